@@ -1,0 +1,35 @@
+"""The `usine` command: one sub-command per module of `usine.commands`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from usine import __version__
+
+#: Modules of `usine.commands`, in the order of the help text. Each has `register(subparsers)`, which sets `run=`.
+COMMANDS = ("check", "schema", "new", "plan", "lab", "up")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser with every sub-command."""
+    parser = argparse.ArgumentParser(prog="usine", description="The software factory as code.")
+    parser.add_argument("--version", action="version", version=f"usine {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        importlib.import_module(f"usine.commands.{name}").register(subparsers)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 1 refused or failed, 2 wrong usage."""
+    args = build_parser().parse_args(argv)
+    try:
+        return int(args.run(args))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 1
