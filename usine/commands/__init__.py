@@ -1,1 +1,1 @@
-"""Sub-commands of `usine`, one module each: `register(subparsers)` sets `run=` to a function of the parsed arguments."""
+"""Sub-commands of `usine`, one module each: `register(subparsers)` sets `run=` to a function of the arguments."""

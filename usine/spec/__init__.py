@@ -1,0 +1,1 @@
+"""The tenant file: its model, its checks, and the platform settings it is checked against."""

@@ -1,0 +1,148 @@
+"""The platform's side: what `Pulumi.<stack>.yaml` says, checked and frozen.
+
+Made by `usine.spec.settings_load`; read by everything. Shapes are those of the `usine:` keys of the settings file.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from usine.spec.model import Quota
+
+
+class System(enum.StrEnum):
+    """The systems Usine fills; a settings file says which are on."""
+
+    KEYCLOAK = "keycloak"
+    VAULT = "vault"
+    KUBERNETES = "kubernetes"
+    ARGOCD = "argocd"
+    GITLAB = "gitlab"
+    HARBOR = "harbor"
+    SONARQUBE = "sonarqube"
+
+
+class FoundationMode(enum.StrEnum):
+    """What a stack holds: foundation and tenants (``include``), only the foundation, or only tenants (``skip``)."""
+
+    INCLUDE = "include"
+    ONLY = "only"
+    SKIP = "skip"
+
+
+class PeopleSource(enum.StrEnum):
+    """Where accounts come from: a ``directory`` federated into Keycloak, or ``managed`` by the foundation."""
+
+    DIRECTORY = "directory"
+    MANAGED = "managed"
+
+
+@dataclass(frozen=True, slots=True)
+class SyncWindow:
+    """An Argo CD sync window: `kind` allow or deny, a cron `schedule`, a `duration` such as ``8h``."""
+
+    kind: str
+    schedule: str
+    duration: str
+    manual_sync: bool = True
+    time_zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage environments can be in. `sync_windows` bind Argo CD there."""
+
+    name: str
+    production: bool
+    sync_windows: tuple[SyncWindow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A Kubernetes cluster tenants deploy into.
+
+    `server` is the API's https URL as Argo CD and Vault reach it; `context` the kubeconfig context the provider uses;
+    `ca` the PEM file of the API's certificate authority (None: a public one); `capacity` what all environments on it
+    may add up to (None: not checked). `oidc_prefix` is what the API server puts before user and group names of tokens.
+    """
+
+    name: str
+    zone: str
+    server: str
+    context: str
+    stages: tuple[str, ...]
+    ca: Path | None = None
+    capacity: Quota | None = None
+    oidc_prefix: str = "oidc:"
+    ingress_namespace: str = "ingress-nginx"
+    monitoring_namespace: str = "monitoring"
+    storage_class: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a tool is. `url` without a final slash; `ca` the PEM file to trust (None: a public authority)."""
+
+    url: str
+    ca: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeycloakSettings:
+    """`realm` holds tenants' people and groups; `people` says who creates the accounts."""
+
+    realm: str
+    people: PeopleSource
+
+
+@dataclass(frozen=True, slots=True)
+class ArgoCDSettings:
+    """Argo CD runs on `cluster`, in `namespace`."""
+
+    cluster: str
+    namespace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on a project, whatever its archetype."""
+
+    environments: int = 10
+    repositories: int = 50
+    members: int = 200
+    egress: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the platform's side declares. `tenants` None means all of them."""
+
+    stack: str
+    source: str
+    systems: frozenset[System]
+    endpoints: Mapping[System, Endpoint]
+    keycloak: KeycloakSettings
+    argocd: ArgoCDSettings
+    clusters: Mapping[str, Cluster]
+    stages: Mapping[str, Stage]
+    zones: tuple[str, ...]
+    presets: tuple[str, ...]
+    gates: tuple[str, ...]
+    packages: tuple[str, ...]
+    reserved: frozenset[str]
+    gitlab_root: str
+    limits: Limits = field(default_factory=Limits)
+    tenants: tuple[str, ...] | None = None
+    foundation: FoundationMode = FoundationMode.INCLUDE
+    projects: Path = Path("projects.d")
+
+    def on(self, system: System) -> bool:
+        """Say whether a system is switched on."""
+        return system in self.systems
+
+    def selected(self, slug: str) -> bool:
+        """Say whether this stack holds the tenant."""
+        return self.foundation is not FoundationMode.ONLY and (self.tenants is None or slug in self.tenants)
