@@ -1,0 +1,199 @@
+"""Every name Usine gives in every tool, derived here and nowhere else.
+
+Two rules make names of distinct tenants distinct, in any tool:
+
+- a slug has no double and no final dash, an environment name has no dash at all: ``<slug>-<environment>`` splits back
+  at its last dash, and ``<slug>-<environment>--<repository>`` at its first double dash;
+- whatever a slug is joined to otherwise comes behind a character that no slug holds (``/``, ``.``, ``:``).
+
+Nothing is ever truncated: the lengths below are what the longest legal parts give, under each tool's own limit.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from usine.spec.model import Environment, Project, RepositoryKind, Role
+from usine.spec.settings import Cluster, Settings, System
+
+#: Label and annotation prefix of everything Usine owns in Kubernetes.
+DOMAIN = "usine.dev"
+
+
+class Access(enum.StrEnum):
+    """What a person may do in one environment; the Keycloak groups `/<slug>/<environment>/<access>`."""
+
+    READ_WRITE = "rw"
+    READ_ONLY = "ro"
+
+
+#: Who may change a non-production environment, and who a production one. Everyone else of the tenant may look.
+READ_WRITE_NONPROD = frozenset({Role.OWNER, Role.ADMIN, Role.DEVOPS, Role.DEVELOPER})
+READ_WRITE_PROD = frozenset({Role.OWNER, Role.ADMIN, Role.DEVOPS})
+
+
+def access_of(role: Role, *, production: bool) -> Access:
+    """Return what a role may do in an environment."""
+    writers = READ_WRITE_PROD if production else READ_WRITE_NONPROD
+    return Access.READ_WRITE if role in writers else Access.READ_ONLY
+
+
+@dataclass(frozen=True, slots=True)
+class TenantNames:
+    """The names of one tenant. Lengths in comments are the longest possible, against the tool's limit."""
+
+    slug: str
+
+    # Keycloak ---------------------------------------------------------------------------------------------------
+
+    @property
+    def group_path(self) -> str:
+        """Full path of the tenant's group in Keycloak, also the claim value."""
+        return f"/{self.slug}"
+
+    def role_group_path(self, role: Role) -> str:
+        """Full path of a role's group, as it stands in the ``groups`` claim of a token."""
+        return f"/{self.slug}/{role.value}"
+
+    def access_group_path(self, environment: str, access: Access) -> str:
+        """Full path of an environment's access group."""
+        return f"/{self.slug}/{environment}/{access.value}"
+
+    # Vault ------------------------------------------------------------------------------------------------------
+
+    @property
+    def secrets_mount(self) -> str:
+        """Path of the tenant's KV version 2 mount."""
+        return self.slug
+
+    def role_policy(self, role: Role) -> str:
+        """Vault policy of the people of a role."""
+        return f"{self.slug}.role.{role.value}"
+
+    def environment_policy(self, environment: str) -> str:
+        """Vault policy of the workloads of an environment."""
+        return f"{self.slug}.env.{environment}"
+
+    def role_identity_group(self, role: Role) -> str:
+        """Vault external identity group of a role."""
+        return f"{self.slug}.{role.value}"
+
+    # Kubernetes -------------------------------------------------------------------------------------------------
+
+    def namespace(self, environment: str) -> str:
+        """Namespace of an environment, also its Vault Kubernetes-auth role (32 of 63)."""
+        return f"{self.slug}-{environment}"
+
+    # Argo CD ----------------------------------------------------------------------------------------------------
+
+    def argocd_project(self, environment: str) -> str:
+        """AppProject of an environment (32 of 63)."""
+        return f"{self.slug}-{environment}"
+
+    def application(self, environment: str, repository: str) -> str:
+        """Application of an environment and an infra repository (54 of 63)."""
+        return f"{self.slug}-{environment}--{repository}"
+
+    # Forge ------------------------------------------------------------------------------------------------------
+
+    def repository_path(self, root: str, repository: str) -> str:
+        """Full path of a repository in GitLab, below the platform's root group."""
+        return f"{root}/{self.slug}/{repository}"
+
+    @property
+    def registry_project(self) -> str:
+        """Harbor project."""
+        return self.slug
+
+    def analysis_project(self, repository: str) -> str:
+        """SonarQube project key."""
+        return f"{self.slug}:{repository}"
+
+
+def names_of(project: Project) -> TenantNames:
+    """Return the names of a project."""
+    return TenantNames(project.slug)
+
+
+def repository_url(settings: Settings, project: Project, repository: str) -> str:
+    """Clone URL of a repository, as Argo CD sees it."""
+    base = settings.endpoints[System.GITLAB].url
+    return f"{base}/{names_of(project).repository_path(settings.gitlab_root, repository)}.git"
+
+
+def kubernetes_auth_path(cluster: Cluster) -> str:
+    """Path of the Vault Kubernetes auth back end of a cluster."""
+    return f"kubernetes/{cluster.name}"
+
+
+#: Path of the Vault auth back end that takes Keycloak's tokens.
+OIDC_AUTH_PATH = "oidc"
+#: The service account Argo CD deploys as, and the one workloads show to Vault, in each tenant namespace.
+DEPLOYER_SERVICE_ACCOUNT = "usine-deployer"
+VAULT_SERVICE_ACCOUNT = "vault"
+
+
+def vault_audience(environment_namespace: str) -> str:
+    """Audience a workload's token must carry for Vault: useless for any other environment."""
+    return f"vault:{environment_namespace}"
+
+
+def labels(project: Project, environment: Environment | None = None) -> dict[str, str]:
+    """Labels of a Kubernetes object of the tenant: the file's own labels, then ours (which nobody overrides)."""
+    ours = {"app.kubernetes.io/managed-by": "usine", f"{DOMAIN}/tenant": project.slug}
+    if environment is not None:
+        ours |= {f"{DOMAIN}/environment": environment.name, f"{DOMAIN}/stage": environment.stage}
+    return {**{f"label.{DOMAIN}/{key}": value for key, value in project.labels.items()}, **ours}
+
+
+def all_names(project: Project, settings: Settings) -> Mapping[str, tuple[str, ...]]:
+    """Return every name the project claims, by kind of object. One name claimed twice, by anyone, is an error.
+
+    Kinds are independent name spaces (the words are used in messages).
+    """
+    names = names_of(project)
+    infra = [r.name for r in project.repositories if r.kind is RepositoryKind.INFRA]
+    environments = [e.name for e in project.environments]
+    return {
+        "Keycloak group": (
+            names.group_path,
+            *(names.role_group_path(role) for role in Role),
+            *(f"{names.group_path}/{e}" for e in environments),
+        ),
+        "Vault mount": (names.secrets_mount,),
+        "Vault policy": (
+            *(names.role_policy(role) for role in Role),
+            *(names.environment_policy(e) for e in environments),
+        ),
+        "Vault identity group": tuple(names.role_identity_group(role) for role in Role),
+        "Kubernetes namespace": tuple(names.namespace(e) for e in environments),
+        "Argo CD project": tuple(names.argocd_project(e) for e in environments),
+        "Argo CD application": tuple(names.application(e, r) for e in environments for r in infra),
+        "GitLab path": (
+            f"{settings.gitlab_root}/{names.slug}",
+            *(names.repository_path(settings.gitlab_root, r.name) for r in project.repositories),
+        ),
+        "Harbor project": (names.registry_project,),
+        "SonarQube project": tuple(
+            names.analysis_project(r.name) for r in project.repositories if r.kind is RepositoryKind.APP
+        ),
+    }
+
+
+def platform_names(settings: Settings) -> Mapping[str, frozenset[str]]:
+    """Return the names the platform itself or a tool holds, by the kinds of `all_names`: no tenant may claim them."""
+    clusters = settings.clusters.values()
+    return {
+        "Vault mount": frozenset(
+            {"sys", "identity", "cubbyhole", "auth", "secret", "kubernetes", "transit", "pki", OIDC_AUTH_PATH}
+        ),
+        "Kubernetes namespace": frozenset(
+            {"default", "kube-system", "kube-public", "kube-node-lease", settings.argocd.namespace}
+            | {c.ingress_namespace for c in clusters}
+            | {c.monitoring_namespace for c in clusters}
+        ),
+        "Argo CD project": frozenset({"default"}),
+        "Harbor project": frozenset({"library"}),
+    }
