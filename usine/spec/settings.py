@@ -66,7 +66,8 @@ class Cluster:
 
     `server` is the API's https URL as Argo CD and Vault reach it; `context` the kubeconfig context the provider uses;
     `ca` the PEM file of the API's certificate authority (None: a public one); `capacity` what all environments on it
-    may add up to (None: not checked). `oidc_prefix` is what the API server puts before user and group names of tokens.
+    may add up to (None: not checked). `oidc_prefix` is what the API server puts before user and group names of tokens;
+    `token_audience` is the audience of its service accounts' tokens (its issuer, unless set otherwise).
     """
 
     name: str
@@ -77,6 +78,7 @@ class Cluster:
     ca: Path | None = None
     capacity: Quota | None = None
     oidc_prefix: str = "oidc:"
+    token_audience: str = "https://kubernetes.default.svc.cluster.local"
     ingress_namespace: str = "ingress-nginx"
     monitoring_namespace: str = "monitoring"
     storage_class: str | None = None
@@ -92,10 +94,14 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class KeycloakSettings:
-    """`realm` holds tenants' people and groups; `people` says who creates the accounts."""
+    """`realm` holds tenants' people and groups; `people` says who creates the accounts.
+
+    `email_domain` completes the e-mail address of managed accounts; None leaves it for the person to fill in.
+    """
 
     realm: str
     people: PeopleSource
+    email_domain: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
