@@ -1,0 +1,1 @@
+"""Reusable Pulumi components, one module per system; `tenant` and `foundation` compose them."""

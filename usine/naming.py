@@ -135,11 +135,6 @@ DEPLOYER_SERVICE_ACCOUNT = "usine-deployer"
 VAULT_SERVICE_ACCOUNT = "vault"
 
 
-def vault_audience(environment_namespace: str) -> str:
-    """Audience a workload's token must carry for Vault: useless for any other environment."""
-    return f"vault:{environment_namespace}"
-
-
 def labels(project: Project, environment: Environment | None = None) -> dict[str, str]:
     """Labels of a Kubernetes object of the tenant: the file's own labels, then ours (which nobody overrides)."""
     ours = {"app.kubernetes.io/managed-by": "usine", f"{DOMAIN}/tenant": project.slug}

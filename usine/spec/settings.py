@@ -12,6 +12,9 @@ from pathlib import Path
 
 from usine.spec.model import Quota
 
+#: RFC 1918, RFC 6598 and link-local addresses (where cloud metadata servers answer).
+PRIVATE_NETWORKS = ("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
+
 
 class System(enum.StrEnum):
     """The systems Usine fills; a settings file says which are on."""
@@ -66,8 +69,9 @@ class Cluster:
 
     `server` is the API's https URL as Argo CD and Vault reach it; `context` the kubeconfig context the provider uses;
     `ca` the PEM file of the API's certificate authority (None: a public one); `capacity` what all environments on it
-    may add up to (None: not checked). `oidc_prefix` is what the API server puts before user and group names of tokens;
+    may add up to (None: not checked). `oidc_prefix` is what the API server puts before user and group names of tokens.
     `token_audience` is the audience of its service accounts' tokens (its issuer, unless set otherwise).
+    `internal_networks` are the CIDRs that a tenant's egress openings never reach.
     """
 
     name: str
@@ -78,10 +82,10 @@ class Cluster:
     ca: Path | None = None
     capacity: Quota | None = None
     oidc_prefix: str = "oidc:"
-    token_audience: str = "https://kubernetes.default.svc.cluster.local"
+    token_audience: str = "https://kubernetes.default.svc.cluster.local"  # noqa: S105 - an audience, not a token
     ingress_namespace: str = "ingress-nginx"
     monitoring_namespace: str = "monitoring"
-    storage_class: str | None = None
+    internal_networks: tuple[str, ...] = PRIVATE_NETWORKS
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,256 @@
+"""Keycloak: the realm and the tools' OIDC clients for everyone; groups and exact memberships for a tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_keycloak as keycloak
+from pulumi_keycloak import openid
+
+from components.base import Component, FoundationRefs, OidcClient
+from usine.lifecycle import members_of_access, members_of_role
+from usine.naming import Access, names_of
+from usine.spec.model import Project, Role
+from usine.spec.settings import PeopleSource, Settings, System
+
+#: Client of people's command lines; its access tokens are meant for Vault.
+CLI_CLIENT = "usine-cli"
+#: Scopes every client of ours gets; `groups` is ours, the others exist in any realm.
+_DEFAULT_SCOPES = ["acr", "basic", "email", "profile", "web-origins"]
+
+
+@dataclass(frozen=True, slots=True)
+class KeycloakFoundationArgs:
+    """`people` are the user names to create accounts for, when the settings say accounts are managed."""
+
+    settings: Settings
+    provider: keycloak.Provider
+    people: frozenset[str]
+
+
+class KeycloakFoundation(Component):
+    """The realm, a ``groups`` claim with full paths, one OIDC client per tool, and managed accounts.
+
+    `realm` is the realm's name (its id in Keycloak), known once it exists. `clients` is by client id.
+    `accounts` is empty unless accounts are managed.
+    """
+
+    system = "keycloak"
+    realm: pulumi.Output[str]
+    clients: Mapping[str, OidcClient]
+    accounts: Mapping[str, pulumi.Output[str]]
+
+    def __init__(self, name: str, args: KeycloakFoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Register the realm and what hangs below it."""
+        super().__init__(name, None, opts)
+        settings = args.settings
+        self._keycloak = args.provider
+        realm = keycloak.Realm(
+            f"{name}/realm",
+            realm=settings.keycloak.realm,
+            enabled=True,
+            display_name="Usine",
+            ssl_required="external",
+            registration_allowed=False,
+            verify_email=False,
+            login_with_email_allowed=True,
+            duplicate_emails_allowed=False,
+            edit_username_allowed=False,  # user names are what every tool knows a person by
+            revoke_refresh_token=True,
+            password_policy="length(12) and notUsername",  # noqa: S106 - a policy, not a password
+            security_defenses=keycloak.RealmSecurityDefensesArgs(
+                brute_force_detection=keycloak.RealmSecurityDefensesBruteForceDetectionArgs(max_login_failures=10),
+            ),
+            opts=self.child(args.provider, protect=True),
+        )
+        self.realm = realm.realm
+        self._groups_scope = openid.ClientScope(
+            f"{name}/scope/groups",
+            realm_id=realm.realm,
+            name="groups",
+            description="Full paths of the person's groups: every tool derives its rights from them.",
+            include_in_token_scope=True,
+            opts=self.child(args.provider, parent=realm),
+        )
+        openid.GroupMembershipProtocolMapper(
+            f"{name}/scope/groups/mapper",
+            realm_id=realm.realm,
+            client_scope_id=self._groups_scope.id,
+            name="groups",
+            claim_name="groups",
+            full_path=True,
+            opts=self.child(args.provider, parent=self._groups_scope),
+        )
+        self.clients = self._clients(name, settings)
+        self.accounts = (
+            {person: self._account(name, settings, person) for person in sorted(args.people)}
+            if settings.keycloak.people is PeopleSource.MANAGED
+            else {}
+        )
+        self.register_outputs({"realm": self.realm, "clients": sorted(self.clients)})
+
+    def _clients(self, name: str, settings: Settings) -> dict[str, OidcClient]:
+        clients: dict[str, OidcClient] = {}
+        if settings.on(System.VAULT):
+            url = settings.endpoints[System.VAULT].url
+            clients["vault"] = self._client(
+                name,
+                "vault",
+                confidential=True,
+                redirects=[f"{url}/ui/vault/auth/oidc/oidc/callback", "http://localhost:8250/oidc/callback"],
+            )
+            clients[CLI_CLIENT] = self._client(
+                name,
+                CLI_CLIENT,
+                confidential=False,
+                redirects=["http://127.0.0.1/*", "http://localhost/*"],
+                device_flow=True,
+                audience="vault",
+            )
+        if settings.on(System.ARGOCD):
+            url = settings.endpoints[System.ARGOCD].url
+            clients["argocd"] = self._client(
+                name,
+                "argocd",
+                confidential=False,
+                redirects=[f"{url}/auth/callback", f"{url}/pkce/verify", "http://localhost:8085/auth/callback"],
+            )
+        if settings.on(System.KUBERNETES):
+            clients["kubernetes"] = self._client(
+                name,
+                "kubernetes",
+                confidential=False,
+                redirects=["http://localhost:8000", "http://localhost:18000"],  # kubelogin's two ports
+                device_flow=True,
+            )
+        return clients
+
+    def _client(
+        self,
+        name: str,
+        client_id: str,
+        *,
+        confidential: bool,
+        redirects: Sequence[str],
+        device_flow: bool = False,
+        audience: str | None = None,
+    ) -> OidcClient:
+        client = openid.Client(
+            f"{name}/client/{client_id}",
+            realm_id=self.realm,
+            client_id=client_id,
+            name=client_id,
+            enabled=True,
+            access_type="CONFIDENTIAL" if confidential else "PUBLIC",
+            standard_flow_enabled=True,
+            implicit_flow_enabled=False,
+            direct_access_grants_enabled=False,
+            service_accounts_enabled=False,
+            full_scope_allowed=False,
+            oauth2_device_authorization_grant_enabled=device_flow,
+            pkce_code_challenge_method="S256",
+            valid_redirect_uris=list(redirects),
+            web_origins=["+"],
+            opts=pulumi.ResourceOptions.merge(
+                self.child(self._keycloak), pulumi.ResourceOptions(additional_secret_outputs=["clientSecret"])
+            ),
+        )
+        openid.ClientDefaultScopes(
+            f"{name}/client/{client_id}/scopes",
+            realm_id=self.realm,
+            client_id=client.id,
+            default_scopes=[*_DEFAULT_SCOPES, self._groups_scope.name],
+            opts=self.child(self._keycloak, parent=client),
+        )
+        if audience is not None:
+            openid.AudienceProtocolMapper(
+                f"{name}/client/{client_id}/audience",
+                realm_id=self.realm,
+                client_id=client.id,
+                name=f"audience-{audience}",
+                included_custom_audience=audience,
+                add_to_id_token=False,
+                add_to_access_token=True,
+                opts=self.child(self._keycloak, parent=client),
+            )
+        secret: pulumi.Output[str] | None = pulumi.Output.secret(client.client_secret) if confidential else None
+        return OidcClient(client_id=client.client_id, secret=secret)
+
+    def _account(self, name: str, settings: Settings, person: str) -> pulumi.Output[str]:
+        """Create an account without a credential: the person or the directory sets one."""
+        first, _, last = person.partition(".")
+        domain = settings.keycloak.email_domain
+        user = keycloak.User(
+            f"{name}/account/{person}",
+            realm_id=self.realm,
+            username=person,
+            enabled=True,
+            first_name=first.capitalize(),
+            last_name=(last or first).capitalize(),
+            email=f"{person}@{domain}" if domain else None,
+            email_verified=domain is not None,
+            opts=self.child(self._keycloak),
+        )
+        return user.username
+
+
+@dataclass(frozen=True, slots=True)
+class KeycloakTenantArgs:
+    """What one tenant's groups need."""
+
+    project: Project
+    provider: keycloak.Provider
+    refs: FoundationRefs
+
+
+class KeycloakTenant(Component):
+    """The group tree `/<slug>/<role>` and `/<slug>/<environment>/{ro,rw}`, and exactly the members of the file.
+
+    `role_groups` is the full path by role, known once the group exists.
+    """
+
+    system = "keycloak"
+    role_groups: Mapping[Role, pulumi.Output[str]]
+
+    def __init__(self, name: str, args: KeycloakTenantArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Register groups and memberships."""
+        super().__init__(name, args.project.slug, opts)
+        project = args.project
+        self._args = args
+        root = self._group(f"{name}/group", project.slug, None)
+        self.role_groups = {
+            role: self._leaf(f"{name}/group/{role.value}", role.value, root, members_of_role(project, role))
+            for role in Role
+        }
+        for environment in project.environments:
+            prefix = f"{name}/group/{environment.name}"
+            parent = self._group(prefix, environment.name, root)
+            for access in Access:
+                members = members_of_access(project, environment, access)
+                self._leaf(f"{prefix}/{access.value}", access.value, parent, members)
+        self.register_outputs({"group": names_of(project).group_path})
+
+    def _group(self, name: str, group: str, parent: keycloak.Group | None) -> keycloak.Group:
+        return keycloak.Group(
+            name,
+            realm_id=self._args.refs.realm,
+            name=group,
+            parent_id=parent.id if parent else None,
+            attributes={"usine.tenant": self._args.project.slug},
+            # Keycloak deletes a group with all below it, so the engine need not ask for each.
+            opts=self.child(self._args.provider, parent=parent, deleted_with=parent),
+        )
+
+    def _leaf(self, name: str, group: str, parent: keycloak.Group, members: Sequence[str]) -> pulumi.Output[str]:
+        leaf = self._group(name, group, parent)
+        accounts = self._args.refs.accounts
+        keycloak.GroupMemberships(
+            f"{name}/members",
+            realm_id=self._args.refs.realm,
+            group_id=leaf.id,
+            members=[accounts.get(person, person) for person in members],
+            opts=self.child(self._args.provider, parent=leaf, deleted_with=leaf),
+        )
+        return leaf.path

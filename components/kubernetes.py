@@ -1,0 +1,267 @@
+"""Kubernetes: the tenants' cluster roles for a cluster; an isolated namespace per environment for a tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi_kubernetes.core import v1 as core
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
+from pulumi_kubernetes.rbac import v1 as rbac
+
+from components import quantities
+from components.base import Component, FoundationRefs
+from components.kubernetes_network import NamespaceNetwork, NamespaceNetworkArgs
+from components.kubernetes_rules import CLUSTER_ROLES, ClusterRoleName
+from usine.lifecycle import protects_data, workloads_authenticate
+from usine.naming import (
+    DEPLOYER_SERVICE_ACCOUNT,
+    VAULT_SERVICE_ACCOUNT,
+    Access,
+    labels,
+    names_of,
+)
+from usine.spec.model import Environment, Project
+from usine.spec.settings import Cluster, Settings, System
+
+_RBAC = "rbac.authorization.k8s.io"
+
+
+@dataclass(frozen=True, slots=True)
+class KubernetesFoundationArgs:
+    """One cluster and its provider."""
+
+    cluster: Cluster
+    provider: kubernetes.Provider
+
+
+class KubernetesFoundation(Component):
+    """The cluster roles that tenant namespaces bind. `cluster_roles` is the role's full name by its short name."""
+
+    system = "kubernetes"
+    cluster_roles: Mapping[str, pulumi.Output[str]]
+
+    def __init__(self, name: str, args: KubernetesFoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Register the cluster roles."""
+        super().__init__(name, None, opts)
+        self.cluster_roles = {
+            short.value: rbac.ClusterRole(
+                f"{name}/{short.value}",
+                metadata=ObjectMetaArgs(
+                    name=cluster_role_name(args.cluster.name, short), labels={"app.kubernetes.io/managed-by": "usine"}
+                ),
+                rules=[
+                    rbac.PolicyRuleArgs(
+                        api_groups=list(grant.groups), resources=list(grant.resources), verbs=list(grant.verbs)
+                    )
+                    for grant in grants
+                ],
+                opts=self.child(args.provider),
+            ).metadata.apply(lambda metadata: str(metadata.name))
+            for short, grants in CLUSTER_ROLES.items()
+        }
+        self.register_outputs({"clusterRoles": dict(self.cluster_roles)})
+
+
+def cluster_role_name(cluster: str, role: ClusterRoleName) -> str:
+    """Name of a tenant cluster role; the cluster is part of it, since two clusters may share one API server."""
+    return f"usine:{cluster}:{role.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class KubernetesTenantArgs:
+    """What one tenant's namespaces need. `providers` is by cluster name."""
+
+    project: Project
+    settings: Settings
+    providers: Mapping[str, kubernetes.Provider]
+    refs: FoundationRefs
+
+
+class KubernetesTenant(Component):
+    """A namespace per environment. `namespaces` is the namespace's name by environment, once it exists."""
+
+    system = "kubernetes"
+    namespaces: Mapping[str, pulumi.Output[str]]
+
+    def __init__(self, name: str, args: KubernetesTenantArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Register one `TenantNamespace` per environment."""
+        super().__init__(name, args.project.slug, opts)
+        self.namespaces = {
+            environment.name: TenantNamespace(
+                f"{name}/{environment.name}",
+                TenantNamespaceArgs(
+                    project=args.project,
+                    environment=environment,
+                    settings=args.settings,
+                    cluster=args.settings.clusters[environment.cluster],
+                    provider=args.providers[environment.cluster],
+                    cluster_roles=args.refs.cluster_roles[environment.cluster],
+                ),
+                pulumi.ResourceOptions(parent=self),
+            ).namespace
+            for environment in args.project.environments
+        }
+        self.register_outputs({"namespaces": dict(self.namespaces)})
+
+
+@dataclass(frozen=True, slots=True)
+class TenantNamespaceArgs:
+    """One environment of one tenant. `cluster_roles` is by short name."""
+
+    project: Project
+    environment: Environment
+    settings: Settings
+    cluster: Cluster
+    provider: kubernetes.Provider
+    cluster_roles: Mapping[str, pulumi.Input[str]]
+
+
+class TenantNamespace(Component):
+    """Namespace with Pod Security ``restricted``, quota, limits, network policies, role bindings, service accounts.
+
+    `namespace` is the namespace's name, once it exists.
+    """
+
+    system = "kubernetes"
+    namespace: pulumi.Output[str]
+
+    def __init__(self, name: str, args: TenantNamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Register the namespace and what isolates it."""
+        super().__init__(name, args.project.slug, opts)
+        self._args = args
+        self._prefix = name
+        self._labels = labels(args.project, args.environment)
+        self._namespace_name = names_of(args.project).namespace(args.environment.name)
+        level = "restricted"
+        self._namespace = core.Namespace(
+            f"{name}/namespace",
+            metadata=ObjectMetaArgs(
+                name=self._namespace_name,
+                labels={
+                    **self._labels,
+                    "pod-security.kubernetes.io/enforce": level,
+                    "pod-security.kubernetes.io/audit": level,
+                    "pod-security.kubernetes.io/warn": level,
+                },
+                annotations={"usine.dev/contact": args.project.contact},
+            ),
+            # Volumes, secrets and everything deployed go with a namespace.
+            opts=self.child(args.provider, protect=protects_data(args.project)),
+        )
+        self.namespace = self._namespace.metadata.apply(lambda metadata: str(metadata.name))
+        self._quota()
+        self._limits()
+        NamespaceNetwork(
+            f"{name}/network",
+            NamespaceNetworkArgs(
+                environment=args.environment,
+                tenant=args.project.slug,
+                cluster=args.cluster,
+                namespace=self._namespace,
+                namespace_name=self._namespace_name,
+                labels=self._labels,
+                provider=args.provider,
+            ),
+            pulumi.ResourceOptions(parent=self),
+        )
+        self._people()
+        if args.settings.on(System.ARGOCD):
+            self._deployer()
+        if workloads_authenticate(args.project) and args.settings.on(System.VAULT):
+            self._vault_account()
+        self.register_outputs({"namespace": self.namespace})
+
+    def _inside(self) -> pulumi.ResourceOptions:
+        """Options of an object in the namespace: the API server deletes it along with the namespace."""
+        return self.child(self._args.provider, parent=self._namespace, deleted_with=self._namespace)
+
+    def _metadata(self, name: str) -> ObjectMetaArgs:
+        return ObjectMetaArgs(name=name, namespace=self.namespace, labels=self._labels)
+
+    def _quota(self) -> None:
+        quota = self._args.environment.quota
+        cpu, memory = quantities.cpu(quota.cpu), quantities.size(quota.memory)
+        core.ResourceQuota(
+            f"{self._prefix}/quota",
+            metadata=self._metadata("usine"),
+            spec=core.ResourceQuotaSpecArgs(
+                hard={
+                    "requests.cpu": cpu,
+                    "limits.cpu": cpu,
+                    "requests.memory": memory,
+                    "limits.memory": memory,
+                    "requests.storage": quantities.size(quota.storage),
+                    "requests.nvidia.com/gpu": str(quota.gpu),
+                    "pods": str(quota.pods),
+                    # Traffic comes in by the platform's ingress, never around it.
+                    "services.loadbalancers": "0",
+                    "services.nodeports": "0",
+                }
+            ),
+            opts=self._inside(),
+        )
+
+    def _limits(self) -> None:
+        core.LimitRange(
+            f"{self._prefix}/limits",
+            metadata=self._metadata("usine"),
+            spec=core.LimitRangeSpecArgs(
+                limits=[
+                    core.LimitRangeItemArgs(
+                        type="Container",
+                        default={"cpu": "250m", "memory": "256Mi"},
+                        default_request={"cpu": "50m", "memory": "128Mi"},
+                    )
+                ]
+            ),
+            opts=self._inside(),
+        )
+
+    def _people(self) -> None:
+        names, environment = names_of(self._args.project), self._args.environment
+        for access, role in (
+            (Access.READ_WRITE, ClusterRoleName.READ_WRITE),
+            (Access.READ_ONLY, ClusterRoleName.READ_ONLY),
+        ):
+            group = self._args.cluster.oidc_prefix + names.access_group_path(environment.name, access)
+            self._bind(access.value, role, rbac.SubjectArgs(kind="Group", api_group=_RBAC, name=group))
+
+    def _bind(self, name: str, role: ClusterRoleName, subject: rbac.SubjectArgs) -> None:
+        rbac.RoleBinding(
+            f"{self._prefix}/binding/{name}",
+            metadata=self._metadata(f"usine-{name}"),
+            role_ref=rbac.RoleRefArgs(api_group=_RBAC, kind="ClusterRole", name=self._args.cluster_roles[role.value]),
+            subjects=[subject],
+            opts=self._inside(),
+        )
+
+    def _account(self, name: str, *, mounts_token: bool) -> None:
+        core.ServiceAccount(
+            f"{self._prefix}/account/{name}",
+            metadata=self._metadata(name),
+            automount_service_account_token=mounts_token,
+            opts=self._inside(),
+        )
+
+    def _deployer(self) -> None:
+        """Argo CD impersonates this account: what it deploys for the tenant cannot leave the namespace."""
+        self._account(DEPLOYER_SERVICE_ACCOUNT, mounts_token=False)
+        self._bind(
+            "deployer",
+            ClusterRoleName.DEPLOYER,
+            rbac.SubjectArgs(kind="ServiceAccount", name=DEPLOYER_SERVICE_ACCOUNT, namespace=self.namespace),
+        )
+
+    def _vault_account(self) -> None:
+        """The account workloads show to Vault; it may have its own token reviewed, and nothing else."""
+        self._account(VAULT_SERVICE_ACCOUNT, mounts_token=True)
+        rbac.ClusterRoleBinding(
+            f"{self._prefix}/binding/token-review",
+            metadata=ObjectMetaArgs(name=f"usine:{self._namespace_name}:token-review", labels=self._labels),
+            role_ref=rbac.RoleRefArgs(api_group=_RBAC, kind="ClusterRole", name="system:auth-delegator"),
+            subjects=[rbac.SubjectArgs(kind="ServiceAccount", name=VAULT_SERVICE_ACCOUNT, namespace=self.namespace)],
+            opts=self.child(self._args.provider),
+        )

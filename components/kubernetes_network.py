@@ -1,0 +1,124 @@
+"""Network policies of a tenant namespace: nothing in, nothing out, then named openings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi_kubernetes.core import v1 as core
+from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
+from pulumi_kubernetes.networking import v1 as networking
+
+from components.base import Component
+from usine.naming import DOMAIN
+from usine.spec.model import Egress, Environment
+from usine.spec.settings import Cluster
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceNetworkArgs:
+    """One namespace; `namespace_name` is its name as known without asking anyone."""
+
+    environment: Environment
+    tenant: str
+    cluster: Cluster
+    namespace: core.Namespace
+    namespace_name: str
+    labels: Mapping[str, str]
+    provider: kubernetes.Provider
+
+
+class NamespaceNetwork(Component):
+    """Default deny both ways; DNS, the own namespace, the ingress, monitoring, and the file's egress are let through.
+
+    Kubernetes' network policies know addresses, not host names: an egress opening lets its port out to any public
+    address outside the cluster's `internal_networks` (a host name must not become a way to the platform's inside), and
+    its host stands in an annotation, for the egress proxy and for whoever reads it.
+    """
+
+    system = "kubernetes"
+
+    def __init__(self, name: str, args: NamespaceNetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Register the policies."""
+        super().__init__(name, args.tenant, opts)
+        self._args = args
+        self._prefix = name
+        own_pods = networking.NetworkPolicyPeerArgs(pod_selector=LabelSelectorArgs())
+        self._policy("default-deny", types=("Ingress", "Egress"))
+        self._policy("allow-dns", types=("Egress",), egress=[_dns()])
+        self._policy(
+            "allow-same-namespace",
+            types=("Ingress", "Egress"),
+            ingress=[networking.NetworkPolicyIngressRuleArgs(from_=[own_pods])],
+            egress=[networking.NetworkPolicyEgressRuleArgs(to=[own_pods])],
+        )
+        self._policy(
+            "allow-monitoring", types=("Ingress",), ingress=[_from_namespace(args.cluster.monitoring_namespace)]
+        )
+        if args.environment.url is not None:
+            self._policy("allow-ingress", types=("Ingress",), ingress=[_from_namespace(args.cluster.ingress_namespace)])
+        for port in sorted({opening.port for opening in args.environment.egress}):
+            openings = [opening for opening in args.environment.egress if opening.port == port]
+            self._egress(port, openings)
+        self.register_outputs({})
+
+    def _egress(self, port: int, openings: Sequence[Egress]) -> None:
+        anywhere_public = networking.NetworkPolicyPeerArgs(
+            ip_block=networking.IPBlockArgs(cidr="0.0.0.0/0", except_=list(self._args.cluster.internal_networks))
+        )
+        self._policy(
+            f"allow-egress-{port}",
+            types=("Egress",),
+            egress=[
+                networking.NetworkPolicyEgressRuleArgs(
+                    to=[anywhere_public], ports=[networking.NetworkPolicyPortArgs(port=port, protocol="TCP")]
+                )
+            ],
+            annotations={f"{DOMAIN}/egress-hosts": ",".join(sorted(opening.host for opening in openings))},
+        )
+
+    def _policy(
+        self,
+        name: str,
+        *,
+        types: Sequence[str],
+        ingress: list[networking.NetworkPolicyIngressRuleArgs] | None = None,
+        egress: list[networking.NetworkPolicyEgressRuleArgs] | None = None,
+        annotations: Mapping[str, str] | None = None,
+    ) -> None:
+        namespace = self._args.namespace
+        networking.NetworkPolicy(
+            f"{self._prefix}/{name}",
+            metadata=ObjectMetaArgs(
+                name=name,
+                namespace=namespace.metadata.apply(lambda metadata: str(metadata.name)),
+                labels=dict(self._args.labels),
+                annotations=dict(annotations) if annotations else None,
+            ),
+            spec=networking.NetworkPolicySpecArgs(
+                pod_selector=LabelSelectorArgs(), policy_types=list(types), ingress=ingress, egress=egress
+            ),
+            opts=self.child(self._args.provider, deleted_with=namespace),
+        )
+
+
+def _dns() -> networking.NetworkPolicyEgressRuleArgs:
+    return networking.NetworkPolicyEgressRuleArgs(
+        to=[_namespace_peer("kube-system")],
+        ports=[
+            networking.NetworkPolicyPortArgs(port=53, protocol="UDP"),
+            networking.NetworkPolicyPortArgs(port=53, protocol="TCP"),
+        ],
+    )
+
+
+def _namespace_peer(namespace: str) -> networking.NetworkPolicyPeerArgs:
+    return networking.NetworkPolicyPeerArgs(
+        namespace_selector=LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": namespace})
+    )
+
+
+def _from_namespace(namespace: str) -> networking.NetworkPolicyIngressRuleArgs:
+    return networking.NetworkPolicyIngressRuleArgs(from_=[_namespace_peer(namespace)])

@@ -1,0 +1,87 @@
+"""What people, Argo CD and Vault may do in a tenant namespace, as plain values. No Pulumi here.
+
+Kubernetes' own ``edit`` role is not used: it may write network policies, and so undo a tenant's isolation.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class ClusterRoleName(enum.StrEnum):
+    """The tenant cluster roles of a cluster, bound namespace by namespace."""
+
+    READ_ONLY = "tenant-ro"
+    READ_WRITE = "tenant-rw"
+    DEPLOYER = "tenant-deployer"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One RBAC rule: API groups, resources, verbs."""
+
+    groups: tuple[str, ...]
+    resources: tuple[str, ...]
+    verbs: tuple[str, ...]
+
+
+_READ = ("get", "list", "watch")
+_WRITE = ("create", "delete", "deletecollection", "patch", "update")
+_ALL = (*_READ, *_WRITE)
+
+_WORKLOADS = (
+    Grant(("",), ("configmaps", "endpoints", "persistentvolumeclaims", "pods", "services"), _READ),
+    Grant(("apps",), ("daemonsets", "deployments", "replicasets", "statefulsets"), _READ),
+    Grant(("batch",), ("cronjobs", "jobs"), _READ),
+    Grant(("autoscaling",), ("horizontalpodautoscalers",), _READ),
+    Grant(("networking.k8s.io",), ("ingresses",), _READ),
+    Grant(("policy",), ("poddisruptionbudgets",), _READ),
+)
+#: Operators' resources a tenant may bring along.
+_OPERATORS = (
+    Grant(("external-secrets.io",), ("externalsecrets", "secretstores"), _READ),
+    Grant(("monitoring.coreos.com",), ("podmonitors", "prometheusrules", "probes", "servicemonitors"), _READ),
+    Grant(("cert-manager.io",), ("certificates", "issuers"), _READ),
+)
+_GUARDS = (
+    Grant(("",), ("events", "limitranges", "pods/log", "pods/status", "resourcequotas", "serviceaccounts"), _READ),
+    Grant(("networking.k8s.io",), ("networkpolicies",), _READ),
+    Grant(("rbac.authorization.k8s.io",), ("rolebindings", "roles"), _READ),
+)
+
+
+def _writable(grants: tuple[Grant, ...]) -> tuple[Grant, ...]:
+    return tuple(Grant(grant.groups, grant.resources, _ALL) for grant in grants)
+
+
+#: Rules by cluster role. Secrets are for those who may write; nobody of a tenant touches quota, limits, network
+#: policies, service accounts or role bindings: those are what isolates it.
+CLUSTER_ROLES: dict[ClusterRoleName, tuple[Grant, ...]] = {
+    ClusterRoleName.READ_ONLY: (*_WORKLOADS, *_OPERATORS, *_GUARDS),
+    ClusterRoleName.READ_WRITE: (
+        *_writable(_WORKLOADS),
+        *_writable(_OPERATORS),
+        *_GUARDS,
+        Grant(("",), ("secrets",), _ALL),
+        Grant(("",), ("pods/attach", "pods/exec", "pods/portforward"), ("create", "get")),
+        Grant(("",), ("pods/eviction",), ("create",)),
+        Grant(("apps",), ("deployments/scale", "statefulsets/scale"), ("get", "patch", "update")),
+    ),
+    ClusterRoleName.DEPLOYER: (
+        *_writable(_WORKLOADS),
+        *_writable(_OPERATORS),
+        *_GUARDS,
+        Grant(("",), ("secrets", "serviceaccounts"), _ALL),
+    ),
+}
+
+#: Kinds Argo CD refuses to deploy for a tenant, by (API group, kind): the deny list of every AppProject.
+DENIED_KINDS: tuple[tuple[str, str], ...] = (
+    ("", "LimitRange"),
+    ("", "ResourceQuota"),
+    ("cilium.io", "CiliumNetworkPolicy"),
+    ("networking.k8s.io", "NetworkPolicy"),
+    ("rbac.authorization.k8s.io", "Role"),
+    ("rbac.authorization.k8s.io", "RoleBinding"),
+)

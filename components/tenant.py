@@ -1,0 +1,75 @@
+"""One tenant, whole: composes what each system that is on gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+
+from components.argocd import ArgoCDTenant, ArgoCDTenantArgs
+from components.base import COMPOSITION, Component, FoundationRefs, Providers
+from components.keycloak import KeycloakTenant, KeycloakTenantArgs
+from components.kubernetes import KubernetesTenant, KubernetesTenantArgs
+from components.vault import VaultTenant, VaultTenantArgs
+from usine.naming import names_of
+from usine.spec.model import Project
+from usine.spec.settings import Settings, System
+
+
+@dataclass(frozen=True, slots=True)
+class TenantProjectArgs:
+    """One project, the platform it lives on, and what crosses from the foundation."""
+
+    project: Project
+    settings: Settings
+    providers: Providers
+    refs: FoundationRefs
+
+
+class TenantProject(Component):
+    """Everything of one file of `projects.d/`. Its logical name is the slug.
+
+    `summary` is what the stack exports for the tenant: where each thing is, no secret.
+    """
+
+    system = COMPOSITION
+    summary: Mapping[str, object]
+
+    def __init__(self, name: str, args: TenantProjectArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Register one component per system that is on."""
+        super().__init__(name, args.project.slug, opts)
+        project, settings, providers = args.project, args.settings, args.providers
+        child = pulumi.ResourceOptions(parent=self)
+        summary: dict[str, object] = {"name": project.name, "state": project.state.value, "owner": project.owner}
+        if providers.keycloak is not None:
+            KeycloakTenant(f"{name}/keycloak", KeycloakTenantArgs(project, providers.keycloak, args.refs), child)
+            summary["group"] = names_of(project).group_path
+        if providers.vault is not None:
+            secrets = VaultTenant(
+                f"{name}/vault", VaultTenantArgs(project, settings, providers.vault, args.refs), child
+            )
+            summary["secrets"] = secrets.mount.apply(
+                lambda mount: f"{settings.endpoints[System.VAULT].url}/ui/vault/secrets/{mount}/kv/list"
+            )
+        if settings.on(System.KUBERNETES):
+            kubernetes = KubernetesTenant(
+                f"{name}/kubernetes", KubernetesTenantArgs(project, settings, providers.kubernetes, args.refs), child
+            )
+            summary["namespaces"] = {
+                e.name: {"cluster": e.cluster, "namespace": kubernetes.namespaces[e.name]} for e in project.environments
+            }
+            if settings.on(System.ARGOCD):
+                argocd = ArgoCDTenant(
+                    f"{name}/argocd",
+                    ArgoCDTenantArgs(
+                        project, settings, providers.kubernetes[settings.argocd.cluster], kubernetes.namespaces
+                    ),
+                    child,
+                )
+                base = settings.endpoints[System.ARGOCD].url
+                summary["applications"] = {
+                    a: f"{base}/applications/{settings.argocd.namespace}/{a}" for a in argocd.applications
+                }
+        self.summary = summary
+        self.register_outputs(summary)

@@ -1,0 +1,84 @@
+"""Vault policies of a tenant, as plain values and as HCL text. No Pulumi here.
+
+Layout of a tenant's KV version 2 mount:
+
+- ``env/<environment>/...``  what the workloads of that environment read
+- ``ci/...``                 what pipelines read
+- anything else              the team's own (mirror credentials, for instance); no machine reads it unasked
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from usine.naming import names_of
+from usine.spec.model import Environment, Project, Role, State
+
+_READ = ("read",)
+_LIST = ("list", "read")
+_WRITE = ("create", "read", "update", "patch")
+_WRITE_AND_DELETE = (*_WRITE, "delete", "list")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One path of a policy (below ``sys/policies/acl`` syntax, globs allowed) and its capabilities."""
+
+    path: str
+    capabilities: tuple[str, ...]
+
+
+def to_hcl(rules: Iterable[Rule]) -> str:
+    """Render rules as the HCL that Vault stores verbatim. Deterministic: same rules, same bytes."""
+    return "\n".join(f'path "{r.path}" {{\n  capabilities = {json.dumps(r.capabilities)}\n}}' for r in rules)
+
+
+def role_rules(project: Project, role: Role) -> tuple[Rule, ...]:
+    """Return what the people of a role may do in the tenant's mount.
+
+    Owner and admin do everything, destroy of versions included; devops everything but destroy; developers write what
+    non-production workloads read; security and readonly see names and versions, never a value. In a suspended tenant
+    nobody but readonly has members (see `usine.lifecycle`), so the policies need no case of their own.
+    """
+    mount = names_of(project).secrets_mount
+    everything = (
+        Rule(f"{mount}/data/*", _WRITE_AND_DELETE),
+        Rule(f"{mount}/metadata/*", _WRITE_AND_DELETE),
+        Rule(f"{mount}/delete/*", ("update",)),
+        Rule(f"{mount}/undelete/*", ("update",)),
+    )
+    names_only = (Rule(f"{mount}/metadata/*", _LIST),)
+    if project.state is State.ARCHIVED:
+        return names_only
+    match role:
+        case Role.OWNER | Role.ADMIN:
+            return (*everything, Rule(f"{mount}/destroy/*", ("update",)))
+        case Role.DEVOPS:
+            return everything
+        case Role.DEVELOPER:
+            writable = [e.name for e in project.environments if not e.production]
+            return (
+                *names_only,
+                *(
+                    rule
+                    for name in writable
+                    for rule in (
+                        Rule(f"{mount}/data/env/{name}/*", _WRITE_AND_DELETE),
+                        Rule(f"{mount}/delete/env/{name}/*", ("update",)),
+                        Rule(f"{mount}/undelete/env/{name}/*", ("update",)),
+                    )
+                ),
+            )
+        case Role.SECURITY | Role.READONLY:
+            return names_only
+
+
+def environment_rules(project: Project, environment: Environment) -> tuple[Rule, ...]:
+    """Return what the workloads of one environment read: their own secrets and nothing else."""
+    mount = names_of(project).secrets_mount
+    return (
+        Rule(f"{mount}/data/env/{environment.name}/*", _READ),
+        Rule(f"{mount}/metadata/env/{environment.name}/*", _LIST),
+    )

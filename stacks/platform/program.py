@@ -1,0 +1,47 @@
+"""The platform as a function of settings and tenants. Run by the engine (`__main__`) and by the offline plan alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pulumi
+
+from components.foundation import Foundation, FoundationArgs, look_up
+from components.tenant import TenantProject, TenantProjectArgs
+from stacks.platform.providers import make_providers
+from usine.spec.model import Project
+from usine.spec.settings import FoundationMode, Settings, System
+
+
+def build(settings: Settings, projects: Sequence[Project], authorities: Mapping[str, str]) -> None:
+    """Register everything this stack holds, and its outputs.
+
+    Args:
+        settings: the platform's side; `settings.tenants` and `settings.foundation` select what this stack holds.
+        projects: every tenant of the platform, also those this stack does not hold.
+        authorities: PEM text of each CA file the settings name, by its path as written there.
+    """
+    selected = [project for project in projects if settings.selected(project.slug)]
+    providers = make_providers(settings, selected, authorities)
+    if settings.foundation is FoundationMode.SKIP:
+        refs = look_up(settings, providers)
+    else:
+        people = frozenset(person for project in projects for person in project.people)
+        refs = Foundation("foundation", FoundationArgs(settings, providers, people, authorities)).refs
+    tenants = {
+        project.slug: TenantProject(project.slug, TenantProjectArgs(project, settings, providers, refs)).summary
+        for project in selected
+    }
+    pulumi.export("platform", _platform(settings))
+    pulumi.export("tenants", tenants)
+
+
+def _platform(settings: Settings) -> dict[str, object]:
+    return {
+        "systems": sorted(system.value for system in settings.systems),
+        "foundation": settings.foundation.value,
+        "issuer": f"{settings.endpoints[System.KEYCLOAK].url}/realms/{settings.keycloak.realm}"
+        if settings.on(System.KEYCLOAK)
+        else None,
+        "endpoints": {system.value: endpoint.url for system, endpoint in sorted(settings.endpoints.items())},
+    }

@@ -1,0 +1,68 @@
+"""Run the program on mocks, in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import pulumi
+from pulumi.runtime.stack import run_pulumi_func
+
+from stacks.platform.program import build
+from usine.plan.model import Plan
+from usine.plan.monitor import RecordingMonitor
+from usine.spec.model import Project
+from usine.spec.settings import Settings
+
+#: The SDKs put these variables' values into provider inputs; a plan must not depend on who makes it.
+_PROVIDER_VARIABLES = ("KUBECONFIG", "PULUMI_K8S_", "VAULT_", "TERRAFORM_VAULT_", "KEYCLOAK_")
+
+
+def authorities_by_name(settings: Settings) -> dict[str, str]:
+    """Return a stand-in text for each CA file the settings name: a plan reads no file of the platform."""
+    files = [endpoint.ca for endpoint in settings.endpoints.values()]
+    files += [cluster.ca for cluster in settings.clusters.values()]
+    return {str(path): f"[contents of {path}]" for path in files if path is not None}
+
+
+def make_plan(settings: Settings, projects: Sequence[Project]) -> Plan:
+    """Return the full graph the program registers for these settings and tenants.
+
+    Raises whatever the program raises. Not to be called from a running event loop.
+    """
+    monitor = RecordingMonitor()
+    with _quiet_environment(), _own_event_loop() as loop:
+        pulumi.runtime.set_mocks(monitor.mocks, project="usine", stack=settings.stack, preview=False, monitor=monitor)
+        authorities: Mapping[str, str] = authorities_by_name(settings)
+
+        async def program() -> None:
+            build(settings, projects, authorities)
+
+        loop.run_until_complete(run_pulumi_func(program))
+    return Plan(monitor.planned())
+
+
+@contextmanager
+def _own_event_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """Give the program an event loop of its own: the SDK keeps per-loop state, and Python 3.14 makes none by itself."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        yield loop
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+@contextmanager
+def _quiet_environment() -> Iterator[None]:
+    """Hide the variables that the provider SDKs read."""
+    hidden = {k: v for k, v in os.environ.items() if k.startswith(_PROVIDER_VARIABLES)}
+    for key in hidden:
+        del os.environ[key]
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
