@@ -31,7 +31,7 @@ class NamespaceNetworkArgs:
 
 
 class NamespaceNetwork(Component):
-    """Default deny both ways; DNS, the own namespace, the ingress, monitoring, and the file's egress are let through.
+    """Default deny both ways; DNS, the own namespace, the platform's services, ingress, monitoring and the file's egress are let through.
 
     Kubernetes' network policies know addresses, not host names: an egress opening lets its port out to any public
     address outside the cluster's `internal_networks` (a host name must not become a way to the platform's inside), and
@@ -57,6 +57,12 @@ class NamespaceNetwork(Component):
         self._policy(
             "allow-monitoring", types=("Ingress",), ingress=[_from_namespace(args.cluster.monitoring_namespace)]
         )
+        if args.cluster.platform_networks:
+            peers = [
+                networking.NetworkPolicyPeerArgs(ip_block=networking.IPBlockArgs(cidr=cidr))
+                for cidr in args.cluster.platform_networks
+            ]
+            self._policy("allow-platform", types=("Egress",), egress=[networking.NetworkPolicyEgressRuleArgs(to=peers)])
         if args.environment.url is not None:
             self._policy("allow-ingress", types=("Ingress",), ingress=[_from_namespace(args.cluster.ingress_namespace)])
         for port in sorted({opening.port for opening in args.environment.egress}):

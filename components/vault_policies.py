@@ -38,14 +38,13 @@ def to_hcl(rules: Iterable[Rule]) -> str:
 def role_rules(project: Project, role: Role) -> tuple[Rule, ...]:
     """Return what the people of a role may do in the tenant's mount.
 
-    Owner and admin do everything, destroy of versions included; devops everything but destroy; developers write what
+    Owner and admin do everything, destruction included; devops everything that can be undone; developers write what
     non-production workloads read; security and readonly see names and versions, never a value. In a suspended tenant
     nobody but readonly has members (see `usine.lifecycle`), so the policies need no case of their own.
     """
     mount = names_of(project).secrets_mount
-    everything = (
+    everything_undoable = (
         Rule(f"{mount}/data/*", _WRITE_AND_DELETE),
-        Rule(f"{mount}/metadata/*", _WRITE_AND_DELETE),
         Rule(f"{mount}/delete/*", ("update",)),
         Rule(f"{mount}/undelete/*", ("update",)),
     )
@@ -54,9 +53,13 @@ def role_rules(project: Project, role: Role) -> tuple[Rule, ...]:
         return names_only
     match role:
         case Role.OWNER | Role.ADMIN:
-            return (*everything, Rule(f"{mount}/destroy/*", ("update",)))
+            return (
+                *everything_undoable,
+                Rule(f"{mount}/metadata/*", _WRITE_AND_DELETE),  # deleting metadata destroys every version
+                Rule(f"{mount}/destroy/*", ("update",)),
+            )
         case Role.DEVOPS:
-            return everything
+            return (*everything_undoable, Rule(f"{mount}/metadata/*", (*_WRITE, "list")))
         case Role.DEVELOPER:
             writable = [e.name for e in project.environments if not e.production]
             return (

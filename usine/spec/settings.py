@@ -71,7 +71,8 @@ class Cluster:
     `ca` the PEM file of the API's certificate authority (None: a public one); `capacity` what all environments on it
     may add up to (None: not checked). `oidc_prefix` is what the API server puts before user and group names of tokens.
     `token_audience` is the audience of its service accounts' tokens (its issuer, unless set otherwise).
-    `internal_networks` are the CIDRs that a tenant's egress openings never reach.
+    `internal_networks` are the CIDRs that a tenant's egress openings never reach; `platform_networks` those of the
+    platform's services (Vault, proxy, registry), open to every tenant namespace.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Cluster:
     ingress_namespace: str = "ingress-nginx"
     monitoring_namespace: str = "monitoring"
     internal_networks: tuple[str, ...] = PRIVATE_NETWORKS
+    platform_networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
