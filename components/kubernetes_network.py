@@ -31,11 +31,12 @@ class NamespaceNetworkArgs:
 
 
 class NamespaceNetwork(Component):
-    """Default deny both ways; DNS, the own namespace, the platform's services, ingress, monitoring and the file's egress are let through.
+    """Default deny both ways, then openings: DNS, the own namespace, the platform's services, the ingress, monitoring,
+    and the file's egress.
 
-    Kubernetes' network policies know addresses, not host names: an egress opening lets its port out to any public
-    address outside the cluster's `internal_networks` (a host name must not become a way to the platform's inside), and
-    its host stands in an annotation, for the egress proxy and for whoever reads it.
+    Kubernetes' network policies know addresses, not host names: an egress opening lets its port out to any address
+    outside the cluster's `internal_networks` (a host name must not become a way to the platform's inside), and its
+    host stands in an annotation, for the egress proxy and for whoever reads it.
     """
 
     system = "kubernetes"

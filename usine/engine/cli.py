@@ -1,0 +1,91 @@
+"""The `pulumi` command line as a function."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class EngineError(Exception):
+    """`pulumi` is missing, or refused what was asked; the message is for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """`pulumi` on one stack. `environment` is the whole environment it runs in; `root` holds `Pulumi.yaml`.
+
+    `config_file` is the settings file when it is not `Pulumi.<stack>.yaml`.
+    """
+
+    root: Path
+    stack: str
+    environment: Mapping[str, str]
+    config_file: Path | None = None
+
+    @property
+    def executable(self) -> str:
+        """Return the `pulumi` on the environment's PATH. Raises EngineError when there is none."""
+        found = shutil.which("pulumi", path=self.environment.get("PATH"))
+        if found is None:
+            raise EngineError(
+                "no `pulumi` on the PATH: install it, or start the local platform (`usine lab up`), which builds one"
+            )
+        return found
+
+    def run(self, *arguments: str) -> int:
+        """Run `pulumi` on the terminal and return its exit code."""
+        return subprocess.run(
+            self._command(arguments), cwd=self.root, env=dict(self.environment), check=False
+        ).returncode
+
+    def capture(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run `pulumi` and return its standard output. Raises EngineError with what it said when it fails."""
+        done = subprocess.run(
+            self._command(arguments),
+            cwd=self.root,
+            env=dict(self.environment),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise EngineError(f"pulumi {arguments[0]} failed: {(done.stderr or done.stdout).strip()}")
+        return done.stdout
+
+    def _command(self, arguments: Sequence[str]) -> list[str]:
+        command = [self.executable, *arguments, "--non-interactive"]
+        if arguments[0] not in {"stack", "cancel"} and self.config_file is not None:
+            command += ["--config-file", str(self.config_file)]
+        return [*command, "--stack", self.stack]
+
+    # Stack and state ----------------------------------------------------------------------------------------------
+
+    def ensure_stack(self) -> None:
+        """Create the stack unless it exists. An existing stack's settings file is left as it is."""
+        stacks = json.loads(
+            subprocess.run(
+                [self.executable, "stack", "ls", "--json", "--non-interactive"],
+                cwd=self.root,
+                env=dict(self.environment),
+                capture_output=True,
+                text=True,
+                check=False,
+            ).stdout
+            or "[]"
+        )
+        if not any(stack["name"].rsplit("/", 1)[-1] == self.stack for stack in stacks):
+            self.capture("stack", "init", "--no-select")
+
+    def export_state(self) -> dict[str, object]:
+        """Return the stack's checkpoint, secrets still encrypted."""
+        state: dict[str, object] = json.loads(self.capture("stack", "export"))
+        return state
+
+    def import_state(self, state: Mapping[str, object]) -> None:
+        """Replace the stack's checkpoint."""
+        self.capture("stack", "import", stdin=json.dumps(state))
