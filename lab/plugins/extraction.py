@@ -1,0 +1,66 @@
+"""Inputs from outputs: what a refresh or an import hands the engine as the resource's new inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lab.plugins.checking import DEFAULTS
+from lab.plugins.planning import canonical, is_zero
+from lab.plugins.schema import Field
+from lab.plugins.wire import Properties, Value
+
+
+def refreshed(fields: Mapping[str, Field], inputs: Mapping[str, Value], outputs: Mapping[str, Value]) -> Properties:
+    """Return the inputs the program had, with the values the server now has."""
+    return {
+        name: _follow(fields.get(name), value, outputs[name])
+        for name, value in inputs.items()
+        if name != DEFAULTS and outputs.get(name) is not None
+    }
+
+
+def _follow(field: Field | None, given: Value, now: Value) -> Value:
+    if field is None:
+        return now
+    if field.kind == "object" and field.fields is not None and isinstance(given, dict) and isinstance(now, dict):
+        return refreshed(field.fields, given, now)
+    if isinstance(given, list) and isinstance(now, list):
+        return _follow_items(field, given, now)
+    if isinstance(given, dict) and isinstance(now, dict):
+        return {key: now[key] for key in given if key in now}
+    if field.normalise is not None and isinstance(given, str):
+        return given  # the state keeps another form of the same value
+    return now
+
+
+def _follow_items(field: Field, given: list[Value], now: list[Value]) -> list[Value]:
+    if field.kind == "set" and {canonical(v) for v in given} == {canonical(v) for v in now}:
+        return given
+    if field.elem is not None and field.elem.kind == "object":
+        return [_follow(field.elem, old, new) for old, new in zip(given, now, strict=False)]
+    return now[: len(given)]
+
+
+def imported(fields: Mapping[str, Field], outputs: Mapping[str, Value]) -> Properties:
+    """Return inputs that describe the object as it is, without what equals a default or zero."""
+    result: Properties = {}
+    for name, value in outputs.items():
+        field = fields.get(name)
+        if field is None or not field.input:
+            continue
+        taken = _take(field, value)
+        default = is_zero(taken) if field.default is None else taken == field.default
+        if field.required or not (default or taken == {DEFAULTS: []}):
+            result[name] = taken
+    result[DEFAULTS] = []
+    return result
+
+
+def _take(field: Field, value: Value) -> Value:
+    if field.kind == "object" and field.fields is not None and isinstance(value, dict):
+        return imported(field.fields, value)
+    if field.kind == "map" and isinstance(value, dict):
+        return {**value, DEFAULTS: []}
+    if isinstance(value, list) and field.elem is not None:
+        return [_take(field.elem, item) for item in value]
+    return value

@@ -1,0 +1,242 @@
+"""What an operation will leave behind: the upstream SDK's planning rules, on Pulumi's property names.
+
+A plan compares the program's inputs with the state read back from the server, never with the previous inputs: what a
+server normalises therefore stays a change for ever, here as with the official plugins.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from lab.plugins.schema import Field, Shape
+from lab.plugins.wire import UNKNOWN, Properties, Unknown, Value, has_unknown
+
+
+def is_zero(value: Value) -> bool:
+    """Tell whether the upstream SDK takes the value for «not set»."""
+    return value is None or value in ("", 0, False) or value in ([], {})
+
+
+def canonical(value: Value) -> str:
+    """Return a text that is equal for equal values, to compare and order members of sets."""
+    return json.dumps(value, sort_keys=True, default=repr)
+
+
+def same(field: Field, old: Value, new: Value) -> bool:
+    """Compare two values of a field; a set's order means nothing."""
+    if isinstance(old, Unknown) or isinstance(new, Unknown):
+        return False
+    if field.kind == "set" and isinstance(old, list) and isinstance(new, list):
+        return {canonical(item) for item in old} == {canonical(item) for item in new}
+    return type(old) is type(new) and bool(old == new)
+
+
+def plan(
+    shape: Shape, prior: Properties | None, inputs: Mapping[str, Value], ignored: Collection[str] = ()
+) -> Properties:
+    """Return the state after the operation, with `UNKNOWN` for what only the server will tell.
+
+    `prior` is None for a creation; `ignored` names top-level properties whose changes the user told the engine to ignore.
+    """
+    planned = {
+        name: _plan_field(field, None if prior is None else prior.get(name), inputs.get(name), new=prior is None)
+        for name, field in shape.fields.items()
+    }
+    if prior is None:
+        return planned
+    for name, field in shape.fields.items():
+        before, after = prior.get(name), planned[name]
+        suppressed = (
+            field.suppress is not None
+            and not has_unknown(after)
+            and not same(field, before, after)
+            and field.suppress(before, after, planned)
+        )
+        if suppressed or name in ignored:
+            planned[name] = before
+    return planned
+
+
+def _plan_field(field: Field, old: Value, given: Value, *, new: bool) -> Value:
+    if field.write_only:
+        return None
+    if isinstance(given, Unknown):
+        return UNKNOWN
+    if given is None:
+        return _plan_unset(field, old, new=new)
+    if field.kind == "object" and field.fields is not None and isinstance(given, dict):
+        before = old if isinstance(old, dict) else None
+        return {
+            name: _plan_field(inner, None if before is None else before.get(name), given.get(name), new=before is None)
+            for name, inner in field.fields.items()
+        }
+    if field.kind in ("list", "set") and isinstance(given, list) and field.elem is not None:
+        return _plan_items(field, field.elem, old, given)
+    if field.normalise is not None and isinstance(given, str):
+        given = field.normalise(given)
+    if field.computed and given == "" and old not in (None, ""):
+        return old  # the upstream SDK cannot tell an empty string from no string on what the server computes
+    if not new and old is None and given == "":
+        return None
+    return given
+
+
+def _plan_items(field: Field, elem: Field, old: Value, given: list[Value]) -> list[Value]:
+    before = old if isinstance(old, list) else []
+    if elem.kind == "object":
+        items = [
+            _plan_field(elem, before[i] if i < len(before) else None, item, new=i >= len(before))
+            for i, item in enumerate(given)
+        ]
+    else:
+        items = list(given)
+    if field.kind != "set":
+        return items
+    if isinstance(old, list) and same(field, old, items):
+        return old
+    return sort_set(items)
+
+
+def _plan_unset(field: Field, old: Value, *, new: bool) -> Value:
+    if field.default is not None:
+        return field.default
+    if new:
+        return UNKNOWN if field.computed else None
+    if field.computed or field.sticky or is_zero(old):
+        return old
+    return None
+
+
+def sort_set(items: list[Value]) -> list[Value]:
+    """Return the members of a set once each, in the order the official plugins report."""
+    unique = {canonical(item): item for item in items}
+    return [unique[key] for key in sorted(unique)]
+
+
+class Data:
+    """One resource during an operation: what is planned, what was there, and what the server answered.
+
+    Resource modules read it with `get` and fill it with `set`; the id is empty once the object is gone.
+    """
+
+    def __init__(
+        self,
+        shape: Shape,
+        *,
+        id_: str = "",
+        prior: Properties | None = None,
+        planned: Properties | None = None,
+        inputs: Mapping[str, Value] | None = None,
+    ) -> None:
+        """Start from `planned` (an operation) or, when that is None, from `prior` (a read)."""
+        self.shape = shape
+        self.id = id_
+        self.new = prior is None
+        self.inputs: Mapping[str, Value] = inputs or {}
+        self._prior = prior or {}
+        self._planned = planned if planned is not None else dict(self._prior)
+        self._set: Properties = {}
+
+    def get(self, name: str) -> Any:
+        """Return the current value, or the zero of its kind: `""`, False, 0, [], {} or None for an object."""
+        value = self._set[name] if name in self._set else self._planned.get(name)
+        if value is None or isinstance(value, Unknown):
+            return empty(self.shape.fields[name])
+        return value
+
+    def raw(self, name: str) -> Any:
+        """Return the current value, or None when there is none or it is not known."""
+        value = self._set[name] if name in self._set else self._planned.get(name)
+        return None if isinstance(value, Unknown) else value
+
+    def ok(self, name: str) -> bool:
+        """Tell whether there is a value other than zero."""
+        return not is_zero(self.raw(name))
+
+    def old(self, name: str) -> Any:
+        """Return the value before the operation, or None."""
+        return self._prior.get(name)
+
+    def changed(self, name: str) -> bool:
+        """Tell whether the operation changes the value; «not set» and zero count as the same."""
+        before, after = self._prior.get(name), self._planned.get(name)
+        if is_zero(before) and is_zero(after):
+            return False
+        return not same(self.shape.fields[name], before, after)
+
+    def set(self, name: str, value: Value) -> None:
+        """Record what the server says; None becomes the zero of the kind, as in the upstream SDK."""
+        field = self.shape.fields[name]
+        self._set[name] = empty(field) if value is None else cast(field, value)
+
+    def state(self, *, applied: bool) -> Properties:
+        """Return the state to report: what the server said, else what was planned, nulls settled against the plan."""
+        result: Properties = {}
+        for name, field in self.shape.fields.items():
+            target = self._planned.get(name)
+            said = self._set.get(name, None if isinstance(target, Unknown) else target)
+            result[name] = _settle(field, said, target, applied=applied)
+        return result
+
+
+def empty(field: Field) -> Value:
+    """Return the zero of a field's kind."""
+    if field.kind in ("list", "set"):
+        return []
+    if field.kind == "map":
+        return {}
+    return field.zero
+
+
+def cast(field: Field, value: Value) -> Value:
+    """Bring a server's answer to the field's type; sets lose their order, maps hold strings."""
+    if value is None:
+        return None
+    if field.kind in ("list", "set"):
+        items = [item if field.elem is None else cast(field.elem, item) for item in value]
+        return sort_set(items) if field.kind == "set" else items
+    if field.kind == "map":
+        return {str(key): _text(item) for key, item in value.items()}
+    if field.kind == "object" and field.fields is not None:
+        return {name: cast(inner, value.get(name)) for name, inner in field.fields.items()}
+    if field.kind == "integer":
+        return int(value) if value != "" else 0
+    if field.kind == "boolean" and isinstance(value, str):
+        return value.lower() == "true"
+    return _text(value) if field.kind == "string" else value
+
+
+def _text(value: Value) -> Value:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return "" if value is None else value if isinstance(value, str) else str(value)
+
+
+def _settle(field: Field, said: Value, target: Value, *, applied: bool) -> Value:
+    """Decide between null and empty, and keep planned sets, exactly as the upstream SDK does after an operation."""
+    if isinstance(target, Unknown):
+        return said
+    collection = field.kind in ("list", "set", "map")
+    if applied and collection:
+        if target is None and said in ([], {}):
+            return target
+        if said is None and target in ([], {}):
+            return target
+    if target is None or has_unknown(target):
+        return said
+    if field.kind == "object" and field.fields is not None and said is not None:
+        return {
+            name: _settle(inner, said.get(name), target.get(name), applied=applied)
+            for name, inner in field.fields.items()
+        }
+    if field.kind == "set" and applied:
+        return target
+    if field.kind == "list" and said is None and target == [] and not applied:
+        return target
+    if field.kind == "string" and said is None and target == "":
+        return target
+    return said

@@ -1,0 +1,180 @@
+"""What a resource looks like: the trimmed schema of the official plugin plus what that schema leaves unsaid.
+
+The trimmed files say names, types, required inputs, secrets and replace-on-change. Beside them each resource module states
+what only the upstream provider's source tells: defaults, which lists are sets, normalising functions, conflicts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from lab.plugins.wire import Properties, Value
+
+Kind = Literal["string", "boolean", "integer", "number", "list", "set", "map", "object"]
+# (old value, new value, the whole planned resource) -> «this is not a change»
+Suppress = Callable[[Value, Value, Properties], bool]
+# value -> what is wrong with it, or None
+Validate = Callable[[Value], str | None]
+
+_SCHEMAS: Final = Path(__file__).parent / "schemas"
+ZERO: Final[Mapping[Kind, Value]] = {"string": "", "boolean": False, "integer": 0, "number": 0}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One property. `list`, `set` and `map` have an `elem`; `object` has `fields`."""
+
+    name: str
+    kind: Kind
+    required: bool = False
+    computed: bool = False
+    input: bool = True
+    force_new: bool = False
+    secret: bool = False
+    deprecated: bool = False
+    default: Value = None
+    elem: Field | None = None
+    fields: Mapping[str, Field] | None = None
+    autoname: bool = False
+    sticky: bool = False  # not set by the program means «leave as the server has it»
+    write_only: bool = False
+    conflicts: tuple[str, ...] = ()
+    required_with: tuple[str, ...] = ()
+    suppress: Suppress | None = None
+    normalise: Callable[[str], str] | None = None
+    validate: Validate | None = None
+
+    @property
+    def zero(self) -> Value:
+        """The value the upstream SDK takes for «not set»: empty string, False, 0, or None for collections."""
+        return ZERO.get(self.kind)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A resource type or function: its token and its properties by Pulumi name."""
+
+    token: str
+    fields: Mapping[str, Field]
+
+    def tuned(self, **overrides: Mapping[str, Any]) -> Shape:
+        """Return a copy with attributes of some fields replaced; raises `KeyError` for a field the schema lacks."""
+        fields = dict(self.fields)
+        for attribute, values in overrides.items():
+            for name, value in values.items():
+                fields[name] = _tune(fields[name], name, attribute, value)
+        return Shape(self.token, fields)
+
+
+def _tune(field: Field, name: str, attribute: str, value: Any) -> Field:
+    if attribute == "fields" and field.fields is not None:
+        inner = Shape(name, field.fields).tuned(**value)
+        return replace(field, fields=inner.fields)
+    return replace(field, **{attribute: value})
+
+
+def one_of(*allowed: str) -> Validate:
+    """Make a check that a string is one of `allowed`, worded as the upstream SDK does."""
+
+    def check(value: Value) -> str | None:
+        if value in allowed:
+            return None
+        return f"expected value to be one of [{' '.join(json.dumps(item) for item in allowed)}], got {value}"
+
+    return check
+
+
+@cache
+def trimmed(provider: str) -> dict[str, Any]:
+    """Read the trimmed schema of `provider`: config, resources, functions and types."""
+    document: dict[str, Any] = json.loads((_SCHEMAS / f"{provider}.json").read_text(encoding="utf-8"))
+    return document
+
+
+def resource(token: str, *, sets: Collection[str] = (), autoname: str | None = None) -> Shape:
+    """Read the shape of resource type `token`; `sets` names the lists whose order means nothing.
+
+    The official schema marks as always set exactly what upstream requires or computes, so computed follows from it.
+    """
+    document = trimmed(token.split(":", 1)[0])
+    spec = document["resources"][token]
+    required = set(spec["requiredInputs"])
+    always = set(spec["alwaysSetOutputs"])
+    fields: dict[str, Field] = {}
+    for name, prop in spec["inputs"].items():
+        fields[name] = _field(
+            document, name, prop, required=name in required, computed=name in always - required, sets=sets
+        )
+    for name, prop in spec["outputs"].items():
+        if name not in fields:
+            fields[name] = replace(_field(document, name, prop, computed=True, sets=sets), input=False)
+    if autoname is not None:
+        # Required upstream, optional here: the name is made up when the program gives none.
+        fields[autoname] = replace(fields[autoname], autoname=True, computed=False, required=True)
+    return Shape(token, fields)
+
+
+def function(token: str) -> Shape:
+    """Read the shape of the arguments of function `token`."""
+    document = trimmed(token.split(":", 1)[0])
+    spec = document["functions"][token]
+    required = set(spec["requiredInputs"])
+    return Shape(
+        token,
+        {name: _field(document, name, prop, required=name in required) for name, prop in spec["inputs"].items()},
+    )
+
+
+def provider_config(provider: str) -> Shape:
+    """Read the shape of the provider's own settings."""
+    document = trimmed(provider)
+    return Shape(provider, {name: _field(document, name, prop) for name, prop in document["config"].items()})
+
+
+def _field(
+    document: Mapping[str, Any],
+    name: str,
+    prop: Mapping[str, Any],
+    *,
+    required: bool = False,
+    computed: bool = False,
+    sets: Collection[str] = (),
+) -> Field:
+    kind, elem, fields = _type(document, name, prop, sets)
+    return Field(
+        name=name,
+        kind=kind,
+        required=required,
+        computed=computed,
+        force_new=bool(prop.get("willReplaceOnChanges")),
+        secret=bool(prop.get("secret")),
+        deprecated=bool(prop.get("deprecated")),
+        elem=elem,
+        fields=fields,
+    )
+
+
+def _type(
+    document: Mapping[str, Any], name: str, prop: Mapping[str, Any], sets: Collection[str]
+) -> tuple[Kind, Field | None, Mapping[str, Field] | None]:
+    if "$ref" in prop:
+        spec = document["types"][prop["$ref"].removeprefix("#/types/")]
+        needed = set(spec["required"])
+        fields = {
+            key: _field(document, key, value, required=key in needed, sets=sets)
+            for key, value in spec["properties"].items()
+        }
+        return "object", None, fields
+    declared: str = prop["type"]
+    if declared == "array":
+        return ("set" if name in sets else "list"), _field(document, name, prop["items"], sets=sets), None
+    if declared == "object":
+        return "map", _field(document, name, prop.get("additionalProperties", {"type": "string"})), None
+    if declared in ("string", "boolean", "integer", "number"):
+        return declared, None, None  # type: ignore[return-value]  # narrowed by the line above
+    raise ValueError(f"{name}: type {declared} has no counterpart here")

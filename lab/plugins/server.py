@@ -1,0 +1,196 @@
+"""The gRPC side every stand-in plugin shares: start, serve, report errors the engine understands, leave quietly.
+
+It sits on the raw servicer and not on `pulumi.provider.experimental`: that layer cannot report a resource that exists but
+failed half-way (`ErrorResourceInitFailed`), reads enum names for config diffs, and answers one request at a time unless
+everything below it is asyncio; hvac and requests are not.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any, Final, Protocol, TypeVar
+
+import grpc  # type: ignore[import-untyped]
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
+
+from lab.plugins.wire import Properties, encode_map
+
+WORKERS: Final = 64  # requests are almost all waiting on a server
+MAX_MESSAGE: Final = 400 * 1024 * 1024  # what the engine itself allows
+_PARENT_POLL_SECONDS: Final = 1.0
+_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.max_send_message_length", MAX_MESSAGE),
+    ("grpc.so_reuseport", 0),
+)
+
+Response = TypeVar("Response")
+
+
+class PluginError(Exception):
+    """A failure to report to the user in one line, without a traceback."""
+
+
+@dataclass
+class PartialFailure(PluginError):
+    """The object exists, but an operation on it failed: the engine keeps `state` and tries again next time."""
+
+    id: str
+    state: Properties
+    reason: str
+    inputs: Properties = field(default_factory=dict)
+
+
+class Backend(Protocol):
+    """What a plugin answers; requests and responses are the protocol's own messages, secrets as the wire has them."""
+
+    name: str
+    version: str
+
+    def check_config(self, request: provider_pb2.CheckRequest) -> provider_pb2.CheckResponse: ...
+    def diff_config(self, request: provider_pb2.DiffRequest) -> provider_pb2.DiffResponse: ...
+    def configure(self, request: provider_pb2.ConfigureRequest) -> provider_pb2.ConfigureResponse: ...
+    def check(self, request: provider_pb2.CheckRequest) -> provider_pb2.CheckResponse: ...
+    def diff(self, request: provider_pb2.DiffRequest) -> provider_pb2.DiffResponse: ...
+    def create(self, request: provider_pb2.CreateRequest) -> provider_pb2.CreateResponse: ...
+    def read(self, request: provider_pb2.ReadRequest) -> provider_pb2.ReadResponse: ...
+    def update(self, request: provider_pb2.UpdateRequest) -> provider_pb2.UpdateResponse: ...
+    def delete(self, request: provider_pb2.DeleteRequest) -> None: ...
+    def invoke(self, request: provider_pb2.InvokeRequest) -> provider_pb2.InvokeResponse: ...
+
+
+class Host:
+    """Messages to the user through the engine; silent when the plugin runs without one (tests, debugging)."""
+
+    def __init__(self, address: str | None) -> None:
+        """Remember the engine's `host:port`; nothing is dialled before the first message."""
+        self._address = address
+        self._lock = threading.Lock()
+        self._stub: Any = None
+
+    def warn(self, message: str, urn: str = "") -> None:
+        """Show a warning on the resource `urn`; a lost engine is no reason to fail an operation."""
+        if not self._address:
+            return
+        try:
+            with self._lock:
+                if self._stub is None:
+                    self._stub = engine_pb2_grpc.EngineStub(grpc.insecure_channel(self._address))
+            self._stub.Log(engine_pb2.LogRequest(severity=engine_pb2.WARNING, message=message, urn=urn), timeout=5)
+        except grpc.RpcError:
+            return
+
+
+class _Servicer(provider_pb2_grpc.ResourceProviderServicer):
+    """Routes each call to the backend and turns its exceptions into statuses."""
+
+    def __init__(self, backend: Backend, stop: threading.Event) -> None:
+        self._backend = backend
+        self._stop = stop
+
+    def _answer(self, context: grpc.ServicerContext, call: Callable[[Any], Response], request: Any) -> Response:
+        try:
+            return call(request)
+        except PartialFailure as failure:
+            _abort_partial(context, failure)
+        except PluginError as error:
+            context.abort(grpc.StatusCode.UNKNOWN, str(error))
+        except Exception as error:  # noqa: BLE001 - the last line of defence: one line to the user, no traceback
+            context.abort(grpc.StatusCode.UNKNOWN, f"{self._backend.name} plugin: {type(error).__name__}: {error}")
+        raise AssertionError  # abort() always raises
+
+    def Handshake(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802, ARG002
+        return provider_pb2.ProviderHandshakeResponse(
+            accept_secrets=getattr(self._backend, "accept_secrets", False),
+            supports_autonaming_configuration=True,
+        )
+
+    def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802, ARG002
+        return plugin_pb2.PluginInfo(version=self._backend.version)
+
+    def CheckConfig(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return self._answer(context, self._backend.check_config, request)
+
+    def DiffConfig(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return self._answer(context, self._backend.diff_config, request)
+
+    def Configure(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return self._answer(context, self._backend.configure, request)
+
+    def Check(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return self._answer(context, self._backend.check, request)
+
+    def Diff(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return self._answer(context, self._backend.diff, request)
+
+    def Create(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return self._answer(context, self._backend.create, request)
+
+    def Read(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return self._answer(context, self._backend.read, request)
+
+    def Update(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return self._answer(context, self._backend.update, request)
+
+    def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        self._answer(context, self._backend.delete, request)
+        return empty_pb2.Empty()
+
+    def Invoke(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return self._answer(context, self._backend.invoke, request)
+
+    def Cancel(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802, ARG002
+        return empty_pb2.Empty()
+
+
+def _abort_partial(context: grpc.ServicerContext, failure: PartialFailure) -> None:
+    detail = provider_pb2.ErrorResourceInitFailed(
+        id=failure.id,
+        properties=encode_map(failure.state),
+        reasons=[failure.reason],
+        inputs=encode_map(failure.inputs) if failure.inputs else None,
+    )
+    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=failure.reason)
+    status.details.add().Pack(detail)
+    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+    context.abort(grpc.StatusCode.UNKNOWN, failure.reason)
+
+
+def start(backend: Backend, stop: threading.Event) -> tuple[grpc.Server, int]:
+    """Serve `backend` on a free loopback port; return the server and the port."""
+    server = grpc.server(ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix=backend.name), options=_OPTIONS)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(_Servicer(backend, stop), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    return server, port
+
+
+def main(make: Callable[[Host], Backend], argv: Sequence[str]) -> int:
+    """Run a plugin the way the engine starts one: the engine's address as argument, the port on the first output line."""
+    address = next((argument for argument in argv if not argument.startswith("-")), None)
+    stop = threading.Event()
+
+    def leave(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGINT, leave)
+    signal.signal(signal.SIGTERM, leave)
+    parent = os.getppid()
+    server, port = start(make(Host(address)), stop)
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
+    # The engine may be killed without a word to its plugins: an orphan must not linger.
+    while not stop.wait(_PARENT_POLL_SECONDS) and os.getppid() == parent:
+        pass
+    server.stop(grace=None)
+    sys.stdout.flush()
+    # Worker threads may hang on a server that no longer answers: nobody waits for them any more.
+    os._exit(0)

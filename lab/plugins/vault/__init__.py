@@ -1,0 +1,1 @@
+"""Stand-in for the official vault provider plugin, on Vault or OpenBao."""

@@ -1,0 +1,9 @@
+"""`python -m lab.plugins.vault ENGINE_ADDRESS`: serve the plugin, print its port."""
+
+import sys
+
+from lab.plugins.server import main
+from lab.plugins.vault.provider import make
+
+if __name__ == "__main__":
+    raise SystemExit(main(make, sys.argv[1:]))
