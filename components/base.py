@@ -34,7 +34,7 @@ class Component(pulumi.ComponentResource):
         provider: pulumi.ProviderResource,
         *,
         parent: pulumi.Resource | None = None,
-        protect: bool | None = None,
+        protect: bool = False,  # said either way: Pulumi lets children inherit it
         deleted_with: pulumi.Resource | None = None,
         depends_on: list[pulumi.Resource] | None = None,
     ) -> pulumi.ResourceOptions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,13 +39,13 @@ class Engine:
     def run(self, *arguments: str) -> int:
         """Run `pulumi` on the terminal and return its exit code."""
         return subprocess.run(
-            self._command(arguments), cwd=self.root, env=dict(self.environment), check=False
+            self.command(*arguments), cwd=self.root, env=dict(self.environment), check=False
         ).returncode
 
     def capture(self, *arguments: str, stdin: str | None = None) -> str:
         """Run `pulumi` and return its standard output. Raises EngineError with what it said when it fails."""
         done = subprocess.run(
-            self._command(arguments),
+            self.command(*arguments),
             cwd=self.root,
             env=dict(self.environment),
             input=stdin,
@@ -57,7 +57,8 @@ class Engine:
             raise EngineError(f"pulumi {arguments[0]} failed: {(done.stderr or done.stdout).strip()}")
         return done.stdout
 
-    def _command(self, arguments: Sequence[str]) -> list[str]:
+    def command(self, *arguments: str) -> list[str]:
+        """Return the full command line for these arguments."""
         command = [self.executable, *arguments, "--non-interactive"]
         if arguments[0] not in {"stack", "cancel"} and self.config_file is not None:
             command += ["--config-file", str(self.config_file)]

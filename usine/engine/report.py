@@ -37,7 +37,7 @@ class Failure:
 
 @dataclass(slots=True)
 class RunReport:
-    """What one `pulumi up` did. `done` counts objects by system, then by action; `seconds` is the engine's own count."""
+    """What one run did: `done` counts objects by system, then by action; `seconds` is what the engine counted."""
 
     done: dict[str, Counter[str]] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)

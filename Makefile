@@ -1,0 +1,64 @@
+# Two commands do everything on a fresh machine: `make up` and `make test`. `make help` lists the others.
+PYTHON ?= python3
+BIN := .venv/bin
+USINE := bin/usine
+.DEFAULT_GOAL := help
+.PHONY: help venv venv-dev plan check up down reset test test-fast lint types bench lock clean
+
+help:  ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.venv/runtime: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (found $$($(PYTHON) --version)); set PYTHON=..." >&2; exit 1; }
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
+	@echo "Installing the Python packages the program needs..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.txt
+	@touch $@
+
+.venv/dev: requirements-dev.txt .venv/runtime
+	@echo "Installing what the local platform and the tests need..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements-dev.txt
+	@touch $@
+
+venv: .venv/runtime  ## Python environment: enough for `usine check`, `usine plan`
+venv-dev: .venv/dev  ## Python environment with the local platform and the tests
+
+check: venv  ## Check every tenant file
+	@$(USINE) check
+
+plan: venv  ## What the sample tenants would become, offline, Python only
+	@$(USINE) plan
+
+up: venv-dev  ## Start the local platform and make it what projects.d says
+	@$(USINE) lab up
+	@$(USINE) up --stack lab
+
+down: venv-dev  ## Stop the local platform, keep its data
+	@$(USINE) lab down
+
+reset: venv-dev  ## Stop the local platform and delete its data
+	@$(USINE) lab reset --yes
+
+lint: venv-dev  ## Lint, format check, import directions
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+types: venv-dev  ## Strict type check
+	@$(BIN)/mypy
+
+test: lint types  ## Everything: lint, types, unit, contract, engine tests on real servers
+	@$(BIN)/python -m pytest
+
+test-fast: venv-dev  ## Tests that need no server
+	@$(BIN)/python -m pytest --ignore=tests/engine -m "not servers"
+
+bench: venv-dev  ## Benchmarks: figures and curves, no verdict
+	@$(BIN)/python -m benchmarks
+
+lock: venv  ## Lock requirements*.in again (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet requirements.in -o requirements.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet requirements-dev.in -o requirements-dev.txt
+
+clean: down  ## Remove the local platform and the Python environment
+	rm -rf .lab .lab-* .venv out

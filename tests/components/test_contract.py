@@ -1,0 +1,163 @@
+"""What holds of every component, whatever it is: looked at on the full graph of a plan."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+
+from tests import factories
+from usine.naming import DOMAIN
+from usine.plan import Plan, PlannedResource, make_plan
+from usine.plan.model import SECRET
+from usine.spec.model import State
+from usine.spec.settings import FoundationMode, System
+
+TENANTS = ("teleservice", "a-b", "a")
+
+#: Types whose destruction loses data that Usine cannot make again.
+DATA = {
+    "vault:index/mount:Mount",
+    "kubernetes:core/v1:Namespace",
+    "keycloak:index/realm:Realm",
+}
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return make_plan(factories.settings(), [factories.project(slug) for slug in TENANTS])
+
+
+def objects(plan: Plan) -> list[PlannedResource]:
+    return [r for r in plan.resources if not (r.is_component or r.is_provider)]
+
+
+def test_every_object_hangs_below_a_component(plan: Plan) -> None:
+    by_key = {f"{r.type}::{r.name}": r for r in plan.resources}
+    for resource in objects(plan):
+        assert resource.parent is not None, resource
+        ancestor = by_key[resource.parent]
+        while not ancestor.is_component:
+            assert ancestor.parent is not None, resource
+            ancestor = by_key[ancestor.parent]
+
+
+def test_component_type_tokens_name_package_system_and_class(plan: Plan) -> None:
+    systems = {system.value for system in System} | {"usine"}
+    components = [r for r in plan.resources if r.is_component]
+    assert components
+    for component in components:
+        package, system, name = component.type.split(":")
+        assert (package, system in systems, name.isidentifier()) == ("usine", True, True), component.type
+        assert component.system == system
+
+
+def test_logical_names_are_unique_across_tenants_and_start_with_the_slug(plan: Plan) -> None:
+    names = Counter((r.type, r.name) for r in plan.resources)
+    assert [key for key, count in names.items() if count > 1] == []
+    for resource in plan.resources:
+        if resource.tenant is not None:
+            assert resource.name == resource.tenant or resource.name.startswith(f"{resource.tenant}/"), resource
+    assert {r.tenant for r in plan.resources} == {None, *TENANTS}
+
+
+def physical_names(resource: PlannedResource) -> tuple[object, ...]:
+    """The name an object has in its system, with the scope it must be unique in."""
+    inputs = resource.inputs
+    metadata = inputs.get("metadata")
+    if isinstance(metadata, dict) and resource.type.startswith("kubernetes:"):
+        return (metadata.get("namespace"), metadata.get("name"))
+    keys = ("realmId", "parentId", "clientId", "clientScopeId", "groupId", "backend", "mountAccessor", "path", "name")
+    return tuple(inputs.get(key) for key in (*keys, "roleName", "username", "realm"))
+
+
+def test_no_two_objects_claim_one_name(plan: Plan) -> None:
+    claims = Counter((r.type, physical_names(r)) for r in objects(plan))
+    shared = [key for key, count in claims.items() if count > 1]
+    assert shared == []
+
+
+def test_every_tenant_object_in_kubernetes_carries_the_tenant_label(plan: Plan) -> None:
+    labelled = [r for r in objects(plan) if r.tenant and r.type.startswith("kubernetes:")]
+    assert {r.system for r in labelled} == {"kubernetes", "argocd"}
+    for resource in labelled:
+        metadata = resource.inputs["metadata"]
+        assert isinstance(metadata, dict)
+        assert metadata["labels"][f"{DOMAIN}/tenant"] == resource.tenant, resource
+
+
+def test_every_tenant_group_names_its_tenant(plan: Plan) -> None:
+    groups = [r for r in objects(plan) if r.type == "keycloak:index/group:Group"]
+    identities = [r for r in objects(plan) if r.type == "vault:identity/group:Group"]
+    assert groups
+    assert identities
+    for group in groups:
+        assert group.inputs["attributes"] == {"usine.tenant": group.tenant}
+    for identity in identities:
+        metadata = identity.inputs["metadata"]
+        assert isinstance(metadata, dict)
+        assert metadata["tenant"] == identity.tenant
+
+
+def test_what_holds_data_is_protected_and_nothing_else(plan: Plan) -> None:
+    protected = {r.type for r in objects(plan) if r.protect}
+    assert protected == DATA
+    assert [r for r in objects(plan) if r.type in DATA and not r.protect] == []
+
+
+def test_archiving_lifts_the_protection_of_that_tenant_only() -> None:
+    archived = factories.project("gone", state=State.ARCHIVED)
+    plan = make_plan(factories.settings(), [archived, factories.project("alive")])
+    assert [r.name for r in objects(plan) if r.tenant == "gone" and r.protect] == []
+    assert {r.type for r in objects(plan) if r.tenant == "alive" and r.protect} == DATA - {"keycloak:index/realm:Realm"}
+
+
+def test_an_explicit_provider_manages_every_object(plan: Plan) -> None:
+    assert sorted(r.name for r in plan.resources if r.is_provider) == [
+        "keycloak",
+        "kubernetes-nonprod-1",
+        "kubernetes-prod-1",
+        "vault",
+    ]
+
+
+def test_secrets_are_marked(plan: Plan) -> None:
+    backend = next(r for r in plan.resources if r.type == "vault:jwt/authBackend:AuthBackend")
+    assert backend.inputs["oidcClientSecret"] == SECRET
+
+
+def test_no_credential_is_an_input_of_a_provider(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    marker = "MARKER-0f3a"
+    for variable in ("VAULT_TOKEN", "KEYCLOAK_PASSWORD", "KEYCLOAK_USER", "KEYCLOAK_CLIENT_SECRET", "KUBECONFIG"):
+        monkeypatch.setenv(variable, marker)
+    planned = make_plan(factories.settings(), [factories.project(slug) for slug in TENANTS])
+    assert planned.dumps() == plan.dumps()
+    assert marker not in planned.dumps()
+
+
+def test_the_plan_is_the_same_whatever_the_order_of_tenants(plan: Plan) -> None:
+    backwards = make_plan(factories.settings(), [factories.project(slug) for slug in reversed(TENANTS)])
+    assert backwards.dumps() == plan.dumps()
+    assert json.loads(plan.dumps())["resources"][0].keys() >= {"type", "name", "parent", "tenant", "system", "inputs"}
+
+
+def test_foundation_and_tenants_apart_make_the_same_objects_as_together(plan: Plan) -> None:
+    projects = [factories.project(slug) for slug in TENANTS]
+    apart = make_plan(factories.settings(foundation=FoundationMode.ONLY), projects).resources
+    for slug in TENANTS:
+        selection = factories.settings(foundation=FoundationMode.SKIP, tenants=(slug,))
+        apart += make_plan(selection, projects).resources
+
+    def keys(resources: tuple[PlannedResource, ...]) -> set[tuple[str, str]]:
+        return {(r.type, r.name) for r in resources if not r.is_provider}
+
+    assert keys(apart) == keys(plan.resources)
+
+
+@pytest.mark.parametrize("system", [System.KEYCLOAK, System.VAULT, System.ARGOCD])
+def test_a_system_switched_off_gets_nothing_and_the_others_stay(plan: Plan, system: System) -> None:
+    on = factories.settings().systems - {system}
+    less = make_plan(factories.settings(systems=on), [factories.project(slug) for slug in TENANTS])
+    assert system.value not in less.systems
+    assert set(less.systems) == set(plan.systems) - {system.value}

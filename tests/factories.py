@@ -1,0 +1,136 @@
+"""Projects and settings as plain values, for tests that need no file."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from usine.spec.model import (
+    Deployment,
+    Egress,
+    Envelope,
+    Environment,
+    Observability,
+    Project,
+    Quality,
+    Quota,
+    Registry,
+    Repository,
+    RepositoryKind,
+    Retention,
+    Revision,
+    Role,
+    Severity,
+    State,
+)
+from usine.spec.settings import (
+    ArgoCDSettings,
+    Cluster,
+    Endpoint,
+    KeycloakSettings,
+    PeopleSource,
+    Settings,
+    Stage,
+    SyncWindow,
+    System,
+)
+
+GIB = 1024**3
+CA = Path("pki/ca.pem")
+
+
+def quota(**changes: int) -> Quota:
+    return dataclasses.replace(Quota(cpu=4000, memory=8 * GIB, storage=50 * GIB, gpu=0, pods=40), **changes)
+
+
+def environment(name: str = "dev", **changes: Any) -> Environment:
+    production = name == "prod"
+    base = Environment(
+        name=name,
+        stage="prod" if production else "dev",
+        production=production,
+        cluster="prod-1" if production else "nonprod-1",
+        quota=quota(),
+        autosync=not production,
+        url=f"https://{name}.example.gouv.fr",
+        egress=(Egress("api.example.fr", 443),),
+    )
+    return dataclasses.replace(base, **changes)
+
+
+def infra(name: str = "deploy") -> Repository:
+    return Repository(
+        name=name,
+        kind=RepositoryKind.INFRA,
+        preset="generic",
+        default_branch="main",
+        protected_branches=("main",),
+        deployment=Deployment("charts/app", ("values.yaml", "values-<env>.yaml"), Revision("main", {"prod": "v1.4.2"})),
+    )
+
+
+def app(name: str = "api") -> Repository:
+    return Repository(
+        name=name, kind=RepositoryKind.APP, preset="python", default_branch="main", protected_branches=("main",)
+    )
+
+
+def project(slug: str = "teleservice", **changes: Any) -> Project:
+    base = Project(
+        slug=slug,
+        name=f"Projet {slug}",
+        description="",
+        archetype="standard",
+        state=State.ACTIVE,
+        owner="alice.martin",
+        contact="equipe@example.gouv.fr",
+        review_after=None,
+        labels={"direction": "dnum"},
+        members={
+            Role.ADMIN: ("bob.durand",),
+            Role.DEVOPS: ("chloe.petit",),
+            Role.DEVELOPER: ("emma.leroy",),
+            Role.SECURITY: ("farid.benali",),
+            Role.READONLY: ("gaelle.morin",),
+        },
+        envelope=Envelope(quota(), quota()),
+        environments=(environment("dev"), environment("prod")),
+        repositories=(app(), infra()),
+        registry=Registry(50 * GIB, Retention(10, 90), ("v*",), Severity.CRITICAL),
+        quality=Quality("platform", 30),
+        packages=(),
+        observability=Observability(30),
+    )
+    return dataclasses.replace(base, **changes)
+
+
+def settings(**changes: Any) -> Settings:
+    base = Settings(
+        stack="test",
+        source="Pulumi.test.yaml",
+        systems=frozenset({System.KEYCLOAK, System.VAULT, System.KUBERNETES, System.ARGOCD}),
+        endpoints={
+            System.KEYCLOAK: Endpoint("https://keycloak.example.test", CA),
+            System.VAULT: Endpoint("https://vault.example.test"),
+            System.ARGOCD: Endpoint("https://argocd.example.test"),
+            System.GITLAB: Endpoint("https://gitlab.example.test"),
+        },
+        keycloak=KeycloakSettings("usine", PeopleSource.MANAGED, "example.gouv.fr"),
+        argocd=ArgoCDSettings("nonprod-1", "argocd"),
+        clusters={
+            "nonprod-1": Cluster("nonprod-1", "lab", "https://nonprod.example.test", "nonprod-1", ("dev",), ca=CA),
+            "prod-1": Cluster("prod-1", "lab", "https://prod.example.test", "prod-1", ("prod",), ca=CA),
+        },
+        stages={
+            "dev": Stage("dev", production=False),
+            "prod": Stage("prod", production=True, sync_windows=(SyncWindow("deny", "0 18 * * 5", "62h"),)),
+        },
+        zones=("lab",),
+        presets=("generic", "python"),
+        gates=("platform",),
+        packages=("maven",),
+        reserved=frozenset(),
+        gitlab_root="tenants",
+    )
+    return dataclasses.replace(base, **changes)

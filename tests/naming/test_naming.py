@@ -1,0 +1,110 @@
+"""Distinct tenants never collide, in any tool: by property, over every kind of name."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from tests import factories
+from usine.naming import Access, access_of, all_names, labels, names_of
+from usine.spec.model import Project, Role
+
+SETTINGS = factories.settings()
+
+slugs = st.from_regex(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", fullmatch=True).filter(lambda s: 2 <= len(s) <= 20)
+environment_names = st.from_regex(r"[a-z][a-z0-9]{1,10}", fullmatch=True).filter(lambda n: n not in set(Role))
+repository_names = st.from_regex(r"[a-z0-9][a-z0-9-]{0,18}[a-z0-9]", fullmatch=True)
+
+
+def build(slug: str, environments: list[str], repositories: list[str]) -> Project:
+    return factories.project(
+        slug,
+        environments=tuple(factories.environment(name) for name in environments),
+        repositories=tuple(factories.infra(name) for name in repositories),
+    )
+
+
+projects = st.builds(
+    build,
+    slugs,
+    st.lists(environment_names, min_size=1, max_size=3, unique=True),
+    st.lists(repository_names, min_size=1, max_size=3, unique=True),
+)
+
+
+@given(projects, projects)
+@example(build("a-b", ["cc"], ["dd"]), build("aa", ["bb"], ["c-dd"]))
+@example(build("ab", ["cd"], ["ef-gh"]), build("ab-cd", ["ef"], ["gh"]))
+@example(build("ab", ["cd"], ["e--f"]), build("ab-cd", ["ee"], ["ff"]))
+@example(build("a-b", ["cc"], ["dd"]), build("ab", ["cc"], ["dd"]))
+def test_two_tenants_share_no_name_in_any_tool(one: Project, other: Project) -> None:
+    assume(one.slug != other.slug)
+    first, second = all_names(one, SETTINGS), all_names(other, SETTINGS)
+    for kind, names in first.items():
+        assert not set(names) & set(second[kind]), kind
+
+
+@given(projects)
+def test_one_tenant_never_claims_a_name_twice(project: Project) -> None:
+    for kind, names in all_names(project, SETTINGS).items():
+        assert len(names) == len(set(names)), kind
+
+
+#: What each tool accepts, from its documentation: pattern and longest length.
+LIMITS: dict[str, tuple[str, int]] = {
+    "Keycloak group": (r"(/[a-z0-9-]+)+", 255),
+    "Vault mount": (r"[a-z0-9-]+", 255),
+    "Vault policy": (r"[a-z0-9.-]+", 255),
+    "Vault identity group": (r"[a-z0-9.-]+", 255),
+    "Kubernetes namespace": (r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 63),
+    "Argo CD project": (r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 63),
+    "Argo CD application": (r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 63),
+    "GitLab path": (r"[a-z0-9-]+(/[a-z0-9-]+)*", 255),
+    "Harbor project": (r"[a-z0-9]+([._-][a-z0-9]+)*", 255),
+    "SonarQube project": (r"[a-z0-9:._-]+", 400),
+}
+
+
+@given(projects)
+@example(build("a" * 20, ["b" * 11], ["c" * 20]))
+def test_every_name_is_legal_in_its_tool(project: Project) -> None:
+    for kind, names in all_names(project, SETTINGS).items():
+        pattern, longest = LIMITS[kind]
+        for name in names:
+            assert re.fullmatch(pattern, name), (kind, name)
+            assert len(name) <= longest, (kind, name)
+
+
+@given(slugs, environment_names)
+def test_a_namespace_splits_back_into_its_parts(slug: str, environment: str) -> None:
+    names = names_of(factories.project(slug))
+    assert names.namespace(environment).rsplit("-", 1) == [slug, environment]
+
+
+def test_every_kind_of_name_has_a_limit_here() -> None:
+    assert set(all_names(factories.project(), SETTINGS)) == set(LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("role", "nonprod", "prod"),
+    [
+        (Role.OWNER, Access.READ_WRITE, Access.READ_WRITE),
+        (Role.ADMIN, Access.READ_WRITE, Access.READ_WRITE),
+        (Role.DEVOPS, Access.READ_WRITE, Access.READ_WRITE),
+        (Role.DEVELOPER, Access.READ_WRITE, Access.READ_ONLY),
+        (Role.SECURITY, Access.READ_ONLY, Access.READ_ONLY),
+        (Role.READONLY, Access.READ_ONLY, Access.READ_ONLY),
+    ],
+)
+def test_who_may_change_which_environment(role: Role, nonprod: Access, prod: Access) -> None:
+    assert (access_of(role, production=False), access_of(role, production=True)) == (nonprod, prod)
+
+
+def test_a_label_of_the_file_cannot_take_the_place_of_ours() -> None:
+    project = factories.project(labels={"tenant": "someone-else"})
+    ours = labels(project, project.environments[0])
+    assert ours["usine.dev/tenant"] == project.slug
+    assert [key for key, value in ours.items() if value == "someone-else"] == ["label.usine.dev/tenant"]
