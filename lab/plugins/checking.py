@@ -58,6 +58,7 @@ def check(shape: Shape, resource: str, old: Mapping[str, Value], news: Mapping[s
     result = Checked({})
     given = _level(shape.fields, news, resource, "", result.failures)
     _named(shape.fields, old, given, naming)
+    result.failures.extend(_exclusive(shape, given, resource))
     result.failures.extend(_relations(shape.fields, given, resource))
     result.inputs = _defaults(shape.fields, old, given)
     return result
@@ -181,6 +182,19 @@ def _relations(
             if other not in given
         )
     return failures
+
+
+def _exclusive(shape: Shape, given: Mapping[str, Value], resource: str) -> list[str]:
+    count = sum(1 for name in shape.exactly_one if name in given)
+    if not shape.exactly_one or count == 1:
+        return []
+    names = ",".join(shape.exactly_one)
+    wrong = (
+        f'"{shape.exactly_one[0]}": only one of `{names}` can be specified, but `{names}` were specified'
+        if count
+        else f'"{shape.exactly_one[0]}": one of `{names}` must be specified'
+    )
+    return [_at(resource, shape.exactly_one[0], f"Invalid combination of arguments. {wrong}")]
 
 
 def _named(fields: Mapping[str, Field], old: Mapping[str, Value], given: Properties, naming: Naming) -> None:

@@ -61,6 +61,7 @@ class Shape:
 
     token: str
     fields: Mapping[str, Field]
+    exactly_one: tuple[str, ...] = ()  # of these, one must be given and only one
 
     def tuned(self, **overrides: Mapping[str, Any]) -> Shape:
         """Return a copy with attributes of some fields replaced; raises `KeyError` for a field the schema lacks."""
@@ -68,7 +69,7 @@ class Shape:
         for attribute, values in overrides.items():
             for name, value in values.items():
                 fields[name] = _tune(fields[name], name, attribute, value)
-        return Shape(self.token, fields)
+        return replace(self, fields=fields)
 
 
 def _tune(field: Field, name: str, attribute: str, value: Any) -> Field:
@@ -96,7 +97,7 @@ def trimmed(provider: str) -> dict[str, Any]:
     return document
 
 
-def resource(token: str, *, sets: Collection[str] = (), autoname: str | None = None) -> Shape:
+def resource(token: str, *, sets: Collection[str] = (), autoname: Collection[str] = ()) -> Shape:
     """Read the shape of resource type `token`; `sets` names the lists whose order means nothing.
 
     The official schema marks as always set exactly what upstream requires or computes, so computed follows from it.
@@ -113,9 +114,9 @@ def resource(token: str, *, sets: Collection[str] = (), autoname: str | None = N
     for name, prop in spec["outputs"].items():
         if name not in fields:
             fields[name] = replace(_field(document, name, prop, computed=True, sets=sets), input=False)
-    if autoname is not None:
-        # Required upstream, optional here: the name is made up when the program gives none.
-        fields[autoname] = replace(fields[autoname], autoname=True, computed=False, required=True)
+    for name in autoname:
+        # Required upstream or not, the name is made up when the program gives none.
+        fields[name] = replace(fields[name], autoname=True, computed=False, required=True)
     return Shape(token, fields)
 
 

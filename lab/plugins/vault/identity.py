@@ -17,7 +17,7 @@ from lab.plugins.wire import Properties, Value
 
 # -- policies ---------------------------------------------------------------------------------------------------------
 
-POLICY: Final = resource("vault:index/policy:Policy", autoname="name")
+POLICY: Final = resource("vault:index/policy:Policy", autoname=("name",))
 
 
 def _policy_text(vault: Vault, name: str, data: Data) -> str:
@@ -75,7 +75,7 @@ def _members_ignored(flag: str) -> Any:
 
 
 GROUP: Final = resource(
-    "vault:identity/group:Group", sets=("policies", "memberGroupIds", "memberEntityIds"), autoname="name"
+    "vault:identity/group:Group", sets=("policies", "memberGroupIds", "memberEntityIds"), autoname=("name",)
 ).tuned(
     default={
         "type": "internal", "externalPolicies": False, "externalMemberEntityIds": False, "externalMemberGroupIds": False,
@@ -231,7 +231,7 @@ def _is_object(value: Value) -> str | None:
     return None if isinstance(parsed, dict) else "data_json must be a JSON object"
 
 
-SECRET: Final = resource("vault:kv/secretV2:SecretV2", autoname="name").tuned(
+SECRET: Final = resource("vault:kv/secretV2:SecretV2", autoname=("name",)).tuned(
     default={"disableRead": False, "deleteAllVersions": False},
     normalise={"dataJson": _compact_json},
     validate={"dataJson": _is_object},

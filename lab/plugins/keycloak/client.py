@@ -1,0 +1,236 @@
+"""Requests to Keycloak's admin API, with the official provider's settings, log-in and error texts."""
+
+from __future__ import annotations
+
+import os
+import re
+import ssl
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import httpx
+
+from lab.plugins.server import PluginError
+from lab.plugins.wire import Properties
+
+_UNSUPPORTED: Final = ("jwtSigningKey", "jwtToken", "jwtTokenFile", "redHatSso")
+_NOT_FOUND: Final = 404
+_RETRY_LOGIN: Final = (401, 403)
+_ENVIRONMENT: Final = {
+    "url": "KEYCLOAK_URL",
+    "adminUrl": "KEYCLOAK_ADMIN_URL",
+    "basePath": "KEYCLOAK_BASE_PATH",
+    "clientId": "KEYCLOAK_CLIENT_ID",
+    "clientSecret": "KEYCLOAK_CLIENT_SECRET",
+    "username": "KEYCLOAK_USER",
+    "password": "KEYCLOAK_PASSWORD",
+    "accessToken": "KEYCLOAK_ACCESS_TOKEN",
+    "realm": "KEYCLOAK_REALM",
+    "clientTimeout": "KEYCLOAK_CLIENT_TIMEOUT",
+    "keycloakVersion": "KEYCLOAK_VERSION",
+}
+
+
+class ApiError(PluginError):
+    """The server refused a request; `status` is its HTTP status."""
+
+    def __init__(self, method: str, path: str, response: httpx.Response) -> None:
+        """Word it as the official client does, in one line."""
+        self.status = response.status_code
+        message = f"error sending {method} request to {path}: {response.status_code} {response.reason_phrase}."
+        body = " ".join(response.text.split())
+        super().__init__(f"{message} Response body: {body}" if body else message)
+
+    @property
+    def missing(self) -> bool:
+        """Tell whether the object is not there."""
+        return self.status == _NOT_FOUND
+
+
+def settled(settings: Properties) -> Properties:
+    """Return the settings completed from the environment."""
+    found = {name: os.environ[variable] for name, variable in _ENVIRONMENT.items() if os.environ.get(variable)}
+    return {**found, **{name: value for name, value in settings.items() if value not in (None, "")}}
+
+
+class Keycloak:
+    """A connection that many threads may share; logs in at once unless `initialLogin` is false."""
+
+    def __init__(self, settings: Properties) -> None:
+        """Connect; raises `PluginError` when the settings make no sense or the log-in fails."""
+        settings = settled(settings)
+        for name in _UNSUPPORTED:
+            if settings.get(name):
+                raise PluginError(f"keycloak:{name} is not supported by this stand-in plugin")
+        self._settings = settings
+        base = str(settings.get("url", "")) + str(settings.get("basePath", ""))
+        self._auth = base
+        self._base = (str(settings["adminUrl"]) + str(settings.get("basePath", ""))) if "adminUrl" in settings else base
+        self._form = self._grant()
+        self._given = settings.get("accessToken") if self._form is None else None
+        self._http = self._make_http()
+        self._lock = threading.Lock()
+        self._token = str(self._given or "")
+        self._info: Properties | None = None
+        if self._form is not None and settings.get("initialLogin", True):
+            try:
+                self._login()
+            except PluginError as error:
+                raise PluginError(f"failed to perform initial login to Keycloak: {error}") from None
+
+    def _grant(self) -> dict[str, str] | None:
+        """Return the form of the token request, or None when a token is given."""
+        settings = self._settings
+        client = str(settings.get("clientId", ""))
+        secret = {"client_secret": str(settings["clientSecret"])} if settings.get("clientSecret") else {}
+        if settings.get("username") and settings.get("password"):
+            if not client:
+                raise PluginError("client_id is required for password grant authentication")
+            person = {"username": str(settings["username"]), "password": str(settings["password"])}
+            return {"client_id": client, "grant_type": "password", **person, **secret}
+        if secret:
+            if not client:
+                raise PluginError("client_id is required for client secret authentication")
+            return {"client_id": client, "grant_type": "client_credentials", **secret}
+        if not settings.get("accessToken") and settings.get("initialLogin", True):
+            raise PluginError(
+                "must specify client id, username and password for password grant, or client id and client secret for "
+                "client credentials grant"
+            )
+        return None
+
+    def _make_http(self) -> httpx.Client:
+        settings = self._settings
+        verify: bool | ssl.SSLContext = True
+        if settings.get("tlsInsecureSkipVerify"):
+            verify = False
+        elif settings.get("rootCaCertificate"):
+            try:
+                verify = ssl.create_default_context(cadata=str(settings["rootCaCertificate"]))
+            except ssl.SSLError as error:
+                raise PluginError(f"keycloak:rootCaCertificate is not a PEM certificate: {error.reason}") from None
+        if settings.get("tlsClientCertificate") and settings.get("tlsClientPrivateKey"):
+            context = verify if isinstance(verify, ssl.SSLContext) else ssl.create_default_context()
+            if verify is False:
+                context.check_hostname = False
+                context.verify_mode = ssl.CERT_NONE
+            _load_pair(context, str(settings["tlsClientCertificate"]), str(settings["tlsClientPrivateKey"]))
+            verify = context
+        return httpx.Client(
+            verify=verify,
+            timeout=float(settings.get("clientTimeout") or 15),
+            headers={str(k): str(v) for k, v in (settings.get("additionalHeaders") or {}).items()},
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
+        )
+
+    def _login(self) -> None:
+        realm = self._settings.get("realm") or "master"
+        url = f"{self._auth}/realms/{realm}/protocol/openid-connect/token"
+        try:
+            response = self._http.post(url, data=self._form)
+        except httpx.HTTPError as error:
+            raise PluginError(f"error sending POST request to {url}: {_cause(error)}") from None
+        if response.status_code != httpx.codes.OK:
+            raise PluginError(f"error sending POST request to {url}: {response.status_code} {response.reason_phrase}")
+        self._token = str(response.json()["access_token"])
+
+    def _renew(self, stale: str) -> None:
+        """Log in again unless another thread just did."""
+        if self._form is None:
+            return
+        with self._lock:
+            if self._token == stale:
+                self._login()
+
+    def refresh(self) -> None:
+        """Take a new token: rights on a realm that was just created come only with one."""
+        self._renew(self._token)
+
+    def _send(self, method: str, path: str, body: Any = None, params: dict[str, str] | None = None) -> httpx.Response:
+        if not self._token:
+            self._renew("")
+        url = f"{self._base}/admin{path}"
+        for last in (False, True):
+            token = self._token
+            try:
+                response = self._http.request(
+                    method,
+                    url,
+                    json=body,
+                    params=params,
+                    headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
+                )
+            except httpx.HTTPError as error:
+                raise PluginError(f"error sending request: {method} {url}: {_cause(error)}") from None
+            if last or response.status_code not in _RETRY_LOGIN:
+                break
+            self._renew(token)  # a token lives a minute, and one older than a realm has no rights on it
+        if response.status_code >= httpx.codes.BAD_REQUEST:
+            raise ApiError(method, f"/admin{path}", response)
+        return response
+
+    def get(self, path: str, params: dict[str, str] | None = None) -> Any:
+        """Return the JSON at a path; raises `ApiError` when the server refuses."""
+        response = self._send("GET", path, params=params)
+        return response.json() if response.content else None
+
+    def post(self, path: str, body: Any) -> tuple[Any, str]:
+        """Send JSON; return the answer and the id of what was created, if any."""
+        response = self._send("POST", path, body)
+        return (response.json() if response.content else None), response.headers.get("Location", "").rsplit("/", 1)[-1]
+
+    def put(self, path: str, body: Any = None) -> None:
+        """Replace what is at a path."""
+        self._send("PUT", path, body)
+
+    def delete(self, path: str, body: Any = None) -> None:
+        """Delete what is at a path; raises `ApiError`, also when it is not there."""
+        self._send("DELETE", path, body)
+
+    def server_info(self) -> Properties:
+        """Return the server's own description, asked once."""
+        with self._lock:
+            known = self._info
+        if known is None:
+            known = self.get("/serverinfo") or {}
+            with self._lock:
+                self._info = known
+        return known
+
+    def at_least(self, *version: int) -> bool:
+        """Tell whether the server is at least of this version."""
+        text = (
+            (self.server_info().get("systemInfo") or {}).get("version") or self._settings.get("keycloakVersion") or ""
+        )
+        numbers = [int(part) for part in re.findall(r"\d+", text)[:3]]
+        return not numbers or tuple(numbers) >= version
+
+    def check_theme(self, kind: str, name: str) -> None:
+        """Raise `PluginError` when a theme that is asked for is not installed."""
+        themes = (self.server_info().get("themes") or {}).get(kind) or []
+        if name and name not in [theme.get("name") for theme in themes]:
+            raise PluginError(f'validation error: theme "{name}" does not exist on the server')
+
+
+def segment(text: str) -> str:
+    """Quote one segment of a path."""
+    return quote(text, safe="")
+
+
+def _load_pair(context: ssl.SSLContext, certificate: str, key: str) -> None:
+    # The standard library reads a key pair from a file only: a private one, gone before the first request.
+    with tempfile.NamedTemporaryFile("w", suffix=".pem", delete=False) as file:
+        file.write(f"{certificate}\n{key}\n")
+    try:
+        context.load_cert_chain(file.name)
+    except ssl.SSLError as error:
+        raise PluginError(f"keycloak:tlsClientCertificate and its key do not fit: {error.reason}") from None
+    finally:
+        Path(file.name).unlink()
+
+
+def _cause(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
