@@ -154,7 +154,8 @@ class KeycloakFoundation(Component):
             valid_redirect_uris=list(redirects),
             web_origins=["+"],
             opts=pulumi.ResourceOptions.merge(
-                self.child(self._keycloak), pulumi.ResourceOptions(additional_secret_outputs=["clientSecret"])
+                self.child(self._keycloak),
+                pulumi.ResourceOptions(additional_secret_outputs=["clientSecret"]),
             ),
         )
         openid.ClientDefaultScopes(
@@ -219,6 +220,10 @@ class KeycloakTenant(Component):
         super().__init__(name, args.project.slug, opts)
         project = args.project
         self._args = args
+        # Deleting people while groups they are in are being deleted deadlocks in Keycloak's database, so the tree
+        # depends on its people: then it goes first.
+        accounts = [args.refs.accounts[person] for person in sorted(project.people) if person in args.refs.accounts]
+        self._realm = pulumi.Output.all(args.refs.realm, *accounts).apply(lambda values: str(values[0]))
         root = self._group(f"{name}/group", project.slug, None)
         self.role_groups = {
             role: self._leaf(f"{name}/group/{role.value}", role.value, root, members_of_role(project, role))
@@ -235,7 +240,7 @@ class KeycloakTenant(Component):
     def _group(self, name: str, group: str, parent: keycloak.Group | None) -> keycloak.Group:
         return keycloak.Group(
             name,
-            realm_id=self._args.refs.realm,
+            realm_id=self._realm,
             name=group,
             parent_id=parent.id if parent else None,
             attributes={"usine.tenant": self._args.project.slug},

@@ -152,6 +152,9 @@ class TenantNamespace(Component):
             opts=self.child(args.provider, protect=protects_data(args.project)),
         )
         self.namespace = self._namespace.metadata.apply(lambda metadata: str(metadata.name))
+        # The API server deletes what is in a namespace along with it. Said only when nothing protects the namespace:
+        # the engine would otherwise forget its contents first, and then refuse to delete it.
+        self._doomed = None if protects_data(args.project) else self._namespace
         self._quota()
         self._limits()
         NamespaceNetwork(
@@ -161,7 +164,7 @@ class TenantNamespace(Component):
                 tenant=args.project.slug,
                 cluster=args.cluster,
                 namespace=self._namespace,
-                namespace_name=self._namespace_name,
+                deleted_with=self._doomed,
                 labels=self._labels,
                 provider=args.provider,
             ),
@@ -175,8 +178,8 @@ class TenantNamespace(Component):
         self.register_outputs({"namespace": self.namespace})
 
     def _inside(self) -> pulumi.ResourceOptions:
-        """Options of an object in the namespace: the API server deletes it along with the namespace."""
-        return self.child(self._args.provider, parent=self._namespace, deleted_with=self._namespace)
+        """Options of an object in the namespace."""
+        return self.child(self._args.provider, parent=self._namespace, deleted_with=self._doomed)
 
     def _metadata(self, name: str) -> ObjectMetaArgs:
         return ObjectMetaArgs(name=name, namespace=self.namespace, labels=self._labels)

@@ -19,13 +19,13 @@ from usine.spec.settings import Cluster
 
 @dataclass(frozen=True, slots=True)
 class NamespaceNetworkArgs:
-    """One namespace; `namespace_name` is its name as known without asking anyone."""
+    """One namespace; `deleted_with` is it again once nothing protects it."""
 
     environment: Environment
     tenant: str
     cluster: Cluster
     namespace: core.Namespace
-    namespace_name: str
+    deleted_with: core.Namespace | None
     labels: Mapping[str, str]
     provider: kubernetes.Provider
 
@@ -107,7 +107,7 @@ class NamespaceNetwork(Component):
             spec=networking.NetworkPolicySpecArgs(
                 pod_selector=LabelSelectorArgs(), policy_types=list(types), ingress=ingress, egress=egress
             ),
-            opts=self.child(self._args.provider, deleted_with=namespace),
+            opts=self.child(self._args.provider, deleted_with=self._args.deleted_with),
         )
 
 
