@@ -81,6 +81,8 @@ def make_report(events: Iterable[Mapping[str, object]]) -> RunReport:
     failed: dict[str, None] = {}
     for event in events:
         match event:
+            case {"resOutputsEvent": {"planning": True}}:
+                pass  # the preview that comes before
             case {"resOutputsEvent": {"metadata": {"op": str(op), "urn": str(urn)}}}:
                 address = address_of(urn)
                 if address.is_object and op in _WORDS:

@@ -37,7 +37,8 @@ def up(engine: Engine, log: Path, on_progress: Callable[[int], None], extra: Seq
     log.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="usine-") as folder, log.open("w", encoding="utf-8") as output:
         events = Path(folder) / "events.json"
-        arguments = ["up", "--yes", "--skip-preview", "--continue-on-error", "--suppress-outputs", "--color=never"]
+        # The preview is not skipped: it is what refuses the deletion of protected resources before anything is touched.
+        arguments = ["up", "--yes", "--continue-on-error", "--suppress-outputs", "--color=never"]
         process = subprocess.Popen(
             engine.command(*arguments, "--event-log", str(events), *extra),
             cwd=engine.root,
@@ -77,7 +78,7 @@ def _watch(process: subprocess.Popen[bytes], events: Path, on_progress: Callable
 def _is_settled(line: bytes) -> bool:
     """Tell from a raw event whether it settles an object; cheaper than parsing every event twice."""
     marker = b'"urn":"'
-    if b'"resOutputsEvent"' not in line or (start := line.find(marker)) < 0:
+    if b'"resOutputsEvent"' not in line or b'"planning":true' in line or (start := line.find(marker)) < 0:
         return False
     start += len(marker)
     return address_of(line[start : line.index(b'"', start)].decode()).is_object
