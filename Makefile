@@ -13,6 +13,7 @@ help:  ## Show this list
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
 	@echo "Installing the Python packages the program needs..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.txt
+	@ln -sf ../../bin/usine $(BIN)/usine
 	@touch $@
 
 .venv/dev: requirements-dev.txt .venv/runtime
