@@ -1,0 +1,56 @@
+"""The TCP ports of one local platform, all derived from one base so that two platforms can live side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: The base of a developer's own platform. `Pulumi.lab.yaml` is written for it.
+DEFAULT_BASE = 18000
+_LOWEST, _HIGHEST = 1024, 64000
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Ports of every server. Raises ValueError when the base leaves them outside the unprivileged range."""
+
+    base: int = DEFAULT_BASE
+
+    def __post_init__(self) -> None:
+        """Check the range."""
+        if not _LOWEST <= self.base <= _HIGHEST:
+            raise ValueError(f"port base {self.base} is not between {_LOWEST} and {_HIGHEST}")
+
+    @property
+    def openbao(self) -> int:
+        """OpenBao's API, http."""
+        return self.base + 200
+
+    @property
+    def openbao_cluster(self) -> int:
+        """OpenBao's port for other nodes of its cluster."""
+        return self.base + 201
+
+    @property
+    def keycloak(self) -> int:
+        """Keycloak, https."""
+        return self.base + 443
+
+    @property
+    def keycloak_management(self) -> int:
+        """Keycloak's health checks, https."""
+        return self.base + 444
+
+    @property
+    def kube_apiserver(self) -> int:
+        """The Kubernetes API, https."""
+        return self.base + 644
+
+    @property
+    def etcd(self) -> int:
+        """Etcd for its clients, https."""
+        return self.base + 379
+
+    @property
+    def etcd_peer(self) -> int:
+        """Etcd for other members."""
+        return self.base + 380

@@ -1,0 +1,60 @@
+"""Passwords and tokens of one local platform, made fresh for it and kept in one file only its owner can read."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets as random
+from dataclasses import asdict, dataclass, fields, replace
+
+from lab.errors import LabError
+from lab.files import write_private
+from lab.home import LabHome
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Secrets:
+    """Every secret; an empty text is one that does not exist yet. Never shown by `repr`."""
+
+    pulumi_passphrase: str = ""
+    keycloak_user: str = ""
+    keycloak_password: str = ""
+    vault_token: str = ""
+    vault_unseal_key: str = ""
+
+    def __repr__(self) -> str:
+        """Name the secrets that exist, without their values."""
+        return f"Secrets({', '.join(name for name, value in asdict(self).items() if value)})"
+
+    @classmethod
+    def load(cls, home: LabHome) -> Secrets:
+        """Read the file; all empty when there is none. Raises LabError when it is unreadable."""
+        try:
+            content = json.loads(home.secrets.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return cls()
+        except (OSError, ValueError):
+            raise LabError(f"{home.secrets} cannot be read as secrets: `usine lab reset` starts afresh") from None
+        names = {field.name for field in fields(cls)}
+        if not isinstance(content, dict) or not all(isinstance(value, str) for value in content.values()):
+            raise LabError(f"{home.secrets} cannot be read as secrets: `usine lab reset` starts afresh")
+        return cls(**{name: value for name, value in content.items() if name in names})
+
+    def update(self, home: LabHome, **values: str) -> Secrets:
+        """Write the file with these values changed, and return the whole."""
+        changed = replace(self, **values)
+        write_private(home.secrets, json.dumps(asdict(changed), indent=2) + "\n")
+        return changed
+
+    @classmethod
+    def ensure(cls, home: LabHome) -> Secrets:
+        """Load, and make those that do not come from a server: the passphrase and Keycloak's administrator."""
+        known = cls.load(home)
+        fresh = {
+            "pulumi_passphrase": known.pulumi_passphrase or random.token_urlsafe(24),
+            "keycloak_user": known.keycloak_user or "admin",
+            "keycloak_password": known.keycloak_password or random.token_urlsafe(24),
+        }
+        if all(getattr(known, name) for name in fresh) and os.stat(home.secrets).st_mode & 0o077 == 0:
+            return known
+        return known.update(home, **fresh)
