@@ -15,7 +15,7 @@ from typing import Final
 
 from lab.plugins.planning import is_zero
 from lab.plugins.schema import Field, Shape
-from lab.plugins.wire import UNKNOWN, Properties, Secret, Unknown, Value, has_unknown
+from lab.plugins.wire import Properties, Secret, Unknown, Value
 
 DEFAULTS: Final = "__defaults"
 _NAME_SUFFIX: Final = 7

@@ -100,7 +100,7 @@ def _plan_items(field: Field, elem: Field, old: Value, given: list[Value]) -> li
 
 
 def _plan_unset(field: Field, old: Value, *, new: bool) -> Value:
-    if field.default is not None:
+    if field.default is not None and not (field.default == "" and is_zero(old)):
         return field.default
     if new:
         return UNKNOWN if field.computed else None
@@ -176,9 +176,20 @@ class Data:
         result: Properties = {}
         for name, field in self.shape.fields.items():
             target = self._planned.get(name)
-            said = self._set.get(name, None if isinstance(target, Unknown) else target)
-            result[name] = _settle(field, said, target, applied=applied)
+            said = self._set.get(name, _unsaid(field) if isinstance(target, Unknown) else target)
+            settled = _settle(field, said, target, applied=applied)
+            result[name] = [] if settled is None and _is_block(field) else settled
         return result
+
+
+def _unsaid(field: Field) -> Value:
+    """Return what a computed value the server did not tell becomes."""
+    return [] if field.kind in ("list", "set") else None
+
+
+def _is_block(field: Field) -> bool:
+    """Tell a list of blocks from a list of values: upstream knows no null one."""
+    return field.kind in ("list", "set") and field.elem is not None and field.elem.kind == "object"
 
 
 def empty(field: Field) -> Value:
@@ -200,7 +211,10 @@ def cast(field: Field, value: Value) -> Value:
     if field.kind == "map":
         return {str(key): _text(item) for key, item in value.items()}
     if field.kind == "object" and field.fields is not None:
-        return {name: cast(inner, value.get(name)) for name, inner in field.fields.items()}
+        return {
+            name: empty(inner) if name in value and value[name] is None else cast(inner, value.get(name))
+            for name, inner in field.fields.items()
+        }
     if field.kind == "integer":
         return int(value) if value != "" else 0
     if field.kind == "boolean" and isinstance(value, str):

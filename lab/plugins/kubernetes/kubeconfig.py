@@ -1,0 +1,132 @@
+"""Reading a kubeconfig, by path or content, down to what a connection needs."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from lab.plugins.server import PluginError
+from lab.plugins.wire import Value
+
+_DEFAULT_NAMESPACE: Final = "default"
+
+
+@dataclass(frozen=True)
+class Access:
+    """Where the API server is and how to be somebody there; certificates and keys as PEM text."""
+
+    server: str
+    namespace: str = _DEFAULT_NAMESPACE
+    ca: str | None = None
+    server_name: str | None = None
+    verify: bool = True
+    token: str | None = None
+    token_file: Path | None = None
+    certificate: str | None = None
+    key: str | None = None
+    basic: tuple[str, str] | None = None
+
+    def __repr__(self) -> str:
+        """Leave credentials out of messages."""
+        return f"Access(server={self.server!r}, namespace={self.namespace!r})"
+
+
+def parse(value: Value) -> tuple[dict[str, Any], Path]:
+    """Return a kubeconfig given as a path, as text or as a map, with the folder its relative paths start from.
+
+    Raises `PluginError` when there is none or it cannot be read.
+    """
+    if isinstance(value, Mapping):
+        return dict(value), Path.cwd()
+    text = str(value)
+    path = Path(text).expanduser() if len(text) < 4096 and "\n" not in text else None  # noqa: PLR2004 - a path's limit
+    base = Path.cwd()
+    if path is not None and path.is_file():
+        text, base = path.read_text(encoding="utf-8"), path.resolve().parent
+    try:
+        config = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - the safe one
+    except yaml.YAMLError as error:
+        raise PluginError(f"failed to parse kubeconfig: {' '.join(str(error).split())}") from None
+    if not isinstance(config, dict):
+        raise PluginError("failed to parse kubeconfig: neither a file nor a kubeconfig")
+    return config, base
+
+
+def ambient() -> Value:
+    """Return where the kubeconfig is when the provider names none; the first file of `KUBECONFIG` that exists."""
+    for name in os.environ.get("KUBECONFIG", "").split(os.pathsep):
+        if name and Path(name).expanduser().is_file():
+            return name
+    return str(Path.home() / ".kube" / "config")
+
+
+def _named(items: Any, name: str, key: str) -> dict[str, Any] | None:
+    for item in items or []:
+        if isinstance(item, dict) and item.get("name") == name:
+            found = item.get(key)
+            return found if isinstance(found, dict) else {}
+    return None
+
+
+def active_cluster(config: Mapping[str, Any], context: str, cluster: str) -> dict[str, Any] | None:
+    """Return the cluster entry in use, or None; `context` and `cluster` override the file's own."""
+    entry = _named(config.get("contexts"), context or str(config.get("current-context", "")), "context")
+    if entry is None:
+        return None
+    return _named(config.get("clusters"), cluster or str(entry.get("cluster", "")), "cluster")
+
+
+def access(value: Value, context: str = "", cluster: str = "") -> Access:
+    """Return how to reach the cluster; raises `PluginError` in one line when the file does not say it."""
+    config, base = parse(value)
+    name = context or str(config.get("current-context", ""))
+    entry = _named(config.get("contexts"), name, "context")
+    if entry is None:
+        raise PluginError(f'context "{name}" does not exist' if name else "invalid configuration: no context is chosen")
+    where = active_cluster(config, context, cluster)
+    if not where or not where.get("server"):
+        raise PluginError(f'invalid configuration: no server found for cluster "{cluster or entry.get("cluster")}"')
+    user = _named(config.get("users"), str(entry.get("user", "")), "user") or {}
+    for way in ("exec", "auth-provider"):
+        if way in user:
+            raise PluginError(f"kubeconfig: user {entry.get('user')} logs in by «{way}», which this stand-in cannot do")
+    token_file = user.get("tokenFile")
+    return Access(
+        server=str(where["server"]).rstrip("/"),
+        namespace=str(entry.get("namespace") or _DEFAULT_NAMESPACE),
+        ca=_text(where, "certificate-authority", base),
+        server_name=where.get("tls-server-name"),
+        verify=not where.get("insecure-skip-tls-verify", False),
+        token=user.get("token"),
+        token_file=None if not token_file else base / token_file,
+        certificate=_text(user, "client-certificate", base),
+        key=_text(user, "client-key", base),
+        basic=(str(user["username"]), str(user.get("password", ""))) if user.get("username") else None,
+    )
+
+
+def _text(entry: Mapping[str, Any], key: str, base: Path) -> str | None:
+    data, file = entry.get(f"{key}-data"), entry.get(key)
+    try:
+        if data:
+            return base64.b64decode(str(data)).decode("ascii")
+        return (base / str(file)).read_text(encoding="ascii") if file else None
+    except (OSError, ValueError) as error:
+        raise PluginError(f"unable to read {key} {file or ''}: {error}") from None
+
+
+def from_json(value: Value) -> Value:
+    """Undo the protocol's encoding of a kubeconfig given as a map."""
+    if isinstance(value, str) and value.startswith("{"):
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError:
+            return value
+    return value

@@ -1,0 +1,242 @@
+"""Kubernetes objects as the engine sees them: pruned to the program's shape, normalised, secrets marked."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import copy
+from collections.abc import Mapping
+from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from typing import Any, Final
+
+from lab.plugins.kubernetes.client import Object
+from lab.plugins.wire import Properties, Secret, Value, has_unknown, reveal
+
+INPUTS: Final = "__inputs"
+INITIAL_VERSION: Final = "__initialApiVersion"
+FIELD_MANAGER: Final = "__fieldManager"
+AUTONAMED: Final = "pulumi.com/autonamed"
+
+_READ_ONLY: Final = (
+    "creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "generation", "managedFields",
+    "resourceVersion", "uid",
+)  # fmt: skip
+_DASHED: Final = {
+    f"x_kubernetes_{name}": f"x-kubernetes-{name.replace('_', '-')}"
+    for name in ("embedded_resource", "int_or_string", "list_map_keys", "list_type", "map_type",
+                 "preserve_unknown_fields", "validations")
+}  # fmt: skip
+_UNDERSCORED: Final = {dash: under for under, dash in _DASHED.items()}
+# Groups of the API server itself; those of custom resources have a company's domain.
+_BUILTIN_SUFFIX: Final = ".k8s.io"
+_BUILTIN_PLAIN: Final = frozenset({"", "apps", "autoscaling", "batch", "extensions", "policy"})
+# Where built-in objects hold quantities: any of these keys leads to a map of them.
+_QUANTITY_MAPS: Final = frozenset(
+    {"hard", "limits", "requests", "capacity", "allocatable", "overhead", "default", "defaultRequest", "max", "min",
+     "maxLimitRequestRatio", "used"}
+)  # fmt: skip
+_QUANTITIES: Final = frozenset({"sizeLimit", "averageValue"})
+_BINARY: Final = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
+_DECIMAL: Final = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+
+
+def renamed(value: Value, names: Mapping[str, str]) -> Value:
+    """Return the value with some keys renamed, at any depth."""
+    if isinstance(value, dict):
+        return {names.get(key, key): renamed(item, names) for key, item in value.items()}
+    if isinstance(value, list):
+        return [renamed(item, names) for item in value]
+    if isinstance(value, Secret):
+        return Secret(renamed(value.value, names))
+    return value
+
+
+def to_object(properties: Properties) -> Object:
+    """Return the properties as a plain object for the server."""
+    found: Object = renamed(reveal(properties), _DASHED)
+    return found
+
+
+def meta(obj: Object) -> dict[str, Any]:
+    """Return an object's metadata, empty when there is none."""
+    found = obj.get("metadata")
+    return found if isinstance(found, dict) else {}
+
+
+def name_of(obj: Object) -> str:
+    """Return an object's name, empty when it has none or it is not known yet."""
+    name = meta(obj).get("name")
+    return name if isinstance(name, str) else ""
+
+
+def object_id(obj: Object) -> str:
+    """Return an object's id: `namespace/name`, or `name` for what lives in no namespace."""
+    namespace = meta(obj).get("namespace")
+    return f"{namespace}/{name_of(obj)}" if namespace else name_of(obj)
+
+
+def annotation(obj: Object, name: str) -> str:
+    """Return an annotation's text, empty when it is not set."""
+    value = (meta(obj).get("annotations") or {}).get(name)
+    return value if isinstance(value, str) else ""
+
+
+def built_in(obj: Object) -> bool:
+    """Tell whether the API server itself defines the object's kind."""
+    version = str(obj.get("apiVersion", ""))
+    group = version.split("/", 1)[0] if "/" in version else ""
+    return group in _BUILTIN_PLAIN or group.endswith(_BUILTIN_SUFFIX)
+
+
+def is_kind(obj: Object, api_version: str, kind: str) -> bool:
+    """Tell whether an object is of this kind and version."""
+    return obj.get("apiVersion") == api_version and obj.get("kind") == kind
+
+
+def is_definition(obj: Object) -> bool:
+    """Tell a custom resource definition."""
+    return obj.get("kind") == "CustomResourceDefinition" and str(obj.get("apiVersion", "")).startswith("apiextensions")
+
+
+def prune(source: Value, target: Value) -> Value:
+    """Return the part of `source` (the live object) that has a counterpart in `target` (the program's inputs)."""
+    if isinstance(source, dict) and isinstance(target, dict):
+        return {
+            key: prune(item, target[key]) if type(item) is type(target[key]) else item
+            for key, item in source.items()
+            if key in target
+        }
+    if isinstance(source, list) and isinstance(target, list):
+        if not source or not target:
+            return []
+        if type(source[0]) is not type(target[0]):
+            return copy.deepcopy(source)
+        return [prune(mine, theirs) for mine, theirs in zip(source, target, strict=False)]
+    return source
+
+
+def normalise(obj: Object) -> Object:
+    """Return the inputs in the form the server will report, so that equal things compare equal."""
+    result = copy.deepcopy(obj)
+    if built_in(result) and not has_unknown(result):
+        if is_definition(result):
+            result.pop("status", None)
+            if (result.get("spec") or {}).get("preserveUnknownFields") is False:
+                del result["spec"]["preserveUnknownFields"]
+        elif is_kind(result, "v1", "Secret"):
+            _secret(result)
+        else:
+            result = _quantities(result)
+    for key in _READ_ONLY:
+        if isinstance(result.get("metadata"), dict):
+            result["metadata"].pop(key, None)
+    return result
+
+
+def _secret(obj: Object) -> None:
+    """Fold `stringData` into `data`, as the server does, and write base64 in its one canonical form."""
+    text = obj.get("stringData")
+    if isinstance(text, dict) and text:
+        data = dict(obj.get("data") or {})
+        data.update({key: base64.b64encode(str(value).encode()).decode() for key, value in text.items()})
+        obj["data"] = data
+        del obj["stringData"]
+        return
+    for key, value in (obj.get("data") or {}).items():
+        try:
+            obj["data"][key] = base64.b64encode(base64.b64decode(value, validate=True)).decode()
+        except (binascii.Error, TypeError, ValueError):
+            continue
+
+
+def _quantities(value: Value, key: str = "") -> Value:
+    if isinstance(value, dict):
+        if key in _QUANTITY_MAPS and all(isinstance(item, str | int | float) for item in value.values()):
+            return {name: quantity(item) for name, item in value.items()}
+        return {name: _quantities(item, name) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_quantities(item) for item in value]
+    return quantity(value) if key in _QUANTITIES else value
+
+
+def quantity(value: Value) -> Value:
+    """Write a resource quantity in its canonical form (`1024Mi` -> `1Gi`, `4000m` -> `4`); other text stays."""
+    text = str(value).strip()
+    if isinstance(value, bool) or not text or not (text[0].isdigit() or text[0] in "+-."):
+        return value
+    number = text.rstrip("KMGTPEinumk")
+    suffix = text[len(number) :]
+    try:
+        if suffix in _BINARY[1:]:
+            return _binary(Decimal(number) * 1024 ** _BINARY.index(suffix))
+        if suffix in _DECIMAL:
+            return _decimal(Decimal(number).scaleb(_DECIMAL[suffix]))
+    except InvalidOperation:
+        return value
+    return value
+
+
+def _binary(amount: Decimal) -> str:
+    if amount != amount.to_integral_value():
+        return _decimal(amount)
+    whole, power = int(amount), 0
+    while whole and whole % 1024 == 0 and power < len(_BINARY) - 1:
+        whole, power = whole // 1024, power + 1
+    return f"{whole}{_BINARY[power]}"
+
+
+def _decimal(amount: Decimal) -> str:
+    nano = int(amount.scaleb(9).to_integral_value(rounding=ROUND_CEILING))
+    if not nano:
+        return "0"
+    for suffix, power in sorted(_DECIMAL.items(), key=lambda item: -item[1]):
+        unit = 10 ** (power + 9)
+        if nano % unit == 0:
+            return f"{nano // unit}{suffix}"
+    return f"{nano}n"
+
+
+# -- secrets ----------------------------------------------------------------------------------------------------------
+
+
+def mark(outputs: Properties, inputs: Mapping[str, Value]) -> Properties:
+    """Return `outputs` with what is secret in `inputs` marked, and everything a Secret holds."""
+    result = dict(outputs)
+    if result.get("kind") == "Secret":
+        for key in ("data", "stringData"):
+            if key in result:
+                result[key] = Secret(result[key])
+        return result
+    for key, given in inputs.items():
+        if key not in result or isinstance(result[key], Secret):
+            continue
+        if isinstance(result[key], dict) and isinstance(given, dict):
+            result[key] = mark(result[key], given)
+        elif has_secret(given):
+            result[key] = Secret(result[key])
+    return result
+
+
+def has_secret(value: Value) -> bool:
+    """Tell whether any part of a value is marked secret."""
+    if isinstance(value, Secret):
+        return True
+    if isinstance(value, dict):
+        return any(has_secret(item) for item in value.values())
+    return isinstance(value, list) and any(has_secret(item) for item in value)
+
+
+def checkpoint(inputs: Object, live: Object, given: Mapping[str, Value], initial: str, manager: str) -> Properties:
+    """Return the state of an object: the live one, with the inputs that made it and who manages its fields."""
+    state = mark(renamed(live, _UNDERSCORED), given)
+    state[INPUTS] = mark(renamed(inputs, _UNDERSCORED), given)
+    state[INITIAL_VERSION] = initial
+    state[FIELD_MANAGER] = manager
+    return state
+
+
+def split(state: Properties) -> tuple[Object, Object]:
+    """Return the inputs and the live object that a state holds."""
+    live = to_object(state)
+    inputs = live.pop(INPUTS, {})
+    return inputs if isinstance(inputs, dict) else {}, live

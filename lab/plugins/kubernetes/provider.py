@@ -1,0 +1,524 @@
+"""The kubernetes plugin: what the official one does for any kind, kept in the same state."""
+
+from __future__ import annotations
+
+import copy
+import secrets
+import time
+from collections.abc import Callable
+from importlib.metadata import version as installed
+from typing import Any, Final
+
+from pulumi.runtime.proto import provider_pb2
+
+from lab.plugins.bridge import resource_name, resource_type
+from lab.plugins.kubernetes import changes, kubeconfig, managed, waiting
+from lab.plugins.kubernetes.client import Kube, KubeError, Mapped, NoMatchError, Object
+from lab.plugins.kubernetes.objects import (
+    AUTONAMED,
+    FIELD_MANAGER,
+    INITIAL_VERSION,
+    annotation,
+    checkpoint,
+    is_definition,
+    mark,
+    meta,
+    name_of,
+    normalise,
+    object_id,
+    prune,
+    split,
+    to_object,
+)
+from lab.plugins.kubernetes.settings import Settings, replacing, settings, unknown_names
+from lab.plugins.server import Host, PartialFailure, PluginError
+from lab.plugins.wire import Properties, Unknown, decode_map, encode_map, has_unknown, reveal
+
+_CREATE_TRIES: Final = 6
+_NOT_FOUND: Final = 404
+_EXISTS_HELP: Final = (
+    "The resource already exists in the cluster. Use an alias when a Pulumi resource was renamed, a Patch resource to "
+    "manage some fields of it, `pulumi import` to adopt it, or set upsertExistingObjects on the provider to update "
+    "existing objects on create."
+)
+_GONE_HELP: Final = (
+    "If the cluster was deleted, you can remove this resource from Pulumi state by rerunning the operation with the "
+    'PULUMI_K8S_DELETE_UNREACHABLE environment variable set to "true"'
+)
+
+
+class Kubernetes:
+    """The plugin's backend."""
+
+    name = "kubernetes"
+    accept_secrets = True
+
+    def __init__(self, host: Host) -> None:
+        """Remember where warnings go; nothing is dialled before `configure`."""
+        self.version = installed("pulumi_kubernetes")
+        self._host = host
+        self._settings: Settings | None = None
+        self._kube: Kube | None = None
+        self._unreachable = "the kubernetes provider is not configured"
+        self._namespace = "default"
+
+    # -- configuration ------------------------------------------------------------------------------------------------
+
+    def check_config(self, request: provider_pb2.CheckRequest) -> provider_pb2.CheckResponse:
+        """Accept the settings as they are; what is wrong in them shows when they are used, as upstream."""
+        news = reveal(decode_map(request.news))
+        failures = [f"`kubernetes:{name}` is not a setting of this provider" for name in unknown_names(news)]
+        return provider_pb2.CheckResponse(
+            inputs=request.news, failures=[provider_pb2.CheckFailure(reason=reason) for reason in failures]
+        )
+
+    def diff_config(self, request: provider_pb2.DiffRequest) -> provider_pb2.DiffResponse:
+        """Report changed settings; another cluster replaces the provider and all that it made."""
+        olds = reveal(decode_map(request.old_inputs if request.HasField("old_inputs") else request.olds))
+        news = reveal(decode_map(request.news))
+        changed = sorted(key for key in olds.keys() | news.keys() if olds.get(key) != news.get(key))
+        statuses: Any = provider_pb2.DiffResponse
+        return provider_pb2.DiffResponse(
+            changes=statuses.DIFF_SOME if changed else statuses.DIFF_NONE,
+            diffs=changed,
+            replaces=replacing(olds, news, changed) if changed else [],
+        )
+
+    def configure(self, request: provider_pb2.ConfigureRequest) -> provider_pb2.ConfigureResponse:
+        """Reach the cluster; one that cannot be reached is an error only for what needs it."""
+        values: Properties = {name.rsplit(":", 1)[-1]: value for name, value in request.variables.items()} or reveal(
+            decode_map(request.args)
+        )
+        found = settings({name: value for name, value in values.items() if not isinstance(value, Unknown)})
+        self._settings = found
+        try:
+            access = kubeconfig.access(found.kubeconfig, found.context, found.cluster)
+            kube = Kube(access, qps=found.qps, burst=found.burst, timeout=found.timeout)
+            kube.version()
+        except (PluginError, OSError) as error:
+            self._kube = None
+            self._unreachable = f"unable to load schema information from the API server: {error}"
+        else:
+            self._kube = kube
+            self._namespace = found.namespace or access.namespace
+        return provider_pb2.ConfigureResponse(
+            acceptSecrets=True, supportsPreview=True, supports_autonaming_configuration=True
+        )
+
+    @property
+    def _options(self) -> Settings:
+        if self._settings is None:
+            raise PluginError("the kubernetes provider is not configured")
+        return self._settings
+
+    def _cluster(self) -> Kube:
+        if self._kube is None:
+            raise PluginError(f"configured Kubernetes cluster is unreachable: {self._unreachable}")
+        return self._kube
+
+    # -- check --------------------------------------------------------------------------------------------------------
+
+    def check(self, request: provider_pb2.CheckRequest) -> provider_pb2.CheckResponse:
+        """Normalise inputs and give names and namespaces to those that have none."""
+        marked = decode_map(request.news)
+        old = to_object(decode_map(request.olds))
+        obj = normalise(to_object(marked))
+        patch = is_patch(request.urn, obj)
+        if resource_type(request.urn).endswith("List") and isinstance(obj.get("items"), list):
+            raise PluginError(
+                "list resources exist for compatibility with YAML manifests and Helm charts, and cannot be created "
+                "directly. Use the underlying resource type instead"
+            )
+        if patch and not self._options.server_side:
+            raise PluginError(
+                "patch resources require Server-Side Apply mode, which is enabled using the `enableServerSideApply` "
+                "Provider config"
+            )
+        if patch and not meta(obj).get("name"):
+            raise PluginError("patch resources require the `.metadata.name` field to be set")
+        self._give_name(request, obj, old)
+        if not meta(obj).get("name") and meta(obj).get("generateName") and self._options.server_side:
+            raise PluginError("the `.metadata.generateName` field is not supported in Server-Side Apply mode")
+        version, kind = kind_of(request.urn)
+        if self._kube is not None and not meta(obj).get("namespace") and self._kube.namespaced(version, kind):
+            obj.setdefault("metadata", {})["namespace"] = self._namespace
+        if self._kube is not None and is_definition(obj) and not has_unknown(obj):
+            _promise(self._kube, obj)
+        return provider_pb2.CheckResponse(inputs=encode_map(mark(obj, marked)))
+
+    def _give_name(self, request: provider_pb2.CheckRequest, obj: Object, old: Object) -> None:
+        data = meta(obj)
+        if data.get("name") or (not old and data.get("generateName")):
+            return
+        if old:
+            if annotation(old, AUTONAMED) != "true":
+                return
+            name = name_of(old)
+        else:
+            name = _autoname(request)
+        data = obj.setdefault("metadata", {})
+        data["name"] = name
+        data.setdefault("annotations", {})[AUTONAMED] = "true"
+
+    # -- diff ---------------------------------------------------------------------------------------------------------
+
+    def diff(self, request: provider_pb2.DiffRequest) -> provider_pb2.DiffResponse:
+        """Compare the program's inputs with the fields of the live object that the program set."""
+        marked = decode_map(request.news)
+        new = normalise(to_object(marked))
+        old_inputs, live = split(decode_map(request.olds))
+        pruned = prune(live, normalise(old_inputs))
+        version, kind = str(new.get("apiVersion", "")), str(new.get("kind", ""))
+        pruned.setdefault("metadata", {})
+        new.setdefault("metadata", {})
+        if self._kube is None or self._kube.namespaced(version, kind):
+            for obj in (pruned, new):
+                obj["metadata"]["namespace"] = obj["metadata"].get("namespace") or "default"
+        else:
+            for obj in (pruned, new):
+                obj["metadata"].pop("namespace", None)
+        pruned.setdefault("apiVersion", version)
+        pruned.setdefault("kind", kind)
+        pruned["metadata"].pop("resourceVersion", None)
+        if new["metadata"].get("name"):
+            pruned["metadata"]["name"] = name_of(live)
+        fixed: tuple[str, ...] = changes.IDENTITY
+        if not is_patch(request.urn, new):
+            options = self._options
+            fixed = changes.immutable(
+                new, secrets_mutable=options.secrets_mutable, config_maps_mutable=options.config_maps_mutable
+            )
+        found = {
+            path: change
+            for path, change in changes.detailed(pruned, new, fixed).items()
+            if not any(changes.covers(ignored, path) for ignored in request.ignoreChanges)
+        }
+        replaces = sorted(path for path, change in found.items() if change.kind in changes.REPLACING)
+        # A replacement that keeps its name and namespace cannot live beside the object it replaces.
+        same_place = name_of(new) == name_of(live) and meta(new).get("namespace") == meta(live).get("namespace")
+        statuses: Any = provider_pb2.DiffResponse
+        return provider_pb2.DiffResponse(
+            changes=statuses.DIFF_SOME if found else statuses.DIFF_NONE,
+            replaces=replaces,
+            deleteBeforeReplace=bool(replaces) and same_place and annotation(new, AUTONAMED) != "true",
+            detailedDiff=found,
+            hasDetailedDiff=True,
+        )
+
+    # -- create -------------------------------------------------------------------------------------------------------
+
+    def create(self, request: provider_pb2.CreateRequest) -> provider_pb2.CreateResponse:
+        """Make the object, or ask the server what would become of it."""
+        marked = decode_map(request.properties)
+        obj = to_object(marked)
+        patch = is_patch(request.urn, obj)
+        if request.preview and (self._kube is None or has_unknown(obj) or patch or not self._served(obj)):
+            return provider_pb2.CreateResponse(properties=request.properties)
+        kube = self._cluster()
+        manager = annotation(obj, "pulumi.com/patchFieldManager") or f"pulumi-kubernetes-{secrets.token_hex(4)}"
+        try:
+            live = self._make(kube, obj, manager, patch=patch, preview=request.preview)
+        except KubeError as error:
+            if request.preview and (error.reason in ("AlreadyExists", "Forbidden") or _no_namespace(error)):
+                # The server cannot tell yet: another resource of the same run goes first.
+                return provider_pb2.CreateResponse(properties=request.properties)
+            if isinstance(error, NoMatchError):
+                raise PluginError(
+                    f'creation of resource "{request.urn}" with kind {obj.get("apiVersion")}/{obj.get("kind")} failed '
+                    "because the Kubernetes API server reported that the apiVersion for this resource does not exist. "
+                    f"Verify that any required CRDs have been created: {error}"
+                ) from None
+            reason = f"{error}. {_EXISTS_HELP}" if error.reason == "AlreadyExists" else str(error)
+            raise PluginError(
+                f'resource "{request.urn}" was not successfully created by the Kubernetes API server: {reason}'
+            ) from None
+        initial = str(obj.get("apiVersion", ""))
+        if request.preview:
+            live.pop("status", None)
+            return provider_pb2.CreateResponse(properties=encode_map(checkpoint(obj, live, marked, initial, manager)))
+        try:
+            live = waiting.ready(kube, obj, live)
+        except PluginError as error:
+            raise PartialFailure(
+                id=object_id(live),
+                state=checkpoint(obj, live, marked, initial, manager),
+                reason=(
+                    f'resource "{request.urn}" was successfully created, but the Kubernetes API server reported that it '
+                    f"failed to fully initialize or become live: {error}"
+                ),
+            ) from None
+        if is_definition(obj):
+            kube.forget_kinds()
+        state = checkpoint(obj, live, marked, initial, manager)
+        return provider_pb2.CreateResponse(id=object_id(live), properties=encode_map(state))
+
+    def _make(self, kube: Kube, obj: Object, manager: str, *, patch: bool, preview: bool) -> Object:
+        def once() -> Object:
+            if self._options.server_side and (self._options.upsert or patch):
+                force = preview or self._forced(obj)
+                return kube.apply(obj, manager, force=force, dry_run=preview, strict=True)
+            return kube.create(obj, dry_run=preview)
+
+        # What another resource of the run brings (a namespace, a definition) may come a little later.
+        return _patiently(once, kube, 1 if preview else _CREATE_TRIES)
+
+    def _forced(self, obj: Object) -> bool:
+        return self._options.patch_force or annotation(obj, "pulumi.com/patchForce") == "true"
+
+    def _served(self, obj: Object) -> bool:
+        return self._cluster().served(str(obj.get("apiVersion", "")), str(obj.get("kind", ""))) is not None
+
+    # -- read ---------------------------------------------------------------------------------------------------------
+
+    def read(self, request: provider_pb2.ReadRequest) -> provider_pb2.ReadResponse:
+        """Read the live object; its fields that the program set are the new inputs. No id means it is gone."""
+        if self._kube is None:
+            return self._read_unreachable(request)
+        given = decode_map(request.inputs)
+        state = decode_map(request.properties)
+        inputs = normalise(to_object(given))
+        _, live = split(state)
+        namespace, _, name = request.id.rpartition("/")
+        fresh = not inputs.get("kind")
+        if fresh:
+            if live.get("kind"):
+                inputs["apiVersion"], inputs["kind"] = live.get("apiVersion"), live["kind"]
+                fresh = False
+            else:
+                inputs["apiVersion"], inputs["kind"] = kind_of(request.urn)
+            data = inputs.setdefault("metadata", {})
+            data["name"] = data.get("name") or name
+            if namespace and not data.get("namespace"):
+                data["namespace"] = namespace
+        initial = str(state.get(INITIAL_VERSION) or inputs.get("apiVersion", ""))
+        manager = str(state.get(FIELD_MANAGER) or f"pulumi-kubernetes-{secrets.token_hex(4)}")
+        try:
+            live = self._kube.get(inputs, name)
+        except KubeError as error:
+            if error.code == _NOT_FOUND:
+                return provider_pb2.ReadResponse()
+            raise
+        found = _imported(live) if fresh else prune(live, inputs)
+        return provider_pb2.ReadResponse(
+            id=request.id or object_id(live),
+            properties=encode_map(checkpoint(found, live, given, initial, manager)),
+            inputs=encode_map(mark(found, given)),
+        )
+
+    def _read_unreachable(self, request: provider_pb2.ReadRequest) -> provider_pb2.ReadResponse:
+        self._host.warn(f"configured Kubernetes cluster is unreachable: {self._unreachable}", request.urn)
+        if self._options.delete_unreachable:
+            return provider_pb2.ReadResponse()
+        if self._options.skip_unreachable:
+            return provider_pb2.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
+        raise PluginError(f"failed to read resource state due to unreachable cluster. {_GONE_HELP}")
+
+    # -- update -------------------------------------------------------------------------------------------------------
+
+    def update(self, request: provider_pb2.UpdateRequest) -> provider_pb2.UpdateResponse:
+        """Apply the new inputs, or ask the server what would become of the object."""
+        marked = decode_map(request.news)
+        obj = normalise(to_object(marked))
+        if request.preview and (self._kube is None or has_unknown(obj) or not self._served(obj)):
+            return provider_pb2.UpdateResponse(properties=request.news)
+        kube = self._cluster()
+        state = decode_map(request.olds)
+        _, old = split(state)
+        initial = str(state.get(INITIAL_VERSION) or obj.get("apiVersion", ""))
+        before = str(state.get(FIELD_MANAGER) or f"pulumi-kubernetes-{secrets.token_hex(4)}")
+        manager = annotation(obj, "pulumi.com/patchFieldManager") or before
+
+        def recorded(live: Object) -> Properties:
+            return checkpoint(obj, live, marked, initial, manager)
+
+        try:
+            live = self._change(kube, request, obj, old, manager)
+            if not request.preview:
+                live = waiting.ready(kube, obj, live)
+        except PluginError as error:
+            if request.preview and isinstance(error, KubeError) and error.reason == "Forbidden":
+                return provider_pb2.UpdateResponse(properties=request.news)
+            if isinstance(error, NoMatchError):
+                raise PluginError(
+                    f'update of resource "{request.urn}" failed because the Kubernetes API server reported that the '
+                    f"apiVersion for this resource does not exist. Verify that any required CRDs have been created: {error}"
+                ) from None
+            raise self._failed_update(kube, request, old, recorded, error) from None
+        if self._options.server_side and not request.preview and before != manager:
+            _relinquish(kube, live, before)
+        return provider_pb2.UpdateResponse(properties=encode_map(recorded(live)))
+
+    def _change(
+        self, kube: Kube, request: provider_pb2.UpdateRequest, obj: Object, old: Object, manager: str
+    ) -> Object:
+        live = kube.get(obj, name_of(old))
+        if is_definition(obj):
+            body = copy.deepcopy(obj)
+            body["metadata"]["resourceVersion"] = meta(live).get("resourceVersion")
+            return kube.replace(body, manager, dry_run=request.preview)
+        if not is_patch(request.urn, obj) and not request.preview:
+            handover = managed.takeover(live, manager)
+            if handover is not None:
+                live = kube.patch_json(live, handover)
+        wanted = copy.deepcopy(obj)
+        managed.apply_ignored(wanted, live, request.ignoreChanges, manager)
+        force = self._forced(obj) or not managed.entries(live) or (request.preview and managed.created_by_us(live))
+        try:
+            return kube.apply(wanted, manager, force=force, dry_run=request.preview)
+        except KubeError as error:
+            if error.reason != "Conflict":
+                raise
+            raise KubeError(
+                error.code,
+                error.reason,
+                "server-side apply field conflict detected; set enablePatchForce on the provider, or the annotation "
+                f"pulumi.com/patchForce on the resource, to take the fields back. The resource managed by field manager "
+                f'"{manager}" had an apply conflict: {error}',
+            ) from None
+
+    def _failed_update(
+        self,
+        kube: Kube,
+        request: provider_pb2.UpdateRequest,
+        old: Object,
+        recorded: Callable[[Object], Properties],
+        error: PluginError,
+    ) -> PluginError:
+        try:
+            live = kube.get(old, name_of(old))
+        except PluginError as lost:
+            return PluginError(
+                f'update of resource "{request.urn}" failed: {error}; unable to get cluster state: {lost}'
+            )
+        id_ = object_id(live)
+        return PartialFailure(
+            id=id_,
+            state=recorded(live),
+            reason=f'the Kubernetes API server reported that "{id_}" failed to fully initialize or become live: {error}',
+        )
+
+    # -- delete -------------------------------------------------------------------------------------------------------
+
+    def delete(self, request: provider_pb2.DeleteRequest) -> None:
+        """Delete the object and wait until it is gone; one that is gone already is no error."""
+        state = decode_map(request.properties)
+        inputs, live = split(state)
+        if self._kube is None:
+            if self._options.delete_unreachable:
+                return
+            raise PluginError(f"configured Kubernetes cluster is unreachable. {_GONE_HELP}")
+        name = request.id.rpartition("/")[2]
+        try:
+            if self._options.server_side and is_patch(request.urn, inputs):
+                _release(self._kube, live, str(state.get(FIELD_MANAGER) or ""))
+                return
+            self._kube.delete(live, name, _propagation(inputs))
+        except KubeError as error:
+            if error.code == _NOT_FOUND:
+                return
+            raise
+        waiting.gone(self._kube, inputs, live, name, waiting.limit(inputs, request.timeout))
+        if is_definition(inputs):
+            self._kube.forget_kinds()
+
+    def invoke(self, request: provider_pb2.InvokeRequest) -> provider_pb2.InvokeResponse:
+        """Refuse: the functions of the official plugin render YAML, Helm and Kustomize, which nothing here uses."""
+        raise PluginError(f"unknown Invoke token {request.tok}: this stand-in plugin has no functions")
+
+
+def is_patch(urn: str, obj: Object) -> bool:
+    """Tell a resource that manages some fields of an object it does not own."""
+    return resource_type(urn).rsplit(":", 1)[-1] == f"{obj.get('kind')}Patch"
+
+
+def kind_of(urn: str) -> tuple[str, str]:
+    """Return the API version and kind of a type token such as `kubernetes:apps/v1:Deployment`."""
+    _, module, kind = resource_type(urn).split(":")
+    group, _, version = module.partition("/")
+    if not version:
+        raise PluginError(f'apiVersion does not have both a group and a version: "{module}"')
+    return (version if group == "core" else module), kind
+
+
+def _autoname(request: provider_pb2.CheckRequest) -> str:
+    modes: Any = provider_pb2.CheckRequest.AutonamingOptions
+    if request.HasField("autonaming"):
+        if request.autonaming.mode == modes.DISABLE:
+            raise PluginError("autonaming is disabled, resource requires the .metadata.name field to be set")
+        if request.autonaming.proposed_name:
+            return request.autonaming.proposed_name
+    seed = request.randomSeed
+    suffix = seed.hex()[:8] if len(seed) >= 4 else secrets.token_hex(4)  # noqa: PLR2004 - eight digits
+    return f"{resource_name(request.urn)}-{suffix}"
+
+
+def _promise(kube: Kube, definition: Object) -> None:
+    spec = definition.get("spec") or {}
+    names = spec.get("names") or {}
+    mapped = Mapped(str(names.get("plural", "")), spec.get("scope") != "Cluster")
+    for version in spec.get("versions") or []:
+        kube.promise(f"{spec.get('group')}/{version.get('name')}", str(names.get("kind", "")), mapped)
+
+
+def _patiently(once: Callable[[], Object], kube: Kube, tries: int) -> Object:
+    pause = 1.0
+    for attempt in range(tries):
+        try:
+            return once()
+        except KubeError as error:
+            if error.code != _NOT_FOUND or attempt == tries - 1:
+                raise
+            kube.forget_kinds()
+            time.sleep(pause)
+            pause *= 2
+    raise AssertionError  # the last attempt returns or raises
+
+
+def _no_namespace(error: KubeError) -> bool:
+    return error.code == _NOT_FOUND and "namespaces" in str(error)
+
+
+def _imported(live: Object) -> Object:
+    """Return inputs that describe a live object whole, without what the server adds."""
+    found = copy.deepcopy({key: value for key, value in live.items() if key != "status"})
+    data = found.get("metadata") or {}
+    for key in ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid"):
+        data.pop(key, None)
+    notes = data.get("annotations") or {}
+    for key in ("deployment.kubernetes.io/revision", "kubectl.kubernetes.io/last-applied-configuration"):
+        notes.pop(key, None)
+    return found
+
+
+def _minimal(live: Object) -> Object:
+    data = {key: meta(live)[key] for key in ("name", "namespace") if meta(live).get(key)}
+    return {"apiVersion": live.get("apiVersion"), "kind": live.get("kind"), "metadata": data}
+
+
+def _relinquish(kube: Kube, live: Object, manager: str) -> None:
+    """Give up all fields of a manager: those without another go back to their defaults."""
+    kube.apply(_minimal(live), manager, force=False, dry_run=False)
+
+
+def _release(kube: Kube, live: Object, manager: str) -> None:
+    try:
+        _relinquish(kube, live, manager)
+    except KubeError as error:
+        required = next((cause for cause in error.causes if cause.get("reason") == "FieldValueRequired"), None)
+        if required is None:
+            raise
+        raise PluginError(
+            "this Patch resource is currently managing a required field, so it can't be deleted directly. Either set "
+            "the `retainOnDelete` resource option, or transfer ownership of the field before deleting: "
+            f"{required.get('field')}"
+        ) from None
+
+
+def _propagation(inputs: Object) -> str:
+    policy = annotation(inputs, "pulumi.com/deletionPropagationPolicy").lower()
+    return {"orphan": "Orphan", "background": "Background"}.get(policy, "Foreground")
+
+
+def make(host: Host) -> Kubernetes:
+    """Build the backend; nothing is dialled yet."""
+    return Kubernetes(host)
