@@ -1,0 +1,82 @@
+"""What is wrong with a file, said so that a person or an editor finds the place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+#: Keys and list indexes from the top of a file down to a value.
+KeyPath = tuple[str | int, ...]
+
+#: Line and column, both from 1; columns count characters.
+Position = tuple[int, int]
+
+START: Position = (1, 1)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing wrong: `file` as the caller named it, `line` and `column` from 1, a `message` without final dot."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+
+    def __str__(self) -> str:
+        """Render as ``file:line:column: message``, which editors and forges turn into a link."""
+        return f"{self.file}:{self.line}:{self.column}: {self.message}"
+
+
+class SpecError(Exception):
+    """Files are not as they must be. `problems` are all of them, sorted and without doubles; never empty."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        """Keep the problems, sorted by file, line and column."""
+        self.problems = tuple(sorted(set(problems)))
+        super().__init__(render_text(self.problems))
+
+
+def render_text(problems: Iterable[Problem]) -> str:
+    """Render one problem a line."""
+    return "\n".join(str(problem) for problem in problems)
+
+
+def render_json(problems: Iterable[Problem]) -> str:
+    """Render ``{"problems": [{"file", "line", "column", "message"}]}``, indented, accents kept."""
+    rows = [{"file": p.file, "line": p.line, "column": p.column, "message": p.message} for p in problems]
+    return json.dumps({"problems": rows}, ensure_ascii=False, indent=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong at a key path of one file, before anyone looked up the line.
+
+    `at_key` points at the key instead of its value.
+    """
+
+    source: str
+    path: KeyPath
+    message: str
+    at_key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a key stands and where its value starts (the same for list items)."""
+
+    key: Position
+    value: Position
+
+
+def locate(finding: Finding, places: Mapping[KeyPath, Place]) -> Problem:
+    """Turn a finding into a problem at its place; what the file does not hold is shown at the nearest parent."""
+    path = finding.path
+    at_key = finding.at_key
+    while path and path not in places:
+        # A missing key is shown at the key of the mapping that lacks it: its value may start a line below.
+        path, at_key = path[:-1], True
+    place = places.get(path, Place(START, START))
+    line, column = place.key if at_key else place.value
+    return Problem(finding.source, line, column, finding.message)
