@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401 - the protocol's messages have no usable types
 """A bridged provider over any set of resources: the official vault and keycloak plugins are built this way.
 
 Each resource is a shape plus a few functions on a client; everything the engine sees (checks, plans, diffs, states,
@@ -17,7 +18,7 @@ from lab.plugins import checking, diffing, extraction
 from lab.plugins.checking import Naming
 from lab.plugins.planning import Data, plan
 from lab.plugins.schema import Field, Shape, provider_config
-from lab.plugins.server import PartialFailure, PluginError
+from lab.plugins.server import PartialError, PluginError
 from lab.plugins.wire import (
     UNKNOWN,
     Properties,
@@ -38,7 +39,7 @@ Customise = Callable[[Properties | None, Properties, Mapping[str, Value]], set[s
 
 @dataclass(frozen=True)
 class Resource(Generic[Client]):
-    """A resource type. `read` empties `data.id` when the object is gone; `create` sets it as soon as the object exists."""
+    """A resource type. `read` empties `data.id` when the object is gone; `create` sets it once the object exists."""
 
     shape: Shape
     create: Callable[[Data, Client], None]
@@ -65,6 +66,7 @@ class Bridge(Generic[Client]):
 
     def __init__(
         self,
+        *,
         name: str,
         version: str,
         resources: Mapping[str, Resource[Client]],
@@ -250,7 +252,7 @@ class Bridge(Generic[Client]):
                 raise
             # What was planned is kept, as upstream does: the next run sees init errors and updates again.
             state = self._outputs(data.shape, data.state(applied=True), data.id)
-            raise PartialFailure(id=data.id, state=state, reason=f"{doing}: {error}") from None
+            raise PartialError(id=data.id, state=state, reason=f"{doing}: {error}") from None
 
     def read(self, request: provider_pb2.ReadRequest) -> provider_pb2.ReadResponse:
         """Read the object: a refresh when there is a state, an import or a get otherwise; no id means it is gone."""

@@ -1,7 +1,7 @@
 """Check: validate the program's inputs, apply defaults and names, the way a bridged provider does.
 
-Defaults that were applied are listed in `__defaults` inside the inputs, at each level, as the official plugins do: it is
-how a later run knows a name it made up from one the program gave.
+Defaults that were applied are listed in `__defaults` inside the inputs, at each level, as the official plugins do: it
+is how a later run knows a name it made up from one the program gave.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import difflib
 import random
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field as dataclass_field
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Final
 
 from lab.plugins.planning import is_zero

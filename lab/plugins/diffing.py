@@ -132,7 +132,7 @@ def top(path: str) -> str:
 def response(
     shape: Shape, found: Changes, *, also_replacing: Collection[str] = (), delete_first: bool = False
 ) -> provider_pb2.DiffResponse:
-    """Build the answer to a Diff: fields that force a new resource, and those in `also_replacing`, ask for replacement."""
+    """Build the answer to a Diff; fields that force a new resource, and those in `also_replacing`, replace."""
     replacing = {name for name, field in shape.fields.items() if field.force_new} | set(also_replacing)
     detailed: dict[str, Any] = {}
     diffs: set[str] = set()

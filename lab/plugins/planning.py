@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401 - property values are open by nature
 """What an operation will leave behind: the upstream SDK's planning rules, on Pulumi's property names.
 
 A plan compares the program's inputs with the state read back from the server, never with the previous inputs: what a
@@ -38,7 +39,7 @@ def plan(
 ) -> Properties:
     """Return the state after the operation, with `UNKNOWN` for what only the server will tell.
 
-    `prior` is None for a creation; `ignored` names top-level properties whose changes the user told the engine to ignore.
+    `prior` is None for a creation; `ignored` names top-level properties whose changes the user ignores.
     """
     planned = {
         name: _plan_field(field, None if prior is None else prior.get(name), inputs.get(name), new=prior is None)

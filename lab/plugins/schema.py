@@ -1,7 +1,8 @@
+# ruff: noqa: ANN401 - property values are open by nature
 """What a resource looks like: the trimmed schema of the official plugin plus what that schema leaves unsaid.
 
-The trimmed files say names, types, required inputs, secrets and replace-on-change. Beside them each resource module states
-what only the upstream provider's source tells: defaults, which lists are sets, normalising functions, conflicts.
+The trimmed files say names, types, required inputs, secrets and replace-on-change. Beside them each resource module
+states what only the upstream provider's source tells: defaults, which lists are sets, normalising functions, conflicts.
 """
 
 from __future__ import annotations

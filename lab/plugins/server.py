@@ -1,8 +1,9 @@
-"""The gRPC side every stand-in plugin shares: start, serve, report errors the engine understands, leave quietly.
+# ruff: noqa: ANN401 - the protocol's messages have no usable types
+"""The gRPC side every stand-in plugin shares: start, serve, report errors, leave quietly.
 
-It sits on the raw servicer and not on `pulumi.provider.experimental`: that layer cannot report a resource that exists but
-failed half-way (`ErrorResourceInitFailed`), reads enum names for config diffs, and answers one request at a time unless
-everything below it is asyncio; hvac and requests are not.
+It sits on the raw servicer and not on `pulumi.provider.experimental`: that layer cannot report a resource that exists
+but failed half-way (`ErrorResourceInitFailed`), and answers one request at a time unless everything below it
+is asyncio, which hvac and requests are not.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class PluginError(Exception):
 
 
 @dataclass
-class PartialFailure(PluginError):
+class PartialError(PluginError):
     """The object exists, but an operation on it failed: the engine keeps `state` and tries again next time."""
 
     id: str
@@ -50,21 +51,25 @@ class PartialFailure(PluginError):
 
 
 class Backend(Protocol):
-    """What a plugin answers; requests and responses are the protocol's own messages, secrets as the wire has them."""
+    """What a plugin answers, call by call, in the protocol's own messages.
+
+    Each method raises `PluginError` for what the user must read, `PartialError` when the object exists nevertheless.
+    """
 
     name: str
     version: str
+    accept_secrets: bool
 
-    def check_config(self, request: provider_pb2.CheckRequest) -> provider_pb2.CheckResponse: ...
-    def diff_config(self, request: provider_pb2.DiffRequest) -> provider_pb2.DiffResponse: ...
-    def configure(self, request: provider_pb2.ConfigureRequest) -> provider_pb2.ConfigureResponse: ...
-    def check(self, request: provider_pb2.CheckRequest) -> provider_pb2.CheckResponse: ...
-    def diff(self, request: provider_pb2.DiffRequest) -> provider_pb2.DiffResponse: ...
-    def create(self, request: provider_pb2.CreateRequest) -> provider_pb2.CreateResponse: ...
-    def read(self, request: provider_pb2.ReadRequest) -> provider_pb2.ReadResponse: ...
-    def update(self, request: provider_pb2.UpdateRequest) -> provider_pb2.UpdateResponse: ...
-    def delete(self, request: provider_pb2.DeleteRequest) -> None: ...
-    def invoke(self, request: provider_pb2.InvokeRequest) -> provider_pb2.InvokeResponse: ...
+    def check_config(self, request: provider_pb2.CheckRequest) -> provider_pb2.CheckResponse: ...  # noqa: D102
+    def diff_config(self, request: provider_pb2.DiffRequest) -> provider_pb2.DiffResponse: ...  # noqa: D102
+    def configure(self, request: provider_pb2.ConfigureRequest) -> provider_pb2.ConfigureResponse: ...  # noqa: D102
+    def check(self, request: provider_pb2.CheckRequest) -> provider_pb2.CheckResponse: ...  # noqa: D102
+    def diff(self, request: provider_pb2.DiffRequest) -> provider_pb2.DiffResponse: ...  # noqa: D102
+    def create(self, request: provider_pb2.CreateRequest) -> provider_pb2.CreateResponse: ...  # noqa: D102
+    def read(self, request: provider_pb2.ReadRequest) -> provider_pb2.ReadResponse: ...  # noqa: D102
+    def update(self, request: provider_pb2.UpdateRequest) -> provider_pb2.UpdateResponse: ...  # noqa: D102
+    def delete(self, request: provider_pb2.DeleteRequest) -> None: ...  # noqa: D102
+    def invoke(self, request: provider_pb2.InvokeRequest) -> provider_pb2.InvokeResponse: ...  # noqa: D102
 
 
 class Host:
@@ -99,7 +104,7 @@ class _Servicer(provider_pb2_grpc.ResourceProviderServicer):
     def _answer(self, context: grpc.ServicerContext, call: Callable[[Any], Response], request: Any) -> Response:
         try:
             return call(request)
-        except PartialFailure as failure:
+        except PartialError as failure:
             _abort_partial(context, failure)
         except PluginError as error:
             context.abort(grpc.StatusCode.UNKNOWN, str(error))
@@ -109,7 +114,7 @@ class _Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     def Handshake(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802, ARG002
         return provider_pb2.ProviderHandshakeResponse(
-            accept_secrets=getattr(self._backend, "accept_secrets", False),
+            accept_secrets=self._backend.accept_secrets,
             supports_autonaming_configuration=True,
         )
 
@@ -151,7 +156,7 @@ class _Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return empty_pb2.Empty()
 
 
-def _abort_partial(context: grpc.ServicerContext, failure: PartialFailure) -> None:
+def _abort_partial(context: grpc.ServicerContext, failure: PartialError) -> None:
     detail = provider_pb2.ErrorResourceInitFailed(
         id=failure.id,
         properties=encode_map(failure.state),
@@ -174,7 +179,7 @@ def start(backend: Backend, stop: threading.Event) -> tuple[grpc.Server, int]:
 
 
 def main(make: Callable[[Host], Backend], argv: Sequence[str]) -> int:
-    """Run a plugin the way the engine starts one: the engine's address as argument, the port on the first output line."""
+    """Run a plugin as the engine starts one: its address as argument, the port on the first output line."""
     address = next((argument for argument in argv if not argument.startswith("-")), None)
     stop = threading.Event()
 

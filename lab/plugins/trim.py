@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401 - JSON schemas
 """Cut the official plugins' schemas down to what the stand-ins support: `python -m lab.plugins.trim SCHEMAS_DIR`.
 
 SCHEMAS_DIR holds `vault.json` and `keycloak.json`: per provider `{version, config, resources, functions, types}`.

@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401 - JSON from a server
 """Requests to Keycloak's admin API, with the official provider's settings, log-in and error texts."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""OpenID clients, client scopes and which scopes a client has."""
+"""OpenID clients."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lab.plugins.bridge import Resource
 from lab.plugins.keycloak.client import ApiError, Keycloak
 from lab.plugins.keycloak.people import two_parts
 from lab.plugins.planning import Data, is_zero, same
-from lab.plugins.schema import Shape, Validate, one_of, resource
+from lab.plugins.schema import Validate, one_of, resource
 from lab.plugins.server import PluginError
 from lab.plugins.wire import UNKNOWN, Properties, Value
 
@@ -19,7 +19,9 @@ def quoted(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _not_among(keys: Collection[str]) -> Validate:
+def not_among(keys: Collection[str]) -> Validate:
+    """Make a check that extra attributes repeat none of `keys`, which have properties of their own."""
+
     def check(value: Value) -> str | None:
         clash = next((key for key in value if key in keys), None) if isinstance(value, dict) else None
         if clash is None:
@@ -119,7 +121,7 @@ CLIENT: Final = resource(
     validate={
         "accessType": one_of("CONFIDENTIAL", "PUBLIC", "BEARER-ONLY"),
         "pkceCodeChallengeMethod": one_of("", "plain", "S256"),
-        "extraConfig": _not_among({*_TEXTS.values(), *_FLAGS.values(), *_WRITTEN_FLAGS.values(), _LOGOUT_URIS}),
+        "extraConfig": not_among({*_TEXTS.values(), *_FLAGS.values(), *_WRITTEN_FLAGS.values(), _LOGOUT_URIS}),
     },
     conflicts={
         "clientSecret": _OTHER_SECRETS,
@@ -156,7 +158,8 @@ def _plan_client(prior: Properties | None, planned: Properties, _inputs: Mapping
     return set()
 
 
-def _clients(data: Data) -> str:
+def clients_path(data: Data) -> str:
+    """Return the path of a realm's clients."""
     return f"/realms/{data.get('realmId')}/clients"
 
 
@@ -219,12 +222,13 @@ def _check_client(data: Data, keycloak: Keycloak) -> None:
         ),
         (
             kind == "BEARER-ONLY" and (standard or implicit or direct or service),
-            "validation error: Keycloak cannot issue tokens for bearer-only clients; no oauth2 flows can be enabled for "
-            "this client",
+            "validation error: Keycloak cannot issue tokens for bearer-only clients; no oauth2 flows can be enabled "
+            "for this client",
         ),
         (
             (standard or implicit) and not data.ok("validRedirectUris"),
-            "validation error: standard (authorization code) and implicit flows require at least one valid redirect uri",
+            "validation error: standard (authorization code) and implicit flows require at least one valid "
+            "redirect uri",
         ),
         (
             service and kind == "PUBLIC",
@@ -255,12 +259,12 @@ def _create_client(data: Data, keycloak: Keycloak) -> None:
         if known is None:
             raise PluginError(f"openid client with name {data.get('clientId')} does not exist")
         data.id = known["id"]
-        keycloak.put(f"{_clients(data)}/{data.id}", _merged(_client_body(data), known))
+        keycloak.put(f"{clients_path(data)}/{data.id}", _merged(_client_body(data), known))
     else:
-        _, data.id = keycloak.post(_clients(data), _client_body(data))
+        _, data.id = keycloak.post(clients_path(data), _client_body(data))
         authorization = data.raw("authorization")
         if authorization is not None and not authorization.get("keepDefaults"):
-            base = f"{_clients(data)}/{data.id}/authz/resource-server/resource"
+            base = f"{clients_path(data)}/{data.id}/authz/resource-server/resource"
             for item in keycloak.get(base, {"name": "default"}) or []:
                 keycloak.delete(f"{base}/{item['_id']}")
     _read_client(data, keycloak)
@@ -277,10 +281,10 @@ def _update_client(data: Data, keycloak: Keycloak) -> None:
     _check_client(data, keycloak)
     body = _client_body(data)
     if data.changed("clientSecretRegenerateWhenChanged"):
-        answer, _ = keycloak.post(f"{_clients(data)}/{data.id}/client-secret", None)
+        answer, _ = keycloak.post(f"{clients_path(data)}/{data.id}/client-secret", None)
         body["secret"] = answer["value"]
         data.set("clientSecret", answer["value"])
-    keycloak.put(f"{_clients(data)}/{data.id}", body)
+    keycloak.put(f"{clients_path(data)}/{data.id}", body)
     # Upstream does not read back after an update: what was planned stands, but for what the server decides.
     if data.raw("serviceAccountUserId") is None:
         data.set("serviceAccountUserId", _service_account(data, keycloak, data.get("serviceAccountsEnabled")))
@@ -290,11 +294,11 @@ def _update_client(data: Data, keycloak: Keycloak) -> None:
 
 
 def _service_account(data: Data, keycloak: Keycloak, enabled: bool) -> str:
-    return str(keycloak.get(f"{_clients(data)}/{data.id}/service-account-user")["id"]) if enabled else ""
+    return str(keycloak.get(f"{clients_path(data)}/{data.id}/service-account-user")["id"]) if enabled else ""
 
 
 def _read_client(data: Data, keycloak: Keycloak) -> None:
-    path = f"{_clients(data)}/{data.id}"
+    path = f"{clients_path(data)}/{data.id}"
     try:
         client = keycloak.get(path)
         secret = (keycloak.get(f"{path}/client-secret") or {}).get("value")
@@ -349,7 +353,7 @@ def client_outputs(client: Mapping[str, Any]) -> Properties:
 
 def _delete_client(data: Data, keycloak: Keycloak) -> None:
     if not data.get("import"):
-        keycloak.delete(f"{_clients(data)}/{data.id}")
+        keycloak.delete(f"{clients_path(data)}/{data.id}")
 
 
 def _import_client(data: Data, _keycloak: Keycloak) -> None:
@@ -358,172 +362,8 @@ def _import_client(data: Data, _keycloak: Keycloak) -> None:
     data.set("import", False)
 
 
-# -- client scopes ----------------------------------------------------------------------------------------------------
-
-_SCOPE_ATTRIBUTES: Final = (
-    "display.on.consent.screen", "consent.screen.text", "gui.order", "include.in.token.scope",
-    "include.in.openid.provider.metadata",
-)  # fmt: skip
-SCOPE: Final = resource("keycloak:openid/clientScope:ClientScope", autoname=("name",)).tuned(
-    sticky={"description": True},
-    default={"includeInTokenScope": True, "includeInOpenidProviderMetadata": True},
-    validate={"extraConfig": _not_among(_SCOPE_ATTRIBUTES)},
-)
-
-
-def _scopes(data: Data) -> str:
-    return f"/realms/{data.get('realmId')}/client-scopes"
-
-
-def _scope_body(data: Data) -> Properties:
-    order = data.get("guiOrder")
-    attributes = {
-        **extra_config(data),
-        "display.on.consent.screen": quoted(data.ok("consentScreenText")),
-        "consent.screen.text": data.get("consentScreenText"),
-        "gui.order": str(order) if order else "",
-        "include.in.token.scope": quoted(data.get("includeInTokenScope")),
-        "include.in.openid.provider.metadata": quoted(data.get("includeInOpenidProviderMetadata")),
-    }
-    body: Properties = {
-        "name": data.get("name"),
-        "description": data.get("description"),
-        "protocol": "openid-connect",
-        "attributes": attributes,
-    }
-    if data.id:
-        body["id"] = data.id
-    return body
-
-
-def _create_scope(data: Data, keycloak: Keycloak) -> None:
-    _, data.id = keycloak.post(_scopes(data), _scope_body(data))
-    _read_scope(data, keycloak)
-
-
-def _update_scope(data: Data, keycloak: Keycloak) -> None:
-    keycloak.put(f"{_scopes(data)}/{data.id}", _scope_body(data))
-
-
-def scope_outputs(scope: Mapping[str, Any]) -> Properties:
-    """Return a client scope as the server has it, by property; what it does not say is left out."""
-    attributes: Mapping[str, Any] = scope.get("attributes") or {}
-    found: Properties = {
-        "name": scope.get("name"),
-        "description": scope.get("description"),
-        "includeInTokenScope": attributes.get("include.in.token.scope") == "true",
-        "includeInOpenidProviderMetadata": attributes.get("include.in.openid.provider.metadata") == "true",
-    }
-    if attributes.get("display.on.consent.screen") == "true":
-        found["consentScreenText"] = attributes.get("consent.screen.text")
-    order = str(attributes.get("gui.order") or "")
-    if order.lstrip("-").isdigit():
-        found["guiOrder"] = int(order)
-    return found
-
-
-def _read_scope(data: Data, keycloak: Keycloak) -> None:
-    try:
-        scope = keycloak.get(f"{_scopes(data)}/{data.id}")
-    except ApiError as error:
-        if not error.missing:
-            raise
-        data.id = ""
-        return
-    data.set("realmId", data.get("realmId"))
-    for name, value in scope_outputs(scope).items():
-        data.set(name, value)
-    read_extra_config(data, scope.get("attributes") or {})
-
-
-def _delete_scope(data: Data, keycloak: Keycloak) -> None:
-    keycloak.delete(f"{_scopes(data)}/{data.id}")
-
-
-def _import_scope(data: Data, _keycloak: Keycloak) -> None:
-    realm, data.id = two_parts(data, "{{realmId}}/{{openidClientScopeId}}")
-    data.set("realmId", realm)
-
-
-# -- the scopes a client has ------------------------------------------------------------------------------------------
-
-DEFAULT_SCOPES: Final = resource("keycloak:openid/clientDefaultScopes:ClientDefaultScopes", sets=("defaultScopes",))
-OPTIONAL_SCOPES: Final = resource("keycloak:openid/clientOptionalScopes:ClientOptionalScopes", sets=("optionalScopes",))
-
-
-def matching_scopes(keycloak: Keycloak, realm: str, names: Collection[str]) -> dict[str, str]:
-    """Return the ids of the OpenID client scopes of these names, by name."""
-    scopes = keycloak.get(f"/realms/{realm}/client-scopes")
-    return {s["name"]: s["id"] for s in scopes if s.get("protocol") == "openid-connect" and s["name"] in names}
-
-
-def _attached(data: Data, keycloak: Keycloak, kind: str) -> list[str]:
-    path = f"{_clients(data)}/{data.get('clientId')}/{kind}-client-scopes"
-    return [scope["name"] for scope in keycloak.get(path)]
-
-
-def _detach(data: Data, keycloak: Keycloak, kind: str, names: Collection[str]) -> None:
-    for id_ in matching_scopes(keycloak, data.get("realmId"), names).values():
-        keycloak.delete(f"{_clients(data)}/{data.get('clientId')}/{kind}-client-scopes/{id_}")
-
-
-def _attach(data: Data, keycloak: Keycloak, kind: str, names: Collection[str]) -> None:
-    client = data.get("clientId")
-    if keycloak.get(f"{_clients(data)}/{client}").get("bearerOnly"):
-        raise PluginError(
-            f"validation error: client with id {client} uses access type BEARER-ONLY which does not use scopes"
-        )
-    ids = matching_scopes(keycloak, data.get("realmId"), names)
-    for name in sorted(names):
-        if name not in ids:
-            raise PluginError(f"validation error: scope {name} does not exist")
-    other = "optional" if kind == "default" else "default"
-    held = set(_attached(data, keycloak, other))
-    article = "an optional" if other == "optional" else "a default"
-    for name, id_ in ids.items():
-        if name in held:
-            raise PluginError(f"validation error: scope {name} is already attached to client as {article} scope")
-        keycloak.put(f"{_clients(data)}/{client}/{kind}-client-scopes/{id_}")
-
-
-def _client_scopes(shape: Shape, kind: str) -> Resource[Keycloak]:
-    prop = f"{kind}Scopes"
-
-    def reconcile(data: Data, keycloak: Keycloak) -> None:
-        wanted = set(data.get(prop))
-        try:
-            present = set(_attached(data, keycloak, kind))
-        except ApiError as error:
-            if error.missing:
-                raise PluginError(f"validation error: client with id {data.get('clientId')} does not exist") from None
-            raise
-        _detach(data, keycloak, kind, present - wanted)
-        _attach(data, keycloak, kind, wanted - present)
-        data.id = f"{data.get('realmId')}/{data.get('clientId')}"
-        read(data, keycloak)
-
-    def read(data: Data, keycloak: Keycloak) -> None:
-        try:
-            names = _attached(data, keycloak, kind)
-        except ApiError as error:
-            if not error.missing:
-                raise
-            data.id = ""
-            return
-        data.set(prop, names)
-        data.id = f"{data.get('realmId')}/{data.get('clientId')}"
-
-    def delete(data: Data, keycloak: Keycloak) -> None:
-        _detach(data, keycloak, kind, data.get(prop))
-
-    return Resource(shape, reconcile, read, reconcile, delete)
-
-
-RESOURCES: Final[dict[str, Resource[Keycloak]]] = {
+RESOURCES: Final = {
     CLIENT.token: Resource(
         CLIENT, _create_client, _read_client, _update_client, _delete_client, _import_client, _plan_client
-    ),
-    SCOPE.token: Resource(SCOPE, _create_scope, _read_scope, _update_scope, _delete_scope, _import_scope),
-    DEFAULT_SCOPES.token: _client_scopes(DEFAULT_SCOPES, "default"),
-    OPTIONAL_SCOPES.token: _client_scopes(OPTIONAL_SCOPES, "optional"),
+    )
 }

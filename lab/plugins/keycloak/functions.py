@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401 - JSON from a server
 """The keycloak functions in use: looking up a realm, group, user, client or client scope."""
 
 from __future__ import annotations
@@ -7,9 +8,10 @@ from typing import Any, Final
 
 from lab.plugins.bridge import Function
 from lab.plugins.keycloak.client import Keycloak, segment
-from lab.plugins.keycloak.clients import client_outputs, find_client, matching_scopes, scope_outputs
+from lab.plugins.keycloak.clients import client_outputs, find_client
 from lab.plugins.keycloak.people import find_user, group_parent, join_values, user_outputs
 from lab.plugins.keycloak.realm import defenses_outputs, realm_outputs
+from lab.plugins.keycloak.scopes import matching_scopes, scope_outputs
 from lab.plugins.schema import function, trimmed
 from lab.plugins.server import PluginError
 from lab.plugins.wire import Properties, Secret

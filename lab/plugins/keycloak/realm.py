@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401 - JSON from a server
 """Realms."""
 
 from __future__ import annotations
@@ -250,8 +251,8 @@ def _webauthn_body(
             body[f"{prefix}PasskeysEnabled"] = bool(policy["passwordlessPasskeysEnabled"])
         elif policy["passwordlessPasskeysEnabled"]:
             raise PluginError(
-                f'passwordless_passkeys_enabled in {prop} for realm "{realm}" is not supported by your Keycloak version '
-                "(requires >= 26.3.5)"
+                f'passwordless_passkeys_enabled in {prop} for realm "{realm}" is not supported by your Keycloak '
+                "version (requires >= 26.3.5)"
             )
     return body
 
@@ -395,7 +396,8 @@ def _delete(data: Data, keycloak: Keycloak) -> None:
     if data.get("terraformDeletionProtection"):
         raise PluginError(
             f"Deletion protection is enabled for keycloak_realm resource with realm {data.id} "
-            f"(ID: {data.get('internalId')}). To delete this resource, first set `terraform_deletion_protection` to `false`."
+            f"(ID: {data.get('internalId')}). To delete this resource, first set `terraform_deletion_protection` to "
+            "`false`."
         )
     try:
         keycloak.delete(f"/realms/{data.id}")

@@ -24,8 +24,8 @@ _CONTAINER: Final = tuple(
     for kind in ("containers", "initContainers")
     for name in (
         "args", "command", "env", "image", "imagePullPolicy", "lifecycle", "livenessProbe", "ports", "readinessProbe",
-        "resources", "securityContext", "stdin", "stdinOnce", "terminationMessagePath", "terminationMessagePolicy", "tty",
-        "volumeDevices", "volumeMounts", "workingDir",
+        "resources", "securityContext", "stdin", "stdinOnce", "terminationMessagePath", "terminationMessagePolicy",
+        "tty", "volumeDevices", "volumeMounts", "workingDir",
     )
 )  # fmt: skip
 _POD: Final = tuple(
@@ -34,8 +34,8 @@ _POD: Final = tuple(
         "affinity", "automountServiceAccountToken", "dnsConfig", "dnsPolicy", "enableServiceLinks", "hostAliases",
         "hostIPC", "hostNetwork", "hostPID", "hostname", "imagePullSecrets", "nodeName", "nodeSelector", "overhead",
         "preemptionPolicy", "priority", "priorityClassName", "readinessGates", "restartPolicy", "runtimeClassName",
-        "schedulerName", "securityContext", "serviceAccount", "serviceAccountName", "shareProcessNamespace", "subdomain",
-        "terminationGracePeriodSeconds", "volumes",
+        "schedulerName", "securityContext", "serviceAccount", "serviceAccountName", "shareProcessNamespace",
+        "subdomain", "terminationGracePeriodSeconds", "volumes",
     )
 )  # fmt: skip
 _VOLUME: Final = tuple(

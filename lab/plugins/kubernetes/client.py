@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401 - JSON from a server
 """Requests to the Kubernetes API: discovery, rate, errors with the server's own words."""
 
 from __future__ import annotations

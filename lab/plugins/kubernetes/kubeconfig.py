@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401 - a file of others
 """Reading a kubeconfig, by path or content, down to what a connection needs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401 - JSON from a server
 """Who manages which fields of an object (`metadata.managedFields`)."""
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def _owns(fields: Iterable[Object], parts: list[str]) -> bool:
 
 
 def apply_ignored(obj: Object, live: Object, ignored: Iterable[str], manager: str) -> None:
-    """Change the object to apply so that ignored fields stay as they are: left out when another manager alone has them."""
+    """Change the object to apply so that ignored fields stay: left out when another manager alone has them."""
     ours = [e.get("fieldsV1") or {} for e in entries(live) if e.get("manager") == manager]
     theirs = [e.get("fieldsV1") or {} for e in entries(live) if e.get("manager") != manager]
     for path in ignored:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import copy
 import secrets
-import time
 from collections.abc import Callable
 from importlib.metadata import version as installed
 from typing import Any, Final
 
 from pulumi.runtime.proto import provider_pb2
 
-from lab.plugins.bridge import resource_name, resource_type
-from lab.plugins.kubernetes import changes, kubeconfig, managed, waiting
-from lab.plugins.kubernetes.client import Kube, KubeError, Mapped, NoMatchError, Object
+from lab.plugins.bridge import resource_type
+from lab.plugins.kubernetes import changes, kubeconfig, managed, rules, waiting
+from lab.plugins.kubernetes.client import Kube, KubeError, NoMatchError, Object
 from lab.plugins.kubernetes.objects import (
     AUTONAMED,
     FIELD_MANAGER,
@@ -31,11 +30,10 @@ from lab.plugins.kubernetes.objects import (
     to_object,
 )
 from lab.plugins.kubernetes.settings import Settings, replacing, settings, unknown_names
-from lab.plugins.server import Host, PartialFailure, PluginError
+from lab.plugins.server import Host, PartialError, PluginError
 from lab.plugins.wire import Properties, Unknown, decode_map, encode_map, has_unknown, reveal
 
 _CREATE_TRIES: Final = 6
-_NOT_FOUND: Final = 404
 _EXISTS_HELP: Final = (
     "The resource already exists in the cluster. Use an alias when a Pulumi resource was renamed, a Patch resource to "
     "manage some fields of it, `pulumi import` to adopt it, or set upsertExistingObjects on the provider to update "
@@ -123,7 +121,7 @@ class Kubernetes:
         marked = decode_map(request.news)
         old = to_object(decode_map(request.olds))
         obj = normalise(to_object(marked))
-        patch = is_patch(request.urn, obj)
+        patch = rules.is_patch(request.urn, obj)
         if resource_type(request.urn).endswith("List") and isinstance(obj.get("items"), list):
             raise PluginError(
                 "list resources exist for compatibility with YAML manifests and Helm charts, and cannot be created "
@@ -139,11 +137,11 @@ class Kubernetes:
         self._give_name(request, obj, old)
         if not meta(obj).get("name") and meta(obj).get("generateName") and self._options.server_side:
             raise PluginError("the `.metadata.generateName` field is not supported in Server-Side Apply mode")
-        version, kind = kind_of(request.urn)
+        version, kind = rules.kind_of(request.urn)
         if self._kube is not None and not meta(obj).get("namespace") and self._kube.namespaced(version, kind):
             obj.setdefault("metadata", {})["namespace"] = self._namespace
         if self._kube is not None and is_definition(obj) and not has_unknown(obj):
-            _promise(self._kube, obj)
+            rules.promise(self._kube, obj)
         return provider_pb2.CheckResponse(inputs=encode_map(mark(obj, marked)))
 
     def _give_name(self, request: provider_pb2.CheckRequest, obj: Object, old: Object) -> None:
@@ -155,7 +153,7 @@ class Kubernetes:
                 return
             name = name_of(old)
         else:
-            name = _autoname(request)
+            name = rules.autoname(request)
         data = obj.setdefault("metadata", {})
         data["name"] = name
         data.setdefault("annotations", {})[AUTONAMED] = "true"
@@ -183,7 +181,7 @@ class Kubernetes:
         if new["metadata"].get("name"):
             pruned["metadata"]["name"] = name_of(live)
         fixed: tuple[str, ...] = changes.IDENTITY
-        if not is_patch(request.urn, new):
+        if not rules.is_patch(request.urn, new):
             options = self._options
             fixed = changes.immutable(
                 new, secrets_mutable=options.secrets_mutable, config_maps_mutable=options.config_maps_mutable
@@ -211,7 +209,7 @@ class Kubernetes:
         """Make the object, or ask the server what would become of it."""
         marked = decode_map(request.properties)
         obj = to_object(marked)
-        patch = is_patch(request.urn, obj)
+        patch = rules.is_patch(request.urn, obj)
         if request.preview and (self._kube is None or has_unknown(obj) or patch or not self._served(obj)):
             return provider_pb2.CreateResponse(properties=request.properties)
         kube = self._cluster()
@@ -219,7 +217,7 @@ class Kubernetes:
         try:
             live = self._make(kube, obj, manager, patch=patch, preview=request.preview)
         except KubeError as error:
-            if request.preview and (error.reason in ("AlreadyExists", "Forbidden") or _no_namespace(error)):
+            if request.preview and (error.reason in ("AlreadyExists", "Forbidden") or rules.no_namespace(error)):
                 # The server cannot tell yet: another resource of the same run goes first.
                 return provider_pb2.CreateResponse(properties=request.properties)
             if isinstance(error, NoMatchError):
@@ -239,12 +237,12 @@ class Kubernetes:
         try:
             live = waiting.ready(kube, obj, live)
         except PluginError as error:
-            raise PartialFailure(
+            raise PartialError(
                 id=object_id(live),
                 state=checkpoint(obj, live, marked, initial, manager),
                 reason=(
-                    f'resource "{request.urn}" was successfully created, but the Kubernetes API server reported that it '
-                    f"failed to fully initialize or become live: {error}"
+                    f'resource "{request.urn}" was successfully created, but the Kubernetes API server reported that '
+                    f"it failed to fully initialize or become live: {error}"
                 ),
             ) from None
         if is_definition(obj):
@@ -260,7 +258,7 @@ class Kubernetes:
             return kube.create(obj, dry_run=preview)
 
         # What another resource of the run brings (a namespace, a definition) may come a little later.
-        return _patiently(once, kube, 1 if preview else _CREATE_TRIES)
+        return rules.patiently(once, kube, 1 if preview else _CREATE_TRIES)
 
     def _forced(self, obj: Object) -> bool:
         return self._options.patch_force or annotation(obj, "pulumi.com/patchForce") == "true"
@@ -285,7 +283,7 @@ class Kubernetes:
                 inputs["apiVersion"], inputs["kind"] = live.get("apiVersion"), live["kind"]
                 fresh = False
             else:
-                inputs["apiVersion"], inputs["kind"] = kind_of(request.urn)
+                inputs["apiVersion"], inputs["kind"] = rules.kind_of(request.urn)
             data = inputs.setdefault("metadata", {})
             data["name"] = data.get("name") or name
             if namespace and not data.get("namespace"):
@@ -295,10 +293,10 @@ class Kubernetes:
         try:
             live = self._kube.get(inputs, name)
         except KubeError as error:
-            if error.code == _NOT_FOUND:
+            if error.code == rules.NOT_FOUND:
                 return provider_pb2.ReadResponse()
             raise
-        found = _imported(live) if fresh else prune(live, inputs)
+        found = rules.imported(live) if fresh else prune(live, inputs)
         return provider_pb2.ReadResponse(
             id=request.id or object_id(live),
             properties=encode_map(checkpoint(found, live, given, initial, manager)),
@@ -341,11 +339,12 @@ class Kubernetes:
             if isinstance(error, NoMatchError):
                 raise PluginError(
                     f'update of resource "{request.urn}" failed because the Kubernetes API server reported that the '
-                    f"apiVersion for this resource does not exist. Verify that any required CRDs have been created: {error}"
+                    "apiVersion for this resource does not exist. Verify that any required CRDs have been created: "
+                    f"{error}"
                 ) from None
             raise self._failed_update(kube, request, old, recorded, error) from None
         if self._options.server_side and not request.preview and before != manager:
-            _relinquish(kube, live, before)
+            rules.relinquish(kube, live, before)
         return provider_pb2.UpdateResponse(properties=encode_map(recorded(live)))
 
     def _change(
@@ -356,7 +355,7 @@ class Kubernetes:
             body = copy.deepcopy(obj)
             body["metadata"]["resourceVersion"] = meta(live).get("resourceVersion")
             return kube.replace(body, manager, dry_run=request.preview)
-        if not is_patch(request.urn, obj) and not request.preview:
+        if not rules.is_patch(request.urn, obj) and not request.preview:
             handover = managed.takeover(live, manager)
             if handover is not None:
                 live = kube.patch_json(live, handover)
@@ -372,8 +371,8 @@ class Kubernetes:
                 error.code,
                 error.reason,
                 "server-side apply field conflict detected; set enablePatchForce on the provider, or the annotation "
-                f"pulumi.com/patchForce on the resource, to take the fields back. The resource managed by field manager "
-                f'"{manager}" had an apply conflict: {error}',
+                f"pulumi.com/patchForce on the resource, to take the fields back. The resource managed by field "
+                f'manager "{manager}" had an apply conflict: {error}',
             ) from None
 
     def _failed_update(
@@ -391,10 +390,11 @@ class Kubernetes:
                 f'update of resource "{request.urn}" failed: {error}; unable to get cluster state: {lost}'
             )
         id_ = object_id(live)
-        return PartialFailure(
+        return PartialError(
             id=id_,
             state=recorded(live),
-            reason=f'the Kubernetes API server reported that "{id_}" failed to fully initialize or become live: {error}',
+            reason=f'the Kubernetes API server reported that "{id_}" failed to fully initialize or become '
+            f"live: {error}",
         )
 
     # -- delete -------------------------------------------------------------------------------------------------------
@@ -409,12 +409,12 @@ class Kubernetes:
             raise PluginError(f"configured Kubernetes cluster is unreachable. {_GONE_HELP}")
         name = request.id.rpartition("/")[2]
         try:
-            if self._options.server_side and is_patch(request.urn, inputs):
-                _release(self._kube, live, str(state.get(FIELD_MANAGER) or ""))
+            if self._options.server_side and rules.is_patch(request.urn, inputs):
+                rules.release(self._kube, live, str(state.get(FIELD_MANAGER) or ""))
                 return
-            self._kube.delete(live, name, _propagation(inputs))
+            self._kube.delete(live, name, rules.propagation(inputs))
         except KubeError as error:
-            if error.code == _NOT_FOUND:
+            if error.code == rules.NOT_FOUND:
                 return
             raise
         waiting.gone(self._kube, inputs, live, name, waiting.limit(inputs, request.timeout))
@@ -424,99 +424,6 @@ class Kubernetes:
     def invoke(self, request: provider_pb2.InvokeRequest) -> provider_pb2.InvokeResponse:
         """Refuse: the functions of the official plugin render YAML, Helm and Kustomize, which nothing here uses."""
         raise PluginError(f"unknown Invoke token {request.tok}: this stand-in plugin has no functions")
-
-
-def is_patch(urn: str, obj: Object) -> bool:
-    """Tell a resource that manages some fields of an object it does not own."""
-    return resource_type(urn).rsplit(":", 1)[-1] == f"{obj.get('kind')}Patch"
-
-
-def kind_of(urn: str) -> tuple[str, str]:
-    """Return the API version and kind of a type token such as `kubernetes:apps/v1:Deployment`."""
-    _, module, kind = resource_type(urn).split(":")
-    group, _, version = module.partition("/")
-    if not version:
-        raise PluginError(f'apiVersion does not have both a group and a version: "{module}"')
-    return (version if group == "core" else module), kind
-
-
-def _autoname(request: provider_pb2.CheckRequest) -> str:
-    modes: Any = provider_pb2.CheckRequest.AutonamingOptions
-    if request.HasField("autonaming"):
-        if request.autonaming.mode == modes.DISABLE:
-            raise PluginError("autonaming is disabled, resource requires the .metadata.name field to be set")
-        if request.autonaming.proposed_name:
-            return request.autonaming.proposed_name
-    seed = request.randomSeed
-    suffix = seed.hex()[:8] if len(seed) >= 4 else secrets.token_hex(4)  # noqa: PLR2004 - eight digits
-    return f"{resource_name(request.urn)}-{suffix}"
-
-
-def _promise(kube: Kube, definition: Object) -> None:
-    spec = definition.get("spec") or {}
-    names = spec.get("names") or {}
-    mapped = Mapped(str(names.get("plural", "")), spec.get("scope") != "Cluster")
-    for version in spec.get("versions") or []:
-        kube.promise(f"{spec.get('group')}/{version.get('name')}", str(names.get("kind", "")), mapped)
-
-
-def _patiently(once: Callable[[], Object], kube: Kube, tries: int) -> Object:
-    pause = 1.0
-    for attempt in range(tries):
-        try:
-            return once()
-        except KubeError as error:
-            if error.code != _NOT_FOUND or attempt == tries - 1:
-                raise
-            kube.forget_kinds()
-            time.sleep(pause)
-            pause *= 2
-    raise AssertionError  # the last attempt returns or raises
-
-
-def _no_namespace(error: KubeError) -> bool:
-    return error.code == _NOT_FOUND and "namespaces" in str(error)
-
-
-def _imported(live: Object) -> Object:
-    """Return inputs that describe a live object whole, without what the server adds."""
-    found = copy.deepcopy({key: value for key, value in live.items() if key != "status"})
-    data = found.get("metadata") or {}
-    for key in ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid"):
-        data.pop(key, None)
-    notes = data.get("annotations") or {}
-    for key in ("deployment.kubernetes.io/revision", "kubectl.kubernetes.io/last-applied-configuration"):
-        notes.pop(key, None)
-    return found
-
-
-def _minimal(live: Object) -> Object:
-    data = {key: meta(live)[key] for key in ("name", "namespace") if meta(live).get(key)}
-    return {"apiVersion": live.get("apiVersion"), "kind": live.get("kind"), "metadata": data}
-
-
-def _relinquish(kube: Kube, live: Object, manager: str) -> None:
-    """Give up all fields of a manager: those without another go back to their defaults."""
-    kube.apply(_minimal(live), manager, force=False, dry_run=False)
-
-
-def _release(kube: Kube, live: Object, manager: str) -> None:
-    try:
-        _relinquish(kube, live, manager)
-    except KubeError as error:
-        required = next((cause for cause in error.causes if cause.get("reason") == "FieldValueRequired"), None)
-        if required is None:
-            raise
-        raise PluginError(
-            "this Patch resource is currently managing a required field, so it can't be deleted directly. Either set "
-            "the `retainOnDelete` resource option, or transfer ownership of the field before deleting: "
-            f"{required.get('field')}"
-        ) from None
-
-
-def _propagation(inputs: Object) -> str:
-    policy = annotation(inputs, "pulumi.com/deletionPropagationPolicy").lower()
-    return {"orphan": "Orphan", "background": "Background"}.get(policy, "Foreground")
 
 
 def make(host: Host) -> Kubernetes:

@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401 - JSON from a server
 """Requests to Vault or OpenBao, with the official provider's settings, child token and error texts."""
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def snake(name: str) -> str:
     return re.sub(r"(?<!^)([A-Z])", r"_\1", name).lower()
 
 
-class VaultFault(PluginError):
+class RefusedError(PluginError):
     """The server refused a request; `status` is its HTTP status, `errors` its own sentences."""
 
     def __init__(self, method: str, url: str, status: int, errors: list[str]) -> None:
@@ -103,7 +104,7 @@ class Vault:
         body = {"display_name": name, "ttl": ttl, "explicit_max_ttl": ttl, "renewable": False}
         try:
             answer = self._send(client, "POST", "auth/token/create", body, "")
-        except VaultFault as fault:
+        except RefusedError as fault:
             raise PluginError(f"failed to create limited child token: {fault}") from None
         return str(answer["auth"]["client_token"])
 
@@ -113,7 +114,7 @@ class Vault:
             answer = client.adapter.request(method, f"/v1/{path.lstrip('/')}", headers=headers, json=body)
         except VaultError as error:
             url = f"{client.url}/v1/{path.lstrip('/')}"
-            raise VaultFault(method, url, _status(error), _sentences(error)) from None
+            raise RefusedError(method, url, _status(error), _sentences(error)) from None
         except requests.RequestException as error:
             raise PluginError(f"error talking to Vault at {client.url}: {_cause(error)}") from None
         return answer if isinstance(answer, dict) else None
@@ -121,7 +122,7 @@ class Vault:
     def request(self, method: str, path: str, body: Properties | None = None, *, at: Data | None = None) -> Any:
         """Send a request in the namespace of the resource `at`; return the JSON answer or None.
 
-        Raises `VaultFault` when the server refuses, `PluginError` when it cannot be reached.
+        Raises `RefusedError` when the server refuses, `PluginError` when it cannot be reached.
         """
         namespace = ""
         if at is not None and "namespace" in at.shape.fields:
@@ -133,7 +134,7 @@ class Vault:
         """Return the `data` of a path, or None when there is nothing at it."""
         try:
             answer = self.request("GET", path, at=at)
-        except VaultFault as fault:
+        except RefusedError as fault:
             if fault.status == requests.codes.not_found:
                 return None
             raise

@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401 - JSON from a server
 """The vault functions in use: looking up an auth mount, rendering a policy."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401 - JSON from a server
 """Policies, identity groups and their aliases, KV version 2 secrets."""
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from lab.plugins.bridge import Resource
 from lab.plugins.planning import Data
 from lab.plugins.schema import resource
 from lab.plugins.server import PluginError
-from lab.plugins.vault.client import Vault, VaultFault, snake
+from lab.plugins.vault.client import RefusedError, Vault, snake
 from lab.plugins.wire import Properties, Value
 
 # -- policies ---------------------------------------------------------------------------------------------------------
@@ -29,7 +30,7 @@ def _create_policy(data: Data, vault: Vault) -> None:
     name = data.get("name")
     try:
         existing = _policy_text(vault, name, data)
-    except VaultFault as fault:
+    except RefusedError as fault:
         raise PluginError(f'error checking for existing policy "{name}": {fault}') from None
     if existing and data.inputs.get("allowOverwrite") is False:
         raise PluginError(
@@ -42,7 +43,7 @@ def _write_policy(data: Data, vault: Vault) -> None:
     name = data.get("name")
     try:
         vault.write(f"sys/policies/acl/{name}", {"policy": data.get("policy")}, at=data)
-    except VaultFault as fault:
+    except RefusedError as fault:
         raise PluginError(f"error writing to Vault: {fault}") from None
     data.id = name
     _read_policy(data, vault)
@@ -51,7 +52,7 @@ def _write_policy(data: Data, vault: Vault) -> None:
 def _read_policy(data: Data, vault: Vault) -> None:
     try:
         text = _policy_text(vault, data.id, data)
-    except VaultFault as fault:
+    except RefusedError as fault:
         raise PluginError(f"error reading from Vault: {fault}") from None
     # Upstream does not notice that a policy is gone: it reads an empty one, which the next `up` writes again.
     data.set("policy", text)
@@ -61,7 +62,7 @@ def _read_policy(data: Data, vault: Vault) -> None:
 def _delete_policy(data: Data, vault: Vault) -> None:
     try:
         vault.delete(f"sys/policies/acl/{data.id}", at=data)
-    except VaultFault as fault:
+    except RefusedError as fault:
         raise PluginError(f"error deleting from Vault: {fault}") from None
 
 
@@ -78,7 +79,8 @@ GROUP: Final = resource(
     "vault:identity/group:Group", sets=("policies", "memberGroupIds", "memberEntityIds"), autoname=("name",)
 ).tuned(
     default={
-        "type": "internal", "externalPolicies": False, "externalMemberEntityIds": False, "externalMemberGroupIds": False,
+        "type": "internal", "externalPolicies": False, "externalMemberEntityIds": False,
+        "externalMemberGroupIds": False,
     },
     suppress={
         "policies": lambda _old, _new, planned: planned.get("externalPolicies") is True,
@@ -107,7 +109,7 @@ def _create_group(data: Data, vault: Vault) -> None:
         body["metadata"] = data.get("metadata")
     try:
         answer = vault.write("identity/group", body, at=data)
-    except VaultFault as fault:
+    except RefusedError as fault:
         raise PluginError(f'error writing IdentityGroup to "{name}": {fault}') from None
     if answer is None:
         path = f"identity/group/name/{name}"
@@ -131,7 +133,7 @@ def _update_group(data: Data, vault: Vault) -> None:
     try:
         with _GROUP_LOCK:  # the server loses updates of one group that cross
             vault.write(f"identity/group/id/{data.id}", body, at=data)
-    except VaultFault as fault:
+    except RefusedError as fault:
         raise PluginError(f'error updating IdentityGroup "{data.id}": {fault}') from None
     _read_group(data, vault)
 
@@ -139,7 +141,7 @@ def _update_group(data: Data, vault: Vault) -> None:
 def _read_group(data: Data, vault: Vault) -> None:
     try:
         found = vault.read(f"identity/group/id/{data.id}", at=data)
-    except VaultFault as fault:
+    except RefusedError as fault:
         raise PluginError(f'error reading IdentityGroup "{data.id}": {fault}') from None
     if found is None:
         data.id = ""
@@ -152,7 +154,7 @@ def _delete_group(data: Data, vault: Vault) -> None:
     try:
         with _GROUP_LOCK:
             vault.delete(f"identity/group/id/{data.id}", at=data)
-    except VaultFault as fault:
+    except RefusedError as fault:
         raise PluginError(f'error IdentityGroup "{data.id}": {fault}') from None
 
 
@@ -165,7 +167,7 @@ def _create_alias(data: Data, vault: Vault) -> None:
     try:
         with _GROUP_LOCK:
             answer = vault.write("identity/group-alias", body, at=data)
-    except VaultFault as fault:
+    except RefusedError as fault:
         raise PluginError(f'error writing IdentityGroupAlias to "{data.get("name")}": {fault}') from None
     if answer is None:
         raise PluginError(f'error writing IdentityGroupAlias to "{data.get("name")}": the server returned no id')
@@ -179,7 +181,7 @@ def _update_alias(data: Data, vault: Vault) -> None:
             vault.write(
                 f"identity/group-alias/id/{data.id}", {snake(name): data.get(name) for name in _ALIAS_FIELDS}, at=data
             )
-    except VaultFault as fault:
+    except RefusedError as fault:
         raise PluginError(f'error updating IdentityGroupAlias "{data.id}": {fault}') from None
     _read_alias(data, vault)
 
@@ -187,7 +189,7 @@ def _update_alias(data: Data, vault: Vault) -> None:
 def _read_alias(data: Data, vault: Vault) -> None:
     try:
         found = vault.read(f"identity/group-alias/id/{data.id}", at=data)
-    except VaultFault as fault:
+    except RefusedError as fault:
         raise PluginError(f'error reading IdentityGroupAlias "{data.id}": {fault}') from None
     if found is None:
         data.id = ""
@@ -201,7 +203,7 @@ def _delete_alias(data: Data, vault: Vault) -> None:
     try:
         with _GROUP_LOCK:
             vault.delete(f"identity/group-alias/id/{data.id}", at=data)
-    except VaultFault as fault:
+    except RefusedError as fault:
         raise PluginError(f'error IdentityGroupAlias "{data.id}": {fault}') from None
 
 
@@ -259,7 +261,7 @@ def _write_secret(data: Data, vault: Vault) -> None:
         body = {server: metadata[mine] for mine, server in _METADATA.items() if metadata.get(mine)}
         try:
             vault.write(f"{mount}/metadata/{name}", body, at=data)
-        except VaultFault as fault:
+        except RefusedError as fault:
             raise PluginError(f"error writing custom metadata to {mount}/metadata/{name}, err={fault}") from None
     _read_secret(data, vault)
 
@@ -276,7 +278,7 @@ def _read_secret(data: Data, vault: Vault) -> None:
         return
     try:
         found = vault.read(data.id, at=data)
-    except VaultFault as fault:
+    except RefusedError as fault:
         raise PluginError(f"error reading from Vault: {fault}") from None
     if found is None:
         data.id = ""
@@ -303,7 +305,7 @@ def _delete_secret(data: Data, vault: Vault) -> None:
     path = f"{data.get('mount')}/{base}/{data.get('name')}"
     try:
         vault.delete(path, at=data)
-    except VaultFault as fault:
+    except RefusedError as fault:
         raise PluginError(f'error deleting "{path}" from Vault: {fault}') from None
 
 

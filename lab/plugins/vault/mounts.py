@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401 - JSON from a server
 """Secret mounts, auth mounts in general, audit devices and policies."""
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from lab.plugins.bridge import Resource
 from lab.plugins.planning import Data, is_zero
 from lab.plugins.schema import one_of, resource
 from lab.plugins.server import PluginError
-from lab.plugins.vault.client import Vault, VaultFault, snake
+from lab.plugins.vault.client import RefusedError, Vault, snake
 from lab.plugins.wire import Properties, Value
 
 _TUNE_TRIES: Final = 10
@@ -28,7 +29,7 @@ _MOUNT_LISTS: Final = (
 )
 
 
-def is_missing(fault: VaultFault) -> bool:
+def is_missing(fault: RefusedError) -> bool:
     """Tell whether the server says that a mount does not exist."""
     return fault.status == 404 or (  # noqa: PLR2004 - HTTP
         fault.status == 400 and any(text in error for error in fault.errors for text in _NOT_FOUND)  # noqa: PLR2004
@@ -39,7 +40,7 @@ def get_mount(vault: Vault, path: str, at: Data | None) -> Properties | None:
     """Return what the server knows of a mount (`sys/mounts/x` or `sys/auth/x`), or None when it is not there."""
     try:
         answer = vault.request("GET", path, at=at)
-    except VaultFault as fault:
+    except RefusedError as fault:
         if is_missing(fault):
             return None
         raise
@@ -79,7 +80,7 @@ def _create_mount(data: Data, vault: Vault) -> None:
     }
     try:
         vault.request("POST", f"sys/mounts/{path}", body, at=data)
-    except VaultFault as fault:
+    except RefusedError as fault:
         raise PluginError(f"error writing to Vault: {fault}") from None
     data.id = path
     _read_mount(data, vault)
@@ -105,7 +106,7 @@ def _update_mount(data: Data, vault: Vault) -> None:
         try:
             vault.request("POST", f"sys/mounts/{data.id}/tune", config, at=data)
             break
-        except VaultFault as fault:
+        except RefusedError as fault:
             if attempt > _TUNE_TRIES:
                 raise PluginError(f"error updating Vault: {fault}") from None
             time.sleep(1)
@@ -156,7 +157,7 @@ def _read_mount(data: Data, vault: Vault) -> None:
 def _delete_mount(data: Data, vault: Vault) -> None:
     try:
         vault.delete(f"sys/mounts/{data.id}", at=data)
-    except VaultFault as fault:
+    except RefusedError as fault:
         raise PluginError(f"error deleting from Vault: {fault}") from None
 
 
@@ -202,7 +203,7 @@ def read_tune(data: Data, vault: Vault, path: str) -> None:
     """Read an auth mount's tuning: what the program did not say stays empty, durations stay as it wrote them."""
     try:
         tune = (vault.request("GET", f"sys/mounts/auth/{path}/tune", at=data) or {}).get("data") or {}
-    except VaultFault as fault:
+    except RefusedError as fault:
         raise PluginError(f"error reading tune information from Vault: {fault}") from None
     found: Properties = {
         "defaultLeaseTtl": short_duration(tune.get("default_lease_ttl")),
@@ -262,7 +263,7 @@ def _create_auth(data: Data, vault: Vault) -> None:
     body = {"type": kind, "description": data.get("description"), "local": data.get("local"), "config": {}}
     try:
         vault.request("POST", f"sys/auth/{path}", body, at=data)
-    except VaultFault as fault:
+    except RefusedError as fault:
         raise PluginError(f"error writing to Vault: {fault}") from None
     data.id = path
     _update_auth(data, vault)
@@ -298,7 +299,7 @@ def delete_auth(data: Data, vault: Vault) -> None:
     """Disable an auth mount, with all its roles."""
     try:
         vault.delete(f"sys/auth/{data.id}", at=data)
-    except VaultFault as fault:
+    except RefusedError as fault:
         raise PluginError(f"error disabling auth from Vault: {fault}") from None
 
 
@@ -318,7 +319,7 @@ def _create_audit(data: Data, vault: Vault) -> None:
     }
     try:
         vault.write(f"sys/audit/{path}", body, at=data)
-    except VaultFault as fault:
+    except RefusedError as fault:
         raise PluginError(f"error enabling audit backend: {fault}") from None
     data.id = path
 
@@ -326,7 +327,7 @@ def _create_audit(data: Data, vault: Vault) -> None:
 def _read_audit(data: Data, vault: Vault) -> None:
     try:
         devices = vault.read("sys/audit", at=data) or {}
-    except VaultFault as fault:
+    except RefusedError as fault:
         raise PluginError(f"error reading from Vault: {fault}") from None
     device = devices.get(data.id.strip("/") + "/")
     if device is None:
@@ -341,7 +342,7 @@ def _read_audit(data: Data, vault: Vault) -> None:
 def _delete_audit(data: Data, vault: Vault) -> None:
     try:
         vault.delete(f"sys/audit/{data.id}", at=data)
-    except VaultFault as fault:
+    except RefusedError as fault:
         raise PluginError(f"error disabling audit backend Vault: {fault}") from None
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401 - JSON from a server
 """JWT and Kubernetes authentication: their mounts' configuration and their roles."""
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from typing import Any, Final
 
 from lab.plugins.bridge import Resource
 from lab.plugins.planning import Data, is_zero
-from lab.plugins.schema import Shape, one_of, resource
+from lab.plugins.schema import one_of, resource
 from lab.plugins.server import PluginError
-from lab.plugins.vault.client import Vault, VaultFault, snake
+from lab.plugins.vault.client import RefusedError, Vault, snake
 from lab.plugins.vault.mounts import TUNE_CHECKS, delete_auth, get_mount, move_auth, moved, read_tune, tune_body
 from lab.plugins.wire import UNKNOWN, Properties, Value, has_unknown
 
@@ -72,7 +73,7 @@ def _create_jwt(data: Data, vault: Vault) -> None:
     body = {"type": data.get("type"), "description": data.get("description"), "local": data.get("local"), "config": {}}
     try:
         vault.request("POST", f"sys/auth/{path}", body, at=data)
-    except VaultFault as fault:
+    except RefusedError as fault:
         raise PluginError(f"error writing to Vault: {fault}") from None
     data.id = path
     _update_jwt(data, vault)
@@ -108,7 +109,7 @@ def _update_jwt(data: Data, vault: Vault) -> None:
         body["oidc_client_secret"] = data.inputs["oidcClientSecretWo"]
     try:
         vault.write(f"auth/{path}/config", body, at=data)
-    except VaultFault as fault:
+    except RefusedError as fault:
         raise PluginError(f"error updating configuration to Vault for path {path}: {fault}") from None
     if data.changed("tune") and data.raw("tune") is not None:
         vault.request("POST", f"sys/mounts/auth/{path}/tune", tune_body(data.raw("tune")), at=data)
@@ -205,7 +206,7 @@ def _write_jwt_role(data: Data, vault: Vault) -> None:
     doing = "writing" if data.new else "updating"
     try:
         vault.write(path, body, at=data)
-    except VaultFault as fault:
+    except RefusedError as fault:
         raise PluginError(f'error {doing} JWT auth backend role "{path}": {fault}') from None
     data.id = path
     _read_jwt_role(data, vault)
@@ -243,7 +244,7 @@ def _joined(value: Any) -> str:
 def _delete_role(data: Data, vault: Vault) -> None:
     try:
         vault.delete(data.id, at=data)
-    except VaultFault as fault:
+    except RefusedError as fault:
         if fault.status != 404:  # noqa: PLR2004 - HTTP; gone with its mount
             raise PluginError(f'error deleting auth backend role "{data.id}": {fault}') from None
 
@@ -275,7 +276,7 @@ def _write_kubernetes_role(data: Data, vault: Vault) -> None:
     doing = "writing" if data.new else "updating"
     try:
         vault.write(path, body, at=data)
-    except VaultFault as fault:
+    except RefusedError as fault:
         raise PluginError(f'error {doing} Kubernetes auth backend role "{path}": {fault}') from None
     data.id = path
     _read_kubernetes_role(data, vault)
@@ -337,7 +338,7 @@ def _write_kubernetes(data: Data, vault: Vault) -> None:
     doing = "writing" if data.new else "updating"
     try:
         vault.write(path, body, at=data)
-    except VaultFault as fault:
+    except RefusedError as fault:
         raise PluginError(f'error {doing} Kubernetes auth backend config "{path}": {fault}') from None
     data.id = path
     _read_kubernetes(data, vault)
@@ -362,18 +363,12 @@ def _forget(data: Data, _vault: Vault) -> None:
     data.id = ""
 
 
-def _entry(
-    shape: Shape, write: Any, read: Any, delete: Any, customise: Any = None, create: Any = None
-) -> Resource[Vault]:
-    return Resource(shape, create or write, read, write, delete, customise=customise)
-
-
 RESOURCES: Final = {
-    item.shape.token: item
-    for item in (
-        _entry(JWT, _update_jwt, _read_jwt, delete_auth, _jwt_plan, _create_jwt),
-        _entry(JWT_ROLE, _write_jwt_role, _read_jwt_role, _delete_role),
-        _entry(KUBERNETES, _write_kubernetes, _read_kubernetes, _forget, _kubernetes_plan),
-        _entry(KUBERNETES_ROLE, _write_kubernetes_role, _read_kubernetes_role, _delete_role),
+    shape.token: Resource(shape, create, read, update, delete, customise=customise)
+    for shape, create, read, update, delete, customise in (
+        (JWT, _create_jwt, _read_jwt, _update_jwt, delete_auth, _jwt_plan),
+        (JWT_ROLE, _write_jwt_role, _read_jwt_role, _write_jwt_role, _delete_role, None),
+        (KUBERNETES, _write_kubernetes, _read_kubernetes, _write_kubernetes, _forget, _kubernetes_plan),
+        (KUBERNETES_ROLE, _write_kubernetes_role, _read_kubernetes_role, _write_kubernetes_role, _delete_role, None),
     )
 }

@@ -1,0 +1,117 @@
+"""Rules of the official plugin that need no state: tokens, names, retries, giving fields up."""
+
+from __future__ import annotations
+
+import copy
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from pulumi.runtime.proto import provider_pb2
+
+from lab.plugins.bridge import resource_name, resource_type
+from lab.plugins.kubernetes.client import Kube, KubeError, Mapped, Object
+from lab.plugins.kubernetes.objects import annotation, meta
+from lab.plugins.server import PluginError
+
+NOT_FOUND: Final = 404
+
+
+def is_patch(urn: str, obj: Object) -> bool:
+    """Tell a resource that manages some fields of an object it does not own."""
+    return resource_type(urn).rsplit(":", 1)[-1] == f"{obj.get('kind')}Patch"
+
+
+def kind_of(urn: str) -> tuple[str, str]:
+    """Return the API version and kind of a type token such as `kubernetes:apps/v1:Deployment`."""
+    _, module, kind = resource_type(urn).split(":")
+    group, _, version = module.partition("/")
+    if not version:
+        raise PluginError(f'apiVersion does not have both a group and a version: "{module}"')
+    return (version if group == "core" else module), kind
+
+
+def autoname(request: provider_pb2.CheckRequest) -> str:
+    """Return the name of an object the program left nameless; raises `PluginError` when that is switched off."""
+    modes: Any = provider_pb2.CheckRequest.AutonamingOptions
+    if request.HasField("autonaming"):
+        if request.autonaming.mode == modes.DISABLE:
+            raise PluginError("autonaming is disabled, resource requires the .metadata.name field to be set")
+        if request.autonaming.proposed_name:
+            return request.autonaming.proposed_name
+    seed = request.randomSeed
+    suffix = seed.hex()[:8] if len(seed) >= 4 else secrets.token_hex(4)  # noqa: PLR2004 - eight digits
+    return f"{resource_name(request.urn)}-{suffix}"
+
+
+def promise(kube: Kube, definition: Object) -> None:
+    """Remember the kinds that a custom resource definition of the program will bring."""
+    spec = definition.get("spec") or {}
+    names = spec.get("names") or {}
+    mapped = Mapped(str(names.get("plural", "")), spec.get("scope") != "Cluster")
+    for version in spec.get("versions") or []:
+        kube.promise(f"{spec.get('group')}/{version.get('name')}", str(names.get("kind", "")), mapped)
+
+
+def patiently(once: Callable[[], Object], kube: Kube, tries: int) -> Object:
+    """Try again, up to `tries` times, while the server lacks what another resource of the run brings."""
+    pause = 1.0
+    for attempt in range(tries):
+        try:
+            return once()
+        except KubeError as error:
+            if error.code != NOT_FOUND or attempt == tries - 1:
+                raise
+            kube.forget_kinds()
+            time.sleep(pause)
+            pause *= 2
+    raise AssertionError  # the last attempt returns or raises
+
+
+def no_namespace(error: KubeError) -> bool:
+    """Tell whether the server refused because the namespace is not there."""
+    return error.code == NOT_FOUND and "namespaces" in str(error)
+
+
+def imported(live: Object) -> Object:
+    """Return inputs that describe a live object whole, without what the server adds."""
+    found = copy.deepcopy({key: value for key, value in live.items() if key != "status"})
+    data = found.get("metadata") or {}
+    for key in ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid"):
+        data.pop(key, None)
+    notes = data.get("annotations") or {}
+    for key in ("deployment.kubernetes.io/revision", "kubectl.kubernetes.io/last-applied-configuration"):
+        notes.pop(key, None)
+    return found
+
+
+def _minimal(live: Object) -> Object:
+    data = {key: meta(live)[key] for key in ("name", "namespace") if meta(live).get(key)}
+    return {"apiVersion": live.get("apiVersion"), "kind": live.get("kind"), "metadata": data}
+
+
+def relinquish(kube: Kube, live: Object, manager: str) -> None:
+    """Give up all fields of a manager: those without another go back to their defaults."""
+    kube.apply(_minimal(live), manager, force=False, dry_run=False)
+
+
+def release(kube: Kube, live: Object, manager: str) -> None:
+    """Give up the fields of a Patch resource; raises `PluginError` when the object cannot do without them."""
+    try:
+        relinquish(kube, live, manager)
+    except KubeError as error:
+        required = next((cause for cause in error.causes if cause.get("reason") == "FieldValueRequired"), None)
+        if required is None:
+            raise
+        raise PluginError(
+            "this Patch resource is currently managing a required field, so it can't be deleted directly. Either set "
+            "the `retainOnDelete` resource option, or transfer ownership of the field before deleting: "
+            f"{required.get('field')}"
+        ) from None
+
+
+def propagation(inputs: Object) -> str:
+    """Return the propagation policy of a deletion: foreground unless an annotation says otherwise."""
+    policy = annotation(inputs, "pulumi.com/deletionPropagationPolicy").lower()
+    return {"orphan": "Orphan", "background": "Background"}.get(policy, "Foreground")
