@@ -1,0 +1,168 @@
+"""The real engine on one stack of the test lab: tenant files written by the test, runs watched by their events."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import subprocess
+import textwrap
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.lab_fixture import TestLab
+from usine.engine.cli import Engine
+from usine.engine.urns import address_of
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One thing the engine does or would do: operation, logical name, and the paths of properties that differ."""
+
+    op: str
+    name: str
+    paths: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A finished run: exit code, steps other than `same` on objects, and all it printed."""
+
+    exit_code: int
+    steps: tuple[Step, ...]
+    output: str
+    events: tuple[Mapping[str, Any], ...]
+
+    def ops(self) -> dict[str, str]:
+        return {step.name: step.op for step in self.steps}
+
+    def must(self) -> Run:
+        assert self.exit_code == 0, self.output
+        return self
+
+
+@dataclasses.dataclass
+class Stack:
+    """One stack with its own folder of tenants and its own settings file."""
+
+    lab: TestLab
+    name: str
+    folder: Path
+    overrides: dict[str, object] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.projects.mkdir(parents=True, exist_ok=True)
+        self._write_settings()
+        self.engine.ensure_stack()
+
+    @property
+    def projects(self) -> Path:
+        return self.folder / "projects.d"
+
+    @property
+    def engine(self) -> Engine:
+        return Engine(ROOT, self.name, self.lab.environment(), self.folder / "Pulumi.yaml")
+
+    def _write_settings(self) -> None:
+        settings = yaml.safe_load(self.lab.settings_text())
+        settings["config"]["usine:projects"] = str(self.projects)
+        settings["config"] |= self.overrides
+        (self.folder / "Pulumi.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+
+    def configure(self, **keys: object) -> None:
+        """Set keys of the `usine:` name space for the next runs; None takes one away."""
+        for key, value in keys.items():
+            if value is None:
+                self.overrides.pop(f"usine:{key}", None)
+            else:
+                self.overrides[f"usine:{key}"] = value
+        self._write_settings()
+
+    def tenant(self, slug: str, text: str) -> Path:
+        """Write a tenant's file; `text` is the YAML below slug and name."""
+        path = self.projects / f"{slug}.yaml"
+        head = f"apiVersion: usine/v1\nkind: Project\nslug: {slug}\nname: Projet {slug}\n"
+        path.write_text(head + textwrap.dedent(text), encoding="utf-8")
+        return path
+
+    def remove(self, slug: str) -> None:
+        (self.projects / f"{slug}.yaml").unlink()
+
+    # Runs ---------------------------------------------------------------------------------------------------------
+
+    def run(self, *arguments: str) -> Run:
+        events = self.folder / "events.json"
+        events.unlink(missing_ok=True)
+        done = subprocess.run(
+            self.engine.command(*arguments, "--color=never", "--event-log", str(events)),
+            cwd=ROOT,
+            env=dict(self.engine.environment),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+        parsed = (
+            tuple(json.loads(line) for line in events.read_text(encoding="utf-8").splitlines())
+            if events.exists()
+            else ()
+        )
+        return Run(done.returncode, tuple(_steps(parsed)), done.stdout + done.stderr, parsed)
+
+    def up(self, *extra: str) -> Run:
+        return self.run("up", "--yes", "--skip-preview", *extra)
+
+    def guarded_up(self, *extra: str) -> Run:
+        """With the preview that plain `pulumi up` makes first."""
+        return self.run("up", "--yes", *extra)
+
+    def preview(self, *extra: str) -> Run:
+        return self.run("preview", *extra)
+
+    def drift(self) -> Run:
+        """What the servers hold that differs from the state; writes nothing."""
+        return self.run("preview", "--refresh")
+
+    def destroy(self) -> Run:
+        """Take everything away, protected or not: what a test leaves behind is the next one's trouble."""
+        self.engine.capture("state", "unprotect", "--all", "--yes")
+        return self.run("destroy", "--yes", "--skip-preview")
+
+    def close(self) -> None:
+        """Destroy, forget the stack, delete its files."""
+        self.destroy().must()
+        self.engine.capture("stack", "rm", "--yes", "--preserve-config")
+        shutil.rmtree(self.folder)
+
+    def state(self) -> dict[str, Any]:
+        deployment: dict[str, Any] = self.engine.export_state()["deployment"]  # type: ignore[assignment]  # JSON
+        return deployment
+
+    def checkpoint_text(self) -> str:
+        """The state file's text, as stored by the backend."""
+        return "".join(
+            path.read_text(encoding="utf-8")
+            for path in self.lab.home.state.rglob("*.json")
+            if path.name == f"{self.name}.json"
+        )
+
+
+def _steps(events: Iterable[Mapping[str, Any]]) -> Iterable[Step]:
+    """Steps of the last phase (an `up` with preview has two), objects only, without `same` and reads."""
+    planned, applied = [], []
+    for event in events:
+        pre = event.get("resourcePreEvent")
+        if not pre:
+            continue
+        metadata = pre["metadata"]
+        address = address_of(metadata["urn"])
+        if not address.is_object or metadata["op"] in {"same", "refresh", "read"}:
+            continue
+        step = Step(metadata["op"], address.name, tuple(sorted(metadata.get("detailedDiff") or ())))
+        (planned if pre.get("planning") else applied).append(step)
+    return applied or planned

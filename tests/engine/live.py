@@ -1,0 +1,96 @@
+"""What the systems really hold, asked of their own APIs, without ids and times: two equal platforms look equal here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.lab_fixture import TestLab
+
+REALM = "usine"
+_KINDS = {
+    "clusterroles": "apis/rbac.authorization.k8s.io/v1",
+    "clusterrolebindings": "apis/rbac.authorization.k8s.io/v1",
+    "namespaces": "api/v1",
+    "resourcequotas": "api/v1",
+    "limitranges": "api/v1",
+    "serviceaccounts": "api/v1",
+    "networkpolicies": "apis/networking.k8s.io/v1",
+    "rolebindings": "apis/rbac.authorization.k8s.io/v1",
+    "appprojects": "apis/argoproj.io/v1alpha1",
+    "applications": "apis/argoproj.io/v1alpha1",
+}
+
+
+def kubernetes(lab: TestLab) -> dict[str, Any]:
+    """Objects Usine manages, by ``kind/namespace/name``: labels, annotations, everything but metadata and status."""
+    found: dict[str, Any] = {}
+    for kind, api in _KINDS.items():
+        query = {"labelSelector": "app.kubernetes.io/managed-by=usine"}
+        response = lab.kubernetes.get(f"/{api}/{kind}", params=query)
+        response.raise_for_status()
+        for item in response.json()["items"]:
+            metadata = item["metadata"]
+            body = {key: value for key, value in item.items() if key not in {"metadata", "status"}}
+            found[f"{kind}/{metadata.get('namespace', '')}/{metadata['name']}"] = {
+                "labels": metadata.get("labels", {}),
+                "annotations": metadata.get("annotations", {}),
+                **body,
+            }
+    return found
+
+
+def keycloak(lab: TestLab) -> dict[str, Any]:
+    """The realm's groups by path with their members, our clients with their redirect URIs, and the accounts."""
+    admin = lab.keycloak
+    if REALM not in {realm["realm"] for realm in admin.get_realms()}:
+        return {}
+    admin.connection.realm_name = REALM
+    try:
+        groups: dict[str, Any] = {}
+
+        def walk(group: dict[str, Any]) -> None:
+            members = admin.get_group_members(group["id"], query={"max": 1000})
+            groups[group["path"]] = {
+                "members": sorted(member["username"] for member in members),
+                "attributes": admin.get_group(group["id"])["attributes"],
+            }
+            for child in admin.get_group_children(group["id"], query={"max": 1000}):
+                walk(child)
+
+        for group in admin.get_groups(query={"max": 1000}, full_hierarchy=False):
+            walk(group)
+        clients = {
+            client["clientId"]: [sorted(client["redirectUris"]), client["publicClient"], client["defaultClientScopes"]]
+            for client in admin.get_clients()
+        }
+        users = sorted(user["username"] for user in admin.get_users({"max": 1000}))
+        return {"groups": groups, "clients": clients, "users": users}
+    finally:
+        admin.connection.realm_name = "master"
+
+
+def vault(lab: TestLab) -> dict[str, Any]:
+    """Mounts, auth back ends, policies, groups with their aliases, and the roles of the auth back ends."""
+    client = lab.vault
+    mounts = {path: m["options"] for path, m in client.sys.list_mounted_secrets_engines()["data"].items()}
+    auths = {path: m["type"] for path, m in client.sys.list_auth_methods()["data"].items()}
+    policies = {
+        name: client.sys.read_acl_policy(name)["data"]["policy"]
+        for name in client.sys.list_acl_policies()["data"]["keys"]
+        if name not in {"default", "root"}
+    }
+    groups = {}
+    listed = client.list("identity/group/name")
+    for name in listed["data"]["keys"] if listed else ():
+        group = client.read(f"identity/group/name/{name}")["data"]
+        groups[name] = [group["policies"], group["metadata"], (group.get("alias") or {}).get("name")]
+    roles = {}
+    for path in auths:
+        listed = client.list(f"auth/{path}role") if path != "token/" else None
+        for role in listed["data"]["keys"] if listed else ():
+            roles[f"{path}{role}"] = client.read(f"auth/{path}role/{role}")["data"]
+    return {"mounts": mounts, "auth": auths, "policies": policies, "groups": groups, "roles": roles}
+
+
+def snapshot(lab: TestLab) -> dict[str, Any]:
+    return {"kubernetes": kubernetes(lab), "keycloak": keycloak(lab), "vault": vault(lab)}

@@ -1,0 +1,210 @@
+"""Who reaches what: people by their Keycloak tokens, workloads by their service accounts, on the real servers."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+
+import httpx
+import hvac
+import pytest
+
+from lab.login import Tokens, follow_log_in, log_in
+from tests.engine import live
+from tests.engine.harness import Stack
+from tests.engine.test_platform import ALPHA, BETA
+from tests.lab_fixture import TestLab
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture(scope="module")
+def stack(lab: TestLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    stack = Stack(lab, "isolation", tmp_path_factory.mktemp("isolation"))
+    stack.tenant("alpha", ALPHA)
+    stack.tenant("beta", BETA)
+    stack.up().must()
+    for mount, path in (("alpha", "env/dev/db"), ("alpha", "env/prod/db"), ("alpha", "ci/x"), ("beta", "env/dev/db")):
+        lab.vault.secrets.kv.v2.create_or_update_secret(path, {"value": f"{mount}/{path}"}, mount_point=mount)
+    yield stack
+    stack.close()
+
+
+def password_of(lab: TestLab, user: str) -> str:
+    """Give a person a fresh password, as a directory would have."""
+    password = secrets.token_urlsafe(16)
+    lab.keycloak.connection.realm_name = live.REALM
+    try:
+        user_id = lab.keycloak.get_user_id(user)
+        assert user_id is not None
+        lab.keycloak.set_user_password(user_id, password, temporary=False)
+    finally:
+        lab.keycloak.connection.realm_name = "master"
+    return password
+
+
+def issuer(lab: TestLab) -> str:
+    return f"https://127.0.0.1:{lab.home.ports.keycloak}/realms/{live.REALM}"
+
+
+def tokens_of(lab: TestLab, user: str, client: str) -> Tokens:
+    return log_in(issuer(lab), str(lab.home.ca), client, user, password_of(lab, user))
+
+
+def vault_as(lab: TestLab, user: str) -> hvac.Client:
+    client = hvac.Client(url=lab.vault.url)
+    jwt = tokens_of(lab, user, "usine-cli").access_token
+    client.token = client.auth.jwt.jwt_login(role="token", jwt=jwt, path="oidc")["auth"]["client_token"]
+    return client
+
+
+def may_read(client: hvac.Client, mount: str, path: str) -> bool:
+    try:
+        read = client.secrets.kv.v2.read_secret_version(path, mount_point=mount, raise_on_deleted_version=True)
+    except hvac.exceptions.Forbidden:
+        return False
+    assert read["data"]["data"]["value"] == f"{mount}/{path}"
+    return True
+
+
+SECRETS = (("alpha", "env/dev/db"), ("alpha", "env/prod/db"), ("alpha", "ci/x"), ("beta", "env/dev/db"))
+
+
+@pytest.mark.parametrize(
+    ("user", "allowed"),
+    [
+        ("alice.martin", {("alpha", "env/dev/db"), ("alpha", "env/prod/db"), ("alpha", "ci/x")}),
+        ("chloe.petit", {("alpha", "env/dev/db"), ("alpha", "env/prod/db"), ("alpha", "ci/x")}),
+        ("emma.leroy", {("alpha", "env/dev/db")}),
+        ("bob.durand", {("beta", "env/dev/db")}),
+    ],
+)
+def test_a_person_reads_what_the_role_allows_and_nothing_of_another_tenant(
+    stack: Stack, user: str, allowed: set[tuple[str, str]]
+) -> None:
+    client = vault_as(stack.lab, user)
+    assert {secret for secret in SECRETS if may_read(client, *secret)} == allowed
+
+
+def test_a_person_logs_in_to_openbao_in_the_browser(stack: Stack) -> None:
+    lab = stack.lab
+    redirect, nonce = "http://localhost:8250/oidc/callback", secrets.token_urlsafe(16)
+    client = hvac.Client(url=lab.vault.url)
+    asked = client.write_data(
+        "auth/oidc/oidc/auth_url", data={"role": "person", "redirect_uri": redirect, "client_nonce": nonce}
+    )
+    with httpx.Client(verify=str(lab.home.ca), timeout=30) as browser:
+        back = follow_log_in(browser, asked["data"]["auth_url"], "emma.leroy", password_of(lab, "emma.leroy"))
+    query = {"code": back["code"], "state": back["state"], "client_nonce": nonce}
+    answer = httpx.get(f"{lab.vault.url}/v1/auth/oidc/oidc/callback", params=query)
+    assert answer.status_code == 200, answer.text
+    client.token = answer.json()["auth"]["client_token"]
+    assert {secret for secret in SECRETS if may_read(client, *secret)} == {("alpha", "env/dev/db")}
+
+
+def workload_token(lab: TestLab, namespace: str, account: str = "vault") -> str:
+    url = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+    answer = lab.kubernetes.post(
+        url, json={"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    )
+    answer.raise_for_status()
+    return str(answer.json()["status"]["token"])
+
+
+def workload_log_in(lab: TestLab, cluster: str, role: str, jwt: str) -> hvac.Client:
+    client = hvac.Client(url=lab.vault.url)
+    client.token = client.auth.kubernetes.login(role=role, jwt=jwt, mount_point=f"kubernetes/{cluster}")["auth"][
+        "client_token"
+    ]
+    return client
+
+
+def test_a_workload_reads_its_environment_only(stack: Stack) -> None:
+    jwt = workload_token(stack.lab, "alpha-dev")
+    client = workload_log_in(stack.lab, "nonprod-1", "alpha-dev", jwt)
+    assert {secret for secret in SECRETS if may_read(client, *secret)} == {("alpha", "env/dev/db")}
+
+
+@pytest.mark.parametrize(
+    ("namespace", "account", "cluster", "role"),
+    [
+        ("alpha-dev", "vault", "prod-1", "alpha-prod"),
+        ("alpha-dev", "vault", "nonprod-1", "beta-dev"),
+        ("beta-dev", "vault", "nonprod-1", "alpha-dev"),
+        ("alpha-dev", "default", "nonprod-1", "alpha-dev"),
+        ("alpha-dev", "usine-deployer", "nonprod-1", "alpha-dev"),
+    ],
+)
+def test_a_workload_is_refused_every_other_role(
+    stack: Stack, namespace: str, account: str, cluster: str, role: str
+) -> None:
+    jwt = workload_token(stack.lab, namespace, account)
+    with pytest.raises(
+        (hvac.exceptions.Forbidden, hvac.exceptions.InvalidRequest, hvac.exceptions.InternalServerError)
+    ):
+        workload_log_in(stack.lab, cluster, role, jwt)
+
+
+def access_review(
+    lab: TestLab, subject: dict[str, object], namespace: str, verb: str, group: str, resource: str
+) -> bool:
+    attributes = {"namespace": namespace, "verb": verb, "group": group, "resource": resource}
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {**subject, "resourceAttributes": attributes},
+    }
+    answer = lab.kubernetes.post("/apis/authorization.k8s.io/v1/subjectaccessreviews", json=review)
+    answer.raise_for_status()
+    return bool(answer.json()["status"]["allowed"])
+
+
+@pytest.mark.parametrize(
+    ("group", "namespace", "verb", "api", "resource", "allowed"),
+    [
+        ("/alpha/dev/rw", "alpha-dev", "create", "apps", "deployments", True),
+        ("/alpha/dev/rw", "alpha-dev", "get", "", "secrets", True),
+        ("/alpha/dev/rw", "alpha-dev", "delete", "networking.k8s.io", "networkpolicies", False),
+        ("/alpha/dev/rw", "alpha-dev", "update", "", "resourcequotas", False),
+        ("/alpha/dev/rw", "alpha-dev", "create", "rbac.authorization.k8s.io", "rolebindings", False),
+        ("/alpha/dev/rw", "alpha-prod", "list", "", "pods", False),
+        ("/alpha/dev/rw", "beta-dev", "list", "", "pods", False),
+        ("/alpha/prod/ro", "alpha-prod", "list", "", "pods", True),
+        ("/alpha/prod/ro", "alpha-prod", "get", "", "secrets", False),
+        ("/alpha/prod/ro", "alpha-prod", "create", "apps", "deployments", False),
+        ("/beta/dev/rw", "alpha-dev", "list", "", "pods", False),
+        ("/alpha/admin", "kube-system", "list", "", "pods", False),
+    ],
+)
+def test_kubernetes_own_review_of_a_group(
+    stack: Stack, group: str, namespace: str, verb: str, api: str, resource: str, *, allowed: bool
+) -> None:
+    subject: dict[str, object] = {"user": "oidc:someone", "groups": [f"oidc:{group}"]}
+    assert access_review(stack.lab, subject, namespace, verb, api, resource) is allowed
+
+
+@pytest.mark.parametrize(("namespace", "allowed"), [("alpha-dev", True), ("alpha-prod", False), ("beta-dev", False)])
+def test_argocd_deploys_as_an_account_that_stays_in_its_namespace(
+    stack: Stack, namespace: str, *, allowed: bool
+) -> None:
+    subject: dict[str, object] = {"user": "system:serviceaccount:alpha-dev:usine-deployer", "groups": []}
+    assert access_review(stack.lab, subject, namespace, "create", "apps", "deployments") is allowed
+    assert not access_review(stack.lab, subject, namespace, "delete", "networking.k8s.io", "networkpolicies")
+
+
+def test_a_person_uses_kubernetes_with_a_token_of_keycloak(stack: Stack) -> None:
+    lab = stack.lab
+    password = password_of(lab, "emma.leroy")
+    token = log_in(
+        issuer(lab), str(lab.home.ca), "kubernetes", "emma.leroy", password, "http://localhost:8000"
+    ).id_token
+    with httpx.Client(
+        base_url=f"https://127.0.0.1:{lab.home.ports.kube_apiserver}",
+        verify=str(lab.home.ca),
+        headers={"Authorization": f"Bearer {token}"},
+    ) as emma:
+        statuses = {
+            ns: emma.get(f"/api/v1/namespaces/{ns}/pods").status_code for ns in ("alpha-dev", "alpha-prod", "beta-dev")
+        }
+        assert statuses == {"alpha-dev": 200, "alpha-prod": 200, "beta-dev": 403}
+        assert emma.get("/api/v1/namespaces/alpha-prod/secrets").status_code == 403

@@ -1,0 +1,61 @@
+"""No credential in clear: in the state, the events, the output of runs, the plan. Looked for by their real values."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lab.secrets import Secrets
+from tests.engine import live
+from tests.engine.harness import Stack
+from tests.engine.test_platform import ALPHA
+from tests.lab_fixture import TestLab
+
+pytestmark = pytest.mark.servers
+
+MARKER = "MARKER-b7d1-never-in-clear"
+
+
+def test_no_credential_is_in_clear_anywhere(lab: TestLab, tmp_path: Path) -> None:
+    stack = Stack(lab, "secrets", tmp_path / "secrets")
+    stack.tenant("alpha", ALPHA)
+    up = stack.up().must()
+    lab.vault.secrets.kv.v2.create_or_update_secret("env/dev/db", {"value": MARKER}, mount_point="alpha")
+    again = stack.guarded_up().must()
+    drift = stack.drift().must()
+    refresh = stack.run("refresh", "--yes").must()
+
+    lab.keycloak.connection.realm_name = live.REALM
+    client_id = lab.keycloak.get_client_id("vault")
+    assert client_id is not None
+    client_secret = lab.keycloak.get_client_secrets(client_id)["value"]
+    lab.keycloak.connection.realm_name = "master"
+
+    known = Secrets.load(lab.home)
+    markers = {
+        "a tenant's secret": MARKER,
+        "Keycloak's client secret": client_secret,
+        "Vault's token": known.vault_token,
+        "Vault's unseal key": known.vault_unseal_key,
+        "Keycloak's administrator's password": known.keycloak_password,
+        "the passphrase": known.pulumi_passphrase,
+    }
+    assert all(markers.values())
+    exported = json.dumps(stack.state())
+    places = {
+        "the state": stack.checkpoint_text() + exported,
+        "the output": up.output + again.output + drift.output + refresh.output,
+        "the events": json.dumps([up.events, again.events, drift.events, refresh.events]),
+        "the state's history": "".join(
+            path.read_text("utf-8", errors="replace") for path in lab.home.state.rglob("*") if path.is_file()
+        ),
+        "the engine's logs": "".join(
+            path.read_text("utf-8", errors="replace") for path in (lab.home.pulumi_home / "logs").rglob("*.log")
+        ),
+    }
+    assert "oidcClientSecret" in places["the state"], "nothing secret was stored: this test looks at nothing"
+    found = {(what, where) for what, marker in markers.items() for where, text in places.items() if marker in text}
+    assert found == set()
+    stack.close()

@@ -1,0 +1,52 @@
+"""What several sub-commands share: reading the platform's files, and saying what is wrong with them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from usine.spec.load import load
+from usine.spec.model import Project
+from usine.spec.problems import SpecError
+from usine.spec.settings import Settings
+from usine.spec.settings_load import load_settings
+
+#: The checkout this command runs from: `Pulumi.yaml` is there, and settings are looked for there.
+ROOT = Path(__file__).resolve().parents[2]
+DEFAULT_SETTINGS = ROOT / "Pulumi.lab.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """Settings and every tenant, checked."""
+
+    settings: Settings
+    projects: tuple[Project, ...]
+
+
+def add_platform_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add `--settings` and `--projects`."""
+    parser.add_argument(
+        "--settings", metavar="FILE", type=Path, default=DEFAULT_SETTINGS, help="settings file (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--projects", metavar="DIR", type=Path, help="folder of tenant files (default: what the settings say)"
+    )
+
+
+def read_platform(args: argparse.Namespace) -> Platform:
+    """Read settings and tenants. Raises SpecError with everything that is wrong."""
+    settings = load_settings(args.settings)
+    if args.projects is not None:
+        settings = replace(settings, projects=args.projects)
+    folder = args.projects or args.settings.parent / settings.projects
+    return Platform(settings, load(folder, settings))
+
+
+def report_problems(error: SpecError) -> int:
+    """Print all problems, one a line, and return exit code 1."""
+    for problem in error.problems:
+        print(problem, file=sys.stderr)
+    return 1

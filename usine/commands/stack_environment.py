@@ -1,0 +1,41 @@
+"""The environment a stack's engine runs in: the caller's own, or the local platform's for the stack `lab`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.environment import environment
+from lab.errors import LabError
+from lab.home import LabHome
+from lab.settings import render
+from usine.engine.cli import EngineError
+
+#: The stack that lives on the local platform.
+LAB_STACK = "lab"
+
+
+@dataclass(frozen=True, slots=True)
+class StackEnvironment:
+    """`variables` is the whole environment; `config_file` the settings file the engine takes."""
+
+    variables: Mapping[str, str]
+    config_file: Path
+
+
+def stack_environment(stack: str, settings: Path) -> StackEnvironment:
+    """Return where a stack runs. Raises EngineError when the local platform is needed and cannot be used.
+
+    The local platform gets a copy of the settings, with its own ports: the engine writes the salt of the stack's
+    encryption there, and the committed file stays as it is.
+    """
+    if stack != LAB_STACK:
+        return StackEnvironment(dict(os.environ), settings)
+    try:
+        home = LabHome.open()
+        home.settings.write_text(render(settings.read_text(encoding="utf-8"), home), encoding="utf-8")
+        return StackEnvironment(environment(home), home.settings)
+    except LabError as error:
+        raise EngineError(str(error)) from None

@@ -1,0 +1,131 @@
+"""`usine up`: `pulumi up` with the checks before, recovery of a killed run, progress, and a report by system."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from usine.commands.common import ROOT, Platform, add_platform_arguments, read_platform, report_problems
+from usine.commands.stack_environment import StackEnvironment, stack_environment
+from usine.engine.cli import Engine, EngineError
+from usine.engine.lookup import Finder
+from usine.engine.recover import recover, release_dead_lock
+from usine.engine.report import ACTIONS, RunReport
+from usine.engine.run import Outcome, up
+from usine.plan import make_plan
+from usine.spec.problems import SpecError
+from usine.spec.settings import Settings, System
+
+_LOG = Path("out") / "up.log"
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command."""
+    parser = subparsers.add_parser(
+        "up",
+        help="make the platform what the tenant files say",
+        description="Check every file, settle what a killed run left, run `pulumi up`, and report by system. "
+        "A failing system does not stop the others. Plain `pulumi up` does the same without check and recovery.",
+    )
+    add_platform_arguments(parser)
+    parser.add_argument("--stack", default="lab", help="stack to run (default: %(default)s)")
+    parser.add_argument("--expect-no-changes", action="store_true", help="exit 1 if anything had to be changed")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the whole sequence; exit code 0 when everything was applied."""
+    console = Console()
+    try:
+        platform = read_platform(args)
+    except SpecError as error:
+        return report_problems(error)
+    try:
+        where = stack_environment(args.stack, args.settings)
+        engine = Engine(ROOT, args.stack, where.variables, where.config_file)
+        _prepare(engine, platform.settings, where, console)
+        outcome = _watch(engine, platform, console)
+    except EngineError as error:
+        print(f"usine up: {error}", file=sys.stderr)
+        return 1
+    _show(outcome.report, platform.settings, console)
+    return _conclude(outcome, console, expect_no_changes=args.expect_no_changes)
+
+
+def _prepare(engine: Engine, settings: Settings, where: StackEnvironment, console: Console) -> None:
+    engine.ensure_stack()
+    owner = release_dead_lock(engine)
+    if owner:
+        console.print(f"released the lock of a run that is gone ({owner})")
+    keycloak = settings.endpoints.get(System.KEYCLOAK)
+    vault = settings.endpoints.get(System.VAULT)
+    finder = Finder(
+        vault=vault.url if vault else None,
+        keycloak=keycloak.url if keycloak else None,
+        keycloak_ca=str(ROOT / keycloak.ca) if keycloak and keycloak.ca else None,
+        environment=where.variables,
+    )
+    settled = recover(engine, finder)
+    for urn in settled.adopted:
+        console.print(f"adopted what a killed run had created: {urn.rsplit('::', 1)[-1]}")
+    for urn in settled.forgotten:
+        console.print(f"a killed run had not got to create {urn.rsplit('::', 1)[-1]}")
+
+
+def _watch(engine: Engine, platform: Platform, console: Console) -> Outcome:
+    total = sum(sum(row.values()) for row in make_plan(platform.settings, platform.projects).counts().values())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console.print(f"pulumi up: {len(platform.projects)} projects, {total} objects (engine's output: {_LOG})")
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("objects", total=total)
+        return up(engine, engine.root / _LOG, lambda settled: progress.update(task, completed=settled))
+
+
+def _show(report: RunReport, settings: Settings, console: Console) -> None:
+    table = Table(title=f"pulumi up: {report.seconds} s")
+    table.add_column("system")
+    for action in ACTIONS:
+        table.add_column(action, justify="right")
+    table.add_column("failed", justify="right")
+    table.add_column("log in at")
+    for system in System:
+        counter = report.done.get(system.value)
+        failed = sum(1 for f in report.failures if f.address and f.address.is_object and f.address.system == system)
+        if counter is None and not failed:
+            continue
+        cells = [str(counter[action] or "") if counter else "" for action in ACTIONS]
+        endpoint = settings.endpoints.get(system)
+        where = _login_page(settings, system) if endpoint or system is System.KUBERNETES else ""
+        table.add_row(system.value, *cells, str(failed or ""), where)
+    console.print(table)
+
+
+def _login_page(settings: Settings, system: System) -> str:
+    if system is System.KUBERNETES:
+        return ", ".join(sorted({cluster.server for cluster in settings.clusters.values()}))
+    url = settings.endpoints[system].url
+    if system is System.KEYCLOAK:
+        return f"{url}/realms/{settings.keycloak.realm}/account"
+    return f"{url}/ui" if system is System.VAULT else url
+
+
+def _conclude(outcome: Outcome, console: Console, *, expect_no_changes: bool) -> int:
+    report = outcome.report
+    if report.failures or outcome.exit_code != 0:
+        for failure in report.failures:
+            address = failure.address
+            if address is None or address.is_object or not report.tenants_touched:
+                console.print(f"failed: {address.name if address else 'the run'}: {failure.message}", markup=False)
+        if report.tenants_touched:
+            systems, tenants = ", ".join(report.systems_touched), ", ".join(report.tenants_touched)
+            console.print(f"{systems} failed for: {tenants}. Everything else was applied; run again when it is mended.")
+        console.print(f"the engine's own output is in {_LOG}")
+        return 1
+    changes = sum(report.count(action) for action in ACTIONS if action != "same")
+    console.print("no changes" if changes == 0 else f"{changes} changes applied")
+    return 1 if changes and expect_no_changes else 0
