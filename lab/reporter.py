@@ -1,0 +1,198 @@
+"""Telling a person what goes on while the local platform is fetched, built and started.
+
+A task has a key (`keycloak`), starts, may tell where it is, and ends well or not. On a terminal the tasks under way
+are one live line each; elsewhere (CI, a file) every event is a line with the time, and progress is thinned out.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from types import TracebackType
+from typing import Protocol, Self, TextIO
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+#: Seconds between two lines of progress of the same task, where lines are all we have.
+_QUIET = 20.0
+
+
+class Reporter(Protocol):
+    """Where events go. Every method may be called from any thread, and never raises for an unknown key."""
+
+    def start(self, key: str, message: str) -> None:
+        """A task begins."""
+
+    def progress(self, key: str, message: str) -> None:
+        """Where a task is: replaces what was said before."""
+
+    def done(self, key: str, message: str) -> None:
+        """A task ended well; the time since its start is added. Without a start: said at once, without a time."""
+
+    def failed(self, key: str, message: str) -> None:
+        """A task failed. Details belong to the exception: this is one line."""
+
+    def note(self, message: str) -> None:
+        """Something to say that belongs to no task."""
+
+
+class _Clock:
+    """Start times of the tasks under way, by key."""
+
+    def __init__(self) -> None:
+        self._started: dict[str, float] = {}
+
+    def start(self, key: str) -> None:
+        self._started[key] = time.monotonic()
+
+    def stop(self, key: str) -> str:
+        """Forget a task; ` (12.3 s)`, or nothing where it had no start."""
+        started = self._started.pop(key, None)
+        return "" if started is None else f" ({duration(time.monotonic() - started)})"
+
+
+def duration(seconds: float) -> str:
+    """`0.4 s`, `47 s`, `3 min 05 s`."""
+    if seconds < 10:  # noqa: PLR2004 - below ten seconds a decimal tells something
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+class Silent:
+    """Says nothing: for callers that only want the result."""
+
+    def start(self, key: str, message: str) -> None:
+        """Ignored."""
+
+    def progress(self, key: str, message: str) -> None:
+        """Ignored."""
+
+    def done(self, key: str, message: str) -> None:
+        """Ignored."""
+
+    def failed(self, key: str, message: str) -> None:
+        """Ignored."""
+
+    def note(self, message: str) -> None:
+        """Ignored."""
+
+
+class Lines:
+    """One line with the time for each event. A context manager too, so that it can stand where `Live` does."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        """Write to `stream`, else to standard error."""
+        self._stream = stream
+        self._lock = threading.Lock()
+        self._clock = _Clock()
+        self._said: dict[str, float] = {}
+
+    def __enter__(self) -> Self:
+        """Nothing to prepare."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Nothing to give back."""
+
+    def _line(self, text: str) -> None:
+        stream = self._stream or sys.stderr
+        stream.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+        stream.flush()
+
+    def start(self, key: str, message: str) -> None:
+        """See `Reporter`."""
+        with self._lock:
+            self._clock.start(key)
+            self._said[key] = time.monotonic()
+            self._line(f"{key}: {message}")
+
+    def progress(self, key: str, message: str) -> None:
+        """See `Reporter`; at most one line every 20 seconds."""
+        with self._lock:
+            now = time.monotonic()
+            if now - self._said.get(key, 0.0) >= _QUIET:
+                self._said[key] = now
+                self._line(f"{key}: {message}")
+
+    def done(self, key: str, message: str) -> None:
+        """See `Reporter`."""
+        with self._lock:
+            self._line(f"{key}: {message}{self._clock.stop(key)}")
+
+    def failed(self, key: str, message: str) -> None:
+        """See `Reporter`."""
+        with self._lock:
+            self._line(f"{key}: FAILED: {message}{self._clock.stop(key)}")
+
+    def note(self, message: str) -> None:
+        """See `Reporter`."""
+        with self._lock:
+            self._line(message)
+
+
+class Live:
+    """A live line for each task under way, a fixed one for each that ended. Use as a context manager."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        """Draw on `console`, else on the terminal of standard error."""
+        self._console = console or Console(stderr=True, highlight=False)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("[bold]{task.fields[key]:<15}[/]"),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}", markup=False),
+            console=self._console,
+            transient=True,
+        )
+        self._lock = threading.Lock()
+        self._clock = _Clock()
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        """Start drawing."""
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Stop drawing and give the terminal back."""
+        self._progress.stop()
+
+    def start(self, key: str, message: str) -> None:
+        """See `Reporter`."""
+        with self._lock:
+            self._clock.start(key)
+            self._tasks[key] = self._progress.add_task(message, total=None, key=key)
+
+    def progress(self, key: str, message: str) -> None:
+        """See `Reporter`."""
+        with self._lock:
+            if key in self._tasks:
+                self._progress.update(self._tasks[key], description=message)
+
+    def _end(self, key: str, mark: str, style: str, message: str) -> None:
+        with self._lock:
+            if key in self._tasks:
+                self._progress.remove_task(self._tasks.pop(key))
+            text = f"{mark} {key:<15} {message}{self._clock.stop(key)}"
+            self._progress.console.print(text, style=style, markup=False, soft_wrap=True)
+
+    def done(self, key: str, message: str) -> None:
+        """See `Reporter`."""
+        self._end(key, "✓", "green", message)
+
+    def failed(self, key: str, message: str) -> None:
+        """See `Reporter`."""
+        self._end(key, "✗", "red", message)
+
+    def note(self, message: str) -> None:
+        """See `Reporter`."""
+        self._progress.console.print(message, markup=False, soft_wrap=True)
+
+
+def for_terminal() -> Live | Lines:
+    """What suits standard error: `with for_terminal() as reporter:`."""
+    console = Console(stderr=True, highlight=False)
+    return Live(console) if console.is_terminal and not console.is_dumb_terminal else Lines()
