@@ -1,0 +1,305 @@
+"""`pulumi-language-python` for a machine without the official one: runs Python programs and plugins for the engine.
+
+Usage: `python -m lab.engine.language_host EXEC ENGINE_ADDRESS`, where EXEC is the SDK's `pulumi-language-python-exec`.
+Imports are few on purpose: the engine waits for the port this prints, at every run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import FrameType
+from typing import Final, NoReturn, Protocol
+
+import grpc  # type: ignore[import-untyped]
+from google.protobuf import empty_pb2, json_format
+
+from lab.engine.children import Children
+from lab.engine.interpreter import (
+    Interpreter,
+    InterpreterError,
+    PluginNeed,
+    check_options,
+    installed,
+    plugin_needs,
+    virtualenv_of,
+)
+from lab.engine.stubs import language_pb2, language_pb2_grpc, plugin_pb2
+
+#: What `pulumi-language-python-exec` exits with once the user has seen the error.
+_ALREADY_SHOWN: Final = 32
+_WORKERS: Final = 32
+_MAX_MESSAGE: Final = 400 * 1024 * 1024  # what the engine itself allows
+_PARENT_POLL_SECONDS: Final = 1.0
+_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", _MAX_MESSAGE),
+    ("grpc.max_send_message_length", _MAX_MESSAGE),
+    ("grpc.so_reuseport", 0),
+)
+
+
+class Call(Protocol):
+    """What of `grpc.ServicerContext` is used here; gRPC has no types."""
+
+    def abort(self, code: object, details: str) -> NoReturn:
+        """End the call with a status: the engine shows `details`."""
+
+    def add_callback(self, callback: Callable[[], None]) -> bool:
+        """Have `callback` called when the call ends; False when it has ended already."""
+
+
+class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
+    """Answers the engine. `executor` is the SDK's script that runs a program, `engine` the engine's `host:port`."""
+
+    def __init__(self, executor: Path, engine: str, children: Children) -> None:
+        """Start nothing yet."""
+        self._executor = executor
+        self._engine = engine
+        self._children = children
+
+    # Programs ------------------------------------------------------------------------------------------------------
+
+    def Run(self, request: language_pb2.RunRequest, context: Call) -> language_pb2.RunResponse:  # noqa: N802, ARG002
+        """Run a program to its end. Its output goes to the user as it is written."""
+        if request.attach_debugger:
+            return language_pb2.RunResponse(error="--attach-debugger needs the official `pulumi`")
+        try:
+            python = _interpreter(request.info, os.environ)
+            environment = python.activate(os.environ) | {
+                "PULUMI_CONFIG": json.dumps(dict(request.config)),
+                "PULUMI_CONFIG_SECRET_KEYS": json.dumps(list(request.configSecretKeys)),
+            }
+            command: list[str | Path] = [python.executable, "-u", self._executor, *self._arguments(request)]
+            code = self._children.run(command, Path(request.info.program_directory), environment)
+        except (InterpreterError, OSError) as error:
+            return language_pb2.RunResponse(error=str(error))
+        if code == _ALREADY_SHOWN:
+            return language_pb2.RunResponse(bail=True)
+        if code < 0:
+            return language_pb2.RunResponse(error=f"the program was stopped by signal {-code}")
+        return language_pb2.RunResponse(error=f"the program ended with exit code {code}" if code else "")
+
+    def _arguments(self, request: language_pb2.RunRequest) -> list[str]:
+        options = {
+            "monitor": request.monitor_address,
+            "engine": self._engine,
+            "project": request.project,
+            "stack": request.stack,
+            "organization": request.organization,
+            "root_directory": request.info.root_directory,
+            "pwd": request.pwd,
+            "dry_run": "true" if request.dryRun else "",
+            "parallel": str(request.parallel),
+        }
+        arguments = [text for name, value in options.items() if value for text in (f"--{name}", value)]
+        return [*arguments, request.info.entry_point or ".", *request.args]
+
+    # Policy packs, and providers written in Python -----------------------------------------------------------------
+
+    def RunPlugin(  # noqa: N802
+        self, request: language_pb2.RunPluginRequest, context: Call
+    ) -> Iterator[language_pb2.RunPluginResponse]:
+        """Run a plugin from its source, streaming its output; a call that is given up stops it."""
+        program = os.path.join(request.info.program_directory, request.info.entry_point or ".")
+        # The engine sends the whole environment, later entries win.
+        given = dict(entry.split("=", 1) for entry in request.env if "=" in entry) or dict(os.environ)
+        try:
+            python = _interpreter(request.info, given)
+            # A policy pack is a library's servant: the SDK's runner starts it and tells it where the engine is.
+            called = (
+                ["-m", "pulumi.policy", *request.args, program]
+                if request.kind == "analyzer"
+                else [program, *request.args]
+            )
+            output = self._children.stream(
+                [python.executable, "-u", *called], Path(request.pwd), python.activate(given), _given_up(context)
+            )
+            for item in output:
+                if isinstance(item, int):
+                    yield language_pb2.RunPluginResponse(exitcode=item)
+                elif item[0] == "stdout":
+                    yield language_pb2.RunPluginResponse(stdout=item[1])
+                else:
+                    yield language_pb2.RunPluginResponse(stderr=item[1])
+        except (InterpreterError, OSError) as error:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+
+    # What a program needs ------------------------------------------------------------------------------------------
+
+    def GetRequiredPackages(  # noqa: N802
+        self, request: language_pb2.GetRequiredPackagesRequest, context: Call
+    ) -> language_pb2.GetRequiredPackagesResponse:
+        """List the plugins of the installed packages, by their `pulumi-plugin.json`."""
+        response = language_pb2.GetRequiredPackagesResponse()
+        for need in self._needs(request.info, context):
+            package = response.packages.add(name=need.name, kind="resource", version=need.version, server=need.server)
+            if need.parameterization is not None:
+                package.parameterization.name = need.parameterization.name
+                package.parameterization.version = need.parameterization.version
+                package.parameterization.value = need.parameterization.value
+        return response
+
+    def GetRequiredPlugins(  # noqa: N802
+        self, request: language_pb2.GetRequiredPluginsRequest, context: Call
+    ) -> language_pb2.GetRequiredPluginsResponse:
+        """List the same for an older engine."""
+        needs = self._needs(request.info, context)
+        plugins = (
+            plugin_pb2.PluginDependency(name=need.name, kind="resource", version=need.version, server=need.server)
+            for need in needs
+        )
+        return language_pb2.GetRequiredPluginsResponse(plugins=plugins)
+
+    def _needs(self, info: language_pb2.ProgramInfo, context: Call) -> tuple[PluginNeed, ...]:
+        try:
+            return plugin_needs(_interpreter(info, os.environ).package_folders())
+        except (InterpreterError, OSError) as error:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+
+    def InstallDependencies(  # noqa: N802
+        self, request: language_pb2.InstallDependenciesRequest, context: Call
+    ) -> Iterator[language_pb2.InstallDependenciesResponse]:
+        """Make the virtual environment where there is none, and install `requirements.txt` into it."""
+        options = _options(request.info)
+        root = Path(request.info.root_directory or request.directory)
+        cancelled = _given_up(context)
+        try:
+            check_options(options)
+            folder = virtualenv_of(root, options)
+            steps: list[Sequence[str | Path]] = []
+            if folder is None:
+                python = Interpreter.of(root, options, os.environ).executable
+            else:
+                python = folder / "bin" / "python"
+                if not python.exists():
+                    steps.append([Interpreter.of(root, {}, os.environ).executable, "-m", "venv", folder])
+            requirements = Path(request.directory, "requirements.txt")
+            if not requirements.is_file():
+                requirements = root / "requirements.txt"
+            if requirements.is_file():
+                steps.append([python, "-m", "pip", "install", "--disable-pip-version-check", "-r", requirements])
+            for step in steps:
+                for item in self._children.stream(step, Path(request.directory), os.environ, cancelled):
+                    if isinstance(item, int):
+                        if item != 0:
+                            raise InterpreterError(f"`{' '.join(map(str, step))}` failed with exit code {item}")  # noqa: TRY301
+                    elif item[0] == "stdout":
+                        yield language_pb2.InstallDependenciesResponse(stdout=item[1])
+                    else:
+                        yield language_pb2.InstallDependenciesResponse(stderr=item[1])
+        except (InterpreterError, OSError) as error:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+
+    # About ---------------------------------------------------------------------------------------------------------
+
+    def Handshake(  # noqa: N802
+        self,
+        request: language_pb2.LanguageHandshakeRequest,
+        context: Call,  # noqa: ARG002
+    ) -> language_pb2.LanguageHandshakeResponse:
+        """Learn where the engine is, when it attaches to a host that runs already."""
+        self._engine = request.engine_address or self._engine
+        return language_pb2.LanguageHandshakeResponse()
+
+    def GetPluginInfo(self, request: object, context: Call) -> plugin_pb2.PluginInfo:  # noqa: N802, ARG002
+        """Claim no version: this is not the official host."""
+        return plugin_pb2.PluginInfo()
+
+    def About(self, request: language_pb2.AboutRequest, context: Call) -> language_pb2.AboutResponse:  # noqa: N802
+        """Say which Python programs run on."""
+        try:
+            python = _interpreter(request.info, os.environ)
+            return language_pb2.AboutResponse(executable=str(python.executable), version=python.version())
+        except (InterpreterError, OSError) as error:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+
+    def GetProgramDependencies(  # noqa: N802
+        self, request: language_pb2.GetProgramDependenciesRequest, context: Call
+    ) -> language_pb2.GetProgramDependenciesResponse:
+        """List the installed distributions."""
+        try:
+            folders = _interpreter(request.info, os.environ).package_folders()
+        except (InterpreterError, OSError) as error:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+        response = language_pb2.GetProgramDependenciesResponse()
+        for name, version in installed(folders, transitive=request.transitiveDependencies):
+            response.dependencies.add(name=name, version=version)
+        return response
+
+    def RuntimeOptionsPrompts(self, request: object, context: Call) -> language_pb2.RuntimeOptionsResponse:  # noqa: N802, ARG002
+        """Ask nothing for a new project."""
+        return language_pb2.RuntimeOptionsResponse()
+
+    def Template(self, request: object, context: Call) -> language_pb2.TemplateResponse:  # noqa: N802, ARG002
+        """Add nothing to a new project."""
+        return language_pb2.TemplateResponse()
+
+    def Cancel(self, request: object, context: Call) -> empty_pb2.Empty:  # noqa: N802, ARG002
+        """Stop what runs."""
+        self._children.interrupt()
+        return empty_pb2.Empty()
+
+    # The base class answers these with a traceback on the terminal.
+
+    def GenerateProgram(self, request: object, context: Call) -> NoReturn:  # noqa: N802, ARG002
+        """Refuse: code generation is the official host's."""
+        _refuse(context)
+
+    GenerateProject = GeneratePackage = Pack = Link = GenerateProgram
+
+
+def _refuse(context: Call) -> NoReturn:
+    context.abort(grpc.StatusCode.UNIMPLEMENTED, "generating and packing code needs the official `pulumi`")
+
+
+def _options(info: language_pb2.ProgramInfo) -> dict[str, object]:
+    return dict(json_format.MessageToDict(info.options))
+
+
+def _interpreter(info: language_pb2.ProgramInfo, environment: Mapping[str, str]) -> Interpreter:
+    return Interpreter.of(Path(info.root_directory), _options(info), environment)
+
+
+def _given_up(context: Call) -> threading.Event:
+    """Return an event that is set once the engine no longer waits for this call."""
+    event = threading.Event()
+    if not context.add_callback(event.set):
+        event.set()
+    return event
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve until told to leave (SIGINT, SIGTERM) or the engine is gone. The address is the engine's last argument."""
+    stop = threading.Event()
+
+    def leave(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGINT, leave)
+    signal.signal(signal.SIGTERM, leave)
+    parent = os.getppid()
+    children = Children()
+    server = grpc.server(ThreadPoolExecutor(_WORKERS), options=_OPTIONS)
+    host = LanguageHost(Path(arguments[0]), arguments[-1] if len(arguments) > 1 else "", children)
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
+    # An engine that was killed says nothing to its plugins: an orphan must not linger, nor the program it runs.
+    while not stop.wait(_PARENT_POLL_SECONDS) and os.getppid() == parent:
+        pass
+    children.stop()
+    server.stop(grace=None)
+    sys.stdout.flush()
+    os._exit(0)  # workers may still wait for a process that ignores signals
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
