@@ -107,11 +107,13 @@ def _coerce(field: Field, value: Value, resource: str, path: str, failures: list
             failures.extend(_relations(field.fields, inner, resource, f"{path}.", required=False))
             return inner
         elem = field.elem
-        return (
-            value
-            if elem is None
-            else {key: _coerce(elem, item, resource, f"{path}.{key}", failures) for key, item in value.items()}
-        )
+        if elem is None:
+            return value
+        return {
+            key: _coerce(elem, item, resource, f"{path}.{key}", failures)
+            for key, item in value.items()
+            if key != DEFAULTS  # an import lists none, even in maps
+        }
     scalar, wrong = _scalar(field, value)
     if wrong:
         failures.append(_at(resource, path, wrong))

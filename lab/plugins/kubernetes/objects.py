@@ -30,6 +30,12 @@ _UNDERSCORED: Final = {dash: under for under, dash in _DASHED.items()}
 # Groups of the API server itself; those of custom resources have a company's domain.
 _BUILTIN_SUFFIX: Final = ".k8s.io"
 _BUILTIN_PLAIN: Final = frozenset({"", "apps", "autoscaling", "batch", "extensions", "policy"})
+# Empty, these are left out by the server's own types; the lists named are not.
+_EMPTY_MAPS: Final = frozenset(
+    {"labels", "annotations", "data", "binaryData", "matchLabels", "nodeSelector", "hard", "limits", "requests",
+     "default", "defaultRequest", "max", "min", "maxLimitRequestRatio"}
+)  # fmt: skip
+_KEPT_LISTS: Final = frozenset({"rules", "limits", "verbs", "containers", "endpoints"})
 # Where built-in objects hold quantities: any of these keys leads to a map of them.
 _QUANTITY_MAPS: Final = frozenset(
     {"hard", "limits", "requests", "capacity", "allocatable", "overhead", "default", "defaultRequest", "max", "min",
@@ -126,7 +132,7 @@ def normalise(obj: Object) -> Object:
         elif is_kind(result, "v1", "Secret"):
             _secret(result)
         else:
-            result = _quantities(result)
+            result = _quantities(_compact(result))
     for key in _READ_ONLY:
         if isinstance(result.get("metadata"), dict):
             result["metadata"].pop(key, None)
@@ -147,6 +153,16 @@ def _secret(obj: Object) -> None:
             obj["data"][key] = base64.b64encode(base64.b64decode(value, validate=True)).decode()
         except (binascii.Error, TypeError, ValueError):
             continue
+
+
+def _compact(value: Value) -> Value:
+    if isinstance(value, dict):
+        return {
+            key: _compact(item)
+            for key, item in value.items()
+            if not (item == [] and key not in _KEPT_LISTS) and not (item == {} and key in _EMPTY_MAPS)
+        }
+    return [_compact(item) for item in value] if isinstance(value, list) else value
 
 
 def _quantities(value: Value, key: str = "") -> Value:

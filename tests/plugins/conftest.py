@@ -1,0 +1,74 @@
+"""Plugins on real servers: OpenBao of the wheel, Keycloak and Kubernetes of the test platform.
+
+With `USINE_TEST_SERVERS=environment` the variables `KEYCLOAK_*` and `KUBECONFIG` say where these two are; otherwise the
+`lab` fixture starts them. The comparison with official plugins is collected only when `USINE_OFFICIAL_PLUGINS` names
+the folder that holds them.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from lab.plugins.keycloak import provider as keycloak
+from lab.plugins.kubernetes import provider as kubernetes
+from lab.plugins.server import Host
+from lab.plugins.vault import provider as vault
+from tests.plugins import servers
+from tests.plugins.rpc import Plugin
+
+collect_ignore = [] if os.environ.get("USINE_OFFICIAL_PLUGINS") else ["test_against_official.py"]
+
+
+@pytest.fixture(scope="session")
+def vault_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with servers.openbao(tmp_path_factory.mktemp("bao")) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def platform(request: pytest.FixtureRequest) -> Mapping[str, str]:
+    """The environment variables that lead to Keycloak and Kubernetes."""
+    if os.environ.get("USINE_TEST_SERVERS") == "environment":
+        return os.environ
+    found: Mapping[str, str] = request.getfixturevalue("lab").environment()
+    return found
+
+
+@pytest.fixture(scope="session")
+def vault_plugin(vault_address: str) -> Iterator[Plugin]:
+    plugin = Plugin(vault.make(Host(None)))
+    plugin.configure(address=vault_address, token=servers.TOKEN)
+    yield plugin
+    plugin.close()
+
+
+@pytest.fixture(scope="session")
+def keycloak_plugin(platform: Mapping[str, str]) -> Iterator[Plugin]:
+    plugin = Plugin(keycloak.make(Host(None)))
+    plugin.configure(**servers.keycloak_settings(platform))
+    yield plugin
+    plugin.close()
+
+
+@pytest.fixture(scope="session")
+def kubernetes_plugin(platform: Mapping[str, str]) -> Iterator[Plugin]:
+    plugin = Plugin(kubernetes.make(Host(None)))
+    plugin.configure(kubeconfig=platform["KUBECONFIG"], kubeClientSettings='{"qps":500,"burst":1000}')
+    yield plugin
+    plugin.close()
+
+
+@pytest.fixture
+def unique() -> str:
+    """A name nothing else has."""
+    return f"t{uuid.uuid4().hex[:10]}"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
