@@ -1,0 +1,100 @@
+"""The parts of the local platform. A new one is an entry here, and a recipe only if none of these fits."""
+
+from __future__ import annotations
+
+from lab.parts.official import why_pulumi_is_not_made
+from lab.parts.part import Part
+from lab.parts.recipes import GoBuild, GoModuleFiles, MavenZip
+
+_PULUMI = "3.259.0"
+_KUBERNETES = "1.36.0"
+_ETCD = "3.6.16"
+_KEYCLOAK = "26.4.0"
+_ARGOCD = "3.5.7"
+
+PARTS: tuple[Part, ...] = (
+    # The longest first: the first two share the processors while the rest downloads.
+    Part(
+        name="kubernetes",
+        version=_KUBERNETES,
+        recipe=GoBuild(
+            module="kubernetes",
+            packages=("k8s.io/kubernetes/cmd/kube-apiserver", "k8s.io/kubernetes/cmd/kube-controller-manager"),
+            variables=(("k8s.io/component-base/version.gitVersion", f"v{_KUBERNETES}"),),
+        ),
+        provides=("kube-apiserver", "kube-controller-manager"),
+        about="API server and controllers, built from source: 5 to 10 minutes on 2 processors",
+    ),
+    Part(
+        name="pulumi",
+        version=_PULUMI,
+        recipe=GoBuild(
+            module="pulumi",
+            packages=("github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",),
+            # Without it the Automation API takes the program for a development build and refuses it.
+            variables=(("github.com/pulumi/pulumi/sdk/v3/go/common/version.Version", f"v{_PULUMI}"),),
+        ),
+        provides=("pulumi",),
+        about="the engine, built from source: 4 to 8 minutes on 2 processors",
+        unneeded=why_pulumi_is_not_made,
+    ),
+    Part(
+        name="keycloak",
+        version=_KEYCLOAK,
+        recipe=MavenZip(
+            group="org.keycloak",
+            artifact="keycloak-quarkus-dist",
+            version=_KEYCLOAK,
+            sha256="1b6a11a2726ac8a8dc9c91d5fafe989a75ce4f1622d7f7b45c21d5bc16629c0a",
+        ),
+        provides=("bin/kc.sh", "lib/quarkus-run.jar", "conf/keycloak.conf"),
+        about="distribution of 160 MB, downloaded",
+        runs_on=("java",),
+    ),
+    Part(
+        name="etcd",
+        version=_ETCD,
+        # From its module: Debian's package needs root to install.
+        recipe=GoBuild(module="etcd", packages=(".",)),
+        provides=("etcd",),
+        about="Kubernetes' store, built from source: 1 to 2 minutes on 2 processors",
+    ),
+    Part(
+        name="argocd",
+        version=_ARGOCD,
+        recipe=GoModuleFiles(
+            module="github.com/argoproj/argo-cd/v3",
+            version=f"v{_ARGOCD}",  # 3.6 asks for Go 1.27, which the other parts do not
+            sum="h1:Xm1BF+I5OgDKUG3SDK49vn2/Y5AMyaNVko+/JT08gj0=",
+            files=(
+                ("manifests/crds/*-crd.yaml", "crds"),
+                ("manifests/base/config/argocd-cm.yaml", "."),
+                ("manifests/base/config/argocd-rbac-cm.yaml", "."),
+            ),
+        ),
+        provides=(
+            "crds/application-crd.yaml",
+            "crds/applicationset-crd.yaml",
+            "crds/appproject-crd.yaml",
+            "argocd-cm.yaml",
+            "argocd-rbac-cm.yaml",
+        ),
+        about="custom resource definitions, downloaded",
+    ),
+    Part(
+        name="pulumi-python",
+        version=_PULUMI,
+        recipe=GoModuleFiles(
+            module="github.com/pulumi/pulumi/sdk/v3",
+            version=f"v{_PULUMI}",
+            sum="h1:mJP9tXF9oxcfwidBgteXkUUchIz2L59SbGS5byZBo1w=",
+            files=(
+                ("python/cmd/pulumi-language-python-exec", "."),
+                ("python/dist/pulumi-resource-pulumi-python*", "."),
+            ),
+            executable=True,
+        ),
+        provides=("pulumi-language-python-exec", "pulumi-resource-pulumi-python"),
+        about="scripts by which the engine runs Python, downloaded",
+    ),
+)

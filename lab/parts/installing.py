@@ -1,0 +1,177 @@
+"""Making what is missing, several parts at a time."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from lab.errors import LabError
+from lab.parts.cache import Cache, remove
+from lab.parts.part import Part
+from lab.parts.prerequisites import lacking
+from lab.parts.processes import CancelledError, Children, Runner
+from lab.reporter import Reporter, duration
+
+#: Compilations at the same time. Each keeps every processor busy and may take 2 GB.
+COMPILATIONS = 2
+
+
+def select(parts: Sequence[Part], names: Collection[str] | None) -> list[Part]:
+    """The parts of these names, in the given order of `parts`. Raises LabError for a name that none has."""
+    known = [part.name for part in parts]
+    if unknown := sorted(set(names or ()) - set(known)):
+        raise LabError(f"no such part: {', '.join(unknown)} (there are: {', '.join(known)})")
+    return [part for part in parts if names is None or part.name in names]
+
+
+def missing_tools(parts: Sequence[Part], cache: Cache) -> list[str]:
+    """What the machine lacks to run these parts, and to make those that the cache has not: one line each."""
+    commands: set[str] = set()
+    for part in parts:
+        if part.unneeded():
+            continue
+        commands.update(part.runs_on)
+        if not cache.has(part):
+            commands.update(part.recipe.tools)
+    return lacking(commands)
+
+
+def install(parts: Sequence[Part], cache: Cache, reporter: Reporter) -> dict[str, Path]:
+    """Folder of each part by name, made where the cache has it not. Parts that are not needed are left out.
+
+    Raises LabError: what the machine lacks (all at once, before anything starts), or which parts failed, with the end
+    of their logs. The first failure ends what is under way; what was finished stays in the cache.
+    """
+    if lacks := missing_tools(parts, cache):
+        raise LabError("this machine lacks:\n" + "\n".join(f"  {line}" for line in lacks))
+    cache.prepare()
+    started = time.monotonic()
+    folders: dict[str, Path] = {}
+    todo: list[Part] = []
+    for part in parts:
+        if reason := part.unneeded():
+            reporter.done(part.name, reason)
+        elif cache.has(part):
+            folders[part.name] = cache.folder(part)
+        else:
+            todo.append(part)
+    if folders:
+        reporter.note(f"from the cache {cache.root}: {', '.join(sorted(folders))}")
+    if todo:
+        reporter.note(f"to make, once for this machine: {', '.join(part.name for part in todo)}")
+        folders.update(_make_all(todo, cache, reporter))
+        reporter.note(f"parts ready in {duration(time.monotonic() - started)}, kept in {cache.root}")
+    return folders
+
+
+def _make_all(parts: Sequence[Part], cache: Cache, reporter: Reporter) -> dict[str, Path]:
+    children = Children()
+    work = _Work(cache, reporter, children)
+    with ThreadPoolExecutor(max_workers=len(parts), thread_name_prefix="part") as pool, _terminated_as_interrupted():
+        futures = {pool.submit(work.make, part): part for part in parts}
+        try:
+            _wait(futures)
+        finally:  # nothing is left to end when all went well; after a failure or Ctrl-C, the pool must not go on
+            children.cancel()
+    errors = [(part, future.exception()) for future, part in futures.items()]
+    own = [(part, error) for part, error in errors if error and not isinstance(error, CancelledError)]
+    for _part, error in own:
+        if not isinstance(error, LabError):
+            raise error
+    if own:
+        raise LabError("\n".join(f"{part.name} could not be made: {error}" for part, error in own))
+    return {part.name: future.result() for future, part in futures.items()}
+
+
+def _wait(futures: Collection[Future[Path]]) -> None:
+    """Until all are done or one failed. Wakes up now and then: Python handles signals between waits only."""
+    pending = set(futures)
+    while pending:
+        done, pending = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
+        if any(future.exception() for future in done):
+            return
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    cache: Cache
+    reporter: Reporter
+    children: Children
+    slots: threading.Semaphore = field(default_factory=lambda: threading.BoundedSemaphore(COMPILATIONS))
+
+    def make(self, part: Part) -> Path:
+        self.reporter.start(part.name, f"{part.version}: {part.about}")
+        try:
+            with self.cache.locked(
+                part,
+                waiting=lambda: self.reporter.progress(part.name, "another process makes it: waiting"),
+                cancelled=self.children.cancelled,
+            ):
+                if self.cache.has(part):
+                    self.reporter.done(part.name, f"{part.version} made by another process")
+                    return self.cache.folder(part)
+                folder = self._under_lock(part)
+        except CancelledError:
+            self.reporter.failed(part.name, "given up")
+            raise
+        except LabError as error:
+            self.reporter.failed(part.name, str(error).splitlines()[0])
+            raise
+        except OSError as error:
+            why = f"{error.strerror or error}: {error.filename or self.cache.root}"
+            self.reporter.failed(part.name, why)
+            raise LabError(why) from None
+        self.reporter.done(part.name, f"{part.version} ready")
+        return folder
+
+    def _under_lock(self, part: Part) -> Path:
+        log = self.cache.log(part)
+        log.write_text("", encoding="utf-8")
+        runner = Runner(self.children, log, lambda said: self.reporter.progress(part.name, said))
+        staged = self.cache.staging(part)
+        try:
+            part.recipe.prepare(staged, runner)
+            if part.recipe.compiles:
+                with self._slot(part):
+                    part.recipe.finish(staged, runner)
+            else:
+                part.recipe.finish(staged, runner)
+            return self.cache.install(part, staged)
+        finally:
+            remove(staged)
+
+    @contextmanager
+    def _slot(self, part: Part) -> Iterator[None]:
+        if not self.slots.acquire(blocking=False):
+            self.reporter.progress(part.name, "downloaded; waiting for a processor")
+            while not self.slots.acquire(timeout=0.5):
+                self.children.check()
+        try:
+            yield
+        finally:
+            self.slots.release()
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM and a closed terminal do what Ctrl-C does, so that no compiler is left behind."""
+    if threading.current_thread() is not threading.main_thread():  # only there may handlers be set
+        yield
+        return
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,41 @@
+"""Whether this machine has the official engine, which is then used instead of one of our own making."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from lab.parts.cache import default_root
+
+_CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def official_pulumi() -> Path | None:
+    """The official `pulumi` on the PATH, or None: there is none, its Python host is missing, or a build is asked for.
+
+    Ours is not taken for it: neither out of the cache, nor through links of a local platform whose `bin` is on the
+    PATH. USINE_LAB_PULUMI=build asks for a build.
+    """
+    if os.environ.get("USINE_LAB_PULUMI") == "build":
+        return None
+    found = [shutil.which(name, path=_foreign_path()) for name in ("pulumi", "pulumi-language-python")]
+    engine = found[0]
+    return Path(engine) if engine and all(found) else None
+
+
+def why_pulumi_is_not_made() -> str | None:
+    """`official one at /usr/bin/pulumi`, or None when it has to be made."""
+    engine = official_pulumi()
+    return f"not needed, the official one is at {engine}" if engine else None
+
+
+def _foreign_path() -> str:
+    """The PATH without folders whose `pulumi` or host is one of ours."""
+    ours = (default_root().resolve(), _CHECKOUT)
+    kept = []
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
+        programs = [Path(folder) / name for name in ("pulumi", "pulumi-language-python")]
+        if not any(root in path.resolve().parents for path in programs if path.exists() for root in ours):
+            kept.append(folder)
+    return os.pathsep.join(kept)

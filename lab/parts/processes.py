@@ -1,0 +1,156 @@
+"""Child processes of a build: output into a log file, the whole tree killed when we are interrupted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.errors import LabError
+
+#: Lines of a failed command's output that go into the message.
+TAIL = 15
+#: Seconds a child has to leave after SIGTERM.
+_GRACE = 5.0
+
+
+class CancelledError(LabError):
+    """The work was given up because something else failed or the user interrupted."""
+
+
+@dataclass(slots=True)
+class Children:
+    """The processes under way, so that one call ends them all."""
+
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _running: set[subprocess.Popen[str]] = field(default_factory=set)
+
+    def spawn(
+        self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], stderr: int | None
+    ) -> subprocess.Popen[str]:
+        """Start a child in a process group of its own. Raises CancelledError after `cancel`."""
+        with self._lock:  # a child is either refused or known to `cancel`: there is no moment in between
+            self.check()
+            child = subprocess.Popen(
+                list(command),
+                cwd=cwd,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,
+            )
+            self._running.add(child)
+            return child
+
+    def forget(self, child: subprocess.Popen[str]) -> None:
+        """A child ended."""
+        with self._lock:
+            self._running.discard(child)
+
+    def check(self) -> None:
+        """Raise CancelledError after `cancel`."""
+        if self.cancelled.is_set():
+            raise CancelledError("given up")
+
+    def cancel(self) -> None:
+        """End every child and what it started, and refuse new ones. Idempotent."""
+        with self._lock:
+            self.cancelled.set()
+            running = list(self._running)
+        for child in running:
+            _signal(child, signal.SIGTERM)
+        for child in running:
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(_GRACE)
+            _signal(child, signal.SIGKILL)  # what the child left behind in its group
+
+
+def _signal(child: subprocess.Popen[str], number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, number)
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Runs the commands of one part, one after the other, into one log."""
+
+    children: Children
+    log: Path
+    #: Told what the command says, line by line.
+    progress: Callable[[str], None]
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str] | None = None,
+        describe: Callable[[str], str | None] = lambda _line: None,
+    ) -> None:
+        """Run a command; `describe` turns a line of its output into progress (None: nothing to tell).
+
+        Raises LabError with the end of the output and the log's path when it fails.
+        """
+        self._run(command, cwd, env, None, describe)
+
+    def output(self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None) -> str:
+        """Run a command and return its standard output; standard error goes into the log. Raises as `run` does."""
+        lines: list[str] = []
+        self._run(command, cwd, env, lines, lambda _line: None)
+        return "".join(lines)
+
+    def _run(
+        self,
+        command: Sequence[str],
+        cwd: Path,
+        env: Mapping[str, str] | None,
+        collected: list[str] | None,
+        describe: Callable[[str], str | None],
+    ) -> None:
+        with self.log.open("a", encoding="utf-8") as log:
+            log.write(f"$ {' '.join(command)}\n")
+            log.flush()
+            stderr = subprocess.STDOUT if collected is None else log.fileno()
+            try:
+                child = self.children.spawn(command, cwd=cwd, env={**os.environ, **(env or {})}, stderr=stderr)
+            except OSError as error:
+                raise LabError(f"{command[0]} cannot be run: {error.strerror or error}") from None
+            try:
+                assert child.stdout is not None  # noqa: S101 - asked for as a pipe
+                for line in child.stdout:
+                    if collected is not None:
+                        collected.append(line)
+                    else:
+                        log.write(line)
+                        log.flush()
+                        if said := describe(line.rstrip()):
+                            self.progress(said)
+                code = child.wait()
+            finally:
+                self.children.forget(child)
+            self.children.check()
+            if code != 0:
+                if collected is not None:  # a command may say on standard output why it failed
+                    log.writelines(collected)
+                log.write(f"exit code {code}\n")
+                log.flush()
+                raise self.failure(f"`{' '.join(command[:3])} ...` ended with exit code {code}")
+
+    def failure(self, why: str) -> LabError:
+        """An error with the end of the log and where the log is."""
+        try:
+            lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            lines = []
+        tail = "".join(f"\n    {line}" for line in lines[-TAIL:])
+        return LabError(f"{why}{tail}\n  whole log: {self.log}")

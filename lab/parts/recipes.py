@@ -1,0 +1,219 @@
+"""The ways to obtain a part, all by the ordinary clients of package registries: Go, Maven.
+
+Each is checked against a pinned hash before anything of it is used: `go.sum` of the build module, the module's `h1:`
+sum, or the archive's SHA-256.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.errors import LabError
+from lab.parts.processes import Runner
+
+_BUILD_MODULES = Path(__file__).resolve().parents[1] / "build"
+#: A go.work above the checkout must not change what is built; without C, no compiler is needed and nothing is linked
+#: to the machine's libraries.
+_GO_ENVIRONMENT = {"GOWORK": "off", "GO111MODULE": "on", "CGO_ENABLED": "0"}
+
+
+@dataclass(frozen=True, slots=True)
+class GoBuild:
+    """Programs built from one of our own modules in `lab/build/<module>`, which locks every dependency."""
+
+    module: str
+    packages: tuple[str, ...]
+    #: Values put into the program's variables: (`import/path.Name`, value).
+    variables: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def compiles(self) -> bool:
+        """See `Recipe`."""
+        return True
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """See `Recipe`."""
+        return ("go",)
+
+    @property
+    def sources(self) -> Path | None:
+        """See `Recipe`."""
+        return _BUILD_MODULES / self.module
+
+    def prepare(self, into: Path, runner: Runner) -> None:  # noqa: ARG002 - part of the protocol
+        """Download the modules that these packages need, and no others."""
+        runner.progress("downloading Go modules")
+        runner.run(
+            ["go", "list", "-mod=readonly", "-deps", "-f", "{{.ImportPath}}", *self.packages],
+            cwd=_BUILD_MODULES / self.module,
+            env=_GO_ENVIRONMENT,
+            describe=_downloading,
+        )
+
+    def finish(self, into: Path, runner: Runner) -> None:
+        """Compile and link."""
+        settings = ["-s", "-w", *(f"-X {name}={value}" for name, value in self.variables)]
+        compiled = 0
+
+        def describe(line: str) -> str | None:
+            nonlocal compiled
+            if line.startswith("go: downloading"):
+                return _downloading(line)
+            compiled += 1
+            return f"compiling: {compiled} packages, {line[:60]}"
+
+        runner.progress("compiling")
+        runner.run(
+            [
+                "go", "build", "-v", "-mod=readonly", "-trimpath", "-buildvcs=false",
+                "-ldflags", " ".join(settings), "-o", f"{into}/", *self.packages,
+            ],
+            cwd=_BUILD_MODULES / self.module,
+            env=_GO_ENVIRONMENT,
+            describe=describe,
+        )  # fmt: skip
+
+
+def _downloading(line: str) -> str | None:
+    found = re.match(r"go: downloading (\S+ \S+)", line)
+    return f"downloading {found[1]}" if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class GoModuleFiles:
+    """Files taken out of a published Go module; nothing is built."""
+
+    module: str
+    version: str
+    #: The module's `h1:` sum, as it would stand in go.sum.
+    sum: str
+    #: (pattern in the module, folder here): `("python/dist/*", ".")`.
+    files: tuple[tuple[str, str], ...]
+    executable: bool = False
+
+    @property
+    def compiles(self) -> bool:
+        """See `Recipe`."""
+        return False
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """See `Recipe`."""
+        return ("go",)
+
+    @property
+    def sources(self) -> Path | None:
+        """See `Recipe`."""
+        return None
+
+    def prepare(self, into: Path, runner: Runner) -> None:
+        """Download the module and copy the files."""
+        wanted = f"{self.module}@{self.version}"
+        runner.progress(f"downloading {wanted}")
+        answer = runner.output(["go", "mod", "download", "-json", wanted], cwd=into, env=_GO_ENVIRONMENT)
+        try:
+            module = json.loads(answer)
+            folder, found = Path(module["Dir"]), module["Sum"]
+        except (ValueError, KeyError, TypeError):
+            raise runner.failure(f"`go mod download` gave no folder for {wanted}") from None
+        if found != self.sum:
+            raise LabError(f"{wanted} is not what it was: sum {found}, not {self.sum}")
+        for pattern, target in self.files:
+            sources = sorted(folder.glob(pattern))
+            if not sources:
+                raise LabError(f"{wanted} has no {pattern}")
+            (into / target).mkdir(parents=True, exist_ok=True)
+            for source in sources:
+                copy = into / target / source.name
+                shutil.copyfile(source, copy)
+                copy.chmod(0o755 if self.executable else 0o644)  # module files are read-only and never executable
+
+    def finish(self, into: Path, runner: Runner) -> None:
+        """Nothing is left to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class MavenZip:
+    """A distribution published as a zip artefact; its one top folder is left out."""
+
+    group: str
+    artifact: str
+    version: str
+    sha256: str
+
+    #: Pinned: without a version Maven takes its own idea of one, which old releases of it got wrong.
+    _PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.11.0:copy"
+
+    @property
+    def compiles(self) -> bool:
+        """See `Recipe`."""
+        return False
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """See `Recipe`."""
+        return ("mvn", "java")
+
+    @property
+    def sources(self) -> Path | None:
+        """See `Recipe`."""
+        return None
+
+    def prepare(self, into: Path, runner: Runner) -> None:
+        """Download the archive, check it, unpack it."""
+        coordinates = f"{self.group}:{self.artifact}:{self.version}:zip"
+        runner.progress(f"downloading {coordinates}")
+        download = into / ".download"
+        runner.run(
+            [
+                "mvn", "--batch-mode", "--quiet", "--no-transfer-progress", self._PLUGIN,
+                f"-Dartifact={coordinates}", f"-DoutputDirectory={download}", "-Dmdep.overWriteReleases=true",
+            ],
+            cwd=into,
+        )  # fmt: skip
+        archive = download / f"{self.artifact}-{self.version}.zip"
+        if not archive.is_file():
+            raise runner.failure(f"`mvn` left no {archive.name}")
+        with archive.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != self.sha256:
+            raise LabError(f"{coordinates} is not what it was: SHA-256 {found}, not {self.sha256}")
+        runner.progress("unpacking")
+        try:
+            unpack(archive, into)
+        except (zipfile.BadZipFile, OSError) as error:
+            raise LabError(f"{archive.name} cannot be unpacked: {error}") from None
+        shutil.rmtree(download)
+
+    def finish(self, into: Path, runner: Runner) -> None:
+        """Nothing is left to do."""
+
+
+def unpack(archive: Path, into: Path) -> None:
+    """Unpack a zip without its one top folder, keeping the permissions that `zipfile` drops.
+
+    Raises zipfile.BadZipFile, also for a name that would leave `into`.
+    """
+    with zipfile.ZipFile(archive) as content:
+        for entry in content.infolist():
+            parts = Path(entry.filename).parts[1:]
+            if not parts:
+                continue
+            if ".." in parts:
+                raise zipfile.BadZipFile(f"{entry.filename} leaves the folder")
+            target = into.joinpath(*parts)
+            if entry.is_dir():
+                target.mkdir(parents=True, exist_ok=True)
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with content.open(entry) as source, target.open("wb") as copy:
+                shutil.copyfileobj(source, copy)
+            if mode := (entry.external_attr >> 16) & 0o777:
+                target.chmod(mode)
