@@ -16,6 +16,19 @@ from lab.home import CHECKOUT, LabHome
 _HOST: Final = "pulumi-language-python"
 _EXECUTOR: Final = "pulumi-language-python-exec"
 _DYNAMIC: Final = "pulumi-resource-pulumi-python"
+_DYNAMIC_SDK: Final = "pulumi-python-dynamic"
+
+# The engine starts it in the folder of `main` with the option as the project file has it, relative to another folder.
+_DYNAMIC_WRAPPER: Final = """\
+#!/bin/sh
+case ${{PULUMI_RUNTIME_VIRTUALENV:-/}} in
+  /*) ;;
+  *) root=$PWD
+     while [ "$root" != / ] && [ ! -e "$root/Pulumi.yaml" ]; do root=$(dirname "$root"); done
+     PULUMI_RUNTIME_VIRTUALENV=$root/$PULUMI_RUNTIME_VIRTUALENV; export PULUMI_RUNTIME_VIRTUALENV ;;
+esac
+exec {script} "$@"
+"""
 
 
 def official(path: str | None = None, *, without: Path | None = None) -> Path | None:
@@ -40,27 +53,33 @@ def install(home: LabHome, parts: Mapping[str, Path]) -> None:
     Raises LabError when a part lacks what it should hold.
     """
     home.bin.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in ("pulumi", _HOST, _EXECUTOR, _DYNAMIC):
+    for name in ("pulumi", _HOST, _EXECUTOR, _DYNAMIC, _DYNAMIC_SDK):
         (home.bin / name).unlink(missing_ok=True)
     if official(without=home.bin) is not None:
         return
     # Not a symbolic link: `pulumi` looks for its host beside the file a link leads to, and warns of any other.
     _place(_part(parts, "pulumi", "pulumi"), home.bin / "pulumi")
     _place(_part(parts, "pulumi-python", _EXECUTOR), home.bin / _EXECUTOR, copy=True)
-    _place(_part(parts, "pulumi-python", _DYNAMIC), home.bin / _DYNAMIC, copy=True)
+    _place(_part(parts, "pulumi-python", _DYNAMIC), home.bin / _DYNAMIC_SDK, copy=True)
+    dynamic = _DYNAMIC_WRAPPER.format(script=shlex.quote(str(home.bin / _DYNAMIC_SDK)))
+    _write_executable(home.bin / _DYNAMIC, dynamic)
     write_wrapper(home.bin / _HOST, "lab.engine.language_host", str(home.bin / _EXECUTOR))
 
 
 def write_wrapper(path: Path, module: str, *arguments: str) -> None:
     """Write an executable that becomes this Python running `module` of this checkout; it adds its own arguments."""
-    # Neither PYTHONPATH, which the program would inherit, nor the project's folder, whose modules could shadow ours (-P).
+    # No PYTHONPATH, which the program would inherit; -P, for modules in the project's folder would shadow ours.
     code = (
         f"import runpy, sys; sys.path.insert(0, {str(CHECKOUT)!r}); "
         f"runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
     )
     words = " ".join(shlex.quote(word) for word in (sys.executable, "-P", "-c", code, *arguments))
+    _write_executable(path, f'#!/bin/sh\nexec {words} "$@"\n')
+
+
+def _write_executable(path: Path, script: str) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.write_text(f'#!/bin/sh\nexec {words} "$@"\n', encoding="utf-8")
+    path.write_text(script, encoding="utf-8")
     path.chmod(0o700)
 
 
