@@ -1,0 +1,56 @@
+"""The stack's settings for a platform whose ports and folder are not those `Pulumi.lab.yaml` is written for."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+from lab.errors import LabError
+from lab.home import CHECKOUT, LabHome
+from lab.ports import DEFAULT_BASE
+
+_ENDPOINT: Final = re.compile(r"(?<=://127\.0\.0\.1:)(\d+)\b")
+#: Ports of the platform are the thousand above its base.
+_PORTS: Final = 1000
+# A value, not a word within another: `.lab/pki` but not `my.lab/pki`.
+_FOLDER: Final = re.compile(r"(?<![\w./-])(?:\./)?\.lab/")
+_SALT: Final = re.compile(r"^encryptionsalt:[ \t].*$", re.MULTILINE)
+
+
+def render(source: str, home: LabHome) -> str:
+    """Return the text of `Pulumi.lab.yaml` with endpoints and paths of this platform, comments and order as they are.
+
+    Paths below the checkout stay relative to it, as the program reads them. The `encryptionsalt` line that the engine
+    wrote into `home.settings` is kept, for without it the stack's secrets cannot be read. Raises LabError when that
+    file is unreadable or the folder's path cannot stand in YAML unquoted.
+    """
+    text = _ENDPOINT.sub(lambda match: str(_moved(int(match.group()), home.port_base)), source)
+    folder = _relative(home.root)
+    if not re.fullmatch(r"[\w./@+-]+", folder):
+        raise LabError(f"{home.root}: choose a folder without spaces and special characters for the local platform")
+    text = _FOLDER.sub(lambda _match: f"{folder}/", text)
+    salt = _SALT.search(_written(home))
+    if salt is None:
+        return text
+    if _SALT.search(text) is not None:
+        return _SALT.sub(lambda _match: salt.group(), text)
+    return f"{text.rstrip()}\n{salt.group()}\n"
+
+
+def _moved(port: int, base: int) -> int:
+    return port - DEFAULT_BASE + base if DEFAULT_BASE <= port < DEFAULT_BASE + _PORTS else port
+
+
+def _relative(root: Path) -> str:
+    return os.path.relpath(root, CHECKOUT) if root.is_relative_to(CHECKOUT) else str(root)
+
+
+def _written(home: LabHome) -> str:
+    try:
+        return home.settings.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise LabError(f"{home.settings} cannot be read: {error}") from None
