@@ -62,6 +62,7 @@ class Pki:
     etcd_client: KeyPair
     admin: KeyPair
     controller_manager: KeyPair
+    controller_manager_server: KeyPair
     service_account: KeyPair
 
 
@@ -80,6 +81,7 @@ def ensure(home: LabHome) -> Pki:
             etcd_client=_client(authority, "kube-apiserver-etcd-client"),
             admin=_client(authority, "admin", organization="system:masters"),
             controller_manager=_client(authority, "system:kube-controller-manager"),
+            controller_manager_server=_server(authority, "controller-manager-server", _LOCAL),
             service_account=_ensure_service_account(folder),
         )
     except (OSError, ValueError) as error:

@@ -54,3 +54,8 @@ class Ports:
     def etcd_peer(self) -> int:
         """Etcd for other members."""
         return self.base + 380
+
+    @property
+    def kube_controller_manager(self) -> int:
+        """The Kubernetes controllers' health checks, https."""
+        return self.base + 657
