@@ -51,7 +51,7 @@ class GoBuild:
         """Download the modules that these packages need, and no others."""
         runner.progress("downloading Go modules")
         runner.run(
-            ["go", "list", "-mod=readonly", "-deps", "-f", "{{.ImportPath}}", *self.packages],
+            ["go", "list", "-mod=readonly", "-deps", "-f", "{{with .Error}}{{.}}{{end}}", *self.packages],
             cwd=_BUILD_MODULES / self.module,
             env=_GO_ENVIRONMENT,
             describe=_downloading,
@@ -173,7 +173,7 @@ class MavenZip:
         download = into / ".download"
         runner.run(
             [
-                "mvn", "--batch-mode", "--quiet", "--no-transfer-progress", self._PLUGIN,
+                "mvn", "--batch-mode", "-Dstyle.color=never", "--quiet", "--no-transfer-progress", self._PLUGIN,
                 f"-Dartifact={coordinates}", f"-DoutputDirectory={download}", "-Dmdep.overWriteReleases=true",
             ],
             cwd=into,

@@ -1,0 +1,39 @@
+"""Parts made by shell scripts, and a program that makes one in a process of its own."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.parts.cache import Cache
+from lab.parts.installing import install
+from lab.parts.part import Part
+from lab.parts.processes import Runner
+from lab.reporter import Lines
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """Runs shell commands in the part's folder."""
+
+    script: str
+    compiles: bool = False
+    tools: tuple[str, ...] = ()
+    sources: Path | None = None
+
+    def prepare(self, into: Path, runner: Runner) -> None:
+        """Nothing."""
+
+    def finish(self, into: Path, runner: Runner) -> None:
+        """Run the script."""
+        runner.run(["sh", "-euc", self.script], cwd=into, describe=str)
+
+
+def part(script: str, name: str = "fake", *, compiles: bool = False, tools: tuple[str, ...] = ()) -> Part:
+    """A part that has to provide the file `program`."""
+    return Part(name, "1.0", Script(script, compiles, tools), ("program",), about="fake")
+
+
+if __name__ == "__main__":
+    print(install([part(sys.argv[2])], Cache(Path(sys.argv[1])), Lines())["fake"])
