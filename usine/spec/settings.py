@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from usine.spec.archetypes import BUILT_IN, Archetype
 from usine.spec.model import Quota
 
 #: RFC 1918, RFC 6598 and link-local addresses (where cloud metadata servers answer).
@@ -147,6 +148,7 @@ class Settings:
     reserved: frozenset[str]
     gitlab_root: str
     limits: Limits = field(default_factory=Limits)
+    archetypes: Mapping[str, Archetype] = field(default_factory=lambda: dict(BUILT_IN))
     tenants: tuple[str, ...] | None = None
     foundation: FoundationMode = FoundationMode.INCLUDE
     projects: Path = Path("projects.d")

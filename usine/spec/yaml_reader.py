@@ -1,285 +1,367 @@
-"""YAML to plain values with positions: only the part of YAML that everyone reads the same way.
+"""YAML to plain values: only the part of YAML that every reader reads the same way.
 
-Plain scalars follow YAML 1.2's core schema. What YAML 1.1 and 1.2 readers disagree on (``on``, ``0123``, ``1:30``,
-dates, ...) becomes an `Ambiguous` text, which only fields that expect that very shape take. Anchors, aliases, tags,
-merge keys, several documents, duplicate keys and deep nesting are refused.
+Two readings of the same bytes. `read` is for good files: plain values, no positions, `Suspect` at the first oddity.
+`examine` is for the others: it goes on where it can, and says of each oddity and each value where it stands.
+
+Nothing is ever expanded (anchors and aliases are refused where they stand), nothing is constructed (tags are refused),
+and nesting is bounded, so the cost is linear in the size of the file, which is bounded too.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import TypeAlias
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
 import yaml
+from yaml.events import (
+    AliasEvent,
+    DocumentEndEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+    StreamStartEvent,
+)
 
-from usine.spec.problems import Problem, SpecError
+from usine.spec.problems import START, KeyPath, Place, Position, Problem
+from usine.spec.texts import find_secrets, show
+from usine.spec.yaml_scalars import Ambiguous, plain
+
+#: Longest file, in bytes: a hundred times the tenant example.
+MAX_BYTES: Final = 256 * 1024
+#: Deepest nesting of mappings and lists; a tenant file needs six.
+MAX_DEPTH: Final = 12
+#: After so many problems in one file, nobody reads on.
+MAX_PROBLEMS: Final = 100
+
+# Control characters, the line breaks that only YAML sees, and what makes text look other than it is (bidirectional
+# and zero-width characters, byte order marks).
+_FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff\ud800-\udfff]"
+)
+
 
 try:
-    from yaml.cyaml import CParser  # type: ignore[attr-defined]  # the stubs do not export what they import
-except ImportError:  # PyYAML without libyaml: slower, same events
-
-    class CParser(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):  # type: ignore[no-redef]
-        """PyYAML's pure Python parser behind the C parser's interface."""
-
-        def __init__(self, stream: str) -> None:
-            """Read from a text."""
-            yaml.reader.Reader.__init__(self, stream)
-            yaml.scanner.Scanner.__init__(self)
-            yaml.parser.Parser.__init__(self)
+    from yaml._yaml import CParser
+except ImportError:  # PyYAML without libyaml
+    CParser = None  # type: ignore[assignment,misc]
 
 
-Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value] | None"
-Position: TypeAlias = tuple[int, int]
-Path: TypeAlias = tuple[str | int, ...]
-
-#: Longest file, in bytes: ten times the largest tenant anyone wrote, and parsed in a fraction of a second.
-MAX_BYTES = 256 * 1024
-#: Deepest nesting of maps and lists; a tenant file needs six.
-MAX_DEPTH = 20
-
-_LONGEST_INTEGER = 18  # digits and sign: what any reader takes for 64 bits
-_LONGEST_ECHO = 40
-_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
-_FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)\.[0-9]+")
-_NULL = {"", "~", "null", "Null", "NULL"}
-_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_YAML_1_1_BOOLEANS = {"y", "yes", "n", "no", "on", "off"}
-_DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?")
-_ODD_NUMBERS = {
-    "an octal number": re.compile(r"[-+]?0o?[0-7_]+"),
-    "a number": re.compile(
-        r"[-+]?(0[0-9_]+|0[xb][0-9a-fA-F_]+|[0-9]+_[0-9_]*|\.[0-9]+|[0-9]+\.|[0-9.]+[eE][-+]?[0-9]+|\.(inf|nan))",
-        re.IGNORECASE,
-    ),
-    "a number in base 60": re.compile(r"[-+]?[0-9]+(:[0-5]?[0-9])+(\.[0-9]*)?"),
-}
-_TAB_INDENTATION = re.compile(r"^ *\t", re.MULTILINE)
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+class Suspect(Exception):  # noqa: N818 - not an error: says that `examine` has something to report
+    """The quick reading met something that has to be examined."""
 
 
-class Ambiguous(str):
-    """An unquoted text that YAML readers disagree on. `reading` says what other readers see."""
+class _EventSource(Protocol):
+    # Events have more than their common class says: which attributes goes by their kind.
+    def get_event(self) -> Any: ...  # noqa: ANN401
 
-    reading: str
-    __slots__ = ("reading",)
 
-    def __new__(cls, text: str, reading: str) -> Ambiguous:
-        """Keep the text as written, and what else it is read as."""
-        self = super().__new__(cls, text)
-        self.reading = reading
+class _PureParser(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):
+    """PyYAML's own parser, for Pythons whose PyYAML comes without libyaml: the same events, ten times slower."""
+
+    def __init__(self, text: str) -> None:
+        yaml.reader.Reader.__init__(self, text)
+        yaml.scanner.Scanner.__init__(self)
+        yaml.parser.Parser.__init__(self)
+
+
+def _parser(text: str) -> _EventSource:
+    if CParser is not None:
+        parser: _EventSource = CParser(text)
+        return parser
+    return _PureParser(text)
+
+
+class _Refused:
+    """Stands for a value that was refused where it stands, so that nobody complains of it a second time."""
+
+    def __repr__(self) -> str:
+        return "(refused)"
+
+    def __deepcopy__(self, memo: object) -> _Refused:
         return self
 
 
-class Map(dict[str, Value]):
-    """A map that knows where each of its keys and values stands."""
-
-    __slots__ = ("keys_at", "values_at")
-
-    def __init__(self) -> None:
-        """Start empty."""
-        super().__init__()
-        self.keys_at: dict[str, Position] = {}
-        self.values_at: dict[str, Position] = {}
+REFUSED: Final = _Refused()
 
 
-class Sequence(list[Value]):
-    """A list that knows where each of its items stands."""
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What could be read of a file: its `value` (None when hopeless), where everything stands, what is wrong."""
 
-    __slots__ = ("items_at",)
-
-    def __init__(self) -> None:
-        """Start empty."""
-        super().__init__()
-        self.items_at: list[Position] = []
+    value: object
+    places: Mapping[KeyPath, Place]
+    problems: tuple[Problem, ...]
 
 
-def decode(data: bytes, file: str) -> str:
-    """Decode a file's bytes as UTF-8 text. Raises SpecError for what a text file of ours cannot hold."""
+def read(data: bytes, *, nulls: bool = False) -> object:
+    """Return the one document of a file as plain values. Raises Suspect for anything out of the ordinary.
+
+    `nulls` lets values be empty, as another program's files may have them.
+    """
     if len(data) > MAX_BYTES:
-        raise SpecError([Problem(file, 1, 1, f"the file has {len(data)} bytes; at most {MAX_BYTES} are allowed")])
+        raise Suspect
     try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        before = data[: error.start]
-        line, column = before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1
-        raise SpecError([Problem(file, line, column, "not UTF-8 text; save the file as UTF-8")]) from None
+        text = data.decode()
+    except UnicodeDecodeError:
+        raise Suspect from None
     if text.startswith("\ufeff"):
-        raise SpecError([Problem(file, 1, 1, "the file starts with a byte order mark; save it as UTF-8 without one")])
-    if tab := _TAB_INDENTATION.search(text):
-        raise SpecError([_at(file, text, tab.end() - 1, "a tab in the indentation; YAML indents with spaces")])
-    if control := _CONTROL.search(text):
-        code = ord(control.group())
-        raise SpecError([_at(file, text, control.start(), f"control character U+{code:04X} is not allowed")])
-    return text
-
-
-def _at(file: str, text: str, index: int, message: str) -> Problem:
-    return Problem(file, text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index), message)
-
-
-def read(data: bytes, file: str) -> Map:
-    """Read one YAML document whose top is a map. Raises SpecError, positioned, for anything else."""
-    text = decode(data, file)
+        text = text[1:]
+    # Most files are pure ASCII or nearly so; either way this is one pass in C.
+    if _FORBIDDEN.search(text) or find_secrets(text):
+        raise Suspect
     try:
-        return _Reader(text, file).document()
+        builder = _Builder(text, None, nulls=nulls)
+        value = builder.document()
+    except yaml.YAMLError:
+        raise Suspect from None
+    if builder.suspect:
+        raise Suspect
+    return value
+
+
+def examine(data: bytes, source: str, *, nulls: bool = False) -> Examined:
+    """Read a file as far as possible, with the place of everything and all that is wrong with its text."""
+    if len(data) > MAX_BYTES:
+        message = f"the file has {len(data):,} bytes; at most {MAX_BYTES:,} are allowed"
+        return Examined(None, {}, (Problem(source, *START, message),))
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        line, column = _Lines(data[: error.start].decode()).place(error.start, after=True)
+        return Examined(None, {}, (Problem(source, line, column, "not UTF-8 text: save the file as UTF-8"),))
+    # A byte order mark is harmless at the start, where some editors put it, and refused elsewhere.
+    text = text.removeprefix("\ufeff")
+    problems = [Problem(source, *place, message) for place, message in _text_flaws(text)]
+    if _FORBIDDEN.search(text):
+        return Examined(None, {}, tuple(problems))
+    notes = _Notes({}, [])
+    value: object = None
+    try:
+        value = _Builder(text, notes, nulls=nulls).document()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise SpecError([Problem(file, line, column, f"not valid YAML: {_plain(error)}")]) from None
+        place = (mark.line + 1, mark.column + 1) if mark else START
+        notes.flaws.append((_Lines(text).clamp(place), _in_plain_words(error, text)))
     except yaml.YAMLError:
-        raise SpecError([Problem(file, 1, 1, "not valid YAML")]) from None
+        notes.flaws.append((START, "not valid YAML"))
+    problems += [Problem(source, *place, message) for place, message in notes.flaws]
+    return Examined(value, notes.places, tuple(problems[:MAX_PROBLEMS]))
 
 
-def _plain(error: yaml.MarkedYAMLError) -> str:
-    """PyYAML's words without the text around, which may hold anything."""
-    problem = (error.problem or "").split(" b'", 1)[0]
-    if "found character that cannot start any token" in problem:
-        problem = "a character that cannot start a value here; put the value in quotes"
-    return ", ".join(part for part in (error.context, problem) if part)
+def _text_flaws(text: str) -> Iterator[tuple[Position, str]]:
+    lines = _Lines(text)
+    for count, match in enumerate(_FORBIDDEN.finditer(text)):
+        if count == MAX_PROBLEMS:
+            return
+        yield lines.place(match.start()), f"the character U+{ord(match[0]):04X} is not allowed: remove it"
+    for offset, name in find_secrets(text):
+        yield (
+            lines.place(offset),
+            f"this looks like {name} (not shown): no secret belongs in a file; revoke it, then put a new one into "
+            "Vault and name its path",
+        )
 
 
-def scalar(text: str) -> Value:
-    """Resolve a plain (unquoted) scalar by YAML 1.2's core schema; see `Ambiguous` for the rest."""
-    if text in _BOOLEANS:
-        return _BOOLEANS[text]
-    if text in _NULL:
-        return None
-    first = text[0]
-    if first.isdigit() or first in "-+.":
-        if _INTEGER.fullmatch(text):
-            return int(text) if len(text) <= _LONGEST_INTEGER else Ambiguous(text, "a number")
-        if _FLOAT.fullmatch(text):
-            return float(text)
-        if _DATE.fullmatch(text):
-            return Ambiguous(text, "a date")
-        for reading, pattern in _ODD_NUMBERS.items():
-            if pattern.fullmatch(text):
-                return Ambiguous(text, reading)
-    elif text.lower() in _YAML_1_1_BOOLEANS:
-        return Ambiguous(text, "true or false")
-    return text
+def _in_plain_words(error: yaml.MarkedYAMLError, text: str) -> str:
+    """Say what libyaml found; never with a piece of the file in it."""
+    problem, context = str(error.problem or "not valid YAML"), str(error.context or "")
+    mark = error.problem_mark
+    if mark is not None and "cannot start any token" in problem:
+        lines = re.split(r"\r\n|\r|\n", text)
+        character = lines[mark.line][mark.column : mark.column + 1] if mark.line < len(lines) else ""
+        if character == "\t":
+            return "a tab where only spaces may indent: replace it with spaces"
+        return "a character that cannot start a value: write the value in quotes"
+    if "mapping values are not allowed" in problem:
+        return 'a second ": " in one line, or wrong indentation: write a text that holds ": " in quotes'
+    if "simple key" in context or "expected ':'" in problem:
+        return 'not a key and its value: ":" is missing, or the line is indented wrongly'
+    if "quoted scalar" in context:
+        return "a quoted text is not closed, or holds an escape that YAML does not know"
+    if "did not find expected" in problem:
+        closer = " (or a bracket is not closed)" if "flow" in context else ""
+        return f"not valid YAML here: check the indentation of this line and of the one above{closer}"
+    return f"not valid YAML: {problem}"
 
 
-class _Reader:
-    """One document from the parser's events, in one pass."""
+class _Lines:
+    """Offsets to lines and columns, with the line breaks that editors know: LF, CR LF, CR."""
 
-    def __init__(self, text: str, file: str) -> None:
-        self._parser = CParser(text)
-        self._file = file
-        self._problems: list[Problem] = []
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._starts = [0, *(match.end() for match in re.finditer(r"\r\n|\r|\n", text))]
 
-    def document(self) -> Map:
-        events = self._events()
-        next(events)  # stream start
-        event = next(events)
-        if isinstance(event, yaml.StreamEndEvent):
-            raise SpecError([Problem(self._file, 1, 1, "the file is empty")])
-        event = next(events)
-        where = _position(event)
-        top = self._value(events, event, 1)
-        next(events)  # document end
-        event = next(events)
-        if isinstance(event, yaml.DocumentStartEvent):
-            raise self._refusal(event, "a second document; a file holds exactly one")
-        if not isinstance(top, Map):
-            self._problems.append(Problem(self._file, *where, "expected a map of fields at the top"))
-        if self._problems:
-            raise SpecError(self._problems)
-        assert isinstance(top, Map)  # noqa: S101 - said to the type checker; refused just above
-        return top
+    def place(self, offset: int, *, after: bool = False) -> Position:
+        """Return the place of an offset; with `after`, that of the end of the text."""
+        offset = len(self._text) if after else offset
+        line = bisect_right(self._starts, offset)
+        return line, offset - self._starts[line - 1] + 1
 
-    def _events(self) -> Iterator[yaml.Event]:
-        get_event = self._parser.get_event
-        while (event := get_event()) is not None:
-            yield event
+    def clamp(self, place: Position) -> Position:
+        """Bring a place back into the text: the parser may stand behind its end."""
+        line = min(place[0], len(self._starts))
+        return (line, place[1]) if line == place[0] else (line, 1)
 
-    def _refusal(self, event: yaml.Event, message: str) -> SpecError:
-        return SpecError([*self._problems, Problem(self._file, *_position(event), message)])
 
-    def _value(self, events: Iterator[yaml.Event], event: yaml.Event, depth: int) -> Value:
-        if isinstance(event, yaml.AliasEvent):
-            raise self._refusal(event, "an alias (*name); write the value out")
-        if event.anchor is not None:  # type: ignore[attr-defined]  # every node event has one
-            raise self._refusal(event, "an anchor (&name); write the value out where it is needed")
-        tag = event.tag  # type: ignore[attr-defined]
-        if tag is not None and tag != "!":
-            raise self._refusal(event, "a tag (!name); only plain values are allowed")
-        if isinstance(event, yaml.ScalarEvent):
-            return scalar(event.value) if event.implicit[0] else str(event.value)
-        if depth > MAX_DEPTH:
-            raise self._refusal(event, f"nested more than {MAX_DEPTH} levels deep")
-        if isinstance(event, yaml.MappingStartEvent):
-            return self._map(events, depth)
-        return self._sequence(events, depth)
+@dataclass(slots=True)
+class _Notes:
+    places: dict[KeyPath, Place]
+    flaws: list[tuple[Position, str]]
 
-    def _map(self, events: Iterator[yaml.Event], depth: int) -> Map:
-        result = Map()
-        for event in events:
-            if isinstance(event, yaml.MappingEndEvent):
-                return result
-            where = _position(event)
-            key = self._value(events, event, depth + 1)
-            value_event = next(events)
-            value_where = _position(value_event)
-            value = self._value(events, value_event, depth + 1)
-            if not isinstance(key, str):
-                self._problems.append(Problem(self._file, *where, "a key must be a text; put it in quotes"))
+
+_NO_KEY: Final = object()
+_SKIP: Final = object()
+
+
+class _Hopeless(Exception):  # noqa: N818
+    """What follows cannot be understood any more; a flaw says why."""
+
+
+class _Builder:
+    """Builds plain values from events, without recursion. With `notes`, goes on after a flaw and writes it down."""
+
+    def __init__(self, text: str, notes: _Notes | None, *, nulls: bool) -> None:
+        self._next = _parser(text).get_event
+        self._nulls = nulls
+        self._notes = notes
+        self.suspect = False
+        self._path: list[str | int] = []
+
+    def document(self) -> object:
+        """Return the value of the only document. Raises yaml.YAMLError for what libyaml refuses."""
+        try:
+            return self._document()
+        except _Hopeless:
+            return None
+
+    def _flaw(self, event: Event, message: str) -> None:
+        self.suspect = True
+        if self._notes is not None:
+            if len(self._notes.flaws) >= MAX_PROBLEMS:
+                raise _Hopeless
+            self._notes.flaws.append((_start(event), message))
+
+    def _document(self) -> object:
+        event = self._next()
+        if isinstance(event, StreamStartEvent):
+            event = self._next()
+        if event is None or isinstance(event, StreamEndEvent):
+            self.suspect = True
+            if self._notes is not None:
+                self._notes.flaws.append((START, "the file is empty"))
+            return None
+        if isinstance(event, DocumentStartEvent) and (event.version or event.tags):
+            self._flaw(event, "a directive (%): remove it")
+        root = self._value()
+        while (event := self._next()) is not None and not isinstance(event, StreamEndEvent):
+            if isinstance(event, DocumentStartEvent):
+                self._flaw(event, "a second document: one file holds one project")
+                raise _Hopeless
+        return root
+
+    def _value(self) -> object:  # noqa: PLR0912, PLR0915 - one loop over events, kept whole for its speed
+        root: object = None
+        container: object = None
+        key: object = _NO_KEY
+        stack: list[tuple[object, object]] = []
+        fetch, notes = self._next, self._notes
+        while (event := fetch()) is not None:
+            kind = type(event)
+            if kind is ScalarEvent:
+                value = plain(event.value) if event.implicit[0] else event.value
+            elif kind is MappingStartEvent:
+                value = {}
+            elif kind is SequenceStartEvent:
+                value = []
+            elif kind is MappingEndEvent or kind is SequenceEndEvent:
+                container, key = stack.pop()
+                if not stack:
+                    return root
+                if notes is not None:
+                    self._path.pop()
                 continue
-            if key == "<<":
-                self._problems.append(Problem(self._file, *where, "a merge key (<<); write the fields out"))
+            elif kind is AliasEvent:
+                self._flaw(event, "an alias (*): write the value out")
+                value = REFUSED
+            elif kind is DocumentEndEvent:
+                return root
+            else:
                 continue
-            key = str(key)
-            if key in result:
-                line = result.keys_at[key][0]
-                self._problems.append(
-                    Problem(self._file, *where, f"{_short(key)!r} is given twice (first in line {line})")
-                )
-                continue
-            result[key] = value
-            result.keys_at[key], result.values_at[key] = where, value_where
-        raise self._refusal(event, "the file ends within a map")
+            if kind is not AliasEvent:
+                if event.anchor is not None:
+                    self._flaw(event, "an anchor (&): write the value out wherever it is needed")
+                if event.tag is not None:
+                    self._flaw(event, "a tag (!): only plain values are allowed")
+                    if kind is ScalarEvent:
+                        value = REFUSED
 
-    def _sequence(self, events: Iterator[yaml.Event], depth: int) -> Sequence:
-        result = Sequence()
-        for event in events:
-            if isinstance(event, yaml.SequenceEndEvent):
-                return result
-            result.items_at.append(_position(event))
-            result.append(self._value(events, event, depth + 1))
-        raise self._refusal(event, "the file ends within a list")
+            if value is None and not self._nulls and key is not _NO_KEY:
+                self._flaw(event, "nothing is written here: write a value, or leave the key out")
+                value = REFUSED
+            if not stack:
+                root = value
+                part: str | int | None = None
+                if notes is not None:
+                    notes.places[()] = Place(_start(event), _start(event))
+            elif type(container) is list:
+                part = len(container)
+                container.append(value)
+                if notes is not None:
+                    notes.places[(*self._path, part)] = Place(_start(event), _start(event))
+            elif key is _NO_KEY:
+                key = self._key(event, value, container)
+                if kind is ScalarEvent or kind is AliasEvent:
+                    continue
+                part = "?"
+            else:
+                part = key if isinstance(key, str) else "?"
+                if key is not _SKIP:
+                    container[key] = value  # type: ignore[index]  # what is neither list nor root is a mapping
+                    if notes is not None:
+                        path = (*self._path, part)
+                        notes.places[path] = Place(notes.places[path].key, _start(event))
+                key = _NO_KEY
+            if kind is MappingStartEvent or kind is SequenceStartEvent:
+                if len(stack) >= MAX_DEPTH:
+                    self._flaw(event, f"nested more than {MAX_DEPTH} levels deep")
+                    raise _Hopeless
+                if notes is not None and part is not None:
+                    self._path.append(part)
+                stack.append((container, key))
+                container, key = value, _NO_KEY
+            elif not stack:
+                return root
+        return root
+
+    def _key(self, event: Event, value: object, container: object) -> object:
+        """Check a key, and return it; or what makes its value be left out."""
+        if type(value) is str and value != "<<" and value not in container:  # type: ignore[operator]
+            if self._notes is not None:
+                self._notes.places[(*self._path, value)] = Place(_start(event), _start(event))
+            return value
+        if value == "<<":
+            self._flaw(event, "a merge key (<<): write the keys out")
+        elif isinstance(value, str) and self._notes is not None:
+            first = self._notes.places[(*self._path, value)].key[0]
+            self._flaw(event, f"the key {show(value)} is here twice; the first is in line {first}")
+        elif isinstance(value, Ambiguous):
+            self._flaw(
+                event, f"{show(value.text)} as a key is read as {value.meaning} by some tools: write it in quotes"
+            )
+        elif value is not REFUSED:
+            self._flaw(event, "a key must be a text: write it in quotes")
+        self.suspect = True
+        return _SKIP
 
 
-def _position(event: yaml.Event) -> Position:
+def _start(event: Event) -> Position:
     mark = event.start_mark
-    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST_ECHO else f"{text[: _LONGEST_ECHO - 3]}..."
-
-
-def locate(top: Map, path: Path) -> Position:
-    """Return where the value at `path` stands; of what is missing, where the closest thing above it stands."""
-    where: Position = (1, 1)
-    value: Value = top
-    for step in path:
-        if isinstance(value, Map) and isinstance(step, str) and step in value.values_at:
-            where, value = value.values_at[step], value[step]
-        elif isinstance(value, Sequence) and isinstance(step, int) and step < len(value.items_at):
-            where, value = value.items_at[step], value[step]
-        else:
-            break
-    return where
-
-
-def locate_key(top: Map, path: Path) -> Position:
-    """Return where the key that ends `path` stands."""
-    value: Value = top
-    for step in path[:-1]:
-        if isinstance(value, (Map, Sequence)):
-            value = value[step]  # type: ignore[index]  # the path was made from this very tree
-    key = path[-1]
-    if isinstance(value, Map) and isinstance(key, str) and key in value.keys_at:
-        return value.keys_at[key]
-    return locate(top, path)
+    return (mark.line + 1, mark.column + 1) if mark is not None else START

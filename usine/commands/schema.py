@@ -1,0 +1,48 @@
+"""`usine schema`: the JSON Schema of a tenant file, for editors and other tools."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from usine.commands.common import report_problems
+from usine.spec.problems import SpecError
+from usine.spec.schema import Words, json_schema
+from usine.spec.settings_load import load_settings
+
+_EPILOG = """\
+Write it to a file and name that file in the first line of a tenant file; editors then complete and check as you type:
+  # yaml-language-server: $schema=../usine.schema.json
+The schema knows single fields; what involves several fields or files is for `usine check`.
+"""
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command."""
+    parser = subparsers.add_parser(
+        "schema",
+        help="print the JSON Schema of a tenant file",
+        description="Print the JSON Schema (draft 2020-12) of a tenant file.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--settings",
+        metavar="FILE",
+        type=Path,
+        help="allow only the clusters, stages, presets, gates, packages and archetypes of this settings file",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the schema."""
+    try:
+        words = None if args.settings is None else Words.of(load_settings(args.settings))
+    except SpecError as error:
+        return report_problems(error)
+    # ASCII only: the output is a file for other tools, whatever this terminal's encoding is.
+    sys.stdout.write(json.dumps(json_schema(words), indent=2) + "\n")
+    return 0

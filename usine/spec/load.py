@@ -1,0 +1,188 @@
+"""From a folder of tenant files to checked projects: the one way in."""
+
+from __future__ import annotations
+
+import copy
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from usine.spec.convert import Converter, Names
+from usine.spec.explain import explain
+from usine.spec.fields import check_slug
+from usine.spec.files import TenantFile, tenant_files
+from usine.spec.fleet import check_fleet, check_selection
+from usine.spec.model import Project
+from usine.spec.problems import START, Finding, Problem, SpecError, locate
+from usine.spec.schema import API_VERSION, KIND, PROJECT_FILE, ProjectFile, Words, json_schema
+from usine.spec.settings import Settings
+from usine.spec.yaml_reader import MAX_PROBLEMS, Examined, Suspect, examine, read
+
+_TOP = "expected a mapping at the top: apiVersion, kind, slug, name, ..."
+#: A wrong part may hide another one; after so many rounds the rest is left for the next run.
+_ROUNDS = 4
+
+
+def load(folder: Path, settings: Settings) -> tuple[Project, ...]:
+    """Return the projects of a folder, sorted by slug.
+
+    Raises SpecError with every problem of every file: of the text, of single fields, across fields and across files.
+    Problems of the folder itself, and of `settings.tenants`, stand at line 1 of what they concern.
+    """
+    with _no_collection():
+        return _load(folder, settings)
+
+
+def check_text(data: bytes, source: str, settings: Settings) -> Project:
+    """Return the project of one file's bytes, looked at by itself. `source` is its name. Raises SpecError."""
+    reader = _Reader(settings)
+    stem = Path(source).name.removesuffix(".yaml")
+    project = reader.project(TenantFile(source, stem, data))
+    projects = [] if project is None else [project]
+    reader.findings += check_fleet(projects, settings, frozenset())
+    if project is None or reader.findings or reader.problems:
+        raise SpecError(reader.all_problems())
+    return project
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Make no search for cycles meanwhile: there are none, and looking costs a third of the time of a large fleet."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _load(folder: Path, settings: Settings) -> tuple[Project, ...]:
+    files, problems = tenant_files(folder)
+    reader = _Reader(settings)
+    projects = [project for file in files if (project := reader.project(file)) is not None]
+    projects.sort(key=lambda project: (project.slug, project.source))
+    wrong = frozenset(finding.source for finding in reader.findings) | {p.file for p in reader.problems}
+    reader.findings += check_fleet(projects, settings, wrong)
+    problems += reader.all_problems()
+    unreadable = len(projects) < len(files)
+    if not unreadable:  # else the tenant may well be there
+        problems += [Problem(settings.source, *START, message) for message in check_selection(projects, settings)]
+    if problems:
+        raise SpecError(problems)
+    return tuple(projects)
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return json_schema()
+
+
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    file: ProjectFile
+    whole: bool
+
+
+class _Reader:
+    """Reads files one by one and keeps what is wrong with them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._words = Words.of(settings)
+        self._converter = Converter(settings)
+        self._files: dict[str, TenantFile] = {}
+        self.findings: list[Finding] = self._converter.findings
+        self.problems: list[Problem] = []
+
+    def project(self, file: TenantFile) -> Project | None:
+        """Return the project of a file; of a wrong file, what is right of it, or None."""
+        self._files[file.source] = file
+        try:
+            value = read(file.data)
+        except Suspect:
+            examined = examine(file.data, file.source)
+            self.problems += examined.problems
+            value = examined.value
+            if value is None:
+                return None
+        if not isinstance(value, dict):
+            self.findings.append(Finding(file.source, (), _TOP))
+            return None
+        fields = self._fields(value, file)
+        if fields is None:
+            return None
+        names = Names(_keys(value.get("environments")), _keys(value.get("repositories")))
+        return self._converter.convert(fields.file, file.source, names, whole=fields.whole)
+
+    def _fields(self, value: dict[str, Any], file: TenantFile) -> _Fields | None:
+        try:
+            return _Fields(PROJECT_FILE.validate_python(value, context=self._words), whole=True)
+        except ValidationError as error:
+            self.findings += list(explain(error, file.source, _schema()))[:MAX_PROBLEMS]
+            return self._remains(value, error, file)
+
+    def _remains(self, value: dict[str, Any], error: ValidationError, file: TenantFile) -> _Fields | None:
+        """Leave out what is wrong and look at the rest, so that one run tells as much as possible."""
+        rest = copy.deepcopy(value)
+        for _ in range(_ROUNDS):
+            if not _prune(rest, error, file.stem):
+                return None
+            try:
+                return _Fields(PROJECT_FILE.validate_python(rest, context=self._words), whole=False)
+            except ValidationError as next_error:
+                error = next_error
+        return None
+
+    def all_problems(self) -> list[Problem]:
+        """Return every problem so far at its place."""
+        examined: dict[str, Examined] = {}
+        problems = list(self.problems)
+        for finding in self.findings:
+            if finding.source not in examined:
+                examined[finding.source] = examine(self._files[finding.source].data, finding.source)
+            problems.append(locate(finding, examined[finding.source].places))
+        return problems
+
+
+def _keys(value: object) -> tuple[str, ...]:
+    return tuple(value) if isinstance(value, Mapping) else ()
+
+
+def _prune(rest: dict[str, Any], error: ValidationError, stem: str) -> bool:
+    """Take what an error is about out of a file's value; say whether something can be left."""
+    wrong = set()
+    for item in error.errors(include_url=False, include_input=False, include_context=False):
+        loc = tuple(part for part in item["loc"] if part != "[key]")
+        wrong.add(loc[:-1] if item["type"] == "missing" and len(loc) > 1 else loc)
+    # Last items first: taking one out of a list moves those behind it.
+    for loc in sorted(wrong, key=lambda loc: [(isinstance(part, int), f"{part:>9}") for part in loc], reverse=True):
+        _remove(rest, loc)
+    try:
+        slug = check_slug(rest["slug"] if isinstance(rest.get("slug"), str) else stem)
+    except ValueError:
+        return False
+    # Required keys stand in for those that are wrong: nobody sees them, the file is refused anyway.
+    required = {"apiVersion": API_VERSION, "kind": KIND, "slug": slug, "name": "?", "owner": "x", "contact": "x@y.zz"}
+    for key, stand_in in required.items():
+        rest.setdefault(key, stand_in)
+    return True
+
+
+def _remove(rest: object, loc: tuple[str | int, ...]) -> None:
+    node = rest
+    for part in loc[:-1]:
+        try:
+            node = node[part]  # type: ignore[index]  # what cannot be indexed is not there either
+        except (KeyError, IndexError, TypeError):
+            return
+    last = loc[-1]
+    if isinstance(node, dict):
+        node.pop(last, None)
+    elif isinstance(node, list) and isinstance(last, int) and last < len(node):
+        del node[last]

@@ -1,0 +1,162 @@
+"""From the keys of a settings file to `Settings`: everything that involves several keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from usine.spec.archetypes_load import resolve_archetypes, undeclared_words
+from usine.spec.fields import check_slug
+from usine.spec.model import Quota
+from usine.spec.problems import KeyPath
+from usine.spec.settings import (
+    PRIVATE_NETWORKS,
+    ArgoCDSettings,
+    Cluster,
+    Endpoint,
+    FoundationMode,
+    KeycloakSettings,
+    Limits,
+    PeopleSource,
+    Settings,
+    Stage,
+    SyncWindow,
+    System,
+)
+from usine.spec.settings_schema import ClusterFile, SettingsFile, StageFile
+from usine.spec.texts import did_you_mean, show
+
+Note = Callable[[KeyPath, str], None]
+
+#: What a system that is on needs besides its own endpoint: endpoints of others.
+_NEEDS: dict[System, tuple[System, ...]] = {
+    System.KEYCLOAK: (System.KEYCLOAK,),
+    System.VAULT: (System.VAULT,),
+    System.KUBERNETES: (),
+    System.ARGOCD: (System.ARGOCD, System.GITLAB),
+    System.GITLAB: (System.GITLAB,),
+    System.HARBOR: (System.HARBOR,),
+    System.SONARQUBE: (System.SONARQUBE,),
+}
+
+
+def build_settings(file: SettingsFile, *, stack: str, source: str, note: Note) -> Settings:
+    """Return the settings; `note` is told what does not fit together, with the path below the name space."""
+    systems = frozenset(System(name) for name in file.systems)
+    _check_systems(file, systems, note)
+    for key in ("systems", "zones", "presets", "gates", "packages", "tenants"):
+        _once((key,), getattr(file, key) or (), note)
+    for name, cluster in file.clusters.items():
+        _check_cluster(name, cluster, file, note)
+    for index, slug in enumerate(file.tenants or ()):
+        try:
+            check_slug(slug)
+        except ValueError as error:
+            note(("tenants", index), f"usine:tenants[{index}]: {error}")
+    archetypes = resolve_archetypes(
+        file.archetypes, lambda path, message: note(("archetypes", *path), f"usine:archetypes: {message}")
+    )
+    presets, gates, packages = tuple(file.presets), tuple(file.gates), tuple(file.packages)
+    for name, archetype in archetypes.items():
+        for message in undeclared_words(archetype, presets, gates, packages):
+            note(("archetypes", name), f"usine:archetypes: {message}")
+    argocd = file.argocd
+    limits = {key: value for key, value in file.limits.model_dump().items() if value is not None}
+    return Settings(
+        stack=stack,
+        source=source,
+        systems=systems,
+        endpoints={
+            System(name): Endpoint(endpoint.url, None if endpoint.ca is None else Path(endpoint.ca))
+            for name, endpoint in file.endpoints.items()
+        },
+        keycloak=KeycloakSettings(file.keycloak.realm, PeopleSource(file.keycloak.people), file.keycloak.email_domain),
+        argocd=ArgoCDSettings("", "argocd") if argocd is None else ArgoCDSettings(argocd.cluster, argocd.namespace),
+        clusters={name: _cluster(name, cluster) for name, cluster in file.clusters.items()},
+        stages={name: _stage(name, stage) for name, stage in file.stages.items()},
+        zones=tuple(file.zones),
+        presets=presets,
+        gates=gates,
+        packages=packages,
+        reserved=frozenset(file.reserved),
+        gitlab_root=file.gitlab.root,
+        limits=Limits(**limits),
+        tenants=None if file.tenants is None else tuple(file.tenants),
+        foundation=FoundationMode(file.foundation),
+        projects=Path(file.projects),
+        archetypes=archetypes,
+    )
+
+
+def _once(path: KeyPath, items: Iterable[str], note: Note) -> None:
+    seen: set[str] = set()
+    for index, item in enumerate(items):
+        if item in seen:
+            note((*path, index), f"usine:{path[0]}: {show(item)} is in this list twice")
+        seen.add(item)
+
+
+def _check_systems(file: SettingsFile, systems: frozenset[System], note: Note) -> None:
+    for system in sorted(systems):
+        for needed in _NEEDS[system]:
+            if needed.value not in file.endpoints:
+                note(("endpoints",), f"usine:endpoints: {needed} is missing; {system} is on and needs its url")
+    if System.KUBERNETES in systems and not file.clusters:
+        note(("clusters",), "usine:clusters: kubernetes is on and needs at least one cluster")
+    if System.ARGOCD in systems:
+        if System.KUBERNETES not in systems:
+            note(("systems",), "usine:systems: argocd is on and needs kubernetes, whose custom resources drive it")
+        if file.argocd is None:
+            note(("argocd",), "usine:argocd is missing; argocd is on and needs its cluster")
+    if file.argocd is not None and file.argocd.cluster not in file.clusters:
+        note(
+            ("argocd", "cluster"),
+            f"usine:argocd.cluster: no such cluster: {show(file.argocd.cluster)}; "
+            f"{did_you_mean(file.argocd.cluster, file.clusters)}",
+        )
+
+
+def _check_cluster(name: str, cluster: ClusterFile, file: SettingsFile, note: Note) -> None:
+    path: KeyPath = ("clusters", name)
+    if cluster.zone not in file.zones:
+        note(
+            (*path, "zone"),
+            f"usine:clusters.{name}.zone: no such zone: {show(cluster.zone)}; {did_you_mean(cluster.zone, file.zones)}",
+        )
+    for index, stage in enumerate(cluster.stages):
+        if stage not in file.stages:
+            note(
+                (*path, "stages", index),
+                f"usine:clusters.{name}.stages: no such stage: {show(stage)}; {did_you_mean(stage, file.stages)}",
+            )
+        if stage in cluster.stages[:index]:
+            note((*path, "stages", index), f"usine:clusters.{name}.stages: {show(stage)} is in this list twice")
+
+
+def _stage(name: str, stage: StageFile) -> Stage:
+    windows = tuple(SyncWindow(w.kind, w.schedule, w.duration, w.manual_sync, w.time_zone) for w in stage.sync_windows)
+    return Stage(name, production=stage.production, sync_windows=windows)
+
+
+def _cluster(name: str, cluster: ClusterFile) -> Cluster:
+    stated = {
+        key: value
+        for key in ("oidc_prefix", "token_audience", "ingress_namespace", "monitoring_namespace")
+        if (value := getattr(cluster, key)) is not None
+    }
+    capacity = cluster.capacity
+    internal, platform = cluster.internal_networks, cluster.platform_networks
+    return Cluster(
+        name=name,
+        zone=cluster.zone,
+        server=cluster.server,
+        context=cluster.context,
+        stages=tuple(cluster.stages),
+        ca=None if cluster.ca is None else Path(cluster.ca),
+        capacity=None
+        if capacity is None
+        else Quota(capacity.cpu, capacity.memory, capacity.storage, capacity.gpu, capacity.pods),
+        internal_networks=PRIVATE_NETWORKS if internal is None else tuple(internal),
+        platform_networks=tuple(platform or ()),
+        **stated,
+    )

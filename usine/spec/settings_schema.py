@@ -1,0 +1,196 @@
+"""The `usine:` keys of a settings file as pydantic sees them: names and types, nothing across keys."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import zoneinfo
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+from usine.spec import fields as f
+from usine.spec.addresses import parse_host
+from usine.spec.archetypes_load import ArchetypeFile
+from usine.spec.schema import Section, fixed
+from usine.spec.settings import FoundationMode, PeopleSource, System
+from usine.spec.texts import has_userinfo
+
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")
+_DNS_LABEL = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
+_DURATION = re.compile(r"(?=.)(?:[0-9]{1,4}h)?(?:[0-9]{1,4}m)?")
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+def _check_name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError("a name here has up to 63 lower-case letters, digits, dots, dashes and underscores")
+    return value
+
+
+def _check_dns_label(value: str) -> str:
+    if not _DNS_LABEL.fullmatch(value):
+        raise ValueError("a name here has up to 40 lower-case letters, digits and dashes, a letter first")
+    return value
+
+
+def _check_text(value: str) -> str:
+    if not value.strip() or not value.isprintable():
+        raise ValueError("expected a line of text")
+    return value
+
+
+def _check_endpoint(value: str) -> str:
+    if has_userinfo(value):
+        raise ValueError("the URL holds a user or a password (not shown): credentials come from the environment")
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("not a URL: the host or the port cannot be read") from None
+    if not host or not value.isprintable() or " " in value or parts.query or parts.fragment:
+        raise ValueError("expected a URL such as https://vault.example.fr, without ? and #")
+    if parts.scheme == "http" and host not in _LOOPBACK:
+        raise ValueError("http is for this machine only (127.0.0.1): expected a URL that starts with https://")
+    if parts.scheme not in {"http", "https"}:
+        raise ValueError("expected a URL that starts with https://")
+    return value.rstrip("/")
+
+
+def _check_server(value: str) -> str:
+    value = _check_endpoint(value)
+    if not value.startswith("https://"):
+        raise ValueError("a Kubernetes API is reached by https only")
+    return value
+
+
+def _check_network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError:
+        raise ValueError("expected a network such as 10.0.0.0/8, with no bit set behind its length") from None
+
+
+def _check_duration(value: str) -> str:
+    if not _DURATION.fullmatch(value):
+        raise ValueError("expected a duration such as 8h, 30m or 1h30m")
+    return value
+
+
+def _check_time_zone(value: str) -> str:
+    known = zoneinfo.available_timezones()
+    # A machine without a time zone database knows none: then the shape has to do.
+    if value not in known and (known or not re.fullmatch(r"[A-Za-z]+(/[A-Za-z0-9_+-]+)*", value)):
+        raise ValueError("no such time zone; expected a name such as Europe/Paris or UTC")
+    return value
+
+
+NameText = Annotated[str, AfterValidator(_check_name)]
+DnsLabel = Annotated[str, AfterValidator(_check_dns_label)]
+Line = Annotated[str, AfterValidator(_check_text)]
+Network = Annotated[str, AfterValidator(_check_network)]
+SystemName = Annotated[str, *fixed("system", *(system.value for system in System))]
+
+
+class EndpointFile(Section):
+    """Where a tool is."""
+
+    url: Annotated[str, AfterValidator(_check_endpoint)]
+    ca: Line | None = None
+
+
+class KeycloakFile(Section):
+    """The realm and where its people come from."""
+
+    realm: DnsLabel = "usine"
+    people: Annotated[str, *fixed("source of people", *(source.value for source in PeopleSource))] = "directory"
+    email_domain: Annotated[str, AfterValidator(parse_host)] | None = None
+
+
+class ArgoCDFile(Section):
+    """Where Argo CD runs."""
+
+    cluster: str
+    namespace: DnsLabel = "argocd"
+
+
+class GitLabFile(Section):
+    """The group below which all tenants' groups are."""
+
+    root: DnsLabel = "tenants"
+
+
+class SyncWindowFile(Section):
+    """An Argo CD sync window."""
+
+    kind: Annotated[str, *fixed("kind of sync window", "allow", "deny")]
+    schedule: f.Cron
+    duration: Annotated[str, AfterValidator(_check_duration)]
+    manual_sync: bool = True
+    time_zone: Annotated[str, AfterValidator(_check_time_zone)] = "UTC"
+
+
+class StageFile(Section):
+    """A stage environments can be in."""
+
+    production: bool = False
+    sync_windows: list[SyncWindowFile] = Field(default=[])
+
+
+class CapacityFile(Section):
+    """What all environments of a cluster may add up to."""
+
+    cpu: f.Cpu
+    memory: f.Size
+    storage: f.Size
+    gpu: f.Count = 0
+    pods: f.Count
+
+
+class ClusterFile(Section):
+    """A Kubernetes cluster."""
+
+    zone: str
+    server: Annotated[str, AfterValidator(_check_server)]
+    context: Line
+    stages: Annotated[list[str], Field(min_length=1)]
+    ca: Line | None = None
+    capacity: CapacityFile | None = None
+    oidc_prefix: Line | None = None
+    token_audience: Line | None = None
+    ingress_namespace: DnsLabel | None = None
+    monitoring_namespace: DnsLabel | None = None
+    internal_networks: list[Network] | None = None
+    platform_networks: list[Network] | None = None
+
+
+class LimitsFile(Section):
+    """Bounds on a project."""
+
+    environments: Annotated[int, Field(ge=1, le=1000)] | None = None
+    repositories: Annotated[int, Field(ge=1, le=1000)] | None = None
+    members: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    egress: Annotated[int, Field(ge=0, le=1000)] | None = None
+
+
+class SettingsFile(Section):
+    """All keys of the name space `usine`."""
+
+    systems: Annotated[list[SystemName], Field(min_length=1)]
+    endpoints: dict[SystemName, EndpointFile] = Field(default={})
+    keycloak: KeycloakFile = KeycloakFile()
+    argocd: ArgoCDFile | None = None
+    gitlab: GitLabFile = GitLabFile()
+    zones: list[NameText] = Field(default=[])
+    stages: Annotated[dict[DnsLabel, StageFile], Field(min_length=1)]
+    clusters: dict[DnsLabel, ClusterFile] = Field(default={})
+    presets: Annotated[list[NameText], Field(min_length=1)]
+    gates: Annotated[list[NameText], Field(min_length=1)]
+    packages: list[NameText] = Field(default=[])
+    reserved: list[NameText] = Field(default=[])
+    limits: LimitsFile = LimitsFile()
+    archetypes: dict[DnsLabel, ArchetypeFile] = Field(default={})
+    tenants: list[str] | None = None
+    foundation: Annotated[str, *fixed("mode", *(mode.value for mode in FoundationMode))] = "include"
+    projects: Line = "projects.d"
