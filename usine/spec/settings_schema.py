@@ -154,7 +154,7 @@ class ClusterFile(Section):
     zone: str
     server: Annotated[str, AfterValidator(_check_server)]
     context: Line
-    stages: Annotated[list[str], Field(min_length=1)]
+    stages: list[str]  # empty: a cluster of the platform, where no tenant deploys
     ca: Line | None = None
     capacity: CapacityFile | None = None
     oidc_prefix: Line | None = None
