@@ -1,0 +1,171 @@
+"""The local platform as a whole: up, down, reset, status. Each is idempotent, and safe after any crash of another."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+from lab import engine, parts, pki, process
+from lab.engine import plugins as provider_plugins
+from lab.engine.plugins import PluginChoice, PluginInUse
+from lab.errors import LabError
+from lab.home import LabHome
+from lab.reporter import Reporter, Silent
+from lab.secrets import Secrets
+from lab.servers import SERVERS, Context, Server
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStatus:
+    """A row of the status: `state` is up, unhealthy or down; `age` in seconds, 0 where nothing runs."""
+
+    name: str
+    state: str
+    pid: int | None
+    age: float
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformStatus:
+    """Every server, and the provider plugins in use."""
+
+    servers: tuple[ServerStatus, ...]
+    plugins: tuple[PluginInUse, ...]
+
+    @property
+    def is_up(self) -> bool:
+        """Whether every server serves."""
+        return all(server.state == "up" for server in self.servers)
+
+
+def up(
+    home: LabHome,
+    *,
+    plugins: PluginChoice = PluginChoice.AUTO,
+    plugin_dir: Path | None = None,
+    reporter: Reporter | None = None,
+) -> PlatformStatus:
+    """Bring everything up; what is up already stays. Raises LabError with everything that went wrong."""
+    reporter = reporter or Silent()
+    lacking = parts.prerequisites()
+    if lacking:
+        raise LabError("this machine lacks:\n" + "\n".join(f"  {line}" for line in lacking))
+    with _alone(home):
+        folders = parts.ensure(reporter=reporter)
+        start(home, folders, reporter)
+        engine.install(home, folders)
+        home.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        provider_plugins.install(home, plugins, plugin_dir)
+    return status(home)
+
+
+def start(home: LabHome, folders: Mapping[str, Path], reporter: Reporter, servers: Sequence[Server] = SERVERS) -> None:
+    """Start servers side by side, each after those it needs. Raises LabError with what every one of them said."""
+    Secrets.ensure(home)
+    context = Context(home, folders, pki.ensure(home))
+    ended = {server.name: Event() for server in servers}
+    failures: dict[str, str] = {}
+
+    def run(server: Server) -> None:
+        try:
+            for name in server.after:
+                ended[name].wait()
+            if context.cancelled.is_set() or not failures.keys().isdisjoint(server.after):
+                failures[server.name] = ""  # said by the one it needs
+                return
+            reporter.start(server.name, "starting")
+            reporter.done(server.name, f"{server.up(context)}: {server.where(home)}")
+        except LabError as error:
+            failures[server.name] = str(error)
+            reporter.failed(server.name, "see below")
+        except BaseException:
+            failures[server.name] = ""
+            raise
+        finally:
+            ended[server.name].set()
+
+    with ThreadPoolExecutor(max_workers=len(servers), thread_name_prefix="lab") as pool:
+        futures = [pool.submit(run, server) for server in servers]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:  # an interrupt, above all: let the others give up instead of waiting for them
+            context.cancelled.set()
+            raise
+    said = [text for text in failures.values() if text]
+    if said:
+        raise LabError("\n\n".join(said))
+
+
+def down(home: LabHome, reporter: Reporter | None = None) -> None:
+    """Stop everything that was started from this folder, data stays. Raises LabError with what does not end."""
+    with _alone(home):
+        _stop(home, reporter or Silent())
+
+
+def reset(home: LabHome, reporter: Reporter | None = None) -> None:
+    """Stop everything and delete data, secrets, certificates, state and logs; downloaded plugins stay."""
+    with _alone(home):
+        _stop(home, reporter or Silent())
+        pulumi = [path for path in home.pulumi_home.glob("*") if path.name != "plugins"]
+        doomed = [home.data, home.secrets, home.pki, home.state, home.log, home.run, home.kubeconfig, home.settings]
+        for path in (*doomed, *pulumi):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def status(home: LabHome) -> PlatformStatus:
+    """Ask every server."""
+
+    def row(server: Server) -> ServerStatus:
+        found = process.running(home, server.name)
+        return ServerStatus(
+            server.name,
+            server.state(home),
+            found.pid if found else None,
+            found.age if found else 0.0,
+            server.where(home),
+        )
+
+    with ThreadPoolExecutor(max_workers=len(SERVERS)) as pool:
+        servers = tuple(pool.map(row, SERVERS))
+    return PlatformStatus(servers, provider_plugins.in_use(home))
+
+
+def _stop(home: LabHome, reporter: Reporter) -> None:
+    failures = []
+    known = [server.name for server in reversed(SERVERS)]
+    others = [name for name in process.names(home) if name not in known]  # of another version of this program
+    for name in (*others, *known):
+        try:
+            if process.stop(home, name):
+                reporter.done(name, "stopped")
+        except LabError as error:
+            failures.append(str(error))
+    if failures:
+        raise LabError("\n".join(failures))
+
+
+@contextlib.contextmanager
+def _alone(home: LabHome) -> Iterator[None]:
+    """One command at a time changes a platform. The kernel frees the lock when its holder dies, however it does."""
+    with open(os.open(home.root / "lock", os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = file.read().strip() or "?"
+            raise LabError(f"another command (process {holder}) is changing the platform in {home.root}") from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield

@@ -1,0 +1,24 @@
+"""The servers of the local platform. To add one: a module with a subclass of `Server`, and its line here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lab.servers.argocd import ArgoCd
+from lab.servers.base import Context, Server
+from lab.servers.etcd import Etcd
+from lab.servers.keycloak import Keycloak
+from lab.servers.kubernetes import KubeApiServer, KubeControllerManager
+from lab.servers.openbao import OpenBao
+
+__all__ = ["SERVERS", "Context", "Server"]
+
+#: In an order in which they could be started one by one; they are stopped in the opposite one.
+SERVERS: Final[tuple[Server, ...]] = (
+    OpenBao(),
+    Keycloak(),
+    Etcd(),
+    KubeApiServer(),
+    KubeControllerManager(),
+    ArgoCd(),
+)
