@@ -7,11 +7,13 @@ import shutil
 from pathlib import Path
 
 import httpx
+from keycloak import KeycloakAdmin
 
 from lab.errors import LabError
 from lab.files import write_private
 from lab.home import LabHome
 from lab.process import Command
+from lab.secrets import Secrets
 from lab.servers.base import Context, Server, client, probe
 from lab.sockets import LOOPBACK
 
@@ -119,3 +121,15 @@ def _install(origin: Path, folder: Path) -> None:
             shutil.copy2(entry, copy)
     (folder / "data").mkdir(mode=0o700, exist_ok=True)
     write_private(memory, str(origin))
+
+
+def admin(home: LabHome) -> KeycloakAdmin:
+    """A client with all rights, logged in to the realm `master`; `change_current_realm` to work in another."""
+    secrets = Secrets.load(home)
+    return KeycloakAdmin(
+        server_url=address(home),
+        username=secrets.keycloak_user,
+        password=secrets.keycloak_password,
+        realm_name="master",
+        verify=str(home.ca),
+    )

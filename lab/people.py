@@ -1,0 +1,33 @@
+"""People of the local platform's realm: a way in for trying it out."""
+
+from __future__ import annotations
+
+import secrets
+
+from keycloak import KeycloakError
+from requests.exceptions import RequestException
+
+from lab.errors import LabError
+from lab.home import LabHome
+from lab.servers import keycloak
+from lab.servers.kubernetes import REALM
+
+
+def set_password(home: LabHome, user: str, realm: str = REALM) -> str:
+    """Give a person a fresh password, at once valid, and return it. Raises LabError for a name nobody has."""
+    password = f"{secrets.token_urlsafe(15)}-aA1"  # the end satisfies any rule about kinds of characters
+    try:
+        admin = keycloak.admin(home)
+        admin.change_current_realm(realm)
+        identifier = admin.get_user_id(user)
+        if identifier is None:
+            raise LabError(f"realm {realm} has no user {user!r}: `usine up` makes those of the tenant files")
+        admin.set_user_password(identifier, password, temporary=False)
+    except (KeycloakError, RequestException, OSError) as error:
+        raise LabError(f"keycloak does not set the password: {_reason(error)}") from None
+    return password
+
+
+def _reason(error: Exception) -> str:
+    code = getattr(error, "response_code", None)
+    return f"{type(error).__name__} (HTTP {code})" if code else type(error).__name__
