@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import io
+import os
+import stat
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from lab.engine import plugin_sources, plugins
+from lab.engine.plugins import PluginChoice, PluginInUse, executable, in_use, install, wanted_versions
+from lab.errors import LabError
+from lab.home import LabHome
+
+WANTED = wanted_versions()
+# A plugin as the engine knows one: it says its port, then its version when asked.
+PLUGIN = """\
+#!{python}
+import threading
+from concurrent.futures import ThreadPoolExecutor
+import grpc
+from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc
+
+class Provider(provider_pb2_grpc.ResourceProviderServicer):
+    def GetPluginInfo(self, request, context):
+        return plugin_pb2.PluginInfo(version="{version}")
+
+server = grpc.server(ThreadPoolExecutor(1))
+provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(), server)
+port = server.add_insecure_port("127.0.0.1:0")
+server.start()
+print(port, flush=True)
+threading.Event().wait()
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabHome:
+    """A platform on a machine whose `pulumi` downloads nothing and whose user has no plugins."""
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "users"))
+    home = LabHome.open(tmp_path / "lab")
+    pulumi(home, "echo error: no network >&2; exit 1")
+    return home
+
+
+def pulumi(home: LabHome, script: str) -> Path:
+    """Put a fake `pulumi` that writes down how it is called; return that file."""
+    calls = home.root / "calls"
+    home.bin.mkdir(exist_ok=True)
+    (home.bin / "pulumi").write_text(f'#!/bin/sh\necho "$@" >> {calls}\n{script}\n', encoding="utf-8")
+    (home.bin / "pulumi").chmod(0o755)
+    return calls
+
+
+def plugin(path: Path, version: str | None = None) -> Path:
+    """Write an official plugin; with a version, one that answers when asked."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        PLUGIN.format(python=sys.executable, version=version) if version else f"#!/bin/sh\necho {path}\n",
+        encoding="utf-8",
+    )
+    path.chmod(0o755)
+    return path
+
+
+def kinds(used: tuple[PluginInUse, ...]) -> dict[str, str]:
+    return {plugin.name: plugin.kind for plugin in used}
+
+
+def installed(home: LabHome) -> list[str]:
+    return sorted(path.name for path in (home.pulumi_home / "plugins").iterdir())
+
+
+STAND_INS = {"keycloak": "stand-in", "kubernetes": "stand-in", "vault": "stand-in"}
+
+
+def test_versions_are_those_the_programs_packages_ask_for() -> None:
+    assert WANTED.keys() == STAND_INS.keys()
+    assert all(version[0].isdigit() for version in WANTED.values())
+
+
+def test_without_official_ones_stand_ins_are_used_and_downloads_tried_once(home: LabHome) -> None:
+    calls = home.root / "calls"
+    used = install(home, PluginChoice.AUTO)
+    assert kinds(used) == STAND_INS == kinds(in_use(home))
+    assert installed(home) == sorted(f"resource-{name}-v{version}" for name, version in WANTED.items())
+    assert sorted(calls.read_text(encoding="utf-8").splitlines()) == sorted(
+        f"plugin install resource {name} {version}" for name, version in WANTED.items()
+    )
+    install(home, PluginChoice.AUTO)
+    assert len(calls.read_text(encoding="utf-8").splitlines()) == len(WANTED)
+    assert not list(home.root.glob("download-*"))
+
+
+def test_a_stand_in_starts(home: LabHome) -> None:
+    (vault,) = (plugin for plugin in install(home, PluginChoice.STAND_IN) if plugin.name == "vault")
+    assert vault == PluginInUse("vault", WANTED["vault"], "stand-in", "lab.plugins.vault")
+    path = executable(home, "vault", vault.version)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    assert plugin_sources.probe(path) == vault.version
+
+
+def test_stand_ins_by_choice_download_nothing(home: LabHome) -> None:
+    plugin(plugin_sources.users_plugins() / f"resource-vault-v{WANTED['vault']}" / "pulumi-resource-vault")
+    assert kinds(install(home, PluginChoice.STAND_IN)) == STAND_INS
+    assert not (home.root / "calls").exists()
+
+
+def test_what_can_be_downloaded_is_and_stays(home: LabHome) -> None:
+    calls = pulumi(
+        home,
+        '[ "$4" = vault ] || exit 1\n'
+        'mkdir -p "$PULUMI_HOME/plugins/resource-vault-v$5"\n'
+        'cp /bin/true "$PULUMI_HOME/plugins/resource-vault-v$5/pulumi-resource-vault"',
+    )
+    used = install(home, PluginChoice.AUTO)
+    assert kinds(used) == {**STAND_INS, "vault": "official"}
+    assert PluginInUse("vault", WANTED["vault"], "official", "downloaded") in used
+    assert executable(home, "vault", WANTED["vault"]).read_bytes() == Path("/bin/true").read_bytes()
+    assert install(home, PluginChoice.AUTO) == used
+    assert len(calls.read_text(encoding="utf-8").splitlines()) == len(WANTED)
+
+
+def test_a_download_that_hangs_is_given_up(home: LabHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugin_sources, "DOWNLOAD_SECONDS", 0.2)
+    pulumi(home, "exec sleep 60")
+    assert kinds(install(home, PluginChoice.AUTO)) == STAND_INS
+
+
+def archive(folder: Path, name: str, member: str) -> Path:
+    machine = plugin_sources._machine()
+    path = folder / f"{name}-v{WANTED['kubernetes']}-{machine[0]}-{machine[1]}.tar.gz"
+    with tarfile.open(path, "w:gz") as content:
+        for entry in ("../outside", member):
+            info = tarfile.TarInfo(entry)
+            data = b"#!/bin/sh\n"
+            info.size = len(data)
+            content.addfile(info, io.BytesIO(data))
+    return path
+
+
+def test_every_shape_of_a_plugin_folder_is_read(home: LabHome, tmp_path: Path) -> None:
+    folder = tmp_path / "plugins"
+    plain = plugin(folder / "pulumi-resource-vault", WANTED["vault"])
+    nested = plugin(folder / f"resource-keycloak-v{WANTED['keycloak']}" / "pulumi-resource-keycloak")
+    packed = archive(folder, "pulumi-resource-kubernetes", "pulumi-resource-kubernetes")
+    used = install(home, PluginChoice.OFFICIAL, folder)
+    assert [(plugin.kind, plugin.origin) for plugin in used] == [
+        ("official", str(nested)),
+        ("official", str(packed)),
+        ("official", str(plain)),
+    ]
+    for found in used:
+        assert os.access(executable(home, found.name, found.version), os.X_OK)
+    assert not (home.root / "calls").exists()
+    assert not list(tmp_path.rglob("outside"))
+
+
+def test_a_damaged_archive_is_said(home: LabHome, tmp_path: Path) -> None:
+    packed = archive(tmp_path, "pulumi-resource-kubernetes", "something-else")
+    with pytest.raises(LabError, match="not an archive with pulumi-resource-kubernetes"):
+        install(home, PluginChoice.AUTO, tmp_path)
+    packed.write_bytes(packed.read_bytes()[:40])
+    with pytest.raises(LabError, match="kubernetes plugin cannot be installed"):
+        install(home, PluginChoice.AUTO, tmp_path)
+
+
+def test_the_users_own_plugins_are_used(home: LabHome) -> None:
+    mine = plugin(plugin_sources.users_plugins() / f"resource-vault-v{WANTED['vault']}" / "pulumi-resource-vault")
+    used = install(home, PluginChoice.AUTO)
+    assert PluginInUse("vault", WANTED["vault"], "official", str(mine)) in used
+
+
+@pytest.mark.parametrize("version", ["0.0.1", ""])
+def test_another_version_is_not_passed_off_as_the_one_asked_for(home: LabHome, tmp_path: Path, version: str) -> None:
+    folder = tmp_path / "plugins"
+    plugin(folder / "pulumi-resource-vault", version or None)
+    used = {plugin.name: plugin for plugin in install(home, PluginChoice.AUTO, folder)}
+    assert used["vault"].kind == "stand-in"
+    assert f"is version {version or 'unknown'}" in used["vault"].origin
+
+
+def test_official_only_names_all_that_are_missing_and_leaves_what_was(home: LabHome, tmp_path: Path) -> None:
+    before = install(home, PluginChoice.STAND_IN)
+    folder = tmp_path / "plugins"
+    plugin(folder / f"resource-vault-v{WANTED['vault']}" / "pulumi-resource-vault")
+    plugin(folder / "resource-keycloak-v0.0.1" / "pulumi-resource-keycloak")
+    with pytest.raises(LabError) as caught:
+        install(home, PluginChoice.OFFICIAL, folder)
+    message = str(caught.value)
+    assert f"pulumi-resource-keycloak v{WANTED['keycloak']}" in message
+    assert "is version 0.0.1" in message
+    assert f"pulumi-resource-kubernetes v{WANTED['kubernetes']}: download: error: no network" in message
+    assert "pulumi-resource-vault" not in message
+    assert in_use(home) == before
+    assert plugin_sources.probe(executable(home, "vault", WANTED["vault"])) == WANTED["vault"]
+    # Asked for outright, the next attempt tries again.
+    with pytest.raises(LabError):
+        install(home, PluginChoice.OFFICIAL, folder)
+    assert len((home.root / "calls").read_text(encoding="utf-8").splitlines()) == 4
+
+
+def test_switching_replaces_what_was_installed(home: LabHome) -> None:
+    mine = plugin(plugin_sources.users_plugins() / f"resource-vault-v{WANTED['vault']}" / "pulumi-resource-vault")
+    path = executable(home, "vault", WANTED["vault"])
+    stale = home.pulumi_home / "plugins" / "resource-vault-v0.0.1"
+    install(home, PluginChoice.STAND_IN)
+    assert b"lab.plugins.vault" in path.read_bytes()
+    stale.mkdir()
+    install(home, PluginChoice.AUTO)
+    assert path.read_bytes() == mine.read_bytes()
+    assert not stale.exists()
+    install(home, PluginChoice.STAND_IN)
+    assert b"lab.plugins.vault" in path.read_bytes()
+    assert b"lab.plugins.vault" not in mine.read_bytes()  # the user's own was not written through
+
+
+def test_a_memory_that_was_damaged_is_made_again(home: LabHome) -> None:
+    install(home, PluginChoice.STAND_IN)
+    for text in ("{", "[]", '{"in_use": [{"name": 1}], "failed": {}}', '{"in_use": [], "failed": []}'):
+        (home.root / "plugins.json").write_text(text, encoding="utf-8")
+        assert in_use(home) == ()
+    assert kinds(install(home, PluginChoice.STAND_IN)) == STAND_INS
+
+
+def test_a_folder_that_is_not_there_is_said(home: LabHome, tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="no such folder"):
+        install(home, PluginChoice.AUTO, tmp_path / "nothing")
+
+
+def test_a_package_that_is_not_installed_needs_no_plugin(home: LabHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = {**plugins.PROVIDERS, "gitlab": ("pulumi_no_such_package", "lab.plugins.gitlab")}
+    monkeypatch.setattr(plugins, "PROVIDERS", table)
+    assert kinds(install(home, PluginChoice.STAND_IN)) == STAND_INS
+
+
+def test_something_that_is_no_plugin_has_no_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugin_sources, "PROBE_SECONDS", 0.3)
+    assert plugin_sources.probe(Path("/bin/true")) == ""
+    assert plugin_sources.probe(tmp_path / "nothing") == ""
+    silent = plugin(tmp_path / "silent")
+    silent.write_text("#!/bin/sh\nexec sleep 60\n", encoding="utf-8")
+    assert plugin_sources.probe(silent) == ""
