@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
-from usine.spec.load import load
-from usine.spec.problems import Problem, SpecError
-from usine.spec.settings_load import settings_from_config
 
 from stacks.platform.program import build
+from usine.spec.load import load
+from usine.spec.problems import Problem, SpecError
 from usine.spec.settings import Settings
+from usine.spec.settings_load import settings_from_config
 
 
 def main() -> None:

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _show(plan: Plan, platform: Platform) -> None:
     counts, systems = plan.counts(), plan.systems
-    table = Table(title=f"What {platform.settings.source} and {len(platform.projects)} projects become (objects)")
+    table = Table(title=f"What {len(platform.projects)} projects become, in objects")
     table.add_column("tenant")
     table.add_column("state")
     for system in systems:
