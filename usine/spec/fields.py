@@ -63,7 +63,8 @@ def check_slug(value: str) -> str:
     )
 
 
-def _check_person(value: str) -> str:
+def check_person(value: str) -> str:
+    """Return a legal user name. Raises ValueError."""
     if re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,62}", value):
         return value
     near = value.strip().lower()
@@ -222,7 +223,7 @@ Description = Annotated[
 ]
 Person = Annotated[
     str,
-    AfterValidator(_check_person),
+    AfterValidator(check_person),
     WithJsonSchema(
         {"type": "string", "pattern": r"^[a-z0-9][a-z0-9._-]{0,62}$", "description": "A user name, lower case."}
     ),
