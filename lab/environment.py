@@ -32,7 +32,7 @@ def environment(home: LabHome) -> dict[str, str]:
     OpenBao client is not installed.
     """
     secrets = Secrets.load(home)
-    ours = official(without=home.bin) is None
+    ours = official() is None
     proxies = {
         name: ",".join(filter(None, (os.environ.get(name), "127.0.0.1,localhost"))) for name in ("NO_PROXY", "no_proxy")
     }

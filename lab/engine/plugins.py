@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from lab.engine import plugin_sources as sources
-from lab.engine.installation import write_wrapper
 from lab.engine.interpreter import plugin_needs
+from lab.engine.wrappers import write_wrapper
 from lab.environment import environment
 from lab.errors import LabError
 from lab.files import write_private

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from lab.engine import install
-from lab.engine.installation import official, write_wrapper
+from lab.engine.installation import official
+from lab.engine.wrappers import write_wrapper
 from lab.environment import environment, openbao
 from lab.errors import LabError
 from lab.home import LabHome
@@ -80,7 +81,7 @@ def test_an_official_pulumi_is_not_shadowed(home: LabHome, tmp_path: Path, monke
     theirs = executable(tmp_path / "theirs" / "pulumi").parent
     executable(theirs / "pulumi-language-python")
     monkeypatch.setenv("PATH", f"{theirs}:/usr/bin:/bin")
-    assert official(without=home.bin) == theirs
+    assert official() == theirs / "pulumi"
     found = environment(home)
     assert str(home.bin) not in found["PATH"]
     assert "PULUMI_IGNORE_AMBIENT_PLUGINS" not in found
@@ -88,18 +89,17 @@ def test_an_official_pulumi_is_not_shadowed(home: LabHome, tmp_path: Path, monke
     assert not list(home.bin.iterdir())
 
 
-def test_a_link_into_an_official_installation_counts(tmp_path: Path) -> None:
-    theirs = executable(tmp_path / "opt" / "pulumi").parent
-    executable(theirs / "pulumi-language-python")
-    (tmp_path / "links").mkdir()
-    (tmp_path / "links" / "pulumi").symlink_to(theirs / "pulumi")
-    assert official(str(tmp_path / "links")) == theirs
+def test_a_pulumi_without_its_language_host_is_not_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(executable(tmp_path / "bare" / "pulumi").parent))
+    assert official() is None
 
 
-def test_a_pulumi_without_its_language_host_is_not_enough(home: LabHome, tmp_path: Path) -> None:
-    executable(tmp_path / "bare" / "pulumi")
-    assert official(str(tmp_path / "bare")) is None
-    assert official(str(home.bin), without=home.bin) is None
+def test_our_own_is_not_taken_for_an_official_one(
+    home: LabHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(home, parts(tmp_path))
+    monkeypatch.setenv("PATH", f"{home.bin}:/usr/bin:/bin")
+    assert official() is None
 
 
 def test_the_engine_finds_everything_beside_itself(home: LabHome, tmp_path: Path) -> None:
