@@ -47,6 +47,11 @@ class _Clock:
     def start(self, key: str) -> None:
         self._started[key] = time.monotonic()
 
+    def so_far(self, key: str) -> str:
+        """` (12 s so far)`, or nothing where it had no start."""
+        started = self._started.get(key)
+        return "" if started is None else f" ({duration(time.monotonic() - started)} so far)"
+
     def stop(self, key: str) -> str:
         """Forget a task; ` (12.3 s)`, or nothing where it had no start."""
         started = self._started.pop(key, None)
@@ -115,7 +120,7 @@ class Lines:
             now = time.monotonic()
             if now - self._said.get(key, 0.0) >= _QUIET:
                 self._said[key] = now
-                self._line(f"{key}: {message}")
+                self._line(f"{key}: {message}{self._clock.so_far(key)}")
 
     def done(self, key: str, message: str) -> None:
         """See `Reporter`."""

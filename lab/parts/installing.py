@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -77,7 +77,7 @@ def _make_all(parts: Sequence[Part], cache: Cache, reporter: Reporter) -> dict[s
     with ThreadPoolExecutor(max_workers=len(parts), thread_name_prefix="part") as pool, _terminated_as_interrupted():
         futures = {pool.submit(work.make, part): part for part in parts}
         try:
-            _wait(futures)
+            _wait(futures, work.still)
         finally:  # nothing is left to end when all went well; after a failure or Ctrl-C, the pool must not go on
             children.cancel()
     errors = [(part, future.exception()) for future, part in futures.items()]
@@ -90,13 +90,17 @@ def _make_all(parts: Sequence[Part], cache: Cache, reporter: Reporter) -> dict[s
     return {part.name: future.result() for future, part in futures.items()}
 
 
-def _wait(futures: Collection[Future[Path]]) -> None:
-    """Until all are done or one failed. Wakes up now and then: Python handles signals between waits only."""
+def _wait(futures: Collection[Future[Path]], still: Callable[[], None]) -> None:
+    """Until all are done or one failed, calling `still` now and then.
+
+    Waking up is needed anyway: Python handles signals between waits only.
+    """
     pending = set(futures)
     while pending:
         done, pending = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
         if any(future.exception() for future in done):
             return
+        still()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +109,24 @@ class _Work:
     reporter: Reporter
     children: Children
     slots: threading.Semaphore = field(default_factory=lambda: threading.BoundedSemaphore(COMPILATIONS))
+    #: What each part under way said last.
+    said: dict[str, str] = field(default_factory=dict)
+
+    def _progress(self, part: Part, message: str) -> None:
+        self.said[part.name] = message
+        self.reporter.progress(part.name, message)
+
+    def still(self) -> None:
+        """Say again what is under way: a linker says nothing for minutes, and a silent log looks stuck."""
+        for name, message in list(self.said.items()):
+            self.reporter.progress(name, message)
 
     def make(self, part: Part) -> Path:
         self.reporter.start(part.name, f"{part.version}: {part.about}")
         try:
             with self.cache.locked(
                 part,
-                waiting=lambda: self.reporter.progress(part.name, "another process makes it: waiting"),
+                waiting=lambda: self._progress(part, "another process makes it: waiting"),
                 cancelled=self.children.cancelled,
             ):
                 if self.cache.has(part):
@@ -128,13 +143,15 @@ class _Work:
             why = f"{error.strerror or error}: {error.filename or self.cache.root}"
             self.reporter.failed(part.name, why)
             raise LabError(why) from None
+        finally:
+            self.said.pop(part.name, None)
         self.reporter.done(part.name, f"{part.version} ready")
         return folder
 
     def _under_lock(self, part: Part) -> Path:
         log = self.cache.log(part)
         log.write_text("", encoding="utf-8")
-        runner = Runner(self.children, log, lambda said: self.reporter.progress(part.name, said))
+        runner = Runner(self.children, log, lambda said: self._progress(part, said))
         staged = self.cache.staging(part)
         try:
             part.recipe.prepare(staged, runner)
@@ -150,7 +167,7 @@ class _Work:
     @contextmanager
     def _slot(self, part: Part) -> Iterator[None]:
         if not self.slots.acquire(blocking=False):
-            self.reporter.progress(part.name, "downloaded; waiting for a processor")
+            self._progress(part, "downloaded; waiting for a processor")
             while not self.slots.acquire(timeout=0.5):
                 self.children.check()
         try:

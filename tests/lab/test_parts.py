@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -12,15 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from lab import parts
+from lab import parts, reporter
 from lab.errors import LabError
 from lab.parts import recipes
 from lab.parts.cache import Cache
-from lab.parts.catalogue import PARTS
 from lab.parts.installing import install, missing_tools
 from lab.parts.part import Part
 from lab.parts.recipes import GoBuild
-from lab.reporter import Silent
+from lab.reporter import Lines, Silent
 from tests.lab.fake_parts import part
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -161,6 +161,15 @@ def test_two_compilations_at_a_time_and_downloads_beside(cache: Cache, tmp_path:
     assert max(counts) == 2
     last = max(cache.folder(one).stat().st_mtime for one in compiled)
     assert float((tmp_path / "downloaded").read_text()) < last - 0.5
+
+
+def test_a_silent_command_is_still_heard_of(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reporter, "_QUIET", 0.4)
+    said = io.StringIO()
+    install([part("echo linking; sleep 2; touch program")], cache, Lines(said))
+    lines = [line for line in said.getvalue().splitlines() if "fake: linking (" in line]
+    assert len(lines) >= 2
+    assert all(line.endswith("so far)") for line in lines)
 
 
 def go_part(version: str = "1.0", **settings: tuple[tuple[str, str], ...]) -> Part:
