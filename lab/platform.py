@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from lab import engine, parts, pki, process
+from lab import engine, parts, pki, process, sockets
 from lab.engine import plugins as provider_plugins
 from lab.engine.plugins import PluginChoice, PluginInUse
 from lab.errors import LabError
@@ -20,6 +20,7 @@ from lab.home import LabHome
 from lab.reporter import Reporter, Silent
 from lab.secrets import Secrets
 from lab.servers import SERVERS, Context, Server
+from lab.servers.base import GivenUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,26 +69,32 @@ def up(
 
 
 def start(home: LabHome, folders: Mapping[str, Path], reporter: Reporter, servers: Sequence[Server] = SERVERS) -> None:
-    """Start servers side by side, each after those it needs. Raises LabError with what every one of them said."""
+    """Start servers side by side, each after those it needs.
+
+    Raises LabError at the first that fails, with its log's tail; the others are left as they are, for the next time.
+    """
+    _require_ports(home, servers)
     Secrets.ensure(home)
     context = Context(home, folders, pki.ensure(home))
     ended = {server.name: Event() for server in servers}
-    failures: dict[str, str] = {}
+    failures: list[str] = []
 
     def run(server: Server) -> None:
         try:
             for name in server.after:
                 ended[name].wait()
-            if context.cancelled.is_set() or not failures.keys().isdisjoint(server.after):
-                failures[server.name] = ""  # said by the one it needs
+            if context.cancelled.is_set():
                 return
             reporter.start(server.name, "starting")
             reporter.done(server.name, f"{server.up(context)}: {server.where(home)}")
+        except GivenUp:
+            reporter.failed(server.name, "given up while it starts")
         except LabError as error:
-            failures[server.name] = str(error)
+            failures.append(str(error))
             reporter.failed(server.name, "see below")
+            context.cancelled.set()
         except BaseException:
-            failures[server.name] = ""
+            context.cancelled.set()
             raise
         finally:
             ended[server.name].set()
@@ -97,12 +104,24 @@ def start(home: LabHome, folders: Mapping[str, Path], reporter: Reporter, server
         try:
             for future in futures:
                 future.result()
-        except BaseException:  # an interrupt, above all: let the others give up instead of waiting for them
+        except BaseException:  # an interrupt: the others give up instead of being waited for
             context.cancelled.set()
             raise
-    said = [text for text in failures.values() if text]
-    if said:
-        raise LabError("\n\n".join(said))
+    if failures:
+        raise LabError("\n\n".join(failures))
+
+
+def _require_ports(home: LabHome, servers: Sequence[Server]) -> None:
+    """Say everything about busy ports at once, before anything starts."""
+    taken = []
+    for server in servers:
+        if not process.members(home, server.name):
+            try:
+                sockets.require_free(server.name, server.ports(home))
+            except LabError as error:
+                taken.append(str(error))
+    if taken:
+        raise LabError("\n".join([*taken, "Stop them, or choose other ports: usine lab up --port-base N"]))
 
 
 def down(home: LabHome, reporter: Reporter | None = None) -> None:

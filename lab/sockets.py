@@ -19,7 +19,7 @@ def require_free(name: str, ports: Iterable[int]) -> None:
     taken = [port for port in ports if not is_free(port)]
     if taken:
         lines = [f"port {port} is in use{_by(port)}" for port in taken]
-        raise LabError(f"{name}: {'; '.join(lines)}. Stop it, or choose other ports with --port-base")
+        raise LabError(f"{name}: {'; '.join(lines)}")
 
 
 def is_free(port: int) -> bool:

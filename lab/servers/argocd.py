@@ -35,9 +35,9 @@ class ArgoCd(Server):
     after = ("kube-apiserver",)
     parts = ("argocd",)
 
-    def where(self, home: LabHome) -> str:
+    def where(self, home: LabHome) -> str:  # noqa: ARG002 - not an address
         """Where its objects are."""
-        return f"namespace {NAMESPACE} of {kubeconfig.server(home)} (custom resources; no controller, no pages)"
+        return f"namespace {NAMESPACE} of kube-apiserver"
 
     def answers(self, home: LabHome) -> bool:
         """The API server is there."""
@@ -101,5 +101,6 @@ def _check(answer: httpx.Response) -> None:
 
 
 def _established(answer: httpx.Response) -> bool:
-    conditions = answer.json().get("status", {}).get("conditions", []) if answer.is_success else []
+    status = answer.json().get("status") or {} if answer.is_success else {}
+    conditions = status.get("conditions") or []  # null before the API server has looked at it
     return any(condition["type"] == "Established" and condition["status"] == "True" for condition in conditions)

@@ -26,6 +26,10 @@ from lab.secrets import Secrets
 _POLL = 0.1
 
 
+class GivenUp(Exception):  # noqa: N818 - not an error: another server's is
+    """The start of the platform was given up while this one was waited for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a server gets: where it lives, the folders of the parts it runs, certificates, and a flag to give up."""
@@ -41,13 +45,13 @@ class Context:
         return Secrets.load(self.home)
 
     def wait(self, ready: Callable[[], bool], limit: float, what: str) -> None:
-        """Ask again until it is so. Raises LabError after `limit` seconds, or when the start is given up."""
+        """Ask again until it is so. Raises LabError after `limit` seconds, GivenUp when all is given up."""
         deadline = time.monotonic() + limit
         while not ready():
             if time.monotonic() > deadline:
                 raise LabError(f"{what} took more than {limit:.0f} s")
             if self.cancelled.wait(_POLL):
-                raise LabError("given up")
+                raise GivenUp
 
 
 class Server(abc.ABC):

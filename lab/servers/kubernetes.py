@@ -39,8 +39,8 @@ class KubeApiServer(Server):
         return (home.ports.kube_apiserver,)
 
     def where(self, home: LabHome) -> str:
-        """URL of the API, and how to use it."""
-        return f"{kubeconfig.server(home)} (contexts {', '.join(kubeconfig.CLUSTERS)} of {home.kubeconfig})"
+        """URL of the API."""
+        return kubeconfig.server(home)
 
     def command(self, context: Context) -> Command:
         """Write the administrator's kubeconfig and return the command line.

@@ -121,7 +121,7 @@ def _status(_args: argparse.Namespace, home: LabHome) -> int:
 def _show(found: PlatformStatus, home: LabHome) -> None:
     from lab.reporter import duration  # noqa: PLC0415
 
-    table = Table(title=f"Local platform in {home.root}", title_justify="left")
+    table = Table(title=f"Local platform in {home.root}", title_justify="left", box=None, header_style="dim")
     for column in ("server", "state", "pid", "for", "where"):
         table.add_column(column, overflow="fold")
     styles = {"up": "green", "unhealthy": "yellow", "down": "red"}
@@ -133,6 +133,7 @@ def _show(found: PlatformStatus, home: LabHome) -> None:
     for plugin in found.plugins:
         console.print(f"plugin {plugin.name} {plugin.version}: {plugin.kind}, {plugin.origin}", highlight=False)
     if found.is_up:
+        console.print(f"kubectl: KUBECONFIG={home.kubeconfig}, contexts nonprod-1 and prod-1", highlight=False)
         console.print(f"CA to trust: {home.ca}", highlight=False)
         console.print(f"passwords and tokens: {home.secrets}; of a person: usine lab password USER", highlight=False)
 
