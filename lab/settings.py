@@ -16,7 +16,7 @@ _ENDPOINT: Final = re.compile(r"(?<=://127\.0\.0\.1:)(\d+)\b")
 _PORTS: Final = 1000
 # A value, not a word within another: `.lab/pki` but not `my.lab/pki`.
 _FOLDER: Final = re.compile(r"(?<![\w./-])(?:\./)?\.lab/")
-_SALT: Final = re.compile(r"^encryptionsalt:[ \t].*$", re.MULTILINE)
+_SALT: Final = re.compile(r"^encryptionsalt:[ \t].*(?:\n|\Z)", re.MULTILINE)
 
 
 def render(source: str, home: LabHome) -> str:
@@ -31,12 +31,10 @@ def render(source: str, home: LabHome) -> str:
     if not re.fullmatch(r"[\w./@+-]+", folder):
         raise LabError(f"{home.root}: choose a folder without spaces and special characters for the local platform")
     text = _FOLDER.sub(lambda _match: f"{folder}/", text)
+    # A salt in the source is another platform's: it goes with another passphrase.
+    text = _SALT.sub("", text)
     salt = _SALT.search(_written(home))
-    if salt is None:
-        return text
-    if _SALT.search(text) is not None:
-        return _SALT.sub(lambda _match: salt.group(), text)
-    return f"{text.rstrip()}\n{salt.group()}\n"
+    return text if salt is None else f"{text.rstrip()}\n{salt.group().rstrip()}\n"
 
 
 def _moved(port: int, base: int) -> int:
