@@ -1,0 +1,50 @@
+"""Fixtures of every test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.lab_fixture import TestLab
+
+# The platform's modules are imported where they are needed: unit tests start without them.
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Make the parts of the platform before any test: the first time it takes longer than a test may."""
+    if session.config.option.collectonly:
+        return
+    if any("lab" in getattr(item, "fixturenames", ()) for item in session.items):
+        from lab import parts  # noqa: PLC0415
+        from lab.errors import LabError  # noqa: PLC0415
+        from lab.reporter import Lines  # noqa: PLC0415
+
+        try:
+            parts.ensure(reporter=Lines())
+        except LabError as error:
+            pytest.exit(f"the local platform cannot be made: {error}", returncode=1)
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[TestLab]:
+    """Real servers on loopback: a fresh platform for the first test that asks, stopped at the end whatever happens.
+
+    USINE_TEST_PLUGINS: auto (the default), official or stand-in.
+    """
+    from lab import platform  # noqa: PLC0415
+    from lab.engine.plugins import PluginChoice  # noqa: PLC0415
+    from tests.lab_fixture import TestLab, home_of_tests  # noqa: PLC0415
+
+    home = home_of_tests()
+    platform.reset(home)
+    try:
+        platform.up(home, plugins=PluginChoice(os.environ.get("USINE_TEST_PLUGINS", "auto")))
+        running = TestLab(home)
+        yield running
+        running.close()
+    finally:
+        platform.down(home)
