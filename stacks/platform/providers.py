@@ -43,6 +43,8 @@ def _keycloak(settings: Settings, authorities: Mapping[str, str]) -> keycloak.Pr
     return keycloak.Provider(
         "keycloak",
         url=endpoint.url,
+        # Seconds. The default of 5 is shorter than the creation of a realm on a busy server.
+        client_timeout=120,
         root_ca_certificate=authorities[str(endpoint.ca)] if endpoint.ca else None,
     )
 

@@ -101,7 +101,7 @@ class Stack:
         done = subprocess.run(
             self.engine.command(*arguments, "--color=never", "--event-log", str(events)),
             cwd=ROOT,
-            env=dict(self.engine.environment),
+            env=self.engine.variables,
             capture_output=True,
             text=True,
             check=False,

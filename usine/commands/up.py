@@ -92,17 +92,16 @@ def _show(report: RunReport, settings: Settings, console: Console) -> None:
     for action in ACTIONS:
         table.add_column(action, justify="right")
     table.add_column("failed", justify="right")
-    table.add_column("log in at")
     for system in System:
         counter = report.done.get(system.value)
-        failed = sum(1 for f in report.failures if f.address and f.address.is_object and f.address.system == system)
-        if counter is None and not failed:
-            continue
-        cells = [str(counter[action] or "") if counter else "" for action in ACTIONS]
-        endpoint = settings.endpoints.get(system)
-        where = _login_page(settings, system) if endpoint or system is System.KUBERNETES else ""
-        table.add_row(system.value, *cells, str(failed or ""), where)
+        failed = sum(1 for f in report.failures if f.address and f.address.system == system)
+        if counter is not None or failed:
+            cells = [str(counter[action] or "") if counter else "" for action in ACTIONS]
+            table.add_row(system.value, *cells, str(failed or ""))
     console.print(table)
+    for system in System:
+        if settings.on(system):
+            console.print(f"  {system.value:<11} {_login_page(settings, system)}", markup=False, highlight=False)
 
 
 def _login_page(settings: Settings, system: System) -> str:
@@ -118,9 +117,9 @@ def _conclude(outcome: Outcome, console: Console, *, expect_no_changes: bool) ->
     report = outcome.report
     if report.failures or outcome.exit_code != 0:
         for failure in report.failures:
-            address = failure.address
-            if address is None or address.is_object or not report.tenants_touched:
-                console.print(f"failed: {address.name if address else 'the run'}: {failure.message}", markup=False)
+            console.print(
+                f"failed: {failure.address.name if failure.address else 'the run'}: {failure.message}", markup=False
+            )
         if report.tenants_touched:
             systems, tenants = ", ".join(report.systems_touched), ", ".join(report.tenants_touched)
             console.print(f"{systems} failed for: {tenants}. Everything else was applied; run again when it is mended.")

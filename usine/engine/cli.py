@@ -27,6 +27,11 @@ class Engine:
     config_file: Path | None = None
 
     @property
+    def variables(self) -> dict[str, str]:
+        """Return the environment for `pulumi`: `--event-log` is one of its debugging flags."""
+        return {**self.environment, "PULUMI_DEBUG_COMMANDS": "true"}
+
+    @property
     def executable(self) -> str:
         """Return the `pulumi` on the environment's PATH. Raises EngineError when there is none."""
         found = shutil.which("pulumi", path=self.environment.get("PATH"))
@@ -38,16 +43,14 @@ class Engine:
 
     def run(self, *arguments: str) -> int:
         """Run `pulumi` on the terminal and return its exit code."""
-        return subprocess.run(
-            self.command(*arguments), cwd=self.root, env=dict(self.environment), check=False
-        ).returncode
+        return subprocess.run(self.command(*arguments), cwd=self.root, env=self.variables, check=False).returncode
 
     def capture(self, *arguments: str, stdin: str | None = None) -> str:
         """Run `pulumi` and return its standard output. Raises EngineError with what it said when it fails."""
         done = subprocess.run(
             self.command(*arguments),
             cwd=self.root,
-            env=dict(self.environment),
+            env=self.variables,
             input=stdin,
             capture_output=True,
             text=True,
@@ -72,7 +75,7 @@ class Engine:
             subprocess.run(
                 [self.executable, "stack", "ls", "--json", "--non-interactive"],
                 cwd=self.root,
-                env=dict(self.environment),
+                env=self.variables,
                 capture_output=True,
                 text=True,
                 check=False,

@@ -97,10 +97,13 @@ def make_report(events: Iterable[Mapping[str, object]]) -> RunReport:
                 report.seconds = seconds
             case _:
                 pass
-    report.failures = [
+    failures = [
         Failure(address_of(urn) if urn else None, messages.get(urn, "failed; the engine's output says why"))
         for urn in failed
     ]
+    # The SDK ends the program, with a traceback, because a resource failed: that is no failure of its own.
+    of_objects = [f for f in failures if f.address is not None and f.address.is_object]
+    report.failures = of_objects or failures
     return report
 
 

@@ -42,7 +42,7 @@ def up(engine: Engine, log: Path, on_progress: Callable[[int], None], extra: Seq
         process = subprocess.Popen(
             engine.command(*arguments, "--event-log", str(events), *extra),
             cwd=engine.root,
-            env=dict(engine.environment),
+            env=engine.variables,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
