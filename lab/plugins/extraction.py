@@ -5,40 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lab.plugins.checking import DEFAULTS
-from lab.plugins.planning import canonical, is_zero
+from lab.plugins.planning import is_zero
 from lab.plugins.schema import Field
 from lab.plugins.wire import Properties, Value
 
 
 def refreshed(fields: Mapping[str, Field], inputs: Mapping[str, Value], outputs: Mapping[str, Value]) -> Properties:
-    """Return the inputs the program had, with the values the server now has."""
-    return {
+    """Return the inputs the program had, with the values the server now has.
+
+    A default that still holds stays listed as one; one that was changed on the server does not.
+    """
+    found = {
         name: _follow(fields.get(name), value, outputs[name])
         for name, value in inputs.items()
         if name != DEFAULTS and outputs.get(name) is not None
     }
+    listed = inputs.get(DEFAULTS)
+    if isinstance(listed, list):
+        found[DEFAULTS] = [name for name in listed if name in found and found[name] == inputs.get(name)]
+    return found
 
 
 def _follow(field: Field | None, given: Value, now: Value) -> Value:
-    if field is None:
-        return now
-    if field.kind == "object" and field.fields is not None and isinstance(given, dict) and isinstance(now, dict):
-        return refreshed(field.fields, given, now)
+    if field is not None and field.kind == "object" and field.fields is not None:
+        return refreshed(field.fields, given, now) if isinstance(given, dict) and isinstance(now, dict) else now
     if isinstance(given, list) and isinstance(now, list):
-        return _follow_items(field, given, now)
+        elem = None if field is None else field.elem
+        return [_follow(elem, old, new) for old, new in zip(given, now, strict=False)]
     if isinstance(given, dict) and isinstance(now, dict):
         return {key: now[key] for key in given if key in now}
-    if field.normalise is not None and isinstance(given, str):
-        return given  # the state keeps another form of the same value
     return now
-
-
-def _follow_items(field: Field, given: list[Value], now: list[Value]) -> list[Value]:
-    if field.kind == "set" and {canonical(v) for v in given} == {canonical(v) for v in now}:
-        return given
-    if field.elem is not None and field.elem.kind == "object":
-        return [_follow(field.elem, old, new) for old, new in zip(given, now, strict=False)]
-    return now[: len(given)]
 
 
 def imported(fields: Mapping[str, Field], outputs: Mapping[str, Value]) -> Properties:
