@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import httpx
-import hvac
+import hvac  # type: ignore[import-untyped]
 from keycloak import KeycloakAdmin
 
 from lab.environment import environment
