@@ -42,11 +42,16 @@ _CAMEL = {"value_files": "valueFiles"}
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
-    """All names of environments and repositories in a file, also of those that are wrong otherwise."""
+class Outline:
+    """What the file holds besides its valid fields.
+
+    `environments` and `repositories` are all names in the file, also of those that are wrong otherwise. `wrong` are the
+    paths of what was left out because it is wrong: nothing is said of what may be only its consequence.
+    """
 
     environments: Collection[str]
     repositories: Collection[str]
+    wrong: frozenset[KeyPath] = frozenset()
 
 
 class Converter:
@@ -57,17 +62,14 @@ class Converter:
         self._settings = settings
         self.findings: list[Finding] = []
         self._source = ""
+        self._wrong: frozenset[KeyPath] = frozenset()
 
-    def convert(self, file: ProjectFile, source: str, names: Names, *, whole: bool) -> Project:
-        """Return the project of a file.
-
-        `whole` is False when wrong parts were left out of `file`: then nothing is said of what may be only a
-        consequence.
-        """
-        self._source = source
+    def convert(self, file: ProjectFile, source: str, names: Outline) -> Project:
+        """Return the project of a file, or of what is right of it."""
+        self._source, self._wrong = source, names.wrong
         settings, archetype = self._settings, self._settings.archetypes[file.archetype]
         self._check_slug(file, source)
-        if whole and not file.environments and not file.repositories:
+        if not names.wrong and not file.environments and not file.repositories:
             self._note((), "the project has neither an environment nor a repository: it needs at least one")
         environments = tuple(
             environment
@@ -107,7 +109,7 @@ class Converter:
         self._once(("packages",), file.packages or ())
         self._once(("registry", "immutable"), file.registry.immutable or ())
         self._dashboards(observability.dashboards, names)
-        if whole:
+        if not names.wrong:
             self._envelope(project)
         return project
 
@@ -119,8 +121,12 @@ class Converter:
         seen = set()
         for index, item in enumerate(items):
             if item in seen:
-                self._note((*path, index), f"{render(item)} is in this list twice")
+                self._note(self._item(path, index), f"{render(item)} is in this list twice")
             seen.add(item)
+
+    def _item(self, path: KeyPath, index: int) -> KeyPath:
+        """Return the path of a list item; that of the list where items before it may have been left out."""
+        return path if self._wrong else (*path, index)
 
     def _limit(self, path: KeyPath, what: str, count: int, most: int) -> None:
         if count > most:
@@ -151,6 +157,8 @@ class Converter:
         settings = self._settings
         if reason := _NOT_ENVIRONMENTS.get(name):
             self._note(path, f"an environment cannot be called {name}: that is {reason}", at_key=True)
+        if {(*path, "stage"), (*path, "cluster")} & self._wrong:
+            return None
         stage = stated.stage
         if stage is None:
             if name not in settings.stages:
@@ -216,7 +224,7 @@ class Converter:
 
     # Repositories ---------------------------------------------------------------------------------------------------
 
-    def _repository(self, name: str, stated: RepositoryFile, archetype: Archetype, names: Names) -> Repository:
+    def _repository(self, name: str, stated: RepositoryFile, archetype: Archetype, names: Outline) -> Repository:
         path: KeyPath = ("repositories", name)
         if is_reserved_repository(name):
             self._note(path, f"a repository cannot be called {name}: GitLab keeps that path for itself", at_key=True)
@@ -230,7 +238,7 @@ class Converter:
         else:
             protected = defaults.protected_branches
         kind = RepositoryKind(stated.kind)
-        if kind is RepositoryKind.APP:
+        if kind is RepositoryKind.APP and (*path, "kind") not in self._wrong:
             for field in _INFRA_ONLY:
                 if getattr(stated, field) is not None:
                     key = _CAMEL.get(field, field)
@@ -250,7 +258,7 @@ class Converter:
             deployment=self._deployment(path, stated, branch, names) if kind is RepositoryKind.INFRA else None,
         )
 
-    def _deployment(self, path: KeyPath, stated: RepositoryFile, branch: str, names: Names) -> Deployment:
+    def _deployment(self, path: KeyPath, stated: RepositoryFile, branch: str, names: Outline) -> Deployment:
         files = tuple(stated.value_files or ())
         self._once((*path, "valueFiles"), files)
         revisions = dict(stated.revision or {})
@@ -267,7 +275,7 @@ class Converter:
 
     # What refers to environments and repositories -------------------------------------------------------------------
 
-    def _quality(self, stated: QualityFile, archetype: Archetype, file: ProjectFile, names: Names) -> Quality:
+    def _quality(self, stated: QualityFile, archetype: Archetype, file: ProjectFile, names: Outline) -> Quality:
         dast = stated.dast
         if dast is not None:
             path: KeyPath = ("quality", "dast", "environments")
@@ -275,18 +283,22 @@ class Converter:
             for index, name in enumerate(dast.environments):
                 if name not in names.environments:
                     self._note(
-                        (*path, index),
+                        self._item(path, index),
                         f"no such environment in this file: {show(name)}; {did_you_mean(name, names.environments)}",
                     )
-                elif name in file.environments and file.environments[name].url is None:
-                    self._note((*path, index), f"environment {name} has no url: there is nothing to analyse")
+                elif (
+                    name in file.environments
+                    and file.environments[name].url is None
+                    and ("environments", name, "url") not in self._wrong
+                ):
+                    self._note(self._item(path, index), f"environment {name} has no url: there is nothing to analyse")
         return Quality(
             gate=stated.gate or archetype.gate,
             new_code_days=archetype.new_code_days if stated.new_code is None else stated.new_code.days,
             dast=None if dast is None else Dast(tuple(dast.environments), dast.schedule),
         )
 
-    def _dashboards(self, dashboards: str | None, names: Names) -> None:
+    def _dashboards(self, dashboards: str | None, names: Outline) -> None:
         repository = dashboards.partition("/")[0] if dashboards else None
         if repository and repository not in names.repositories:
             self._note(

@@ -23,7 +23,7 @@ _RESOURCES = (("cpu", render_cpu), ("memory", render_size), ("storage", render_s
 def check_fleet(projects: Sequence[Project], settings: Settings, incomplete: frozenset[str]) -> Iterator[Finding]:
     """Yield all findings across tenants. `incomplete` are the sources of files that were wrong already."""
     yield from check_slugs(projects)
-    yield from check_names(projects, settings)
+    yield from check_names(projects, settings, incomplete)
     yield from check_urls(projects)
     yield from check_capacity([p for p in projects if p.source not in incomplete], settings)
 
@@ -49,37 +49,24 @@ def check_slugs(projects: Iterable[Project]) -> Iterator[Finding]:
             )
 
 
-def check_names(projects: Iterable[Project], settings: Settings) -> Iterator[Finding]:
+def check_names(
+    projects: Iterable[Project], settings: Settings, incomplete: frozenset[str] = frozenset()
+) -> Iterator[Finding]:
     """No name in any tool is claimed twice, or held by the platform or the tool itself."""
     kept = platform_names(settings)
-    claimed: dict[tuple[str, str], Project] = {}
+    claimed: dict[str, dict[str, Project]] = defaultdict(dict)
     for project in projects:
         for kind, names in all_names(project, settings).items():
-            reserved = kept.get(kind, frozenset())
+            reserved, claims = kept.get(kind, frozenset()), claimed[kind]
             for name in names:
+                other = claims.setdefault(name, project)
+                if other is not project and other.slug != project.slug:  # the same slug twice was said already
+                    yield Finding(project.source, ("slug",), f"{kind} {name} is claimed by {other.source} too")
                 if name in reserved:
                     yield Finding(project.source, ("slug",), f"{kind} {name} is reserved: choose another slug")
-                other = claimed.setdefault((kind, name), project)
-                if other is project:
-                    continue
-                if other.slug != project.slug:  # the same slug twice was said already
-                    yield Finding(
-                        project.source,
-                        ("slug",),
-                        f"{kind} {name} is claimed by {other.source} too",
-                    )
-        yield from _own_names_once(project, settings)
-
-
-def _own_names_once(project: Project, settings: Settings) -> Iterator[Finding]:
-    for kind, names in all_names(project, settings).items():
-        if len(set(names)) != len(names):
-            doubles = sorted({name for name in names if names.count(name) > 1})
-            yield Finding(
-                project.source,
-                ("slug",),
-                f"{kind} {enumerate_words(doubles)} would stand for two things here",
-            )
+            if len(set(names)) != len(names) and project.source not in incomplete:
+                doubles = enumerate_words(sorted({name for name in names if names.count(name) > 1}))
+                yield Finding(project.source, ("slug",), f"{kind} {doubles} would stand for two things here")
 
 
 def check_urls(projects: Iterable[Project]) -> Iterator[Finding]:

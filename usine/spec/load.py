@@ -13,13 +13,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from usine.spec.convert import Converter, Names
+from usine.spec.convert import Converter, Outline
 from usine.spec.explain import explain
 from usine.spec.fields import check_slug
 from usine.spec.files import TenantFile, tenant_files
 from usine.spec.fleet import check_fleet, check_selection
 from usine.spec.model import Project
-from usine.spec.problems import START, Finding, Problem, SpecError, locate
+from usine.spec.problems import START, Finding, KeyPath, Problem, SpecError, locate
 from usine.spec.schema import API_VERSION, KIND, PROJECT_FILE, ProjectFile, Words, json_schema
 from usine.spec.settings import Settings
 from usine.spec.yaml_reader import MAX_PROBLEMS, Examined, Suspect, examine, read
@@ -45,7 +45,7 @@ def check_text(data: bytes, source: str, settings: Settings) -> Project:
     stem = Path(source).name.removesuffix(".yaml")
     project = reader.project(TenantFile(source, stem, data))
     projects = [] if project is None else [project]
-    reader.findings += check_fleet(projects, settings, frozenset())
+    reader.findings += check_fleet(projects, settings, frozenset(f.source for f in reader.findings))
     if project is None or reader.findings or reader.problems:
         raise SpecError(reader.all_problems())
     return project
@@ -87,7 +87,7 @@ def _schema() -> dict[str, Any]:
 @dataclass(frozen=True, slots=True)
 class _Fields:
     file: ProjectFile
-    whole: bool
+    wrong: frozenset[KeyPath] = frozenset()
 
 
 class _Reader:
@@ -117,12 +117,12 @@ class _Reader:
         fields = self._fields(value, file)
         if fields is None:
             return None
-        names = Names(_keys(value.get("environments")), _keys(value.get("repositories")))
-        return self._converter.convert(fields.file, file.source, names, whole=fields.whole)
+        outline = Outline(_keys(value.get("environments")), _keys(value.get("repositories")), fields.wrong)
+        return self._converter.convert(fields.file, file.source, outline)
 
     def _fields(self, value: dict[str, Any], file: TenantFile) -> _Fields | None:
         try:
-            return _Fields(PROJECT_FILE.validate_python(value, context=self._words), whole=True)
+            return _Fields(PROJECT_FILE.validate_python(value, context=self._words))
         except ValidationError as error:
             self.findings += list(explain(error, file.source, _schema()))[:MAX_PROBLEMS]
             return self._remains(value, error, file)
@@ -130,11 +130,13 @@ class _Reader:
     def _remains(self, value: dict[str, Any], error: ValidationError, file: TenantFile) -> _Fields | None:
         """Leave out what is wrong and look at the rest, so that one run tells as much as possible."""
         rest = copy.deepcopy(value)
+        wrong: set[KeyPath] = set()
         for _ in range(_ROUNDS):
-            if not _prune(rest, error, file.stem):
+            wrong |= _prune(rest, error)
+            if not _complete(rest, file.stem):
                 return None
             try:
-                return _Fields(PROJECT_FILE.validate_python(rest, context=self._words), whole=False)
+                return _Fields(PROJECT_FILE.validate_python(rest, context=self._words), frozenset(wrong))
             except ValidationError as next_error:
                 error = next_error
         return None
@@ -154,20 +156,25 @@ def _keys(value: object) -> tuple[str, ...]:
     return tuple(value) if isinstance(value, Mapping) else ()
 
 
-def _prune(rest: dict[str, Any], error: ValidationError, stem: str) -> bool:
-    """Take what an error is about out of a file's value; say whether something can be left."""
-    wrong = set()
+def _prune(rest: dict[str, Any], error: ValidationError) -> set[KeyPath]:
+    """Take what an error is about out of a file's value, and return the paths of what was taken."""
+    wrong: set[KeyPath] = set()
     for item in error.errors(include_url=False, include_input=False, include_context=False):
         loc = tuple(part for part in item["loc"] if part != "[key]")
         wrong.add(loc[:-1] if item["type"] == "missing" and len(loc) > 1 else loc)
     # Last items first: taking one out of a list moves those behind it.
     for loc in sorted(wrong, key=lambda loc: [(isinstance(part, int), f"{part:>9}") for part in loc], reverse=True):
         _remove(rest, loc)
+    return wrong
+
+
+def _complete(rest: dict[str, Any], stem: str) -> bool:
+    """Put something in the place of required keys that are wrong; say whether that is possible."""
     try:
         slug = check_slug(rest["slug"] if isinstance(rest.get("slug"), str) else stem)
     except ValueError:
         return False
-    # Required keys stand in for those that are wrong: nobody sees them, the file is refused anyway.
+    # Nobody sees these: the file is refused anyway.
     required = {"apiVersion": API_VERSION, "kind": KIND, "slug": slug, "name": "?", "owner": "x", "contact": "x@y.zz"}
     for key, stand_in in required.items():
         rest.setdefault(key, stand_in)

@@ -1,0 +1,1 @@
+"""Benchmarks: figures and curves, no verdict. `make bench` runs them all."""

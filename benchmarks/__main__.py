@@ -1,0 +1,7 @@
+"""Run every benchmark of this package."""
+
+from __future__ import annotations
+
+from benchmarks import bench_spec
+
+bench_spec.main()

@@ -1,0 +1,70 @@
+"""How long the tenant files of a whole platform take to load, and how that compares with parsing them alone.
+
+Prints one row per size of fleet: wall and processor time of `load()`, processor time of PyYAML's C loader on the same
+bytes, and the ratio of the two (all that is checked, over the bare parse). Processor time, because it says the same on
+a busy machine. Run: python -m benchmarks.bench_spec [SIZE ...]
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import yaml
+
+from usine.spec.load import load
+from usine.spec.settings import Settings
+from usine.spec.settings_load import load_settings
+
+ROOT = Path(__file__).resolve().parents[1]
+SIZES = (100, 300, 1000, 3000, 10_000)
+
+
+def main(sizes: Sequence[int] = SIZES) -> None:
+    """Measure, and print a row per size."""
+    settings = _unbounded(load_settings(ROOT / "Pulumi.lab.yaml"))
+    example = (ROOT / "projects.d" / "teleservice.yaml").read_text(encoding="utf-8")
+    print(f"one file: {len(example.encode())} bytes; libyaml: {yaml.__with_libyaml__}")
+    print(f"{'files':>7} {'wall':>8} {'processor':>10} {'per file':>9} {'bare parse':>11} {'ratio':>6}")
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            _generate(Path(folder), example, size)
+            texts = [path.read_bytes() for path in sorted(Path(folder).iterdir())]
+            wall, spent = _time(lambda: load(Path(folder), settings))  # noqa: B023 - called at once
+            _, bare = _time(lambda: [yaml.load(text, yaml.CSafeLoader) for text in texts])  # noqa: B023, S506
+            print(
+                f"{size:>7} {wall:>7.2f}s {spent:>9.2f}s {spent / size * 1000:>7.2f}ms {bare:>10.2f}s {spent / bare:>6.2f}"
+            )
+
+
+def _unbounded(settings: Settings) -> Settings:
+    """Take the clusters' capacity away: ten thousand copies of a tenant fit nowhere."""
+    clusters = {name: dataclasses.replace(cluster, capacity=None) for name, cluster in settings.clusters.items()}
+    return dataclasses.replace(settings, clusters=clusters)
+
+
+def _generate(folder: Path, example: str, size: int) -> None:
+    for number in range(size):
+        slug = f"tenant-{number}"
+        text = example.replace("teleservice", slug).replace("d'inscription", f"n° {number}")
+        (folder / f"{slug}.yaml").write_text(text, encoding="utf-8")
+
+
+def _time(action: Callable[[], object]) -> tuple[float, float]:
+    """Return wall and processor time of the better of two runs, in seconds."""
+    times = []
+    for _ in range(2):
+        gc.collect()
+        wall, processor = time.perf_counter(), time.process_time()
+        action()
+        times.append((time.perf_counter() - wall, time.process_time() - processor))
+    return min(times, key=lambda pair: pair[1])
+
+
+if __name__ == "__main__":
+    main([int(argument) for argument in sys.argv[1:]] or SIZES)
