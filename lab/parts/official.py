@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
+from lab.engine.wrappers import is_ours
 from lab.parts.cache import default_root
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
@@ -36,6 +37,8 @@ def _foreign_path() -> str:
     kept = []
     for folder in os.environ.get("PATH", "").split(os.pathsep):
         programs = [Path(folder) / name for name in ("pulumi", "pulumi-language-python")]
+        if is_ours(Path(folder)):
+            continue
         if not any(root in path.resolve().parents for path in programs if path.exists() for root in ours):
             kept.append(folder)
     return os.pathsep.join(kept)

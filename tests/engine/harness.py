@@ -154,7 +154,8 @@ class Stack:
 
 def _steps(events: Iterable[Mapping[str, Any]]) -> Iterable[Step]:
     """Steps of the last phase (an `up` with preview has two), objects only, without `same` and reads."""
-    planned, applied = [], []
+    planned: list[Step] = []
+    applied: list[Step] = []
     for event in events:
         pre = event.get("resourcePreEvent")
         if not pre:

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterator
 
 import httpx
-import hvac
+import hvac  # type: ignore[import-untyped]
 import pytest
 
 from lab.login import Tokens, follow_log_in, log_in

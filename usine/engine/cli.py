@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,21 +42,9 @@ class Engine:
             )
         return found
 
-    def run(self, *arguments: str) -> int:
-        """Run `pulumi` on the terminal and return its exit code."""
-        return subprocess.run(self.command(*arguments), cwd=self.root, env=self.variables, check=False).returncode
-
     def capture(self, *arguments: str, stdin: str | None = None) -> str:
         """Run `pulumi` and return its standard output. Raises EngineError with what it said when it fails."""
-        done = subprocess.run(
-            self.command(*arguments),
-            cwd=self.root,
-            env=self.variables,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = self._pulumi(self.root, *self.command(*arguments)[1:], stdin=stdin)
         if done.returncode != 0:
             raise EngineError(f"pulumi {arguments[0]} failed: {(done.stderr or done.stdout).strip()}")
         return done.stdout
@@ -67,23 +56,36 @@ class Engine:
             command += ["--config-file", str(self.config_file)]
         return [*command, "--stack", self.stack]
 
+    def _pulumi(self, folder: Path, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self.executable, *arguments],
+            cwd=folder,
+            env=self.variables,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
     # Stack and state ----------------------------------------------------------------------------------------------
 
     def ensure_stack(self) -> None:
-        """Create the stack unless it exists. An existing stack's settings file is left as it is."""
-        stacks = json.loads(
-            subprocess.run(
-                [self.executable, "stack", "ls", "--json", "--non-interactive"],
-                cwd=self.root,
-                env=self.variables,
-                capture_output=True,
-                text=True,
-                check=False,
-            ).stdout
-            or "[]"
-        )
-        if not any(stack["name"].rsplit("/", 1)[-1] == self.stack for stack in stacks):
-            self.capture("stack", "init", "--no-select")
+        """Create the stack unless it exists.
+
+        `pulumi stack init` writes the stack's settings file and knows no `--config-file`: it runs beside a copy of
+        the project's, so that a settings file in Git stays as it is.
+        """
+        if self.config_file is None:
+            self._ensure_stack(self.root)
+            return
+        with tempfile.TemporaryDirectory(prefix="usine-") as folder:
+            shutil.copy(self.root / "Pulumi.yaml", folder)
+            self._ensure_stack(Path(folder))
+
+    def _ensure_stack(self, folder: Path) -> None:
+        done = self._pulumi(folder, "stack", "init", "--no-select", "--stack", self.stack, "--non-interactive")
+        if done.returncode != 0 and "already exists" not in done.stderr:
+            raise EngineError(f"pulumi stack init failed: {done.stderr.strip()}")
 
     def export_state(self) -> dict[str, object]:
         """Return the stack's checkpoint, secrets still encrypted."""
