@@ -303,7 +303,7 @@ class _Builder:
                     if kind is ScalarEvent:
                         value = REFUSED
 
-            if value is None and not self._nulls and key is not _NO_KEY:
+            if value is None and not self._nulls and (key is not _NO_KEY or type(container) is not dict):
                 self._flaw(event, "nothing is written here: write a value, or leave the key out")
                 value = REFUSED
             if not stack:
