@@ -65,14 +65,18 @@ class Stack:
         return self.folder / "projects.d"
 
     @property
+    def settings_file(self) -> Path:
+        return self.folder / "settings.yaml"
+
+    @property
     def engine(self) -> Engine:
-        return Engine(ROOT, self.name, self.lab.environment(), self.folder / "Pulumi.yaml")
+        return Engine(ROOT, self.name, self.lab.environment(), self.settings_file)
 
     def _write_settings(self) -> None:
         settings = yaml.safe_load(self.lab.settings_text())
         settings["config"]["usine:projects"] = str(self.projects)
         settings["config"] |= self.overrides
-        (self.folder / "Pulumi.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+        self.settings_file.write_text(yaml.safe_dump(settings), encoding="utf-8")
 
     def configure(self, **keys: object) -> None:
         """Set keys of the `usine:` name space for the next runs; None takes one away."""

@@ -31,7 +31,7 @@ def stack(lab: TestLab, tmp_path: Path) -> Iterator[Stack]:
 
 
 def usine_up(stack: Stack, *extra: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "usine", "up", "--settings", str(stack.folder / "Pulumi.yaml"), *extra]
+    command = [sys.executable, "-m", "usine", "up", "--settings", str(stack.settings_file), *extra]
     return subprocess.Popen(
         command,
         cwd=ROOT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.environment import environment
@@ -21,7 +21,7 @@ LAB_STACK = "lab"
 class StackEnvironment:
     """`variables` is the whole environment; `config_file` the settings file the engine takes."""
 
-    variables: Mapping[str, str]
+    variables: Mapping[str, str] = field(repr=False)
     config_file: Path
 
 

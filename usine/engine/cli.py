@@ -7,8 +7,12 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+
+#: Commands that know `--config-file`.
+_TAKES_CONFIG = {"up", "preview", "refresh", "destroy"}
 
 
 class EngineError(Exception):
@@ -24,7 +28,7 @@ class Engine:
 
     root: Path
     stack: str
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
     config_file: Path | None = None
 
     @property
@@ -52,7 +56,7 @@ class Engine:
     def command(self, *arguments: str) -> list[str]:
         """Return the full command line for these arguments."""
         command = [self.executable, *arguments, "--non-interactive"]
-        if arguments[0] not in {"stack", "cancel"} and self.config_file is not None:
+        if arguments[0] in _TAKES_CONFIG and self.config_file is not None:
             command += ["--config-file", str(self.config_file)]
         return [*command, "--stack", self.stack]
 
