@@ -20,7 +20,11 @@ CASES = [
     pytest.param("hello\n", 1, 1, "expected a mapping at the top", id="text at the top"),
     pytest.param(GOOD + "owner: bob\n", 13, 1, 'the key "owner" is here twice; the first is in line 5', id="twice"),
     pytest.param(
-        GOOD + "labels:\n  {a: x, b: y, a: z}\n", 14, 16, 'the key "a" is here twice; the first is in line 14', id="deep"
+        GOOD + "labels:\n  {a: x, b: y, a: z}\n",
+        14,
+        16,
+        'the key "a" is here twice; the first is in line 14',
+        id="deep",
     ),
     pytest.param(HEAD + "environments:\n\tdev: {}\n", NEXT + 1, 1, "a tab", id="tab that indents"),
     pytest.param(GOOD.encode() + b"description: caf\xe9\n", 13, 17, "not UTF-8", id="latin-1"),

@@ -6,7 +6,7 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-from usine.spec.texts import has_userinfo
+from usine.spec.texts import has_userinfo, may_be_secret
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
@@ -33,7 +33,7 @@ def parse_host(text: str) -> str:
         raise ValueError("a wildcard is not possible: name each host")
     if _ADDRESS_V4.fullmatch(text.lower()) or ":" in text:
         raise ValueError("expected a host name such as api.example.fr, not an address or a port")
-    if text != text.lower() and _HOST.fullmatch(text.lower()):
+    if text != text.lower() and _HOST.fullmatch(text.lower()) and not may_be_secret(text):
         raise ValueError(f"write the host name in lower case: {text.lower()}")
     if len(text) > _LONGEST_HOST or not _HOST.fullmatch(text):
         raise ValueError("expected a full host name in lower case, such as api.example.fr")

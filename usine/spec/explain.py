@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 from usine.spec.problems import Finding, KeyPath
-from usine.spec.texts import did_you_mean, enumerate_words, is_secret_key, show, show_path
+from usine.spec.texts import did_you_mean, enumerate_words, is_secret_key, may_be_secret, show, show_path, suggest
 from usine.spec.yaml_reader import REFUSED
 from usine.spec.yaml_scalars import Ambiguous
 
@@ -17,7 +17,8 @@ _KEY = "[key]"
 #: Keys that people expect elsewhere than they are, and what to tell them.
 _ELSEWHERE: Mapping[tuple[str, ...], str] = {
     ("members", "owner"): "the owner is one person, written at the top: owner: ...",
-    ("envelope", "pods"): "pods are counted per environment, not in the envelope",
+    ("nonprod", "pods"): "pods are counted per environment, not in the envelope",
+    ("prod", "pods"): "pods are counted per environment, not in the envelope",
 }
 _KINDS = {
     "string_type": "a text",
@@ -33,9 +34,11 @@ _KINDS = {
 
 def explain(error: ValidationError, source: str, schema: Mapping[str, Any], lead: str = "") -> Iterator[Finding]:
     """Yield a finding per error. `schema` is the JSON Schema of what was validated; `lead` goes before key paths."""
-    for item in error.errors(include_url=False):
+    errors = error.errors(include_url=False)
+    misspelt = _misspelt([tuple(item["loc"]) for item in errors if item["type"] == "extra_forbidden"], schema)
+    for item in errors:
         path = tuple(part for part in item["loc"] if part != _KEY)
-        if item["input"] is REFUSED:
+        if item["input"] is REFUSED or (item["type"] == "missing" and path in misspelt):
             continue
         at_key = item["type"] == "extra_forbidden" or (bool(item["loc"]) and item["loc"][-1] == _KEY)
         message = _message(item["type"], item["input"], item.get("ctx", {}), path, schema)
@@ -47,6 +50,15 @@ def explain(error: ValidationError, source: str, schema: Mapping[str, Any], lead
             continue
         named = path[:-1] if item["type"] == "extra_forbidden" else path
         yield Finding(source, path, f"{lead}{show_path(named)}: {message}" if named else message, at_key=at_key)
+
+
+def _misspelt(unknown: Iterable[KeyPath], schema: Mapping[str, Any]) -> set[KeyPath]:
+    """Return the keys that unknown ones were probably meant to be: nothing is said of those being missing."""
+    return {
+        (*path[:-1], meant)
+        for path in unknown
+        if (meant := suggest(path[-1], _node(schema, path[:-1]).get("properties", {}))) is not None
+    }
 
 
 def _message(kind: str, value: object, context: Mapping[str, Any], loc: KeyPath, schema: Mapping[str, Any]) -> str:
@@ -94,7 +106,7 @@ def _wrong_type(kind: str, value: object, loc: KeyPath) -> str:
         meant = meant or {"off": "false", "no": "false", "false": "false", "n": "false"}.get(str(text).lower())
         hint = f"; did you mean {meant}?" if meant and not isinstance(value, bool) else ""
         return f"expected true or false, without quotes{hint}"
-    if kind == "list_type" and isinstance(value, str):
+    if kind == "list_type" and isinstance(value, str) and not may_be_secret(value):
         return f"expected a list: write [{show(value, loc)}]" if len(value) <= 40 else "expected a list"  # noqa: PLR2004
     found = show(value, loc)
     return f"expected {expected}, found {found}"

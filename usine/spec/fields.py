@@ -16,7 +16,7 @@ from pydantic import AfterValidator, PlainValidator, WithJsonSchema
 from usine.spec import amounts
 from usine.spec.addresses import EMAIL_PATTERN, HOST_PATTERN, URL_PATTERN, parse_email, parse_host, parse_url
 from usine.spec.cron import CRON_PATTERN, parse_cron
-from usine.spec.texts import is_secret_key
+from usine.spec.texts import is_secret_key, may_be_secret
 from usine.spec.yaml_scalars import Ambiguous
 
 Schema = dict[str, Any]
@@ -56,7 +56,8 @@ def check_slug(value: str) -> str:
     if len(value) in _SLUG_LENGTHS and _SLUG.fullmatch(value):
         return value
     near = re.sub(r"-{2,}", "-", re.sub(r"[\s_.]+", "-", value.strip().lower()))[:20].strip("-")
-    hint = f"; did you mean {near}?" if len(near) in _SLUG_LENGTHS and _SLUG.fullmatch(near) else ""
+    legal = len(near) in _SLUG_LENGTHS and _SLUG.fullmatch(near)
+    hint = f"; did you mean {near}?" if legal and not may_be_secret(value) else ""
     raise ValueError(
         "a slug has 2 to 20 characters: lower-case letters, digits and single dashes, starting with a letter and not "
         f"ending with a dash{hint}"
@@ -68,7 +69,8 @@ def check_person(value: str) -> str:
     if re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,62}", value):
         return value
     near = value.strip().lower()
-    hint = f"; did you mean {near}?" if re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,62}", near) else ""
+    legal = re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,62}", near)
+    hint = f"; did you mean {near}?" if legal and not may_be_secret(value) else ""
     if "@" in value:
         hint = "; not an e-mail address"
     raise ValueError(f"a person is a user name in lower case, such as alice.martin{hint}")

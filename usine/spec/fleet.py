@@ -14,6 +14,7 @@ from usine.naming import all_names, platform_names
 from usine.spec.amounts import render_cpu, render_size
 from usine.spec.model import Environment, Project, Quota, State
 from usine.spec.problems import Finding
+from usine.spec.reserved import who_reserves_slug
 from usine.spec.settings import Settings
 from usine.spec.texts import did_you_mean, enumerate_words, show
 
@@ -56,13 +57,14 @@ def check_names(
     kept = platform_names(settings)
     claimed: dict[str, dict[str, Project]] = defaultdict(dict)
     for project in projects:
+        known = who_reserves_slug(project.slug, settings) is not None  # and was said already
         for kind, names in all_names(project, settings).items():
             reserved, claims = kept.get(kind, frozenset()), claimed[kind]
             for name in names:
                 other = claims.setdefault(name, project)
                 if other is not project and other.slug != project.slug:  # the same slug twice was said already
                     yield Finding(project.source, ("slug",), f"{kind} {name} is claimed by {other.source} too")
-                if name in reserved:
+                if name in reserved and not known:
                     yield Finding(project.source, ("slug",), f"{kind} {name} is reserved: choose another slug")
             if len(set(names)) != len(names) and project.source not in incomplete:
                 doubles = enumerate_words(sorted({name for name in names if names.count(name) > 1}))

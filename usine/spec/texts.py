@@ -72,7 +72,8 @@ def is_secret_key(key: object) -> bool:
     return isinstance(key, str) and _SECRET_KEY.search(key) is not None
 
 
-def _may_be_secret(text: str) -> bool:
+def may_be_secret(text: str) -> bool:
+    """Say whether a text is better not repeated: it has the shape of a secret, or looks random."""
     return bool(
         has_userinfo(text)
         or find_secrets(text)
@@ -95,7 +96,7 @@ def show(value: object, path: KeyPath = ()) -> str:
     if isinstance(value, list):
         return "a list"
     text = value if isinstance(value, str) else str(value)
-    if _may_be_secret(text):
+    if may_be_secret(text):
         return _HIDDEN
     if len(text) > _LONGEST_SHOWN:
         text = text[: _LONGEST_SHOWN - 1] + "…"
@@ -109,7 +110,7 @@ def show_path(path: KeyPath) -> str:
         if isinstance(part, int):
             rendered += f"[{part}]"
             continue
-        if not part.isprintable() or len(part) > _LONGEST_SHOWN or not part or _may_be_secret(part):
+        if not part.isprintable() or len(part) > _LONGEST_SHOWN or not part or may_be_secret(part):
             part = "…"  # noqa: PLW2901 - what is shown instead
         rendered += f".{part}" if rendered else part
     return rendered

@@ -1,0 +1,341 @@
+"""Single fields and what connects them: a table of wrong ones, with their place and their answer."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+
+from tests.spec.helpers import BODY, EXAMPLE, HEAD, NEXT, SETTINGS, one, problems
+from usine.spec.load import check_text
+from usine.spec.model import Egress, Mirror, Quota, Revision, Role, Severity
+from usine.spec.problems import SpecError
+
+GIB = 1024**3
+#: A file where every line can be replaced: (what is replaced, by what) -> column, message.
+RIGHT = """\
+apiVersion: usine/v1
+kind: Project
+slug: tenant
+name: Tenant
+owner: alice.martin
+contact: team@example.fr
+environments:
+  dev: {stage: dev, cluster: nonprod-1, url: https://a.example.fr}
+repositories:
+  api: {kind: app}
+  deploy: {kind: infra}
+"""
+
+
+def wrong(old: str, new: str, column: int, *messages: str) -> object:
+    return pytest.param(old, new, column, messages, id=new[:70])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "column", "messages"),
+    [
+        wrong("apiVersion: usine/v1", "apiVersion: usine/v2", 13, 'no such version: "usine/v2"', "usine/v1"),
+        wrong("kind: Project", "kind: project", 7, "did you mean Project?"),
+        # slug
+        wrong("slug: tenant", "slug: Tenant", 7, "2 to 20 characters", "did you mean tenant?"),
+        wrong("slug: tenant", "slug: te", 7, "the file's name"),
+        wrong("slug: tenant", "slug: t", 7, "2 to 20 characters"),
+        wrong("slug: tenant", "slug: a--b", 7, "single dashes", "did you mean a-b?"),
+        wrong("slug: tenant", "slug: a-", 7, "not ending with a dash"),
+        wrong("slug: tenant", "slug: 1ab", 7, "starting with a letter"),
+        wrong("slug: tenant", "slug: a_b", 7, "did you mean a-b?"),
+        wrong("slug: tenant", "slug: été", 7, "lower-case letters"),
+        wrong("slug: tenant", "slug: abcdefghijklmnopqrstuvwxyz", 7, "2 to 20 characters"),
+        wrong("slug: tenant", "slug: infra", 7, "reserved by the platform"),
+        wrong("slug: tenant", "slug: sys", 7, "reserved by Vault"),
+        wrong("slug: tenant", "slug: library", 7, "reserved by Harbor"),
+        wrong("slug: tenant", "slug: api", 7, "reserved by GitLab"),
+        wrong("slug: tenant", "slug: kube-x", 7, "reserved by Kubernetes"),
+        wrong("slug: tenant", "slug: default", 7, "reserved by"),
+        # who and what
+        wrong("name: Tenant", "nam: Tenant", 1, "unknown key nam; did you mean name?", "Allowed: apiVersion"),
+        wrong("name: Tenant", "name: ''", 7, "nothing is written here"),
+        wrong("name: Tenant", f"name: {'x' * 81}", 7, "81 characters; at most 80"),
+        wrong("name: Tenant", 'name: "a\\nb"', 7, "one line of text"),
+        wrong("name: Tenant", f"name: T\ndescription: {'x' * 281}", 14, "281 characters; at most 280"),
+        wrong("owner: alice.martin", "owner: Alice.Martin", 8, "did you mean alice.martin?"),
+        wrong("owner: alice.martin", "owner: alice@example.fr", 8, "not an e-mail address"),
+        wrong("owner: alice.martin", "owner: [alice.martin]", 8, "expected a text, found a list"),
+        wrong("contact: team@example.fr", "contact: team", 10, "expected an e-mail address"),
+        wrong("contact: team@example.fr", "contact: Team <team@example.fr>", 10, "expected an e-mail address"),
+        wrong("name: Tenant", "name: T\narchetype: standart", 12, "did you mean standard?", "small, standard, large"),
+        wrong("name: Tenant", "name: T\nstate: archive", 8, "did you mean archived?", "active, suspended, archived"),
+        wrong("name: Tenant", "name: T\nreviewAfter: 2027-02-30", 14, "no such day"),
+        wrong("name: Tenant", "name: T\nreviewAfter: 30/06/2027", 14, "such as 2027-06-30"),
+        wrong("name: Tenant", "name: T\nreviewAfter: 2027-6-3", 14, "such as 2027-06-30"),
+        wrong("name: Tenant", "name: T\nreviewAfter: 9027-06-30", 14, "a year between"),
+        wrong("name: Tenant", "name: T\nlabels: {-a: b}", 10, "1 to 63 letters"),
+        wrong("name: Tenant", "name: T\nlabels: {a/b: c}", 10, "no prefix"),
+        wrong("name: Tenant", "name: T\nlabels: {a: 'b c'}", 13, "1 to 63 letters"),
+        wrong("name: Tenant", "name: T\nlabels: {a: 1.10}", 13, "number with a fraction", "in quotes"),
+        # members
+        wrong("name: Tenant", "name: T\nmembers: {develloper: [a]}", 11, "did you mean developer?"),
+        wrong("name: Tenant", "name: T\nmembers: {owner: [a]}", 11, "written at the top"),
+        wrong("name: Tenant", "name: T\nmembers: {admin: bob}", 18, 'expected a list: write ["bob"]'),
+        wrong("name: Tenant", "name: T\nmembers: {admin: [bob, Bob]}", 24, "did you mean bob?"),
+        wrong("name: Tenant", "name: T\nmembers: {admin: [bob, bob]}", 24, '"bob" is in this list twice'),
+        # amounts
+        wrong("name: Tenant", "name: T\nenvelope: {nonprod: {memory: 32GB}}", 30, "did you mean 32Gi?"),
+        wrong("name: Tenant", "name: T\nenvelope: {nonprod: {memory: 32G}}", 30, "did you mean 32Gi?"),
+        wrong("name: Tenant", "name: T\nenvelope: {nonprod: {memory: 32}}", 30, "32 bytes", "did you mean 32Gi?"),
+        wrong("name: Tenant", "name: T\nenvelope: {nonprod: {memory: -1Gi}}", 30, "not negative"),
+        wrong("name: Tenant", "name: T\nenvelope: {nonprod: {memory: 900Pi}}", 30, "a slip?"),
+        wrong("name: Tenant", "name: T\nenvelope: {nonprod: {memory: 1.5Gi}}", 30, "a whole number and a unit"),
+        wrong("name: Tenant", "name: T\nenvelope: {nonprod: {cpu: -1}}", 27, "not negative"),
+        wrong("name: Tenant", "name: T\nenvelope: {nonprod: {cpu: 4 cores}}", 27, "cores such as 4 or 0.5"),
+        wrong("name: Tenant", "name: T\nenvelope: {nonprod: {cpu: 0.0001}}", 27, "cores such as 4 or 0.5"),
+        wrong("name: Tenant", "name: T\nenvelope: {nonprod: {cpu: 1e3}}", 27, "cores such as 4 or 0.5"),
+        wrong("name: Tenant", "name: T\nenvelope: {nonprod: {cpu: 9000000}}", 27, "a slip?"),
+        wrong("name: Tenant", "name: T\nenvelope: {nonprod: {gpu: 0.5}}", 27, "a whole number"),
+        wrong("name: Tenant", "name: T\nenvelope: {nonprod: {gpu: true}}", 27, "a whole number"),
+        wrong("name: Tenant", "name: T\nenvelope: {nonprod: {pods: 5}}", 22, "counted per environment"),
+        wrong("name: Tenant", "name: T\nenvelope: {production: {}}", 12, "did you mean prod?"),
+        wrong("name: Tenant", "name: T\nenvelope: {nonprod: {cpu: 1}}", 27, "add up to 4, the envelope allows 1"),
+        # environments
+        wrong("  dev: {", "  Dev: {", 3, "2 to 11 lower-case"),
+        wrong("  dev: {", "  my-env: {", 3, "no dash"),
+        wrong("  dev: {", "  admin: {", 3, "the name of a role"),
+        wrong("  dev: {", "  default: {", 3, "what `revision` calls"),
+        wrong("stage: dev", "stage: develop", 16, 'no such stage: "develop"', "did you mean dev?"),
+        wrong("stage: dev", "stage: prod", 31, "cluster nonprod-1 does not offer stage prod", "that do: prod-1"),
+        wrong("nonprod-1", "nonprod1", 30, "did you mean nonprod-1?"),
+        wrong("  dev: {stage: dev, ", "  test: {", 3, "the key stage is missing", "dev, integration, staging, prod"),
+        wrong("url: https", "autosync: 1, url: https", 51, "expected true or false"),
+        wrong("https://a.example.fr}", "http://a.example.fr}", 46, "starts with https://"),
+        wrong("https://a.example.fr}", "https://10.0.0.1/}", 46, "not an address"),
+        wrong("https://a.example.fr}", "'https://[::1]/'}", 46, "the host"),
+        wrong("https://a.example.fr}", "https://localhost/}", 46, "a full host name"),
+        wrong("https://a.example.fr}", '"https://a.example.fr/?x=1"}', 46, "no ? and no #"),
+        wrong("https://a.example.fr}", "https://a.example.fr:99999/}", 46, "port"),
+        wrong("https://a.example.fr}", "https://a.example.fr/../x}", 46, "(..)"),
+        wrong("url: https", "egress: [{host: x.svc.cluster.local}], url: https", 57, "inside the platform"),
+        wrong("url: https", "egress: [{host: 10.1.2.3}], url: https", 57, "not an address"),
+        wrong("url: https", "egress: [{host: 2130706433}], url: https", 57, "expected a text"),
+        wrong("url: https", "egress: [{host: '*.example.fr'}], url: https", 57, "a wildcard"),
+        wrong("url: https", "egress: [{host: A.example.fr}], url: https", 57, "lower case: a.example.fr"),
+        wrong("url: https", "egress: [{host: https://a.fr}], url: https", 57, "no https://"),
+        wrong("url: https", "egress: [{host: a.fr, port: 70000}], url: https", 69, "allowed: 1 to 65535"),
+        wrong("url: https", "egress: [{port: 1}], url: https", 50, "key host is missing in environments.dev.egress[0]"),
+        wrong("url: https", "egress: [{host: a.fr}, {host: a.fr}], url: https", 64, "a.fr:443 is in this list twice"),
+        # repositories
+        wrong("  api: {", "  API: {", 3, "2 to 20 characters"),
+        wrong("  api: {", "  a--b: {", 3, "single dashes"),
+        wrong("  api: {", "  tree: {", 3, "GitLab keeps that path"),
+        wrong("kind: app", "kind: application", 15, "did you mean app?"),
+        wrong("kind: app", "preset: pyton", 17, "did you mean python?", "generic, python, node, java"),
+        wrong("kind: app", "path: charts", 9, "path is for repositories of kind infra"),
+        wrong("kind: app", "valueFiles: [a.yaml]", 9, "valueFiles is for repositories of kind infra"),
+        wrong("kind: app", "defaultBranch: 'a b'", 24, "not a legal name of a branch"),
+        wrong("kind: app", "defaultBranch: refs/heads/main", 24, "the short name"),
+        wrong("kind: app", "defaultBranch: a..b", 24, "not a legal name"),
+        wrong("kind: app", "defaultBranch: x.lock", 24, "not a legal name"),
+        wrong("kind: app", "protectedBranches: ['release/*', 'rel**']", 42, "not a legal name"),
+        wrong("kind: app", "mirror: {url: 'git@host:x.git', schedule: '0 * * * *'}", 23, "starts with https://"),
+        wrong("kind: app", "mirror: {url: https://a.example.fr/x.git}", 9, "the key schedule is missing"),
+        wrong("kind: app", "mirror: {url: https://a.example.fr/x.git, schedule: hourly}", 61, "five fields"),
+        wrong("kind: app", "mirror: {url: https://a.fr/x.git, schedule: '60 * * * *'}", 53, "the minute: out of range"),
+        wrong("kind: app", "mirror: {url: https://a.fr/x.git, schedule: '0 0 31 2 *'}", 53, "never run"),
+        wrong("kind: app", "mirror: {url: https://a.fr/x.git, schedule: '0 0 * * fry'}", 53, "day of the week"),
+        wrong("kind: app", "mirror: {url: https://a.fr/x.git, schedule: '0 5-3 * * *'}", 53, "ends before it starts"),
+        wrong("kind: app", "mirror: {url: https://a.fr/x.git, schedule: '*/0 * * * *'}", 53, "a step goes from 1"),
+        wrong("kind: infra", "kind: infra, path: /etc", 31, "relative to the repository"),
+        wrong("kind: infra", "kind: infra, path: a/../b", 31, "no .."),
+        wrong("kind: infra", "kind: infra, valueFiles: [../x.yaml]", 38, "no .."),
+        wrong("kind: infra", "kind: infra, valueFiles: ['v-<name>.yaml']", 38, "the only placeholder"),
+        wrong("kind: infra", "kind: infra, valueFiles: [values.txt]", 38, "ends with .yaml"),
+        wrong("kind: infra", "kind: infra, revision: {prd: main}", 36, 'no such environment in this file: "prd"'),
+        wrong("kind: infra", "kind: infra, revision: {dev: 1.10}", 41, "in quotes"),
+        wrong("kind: infra", "kind: infra, revision: main", 35, "expected a mapping"),
+        # the rest
+        wrong("name: Tenant", "name: T\nregistry: {quota: 8}", 19, "did you mean 8Gi?"),
+        wrong("name: Tenant", "name: T\nregistry: {keep: {tags: 0}}", 25, "allowed: 1 to 1000"),
+        wrong("name: Tenant", "name: T\nregistry: {blockSeverity: hi}", 27, "none, low, medium, high, critical"),
+        wrong("name: Tenant", "name: T\nregistry: {immutable: ['v *']}", 24, "a pattern of tags"),
+        wrong("name: Tenant", "name: T\nquality: {gate: platfrom}", 17, "did you mean platform?"),
+        wrong("name: Tenant", "name: T\nquality: {newCode: {days: 91}}", 27, "allowed: 1 to 90"),
+        wrong(
+            "name: Tenant",
+            "name: T\nquality: {dast: {environments: [prod], schedule: '0 3 * * 1'}}",
+            33,
+            "no such environment in this file",
+        ),
+        wrong("name: Tenant", "name: T\npackages: [mavn]", 12, "did you mean maven?"),
+        wrong("name: Tenant", "name: T\npackages: [npm, npm]", 17, "in this list twice"),
+        wrong("name: Tenant", "name: T\nobservability: {logRetention: 30}", 31, "did you mean 30d?"),
+        wrong("name: Tenant", "name: T\nobservability: {logRetention: 1y}", 31, "such as 30d"),
+        wrong("name: Tenant", "name: T\nobservability: {logRetention: 9999d}", 31, "ten years"),
+        wrong("name: Tenant", "name: T\nobservability: {alerts: [{to: a@b.fr, severity: warn}]}", 49, "warning"),
+        wrong("name: Tenant", "name: T\nobservability: {dashboards: deplyo/x}", 29, "did you mean deploy?"),
+        wrong("name: Tenant", "name: T\nobservability: {dashboards: deploy}", 29, "repository/path"),
+    ],
+)
+def test_one_wrong_field_gives_one_problem_at_its_place(
+    old: str, new: str, column: int, messages: tuple[str, ...]
+) -> None:
+    assert not problems(RIGHT)
+    text = RIGHT.replace(old, new, 1)
+    assert text != RIGHT
+    found = problems(text)
+    (problem,) = [p for p in found if "the file's name" not in p.message or "file's name" in messages[0]]
+    line = RIGHT[: RIGHT.index(old)].count("\n") + new.count("\n") + 1
+    assert (problem.line, problem.column) == (line, column), str(problem)
+    for message in messages:
+        assert message in problem.message
+
+
+def test_required_keys() -> None:
+    found = [p.message for p in problems("slug: tenant\nenvironments: {dev: {}}\n")]
+    assert found == [f"the key {key} is missing" for key in ("apiVersion", "contact", "kind", "name", "owner")]
+
+
+@pytest.mark.parametrize("body", ["", "environments: {}\n", "environments: {}\nrepositories: {}\n"])
+def test_a_project_has_an_environment_or_a_repository(body: str) -> None:
+    (problem,) = problems(HEAD + body)
+    assert "neither an environment nor a repository" in problem.message
+    assert not problems(HEAD + "environments: {dev: {}}\n")
+    assert not problems(HEAD + "repositories: {api: {}}\n")
+
+
+def test_dast_needs_a_url() -> None:
+    text = HEAD + BODY + "quality: {dast: {environments: [dev], schedule: '0 3 * * 1'}}\n"
+    (problem,) = problems(text)
+    assert "environment dev has no url" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("body", "message", "column"),
+    [
+        ("environments: {" + ", ".join(f"e{n}: {{stage: dev}}" for n in range(11)) + "}\n", "11 environments;", 1),
+        ("repositories: {" + ", ".join(f"r{n}: {{}}" for n in range(51)) + "}\n", "51 repositories;", 1),
+        ("members: {readonly: [" + ", ".join(f"p{n}" for n in range(200)) + "]}\n" + BODY, "201 people;", 1),
+        (
+            "environments:\n  dev: {egress: [" + ", ".join(f"{{host: h{n}.example.fr}}" for n in range(21)) + "]}\n",
+            "21 openings;",
+            9,
+        ),
+    ],
+)
+def test_limits_of_the_platform(body: str, message: str, column: int) -> None:
+    archetype = "archetype: large\n"
+    (problem,) = [p for p in problems(HEAD + archetype + body) if "the platform allows" in p.message]
+    assert message in problem.message
+    assert problem.column == column
+    assert problem.line >= NEXT + 1
+
+
+MARKER = "hunter2hunter2"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"repositories: {{api: {{mirror: {{url: 'https://u:{MARKER}@git.example.fr/x.git', schedule: '0 0 * * *'}}}}}}",
+        f"repositories: {{api: {{mirror: {{url: 'https://{MARKER}@git.example.fr/x.git', schedule: '0 0 * * *'}}}}}}",
+        f"environments: {{dev: {{url: 'https://u:{MARKER}@a.example.fr'}}}}",
+        f"environments: {{dev: {{url: 'http://u:{MARKER}@a.example.fr'}}}}",
+        f"environments: {{dev: {{egress: [{{host: 'https://u:{MARKER}@a.example.fr'}}]}}}}",
+        f"repositories: {{api: {{mirror: {{credentials: '{MARKER}!'}}}}}}",
+        f"password: {MARKER}",
+        f"registry: {{token: {MARKER}}}",
+        f"labels: {{password: {MARKER}}}",
+        f"labels: {{api-key: {MARKER}}}",
+        f"state: 'https://u:{MARKER}@x.fr'",
+        f"packages: ['password={MARKER}']",
+        f"description: glpat-{MARKER}",
+        f"description: |\n  see\n  hvs.{MARKER}",
+        f"owner: hvs.{MARKER}",
+        f"# AKIA{'Q' * 16}{MARKER}\ndescription: x",
+        f"description: |\n  -----BEGIN RSA PRIVATE KEY-----\n  {MARKER}\n  -----END RSA PRIVATE KEY-----",
+        f"state: Aa0{MARKER}{'Zz9' * 5}",
+        f"{'Aa0' * 9}{MARKER}: x",
+        f"glpat-{MARKER}: x",
+        f"labels: {{a: x, a: {MARKER}}}",
+        f'description: "{MARKER}',
+        f"description: [{MARKER}",
+        f"owner: Aa0{MARKER}{'Zz9' * 5}",
+        f"slug: Aa0{MARKER}aZ9",
+        f"members: {{admin: glpat-{MARKER}}}",
+        f"environments: {{dev: {{egress: [{{host: Aa0{MARKER}{'Zz9' * 5}.example.fr}}]}}}}",
+    ],
+)
+def test_secrets_are_refused_and_never_repeated(line: str) -> None:
+    found = problems(HEAD + line + "\n")
+    assert found
+    assert MARKER not in "\n".join(str(p) for p in found).lower()
+
+
+def test_long_values_are_cut() -> None:
+    (problem,) = problems(RIGHT.replace("kind: app", f"kind: {'x-' * 2000}"))
+    assert len(problem.message) < 200
+
+
+def test_the_example_means_what_it_says() -> None:
+    project = check_text(EXAMPLE.read_bytes(), "teleservice.yaml", SETTINGS)
+    assert project.name == "Téléservice d'inscription"
+    assert project.review_after == datetime.date(2027, 6, 30)
+    assert project.people_of(Role.DEVOPS) == ("chloe.petit", "david.roux")
+    assert project.envelope.prod == Quota(32_000, 64 * GIB, 500 * GIB)
+    dev, prod = project.environments
+    assert (dev.quota, dev.production, dev.autosync) == (Quota(4000, 8 * GIB, 50 * GIB, 0, 40), False, True)
+    assert dev.egress == (Egress("api.insee.example.fr", 443),)
+    assert (prod.production, prod.autosync, prod.cluster) == (True, False, "prod-1")
+    api, front, deploy = project.repositories
+    assert api.mirror == Mirror("https://git.example.fr/teleservice/api.git", "*/30 * * * *", "mirror/api")
+    assert api.protected_branches == ("main", "release/*")
+    assert (front.preset, front.mirror, front.deployment) == ("node", None, None)
+    assert deploy.deployment is not None
+    assert deploy.deployment.revision == Revision("main", {"prod": "v1.4.2"})
+    assert deploy.deployment.revision.of("dev") == "main"
+    assert (project.registry.quota, project.registry.block_severity) == (50 * GIB, Severity.CRITICAL)
+    assert (project.quality.gate, project.quality.new_code_days) == ("platform", 30)
+    assert project.observability.log_retention_days == 30
+
+
+def test_amounts() -> None:
+    quotas = ("cpu: 500m, memory: 512Mi, storage: 0", "cpu: 1.5")
+    text = "environments:\n  dev: {quota: {%s}}\n  test: {stage: dev, quota: {%s}}\n" % quotas
+    dev, test = one(HEAD + text).environments
+    assert (dev.quota.cpu, dev.quota.memory, dev.quota.storage, dev.quota.pods) == (500, 512 * 1024**2, 0, 40)
+    assert (test.quota.cpu, test.quota.memory) == (1500, 8 * GIB)
+
+
+def test_dates_may_be_quoted() -> None:
+    for written in ("2027-06-30", '"2027-06-30"'):
+        assert one(HEAD + BODY + f"reviewAfter: {written}\n").review_after == datetime.date(2027, 6, 30)
+
+
+def test_the_default_branch_is_protected_whatever_its_name() -> None:
+    trunk, other = one(HEAD + "repositories: {r1: {defaultBranch: trunk}, r2: {protectedBranches: []}}\n").repositories
+    assert trunk.protected_branches == ("trunk",)
+    assert other.protected_branches == ()
+
+
+def test_nothing_is_said_of_mere_consequences() -> None:
+    body = (
+        "environments: {dev: {cluster: nonprd-1, quota: {cpu: 99}, url: https://a.example.fr}}\n"
+        "repositories: {api: {kind: ap, path: x}}\n"
+        "quality: {dast: {environments: [dev], schedule: '0 3 * * 1'}}\n"
+    )
+    assert [p.message.split(":")[0] for p in problems(HEAD + body)] == [
+        "environments.dev.cluster",
+        "repositories.api.kind",
+    ]
+
+
+def test_one_run_tells_fields_and_what_connects_them() -> None:
+    body = "environments: {dev: {cluster: prod-1}}\nrepositories: {api: {path: x}}\nstat: active\n"
+    messages = [p.message for p in problems(HEAD + body)]
+    assert any("does not offer stage dev" in m for m in messages)
+    assert any("path is for repositories of kind infra" in m for m in messages)
+    assert any("unknown key stat; did you mean state?" in m for m in messages)
+
+
+def test_check_text_refuses_what_load_refuses() -> None:
+    with pytest.raises(SpecError, match="unknown key nonsense"):
+        check_text((HEAD + BODY + "nonsense: 1\n").encode(), "tenant.yaml", SETTINGS)
