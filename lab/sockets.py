@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -43,13 +44,17 @@ def holder(port: int) -> tuple[int, str] | None:
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
             continue
-        try:
-            links = [os.readlink(link) for link in (folder / "fd").iterdir()]
-            if inodes.intersection(links):
+        with contextlib.suppress(OSError):  # gone, or somebody else's
+            if any(_target(link) in inodes for link in (folder / "fd").iterdir()):
                 return int(folder.name), (folder / "comm").read_text(encoding="utf-8", errors="replace").strip()
-        except OSError:
-            continue  # gone, or somebody else's
     return None
+
+
+def _target(link: Path) -> str | None:
+    try:
+        return os.readlink(link)
+    except OSError:
+        return None  # closed since
 
 
 def _by(port: int) -> str:

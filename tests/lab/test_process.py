@@ -1,0 +1,153 @@
+"""Processes of the platform: found again, never mistaken, stopped with all they started."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import process
+from lab.errors import LabError
+from lab.home import LabHome
+from lab.process import Command
+
+SLEEP = Command((sys.executable, "-c", "import time; time.sleep(300)"))
+STUBBORN = Command(
+    (
+        sys.executable,
+        "-c",
+        "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(300)",
+    )
+)
+#: Starts a child and, when killed alone, leaves it behind.
+PARENT = Command(("/bin/sh", "-c", f"{sys.executable} -c 'import time; time.sleep(300)'; exit 3"))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[LabHome]:
+    home = LabHome.open(tmp_path / "lab")
+    yield home
+    for name in process.names(home):
+        process.stop(home, name, patience=0.1)
+
+
+def eventually(true: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_started_is_running_until_stopped(home: LabHome) -> None:
+    started = process.start(home, "one", SLEEP)
+    found = process.running(home, "one")
+    assert found is not None
+    assert found.pid == started.pid
+    assert os.getpgid(started.pid) == started.pid
+    assert process.names(home) == ("one",)
+    assert process.stop(home, "one")
+    assert process.running(home, "one") is None
+    assert process.names(home) == ()
+    assert not process.stop(home, "one")
+
+
+def test_a_recycled_pid_is_never_taken_for_ours(home: LabHome) -> None:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"], start_new_session=True) as stranger:
+        process.start(home, "one", SLEEP)
+        path = home.run / "one.json"
+        record = json.loads(path.read_text(encoding="utf-8"))
+        process.stop(home, "one")
+        # What is left after a crash, when the kernel gave our pid to somebody else since.
+        path.write_text(json.dumps(record | {"pid": stranger.pid}), encoding="utf-8")
+        assert process.running(home, "one") is None
+        assert not process.stop(home, "one")
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def test_a_record_of_another_boot_speaks_of_nobody(home: LabHome) -> None:
+    process.start(home, "one", SLEEP)
+    path = home.run / "one.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(record | {"boot": "another"}), encoding="utf-8")
+    assert process.running(home, "one") is None
+
+
+@pytest.mark.parametrize("record", ["", "{", "[]", '{"pid": "x"}', '{"pid": 1}'])
+def test_what_runs_is_stopped_though_its_record_is_damaged(home: LabHome, record: str) -> None:
+    started = process.start(home, "one", SLEEP)
+    (home.run / "one.json").write_text(record, encoding="utf-8")
+    assert process.members(home, "one") == [started.pid]
+    assert process.stop(home, "one")
+    assert process.members(home, "one") == []
+
+
+def test_what_runs_is_found_without_any_record(home: LabHome) -> None:
+    process.start(home, "one", SLEEP)
+    (home.run / "one.json").unlink()
+    assert process.names(home) == ("one",)
+    assert process.stop(home, "one")
+
+
+def test_children_go_with_their_parent(home: LabHome) -> None:
+    started = process.start(home, "one", PARENT)
+    eventually(lambda: len(process.members(home, "one")) == 2)
+    os.kill(started.pid, 9)
+    eventually(lambda: process.running(home, "one") is None)
+    assert len(process.members(home, "one")) == 1
+    assert process.stop(home, "one")
+    assert process.members(home, "one") == []
+
+
+def test_who_does_not_listen_is_killed(home: LabHome) -> None:
+    process.start(home, "one", STUBBORN)
+    eventually(lambda: "deaf" in process.tail(home, "one"))
+    assert process.stop(home, "one", patience=0.3)
+    assert process.members(home, "one") == []
+
+
+def test_platforms_do_not_touch_each_other(home: LabHome, tmp_path: Path) -> None:
+    other = LabHome.open(tmp_path / "lab2")
+    process.start(home, "one", SLEEP)
+    assert process.names(other) == ()
+    assert not process.stop(other, "one")
+    assert process.running(home, "one")
+
+
+def test_tail_is_of_the_last_start(home: LabHome) -> None:
+    for word in ("first", "second"):
+        process.start(home, "one", Command(("/bin/echo", word)))
+        eventually(lambda: process.running(home, "one") is None)
+    assert process.tail(home, "one") == "second"
+    assert process.log_path(home, "one").read_text(encoding="utf-8") == "first\nsecond\n"
+    assert process.log_path(home, "one").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_cannot_be_executed_is_said(home: LabHome) -> None:
+    with pytest.raises(LabError, match="one: /nowhere/server cannot be started: No such file"):
+        process.start(home, "one", Command(("/nowhere/server",)))
+
+
+def test_servers_get_none_of_the_callers_credentials(home: LabHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VAULT_TOKEN", "of-the-caller")
+    process.start(home, "one", dataclasses.replace(SLEEP, environment={"GIVEN": "yes"}))
+    variables = Path(f"/proc/{process.members(home, 'one')[0]}/environ")
+    eventually(lambda: b"GIVEN=yes" in variables.read_bytes())
+    assert b"of-the-caller" not in variables.read_bytes()
+
+
+def test_fingerprint_changes_with_arguments_and_watched_files(tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    file.write_text("a", encoding="utf-8")
+    command = Command(("server",), watched=(file,))
+    before = command.fingerprint
+    assert Command(("server", "--more"), watched=(file,)).fingerprint != before
+    file.write_text("b", encoding="utf-8")
+    assert command.fingerprint != before
