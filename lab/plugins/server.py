@@ -8,6 +8,7 @@ is asyncio, which hvac and requests are not.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Final, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 import grpc  # type: ignore[import-untyped]
 from google.protobuf import empty_pb2
@@ -70,6 +72,15 @@ class Backend(Protocol):
     def update(self, request: provider_pb2.UpdateRequest) -> provider_pb2.UpdateResponse: ...  # noqa: D102
     def delete(self, request: provider_pb2.DeleteRequest) -> None: ...  # noqa: D102
     def invoke(self, request: provider_pb2.InvokeRequest) -> provider_pb2.InvokeResponse: ...  # noqa: D102
+
+
+def proxied(url: str) -> bool:
+    """Tell whether the environment's proxy settings may apply: the official plugins never proxy this machine's own."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost"
 
 
 class Host:

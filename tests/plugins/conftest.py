@@ -1,8 +1,8 @@
 """Plugins on real servers: OpenBao of the wheel, Keycloak and Kubernetes of the test platform.
 
-With `USINE_TEST_SERVERS=environment` the variables `KEYCLOAK_*` and `KUBECONFIG` say where these two are; otherwise the
-`lab` fixture starts them. The comparison with official plugins is collected only when `USINE_OFFICIAL_PLUGINS` names
-the folder that holds them.
+With `USINE_TEST_SERVERS=environment` the variables `KEYCLOAK_*`, `USINE_TEST_CA` and `KUBECONFIG` say where these two
+are; otherwise the `lab` fixture starts them. The comparison with official plugins is collected only when
+`USINE_OFFICIAL_PLUGINS` names the folder that holds them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,6 +22,9 @@ from lab.plugins.vault import provider as vault
 from tests.plugins import servers
 from tests.plugins.rpc import Plugin
 
+if TYPE_CHECKING:
+    from tests.lab_fixture import TestLab
+
 collect_ignore = [] if os.environ.get("USINE_OFFICIAL_PLUGINS") else ["test_against_official.py"]
 
 
@@ -30,13 +34,21 @@ def vault_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="session")
-def platform(request: pytest.FixtureRequest) -> Mapping[str, str]:
-    """The environment variables that lead to Keycloak and Kubernetes."""
-    if os.environ.get("USINE_TEST_SERVERS") == "environment":
+if os.environ.get("USINE_TEST_SERVERS") == "environment":
+
+    @pytest.fixture(scope="session")
+    def platform() -> Mapping[str, str]:
+        """The environment variables that lead to Keycloak and Kubernetes."""
         return os.environ
-    found: Mapping[str, str] = request.getfixturevalue("lab").environment()
-    return found
+
+else:
+
+    @pytest.fixture(scope="session")
+    def platform(lab: TestLab) -> Mapping[str, str]:
+        """The environment variables that lead to Keycloak and Kubernetes."""
+        home = lab.home
+        url = f"https://127.0.0.1:{home.ports.keycloak}"
+        return {**lab.environment(), "KEYCLOAK_URL": url, "USINE_TEST_CA": str(home.ca)}
 
 
 @pytest.fixture(scope="session")

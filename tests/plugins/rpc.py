@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -215,4 +216,13 @@ class Made:
 
     def remove(self) -> None:
         self.plugin.delete(self.token, self.id, self.state)
-        assert not self.refresh()
+        assert self.gone()
+
+    def gone(self, seconds: float = 0) -> bool:
+        """Tell whether the object is not there any more, waiting for its end when asked to."""
+        deadline = time.monotonic() + seconds
+        while present := self.refresh():
+            if time.monotonic() >= deadline:
+                break
+            time.sleep(0.1)
+        return not present

@@ -67,6 +67,6 @@ def keycloak_settings(environment: Mapping[str, str]) -> dict[str, str]:
         "password": environment["KEYCLOAK_PASSWORD"],
         "clientTimeout": "60",
     }
-    if ca := environment.get("USINE_LAB_CA") or environment.get("SSL_CERT_FILE"):
+    if ca := environment.get("USINE_TEST_CA"):
         settings["rootCaCertificate"] = Path(ca).read_text(encoding="ascii")
     return settings

@@ -31,7 +31,8 @@ PROVIDERS = ("vault", "keycloak", "kubernetes")
 SECRET = "4dabf18193072939515e22adb298388d"
 UNSTABLE = {
     "__fieldManager", "accessor", "clientSecret", "created_time", "uid",
-    "resourceVersion", "creationTimestamp", "time", "lastTransitionTime", "lastUpdateTime", "internalId", "serviceAccountUserId",
+    "resourceVersion", "creationTimestamp", "time",
+    "lastTransitionTime", "lastUpdateTime", "internalId", "serviceAccountUserId",
 }  # fmt: skip
 IDS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SUFFIXES = re.compile(r"(pulumi-kubernetes|auth_jwt|[a-z]+)[-_][0-9a-f]{7,8}\b")
@@ -116,8 +117,9 @@ def stable(value: Any) -> Any:
                 **value,
                 "managedFields": sorted(json.dumps(stable(v), sort_keys=True) for v in value["managedFields"]),
             }
-        # How the bridge stores its own versions is no business of a program's.
-        kept = {k: v for k, v in value.items() if k not in ("__meta", "__pulumi_raw_state_delta")}
+        # How the bridge keeps its own books is no business of a program's; its versions differ in empty lists.
+        books = ("__meta", "__pulumi_raw_state_delta")
+        kept = {k: v for k, v in value.items() if k not in books and not (k == "__defaults" and not v)}
         return {k: "*" if k in UNSTABLE and v else stable(v) for k, v in kept.items()}
     if isinstance(value, list):
         return [stable(item) for item in value]

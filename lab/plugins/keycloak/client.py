@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import httpx
 
-from lab.plugins.server import PluginError
+from lab.plugins.server import PluginError, proxied
 from lab.plugins.wire import Properties
 
 _UNSUPPORTED: Final = ("jwtSigningKey", "jwtToken", "jwtTokenFile", "redHatSso")
@@ -123,6 +123,7 @@ class Keycloak:
         return httpx.Client(
             verify=verify,
             timeout=float(settings.get("clientTimeout") or 15),
+            trust_env=proxied(self._auth),
             headers={str(k): str(v) for k, v in (settings.get("additionalHeaders") or {}).items()},
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
         )

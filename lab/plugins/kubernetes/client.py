@@ -16,7 +16,7 @@ from typing import Any, Final
 import httpx
 
 from lab.plugins.kubernetes.kubeconfig import Access
-from lab.plugins.server import PluginError
+from lab.plugins.server import PluginError, proxied
 
 Object = dict[str, Any]
 APPLY: Final = "application/apply-patch+yaml"
@@ -87,7 +87,7 @@ class Kube:
             timeout=timeout or 60.0,
             auth=access.basic,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
-            trust_env=False,
+            trust_env=proxied(access.server),
         )
 
     def _headers(self) -> dict[str, str]:

@@ -16,7 +16,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from lab.plugins.planning import Data
-from lab.plugins.server import PluginError
+from lab.plugins.server import PluginError, proxied
 from lab.plugins.wire import Properties
 
 _POOL: Final = 64
@@ -77,6 +77,7 @@ class Vault:
         ca = settings.get("caCertFile") or os.environ.get("VAULT_CACERT")
         ca = ca or settings.get("caCertDir") or os.environ.get("VAULT_CAPATH")
         session = requests.Session()
+        session.trust_env = proxied(str(address))
         for name in settings.get("headers") or []:
             session.headers[str(name["name"])] = str(name["value"])
         retries = Retry(
