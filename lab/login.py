@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
+import ssl
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from urllib.parse import parse_qs, urlsplit
@@ -80,7 +81,7 @@ def log_in(issuer: str, ca: str, client_id: str, user: str, password: str, redir
         "code_challenge": challenge,
         "code_challenge_method": "S256",
     }
-    with httpx.Client(verify=ca, timeout=30) as client:
+    with httpx.Client(verify=ssl.create_default_context(cafile=ca), timeout=30) as client:
         url = str(httpx.URL(f"{issuer}/protocol/openid-connect/auth", params=query))
         code = follow_log_in(client, url, user, password)["code"]
         answer = client.post(

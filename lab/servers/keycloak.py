@@ -131,5 +131,6 @@ def admin(home: LabHome) -> KeycloakAdmin:
         username=secrets.keycloak_user,
         password=secrets.keycloak_password,
         realm_name="master",
+        user_realm_name="master",  # whichever realm it looks at, its own account stays in this one
         verify=str(home.ca),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import ssl
 from collections.abc import Iterator
 
 import httpx
@@ -28,6 +29,10 @@ def stack(lab: TestLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
         lab.vault.secrets.kv.v2.create_or_update_secret(path, {"value": f"{mount}/{path}"}, mount_point=mount)
     yield stack
     stack.close()
+
+
+def trust(lab: TestLab) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=lab.home.ca)
 
 
 def password_of(lab: TestLab, user: str) -> str:
@@ -93,7 +98,7 @@ def test_a_person_logs_in_to_openbao_in_the_browser(stack: Stack) -> None:
     asked = client.write_data(
         "auth/oidc/oidc/auth_url", data={"role": "person", "redirect_uri": redirect, "client_nonce": nonce}
     )
-    with httpx.Client(verify=str(lab.home.ca), timeout=30) as browser:
+    with httpx.Client(verify=trust(lab), timeout=30) as browser:
         back = follow_log_in(browser, asked["data"]["auth_url"], "emma.leroy", password_of(lab, "emma.leroy"))
     query = {"code": back["code"], "state": back["state"], "client_nonce": nonce}
     answer = httpx.get(f"{lab.vault.url}/v1/auth/oidc/oidc/callback", params=query)
@@ -200,7 +205,7 @@ def test_a_person_uses_kubernetes_with_a_token_of_keycloak(stack: Stack) -> None
     ).id_token
     with httpx.Client(
         base_url=f"https://127.0.0.1:{lab.home.ports.kube_apiserver}",
-        verify=str(lab.home.ca),
+        verify=trust(lab),
         headers={"Authorization": f"Bearer {token}"},
     ) as emma:
         statuses = {

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-
 #: Commands that know `--config-file`.
 _TAKES_CONFIG = {"up", "preview", "refresh", "destroy"}
 
