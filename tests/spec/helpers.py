@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from usine.spec.load import load
@@ -36,7 +37,7 @@ repositories:
 """
 
 
-def load_texts(files: dict[str, str | bytes], settings: Settings = SETTINGS) -> tuple[Project, ...]:
+def load_texts(files: Mapping[str, str | bytes], settings: Settings = SETTINGS) -> tuple[Project, ...]:
     """Load files by name. Raises SpecError; its problems have the bare file names."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -56,7 +57,7 @@ def problems(content: str | bytes, file: str = "tenant.yaml", settings: Settings
     return problems_of({file: content}, settings)
 
 
-def problems_of(files: dict[str, str | bytes], settings: Settings = SETTINGS) -> list[Problem]:
+def problems_of(files: Mapping[str, str | bytes], settings: Settings = SETTINGS) -> list[Problem]:
     """Return the problems of several files."""
     try:
         load_texts(files, settings)

@@ -298,8 +298,8 @@ def test_the_example_means_what_it_says() -> None:
 
 
 def test_amounts() -> None:
-    quotas = ("cpu: 500m, memory: 512Mi, storage: 0", "cpu: 1.5")
-    text = "environments:\n  dev: {quota: {%s}}\n  test: {stage: dev, quota: {%s}}\n" % quotas
+    dev_quota, test_quota = "{cpu: 500m, memory: 512Mi, storage: 0}", "{cpu: 1.5}"
+    text = f"environments:\n  dev: {{quota: {dev_quota}}}\n  test: {{stage: dev, quota: {test_quota}}}\n"
     dev, test = one(HEAD + text).environments
     assert (dev.quota.cpu, dev.quota.memory, dev.quota.storage, dev.quota.pods) == (500, 512 * 1024**2, 0, 40)
     assert (test.quota.cpu, test.quota.memory) == (1500, 8 * GIB)

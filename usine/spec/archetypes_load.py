@@ -171,6 +171,20 @@ def resolve_archetypes(
     return resolved
 
 
+def misfits(archetype: Archetype) -> Iterator[str]:
+    """Yield the amounts of which an archetype gives one environment more than all of them may have."""
+    for word, quota, envelope in (
+        ("nonprod", archetype.nonprod.quota, archetype.envelope.nonprod),
+        ("prod", archetype.prod.quota, archetype.envelope.prod),
+    ):
+        for resource in ("cpu", "memory", "storage", "gpu"):
+            if getattr(quota, resource) > getattr(envelope, resource):
+                yield (
+                    f"archetype {archetype.name}: {resource} of environment.{word}.quota is more than "
+                    f"envelope.{word} allows for all environments"
+                )
+
+
 def undeclared_words(
     archetype: Archetype, presets: tuple[str, ...], gates: tuple[str, ...], packages: tuple[str, ...]
 ) -> Iterator[str]:

@@ -110,7 +110,7 @@ class Converter:
         self._once(("registry", "immutable"), file.registry.immutable or ())
         self._dashboards(observability.dashboards, names)
         if not names.wrong:
-            self._envelope(project)
+            self._envelope(project, file)
         return project
 
     def _note(self, path: KeyPath, message: str, *, at_key: bool = False) -> None:
@@ -197,11 +197,11 @@ class Converter:
             egress=egress,
         )
 
-    def _envelope(self, project: Project) -> None:
+    def _envelope(self, project: Project, file: ProjectFile) -> None:
         """Compare the sums of the environments with the envelope, by class and resource."""
-        for production, word, envelope in (
-            (False, "nonprod", project.envelope.nonprod),
-            (True, "prod", project.envelope.prod),
+        for production, word, envelope, stated in (
+            (False, "nonprod", project.envelope.nonprod, file.envelope.nonprod),
+            (True, "prod", project.envelope.prod, file.envelope.prod),
         ):
             members = [e for e in project.environments if e.production is production]
             total = Quota()
@@ -216,10 +216,15 @@ class Converter:
                 used, allowed = getattr(total, resource), getattr(envelope, resource)
                 if used > allowed:
                     names = enumerate_words(e.name for e in members)
+                    whose = f"the envelope of archetype {project.archetype}"
+                    path: KeyPath = ("environments",)
+                    if getattr(stated, resource) is not None:
+                        whose, path = "the envelope", ("envelope", word, resource)
                     self._note(
-                        ("envelope", word, resource),
+                        path,
                         f"envelope.{word}.{resource}: the environments {names} add up to {render(used)}, "
-                        f"the envelope allows {render(allowed)}",
+                        f"{whose} allows {render(allowed)}",
+                        at_key=len(path) == 1,
                     )
 
     # Repositories ---------------------------------------------------------------------------------------------------

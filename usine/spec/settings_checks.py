@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from usine.spec.archetypes_load import resolve_archetypes, undeclared_words
+from usine.spec.archetypes_load import misfits, resolve_archetypes, undeclared_words
 from usine.spec.fields import check_slug
 from usine.spec.model import Quota
 from usine.spec.problems import KeyPath
@@ -58,7 +58,7 @@ def build_settings(file: SettingsFile, *, stack: str, source: str, note: Note) -
     )
     presets, gates, packages = tuple(file.presets), tuple(file.gates), tuple(file.packages)
     for name, archetype in archetypes.items():
-        for message in undeclared_words(archetype, presets, gates, packages):
+        for message in (*undeclared_words(archetype, presets, gates, packages), *misfits(archetype)):
             note(("archetypes", name), f"usine:archetypes: {message}")
     argocd = file.argocd
     limits = {key: value for key, value in file.limits.model_dump().items() if value is not None}

@@ -1,0 +1,155 @@
+"""What must hold across tenants."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests import factories
+from tests.spec.helpers import BODY, HEAD, SETTINGS, file, load_texts, problems_of
+from usine.naming import all_names, platform_names
+from usine.spec import fleet
+from usine.spec.model import Quota, State
+from usine.spec.problems import SpecError
+from usine.spec.settings import Settings
+
+GIB = 1024**3
+
+
+def with_capacity(cluster: str, capacity: Quota) -> Settings:
+    changed = dataclasses.replace(SETTINGS.clusters[cluster], capacity=capacity)
+    return dataclasses.replace(SETTINGS, clusters={**SETTINGS.clusters, cluster: changed})
+
+
+PLENTY = Quota(10**9, 10**18, 10**18, 10**6, 10**6)
+
+
+def test_slugs_that_a_tool_folds_together_are_the_same() -> None:
+    assert fleet.fold("Équipe_A.b") == fleet.fold("équipe-a-b") == fleet.fold("E\u0301quipe-A_B")
+    one, other = factories.project("aa", source="one.yaml"), factories.project("aa", source="two.yaml")
+    (finding,) = fleet.check_slugs([one, other])
+    assert (finding.source, finding.path) == ("two.yaml", ("slug",))
+    assert "one.yaml" in finding.message
+    assert not list(fleet.check_slugs([factories.project("a-b"), factories.project("ab")]))
+
+
+def test_every_name_claimed_twice_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No two legal files collide (tests/naming proves it), so a derivation that truncates is put in its place."""
+
+    def truncated(project: object, _settings: Settings) -> dict[str, tuple[str, ...]]:
+        return {"Harbor project": (project.slug[:2],)}  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(fleet, "all_names", truncated)
+    first, second = file("abc"), file("abd")
+    (problem,) = problems_of({"abc.yaml": first, "abd.yaml": second})
+    assert (problem.file, problem.line, problem.column) == ("abd.yaml", 3, 7)
+    assert "Harbor project ab is claimed by abc.yaml too" in problem.message
+
+
+def test_names_of_the_platform_are_taken() -> None:
+    settings = dataclasses.replace(SETTINGS, argocd=dataclasses.replace(SETTINGS.argocd, namespace="tools-dev"))
+    (problem,) = problems_of({"tools.yaml": file("tools")}, settings)
+    assert "Kubernetes namespace tools-dev is reserved" in problem.message
+
+
+@pytest.mark.parametrize("kind", list(platform_names(SETTINGS)))
+def test_a_tenant_that_would_take_a_reserved_name_is_refused(kind: str) -> None:
+    for name in platform_names(SETTINGS)[kind]:
+        slug, environment, body = name, "", BODY
+        if kind in {"Kubernetes namespace", "Argo CD project"}:
+            slug, _, environment = name.rpartition("-")
+            body = f"environments: {{{environment}: {{stage: dev}}}}\n"
+        if not slug or (kind == "Kubernetes namespace" and not 2 <= len(environment) <= 11):
+            continue  # no tenant can have such a namespace
+        assert problems_of({f"{slug}.yaml": file(slug, body)}), name
+
+
+def test_two_environments_answer_at_one_url_only() -> None:
+    body = "environments:\n  dev: {url: https://one.example.fr/}\n"
+    (problem,) = problems_of({"aa.yaml": file("aa", body), "bb.yaml": file("bb", body.replace("fr/", "fr"))})
+    assert (problem.file, problem.line, problem.column) == ("bb.yaml", 8, 14)
+    assert "environment dev of aa.yaml answers there already" in problem.message
+
+
+def test_the_sum_of_environments_fits_into_the_envelope() -> None:
+    envelope = "envelope:\n  nonprod: {cpu: 6, memory: 12Gi}\n  prod: {storage: 10Gi}\n"
+    found = problems_of(
+        {
+            "tenant.yaml": HEAD
+            + envelope
+            + "environments:\n  dev: {quota: {cpu: 3500m}}\n  test: {stage: dev}\n  prod: {quota: {storage: 20Gi}}\n"
+        }
+    )
+    assert [(p.line, p.column) for p in found] == [(8, 18), (8, 29), (9, 19)]
+    cpu, memory, storage = (p.message for p in found)
+    assert cpu == "envelope.nonprod.cpu: the environments dev, test add up to 7500m, the envelope allows 6"
+    assert "add up to 16Gi, the envelope allows 12Gi" in memory
+    assert "the environments prod add up to 20Gi, the envelope allows 10Gi" in storage
+
+
+def test_an_envelope_that_the_archetype_gives_is_named() -> None:
+    (problem,) = problems_of({"tenant.yaml": HEAD + "environments:\n  dev: {quota: {cpu: 17}}\n"})
+    assert (problem.line, problem.column) == (7, 1)
+    assert "add up to 17, the envelope of archetype standard allows 16" in problem.message
+
+
+def test_what_is_on_a_cluster_fits_into_it() -> None:
+    settings = with_capacity("nonprod-1", Quota(7000, 10**15, 10**15, 0, 1000))
+    files = {
+        "aa.yaml": file("aa", "environments:\n  dev: {quota: {cpu: 5}}\n"),
+        "bb.yaml": file("bb", "environments:\n  dev: {quota: {cpu: 3}}\n  prod: {}\n"),
+    }
+    (problem,) = problems_of(files, settings)
+    assert (problem.file, problem.line, problem.column) == ("aa.yaml", 8, 22)
+    assert "cluster nonprod-1 has cpu for 7; the 2 environments of 2 projects on it add up to 8" in problem.message
+    assert load_texts(files, with_capacity("nonprod-1", Quota(8000, 10**15, 10**15, 0, 1000)))
+
+
+def test_the_pods_of_archetypes_count() -> None:
+    settings = with_capacity("nonprod-1", dataclasses.replace(PLENTY, pods=39))
+    (problem,) = problems_of({"aa.yaml": file("aa")}, settings)
+    assert "has pods for 39" in problem.message
+
+
+def test_a_suspended_tenant_keeps_its_place_and_an_archived_one_only_its_data() -> None:
+    settings = with_capacity("nonprod-1", Quota(4000, 8 * GIB, 100 * GIB, 0, 40))
+    right = {"aa.yaml": file("aa"), "bb.yaml": file("bb", "state: archived\n" + BODY)}
+    assert load_texts(right, settings)
+    assert problems_of({**right, "bb.yaml": file("bb", "state: suspended\n" + BODY)}, settings)
+    less = with_capacity("nonprod-1", Quota(4000, 8 * GIB, 99 * GIB, 0, 40))
+    (problem,) = problems_of(right, less)
+    assert "has storage for 99Gi" in problem.message
+
+
+def test_selected_tenants_exist() -> None:
+    settings = dataclasses.replace(SETTINGS, tenants=("teleservic", "aa"))
+    files = {"aa.yaml": file("aa"), "teleservice.yaml": file("teleservice")}
+    (problem,) = problems_of(files, settings)
+    assert problem.file == SETTINGS.source
+    assert "usine:tenants" in problem.message
+    assert "did you mean teleservice?" in problem.message
+    assert len(load_texts(files, dataclasses.replace(SETTINGS, tenants=("aa",)))) == 2
+
+
+def test_order_of_files_changes_nothing() -> None:
+    files = {f"{slug}.yaml": file(slug) for slug in ("zz", "aa", "mm")}
+    assert load_texts(files) == load_texts(dict(reversed(files.items())))
+
+
+@given(st.lists(st.from_regex(r"[a-z][a-z0-9-]{1,8}", fullmatch=True), min_size=2, max_size=6, unique=True))
+def test_whatever_loads_together_shares_no_name(slugs: list[str]) -> None:
+    try:
+        projects = load_texts({f"{slug}.yaml": file(slug) for slug in slugs})
+    except SpecError:
+        return
+    for kind in all_names(projects[0], SETTINGS):
+        names = [name for project in projects for name in all_names(project, SETTINGS)[kind]]
+        assert len(names) == len(set(names))
+
+
+def test_demand_of_an_archived_environment_is_its_storage() -> None:
+    project = factories.project(state=State.ARCHIVED)
+    assert fleet.demand(project, project.environments[0]) == Quota(storage=50 * GIB)

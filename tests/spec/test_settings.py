@@ -1,0 +1,227 @@
+"""The platform's side: what a settings file may say, and the same through the engine."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.spec.helpers import BODY, HEAD, LAB, ROOT, SETTINGS, one, problems
+from usine.spec.archetypes import BUILT_IN
+from usine.spec.model import Quota, Severity
+from usine.spec.problems import Problem, SpecError
+from usine.spec.settings import FoundationMode, PeopleSource, Settings, System
+from usine.spec.settings_load import load_settings, settings_from_config
+
+TEXT = LAB.read_text(encoding="utf-8")
+GIB = 1024**3
+
+
+def load_text(folder: Path, text: str, name: str = "Pulumi.test.yaml") -> Settings:
+    (folder / name).write_text(text, encoding="utf-8")
+    return load_settings(folder / name)
+
+
+def found(folder: Path, text: str) -> list[Problem]:
+    try:
+        load_text(folder, text)
+    except SpecError as error:
+        return list(error.problems)
+    return []
+
+
+def config() -> dict[str, str]:
+    """Return the settings as the engine passes them: structures as JSON text."""
+    values = yaml.safe_load(TEXT)["config"]
+    return {
+        key.removeprefix("usine:"): value if isinstance(value, str) else json.dumps(value)
+        for key, value in values.items()
+    }
+
+
+def test_the_local_platform() -> None:
+    assert SETTINGS.stack == "lab"
+    assert SETTINGS.systems >= {System.KEYCLOAK, System.VAULT, System.KUBERNETES, System.ARGOCD}
+    assert SETTINGS.keycloak.people is PeopleSource.MANAGED
+    assert SETTINGS.foundation is FoundationMode.INCLUDE
+    assert SETTINGS.tenants is None
+    assert SETTINGS.clusters["nonprod-1"].ca == Path(".lab/pki/ca.pem")
+    assert SETTINGS.clusters["nonprod-1"].capacity == Quota(400_000, 1600 * GIB, 20 * 1024 * GIB, 8, 5000)
+    assert SETTINGS.stages["prod"].production
+    assert SETTINGS.stages["prod"].sync_windows[0].time_zone == "Europe/Paris"
+
+
+def test_the_production_example() -> None:
+    settings = load_settings(ROOT / "Pulumi.prod.yaml")
+    assert settings.stack == "prod"
+    assert len(settings.clusters) > 1
+
+
+def test_the_engine_passes_the_same() -> None:
+    by_engine = settings_from_config(config(), stack="lab")
+    from_file = load_settings(LAB)
+    for field in Settings.__dataclass_fields__:
+        if field != "source":
+            assert getattr(by_engine, field) == getattr(from_file, field), field
+    assert by_engine.source == "Pulumi.lab.yaml"
+
+
+def test_values_set_on_the_command_line_name_their_key() -> None:
+    with pytest.raises(SpecError) as caught:
+        settings_from_config({**config(), "foundation": "onyl", "tenants": "teleservice"}, stack="lab")
+    first, second = caught.value.problems
+    assert (first.file, first.line) == ("Pulumi.lab.yaml", 1)
+    assert "usine:foundation: no such mode" in first.message
+    assert "did you mean only?" in first.message
+    assert 'usine:tenants: expected a list: write ["teleservice"]' in second.message
+
+
+def test_structures_may_be_json_text_in_the_file_too(tmp_path: Path) -> None:
+    settings = load_text(tmp_path, TEXT.replace("config:\n", "config:\n  usine:tenants: '[\"teleservice\"]'\n"))
+    assert settings.tenants == ("teleservice",)
+
+
+def test_what_is_not_ours_is_passed_over(tmp_path: Path) -> None:
+    extra = (
+        "secretsprovider: hashivault://usine\nencryptedkey: dmF1bHQ6djE6YWJj\nenvironment:\n  - base\n"
+        "config:\n  vault:address: https://vault.example.fr\n  other:empty:\n  vault:token: {secure: v1:abc}\n"
+    )
+    assert load_text(tmp_path, TEXT.replace("config:\n", extra)).systems == SETTINGS.systems
+
+
+WRONG = [
+    ("usine:systems: [keycloak, ", "usine:systems: [keycloack, ", "did you mean keycloak?"),
+    ("[keycloak, vault, kubernetes, argocd", "[keycloak, vault, argocd", "needs kubernetes"),
+    ("usine:systems: [keycloak, ", "usine:systems: [keycloak, keycloak, ", "in this list twice"),
+    ("usine:foundation: include", "usine:foundation: includes", "did you mean include?"),
+    ("usine:zones:", "usine:zone:", "unknown key zone; did you mean zones?"),
+    ("usine:zones: [lab]", "usine:zones: [laboratory]", "zone: no such zone"),
+    ("usine:argocd: {cluster: nonprod-1", "usine:argocd: {cluster: nonprod", "did you mean nonprod-1?"),
+    ("gitlab: {url:", "gitlb: {url:", "did you mean gitlab?"),
+    ("https://127.0.0.1:18443", "https://admin:hunter2@127.0.0.1:18443", "a user or a password (not shown)"),
+    ("http://127.0.0.1:18200", "http://vault.example.fr", "http is for this machine only"),
+    ("http://127.0.0.1:18200", "ftp://vault.example.fr", "starts with https://"),
+    ("stages: [dev, integration, staging]", "stages: [dev, integrtion]", "did you mean integration?"),
+    ("server: https://127.0.0.1:18644", "server: http://127.0.0.1:18644", "by https only"),
+    ("capacity: {cpu: 400, ", "capacity: {", "the key cpu is missing in usine:clusters.nonprod-1.capacity"),
+    ("memory: 1600Gi", "memory: 1600GB", "did you mean 1600Gi?"),
+    ('schedule: "0 18 * * 5"', 'schedule: "0 18 * *"', "five fields"),
+    ("duration: 62h", "duration: 62 hours", "such as 8h"),
+    ("timeZone: Europe/Paris", "timeZone: Europe/Pariss", "no such time zone"),
+    ("kind: deny", "kind: denied", "did you mean deny?"),
+    ("production: true", "production: yes", "did you mean true?"),
+    ("people: managed", "people: manage", "did you mean managed?"),
+    ("usine:gates: [platform]", "usine:gates: [strict]", "archetype standard: no such gate"),
+    ("usine:presets: [generic, ", "usine:presets: [", "archetype small: no such preset"),
+    ("usine:limits: {environments: 10", "usine:limits: {environments: 0", "allowed: 1 to 1000"),
+    ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:tenants: [Teleservice]", "did you mean teleservice?"),
+    ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:gitlab: {}", "is here twice"),
+    ("usine:zones: [lab]", "usine:zones:", "nothing is written here"),
+    ("      zone: lab\n", "      zone: lab\n      internalNetworks: [10.0.0.1/8]\n", "such as 10.0.0.0/8"),
+    ("config:\n", "configs:\n", "missing"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "message"), WRONG, ids=[new.strip()[:50] for _, new, _ in WRONG])
+def test_what_is_wrong_is_told_at_its_line(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in TEXT
+    problems_found = found(tmp_path, TEXT.replace(old, new, 1))
+    matching = [p for p in problems_found if message in p.message]
+    assert matching, [str(p) for p in problems_found]
+    assert "hunter2" not in "".join(map(str, problems_found))
+    assert all(p.file == str(tmp_path / "Pulumi.test.yaml") for p in problems_found)
+    if old != "config:\n" and not any(word in message for word in ("missing", "archetype", "zone: ")):
+        lines = TEXT.replace(old, new, 1).splitlines()
+        assert any(part in lines[matching[0].line - 1] for part in new.strip().splitlines()), str(matching[0])
+
+
+@pytest.mark.parametrize("text", ["", "config: []\n", "- x\n", "config: {usine:systems: [}\n", "\0"])
+def test_files_that_are_no_settings(tmp_path: Path, text: str) -> None:
+    assert found(tmp_path, text)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="settings: cannot be read: No such file"):
+        load_settings(tmp_path / "Pulumi.none.yaml")
+    with pytest.raises(SpecError, match="cannot be read: Is a directory"):
+        load_settings(tmp_path)
+    with pytest.raises(SpecError, match="not a file name"):
+        load_settings(Path("Pulumi.\0.yaml"))
+
+
+def with_archetypes(folder: Path, archetypes: str) -> Settings:
+    return load_text(folder, TEXT + "\n  usine:archetypes:\n" + archetypes)
+
+
+def test_archetypes_state_only_how_they_differ(tmp_path: Path) -> None:
+    settings = with_archetypes(
+        tmp_path,
+        """\
+    data:
+      extends: big
+      registry: {quota: 1Ti, immutable: [release-*]}
+      envelope: {nonprod: {gpu: 2}}
+      environment: {nonprod: {quota: {gpu: 1}}, prod: {autosync: true}}
+    big:
+      extends: large
+      registry: {keep: {tags: 99}}
+      observability: {logRetention: 365d}
+      packages: [npm]
+    small:
+      repository: {defaultBranch: trunk, protectedBranches: [trunk, stable]}
+    plain: {}
+""",
+    )
+    data, large = settings.archetypes["data"], BUILT_IN["large"]
+    assert data.envelope.prod == large.envelope.prod
+    assert data.envelope.nonprod == dataclasses.replace(large.envelope.nonprod, gpu=2)
+    assert (data.registry.quota, data.registry.keep.tags, data.registry.keep.days) == (1024 * GIB, 99, 180)
+    assert data.registry.immutable == ("release-*",)
+    assert data.registry.block_severity is Severity.HIGH
+    assert (data.log_retention_days, data.packages) == (365, ("npm",))
+    assert data.nonprod.quota.gpu == 1
+    assert data.nonprod.quota.cpu == large.nonprod.quota.cpu
+    assert (data.prod.autosync, data.nonprod.autosync) == (True, True)
+    assert settings.archetypes["small"].registry == BUILT_IN["small"].registry
+    assert settings.archetypes["plain"].registry == BUILT_IN["standard"].registry
+
+    project = one(HEAD + "archetype: small\n" + BODY, settings)
+    assert project.repositories[0].default_branch == "trunk"
+    assert project.repositories[0].protected_branches == ("trunk", "stable")
+    assert one(HEAD + "archetype: data\nregistry: {keep: {days: 7}}\n" + BODY, settings).registry.keep.tags == 99
+    (problem,) = problems(HEAD + "archetype: dta\n" + BODY, settings=settings)
+    assert "did you mean data?" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("archetypes", "message"),
+    [
+        ("    aa: {extends: bb}\n    bb: {extends: aa}\n", "in a circle: aa -> bb -> aa"),
+        ("    small: {extends: small}\n", "in a circle: small -> small"),
+        ("    aa: {extends: lage}\n", "did you mean large?"),
+        ("    aa: {registri: {}}\n", "did you mean registry?"),
+        ("    aa: {quality: {gate: none}}\n", "archetype aa: no such gate"),
+        ("    aa: {packages: [nexus]}\n", "archetype aa: no such package"),
+        ("    aa: {environment: {prod: {quota: {gpu: 1}}}}\n", "gpu of environment.prod.quota is more than"),
+        ("    aa: {registry: {quota: 5}}\n", "did you mean 5Gi?"),
+    ],
+)
+def test_wrong_archetypes(tmp_path: Path, archetypes: str, message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        with_archetypes(tmp_path, archetypes)
+    (problem,) = caught.value.problems
+    assert message in problem.message
+    assert problem.line > TEXT.count("\n")
+
+
+def test_built_in_environments_fit_their_envelope() -> None:
+    for archetype in BUILT_IN.values():
+        for resource in ("cpu", "memory", "storage"):
+            for quota, envelope in (
+                (archetype.nonprod.quota, archetype.envelope.nonprod),
+                (archetype.prod.quota, archetype.envelope.prod),
+            ):
+                assert 2 * getattr(quota, resource) <= getattr(envelope, resource), (archetype.name, resource)
