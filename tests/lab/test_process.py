@@ -58,18 +58,25 @@ def test_started_is_running_until_stopped(home: LabHome) -> None:
     assert not process.stop(home, "one")
 
 
-def test_a_recycled_pid_is_never_taken_for_ours(home: LabHome) -> None:
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"], start_new_session=True) as stranger:
-        process.start(home, "one", SLEEP)
-        path = home.run / "one.json"
-        record = json.loads(path.read_text(encoding="utf-8"))
-        process.stop(home, "one")
-        # What is left after a crash, when the kernel gave our pid to somebody else since.
-        path.write_text(json.dumps(record | {"pid": stranger.pid}), encoding="utf-8")
-        assert process.running(home, "one") is None
-        assert not process.stop(home, "one")
-        assert stranger.poll() is None
-        stranger.kill()
+@pytest.fixture
+def stranger() -> Iterator[int]:
+    """Pid of a process that is none of ours."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True) as process:
+        time.sleep(0.05)  # what starts next has another start time, in clock ticks of 10 ms
+        yield process.pid
+        assert process.poll() is None, "we ended a stranger"
+        process.kill()
+
+
+def test_a_recycled_pid_is_never_taken_for_ours(home: LabHome, stranger: int) -> None:
+    process.start(home, "one", SLEEP)
+    path = home.run / "one.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    process.stop(home, "one")
+    # What is left after a crash, when the kernel gave our pid to somebody else since.
+    path.write_text(json.dumps(record | {"pid": stranger}), encoding="utf-8")
+    assert process.running(home, "one") is None
+    assert not process.stop(home, "one")
 
 
 def test_a_record_of_another_boot_speaks_of_nobody(home: LabHome) -> None:
