@@ -207,13 +207,9 @@ class KeycloakTenantArgs:
 
 
 class KeycloakTenant(Component):
-    """The group tree `/<slug>/<role>` and `/<slug>/<environment>/{ro,rw}`, and exactly the members of the file.
-
-    `role_groups` is the full path by role, known once the group exists.
-    """
+    """The group tree `/<slug>/<role>` and `/<slug>/<environment>/{ro,rw}`, and exactly the members of the file."""
 
     system = "keycloak"
-    role_groups: Mapping[Role, pulumi.Output[str]]
 
     def __init__(self, name: str, args: KeycloakTenantArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register groups and memberships."""
@@ -225,10 +221,8 @@ class KeycloakTenant(Component):
         accounts = [args.refs.accounts[person] for person in sorted(project.people) if person in args.refs.accounts]
         self._realm = pulumi.Output.all(args.refs.realm, *accounts).apply(lambda values: str(values[0]))
         root = self._group(f"{name}/group", project.slug, None)
-        self.role_groups = {
-            role: self._leaf(f"{name}/group/{role.value}", role.value, root, members_of_role(project, role))
-            for role in Role
-        }
+        for role in Role:
+            self._leaf(f"{name}/group/{role.value}", role.value, root, members_of_role(project, role))
         for environment in project.environments:
             prefix = f"{name}/group/{environment.name}"
             parent = self._group(prefix, environment.name, root)
@@ -248,7 +242,7 @@ class KeycloakTenant(Component):
             opts=self.child(self._args.provider, parent=parent, deleted_with=parent),
         )
 
-    def _leaf(self, name: str, group: str, parent: keycloak.Group, members: Sequence[str]) -> pulumi.Output[str]:
+    def _leaf(self, name: str, group: str, parent: keycloak.Group, members: Sequence[str]) -> None:
         leaf = self._group(name, group, parent)
         accounts = self._args.refs.accounts
         keycloak.GroupMemberships(
@@ -258,4 +252,3 @@ class KeycloakTenant(Component):
             members=[accounts.get(person, person) for person in members],
             opts=self.child(self._args.provider, parent=leaf, deleted_with=leaf),
         )
-        return leaf.path

@@ -41,7 +41,7 @@ def delete_a_group(lab: TestLab) -> None:
     lab.keycloak.delete_group(_group(lab, "/alpha/security"))
 
 
-def rename_a_client(lab: TestLab) -> None:
+def redirect_a_client(lab: TestLab) -> None:
     lab.keycloak.connection.realm_name = live.REALM
     client = lab.keycloak.get_client_id("argocd")
     assert client is not None
@@ -95,36 +95,50 @@ def delete_an_application(lab: TestLab) -> None:
     lab.kubernetes.delete(url).raise_for_status()
 
 
-CASES: list[tuple[Callable[[TestLab], None], dict[str, str]]] = [
-    (add_a_member, {"alpha/keycloak/group/admin/members": "update"}),
-    (
-        delete_a_group,
-        {"alpha/keycloak/group/security": "create", "alpha/keycloak/group/security/members": "create"},
-    ),
-    (rename_a_client, {"foundation/keycloak/client/argocd": "update"}),
-    (widen_a_policy, {"alpha/vault/policy/env/dev": "update"}),
-    (rebind_a_workload_role, {"alpha/vault/kubernetes-role/dev": "update"}),
-    (delete_a_workload_role, {"alpha/vault/kubernetes-role/prod": "create"}),
-    (raise_a_quota, {"alpha/kubernetes/dev/quota": "update"}),
-    (delete_a_network_policy, {"alpha/kubernetes/prod/network/default-deny": "create"}),
-    (relax_pod_security, {"alpha/kubernetes/dev/namespace": "update"}),
-    (add_a_subject, {"alpha/kubernetes/prod/binding/rw": "update"}),
-    (open_an_argocd_project, {"alpha/argocd/dev/project": "update"}),
-    (delete_an_application, {"alpha/argocd/prod/deploy": "create"}),
-]
+Breaks = dict[Callable[[TestLab], None], dict[str, str]]
+
+#: What is broken by hand, and exactly what the engine must then name.
+CASES: dict[str, Breaks] = {
+    "keycloak": {
+        add_a_member: {"alpha/keycloak/group/admin/members": "update"},
+        delete_a_group: {
+            "alpha/keycloak/group/security": "create",
+            "alpha/keycloak/group/security/members": "create",
+        },
+        redirect_a_client: {"foundation/keycloak/client/argocd": "update"},
+    },
+    "vault": {
+        widen_a_policy: {"alpha/vault/policy/env/dev": "update"},
+        rebind_a_workload_role: {"alpha/vault/kubernetes-role/dev": "update"},
+        delete_a_workload_role: {"alpha/vault/kubernetes-role/prod": "create"},
+    },
+    "kubernetes": {
+        raise_a_quota: {"alpha/kubernetes/dev/quota": "update"},
+        delete_a_network_policy: {"alpha/kubernetes/prod/network/default-deny": "create"},
+        relax_pod_security: {"alpha/kubernetes/dev/namespace": "update"},
+        add_a_subject: {"alpha/kubernetes/prod/binding/rw": "update"},
+    },
+    "argocd": {
+        open_an_argocd_project: {"alpha/argocd/dev/project": "update"},
+        delete_an_application: {"alpha/argocd/prod/deploy": "create"},
+    },
+}
 
 
-@pytest.mark.parametrize(("break_it", "expected"), CASES, ids=[case[0].__name__ for case in CASES])
-def test_a_change_by_hand_is_named_and_repaired(
-    stack: Stack, break_it: Callable[[TestLab], None], expected: dict[str, str]
-) -> None:
+@pytest.mark.parametrize("system", CASES)
+def test_changes_by_hand_are_named_and_repaired(stack: Stack, system: str) -> None:
     before = live.snapshot(stack.lab)
-    try:
-        break_it(stack.lab)
-    finally:
-        stack.lab.keycloak.connection.realm_name = "master"
-    assert live.snapshot(stack.lab) != before
+    expected: dict[str, str] = {}
+    for break_it, named in CASES[system].items():
+        try:
+            break_it(stack.lab)
+        finally:
+            stack.lab.keycloak.connection.realm_name = "master"
+        expected |= named
+    broken = live.snapshot(stack.lab)
+    assert broken != before
     assert stack.drift().must().ops() == expected
+    assert live.snapshot(stack.lab) == broken, "looking for drift changed something"
     stack.up("--refresh").must()
     assert live.snapshot(stack.lab) == before
     assert stack.drift().must().steps == ()

@@ -1,0 +1,74 @@
+"""`usine plan` as a person uses it: a process of its own, on the sample tenants."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def usine(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "usine", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "200", **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_the_table_has_a_row_per_tenant_and_a_column_per_system() -> None:
+    done = usine("plan")
+    assert done.returncode == 0, done.stderr
+    slugs = [path.stem for path in (ROOT / "projects.d").glob("*.yaml")]
+    assert len(slugs) >= 6
+    for word in (*slugs, "(foundation)", "keycloak", "vault", "kubernetes", "argocd"):
+        assert word in done.stdout, word
+
+
+def test_the_graph_as_json_is_the_same_bytes_from_anywhere(tmp_path: Path) -> None:
+    here = usine("plan", "--json", "-")
+    assert here.returncode == 0, here.stderr
+    resources = json.loads(here.stdout)["resources"]
+    assert {"type", "name", "parent", "tenant", "system", "inputs"} <= set(resources[0])
+    assert {r["tenant"] for r in resources} == {None} | {p.stem for p in (ROOT / "projects.d").glob("*.yaml")}
+
+    # Another folder, written in another order, under another environment.
+    copy = tmp_path / "elsewhere"
+    copy.mkdir()
+    for path in sorted((ROOT / "projects.d").glob("*.yaml"), reverse=True):
+        shutil.copy(path, copy)
+    shutil.copy(ROOT / "Pulumi.lab.yaml", tmp_path)
+    there = tmp_path / "plan.json"
+    done = usine(
+        "plan", "--projects", str(copy), "--settings", str(tmp_path / "Pulumi.lab.yaml"), "--json", str(there),
+        VAULT_TOKEN="MARKER", KUBECONFIG="/MARKER", KEYCLOAK_PASSWORD="MARKER", VAULT_SKIP_VERIFY="true",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert there.read_text("utf-8") == here.stdout
+
+
+def test_bad_files_get_their_positions_and_no_plan(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text("slug: one\nslug: one\n", encoding="utf-8")
+    (tmp_path / "two.yaml").write_text("- not a map\n", encoding="utf-8")
+    done = usine("plan", "--projects", str(tmp_path), "--json", "-")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "one.yaml:2:1: " in done.stderr
+    assert "two.yaml:1:1: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("target", ["missing/folder/plan.json", "."])
+def test_a_file_that_cannot_be_written_is_said_in_a_line(tmp_path: Path, target: str) -> None:
+    done = usine("plan", "--json", str(tmp_path / target))
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1
