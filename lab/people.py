@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from keycloak import KeycloakError
+from keycloak import KeycloakConnectionError, KeycloakError
 from requests.exceptions import RequestException
 
 from lab.errors import LabError
@@ -23,7 +23,9 @@ def set_password(home: LabHome, user: str, realm: str = REALM) -> str:
         if identifier is None:
             raise LabError(f"realm {realm} has no user {user!r}: `usine up` makes those of the tenant files")
         admin.set_user_password(identifier, password, temporary=False)
-    except (KeycloakError, RequestException, OSError) as error:
+    except (RequestException, OSError, KeycloakConnectionError):
+        raise LabError("keycloak does not answer: `usine lab up` starts it, `usine lab status` shows") from None
+    except KeycloakError as error:
         raise LabError(f"keycloak does not set the password: {_reason(error)}") from None
     return password
 
