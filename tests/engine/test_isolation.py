@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import ssl
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -208,6 +209,10 @@ def test_a_person_uses_kubernetes_with_a_token_of_keycloak(stack: Stack) -> None
         verify=trust(lab),
         headers={"Authorization": f"Bearer {token}"},
     ) as emma:
+        # The API server looks for a new issuer every ten seconds.
+        deadline = time.monotonic() + 60
+        while emma.get("/api/v1/namespaces/alpha-dev/pods").status_code == 401 and time.monotonic() < deadline:
+            time.sleep(1)
         statuses = {
             ns: emma.get(f"/api/v1/namespaces/{ns}/pods").status_code for ns in ("alpha-dev", "alpha-prod", "beta-dev")
         }
