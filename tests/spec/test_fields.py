@@ -171,7 +171,13 @@ def wrong(old: str, new: str, column: int, *messages: str) -> object:
         wrong("name: Tenant", "name: T\nobservability: {logRetention: 1y}", 31, "such as 30d"),
         wrong("name: Tenant", "name: T\nobservability: {logRetention: 9999d}", 31, "ten years"),
         wrong("name: Tenant", "name: T\nobservability: {alerts: [{to: a@b.fr, severity: warn}]}", 49, "warning"),
-        wrong("name: Tenant", "name: T\nobservability: {dashboards: deplyo/x}", 29, "did you mean deploy?"),
+        wrong(
+            "name: Tenant",
+            "name: T\nobservability: {dashboards: deplyo/x}",
+            29,
+            "no such repository",
+            "did you mean deploy?",
+        ),
         wrong("name: Tenant", "name: T\nobservability: {dashboards: deploy}", 29, "repository/path"),
     ],
 )

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from usine.spec.problems import Finding, KeyPath
 from usine.spec.texts import did_you_mean, enumerate_words, is_secret_key, may_be_secret, show, show_path, suggest
-from usine.spec.yaml_reader import REFUSED
+from usine.spec.yaml_reader import MAX_PROBLEMS, REFUSED
 from usine.spec.yaml_scalars import Ambiguous
 
 _KEY = "[key]"
@@ -34,7 +34,7 @@ _KINDS = {
 
 def explain(error: ValidationError, source: str, schema: Mapping[str, Any], lead: str = "") -> Iterator[Finding]:
     """Yield a finding per error. `schema` is the JSON Schema of what was validated; `lead` goes before key paths."""
-    errors = error.errors(include_url=False)
+    errors = error.errors(include_url=False)[:MAX_PROBLEMS]
     misspelt = _misspelt([tuple(item["loc"]) for item in errors if item["type"] == "extra_forbidden"], schema)
     for item in errors:
         path = tuple(part for part in item["loc"] if part != _KEY)

@@ -124,8 +124,9 @@ class _Reader:
         try:
             return _Fields(PROJECT_FILE.validate_python(value, context=self._words))
         except ValidationError as error:
-            self.findings += list(explain(error, file.source, _schema()))[:MAX_PROBLEMS]
-            return self._remains(value, error, file)
+            self.findings += explain(error, file.source, _schema())
+            # Of a file that is nothing like a tenant's, the rest tells nothing.
+            return self._remains(value, error, file) if error.error_count() < MAX_PROBLEMS else None
 
     def _remains(self, value: dict[str, Any], error: ValidationError, file: TenantFile) -> _Fields | None:
         """Leave out what is wrong and look at the rest, so that one run tells as much as possible."""

@@ -277,6 +277,17 @@ class FileSchema(GenerateJsonSchema):
         """Describe the value only."""
         return self.generate_inner(schema["schema"])
 
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        """Describe the keys too: editors and other tools then say what a name may be."""
+        described: JsonSchemaValue = {"type": "object"}
+        if "max_length" in schema:
+            described["maxProperties"] = schema["max_length"]
+        if "keys_schema" in schema:
+            described["propertyNames"] = self.generate_inner(schema["keys_schema"])
+        if "values_schema" in schema:
+            described["additionalProperties"] = self.generate_inner(schema["values_schema"])
+        return described
+
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         """Leave out defaults that are no value of a file."""
         described = super().default_schema(schema)

@@ -149,10 +149,11 @@ def examine(data: bytes, source: str, *, nulls: bool = False) -> Examined:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else START
-        notes.flaws.append((_Lines(text).clamp(place), _in_plain_words(error, text)))
+        notes.flaws.append((place, _in_plain_words(error, text)))
     except yaml.YAMLError:
         notes.flaws.append((START, "not valid YAML"))
-    problems += [Problem(source, *place, message) for place, message in notes.flaws]
+    lines = _Lines(text)
+    problems += [Problem(source, *lines.clamp(place), message) for place, message in notes.flaws]
     return Examined(value, notes.places, tuple(problems[:MAX_PROBLEMS]))
 
 
@@ -207,8 +208,7 @@ class _Lines:
 
     def clamp(self, place: Position) -> Position:
         """Bring a place back into the text: the parser may stand behind its end."""
-        line = min(place[0], len(self._starts))
-        return (line, place[1]) if line == place[0] else (line, 1)
+        return place if place[0] <= len(self._starts) else self.place(len(self._text))
 
 
 @dataclass(slots=True)

@@ -1,0 +1,163 @@
+"""The published JSON Schema says what the loader says, and the sample tenants use all of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+
+from tests.spec import test_fields
+from tests.spec.helpers import BODY, HEAD, ROOT, SETTINGS, load_texts
+from usine.spec.load import load
+from usine.spec.schema import Words, json_schema
+from usine.spec.yaml_reader import read
+from usine.spec.yaml_scalars import FRACTION, Ambiguous
+
+SCHEMA = json_schema()
+VALIDATOR = jsonschema.Draft202012Validator(json_schema(Words.of(SETTINGS)))
+SAMPLES = sorted((ROOT / "projects.d").glob("*.yaml"))
+
+#: What no JSON Schema can say: what connects fields or files, Git's and cron's finer rules, days that do not exist.
+BEYOND_A_SCHEMA = (
+    *("the file's name", "reserved by", "one line of text", "nothing is written here", "in this list twice"),
+    *("no such day", "add up to", "the name of a role", "what `revision` calls", "does not offer stage"),
+    *("the key stage is missing", "inside the platform", "the port", "port", "(..)", "GitLab keeps that path"),
+    *("for repositories of kind infra", "not a legal name", "the short name", "out of range", "never run"),
+    *("day of the week", "ends before it starts", "a step goes from", "no ..", "relative to the repository"),
+    *("the only placeholder", "no such environment", "no such repository", "not an address", "a slip?", "ten years"),
+    *("the host", "is missing", "such as 2027-06-30", "such as api.example.fr", "a year between"),
+)
+
+
+def as_others_read(value: object) -> object:
+    """Return what a YAML 1.2 reader, such as an editor's, hands to its JSON Schema validator."""
+    if isinstance(value, Ambiguous):
+        return float(value.text) if value.meaning == FRACTION else value.text
+    if isinstance(value, dict):
+        return {key: as_others_read(child) for key, child in value.items()}
+    if isinstance(value, list):
+        return [as_others_read(child) for child in value]
+    return value
+
+
+def errors(text: str) -> list[str]:
+    return [error.message for error in VALIDATOR.iter_errors(as_others_read(read(text.encode())))]
+
+
+def test_it_is_a_schema_of_its_draft() -> None:
+    assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    json.dumps(SCHEMA)
+
+
+def test_every_key_is_described() -> None:
+    for path, node in keys(SCHEMA):
+        described = node.get("description") or resolve(node).get("description")
+        assert described or path[-1] in {"*"}, path
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=[path.stem for path in SAMPLES])
+def test_samples_are_right_for_both(path: Any) -> None:
+    assert errors(path.read_text(encoding="utf-8")) == []
+
+
+CASES = next(
+    mark.args[1]
+    for mark in test_fields.test_one_wrong_field_gives_one_problem_at_its_place.pytestmark  # type: ignore[attr-defined]
+    if mark.name == "parametrize"
+)
+
+
+@pytest.mark.parametrize(("old", "new", "column", "messages"), CASES)
+def test_what_the_loader_refuses_the_schema_refuses(old: str, new: str, column: int, messages: tuple[str, ...]) -> None:
+    refused = errors(test_fields.RIGHT.replace(old, new, 1))
+    if any(number in new for number in ("0.0001", "1e3")):
+        return  # as numbers, these are as good as any other
+    if not any(part in message for part in BEYOND_A_SCHEMA for message in messages):
+        assert refused, (column, messages)
+
+
+RIGHT = [
+    HEAD + BODY,
+    HEAD + "environments: {dev: {quota: {cpu: 0.5, memory: 0, storage: 1Gi, gpu: 0}}}\n",
+    HEAD + "environments: {dev: {quota: {cpu: '0.250', memory: 300Mi}, egress: [{host: a-b.c.fr, port: 1}]}}\n",
+    HEAD + "repositories: {r0: {mirror: {url: 'https://a.fr:8443/x.git', schedule: '0,30 8-18/2 * jan-mar mon'}}}\n",
+    HEAD + BODY + "labels: {a: '', B_c.d-e: x}\nreviewAfter: '2027-06-30'\ndescription: |\n  two\n  lines\n",
+    HEAD + BODY + "registry: {immutable: ['v*', '{a,b}?'], blockSeverity: none, keep: {}}\n",
+    HEAD + BODY + "envelope: {prod: {cpu: 100}}\n",
+    HEAD + BODY + "packages: []\nmembers: {admin: [a.b-c_d, 0x]}\nstate: archived\narchetype: large\n",
+]
+
+
+@pytest.mark.parametrize("text", RIGHT)
+def test_what_the_loader_accepts_the_schema_accepts(text: str) -> None:
+    assert load_texts({"tenant.yaml": text})
+    assert errors(text) == []
+
+
+@pytest.mark.parametrize("key", ["slug", "name", "owner", "contact", "apiVersion", "kind"])
+def test_both_require_the_same_keys(key: str) -> None:
+    lines = [line for line in (HEAD + BODY).splitlines() if not line.startswith(f"{key}:")]
+    assert errors("\n".join(lines))
+
+
+def test_both_want_an_environment_or_a_repository() -> None:
+    assert errors(HEAD)
+    assert errors(HEAD + "environments: {}\n")
+
+
+def test_words_of_the_platform_are_in_the_schema_only_where_asked_for() -> None:
+    text = (HEAD + BODY).replace("dev: {}", "dev: {cluster: elsewhere}")
+    assert any("elsewhere" in message for message in errors(text))
+    assert not list(jsonschema.Draft202012Validator(SCHEMA).iter_errors(as_others_read(read(text.encode()))))
+
+
+def resolve(node: Mapping[str, Any]) -> Mapping[str, Any]:
+    while "$ref" in node:
+        node = SCHEMA["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+    return node
+
+
+def keys(node: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+    """Yield every key of a schema by path; names that the file chooses are ``*``, list items ``[]``."""
+    node = resolve(node)
+    for key, child in node.get("properties", {}).items():
+        yield (*path, key), child
+        yield from keys(child, (*path, key))
+    for child in (*node.get("patternProperties", {}).values(), node.get("additionalProperties")):
+        if isinstance(child, dict):
+            yield from keys(child, (*path, "*"))
+    if "items" in node:
+        yield from keys(node["items"], (*path, "[]"))
+
+
+def used(value: object, known: set[tuple[str, ...]], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    if isinstance(value, dict):
+        for key, child in value.items():
+            below = (*path, key) if (*path, key) in known else (*path, "*")
+            yield below
+            yield from used(child, known, below)
+    elif isinstance(value, list):
+        for child in value:
+            yield from used(child, known, (*path, "[]"))
+
+
+def test_the_samples_use_every_key() -> None:
+    known = {path for path, _ in keys(SCHEMA)}
+    assert ("environments", "*", "egress", "[]", "host") in known
+    assert ("repositories", "*", "mirror", "credentials") in known
+    seen = {path for sample in SAMPLES for path in used(read(sample.read_bytes()), known)}
+    assert known - seen == set()
+
+
+def test_the_samples_are_varied() -> None:
+    projects = load(ROOT / "projects.d", SETTINGS)
+    assert len(projects) >= 6
+    assert {p.state.value for p in projects} == {"active", "suspended", "archived"}
+    assert {p.archetype for p in projects} == {"small", "standard", "large"}
+    assert any(not p.environments for p in projects)
+    assert any(p.repositories and all(r.deployment for r in p.repositories) for p in projects)
+    assert {e.stage for p in projects for e in p.environments} == set(SETTINGS.stages)
