@@ -17,7 +17,6 @@ from usine.engine.lookup import Finder
 from usine.engine.recover import recover, release_dead_lock
 from usine.engine.report import ACTIONS, RunReport
 from usine.engine.run import Outcome, up
-from usine.plan import make_plan
 from usine.spec.problems import SpecError
 from usine.spec.settings import Settings, System
 
@@ -78,12 +77,18 @@ def _prepare(engine: Engine, settings: Settings, where: StackEnvironment, consol
 
 
 def _watch(engine: Engine, platform: Platform, console: Console) -> Outcome:
-    total = sum(sum(row.values()) for row in make_plan(platform.settings, platform.projects).counts().values())
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    console.print(f"pulumi up: {len(platform.projects)} projects, {total} objects (engine's output: {_LOG})")
+    console.print(f"pulumi up: {len(platform.projects)} projects (engine's output: {_LOG})")
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("objects", total=total)
-        return up(engine, engine.root / _LOG, lambda settled: progress.update(task, completed=settled))
+        task = progress.add_task("planning", total=None)
+
+        def on_progress(planned: int, settled: int) -> None:
+            if settled:
+                progress.update(task, description="applying", total=planned, completed=settled)
+            else:
+                progress.update(task, completed=planned)
+
+        return up(engine, engine.root / _LOG, on_progress)
 
 
 def _show(report: RunReport, settings: Settings, console: Console) -> None:

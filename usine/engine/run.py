@@ -25,13 +25,13 @@ class Outcome:
     log: Path
 
 
-def up(engine: Engine, log: Path, on_progress: Callable[[int], None], extra: Sequence[str] = ()) -> Outcome:
+def up(engine: Engine, log: Path, on_progress: Callable[[int, int], None], extra: Sequence[str] = ()) -> Outcome:
     """Run `pulumi up` to its end, without stopping at the first failure.
 
     Args:
         engine: the stack.
         log: file that takes the engine's output.
-        on_progress: called now and then with the number of objects settled so far.
+        on_progress: called now and then with the number of objects planned so far, and of those settled.
         extra: more arguments for `pulumi up`.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -57,8 +57,8 @@ def up(engine: Engine, log: Path, on_progress: Callable[[int], None], extra: Seq
         return Outcome(process.returncode, report, log)
 
 
-def _watch(process: subprocess.Popen[bytes], events: Path, on_progress: Callable[[int], None]) -> None:
-    settled, position = 0, 0
+def _watch(process: subprocess.Popen[bytes], events: Path, on_progress: Callable[[int, int], None]) -> None:
+    planned, settled, position = 0, 0, 0
     while True:
         ended = process.poll() is not None
         if events.exists():
@@ -68,17 +68,19 @@ def _watch(process: subprocess.Popen[bytes], events: Path, on_progress: Callable
                     if not line.endswith(b"\n"):
                         break
                     position += len(line)
-                    settled += _is_settled(line)
-            on_progress(settled)
+                    if _is_of_an_object(line):
+                        planning = b'"planning":true' in line
+                        planned, settled = planned + planning, settled + (not planning)
+            on_progress(planned, settled)
         if ended:
             return
         time.sleep(_POLL_SECONDS)
 
 
-def _is_settled(line: bytes) -> bool:
+def _is_of_an_object(line: bytes) -> bool:
     """Tell from a raw event whether it settles an object; cheaper than parsing every event twice."""
     marker = b'"urn":"'
-    if b'"resOutputsEvent"' not in line or b'"planning":true' in line or (start := line.find(marker)) < 0:
+    if b'"resOutputsEvent"' not in line or (start := line.find(marker)) < 0:
         return False
     start += len(marker)
     return address_of(line[start : line.index(b'"', start)].decode()).is_object
