@@ -13,7 +13,10 @@ POLICY = TENANT.format(system="vault", kind="Vault", type="vault:index/policy:Po
 PROJECT = TENANT.format(
     system="argocd", kind="ArgoCD", type="kubernetes:argoproj.io/v1alpha1:AppProject", name="a-b/argocd/dev/project"
 )
-REALM = "urn:pulumi:lab::usine::usine:usine:Foundation$usine:keycloak:KeycloakFoundation$keycloak:index/realm:Realm::foundation/keycloak/realm"
+REALM = (
+    "urn:pulumi:lab::usine::usine:usine:Foundation$usine:keycloak:KeycloakFoundation$keycloak:index/realm:Realm"
+    "::foundation/keycloak/realm"
+)
 PROVIDER = "urn:pulumi:lab::usine::pulumi:providers:vault::vault"
 
 
