@@ -57,10 +57,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _prepare(engine: Engine, settings: Settings, where: StackEnvironment, console: Console) -> None:
-    engine.ensure_stack()
     owner = release_dead_lock(engine)
     if owner:
         console.print(f"released the lock of a run that is gone ({owner})")
+    engine.ensure_stack()
     keycloak = settings.endpoints.get(System.KEYCLOAK)
     vault = settings.endpoints.get(System.VAULT)
     finder = Finder(

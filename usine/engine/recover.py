@@ -92,7 +92,7 @@ def release_dead_lock(engine: Engine) -> str | None:
     for path in sorted(folder.glob(f"**/{engine.stack}/*.json")):
         lock = json.loads(path.read_text(encoding="utf-8"))
         if lock.get("hostname") == socket.gethostname() and not _alive(int(lock["pid"])):
-            engine.capture("cancel", "--yes", engine.stack)
+            engine.capture("cancel", "--yes")
             return f"{lock.get('username')}, process {lock['pid']}"
     return None
 
