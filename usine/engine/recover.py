@@ -104,4 +104,9 @@ def _alive(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    return True
+    try:
+        # Killed, but nobody has taken note of it yet: still in the table, will never run again.
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return True
+    return state not in {"Z", "X"}
