@@ -13,19 +13,22 @@ from usine import __version__
 COMMANDS = ("check", "schema", "new", "plan", "lab", "up")
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Build the parser with every sub-command."""
+def build_parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """Build the parser with these sub-commands."""
     parser = argparse.ArgumentParser(prog="usine", description="The software factory as code.")
     parser.add_argument("--version", action="version", version=f"usine {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name in COMMANDS:
+    for name in commands:
         importlib.import_module(f"usine.commands.{name}").register(subparsers)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 refused or failed, 2 wrong usage."""
-    args = build_parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    # Importing the provider SDKs takes a second or two: only the command that is asked for is loaded.
+    asked = words[:1] if words[:1] and words[0] in COMMANDS else COMMANDS
+    args = build_parser(asked).parse_args(words)
     try:
         return int(args.run(args))
     except KeyboardInterrupt:

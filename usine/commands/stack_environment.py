@@ -7,10 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.environment import environment
-from lab.errors import LabError
-from lab.home import LabHome
-from lab.settings import render
 from usine.engine.cli import EngineError
 
 #: The stack that lives on the local platform.
@@ -33,6 +29,12 @@ def stack_environment(stack: str, settings: Path) -> StackEnvironment:
     """
     if stack != LAB_STACK:
         return StackEnvironment(dict(os.environ), settings)
+    # Only here: another stack needs nothing of the lab, nor the packages it is made of.
+    from lab.environment import environment  # noqa: PLC0415
+    from lab.errors import LabError  # noqa: PLC0415
+    from lab.home import LabHome  # noqa: PLC0415
+    from lab.settings import render  # noqa: PLC0415
+
     try:
         home = LabHome.open()
         home.settings.write_text(render(settings.read_text(encoding="utf-8"), home), encoding="utf-8")
