@@ -271,9 +271,34 @@ MARKER = "hunter2hunter2"
     ],
 )
 def test_secrets_are_refused_and_never_repeated(line: str) -> None:
-    found = problems(HEAD + line + "\n")
+    # The rest of the file is right: what is refused is the secret, or the place where it stands.
+    body = "\n".join(kept for kept in RIGHT.splitlines() if kept.split(":")[0] != line.split(":", maxsplit=1)[0]) + "\n"
+    assert not problems(RIGHT)
+    found = problems(body + line + "\n")
     assert found
     assert MARKER not in "\n".join(str(p) for p in found).lower()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (f"description: see glpat-{MARKER}", "looks like a GitLab access token (not shown)"),
+        (f"# was AKIA{'Q' * 16}", "looks like a cloud access key (not shown)"),
+        ("description: '-----BEGIN EC PRIVATE KEY-----'", "looks like a private key (not shown)"),
+        (f"labels: {{password: {MARKER}}}", "a secret does not belong here"),
+        (f"registry: {{password: {MARKER}}}", "no secret belongs in this file"),
+    ],
+)
+def test_secrets_are_called_secrets(line: str, message: str) -> None:
+    (problem,) = problems(RIGHT + line + "\n")
+    assert message in problem.message
+    assert problem.line == RIGHT.count("\n") + 1
+
+
+def test_credentials_in_urls_are_called_by_their_name() -> None:
+    for url in (f"https://u:{MARKER}@a.example.fr", f"http://{MARKER}@a.example.fr/x"):
+        (problem,) = problems(RIGHT.replace("https://a.example.fr", url))
+        assert "holds a user or a password (not shown)" in problem.message
 
 
 def test_long_values_are_cut() -> None:
@@ -324,12 +349,13 @@ def test_the_default_branch_is_protected_whatever_its_name() -> None:
 
 def test_nothing_is_said_of_mere_consequences() -> None:
     body = (
-        "environments: {dev: {cluster: nonprd-1, quota: {cpu: 99}, url: https://a.example.fr}}\n"
+        "environments: {dev: {cluster: nonprd-1, quota: {cpu: 99}, url: https://a.example.fr}, test: {stage: tst}}\n"
         "repositories: {api: {kind: ap, path: x}}\n"
         "quality: {dast: {environments: [dev], schedule: '0 3 * * 1'}}\n"
     )
     assert [p.message.split(":")[0] for p in problems(HEAD + body)] == [
         "environments.dev.cluster",
+        "environments.test.stage",
         "repositories.api.kind",
     ]
 

@@ -106,6 +106,13 @@ def test_an_unreadable_file_is_reported(tmp_path: Path, monkeypatch: pytest.Monk
     assert "cannot be read: Permission denied" in problem.message
 
 
+def test_a_pipe_put_there_after_listing_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "tenant.yaml")
+    monkeypatch.setattr(files_module, "_oddity", lambda _entry: None)
+    (problem,) = found(tmp_path)
+    assert "not a regular file" in problem.message
+
+
 def test_names_that_are_not_text_are_shown_escaped(tmp_path: Path) -> None:
     with open(os.fsencode(tmp_path) + b"/b\xffd\x1b[31m\n.yaml", "wb") as stream:
         stream.write(file("tenant").encode())

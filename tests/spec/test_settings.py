@@ -143,6 +143,11 @@ def test_files_that_are_no_settings(tmp_path: Path, text: str) -> None:
     assert found(tmp_path, text)
 
 
+def test_a_file_that_is_too_large(tmp_path: Path) -> None:
+    (problem,) = found(tmp_path, TEXT + "#" * 300_000)
+    assert "at most 262,144 are allowed" in problem.message
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="settings: cannot be read: No such file"):
         load_settings(tmp_path / "Pulumi.none.yaml")

@@ -111,7 +111,9 @@ def test_all_flaws_of_a_text_are_told_at_once() -> None:
 
 def test_an_oversized_file_is_not_parsed() -> None:
     with pytest.raises(Suspect):
-        read(b"#" * (MAX_BYTES + 1))
+        read(GOOD.encode() + b"#" * MAX_BYTES)
+    (problem,) = examine(GOOD.encode() + b"#" * MAX_BYTES, "f").problems
+    assert "at most 262,144 are allowed" in problem.message
 
 
 @pytest.mark.parametrize(
