@@ -60,7 +60,11 @@ def keycloak(lab: TestLab) -> dict[str, Any]:
         for group in admin.get_groups(query={"max": 1000}, full_hierarchy=False):
             walk(group)
         clients = {
-            client["clientId"]: [sorted(client["redirectUris"]), client["publicClient"], client["defaultClientScopes"]]
+            client["clientId"]: [
+                sorted(client["redirectUris"]),
+                client["publicClient"],
+                sorted(client["defaultClientScopes"]),
+            ]
             for client in admin.get_clients()
         }
         users = sorted(user["username"] for user in admin.get_users({"max": 1000}))
