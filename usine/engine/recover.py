@@ -88,13 +88,29 @@ def release_dead_lock(engine: Engine) -> str | None:
     backend = urlparse(engine.environment.get("PULUMI_BACKEND_URL", ""))
     if backend.scheme != "file":
         return None
-    folder = Path(unquote(backend.netloc + backend.path)) / ".pulumi" / "locks"
-    for path in sorted(folder.glob(f"**/{engine.stack}/*.json")):
+    folder = Path(unquote(backend.netloc + backend.path)) / ".pulumi"
+    for path in sorted((folder / "locks").glob(f"**/{engine.stack}/*.json")):
         lock = json.loads(path.read_text(encoding="utf-8"))
         if lock.get("hostname") == socket.gethostname() and not _alive(int(lock["pid"])):
+            _remove_half_written(folder, engine.stack)
             engine.capture("cancel", "--yes")
             return f"{lock.get('username')}, process {lock['pid']}"
     return None
+
+
+def _remove_half_written(folder: Path, stack: str) -> None:
+    """Remove what a killed run had begun to write beside the checkpoint.
+
+    The backend replaces the checkpoint itself at one stroke, but not the file of attributes that goes with it: cut
+    short, it makes the whole checkpoint unreadable ("EOF"), and without it nothing is lost.
+    """
+    for attributes in (folder / "stacks").glob(f"*/{stack}.json*.attrs"):
+        try:
+            json.loads(attributes.read_bytes())
+        except ValueError:
+            attributes.unlink()
+    for leftover in (folder / "stacks").glob(f"*/{stack}.json.*.tmp"):
+        leftover.unlink()
 
 
 def _alive(pid: int) -> bool:
