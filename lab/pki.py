@@ -84,7 +84,7 @@ def ensure(home: LabHome) -> Pki:
             controller_manager_server=_server(authority, "controller-manager-server", _LOCAL),
             service_account=_ensure_service_account(folder),
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:  # TypeError: a key with a password
         raise LabError(f"certificates in {folder} cannot be used ({error}): `usine lab reset` starts afresh") from None
 
 
@@ -109,7 +109,10 @@ def _ensure_authority(certificate: Path, key: Path) -> _Authority:
         loaded = serialization.load_pem_private_key(key.read_bytes(), None)
         if not isinstance(loaded, ec.EllipticCurvePrivateKey):
             raise ValueError(f"{key.name} is not an elliptic-curve key")
-        return _Authority(certificate.parent, x509.load_pem_x509_certificate(certificate.read_bytes()), loaded)
+        found = x509.load_pem_x509_certificate(certificate.read_bytes())
+        if found.public_key() != loaded.public_key():
+            raise ValueError(f"{key.name} is not the key of {certificate.name}")
+        return _Authority(certificate.parent, found, loaded)
     private = ec.generate_private_key(ec.SECP256R1())
     subject = _subject("Usine local platform CA")
     made = (
@@ -133,7 +136,7 @@ def _ensure_leaf(
     stem = name.replace(":", "-")
     pair = KeyPair(authority.folder / f"{stem}.pem", authority.folder / f"{stem}.key")
     alternatives = [_alternative(text) for text in names]
-    if pair.certificate.exists() and pair.key.exists() and _good(pair.certificate, authority, subject, alternatives):
+    if pair.certificate.exists() and pair.key.exists() and _good(pair, authority, subject, alternatives):
         return pair
     private = ec.generate_private_key(ec.SECP256R1())
     builder = (
@@ -154,8 +157,11 @@ def _ensure_leaf(
     return pair
 
 
-def _good(path: Path, authority: _Authority, subject: x509.Name, alternatives: Sequence[x509.GeneralName]) -> bool:
-    certificate = x509.load_pem_x509_certificate(path.read_bytes())
+def _good(pair: KeyPair, authority: _Authority, subject: x509.Name, alternatives: Sequence[x509.GeneralName]) -> bool:
+    certificate = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
+    key = serialization.load_pem_private_key(pair.key.read_bytes(), None)
+    if certificate.public_key() != key.public_key():  # a renewal ended between the two files
+        return False
     try:
         certificate.verify_directly_issued_by(authority.certificate)
         found = list(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
