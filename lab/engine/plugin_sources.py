@@ -12,10 +12,14 @@ import tarfile
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from semver import Version
+
+#: What a platform writes beside its PULUMI_HOME about the plugins there.
+RECORD: Final = "plugins.json"
 #: How long a plugin may take to say its version.
 PROBE_SECONDS: Final = 20.0
 #: How long one attempt to download may take.
@@ -24,7 +28,10 @@ DOWNLOAD_SECONDS: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Official:
-    """An official plugin found: an executable, or a `.tar.gz` that holds one."""
+    """An official plugin found: an executable, or a `.tar.gz` that holds one.
+
+    `version` is what its own or its folder's name states, or what it answered; empty while not known.
+    """
 
     name: str
     version: str
@@ -35,52 +42,71 @@ class Official:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.path.name.endswith(".tar.gz"):
             _extract(self.path, target)
-        else:
+            return
+        if os.access(self.path, os.X_OK):
             try:
                 os.link(self.path.resolve(), target)  # hundreds of megabytes
             except OSError:
-                shutil.copyfile(self.path, target)
-                target.chmod(0o700)
+                pass  # another file system
+            else:
+                return
+        shutil.copyfile(self.path, target)
+        target.chmod(0o700)
 
 
-def find(name: str, version: str, folder: Path | None) -> tuple[Official | None, str]:
-    """Look for `pulumi-resource-<name>` of this very version: the engine takes no other.
+def find(name: str, version: str, folder: Path | None) -> Official | None:
+    """Look for `pulumi-resource-<name>`: the best of `folder`, else this very version of the user's own plugins.
 
-    Return what was found, or None and why what is there will not do (empty when there is nothing).
+    Best is this very version, else the newest: the engine starts what it finds where it looks for `version`, and
+    warns of an older one.
     """
-    refused = ""
-    for path, stated in _candidates(name, folder):
-        found = stated or probe(path)
-        if found == version:
-            return Official(name, version, path), ""
-        refused = refused or f"{path} is version {found or 'unknown'}"
-    return None, refused
+    if folder is not None and (found := _best(_in_folder(name, folder), version)) is not None:
+        return found
+    return next((plugin for plugin in _versioned(name, users_plugins()) if plugin.version == version), None)
+
+
+def find_nearest(name: str, version: str) -> Official | None:
+    """Look for the best of the user's own plugins: what is left when this very version cannot be had."""
+    return _best(list(_versioned(name, users_plugins())), version)
 
 
 def users_plugins() -> Path:
     """Return the folder of plugins of the user's own Pulumi; it may not exist."""
-    return Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "plugins"
+    named = os.environ.get("PULUMI_HOME")
+    if named and not (Path(named).parent / RECORD).exists():  # a shell with `usine lab env` names a platform's own
+        return Path(named) / "plugins"
+    return Path.home() / ".pulumi" / "plugins"
 
 
-def _candidates(name: str, folder: Path | None) -> Iterator[tuple[Path, str]]:
-    """Yield candidates and the versions their names state (empty: ask it)."""
+def _best(plugins: list[Official], version: str) -> Official | None:
+    if len(plugins) > 1:  # asked only where the answer matters: it takes a second
+        plugins = [plugin if plugin.version else replace(plugin, version=probe(plugin.path)) for plugin in plugins]
+    return max(plugins, key=lambda plugin: (plugin.version == version, _order(plugin.version)), default=None)
+
+
+def _order(version: str) -> Version:
+    try:
+        return Version.parse(version, optional_minor_and_patch=True)
+    except ValueError:
+        return Version(0, 0, 0, "0")  # older than any
+
+
+def _in_folder(name: str, folder: Path) -> list[Official]:
     executable = f"pulumi-resource-{name}"
-    if folder is not None:
-        if (folder / executable).is_file():
-            yield folder / executable, ""
-        yield from _versioned(name, folder)
-        for archive in sorted(folder.glob(f"{executable}-v*.tar.gz")):
-            stated = re.fullmatch(rf"{executable}-v(\d[^-]*)-(\w+)-(\w+)\.tar\.gz", archive.name)
-            if stated and stated.group(2, 3) == _machine():
-                yield archive, stated.group(1)
-    yield from _versioned(name, users_plugins())
+    found = [Official(name, "", folder / executable)] if (folder / executable).is_file() else []
+    found += _versioned(name, folder)
+    for archive in sorted(folder.glob(f"{executable}-v*.tar.gz")):
+        stated = re.fullmatch(rf"{executable}-v(\d.*)-(\w+)-(\w+)\.tar\.gz", archive.name)
+        if stated and stated.group(2, 3) == _machine():
+            found.append(Official(name, stated.group(1), archive))
+    return found
 
 
-def _versioned(name: str, folder: Path) -> Iterator[tuple[Path, str]]:
+def _versioned(name: str, folder: Path) -> Iterator[Official]:
     prefix = f"resource-{name}-v"
     for file in sorted(folder.glob(f"{prefix}*/pulumi-resource-{name}")):
         if file.is_file():
-            yield file, file.parent.name.removeprefix(prefix)
+            yield Official(name, file.parent.name.removeprefix(prefix), file)
 
 
 def _machine() -> tuple[str, str]:

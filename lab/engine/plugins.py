@@ -39,7 +39,11 @@ class PluginChoice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PluginInUse:
-    """An installed plugin. `version` is the one the program asks for; `kind` is "official" or "stand-in"."""
+    """An installed plugin; `kind` is "official" or "stand-in".
+
+    `version` of an official one is what it answers, else what the name it was found under states, else "unknown";
+    of a stand-in, the version it stands in for. The engine finds it under the version the program asks for.
+    """
 
     name: str
     version: str
@@ -58,26 +62,18 @@ class _Record:
 def install(home: LabHome, choice: PluginChoice, plugin_dir: Path | None = None) -> tuple[PluginInUse, ...]:
     """Install a plugin for every provider package of the program, in place of what was there; sorted by name.
 
-    `plugin_dir` may hold `pulumi-resource-X`, `resource-X-v*/pulumi-resource-X` or `pulumi-resource-X-v*.tar.gz`.
-    Raises LabError when official ones are asked for and some cannot be had (it names them all), and when there is
-    no such folder.
+    `plugin_dir` may hold `pulumi-resource-X`, `resource-X-v*/pulumi-resource-X` or `pulumi-resource-X-v*.tar.gz`, of
+    any version. First that folder, then the very version of the user's own Pulumi, of an earlier run, of a download;
+    then any version of the user's own. Raises LabError when official ones are asked for and some cannot be had (it
+    names them all), and when there is no such folder.
     """
-    if plugin_dir is not None and not plugin_dir.is_dir():
-        raise LabError(f"--plugin-dir {plugin_dir}: no such folder")
+    check(plugin_dir)
     before = _read(home)
     failed = dict(before.failed)
     wanted = wanted_versions()
-    kept: dict[str, PluginInUse] = {}
-    refusals: dict[str, str] = {}
     with tempfile.TemporaryDirectory(dir=home.root, prefix="download-") as scratch:
-        found: dict[str, sources.Official] = {}
+        found, kept = ({}, {}) if choice is PluginChoice.STAND_IN else _at_hand(home, before, wanted, plugin_dir)
         if choice is not PluginChoice.STAND_IN:
-            for name, version in wanted.items():
-                official, refusals[name] = sources.find(name, version, plugin_dir)
-                if official is not None:
-                    found[name] = official
-                elif (plugin := _kept(home, before, name, version)) is not None:
-                    kept[name] = plugin
             missing = {name: version for name, version in wanted.items() if name not in found and name not in kept}
             # Asked for outright, a download is tried again: the network may have come back.
             tried = missing if choice is PluginChoice.OFFICIAL else dict(missing.items() - failed.items())
@@ -88,21 +84,39 @@ def install(home: LabHome, choice: PluginChoice, plugin_dir: Path | None = None)
                 else:
                     failed.pop(name, None)
                     found[name] = sources.Official(name, wanted[name], _in(Path(scratch), name, wanted[name]))
-            if choice is PluginChoice.OFFICIAL and any(reasons.values()):
+            for name in missing.keys() - found.keys():
+                if (nearest := sources.find_nearest(name, wanted[name])) is not None:
+                    found[name] = nearest
+            lacking = {name: reasons[name] for name in missing.keys() - found.keys() if name in reasons}
+            if choice is PluginChoice.OFFICIAL and lacking:
                 _write(home, _Record(before.in_use, failed))
-                raise LabError(_lacking(wanted, refusals, reasons))
-        for name in wanted.keys() - kept.keys():
+                raise LabError(_lacking(wanted, lacking))
+        for name, version in wanted.items():
+            if name in kept:
+                continue
             _clear(home, name)
             if name in found:
-                kept[name] = _place(home, found[name], scratch)
+                kept[name] = _place(home, found[name], version, scratch)
             else:
                 module = PROVIDERS[name][1]
-                write_wrapper(executable(home, name, wanted[name]), module)
-                why = f" ({refusals[name]})" if refusals.get(name) else ""
-                kept[name] = PluginInUse(name, wanted[name], "stand-in", f"{module}{why}")
+                write_wrapper(executable(home, name, version), module)
+                kept[name] = PluginInUse(name, version, "stand-in", module)
     used = tuple(kept[name] for name in sorted(kept))
     _write(home, _Record(used, failed))
     return used
+
+
+def check(plugin_dir: Path | None) -> None:
+    """Raise LabError when there is no such folder."""
+    if plugin_dir is not None and not plugin_dir.is_dir():
+        raise LabError(f"--plugin-dir {plugin_dir}: no such folder")
+
+
+def to_download(home: LabHome, plugin_dir: Path | None = None) -> tuple[str, ...]:
+    """Return the providers, sorted, whose official plugin is neither in a folder nor installed. Needs no engine."""
+    wanted = wanted_versions()
+    found, kept = _at_hand(home, _read(home), wanted, plugin_dir)
+    return tuple(sorted(wanted.keys() - found.keys() - kept.keys()))
 
 
 def in_use(home: LabHome) -> tuple[PluginInUse, ...]:
@@ -130,21 +144,38 @@ def _in(pulumi_home: Path, name: str, version: str) -> Path:
     return pulumi_home / "plugins" / f"resource-{name}-v{version}" / f"pulumi-resource-{name}"
 
 
-def _place(home: LabHome, official: sources.Official, scratch: str) -> PluginInUse:
+def _at_hand(
+    home: LabHome, before: _Record, wanted: Mapping[str, str], plugin_dir: Path | None
+) -> tuple[dict[str, sources.Official], dict[str, PluginInUse]]:
+    """Return what a folder has, and what an earlier run installed of the rest."""
+    found: dict[str, sources.Official] = {}
+    kept: dict[str, PluginInUse] = {}
+    for name, version in wanted.items():
+        if (official := sources.find(name, version, plugin_dir)) is not None:
+            found[name] = official
+        elif (plugin := _kept(home, before, name, version)) is not None:
+            kept[name] = plugin
+    return found, kept
+
+
+def _place(home: LabHome, official: sources.Official, wanted: str, scratch: str) -> PluginInUse:
+    """Install a plugin where the engine looks for the version the program asks for, whichever it is."""
+    path = executable(home, official.name, wanted)
     try:
-        official.place(executable(home, official.name, official.version))
+        official.place(path)
     except OSError as error:
         _clear(home, official.name)
         raise LabError(f"the {official.name} plugin cannot be installed: {error}") from None
+    version = sources.probe(path) or official.version or "unknown"
     origin = "downloaded" if official.path.is_relative_to(scratch) else str(official.path)
-    return PluginInUse(official.name, official.version, "official", origin)
+    return PluginInUse(official.name, version, "official", origin)
 
 
-def _kept(home: LabHome, before: _Record, name: str, version: str) -> PluginInUse | None:
-    """Return the official plugin an earlier run installed, when it is still there."""
+def _kept(home: LabHome, before: _Record, name: str, wanted: str) -> PluginInUse | None:
+    """Return the official plugin an earlier run installed, of whichever version, when it is still there."""
     for plugin in before.in_use:
-        if (plugin.name, plugin.version, plugin.kind) == (name, version, "official"):
-            return plugin if executable(home, name, version).is_file() else None
+        if (plugin.name, plugin.kind) == (name, "official"):
+            return plugin if executable(home, name, wanted).is_file() else None
     return None
 
 
@@ -166,17 +197,16 @@ def _download(home: LabHome, versions: Mapping[str, str], pulumi_home: Path) -> 
         return dict(zip(versions, reasons, strict=True))
 
 
-def _lacking(wanted: Mapping[str, str], refusals: Mapping[str, str], reasons: Mapping[str, str]) -> str:
+def _lacking(wanted: Mapping[str, str], reasons: Mapping[str, str]) -> str:
     lines = ["official plugins cannot be had (--plugins auto uses stand-ins for them):"]
-    for name, reason in sorted(reasons.items()):
-        if reason:
-            why = "; ".join(filter(None, (refusals[name], f"download: {reason}")))
-            lines.append(f"  pulumi-resource-{name} v{wanted[name]}: {why}")
+    lines += (
+        f"  pulumi-resource-{name} v{wanted[name]}: download: {reason}" for name, reason in sorted(reasons.items())
+    )
     return "\n".join(lines)
 
 
 def _memory(home: LabHome) -> Path:
-    return home.root / "plugins.json"
+    return home.root / sources.RECORD
 
 
 def _read(home: LabHome) -> _Record:

@@ -173,25 +173,84 @@ def test_the_users_own_plugins_are_used(home: LabHome) -> None:
     assert PluginInUse("vault", WANTED["vault"], "official", str(mine)) in used
 
 
-@pytest.mark.parametrize("version", ["0.0.1", ""])
-def test_another_version_is_not_passed_off_as_the_one_asked_for(home: LabHome, tmp_path: Path, version: str) -> None:
-    folder = tmp_path / "plugins"
-    plugin(folder / "pulumi-resource-vault", version or None)
-    used = {plugin.name: plugin for plugin in install(home, PluginChoice.AUTO, folder)}
-    assert used["vault"].kind == "stand-in"
-    assert f"is version {version or 'unknown'}" in used["vault"].origin
+@pytest.mark.parametrize("version", ["0.0.1", "99.0.0", ""])
+def test_any_version_of_a_plugin_folder_goes_where_the_engine_looks(
+    home: LabHome, tmp_path: Path, version: str
+) -> None:
+    mine = plugin(tmp_path / "plugins" / "pulumi-resource-vault", version or None)
+    used = install(home, PluginChoice.AUTO, mine.parent)
+    assert PluginInUse("vault", version or "unknown", "official", str(mine)) in used
+    assert executable(home, "vault", WANTED["vault"]).read_bytes() == mine.read_bytes()
+    assert installed(home) == sorted(f"resource-{name}-v{wanted}" for name, wanted in WANTED.items())
+    # Without the folder it stays.
+    assert install(home, PluginChoice.AUTO) == used
+
+
+def test_a_plugin_kept_for_a_version_no_longer_asked_for_is_not_used(
+    home: LabHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = plugin(tmp_path / "plugins" / "pulumi-resource-vault", "0.0.1").parent
+    install(home, PluginChoice.AUTO, folder)
+    monkeypatch.setattr(plugins, "wanted_versions", lambda: {**WANTED, "vault": "98.0.0"})
+    assert kinds(install(home, PluginChoice.AUTO)) == STAND_INS
+    assert PluginInUse("vault", "0.0.1", "official", str(folder / "pulumi-resource-vault")) in install(
+        home, PluginChoice.AUTO, folder
+    )
+    assert executable(home, "vault", "98.0.0").is_file()
+
+
+def test_what_a_plugin_answers_comes_before_what_its_folder_states(home: LabHome, tmp_path: Path) -> None:
+    plugin(tmp_path / "resource-vault-v3.2.1" / "pulumi-resource-vault", "1.2.3")
+    plugin(tmp_path / "resource-keycloak-v3.2.1" / "pulumi-resource-keycloak")
+    versions = {plugin.name: plugin.version for plugin in install(home, PluginChoice.AUTO, tmp_path)}
+    assert versions == {"vault": "1.2.3", "keycloak": "3.2.1", "kubernetes": WANTED["kubernetes"]}
+
+
+def test_of_several_the_exact_version_is_taken_else_the_newest(home: LabHome, tmp_path: Path) -> None:
+    def origin() -> str:
+        return next(used.origin for used in install(home, PluginChoice.AUTO, tmp_path) if used.name == "vault")
+
+    plugin(tmp_path / "resource-vault-vlocal" / "pulumi-resource-vault")
+    plugin(tmp_path / "resource-vault-v6.9" / "pulumi-resource-vault")
+    newest = plugin(tmp_path / "resource-vault-v6.10.0" / "pulumi-resource-vault")
+    assert origin() == str(newest)
+    newest = plugin(tmp_path / "pulumi-resource-vault", "99.0.0")
+    assert origin() == str(newest)
+    exact = plugin(tmp_path / f"resource-vault-v{WANTED['vault']}" / "pulumi-resource-vault")
+    assert origin() == str(exact)
+
+
+def test_another_version_of_the_users_own_is_used_when_the_exact_one_cannot_be_downloaded(home: LabHome) -> None:
+    mine = plugin(plugin_sources.users_plugins() / "resource-vault-v7.11.0" / "pulumi-resource-vault")
+    plugin(plugin_sources.users_plugins() / "resource-vault-v7.9.0" / "pulumi-resource-vault")
+    used = install(home, PluginChoice.AUTO)
+    assert PluginInUse("vault", "7.11.0", "official", str(mine)) in used
+    assert f"resource vault {WANTED['vault']}" in (home.root / "calls").read_text(encoding="utf-8")
+
+
+def test_a_platforms_own_plugins_are_not_taken_for_the_users(home: LabHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(home, PluginChoice.STAND_IN)
+    monkeypatch.setenv("HOME", str(home.root / "nobody"))
+    monkeypatch.setenv("PULUMI_HOME", str(home.pulumi_home))
+    assert kinds(install(home, PluginChoice.AUTO)) == STAND_INS
+
+
+def test_a_plugin_that_lost_its_mode_runs(home: LabHome, tmp_path: Path) -> None:
+    mine = plugin(tmp_path / "pulumi-resource-vault", "1.2.3")
+    mine.chmod(0o600)
+    used = install(home, PluginChoice.AUTO, tmp_path)
+    assert PluginInUse("vault", "1.2.3", "official", str(mine)) in used
+    assert stat.S_IMODE(mine.stat().st_mode) == 0o600
 
 
 def test_official_only_names_all_that_are_missing_and_leaves_what_was(home: LabHome, tmp_path: Path) -> None:
     before = install(home, PluginChoice.STAND_IN)
     folder = tmp_path / "plugins"
     plugin(folder / f"resource-vault-v{WANTED['vault']}" / "pulumi-resource-vault")
-    plugin(folder / "resource-keycloak-v0.0.1" / "pulumi-resource-keycloak")
     with pytest.raises(LabError) as caught:
         install(home, PluginChoice.OFFICIAL, folder)
     message = str(caught.value)
     assert f"pulumi-resource-keycloak v{WANTED['keycloak']}" in message
-    assert "is version 0.0.1" in message
     assert f"pulumi-resource-kubernetes v{WANTED['kubernetes']}: download: error: no network" in message
     assert "pulumi-resource-vault" not in message
     assert in_use(home) == before
