@@ -22,6 +22,9 @@ from lab.secrets import Secrets
 from lab.servers import SERVERS, Context, Server
 from lab.servers.base import GivenUp
 
+#: The parts of the engine, which downloads plugins.
+_ENGINE = ("pulumi", "pulumi-python")
+
 
 @dataclass(frozen=True, slots=True)
 class ServerStatus:
@@ -60,6 +63,11 @@ def up(
     if lacking:
         raise LabError("this machine lacks:\n" + "\n".join(f"  {line}" for line in lacking))
     with _alone(home):
+        provider_plugins.check(plugin_dir)
+        if plugins is PluginChoice.OFFICIAL and provider_plugins.to_download(home, plugin_dir):
+            # Only a download can tell whether they are to be had: before the long build of everything else.
+            engine.install(home, parts.ensure(_ENGINE, reporter=reporter))
+            provider_plugins.install(home, plugins, plugin_dir)
         folders = parts.ensure(reporter=reporter)
         start(home, folders, reporter)
         engine.install(home, folders)
@@ -91,6 +99,10 @@ def start(home: LabHome, folders: Mapping[str, Path], reporter: Reporter, server
             reporter.failed(server.name, "given up while it starts")
         except LabError as error:
             failures.append(str(error))
+            reporter.failed(server.name, "see below")
+            context.cancelled.set()
+        except OSError as error:  # of its folders and files: a full disk, no permission, a file in the way
+            failures.append(f"{server.name}: {error}")
             reporter.failed(server.name, "see below")
             context.cancelled.set()
         except BaseException:
