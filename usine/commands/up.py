@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
@@ -14,7 +15,7 @@ from usine.commands.common import ROOT, Platform, add_platform_arguments, read_p
 from usine.commands.stack_environment import StackEnvironment, stack_environment
 from usine.engine.cli import Engine, EngineError
 from usine.engine.lookup import Finder
-from usine.engine.recover import recover, release_dead_lock
+from usine.engine.recover import Recovery, adopt_late, recover, release_dead_lock
 from usine.engine.report import ACTIONS, RunReport
 from usine.engine.run import Outcome, up
 from usine.spec.problems import SpecError
@@ -47,8 +48,14 @@ def run(args: argparse.Namespace) -> int:
     try:
         where = stack_environment(args.stack, args.settings)
         engine = Engine(ROOT, args.stack, where.variables, where.config_file)
-        _prepare(engine, platform.settings, where, console)
+        finder = _finder(platform.settings, where)
+        settled = _prepare(engine, finder, console)
         outcome = _watch(engine, platform, console)
+        failed = {failure.address.urn for failure in outcome.report.failures if failure.address}
+        late = adopt_late(engine, finder, [r for r in settled.forgotten if r["urn"] in failed])
+        if late:
+            _tell("adopted what a killed run had created after all", late, console)
+            outcome = _watch(engine, platform, console)
     except EngineError as error:
         print(f"usine up: {error}", file=sys.stderr)
         return 1
@@ -56,24 +63,31 @@ def run(args: argparse.Namespace) -> int:
     return _conclude(outcome, console, expect_no_changes=args.expect_no_changes)
 
 
-def _prepare(engine: Engine, settings: Settings, where: StackEnvironment, console: Console) -> None:
-    owner = release_dead_lock(engine)
-    if owner:
-        console.print(f"released the lock of a run that is gone ({owner})")
-    engine.ensure_stack()
+def _finder(settings: Settings, where: StackEnvironment) -> Finder:
     keycloak = settings.endpoints.get(System.KEYCLOAK)
     vault = settings.endpoints.get(System.VAULT)
-    finder = Finder(
+    return Finder(
         vault=vault.url if vault else None,
         keycloak=keycloak.url if keycloak else None,
         keycloak_ca=str(ROOT / keycloak.ca) if keycloak and keycloak.ca else None,
         environment=where.variables,
     )
+
+
+def _prepare(engine: Engine, finder: Finder, console: Console) -> Recovery:
+    owner = release_dead_lock(engine)
+    if owner:
+        console.print(f"released the lock of a run that is gone ({owner})")
+    engine.ensure_stack()
     settled = recover(engine, finder)
-    for urn in settled.adopted:
-        console.print(f"adopted what a killed run had created: {urn.rsplit('::', 1)[-1]}")
-    for urn in settled.forgotten:
-        console.print(f"a killed run had not got to create {urn.rsplit('::', 1)[-1]}")
+    _tell("adopted what a killed run had created", settled.adopted, console)
+    _tell("a killed run had not got to create", [resource["urn"] for resource in settled.forgotten], console)
+    return settled
+
+
+def _tell(what: str, urns: Iterable[str], console: Console) -> None:
+    for urn in urns:
+        console.print(f"{what}: {urn.rsplit('::', 1)[-1]}", markup=False, soft_wrap=True)
 
 
 def _watch(engine: Engine, platform: Platform, console: Console) -> Outcome:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,16 @@ _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - Pulumi's marker of 
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 
 
+#: A resource of the checkpoint, as JSON.
+Resource = Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What was done: URNs adopted into the state, and URNs of creations that had not happened."""
+    """What was done: URNs adopted into the state, and the creations of which nothing is there (yet)."""
 
-    adopted: tuple[str, ...]
-    forgotten: tuple[str, ...]
+    adopted: tuple[str, ...] = ()
+    forgotten: tuple[Resource, ...] = ()
 
 
 def recover(engine: Engine, finder: Finder) -> Recovery:
@@ -42,27 +46,42 @@ def recover(engine: Engine, finder: Finder) -> Recovery:
     deployment: Any = checkpoint.get("deployment") or {}
     pending = deployment.get("pending_operations") or []
     if not pending:
-        return Recovery((), ())
-    adopted, forgotten = [], []
+        return Recovery()
     known = {resource["urn"] for resource in deployment.get("resources", ())}
-    for operation in pending:
-        resource = operation["resource"]
-        urn = resource["urn"]
-        if operation["type"] != "creating" or urn in known:
-            continue  # an update or a deletion is done again by the next run; a replacement's old half is known
-        id_ = _find(finder, resource)
-        if id_ is None:
-            forgotten.append(urn)
-            continue
-        # The plugin reads the object under this id at the refresh below, and fills in what the server knows.
-        deployment.setdefault("resources", []).append({**resource, "id": id_, "outputs": resource.get("inputs", {})})
-        adopted.append(urn)
+    # An update or a deletion is done again by the next run; the old half of a replacement is known.
+    created = [o["resource"] for o in pending if o["type"] == "creating" and o["resource"]["urn"] not in known]
+    found = {resource["urn"]: _find(finder, resource) for resource in created}
     deployment["pending_operations"] = []
+    _adopt(engine, checkpoint, created, found)
+    return Recovery(
+        adopted=tuple(urn for urn, id_ in found.items() if id_ is not None),
+        forgotten=tuple(resource for resource in created if found[resource["urn"]] is None),
+    )
+
+
+def adopt_late(engine: Engine, finder: Finder, resources: Iterable[Resource]) -> tuple[str, ...]:
+    """Adopt what has come into being since `recover` looked for it; return its URNs.
+
+    A server goes on with a request whose sender was killed: the realm of a busy Keycloak is there many seconds later.
+    """
+    late = list(resources)
+    found = {resource["urn"]: _find(finder, resource) for resource in late}
+    if any(found.values()):
+        _adopt(engine, engine.export_state(), late, found)
+    return tuple(urn for urn, id_ in found.items() if id_ is not None)
+
+
+def _adopt(
+    engine: Engine, checkpoint: dict[str, object], resources: Iterable[Resource], ids: Mapping[str, str | None]
+) -> None:
+    """Write the checkpoint with the resources that have an id, and let the plugins read them."""
+    deployment: Any = checkpoint["deployment"]
+    adopted = [{**r, "id": ids[r["urn"]], "outputs": r.get("inputs", {})} for r in resources if ids[r["urn"]]]
+    deployment.setdefault("resources", []).extend(adopted)
     engine.import_state(checkpoint)
     if adopted:
-        targets = [argument for urn in adopted for argument in ("--target", urn)]
+        targets = [argument for resource in adopted for argument in ("--target", resource["urn"])]
         engine.capture("refresh", "--yes", "--skip-preview", *targets)
-    return Recovery(tuple(adopted), tuple(forgotten))
 
 
 def _find(finder: Finder, resource: Mapping[str, Any]) -> str | None:
