@@ -20,6 +20,7 @@ from usine.engine.report import ACTIONS, RunReport
 from usine.engine.run import Outcome, up
 from usine.spec.problems import SpecError
 from usine.spec.settings import Settings, System
+from usine.spec.settings_load import load_settings
 
 _LOG = Path("out") / "up.log"
 
@@ -48,7 +49,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         where = stack_environment(args.stack, args.settings)
         engine = Engine(ROOT, args.stack, where.variables, where.config_file)
-        finder = _finder(platform.settings, where)
+        # The local platform's copy of the settings has the ports it really uses.
+        settings = load_settings(where.config_file)
+        finder = _finder(settings, where)
         settled = _prepare(engine, finder, console)
         outcome = _watch(engine, platform, console)
         failed = {failure.address.urn for failure in outcome.report.failures if failure.address}
@@ -59,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     except EngineError as error:
         print(f"usine up: {error}", file=sys.stderr)
         return 1
-    _show(outcome.report, platform.settings, console)
+    _show(outcome.report, settings, console)
     return _conclude(outcome, console, expect_no_changes=args.expect_no_changes)
 
 
