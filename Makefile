@@ -19,6 +19,8 @@ help:  ## Show this list
 .venv/dev: requirements-dev.txt .venv/runtime
 	@echo "Installing what the local platform and the tests need..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements-dev.txt
+	@# Every plugin and program is a Python process of its own: compiled once, also where PYTHONDONTWRITEBYTECODE is set.
+	@$(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null || true
 	@touch $@
 
 venv: .venv/runtime  ## Python environment: enough for `usine check`, `usine plan`
