@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from typing import Any
 
 import pytest
+from google.protobuf import empty_pb2
 
 from tests import factories
 from usine.naming import DOMAIN
 from usine.plan import Plan, PlannedResource, make_plan
 from usine.plan.model import SECRET
+from usine.plan.monitor import RecordingMonitor
 from usine.spec.model import State
 from usine.spec.settings import FoundationMode, System
 
@@ -161,3 +164,17 @@ def test_a_system_switched_off_gets_nothing_and_the_others_stay(plan: Plan, syst
     less = make_plan(factories.settings(systems=on), [factories.project(slug) for slug in TENANTS])
     assert system.value not in less.systems
     assert set(less.systems) == set(plan.systems) - {system.value}
+
+
+def test_every_component_registers_its_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    finished: list[str] = []
+
+    def register_outputs(_monitor: RecordingMonitor, request: Any) -> Any:
+        finished.append(request.urn.rsplit("::", 1)[-1])
+        return empty_pb2.Empty()
+
+    monkeypatch.setattr(RecordingMonitor, "RegisterResourceOutputs", register_outputs)
+    planned = make_plan(factories.settings(), [factories.project()])
+    components = sorted(r.name for r in planned.resources if r.is_component)
+    assert components
+    assert sorted(name for name in finished if name in components) == components
