@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -16,23 +18,38 @@ pytestmark = pytest.mark.servers
 TENANTS = {"alpha": ALPHA, "beta": BETA}
 
 
-def make(lab: TestLab, folder: Path, name: str, **keys: object) -> Stack:
-    stack = Stack(lab, name, folder / name)
-    for slug, text in TENANTS.items():
-        stack.tenant(slug, text)
-    stack.configure(**keys)
-    return stack
+class Maker(Protocol):
+    def __call__(self, name: str, **keys: object) -> Stack: ...
 
 
-def test_both_layouts_make_the_same_platform(lab: TestLab, tmp_path: Path) -> None:
-    whole = make(lab, tmp_path, "whole")
+@pytest.fixture
+def make(lab: TestLab, tmp_path: Path) -> Iterator[Maker]:
+    """Make stacks of both tenants; those a test does not close are closed, the youngest first."""
+    made: list[Stack] = []
+
+    def make(name: str, **keys: object) -> Stack:
+        stack = Stack(lab, name, tmp_path / name)
+        made.append(stack)
+        for slug, text in TENANTS.items():
+            stack.tenant(slug, text)
+        stack.configure(**keys)
+        return stack
+
+    yield make
+    for stack in reversed(made):
+        if stack.folder.exists():
+            stack.close()
+
+
+def test_both_layouts_make_the_same_platform(lab: TestLab, make: Maker) -> None:
+    whole = make("whole")
     whole.up().must()
     together = live.snapshot(lab)
     whole.close()
 
-    foundation = make(lab, tmp_path, "foundation", foundation="only")
+    foundation = make("foundation", foundation="only")
     foundation.up().must()
-    tenants = [make(lab, tmp_path, slug, foundation="skip", tenants=[slug]) for slug in TENANTS]
+    tenants = [make(slug, foundation="skip", tenants=[slug]) for slug in TENANTS]
     for tenant in tenants:
         tenant.up().must()
     assert live.snapshot(lab) == together
@@ -48,17 +65,20 @@ def test_both_layouts_make_the_same_platform(lab: TestLab, tmp_path: Path) -> No
     assert live.snapshot(lab)["kubernetes"] == {}
 
 
-def test_a_system_switched_off_is_taken_away_and_the_rest_stays(lab: TestLab, tmp_path: Path) -> None:
-    stack = make(lab, tmp_path, "switches")
+def test_a_system_switched_off_is_taken_away_and_the_rest_stays(lab: TestLab, make: Maker) -> None:
+    stack = make("switches")
     stack.up().must()
     before = live.snapshot(lab)
     stack.configure(systems=["keycloak", "vault", "kubernetes"])
     run = stack.up().must()
-    assert {name.split("/")[1] for name in run.ops()} == {"argocd", "kubernetes"}
+    assert {name.split("/")[1] for name in run.ops()} == {"argocd", "keycloak", "kubernetes"}
+    assert {name for name in run.ops() if "/keycloak/" in name} == {
+        "foundation/keycloak/client/argocd",
+        "foundation/keycloak/client/argocd/scopes",
+    }
     after = live.snapshot(lab)
     assert [name for name in after["kubernetes"] if name.startswith(("appprojects/", "applications/"))] == []
     assert (after["keycloak"]["groups"], after["vault"]) == (before["keycloak"]["groups"], before["vault"])
     stack.configure(systems=None)
     stack.up().must()
     assert live.snapshot(lab) == before
-    stack.close()
