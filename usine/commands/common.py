@@ -28,12 +28,18 @@ class Platform:
 
 def add_platform_arguments(parser: argparse.ArgumentParser) -> None:
     """Add `--settings` and `--projects`."""
-    parser.add_argument(
-        "--settings", metavar="FILE", type=Path, default=DEFAULT_SETTINGS, help="settings file (default: %(default)s)"
-    )
+    add_settings_argument(parser)
     parser.add_argument(
         "--projects", metavar="DIR", type=Path, help="folder of tenant files (default: what the settings say)"
     )
+
+
+def add_settings_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--settings` alone, for what runs the engine: its tenants are those the settings name."""
+    parser.add_argument(
+        "--settings", metavar="FILE", type=Path, default=DEFAULT_SETTINGS, help="settings file (default: %(default)s)"
+    )
+    parser.set_defaults(projects=None)
 
 
 def read_platform(args: argparse.Namespace) -> Platform:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from usine.commands.common import ROOT, Platform, add_platform_arguments, read_platform, report_problems
+from usine.commands.common import ROOT, Platform, add_settings_argument, read_platform, report_problems
 from usine.commands.stack_environment import StackEnvironment, stack_environment
 from usine.engine.cli import Engine, EngineError
 from usine.engine.lookup import Finder
@@ -33,7 +33,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Check every file, settle what a killed run left, run `pulumi up`, and report by system. "
         "A failing system does not stop the others. Plain `pulumi up` does the same without check and recovery.",
     )
-    add_platform_arguments(parser)
+    add_settings_argument(parser)
     parser.add_argument("--stack", default="lab", help="stack to run (default: %(default)s)")
     parser.add_argument("--expect-no-changes", action="store_true", help="exit 1 if anything had to be changed")
     parser.set_defaults(run=run)
