@@ -44,7 +44,7 @@ class ArgoCDFoundation(Component):
 
     def __init__(self, name: str, args: ArgoCDFoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register the patches."""
-        super().__init__(name, None, opts)
+        super().__init__(name, opts)
         self._args = args
         url = args.settings.endpoints[System.ARGOCD].url
         data: dict[str, pulumi.Input[str]] = {"url": url, "application.sync.impersonation.enabled": "true"}
@@ -104,7 +104,7 @@ class ArgoCDTenant(Component):
 
     def __init__(self, name: str, args: ArgoCDTenantArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register projects and applications."""
-        super().__init__(name, args.project.slug, opts)
+        super().__init__(name, opts)
         self._args = args
         self._prefix = name
         applications: list[str] = []

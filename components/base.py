@@ -18,15 +18,13 @@ COMPOSITION = "usine"
 class Component(pulumi.ComponentResource):
     """A component of Usine. Its type token is ``usine:<system>:<class name>``.
 
-    Subclasses set `system` and call `register_outputs` last. `tenant` is the slug for what belongs to one tenant and
-    None for what tenants share; the offline plan reads both from here.
+    Subclasses set `system` and call `register_outputs` last.
     """
 
     system: ClassVar[str]
 
-    def __init__(self, name: str, tenant: str | None, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register the component under the given logical name."""
-        self.tenant = tenant
         super().__init__(f"usine:{self.system}:{type(self).__name__}", name, None, opts)
 
     def child(

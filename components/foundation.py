@@ -36,7 +36,7 @@ class Foundation(Component):
 
     def __init__(self, name: str, args: FoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register one foundation component per system that is on."""
-        super().__init__(name, None, opts)
+        super().__init__(name, opts)
         settings, providers = args.settings, args.providers
         child = pulumi.ResourceOptions(parent=self)
         realm: pulumi.Input[str] = settings.keycloak.realm

@@ -44,7 +44,7 @@ class KeycloakFoundation(Component):
 
     def __init__(self, name: str, args: KeycloakFoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register the realm and what hangs below it."""
-        super().__init__(name, None, opts)
+        super().__init__(name, opts)
         settings = args.settings
         self._keycloak = args.provider
         realm = keycloak.Realm(
@@ -213,7 +213,7 @@ class KeycloakTenant(Component):
 
     def __init__(self, name: str, args: KeycloakTenantArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register groups and memberships."""
-        super().__init__(name, args.project.slug, opts)
+        super().__init__(name, opts)
         project = args.project
         self._args = args
         # Deleting people while groups they are in are being deleted deadlocks in Keycloak's database, so the tree

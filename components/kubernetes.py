@@ -45,7 +45,7 @@ class KubernetesFoundation(Component):
 
     def __init__(self, name: str, args: KubernetesFoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register the cluster roles."""
-        super().__init__(name, None, opts)
+        super().__init__(name, opts)
         self.cluster_roles = {
             short.value: rbac.ClusterRole(
                 f"{name}/{short.value}",
@@ -88,7 +88,7 @@ class KubernetesTenant(Component):
 
     def __init__(self, name: str, args: KubernetesTenantArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register one `TenantNamespace` per environment."""
-        super().__init__(name, args.project.slug, opts)
+        super().__init__(name, opts)
         self.namespaces = {
             environment.name: TenantNamespace(
                 f"{name}/{environment.name}",
@@ -130,7 +130,7 @@ class TenantNamespace(Component):
 
     def __init__(self, name: str, args: TenantNamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register the namespace and what isolates it."""
-        super().__init__(name, args.project.slug, opts)
+        super().__init__(name, opts)
         self._args = args
         self._prefix = name
         self._labels = labels(args.project, args.environment)
@@ -161,7 +161,6 @@ class TenantNamespace(Component):
             f"{name}/network",
             NamespaceNetworkArgs(
                 environment=args.environment,
-                tenant=args.project.slug,
                 cluster=args.cluster,
                 namespace=self._namespace,
                 deleted_with=self._doomed,

@@ -22,7 +22,6 @@ class NamespaceNetworkArgs:
     """One namespace; `deleted_with` is it again once nothing protects it."""
 
     environment: Environment
-    tenant: str
     cluster: Cluster
     namespace: core.Namespace
     deleted_with: core.Namespace | None
@@ -43,7 +42,7 @@ class NamespaceNetwork(Component):
 
     def __init__(self, name: str, args: NamespaceNetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register the policies."""
-        super().__init__(name, args.tenant, opts)
+        super().__init__(name, opts)
         self._args = args
         self._prefix = name
         own_pods = networking.NetworkPolicyPeerArgs(pod_selector=LabelSelectorArgs())

@@ -38,7 +38,7 @@ class TenantProject(Component):
 
     def __init__(self, name: str, args: TenantProjectArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register one component per system that is on."""
-        super().__init__(name, args.project.slug, opts)
+        super().__init__(name, opts)
         project, settings, providers = args.project, args.settings, args.providers
         child = pulumi.ResourceOptions(parent=self)
         summary: dict[str, object] = {"name": project.name, "state": project.state.value, "owner": project.owner}

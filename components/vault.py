@@ -49,7 +49,7 @@ class VaultFoundation(Component):
 
     def __init__(self, name: str, args: VaultFoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register the auth back ends."""
-        super().__init__(name, None, opts)
+        super().__init__(name, opts)
         self._args = args
         self.oidc_accessor = self._oidc(name, args.client) if args.client else None
         clusters = args.settings.clusters.values() if args.settings.on(System.KUBERNETES) else ()
@@ -151,7 +151,7 @@ class VaultTenant(Component):
 
     def __init__(self, name: str, args: VaultTenantArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register mount, policies, groups and roles."""
-        super().__init__(name, args.project.slug, opts)
+        super().__init__(name, opts)
         self._args = args
         project = args.project
         mount = vault.Mount(

@@ -34,10 +34,8 @@ def stack_config() -> dict[str, str]:
 
 def read_authorities(settings: Settings, root: Path) -> dict[str, str]:
     """Read the CA files the settings name, by their path as written there. Raises SpecError for what can't be read."""
-    named = [endpoint.ca for endpoint in settings.endpoints.values()]
-    named += [cluster.ca for cluster in settings.clusters.values()]
     texts, problems = {}, []
-    for path in sorted({path for path in named if path is not None}):
+    for path in settings.authorities:
         try:
             texts[str(path)] = (root / path).read_text(encoding="ascii")
         except (OSError, UnicodeDecodeError) as error:

@@ -22,9 +22,7 @@ _PROVIDER_VARIABLES = ("KUBECONFIG", "PULUMI_K8S_", "VAULT_", "TERRAFORM_VAULT_"
 
 def authorities_by_name(settings: Settings) -> dict[str, str]:
     """Return a stand-in text for each CA file the settings name: a plan reads no file of the platform."""
-    files = [endpoint.ca for endpoint in settings.endpoints.values()]
-    files += [cluster.ca for cluster in settings.clusters.values()]
-    return {str(path): f"[contents of {path}]" for path in files if path is not None}
+    return {str(path): f"[contents of {path}]" for path in settings.authorities}
 
 
 def make_plan(settings: Settings, projects: Sequence[Project]) -> Plan:

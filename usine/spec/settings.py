@@ -153,6 +153,12 @@ class Settings:
     foundation: FoundationMode = FoundationMode.INCLUDE
     projects: Path = Path("projects.d")
 
+    @property
+    def authorities(self) -> tuple[Path, ...]:
+        """The CA files named by endpoints and clusters, each once, sorted."""
+        named = {endpoint.ca for endpoint in self.endpoints.values()} | {c.ca for c in self.clusters.values()}
+        return tuple(sorted(path for path in named if path is not None))
+
     def on(self, system: System) -> bool:
         """Say whether a system is switched on."""
         return system in self.systems
