@@ -65,7 +65,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
 
     # Programs ------------------------------------------------------------------------------------------------------
 
-    def Run(self, request: language_pb2.RunRequest, context: Call) -> language_pb2.RunResponse:  # noqa: N802, ARG002
+    def Run(self, request: language_pb2.RunRequest, context: Call) -> language_pb2.RunResponse:  # noqa: ARG002
         """Run a program to its end. Its output goes to the user as it is written."""
         if request.attach_debugger:
             return language_pb2.RunResponse(error="--attach-debugger needs the official `pulumi`")
@@ -102,7 +102,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
 
     # Policy packs, and providers written in Python -----------------------------------------------------------------
 
-    def RunPlugin(  # noqa: N802
+    def RunPlugin(
         self, request: language_pb2.RunPluginRequest, context: Call
     ) -> Iterator[language_pb2.RunPluginResponse]:
         """Run a plugin from its source, streaming its output; a call that is given up stops it."""
@@ -132,7 +132,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
 
     # What a program needs ------------------------------------------------------------------------------------------
 
-    def GetRequiredPackages(  # noqa: N802
+    def GetRequiredPackages(
         self, request: language_pb2.GetRequiredPackagesRequest, context: Call
     ) -> language_pb2.GetRequiredPackagesResponse:
         """List the plugins of the installed packages, by their `pulumi-plugin.json`."""
@@ -145,7 +145,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
                 package.parameterization.value = need.parameterization.value
         return response
 
-    def GetRequiredPlugins(  # noqa: N802
+    def GetRequiredPlugins(
         self, request: language_pb2.GetRequiredPluginsRequest, context: Call
     ) -> language_pb2.GetRequiredPluginsResponse:
         """List the same for an older engine."""
@@ -162,7 +162,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         except (InterpreterError, OSError) as error:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
 
-    def InstallDependencies(  # noqa: N802
+    def InstallDependencies(
         self, request: language_pb2.InstallDependenciesRequest, context: Call
     ) -> Iterator[language_pb2.InstallDependenciesResponse]:
         """Make the virtual environment where there is none, and install `requirements.txt` into it."""
@@ -198,7 +198,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
 
     # About ---------------------------------------------------------------------------------------------------------
 
-    def Handshake(  # noqa: N802
+    def Handshake(
         self,
         request: language_pb2.LanguageHandshakeRequest,
         context: Call,  # noqa: ARG002
@@ -207,11 +207,11 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         self._engine = request.engine_address or self._engine
         return language_pb2.LanguageHandshakeResponse()
 
-    def GetPluginInfo(self, request: object, context: Call) -> plugin_pb2.PluginInfo:  # noqa: N802, ARG002
+    def GetPluginInfo(self, request: object, context: Call) -> plugin_pb2.PluginInfo:  # noqa: ARG002
         """Claim no version: this is not the official host."""
         return plugin_pb2.PluginInfo()
 
-    def About(self, request: language_pb2.AboutRequest, context: Call) -> language_pb2.AboutResponse:  # noqa: N802
+    def About(self, request: language_pb2.AboutRequest, context: Call) -> language_pb2.AboutResponse:
         """Say which Python programs run on."""
         try:
             python = _interpreter(request.info, os.environ)
@@ -219,7 +219,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         except (InterpreterError, OSError) as error:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
 
-    def GetProgramDependencies(  # noqa: N802
+    def GetProgramDependencies(
         self, request: language_pb2.GetProgramDependenciesRequest, context: Call
     ) -> language_pb2.GetProgramDependenciesResponse:
         """List the installed distributions."""
@@ -232,22 +232,22 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             response.dependencies.add(name=name, version=version)
         return response
 
-    def RuntimeOptionsPrompts(self, request: object, context: Call) -> language_pb2.RuntimeOptionsResponse:  # noqa: N802, ARG002
+    def RuntimeOptionsPrompts(self, request: object, context: Call) -> language_pb2.RuntimeOptionsResponse:  # noqa: ARG002
         """Ask nothing for a new project."""
         return language_pb2.RuntimeOptionsResponse()
 
-    def Template(self, request: object, context: Call) -> language_pb2.TemplateResponse:  # noqa: N802, ARG002
+    def Template(self, request: object, context: Call) -> language_pb2.TemplateResponse:  # noqa: ARG002
         """Add nothing to a new project."""
         return language_pb2.TemplateResponse()
 
-    def Cancel(self, request: object, context: Call) -> empty_pb2.Empty:  # noqa: N802, ARG002
+    def Cancel(self, request: object, context: Call) -> empty_pb2.Empty:  # noqa: ARG002
         """Stop what runs."""
         self._children.interrupt()
         return empty_pb2.Empty()
 
     # The base class answers these with a traceback on the terminal.
 
-    def GenerateProgram(self, request: object, context: Call) -> NoReturn:  # noqa: N802, ARG002
+    def GenerateProgram(self, request: object, context: Call) -> NoReturn:  # noqa: ARG002
         """Refuse: code generation is the official host's."""
         _refuse(context)
 

@@ -123,47 +123,47 @@ class _Servicer(provider_pb2_grpc.ResourceProviderServicer):
             context.abort(grpc.StatusCode.UNKNOWN, f"{self._backend.name} plugin: {type(error).__name__}: {error}")
         raise AssertionError  # abort() always raises
 
-    def Handshake(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802, ARG002
+    def Handshake(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ARG002
         return provider_pb2.ProviderHandshakeResponse(
             accept_secrets=self._backend.accept_secrets,
             supports_autonaming_configuration=True,
         )
 
-    def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802, ARG002
+    def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ARG002
         return plugin_pb2.PluginInfo(version=self._backend.version)
 
-    def CheckConfig(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def CheckConfig(self, request: Any, context: grpc.ServicerContext) -> Any:
         return self._answer(context, self._backend.check_config, request)
 
-    def DiffConfig(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def DiffConfig(self, request: Any, context: grpc.ServicerContext) -> Any:
         return self._answer(context, self._backend.diff_config, request)
 
-    def Configure(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def Configure(self, request: Any, context: grpc.ServicerContext) -> Any:
         return self._answer(context, self._backend.configure, request)
 
-    def Check(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def Check(self, request: Any, context: grpc.ServicerContext) -> Any:
         return self._answer(context, self._backend.check, request)
 
-    def Diff(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def Diff(self, request: Any, context: grpc.ServicerContext) -> Any:
         return self._answer(context, self._backend.diff, request)
 
-    def Create(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def Create(self, request: Any, context: grpc.ServicerContext) -> Any:
         return self._answer(context, self._backend.create, request)
 
-    def Read(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def Read(self, request: Any, context: grpc.ServicerContext) -> Any:
         return self._answer(context, self._backend.read, request)
 
-    def Update(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def Update(self, request: Any, context: grpc.ServicerContext) -> Any:
         return self._answer(context, self._backend.update, request)
 
-    def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:
         self._answer(context, self._backend.delete, request)
         return empty_pb2.Empty()
 
-    def Invoke(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def Invoke(self, request: Any, context: grpc.ServicerContext) -> Any:
         return self._answer(context, self._backend.invoke, request)
 
-    def Cancel(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802, ARG002
+    def Cancel(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ARG002
         return empty_pb2.Empty()
 
 

@@ -60,9 +60,9 @@ def _add(
 
 def _run(args: argparse.Namespace) -> int:
     try:
-        from lab.errors import LabError  # noqa: PLC0415
-        from lab.home import LabHome  # noqa: PLC0415
-        from lab.platform import status  # noqa: F401, PLC0415 - all its packages are there
+        from lab.errors import LabError
+        from lab.home import LabHome
+        from lab.platform import status  # noqa: F401 - all its packages are there
     except ModuleNotFoundError as error:
         print(f"usine lab: the package {error.name} is not installed: `make venv-dev` does", file=sys.stderr)
         return 1
@@ -74,9 +74,9 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _up(args: argparse.Namespace, home: LabHome) -> int:
-    from lab import platform  # noqa: PLC0415
-    from lab.engine.plugins import PluginChoice  # noqa: PLC0415
-    from lab.reporter import for_terminal  # noqa: PLC0415
+    from lab import platform
+    from lab.engine.plugins import PluginChoice
+    from lab.reporter import for_terminal
 
     with for_terminal() as reporter:
         found = platform.up(home, plugins=PluginChoice(args.plugins), plugin_dir=args.plugin_dir, reporter=reporter)
@@ -85,8 +85,8 @@ def _up(args: argparse.Namespace, home: LabHome) -> int:
 
 
 def _down(_args: argparse.Namespace, home: LabHome) -> int:
-    from lab import platform  # noqa: PLC0415
-    from lab.reporter import for_terminal  # noqa: PLC0415
+    from lab import platform
+    from lab.reporter import for_terminal
 
     with for_terminal() as reporter:
         platform.down(home, reporter)
@@ -94,8 +94,8 @@ def _down(_args: argparse.Namespace, home: LabHome) -> int:
 
 
 def _reset(args: argparse.Namespace, home: LabHome) -> int:
-    from lab import platform  # noqa: PLC0415
-    from lab.reporter import for_terminal  # noqa: PLC0415
+    from lab import platform
+    from lab.reporter import for_terminal
 
     if not args.yes:
         if not sys.stdin.isatty():
@@ -111,7 +111,7 @@ def _reset(args: argparse.Namespace, home: LabHome) -> int:
 
 
 def _status(_args: argparse.Namespace, home: LabHome) -> int:
-    from lab import platform  # noqa: PLC0415
+    from lab import platform
 
     found = platform.status(home)
     _show(found, home)
@@ -119,7 +119,7 @@ def _status(_args: argparse.Namespace, home: LabHome) -> int:
 
 
 def _show(found: PlatformStatus, home: LabHome) -> None:
-    from lab.reporter import duration  # noqa: PLC0415
+    from lab.reporter import duration
 
     table = Table(title=f"Local platform in {home.root}", title_justify="left", box=None, header_style="dim")
     for column in ("server", "state", "pid", "for", "where"):
@@ -156,7 +156,7 @@ def _logs(args: argparse.Namespace, home: LabHome) -> int:
 
 
 def _env(_args: argparse.Namespace, home: LabHome) -> int:
-    from lab.environment import environment  # noqa: PLC0415
+    from lab.environment import environment
 
     wanted = environment(home)
     for name in sorted(os.environ.keys() - wanted.keys()):
@@ -168,7 +168,7 @@ def _env(_args: argparse.Namespace, home: LabHome) -> int:
 
 
 def _exec(args: argparse.Namespace, home: LabHome) -> int:
-    from lab.environment import environment  # noqa: PLC0415
+    from lab.environment import environment
 
     command = args.arguments[1:] if args.arguments[:1] == ["--"] else args.arguments
     if not command:
@@ -184,7 +184,7 @@ def _exec(args: argparse.Namespace, home: LabHome) -> int:
 
 
 def _password(args: argparse.Namespace, home: LabHome) -> int:
-    from lab.people import set_password  # noqa: PLC0415
+    from lab.people import set_password
 
     print(set_password(home, args.user))
     return 0

@@ -30,10 +30,10 @@ def stack_environment(stack: str, settings: Path) -> StackEnvironment:
     if stack != LAB_STACK:
         return StackEnvironment(dict(os.environ), settings)
     # Only here: another stack needs nothing of the lab, nor the packages it is made of.
-    from lab.environment import environment  # noqa: PLC0415
-    from lab.errors import LabError  # noqa: PLC0415
-    from lab.home import LabHome  # noqa: PLC0415
-    from lab.settings import render  # noqa: PLC0415
+    from lab.environment import environment
+    from lab.errors import LabError
+    from lab.home import LabHome
+    from lab.settings import render
 
     try:
         home = LabHome.open()
