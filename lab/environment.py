@@ -18,6 +18,9 @@ _SOMEONE_ELSES: Final = (
     "BAO_",
     "KEYCLOAK_",
     "TERRAFORM_VAULT_",
+    "GITLAB_",
+    "HARBOR_",
+    "SONAR_",
     "PULUMI_CONFIG",
     "PULUMI_ACCESS_TOKEN",
     "PULUMI_STACK",
@@ -56,6 +59,10 @@ def environment(home: LabHome) -> dict[str, str]:
         "KEYCLOAK_USER": secrets.keycloak_user,
         "KEYCLOAK_PASSWORD": secrets.keycloak_password,
         "KUBECONFIG": str(home.kubeconfig),
+        "GITLAB_TOKEN": secrets.gitlab_token,
+        "HARBOR_USERNAME": secrets.harbor_user,
+        "HARBOR_PASSWORD": secrets.harbor_password,
+        "SONAR_TOKEN": secrets.sonarqube_token,
     }
 
 

@@ -59,3 +59,28 @@ class Ports:
     def kube_controller_manager(self) -> int:
         """The Kubernetes controllers' health checks, https."""
         return self.base + 657
+
+    @property
+    def gitlab(self) -> int:
+        """GitLab's API and repositories, http."""
+        return self.base + 80
+
+    @property
+    def harbor(self) -> int:
+        """Harbor's API and registry, http."""
+        return self.base + 85
+
+    @property
+    def registry(self) -> int:
+        """The registry behind Harbor, http."""
+        return self.base + 86
+
+    @property
+    def sonarqube(self) -> int:
+        """SonarQube, http."""
+        return self.base + 90
+
+    @property
+    def sonarqube_search(self) -> int:
+        """SonarQube's search engine, http."""
+        return self.base + 91

@@ -21,6 +21,11 @@ class Secrets:
     keycloak_password: str = ""
     vault_token: str = ""
     vault_unseal_key: str = ""
+    gitlab_token: str = ""
+    harbor_user: str = ""
+    harbor_password: str = ""
+    sonarqube_password: str = ""
+    sonarqube_token: str = ""
 
     def __repr__(self) -> str:
         """Name the secrets that exist, without their values."""
@@ -48,12 +53,17 @@ class Secrets:
 
     @classmethod
     def ensure(cls, home: LabHome) -> Secrets:
-        """Load, and make those that do not come from a server: the passphrase and Keycloak's administrator."""
+        """Load, and make those that do not come from a server: the passphrase, and administrators."""
         known = cls.load(home)
         fresh = {
             "pulumi_passphrase": known.pulumi_passphrase or random.token_urlsafe(24),
             "keycloak_user": known.keycloak_user or "admin",
             "keycloak_password": known.keycloak_password or random.token_urlsafe(24),
+            "gitlab_token": known.gitlab_token or f"glpat-{random.token_urlsafe(15)}",
+            "harbor_user": known.harbor_user or "admin",
+            "harbor_password": known.harbor_password or random.token_urlsafe(24),
+            # SonarQube asks for a letter of each case, a digit and a special character.
+            "sonarqube_password": known.sonarqube_password or f"aA1-{random.token_urlsafe(24)}",
         }
         if all(getattr(known, name) for name in fresh) and os.stat(home.secrets).st_mode & 0o077 == 0:
             return known
