@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,23 @@ class Configuration:
         return json.dumps({**content, "options": self.options}, indent=2) + "\n"
 
 
+class _NoQuery(logging.Filter):
+    """Cuts queries off the access log: a token may be in one."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep every record; uvicorn's arguments are client, method, path with query, version, status."""
+        if isinstance(record.args, tuple) and len(record.args) > _PATH:
+            path = str(record.args[_PATH]).split("?", 1)[0]
+            record.args = (*record.args[:_PATH], path, *record.args[_PATH + 1 :])
+        return True
+
+
+_PATH = 2
+
+
 def serve(app: ASGIApp, configuration: Configuration) -> None:
     """Serve until told to stop."""
+    logging.getLogger("uvicorn.access").addFilter(_NoQuery())
     uvicorn.run(
         app,
         host=LOOPBACK,

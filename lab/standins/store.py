@@ -17,6 +17,8 @@ from typing import Any
 
 Document = dict[str, Any]
 
+_LARGEST = 2**63 - 1
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS document (
     kind TEXT NOT NULL, id INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, id)
@@ -78,11 +80,13 @@ class Store:
 
     def get(self, kind: str, id_: int) -> Document | None:
         """Return a document, or None."""
+        if not -_LARGEST <= id_ <= _LARGEST:
+            return None
         with self._lock:
             row = self._database.execute("SELECT body FROM document WHERE kind = ? AND id = ?", (kind, id_)).fetchone()
         return None if row is None else json.loads(row[0])
 
-    def find(self, kind: str, **equal: Any) -> list[Document]:
+    def find(self, kind: str, /, **equal: Any) -> list[Document]:
         """Return the documents of a kind whose top-level fields have these values, by id."""
         conditions, values = "", [kind]
         for name, value in equal.items():
@@ -95,7 +99,7 @@ class Store:
             ).fetchall()
         return [json.loads(row[0]) for row in rows]
 
-    def first(self, kind: str, **equal: Any) -> Document | None:
+    def first(self, kind: str, /, **equal: Any) -> Document | None:
         """Return the first of `find`, or None."""
         return next(iter(self.find(kind, **equal)), None)
 

@@ -1,0 +1,157 @@
+"""Who may do what: access levels, inherited from parent groups and from shares, and finding what a path names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from lab.standins.gitlab.site import Site, today
+from lab.standins.store import Document
+
+if TYPE_CHECKING:
+    from lab.standins.gitlab.actors import Actor
+
+NONE: Final = 0
+MINIMAL: Final = 5
+GUEST: Final = 10
+PLANNER: Final = 15
+REPORTER: Final = 20
+DEVELOPER: Final = 30
+MAINTAINER: Final = 40
+OWNER: Final = 50
+ADMIN: Final = 60
+
+#: What a membership may be, by edition.
+LEVELS: Final = (GUEST, PLANNER, REPORTER, DEVELOPER, MAINTAINER, OWNER)
+
+_LARGEST_ID: Final = 2**63 - 1
+
+
+def find_project(site: Site, id_: str | int) -> Document | None:
+    """A project by number or full path, in any case; None when there is none."""
+    return _find(site, "project", id_)
+
+
+def find_group(site: Site, id_: str | int) -> Document | None:
+    """A group by number or full path."""
+    found = _find(site, "namespace", id_)
+    return found if found is not None and found["kind"] == "group" else None
+
+
+def _find(site: Site, kind: str, id_: str | int) -> Document | None:
+    text = str(id_)
+    if text.isascii() and text.isdigit():
+        return site.store.get(kind, int(text)) if int(text) <= _LARGEST_ID else None
+    return site.store.first(kind, route=text.lower())
+
+
+def namespace(site: Site, project: Document) -> Document:
+    """The group or user namespace a project is in."""
+    found = site.store.get("namespace", project["namespace_id"])
+    if found is None:
+        raise LookupError(f"project {project['id']} is in no namespace")
+    return found
+
+
+def lineage(site: Site, group: Document) -> list[Document]:
+    """A namespace and the groups above it, innermost first."""
+    line, current = [group], group
+    while current.get("parent_id"):
+        parent = site.store.get("namespace", current["parent_id"])
+        if parent is None:
+            break
+        line.append(parent)
+        current = parent
+    return line
+
+
+def descendants(site: Site, group: Document) -> list[Document]:
+    """All groups below, by id."""
+    prefix = group["route"] + "/"
+    return [one for one in site.store.find("namespace", kind="group") if one["route"].startswith(prefix)]
+
+
+def direct_level(site: Site, user_id: int, kind: str, id_: int) -> int:
+    """Level of a membership in this very `group` or `project`; 0 without one or after its end."""
+    found = site.store.first("member", source_type=kind, source_id=id_, user_id=user_id)
+    if found is None or _over(found):
+        return NONE
+    return int(found["access_level"])
+
+
+def _over(document: Document) -> bool:
+    return bool(document.get("expires_at")) and document["expires_at"] <= today()
+
+
+def user_group_level(site: Site, user_id: int, group: Document) -> int:
+    """Highest level of a user in a group: own, from above, by shares."""
+    if group["kind"] == "user":
+        return OWNER if group["owner_id"] == user_id else NONE
+    best = NONE
+    for one in lineage(site, group):
+        best = max(best, direct_level(site, user_id, "group", one["id"]), _shared(site, user_id, "group", one["id"]))
+    return best
+
+
+def user_project_level(site: Site, user_id: int, project: Document) -> int:
+    """Highest level of a user in a project."""
+    return max(
+        direct_level(site, user_id, "project", project["id"]),
+        _shared(site, user_id, "project", project["id"]),
+        user_group_level(site, user_id, namespace(site, project)),
+    )
+
+
+def _shared(site: Site, user_id: int, kind: str, id_: int) -> int:
+    best = NONE
+    for share in site.store.find("share", source_type=kind, source_id=id_):
+        group = site.store.get("namespace", share["group_id"])
+        if group is None or _over(share):
+            continue
+        level = max(direct_level(site, user_id, "group", one["id"]) for one in lineage(site, group))
+        best = max(best, min(level, share["group_access"]))
+    return best
+
+
+def group_level(site: Site, actor: Actor | None, group: Document) -> int:
+    """What an actor may do in a group: a level, `ADMIN` for administrators, 0 for nothing."""
+    if actor is None or actor.user is None:
+        return NONE
+    return ADMIN if actor.admin else user_group_level(site, actor.user["id"], group)
+
+
+def project_level(site: Site, actor: Actor | None, project: Document) -> int:
+    """What an actor may do in a project; a deploy token of it, or of a group above, reads as a reporter."""
+    if actor is None:
+        return NONE
+    if actor.user is None:
+        if actor.project_id == project["id"]:
+            return REPORTER
+        above = {one["id"] for one in lineage(site, namespace(site, project))}
+        return REPORTER if actor.group_id in above else NONE
+    return ADMIN if actor.admin else user_project_level(site, actor.user["id"], project)
+
+
+def sees_group(site: Site, actor: Actor | None, group: Document) -> bool:
+    """Whether an actor knows that a group exists: by visibility, a level, or a project in it that is theirs."""
+    if _open(actor, group["visibility"]) or group_level(site, actor, group) > NONE:
+        return True
+    if actor is None or actor.user is None:
+        return False
+    prefix = group["route"] + "/"
+    inside = [one for one in site.store.find("namespace", kind="group") if one["route"].startswith(prefix)]
+    return any(direct_level(site, actor.user["id"], "group", one["id"]) for one in inside) or any(
+        direct_level(site, actor.user["id"], "project", one["id"])
+        for one in site.store.find("project")
+        if one["route"].startswith(prefix)
+    )
+
+
+def sees_project(site: Site, actor: Actor | None, project: Document) -> bool:
+    """Whether an actor knows that a project exists."""
+    return _open(actor, project["visibility"]) or project_level(site, actor, project) > NONE
+
+
+def _open(actor: Actor | None, visibility: str) -> bool:
+    if visibility == "public":
+        return True
+    return visibility == "internal" and actor is not None and actor.user is not None and not actor.user["external"]

@@ -1,0 +1,77 @@
+"""The whole application: every part of the API, and what stands around it."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Final
+from urllib.parse import unquote
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from lab.standins.faults import Faults
+from lab.standins.gitlab import api_instance, seed
+from lab.standins.gitlab.errors import ApiError
+from lab.standins.gitlab.routing import ENCODED_SLASH
+from lab.standins.gitlab.site import Site
+from lab.standins.serve import Configuration
+
+#: Each has `router: Router`; its paths are under `/api/v4`. One line per module.
+API: Final[tuple[ModuleType, ...]] = (api_instance,)
+#: Each may have `router: Router` with paths from the root (git, JWKS, GraphQL), and `install(site)`, called at start.
+EXTENSIONS: Final[tuple[ModuleType, ...]] = ()
+
+
+def create_app(configuration: Configuration) -> ASGIApp:
+    """Open the data and return the application, with faults on request around it."""
+    site = Site.open(configuration)
+    return Faults(application(site, configuration.token), token=configuration.token)
+
+
+def application(site: Site, token: str) -> ASGIApp:
+    """The application of an open site; `token` is the administrator's."""
+    app = FastAPI(title="GitLab", openapi_url="/-/lab/openapi.json", docs_url=None, redoc_url=None)
+    app.state.site = site
+    for module in API:
+        app.include_router(module.router.fastapi, prefix="/api/v4")
+    for module in EXTENSIONS:
+        if hasattr(module, "install"):
+            module.install(site)
+    for module in EXTENSIONS:  # last: git's paths match nearly anything
+        if hasattr(module, "router"):
+            app.include_router(module.router.fastapi)
+    app.add_exception_handler(ApiError, _refused)
+    app.add_exception_handler(HTTPException, _unrouted)
+    seed.plant(site, token)
+    return EncodedPaths(app)
+
+
+def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)  # noqa: S101 - registered for it
+    return JSONResponse(error.body, error.status, error.headers)
+
+
+def _unrouted(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
+    text = {404: "404 Not Found", 405: "405 Not Allowed"}.get(error.status_code, f"{error.status_code} {error.detail}")
+    return JSONResponse({"error": text}, error.status_code, error.headers)
+
+
+class EncodedPaths:
+    """Keep an encoded slash apart from a real one, which ASGI's decoded path does not."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap `app`."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Decode the path segment by segment."""
+        raw = scope.get("raw_path") if scope["type"] == "http" else None
+        if raw and b"%2f" in raw.lower():
+            segments = raw.split(b"?")[0].decode("ascii", "replace").split("/")
+            path = "/".join(unquote(segment).replace("/", ENCODED_SLASH) for segment in segments)
+            scope = {**scope, "path": path}
+        await self._app(scope, receive, send)

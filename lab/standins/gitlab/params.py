@@ -1,0 +1,202 @@
+# ruff: noqa: ANN401 - parameters are JSON until they are checked
+"""Parameters: JSON, form, multipart and query together, checked by a model, refused in GitLab's words.
+
+A model is a subclass of `Params` whose optional fields are of the aliases below, all `None` by default. `sent()` tells
+what the client really gave. Unknown parameters are ignored.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from datetime import date
+from typing import Annotated, Any, ClassVar, Final, Self
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+
+from lab.standins.gitlab.errors import ApiError, parameter
+
+#: Largest number PostgreSQL keeps in an integer column.
+LARGEST: Final = 2**31 - 1
+_DEEPEST = 32
+
+
+def _blank(value: Any) -> Any:
+    return None if value == "" else value
+
+
+def _split(value: Any) -> Any:
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return list(value.values()) if isinstance(value, dict) else value
+
+
+def _listed(value: Any) -> Any:
+    if value == "":
+        return []
+    return list(value.values()) if isinstance(value, dict) else value
+
+
+def _dated(value: Any) -> Any:
+    if value in {"", None}:
+        return None
+    if not isinstance(value, str):
+        raise ValueError("not a date")  # noqa: TRY004 - what pydantic takes for a refusal
+    return date.fromisoformat(value[:10]).isoformat()
+
+
+Text = str | None
+Bool = Annotated[bool | None, BeforeValidator(_blank)]
+Int = Annotated[Annotated[int, Field(ge=-LARGEST - 1, le=LARGEST)] | None, BeforeValidator(_blank)]
+#: `2026-01-31`; a time after the day is cut off.
+Day = Annotated[str | None, BeforeValidator(_dated), Field(json_schema_extra={"format": "date"})]
+#: A list, or a text with commas.
+Texts = Annotated[list[str] | None, BeforeValidator(_split)]
+Ints = Annotated[list[Annotated[int, Field(ge=-LARGEST - 1, le=LARGEST)]] | None, BeforeValidator(_split)]
+#: A list of hashes, or Rails' hash of numbered hashes.
+Hashes = Annotated[list[dict[str, Any]] | None, BeforeValidator(_listed)]
+Hash = dict[str, Any] | None
+
+
+class Params(BaseModel):
+    """Base of all parameter models."""
+
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True, populate_by_name=True)
+
+    #: Names of which one has to be there.
+    at_least_one: ClassVar[tuple[str, ...]] = ()
+    #: Names of which exactly one has to be there.
+    exactly_one: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def check(cls, raw: dict[str, Any]) -> Self:
+        """Check what was given. Raises ApiError 400."""
+        try:
+            checked = cls.model_validate(raw)
+        except ValidationError as error:
+            raise parameter(*_worded(error)) from None
+        given = [name for name in cls.at_least_one + cls.exactly_one if name in checked.model_fields_set]
+        if cls.at_least_one and not given:
+            raise parameter(f"{', '.join(cls.at_least_one)} are missing, at least one parameter must be provided")
+        if cls.exactly_one and not given:
+            raise parameter(f"{', '.join(cls.exactly_one)} are missing, exactly one parameter must be provided")
+        if cls.exactly_one and len(given) > 1:
+            raise parameter(f"{', '.join(given)} are mutually exclusive")
+        return checked
+
+    def sent(self, *but: str) -> dict[str, Any]:
+        """What the client gave, under the API's names, but these."""
+        return self.model_dump(exclude_unset=True, exclude=set(but), by_alias=True)
+
+
+class Paging(Params):
+    """What every list takes."""
+
+    page: Annotated[int, Field(ge=1, le=LARGEST)] = 1
+    per_page: Annotated[int, Field(ge=1, le=LARGEST)] = 20
+    pagination: Text = None
+    cursor: Text = None
+
+
+def _worded(error: ValidationError) -> Iterable[str]:
+    for problem in error.errors(include_url=False, include_context=False, include_input=False):
+        name = str(problem["loc"][0]) + "".join(f"[{part}]" for part in problem["loc"][1:] if isinstance(part, str))
+        if problem["type"] == "missing":
+            yield f"{name} is missing"
+        elif problem["type"] in {"literal_error", "enum", "greater_than_equal", "less_than_equal"}:
+            yield f"{name} does not have a valid value"
+        else:
+            yield f"{name} is invalid"
+
+
+# Reading --------------------------------------------------------------------------------------------------------------
+
+
+async def read(request: Request) -> dict[str, Any]:
+    """Everything a request gives in query and body. Raises ApiError 400 for what cannot be read."""
+    pairs: list[tuple[str, Any]] = (
+        parse_qsl(request.url.query, keep_blank_values=True, errors="strict") if (_decodable(request.url.query)) else []
+    )
+    body: dict[str, Any] = {}
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind in {"application/x-www-form-urlencoded", "multipart/form-data"}:
+        try:
+            async with request.form() as form:
+                pairs += [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+        except Exception:  # noqa: BLE001 - whatever the parser says, the body is at fault
+            raise parameter("Invalid form: message body does not match declared format") from None
+    elif kind.endswith("json"):
+        body = _object(await request.body())
+    given = {**nest(pairs), **body}
+    if not _sound(given):
+        raise ApiError(400, {"error": "Bad Request: a text is not valid UTF-8 or holds a null byte", "status": 400})
+    return given
+
+
+def _decodable(query: str) -> bool:
+    try:
+        parse_qsl(query, keep_blank_values=True, errors="strict")
+    except ValueError:
+        raise parameter("Invalid query: not UTF-8") from None
+    return True
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    if not text.strip():
+        return {}
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        raise parameter("Problem: message body does not match declared format") from None
+    return content if isinstance(content, dict) else {}
+
+
+def _sound(value: Any, depth: int = 0) -> bool:
+    """Whether a value is one a database takes: no null byte, no half of a surrogate pair, not endless."""
+    if depth > _DEEPEST:
+        return False
+    if isinstance(value, str):
+        return not any(character == "\x00" or "\ud800" <= character <= "\udfff" for character in value)
+    if isinstance(value, float):
+        return value == value and abs(value) != float("inf")  # noqa: PLR0124 - NaN
+    if isinstance(value, dict):
+        return all(_sound(key, depth + 1) and _sound(item, depth + 1) for key, item in value.items())
+    return all(_sound(item, depth + 1) for item in value) if isinstance(value, list) else True
+
+
+def nest(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """`a[]=1&a[]=2&b[c]=3` as `{"a": ["1", "2"], "b": {"c": "3"}}`. Raises ApiError 400 where kinds clash."""
+    root: dict[str, Any] = {}
+    for name, value in pairs:
+        match = re.fullmatch(r"([^\[\]]+)((?:\[[^\[\]]*\])*)", name)
+        if match is None:
+            root[name] = value
+            continue
+        keys = [match[1], *re.findall(r"\[([^\[\]]*)\]", match[2])]
+        if len(keys) > _DEEPEST:
+            raise parameter("Invalid parameters: nested too deep")
+        _put(root, keys, value)
+    return root
+
+
+def _put(place: Any, keys: list[str], value: Any) -> None:
+    key, rest = keys[0], keys[1:]
+    if not isinstance(place, dict):
+        raise parameter(f"Invalid parameters: {key} is given twice in different forms")
+    if not rest:
+        place[key] = value
+    elif rest[0] == "":
+        items = place.setdefault(key, [])
+        if not isinstance(items, list):
+            raise parameter(f"Invalid parameters: {key} is given twice in different forms")
+        if not rest[1:]:
+            items.append(value)
+        else:  # a[][b]=1&a[][c]=2&a[][b]=3: a name that comes again starts the next hash
+            if not items or not isinstance(items[-1], dict) or rest[1] in items[-1]:
+                items.append({})
+            _put(items[-1], rest[1:], value)
+    else:
+        _put(place.setdefault(key, {}), rest, value)

@@ -1,0 +1,88 @@
+"""What an instance has from the start: the administrator `root` with a personal access token, and the settings."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lab.standins.gitlab.site import Site, digest, now
+from lab.standins.store import Document
+
+#: All a personal access token of an administrator can have.
+ALL_SCOPES: Final = (
+    "api",
+    "read_user",
+    "read_api",
+    "read_repository",
+    "write_repository",
+    "read_registry",
+    "write_registry",
+    "sudo",
+    "admin_mode",
+    "create_runner",
+    "manage_runner",
+    "ai_features",
+    "k8s_proxy",
+    "self_rotate",
+    "read_service_ping",
+)
+
+
+def plant(site: Site, token: str) -> None:
+    """Make what is missing; the token of `root` becomes `token` where it was another. Idempotent."""
+    with site.store.transaction():
+        root = site.store.first("user", username_key="root") or new_user(
+            site, username="root", name="Administrator", email="admin@example.com", is_admin=True
+        )
+        key = digest(token)
+        if site.store.first("token", digest=key) is None:
+            site.store.add(
+                "token",
+                {
+                    "kind": "personal",
+                    "user_id": root["id"],
+                    "name": "platform",
+                    "description": None,
+                    "scopes": list(ALL_SCOPES),
+                    "created_at": now(),
+                    "last_used_at": None,
+                    "revoked": False,
+                    "expires_at": None,
+                    "digest": key,
+                },
+            )
+
+
+def new_user(site: Site, *, username: str, name: str, email: str, **more: object) -> Document:
+    """Store a user and their namespace; `more` are further fields of the document."""
+    user = site.store.add(
+        "user",
+        {
+            "username": username,
+            "username_key": username.lower(),
+            "name": name,
+            "email": email,
+            "email_key": email.lower(),
+            "state": "active",
+            "is_admin": False,
+            "external": False,
+            "bot": False,
+            "created_at": now(),
+            **more,
+        },
+    )
+    if not user["bot"]:
+        site.store.add(
+            "namespace",
+            {
+                "kind": "user",
+                "owner_id": user["id"],
+                "name": name,
+                "path": username,
+                "full_path": username,
+                "route": username.lower(),
+                "parent_id": None,
+                "visibility": "public",
+                "created_at": now(),
+            },
+        )
+    return user
