@@ -84,3 +84,8 @@ class Ports:
     def sonarqube_search(self) -> int:
         """SonarQube's search engine, http."""
         return self.base + 91
+
+    @property
+    def sonarqube_database(self) -> int:
+        """SonarQube's embedded database, for its own processes."""
+        return self.base + 92

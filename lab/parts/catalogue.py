@@ -11,6 +11,8 @@ _KUBERNETES = "1.36.0"
 _ETCD = "3.6.16"
 _KEYCLOAK = "26.4.0"
 _ARGOCD = "3.5.7"
+_SONARQUBE = "25.12.0.117093"  # the last that runs on Java 17
+_SONAR_SCANNER = "7.3.0.5189"
 
 PARTS: tuple[Part, ...] = (
     # The longest first: the first two share the processors while the rest downloads.
@@ -49,6 +51,36 @@ PARTS: tuple[Part, ...] = (
         ),
         provides=("bin/kc.sh", "lib/quarkus-run.jar", "conf/keycloak.conf"),
         about="distribution of 160 MB, downloaded",
+        runs_on=("java",),
+    ),
+    Part(
+        name="sonarqube",
+        version=_SONARQUBE,
+        recipe=MavenZip(
+            group="org.sonarsource.sonarqube",
+            artifact="sonar-application",
+            version=_SONARQUBE,
+            sha256="09215f6f6a56db484946e4355c9801fa357eb92eedc99a2bebedf1d7ae21a341",
+        ),
+        provides=(
+            f"lib/sonar-application-{_SONARQUBE}.jar",
+            "elasticsearch/lib/elasticsearch-8.16.6.jar",
+            "web/index.html",
+        ),
+        about="distribution of 900 MB, downloaded",
+        runs_on=("java",),
+    ),
+    Part(
+        name="sonar-scanner",
+        version=_SONAR_SCANNER,
+        recipe=MavenZip(
+            group="org.sonarsource.scanner.cli",
+            artifact="sonar-scanner-cli",
+            version=_SONAR_SCANNER,
+            sha256="a251d0793cb6bd889e4fd30299bb5dc4e07433e57133b16fc227aca98f8d2c2d",
+        ),
+        provides=("bin/sonar-scanner", f"lib/sonar-scanner-cli-{_SONAR_SCANNER}.jar"),
+        about="what a pipeline analyses code with, downloaded",
         runs_on=("java",),
     ),
     Part(

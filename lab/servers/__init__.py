@@ -10,6 +10,7 @@ from lab.servers.etcd import Etcd
 from lab.servers.keycloak import Keycloak
 from lab.servers.kubernetes import KubeApiServer, KubeControllerManager
 from lab.servers.openbao import OpenBao
+from lab.servers.sonarqube import SonarQube
 
 __all__ = ["SERVERS", "Context", "Server"]
 
@@ -21,4 +22,5 @@ SERVERS: Final[tuple[Server, ...]] = (
     KubeApiServer(),
     KubeControllerManager(),
     ArgoCd(),
+    SonarQube(),
 )

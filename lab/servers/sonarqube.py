@@ -1,0 +1,161 @@
+"""SonarQube, the real one, with its embedded database and search engine in the platform's folder.
+
+Its search engine refuses to run as root. Where the platform runs as root (a container, a CI machine), SonarQube gets a
+user namespace in which it is nobody: to the rest of the machine it still owns its files, and has no capability at all.
+No file changes its owner, and no private folder has to be opened to another user.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import httpx
+
+from lab.errors import LabError
+from lab.home import LabHome
+from lab.process import Command
+from lab.servers.base import Context, Server, client
+from lab.sockets import LOOPBACK
+
+_ADMINISTRATOR = "admin"
+_FIRST_PASSWORD = "admin"  # noqa: S105 - the published one of every new SonarQube, changed at the first start
+#: Name of the administrator's token that the platform's clients use.
+_TOKEN = "usine-lab"  # noqa: S105 - a name
+_NOBODY = ("unshare", "--user", "--map-user=65534", "--map-group=65534", "--")
+#: Starting is most of what the processors do here: the quick compiler is enough.
+_JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+
+
+def address(home: LabHome) -> str:
+    """URL without a path."""
+    return f"http://{LOOPBACK}:{home.ports.sonarqube}"
+
+
+class SonarQube(Server):
+    """Four Java processes, of which the first starts the others: search, web, and the one that takes up analyses."""
+
+    name = "sonarqube"
+    parts = ("sonarqube",)
+    limit = 420.0
+
+    def ports(self, home: LabHome) -> tuple[int, ...]:
+        """Web, search and database."""
+        return (home.ports.sonarqube, home.ports.sonarqube_search, home.ports.sonarqube_database)
+
+    def where(self, home: LabHome) -> str:
+        """URL of the log-in page."""
+        return address(home)
+
+    def command(self, context: Context) -> Command:
+        """Make the data folders and return what starts it; no secret is among its settings."""
+        home, part = context.home, context.parts["sonarqube"].resolve()
+        folder = home.data / self.name
+        paths = {name: folder / name for name in ("data", "logs", "temp", "search-temp")}
+        for path in paths.values():
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        settings = {
+            "sonar.web.host": LOOPBACK,
+            "sonar.web.port": home.ports.sonarqube,
+            "sonar.search.host": LOOPBACK,
+            "sonar.search.port": home.ports.sonarqube_search,
+            "sonar.embeddedDatabase.port": home.ports.sonarqube_database,
+            "sonar.path.data": paths["data"],
+            "sonar.path.logs": paths["logs"],
+            "sonar.path.temp": paths["temp"],
+            "sonar.telemetry.enable": "false",
+            "sonar.updatecenter.activate": "false",
+            "sonar.web.javaOpts": f"-Xmx512m -Xms128m {_JVM}",
+            "sonar.ce.javaOpts": f"-Xmx384m -Xms64m {_JVM}",
+            "sonar.search.javaOpts": "-Xmx384m -Xms384m -XX:MaxDirectMemorySize=128m -XX:TieredStopAtLevel=1",
+            # Many machines allow fewer memory maps than it asks for, and only root could raise that.
+            "sonar.search.javaAdditionalOpts": "-Dnode.store.allow_mmap=false",
+        }
+        arguments = (
+            *_unprivileged(),
+            "java",
+            "-Xms8m",
+            "-Xmx64m",
+            "-jar",
+            str(_application(part)),
+            *(f"-D{key}={value}" for key, value in settings.items()),
+        )
+        environment = {"SONAR_ES_BOOTSTRAP_CHECKS_DISABLE": "true", "ES_TMPDIR": str(paths["search-temp"])}
+        return Command(arguments, environment, folder)
+
+    def healthy(self, home: LabHome) -> bool:
+        """Up, with its database and its search engine."""
+        try:
+            with client(home, address(home)) as http:
+                answer = http.get("/api/system/status")
+                return answer.is_success and answer.json()["status"] == "UP"
+        except (LabError, httpx.HTTPError, ValueError, LookupError, TypeError):
+            return False
+
+    def settle(self, context: Context) -> None:
+        """Give the administrator the platform's password and a token; leave both where they work."""
+        secrets = context.secrets
+        try:
+            with client(context.home, address(context.home), timeout=60) as http:
+                if secrets.sonarqube_token and _works(http, httpx.BasicAuth(secrets.sonarqube_token, "")):
+                    return
+                administrator = self._administrator(context, http)
+                self._post(http, administrator, "/api/user_tokens/revoke", name=_TOKEN)  # no error where there is none
+                made = self._post(http, administrator, "/api/user_tokens/generate", name=_TOKEN, type="USER_TOKEN")
+                context.secrets.update(context.home, sonarqube_token=str(made.json()["token"]))
+        except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:
+            raise LabError(f"{self.name}: its administrator cannot be set up: {error}") from None
+
+    def _administrator(self, context: Context, http: httpx.Client) -> httpx.BasicAuth:
+        wanted = httpx.BasicAuth(_ADMINISTRATOR, context.secrets.sonarqube_password)
+        if _works(http, wanted):
+            return wanted
+        first = httpx.BasicAuth(_ADMINISTRATOR, _FIRST_PASSWORD)
+        if not _works(http, first):
+            raise LabError(
+                f"{self.name}: does not let its administrator in: its data and {context.home.secrets} do not belong "
+                "together. `usine lab reset` starts afresh"
+            )
+        self._post(
+            http,
+            first,
+            "/api/users/change_password",
+            login=_ADMINISTRATOR,
+            previousPassword=_FIRST_PASSWORD,
+            password=context.secrets.sonarqube_password,
+        )
+        return wanted
+
+    def _post(self, http: httpx.Client, auth: httpx.Auth, path: str, **form: str) -> httpx.Response:
+        http.cookies.clear()  # a changed password comes with a session, which would then have to be used as one
+        answer = http.post(path, data=form, auth=auth)
+        if not answer.is_success:
+            raise LabError(f"{self.name}: POST {path}: HTTP {answer.status_code}")
+        return answer
+
+
+def _works(http: httpx.Client, auth: httpx.Auth) -> bool:
+    return bool(http.get("/api/authentication/validate", auth=auth).raise_for_status().json()["valid"])
+
+
+def _application(part: Path) -> Path:
+    """The program that starts the others. Raises LabError where the part has none."""
+    found = sorted((part / "lib").glob("sonar-application-*.jar"))
+    if not found:
+        raise LabError(f"{part} has no lib/sonar-application-*.jar: remove that folder and `usine lab up` again")
+    return found[0]
+
+
+def _unprivileged() -> tuple[str, ...]:
+    """What to start it with so that it is not root; nothing where we are not. Raises LabError where that cannot be."""
+    if os.geteuid() != 0:
+        return ()
+    try:
+        subprocess.run([*_NOBODY, "true"], check=True, capture_output=True, timeout=30)
+    except (OSError, subprocess.SubprocessError):
+        raise LabError(
+            f"{SonarQube.name}: does not run as root, and this machine lets root make no user namespace "
+            "(`unshare --user true`, as in a container without that right): run the platform as another user"
+        ) from None
+    return _NOBODY
