@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from pulumi.runtime.proto import provider_pb2
 
-from lab.plugins import checking, diffing, extraction
+from lab.plugins import checking, diffing, extraction, framework
 from lab.plugins.checking import Naming
 from lab.plugins.planning import Data, plan
 from lab.plugins.schema import Field, Shape, provider_config
@@ -182,7 +182,8 @@ class Bridge(Generic[Client]):
         self, resource: Resource[Client], prior: Properties | None, inputs: Properties, ignored: list[str]
     ) -> tuple[Properties, set[str]]:
         config = checking.plain(resource.shape.fields, inputs)
-        planned = plan(resource.shape, prior, config, {diffing.top(path) for path in ignored})
+        planner = framework.plan if resource.shape.framework else plan
+        planned = planner(resource.shape, prior, config, {diffing.top(path) for path in ignored})
         extra = resource.customise(prior, planned, config) if resource.customise is not None else set()
         return planned, extra
 
@@ -275,6 +276,8 @@ class Bridge(Generic[Client]):
             inputs = extraction.refreshed(resource.shape.fields, reveal(decode_map(request.inputs)), state)
         else:
             inputs = extraction.imported(resource.shape.fields, state)
+        if resource.shape.framework:
+            inputs = checking.plain(resource.shape.fields, inputs)
         return provider_pb2.ReadResponse(
             id=data.id,
             properties=self._encode(resource.shape, state, data.id),

@@ -61,7 +61,11 @@ def check(shape: Shape, resource: str, old: Mapping[str, Value], news: Mapping[s
     _named(shape.fields, old, given, naming)
     result.failures.extend(_exclusive(shape, given, resource))
     result.failures.extend(_relations(shape.fields, given, resource))
-    result.inputs = _defaults(shape.fields, old, given)
+    if shape.framework:
+        given.pop(DEFAULTS, None)  # defaults belong to the plan there, and names made up are not told from given ones
+        result.inputs = given
+    else:
+        result.inputs = _defaults(shape.fields, old, given)
     return result
 
 

@@ -168,15 +168,21 @@ class Data:
         return not same(self.shape.fields[name], before, after)
 
     def set(self, name: str, value: Value) -> None:
-        """Record what the server says; None becomes the zero of the kind, as in the upstream SDK."""
-        field = self.shape.fields[name]
-        self._set[name] = empty(field) if value is None else cast(field, value)
+        """Record what the server says; None becomes the zero of the kind, as in the upstream SDK.
+
+        The upstream framework knows null: there None stays None.
+        """
+        field, nulls = self.shape.fields[name], self.shape.framework
+        self._set[name] = (None if nulls else empty(field)) if value is None else cast(field, value, nulls=nulls)
 
     def state(self, *, applied: bool) -> Properties:
         """Return the state to report: what the server said, else what was planned, nulls settled against the plan."""
         result: Properties = {}
         for name, field in self.shape.fields.items():
             target = self._planned.get(name)
+            if self.shape.framework:
+                result[name] = self.raw(name)
+                continue
             said = self._set.get(name, _unsaid(field) if isinstance(target, Unknown) else target)
             settled = _settle(field, said, target, applied=applied)
             result[name] = [] if settled is None and _is_block(field) else settled
@@ -202,18 +208,20 @@ def empty(field: Field) -> Value:
     return field.zero
 
 
-def cast(field: Field, value: Value) -> Value:
-    """Bring a server's answer to the field's type; sets lose their order, maps hold strings."""
+def cast(field: Field, value: Value, *, nulls: bool = False) -> Value:
+    """Bring a server's answer to the field's type; sets lose their order, maps hold strings, `nulls` stay null."""
     if value is None:
         return None
     if field.kind in ("list", "set"):
-        items = [item if field.elem is None else cast(field.elem, item) for item in value]
+        items = [item if field.elem is None else cast(field.elem, item, nulls=nulls) for item in value]
         return sort_set(items) if field.kind == "set" else items
     if field.kind == "map":
         return {str(key): _text(item) for key, item in value.items()}
     if field.kind == "object" and field.fields is not None:
         return {
-            name: empty(inner) if name in value and value[name] is None else cast(inner, value.get(name))
+            name: empty(inner)
+            if name in value and value[name] is None and not nulls
+            else cast(inner, value.get(name), nulls=nulls)
             for name, inner in field.fields.items()
         }
     if field.kind == "integer":

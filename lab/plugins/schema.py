@@ -43,6 +43,7 @@ class Field:
     fields: Mapping[str, Field] | None = None
     autoname: bool = False
     sticky: bool = False  # not set by the program means «leave as the server has it»
+    kept: bool = False  # of a framework resource: an update leaves what the server computed
     write_only: bool = False
     conflicts: tuple[str, ...] = ()
     required_with: tuple[str, ...] = ()
@@ -63,6 +64,7 @@ class Shape:
     token: str
     fields: Mapping[str, Field]
     exactly_one: tuple[str, ...] = ()  # of these, one must be given and only one
+    framework: bool = False  # planned as the plugin framework does: see `lab.plugins.framework`
 
     def tuned(self, **overrides: Mapping[str, Any]) -> Shape:
         """Return a copy with attributes of some fields replaced; raises `KeyError` for a field the schema lacks."""
