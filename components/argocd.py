@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -12,7 +13,7 @@ from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs, ObjectMetaPatchArgs
 
-from components.base import Component
+from components.base import Component, UserPassword, secret
 from components.kubernetes_rules import DENIED_KINDS
 from usine.lifecycle import deploys, syncs
 from usine.naming import DEPLOYER_SERVICE_ACCOUNT, Access, access_of, labels, names_of, repository_url
@@ -84,12 +85,16 @@ class ArgoCDFoundation(Component):
 
 @dataclass(frozen=True, slots=True)
 class ArgoCDTenantArgs:
-    """`provider` is the one of the cluster Argo CD runs on; `namespaces` are the tenant's, by environment."""
+    """`provider` is the one of the cluster Argo CD runs on; `namespaces` are the tenant's, by environment.
+
+    `readers` is what Argo CD clones an infra repository with, by repository.
+    """
 
     project: Project
     settings: Settings
     provider: kubernetes.Provider
     namespaces: Mapping[str, pulumi.Output[str]]
+    readers: Mapping[str, UserPassword] = field(default_factory=dict)
 
 
 class ArgoCDTenant(Component):
@@ -109,6 +114,8 @@ class ArgoCDTenant(Component):
         self._prefix = name
         applications: list[str] = []
         if deploys(args.project):
+            for repository_name, reader in args.readers.items():
+                self._repository(repository_name, reader)
             for environment in args.project.environments:
                 app_project = self._project(environment)
                 for repository in self._infra():
@@ -124,6 +131,30 @@ class ArgoCDTenant(Component):
             name=name,
             namespace=self._args.settings.argocd.namespace,
             labels=labels(self._args.project, environment),
+        )
+
+    def _repository(self, repository: str, reader: UserPassword) -> None:
+        """Declare a repository with its credential, as Argo CD reads it from a labelled secret."""
+        project, settings = self._args.project, self._args.settings
+
+        def encoded(text: str) -> str:
+            return base64.b64encode(text.encode()).decode()
+
+        core.Secret(
+            f"{self._prefix}/repository/{repository}",
+            metadata=ObjectMetaArgs(
+                name=names_of(project).repository_secret(repository),
+                namespace=settings.argocd.namespace,
+                labels={**labels(project), "argocd.argoproj.io/secret-type": "repository"},
+            ),
+            type="Opaque",
+            data={
+                "type": encoded("git"),
+                "url": encoded(repository_url(settings, project, repository)),
+                "username": reader.username.apply(encoded),
+                "password": secret(reader.password.apply(encoded)),
+            },
+            opts=self.child(self._args.provider),
         )
 
     def _project(self, environment: Environment) -> CustomResource:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import ClassVar, cast
 
 import pulumi
+import pulumi_gitlab as gitlab
 import pulumi_keycloak as keycloak
 import pulumi_kubernetes as kubernetes
 import pulumi_vault as vault
+import pulumiverse_harbor as harbor
 
 #: `system` of the components that compose others and belong to none.
 COMPOSITION = "usine"
@@ -29,14 +31,17 @@ class Component(pulumi.ComponentResource):
 
     def child(
         self,
-        provider: pulumi.ProviderResource,
+        provider: pulumi.ProviderResource | None,
         *,
         parent: pulumi.Resource | None = None,
         protect: bool = False,  # said either way: Pulumi lets children inherit it
         deleted_with: pulumi.Resource | None = None,
         depends_on: list[pulumi.Resource] | None = None,
     ) -> pulumi.ResourceOptions:
-        """Return the options of a child managed by `provider`; its parent is the component unless told otherwise."""
+        """Return the options of a child; its parent is the component unless told otherwise.
+
+        `provider` is None for SonarQube's dynamic resources, which have no provider of their own.
+        """
         return pulumi.ResourceOptions(
             parent=parent or self,
             provider=provider,
@@ -44,6 +49,20 @@ class Component(pulumi.ComponentResource):
             deleted_with=deleted_with,
             depends_on=depends_on,
         )
+
+
+def secret(value: pulumi.Output[str]) -> pulumi.Output[str]:
+    """Mark an output as secret, whatever its resource says of it."""
+    return pulumi.Output.secret(cast(str, value))  # the SDK takes outputs too, though its types don't say so
+
+
+def number(id_: pulumi.Output[str] | pulumi.Output[int]) -> pulumi.Output[int]:
+    """Return an id as the whole number it is. An offline plan has words in place of ids, and keeps them."""
+
+    def convert(value: str | int) -> int:
+        return int(value) if str(value).isdigit() else cast(int, value)
+
+    return cast("pulumi.Output[str | int]", id_).apply(convert)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +74,8 @@ class Providers:
 
     keycloak: keycloak.Provider | None
     vault: vault.Provider | None
+    gitlab: gitlab.Provider | None
+    harbor: harbor.Provider | None
     kubernetes: Mapping[str, kubernetes.Provider]
 
 
@@ -67,12 +88,23 @@ class OidcClient:
 
 
 @dataclass(frozen=True, slots=True)
+class UserPassword:
+    """A credential made by a system for a machine. `password` is always a Pulumi secret."""
+
+    username: pulumi.Output[str]
+    password: pulumi.Output[str]
+
+
+@dataclass(frozen=True, slots=True)
 class FoundationRefs:
     """All that crosses from the foundation to a tenant: names, and ids that can be looked up.
 
     `accounts` maps a user name to the user name once the account exists. `kubernetes_auth_paths`, `cluster_roles`
     are by cluster name; the latter holds the names of the tenant cluster roles by their short name (see
-    `components.kubernetes.ClusterRoleName`).
+    `components.kubernetes.ClusterRoleName`). `pipeline_auth_path` is the Vault auth path that takes GitLab's job
+    tokens, once it does. `forge_root` is the id of the group all tenants are below in GitLab, `forge_users` the account
+    id there by user name. `registry_login` is there once Harbor knows groups. `gates` maps a quality gate's name to
+    that name once the gate exists. A system that is off leaves None or nothing.
     """
 
     realm: pulumi.Input[str]
@@ -80,3 +112,8 @@ class FoundationRefs:
     oidc_accessor: pulumi.Input[str] | None
     kubernetes_auth_paths: Mapping[str, pulumi.Input[str]]
     cluster_roles: Mapping[str, Mapping[str, pulumi.Input[str]]]
+    pipeline_auth_path: pulumi.Input[str] | None = None
+    forge_root: pulumi.Input[int] | None = None
+    forge_users: Mapping[str, pulumi.Input[int]] = field(default_factory=dict)
+    registry_login: pulumi.Input[str] | None = None
+    gates: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)

@@ -6,26 +6,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
+import pulumi_gitlab as gitlab
 import pulumi_vault as vault
 
 from components.argocd import ArgoCDFoundation, ArgoCDFoundationArgs
-from components.base import COMPOSITION, Component, FoundationRefs, Providers
+from components.base import COMPOSITION, Component, FoundationRefs, Providers, number
+from components.gitlab import GitLabFoundation, GitLabFoundationArgs, account_ids
+from components.harbor import HarborFoundation, HarborFoundationArgs
 from components.keycloak import KeycloakFoundation, KeycloakFoundationArgs
 from components.kubernetes import KubernetesFoundation, KubernetesFoundationArgs, cluster_role_name
 from components.kubernetes_rules import ClusterRoleName
 from components.vault import VaultFoundation, VaultFoundationArgs
-from usine.naming import OIDC_AUTH_PATH, kubernetes_auth_path
+from usine.naming import OIDC_AUTH_PATH, PIPELINE_AUTH_PATH, kubernetes_auth_path
 from usine.spec.settings import Settings, System
 
 
 @dataclass(frozen=True, slots=True)
 class FoundationArgs:
-    """`people` are all user names of all tenants; `authorities` the PEM text by CA file path."""
+    """`people` are all user names of all tenants.
+
+    `authorities` is the PEM text by CA file path, `catalogue` the text of the CI catalogue's files by path.
+    """
 
     settings: Settings
     providers: Providers
     people: frozenset[str]
     authorities: Mapping[str, str]
+    catalogue: Mapping[str, str]
 
 
 class Foundation(Component):
@@ -47,7 +54,22 @@ class Foundation(Component):
                 f"{name}/keycloak", KeycloakFoundationArgs(settings, providers.keycloak, args.people), child
             )
             realm, accounts, clients = keycloak.realm, keycloak.accounts, dict(keycloak.clients)
+        forge_root: pulumi.Output[int] | None = None
+        forge_users: Mapping[str, pulumi.Output[int]] = {}
+        if providers.gitlab is not None:
+            forge = GitLabFoundation(
+                f"{name}/gitlab",
+                GitLabFoundationArgs(settings, providers.gitlab, args.people, args.catalogue),
+                child,
+            )
+            forge_root, forge_users = forge.root, forge.users
+        registry_login: pulumi.Output[str] | None = None
+        if providers.harbor is not None:
+            registry_login = HarborFoundation(
+                f"{name}/harbor", HarborFoundationArgs(settings, providers.harbor, clients.get("harbor")), child
+            ).login
         accessor: pulumi.Output[str] | None = None
+        pipeline_path: pulumi.Output[str] | None = None
         paths: Mapping[str, pulumi.Output[str]] = {}
         if providers.vault is not None:
             secrets = VaultFoundation(
@@ -55,7 +77,7 @@ class Foundation(Component):
                 VaultFoundationArgs(settings, providers.vault, clients.get("vault"), args.authorities),
                 child,
             )
-            accessor, paths = secrets.oidc_accessor, secrets.kubernetes_paths
+            accessor, paths, pipeline_path = secrets.oidc_accessor, secrets.kubernetes_paths, secrets.pipeline_path
         cluster_roles = {
             cluster: KubernetesFoundation(
                 f"{name}/kubernetes/{cluster}",
@@ -82,14 +104,19 @@ class Foundation(Component):
             oidc_accessor=accessor,
             kubernetes_auth_paths=paths,
             cluster_roles=cluster_roles,
+            pipeline_auth_path=pipeline_path,
+            forge_root=forge_root,
+            forge_users=forge_users,
+            registry_login=registry_login,
         )
         self.register_outputs({"realm": realm})
 
 
-def look_up(settings: Settings, providers: Providers) -> FoundationRefs:
-    """Return what `Foundation.refs` holds, for a stack without the foundation: names, and one id asked of Vault.
+def look_up(settings: Settings, providers: Providers, people: frozenset[str]) -> FoundationRefs:
+    """Return what `Foundation.refs` holds, for a stack without the foundation: names, and ids to ask for.
 
-    The foundation's stack must have run before; Vault's error says so otherwise.
+    `people` are the user names of the tenants the stack holds. The foundation's stack must have run before; the
+    systems' errors say so otherwise.
     """
     people_log_in = providers.vault is not None and settings.on(System.KEYCLOAK)
     return FoundationRefs(
@@ -107,4 +134,14 @@ def look_up(settings: Settings, providers: Providers) -> FoundationRefs:
             cluster: {role.value: cluster_role_name(cluster, role) for role in ClusterRoleName}
             for cluster in settings.clusters
         },
+        pipeline_auth_path=PIPELINE_AUTH_PATH if settings.on(System.GITLAB) and providers.vault is not None else None,
+        forge_root=number(
+            gitlab.get_group_output(
+                full_path=settings.gitlab.root, opts=pulumi.InvokeOutputOptions(provider=providers.gitlab)
+            ).id
+        )
+        if providers.gitlab is not None
+        else None,
+        forge_users=account_ids(providers.gitlab, people) if providers.gitlab is not None else {},
+        registry_login="oidc_auth" if settings.on(System.HARBOR) and settings.on(System.KEYCLOAK) else None,
     )

@@ -109,6 +109,16 @@ class KeycloakFoundation(Component):
                 device_flow=True,
                 audience="vault",
             )
+        if settings.on(System.GITLAB):
+            # GitLab's own configuration takes this client's secret: log-in is no part of its API.
+            callback = f"{settings.endpoints[System.GITLAB].url}/users/auth/openid_connect/callback"
+            clients["gitlab"] = self._client(name, "gitlab", confidential=True, redirects=[callback])
+        if settings.on(System.HARBOR):
+            callback = f"{settings.endpoints[System.HARBOR].url}/c/oidc/callback"
+            clients["harbor"] = self._client(name, "harbor", confidential=True, redirects=[callback])
+        if settings.on(System.SONARQUBE):
+            callback = f"{settings.endpoints[System.SONARQUBE].url}/oauth2/callback/oidc"
+            clients["sonarqube"] = self._client(name, "sonarqube", confidential=True, redirects=[callback])
         if settings.on(System.ARGOCD):
             url = settings.endpoints[System.ARGOCD].url
             clients["argocd"] = self._client(

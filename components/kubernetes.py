@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,12 +14,13 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from pulumi_kubernetes.rbac import v1 as rbac
 
 from components import quantities
-from components.base import Component, FoundationRefs
+from components.base import Component, FoundationRefs, UserPassword, secret
 from components.kubernetes_network import NamespaceNetwork, NamespaceNetworkArgs
 from components.kubernetes_rules import CLUSTER_ROLES, ClusterRoleName
 from usine.lifecycle import protects_data, workloads_authenticate
 from usine.naming import (
     DEPLOYER_SERVICE_ACCOUNT,
+    REGISTRY_SECRET,
     VAULT_SERVICE_ACCOUNT,
     Access,
     labels,
@@ -72,12 +75,13 @@ def cluster_role_name(cluster: str, role: ClusterRoleName) -> str:
 
 @dataclass(frozen=True, slots=True)
 class KubernetesTenantArgs:
-    """What one tenant's namespaces need. `providers` is by cluster name."""
+    """What one tenant's namespaces need. `providers` is by cluster name; `puller` reads the tenant's registry."""
 
     project: Project
     settings: Settings
     providers: Mapping[str, kubernetes.Provider]
     refs: FoundationRefs
+    puller: UserPassword | None = None
 
 
 class KubernetesTenant(Component):
@@ -99,6 +103,7 @@ class KubernetesTenant(Component):
                     cluster=args.settings.clusters[environment.cluster],
                     provider=args.providers[environment.cluster],
                     cluster_roles=args.refs.cluster_roles[environment.cluster],
+                    puller=args.puller,
                 ),
                 pulumi.ResourceOptions(parent=self),
             ).namespace
@@ -109,7 +114,7 @@ class KubernetesTenant(Component):
 
 @dataclass(frozen=True, slots=True)
 class TenantNamespaceArgs:
-    """One environment of one tenant. `cluster_roles` is by short name."""
+    """One environment of one tenant. `cluster_roles` is by short name; `puller` reads the tenant's registry."""
 
     project: Project
     environment: Environment
@@ -117,6 +122,7 @@ class TenantNamespaceArgs:
     cluster: Cluster
     provider: kubernetes.Provider
     cluster_roles: Mapping[str, pulumi.Input[str]]
+    puller: UserPassword | None = None
 
 
 class TenantNamespace(Component):
@@ -170,6 +176,8 @@ class TenantNamespace(Component):
             pulumi.ResourceOptions(parent=self),
         )
         self._people()
+        if args.puller is not None:
+            self._pull_secret(args.puller)
         if args.settings.on(System.ARGOCD):
             self._deployer()
         if workloads_authenticate(args.project) and args.settings.on(System.VAULT):
@@ -240,10 +248,25 @@ class TenantNamespace(Component):
             opts=self._inside(),
         )
 
+    def _pull_secret(self, puller: UserPassword) -> None:
+        """The credential by which the cluster pulls the tenant's images, and no other tenant's."""
+        host = self._args.settings.registry_host
+        config = pulumi.Output.all(puller.username, puller.password).apply(
+            lambda pair: docker_config(host, str(pair[0]), str(pair[1]))
+        )
+        core.Secret(
+            f"{self._prefix}/pull-secret",
+            metadata=self._metadata(REGISTRY_SECRET),
+            type="kubernetes.io/dockerconfigjson",
+            data={".dockerconfigjson": secret(config)},
+            opts=self._inside(),
+        )
+
     def _account(self, name: str, *, mounts_token: bool) -> None:
         core.ServiceAccount(
             f"{self._prefix}/account/{name}",
             metadata=self._metadata(name),
+            image_pull_secrets=[core.LocalObjectReferenceArgs(name=REGISTRY_SECRET)] if self._args.puller else None,
             automount_service_account_token=mounts_token,
             opts=self._inside(),
         )
@@ -267,3 +290,10 @@ class TenantNamespace(Component):
             subjects=[rbac.SubjectArgs(kind="ServiceAccount", name=VAULT_SERVICE_ACCOUNT, namespace=self.namespace)],
             opts=self.child(self._args.provider),
         )
+
+
+def docker_config(host: str, username: str, password: str) -> str:
+    """Return the value of a secret of type ``kubernetes.io/dockerconfigjson``, in base64."""
+    pair = base64.b64encode(f"{username}:{password}".encode()).decode()
+    auths = {host: {"username": username, "password": password, "auth": pair}}
+    return base64.b64encode(json.dumps({"auths": auths}, sort_keys=True).encode()).decode()

@@ -9,10 +9,13 @@ import pulumi
 
 from components.argocd import ArgoCDTenant, ArgoCDTenantArgs
 from components.base import COMPOSITION, Component, FoundationRefs, Providers
+from components.gitlab import GitLabTenant, GitLabTenantArgs, group_url
+from components.harbor import HarborTenant, HarborTenantArgs
 from components.keycloak import KeycloakTenant, KeycloakTenantArgs
 from components.kubernetes import KubernetesTenant, KubernetesTenantArgs
 from components.vault import VaultTenant, VaultTenantArgs
-from usine.naming import names_of
+from components.vault_policies import CI_FOLDER, REVIEW_FOLDER
+from usine.naming import RobotPurpose, names_of
 from usine.spec.model import Project
 from usine.spec.settings import Settings, System
 
@@ -45,16 +48,45 @@ class TenantProject(Component):
         if providers.keycloak is not None:
             KeycloakTenant(f"{name}/keycloak", KeycloakTenantArgs(project, providers.keycloak, args.refs), child)
             summary["group"] = names_of(project).group_path
+        forge: GitLabTenant | None = None
+        registry: HarborTenant | None = None
+        if providers.gitlab is not None:
+            forge = GitLabTenant(
+                f"{name}/gitlab", GitLabTenantArgs(project, settings, providers.gitlab, args.refs), child
+            )
+            summary["repositories"] = group_url(settings, project)
+        if providers.harbor is not None:
+            registry = HarborTenant(
+                f"{name}/harbor", HarborTenantArgs(project, settings, providers.harbor, args.refs), child
+            )
+            summary["registry"] = f"{settings.registry_host}/{names_of(project).registry_project}"
         if providers.vault is not None:
             secrets = VaultTenant(
-                f"{name}/vault", VaultTenantArgs(project, settings, providers.vault, args.refs), child
+                f"{name}/vault",
+                VaultTenantArgs(
+                    project,
+                    settings,
+                    providers.vault,
+                    args.refs,
+                    forge.group if forge else None,
+                    _pipeline_secrets(settings, forge, registry),
+                ),
+                child,
             )
             summary["secrets"] = secrets.mount.apply(
                 lambda mount: f"{settings.endpoints[System.VAULT].url}/ui/vault/secrets/{mount}/kv/list"
             )
         if settings.on(System.KUBERNETES):
             kubernetes = KubernetesTenant(
-                f"{name}/kubernetes", KubernetesTenantArgs(project, settings, providers.kubernetes, args.refs), child
+                f"{name}/kubernetes",
+                KubernetesTenantArgs(
+                    project,
+                    settings,
+                    providers.kubernetes,
+                    args.refs,
+                    registry.robots.get(RobotPurpose.PULL) if registry else None,
+                ),
+                child,
             )
             summary["namespaces"] = {
                 e.name: {"cluster": e.cluster, "namespace": kubernetes.namespaces[e.name]} for e in project.environments
@@ -63,7 +95,11 @@ class TenantProject(Component):
                 argocd = ArgoCDTenant(
                     f"{name}/argocd",
                     ArgoCDTenantArgs(
-                        project, settings, providers.kubernetes[settings.argocd.cluster], kubernetes.namespaces
+                        project,
+                        settings,
+                        providers.kubernetes[settings.argocd.cluster],
+                        kubernetes.namespaces,
+                        forge.readers if forge else {},
                     ),
                     child,
                 )
@@ -73,3 +109,26 @@ class TenantProject(Component):
                 }
         self.summary = summary
         self.register_outputs(summary)
+
+
+def _pipeline_secrets(
+    settings: Settings, forge: GitLabTenant | None, registry: HarborTenant | None
+) -> Mapping[str, Mapping[str, pulumi.Input[str]]]:
+    """Return what pipelines find in the tenant's mount, by path: all that GitLab's signed identity cannot replace."""
+    secrets: dict[str, Mapping[str, pulumi.Input[str]]] = {}
+    for purpose, robot in (registry.robots if registry else {}).items():
+        secrets[_ROBOT_SECRETS[purpose]] = {
+            "username": robot.username,
+            "password": robot.password,
+            "registry": settings.registry_host,
+        }
+    for repository, token in (forge.mirrors if forge else {}).items():
+        secrets[f"{CI_FOLDER}/mirror/{repository}"] = {"token": token}
+    return secrets
+
+
+#: Pulling is for every pipeline of the tenant, pushing for those of protected branches and tags.
+_ROBOT_SECRETS: Mapping[RobotPurpose, str] = {
+    RobotPurpose.PULL: f"{REVIEW_FOLDER}/registry/pull",
+    RobotPurpose.PUSH: f"{CI_FOLDER}/registry/push",
+}

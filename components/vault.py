@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_vault as vault
@@ -11,9 +11,10 @@ from pulumi_vault import identity, jwt
 from pulumi_vault import kubernetes as kubernetes_auth
 
 from components.base import Component, FoundationRefs, OidcClient
+from components.vault_pipelines import PipelineAccess, PipelineAccessArgs
 from components.vault_policies import environment_rules, role_rules, to_hcl
 from usine.lifecycle import protects_data, workloads_authenticate
-from usine.naming import OIDC_AUTH_PATH, VAULT_SERVICE_ACCOUNT, kubernetes_auth_path, names_of
+from usine.naming import OIDC_AUTH_PATH, PIPELINE_AUTH_PATH, VAULT_SERVICE_ACCOUNT, kubernetes_auth_path, names_of
 from usine.spec.model import Environment, Project, Role
 from usine.spec.settings import Cluster, Settings, System
 
@@ -37,15 +38,16 @@ class VaultFoundationArgs:
 
 
 class VaultFoundation(Component):
-    """How people (OIDC) and workloads (Kubernetes) log in.
+    """How people (OIDC), pipelines (JWT) and workloads (Kubernetes) log in.
 
     `oidc_accessor` is the accessor of the OIDC mount (None without Keycloak), `kubernetes_paths` the auth path of each
-    cluster once it is configured.
+    cluster once it is configured, `pipeline_path` the one that takes GitLab's job tokens (None without GitLab).
     """
 
     system = "vault"
     oidc_accessor: pulumi.Output[str] | None
     kubernetes_paths: Mapping[str, pulumi.Output[str]]
+    pipeline_path: pulumi.Output[str] | None
 
     def __init__(self, name: str, args: VaultFoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register the auth back ends."""
@@ -54,7 +56,22 @@ class VaultFoundation(Component):
         self.oidc_accessor = self._oidc(name, args.client) if args.client else None
         clusters = args.settings.clusters.values() if args.settings.on(System.KUBERNETES) else ()
         self.kubernetes_paths = {cluster.name: self._kubernetes(name, cluster) for cluster in clusters}
+        self.pipeline_path = self._pipelines(name) if args.settings.on(System.GITLAB) else None
         self.register_outputs({"oidcAccessor": self.oidc_accessor, "kubernetesPaths": dict(self.kubernetes_paths)})
+
+    def _pipelines(self, name: str) -> pulumi.Output[str]:
+        issuer = self._args.settings.endpoints[System.GITLAB]
+        backend = jwt.AuthBackend(
+            f"{name}/auth/gitlab",
+            type="jwt",
+            path=PIPELINE_AUTH_PATH,
+            description="Pipelines, by the identity GitLab signs for each job",
+            oidc_discovery_url=issuer.url,
+            oidc_discovery_ca_pem=self._authority(issuer.ca),
+            bound_issuer=issuer.url,
+            opts=self.child(self._args.provider),
+        )
+        return backend.path.apply(str)
 
     def _authority(self, path: object) -> str | None:
         return None if path is None else self._args.authorities[str(path)].strip()  # a final newline never settles
@@ -132,12 +149,18 @@ class VaultFoundation(Component):
 
 @dataclass(frozen=True, slots=True)
 class VaultTenantArgs:
-    """What one tenant's secrets need."""
+    """What one tenant's secrets need.
+
+    `forge_group` is the id of its group in GitLab (None: GitLab is off), `pipeline_secrets` what the platform keeps for
+    its pipelines: fields by path in the mount.
+    """
 
     project: Project
     settings: Settings
     provider: vault.Provider
     refs: FoundationRefs
+    forge_group: pulumi.Output[int] | None = None
+    pipeline_secrets: Mapping[str, Mapping[str, pulumi.Input[str]]] = field(default_factory=dict)
 
 
 class VaultTenant(Component):
@@ -168,6 +191,13 @@ class VaultTenant(Component):
         if workloads_authenticate(project):
             for environment in project.environments:
                 self._environment(name, environment)
+        PipelineAccess(
+            f"{name}/pipelines",
+            PipelineAccessArgs(
+                project, args.settings, args.provider, args.refs, mount, args.forge_group, args.pipeline_secrets
+            ),
+            pulumi.ResourceOptions(parent=self),
+        )
         self.register_outputs({"mount": self.mount})
 
     def _role(self, name: str, role: Role) -> None:

@@ -3,7 +3,8 @@
 Layout of a tenant's KV version 2 mount:
 
 - ``env/<environment>/...``  what the workloads of that environment read
-- ``ci/...``                 what pipelines read
+- ``ci/...``                 what pipelines of protected branches and tags read
+- ``review/...``             what every pipeline reads, also one that a merge request started
 - anything else              the team's own (mirror credentials, for instance); no machine reads it unasked
 """
 
@@ -16,6 +17,9 @@ from dataclasses import dataclass
 from usine.naming import names_of
 from usine.spec.model import Environment, Project, Role, State
 
+#: Folders of a tenant's mount for what the platform keeps there for pipelines.
+CI_FOLDER = "ci"
+REVIEW_FOLDER = "review"
 _READ = ("read",)
 _LIST = ("list", "read")
 _WRITE = ("create", "read", "update", "patch")
@@ -85,3 +89,19 @@ def environment_rules(project: Project, environment: Environment) -> tuple[Rule,
         Rule(f"{mount}/data/env/{environment.name}/*", _READ),
         Rule(f"{mount}/metadata/env/{environment.name}/*", _LIST),
     )
+
+
+def pipeline_rules(project: Project) -> tuple[Rule, ...]:
+    """Return what jobs of protected branches and tags read: CI's own secrets, and credentials of mirrored sources."""
+    mount = names_of(project).secrets_mount
+    sources = sorted({r.mirror.credentials for r in project.repositories if r.mirror and r.mirror.credentials})
+    return (
+        Rule(f"{mount}/data/{CI_FOLDER}/*", _READ),
+        *(Rule(f"{mount}/data/{path}", _READ) for path in sources),
+        *review_rules(project),
+    )
+
+
+def review_rules(project: Project) -> tuple[Rule, ...]:
+    """Return what any job of the tenant reads, whoever started it."""
+    return (Rule(f"{names_of(project).secrets_mount}/data/{REVIEW_FOLDER}/*", _READ),)

@@ -25,12 +25,15 @@ from usine.spec.model import (
     State,
 )
 from usine.spec.settings import (
+    CLEAN_CODE,
     ArgoCDSettings,
     Cluster,
     Endpoint,
+    GitLabSettings,
     KeycloakSettings,
     PeopleSource,
     Settings,
+    SonarQubeSettings,
     Stage,
     SyncWindow,
     System,
@@ -109,12 +112,14 @@ def settings(**changes: Any) -> Settings:
     base = Settings(
         stack="test",
         source="Pulumi.test.yaml",
-        systems=frozenset({System.KEYCLOAK, System.VAULT, System.KUBERNETES, System.ARGOCD}),
+        systems=frozenset(System),
         endpoints={
             System.KEYCLOAK: Endpoint("https://keycloak.example.test", CA),
             System.VAULT: Endpoint("https://vault.example.test"),
             System.ARGOCD: Endpoint("https://argocd.example.test"),
             System.GITLAB: Endpoint("https://gitlab.example.test"),
+            System.HARBOR: Endpoint("https://harbor.example.test"),
+            System.SONARQUBE: Endpoint("https://sonarqube.example.test"),
         },
         keycloak=KeycloakSettings("usine", PeopleSource.MANAGED, "example.gouv.fr"),
         argocd=ArgoCDSettings("nonprod-1", "argocd"),
@@ -131,6 +136,7 @@ def settings(**changes: Any) -> Settings:
         gates=("platform",),
         packages=("maven",),
         reserved=frozenset(),
-        gitlab_root="tenants",
+        gitlab=GitLabSettings(email_domain="example.gouv.fr"),
+        sonarqube=SonarQubeSettings({"platform": CLEAN_CODE}, "https://hooks.example.test/sonarqube"),
     )
     return dataclasses.replace(base, **changes)

@@ -44,6 +44,11 @@ def syncs(project: Project, environment: Environment) -> bool:
     return project.state is State.ACTIVE and environment.autosync
 
 
+def pipelines_run(project: Project) -> bool:
+    """Say whether pipelines run and publish: only an active tenant's do."""
+    return project.state is State.ACTIVE
+
+
 def workloads_authenticate(project: Project) -> bool:
     """Say whether workloads still reach their secrets: running ones do, also when suspended."""
     return project.state is not State.ARCHIVED

@@ -40,6 +40,13 @@ def access_of(role: Role, *, production: bool) -> Access:
     return Access.READ_WRITE if role in writers else Access.READ_ONLY
 
 
+class RobotPurpose(enum.StrEnum):
+    """What a robot account of the registry is for."""
+
+    PULL = "pull"
+    PUSH = "push"
+
+
 @dataclass(frozen=True, slots=True)
 class TenantNames:
     """The names of one tenant. Lengths in comments are the longest possible, against the tool's limit."""
@@ -76,6 +83,16 @@ class TenantNames:
         """Vault policy of the workloads of an environment."""
         return f"{self.slug}.env.{environment}"
 
+    @property
+    def pipeline_policy(self) -> str:
+        """Vault policy, and JWT role, of the pipelines of protected branches and tags."""
+        return f"{self.slug}.ci"
+
+    @property
+    def review_policy(self) -> str:
+        """Vault policy, and JWT role, of every other pipeline, merge requests' among them."""
+        return f"{self.slug}.review"
+
     def role_identity_group(self, role: Role) -> str:
         """Vault external identity group of a role."""
         return f"{self.slug}.{role.value}"
@@ -96,16 +113,28 @@ class TenantNames:
         """Application of an environment and an infra repository (54 of 63)."""
         return f"{self.slug}-{environment}--{repository}"
 
+    def repository_secret(self, repository: str) -> str:
+        """Secret that holds Argo CD's credential of an infra repository (48 of 63)."""
+        return f"usine-{self.slug}--{repository}"
+
     # Forge ------------------------------------------------------------------------------------------------------
 
+    def forge_group(self, root: str) -> str:
+        """Full path of the tenant's group in GitLab, below the platform's root group."""
+        return f"{root}/{self.slug}"
+
     def repository_path(self, root: str, repository: str) -> str:
-        """Full path of a repository in GitLab, below the platform's root group."""
+        """Full path of a repository in GitLab."""
         return f"{root}/{self.slug}/{repository}"
 
     @property
     def registry_project(self) -> str:
         """Harbor project."""
         return self.slug
+
+    def robot(self, purpose: RobotPurpose, generation: str) -> str:
+        """Short name of a robot of the Harbor project; Harbor puts ``robot$<project>+`` before it."""
+        return f"{purpose.value}-{generation}"
 
     def analysis_project(self, repository: str) -> str:
         """SonarQube project key."""
@@ -120,7 +149,7 @@ def names_of(project: Project) -> TenantNames:
 def repository_url(settings: Settings, project: Project, repository: str) -> str:
     """Clone URL of a repository, as Argo CD sees it."""
     base = settings.endpoints[System.GITLAB].url
-    return f"{base}/{names_of(project).repository_path(settings.gitlab_root, repository)}.git"
+    return f"{base}/{names_of(project).repository_path(settings.gitlab.root, repository)}.git"
 
 
 def kubernetes_auth_path(cluster: Cluster) -> str:
@@ -128,8 +157,16 @@ def kubernetes_auth_path(cluster: Cluster) -> str:
     return f"kubernetes/{cluster.name}"
 
 
-#: Path of the Vault auth back end that takes Keycloak's tokens.
+#: Path of the Vault auth back end that takes Keycloak's tokens, and of the one that takes GitLab's job tokens.
 OIDC_AUTH_PATH = "oidc"
+PIPELINE_AUTH_PATH = "gitlab"
+#: The project of a tenant's group whose pipelines do the platform's work (mirrors, dynamic analysis). No repository of
+#: a tenant file can have an underscore.
+OPERATIONS_PROJECT = "usine_jobs"
+#: The project of the platform's group that holds the CI presets.
+CATALOGUE_PROJECT = "catalogue"
+#: The pull secret in each tenant namespace.
+REGISTRY_SECRET = "usine-registry"  # noqa: S105 - an object's name
 #: The service account Argo CD deploys as, and the one workloads show to Vault, in each tenant namespace.
 DEPLOYER_SERVICE_ACCOUNT = "usine-deployer"
 VAULT_SERVICE_ACCOUNT = "vault"
@@ -161,19 +198,24 @@ def all_names(project: Project, settings: Settings) -> Mapping[str, tuple[str, .
         "Vault policy": (
             *(names.role_policy(role) for role in Role),
             *(names.environment_policy(e) for e in environments),
+            names.pipeline_policy,
+            names.review_policy,
         ),
         "Vault identity group": tuple(names.role_identity_group(role) for role in Role),
         "Kubernetes namespace": tuple(names.namespace(e) for e in environments),
         "Argo CD project": tuple(names.argocd_project(e) for e in environments),
         "Argo CD application": tuple(names.application(e, r) for e in environments for r in infra),
+        "Argo CD repository secret": tuple(names.repository_secret(r) for r in infra),
         "GitLab path": (
-            f"{settings.gitlab_root}/{names.slug}",
-            *(names.repository_path(settings.gitlab_root, r.name) for r in project.repositories),
+            names.forge_group(settings.gitlab.root),
+            names.repository_path(settings.gitlab.root, OPERATIONS_PROJECT),
+            *(names.repository_path(settings.gitlab.root, r.name) for r in project.repositories),
         ),
         "Harbor project": (names.registry_project,),
         "SonarQube project": tuple(
             names.analysis_project(r.name) for r in project.repositories if r.kind is RepositoryKind.APP
         ),
+        "SonarQube group": tuple(names.role_group_path(role) for role in Role),
     }
 
 
@@ -191,4 +233,5 @@ def platform_names(settings: Settings) -> Mapping[str, frozenset[str]]:
         ),
         "Argo CD project": frozenset({"default"}),
         "Harbor project": frozenset({"library"}),
+        "GitLab path": frozenset({f"{settings.gitlab.platform}/{CATALOGUE_PROJECT}"}),
     }

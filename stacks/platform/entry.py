@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
 
-from stacks.platform.program import build
+from stacks.platform.program import Files, build
+from usine.spec.catalogue import FOLDER, read_catalogue
 from usine.spec.load import load
 from usine.spec.problems import Problem, SpecError
 from usine.spec.settings import Settings
 from usine.spec.settings_load import settings_from_config
+
+#: Variables the Harbor SDK reads when a provider is constructed.
+_COPIED_BY_SDKS = ("HARBOR_URL", "HARBOR_USERNAME", "HARBOR_PASSWORD", "HARBOR_IGNORE_CERT")
 
 
 def main() -> None:
@@ -20,10 +25,20 @@ def main() -> None:
     try:
         settings = settings_from_config(stack_config(), stack=pulumi.get_stack())
         projects = load(root / settings.projects, settings)
-        authorities = read_authorities(settings, root)
+        files = Files(read_authorities(settings, root), read_catalogue(root / FOLDER, settings))
     except SpecError as error:
         raise pulumi.RunError("\n" + "\n".join(str(problem) for problem in error.problems)) from None
-    build(settings, projects, authorities)
+    forget_credentials()
+    build(settings, projects, files)
+
+
+def forget_credentials() -> None:
+    """Take out of this process's environment what an SDK would copy into its provider's inputs, hence into the state.
+
+    The plugins are processes of their own, which the engine started with the whole environment.
+    """
+    for name in _COPIED_BY_SDKS:
+        os.environ.pop(name, None)
 
 
 def stack_config() -> dict[str, str]:

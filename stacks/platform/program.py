@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pulumi
 
@@ -13,27 +14,44 @@ from usine.spec.model import Project
 from usine.spec.settings import FoundationMode, Settings, System
 
 
-def build(settings: Settings, projects: Sequence[Project], authorities: Mapping[str, str]) -> None:
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What the program needs of files, read before it runs.
+
+    `authorities` is the PEM text of each CA file the settings name, by its path as written there; `catalogue` the text
+    of the CI catalogue's files, by their path in it.
+    """
+
+    authorities: Mapping[str, str]
+    catalogue: Mapping[str, str]
+
+
+def build(settings: Settings, projects: Sequence[Project], files: Files) -> None:
     """Register everything this stack holds, and its outputs.
 
     Args:
         settings: the platform's side; `settings.tenants` and `settings.foundation` select what this stack holds.
         projects: every tenant of the platform, also those this stack does not hold.
-        authorities: PEM text of each CA file the settings name, by its path as written there.
+        files: what was read of files.
     """
     selected = [project for project in projects if settings.selected(project.slug)]
-    providers = make_providers(settings, selected, authorities)
+    providers = make_providers(settings, selected, files.authorities)
     if settings.foundation is FoundationMode.SKIP:
-        refs = look_up(settings, providers)
+        refs = look_up(settings, providers, people_of(selected))
     else:
-        people = frozenset(person for project in projects for person in project.people)
-        refs = Foundation("foundation", FoundationArgs(settings, providers, people, authorities)).refs
+        args = FoundationArgs(settings, providers, people_of(projects), files.authorities, files.catalogue)
+        refs = Foundation("foundation", args).refs
     tenants = {
         project.slug: TenantProject(project.slug, TenantProjectArgs(project, settings, providers, refs)).summary
         for project in selected
     }
     pulumi.export("platform", _platform(settings))
     pulumi.export("tenants", tenants)
+
+
+def people_of(projects: Sequence[Project]) -> frozenset[str]:
+    """Return everyone these projects name."""
+    return frozenset(person for project in projects for person in project.people)
 
 
 def _platform(settings: Settings) -> dict[str, object]:

@@ -1,16 +1,19 @@
 """The explicit providers: one per system, one Kubernetes provider per cluster.
 
 No credential is passed here, so none reaches the state: each plugin reads its own from the environment (`VAULT_TOKEN`,
-`KEYCLOAK_USER` and `KEYCLOAK_PASSWORD` or `KEYCLOAK_CLIENT_SECRET`, `KUBECONFIG`).
+`KEYCLOAK_USER` and `KEYCLOAK_PASSWORD` or `KEYCLOAK_CLIENT_SECRET`, `KUBECONFIG`, `GITLAB_TOKEN`, `HARBOR_USERNAME` and
+`HARBOR_PASSWORD`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import pulumi_gitlab as gitlab
 import pulumi_keycloak as keycloak
 import pulumi_kubernetes as kubernetes
 import pulumi_vault as vault
+import pulumiverse_harbor as harbor
 
 from components.base import Providers
 from usine.spec.model import Project
@@ -34,6 +37,8 @@ def make_providers(settings: Settings, projects: Iterable[Project], authorities:
     return Providers(
         keycloak=_keycloak(settings, authorities) if settings.on(System.KEYCLOAK) else None,
         vault=_vault(settings) if settings.on(System.VAULT) else None,
+        gitlab=_gitlab(settings) if settings.on(System.GITLAB) else None,
+        harbor=_harbor(settings) if settings.on(System.HARBOR) else None,
         kubernetes={name: _kubernetes(settings, name) for name in clusters_in_use(settings, projects)},
     )
 
@@ -59,6 +64,16 @@ def _vault(settings: Settings) -> vault.Provider:
     )
 
 
+def _gitlab(settings: Settings) -> gitlab.Provider:
+    # A private authority is trusted by SSL_CERT_FILE, for the reason given above.
+    return gitlab.Provider("gitlab", base_url=f"{settings.endpoints[System.GITLAB].url}/api/v4/", retries=10)
+
+
+def _harbor(settings: Settings) -> harbor.Provider:
+    # The SDK's default is to trust any certificate.
+    return harbor.Provider("harbor", url=settings.endpoints[System.HARBOR].url, insecure=False)
+
+
 def _kubernetes(settings: Settings, cluster: str) -> kubernetes.Provider:
     return kubernetes.Provider(
         f"kubernetes-{cluster}",
@@ -68,6 +83,8 @@ def _kubernetes(settings: Settings, cluster: str) -> kubernetes.Provider:
         enable_server_side_apply=True,
         # A field edited by hand is ours again at the next run, instead of an apply conflict that fails it.
         enable_patch_force=True,
+        # A renewed credential is put into its secret, instead of the secret being gone for a moment.
+        enable_secret_mutable=True,
         # An object made by a run that was killed is taken over by the next.
         upsert_existing_objects=True,
         suppress_deprecation_warnings=True,

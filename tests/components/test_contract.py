@@ -24,7 +24,12 @@ DATA = {
     "vault:index/mount:Mount",
     "kubernetes:core/v1:Namespace",
     "keycloak:index/realm:Realm",
+    "gitlab:index/group:Group",
+    "gitlab:index/project:Project",
+    "harbor:index/project:Project",
 }
+#: Of these, what belongs to the foundation.
+FOUNDATION_DATA = {"keycloak:index/realm:Realm"}
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +70,24 @@ def test_logical_names_are_unique_across_tenants_and_start_with_the_slug(plan: P
     assert {r.tenant for r in plan.resources} == {None, *TENANTS}
 
 
+FORGE_KEYS = (
+    *(
+        "namespaceId",
+        "project",
+        "projectId",
+        "group",
+        "mount",
+        "key",
+        "branch",
+        "tag",
+        "filePath",
+        "groupName",
+        "scope",
+    ),
+    *("tagMatching", "pipelineScheduleId", "userId"),
+)
+
+
 def physical_names(resource: PlannedResource) -> tuple[object, ...]:
     """The name an object has in its system, with the scope it must be unique in."""
     inputs = resource.inputs
@@ -72,7 +95,11 @@ def physical_names(resource: PlannedResource) -> tuple[object, ...]:
     if isinstance(metadata, dict) and resource.type.startswith("kubernetes:"):
         return (metadata.get("namespace"), metadata.get("name"))
     keys = ("realmId", "parentId", "clientId", "clientScopeId", "groupId", "backend", "mountAccessor", "path", "name")
-    return tuple(inputs.get(key) for key in (*keys, "roleName", "username", "realm"))
+    if resource.type == "harbor:index/robotAccount:RobotAccount":
+        permissions = inputs["permissions"]
+        assert isinstance(permissions, list)
+        return (inputs["name"], *(permission["namespace"] for permission in permissions))
+    return tuple(inputs.get(key) for key in (*keys, "roleName", "username", "realm", *FORGE_KEYS))
 
 
 def test_no_two_objects_claim_one_name(plan: Plan) -> None:
@@ -113,11 +140,13 @@ def test_archiving_lifts_the_protection_of_that_tenant_only() -> None:
     archived = factories.project("gone", state=State.ARCHIVED)
     plan = make_plan(factories.settings(), [archived, factories.project("alive")])
     assert [r.name for r in objects(plan) if r.tenant == "gone" and r.protect] == []
-    assert {r.type for r in objects(plan) if r.tenant == "alive" and r.protect} == DATA - {"keycloak:index/realm:Realm"}
+    assert {r.type for r in objects(plan) if r.tenant == "alive" and r.protect} == DATA - FOUNDATION_DATA
 
 
 def test_an_explicit_provider_manages_every_object(plan: Plan) -> None:
     assert sorted(r.name for r in plan.resources if r.is_provider) == [
+        "gitlab",
+        "harbor",
         "keycloak",
         "kubernetes-nonprod-1",
         "kubernetes-prod-1",
@@ -126,13 +155,24 @@ def test_an_explicit_provider_manages_every_object(plan: Plan) -> None:
 
 
 def test_secrets_are_marked(plan: Plan) -> None:
-    backend = next(r for r in plan.resources if r.type == "vault:jwt/authBackend:AuthBackend")
-    assert backend.inputs["oidcClientSecret"] == SECRET
+    backends = {r.name: r for r in plan.resources if r.type == "vault:jwt/authBackend:AuthBackend"}
+    assert backends["foundation/vault/auth/oidc"].inputs["oidcClientSecret"] == SECRET
+    logins = [r for r in plan.resources if r.type == "harbor:index/configAuth:ConfigAuth"]
+    assert [r.inputs["oidcClientSecret"] for r in logins] == [SECRET]
+    kept = [r for r in plan.resources if r.type == "vault:kv/secretV2:SecretV2"]
+    assert kept
+    assert {r.inputs["dataJson"] for r in kept} == {SECRET}
+    mounted = [r for r in plan.resources if r.type == "kubernetes:core/v1:Secret"]
+    assert mounted
+    assert {str(r.inputs["data"]) for r in mounted} == {SECRET}
 
 
 def test_no_credential_is_an_input_of_a_provider(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     marker = "MARKER-0f3a"
-    for variable in ("VAULT_TOKEN", "KEYCLOAK_PASSWORD", "KEYCLOAK_USER", "KEYCLOAK_CLIENT_SECRET", "KUBECONFIG"):
+    for variable in (
+        "VAULT_TOKEN", "KEYCLOAK_PASSWORD", "KEYCLOAK_USER", "KEYCLOAK_CLIENT_SECRET", "KUBECONFIG",
+        "GITLAB_TOKEN", "HARBOR_USERNAME", "HARBOR_PASSWORD", "SONAR_TOKEN",
+    ):  # fmt: skip
         monkeypatch.setenv(variable, marker)
     planned = make_plan(factories.settings(), [factories.project(slug) for slug in TENANTS])
     assert planned.dumps() == plan.dumps()
@@ -158,7 +198,7 @@ def test_foundation_and_tenants_apart_make_the_same_objects_as_together(plan: Pl
     assert keys(apart) == keys(plan.resources)
 
 
-@pytest.mark.parametrize("system", [System.KEYCLOAK, System.VAULT, System.ARGOCD])
+@pytest.mark.parametrize("system", [System.KEYCLOAK, System.VAULT, System.ARGOCD, System.GITLAB, System.HARBOR])
 def test_a_system_switched_off_gets_nothing_and_the_others_stay(plan: Plan, system: System) -> None:
     on = factories.settings().systems - {system}
     less = make_plan(factories.settings(systems=on), [factories.project(slug) for slug in TENANTS])

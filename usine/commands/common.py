@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from usine.spec.catalogue import FOLDER, read_catalogue
 from usine.spec.load import load
 from usine.spec.model import Project
-from usine.spec.problems import SpecError
+from usine.spec.problems import Problem, SpecError
 from usine.spec.settings import Settings
 from usine.spec.settings_load import load_settings
 
@@ -20,10 +22,11 @@ DEFAULT_SETTINGS = ROOT / "Pulumi.lab.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """Settings and every tenant, checked."""
+    """Settings, every tenant and the CI catalogue's files, checked."""
 
     settings: Settings
     projects: tuple[Project, ...]
+    catalogue: Mapping[str, str]
 
 
 def add_platform_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +51,20 @@ def read_platform(args: argparse.Namespace) -> Platform:
     if args.projects is not None:
         settings = replace(settings, projects=args.projects)
     folder = args.projects or args.settings.parent / settings.projects
-    return Platform(settings, load(folder, settings))
+    problems: list[Problem] = []
+    projects: tuple[Project, ...] = ()
+    catalogue: Mapping[str, str] = {}
+    try:
+        projects = load(folder, settings)
+    except SpecError as error:
+        problems += error.problems
+    try:
+        catalogue = read_catalogue(ROOT / FOLDER, settings)
+    except SpecError as error:
+        problems += error.problems
+    if problems:
+        raise SpecError(problems)
+    return Platform(settings, projects, catalogue)
 
 
 def report_problems(error: SpecError) -> int:

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
         platform = read_platform(args)
     except SpecError as error:
         return report_problems(error)
-    plan = make_plan(platform.settings, platform.projects)
+    plan = make_plan(platform.settings, platform.projects, platform.catalogue)
     if args.json == Path("-"):
         sys.stdout.write(plan.dumps())
         return 0

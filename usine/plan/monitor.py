@@ -25,6 +25,15 @@ class _Answers(mocks.Mocks):
                 state["accessor"] = f"[accessor of {args.name}]"
             case "keycloak:openid/client:Client":
                 state["clientSecret"] = SECRET
+            case (
+                "gitlab:index/projectDeployToken:ProjectDeployToken"
+                | "gitlab:index/projectAccessToken:ProjectAccessToken"
+            ):
+                state |= {"token": SECRET, "username": f"[user name of {args.name}]"}
+            case "harbor:index/robotAccount:RobotAccount":
+                state |= {"secret": SECRET, "fullName": f"[full name of {args.name}]"}
+            case "gitlab:index/pipelineSchedule:PipelineSchedule":
+                state["pipelineScheduleId"] = f"[number of {args.name}]"
             case "keycloak:index/group:Group":
                 state["path"] = f"[path of {args.name}]"
         return f"[id of {args.name}]", state
@@ -33,6 +42,10 @@ class _Answers(mocks.Mocks):
         match args.token:
             case "vault:index/getAuthBackend:getAuthBackend":
                 return {**args.args, "accessor": f"[accessor of {args.args['path']}]"}, []
+            case "gitlab:index/getGroup:getGroup":
+                return {**args.args, "id": f"[id of {args.args['fullPath']}]"}, []
+            case "gitlab:index/getUser:getUser":
+                return {**args.args, "id": f"[id of {args.args['username']}]"}, []
         raise LookupError(f"the offline plan has no answer for the function {args.token}")
 
 

@@ -10,14 +10,23 @@ from contextlib import contextmanager
 import pulumi
 from pulumi.runtime.stack import run_pulumi_func
 
-from stacks.platform.program import build
+from stacks.platform.program import Files, build
 from usine.plan.model import Plan
 from usine.plan.monitor import RecordingMonitor
 from usine.spec.model import Project
 from usine.spec.settings import Settings
 
 #: The SDKs put these variables' values into provider inputs; a plan must not depend on who makes it.
-_PROVIDER_VARIABLES = ("KUBECONFIG", "PULUMI_K8S_", "VAULT_", "TERRAFORM_VAULT_", "KEYCLOAK_")
+_PROVIDER_VARIABLES = (
+    "KUBECONFIG",
+    "PULUMI_K8S_",
+    "VAULT_",
+    "TERRAFORM_VAULT_",
+    "KEYCLOAK_",
+    "GITLAB_",
+    "HARBOR_",
+    "SONAR_",
+)
 
 
 def authorities_by_name(settings: Settings) -> dict[str, str]:
@@ -25,18 +34,18 @@ def authorities_by_name(settings: Settings) -> dict[str, str]:
     return {str(path): f"[contents of {path}]" for path in settings.authorities}
 
 
-def make_plan(settings: Settings, projects: Sequence[Project]) -> Plan:
-    """Return the full graph the program registers for these settings and tenants.
+def make_plan(settings: Settings, projects: Sequence[Project], catalogue: Mapping[str, str] | None = None) -> Plan:
+    """Return the full graph the program registers for these settings, tenants and files of the CI catalogue.
 
     Raises whatever the program raises. Not to be called from a running event loop.
     """
     monitor = RecordingMonitor()
     with _quiet_environment(), _own_event_loop() as loop:
         pulumi.runtime.set_mocks(monitor.mocks, project="usine", stack=settings.stack, preview=False, monitor=monitor)
-        authorities: Mapping[str, str] = authorities_by_name(settings)
+        files = Files(authorities_by_name(settings), catalogue or {})
 
         async def program() -> None:
-            build(settings, projects, authorities)
+            build(settings, projects, files)
 
         loop.run_until_complete(run_pulumi_func(program))
     return Plan(monitor.planned())

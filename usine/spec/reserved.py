@@ -35,7 +35,7 @@ def who_reserves_slug(slug: str, settings: Settings) -> str | None:
     """Return who keeps a slug for itself, or None."""
     if slug in settings.reserved:
         return "the platform"
-    if slug in {settings.argocd.namespace, settings.keycloak.realm, settings.gitlab_root}:
+    if slug in {settings.argocd.namespace, settings.keycloak.realm, settings.gitlab.root, settings.gitlab.platform}:
         return "the platform"
     if slug in _WHO:
         return _WHO[slug]

@@ -5,10 +5,12 @@ Made by `usine.spec.settings_load`; read by everything. Shapes are those of the 
 
 from __future__ import annotations
 
+import datetime
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from usine.spec.archetypes import BUILT_IN, Archetype
 from usine.spec.model import Quota
@@ -38,7 +40,7 @@ class FoundationMode(enum.StrEnum):
 
 
 class PeopleSource(enum.StrEnum):
-    """Where accounts come from: a ``directory`` federated into Keycloak, or ``managed`` by the foundation."""
+    """Where accounts come from: a ``directory`` federated into the tool, or ``managed`` by the foundation."""
 
     DIRECTORY = "directory"
     MANAGED = "managed"
@@ -119,6 +121,79 @@ class ArgoCDSettings:
     namespace: str
 
 
+class Edition(enum.StrEnum):
+    """GitLab's edition: ``free``, or ``premium`` (and above), which adds approvals, push rules, guarded deployments."""
+
+    FREE = "free"
+    PREMIUM = "premium"
+
+
+@dataclass(frozen=True, slots=True)
+class GitLabSettings:
+    """`root` is the group below which all tenants' groups are, `platform` the group of the platform's own projects.
+
+    `people`: whether the foundation creates the accounts, or looks up those that log-in or a directory made.
+    `email_domain` completes the e-mail address of managed accounts. `tools_image` is the image the catalogue's jobs run
+    in (bao, git, buildah, sonar-scanner); None: ``platform/tools:1`` of the registry.
+    """
+
+    root: str = "tenants"
+    platform: str = "platform"
+    edition: Edition = Edition.FREE
+    people: PeopleSource = PeopleSource.MANAGED
+    email_domain: str | None = None
+    tools_image: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HarborSettings:
+    """`robot_days` is how long a robot account lives from its creation, in days.
+
+    `admin_group` is the group of the ``groups`` claim that administers Harbor, None for none.
+    """
+
+    robot_days: int = 180
+    admin_group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GateCondition:
+    """A condition of a quality gate, in SonarQube's words: it fails when `metric` is `op` (LT or GT) `error`."""
+
+    metric: str
+    op: str
+    error: str
+
+
+#: What a gate asks of new code unless the settings say otherwise: SonarQube's own recommendation.
+CLEAN_CODE = (
+    GateCondition("new_violations", "GT", "0"),
+    GateCondition("new_security_hotspots_reviewed", "LT", "100"),
+    GateCondition("new_coverage", "LT", "80"),
+    GateCondition("new_duplicated_lines_density", "GT", "3"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SonarQubeSettings:
+    """`gates` has the conditions of every declared gate, `webhook` the URL told of each analysis (None: nobody)."""
+
+    gates: Mapping[str, tuple[GateCondition, ...]] = field(default_factory=dict)
+    webhook: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A generation of the stored credentials that nothing short-lived can replace (robots, deploy and analysis tokens).
+
+    Every declared generation exists, the last one is handed out: adding one rotates, and the older ones still work
+    until they are taken out of the list. `until` is the last day they are good for, where the tool takes a date.
+    """
+
+    name: str
+    until: datetime.date | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds on a project, whatever its archetype."""
@@ -146,7 +221,10 @@ class Settings:
     gates: tuple[str, ...]
     packages: tuple[str, ...]
     reserved: frozenset[str]
-    gitlab_root: str
+    gitlab: GitLabSettings = field(default_factory=GitLabSettings)
+    harbor: HarborSettings = field(default_factory=HarborSettings)
+    sonarqube: SonarQubeSettings = field(default_factory=SonarQubeSettings)
+    credentials: tuple[Credential, ...] = (Credential("1"),)
     limits: Limits = field(default_factory=Limits)
     archetypes: Mapping[str, Archetype] = field(default_factory=lambda: dict(BUILT_IN))
     tenants: tuple[str, ...] | None = None
@@ -158,6 +236,11 @@ class Settings:
         """The CA files named by endpoints and clusters, each once, sorted."""
         named = {endpoint.ca for endpoint in self.endpoints.values()} | {c.ca for c in self.clusters.values()}
         return tuple(sorted(path for path in named if path is not None))
+
+    @property
+    def registry_host(self) -> str:
+        """Host, and port where it is not the usual one, that image names start with."""
+        return urlsplit(self.endpoints[System.HARBOR].url).netloc
 
     def on(self, system: System) -> bool:
         """Say whether a system is switched on."""

@@ -10,15 +10,22 @@ from usine.spec.fields import check_slug
 from usine.spec.model import Quota
 from usine.spec.problems import KeyPath
 from usine.spec.settings import (
+    CLEAN_CODE,
     PRIVATE_NETWORKS,
     ArgoCDSettings,
     Cluster,
+    Credential,
+    Edition,
     Endpoint,
     FoundationMode,
+    GateCondition,
+    GitLabSettings,
+    HarborSettings,
     KeycloakSettings,
     Limits,
     PeopleSource,
     Settings,
+    SonarQubeSettings,
     Stage,
     SyncWindow,
     System,
@@ -60,6 +67,7 @@ def build_settings(file: SettingsFile, *, stack: str, source: str, note: Note) -
     for name, archetype in archetypes.items():
         for message in (*undeclared_words(archetype, presets, gates, packages), *misfits(archetype)):
             note(("archetypes", name), f"usine:archetypes: {message}")
+    _check_forge(file, systems, note)
     argocd = file.argocd
     limits = {key: value for key, value in file.limits.model_dump().items() if value is not None}
     return Settings(
@@ -79,7 +87,19 @@ def build_settings(file: SettingsFile, *, stack: str, source: str, note: Note) -
         gates=gates,
         packages=packages,
         reserved=frozenset(file.reserved),
-        gitlab_root=file.gitlab.root,
+        gitlab=GitLabSettings(
+            root=file.gitlab.root,
+            platform=file.gitlab.platform,
+            edition=Edition(file.gitlab.edition),
+            people=PeopleSource(file.gitlab.people),
+            email_domain=file.gitlab.email_domain or file.keycloak.email_domain,
+            tools_image=file.gitlab.tools_image,
+        ),
+        harbor=HarborSettings(file.harbor.robot_days, file.harbor.admin_group),
+        sonarqube=_sonarqube(file, gates),
+        credentials=tuple(Credential(c.name, c.until) for c in file.credentials)
+        if file.credentials
+        else (Credential("1"),),
         limits=Limits(**limits),
         tenants=None if file.tenants is None else tuple(file.tenants),
         foundation=FoundationMode(file.foundation),
@@ -114,6 +134,33 @@ def _check_systems(file: SettingsFile, systems: frozenset[System], note: Note) -
             f"usine:argocd.cluster: no such cluster: {show(file.argocd.cluster)}; "
             f"{did_you_mean(file.argocd.cluster, file.clusters)}",
         )
+
+
+def _check_forge(file: SettingsFile, systems: frozenset[System], note: Note) -> None:
+    managed = file.gitlab.people == PeopleSource.MANAGED
+    if System.GITLAB in systems and managed and not (file.gitlab.email_domain or file.keycloak.email_domain):
+        note(
+            ("gitlab",),
+            "usine:gitlab.emailDomain is missing: GitLab makes no account without an e-mail address, "
+            "and people are managed",
+        )
+    if file.gitlab.root == file.gitlab.platform:
+        note(("gitlab", "platform"), "usine:gitlab.platform: tenants and platform need groups of their own")
+    for gate in file.sonarqube.gates:
+        if gate not in file.gates:
+            note(
+                ("sonarqube", "gates", gate),
+                f"usine:sonarqube.gates: no such gate: {show(gate)}; {did_you_mean(gate, file.gates)}",
+            )
+    _once(("credentials",), [credential.name for credential in file.credentials or ()], note)
+
+
+def _sonarqube(file: SettingsFile, gates: tuple[str, ...]) -> SonarQubeSettings:
+    stated = {
+        gate: tuple(GateCondition(c.metric, c.op, str(c.error)) for c in conditions)
+        for gate, conditions in file.sonarqube.gates.items()
+    }
+    return SonarQubeSettings({gate: stated.get(gate, CLEAN_CODE) for gate in gates}, file.sonarqube.webhook)
 
 
 def _check_cluster(name: str, cluster: ClusterFile, file: SettingsFile, note: Note) -> None:

@@ -14,7 +14,7 @@ from usine.spec import fields as f
 from usine.spec.addresses import parse_host
 from usine.spec.archetypes_load import ArchetypeFile
 from usine.spec.schema import Section, fixed
-from usine.spec.settings import FoundationMode, PeopleSource, System
+from usine.spec.settings import Edition, FoundationMode, PeopleSource, System
 from usine.spec.texts import has_userinfo
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")
@@ -32,6 +32,18 @@ def _check_name(value: str) -> str:
 def _check_dns_label(value: str) -> str:
     if not _DNS_LABEL.fullmatch(value):
         raise ValueError("a name here has up to 40 lower-case letters, digits and dashes, a letter first")
+    return value
+
+
+def _check_metric(value: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{1,63}", value):
+        raise ValueError("a metric is a key of SonarQube's, such as new_coverage")
+    return value
+
+
+def _check_generation(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9](?:-?[a-z0-9]){0,11}", value):
+        raise ValueError("a generation has up to 12 lower-case letters, digits and single dashes, such as 2027-1")
     return value
 
 
@@ -116,9 +128,43 @@ class ArgoCDFile(Section):
 
 
 class GitLabFile(Section):
-    """The group below which all tenants' groups are."""
+    """Where the tenants' and the platform's groups are, and who makes the accounts."""
 
     root: DnsLabel = "tenants"
+    platform: DnsLabel = "platform"
+    edition: Annotated[str, *fixed("edition", *(edition.value for edition in Edition))] = "free"
+    people: Annotated[str, *fixed("source of people", *(source.value for source in PeopleSource))] = "directory"
+    email_domain: Annotated[str, AfterValidator(parse_host)] | None = None
+    tools_image: Line | None = None
+
+
+class HarborFile(Section):
+    """How long robots live, and who administers."""
+
+    robot_days: Annotated[int, Field(ge=1, le=730)] = 180
+    admin_group: Line | None = None
+
+
+class GateConditionFile(Section):
+    """A condition of a quality gate."""
+
+    metric: Annotated[str, AfterValidator(_check_metric)]
+    op: Annotated[str, *fixed("comparison", "LT", "GT")]
+    error: Annotated[int, Field(ge=0, le=1_000_000)]
+
+
+class SonarQubeFile(Section):
+    """Quality gates, and who is told of analyses."""
+
+    gates: dict[NameText, Annotated[list[GateConditionFile], Field(min_length=1)]] = Field(default={})
+    webhook: Annotated[str, AfterValidator(_check_endpoint)] | None = None
+
+
+class CredentialFile(Section):
+    """A generation of stored credentials."""
+
+    name: Annotated[str, AfterValidator(_check_generation)]
+    until: f.Date | None = None
 
 
 class SyncWindowFile(Section):
@@ -182,6 +228,9 @@ class SettingsFile(Section):
     keycloak: KeycloakFile = KeycloakFile()
     argocd: ArgoCDFile | None = None
     gitlab: GitLabFile = GitLabFile()
+    harbor: HarborFile = HarborFile()
+    sonarqube: SonarQubeFile = SonarQubeFile()
+    credentials: Annotated[list[CredentialFile], Field(min_length=1)] | None = None
     zones: list[NameText] = Field(default=[])
     stages: Annotated[dict[DnsLabel, StageFile], Field(min_length=1)]
     clusters: dict[DnsLabel, ClusterFile] = Field(default={})

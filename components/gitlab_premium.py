@@ -1,0 +1,54 @@
+"""What GitLab has in its premium edition and above: approvals, push rules, guarded deployments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pulumi_gitlab as gitlab
+
+from components.base import Component
+
+
+def guard_merges(owner: Component, name: str, project: gitlab.Project, provider: gitlab.Provider) -> None:
+    """Ask for one approval by somebody else than the author, and refuse pushes that carry known secrets."""
+    gitlab.ProjectLevelMrApprovals(
+        f"{name}/approvals",
+        project=project.id,
+        merge_requests_author_approval=False,
+        reset_approvals_on_push=True,
+        opts=owner.child(provider, parent=project),
+    )
+    gitlab.ProjectApprovalRule(
+        f"{name}/approval-rule",
+        project=project.id,
+        name="Any approver",
+        rule_type="any_approver",
+        approvals_required=1,
+        opts=owner.child(provider, parent=project),
+    )
+    gitlab.ProjectPushRules(
+        f"{name}/push-rules",
+        project=project.id,
+        prevent_secrets=True,
+        opts=owner.child(provider, parent=project),
+    )
+
+
+def guard_deployments(
+    owner: Component,
+    name: str,
+    project: gitlab.Project,
+    environments: Mapping[str, gitlab.ProjectEnvironment],
+    provider: gitlab.Provider,
+) -> None:
+    """Let only maintainers deploy to these environments."""
+    for environment, made in environments.items():
+        gitlab.ProjectProtectedEnvironment(
+            f"{name}/environment/{environment}/protection",
+            project=project.id,
+            environment=made.name,
+            deploy_access_levels_attributes=[
+                gitlab.ProjectProtectedEnvironmentDeployAccessLevelsAttributeArgs(access_level="maintainer")
+            ],
+            opts=owner.child(provider, parent=made, deleted_with=made),
+        )

@@ -1,0 +1,208 @@
+"""One project of a tenant in GitLab: the repository, its protections, and the credentials machines reach it by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_gitlab as gitlab
+
+from components.base import Component, UserPassword, secret
+from components.gitlab_premium import guard_deployments, guard_merges
+from usine.lifecycle import deploys, pipelines_run, protects_data
+from usine.naming import CATALOGUE_PROJECT, names_of
+from usine.spec.model import Project, Repository, RepositoryKind
+from usine.spec.settings import Edition, Settings, System
+
+#: Life of the token by which the mirror job pushes, and how long before its end `up` makes a new one, in days.
+_MIRROR_TOKEN_DAYS, _MIRROR_ROTATION_DAYS = 90, 30
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRepositoryArgs:
+    """`group` is the id of the tenant's group."""
+
+    project: Project
+    repository: Repository
+    settings: Settings
+    provider: gitlab.Provider
+    group: pulumi.Output[int]
+
+
+class TenantRepository(Component):
+    """A private project: protected branches and tags, CI preset, environments, job tokens of its own group only.
+
+    `reader` reads the repository of an infra project (for Argo CD), `mirror` pushes to a mirrored one; None elsewhere.
+    """
+
+    system = "gitlab"
+    reader: UserPassword | None
+    mirror: pulumi.Output[str] | None
+
+    def __init__(self, name: str, args: TenantRepositoryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Register the project and what guards it."""
+        super().__init__(name, opts)
+        self._args = args
+        self._prefix = name
+        project, repository = args.project, args.repository
+        runs = pipelines_run(project)
+        self._project = gitlab.Project(
+            f"{name}/project",
+            name=repository.name,
+            path=repository.name,
+            namespace_id=args.group,
+            visibility_level="private",
+            default_branch=repository.default_branch,
+            # A branch to protect, and to commit the pipeline to.
+            initialize_with_readme=True,
+            request_access_enabled=False,
+            auto_devops_enabled=False,
+            packages_enabled=bool(project.packages),
+            builds_access_level="private" if runs else "disabled",
+            only_allow_merge_if_pipeline_succeeds=runs and repository.kind is RepositoryKind.APP,
+            only_allow_merge_if_all_discussions_are_resolved=True,
+            remove_source_branch_after_merge=True,
+            opts=self.child(args.provider, protect=protects_data(project)),
+        )
+        self._protections()
+        # Other tenants' pipelines reach nothing here; those of the group do.
+        gitlab.ProjectJobTokenScopes(
+            f"{name}/job-token-scope",
+            project=self._project.id,
+            enabled=True,
+            target_group_ids=[args.group],
+            target_project_ids=[],
+            opts=self._child(),
+        )
+        if repository.mirror is None:
+            self._pipeline()
+        self._variables()
+        if repository.kind is RepositoryKind.INFRA:
+            self._environments()
+        self.reader = self._reader() if repository.kind is RepositoryKind.INFRA and deploys(project) else None
+        self.mirror = self._mirror_token() if repository.mirror is not None and runs else None
+        if args.settings.gitlab.edition is Edition.PREMIUM:
+            guard_merges(self, name, self._project, args.provider)
+        self.register_outputs({"project": self._project.id})
+
+    def _child(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
+        return self.child(self._args.provider, parent=self._project, depends_on=list(depends_on))
+
+    def _protections(self) -> None:
+        """Only maintainers push to and merge into protected branches: these publish images and read CI secrets."""
+        for branch in self._args.repository.protected_branches:
+            gitlab.BranchProtection(
+                f"{self._prefix}/branch/{branch}",
+                project=self._project.id,
+                branch=branch,
+                push_access_level="maintainer",
+                merge_access_level="maintainer",
+                # A mirror is what its source is, rewritten history included.
+                allow_force_push=self._args.repository.mirror is not None,
+                opts=self._child(),
+            )
+        for tag in self._protected_tags():
+            gitlab.TagProtection(
+                f"{self._prefix}/tag/{tag}",
+                project=self._project.id,
+                tag=tag,
+                create_access_level="maintainer",
+                opts=self._child(),
+            )
+
+    def _protected_tags(self) -> tuple[str, ...]:
+        """Tags that name what is published; those the registry never lets change are among them."""
+        return tuple(sorted({"v*", *self._args.project.registry.immutable}))
+
+    def _pipeline(self) -> None:
+        """Commit a first pipeline that includes the preset. From then on the file is the team's."""
+        repository, settings = self._args.repository, self._args.settings
+        catalogue = f"{settings.gitlab.platform}/{CATALOGUE_PROJECT}"
+        gitlab.RepositoryFile(
+            f"{self._prefix}/pipeline",
+            project=self._project.id,
+            branch=repository.default_branch,
+            file_path=".gitlab-ci.yml",
+            content=(
+                f"# Written once, when the project was made; yours from now on. The presets: {catalogue}\n"
+                f"include:\n  - project: {catalogue}\n    file: /presets/{repository.preset}.yml\n"
+            ),
+            encoding="text",
+            commit_message="Start from the platform's preset",
+            # A mirror of an earlier life, or a team that was faster, keeps its own file.
+            overwrite_on_create=False,
+            opts=pulumi.ResourceOptions.merge(
+                self._child(),
+                pulumi.ResourceOptions(
+                    retain_on_delete=True, ignore_changes=["content", "commitMessage", "filePath", "branch"]
+                ),
+            ),
+        )
+
+    def _variables(self) -> None:
+        project, repository, settings = self._args.project, self._args.repository, self._args.settings
+        if repository.kind is RepositoryKind.APP and settings.on(System.SONARQUBE):
+            gitlab.ProjectVariable(
+                f"{self._prefix}/variable/SONAR_PROJECT_KEY",
+                project=self._project.id,
+                key="SONAR_PROJECT_KEY",
+                value=names_of(project).analysis_project(repository.name),
+                opts=self._child(),
+            )
+
+    def _environments(self) -> None:
+        project, settings = self._args.project, self._args.settings
+        made: dict[str, gitlab.ProjectEnvironment] = {}
+        for environment in project.environments:
+            made[environment.name] = gitlab.ProjectEnvironment(
+                f"{self._prefix}/environment/{environment.name}",
+                project=self._project.id,
+                name=environment.name,
+                external_url=environment.url,
+                tier=_TIERS.get(environment.stage, "production" if environment.production else "other"),
+                stop_before_destroy=True,
+                opts=self._child(),
+            )
+        if settings.gitlab.edition is Edition.PREMIUM:
+            guarded = {e.name: made[e.name] for e in project.environments if e.production}
+            guard_deployments(self, self._prefix, self._project, guarded, self._args.provider)
+
+    def _reader(self) -> UserPassword:
+        """Make a deploy token per generation of credentials; the last one is handed out."""
+        tokens = [
+            gitlab.ProjectDeployToken(
+                f"{self._prefix}/deploy-token/{credential.name}",
+                project=self._project.id,
+                name=f"argocd-{credential.name}",
+                scopes=["read_repository"],
+                expires_at=f"{credential.until}T23:59:59Z" if credential.until else None,
+                opts=self._child(),
+            )
+            for credential in self._args.settings.credentials
+        ]
+        return UserPassword(tokens[-1].username, secret(tokens[-1].token))
+
+    def _mirror_token(self) -> pulumi.Output[str]:
+        token = gitlab.ProjectAccessToken(
+            f"{self._prefix}/mirror-token",
+            project=self._project.id,
+            name="usine-mirror",
+            description="Pushes what the mirror job fetched",
+            access_level="maintainer",
+            scopes=["write_repository"],
+            rotation_configuration=gitlab.ProjectAccessTokenRotationConfigurationArgs(
+                expiration_days=_MIRROR_TOKEN_DAYS, rotate_before_days=_MIRROR_ROTATION_DAYS
+            ),
+            opts=self._child(),
+        )
+        return secret(token.token)
+
+
+#: GitLab's deployment tier of the usual stages; of others, by whether they are production.
+_TIERS: Mapping[str, str] = {
+    "dev": "development",
+    "integration": "testing",
+    "staging": "staging",
+    "prod": "production",
+}

@@ -1,0 +1,97 @@
+"""How pipelines reach a tenant's secrets in Vault: by the identity GitLab signs for each job, never a stored token."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_vault as vault
+from pulumi_vault import jwt, kv
+
+from components.base import Component, FoundationRefs, secret
+from components.vault_policies import pipeline_rules, review_rules, to_hcl
+from usine.lifecycle import pipelines_run
+from usine.naming import names_of
+from usine.spec.model import Project
+from usine.spec.settings import Settings, System
+
+#: Seconds: what a job reads, it reads when it starts; its token need not outlive it.
+_TOKEN_TTL, _TOKEN_MAX_TTL = 900, 3600
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineAccessArgs:
+    """`mount` is the tenant's KV mount, `group` the id of its group in GitLab (None: GitLab is off).
+
+    `secrets` are what the platform keeps for the tenant's pipelines: fields by path in the mount.
+    """
+
+    project: Project
+    settings: Settings
+    provider: vault.Provider
+    refs: FoundationRefs
+    mount: vault.Mount
+    group: pulumi.Output[int] | None
+    secrets: Mapping[str, Mapping[str, pulumi.Input[str]]]
+
+
+class PipelineAccess(Component):
+    """Two roles for the jobs of a tenant's group, and the secrets the platform keeps for them.
+
+    Jobs of protected branches and tags read all that pipelines need; any other job, a merge request's for instance,
+    only what may be seen by whoever can open one. A job is known by the group's immutable id: a path can be taken over
+    after a removal, an id never is.
+    """
+
+    system = "vault"
+
+    def __init__(self, name: str, args: PipelineAccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Register policies, roles and secrets."""
+        super().__init__(name, opts)
+        self._args = args
+        self._prefix = name
+        project = args.project
+        names = names_of(project)
+        path = args.refs.pipeline_auth_path
+        if pipelines_run(project):
+            trusted = self._policy("ci", names.pipeline_policy, to_hcl(pipeline_rules(project)))
+            anyone = self._policy("review", names.review_policy, to_hcl(review_rules(project)))
+            if path is not None and args.group is not None:
+                group = args.group.apply(str)
+                self._role("ci", path, trusted, {"namespace_id": group, "ref_protected": "true"})
+                self._role("review", path, anyone, {"namespace_id": group})
+        for path_in_mount, fields in args.secrets.items():
+            kv.SecretV2(
+                f"{name}/secret/{path_in_mount}",
+                mount=args.mount.path,
+                name=path_in_mount,
+                data_json=secret(pulumi.Output.all(**fields).apply(lambda values: json.dumps(values, sort_keys=True))),
+                # A credential that was rotated away is of no use to anyone.
+                delete_all_versions=True,
+                opts=self.child(args.provider, parent=args.mount),
+            )
+        self.register_outputs({})
+
+    def _policy(self, short: str, name: str, rules: str) -> vault.Policy:
+        return vault.Policy(
+            f"{self._prefix}/policy/{short}", name=name, policy=rules, opts=self.child(self._args.provider)
+        )
+
+    def _role(
+        self, short: str, path: pulumi.Input[str], policy: vault.Policy, claims: Mapping[str, pulumi.Input[str]]
+    ) -> None:
+        jwt.AuthBackendRole(
+            f"{self._prefix}/jwt-role/{short}",
+            backend=path,
+            role_name=policy.name,
+            role_type="jwt",
+            user_claim="project_path",
+            bound_audiences=[self._args.settings.endpoints[System.VAULT].url],
+            bound_claims=dict(claims),
+            token_policies=[policy.name],
+            token_ttl=_TOKEN_TTL,
+            token_max_ttl=_TOKEN_MAX_TTL,
+            opts=self.child(self._args.provider),
+        )
