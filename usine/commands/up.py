@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -67,14 +68,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _finder(settings: Settings, where: StackEnvironment) -> Finder:
-    keycloak = settings.endpoints.get(System.KEYCLOAK)
-    vault = settings.endpoints.get(System.VAULT)
-    return Finder(
-        vault=vault.url if vault else None,
-        keycloak=keycloak.url if keycloak else None,
-        keycloak_ca=str(ROOT / keycloak.ca) if keycloak and keycloak.ca else None,
-        environment=where.variables,
-    )
+    endpoints = {
+        system: replace(endpoint, ca=endpoint.ca and ROOT / endpoint.ca)
+        for system, endpoint in settings.endpoints.items()
+    }
+    return Finder(endpoints, where.variables)
 
 
 def _prepare(engine: Engine, finder: Finder, console: Console) -> Recovery:
@@ -84,6 +82,7 @@ def _prepare(engine: Engine, finder: Finder, console: Console) -> Recovery:
     engine.ensure_stack()
     settled = recover(engine, finder)
     _tell("adopted what a killed run had created", settled.adopted, console)
+    _tell("took away what a killed run had created, whose secret is lost", settled.removed, console)
     _tell("a killed run had not got to create", [resource["urn"] for resource in settled.forgotten], console)
     return settled
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlparse
 
 import requests
@@ -25,15 +25,17 @@ _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - Pulumi's marker of 
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 
 
+Answer = TypeVar("Answer")
 #: A resource of the checkpoint, as JSON.
 Resource = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What was done: URNs adopted into the state, and the creations of which nothing is there (yet)."""
+    """What was done: URNs adopted into the state, those taken away, and creations of which nothing is there (yet)."""
 
     adopted: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
     forgotten: tuple[Resource, ...] = ()
 
 
@@ -50,25 +52,28 @@ def recover(engine: Engine, finder: Finder) -> Recovery:
     known = {resource["urn"] for resource in deployment.get("resources", ())}
     # An update or a deletion is done again by the next run; the old half of a replacement is known.
     created = [o["resource"] for o in pending if o["type"] == "creating" and o["resource"]["urn"] not in known]
-    found = {resource["urn"]: _find(finder, resource) for resource in created}
+    found = {resource["urn"]: _ask(finder.find, resource) for resource in created}
+    removed = tuple(r["urn"] for r in created if found[r["urn"]] is None and _ask(finder.remove_orphan, r))
     deployment["pending_operations"] = []
     _adopt(engine, checkpoint, created, found)
     return Recovery(
         adopted=tuple(urn for urn, id_ in found.items() if id_ is not None),
-        forgotten=tuple(resource for resource in created if found[resource["urn"]] is None),
+        removed=removed,
+        forgotten=tuple(r for r in created if found[r["urn"]] is None and r["urn"] not in removed),
     )
 
 
 def adopt_late(engine: Engine, finder: Finder, resources: Iterable[Resource]) -> tuple[str, ...]:
-    """Adopt what has come into being since `recover` looked for it; return its URNs.
+    """Adopt, or take away, what has come into being since `recover` looked for it; return its URNs.
 
     A server goes on with a request whose sender was killed: the realm of a busy Keycloak is there many seconds later.
     """
     late = list(resources)
-    found = {resource["urn"]: _find(finder, resource) for resource in late}
+    found = {resource["urn"]: _ask(finder.find, resource) for resource in late}
     if any(found.values()):
         _adopt(engine, engine.export_state(), late, found)
-    return tuple(urn for urn, id_ in found.items() if id_ is not None)
+    removed = (r["urn"] for r in late if found[r["urn"]] is None and _ask(finder.remove_orphan, r))
+    return (*(urn for urn, id_ in found.items() if id_ is not None), *removed)
 
 
 def _adopt(
@@ -84,14 +89,14 @@ def _adopt(
         engine.capture("refresh", "--yes", "--skip-preview", *targets)
 
 
-def _find(finder: Finder, resource: Mapping[str, Any]) -> str | None:
+def _ask(question: Callable[[str, Mapping[str, Any]], Answer], resource: Mapping[str, Any]) -> Answer:
     inputs = {
         key: value
         for key, value in resource.get("inputs", {}).items()
         if not (isinstance(value, dict) and value.get(_SIGNATURE) == _SECRET)
     }
     try:
-        return finder.find(resource["type"], inputs)
+        return question(resource["type"], inputs)
     except requests.RequestException as error:
         raise EngineError(
             f"a killed run may have created {resource['urn'].rsplit('::', 1)[-1]} ({resource['type']}), "

@@ -1,0 +1,55 @@
+"""What a system must offer to have its objects found again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+import requests
+
+Inputs = Mapping[str, Any]
+Find = Callable[[Inputs], str | None]
+Remove = Callable[[Inputs], bool]
+
+TIMEOUT = 30
+
+
+class System(Protocol):
+    """One system, reached with the plugins' own credentials."""
+
+    def finders(self) -> Mapping[str, Find]:
+        """Return by resource type what finds an object's id."""
+
+    def removers(self) -> Mapping[str, Remove]:
+        """Return by resource type what takes an unusable object away."""
+
+
+class Rest:
+    """Requests to one API; answers are JSON. `verify` is as in `requests`."""
+
+    def __init__(self, base: str, *, verify: str | bool = True) -> None:
+        """Start a session below `base`, a URL without a final slash."""
+        self._base = base
+        self.session = requests.Session()
+        self._verify = verify
+
+    def call(self, method: str, path: str, **options: Any) -> Any:  # noqa: ANN401 - JSON
+        """Send a request; None for «not found» and «no content». Raises requests.RequestException."""
+        response = self.session.request(method, f"{self._base}/{path}", verify=self._verify, timeout=TIMEOUT, **options)
+        if response.status_code in {requests.codes.no_content, requests.codes.not_found}:
+            return None
+        response.raise_for_status()
+        return response.json() if response.content else None
+
+    def pages(self, path: str, parameter: str = "per_page", **query: str) -> Iterable[Any]:
+        """Yield the items of every page of a list."""
+        for page in range(1, 1000):
+            items = self.call("GET", path, params={**query, "page": str(page), parameter: "100"}) or []
+            yield from items
+            if len(items) < 100:  # noqa: PLR2004 - a page that is not full is the last
+                return
+
+
+def first_id(items: Iterable[Mapping[str, Any]] | None, key: str, value: object) -> str | None:
+    """Return the id of the first item whose field `key` has this value."""
+    return next((str(item["id"]) for item in items or () if item.get(key) == value), None)

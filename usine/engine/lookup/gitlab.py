@@ -1,0 +1,121 @@
+"""GitLab's objects whose create refuses what is there, or would make a second one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from usine.engine.lookup.base import Find, Inputs, Remove, Rest, first_id
+from usine.spec.settings import Endpoint
+
+_ALL_ENVIRONMENTS = "*"
+
+
+class GitLab:
+    """Groups, projects and what is in them."""
+
+    def __init__(self, endpoint: Endpoint, environment: Mapping[str, str]) -> None:
+        """Use GITLAB_TOKEN, and SSL_CERT_FILE for a private authority."""
+        self._api = Rest(f"{endpoint.url}/api/v4", verify=environment.get("SSL_CERT_FILE", True))
+        self._api.session.headers["PRIVATE-TOKEN"] = environment.get("GITLAB_TOKEN", "")
+
+    def finders(self) -> Mapping[str, Find]:
+        """See `System`."""
+        return {
+            "gitlab:index/group:Group": self._group,
+            "gitlab:index/project:Project": self._project,
+            "gitlab:index/user:User": self._user,
+            "gitlab:index/groupMembership:GroupMembership": self._member,
+            "gitlab:index/groupVariable:GroupVariable": lambda i: self._variable("groups", i["group"], i),
+            "gitlab:index/projectVariable:ProjectVariable": lambda i: self._variable("projects", i["project"], i),
+            "gitlab:index/branchProtection:BranchProtection": lambda i: self._protection("branch", "branches", i),
+            "gitlab:index/tagProtection:TagProtection": lambda i: self._protection("tag", "tags", i),
+            "gitlab:index/projectEnvironment:ProjectEnvironment": self._environment,
+            "gitlab:index/pipelineSchedule:PipelineSchedule": self._schedule,
+            "gitlab:index/pipelineScheduleVariable:PipelineScheduleVariable": self._schedule_variable,
+            "gitlab:index/repositoryFile:RepositoryFile": self._file,
+            "gitlab:index/projectApprovalRule:ProjectApprovalRule": self._approval_rule,
+            "gitlab:index/projectProtectedEnvironment:ProjectProtectedEnvironment": self._protected_environment,
+        }
+
+    def removers(self) -> Mapping[str, Remove]:
+        """See `System`."""
+        return {
+            "gitlab:index/projectDeployToken:ProjectDeployToken": lambda i: self._revoke("deploy_tokens", i),
+            "gitlab:index/projectAccessToken:ProjectAccessToken": lambda i: self._revoke("access_tokens", i),
+        }
+
+    def _exists(self, path: str, **query: str) -> bool:
+        return self._api.call("GET", path, params=query) is not None
+
+    def _by_path(self, kind: str, parent: object, path: str) -> str | None:
+        above = self._api.call("GET", f"groups/{parent}", params={"with_projects": "false"}) if parent else None
+        if parent and above is None:
+            return None
+        full = f"{above['full_path']}/{path}" if above else path
+        found = self._api.call("GET", f"{kind}/{quote(full, safe='')}")
+        return found and str(found["id"])
+
+    def _group(self, inputs: Inputs) -> str | None:
+        return self._by_path("groups", inputs.get("parentId"), inputs["path"])
+
+    def _project(self, inputs: Inputs) -> str | None:
+        return self._by_path("projects", inputs.get("namespaceId"), inputs.get("path") or inputs["name"])
+
+    def _user(self, inputs: Inputs) -> str | None:
+        users = self._api.call("GET", "users", params={"username": inputs["username"]})
+        return first_id(users, "username", inputs["username"])
+
+    def _member(self, inputs: Inputs) -> str | None:
+        group, user = inputs["groupId"], inputs["userId"]
+        return f"{group}:{user}" if self._exists(f"groups/{group}/members/{user}") else None
+
+    def _variable(self, kind: str, owner: object, inputs: Inputs) -> str | None:
+        scope = inputs.get("environmentScope") or _ALL_ENVIRONMENTS
+        path = f"{kind}/{owner}/variables/{inputs['key']}"
+        known = self._exists(path, **{"filter[environment_scope]": scope})
+        return f"{owner}:{inputs['key']}:{scope}" if known else None
+
+    def _protection(self, field: str, plural: str, inputs: Inputs) -> str | None:
+        project, name = inputs["project"], inputs[field]
+        known = self._exists(f"projects/{project}/protected_{plural}/{quote(name, safe='')}")
+        return f"{project}:{name}" if known else None
+
+    def _named(self, path: str, key: str, inputs: Inputs, value: str) -> str | None:
+        found = first_id(self._api.pages(f"projects/{inputs['project']}/{path}"), key, value)
+        return found and f"{inputs['project']}:{found}"
+
+    def _environment(self, inputs: Inputs) -> str | None:
+        return self._named("environments", "name", inputs, inputs["name"])
+
+    def _schedule(self, inputs: Inputs) -> str | None:
+        return self._named("pipeline_schedules", "description", inputs, inputs["description"])
+
+    def _schedule_variable(self, inputs: Inputs) -> str | None:
+        project, number, key = inputs["project"], inputs["pipelineScheduleId"], inputs["key"]
+        schedule = self._api.call("GET", f"projects/{project}/pipeline_schedules/{number}") or {}
+        known = any(variable["key"] == key for variable in schedule.get("variables", ()))
+        return f"{project}:{number}:{key}" if known else None
+
+    def _file(self, inputs: Inputs) -> str | None:
+        project, branch, path = inputs["project"], inputs["branch"], inputs["filePath"]
+        known = self._exists(f"projects/{project}/repository/files/{quote(path, safe='')}", ref=branch)
+        return f"{project}:{branch}:{path}" if known else None
+
+    def _approval_rule(self, inputs: Inputs) -> str | None:
+        return self._named("approval_rules", "name", inputs, inputs["name"])
+
+    def _protected_environment(self, inputs: Inputs) -> str | None:
+        project, name = inputs["project"], inputs["environment"]
+        known = self._exists(f"projects/{project}/protected_environments/{quote(name, safe='')}")
+        return f"{project}:{name}" if known else None
+
+    def _revoke(self, kind: str, inputs: Inputs) -> bool:
+        path = f"projects/{inputs['project']}/{kind}"
+        # GitLab keeps what was revoked in its lists.
+        live = [
+            t for t in self._api.pages(path) if t["name"] == inputs["name"] and t.get("active", not t.get("revoked"))
+        ]
+        for token in live:
+            self._api.call("DELETE", f"{path}/{token['id']}")
+        return bool(live)
