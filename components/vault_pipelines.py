@@ -55,13 +55,12 @@ class PipelineAccess(Component):
         project = args.project
         names = names_of(project)
         path = args.refs.pipeline_auth_path
-        if pipelines_run(project):
+        if path is not None and args.group is not None and pipelines_run(project):
+            group = args.group.apply(str)
             trusted = self._policy("ci", names.pipeline_policy, to_hcl(pipeline_rules(project)))
+            self._role("ci", path, trusted, {"namespace_id": group, "ref_protected": "true"})
             anyone = self._policy("review", names.review_policy, to_hcl(review_rules(project)))
-            if path is not None and args.group is not None:
-                group = args.group.apply(str)
-                self._role("ci", path, trusted, {"namespace_id": group, "ref_protected": "true"})
-                self._role("review", path, anyone, {"namespace_id": group})
+            self._role("review", path, anyone, {"namespace_id": group})
         for path_in_mount, fields in args.secrets.items():
             kv.SecretV2(
                 f"{name}/secret/{path_in_mount}",

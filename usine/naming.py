@@ -233,5 +233,4 @@ def platform_names(settings: Settings) -> Mapping[str, frozenset[str]]:
         ),
         "Argo CD project": frozenset({"default"}),
         "Harbor project": frozenset({"library"}),
-        "GitLab path": frozenset({f"{settings.gitlab.platform}/{CATALOGUE_PROJECT}"}),
     }
