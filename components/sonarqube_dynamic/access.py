@@ -1,0 +1,254 @@
+"""Groups, permissions, and the tokens of projects."""
+
+from __future__ import annotations
+
+import abc
+import secrets
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from components.sonarqube_dynamic.api import Client, NotFoundError, SonarError
+from components.sonarqube_dynamic.kind import Kind, Properties, is_known
+
+#: Permissions by the name of their holder, each list sorted.
+_Holders = dict[str, list[str]]
+
+
+class Group(Kind):
+    """Id: the one SonarQube gives. Members are none of ours: people bring their groups along when they log in."""
+
+    name = "Group"
+    inputs = ("name", "description")
+
+    def create(self, client: Client, news: Properties) -> tuple[str, Properties]:
+        """See `Kind`."""
+        if (known := self.find(client, news)) is not None:
+            raise SonarError(f"SonarQube has a group {news['name']} already: import it (its id is {known!r})")
+        made = client.v2("POST", "/authorizations/groups", self._body(news))
+        return made["id"], self._outputs(made)
+
+    def read(self, client: Client, id_: str, props: Properties) -> Properties | None:  # noqa: ARG002
+        """See `Kind`."""
+        try:
+            return self._outputs(client.v2("GET", f"/authorizations/groups/{id_}"))
+        except NotFoundError:
+            return None
+
+    def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
+        """Rename or describe it; it keeps its members and permissions."""
+        return self._outputs(client.v2("PATCH", f"/authorizations/groups/{id_}", self._body(news)))
+
+    def delete(self, client: Client, id_: str, props: Properties) -> None:  # noqa: ARG002
+        """See `Kind`."""
+        client.v2("DELETE", f"/authorizations/groups/{id_}")
+
+    def find(self, client: Client, news: Mapping[str, Any]) -> str | None:
+        """By its name; the search is for parts of names."""
+        page = 0
+        while True:
+            page += 1
+            answer = client.v2("GET", "/authorizations/groups", q=news["name"], pageIndex=str(page), pageSize="500")
+            for group in answer["groups"]:
+                if group["name"] == news["name"]:
+                    return str(group["id"])
+            if not answer["groups"] or page * 500 >= answer["page"]["total"]:
+                return None
+
+    def _body(self, news: Properties) -> Properties:
+        return {"name": news["name"], "description": news["description"]}
+
+    def _outputs(self, found: Any) -> Properties:  # noqa: ANN401 - JSON
+        return {"name": found["name"], "description": found.get("description") or ""}
+
+
+class _Permissions(Kind):
+    """Exactly these permissions of groups and users in a scope; every other one there is drift, and taken away."""
+
+    #: What SonarQube knows in this scope.
+    known: ClassVar[tuple[str, ...]]
+
+    @abc.abstractmethod
+    def _scope(self, props: Mapping[str, Any]) -> dict[str, str]:
+        """Parameters that name the scope."""
+
+    def normalised(self, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
+        """Sorted, without repetition and without holders of nothing."""
+        return {
+            **news,
+            **{who: _sorted(news.get(who) or {}) for who in ("groups", "users") if is_known(news.get(who))},
+        }
+
+    def _read(self, client: Client, scope: Mapping[str, str]) -> Properties:
+        return {
+            "groups": self._holders(client, scope, "groups", "name"),
+            "users": self._holders(client, scope, "users", "login"),
+        }
+
+    def _holders(self, client: Client, scope: Mapping[str, str], who: str, key: str) -> _Holders:
+        """One request where there are few groups or users; else one list per permission instead of everybody."""
+        first = client.get(f"/api/permissions/{who}", p="1", ps="100", **scope)
+        if first["paging"]["total"] <= len(first[who]):
+            return _sorted({entry[key]: entry["permissions"] for entry in first[who]})
+        found: _Holders = {}
+        for permission in self.known:
+            for entry in client.pages(f"/api/permissions/{who}", who, permission=permission, **scope):
+                found.setdefault(entry[key], []).append(permission)
+        return _sorted(found)
+
+    def _apply(self, client: Client, scope: Mapping[str, str], news: Properties) -> None:
+        """Give before taking: nobody is locked out in between."""
+        found = self._read(client, scope)
+        calls = [("group", "groups", "groupName"), ("user", "users", "login")]
+        for one, who, key in calls:
+            for holder, permission in _missing(news[who], found[who]):
+                client.post(f"/api/permissions/add_{one}", permission=permission, **{key: holder}, **scope)
+        for one, who, key in calls:
+            for holder, permission in _missing(found[who], news[who]):
+                client.post(f"/api/permissions/remove_{one}", permission=permission, **{key: holder}, **scope)
+
+
+class ProjectPermissions(_Permissions):
+    """Id: the project's key. What the default template gave is taken away; so is everything at deletion."""
+
+    name = "ProjectPermissions"
+    inputs = ("project", "groups", "users")
+    replaced_by = ("project",)
+    known = ("user", "codeviewer", "issueadmin", "securityhotspotadmin", "scan", "admin")
+
+    def _scope(self, props: Mapping[str, Any]) -> dict[str, str]:
+        return {"projectKey": props["project"]}
+
+    def create(self, client: Client, news: Properties) -> tuple[str, Properties]:
+        """Make the project's permissions these."""
+        return news["project"], self.update(client, news["project"], {}, news)
+
+    def read(self, client: Client, id_: str, props: Properties) -> Properties | None:  # noqa: ARG002
+        """See `Kind`."""
+        try:
+            return {"project": id_, **self._read(client, self._scope({"project": id_}))}
+        except NotFoundError:
+            return None
+
+    def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
+        """Make the project's permissions these."""
+        self._apply(client, self._scope(news), news)
+        return {key: news[key] for key in self.inputs}
+
+    def delete(self, client: Client, id_: str, props: Properties) -> None:  # noqa: ARG002
+        """Take all away: only SonarQube's administrators reach the project."""
+        self._apply(client, self._scope({"project": id_}), {"groups": {}, "users": {}})
+
+
+class GlobalPermissions(_Permissions):
+    """Id: `global`; one per SonarQube. Deletion changes nothing there: somebody has to stay administrator."""
+
+    name = "GlobalPermissions"
+    inputs = ("groups", "users")
+    known = ("admin", "gateadmin", "profileadmin", "provisioning", "scan", "applicationcreator", "portfoliocreator")
+
+    def _scope(self, props: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG002
+        return {}
+
+    def create(self, client: Client, news: Properties) -> tuple[str, Properties]:
+        """Make the permissions these. Raises SonarError where nobody would be administrator."""
+        return "global", self.update(client, "global", {}, news)
+
+    def read(self, client: Client, id_: str, props: Properties) -> Properties | None:  # noqa: ARG002
+        """See `Kind`. What belongs to other editions is left out."""
+        found = self._read(client, {})
+        return {who: _without(found[who], _OTHER_EDITIONS) for who in self.inputs}
+
+    def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
+        """See `create`."""
+        if not any("admin" in permissions for who in self.inputs for permissions in news[who].values()):
+            raise SonarError("global permissions of SonarQube without an administrator: give `admin` to a group")
+        self._apply(client, {}, news)
+        return {key: news[key] for key in self.inputs}
+
+    def delete(self, client: Client, id_: str, props: Properties) -> None:
+        """Leave them as they are."""
+
+
+#: Listed by a Community Build too, which has neither applications nor portfolios and refuses to change them.
+_OTHER_EDITIONS = {"applicationcreator", "portfoliocreator"}
+
+
+def _without(holders: _Holders, left_out: set[str]) -> _Holders:
+    return _sorted({holder: [p for p in names if p not in left_out] for holder, names in holders.items()})
+
+
+def _sorted(holders: Mapping[str, list[str]]) -> _Holders:
+    return {holder: sorted(set(names)) for holder, names in sorted(holders.items()) if names}
+
+
+def _missing(wanted: _Holders, there: _Holders) -> list[tuple[str, str]]:
+    """Pairs of holder and permission in `wanted` that are not in `there`."""
+    return [(holder, name) for holder, names in wanted.items() for name in names if name not in there.get(holder, ())]
+
+
+class ProjectAnalysisToken(Kind):
+    """Id: `<login>/<token's name>`; it belongs to the account of SONAR_TOKEN that made it.
+
+    SonarQube shows the secret once and asks for names nobody else has, so the token's name is `name` with a random
+    end: a replacement overlaps the one that it replaces. A token that is gone is made again, an expired one or one
+    whose secret is not known (an adopted one) is replaced.
+    """
+
+    name = "ProjectAnalysisToken"
+    inputs = ("name", "project", "expires", "token_name")
+    replaced_by = inputs
+
+    def normalised(self, olds: Properties, news: Properties) -> Properties:
+        """Keep the generated name as long as it is the same token."""
+        same = olds.get("token_name") and all(olds.get(k) == news.get(k) for k in ("name", "project", "expires"))
+        token_name = olds["token_name"] if same else f"{news['name']}-{secrets.token_hex(4)}"
+        return {**news, "token_name": token_name}
+
+    def changed(self, olds: Properties, news: Properties) -> list[str]:
+        """See `Kind`; besides, what has become useless."""
+        useless = ["token"] if olds.get("expired") or not olds.get("token") else []
+        return [*super().changed(olds, news), *useless]
+
+    def create(self, client: Client, news: Properties) -> tuple[str, Properties]:
+        """See `Kind`."""
+        made = client.post(
+            "/api/user_tokens/generate",
+            name=news["token_name"],
+            type="PROJECT_ANALYSIS_TOKEN",
+            projectKey=news["project"],
+            expirationDate=news.get("expires"),
+        )
+        kept = {key: news[key] for key in self.inputs if news.get(key) is not None}
+        return f"{made['login']}/{made['name']}", {**kept, "token": made["token"], "expired": False}
+
+    def read(self, client: Client, id_: str, props: Properties) -> Properties | None:
+        """See `Kind`. The secret is the one of the state, if any."""
+        login, _, token_name = id_.partition("/")
+        try:
+            found = next(t for t in _tokens(client, login) if t["name"] == token_name)
+        except (NotFoundError, StopIteration):
+            return None
+        expires = found.get("expirationDate")
+        return {
+            "name": props.get("name") or token_name.rpartition("-")[0] or token_name,
+            "project": found.get("project", {}).get("key"),
+            **({"expires": expires[:10]} if expires else {}),
+            "token_name": token_name,
+            **({"token": props["token"]} if props.get("token") else {}),
+            "expired": bool(found.get("isExpired")),
+        }
+
+    def delete(self, client: Client, id_: str, props: Properties) -> None:  # noqa: ARG002
+        """Revoke it. Not an error where it is gone already."""
+        login, _, token_name = id_.partition("/")
+        client.post("/api/user_tokens/revoke", login=login, name=token_name)
+
+    def find(self, client: Client, news: Mapping[str, Any]) -> str | None:
+        """By its generated name, among the tokens of the account of SONAR_TOKEN."""
+        login = client.get("/api/users/current")["login"]
+        names = [token["name"] for token in _tokens(client, login)]
+        return f"{login}/{news['token_name']}" if news.get("token_name") in names else None
+
+
+def _tokens(client: Client, login: str) -> Any:  # noqa: ANN401 - JSON
+    return client.get("/api/user_tokens/search", login=login)["userTokens"]
