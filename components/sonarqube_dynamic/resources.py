@@ -277,8 +277,8 @@ class NewCodePeriod(dynamic.Resource, module="sonarqube", name="NewCodePeriod"):
 class SettingsArgs:
     """Values by key, of a project or (without one) of the whole server. Keys that are not named are left alone.
 
-    `secured` are secrets, for keys that end in `.secured`: SonarQube never shows them, so one changed by hand is not seen,
-    one taken away is. An empty text is no value for SonarQube: leave the key out.
+    `secured` are secrets, for keys that end in `.secured`. SonarQube never shows them: one that is changed by hand is
+    not seen, one that is taken away is. An empty text is no value for SonarQube: leave the key out.
     """
 
     values: Mapping[str, Value] = field(default_factory=dict)
