@@ -31,17 +31,14 @@ class Component(pulumi.ComponentResource):
 
     def child(
         self,
-        provider: pulumi.ProviderResource | None,
+        provider: pulumi.ProviderResource,
         *,
         parent: pulumi.Resource | None = None,
         protect: bool = False,  # said either way: Pulumi lets children inherit it
         deleted_with: pulumi.Resource | None = None,
         depends_on: list[pulumi.Resource] | None = None,
     ) -> pulumi.ResourceOptions:
-        """Return the options of a child; its parent is the component unless told otherwise.
-
-        `provider` is None for SonarQube's dynamic resources, which have no provider of their own.
-        """
+        """Return the options of a child managed by `provider`; its parent is the component unless told otherwise."""
         return pulumi.ResourceOptions(
             parent=parent or self,
             provider=provider,
@@ -76,6 +73,7 @@ class Providers:
     vault: vault.Provider | None
     gitlab: gitlab.Provider | None
     harbor: harbor.Provider | None
+    sonarqube: pulumi.ProviderResource | None
     kubernetes: Mapping[str, kubernetes.Provider]
 
 

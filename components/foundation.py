@@ -16,6 +16,7 @@ from components.harbor import HarborFoundation, HarborFoundationArgs
 from components.keycloak import KeycloakFoundation, KeycloakFoundationArgs
 from components.kubernetes import KubernetesFoundation, KubernetesFoundationArgs, cluster_role_name
 from components.kubernetes_rules import ClusterRoleName
+from components.sonarqube import SonarQubeFoundation, SonarQubeFoundationArgs
 from components.vault import VaultFoundation, VaultFoundationArgs
 from usine.naming import OIDC_AUTH_PATH, PIPELINE_AUTH_PATH, kubernetes_auth_path
 from usine.spec.settings import Settings, System
@@ -68,6 +69,13 @@ class Foundation(Component):
             registry_login = HarborFoundation(
                 f"{name}/harbor", HarborFoundationArgs(settings, providers.harbor, clients.get("harbor")), child
             ).login
+        gates: Mapping[str, pulumi.Output[str]] = {}
+        if providers.sonarqube is not None:
+            gates = SonarQubeFoundation(
+                f"{name}/sonarqube",
+                SonarQubeFoundationArgs(settings, providers.sonarqube, clients.get("sonarqube")),
+                child,
+            ).gates
         accessor: pulumi.Output[str] | None = None
         pipeline_path: pulumi.Output[str] | None = None
         paths: Mapping[str, pulumi.Output[str]] = {}
@@ -108,6 +116,7 @@ class Foundation(Component):
             forge_root=forge_root,
             forge_users=forge_users,
             registry_login=registry_login,
+            gates=gates,
         )
         self.register_outputs({"realm": realm})
 

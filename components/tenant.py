@@ -13,6 +13,7 @@ from components.gitlab import GitLabTenant, GitLabTenantArgs, group_url
 from components.harbor import HarborTenant, HarborTenantArgs
 from components.keycloak import KeycloakTenant, KeycloakTenantArgs
 from components.kubernetes import KubernetesTenant, KubernetesTenantArgs
+from components.sonarqube import SonarQubeTenant, SonarQubeTenantArgs
 from components.vault import VaultTenant, VaultTenantArgs
 from components.vault_policies import CI_FOLDER, REVIEW_FOLDER
 from usine.naming import RobotPurpose, names_of
@@ -60,6 +61,11 @@ class TenantProject(Component):
                 f"{name}/harbor", HarborTenantArgs(project, settings, providers.harbor, args.refs), child
             )
             summary["registry"] = f"{settings.registry_host}/{names_of(project).registry_project}"
+        quality: SonarQubeTenant | None = None
+        if providers.sonarqube is not None:
+            quality = SonarQubeTenant(
+                f"{name}/sonarqube", SonarQubeTenantArgs(project, settings, providers.sonarqube, args.refs), child
+            )
         if providers.vault is not None:
             secrets = VaultTenant(
                 f"{name}/vault",
@@ -69,7 +75,7 @@ class TenantProject(Component):
                     providers.vault,
                     args.refs,
                     forge.group if forge else None,
-                    _pipeline_secrets(settings, forge, registry),
+                    _pipeline_secrets(settings, forge, registry, quality),
                 ),
                 child,
             )
@@ -112,7 +118,7 @@ class TenantProject(Component):
 
 
 def _pipeline_secrets(
-    settings: Settings, forge: GitLabTenant | None, registry: HarborTenant | None
+    settings: Settings, forge: GitLabTenant | None, registry: HarborTenant | None, quality: SonarQubeTenant | None
 ) -> Mapping[str, Mapping[str, pulumi.Input[str]]]:
     """Return what pipelines find in the tenant's mount, by path: all that GitLab's signed identity cannot replace."""
     secrets: dict[str, Mapping[str, pulumi.Input[str]]] = {}
@@ -124,6 +130,8 @@ def _pipeline_secrets(
         }
     for repository, token in (forge.mirrors if forge else {}).items():
         secrets[f"{CI_FOLDER}/mirror/{repository}"] = {"token": token}
+    for repository, token in (quality.tokens if quality else {}).items():
+        secrets[f"{CI_FOLDER}/quality/{repository}"] = {"token": token}
     return secrets
 
 

@@ -2,13 +2,14 @@
 
 No credential is passed here, so none reaches the state: each plugin reads its own from the environment (`VAULT_TOKEN`,
 `KEYCLOAK_USER` and `KEYCLOAK_PASSWORD` or `KEYCLOAK_CLIENT_SECRET`, `KUBECONFIG`, `GITLAB_TOKEN`, `HARBOR_USERNAME` and
-`HARBOR_PASSWORD`).
+`HARBOR_PASSWORD`, `SONAR_TOKEN`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import pulumi
 import pulumi_gitlab as gitlab
 import pulumi_keycloak as keycloak
 import pulumi_kubernetes as kubernetes
@@ -16,6 +17,7 @@ import pulumi_vault as vault
 import pulumiverse_harbor as harbor
 
 from components.base import Providers
+from components.sonarqube_dynamic.resources import sonarqube_provider
 from usine.spec.model import Project
 from usine.spec.settings import FoundationMode, Settings, System
 
@@ -39,6 +41,7 @@ def make_providers(settings: Settings, projects: Iterable[Project], authorities:
         vault=_vault(settings) if settings.on(System.VAULT) else None,
         gitlab=_gitlab(settings) if settings.on(System.GITLAB) else None,
         harbor=_harbor(settings) if settings.on(System.HARBOR) else None,
+        sonarqube=_sonarqube(settings, authorities) if settings.on(System.SONARQUBE) else None,
         kubernetes={name: _kubernetes(settings, name) for name in clusters_in_use(settings, projects)},
     )
 
@@ -72,6 +75,11 @@ def _gitlab(settings: Settings) -> gitlab.Provider:
 def _harbor(settings: Settings) -> harbor.Provider:
     # The SDK's default is to trust any certificate.
     return harbor.Provider("harbor", url=settings.endpoints[System.HARBOR].url, insecure=False)
+
+
+def _sonarqube(settings: Settings, authorities: Mapping[str, str]) -> pulumi.ProviderResource:
+    endpoint = settings.endpoints[System.SONARQUBE]
+    return sonarqube_provider("sonarqube", endpoint.url, authorities[str(endpoint.ca)] if endpoint.ca else None)
 
 
 def _kubernetes(settings: Settings, cluster: str) -> kubernetes.Provider:

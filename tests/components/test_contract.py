@@ -27,6 +27,7 @@ DATA = {
     "gitlab:index/group:Group",
     "gitlab:index/project:Project",
     "harbor:index/project:Project",
+    "pulumi-python:dynamic/sonarqube:Project",
 }
 #: Of these, what belongs to the foundation.
 FOUNDATION_DATA = {"keycloak:index/realm:Realm"}
@@ -150,6 +151,7 @@ def test_an_explicit_provider_manages_every_object(plan: Plan) -> None:
         "keycloak",
         "kubernetes-nonprod-1",
         "kubernetes-prod-1",
+        "sonarqube",
         "vault",
     ]
 
@@ -198,7 +200,9 @@ def test_foundation_and_tenants_apart_make_the_same_objects_as_together(plan: Pl
     assert keys(apart) == keys(plan.resources)
 
 
-@pytest.mark.parametrize("system", [System.KEYCLOAK, System.VAULT, System.ARGOCD, System.GITLAB, System.HARBOR])
+@pytest.mark.parametrize(
+    "system", [System.KEYCLOAK, System.VAULT, System.ARGOCD, System.GITLAB, System.HARBOR, System.SONARQUBE]
+)
 def test_a_system_switched_off_gets_nothing_and_the_others_stay(plan: Plan, system: System) -> None:
     on = factories.settings().systems - {system}
     less = make_plan(factories.settings(systems=on), [factories.project(slug) for slug in TENANTS])

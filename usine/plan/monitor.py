@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf import json_format
+from pulumi.dynamic.dynamic import PROVIDER_KEY
 from pulumi.runtime import mocks, rpc
 
 from usine.plan.model import SECRET, PlannedResource
@@ -34,6 +35,8 @@ class _Answers(mocks.Mocks):
                 state |= {"secret": SECRET, "fullName": f"[full name of {args.name}]"}
             case "gitlab:index/pipelineSchedule:PipelineSchedule":
                 state["pipelineScheduleId"] = f"[number of {args.name}]"
+            case "pulumi-python:dynamic/sonarqube:ProjectAnalysisToken":
+                state["token"] = SECRET
             case "keycloak:index/group:Group":
                 state["path"] = f"[path of {args.name}]"
         return f"[id of {args.name}]", state
@@ -74,7 +77,9 @@ class RecordingMonitor(mocks.MockMonitor):
             raise ValueError(f"two resources are called {request.name!r} ({request.type})")
         self._nodes[urn] = _Node(request.parent, request.type, request.name)
         if request.type != _STACK:
-            self._inputs[urn] = {k: _plain(v) for k, v in json_format.MessageToDict(request.object).items()}
+            self._inputs[urn] = {
+                k: _plain(v) for k, v in json_format.MessageToDict(request.object).items() if k != PROVIDER_KEY
+            }
             self._protected[urn] = bool(request.protect)
         return response
 
