@@ -13,14 +13,19 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lab.standins.faults import Faults
-from lab.standins.gitlab import api_instance, seed
+from lab.standins.gitlab import api_groups, api_instance, api_projects, api_users, removal, seed
 from lab.standins.gitlab.errors import ApiError
 from lab.standins.gitlab.routing import ENCODED_SLASH
 from lab.standins.gitlab.site import Site
 from lab.standins.serve import Configuration
 
 #: Each has `router: Router`; its paths are under `/api/v4`. One line per module.
-API: Final[tuple[ModuleType, ...]] = (api_instance,)
+API: Final[tuple[ModuleType, ...]] = (
+    api_instance,
+    api_users,
+    api_groups,
+    api_projects,
+)
 #: Each may have `router: Router` with paths from the root (git, JWKS, GraphQL), and `install(site)`, called at start.
 EXTENSIONS: Final[tuple[ModuleType, ...]] = ()
 
@@ -46,6 +51,7 @@ def application(site: Site, token: str) -> ASGIApp:
     app.add_exception_handler(ApiError, _refused)
     app.add_exception_handler(HTTPException, _unrouted)
     seed.plant(site, token)
+    removal.purge(site)
     return EncodedPaths(app)
 
 

@@ -41,7 +41,7 @@ def _listed(value: Any) -> Any:
 
 
 def _dated(value: Any) -> Any:
-    if value in {"", None}:
+    if value is None or value == "":
         return None
     if not isinstance(value, str):
         raise ValueError("not a date")  # noqa: TRY004 - what pydantic takes for a refusal
@@ -59,6 +59,11 @@ Ints = Annotated[list[Annotated[int, Field(ge=-LARGEST - 1, le=LARGEST)]] | None
 #: A list of hashes, or Rails' hash of numbered hashes.
 Hashes = Annotated[list[dict[str, Any]] | None, BeforeValidator(_listed)]
 Hash = dict[str, Any] | None
+
+
+def truth(value: Any) -> bool:
+    """Whether a value inside a hash, which no model checks, says yes."""
+    return str(value).lower() in {"true", "1"}
 
 
 class Params(BaseModel):

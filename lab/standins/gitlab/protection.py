@@ -1,0 +1,178 @@
+# ruff: noqa: ANN401 - parameters are JSON
+"""Who may push, merge, tag or deploy where it is protected: access levels as lists, and what they mean for a user."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, Literal
+
+from lab.standins.gitlab import access
+from lab.standins.gitlab.errors import parameter, refused
+from lab.standins.gitlab.params import LARGEST, truth
+from lab.standins.gitlab.routing import Call
+from lab.standins.gitlab.site import Site, now
+from lab.standins.store import Document
+
+Level = Literal[0, 30, 40, 60, "0", "30", "40", "60"]
+
+_DESCRIBED: Final = {0: "No one", 30: "Developers + Maintainers", 40: "Maintainers", 60: "Administrators"}
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Whether a name is meant by a protection; `*` stands for anything."""
+    return re.fullmatch(".*".join(re.escape(part) for part in pattern.split("*")), name, re.DOTALL) is not None
+
+
+def entry(site: Site, *, level: int | None = None, user: int | None = None, group: int | None = None) -> Document:
+    """A line of a list of access levels, with an id of its own."""
+    return _entry(site, {"access_level": level, "user_id": user, "group_id": group})
+
+
+def _entry(site: Site, content: Document) -> Document:
+    level = content.get("access_level")
+    described = _DESCRIBED.get(level, "") if level is not None else ""
+    if content.get("user_id"):
+        described = (site.store.get("user", content["user_id"]) or {"name": ""})["name"]
+    elif content.get("group_id"):
+        described = (site.store.get("namespace", content["group_id"]) or {"name": ""})["name"]
+    elif content.get("deploy_key_id"):
+        described = "Deploy key"
+    if level is None and not content.get("deploy_key_id"):
+        level = access.MAINTAINER
+    numbered = site.store.add("access_level", {})  # ids are never given twice
+    site.store.remove("access_level", numbered["id"])
+    return {
+        "id": numbered["id"],
+        "access_level": level,
+        "access_level_description": described,
+        "deploy_key_id": content.get("deploy_key_id"),
+        "user_id": content.get("user_id"),
+        "group_id": content.get("group_id"),
+    }
+
+
+def entries(call: Call, name: str, given: list[Document] | None, level: int | str | None) -> list[Document] | None:
+    """The list that a level and a list of hashes ask for; None where neither was given. Raises 400 or 422."""
+    if level is None and given is None:
+        return None
+    wanted = [] if level is None else [{"access_level": int(level)}]
+    wanted += [checked(call, name, one) for one in given or []]
+    return [_entry(call.site, one) for one in wanted]
+
+
+def change(call: Call, name: str, current: list[Document], given: list[Document] | None) -> list[Document]:
+    """The list after additions, changes by `id`, and removals by `_destroy`."""
+    changed = list(current)
+    for one in given or []:
+        id_ = _number(name, "id", one.get("id"))
+        index = next((at for at, line in enumerate(changed) if line["id"] == id_), None)
+        if id_ is not None and index is None:
+            raise refused("404 Not found", 404)
+        if index is not None and truth(one.get("_destroy")):
+            del changed[index]
+        elif index is not None:
+            changed[index] = {**_entry(call.site, checked(call, name, one)), "id": id_}
+        else:
+            changed.append(_entry(call.site, checked(call, name, one)))
+    return changed
+
+
+def checked(call: Call, name: str, given: Document) -> Document:
+    """A hash of a list of access levels, with whole numbers; users and groups only where the edition has them."""
+    numbers = {
+        key: _number(name, key, given.get(key)) for key in ("access_level", "user_id", "group_id", "deploy_key_id")
+    }
+    if all(value is None for value in numbers.values()):
+        raise parameter(f"{name}[0][access_level] is missing")
+    if numbers["access_level"] is not None and numbers["access_level"] not in _DESCRIBED:
+        raise parameter(f"{name}[access_level] does not have a valid value")
+    for key, kind in (("user_id", "user"), ("group_id", "namespace")):
+        number = numbers[key]
+        if number is None:
+            continue
+        if not call.site.premium or call.store.get(kind, number) is None:
+            raise refused({f"{name.removeprefix('allowed_to_')}_access_levels.{key[:-3]}": ["is invalid"]}, 422)
+    return numbers
+
+
+def _number(name: str, key: str, value: Any) -> int | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not str(value).lstrip("-").isdigit() or not str(value).isascii():
+        raise parameter(f"{name}[{key}] is invalid")
+    number = int(str(value)) if len(str(value)) < 12 else LARGEST + 1  # noqa: PLR2004 - ten digits and a sign
+    if not -LARGEST <= number <= LARGEST:
+        raise parameter(f"{name}[{key}] is invalid")
+    return number
+
+
+def protect_default_branch(site: Site, project: Document) -> None:
+    """Protect a project's default branch as its group says; to be called when it comes into being. Idempotent."""
+    name = project["default_branch"]
+    if site.store.first("protected_branch", project_id=project["id"], name=name) is not None:
+        return
+    space = access.namespace(site, project)
+    said = space.get("default_branch_protection_defaults") or {}
+    push = [one["access_level"] for one in said.get("allowed_to_push", [{"access_level": access.MAINTAINER}])]
+    merge = [one["access_level"] for one in said.get("allowed_to_merge", [{"access_level": access.MAINTAINER}])]
+    if said.get("allow_force_push") and push == [access.DEVELOPER]:
+        return  # protection 0: both can be pushed to by developers, nothing is protected
+    site.store.add(
+        "protected_branch",
+        {
+            "project_id": project["id"],
+            "name": name,
+            "push_access_levels": [entry(site, level=level) for level in push],
+            "merge_access_levels": [entry(site, level=level) for level in merge],
+            "unprotect_access_levels": [],
+            "allow_force_push": bool(said.get("allow_force_push")),
+            "code_owner_approval_required": False,
+            "created_at": now(),
+        },
+    )
+
+
+def allowed(site: Site, user: Document, level: int, lines: list[Document]) -> bool:
+    """Whether a user of this level in the project is meant by one of the lines."""
+    for line in lines:
+        if line["user_id"]:
+            if line["user_id"] == user["id"]:
+                return True
+        elif line["group_id"]:
+            group = site.store.get("namespace", line["group_id"])
+            if group is not None and access.user_group_level(site, user["id"], group):
+                return True
+        elif line["access_level"] and level >= line["access_level"]:
+            return True
+    return False
+
+
+def branch_protections(site: Site, project: Document, branch: str) -> list[Document]:
+    """Protections that mean a branch; empty for an open one."""
+    found = site.store.find("protected_branch", project_id=project["id"])
+    return [one for one in found if matches(one["name"], branch)]
+
+
+def may_push(site: Site, user: Document, level: int, project: Document, branch: str) -> bool:
+    """Whether a user of this level may push to a branch: developers where it is open, as said where it is protected."""
+    protections = branch_protections(site, project, branch)
+    if not protections:
+        return level >= access.DEVELOPER
+    return any(allowed(site, user, level, one["push_access_levels"]) for one in protections)
+
+
+def may_merge(site: Site, user: Document, level: int, project: Document, branch: str) -> bool:
+    """Whether a user of this level may merge into a branch."""
+    protections = branch_protections(site, project, branch)
+    if not protections:
+        return level >= access.DEVELOPER
+    return any(allowed(site, user, level, one["merge_access_levels"]) for one in protections)
+
+
+def may_tag(site: Site, user: Document, level: int, project: Document, tag: str) -> bool:
+    """Whether a user of this level may make a tag."""
+    found = site.store.find("protected_tag", project_id=project["id"])
+    protections = [one for one in found if matches(one["name"], tag)]
+    if not protections:
+        return level >= access.DEVELOPER
+    return any(allowed(site, user, level, one["create_access_levels"]) for one in protections)

@@ -1,0 +1,167 @@
+"""Moving and deleting groups, projects and users with all that is theirs; delayed deletion."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Final
+
+from lab.standins.gitlab import access
+from lab.standins.gitlab.site import Site, today
+from lab.standins.store import Document
+
+#: Kinds whose documents have the `project_id` of the project they go with.
+OF_PROJECT: Final = (
+    "approval_rule",
+    "approval_settings",
+    "environment",
+    "hook",
+    "label",
+    "protected_branch",
+    "protected_environment",
+    "protected_tag",
+    "push_rule",
+    "schedule",
+    "scope_entry",
+)
+_OF_SOURCE: Final = ("deploy_token", "member", "share", "variable", "hook", "label")
+#: Days a deleted group or project can be restored; setting `deletion_adjourned_period`.
+GRACE_DAYS: Final = 30
+
+
+def move(site: Site, space: Document, *, path: str, name: str) -> Document:
+    """Give a namespace another last part and name; paths of all inside follow. Returns it as it is then."""
+    parent = site.store.get("namespace", space["parent_id"]) if space.get("parent_id") else None
+    full = f"{parent['full_path']}/{path}" if parent else path
+    old = space["route"] + "/"
+    changed = {**space, "path": path, "name": name, "full_path": full, "route": full.lower()}
+    site.store.put("namespace", changed)
+    if changed["full_path"] == space["full_path"]:
+        return changed
+    for kind in ("namespace", "project"):
+        for one in site.store.find(kind):
+            if one["route"].startswith(old):
+                moved = full + "/" + one["full_path"][len(old) :]
+                site.store.put(kind, {**one, "full_path": moved, "route": moved.lower()})
+    return changed
+
+
+def mark_project(site: Site, project: Document) -> Document:
+    """Schedule a deletion: name and path make room for a successor."""
+    suffix = f"-deletion_scheduled-{project['id']}"
+    base = project["full_path"].rsplit("/", 1)[0]
+    changed = {
+        **project,
+        "marked_for_deletion_on": today(),
+        "before_deletion": {"path": project["path"], "name": project["name"]},
+        "path": project["path"] + suffix,
+        "name": project["name"] + suffix,
+        "full_path": f"{base}/{project['path']}{suffix}",
+    }
+    changed["route"] = changed["full_path"].lower()
+    site.store.put("project", changed)
+    return changed
+
+
+def restore_project(site: Site, project: Document) -> Document:
+    """Take a scheduled deletion back; where name or path were taken meanwhile, the longer ones stay."""
+    before = project["before_deletion"]
+    base = project["full_path"].rsplit("/", 1)[0]
+    full = f"{base}/{before['path']}"
+    changed = {**project, "marked_for_deletion_on": None, "before_deletion": None}
+    if access.find_project(site, full) is None and site.store.first("namespace", route=full.lower()) is None:
+        changed |= {**before, "full_path": full, "route": full.lower()}
+    site.store.put("project", changed)
+    return changed
+
+
+def mark_group(site: Site, group: Document) -> Document:
+    """Schedule the deletion of a group with all that is in it."""
+    suffix = f"-deletion_scheduled-{group['id']}"
+    marked = {
+        **group,
+        "marked_for_deletion_on": today(),
+        "before_deletion": {"path": group["path"], "name": group["name"]},
+    }
+    return move(site, marked, path=group["path"] + suffix, name=group["name"] + suffix)
+
+
+def restore_group(site: Site, group: Document) -> Document:
+    """Take the deletion of a group back."""
+    before = group["before_deletion"]
+    changed = {**group, "marked_for_deletion_on": None, "before_deletion": None}
+    parent = site.store.get("namespace", group["parent_id"]) if group.get("parent_id") else None
+    full = f"{parent['full_path']}/{before['path']}" if parent else before["path"]
+    if site.store.first("namespace", route=full.lower()) is not None:
+        site.store.put("namespace", changed)
+        return changed
+    return move(site, changed, path=before["path"], name=before["name"])
+
+
+def remove_project(site: Site, project: Document) -> None:
+    """Delete a project for good."""
+    for hook in site.removing:
+        hook(site, project)
+    if site.repositories is not None:
+        site.repositories.remove(project)
+    for kind in OF_PROJECT:
+        _drop(site, kind, project_id=project["id"])
+    _of_source(site, "project", project["id"])
+    _drop(site, "scope_entry", target_type="project", target_id=project["id"])
+    site.store.remove("project", project["id"])
+
+
+def remove_group(site: Site, group: Document) -> None:
+    """Delete a group for good, innermost first."""
+    inside = access.descendants(site, group)
+    for one in sorted(inside, key=lambda one: -len(one["route"])):
+        _remove_empty_group(site, one)
+    _remove_empty_group(site, group)
+
+
+def _remove_empty_group(site: Site, group: Document) -> None:
+    for project in site.store.find("project", namespace_id=group["id"]):
+        remove_project(site, project)
+    _of_source(site, "group", group["id"])
+    _drop(site, "share", group_id=group["id"])
+    _drop(site, "scope_entry", target_type="group", target_id=group["id"])
+    site.store.remove("namespace", group["id"])
+
+
+def _of_source(site: Site, kind: str, id_: int) -> None:
+    for token in site.store.find("token", kind=kind, source_id=id_):
+        bot = site.store.get("user", token["user_id"])
+        if bot is not None:
+            remove_user(site, bot)
+        site.store.remove("token", token["id"])
+    for one in _OF_SOURCE:
+        _drop(site, one, source_type=kind, source_id=id_)
+
+
+def remove_user(site: Site, user: Document) -> None:
+    """Delete a user, their projects, memberships and tokens."""
+    for space in site.store.find("namespace", kind="user", owner_id=user["id"]):
+        _remove_empty_group(site, space)
+    _drop(site, "member", user_id=user["id"])
+    for token in site.store.find("token", user_id=user["id"]):
+        if token["kind"] == "personal":
+            site.store.remove("token", token["id"])
+        else:  # still listed with its project or group
+            site.store.put("token", {**token, "revoked": True})
+    site.store.remove("user", user["id"])
+
+
+def purge(site: Site) -> None:
+    """Delete what was scheduled long enough ago."""
+    last = (date.fromisoformat(today()) - timedelta(days=GRACE_DAYS)).isoformat()
+    with site.store.transaction():
+        for project in site.store.find("project"):
+            if (project.get("marked_for_deletion_on") or "9999") < last:
+                remove_project(site, project)
+        for group in site.store.find("namespace", kind="group"):
+            if (group.get("marked_for_deletion_on") or "9999") < last:
+                remove_group(site, group)
+
+
+def _drop(site: Site, kind: str, **equal: object) -> None:
+    for one in site.store.find(kind, **equal):
+        site.store.remove(kind, one["id"])
