@@ -25,6 +25,7 @@ from lab.home import LabHome
 PROVIDERS: Final[Mapping[str, tuple[str, str]]] = {
     "vault": ("pulumi_vault", "lab.plugins.vault"),
     "keycloak": ("pulumi_keycloak", "lab.plugins.keycloak"),
+    "gitlab": ("pulumi_gitlab", "lab.plugins.gitlab"),
     "kubernetes": ("pulumi_kubernetes", "lab.plugins.kubernetes"),
 }
 

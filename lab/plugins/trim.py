@@ -1,7 +1,7 @@
 # ruff: noqa: ANN401 - JSON schemas
 """Cut the official plugins' schemas down to what the stand-ins support: `python -m lab.plugins.trim SCHEMAS_DIR`.
 
-SCHEMAS_DIR holds `vault.json` and `keycloak.json`: per provider `{version, config, resources, functions, types}`.
+SCHEMAS_DIR holds a file for each provider, `vault.json` and so on: `{version, config, resources, functions, types}`.
 Run it again after adding a token here or when the pinned plugin versions change.
 """
 
@@ -42,6 +42,39 @@ RESOURCES: Final[dict[str, tuple[str, ...]]] = {
         "openid/userAttributeProtocolMapper:UserAttributeProtocolMapper",
         "openid/userPropertyProtocolMapper:UserPropertyProtocolMapper",
     ),
+    "gitlab": (
+        "index/branch:Branch",
+        "index/branchProtection:BranchProtection",
+        "index/group:Group",
+        "index/groupAccessToken:GroupAccessToken",
+        "index/groupDeployToken:GroupDeployToken",
+        "index/groupHook:GroupHook",
+        "index/groupLabel:GroupLabel",
+        "index/groupMembership:GroupMembership",
+        "index/groupShareGroup:GroupShareGroup",
+        "index/groupVariable:GroupVariable",
+        "index/pipelineSchedule:PipelineSchedule",
+        "index/pipelineScheduleVariable:PipelineScheduleVariable",
+        "index/project:Project",
+        "index/projectAccessToken:ProjectAccessToken",
+        "index/projectApprovalRule:ProjectApprovalRule",
+        "index/projectDeployToken:ProjectDeployToken",
+        "index/projectEnvironment:ProjectEnvironment",
+        "index/projectHook:ProjectHook",
+        "index/projectJobTokenScopes:ProjectJobTokenScopes",
+        "index/projectLabel:ProjectLabel",
+        "index/projectLevelMrApprovals:ProjectLevelMrApprovals",
+        "index/projectMembership:ProjectMembership",
+        "index/projectProtectedEnvironment:ProjectProtectedEnvironment",
+        "index/projectPushRules:ProjectPushRules",
+        "index/projectShareGroup:ProjectShareGroup",
+        "index/projectTag:ProjectTag",
+        "index/projectVariable:ProjectVariable",
+        "index/repositoryFile:RepositoryFile",
+        "index/tagProtection:TagProtection",
+        "index/user:User",
+        "index/userIdentity:UserIdentity",
+    ),
 }
 FUNCTIONS: Final[dict[str, tuple[str, ...]]] = {
     "vault": ("index/getAuthBackend:getAuthBackend", "index/getPolicyDocument:getPolicyDocument"),
@@ -52,6 +85,33 @@ FUNCTIONS: Final[dict[str, tuple[str, ...]]] = {
         "openid/getClient:getClient",
         "openid/getClientScope:getClientScope",
     ),
+    "gitlab": (
+        "index/getBranch:getBranch",
+        "index/getCurrentUser:getCurrentUser",
+        "index/getGroup:getGroup",
+        "index/getGroupMembership:getGroupMembership",
+        "index/getMetadata:getMetadata",
+        "index/getProject:getProject",
+        "index/getProjectBranches:getProjectBranches",
+        "index/getProjectMembership:getProjectMembership",
+        "index/getUser:getUser",
+        "index/getUsers:getUsers",
+    ),
+}
+#: What the full schema of a provider, taken between two releases, does not say of the pinned one.
+AMENDMENTS: Final[dict[str, dict[str, Any]]] = {
+    "gitlab": {
+        "version": "10.4.0",
+        "inputs": {
+            "index/group:Group": {"crmEnabled": {"type": "boolean"}},
+            "index/project:Project": {
+                "automaticRebaseEnabled": {"type": "boolean"},
+                "mrDefaultTitleTemplate": {"type": "string"},
+                "reviewerAssignmentStrategy": {"type": "string"},
+            },
+            "index/user:User": {"isAuditor": {"type": "boolean"}},
+        },
+    },
 }
 
 
@@ -69,9 +129,10 @@ def references(node: Any) -> Iterator[str]:
 
 def trim(provider: str, full: dict[str, Any]) -> dict[str, Any]:
     """Return the part of `full` that the stand-in of `provider` supports, with the types it needs."""
+    amended = AMENDMENTS.get(provider, {})
     kept: dict[str, Any] = {
         "provider": provider,
-        "version": full["version"],
+        "version": amended.get("version", full["version"]),
         # The full schemas leave out the types of some settings (vault's other ways to log in): these stay untyped.
         "config": {
             name: prop if all(ref in full["types"] for ref in references(prop)) else {"type": "object"}
@@ -80,6 +141,8 @@ def trim(provider: str, full: dict[str, Any]) -> dict[str, Any]:
         "resources": {f"{provider}:{t}": full["resources"][f"{provider}:{t}"] for t in RESOURCES[provider]},
         "functions": {f"{provider}:{t}": full["functions"][f"{provider}:{t}"] for t in FUNCTIONS[provider]},
     }
+    for token, inputs in amended.get("inputs", {}).items():
+        kept["resources"][f"{provider}:{token}"]["inputs"].update(inputs)
     types: dict[str, Any] = {}
     pending = set(references(kept))
     while pending:

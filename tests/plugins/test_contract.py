@@ -13,7 +13,7 @@ from lab.plugins.schema import Field, trimmed
 from lab.plugins.server import Host
 from lab.plugins.trim import FUNCTIONS, RESOURCES
 
-PROVIDERS = ("vault", "keycloak")
+PROVIDERS = ("vault", "keycloak", "gitlab")
 
 
 def backend(name: str) -> Bridge[Any]:

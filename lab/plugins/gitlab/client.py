@@ -1,0 +1,239 @@
+# ruff: noqa: ANN401 - JSON from a server
+"""Requests to GitLab, with the official provider's settings, retries and error texts."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import quote, unquote, urlsplit
+
+import gitlab
+import requests
+from gitlab.exceptions import GitlabAuthenticationError, GitlabError, GitlabHttpError
+from requests.adapters import HTTPAdapter
+
+from lab.plugins.server import PluginError, proxied
+from lab.plugins.wire import Properties, Unknown
+
+_POOL: Final = 64
+_API: Final = "/api/v4"
+_UNSUPPORTED: Final = ("clientCert", "clientKey", "configFile", "context", "enableAutoCiSupport")
+_RETRIES: Final = 5
+_TIMEOUT: Final = 60.0
+_PAGE: Final = 100
+_NOT_FOUND: Final = 404
+
+
+class ApiError(PluginError):
+    """GitLab refused a request; `status` is its HTTP status."""
+
+    def __init__(self, method: str, url: str, status: int, message: str) -> None:
+        """Word it as the official client does: the address without its query, then what the server said."""
+        self.status = status
+        said = f" {message}" if message else ""
+        super().__init__("404 Not Found" if status == _NOT_FOUND else f"{method} {url}: {status}{said}")
+
+    @property
+    def missing(self) -> bool:
+        """Tell whether there is nothing at the address, or nothing we may see."""
+        return self.status == _NOT_FOUND
+
+
+def segment(value: object) -> str:
+    """Quote one part of a path: an id, a full path of a project or group, a branch."""
+    return quote(str(value), safe="")
+
+
+class GitLab:
+    """A connection that many threads may share."""
+
+    def __init__(self, settings: Properties) -> None:
+        """Keep the settings, and see that the token is good unless told not to or not knowing it yet.
+
+        Raises `PluginError` for a setting that this stand-in does not implement, and when the server refuses us.
+        """
+        for name in _UNSUPPORTED:
+            if settings.get(name):
+                raise PluginError(f"gitlab:{name} is not supported by this stand-in plugin; use a token")
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._client: gitlab.Gitlab | None = None
+        self._enterprise: bool | None = None
+        #: One commit at a time: GitLab refuses two on one branch at once.
+        self.files = threading.Lock()
+        known = not any(isinstance(settings.get(name), Unknown) for name in ("token", "baseUrl"))
+        if known and settings.get("earlyAuthCheck") is not False:
+            try:
+                self.get("user")
+            except ApiError as error:
+                raise PluginError(f"Unable to authenticate against GitLab: {error}") from None
+
+    def _connected(self) -> gitlab.Gitlab:
+        with self._lock:
+            if self._client is None:
+                self._client = self._connect()
+            return self._client
+
+    def _connect(self) -> gitlab.Gitlab:
+        settings = self._settings
+        token = settings.get("token") or os.environ.get("GITLAB_TOKEN")
+        if not token:
+            raise PluginError(
+                "No GitLab token configured, either use the `token` provider argument or set it as `GITLAB_TOKEN` "
+                "environment variable"
+            )
+        url = str(settings.get("baseUrl") or os.environ.get("GITLAB_BASE_URL") or "https://gitlab.com")
+        url = url.rstrip("/").removesuffix(_API)
+        session = requests.Session()
+        session.trust_env = proxied(url)
+        for name, value in (settings.get("headers") or {}).items():
+            session.headers[str(name)] = str(value)
+        adapter = HTTPAdapter(pool_connections=4, pool_maxsize=_POOL)
+        session.mount("http://", adapter)
+        session.mount("https://", adapter)
+        return gitlab.Gitlab(
+            url,
+            private_token=str(token),
+            ssl_verify=False if settings.get("insecure") else (settings.get("cacertFile") or True),
+            timeout=_TIMEOUT,
+            session=session,
+            keep_base_url=True,
+            retry_transient_errors=True,
+        )
+
+    def _send(self, method: str, path: str, *, query: Properties | None = None, body: Any = None) -> requests.Response:
+        client = self._connected()
+        try:
+            return client.http_request(
+                method,
+                f"/{path}",
+                query_data={name: _query(value) for name, value in (query or {}).items() if value is not None},
+                post_data=body,
+                max_retries=int(self._settings.get("retries") or _RETRIES),
+            )
+        except (GitlabHttpError, GitlabAuthenticationError) as error:
+            address = urlsplit(f"{client.url}{_API}/{path}")
+            url = f"{address.scheme}://{address.netloc}{unquote(address.path)}"
+            said = self._hide(_message(error))
+            raise ApiError(method.upper(), url, error.response_code or 0, said) from None
+        except (GitlabError, requests.RequestException) as error:
+            raise PluginError(f"error talking to GitLab at {client.url}: {self._hide(_cause(error))}") from None
+
+    def _hide(self, text: str) -> str:
+        """Take our token out of a text, should the server have repeated it."""
+        token = self._settings.get("token") or os.environ.get("GITLAB_TOKEN")
+        return text.replace(str(token), "***") if token else text
+
+    def get(self, path: str, **query: Any) -> Any:
+        """Return the JSON at a path. Raises `ApiError` when refused, `PluginError` when the server is not there."""
+        return _json(self._send("get", path, query=query))
+
+    def find(self, path: str, **query: Any) -> Any:
+        """Return the JSON at a path, or None when there is nothing."""
+        try:
+            return self.get(path, **query)
+        except ApiError as error:
+            if error.missing:
+                return None
+            raise
+
+    def all(self, path: str, **query: Any) -> list[Properties]:
+        """Return every page of a list."""
+        found: list[Properties] = []
+        page = "1"
+        while page:
+            answer = self._send("get", path, query={**query, "per_page": _PAGE, "page": page})
+            found.extend(_json(answer))
+            page = answer.headers.get("X-Next-Page", "")
+        return found
+
+    def post(self, path: str, body: Any = None) -> Any:
+        """Create something; return the JSON answer or None."""
+        return _json(self._send("post", path, body=body))
+
+    def put(self, path: str, body: Any, **query: Any) -> Any:
+        """Change something; return the JSON answer or None."""
+        return _json(self._send("put", path, query=query, body=body))
+
+    def patch(self, path: str, body: Any) -> Any:
+        """Change part of something; return the JSON answer or None."""
+        return _json(self._send("patch", path, body=body))
+
+    def delete(self, path: str, **query: Any) -> None:
+        """Delete something."""
+        self._send("delete", path, query=query)
+
+    def graphql(self, query: str) -> Properties:
+        """Run a GraphQL query; return its `data`. Raises `PluginError` with what GitLab has against it."""
+        client = self._connected()
+        try:
+            answer = client.http_request("post", f"{client.url}/api/graphql", post_data={"query": query})
+        except (GitlabError, requests.RequestException) as error:
+            raise PluginError(f"error talking to GitLab at {client.url}: {self._hide(_cause(error))}") from None
+        found = _json(answer) or {}
+        if found.get("errors"):
+            raise PluginError("; ".join(str(item.get("message")) for item in found["errors"]))
+        return found.get("data") or {}
+
+    @property
+    def enterprise(self) -> bool:
+        """Whether the server is the Enterprise Edition; asked once."""
+        if self._enterprise is None:
+            self._enterprise = bool((self.get("metadata") or {}).get("enterprise"))
+        return self._enterprise
+
+
+def wait(done: Callable[[], bool], what: str, seconds: float = 600.0) -> None:
+    """Ask again until `done`; raises `PluginError` when it takes longer than `seconds`."""
+    deadline = time.monotonic() + seconds
+    pause = 0.05
+    while not done():
+        if time.monotonic() > deadline:
+            raise PluginError(f"timeout while waiting for {what}")
+        time.sleep(pause)
+        pause = min(pause * 2, 2.0)
+
+
+def _query(value: Any) -> Any:
+    return ("true" if value else "false") if isinstance(value, bool) else value
+
+
+def _json(answer: requests.Response) -> Any:
+    if not answer.content:
+        return None
+    try:
+        return answer.json()
+    except ValueError:
+        return None
+
+
+def _message(error: GitlabError) -> str:
+    """Write the server's answer as the official client does: `{message: {name: [has already been taken]}}`."""
+    body = error.response_body or b""
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
+    if not text:
+        return ""
+    try:
+        return _words(json.loads(text))
+    except ValueError:
+        return f"failed to parse unknown error format: {' '.join(text.split())}"
+
+
+def _words(said: Any) -> str:
+    if isinstance(said, dict):
+        return ", ".join(sorted(f"{{{name}: {_words(value)}}}" for name, value in said.items()))
+    if isinstance(said, list):
+        return f"[{', '.join(_words(item) for item in said)}]"
+    if isinstance(said, bool):
+        return "true" if said else "false"
+    return "" if said is None else str(said)
+
+
+def _cause(error: BaseException) -> str:
+    """Name the root of a chain of wrapped connection errors in a few words."""
+    reason = getattr(error.args[0], "reason", error) if error.args else error
+    return " ".join(str(reason).split())

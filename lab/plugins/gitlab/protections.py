@@ -1,0 +1,262 @@
+"""Protected branches and tags."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lab.plugins import framework
+from lab.plugins.bridge import Resource
+from lab.plugins.gitlab.client import ApiError, GitLab, segment
+from lab.plugins.gitlab.common import LEVELS, PROTECTION_LEVELS, level_name, parts
+from lab.plugins.planning import Data
+from lab.plugins.server import PluginError
+from lab.plugins.wire import Properties, Unknown
+
+_INSIDE: Final = ("accessLevelDescription",)
+_WHO: Final = {"userId": "user_id", "groupId": "group_id", "deployKeyId": "deploy_key_id"}
+_LISTS: Final = {
+    "allowedToPushes": ("allowed_to_push", "push_access_levels"),
+    "allowedToMerges": ("allowed_to_merge", "merge_access_levels"),
+    "allowedToUnprotects": ("allowed_to_unprotect", "unprotect_access_levels"),
+}
+_PLAIN: Final = {
+    "pushAccessLevel": ("push_access_level", "push_access_levels"),
+    "mergeAccessLevel": ("merge_access_level", "merge_access_levels"),
+}
+
+
+def _entry(item: Properties) -> Properties:
+    """Return the request for one entry of a list of those let through; raises `PluginError` unless it names one."""
+    given = {name: item.get(name) for name in ("accessLevel", *_WHO) if item.get(name) not in (None, "", 0)}
+    if len(given) != 1:
+        raise PluginError("Invalid Attribute Combination. One of access_level, user_id, group_id must be specified")
+    name, value = next(iter(given.items()))
+    return {"access_level": LEVELS[str(value)]} if name == "accessLevel" else {_WHO[name]: value}
+
+
+def _is_plain(level: Properties) -> bool:
+    return not any(level.get(theirs) for theirs in _WHO.values())
+
+
+def _read_entry(level: Properties) -> Properties:
+    found: Properties = {name: level.get(theirs) or None for name, theirs in _WHO.items()}
+    found["accessLevel"] = level_name(level.get("access_level")) if _is_plain(level) else None
+    found["accessLevelDescription"] = level.get("access_level_description") or ""
+    return found
+
+
+# -- branches ---------------------------------------------------------------------------------------------------------
+
+BRANCH_PROTECTION: Final = framework.resource(
+    "gitlab:index/branchProtection:BranchProtection",
+    sets=tuple(_LISTS),
+    default={"allowForcePush": False, "codeOwnerApprovalRequired": False},
+    kept=("branchProtectionId", *_LISTS, *_PLAIN),
+    inside=dict.fromkeys(_LISTS, _INSIDE),
+    validate={
+        "mergeAccessLevel": framework.one_of("merge_access_level", *PROTECTION_LEVELS),
+        "pushAccessLevel": framework.one_of("push_access_level", *PROTECTION_LEVELS),
+    },
+)
+
+
+def _branches(project: str, branch: str = "") -> str:
+    path = f"projects/{segment(project)}/protected_branches"
+    return f"{path}/{segment(branch)}" if branch else path
+
+
+def _licensed(data: Data, gitlab: GitLab) -> None:
+    """Refuse what the server's edition does not know, before the server ignores it."""
+    if gitlab.enterprise:
+        for name, (theirs, _) in _PLAIN.items():
+            if name in data.inputs:
+                raise PluginError(
+                    f"feature unavailable `{theirs}`: not available for GitLab Enterprise, use "
+                    f"`allowed_to_{theirs.removesuffix('_access_level')}` instead"
+                )
+        return
+    for name, (theirs, _) in _LISTS.items():
+        if data.raw(name):
+            raise PluginError(f"feature unavailable `{theirs}`: Enterprise license required")
+    if data.get("codeOwnerApprovalRequired"):
+        raise PluginError("feature unavailable `code_owner_approval_required`: Enterprise license required")
+
+
+def _protect(data: Data, gitlab: GitLab, project: str, branch: str) -> Properties:
+    body: Properties = {
+        "name": branch,
+        "allow_force_push": data.get("allowForcePush"),
+        "code_owner_approval_required": data.get("codeOwnerApprovalRequired"),
+    }
+    for name, (theirs, _) in _PLAIN.items():
+        if data.raw(name) is not None:
+            body[theirs] = LEVELS[data.get(name)]
+    for name, (theirs, _) in _LISTS.items():
+        if data.raw(name) is not None:
+            body[theirs] = [_entry(item) for item in data.get(name)]
+    try:
+        made: Properties = gitlab.post(_branches(project), body)
+    except ApiError as error:
+        raise PluginError(f"Unable to protect repository branch: {error}") from None
+    return made
+
+
+def _create_branch_protection(data: Data, gitlab: GitLab) -> None:
+    project, branch = data.get("project"), data.get("branch")
+    _licensed(data, gitlab)
+    if gitlab.find(_branches(project, branch)) is not None:
+        # GitLab protects the default branch by itself: that protection is taken over, no other one is.
+        if gitlab.get(f"projects/{segment(project)}").get("default_branch") != branch:
+            raise PluginError(f'protected branch "{branch}" on project "{project}" already exists')
+        gitlab.delete(_branches(project, branch))
+    _take_branch(data, gitlab, project, _protect(data, gitlab, project, branch))
+
+
+def _take_branch(data: Data, gitlab: GitLab, project: str, found: Properties) -> None:
+    data.id = f"{project}:{found['name']}"
+    data.set("project", project)
+    data.set("branch", found["name"])
+    data.set("branchProtectionId", found.get("id"))
+    data.set("allowForcePush", bool(found.get("allow_force_push")))
+    data.set("codeOwnerApprovalRequired", bool(found.get("code_owner_approval_required")))
+    for name, (_, levels) in _PLAIN.items():
+        plain = next((level for level in found.get(levels) or [] if _is_plain(level)), None)
+        data.set(name, None if gitlab.enterprise or plain is None else level_name(plain.get("access_level")))
+    for name, (_, levels) in _LISTS.items():
+        data.set(name, [_read_entry(level) for level in found.get(levels) or []] if gitlab.enterprise else [])
+
+
+def _read_branch_protection(data: Data, gitlab: GitLab) -> None:
+    project, branch = parts(data.id, "project", "branch")
+    found = gitlab.find(_branches(project, branch))
+    if found is None:
+        data.id = ""
+        return
+    _take_branch(data, gitlab, project, found)
+
+
+def _changed_entries(wanted: list[Properties], levels: list[Properties]) -> list[Properties]:
+    """Return the request that makes a list what it should be: new ones, and the ids of those to take away."""
+    entries = [_entry(item) for item in wanted]
+    present = [_entry(_read_entry(level)) for level in levels]
+    gone = [
+        {"id": level["id"], "_destroy": True}
+        for level, entry in zip(levels, present, strict=True)
+        if entry not in entries
+    ]
+    return [entry for entry in entries if entry not in present] + gone
+
+
+def _update_branch_protection(data: Data, gitlab: GitLab) -> None:
+    project, branch = data.get("project"), data.get("branch")
+    _licensed(data, gitlab)
+    found = gitlab.find(_branches(project, branch))
+    if found is None:
+        data.id = ""
+        return
+    body: Properties = {"allow_force_push": data.get("allowForcePush")}
+    if gitlab.enterprise:
+        body["code_owner_approval_required"] = data.get("codeOwnerApprovalRequired")
+        for name, (theirs, levels) in _LISTS.items():
+            if data.raw(name) is not None:
+                body[theirs] = _changed_entries(data.get(name), found.get(levels) or [])
+    try:
+        changed = gitlab.patch(_branches(project, branch), body)
+    except ApiError as error:
+        raise PluginError(f"Unable to update protected repository branch: {error}") from None
+    _take_branch(data, gitlab, project, changed)
+
+
+def _delete_branch_protection(data: Data, gitlab: GitLab) -> None:
+    gitlab.delete(_branches(data.get("project"), data.get("branch")))
+
+
+# -- tags -------------------------------------------------------------------------------------------------------------
+
+TAG_PROTECTION: Final = framework.resource(
+    "gitlab:index/tagProtection:TagProtection",
+    sets=("allowedToCreates",),
+    default={"createAccessLevel": "maintainer"},
+    inside={"allowedToCreates": ("accessLevel", *_INSIDE)},
+    validate={"createAccessLevel": framework.one_of("create_access_level", *PROTECTION_LEVELS)},
+)
+
+
+def _tags(project: str, tag: str = "") -> str:
+    path = f"projects/{segment(project)}/protected_tags"
+    return f"{path}/{segment(tag)}" if tag else path
+
+
+def _allowed_tag(item: Properties) -> Properties:
+    return _entry({name: None if isinstance(value, Unknown) else value for name, value in item.items()})
+
+
+def _create_tag_protection(data: Data, gitlab: GitLab) -> None:
+    project, tag = data.get("project"), data.get("tag")
+    allowed = [_allowed_tag(item) for item in data.get("allowedToCreates")]
+    body: Properties = {"name": tag, "create_access_level": LEVELS[data.get("createAccessLevel")]}
+    if allowed:
+        body["allowed_to_create"] = allowed
+    try:
+        found = gitlab.post(_tags(project), body)
+    except ApiError:
+        # One that is there already is replaced, as upstream does.
+        try:
+            gitlab.delete(_tags(project, tag))
+            found = gitlab.post(_tags(project), body)
+        except ApiError as error:
+            raise PluginError(f"Unable to protect repository tag: {error}") from None
+    if len(allowed) > len(found["create_access_levels"]) - 1:
+        raise PluginError(
+            "feature unavailable: `allowed_to_create`, Premium or Ultimate license required. Warning: Changes have "
+            "partially been persisted!"
+        )
+    _take_tag(data, project, found)
+
+
+def _take_tag(data: Data, project: str, found: Properties) -> None:
+    data.id = f"{project}:{found['name']}"
+    data.set("project", project)
+    data.set("tag", found["name"])
+    levels = list(found.get("create_access_levels") or [])
+    plain = [level for level in levels if _is_plain(level)]
+    wanted = LEVELS.get(str(data.raw("createAccessLevel")))
+    own = next((level for level in plain if level.get("access_level") == wanted), plain[0] if plain else None)
+    if own is not None:
+        levels.remove(own)
+        data.set("createAccessLevel", level_name(own.get("access_level")))
+    allowed = [{**_read_entry(level), "accessLevel": level_name(level.get("access_level"))} for level in levels]
+    data.set("allowedToCreates", allowed or None)
+
+
+def _read_tag_protection(data: Data, gitlab: GitLab) -> None:
+    project, tag = parts(data.id, "project", "tag")
+    found = gitlab.find(_tags(project, tag))
+    if found is None:
+        data.id = ""
+        return
+    _take_tag(data, project, found)
+
+
+def _delete_tag_protection(data: Data, gitlab: GitLab) -> None:
+    gitlab.delete(_tags(data.get("project"), data.get("tag")))
+
+
+RESOURCES: Final = {
+    BRANCH_PROTECTION.token: Resource(
+        BRANCH_PROTECTION,
+        _create_branch_protection,
+        _read_branch_protection,
+        _update_branch_protection,
+        _delete_branch_protection,
+        customise=framework.replacing("branchProtectionId", "project", "branch", "mergeAccessLevel", "pushAccessLevel"),
+    ),
+    TAG_PROTECTION.token: Resource(
+        TAG_PROTECTION,
+        _create_tag_protection,
+        _read_tag_protection,
+        None,
+        _delete_tag_protection,
+        customise=framework.replacing("project", "tag", "createAccessLevel", "allowedToCreates"),
+    ),
+}

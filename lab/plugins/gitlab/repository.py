@@ -1,0 +1,289 @@
+"""What is in a repository: files, branches, tags."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
+
+from lab.plugins import framework
+from lab.plugins.bridge import Resource
+from lab.plugins.gitlab.client import ApiError, GitLab, segment
+from lab.plugins.gitlab.common import parts, rfc3339
+from lab.plugins.planning import Data
+from lab.plugins.schema import one_of, resource
+from lab.plugins.server import PluginError
+from lab.plugins.wire import Properties, Value
+
+Answer = TypeVar("Answer")
+
+# -- files ------------------------------------------------------------------------------------------------------------
+
+_MESSAGES: Final = ("createCommitMessage", "updateCommitMessage", "deleteCommitMessage")
+_BAD_REQUEST: Final = 400
+_PATIENCE_SECONDS: Final = 60.0
+
+FILE: Final = resource("gitlab:index/repositoryFile:RepositoryFile").tuned(
+    default={"overwriteOnCreate": False},
+    validate={"encoding": one_of("base64", "text")},
+    conflicts={"commitMessage": _MESSAGES, **dict.fromkeys(_MESSAGES, ("commitMessage",))},
+    required_with={name: tuple(other for other in _MESSAGES if other != name) for name in _MESSAGES},
+)
+_FILE_READ: Final = {
+    "fileName": "file_name",
+    "filePath": "file_path",
+    "size": "size",
+    "contentSha256": "content_sha256",
+    "ref": "ref",
+    "blobId": "blob_id",
+    "commitId": "commit_id",
+    "lastCommitId": "last_commit_id",
+}
+
+
+def _file(project: str, path: str) -> str:
+    return f"projects/{segment(project)}/repository/files/{segment(path)}"
+
+
+def _persist(attempt: Callable[[], Answer]) -> Answer:
+    """Try again while somebody else's commit comes first: GitLab then asks to refresh."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return attempt()
+        except ApiError as error:
+            refused = error.status == _BAD_REQUEST and "Please refresh and try again" in str(error)
+            if not refused or time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+
+
+def _commit(data: Data, doing: str) -> Properties:
+    message = data.get("commitMessage") or data.get(f"{doing}CommitMessage")
+    if doing == "delete" and data.get("commitMessage"):
+        message = f"[DELETE]: {message}"
+    body: Properties = {
+        "branch": data.get("branch"),
+        "author_email": data.get("authorEmail"),
+        "author_name": data.get("authorName"),
+        "commit_message": message,
+    }
+    if doing != "delete":
+        body |= {"encoding": data.get("encoding"), "content": data.get("content")}
+        if data.get("startBranch"):
+            body["start_branch"] = data.get("startBranch")
+        if data.get("executeFilemode"):
+            body["execute_filemode"] = True
+    return body
+
+
+def _create_file(data: Data, gitlab: GitLab) -> None:
+    project, branch, path = data.get("project"), data.get("branch"), data.get("filePath")
+    with gitlab.files:
+        present = gitlab.find(_file(project, path), ref=branch) if data.get("overwriteOnCreate") else None
+        if present is not None:
+            _persist(lambda: _rewrite(data, gitlab, project, branch, path))
+        else:
+            _persist(lambda: gitlab.post(_file(project, path), _commit(data, "create")))
+    data.id = f"{project}:{branch}:{path}"
+    _read_file(data, gitlab)
+
+
+def _rewrite(data: Data, gitlab: GitLab, project: str, branch: str, path: str) -> None:
+    last = gitlab.get(_file(project, path), ref=branch)["last_commit_id"]
+    gitlab.put(_file(project, path), {**_commit(data, "update"), "last_commit_id": last})
+
+
+def _read_file(data: Data, gitlab: GitLab) -> None:
+    project, branch, path = parts(data.id, "project", "branch", "repository_file_path")
+    found = gitlab.find(_file(project, path), ref=branch)
+    if found is None:
+        data.id = ""
+        return
+    content, encoding = found["content"], found["encoding"]
+    if data.get("encoding") == "text":
+        # What is no text any more is shown as the server tells it.
+        with contextlib.suppress(binascii.Error, UnicodeDecodeError):
+            content, encoding = base64.b64decode(content).decode(), "text"
+    data.id = f"{project}:{branch}:{found['file_path']}"
+    data.set("project", project)
+    data.set("branch", found["ref"])
+    data.set("content", content)
+    data.set("encoding", encoding)
+    data.set("executeFilemode", bool(found.get("execute_filemode")))
+    for name, theirs in _FILE_READ.items():
+        data.set(name, found.get(theirs))
+
+
+def _update_file(data: Data, gitlab: GitLab) -> None:
+    project, branch, path = parts(data.id, "project", "branch", "repository_file_path")
+    with gitlab.files:
+        _persist(lambda: _rewrite(data, gitlab, project, branch, path))
+    _read_file(data, gitlab)
+
+
+def _delete_file(data: Data, gitlab: GitLab) -> None:
+    project, branch, path = parts(data.id, "project", "branch", "repository_file_path")
+
+    def attempt() -> None:
+        last = gitlab.get(_file(project, path), ref=branch)["last_commit_id"]
+        gitlab.delete(_file(project, path), **_commit(data, "delete"), last_commit_id=last)
+
+    with gitlab.files:
+        try:
+            _persist(attempt)
+        except ApiError as error:
+            raise PluginError(f"{data.id} failed to delete repository file: {error}") from None
+
+
+# -- branches ---------------------------------------------------------------------------------------------------------
+
+_COMMIT: Final = {
+    "id": "id",
+    "authorEmail": "author_email",
+    "authorName": "author_name",
+    "committerEmail": "committer_email",
+    "committerName": "committer_name",
+    "shortId": "short_id",
+    "title": "title",
+    "message": "message",
+}
+
+
+def commits(commit: Properties | None) -> list[Properties]:
+    """Return the commit of a branch or tag, by property, as the one member of a set."""
+    if not commit:
+        return []
+    found: Properties = {name: commit.get(theirs) or "" for name, theirs in _COMMIT.items()}
+    found["authoredDate"] = rfc3339(commit.get("authored_date")) or ""
+    found["committedDate"] = rfc3339(commit.get("committed_date")) or ""
+    found["parentIds"] = sorted(commit.get("parent_ids") or [])
+    return [found]
+
+
+BRANCH: Final = framework.resource(
+    "gitlab:index/branch:Branch",
+    sets=("commits", "parentIds"),
+    autoname=("name",),
+    default={"keepOnDestroy": False},
+)
+_BRANCH_READ: Final = {
+    "default": "default",
+    "canPush": "can_push",
+    "merged": "merged",
+    "protected": "protected",
+    "developerCanMerge": "developers_can_merge",
+    "developerCanPush": "developers_can_push",
+}
+
+
+def _branch(project: str, name: str = "") -> str:
+    path = f"projects/{segment(project)}/repository/branches"
+    return f"{path}/{segment(name)}" if name else path
+
+
+def branch_outputs(found: Properties) -> Properties:
+    """Return what GitLab says of a branch, by property."""
+    flags = {name: bool(found.get(theirs)) for name, theirs in _BRANCH_READ.items()}
+    return {**flags, "webUrl": found.get("web_url") or "", "commits": commits(found.get("commit"))}
+
+
+def _take_branch(data: Data, project: str, found: Properties) -> None:
+    data.id = f"{project}:{found['name']}"
+    data.set("project", project)
+    data.set("name", found["name"])
+    for name, value in branch_outputs(found).items():
+        data.set(name, value)
+
+
+def _create_branch(data: Data, gitlab: GitLab) -> None:
+    project = data.get("project")
+    found = gitlab.post(_branch(project), {"branch": data.get("name"), "ref": data.get("ref")})
+    _take_branch(data, project, found)
+
+
+def _read_branch(data: Data, gitlab: GitLab) -> None:
+    project, name = parts(data.id, "project", "name")
+    found = gitlab.find(_branch(project, name))
+    if found is None:
+        data.id = ""
+        return
+    _take_branch(data, project, found)
+
+
+def _delete_branch(data: Data, gitlab: GitLab) -> None:
+    project, name = parts(data.id, "project", "name")
+    if not data.get("keepOnDestroy"):
+        gitlab.delete(_branch(project, name))
+
+
+# -- tags -------------------------------------------------------------------------------------------------------------
+
+TAG: Final = framework.resource(
+    "gitlab:index/projectTag:ProjectTag", sets=("commits", "releases", "parentIds"), autoname=("name",)
+)
+
+
+def _tag(project: str, name: str = "") -> str:
+    path = f"projects/{segment(project)}/repository/tags"
+    return f"{path}/{segment(name)}" if name else path
+
+
+def _plan_tag(prior: Properties | None, _planned: Properties, inputs: Mapping[str, Value]) -> set[str]:
+    if prior is None:
+        return set()
+    return {"name", "project", "ref"} | ({"message"} if "message" in inputs else set())
+
+
+def _take_tag(data: Data, project: str, found: Properties) -> None:
+    data.id = f"{project}:{found['name']}"
+    data.set("project", project)
+    data.set("name", found["name"])
+    data.set("message", found.get("message") or "")
+    data.set("protected", bool(found.get("protected")))
+    data.set("target", found.get("target") or "")
+    release = found.get("release")
+    told = release and {"tagName": release.get("tag_name") or "", "description": release.get("description") or ""}
+    data.set("releases", [told] if told else None)
+    data.set("commits", commits(found.get("commit")))
+
+
+def _create_tag(data: Data, gitlab: GitLab) -> None:
+    project = data.get("project")
+    body = {"tag_name": data.get("name"), "ref": data.get("ref"), "message": data.get("message")}
+    try:
+        found = gitlab.post(_tag(project), body)
+    except ApiError as error:
+        raise PluginError(f"Unable to create tag: {error}") from None
+    _take_tag(data, project, found)
+
+
+def _read_tag(data: Data, gitlab: GitLab) -> None:
+    project, name = parts(data.id, "project", "name")
+    found = gitlab.find(_tag(project, name))
+    if found is None:
+        data.id = ""
+        return
+    _take_tag(data, project, found)
+
+
+def _delete_tag(data: Data, gitlab: GitLab) -> None:
+    project, name = parts(data.id, "project", "name")
+    gitlab.delete(_tag(project, name))
+
+
+RESOURCES: Final = {
+    FILE.token: Resource(FILE, _create_file, _read_file, _update_file, _delete_file),
+    BRANCH.token: Resource(
+        BRANCH,
+        _create_branch,
+        _read_branch,
+        _read_branch,
+        _delete_branch,
+        customise=framework.replacing("name", "project", "ref"),
+    ),
+    TAG.token: Resource(TAG, _create_tag, _read_tag, None, _delete_tag, customise=_plan_tag),
+}

@@ -1,0 +1,233 @@
+"""Scheduled pipelines, their variables, and whose job tokens a project lets in."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lab.plugins import framework
+from lab.plugins.bridge import Resource
+from lab.plugins.gitlab.client import ApiError, GitLab, segment
+from lab.plugins.gitlab.common import number, parts
+from lab.plugins.planning import Data
+from lab.plugins.schema import one_of, resource
+from lab.plugins.server import PluginError
+from lab.plugins.wire import Properties
+
+# -- schedules --------------------------------------------------------------------------------------------------------
+
+SCHEDULE: Final = framework.resource(
+    "gitlab:index/pipelineSchedule:PipelineSchedule",
+    sets=("inputs",),
+    default={"cronTimezone": "UTC", "active": True, "takeOwnership": False},
+    kept=("pipelineScheduleId",),
+)
+
+
+def _schedules(project: str, schedule: int | str = "") -> str:
+    path = f"projects/{segment(project)}/pipeline_schedules"
+    return f"{path}/{schedule}" if schedule else path
+
+
+def _body(data: Data) -> Properties:
+    body: Properties = {
+        "description": data.get("description"),
+        "ref": data.get("ref"),
+        "cron": data.get("cron"),
+        "cron_timezone": data.get("cronTimezone"),
+        "active": data.get("active"),
+    }
+    wanted = {item["name"]: item["value"] for item in data.get("inputs")}
+    gone = [item["name"] for item in data.old("inputs") or [] if item["name"] not in wanted]
+    if wanted or gone:
+        body["inputs"] = [{"name": name, "value": value} for name, value in wanted.items()]
+        body["inputs"] += [{"name": name, "destroy": True} for name in gone]
+    return body
+
+
+def _take(data: Data, project: str, found: Properties) -> None:
+    data.id = f"{project}:{found['id']}"
+    data.set("project", project)
+    data.set("pipelineScheduleId", found["id"])
+    data.set("description", found["description"])
+    data.set("ref", found["ref"])
+    data.set("cron", found["cron"])
+    data.set("cronTimezone", found["cron_timezone"])
+    data.set("active", bool(found.get("active")))
+    data.set("takeOwnership", bool(data.raw("takeOwnership")))
+    data.set("owner", (found.get("owner") or {}).get("id") or 0)
+    inputs = [{"name": item["name"], "value": item["value"]} for item in found.get("inputs") or []]
+    data.set("inputs", inputs or None)
+
+
+def _create_schedule(data: Data, gitlab: GitLab) -> None:
+    project = data.get("project")
+    try:
+        found = gitlab.post(_schedules(project), _body(data))
+    except ApiError as error:
+        raise PluginError(f"Unable to create pipeline schedule: {error}") from None
+    _take(data, project, found)
+
+
+def _read_schedule(data: Data, gitlab: GitLab) -> None:
+    project, text = parts(data.id, "project-id", "pipeline-schedule-id")
+    found = gitlab.find(_schedules(project, number(text, "pipeline schedule id")))
+    if found is None:
+        data.id = ""
+        return
+    _take(data, project, found)
+
+
+def _update_schedule(data: Data, gitlab: GitLab) -> None:
+    project, text = parts(data.id, "project-id", "pipeline-schedule-id")
+    path = _schedules(project, number(text, "pipeline schedule id"))
+    try:
+        if data.get("takeOwnership"):
+            gitlab.post(f"{path}/take_ownership")
+        found = gitlab.put(path, _body(data))
+    except ApiError as error:
+        raise PluginError(f"Unable to update pipeline schedule: {error}") from None
+    _take(data, project, found)
+
+
+def _delete_schedule(data: Data, gitlab: GitLab) -> None:
+    project, text = parts(data.id, "project-id", "pipeline-schedule-id")
+    gitlab.delete(_schedules(project, number(text, "pipeline schedule id")))
+
+
+# -- their variables --------------------------------------------------------------------------------------------------
+
+VARIABLE: Final = resource("gitlab:index/pipelineScheduleVariable:PipelineScheduleVariable").tuned(
+    default={"variableType": "env_var"},
+    computed={"variableType": False},
+    validate={"variableType": one_of("env_var", "file")},
+)
+
+
+def _create_variable(data: Data, gitlab: GitLab) -> None:
+    project, schedule = data.get("project"), data.get("pipelineScheduleId")
+    body = {"key": data.get("key"), "value": data.get("value"), "variable_type": data.get("variableType")}
+    made = gitlab.post(f"{_schedules(project, schedule)}/variables", body)
+    data.id = f"{project}:{schedule}:{made['key']}"
+    _read_variable(data, gitlab)
+
+
+def _read_variable(data: Data, gitlab: GitLab) -> None:
+    project, text, key = parts(data.id, "project", "pipelineScheduleId", "key")
+    schedule = number(text, "pipeline schedule id")
+    found = gitlab.find(_schedules(project, schedule)) or {}
+    variable = next((item for item in found.get("variables") or [] if item["key"] == key), None)
+    if variable is None:
+        data.id = ""
+        return
+    data.set("project", project)
+    data.set("pipelineScheduleId", schedule)
+    data.set("key", variable["key"])
+    data.set("value", variable["value"])
+    data.set("variableType", variable.get("variable_type"))
+
+
+def _variable(id_: str) -> str:
+    project, schedule, key = parts(id_, "project", "pipelineScheduleId", "key")
+    return f"{_schedules(project, number(schedule, 'pipeline schedule id'))}/variables/{segment(key)}"
+
+
+def _update_variable(data: Data, gitlab: GitLab) -> None:
+    if data.changed("value") or data.changed("variableType"):
+        gitlab.put(_variable(data.id), {"value": data.get("value"), "variable_type": data.get("variableType")})
+    _read_variable(data, gitlab)
+
+
+def _delete_variable(data: Data, gitlab: GitLab) -> None:
+    try:
+        gitlab.delete(_variable(data.id))
+    except ApiError as error:
+        raise PluginError(f"{data.id} failed to delete pipeline schedule variable: {error}") from None
+
+
+# -- job tokens -------------------------------------------------------------------------------------------------------
+
+JOB_TOKEN_SCOPES: Final = framework.resource(
+    "gitlab:index/projectJobTokenScopes:ProjectJobTokenScopes",
+    sets=("targetProjectIds", "targetGroupIds"),
+    kept=("enabled", "targetProjectIds", "targetGroupIds"),
+)
+_ALLOWED: Final = {
+    "targetProjectIds": ("allowlist", "target_project_id"),
+    "targetGroupIds": ("groups_allowlist", "target_group_id"),
+}
+
+
+def _scope(project: str) -> str:
+    return f"projects/{segment(project)}/job_token_scope"
+
+
+def _allowed(gitlab: GitLab, project: str, path: str) -> list[int]:
+    """Return whom a project lets in, but for itself."""
+    found = gitlab.all(f"{_scope(project)}/{path}")
+    itself = [item for item in found if project in (str(item["id"]), item.get("path_with_namespace"))]
+    return [item["id"] for item in found if path != "allowlist" or item not in itself]
+
+
+def _set_scopes(gitlab: GitLab, project: str, wanted: dict[str, list[int]], *, enabled: bool) -> None:
+    for name, (path, field) in _ALLOWED.items():
+        present = _allowed(gitlab, project, path)
+        for target in present:
+            if target not in wanted[name]:
+                gitlab.delete(f"{_scope(project)}/{path}/{target}")
+        for target in wanted[name]:
+            if target not in present:
+                gitlab.post(f"{_scope(project)}/{path}", {field: target})
+    gitlab.patch(_scope(project), {"enabled": enabled})
+
+
+def _take_scopes(data: Data, gitlab: GitLab, project: str, settings: Properties) -> None:
+    data.id = project
+    data.set("project", project)
+    data.set("enabled", bool(settings.get("inbound_enabled")))
+    for name, (path, _) in _ALLOWED.items():
+        data.set(name, _allowed(gitlab, project, path))
+
+
+def _write_scopes(data: Data, gitlab: GitLab) -> None:
+    project = data.get("project")
+    # Whoever is let in without the program saying so is put out; the gate itself stays as it is.
+    settings = gitlab.get(_scope(project))
+    enabled = settings.get("inbound_enabled") if data.raw("enabled") is None else data.get("enabled")
+    _set_scopes(gitlab, project, {name: data.get(name) for name in _ALLOWED}, enabled=bool(enabled))
+    _take_scopes(data, gitlab, project, gitlab.get(_scope(project)))
+
+
+def _read_scopes(data: Data, gitlab: GitLab) -> None:
+    settings = gitlab.find(_scope(data.id))
+    if settings is None:
+        data.id = ""
+        return
+    _take_scopes(data, gitlab, data.id, settings)
+
+
+def _delete_scopes(data: Data, gitlab: GitLab) -> None:
+    _set_scopes(gitlab, data.id, {name: [] for name in _ALLOWED}, enabled=True)
+
+
+RESOURCES: Final = {
+    shape.token: Resource(shape, create, read, update, delete, customise=customise)
+    for shape, create, read, update, delete, customise in (
+        (
+            SCHEDULE,
+            _create_schedule,
+            _read_schedule,
+            _update_schedule,
+            _delete_schedule,
+            framework.replacing("project"),
+        ),
+        (VARIABLE, _create_variable, _read_variable, _update_variable, _delete_variable, None),
+        (
+            JOB_TOKEN_SCOPES,
+            _write_scopes,
+            _read_scopes,
+            _write_scopes,
+            _delete_scopes,
+            framework.replacing("project"),
+        ),
+    )
+}
