@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from usine.commands import lab_chain
+
 if TYPE_CHECKING:
     from lab.home import LabHome
     from lab.platform import PlatformStatus
@@ -43,6 +45,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _add(actions, "env", 'variables for a shell, with secrets: eval "$(usine lab env)"', _env)
     action = _add(actions, "exec", "run a command in the platform's environment: usine lab exec -- pulumi stack", _exec)
     action.add_argument("arguments", nargs=argparse.REMAINDER, metavar="-- COMMAND ...")
+    action = _add(actions, "chain", "walk a tenant's whole chain, and try what must be refused", lab_chain.run)
+    lab_chain.add_arguments(action)
     action = _add(actions, "password", "set and print a fresh password for a person of the realm", _password)
     action.add_argument("user", metavar="USER")
 

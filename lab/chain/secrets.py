@@ -1,0 +1,40 @@
+"""OpenBao as a job uses it: log in with the identity GitLab signed, read by path."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import httpx
+
+from lab.chain.transcript import Refused
+from lab.errors import LabError
+
+_SYSTEM: Final = "openbao"
+#: A log-in whose claims do not fit is a bad request there.
+_REFUSALS: Final = (400, 403)
+
+
+class Vault:
+    """OpenBao with the token of one log-in."""
+
+    def __init__(self, url: str) -> None:
+        """Keep where it is."""
+        self._http = httpx.Client(base_url=f"{url}/v1", timeout=30, trust_env=False)
+
+    def log_in(self, role: str, identity: str) -> Vault:
+        """Log in with a job's identity. Raises `Refused`."""
+        answer = self._call("POST", "/auth/gitlab/login", json={"role": role, "jwt": identity})
+        self._http.headers["X-Vault-Token"] = answer["auth"]["client_token"]
+        return self
+
+    def read(self, mount: str, path: str) -> dict[str, str]:
+        """Return the fields of a secret. Raises `Refused`."""
+        return dict(self._call("GET", f"/{mount}/data/{path}")["data"]["data"])
+
+    def _call(self, method: str, path: str, **options: Any) -> Any:  # noqa: ANN401 - JSON
+        answer = self._http.request(method, path, **options)
+        if answer.status_code in _REFUSALS:
+            raise Refused(_SYSTEM, f"HTTP {answer.status_code} {'; '.join(answer.json().get('errors', []))}")
+        if answer.is_error:
+            raise LabError(f"openbao: {method} {path}: HTTP {answer.status_code}")
+        return answer.json()
