@@ -64,7 +64,7 @@ class Group(Kind):
 class _Permissions(Kind):
     """Exactly these permissions of groups and users in a scope; every other one there is drift, and taken away."""
 
-    #: What SonarQube knows in this scope.
+    #: What can be given in this scope; a Community Build lists others too, and refuses to change them.
     known: ClassVar[tuple[str, ...]]
 
     @abc.abstractmethod
@@ -86,9 +86,9 @@ class _Permissions(Kind):
 
     def _holders(self, client: Client, scope: Mapping[str, str], who: str, key: str) -> _Holders:
         """One request where there are few groups or users; else one list per permission instead of everybody."""
-        first = client.get(f"/api/permissions/{who}", p="1", ps="100", **scope)
+        first = client.get(f"/api/permissions/{who}", p="1", ps=str(client.page), **scope)
         if first["paging"]["total"] <= len(first[who]):
-            return _sorted({entry[key]: entry["permissions"] for entry in first[who]})
+            return _sorted({entry[key]: [p for p in entry["permissions"] if p in self.known] for entry in first[who]})
         found: _Holders = {}
         for permission in self.known:
             for entry in client.pages(f"/api/permissions/{who}", who, permission=permission, **scope):
@@ -144,7 +144,7 @@ class GlobalPermissions(_Permissions):
 
     name = "GlobalPermissions"
     inputs = ("groups", "users")
-    known = ("admin", "gateadmin", "profileadmin", "provisioning", "scan", "applicationcreator", "portfoliocreator")
+    known = ("admin", "gateadmin", "profileadmin", "provisioning", "scan")
 
     def _scope(self, props: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG002
         return {}
@@ -154,9 +154,8 @@ class GlobalPermissions(_Permissions):
         return "global", self.update(client, "global", {}, news)
 
     def read(self, client: Client, id_: str, props: Properties) -> Properties | None:  # noqa: ARG002
-        """See `Kind`. What belongs to other editions is left out."""
-        found = self._read(client, {})
-        return {who: _without(found[who], _OTHER_EDITIONS) for who in self.inputs}
+        """See `Kind`."""
+        return self._read(client, {})
 
     def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
         """See `create`."""
@@ -167,14 +166,6 @@ class GlobalPermissions(_Permissions):
 
     def delete(self, client: Client, id_: str, props: Properties) -> None:
         """Leave them as they are."""
-
-
-#: Listed by a Community Build too, which has neither applications nor portfolios and refuses to change them.
-_OTHER_EDITIONS = {"applicationcreator", "portfoliocreator"}
-
-
-def _without(holders: _Holders, left_out: set[str]) -> _Holders:
-    return _sorted({holder: [p for p in names if p not in left_out] for holder, names in holders.items()})
 
 
 def _sorted(holders: Mapping[str, list[str]]) -> _Holders:

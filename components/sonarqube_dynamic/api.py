@@ -22,7 +22,6 @@ _LONGEST_WAIT = 30.0
 _REFUSED_FOR_NOW = {429, 503}
 #: A gateway lost the answer: what only reads may be asked again.
 _LOST = {502, 504}
-_PAGE = 100
 _LONGEST_MESSAGE = 300
 
 Json = Any
@@ -70,6 +69,9 @@ class Client:
     NotFoundError where SonarQube says 404.
     """
 
+    #: Entries asked for at once where an answer has pages: the most that SonarQube gives everywhere.
+    page = 100
+
     def __init__(
         self,
         url: str,
@@ -98,7 +100,7 @@ class Client:
         number = seen = 0
         while True:
             number += 1
-            answer = self.get(path, p=str(number), ps=str(_PAGE), **query)
+            answer = self.get(path, p=str(number), ps=str(self.page), **query)
             yield from answer[items]
             seen += len(answer[items])
             if not answer[items] or seen >= answer["paging"]["total"]:

@@ -1,0 +1,134 @@
+"""The real SonarQube of the test platform.
+
+`USINE_TEST_LAB_HOME` names the folder of a platform that runs already, instead of starting one.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dill  # type: ignore[import-untyped]
+import pytest
+from pulumi.dynamic import Config, ConfigureRequest
+from pulumi.dynamic.dynamic import serialize_provider
+
+from components.sonarqube_dynamic.api import Client
+from components.sonarqube_dynamic.provider import URL_KEY, SonarProvider, provider_of
+from lab.home import LabHome
+from lab.secrets import Secrets
+from lab.servers.sonarqube import address
+
+if TYPE_CHECKING:
+    from tests.lab_fixture import TestLab
+
+if chosen := os.environ.get("USINE_TEST_LAB_HOME"):
+
+    @pytest.fixture(scope="session")
+    def home() -> LabHome:
+        """The folder of the platform."""
+        return LabHome.open(Path(chosen or ""))
+
+else:
+
+    @pytest.fixture(scope="session")
+    def home(lab: TestLab) -> LabHome:
+        """The folder of the platform."""
+        return lab.home
+
+
+@dataclass(frozen=True)
+class Sonar:
+    """The server: its address, a token with all rights, and a client that uses it."""
+
+    home: LabHome
+    url: str
+    token: str
+    client: Client
+
+    def provider(self, kind: str) -> SonarProvider:
+        """The provider as the plugin's process has it: out of its pickled form, configured."""
+        unpickled = dill.loads(base64.b64decode(serialize_provider(provider_of(kind))))  # noqa: S301 - made here
+        assert isinstance(unpickled, SonarProvider)
+        unpickled.configure(ConfigureRequest(Config({URL_KEY: self.url}, "usine")))
+        return unpickled
+
+
+@pytest.fixture(scope="session")
+def server(home: LabHome) -> Sonar:
+    token = Secrets.load(home).sonarqube_token
+    return Sonar(home, address(home), token, Client(address(home), environment={"SONAR_TOKEN": token}))
+
+
+@pytest.fixture
+def sonar(server: Sonar, monkeypatch: pytest.MonkeyPatch) -> Sonar:
+    """The server, with the token where the provider looks for it."""
+    monkeypatch.setenv("SONAR_TOKEN", server.token)
+    return server
+
+
+@pytest.fixture
+def unique() -> str:
+    """A name nothing else has."""
+    return f"t{uuid.uuid4().hex[:10]}"
+
+
+@pytest.fixture
+def project(server: Sonar, unique: str) -> Iterator[str]:
+    """The key of a private project that goes with the test."""
+    server.client.post("/api/projects/create", project=unique, name=unique, visibility="private")
+    yield unique
+    if server.client.get("/api/projects/search", projects=unique)["components"]:
+        server.client.post("/api/projects/delete", project=unique)
+
+
+class Life:
+    """One object of a kind, taken through the calls that the engine makes, in the engine's order."""
+
+    def __init__(self, sonar: Sonar, kind: str) -> None:
+        self.provider = sonar.provider(kind)
+        self.id = ""
+        self.inputs: dict[str, Any] = {}
+        self.state: dict[str, Any] = {}
+
+    def create(self, **news: Any) -> dict[str, Any]:
+        self.inputs = self.provider.check({}, news).inputs
+        made = self.provider.create(self.inputs)
+        self.id, self.state = made.id, made.outs or {}
+        return self.state
+
+    def changes(self, **news: Any) -> bool:
+        """Whether an `up` with these inputs would change it."""
+        checked = self.provider.check(self.inputs, news).inputs
+        return bool(self.provider.diff(self.id, self.state, checked).changes)
+
+    def replaces(self, **news: Any) -> list[str]:
+        checked = self.provider.check(self.inputs, news).inputs
+        return self.provider.diff(self.id, self.state, checked).replaces or []
+
+    def update(self, **news: Any) -> None:
+        checked = self.provider.check(self.inputs, news).inputs
+        assert self.provider.diff(self.id, self.state, checked).changes
+        assert not self.provider.diff(self.id, self.state, checked).replaces
+        self.state = self.provider.update(self.id, self.state, checked).outs or {}
+        self.inputs = checked
+
+    def refresh(self) -> bool:
+        """Read it as `refresh` does; False when it is gone."""
+        read = self.provider.read(self.id, self.state)
+        if not read.id:
+            return False
+        self.state, self.inputs = read.outs or {}, read.inputs or {}
+        return True
+
+    def imported(self) -> dict[str, Any]:
+        """What an import of its id brings in."""
+        return self.provider.read(self.id, {}).outs or {}
+
+    def delete(self) -> None:
+        self.provider.delete(self.id, self.state)
