@@ -18,3 +18,10 @@ def version(call: Call) -> Any:
     """Version of the instance."""
     suffix = "-ee" if call.site.premium else ""
     return {"version": VERSION + suffix, "revision": REVISION}
+
+
+@router.get("/metadata", scopes=("read_user", "ai_features"))
+def metadata(call: Call) -> Any:
+    """Version and edition of the instance; it has no agent server."""
+    kas = {"enabled": False, "externalUrl": None, "externalK8sProxyUrl": None, "version": None}
+    return {**version(call), "kas": kas, "enterprise": call.site.premium}
