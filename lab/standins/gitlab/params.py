@@ -31,6 +31,8 @@ def _blank(value: Any) -> Any:
 def _split(value: Any) -> Any:
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
+    if isinstance(value, int):
+        return [value]
     return list(value.values()) if isinstance(value, dict) else value
 
 
