@@ -49,8 +49,27 @@ class TestLab:
         client.session.trust_env = False
         return client
 
+    @cached_property
+    def gitlab(self) -> httpx.Client:
+        token = Secrets.load(self.home).gitlab_token
+        return self._api(self.home.ports.gitlab, "/api/v4", headers={"PRIVATE-TOKEN": token})
+
+    @cached_property
+    def harbor(self) -> httpx.Client:
+        known = Secrets.load(self.home)
+        return self._api(self.home.ports.harbor, "/api/v2.0", auth=(known.harbor_user, known.harbor_password))
+
+    @cached_property
+    def sonarqube(self) -> httpx.Client:
+        token = Secrets.load(self.home).sonarqube_token
+        return self._api(self.home.ports.sonarqube, "", headers={"Authorization": f"Bearer {token}"})
+
+    @staticmethod
+    def _api(port: int, path: str, **options: Any) -> httpx.Client:
+        return httpx.Client(base_url=f"http://127.0.0.1:{port}{path}", timeout=60, trust_env=False, **options)
+
     def close(self) -> None:
-        for name in ("kubernetes", "keycloak", "vault"):
+        for name in ("kubernetes", "keycloak", "vault", "gitlab", "harbor", "sonarqube"):
             self.__dict__.pop(name, None)
 
 

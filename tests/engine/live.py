@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.engine import live_forge
 from tests.lab_fixture import TestLab
 
 REALM = "usine"
@@ -14,6 +15,7 @@ _KINDS = {
     "resourcequotas": "api/v1",
     "limitranges": "api/v1",
     "serviceaccounts": "api/v1",
+    "secrets": "api/v1",
     "networkpolicies": "apis/networking.k8s.io/v1",
     "rolebindings": "apis/rbac.authorization.k8s.io/v1",
     "appprojects": "apis/argoproj.io/v1alpha1",
@@ -31,6 +33,8 @@ def kubernetes(lab: TestLab) -> dict[str, Any]:
         for item in response.json()["items"]:
             metadata = item["metadata"]
             body = {key: value for key, value in item.items() if key not in {"metadata", "status"}}
+            if kind == "secrets":
+                body["data"] = sorted(body["data"])  # values are other ones each time
             found[f"{kind}/{metadata.get('namespace', '')}/{metadata['name']}"] = {
                 "labels": metadata.get("labels", {}),
                 "annotations": metadata.get("annotations", {}),
@@ -92,9 +96,22 @@ def vault(lab: TestLab) -> dict[str, Any]:
     for path in auths:
         listed = client.list(f"auth/{path}role") if path != "token/" else None
         for role in listed["data"]["keys"] if listed else ():
-            roles[f"{path}{role}"] = client.read(f"auth/{path}role/{role}")["data"]
+            roles[f"{path}{role}"] = _without_ids(client.read(f"auth/{path}role/{role}")["data"])
     return {"mounts": mounts, "auth": auths, "policies": policies, "groups": groups, "roles": roles}
 
 
+def _without_ids(role: dict[str, Any]) -> dict[str, Any]:
+    """A role of pipelines is bound to its group's id in GitLab, which is another one for a group made again."""
+    claims = role.get("bound_claims") or {}
+    return {**role, "bound_claims": {name: "*" if name == "namespace_id" else v for name, v in claims.items()}}
+
+
 def snapshot(lab: TestLab) -> dict[str, Any]:
-    return {"kubernetes": kubernetes(lab), "keycloak": keycloak(lab), "vault": vault(lab)}
+    return {
+        "kubernetes": kubernetes(lab),
+        "keycloak": keycloak(lab),
+        "vault": vault(lab),
+        "gitlab": live_forge.gitlab(lab),
+        "harbor": live_forge.harbor(lab),
+        "sonarqube": live_forge.sonarqube(lab),
+    }

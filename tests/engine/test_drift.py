@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from tests.engine import live
+from tests.engine.breaks import FORGE, Breaks
 from tests.engine.harness import Stack
 from tests.engine.test_platform import ALPHA
 from tests.lab_fixture import TestLab
@@ -95,8 +96,6 @@ def delete_an_application(lab: TestLab) -> None:
     lab.kubernetes.delete(url).raise_for_status()
 
 
-Breaks = dict[Callable[[TestLab], None], dict[str, str]]
-
 #: What is broken by hand, and exactly what the engine must then name.
 CASES: dict[str, Breaks] = {
     "keycloak": {
@@ -122,6 +121,7 @@ CASES: dict[str, Breaks] = {
         open_an_argocd_project: {"alpha/argocd/dev/project": "update"},
         delete_an_application: {"alpha/argocd/prod/deploy": "create"},
     },
+    **FORGE,
 }
 
 

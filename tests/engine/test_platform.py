@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.engine import live
+from tests.engine import live, live_forge
 from tests.engine.harness import Stack
 from tests.lab_fixture import TestLab
 
@@ -56,6 +56,14 @@ def test_up_creates_everything(stack: Stack) -> None:
     assert {"alpha/", "beta/"} <= set(after["vault"]["mounts"])
     assert {"namespaces//alpha-dev", "namespaces//alpha-prod", "namespaces//beta-dev"} <= set(after["kubernetes"])
     assert "applications/argocd/alpha-dev--deploy" in after["kubernetes"]
+    assert after["gitlab"]["groups"]["tenants/alpha"]["members"] == [
+        ("alice.martin", 40),
+        ("chloe.petit", 40),
+        ("emma.leroy", 30),
+    ]
+    assert after["gitlab"]["projects"]["tenants/alpha/api"]["files"] == [".gitlab-ci.yml", "README.md"]
+    assert after["harbor"]["projects"]["alpha"]["metadata"]["public"] == "false"
+    assert after["sonarqube"]["projects"]["alpha:api"]["permissions"]["/alpha/readonly"] == ["codeviewer", "user"]
     level = after["kubernetes"]["namespaces//alpha-dev"]["labels"]["pod-security.kubernetes.io/enforce"]
     assert level == "restricted"
 
@@ -95,6 +103,8 @@ def test_a_role_removed_from_a_member_is_removed_everywhere(stack: Stack) -> Non
     groups = live.keycloak(stack.lab)["groups"]
     where = {path for path, group in groups.items() if "chloe.petit" in group["members"]}
     assert where == {"/alpha/readonly", "/alpha/dev/ro", "/alpha/prod/ro"}
+    members = live_forge.gitlab(stack.lab)["groups"]["tenants/alpha"]["members"]
+    assert ("chloe.petit", 20) in members
 
 
 def test_removing_a_tenant_is_stopped_by_what_is_protected(stack: Stack) -> None:
@@ -122,12 +132,15 @@ def test_an_archived_tenant_goes_without_touching_the_others(stack: Stack) -> No
     removed = stack.guarded_up().must()
     gone = {step.name for step in removed.steps}
     assert set(removed.ops().values()) == {"delete"}
-    assert all(name.startswith(("beta/", "foundation/keycloak/account/bob.durand")) for name in gone), gone
+    accounts = ("foundation/keycloak/account/bob.durand", "foundation/gitlab/account/bob.durand")
+    assert all(name.startswith(("beta/", *accounts)) for name in gone), gone
 
     after = live.snapshot(stack.lab)
     assert [name for name in after["kubernetes"] if "beta" in name] == []
     assert [name for name in after["keycloak"]["groups"] if "beta" in name] == []
     assert [name for part in after["vault"].values() for name in part if "beta" in name] == []
+    forge = (*after["gitlab"]["groups"], *after["gitlab"]["projects"], *after["harbor"]["projects"])
+    assert [name for name in (*forge, *after["sonarqube"]["projects"]) if "beta" in name] == []
     for name, value in before["kubernetes"].items():
         if "beta" not in name:
             assert after["kubernetes"][name] == value
@@ -140,4 +153,7 @@ def test_destroy_leaves_nothing(lab: TestLab, stack: Stack) -> None:
     assert left["keycloak"] == {}
     assert set(left["vault"]["auth"]) == {"token/"}
     assert (left["vault"]["policies"], left["vault"]["groups"], left["vault"]["roles"]) == ({}, {}, {})
+    assert (left["gitlab"]["groups"], left["gitlab"]["projects"], left["harbor"]["projects"]) == ({}, {}, {})
+    assert [user for user, *_ in left["gitlab"]["users"]] == ["root"]
+    assert (left["sonarqube"]["projects"], left["sonarqube"]["groups"], left["sonarqube"]["gates"]) == ({}, [], {})
     assert [m for m in left["vault"]["mounts"] if m not in {"cubbyhole/", "identity/", "sys/"}] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -33,6 +34,11 @@ def test_no_credential_is_in_clear_anywhere(lab: TestLab, tmp_path: Path) -> Non
     client_secret = lab.keycloak.get_client_secrets(client_id)["value"]
     lab.keycloak.connection.realm_name = "master"
 
+    def kept(path: str) -> dict[str, str]:
+        read = lab.vault.secrets.kv.v2.read_secret_version(path, mount_point="alpha", raise_on_deleted_version=True)
+        return dict(read["data"]["data"])
+
+    reader = lab.kubernetes.get("/api/v1/namespaces/argocd/secrets/usine-alpha--deploy").json()["data"]
     known = Secrets.load(lab.home)
     markers = {
         "a tenant's secret": MARKER,
@@ -40,6 +46,14 @@ def test_no_credential_is_in_clear_anywhere(lab: TestLab, tmp_path: Path) -> Non
         "Vault's token": known.vault_token,
         "Vault's unseal key": known.vault_unseal_key,
         "Keycloak's administrator's password": known.keycloak_password,
+        "the push robot's secret": kept("ci/registry/push")["password"],
+        "the pull robot's secret": kept("review/registry/pull")["password"],
+        "the analysis token": kept("ci/quality/api")["token"],
+        "Argo CD's deploy token": base64.b64decode(reader["password"]).decode(),
+        "GitLab's administrator's token": known.gitlab_token,
+        "Harbor's administrator's password": known.harbor_password,
+        "SonarQube's token": known.sonarqube_token,
+        "SonarQube's administrator's password": known.sonarqube_password,
         "the passphrase": known.pulumi_passphrase,
     }
     assert all(markers.values())
@@ -50,6 +64,9 @@ def test_no_credential_is_in_clear_anywhere(lab: TestLab, tmp_path: Path) -> Non
         "the events": json.dumps([up.events, again.events, drift.events, refresh.events]),
         "the state's history": "".join(
             path.read_text("utf-8", errors="replace") for path in lab.home.state.rglob("*") if path.is_file()
+        ),
+        "the servers' logs": "".join(
+            path.read_text("utf-8", errors="replace") for path in lab.home.log.glob("*.log") if path.is_file()
         ),
         "the engine's logs": "".join(
             path.read_text("utf-8", errors="replace") for path in (lab.home.pulumi_home / "logs").rglob("*.log")
