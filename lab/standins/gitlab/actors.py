@@ -125,10 +125,24 @@ def authenticate(site: Site, request: Request, given: Mapping[str, Any]) -> Acto
     secret = next((one for one in secrets if isinstance(one, str) and one), None)
     if secret is None:
         return None
-    actor = resolve(site, secret)
+    try:
+        actor = resolve(site, secret)
+    except ApiError:
+        if request.url.path.endswith("/self/rotate"):
+            _reused(site, secret)
+        raise
     if actor is None:
         raise unauthorized()
     return _sudo(site, request, given, actor)
+
+
+def _reused(site: Site, secret: str) -> None:
+    """A token that was rotated asks to be rotated again: someone has a copy, so its successors lose their power."""
+    token = site.store.first("token", digest=digest(secret))
+    if token is not None and token["revoked"]:
+        with site.store.transaction():
+            for one in site.store.find("token", family=token.get("family", "")):
+                site.store.put("token", {**one, "revoked": True})
 
 
 def _sudo(site: Site, request: Request, given: Mapping[str, Any], actor: Actor) -> Actor:

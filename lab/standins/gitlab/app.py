@@ -13,7 +13,27 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lab.standins.faults import Faults
-from lab.standins.gitlab import api_groups, api_instance, api_projects, api_users, removal, seed
+from lab.standins.gitlab import (
+    api_deploy_tokens,
+    api_environments,
+    api_groups,
+    api_hooks,
+    api_instance,
+    api_job_token_scope,
+    api_labels,
+    api_members,
+    api_premium,
+    api_projects,
+    api_protected,
+    api_schedules,
+    api_tokens,
+    api_users,
+    api_variables,
+    health,
+    removal,
+    seed,
+    throttle,
+)
 from lab.standins.gitlab.errors import ApiError
 from lab.standins.gitlab.routing import ENCODED_SLASH
 from lab.standins.gitlab.site import Site
@@ -25,9 +45,20 @@ API: Final[tuple[ModuleType, ...]] = (
     api_users,
     api_groups,
     api_projects,
+    api_members,
+    api_variables,
+    api_protected,
+    api_environments,
+    api_tokens,
+    api_deploy_tokens,
+    api_schedules,
+    api_hooks,
+    api_job_token_scope,
+    api_premium,
+    api_labels,
 )
 #: Each may have `router: Router` with paths from the root (git, JWKS, GraphQL), and `install(site)`, called at start.
-EXTENSIONS: Final[tuple[ModuleType, ...]] = ()
+EXTENSIONS: Final[tuple[ModuleType, ...]] = (health,)
 
 
 def create_app(configuration: Configuration) -> ASGIApp:
@@ -52,7 +83,9 @@ def application(site: Site, token: str) -> ASGIApp:
     app.add_exception_handler(HTTPException, _unrouted)
     seed.plant(site, token)
     removal.purge(site)
-    return EncodedPaths(app)
+    whole: ASGIApp = EncodedPaths(app)
+    limit = site.options.get("rate_limit")  # {"requests": 100, "period": 60}
+    return throttle.Throttle(whole, **limit) if isinstance(limit, dict) else whole
 
 
 def _refused(_: Request, error: Exception) -> Response:

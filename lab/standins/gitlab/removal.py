@@ -14,8 +14,6 @@ OF_PROJECT: Final = (
     "approval_rule",
     "approval_settings",
     "environment",
-    "hook",
-    "label",
     "protected_branch",
     "protected_environment",
     "protected_tag",

@@ -163,7 +163,7 @@ class Router:
                 endpoint.asgi(),
                 methods=[method],
                 name=function.__name__,
-                operation_id=f"{function.__module__.rsplit('.', 1)[-1]}_{function.__name__}",
+                operation_id=f"{method.lower()}{path}".replace("{", "").replace("}", "").replace("/", "_"),
                 response_model=None,
                 status_code=status,
                 openapi_extra=endpoint.described(),

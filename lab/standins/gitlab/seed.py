@@ -35,6 +35,8 @@ def plant(site: Site, token: str) -> None:
         )
         key = digest(token)
         if site.store.first("token", digest=key) is None:
+            for old in site.store.find("token", user_id=root["id"], seeded=True):
+                site.store.remove("token", old["id"])
             site.store.add(
                 "token",
                 {
@@ -47,6 +49,7 @@ def plant(site: Site, token: str) -> None:
                     "last_used_at": None,
                     "revoked": False,
                     "expires_at": None,
+                    "seeded": True,
                     "digest": key,
                 },
             )

@@ -1,0 +1,159 @@
+# ruff: noqa: ANN401 - answers are JSON
+"""Deploy tokens of projects and groups: for git and registries, not for the API."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator
+
+from lab.standins.gitlab import access
+from lab.standins.gitlab.errors import ApiError, invalid, not_found
+from lab.standins.gitlab.params import Bool, Paging, Params, Text
+from lab.standins.gitlab.routing import Call, Router
+from lab.standins.gitlab.site import digest
+from lab.standins.store import Document
+
+router = Router("deploy tokens")
+
+_SCOPES: Final = (
+    "read_repository",
+    "read_registry",
+    "write_registry",
+    "read_virtual_registry",
+    "write_virtual_registry",
+    "read_package_registry",
+    "write_package_registry",
+)
+
+
+def _moment(value: Any) -> Any:
+    """A time with or without a zone, or a day, as the API writes times."""
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise ValueError("not a time")  # noqa: TRY004 - what pydantic takes for a refusal
+    moment = datetime.fromisoformat(value)
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def _split(value: Any) -> Any:
+    return value.split(",") if isinstance(value, str) else value
+
+
+class NewDeployToken(Params):
+    """A token to be."""
+
+    name: str
+    scopes: Annotated[list[str], BeforeValidator(_split)]
+    expires_at: Annotated[str | None, BeforeValidator(_moment)] = None
+    username: Text = None
+
+
+class DeployTokenFilter(Paging):
+    """Which tokens."""
+
+    active: Bool = None
+
+
+def _expired(token: Document) -> bool:
+    return bool(token["expires_at"]) and datetime.fromisoformat(token["expires_at"]) <= datetime.now(UTC)
+
+
+def _shown(token: Document, secret: str | None = None) -> Document:
+    shown = {name: token[name] for name in ("id", "name", "username", "expires_at", "scopes", "revoked")}
+    return {**shown, "expired": _expired(token), **({} if secret is None else {"token": secret})}
+
+
+def _source(call: Call, kind: str, id_: str) -> int:
+    found = call.project(id_, access.MAINTAINER) if kind == "project" else call.group(id_, access.OWNER)
+    return int(found["id"])
+
+
+def _one(call: Call, kind: str, source: int, token_id: int) -> Document:
+    found = call.store.get("deploy_token", token_id)
+    if found is None or found["revoked"] or (found["source_type"], found["source_id"]) != (kind, source):
+        raise not_found("Deploy Token")
+    return found
+
+
+def _active(call: Call, found: list[Document], given: DeployTokenFilter) -> Any:
+    live = [one for one in found if not one["revoked"]]
+    kept = [one for one in live if given.active is None or given.active is not _expired(one)]
+    return call.page(kept, given, _shown)
+
+
+def _add(call: Call, kind: str, id_: str, given: NewDeployToken) -> Any:
+    source = _source(call, kind, id_)
+    if not set(given.scopes) <= set(_SCOPES):
+        raise ApiError(400, {"error": "scopes does not have a valid value"})
+    if not given.scopes:
+        raise invalid(base=["Scopes can't be blank"])
+    wrong: dict[str, list[str]] = {}
+    if not given.name.strip():
+        wrong["name"] = ["can't be blank"]
+    if given.username and not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_\-./@]*", given.username):
+        wrong["username"] = ["can contain only letters, digits, '_', '-', '+', and '.'"]
+    if given.expires_at and datetime.fromisoformat(given.expires_at) <= datetime.now(UTC):
+        wrong["expires_at"] = ["cannot be a date in the past"]
+    if wrong:
+        raise invalid(**wrong)
+    secret = f"gldt-{secrets.token_urlsafe(20)}"
+    token = call.store.add(
+        "deploy_token",
+        {
+            "source_type": kind,
+            "source_id": source,
+            "name": given.name,
+            "username": given.username,
+            "scopes": list(dict.fromkeys(given.scopes)),
+            "expires_at": given.expires_at,
+            "revoked": False,
+            "digest": digest(secret),
+        },
+    )
+    if not given.username:
+        token["username"] = f"gitlab+deploy-token-{token['id']}"
+        call.store.put("deploy_token", token)
+    return _shown(token, secret)
+
+
+@router.get("/deploy_tokens")
+def list_all(call: Call, given: DeployTokenFilter) -> Any:
+    """All deploy tokens of the instance."""
+    call.require_admin()
+    return _active(call, call.store.find("deploy_token"), given)
+
+
+def _routes(kind: str) -> None:
+    path = f"/{kind}s/{{id}}/deploy_tokens"
+
+    @router.get(path)
+    def list_tokens(call: Call, id: str, given: DeployTokenFilter) -> Any:
+        """Deploy tokens."""
+        found = call.store.find("deploy_token", source_type=kind, source_id=_source(call, kind, id))
+        return _active(call, found, given)
+
+    @router.post(path)
+    def create_token(call: Call, id: str, given: NewDeployToken) -> Any:
+        """Create a deploy token; the secret is shown this once."""
+        return _add(call, kind, id, given)
+
+    @router.get(f"{path}/{{token_id}}")
+    def get_token(call: Call, id: str, token_id: int) -> Any:
+        """One deploy token."""
+        return _shown(_one(call, kind, _source(call, kind, id), token_id))
+
+    @router.delete(f"{path}/{{token_id}}")
+    def delete_token(call: Call, id: str, token_id: int) -> None:
+        """Revoke a deploy token."""
+        token = _one(call, kind, _source(call, kind, id), token_id)
+        call.store.put("deploy_token", {**token, "revoked": True})
+
+
+_routes("project")
+_routes("group")

@@ -1,0 +1,196 @@
+# ruff: noqa: ANN401 - answers are JSON
+"""CI/CD variables of projects, groups and the instance."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from lab.standins.gitlab import access, variables
+from lab.standins.gitlab.errors import conflict, invalid, not_found
+from lab.standins.gitlab.params import Bool, Hash, Paging, Params, Text
+from lab.standins.gitlab.routing import Call, Router
+from lab.standins.store import Document
+
+router = Router("variables")
+
+Kind = Literal["env_var", "file"] | None
+
+
+class NewVariable(Params):
+    """A variable to be."""
+
+    key: str
+    value: str
+    variable_type: Kind = None
+    protected: Bool = None
+    masked: Bool = None
+    masked_and_hidden: Bool = None
+    raw: Bool = None
+    environment_scope: Text = None
+    description: Text = None
+
+
+class ChangedVariable(Params):
+    """What changes; `filter[environment_scope]` says which of several."""
+
+    value: Text = None
+    variable_type: Kind = None
+    protected: Bool = None
+    masked: Bool = None
+    raw: Bool = None
+    environment_scope: Text = None
+    description: Text = None
+    filter: Hash = None
+
+
+class Which(Params):
+    """Which of several of one key."""
+
+    filter: Hash = None
+
+
+def _source(call: Call, kind: str, id_: str) -> int:
+    if kind == "instance":
+        call.require_admin()
+        return 0
+    if kind == "group":
+        return int(call.group(id_, access.OWNER)["id"])
+    return int(call.project(id_, access.MAINTAINER)["id"])
+
+
+def _one(call: Call, kind: str, source: int, key: str, filter_: Document | None) -> Document:
+    found = call.store.find("variable", source_type=kind, source_id=source, key=key)
+    scope = (filter_ or {}).get("environment_scope")
+    if scope:
+        found = [one for one in found if one["environment_scope"] == scope]
+    if not found:
+        raise not_found("Variable")
+    if len(found) > 1:
+        raise conflict("There are multiple variables with provided parameters. Please use 'filter[environment_scope]'")
+    return found[0]
+
+
+def _scoped(call: Call, kind: str) -> bool:
+    """Whether variables of this kind have environment scopes in this edition."""
+    return kind == "project" or (kind == "group" and call.site.premium)
+
+
+def _unused(call: Call, kind: str, source: int, key: str, scope: str, but: int = 0) -> None:
+    same = call.store.find("variable", source_type=kind, source_id=source, key=key, environment_scope=scope)
+    if any(one["id"] != but for one in same):
+        raise invalid(key=[f"({key}) has already been taken"])
+
+
+def _add(call: Call, kind: str, id_: str, given: NewVariable) -> Any:
+    source = _source(call, kind, id_)
+    hidden = bool(given.masked_and_hidden) and kind != "instance"
+    masked, raw = bool(given.masked) or hidden, bool(given.raw)
+    if wrong := variables.errors(given.key, given.value, masked=masked, raw=raw):
+        raise invalid(**wrong)
+    scope = (given.environment_scope if _scoped(call, kind) else None) or "*"
+    _unused(call, kind, source, given.key, scope)
+    variable = call.store.add(
+        "variable",
+        {
+            "source_type": kind,
+            "source_id": source,
+            "key": given.key,
+            "sealed": call.site.seal(given.value),
+            "variable_type": given.variable_type or "env_var",
+            "protected": bool(given.protected),
+            "masked": masked,
+            "hidden": hidden,
+            "raw": raw,
+            "environment_scope": scope,
+            "description": given.description,
+        },
+    )
+    return variables.shown(call.site, variable, instance=kind == "instance")
+
+
+def _change(call: Call, kind: str, id_: str, key: str, given: ChangedVariable) -> Any:
+    source = _source(call, kind, id_)
+    variable = _one(call, kind, source, key, given.filter)
+    sent = given.sent("filter", "value")
+    if variable["hidden"] and given.masked is False:
+        raise invalid(base=["The visibility setting cannot be changed for masked and hidden variables."])
+    if not _scoped(call, kind) or not sent.get("environment_scope"):
+        sent.pop("environment_scope", None)
+    kept = {name: value for name, value in sent.items() if value is not None or name == "description"}
+    changed = {**variable, **kept}
+    value = given.value if given.value is not None else variables.value_of(call.site, variable)
+    if wrong := variables.errors(key, value, masked=changed["masked"], raw=changed["raw"]):
+        raise invalid(**wrong)
+    _unused(call, kind, source, key, changed["environment_scope"], but=variable["id"])
+    changed["sealed"] = call.site.seal(value)
+    call.store.put("variable", changed)
+    return variables.shown(call.site, changed, instance=kind == "instance")
+
+
+def _list(call: Call, kind: str, id_: str, given: Paging) -> Any:
+    found = call.store.find("variable", source_type=kind, source_id=_source(call, kind, id_))
+    return call.page(found, given, lambda one: variables.shown(call.site, one, instance=kind == "instance"))
+
+
+def _routes(kind: str) -> None:
+    path = f"/{kind}s/{{id}}/variables"
+
+    @router.get(path)
+    def list_variables(call: Call, id: str, given: Paging) -> Any:
+        """All variables."""
+        return _list(call, kind, id, given)
+
+    @router.get(f"{path}/{{key}}")
+    def get_variable(call: Call, id: str, key: str, given: Which) -> Any:
+        """One variable."""
+        return variables.shown(call.site, _one(call, kind, _source(call, kind, id), key, given.filter))
+
+    @router.post(path)
+    def create_variable(call: Call, id: str, given: NewVariable) -> Any:
+        """Create a variable."""
+        return _add(call, kind, id, given)
+
+    @router.put(f"{path}/{{key}}")
+    def update_variable(call: Call, id: str, key: str, given: ChangedVariable) -> Any:
+        """Change a variable."""
+        return _change(call, kind, id, key, given)
+
+    @router.delete(f"{path}/{{key}}")
+    def delete_variable(call: Call, id: str, key: str, given: Which) -> None:
+        """Delete a variable."""
+        call.store.remove("variable", _one(call, kind, _source(call, kind, id), key, given.filter)["id"])
+
+
+_routes("project")
+_routes("group")
+
+
+@router.get("/admin/ci/variables")
+def list_instance_variables(call: Call, given: Paging) -> Any:
+    """All variables of the instance."""
+    return _list(call, "instance", "", given)
+
+
+@router.get("/admin/ci/variables/{key}")
+def get_instance_variable(call: Call, key: str) -> Any:
+    """One variable of the instance."""
+    found = _one(call, "instance", _source(call, "instance", ""), key, None)
+    return variables.shown(call.site, found, instance=True)
+
+
+@router.post("/admin/ci/variables")
+def create_instance_variable(call: Call, given: NewVariable) -> Any:
+    """Create a variable of the instance."""
+    return _add(call, "instance", "", given)
+
+
+@router.put("/admin/ci/variables/{key}")
+def update_instance_variable(call: Call, key: str, given: ChangedVariable) -> Any:
+    """Change a variable of the instance."""
+    return _change(call, "instance", "", key, given)
+
+
+@router.delete("/admin/ci/variables/{key}")
+def delete_instance_variable(call: Call, key: str) -> None:
+    """Delete a variable of the instance."""
+    call.store.remove("variable", _one(call, "instance", _source(call, "instance", ""), key, None)["id"])

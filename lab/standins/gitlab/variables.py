@@ -1,0 +1,67 @@
+"""CI/CD variables: checks, and their values, which are sealed at rest."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from lab.standins.gitlab import access
+from lab.standins.gitlab.protection import matches
+from lab.standins.gitlab.site import Site
+from lab.standins.store import Document
+
+_KEY: Final = re.compile(r"[a-zA-Z0-9_]+")
+_MASKABLE: Final = re.compile(r"[a-zA-Z0-9_+=/@:.~-]{8,}")
+_MASKABLE_RAW: Final = re.compile(r"\S{8,}")
+_LONGEST_VALUE: Final = 10_000
+
+
+def value_of(site: Site, variable: Document) -> str:
+    """The value in clear, for the server's own use (jobs), never for an answer about a hidden one."""
+    return site.unseal(variable["sealed"])
+
+
+def shown(site: Site, variable: Document, *, instance: bool = False) -> Document:
+    """A variable as the API shows it; the value of a hidden one is never shown again."""
+    return {
+        "variable_type": variable["variable_type"],
+        "key": variable["key"],
+        "value": None if variable["hidden"] else value_of(site, variable),
+        "protected": variable["protected"],
+        "masked": variable["masked"],
+        "raw": variable["raw"],
+        "description": variable["description"],
+        **({} if instance else {"hidden": variable["hidden"], "environment_scope": variable["environment_scope"]}),
+    }
+
+
+def errors(key: str, value: str, *, masked: bool, raw: bool) -> dict[str, list[str]]:
+    """What is wrong with a variable."""
+    found: dict[str, list[str]] = {}
+    if not _KEY.fullmatch(key):
+        found["key"] = ["can contain only letters, digits and '_'."]
+    elif len(key) > 255:  # noqa: PLR2004
+        found["key"] = ["is too long (maximum is 255 characters)"]
+    if masked and not (_MASKABLE_RAW if raw else _MASKABLE).fullmatch(value):
+        found["value"] = ["is invalid"]
+    if len(value) > _LONGEST_VALUE:
+        found.setdefault("value", []).append(f"is too long (maximum is {_LONGEST_VALUE} characters)")
+    return found
+
+
+def for_job(site: Site, project: Document, *, protected: bool, environment: str | None = None) -> dict[str, str]:
+    """Variables of a job of a project: of the instance, the groups from the top, and the project, nearer ones win.
+
+    `protected` says whether the job's ref is protected; others get no protected variables.
+    """
+    space = access.namespace(site, project)
+    groups = list(reversed(access.lineage(site, space))) if space["kind"] == "group" else []
+    sources = [("instance", 0), *(("group", group["id"]) for group in groups), ("project", project["id"])]
+    made: dict[str, str] = {}
+    for kind, id_ in sources:
+        found = site.store.find("variable", source_type=kind, source_id=id_)
+        for one in sorted(found, key=lambda one: len(one["environment_scope"])):
+            scope = one["environment_scope"]
+            if (protected or not one["protected"]) and (scope == "*" or matches(scope, environment or "\0")):
+                made[one["key"]] = value_of(site, one)
+    return made
