@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from tests.spec.helpers import BODY, HEAD, LAB, ROOT, SETTINGS, one, problems
 from usine.spec.archetypes import BUILT_IN
 from usine.spec.model import Quota, Severity
 from usine.spec.problems import Problem, SpecError
-from usine.spec.settings import FoundationMode, PeopleSource, Settings, System
+from usine.spec.settings import CLEAN_CODE, Credential, FoundationMode, PeopleSource, Settings, System
 from usine.spec.settings_load import load_settings, settings_from_config
 
 TEXT = LAB.read_text(encoding="utf-8")
@@ -58,6 +59,24 @@ def test_the_production_example() -> None:
     settings = load_settings(ROOT / "Pulumi.prod.yaml")
     assert settings.stack == "prod"
     assert len(settings.clusters) > 1
+
+
+def test_a_gate_asks_what_sonarqube_recommends_unless_the_settings_say_otherwise() -> None:
+    gates = load_settings(ROOT / "Pulumi.prod.yaml").sonarqube.gates
+    assert gates["platform"] == CLEAN_CODE
+    assert {(c.metric, c.op, c.error) for c in gates["strict"]} >= {("new_coverage", "LT", "90")}
+
+
+def test_credentials_without_a_word_are_one_generation_without_an_end(tmp_path: Path) -> None:
+    settings = load_text(tmp_path, re.sub(r"  usine:credentials:.*\n", "", TEXT))
+    assert settings.credentials == (Credential("1", None),)
+
+
+def test_accounts_of_a_directory_need_no_domain(tmp_path: Path) -> None:
+    text = TEXT.replace("    emailDomain: example.gouv.fr\n", "").replace(
+        "edition: free, people: managed", "edition: free"
+    )
+    assert load_text(tmp_path, text).gitlab.people is PeopleSource.DIRECTORY
 
 
 def test_the_engine_passes_the_same() -> None:
@@ -114,6 +133,21 @@ WRONG = [
     ("kind: deny", "kind: denied", "did you mean deny?"),
     ("production: true", "production: yes", "did you mean true?"),
     ("people: managed", "people: manage", "did you mean managed?"),
+    ("edition: free", "edition: fre", "did you mean free?"),
+    ("platform: platform", "platform: tenants", "groups of their own"),
+    ("    emailDomain: example.gouv.fr\n", "", "usine:gitlab.emailDomain is missing"),
+    ("robotDays: 180", "robotDays: 0", "allowed: 1 to 730"),
+    ("robotDays: 180", "robotsDays: 180", "did you mean robotDays?"),
+    ('[{name: "1"}]', '[{name: "1"}, {name: "1"}]', "is in this list twice"),
+    ('[{name: "1"}]', "[]", "credentials"),
+    ('[{name: "1"}]', "[{name: Q1 2027}]", "such as 2027-1"),
+    ('[{name: "1"}]', '[{name: "1", until: 31/03/2027}]', "until"),
+    (
+        "{webhook: https://",
+        "{gates: {platfrom: [{metric: new_coverage, op: LT, error: 80}]}, webhook: https://",
+        "did you mean platform?",
+    ),
+    ("{webhook: https://", "{gates: {platform: [{metric: new_coverage, op: LE, error: 80}]}, webhook: https://", "LT"),
     ("usine:gates: [platform]", "usine:gates: [strict]", "archetype standard: no such gate"),
     ("usine:presets: [generic, ", "usine:presets: [", "archetype small: no such preset"),
     ("usine:limits: {environments: 10", "usine:limits: {environments: 0", "allowed: 1 to 1000"),

@@ -1,0 +1,177 @@
+"""What GitLab, Harbor, SonarQube and Vault's pipeline roles get: rules that hold of any tenant, looked at on the plan."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+
+import pytest
+
+from components.gitlab import access_level, pipeline_variables
+from tests import factories
+from usine.naming import OPERATIONS_PROJECT
+from usine.plan import Plan, PlannedResource, make_plan
+from usine.spec.model import Dast, Mirror, Project, Quality, Role, State
+from usine.spec.settings import Credential, Edition, FoundationMode, GitLabSettings, PeopleSource, Settings, System
+
+MIRRORED = dataclasses.replace(
+    factories.app("miroir"), mirror=Mirror("https://git.example.fr/x.git", "0 4 * * *", "mirror/x")
+)
+
+
+def plan_of(*projects: Project, settings: Settings | None = None) -> Plan:
+    return make_plan(settings or factories.settings(), projects)
+
+
+def of(plan: Plan, type_: str, prefix: str = "") -> list[PlannedResource]:
+    return [r for r in plan.resources if r.type.endswith(f":{type_}") and r.name.startswith(prefix)]
+
+
+@pytest.mark.parametrize(
+    ("roles", "level"),
+    [
+        ({Role.DEVOPS: ("x.y",)}, "maintainer"),
+        ({Role.DEVELOPER: ("x.y",), Role.READONLY: ("x.y",)}, "developer"),
+        ({Role.SECURITY: ("x.y",)}, "reporter"),
+        ({}, None),
+    ],
+)
+def test_the_strongest_role_decides_in_gitlab(roles: dict[Role, tuple[str, ...]], level: str | None) -> None:
+    assert access_level(factories.project(members=roles), "x.y") == level
+
+
+def test_nobody_of_a_tenant_owns_its_group() -> None:
+    levels = {r.inputs["accessLevel"] for r in of(plan_of(factories.project()), "GroupMembership")}
+    assert levels == {"maintainer", "developer", "reporter"}
+
+
+def test_a_suspended_tenant_reads_and_publishes_nothing() -> None:
+    plan = plan_of(factories.project(state=State.SUSPENDED, repositories=(factories.infra(), MIRRORED)))
+    assert {r.inputs["accessLevel"] for r in of(plan, "GroupMembership")} == {"reporter"}
+    assert {r.inputs["name"] for r in of(plan, "RobotAccount")} == {"pull-1"}
+    for nothing in ("ProjectAccessToken", "PipelineSchedule", "ProjectAnalysisToken"):
+        assert of(plan, nothing) == []
+    assert of(plan, "AuthBackendRole", "teleservice/vault/pipelines") == []
+    assert {r.inputs["buildsAccessLevel"] for r in of(plan, "Project", "teleservice/gitlab")} == {"disabled"}
+
+
+def test_an_archived_tenant_keeps_its_data_and_no_access() -> None:
+    plan = plan_of(factories.project(state=State.ARCHIVED))
+    assert len(of(plan, "Project", "teleservice/gitlab")) == 2
+    for nothing in ("GroupMembership", "RobotAccount", "ProjectDeployToken", "ProjectAnalysisToken"):
+        assert of(plan, nothing) == []
+    assert [r for r in of(plan, "Secret", "teleservice/")] == []
+    (registry,) = of(plan, "Project", "teleservice/harbor")
+    assert registry.inputs["forceDestroy"] is True
+    (permissions,) = of(plan, "ProjectPermissions")
+    assert permissions.inputs["groups"].keys() == {"sonar-administrators"}  # type: ignore[attr-defined]  # a mapping
+
+
+def test_pipelines_are_known_by_what_cannot_be_taken_over() -> None:
+    plan = plan_of(factories.project())
+    roles = {r.inputs["roleName"]: r.inputs for r in of(plan, "AuthBackendRole", "teleservice/vault/pipelines")}
+    assert roles.keys() == {"teleservice.ci", "teleservice.review"}
+    group = "[id of teleservice/gitlab/group]"
+    assert roles["teleservice.ci"]["boundClaims"] == {"namespace_id": group, "ref_protected": "true"}
+    assert roles["teleservice.review"]["boundClaims"] == {"namespace_id": group}
+    for role in roles.values():
+        assert role["boundAudiences"] == ["https://vault.example.test"]
+        assert role["tokenMaxTtl"] == 3600
+
+
+def test_only_protected_pipelines_read_what_publishes() -> None:
+    plan = plan_of(factories.project(repositories=(factories.infra(), MIRRORED)))
+    policies = {r.inputs["name"]: str(r.inputs["policy"]) for r in of(plan, "Policy", "teleservice/vault/pipelines")}
+    assert "teleservice/data/ci/*" in policies["teleservice.ci"]
+    assert "teleservice/data/mirror/x" in policies["teleservice.ci"]
+    assert "/ci/" not in policies["teleservice.review"]
+    paths = {r.inputs["name"] for r in of(plan, "SecretV2", "teleservice/")}
+    assert paths == {"ci/registry/push", "review/registry/pull", "ci/mirror/miroir", "ci/quality/miroir"}
+
+
+def test_no_ci_variable_holds_a_secret() -> None:
+    plan = plan_of(factories.project(repositories=(factories.app(), factories.infra(), MIRRORED)))
+    variables = [r for r in plan.resources if r.type.split(":")[-1] in {"GroupVariable", "ProjectVariable"}]
+    assert {r.inputs["key"] for r in variables} == {
+        *pipeline_variables(factories.settings()),
+        "USINE_TENANT",
+        "SONAR_PROJECT_KEY",
+    }
+    assert not [r for r in variables if "[secret]" in json.dumps(dict(r.inputs))]
+
+
+def test_a_new_generation_of_credentials_overlaps_the_old_one() -> None:
+    both = factories.settings(credentials=(Credential("1", datetime.date(2027, 1, 31)), Credential("2")))
+    plan = plan_of(factories.project(), settings=both)
+    assert {r.inputs["name"] for r in of(plan, "RobotAccount")} == {"pull-1", "pull-2", "push-1", "push-2"}
+    tokens = {r.inputs["name"]: r.inputs.get("expiresAt") for r in of(plan, "ProjectDeployToken")}
+    assert tokens == {"argocd-1": "2027-01-31T23:59:59Z", "argocd-2": None}
+    assert len(of(plan, "ProjectAnalysisToken")) == 2
+    # What was there before the new generation is as it was.
+    old = {r.name: r.inputs for r in plan_of(factories.project(), settings=factories.settings()).resources}
+    kept = [r for r in of(plan, "RobotAccount") if r.name.endswith("-1")]
+    assert kept
+    assert all(r.inputs == old[r.name] for r in kept)
+
+
+def test_every_robot_ends_and_does_one_thing() -> None:
+    for robot in of(plan_of(factories.project()), "RobotAccount"):
+        assert 0 < int(str(robot.inputs["duration"])) < 400
+        (permission,) = robot.inputs["permissions"]  # type: ignore[misc]  # a list of one
+        assert permission["namespace"] == "teleservice"
+        actions = {access["action"] for access in permission["accesses"]}
+        assert actions == ({"pull"} if "pull" in robot.name else {"pull", "push"})
+
+
+def test_scheduled_work_has_a_project_of_its_own_with_the_platforms_pipeline() -> None:
+    quality = Quality("platform", 30, Dast(("dev",), "0 3 * * 1"))
+    plan = plan_of(factories.project(quality=quality, repositories=(factories.infra(), MIRRORED)))
+    (operations,) = [r for r in of(plan, "Project", "teleservice/gitlab") if r.inputs["name"] == OPERATIONS_PROJECT]
+    assert operations.inputs["ciConfigPath"] == "operations.yml@platform/catalogue"
+    schedules = {r.inputs["description"]: r.inputs["cron"] for r in of(plan, "PipelineSchedule")}
+    assert schedules == {"mirror-miroir": "0 4 * * *", "dast": "0 3 * * 1"}
+    variables = {
+        (r.name.split("/")[-2], r.inputs["key"]): r.inputs["value"] for r in of(plan, "PipelineScheduleVariable")
+    }
+    assert variables["dast", "DAST_TARGETS"] == "https://dev.example.gouv.fr"
+    assert variables["mirror-miroir", "MIRROR_CREDENTIALS"] == "mirror/x"
+    assert [r for r in plan.resources if OPERATIONS_PROJECT in str(r.inputs)] == [operations]
+
+
+def test_without_scheduled_work_there_is_no_such_project() -> None:
+    assert OPERATIONS_PROJECT not in plan_of(factories.project()).dumps()
+
+
+def test_premium_guards_come_with_the_premium_edition_only() -> None:
+    kinds = ("ProjectLevelMrApprovals", "ProjectApprovalRule", "ProjectPushRules", "ProjectProtectedEnvironment")
+    free = plan_of(factories.project())
+    assert [kind for kind in kinds if of(free, kind)] == []
+    settings = factories.settings(gitlab=GitLabSettings(edition=Edition.PREMIUM, email_domain="example.gouv.fr"))
+    premium = plan_of(factories.project(), settings=settings)
+    assert [kind for kind in kinds if not of(premium, kind)] == []
+    assert {r.inputs["environment"] for r in of(premium, "ProjectProtectedEnvironment")} == {"prod"}
+
+
+@pytest.mark.parametrize("foundation", [FoundationMode.INCLUDE, FoundationMode.SKIP])
+def test_accounts_of_a_directory_are_looked_up(foundation: FoundationMode) -> None:
+    settings = factories.settings(
+        gitlab=GitLabSettings(people=PeopleSource.DIRECTORY), foundation=foundation, tenants=("teleservice",)
+    )
+    plan = plan_of(factories.project(), settings=settings)
+    assert of(plan, "User", "foundation/gitlab") == []
+    assert {r.inputs["userId"] for r in of(plan, "GroupMembership")} >= {"[id of alice.martin]"}
+
+
+def test_a_registry_gate_is_left_out_where_the_file_asks_for_none() -> None:
+    registry = dataclasses.replace(factories.project().registry, block_severity="none", quota=1)
+    (project,) = of(plan_of(factories.project(registry=registry)), "Project", "teleservice/harbor")
+    assert "deploymentSecurity" not in project.inputs
+    assert project.inputs["storageQuota"] == 1
+
+
+def test_without_gitlab_vault_has_no_pipeline_role() -> None:
+    settings = factories.settings(systems=factories.settings().systems - {System.GITLAB})
+    plan = plan_of(factories.project(), settings=settings)
+    assert [r.name for r in of(plan, "AuthBackendRole") if "pipelines" in r.name] == []
+    assert [r.name for r in of(plan, "AuthBackend") if "gitlab" in r.name] == []
