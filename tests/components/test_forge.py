@@ -1,4 +1,4 @@
-"""What GitLab, Harbor, SonarQube and Vault's pipeline roles get: rules that hold of any tenant, looked at on the plan."""
+"""What GitLab, Harbor, SonarQube and Vault's pipeline roles get: rules that hold of any tenant, seen on the plan."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from components.gitlab import access_level, pipeline_variables
 from tests import factories
 from usine.naming import OPERATIONS_PROJECT
 from usine.plan import Plan, PlannedResource, make_plan
-from usine.spec.model import Dast, Mirror, Project, Quality, Role, State
+from usine.spec.model import Dast, Mirror, Project, Quality, Role, Severity, State
 from usine.spec.settings import Credential, Edition, FoundationMode, GitLabSettings, PeopleSource, Settings, System
 
 MIRRORED = dataclasses.replace(
@@ -61,7 +61,7 @@ def test_an_archived_tenant_keeps_its_data_and_no_access() -> None:
     assert len(of(plan, "Project", "teleservice/gitlab")) == 2
     for nothing in ("GroupMembership", "RobotAccount", "ProjectDeployToken", "ProjectAnalysisToken"):
         assert of(plan, nothing) == []
-    assert [r for r in of(plan, "Secret", "teleservice/")] == []
+    assert of(plan, "Secret", "teleservice/") == []
     (registry,) = of(plan, "Project", "teleservice/harbor")
     assert registry.inputs["forceDestroy"] is True
     (permissions,) = of(plan, "ProjectPermissions")
@@ -118,7 +118,7 @@ def test_a_new_generation_of_credentials_overlaps_the_old_one() -> None:
 def test_every_robot_ends_and_does_one_thing() -> None:
     for robot in of(plan_of(factories.project()), "RobotAccount"):
         assert 0 < int(str(robot.inputs["duration"])) < 400
-        (permission,) = robot.inputs["permissions"]  # type: ignore[misc]  # a list of one
+        permission = robot.inputs["permissions"][0]  # type: ignore[index]  # a list of one
         assert permission["namespace"] == "teleservice"
         actions = {access["action"] for access in permission["accesses"]}
         assert actions == ({"pull"} if "pull" in robot.name else {"pull", "push"})
@@ -164,7 +164,7 @@ def test_accounts_of_a_directory_are_looked_up(foundation: FoundationMode) -> No
 
 
 def test_a_registry_gate_is_left_out_where_the_file_asks_for_none() -> None:
-    registry = dataclasses.replace(factories.project().registry, block_severity="none", quota=1)
+    registry = dataclasses.replace(factories.project().registry, block_severity=Severity.NONE, quota=1)
     (project,) = of(plan_of(factories.project(registry=registry)), "Project", "teleservice/harbor")
     assert "deploymentSecurity" not in project.inputs
     assert project.inputs["storageQuota"] == 1
