@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from components.sonarqube_dynamic.api import Client, NotFoundError, SonarError
+from components.sonarqube_dynamic.api import TOKEN_VARIABLE, Client, NotFoundError, SonarError
 from components.sonarqube_dynamic.kind import Kind, Properties, is_known
 
 #: Permissions by the name of their holder, each list sorted.
@@ -62,7 +62,10 @@ class Group(Kind):
 
 
 class _Permissions(Kind):
-    """Exactly these permissions of groups and users in a scope; every other one there is drift, and taken away."""
+    """Exactly these permissions of groups and users in a scope; every other one there is drift, and taken away.
+
+    Somebody has to keep `admin`: also who administers the whole server is refused what needs a project's own `admin`.
+    """
 
     #: What can be given in this scope; a Community Build lists others too, and refuses to change them.
     known: ClassVar[tuple[str, ...]]
@@ -97,6 +100,11 @@ class _Permissions(Kind):
 
     def _apply(self, client: Client, scope: Mapping[str, str], news: Properties) -> None:
         """Give before taking: nobody is locked out in between."""
+        if not any("admin" in permissions for who in ("groups", "users") for permissions in news[who].values()):
+            raise SonarError(
+                f"{self.name} without `admin`: give it to a group of the account of {TOKEN_VARIABLE}, "
+                "which could do nothing more there"
+            )
         found = self._read(client, scope)
         calls = [("group", "groups", "groupName"), ("user", "users", "login")]
         for one, who, key in calls:
@@ -108,7 +116,7 @@ class _Permissions(Kind):
 
 
 class ProjectPermissions(_Permissions):
-    """Id: the project's key. What the default template gave is taken away; so is everything at deletion."""
+    """Id: the project's key. What the default template gave is taken away; so is all but `admin` at deletion."""
 
     name = "ProjectPermissions"
     inputs = ("project", "groups", "users")
@@ -135,8 +143,13 @@ class ProjectPermissions(_Permissions):
         return {key: news[key] for key in self.inputs}
 
     def delete(self, client: Client, id_: str, props: Properties) -> None:  # noqa: ARG002
-        """Take all away: only SonarQube's administrators reach the project."""
-        self._apply(client, self._scope({"project": id_}), {"groups": {}, "users": {}})
+        """Leave the project to its administrators: what else is set on it is still to be deleted."""
+        scope = self._scope({"project": id_})
+        left = {
+            who: {holder: ["admin"] for holder, permissions in holders.items() if "admin" in permissions}
+            for who, holders in self._read(client, scope).items()
+        }
+        self._apply(client, scope, left)
 
 
 class GlobalPermissions(_Permissions):
@@ -159,8 +172,6 @@ class GlobalPermissions(_Permissions):
 
     def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
         """See `create`."""
-        if not any("admin" in permissions for who in self.inputs for permissions in news[who].values()):
-            raise SonarError("global permissions of SonarQube without an administrator: give `admin` to a group")
         self._apply(client, {}, news)
         return {key: news[key] for key in self.inputs}
 

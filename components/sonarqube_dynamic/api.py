@@ -151,6 +151,10 @@ def _content(what: str, response: requests.Response, token: str) -> Json:
         raise SonarError(f"{what}: HTTP 401: the token in {TOKEN_VARIABLE} is not accepted")
     if not requests.codes.ok <= status < requests.codes.multiple_choices:
         message = _message(response).replace(token, "***")
+        if status == requests.codes.forbidden:
+            message = (
+                f"{message or 'refused'}: lacks the account of {TOKEN_VARIABLE} `admin` or `scan` (on the project)?"
+            )
         kind = NotFoundError if status == requests.codes.not_found else SonarError
         raise kind(f"{what}: HTTP {status}" + (f": {message}" if message else ""))
     if not response.content:

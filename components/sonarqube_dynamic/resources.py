@@ -86,7 +86,9 @@ class Group(dynamic.Resource, module="sonarqube", name="Group"):
 class ProjectPermissionsArgs:
     """Every permission anybody has on the project; the groups have to exist (say so by `depends_on`).
 
-    There are `user` (see it), `codeviewer`, `issueadmin`, `securityhotspotadmin`, `scan` and `admin`.
+    There are `user` (see it), `codeviewer`, `issueadmin`, `securityhotspotadmin`, `scan` and `admin`. A group of
+    SONAR_TOKEN's account needs `admin` here, also where the account administers the whole server, and `scan` to make
+    analysis tokens of the project: those depend on this.
     """
 
     project: Input[str]
@@ -112,7 +114,7 @@ class ProjectPermissions(dynamic.Resource, module="sonarqube", name="ProjectPerm
 class GlobalPermissionsArgs:
     """Every global permission anybody has, of `admin`, `gateadmin`, `profileadmin`, `provisioning` and `scan`.
 
-    Somebody has to have `admin`, and the account of SONAR_TOKEN should be among them.
+    SONAR_TOKEN's account needs `admin`, and for the resources here `provisioning` (projects) and `gateadmin` (gates).
     """
 
     groups: Holders
@@ -135,7 +137,8 @@ class GlobalPermissions(dynamic.Resource, module="sonarqube", name="GlobalPermis
 class ProjectAnalysisTokenArgs:
     """`name` is the beginning of the token's name; `expires` the day it ends (`2027-01-31`), None for never.
 
-    Any change makes a new token, and revokes the old one when everything else has been updated.
+    Any change makes a new token, and revokes the old one when everything else has been updated. SonarQube asks the
+    account of SONAR_TOKEN for `scan` on the project: depend on the `ProjectPermissions` that give it.
     """
 
     name: Input[str]

@@ -48,8 +48,15 @@ class Sonar:
 
     home: LabHome
     url: str
-    token: str
-    client: Client
+
+    @property
+    def token(self) -> str:
+        """The platform's token, as it is now."""
+        return Secrets.load(self.home).sonarqube_token
+
+    @property
+    def client(self) -> Client:
+        return Client(self.url, environment={"SONAR_TOKEN": self.token})
 
     def provider(self, kind: str) -> SonarProvider:
         """The provider as the plugin's process has it: out of its pickled form, configured."""
@@ -61,8 +68,7 @@ class Sonar:
 
 @pytest.fixture(scope="session")
 def server(home: LabHome) -> Sonar:
-    token = Secrets.load(home).sonarqube_token
-    return Sonar(home, address(home), token, Client(address(home), environment={"SONAR_TOKEN": token}))
+    return Sonar(home, address(home))
 
 
 @pytest.fixture

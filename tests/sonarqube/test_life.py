@@ -98,11 +98,14 @@ def test_project_permissions_are_exact(sonar: Sonar, project: str) -> None:
     life.update(**news)
     settled(life, **news)
 
-    news["groups"] = {f"/{project}/dev": ["scan"]}
+    news["groups"] = {f"/{project}/dev": ["scan"], "sonar-administrators": ["admin"]}
     life.update(**news)
     assert life.imported()["groups"] == news["groups"]
+    with pytest.raises(SonarError, match="without `admin`"):
+        life.update(**{**news, "groups": {f"/{project}/dev": ["scan"]}})
+    assert life.imported()["groups"] == news["groups"]
     life.delete()
-    assert life.imported()["groups"] == {}
+    assert life.imported()["groups"] == {"sonar-administrators": ["admin"]}
     sonar.client.post("/api/projects/delete", project=project)
     assert not life.refresh()
     life.delete()
@@ -121,7 +124,8 @@ def test_permissions_are_whole_where_groups_are_many(
         life = Life(sonar, "ProjectPermissions")
         news: dict[str, Any] = {
             "project": project,
-            "groups": {f"/{project}/{number:03}": ["codeviewer", "user"] for number in range(8)},
+            "groups": {f"/{project}/{number:03}": ["codeviewer", "user"] for number in range(8)}
+            | {"sonar-administrators": ["admin"]},
             "users": {},
         }
         life.create(**news)
@@ -156,7 +160,7 @@ def test_global_permissions(sonar: Sonar, global_permissions: dict[str, Any]) ->
     assert life.state["groups"]["sonar-users"] == ["scan"]
     life.update(**news)
     settled(life, **news)
-    with pytest.raises(SonarError, match="without an administrator"):
+    with pytest.raises(SonarError, match="without `admin`"):
         life.update(groups={"sonar-users": ["scan"]}, users={})
     life.delete()
     assert life.imported() == news

@@ -1,0 +1,70 @@
+"""A program that makes one object of every kind; environment variables change it. Run by the engine, not imported."""
+
+from __future__ import annotations
+
+import os
+
+import pulumi
+
+from components.sonarqube_dynamic.resources import (
+    Condition,
+    Group,
+    GroupArgs,
+    NewCodePeriod,
+    NewCodePeriodArgs,
+    Project,
+    ProjectAnalysisToken,
+    ProjectAnalysisTokenArgs,
+    ProjectArgs,
+    ProjectPermissions,
+    ProjectPermissionsArgs,
+    QualityGate,
+    QualityGateArgs,
+    QualityGateAssociation,
+    QualityGateAssociationArgs,
+    Settings,
+    SettingsArgs,
+    Webhook,
+    WebhookArgs,
+    sonarqube_provider,
+)
+
+
+def tenant(key: str, url: str, secret: str) -> None:
+    """Everything a tenant has; `EXPIRES` is the end of its token."""
+    provider = sonarqube_provider("sonarqube", url)
+    opts = pulumi.ResourceOptions(provider=provider)
+    group = Group("developer", GroupArgs(f"/{key}/developer", "Developers"), opts)
+    project = Project("app", ProjectArgs(key, "An application"), opts)
+    ProjectPermissions(
+        "app",
+        ProjectPermissionsArgs(
+            project.key, {f"/{key}/developer": ["user", "codeviewer", "scan"], "sonar-administrators": ["admin"]}
+        ),
+        pulumi.ResourceOptions(provider=provider, depends_on=[group]),
+    )
+    token = ProjectAnalysisToken(
+        "app", ProjectAnalysisTokenArgs(f"usine-{key}", project.key, os.environ["EXPIRES"]), opts
+    )
+    gate = QualityGate("gate", QualityGateArgs(key, [Condition("new_violations", "GT", 0)]), opts)
+    QualityGateAssociation("app", QualityGateAssociationArgs(project.key, gate.name), opts)
+    Webhook("app", WebhookArgs(key, "https://hooks.example.fr/x", project.key, secret), opts)
+    NewCodePeriod("app", NewCodePeriodArgs(project.key, "NUMBER_OF_DAYS", 30), opts)
+    Settings("app", SettingsArgs({"sonar.exclusions": ["**/gen/**"]}, project=project.key), opts)
+    Settings("server", SettingsArgs({f"sonar.{key}.url": url}, {f"sonar.{key}.secured": secret}), opts)
+    pulumi.export("token", token.token)
+    pulumi.export("token_name", token.token_name)
+
+
+def adopted(key: str, url: str) -> None:
+    """A project that exists already."""
+    opts = pulumi.ResourceOptions(provider=sonarqube_provider("sonarqube", url), protect=True)
+    Project("adopted", ProjectArgs(key, key), opts)
+
+
+PROGRAM = """\
+import os, sys
+sys.path.insert(0, os.path.abspath(os.path.join("..", "..")))
+from tests.sonarqube import programs
+getattr(programs, os.environ["PROGRAM"])(*os.environ["ARGUMENTS"].split())
+"""

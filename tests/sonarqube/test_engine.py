@@ -1,0 +1,208 @@
+"""The real engine on the real SonarQube: every kind made, settled, drifted, mended, moved, imported, destroyed."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.sonarqube_dynamic.provider import TYPE_PREFIX
+from lab.environment import environment
+from lab.home import CHECKOUT
+from tests.sonarqube.conftest import Sonar
+from tests.sonarqube.programs import PROGRAM
+from usine.engine.cli import Engine
+
+pytestmark = pytest.mark.servers
+
+SECRET = "marker-of-a-hook-83b1"
+
+
+@dataclass
+class Stack:
+    """One stack of a project in a folder of its own, in which the checkout's packages lie as in the checkout."""
+
+    folder: Path
+    sonar: Sonar
+    name: str
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        main = self.folder / "stacks" / "platform"
+        main.mkdir(parents=True)
+        (main / "__main__.py").write_text(PROGRAM, encoding="utf-8")
+        for package in ("components", "tests"):
+            (self.folder / package).symlink_to(CHECKOUT / package)
+        options = {"toolchain": "pip", "virtualenv": sys.prefix}
+        project = {"name": "sq", "runtime": {"name": "python", "options": options}, "main": "stacks/platform"}
+        (self.folder / "Pulumi.yaml").write_text(json.dumps(project), encoding="utf-8")
+        self.run_program("tenant", self.name, self.sonar.url, SECRET)
+        self.variables["EXPIRES"] = "2099-01-31"
+        self.engine.ensure_stack()
+
+    def run_program(self, program: str, *arguments: str) -> None:
+        """Which program the next runs run."""
+        self.variables |= {"PROGRAM": program, "ARGUMENTS": " ".join(arguments)}
+
+    @property
+    def engine(self) -> Engine:
+        return Engine(self.folder, self.name, {**environment(self.sonar.home), **self.variables})
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        done = subprocess.run(
+            [*self.engine.command(*arguments), "--color=never"],
+            cwd=self.folder,
+            env=self.engine.variables,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        said = done.stdout + done.stderr
+        assert done.returncode == code, said
+        for secret in (self.sonar.token, SECRET, "sqp_"):
+            assert secret not in said
+        return said
+
+    def steps(self, *arguments: str) -> set[tuple[str, str]]:
+        """Operation, kind and logical name of what a run does (or would do) to objects."""
+        log = self.folder / "events.json"
+        log.unlink(missing_ok=True)
+        self.run(*arguments, "--event-log", str(log))
+        steps = set()
+        for line in log.read_text(encoding="utf-8").splitlines():
+            step = json.loads(line).get("resourcePreEvent", {}).get("metadata")
+            if step and step["op"] not in {"same", "refresh"} and step["type"].startswith(TYPE_PREFIX):
+                kind, name = step["type"].removeprefix(TYPE_PREFIX), step["urn"].rpartition("::")[2]
+                steps.add((step["op"], f"{kind} {name}"))
+        return steps
+
+    def resources(self) -> list[Any]:
+        deployment: Any = self.engine.export_state()["deployment"]
+        return list(deployment.get("resources", ()))
+
+    def output(self, name: str) -> str:
+        return self.engine.capture("stack", "output", name, "--show-secrets").strip()
+
+
+@pytest.fixture
+def stack(sonar: Sonar, unique: str, tmp_path: Path) -> Iterator[Stack]:
+    made = Stack(tmp_path, sonar, unique)
+    yield made
+    made.engine.capture("state", "unprotect", "--all", "--yes")
+    made.run("destroy", "--yes", "--skip-preview")
+    made.engine.capture("stack", "rm", "--yes")
+
+
+def test_life_of_a_tenant(stack: Stack, sonar: Sonar) -> None:
+    up = ("up", "--yes", "--skip-preview")
+    assert len(stack.steps(*up)) == 10
+    assert stack.steps("up", "--yes", "--expect-no-changes") == set()
+    stack.run("refresh", "--preview-only", "--expect-no-changes")
+    assert stack.steps("preview", "--refresh", "--expect-no-changes") == set()
+
+    # Nothing of the token, of the secrets or of the provider's code is in the state, as it is stored.
+    token = stack.output("token")
+    assert token.startswith("sqp_")
+    text = json.dumps(stack.engine.export_state())
+    for secret in (sonar.token, SECRET, token):
+        assert secret not in text
+    code = {base64.b64decode(r["inputs"]["__provider"]) for r in stack.resources() if r["type"].startswith(TYPE_PREFIX)}
+    assert max(map(len, code)) < 500
+    assert not any(b"requests" in one or b"Bearer" in one or sonar.url.encode() in one for one in code)
+
+    # What somebody does by hand is seen without being changed, and mended.
+    client, key = sonar.client, stack.name
+    client.post("/api/permissions/add_group", projectKey=key, groupName="sonar-users", permission="user")
+    client.post("/api/user_tokens/revoke", login="admin", name=stack.output("token_name"))
+    client.post("/api/new_code_periods/set", project=key, type="NUMBER_OF_DAYS", value="7")
+    hook = client.get("/api/webhooks/list", project=key)["webhooks"][0]["key"]
+    client.post("/api/webhooks/delete", webhook=hook)
+    client.post("/api/projects/update_visibility", project=key, visibility="public")
+    client.post("/api/settings/reset", component=key, keys="sonar.exclusions")
+    mends = {
+        ("update", "ProjectPermissions app"),
+        ("create", "ProjectAnalysisToken app"),
+        ("update", "NewCodePeriod app"),
+        ("create", "Webhook app"),
+        ("update", "Project app"),
+        ("create", "Settings app"),
+    }
+    assert stack.steps("preview", "--refresh") == mends
+    assert client.get("/api/new_code_periods/list", project=key)["newCodePeriods"][0]["value"] == "7"
+    assert stack.steps(*up, "--refresh") == mends
+    assert stack.steps("preview", "--refresh", "--expect-no-changes") == set()
+
+    # A token is replaced with an overlap: made, then the old one revoked.
+    old_name, old_token = stack.output("token_name"), stack.output("token")
+    stack.variables["EXPIRES"] = "2099-02-28"
+    assert stack.steps(*up) == {
+        (op, "ProjectAnalysisToken app") for op in ("create-replacement", "replace", "delete-replaced")
+    }
+    names = [t["name"] for t in client.get("/api/user_tokens/search")["userTokens"] if key in t["name"]]
+    assert names == [stack.output("token_name")] != [old_name]
+    assert stack.output("token") != old_token
+
+    stack.run("destroy", "--yes", "--skip-preview")
+    assert client.get("/api/projects/search", projects=key)["components"] == []
+    assert key not in json.dumps(client.get("/api/user_tokens/search"))
+    assert key not in json.dumps(client.get("/api/qualitygates/list"))
+    assert client.v2("GET", "/authorizations/groups", q=key)["groups"] == []
+    assert client.get("/api/settings/values", keys=f"sonar.{key}.url")["settings"] == []
+
+
+def test_a_moved_server_changes_no_object(stack: Stack, sonar: Sonar) -> None:
+    stack.run("up", "--yes", "--skip-preview")
+    stack.run_program("tenant", stack.name, sonar.url.replace("127.0.0.1", "localhost"), SECRET)
+    # The program writes the address into a setting too, which is another matter.
+    assert stack.steps("up", "--yes") == {("update", "Settings server")}
+    addresses = [r["inputs"]["sonarqube:url"] for r in stack.resources() if "providers" in r["type"]]
+    assert addresses == [sonar.url.replace("127.0.0.1", "localhost")]
+
+
+def test_an_error_is_one_line(stack: Stack, sonar: Sonar) -> None:
+    stack.run_program("adopted", stack.name, sonar.url)
+    sonar.client.post("/api/projects/create", project=stack.name, name="x")
+    said = stack.run("up", "--yes", "--skip-preview", code=1)
+    assert f"SonarQube has a project {stack.name} already: import it (its id is '{stack.name}')" in said
+    assert "Traceback" not in said
+    sonar.client.post("/api/projects/delete", project=stack.name)
+
+
+def test_import(stack: Stack, sonar: Sonar) -> None:
+    sonar.client.post("/api/projects/create", project=stack.name, name=stack.name, visibility="private")
+    stack.run_program("adopted", stack.name, sonar.url)
+    # The explicit provider has to be there before: the rest fails, as the project exists.
+    stack.run("up", "--yes", "--skip-preview", code=1)
+    provider = next(r for r in stack.resources() if r["type"] == "pulumi:providers:pulumi-python")
+    file = stack.folder / "import.json"
+    written = subprocess.run(
+        [
+            *(sys.executable, "-m", "components.sonarqube_dynamic", "Project", stack.name, "adopted"),
+            *("--url", sonar.url, "--provider", provider["urn"]),
+        ],
+        cwd=CHECKOUT,
+        env=stack.engine.variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    file.write_text(written.stdout, encoding="utf-8")
+    stack.run("import", "--file", str(file), "--yes", "--skip-preview", "--generate-code=false")
+    assert stack.steps("up", "--yes", "--expect-no-changes") == set()
+    assert stack.steps("preview", "--refresh", "--expect-no-changes") == set()
+
+
+def test_import_says_that_there_is_nothing(sonar: Sonar, unique: str, capfd: pytest.CaptureFixture[str]) -> None:
+    command = [sys.executable, "-m", "components.sonarqube_dynamic", "Project", unique, "x", "--url", sonar.url]
+    environment = {**os.environ, "SONAR_TOKEN": sonar.token}
+    assert subprocess.run(command, cwd=CHECKOUT, env=environment, check=False).returncode == 1
+    assert capfd.readouterr().err == f"SonarQube has no Project {unique}\n"

@@ -1,0 +1,80 @@
+"""What of the provider travels inside the state: one line, without code, address or token."""
+
+from __future__ import annotations
+
+import base64
+import os
+import pickletools
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pulumi.dynamic import Config, ConfigureRequest
+from pulumi.dynamic.dynamic import serialize_provider
+
+from components.sonarqube_dynamic import resources
+from components.sonarqube_dynamic.api import Client, SonarError
+from components.sonarqube_dynamic.provider import KINDS, TYPE_PREFIX, URL_KEY, find, provider_of
+from lab.home import CHECKOUT
+
+MARKER = "squ_marker-5a77"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_is_one_line_that_imports(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SONAR_TOKEN", MARKER)
+    provider = provider_of(kind)
+    provider.configure(ConfigureRequest(Config({URL_KEY: f"https://{MARKER}.example.fr"}, "usine")))
+    pickled = base64.b64decode(serialize_provider(provider))
+    assert MARKER.encode() not in pickled
+    texts = [value for opcode, value, _ in pickletools.genops(pickled) if isinstance(value, str)]
+    assert texts[:2] == ["builtins", "eval"]
+    assert texts[2].endswith(f".import_module('components.sonarqube_dynamic.provider').provider_of({kind!r})")
+    assert len(texts) == 3
+    assert serialize_provider(provider) == serialize_provider(provider_of(kind))
+
+
+def test_finds_the_checkout_from_the_folder_the_engine_starts_it_in(tmp_path: Path) -> None:
+    """`components` is not importable there, and nothing is told by the environment."""
+    code = (
+        "import base64, dill, sys;"
+        "provider = dill.loads(base64.b64decode(sys.argv[1]));"
+        "print(type(provider).__name__, provider._kind.name)"
+    )
+    pickled = serialize_provider(provider_of("Project"))
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+    def run(folder: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", code, pickled],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert run(CHECKOUT / "stacks" / "platform").stdout.split() == ["SonarProvider", "Project"]
+    assert "No module named 'components'" in run(tmp_path).stderr
+
+
+def test_types_have_readable_tokens() -> None:
+
+    for kind in KINDS:
+        assert f"pulumi-python:{getattr(resources, kind)._resource_type_name}" == f"{TYPE_PREFIX}{kind}"
+
+
+def test_says_that_the_address_is_missing() -> None:
+    provider = provider_of("Project")
+    provider.configure(ConfigureRequest(Config({}, "usine")))
+    with pytest.raises(SonarError, match="set sonarqube:url"):
+        provider.read("x", {})
+
+
+def test_finds_nothing_of_other_types() -> None:
+
+    nowhere = Client("http://127.0.0.1:1", environment={})
+    assert find(nowhere, "vault:index/mount:Mount", {}) is None
+    assert find(nowhere, f"{TYPE_PREFIX}Unknown", {}) is None
+    assert find(nowhere, f"{TYPE_PREFIX}NewCodePeriod", {"project": "x"}) is None

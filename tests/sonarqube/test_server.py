@@ -1,0 +1,116 @@
+"""The platform's SonarQube itself: never root, on loopback only, its administrator is the platform's."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.sonarqube_dynamic.api import Client, SonarError
+from lab import pki, process
+from lab.errors import LabError
+from lab.home import LabHome
+from lab.secrets import Secrets
+from lab.servers import sonarqube
+from lab.servers.base import Context
+from lab.servers.sonarqube import SonarQube
+from tests.sonarqube.conftest import Sonar
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    home = LabHome.open(tmp_path / "home", 40000)
+    part = tmp_path / "part"
+    (part / "lib").mkdir(parents=True)
+    (part / "lib" / "sonar-application-1.jar").touch()
+    Secrets.ensure(home)
+    return Context(home, {"sonarqube": part}, pki.ensure(home), threading.Event())
+
+
+def test_no_secret_is_an_argument(context: Context) -> None:
+    arguments = " ".join(SonarQube().command(context).arguments)
+    assert context.secrets.sonarqube_password not in arguments
+    assert "-Dsonar.telemetry.enable=false" in arguments
+    assert "-Dsonar.web.host=127.0.0.1" in arguments
+
+
+def test_root_becomes_nobody(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert SonarQube().command(context).arguments[0] == "java"
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(sonarqube, "_NOBODY", ("true", "unshare"))
+    assert SonarQube().command(context).arguments[:3] == ("true", "unshare", "java")
+
+    monkeypatch.setattr(sonarqube, "_NOBODY", ("false",))
+    with pytest.raises(LabError, match="does not run as root, and this machine lets root make no user namespace"):
+        SonarQube().command(context)
+
+
+def test_says_that_the_part_is_not_whole(context: Context) -> None:
+    next((context.parts["sonarqube"] / "lib").iterdir()).unlink()
+    with pytest.raises(LabError, match=r"has no lib/sonar-application-\*\.jar"):
+        SonarQube().command(context)
+
+
+def test_data_of_other_secrets_are_said(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sonarqube, "_works", lambda *_: False)
+    with pytest.raises(LabError, match="do not belong together"):
+        SonarQube().settle(context)
+
+
+@pytest.mark.servers
+def test_runs_whole_without_root(server: Sonar) -> None:
+    pids = process.members(server.home, "sonarqube")
+    assert len(pids) == 5  # itself, the search engine and what starts it, web, analyses
+    for pid in pids:
+        status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+        assert status["CapEff"].strip("0") == "" or os.geteuid() != 0
+        namespace = Path(f"/proc/{pid}/uid_map").read_text().split()
+        assert namespace[:2] == ["65534", "0"] or os.geteuid() != 0
+
+
+@pytest.mark.servers
+def test_listens_on_loopback_only(server: Sonar) -> None:
+    pids = set(process.members(server.home, "sonarqube"))
+    listening = subprocess.run(["ss", "-ltnpH"], capture_output=True, text=True, check=True).stdout.splitlines()
+    ours = [line.split()[3] for line in listening if any(f"pid={pid}," in line for pid in pids)]
+    assert {address.rpartition(":")[0] for address in ours} <= {"127.0.0.1", "[::ffff:127.0.0.1]", "[::1]"}
+    ports = {int(address.rpartition(":")[2]) for address in ours}
+    assert set(SonarQube().ports(server.home)) <= ports
+
+
+@pytest.mark.servers
+def test_its_administrator_is_the_platforms(server: Sonar) -> None:
+    secrets = Secrets.load(server.home)
+    assert secrets.sonarqube_token
+    assert server.client.get("/api/users/current")["login"] == "admin"
+    with pytest.raises(SonarError, match="not accepted"):
+        Client(server.url, environment={"SONAR_TOKEN": "squ_wrong"}).get("/api/users/current")
+    answers: dict[str, Any] = {}
+    for password in ("admin", secrets.sonarqube_password):
+        answer = sonarqube.client(server.home, server.url).get("/api/authentication/validate", auth=("admin", password))
+        answers[password] = answer.json()["valid"]
+    assert list(answers.values()) == [False, True]
+
+
+@pytest.mark.servers
+def test_a_token_that_does_not_work_is_made_again(server: Sonar, tmp_path: Path) -> None:
+    """In a folder of its own, so that the platform keeps its token."""
+    home = LabHome.open(tmp_path, server.home.port_base)
+    secrets = Secrets.load(server.home)
+    Secrets().update(home, sonarqube_password=secrets.sonarqube_password, sonarqube_token="squ_gone")
+    context = Context(home, {}, pki.ensure(home))
+    made_before = server.token
+    try:
+        SonarQube().settle(context)
+        made = Secrets.load(home).sonarqube_token
+        assert made not in {"squ_gone", made_before}
+        assert Client(server.url, environment={"SONAR_TOKEN": made}).get("/api/users/current")["login"] == "admin"
+        SonarQube().settle(context)
+        assert Secrets.load(home).sonarqube_token == made
+    finally:
+        secrets.update(server.home, sonarqube_token=Secrets.load(home).sonarqube_token)
