@@ -1,0 +1,67 @@
+"""The stand-in Harbor: a server of ours with Harbor's API, for the real one cannot be had on a closed network."""
+
+from __future__ import annotations
+
+import sys
+
+import httpx
+
+from lab.errors import LabError
+from lab.files import write_private
+from lab.home import CHECKOUT, LabHome
+from lab.process import Command
+from lab.servers import registry
+from lab.servers.base import Context, Server, client, probe
+from lab.sockets import LOOPBACK
+from lab.standins.serve import Configuration
+
+
+def address(home: LabHome) -> str:
+    """URL of API and registry."""
+    return f"http://{LOOPBACK}:{home.ports.harbor}"
+
+
+class Harbor(Server):
+    """A process of this Python; what it knows is in `data/harbor`."""
+
+    name = "harbor"
+    after = ("registry",)
+
+    def ports(self, home: LabHome) -> tuple[int, ...]:
+        """API and registry."""
+        return (home.ports.harbor,)
+
+    def where(self, home: LabHome) -> str:
+        """URL, and what it is."""
+        return f"{address(home)} (stand-in)"
+
+    def command(self, context: Context) -> Command:
+        """Write the configuration file, private: it holds the administrator's password."""
+        home = context.home
+        folder = home.data / self.name
+        configuration = Configuration(
+            port=home.ports.harbor,
+            url=address(home),
+            data=folder,
+            token=context.secrets.harbor_password,
+            options={"registry": registry.address(home), "ca": str(context.pki.ca)},
+        )
+        file = folder / "config.json"
+        write_private(file, configuration.text())
+        arguments = (sys.executable, "-m", "lab.standins.harbor", str(file))
+        return Command(arguments, {"PYTHONPATH": str(CHECKOUT)}, folder, (file, context.pki.ca))
+
+    def healthy(self, home: LabHome) -> bool:
+        """Answers."""
+        return probe(home, address(home), "/api/v2.0/ping") == httpx.codes.OK
+
+    def settle(self, context: Context) -> None:
+        """See that the administrator can log in."""
+        secrets = context.secrets
+        with client(context.home, address(context.home)) as http:
+            try:
+                answer = http.get("/api/v2.0/users/current", auth=(secrets.harbor_user, secrets.harbor_password))
+            except httpx.HTTPError as error:
+                raise LabError(f"{self.name}: the administrator's log-in is not answered: {error}") from None
+        if answer.status_code != httpx.codes.OK:
+            raise LabError(f"{self.name}: does not let its administrator in (HTTP {answer.status_code})")

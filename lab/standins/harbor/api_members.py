@@ -1,0 +1,205 @@
+"""Members of projects, by user or by group; user groups."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from lab.standins.harbor import bodies, errors, rbac
+from lab.standins.harbor.call import Asking, Call, Id, NameOrId, Pages, Router, done
+from lab.standins.harbor.query import Text
+from lab.standins.store import Document
+
+router: Final = Router(tags=["member", "usergroup"])
+
+_LDAP, _HTTP, _OIDC = 1, 2, 3
+_TYPE_OF_MODE: Final = {"ldap_auth": _LDAP, "http_auth": _HTTP, "oidc_auth": _OIDC}
+
+
+def shown(call: Call, member: Document) -> dict[str, Any]:
+    """Return a member as the API shows it."""
+    kind = "user" if member["entity_type"] == "u" else "group"
+    entity = call.store.get(kind, member["entity_id"]) or {}
+    return {
+        "id": member["id"],
+        "project_id": member["project_id"],
+        "entity_name": entity.get("username" if kind == "user" else "group_name", ""),
+        "role_name": rbac.ROLE_NAMES[member["role_id"]],
+        "role_id": member["role_id"],
+        "entity_id": member["entity_id"],
+        "entity_type": member["entity_type"],
+    }
+
+
+@router.get("/projects/{project_name_or_id}/members")
+def list_members(call: Asking, name: NameOrId, paging: Pages, entityname: Text = "") -> Response:
+    """List the members of a project."""
+    project = call.project(name, "list", "member")
+    items = [shown(call, member) for member in call.store.find("member", project_id=project["id"])]
+    wanted = entityname.lower()
+    return call.listed([item for item in items if wanted in item["entity_name"].lower()], paging)
+
+
+@router.post("/projects/{project_name_or_id}/members", status_code=201)
+def add_member(call: Asking, name: NameOrId, body: bodies.Member) -> Response:
+    """Add a user or a group to a project."""
+    project = call.project(name, "create", "member")
+    kind, entity = _entity(call, body.member_user or bodies.MemberUser(), body.member_group or bodies.Group())
+    member = {"project_id": project["id"], "entity_type": kind, "entity_id": entity}
+    if call.store.first("member", **member):
+        raise errors.conflict("The project member specified already exist")
+    if body.role_id not in rbac.ROLES:
+        raise errors.bad_request("Failed to update project member, role is not in 1,2,3")
+    made = call.store.add("member", {**member, "role_id": body.role_id})
+    # Harbor names the project as the request did.
+    return call.created(made["id"], under=f"/api/v2.0/projects/{name}/members")
+
+
+def _entity(call: Call, user: bodies.MemberUser, group: bodies.Group) -> tuple[str, int]:
+    """Return `u` or `g` and the id, making a group that is not known yet. In Harbor's order of precedence."""
+    if user.user_id and user.user_id > 0:
+        if call.store.get("user", user.user_id) is None:
+            raise errors.bad_request(f"Failed to get user {user.user_id}: user {user.user_id} not found")
+        return "u", user.user_id
+    if group.id and group.id > 0:
+        if call.store.get("group", group.id) is None:
+            raise errors.bad_request(f"Failed to get group {group.id}: user group {group.id} not found")
+        return "g", group.id
+    if user.username:
+        found = call.store.first("user", username=user.username)
+        if found is None:
+            raise errors.not_found(f"user {user.username}")
+        return "u", int(found["id"])
+    if group.ldap_group_dn or group.group_name:
+        return "g", _group(call, group)
+    raise errors.bad_request("at least one of member_user or member_group must be provided")
+
+
+def _group(call: Call, group: bodies.Group) -> int:
+    kind = _LDAP if group.ldap_group_dn else group.group_type or 0
+    wanted = {"ldap_group_dn": group.ldap_group_dn} if group.ldap_group_dn else {"group_name": group.group_name}
+    known = call.store.first("group", group_type=kind, **wanted)
+    if known:
+        return int(known["id"])
+    # The mode decides what kind of group can be made, whatever the request says.
+    ours = _TYPE_OF_MODE.get(str(call.site.settings.get("auth_mode")))
+    if ours != _OIDC:
+        raise errors.bad_request(f"failed to onboard the group {group.group_name or group.ldap_group_dn}")
+    return int(call.site.group(group.group_name or "", ours)["id"])
+
+
+def _member(call: Call, project: Document, id_: int) -> Document:
+    found = call.store.get("member", id_)
+    if found is None or found["project_id"] != project["id"]:
+        raise errors.not_found(f"project member {id_}")
+    return found
+
+
+@router.get("/projects/{project_name_or_id}/members/{mid}")
+def get_member(call: Asking, name: NameOrId, mid: Id) -> dict[str, Any]:
+    """Show a member."""
+    return shown(call, _member(call, call.project(name, "read", "member"), mid))
+
+
+@router.put("/projects/{project_name_or_id}/members/{mid}")
+def update_member(call: Asking, name: NameOrId, mid: Id, body: bodies.Role) -> Response:
+    """Give a member another role."""
+    member = _member(call, call.project(name, "update", "member"), mid)
+    if body.role_id not in rbac.ROLES:
+        raise errors.bad_request("Failed to update project member, role is not in 1,2,3")
+    call.store.put("member", {**member, "role_id": body.role_id})
+    return done()
+
+
+@router.delete("/projects/{project_name_or_id}/members/{mid}")
+def delete_member(call: Asking, name: NameOrId, mid: Id) -> Response:
+    """Remove a member."""
+    member = _member(call, call.project(name, "delete", "member"), mid)
+    call.store.remove("member", member["id"])
+    return done()
+
+
+# -- user groups -------------------------------------------------------------------------------------------------------
+
+
+def shown_group(group: Document) -> dict[str, Any]:
+    """Return a group as lists show it."""
+    body = {"id": group["id"], "group_name": group["group_name"], "group_type": group["group_type"]}
+    return {**body, **({"ldap_group_dn": group["ldap_group_dn"]} if group["ldap_group_dn"] else {})}
+
+
+@router.get("/usergroups")
+def list_groups(call: Asking, paging: Pages, group_name: Text = "", ldap_group_dn: Text = "") -> Response:
+    """List the groups."""
+    call.require_system("list", "user-group")
+    groups = [group for group in call.store.find("group") if group_name.lower() in group["group_name"].lower()]
+    if ldap_group_dn and call.site.settings.get("auth_mode") == "ldap_auth":
+        groups = [group for group in groups if group["ldap_group_dn"] == ldap_group_dn]
+    return call.page(groups, paging, shown_group)
+
+
+@router.post("/usergroups", status_code=201)
+def create_group(call: Asking, body: bodies.Group) -> Response:
+    """Make a group. There is no LDAP server to look one up in."""
+    call.require_system("create", "user-group")
+    if not body.group_name:
+        raise errors.bad_request("the group name is required")
+    if body.group_type == _LDAP:
+        raise errors.bad_request(f"LDAP Group DN is not found: DN:{body.ldap_group_dn or ''}")
+    if body.group_type not in (_HTTP, _OIDC):
+        raise errors.bad_request(f"invalid group type: {body.group_type}")
+    if call.store.first("group", group_name=body.group_name, group_type=body.group_type):
+        raise errors.conflict(
+            f"duplicate user group, group name:{body.group_name}, group type: {body.group_type}, ldap group DN: "
+        )
+    made = call.site.group(body.group_name, body.group_type)
+    return call.created(made["id"])
+
+
+@router.get("/usergroups/search")
+def search_groups(call: Asking, groupname: str, paging: Pages) -> Response:
+    """Find groups by a part of their name; for everybody who is logged in."""
+    call.require_login()
+    if not groupname:
+        raise errors.bad_request("need to provide groupname to search user group")
+    groups = [group for group in call.store.find("group") if groupname.lower() in group["group_name"].lower()]
+    return call.page(groups, paging, shown_group)
+
+
+def _known_group(call: Call, id_: int) -> Document:
+    if id_ <= 0:
+        raise errors.bad_request("the group id should be provided")
+    found = call.store.get("group", id_)
+    if found is None:
+        raise errors.HarborError("NOT_FOUND", f"the user group with id {id_} is not found")
+    return found
+
+
+@router.get("/usergroups/{group_id}")
+def get_group(call: Asking, group_id: Id) -> dict[str, Any]:
+    """Show a group; Harbor leaves its id out here."""
+    call.require_system("read", "user-group")
+    return {key: value for key, value in shown_group(_known_group(call, group_id)).items() if key != "id"}
+
+
+@router.put("/usergroups/{group_id}")
+def update_group(call: Asking, group_id: Id, body: bodies.Group) -> Response:
+    """Rename a group."""
+    call.require_system("update", "user-group")
+    group = _known_group(call, group_id)
+    if not body.group_name:
+        raise errors.bad_request("the group name is required")
+    call.store.put("group", {**group, "group_name": body.group_name})
+    return done()
+
+
+@router.delete("/usergroups/{group_id}")
+def delete_group(call: Asking, group_id: Id) -> Response:
+    """Delete a group, and with it its memberships."""
+    call.require_system("delete", "user-group")
+    group = _known_group(call, group_id)
+    for member in call.store.find("member", entity_type="g", entity_id=group["id"]):
+        call.store.remove("member", member["id"])
+    call.store.remove("group", group["id"])
+    return done()

@@ -1,0 +1,287 @@
+"""Tag retention and immutable tags of projects."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from starlette.responses import PlainTextResponse, Response
+
+from lab.standins.harbor import artifacts, bodies, cron, errors
+from lab.standins.harbor.call import Asking, Call, Id, NameOrId, Pages, Router, done
+from lab.standins.harbor.site import now
+from lab.standins.store import Document
+
+router: Final = Router(tags=["retention", "immutable"])
+
+_MOST_RULES: Final = 15
+_TEMPLATES: Final = {
+    "latestPushedK": ("the most recently pushed # artifacts", "COUNT"),
+    "latestPulledN": ("the most recently pulled # artifacts", "COUNT"),
+    "nDaysSinceLastPush": ("pushed within the last # days", "DAYS"),
+    "nDaysSinceLastPull": ("pulled within the last # days", "DAYS"),
+    "always": ("always", ""),
+}
+
+
+@router.get("/retentions/metadatas")
+def get_retention_metadata(call: Asking) -> dict[str, Any]:
+    """List what retention rules can say."""
+    call.require_login()
+    templates = [
+        {"rule_template": name, "display_text": text, "action": "retain",
+         "params": [{"type": "int", "unit": unit, "required": True}] if unit else []}
+        for name, (text, unit) in _TEMPLATES.items()
+    ]  # fmt: skip
+
+    def selector(text: str, decorations: list[str]) -> dict[str, Any]:
+        return {"display_text": text, "kind": "doublestar", "decorations": decorations}
+
+    return {
+        "templates": templates,
+        "scope_selectors": [selector("Repositories", ["repoMatches", "repoExcludes"])],
+        "tag_selectors": [selector("Tags", ["matches", "excludes"])],
+    }
+
+
+def _checked(body: bodies.RetentionBody) -> dict[str, Any]:
+    """Return a policy as it is kept. Raises `HarborError` in the order Harbor checks."""
+    rules = [rule.sent() for rule in body.rules or []]
+    if len(rules) > _MOST_RULES:
+        raise errors.bad_request("only 15 rules are allowed at most")
+    seen: dict[str, int] = {}
+    for number, rule in enumerate(rules):
+        rule.pop("id", None)
+        rule.setdefault("priority", 0)
+        rule.setdefault("disabled", False)
+        text = json.dumps(rule, sort_keys=True)
+        if text in seen:
+            raise errors.conflict(f"rule {number} is conflict with rule {seen[text]}")
+        seen[text] = number
+        rule["id"] = number
+    trigger = body.trigger.sent() if body.trigger else {}
+    return {"algorithm": body.algorithm or "", "rules": rules, "trigger": trigger}
+
+
+def _check_details(policy: dict[str, Any]) -> None:
+    settings = policy["trigger"].get("settings") or {}
+    if policy["trigger"].get("kind") == "Schedule" and "cron" in settings:
+        text = settings["cron"]
+        if not isinstance(text, str):
+            raise errors.bad_request("invalid cron type for scheduled tag retention: must be a string")
+        if text and (problem := cron.problem(text)):
+            raise errors.bad_request(f"invalid cron string for scheduled tag retention: {text}, error: {problem}")
+    for rule in policy["rules"]:
+        template = rule.get("template")
+        if template not in _TEMPLATES:
+            raise errors.bad_request(f"rule {template} is not registered")
+        value = (rule.get("params") or {}).get(template)
+        if _TEMPLATES[template][1] and not (isinstance(value, int) and value >= 0):
+            raise errors.bad_request(f"{template} should be a number that is not negative")
+
+
+def _policy(call: Call, id_: int, action: str) -> Document:
+    call.require_login()
+    found = call.store.get("retention", id_)
+    if found is None:
+        raise errors.not_found(f"Retention policy {id_}")
+    call.project(found["project_id"], action, "tag-retention")
+    return found
+
+
+def shown(policy: Document) -> dict[str, Any]:
+    """Return a policy as the API shows it."""
+    return {key: value for key, value in policy.items() if key not in ("project_id", "created")}
+
+
+@router.post("/retentions", status_code=201)
+def create_retention(call: Asking, body: bodies.RetentionBody) -> Response:
+    """Give a project the one policy it can have."""
+    call.require_login()
+    policy = _checked(body)
+    level, ref = (body.scope.level or "", body.scope.ref or 0) if body.scope else ("", 0)
+    if level != "project":
+        if not call.principal.admin:
+            raise errors.forbidden()
+        raise errors.bad_request(f"scope {level} is not support")
+    if call.principal.admin and call.store.get("project", ref) is None:
+        raise errors.bad_request(f"invalid Project id {ref}")
+    project = call.project(ref, "create", "tag-retention")
+    if held := project["metadata"].get("retention_id"):
+        raise errors.bad_request(f"project {ref} already has retention policy {held}")
+    _check_details(policy)
+    scope = {"level": level, "ref": ref}
+    made = call.store.add("retention", {**policy, "scope": scope, "project_id": ref, "created": now()})
+    project["metadata"]["retention_id"] = str(made["id"])
+    call.store.put("project", project)
+    return call.created(made["id"])
+
+
+@router.get("/retentions/{id}")
+def get_retention(call: Asking, id: Id) -> dict[str, Any]:
+    """Show a policy."""
+    return shown(_policy(call, id, "read"))
+
+
+@router.put("/retentions/{id}")
+def update_retention(call: Asking, id: Id, body: bodies.RetentionBody) -> Response:
+    """Change a policy; it stays with its project."""
+    call.require_login()
+    policy = _checked(body)
+    known = _policy(call, id, "update")
+    ref = body.scope.ref if body.scope else None
+    if ref != known["project_id"]:
+        raise errors.not_found(f"the retention policy {id} of project {ref or 0}")
+    _check_details(policy)
+    call.store.put("retention", {**known, **policy})
+    return done()
+
+
+@router.delete("/retentions/{id}")
+def delete_retention(call: Asking, id: Id) -> Response:
+    """Delete a policy."""
+    policy = _policy(call, id, "delete")
+    for execution in call.store.find("retention_execution", policy_id=id):
+        call.store.remove("retention_execution", execution["id"])
+    call.store.remove("retention", id)
+    project = call.site.project(policy["project_id"])
+    project["metadata"].pop("retention_id", None)
+    call.store.put("project", project)
+    return done()
+
+
+@router.get("/retentions/{id}/executions")
+def list_executions(call: Asking, id: Id, paging: Pages) -> Response:
+    """List the runs of a policy."""
+    _policy(call, id, "list")
+    runs = call.store.find("retention_execution", policy_id=id)
+    return call.page(reversed(runs), paging, lambda run: {k: v for k, v in run.items() if k != "project_id"})
+
+
+@router.post("/retentions/{id}/executions", status_code=201)
+def run_retention(call: Asking, id: Id, body: bodies.DryRun) -> Response:
+    """Run a policy now: artifacts that no rule keeps are deleted, except by a dry run. Done when this answers."""
+    policy = _policy(call, id, "update")
+    start = now()
+    counts = artifacts.retain(call.site, policy, dry_run=bool(body.dry_run))
+    run = {"policy_id": id, "project_id": policy["project_id"], "start_time": start, "end_time": now(),
+           "status": "Succeed", "trigger": "MANUAL", "dry_run": bool(body.dry_run), "tasks": counts}  # fmt: skip
+    return call.created(call.store.add("retention_execution", run)["id"])
+
+
+@router.patch("/retentions/{id}/executions/{eid}")
+def operate_execution(call: Asking, id: Id, eid: Id, body: bodies.Action) -> Response:
+    """Stop a run. All have ended already: nothing is left to stop."""
+    if body.action != "stop":
+        raise errors.bad_request("action should be 'stop'")
+    _execution(call, id, eid, "update")
+    return done()
+
+
+def _execution(call: Call, id_: int, eid: int, action: str) -> Document:
+    _policy(call, id_, action)
+    found = call.store.get("retention_execution", eid)
+    if found is None or found["policy_id"] != id_:
+        raise errors.not_found(f"execution {eid}")
+    return found
+
+
+@router.get("/retentions/{id}/executions/{eid}/tasks")
+def list_tasks(call: Asking, id: Id, eid: Id, paging: Pages) -> Response:
+    """List what a run did, by repository."""
+    run = _execution(call, id, eid, "list")
+    tasks = [
+        {"id": number, "execution_id": eid, "repository": name, "status": "Success", "status_code": 3,
+         "start_time": run["start_time"], "end_time": run["end_time"], "total": total, "retained": kept}
+        for number, (name, (total, kept)) in enumerate(sorted(run["tasks"].items()), 1)
+    ]  # fmt: skip
+    return call.listed(tasks, paging)
+
+
+@router.get("/retentions/{id}/executions/{eid}/tasks/{tid}")
+def get_task_log(call: Asking, id: Id, eid: Id, tid: Id) -> Response:
+    """Show the log of a task."""
+    names = sorted(_execution(call, id, eid, "read")["tasks"])
+    if not 0 < tid <= len(names):
+        raise errors.not_found(f"task {tid}")
+    return PlainTextResponse(f"retention of {names[tid - 1]} done\n")
+
+
+# -- immutable tags ----------------------------------------------------------------------------------------------------
+
+
+def shown_rule(rule: Document) -> dict[str, Any]:
+    """Return a rule as the API shows it: false and empty members are left out."""
+    return {key: value for key, value in rule.items() if key != "project_id" and value not in (False, "", 0, None)}
+
+
+def _rule(body: bodies.Rule) -> dict[str, Any]:
+    sent = body.sent()
+
+    def selector(given: dict[str, Any]) -> dict[str, Any]:
+        return {key: given.get(key) or "" for key in ("kind", "decoration", "pattern")}
+
+    scopes = sent.get("scope_selectors") or {}
+    rule = {
+        "priority": sent.get("priority", 0),
+        "action": sent.get("action", ""),
+        "template": sent.get("template", ""),
+        "tag_selectors": [selector(item) for item in sent.get("tag_selectors") or []],
+        "scope_selectors": {name: [selector(item) for item in items] for name, items in scopes.items()},
+    }
+    if not rule["tag_selectors"] or not rule["scope_selectors"].get("repository"):
+        raise errors.bad_request("invalid immutable rule: tag_selectors and scope_selectors are required")
+    return rule
+
+
+def _check_double(call: Call, project_id: int, rule: dict[str, Any], ours: int = 0) -> None:
+    for other in call.store.find("immutable", project_id=project_id):
+        if other["id"] != ours and all(other[key] == value for key, value in rule.items()):
+            raise errors.conflict("the immutable tag rule already exists")
+
+
+@router.get("/projects/{project_name_or_id}/immutabletagrules")
+def list_rules(call: Asking, name: NameOrId, paging: Pages) -> Response:
+    """List the rules of a project."""
+    project = call.project(name, "list", "immutable-tag")
+    return call.page(call.store.find("immutable", project_id=project["id"]), paging, shown_rule)
+
+
+@router.post("/projects/{project_name_or_id}/immutabletagrules", status_code=201)
+def create_rule(call: Asking, name: NameOrId, body: bodies.Rule) -> Response:
+    """Make a rule, always enabled: Harbor disables one only by a change."""
+    project = call.project(name, "create", "immutable-tag")
+    rule = _rule(body)
+    _check_double(call, project["id"], rule)
+    return call.created(call.store.add("immutable", {**rule, "disabled": False, "project_id": project["id"]})["id"])
+
+
+def _known_rule(call: Call, project: Document, id_: int) -> Document:
+    found = call.store.get("immutable", id_)
+    if found is None or found["project_id"] != project["id"]:
+        raise errors.not_found(f"immutable tag rule {id_}")
+    return found
+
+
+@router.put("/projects/{project_name_or_id}/immutabletagrules/{immutable_rule_id}")
+def update_rule(call: Asking, name: NameOrId, immutable_rule_id: Id, body: bodies.Rule) -> Response:
+    """Change a rule: only whether it is enabled when that changes, else the rest. As Harbor does."""
+    if (body.id or 0) != immutable_rule_id:
+        raise errors.bad_request("the immutable_rule_id doesn't match the id in the payload body of ImmutableRule")
+    project = call.project(name, "update", "immutable-tag")
+    known = _known_rule(call, project, immutable_rule_id)
+    if bool(body.disabled) != known["disabled"]:
+        call.store.put("immutable", {**known, "disabled": bool(body.disabled)})
+        return done()
+    rule = _rule(body)
+    _check_double(call, project["id"], rule, known["id"])
+    call.store.put("immutable", {**known, **rule})
+    return done()
+
+
+@router.delete("/projects/{project_name_or_id}/immutabletagrules/{immutable_rule_id}")
+def delete_rule(call: Asking, name: NameOrId, immutable_rule_id: Id) -> Response:
+    """Delete a rule."""
+    project = call.project(name, "delete", "immutable-tag")
+    call.store.remove("immutable", _known_rule(call, project, immutable_rule_id)["id"])
+    return done()

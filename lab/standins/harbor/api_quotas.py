@@ -1,0 +1,98 @@
+"""Storage quotas of projects, and statistics."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from lab.standins.harbor import bodies, errors
+from lab.standins.harbor.api_projects import used
+from lab.standins.harbor.call import Asking, Call, Id, Pages, Router, done
+from lab.standins.harbor.query import Text
+from lab.standins.harbor.settings import valid_quota
+from lab.standins.harbor.site import now
+from lab.standins.store import Document
+
+router: Final = Router(tags=["quota", "statistic"])
+
+
+def shown(call: Call, quota: Document) -> dict[str, Any]:
+    """Return a quota as the API shows it."""
+    project = call.site.project(quota["project_id"])
+    owner = call.store.get("user", project["owner_id"]) or {}
+    return {
+        "id": quota["id"],
+        "ref": {"id": project["id"], "name": project["name"], "owner_name": owner.get("username", "")},
+        "hard": {"storage": quota["storage"]},
+        "used": {"storage": used(call, project["id"])},
+        "creation_time": quota["created"],
+        "update_time": quota.get("updated", quota["created"]),
+    }
+
+
+# The provider asks for `/quotas/`, which Harbor serves like `/quotas`.
+@router.get("/quotas/", include_in_schema=False)
+@router.get("/quotas")
+def list_quotas(call: Asking, paging: Pages, reference: Text = "", reference_id: Text = "") -> Response:
+    """List the quotas, or that of the project `reference_id`."""
+    call.require_system("list", "quota")
+    quotas = call.store.find("quota") if reference in ("", "project") else []
+    if reference_id:
+        quotas = [quota for quota in quotas if str(quota["project_id"]) == reference_id]
+    items = [shown(call, quota) for quota in quotas]
+    for key in ("hard.storage", "used.storage"):  # the only ones worth sorting by
+        plain = paging.sort.removeprefix("-")
+        if plain == key:
+            part = key.partition(".")[0]
+            items.sort(key=lambda item, part=part: item[part]["storage"], reverse=paging.sort.startswith("-"))  # type: ignore[misc]  # part is bound
+    return call.listed(items, paging)
+
+
+def _quota(call: Call, id_: int) -> Document:
+    found = call.store.get("quota", id_)
+    if found is None:
+        raise errors.not_found(f"quota {id_}")
+    return found
+
+
+@router.get("/quotas/{id}")
+def get_quota(call: Asking, id: Id) -> dict[str, Any]:
+    """Show a quota."""
+    call.require_system("read", "quota")
+    return shown(call, _quota(call, id))
+
+
+@router.put("/quotas/{id}")
+def update_quota(call: Asking, id: Id, body: bodies.Hard) -> Response:
+    """Change a limit: bytes, or -1 for none. It may be under what is used."""
+    call.require_system("update", "quota")
+    if not body.hard:
+        raise errors.bad_request("hard required in body")
+    quota = _quota(call, id)
+    for name, value in body.hard.items():
+        if name != "storage":
+            raise errors.bad_request(f"resource {name} not support")
+        if problem := valid_quota(value):
+            raise errors.bad_request(problem)
+    call.store.put("quota", {**quota, "storage": body.hard["storage"], "updated": now()})
+    return done()
+
+
+@router.get("/statistics")
+def get_statistics(call: Asking) -> dict[str, int]:
+    """Count projects and repositories, as far as the principal sees them."""
+    call.require_login()
+    counts = {"private": [0, 0], "public": [0, 0]}
+    for project in call.store.find("project"):
+        kind = "public" if project["metadata"].get("public") == "true" else "private"
+        if call.principal.sees(project):
+            counts[kind][0] += 1
+            counts[kind][1] += len(call.store.find("repository", project_id=project["id"]))
+    body = {f"{kind}_{what}_count": counts[kind][i] for kind in counts for i, what in enumerate(("project", "repo"))}
+    everything = call.principal.admin
+    body["total_project_count"] = sum(pair[0] for pair in counts.values()) if everything else 0
+    body["total_repo_count"] = sum(pair[1] for pair in counts.values()) if everything else 0
+    sizes = {blob["digest"]: blob["size"] for blob in call.store.find("blob")} if everything else {}
+    body["total_storage_consumption"] = sum(sizes.values())
+    return body

@@ -1,0 +1,203 @@
+"""Local users, and who one is."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from lab.standins.harbor import bodies, errors, rbac, secrecy
+from lab.standins.harbor.call import Asking, Call, Id, Pages, Router, done
+from lab.standins.harbor.query import Text
+from lab.standins.harbor.site import ADMIN_ID, now
+from lab.standins.store import Document
+
+router: Final = Router(tags=["user"])
+
+_MAIL: Final = re.compile(r"[^<>()\[\]\\,;:\s@\"]+@([a-zA-Z0-9-]+\.)+[a-zA-Z]{2,}")
+_NOT_IN_NAMES: Final = re.compile(r"[,~#$%]")
+_LONGEST_NAME: Final = 255
+_LONGEST_COMMENT: Final = 30
+_BAD_PASSWORD: Final = secrecy.RULE_TEXT.replace("the secret", "the password or secret")
+
+
+def shown(user: Document) -> dict[str, Any]:
+    """Return a user as the API shows it."""
+    body: dict[str, Any] = {
+        "user_id": user["id"],
+        "username": user["username"],
+        "sysadmin_flag": bool(user.get("sysadmin_flag")),
+        "admin_role_in_auth": bool(user.get("admin_role_in_auth")),
+        "creation_time": user["created"],
+        "update_time": user.get("updated", user["created"]),
+    }
+    body.update({name: user[name] for name in ("email", "realname", "comment") if user.get(name)})
+    if user.get("subiss"):
+        body["oidc_user_meta"] = {"id": user["id"], "user_id": user["id"], "subiss": user["subiss"]}
+    return body
+
+
+def _user(call: Call, id_: int) -> Document:
+    found = call.store.get("user", id_)
+    if found is None:
+        raise errors.not_found(f"user {id_}")
+    return found
+
+
+def _self(call: Call, id_: int) -> bool:
+    return call.person is not None and call.person.user["id"] == id_
+
+
+def _require(call: Call, id_: int, action: str) -> Document:
+    """Return a user whom the principal is, or may act on as administrator."""
+    call.require_login()
+    if not _self(call, id_):
+        call.require_system(action, "user")
+    return _user(call, id_)
+
+
+@router.get("/users")
+def list_users(call: Asking, paging: Pages, username: Text = "", email: Text = "") -> Response:
+    """List the users; the administrator made at installation is left out."""
+    call.require_system("list", "user")
+    items = [shown(user) for user in call.store.find("user") if user["id"] != ADMIN_ID]
+    items = [item for item in items if username in item["username"] and email in item.get("email", "")]
+    return call.listed(items, paging)
+
+
+@router.post("/users", status_code=201)
+def create_user(call: Asking, body: bodies.UserBody) -> Response:
+    """Make a local user, where users are local."""
+    mode = call.site.settings.get("auth_mode")
+    if mode != "db_auth":
+        raise errors.forbidden(f"creating local user is not allowed under auth mode: {mode}")
+    call.require_system("create", "user")
+    if not secrecy.acceptable(body.password or ""):
+        raise errors.bad_request(_BAD_PASSWORD)
+    name = body.username or ""
+    profile = _profile(body)
+    if not name:
+        raise errors.bad_request("username with illegal length")
+    if _NOT_IN_NAMES.search(name):
+        raise errors.bad_request("username contains illegal characters")
+    if call.store.first("user", username=name):
+        raise errors.conflict(f"user {name} already exists")
+    if call.store.first("user", email=profile["email"]):
+        raise errors.conflict(f"user with email {profile['email']} already exists")
+    made = call.store.add(
+        "user",
+        {"username": name, **profile, "password": secrecy.hashed(body.password or ""), "sysadmin_flag": False,
+         "created": now()},
+    )  # fmt: skip
+    call.audit("create", "user", name)
+    return call.created(made["id"])
+
+
+def _profile(body: bodies.UserBody) -> dict[str, str]:
+    email, realname, comment = body.email or "", body.realname or "", body.comment or ""
+    if not email:
+        raise errors.bad_request("email can't be empty")
+    if not _MAIL.fullmatch(email):
+        raise errors.bad_request("email with illegal format")
+    if not 0 < len(realname) <= _LONGEST_NAME:
+        raise errors.bad_request("realname with illegal length")
+    if _NOT_IN_NAMES.search(realname):
+        raise errors.bad_request("realname contains illegal characters")
+    if len(comment) > _LONGEST_COMMENT:
+        raise errors.bad_request("comment with illegal length")
+    return {"email": email, "realname": realname, "comment": comment}
+
+
+@router.get("/users/current")
+def get_current(call: Asking) -> dict[str, Any]:
+    """Show who asks, if it is a person."""
+    call.require_login()
+    if call.person is None:
+        raise errors.precondition(f"get current user not available for security context: {call.principal.kind}")
+    return shown(call.person.user)
+
+
+@router.get("/users/current/permissions")
+def get_permissions(call: Asking, scope: Text = "", relative: bool = False) -> list[dict[str, str]]:
+    """List what the principal may do in a project: `scope` is `/project/<id>`."""
+    call.require_login()
+    found = re.fullmatch(r"/project/(\d{1,18})", scope)
+    if not found:
+        return []
+    project = call.store.get("project", int(found[1]))
+    prefix = "" if relative else f"{scope}/"
+    every = {name: actions for table in rbac.ROLES.values() for name, actions in table.items()}
+    every = {name: frozenset().union(*(table.get(name, ()) for table in rbac.ROLES.values())) for name in every}
+    return [
+        {"resource": (prefix + entry["resource"]).rstrip("/"), "action": entry["action"]}
+        for entry in rbac.listed(every)
+        if call.principal.may(project, entry["action"], entry["resource"])
+    ]
+
+
+@router.get("/users/search")
+def search_users(call: Asking, username: str, paging: Pages) -> Response:
+    """Find users by a part of their name; for everybody who is logged in."""
+    call.require_login()
+    found = [user for user in call.store.find("user") if username in user["username"] and user["id"] != ADMIN_ID]
+    return call.page(found, paging, lambda user: {"user_id": user["id"], "username": user["username"]})
+
+
+@router.get("/users/{user_id}")
+def get_user(call: Asking, user_id: Id) -> dict[str, Any]:
+    """Show a user."""
+    return shown(_require(call, user_id, "read"))
+
+
+@router.put("/users/{user_id}")
+def update_user(call: Asking, user_id: Id, body: bodies.UserBody) -> Response:
+    """Change a local user's profile."""
+    user = _modifiable(call, user_id)
+    call.store.put("user", {**user, **_profile(body), "updated": now()})
+    return done()
+
+
+def _modifiable(call: Call, id_: int) -> Document:
+    user = _require(call, id_, "update")
+    if call.site.settings.get("auth_mode") != "db_auth" and id_ != ADMIN_ID:
+        raise errors.forbidden(f"User with ID {id_} can't be updated")
+    return user
+
+
+@router.delete("/users/{user_id}")
+def delete_user(call: Asking, user_id: Id) -> Response:
+    """Delete a user, and its memberships."""
+    call.require_system("delete", "user")
+    if _self(call, user_id) or user_id == ADMIN_ID:
+        raise errors.forbidden(f"User with ID {user_id} cannot be deleted")
+    user = _user(call, user_id)
+    for member in call.store.find("member", entity_type="u", entity_id=user["id"]):
+        call.store.remove("member", member["id"])
+    call.store.remove("user", user["id"])
+    call.audit("delete", "user", user["username"])
+    return done()
+
+
+@router.put("/users/{user_id}/sysadmin")
+def set_admin(call: Asking, user_id: Id, body: bodies.AdminFlag) -> Response:
+    """Make a user an administrator, or no longer."""
+    call.require_system("update", "user")
+    user = _user(call, user_id)
+    call.store.put("user", {**user, "sysadmin_flag": bool(body.sysadmin_flag) or user_id == ADMIN_ID})
+    return done()
+
+
+@router.put("/users/{user_id}/password")
+def set_password(call: Asking, user_id: Id, body: bodies.Passwords) -> Response:
+    """Change a local user's password; one's own with the old one."""
+    user = _modifiable(call, user_id)
+    if _self(call, user_id) and not secrecy.matches(body.old_password or "", user.get("password")):
+        raise errors.forbidden("Current password is incorrect")
+    fresh = body.new_password or ""
+    if not secrecy.acceptable(fresh):
+        raise errors.bad_request(_BAD_PASSWORD)
+    if secrecy.matches(fresh, user.get("password")):
+        raise errors.bad_request("New password is identical to old password")
+    call.store.put("user", {**user, "password": secrecy.hashed(fresh)})
+    return done()

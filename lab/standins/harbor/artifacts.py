@@ -1,0 +1,272 @@
+"""What was pushed: repositories, artifacts, tags, and the bytes they take. Tags are kept here, as in Harbor."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from lab.standins.harbor import errors, selectors
+from lab.standins.harbor.site import Site, now
+from lab.standins.store import Document
+
+_NEVER: Final = "0001-01-01T00:00:00.000Z"
+_IMAGE_CONFIGS: Final = (
+    "application/vnd.docker.container.image.v1+json",
+    "application/vnd.oci.image.config.v1+json",
+)
+_HELM_CONFIG: Final = "application/vnd.cncf.helm.config.v1+json"
+INDEXES: Final = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+)
+_UNITS: Final = ("KiB", "MiB", "GiB", "TiB")
+_KIBI: Final = 1024
+
+
+def is_digest(reference: str) -> bool:
+    """Tell a digest from a tag."""
+    return ":" in reference
+
+
+def short_name(repository: str) -> str:
+    """Return a repository's name without its project."""
+    return repository.partition("/")[2]
+
+
+def find(site: Site, repository: str, reference: str) -> Document:
+    """Return an artifact by digest or tag. Raises `HarborError` 404 in Harbor's words."""
+    record = site.store.first("repository", name=repository)
+    found = None
+    if record and is_digest(reference):
+        found = site.store.first("artifact", repository_id=record["id"], digest=reference)
+    elif record and (tag := site.store.first("tag", repository_id=record["id"], name=reference)):
+        found = site.store.get("artifact", tag["artifact_id"])
+    if found is None:
+        raise errors.not_found(f"artifact {repository}{'@' if is_digest(reference) else ':'}{reference}")
+    return found
+
+
+def repository(site: Site, name: str) -> Document:
+    """Return a repository by its full name. Raises `HarborError` 404."""
+    found = site.store.first("repository", name=name)
+    if found is None:
+        raise errors.not_found(f"repository {name}")
+    return found
+
+
+def tags_of(site: Site, artifact: Document) -> list[Document]:
+    """Return the tags of an artifact."""
+    return site.store.find("tag", artifact_id=artifact["id"])
+
+
+def immutable(site: Site, project_id: int, name: str, tag: str) -> bool:
+    """Tell whether a rule of the project protects this tag of a repository (full name)."""
+    rules = site.store.find("immutable", project_id=project_id)
+    return any(selectors.applies(rule, short_name(name), tag) for rule in rules)
+
+
+# -- pushing -----------------------------------------------------------------------------------------------------------
+
+
+class Manifest:
+    """A manifest as pushed: its parts, for the quota and for showing."""
+
+    def __init__(self, raw: bytes, media_type: str) -> None:
+        """Read it. Raises `HarborError` for what is no manifest."""
+        try:
+            content = json.loads(raw)
+            self.config: Mapping[str, Any] = content.get("config") or {}
+            self.layers: list[Mapping[str, Any]] = [dict(item) for item in content.get("layers") or []]
+            self.children: list[Mapping[str, Any]] = [dict(item) for item in content.get("manifests") or []]
+            parts = [*([self.config] if self.config else []), *self.layers]
+            self.blobs: dict[str, int] = {str(part["digest"]): int(part.get("size", 0)) for part in parts}
+            self.media_type = str(content.get("mediaType") or media_type)
+            self.artifact_type = str(content.get("artifactType") or "")
+            self.annotations: dict[str, str] = dict(content.get("annotations") or {})
+        except (ValueError, AttributeError, TypeError, KeyError):
+            raise errors.HarborError("MANIFEST_INVALID", "unmarshal manifest failed") from None
+        self.size = len(raw)
+
+    @property
+    def kind(self) -> str:
+        """What Harbor calls the sort of artifact: IMAGE, CHART, or the media type's own word."""
+        config = str(self.config.get("mediaType", ""))
+        if self.children or config in _IMAGE_CONFIGS:
+            return "IMAGE"
+        return "CHART" if config == _HELM_CONFIG else "UNKNOWN"
+
+
+def record(site: Site, project: Document, name: str, digest: str, manifest: Manifest, tag: str | None) -> Document:
+    """Remember a pushed artifact, and point the tag to it."""
+    moment = now()
+    repo = site.store.first("repository", name=name)
+    if repo is None:
+        repo = site.store.add("repository", {"project_id": project["id"], "name": name, "description": "",
+                                             "pull_count": 0, "created": moment})  # fmt: skip
+    site.store.put("repository", {**repo, "updated": moment})
+    artifact = site.store.first("artifact", repository_id=repo["id"], digest=digest)
+    if artifact is None:
+        children = [site.store.first("artifact", repository_id=repo["id"], digest=item.get("digest"))
+                    for item in manifest.children]  # fmt: skip
+        size = manifest.size + sum(manifest.blobs.values()) + sum(child["size"] for child in children if child)
+        artifact = site.store.add(
+            "artifact",
+            {
+                "project_id": project["id"], "repository_id": repo["id"], "repository_name": name, "digest": digest,
+                "size": size, "type": manifest.kind, "manifest_media_type": manifest.media_type,
+                "media_type": str(manifest.config.get("mediaType") or manifest.media_type),
+                "artifact_type": manifest.artifact_type or str(manifest.config.get("mediaType") or ""),
+                "annotations": manifest.annotations, "blobs": [digest, *manifest.blobs],
+                "references": [
+                    {"child_id": child["id"], "child_digest": child["digest"],
+                     "platform": dict(item.get("platform") or {})}
+                    for item, child in zip(manifest.children, children, strict=True) if child
+                ],
+                "push_time": moment, "pull_time": _NEVER, "labels": [],
+            },
+        )  # fmt: skip
+    else:
+        site.store.put("artifact", {**artifact, "push_time": moment})
+    count(site, project["id"], {digest: manifest.size, **manifest.blobs})
+    if tag is not None:
+        point(site, artifact, tag)
+    return artifact
+
+
+def point(site: Site, artifact: Document, name: str) -> None:
+    """Make a tag, or move it from another artifact. Raises `HarborError` for an immutable one."""
+    tag = site.store.first("tag", repository_id=artifact["repository_id"], name=name)
+    if tag is None:
+        site.store.add("tag", {"project_id": artifact["project_id"], "repository_id": artifact["repository_id"],
+                               "artifact_id": artifact["id"], "name": name, "push_time": now(),
+                               "pull_time": _NEVER})  # fmt: skip
+    elif tag["artifact_id"] != artifact["id"]:
+        if immutable(site, artifact["project_id"], artifact["repository_name"], name):
+            raise errors.precondition(f"the tag {name} configured as immutable, cannot be updated")
+        site.store.put("tag", {**tag, "artifact_id": artifact["id"], "push_time": now()})
+
+
+def pulled(site: Site, artifact: Document, tag: str | None) -> None:
+    """Remember a pull."""
+    moment = now()
+    site.store.put("artifact", {**artifact, "pull_time": moment})
+    if tag and (known := site.store.first("tag", repository_id=artifact["repository_id"], name=tag)):
+        site.store.put("tag", {**known, "pull_time": moment})
+    if repo := site.store.get("repository", artifact["repository_id"]):
+        site.store.put("repository", {**repo, "pull_count": repo["pull_count"] + 1})
+
+
+# -- deleting ----------------------------------------------------------------------------------------------------------
+
+
+def remove_tag(site: Site, tag: Document, name: str) -> None:
+    """Delete a tag of the repository `name`. Raises `HarborError` for an immutable one."""
+    if immutable(site, tag["project_id"], name, tag["name"]):
+        raise errors.precondition(f"the tag {tag['name']} configured as immutable, cannot be deleted")
+    site.store.remove("tag", tag["id"])
+
+
+def remove(site: Site, artifact: Document) -> None:
+    """Delete an artifact with its tags. Raises `HarborError` for immutable tags, and for a part of an index."""
+    for other in site.store.find("artifact", repository_id=artifact["repository_id"]):
+        if any(child["child_id"] == artifact["id"] for child in other["references"]):
+            raise errors.HarborError(
+                "VIOLATE_FOREIGN_KEY_CONSTRAINT",
+                f"the deleting artifact is referenced by others, try to delete {other['digest']} first",
+            )
+    for tag in tags_of(site, artifact):
+        remove_tag(site, tag, artifact["repository_name"])
+    site.store.remove("artifact", artifact["id"])
+    left = site.store.find("artifact", project_id=artifact["project_id"])
+    needed = {digest for other in left for digest in other["blobs"]}
+    for digest in set(artifact["blobs"]) - needed:
+        for blob in site.store.find("blob", project_id=artifact["project_id"], digest=digest):
+            site.store.remove("blob", blob["id"])
+
+
+def remove_repository(site: Site, repo: Document) -> None:
+    """Delete a repository with all it holds. Raises `HarborError` for immutable tags."""
+    held = site.store.find("artifact", repository_id=repo["id"])
+    for artifact in sorted(held, key=lambda artifact: not artifact["references"]):
+        remove(site, artifact)
+    site.store.remove("repository", repo["id"])
+
+
+def retain(site: Site, policy: Mapping[str, Any], *, dry_run: bool) -> dict[str, tuple[int, int]]:
+    """Apply a retention policy; return (all, kept) by repository, named without its project."""
+    counts: dict[str, tuple[int, int]] = {}
+    for repo in site.store.find("repository", project_id=policy["project_id"]):
+        held = site.store.find("artifact", repository_id=repo["id"])
+        named = {artifact["id"]: [tag["name"] for tag in tags_of(site, artifact)] for artifact in held}
+        kept = {id_ for rule in policy["rules"] for id_ in _kept(rule, short_name(repo["name"]), held, named)}
+        rules = [rule for rule in policy["rules"] if not rule.get("disabled")]
+        if not rules:
+            kept = set(named)
+        counts[short_name(repo["name"])] = (len(held), len(kept))
+        for artifact in held:
+            if artifact["id"] not in kept and not dry_run:
+                try:
+                    remove(site, artifact)
+                except errors.HarborError:
+                    continue  # immutable, or part of something that stays
+    return counts
+
+
+def _kept(
+    rule: Mapping[str, Any], name: str, held: Iterable[Document], named: Mapping[int, Sequence[str | None]]
+) -> Iterable[int]:
+    meant = [
+        artifact
+        for artifact in held
+        if any(selectors.applies(rule, name, tag) for tag in (named[artifact["id"]] or [None]))
+    ]
+    template = rule.get("template")
+    number = (rule.get("params") or {}).get(template, 0)
+    if template in ("latestPushedK", "latestPulledN"):
+        key = "push_time" if template == "latestPushedK" else "pull_time"
+        meant = sorted(meant, key=lambda artifact: str(artifact[key]), reverse=True)[:number]
+    elif template in ("nDaysSinceLastPush", "nDaysSinceLastPull"):
+        key = "push_time" if template == "nDaysSinceLastPush" else "pull_time"
+        days = min(number, 365_000)
+        limit = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=days)
+        text = limit.isoformat(timespec="milliseconds")
+        meant = [artifact for artifact in meant if str(artifact[key]) >= text]
+    return [artifact["id"] for artifact in meant]
+
+
+# -- quota -------------------------------------------------------------------------------------------------------------
+
+
+def count(site: Site, project_id: int, blobs: Mapping[str, int]) -> None:
+    """Count blobs towards a project's quota, each once."""
+    for digest, size in blobs.items():
+        if site.store.first("blob", project_id=project_id, digest=digest) is None:
+            site.store.add("blob", {"project_id": project_id, "digest": digest, "size": size})
+
+
+def check_quota(site: Site, project_id: int, blobs: Mapping[str, int]) -> None:
+    """Raise `HarborError` DENIED, worded as Harbor does, when the project has no room for blobs it lacks."""
+    quota = site.store.first("quota", project_id=project_id)
+    if quota is None or quota["storage"] == -1 or not site.settings.get("quota_per_project_enable"):
+        return
+    held = {blob["digest"]: blob["size"] for blob in site.store.find("blob", project_id=project_id)}
+    adding = sum(size for digest, size in blobs.items() if digest not in held)
+    used = sum(held.values())
+    if adding and used + adding > quota["storage"]:
+        raise errors.denied(
+            f"adding {_amount(adding)} of storage resource, which when updated to current usage of {_amount(used)} "
+            f"will exceed the configured upper limit of {_amount(quota['storage'])}."
+        )
+
+
+def _amount(size: int) -> str:
+    if size < _KIBI:
+        return f"{size} B"
+    value = float(size)
+    for unit in _UNITS:
+        value /= _KIBI
+        if value < _KIBI or unit == _UNITS[-1]:
+            break
+    return f"{value:.1f} {unit}"

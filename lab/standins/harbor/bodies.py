@@ -1,0 +1,335 @@
+"""Bodies of requests, with the types Harbor's API description gives them. Unknown members are ignored, as Harbor does.
+
+Types are strict: a number is no text. `null` is the same as leaving a member out.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_LARGEST = 2**63 - 1
+Int = Annotated[int, Field(strict=True, ge=-_LARGEST, le=_LARGEST)]
+Text = str | None
+Number = Int | None
+Flag = bool | None
+
+
+class Body(BaseModel):
+    """What all bodies have in common."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    def sent(self) -> dict[str, Any]:
+        """Return what was really sent, without nulls."""
+        return self.model_dump(exclude_unset=True, exclude_none=True)
+
+
+class Cve(Body):
+    """One exempted vulnerability."""
+
+    cve_id: Text = None
+
+
+class Allowlist(Body):
+    """Exempted vulnerabilities, until `expires_at` (seconds since 1970)."""
+
+    id: Number = None
+    project_id: Number = None
+    expires_at: Number = None
+    items: list[Cve] | None = None
+
+
+class Metadata(Body):
+    """Settings of a project, all as texts."""
+
+    public: Text = None
+    enable_content_trust: Text = None
+    enable_content_trust_cosign: Text = None
+    prevent_vul: Text = None
+    severity: Text = None
+    auto_scan: Text = None
+    auto_sbom_generation: Text = None
+    reuse_sys_cve_allowlist: Text = None
+    retention_id: Text = None
+    proxy_speed_kb: Text = None
+    max_upstream_conn: Text = None
+    proxy_cache_local_on_not_found: Text = None
+
+
+class ProjectBody(Body):
+    """A project to make or change."""
+
+    project_name: Annotated[str, Field(max_length=255)] | None = None
+    public: Flag = None
+    metadata: Metadata | None = None
+    cve_allowlist: Allowlist | None = None
+    storage_limit: Number = None
+    registry_id: Number = None
+
+
+class MemberUser(Body):
+    """A user by id or name."""
+
+    user_id: Number = None
+    username: Text = None
+
+
+class Group(Body):
+    """A user group; types: 1 LDAP, 2 HTTP, 3 OIDC."""
+
+    id: Number = None
+    group_name: Text = None
+    group_type: Number = None
+    ldap_group_dn: Text = None
+
+
+class Member(Body):
+    """A member to add."""
+
+    role_id: Number = None
+    member_user: MemberUser | None = None
+    member_group: Group | None = None
+
+
+class Role(Body):
+    """A member's new role."""
+
+    role_id: Number = None
+
+
+class Access(Body):
+    """One permission."""
+
+    resource: Text = None
+    action: Text = None
+    effect: Text = None
+
+
+class Permission(Body):
+    """Permissions in a project (`namespace` its name, or `*`) or outside (`kind` system, `namespace` /)."""
+
+    kind: Text = None
+    namespace: Text = None
+    access: list[Access] | None = None
+
+
+class RobotBody(Body):
+    """A robot to make or change; `duration` in days, -1 for ever."""
+
+    name: Text = None
+    description: Text = None
+    level: Text = None
+    disable: Flag = None
+    duration: Number = None
+    permissions: list[Permission] | None = None
+
+
+class Secret(Body):
+    """A robot's new secret, or none to have one made."""
+
+    secret: Text = None
+
+
+class Selector(Body):
+    """What a rule applies to."""
+
+    kind: Text = None
+    decoration: Text = None
+    pattern: Text = None
+    extras: Text = None
+
+
+class Rule(Body):
+    """A rule of retention or immutability."""
+
+    id: Number = None
+    priority: Number = None
+    disabled: Flag = None
+    action: Text = None
+    template: Text = None
+    params: dict[str, Any] | None = None
+    tag_selectors: list[Selector] | None = None
+    scope_selectors: dict[str, list[Selector]] | None = None
+
+
+class Trigger(Body):
+    """When retention runs."""
+
+    kind: Text = None
+    settings: dict[str, Any] | None = None
+    references: dict[str, Any] | None = None
+
+
+class Scope(Body):
+    """Which project retention is for."""
+
+    level: Text = None
+    ref: Number = None
+
+
+class RetentionBody(Body):
+    """A retention policy."""
+
+    id: Number = None
+    algorithm: Text = None
+    rules: list[Rule] | None = None
+    trigger: Trigger | None = None
+    scope: Scope | None = None
+
+
+class DryRun(Body):
+    """How to run a retention policy."""
+
+    dry_run: Flag = None
+
+
+class Action(Body):
+    """What to do with an execution."""
+
+    action: Text = None
+
+
+class Target(Body):
+    """Where a webhook goes."""
+
+    type: Text = None
+    address: Text = None
+    auth_header: Text = None
+    skip_cert_verify: Flag = None
+    payload_format: Text = None
+
+
+class WebhookBody(Body):
+    """A webhook policy."""
+
+    name: Text = None
+    description: Text = None
+    enabled: Flag = None
+    event_types: list[str] | None = None
+    targets: list[Target] | None = None
+
+
+class Hard(Body):
+    """A quota's limits: `{"storage": bytes}`."""
+
+    hard: dict[str, Int] | None = None
+
+
+class Credential(Body):
+    """How to log in to another registry."""
+
+    type: Text = None
+    access_key: Text = None
+    access_secret: Text = None
+
+
+class RegistryBody(Body):
+    """Another registry."""
+
+    name: Text = None
+    description: Text = None
+    type: Text = None
+    url: Text = None
+    insecure: Flag = None
+    ca_certificate: Text = None
+    credential: Credential | None = None
+
+
+class RegistryChange(Body):
+    """A change to another registry."""
+
+    name: Text = None
+    description: Text = None
+    url: Text = None
+    insecure: Flag = None
+    ca_certificate: Text = None
+    credential_type: Text = None
+    access_key: Text = None
+    access_secret: Text = None
+
+
+class LabelBody(Body):
+    """A label: scope g (everywhere) or p (a project)."""
+
+    id: Number = None
+    name: Text = None
+    description: Text = None
+    color: Text = None
+    scope: Text = None
+    project_id: Number = None
+
+
+class UserBody(Body):
+    """A local user."""
+
+    username: Annotated[str, Field(max_length=255)] | None = None
+    email: Annotated[str, Field(max_length=255)] | None = None
+    realname: Text = None
+    comment: Text = None
+    password: Text = None
+
+
+class Passwords(Body):
+    """A password's change."""
+
+    old_password: Text = None
+    new_password: Text = None
+
+
+class AdminFlag(Body):
+    """Whether a user rules the system."""
+
+    sysadmin_flag: Flag = None
+
+
+class ScannerBody(Body):
+    """A scanner."""
+
+    name: str
+    url: str
+    description: Text = None
+    auth: Text = None
+    access_credential: Text = None
+    skip_certVerify: Flag = None  # noqa: N815 - Harbor's spelling
+    use_internal_addr: Flag = None
+    disabled: Flag = None
+
+
+class DefaultFlag(Body):
+    """Make a scanner the default."""
+
+    is_default: Flag = None
+
+
+class ScannerChoice(Body):
+    """The scanner of a project."""
+
+    uuid: str
+
+
+class When(Body):
+    """A schedule: type Hourly, Daily, Weekly, Custom, Manual or None, and a cron text of six fields."""
+
+    type: Text = None
+    cron: Text = None
+
+
+class ScheduleBody(Body):
+    """A system job's schedule."""
+
+    schedule: When | None = None
+    parameters: dict[str, Any] | None = None
+
+
+class RepositoryBody(Body):
+    """A repository's description."""
+
+    description: Text = None
+
+
+class TagBody(Body):
+    """A tag."""
+
+    name: Text = None

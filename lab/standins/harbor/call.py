@@ -1,0 +1,149 @@
+"""What a handler of the API gets: who asks, the site, and the checks and answers they all share."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Path, Request
+from starlette.responses import JSONResponse, Response
+
+from lab.standins.harbor import errors, principals
+from lab.standins.harbor.principals import Person, Principal, Robot
+from lab.standins.harbor.query import Paging
+from lab.standins.harbor.site import Site
+from lab.standins.store import Document, Store
+
+_LARGEST = 2**63 - 1
+Render = Callable[[Any], dict[str, Any]]
+
+
+class Call:
+    """One request."""
+
+    def __init__(self, request: Request) -> None:
+        """Find out who asks."""
+        self.request = request
+        self.site: Site = request.app.state.site
+        self.principal: Principal = identify(request, self.site)
+
+    @property
+    def store(self) -> Store:
+        """The documents."""
+        return self.site.store
+
+    # -- who may -------------------------------------------------------------------------------------------------------
+
+    def require_login(self) -> None:
+        """Raise 401 for nobody."""
+        if not self.principal.known:
+            raise errors.unauthorized()
+
+    def require_system(self, action: str, resource: str) -> None:
+        """Raise 401 for nobody, 403 for who may not do this outside projects."""
+        self.require_login()
+        if not self.principal.may_system(action, resource):
+            raise errors.forbidden(self.principal.name)
+
+    def may_system(self, action: str, resource: str) -> bool:
+        """Tell whether the principal may do this outside projects."""
+        return self.principal.may_system(action, resource)
+
+    def project(self, name_or_id: str | int, action: str, resource: str = "") -> Document:
+        """Return a project in which the principal may do this.
+
+        Raises 401 for nobody and 403 for who may not, whether the project exists or not; 404 for who may.
+        """
+        try:
+            found: Document | None = self.site.project(name_or_id)
+        except errors.HarborError:
+            found = None
+        if not self.principal.may(found, action, resource):
+            self.require_login()
+            raise errors.forbidden()
+        return found if found is not None else self.site.project(name_or_id)
+
+    @property
+    def person(self) -> Person | None:
+        """The principal if it is a person."""
+        return self.principal if isinstance(self.principal, Person) else None
+
+    @property
+    def robot(self) -> Robot | None:
+        """The principal if it is a robot."""
+        return self.principal if isinstance(self.principal, Robot) else None
+
+    def audit(self, operation: str, kind: str, resource: str, project: int = 0) -> None:
+        """Write down that the principal did this."""
+        self.site.audit(self.principal.name or "anonymous", operation, kind, resource, project)
+
+    # -- answers -------------------------------------------------------------------------------------------------------
+
+    def page(self, items: Iterable[Any], paging: Paging, render: Render) -> Response:
+        """Answer a page of documents."""
+        return self.listed([render(item) for item in items], paging)
+
+    def listed(self, items: Sequence[Mapping[str, Any]], paging: Paging) -> Response:
+        """Answer a page of what is ready to be shown."""
+        shown, total = paging.apply(items)
+        return JSONResponse(shown, headers=paging.headers(self.request.url, total))
+
+    def created(self, id_: int | str, body: Any = None, *, under: str | None = None) -> Response:  # noqa: ANN401 - JSON
+        """Answer 201 with the object's address: under the request's own path, or `under`."""
+        path = under or self.request.url.path.rstrip("/")
+        headers = {"Location": f"{path}/{id_}"}
+        return Response(status_code=201, headers=headers) if body is None else JSONResponse(body, 201, headers)
+
+
+def done() -> Response:
+    """Answer 200 without a body, as Harbor does for changes."""
+    return Response(status_code=200)
+
+
+def identify(request: Request, site: Site) -> Principal:
+    """Return who asks: by Basic, ID token, or session; nobody where the credentials are not good."""
+    scheme, value = principals.credentials(request)
+    found: Principal | None = None
+    if scheme == "basic" and (pair := principals.basic(value)):
+        found = principals.log_in(site, *pair)
+    elif scheme == "bearer":
+        found = request.app.state.provider.person(value)
+    if found is None and (session := request.app.state.sessions.user(request)):
+        found = principals.person(site, session)
+    return found or Principal(site)
+
+
+def _call(request: Request) -> Call:
+    return Call(request)
+
+
+def _name_or_id(
+    project_name_or_id: Annotated[str, Path(max_length=255)],
+    x_is_resource_name: Annotated[bool, Header()] = False,
+) -> str | int:
+    digits = project_name_or_id.isdecimal() and len(project_name_or_id) < 19  # noqa: PLR2004 - 64 bits
+    return int(project_name_or_id) if digits and not x_is_resource_name else project_name_or_id
+
+
+Asking = Annotated[Call, Depends(_call)]
+NameOrId = Annotated[str | int, Depends(_name_or_id)]
+Pages = Annotated[Paging, Depends(Paging)]
+Id = Annotated[int, Path(ge=-_LARGEST, le=_LARGEST)]
+
+
+class Router(APIRouter):
+    """A part of the API. Each handler runs in one transaction, undone by what it raises."""
+
+    def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401 - FastAPI's
+        """Add a handler, which takes its `Call` as `call`."""
+
+        @functools.wraps(endpoint)
+        def handler(**arguments: Any) -> Any:  # noqa: ANN401 - any answer
+            with arguments["call"].store.transaction():
+                return endpoint(**arguments)
+
+        # The module's annotations are text: they are resolved where they were written.
+        handler.__signature__ = inspect.signature(endpoint, eval_str=True)  # type: ignore[attr-defined]
+        super().add_api_route(path, handler, **options)

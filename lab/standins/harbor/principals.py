@@ -1,0 +1,201 @@
+"""Who asks: a person, a robot, a bearer of a registry token, or nobody; and what each may do."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.requests import Request
+
+from lab.standins.harbor import rbac, secrecy
+from lab.standins.harbor.site import ADMIN_ID, Site, timestamp
+from lab.standins.store import Document
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Nobody, with what everybody may do. `kind` is what Harbor's audit and robots call it."""
+
+    site: Site = field(repr=False)
+    kind = "local"
+
+    @property
+    def name(self) -> str:
+        """What logs call it; empty for nobody."""
+        return ""
+
+    @property
+    def known(self) -> bool:
+        """Whether it is anybody at all."""
+        return bool(self.name)
+
+    @property
+    def admin(self) -> bool:
+        """Whether it rules the whole system."""
+        return False
+
+    def may_system(self, action: str, resource: str) -> bool:  # noqa: ARG002 - for subclasses
+        """Tell whether it may do this outside projects."""
+        return self.admin
+
+    def may(self, project: Document | None, action: str, resource: str) -> bool:
+        """Tell whether it may do this in a project; None is one that does not exist."""
+        if self.admin:
+            return True
+        if project is None:
+            return False
+        public = project["metadata"].get("public") == "true"
+        return (public and rbac.grants(rbac.PUBLIC, resource, action)) or self._may(project, action, resource)
+
+    def _may(self, project: Document, action: str, resource: str) -> bool:  # noqa: ARG002 - for subclasses
+        return False
+
+    def sees(self, project: Document) -> bool:
+        """Tell whether lists of projects show it this one."""
+        return self.admin or project["metadata"].get("public") == "true"
+
+
+@dataclass(frozen=True, slots=True)
+class Person(Principal):
+    """A user, with the ids of its groups; `elevated` by the provider's administrators' group."""
+
+    user: Document = field(default_factory=dict, repr=False)
+    groups: tuple[int, ...] = ()
+    elevated: bool = False
+
+    @property
+    def name(self) -> str:
+        """User name."""
+        return str(self.user["username"])
+
+    @property
+    def admin(self) -> bool:
+        """Whether it rules the whole system."""
+        return bool(self.user.get("sysadmin_flag")) or self.elevated
+
+    def roles(self, project: Document) -> list[int]:
+        """Return its roles in a project, by itself and by its groups, the most powerful first."""
+        found = {
+            member["role_id"]
+            for member in self.site.store.find("member", project_id=project["id"])
+            if (member["entity_type"], member["entity_id"]) == ("u", self.user["id"])
+            or (member["entity_type"] == "g" and member["entity_id"] in self.groups)
+        }
+        return [role for role in (1, 4, 2, 3, 5) if role in found]
+
+    def _may(self, project: Document, action: str, resource: str) -> bool:
+        return any(rbac.grants(rbac.ROLES[role], resource, action) for role in self.roles(project))
+
+    def sees(self, project: Document) -> bool:
+        """Tell whether lists of projects show it this one."""
+        return Principal.sees(self, project) or bool(self.roles(project))
+
+
+@dataclass(frozen=True, slots=True)
+class Robot(Principal):
+    """A robot account, alive and enabled."""
+
+    robot: Document = field(default_factory=dict, repr=False)
+    kind = "robot"
+
+    @property
+    def name(self) -> str:
+        """Full name."""
+        return str(self.site.settings.get("robot_name_prefix")) + str(self.robot["name"])
+
+    @property
+    def covers_all(self) -> bool:
+        """Whether its permissions span every project."""
+        return any(grant["kind"] == "project" and grant["namespace"] == "*" for grant in self.robot["permissions"])
+
+    def may_system(self, action: str, resource: str) -> bool:
+        """Tell whether it was given this outside projects."""
+        return self._granted("system", None, action, resource)
+
+    def _may(self, project: Document, action: str, resource: str) -> bool:
+        wanted = resource or "project"
+        if self._granted("project", project, action, wanted):
+            return True
+        # A project's robot that pushes may pull; a system's may not.
+        pulls = action == "pull" and self.robot["level"] == "project"
+        return pulls and self._granted("project", project, "push", wanted)
+
+    def _granted(self, kind: str, project: Document | None, action: str, resource: str) -> bool:
+        for grant in self.robot["permissions"]:
+            if grant["kind"] != kind or (project is not None and grant["namespace"] not in ("*", project["name"])):
+                continue
+            for access in grant["access"]:
+                if (access["resource"], access["action"]) == (resource, action) and access.get("effect") != "deny":
+                    return True
+        return False
+
+    def sees(self, project: Document) -> bool:
+        """Tell whether lists of projects show it this one."""
+        named = any(grant["namespace"] == project["name"] for grant in self.robot["permissions"])
+        return Principal.sees(self, project) or named or self.covers_all
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer(Principal):
+    """The bearer of a registry token: what the token says, nothing else."""
+
+    subject: str = ""
+    access: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    issued: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """Whom the token was made for."""
+        return self.subject
+
+    @property
+    def known(self) -> bool:
+        """Any bearer is: even one without a name pulls what is public."""
+        return True
+
+    def may_pull_or_push(self, repository: str, action: str) -> bool:
+        """Tell whether the token has the action on the repository."""
+        return any(
+            entry.get("type") == "repository" and entry.get("name") == repository and action in entry.get("actions", ())
+            for entry in self.access
+        )
+
+
+def credentials(request: Request) -> tuple[str, str]:
+    """Return the scheme in lower case and the rest of `Authorization`, or two empty texts."""
+    scheme, _, rest = request.headers.get("Authorization", "").partition(" ")
+    return (scheme.lower(), rest.strip()) if rest else ("", "")
+
+
+def basic(value: str) -> tuple[str, str] | None:
+    """Decode the value of `Basic`, or return None."""
+    try:
+        name, colon, secret = base64.b64decode(value, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return (name, secret) if colon else None
+
+
+def log_in(site: Site, name: str, secret: str) -> Principal | None:
+    """Return the robot or person of a name and secret, or None."""
+    prefix = str(site.settings.get("robot_name_prefix"))
+    if name.startswith(prefix) and (found := site.store.first("robot", name=name.removeprefix(prefix))):
+        expired = found["expires_at"] != -1 and found["expires_at"] <= timestamp()
+        if found["disable"] or expired or not secrecy.matches(secret, found["secret"]):
+            return None
+        return Robot(site, found)
+    user = site.store.first("user", username=name)
+    if user is None or not secrecy.matches(secret, user.get("password")):
+        return None
+    if user["id"] != ADMIN_ID and site.settings.get("auth_mode") != "db_auth":
+        return None  # the provider is asked for everybody but the administrator
+    return person(site, user)
+
+
+def person(site: Site, user: Document) -> Person:
+    """Return a user as a principal, with the groups it had when it last proved them."""
+    known = {group["id"] for group in site.store.find("group")}
+    return Person(site, user, tuple(id_ for id_ in user.get("group_ids", []) if id_ in known))

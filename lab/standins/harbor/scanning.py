@@ -1,0 +1,98 @@
+"""Scans: what a scanner finds in an artifact, and the gate that keeps vulnerable images from being pulled.
+
+Nothing is really scanned: an artifact is clean unless `/-/lab/reports` said otherwise for its digest.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, Final
+
+from lab.standins.harbor import artifacts, errors
+from lab.standins.harbor.site import Site, now, timestamp
+from lab.standins.store import Document
+
+MIME: Final = "application/vnd.security.vulnerability.report; version=1.1"
+SEVERITIES: Final = ("None", "Unknown", "Negligible", "Low", "Medium", "High", "Critical")
+_SCANNER: Final = {"name": "Trivy", "vendor": "Aqua Security", "version": "stand-in"}
+_HELP: Final = "To continue with pull, please contact your project administrator"
+
+
+def severity(text: str) -> str:
+    """Return the severity a text names, whatever its case; Unknown for none."""
+    return next((name for name in SEVERITIES if name.lower() == text.lower()), "Unknown")
+
+
+def _worst(vulnerabilities: list[dict[str, Any]]) -> str:
+    return max((item["severity"] for item in vulnerabilities), key=SEVERITIES.index, default="None")
+
+
+def scan(site: Site, artifact: Document) -> None:
+    """Scan an artifact; the report is there when this returns."""
+    finding = site.store.first("finding", digest=artifact["digest"]) or {"vulnerabilities": []}
+    report = {"id": str(uuid.uuid4()), "time": now(), "vulnerabilities": finding["vulnerabilities"]}
+    current = site.store.get("artifact", artifact["id"])
+    if current is not None:
+        site.store.put("artifact", {**current, "report": report})
+
+
+def overview(artifact: Document) -> dict[str, Any]:
+    """Return `scan_overview` of an artifact; empty where it was never scanned."""
+    report = artifact.get("report")
+    if report is None:
+        return {}
+    found = report["vulnerabilities"]
+    counts = {name: sum(item["severity"] == name for item in found) for name in SEVERITIES}
+    summary = {"total": len(found), "fixable": sum(bool(item.get("fix_version")) for item in found),
+               "summary": {name: number for name, number in counts.items() if number}}  # fmt: skip
+    return {
+        MIME: {
+            "report_id": report["id"], "scan_status": "Success", "severity": _worst(found), "duration": 0,
+            "summary": summary, "start_time": report["time"], "end_time": report["time"], "complete_percent": 100,
+            "scanner": _SCANNER,
+        }
+    }  # fmt: skip
+
+
+def details(artifact: Document) -> dict[str, Any]:
+    """Return the whole report of an artifact. Raises `HarborError` 404 where it was never scanned."""
+    report = artifact.get("report")
+    if report is None:
+        raise errors.not_found("report")
+    found = report["vulnerabilities"]
+    return {MIME: {"generated_at": report["time"], "scanner": _SCANNER, "severity": _worst(found),
+                   "vulnerabilities": found}}  # fmt: skip
+
+
+def gate(site: Site, project: Document, artifact: Document) -> None:
+    """Raise `HarborError` where the project's deployment security forbids pulling the artifact."""
+    metadata = project["metadata"]
+    if metadata.get("prevent_vul") != "true" or artifact["manifest_media_type"] in artifacts.INDEXES:
+        return
+    limit = severity(metadata.get("severity") or "none")
+    policy = (
+        f"""configured policy in 'Prevent images with vulnerability severity of "{limit}" or higher from running.' """
+    )
+    report = artifact.get("report")
+    if report is None:
+        raise errors.policy_violation(
+            f"current image without vulnerability scanning cannot be pulled due to {policy}{_HELP} for help."
+        )
+    exempt = _exempt(site, project)
+    left = [item for item in report["vulnerabilities"] if item["id"] not in exempt]
+    if left and SEVERITIES.index(_worst(left)) >= SEVERITIES.index(limit):
+        thing = "vulnerability" if len(left) == 1 else "vulnerabilities"
+        raise errors.policy_violation(
+            f"current image with {len(left)} {thing} cannot be pulled due to {policy}{_HELP} "
+            "to exempt matched vulnerabilities through configuring the CVE allowlist."
+        )
+
+
+def _exempt(site: Site, project: Document) -> set[str]:
+    allowlist = project["cve_allowlist"]
+    if project["metadata"].get("reuse_sys_cve_allowlist") == "true":
+        allowlist = site.store.get("allowlist", 1) or {"items": []}
+    expires = allowlist.get("expires_at")
+    if expires and expires <= timestamp():
+        return set()
+    return {item["cve_id"] for item in allowlist["items"]}

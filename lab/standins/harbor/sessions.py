@@ -1,0 +1,113 @@
+"""Sessions of browsers, and the CSRF token that whoever carries a session cookie has to send with every change."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import threading
+from http.cookies import CookieError, SimpleCookie
+from typing import Any, Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lab.standins.harbor import errors
+from lab.standins.harbor.site import Site
+
+SESSION: Final = "sid"
+_CSRF: Final = "_gorilla_csrf"
+_HEADER: Final = "X-Harbor-Csrf-Token"
+_SAFE: Final = ("GET", "HEAD", "OPTIONS", "TRACE")
+_MOST: Final = 1000
+
+
+def cookies(headers: Headers) -> dict[str, str]:
+    """Return the cookies of a request, of all its `Cookie` headers."""
+    found: dict[str, str] = {}
+    for line in headers.getlist("cookie"):
+        try:
+            found.update({name: morsel.value for name, morsel in SimpleCookie(line).items()})
+        except CookieError:
+            continue
+    return found
+
+
+class Sessions:
+    """Who is logged in, in memory: a restart logs everybody out."""
+
+    def __init__(self, site: Site) -> None:
+        """Start with nobody."""
+        self._site = site
+        self._users: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def open(self, user_id: int) -> str:
+        """Start a session; return its cookie's value."""
+        made = secrets.token_hex(16)
+        with self._lock:
+            while len(self._users) >= _MOST:
+                self._users.pop(next(iter(self._users)))
+            self._users[made] = user_id
+        return made
+
+    def close(self, request: Request) -> None:
+        """End the session of a request."""
+        with self._lock:
+            self._users.pop(cookies(request.headers).get(SESSION, ""), None)
+
+    def user(self, request: Request) -> dict[str, Any] | None:
+        """Return the user of the request's session, or None."""
+        id_ = self._users.get(cookies(request.headers).get(SESSION, ""))
+        return None if id_ is None else self._site.store.get("user", id_)
+
+
+def _opening(send: Send) -> Send:
+    """Send with the cookie of a session in which nobody is logged in."""
+
+    async def attach(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            cookie = f"{SESSION}={secrets.token_hex(16)}; Path=/; HttpOnly"
+            MutableHeaders(scope=message).append("Set-Cookie", cookie)
+        await send(message)
+
+    return attach
+
+
+class Csrf:
+    """Middleware: whoever sends a session cookie gets a token, and needs it for changes."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap `app`. Tokens live as long as the process."""
+        self._app = app
+        self._key = secrets.token_bytes(32)
+
+    def _token(self, cookie: str) -> str:
+        return hmac.new(self._key, cookie.encode(), "sha256").hexdigest()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check, and hand out."""
+        headers = Headers(scope=scope) if scope["type"] == "http" else None
+        if headers is None or SESSION not in (sent := cookies(headers)):
+            # Harbor opens a session for whoever has none: a client that keeps cookies carries it from then on.
+            opening = headers is not None and scope["path"].startswith("/api/")
+            await self._app(scope, receive, _opening(send) if opening else send)
+            return
+        cookie = sent.get(_CSRF, "")
+        fresh = "" if cookie else secrets.token_urlsafe(32)
+        given = headers.get(_HEADER, "")
+        token = self._token(cookie or fresh)
+
+        async def attach(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answer = MutableHeaders(scope=message)
+                answer[_HEADER] = token
+                if fresh:
+                    answer.append("Set-Cookie", f"{_CSRF}={fresh}; Path=/; HttpOnly; SameSite=Strict")
+            await send(message)
+
+        if scope["method"] not in _SAFE and not (cookie and hmac.compare_digest(given.encode(), token.encode())):
+            reason = "CSRF token invalid" if given and cookie else "CSRF token not found in request"
+            await errors.forbidden(reason).response()(scope, receive, attach)
+            return
+        await self._app(scope, receive, attach)
