@@ -16,7 +16,7 @@ from lab.errors import LabError
 from lab.home import LabHome
 from lab.secrets import Secrets
 from lab.servers import sonarqube
-from lab.servers.base import Context
+from lab.servers.base import Context, client
 from lab.servers.sonarqube import SonarQube
 from tests.sonarqube.conftest import Sonar
 
@@ -92,7 +92,7 @@ def test_its_administrator_is_the_platforms(server: Sonar) -> None:
         Client(server.url, environment={"SONAR_TOKEN": "squ_wrong"}).get("/api/users/current")
     answers: dict[str, Any] = {}
     for password in ("admin", secrets.sonarqube_password):
-        answer = sonarqube.client(server.home, server.url).get("/api/authentication/validate", auth=("admin", password))
+        answer = client(server.home, server.url).get("/api/authentication/validate", auth=("admin", password))
         answers[password] = answer.json()["valid"]
     assert list(answers.values()) == [False, True]
 
