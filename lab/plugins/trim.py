@@ -111,6 +111,17 @@ AMENDMENTS: Final[dict[str, dict[str, Any]]] = {
             },
             "index/user:User": {"isAuditor": {"type": "boolean"}},
         },
+        "always": {
+            "index/group:Group": ("crmEnabled",),
+            "index/project:Project": ("automaticRebaseEnabled", "reviewerAssignmentStrategy"),
+            "index/projectApprovalRule:ProjectApprovalRule": (
+                "appliesToAllProtectedBranches",
+                "disableImportingDefaultAnyApproverRuleOnCreate",
+                "groupIds",
+                "protectedBranchIds",
+                "userIds",
+            ),
+        },
     },
 }
 
@@ -143,6 +154,9 @@ def trim(provider: str, full: dict[str, Any]) -> dict[str, Any]:
     }
     for token, inputs in amended.get("inputs", {}).items():
         kept["resources"][f"{provider}:{token}"]["inputs"].update(inputs)
+    for token, names in amended.get("always", {}).items():
+        always = kept["resources"][f"{provider}:{token}"]["alwaysSetOutputs"]
+        always[:] = sorted({*always, *names})
     types: dict[str, Any] = {}
     pending = set(references(kept))
     while pending:

@@ -9,7 +9,6 @@ from lab.plugins.bridge import Resource
 from lab.plugins.gitlab.client import ApiError, GitLab, segment
 from lab.plugins.gitlab.common import number, parts, snake
 from lab.plugins.planning import Data
-from lab.plugins.schema import one_of, resource
 from lab.plugins.server import PluginError
 from lab.plugins.wire import Properties
 
@@ -80,17 +79,22 @@ def _delete_settings(data: Data, gitlab: GitLab) -> None:
 # -- rules ------------------------------------------------------------------------------------------------------------
 
 _SETS: Final = ("userIds", "groupIds", "protectedBranchIds")
+_ON_CREATE: Final = "disableImportingDefaultAnyApproverRuleOnCreate"
 
-RULE: Final = resource("gitlab:index/projectApprovalRule:ProjectApprovalRule", sets=_SETS, autoname=("name",)).tuned(
-    default={"disableImportingDefaultAnyApproverRuleOnCreate": False, "appliesToAllProtectedBranches": False},
+RULE: Final = framework.resource(
+    "gitlab:index/projectApprovalRule:ProjectApprovalRule",
+    sets=_SETS,
+    autoname=("name",),
+    default={_ON_CREATE: False, "appliesToAllProtectedBranches": False},
+    kept=("ruleType", "reportType", *_SETS),
     conflicts={
         "protectedBranchIds": ("appliesToAllProtectedBranches",),
         "appliesToAllProtectedBranches": ("protectedBranchIds",),
     },
     required_with={"reportType": ("ruleType",)},
     validate={
-        "ruleType": one_of("regular", "any_approver", "report_approver"),
-        "reportType": one_of("code_coverage"),
+        "ruleType": framework.one_of("rule_type", "regular", "any_approver", "report_approver"),
+        "reportType": framework.one_of("report_type", "code_coverage"),
     },
 )
 
@@ -104,7 +108,7 @@ def _rule_body(data: Data) -> Properties:
     return {
         "name": data.get("name"),
         "approvals_required": data.get("approvalsRequired"),
-        **{snake(name): data.get(name) for name in _SETS},
+        **{snake(name): data.raw(name) for name in _SETS if data.raw(name) is not None},
         "applies_to_all_protected_branches": data.get("appliesToAllProtectedBranches"),
     }
 
@@ -120,7 +124,7 @@ def _default_rule(gitlab: GitLab, project: str) -> int | None:
 def _create_rule(data: Data, gitlab: GitLab) -> None:
     project, kind, body = data.get("project"), data.get("ruleType"), _rule_body(data)
     taken = None
-    if kind == "any_approver" and not data.get("disableImportingDefaultAnyApproverRuleOnCreate"):
+    if kind == "any_approver" and not data.get(_ON_CREATE):
         taken = _default_rule(gitlab, project)
     if taken is not None:
         rule = gitlab.put(_rules(project, taken), body)
@@ -136,8 +140,7 @@ def _create_rule(data: Data, gitlab: GitLab) -> None:
                 )
             body["report_type"] = data.get("reportType")
         rule = gitlab.post(_rules(project), body)
-    data.id = f"{project}:{rule['id']}"
-    _read_rule(data, gitlab)
+    _take_rule(data, project, rule)
 
 
 def _read_rule(data: Data, gitlab: GitLab) -> None:
@@ -146,23 +149,29 @@ def _read_rule(data: Data, gitlab: GitLab) -> None:
     if rule is None:
         data.id = ""
         return
+    _take_rule(data, project, rule)
+
+
+def _take_rule(data: Data, project: str, rule: Properties) -> None:
+    data.id = f"{project}:{rule['id']}"
     data.set("project", project)
     data.set("name", rule["name"])
     data.set("approvalsRequired", rule["approvals_required"])
-    data.set("ruleType", rule.get("rule_type"))
-    data.set("reportType", rule.get("report_type"))
+    data.set("ruleType", rule.get("rule_type") or "")
+    data.set("reportType", rule.get("report_type") or "")
     everywhere = bool(rule.get("applies_to_all_protected_branches"))
     data.set("appliesToAllProtectedBranches", everywhere)
     data.set("groupIds", [item["id"] for item in rule.get("groups") or []])
     data.set("userIds", [item["id"] for item in rule.get("users") or []])
-    if not everywhere:
-        data.set("protectedBranchIds", [item["id"] for item in rule.get("protected_branches") or []])
+    # A rule for all protected branches lists each: that is not what the program said.
+    branches = [] if everywhere else rule.get("protected_branches") or []
+    data.set("protectedBranchIds", [item["id"] for item in branches])
+    data.set(_ON_CREATE, bool(data.raw(_ON_CREATE)))
 
 
 def _update_rule(data: Data, gitlab: GitLab) -> None:
     project, text = parts(data.id, "project", "rule_id")
-    gitlab.put(_rules(project, number(text, "rule id")), _rule_body(data))
-    _read_rule(data, gitlab)
+    _take_rule(data, project, gitlab.put(_rules(project, number(text, "rule id")), _rule_body(data)))
 
 
 def _delete_rule(data: Data, gitlab: GitLab) -> None:
@@ -179,5 +188,12 @@ RESOURCES: Final = {
         _delete_settings,
         customise=framework.replacing("project"),
     ),
-    RULE.token: Resource(RULE, _create_rule, _read_rule, _update_rule, _delete_rule),
+    RULE.token: Resource(
+        RULE,
+        _create_rule,
+        _read_rule,
+        _update_rule,
+        _delete_rule,
+        customise=framework.replacing("project", "ruleType", "reportType"),
+    ),
 }

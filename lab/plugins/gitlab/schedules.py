@@ -97,15 +97,15 @@ def _delete_schedule(data: Data, gitlab: GitLab) -> None:
 # -- their variables --------------------------------------------------------------------------------------------------
 
 VARIABLE: Final = resource("gitlab:index/pipelineScheduleVariable:PipelineScheduleVariable").tuned(
-    default={"variableType": "env_var"},
-    computed={"variableType": False},
-    validate={"variableType": one_of("env_var", "file")},
+    validate={"variableType": one_of("env_var", "file")}
 )
 
 
 def _create_variable(data: Data, gitlab: GitLab) -> None:
     project, schedule = data.get("project"), data.get("pipelineScheduleId")
-    body = {"key": data.get("key"), "value": data.get("value"), "variable_type": data.get("variableType")}
+    body = {"key": data.get("key"), "value": data.get("value")}
+    if data.get("variableType"):
+        body["variable_type"] = data.get("variableType")
     made = gitlab.post(f"{_schedules(project, schedule)}/variables", body)
     data.id = f"{project}:{schedule}:{made['key']}"
     _read_variable(data, gitlab)
