@@ -153,7 +153,7 @@ def _content(what: str, response: requests.Response, token: str) -> Json:
         message = _message(response).replace(token, "***")
         if status == requests.codes.forbidden:
             message = (
-                f"{message or 'refused'}: lacks the account of {TOKEN_VARIABLE} `admin` or `scan` (on the project)?"
+                f"{message or 'refused'} (the account of {TOKEN_VARIABLE} may lack `admin` or `scan` on the project)"
             )
         kind = NotFoundError if status == requests.codes.not_found else SonarError
         raise kind(f"{what}: HTTP {status}" + (f": {message}" if message else ""))
