@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_gitlab as gitlab
@@ -96,8 +97,7 @@ class TenantRepository(Component):
                 f"{self._prefix}/branch/{branch}",
                 project=self._project.id,
                 branch=branch,
-                push_access_level="maintainer",
-                merge_access_level="maintainer",
+                **self._maintainers_only(),
                 # A mirror is what its source is, rewritten history included.
                 allow_force_push=self._args.repository.mirror is not None,
                 opts=self._child(),
@@ -110,6 +110,15 @@ class TenantRepository(Component):
                 create_access_level="maintainer",
                 opts=self._child(),
             )
+
+    def _maintainers_only(self) -> dict[str, Any]:
+        """The provider takes one of two words for it, by the edition."""
+        if self._args.settings.gitlab.edition is Edition.COMMUNITY:
+            return {"push_access_level": "maintainer", "merge_access_level": "maintainer"}
+        return {
+            "allowed_to_pushes": [gitlab.BranchProtectionAllowedToPushArgs(access_level="maintainer")],
+            "allowed_to_merges": [gitlab.BranchProtectionAllowedToMergeArgs(access_level="maintainer")],
+        }
 
     def _protected_tags(self) -> tuple[str, ...]:
         """Tags that name what is published; those the registry never lets change are among them."""

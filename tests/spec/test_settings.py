@@ -133,7 +133,7 @@ WRONG = [
     ("kind: deny", "kind: denied", "did you mean deny?"),
     ("production: true", "production: yes", "did you mean true?"),
     ("people: managed", "people: manage", "did you mean managed?"),
-    ("edition: free", "edition: fre", "did you mean free?"),
+    ("edition: community", "edition: comunity", "did you mean community?"),
     ("platform: platform", "platform: tenants", "groups of their own"),
     ("    emailDomain: example.gouv.fr\n", "", "usine:gitlab.emailDomain is missing"),
     ("robotDays: 180", "robotDays: 0", "allowed: 1 to 730"),

@@ -122,8 +122,13 @@ class ArgoCDSettings:
 
 
 class Edition(enum.StrEnum):
-    """GitLab's edition: ``free``, or ``premium`` (and above), which adds approvals, push rules, guarded deployments."""
+    """GitLab's edition: ``community`` (the CE package), ``free`` (the EE package without a licence), or ``premium``
+    (and above), which adds approvals, push rules and guarded deployments.
 
+    CE and EE name differently who may push to a protected branch, licence or not.
+    """
+
+    COMMUNITY = "community"
     FREE = "free"
     PREMIUM = "premium"
 

@@ -13,21 +13,25 @@ from lab.standins.store import Document
 
 router = Router("instance")
 
-VERSION: Final = "19.1.0-ee"
+VERSION: Final = "19.1.0"
 REVISION: Final = "8a4fdde1a1c"
 
 
 @router.get("/version", scopes=("read_user", "ai_features"), job_token=True)
-def version(call: Call) -> Any:  # noqa: ARG001 - every endpoint has it
-    """Version of the instance; the paid edition's build without a licence is the free one."""
-    return {"version": VERSION, "revision": REVISION}
+def version(call: Call) -> Any:
+    """Version of the instance; the paid edition's build says so, licence or not."""
+    return {"version": _version(call), "revision": REVISION}
 
 
 @router.get("/metadata", scopes=("read_user", "ai_features"))
-def metadata(call: Call) -> Any:  # noqa: ARG001
+def metadata(call: Call) -> Any:
     """Version and edition."""
     kas = {"enabled": False, "externalUrl": None, "externalK8sProxyUrl": None, "version": None}
-    return {"version": VERSION, "revision": REVISION, "kas": kas, "enterprise": True}
+    return {"version": _version(call), "revision": REVISION, "kas": kas, "enterprise": call.site.enterprise}
+
+
+def _version(call: Call) -> str:
+    return f"{VERSION}-ee" if call.site.enterprise else VERSION
 
 
 @router.get("/license")

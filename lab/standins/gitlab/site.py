@@ -77,9 +77,14 @@ class Site:
         )
 
     @property
+    def enterprise(self) -> bool:
+        """Whether it is the paid edition's build (EE), with a licence or (edition "free") without; else "community"."""
+        return self.edition != "community"
+
+    @property
     def premium(self) -> bool:
         """Whether the paid features exist."""
-        return self.edition != "free"
+        return self.edition == "premium"
 
     def seal(self, text: str) -> str:
         """Encrypt what has to be given back later (a variable's value): nothing secret is in the file in clear."""
