@@ -14,6 +14,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lab.standins.faults import Faults
 from lab.standins.gitlab import (
+    api_ci_jobs,
+    api_ci_pipelines,
+    api_ci_runners,
     api_deploy_tokens,
     api_environments,
     api_groups,
@@ -25,12 +28,20 @@ from lab.standins.gitlab import (
     api_premium,
     api_projects,
     api_protected,
+    api_repository_commits,
+    api_repository_files,
+    api_repository_refs,
     api_schedules,
     api_tokens,
     api_users,
     api_variables,
+    ci_pipelines,
+    ci_tokens,
+    git_http,
     health,
+    identity,
     removal,
+    repositories,
     seed,
     throttle,
 )
@@ -56,9 +67,22 @@ API: Final[tuple[ModuleType, ...]] = (
     api_job_token_scope,
     api_premium,
     api_labels,
+    api_repository_files,
+    api_repository_refs,
+    api_repository_commits,
+    api_ci_pipelines,
+    api_ci_jobs,
+    api_ci_runners,
 )
 #: Each may have `router: Router` with paths from the root (git, JWKS, GraphQL), and `install(site)`, called at start.
-EXTENSIONS: Final[tuple[ModuleType, ...]] = (health,)
+EXTENSIONS: Final[tuple[ModuleType, ...]] = (
+    health,
+    repositories,
+    identity,
+    ci_tokens,
+    ci_pipelines,
+    git_http,  # last: its paths match nearly anything
+)
 
 
 def create_app(configuration: Configuration) -> ASGIApp:

@@ -1,0 +1,182 @@
+# ruff: noqa: ANN401 - answers are JSON
+"""Jobs: list, read, trace, cancel, retry, play; what a job asks about itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+
+from lab.standins.gitlab import access, api_ci_pipelines, ci_jobs, git_push, users
+from lab.standins.gitlab.api_repository_commits import rendered
+from lab.standins.gitlab.errors import forbidden, not_found, parameter, unauthorized
+from lab.standins.gitlab.params import Bool, Hashes, Paging, Params, Texts
+from lab.standins.gitlab.repositories import last, repository
+from lab.standins.gitlab.routing import Call, Router
+from lab.standins.gitlab.site import Site, now
+from lab.standins.store import Document
+
+router = Router("jobs")
+
+
+class JobFilter(Paging):
+    """Which jobs."""
+
+    scope: Texts = None
+    include_retried: Bool = None
+
+
+class Play(Params):
+    """With what to run it."""
+
+    job_variables_attributes: Hashes = None
+
+
+def shown(site: Site, job: Document) -> Document:
+    """A job."""
+    pipeline = site.store.get("pipeline", job["pipeline_id"]) or {}
+    project = site.store.get("project", job["project_id"]) or {}
+    user = site.store.get("user", job["user_id"])
+    runner = site.store.get("runner", job["runner_id"]) if job["runner_id"] else None
+    commit = last(repository(site, project), pipeline["sha"])
+    return {
+        **{name: job[name] for name in ("id", "status", "stage", "name")},
+        "ref": pipeline["ref"],
+        "tag": pipeline["tag"],
+        "coverage": None,
+        **{name: job[name] for name in ("allow_failure", "created_at", "started_at", "finished_at")},
+        "erased_at": job.get("erased_at"),
+        "duration": ci_jobs.seconds(job["started_at"], job["finished_at"]),
+        "queued_duration": ci_jobs.seconds(job["queued_at"], job["started_at"]),
+        "user": users.basic(site, user) if user else None,
+        "commit": rendered(site, project, commit) if commit else None,
+        "pipeline": {k: v for k, v in api_ci_pipelines.basic(site, pipeline).items() if k != "name"},
+        **({"failure_reason": job["failure_reason"]} if job["failure_reason"] else {}),
+        "web_url": f"{site.url}/{project['full_path']}/-/jobs/{job['id']}",
+        "project": {"ci_job_token_scope_enabled": False},
+        "artifacts": [],
+        "runner": {k: runner[k] for k in ("id", "description", "runner_type", "paused")} if runner else None,
+        "runner_manager": None,
+        "artifacts_expire_at": None,
+        "archived": False,
+        "tag_list": job["config"].get("tags") or [],
+    }
+
+
+def _one(call: Call, id_: str, job_id: int, level: int = access.REPORTER) -> tuple[Document, Document]:
+    project = call.project(id_, level)
+    found = call.store.get("job", job_id)
+    if found is None or found["project_id"] != project["id"]:
+        raise not_found()
+    return project, found
+
+
+def _writable(call: Call, id_: str, job_id: int) -> Document:
+    """A job that who asks may run: on a protected ref only those who may write to it."""
+    project, job = _one(call, id_, job_id, access.DEVELOPER)
+    pipeline = call.store.get("pipeline", job["pipeline_id"]) or {}
+    if not pipeline["tag"] and not pipeline["merge_request_id"]:
+        branch = pipeline["ref"]
+        if not git_push.can_push(call.site, call.actor, project, branch) and not git_push.can_merge(
+            call.site, call.actor, project, branch
+        ):
+            raise forbidden()
+    return job
+
+
+def _scoped(found: list[Document], given: JobFilter) -> list[Document]:
+    unknown = set(given.scope or []) - set(ci_jobs.SCOPES)
+    if unknown:
+        raise parameter("scope does not have a valid value")
+    kept = [one for one in found if given.scope is None or one["status"] in given.scope]
+    return sorted(kept, key=lambda one: -int(one["id"]))
+
+
+@router.get("/projects/{id}/jobs")
+def list_jobs(call: Call, id: str, given: JobFilter) -> Any:
+    """Jobs of a project, newest first."""
+    project = call.project(id, access.REPORTER)
+    found = _scoped(call.store.find("job", project_id=project["id"]), given)
+    return call.page(found, given, lambda one: shown(call.site, one))
+
+
+@router.get("/projects/{id}/pipelines/{pipeline_id}/jobs", job_token=True, anonymous=True)
+def list_pipeline_jobs(call: Call, id: str, pipeline_id: int, given: JobFilter) -> Any:
+    """Jobs of a pipeline, newest first."""
+    _, pipeline = api_ci_pipelines.find(call, id, pipeline_id)
+    found = _scoped(ci_jobs.of_pipeline(call.site, pipeline, retried=bool(given.include_retried)), given)
+    return call.page(found, given, lambda one: shown(call.site, one))
+
+
+@router.get("/projects/{id}/pipelines/{pipeline_id}/bridges")
+def list_bridges(call: Call, id: str, pipeline_id: int, given: JobFilter) -> Any:
+    """Jobs that start other pipelines: there are none here."""
+    api_ci_pipelines.find(call, id, pipeline_id)
+    return call.page(_scoped([], given), given, lambda one: one)
+
+
+@router.get("/projects/{id}/jobs/{job_id}", job_token=True)
+def get_job(call: Call, id: str, job_id: int) -> Any:
+    """One job."""
+    return shown(call.site, _one(call, id, job_id)[1])
+
+
+@router.get("/job", job_token=True)
+def current_job(call: Call) -> Any:
+    """The job whose token asks."""
+    if call.actor is None or call.actor.job is None:
+        raise unauthorized() if call.actor is None else not_found()
+    return shown(call.site, call.actor.job)
+
+
+@router.get("/projects/{id}/jobs/{job_id}/trace")
+def job_trace(call: Call, id: str, job_id: int) -> Any:
+    """What a job wrote."""
+    _, job = _one(call, id, job_id)
+    file = ci_jobs.trace(call.site, job["id"])
+    return Response(file.read_bytes() if file.exists() else b"", media_type="text/plain")
+
+
+@router.post("/projects/{id}/jobs/{job_id}/cancel")
+def cancel_job(call: Call, id: str, job_id: int) -> Any:
+    """Cancel it."""
+    job = _writable(call, id, job_id)
+    if job["status"] not in ci_jobs.ACTIVE | {"manual"}:
+        return shown(call.site, job)
+    return shown(call.site, ci_jobs.change(call.site, job, "canceled"))
+
+
+@router.post("/projects/{id}/jobs/{job_id}/retry")
+def retry_job(call: Call, id: str, job_id: int) -> Any:
+    """Run it again."""
+    job = _writable(call, id, job_id)
+    if job["status"] not in {"success", "failed", "canceled"} or job["retried"]:
+        raise forbidden("Job is not retryable")
+    return shown(call.site, ci_jobs.again(call.site, job, call.user))
+
+
+@router.post("/projects/{id}/jobs/{job_id}/play", status=200)
+def play_job(call: Call, id: str, job_id: int, given: Play) -> Any:
+    """Start a manual one."""
+    job = _writable(call, id, job_id)
+    if job["status"] != "manual":
+        raise parameter("Unplayable Job")
+    extra = {str(one.get("key")): str(one.get("value", "")) for one in given.job_variables_attributes or []}
+    job = {**job, "user_id": call.user["id"], "variables": {**job["variables"], **extra}}
+    if not ci_jobs.may_deploy(call.site, job):
+        raise forbidden()
+    return shown(call.site, ci_jobs.change(call.site, job, "pending", queued_at=now()))
+
+
+@router.post("/projects/{id}/jobs/{job_id}/erase")
+def erase_job(call: Call, id: str, job_id: int) -> Any:
+    """Forget what it wrote."""
+    project, job = _one(call, id, job_id, access.DEVELOPER)
+    if job["user_id"] != call.user["id"] and call.project_level(project) < access.MAINTAINER:
+        raise forbidden()
+    if job["status"] not in ci_jobs.DONE:
+        raise forbidden("Job is not erasable!")
+    ci_jobs.trace(call.site, job["id"]).unlink(missing_ok=True)
+    changed = {**job, "erased_at": now()}
+    call.store.put("job", changed)
+    return shown(call.site, changed)

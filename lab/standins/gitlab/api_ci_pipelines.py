@@ -1,0 +1,484 @@
+# ruff: noqa: ANN401 - answers are JSON
+"""Pipelines: list, read, create, retry, cancel; triggers; playing schedules; linting a configuration."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any, Literal
+
+import yaml
+
+from lab.standins.gitlab import access, ci_config, ci_jobs, ci_pipelines, users
+from lab.standins.gitlab.ci_pipelines import NotMadeError, Wanted
+from lab.standins.gitlab.ci_yaml import ConfigError, NoConfig, Place
+from lab.standins.gitlab.errors import forbidden, invalid, not_found, refused
+from lab.standins.gitlab.params import Bool, Hash, Hashes, Paging, Params, Text
+from lab.standins.gitlab.repositories import repositories, repository
+from lab.standins.gitlab.routing import Call, Router
+from lab.standins.gitlab.site import Site, digest, now
+from lab.standins.store import Document
+
+router = Router("pipelines")
+
+_STATUSES = Literal[
+    "created", "waiting_for_resource", "preparing", "pending", "running", "success", "failed", "canceled", "skipped",
+    "manual", "scheduled", "canceling",
+]  # fmt: skip
+
+
+class PipelineFilter(Paging):
+    """Which pipelines, and in what order."""
+
+    scope: Literal["running", "pending", "finished", "branches", "tags"] | None = None
+    status: _STATUSES | None = None
+    ref: Text = None
+    sha: Text = None
+    source: Text = None
+    username: Text = None
+    name: Text = None
+    yaml_errors: Bool = None
+    order_by: Literal["id", "status", "ref", "updated_at", "user_id"] = "id"
+    sort: Literal["asc", "desc"] = "desc"
+
+
+class NewPipeline(Params):
+    """What to run, and with what."""
+
+    ref: str
+    variables: Hashes = None
+    inputs: Hash = None
+
+
+class Latest(Params):
+    """Of which ref."""
+
+    ref: Text = None
+
+
+class Metadata(Params):
+    """What can be changed."""
+
+    name: str
+
+
+def basic(site: Site, pipeline: Document) -> Document:
+    """A pipeline in a list."""
+    project = site.store.get("project", pipeline["project_id"]) or {}
+    return {
+        **{name: pipeline[name] for name in ("id", "iid", "project_id", "sha")},
+        "ref": pipeline["git_ref"] if pipeline["merge_request_id"] else pipeline["ref"],
+        **{name: pipeline[name] for name in ("status", "source", "created_at", "updated_at")},
+        "web_url": f"{site.url}/{project.get('full_path')}/-/pipelines/{pipeline['id']}",
+        "name": pipeline["name"],
+    }
+
+
+def whole(site: Site, pipeline: Document) -> Document:
+    """A pipeline as such."""
+    user = site.store.get("user", pipeline["user_id"])
+    status = pipeline["status"]
+    shown = basic(site, pipeline)
+    text = "passed" if status == "success" else status
+    path = shown["web_url"].removeprefix(site.url)
+    return {
+        **shown,
+        "before_sha": pipeline["before_sha"],
+        "tag": pipeline["tag"],
+        "yaml_errors": pipeline["yaml_errors"],
+        "user": users.basic(site, user) if user else None,
+        "started_at": pipeline["started_at"],
+        "finished_at": pipeline["finished_at"],
+        "committed_at": None,
+        "duration": _whole_seconds(pipeline["started_at"], pipeline["finished_at"]),
+        "queued_duration": _whole_seconds(pipeline["created_at"], pipeline["started_at"]),
+        "coverage": None,
+        "archived": False,
+        "detailed_status": {
+            "icon": f"status_{status}",
+            "text": text.capitalize(),
+            "label": text,
+            "group": status,
+            "tooltip": text,
+            "has_details": True,
+            "details_path": path,
+            "illustration": None,
+            "favicon": f"/assets/ci_favicons/favicon_status_{status}.png",
+        },
+    }
+
+
+def _whole_seconds(start: str | None, end: str | None) -> int | None:
+    found = ci_jobs.seconds(start, end)
+    return None if found is None else int(found)
+
+
+def find(call: Call, id_: str, pipeline_id: int, level: int = access.REPORTER) -> tuple[Document, Document]:
+    """A project and a pipeline of it."""
+    project = call.project(id_, level)
+    found = call.store.get("pipeline", pipeline_id)
+    if found is None or found["project_id"] != project["id"]:
+        raise not_found()
+    return project, found
+
+
+@router.get("/projects/{id}/pipelines", anonymous=True)
+def list_pipelines(call: Call, id: str, given: PipelineFilter) -> Any:
+    """Pipelines of a project, newest first."""
+    project = call.project(id, access.REPORTER)
+    user = call.store.first("user", username_key=given.username.lower()) if given.username else None
+
+    def wanted(one: Document) -> bool:
+        shown = basic(call.site, one)
+        scopes = {
+            "running": one["status"] == "running",
+            "pending": one["status"] == "pending",
+            "finished": one["status"] in ci_jobs.DONE,
+            "branches": not one["tag"],
+            "tags": one["tag"],
+        }
+        return (
+            (given.scope is None or scopes[given.scope])
+            and all(getattr(given, name) in {None, shown[name]} for name in ("status", "ref", "sha", "source", "name"))
+            and (given.username is None or (user is not None and one["user_id"] == user["id"]))
+            and (given.yaml_errors is None or bool(one["yaml_errors"]) is given.yaml_errors)
+        )
+
+    found = [one for one in call.store.find("pipeline", project_id=project["id"]) if wanted(one)]
+    by = given.order_by
+    found.sort(
+        key=lambda one: (str(one[by]) if by not in {"id", "user_id"} else one[by], one["id"]),
+        reverse=given.sort == "desc",
+    )
+    return call.page(found, given, lambda one: basic(call.site, one))
+
+
+@router.post("/projects/{id}/pipeline")
+def create_pipeline(call: Call, id: str, given: NewPipeline) -> Any:
+    """Run a pipeline on a branch or tag."""
+    project = call.project(id, access.DEVELOPER)
+    return _run(call, project, given.ref, "api", _variables(given.variables))
+
+
+def _variables(given: list[Document] | None) -> list[Document]:
+    for one in given or []:
+        if not isinstance(one.get("key"), str) or not one["key"]:
+            raise invalid(base=["Variables key can't be blank"])
+        if one.get("variable_type") not in {None, "env_var", "file"}:
+            raise invalid(base=["variable_type does not have a valid value"])
+    return [{**one, "value": one.get("value", "")} for one in given or []]
+
+
+def _full_ref(call: Call, project: Document, name: str) -> tuple[str, str]:
+    """A branch's or tag's full name and commit. Raises 400 where there is none."""
+    repo = repository(call.site, project)
+    refs = [name] if name.startswith(("refs/heads/", "refs/tags/")) else [f"refs/heads/{name}", f"refs/tags/{name}"]
+    for ref in refs:
+        sha = repo.resolve(ref)
+        if sha is not None and repo.ref(ref) is not None:
+            return ref, sha
+    raise invalid(base=["Reference not found"])
+
+
+def _run(call: Call, project: Document, name: str, source: str, variables: list[Document], **more: Any) -> Any:
+    ref, sha = _full_ref(call, project, name)
+    actor = call.actor if "actor" not in more else more.pop("actor")
+    if variables and source == "api":
+        least = project.get("ci_pipeline_variables_minimum_override_role") or "developer"
+        levels = {"developer": access.DEVELOPER, "maintainer": access.MAINTAINER, "owner": access.OWNER}
+        if call.project_level(project) < levels.get(least, access.ADMIN + 1):
+            raise invalid(base=["Insufficient permissions to set pipeline variables"])
+    assert actor is not None  # noqa: S101 - a level was asked for
+    wanted = Wanted(source, ref, sha, actor, variables=variables, keep_errors=False, heed_skip=False, **more)
+    try:
+        made = ci_pipelines.create(call.site, project, wanted)
+    except NotMadeError as error:
+        raise invalid(base=[str(one) for one in error.args]) from None
+    return whole(call.site, made)
+
+
+@router.get("/projects/{id}/pipelines/latest", anonymous=True)
+def latest_pipeline(call: Call, id: str, given: Latest) -> Any:
+    """The last pipeline of a branch, the default one if none is named."""
+    project = call.project(id, access.REPORTER)
+    ref = given.ref or repositories(call.site).default_branch(project)
+    found = [
+        one for one in call.store.find("pipeline", project_id=project["id"], ref=ref) if not one["merge_request_id"]
+    ]
+    if not found:
+        raise forbidden()
+    return whole(call.site, found[-1])
+
+
+@router.get("/projects/{id}/pipelines/{pipeline_id}", anonymous=True)
+def get_pipeline(call: Call, id: str, pipeline_id: int) -> Any:
+    """One pipeline."""
+    return whole(call.site, find(call, id, pipeline_id)[1])
+
+
+@router.get("/projects/{id}/pipelines/{pipeline_id}/variables")
+def pipeline_variables(call: Call, id: str, pipeline_id: int, given: Paging) -> Any:  # noqa: ARG001 - declared
+    """Variables that came with it; who ran it, or maintainers, see them."""
+    project, pipeline = find(call, id, pipeline_id)
+    if pipeline["user_id"] != call.user["id"] and call.project_level(project) < access.MAINTAINER:
+        raise forbidden()
+    return [
+        {
+            "variable_type": one["variable_type"],
+            "key": one["key"],
+            "value": call.site.unseal(one["sealed"]),
+            "raw": one.get("raw", False),
+        }
+        for one in pipeline["variables"]
+    ]
+
+
+@router.post("/projects/{id}/pipelines/{pipeline_id}/cancel", status=200)
+def cancel_pipeline(call: Call, id: str, pipeline_id: int) -> Any:
+    """Cancel what is not over."""
+    _, pipeline = find(call, id, pipeline_id, access.DEVELOPER)
+    return whole(call.site, ci_jobs.cancel(call.site, pipeline))
+
+
+@router.post("/projects/{id}/pipelines/{pipeline_id}/retry")
+def retry_pipeline(call: Call, id: str, pipeline_id: int) -> Any:
+    """Run again what failed or was cancelled."""
+    project, pipeline = find(call, id, pipeline_id, access.DEVELOPER)
+    for job in ci_jobs.of_pipeline(call.site, pipeline):
+        if job["status"] in {"failed", "canceled"}:
+            ci_jobs.again(call.site, job, call.user)
+    return whole(call.site, call.store.get("pipeline", pipeline["id"]) or pipeline) if project else None
+
+
+@router.put("/projects/{id}/pipelines/{pipeline_id}/metadata", job_token=True)
+def update_pipeline(call: Call, id: str, pipeline_id: int, given: Metadata) -> Any:
+    """Name it."""
+    _, pipeline = find(call, id, pipeline_id, access.DEVELOPER)
+    if len(given.name) > 255:  # noqa: PLR2004
+        raise refused("Failed to update pipeline metadata: Name is too long (maximum is 255 characters)")
+    changed = {**pipeline, "name": given.name}
+    call.store.put("pipeline", changed)
+    return whole(call.site, changed)
+
+
+@router.delete("/projects/{id}/pipelines/{pipeline_id}")
+def delete_pipeline(call: Call, id: str, pipeline_id: int) -> None:
+    """Delete a pipeline with its jobs."""
+    _, pipeline = find(call, id, pipeline_id, access.OWNER)
+    for job in ci_jobs.of_pipeline(call.site, pipeline, retried=True):
+        ci_jobs.trace(call.site, job["id"]).unlink(missing_ok=True)
+        call.store.remove("job", job["id"])
+    call.store.remove("pipeline", pipeline["id"])
+
+
+# Schedules ------------------------------------------------------------------------------------------------------------
+
+
+@router.post("/projects/{id}/pipeline_schedules/{schedule_id}/play")
+def play_schedule(call: Call, id: str, schedule_id: int) -> Any:
+    """Run a schedule's pipeline now, as who asks."""
+    project = call.project(id, access.DEVELOPER)
+    schedule = call.store.get("schedule", schedule_id)
+    if schedule is None or schedule["project_id"] != project["id"]:
+        raise not_found("Pipeline Schedule")
+    variables = [{**one, "value": call.site.unseal(one["sealed"])} for one in schedule["variables"]]
+    assert call.actor is not None  # noqa: S101 - a developer
+    repo = repository(call.site, project)
+    sha = repo.resolve(schedule["ref"])
+    if sha is not None:
+        made = ci_pipelines.attempt(
+            call.site,
+            project,
+            Wanted(
+                "schedule", schedule["ref"], sha, call.actor, variables=variables, heed_skip=False, schedule=schedule
+            ),
+        )
+        if made is not None:
+            last = {name: basic(call.site, made)[name] for name in ("id", "sha", "ref", "status")}
+            call.store.put("schedule", {**schedule, "last_pipeline": last})
+    return {"message": "201 Created"}
+
+
+@router.get("/projects/{id}/pipeline_schedules/{schedule_id}/pipelines")
+def schedule_pipelines(call: Call, id: str, schedule_id: int, given: Paging) -> Any:
+    """Pipelines a schedule started."""
+    project = call.project(id, access.REPORTER)
+    schedule = call.store.get("schedule", schedule_id)
+    if schedule is None or schedule["project_id"] != project["id"]:
+        raise not_found("Pipeline Schedule")
+    found = call.store.find("pipeline", project_id=project["id"], schedule_id=schedule_id)
+    return call.page(found, given, lambda one: basic(call.site, one))
+
+
+# Triggers -------------------------------------------------------------------------------------------------------------
+
+
+class NewTrigger(Params):
+    """A trigger to be."""
+
+    description: str
+
+
+class Triggering(Params):
+    """What to run; `token` is a trigger's or a job's."""
+
+    token: str
+    ref: str
+    variables: Hash = None
+
+
+def _trigger(site: Site, trigger: Document, token: str | None = None) -> Document:
+    owner = site.store.get("user", trigger["owner_id"])
+    names = ("id", "description", "created_at", "updated_at")
+    return {
+        **{name: trigger[name] for name in names},
+        "token": token or trigger["start"],
+        "last_used": trigger.get("last_used"),
+        "expires_at": None,
+        "owner": users.basic(site, owner) if owner else None,
+    }
+
+
+def _one_trigger(call: Call, id_: str, trigger_id: int) -> Document:
+    project = call.project(id_, access.MAINTAINER)
+    found = call.store.get("trigger", trigger_id)
+    if found is None or found["project_id"] != project["id"]:
+        raise not_found("Trigger")
+    return found
+
+
+@router.get("/projects/{id}/triggers")
+def list_triggers(call: Call, id: str, given: Paging) -> Any:
+    """Triggers of a project."""
+    project = call.project(id, access.MAINTAINER)
+    found = call.store.find("trigger", project_id=project["id"])
+    return call.page(found, given, lambda one: _trigger(call.site, one))
+
+
+@router.get("/projects/{id}/triggers/{trigger_id}")
+def get_trigger(call: Call, id: str, trigger_id: int) -> Any:
+    """One trigger."""
+    return _trigger(call.site, _one_trigger(call, id, trigger_id))
+
+
+@router.post("/projects/{id}/triggers")
+def create_trigger(call: Call, id: str, given: NewTrigger) -> Any:
+    """Create a trigger; its token is shown whole only now."""
+    project = call.project(id, access.MAINTAINER)
+    token = f"glptt-{secrets.token_hex(20)}"
+    moment = now()
+    made = call.store.add(
+        "trigger",
+        {
+            "project_id": project["id"],
+            "owner_id": call.user["id"],
+            "description": given.description,
+            "digest": digest(token),
+            "start": token[:4],
+            "created_at": moment,
+            "updated_at": moment,
+        },
+    )
+    return _trigger(call.site, made, token)
+
+
+@router.put("/projects/{id}/triggers/{trigger_id}")
+def update_trigger(call: Call, id: str, trigger_id: int, given: NewTrigger) -> Any:
+    """Describe it otherwise."""
+    changed = {**_one_trigger(call, id, trigger_id), "description": given.description, "updated_at": now()}
+    call.store.put("trigger", changed)
+    return _trigger(call.site, changed)
+
+
+@router.delete("/projects/{id}/triggers/{trigger_id}")
+def delete_trigger(call: Call, id: str, trigger_id: int) -> None:
+    """Delete a trigger."""
+    call.store.remove("trigger", _one_trigger(call, id, trigger_id)["id"])
+
+
+@router.post("/projects/{id}/trigger/pipeline", anonymous=True, job_token=True)
+def trigger_pipeline(call: Call, id: str, given: Triggering) -> Any:
+    """Run a pipeline as the owner of a trigger."""
+    project = access.find_project(call.site, id)
+    found = call.store.first("trigger", digest=digest(given.token))
+    owner = call.store.get("user", found["owner_id"]) if found else None
+    if project is None or found is None or owner is None or found["project_id"] != project["id"]:
+        raise not_found()
+    if owner["state"] != "active":
+        raise not_found()
+    variables = [{"key": name, "value": value} for name, value in (given.variables or {}).items()]
+    call.store.put("trigger", {**found, "last_used": now()})
+    actor = ci_pipelines.acting(owner)
+    return _run(call, project, given.ref, "trigger", variables, actor=actor, trigger_id=found["id"])
+
+
+# Linting --------------------------------------------------------------------------------------------------------------
+
+
+class Lint(Params):
+    """A configuration to look at."""
+
+    content: str
+    dry_run: Bool = None
+    include_jobs: Bool = None
+    ref: Text = None
+
+
+class LintOwn(Params):
+    """Which of the project's configurations."""
+
+    content_ref: Text = None
+    dry_run: Bool = None
+    include_jobs: Bool = None
+    sha: Text = None
+    ref: Text = None
+
+
+def _lint(call: Call, project: Document, ref: str | None, content: str | None, *, jobs: bool) -> Any:
+    repo = repository(call.site, project)
+    sha = repo.resolve(ref or repositories(call.site).default_branch(project) or "HEAD")
+    place = Place(call.site, call.actor, project, sha or "", {})
+    errors: list[str] = []
+    configuration = None
+    try:
+        configuration = ci_config.load(place, content)
+    except NoConfig:
+        errors = ["Please provide content of .gitlab-ci.yml"]
+    except ConfigError as error:
+        errors = error.messages
+    merged = yaml.safe_dump(dict(configuration.merged), sort_keys=False) if configuration else None
+    answer = {"valid": not errors, "errors": errors, "warnings": [], "merged_yaml": merged, "includes": []}
+    if jobs and configuration:
+        answer["jobs"] = [_linted(name, job) for name, job in configuration.jobs.items()]
+    return answer
+
+
+def _linted(name: str, job: Document) -> Document:
+    environment = job.get("environment")
+    return {
+        "name": name,
+        "stage": job["stage"],
+        "before_script": ci_config.lines(job.get("before_script")) or [],
+        "script": ci_config.lines(job.get("script")) or [],
+        "after_script": ci_config.lines(job.get("after_script")) or [],
+        "tag_list": job.get("tags") or [],
+        "only": job.get("only", {"refs": ["branches", "tags"]} if "rules" not in job else None),
+        "except": job.get("except"),
+        "environment": environment.get("name") if isinstance(environment, dict) else environment,
+        "when": job.get("when", "on_success"),
+        "allow_failure": bool(job.get("allow_failure", False)),
+        "needs": None,
+    }
+
+
+@router.post("/projects/{id}/ci/lint", status=200)
+def lint_given(call: Call, id: str, given: Lint) -> Any:
+    """Whether a text is a configuration, as if it were the project's."""
+    project = call.project(id, access.DEVELOPER)
+    return _lint(call, project, given.ref, given.content, jobs=bool(given.include_jobs))
+
+
+@router.get("/projects/{id}/ci/lint")
+def lint_own(call: Call, id: str, given: LintOwn) -> Any:
+    """Whether the project's own configuration is one."""
+    project = call.project(id, access.REPORTER)
+    return _lint(call, project, given.content_ref or given.sha, None, jobs=bool(given.include_jobs))

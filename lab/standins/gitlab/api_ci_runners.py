@@ -1,0 +1,392 @@
+# ruff: noqa: ANN401 - answers are JSON
+"""Runners: registering and managing them, and the protocol by which they take jobs and report."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import Any, Final, Literal
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from lab.standins.gitlab import access, ci_jobs, ci_runners
+from lab.standins.gitlab.errors import bad_request, forbidden, invalid, not_found
+from lab.standins.gitlab.paging import Reply
+from lab.standins.gitlab.params import Bool, Hash, Int, Paging, Params, Text, Texts
+from lab.standins.gitlab.routing import Call, Router
+from lab.standins.gitlab.site import Site, digest, now
+from lab.standins.store import Document
+
+router = Router("runners")
+
+Type = Literal["instance_type", "group_type", "project_type"]
+_LONGEST_TRACE: Final = 100 * 2**20
+_RANGE: Final = re.compile(r"(\d{1,12})-(\d{1,12})")
+
+
+class RunnerParams(Params):
+    """What creation and update share."""
+
+    description: Text = None
+    maintenance_note: Text = None
+    paused: Bool = None
+    locked: Bool = None
+    run_untagged: Bool = None
+    tag_list: Texts = None
+    access_level: Literal["not_protected", "ref_protected"] | None = None
+    maximum_timeout: Int = None
+
+
+class NewRunner(RunnerParams):
+    """A runner made by a user."""
+
+    runner_type: Type
+    group_id: Int = None
+    project_id: Int = None
+
+
+class Registration(RunnerParams):
+    """A runner made with a registration token."""
+
+    token: str
+    info: Hash = None
+
+
+class Token(Params):
+    """A runner's own token."""
+
+    token: str
+
+
+class RunnerFilter(Paging):
+    """Which runners."""
+
+    type: Type | None = None
+    paused: Bool = None
+    tag_list: Texts = None
+
+
+class Asking(Params):
+    """A runner that asks for work."""
+
+    token: str
+    last_update: Text = None
+    info: Hash = None
+
+
+class Report(Params):
+    """What became of a job."""
+
+    token: str
+    state: Text = None
+    failure_reason: Text = None
+    exit_code: Int = None
+    checksum: Text = None
+    output: Hash = None
+
+
+# Managing -------------------------------------------------------------------------------------------------------------
+
+
+def _basic(runner: Document) -> Document:
+    names = ("id", "description", "paused", "runner_type")
+    return {
+        **{name: runner[name] for name in names},
+        "active": not runner["paused"],
+        "ip_address": None,
+        "is_shared": runner["runner_type"] == "instance_type",
+        "name": None,
+        "online": runner.get("contacted_at") is not None,
+        "status": "online" if runner.get("contacted_at") else "never_contacted",
+        "created_at": runner["created_at"],
+        "created_by": None,
+        "job_execution_status": "idle",
+    }
+
+
+def _whole(call: Call, runner: Document) -> Document:
+    def listed(kind: str, ids: list[int]) -> list[Document]:
+        found = [call.store.get(kind, one) for one in ids]
+        return [{"id": one["id"], "name": one["name"], "path": one["path"]} for one in found if one is not None]
+
+    names = ("tag_list", "run_untagged", "locked", "maximum_timeout", "access_level", "maintenance_note")
+    return {
+        **_basic(runner),
+        **{name: runner[name] for name in names},
+        "contacted_at": runner.get("contacted_at"),
+        "version": None,
+        "revision": None,
+        "platform": None,
+        "architecture": None,
+        "projects": listed("project", runner["project_ids"]),
+        "groups": listed("namespace", runner["group_ids"]),
+    }
+
+
+def _add(call: Call, given: RunnerParams, kind: str, *, group: int | None, project: int | None, prefix: str) -> Any:
+    if not given.run_untagged and given.run_untagged is not None and not given.tag_list:
+        raise invalid(tags_list=["can not be empty when runner is not allowed to pick untagged jobs"])
+    if given.maximum_timeout is not None and given.maximum_timeout < 600:  # noqa: PLR2004 - ten minutes
+        raise invalid(maximum_timeout=["needs to be at least 10 minutes"])
+    token = f"{prefix}{secrets.token_urlsafe(15)}"
+    runner = call.store.add(
+        "runner",
+        {
+            "runner_type": kind,
+            "project_ids": [project] if project else [],
+            "group_ids": [group] if group else [],
+            "description": given.description,
+            "maintenance_note": given.maintenance_note,
+            "paused": bool(given.paused),
+            "locked": bool(given.locked),
+            "run_untagged": given.run_untagged is not False,
+            "tag_list": sorted(set(given.tag_list or [])),
+            "access_level": given.access_level or "not_protected",
+            "maximum_timeout": given.maximum_timeout,
+            "digest": digest(token),
+            "created_at": now(),
+            "contacted_at": None,
+        },
+    )
+    return {"id": runner["id"], "token": token, "token_expires_at": None}
+
+
+@router.post("/user/runners", scopes=("create_runner",))
+def create_runner(call: Call, given: NewRunner) -> Any:
+    """Create a runner; its token is shown only now."""
+    if given.runner_type == "instance_type":
+        call.require_admin()
+        return _add(call, given, given.runner_type, group=None, project=None, prefix="glrt-")
+    if given.runner_type == "group_type":
+        if given.group_id is None:
+            raise bad_request("group_id is missing")
+        group = call.group(given.group_id, access.OWNER)
+        return _add(call, given, given.runner_type, group=group["id"], project=None, prefix="glrt-")
+    if given.project_id is None:
+        raise bad_request("project_id is missing")
+    project = call.project(given.project_id, access.MAINTAINER)
+    return _add(call, given, given.runner_type, group=None, project=project["id"], prefix="glrt-")
+
+
+def _registration(call: Call, kind: str, id_: int) -> Any:
+    """A new registration token in place of the old one."""
+    for old in call.store.find("registration_token", source_type=kind, source_id=id_):
+        call.store.remove("registration_token", old["id"])
+    token = f"GR1348941{secrets.token_urlsafe(15)}"
+    call.store.add("registration_token", {"source_type": kind, "source_id": id_, "digest": digest(token)})
+    return {"token": token, "token_expires_at": None}
+
+
+@router.post("/runners/reset_registration_token")
+def reset_instance_registration(call: Call) -> Any:
+    """A token with which runners of the instance register."""
+    call.require_admin()
+    return _registration(call, "instance", 0)
+
+
+@router.post("/groups/{id}/runners/reset_registration_token")
+def reset_group_registration(call: Call, id: str) -> Any:
+    """A token with which runners of a group register."""
+    return _registration(call, "group", call.group(id, access.OWNER)["id"])
+
+
+@router.post("/projects/{id}/runners/reset_registration_token")
+def reset_project_registration(call: Call, id: str) -> Any:
+    """A token with which runners of a project register."""
+    return _registration(call, "project", call.project(id, access.MAINTAINER)["id"])
+
+
+@router.post("/runners", anonymous=True)
+def register_runner(call: Call, given: Registration) -> Any:
+    """Register a runner with a registration token."""
+    found = call.store.first("registration_token", digest=digest(given.token))
+    if found is None:
+        raise forbidden()
+    kind, id_ = found["source_type"], found["source_id"]
+    owners = {"group": id_ if kind == "group" else None, "project": id_ if kind == "project" else None}
+    return _add(call, given, f"{kind}_type", **owners, prefix="")
+
+
+@router.post("/runners/verify", anonymous=True, status=200)
+def verify_runner(call: Call, given: Token) -> Any:
+    """Whether a runner's token is good."""
+    runner = _runner(call, given.token)
+    return {"id": runner["id"], "token": given.token, "token_expires_at": None}
+
+
+@router.delete("/runners", anonymous=True)
+def unregister_runner(call: Call, given: Token) -> None:
+    """A runner that goes."""
+    call.store.remove("runner", _runner(call, given.token)["id"])
+
+
+def _runner(call: Call, token: str) -> Document:
+    found = call.store.first("runner", digest=digest(token))
+    if found is None:
+        raise forbidden()
+    return found
+
+
+def _kept(found: list[Document], given: RunnerFilter) -> list[Document]:
+    return [
+        one
+        for one in found
+        if given.type in {None, one["runner_type"]}
+        and given.paused in {None, one["paused"]}
+        and set(given.tag_list or []) <= set(one["tag_list"])
+    ]
+
+
+@router.get("/runners")
+def list_runners(call: Call, given: RunnerFilter) -> Any:
+    """Runners of one's own groups and projects."""
+    found = [one for one in call.store.find("runner") if one["runner_type"] != "instance_type" and _mine(call, one)]
+    return call.page(_kept(found, given), given, _basic)
+
+
+@router.get("/runners/all")
+def list_all_runners(call: Call, given: RunnerFilter) -> Any:
+    """All runners, for administrators."""
+    call.require_admin()
+    return call.page(_kept(call.store.find("runner"), given), given, _basic)
+
+
+@router.get("/projects/{id}/runners")
+def list_project_runners(call: Call, id: str, given: RunnerFilter) -> Any:
+    """Runners that may work for a project."""
+    project = call.project(id, access.MAINTAINER)
+    above = {one["id"] for one in access.lineage(call.site, access.namespace(call.site, project))}
+    found = [
+        one
+        for one in call.store.find("runner")
+        if one["runner_type"] == "instance_type"
+        or project["id"] in one["project_ids"]
+        or not above.isdisjoint(one["group_ids"])
+    ]
+    return call.page(_kept(found, given), given, _basic)
+
+
+@router.get("/groups/{id}/runners")
+def list_group_runners(call: Call, id: str, given: RunnerFilter) -> Any:
+    """Runners that may work for a group."""
+    group = call.group(id, access.MAINTAINER)
+    above = {one["id"] for one in access.lineage(call.site, group)}
+    found = [
+        one
+        for one in call.store.find("runner")
+        if one["runner_type"] == "instance_type" or not above.isdisjoint(one["group_ids"])
+    ]
+    return call.page(_kept(found, given), given, _basic)
+
+
+def _mine(call: Call, runner: Document) -> bool:
+    if call.is_admin:
+        return True
+    projects = [call.store.get("project", one) for one in runner["project_ids"]]
+    groups = [call.store.get("namespace", one) for one in runner["group_ids"]]
+    return any(one is not None and call.project_level(one) >= access.MAINTAINER for one in projects) or any(
+        one is not None and call.group_level(one) >= access.OWNER for one in groups
+    )
+
+
+def _managed(call: Call, id_: int) -> Document:
+    _ = call.user
+    found = call.store.get("runner", id_)
+    if found is None:
+        raise not_found("Runner")
+    if not _mine(call, found):
+        raise forbidden("No access granted")
+    return found
+
+
+@router.get("/runners/{runner_id}")
+def get_runner(call: Call, runner_id: int) -> Any:
+    """One runner."""
+    return _whole(call, _managed(call, runner_id))
+
+
+@router.put("/runners/{runner_id}")
+def update_runner(call: Call, runner_id: int, given: RunnerParams) -> Any:
+    """Change a runner."""
+    sent = {name: value for name, value in given.sent().items() if value is not None}
+    changed = {**_managed(call, runner_id), **sent}
+    if not changed["run_untagged"] and not changed["tag_list"]:
+        raise invalid(tags_list=["can not be empty when runner is not allowed to pick untagged jobs"])
+    call.store.put("runner", changed)
+    return _whole(call, changed)
+
+
+@router.delete("/runners/{runner_id}")
+def delete_runner(call: Call, runner_id: int) -> None:
+    """Delete a runner."""
+    call.store.remove("runner", _managed(call, runner_id)["id"])
+
+
+# The protocol ---------------------------------------------------------------------------------------------------------
+
+
+@router.post("/jobs/request", anonymous=True)
+def request_job(call: Call, given: Asking) -> Any:
+    """Give a runner the next job it may run; 204 where there is none."""
+    runner = _runner(call, given.token)
+    call.store.put("runner", {**runner, "contacted_at": now()})
+    job = None if runner["paused"] else ci_runners.take(call.site, runner)
+    if job is None:
+        return Reply(None, 204, {"X-GitLab-Last-Update": secrets.token_hex(16)})
+    return job
+
+
+def _running(site: Site, job_id: int, token: str) -> Document | None:
+    """A running job whose token this is."""
+    job = site.store.get("job", job_id)
+    good = job is not None and job["token_digest"] == digest(token)
+    return job if good and job is not None and job["status"] == "running" else None
+
+
+@router.put("/jobs/{job_id}", anonymous=True, job_token=True)
+def report_job(call: Call, job_id: int, given: Report) -> Any:
+    """Note what became of a job; from then on its token is worth nothing."""
+    job = _running(call.site, job_id, given.token)
+    if job is None:
+        known = call.store.get("job", job_id)
+        status = str(known["status"]) if known is not None and known["token_digest"] == digest(given.token) else ""
+        headers = {"Job-Status": status} if status else {}
+        return JSONResponse({"message": "403 Forbidden  - Job is not running"}, 403, headers)
+    if given.state in {"success", "failed"}:
+        reason = {"failure_reason": given.failure_reason or "unknown_failure"} if given.state == "failed" else {}
+        ci_jobs.change(call.site, job, given.state, exit_code=given.exit_code, **reason)
+    return PlainTextResponse("200", 200, {"X-GitLab-Trace-Update-Interval": "3"})
+
+
+@router.fastapi.patch("/jobs/{job_id}/trace", operation_id="patch_jobs_job_id_trace", status_code=202)
+async def append_trace(request: Request, job_id: str) -> Response:
+    """Append to a job's log; `Content-Range` says from which byte."""
+    content = await request.body()
+    return await run_in_threadpool(_append, request, job_id, content)
+
+
+def _append(request: Request, job_id: str, content: bytes) -> Response:
+    site: Site = request.app.state.site
+    token = request.headers.get("job-token") or request.query_params.get("token") or ""
+    number = int(job_id) if job_id.isascii() and job_id.isdigit() and len(job_id) < 10 else 0  # noqa: PLR2004
+    job = _running(site, number, token)
+    if job is None:
+        return JSONResponse({"message": "403 Forbidden"}, 403)
+    match = _RANGE.match(request.headers.get("content-range", ""))
+    if match is None:
+        return JSONResponse({"error": "400 Missing header Content-Range"}, 400)
+    file = ci_jobs.trace(site, job["id"])
+    size = file.stat().st_size if file.exists() else 0
+    start = int(match[1])
+    if start != size or size + len(content) > _LONGEST_TRACE:
+        return JSONResponse({"error": "416 Range Not Satisfiable"}, 416, {"Range": f"0-{size}"})
+    with file.open("ab") as stream:
+        stream.write(content)
+    headers = {
+        "Job-Status": job["status"],
+        "Range": f"0-{size + len(content)}",
+        "X-GitLab-Trace-Update-Interval": "3",
+    }
+    return Response("202", 202, headers, "text/plain")

@@ -1,0 +1,492 @@
+# ruff: noqa: ANN401 - answers are JSON
+"""Commits: list, read, make; trees; comparisons; statuses."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+from urllib.parse import urlencode
+
+from pydantic import Field
+
+from lab.standins.gitlab import access, git_push, users
+from lab.standins.gitlab.errors import forbidden, invalid, not_found, parameter, refused
+from lab.standins.gitlab.git import EMPTY_TREE, ZERO, Commit, Diff, Entry, GitError, Person, Repository
+from lab.standins.gitlab.paging import Reply
+from lab.standins.gitlab.params import Bool, Hashes, Int, Paging, Params, Text, Texts, truth
+from lab.standins.gitlab.repositories import Action, commit, decode, notify, person, repositories, repository
+from lab.standins.gitlab.routing import Call, Router
+from lab.standins.gitlab.site import Site, now
+from lab.standins.store import Document
+
+router = Router("commits")
+
+_KINDS: Final = ("create", "update", "delete", "move", "chmod")
+_SHORT: Final = 8
+
+
+class TreeFilter(Paging):
+    """Which part of which tree."""
+
+    ref: Text = None
+    path: Text = None
+    recursive: Bool = None
+    page_token: Text = None
+
+
+class CommitFilter(Paging):
+    """Which commits."""
+
+    ref_name: Text = None
+    since: Text = None
+    until: Text = None
+    path: Text = None
+    author: Text = None
+    all: Bool = None
+    first_parent: Bool = None
+    order: Literal["default", "topo"] | None = None
+    with_stats: Bool = None
+
+
+class NewCommit(Params):
+    """A commit of several changes."""
+
+    branch: str
+    commit_message: str
+    actions: Hashes = None
+    start_branch: Text = None
+    start_sha: Text = None
+    author_email: Text = None
+    author_name: Text = None
+    stats: Bool = None
+    force: Bool = None
+
+
+def moment(iso: str) -> str:
+    """A time of git as the API writes it."""
+    return iso.replace("Z", "+00:00")[:19] + ".000" + iso.replace("Z", "+00:00")[19:]
+
+
+def rendered(site: Site, project: Document, one: Commit) -> Document:
+    """A commit."""
+    return {
+        "id": one.id,
+        "short_id": one.id[:_SHORT],
+        "created_at": moment(one.committed),
+        "parent_ids": list(one.parents),
+        "title": one.message.partition("\n")[0],
+        "message": one.message,
+        "author_name": one.author.name,
+        "author_email": one.author.email,
+        "authored_date": moment(one.authored),
+        "committer_name": one.committer.name,
+        "committer_email": one.committer.email,
+        "committed_date": moment(one.committed),
+        "trailers": {},
+        "extended_trailers": {},
+        "web_url": f"{site.url}/{project['full_path']}/-/commit/{one.id}",
+    }
+
+
+def rendered_diff(one: Diff) -> Document:
+    """How a file differs."""
+    return {
+        "diff": one.text,
+        "collapsed": False,
+        "too_large": False,
+        "new_path": one.new_path,
+        "old_path": one.old_path,
+        "a_mode": one.old_mode,
+        "b_mode": one.new_mode,
+        "new_file": one.letter == "A",
+        "renamed_file": one.letter == "R",
+        "deleted_file": one.letter == "D",
+        "generated_file": None,
+    }
+
+
+def found_commit(call: Call, project: Document, revision: str | None) -> tuple[Repository, str]:
+    """The repository and a commit of it. Raises 404."""
+    repo = repository(call.site, project)
+    name = revision or "HEAD"
+    if name == "HEAD":
+        name = repositories(call.site).default_branch(project) or ""
+    sha = repo.resolve(name)
+    if sha is None:
+        raise not_found("Commit")
+    return repo, sha
+
+
+def detailed(call: Call, project: Document, repo: Repository, sha: str) -> Document:
+    """A commit with what it changed and how its pipeline fared."""
+    one = repo.commit(sha)
+    diffs = repo.diffs(one.parents[0] if one.parents else EMPTY_TREE, sha)
+    lines = [line for diff in diffs for line in diff.text.splitlines()]
+    added = sum(line.startswith("+") for line in lines)
+    removed = sum(line.startswith("-") for line in lines)
+    pipelines = call.store.find("pipeline", project_id=project["id"], sha=sha)
+    last = pipelines[-1] if pipelines else None
+    shown = ("id", "iid", "project_id", "sha", "ref", "status", "source", "created_at", "updated_at")
+    url = f"{call.site.url}/{project['full_path']}/-/pipelines/{last['id']}" if last else ""
+    return {
+        **rendered(call.site, project, one),
+        "stats": {"additions": added, "deletions": removed, "total": added + removed},
+        "status": last["status"] if last else None,
+        "project_id": project["id"],
+        "last_pipeline": {**{name: last[name] for name in shown}, "web_url": url} if last else None,
+    }
+
+
+# Trees ----------------------------------------------------------------------------------------------------------------
+
+
+@router.get("/projects/{id}/repository/tree", scopes=("read_repository",), anonymous=True, job_token=True)
+def tree(call: Call, id: str, given: TreeFilter) -> Any:
+    """What a folder holds, by pages; with `pagination=keyset`, by `page_token`."""
+    project = call.project(id, access.REPORTER)
+    repo = repository(call.site, project)
+    ref = given.ref if given.ref not in {None, "HEAD"} else repositories(call.site).default_branch(project)
+    sha = repo.resolve(ref or "")
+    if sha is None:
+        raise not_found("Tree")
+    entries = repo.tree(sha, given.path or "", recursive=bool(given.recursive))
+    if entries is None or (not entries and given.path):
+        raise not_found("invalid revision or path")
+    if given.pagination == "keyset":
+        return _tree_by_key(call, entries, given)
+    return call.page([{"entry": one, "id": 0} for one in entries], given, lambda one: _entry(one["entry"]))
+
+
+def _tree_by_key(call: Call, entries: Sequence[Entry], given: TreeFilter) -> Reply:
+    size, start = min(given.per_page, 100), 0
+    if given.page_token:
+        after = _untoken(given.page_token)
+        paths = [one.path for one in entries]
+        if after not in paths:
+            raise refused("could not find starting OID: " + given.page_token, 422)
+        start = paths.index(after) + 1
+    chosen = entries[start : start + size]
+    headers = {}
+    if start + size < len(entries):
+        kept = {
+            name: value
+            for name, value in call.raw.items()
+            if name not in {"private_token", "job_token", "access_token"}
+        }
+        query = urlencode({**kept, "page_token": _token(chosen[-1].path), "per_page": size}, doseq=True)
+        path = call.request.scope.get("raw_path", b"").decode("ascii", "replace").split("?")[0]
+        headers["Link"] = f'<{call.site.url}{path}?{query}>; rel="next"'
+    return Reply([_entry(one) for one in chosen], headers=headers)
+
+
+def _token(path: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps({"file_name": path}).encode()).decode()
+
+
+def _untoken(token: str) -> str:
+    try:
+        return str(json.loads(base64.urlsafe_b64decode(token.encode()))["file_name"])
+    except (ValueError, KeyError, TypeError):
+        raise refused(f"could not find starting OID: {token}", 422) from None
+
+
+def _entry(one: Entry) -> Document:
+    path = one.path.encode(errors="surrogateescape").decode(errors="replace")
+    return {"id": one.id, "name": path.rsplit("/", 1)[-1], "type": one.kind, "path": path, "mode": one.mode}
+
+
+# Commits --------------------------------------------------------------------------------------------------------------
+
+
+@router.get("/projects/{id}/repository/commits", scopes=("read_repository",), anonymous=True)
+def list_commits(call: Call, id: str, given: CommitFilter) -> Any:
+    """Commits of a branch, newest first."""
+    project = call.project(id, access.REPORTER)
+    repo = repository(call.site, project)
+    ref = given.ref_name or repositories(call.site).default_branch(project)
+    sha = repo.resolve(ref or "")
+    if sha is None:
+        if given.ref_name:
+            raise not_found()
+        return call.page([], given, lambda one: one)
+    options = [
+        *([f"--since={given.since}"] if given.since else []),
+        *([f"--until={given.until}"] if given.until else []),
+        *([f"--author={given.author}", "--fixed-strings"] if given.author else []),
+        *(["--first-parent"] if given.first_parent else []),
+        *(["--topo-order"] if given.order == "topo" else []),
+        *(["--all"] if given.all else []),
+    ]
+    try:
+        found = repo.log(sha, options=options, path=given.path or "")
+    except GitError as error:
+        raise refused(str(error)) from None
+    items = [{"commit": one, "id": 0} for one in found]
+    return call.page(items, given, lambda one: rendered(call.site, project, one["commit"]))
+
+
+@router.get("/projects/{id}/repository/commits/{sha}", scopes=("read_repository",), anonymous=True)
+def get_commit(call: Call, id: str, sha: str) -> Any:
+    """A commit by id, branch or tag."""
+    project = call.project(id, access.REPORTER)
+    return detailed(call, project, *found_commit(call, project, sha))
+
+
+@router.get("/projects/{id}/repository/commits/{sha}/diff", scopes=("read_repository",), anonymous=True)
+def commit_diff(call: Call, id: str, sha: str, given: Paging) -> Any:
+    """What a commit changed."""
+    project = call.project(id, access.REPORTER)
+    repo, found = found_commit(call, project, sha)
+    parents = repo.commit(found).parents
+    diffs = repo.diffs(parents[0] if parents else EMPTY_TREE, found)
+    return call.page([{"diff": one, "id": 0} for one in diffs], given, lambda one: rendered_diff(one["diff"]))
+
+
+@router.post("/projects/{id}/repository/commits")
+def create_commit(call: Call, id: str, given: NewCommit) -> Any:
+    """Commit several changes at once."""
+    project = call.project(id, access.DEVELOPER)
+    if not given.commit_message:
+        raise parameter("commit_message is empty")
+    if given.actions is None:
+        raise parameter("actions is missing")
+    require_push(call, project, given.branch)
+    if not git_push.can_push(call.site, call.actor, project, given.branch):
+        raise forbidden("You are not allowed to push into this branch")
+    actions = [_action(one) for one in given.actions]
+    sha = make(
+        call,
+        project,
+        given.branch,
+        actions,
+        given.commit_message,
+        start_branch=given.start_branch,
+        start_sha=given.start_sha,
+        author=author(call, given.author_name, given.author_email),
+        force=bool(given.force),
+    )
+    return detailed(call, project, repository(call.site, project), sha)
+
+
+def _action(one: Document) -> Action:
+    kind = one.get("action")
+    if kind is None:
+        raise parameter("actions[0][action] is missing")
+    if kind not in _KINDS:
+        raise parameter("actions[0][action] does not have a valid value")
+    if not isinstance(one.get("file_path"), str):
+        raise parameter("actions[0][file_path] is missing")
+    content = one.get("content")
+    if kind in {"update"} and content is None:
+        raise parameter("actions[0][content] is missing")
+    encoding = one.get("encoding")
+    if encoding not in {None, "text", "base64"}:
+        raise parameter("actions[0][encoding] does not have a valid value")
+    previous = one.get("previous_path")
+    if kind == "move" and not isinstance(previous, str):
+        raise parameter("actions[0][previous_path] is missing")
+    executable = one.get("execute_filemode")
+    last = one.get("last_commit_id")
+    try:
+        return Action(
+            str(kind),
+            one["file_path"],
+            None if content is None else decode(str(content), encoding),
+            str(previous) if previous is not None else None,
+            None if executable is None else truth(executable),
+            str(last) if last else None,
+        )
+    except GitError as error:
+        raise refused(str(error)) from None
+
+
+def author(call: Call, name: str | None, email: str | None) -> Person:
+    """Who a commit is by: who asks unless another is named."""
+    own = person(call.user)
+    named = Person(name or own.name, email or own.email)
+    return named if any(letter.isalnum() for letter in named.name) else own
+
+
+def require_push(call: Call, project: Document, branch: str) -> None:
+    """Raise 400 or 403 where nothing may be written."""
+    if project.get("archived") or project.get("marked_for_deletion_on"):
+        raise forbidden()
+    if not branch.strip():
+        raise parameter("branch is empty")
+    if not repository(call.site, project).valid(f"refs/heads/{branch}"):
+        raise refused(f"Branch name '{branch}' is invalid")
+
+
+def make(
+    call: Call,
+    project: Document,
+    branch: str,
+    actions: Sequence[Action],
+    message: str,
+    *,
+    start_branch: str | None = None,
+    start_sha: str | None = None,
+    author: Person,
+    force: bool = False,
+) -> str:
+    """Commit to a branch, made where it is new; return the commit. Raises 400 in GitLab's words."""
+    repo = repository(call.site, project)
+    old = repo.ref(f"refs/heads/{branch}")
+    empty = not repo.branches()
+    start = old
+    if start_sha or (start_branch and start_branch != branch):
+        if old is not None and not force:
+            told = f"A branch called '{branch}' already exists. Switch to that branch in order to make changes"
+            raise refused(told)
+        start = repo.resolve(start_sha) if start_sha else repo.ref(f"refs/heads/{start_branch}")
+        if start is None:
+            raise refused(f"Cannot find start_branch '{start_branch or start_sha}'" if not empty else "Invalid start")
+    elif old is None and not empty:
+        raise refused("You can only create or edit files when you are on a branch")
+    try:
+        update = commit(repo, branch, actions, message, author, person(call.user), old=old or ZERO, start=start)
+    except GitError as error:
+        raise refused(str(error)) from None
+    notify(call.site, project, call.user, [update])
+    return update.new
+
+
+# Comparing ------------------------------------------------------------------------------------------------------------
+
+
+class Comparison(Params):
+    """From what to what."""
+
+    from_: str = Field(alias="from")
+    to: str
+    straight: Bool = None
+
+
+class Bases(Params):
+    """Of what."""
+
+    refs: Texts = None
+
+
+@router.get("/projects/{id}/repository/compare", scopes=("read_repository",), anonymous=True)
+def compare(call: Call, id: str, given: Comparison) -> Any:
+    """What one commit has that another has not."""
+    project = call.project(id, access.REPORTER)
+    repo = repository(call.site, project)
+    old, new = repo.resolve(given.from_), repo.resolve(given.to)
+    if old is None or new is None:
+        raise not_found("Ref")
+    base = old if given.straight else repo.merge_base(old, new)
+    commits = list(reversed(repo.log(f"{old}..{new}")))
+    shown = [rendered(call.site, project, one) for one in commits]
+    return {
+        "commit": shown[-1] if shown else None,
+        "commits": shown,
+        "diffs": [rendered_diff(one) for one in repo.diffs(base, new)] if base else [],
+        "compare_timeout": False,
+        "compare_same_ref": old == new,
+        "web_url": f"{call.site.url}/{project['full_path']}/-/compare/{old}...{new}",
+    }
+
+
+@router.get("/projects/{id}/repository/merge_base", scopes=("read_repository",), anonymous=True)
+def merge_base(call: Call, id: str, given: Bases) -> Any:
+    """The last commit that all have."""
+    project = call.project(id, access.REPORTER)
+    repo = repository(call.site, project)
+    refs = given.refs or []
+    if len(refs) < 2:  # noqa: PLR2004 - of one there is none
+        raise refused("Provide at least 2 refs")
+    found = [repo.resolve(one) for one in refs]
+    if None in found:
+        missing = [name for name, sha in zip(refs, found, strict=True) if sha is None]
+        raise refused(f"Could not find ref: {missing[0]}")
+    base: str | None = found[0]
+    for one in found[1:]:
+        base = repo.merge_base(base, one) if base and one else None
+    if base is None:
+        raise not_found("Merge Base")
+    return rendered(call.site, project, repo.commit(base))
+
+
+# Statuses -------------------------------------------------------------------------------------------------------------
+
+
+class NewStatus(Params):
+    """What some tool thinks of a commit."""
+
+    state: Literal["pending", "running", "success", "failed", "canceled", "skipped"]
+    ref: Text = None
+    name: Text = None
+    context: Text = None
+    target_url: Text = None
+    description: Text = None
+    coverage: Text = None
+    pipeline_id: Int = None
+
+
+def _status(site: Site, one: Document) -> Document:
+    user = site.store.get("user", one["user_id"])
+    names = (
+        "id",
+        "sha",
+        "ref",
+        "status",
+        "name",
+        "target_url",
+        "description",
+        "created_at",
+        "started_at",
+        "finished_at",
+    )
+    return {
+        **{name: one[name] for name in names},
+        "allow_failure": False,
+        "coverage": None,
+        "pipeline_id": one["pipeline_id"],
+        "author": users.basic(site, user) if user else None,
+    }
+
+
+@router.get("/projects/{id}/repository/commits/{sha}/statuses", anonymous=True)
+def list_statuses(call: Call, id: str, sha: str, given: Paging) -> Any:
+    """What tools think of a commit."""
+    project = call.project(id, access.REPORTER)
+    _, found = found_commit(call, project, sha)
+    return call.page(
+        call.store.find("commit_status", project_id=project["id"], sha=found),
+        given,
+        lambda one: _status(call.site, one),
+    )
+
+
+@router.post("/projects/{id}/statuses/{sha}")
+def set_status(call: Call, id: str, sha: str, given: NewStatus) -> Any:
+    """Say what a tool thinks of a commit; the same name again changes it."""
+    project = call.project(id, access.DEVELOPER)
+    _, found = found_commit(call, project, sha)
+    name = given.name or given.context or "default"
+    if len(name) > 255:  # noqa: PLR2004
+        raise invalid(name=["is too long (maximum is 255 characters)"])
+    old = call.store.first("commit_status", project_id=project["id"], sha=found, name=name)
+    over = given.state in {"success", "failed", "canceled", "skipped"}
+    content = {
+        "project_id": project["id"],
+        "sha": found,
+        "ref": given.ref or repositories(call.site).default_branch(project),
+        "status": given.state,
+        "name": name,
+        "target_url": given.target_url,
+        "description": given.description,
+        "created_at": old["created_at"] if old else now(),
+        "started_at": None if given.state == "pending" else now(),
+        "finished_at": now() if over else None,
+        "pipeline_id": given.pipeline_id,
+        "user_id": call.user["id"],
+    }
+    if old is None:
+        return _status(call.site, call.store.add("commit_status", content))
+    call.store.put("commit_status", {**content, "id": old["id"]})
+    return _status(call.site, {**content, "id": old["id"]})

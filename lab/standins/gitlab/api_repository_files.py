@@ -1,0 +1,155 @@
+# ruff: noqa: ANN401 - answers are JSON
+"""Files of a repository: create, update, delete, read with or without content."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any, Literal
+
+from starlette.responses import Response
+
+from lab.standins.gitlab import access, git_push
+from lab.standins.gitlab.api_repository_commits import author, found_commit, make, require_push
+from lab.standins.gitlab.errors import not_found, parameter, refused
+from lab.standins.gitlab.git import Entry, GitError, Repository
+from lab.standins.gitlab.params import Bool, Params, Text
+from lab.standins.gitlab.repositories import EXECUTABLE, Action, clean_path, decode
+from lab.standins.gitlab.routing import Call, Router
+from lab.standins.store import Document
+
+router = Router("repository files")
+_PATH = "/projects/{id}/repository/files/{file_path}"
+
+
+class Reading(Params):
+    """Of which branch, tag or commit."""
+
+    ref: str
+
+
+class RawReading(Params):
+    """Of which branch, tag or commit; the default branch if none is named."""
+
+    ref: Text = None
+    lfs: Bool = None
+
+
+class Removal(Params):
+    """A commit that deletes a file."""
+
+    branch: str
+    commit_message: str
+    start_branch: Text = None
+    author_email: Text = None
+    author_name: Text = None
+    last_commit_id: Text = None
+
+
+class Writing(Removal):
+    """A commit that writes a file."""
+
+    content: str
+    encoding: Literal["base64", "text"] | None = None
+    execute_filemode: Bool = None
+
+
+def _found(call: Call, id_: str, path: str, ref: str | None) -> tuple[Repository, str, Entry]:
+    project = call.project(id_, access.REPORTER)
+    if ref is not None and not ref.strip():
+        raise parameter("ref is empty")
+    repo, sha = found_commit(call, project, ref)
+    try:
+        entry = repo.entry(sha, clean_path(path))
+    except GitError:
+        raise parameter("file_path should be a valid file path") from None
+    if entry is None or entry.kind != "blob":
+        raise not_found("File")
+    return repo, sha, entry
+
+
+def _described(repo: Repository, sha: str, entry: Entry, ref: str | None) -> tuple[Document, bytes]:
+    content = repo.blob(entry.id)
+    return {
+        "file_name": entry.path.rsplit("/", 1)[-1],
+        "file_path": entry.path,
+        "size": len(content),
+        "encoding": "base64",
+        "content_sha256": hashlib.sha256(content).hexdigest(),
+        "ref": ref or "HEAD",
+        "blob_id": entry.id,
+        "commit_id": sha,
+        "last_commit_id": repo.last_commit(sha, entry.path),
+        "execute_filemode": entry.mode == EXECUTABLE,
+    }, content
+
+
+def _headers(described: Document) -> dict[str, str]:
+    made = {}
+    for name, value in described.items():
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        header = "-".join(part.capitalize() for part in name.split("_"))
+        made[f"X-Gitlab-{header}"] = text.encode("latin-1", "replace").decode("latin-1").replace("\n", " ")
+    return made
+
+
+@router.route("HEAD", _PATH, scopes=("read_repository",), anonymous=True)
+def file_metadata(call: Call, id: str, file_path: str, given: Reading) -> Any:
+    """What is known of a file, in headers."""
+    described, _ = _described(*_found(call, id, file_path, given.ref), given.ref)
+    return Response(headers=_headers(described), media_type="application/json")
+
+
+@router.get(_PATH + "/raw", scopes=("read_repository",), anonymous=True, job_token=True)
+def raw_file(call: Call, id: str, file_path: str, given: RawReading) -> Any:
+    """A file's content as it is."""
+    described, content = _described(*_found(call, id, file_path, given.ref), given.ref)
+    headers = {**_headers(described), "Content-Disposition": "inline", "X-Content-Type-Options": "nosniff"}
+    kind = "application/octet-stream" if b"\0" in content[:8000] else "text/plain; charset=utf-8"
+    return Response(content, headers=headers, media_type=kind)
+
+
+@router.get(_PATH, scopes=("read_repository",), anonymous=True)
+def get_file(call: Call, id: str, file_path: str, given: Reading) -> Any:
+    """A file with its content in base64."""
+    described, content = _described(*_found(call, id, file_path, given.ref), given.ref)
+    return {**described, "content": base64.b64encode(content).decode()}
+
+
+@router.post(_PATH)
+def create_file(call: Call, id: str, file_path: str, given: Writing) -> Any:
+    """Commit a new file."""
+    _write(call, id, file_path, given, "create")
+    return {"file_path": file_path, "branch": given.branch}
+
+
+@router.put(_PATH)
+def update_file(call: Call, id: str, file_path: str, given: Writing) -> Any:
+    """Commit another content of a file."""
+    _write(call, id, file_path, given, "update")
+    return {"file_path": file_path, "branch": given.branch}
+
+
+@router.delete(_PATH)
+def delete_file(call: Call, id: str, file_path: str, given: Removal) -> None:
+    """Commit that a file goes."""
+    _write(call, id, file_path, given, "delete")
+
+
+def _write(call: Call, id_: str, path: str, given: Removal, kind: str) -> None:
+    project = call.project(id_, access.DEVELOPER)
+    if not given.commit_message:
+        raise parameter("commit_message is empty")
+    require_push(call, project, given.branch)
+    if not git_push.can_push(call.site, call.actor, project, given.branch):
+        raise refused("You are not allowed to push into this branch")
+    content, executable = None, None
+    if isinstance(given, Writing):
+        try:
+            content = decode(given.content, given.encoding)
+        except GitError as error:
+            raise refused(str(error)) from None
+        executable = given.execute_filemode
+    action = Action(kind, path, content, executable=executable, last_commit=given.last_commit_id)
+    who = author(call, given.author_name, given.author_email)
+    make(call, project, given.branch, [action], given.commit_message, start_branch=given.start_branch, author=who)

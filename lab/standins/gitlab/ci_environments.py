@@ -1,0 +1,34 @@
+"""Environments that jobs bring into being."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lab.standins.gitlab.api_environments import _TIERS, slug
+from lab.standins.gitlab.site import Site, now
+from lab.standins.store import Document
+
+OTHER: Final = "other"
+
+
+def add(site: Site, project: Document, name: str, *, tier: str | None, url: str | None) -> Document:
+    """A new environment of a project; its tier from its name where none is said."""
+    moment = now()
+    return site.store.add(
+        "environment",
+        {
+            "project_id": project["id"],
+            "name": name,
+            "slug": slug(name),
+            "state": "available",
+            "external_url": url,
+            "description": None,
+            "kubernetes_namespace": None,
+            "flux_resource_path": None,
+            "auto_stop_setting": "always",
+            "auto_stop_at": None,
+            "tier": tier or next((known for known, pattern in _TIERS if pattern.search(name)), OTHER),
+            "created_at": moment,
+            "updated_at": moment,
+        },
+    )

@@ -1,0 +1,172 @@
+"""Jobs and what their states make of a pipeline: stages one after the other, manual jobs, retries, cancellation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from lab.standins.gitlab import access, protection
+from lab.standins.gitlab.site import Site, now
+from lab.standins.store import Document
+
+ACTIVE: Final = frozenset({"created", "waiting_for_resource", "preparing", "pending", "running"})
+DONE: Final = frozenset({"success", "failed", "canceled", "skipped"})
+SCOPES: Final = (*sorted(ACTIVE | DONE), "canceling", "manual", "scheduled")
+
+
+def of_pipeline(site: Site, pipeline: Document, *, retried: bool = False) -> list[Document]:
+    """Jobs of a pipeline, by id; with `retried`, also those a newer one replaced."""
+    found = site.store.find("job", pipeline_id=pipeline["id"])
+    return found if retried else [one for one in found if not one["retried"]]
+
+
+def advance(site: Site, pipeline_id: int) -> Document:
+    """Start what is due and settle the pipeline's state. Returns the pipeline."""
+    pipeline = site.store.get("pipeline", pipeline_id)
+    if pipeline is None:
+        raise LookupError(f"no pipeline {pipeline_id}")
+    jobs = of_pipeline(site, pipeline)
+    for stage in sorted({job["stage_index"] for job in jobs}):
+        before = [job for job in jobs if job["stage_index"] < stage]
+        if any(not _passed(job) for job in before):
+            break
+        failed = any(job["status"] in {"failed", "canceled"} and not _forgiven(job) for job in before)
+        for job in jobs:
+            if job["stage_index"] == stage and job["status"] == "created":
+                job["status"] = _due(site, job, failed=failed)
+                if job["status"] == "failed":
+                    job |= {"failure_reason": "protected_environment_failure", "finished_at": now()}
+                job["queued_at"] = now()
+                site.store.put("job", job)
+    return _settle(site, pipeline, jobs)
+
+
+def _due(site: Site, job: Document, *, failed: bool) -> str:
+    when = job["when"]
+    if (failed and when not in {"always", "on_failure"}) or (when == "on_failure" and not failed):
+        return "skipped"
+    if when == "manual":
+        return "manual"
+    return "pending" if may_deploy(site, job) else "failed"
+
+
+def may_deploy(site: Site, job: Document) -> bool:
+    """Whether a job's user may deploy to its environment, which may be protected."""
+    if not site.premium or not job.get("environment_id"):
+        return True
+    environment = site.store.get("environment", job["environment_id"])
+    name = environment["name"] if environment else ""
+    rule = site.store.first("protected_environment", project_id=job["project_id"], name=name)
+    user = site.store.get("user", job["user_id"])
+    project = site.store.get("project", job["project_id"])
+    if rule is None:
+        return True
+    if user is None or project is None:
+        return False
+    level = access.ADMIN if user["is_admin"] else access.user_project_level(site, user["id"], project)
+    return protection.allowed(site, user, level, rule["deploy_access_levels"])
+
+
+def _passed(job: Document) -> bool:
+    """Whether the next stage need not wait for it."""
+    return job["status"] in DONE or (job["status"] == "manual" and job["allow_failure"])
+
+
+def _forgiven(job: Document) -> bool:
+    return bool(job["allow_failure"])
+
+
+def _settle(site: Site, pipeline: Document, jobs: Sequence[Document]) -> Document:
+    status = composite(jobs)
+    if status == pipeline["status"]:
+        return pipeline
+    moment = now()
+    changed = {**pipeline, "status": status, "updated_at": moment}
+    if status == "running" and not pipeline["started_at"]:
+        changed["started_at"] = moment
+    changed["finished_at"] = moment if status in DONE else None
+    site.store.put("pipeline", changed)
+    return changed
+
+
+def composite(jobs: Sequence[Document]) -> str:
+    """The state that jobs make together."""
+    found = [job["status"] for job in jobs]
+    states = set(found)
+    waiting = {job["status"] for job in jobs if job["status"] == "manual" and not job["allow_failure"]}
+    if not states <= {"created"} and "running" in states:
+        return "running"
+    if states == {"created"}:
+        return "created"
+    if states & {"pending"}:
+        return "running" if states & {"success", "failed"} else "pending"
+    if waiting:
+        return "manual"
+    if "created" in states:
+        return "running"
+    if "canceled" in states:
+        return "canceled"
+    if any(job["status"] == "failed" and not job["allow_failure"] for job in jobs):
+        return "failed"
+    if states <= {"skipped"}:
+        return "skipped"
+    return "manual" if states == {"manual"} else "success"
+
+
+def change(site: Site, job: Document, status: str, **more: object) -> Document:
+    """Give a job another state, and move its pipeline on. Returns the job."""
+    moment = now()
+    changed = {**job, "status": status, **more}
+    if status == "running":
+        changed["started_at"] = moment
+    if status in DONE:
+        changed["finished_at"] = moment
+    site.store.put("job", changed)
+    advance(site, job["pipeline_id"])
+    return site.store.get("job", job["id"]) or changed
+
+
+def cancel(site: Site, pipeline: Document) -> Document:
+    """Cancel whatever of a pipeline is not over."""
+    for job in of_pipeline(site, pipeline):
+        if job["status"] in ACTIVE | {"manual"}:
+            site.store.put("job", {**job, "status": "canceled", "finished_at": now()})
+    return advance(site, pipeline["id"])
+
+
+def again(site: Site, job: Document, user: Document) -> Document:
+    """A new job in place of one that is over; what came after it and was skipped waits again."""
+    site.store.put("job", {**job, "retried": True})
+    fresh = {
+        **job,
+        "status": "created",
+        "user_id": user["id"],
+        "created_at": now(),
+        **dict.fromkeys(
+            ("started_at", "finished_at", "queued_at", "runner_id", "token_digest", "failure_reason", "exit_code")
+        ),
+        "when": "on_success" if job["when"] == "manual" else job["when"],
+    }
+    fresh.pop("id")
+    made = site.store.add("job", fresh)
+    for other in site.store.find("job", pipeline_id=job["pipeline_id"], status="skipped", retried=False):
+        if other["stage_index"] > job["stage_index"]:
+            site.store.put("job", {**other, "status": "created", "finished_at": None})
+    advance(site, job["pipeline_id"])
+    return site.store.get("job", made["id"]) or made
+
+
+def seconds(start: str | None, end: str | None) -> float | None:
+    """Seconds between two moments."""
+    if not start or not end:
+        return None
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+
+
+def trace(site: Site, job_id: int) -> Path:
+    """The file of a job's log."""
+    folder = site.data / "traces"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder / f"{job_id}.log"

@@ -1,0 +1,333 @@
+# ruff: noqa: ANN401 - YAML
+"""Pipelines: what a push, a merge request, a schedule or a call makes of a project's CI configuration."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from lab.standins.gitlab import access, ci_config, ci_environments, ci_jobs, ci_rules, ci_variables, git_push
+from lab.standins.gitlab.actors import Actor
+from lab.standins.gitlab.ci_config import Configuration
+from lab.standins.gitlab.ci_yaml import ConfigError, NoConfig, Place
+from lab.standins.gitlab.git import ZERO
+from lab.standins.gitlab.git_push import HEADS, TAGS
+from lab.standins.gitlab.repositories import Update, last, listeners, repository
+from lab.standins.gitlab.site import Site, now
+from lab.standins.store import Document
+
+FILTERED: Final = "Pipeline filtered out by workflow rules."
+NO_JOBS: Final = (
+    "Pipeline will not run for the selected trigger. "
+    "The rules configuration prevented any jobs from being added to the pipeline."
+)
+_SKIP: Final = re.compile(r"\[(ci[ _-]skip|skip[ _-]ci)\]", re.IGNORECASE)
+_UNITS: Final = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
+
+
+class NotMadeError(Exception):
+    """Why there is no pipeline, in GitLab's words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A pipeline to be: of `ref` (full) at `sha`, from `source`, by `actor`.
+
+    `keep_errors`: a configuration with errors leaves a failed pipeline; otherwise nothing is left. `variables` are
+    documents with `key`, `value`, `variable_type`.
+    """
+
+    source: str
+    ref: str
+    sha: str
+    actor: Actor
+    before: str = ZERO
+    variables: Sequence[Mapping[str, Any]] = ()
+    keep_errors: bool = True
+    heed_skip: bool = True
+    merge_request: Document | None = None
+    schedule: Document | None = None
+    trigger_id: int | None = None
+    skip: bool = field(default=False)
+
+
+def acting(user: Document) -> Actor:
+    """A user as one who runs a pipeline."""
+    return Actor("personal", frozenset({"api"}), user)
+
+
+def create(site: Site, project: Document, wanted: Wanted) -> Document:
+    """Make a pipeline and start what is due. Raises NotMadeError where nothing runs."""
+    user = wanted.actor.user
+    if user is None:
+        raise NotMadeError("Insufficient permissions to create a new pipeline")
+    _check_allowed(site, project, wanted)
+    pipeline = _pipeline(site, project, wanted, user)
+    settings = ci_variables.of_settings(site, project, protected=pipeline["protected"], environment=None)
+    known = [*ci_variables.of_pipeline(site, project, pipeline), *settings, *ci_variables.given(site, pipeline)]
+    place = Place(site, wanted.actor, project, wanted.sha, ci_variables.values(known))
+    try:
+        configuration = ci_config.load(place)
+    except NoConfig:
+        raise NotMadeError("Missing CI config file") from None
+    except ConfigError as error:
+        if not wanted.keep_errors:
+            raise NotMadeError(*error.messages) from None
+        return _failed(site, project, pipeline, error)
+    pipeline |= _config_names(site, project, pipeline, configuration)
+    commit = last(repository(site, project), wanted.sha)
+    if wanted.skip or (wanted.heed_skip and commit is not None and _SKIP.search(commit.message)):
+        return _add(site, project, {**pipeline, "status": "skipped", "finished_at": now()})
+    jobs, name = selected(site, project, pipeline, configuration)
+    made = _add(site, project, {**pipeline, "name": name})
+    for job in jobs:
+        _add_job(site, project, made, job)
+    return ci_jobs.advance(site, made["id"])
+
+
+def _check_allowed(site: Site, project: Document, wanted: Wanted) -> None:
+    level = access.project_level(site, wanted.actor, project)
+    if project.get("builds_access_level") == "disabled" or project.get("archived"):
+        raise NotMadeError("Pipelines are disabled!")
+    if level < access.DEVELOPER or project.get("marked_for_deletion_on"):
+        raise NotMadeError("Insufficient permissions to create a new pipeline")
+    name = wanted.ref.split("/", 2)[-1]
+    if wanted.merge_request is not None:
+        name = wanted.merge_request["source_branch"]
+        source = site.store.get("project", wanted.merge_request["source_project_id"])
+        may = source is not None and _may_write(site, wanted.actor, source, name)
+    elif wanted.ref.startswith(TAGS):
+        may = git_push.can_tag(site, wanted.actor, project, name)
+    else:
+        may = _may_write(site, wanted.actor, project, name)
+    if not may:
+        raise NotMadeError(
+            f"You do not have sufficient permission to run a pipeline on '{name}'. "
+            "Please select a different branch or contact your administrator for assistance."
+        )
+
+
+def _may_write(site: Site, actor: Actor, project: Document, branch: str) -> bool:
+    return git_push.can_push(site, actor, project, branch) or git_push.can_merge(site, actor, project, branch)
+
+
+def _pipeline(site: Site, project: Document, wanted: Wanted, user: Document) -> Document:
+    request, tag = wanted.merge_request, wanted.ref.startswith(TAGS)
+    moment = now()
+    return {
+        "project_id": project["id"],
+        "source_project_id": request["source_project_id"] if request else project["id"],
+        "sha": wanted.sha,
+        "before_sha": wanted.before,
+        "ref": request["source_branch"] if request else wanted.ref.split("/", 2)[-1],
+        "git_ref": wanted.ref,
+        "tag": tag,
+        "source": wanted.source,
+        "status": "created",
+        "yaml_errors": None,
+        "protected": _is_protected(site, project, wanted),
+        "user_id": user["id"],
+        "merge_request_id": request["id"] if request else None,
+        "schedule_id": wanted.schedule["id"] if wanted.schedule else None,
+        "schedule_description": wanted.schedule.get("description") if wanted.schedule else None,
+        "variables": [
+            {
+                "key": str(one["key"]),
+                "sealed": site.seal(str(one["value"])),
+                "variable_type": one.get("variable_type") or "env_var",
+                "raw": bool(one.get("raw")),
+            }
+            for one in wanted.variables
+        ],
+        "name": None,
+        "config_ref_uri": None,
+        "config_sha": None,
+        "trigger_id": wanted.trigger_id,
+        "created_at": moment,
+        "updated_at": moment,
+        "started_at": None,
+        "finished_at": None,
+    }
+
+
+def _is_protected(site: Site, project: Document, wanted: Wanted) -> bool:
+    """Of a merge request only where both branches are protected, of one project, and who runs it may write to both."""
+    request = wanted.merge_request
+    if request is None:
+        return git_push.ref_protected(site, project, wanted.ref)
+    if not project.get("protect_merge_request_pipelines", True) or request["source_project_id"] != project["id"]:
+        return False
+    return all(
+        git_push.ref_protected(site, project, HEADS + branch) and _may_write(site, wanted.actor, project, branch)
+        for branch in (request["source_branch"], request["target_branch"])
+    )
+
+
+def _config_names(site: Site, project: Document, pipeline: Document, configuration: Configuration) -> Document:
+    if "@" in configuration.path:  # defined elsewhere: GitLab makes no claim then
+        return {}
+    kind = "tags" if pipeline["tag"] else "heads"
+    uri = f"{urlsplit(site.url).netloc}/{project['full_path']}//{configuration.path}@refs/{kind}/{pipeline['ref']}"
+    return {"config_ref_uri": uri, "config_sha": pipeline["sha"]}
+
+
+def _failed(site: Site, project: Document, pipeline: Document, error: ConfigError) -> Document:
+    said = ", ".join(error.messages)
+    return _add(site, project, {**pipeline, "status": "failed", "yaml_errors": said, "finished_at": now()})
+
+
+def _add(site: Site, project: Document, pipeline: Document) -> Document:
+    before = site.store.find("pipeline", project_id=project["id"])
+    made = site.store.add("pipeline", {**pipeline, "iid": max((one["iid"] for one in before), default=0) + 1})
+    repository(site, project).update(f"refs/pipelines/{made['id']}", made["sha"])  # what runners fetch
+    return made
+
+
+# Jobs -----------------------------------------------------------------------------------------------------------------
+
+
+def selected(
+    site: Site, project: Document, pipeline: Document, configuration: Configuration
+) -> tuple[list[Document], str | None]:
+    """The jobs that take part, in order, and the pipeline's name. Raises NotMadeError where none does."""
+    situation = ci_rules.Situation(pipeline["source"], pipeline["ref"], pipeline["tag"])
+    settings = ci_variables.of_settings(site, project, protected=pipeline["protected"], environment=None)
+    above = [*settings, *ci_variables.given(site, pipeline)]
+    predefined = ci_variables.of_pipeline(site, project, pipeline)
+    shared = dict(configuration.variables)
+
+    def known(job: Mapping[str, Any]) -> dict[str, str]:
+        return ci_variables.values([*predefined, *ci_variables.of_yaml({**shared, **job}), *above])
+
+    if "rules" in configuration.workflow:
+        said = ci_rules.first(configuration.workflow["rules"], known({}))
+        if said is None:
+            raise NotMadeError(FILTERED)
+        shared |= said.variables or {}
+    jobs = []
+    for index, stage in enumerate(configuration.stages):
+        for name, job in configuration.jobs.items():
+            if job["stage"] != stage:
+                continue
+            own = job.get("variables") or {}
+            verdict = ci_rules.verdict(job, situation, known({**own, "CI_JOB_NAME": name, "CI_JOB_STAGE": stage}))
+            if verdict is not None and (made := _job(name, job, index, verdict)) is not None:
+                inherit = job.get("inherit")
+                inherited = inherit.get("variables", True) if isinstance(inherit, dict) else True
+                globals_ = {
+                    key: value
+                    for key, value in shared.items()
+                    if inherited is True or (isinstance(inherited, list) and key in inherited)
+                }
+                jobs.append({**made, "variables": {**globals_, **own, **(verdict.variables or {})}})
+    if not any(job["stage"] not in {".pre", ".post"} for job in jobs):
+        raise NotMadeError(NO_JOBS)
+    title = configuration.workflow.get("name")
+    return jobs, ci_variables.expand(str(title), known({})) if title else None
+
+
+def _job(name: str, job: Mapping[str, Any], index: int, verdict: ci_rules.Verdict) -> Document | None:
+    when = verdict.when or str(job.get("when", "on_success"))
+    if when == "never":
+        return None
+    allowed = job.get("allow_failure")
+    allowed = (when == "manual" and "rules" not in job) if allowed is None else allowed is not False
+    return {
+        "name": name,
+        "stage": job["stage"],
+        "stage_index": index,
+        "when": "on_success" if when == "delayed" else when,
+        "allow_failure": allowed if verdict.allow_failure is None else verdict.allow_failure,
+        "config": {key: value for key, value in job.items() if key not in {"rules", "only", "except", "variables"}},
+    }
+
+
+def _add_job(site: Site, project: Document, pipeline: Document, job: Document) -> None:
+    document = {
+        **job,
+        "project_id": project["id"],
+        "pipeline_id": pipeline["id"],
+        "user_id": pipeline["user_id"],
+        "status": "created",
+        "created_at": now(),
+        "timeout": duration(job["config"].get("timeout")) or project.get("build_timeout") or 3600,
+        "retried": False,
+        "environment_id": None,
+        "environment_action": "start",
+        **dict.fromkeys(
+            ("started_at", "finished_at", "queued_at", "runner_id", "token_digest", "failure_reason", "exit_code")
+        ),
+    }
+    environment = job["config"].get("environment")
+    if environment:
+        environment = {"name": environment} if isinstance(environment, str) else environment
+        document["environment_action"] = environment.get("action", "start")
+        found = _environment(site, project, pipeline, document, environment)
+        document["environment_id"] = found["id"] if found else None
+    site.store.add("job", document)
+
+
+def _environment(
+    site: Site, project: Document, pipeline: Document, job: Document, wanted: Mapping[str, Any]
+) -> Document | None:
+    """The environment a job names, made where it is new."""
+    known = ci_variables.values(ci_variables.all_of_job(site, project, pipeline, {**job, "id": None}))
+    name = ci_variables.expand(wanted["name"], known)
+    found = site.store.first("environment", project_id=project["id"], name=name)
+    if found is not None or wanted.get("action") == "stop":
+        return found
+    url = ci_variables.expand(str(wanted.get("url") or ""), known)
+    return ci_environments.add(site, project, name, tier=wanted.get("deployment_tier"), url=url or None)
+
+
+def duration(text: Any) -> int | None:
+    """`1h 30m`, `90 minutes` in seconds; None for what is none."""
+    if isinstance(text, int):
+        return text
+    found = re.findall(r"(\d{1,6})\s*([wdhms])", str(text or "").lower())
+    return sum(int(number) * _UNITS[unit] for number, unit in found) or None
+
+
+# After a push ---------------------------------------------------------------------------------------------------------
+
+
+def install(site: Site) -> None:
+    """Make pipelines of pushes; forget them with their project."""
+    site.removing.append(removing)
+    if _pushed not in listeners:
+        listeners.append(_pushed)
+
+
+def _pushed(
+    site: Site, project: Document, user: Document | None, updates: Sequence[Update], options: Sequence[str]
+) -> None:
+    if user is None or "ci.no_pipeline" in options:
+        return
+    for update in updates:
+        if update.new == ZERO or not update.ref.startswith((HEADS, TAGS)):
+            continue
+        sha = repository(site, project).resolve(update.ref)
+        if sha is None:
+            continue
+        wanted = Wanted("push", update.ref, sha, acting(user), before=update.old, skip="ci.skip" in options)
+        attempt(site, project, wanted)
+
+
+def attempt(site: Site, project: Document, wanted: Wanted) -> Document | None:
+    """Make a pipeline, or none where nothing runs."""
+    try:
+        return create(site, project, wanted)
+    except NotMadeError:
+        return None
+
+
+def removing(site: Site, project: Document) -> None:
+    """Forget pipelines of a project that goes."""
+    for job in site.store.find("job", project_id=project["id"]):
+        ci_jobs.trace(site, job["id"]).unlink(missing_ok=True)
+        site.store.remove("job", job["id"])
+    for pipeline in site.store.find("pipeline", project_id=project["id"]):
+        site.store.remove("pipeline", pipeline["id"])

@@ -1,0 +1,309 @@
+# ruff: noqa: ANN401 - YAML
+"""Reading CI configuration: YAML with `!reference`, `include`, `spec:inputs`, and what a project's path to it means."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import yaml
+
+from lab.standins.gitlab import access, ci_rules
+from lab.standins.gitlab.actors import Actor
+from lab.standins.gitlab.git import GitError
+from lab.standins.gitlab.repositories import repositories, repository
+from lab.standins.gitlab.site import Site
+from lab.standins.store import Document
+
+DEFAULT_PATH: Final = ".gitlab-ci.yml"
+_MOST_INCLUDES: Final = 150
+_MOST_NODES: Final = 50_000
+_DEEPEST: Final = 100
+_LONGEST: Final = 2**20
+_INPUT: Final = re.compile(r"\$\[\[\s*inputs\.([\w-]+)\s*(?:\|[^\]]*)?\]\]")
+
+
+class ConfigError(Exception):
+    """What is wrong with a configuration, in GitLab's words, one message per argument."""
+
+    @property
+    def messages(self) -> list[str]:
+        """The messages."""
+        return [str(one) for one in self.args]
+
+
+class NoConfig(Exception):  # noqa: N818 - a project without CI
+    """There is no configuration at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """`!reference [job, key, …]`, to be looked up once all is together."""
+
+    path: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Place:
+    """Where a file comes from: its project, the commit it is read at, and for whom."""
+
+    site: Site
+    actor: Actor | None
+    project: Document
+    sha: str
+    variables: Mapping[str, str]
+    count: list[int] = field(default_factory=lambda: [0])
+
+    def at(self, project: Document, sha: str) -> Place:
+        """The same for another project."""
+        return Place(self.site, self.actor, project, sha, self.variables, self.count)
+
+
+class _Loader(yaml.CSafeLoader):
+    """Safe YAML, with `!reference`; dates and the like stay what they were written as."""
+
+
+def _reference(loader: yaml.CSafeLoader, node: yaml.Node) -> Any:
+    if not isinstance(node, yaml.SequenceNode):
+        raise yaml.constructor.ConstructorError(problem="!reference wants a list", problem_mark=node.start_mark)
+    return Reference(tuple(str(one) for one in loader.construct_sequence(node)))
+
+
+_Loader.add_constructor("!reference", _reference)
+
+
+def _as_written(loader: yaml.CSafeLoader, node: yaml.Node) -> Any:
+    return loader.construct_scalar(node) if isinstance(node, yaml.ScalarNode) else None
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _as_written)
+_Loader.add_constructor("tag:yaml.org,2002:binary", _as_written)
+
+
+def parse(text: str, inputs: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The hash a file holds, its `spec:inputs` filled in. Raises ConfigError."""
+    if len(text) > _LONGEST:
+        raise ConfigError("The parsed YAML is too big")
+    header, body = _documents(text)
+    wanted = (header.get("spec") or {}).get("inputs") or {} if header is not None else {}
+    if header is None and inputs:
+        raise ConfigError("Given inputs not defined in the `spec` section of the included configuration file")
+    values = _inputs(wanted, inputs or {}) if isinstance(wanted, dict) else {}
+    if values:
+        body = _INPUT.sub(lambda match: _interpolated(match[1], values), body)
+    content = _load(body)
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError("Invalid configuration format")
+    return {str(name): value for name, value in content.items()}
+
+
+def _documents(text: str) -> tuple[dict[str, Any] | None, str]:
+    """The header with `spec`, None without one, and the rest."""
+    parts = re.split(r"(?m)^---[ \t]*$", text)
+    if len(parts) > 1 and not parts[0].strip():
+        parts = parts[1:]
+    if len(parts) > 1 and re.search(r"(?m)^spec:", parts[0]):
+        header = _load(parts[0])
+        if isinstance(header, dict):
+            return header, "---".join(parts[1:])
+    return None, text
+
+
+def _inputs(wanted: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    unknown = ", ".join(sorted(set(given) - set(wanted)))
+    if unknown:
+        raise ConfigError(f"unknown input arguments: {unknown}")
+    values = {}
+    for name, described in wanted.items():
+        spec = described or {}
+        if name in given:
+            values[name] = given[name]
+        elif isinstance(spec, dict) and "default" in spec:
+            values[name] = spec["default"]
+        else:
+            raise ConfigError(f"`{name}` input: required value has not been provided")
+        options = spec.get("options") if isinstance(spec, dict) else None
+        if isinstance(options, list) and values[name] not in options:
+            raise ConfigError(
+                f"`{name}` input: `{values[name]}` cannot be used because it is not in the list of allowed options"
+            )
+    return values
+
+
+def _interpolated(name: str, values: Mapping[str, Any]) -> str:
+    if name not in values:
+        raise ConfigError(f"unknown interpolation key: `{name}`")
+    value = values[name]
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _load(text: str) -> Any:
+    try:
+        content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader's subclass
+        return _plain(content, [0], 0)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f" at line {mark.line + 1} column {mark.column + 1}" if mark else ""
+        raise ConfigError(f"(<unknown>): {error.problem or 'not YAML'}{where}") from None
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError):
+        raise ConfigError("Invalid configuration format") from None
+
+
+def _plain(value: Any, count: list[int], depth: int) -> Any:
+    """The value without shared parts, its keys texts. Raises ConfigError for what aliases make huge."""
+    count[0] += 1
+    if count[0] > _MOST_NODES or depth > _DEEPEST:
+        raise ConfigError("The parsed YAML is too big")
+    if isinstance(value, dict):
+        return {_key(name): _plain(item, count, depth + 1) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item, count, depth + 1) for item in value]
+    return value
+
+
+def _key(name: Any) -> str:
+    return {True: "true", False: "false", None: ""}.get(name, str(name)) if not isinstance(name, str) else name
+
+
+# What a project's configuration is ------------------------------------------------------------------------------------
+
+
+def content(place: Place, given: str | None = None) -> tuple[dict[str, Any], str]:
+    """All of a configuration, put together, and the path of its main file as JWTs name it (`path@ref` is the caller's).
+
+    `given` is looked at in place of what the repository has. Raises NoConfig or ConfigError.
+    """
+    path = place.project.get("ci_config_path") or DEFAULT_PATH
+    if given is not None:
+        return _joined(place, parse(given)), path
+    file, _, other = path.partition("@")
+    if other:
+        name, _, ref = other.partition(":")
+        entry = {"project": name, "file": file, **({"ref": ref} if ref else {})}
+        return _joined(place, {"include": [entry]}), path
+    if path.startswith(("http://", "https://")):
+        raise ConfigError(f"Remote file `{path}` could not be fetched because of HTTP code `404` error!")
+    text = _read(place, path)
+    if text is None:
+        raise NoConfig
+    if not text.strip():
+        raise ConfigError(f"Please provide content of {path}")
+    return _joined(place, parse(text)), path
+
+
+def _read(place: Place, path: str) -> str | None:
+    try:
+        found = repository(place.site, place.project).read(place.sha, path.lstrip("/"))
+    except GitError:
+        return None
+    return None if found is None else found.decode("utf-8", "replace")
+
+
+def _joined(place: Place, main: dict[str, Any], depth: int = 0) -> dict[str, Any]:
+    includes = main.pop("include", None)
+    result: dict[str, Any] = {}
+    for entry in includes if isinstance(includes, list) else [] if includes is None else [includes]:
+        for inner, text, inputs in _included(place, entry):
+            place.count[0] += 1
+            if place.count[0] > _MOST_INCLUDES or depth > _DEEPEST:
+                raise ConfigError(f"Maximum of {_MOST_INCLUDES} nested includes are allowed!")
+            result = merge(result, _joined(inner, parse(text, inputs), depth + 1))
+    return merge(result, main)
+
+
+def _included(place: Place, entry: Any) -> list[tuple[Place, str, Any]]:
+    entry = {"local": entry} if isinstance(entry, str) and not entry.startswith("http") else entry
+    if isinstance(entry, str):
+        entry = {"remote": entry}
+    if not isinstance(entry, dict):
+        raise ConfigError("Each include must be a hash or a string")
+    rules = entry.get("rules")
+    if rules is not None and (not isinstance(rules, list) or ci_rules.first(_hashes(rules), place.variables) is None):
+        return []
+    inputs = entry.get("inputs")
+    inputs = inputs if isinstance(inputs, dict) else None
+    if "project" in entry:
+        return [(inner, text, inputs) for inner, text in _of_project(place, entry)]
+    if "local" in entry:
+        path = str(entry["local"])
+        text = _read(place, path)
+        if text is None:
+            raise ConfigError(f"Local file `{path.lstrip('/')}` does not exist!")
+        return [(place, text, inputs)]
+    if "template" in entry:
+        raise ConfigError(f"Template file `{entry['template']}` does not exist!")
+    if "remote" in entry:
+        raise ConfigError(f"Remote file `{entry['remote']}` could not be fetched because of a socket error!")
+    if "component" in entry:
+        raise ConfigError(f"Component '{entry['component']}' - content not found")
+    raise ConfigError(
+        f"`{json.dumps(entry, default=str)}` does not have a valid subkey for include. "
+        "Valid subkeys are: `local`, `project`, `remote`, `template`, `component`, `artifact`"
+    )
+
+
+def _hashes(rules: list[Any]) -> list[dict[str, Any]]:
+    return [rule for rule in rules if isinstance(rule, dict)]
+
+
+def _of_project(place: Place, entry: dict[str, Any]) -> list[tuple[Place, str]]:
+    """Files of another project, which who runs the pipeline must be able to read."""
+    site, name = place.site, str(entry["project"]).strip("/")
+    project = site.store.first("project", route=name.lower())
+    if project is None or not _may_read(site, place.actor, project):
+        raise ConfigError(
+            f"Project `{name}` not found or access denied! "
+            "Make sure any includes in the pipeline configuration are correctly defined."
+        )
+    ref = str(entry.get("ref") or repositories(site).default_branch(project) or "HEAD")
+    sha = repository(site, project).resolve(ref)
+    if sha is None:
+        raise ConfigError(f"Project `{name}` reference `{ref}` does not exist!")
+    files = entry.get("file")
+    inner, found = place.at(project, sha), []
+    for path in files if isinstance(files, list) else [files]:
+        if not isinstance(path, str) or not path.strip("/"):
+            raise ConfigError(f"Project `{name}`: file is missing")
+        text = _read(inner, path)
+        if text is None:
+            raise ConfigError(f"Project `{name}` file `{path.lstrip('/')}` does not exist!")
+        found.append((inner, text))
+    return found
+
+
+def _may_read(site: Site, actor: Actor | None, project: Document) -> bool:
+    if not access.sees_project(site, actor, project):
+        return False
+    return project["visibility"] != "private" or access.project_level(site, actor, project) >= access.REPORTER
+
+
+def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Hashes merged deep; anything else of `above` wins."""
+    result = dict(below)
+    for name, value in above.items():
+        old = result.get(name)
+        result[name] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return result
+
+
+def resolve(value: Any, root: Mapping[str, Any], depth: int = 0) -> Any:
+    """`!reference` put in its place. Raises ConfigError where it leads nowhere or in circles."""
+    if depth > _DEEPEST:
+        raise ConfigError("!reference is nested too deep or part of a circular chain")
+    if isinstance(value, Reference):
+        found: Any = root
+        for part in value.path:
+            if not isinstance(found, dict) or part not in found:
+                raise ConfigError(f"!reference {json.dumps(list(value.path))} could not be found")
+            found = found[part]
+        return resolve(found, root, depth + 10)
+    if isinstance(value, dict):
+        return {name: resolve(item, root, depth + 1) for name, item in value.items()}
+    if isinstance(value, list):
+        return [resolve(item, root, depth + 1) for item in value]
+    return value

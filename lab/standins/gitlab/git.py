@@ -1,0 +1,372 @@
+"""One bare git repository: reading and writing it through the `git` program, without a work tree.
+
+Nothing of the machine's git configuration is read, and nothing asks a question.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ZERO: Final = "0" * 40
+#: The tree of nothing, which git knows without having it.
+EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+#: Fields of a commit, one a line, the message last.
+_LOG: Final = "--format=%H%n%P%n%an%n%ae%n%aI%n%cn%n%ce%n%cI%n%B"
+
+
+class GitError(Exception):
+    """What git refused, in a line of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """An author or committer."""
+
+    name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit; times are ISO 8601 with an offset."""
+
+    id: str
+    parents: tuple[str, ...]
+    author: Person
+    authored: str
+    committer: Person
+    committed: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A tag; `target` is its own object, `commit` what it leads to; `message` and `created` of annotated ones."""
+
+    name: str
+    target: str
+    commit: str
+    message: str
+    created: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of a tree; `kind` is `blob`, `tree` or `commit`; `path` from the top."""
+
+    mode: str
+    kind: str
+    id: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """How one file differs: `letter` is git's (`A`, `D`, `M`, `R`…), `text` the hunks."""
+
+    old_path: str
+    new_path: str
+    old_mode: str
+    new_mode: str
+    letter: str
+    text: str
+
+
+def environment(folder: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What git runs with: of the machine's environment only the PATH."""
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": str(folder),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_LITERAL_PATHSPECS": "1",
+        "LC_ALL": "C.UTF-8",
+        **(more or {}),
+    }
+
+
+class Repository:
+    """A bare repository in `path`. Methods raise GitError for what git refuses."""
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is touched yet."""
+        self.path = path
+
+    @property
+    def exists(self) -> bool:
+        """Whether it was made."""
+        return (self.path / "HEAD").exists()
+
+    def run(
+        self, *arguments: str, given: bytes | None = None, more: Mapping[str, str] | None = None, quiet: bool = False
+    ) -> bytes:
+        """Run git in it and return what it wrote; `quiet` returns nothing where it fails."""
+        try:
+            done = subprocess.run(
+                ["git", f"--git-dir={self.path}", *(argument.encode() for argument in arguments)],
+                input=given if given is not None else b"",
+                capture_output=True,
+                env=environment(self.path, more),
+                check=False,
+            )
+        except ValueError:  # a null byte or half a surrogate pair
+            raise GitError("not a name git can keep") from None
+        if done.returncode:
+            if quiet:
+                return b""
+            lines = done.stderr.decode(errors="replace").strip().splitlines() or ["git failed"]
+            raise GitError(lines[-1].removeprefix("fatal: ").removeprefix("error: "))
+        return done.stdout
+
+    def make(self, branch: str) -> None:
+        """Make it, empty, its HEAD at a branch to come."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.run("init", "--quiet", "--bare", "--template=")
+        self.head(branch)
+        for name, value in (("receive.advertisePushOptions", "true"), ("uploadpack.allowAnySHA1InWant", "true")):
+            self.run("config", name, value)
+        self.run("config", "uploadpack.allowFilter", "true")
+        self.run("config", "gc.auto", "0")
+
+    def head(self, branch: str) -> None:
+        """Point HEAD at a branch."""
+        self.run("symbolic-ref", "HEAD", f"refs/heads/{branch}")
+
+    # Names ------------------------------------------------------------------------------------------------------------
+
+    def valid(self, ref: str) -> bool:
+        """Whether this is a full ref name git takes."""
+        try:
+            self.run("check-ref-format", ref)
+        except GitError:
+            return False
+        return not any(part.startswith("-") for part in ref.split("/")[2:3])
+
+    def ref(self, name: str) -> str | None:
+        """The object a full ref name is at."""
+        try:
+            return self.run("rev-parse", "--verify", "--quiet", name).decode().strip() or None
+        except GitError:
+            return None
+
+    def resolve(self, revision: str) -> str | None:
+        """The commit a branch, tag, full ref or (short) id names; None for none."""
+        if not revision or revision.startswith("-") or any(character in revision for character in "\0\n "):
+            return None
+        for prefix in ("refs/heads/", "refs/tags/", ""):
+            try:
+                found = self.run("rev-parse", "--verify", "--quiet", f"{prefix}{revision}^{{commit}}")
+            except GitError:
+                continue
+            return found.decode().strip()
+        return None
+
+    def branches(self) -> dict[str, str]:
+        """Commits of the branches, by name, in order."""
+        lines = self.run("for-each-ref", "--format=%(objectname) %(refname:strip=2)", "refs/heads").decode()
+        return {name: commit for commit, _, name in (line.partition(" ") for line in lines.splitlines())}
+
+    def tags(self) -> dict[str, Tag]:
+        """The tags by name, in order."""
+        fields = "%00".join(
+            f"%({name})"
+            for name in ("refname:strip=2", "objecttype", "objectname", "*objectname", "taggerdate:iso-strict")
+        )
+        text = self.run("for-each-ref", f"--format={fields}%00%(contents)%00%01", "refs/tags").decode(errors="replace")
+        found = {}
+        for record in text.split("\0\x01\n")[:-1]:
+            name, kind, target, peeled, date, message = record.split("\0", 5)
+            annotated = kind == "tag"
+            found[name] = Tag(
+                name, target, peeled if annotated else target, message.rstrip("\n") if annotated else "", date or None
+            )
+        return found
+
+    def merged(self, into: str) -> set[str]:
+        """Branches all of whose commits `into` has."""
+        return set(
+            self.run("for-each-ref", f"--merged={into}", "--format=%(refname:strip=2)", "refs/heads")
+            .decode()
+            .splitlines()
+        )
+
+    def is_ancestor(self, old: str, new: str) -> bool:
+        """Whether `new` has all that `old` has."""
+        try:
+            self.run("merge-base", "--is-ancestor", old, new)
+        except GitError:
+            return False
+        return True
+
+    def merge_base(self, one: str, other: str) -> str | None:
+        """The last commit both have."""
+        try:
+            return self.run("merge-base", one, other).decode().strip()
+        except GitError:
+            return None
+
+    # Reading ----------------------------------------------------------------------------------------------------------
+
+    def log(self, *revisions: str, options: Sequence[str] = (), path: str = "") -> list[Commit]:
+        """Commits reachable from revisions (resolved ids, `a..b`), newest first."""
+        text = self.run("log", "-z", _LOG, *options, *revisions, "--", *([path] if path else []))
+        return [_commit(record) for record in text.decode(errors="replace").split("\0") if record]
+
+    def commit(self, id_: str) -> Commit:
+        """One commit, by its resolved id."""
+        return self.log(id_, options=("-1",))[0]
+
+    def commits(self, ids: Iterable[str]) -> dict[str, Commit]:
+        """Several at once, by id."""
+        wanted = sorted(set(ids))
+        if not wanted:
+            return {}
+        text = self.run("log", "-z", _LOG, "--no-walk=unsorted", "--stdin", given="\n".join(wanted).encode())
+        found = [_commit(record) for record in text.decode(errors="replace").split("\0") if record]
+        return {one.id: one for one in found}
+
+    def tree(self, commit: str, path: str = "", *, recursive: bool = False) -> list[Entry] | None:
+        """What a folder holds, folders first; None where there is no such folder."""
+        path = path.strip("/")
+        options = ["-r", "-t"] if recursive else []
+        try:
+            text = self.run("ls-tree", "-z", *options, f"{commit}:{path}" if path else commit)
+        except GitError:
+            return None
+        entries = [_entry(line, path) for line in text.decode(errors="surrogateescape").split("\0") if line]
+        return sorted(entries, key=lambda entry: ("tree", "blob", "commit").index(entry.kind))
+
+    def entry(self, commit: str, path: str) -> Entry | None:
+        """What is at a path."""
+        text = self.run("ls-tree", "-z", commit, "--", path, quiet=True).decode(errors="surrogateescape")
+        found = [_entry(line, "") for line in text.split("\0") if line]
+        return next((entry for entry in found if entry.path == path), None)
+
+    def blob(self, id_: str) -> bytes:
+        """Content of a file, by the id of its entry."""
+        return self.run("cat-file", "blob", id_)
+
+    def read(self, commit: str, path: str) -> bytes | None:
+        """Content of the file at a path; None where there is none."""
+        found = self.entry(commit, path)
+        return self.blob(found.id) if found is not None and found.kind == "blob" else None
+
+    def last_commit(self, commit: str, path: str) -> str:
+        """The last commit, up to `commit`, that changed a path."""
+        return self.run("log", "-1", "--format=%H", commit, "--", path).decode().strip()
+
+    def diffs(self, old: str, new: str) -> list[Diff]:
+        """What differs between two commits or trees, file by file, renames found."""
+        raw = self.run("diff-tree", "-r", "-M", "--raw", "-z", old, new).decode(errors="replace").split("\0")[:-1]
+        patch = self.run("diff-tree", "-r", "-p", "-M", "--full-index", "--no-color", old, new).decode(errors="replace")
+        hunks = [_hunks(part) for part in re.split(r"(?m)^diff --git ", patch)[1:]]
+        found: list[Diff] = []
+        place = 0
+        while place < len(raw):
+            old_mode, new_mode, _, _, letter = raw[place].lstrip(":").split(" ")
+            paths = raw[place + 1 : place + (3 if letter[0] in "RC" else 2)]
+            place += 1 + len(paths)
+            text = hunks[len(found)] if len(found) < len(hunks) else ""
+            found.append(Diff(paths[0], paths[-1], old_mode, new_mode, letter[0], text))
+        return found
+
+    # Writing ----------------------------------------------------------------------------------------------------------
+
+    def write_blob(self, content: bytes) -> str:
+        """Store a file's content; return its id."""
+        return self.run("hash-object", "-w", "--stdin", given=content).decode().strip()
+
+    def write_tree(self, base: str | None, changes: Mapping[str, tuple[str, str] | None], scratch: Path) -> str:
+        """A tree like that of commit `base` with these paths changed, to (mode, blob) or to nothing; return its id."""
+        more = {"GIT_INDEX_FILE": str(scratch / "index")}
+        if base:
+            self.run("read-tree", base, more=more)
+        removed = [f"0 {ZERO}\t{path}" for path, change in changes.items() if change is None]
+        added = [f"{change[0]} {change[1]}\t{path}" for path, change in changes.items() if change is not None]
+        lines = "".join(f"{line}\0" for line in removed + added)
+        self.run(
+            "update-index",
+            "--add",
+            "--replace",
+            "-z",
+            "--index-info",
+            given=lines.encode(errors="surrogateescape"),
+            more=more,
+        )
+        return self.run("write-tree", more=more).decode().strip()
+
+    def write_commit(
+        self, tree: str, parents: Sequence[str], message: str, author: Person, committer: Person, date: str = ""
+    ) -> str:
+        """Store a commit; return its id. `date` is the author's, empty for now."""
+        more = {
+            "GIT_AUTHOR_NAME": author.name,
+            "GIT_AUTHOR_EMAIL": author.email,
+            "GIT_COMMITTER_NAME": committer.name,
+            "GIT_COMMITTER_EMAIL": committer.email,
+            **({"GIT_AUTHOR_DATE": date} if date else {}),
+        }
+        above = [word for parent in parents for word in ("-p", parent)]
+        return self.run("commit-tree", tree, *above, given=message.encode(), more=more).decode().strip()
+
+    def write_tag(self, name: str, commit: str, message: str, tagger: Person) -> None:
+        """Make a tag, annotated where there is a message."""
+        target = commit
+        if message:
+            more = {"GIT_COMMITTER_NAME": tagger.name, "GIT_COMMITTER_EMAIL": tagger.email}
+            self.run(
+                "tag", "--annotate", "--file=-", "--cleanup=verbatim", name, commit, given=message.encode(), more=more
+            )
+            return
+        self.update(f"refs/tags/{name}", target, ZERO)
+
+    def update(self, ref: str, new: str, old: str | None = None) -> None:
+        """Move a full ref from `old` (`ZERO`: make it; None: wherever it is) to `new` (`ZERO`: delete it)."""
+        expected = [] if old is None else [old]
+        if new == ZERO:
+            self.run("update-ref", "-d", ref, *expected)
+        else:
+            self.run("update-ref", ref, new, *expected)
+
+    def merge_tree(self, ours: str, theirs: str) -> str | None:
+        """The tree of a merge; None where they conflict."""
+        try:
+            return self.run("merge-tree", "--write-tree", ours, theirs).decode().splitlines()[0]
+        except GitError:
+            return None
+
+    def fetch(self, other: Repository, *refspecs: str) -> None:
+        """Copy refs and what they lead to from another repository of this machine."""
+        self.run("fetch", "--quiet", "--no-tags", "--no-auto-maintenance", str(other.path), *refspecs)
+
+
+def _commit(record: str) -> Commit:
+    id_, parents, author, author_email, authored, committer, committer_email, committed, message = record.split("\n", 8)
+    return Commit(
+        id=id_,
+        parents=tuple(parents.split()),
+        author=Person(author, author_email),
+        authored=authored,
+        committer=Person(committer, committer_email),
+        committed=committed,
+        message=message,
+    )
+
+
+def _hunks(patch: str) -> str:
+    """A file's part of a patch from its first hunk on."""
+    match = re.search(r"(?m)^(@@ |Binary files )", patch)
+    return patch[match.start() :] if match else ""
+
+
+def _entry(line: str, folder: str) -> Entry:
+    meta, _, path = line.partition("\t")
+    mode, kind, id_ = meta.split(" ")
+    return Entry(mode, kind, id_, f"{folder}/{path}" if folder else path)

@@ -1,0 +1,282 @@
+"""Git over HTTP: clone, fetch and push at `/<full path>.git`, by the real `git`, with GitLab's permissions and words.
+
+A push is checked as a whole before anything of it is kept: one forbidden ref declines all, as GitLab's hook does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import tempfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
+
+from lab.standins.gitlab import access, ci_tokens, git_push
+from lab.standins.gitlab.actors import Actor, basic, resolve_login
+from lab.standins.gitlab.git import ZERO, Repository, environment
+from lab.standins.gitlab.repositories import Update, notify, repository
+from lab.standins.gitlab.routing import Router
+from lab.standins.gitlab.site import Site
+from lab.standins.store import Document
+
+router = Router("git")
+
+_IN_MEMORY: Final = 2**20
+_CHUNK: Final = 2**16
+_SERVICES: Final = frozenset({"git-upload-pack", "git-receive-pack"})
+_NO_STORE: Final = {"Cache-Control": "no-cache, max-age=0, must-revalidate", "Pragma": "no-cache"}
+_DENIED: Final = (
+    "HTTP Basic: Access denied. If a password was provided for Git authentication, the password was incorrect or "
+    "you're required to use a token instead of a password. If a token was provided, it was either incorrect, expired, or "
+    "improperly scoped."
+)
+_UNSEEN: Final = "The project you were looking for could not be found or you don't have permission to view it."
+#: Each line of the file in `USINE_VERDICTS` is what is said against a plain and against a forced push, and the ref.
+_HOOK: Final = r"""#!/bin/sh
+zero=0000000000000000000000000000000000000000
+while read -r old new ref; do
+  while IFS='|' read -r plain forced name; do
+    [ "$name" = "$ref" ] || continue
+    said=$plain
+    if [ "$forced" != "$plain" ] && [ "$old" != $zero ] && [ "$new" != $zero ] &&
+      ! git merge-base --is-ancestor "$old" "$new" 2>/dev/null; then
+      said=$forced
+    fi
+    if [ -n "$said" ]; then
+      echo "GitLab: $said" >&2
+      exit 1
+    fi
+  done <"$USINE_VERDICTS"
+done
+"""
+
+
+class _Refused(Exception):  # noqa: N818 - an answer
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.response = PlainTextResponse(text, status)
+        if status == 401:  # noqa: PLR2004
+            self.response.headers["WWW-Authenticate"] = 'Basic realm="GitLab"'
+
+
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """Who came for what, allowed."""
+
+    site: Site
+    actor: Actor | None
+    project: Document
+    repository: Repository
+
+
+def install(site: Site) -> None:
+    """Write the hook that declines pushes."""
+    folder = site.data / "hooks"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    hook = folder / "pre-receive"
+    hook.write_text(_HOOK, encoding="ascii")
+    hook.chmod(0o700)
+
+
+@router.fastapi.get("/{path:path}/info/refs", include_in_schema=False)
+async def _advertise(request: Request, path: str) -> Response:
+    """What there is to fetch or to push to."""
+    service = request.query_params.get("service", "")
+    if service not in _SERVICES:
+        return PlainTextResponse("Not found", 404)
+    if not path.endswith(".git"):
+        return RedirectResponse(f"/{path}.git/info/refs?service={service}", 301)
+    try:
+        visit = await run_in_threadpool(_enter, request, path, service)
+    except _Refused as refused:
+        return refused.response
+    return await run_in_threadpool(_advertised, visit, service, request.headers.get("git-protocol", ""))
+
+
+@router.fastapi.post("/{path:path}/git-upload-pack", include_in_schema=False)
+async def _fetch(request: Request, path: str) -> Response:
+    """Send what a client lacks."""
+    try:
+        visit = await run_in_threadpool(_enter, request, path, "git-upload-pack")
+        body = await _body(request)
+    except _Refused as refused:
+        return refused.response
+    content = _packed(visit, body, request.headers.get("git-protocol", ""))
+    kind = "application/x-git-upload-pack-result"
+    return StreamingResponse(content, media_type=kind, headers=_NO_STORE)
+
+
+@router.fastapi.post("/{path:path}/git-receive-pack", include_in_schema=False)
+async def _push(request: Request, path: str) -> Response:
+    """Take what a client sends, or decline it."""
+    try:
+        visit = await run_in_threadpool(_enter, request, path, "git-receive-pack")
+        body = await _body(request)
+    except _Refused as refused:
+        return refused.response
+    return await run_in_threadpool(_received, visit, body)
+
+
+# Who may come in ------------------------------------------------------------------------------------------------------
+
+
+def _enter(request: Request, path: str, service: str) -> _Visit:
+    site: Site = request.app.state.site
+    writes = service == "git-receive-pack"
+    project = access.find_project(site, path.removesuffix(".git")) if path.endswith(".git") else None
+    if project is not None and project["route"] != path.removesuffix(".git").lower():
+        project = None  # a number is no path
+    given = basic(request)
+    if given is None:
+        if writes or project is None or project["visibility"] != "public":
+            raise _Refused(401, _DENIED)
+        return _Visit(site, None, project, repository(site, project))
+    actor = resolve_login(site, *given)
+    if actor is None or (actor.kind == "job" and given[0] != "gitlab-ci-token"):
+        raise _Refused(401, _DENIED)
+    return _Visit(site, actor, *_allowed(site, actor, project, writes=writes))
+
+
+def _allowed(site: Site, actor: Actor, project: Document | None, *, writes: bool) -> tuple[Document, Repository]:
+    reads = ("api", "read_repository", "write_repository")
+    if actor.kind != "job" and not actor.may(*(reads[::2] if writes else reads)):
+        raise _Refused(
+            403, "You are not allowed to upload code." if writes else "You are not allowed to download code."
+        )
+    if project is None or not access.sees_project(site, actor, project):
+        raise _Refused(404, _UNSEEN)
+    if actor.kind == "job":
+        if not ci_tokens.reaches(site, actor, project):
+            raise _Refused(403, "Authentication by CI/CD job token not allowed from this project.")
+        own = actor.project_id == project["id"] and project.get("ci_push_repository_for_job_token_allowed")
+        if writes and not own:
+            raise _Refused(403, "You are not allowed to upload code.")
+    own_level = git_push.level(site, actor, project)
+    if not writes and own_level < access.REPORTER and project["visibility"] == "private":
+        raise _Refused(403, "You are not allowed to download code from this project.")
+    if writes and own_level < access.DEVELOPER:
+        raise _Refused(403, git_push.NO_PUSH)
+    if writes and project.get("archived"):
+        raise _Refused(403, "You can't push code to an archived project.")
+    if writes and project.get("marked_for_deletion_on"):
+        raise _Refused(403, "You can't push code to a project that is scheduled for deletion.")
+    return project, repository(site, project)
+
+
+# Running git ----------------------------------------------------------------------------------------------------------
+
+
+async def _body(request: Request) -> IO[bytes]:
+    """The request's body in a file, unpacked."""
+    file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed by who reads it
+    packed = request.headers.get("content-encoding") in {"gzip", "x-gzip"}
+    unpack = zlib.decompressobj(zlib.MAX_WBITS | 16) if packed else None
+    try:
+        async for chunk in request.stream():
+            file.write(unpack.decompress(chunk) if unpack else chunk)
+    except zlib.error:
+        raise _Refused(400, "Bad Request: not gzip") from None
+    file.seek(0)
+    return file
+
+
+def _start(
+    visit: _Visit, service: str, options: list[str], given: IO[bytes] | None, more: dict[str, str], flags: list[str]
+) -> subprocess.Popen[bytes]:
+    if given is not None:
+        given.fileno()  # moves it to a real file, which a process can read
+    return subprocess.Popen(
+        ["git", *flags, service.removeprefix("git-"), "--stateless-rpc", *options, str(visit.repository.path)],
+        stdin=subprocess.DEVNULL if given is None else given,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment(visit.repository.path, more),
+    )
+
+
+def _protocol(text: str) -> dict[str, str]:
+    return {"GIT_PROTOCOL": text} if text and text.isascii() and text.isprintable() else {}
+
+
+def _advertised(visit: _Visit, service: str, protocol: str) -> Response:
+    more = _protocol(protocol)
+    process = _start(visit, service, ["--advertise-refs"], None, more, [])
+    content, _ = process.communicate()
+    if not ("version=2" in protocol and service == "git-upload-pack"):
+        line = f"# service={service}\n"
+        content = f"{len(line) + 4:04x}{line}0000".encode() + content
+    return Response(content, media_type=f"application/x-{service}-advertisement", headers=_NO_STORE)
+
+
+def _packed(visit: _Visit, body: IO[bytes], protocol: str) -> Iterator[bytes]:
+    with contextlib.closing(body), _start(visit, "git-upload-pack", [], body, _protocol(protocol), []) as process:
+        try:
+            assert process.stdout is not None  # noqa: S101 - piped
+            while chunk := process.stdout.read(_CHUNK):
+                yield chunk
+        finally:
+            process.kill()  # for a client that went away
+
+
+def _received(visit: _Visit, body: IO[bytes]) -> Response:
+    site, project, actor = visit.site, visit.project, visit.actor
+    assert actor is not None  # noqa: S101 - nobody pushes
+    with contextlib.closing(body), tempfile.TemporaryDirectory(prefix="usine-push-") as folder:
+        try:
+            updates, push_options = _commands(body)
+        except ValueError:
+            return PlainTextResponse("Bad Request: not a push", 400)
+        body.seek(0)
+        os.lseek(body.fileno(), 0, os.SEEK_SET)
+        found = git_push.verdicts(site, actor, project, visit.repository, updates)
+        file = Path(folder) / "verdicts"
+        lines = [f"{plain}|{forced}|{update.ref}\n" for update, plain, forced in found]
+        file.write_text("".join(lines), encoding="utf-8", errors="surrogateescape")
+        hooks = ["-c", f"core.hooksPath={site.data / 'hooks'}"]
+        process = _start(visit, "git-receive-pack", [], body, {"USINE_VERDICTS": str(file)}, hooks)
+        content, _ = process.communicate()
+    moved = [
+        update
+        for update in updates
+        if update.old != update.new and (visit.repository.ref(update.ref) or ZERO) == update.new
+    ]
+    if moved:
+        with site.store.transaction():
+            notify(site, project, actor.user, moved, push_options)
+    return Response(content, media_type="application/x-git-receive-pack-result", headers=_NO_STORE)
+
+
+def _commands(body: IO[bytes]) -> tuple[list[Update], list[str]]:
+    """What a push asks for, and its options. Raises ValueError for what is no push."""
+    updates, capabilities = [], ""
+    for line in _lines(body):
+        command, _, rest = line.partition(b"\0")
+        capabilities = capabilities or rest.decode(errors="replace")
+        text = command.decode(errors="surrogateescape").rstrip("\n")
+        if text.startswith("shallow "):
+            continue
+        old, new, ref = text.split(" ", 2)
+        updates.append(Update(ref, old, new))
+    options = []
+    if "push-options" in capabilities.split():
+        options = [line.decode(errors="replace").rstrip("\n") for line in _lines(body)]
+    return updates, options
+
+
+def _lines(body: IO[bytes]) -> Iterator[bytes]:
+    """The pkt-lines up to a flush."""
+    while head := body.read(4):
+        length = int(head, 16)
+        if length == 0:
+            return
+        if length < 4:  # noqa: PLR2004 - other marks have no place here
+            raise ValueError("not a line")
+        yield body.read(length - 4)

@@ -1,0 +1,135 @@
+"""The instance as an OpenID provider for CI jobs: its keys, the tokens it signs, its discovery document.
+
+Keys are made once and kept in `identity.json` of the data folder, which only its owner can read. After `rotate` a new
+key signs, and the one before is still published, so that what it signed stays good until it ends.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any, Final
+
+import jwt
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from lab.files import write_private
+from lab.standins.gitlab.routing import Router
+from lab.standins.gitlab.site import Site
+
+router = Router("identity")
+
+_ALGORITHM: Final = "RS256"
+_BITS: Final = 2048
+_FILE: Final = "identity.json"
+_lock = threading.Lock()
+
+
+def install(site: Site) -> None:
+    """Make the first key."""
+    _keys(site)
+
+
+def sign(site: Site, claims: dict[str, Any]) -> str:
+    """A signed token with these claims."""
+    key = _load(_keys(site)[0])
+    return jwt.encode(claims, key, algorithm=_ALGORITHM, headers={"kid": _thumbprint(key.public_key())})
+
+
+def rotate(site: Site) -> None:
+    """Sign with a new key from now on; the last one stays published."""
+    with _lock:
+        _write(site, [_generate(), *_read(site)[:1]])
+
+
+def published(site: Site) -> list[dict[str, Any]]:
+    """The public keys, as JWKs, the one that signs first."""
+    found = []
+    for text in _keys(site):
+        public = _load(text).public_key()
+        content = RSAAlgorithm.to_jwk(public, as_dict=True)
+        content.pop("key_ops", None)
+        found.append({**content, "kid": _thumbprint(public), "use": "sig", "alg": _ALGORITHM})
+    return found
+
+
+def discovery(site: Site) -> dict[str, Any]:
+    """The discovery document: what a verifier of CI tokens reads of it."""
+    url = site.url
+    return {
+        "issuer": url,
+        "authorization_endpoint": f"{url}/oauth/authorize",
+        "token_endpoint": f"{url}/oauth/token",
+        "revocation_endpoint": f"{url}/oauth/revoke",
+        "introspection_endpoint": f"{url}/oauth/introspect",
+        "userinfo_endpoint": f"{url}/oauth/userinfo",
+        "jwks_uri": f"{url}/oauth/discovery/keys",
+        "scopes_supported": ["api", "read_api", "read_user", "read_repository", "write_repository", "openid"],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query", "fragment", "form_post"],
+        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": [_ALGORITHM],
+        "claim_types_supported": ["normal"],
+        "claims_supported": ["iss", "sub", "aud", "exp", "iat", "namespace_id", "project_id", "ref_protected"],
+    }
+
+
+@router.fastapi.get("/.well-known/openid-configuration", operation_id="identity_discovery")
+def _discovery(request: Request) -> Response:
+    """Discovery document."""
+    return JSONResponse(discovery(request.app.state.site))
+
+
+@router.fastapi.get("/oauth/discovery/keys", operation_id="identity_keys")
+def _published(request: Request) -> Response:
+    """Keys that verify CI tokens."""
+    return JSONResponse({"keys": published(request.app.state.site)})
+
+
+# Keeping keys ---------------------------------------------------------------------------------------------------------
+
+
+def _keys(site: Site) -> list[str]:
+    with _lock:
+        found = _read(site)
+        if not found:
+            found = [_generate()]
+            _write(site, found)
+        return found
+
+
+def _read(site: Site) -> list[str]:
+    try:
+        return [str(text) for text in json.loads((site.data / _FILE).read_text(encoding="ascii"))]
+    except FileNotFoundError:
+        return []
+
+
+def _write(site: Site, keys: list[str]) -> None:
+    write_private(site.data / _FILE, json.dumps(keys))
+
+
+def _generate() -> str:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
+    form = serialization.PrivateFormat.PKCS8
+    return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
+
+
+def _load(text: str) -> rsa.RSAPrivateKey:
+    key = serialization.load_pem_private_key(text.encode(), password=None)
+    assert isinstance(key, rsa.RSAPrivateKey)  # noqa: S101 - of our making
+    return key
+
+
+def _thumbprint(key: rsa.RSAPublicKey) -> str:
+    """RFC 7638: the digest of the key's required members."""
+    content = RSAAlgorithm.to_jwk(key, as_dict=True)
+    required = json.dumps({name: content[name] for name in ("e", "kty", "n")}, separators=(",", ":"), sort_keys=True)
+    digest = hashes.Hash(hashes.SHA256())
+    digest.update(required.encode())
+    return jwt.utils.base64url_encode(digest.finalize()).decode()
