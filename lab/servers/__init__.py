@@ -7,6 +7,7 @@ from typing import Final
 from lab.servers.argocd import ArgoCd
 from lab.servers.base import Context, Server
 from lab.servers.etcd import Etcd
+from lab.servers.gitlab import GitLab
 from lab.servers.keycloak import Keycloak
 from lab.servers.kubernetes import KubeApiServer, KubeControllerManager
 from lab.servers.openbao import OpenBao
@@ -16,6 +17,7 @@ __all__ = ["SERVERS", "Context", "Server"]
 
 #: In an order in which they could be started one by one; they are stopped in the opposite one.
 SERVERS: Final[tuple[Server, ...]] = (
+    GitLab(),
     OpenBao(),
     Keycloak(),
     Etcd(),

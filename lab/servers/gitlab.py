@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
-import lab
 from lab.files import write_private
-from lab.home import LabHome
+from lab.home import CHECKOUT, LabHome
 from lab.process import Command
 from lab.servers.base import Context, Server, probe
 from lab.sockets import LOOPBACK
 from lab.standins.serve import Configuration
-
-_CHECKOUT = Path(lab.__file__).resolve().parents[1]
 
 
 def address(home: LabHome) -> str:
@@ -52,11 +48,11 @@ class GitLab(Server):
         )
         file = folder / "config.json"
         write_private(file, configuration.text())
-        standins = _CHECKOUT / "lab" / "standins"
+        standins = CHECKOUT / "lab" / "standins"
         code = sorted([*standins.glob("*.py"), *(standins / "gitlab").glob("*.py")])
         return Command(
             (sys.executable, "-m", "lab.standins.gitlab", str(file)),
-            environment={"PYTHONPATH": str(_CHECKOUT), "PYTHONUNBUFFERED": "1"},
+            environment={"PYTHONPATH": str(CHECKOUT), "PYTHONUNBUFFERED": "1"},
             folder=folder,
             watched=(file, *code),
         )

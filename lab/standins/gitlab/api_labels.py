@@ -155,6 +155,18 @@ def _labels(kind: str) -> None:
         blank = {"description": None, "priority": None, "source_type": kind, "source_id": source}
         return _label(kind, call.store.add("label", {**blank, **content}))
 
+    @router.put(path)
+    def update_named_label(call: Call, id: str, given: LabelParams) -> Any:
+        """Change a label named in the body."""
+        if not given.name:
+            raise ApiError(400, {"error": "label_id, name are missing, exactly one parameter must be provided"})
+        return update_label(call, id, given.name, given)
+
+    @router.delete(path)
+    def delete_named_label(call: Call, id: str, given: LabelParams) -> None:
+        """Delete a label named in the body."""
+        delete_label(call, id, given.name or "")
+
     @router.put(f"{path}/{{name}}")
     def update_label(call: Call, id: str, name: str, given: LabelParams) -> Any:
         """Change a label."""

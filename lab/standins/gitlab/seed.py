@@ -34,7 +34,10 @@ def plant(site: Site, token: str) -> None:
             site, username="root", name="Administrator", email="admin@example.com", is_admin=True
         )
         key = digest(token)
-        if site.store.first("token", digest=key) is None:
+        known = site.store.first("token", digest=key)
+        if known is not None and known["revoked"]:
+            site.store.put("token", {**known, "revoked": False})  # the configuration rules
+        if known is None:
             for old in site.store.find("token", user_id=root["id"], seeded=True):
                 site.store.remove("token", old["id"])
             site.store.add(

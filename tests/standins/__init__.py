@@ -1,0 +1,1 @@
+"""Stand-in servers, driven by the clients that are used with the real ones."""

@@ -1,0 +1,1 @@
+"""The stand-in GitLab, driven by python-gitlab, git and a fuzzer."""
