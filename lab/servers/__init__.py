@@ -8,9 +8,11 @@ from lab.servers.argocd import ArgoCd
 from lab.servers.base import Context, Server
 from lab.servers.etcd import Etcd
 from lab.servers.gitlab import GitLab
+from lab.servers.harbor import Harbor
 from lab.servers.keycloak import Keycloak
 from lab.servers.kubernetes import KubeApiServer, KubeControllerManager
 from lab.servers.openbao import OpenBao
+from lab.servers.registry import Registry
 from lab.servers.sonarqube import SonarQube
 
 __all__ = ["SERVERS", "Context", "Server"]
@@ -18,6 +20,8 @@ __all__ = ["SERVERS", "Context", "Server"]
 #: In an order in which they could be started one by one; they are stopped in the opposite one.
 SERVERS: Final[tuple[Server, ...]] = (
     GitLab(),
+    Registry(),
+    Harbor(),
     OpenBao(),
     Keycloak(),
     Etcd(),

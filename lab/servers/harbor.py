@@ -36,7 +36,7 @@ class Harbor(Server):
         return f"{address(home)} (stand-in)"
 
     def command(self, context: Context) -> Command:
-        """Write the configuration file, private: it holds the administrator's password."""
+        """Write the configuration file, private. A change of the stand-in's own code restarts it too."""
         home = context.home
         folder = home.data / self.name
         configuration = Configuration(
@@ -48,8 +48,11 @@ class Harbor(Server):
         )
         file = folder / "config.json"
         write_private(file, configuration.text())
+        standins = CHECKOUT / "lab" / "standins"
+        code = sorted([*standins.glob("*.py"), *(standins / "harbor").glob("*.py")])
         arguments = (sys.executable, "-m", "lab.standins.harbor", str(file))
-        return Command(arguments, {"PYTHONPATH": str(CHECKOUT)}, folder, (file, context.pki.ca))
+        environment = {"PYTHONPATH": str(CHECKOUT), "PYTHONUNBUFFERED": "1"}
+        return Command(arguments, environment, folder, (file, context.pki.ca, *code))
 
     def healthy(self, home: LabHome) -> bool:
         """Answers."""

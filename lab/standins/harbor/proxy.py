@@ -307,6 +307,7 @@ async def _blob(request: Request, site: Site, name: str, source: str | None) -> 
         await run_in_threadpool(artifacts.check_quota, site, project["id"], {digest: size})
     answer = await _forward(request, registry, path, rights, content=request.stream())
     if answer.status_code == httpx.codes.CREATED and digest:
+        size = size or await _blob_size(registry, name, digest)  # sent without saying how long it is
         await run_in_threadpool(artifacts.count, site, project["id"], {digest: size})
     return answer
 
@@ -322,7 +323,8 @@ async def _upload_size(request: Request, registry: Registry, path: str, rights: 
         found = await registry.client.get(path, params=str(request.url.query), headers=registry.headers(rights))
     except httpx.HTTPError:
         return 0
-    range_ = re.fullmatch(r"0-(\d{1,18})", found.headers.get("Range", ""))
+    # `0-0` is what the registry says of nothing, too.
+    range_ = re.fullmatch(r"0-([1-9]\d{0,17})", found.headers.get("Range", ""))
     return int(range_[1]) + 1 if range_ and found.is_success else 0
 
 
