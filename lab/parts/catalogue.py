@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lab.parts.java import JavaJar
 from lab.parts.official import why_pulumi_is_not_made
 from lab.parts.part import Part
 from lab.parts.recipes import GoBuild, GoModuleFiles, MavenZip
@@ -70,6 +71,26 @@ PARTS: tuple[Part, ...] = (
         ),
         about="distribution of 900 MB, downloaded",
         runs_on=("java",),
+    ),
+    Part(
+        name="sonarqube-oidc",
+        version="1.0",
+        # The community's plugin is in no package registry.
+        recipe=JavaJar(
+            module="sonarqube-oidc",
+            compiler=(
+                "org.eclipse.jdt:ecj:3.40.0:jar",
+                "05cc22a24e7982970f63a405fc6c820bc80b806f27f3c5a6236fc475f8f7152b",
+            ),
+            libraries=(
+                (
+                    "org.sonarsource.api.plugin:sonar-plugin-api:13.4.2.4284:jar",
+                    "44612e4a45889a38be04806521f4553fe7e088388f7f8a64b6e33cacbce3117c",
+                ),
+            ),
+        ),
+        provides=("sonarqube-oidc.jar",),
+        about="SonarQube's log-in by OpenID Connect, compiled from source: seconds",
     ),
     Part(
         name="sonar-scanner",

@@ -17,7 +17,8 @@ from pathlib import Path
 from lab.errors import LabError
 from lab.parts.processes import Runner
 
-_BUILD_MODULES = Path(__file__).resolve().parents[1] / "build"
+#: Our own sources that parts are built from, a folder each.
+BUILD_MODULES = Path(__file__).resolve().parents[1] / "build"
 #: A go.work above the checkout must not change what is built; without C, no compiler is needed and nothing is linked
 #: to the machine's libraries.
 _GO_ENVIRONMENT = {"GOWORK": "off", "GO111MODULE": "on", "CGO_ENABLED": "0"}
@@ -45,14 +46,14 @@ class GoBuild:
     @property
     def sources(self) -> Path | None:
         """See `Recipe`."""
-        return _BUILD_MODULES / self.module
+        return BUILD_MODULES / self.module
 
     def prepare(self, into: Path, runner: Runner) -> None:  # noqa: ARG002 - part of the protocol
         """Download the modules that these packages need, and no others."""
         runner.progress("downloading Go modules")
         runner.run(
             ["go", "list", "-mod=readonly", "-deps", "-f", "{{with .Error}}{{.}}{{end}}", *self.packages],
-            cwd=_BUILD_MODULES / self.module,
+            cwd=BUILD_MODULES / self.module,
             env=_GO_ENVIRONMENT,
             describe=_downloading,
         )
@@ -75,7 +76,7 @@ class GoBuild:
                 "go", "build", "-v", "-mod=readonly", "-trimpath", "-buildvcs=false",
                 "-ldflags", " ".join(settings), "-o", f"{into}/", *self.packages,
             ],
-            cwd=_BUILD_MODULES / self.module,
+            cwd=BUILD_MODULES / self.module,
             env=_GO_ENVIRONMENT,
             describe=describe,
         )  # fmt: skip
@@ -148,9 +149,6 @@ class MavenZip:
     version: str
     sha256: str
 
-    #: Pinned: without a version Maven takes its own idea of one, which old releases of it got wrong.
-    _PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.11.0:copy"
-
     @property
     def compiles(self) -> bool:
         """See `Recipe`."""
@@ -168,23 +166,8 @@ class MavenZip:
 
     def prepare(self, into: Path, runner: Runner) -> None:
         """Download the archive, check it, unpack it."""
-        coordinates = f"{self.group}:{self.artifact}:{self.version}:zip"
-        runner.progress(f"downloading {coordinates}")
         download = into / ".download"
-        runner.run(
-            [
-                "mvn", "--batch-mode", "-Dstyle.color=never", "--quiet", "--no-transfer-progress", self._PLUGIN,
-                f"-Dartifact={coordinates}", f"-DoutputDirectory={download}", "-Dmdep.overWriteReleases=true",
-            ],
-            cwd=into,
-        )  # fmt: skip
-        archive = download / f"{self.artifact}-{self.version}.zip"
-        if not archive.is_file():
-            raise runner.failure(f"`mvn` left no {archive.name}")
-        with archive.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != self.sha256:
-            raise LabError(f"{coordinates} is not what it was: SHA-256 {found}, not {self.sha256}")
+        archive = from_maven(f"{self.group}:{self.artifact}:{self.version}:zip", self.sha256, download, runner)
         runner.progress("unpacking")
         try:
             unpack(archive, into)
@@ -194,6 +177,32 @@ class MavenZip:
 
     def finish(self, into: Path, runner: Runner) -> None:
         """Nothing is left to do."""
+
+
+#: Pinned: without a version Maven takes its own idea of one, which old releases of it got wrong.
+_MAVEN_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.11.0:copy"
+
+
+def from_maven(coordinates: str, sha256: str, into: Path, runner: Runner) -> Path:
+    """Download `group:artifact:version:type` into a folder and check it; return the file. Raises LabError."""
+    _group, artifact, version, kind = coordinates.split(":")
+    runner.progress(f"downloading {coordinates}")
+    into.mkdir(parents=True, exist_ok=True)
+    runner.run(
+        [
+            "mvn", "--batch-mode", "-Dstyle.color=never", "--quiet", "--no-transfer-progress", _MAVEN_COPY,
+            f"-Dartifact={coordinates}", f"-DoutputDirectory={into}", "-Dmdep.overWriteReleases=true",
+        ],
+        cwd=into,
+    )  # fmt: skip
+    file = into / f"{artifact}-{version}.{kind}"
+    if not file.is_file():
+        raise runner.failure(f"`mvn` left no {file.name}")
+    with file.open("rb") as content:
+        found = hashlib.file_digest(content, "sha256").hexdigest()
+    if found != sha256:
+        raise LabError(f"{coordinates} is not what it was: SHA-256 {found}, not {sha256}")
+    return file
 
 
 def unpack(archive: Path, into: Path) -> None:

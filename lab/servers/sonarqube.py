@@ -8,12 +8,16 @@ No file changes its owner, and no private folder has to be opened to another use
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import httpx
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
 
 from lab.errors import LabError
+from lab.files import write_private
 from lab.home import LabHome
 from lab.process import Command
 from lab.servers.base import Context, Server, client
@@ -24,6 +28,10 @@ _FIRST_PASSWORD = "admin"  # noqa: S105 - the published one of every new SonarQu
 #: Name of the administrator's token that the platform's clients use.
 _TOKEN = "usine-lab"  # noqa: S105 - a name
 _NOBODY = ("unshare", "--user", "--map-user=65534", "--map-group=65534", "--")
+#: File that remembers which parts the installation was made of.
+_ORIGIN = "origin"
+#: Java asks for one; there is nothing secret in the file.
+_TRUST_PASSWORD = "changeit"  # noqa: S105
 #: Starting is most of what the processors do here: the quick compiler is enough.
 _JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 
@@ -34,10 +42,10 @@ def address(home: LabHome) -> str:
 
 
 class SonarQube(Server):
-    """Four Java processes, of which the first starts the others: search, web, and the one that takes up analyses."""
+    """Five Java processes, of which the first starts the others: search (two), web, and the one for analyses."""
 
     name = "sonarqube"
-    parts = ("sonarqube",)
+    parts = ("sonarqube", "sonarqube-oidc")
     limit = 420.0
 
     def ports(self, home: LabHome) -> tuple[int, ...]:
@@ -49,12 +57,15 @@ class SonarQube(Server):
         return address(home)
 
     def command(self, context: Context) -> Command:
-        """Make the data folders and return what starts it; no secret is among its settings."""
-        home, part = context.home, context.parts["sonarqube"].resolve()
+        """Make the folders and return what starts it; no secret is among its settings."""
+        home = context.home
         folder = home.data / self.name
+        program = _install(context.parts["sonarqube"].resolve(), context.parts["sonarqube-oidc"].resolve(), folder)
         paths = {name: folder / name for name in ("data", "logs", "temp", "search-temp")}
         for path in paths.values():
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        trust = folder / "authorities.p12"
+        _write_trust(home.ca, trust)
         settings = {
             "sonar.web.host": LOOPBACK,
             "sonar.web.port": home.ports.sonarqube,
@@ -69,6 +80,10 @@ class SonarQube(Server):
             "sonar.web.javaOpts": f"-Xmx512m -Xms128m {_JVM}",
             "sonar.ce.javaOpts": f"-Xmx384m -Xms64m {_JVM}",
             "sonar.search.javaOpts": "-Xmx384m -Xms384m -XX:MaxDirectMemorySize=128m -XX:TieredStopAtLevel=1",
+            # Keycloak, where people log in, has a certificate of the platform's authority.
+            "sonar.web.javaAdditionalOpts": (
+                f"-Djavax.net.ssl.trustStore={trust} -Djavax.net.ssl.trustStorePassword={_TRUST_PASSWORD}"
+            ),
             # Many machines allow fewer memory maps than it asks for, and only root could raise that.
             "sonar.search.javaAdditionalOpts": "-Dnode.store.allow_mmap=false",
         }
@@ -78,11 +93,11 @@ class SonarQube(Server):
             "-Xms8m",
             "-Xmx64m",
             "-jar",
-            str(_application(part)),
+            str(program),
             *(f"-D{key}={value}" for key, value in settings.items()),
         )
         environment = {"SONAR_ES_BOOTSTRAP_CHECKS_DISABLE": "true", "ES_TMPDIR": str(paths["search-temp"])}
-        return Command(arguments, environment, folder)
+        return Command(arguments, environment, folder, (folder / _ORIGIN, home.ca))
 
     def healthy(self, home: LabHome) -> bool:
         """Up, with its database and its search engine."""
@@ -104,6 +119,8 @@ class SonarQube(Server):
                 self._post(http, administrator, "/api/user_tokens/revoke", name=_TOKEN)  # no error where there is none
                 made = self._post(http, administrator, "/api/user_tokens/generate", name=_TOKEN, type="USER_TOKEN")
                 context.secrets.update(context.home, sonarqube_token=str(made.json()["token"]))
+                # Else it asks its administrator at each log-in whether plugins that are not its own may be there.
+                self._post(http, administrator, "/api/settings/set", key="sonar.plugins.risk.consent", value="ACCEPTED")
         except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:
             raise LabError(f"{self.name}: its administrator cannot be set up: {error}") from None
 
@@ -139,12 +156,49 @@ def _works(http: httpx.Client, auth: httpx.Auth) -> bool:
     return bool(http.get("/api/authentication/validate", auth=auth).raise_for_status().json()["valid"])
 
 
-def _application(part: Path) -> Path:
-    """The program that starts the others. Raises LabError where the part has none."""
+def _install(part: Path, oidc: Path, folder: Path) -> Path:
+    """Make an installation of links with the log-in plugin in it; return the program that starts the others.
+
+    SonarQube looks for plugins beside the file that its program really is, whatever links lead there: so that one is
+    a second name of it, or a copy. Raises LabError where the part has none.
+    """
     found = sorted((part / "lib").glob("sonar-application-*.jar"))
     if not found:
         raise LabError(f"{part} has no lib/sonar-application-*.jar: remove that folder and `usine lab up` again")
-    return found[0]
+    home, memory = folder / "home", folder / _ORIGIN
+    program, origin = home / "lib" / found[0].name, f"{part}\n{oidc}\n"
+    if memory.exists() and memory.read_text(encoding="utf-8") == origin:
+        return program
+    memory.unlink(missing_ok=True)  # from here until the end it is half an installation
+    shutil.rmtree(home, ignore_errors=True)
+    for name in ("lib", "extensions/plugins", "extensions/downloads", "conf"):
+        (home / name).mkdir(mode=0o700, parents=True)
+    for path in (*part.iterdir(), *(part / "lib").iterdir(), part / "extensions" / "jdbc-driver"):
+        link = home / path.relative_to(part)
+        if path.name not in {"data", "logs", "temp"} and not link.exists():
+            link.symlink_to(path)
+    program.unlink()
+    try:
+        os.link(found[0], program)  # 137 MB
+    except OSError:
+        shutil.copyfile(found[0], program)
+    shutil.copyfile(oidc / "sonarqube-oidc.jar", home / "extensions" / "plugins" / "sonarqube-oidc.jar")
+    write_private(memory, origin)
+    return program
+
+
+def _write_trust(authority: Path, trust: Path) -> None:
+    """Write the platform's authority in a form that Java reads, unless it is written."""
+    certificate = x509.load_pem_x509_certificate(authority.read_bytes())
+    try:
+        written = pkcs12.load_pkcs12(trust.read_bytes(), _TRUST_PASSWORD.encode()).additional_certs
+    except (OSError, ValueError):
+        written = []
+    if [entry.certificate for entry in written] == [certificate]:
+        return
+    encryption = PrivateFormat.PKCS12.encryption_builder().build(_TRUST_PASSWORD.encode())
+    entry = pkcs12.PKCS12Certificate(certificate, b"usine")
+    write_private(trust, pkcs12.serialize_java_truststore([entry], encryption))
 
 
 def _unprivileged() -> tuple[str, ...]:

@@ -177,7 +177,7 @@ def go_part(version: str = "1.0", **settings: tuple[tuple[str, str], ...]) -> Pa
 
 
 def test_the_key_follows_everything_that_decides_the_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recipes, "_BUILD_MODULES", tmp_path)
+    monkeypatch.setattr(recipes, "BUILD_MODULES", tmp_path)
     module = tmp_path / "tool"
     module.mkdir()
     (module / "go.mod").write_text("module tool\n")

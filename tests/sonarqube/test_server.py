@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import pkcs12
 
 from components.sonarqube_dynamic.api import Client, SonarError
 from lab import pki, process
@@ -24,11 +27,14 @@ from tests.sonarqube.conftest import Sonar
 @pytest.fixture
 def context(tmp_path: Path) -> Context:
     home = LabHome.open(tmp_path / "home", 40000)
-    part = tmp_path / "part"
-    (part / "lib").mkdir(parents=True)
-    (part / "lib" / "sonar-application-1.jar").touch()
+    part, oidc = tmp_path / "part", tmp_path / "oidc"
+    for folder in (part / "lib", part / "web", part / "data", part / "extensions" / "jdbc-driver", oidc):
+        folder.mkdir(parents=True)
+    (part / "lib" / "sonar-application-1.jar").write_text("program")
+    (part / "lib" / "other.jar").touch()
+    (oidc / "sonarqube-oidc.jar").write_text("plugin")
     Secrets.ensure(home)
-    return Context(home, {"sonarqube": part}, pki.ensure(home), threading.Event())
+    return Context(home, {"sonarqube": part, "sonarqube-oidc": oidc}, pki.ensure(home), threading.Event())
 
 
 def test_no_secret_is_an_argument(context: Context) -> None:
@@ -50,8 +56,43 @@ def test_root_becomes_nobody(context: Context, monkeypatch: pytest.MonkeyPatch) 
         SonarQube().command(context)
 
 
+def test_is_installed_by_links_with_its_plugin(context: Context) -> None:
+    first = SonarQube().command(context).fingerprint
+    installed = context.home.data / "sonarqube" / "home"
+    assert (installed / "web").resolve() == (context.parts["sonarqube"] / "web").resolve()
+    assert (installed / "lib" / "other.jar").is_symlink()
+    assert (installed / "extensions" / "jdbc-driver").is_symlink()
+    assert (installed / "extensions" / "plugins" / "sonarqube-oidc.jar").read_text() == "plugin"
+    program = installed / "lib" / "sonar-application-1.jar"
+    assert program.resolve() == program  # SonarQube looks for its plugins from where this file really is
+    assert program.read_text() == "program"
+    assert not (installed / "data").exists()
+    marker = installed / "marker"
+    marker.touch()
+    assert SonarQube().command(context).fingerprint == first
+    assert marker.exists()  # made once
+    other = context.parts["sonarqube-oidc"].rename(context.home.root / "another-plugin")
+    (other / "sonarqube-oidc.jar").write_text("newer")
+    newer = replace(context, parts={**context.parts, "sonarqube-oidc": other})
+    assert SonarQube().command(newer).fingerprint != first
+    assert not marker.exists()
+    assert (installed / "extensions" / "plugins" / "sonarqube-oidc.jar").read_text() == "newer"
+
+
+def test_trusts_the_platforms_authority(context: Context) -> None:
+    trust = context.home.data / "sonarqube" / "authorities.p12"
+    for content in (None, trust, b"damaged"):
+        if isinstance(content, bytes):
+            trust.write_bytes(content)
+        before = trust.read_bytes() if trust.exists() else b""
+        SonarQube().command(context)
+        (entry,) = pkcs12.load_pkcs12(trust.read_bytes(), b"changeit").additional_certs
+        assert entry.certificate == x509.load_pem_x509_certificate(context.home.ca.read_bytes())
+        assert (trust.read_bytes() == before) == (content == trust)
+
+
 def test_says_that_the_part_is_not_whole(context: Context) -> None:
-    next((context.parts["sonarqube"] / "lib").iterdir()).unlink()
+    (context.parts["sonarqube"] / "lib" / "sonar-application-1.jar").unlink()
     with pytest.raises(LabError, match=r"has no lib/sonar-application-\*\.jar"):
         SonarQube().command(context)
 
