@@ -110,7 +110,7 @@ class Chain:
             lambda: self._analysis.run(f"{tenant.slug}:{tenant.app}", token, checkout),
         )
         forge.finish(job)
-        job = forge.take_job(tenant.slug, tenant.app, "image", ref="main")
+        job = forge.take_job(tenant.slug, tenant.app, "container", ref="main")
         vault = self._log_in(f"{tenant.slug}.ci", job)
         robot = log.allowed(who, "read the push robot", lambda: vault.read(tenant.slug, "ci/registry/push"))
         content = secrets.token_bytes(2048)
