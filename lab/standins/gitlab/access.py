@@ -148,7 +148,29 @@ def sees_group(site: Site, actor: Actor | None, group: Document) -> bool:
 
 def sees_project(site: Site, actor: Actor | None, project: Document) -> bool:
     """Whether an actor knows that a project exists."""
+    if not reaches(site, actor, project):
+        return False
     return _open(actor, project["visibility"]) or project_level(site, actor, project) > NONE
+
+
+def admits(site: Site, project: Document, source: Document) -> bool:
+    """Whether a job of the project `source` may reach `project` with its token."""
+    if project["id"] == source["id"] or not project.get("inbound_enabled", True):
+        return True
+    listed = site.store.find("scope_entry", project_id=project["id"])
+    above = {one["id"] for one in lineage(site, namespace(site, source))}
+    return any(
+        one["target_id"] == source["id"] if one["target_type"] == "project" else one["target_id"] in above
+        for one in listed
+    )
+
+
+def reaches(site: Site, actor: Actor | None, project: Document) -> bool:
+    """Whether a project lets a CI job's token in; True for everybody who is not a job."""
+    if actor is None or actor.kind != "job" or project["visibility"] == "public":
+        return True
+    origin = site.store.get("project", actor.project_id or 0)
+    return origin is not None and admits(site, project, origin)
 
 
 def _open(actor: Actor | None, visibility: str) -> bool:

@@ -6,11 +6,13 @@ from __future__ import annotations
 from typing import Any
 
 from lab.standins.gitlab import access, groups, projects
+from lab.standins.gitlab.access import admits
 from lab.standins.gitlab.errors import bad_request, not_found
 from lab.standins.gitlab.params import Paging, Params
 from lab.standins.gitlab.routing import Call, Router
-from lab.standins.gitlab.site import Site
 from lab.standins.store import Document
+
+__all__ = ["admits", "router"]
 
 router = Router("job token scope")
 
@@ -33,18 +35,6 @@ class NewGroup(Params):
     """Which group."""
 
     target_group_id: int
-
-
-def admits(site: Site, project: Document, source: Document) -> bool:
-    """Whether a job of the project `source` may reach `project` with its token."""
-    if project["id"] == source["id"] or not project.get("inbound_enabled", True):
-        return True
-    listed = site.store.find("scope_entry", project_id=project["id"])
-    above = {one["id"] for one in access.lineage(site, access.namespace(site, source))}
-    return any(
-        one["target_id"] == source["id"] if one["target_type"] == "project" else one["target_id"] in above
-        for one in listed
-    )
 
 
 def _entries(call: Call, project: Document, kind: str) -> list[Document]:

@@ -10,7 +10,7 @@ from lab.standins.gitlab.errors import conflict, invalid, refused
 from lab.standins.gitlab.params import Bool, Hashes, Paging, Params, Text
 from lab.standins.gitlab.protection import Level
 from lab.standins.gitlab.routing import Call, Router
-from lab.standins.gitlab.site import now
+from lab.standins.gitlab.site import Site, now
 from lab.standins.store import Document
 
 router = Router("protection")
@@ -47,10 +47,18 @@ class Found(Paging):
     search: Text = None
 
 
-def _branch(branch: Document) -> Document:
-    names = ("id", "name", "push_access_levels", "merge_access_levels", "allow_force_push", "unprotect_access_levels")
-    shown = {name: branch[name] for name in names}
-    return {**shown, "code_owner_approval_required": branch["code_owner_approval_required"], "inherited": False}
+def _branch(site: Site, branch: Document) -> Document:
+    kinds = ("push_access_levels", "merge_access_levels")
+    shown = {name: branch[name] for name in ("id", "name", *kinds, "allow_force_push")}
+    if site.enterprise:
+        shown |= {name: branch[name] for name in ("unprotect_access_levels", "code_owner_approval_required")}
+        return {**shown, "inherited": False}
+    # The community edition knows no single users and groups here.
+    return {**shown, **{kind: [_plain(line) for line in shown[kind]] for kind in kinds}}
+
+
+def _plain(line: Document) -> Document:
+    return {name: value for name, value in line.items() if name not in {"user_id", "group_id"}}
 
 
 def _one(call: Call, kind: str, project: Document, name: str) -> Document:
@@ -66,13 +74,13 @@ def list_branches(call: Call, id: str, given: Found) -> Any:
     project = call.project(id, access.DEVELOPER)
     found = call.store.find("protected_branch", project_id=project["id"])
     kept = [one for one in found if (given.search or "") in one["name"]]
-    return call.page(kept, given, _branch)
+    return call.page(kept, given, lambda one: _branch(call.site, one))
 
 
 @router.get("/projects/{id}/protected_branches/{name}")
 def get_branch(call: Call, id: str, name: str) -> Any:
     """One protected branch or wildcard."""
-    return _branch(_one(call, "protected_branch", call.project(id, access.DEVELOPER), name))
+    return _branch(call.site, _one(call, "protected_branch", call.project(id, access.DEVELOPER), name))
 
 
 @router.post("/projects/{id}/protected_branches")
@@ -106,7 +114,7 @@ def protect_branch(call: Call, id: str, given: NewBranch) -> Any:
             "created_at": now(),
         },
     )
-    return _branch(branch)
+    return _branch(call.site, branch)
 
 
 @router.patch("/projects/{id}/protected_branches/{name}")
@@ -122,7 +130,7 @@ def change_branch(call: Call, id: str, name: str, given: ChangedBranch) -> Any:
     if given.code_owner_approval_required is not None and call.site.premium:
         branch["code_owner_approval_required"] = given.code_owner_approval_required
     call.store.put("protected_branch", branch)
-    return _branch(branch)
+    return _branch(call.site, branch)
 
 
 @router.delete("/projects/{id}/protected_branches/{name}")

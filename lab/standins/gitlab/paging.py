@@ -31,7 +31,7 @@ def page(
 ) -> Reply:
     """One page of `items`, each rendered; `url` and `query` are the request's, for the links.
 
-    With `pagination=keyset` the items must come in an order by `id`, up or down.
+    With `pagination=keyset` the next page begins after the last item of this one, wherever that is then.
     """
     size = min(given.per_page, _MOST)
 
@@ -79,5 +79,7 @@ def _after(items: Sequence[Document], cursor: str | None) -> int:
     except (ValueError, KeyError, TypeError):
         raise parameter("cursor is invalid") from None
     ids = [item["id"] for item in items]
+    if last in ids:
+        return ids.index(last) + 1
     rising = len(ids) < 2 or ids[0] < ids[-1]  # noqa: PLR2004 - two make an order
     return sum(1 for one in ids if (one <= last if rising else one >= last))

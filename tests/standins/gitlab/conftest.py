@@ -17,7 +17,9 @@ import httpx
 import pytest
 import uvicorn
 
-from lab.standins.gitlab.app import create_app
+from lab.standins.faults import Faults
+from lab.standins.gitlab.app import application
+from lab.standins.gitlab.site import Site
 from lab.standins.serve import LOOPBACK, Configuration
 
 ROOT_TOKEN = "glpat-root-of-these-tests-5d21"
@@ -31,6 +33,7 @@ class Live:
     url: str
     data: Path
     root: gitlab.Gitlab
+    site: Site
 
     def client(self, token: str, **options: Any) -> gitlab.Gitlab:
         """A client with a token."""
@@ -49,7 +52,8 @@ def live_gitlab(data: Path, **options: Any) -> Iterator[Live]:
         chosen.bind((LOOPBACK, 0))
         port = chosen.getsockname()[1]
     url = f"http://{LOOPBACK}:{port}"
-    app = create_app(Configuration(port, url, data, ROOT_TOKEN, options))
+    site = Site.open(Configuration(port, url, data, ROOT_TOKEN, options))
+    app = Faults(application(site, ROOT_TOKEN), token=ROOT_TOKEN)
     server = uvicorn.Server(uvicorn.Config(app, host=LOOPBACK, port=port, log_level="warning", access_log=False))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -59,7 +63,7 @@ def live_gitlab(data: Path, **options: Any) -> Iterator[Live]:
         assert time.monotonic() < deadline, "the stand-in GitLab does not start"
         time.sleep(0.01)
     try:
-        yield Live(url, data, gitlab.Gitlab(url, private_token=ROOT_TOKEN))
+        yield Live(url, data, gitlab.Gitlab(url, private_token=ROOT_TOKEN), site)
     finally:
         server.should_exit = True
         thread.join(_PATIENCE)

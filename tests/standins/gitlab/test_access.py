@@ -11,6 +11,8 @@ import gitlab
 import pytest
 from gitlab.exceptions import GitlabAuthenticationError, GitlabCreateError, GitlabDeleteError, GitlabError
 
+from lab.standins.gitlab.actors import Actor
+from lab.standins.gitlab.site import Site
 from tests.standins.gitlab.conftest import ROOT_TOKEN, Live, name
 
 Someone = Callable[[], tuple[Any, gitlab.Gitlab]]
@@ -231,3 +233,24 @@ def test_which_jobs_may_reach_a_project(live: Live, project: Any, group: Any) ->
     scope.enabled = False
     scope.save()
     assert project.job_token_scope.get().inbound_enabled is False
+
+
+def test_a_job_reaches_what_lists_its_project(live: Live, project: Any, group: Any) -> None:
+    other = live.root.projects.create({"name": "other", "namespace_id": group.id})
+    root = live.site.store.get("user", 1)
+    job = Actor("job", frozenset(), root, project_id=other.id)
+
+    def kind(_: Site, secret: str) -> Actor | None:
+        return job if secret == "job-secret" else None
+
+    live.site.token_kinds.append(kind)
+    with live.http(None) as http:
+
+        def seen() -> int:
+            return http.get(f"/projects/{project.id}", headers={"JOB-TOKEN": "job-secret"}).status_code
+
+        assert http.get(f"/projects/{other.id}", headers={"JOB-TOKEN": "job-secret"}).status_code == 200
+        assert seen() == 404, "its user is an owner, its project is not listed"
+        project.job_token_scope.get().allowlist.create({"target_project_id": other.id})
+        assert seen() == 200
+        assert http.delete(f"/projects/{project.id}", headers={"JOB-TOKEN": "job-secret"}).status_code == 401

@@ -214,6 +214,12 @@ def test_pages_by_number_and_by_key(live: Live, group: Any) -> None:
             seen += [one["id"] for one in answer.json()]
             url = answer.links.get("next", {}).get("url", "")
         assert seen == made
+        named, url = [], "/groups?pagination=keyset&order_by=name&per_page=1"
+        while url:
+            answer = http.get(url)
+            named += [one["id"] for one in answer.json()]
+            url = answer.links.get("next", {}).get("url", "")
+        assert sorted(named) == sorted(one.id for one in live.root.groups.list(iterator=True))
     keyed = live.root.projects.list(pagination="keyset", order_by="id", per_page=2, iterator=True)
     assert set(made) <= {one.id for one in keyed}
 
