@@ -1,21 +1,17 @@
 # ruff: noqa: ANN401 - answers are JSON
-"""Pipelines: list, read, create, retry, cancel; triggers; playing schedules; linting a configuration."""
+"""Pipelines: list, read, create, retry, cancel; playing schedules."""
 
 from __future__ import annotations
 
-import secrets
 from typing import Any, Literal
 
-import yaml
-
-from lab.standins.gitlab import access, ci_config, ci_jobs, ci_pipelines, users
+from lab.standins.gitlab import access, ci_jobs, ci_pipelines, users
 from lab.standins.gitlab.ci_pipelines import NotMadeError, Wanted
-from lab.standins.gitlab.ci_yaml import ConfigError, NoConfig, Place
 from lab.standins.gitlab.errors import forbidden, invalid, not_found, refused
 from lab.standins.gitlab.params import Bool, Hash, Hashes, Paging, Params, Text
 from lab.standins.gitlab.repositories import repositories, repository
 from lab.standins.gitlab.routing import Call, Router
-from lab.standins.gitlab.site import Site, digest, now
+from lab.standins.gitlab.site import Site
 from lab.standins.store import Document
 
 router = Router("pipelines")
@@ -156,7 +152,7 @@ def list_pipelines(call: Call, id: str, given: PipelineFilter) -> Any:
 def create_pipeline(call: Call, id: str, given: NewPipeline) -> Any:
     """Run a pipeline on a branch or tag."""
     project = call.project(id, access.DEVELOPER)
-    return _run(call, project, given.ref, "api", _variables(given.variables))
+    return run(call, project, given.ref, "api", _variables(given.variables))
 
 
 def _variables(given: list[Document] | None) -> list[Document]:
@@ -179,7 +175,8 @@ def _full_ref(call: Call, project: Document, name: str) -> tuple[str, str]:
     raise invalid(base=["Reference not found"])
 
 
-def _run(call: Call, project: Document, name: str, source: str, variables: list[Document], **more: Any) -> Any:
+def run(call: Call, project: Document, name: str, source: str, variables: list[Document], **more: Any) -> Any:
+    """Run a pipeline on a branch or tag; `more` are further fields of `Wanted`. Raises 400 where nothing runs."""
     ref, sha = _full_ref(call, project, name)
     actor = call.actor if "actor" not in more else more.pop("actor")
     if variables and source == "api":
@@ -307,178 +304,3 @@ def schedule_pipelines(call: Call, id: str, schedule_id: int, given: Paging) -> 
         raise not_found("Pipeline Schedule")
     found = call.store.find("pipeline", project_id=project["id"], schedule_id=schedule_id)
     return call.page(found, given, lambda one: basic(call.site, one))
-
-
-# Triggers -------------------------------------------------------------------------------------------------------------
-
-
-class NewTrigger(Params):
-    """A trigger to be."""
-
-    description: str
-
-
-class Triggering(Params):
-    """What to run; `token` is a trigger's or a job's."""
-
-    token: str
-    ref: str
-    variables: Hash = None
-
-
-def _trigger(site: Site, trigger: Document, token: str | None = None) -> Document:
-    owner = site.store.get("user", trigger["owner_id"])
-    names = ("id", "description", "created_at", "updated_at")
-    return {
-        **{name: trigger[name] for name in names},
-        "token": token or trigger["start"],
-        "last_used": trigger.get("last_used"),
-        "expires_at": None,
-        "owner": users.basic(site, owner) if owner else None,
-    }
-
-
-def _one_trigger(call: Call, id_: str, trigger_id: int) -> Document:
-    project = call.project(id_, access.MAINTAINER)
-    found = call.store.get("trigger", trigger_id)
-    if found is None or found["project_id"] != project["id"]:
-        raise not_found("Trigger")
-    return found
-
-
-@router.get("/projects/{id}/triggers")
-def list_triggers(call: Call, id: str, given: Paging) -> Any:
-    """Triggers of a project."""
-    project = call.project(id, access.MAINTAINER)
-    found = call.store.find("trigger", project_id=project["id"])
-    return call.page(found, given, lambda one: _trigger(call.site, one))
-
-
-@router.get("/projects/{id}/triggers/{trigger_id}")
-def get_trigger(call: Call, id: str, trigger_id: int) -> Any:
-    """One trigger."""
-    return _trigger(call.site, _one_trigger(call, id, trigger_id))
-
-
-@router.post("/projects/{id}/triggers")
-def create_trigger(call: Call, id: str, given: NewTrigger) -> Any:
-    """Create a trigger; its token is shown whole only now."""
-    project = call.project(id, access.MAINTAINER)
-    token = f"glptt-{secrets.token_hex(20)}"
-    moment = now()
-    made = call.store.add(
-        "trigger",
-        {
-            "project_id": project["id"],
-            "owner_id": call.user["id"],
-            "description": given.description,
-            "digest": digest(token),
-            "start": token[:4],
-            "created_at": moment,
-            "updated_at": moment,
-        },
-    )
-    return _trigger(call.site, made, token)
-
-
-@router.put("/projects/{id}/triggers/{trigger_id}")
-def update_trigger(call: Call, id: str, trigger_id: int, given: NewTrigger) -> Any:
-    """Describe it otherwise."""
-    changed = {**_one_trigger(call, id, trigger_id), "description": given.description, "updated_at": now()}
-    call.store.put("trigger", changed)
-    return _trigger(call.site, changed)
-
-
-@router.delete("/projects/{id}/triggers/{trigger_id}")
-def delete_trigger(call: Call, id: str, trigger_id: int) -> None:
-    """Delete a trigger."""
-    call.store.remove("trigger", _one_trigger(call, id, trigger_id)["id"])
-
-
-@router.post("/projects/{id}/trigger/pipeline", anonymous=True, job_token=True)
-def trigger_pipeline(call: Call, id: str, given: Triggering) -> Any:
-    """Run a pipeline as the owner of a trigger."""
-    project = access.find_project(call.site, id)
-    found = call.store.first("trigger", digest=digest(given.token))
-    owner = call.store.get("user", found["owner_id"]) if found else None
-    if project is None or found is None or owner is None or found["project_id"] != project["id"]:
-        raise not_found()
-    if owner["state"] != "active":
-        raise not_found()
-    variables = [{"key": name, "value": value} for name, value in (given.variables or {}).items()]
-    call.store.put("trigger", {**found, "last_used": now()})
-    actor = ci_pipelines.acting(owner)
-    return _run(call, project, given.ref, "trigger", variables, actor=actor, trigger_id=found["id"])
-
-
-# Linting --------------------------------------------------------------------------------------------------------------
-
-
-class Lint(Params):
-    """A configuration to look at."""
-
-    content: str
-    dry_run: Bool = None
-    include_jobs: Bool = None
-    ref: Text = None
-
-
-class LintOwn(Params):
-    """Which of the project's configurations."""
-
-    content_ref: Text = None
-    dry_run: Bool = None
-    include_jobs: Bool = None
-    sha: Text = None
-    ref: Text = None
-
-
-def _lint(call: Call, project: Document, ref: str | None, content: str | None, *, jobs: bool) -> Any:
-    repo = repository(call.site, project)
-    sha = repo.resolve(ref or repositories(call.site).default_branch(project) or "HEAD")
-    place = Place(call.site, call.actor, project, sha or "", {})
-    errors: list[str] = []
-    configuration = None
-    try:
-        configuration = ci_config.load(place, content)
-    except NoConfig:
-        errors = ["Please provide content of .gitlab-ci.yml"]
-    except ConfigError as error:
-        errors = error.messages
-    merged = yaml.safe_dump(dict(configuration.merged), sort_keys=False) if configuration else None
-    answer = {"valid": not errors, "errors": errors, "warnings": [], "merged_yaml": merged, "includes": []}
-    if jobs and configuration:
-        answer["jobs"] = [_linted(name, job) for name, job in configuration.jobs.items()]
-    return answer
-
-
-def _linted(name: str, job: Document) -> Document:
-    environment = job.get("environment")
-    return {
-        "name": name,
-        "stage": job["stage"],
-        "before_script": ci_config.lines(job.get("before_script")) or [],
-        "script": ci_config.lines(job.get("script")) or [],
-        "after_script": ci_config.lines(job.get("after_script")) or [],
-        "tag_list": job.get("tags") or [],
-        "only": job.get("only", {"refs": ["branches", "tags"]} if "rules" not in job else None),
-        "except": job.get("except"),
-        "environment": environment.get("name") if isinstance(environment, dict) else environment,
-        "when": job.get("when", "on_success"),
-        "allow_failure": bool(job.get("allow_failure", False)),
-        "needs": None,
-    }
-
-
-@router.post("/projects/{id}/ci/lint", status=200)
-def lint_given(call: Call, id: str, given: Lint) -> Any:
-    """Whether a text is a configuration, as if it were the project's."""
-    project = call.project(id, access.DEVELOPER)
-    return _lint(call, project, given.ref, given.content, jobs=bool(given.include_jobs))
-
-
-@router.get("/projects/{id}/ci/lint")
-def lint_own(call: Call, id: str, given: LintOwn) -> Any:
-    """Whether the project's own configuration is one."""
-    project = call.project(id, access.REPORTER)
-    return _lint(call, project, given.content_ref or given.sha, None, jobs=bool(given.include_jobs))

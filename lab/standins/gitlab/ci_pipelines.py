@@ -97,8 +97,8 @@ def _check_allowed(site: Site, project: Document, wanted: Wanted) -> None:
     name = wanted.ref.split("/", 2)[-1]
     if wanted.merge_request is not None:
         name = wanted.merge_request["source_branch"]
-        source = site.store.get("project", wanted.merge_request["source_project_id"])
-        may = source is not None and _may_write(site, wanted.actor, source, name)
+        forked = wanted.merge_request["source_project_id"] != wanted.merge_request["target_project_id"]
+        may = forked or _may_write(site, wanted.actor, project, name)
     elif wanted.ref.startswith(TAGS):
         may = git_push.can_tag(site, wanted.actor, project, name)
     else:

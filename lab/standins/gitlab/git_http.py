@@ -35,8 +35,8 @@ _SERVICES: Final = frozenset({"git-upload-pack", "git-receive-pack"})
 _NO_STORE: Final = {"Cache-Control": "no-cache, max-age=0, must-revalidate", "Pragma": "no-cache"}
 _DENIED: Final = (
     "HTTP Basic: Access denied. If a password was provided for Git authentication, the password was incorrect or "
-    "you're required to use a token instead of a password. If a token was provided, it was either incorrect, expired, or "
-    "improperly scoped."
+    "you're required to use a token instead of a password. If a token was provided, it was either incorrect, expired, "
+    "or improperly scoped."
 )
 _UNSEEN: Final = "The project you were looking for could not be found or you don't have permission to view it."
 #: Each line of the file in `USINE_VERDICTS` is what is said against a plain and against a forced push, and the ref.

@@ -1,0 +1,116 @@
+# ruff: noqa: ANN401 - answers are JSON
+"""Triggers: tokens with which others run a project's pipelines."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from lab.standins.gitlab import access, ci_pipelines, users
+from lab.standins.gitlab.api_ci_pipelines import run
+from lab.standins.gitlab.errors import not_found
+from lab.standins.gitlab.params import Hash, Paging, Params
+from lab.standins.gitlab.routing import Call, Router
+from lab.standins.gitlab.site import Site, digest, now
+from lab.standins.store import Document
+
+router = Router("triggers")
+
+
+class NewTrigger(Params):
+    """A trigger to be."""
+
+    description: str
+
+
+class Triggering(Params):
+    """What to run; `token` is a trigger's or a job's."""
+
+    token: str
+    ref: str
+    variables: Hash = None
+
+
+def _trigger(site: Site, trigger: Document, token: str | None = None) -> Document:
+    owner = site.store.get("user", trigger["owner_id"])
+    names = ("id", "description", "created_at", "updated_at")
+    return {
+        **{name: trigger[name] for name in names},
+        "token": token or trigger["start"],
+        "last_used": trigger.get("last_used"),
+        "expires_at": None,
+        "owner": users.basic(site, owner) if owner else None,
+    }
+
+
+def _one_trigger(call: Call, id_: str, trigger_id: int) -> Document:
+    project = call.project(id_, access.MAINTAINER)
+    found = call.store.get("trigger", trigger_id)
+    if found is None or found["project_id"] != project["id"]:
+        raise not_found("Trigger")
+    return found
+
+
+@router.get("/projects/{id}/triggers")
+def list_triggers(call: Call, id: str, given: Paging) -> Any:
+    """Triggers of a project."""
+    project = call.project(id, access.MAINTAINER)
+    found = call.store.find("trigger", project_id=project["id"])
+    return call.page(found, given, lambda one: _trigger(call.site, one))
+
+
+@router.get("/projects/{id}/triggers/{trigger_id}")
+def get_trigger(call: Call, id: str, trigger_id: int) -> Any:
+    """One trigger."""
+    return _trigger(call.site, _one_trigger(call, id, trigger_id))
+
+
+@router.post("/projects/{id}/triggers")
+def create_trigger(call: Call, id: str, given: NewTrigger) -> Any:
+    """Create a trigger; its token is shown whole only now."""
+    project = call.project(id, access.MAINTAINER)
+    token = f"glptt-{secrets.token_hex(20)}"
+    moment = now()
+    made = call.store.add(
+        "trigger",
+        {
+            "project_id": project["id"],
+            "owner_id": call.user["id"],
+            "description": given.description,
+            "digest": digest(token),
+            "start": token[:4],
+            "created_at": moment,
+            "updated_at": moment,
+        },
+    )
+    return _trigger(call.site, made, token)
+
+
+@router.put("/projects/{id}/triggers/{trigger_id}")
+def update_trigger(call: Call, id: str, trigger_id: int, given: NewTrigger) -> Any:
+    """Describe it otherwise."""
+    changed = {**_one_trigger(call, id, trigger_id), "description": given.description, "updated_at": now()}
+    call.store.put("trigger", changed)
+    return _trigger(call.site, changed)
+
+
+@router.delete("/projects/{id}/triggers/{trigger_id}")
+def delete_trigger(call: Call, id: str, trigger_id: int) -> None:
+    """Delete a trigger."""
+    call.store.remove("trigger", _one_trigger(call, id, trigger_id)["id"])
+
+
+@router.post("/projects/{id}/trigger/pipeline", anonymous=True, job_token=True)
+def trigger_pipeline(call: Call, id: str, given: Triggering) -> Any:
+    """Run a pipeline as the owner of a trigger."""
+    project = access.find_project(call.site, id)
+    found = call.store.first("trigger", digest=digest(given.token))
+    owner = call.store.get("user", found["owner_id"]) if found else None
+    if project is None or found is None or owner is None or found["project_id"] != project["id"]:
+        raise not_found()
+    if owner["state"] != "active":
+        raise not_found()
+    variables = [{"key": name, "value": value} for name, value in (given.variables or {}).items()]
+    call.store.put("trigger", {**found, "last_used": now()})
+    actor = ci_pipelines.acting(owner)
+    return run(call, project, given.ref, "trigger", variables, actor=actor, trigger_id=found["id"])

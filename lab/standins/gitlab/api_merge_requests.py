@@ -1,0 +1,384 @@
+# ruff: noqa: ANN401 - answers are JSON
+"""Merge requests: open, list, read, change, merge."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from lab.standins.gitlab import access, api_ci_pipelines, api_issues, git_push
+from lab.standins.gitlab.api_issues import Filter, changed_labels, check_title, chosen, labelled, next_iid, people
+from lab.standins.gitlab.api_repository_commits import rendered_diff
+from lab.standins.gitlab.ci_merge_requests import base_of, can_merge_now, merge, pipelines_of, refresh, run_pipeline
+from lab.standins.gitlab.errors import forbidden, invalid, not_found, parameter, refused
+from lab.standins.gitlab.git import ZERO, GitError
+from lab.standins.gitlab.params import Bool, Int, Ints, Params, Text, Texts
+from lab.standins.gitlab.repositories import Update, notify, repository
+from lab.standins.gitlab.routing import Call, Router
+from lab.standins.gitlab.site import now
+from lab.standins.store import Document
+
+router = Router("merge requests")
+
+
+class MergeRequestFilter(Filter):
+    """Which merge requests."""
+
+    source_branch: Text = None
+    target_branch: Text = None
+    source_project_id: Int = None
+    draft: Bool = None
+    wip: Literal["yes", "no"] | None = None
+
+
+class MergeRequestParams(Params):
+    """What creation and update share."""
+
+    description: Text = None
+    labels: Texts = None
+    assignee_id: Int = None
+    assignee_ids: Ints = None
+    reviewer_ids: Ints = None
+    remove_source_branch: Bool = None
+    squash: Bool = None
+    allow_collaboration: Bool = None
+
+
+class NewMergeRequest(MergeRequestParams):
+    """A merge request to be."""
+
+    title: str
+    source_branch: str
+    target_branch: str
+    target_project_id: Int = None
+
+
+class ChangedMergeRequest(MergeRequestParams):
+    """What changes."""
+
+    title: Text = None
+    target_branch: Text = None
+    state_event: Literal["close", "reopen"] | None = None
+    add_labels: Texts = None
+    remove_labels: Texts = None
+    discussion_locked: Bool = None
+
+
+class Merging(Params):
+    """How to merge."""
+
+    merge_commit_message: Text = None
+    squash_commit_message: Text = None
+    squash: Bool = None
+    should_remove_source_branch: Bool = None
+    merge_when_pipeline_succeeds: Bool = None
+    auto_merge: Bool = None
+    sha: Text = None
+
+
+class OneMergeRequest(Params):
+    """How to show one."""
+
+    include_diverged_commits_count: Bool = None
+    include_rebase_in_progress: Bool = None
+    render_html: Bool = None
+
+
+def shown(call: Call, one: Document) -> Document:
+    """A merge request in a list."""
+    site = call.site
+    project = call.store.get("project", one["target_project_id"]) or {}
+    assignees = people(site, one["assignee_ids"])
+    author, merger, closer = (
+        next(iter(people(site, [one[name] or 0])), None) for name in ("author_id", "merged_by_id", "closed_by_id")
+    )
+    notes = call.store.find("note", noteable_type="MergeRequest", noteable_id=one["id"], system=False)
+    able, status = can_merge_now(site, one)
+    names = ("id", "iid", "title", "description", "state", "created_at", "updated_at", "merged_at", "closed_at")
+    return {
+        **{name: one[name] for name in names},
+        "project_id": one["target_project_id"],
+        "merged_by": merger,
+        "merge_user": merger,
+        "closed_by": closer,
+        **{name: one[name] for name in ("target_branch", "source_branch")},
+        "user_notes_count": len(notes),
+        "upvotes": 0,
+        "downvotes": 0,
+        "author": author,
+        "assignees": assignees,
+        "assignee": assignees[0] if assignees else None,
+        "reviewers": people(site, one["reviewer_ids"]),
+        **{name: one[name] for name in ("source_project_id", "target_project_id", "labels", "draft")},
+        "work_in_progress": one["draft"],
+        "imported": False,
+        "imported_from": "none",
+        "milestone": None,
+        "merge_when_pipeline_succeeds": False,
+        "merge_status": "can_be_merged" if able or one["state"] == "merged" else "cannot_be_merged",
+        "detailed_merge_status": status,
+        "merge_after": None,
+        "sha": one["sha"],
+        "merge_commit_sha": one["merge_commit_sha"],
+        "squash_commit_sha": one["squash_commit_sha"],
+        "discussion_locked": one["discussion_locked"],
+        "should_remove_source_branch": None,
+        "force_remove_source_branch": one["remove_source_branch"],
+        "prepared_at": one["created_at"],
+        "reference": f"!{one['iid']}",
+        "references": {
+            "short": f"!{one['iid']}",
+            "relative": f"!{one['iid']}",
+            "full": f"{project['full_path']}!{one['iid']}",
+        },
+        "web_url": f"{site.url}/{project['full_path']}/-/merge_requests/{one['iid']}",
+        "time_stats": {
+            "time_estimate": 0,
+            "total_time_spent": 0,
+            "human_time_estimate": None,
+            "human_total_time_spent": None,
+        },
+        "squash": one["squash"],
+        "squash_on_merge": one["squash"],
+        "task_completion_status": {"count": 0, "completed_count": 0},
+        "has_conflicts": status == "conflict",
+        "blocking_discussions_resolved": True,
+        "approvals_before_merge": None,
+    }
+
+
+def whole(call: Call, one: Document) -> Document:
+    """A merge request as such."""
+    found = pipelines_of(call.site, one)
+    head = found[-1] if found else None
+    merger = call.user if call.actor is not None else None
+    project = call.store.get("project", one["target_project_id"]) or {}
+    basic = {k: v for k, v in api_ci_pipelines.basic(call.site, head).items() if k != "name"} if head else None
+    base = base_of(call.site, one)
+    return {
+        **shown(call, one),
+        "subscribed": False,
+        "changes_count": str(len(diffs_of(call, one))) if one["sha"] else None,
+        "latest_build_started_at": head["started_at"] if head else None,
+        "latest_build_finished_at": head["finished_at"] if head else None,
+        "first_deployed_to_production_at": None,
+        "pipeline": basic,
+        "head_pipeline": api_ci_pipelines.whole(call.site, head) if head else None,
+        "diff_refs": {"base_sha": base, "head_sha": one["sha"], "start_sha": base},
+        "merge_error": None,
+        "first_contribution": False,
+        "user": {
+            "can_merge": merger is not None and git_push.can_merge(call.site, call.actor, project, one["target_branch"])
+        },
+    }
+
+
+def diffs_of(call: Call, one: Document) -> list[Document]:
+    """What it changes, file by file."""
+    project = call.store.get("project", one["target_project_id"]) or {}
+    base = base_of(call.site, one)
+    if base is None or one["sha"] is None:
+        return []
+    return [rendered_diff(diff) for diff in repository(call.site, project).diffs(base, one["sha"])]
+
+
+def find(call: Call, id_: str, iid: int) -> tuple[Document, Document]:
+    """A project and a merge request to it."""
+    project = call.project(id_, access.REPORTER)
+    found = call.store.first("merge_request", target_project_id=project["id"], iid=iid)
+    if found is None or project.get("merge_requests_access_level") == "disabled":
+        raise not_found("Merge Request")
+    return project, found
+
+
+def _listed(call: Call, found: list[Document], given: MergeRequestFilter) -> Any:
+    draft = given.draft if given.draft is not None else {"yes": True, "no": False}.get(given.wip or "")
+
+    def wanted(one: Document) -> bool:
+        project = call.store.get("project", one["target_project_id"])
+        fields = ("source_branch", "target_branch", "source_project_id")
+        return (
+            project is not None
+            and access.sees_project(call.site, call.actor, project)
+            and (project["visibility"] != "private" or call.project_level(project) >= access.REPORTER)
+            and all(getattr(given, name) in {None, one[name]} for name in fields)
+            and draft in {None, one["draft"]}
+        )
+
+    return call.page(chosen(call, [one for one in found if wanted(one)], given), given, lambda one: shown(call, one))
+
+
+@router.get("/merge_requests")
+def list_all(call: Call, given: MergeRequestFilter) -> Any:
+    """One's own, of all projects."""
+    if given.scope is None:
+        given.scope = "created_by_me"
+    return _listed(call, call.store.find("merge_request"), given)
+
+
+@router.get("/projects/{id}/merge_requests", anonymous=True)
+def list_merge_requests(call: Call, id: str, given: MergeRequestFilter) -> Any:
+    """Of a project, newest first."""
+    project = call.project(id, access.REPORTER)
+    return _listed(call, call.store.find("merge_request", target_project_id=project["id"]), given)
+
+
+@router.get("/projects/{id}/merge_requests/{merge_request_iid}", anonymous=True)
+def get_merge_request(call: Call, id: str, merge_request_iid: int, given: OneMergeRequest) -> Any:  # noqa: ARG001
+    """One merge request."""
+    return whole(call, find(call, id, merge_request_iid)[1])
+
+
+@router.post("/projects/{id}/merge_requests")
+def create_merge_request(call: Call, id: str, given: NewMergeRequest) -> Any:
+    """Ask to merge a branch of this project, into it or into the one it was forked from."""
+    source = call.project(id, access.DEVELOPER)
+    target = call.project(given.target_project_id, access.REPORTER) if given.target_project_id else source
+    if source.get("archived") or target.get("archived"):
+        raise forbidden()
+    if target["id"] not in {source["id"], source.get("forked_from_id")}:
+        raise invalid(validate_fork=["Source project is not a fork of the target project"])
+    check_title(given.title)
+    sha = repository(call.site, source).ref(f"refs/heads/{given.source_branch}")
+    if source["id"] == target["id"] and given.source_branch == given.target_branch:
+        raise invalid(branch_conflict=["You can't use same project/branch for source and target"])
+    wrong = {}
+    if sha is None:
+        wrong["source_branch"] = ["does not exist"]
+    if not given.target_branch or repository(call.site, target).ref(f"refs/heads/{given.target_branch}") is None:
+        wrong["target_branch"] = ["does not exist"]
+    if wrong:
+        raise invalid(**wrong)
+    key = {"source_project_id": source["id"], "target_project_id": target["id"], "state": "opened"}
+    branches = {"source_branch": given.source_branch, "target_branch": given.target_branch}
+    if (other := call.store.first("merge_request", **key, **branches)) is not None:
+        raise refused([f"Another open merge request already exists for this source branch: !{other['iid']}"], 409)
+    moment = now()
+    one = call.store.add(
+        "merge_request",
+        {
+            **key,
+            **branches,
+            "iid": next_iid(call.site, "merge_request", target_project_id=target["id"]),
+            "title": given.title,
+            "draft": _draft(given.title),
+            "description": given.description,
+            "labels": labelled(call, target, given.labels or []),
+            "author_id": call.user["id"],
+            "assignee_ids": api_issues.assigned(call, given.assignee_ids, given.assignee_id),
+            "reviewer_ids": api_issues.assigned(call, given.reviewer_ids, None),
+            "remove_source_branch": bool(given.remove_source_branch),
+            "squash": bool(given.squash),
+            "discussion_locked": None,
+            "sha": sha,
+            "base_sha": None,
+            "approved_by_ids": [],
+            "created_at": moment,
+            "updated_at": moment,
+            **dict.fromkeys(("merged_at", "closed_at", "merged_by_id", "closed_by_id")),
+            **dict.fromkeys(("merge_commit_sha", "squash_commit_sha")),
+        },
+    )
+    one = refresh(call.site, one)
+    assert call.actor is not None  # noqa: S101 - a developer
+    run_pipeline(call.site, one, call.actor)
+    return whole(call, one)
+
+
+def _draft(title: str) -> bool:
+    return title.lower().startswith(("draft:", "[draft]", "(draft)"))
+
+
+@router.put("/projects/{id}/merge_requests/{merge_request_iid}")
+def update_merge_request(call: Call, id: str, merge_request_iid: int, given: ChangedMergeRequest) -> Any:
+    """Change, close or reopen it: developers any, authors their own."""
+    project, one = find(call, id, merge_request_iid)
+    if call.project_level(project) < access.DEVELOPER and one["author_id"] != call.user["id"]:
+        raise forbidden()
+    if project.get("archived"):
+        raise forbidden()
+    if not given.sent():
+        raise parameter(
+            "assignee_id, assignee_ids, description, discussion_locked, labels, add_labels, remove_labels, "
+            "milestone_id, remove_source_branch, allow_collaboration, allow_maintainer_to_push, squash, target_branch, title, "
+            "state_event, reviewer_ids are missing, at least one parameter must be provided"
+        )
+    if given.title is not None:
+        check_title(given.title)
+    if given.target_branch is not None:
+        if repository(call.site, project).ref(f"refs/heads/{given.target_branch}") is None:
+            raise invalid(target_branch=["does not exist"])
+        if one["state"] in {"merged", "closed"}:
+            raise refused("405 Method Not Allowed", 405)
+    kept = ("title", "description", "remove_source_branch", "squash", "target_branch", "discussion_locked")
+    sent = given.sent()
+    changed = {
+        **one,
+        **{name: sent[name] for name in kept if name in sent and (sent[name] is not None or name == "description")},
+    }
+    changed |= {"draft": _draft(changed["title"]), "updated_at": now()}
+    changed["labels"] = changed_labels(call, project, one["labels"], given)
+    if given.assignee_ids is not None or given.assignee_id is not None:
+        changed["assignee_ids"] = api_issues.assigned(call, given.assignee_ids, given.assignee_id)
+    if given.reviewer_ids is not None:
+        changed["reviewer_ids"] = api_issues.assigned(call, given.reviewer_ids, None)
+    if given.state_event == "close" and one["state"] == "opened":
+        changed |= {"state": "closed", "closed_at": now(), "closed_by_id": call.user["id"]}
+    elif given.state_event == "reopen" and one["state"] == "closed":
+        changed |= {"state": "opened", "closed_at": None, "closed_by_id": None}
+    call.store.put("merge_request", changed)
+    if changed["state"] == "opened":
+        changed = refresh(call.site, changed)
+    return whole(call, changed)
+
+
+@router.delete("/projects/{id}/merge_requests/{merge_request_iid}")
+def delete_merge_request(call: Call, id: str, merge_request_iid: int) -> None:
+    """Delete it: owners only."""
+    project, one = find(call, id, merge_request_iid)
+    if call.project_level(project) < access.OWNER:
+        raise forbidden()
+    call.store.remove("merge_request", one["id"])
+
+
+@router.put("/projects/{id}/merge_requests/{merge_request_iid}/merge")
+def merge_merge_request(call: Call, id: str, merge_request_iid: int, given: Merging) -> Any:
+    """Merge it, if its state and one's rights to the target branch let one."""
+    project, one = find(call, id, merge_request_iid)
+    if not git_push.can_merge(call.site, call.actor, project, one["target_branch"]):
+        raise refused("401 Unauthorized", 401)
+    if project.get("archived"):
+        raise forbidden()
+    if given.sha and given.sha != one["sha"]:
+        raise refused("SHA does not match HEAD of source branch: " + str(one["sha"]), 409)
+    able, _ = can_merge_now(call.site, one)
+    if one["state"] != "opened" or one["draft"]:
+        raise refused("405 Method Not Allowed", 405)
+    if not able:
+        raise refused("Branch cannot be merged", 422)
+    squash = one["squash"] if given.squash is None else given.squash
+    message = given.squash_commit_message if squash else given.merge_commit_message
+    try:
+        merged, updates = merge(call.site, one, call.user, squash=bool(squash), message=message)
+    except GitError:
+        raise refused("Branch cannot be merged", 422) from None
+    notify(call.site, project, call.user, updates)
+    remove = (
+        one["remove_source_branch"] if given.should_remove_source_branch is None else given.should_remove_source_branch
+    )
+    if remove:
+        _remove_source(call, merged)
+    return whole(call, call.store.get("merge_request", one["id"]) or merged)
+
+
+def _remove_source(call: Call, one: Document) -> None:
+    source = call.store.get("project", one["source_project_id"])
+    branch = one["source_branch"]
+    if source is None or git_push.protecting(call.site, source, "protected_branch", branch):
+        return
+    if not git_push.can_push(call.site, call.actor, source, branch) or branch == source["default_branch"]:
+        return
+    repo = repository(call.site, source)
+    sha = repo.ref(f"refs/heads/{branch}")
+    if sha is not None:
+        repo.update(f"refs/heads/{branch}", ZERO, sha)
+        notify(call.site, source, call.user, [Update(f"refs/heads/{branch}", sha, ZERO)])

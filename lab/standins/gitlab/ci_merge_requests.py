@@ -1,0 +1,190 @@
+"""What merge requests do to repositories and pipelines: their refs, merging, pipelines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lab.standins.gitlab import access, ci_pipelines
+from lab.standins.gitlab.actors import Actor
+from lab.standins.gitlab.ci_pipelines import NotMadeError, Wanted
+from lab.standins.gitlab.git import ZERO, GitError
+from lab.standins.gitlab.git_push import HEADS
+from lab.standins.gitlab.repositories import Update, last, listeners, person, repository
+from lab.standins.gitlab.site import Site, now
+from lab.standins.store import Document
+
+
+def install(site: Site) -> None:
+    """Follow pushes to source branches; merge requests are looked after before branches get their pipelines."""
+    site.removing.append(_removing)
+    if _pushed not in listeners:
+        listeners.insert(0, _pushed)
+
+
+def refresh(site: Site, one: Document) -> Document:
+    """Point a merge request at its source branch as it is, and its ref at it. Returns it."""
+    source = site.store.get("project", one["source_project_id"])
+    target = site.store.get("project", one["target_project_id"])
+    sha = repository(site, source).ref(HEADS + one["source_branch"]) if source is not None else None
+    if target is None or source is None or sha is None:
+        return one
+    repo, ref = repository(site, target), f"refs/merge-requests/{one['iid']}/head"
+    if source["id"] != target["id"]:
+        repo.fetch(repository(site, source), f"+{HEADS}{one['source_branch']}:{ref}")
+    else:
+        repo.update(ref, sha)
+    changed = {**one, "sha": sha}
+    site.store.put("merge_request", changed)
+    return changed
+
+
+def base_of(site: Site, one: Document) -> str | None:
+    """The last commit that target and source share, as it was when it was merged."""
+    if one["base_sha"]:
+        return str(one["base_sha"])
+    target = site.store.get("project", one["target_project_id"])
+    head = repository(site, target).ref(HEADS + one["target_branch"]) if target is not None else None
+    if target is None or head is None or not one["sha"]:
+        return None
+    return repository(site, target).merge_base(head, one["sha"])
+
+
+def can_merge_now(site: Site, one: Document) -> tuple[bool, str]:
+    """Whether it could be merged, and its detailed status."""
+    if one["state"] != "opened":
+        return False, "not_open"
+    target = site.store.get("project", one["target_project_id"])
+    repo = repository(site, target) if target is not None else None
+    head = repo.ref(HEADS + one["target_branch"]) if repo is not None else None
+    if target is None or repo is None or head is None or not one["sha"]:
+        return False, "commits_status"
+    if one["draft"]:
+        return False, "draft_status"
+    found = pipelines_of(site, one)
+    if target.get("only_allow_merge_if_pipeline_succeeds"):
+        good = {"success", "skipped"} if target.get("allow_merge_on_skipped_pipeline") else {"success"}
+        if not found or found[-1]["status"] not in good:
+            return False, "ci_must_pass"
+    if site.premium:
+        rules = site.store.find("approval_rule", project_id=target["id"])
+        wanted = max((int(rule.get("approvals_required") or 0) for rule in rules), default=0)
+        if len(one["approved_by_ids"]) < wanted:
+            return False, "not_approved"
+    if target.get("merge_method") == "ff" and not repo.is_ancestor(head, one["sha"]):
+        return False, "need_rebase"
+    return (True, "mergeable") if repo.merge_tree(head, one["sha"]) else (False, "conflict")
+
+
+def merge(
+    site: Site, one: Document, user: Document, *, squash: bool, message: str | None
+) -> tuple[Document, Sequence[Update]]:
+    """Merge it as its project does. Returns it and what moved; raises GitError where it conflicts."""
+    target = site.store.get("project", one["target_project_id"])
+    assert target is not None  # noqa: S101 - found through it
+    repo, ref = repository(site, target), HEADS + one["target_branch"]
+    head, base, sha = repo.ref(ref), base_of(site, one), str(one["sha"])
+    tree = repo.merge_tree(head, sha) if head else None
+    if head is None or tree is None:
+        raise GitError("conflict")
+    who, squashed, merged = person(user), None, None
+    if squash:
+        author = last(repo, sha)
+        squashed = repo.write_commit(tree, [head], message or one["title"], author.author if author else who, who)
+    tip = squashed or sha
+    if target.get("merge_method") != "ff":
+        source = one["source_branch"]
+        told = f"Merge branch '{source}' into '{one['target_branch']}'\n\n{one['title']}\n"
+        text = told if squash or not message else message
+        merged = repo.write_commit(tree, [head, tip], text, who, who)
+    new = merged or tip
+    repo.update(ref, new, head)
+    changed = {
+        **one,
+        "state": "merged",
+        "merged_at": now(),
+        "updated_at": now(),
+        "merged_by_id": user["id"],
+        "merge_commit_sha": merged,
+        "squash_commit_sha": squashed,
+        "base_sha": base,
+    }
+    site.store.put("merge_request", changed)
+    return changed, [Update(ref, head, new)]
+
+
+def pipelines_of(site: Site, one: Document) -> list[Document]:
+    """Its own pipelines, and its source branch's for the commit it is at, by id."""
+    own = site.store.find("pipeline", merge_request_id=one["id"])
+    branch = site.store.find(
+        "pipeline", project_id=one["source_project_id"], ref=one["source_branch"], sha=one["sha"], tag=False
+    )
+    found = {
+        pipeline["id"]: pipeline for pipeline in [*own, *branch] if pipeline["merge_request_id"] in {None, one["id"]}
+    }
+    return [found[id_] for id_ in sorted(found)]
+
+
+def run_pipeline(
+    site: Site, one: Document, actor: Actor, *, keep_errors: bool = True, strict: bool = False
+) -> Document | None:
+    """A pipeline of a merge request: in the target project where who runs it may run there, else in the source's.
+
+    Returns None where nothing runs; with `strict` raises NotMadeError instead.
+    """
+    source = site.store.get("project", one["source_project_id"])
+    target = site.store.get("project", one["target_project_id"])
+    if source is None or target is None or not one["sha"]:
+        return None
+    forked = source["id"] != target["id"]
+    allowed = not forked or target.get("ci_allow_fork_pipelines_to_run_in_parent_project", True)
+    if allowed and access.project_level(site, actor, target) >= access.DEVELOPER:
+        project, ref = target, f"refs/merge-requests/{one['iid']}/head"
+    else:
+        project, ref = source, HEADS + one["source_branch"]
+    wanted = Wanted(
+        "merge_request_event", ref, one["sha"], actor, keep_errors=keep_errors, merge_request=one, heed_skip=not strict
+    )
+    try:
+        return ci_pipelines.create(site, project, wanted)
+    except NotMadeError:
+        if strict:
+            raise
+        return None
+
+
+def _pushed(
+    site: Site, project: Document, user: Document | None, updates: Sequence[Update], options: Sequence[str]
+) -> None:
+    for update in updates:
+        if not update.ref.startswith(HEADS):
+            continue
+        branch = update.ref.removeprefix(HEADS)
+        of_source = site.store.find(
+            "merge_request", source_project_id=project["id"], source_branch=branch, state="opened"
+        )
+        for one in of_source:
+            if update.new == ZERO:
+                continue
+            fresh = refresh(site, {**one, "approved_by_ids": [], "updated_at": now()})
+            if user is not None and not {"ci.skip", "ci.no_pipeline"} & set(options):
+                run_pipeline(site, fresh, ci_pipelines.acting(user))
+        _merged_by_push(site, project, branch, update, user)
+
+
+def _merged_by_push(site: Site, project: Document, branch: str, update: Update, user: Document | None) -> None:
+    """A merge request whose commits came to its target by a push is merged."""
+    if ZERO in {update.new, update.old}:
+        return
+    repo = repository(site, project)
+    for one in site.store.find("merge_request", target_project_id=project["id"], target_branch=branch, state="opened"):
+        if one["sha"] and repo.is_ancestor(one["sha"], update.new) and not repo.is_ancestor(one["sha"], update.old):
+            content = {"state": "merged", "merged_at": now(), "updated_at": now(), "base_sha": update.old}
+            site.store.put("merge_request", {**one, **content, "merged_by_id": user["id"] if user else None})
+
+
+def _removing(site: Site, project: Document) -> None:
+    """Forget what a project that goes had of issues and merge requests."""
+    kinds = ("issue", "note", "trigger", "commit_status")
+    for kind, field in (*((kind, "project_id") for kind in kinds), ("merge_request", "target_project_id")):
+        for one in site.store.find(kind, **{field: project["id"]}):
+            site.store.remove(kind, one["id"])
