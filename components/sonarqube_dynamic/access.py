@@ -10,6 +10,9 @@ from typing import Any, ClassVar
 from components.sonarqube_dynamic.api import TOKEN_VARIABLE, Client, NotFoundError, SonarError
 from components.sonarqube_dynamic.kind import Kind, Properties, is_known
 
+#: What of a token's name is ours: SonarQube takes 100 characters.
+_TOKEN_NAME = 91
+
 #: Permissions by the name of their holder, each list sorted.
 _Holders = dict[str, list[str]]
 
@@ -199,11 +202,13 @@ class ProjectAnalysisToken(Kind):
     name = "ProjectAnalysisToken"
     inputs = ("name", "project", "expires", "token_name")
     replaced_by = inputs
+    shown_once = True
 
     def normalised(self, olds: Properties, news: Properties) -> Properties:
         """Keep the generated name as long as it is the same token."""
         same = olds.get("token_name") and all(olds.get(k) == news.get(k) for k in ("name", "project", "expires"))
-        token_name = olds["token_name"] if same else f"{news['name']}-{secrets.token_hex(4)}"
+        # Cut where SonarQube would refuse it: the random end still makes it the only one.
+        token_name = olds["token_name"] if same else f"{news['name'][:_TOKEN_NAME]}-{secrets.token_hex(4)}"
         return {**news, "token_name": token_name}
 
     def changed(self, olds: Properties, news: Properties) -> list[str]:

@@ -23,6 +23,8 @@ class Kind(abc.ABC):
     name: ClassVar[str]
     inputs: ClassVar[tuple[str, ...]]
     replaced_by: ClassVar[tuple[str, ...]] = ()
+    #: Whether it is of no use to who did not see the answer to its creation.
+    shown_once: ClassVar[bool] = False
 
     def normalised(self, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002 - for what is generated
         """Return the inputs in the form in which they are compared; `olds` is empty for a new object."""

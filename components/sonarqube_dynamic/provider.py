@@ -123,11 +123,27 @@ def provider_of(kind: str) -> SonarProvider:
 def find(client: Client, type_: str, inputs: Mapping[str, Any]) -> str | None:
     """Return the id of the live object that these inputs describe, for what a killed run left behind.
 
-    None: there is none, or the type is not one of these, or its create may be repeated without harm. Raises SonarError
-    when SonarQube does not answer. An adopted token's secret is not known: the next run replaces it.
+    None: there is none, or the type is not one of these, or its create may be repeated without harm, or it is of no
+    use (see `remove_orphan`). Raises SonarError when SonarQube does not answer.
     """
-    kind = KINDS.get(type_.removeprefix(TYPE_PREFIX)) if type_.startswith(TYPE_PREFIX) else None
-    return kind.find(client, inputs) if kind else None
+    kind = _kind(type_)
+    return kind.find(client, inputs) if kind and not kind.shown_once else None
+
+
+def remove_orphan(client: Client, type_: str, inputs: Mapping[str, Any]) -> bool:
+    """Delete what these inputs made where nobody can use it any more: an analysis token whose secret was lost.
+
+    True if there was one. Raises SonarError when SonarQube does not answer.
+    """
+    kind = _kind(type_)
+    id_ = kind.find(client, inputs) if kind and kind.shown_once else None
+    if kind and id_:
+        kind.delete(client, id_, {})
+    return id_ is not None
+
+
+def _kind(type_: str) -> Kind | None:
+    return KINDS.get(type_.removeprefix(TYPE_PREFIX)) if type_.startswith(TYPE_PREFIX) else None
 
 
 def inputs_of(kind: Kind, outs: Properties) -> Properties:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from components.sonarqube_dynamic.provider import TYPE_PREFIX
 from lab.environment import environment
@@ -20,6 +21,9 @@ from lab.home import CHECKOUT
 from tests.sonarqube.conftest import Sonar
 from tests.sonarqube.programs import PROGRAM
 from usine.engine.cli import Engine
+from usine.engine.lookup import Finder
+from usine.engine.recover import adopt_late
+from usine.spec.settings import Endpoint, System
 
 pytestmark = pytest.mark.servers
 
@@ -166,6 +170,36 @@ def test_a_moved_server_changes_no_object(stack: Stack, sonar: Sonar) -> None:
     assert stack.steps("up", "--yes") == {("update", "Settings server")}
     addresses = [r["inputs"]["sonarqube:url"] for r in stack.resources() if "providers" in r["type"]]
     assert addresses == [sonar.url.replace("127.0.0.1", "localhost")]
+
+
+def test_what_a_killed_run_made_is_taken_up(stack: Stack, sonar: Sonar) -> None:
+    stack.run("up", "--yes", "--skip-preview")
+    # As if the run had been killed before it noted what had become of its creations.
+    state: Any = stack.engine.export_state()
+    made = [r for r in state["deployment"]["resources"] if r["type"].startswith(TYPE_PREFIX)]
+    state["deployment"]["resources"] = [r for r in state["deployment"]["resources"] if r not in made]
+    stack.engine.import_state(state)
+    noted = [{key: value for key, value in r.items() if key not in {"id", "outputs"}} for r in made]
+    finder = Finder({System.SONARQUBE: Endpoint(sonar.url, None)}, {"SONAR_TOKEN": sonar.token})
+    taken = {urn.partition("sonarqube:")[2] for urn in adopt_late(stack.engine, finder, noted)}
+    adopted = {"Project::app", "Group::developer", "QualityGate::gate", "Webhook::app"}
+    assert taken == {*adopted, "ProjectAnalysisToken::app"}
+    lost = next(r["inputs"]["token_name"] for r in made if "token_name" in r["inputs"])
+
+    # What is made by setting it is set again, and a token whose secret is lost was revoked.
+    creations = {"ProjectPermissions app", "ProjectAnalysisToken app", "QualityGateAssociation app"}
+    creations |= {"NewCodePeriod app", "Settings app", "Settings server"}
+    assert stack.steps("up", "--yes", "--skip-preview") == {("create", name) for name in creations}
+    assert stack.steps("preview", "--refresh", "--expect-no-changes") == set()
+    names = [t["name"] for t in sonar.client.get("/api/user_tokens/search")["userTokens"]]
+    assert stack.output("token_name") in names
+    assert lost not in names
+
+
+def test_a_finder_says_that_sonarqube_does_not_answer() -> None:
+    finder = Finder({System.SONARQUBE: Endpoint("http://127.0.0.1:1", None)}, {})
+    with pytest.raises(requests.RequestException, match="no token: set SONAR_TOKEN"):
+        finder.find(f"{TYPE_PREFIX}Project", {"key": "x"})
 
 
 def test_an_error_is_one_line(stack: Stack, sonar: Sonar) -> None:

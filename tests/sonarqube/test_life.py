@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from components.sonarqube_dynamic.api import Client, SonarError
-from components.sonarqube_dynamic.provider import TYPE_PREFIX, find
+from components.sonarqube_dynamic.provider import TYPE_PREFIX, find, remove_orphan
 from tests.sonarqube.conftest import Life, Sonar
 
 pytestmark = pytest.mark.servers
@@ -177,9 +177,7 @@ def test_analysis_token(sonar: Sonar, project: str) -> None:
     without_secret = {key: value for key, value in state.items() if key != "token"}
     assert life.imported() == without_secret
 
-    # What a killed run left: found by the name that was noted before; its secret is lost, so it will be replaced.
-    assert find(sonar.client, f"{TYPE_PREFIX}ProjectAnalysisToken", life.inputs) == life.id
-    assert find(sonar.client, f"{TYPE_PREFIX}ProjectAnalysisToken", news) is None
+    # An imported one has no secret: it will be replaced.
     adopted = Life(sonar, "ProjectAnalysisToken")
     adopted.id, adopted.inputs, adopted.state = life.id, life.inputs, without_secret
     assert adopted.replaces(**news) == ["token"]
@@ -193,13 +191,21 @@ def test_analysis_token(sonar: Sonar, project: str) -> None:
     assert not life.refresh()
     life.delete()
     assert other.refresh()
-    other.delete()
+
+    # What a killed run left is of no use, and found by the name that was noted before.
+    type_ = f"{TYPE_PREFIX}ProjectAnalysisToken"
+    assert find(sonar.client, type_, other.inputs) is None
+    assert not remove_orphan(sonar.client, type_, news)
+    assert remove_orphan(sonar.client, type_, other.inputs)
+    assert not other.refresh()
+    assert not remove_orphan(sonar.client, type_, other.inputs)
 
 
-def test_analysis_token_without_an_end(sonar: Sonar, project: str) -> None:
+@pytest.mark.parametrize("length", [1, 92, 300])
+def test_analysis_token_without_an_end(sonar: Sonar, project: str, length: int) -> None:
     life = Life(sonar, "ProjectAnalysisToken")
-    life.create(name=project, project=project)
-    settled(life, name=project, project=project)
+    life.create(name="n" * length, project=project)
+    settled(life, name="n" * length, project=project)
     life.delete()
 
 

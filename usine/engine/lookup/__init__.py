@@ -18,6 +18,7 @@ from usine.engine.lookup.base import Inputs, System
 from usine.engine.lookup.gitlab import GitLab
 from usine.engine.lookup.harbor import Harbor
 from usine.engine.lookup.keycloak import Keycloak
+from usine.engine.lookup.sonarqube import SonarQube
 from usine.engine.lookup.vault import Vault
 from usine.spec.settings import Endpoint
 from usine.spec.settings import System as SystemName
@@ -29,6 +30,7 @@ _SYSTEMS: Mapping[SystemName, Callable[[Endpoint, Mapping[str, str]], System]] =
     SystemName.KEYCLOAK: Keycloak,
     SystemName.GITLAB: GitLab,
     SystemName.HARBOR: Harbor,
+    SystemName.SONARQUBE: SonarQube,
 }
 
 
