@@ -9,8 +9,6 @@ plugin in the program's folder, from where `components` cannot be imported.
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -74,7 +72,6 @@ class SonarProvider(dynamic.ResourceProvider):
         url = req.config.get(URL_KEY)
         # A program that is gone (`destroy`) or has none yet still lets its objects be compared.
         self._client = Client(url, req.config.get(AUTHORITY_KEY)) if url else None
-        _quiet_logs()
 
     def check(self, _olds: Properties, news: Properties) -> dynamic.CheckResult:
         """Bring the inputs into the form in which they are compared."""
@@ -154,18 +151,3 @@ def inputs_of(kind: Kind, outs: Properties) -> Properties:
 
 def _plain(props: Properties) -> Properties:
     return {key: value for key, value in props.items() if key != PROVIDER_KEY}
-
-
-_quieting = threading.Lock()
-
-
-def _quiet_logs() -> None:
-    """Let gRPC tell the engine of an error, without a traceback beside it for the user."""
-    with _quieting:
-        logger = logging.getLogger("grpc._server")
-        if _is_not_ours not in logger.filters:
-            logger.addFilter(_is_not_ours)
-
-
-def _is_not_ours(record: logging.LogRecord) -> bool:
-    return not (record.exc_info and isinstance(record.exc_info[1], SonarError))

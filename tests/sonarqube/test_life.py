@@ -297,6 +297,11 @@ def test_webhook(sonar: Sonar, project: str, of_project: bool) -> None:
     life.update(**news)
     settled(life, **news)
     life.update(**{**news, "secret": "another-secret-of-it"})
+    by_hand = {"name": news["name"], "url": news["url"], "secret": ""}
+    sonar.client.post("/api/webhooks/update", webhook=life.id.partition("/")[2], **by_hand)
+    assert life.refresh()
+    life.update(**news)
+    settled(life, **news)
     life.update(**{key: value for key, value in news.items() if key != "secret"})
     assert life.refresh()
     assert "secret" not in life.state
