@@ -297,6 +297,7 @@ def test_webhook(sonar: Sonar, project: str, of_project: bool) -> None:
     life.update(**news)
     settled(life, **news)
     life.update(**{**news, "secret": "another-secret-of-it"})
+    life.update(**news)
     by_hand = {"name": news["name"], "url": news["url"], "secret": ""}
     sonar.client.post("/api/webhooks/update", webhook=life.id.partition("/")[2], **by_hand)
     assert life.refresh()
