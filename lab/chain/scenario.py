@@ -27,6 +27,7 @@ _BRANCH = "attempt"
 _ATTEMPT = """\
 attempt:
   script: [id]
+  rules: [{when: on_success}]
   id_tokens:
     VAULT_ID_TOKEN: {aud: $VAULT_ADDR}
     OTHER_ID_TOKEN: {aud: https://elsewhere.example.fr}
