@@ -37,14 +37,20 @@ class Component(pulumi.ComponentResource):
         protect: bool = False,  # said either way: Pulumi lets children inherit it
         deleted_with: pulumi.Resource | None = None,
         depends_on: list[pulumi.Resource] | None = None,
+        delete_before_replace: bool = False,
     ) -> pulumi.ResourceOptions:
-        """Return the options of a child managed by `provider`; its parent is the component unless told otherwise."""
+        """Return the options of a child managed by `provider`; its parent is the component unless told otherwise.
+
+        `delete_before_replace` is for what its address alone tells apart: made anew first, the old one's deletion
+        would take the new one away.
+        """
         return pulumi.ResourceOptions(
             parent=parent or self,
             provider=provider,
             protect=protect,
             deleted_with=deleted_with,
             depends_on=depends_on,
+            delete_before_replace=delete_before_replace or None,
         )
 
 

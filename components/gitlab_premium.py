@@ -50,5 +50,5 @@ def guard_deployments(
             deploy_access_levels_attributes=[
                 gitlab.ProjectProtectedEnvironmentDeployAccessLevelsAttributeArgs(access_level="maintainer")
             ],
-            opts=owner.child(provider, parent=made, deleted_with=made),
+            opts=owner.child(provider, parent=made, deleted_with=made, delete_before_replace=True),
         )

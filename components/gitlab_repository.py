@@ -100,7 +100,7 @@ class TenantRepository(Component):
                 **self._maintainers_only(),
                 # A mirror is what its source is, rewritten history included.
                 allow_force_push=self._args.repository.mirror is not None,
-                opts=self._child(),
+                opts=self._protection(),
             )
         for tag in self._protected_tags():
             gitlab.TagProtection(
@@ -108,8 +108,12 @@ class TenantRepository(Component):
                 project=self._project.id,
                 tag=tag,
                 create_access_level="maintainer",
-                opts=self._child(),
+                opts=self._protection(),
             )
+
+    def _protection(self) -> pulumi.ResourceOptions:
+        """A branch or tag has one protection, and another level replaces it."""
+        return self.child(self._args.provider, parent=self._project, delete_before_replace=True)
 
     def _maintainers_only(self) -> dict[str, Any]:
         """The provider takes one of two words for it, by the edition."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from components.gitlab import access_level, pipeline_variables
 from tests import factories
 from usine.naming import OPERATIONS_PROJECT
 from usine.plan import Plan, PlannedResource, make_plan
+from usine.plan.monitor import RecordingMonitor
 from usine.spec.model import Dast, Mirror, Project, Quality, Role, Severity, State
 from usine.spec.settings import Credential, Edition, FoundationMode, GitLabSettings, PeopleSource, Settings, System
 
@@ -175,3 +177,19 @@ def test_without_gitlab_vault_has_no_pipeline_role() -> None:
     plan = plan_of(factories.project(), settings=settings)
     assert [r.name for r in of(plan, "AuthBackendRole") if "pipelines" in r.name] == []
     assert [r.name for r in of(plan, "AuthBackend") if "gitlab" in r.name] == []
+
+
+def test_no_replacement_leaves_a_branch_unprotected(monkeypatch: pytest.MonkeyPatch) -> None:
+    first: dict[str, bool] = {}
+    register = RecordingMonitor.RegisterResource
+
+    def noting(monitor: RecordingMonitor, request: Any) -> Any:
+        first[request.name] = bool(request.deleteBeforeReplace)
+        return register(monitor, request)
+
+    monkeypatch.setattr(RecordingMonitor, "RegisterResource", noting)
+    gitlab = dataclasses.replace(factories.settings().gitlab, edition=Edition.PREMIUM)
+    plan = plan_of(factories.project(), settings=factories.settings(gitlab=gitlab))
+    for kind in ("BranchProtection", "TagProtection", "ProjectProtectedEnvironment"):
+        assert of(plan, kind)
+        assert [r.name for r in of(plan, kind) if not first[r.name]] == []
