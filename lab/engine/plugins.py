@@ -26,6 +26,7 @@ PROVIDERS: Final[Mapping[str, tuple[str, str]]] = {
     "vault": ("pulumi_vault", "lab.plugins.vault"),
     "keycloak": ("pulumi_keycloak", "lab.plugins.keycloak"),
     "gitlab": ("pulumi_gitlab", "lab.plugins.gitlab"),
+    "harbor": ("pulumiverse_harbor", "lab.plugins.harbor"),
     "kubernetes": ("pulumi_kubernetes", "lab.plugins.kubernetes"),
 }
 

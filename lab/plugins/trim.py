@@ -75,6 +75,21 @@ RESOURCES: Final[dict[str, tuple[str, ...]]] = {
         "index/user:User",
         "index/userIdentity:UserIdentity",
     ),
+    "harbor": (
+        "index/configAuth:ConfigAuth",
+        "index/configSecurity:ConfigSecurity",
+        "index/configSystem:ConfigSystem",
+        "index/garbageCollection:GarbageCollection",
+        "index/immutableTagRule:ImmutableTagRule",
+        "index/interrogationServices:InterrogationServices",
+        "index/label:Label",
+        "index/project:Project",
+        "index/projectMemberGroup:ProjectMemberGroup",
+        "index/projectWebhook:ProjectWebhook",
+        "index/registry:Registry",
+        "index/retentionPolicy:RetentionPolicy",
+        "index/robotAccount:RobotAccount",
+    ),
 }
 FUNCTIONS: Final[dict[str, tuple[str, ...]]] = {
     "vault": ("index/getAuthBackend:getAuthBackend", "index/getPolicyDocument:getPolicyDocument"),
@@ -96,6 +111,11 @@ FUNCTIONS: Final[dict[str, tuple[str, ...]]] = {
         "index/getProjectMembership:getProjectMembership",
         "index/getUser:getUser",
         "index/getUsers:getUsers",
+    ),
+    "harbor": (
+        "index/getProject:getProject",
+        "index/getProjectMemberGroups:getProjectMemberGroups",
+        "index/getRobotAccounts:getRobotAccounts",
     ),
 }
 #: What the full schema of a provider, taken between two releases, does not say of the pinned one.

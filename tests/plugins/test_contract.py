@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from lab.engine.plugins import PROVIDERS as SDKS
 from lab.plugins.bridge import Bridge
 from lab.plugins.schema import Field, trimmed
 from lab.plugins.server import Host
 from lab.plugins.trim import FUNCTIONS, RESOURCES
 
-PROVIDERS = ("vault", "keycloak", "gitlab")
+PROVIDERS = ("vault", "keycloak", "gitlab", "harbor")
 
 
 def backend(name: str) -> Bridge[Any]:
@@ -73,4 +74,4 @@ def test_relations_name_real_properties(name: str, token: str) -> None:
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_the_installed_sdk_is_the_version_the_schema_was_taken_from(name: str) -> None:
     metadata = importlib.import_module("importlib.metadata")
-    assert metadata.version(f"pulumi_{name}") == trimmed(name)["version"]
+    assert metadata.version(SDKS[name][0]) == trimmed(name)["version"]

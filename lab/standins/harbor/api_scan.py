@@ -6,7 +6,7 @@ import uuid
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from lab.standins.harbor import bodies, cron, errors, scanning
 from lab.standins.harbor.call import Asking, Call, NameOrId, Pages, Router, done
@@ -199,16 +199,17 @@ def _keep(call: Call, kind: str, text: str) -> None:
 
 
 @router.get("/system/scanAll/schedule")
-def get_scan_schedule(call: Asking) -> dict[str, Any]:
-    """Show the schedule; empty where there is none."""
+def get_scan_schedule(call: Asking) -> Response:
+    """Show the schedule; an empty answer where there is none."""
     _require(call, "read")
     known = call.store.get("scan_all", _SCAN_ALL)
     if known is None:
-        return {}
-    return {
+        return done()
+    body = {
         "id": known["id"], "status": "Success", "schedule": {"type": known["type"], "cron": known["cron"]},
         "parameters": {}, "creation_time": known["created"], "update_time": known["updated"],
     }  # fmt: skip
+    return JSONResponse(body)
 
 
 @router.post("/system/scanAll/schedule", status_code=201)

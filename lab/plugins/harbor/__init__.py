@@ -1,0 +1,1 @@
+"""Stand-in for the official harbor provider plugin (Pulumiverse)."""

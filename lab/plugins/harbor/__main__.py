@@ -1,0 +1,9 @@
+"""`python -m lab.plugins.harbor ENGINE_ADDRESS`: serve the plugin, print its port."""
+
+import sys
+
+from lab.plugins.harbor.provider import make
+from lab.plugins.server import main
+
+if __name__ == "__main__":
+    raise SystemExit(main(make, sys.argv[1:]))

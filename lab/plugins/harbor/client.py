@@ -1,0 +1,175 @@
+# ruff: noqa: ANN401 - JSON from a server
+"""Requests to Harbor, with the official provider's settings and error texts.
+
+Upstream never tries again: neither does this. It keeps no cookies either, else Harbor would ask for a CSRF token.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, Final
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from lab.plugins.server import PluginError, proxied
+from lab.plugins.wire import Properties
+
+_POOL: Final = 64
+_TIMEOUT: Final = 60
+_NOT_FOUND: Final = 404
+_API: Final = {1: "/api", 2: "/api/v2.0"}
+_CSRF: Final = "X-Harbor-Csrf-Token"
+_CSRF_COOKIE: Final = "_gorilla_csrf"
+_ENVIRONMENT: Final = {
+    "url": "HARBOR_URL",
+    "username": "HARBOR_USERNAME",
+    "password": "HARBOR_PASSWORD",
+    "sessionId": "HARBOR_SESSION_ID",
+    "bearerToken": "HARBOR_BEARER_TOKEN",
+}
+
+
+class ApiError(PluginError):
+    """Harbor refused a request, or could not be reached (`status` 502, as upstream has it)."""
+
+    def __init__(self, status: int, message: str) -> None:
+        """Keep the status; `message` is what the user reads."""
+        self.status = status
+        super().__init__(message)
+
+    @property
+    def missing(self) -> bool:
+        """Tell whether the object is not there."""
+        return self.status == _NOT_FOUND
+
+
+def settled(settings: Properties) -> Properties:
+    """Return the settings completed from the environment."""
+    found = {name: os.environ[variable] for name, variable in _ENVIRONMENT.items() if os.environ.get(variable)}
+    return {**found, **{name: value for name, value in settings.items() if value not in (None, "")}}
+
+
+class Harbor:
+    """A connection that many threads may share; nothing is asked before the first resource."""
+
+    def __init__(self, settings: Properties) -> None:
+        """Keep the settings. Raises `PluginError` where there is no address."""
+        settings = settled(settings)
+        url = str(settings.get("url") or "")
+        if not url:
+            raise PluginError(
+                "url is required and must be provided in the provider config or the HARBOR_URL environment variable"
+            )
+        self._base = url.strip("/") + _API.get(int(settings.get("apiVersion") or 2), "")
+        self._settings = settings
+        self.robot_prefix = str(settings.get("robotPrefix") or "")
+        session = requests.Session()
+        session.trust_env = proxied(url)
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        session.verify = settings.get("insecure") is False
+        adapter = HTTPAdapter(pool_connections=4, pool_maxsize=_POOL)
+        session.mount("http://", adapter)
+        session.mount("https://", adapter)
+        self._session = session
+        #: Harbor's one configuration is changed by several resources.
+        self.configuration = threading.Lock()
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Content-Type": "application/json"}
+        if session := self._settings.get("sessionId"):
+            headers["Cookie"] = f"sid={session}"
+        elif token := self._settings.get("bearerToken"):
+            headers["Authorization"] = f"Bearer {token}"
+        return headers
+
+    def _once(self, method: str, path: str, body: Any, extra: dict[str, str]) -> requests.Response:
+        settings, headers = self._settings, self._headers()
+        if cookie := extra.pop("Cookie", ""):
+            headers["Cookie"] = "; ".join(part for part in (headers.get("Cookie", ""), cookie) if part)
+        basic = None
+        if not (settings.get("sessionId") or settings.get("bearerToken")):
+            basic = (str(settings.get("username") or ""), str(settings.get("password") or ""))
+        try:
+            return self._session.request(
+                method, self._base + path, json=body, headers={**headers, **extra}, auth=basic, timeout=_TIMEOUT,
+                allow_redirects=True,
+            )  # fmt: skip
+        except requests.RequestException as error:
+            raise ApiError(
+                requests.codes.bad_gateway, f'{method.title()} "{self._base}{path}": {_cause(error)}'
+            ) from None
+
+    def send(self, method: str, path: str, body: Any = None, *, expect: int = 0) -> requests.Response:
+        """Send a request. Raises `ApiError` for a status other than `expect` (0: for none)."""
+        answer = self._once(method, path, body, {})
+        if answer.status_code == requests.codes.forbidden:
+            answer = self._once(method, path, body, _csrf(answer))
+        if expect and answer.status_code != expect:
+            text = " ".join(answer.text.split())
+            raise ApiError(
+                answer.status_code,
+                f"[ERROR] unexpected status code got: {answer.status_code} expected: {expect} \n {text}",
+            )
+        return answer
+
+    def get(self, path: str) -> Any:
+        """Return the JSON at a path; None for an empty answer."""
+        answer = self.send("GET", path, expect=requests.codes.ok)
+        return answer.json() if answer.content else None
+
+    def post(self, path: str, body: Any) -> tuple[str, Any]:
+        """Make an object; return its id, which is its path below the API, and the JSON answer or None."""
+        answer = self.send("POST", path, body, expect=requests.codes.created)
+        location = answer.headers.get("Location", "").replace("/api", "").replace("/v2.0", "")
+        return location, answer.json() if answer.content else None
+
+    def put(self, path: str, body: Any) -> None:
+        """Change an object."""
+        self.send("PUT", path, body, expect=requests.codes.ok)
+
+    def delete(self, path: str) -> None:
+        """Delete an object."""
+        self.send("DELETE", path, expect=requests.codes.ok)
+
+    def pages(self, path: str, size: int | None = None) -> list[Any]:
+        """Return what all pages of a list hold: asked for one by one, until one is empty."""
+        found: list[Any] = []
+        page = 1
+        while True:
+            mark = "&" if "?" in path else "?"
+            items = self.get(f"{path}{mark}page={page}" + (f"&page_size={size}" if size else ""))
+            if not items:
+                return found
+            found += items
+            page += 1
+
+
+def _csrf(refused: requests.Response) -> dict[str, str]:
+    """Return the headers that a second try needs. Raises `ApiError` where the refusal is another one."""
+    token = refused.headers.get(_CSRF)
+    if not token:
+        raise ApiError(refused.status_code, f"[ERROR] no {_CSRF} present to retry")
+    for part in refused.headers.get("Set-Cookie", "").replace(",", ";").split(";"):
+        name, _, value = part.strip().partition("=")
+        if name == _CSRF_COOKIE:
+            return {_CSRF: token, "Cookie": f"{_CSRF_COOKIE}={value}"}
+    raise ApiError(refused.status_code, f"[ERROR] no valid {_CSRF_COOKIE} token present to retry")
+
+
+def _cause(error: BaseException) -> str:
+    """Name the root of a chain of wrapped connection errors in a few words."""
+    reason = getattr(error.args[0], "reason", error) if error.args else error
+    return " ".join(str(reason).split())
+
+
+def in_project(project: str) -> str:
+    """Return a project's id from its number or its id."""
+    return project if "/projects/" in project else f"/projects/{project}"
+
+
+def full(body: Properties) -> Properties:
+    """Leave out what is empty, as upstream's bodies do."""
+    return {name: value for name, value in body.items() if value not in ("", 0, None, [])}
