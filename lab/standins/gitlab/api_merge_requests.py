@@ -299,7 +299,7 @@ def update_merge_request(call: Call, id: str, merge_request_iid: int, given: Cha
     if not given.sent():
         raise parameter(
             "assignee_id, assignee_ids, description, discussion_locked, labels, add_labels, remove_labels, "
-            "milestone_id, remove_source_branch, allow_collaboration, allow_maintainer_to_push, squash, target_branch, title, "
+            "milestone_id, remove_source_branch, allow_collaboration, squash, target_branch, title, "
             "state_event, reviewer_ids are missing, at least one parameter must be provided"
         )
     if given.title is not None:

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from lab.standins.gitlab import access, identity
 from lab.standins.gitlab.actors import Actor
-from lab.standins.gitlab.api_job_token_scope import admits
 from lab.standins.gitlab.site import Site, digest
 from lab.standins.store import Document
 
@@ -44,14 +43,6 @@ def actor(site: Site, secret: str) -> Actor | None:
     if user is None or user["state"] != "active":
         return None
     return Actor("job", frozenset(), user, project_id=job["project_id"], job=job)
-
-
-def reaches(site: Site, job: Actor, project: Document) -> bool:
-    """Whether a project lets a job's token in: its own, an allowlisted project's, or anyone's where it is public."""
-    if project["visibility"] == "public":
-        return True
-    origin = site.store.get("project", job.project_id or 0)
-    return origin is not None and admits(site, project, origin)
 
 
 def identity_token(

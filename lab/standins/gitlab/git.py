@@ -132,6 +132,8 @@ class Repository:
         self.head(branch)
         for name, value in (("receive.advertisePushOptions", "true"), ("uploadpack.allowAnySHA1InWant", "true")):
             self.run("config", name, value)
+        for hidden in ("refs/merge-requests", "refs/pipelines"):
+            self.run("config", "--add", "receive.hideRefs", hidden)
         self.run("config", "uploadpack.allowFilter", "true")
         self.run("config", "gc.auto", "0")
 

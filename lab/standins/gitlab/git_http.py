@@ -19,7 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 
-from lab.standins.gitlab import access, ci_tokens, git_push
+from lab.standins.gitlab import access, git_push
 from lab.standins.gitlab.actors import Actor, basic, resolve_login
 from lab.standins.gitlab.git import ZERO, Repository, environment
 from lab.standins.gitlab.repositories import Update, notify, repository
@@ -151,13 +151,14 @@ def _allowed(site: Site, actor: Actor, project: Document | None, *, writes: bool
         raise _Refused(
             403, "You are not allowed to upload code." if writes else "You are not allowed to download code."
         )
+    level = access.project_level(site, actor, project) if project is not None else access.NONE
+    if project is not None and level > access.NONE and not access.reaches(site, actor, project):
+        raise _Refused(403, "Authentication by CI/CD job token not allowed from this project.")
     if project is None or not access.sees_project(site, actor, project):
         raise _Refused(404, _UNSEEN)
-    if actor.kind == "job":
-        if not ci_tokens.reaches(site, actor, project):
-            raise _Refused(403, "Authentication by CI/CD job token not allowed from this project.")
+    if actor.kind == "job" and writes:
         own = actor.project_id == project["id"] and project.get("ci_push_repository_for_job_token_allowed")
-        if writes and not own:
+        if not own:
             raise _Refused(403, "You are not allowed to upload code.")
     own_level = git_push.level(site, actor, project)
     if not writes and own_level < access.REPORTER and project["visibility"] == "private":
@@ -248,6 +249,8 @@ def _received(visit: _Visit, body: IO[bytes]) -> Response:
         for update in updates
         if update.old != update.new and (visit.repository.ref(update.ref) or ZERO) == update.new
     ]
+    if actor.kind == "job":  # or jobs would start jobs for ever
+        push_options = [*push_options, "ci.no_pipeline"]
     if moved:
         with site.store.transaction():
             notify(site, project, actor.user, moved, push_options)

@@ -19,6 +19,7 @@ TAGS: Final = "refs/tags/"
 NO_PUSH: Final = "You are not allowed to push code to this project."
 _PROTECTED: Final = "You are not allowed to push code to protected branches on this project."
 _CREATE: Final = "You are not allowed to create protected branches on this project."
+_CREATE_WEB: Final = "You can only create protected branches using the web interface and API."
 _FORCED: Final = "You are not allowed to force push code to a protected branch on this project."
 _DELETE: Final = (
     "You are not allowed to delete protected branches from this project. "
@@ -155,7 +156,8 @@ def _branch(
     if update.new == ZERO:
         said = _DELETE_WEB if level(site, actor, project) >= access.MAINTAINER else _DELETE
     elif not can_push(site, actor, project, name):
-        said = _PROTECTED if empty or update.old != ZERO else _CREATE
+        creates = _CREATE_WEB if can_merge(site, actor, project, name) else _CREATE
+        said = _PROTECTED if empty or update.old != ZERO else creates
     forced = said if all(rule.get("allow_force_push") for rule in rules) else _FORCED
     return said, forced
 
