@@ -146,7 +146,7 @@ def of_pipeline(site: Site, project: Document, pipeline: Document) -> list[Varia
         "CI_SERVER_PROTOCOL": url.scheme,
         "CI_SERVER_FQDN": url.netloc,
         "CI_SERVER_NAME": "GitLab",
-        "CI_SERVER_VERSION": VERSION + ("-ee" if site.premium else ""),
+        "CI_SERVER_VERSION": VERSION + ("-ee" if site.enterprise else ""),
         "CI_SERVER_VERSION_MAJOR": VERSION.split(".")[0],
         "CI_SERVER_VERSION_MINOR": VERSION.split(".")[1],
         "CI_SERVER_VERSION_PATCH": VERSION.split(".")[2],

@@ -136,9 +136,9 @@ def _metadata(_: Any, info: Info) -> Any:
     if call.actor is None:
         return None
     return {
-        "version": VERSION + ("-ee" if call.site.premium else ""),
+        "version": VERSION + ("-ee" if call.site.enterprise else ""),
         "revision": REVISION,
-        "enterprise": call.site.premium,
+        "enterprise": call.site.enterprise,
         "kas": {"enabled": False, "externalUrl": None, "externalK8sProxyUrl": None, "version": None},
     }
 

@@ -139,7 +139,9 @@ def test_trace(live: Live, seeded: Any, someone: Any) -> None:
 def test_a_job_token_lives_as_long_as_its_job(live: Live, seeded: Any, tmp_path: Path) -> None:
     runner, job = running(live, seeded)
     inside = gitlab.Gitlab(live.url, job_token=job["token"])
-    assert inside.http_get("/job")["id"] == job["id"]
+    own = inside.http_get("/job")
+    assert isinstance(own, dict)
+    assert own["id"] == job["id"]
     assert inside.projects.get(seeded.id).id == seeded.id
     with pytest.raises(gitlab.GitlabError) as caught:
         inside.projects.get(seeded.id, lazy=True).variables.list()

@@ -164,7 +164,7 @@ def rules_project(live: Live) -> Any:
     return live.root.projects.create({"name": name("rules"), "initialize_with_readme": True})
 
 
-def test_only_and_except(live: Live, seeded: Any) -> None:
+def test_only_and_except(seeded: Any) -> None:
     text = """
 all: {script: [x]}
 main: {script: [x], only: [main]}
@@ -217,7 +217,7 @@ def test_nothing_to_run(seeded: Any) -> None:
         ("a: &a [*a]\n", "too big"),
     ],
 )
-def test_errors_of_a_configuration(live: Live, rules_project: Any, text: str, error: str) -> None:
+def test_errors_of_a_configuration(rules_project: Any, text: str, error: str) -> None:
     commit(rules_project, {".gitlab-ci.yml": text})
     last = rules_project.pipelines.get(pipelines(rules_project)[0].id)
     assert last.status == "failed"
@@ -302,7 +302,7 @@ def test_a_configuration_elsewhere(live: Live, seeded: Any, someone: Any) -> Non
     assert "Missing CI config file" in refusal(seeded.pipelines.create, {"ref": "main"})
 
 
-def test_who_may_run_on_a_protected_branch(live: Live, seeded: Any, someone: Any) -> None:
+def test_who_may_run_on_a_protected_branch(seeded: Any, someone: Any) -> None:
     commit(seeded, {".gitlab-ci.yml": SIMPLE})
     user, client = someone()
     seeded.members.create({"user_id": user.id, "access_level": 30})

@@ -31,13 +31,13 @@ def refused(status: int, message: Any, call: Any, *arguments: Any, **named: Any)
         assert message in str(caught.value.error_message), caught.value.error_message
 
 
-def as_member(live: Live, someone: Any, project: Any, level: int) -> Any:
+def as_member(someone: Any, project: Any, level: int) -> Any:
     user, client = someone()
     project.members.create({"user_id": user.id, "access_level": level})
     return client.projects.get(project.id)
 
 
-def test_a_file_lives(live: Live, seeded: Any) -> None:
+def test_a_file_lives(seeded: Any) -> None:
     made = write(seeded, "a/b c/ü.txt", "one\n")
     assert (made.file_path, made.branch) == ("a/b c/ü.txt", "main")
     found = seeded.files.get("a/b c/ü.txt", ref="main")
@@ -83,13 +83,13 @@ def test_what_is_wrong_with_a_file(seeded: Any) -> None:
 
 
 def test_rights_to_files(live: Live, seeded: Any, someone: Any) -> None:
-    developer = as_member(live, someone, seeded, 30)
+    developer = as_member(someone, seeded, 30)
     refused(400, "You are not allowed to push into this branch", write, developer, "d", "x")
     write(developer, "d", "x", branch="side", start_branch="main")
-    reporter = as_member(live, someone, seeded, 20)
+    reporter = as_member(someone, seeded, 20)
     assert reporter.files.get("README.md", ref="main").size
     refused(403, None, write, reporter, "r", "x", branch="side")
-    guest = as_member(live, someone, seeded, 10)
+    guest = as_member(someone, seeded, 10)
     refused(403, None, guest.files.get, "README.md", ref="main")
     _, stranger = someone()
     refused(404, None, stranger.projects.get(seeded.id, lazy=True).files.get, "README.md", ref="main")
@@ -153,7 +153,7 @@ def test_commits(seeded: Any) -> None:
 
 
 def test_commits_on_a_protected_branch(live: Live, seeded: Any, someone: Any) -> None:
-    developer = as_member(live, someone, seeded, 30)
+    developer = as_member(someone, seeded, 30)
     content = {"branch": "main", "commit_message": "m", "actions": [{"action": "create", "file_path": "x"}]}
     refused(403, "not allowed to push into this branch", developer.commits.create, content)
     developer.commits.create({**content, "branch": "side", "start_branch": "main"})
@@ -185,7 +185,7 @@ def test_branches(live: Live, seeded: Any, someone: Any) -> None:
     refused(400, "Branch name is invalid", seeded.branches.create, {"branch": "a..b", "ref": "main"})
     refused(404, "404 Branch Not Found", seeded.branches.get, "none")
     refused(400, "default branch", seeded.branches.delete, "main")
-    developer = as_member(live, someone, seeded, 30)
+    developer = as_member(someone, seeded, 30)
     assert developer.branches.get("main").can_push is False
     seeded.protectedbranches.create({"name": "stable/*", "push_access_level": 40})
     seeded.branches.create({"branch": "stable/1", "ref": "main"})
@@ -208,7 +208,7 @@ def test_tags(live: Live, seeded: Any, someone: Any) -> None:
     refused(400, "Target none is invalid", seeded.tags.create, {"tag_name": "v3", "ref": "none"})
     seeded.protectedtags.create({"name": "v*", "create_access_level": 40})
     assert seeded.tags.get("v1.0").protected
-    developer = as_member(live, someone, seeded, 30)
+    developer = as_member(someone, seeded, 30)
     refused(400, "protected", developer.tags.create, {"tag_name": "v4", "ref": "main"})
     refused(403, None, developer.tags.delete, "v1.0")
     developer.tags.create({"tag_name": "beta", "ref": "main"})
