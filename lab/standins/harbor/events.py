@@ -21,7 +21,7 @@ _TIMEOUT: Final = 5.0
 
 
 class Events:
-    """Delivers to webhooks; `close` waits for what is under way."""
+    """Delivers to webhooks, each event once: Harbor tries again, this does not."""
 
     def __init__(self, site: Site) -> None:
         """Nothing runs before the first event."""
@@ -75,6 +75,6 @@ class Events:
                 store.remove("webhook_execution", old["id"])
 
     def close(self) -> None:
-        """Deliver what is queued, and no more."""
+        """Take no more, drop what waits, end what is under way."""
         self._closed.set()
-        self._pool.shutdown(wait=True)
+        self._pool.shutdown(wait=True, cancel_futures=True)

@@ -151,11 +151,6 @@ class Bearer(Principal):
         """Whom the token was made for."""
         return self.subject
 
-    @property
-    def known(self) -> bool:
-        """Any bearer is: even one without a name pulls what is public."""
-        return True
-
     def may_pull_or_push(self, repository: str, action: str) -> bool:
         """Tell whether the token has the action on the repository."""
         return any(

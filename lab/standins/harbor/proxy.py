@@ -6,6 +6,7 @@ manifests are kept there by digest.
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import re
 from collections.abc import AsyncIterator
@@ -104,7 +105,9 @@ def _allowed(site: Site, principal: Principal, repository: str, action: str) -> 
     # An unknown project is an error of its own, once somebody has the right to know.
     project = site.project(repository.partition("/")[0])
     if isinstance(principal, Bearer):
-        return principal.may_pull_or_push(repository, action)
+        # A token of a project that is gone opens nothing in another of its name.
+        made = datetime.datetime.fromisoformat(project["created"]).timestamp()
+        return principal.issued >= int(made) and principal.may_pull_or_push(repository, action)
     return principal.may(project, action, "repository")
 
 
@@ -201,7 +204,7 @@ async def _manifest(request: Request, principal: Principal, name: str, reference
         if tag:
             raise errors.HarborError("UNSUPPORTED", f"unsupported digest {tag}: invalid checksum digest format")
         gone = await run_in_threadpool(_delete, site, operator, name, reference)
-        request.app.state.events.artifact("DELETE_ARTIFACT", operator, gone, None)
+        await run_in_threadpool(request.app.state.events.artifact, "DELETE_ARTIFACT", operator, gone, None)
         return Response(status_code=202)
     if request.method == "PUT":
         return await _push(request, operator, name, reference, tag)
@@ -252,7 +255,7 @@ async def _push(request: Request, operator: str, name: str, reference: str, tag:
     )
     if answer.status_code == httpx.codes.CREATED:
         artifact = await run_in_threadpool(_record, site, operator, project, name, digest, manifest, tag)
-        request.app.state.events.artifact("PUSH_ARTIFACT", operator, artifact, tag)
+        await run_in_threadpool(request.app.state.events.artifact, "PUSH_ARTIFACT", operator, artifact, tag)
         answer.headers["Location"] = f"{site.url}/v2/{name}/manifests/{reference}"
     return answer
 

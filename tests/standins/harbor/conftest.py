@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import signal
 import socket
 import threading
 import time
@@ -34,6 +36,8 @@ class Live:
     url: str
     data: Path
     password: str = PASSWORD
+    #: Kills the server and starts it again, where it is a process of its own.
+    kill_and_start: Callable[[], None] = lambda: None
 
     def http(self, user: str | None = "admin", secret: str | None = None) -> httpx.Client:
         """A plain client of the API that keeps no cookies; without a user, anonymous."""
@@ -98,7 +102,7 @@ def api(live: Live) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="module")
 def imaging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """Harbor and the registry as the platform runs them: processes of their own."""
-    from lab import parts, pki  # noqa: PLC0415 - only tests with images need them
+    from lab import parts, pki, process  # noqa: PLC0415 - only tests with images need them
     from lab.home import LabHome  # noqa: PLC0415
     from lab.reporter import Lines  # noqa: PLC0415
     from lab.secrets import Secrets  # noqa: PLC0415
@@ -113,7 +117,17 @@ def imaging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     try:
         for server in started:
             server.up(context)
-        yield Live(address(home), home.root, secrets.harbor_password)
+
+        def kill_and_start() -> None:
+            for server in started:
+                found = process.running(home, server.name)
+                assert found is not None
+                os.kill(found.pid, signal.SIGKILL)
+            for server in started:
+                context.wait(lambda name=server.name: process.running(home, name) is None, _PATIENCE, "its end")  # type: ignore[misc]  # bound
+                server.up(context)
+
+        yield Live(address(home), home.root, secrets.harbor_password, kill_and_start)
     finally:
         for server in reversed(started):
             server.down(home)

@@ -6,11 +6,13 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any, cast
 
 import httpx
+import jwt
 import pytest
 from dxf import DXF, DXFBase
 from dxf.exceptions import DXFUnauthorizedError
@@ -301,6 +303,81 @@ def test_errors_of_the_registry_protocol(imaging: Live, api: httpx.Client) -> No
     started = httpx.post(f"{at}/{project}/app/blobs/uploads/", auth=admin)
     assert started.status_code == 202
     assert started.headers["Location"].startswith(f"{imaging.url}/v2/{project}/app/blobs/uploads/")
+
+
+def test_a_blob_in_parts_and_a_blob_of_another_repository(imaging: Live, api: httpx.Client) -> None:
+    number, project = make_project(api)
+    admin, at = ("admin", imaging.password), f"{imaging.url}/v2/{project}"
+    parts = [b"a" * 1000, b"b" * 500]
+    place = httpx.post(f"{at}/one/blobs/uploads/", auth=admin).headers["Location"]
+    start = 0
+    for part in parts:
+        headers = {"Content-Range": f"{start}-{start + len(part) - 1}", "Content-Type": "application/octet-stream"}
+        sent = httpx.patch(place, auth=admin, content=part, headers=headers)
+        assert sent.status_code == 202
+        place, start = sent.headers["Location"], start + len(part)
+    digest = _digest(b"".join(parts))
+    done = httpx.put(httpx.URL(place).copy_add_param("digest", digest), auth=admin)
+    assert done.status_code == 201
+    assert done.headers["Location"] == f"{at}/one/blobs/{digest}"
+    (quota,) = api.get("/quotas", params={"reference_id": str(number)}).json()
+    assert quota["used"]["storage"] == 1500
+    mounted = httpx.post(f"{at}/two/blobs/uploads/", params={"mount": digest, "from": f"{project}/one"}, auth=admin)
+    assert mounted.status_code == 201
+    assert httpx.get(f"{at}/two/blobs/{digest}", auth=admin).content == b"".join(parts)
+    assert api.get(f"/quotas/{quota['id']}").json()["used"]["storage"] == 1500  # counted once
+    # Not out of a project one may not read.
+    _, other = make_project(api)
+    who = robot(api, other, *PUSH)
+    stolen = httpx.post(
+        f"{imaging.url}/v2/{other}/app/blobs/uploads/", params={"mount": digest, "from": f"{project}/one"}, auth=who
+    )
+    assert stolen.status_code == 401
+
+
+def test_an_index_of_images(imaging: Live, api: httpx.Client) -> None:
+    _, project = make_project(api)
+    client = registry(imaging, f"{project}/app", ("admin", imaging.password))
+    digest = push(client, "amd64")
+    size = len(str(client.get_manifest("amd64")))
+    child = {"mediaType": _MANIFEST, "digest": digest, "size": size,
+             "platform": {"architecture": "amd64", "os": "linux"}}  # fmt: skip
+    media_type = "application/vnd.oci.image.index.v1+json"
+    index = {"schemaVersion": 2, "mediaType": media_type, "manifests": [child]}
+    at = f"{imaging.url}/v2/{project}/app/manifests/multi"
+    admin = ("admin", imaging.password)
+    sent = httpx.put(at, content=json.dumps(index), headers={"Content-Type": media_type}, auth=admin)
+    assert sent.status_code == 201
+    assert httpx.get(at, headers={"Accept": media_type}, auth=admin).json() == index
+    where = f"/projects/{project}/repositories/app/artifacts"
+    assert api.get(f"{where}/multi").json()["references"][0]["child_digest"] == digest
+    refused(api.delete(f"{where}/amd64"), 412, "VIOLATE_FOREIGN_KEY_CONSTRAINT")
+    assert api.delete(f"/projects/{project}/repositories/app").status_code == 200
+
+
+def test_images_and_robots_survive_a_kill(imaging: Live, api: httpx.Client) -> None:
+    _, project = make_project(api)
+    client = registry(imaging, f"{project}/app", robot(api, project, *PUSH))
+    push(client, "1")
+    imaging.kill_and_start()
+    assert json.loads(str(client.get_manifest("1")))
+    push(client, "2", b"more")
+    assert client.list_aliases() == ["1", "2"]
+
+
+def test_a_token_dies_with_its_project(imaging: Live, api: httpx.Client) -> None:
+    number, project = make_project(api)
+    client = registry(imaging, f"{project}/app", ("admin", imaging.password))
+    push(client, "1")
+    token = str(client.token)
+    assert api.delete(f"/projects/{project}/repositories/app").status_code == 200
+    assert api.delete(f"/projects/{number}").status_code == 200
+    issued = int(jwt.decode(token, options={"verify_signature": False})["iat"])
+    while int(time.time()) <= issued:  # a token is as old as its second
+        time.sleep(0.05)
+    assert api.post("/projects", json={"project_name": project}).status_code == 201
+    asked = httpx.get(f"{imaging.url}/v2/{project}/app/tags/list", headers={"Authorization": f"Bearer {token}"})
+    assert asked.status_code == 401
 
 
 class _Receiver(BaseHTTPRequestHandler):
