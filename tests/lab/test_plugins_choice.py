@@ -73,7 +73,7 @@ def installed(home: LabHome) -> list[str]:
     return sorted(path.name for path in (home.pulumi_home / "plugins").iterdir())
 
 
-STAND_INS = {"keycloak": "stand-in", "kubernetes": "stand-in", "vault": "stand-in"}
+STAND_INS = dict.fromkeys(("gitlab", "harbor", "keycloak", "kubernetes", "vault"), "stand-in")
 
 
 def test_versions_are_those_the_programs_packages_ask_for() -> None:
@@ -146,12 +146,14 @@ def test_every_shape_of_a_plugin_folder_is_read(home: LabHome, tmp_path: Path) -
     plain = plugin(folder / "pulumi-resource-vault", WANTED["vault"])
     nested = plugin(folder / f"resource-keycloak-v{WANTED['keycloak']}" / "pulumi-resource-keycloak")
     packed = archive(folder, "pulumi-resource-kubernetes", "pulumi-resource-kubernetes")
+    others = {name: plugin(folder / f"pulumi-resource-{name}", WANTED[name]) for name in ("gitlab", "harbor")}
     used = install(home, PluginChoice.OFFICIAL, folder)
-    assert [(plugin.kind, plugin.origin) for plugin in used] == [
-        ("official", str(nested)),
-        ("official", str(packed)),
-        ("official", str(plain)),
-    ]
+    assert {plugin.name: (plugin.kind, plugin.origin) for plugin in used} == {
+        "vault": ("official", str(plain)),
+        "keycloak": ("official", str(nested)),
+        "kubernetes": ("official", str(packed)),
+        **{name: ("official", str(path)) for name, path in others.items()},
+    }
     for found in used:
         assert os.access(executable(home, found.name, found.version), os.X_OK)
     assert not (home.root / "calls").exists()
@@ -203,7 +205,7 @@ def test_what_a_plugin_answers_comes_before_what_its_folder_states(home: LabHome
     plugin(tmp_path / "resource-vault-v3.2.1" / "pulumi-resource-vault", "1.2.3")
     plugin(tmp_path / "resource-keycloak-v3.2.1" / "pulumi-resource-keycloak")
     versions = {plugin.name: plugin.version for plugin in install(home, PluginChoice.AUTO, tmp_path)}
-    assert versions == {"vault": "1.2.3", "keycloak": "3.2.1", "kubernetes": WANTED["kubernetes"]}
+    assert versions == {**WANTED, "vault": "1.2.3", "keycloak": "3.2.1"}
 
 
 def test_of_several_the_exact_version_is_taken_else_the_newest(home: LabHome, tmp_path: Path) -> None:
@@ -258,7 +260,7 @@ def test_official_only_names_all_that_are_missing_and_leaves_what_was(home: LabH
     # Asked for outright, the next attempt tries again.
     with pytest.raises(LabError):
         install(home, PluginChoice.OFFICIAL, folder)
-    assert len((home.root / "calls").read_text(encoding="utf-8").splitlines()) == 4
+    assert len((home.root / "calls").read_text(encoding="utf-8").splitlines()) == 2 * (len(WANTED) - 1)
 
 
 def test_switching_replaces_what_was_installed(home: LabHome) -> None:
@@ -290,7 +292,7 @@ def test_a_folder_that_is_not_there_is_said(home: LabHome, tmp_path: Path) -> No
 
 
 def test_a_package_that_is_not_installed_needs_no_plugin(home: LabHome, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = {**plugins.PROVIDERS, "gitlab": ("pulumi_no_such_package", "lab.plugins.gitlab")}
+    table = {**plugins.PROVIDERS, "nexus": ("pulumi_no_such_package", "lab.plugins.nexus")}
     monkeypatch.setattr(plugins, "PROVIDERS", table)
     assert kinds(install(home, PluginChoice.STAND_IN)) == STAND_INS
 
