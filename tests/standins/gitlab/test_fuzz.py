@@ -61,6 +61,7 @@ def _fill(client: httpx.Client) -> dict[str, Any]:
     _made(client, f"{at}/pipeline_schedules/{schedule['id']}/variables", key="FUZZ", value="value")
     token = _made(client, f"{at}/access_tokens", name="t", scopes=["api"])
     return {
+        **_work(client, at),
         "id": str(project["id"]),
         "name": "fuzz",
         "key": "FUZZ",
@@ -70,6 +71,36 @@ def _fill(client: httpx.Client) -> dict[str, Any]:
         "hook_id": str(_made(client, f"{at}/hooks", url="http://example.com")["id"]),
         "rule_id": str(_made(client, f"{at}/approval_rules", name="r", approvals_required=1)["id"]),
         "token_id": str(token["id"]),
+    }
+
+
+def _work(client: httpx.Client, at: str) -> dict[str, str]:
+    """Commits, a pipeline with its job, a runner, an issue and a merge request with notes."""
+    action = {"action": "create", "file_path": ".gitlab-ci.yml", "content": "job: {script: [x], when: manual}\n"}
+    _made(client, f"{at}/repository/commits", branch="main", commit_message="ci", actions=[action])
+    change = {"action": "create", "file_path": "side", "content": "x"}
+    commit = {"branch": "side", "start_branch": "main", "commit_message": "side", "actions": [change]}
+    _made(client, f"{at}/repository/commits", **commit)
+    _made(client, f"{at}/repository/tags", tag_name="fuzzy", ref="main")
+    pipeline = _made(client, f"{at}/pipeline", ref="main")
+    (job,) = client.get(f"{at}/pipelines/{pipeline['id']}/jobs").json()
+    issue = _made(client, f"{at}/issues", title="fuzz")
+    request = _made(client, f"{at}/merge_requests", source_branch="side", target_branch="main", title="fuzz")
+    note = _made(client, f"{at}/issues/{issue['iid']}/notes", body="fuzz")
+    _made(client, f"{at}/merge_requests/{request['iid']}/notes", body="fuzz")
+    return {
+        "file_path": "side",
+        "branch": "side",
+        "sha": "main",
+        "tag_name": "fuzzy",
+        "pipeline_id": str(pipeline["id"]),
+        "job_id": str(job["id"]),
+        "runner_id": str(_made(client, "/user/runners", runner_type="instance_type")["id"]),
+        "trigger_id": str(_made(client, f"{at}/triggers", description="fuzz")["id"]),
+        "issue_iid": str(issue["iid"]),
+        "merge_request_iid": str(request["iid"]),
+        "iid": str(issue["iid"]),
+        "note_id": str(note["id"]),
     }
 
 

@@ -82,7 +82,7 @@ def test_what_is_wrong_with_a_file(seeded: Any) -> None:
     refused(400, "commit_message is missing", post, where, post_data={"branch": "main", "content": ""})
 
 
-def test_rights_to_files(live: Live, seeded: Any, someone: Any) -> None:
+def test_rights_to_files(seeded: Any, someone: Any) -> None:
     developer = as_member(someone, seeded, 30)
     refused(400, "You are not allowed to push into this branch", write, developer, "d", "x")
     write(developer, "d", "x", branch="side", start_branch="main")
@@ -152,7 +152,7 @@ def test_commits(seeded: Any) -> None:
     refused(404, None, seeded.commits.get, "0" * 40)
 
 
-def test_commits_on_a_protected_branch(live: Live, seeded: Any, someone: Any) -> None:
+def test_commits_on_a_protected_branch(seeded: Any, someone: Any) -> None:
     developer = as_member(someone, seeded, 30)
     content = {"branch": "main", "commit_message": "m", "actions": [{"action": "create", "file_path": "x"}]}
     refused(403, "not allowed to push into this branch", developer.commits.create, content)
@@ -167,7 +167,7 @@ def test_statuses(seeded: Any) -> None:
     assert [(one.name, one.status, one.description) for one in found] == [("scan", "success", "fine")]
 
 
-def test_branches(live: Live, seeded: Any, someone: Any) -> None:
+def test_branches(seeded: Any, someone: Any) -> None:
     made = seeded.branches.create({"branch": "feature/x", "ref": "main"})
     assert (made.name, made.merged, made.protected, made.default, made.can_push) == (
         "feature/x",
@@ -197,7 +197,7 @@ def test_branches(live: Live, seeded: Any, someone: Any) -> None:
     assert [one.name for one in seeded.branches.list()] == ["main"]
 
 
-def test_tags(live: Live, seeded: Any, someone: Any) -> None:
+def test_tags(seeded: Any, someone: Any) -> None:
     plain = seeded.tags.create({"tag_name": "v1.0", "ref": "main"})
     assert (plain.message, plain.protected, plain.target) == ("", False, seeded.commits.list()[0].id)
     annotated = seeded.tags.create({"tag_name": "v2.0", "ref": "main", "message": "the second"})
