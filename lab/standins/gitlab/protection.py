@@ -53,6 +53,7 @@ def _entry(site: Site, content: Document) -> Document:
 
 def entries(call: Call, name: str, given: list[Document] | None, level: int | str | None) -> list[Document] | None:
     """The list that a level and a list of hashes ask for; None where neither was given. Raises 400 or 422."""
+    given = _known(call, given)
     if level is None and given is None:
         return None
     wanted = [] if level is None else [{"access_level": int(level)}]
@@ -60,10 +61,17 @@ def entries(call: Call, name: str, given: list[Document] | None, level: int | st
     return [_entry(call.site, one) for one in wanted]
 
 
+def _known(call: Call, given: list[Document] | None) -> list[Document] | None:
+    """What the edition's build takes of a list: the community's deploy keys only, it ignores the rest."""
+    if given is None or call.site.enterprise:
+        return given
+    return [one for one in given if one.get("deploy_key_id")] or None
+
+
 def change(call: Call, name: str, current: list[Document], given: list[Document] | None) -> list[Document]:
     """The list after additions, changes by `id`, and removals by `_destroy`."""
     changed = list(current)
-    for one in given or []:
+    for one in _known(call, given) or []:
         id_ = _number(name, "id", one.get("id"))
         index = next((at for at, line in enumerate(changed) if line["id"] == id_), None)
         if id_ is not None and index is None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from gitlab.exceptions import GitlabCreateError, GitlabDeleteError, GitlabError, GitlabGetError, GitlabUpdateError
 
 from lab.standins.gitlab.cron import CronError, next_run
-from tests.standins.gitlab.conftest import Live, name
+from tests.standins.gitlab.conftest import Live, live_gitlab, name
 
 
 def test_variables_live(live: Live, project: Any, group: Any) -> None:
@@ -97,6 +98,18 @@ def test_branches_are_protected(live: Live, group: Any, project: Any) -> None:
     begun = live.root.projects.create({"name": "r", "namespace_id": group.id, "initialize_with_readme": True})
     if live.root.projects.get(begun.id).empty_repo is False:
         assert [one.name for one in begun.protectedbranches.list()] == ["main"]
+
+
+def test_each_edition_takes_its_own_words_for_who_may_push(live: Live, project: Any, tmp_path: Path) -> None:
+    nobody = {"name": "x", "allowed_to_push": [{"access_level": 0}]}
+    with live.http() as http:
+        made = http.post(f"/projects/{project.id}/protected_branches", json=nobody).json()
+    assert (levels(made["push_access_levels"]), made["unprotect_access_levels"]) == ([0], [])
+    with live_gitlab(tmp_path, edition="community") as community, community.http() as http:
+        other = http.post("/projects", json={"name": "p"}).json()
+        made = http.post(f"/projects/{other['id']}/protected_branches", json=nobody).json()
+        assert (levels(made["push_access_levels"]), "unprotect_access_levels" in made) == ([40], False)
+        assert http.get("/metadata").json()["enterprise"] is False
 
 
 def test_tags_are_protected(project: Any) -> None:
