@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -98,6 +99,24 @@ def test_a_robot_pushes_and_pulls_by_its_rights(imaging: Live, api: httpx.Client
     assert found["pull_time"] > found["push_time"]
     artifact = run(imaging.client().get_artifact(project, "team/app", "1.0"))
     assert artifact.digest == digest
+
+
+def test_no_secret_is_in_a_log_or_open_to_others(imaging: Live, api: httpx.Client) -> None:
+    _, project = make_project(api)
+    full, secret = robot(api, project, *PUSH)
+    push(registry(imaging, f"{project}/app", (full, secret)), "1")
+    httpx.post(f"{imaging.url}/c/login", data={"principal": "admin", "password": imaging.password})
+    logs = b"".join(path.read_bytes() for path in (imaging.data / "log").glob("*.log"))
+    assert b"/service/token" in logs
+    for hidden in (secret, imaging.password):
+        assert hidden.encode() not in logs
+    for folder in ("harbor", "registry"):
+        for path in (imaging.data / "data" / folder).glob("*.*"):
+            if path.suffix in (".json", ".key", ".yml"):
+                assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    stored = b"".join(path.read_bytes() for path in (imaging.data / "data/harbor").glob("harbor.sqlite*"))
+    assert secret.encode() not in stored
+    assert imaging.password.encode() not in stored
 
 
 def test_a_push_alone_lets_a_project_robot_pull(imaging: Live, api: httpx.Client) -> None:

@@ -103,6 +103,14 @@ def test_groups_give_roles(oidc: Live, token: Callable[..., str]) -> None:
         assert {"/a/devops", "/a/reader", "/b/devops"} <= set(groups)
 
 
+def test_a_refusal_leaves_nothing_behind(oidc: Live) -> None:
+    with oidc.http() as api:
+        number, _ = make_project(api)
+        body = {"role_id": 9, "member_group": {"group_name": "/half/made", "group_type": 3}}
+        refused(api.post(f"/projects/{number}/members", json=body), 400, "BAD_REQUEST", "role is not in")
+        assert api.get("/usergroups").json() == []
+
+
 def test_the_administrators_group(oidc: Live, token: Callable[..., str]) -> None:
     assert person(oidc, token("boss", "/rulers")).get("/configurations").status_code == 200
     refused(person(oidc, token("boss")).get("/configurations"), 403, "FORBIDDEN")
