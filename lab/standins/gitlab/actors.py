@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from starlette.requests import Request
 
+from lab.standins.gitlab import tokens
 from lab.standins.gitlab.errors import ApiError, forbidden, insufficient_scope, invalid_token, unauthorized
 from lab.standins.gitlab.site import Site, digest, now, today
 from lab.standins.store import Document
@@ -140,9 +141,7 @@ def _reused(site: Site, secret: str) -> None:
     """A token that was rotated asks to be rotated again: someone has a copy, so its successors lose their power."""
     token = site.store.first("token", digest=digest(secret))
     if token is not None and token["revoked"]:
-        with site.store.transaction():
-            for one in site.store.find("token", family=token.get("family", "")):
-                site.store.put("token", {**one, "revoked": True})
+        tokens.revoke_family(site, token)
 
 
 def _sudo(site: Site, request: Request, given: Mapping[str, Any], actor: Actor) -> Actor:

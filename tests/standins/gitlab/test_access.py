@@ -147,6 +147,11 @@ def test_a_token_lives_and_a_stolen_one_takes_its_family_along(live: Live, proje
         assert thief.post(f"/projects/{project.id}/access_tokens/self/rotate").status_code == 401
     with pytest.raises(GitlabAuthenticationError):
         fresh.projects.get(project.id)
+    first = project.access_tokens.create(content)
+    second = project.access_tokens.rotate(first.id)
+    with pytest.raises(GitlabError, match="token already revoked"):
+        project.access_tokens.rotate(first.id)
+    assert project.access_tokens.get(second["id"]).revoked is True
     again = project.access_tokens.create({"name": "short", "scopes": ["read_api"]})
     assert again.expires_at == day(365)
     project.access_tokens.delete(again.id)
