@@ -73,9 +73,7 @@ def test_credentials_without_a_word_are_one_generation_without_an_end(tmp_path: 
 
 
 def test_accounts_of_a_directory_need_no_domain(tmp_path: Path) -> None:
-    text = TEXT.replace("    emailDomain: example.gouv.fr\n", "").replace(
-        "edition: free, people: managed", "edition: free"
-    )
+    text = TEXT.replace("    emailDomain: example.gouv.fr\n", "").replace(", people: managed", "")
     assert load_text(tmp_path, text).gitlab.people is PeopleSource.DIRECTORY
 
 
