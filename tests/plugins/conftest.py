@@ -1,4 +1,4 @@
-"""Plugins on real servers: OpenBao of the wheel, Keycloak and Kubernetes of the test platform.
+"""Plugins on servers: OpenBao of the wheel, Keycloak and Kubernetes of the test platform, the stand-in GitLab.
 
 With `USINE_TEST_SERVERS=environment` the variables `KEYCLOAK_*`, `USINE_TEST_CA` and `KUBECONFIG` say where these two
 are; otherwise the `lab` fixture starts them. The comparison with official plugins is collected only when
@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.plugins.gitlab import provider as gitlab
 from lab.plugins.keycloak import provider as keycloak
 from lab.plugins.kubernetes import provider as kubernetes
 from lab.plugins.server import Host
 from lab.plugins.vault import provider as vault
-from tests.plugins import servers
+from tests.plugins import gitlab_server, servers
 from tests.plugins.rpc import Plugin
 
 if TYPE_CHECKING:
@@ -71,6 +72,34 @@ def keycloak_plugin(platform: Mapping[str, str]) -> Iterator[Plugin]:
 def kubernetes_plugin(platform: Mapping[str, str]) -> Iterator[Plugin]:
     plugin = Plugin(kubernetes.make(Host(None)))
     plugin.configure(kubeconfig=platform["KUBECONFIG"], kubeClientSettings='{"qps":500,"burst":1000}')
+    yield plugin
+    plugin.close()
+
+
+@pytest.fixture(scope="session")
+def gitlab_community(tmp_path_factory: pytest.TempPathFactory) -> Iterator[gitlab_server.Server]:
+    with gitlab_server.gitlab_server(tmp_path_factory.mktemp("gitlab"), "community") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def gitlab_premium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[gitlab_server.Server]:
+    with gitlab_server.gitlab_server(tmp_path_factory.mktemp("gitlab"), "premium") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def gitlab_plugin(gitlab_community: gitlab_server.Server) -> Iterator[Plugin]:
+    plugin = Plugin(gitlab.make(Host(None)))
+    plugin.configure(baseUrl=f"{gitlab_community.url}/api/v4/", token=gitlab_server.TOKEN)
+    yield plugin
+    plugin.close()
+
+
+@pytest.fixture(scope="session")
+def gitlab_premium_plugin(gitlab_premium: gitlab_server.Server) -> Iterator[Plugin]:
+    plugin = Plugin(gitlab.make(Host(None)))
+    plugin.configure(baseUrl=f"{gitlab_premium.url}/api/v4/", token=gitlab_server.TOKEN)
     yield plugin
     plugin.close()
 

@@ -17,7 +17,7 @@ import uvicorn
 from lab.standins.gitlab.app import create_app
 from lab.standins.serve import LOOPBACK, Configuration
 
-TOKEN = "glpat-root-of-the-stand-in-7f3a"  # noqa: S105 - of a server that lives for a test
+TOKEN = "glpat-root-of-the-stand-in-7f3a"
 PATIENCE_SECONDS = 20
 
 
@@ -37,7 +37,7 @@ class Server:
 
 @contextmanager
 def gitlab_server(data: Path, edition: str) -> Iterator[Server]:
-    """Serve an empty GitLab of `edition` (`free` or `premium`), its data in `data`."""
+    """Serve an empty GitLab of `edition` (`community`, `free` or `premium`), its data in `data`."""
     with socket.socket() as chosen:
         chosen.bind((LOOPBACK, 0))
         port = chosen.getsockname()[1]
