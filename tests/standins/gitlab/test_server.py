@@ -8,8 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import gitlab
 import httpx
@@ -156,3 +158,15 @@ def test_the_platform_runs_it(tmp_path: Path) -> None:
         server.down(home)
     assert server.state(home) == "down"
     assert any(isinstance(one, GitLab) for one in SERVERS)
+
+
+def test_of_many_at_once_one_gets_the_name(live: Live, group: Any) -> None:
+    content = {"name": "same", "namespace_id": group.id, "initialize_with_readme": True}
+    with live.http() as http, ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda _: http.post("/projects", json=content).status_code, range(12)))
+        made = list(
+            pool.map(lambda n: http.post("/projects", json={**content, "name": f"p{n}"}).json()["id"], range(12))
+        )
+    assert sorted(answers) == [201, *[400] * 11]
+    assert len(set(made)) == 12
+    assert len(group.projects.list(get_all=True)) == 13
