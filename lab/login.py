@@ -57,16 +57,25 @@ def follow_log_in(client: httpx.Client, url: str, user: str, password: str) -> d
     return query
 
 
-def log_in(issuer: str, ca: str, client_id: str, user: str, password: str, redirect: str = REDIRECT) -> Tokens:
-    """Log in to a public client with PKCE and return the tokens.
+def log_in(
+    issuer: str,
+    ca: str,
+    client_id: str,
+    user: str,
+    password: str,
+    redirect: str = REDIRECT,
+    client_secret: str | None = None,
+) -> Tokens:
+    """Log in to a client with PKCE and return the tokens.
 
     Args:
         issuer: the realm's URL, ``https://…/realms/<realm>``.
         ca: path of the PEM file to trust.
-        client_id: a public client with a loopback redirect.
+        client_id: a client of the realm.
         user: user name.
         password: the person's password.
-        redirect: one of the client's redirect URIs.
+        redirect: one of the client's redirect URIs; only read, never opened.
+        client_secret: of a confidential client; None for a public one.
 
     Raises LabError as `follow_log_in` does, or when the code is not taken.
     """
@@ -92,6 +101,7 @@ def log_in(issuer: str, ca: str, client_id: str, user: str, password: str, redir
                 "code": code,
                 "redirect_uri": redirect,
                 "code_verifier": verifier,
+                **({"client_secret": client_secret} if client_secret else {}),
             },
         )
         if answer.status_code != httpx.codes.OK:

@@ -66,7 +66,10 @@ class TestLab:
 
     @staticmethod
     def _api(port: int, path: str, **options: Any) -> httpx.Client:
-        return httpx.Client(base_url=f"http://127.0.0.1:{port}{path}", timeout=60, trust_env=False, **options)
+        client = httpx.Client(base_url=f"http://127.0.0.1:{port}{path}", timeout=60, trust_env=False, **options)
+        # Harbor takes who sends its cookie back for a browser.
+        client.event_hooks["response"] = [lambda _response: client.cookies.clear()]
+        return client
 
     def close(self) -> None:
         for name in ("kubernetes", "keycloak", "vault", "gitlab", "harbor", "sonarqube"):

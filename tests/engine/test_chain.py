@@ -48,6 +48,10 @@ def test_the_whole_chain(lab: TestLab, tmp_path: Path) -> None:
     assert sum(guards.values()) >= 25, guards
     # What pipelines and people did with it is no drift.
     assert stack.drift().must().steps == ()
+    # What holds images goes only with a tenant that was archived before.
+    stack.tenant("alpha", OWN + "state: archived\n")
+    stack.tenant("beta", OTHER + "state: archived\n")
+    stack.up().must()
     stack.close()
 
 

@@ -69,7 +69,7 @@ def test_a_system_switched_off_is_taken_away_and_the_rest_stays(lab: TestLab, ma
     stack = make("switches")
     stack.up().must()
     before = live.snapshot(lab)
-    stack.configure(systems=["keycloak", "vault", "kubernetes"])
+    stack.configure(systems=["keycloak", "vault", "kubernetes", "gitlab", "harbor", "sonarqube"])
     run = stack.up().must()
     assert {name.split("/")[1] for name in run.ops()} == {"argocd", "keycloak", "kubernetes"}
     assert {name for name in run.ops() if "/keycloak/" in name} == {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Protocol
 
 import requests
@@ -31,6 +32,8 @@ class Rest:
         """Start a session below `base`, a URL without a final slash."""
         self._base = base
         self.session = requests.Session()
+        # Harbor takes who sends its cookie back for a browser, and then asks for a token against forged requests.
+        self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._verify = verify
 
     def call(self, method: str, path: str, **options: Any) -> Any:  # noqa: ANN401 - JSON

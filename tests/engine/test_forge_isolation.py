@@ -1,0 +1,97 @@
+"""Who reaches what in Harbor and SonarQube: people by their log-in at Keycloak, with the rights their groups give."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from lab.login import follow_log_in, log_in
+from tests.engine import live
+from tests.engine.harness import Stack
+from tests.engine.test_isolation import issuer, password_of, trust
+from tests.engine.test_platform import ALPHA, BETA
+from tests.lab_fixture import TestLab
+
+pytestmark = pytest.mark.servers
+
+BETA_WITH_CODE = BETA.replace("repositories:", "repositories:\n      api: {kind: app}")
+
+
+@pytest.fixture(scope="module")
+def stack(lab: TestLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    stack = Stack(lab, "forge", tmp_path_factory.mktemp("forge"))
+    stack.tenant("alpha", ALPHA)
+    stack.tenant("beta", BETA_WITH_CODE)
+    stack.up().must()
+    yield stack
+    stack.close()
+
+
+def harbor_as(lab: TestLab, user: str) -> httpx.Client:
+    """Harbor's API with the ID token that a person's log-in at Harbor's own client gives."""
+    lab.keycloak.connection.realm_name = live.REALM
+    try:
+        client = lab.keycloak.get_client_id("harbor")
+        assert client is not None
+        secret = lab.keycloak.get_client_secrets(client)["value"]
+    finally:
+        lab.keycloak.connection.realm_name = "master"
+    base = f"http://127.0.0.1:{lab.home.ports.harbor}"
+    token = log_in(
+        issuer(lab), str(lab.home.ca), "harbor", user, password_of(lab, user), f"{base}/c/oidc/callback", secret
+    ).id_token
+    return httpx.Client(base_url=f"{base}/api/v2.0", headers={"Authorization": f"Bearer {token}"}, timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("user", "alpha", "deletes", "beta"),
+    [("alice.martin", 200, 200, 403), ("emma.leroy", 200, 403, 403), ("bob.durand", 403, 403, 200)],
+)
+def test_a_person_of_harbor_sees_the_projects_of_their_groups(
+    stack: Stack, user: str, alpha: int, deletes: int, beta: int
+) -> None:
+    with harbor_as(stack.lab, user) as person:
+        seen = {name: person.get(f"/projects/{name}/repositories").status_code for name in ("alpha", "beta")}
+        assert seen == {"alpha": alpha, "beta": beta}
+        immutable: dict[str, object] = {"tag_selectors": [], "scope_selectors": {}}
+        forbidden = person.post("/projects/alpha/immutabletagrules", json=immutable).status_code
+        assert (forbidden != 403) is (deletes == 200)
+        # Nobody of a tenant changes the project itself, makes robots or projects.
+        assert person.put("/projects/alpha", json={"metadata": {"public": "true"}}).status_code == 403
+        assert person.post("/projects", json={"project_name": f"own-{secrets.token_hex(3)}"}).status_code == 403
+
+
+def sonarqube_as(lab: TestLab, user: str) -> httpx.Client:
+    """SonarQube's API with the session that a person's log-in by OpenID Connect gives."""
+    base = f"http://127.0.0.1:{lab.home.ports.sonarqube}"
+    browser = httpx.Client(base_url=base, verify=trust(lab), timeout=60, trust_env=False)
+    start = browser.get("/sessions/init/oidc", params={"return_to": "/"})
+    assert start.status_code == 302, start.text
+    back = follow_log_in(browser, start.headers["location"], user, password_of(lab, user))
+    done = browser.get("/oauth2/callback/oidc", params=back)
+    assert done.status_code == 302, done.text
+    return browser
+
+
+@pytest.mark.parametrize(
+    ("user", "groups", "projects"),
+    [
+        ("emma.leroy", {"/alpha/developer"}, {"alpha:api"}),
+        ("bob.durand", {"/beta/owner"}, {"beta:api"}),
+    ],
+)
+def test_a_person_of_sonarqube_has_the_groups_of_keycloak_and_sees_their_projects(
+    stack: Stack, user: str, groups: set[str], projects: set[str]
+) -> None:
+    with sonarqube_as(stack.lab, user) as person:
+        current = person.get("/api/users/current").json()
+        assert current["isLoggedIn"]
+        assert {group for group in current["groups"] if group.startswith("/")} >= groups
+        found = person.get("/api/components/search", params={"qualifiers": "TRK"}).json()
+        assert {component["key"] for component in found["components"]} == projects
+        xsrf = {"X-XSRF-TOKEN": person.cookies.get("XSRF-TOKEN") or ""}
+        refused = person.post("/api/projects/create", data={"project": "own", "name": "own"}, headers=xsrf)
+        assert refused.status_code == 403
