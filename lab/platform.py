@@ -17,6 +17,7 @@ from lab.engine import plugins as provider_plugins
 from lab.engine.plugins import PluginChoice, PluginInUse
 from lab.errors import LabError
 from lab.home import LabHome
+from lab.parts.prerequisites import lacking as lacks
 from lab.reporter import Reporter, Silent
 from lab.secrets import Secrets
 from lab.servers import SERVERS, Context, Server
@@ -59,7 +60,7 @@ def up(
 ) -> PlatformStatus:
     """Bring everything up; what is up already stays. Raises LabError with everything that went wrong."""
     reporter = reporter or Silent()
-    lacking = parts.prerequisites()
+    lacking = [*parts.prerequisites(), *lacks({tool for server in SERVERS for tool in server.tools})]
     if lacking:
         raise LabError("this machine lacks:\n" + "\n".join(f"  {line}" for line in lacking))
     with _alone(home):

@@ -50,6 +50,8 @@ TOOLS = {
             (17,),
             "Debian package openjdk-17-jre-headless, or a later openjdk-*-jre-headless",
         ),
+        # The first that takes configuration from the environment.
+        Tool("git", ("git", "--version"), r"git version (\d+(?:\.\d+)*)", (2, 31), "Debian package git"),
         Tool("mvn", ("mvn", "--version"), r"Apache Maven (\d+(?:\.\d+)*)", (3, 6, 3), "Debian package maven"),
     )
 }

@@ -63,6 +63,8 @@ class Server(abc.ABC):
     after: ClassVar[tuple[str, ...]] = ()
     #: Parts it needs, by the names of `lab.parts`.
     parts: ClassVar[tuple[str, ...]] = ()
+    #: Commands of the machine it runs, by the names of `lab.parts.prerequisites`.
+    tools: ClassVar[tuple[str, ...]] = ()
     #: Seconds its start may take on a slow, busy machine.
     limit: ClassVar[float] = 60.0
 

@@ -24,6 +24,7 @@ class GitLab(Server):
     """
 
     name = "gitlab"
+    tools = ("git",)
     limit = 60.0
 
     def ports(self, home: LabHome) -> tuple[int, ...]:
