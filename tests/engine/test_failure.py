@@ -8,9 +8,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from lab import platform, process
+from lab.secrets import Secrets
 from tests.engine import live
 from tests.engine.harness import ROOT, Stack
 from tests.engine.test_platform import ALPHA, BETA
@@ -65,6 +67,37 @@ def test_a_system_that_is_down_stops_neither_the_others_nor_the_next_run(stack: 
     assert mended.returncode == 0, mended.stdout
     assert stack.drift().must().steps == ()
     assert "alpha.env.essai" in live.vault(stack.lab)["policies"]
+
+
+def fault(port: int, token: str, **what: object) -> None:
+    """Have a stand-in server break its next answers; without a word, mend them."""
+    url, headers = f"http://127.0.0.1:{port}/-/lab/faults", {"X-Lab-Token": token}
+    answer = httpx.post(url, json=what, headers=headers) if what else httpx.delete(url, headers=headers)
+    assert answer.is_success, answer.text
+
+
+def test_a_throttled_gitlab_is_waited_for_and_a_broken_harbor_fails_alone(stack: Stack) -> None:
+    lab, known = stack.lab, Secrets.load(stack.lab.home)
+    ports = lab.home.ports
+    assert usine(stack, "up").returncode == 0
+    stack.tenant("alpha", ALPHA.replace("api: {kind: app}", "api: {kind: app}\n      web: {kind: app}"))
+    stack.tenant("beta", BETA + "registry: {immutable: [release-*]}\n")
+    fault(ports.gitlab, known.gitlab_token, method="POST", status=429, retry_after=1, times=3)
+    fault(ports.harbor, known.harbor_password, path=".*/immutabletagrules", method="POST", status=500, times=-1)
+    try:
+        broken = usine(stack, "up")
+    finally:
+        fault(ports.gitlab, known.gitlab_token)
+        fault(ports.harbor, known.harbor_password)
+    said = broken.stdout + broken.stderr
+    assert broken.returncode == 1, said
+    assert "harbor failed for: beta" in said, said
+    assert "Traceback" not in said
+    assert "tenants/alpha/web" in live.snapshot(lab)["gitlab"]["projects"]
+    mended = usine(stack, "up")
+    assert mended.returncode == 0, mended.stdout
+    assert live.snapshot(lab)["harbor"]["projects"]["beta"]["immutable"] == ["release-*"]
+    assert stack.drift().must().steps == ()
 
 
 def test_bad_input_touches_nothing(stack: Stack) -> None:
