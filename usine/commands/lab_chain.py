@@ -17,6 +17,8 @@ from usine.spec.model import Project, RepositoryKind, Role, State
 from usine.spec.problems import SpecError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lab.chain import Step, Tenant
     from lab.home import LabHome
 
@@ -27,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tenant", default="teleservice", help="whose chain to walk (default: %(default)s)")
     parser.add_argument("--other", default="petitions", help="who tries to trespass (default: %(default)s)")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the transcript there as well")
+    parser.add_argument("--markdown", metavar="FILE", type=Path, help="write it there as a table")
 
 
 def run(args: argparse.Namespace, home: LabHome) -> int:
@@ -61,9 +64,33 @@ def run(args: argparse.Namespace, home: LabHome) -> int:
     if args.json is not None:
         text = json.dumps([asdict(step) for step in transcript.steps], indent=2, ensure_ascii=False)
         args.json.write_text(text + "\n", encoding="utf-8")
+    if args.markdown is not None:
+        args.markdown.write_text(markdown(args.tenant, args.other, transcript.steps), encoding="utf-8")
     wrong = len(transcript.wrong)
     console.print(f"{len(transcript.steps)} steps, {wrong or 'none'} went otherwise than it must", highlight=False)
     return 1 if wrong else 0
+
+
+_WRONG = ("", " (WRONG)")
+
+
+def markdown(tenant: str, other: str, steps: Sequence[Step]) -> str:
+    """Return the transcript as a page."""
+    rows = [
+        f"| {number} | {step.who} | {step.what} | {step.happened}{_WRONG[not step.right]} | {_cell(step.detail)} |"
+        for number, step in enumerate(steps, 1)
+    ]
+    head = (
+        f"# The chain of {tenant}, and what {other} may not\n\n"
+        f"Written by `usine lab chain --tenant {tenant} --other {other} --markdown FILE` on the local platform. Every\n"
+        "refusal is in the words of the system that refused.\n\n"
+        "| step | who | what | outcome | said |\n| --- | --- | --- | --- | --- |"
+    )
+    return "\n".join([head, *rows]) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("*", "\\*")
 
 
 def walker(project: Project) -> Tenant | None:
