@@ -1,7 +1,7 @@
 """The stand-ins beside the official plugins: the same program, server and steps must give the same states and plans.
 
-Collected only when `USINE_OFFICIAL_PLUGINS` names the folder of `pulumi-resource-{vault,keycloak,kubernetes}`; the real
-`pulumi` must be on the PATH.
+Collected only when `USINE_OFFICIAL_PLUGINS` names a folder of official `pulumi-resource-*`; the real `pulumi` must be
+on the PATH. Choose providers with `-k`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 from pulumi import automation
 
-from tests.plugins import programs, servers
+from tests.plugins import programs, programs_forge_harbor, servers
+from tests.standins.harbor.conftest import live_harbor
 
 ROOT = Path(__file__).resolve().parents[2]
 OFFICIAL = Path(os.environ["USINE_OFFICIAL_PLUGINS"])
@@ -32,9 +34,12 @@ SECRET = "4dabf18193072939515e22adb298388d"
 UNSTABLE = {
     "__fieldManager", "accessor", "clientSecret", "created_time", "uid",
     "resourceVersion", "creationTimestamp", "time",
-    "lastTransitionTime", "lastUpdateTime", "internalId", "serviceAccountUserId",
+    "lastTransitionTime", "lastUpdateTime", "internalId", "serviceAccountUserId", "creationTime", "updateTime",
+    "projectId", "registryId", "robotId",
 }  # fmt: skip
 IDS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+NUMBERS = re.compile(r"(/(?:projects|members|policies|registries|retentions|robots|labels|immutabletagrules))/\d+")
+GENERATED = re.compile(r"[0-9A-Za-z]{32}")
 SUFFIXES = re.compile(r"(pulumi-kubernetes|auth_jwt|[a-z]+)[-_][0-9a-f]{7,8}\b")
 
 
@@ -111,7 +116,7 @@ def stable(value: Any) -> Any:
     if isinstance(value, dict):
         if SECRET in value:
             text = value.get("plaintext")
-            return ("secret", stable(json.loads(text)) if text else None)
+            return ("secret", hidden(json.loads(text)) if text else None)
         if "managedFields" in value:
             value = {
                 **value,
@@ -124,8 +129,13 @@ def stable(value: Any) -> Any:
     if isinstance(value, list):
         return [stable(item) for item in value]
     if isinstance(value, str):
-        return SUFFIXES.sub(r"\1-*", IDS.sub("<id>", value))
+        return NUMBERS.sub(r"\1/#", SUFFIXES.sub(r"\1-*", IDS.sub("<id>", value)))
     return value
+
+
+def hidden(value: Any) -> Any:
+    """Replace a secret a server made by what it is."""
+    return "<generated>" if isinstance(value, str) and GENERATED.fullmatch(value) else stable(value)
 
 
 def different(ours: Any, theirs: Any, path: str = "") -> list[str]:
@@ -141,7 +151,7 @@ def different(ours: Any, theirs: Any, path: str = "") -> list[str]:
 
 def wrappers(folder: Path) -> Path:
     folder.mkdir()
-    for name in PROVIDERS:
+    for name in (*PROVIDERS, *FORGE):
         script = folder / f"pulumi-resource-{name}"
         script.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m lab.plugins.{name} "$@"\n')
         script.chmod(0o755)
@@ -169,6 +179,30 @@ def life(runs: Runs) -> dict[str, Any]:
     runs.stack.destroy()
     seen["left"] = runs.state()
     return seen
+
+
+@contextmanager
+def harbor(folder: Path) -> Iterator[Callable[[int], None]]:
+    """The program of one run, on a server of its own: what is numbered is numbered alike."""
+    with live_harbor(folder) as live:
+        settings = {"url": live.url, "username": "admin", "password": live.password}
+        yield functools.partial(programs_forge_harbor.harbor_program, settings)
+
+
+FORGE = {"harbor": harbor}
+
+
+@pytest.mark.parametrize("provider", FORGE)
+def test_forge_states_and_plans_are_the_same(provider: str, tmp_path: Path) -> None:
+    assert (OFFICIAL / f"pulumi-resource-{provider}").is_file()
+    seen = []
+    for name, plugins in (("ours", wrappers(tmp_path / "plugins")), ("theirs", OFFICIAL)):
+        with FORGE[provider](tmp_path / f"{name}-server") as program:
+            seen.append(life(Runs(tmp_path / name, plugins, program)))
+    ours, theirs = seen
+    assert ours["left"] == {}
+    lines = different(ours, theirs)
+    assert not lines, "\n".join(lines)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
