@@ -112,13 +112,13 @@ class KeycloakFoundation(Component):
         if settings.on(System.GITLAB):
             # GitLab's own configuration takes this client's secret: log-in is no part of its API.
             callback = f"{settings.endpoints[System.GITLAB].url}/users/auth/openid_connect/callback"
-            clients["gitlab"] = self._client(name, "gitlab", confidential=True, redirects=[callback])
+            clients["gitlab"] = self._client(name, "gitlab", confidential=True, pkce=False, redirects=[callback])
         if settings.on(System.HARBOR):
             callback = f"{settings.endpoints[System.HARBOR].url}/c/oidc/callback"
-            clients["harbor"] = self._client(name, "harbor", confidential=True, redirects=[callback])
+            clients["harbor"] = self._client(name, "harbor", confidential=True, pkce=False, redirects=[callback])
         if settings.on(System.SONARQUBE):
             callback = f"{settings.endpoints[System.SONARQUBE].url}/oauth2/callback/oidc"
-            clients["sonarqube"] = self._client(name, "sonarqube", confidential=True, redirects=[callback])
+            clients["sonarqube"] = self._client(name, "sonarqube", confidential=True, pkce=False, redirects=[callback])
         if settings.on(System.ARGOCD):
             url = settings.endpoints[System.ARGOCD].url
             clients["argocd"] = self._client(
@@ -146,7 +146,9 @@ class KeycloakFoundation(Component):
         redirects: Sequence[str],
         device_flow: bool = False,
         audience: str | None = None,
+        pkce: bool = True,
     ) -> OidcClient:
+        """Register a client. `pkce`: ask for it; False for what logs in with its secret alone."""
         client = openid.Client(
             f"{name}/client/{client_id}",
             realm_id=self.realm,
@@ -160,7 +162,7 @@ class KeycloakFoundation(Component):
             service_accounts_enabled=False,
             full_scope_allowed=False,
             oauth2_device_authorization_grant_enabled=device_flow,
-            pkce_code_challenge_method="S256",
+            pkce_code_challenge_method="S256" if pkce else None,
             valid_redirect_uris=list(redirects),
             web_origins=["+"],
             opts=pulumi.ResourceOptions.merge(
