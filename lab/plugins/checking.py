@@ -222,7 +222,7 @@ def _was_default(old: Mapping[str, Value], name: str) -> bool:
 
 
 def _defaults(fields: Mapping[str, Field], old: Mapping[str, Value], given: Properties) -> Properties:
-    """Fill in defaults that are not zero (zeros are left to the plan) and list them, at every level."""
+    """Fill in defaults and list them, at every level; zeros only where the provider does, else the plan has them."""
     result: Properties = {}
     listed: list[str] = list(given.get(DEFAULTS, []))
     for name, value in given.items():
@@ -235,7 +235,7 @@ def _defaults(fields: Mapping[str, Field], old: Mapping[str, Value], given: Prop
         if _was_default(old, name):
             result[name] = old[name]
             listed.append(name)
-        elif not is_zero(field.default):
+        elif field.zero_default or not is_zero(field.default):
             result[name] = field.default
             listed.append(name)
     result[DEFAULTS] = sorted(listed)

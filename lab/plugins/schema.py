@@ -22,6 +22,8 @@ Suppress = Callable[[Value, Value, Properties], bool]
 # value -> what is wrong with it, or None
 Validate = Callable[[Value], str | None]
 
+#: Providers whose bridge puts defaults that are zero into the inputs.
+_ZERO_DEFAULTS: Final = ("harbor",)
 _SCHEMAS: Final = Path(__file__).parent / "schemas"
 ZERO: Final[Mapping[Kind, Value]] = {"string": "", "boolean": False, "integer": 0, "number": 0}
 
@@ -45,6 +47,7 @@ class Field:
     sticky: bool = False  # not set by the program means «leave as the server has it»
     kept: bool = False  # of a framework resource: an update leaves what the server computed
     write_only: bool = False
+    zero_default: bool = False  # a default that is zero stands in the inputs too: newer bridges do it
     conflicts: tuple[str, ...] = ()
     required_with: tuple[str, ...] = ()
     suppress: Suppress | None = None
@@ -158,6 +161,7 @@ def _field(
         force_new=bool(prop.get("willReplaceOnChanges")),
         secret=bool(prop.get("secret")),
         deprecated=bool(prop.get("deprecated")),
+        zero_default=document.get("provider") in _ZERO_DEFAULTS,
         elem=elem,
         fields=fields,
     )

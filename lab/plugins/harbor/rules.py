@@ -46,6 +46,7 @@ _TEMPLATES: Final = {
     "mostRecentlyPulled": "latestPulledN",
     "mostRecentlyPushed": "latestPushedK",
 }
+_PATTERNS: Final = ("tagMatching", "tagExcluding", "repoMatching", "repoExcluding")
 _PROPERTIES: Final = {template: name for name, template in _TEMPLATES.items()}
 
 
@@ -122,7 +123,13 @@ def _read_retention(data: Data, harbor: Harbor) -> None:
 
 
 def _rule(rule: Properties) -> Properties:
-    found: Properties = {"disabled": bool(rule.get("disabled"))}
+    # Inside a rule, what is not set is zero, not null, in the official plugin's state.
+    found: Properties = {
+        "alwaysRetain": False,
+        **dict.fromkeys(_TEMPLATES, 0),
+        **dict.fromkeys(_PATTERNS, ""),
+        "disabled": bool(rule.get("disabled")),
+    }
     template = rule.get("template")
     if template == "always":
         found["alwaysRetain"] = True
@@ -193,6 +200,8 @@ def _read_immutable(data: Data, harbor: Harbor) -> None:
         return
     data.set("disabled", bool(found.get("disabled")))
     data.set("projectId", path.replace("/immutabletagrules", ""))
+    for name in _PATTERNS:
+        data.set(name, data.get(name))  # not set is an empty text in the official plugin's state
     tag, repository = found["tag_selectors"][0], found["scope_selectors"]["repository"][0]
     for decoration, name in (("matches", "tagMatching"), ("excludes", "tagExcluding")):
         if tag.get("decoration") == decoration:
