@@ -6,6 +6,7 @@ Inside, a value is None, bool, int, float, str, a list or a dict of values, `UNK
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -167,3 +168,9 @@ def has_unknown(value: Value) -> bool:
 def drop_nulls(properties: Mapping[str, Value]) -> Properties:
     """Return the bag without its top-level nulls, which mean «not set» to a provider."""
     return {key: item for key, item in properties.items() if item is not None}
+
+
+def completed(settings: Properties, variables: Mapping[str, str]) -> Properties:
+    """Return a provider's settings, completed from the environment: variable by name of setting."""
+    found = {name: os.environ[variable] for name, variable in variables.items() if os.environ.get(variable)}
+    return {**found, **{name: value for name, value in settings.items() if value not in (None, "")}}

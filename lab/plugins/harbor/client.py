@@ -6,7 +6,6 @@ Upstream never tries again: neither does this. It keeps no cookies either, else 
 
 from __future__ import annotations
 
-import os
 import threading
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
@@ -15,7 +14,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from lab.plugins.server import PluginError, proxied
-from lab.plugins.wire import Properties
+from lab.plugins.wire import Properties, completed
 
 _POOL: Final = 64
 _TIMEOUT: Final = 60
@@ -48,8 +47,7 @@ class ApiError(PluginError):
 
 def settled(settings: Properties) -> Properties:
     """Return the settings completed from the environment."""
-    found = {name: os.environ[variable] for name, variable in _ENVIRONMENT.items() if os.environ.get(variable)}
-    return {**found, **{name: value for name, value in settings.items() if value not in (None, "")}}
+    return completed(settings, _ENVIRONMENT)
 
 
 class Harbor:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import ssl
 import tempfile
@@ -15,7 +14,7 @@ from urllib.parse import quote
 import httpx
 
 from lab.plugins.server import PluginError, proxied
-from lab.plugins.wire import Properties
+from lab.plugins.wire import Properties, completed
 
 _UNSUPPORTED: Final = ("jwtSigningKey", "jwtToken", "jwtTokenFile", "redHatSso")
 _NOT_FOUND: Final = 404
@@ -53,8 +52,7 @@ class ApiError(PluginError):
 
 def settled(settings: Properties) -> Properties:
     """Return the settings completed from the environment."""
-    found = {name: os.environ[variable] for name, variable in _ENVIRONMENT.items() if os.environ.get(variable)}
-    return {**found, **{name: value for name, value in settings.items() if value not in (None, "")}}
+    return completed(settings, _ENVIRONMENT)
 
 
 class Keycloak:

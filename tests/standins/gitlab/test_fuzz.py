@@ -7,12 +7,12 @@ from typing import Any, Final
 import httpx
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
 
 from lab.standins.gitlab import seed
 from lab.standins.gitlab.app import application
 from lab.standins.gitlab.site import Site
 from lab.standins.serve import Configuration
+from tests.standins.fuzzing import Attack
 from tests.standins.gitlab.conftest import ROOT_TOKEN, live_gitlab
 
 _EXAMPLES: Final = 8
@@ -160,35 +160,19 @@ def _oddly(operation: Any, odd: Any) -> Any:
 
 def test_no_request_makes_it_fail(described: Any) -> None:
     site, schema = described
-    operations = sorted((one.ok() for one in schema.get_all_operations()), key=lambda one: one.method == "delete")
-    failed: list[str] = []
-    reached: set[str] = set()
-    for operation in operations:
 
-        @settings(
-            max_examples=_EXAMPLES,
-            derandomize=True,
-            deadline=None,
-            database=None,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(case=operation.as_strategy())
-        def attempt(case: schemathesis.Case[Any]) -> None:
-            if case.method == "DELETE" and case.path in _NEEDED:
-                case.path_parameters = dict.fromkeys(case.path_parameters, "999999")
-            answer = case.call(headers={"PRIVATE-TOKEN": ROOT_TOKEN})
-            if answer.status_code < 300:
-                reached.add(case.operation.label)
-            assert answer.status_code < 500, f"{case.as_curl_command()}: {answer.text}"
+    def send(case: Any) -> Any:
+        return case.call(headers={"PRIVATE-TOKEN": ROOT_TOKEN})
 
+    def oddly(operation: Any) -> None:
         try:
-            attempt()
             for odd in _ODD:
-                answer = _oddly(operation, odd).call(headers={"PRIVATE-TOKEN": ROOT_TOKEN})
+                answer = send(_oddly(operation, odd))
                 assert answer.status_code < 500, f"{operation.label} with {odd!r}: {answer.text}"
-        except Exception as error:  # noqa: BLE001 - all failures at the end
-            failed.append(f"{operation.label}: {type(error).__name__}: {error}")
-        seed.plant(site, ROOT_TOKEN)  # where it has just revoked itself
-    assert not failed, "\n".join(failed)
-    assert len(reached) > len(operations) / 3, "too few requests get past the checks to show anything"
+        finally:
+            seed.plant(site, ROOT_TOKEN)  # where it has just revoked itself
+
+    attack = Attack(send, _EXAMPLES, _NEEDED)
+    attack.run(schema, oddly)
+    assert not attack.failed, "\n".join(attack.failed)
+    assert len(attack.reached) > attack.count / 3, "too few requests get past the checks to show anything"

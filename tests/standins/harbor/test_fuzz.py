@@ -7,11 +7,11 @@ from typing import Any, Final
 import httpx
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
 
 from lab.standins.harbor import artifacts
 from lab.standins.harbor.app import create_inner
 from lab.standins.serve import Configuration
+from tests.standins.fuzzing import Attack
 from tests.standins.harbor.conftest import PASSWORD, live_harbor, robot_body
 from tests.standins.harbor.test_rules import retention
 
@@ -92,31 +92,7 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def test_no_request_makes_it_fail(described: Any) -> None:
-    operations = sorted((one.ok() for one in described.get_all_operations()), key=lambda one: one.method == "delete")
-    failed: list[str] = []
-    reached: set[str] = set()
-    for operation in operations:
-
-        @settings(
-            max_examples=_EXAMPLES,
-            derandomize=True,
-            deadline=None,
-            database=None,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(case=operation.as_strategy())
-        def attempt(case: schemathesis.Case[Any]) -> None:
-            if case.method == "DELETE" and case.path in _NEEDED:
-                case.path_parameters = dict.fromkeys(case.path_parameters, "999999")
-            answer = case.call(auth=("admin", PASSWORD), cookies={})
-            if answer.status_code < 300:
-                reached.add(case.operation.label)
-            assert answer.status_code < 500, f"{case.as_curl_command()}: {answer.text}"
-
-        try:
-            attempt()
-        except Exception as error:  # noqa: BLE001 - all failures at the end
-            failed.append(f"{operation.label}: {type(error).__name__}: {error}")
-    assert not failed, "\n".join(failed)
-    assert len(reached) > len(operations) / 2, "too few requests get past the checks to show anything"
+    attack = Attack(lambda case: case.call(auth=("admin", PASSWORD), cookies={}), _EXAMPLES, _NEEDED)
+    attack.run(described)
+    assert not attack.failed, "\n".join(attack.failed)
+    assert len(attack.reached) > attack.count / 2, "too few requests get past the checks to show anything"
