@@ -85,7 +85,6 @@ class SonarQubeFoundation(Component):
         values: dict[str, sonarqube.Value] = {
             "sonar.core.serverBaseURL": settings.endpoints[System.SONARQUBE].url,
             "sonar.forceAuthentication": "true",
-            "projects.default.visibility": "private",
         }
         if client is None:
             return sonarqube.SettingsArgs(values)

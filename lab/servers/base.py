@@ -108,10 +108,11 @@ class Server(abc.ABC):
         return process.stop(home, self.name)
 
     def state(self, home: LabHome) -> str:
-        """`up`, `unhealthy`, or `down`."""
+        """`up`, `unhealthy`, or `down`. What serves without the process we started is what that one left behind."""
+        runs = process.running(home, self.name) is not None
         if self.healthy(home):
-            return "up"
-        return "unhealthy" if process.running(home, self.name) else "down"
+            return "up" if runs or not self.ports(home) else "unhealthy"
+        return "unhealthy" if runs else "down"
 
     def _run(self, context: Context, command: Command) -> str:
         home = context.home
