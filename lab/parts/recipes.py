@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 import shutil
+import threading
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,6 +182,8 @@ class MavenZip:
 
 #: Pinned: without a version Maven takes its own idea of one, which old releases of it got wrong.
 _MAVEN_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.11.0:copy"
+#: Maven 3.8 does not lock its local repository: on a fresh machine, two at once take each other's half-written files.
+_ONE_MAVEN_AT_A_TIME = threading.Lock()
 
 
 def from_maven(coordinates: str, sha256: str, into: Path, runner: Runner) -> Path:
@@ -188,13 +191,14 @@ def from_maven(coordinates: str, sha256: str, into: Path, runner: Runner) -> Pat
     _group, artifact, version, kind = coordinates.split(":")
     runner.progress(f"downloading {coordinates}")
     into.mkdir(parents=True, exist_ok=True)
-    runner.run(
-        [
-            "mvn", "--batch-mode", "-Dstyle.color=never", "--quiet", "--no-transfer-progress", _MAVEN_COPY,
-            f"-Dartifact={coordinates}", f"-DoutputDirectory={into}", "-Dmdep.overWriteReleases=true",
-        ],
-        cwd=into,
-    )  # fmt: skip
+    with _ONE_MAVEN_AT_A_TIME:
+        runner.run(
+            [
+                "mvn", "--batch-mode", "-Dstyle.color=never", "--quiet", "--no-transfer-progress", _MAVEN_COPY,
+                f"-Dartifact={coordinates}", f"-DoutputDirectory={into}", "-Dmdep.overWriteReleases=true",
+            ],
+            cwd=into,
+        )  # fmt: skip
     file = into / f"{artifact}-{version}.{kind}"
     if not file.is_file():
         raise runner.failure(f"`mvn` left no {file.name}")

@@ -10,6 +10,7 @@ import pytest
 from google.protobuf import empty_pb2
 
 from tests import factories
+from usine.data_bearing import DATA_BEARING
 from usine.naming import DOMAIN
 from usine.plan import Plan, PlannedResource, make_plan
 from usine.plan.model import SECRET
@@ -19,16 +20,6 @@ from usine.spec.settings import FoundationMode, System
 
 TENANTS = ("teleservice", "a-b", "a")
 
-#: Types whose destruction loses data that Usine cannot make again.
-DATA = {
-    "vault:index/mount:Mount",
-    "kubernetes:core/v1:Namespace",
-    "keycloak:index/realm:Realm",
-    "gitlab:index/group:Group",
-    "gitlab:index/project:Project",
-    "harbor:index/project:Project",
-    "pulumi-python:dynamic/sonarqube:Project",
-}
 #: Of these, what belongs to the foundation.
 FOUNDATION_DATA = {"keycloak:index/realm:Realm"}
 
@@ -133,15 +124,15 @@ def test_every_tenant_group_names_its_tenant(plan: Plan) -> None:
 
 def test_what_holds_data_is_protected_and_nothing_else(plan: Plan) -> None:
     protected = {r.type for r in objects(plan) if r.protect}
-    assert protected == DATA
-    assert [r for r in objects(plan) if r.type in DATA and not r.protect] == []
+    assert protected == DATA_BEARING
+    assert [r for r in objects(plan) if r.type in DATA_BEARING and not r.protect] == []
 
 
 def test_archiving_lifts_the_protection_of_that_tenant_only() -> None:
     archived = factories.project("gone", state=State.ARCHIVED)
     plan = make_plan(factories.settings(), [archived, factories.project("alive")])
     assert [r.name for r in objects(plan) if r.tenant == "gone" and r.protect] == []
-    assert {r.type for r in objects(plan) if r.tenant == "alive" and r.protect} == DATA - FOUNDATION_DATA
+    assert {r.type for r in objects(plan) if r.tenant == "alive" and r.protect} == DATA_BEARING - FOUNDATION_DATA
 
 
 def test_an_explicit_provider_manages_every_object(plan: Plan) -> None:

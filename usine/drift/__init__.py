@@ -1,0 +1,1 @@
+"""What the systems hold that the stack does not say."""
