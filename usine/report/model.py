@@ -1,7 +1,7 @@
 """The one shape of what `usine diff`, `up`, `preview` and `drift` report. Values only: no secret ever gets this far.
 
-Whoever makes a report masks secrets first (`usine.plan.model.SECRET` stands for a value nobody may see); whoever renders
-one may show everything in it.
+Whoever makes a report masks secrets first (`usine.plan.model.SECRET` stands for a value nobody may see); whoever
+renders one may show everything in it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Action(enum.StrEnum):
 
 
 class Severity(enum.StrEnum):
-    """How bad a notice is: an ``error`` refuses the change, a ``warning`` wants a human's look, ``info`` is for them."""
+    """How bad a notice is: an ``error`` refuses the change, a ``warning`` wants a human's look, ``info`` is a remark."""
 
     ERROR = "error"
     WARNING = "warning"
