@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from lab.parts import recipes
 from lab.parts.cache import Cache
 from lab.parts.installing import install, missing_tools
 from lab.parts.part import Part
+from lab.parts.processes import Children, Runner
 from lab.parts.recipes import GoBuild
 from lab.reporter import Lines, Silent
 from tests.lab.fake_parts import part
@@ -288,3 +291,23 @@ def test_a_zip_cannot_write_outside_its_folder(tmp_path: Path) -> None:
     with pytest.raises(zipfile.BadZipFile, match="leaves the folder"):
         recipes.unpack(archive(tmp_path / "a.zip", "top/../../evil"), tmp_path / "out")
     assert not (tmp_path / "evil").exists()
+
+
+def test_no_two_mavens_run_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # It refuses to run beside another of its kind: the real one takes the other's half-written files instead.
+    maven = tmp_path / "bin" / "mvn"
+    maven.parent.mkdir()
+    maven.write_text(
+        f"#!/bin/sh\nmkdir {tmp_path}/running || exit 1\nsleep 0.2\nrmdir {tmp_path}/running\n"
+        'for word in "$@"; do case $word in -DoutputDirectory=*) echo x > "${word#*=}/a-1.zip";; esac; done\n'
+    )
+    maven.chmod(0o755)
+    monkeypatch.setenv("PATH", str(maven.parent), prepend=":")
+    sha256 = hashlib.sha256(b"x\n").hexdigest()
+
+    def fetch(name: str) -> Path:
+        runner = Runner(Children(), tmp_path / f"{name}.log", lambda _: None)
+        return recipes.from_maven("g:a:1:zip", sha256, tmp_path / name, runner)
+
+    with ThreadPoolExecutor() as pool:
+        assert [path.read_text() for path in pool.map(fetch, ("one", "two", "three"))] == ["x\n"] * 3

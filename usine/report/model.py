@@ -36,7 +36,7 @@ class Action(enum.StrEnum):
 
 
 class Severity(enum.StrEnum):
-    """How bad a notice is: an ``error`` refuses the change, a ``warning`` wants a human's look, ``info`` is a remark."""
+    """How bad a notice is: an ``error`` refuses the change, a ``warning`` wants a person's look, ``info`` remarks."""
 
     ERROR = "error"
     WARNING = "warning"

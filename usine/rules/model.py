@@ -16,8 +16,8 @@ class Change:
     """A change from one revision to another, as plain values.
 
     `base` and `head` hold every tenant by slug. `base` is None when the base's files cannot be read by this program:
-    then the rules that compare say nothing. `files` are the paths that differ, from the repository's root. `entries` is the
-    semantic difference, `existing` how many objects of each type token the base has over the whole fleet (empty:
+    then the rules that compare say nothing. `files` are the paths that differ, from the repository's root. `entries` is
+    the semantic difference, `existing` how many objects of each type token the base has over the whole fleet (empty:
     unknown). `author` is the GitLab user name of who asks for it, None where nobody says. `today` is a date in UTC.
     """
 
