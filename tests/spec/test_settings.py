@@ -14,7 +14,16 @@ from tests.spec.helpers import BODY, HEAD, LAB, ROOT, SETTINGS, one, problems
 from usine.spec.archetypes import BUILT_IN
 from usine.spec.model import Quota, Severity
 from usine.spec.problems import Problem, SpecError
-from usine.spec.settings import CLEAN_CODE, Credential, FoundationMode, PeopleSource, Settings, System
+from usine.spec.settings import (
+    CLEAN_CODE,
+    ChangeSettings,
+    Credential,
+    FoundationMode,
+    MassRemoval,
+    PeopleSource,
+    Settings,
+    System,
+)
 from usine.spec.settings_load import load_settings, settings_from_config
 
 TEXT = LAB.read_text(encoding="utf-8")
@@ -70,6 +79,16 @@ def test_a_gate_asks_what_sonarqube_recommends_unless_the_settings_say_otherwise
 def test_credentials_without_a_word_are_one_generation_without_an_end(tmp_path: Path) -> None:
     settings = load_text(tmp_path, re.sub(r"  usine:credentials:.*\n", "", TEXT))
     assert settings.credentials == (Credential("1", None),)
+
+
+def test_who_may_change_what(tmp_path: Path) -> None:
+    assert SETTINGS.changes == ChangeSettings(frozenset({"agnes.platel", "yves.outil"}), "@platform", MassRemoval())
+    bare = load_text(
+        tmp_path, re.sub(r"\n  usine:changes:(.*\n)+", "", TEXT).replace("platform: platform", "platform: p1")
+    )
+    assert bare.changes == ChangeSettings(frozenset(), "@p1", MassRemoval(50, 0.2, 5))
+    some = load_text(tmp_path, TEXT + "    massRemoval: {fraction: 0.05, least: 2}\n")
+    assert some.changes.mass_removal == MassRemoval(50, 0.05, 2)
 
 
 def test_accounts_of_a_directory_need_no_domain(tmp_path: Path) -> None:
@@ -153,6 +172,14 @@ WRONG = [
     ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:gitlab: {}", "is here twice"),
     ("usine:zones: [lab]", "usine:zones:", "nothing is written here"),
     ("      zone: lab\n", "      zone: lab\n      internalNetworks: [10.0.0.1/8]\n", "such as 10.0.0.0/8"),
+    ("platformTeam: [agnes.platel, ", "platformTeam: [agnes.platel, agnes.platel, ", "changes.platformTeam: "),
+    ("platformTeam: [agnes.platel, ", "platformTeam: [Agnes.Platel, ", "did you mean agnes.platel?"),
+    ("platformTeam: [", "platformteam: [", "did you mean platformTeam?"),
+    ('platformOwners: "@platform"', "platformOwners: platform", "such as @platform"),
+    ('platformOwners: "@platform"', "massRemoval: {fraction: 20%}", "did you mean 0.2?"),
+    ('platformOwners: "@platform"', "massRemoval: {fraction: 1.5}", "between 0 and 1"),
+    ('platformOwners: "@platform"', "massRemoval: {fraction: 0}", "between 0 and 1"),
+    ('platformOwners: "@platform"', "massRemoval: {count: 0}", "allowed: 1 to 1000000"),
     ("config:\n", "configs:\n", "missing"),
 ]
 

@@ -11,6 +11,7 @@ _SIZE = re.compile(r"(0|[1-9][0-9]{0,17})(Ki|Mi|Gi|Ti|Pi)?")
 _NEARLY_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGTP])(?:i?[bBoO]?)?", re.IGNORECASE)
 _CPU = re.compile(r"(0|[1-9][0-9]{0,8})(?:\.([0-9]{1,3}))?")
 _MILLI = re.compile(r"(0|[1-9][0-9]{0,11})m")
+_FRACTION = re.compile(r"0\.[0-9]{1,6}|1(?:\.0{1,6})?")
 _DAYS = re.compile(r"([1-9][0-9]{0,5})d")
 #: No amount of bytes below this is meant: ``memory: 8`` is eight bytes.
 _SMALLEST_SIZE = 1024**2
@@ -84,6 +85,17 @@ def parse_days(value: object) -> int:
     if days > 3650:  # noqa: PLR2004
         raise ValueError("more than 3650d (ten years)")
     return days
+
+
+def parse_fraction(value: object) -> float:
+    """Return a part of a whole, more than 0 and at most 1, of ``0.2``."""
+    number = value.text if isinstance(value, Ambiguous) and value.meaning == FRACTION else value
+    text = str(number) if isinstance(number, (int, float, str)) and not isinstance(number, bool) else ""
+    if not _FRACTION.fullmatch(text) or float(text) == 0:
+        nearly = re.fullmatch(r"([1-9][0-9]?) ?%", text)
+        hint = f"; did you mean {int(nearly[1]) / 100:g}?" if nearly else ""
+        raise ValueError(f"expected a part of the whole between 0 and 1, such as 0.2{hint}")
+    return float(text)
 
 
 def render_cpu(millicores: int) -> str:

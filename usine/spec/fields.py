@@ -265,6 +265,10 @@ Size = Annotated[
     ),
 ]
 Count = Annotated[int, *_before(amounts.parse_count, {"type": "integer", "minimum": 0, "maximum": amounts.MOST_COUNT})]
+Fraction = Annotated[
+    float,
+    *_before(amounts.parse_fraction, {"type": "number", "exclusiveMinimum": 0, "maximum": 1}),
+]
 Days = Annotated[
     int,
     *_before(

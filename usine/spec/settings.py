@@ -210,6 +210,31 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class MassRemoval:
+    """When a change, or a run, takes away so many objects of one kind that it is refused.
+
+    More than `count` of them; or at least `least` that are more than `fraction` of all there are.
+    """
+
+    count: int = 50
+    fraction: float = 0.2
+    least: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSettings:
+    """Who may change what (see docs/rules.md).
+
+    `platform_team` are the GitLab user names of those who may change everything and waive a rule. `platform_owners` is
+    whom CODEOWNERS names for what is the platform's: a user or a group with its ``@``; several, with spaces between.
+    """
+
+    platform_team: frozenset[str] = frozenset()
+    platform_owners: str = "@platform"
+    mass_removal: MassRemoval = field(default_factory=MassRemoval)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything the platform's side declares. `tenants` None means all of them."""
 
@@ -231,6 +256,7 @@ class Settings:
     sonarqube: SonarQubeSettings = field(default_factory=SonarQubeSettings)
     credentials: tuple[Credential, ...] = (Credential("1"),)
     limits: Limits = field(default_factory=Limits)
+    changes: ChangeSettings = field(default_factory=ChangeSettings)
     archetypes: Mapping[str, Archetype] = field(default_factory=lambda: dict(BUILT_IN))
     tenants: tuple[str, ...] | None = None
     foundation: FoundationMode = FoundationMode.INCLUDE

@@ -13,6 +13,7 @@ from usine.spec.settings import (
     CLEAN_CODE,
     PRIVATE_NETWORKS,
     ArgoCDSettings,
+    ChangeSettings,
     Cluster,
     Credential,
     Edition,
@@ -23,6 +24,7 @@ from usine.spec.settings import (
     HarborSettings,
     KeycloakSettings,
     Limits,
+    MassRemoval,
     PeopleSource,
     Settings,
     SonarQubeSettings,
@@ -31,7 +33,7 @@ from usine.spec.settings import (
     System,
 )
 from usine.spec.settings_schema import ClusterFile, SettingsFile, StageFile
-from usine.spec.texts import did_you_mean, show
+from usine.spec.texts import did_you_mean, show, show_path
 
 Note = Callable[[KeyPath, str], None]
 
@@ -69,6 +71,7 @@ def build_settings(file: SettingsFile, *, stack: str, source: str, note: Note) -
             note(("archetypes", name), f"usine:archetypes: {message}")
     _check_forge(file, systems, note)
     argocd = file.argocd
+    _once(("changes", "platformTeam"), file.changes.platform_team, note)
     limits = {key: value for key, value in file.limits.model_dump().items() if value is not None}
     return Settings(
         stack=stack,
@@ -101,6 +104,7 @@ def build_settings(file: SettingsFile, *, stack: str, source: str, note: Note) -
         if file.credentials
         else (Credential("1"),),
         limits=Limits(**limits),
+        changes=_changes(file),
         tenants=None if file.tenants is None else tuple(file.tenants),
         foundation=FoundationMode(file.foundation),
         projects=Path(file.projects),
@@ -112,7 +116,7 @@ def _once(path: KeyPath, items: Iterable[str], note: Note) -> None:
     seen: set[str] = set()
     for index, item in enumerate(items):
         if item in seen:
-            note((*path, index), f"usine:{path[0]}: {show(item)} is in this list twice")
+            note((*path, index), f"usine:{show_path(path)}: {show(item)} is in this list twice")
         seen.add(item)
 
 
@@ -161,6 +165,13 @@ def _sonarqube(file: SettingsFile, gates: tuple[str, ...]) -> SonarQubeSettings:
         for gate, conditions in file.sonarqube.gates.items()
     }
     return SonarQubeSettings({gate: stated.get(gate, CLEAN_CODE) for gate in gates}, file.sonarqube.webhook)
+
+
+def _changes(file: SettingsFile) -> ChangeSettings:
+    stated = file.changes
+    removal = {key: value for key, value in stated.mass_removal.model_dump().items() if value is not None}
+    owners = stated.platform_owners or f"@{file.gitlab.platform}"
+    return ChangeSettings(frozenset(stated.platform_team), owners, MassRemoval(**removal))
 
 
 def _check_cluster(name: str, cluster: ClusterFile, file: SettingsFile, note: Note) -> None:

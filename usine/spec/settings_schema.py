@@ -19,6 +19,7 @@ from usine.spec.texts import has_userinfo
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")
 _DNS_LABEL = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
+_OWNER = re.compile(r"@[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 _DURATION = re.compile(r"(?=.)(?:[0-9]{1,4}h)?(?:[0-9]{1,4}m)?")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -50,6 +51,14 @@ def _check_generation(value: str) -> str:
 def _check_text(value: str) -> str:
     if not value.strip() or not value.isprintable():
         raise ValueError("expected a line of text")
+    return value
+
+
+def _check_owners(value: str) -> str:
+    if not value or not all(_OWNER.fullmatch(owner) for owner in value.split(" ")):
+        raise ValueError(
+            "expected users or groups of GitLab as in CODEOWNERS, such as @platform or @platform/reviewers"
+        )
     return value
 
 
@@ -220,6 +229,22 @@ class LimitsFile(Section):
     egress: Annotated[int, Field(ge=0, le=1000)] | None = None
 
 
+class MassRemovalFile(Section):
+    """When so much is removed that a change is refused."""
+
+    count: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    fraction: f.Fraction | None = None
+    least: Annotated[int, Field(ge=1, le=1000)] | None = None
+
+
+class ChangesFile(Section):
+    """Who may change what."""
+
+    platform_team: list[f.Person] = Field(default=[])
+    platform_owners: Annotated[str, AfterValidator(_check_owners)] | None = None
+    mass_removal: MassRemovalFile = MassRemovalFile()
+
+
 class SettingsFile(Section):
     """All keys of the name space `usine`."""
 
@@ -239,6 +264,7 @@ class SettingsFile(Section):
     packages: list[NameText] = Field(default=[])
     reserved: list[NameText] = Field(default=[])
     limits: LimitsFile = LimitsFile()
+    changes: ChangesFile = ChangesFile()
     archetypes: dict[DnsLabel, ArchetypeFile] = Field(default={})
     tenants: list[str] | None = None
     foundation: Annotated[str, *fixed("mode", *(mode.value for mode in FoundationMode))] = "include"

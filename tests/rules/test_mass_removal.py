@@ -1,0 +1,72 @@
+"""How much may go at once."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from usine.rules.mass_removal import TENANT, mass_removals, parse_allowance
+from usine.spec.settings import MassRemoval
+
+LIMITS = MassRemoval(count=50, fraction=0.2, least=5)
+POLICY = "vault:index/policy:Policy"
+
+
+@pytest.mark.parametrize(
+    ("removed", "existing", "refused"),
+    [
+        (50, 1000, False),
+        (51, 1000, True),
+        (51, 0, True),  # nobody knows how many there are: the count holds
+        (50, 0, False),
+        (5, 25, False),  # exactly a fifth
+        (5, 24, True),
+        (4, 4, False),  # too few to be a mass, even if all
+        (0, 0, False),
+    ],
+)
+def test_count_and_fraction(removed: int, existing: int, refused: bool) -> None:
+    assert bool(mass_removals({POLICY: removed}, {POLICY: existing}, LIMITS)) is refused
+
+
+def test_each_kind_by_itself_and_tenants_too() -> None:
+    found = mass_removals({POLICY: 60, TENANT: 6, "a:b:C": 1}, {POLICY: 600, TENANT: 20, "a:b:C": 1}, LIMITS)
+    assert [removal.text for removal in found] == [
+        "6 of 20 tenants would be removed",
+        "60 of 600 objects of type vault:index/policy:Policy would be removed",
+    ]
+
+
+def test_what_is_allowed_by_name_and_number_goes_and_not_one_more() -> None:
+    allowed = dict([parse_allowance(f"{POLICY}=60", [POLICY])])
+    assert mass_removals({POLICY: 60}, {}, LIMITS, allowed) == ()
+    (removal,) = mass_removals({POLICY: 61, TENANT: 1}, {TENANT: 8}, LIMITS, allowed)
+    assert removal.text == "61 objects of type vault:index/policy:Policy would be removed (60 allowed)"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("tenant", "expected KIND=NUMBER"),
+        ("tenant=0", "expected KIND=NUMBER"),
+        ("=3", "expected KIND=NUMBER"),
+        ("tenant=many", "expected KIND=NUMBER"),
+        ("tenants=3", "did you mean tenant?"),
+        ("vault:index/policy:Polcy=3", f"did you mean {POLICY}?"),
+    ],
+)
+def test_allowances_that_are_none(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message.replace("?", r"\?")):
+        parse_allowance(text, [POLICY])
+
+
+@given(
+    st.dictionaries(st.sampled_from("abc"), st.integers(0, 200)),
+    st.dictionaries(st.sampled_from("abc"), st.integers(0, 200)),
+)
+def test_removing_less_is_never_worse(removed: dict[str, int], existing: dict[str, int]) -> None:
+    refused = {removal.kind for removal in mass_removals(removed, existing, LIMITS)}
+    less = {kind: count - 1 for kind, count in removed.items() if count}
+    assert {removal.kind for removal in mass_removals(less, existing, LIMITS)} <= refused
+    assert mass_removals({}, existing, LIMITS) == ()
