@@ -1,0 +1,165 @@
+"""One confidential issue about drift: opened when there is some, changed when it changes, closed when it is gone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+
+from gitlab.v4.objects import ProjectIssue
+
+from usine.report.model import ABSENT, FOUNDATION, Entry, Notice, Report, Severity
+from usine.sticky.connection import Connection, StickyError, connect, need, speaking
+from usine.sticky.text import attributes_of, compose, hidden, is_marker
+
+LABEL = "usine-drift"
+
+_MOST_LISTED = 20
+#: Above this, an issue keeps no fingerprint of each finding: it would fill the description.
+_MOST_KEPT = 2000
+_LONGEST_NAME = 100
+_UNSHOWN = "\N{REPLACEMENT CHARACTER}"
+
+
+def keep(report: Report, body: str, *, name: str, environment: Mapping[str, str] | None = None) -> str:
+    """Make the project's one issue about this say what the report found; return what was done, in one line.
+
+    `body` is the report as Markdown, in which text from elsewhere is escaped already. `name` tells apart what is looked
+    at: the stack. The issue is found by its hidden marker and its author: one that somebody else wrote is never
+    touched. It is written to only when what was found differs from what it says. A report that could not look
+    everywhere and found nothing changes nothing. Raises NoTokenError without a token, StickyError for everything else.
+    """
+    environment = os.environ if environment is None else environment
+    marker = f"usine:drift:{name.lower()}"
+    if not is_marker(marker):
+        raise StickyError(f"an issue cannot be named after {name!r}: letters, digits and ._:- only")
+    connection = connect(environment, need(environment, "CI_PROJECT_ID"))
+    link = environment.get("CI_PIPELINE_URL", "")
+    with speaking("keep the issue about drift"):
+        return _keep(connection, report, body, marker, name, link)
+
+
+def _keep(connection: Connection, report: Report, body: str, marker: str, name: str, link: str) -> str:
+    found = _own(connection, marker)
+    issue = _single(found)
+    blind = any(notice.severity is Severity.ERROR for notice in report.notices)
+    if not report.entries:
+        if issue is None or issue.state != "opened":
+            return "no drift, no issue" if not blind else "could not look everywhere, found nothing: no issue"
+        if blind:
+            return f"issue #{issue.iid} left as it is: could not look everywhere"
+        _comment(issue, f"**No drift any more.**{_source(link)}")
+        _change(issue, state_event="close")
+        return f"issue #{issue.iid} closed: no drift"
+    prints = {fingerprint(entry): entry for entry in report.entries}
+    digest = _digest([*prints, *map(_of_notice, report.notices)])
+    kept = f"findings={','.join(sorted(prints))}" if len(prints) <= _MOST_KEPT else f"findings=+{len(prints)}"
+    text = compose(hidden(marker, f"digest={digest}", kept), body)
+    count = len(report.entries)
+    title = f"Drift on {name}: {count} {'object differs' if count == 1 else 'objects differ'} from what was declared"
+    if issue is None:
+        return _open(connection, marker, title, text)
+    return _update(issue, marker, title, text, digest, prints, link)
+
+
+def _open(connection: Connection, marker: str, title: str, text: str) -> str:
+    connection.project.issues.create({"title": title, "description": text, "confidential": True, "labels": [LABEL]})
+    # Another look at the same time may have opened one too: the older stays.
+    issue = _single(_own(connection, marker))
+    return f"issue #{issue.iid} opened" if issue else "issue opened"
+
+
+def _update(
+    issue: ProjectIssue, marker: str, title: str, text: str, digest: str, prints: Mapping[str, Entry], link: str
+) -> str:
+    known = attributes_of(issue.description or "", marker) or ()
+    unchanged = f"digest={digest}" in known
+    opened = issue.state == "opened"
+    if unchanged and opened:
+        return f"issue #{issue.iid} unchanged"
+    said = "There is drift again." if not opened else "What was found has changed."
+    _comment(issue, f"**{said}**{_source(link)}\n{_difference(known, prints)}")
+    changes = {"title": title, "description": text, "confidential": True}
+    _change(issue, **changes, **({} if opened else {"state_event": "reopen"}))
+    return f"issue #{issue.iid} {'updated' if opened else 'reopened'}"
+
+
+def _difference(known: Sequence[str], prints: Mapping[str, Entry]) -> str:
+    """Say what is new and how many are gone, where the issue kept what it knew."""
+    kept = next((word.removeprefix("findings=") for word in known if word.startswith("findings=")), "+")
+    if kept.startswith("+"):
+        return f"\n{len(prints)} findings now."
+    before = set(kept.split(","))
+    new = [entry for print_, entry in prints.items() if print_ not in before]
+    gone = len(before - set(prints))
+    lines = [f"\n{len(new)} new, {gone} gone, {len(prints) - len(new)} still there."]
+    lines += [f"- {_shown(entry)}" for entry in new[:_MOST_LISTED]]
+    if len(new) > _MOST_LISTED:
+        lines.append(f"- and {len(new) - _MOST_LISTED} more")
+    return "\n".join(lines)
+
+
+def _shown(entry: Entry) -> str:
+    words = (entry.tenant or FOUNDATION, entry.system, entry.name)
+    return f"{entry.action}: " + " · ".join(_code(word) for word in words)
+
+
+def _code(word: str) -> str:
+    """Show a text of somebody else as code: nothing in it can end that, mention anybody, or turn letters around."""
+    plain = "".join(letter if letter.isprintable() and letter != "`" else _UNSHOWN for letter in word[:_LONGEST_NAME])
+    return f"`{plain or _UNSHOWN}`"
+
+
+def _source(link: str) -> str:
+    return f" [Pipeline]({link})" if link.startswith(("https://", "http://")) else ""
+
+
+def _own(connection: Connection, marker: str) -> list[ProjectIssue]:
+    """Issues of the token's user with this marker. Not by label: people may take that away."""
+    issues = connection.project.issues.list(
+        iterator=True, author_id=connection.user, scope="all", state="all", order_by="created_at", sort="asc"
+    )
+    return [
+        one
+        for one in issues
+        if one.author["id"] == connection.user and attributes_of(one.description or "", marker) is not None
+    ]
+
+
+def _single(found: Sequence[ProjectIssue]) -> ProjectIssue | None:
+    """The one that counts: the oldest that is open, else the newest. Other open ones are closed as doubles."""
+    opened = sorted((one for one in found if one.state == "opened"), key=lambda one: int(one.iid))
+    for double in opened[1:]:
+        _comment(double, f"Double of #{opened[0].iid}.")
+        _change(double, state_event="close")
+    return opened[0] if opened else max(found, key=lambda one: int(one.iid), default=None)
+
+
+def _comment(issue: ProjectIssue, text: str) -> None:
+    issue.notes.create({"body": text})
+
+
+def _change(issue: ProjectIssue, **changes: object) -> None:
+    for key, value in changes.items():
+        setattr(issue, key, value)
+    issue.save()
+
+
+def fingerprint(entry: Entry) -> str:
+    """Return what makes a finding the same one in every look: not how long it took, nor since when it is so."""
+    properties = [
+        [one.path, *("\0absent" if value is ABSENT else value for value in (one.before, one.after))]
+        for one in entry.properties
+    ]
+    identity = [entry.action, entry.tenant, entry.system, entry.type, entry.name, properties]
+    return _digest([json.dumps(identity, sort_keys=True, default=str)])[:12]
+
+
+def _of_notice(notice: Notice) -> str:
+    """The same for a notice: not its text, which may count days."""
+    return json.dumps([notice.rule, notice.severity, notice.tenant])
+
+
+def _digest(texts: Iterable[str]) -> str:
+    return hashlib.sha256("\0".join(sorted(texts)).encode()).hexdigest()[:32]
