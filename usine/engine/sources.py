@@ -1,0 +1,100 @@
+"""What a run is made of, as digests: the commit, the program, the tenants' files, the settings, and the state."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from usine.engine.cli import Engine
+
+#: What the program and its guards are made of, from the checkout's top.
+_PROGRAM = ("Pulumi.yaml", "requirements.txt", "catalogue", "components", "policy", "stacks", "usine")
+#: What differs between two exports of a state in which nothing happened.
+_VOLATILE = frozenset({"manifest", "created", "modified"})
+_SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105 - Pulumi's marker of an encrypted value, not a value
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a run's result is a function of. `commit` is None where there is no Git; the others are SHA-256 digests.
+
+    `program` and `tenants` are of the files' content as they are, so they also cover a work tree with changes.
+    `settings` is of the configuration's values, not of the file's text: the engine writes its salt there.
+    """
+
+    commit: str | None
+    program: str
+    tenants: str
+    settings: str
+    state: str
+
+
+def read_sources(engine: Engine, projects: Path) -> Sources:
+    """Take the digests of what the engine would run now; `projects` is the folder of tenant files."""
+    settings = engine.config_file or engine.root / f"Pulumi.{engine.stack}.yaml"
+    return Sources(
+        commit=commit_of(engine.root),
+        program=_digest_of_files(engine.root, [engine.root / name for name in _PROGRAM]),
+        tenants=_digest_of_files(projects, sorted(projects.glob("*.yaml"))),
+        settings=_digest_of_settings(settings),
+        state=state_digest(engine.export_state()),
+    )
+
+
+def commit_of(root: Path) -> str | None:
+    """Return the commit that is checked out, or None where there is no Git repository or no Git."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "--verify", "HEAD"], cwd=root, capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def state_digest(checkpoint: Mapping[str, object]) -> str:
+    """Return the digest of a checkpoint's deployment as `pulumi stack export` gives it, secrets encrypted.
+
+    Times, the engine's version and the cipher text of secrets are left out: a run that changes nothing may write those
+    anew. Resources are taken in their order, which the engine keeps.
+    """
+    return _digest(json.dumps(_lasting(checkpoint.get("deployment") or {}), sort_keys=True).encode())
+
+
+def _lasting(value: Any) -> object:  # noqa: ANN401 - JSON
+    if isinstance(value, dict):
+        if _SECRET in value:
+            return "[secret]"
+        return {key: _lasting(item) for key, item in value.items() if key not in _VOLATILE}
+    if isinstance(value, list):
+        return [_lasting(item) for item in value]
+    return value
+
+
+def _digest_of_settings(path: Path) -> str:
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return _digest(json.dumps((document or {}).get("config"), sort_keys=True, default=str).encode())
+
+
+def _digest_of_files(root: Path, tops: Iterable[Path]) -> str:
+    """Digest names and contents of files; of folders, everything in them that Python did not compile."""
+    lines = []
+    for top in tops:
+        files = [top] if top.is_file() else sorted(path for path in top.rglob("*") if path.is_file())
+        lines += [
+            f"{path.relative_to(root).as_posix()} {_digest(path.read_bytes())}\n"
+            for path in files
+            if "__pycache__" not in path.parts
+        ]
+    return _digest("".join(lines).encode())
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

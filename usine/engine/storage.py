@@ -1,0 +1,120 @@
+"""The storage the state is in, for what is kept beside it: `PULUMI_BACKEND_URL` opened through fsspec.
+
+Drivers of remote storage are optional packages (`s3fs`, `gcsfs`, `adlfs`, of the same version as `fsspec`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import fsspec  # type: ignore[import-untyped]
+
+#: Pulumi's schemes, by fsspec's protocol and the package that drives it.
+_DRIVERS = {"s3": ("s3", "s3fs"), "gs": ("gcs", "gcsfs"), "azblob": ("abfs", "adlfs")}
+
+
+class NoStorageError(Exception):
+    """The state is where no file can be kept beside it; the message says why, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """A folder of a file system. `files` is fsspec's file system, `root` the folder the state's `.pulumi` is in."""
+
+    files: Any  # fsspec has no types
+    root: str
+
+    def path(self, *parts: str) -> str:
+        """Return the full path of what is below the root."""
+        return "/".join((self.root.rstrip("/"), *parts))
+
+    def names(self, *folder: str) -> list[str]:
+        """Return the names of what is in a folder, sorted; none when there is no such folder."""
+        self.files.invalidate_cache()
+        try:
+            entries = self.files.ls(self.path(*folder), detail=False)
+        except FileNotFoundError:
+            return []
+        return sorted(str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in entries)
+
+    def read(self, *path: str) -> bytes | None:
+        """Return a file's bytes, or None when it is not there."""
+        try:
+            data: bytes = self.files.cat_file(self.path(*path))
+        except FileNotFoundError:
+            return None
+        return data
+
+    def write(self, data: bytes, *path: str) -> None:
+        """Write a file, whether it is there or not."""
+        self.files.pipe_file(self.path(*path), data)
+
+    def create(self, data: bytes, *path: str) -> bool:
+        """Write a file that must not be there yet; False when it is. Of many at once, one gets True."""
+        self.files.makedirs(self.path(*path[:-1]), exist_ok=True)
+        try:
+            with self.files.open(self.path(*path), "xb") as stream:
+                stream.write(data)
+        except FileExistsError:
+            return False
+        except OSError:
+            # A driver may say otherwise what it was refused: what counts is whose bytes are there.
+            if (there := self.read(*path)) is None:
+                raise
+            return there == data
+        return True
+
+    def remove(self, *path: str) -> None:
+        """Remove a file, if it is there."""
+        with suppress(FileNotFoundError):
+            self.files.rm_file(self.path(*path))
+
+
+def state_storage(environment: Mapping[str, str]) -> Storage:
+    """Open the storage of the state. Raises NoStorageError where there is none, or no driver for it."""
+    url = environment.get("PULUMI_BACKEND_URL", "")
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        root = os.path.expanduser(unquote(parts.netloc + parts.path))
+        return Storage(fsspec.filesystem("file"), os.path.abspath(root))
+    if parts.scheme not in _DRIVERS:
+        raise NoStorageError("the state is in a service that keeps locks of its own")
+    protocol, package = _DRIVERS[parts.scheme]
+    try:
+        files = fsspec.filesystem(
+            protocol,
+            use_listings_cache=False,
+            skip_instance_cache=True,
+            **_options(parts.scheme, {key: values[-1] for key, values in parse_qs(parts.query).items()}, environment),
+        )
+    except ImportError:
+        raise NoStorageError(
+            f"the package {package} is not installed, so no file can be kept beside the state"
+        ) from None
+    return Storage(files, (parts.netloc + parts.path).rstrip("/"))
+
+
+def _options(scheme: str, query: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, object]:
+    """Return for fsspec what Pulumi's backend URL says beside the place; credentials come from the environment."""
+    if scheme == "azblob":
+        account = query.get("storage_account") or environment.get("AZURE_STORAGE_ACCOUNT")
+        return {"account_name": account, "anon": False}
+    if scheme != "s3":
+        return {}
+    client: dict[str, object] = {}
+    if region := query.get("region") or environment.get("AWS_REGION"):
+        client["region_name"] = region
+    if endpoint := query.get("endpoint"):
+        plain = query.get("disableSSL") == "true"
+        client["endpoint_url"] = endpoint if "://" in endpoint else f"{'http' if plain else 'https'}://{endpoint}"
+    options: dict[str, object] = {"client_kwargs": client}
+    if profile := query.get("profile") or environment.get("AWS_PROFILE"):
+        options["profile"] = profile
+    if "true" in {query.get("s3ForcePathStyle"), query.get("use_path_style")}:
+        options["config_kwargs"] = {"s3": {"addressing_style": "path"}}
+    return options
