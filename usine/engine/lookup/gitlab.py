@@ -11,13 +11,19 @@ from usine.spec.settings import Endpoint
 _ALL_ENVIRONMENTS = "*"
 
 
+def connect(endpoint: Endpoint, environment: Mapping[str, str]) -> Rest:
+    """Return GitLab's API, with GITLAB_TOKEN, and SSL_CERT_FILE for a private authority."""
+    api = Rest(f"{endpoint.url}/api/v4", verify=environment.get("SSL_CERT_FILE", True))
+    api.session.headers["PRIVATE-TOKEN"] = environment.get("GITLAB_TOKEN", "")
+    return api
+
+
 class GitLab:
     """Groups, projects and what is in them."""
 
     def __init__(self, endpoint: Endpoint, environment: Mapping[str, str]) -> None:
-        """Use GITLAB_TOKEN, and SSL_CERT_FILE for a private authority."""
-        self._api = Rest(f"{endpoint.url}/api/v4", verify=environment.get("SSL_CERT_FILE", True))
-        self._api.session.headers["PRIVATE-TOKEN"] = environment.get("GITLAB_TOKEN", "")
+        """See `connect`."""
+        self._api = connect(endpoint, environment)
 
     def finders(self) -> Mapping[str, Find]:
         """See `System`."""

@@ -9,13 +9,19 @@ from usine.engine.lookup.base import Find, Inputs, Remove, Rest
 from usine.spec.settings import Endpoint
 
 
+def connect(endpoint: Endpoint, environment: Mapping[str, str]) -> Rest:
+    """Return Harbor's API, with HARBOR_USERNAME and HARBOR_PASSWORD, and SSL_CERT_FILE for a private authority."""
+    api = Rest(f"{endpoint.url}/api/v2.0", verify=environment.get("SSL_CERT_FILE", True))
+    api.session.auth = (environment.get("HARBOR_USERNAME", ""), environment.get("HARBOR_PASSWORD", ""))
+    return api
+
+
 class Harbor:
     """Projects and what is in them. An id is the object's path in the API."""
 
     def __init__(self, endpoint: Endpoint, environment: Mapping[str, str]) -> None:
-        """Use HARBOR_USERNAME and HARBOR_PASSWORD, and SSL_CERT_FILE for a private authority."""
-        self._api = Rest(f"{endpoint.url}/api/v2.0", verify=environment.get("SSL_CERT_FILE", True))
-        self._api.session.auth = (environment.get("HARBOR_USERNAME", ""), environment.get("HARBOR_PASSWORD", ""))
+        """See `connect`."""
+        self._api = connect(endpoint, environment)
 
     def finders(self) -> Mapping[str, Find]:
         """See `System`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,17 +12,60 @@ import requests
 from usine.engine.lookup.base import TIMEOUT, Find, Inputs, Remove, Rest, first_id
 from usine.spec.settings import Endpoint
 
+#: Seconds before a token's end at which another is taken.
+_MARGIN = 20.0
+
+
+class LogIn(requests.auth.AuthBase):
+    """Puts a token on each request, a new one before the old one ends: those of the realm `master` live a minute."""
+
+    def __init__(self, url: str, environment: Mapping[str, str], verify: str | bool) -> None:
+        """Use KEYCLOAK_CLIENT_ID with KEYCLOAK_CLIENT_SECRET, or with KEYCLOAK_USER and KEYCLOAK_PASSWORD."""
+        self._url = f"{url}/realms/{environment.get('KEYCLOAK_REALM', 'master')}/protocol/openid-connect/token"
+        self._environment = environment
+        self._verify = verify
+        self._lock = threading.Lock()
+        self._token = ""
+        self._until = 0.0
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Raise requests.RequestException when Keycloak gives no token."""
+        with self._lock:
+            if time.monotonic() >= self._until:
+                self._renew()
+            request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+    def _renew(self) -> None:
+        env = self._environment
+        form = {"client_id": env.get("KEYCLOAK_CLIENT_ID", "admin-cli")}
+        if "KEYCLOAK_CLIENT_SECRET" in env:
+            form |= {"grant_type": "client_credentials", "client_secret": env["KEYCLOAK_CLIENT_SECRET"]}
+        else:
+            user, password = env.get("KEYCLOAK_USER", ""), env.get("KEYCLOAK_PASSWORD", "")
+            form |= {"grant_type": "password", "username": user, "password": password}
+        asked = time.monotonic()
+        response = requests.post(self._url, data=form, verify=self._verify, timeout=TIMEOUT)
+        response.raise_for_status()
+        answer = response.json()
+        self._token = str(answer["access_token"])
+        self._until = asked + float(answer["expires_in"]) - _MARGIN
+
+
+def connect(endpoint: Endpoint, environment: Mapping[str, str]) -> Rest:
+    """Return Keycloak's administration API, below its realms. See `LogIn` for the variables."""
+    verify: str | bool = str(endpoint.ca) if endpoint.ca else True
+    api = Rest(f"{endpoint.url}/admin/realms", verify=verify)
+    api.session.auth = LogIn(endpoint.url, environment, verify)
+    return api
+
 
 class Keycloak:
     """Realms and what is in them."""
 
     def __init__(self, endpoint: Endpoint, environment: Mapping[str, str]) -> None:
-        """Use KEYCLOAK_CLIENT_ID with KEYCLOAK_CLIENT_SECRET, or with KEYCLOAK_USER and KEYCLOAK_PASSWORD."""
-        self._url = endpoint.url
-        self._verify: str | bool = str(endpoint.ca) if endpoint.ca else True
-        self._environment = environment
-        self._api = Rest(f"{endpoint.url}/admin/realms", verify=self._verify)
-        self._logged_in = False
+        """See `connect`."""
+        self._api = connect(endpoint, environment)
 
     def finders(self) -> Mapping[str, Find]:
         """See `System`."""
@@ -41,28 +86,7 @@ class Keycloak:
         return {}
 
     def _get(self, path: str, **query: str) -> Any:  # noqa: ANN401 - JSON
-        if not self._logged_in:  # recovery is short: a token of a minute outlives it in practice
-            self._api.session.headers["Authorization"] = f"Bearer {self._token()}"
-            self._logged_in = True
         return self._api.call("GET", path, params=query)
-
-    def _token(self) -> str:
-        env = self._environment
-        form = {"client_id": env.get("KEYCLOAK_CLIENT_ID", "admin-cli")}
-        if "KEYCLOAK_CLIENT_SECRET" in env:
-            form |= {"grant_type": "client_credentials", "client_secret": env["KEYCLOAK_CLIENT_SECRET"]}
-        else:
-            user, password = env.get("KEYCLOAK_USER", ""), env.get("KEYCLOAK_PASSWORD", "")
-            form |= {"grant_type": "password", "username": user, "password": password}
-        realm = env.get("KEYCLOAK_REALM", "master")
-        response = requests.post(
-            f"{self._url}/realms/{realm}/protocol/openid-connect/token",
-            data=form,
-            verify=self._verify,
-            timeout=TIMEOUT,
-        )
-        response.raise_for_status()
-        return str(response.json()["access_token"])
 
     def _group(self, inputs: Inputs) -> str | None:
         realm, parent = inputs["realmId"], inputs.get("parentId")

@@ -8,13 +8,19 @@ from usine.engine.lookup.base import Find, Inputs, Remove, Rest
 from usine.spec.settings import Endpoint
 
 
+def connect(endpoint: Endpoint, environment: Mapping[str, str]) -> Rest:
+    """Return Vault's API, with VAULT_TOKEN and VAULT_CACERT."""
+    api = Rest(f"{endpoint.url}/v1", verify=environment.get("VAULT_CACERT", True))
+    api.session.headers["X-Vault-Token"] = environment.get("VAULT_TOKEN", "")
+    return api
+
+
 class Vault:
     """Mounts, auth back ends and identity groups."""
 
     def __init__(self, endpoint: Endpoint, environment: Mapping[str, str]) -> None:
-        """Use VAULT_TOKEN and VAULT_CACERT."""
-        self._api = Rest(f"{endpoint.url}/v1", verify=environment.get("VAULT_CACERT", True))
-        self._api.session.headers["X-Vault-Token"] = environment.get("VAULT_TOKEN", "")
+        """See `connect`."""
+        self._api = connect(endpoint, environment)
 
     def finders(self) -> Mapping[str, Find]:
         """See `System`."""
