@@ -1,24 +1,34 @@
-"""What the rules look at."""
+"""What the rules look at, and what a rule says."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
-from usine.report.model import Entry
+from usine.report.model import Entry, Severity
 from usine.spec.model import Project
-from usine.spec.settings import Settings
+from usine.spec.problems import KeyPath
+from usine.spec.settings import ChangeSettings, Settings
+from usine.spec.waivers import Waiver
+
+_SUFFIX = ".yaml"
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """A change from one revision to another, as plain values.
 
-    `base` and `head` hold every tenant by slug. `base` is None when the base's files cannot be read by this program:
-    then the rules that compare say nothing. `files` are the paths that differ, from the repository's root. `entries` is
-    the semantic difference, `existing` how many objects of each type token the base has over the whole fleet (empty:
-    unknown). `author` is the GitLab user name of who asks for it, None where nobody says. `today` is a date in UTC.
+    `settings` are the head's. `base` and `head` hold every tenant by slug. `base` is None when the base's files cannot
+    be read by this program: then the rules that compare say nothing. `files` are the paths that differ, from the
+    repository's root. `entries` is the semantic difference, `existing` how many objects of each type token the base has
+    over the whole fleet (empty: unknown). `author` is the GitLab user name of who asks for it, None where nobody says.
+    `today` is a date in UTC.
+
+    `base_settings` are those of the base; None when they cannot be read, then the head's stand in for them. `projects`
+    is the folder of tenant files, from the repository's root. `texts` are the bytes of the head's tenant files that
+    differ, by path: notices then point to the line. `base_waivers` and `head_waivers` are what each side's file waives.
     """
 
     settings: Settings
@@ -29,3 +39,87 @@ class Change:
     existing: Mapping[str, int]
     author: str | None
     today: datetime.date
+    base_settings: Settings | None = None
+    projects: str = "projects.d"
+    texts: Mapping[str, bytes] = field(default_factory=dict)
+    base_waivers: tuple[Waiver, ...] = ()
+    head_waivers: tuple[Waiver, ...] = ()
+
+    @property
+    def trusted(self) -> ChangeSettings:
+        """Who may change what, as the base says: no change makes its author one of the platform's team."""
+        return (self.base_settings or self.settings).changes
+
+    @property
+    def by_platform(self) -> bool | None:
+        """Say whether the platform's team asks for the change; None where nobody says who asks, or who is the team."""
+        if self.author is None or not self.trusted.platform_team:
+            return None
+        return self.author.casefold() in self.trusted.platform_team
+
+    def tenant_of(self, path: str) -> str | None:
+        """Return the slug of a tenant's file; None for any other path."""
+        pure = PurePosixPath(path)
+        if str(pure.parent) != str(PurePosixPath(self.projects)) or pure.suffix != _SUFFIX:
+            return None
+        return pure.stem
+
+    def path_of(self, slug: str) -> str:
+        """Return the path of a tenant's file."""
+        return str(PurePosixPath(self.projects) / f"{slug}{_SUFFIX}")
+
+    @property
+    def touched(self) -> tuple[str, ...]:
+        """The tenants whose files differ, sorted."""
+        return tuple(sorted(slug for path in self.files if (slug := self.tenant_of(path)) is not None))
+
+    @property
+    def edited(self) -> tuple[tuple[Project, Project], ...]:
+        """Base and head of every tenant whose file differs and that is on both sides, by slug."""
+        base = self.base or {}
+        return tuple((base[slug], self.head[slug]) for slug in self.touched if slug in base and slug in self.head)
+
+    @property
+    def written(self) -> tuple[tuple[Project | None, Project], ...]:
+        """Base (None: a new tenant) and head of every tenant whose file differs and that the head has, by slug."""
+        base = self.base or {}
+        return tuple((base.get(slug), self.head[slug]) for slug in self.touched if slug in self.head)
+
+    @property
+    def removed(self) -> tuple[Project, ...]:
+        """The base's tenants that the head lacks, by slug."""
+        return tuple(project for slug, project in sorted((self.base or {}).items()) if slug not in self.head)
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """What a rule says of one thing.
+
+    `tenant` and `path` (a key path of its file, as in `usine.spec.problems`) say where; `file` where it is no tenant's
+    file. `object` is what a waiver may name: a field, a resource, a kind. `amount` is how many objects it is about,
+    where the rule counts. `severity` and `mend` take the place of the rule's own.
+    """
+
+    text: str
+    tenant: str | None = None
+    path: KeyPath = ()
+    file: str = ""
+    object: str = ""
+    amount: int | None = None
+    severity: Severity | None = None
+    mend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule: a stable `id`, how bad it is to break it, `what` it asks for, how to `mend`, the function that looks.
+
+    `waivable`: a person of the platform's team may waive it.
+    """
+
+    id: str
+    severity: Severity
+    what: str
+    mend: str
+    check: Callable[[Change], Iterable[Flag]]
+    waivable: bool = True
