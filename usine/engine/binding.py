@@ -1,0 +1,117 @@
+"""A plan bound to what it was made from: applied only as long as nothing of that has moved."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from usine.engine.events import Step
+from usine.engine.sources import Sources
+from usine.engine.urns import address_of
+from usine.report.model import Notice, Severity
+from usine.spec.problems import Problem, SpecError
+
+_SHOWN_STEPS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class BoundPlan:
+    """What `usine preview --out` writes: the sources, and every step as operation and URN, sorted. No value, no secret.
+
+    `made` is when (UTC). `version` is the file format's.
+    """
+
+    stack: str
+    made: datetime.datetime
+    sources: Sources
+    steps: tuple[tuple[str, str], ...]
+    version: Literal["usine-plan/1"] = "usine-plan/1"
+
+    def dumps(self) -> str:
+        """Render as JSON."""
+        return _PLAN.dump_json(self, indent=1).decode() + "\n"
+
+
+_PLAN = TypeAdapter(BoundPlan)
+
+
+def bind(stack: str, sources: Sources, steps: Iterable[Step]) -> BoundPlan:
+    """Bind a plan's steps to what they were made from."""
+    made = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+    return BoundPlan(stack, made, sources, _names(steps))
+
+
+def load_plan(path: Path) -> BoundPlan:
+    """Read a plan's file. Raises SpecError when it is none."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        json.loads(text)
+        return _PLAN.validate_json(text)
+    except OSError as error:
+        problems = [Problem(str(path), 1, 1, f"cannot be read: {error.strerror}")]
+    except UnicodeDecodeError:
+        problems = [Problem(str(path), 1, 1, "not a text file")]
+    except json.JSONDecodeError as error:
+        problems = [
+            Problem(str(path), error.lineno, error.colno, "not JSON: expected what `usine preview --out` writes")
+        ]
+    except ValidationError as error:
+        problems = [
+            Problem(str(path), 1, 1, f"{'.'.join(str(part) for part in one['loc'])}: {one['msg'].lower()}")
+            for one in error.errors(include_url=False, include_input=False)
+        ]
+    raise SpecError(problems)
+
+
+def moved(before: Sources, now: Sources) -> tuple[Notice, ...]:
+    """Say what moved between two looks, one notice each."""
+    return tuple(
+        _moved(what, f"{told}: was {_short(then)}, is {_short(is_)}")
+        for what, told in (
+            ("commit", "the commit moved"),
+            ("program", "the program's files changed"),
+            ("tenants", "the tenants' files changed"),
+            ("settings", "the settings changed"),
+            ("state", "the state changed: somebody else applied something, or edited it"),
+        )
+        if (then := getattr(before, what)) != (is_ := getattr(now, what))
+    )
+
+
+def steps_moved(plan: BoundPlan, steps: Iterable[Step]) -> tuple[Notice, ...]:
+    """Say whether the engine now plans something else than what was bound."""
+    then, now = set(plan.steps), set(_names(steps))
+    told = [_tell("not planned before", now - then), _tell("planned no more", then - now)]
+    return (_moved("steps", f"the steps changed: {'; '.join(filter(None, told))}"),) if then != now else ()
+
+
+def other_stack(plan: BoundPlan, stack: str) -> tuple[Notice, ...]:
+    """Say whether a plan is another stack's."""
+    return () if plan.stack == stack else (_moved("stack", f"the plan is for the stack {plan.stack}, not for {stack}"),)
+
+
+def _moved(what: str, text: str) -> Notice:
+    return Notice(
+        rule=f"moved-{what}", severity=Severity.ERROR, text=text, mend="look at a new plan: usine preview --out FILE"
+    )
+
+
+def _tell(what: str, steps: set[tuple[str, str]]) -> str:
+    if not steps:
+        return ""
+    shown = ", ".join(f"{op} {address_of(urn).name}" for op, urn in sorted(steps)[:_SHOWN_STEPS])
+    return f"{what}: {shown}" + (f" and {len(steps) - _SHOWN_STEPS} more" if len(steps) > _SHOWN_STEPS else "")
+
+
+def _short(value: str | None) -> str:
+    return value[:12] if value else "none"
+
+
+def _names(steps: Iterable[Step]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((step.op, step.address.urn) for step in steps))

@@ -1,0 +1,205 @@
+"""What the engine did, or would do, read from its own event log."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from usine.engine.redact import Redactor
+from usine.engine.urns import Address, address_of
+from usine.report.model import ABSENT, PropertyChange
+
+#: Steps that leave an object as it is.
+_IDLE = frozenset({"same", "refresh", "read", "read-replacement", "read-discard", "remove-pending-replace"})
+#: The halves of a replacement; the engine also notes the whole as `replace`.
+_HALVES = frozenset({"create-replacement", "delete-replaced", "discard-replaced", "import-replacement"})
+_COLOUR = re.compile(r"<\{%[^%]*%\}>|\x1b\[[0-9;]*m")
+_PATH = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)')
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What happens to one resource: `op` is ``create``, ``update``, ``replace``, ``delete`` or ``import``.
+
+    `properties` are those an update or a replacement is about. `done` says that it came to its end, `seconds` how long
+    that took, in whole seconds.
+    """
+
+    op: str
+    address: Address
+    properties: tuple[PropertyChange, ...] = ()
+    done: bool = False
+    seconds: float | None = None
+
+    @property
+    def removes(self) -> bool:
+        """Say whether what is there now goes: a replacement brings another, not its contents."""
+        return self.op in {"delete", "replace"}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One resource that failed, and the first line of why. `address` is None for the program or the engine itself."""
+
+    address: Address | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A policy that a resource does not keep (None: the stack as a whole). `mandatory` ones end the run."""
+
+    policy: str
+    address: Address | None
+    message: str
+    mandatory: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """One run of the engine.
+
+    `steps` has every resource something happens to, in the engine's order, components included; `same` counts by system
+    the objects that stay as they are. `seconds` is what the engine counted.
+    """
+
+    steps: tuple[Step, ...] = ()
+    same: Mapping[str, int] = field(default_factory=dict)
+    failures: tuple[Failure, ...] = ()
+    violations: tuple[Violation, ...] = ()
+    seconds: int = 0
+
+    @property
+    def changes(self) -> tuple[Step, ...]:
+        """The steps on objects, which exist in a system."""
+        return tuple(step for step in self.steps if step.address.is_object)
+
+
+def read_events(log: Path, redactor: Redactor) -> Events:
+    """Read an event log: one JSON object a line; a half-written last line is ignored, a missing file is empty."""
+    return make_events(_lines(log), redactor)
+
+
+def _lines(log: Path) -> Iterable[Mapping[str, Any]]:
+    if not log.exists():
+        return
+    with log.open(encoding="utf-8") as lines:
+        for line in lines:
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError:
+                return
+
+
+@dataclass(slots=True)
+class _Seen:
+    ops: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    begun: int | None = None
+    ended: int | None = None
+
+
+def make_events(events: Iterable[Mapping[str, Any]], redactor: Redactor) -> Events:
+    """Make sense of events; nothing of what comes out shows a credential."""
+    seen: dict[str, _Seen] = {}
+    messages: dict[str, str] = {}
+    failed: dict[str, None] = {}
+    violations: list[Violation] = []
+    seconds = 0
+    for event in events:
+        match event:
+            case {"resourcePreEvent": {"metadata": {"op": str(op), "urn": str(urn)} as metadata}}:
+                one = seen.setdefault(urn, _Seen())
+                one.ops[op] = metadata
+                one.begun = one.begun or event.get("timestamp")
+            case {"resOutputsEvent": {"metadata": {"op": str(op), "urn": str(urn)} as metadata}}:
+                one = seen.setdefault(urn, _Seen())
+                one.ops.setdefault(op, metadata)
+                one.ended = event.get("timestamp") or one.begun or 0
+            case {"resOpFailedEvent": {"metadata": {"urn": str(urn)}}}:
+                failed[urn] = None
+            case {"diagnosticEvent": {"severity": "error", "message": str(message), **rest}}:
+                urn = str(rest.get("urn") or "")
+                messages.setdefault(urn, redactor.text(_first_line(message)))
+                failed.setdefault(urn, None)
+            case {"policyEvent": {"policyName": str(policy), "message": str(message), **rest}}:
+                of = str(rest.get("resourceUrn") or "")
+                level = rest.get("enforcementLevel")
+                said = redactor.text(_COLOUR.sub("", message).strip())
+                violations.append(Violation(policy, address_of(of) if of else None, said, level == "mandatory"))
+            case {"summaryEvent": {"durationSeconds": int(seconds)}}:
+                pass
+            case _:
+                pass
+    return Events(
+        steps=tuple(step for urn, one in seen.items() if (step := _step(urn, one, failed, redactor))),
+        same=Counter(
+            address.system for urn, one in seen.items() if not _telling(one) and (address := address_of(urn)).is_object
+        ),
+        failures=_failures(failed, messages),
+        violations=tuple(violations),
+        seconds=seconds,
+    )
+
+
+def _telling(one: _Seen) -> dict[str, Mapping[str, Any]]:
+    return {op: metadata for op, metadata in one.ops.items() if op not in _IDLE}
+
+
+def _step(urn: str, one: _Seen, failed: Mapping[str, None], redactor: Redactor) -> Step | None:
+    ops = _telling(one)
+    if not ops:
+        return None
+    op = "replace" if "replace" in ops or _HALVES & ops.keys() else next(reversed(ops))
+    metadata = ops.get(op) or next(iter(ops.values()))
+    changes = _properties(metadata) if op in {"update", "replace"} else ()
+    done = one.ended is not None and urn not in failed
+    seconds = float(one.ended - one.begun) if one.ended and one.begun else None
+    return Step(op, address_of(urn), tuple(redactor.change(change) for change in changes), done, seconds)
+
+
+def _failures(failed: Iterable[str], messages: Mapping[str, str]) -> tuple[Failure, ...]:
+    failures = [
+        Failure(address_of(urn) if urn else None, messages.get(urn, "failed; the engine's output says why"))
+        for urn in failed
+    ]
+    # The SDK ends the program, with a traceback, because a resource failed: that is no failure of its own.
+    of_objects = [failure for failure in failures if failure.address is not None and failure.address.is_object]
+    return tuple(of_objects or failures)
+
+
+def _properties(metadata: Mapping[str, Any]) -> tuple[PropertyChange, ...]:
+    """Return the properties a step is about. Where the plugin gives no detail, their first key is all there is."""
+    old, new = metadata.get("old") or {}, metadata.get("new") or {}
+    detailed: Mapping[str, Any] = metadata.get("detailedDiff") or {key: {} for key in metadata.get("diffs") or ()}
+    changes = []
+    for path, diff in sorted(detailed.items()):
+        keys = [quoted or (int(index) if index else name) for quoted, index, name in _PATH.findall(path)]
+        before = _value(old.get("inputs"), keys)
+        if not (diff or {}).get("inputDiff"):
+            live = _value(old.get("outputs"), keys)
+            before = before if live is ABSENT else live
+        changes.append(PropertyChange(path, before, _value(new.get("inputs"), keys)))
+    return tuple(changes)
+
+
+def _value(value: Any, keys: Iterable[str | int]) -> object:  # noqa: ANN401 - JSON
+    for key in keys:
+        match value:
+            case dict() if key in value:
+                value = value[key]
+            case list() if isinstance(key, int) and key < len(value):
+                value = value[key]
+            case _:
+                return ABSENT
+    found: object = value
+    return found
+
+
+def _first_line(message: str) -> str:
+    lines = [line.strip() for line in _COLOUR.sub("", message).splitlines() if line.strip()]
+    return lines[0] if lines else ""

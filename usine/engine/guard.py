@@ -1,0 +1,137 @@
+"""What the engine's plan may not do, whoever or whatever made it so: the files, the program, or a state edited by hand.
+
+Pure functions over the plan's steps and the state before it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from usine.data_bearing import holds_data
+from usine.engine.events import Step, Violation
+from usine.engine.urns import address_of
+from usine.report.model import Notice, Severity
+from usine.rules.mass_removal import TENANT, mass_removals
+from usine.spec.settings import MassRemoval
+
+_TENANT_TYPE = "usine:usine:TenantProject"
+_STACK_TYPE = "pulumi:pulumi:Stack"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the state knows before a run.
+
+    `existing` counts objects by type token, and tenants as `TENANT`. `archived` are the tenants that were archived when
+    they were last applied. `protected` are the URNs the engine must not destroy.
+    """
+
+    existing: Mapping[str, int]
+    archived: frozenset[str]
+    protected: frozenset[str]
+
+
+def read_known(checkpoint: Mapping[str, Any]) -> Known:
+    """Read a checkpoint as `pulumi stack export` gives it."""
+    resources = [r for r in (checkpoint.get("deployment") or {}).get("resources") or () if not r.get("delete")]
+    stack: Mapping[str, Any] = next((r for r in resources if r["type"] == _STACK_TYPE), {})
+    tenants = (stack.get("outputs") or {}).get("tenants") or {}
+    existing = Counter(
+        TENANT if r["type"] == _TENANT_TYPE else r["type"]
+        for r in resources
+        if r["type"] == _TENANT_TYPE or address_of(r["urn"]).is_object
+    )
+    return Known(
+        existing=existing,
+        archived=frozenset(slug for slug, summary in tenants.items() if summary.get("state") == "archived"),
+        protected=frozenset(r["urn"] for r in resources if r.get("protect")),
+    )
+
+
+def check_plan(
+    steps: Iterable[Step],
+    known: Known,
+    limits: MassRemoval,
+    *,
+    archived: frozenset[str] = frozenset(),
+    allowed: Mapping[str, int] | None = None,
+) -> tuple[Notice, ...]:
+    """Return what forbids the plan, and nothing when it may be applied.
+
+    Args:
+        steps: the engine's plan.
+        known: the state before it.
+        limits: how much may go at once.
+        archived: the tenants that the files archive, now or before.
+        allowed: how many of a kind may go this time (see `usine.rules.mass_removal.parse_allowance`).
+    """
+    removing = [step for step in steps if step.removes]
+    return (
+        *_data_destruction(removing, known),
+        *_mass_removal(removing, known, limits, known.archived | archived, allowed or {}),
+    )
+
+
+def _data_destruction(removing: Iterable[Step], known: Known) -> Iterable[Notice]:
+    for step in removing:
+        address = step.address
+        # Archived in the state, not only in the files: its protection was lifted by a run that was looked at.
+        if address.tenant in known.archived and address.urn not in known.protected:
+            continue
+        if not (holds_data(address.type) or address.urn in known.protected):
+            continue
+        how = "replaced" if step.op == "replace" else "destroyed"
+        yield Notice(
+            rule="data-destruction",
+            severity=Severity.ERROR,
+            text=f"{address.name} ({address.type}) holds data and would be {how}",
+            mend=f"archive the tenant first (state: archived in {address.tenant}.yaml), apply that, then take it away"
+            if address.tenant
+            else "no file can ask for this; if it is meant, do it with pulumi itself",
+            tenant=address.tenant,
+        )
+
+
+def _mass_removal(
+    removing: Iterable[Step],
+    known: Known,
+    limits: MassRemoval,
+    archived: frozenset[str],
+    allowed: Mapping[str, int],
+) -> Iterable[Notice]:
+    """Count what goes by kind. What an archived tenant loses was asked for by name: it counts as one tenant."""
+    removed: Counter[str] = Counter()
+    tenants: set[str] = set()
+    for step in removing:
+        tenant = step.address.tenant
+        if step.address.type == _TENANT_TYPE:
+            tenants.add(step.address.name)
+        elif tenant in archived:
+            tenants.add(tenant or "")
+        elif step.address.is_object:
+            removed[step.address.type] += 1
+    if tenants:
+        removed[TENANT] = len(tenants)
+    for removal in mass_removals(removed, known.existing, limits, allowed):
+        yield Notice(
+            rule="mass-removal",
+            severity=Severity.ERROR,
+            text=removal.text,
+            mend=f"if it is meant: --allow-removals {removal.kind}={removal.removed}",
+        )
+
+
+def of_violations(violations: Iterable[Violation]) -> tuple[Notice, ...]:
+    """Return the policies that are not kept as notices: mandatory ones refuse the run."""
+    return tuple(
+        Notice(
+            rule=violation.policy,
+            severity=Severity.ERROR if violation.mandatory else Severity.WARNING,
+            text=f"{violation.address.name}: {violation.message}" if violation.address else violation.message,
+            tenant=violation.address.tenant if violation.address else None,
+        )
+        for violation in violations
+    )
