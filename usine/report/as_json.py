@@ -1,0 +1,186 @@
+"""A report as JSON, for machines and for keeping: what is written is read back the same.
+
+The format's version is in the file. Within a version, fields may be added, and a reader ignores those it does not know.
+`docs/report.schema.json` is the published JSON Schema.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Literal, cast
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from usine.report.model import ABSENT, Absent, Action, Entry, Kind, Notice, PropertyChange, Report, Severity
+
+#: Changes when a reader of the version before would misread what is written now.
+FORMAT = "usine-report/1"
+_SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+class ReportError(ValueError):
+    """A text is no report; the message says where and why, one line for each mistake."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class _Property(_Part):
+    """One property that differs. A side that is left out is absent; null is a value."""
+
+    path: str = Field(description='As Pulumi writes it: spec.hard["limits.cpu"], members[0].')
+    before: JsonValue = Field(default=None, description="In drift: what is expected.")
+    after: JsonValue = Field(default=None, description="In drift: what is found.")
+
+
+class _Entry(_Part):
+    """One object."""
+
+    action: Action
+    tenant: str | None = Field(description="null: what all tenants share.")
+    system: str
+    type: str = Field(description="Pulumi type token.")
+    name: str
+    properties: tuple[_Property, ...] = ()
+    holds_data: bool = Field(default=False, description="Its loss cannot be made good.")
+    loses_data: bool = Field(default=False, description="Data is lost by this. Follows from action and holds_data.")
+    seconds: float | None = Field(default=None, ge=0, description="How long it took.")
+    note: str = Field(default="", description="One line for people.")
+
+
+class _Notice(_Part):
+    """What a rule, a check or the run itself has to say."""
+
+    rule: str
+    severity: Severity
+    text: str
+    mend: str = Field(default="", description="How to put it right.")
+    path: str = Field(default="", description="A file of the repository, or empty.")
+    line: int = Field(default=1, ge=1)
+    column: int = Field(default=1, ge=1)
+    tenant: str | None = None
+    waived_by: str = ""
+
+
+class _Fact(_Part):
+    label: str
+    value: str
+
+
+class _Report(_Part):
+    """What `usine diff`, `up`, `preview` or `drift` found."""
+
+    format: Literal["usine-report/1"]
+    kind: Kind
+    title: str
+    verdict: str
+    refused: bool = Field(default=False, description="A notice refuses the change. Follows from the notices.")
+    counts: dict[Action, int] = Field(default={}, description="Entries by action. Follows from the entries.")
+    facts: tuple[_Fact, ...] = ()
+    notices: tuple[_Notice, ...] = ()
+    entries: tuple[_Entry, ...] = Field(default=(), description="The largest risk first.")
+
+
+def render(report: Report) -> str:
+    """Render as JSON of format `FORMAT`, in ASCII, the same bytes for equal reports."""
+    document = {
+        "format": FORMAT,
+        "kind": report.kind.value,
+        "title": report.title,
+        "verdict": report.verdict,
+        "refused": report.refused,
+        "counts": {action.value: number for action, number in sorted(report.counts().items())},
+        "facts": [{"label": label, "value": value} for label, value in report.facts],
+        "notices": [_notice(notice) for notice in report.notices],
+        "entries": [_entry(entry) for entry in report.entries],
+    }
+    return json.dumps(document, indent=1, sort_keys=False, allow_nan=False) + "\n"
+
+
+def _notice(notice: Notice) -> dict[str, object]:
+    return {
+        "rule": notice.rule,
+        "severity": notice.severity.value,
+        "text": notice.text,
+        "mend": notice.mend,
+        "path": notice.path,
+        "line": notice.line,
+        "column": notice.column,
+        "tenant": notice.tenant,
+        "waived_by": notice.waived_by,
+    }
+
+
+def _entry(entry: Entry) -> dict[str, object]:
+    return {
+        "action": entry.action.value,
+        "tenant": entry.tenant,
+        "system": entry.system,
+        "type": entry.type,
+        "name": entry.name,
+        "holds_data": entry.holds_data,
+        "loses_data": entry.loses_data,
+        "seconds": entry.seconds,
+        "note": entry.note,
+        "properties": [_property(change) for change in entry.properties],
+    }
+
+
+def _property(change: PropertyChange) -> dict[str, object]:
+    sides = (("before", change.before), ("after", change.after))
+    return {"path": change.path, **{side: value for side, value in sides if not isinstance(value, Absent)}}
+
+
+def load(text: str) -> Report:
+    """Read what `render` wrote. Raises ReportError (a ValueError) with every mistake, one a line."""
+    try:
+        read = _Report.model_validate_json(text)
+    except ValidationError as error:
+        raise ReportError(_mistakes(error)) from None
+    return Report(
+        kind=read.kind,
+        title=read.title,
+        verdict=read.verdict,
+        facts=tuple((fact.label, fact.value) for fact in read.facts),
+        entries=tuple(_read_entry(entry) for entry in read.entries),
+        notices=tuple(Notice(**dict(notice)) for notice in read.notices),
+    )
+
+
+def _read_entry(entry: _Entry) -> Entry:
+    values = dict(entry)
+    del values["loses_data"]
+    values["properties"] = tuple(_read_property(change) for change in entry.properties)
+    return Entry(**values)
+
+
+def _read_property(change: _Property) -> PropertyChange:
+    given = change.model_fields_set
+    return PropertyChange(
+        change.path,
+        change.before if "before" in given else ABSENT,
+        change.after if "after" in given else ABSENT,
+    )
+
+
+def _mistakes(error: ValidationError) -> str:
+    # Not the values: a file that is no report may hold anything.
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return "\n".join(f"{_path(mistake['loc'])}{mistake['msg']}" for mistake in found)
+
+
+def _path(location: Iterable[int | str]) -> str:
+    path = ""
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    return f"{path}: " if path else ""
+
+
+def schema() -> str:
+    """Render the JSON Schema of the format."""
+    generated = cast("dict[str, object]", _Report.model_json_schema())
+    generated.pop("title", None)
+    document = {"$schema": _SCHEMA_DIALECT, "title": f"Report of Usine, {FORMAT}", **generated}
+    return json.dumps(document, indent=2) + "\n"

@@ -1,0 +1,98 @@
+"""A report as one self-contained HTML page: no request of any kind, readable without JavaScript, printable."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from usine.report import values, words
+from usine.report.grouping import at_risk, by_tenant, by_weight
+from usine.report.model import Action, Kind, Report
+
+_PAGE = Path(__file__).with_name("page")
+#: With more, a reader first sees tenants, then opens what matters; with fewer, everything is open at once.
+_OPEN_OBJECTS = 150
+_KINDS = {Kind.DIFF: "Change", Kind.RUN: "Run", Kind.DRIFT: "Drift"}
+#: Their properties repeat the whole object.
+_WHOLE = frozenset({Action.CREATED, Action.DESTROYED, Action.UNMANAGED})
+
+
+def render(report: Report) -> str:
+    """Render the page: HTML with its style and script inside, under a policy that allows these two and nothing else."""
+    style, script = _source("style.css"), _source("script.js")
+    groups = by_tenant(report.entries)
+    small = len(report.entries) <= _OPEN_OBJECTS
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            report=report,
+            kind=_KINDS[report.kind],
+            status=words.status(report),
+            sides=words.sides(report.kind),
+            actions=words.actions_of(report),
+            counts=report.counts(),
+            systems=_systems(report),
+            timed=any(entry.seconds is not None for entry in report.entries),
+            at_risk=at_risk(report),
+            notices=by_weight(report.notices),
+            groups=groups,
+            small=small,
+            opens=lambda entry: small and bool(entry.properties) and entry.action not in _WHOLE,
+            style=Markup(style),  # noqa: S704 - our own file
+            script=Markup(script),  # noqa: S704 - our own file
+            style_hash=_hash(style),
+            script_hash=_hash(script),
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_PAGE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        # Also what is not in an attribute or a text of ours: whatever shows as nothing is made visible.
+        finalize=lambda value: values.visible(value) if type(value) is str else value,
+    )
+    environment.filters.update(
+        both_sides=values.both_sides,
+        code_pieces=values.code_pieces,
+        compare=values.compare_lines,
+        type_name=words.type_name,
+        object_name=words.object_name,
+        tenant_name=words.tenant_name,
+        duration=words.duration,
+        seconds=words.total_seconds,
+        number=lambda number: f"{number:,}",
+        fragment=lambda tenant: quote(f"tenant={words.tenant_name(tenant)}", safe="=()"),
+        sign=lambda action: words.SIGNS[action],
+    )
+    environment.globals.update(action_word=words.action_word, plural=words.plural)
+    return environment
+
+
+@cache
+def _source(name: str) -> str:
+    return (_PAGE / name).read_text(encoding="utf-8")
+
+
+def _hash(source: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+
+
+def _systems(report: Report) -> Mapping[str, int]:
+    counted: dict[str, int] = {}
+    for entry in report.entries:
+        counted[entry.system] = counted.get(entry.system, 0) + 1
+    return dict(sorted(counted.items()))

@@ -1,0 +1,128 @@
+"""The words and signs of every form of a report, so that a terminal, a comment and a page say the same."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+
+from usine.report.model import FOUNDATION, Action, Entry, Kind, Report
+
+#: Read without colour, and in the order of risk.
+SIGNS = {
+    Action.DESTROYED: "-",
+    Action.REPLACED: "-/+",
+    Action.FAILED: "!",
+    Action.MISSING: "-",
+    Action.UNMANAGED: "?",
+    Action.CHANGED: "~",
+    Action.CREATED: "+",
+}
+
+_TO_DO = {
+    Action.DESTROYED: "to destroy",
+    Action.REPLACED: "to replace",
+    Action.CHANGED: "to change",
+    Action.CREATED: "to create",
+}
+
+
+class Status(enum.Enum):
+    """What a report comes to: the label people read, and its tone (`bad`, `warn`, `good`)."""
+
+    REFUSED = ("Refused", "bad")
+    FAILED = ("Failed", "bad")
+    DATA_LOST = ("Data is lost", "bad")
+    DRIFT = ("Drift", "warn")
+    WARNED = ("Look twice", "warn")
+    CHANGES = ("Changes", "good")
+    DONE = ("Done", "good")
+    NOTHING = ("Nothing to do", "good")
+    CLEAN = ("No drift", "good")
+
+    @property
+    def label(self) -> str:
+        """What people read."""
+        return self.value[0]
+
+    @property
+    def tone(self) -> str:
+        """`bad`, `warn` or `good`."""
+        return self.value[1]
+
+
+def status(report: Report) -> Status:
+    """Say what a report comes to: the worst that is in it."""
+    counts = report.counts()
+    if report.refused:
+        return Status.REFUSED
+    if counts[Action.FAILED]:
+        return Status.FAILED
+    if any(entry.loses_data for entry in report.entries):
+        return Status.DATA_LOST
+    if report.kind is Kind.DRIFT:
+        return Status.DRIFT if report.entries else Status.CLEAN
+    if any(not notice.waived_by and notice.severity.value != "info" for notice in report.notices):
+        return Status.WARNED
+    if not report.entries:
+        return Status.NOTHING
+    return Status.DONE if report.kind is Kind.RUN else Status.CHANGES
+
+
+def action_word(kind: Kind, action: Action) -> str:
+    """Name an action: ``to destroy`` of a change not yet made, ``destroyed`` of a run, ``missing`` of drift."""
+    return _TO_DO.get(action, action.value) if kind is Kind.DIFF else action.value
+
+
+def actions_of(report: Report) -> tuple[Action, ...]:
+    """Return the actions that appear, in the order of risk."""
+    counts = report.counts()
+    return tuple(action for action in Action if counts[action])
+
+
+def sides(kind: Kind) -> tuple[str, str]:
+    """Name the two sides of a property."""
+    return ("expected", "found") if kind is Kind.DRIFT else ("before", "after")
+
+
+def loss_title(kind: Kind) -> str:
+    """Head the list of what loses data."""
+    return {
+        Kind.DIFF: "Data that will be destroyed",
+        Kind.RUN: "Data that was destroyed",
+        Kind.DRIFT: "Data that is missing",
+    }[kind]
+
+
+def tenant_name(tenant: str | None) -> str:
+    """Name a tenant, or what all tenants share."""
+    return FOUNDATION if tenant is None else tenant
+
+
+def type_name(type_: str) -> str:
+    """Return the last part of a type token: ``Project`` of ``gitlab:index/project:Project``."""
+    return type_.rpartition(":")[2] or type_
+
+
+def object_name(entry: Entry) -> str:
+    """Return the name without the tenant and the system it starts with, which stand above it wherever it is listed."""
+    prefix = f"{entry.tenant or 'foundation'}/{entry.system}/"
+    return entry.name.removeprefix(prefix) or entry.name
+
+
+def plural(number: int, word: str) -> str:
+    """Count things: ``1 object``, ``1,204 objects``."""
+    return f"{number:,} {word if number == 1 else word + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Render seconds for people: ``0.4 s``, ``12 s``, ``3 min 05 s``."""
+    if seconds < 10:  # noqa: PLR2004 - below, a tenth is worth saying
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def total_seconds(entries: Iterable[Entry]) -> float | None:
+    """Sum the time that was measured; None where none was."""
+    measured = [entry.seconds for entry in entries if entry.seconds is not None]
+    return sum(measured) if measured else None
