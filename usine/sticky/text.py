@@ -10,7 +10,7 @@ LIMIT = 1_000_000
 _MARKER = re.compile(r"[a-z][a-z0-9._:-]{0,79}")
 #: Quick actions: a line that starts with `/word`. GitLab runs them with the rights of who posts.
 _QUICK_ACTION = re.compile(r"^([ \t]*)/(?=\w)", re.MULTILINE)
-_CUT = "\n\n*Cut here: the rest is in the pipeline's artifacts.*\n"
+_CUT = "\n\n*Cut here: the rest is in the pipeline's artifacts.*"
 
 
 def is_marker(name: str) -> bool:
