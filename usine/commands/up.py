@@ -1,29 +1,56 @@
-"""`usine up`: `pulumi up` with the checks before, recovery of a killed run, progress, and a report by system."""
+"""`usine up`: `pulumi up` with guard rails: checks, a lock with an owner, recovery, a judged plan, and a report."""
 
 from __future__ import annotations
 
 import argparse
+import datetime
+import signal
 import sys
-from collections.abc import Iterable
-from dataclasses import replace
+from collections import Counter
+from functools import partial
 from pathlib import Path
+from types import FrameType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from usine.commands.common import ROOT, Platform, add_settings_argument, read_platform, report_problems
-from usine.commands.stack_environment import StackEnvironment, stack_environment
-from usine.engine.cli import Engine, EngineError
-from usine.engine.lookup import Finder
-from usine.engine.recover import Recovery, adopt_late, recover, release_dead_lock
-from usine.engine.report import ACTIONS, RunReport
-from usine.engine.run import Outcome, up
+from usine.commands.common import ROOT, add_settings_argument, report_problems
+from usine.commands.engine_stack import (
+    OpenStack,
+    add_run_arguments,
+    add_stack_argument,
+    add_wait_argument,
+    facts,
+    make_rails,
+    open_stack,
+    settle,
+    tell,
+    write_files,
+    write_reports,
+)
+from usine.commands.progress import watched
+from usine.engine.binding import BoundPlan, load_plan
+from usine.engine.cli import EngineError
+from usine.engine.guarded import Outcome, Status, guarded_up
+from usine.engine.lock import HeldLock, hold
+from usine.engine.recover import adopt_late
+from usine.engine.report import run_report
+from usine.report import as_json, html
+from usine.report.model import Action, Notice, Report, Severity
 from usine.spec.problems import SpecError
 from usine.spec.settings import Settings, System
-from usine.spec.settings_load import load_settings
 
 _LOG = Path("out") / "up.log"
+_REPORTS = Path("out") / "up"
+#: Runs whose reports are kept.
+_KEPT = 50
+_ACTIONS = (Action.CREATED, Action.CHANGED, Action.REPLACED, Action.DESTROYED, Action.FAILED)
+_EXIT = {Status.APPLIED: 0, Status.REFUSED: 1, Status.FAILED: 1, Status.PARTIAL: 4}
+
+_EPILOG = """\
+exit code: 0 everything was applied, 1 refused or failed and nothing was applied, 4 part of it was applied and part
+failed (a failing system does not stop the others), 130 interrupted.
+"""
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -31,98 +58,104 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser(
         "up",
         help="make the platform what the tenant files say",
-        description="Check every file, settle what a killed run left, run `pulumi up`, and report by system. "
-        "A failing system does not stop the others. Plain `pulumi up` does the same without check and recovery.",
+        description="Check every file, take the stack's lock, settle what a killed run left, have the engine plan, "
+        "refuse what must not be, apply, and report by tenant and system. Plain `pulumi up` does the engine's part.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_settings_argument(parser)
-    parser.add_argument("--stack", default="lab", help="stack to run (default: %(default)s)")
+    add_stack_argument(parser)
+    add_run_arguments(parser)
+    add_wait_argument(parser)
+    parser.add_argument(
+        "--plan", metavar="FILE", type=Path, help="apply exactly what `usine preview --out FILE` showed, or nothing"
+    )
     parser.add_argument("--expect-no-changes", action="store_true", help="exit 1 if anything had to be changed")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the whole sequence; exit code 0 when everything was applied."""
+    """Run the whole sequence; see the epilog for the exit code."""
+    # A cancelled pipeline ends like an interrupted run: the engine stopped in order, the lock given back.
+    signal.signal(signal.SIGTERM, _interrupt)
     console = Console()
     try:
-        platform = read_platform(args)
+        plan = load_plan(args.plan) if args.plan else None
+        stack = open_stack(args)
+        with hold(stack.engine, wait=args.wait, say=partial(_say, console)) as lock:
+            outcome, notices = _apply(stack, lock, args, plan, console)
     except SpecError as error:
         return report_problems(error)
-    try:
-        where = stack_environment(args.stack, args.settings)
-        engine = Engine(ROOT, args.stack, where.variables, where.config_file)
-        # The local platform's copy of the settings has the ports it really uses.
-        settings = load_settings(where.config_file)
-        finder = _finder(settings, where)
-        settled = _prepare(engine, finder, console)
-        outcome = _watch(engine, platform, console)
-        failed = {failure.address.urn for failure in outcome.report.failures if failure.address}
-        late = adopt_late(engine, finder, [r for r in settled.forgotten if r["urn"] in failed])
-        if late:
-            _tell("adopted what a killed run had created after all", late, console)
-            outcome = _watch(engine, platform, console)
     except EngineError as error:
         print(f"usine up: {error}", file=sys.stderr)
         return 1
-    _show(outcome.report, settings, console)
-    return _conclude(outcome, console, expect_no_changes=args.expect_no_changes)
+    report = run_report(outcome, f"usine up: {stack.engine.stack}", facts(stack, lock), notices)
+    _show(report, stack.settings, console)
+    try:
+        write_reports(report, args)
+        _keep(report, lock.owner.since)
+    except SpecError as error:
+        return report_problems(error)
+    return _exit_code(outcome, report, expect_no_changes=args.expect_no_changes)
 
 
-def _finder(settings: Settings, where: StackEnvironment) -> Finder:
-    endpoints = {
-        system: replace(endpoint, ca=endpoint.ca and ROOT / endpoint.ca)
-        for system, endpoint in settings.endpoints.items()
-    }
-    return Finder(endpoints, where.variables)
+def _apply(
+    stack: OpenStack, lock: HeldLock, args: argparse.Namespace, plan: BoundPlan | None, console: Console
+) -> tuple[Outcome, tuple[Notice, ...]]:
+    """Settle, plan, judge, apply; return also what there is to say of a run before."""
+    told: list[str] = []
+
+    def say(text: str) -> None:
+        told.append(text)
+        _say(console, text)
+
+    if lock.predecessor is not None:
+        told.append(f"took over from a run that is gone: {lock.predecessor.owner}")
+    settled = settle(stack, lock, say)
+    _say(console, f"usine up: {len(stack.platform.projects)} projects (engine's output: {_LOG})")
+    with watched(console) as on_progress:
+        rails = make_rails(stack, args, ROOT / _LOG, on_progress)
+        outcome = guarded_up(stack.engine, lock, rails, plan)
+    failed = {failure.address.urn for failure in outcome.failures if failure.address}
+    late = adopt_late(stack.engine, stack.finder, [r for r in settled.forgotten if r["urn"] in failed])
+    if late:
+        tell("adopted what a killed run had created after all", late, say)
+        with watched(console) as on_progress:
+            outcome = guarded_up(stack.engine, lock, make_rails(stack, args, ROOT / _LOG, on_progress))
+    return outcome, tuple(Notice("recovery", Severity.INFO, text) for text in told)
 
 
-def _prepare(engine: Engine, finder: Finder, console: Console) -> Recovery:
-    owner = release_dead_lock(engine)
-    if owner:
-        console.print(f"released the lock of a run that is gone ({owner})")
-    engine.ensure_stack()
-    settled = recover(engine, finder)
-    _tell("adopted what a killed run had created", settled.adopted, console)
-    _tell("took away what a killed run had created, whose secret is lost", settled.removed, console)
-    _tell("a killed run had not got to create", [resource["urn"] for resource in settled.forgotten], console)
-    return settled
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
-def _tell(what: str, urns: Iterable[str], console: Console) -> None:
-    for urn in urns:
-        console.print(f"{what}: {urn.rsplit('::', 1)[-1]}", markup=False, soft_wrap=True)
-
-
-def _watch(engine: Engine, platform: Platform, console: Console) -> Outcome:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    console.print(f"pulumi up: {len(platform.projects)} projects (engine's output: {_LOG})")
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("planning", total=None)
-
-        def on_progress(planned: int, settled: int) -> None:
-            if settled:
-                progress.update(task, description="applying", total=planned, completed=settled)
-            else:
-                progress.update(task, completed=planned)
-
-        return up(engine, engine.root / _LOG, on_progress)
-
-
-def _show(report: RunReport, settings: Settings, console: Console) -> None:
-    table = Table(title=f"pulumi up: {report.seconds} s")
+def _show(report: Report, settings: Settings, console: Console) -> None:
+    """Show numbers by system, what failed and what was refused; the report's files have every object."""
+    table = Table(title=report.title)
     table.add_column("system")
-    for action in ACTIONS:
-        table.add_column(action, justify="right")
-    table.add_column("failed", justify="right")
+    for action in _ACTIONS:
+        table.add_column(action.value, justify="right")
+    counts = Counter((entry.system, entry.action) for entry in report.entries)
     for system in System:
-        counter = report.done.get(system.value)
-        failed = sum(1 for f in report.failures if f.address and f.address.system == system)
-        if counter is not None or failed:
-            cells = [str(counter[action] or "") if counter else "" for action in ACTIONS]
-            table.add_row(system.value, *cells, str(failed or ""))
+        if settings.on(system):
+            table.add_row(system.value, *(str(counts[system, action] or "") for action in _ACTIONS))
     console.print(table)
     for system in System:
         if settings.on(system):
             console.print(f"  {system.value:<11} {_login_page(settings, system)}", markup=False, highlight=False)
+    for entry in report.entries:
+        if entry.action is Action.FAILED:
+            _say(console, f"failed: {entry.name}: {entry.note}")
+    for notice in report.notices:
+        if notice.severity is not Severity.INFO:
+            _say(console, f"{'refused' if notice.refuses else notice.severity}: {notice.text} [{notice.rule}]")
+            if notice.mend:
+                _say(console, f"  {notice.mend}")
+    _say(console, report.verdict)
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, soft_wrap=True, highlight=False)
 
 
 def _login_page(settings: Settings, system: System) -> str:
@@ -134,18 +167,19 @@ def _login_page(settings: Settings, system: System) -> str:
     return f"{url}/ui" if system is System.VAULT else url
 
 
-def _conclude(outcome: Outcome, console: Console, *, expect_no_changes: bool) -> int:
-    report = outcome.report
-    if report.failures or outcome.exit_code != 0:
-        for failure in report.failures:
-            console.print(
-                f"failed: {failure.address.name if failure.address else 'the run'}: {failure.message}", markup=False
-            )
-        if report.tenants_touched:
-            systems, tenants = ", ".join(report.systems_touched), ", ".join(report.tenants_touched)
-            console.print(f"{systems} failed for: {tenants}. Everything else was applied; run again when it is mended.")
-        console.print(f"the engine's own output is in {_LOG}")
-        return 1
-    changes = sum(report.count(action) for action in ACTIONS if action != "same")
-    console.print("no changes" if changes == 0 else f"{changes} changes applied")
-    return 1 if changes and expect_no_changes else 0
+def _keep(report: Report, since: datetime.datetime) -> None:
+    """Keep the report among those of the last runs. Raises SpecError when it cannot be written."""
+    folder = ROOT / _REPORTS
+    name = f"{since:%Y%m%dT%H%M%SZ}"
+    write_files({folder / f"{name}.json": as_json.render(report), folder / f"{name}.html": html.render(report)})
+    for suffix in (".json", ".html"):
+        for old in sorted(folder.glob(f"*{suffix}"))[:-_KEPT]:
+            old.unlink(missing_ok=True)
+    print(f"report: {_REPORTS / name}.html; the engine's own output: {_LOG}")
+
+
+def _exit_code(outcome: Outcome, report: Report, *, expect_no_changes: bool) -> int:
+    if outcome.interrupted:
+        return 130
+    changed = any(entry.action is not Action.FAILED for entry in report.entries)
+    return 1 if expect_no_changes and changed else _EXIT[outcome.status]

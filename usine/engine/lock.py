@@ -114,18 +114,23 @@ def hold(
     Raises LockHeldError when somebody alive holds it. Where no file can be kept beside the state it says so, and
     the engine's own lock is all there is.
     """
-    owner = this_run(engine.environment, commit_of(engine.root))
+    free = unlocked(engine)
     try:
         storage = state_storage(engine.environment)
     except NoStorageError as error:
         say(f"no lock with an owner here, only the engine's own: {error}")
-        yield HeldLock(owner)
+        yield free
         return
-    lock = acquire(Ring(storage, engine.stack), owner, engine.environment, wait=wait, say=say)
+    lock = acquire(Ring(storage, engine.stack), free.owner, engine.environment, wait=wait, say=say)
     try:
         yield lock
     finally:
         lock.release()
+
+
+def unlocked(engine: Engine) -> HeldLock:
+    """Return what stands for the lock where none is needed: for runs that write nothing."""
+    return HeldLock(this_run(engine.environment, commit_of(engine.root)))
 
 
 def acquire(

@@ -8,18 +8,19 @@ So every noted creation is looked for: what exists enters the state under its id
 from __future__ import annotations
 
 import json
-import os
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import unquote, urlparse
 
 import requests
 
 from usine.engine.cli import Engine, EngineError
 from usine.engine.lookup import Finder
+from usine.engine.owner import Life, runs
+from usine.engine.ring import Record
+from usine.engine.storage import NoStorageError, state_storage
 
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - Pulumi's marker of an encrypted value, not a value
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
@@ -104,22 +105,37 @@ def _ask(question: Callable[[str, Mapping[str, Any]], Answer], resource: Mapping
         ) from error
 
 
-def release_dead_lock(engine: Engine) -> str | None:
-    """Cancel the lock of a run on this machine whose process is gone; return whose it was, or None.
+def release_dead_lock(engine: Engine, predecessor: Record | None = None) -> str | None:
+    """Cancel the engine's lock of a run that is gone; return whose it was, or None.
 
-    Only a file backend's locks can be judged from here; any other back end keeps its own.
+    A run is gone when its process was on this machine and is there no more, or when it is that of `predecessor`, who
+    was taken for dead. Only where the locks are files can they be judged from here; any other back end keeps its own.
     """
-    backend = urlparse(engine.environment.get("PULUMI_BACKEND_URL", ""))
-    if backend.scheme != "file":
+    try:
+        storage = state_storage(engine.environment)
+    except NoStorageError:
         return None
-    folder = Path(unquote(backend.netloc + backend.path)) / ".pulumi"
-    for path in sorted((folder / "locks").glob(f"**/{engine.stack}/*.json")):
-        lock = json.loads(path.read_text(encoding="utf-8"))
-        if lock.get("hostname") == socket.gethostname() and not _alive(int(lock["pid"])):
-            _remove_half_written(folder, engine.stack)
+    folder = (".pulumi", "locks")
+    for path in storage.find(*folder, suffix=".json"):
+        if path.split("/")[-2] != engine.stack.rsplit("/", 1)[-1]:
+            continue
+        lock = json.loads(storage.read(*folder, path) or b"{}")
+        if lock and _gone(lock, predecessor, local=storage.local):
+            if storage.local:
+                _remove_half_written(Path(storage.path(".pulumi")), engine.stack)
             engine.capture("cancel", "--yes")
             return f"{lock.get('username')}, process {lock['pid']}"
     return None
+
+
+def _gone(lock: Mapping[str, Any], predecessor: Record | None, *, local: bool) -> bool:
+    host, pid = lock.get("hostname"), int(lock["pid"])
+    if predecessor is not None and predecessor.engine is not None:
+        engine = predecessor.engine
+        if (host, pid) == (engine.host, engine.pid):
+            return engine.life is not Life.ALIVE
+    # Only a file backend is sure to be this machine's own: elsewhere another one may have its name.
+    return local and host == socket.gethostname() and not runs(pid)
 
 
 def _remove_half_written(folder: Path, stack: str) -> None:
@@ -135,18 +151,3 @@ def _remove_half_written(folder: Path, stack: str) -> None:
             attributes.unlink()
     for leftover in (folder / "stacks").glob(f"*/{stack}.json.*.tmp"):
         leftover.unlink()
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    try:
-        # Killed, but nobody has taken note of it yet: still in the table, will never run again.
-        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return True
-    return state not in {"Z", "X"}

@@ -1,112 +1,134 @@
-"""What a run did, read from the engine's own event log."""
+"""The report of a run: per tenant and system what was done or would be, how long it took, what failed and why."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
+from usine.data_bearing import holds_data
+from usine.engine.events import Step
+from usine.engine.guarded import Outcome, Status
 from usine.engine.urns import Address, address_of
+from usine.report.model import FOUNDATION, Action, Entry, Kind, Notice, Report, by_risk
+from usine.spec.texts import enumerate_words
 
-#: Engine operations, by the word the report uses. The halves of a replacement count once.
-_WORDS = {
-    "create": "created",
-    "import": "created",
-    "update": "changed",
-    "replace": "replaced",
-    "delete": "destroyed",
-    "same": "same",
-    "refresh": "same",
-    "read": "same",
-    "discard": "destroyed",
+_SHOWN_TENANTS = 5
+
+_ACTIONS = {
+    "create": Action.CREATED,
+    "import": Action.CREATED,
+    "update": Action.CHANGED,
+    "replace": Action.REPLACED,
+    "delete": Action.DESTROYED,
+    "discard": Action.DESTROYED,
 }
-ACTIONS = ("created", "changed", "replaced", "destroyed", "same")
-_COLOUR = re.compile(r"<\{%[^%]*%\}>|\x1b\[[0-9;]*m")
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """One resource that failed, and the first line of why. `address` is None for the program or the engine itself."""
+def run_report(
+    outcome: Outcome, title: str, facts: Sequence[tuple[str, str]] = (), notices: Sequence[Notice] = ()
+) -> Report:
+    """Make the report of a run or a preview.
 
-    address: Address | None
-    message: str
-
-
-@dataclass(slots=True)
-class RunReport:
-    """What one run did: `done` counts objects by system, then by action; `seconds` is what the engine counted."""
-
-    done: dict[str, Counter[str]] = field(default_factory=dict)
-    failures: list[Failure] = field(default_factory=list)
-    seconds: int = 0
-
-    def count(self, action: str) -> int:
-        """Return how many objects of all systems had this action."""
-        return sum(counter[action] for counter in self.done.values())
-
-    @property
-    def tenants_touched(self) -> tuple[str, ...]:
-        """Tenants with a failure, sorted; ``(foundation)`` stands for what they share."""
-        return tuple(
-            sorted({(f.address.tenant or "(foundation)") for f in self.failures if f.address and f.address.is_object})
-        )
-
-    @property
-    def systems_touched(self) -> tuple[str, ...]:
-        """Systems with a failure, sorted."""
-        return tuple(sorted({f.address.system for f in self.failures if f.address and f.address.is_object}))
+    `facts` and `notices` come before the run's own. A run that applied something lists what was done and what failed,
+    one that did not lists what it would have done.
+    """
+    entries = _done(outcome) if outcome.applying else _planned(outcome)
+    unchanged = sum(outcome.events.same.values())
+    own = [("unchanged objects", str(unchanged))] if unchanged else []
+    if outcome.events.seconds:
+        own.append(("engine's time", f"{outcome.events.seconds} s"))
+    report = Report(
+        kind=Kind.RUN,
+        title=title,
+        verdict="",
+        facts=(*facts, *own),
+        entries=by_risk(entries),
+        notices=(*notices, *outcome.notices),
+    )
+    return replace(report, verdict=_verdict(outcome, report))
 
 
-def read_report(log: Path) -> RunReport:
-    """Read an engine event log: one JSON object a line; a half-written last line is ignored."""
-    return make_report(_events(log))
+def tenants_failed(report: Report) -> tuple[str, ...]:
+    """Tenants with a failure, sorted; ``(foundation)`` stands for what they share."""
+    return tuple(sorted({e.tenant or FOUNDATION for e in report.entries if e.action is Action.FAILED}))
 
 
-def _events(log: Path) -> Iterable[Mapping[str, object]]:
-    with log.open(encoding="utf-8") as lines:
-        for line in lines:
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError:
-                return
+def systems_failed(report: Report) -> tuple[str, ...]:
+    """Systems with a failure, sorted."""
+    return tuple(sorted({e.system for e in report.entries if e.action is Action.FAILED}))
 
 
-def make_report(events: Iterable[Mapping[str, object]]) -> RunReport:
-    """Build the report of a run from its events."""
-    report = RunReport()
-    messages: dict[str, str] = {}
-    failed: dict[str, None] = {}
-    for event in events:
-        match event:
-            case {"resOutputsEvent": {"planning": True}}:
-                pass  # the preview that comes before
-            case {"resOutputsEvent": {"metadata": {"op": str(op), "urn": str(urn)}}}:
-                address = address_of(urn)
-                if address.is_object and op in _WORDS:
-                    report.done.setdefault(address.system, Counter())[_WORDS[op]] += 1
-            case {"resOpFailedEvent": {"metadata": {"urn": str(urn)}}}:
-                failed[urn] = None
-            case {"diagnosticEvent": {"severity": "error", "message": str(message), **rest}}:
-                urn = str(rest.get("urn") or "")
-                messages.setdefault(urn, _first_line(message))
-                failed.setdefault(urn, None)
-            case {"summaryEvent": {"durationSeconds": int(seconds)}}:
-                report.seconds = seconds
-            case _:
-                pass
-    failures = [
-        Failure(address_of(urn) if urn else None, messages.get(urn, "failed; the engine's output says why"))
-        for urn in failed
-    ]
-    # The SDK ends the program, with a traceback, because a resource failed: that is no failure of its own.
-    of_objects = [f for f in failures if f.address is not None and f.address.is_object]
-    report.failures = of_objects or failures
-    return report
+def _planned(outcome: Outcome) -> Iterable[Entry]:
+    why = {f.address.urn: f.message for f in outcome.failures if f.address is not None and f.address.is_object}
+    for step in outcome.events.changes:
+        yield _entry(step) if step.address.urn not in why else _failed(step.address, why.pop(step.address.urn))
+    for urn, message in why.items():
+        yield _failed(address_of(urn), message)
 
 
-def _first_line(message: str) -> str:
-    lines = [line.strip() for line in _COLOUR.sub("", message).splitlines() if line.strip()]
-    return lines[0] if lines else ""
+def _done(outcome: Outcome) -> Iterable[Entry]:
+    why = {f.address.urn: f.message for f in outcome.failures if f.address is not None and f.address.is_object}
+    begun = {step.address.urn for step in outcome.events.changes}
+    for step in outcome.events.changes:
+        if step.address.urn in why:
+            yield _failed(step.address, why.pop(step.address.urn), step.seconds)
+        elif step.done:
+            yield replace(_entry(step), seconds=step.seconds)
+        else:
+            yield _failed(step.address, "begun, and not seen to end")
+    for urn, message in why.items():
+        yield _failed(address_of(urn), message)
+        begun.add(urn)
+    if outcome.status is Status.APPLIED or outcome.plan is None:
+        return
+    for _, urn in outcome.plan.steps:
+        address = address_of(urn)
+        if urn not in begun and address.is_object:
+            yield _failed(address, "not begun: what it needs failed, or the run was stopped")
+
+
+def _entry(step: Step) -> Entry:
+    address = step.address
+    return Entry(
+        action=_ACTIONS.get(step.op, Action.CHANGED),
+        tenant=address.tenant,
+        system=address.system,
+        type=address.type,
+        name=address.name,
+        properties=step.properties,
+        holds_data=holds_data(address.type),
+    )
+
+
+def _failed(address: Address, message: str, seconds: float | None = None) -> Entry:
+    return Entry(
+        action=Action.FAILED,
+        tenant=address.tenant,
+        system=address.system,
+        type=address.type,
+        name=address.name,
+        holds_data=holds_data(address.type),
+        seconds=seconds,
+        note=message,
+    )
+
+
+def _verdict(outcome: Outcome, report: Report) -> str:
+    counts = report.counts()
+    changes = sum(number for action, number in counts.items() if action is not Action.FAILED)
+    many = f"{changes} change{'' if changes == 1 else 's'}"
+    if outcome.status is Status.REFUSED:
+        reasons = sum(1 for notice in report.notices if notice.refuses)
+        return f"Refused, nothing was touched: {reasons} reason{'' if reasons == 1 else 's'}."
+    if outcome.status is Status.PLANNED:
+        return f"{many} would be made." if changes else "Nothing would change."
+    if outcome.status is Status.APPLIED:
+        return f"{many} applied." if changes else "No changes."
+    if not counts[Action.FAILED]:
+        why = outcome.failures[0].message if outcome.failures else "the engine's output says why"
+        return f"Failed{'' if outcome.applying else ', nothing was touched'}: {why}"
+    where = f"{', '.join(systems_failed(report))} failed for: {enumerate_words(tenants_failed(report), _SHOWN_TENANTS)}"
+    if not outcome.applying:
+        return f"{where}; nothing was touched."
+    done = f"{many} applied, " if changes else ""
+    return f"{done}{counts[Action.FAILED]} objects failed or were not reached: {where}."

@@ -1,64 +1,97 @@
-"""One guarded `pulumi up`, watched: progress from the engine's event log, a report at the end."""
+"""One run of the engine, watched: progress and results come from its event log."""
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from usine.engine.cli import Engine
-from usine.engine.report import RunReport, read_report
+from usine.engine.events import Events, Failure, read_events
+from usine.engine.lock import HeldLock
+from usine.engine.redact import Redactor
 from usine.engine.urns import address_of
 
 _POLL_SECONDS = 0.2
+#: How long an interrupted engine may take to say that it has heard.
+_HEARS_SECONDS = 2.0
+
+#: Told now and then how many objects are planned so far, and how many of those are settled.
+OnProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a run ended with: the engine's exit code, the report, and the file with the engine's own output."""
+class Run:
+    """A run that ended: the engine's exit code and events. `interrupted` says that somebody stopped it."""
 
     exit_code: int
-    report: RunReport
-    log: Path
+    events: Events
+    interrupted: bool = False
 
 
-def up(engine: Engine, log: Path, on_progress: Callable[[int, int], None], extra: Sequence[str] = ()) -> Outcome:
-    """Run `pulumi up` to its end, without stopping at the first failure.
+def run_engine(engine: Engine, lock: HeldLock, log: Path, on_progress: OnProgress, *arguments: str) -> Run:
+    """Run `pulumi` with these arguments to its end; its output is added to the file `log`.
 
-    Args:
-        engine: the stack.
-        log: file that takes the engine's output.
-        on_progress: called now and then with the number of objects planned so far, and of those settled.
-        extra: more arguments for `pulumi up`.
+    It is stopped, in order, when the lock is lost and at a KeyboardInterrupt: what is under way is finished and noted.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="usine-") as folder, log.open("w", encoding="utf-8") as output:
+    with tempfile.TemporaryDirectory(prefix="usine-") as folder, log.open("a+", encoding="utf-8") as output:
         events = Path(folder) / "events.json"
-        # The preview is not skipped: it is what refuses the deletion of protected resources before anything is touched.
-        arguments = ["up", "--yes", "--continue-on-error", "--suppress-outputs", "--color=never"]
+        start = output.tell()
         process = subprocess.Popen(
-            engine.command(*arguments, "--event-log", str(events), *extra),
+            engine.command(*arguments, "--color=never", "--event-log", str(events)),
             cwd=engine.root,
             env=engine.variables,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
+        interrupted = False
         try:
-            _watch(process, events, on_progress)
+            lock.note_engine(process.pid)
+            _watch(process, lock, events, on_progress)
         except KeyboardInterrupt:
-            # The terminal sent the signal to the engine too: it finishes what is under way and notes it.
-            process.wait()
+            interrupted = True
+            _stop(process, log, start)
+        except BaseException:
+            _stop(process, log, start)
             raise
-        report = read_report(events) if events.exists() else RunReport()
-        return Outcome(process.returncode, report, log)
+        redactor = Redactor.of(engine.environment)
+        read = read_events(events, redactor)
+        if process.returncode != 0 and not (read.failures or read.violations):
+            # Refused before there were events: by another run's lock, say.
+            read = Events(failures=(Failure(None, redactor.text(_last_error(log, start))),))
+        return Run(process.returncode, read, interrupted)
 
 
-def _watch(process: subprocess.Popen[bytes], events: Path, on_progress: Callable[[int, int], None]) -> None:
-    planned, settled, position = 0, 0, 0
+def _stop(process: subprocess.Popen[bytes], log: Path, start: int) -> None:
+    """Ask the engine to stop, and wait. A terminal has asked it too; to be asked twice would mean: drop everything."""
+    deadline = time.monotonic() + _HEARS_SECONDS
+    while process.poll() is None and "received; cancelling" not in _said(log, start):
+        if time.monotonic() > deadline:
+            process.send_signal(signal.SIGINT)
+            break
+        time.sleep(_POLL_SECONDS)
+    process.wait()
+
+
+def _said(log: Path, start: int) -> str:
+    with log.open("rb") as lines:
+        lines.seek(start)
+        return lines.read().decode("utf-8", "replace")
+
+
+def _last_error(log: Path, start: int) -> str:
+    errors = [line for line in _said(log, start).splitlines() if line.startswith("error: ")]
+    return errors[-1].removeprefix("error: ") if errors else "the engine failed; its output says why"
+
+
+def _watch(process: subprocess.Popen[bytes], lock: HeldLock, events: Path, on_progress: OnProgress) -> None:
+    planned, settled, position, stopped = 0, 0, 0, False
     while True:
         ended = process.poll() is not None
         if events.exists():
@@ -74,6 +107,9 @@ def _watch(process: subprocess.Popen[bytes], events: Path, on_progress: Callable
             on_progress(planned, settled)
         if ended:
             return
+        if lock.lost and not stopped:
+            process.send_signal(signal.SIGINT)
+            stopped = True
         time.sleep(_POLL_SECONDS)
 
 

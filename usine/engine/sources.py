@@ -36,15 +36,19 @@ class Sources:
     state: str
 
 
-def read_sources(engine: Engine, projects: Path) -> Sources:
-    """Take the digests of what the engine would run now; `projects` is the folder of tenant files."""
+def read_sources(engine: Engine, projects: Path, checkpoint: Mapping[str, object] | None = None) -> Sources:
+    """Take the digests of what the engine would run now.
+
+    `projects` is the folder of tenant files, `checkpoint` the state where it was exported already. Raises EngineError
+    when the state cannot be had.
+    """
     settings = engine.config_file or engine.root / f"Pulumi.{engine.stack}.yaml"
     return Sources(
         commit=commit_of(engine.root),
         program=_digest_of_files(engine.root, [engine.root / name for name in _PROGRAM]),
         tenants=_digest_of_files(projects, sorted(projects.glob("*.yaml"))),
         settings=_digest_of_settings(settings),
-        state=state_digest(engine.export_state()),
+        state=state_digest(engine.export_state() if checkpoint is None else checkpoint),
     )
 
 

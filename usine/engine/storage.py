@@ -24,10 +24,15 @@ class NoStorageError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """A folder of a file system. `files` is fsspec's file system, `root` the folder the state's `.pulumi` is in."""
+    """A folder of a file system.
+
+    `files` is fsspec's file system, `root` the folder the state's `.pulumi` is in; `local` says that it is a folder of
+    this machine.
+    """
 
     files: Any  # fsspec has no types
     root: str
+    local: bool = False
 
     def path(self, *parts: str) -> str:
         """Return the full path of what is below the root."""
@@ -41,6 +46,13 @@ class Storage:
         except FileNotFoundError:
             return []
         return sorted(str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in entries)
+
+    def find(self, *folder: str, suffix: str) -> list[str]:
+        """Return the paths below a folder, from there, of the files whose names end so; sorted."""
+        self.files.invalidate_cache()
+        top = self.path(*folder)
+        found = [str(path) for path in self.files.find(top)]
+        return sorted(path[path.index(top) + len(top) + 1 :] for path in found if path.endswith(suffix))
 
     def read(self, *path: str) -> bytes | None:
         """Return a file's bytes, or None when it is not there."""
@@ -81,7 +93,7 @@ def state_storage(environment: Mapping[str, str]) -> Storage:
     parts = urlsplit(url)
     if parts.scheme == "file":
         root = os.path.expanduser(unquote(parts.netloc + parts.path))
-        return Storage(fsspec.filesystem("file"), os.path.abspath(root))
+        return Storage(fsspec.filesystem("file"), os.path.abspath(root), local=True)
     if parts.scheme not in _DRIVERS:
         raise NoStorageError("the state is in a service that keeps locks of its own")
     protocol, package = _DRIVERS[parts.scheme]

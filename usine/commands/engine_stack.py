@@ -1,0 +1,176 @@
+"""What the commands that run the engine share: a stack opened, what a killed run left settled, arguments, files."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from usine.commands.common import ROOT, Platform, read_platform
+from usine.commands.stack_environment import LAB_STACK, stack_environment
+from usine.engine.cli import Engine
+from usine.engine.guarded import Rails
+from usine.engine.lock import HeldLock
+from usine.engine.lookup import Finder
+from usine.engine.recover import Recovery, recover, release_dead_lock
+from usine.engine.run import OnProgress
+from usine.report import as_json, html, markdown
+from usine.report.model import Report
+from usine.rules.mass_removal import parse_allowance
+from usine.spec.model import State
+from usine.spec.problems import Problem, SpecError
+from usine.spec.settings import Settings
+from usine.spec.settings_load import load_settings
+
+_DURATION = re.compile(r"(?P<number>[0-9]{1,6})(?P<unit>[smh])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStack:
+    """A stack ready for its engine. `settings` are those the engine takes: the local platform's have its own ports."""
+
+    platform: Platform
+    settings: Settings
+    engine: Engine
+    finder: Finder
+
+    @property
+    def archived(self) -> frozenset[str]:
+        """The tenants whose files say `archived`."""
+        return frozenset(p.slug for p in self.platform.projects if p.state is State.ARCHIVED)
+
+
+def open_stack(args: argparse.Namespace) -> OpenStack:
+    """Check every file, and find where the stack runs. Raises SpecError, and EngineError when it cannot run."""
+    platform = read_platform(args)
+    where = stack_environment(args.stack, args.settings)
+    engine = Engine(ROOT, args.stack, where.variables, where.config_file)
+    settings = load_settings(where.config_file)
+    endpoints = {
+        system: replace(endpoint, ca=endpoint.ca and ROOT / endpoint.ca)
+        for system, endpoint in settings.endpoints.items()
+    }
+    return OpenStack(platform, settings, engine, Finder(endpoints, where.variables))
+
+
+def settle(stack: OpenStack, lock: HeldLock, say: Callable[[str], None]) -> Recovery:
+    """Make the stack ready for a run: what a killed one left of its lock and of its operations. Raises EngineError."""
+    owner = release_dead_lock(stack.engine, lock.predecessor)
+    if owner:
+        say(f"released the engine's lock of a run that is gone ({owner})")
+    stack.engine.ensure_stack()
+    settled = recover(stack.engine, stack.finder)
+    for what, urns in (
+        ("adopted what a killed run had created", settled.adopted),
+        ("took away what a killed run had created, whose secret is lost", settled.removed),
+        ("a killed run had not got to create", [resource["urn"] for resource in settled.forgotten]),
+    ):
+        tell(what, urns, say)
+    return settled
+
+
+def make_rails(stack: OpenStack, args: argparse.Namespace, log: Path, on_progress: OnProgress) -> Rails:
+    """Return what holds for a run, by the arguments of `add_run_arguments`."""
+    return Rails(
+        settings=stack.settings,
+        log=log,
+        archived=stack.archived,
+        allowed=dict(args.allow_removals),
+        targets=tuple(args.target),
+        refresh=args.refresh,
+        on_progress=on_progress,
+    )
+
+
+def facts(stack: OpenStack, lock: HeldLock) -> tuple[tuple[str, str], ...]:
+    """Return what a report says of a run, whatever came of it."""
+    owner = lock.owner
+    return (
+        ("stack", stack.engine.stack),
+        ("by", owner.user + (f" ({owner.job.url})" if owner.job else "")),
+        ("commit", owner.commit or "none"),
+        ("began", f"{owner.since:%Y-%m-%d %H:%M:%S} UTC"),
+        ("tenants", str(len(stack.platform.projects))),
+    )
+
+
+def tell(what: str, urns: Iterable[str], say: Callable[[str], None]) -> None:
+    """Say a line for each resource."""
+    for urn in urns:
+        say(f"{what}: {urn.rsplit('::', 1)[-1]}")
+
+
+def add_stack_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--stack`."""
+    parser.add_argument("--stack", default=LAB_STACK, help="stack to run (default: %(default)s)")
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `up` and `preview` both take: targets, allowed removals, reports."""
+    parser.add_argument(
+        "--allow-removals",
+        metavar="KIND=N",
+        type=_allowance,
+        action="append",
+        default=[],
+        help="let so many objects of a kind go at once, such as tenant=3 or vault:index/policy:Policy=12; repeatable",
+    )
+    parser.add_argument("--target", metavar="URN", action="append", default=[], help="only this resource; repeatable")
+    parser.add_argument("--refresh", action="store_true", help="ask the systems first what there is")
+    for form in _FORMS:
+        parser.add_argument(f"--{form}", metavar="FILE", type=Path, help=f"write the report there as {form.upper()}")
+
+
+def add_wait_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--wait`, for what takes the lock."""
+    parser.add_argument(
+        "--wait",
+        metavar="DURATION",
+        type=duration,
+        default=datetime.timedelta(),
+        help="wait so long for another run to end, such as 30s, 10m or 1h (default: refuse at once)",
+    )
+
+
+_FORMS: dict[str, Callable[[Report], str]] = {
+    "json": as_json.render,
+    "html": html.render,
+    "markdown": lambda report: markdown.render(report, marker=f"usine:{report.kind}"),
+}
+
+
+def write_reports(report: Report, args: argparse.Namespace) -> None:
+    """Write the report in the forms the arguments ask for. Raises SpecError naming the files that cannot be written."""
+    write_files({path: _FORMS[form](report) for form in _FORMS if (path := getattr(args, form)) is not None})
+
+
+def write_files(texts: dict[Path, str]) -> None:
+    """Write files and the folders they are in. Raises SpecError naming those that cannot be written."""
+    problems = []
+    for path, text in texts.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            problems.append(Problem(str(path), 1, 1, f"cannot be written: {error.strerror}"))
+    if problems:
+        raise SpecError(problems)
+
+
+def _allowance(text: str) -> tuple[str, int]:
+    try:
+        return parse_allowance(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def duration(text: str) -> datetime.timedelta:
+    """Read a duration of the command line: ``30s``, ``10m``, ``1h``. Raises argparse.ArgumentTypeError."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"expected a duration such as 30s, 10m or 1h, found {text!r}")
+    return datetime.timedelta(**{_UNITS[match["unit"]]: int(match["number"])})

@@ -1,0 +1,81 @@
+"""`usine preview`: what `usine up` would do, by the real engine, judged; and a plan bound to what it was made from."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from usine.commands.common import ROOT, add_settings_argument, report_problems
+from usine.commands.engine_stack import (
+    add_run_arguments,
+    add_stack_argument,
+    facts,
+    make_rails,
+    open_stack,
+    write_files,
+    write_reports,
+)
+from usine.commands.progress import watched
+from usine.engine.cli import EngineError
+from usine.engine.guarded import Outcome, Status, guarded_preview
+from usine.engine.lock import unlocked
+from usine.engine.report import run_report
+from usine.report import terminal
+from usine.spec.problems import SpecError
+
+_LOG = Path("out") / "preview.log"
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command."""
+    parser = subparsers.add_parser(
+        "preview",
+        help="show what `usine up` would do, by the real engine",
+        description="Check every file, have the engine plan, and refuse what `usine up` would refuse. Changes nothing, "
+        "locks nothing, settles nothing; a stack that does not exist yet is created, empty.",
+        epilog="exit code: 0 it may be applied, 1 refused or failed, 130 interrupted.",
+    )
+    add_settings_argument(parser)
+    add_stack_argument(parser)
+    add_run_arguments(parser)
+    parser.add_argument(
+        "--out", metavar="FILE", type=Path, help="write the plan there, for `usine up --plan FILE`: it holds no value"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Preview, show, and write what is asked for."""
+    console = Console()
+    try:
+        stack = open_stack(args)
+        stack.engine.ensure_stack()
+        lock = unlocked(stack.engine)
+        with watched(console) as on_progress:
+            outcome = guarded_preview(stack.engine, lock, make_rails(stack, args, ROOT / _LOG, on_progress))
+        report = run_report(outcome, f"usine preview: {stack.engine.stack}", facts(stack, lock))
+        terminal.render(report, console)
+        write_reports(report, args)
+        _write_plan(outcome, args.out)
+    except SpecError as error:
+        return report_problems(error)
+    except EngineError as error:
+        print(f"usine preview: {error}", file=sys.stderr)
+        return 1
+    if outcome.interrupted:
+        return 130
+    return 0 if outcome.status is Status.PLANNED else 1
+
+
+def _write_plan(outcome: Outcome, path: Path | None) -> None:
+    if path is None:
+        return
+    if outcome.plan is None or outcome.status is not Status.PLANNED:
+        print(f"{path}: not written, for this may not be applied", file=sys.stderr)
+        path.unlink(missing_ok=True)  # an older plan there is not this one
+        return
+    write_files({path: outcome.plan.dumps()})
+    print(f"{path}: apply exactly this with: usine up --plan {path}")
