@@ -12,15 +12,30 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from usine.drift.inventory.argocd import ArgoCD
 from usine.drift.inventory.base import CONCURRENCY, Blind, Found, Inventory, Look, LookError, Managed, Scope, managed
 from usine.drift.inventory.base import System as Listing
+from usine.drift.inventory.gitlab import GitLab
+from usine.drift.inventory.harbor import Harbor
+from usine.drift.inventory.keycloak import Keycloak
+from usine.drift.inventory.kubernetes import Kubernetes
+from usine.drift.inventory.sonarqube import SonarQube
+from usine.drift.inventory.vault import Vault
 from usine.spec.model import Project
 from usine.spec.settings import Settings, System
 
 __all__ = ["Blind", "Found", "Inventory", "Managed", "managed", "take_inventory"]
 
 _Make = Callable[[Scope, Mapping[str, str], Path], Listing]
-_SYSTEMS: Mapping[System, _Make] = {}
+_SYSTEMS: Mapping[System, _Make] = {
+    System.KEYCLOAK: Keycloak,
+    System.VAULT: Vault,
+    System.KUBERNETES: Kubernetes,
+    System.ARGOCD: ArgoCD,
+    System.GITLAB: GitLab,
+    System.HARBOR: Harbor,
+    System.SONARQUBE: SonarQube,
+}
 
 
 def take_inventory(

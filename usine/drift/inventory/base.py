@@ -211,9 +211,9 @@ class Reader:
         for scheme in ("http://", "https://"):
             rest.session.mount(scheme, HTTPAdapter(pool_maxsize=CONCURRENCY, max_retries=_AGAIN))
 
-    def get(self, path: str, **query: str) -> Json:
+    def get(self, path: str, *, accept: str = "application/json", **query: str) -> Json:
         """Return the answer, None for «not found»."""
-        return self._ask("GET", path, params=query)
+        return self._ask("GET", path, params=query, headers={"Accept": accept})
 
     def lookup(self, path: str, body: Mapping[str, str]) -> Json:
         """Return the answer to a question that the API wants posted, None for «not found»."""

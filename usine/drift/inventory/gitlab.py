@@ -1,0 +1,214 @@
+"""GitLab: what is in the platform's and the tenants' groups and in their projects, and whose accounts there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from usine.drift.inventory.base import Found, Json, Look, Managed, Reader, Scope
+from usine.drift.inventory.gitlab_kinds import (
+    GROUP_KINDS,
+    PREMIUM_GROUP_KINDS,
+    PREMIUM_PROJECT_KINDS,
+    PROJECT_KINDS,
+    Kind,
+    Place,
+    level,
+)
+from usine.engine.lookup import gitlab
+from usine.naming import TenantNames
+from usine.spec.settings import Edition, PeopleSource, System
+
+_GROUP: Final = "gitlab:index/group:Group"
+_PROJECT: Final = "gitlab:index/project:Project"
+_USER: Final = "gitlab:index/user:User"
+_SCHEDULE: Final = "gitlab:index/pipelineSchedule:PipelineSchedule"
+_SCHEDULE_VARIABLE: Final = "gitlab:index/pipelineScheduleVariable:PipelineScheduleVariable"
+#: The administrator every installation begins with.
+_FIRST_USER: Final = 1
+
+
+class GitLab:
+    """Every managed group and project is looked at; an unmanaged one is named, and what is in it goes with it."""
+
+    def __init__(self, scope: Scope, environment: Mapping[str, str], root: Path) -> None:  # noqa: ARG002 - SSL_CERT_FILE
+        """Read with the plugin's credential."""
+        self._scope = scope
+        self._settings = scope.settings.gitlab
+        self._api = Reader("GitLab", gitlab.connect(scope.settings.endpoints[System.GITLAB], environment))
+        premium = self._settings.edition is Edition.PREMIUM
+        self._group_kinds = (*GROUP_KINDS, *(PREMIUM_GROUP_KINDS if premium else ()))
+        self._project_kinds = (*PROJECT_KINDS, *(PREMIUM_PROJECT_KINDS if premium else ()))
+
+    def looks(self) -> Iterable[Look]:
+        """See `System`."""
+        for group in self._scope.every(_GROUP):
+            yield Look((group.tenant,), partial(self._group, self._place("groups", group)))
+        for project in self._scope.every(_PROJECT):
+            yield Look((project.tenant,), partial(self._project, self._place("projects", project)))
+        for schedule in self._scope.every(_SCHEDULE):
+            yield Look((schedule.tenant,), partial(self._schedule_variables, schedule))
+        for slug in sorted(self._scope.tenants):
+            if not self._scope.of(_GROUP, slug):
+                yield Look((slug,), partial(self._taken_path, slug))
+        if self._scope.foundation and self._settings.people is PeopleSource.MANAGED:
+            yield Look((None,), self._accounts)
+
+    @cached_property
+    def _account(self) -> int:
+        """The platform's own account: GitLab makes it an owner of every group it creates."""
+        return int(self._api.get("user")["id"])
+
+    @cached_property
+    def _inside(self) -> Mapping[str, frozenset[str]]:
+        """The types the state has, by the project they are in."""
+        types: dict[str, set[str]] = {}
+        for resource in self._scope.resources:
+            if project := resource.inputs.get("project"):
+                types.setdefault(str(project), set()).add(resource.type)
+        return {project: frozenset(found) for project, found in types.items()}
+
+    @cached_property
+    def _paths(self) -> Mapping[str, str]:
+        """The full paths of managed projects, by id."""
+        return {project.id: _path(project) for project in self._scope.every(_PROJECT)}
+
+    def _place(self, kind: str, managed: Managed) -> Place:
+        return Place(
+            kind,
+            managed.id,
+            _path(managed),
+            managed.tenant,
+            managed.outputs.get("defaultBranch"),
+            self._inside.get(managed.id, frozenset()),
+        )
+
+    # Groups and projects ------------------------------------------------------------------------------------------
+
+    def _group(self, place: Place) -> Iterator[Found]:
+        group = self._api.get(f"groups/{place.id}", with_projects="false")
+        if group is None:
+            return  # missing, which is another finding
+        yield from self._kinds(place, self._group_kinds)
+        yield from self._shares(place, group, "gitlab:index/groupShareGroup:GroupShareGroup")
+        for subgroup in self._api.pages(f"groups/{place.id}/subgroups", all_available="true"):
+            yield from self._unknown_group(subgroup, place.tenant)
+        below = {"include_subgroups": "false", "with_shared": "false"}
+        for project in self._api.pages(f"groups/{place.id}/projects", **below):
+            if self._scope.knows(_PROJECT, str(project["id"])) or _leaving(project):
+                continue
+            yield self._found(
+                place.tenant,
+                _PROJECT,
+                project["path_with_namespace"],
+                import_id=str(project["id"]),
+                detail=f"a project, {project['visibility']}",
+                removal=f"DELETE /api/v4/projects/{project['id']}",
+            )
+
+    def _unknown_group(self, group: Json, parents: str | None) -> Iterator[Found]:
+        """Name a group the state does not have. Below the tenants' root, its path says whose it is."""
+        path = str(group["full_path"])
+        within = path.removeprefix(f"{self._settings.root}/") if parents is None else ""
+        tenant = within if within in self._scope.slugs else parents
+        # A group that waits for its removal is gone.
+        if not self._scope.knows(_GROUP, str(group["id"])) and not _leaving(group):
+            yield self._found(
+                tenant,
+                _GROUP,
+                path,
+                import_id=str(group["id"]),
+                detail=f"a group, {group['visibility']}",
+                removal=f"DELETE /api/v4/groups/{group['id']}",
+            )
+
+    def _taken_path(self, slug: str) -> Iterator[Found]:
+        """Look for a group where a tenant's is to be."""
+        path = TenantNames(slug).forge_group(self._settings.root)
+        group = self._api.get(f"groups/{quote(path, safe='')}", with_projects="false")
+        if group is not None:
+            yield from self._unknown_group(group, slug)
+
+    def _project(self, place: Place) -> Iterator[Found]:
+        project = self._api.get(f"projects/{place.id}")
+        if project is None:
+            return
+        yield from self._kinds(place, self._project_kinds)
+        yield from self._shares(place, project, "gitlab:index/projectShareGroup:ProjectShareGroup")
+
+    # What hangs on them -------------------------------------------------------------------------------------------
+
+    def _kinds(self, place: Place, kinds: Iterable[Kind]) -> Iterator[Found]:
+        for kind in kinds:
+            for item in self._api.pages(f"{place.kind}/{place.id}/{kind.path}", **kind.query):
+                id_ = kind.id(place, item)
+                ours = kind.own(item, place) or (kind.path == "members" and item["id"] == self._account)
+                if ours or self._scope.knows(kind.type, id_):
+                    continue
+                yield self._found(
+                    place.tenant,
+                    kind.type,
+                    f"{place.path}: {kind.title(item)}",
+                    import_id=id_ if kind.importable else None,
+                    detail=kind.detail(item),
+                    removal=kind.removal(place, item),
+                )
+
+    def _shares(self, place: Place, item: Json, type_: str) -> Iterator[Found]:
+        for share in item.get("shared_with_groups") or ():
+            id_ = f"{place.id}:{share['group_id']}"
+            if not self._scope.knows(type_, id_):
+                yield self._found(
+                    place.tenant,
+                    type_,
+                    f"{place.path}: {share['group_full_path']}",
+                    import_id=id_,
+                    detail=f"its members are at most {level(share['group_access_level'])}s here",
+                    removal=f"DELETE /api/v4/{place.kind}/{place.id}/share/{share['group_id']}",
+                )
+
+    def _schedule_variables(self, schedule: Managed) -> Iterator[Found]:
+        project, _, number = schedule.id.partition(":")
+        path = f"projects/{project}/pipeline_schedules/{number}"
+        found = self._api.get(path) or {}
+        for variable in found.get("variables") or ():
+            id_ = f"{schedule.id}:{variable['key']}"
+            if not self._scope.knows(_SCHEDULE_VARIABLE, id_):
+                yield self._found(
+                    schedule.tenant,
+                    _SCHEDULE_VARIABLE,
+                    f"{self._paths.get(project, project)}: {found['description']} (#{number}): {variable['key']}",
+                    import_id=id_,
+                    detail="given to the jobs of a schedule of the platform",
+                    removal=f"DELETE /api/v4/{path}/variables/{variable['key']}",
+                )
+
+    def _accounts(self) -> Iterator[Found]:
+        """Accounts that work, of people, where the foundation makes them all."""
+        for user in self._api.pages("users", humans="true", active="true"):
+            number = int(user["id"])
+            if number in {_FIRST_USER, self._account} or self._scope.knows(_USER, str(number)):
+                continue
+            yield self._found(
+                None,
+                _USER,
+                str(user["username"]),
+                import_id=str(number),
+                detail="an administrator" if user.get("is_admin") else "an account that no tenant names",
+                removal=f"POST /api/v4/users/{number}/block",
+            )
+
+    @staticmethod
+    def _found(tenant: str | None, type_: str, name: str, *, import_id: str | None, detail: str, removal: str) -> Found:
+        return Found(System.GITLAB.value, tenant, type_, name, "gitlab", import_id, detail, removal)
+
+
+def _path(managed: Managed) -> str:
+    return str(managed.outputs.get("pathWithNamespace") or managed.outputs.get("fullPath") or managed.id)
+
+
+def _leaving(item: Json) -> bool:
+    return bool(item.get("marked_for_deletion_on") or item.get("marked_for_deletion_at"))

@@ -1,0 +1,244 @@
+"""What can hang on a group or a project of GitLab, as a table: where it is listed, and what each item is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+from usine.drift.inventory.base import Json
+
+#: Names of access levels, in GitLab's documentation of members.
+LEVELS: Final = {
+    0: "no access",
+    5: "minimal access",
+    10: "guest",
+    15: "planner",
+    20: "reporter",
+    30: "developer",
+    40: "maintainer",
+    50: "owner",
+    60: "administrator",
+}
+BRANCH_PROTECTION: Final = "gitlab:index/branchProtection:BranchProtection"
+ENVIRONMENT: Final = "gitlab:index/projectEnvironment:ProjectEnvironment"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A managed group or project. `kind` is ``groups`` or ``projects``, `manages` the types the state has in it."""
+
+    kind: str
+    id: str
+    path: str
+    tenant: str | None
+    default_branch: str | None = None
+    manages: frozenset[str] = frozenset()
+
+
+Text = Callable[[Json], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of object. `path` is its list below the place, `key` what identifies an item there.
+
+    An item's id in the plugin is ``<place>:<key>`` and what `more` adds; `importable` says whether a plugin of the
+    platform has the type. `own` tells what GitLab or the platform itself made.
+    """
+
+    type: str
+    path: str
+    key: Text
+    title: Text
+    detail: Text
+    more: Text = lambda _item: ""
+    query: Mapping[str, str] = field(default_factory=dict)
+    importable: bool = True
+    own: Callable[[Json, Place], bool] = lambda _item, _place: False
+
+    def id(self, place: Place, item: Json) -> str:
+        """Return the item's id as the plugin writes it."""
+        return f"{place.id}:{self.key(item)}{self.more(item)}"
+
+    def removal(self, place: Place, item: Json) -> str:
+        """Return the call that takes the item away."""
+        return f"DELETE /api/v4/{place.kind}/{place.id}/{self.path}/{quote(self.key(item), safe='')}"
+
+
+def level(number: Json) -> str:
+    """Return the name of an access level."""
+    return LEVELS.get(number, f"level {number}")
+
+
+def _id(item: Json) -> str:
+    return str(item["id"])
+
+
+def _numbered(item: Json) -> str:
+    return f"{item.get('name') or item.get('title') or item.get('description') or ''} (#{item['id']})".lstrip()
+
+
+def _until(item: Json) -> str:
+    return f", until {item['expires_at'][:10]}" if item.get("expires_at") else ", for ever"
+
+
+def _member(item: Json) -> str:
+    return level(item["access_level"])
+
+
+def _token_bot(item: Json, place: Place) -> bool:
+    """An access token acts as an account of its own, a member of where the token is: the token is what counts."""
+    return re.fullmatch(rf"{place.kind.removesuffix('s')}_{place.id}_bot(_\w+)?", item["username"]) is not None
+
+
+def _hook(item: Json) -> str:
+    """Where it calls, without path and query: these often are the secret."""
+    where = urlsplit(item["url"])
+    return f"calls {where.scheme}://{where.hostname}"
+
+
+def _initial_protection(item: Json, place: Place) -> bool:
+    """GitLab protects the default branch of a new project: where the state protects none, there is that one."""
+    return item["name"] == place.default_branch and BRANCH_PROTECTION not in place.manages
+
+
+def _pipelines_environment(item: Json, place: Place) -> bool:
+    """A job makes the environment it names: only where the state declares a project's environments is one too many.
+
+    With a slash in its name (``review/my-branch``) it is a dynamic one, also there.
+    """
+    return ENVIRONMENT not in place.manages or "/" in item["name"]
+
+
+def _scoped(item: Json) -> str:
+    return f":{item.get('environment_scope') or '*'}"
+
+
+def _variable(item: Json) -> str:
+    marks = [word for word in ("protected", "masked", "hidden") if item.get(word)]
+    return f"a {item.get('variable_type', 'env_var')}, {', '.join(marks) or 'neither protected nor masked'}"
+
+
+def _levels(item: Json, *names: str) -> str:
+    return "; ".join(
+        f"{name.removesuffix('_access_levels')}: "
+        + ", ".join(
+            str(entry.get("access_level_description") or entry["access_level"]) for entry in item.get(name) or ()
+        )
+        for name in names
+    )
+
+
+_MEMBERS: Final = Kind("", "members", _id, lambda i: i["username"], _member, own=_token_bot)
+_VARIABLES: Final = Kind(
+    "", "variables", lambda i: i["key"], lambda i: f"{i['key']}{_scoped(i)}", _variable, more=_scoped
+)
+_DEPLOY_TOKENS: Final = Kind(
+    "", "deploy_tokens", _id, _numbered, lambda i: ", ".join(i["scopes"]) + _until(i), query={"active": "true"}
+)
+_ACCESS_TOKENS: Final = Kind(
+    "",
+    "access_tokens",
+    _id,
+    _numbered,
+    lambda i: f"{level(i['access_level'])}: {', '.join(i['scopes'])}{_until(i)}",
+    query={"state": "active"},
+)
+_HOOKS: Final = Kind("", "hooks", _id, lambda i: f"#{i['id']}", _hook)
+_RUNNERS: Final = Kind(
+    "gitlab:index/userRunner:UserRunner",
+    "runners",
+    _id,
+    lambda i: f"#{i['id']}",
+    lambda i: f"{i.get('description') or ''} {'paused' if i.get('paused') else 'takes jobs'}".lstrip(),
+    importable=False,
+)
+
+
+def _of(kind: Kind, type_: str, **query: str) -> Kind:
+    return replace(kind, type=type_, query={**kind.query, **query})
+
+
+GROUP_KINDS: Final = (
+    _of(_MEMBERS, "gitlab:index/groupMembership:GroupMembership"),
+    _of(_VARIABLES, "gitlab:index/groupVariable:GroupVariable"),
+    _of(_DEPLOY_TOKENS, "gitlab:index/groupDeployToken:GroupDeployToken"),
+    _of(_ACCESS_TOKENS, "gitlab:index/groupAccessToken:GroupAccessToken"),
+    _of(_RUNNERS, _RUNNERS.type, type="group_type"),
+)
+PROJECT_KINDS: Final = (
+    _of(_MEMBERS, "gitlab:index/projectMembership:ProjectMembership"),
+    _of(_VARIABLES, "gitlab:index/projectVariable:ProjectVariable"),
+    _of(_DEPLOY_TOKENS, "gitlab:index/projectDeployToken:ProjectDeployToken"),
+    _of(_ACCESS_TOKENS, "gitlab:index/projectAccessToken:ProjectAccessToken"),
+    _of(_HOOKS, "gitlab:index/projectHook:ProjectHook"),
+    _of(_RUNNERS, _RUNNERS.type, type="project_type"),
+    Kind(
+        "gitlab:index/deployKey:DeployKey",
+        "deploy_keys",
+        _id,
+        _numbered,
+        lambda i: "pushes" if i.get("can_push") else "reads",
+        importable=False,
+    ),
+    Kind(
+        "gitlab:index/pipelineTrigger:PipelineTrigger",
+        "triggers",
+        _id,
+        _numbered,
+        lambda i: f"starts pipelines as {(i.get('owner') or {}).get('username', 'nobody')}",
+        importable=False,
+    ),
+    Kind(
+        "gitlab:index/pipelineSchedule:PipelineSchedule",
+        "pipeline_schedules",
+        _id,
+        _numbered,
+        lambda i: f"runs {i['ref']} at {i['cron']}" + ("" if i.get("active") else ", switched off"),
+    ),
+    Kind(
+        BRANCH_PROTECTION,
+        "protected_branches",
+        lambda i: i["name"],
+        lambda i: i["name"],
+        lambda i: _levels(i, "push_access_levels", "merge_access_levels"),
+        own=_initial_protection,
+    ),
+    Kind(
+        "gitlab:index/tagProtection:TagProtection",
+        "protected_tags",
+        lambda i: i["name"],
+        lambda i: i["name"],
+        lambda i: _levels(i, "create_access_levels"),
+    ),
+    Kind(
+        ENVIRONMENT,
+        "environments",
+        _id,
+        lambda i: i["name"],
+        lambda i: i.get("external_url") or "",
+        query={"states": "available"},
+        own=_pipelines_environment,
+    ),
+)
+#: What the premium edition adds; the others know no such list.
+PREMIUM_GROUP_KINDS: Final = (_of(_HOOKS, "gitlab:index/groupHook:GroupHook"),)
+PREMIUM_PROJECT_KINDS: Final = (
+    Kind(
+        "gitlab:index/projectApprovalRule:ProjectApprovalRule",
+        "approval_rules",
+        _id,
+        _numbered,
+        lambda i: f"asks for {i['approvals_required']} approvals",
+    ),
+    Kind(
+        "gitlab:index/projectProtectedEnvironment:ProjectProtectedEnvironment",
+        "protected_environments",
+        lambda i: i["name"],
+        lambda i: i["name"],
+        lambda i: _levels(i, "deploy_access_levels"),
+    ),
+)

@@ -1,0 +1,251 @@
+"""Kubernetes: namespaces, and in those of tenants what isolates them or gives access; bindings to tenants anywhere.
+
+What a tenant deploys is its own: workloads, config maps, secrets, and service accounts that Argo CD brought along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Final
+
+from usine.drift.inventory.base import Found, Json, Look, Scope
+from usine.drift.inventory.kubernetes_api import (
+    NAMESPACE,
+    SECRET,
+    Resource,
+    Server,
+    found,
+    namespace_owner,
+    refuse,
+    servers,
+    tenants_on,
+)
+from usine.naming import DOMAIN, platform_names
+from usine.spec.settings import System
+
+_TENANT_LABEL: Final = f"{DOMAIN}/tenant"
+_OURS: Final = "app.kubernetes.io/managed-by=usine"
+#: What the API server and its add-ons keep for themselves, in Kubernetes' documentation of namespaces and of RBAC.
+_OWN_NAMESPACE_PREFIX: Final = "kube-"
+_OWN_PREFIX: Final = "system:"
+_OWN_ACCOUNT: Final = "default"
+
+
+_SERVICE_ACCOUNT: Final = Resource("kubernetes:core/v1:ServiceAccount", "api/v1", "serviceaccounts")
+_RBAC: Final = "apis/rbac.authorization.k8s.io/v1"
+_ROLE_BINDING: Final = Resource(
+    "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding", _RBAC, "rolebindings", metadata=False
+)
+_CLUSTER_ROLE: Final = Resource("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole", _RBAC, "clusterroles")
+_CLUSTER_ROLE_BINDING: Final = Resource(
+    "kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding", _RBAC, "clusterrolebindings", metadata=False
+)
+#: What isolates a namespace: nobody of a tenant may make any of these, nor may Argo CD for it.
+_GUARDS: Final = (
+    Resource("kubernetes:rbac.authorization.k8s.io/v1:Role", _RBAC, "roles"),
+    Resource("kubernetes:networking.k8s.io/v1:NetworkPolicy", "apis/networking.k8s.io/v1", "networkpolicies"),
+    Resource("kubernetes:core/v1:ResourceQuota", "api/v1", "resourcequotas"),
+    Resource("kubernetes:core/v1:LimitRange", "api/v1", "limitranges"),
+)
+
+
+class Kubernetes:
+    """Every API server of the stack's clusters."""
+
+    def __init__(self, scope: Scope, environment: Mapping[str, str], root: Path) -> None:  # noqa: ARG002 - KUBECONFIG
+        """Read with the provider's credential."""
+        self._scope = scope
+        self._environment = environment
+
+    def looks(self) -> Iterable[Look]:
+        """See `System`."""
+        for server in servers(self._scope, self._environment):
+            if isinstance(server, Server):
+                yield from _Cluster(self._scope, server).looks()
+            else:
+                cluster, error = server
+                yield Look(tenants_on(self._scope, (cluster,)), partial(refuse, error))
+
+
+class _Cluster:
+    """One API server."""
+
+    def __init__(self, scope: Scope, server: Server) -> None:
+        self._scope = scope
+        self._server = server
+        providers = {f"kubernetes-{cluster}" for cluster in server.clusters}
+        # Two servers may well have objects of one name.
+        self._known = {(r.type, r.id) for r in scope.resources if r.provider in providers}
+
+    def looks(self) -> Iterator[Look]:
+        tenants = tenants_on(self._scope, self._server.clusters)
+        takes: list[Callable[[], Iterator[Found]]] = [
+            self._namespaces,
+            self._cluster_role_bindings,
+            self._role_bindings,
+            self._accounts,
+            self._secrets,
+            *(partial(self._guards, kind) for kind in _GUARDS),
+        ]
+        if self._scope.foundation:
+            takes.append(self._cluster_roles)
+        for take in takes:
+            yield Look(tenants, take)
+
+    # Namespaces ---------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _live(self) -> Mapping[str, str | None]:
+        """The live namespaces, with whose they are by their label or their name."""
+        return {
+            item["metadata"]["name"]: self._tenant_of_namespace(item["metadata"])
+            for item in self._server.items(NAMESPACE)
+        }
+
+    @property
+    def _ours(self) -> Mapping[str, str]:
+        """The namespaces the state knows, with their tenants."""
+        return {
+            name: tenant
+            for name, tenant in self._live.items()
+            if tenant is not None and (NAMESPACE.type, name) in self._known
+        }
+
+    def _tenant_of_namespace(self, metadata: Json) -> str | None:
+        label = (metadata.get("labels") or {}).get(_TENANT_LABEL)
+        return label if label in self._scope.slugs else namespace_owner(self._scope, metadata["name"])
+
+    def _namespaces(self) -> Iterator[Found]:
+        """A namespace of a tenant's name or label, and, where tenants deploy, one that is nobody's.
+
+        A cluster of the platform's own services has namespaces that no settings name.
+        """
+        settings = self._scope.settings
+        own = platform_names(settings)["Kubernetes namespace"]
+        for_tenants = any(settings.clusters[cluster].stages for cluster in self._server.clusters)
+        for name, tenant in self._live.items():
+            if (NAMESPACE.type, name) in self._known or name in own or name.startswith(_OWN_NAMESPACE_PREFIX):
+                continue
+            if tenant is not None or for_tenants:
+                yield self._found(tenant, NAMESPACE, name, detail="a namespace, with all that is deployed there")
+
+    def _each(self, resource: Resource, **query: str) -> Iterator[tuple[str, str, Json]]:
+        """Yield what is in the tenants' namespaces, with namespace and tenant.
+
+        A stack with the foundation asks for all at once, one of a few tenants by namespace.
+        """
+        ours = self._ours
+        if self._scope.foundation:
+            for item in self._server.items(resource, **query):
+                namespace = item["metadata"]["namespace"]
+                if namespace in ours:
+                    yield namespace, ours[namespace], item
+            return
+        for namespace, tenant in ours.items():
+            for item in self._server.items(resource, namespace, **query):
+                yield namespace, tenant, item
+
+    # What is in them ----------------------------------------------------------------------------------------------
+
+    def _guards(self, resource: Resource) -> Iterator[Found]:
+        for namespace, tenant, item in self._each(resource):
+            yield from self._unless_known(tenant, resource, item, namespace)
+
+    def _accounts(self) -> Iterator[Found]:
+        """Service accounts, less the one of every namespace and those that came with an application."""
+        for namespace, tenant, item in self._each(_SERVICE_ACCOUNT):
+            metadata = item["metadata"]
+            if metadata["name"] != _OWN_ACCOUNT and not _deployed(metadata, namespace):
+                yield from self._unless_known(tenant, _SERVICE_ACCOUNT, item, namespace)
+
+    def _secrets(self) -> Iterator[Found]:
+        """Secrets that call themselves ours, and endless tokens of service accounts; the others are the team's."""
+        for query, detail in (
+            ({"labelSelector": _OURS}, "a secret with the platform's label"),
+            ({"fieldSelector": "type=kubernetes.io/service-account-token"}, "a service account's token, for ever"),
+        ):
+            for namespace, tenant, item in self._each(SECRET, **query):
+                yield from self._unless_known(tenant, SECRET, item, namespace, detail)
+
+    # Who may do what ----------------------------------------------------------------------------------------------
+
+    def _role_bindings(self) -> Iterator[Found]:
+        """In a tenant's namespace any, elsewhere those to a tenant."""
+        for namespace, tenant, item in self._each(_ROLE_BINDING):
+            if not item["metadata"]["name"].startswith(_OWN_PREFIX):
+                yield from self._unless_known(tenant, _ROLE_BINDING, item, namespace, _binding(item))
+        if self._scope.foundation:
+            for item in self._server.items(_ROLE_BINDING):
+                namespace = item["metadata"]["namespace"]
+                bound, tenant_bound = self._bound(item)
+                if bound and namespace not in self._ours:
+                    yield from self._unless_known(tenant_bound, _ROLE_BINDING, item, namespace, _binding(item))
+
+    def _cluster_role_bindings(self) -> Iterator[Found]:
+        for item in self._server.items(_CLUSTER_ROLE_BINDING):
+            bound, tenant = self._bound(item)
+            if bound:
+                yield from self._unless_known(tenant, _CLUSTER_ROLE_BINDING, item, None, _binding(item))
+
+    def _bound(self, binding: Json) -> tuple[bool, str | None]:
+        """Say whether a binding is to somebody of a tenant, and to whose; None for a person, who may be of several."""
+        owners = [owner for subject in binding.get("subjects") or () for owner in self._subject(subject)]
+        return bool(owners), next((owner for owner in owners if owner is not None), None)
+
+    def _subject(self, subject: Json) -> Iterator[str | None]:
+        name = str(subject["name"])
+        prefixes = {self._scope.settings.clusters[cluster].oidc_prefix for cluster in self._server.clusters}
+        if subject["kind"] == "ServiceAccount":
+            namespace = subject.get("namespace")
+        elif name.startswith(("system:serviceaccount:", "system:serviceaccounts:")):
+            namespace = name.split(":")[2]
+        else:
+            for prefix in prefixes:
+                plain = name.removeprefix(prefix)
+                owner = self._scope.owner(plain.removeprefix("/"), "/") if plain.startswith("/") else None
+                if owner is not None or (subject["kind"] == "User" and prefix and name.startswith(prefix)):
+                    yield owner
+            return
+        if (tenant := self._live.get(str(namespace))) is not None:
+            yield tenant
+
+    def _cluster_roles(self) -> Iterator[Found]:
+        for item in self._server.items(_CLUSTER_ROLE, labelSelector=_OURS):
+            yield from self._unless_known(None, _CLUSTER_ROLE, item, None, "a cluster role with the platform's label")
+
+    # Findings -----------------------------------------------------------------------------------------------------
+
+    def _unless_known(
+        self, tenant: str | None, resource: Resource, item: Json, namespace: str | None, detail: str = ""
+    ) -> Iterator[Found]:
+        name = item["metadata"]["name"]
+        id_ = f"{namespace}/{name}" if namespace else name
+        if (resource.type, id_) not in self._known:
+            yield self._found(tenant, resource, id_, detail=detail)
+
+    def _found(self, tenant: str | None, resource: Resource, id_: str, *, detail: str) -> Found:
+        return found(self._scope, System.KUBERNETES, self._cluster_of(tenant, id_), tenant, resource, id_, detail)
+
+    def _cluster_of(self, tenant: str | None, id_: str) -> str:
+        """Return the cluster of the settings that an object is on: where one server is two, the environment says it."""
+        namespace = id_.partition("/")[0]
+        project = self._scope.projects.get(tenant or "")
+        environments = project.environments if project else ()
+        here = [e.cluster for e in environments if f"{tenant}-{e.name}" == namespace]
+        return here[0] if here and here[0] in self._server.clusters else self._server.clusters[0]
+
+
+def _deployed(metadata: Json, namespace: str) -> bool:
+    """Say whether Argo CD deployed it, from one of the namespace's applications, ``<namespace>--<repository>``."""
+    marks = (
+        (metadata.get("annotations") or {}).get("argocd.argoproj.io/tracking-id", ""),
+        (metadata.get("labels") or {}).get("app.kubernetes.io/instance", ""),
+    )
+    return any(mark.startswith(f"{namespace}--") for mark in marks)
+
+
+def _binding(item: Json) -> str:
+    subjects = ", ".join(f"{s['kind']} {s['name']}" for s in item.get("subjects") or ()) or "nobody"
+    return f"gives {item['roleRef']['kind']} {item['roleRef']['name']} to {subjects}"

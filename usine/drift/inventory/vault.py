@@ -1,0 +1,214 @@
+"""Vault: mounts, log-in methods and their roles, policies, groups, and who was given a policy by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from usine.drift.inventory.base import Found, Json, Look, Reader, Scope
+from usine.engine.lookup import vault
+from usine.naming import OIDC_AUTH_PATH, PIPELINE_AUTH_PATH, kubernetes_auth_path, platform_names
+from usine.spec.settings import System
+
+_MOUNT: Final = "vault:index/mount:Mount"
+_POLICY: Final = "vault:index/policy:Policy"
+_GROUP: Final = "vault:identity/group:Group"
+_ALIAS: Final = "vault:identity/groupAlias:GroupAlias"
+_AUTH: Final = "vault:index/authBackend:AuthBackend"
+_JWT: Final = "vault:jwt/authBackend:AuthBackend"
+_JWT_ROLE: Final = "vault:jwt/authBackendRole:AuthBackendRole"
+_KUBERNETES_ROLE: Final = "vault:kubernetes/authBackendRole:AuthBackendRole"
+#: Every server has them: Vault's documentation of policies.
+_BUILT_IN_POLICIES: Final = frozenset({"default", "root"})
+#: Kinds of mounts that are the server's own and cannot be taken away.
+_BUILT_IN_MOUNTS: Final = frozenset({"cubbyhole", "identity", "ns_cubbyhole", "ns_identity", "ns_system", "system"})
+#: How a token comes into being other than by a log-in. The platform's own providers do so too, with policies of the
+#: platform: only a token with a tenant's policy was made by a person.
+_TOKEN_PATHS: Final = "auth/token/create"  # noqa: S105 - a path
+_SHORT: Final = 8
+
+
+class Vault:
+    """What is there, less what the state has; names of policies, roles and groups begin with their tenant's slug."""
+
+    def __init__(self, scope: Scope, environment: Mapping[str, str], root: Path) -> None:  # noqa: ARG002 - VAULT_CACERT
+        """Read with the plugin's credential."""
+        self._scope = scope
+        self._api = Reader("Vault", vault.connect(scope.settings.endpoints[System.VAULT], environment))
+
+    def looks(self) -> Iterable[Look]:
+        """See `System`."""
+        everyone = self._scope.everyone
+        for take in (self._mounts, self._policies, self._groups, self._aliases):
+            yield Look(everyone, take)
+        if self._scope.foundation:
+            yield Look((None,), self._log_ins)
+            # These are in no tenant's place, and many: one stack reads them for all.
+            yield Look(everyone, self._entities)
+            yield Look(everyone, self._tokens)
+        settings = self._scope.settings
+        paths = {kubernetes_auth_path(c): _KUBERNETES_ROLE for c in settings.clusters.values()}
+        for path, type_ in {**paths, OIDC_AUTH_PATH: _JWT_ROLE, PIPELINE_AUTH_PATH: _JWT_ROLE}.items():
+            yield Look(everyone, partial(self._roles, path, type_))
+
+    def _list(self, path: str) -> Mapping[str, Json]:
+        """Return what a list holds by key, with what the list itself says of each."""
+        data = (self._api.get(path, list="true") or {}).get("data") or {}
+        details: Mapping[str, Json] = data.get("key_info") or {}
+        return {key: details.get(key) or {} for key in data.get("keys") or ()}
+
+    def _read(self, path: str) -> Json:
+        return (self._api.get(path) or {}).get("data") or {}
+
+    # Mounts and log-in methods ------------------------------------------------------------------------------------
+
+    def _mounts(self) -> Iterator[Found]:
+        reserved = platform_names(self._scope.settings)["Vault mount"]
+        for key, mount in self._read("sys/mounts").items():
+            path = key.rstrip("/")
+            if mount["type"] in _BUILT_IN_MOUNTS or path in reserved or self._scope.knows(_MOUNT, path):
+                continue
+            yield self._found(
+                self._scope.owner(path, "/"),
+                _MOUNT,
+                f"mount: {path}",
+                import_id=path,
+                detail=f"secrets engine {mount['type']}",
+                removal=f"DELETE /v1/sys/mounts/{path}",
+            )
+
+    def _log_ins(self) -> Iterator[Found]:
+        for key, mount in self._read("sys/auth").items():
+            path = key.rstrip("/")
+            known = self._scope.knows(_AUTH, path) or self._scope.knows(_JWT, path)
+            if known or mount["type"] in {"token", "ns_token"}:
+                continue
+            yield self._found(
+                None,
+                _JWT if mount["type"] in {"jwt", "oidc"} else _AUTH,
+                f"log-in: {path}",
+                import_id=path,
+                detail=f"log-in method {mount['type']}",
+                removal=f"DELETE /v1/sys/auth/{path}",
+            )
+
+    def _roles(self, path: str, type_: str) -> Iterator[Found]:
+        for name in self._list(f"auth/{path}/role"):
+            id_ = f"auth/{path}/role/{name}"
+            if self._scope.knows(type_, id_) or not self._mine(owner := self._role_owner(name)):
+                continue
+            role = self._read(id_)
+            policies = role.get("token_policies") or ()
+            yield self._found(
+                owner or self._by_policies(policies),
+                type_,
+                f"role of {path}: {name}",
+                import_id=id_,
+                detail=f"gives {', '.join(policies) or 'no policy'}{_bounds(role)}",
+                removal=f"DELETE /v1/{id_}",
+            )
+
+    def _role_owner(self, name: str) -> str | None:
+        """A workload's role is named as its namespace, a pipeline's ``<slug>.<purpose>``."""
+        slug = name.rpartition("-")[0]
+        return slug if slug in self._scope.slugs else self._scope.owner(name, ".-")
+
+    # Policies and who has them ------------------------------------------------------------------------------------
+
+    def _policies(self) -> Iterator[Found]:
+        for name in self._list("sys/policies/acl"):
+            if name not in _BUILT_IN_POLICIES and not self._scope.knows(_POLICY, name):
+                yield self._found(
+                    self._scope.owner(name, "."),
+                    _POLICY,
+                    f"policy: {name}",
+                    import_id=name,
+                    detail="a policy; whoever is given it has it",
+                    removal=f"DELETE /v1/sys/policies/acl/{name}",
+                )
+
+    def _groups(self) -> Iterator[Found]:
+        for id_, short in self._list("identity/group/id").items():
+            if self._scope.knows(_GROUP, id_) or not self._mine(owner := self._scope.owner(short["name"], ".")):
+                continue
+            policies = self._read(f"identity/group/id/{id_}").get("policies") or ()
+            yield self._found(
+                owner or self._by_policies(policies),
+                _GROUP,
+                f"group: {short['name']}",
+                import_id=id_,
+                detail=f"gives its members {', '.join(policies) or 'no policy'}",
+                removal=f"DELETE /v1/identity/group/id/{id_}",
+            )
+
+    def _aliases(self) -> Iterator[Found]:
+        """Which of Keycloak's groups makes somebody a member of which of Vault's."""
+        for id_, alias in self._list("identity/group-alias/id").items():
+            if not self._scope.knows(_ALIAS, id_):
+                yield self._found(
+                    self._scope.owner(str(alias["name"]).lstrip("/"), "/"),
+                    _ALIAS,
+                    f"group alias: {alias['name']} of {alias.get('mount_path', alias.get('mount_accessor'))}",
+                    import_id=id_,
+                    detail="makes members of that group members of one of Vault's",
+                    removal=f"DELETE /v1/identity/group-alias/id/{id_}",
+                )
+
+    def _entities(self) -> Iterator[Found]:
+        """An entity comes into being at the first log-in, without a policy: one that has some was given it by hand."""
+        for id_ in self._list("identity/entity/id"):
+            entity = self._read(f"identity/entity/id/{id_}")
+            policies = entity.get("policies") or ()
+            if policies:
+                aliases = sorted(str(alias["name"]) for alias in entity.get("aliases") or ())
+                owner = self._by_policies(policies)
+                yield self._found(
+                    owner if self._scope.speaks_of(owner) else None,
+                    "vault:identity/entity:Entity",
+                    f"entity: {entity['name']}",
+                    detail=f"{', '.join(aliases) or 'nobody yet'} is given {', '.join(policies)}",
+                    removal=f'POST /v1/identity/entity/id/{id_} {{"policies": []}}',
+                )
+
+    def _tokens(self) -> Iterator[Found]:
+        for accessor in self._list("auth/token/accessors"):
+            answer = self._api.lookup("auth/token/lookup-accessor", {"accessor": accessor})
+            token = (answer or {}).get("data") or {}  # one that ended meanwhile is not found
+            policies = token.get("policies") or ()
+            owner = self._by_policies(policies)
+            if owner is not None and str(token.get("path", "")).startswith(_TOKEN_PATHS):
+                # Not the whole accessor: with it, a token can be looked up and revoked.
+                short = accessor[:_SHORT]
+                yield self._found(
+                    owner if self._scope.speaks_of(owner) else None,
+                    "vault:index/token:Token",
+                    f"token: {token.get('display_name') or 'token'} ({short}…)",
+                    detail=f"gives {', '.join(policies)}, until {token.get('expire_time') or 'it is revoked'}",
+                    removal=f"POST /v1/auth/token/revoke-accessor, with the accessor that begins with {short}",
+                )
+
+    def _by_policies(self, policies: Sequence[str]) -> str | None:
+        """Return whose policies these are; the first one counts that is a tenant's."""
+        owners = (self._scope.owner(policy, ".") for policy in policies)
+        return next((owner for owner in owners if owner is not None), None)
+
+    def _mine(self, owner: str | None) -> bool:
+        """Say whether to read it: not what is another stack's; what has no owner by its name may be ours."""
+        return owner is None or self._scope.speaks_of(owner)
+
+    @staticmethod
+    def _found(
+        tenant: str | None, type_: str, name: str, *, import_id: str | None = None, detail: str, removal: str
+    ) -> Found:
+        return Found(System.VAULT.value, tenant, type_, name, "vault", import_id, detail, removal)
+
+
+def _bounds(role: Mapping[str, Json]) -> str:
+    """Say whom a role is for: where its service accounts are, which claims a token must have."""
+    names = role.get("bound_service_account_names")
+    if names:
+        return f", to {', '.join(names)} of {', '.join(role.get('bound_service_account_namespaces') or ())}"
+    claims = role.get("bound_claims") or {}
+    return f", to {', '.join(f'{claim} {value}' for claim, value in sorted(claims.items()))}" if claims else ""
