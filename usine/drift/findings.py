@@ -36,8 +36,8 @@ class Finding:
     `kind` is CHANGED (one property), MISSING or UNMANAGED (a whole object). `tenant` is None for the foundation. `type`
     and `name` are as in `usine.report.model.Entry`. `path`, `expected` and `found` are of the property that changed.
     `urn` is the resource in the state, empty for an unmanaged object; `import_id` is the latter's id as its provider
-    takes it, None where no provider does. `by` says who did it and when, where the system tells. `call` is what to do
-    by hand, where nothing else helps.
+    takes it, None where none does, `provider` the logical name of the one that reaches it; `detail` says what it gives,
+    and to whom. `by` says who did it and when, where the system tells. `call` is what takes it away by hand.
     """
 
     kind: Action
@@ -50,7 +50,9 @@ class Finding:
     found: object = ABSENT
     urn: str = ""
     import_id: str | None = None
+    provider: str = ""
     holds_data: bool = False
+    detail: str = ""
     by: str = ""
     means: Means = Means.ENGINE
     call: str = ""
@@ -79,6 +81,8 @@ class Finding:
             "path": self.path,
             "urn": self.urn,
             "importId": self.import_id,
+            "provider": self.provider,
+            "detail": self.detail,
             "holdsData": self.holds_data,
             "by": self.by,
             "call": self.call,
@@ -103,6 +107,8 @@ class Finding:
             found=values.get("found", ABSENT),
             urn=str(values.get("urn", "")),
             import_id=values.get("importId"),
+            provider=str(values.get("provider", "")),
+            detail=str(values.get("detail", "")),
             holds_data=bool(values.get("holdsData", False)),
             by=str(values.get("by", "")),
             means=Means(values["means"]),

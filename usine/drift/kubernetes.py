@@ -31,6 +31,8 @@ _NOTES: Final = (
     "kubernetes.io/metadata.name", "kubectl.kubernetes.io/", "deployment.kubernetes.io/", "pulumi.com/",
     "argocd.argoproj.io/refresh", "argocd.argoproj.io/hydrate",
 )  # fmt: skip
+#: Told key by key, also where the program has none.
+_MAPS_OF_NOTES: Final = (("metadata", "annotations"), ("metadata", "labels"))
 _SERVER_METADATA: Final = frozenset(
     {"creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "generation", "managedFields", "name",
      "namespace", "resourceVersion", "selfLink", "uid"}
@@ -67,7 +69,9 @@ def unnoticed(observation: Observation) -> Iterator[Finding]:
         for path in _added(owner.fields, wanted, live, observation.known.outputs, mine):
             if not any(starts_with(path, other) for other in (*told, *noticed)):
                 told.append(path)
-                finding = _finding(observation, path, lookup(wanted, path), lookup(live, path), str(owner))
+                # In what is secret as a whole, only a key that is not ours is told of.
+                expected = ABSENT if (ours := lookup(wanted, path)) == SECRET else ours
+                finding = _finding(observation, path, expected, lookup(live, path), str(owner))
                 partly = any(starts_with(other, path) for other in noticed)
                 yield replace(finding, means=Means.ENGINE) if partly else finding
 
@@ -84,6 +88,7 @@ def _finding(observation: Observation, path: Path, expected: object, found: obje
         expected,
         found,
         address.urn,
+        provider=observation.provider,
         by=by,
         means=Means.PATCH if expected is ABSENT else Means.REVEAL,
     )
@@ -145,7 +150,7 @@ def _walk(
         there = lookup(live, (name,))
         if kind != "f" or there is ABSENT or _passed_over(here):
             continue
-        if _lacks(wanted, name, key, mine):
+        if _lacks(wanted, name, key, mine) and here not in _MAPS_OF_NOTES:
             yield here
             continue
         ours, before, own = lookup(wanted, (name,)), lookup(known, (name,)), mine.get(key)
@@ -213,8 +218,8 @@ def _strangers(wanted: object, live: object, known: object, path: Path) -> Itera
             before = lookup(known, (str(name),))
             if _passed_over(here) or value == before:
                 continue
-            if name in wanted:
-                yield from _strangers(wanted[name], value, before, here)
+            if name in wanted or here in _MAPS_OF_NOTES:
+                yield from _strangers(wanted.get(name, {}), value, before, here)
             else:
                 yield here
     elif isinstance(wanted, list) and isinstance(live, list) and _longer(wanted, live, known, keys=[]):
@@ -227,4 +232,4 @@ def _passed_over(path: Path) -> bool:
         return path[0] in _NOT_CONFIGURATION or str(path[0]).startswith("__")
     if len(path) == 2:  # noqa: PLR2004 - a field of the metadata
         return path[1] in _SERVER_METADATA
-    return len(path) == 3 and path[1] in {"labels", "annotations"} and str(path[2]).startswith(_NOTES)  # noqa: PLR2004
+    return len(path) == 3 and path[:2] in _MAPS_OF_NOTES and str(path[2]).startswith(_NOTES)  # noqa: PLR2004

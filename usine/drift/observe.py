@@ -19,6 +19,7 @@ from typing import Any
 from usine.drift.findings import Unseen
 from usine.drift.values import properties
 from usine.engine.cli import Engine, EngineError
+from usine.engine.redact import Redactor
 from usine.engine.urns import Address, address_of
 
 _URN = re.compile(r"urn:pulumi:\S+?::\S+?::[^\s:]\S*?::[^\s\"',]+")
@@ -39,13 +40,14 @@ class Side:
 class Observation:
     """One object of the state: what the state knows, what is there (None: nothing), where the plugin sees them differ.
 
-    `differs` are property paths, as Pulumi writes them.
+    `differs` are property paths, as Pulumi writes them. `provider` is the logical name of the explicit provider.
     """
 
     address: Address
     known: Side
     live: Side | None
     differs: tuple[str, ...] = ()
+    provider: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ def _unseen(failed: Mapping[str, str]) -> tuple[Unseen, ...]:
 
 
 def _refresh(engine: Engine, without: Iterable[str]) -> _Pass:
+    redactor = Redactor.of(engine.environment)
     with tempfile.TemporaryDirectory(prefix="usine-") as folder:
         log = Path(folder) / "events.json"
         excluded = [argument for urn in without for argument in ("--exclude", urn)]
@@ -118,9 +121,9 @@ def _refresh(engine: Engine, without: Iterable[str]) -> _Pass:
             text=True,
             check=False,
         )
-        found = read_events(_lines(log)) if log.exists() else _Pass()
+        found = read_events(_lines(log), redactor) if log.exists() else _Pass()
     if done.returncode != 0 and not (found.failed or found.general):
-        found.general.append((done.stderr or done.stdout).strip() or "pulumi said nothing")
+        found.general.append(redactor.text((done.stderr or done.stdout).strip() or "pulumi said nothing"))
     return found
 
 
@@ -133,16 +136,16 @@ def _lines(log: Path) -> Iterator[Mapping[str, Any]]:
                 return
 
 
-def read_events(events: Iterable[Mapping[str, Any]]) -> _Pass:
-    """Read the events of a refresh."""
+def read_events(events: Iterable[Mapping[str, Any]], redactor: Redactor) -> _Pass:
+    """Read the events of a refresh; nothing of what comes out is secret."""
     found = _Pass()
     for event in events:
         match event:
             case {"resOutputsEvent": {"metadata": {"urn": str(urn), "old": dict(old)} as metadata}}:
                 if (address := address_of(urn)).is_object:
-                    found.seen[urn] = _observation(address, old, metadata)
+                    found.seen[urn] = _observation(address, old, metadata, redactor)
             case {"diagnosticEvent": {"severity": "error", "message": str(message), **rest}}:
-                text = _COLOUR.sub("", message).strip()
+                text = redactor.text(_COLOUR.sub("", message).strip())
                 urn = str(rest.get("urn") or "")
                 if urn and address_of(urn).is_object:
                     found.failed.setdefault(urn, _short(text))
@@ -153,20 +156,23 @@ def read_events(events: Iterable[Mapping[str, Any]]) -> _Pass:
     return found
 
 
-def _observation(address: Address, old: Mapping[str, Any], metadata: Mapping[str, Any]) -> Observation:
+def _observation(
+    address: Address, old: Mapping[str, Any], metadata: Mapping[str, Any], redactor: Redactor
+) -> Observation:
     new = metadata.get("new")
     # A dynamic provider names whole properties only.
     differs = metadata.get("detailedDiff") or dict.fromkeys(metadata.get("diffs") or ())
     return Observation(
         address,
-        _side(old),
-        _side(new) if isinstance(new, dict) else None,
+        _side(old, redactor),
+        _side(new, redactor) if isinstance(new, dict) else None,
         tuple(sorted(differs)),
+        str(metadata.get("provider") or "").rpartition("::")[0].rpartition("::")[2],
     )
 
 
-def _side(state: Mapping[str, Any]) -> Side:
-    return Side(properties(state.get("inputs") or {}), properties(state.get("outputs") or {}))
+def _side(state: Mapping[str, Any], redactor: Redactor) -> Side:
+    return Side(properties(state.get("inputs") or {}, redactor), properties(state.get("outputs") or {}, redactor))
 
 
 def _short(message: str) -> str:

@@ -1,4 +1,4 @@
-"""The file `drift-ignore.yaml`: which differences are meant, who answers for them, why, until when. See docs/drift.md."""
+"""The file `drift-ignore.yaml`: which differences are meant, whose, why, until when. See docs/drift.md."""
 
 from __future__ import annotations
 

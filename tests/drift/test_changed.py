@@ -1,0 +1,206 @@
+"""What differs: properties the plugins see, and what the Kubernetes plugin does not notice."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from tests.drift.values import observed
+from usine.drift.changed import compare
+from usine.drift.findings import Finding, Means
+from usine.drift.observe import Observation
+from usine.plan.model import SECRET
+from usine.report.model import ABSENT, Action
+
+_OURS = "pulumi-kubernetes-1234"
+_HAND = {"manager": "kubectl-edit", "operation": "Update", "time": "2026-11-25T20:00:00Z"}
+
+
+def told(*observations: Observation) -> dict[str, tuple[object, object]]:
+    return {finding.path: (finding.expected, finding.found) for finding in compare(observations)}
+
+
+def only(*observations: Observation) -> Finding:
+    (finding,) = compare(observations)
+    return finding
+
+
+def test_a_property_is_told_with_what_was_expected_and_what_was_found() -> None:
+    seen = observed(
+        "alpha/vault/policy/env/dev", "vault:index/policy:Policy", {"policy": "a"}, {"policy": "b"}, "policy",
+        system="vault",
+    )  # fmt: skip
+    finding = only(seen)
+    assert (finding.kind, finding.tenant, finding.system) == (Action.CHANGED, "alpha", "vault")
+    assert (finding.path, finding.expected, finding.found, finding.means) == ("policy", "a", "b", Means.ENGINE)
+
+
+def test_what_is_gone_is_missing_and_says_whether_it_held_data() -> None:
+    gone = only(observed("alpha/vault/mount", "vault:index/mount:Mount", {"path": "alpha"}, None, system="vault"))
+    assert (gone.kind, gone.path, gone.holds_data) == (Action.MISSING, "", True)
+
+
+def test_a_list_of_plain_values_is_one_property() -> None:
+    type_ = "keycloak:index/groupMemberships:GroupMemberships"
+    seen = observed(
+        "alpha/keycloak/group/admin/members", type_, {"members": ["a", "b"]}, {"members": ["b", "c", "d"]},
+        "members[0]", "members[1]", "members[2]", system="keycloak",
+    )  # fmt: skip
+    assert told(seen) == {"members": (["a", "b"], ["b", "c", "d"])}
+
+
+def test_a_place_that_neither_side_has_is_told_of_the_whole() -> None:
+    inputs, outputs = {"rules": [{"a": 1}]}, {"rules": [{"a": 2}]}
+    seen = observed("alpha/x", "harbor:index/retentionPolicy:RetentionPolicy", inputs, outputs, "rules[7].a")
+    assert told(seen) == {"rules": ([{"a": 1}], [{"a": 2}])}
+
+
+def test_what_is_set_and_not_asked_for_is_absent_on_one_side() -> None:
+    seen = observed("alpha/x", "vault:jwt/authBackendRole:AuthBackendRole", {}, {"boundSubject": "x"}, "boundSubject")
+    assert told(seen) == {"boundSubject": (ABSENT, "x")}
+
+
+def test_a_secret_is_never_told() -> None:
+    seen = observed("alpha/x", "kubernetes:core/v1:Secret", {"data": SECRET}, {"data": SECRET}, 'data[".config"]')
+    assert told(seen) == {'data[".config"]': (SECRET, SECRET)}
+
+
+# Kubernetes ------------------------------------------------------------------------------------------------------
+
+BINDING = {
+    "metadata": {"name": "usine-rw", "namespace": "alpha-prod", "labels": {"a": "b"}},
+    "roleRef": {"kind": "ClusterRole", "name": "r"},
+    "subjects": [{"kind": "Group", "name": "/alpha/prod/rw"}],
+}
+_BINDING_FIELDS = {
+    "f:metadata": {"f:labels": {"f:a": {}}},
+    "f:roleRef": {},
+    "f:subjects": {},
+}
+
+
+def live(base: dict[str, Any], *entries: dict[str, Any], ours: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The live object: what the program says, server's own metadata, and who set what."""
+    found = copy.deepcopy(base)
+    own = {"manager": _OURS, "operation": "Apply", "fieldsV1": ours if ours is not None else _BINDING_FIELDS}
+    found["__fieldManager"] = _OURS
+    found["__inputs"] = copy.deepcopy(base)
+    found["metadata"] |= {
+        "uid": "1", "resourceVersion": "7", "creationTimestamp": "x", "managedFields": [own, *entries],
+    }  # fmt: skip
+    return found
+
+
+def by_hand(fields: dict[str, Any], **other: Any) -> dict[str, Any]:
+    return {**_HAND, "fieldsV1": fields, **other}
+
+
+def binding(found: dict[str, Any], *differs: str, known: dict[str, Any] | None = None) -> Observation:
+    type_ = "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding"
+    return observed("alpha/kubernetes/prod/binding/rw", type_, BINDING, found, *differs, known=known)
+
+
+def test_an_untouched_object_is_no_finding() -> None:
+    assert told(binding(live(BINDING))) == {}
+
+
+def test_a_subject_added_by_hand_is_noticed_and_who_did_it() -> None:
+    found = live(BINDING, by_hand({"f:subjects": {}}))
+    found["subjects"].append({"kind": "User", "name": "mallory"})
+    finding = only(binding(found))
+    assert (finding.path, finding.means) == ("subjects", Means.REVEAL)
+    assert (finding.expected, finding.found) == (BINDING["subjects"], found["subjects"])
+    assert finding.by == "kubectl-edit, 2026-11-25T20:00:00Z"
+    assert finding.provider == "kubernetes-prod-1"
+
+
+def test_what_the_plugin_sees_inside_an_added_list_is_not_told_twice() -> None:
+    found = live(BINDING, by_hand({"f:subjects": {}}))
+    found["subjects"].insert(0, {"kind": "User", "name": "mallory"})
+    finding = only(binding(found, "subjects[0].kind", "subjects[0].name"))
+    assert (finding.path, finding.means) == ("subjects", Means.ENGINE)
+
+
+def test_a_label_set_by_hand_is_noticed() -> None:
+    found = live(BINDING, by_hand({"f:metadata": {"f:labels": {"f:evil.example/x": {}}}}))
+    found["metadata"]["labels"]["evil.example/x"] = "1"
+    finding = only(binding(found))
+    assert (finding.path, finding.expected, finding.found) == ('metadata.labels["evil.example/x"]', ABSENT, "1")
+    assert finding.means is Means.PATCH
+
+
+@pytest.mark.parametrize(
+    ("fields", "change"),
+    [
+        ({"f:metadata": {"f:annotations": {".": {}, "f:kubectl.kubernetes.io/last-applied-configuration": {}}}},
+         {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}}),
+        ({"f:metadata": {"f:labels": {"f:kubernetes.io/metadata.name": {}}}},
+         {"labels": {"a": "b", "kubernetes.io/metadata.name": "x"}}),
+        ({"f:metadata": {"f:labels": {"f:a": {}}}}, {}),
+    ],
+)  # fmt: skip
+def test_notes_of_tools_and_equal_values_are_none(fields: dict[str, Any], change: dict[str, Any]) -> None:
+    found = live(BINDING, by_hand(fields))
+    found["metadata"] |= change
+    assert told(binding(found)) == {}
+
+
+def test_what_controllers_and_the_server_set_is_none() -> None:
+    found = live(
+        BINDING,
+        by_hand({"f:extra": {}}, manager="kube-controller-manager"),
+        by_hand({"f:status": {"f:used": {}}}),
+        by_hand({"f:other": {}}, subresource="status"),
+    )
+    found |= {"extra": 1, "status": {"used": 2}, "other": 3, "defaulted": True}
+    assert told(binding(found)) == {}
+
+
+def test_defaults_in_a_list_that_somebody_rewrote_are_none() -> None:
+    known = live(BINDING)
+    known["subjects"][0]["apiGroup"] = "rbac.authorization.k8s.io"
+    found = copy.deepcopy(known)
+    found["metadata"]["managedFields"].append(by_hand({"f:subjects": {}}))
+    assert told(binding(found, known=known)) == {}
+    found["subjects"][0]["namespace"] = "kube-system"
+    assert list(told(binding(found, known=known))) == ["subjects"]
+
+
+def test_a_rule_that_opens_a_network_policy_is_noticed() -> None:
+    policy = {"metadata": {"name": "default-deny"}, "spec": {"policyTypes": ["Ingress", "Egress"], "egress": []}}
+    ours = {"f:spec": {"f:policyTypes": {}, "f:egress": {}}}
+    found = live(policy, by_hand({"f:spec": {"f:ingress": {}, "f:egress": {}}}), ours=ours)
+    found["spec"] |= {"ingress": [{}], "egress": [{}], "podSelector": {}}
+    type_ = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
+    seen = observed("alpha/kubernetes/prod/network/default-deny", type_, policy, found)
+    assert told(seen) == {"spec.ingress": (ABSENT, [{}]), "spec.egress": ([], [{}])}
+
+
+def test_a_key_added_to_a_secret_is_noticed_without_its_value() -> None:
+    inputs = {"metadata": {"name": "s"}, "data": SECRET}
+    ours = {"f:data": {"f:url": {}}}
+    found = live(inputs, by_hand({"f:data": {"f:insecure": {}, "f:url": {}}}), ours=ours)
+    seen = observed("alpha/argocd/s", "kubernetes:core/v1:Secret", inputs, found)
+    assert told(seen) == {"data.insecure": (ABSENT, SECRET)}
+
+
+def test_a_list_merged_by_key_shows_the_added_element() -> None:
+    account = {"metadata": {"name": "vault"}, "imagePullSecrets": [{"name": "registry"}]}
+    added = {"f:imagePullSecrets": {".": {}, 'k:{"name":"other"}': {".": {}, "f:name": {}}}}
+    found = live(account, by_hand(added), ours={"f:imagePullSecrets": {'k:{"name":"registry"}': {"f:name": {}}}})
+    found["imagePullSecrets"].append({"name": "other"})
+    seen = observed("alpha/kubernetes/dev/account/vault", "kubernetes:core/v1:ServiceAccount", account, found)
+    assert told(seen) == {"imagePullSecrets": (account["imagePullSecrets"], found["imagePullSecrets"])}
+
+
+def test_without_the_books_the_object_as_last_written_tells() -> None:
+    known = live(BINDING)
+    known["immutable"] = False
+    found = copy.deepcopy(known)
+    found["metadata"]["managedFields"] = []
+    assert told(binding(found, known=known)) == {}
+    found["metadata"]["annotations"] = {"x": "y"}
+    found["subjects"].append({"kind": "User", "name": "mallory"})
+    assert set(told(binding(found, known=known))) == {"metadata.annotations.x", "subjects"}

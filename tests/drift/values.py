@@ -1,0 +1,44 @@
+"""Values for the tests of drift: observations and findings with little said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from usine.drift.findings import Finding
+from usine.drift.observe import Observation, Side
+from usine.engine.urns import address_of
+from usine.report.model import Action
+
+_TENANT = "usine:usine:TenantProject"
+
+
+def urn(name: str, type_: str, system: str = "kubernetes") -> str:
+    tenant = "" if name.startswith("foundation/") else f"{_TENANT}$"
+    return f"urn:pulumi:lab::usine::{tenant}usine:{system}:Part${type_}::{name}"
+
+
+def observed(
+    name: str,
+    type_: str,
+    inputs: Mapping[str, Any],
+    outputs: Mapping[str, Any] | None,
+    *differs: str,
+    known: Mapping[str, Any] | None = None,
+    system: str = "kubernetes",
+) -> Observation:
+    """An observation; `outputs` None: the object is gone. `known` is what the state has of the live object."""
+    return Observation(
+        address_of(urn(name, type_, system)),
+        Side(inputs, known if known is not None else inputs),
+        None if outputs is None else Side(inputs, outputs),
+        differs,
+        "kubernetes-prod-1",
+    )
+
+
+def finding(name: str = "alpha/vault/policy/env/dev", kind: Action = Action.CHANGED, **values: Any) -> Finding:
+    base: dict[str, Any] = {"tenant": name.partition("/")[0], "system": "vault", "type": "vault:index/policy:Policy"}
+    if kind is Action.CHANGED:
+        base |= {"path": "policy", "expected": "a", "found": "b"}
+    return Finding(kind, name=name, **(base | values))

@@ -1,0 +1,80 @@
+"""One look at a stack: what changed, what is missing, what nobody manages, and where nobody could look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from usine.drift.causes import upgrades
+from usine.drift.changed import compare
+from usine.drift.findings import Finding, Means, Unseen
+from usine.drift.inventory import Found, managed, take_inventory
+from usine.drift.observe import observe
+from usine.engine.cli import Engine
+from usine.report.model import Action
+from usine.spec.model import Project
+from usine.spec.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look gave. `objects` is how many objects of the state were looked at.
+
+    `moved` says which providers have another version than the one the state was written with.
+    """
+
+    findings: tuple[Finding, ...]
+    unseen: tuple[Unseen, ...]
+    objects: int
+    moved: Mapping[str, str]
+
+
+def look(engine: Engine, settings: Settings, projects: Sequence[Project]) -> Look:
+    """Look at everything the stack holds. Neither the state nor any system is written to.
+
+    Paths of certificate authorities in `settings` start from the engine's folder. Raises EngineError when the engine
+    cannot be asked at all.
+    """
+    checkpoint: Mapping[str, Any] = engine.export_state()
+    resources: Sequence[Mapping[str, Any]] = (checkpoint.get("deployment") or {}).get("resources") or ()
+    with ThreadPoolExecutor(1) as beside:
+        # The engine is busy reading, the inventory waiting: they don't disturb each other.
+        listing = beside.submit(
+            take_inventory,
+            settings,
+            projects,
+            managed(checkpoint),
+            root=engine.root,
+            environment=engine.environment,
+        )
+        observed = observe(engine, resources)
+        inventory = listing.result()
+    findings = [*compare(observed.observations), *map(_unmanaged, inventory.found)]
+    unseen = {(part.tenant or "", part.system): part for part in observed.unseen}
+    for blind in inventory.blind:
+        unseen.setdefault((blind.tenant or "", blind.system), Unseen(blind.tenant, blind.system, blind.reason))
+    return Look(
+        tuple(sorted(findings, key=lambda f: (f.tenant or "", f.system, f.name, f.type, f.path))),
+        tuple(part for _, part in sorted(unseen.items())),
+        len(observed.observations),
+        upgrades(resources),
+    )
+
+
+def _unmanaged(found: Found) -> Finding:
+    adoptable = found.import_id is not None and not found.holds_data
+    return Finding(
+        Action.UNMANAGED,
+        found.tenant,
+        found.system,
+        found.type,
+        found.name,
+        import_id=found.import_id,
+        provider=found.provider,
+        holds_data=found.holds_data,
+        detail=found.detail,
+        means=Means.ADOPT if adoptable else Means.HAND,
+        call=found.removal,
+    )
