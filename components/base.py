@@ -25,9 +25,11 @@ class Component(pulumi.ComponentResource):
 
     system: ClassVar[str]
 
-    def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Register the component under the given logical name."""
-        super().__init__(f"usine:{self.system}:{type(self).__name__}", name, None, opts)
+    def __init__(
+        self, name: str, opts: pulumi.ResourceOptions | None = None, inputs: Mapping[str, str] | None = None
+    ) -> None:
+        """Register the component under the given logical name, with what others may want to know of it as inputs."""
+        super().__init__(f"usine:{self.system}:{type(self).__name__}", name, inputs, opts)
 
     def child(
         self,

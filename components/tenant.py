@@ -15,8 +15,7 @@ from components.keycloak import KeycloakTenant, KeycloakTenantArgs
 from components.kubernetes import KubernetesTenant, KubernetesTenantArgs
 from components.sonarqube import SonarQubeTenant, SonarQubeTenantArgs
 from components.vault import VaultTenant, VaultTenantArgs
-from components.vault_policies import CI_FOLDER, REVIEW_FOLDER
-from usine.naming import RobotPurpose, names_of
+from usine.naming import CI_FOLDER, REVIEW_FOLDER, RobotPurpose, names_of
 from usine.spec.model import Project
 from usine.spec.settings import Settings, System
 
@@ -42,7 +41,8 @@ class TenantProject(Component):
 
     def __init__(self, name: str, args: TenantProjectArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register one component per system that is on."""
-        super().__init__(name, opts)
+        # The state is an input, so that whoever looks at the resources alone can tell what may be destroyed.
+        super().__init__(name, opts, {"state": args.project.state.value})
         project, settings, providers = args.project, args.settings, args.providers
         child = pulumi.ResourceOptions(parent=self)
         summary: dict[str, object] = {"name": project.name, "state": project.state.value, "owner": project.owner}

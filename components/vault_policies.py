@@ -14,12 +14,9 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from usine.naming import names_of
+from usine.naming import CI_FOLDER, REVIEW_FOLDER, names_of
 from usine.spec.model import Environment, Project, Role, State
 
-#: Folders of a tenant's mount for what the platform keeps there for pipelines.
-CI_FOLDER = "ci"
-REVIEW_FOLDER = "review"
 _READ = ("read",)
 _LIST = ("list", "read")
 _WRITE = ("create", "read", "update", "patch")

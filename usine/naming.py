@@ -165,6 +165,9 @@ PIPELINE_AUTH_PATH = "gitlab"
 OPERATIONS_PROJECT = "usine_jobs"
 #: The project of the platform's group that holds the CI presets.
 CATALOGUE_PROJECT = "catalogue"
+#: Folders of a tenant's mount in Vault for what pipelines read: those of protected branches and tags, and all of them.
+CI_FOLDER = "ci"
+REVIEW_FOLDER = "review"
 #: The pull secret in each tenant namespace.
 REGISTRY_SECRET = "usine-registry"  # noqa: S105 - an object's name
 #: The service account Argo CD deploys as, and the one workloads show to Vault, in each tenant namespace.

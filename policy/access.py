@@ -1,0 +1,201 @@
+"""Who may do what: RBAC of Kubernetes, Argo CD's projects, and the groups rights are given to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from policy.model import Hidden, Policy, Resource, is_missing, items_of, texts_of, value_at
+from usine.naming import DOMAIN
+
+#: Kubernetes' own roles that may undo a tenant's isolation.
+_BROAD_ROLES = ("cluster-admin", "admin", "edit")
+#: The one cluster role bound for a whole cluster: a workload's account may have its own token reviewed.
+_TOKEN_REVIEW = "system:auth-delegator"  # noqa: S105 - a role's name
+_EVERYBODY = ("system:authenticated", "system:unauthenticated", "system:masters", "system:serviceaccounts")
+_ESCALATION = frozenset({"escalate", "bind", "impersonate"})
+_WRITE = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+#: What isolates a tenant: nobody of it may write these.
+_GUARDS = frozenset(
+    {
+        "clusterrolebindings",
+        "clusterroles",
+        "limitranges",
+        "namespaces",
+        "networkpolicies",
+        "resourcequotas",
+        "rolebindings",
+        "roles",
+        "serviceaccounts/token",
+    }
+)
+_SONARQUBE_ADMINISTRATORS = "sonar-administrators"
+
+
+def _binding(resource: Resource) -> Iterator[str]:
+    if resource.kind not in {"RoleBinding", "ClusterRoleBinding"}:
+        return
+    role = resource.at("roleRef", "name")
+    if role in _BROAD_ROLES and resource.at("roleRef", "kind") == "ClusterRole":
+        yield "roleRef may write what isolates the namespace"
+    elif resource.kind == "ClusterRoleBinding" and not isinstance(role, Hidden) and role != _TOKEN_REVIEW:
+        yield f"roleRef is bound for the whole cluster and is not {_TOKEN_REVIEW}"
+    namespace = resource.at("metadata", "namespace")
+    for index, subject in enumerate(items_of(resource.at("subjects"))):
+        kind, name = value_at(subject, "kind"), value_at(subject, "name")
+        if kind == "User":
+            yield f"subjects[{index}] is a person: people get rights by their groups"
+        if kind == "Group" and isinstance(name, str) and name.startswith(_EVERYBODY):
+            yield f"subjects[{index}] is a group of Kubernetes itself"
+        if kind == "Group" and resource.kind == "ClusterRoleBinding":
+            yield f"subjects[{index}] gets a right in every namespace"
+        of = value_at(subject, "namespace")
+        if kind == "ServiceAccount" and resource.kind == "RoleBinding" and _differ(of, namespace):
+            yield f"subjects[{index}] is an account of another namespace"
+
+
+def _differ(one: object, other: object) -> bool:
+    return not isinstance(one, Hidden) and not isinstance(other, Hidden) and one != other
+
+
+def _role(resource: Resource) -> Iterator[str]:
+    if resource.kind not in {"Role", "ClusterRole"}:
+        return
+    if not is_missing(resource.at("aggregationRule")):
+        yield "aggregationRule takes in rules that are not written here"
+    for index, rule in enumerate(items_of(resource.at("rules"))):
+        verbs = set(texts_of(value_at(rule, "verbs")))
+        resources = set(texts_of(value_at(rule, "resources")))
+        for key in ("apiGroups", "resources", "verbs", "nonResourceURLs"):
+            if any("*" in text for text in texts_of(value_at(rule, key))):
+                yield f"rules[{index}].{key} has a wildcard"
+        if verbs & _ESCALATION:
+            yield f"rules[{index}].verbs lets a right be taken that is not given"
+        if verbs & _WRITE and resources & _GUARDS:
+            yield f"rules[{index}] may write what isolates the namespace"
+
+
+def _app_project(resource: Resource) -> Iterator[str]:
+    if resource.kind != "AppProject":
+        return
+    for key, fields in (("destinations", ("namespace", "server", "name")), ("destinationServiceAccounts", None)):
+        for index, item in enumerate(items_of(resource.at("spec", key))):
+            names = fields or tuple(item if isinstance(item, Mapping) else ())
+            for name in names:
+                text = value_at(item, name)
+                if isinstance(text, str) and _is_pattern(text):
+                    yield f"spec.{key}[{index}].{name} is a pattern"
+            if key == "destinations" and is_missing(value_at(item, "namespace")):
+                yield f"spec.{key}[{index}].namespace is empty, which means every namespace"
+    for key in ("sourceRepos", "sourceNamespaces"):
+        for index, text in enumerate(texts_of(resource.at("spec", key))):
+            if _is_pattern(text):
+                yield f"spec.{key}[{index}] is a pattern"
+    if not is_missing(resource.at("spec", "clusterResourceWhitelist")):
+        yield "spec.clusterResourceWhitelist lets resources of the whole cluster be deployed"
+    if is_missing(resource.at("spec", "namespaceResourceBlacklist")) and is_missing(
+        resource.at("spec", "namespaceResourceWhitelist")
+    ):
+        yield "spec lets every kind be deployed, those that isolate the namespace included"
+
+
+def _is_pattern(text: str) -> bool:
+    return any(character in text for character in "*?[") or text.startswith("!")
+
+
+def _application(resource: Resource) -> Iterator[str]:
+    if resource.kind != "Application":
+        return
+    project = resource.at("spec", "project")
+    if project is None or project in ("", "default"):
+        yield "spec.project is Argo CD's default, which bounds nothing"
+    if is_missing(resource.at("spec", "destination", "namespace")):
+        yield "spec.destination.namespace is empty"
+
+
+def _default_rights(resource: Resource) -> Iterator[str]:
+    if resource.kind != "ConfigMap" or resource.at("metadata", "name") != "argocd-rbac-cm":
+        return
+    default = resource.at("data", "policy.default")
+    if not is_missing(default) and not isinstance(default, Hidden):
+        yield 'data["policy.default"] gives a right to whoever logs in'
+
+
+def _own_groups(resource: Resource) -> Iterator[str]:
+    tenant = _tenant_of(resource)
+    if tenant is None:
+        return
+    for path, group in _groups(resource):
+        # Kubernetes and others put a prefix before the path of Keycloak's group.
+        if isinstance(group, str) and not ("/" + group.partition("/")[2]).startswith(f"/{tenant}/"):
+            yield f"{path} is not a group of the tenant"
+    if resource.type == "harbor:index/projectMemberUser:ProjectMemberUser" or not is_missing(
+        resource.at("users") if resource.type == "pulumi-python:dynamic/sonarqube:ProjectPermissions" else None
+    ):
+        yield "a person gets a right directly: people get rights by their groups"
+
+
+def _tenant_of(resource: Resource) -> str | None:
+    label = resource.at("metadata", "labels", f"{DOMAIN}/tenant")
+    return resource.tenant or (label if isinstance(label, str) else None)
+
+
+def _groups(resource: Resource) -> Iterator[tuple[str, object]]:
+    """Yield the groups of people a resource gives rights to, with where they stand in it."""
+    if resource.type == "vault:identity/groupAlias:GroupAlias":
+        yield "name", resource.at("name")
+    elif resource.type == "harbor:index/projectMemberGroup:ProjectMemberGroup":
+        yield "groupName", resource.at("groupName")
+    elif resource.type == "pulumi-python:dynamic/sonarqube:ProjectPermissions":
+        groups = resource.at("groups")
+        for index, group in enumerate(groups if isinstance(groups, Mapping) else ()):
+            if group != _SONARQUBE_ADMINISTRATORS:
+                yield f"group {index + 1}", group
+    elif resource.kind in {"RoleBinding", "ClusterRoleBinding"}:
+        for index, subject in enumerate(items_of(resource.at("subjects"))):
+            if value_at(subject, "kind") == "Group":
+                yield f"subjects[{index}]", value_at(subject, "name")
+    elif resource.kind == "AppProject":
+        for index, role in enumerate(items_of(resource.at("spec", "roles"))):
+            for place, group in enumerate(items_of(value_at(role, "groups"))):
+                yield f"spec.roles[{index}].groups[{place}]", group
+
+
+POLICIES = (
+    Policy(
+        "role-binding-narrow",
+        "Rights in Kubernetes are bound namespace by namespace, to groups and to accounts of that namespace, and never "
+        "a role that may undo the isolation",
+        "bind one of the tenant cluster roles in the namespace",
+        check=_binding,
+    ),
+    Policy(
+        "role-narrow",
+        "A role names what it may do, and cannot write what isolates a namespace",
+        "list API groups, resources and verbs; leave quota, limits, network policies and role bindings out",
+        check=_role,
+    ),
+    Policy(
+        "app-project-exact",
+        "An AppProject names its repositories, namespaces and accounts, and deploys nothing of the whole cluster",
+        "write each repository, server and namespace out",
+        check=_app_project,
+    ),
+    Policy(
+        "application-bounded",
+        "An application belongs to an AppProject of ours and names its namespace",
+        "set spec.project and spec.destination.namespace",
+        check=_application,
+    ),
+    Policy(
+        "argocd-no-default-rights",
+        "Argo CD gives no right to whoever merely logs in",
+        "leave policy.default of argocd-rbac-cm empty",
+        check=_default_rights,
+    ),
+    Policy(
+        "tenant-own-groups",
+        "Rights to what is a tenant's go to its own groups, in every tool",
+        "name a group /<slug>/…; to let somebody in, make them a member in the tenant's file",
+        check=_own_groups,
+    ),
+)

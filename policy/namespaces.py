@@ -1,0 +1,142 @@
+"""Isolation of namespaces: Pod Security, quota, limits, network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from policy.model import Hidden, Policy, Resource, is_missing, items_of, value_at
+
+_ENFORCE = "pod-security.kubernetes.io/enforce"
+#: What a quota must bound: what workloads take, and the two kinds of service that open a way in from outside.
+_BOUNDED = ("limits.cpu", "limits.memory", "requests.cpu", "requests.memory", "requests.storage", "pods")
+_FORBIDDEN = ("services.loadbalancers", "services.nodeports")
+_EVERYWHERE = ("0.0.0.0/0", "::/0")
+
+
+def _pod_security(resource: Resource) -> Iterator[str]:
+    if resource.kind != "Namespace":
+        return
+    level = resource.at("metadata", "labels", _ENFORCE)
+    if isinstance(level, Hidden) or (resource.is_patch and level is None):
+        return
+    if level != "restricted":
+        yield f"the label {_ENFORCE} is not restricted"
+
+
+def _network(resource: Resource) -> Iterator[str]:
+    if resource.kind != "NetworkPolicy":
+        return
+    for direction, peers in (("ingress", "from"), ("egress", "to")):
+        for index, rule in enumerate(items_of(resource.at("spec", direction))):
+            where = f"spec.{direction}[{index}]"
+            among = value_at(rule, peers)
+            if isinstance(rule, Hidden) or isinstance(among, Hidden):
+                continue
+            if is_missing(among):
+                yield f"{where}.{peers} is empty, which means everywhere"
+            ports = value_at(rule, "ports")
+            for place, peer in enumerate(items_of(among)):
+                if fault := _peer_fault(peer, outward=direction == "egress", ports=ports):
+                    yield f"{where}.{peers}[{place}] {fault}"
+
+
+def _peer_fault(peer: object, *, outward: bool, ports: object) -> str:
+    if isinstance(peer, Hidden):
+        return ""
+    if not isinstance(peer, Mapping) or not peer:
+        return "is empty, which means everywhere"
+    namespaces = peer.get("namespaceSelector")
+    if (
+        namespaces is not None
+        and is_missing(value_at(namespaces, "matchLabels"))
+        and is_missing(value_at(namespaces, "matchExpressions"))
+        and not isinstance(namespaces, Hidden)
+    ):
+        return "selects every namespace"
+    if value_at(peer, "ipBlock", "cidr") in _EVERYWHERE:
+        if not outward:
+            return "lets in the whole world"
+        if is_missing(value_at(peer, "ipBlock", "except")):
+            return "lets out to everywhere, the platform's inside included"
+        if is_missing(ports):
+            return "lets out to the whole world on every port"
+    return ""
+
+
+def _guarded(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
+    inside: dict[str, list[Resource]] = {}
+    namespaces = [r for r in resources if r.kind == "Namespace" and not r.is_patch]
+    by_urn = {r.urn: r for r in namespaces}
+    for resource in resources:
+        if resource.kind in {"ResourceQuota", "LimitRange", "NetworkPolicy"} and not resource.is_patch:
+            for urn in _homes(resource, by_urn):
+                inside.setdefault(urn, []).append(resource)
+    for namespace in namespaces:
+        for text in _unguarded(inside.get(namespace.urn, [])):
+            yield namespace, text
+
+
+def _homes(resource: Resource, namespaces: Mapping[str, Resource]) -> Iterable[str]:
+    """Return the URNs of the namespaces a resource is in: one, by name and cluster; by its dependencies while its
+    name is not known yet.
+    """
+    name = resource.at("metadata", "namespace")
+    related = [u for u in (resource.parent, *resource.dependencies) if u in namespaces]
+    if related:
+        return related[:1]
+    return [urn for urn, n in namespaces.items() if isinstance(name, str) and n.at("metadata", "name") == name]
+
+
+def _unguarded(inside: Sequence[Resource]) -> Iterator[str]:
+    hard = [r.at("spec", "hard") for r in inside if r.kind == "ResourceQuota"]
+    if not hard:
+        yield "no ResourceQuota is in it"
+    elif not any(isinstance(h, Hidden) for h in hard):
+        merged: dict[str, object] = {}
+        for limits in hard:
+            merged |= limits if isinstance(limits, Mapping) else {}
+        if missing := [key for key in _BOUNDED if is_missing(merged.get(key))]:
+            yield f"its quota says nothing of {', '.join(missing)}"
+        if opened := [key for key in _FORBIDDEN if not _is_none_allowed(merged.get(key))]:
+            yield f"its quota does not set {', '.join(opened)} to 0"
+    if not any(r.kind == "LimitRange" for r in inside):
+        yield "no LimitRange is in it"
+    denied = {direction for r in inside if r.kind == "NetworkPolicy" for direction in _denies(r)}
+    if missing := [d for d in ("Ingress", "Egress") if d not in denied]:
+        yield f"no default-deny NetworkPolicy for {' and '.join(missing)} is in it"
+
+
+def _is_none_allowed(value: object) -> bool:
+    return isinstance(value, Hidden) or (value is not None and str(value) == "0")
+
+
+def _denies(network: Resource) -> Iterator[str]:
+    """Yield the directions of which a network policy lets nothing through, for every pod of its namespace."""
+    selector = network.at("spec", "podSelector")
+    if not (is_missing(selector) or isinstance(selector, Hidden)):
+        return
+    for direction in items_of(network.at("spec", "policyTypes")):
+        if isinstance(direction, str) and is_missing(network.at("spec", direction.lower())):
+            yield direction
+
+
+POLICIES = (
+    Policy(
+        "namespace-pod-security",
+        "Every namespace enforces the Pod Security level restricted",
+        f"label it {_ENFORCE}: restricted",
+        check=_pod_security,
+    ),
+    Policy(
+        "namespace-guarded",
+        "Every namespace has a quota, default limits, and a network policy that denies all by default",
+        "make namespaces by components.kubernetes.TenantNamespace",
+        stack_check=_guarded,
+    ),
+    Policy(
+        "network-policy-narrow",
+        "A network policy opens to named peers; to the outside on named ports, the platform's networks excepted",
+        "name namespaces, pods, or address blocks with except and ports",
+        check=_network,
+    ),
+)

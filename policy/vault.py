@@ -1,0 +1,169 @@
+"""Secrets: who may log in at Vault, bound to what, and which paths a policy opens."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from policy.model import Hidden, Policy, Resource, is_missing, items_of, texts_of
+from usine.naming import REVIEW_FOLDER, TenantNames
+
+#: Claims of GitLab's job tokens that nobody can take over after a removal.
+_IMMUTABLE_CLAIMS = ("namespace_id", "project_id")
+#: What a log-in may hand out without being bound to anyone: it opens no secret.
+_HARMLESS = ("default",)
+_STANZA = re.compile(r'\s*path\s+"(?P<path>[^"\n]+)"\s*\{(?P<body>[^{}]*)\}')
+_CAPABILITIES = re.compile(r"capabilities\s*=\s*\[(?P<list>[^\]]*)\]")
+_COMMENT = re.compile(r"^\s*(#|//).*$", re.M)
+_READ = frozenset({"read", "list"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Stanza:
+    path: str
+    capabilities: frozenset[str]
+
+
+def _parse(text: str) -> tuple[_Stanza, ...] | None:
+    """Read a policy of plain path rules, None when it holds anything else."""
+    text, position, stanzas = _COMMENT.sub("", text), 0, []
+    while match := _STANZA.match(text, position):
+        position = match.end()
+        capabilities = _CAPABILITIES.search(match["body"])
+        if capabilities is None:
+            return None
+        stanzas.append(_Stanza(match["path"], frozenset(re.findall(r'"([^"]*)"', capabilities["list"]))))
+    return tuple(stanzas) if not text[position:].strip() else None
+
+
+def _own_paths(resource: Resource) -> Iterator[str]:
+    if resource.type != "vault:index/policy:Policy":
+        return
+    text, name = resource.at("policy"), resource.at("name")
+    if not isinstance(text, str):
+        return
+    stanzas = _parse(text)
+    if stanzas is None:
+        yield "the policy holds more than paths with capabilities, and cannot be judged"
+        return
+    names = TenantNames(resource.tenant) if resource.tenant is not None else None
+    if names is not None and isinstance(name, str) and not name.startswith(f"{names.slug}."):
+        yield "name does not begin with the tenant's slug and a dot"
+    for number, stanza in enumerate(stanzas, 1):
+        mount = stanza.path.split("/", 1)[0]
+        if stanza.capabilities & {"sudo", "root"}:
+            yield f"path {number} gives sudo"
+        if names is not None and mount != names.secrets_mount:
+            yield f"path {number} is not in the tenant's own mount"
+        elif "*" in mount or "+" in mount or "{{" in mount:
+            yield f"path {number} has a wildcard in place of a mount"
+        if (
+            names is not None
+            and name == names.review_policy
+            and not (
+                stanza.path.startswith(f"{names.secrets_mount}/data/{REVIEW_FOLDER}/") and stanza.capabilities <= _READ
+            )
+        ):
+            yield f"path {number} of what any pipeline gets is not read below {REVIEW_FOLDER}/"
+
+
+def _jwt_role(resource: Resource) -> Iterator[str]:
+    if resource.type != "vault:jwt/authBackendRole:AuthBackendRole":
+        return
+    audiences = resource.at("boundAudiences")
+    if is_missing(audiences):
+        yield "boundAudiences is empty: a token made for another service opens this"
+    if any("*" in audience for audience in texts_of(audiences)):
+        yield "boundAudiences has a wildcard"
+    yield from _own_policies(resource)
+    policies = items_of(resource.at("tokenPolicies"))
+    if not any(policy not in _HARMLESS for policy in policies):
+        return
+    claims = resource.at("boundClaims")
+    if isinstance(claims, Hidden):
+        return
+    immutable = [resource.at("boundClaims", claim) for claim in _IMMUTABLE_CLAIMS]
+    if all(is_missing(value) for value in immutable):
+        yield "boundClaims has neither namespace_id nor project_id: a path can be taken over, an id never is"
+    if any(isinstance(value, str) and "*" in value for value in immutable):
+        yield "boundClaims has a wildcard in place of an id"
+    protected = resource.at("boundClaims", "ref_protected")
+    weak = all(policy in _HARMLESS or _is_review(policy) for policy in policies)
+    if protected != "true" and not isinstance(protected, Hidden) and not weak:
+        yield "ref_protected is not bound, and the role gives more than what any merge request may see"
+
+
+def _is_review(policy: object) -> bool:
+    if not isinstance(policy, str):
+        return True  # not known yet: judged when it is
+    slug = policy.partition(".")[0]
+    return policy == TenantNames(slug).review_policy
+
+
+def _kubernetes_role(resource: Resource) -> Iterator[str]:
+    if resource.type != "vault:kubernetes/authBackendRole:AuthBackendRole":
+        return
+    for key, word in (("boundServiceAccountNames", "account"), ("boundServiceAccountNamespaces", "namespace")):
+        bound = resource.at(key)
+        if isinstance(bound, Hidden):
+            continue
+        if len(items_of(bound)) != 1 or any("*" in text for text in texts_of(bound)):
+            yield f"{key} is not exactly one {word}"
+    if not is_missing(resource.at("boundServiceAccountNamespaceSelector")):
+        yield "boundServiceAccountNamespaceSelector lets in any namespace with a label"
+    if is_missing(resource.at("audience")):
+        yield "audience is empty: a token made for another service opens this"
+    slug = resource.tenant
+    for namespace in texts_of(resource.at("boundServiceAccountNamespaces")):
+        # An environment's name has no dash, so the slug is all before the last one.
+        if slug is not None and namespace.rpartition("-")[0] != slug:
+            yield "boundServiceAccountNamespaces is not a namespace of the tenant"
+    yield from _own_policies(resource)
+
+
+def _identity_group(resource: Resource) -> Iterator[str]:
+    if resource.type == "vault:identity/group:Group":
+        yield from _own_policies(resource, "policies")
+
+
+def _own_policies(resource: Resource, key: str = "tokenPolicies") -> Iterator[str]:
+    """Find policies of another tenant in what a role or group of this one hands out."""
+    for index, policy in enumerate(items_of(resource.at(key))):
+        if policy == "root":
+            yield f"{key}[{index}] is root"
+        elif (
+            resource.tenant is not None
+            and isinstance(policy, str)
+            and policy not in _HARMLESS
+            and not policy.startswith(f"{resource.tenant}.")
+        ):
+            yield f"{key}[{index}] is not a policy of the tenant"
+
+
+POLICIES = (
+    Policy(
+        "vault-policy-own-paths",
+        "A tenant's policies open its own mount and nothing else; what any pipeline gets is read-only",
+        "begin every path with the tenant's mount; give no sudo and put no wildcard in place of a mount",
+        check=_own_paths,
+    ),
+    Policy(
+        "jwt-role-bound",
+        "A role for signed tokens is bound to an audience and an immutable id; what publishes, to protected refs",
+        "bind boundAudiences, boundClaims.namespace_id or project_id, and boundClaims.ref_protected to true",
+        check=_jwt_role,
+    ),
+    Policy(
+        "kubernetes-role-bound",
+        "A role for workloads is bound to one namespace of the tenant, one account and an audience",
+        "name the one namespace and the one service account, without wildcards",
+        check=_kubernetes_role,
+    ),
+    Policy(
+        "vault-group-own-policies",
+        "A group's people get policies of their tenant only",
+        "name policies that begin with the tenant's slug and a dot",
+        check=_identity_group,
+    ),
+)
