@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +18,14 @@ from usine.report.model import Notice, Severity
 from usine.spec.problems import Problem, SpecError
 
 _SHOWN_STEPS = 5
+#: The fields of `Sources`, and what to say when one is not what it was.
+_SOURCES = {
+    "commit": "the commit moved",
+    "program": "the program's files changed",
+    "tenants": "the tenants' files changed",
+    "settings": "the settings changed",
+    "state": "the state changed, somebody applied something or edited it",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +77,12 @@ def load_plan(path: Path) -> BoundPlan:
     raise SpecError(problems)
 
 
-def moved(before: Sources, now: Sources) -> tuple[Notice, ...]:
-    """Say what moved between two looks, one notice each."""
+def moved(before: Sources, now: Sources, *, ignore: Collection[str] = ()) -> tuple[Notice, ...]:
+    """Say what moved between two looks, one notice each, but for the fields of `Sources` to `ignore`."""
     return tuple(
         _moved(what, f"{told}: was {_short(then)}, is {_short(is_)}")
-        for what, told in (
-            ("commit", "the commit moved"),
-            ("program", "the program's files changed"),
-            ("tenants", "the tenants' files changed"),
-            ("settings", "the settings changed"),
-            ("state", "the state changed: somebody else applied something, or edited it"),
-        )
-        if (then := getattr(before, what)) != (is_ := getattr(now, what))
+        for what, told in _SOURCES.items()
+        if what not in ignore and (then := getattr(before, what)) != (is_ := getattr(now, what))
     )
 
 

@@ -138,7 +138,8 @@ def guarded_up(engine: Engine, lock: HeldLock, rails: Rails, plan: BoundPlan | N
     notices = (
         *planned.notices,
         *(steps_moved(plan, planned.events.steps) if plan is not None else ()),
-        *moved(planned.plan.sources, now),
+        # Another commit of the same content is no other plan: who looked at one, though, looked at that commit's.
+        *moved(planned.plan.sources, now, ignore={"commit"}),
         *_stopped(lock),
     )
     if _refused(notices):

@@ -29,8 +29,8 @@ def run_report(
 ) -> Report:
     """Make the report of a run or a preview.
 
-    `facts` and `notices` come before the run's own. A run that applied something lists what was done and what failed,
-    one that did not lists what it would have done.
+    `facts` and `notices` come before the run's own. A run that touched the systems lists what was done and what failed;
+    a preview, and what was refused, is a change not yet made, and lists what would be done.
     """
     entries = _done(outcome) if outcome.applying else _planned(outcome)
     unchanged = sum(outcome.events.same.values())
@@ -38,7 +38,7 @@ def run_report(
     if outcome.events.seconds:
         own.append(("engine's time", f"{outcome.events.seconds} s"))
     report = Report(
-        kind=Kind.RUN,
+        kind=Kind.RUN if outcome.applying else Kind.DIFF,
         title=title,
         verdict="",
         facts=(*facts, *own),

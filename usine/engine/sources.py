@@ -14,8 +14,19 @@ import yaml
 
 from usine.engine.cli import Engine
 
-#: What the program and its guards are made of, from the checkout's top.
-_PROGRAM = ("Pulumi.yaml", "requirements.txt", "catalogue", "components", "policy", "stacks", "usine")
+#: What the engine runs, from the checkout's top; the rest of `usine` only drives it.
+_PROGRAM = (
+    "Pulumi.yaml",
+    "requirements.txt",
+    "catalogue",
+    "components",
+    "policy",
+    "stacks",
+    "usine/data_bearing.py",
+    "usine/lifecycle.py",
+    "usine/naming.py",
+    "usine/spec",
+)
 #: What differs between two exports of a state in which nothing happened.
 _VOLATILE = frozenset({"manifest", "created", "modified"})
 _SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105 - Pulumi's marker of an encrypted value, not a value
