@@ -26,20 +26,22 @@ class Files:
     catalogue: Mapping[str, str]
 
 
-def build(settings: Settings, projects: Sequence[Project], files: Files) -> None:
+def build(settings: Settings, projects: Sequence[Project], files: Files, people: frozenset[str] | None = None) -> None:
     """Register everything this stack holds, and its outputs.
 
     Args:
         settings: the platform's side; `settings.tenants` and `settings.foundation` select what this stack holds.
         projects: every tenant of the platform, also those this stack does not hold.
         files: what was read of files.
+        people: those the foundation knows; None, as always under the engine: everyone the projects name.
     """
     selected = [project for project in projects if settings.selected(project.slug)]
     providers = make_providers(settings, selected, files.authorities)
     if settings.foundation is FoundationMode.SKIP:
         refs = look_up(settings, providers, people_of(selected))
     else:
-        args = FoundationArgs(settings, providers, people_of(projects), files.authorities, files.catalogue)
+        known = people_of(projects) if people is None else people
+        args = FoundationArgs(settings, providers, known, files.authorities, files.catalogue)
         refs = Foundation("foundation", args).refs
     tenants = {
         project.slug: TenantProject(project.slug, TenantProjectArgs(project, settings, providers, refs)).summary

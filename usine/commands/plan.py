@@ -9,9 +9,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from usine.commands.common import Platform, add_platform_arguments, read_platform, report_problems
+from usine.commands.common import ROOT, Platform, add_platform_arguments, read_platform, report_problems
 from usine.plan import Plan, make_plan
-from usine.spec.problems import SpecError
+from usine.plan.scope import Scope, load_scope
+from usine.spec.catalogue import FOLDER, read_catalogue
+from usine.spec.load import check_text
+from usine.spec.model import Project
+from usine.spec.problems import START, Problem, SpecError
+from usine.spec.settings_load import load_settings
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -23,16 +28,28 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add_platform_arguments(parser)
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the full graph there; - for standard output")
+    parser.add_argument(
+        "--scope",
+        metavar="FILE",
+        type=Path,
+        help='plan a part, read no other tenant: {"tenants": [SLUG], "people": [USER NAME] or null (theirs)}',
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Make the plan and show it."""
+    people: frozenset[str] | None = None
     try:
-        platform = read_platform(args)
+        if args.scope is None:
+            platform = read_platform(args)
+        else:
+            scope = _read_scope(args.scope)
+            people = scope.people
+            platform = _read_part(args, scope)
     except SpecError as error:
         return report_problems(error)
-    plan = make_plan(platform.settings, platform.projects, platform.catalogue)
+    plan = make_plan(platform.settings, platform.projects, platform.catalogue, people)
     if args.json == Path("-"):
         sys.stdout.write(plan.dumps())
         return 0
@@ -44,6 +61,38 @@ def run(args: argparse.Namespace) -> int:
             return 1
     _show(plan, platform)
     return 0
+
+
+def _read_scope(path: Path) -> Scope:
+    """Read a scope. Raises SpecError."""
+    try:
+        return load_scope(path.read_bytes())
+    except OSError as error:
+        raise SpecError([Problem(str(path), *START, f"scope: {error.strerror}")]) from None
+    except ValueError as error:
+        raise SpecError([Problem(str(path), *START, str(error))]) from None
+
+
+def _read_part(args: argparse.Namespace, scope: Scope) -> Platform:
+    """Read settings, catalogue and the scope's tenants alone; what holds across tenants is not checked.
+
+    Raises SpecError.
+    """
+    settings = load_settings(args.settings)
+    folder = args.projects or args.settings.parent / settings.projects
+    problems: list[Problem] = []
+    projects: list[Project] = []
+    for slug in sorted(scope.tenants):
+        source = folder / f"{slug}.yaml"
+        try:
+            projects.append(check_text(source.read_bytes(), str(source), settings))
+        except OSError as error:
+            problems.append(Problem(str(source), *START, f"scope: {error.strerror}"))
+        except SpecError as error:
+            problems += error.problems
+    if problems:
+        raise SpecError(problems)
+    return Platform(settings, tuple(projects), read_catalogue(ROOT / FOLDER, settings))
 
 
 def _show(plan: Plan, platform: Platform) -> None:

@@ -3,13 +3,46 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from usine.spec.settings import System
 
 #: What stands for a secret value in a plan.
 SECRET = "[secret]"  # noqa: S105 - the mask itself
+#: What stands for a value that only a server knows.
+UNKNOWN = re.compile(r"\[(id|path|number|accessor|user name|full name) of [^]]+\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The resource options that decide what becomes of a change. Paths are as Pulumi writes them.
+
+    `provider` is the logical name of the explicit provider. `deleted_with` is the ``<type>::<name>`` of what takes this
+    along when it is deleted. `aliases` are the former identities, as `PlannedResource.key` writes them.
+    """
+
+    provider: str | None = None
+    ignore_changes: tuple[str, ...] = ()
+    replace_on_changes: tuple[str, ...] = ()
+    delete_before_replace: bool = False
+    retain_on_delete: bool = False
+    deleted_with: str | None = None
+    aliases: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """Return what is not at its default, as JSON values."""
+        values: dict[str, object] = {
+            "provider": self.provider,
+            "ignoreChanges": list(self.ignore_changes),
+            "replaceOnChanges": list(self.replace_on_changes),
+            "deleteBeforeReplace": self.delete_before_replace,
+            "retainOnDelete": self.retain_on_delete,
+            "deletedWith": self.deleted_with,
+            "aliases": list(self.aliases),
+        }
+        return {key: value for key, value in values.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +52,10 @@ class PlannedResource:
     `type` is the Pulumi type token, `name` the logical name, `parent` the parent as ``<type>::<name>`` (None below the
     stack). `tenant` is the slug, None for the foundation. `system` is one of `usine.spec.settings.System`, or
     ``usine`` for the components that compose several. `inputs` are JSON values; secrets are masked, and what only the
-    server knows stands as ``[id of <name>]`` and the like. `protect` is Pulumi's protect option.
+    server knows stands as ``[id of <name>]`` and the like. `protect` is Pulumi's protect option. `qualified_type` is
+    the type with those of its parents before it, joined by ``$``, as in a URN. `sources` says of each input that holds
+    a secret, or what only the server knows, which objects it comes from (``<type>::<name>``, sorted). `fingerprints`
+    are 16 bits of each input that holds a secret: they tell that it is another, and are too few to guess it by.
     """
 
     type: str
@@ -29,6 +65,10 @@ class PlannedResource:
     system: str
     inputs: Mapping[str, object]
     protect: bool
+    qualified_type: str = ""
+    sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    options: Options = Options()
 
     def to_json(self) -> dict[str, object]:
         """Return the resource as JSON values."""
@@ -40,7 +80,16 @@ class PlannedResource:
             "system": self.system,
             "protect": self.protect,
             "inputs": dict(self.inputs),
+            "qualifiedType": self.qualified_type,
+            "sources": {key: list(value) for key, value in self.sources.items()},
+            "fingerprints": dict(self.fingerprints),
+            "options": self.options.to_json(),
         }
+
+    @property
+    def key(self) -> str:
+        """The identity: what the URN holds besides stack and project."""
+        return f"{self.qualified_type or self.type}::{self.name}"
 
     @property
     def is_component(self) -> bool:
@@ -58,6 +107,11 @@ class Plan:
     """The resources, foundation first, then by tenant, type and name."""
 
     resources: tuple[PlannedResource, ...]
+
+    @classmethod
+    def of(cls, resources: Iterable[PlannedResource]) -> Plan:
+        """Make a plan of resources in any order."""
+        return cls(tuple(sorted(resources, key=lambda r: (r.tenant or "", r.type, r.name))))
 
     def dumps(self) -> str:
         """Render as JSON: the same bytes for the same settings and tenants, whatever the order of files."""

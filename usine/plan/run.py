@@ -34,9 +34,15 @@ def authorities_by_name(settings: Settings) -> dict[str, str]:
     return {str(path): f"[contents of {path}]" for path in settings.authorities}
 
 
-def make_plan(settings: Settings, projects: Sequence[Project], catalogue: Mapping[str, str] | None = None) -> Plan:
+def make_plan(
+    settings: Settings,
+    projects: Sequence[Project],
+    catalogue: Mapping[str, str] | None = None,
+    people: frozenset[str] | None = None,
+) -> Plan:
     """Return the full graph the program registers for these settings, tenants and files of the CI catalogue.
 
+    `people` are those the foundation knows, where `projects` are not every tenant; None: the people of `projects`.
     Raises whatever the program raises. Not to be called from a running event loop.
     """
     monitor = RecordingMonitor()
@@ -45,10 +51,10 @@ def make_plan(settings: Settings, projects: Sequence[Project], catalogue: Mappin
         files = Files(authorities_by_name(settings), catalogue or {})
 
         async def program() -> None:
-            build(settings, projects, files)
+            build(settings, projects, files, people)
 
         loop.run_until_complete(run_pulumi_func(program))
-    return Plan(monitor.planned())
+    return monitor.planned()
 
 
 @contextmanager
