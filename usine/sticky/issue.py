@@ -9,7 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from gitlab.v4.objects import ProjectIssue
 
+from usine.report.markdown_text import code
 from usine.report.model import ABSENT, FOUNDATION, Entry, Notice, Report, Severity
+from usine.report.values import cut
 from usine.sticky.connection import Connection, StickyError, connect, need, speaking
 from usine.sticky.text import attributes_of, compose, hidden, is_marker
 
@@ -19,7 +21,6 @@ _MOST_LISTED = 20
 #: Above this, an issue keeps no fingerprint of each finding: it would fill the description.
 _MOST_KEPT = 2000
 _LONGEST_NAME = 100
-_UNSHOWN = "\N{REPLACEMENT CHARACTER}"
 
 
 def keep(report: Report, body: str, *, name: str, environment: Mapping[str, str] | None = None) -> str:
@@ -102,13 +103,7 @@ def _difference(known: Sequence[str], prints: Mapping[str, Entry]) -> str:
 
 def _shown(entry: Entry) -> str:
     words = (entry.tenant or FOUNDATION, entry.system, entry.name)
-    return f"{entry.action}: " + " · ".join(_code(word) for word in words)
-
-
-def _code(word: str) -> str:
-    """Show a text of somebody else as code: nothing in it can end that, mention anybody, or turn letters around."""
-    plain = "".join(letter if letter.isprintable() and letter != "`" else _UNSHOWN for letter in word[:_LONGEST_NAME])
-    return f"`{plain or _UNSHOWN}`"
+    return f"{entry.action}: " + " · ".join(code(cut(word, _LONGEST_NAME)) for word in words)
 
 
 def _source(link: str) -> str:

@@ -14,8 +14,8 @@ _CUT = "\n\n*Cut here: the rest is in the pipeline's artifacts.*"
 
 
 def is_marker(name: str) -> bool:
-    """Say whether this may name a text of ours: lower case, digits, and ``.:_-``."""
-    return _MARKER.fullmatch(name) is not None
+    """Say whether this may name a text of ours: lower case, digits, and single ``.:_-``."""
+    return _MARKER.fullmatch(name) is not None and "--" not in name
 
 
 def hidden(marker: str, *attributes: str) -> str:
