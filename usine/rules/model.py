@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from usine.report.model import Entry, Severity
 from usine.spec.model import Project
-from usine.spec.problems import KeyPath
+from usine.spec.problems import START, KeyPath, Position
 from usine.spec.settings import ChangeSettings, Settings
 from usine.spec.waivers import Waiver
 
@@ -28,7 +28,8 @@ class Change:
 
     `base_settings` are those of the base; None when they cannot be read, then the head's stand in for them. `projects`
     is the folder of tenant files, from the repository's root. `texts` are the bytes of the head's tenant files that
-    differ, by path: notices then point to the line. `base_waivers` and `head_waivers` are what each side's file waives.
+    differ, by path: notices then point to the line. `base_waivers` and `head_waivers` are what each side's file waives,
+    `used_waivers` those that waived something, known once the rules on the change itself have spoken.
     """
 
     settings: Settings
@@ -44,6 +45,33 @@ class Change:
     texts: Mapping[str, bytes] = field(default_factory=dict)
     base_waivers: tuple[Waiver, ...] = ()
     head_waivers: tuple[Waiver, ...] = ()
+    used_waivers: frozenset[Waiver] = frozenset()
+
+    @classmethod
+    def of_fleet(
+        cls, settings: Settings, projects: Iterable[Project], today: datetime.date, waivers: tuple[Waiver, ...] = ()
+    ) -> Change:
+        """Return what stands for no change at all: of it, rules say only what holds of the tenants as they are."""
+        head = {project.slug: project for project in projects}
+        return cls(
+            settings,
+            None,
+            head,
+            frozenset(),
+            (),
+            {},
+            None,
+            today,
+            settings,
+            str(settings.projects),
+            base_waivers=waivers,
+            head_waivers=waivers,
+        )
+
+    @property
+    def standing(self) -> bool:
+        """Say whether this is the fleet as it is, not a change."""
+        return self.base is None and not self.files
 
     @property
     def trusted(self) -> ChangeSettings:
@@ -81,8 +109,13 @@ class Change:
 
     @property
     def written(self) -> tuple[tuple[Project | None, Project], ...]:
-        """Base (None: a new tenant) and head of every tenant whose file differs and that the head has, by slug."""
-        base = self.base or {}
+        """Base (None: a new tenant) and head of every tenant whose file differs and that the head has, by slug.
+
+        Nothing when the base cannot be read: then nobody knows what is new.
+        """
+        base = self.base
+        if base is None:
+            return ()
         return tuple((base.get(slug), self.head[slug]) for slug in self.touched if slug in self.head)
 
     @property
@@ -95,15 +128,16 @@ class Change:
 class Flag:
     """What a rule says of one thing.
 
-    `tenant` and `path` (a key path of its file, as in `usine.spec.problems`) say where; `file` where it is no tenant's
-    file. `object` is what a waiver may name: a field, a resource, a kind. `amount` is how many objects it is about,
-    where the rule counts. `severity` and `mend` take the place of the rule's own.
+    `tenant` and `path` (a key path of its file, as in `usine.spec.problems`) say where; `file` and `place` do for any
+    other file, and for one that is gone. `object` is what a waiver may name: a field, a resource, a kind. `amount` is
+    how many objects it is about, where the rule counts. `severity` and `mend` take the place of the rule's own.
     """
 
     text: str
     tenant: str | None = None
     path: KeyPath = ()
     file: str = ""
+    place: Position = START
     object: str = ""
     amount: int | None = None
     severity: Severity | None = None

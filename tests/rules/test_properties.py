@@ -1,0 +1,121 @@
+"""What holds of every change."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.factories import app, environment, infra, quota
+from tests.rules.changes import OWNER, PLATFORM, change, entry, plain, rules_of
+from usine.report.model import Action
+from usine.rules import check
+from usine.spec.model import Egress, Envelope, Project, Role, State
+
+#: On a machine that does other things meanwhile, an example may take as long as it takes.
+patient = settings(deadline=None, max_examples=50)
+
+people = st.sampled_from(["alice.martin", "bob.durand", "emma.leroy", "helene.faure", "x.y"])
+members = st.dictionaries(
+    st.sampled_from([role for role in Role if role is not Role.OWNER]),
+    st.lists(people, unique=True, min_size=1, max_size=3).map(tuple),
+)
+environments = st.lists(
+    st.builds(
+        environment,
+        st.sampled_from(["dev", "prod"]),
+        url=st.none() | st.sampled_from(["https://a.example.fr", "https://dev.t0.example.gouv.fr"]),
+        egress=st.lists(st.builds(Egress, st.sampled_from(["a.example.fr", "api.t1-dev"]), st.just(443))).map(tuple),
+        autosync=st.booleans(),
+    ),
+    max_size=2,
+    unique_by=lambda e: e.name,
+).map(tuple)
+envelopes = st.integers(1, 200).map(lambda n: Envelope(quota(cpu=n * 1000), quota(cpu=n * 500)))
+
+
+def project(slug: str) -> st.SearchStrategy[Project]:
+    return st.builds(
+        plain,
+        st.just(slug),
+        owner=people,
+        members=members,
+        environments=environments,
+        repositories=st.sampled_from([(app(),), (infra(),), (app(), infra())]),
+        envelope=envelopes,
+        state=st.sampled_from(State),
+        archetype=st.sampled_from(["small", "standard", "large"]),
+    )
+
+
+fleets = st.sets(st.sampled_from(["t0", "t1", "t2", "t3"])).flatmap(
+    lambda slugs: st.tuples(*(project(slug) for slug in sorted(slugs)))
+)
+authors = st.sampled_from([OWNER, PLATFORM, "nobody.here", None])
+
+
+@patient
+@given(fleets, authors)
+def test_a_change_of_nothing_yields_nothing(fleet: tuple[Project, ...], author: str | None) -> None:
+    assert check(change(fleet, fleet, author=author)) == ()
+
+
+@patient
+@given(fleets, fleets, authors, st.randoms(use_true_random=False))
+def test_order_makes_no_difference(
+    base: tuple[Project, ...], head: tuple[Project, ...], author: str | None, random: object
+) -> None:
+    entries = [entry(Action.DESTROYED, slug, f"{slug}/{n}") for slug in ("t0", "t1", None) for n in range(2)]
+    notices = check(change(base, head, author=author, entries=tuple(entries), files=["a", "b"]))
+    shuffled = [list(base), list(head), entries]
+    for items in shuffled:
+        random.shuffle(items)  # type: ignore[attr-defined]
+    again = change(shuffled[0], shuffled[1], author=author, entries=tuple(shuffled[2]), files=["b", "a"])  # type: ignore[arg-type]
+    assert check(again) == notices
+
+
+@patient
+@given(fleets, project("new"), authors)
+def test_a_new_tenant_destroys_and_renames_nothing(
+    fleet: tuple[Project, ...], new: Project, author: str | None
+) -> None:
+    added = change(fleet, [*fleet, new], author=author, entries=(entry(Action.CREATED, "new"),))
+    assert not rules_of(added) & {"data-destruction", "mass-removal", "slug-renamed", "owner-stays", "access-widened"}
+
+
+@patient
+@given(project("t0"), project("t0"))
+def test_no_change_of_one_tenant_breaks_the_rule_on_many(base: Project, head: Project) -> None:
+    assert "one-tenant" not in rules_of(change([base], [head], author="nobody.here"))
+
+
+@patient
+@given(fleets, fleets, authors)
+def test_every_notice_says_how_to_mend_and_where(
+    base: tuple[Project, ...], head: tuple[Project, ...], author: str | None
+) -> None:
+    for notice in check(change(base, head, author=author)):
+        assert notice.text.isprintable()
+        assert notice.mend
+        assert notice.line >= 1
+        assert notice.column >= 1
+        assert (notice.path == "") == (notice.rule == "mass-removal")
+
+
+@patient
+@given(fleets, fleets)
+def test_the_platform_is_refused_only_what_cannot_be_taken_back(
+    base: tuple[Project, ...], head: tuple[Project, ...]
+) -> None:
+    refused = {notice.rule for notice in check(change(base, head, author=PLATFORM)) if notice.refuses}
+    assert refused <= {"data-destruction", "mass-removal", "slug-renamed", "cross-tenant"}
+
+
+@patient
+@given(fleets)
+def test_a_base_nobody_can_read_refuses_no_tenant_its_own_file(fleet: tuple[Project, ...]) -> None:
+    for one in fleet:
+        unknown = change(None, fleet, author=one.owner)
+        unknown = dataclasses.replace(unknown, files=frozenset({f"projects.d/{one.slug}.yaml"}))
+        assert not any(notice.refuses for notice in check(unknown))

@@ -1,0 +1,86 @@
+"""What goes: data, and much at once."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from tests.rules.changes import PLATFORM, change, entry, found, plain
+from usine.report.model import Action, Severity
+from usine.spec.model import State
+
+A, B = plain("teleservice"), plain("petitions", owner="helene.faure", members={})
+POLICY = "vault:index/policy:Policy"
+
+
+@pytest.mark.parametrize("state", [State.ACTIVE, State.SUSPENDED])
+def test_the_file_of_a_tenant_that_is_not_archived_stays(state: State) -> None:
+    gone = dataclasses.replace(A, state=state)
+    lost = [entry(Action.DESTROYED, "teleservice", f"teleservice/vault/{n}") for n in range(5)]
+    (notice,) = found(change([gone, B], [B], entries=tuple(lost), author=PLATFORM), "data-destruction")
+    assert notice.refuses
+    assert notice.path == "projects.d/teleservice.yaml"
+    assert notice.text == (
+        f"the file of teleservice is removed while it is {state.value}: 5 objects that hold data "
+        "(teleservice/vault/0, teleservice/vault/1, teleservice/vault/2 and 2 more) would be destroyed"
+    )
+    assert "state: archived" in notice.mend
+    # Refused as well when nobody could plan it.
+    assert found(change([gone], []), "data-destruction")[0].refuses
+
+
+def test_the_second_step_is_said_and_not_refused() -> None:
+    gone = dataclasses.replace(A, state=State.ARCHIVED)
+    (notice,) = found(change([gone, B], [B], entries=(entry(Action.DESTROYED, "teleservice"),)), "data-destruction")
+    assert notice.severity is Severity.INFO
+    assert "goes for good" in notice.text
+
+
+def test_both_steps_at_once_are_refused() -> None:
+    """Archiving and losing data in one change is no second thought; nor is reviving what is then replaced."""
+    for before, after in ((State.ACTIVE, State.ARCHIVED), (State.ARCHIVED, State.ACTIVE)):
+        both = change(
+            [dataclasses.replace(A, state=before)],
+            [dataclasses.replace(A, state=after)],
+            entries=(entry(Action.REPLACED, "teleservice"),),
+        )
+        assert found(both, "data-destruction")[0].refuses
+
+
+@pytest.mark.parametrize("tenant", ["teleservice", None])
+@pytest.mark.parametrize("action", [Action.DESTROYED, Action.REPLACED])
+def test_one_object_that_holds_data(tenant: str | None, action: Action) -> None:
+    lost = entry(action, tenant, "x/namespace", note="metadata.name forces it")
+    (notice,) = found(change([A], [dataclasses.replace(A, description="x")], entries=(lost,)), "data-destruction")
+    assert notice.refuses
+    assert f"would be {action.value} (metadata.name forces it)" in notice.text
+    assert "waive this by name" in notice.mend
+
+
+def test_what_holds_no_data_goes() -> None:
+    lost = entry(Action.DESTROYED, "teleservice", type_=POLICY, holds_data=False)
+    assert found(change([A], [dataclasses.replace(A, description="x")], entries=(lost,)), "data-destruction") == []
+    made = entry(Action.CREATED, "petitions")
+    assert found(change([A], [A, B], entries=(made,)), "data-destruction") == []
+
+
+def policies(count: int, action: Action = Action.DESTROYED) -> tuple[object, ...]:
+    return tuple(entry(action, "teleservice", f"p{n}", type_=POLICY, holds_data=False) for n in range(count))
+
+
+def test_mass_removal() -> None:
+    (notice,) = found(change([A], [A], entries=policies(51), existing={POLICY: 1000}), "mass-removal")
+    assert notice.refuses
+    assert notice.text == f"51 of 1000 objects of type {POLICY} would be removed"
+    assert found(change([A], [A], entries=policies(50), existing={POLICY: 1000}), "mass-removal") == []
+    assert found(change([A], [A], entries=policies(6), existing={POLICY: 20}), "mass-removal")
+    assert found(change([A], [A], entries=policies(51, Action.CREATED)), "mass-removal") == []
+    assert found(change([A], [A], entries=policies(51, Action.REPLACED)), "mass-removal")
+
+
+def test_mass_removal_of_tenants() -> None:
+    fleet = [dataclasses.replace(plain(f"t{n}"), state=State.ARCHIVED) for n in range(20)]
+    (notice,) = found(change(fleet, fleet[:15], author=PLATFORM), "mass-removal")
+    assert notice.text == "5 of 20 tenants would be removed"
+    assert found(change(fleet, fleet[:16], author=PLATFORM), "mass-removal") == []

@@ -1,0 +1,128 @@
+"""Whose file a change may touch, what a slug and an owner are, when to look again."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from typing import Any
+
+import pytest
+
+from tests.factories import app, environment
+from tests.rules.changes import OWNER, PLATFORM, SETTINGS, TODAY, change, edit, found, plain
+from usine.report.model import Severity
+from usine.rules import Change
+from usine.spec.model import Role, State
+from usine.spec.settings import ChangeSettings
+
+A, B = plain("teleservice"), plain("petitions", owner="helene.faure", members={})
+
+
+def two(author: str | None, **more: Any) -> Change:
+    head = [dataclasses.replace(A, description="x"), dataclasses.replace(B, description="x")]
+    return change([A, B], head, author=author, **more)
+
+
+def test_one_tenant_per_merge_request() -> None:
+    (notice,) = found(two(OWNER), "one-tenant")
+    assert notice.refuses
+    assert "alice.martin is not of the platform's team" in notice.text
+    assert "2 tenants: petitions, teleservice" in notice.text
+    assert notice.path == "projects.d/teleservice.yaml"
+    assert found(edit(A, description="x"), "one-tenant") == []
+    assert found(two(PLATFORM), "one-tenant") == []
+    assert found(two(PLATFORM.title()), "one-tenant") == []
+
+
+def test_an_author_nobody_names_is_no_reason_to_refuse_but_to_say_so() -> None:
+    (notice,) = found(two(None), "one-tenant")
+    assert (notice.severity, notice.refuses) == (Severity.WARNING, False)
+    nobody = dataclasses.replace(SETTINGS, changes=ChangeSettings())
+    (notice,) = found(two(OWNER, settings=nobody), "one-tenant")
+    assert notice.severity is Severity.INFO
+
+
+def test_nothing_but_tenants() -> None:
+    (notice,) = found(edit(A, description="x", more={"files": ["components/vault.py", "Makefile"]}), "one-tenant")
+    assert "no tenant's: Makefile, components/vault.py" in notice.text
+    assert notice.path == "Makefile"
+    assert found(edit(A, description="x", more={"files": ["CODEOWNERS"]}), "one-tenant") == []
+    for path in ("CODEOWNERS", "projects.d/README.md", "projects.d/deeper/x.yaml", "other/projects.d/x.yaml"):
+        assert found(change([A], [A], files=[path]), "one-tenant"), path
+
+
+def test_a_change_cannot_make_its_author_one_of_the_team() -> None:
+    theirs = dataclasses.replace(SETTINGS, changes=ChangeSettings(frozenset({OWNER})))
+    grabbed = two(OWNER, files=["Pulumi.lab.yaml"])
+    assert found(dataclasses.replace(grabbed, settings=theirs), "one-tenant")
+
+
+def test_own_tenant() -> None:
+    (notice,) = found(edit(A, author="idris.diallo", description="x"), "own-tenant")
+    assert notice.refuses
+    assert notice.text == "idris.diallo has no role in teleservice"
+    assert found(edit(A, author="gaelle.morin", description="x"), "own-tenant") == []  # readonly may ask
+    assert found(edit(A, author=PLATFORM, description="x"), "own-tenant") == []
+    assert found(edit(A, author=None, description="x"), "own-tenant") == []
+    assert found(change([A], [A, B], author="somebody.new"), "own-tenant") == []
+    # Nobody joins a tenant by the change that needs it.
+    joined = edit(A, author="idris.diallo", members={**A.members, Role.ADMIN: ("idris.diallo",)})
+    assert found(joined, "own-tenant")
+
+
+def test_a_slug_is_never_renamed() -> None:
+    renamed = dataclasses.replace(A, slug="inscription", name="Inscription", description="moved")
+    (notice,) = found(change([A, B], [renamed, B]), "slug-renamed")
+    assert notice.refuses
+    assert notice.tenant == "inscription"
+    assert notice.text.startswith("teleservice becomes inscription")
+    # One that goes while another, unlike it, comes.
+    other = plain("cantine", name="Cantine", owner="x.y", members={}, repositories=(app("menus"),), labels={})
+    assert found(change([A, B], [other, B]), "slug-renamed") == []
+    assert found(change([A], [A, renamed]), "slug-renamed") == []
+
+
+@pytest.mark.parametrize(
+    ("owner", "members", "author", "severity"),
+    [
+        ("bob.durand", {Role.ADMIN: (OWNER,)}, OWNER, Severity.INFO),
+        ("bob.durand", {}, OWNER, Severity.WARNING),
+        ("zoe.neuf", {Role.ADMIN: (OWNER,)}, OWNER, Severity.WARNING),
+        ("zoe.neuf", {}, OWNER, Severity.ERROR),
+        ("zoe.neuf", {}, PLATFORM, Severity.WARNING),
+    ],
+)
+def test_an_owner_stays(owner: str, members: dict[Role, tuple[str, ...]], author: str, severity: Severity) -> None:
+    (notice,) = found(edit(A, author=author, owner=owner, members=members), "owner-stays")
+    assert notice.severity is severity
+    assert f"from alice.martin to {owner}" in notice.text
+
+
+@pytest.mark.parametrize(
+    ("days", "severity"), [(-1, None), (0, None), (1, Severity.WARNING), (90, Severity.WARNING), (91, Severity.ERROR)]
+)
+def test_a_review_date(days: int, severity: Severity | None) -> None:
+    due = dataclasses.replace(A, review_after=TODAY - datetime.timedelta(days))
+    notices = found(edit(due, description="x"), "review-date")
+    assert [notice.severity for notice in notices] == ([severity] if severity else [])
+    # Set anew in the same change; archived; another's.
+    assert found(edit(due, review_after=TODAY + datetime.timedelta(365)), "review-date") == []
+    assert found(edit(due, state=State.ARCHIVED), "review-date") == []
+    assert found(change([due, B], [due, dataclasses.replace(B, description="x")]), "review-date") == []
+
+
+def test_the_fleet_as_it_is_is_never_refused_for_a_date() -> None:
+    due = dataclasses.replace(A, review_after=TODAY - datetime.timedelta(400))
+    (notice,) = found(Change.of_fleet(SETTINGS, [due, B], TODAY), "review-date")
+    assert notice.severity is Severity.WARNING
+
+
+def test_positions_are_those_of_the_head() -> None:
+    text = b"slug: teleservice\nname: X\nowner:   zoe.neuf\n"
+    more = {"texts": {"projects.d/teleservice.yaml": text}}
+    (notice,) = found(edit(A, owner="zoe.neuf", more=more), "owner-stays")
+    assert (notice.path, notice.line, notice.column) == ("projects.d/teleservice.yaml", 3, 10)
+
+
+def test_environments_in_another_order_are_no_rename() -> None:
+    assert found(edit(A, environments=(environment("prod"), environment("dev"))), "slug-renamed") == []

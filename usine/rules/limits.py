@@ -1,0 +1,84 @@
+"""The rule on amounts: what a tenant gets beyond its archetype is the platform's to give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from usine.report.model import Severity
+from usine.rules.model import Change, Flag
+from usine.spec.amounts import render_cpu, render_size
+from usine.spec.model import Envelope, Project, Quota
+from usine.spec.problems import KeyPath
+
+_RESOURCES: tuple[tuple[str, Callable[[int], str]], ...] = (
+    ("cpu", render_cpu),
+    ("memory", render_size),
+    ("storage", render_size),
+    ("gpu", str),
+)
+#: Raised to so many times what it was, an amount is worth a look: a slip, or a need nobody knows of.
+_SUDDEN = 2
+
+
+def quota_envelope(change: Change) -> Iterator[Flag]:
+    """No amount is raised beyond what the archetype gives, but by the platform's team; a sudden raise is flagged."""
+    beyond = {True: Severity.INFO, False: Severity.ERROR, None: Severity.WARNING}[change.by_platform]
+    for base, head in change.written:
+        archetype = change.settings.archetypes[head.archetype]
+        moved = base is not None and base.archetype != head.archetype
+        before = _amounts(base.envelope, base.registry.quota) if base is not None else {}
+        given = _amounts(archetype.envelope, archetype.registry.quota)
+        for path, (after, render) in _amounts(head.envelope, head.registry.quota).items():
+            was = before[path][0] if path in before else None
+            if was is not None and after <= was:
+                continue
+            limit = given[path][0]
+            name = ".".join(map(str, path))
+            raised = "is" if was is None else f"goes from {render(was)} to"
+            if after > limit:
+                yield Flag(
+                    f"{name} {raised} {render(after)}; archetype {head.archetype} gives {render(limit)}",
+                    tenant=head.slug,
+                    path=path,
+                    object=name,
+                    severity=beyond,
+                )
+            elif was is not None and after >= _SUDDEN * was:
+                by = f": archetype {head.archetype}" if moved else ""
+                yield Flag(
+                    f"{name} {raised} {render(after)}{by}",
+                    tenant=head.slug,
+                    path=("archetype",) if moved else path,
+                    object=name,
+                    severity=Severity.WARNING,
+                )
+        if base is not None:
+            yield from _sudden_quotas(base, head)
+
+
+def _amounts(envelope: Envelope, registry: int) -> dict[KeyPath, tuple[int, Callable[[int], str]]]:
+    """Return every bounded amount by its key path, with what renders it."""
+    amounts: dict[KeyPath, tuple[int, Callable[[int], str]]] = {
+        ("envelope", word, resource): (getattr(quota, resource), render)
+        for word, quota in (("nonprod", envelope.nonprod), ("prod", envelope.prod))
+        for resource, render in _RESOURCES
+    }
+    return amounts | {("registry", "quota"): (registry, render_size)}
+
+
+def _sudden_quotas(base: Project, head: Project) -> Iterator[Flag]:
+    before: dict[str, Quota] = {environment.name: environment.quota for environment in base.environments}
+    for environment in head.environments:
+        if environment.name not in before:
+            continue
+        for resource, render in _RESOURCES:
+            was, now = getattr(before[environment.name], resource), getattr(environment.quota, resource)
+            if now > was and now >= _SUDDEN * was:
+                name = f"environments.{environment.name}.quota.{resource}"
+                yield Flag(
+                    f"{name} goes from {render(was)} to {render(now)}",
+                    tenant=head.slug,
+                    path=("environments", environment.name, "quota", resource),
+                    object=name,
+                    severity=Severity.WARNING,
+                )

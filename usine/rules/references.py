@@ -1,0 +1,121 @@
+"""The rule on references: nothing in a tenant's file names what is another tenant's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from usine.naming import names_of
+from usine.report.model import Severity
+from usine.rules.model import Change, Flag
+from usine.spec.model import Project
+from usine.spec.problems import KeyPath
+from usine.spec.texts import show_path
+
+
+@dataclass(frozen=True, slots=True)
+class _Reference:
+    """Something a file names: a `url`, a `host`, or a `path` among the tenant's secrets, as `kind` says."""
+
+    kind: str
+    value: str
+    path: KeyPath
+
+
+@dataclass(frozen=True, slots=True)
+class _Owners:
+    """What belongs to whom: other tenants' slugs, namespaces and public hosts, and the platform's own hosts."""
+
+    slugs: frozenset[str]
+    namespaces: Mapping[str, str]
+    hosts: Mapping[str, str]
+    tools: frozenset[str]
+
+
+def cross_tenant(change: Change) -> Iterator[Flag]:
+    """No new mirror, URL, opening or secret path of a tenant is another tenant's."""
+    everyone = {**(change.base or {}), **change.head}
+    for base, head in change.written:
+        known = {(r.kind, r.value) for r in _references(base)} if base is not None else set()
+        new = [reference for reference in _references(head) if (reference.kind, reference.value) not in known]
+        if not new:
+            continue
+        owners = _owners(change, [project for slug, project in everyone.items() if slug != head.slug])
+        for reference in new:
+            if (found := _whose(reference, owners)) is not None:
+                text, severity = found
+                yield Flag(
+                    text,
+                    tenant=head.slug,
+                    path=reference.path,
+                    object=show_path(tuple(part for part in reference.path if isinstance(part, str))),
+                    severity=severity,
+                )
+
+
+def _references(project: Project) -> Iterator[_Reference]:
+    for environment in project.environments:
+        path: KeyPath = ("environments", environment.name)
+        if environment.url is not None:
+            yield _Reference("url", environment.url, (*path, "url"))
+        for index, opening in enumerate(environment.egress):
+            yield _Reference("host", opening.host, (*path, "egress", index, "host"))
+    for repository in project.repositories:
+        if (mirror := repository.mirror) is not None:
+            path = ("repositories", repository.name, "mirror")
+            yield _Reference("mirror", mirror.url, (*path, "url"))
+            if mirror.credentials is not None:
+                yield _Reference("path", mirror.credentials, (*path, "credentials"))
+
+
+def _owners(change: Change, others: Iterable[Project]) -> _Owners:
+    slugs: set[str] = set()
+    namespaces: dict[str, str] = {}
+    hosts: dict[str, str] = {}
+    for project in sorted(others, key=lambda other: other.slug):
+        slugs.add(project.slug)
+        for environment in project.environments:
+            namespaces[names_of(project).namespace(environment.name)] = project.slug
+            if environment.url is not None:
+                hosts.setdefault(_host(environment.url), project.slug)
+    tools = {_host(endpoint.url) for endpoint in change.settings.endpoints.values()}
+    return _Owners(frozenset(slugs), namespaces, hosts, frozenset(tools))
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
+
+
+def _whose(reference: _Reference, owners: _Owners) -> tuple[str, Severity] | None:
+    """Say what is wrong with a reference, and how bad it is; None when it is nobody else's."""
+    if reference.kind == "path":
+        first, _, rest = reference.value.partition("/")
+        if rest and first in owners.slugs:
+            return (
+                f"the secret's path begins with {first}, another tenant: it is looked up among this tenant's own",
+                Severity.WARNING,
+            )
+        return None
+    host = reference.value if reference.kind == "host" else _host(reference.value)
+    for label in host.split("."):
+        if label in owners.namespaces:
+            return f"{host} is inside {label}, a namespace of {owners.namespaces[label]}", Severity.ERROR
+    if reference.kind == "mirror" and host in owners.tools:
+        for segment in urlsplit(reference.value).path.removesuffix(".git").split("/"):
+            if segment in owners.slugs:
+                return f"the mirror copies what belongs to {segment}, another tenant", Severity.ERROR
+        return None
+    owner = next((owners.hosts[name] for name in _upwards(host) if name in owners.hosts), None)
+    if owner is None:
+        return None
+    if reference.kind == "url":
+        return f"{host} is an address of {owner}", Severity.ERROR
+    return f"{host} is a public address of {owner}: its owner should know", Severity.WARNING
+
+
+def _upwards(host: str) -> Iterator[str]:
+    """Yield a host name and every domain it is below, but the last label alone."""
+    labels = host.split(".")
+    for start in range(len(labels) - 1):
+        yield ".".join(labels[start:])

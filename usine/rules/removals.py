@@ -1,0 +1,78 @@
+"""Rules on what goes: data only after its tenant was archived, and never much at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from usine.report.model import Action, Entry, Severity
+from usine.rules.mass_removal import TENANT, mass_removals
+from usine.rules.model import Change, Flag
+from usine.spec.model import State
+from usine.spec.texts import enumerate_words
+
+_GOES = frozenset({Action.DESTROYED, Action.REPLACED})
+_MOST_NAMED = 3
+_KEEP = (
+    "keep it; or, once what it holds is saved, let the platform's team waive this by name and lift the protection of "
+    "that one object"
+)
+
+
+def data_destruction(change: Change) -> Iterator[Flag]:
+    """What holds data goes only in two steps: archive the tenant and merge that, then remove its file."""
+    losses = [entry for entry in change.entries if entry.loses_data and entry.action in _GOES]
+    removed = {project.slug: project for project in change.removed}
+    for slug, project in removed.items():
+        lost = [entry for entry in losses if entry.tenant == slug]
+        what = f"{len(lost)} objects that hold data ({_named(lost)})" if lost else "its data"
+        if project.state is not State.ARCHIVED:
+            yield Flag(
+                f"the file of {slug} is removed while it is {project.state}: {what} would be destroyed",
+                file=change.path_of(slug),
+                tenant=slug,
+                object=slug,
+            )
+        elif lost:
+            yield Flag(
+                f"{slug} was archived and now goes for good, with {what}",
+                file=change.path_of(slug),
+                tenant=slug,
+                object=slug,
+                severity=Severity.INFO,
+                mend="nothing to mend: make sure that nobody needs it any more",
+            )
+    for entry in losses:
+        if entry.tenant not in removed:
+            yield _loss(change, entry)
+
+
+def _loss(change: Change, entry: Entry) -> Flag:
+    """Flag the loss of one object of the foundation, or of a tenant that stays."""
+    slug = entry.tenant
+    sides = [None if slug is None or side is None else side.get(slug) for side in (change.base, change.head)]
+    archived = all(project is not None and project.state is State.ARCHIVED for project in sides)
+    whose = "the foundation" if slug is None else slug
+    why = f" ({entry.note})" if entry.note else ""
+    return Flag(
+        f"{entry.name} ({entry.type}) of {whose} holds data and would be {entry.action}{why}",
+        tenant=slug,
+        file="" if slug is None else change.path_of(slug),
+        object=entry.name,
+        severity=Severity.INFO if archived else None,
+        mend=_KEEP,
+    )
+
+
+def _named(entries: list[Entry]) -> str:
+    return enumerate_words(sorted(entry.name for entry in entries), _MOST_NAMED)
+
+
+def mass_removal(change: Change) -> Iterator[Flag]:
+    """No more of a kind of object goes at once than `usine:changes.massRemoval` of the base lets."""
+    removed: Counter[str] = Counter(entry.type for entry in change.entries if entry.action in _GOES)
+    existing = dict(change.existing)
+    if change.base is not None:
+        removed[TENANT], existing[TENANT] = len(change.removed), len(change.base)
+    for removal in mass_removals(removed, existing, change.trusted.mass_removal):
+        yield Flag(removal.text, object=removal.kind, amount=removal.removed)
