@@ -27,8 +27,9 @@ _PROGRAM = (
     "usine/naming.py",
     "usine/spec",
 )
-#: What differs between two exports of a state in which nothing happened.
-_VOLATILE = frozenset({"manifest", "created", "modified"})
+#: What of a resource differs after a run that changed nothing, and what it holds in no order.
+_VOLATILE = frozenset({"created", "modified", "sourcePosition", "stackTrace"})
+_UNORDERED = frozenset({"dependencies", "propertyDependencies"})
 _SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105 - Pulumi's marker of an encrypted value, not a value
 
 
@@ -74,23 +75,38 @@ def commit_of(root: Path) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def state_digest(checkpoint: Mapping[str, object]) -> str:
+def state_digest(checkpoint: Mapping[str, Any]) -> str:
     """Return the digest of a checkpoint's deployment as `pulumi stack export` gives it, secrets encrypted.
 
-    Times, the engine's version and the cipher text of secrets are left out: a run that changes nothing may write those
-    anew. Resources are taken in their order, which the engine keeps.
+    What a run that changes nothing writes anew is left out: times, the order of resources and of what they depend on,
+    the places in the program they come from, and the cipher text of secrets.
     """
-    return _digest(json.dumps(_lasting(checkpoint.get("deployment") or {}), sort_keys=True).encode())
+    deployment = checkpoint.get("deployment") or {}
+    resources = sorted(json.dumps(_lasting(r), sort_keys=True) for r in deployment.get("resources") or ())
+    pending = json.dumps(_lasting(deployment.get("pending_operations") or ()), sort_keys=True)
+    return _digest("\n".join([*resources, pending]).encode())
 
 
 def _lasting(value: Any) -> object:  # noqa: ANN401 - JSON
-    if isinstance(value, dict):
-        if _SECRET in value:
+    match value:
+        case dict() if _SECRET in value:
             return "[secret]"
-        return {key: _lasting(item) for key, item in value.items() if key not in _VOLATILE}
-    if isinstance(value, list):
-        return [_lasting(item) for item in value]
-    return value
+        case dict():
+            return {
+                key: _unordered(item) if key in _UNORDERED else _lasting(item)
+                for key, item in value.items()
+                if key not in _VOLATILE
+            }
+        case list():
+            return [_lasting(item) for item in value]
+    kept: object = value
+    return kept
+
+
+def _unordered(value: Any) -> object:  # noqa: ANN401 - JSON
+    if isinstance(value, dict):
+        return {key: sorted(items or ()) for key, items in value.items()}
+    return sorted(value or ())
 
 
 def _digest_of_settings(path: Path) -> str:
