@@ -18,10 +18,11 @@ __all__ = ["ensure", "official_pulumi", "prerequisites"]
 
 
 def ensure(names: Collection[str] | None = None, *, reporter: Reporter | None = None) -> dict[str, Path]:
-    """Folder of each part by name (all of them without `names`), made where the cache has it not.
+    """Folder of each part by name (without `names`: all that the platform needs), made where the cache has it not.
 
-    `pulumi` is left out where `official_pulumi()` finds one. Raises LabError with all that the machine lacks before
-    anything starts, or with the end of the log of what failed; KeyboardInterrupt ends everything it started.
+    `pulumi` and `chromium` are left out where the machine's own is used. Raises LabError with all that the machine
+    lacks before anything starts, or with the end of the log of what failed; KeyboardInterrupt ends everything it
+    started.
     """
     parts = select(PARTS, names)
     if reporter is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lab.parts.chromium import NpmChromium, why_chromium_is_not_made
 from lab.parts.java import JavaJar
 from lab.parts.official import why_pulumi_is_not_made
 from lab.parts.part import Part
@@ -15,6 +16,7 @@ _KEYCLOAK = "26.4.0"
 _ARGOCD = "3.5.7"
 _SONARQUBE = "25.12.0.117093"  # the last that runs on Java 17
 _SONAR_SCANNER = "7.3.0.5189"
+_CHROMIUM = "153.0.0"
 
 PARTS: tuple[Part, ...] = (
     # The longest first: the first two share the processors while the rest downloads.
@@ -162,5 +164,17 @@ PARTS: tuple[Part, ...] = (
         ),
         provides=("pulumi-language-python-exec", "pulumi-resource-pulumi-python"),
         about="scripts by which the engine runs Python, downloaded",
+    ),
+    Part(
+        name="chromium",
+        version=_CHROMIUM,
+        recipe=NpmChromium(
+            version=_CHROMIUM,
+            sha256="20e5656fcdcf4118ede85edfb9d6bb9cc1bbb7ffb8b75622fffbcf36a835c3c0",
+        ),
+        provides=("bin/chromium", "lib/libnss3.so", "fonts/Open_Sans/OpenSans-Regular.ttf", "fonts.conf"),
+        about="the browser of the page's tests, 70 MB, downloaded",
+        on_request=True,
+        unneeded=why_chromium_is_not_made,
     ),
 )

@@ -24,11 +24,14 @@ COMPILATIONS = 2
 
 
 def select(parts: Sequence[Part], names: Collection[str] | None) -> list[Part]:
-    """The parts of these names, in the given order of `parts`. Raises LabError for a name that none has."""
+    """The parts of these names, in the given order of `parts`; without names, all but those made on request.
+
+    Raises LabError for a name that none has.
+    """
     known = [part.name for part in parts]
     if unknown := sorted(set(names or ()) - set(known)):
         raise LabError(f"no such part: {', '.join(unknown)} (there are: {', '.join(known)})")
-    return [part for part in parts if names is None or part.name in names]
+    return [part for part in parts if (not part.on_request if names is None else part.name in names)]
 
 
 def missing_tools(parts: Sequence[Part], cache: Cache) -> list[str]:

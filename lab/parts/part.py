@@ -47,6 +47,8 @@ class Part:
     about: str
     #: Commands needed to run it, as opposed to make it.
     runs_on: tuple[str, ...] = ()
+    #: Whether it is made only where it is asked for by name: the platform does without.
+    on_request: bool = False
     #: Says why the part need not be made on this machine, or None.
     unneeded: Callable[[], str | None] = lambda: None
 

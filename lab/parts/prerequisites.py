@@ -52,6 +52,9 @@ TOOLS = {
         ),
         # The first that takes configuration from the environment.
         Tool("git", ("git", "--version"), r"git version (\d+(?:\.\d+)*)", (2, 31), "Debian package git"),
+        # Both only for the tests of the page, where the machine has no Chromium of its own.
+        Tool("node", ("node", "--version"), r"v(\d+(?:\.\d+)*)", (18,), "Debian package nodejs, or one of chromium"),
+        Tool("npm", ("npm", "--version"), r"(\d+(?:\.\d+)*)", (8,), "Debian package npm, or one of chromium"),
         Tool("mvn", ("mvn", "--version"), r"Apache Maven (\d+(?:\.\d+)*)", (3, 6, 3), "Debian package maven"),
     )
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import os
@@ -17,9 +18,9 @@ import pytest
 
 from lab import parts, reporter
 from lab.errors import LabError
-from lab.parts import recipes
+from lab.parts import chromium, recipes
 from lab.parts.cache import Cache
-from lab.parts.installing import install, missing_tools
+from lab.parts.installing import install, missing_tools, select
 from lab.parts.part import Part
 from lab.parts.processes import Children, Runner
 from lab.parts.recipes import GoBuild
@@ -311,3 +312,35 @@ def test_no_two_mavens_run_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     with ThreadPoolExecutor() as pool:
         assert [path.read_text() for path in pool.map(fetch, ("one", "two", "three"))] == ["x\n"] * 3
+
+
+def test_what_is_made_on_request_is_made_and_asked_for_by_name_only(
+    cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = dataclasses.replace(part("touch program", "asked"), on_request=True)
+    always = part("touch program", "always")
+    assert [each.name for each in select([asked, always], None)] == ["always"]
+    assert [each.name for each in select([asked, always], ["asked"])] == ["asked"]
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("USINE_CACHE", str(cache.root))
+    assert [line.split()[0] for line in parts.prerequisites(["chromium"])] == ["node", "npm"]
+    tool(tmp_path, "chromium", "")
+    assert parts.prerequisites(["chromium"]) == []
+    assert chromium.program_of(None) == (tmp_path / "chromium", {})
+    monkeypatch.setenv("USINE_LAB_CHROMIUM", "npm")
+    assert parts.prerequisites(["chromium"]) != []
+
+
+def test_a_browser_that_is_not_what_it_was_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    npm = tmp_path / "npm"
+    npm.write_text('#!/bin/sh\nfor last in "$@"; do :; done\necho other > "$last/package.tgz"\n')
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    runner = Runner(Children(), tmp_path / "log", lambda _: None)
+    (tmp_path / "part").mkdir()
+    with pytest.raises(LabError, match=r"@sparticuz/chromium@1\.0 is not what it was"):
+        chromium.NpmChromium("1.0", "0" * 64).prepare(tmp_path / "part", runner)
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    with pytest.raises(LabError, match=r"not aarch64 \(Debian package chromium\)"):
+        chromium.NpmChromium("1.0", "0" * 64).prepare(tmp_path / "part", runner)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from usine.report.model import FOUNDATION, Action, Entry, Kind, Report
+from usine.report.model import FOUNDATION, Action, Entry, Kind, Report, Severity
 
 #: Read without colour, and in the order of risk.
 SIGNS = {
@@ -26,46 +26,30 @@ _TO_DO = {
 }
 
 
-class Status(enum.Enum):
-    """What a report comes to: the label people read, and its tone (`bad`, `warn`, `good`)."""
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a report comes to: the label people read, and its tone, `bad`, `warn` or `good`."""
 
-    REFUSED = ("Refused", "bad")
-    FAILED = ("Failed", "bad")
-    DATA_LOST = ("Data is lost", "bad")
-    DRIFT = ("Drift", "warn")
-    WARNED = ("Look twice", "warn")
-    CHANGES = ("Changes", "good")
-    DONE = ("Done", "good")
-    NOTHING = ("Nothing to do", "good")
-    CLEAN = ("No drift", "good")
-
-    @property
-    def label(self) -> str:
-        """What people read."""
-        return self.value[0]
-
-    @property
-    def tone(self) -> str:
-        """`bad`, `warn` or `good`."""
-        return self.value[1]
+    label: str
+    tone: str
 
 
 def status(report: Report) -> Status:
     """Say what a report comes to: the worst that is in it."""
     counts = report.counts()
     if report.refused:
-        return Status.REFUSED
+        return Status("Refused", "bad")
     if counts[Action.FAILED]:
-        return Status.FAILED
+        return Status("Failed", "bad")
     if any(entry.loses_data for entry in report.entries):
-        return Status.DATA_LOST
-    if report.kind is Kind.DRIFT:
-        return Status.DRIFT if report.entries else Status.CLEAN
-    if any(not notice.waived_by and notice.severity.value != "info" for notice in report.notices):
-        return Status.WARNED
+        return Status("Data would be lost" if report.kind is Kind.DIFF else "Data is lost", "bad")
+    if report.kind is Kind.DRIFT and report.entries:
+        return Status("Drift", "warn")
+    if any(not notice.waived_by and notice.severity is not Severity.INFO for notice in report.notices):
+        return Status("Look twice", "warn")
     if not report.entries:
-        return Status.NOTHING
-    return Status.DONE if report.kind is Kind.RUN else Status.CHANGES
+        return Status("No drift" if report.kind is Kind.DRIFT else "Nothing changes", "good")
+    return Status("Done" if report.kind is Kind.RUN else "Changes", "good")
 
 
 def action_word(kind: Kind, action: Action) -> str:

