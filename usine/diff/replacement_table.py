@@ -1,0 +1,61 @@
+"""Make `replacement.json`: `python -m usine.diff.replacement_table SCHEMAS_DIR`.
+
+SCHEMAS_DIR holds a file for each provider, `vault.json` and so on, with what the official plugin says of each type's
+inputs. SonarQube's types are our own: what they say is read from them. Run it again when a plugin's version changes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from components.sonarqube_dynamic.provider import KINDS, TYPE_PREFIX
+
+PROVIDERS = ("gitlab", "harbor", "keycloak", "vault")
+TABLE = Path(__file__).with_name("replacement.json")
+
+
+def replacing_inputs(schema: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the inputs whose change makes a new object, sorted, by type token; types without any are left out."""
+    found = {
+        token: sorted(name for name, value in resource["inputs"].items() if value.get("willReplaceOnChanges"))
+        for token, resource in schema["resources"].items()
+    }
+    return {token: names for token, names in sorted(found.items()) if names}
+
+
+def sonarqube() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Return of our own types what replaces, and of those that do not compare every input, what they compare."""
+    replacing = {f"{TYPE_PREFIX}{name}": sorted(kind.replaced_by) for name, kind in KINDS.items() if kind.replaced_by}
+    compared = {f"{TYPE_PREFIX}{name}": sorted(kind.inputs) for name, kind in KINDS.items()}
+    return dict(sorted(replacing.items())), dict(sorted(compared.items()))
+
+
+def table(schemas: Path) -> dict[str, dict[str, list[str]]]:
+    """Return the whole table: `replacing` and `compared`, each from type token to names of inputs."""
+    replacing: dict[str, list[str]] = {}
+    for provider in PROVIDERS:
+        replacing |= replacing_inputs(json.loads((schemas / f"{provider}.json").read_text(encoding="utf-8")))
+    ours, compared = sonarqube()
+    return {"compared": compared, "replacing": replacing | ours}
+
+
+def main(argv: list[str]) -> int:
+    """Write the table beside this module."""
+    if len(argv) != 1:
+        sys.stderr.write("usage: python -m usine.diff.replacement_table SCHEMAS_DIR\n")
+        return 2
+    document = table(Path(argv[0]))
+    parts = []
+    for name, rows in document.items():
+        lines = ",\n".join(f"  {json.dumps(token)}: {json.dumps(inputs)}" for token, inputs in rows.items())
+        parts.append(f' "{name}": {{\n{lines}\n }}')
+    TABLE.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
