@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from policy.model import Hidden, Policy, Resource, is_missing, items_of, texts_of, value_at
+from policy.model import Hidden, Policy, Resource, is_missing, is_set, items_of, texts_of, value_at
 from usine.naming import DOMAIN
 
 #: Kubernetes' own roles that may undo a tenant's isolation.
@@ -60,7 +60,7 @@ def _differ(one: object, other: object) -> bool:
 def _role(resource: Resource) -> Iterator[str]:
     if resource.kind not in {"Role", "ClusterRole"}:
         return
-    if not is_missing(resource.at("aggregationRule")):
+    if is_set(resource.at("aggregationRule")):
         yield "aggregationRule takes in rules that are not written here"
     for index, rule in enumerate(items_of(resource.at("rules"))):
         verbs = set(texts_of(value_at(rule, "verbs")))
@@ -90,7 +90,7 @@ def _app_project(resource: Resource) -> Iterator[str]:
         for index, text in enumerate(texts_of(resource.at("spec", key))):
             if _is_pattern(text):
                 yield f"spec.{key}[{index}] is a pattern"
-    if not is_missing(resource.at("spec", "clusterResourceWhitelist")):
+    if is_set(resource.at("spec", "clusterResourceWhitelist")):
         yield "spec.clusterResourceWhitelist lets resources of the whole cluster be deployed"
     if is_missing(resource.at("spec", "namespaceResourceBlacklist")) and is_missing(
         resource.at("spec", "namespaceResourceWhitelist")
@@ -116,7 +116,7 @@ def _default_rights(resource: Resource) -> Iterator[str]:
     if resource.kind != "ConfigMap" or resource.at("metadata", "name") != "argocd-rbac-cm":
         return
     default = resource.at("data", "policy.default")
-    if not is_missing(default) and not isinstance(default, Hidden):
+    if is_set(default):
         yield 'data["policy.default"] gives a right to whoever logs in'
 
 
@@ -128,8 +128,8 @@ def _own_groups(resource: Resource) -> Iterator[str]:
         # Kubernetes and others put a prefix before the path of Keycloak's group.
         if isinstance(group, str) and not ("/" + group.partition("/")[2]).startswith(f"/{tenant}/"):
             yield f"{path} is not a group of the tenant"
-    if resource.type == "harbor:index/projectMemberUser:ProjectMemberUser" or not is_missing(
-        resource.at("users") if resource.type == "pulumi-python:dynamic/sonarqube:ProjectPermissions" else None
+    if resource.type == "harbor:index/projectMemberUser:ProjectMemberUser" or (
+        resource.type == "pulumi-python:dynamic/sonarqube:ProjectPermissions" and is_set(resource.at("users"))
     ):
         yield "a person gets a right directly: people get rights by their groups"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from policy.model import Hidden, Policy, Resource, is_missing, items_of, texts_of
+from policy.model import Hidden, Policy, Resource, is_missing, is_set, items_of, texts_of
 
 #: The platform's own group holds the CI presets, which whoever runs a pipeline must be able to read.
 _PLATFORM_FORGE = "usine:gitlab:GitLabFoundation"
@@ -95,7 +95,7 @@ def _service(resource: Resource) -> Iterator[str]:
         return
     if resource.at("spec", "type") in ("LoadBalancer", "NodePort"):
         yield "spec.type opens a way in around the platform's ingress"
-    if not is_missing(resource.at("spec", "externalIPs")):
+    if is_set(resource.at("spec", "externalIPs")):
         yield "spec.externalIPs opens a way in around the platform's ingress"
 
 

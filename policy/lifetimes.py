@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policy.model import Check, Hidden, Level, Limit, Policy, Resource, is_missing, items_of, value_at
+from policy.model import Check, Hidden, Level, Limit, Policy, Resource, is_missing, is_set, items_of, value_at
 
 _ACCESS_TOKENS = frozenset(
     {
@@ -92,7 +92,7 @@ def _login(limit: int) -> Check:
             return
         if not _is_within(resource.at("tokenMaxTtl"), limit):
             yield f"tokenMaxTtl is not between 1 and {limit} seconds"
-        if not is_missing(period := resource.at("tokenPeriod")) and period != 0:
+        if is_set(period := resource.at("tokenPeriod")) and period != 0:
             yield "tokenPeriod is set: such a token can be renewed for ever"
 
     return check

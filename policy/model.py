@@ -87,6 +87,11 @@ def is_missing(value: object) -> bool:
     return value is None or (isinstance(value, str | Mapping | Sequence) and not value)
 
 
+def is_set(value: object) -> bool:
+    """Say whether there is a value for certain. What is not known yet may turn out to be none."""
+    return not is_missing(value) and value is not Hidden.UNKNOWN
+
+
 def leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
     """Yield each value that is no container, with its path as Pulumi writes it: ``hard["limits.cpu"]``, ``a[0]``."""
     if isinstance(value, Mapping):

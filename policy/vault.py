@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from policy.model import Hidden, Policy, Resource, is_missing, items_of, texts_of
+from policy.model import Hidden, Policy, Resource, is_missing, is_set, items_of, texts_of
 from usine.naming import REVIEW_FOLDER, TenantNames
 
 #: Claims of GitLab's job tokens that nobody can take over after a removal.
@@ -110,7 +110,7 @@ def _kubernetes_role(resource: Resource) -> Iterator[str]:
             continue
         if len(items_of(bound)) != 1 or any("*" in text for text in texts_of(bound)):
             yield f"{key} is not exactly one {word}"
-    if not is_missing(resource.at("boundServiceAccountNamespaceSelector")):
+    if is_set(resource.at("boundServiceAccountNamespaceSelector")):
         yield "boundServiceAccountNamespaceSelector lets in any namespace with a label"
     if is_missing(resource.at("audience")):
         yield "audience is empty: a token made for another service opens this"
