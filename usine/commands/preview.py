@@ -26,7 +26,7 @@ from usine.engine.report import run_report
 from usine.report import terminal
 from usine.spec.problems import SpecError
 
-_LOG = Path("out") / "preview.log"
+_LOGS = Path("out") / "preview"
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -54,8 +54,9 @@ def run(args: argparse.Namespace) -> int:
         stack = open_stack(args)
         stack.engine.ensure_stack()
         lock = unlocked(stack.engine)
+        log = ROOT / _LOGS / f"{stack.engine.stack.replace('/', '-')}.log"
         with watched(console) as on_progress:
-            outcome = guarded_preview(stack.engine, lock, make_rails(stack, args, ROOT / _LOG, on_progress))
+            outcome = guarded_preview(stack.engine, lock, make_rails(stack, args, log, on_progress))
         report = run_report(outcome, f"usine preview: {stack.engine.stack}", facts(stack, lock))
         terminal.render(report, console)
         write_reports(report, args)

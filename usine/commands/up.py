@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import datetime
 import signal
 import sys
 from collections import Counter
@@ -40,9 +39,8 @@ from usine.report.model import Action, Notice, Report, Severity
 from usine.spec.problems import SpecError
 from usine.spec.settings import Settings, System
 
-_LOG = Path("out") / "up.log"
 _REPORTS = Path("out") / "up"
-#: Runs whose reports are kept.
+#: Runs whose reports and logs are kept.
 _KEPT = 50
 _ACTIONS = (Action.CREATED, Action.CHANGED, Action.REPLACED, Action.DESTROYED, Action.FAILED)
 _EXIT = {Status.APPLIED: 0, Status.REFUSED: 1, Status.FAILED: 1, Status.PARTIAL: 4}
@@ -83,7 +81,8 @@ def run(args: argparse.Namespace) -> int:
         plan = load_plan(args.plan) if args.plan else None
         stack = open_stack(args)
         with hold(stack.engine, wait=args.wait, say=partial(_say, console)) as lock:
-            outcome, notices = _apply(stack, lock, args, plan, console)
+            path = _REPORTS / f"{lock.owner.since:%Y%m%dT%H%M%SZ}-{stack.engine.stack.replace('/', '-')}"
+            outcome, notices = _apply(stack, lock, args, plan, _beside(path, ".log"), console)
     except SpecError as error:
         return report_problems(error)
     except EngineError as error:
@@ -93,14 +92,14 @@ def run(args: argparse.Namespace) -> int:
     _show(report, stack.settings, console)
     try:
         write_reports(report, args)
-        _keep(report, lock.owner.since)
+        _keep(report, path)
     except SpecError as error:
         return report_problems(error)
     return _exit_code(outcome, report, expect_no_changes=args.expect_no_changes)
 
 
 def _apply(
-    stack: OpenStack, lock: HeldLock, args: argparse.Namespace, plan: BoundPlan | None, console: Console
+    stack: OpenStack, lock: HeldLock, args: argparse.Namespace, plan: BoundPlan | None, log: Path, console: Console
 ) -> tuple[Outcome, tuple[Notice, ...]]:
     """Settle, plan, judge, apply; return also what there is to say of a run before."""
     told: list[str] = []
@@ -112,16 +111,16 @@ def _apply(
     if lock.predecessor is not None:
         told.append(f"took over from a run that is gone: {lock.predecessor.owner}")
     settled = settle(stack, lock, say)
-    _say(console, f"usine up: {len(stack.platform.projects)} projects (engine's output: {_LOG})")
+    _say(console, f"usine up: {len(stack.platform.projects)} projects (engine's output: {log})")
     with watched(console) as on_progress:
-        rails = make_rails(stack, args, ROOT / _LOG, on_progress)
+        rails = make_rails(stack, args, ROOT / log, on_progress)
         outcome = guarded_up(stack.engine, lock, rails, plan)
     failed = {failure.address.urn for failure in outcome.failures if failure.address}
     late = adopt_late(stack.engine, stack.finder, [r for r in settled.forgotten if r["urn"] in failed])
     if late:
         tell("adopted what a killed run had created after all", late, say)
         with watched(console) as on_progress:
-            outcome = guarded_up(stack.engine, lock, make_rails(stack, args, ROOT / _LOG, on_progress))
+            outcome = guarded_up(stack.engine, lock, make_rails(stack, args, ROOT / log, on_progress))
     return outcome, tuple(Notice("recovery", Severity.INFO, text) for text in told)
 
 
@@ -167,15 +166,19 @@ def _login_page(settings: Settings, system: System) -> str:
     return f"{url}/ui" if system is System.VAULT else url
 
 
-def _keep(report: Report, since: datetime.datetime) -> None:
+def _keep(report: Report, path: Path) -> None:
     """Keep the report among those of the last runs. Raises SpecError when it cannot be written."""
-    folder = ROOT / _REPORTS
-    name = f"{since:%Y%m%dT%H%M%SZ}"
-    write_files({folder / f"{name}.json": as_json.render(report), folder / f"{name}.html": html.render(report)})
-    for suffix in (".json", ".html"):
-        for old in sorted(folder.glob(f"*{suffix}"))[:-_KEPT]:
+    pages = {".json": as_json.render(report), ".html": html.render(report)}
+    write_files({ROOT / _beside(path, suffix): text for suffix, text in pages.items()})
+    for suffix in (*pages, ".log"):
+        for old in sorted((ROOT / path).parent.glob(f"*{suffix}"))[:-_KEPT]:
             old.unlink(missing_ok=True)
-    print(f"report: {_REPORTS / name}.html; the engine's own output: {_LOG}")
+    print(f"report: {_beside(path, '.html')}; the engine's own output: {_beside(path, '.log')}")
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    """Return the path with one more suffix: a stack's name may hold dots."""
+    return path.with_name(path.name + suffix)
 
 
 def _exit_code(outcome: Outcome, report: Report, *, expect_no_changes: bool) -> int:
