@@ -74,7 +74,7 @@ BINDING = {
     "roleRef": {"kind": "ClusterRole", "name": "r"},
     "subjects": [{"kind": "Group", "name": "/alpha/prod/rw"}],
 }
-_BINDING_FIELDS = {
+_BINDING_FIELDS: dict[str, Any] = {
     "f:metadata": {"f:labels": {"f:a": {}}},
     "f:roleRef": {},
     "f:subjects": {},
@@ -170,7 +170,7 @@ def test_defaults_in_a_list_that_somebody_rewrote_are_none() -> None:
 
 def test_a_rule_that_opens_a_network_policy_is_noticed() -> None:
     policy = {"metadata": {"name": "default-deny"}, "spec": {"policyTypes": ["Ingress", "Egress"], "egress": []}}
-    ours = {"f:spec": {"f:policyTypes": {}, "f:egress": {}}}
+    ours: dict[str, Any] = {"f:spec": {"f:policyTypes": {}, "f:egress": {}}}
     found = live(policy, by_hand({"f:spec": {"f:ingress": {}, "f:egress": {}}}), ours=ours)
     found["spec"] |= {"ingress": [{}], "egress": [{}], "podSelector": {}}
     type_ = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
@@ -180,7 +180,7 @@ def test_a_rule_that_opens_a_network_policy_is_noticed() -> None:
 
 def test_a_key_added_to_a_secret_is_noticed_without_its_value() -> None:
     inputs = {"metadata": {"name": "s"}, "data": SECRET}
-    ours = {"f:data": {"f:url": {}}}
+    ours: dict[str, Any] = {"f:data": {"f:url": {}}}
     found = live(inputs, by_hand({"f:data": {"f:insecure": {}, "f:url": {}}}), ours=ours)
     seen = observed("alpha/argocd/s", "kubernetes:core/v1:Secret", inputs, found)
     assert told(seen) == {"data.insecure": (ABSENT, SECRET)}
@@ -188,7 +188,7 @@ def test_a_key_added_to_a_secret_is_noticed_without_its_value() -> None:
 
 def test_a_list_merged_by_key_shows_the_added_element() -> None:
     account = {"metadata": {"name": "vault"}, "imagePullSecrets": [{"name": "registry"}]}
-    added = {"f:imagePullSecrets": {".": {}, 'k:{"name":"other"}': {".": {}, "f:name": {}}}}
+    added: dict[str, Any] = {"f:imagePullSecrets": {".": {}, 'k:{"name":"other"}': {".": {}, "f:name": {}}}}
     found = live(account, by_hand(added), ours={"f:imagePullSecrets": {'k:{"name":"registry"}': {"f:name": {}}}})
     found["imagePullSecrets"].append({"name": "other"})
     seen = observed("alpha/kubernetes/dev/account/vault", "kubernetes:core/v1:ServiceAccount", account, found)

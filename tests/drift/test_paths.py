@@ -26,7 +26,7 @@ def test_paths_are_read(text: str, path: tuple[str | int, ...]) -> None:
     assert parse(text) == path
 
 
-_KEYS = st.text(st.characters(blacklist_categories=("Cs",)), min_size=1, max_size=12)
+_KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 
 
 @given(st.lists(st.one_of(_KEYS, st.integers(0, 99)), max_size=5))

@@ -22,13 +22,15 @@ from usine.spec.settings import Settings
 class Look:
     """What a look gave. `objects` is how many objects of the state were looked at.
 
-    `moved` says which providers have another version than the one the state was written with.
+    `moved` says which providers have another version than the one the state was written with, `pending` how many
+    operations of a killed run are unsettled.
     """
 
     findings: tuple[Finding, ...]
     unseen: tuple[Unseen, ...]
     objects: int
     moved: Mapping[str, str]
+    pending: int = 0
 
 
 def look(engine: Engine, settings: Settings, projects: Sequence[Project]) -> Look:
@@ -38,7 +40,8 @@ def look(engine: Engine, settings: Settings, projects: Sequence[Project]) -> Loo
     cannot be asked at all.
     """
     checkpoint: Mapping[str, Any] = engine.export_state()
-    resources: Sequence[Mapping[str, Any]] = (checkpoint.get("deployment") or {}).get("resources") or ()
+    deployment: Mapping[str, Any] = checkpoint.get("deployment") or {}
+    resources: Sequence[Mapping[str, Any]] = deployment.get("resources") or ()
     with ThreadPoolExecutor(1) as beside:
         # The engine is busy reading, the inventory waiting: they don't disturb each other.
         listing = beside.submit(
@@ -60,6 +63,7 @@ def look(engine: Engine, settings: Settings, projects: Sequence[Project]) -> Loo
         tuple(part for _, part in sorted(unseen.items())),
         len(observed.observations),
         upgrades(resources),
+        len(deployment.get("pending_operations") or ()),
     )
 
 

@@ -22,7 +22,6 @@ from usine.engine.cli import Engine, EngineError
 from usine.engine.redact import Redactor
 from usine.engine.urns import Address, address_of
 
-_URN = re.compile(r"urn:pulumi:\S+?::\S+?::[^\s:]\S*?::[^\s\"',]+")
 _COLOUR = re.compile(r"<\{%[^%]*%\}>|\x1b\[[0-9;]*m")
 _LONGEST_REASON = 300
 Resource = Mapping[str, Any]
@@ -78,15 +77,18 @@ def observe(engine: Engine, resources: Sequence[Resource]) -> Observed:
     for resource in resources:
         if resource.get("custom") and resource.get("provider"):
             by_provider.setdefault(str(resource["provider"]), []).append(str(resource["urn"]))
-    provider_of = {urn: provider for provider, urns in by_provider.items() for urn in urns}
     seen: dict[str, Observation] = {}
     failed: dict[str, str] = {}
     for _ in range(len(by_provider) + 1):
         done = _refresh(engine, sorted(failed))
         seen |= done.seen
         failed |= done.failed
-        blamed = {provider_of[u]: _short(m) for m in done.general for u in _URN.findall(m) if u in provider_of}
-        blamed = {provider: why for provider, why in blamed.items() if not set(by_provider[provider]) <= failed.keys()}
+        blamed = {
+            provider: _short(message)
+            for message in done.general
+            for provider, urns in by_provider.items()
+            if not set(urns) <= failed.keys() and any(urn in message for urn in (provider, *urns))
+        }
         if not blamed:
             if done.general and not done.failed:
                 raise EngineError(f"pulumi refresh failed: {_short(done.general[0])}")
@@ -178,6 +180,8 @@ def _side(state: Mapping[str, Any], redactor: Redactor) -> Side:
 def _short(message: str) -> str:
     """The line of an engine's message that says most."""
     lines = [line.strip(" *\t") for line in message.splitlines() if line.strip(" *\t")]
-    telling = [line for line in lines if not line.startswith(("urn:", "error:", "preview failed", "Preview failed"))]
+    telling = [
+        line for line in lines if not line.lower().startswith(("urn:", "preview failed", "error: preview failed"))
+    ]
     text = (telling or lines or ["no reason given"])[0]
     return text if len(text) <= _LONGEST_REASON else f"{text[: _LONGEST_REASON - 1]}…"

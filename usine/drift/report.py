@@ -53,6 +53,17 @@ def make_report(
     )
 
 
+def unfinished(operations: int) -> Iterator[Notice]:
+    """Warn of operations that a killed run left: what they made is in no state, what they began is half done."""
+    if operations:
+        yield Notice(
+            "run-unfinished",
+            Severity.WARNING,
+            f"a run was killed and left {_count(operations, 'operation')} unfinished: some of this may come from there",
+            "run `usine up`, which settles them, and look again",
+        )
+
+
 def folded(report: Report, causes: Iterable[Cause]) -> Report:
     """Return the report with one entry for each cause, in place of those of its objects. For reading, not for data.
 
@@ -159,7 +170,8 @@ def _verdict(entries: Sequence[Entry], unseen: Sequence[Unseen]) -> str:
     ]
     seen = ", ".join(found) if found else "nothing differs from what was declared"
     if not unseen:
-        return seen if not found else f"{_count(len(entries), 'object')} differ from what was declared: {seen}"
+        differ = "1 object differs" if len(entries) == 1 else f"{len(entries)} objects differ"
+        return seen if not found else f"{differ} from what was declared: {seen}"
     systems = ", ".join(sorted({part.system for part in unseen}))
     tenants = ", ".join(sorted({part.tenant or FOUNDATION for part in unseen}))
     return f"could not tell everything: {systems} could not be looked at for {tenants}; elsewhere {seen}"

@@ -1,0 +1,136 @@
+"""The engine's events as observations, and what becomes of a part that cannot be read. The engine is a script here."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.drift.values import urn
+from usine.drift.observe import Observed, observe, read_events
+from usine.drift.values import SECRET_SIGNATURE, SIGNATURE
+from usine.engine.cli import Engine, EngineError
+from usine.engine.redact import Redactor
+from usine.plan.model import SECRET
+
+POLICY = urn("alpha/vault/policy", "vault:index/policy:Policy", "vault")
+GROUP = urn("beta/keycloak/group", "keycloak:index/group:Group", "keycloak")
+MOUNT = urn("foundation/vault/mount", "vault:index/mount:Mount", "vault")
+VAULT, KEYCLOAK = "urn:pulumi:lab::usine::pulumi:providers:vault::vault::1", "urn:…::pulumi:providers:keycloak::kc::2"
+RESOURCES = [
+    {"urn": POLICY, "custom": True, "provider": VAULT},
+    {"urn": MOUNT, "custom": True, "provider": VAULT},
+    {"urn": GROUP, "custom": True, "provider": KEYCLOAK},
+]
+
+
+def read(urn_: str, new: dict[str, Any] | None, **more: Any) -> dict[str, Any]:
+    old = {"inputs": {"x": 1.0}, "outputs": {"x": 1}}
+    metadata = {"urn": urn_, "op": "refresh", "old": old, "new": new, "provider": VAULT, **more}
+    return {"resOutputsEvent": {"metadata": metadata, "planning": True}}
+
+
+def failed(message: str, urn_: str = "") -> dict[str, Any]:
+    return {"diagnosticEvent": {"severity": "error", "message": message, **({"urn": urn_} if urn_ else {})}}
+
+
+def test_what_was_read_stands_beside_what_the_state_knows() -> None:
+    new = {"inputs": {"x": 2}, "outputs": {"x": 2, "hidden": {SIGNATURE: SECRET_SIGNATURE, "ciphertext": "[secret]"}}}
+    found = read_events([read(POLICY, new, detailedDiff={"x": {}}), read(MOUNT, None)], Redactor())
+    policy, mount = found.seen[POLICY], found.seen[MOUNT]
+    assert policy.live is not None
+    assert (policy.known.inputs["x"], policy.live.outputs["x"]) == (1, 2)
+    assert (policy.differs, policy.provider, policy.address.tenant) == (("x",), "vault", "alpha")
+    assert policy.live.outputs["hidden"] == SECRET
+    assert mount.live is None
+
+
+def test_a_provider_without_details_names_whole_properties() -> None:
+    found = read_events([read(POLICY, {"inputs": {}, "outputs": {}}, diffs=["conditions"])], Redactor())
+    assert found.seen[POLICY].differs == ("conditions",)
+
+
+def test_credentials_that_a_provider_left_unmarked_are_masked() -> None:
+    known = "marker-7f3a-of-the-environment"
+    new = {"inputs": {}, "outputs": {"token": "marker-unmarked", "note": f"x {known} y", "at": "glpat-abcdefgh12345"}}
+    redactor = Redactor.of({"VAULT_TOKEN": known})
+    found = read_events([read(POLICY, new), failed(f"refused {known}", MOUNT)], redactor)
+    text = repr(found)
+    assert not [marker for marker in (known, "marker-unmarked", "glpat-abcdefgh12345") if marker in text]
+
+
+ENGINE = """\
+import json, sys
+arguments = sys.argv[1:]
+with open({calls!r}, "a") as calls:
+    calls.write(json.dumps(arguments) + "\\n")
+excluded = {{arguments[i + 1] for i, a in enumerate(arguments) if a == "--exclude"}}
+script = json.load(open({script!r}))
+for step in script:
+    if not set(step["unless"]) <= excluded:
+        break
+with open(arguments[arguments.index("--event-log") + 1], "w") as log:
+    log.writelines(json.dumps(event) + "\\n" for event in step["events"])
+sys.exit(step["code"])
+"""
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    program = tmp_path / "engine.py"
+    program.write_text(
+        ENGINE.format(calls=str(tmp_path / "calls"), script=str(tmp_path / "script.json")), encoding="utf-8"
+    )
+    pulumi = tmp_path / "pulumi"
+    pulumi.write_text(f'#!/bin/sh\nexec {sys.executable} {program} "$@"\n', encoding="utf-8")
+    pulumi.chmod(0o755)
+    return Engine(tmp_path, "lab", {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"})
+
+
+def play(engine: Engine, *steps: tuple[list[str], list[dict[str, Any]], int]) -> Observed:
+    """Look with an engine that plays the first step whose `unless` is not all excluded, else the last."""
+    script = [{"unless": unless, "events": events, "code": code} for unless, events, code in steps]
+    (engine.root / "script.json").write_text(json.dumps(script), encoding="utf-8")
+    return observe(engine, RESOURCES)
+
+
+def calls(engine: Engine) -> list[list[str]]:
+    return [json.loads(line) for line in (engine.root / "calls").read_text("utf-8").splitlines()]
+
+
+GOOD = {"inputs": {"x": 1}, "outputs": {"x": 1}}
+
+
+def test_nothing_is_written(engine: Engine) -> None:
+    play(engine, (["never"], [read(POLICY, GOOD)], 0))
+    (call,) = calls(engine)
+    assert call[:2] == ["refresh", "--preview-only"]
+    assert "--yes" not in call
+
+
+def test_an_object_that_cannot_be_read_leaves_the_others(engine: Engine) -> None:
+    events = [read(MOUNT, GOOD), read(GROUP, GOOD), failed("error: preview failed\\n  * HTTP 500", POLICY)]
+    looked = play(engine, (["never"], events, 1))
+    assert [o.address.urn for o in looked.observations] == sorted([GROUP, MOUNT])
+    assert [(part.tenant, part.system) for part in looked.unseen] == [("alpha", "vault")]
+    assert len(calls(engine)) == 1
+
+
+def test_a_plugin_that_cannot_start_takes_its_own_objects_out_and_the_rest_is_looked_at(engine: Engine) -> None:
+    refused = failed(f"could not load provider for resource {POLICY}: could not create provider: connection refused")
+    looked = play(engine, ([POLICY, MOUNT], [refused], 255), (["never"], [read(GROUP, GOOD)], 0))
+    assert [o.address.urn for o in looked.observations] == [GROUP]
+    assert {(part.tenant, part.system) for part in looked.unseen} == {("alpha", "vault"), (None, "vault")}
+    assert all("connection refused" in part.why for part in looked.unseen)
+    assert len(calls(engine)) == 2
+
+
+def test_what_is_no_objects_fault_is_an_error(engine: Engine) -> None:
+    with pytest.raises(EngineError, match="incorrect passphrase"):
+        play(engine, (["never"], [failed("error: incorrect passphrase")], 255))
+    with pytest.raises(EngineError, match="pulumi said nothing"):
+        play(engine, (["never"], [], 1))

@@ -1,0 +1,113 @@
+"""Causes and the report: one entry an object, one line a cause, the blind spots said."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import Any
+
+from tests.drift.values import finding
+from usine.drift.causes import group, upgrades
+from usine.drift.findings import Finding, Means, Unseen
+from usine.drift.history import History, Past, compare
+from usine.drift.report import Subject, folded, make_report
+from usine.report.model import ABSENT, Action, Report, Severity
+
+NOW, BEFORE = "2026-11-25T02:00:00Z", "2026-11-20T02:00:00Z"
+
+
+def many(count: int, **values: Any) -> list[Finding]:
+    return [finding(f"t{n}/vault/role", **values) for n in range(count)]
+
+
+def report(*findings: Finding, unseen: tuple[Unseen, ...] = (), past: Past | None = None) -> Report:
+    past = past or Past()
+    record: History = compare(past, findings, unseen, NOW)
+    causes, _ = group(findings, {})
+    return make_report(Subject("lab", 600, causes=causes), findings, unseen, record, past)
+
+
+def test_what_changed_alike_has_one_cause() -> None:
+    alike = many(12, path="tokenTtl", expected=ABSENT, found=3600)
+    other = finding(path="tokenTtl", expected=60, found=3600)
+    causes, single = group([*alike, other], {"vault": "7.13.0 -> 7.14.0"})
+    assert [cause.objects for cause in causes] == [12]
+    assert causes[0].text == (
+        "provider upgrade (vault 7.13.0 -> 7.14.0): 12 objects changed alike, tokenTtl of Policy: nothing -> 3600"
+    )
+    assert single == (other,)
+
+
+def test_few_or_different_changes_have_none() -> None:
+    assert group(many(9), {})[0] == ()
+    assert group([finding(f"t{n}", path="x", expected=n, found=n + 1) for n in range(20)], {})[0] == ()
+
+
+def test_places_in_lists_and_maps_do_not_tell_changes_apart() -> None:
+    alike = [finding(f"t{n}", path=f"rules[{n}].max", expected="a", found="b") for n in range(10)]
+    assert "rules[*].max" in group(alike, {})[0][0].text
+
+
+def test_an_upgrade_is_read_from_the_state() -> None:
+    installed = metadata.version("pulumi-vault")
+    states = [
+        {"type": "pulumi:providers:vault", "inputs": {"version": "1.0.0"}},
+        {"type": "pulumi:providers:kubernetes", "inputs": {"version": metadata.version("pulumi-kubernetes")}},
+        {"type": "pulumi:providers:gitlab", "inputs": {}},
+        {"type": "vault:index/mount:Mount", "inputs": {"version": "2"}},
+    ]
+    assert upgrades(states) == {"vault": f"1.0.0 -> {installed}"}
+
+
+def test_an_object_is_one_entry_with_all_its_properties_and_how_to_repair_it() -> None:
+    two = finding(path="a", by="kubectl-edit"), finding(path="b")
+    made = report(*two)
+    (entry,) = made.entries
+    assert [change.path for change in entry.properties] == ["a", "b"]
+    assert entry.note == f"since {NOW}; by kubectl-edit; --repair {two[0].object_key}"
+    assert made.verdict == "1 object differs from what was declared: 1 changed"
+
+
+def test_what_only_a_person_can_do_says_the_call() -> None:
+    found = finding("group tenants/alpha: share with x", Action.UNMANAGED, means=Means.HAND, call="DELETE /share/1")
+    assert report(found).entries[0].note.endswith("to be removed by hand: DELETE /share/1")
+
+
+def test_the_longest_known_property_dates_the_object() -> None:
+    old, new = finding(path="a"), finding(path="b")
+    made = report(old, new, past=Past(BEFORE, {old.key: BEFORE}, {old.key: old}))
+    assert made.entries[0].note.startswith(f"since {BEFORE}")
+    assert ("new since then", "1 difference") in made.facts
+
+
+def test_where_nobody_could_look_is_an_error_and_the_rest_is_told() -> None:
+    made = report(finding(), unseen=(Unseen("beta", "vault", "does not answer"), Unseen(None, "vault", "same")))
+    assert [n.severity for n in made.notices] == [Severity.ERROR, Severity.ERROR]
+    assert "could not look at vault for beta: does not answer" in made.notices[0].text
+    assert "vault could not be looked at for (foundation), beta" in made.verdict
+    assert "1 changed" in made.verdict
+
+
+def test_what_is_gone_is_told_once() -> None:
+    gone = finding()
+    made = report(past=Past(BEFORE, {gone.key: BEFORE}, {gone.key: gone}))
+    assert "alpha/vault/policy/env/dev changed (policy)" in made.notices[0].text
+    assert made.entries == ()
+
+
+def test_a_cause_is_one_line_for_people_and_all_objects_in_the_data() -> None:
+    alike = many(40, path="x", expected=False, found=True)
+    more = [finding("t3/vault/role", path="y")]
+    lost = [finding(f"m{n}", Action.MISSING, type="vault:index/mount:Mount", holds_data=True) for n in range(10)]
+    whole = report(*alike, *more, *lost)
+    assert len(whole.entries) == 50
+    short = folded(whole, group([*alike, *more, *lost], {})[0])
+    names = [entry.name for entry in short.entries]
+    assert "39 objects" in names
+    assert "t3/vault/role" in names, "it has more to say than the cause"
+    assert sum(entry.loses_data for entry in short.entries) == 10, "each loss of data is told"
+    assert len(names) == 12
+
+
+def test_very_long_texts_are_cut_in_the_report() -> None:
+    (change,) = report(finding(found="x" * 10_000)).entries[0].properties
+    assert len(str(change.after)) < 4_100

@@ -1,0 +1,209 @@
+"""`usine drift`: what was changed by hand, what vanished, what nobody manages; and its repair, by name."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from usine.commands.common import ROOT, add_settings_argument, report_problems
+from usine.commands.engine_stack import OpenStack, add_stack_argument, duration, open_stack, settle, write_files
+from usine.commands.progress import watched
+from usine.drift import history, ignore, repair
+from usine.drift.causes import group
+from usine.drift.findings import Finding
+from usine.drift.look import look
+from usine.drift.patch import Patcher
+from usine.drift.report import Subject, describe, folded, make_report, unfinished
+from usine.engine.cli import EngineError
+from usine.engine.guarded import Rails, Status
+from usine.engine.lock import HeldLock, hold
+from usine.report import as_json, html, markdown, terminal
+from usine.report.model import Report
+from usine.spec.drift_ignores import IGNORES_FILE, IgnoreRule, load_ignores
+from usine.spec.problems import SpecError
+from usine.spec.settings import FoundationMode
+from usine.sticky.connection import StickyError
+from usine.sticky.issue import keep
+
+_LOG = Path("out") / "drift.log"
+_HISTORY = Path("out") / "drift"
+_MARKER = "usine:drift"
+
+CLEAN, COULD_NOT_TELL, DRIFT = 0, 1, 2
+
+_EPILOG = """\
+exit code: 0 nothing differs, 2 something does, 1 not everything could be looked at (the report says which tenants
+and systems, and tells of the rest), or a repair was not done. With --repair: 0 when what was named is put right.
+"""
+_FORMS: Mapping[str, str] = {"json": "JSON", "markdown": "Markdown", "html": "a page"}
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command."""
+    parser = subparsers.add_parser(
+        "drift",
+        help="say what was changed behind our back, and put right what you name",
+        description="Ask every system what it holds and compare with the stack's state. Changes nothing anywhere, the "
+        "state included, unless --repair names what to put right.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_settings_argument(parser)
+    add_stack_argument(parser)
+    parser.add_argument(
+        "--ignore",
+        metavar="FILE",
+        type=Path,
+        default=ROOT / IGNORES_FILE,
+        help="rules about what is meant to differ (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--history", metavar="DIR", type=Path, help="folder of the looks before (default: out/drift/<stack>)"
+    )
+    for option, form in _FORMS.items():
+        parser.add_argument(f"--{option}", metavar="FILE", type=Path, help=f"write the report there as {form}")
+    parser.add_argument(
+        "--issue", action="store_true", help="keep the GitLab project's one issue about drift up to date"
+    )
+    parser.add_argument(
+        "--repair",
+        metavar="KEY",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="put right the objects with these keys, which the report gives; nothing else is touched",
+    )
+    parser.add_argument(
+        "--wait",
+        metavar="DURATION",
+        type=duration,
+        default=datetime.timedelta(),
+        help="wait so long for a run under way to end, such as 30m (default: refuse at once)",
+    )
+    parser.set_defaults(run=run)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A look with everything made of it: `whole` for machines, `short` for people."""
+
+    whole: Report
+    short: Report
+    findings: tuple[Finding, ...]
+    blind: bool
+
+
+def run(args: argparse.Namespace) -> int:
+    """Look, repair what is named and look again, and report; see the epilog for the exit code."""
+    console = Console()
+    try:
+        stack = open_stack(args)
+        rules = load_ignores(args.ignore, _now().date())
+        # A run under way would look like drift: what it has made and not noted yet, what it has noted and not made.
+        with hold(stack.engine, wait=args.wait, say=_sayer(console)) as lock:
+            seen = _look(stack, rules, args, console)
+            unrepaired = False
+            if args.repair:
+                seen, unrepaired = _repair(stack, lock, rules, seen, args, console)
+        terminal.render(seen.short, console)
+        write_files(_texts(seen, args))
+    except SpecError as error:
+        return report_problems(error)
+    except (EngineError, repair.RepairError) as error:
+        for line in str(error).splitlines():
+            print(f"usine drift: {line}", file=sys.stderr)
+        return COULD_NOT_TELL
+    if args.issue and not _keep_issue(seen, args.stack, console):
+        return COULD_NOT_TELL
+    if seen.blind or unrepaired:
+        return COULD_NOT_TELL
+    return DRIFT if seen.findings and not args.repair else CLEAN
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+def _look(stack: OpenStack, rules: tuple[IgnoreRule, ...], args: argparse.Namespace, console: Console) -> _Seen:
+    moment = _now()
+    with console.status(f"looking at stack {args.stack}"):
+        looked = look(stack.engine, stack.settings, stack.platform.projects)
+    settings = stack.settings
+    whole = settings.tenants is None and settings.foundation is FoundationMode.INCLUDE and not looked.unseen
+    source = args.ignore.relative_to(ROOT) if args.ignore.is_relative_to(ROOT) else args.ignore
+    sifted = ignore.sift(looked.findings, rules, moment.date(), source=str(source), whole=whole)
+    folder = args.history or ROOT / _HISTORY / args.stack
+    past = history.read_past(folder)
+    record = history.compare(past, sifted.kept, looked.unseen, history.stamp(moment))
+    causes, _ = group(sifted.kept, looked.moved)
+    subject = Subject(args.stack, looked.objects, len(sifted.ignored), causes)
+    notices = (*unfinished(looked.pending), *sifted.notices)
+    report = make_report(subject, sifted.kept, looked.unseen, record, past, notices)
+    try:
+        history.write(folder, args.stack, record, past, sifted.kept, looked.unseen)
+    except OSError as error:
+        print(f"usine drift: {folder}: no history is kept: {error.strerror}", file=sys.stderr)
+    return _Seen(report, folded(report, causes), sifted.kept, bool(looked.unseen))
+
+
+def _sayer(console: Console) -> Callable[[str], None]:
+    def say(text: str) -> None:
+        console.print(text, markup=False, soft_wrap=True)
+
+    return say
+
+
+def _repair(
+    stack: OpenStack,
+    lock: HeldLock,
+    rules: tuple[IgnoreRule, ...],
+    seen: _Seen,
+    args: argparse.Namespace,
+    console: Console,
+) -> tuple[_Seen, bool]:
+    """Repair what is named, look again, and say whether something named is still there."""
+    say = _sayer(console)
+    chosen = repair.choose(args.repair, seen.findings)
+    settle(stack, lock, say)
+    with watched(console) as on_progress:
+        rails = Rails(stack.settings, ROOT / _LOG, stack.archived, on_progress=on_progress)
+        done = repair.repair(stack.engine, lock, rails, chosen, Patcher(stack.settings, stack.engine.environment))
+    for urn in done.along:
+        say(f"looked after as well, since it takes a value from what was made anew: {urn.rsplit('::', 1)[-1]}")
+    for notice in done.outcome.notices:
+        say(f"{notice.severity.value}: {notice.text}" + (f"; {notice.mend}" if notice.mend else ""))
+    for failure in done.outcome.failures:
+        say(f"failed: {failure.address.name if failure.address else 'the run'}: {failure.message}")
+    again = _look(stack, rules, args, console)
+    there = {finding.key for finding in again.findings}
+    for finding in chosen:
+        say(f"{'still there' if finding.key in there else 'put right'}: {describe(finding)}")
+    failed = done.outcome.status is not Status.APPLIED or any(finding.key in there for finding in chosen)
+    if failed:
+        say(f"the engine's own output is in {_LOG}")
+    return again, failed
+
+
+def _texts(seen: _Seen, args: argparse.Namespace) -> dict[Path, str]:
+    renderers: Mapping[str, Callable[[], str]] = {
+        "json": lambda: as_json.render(seen.whole),
+        "markdown": lambda: markdown.render(seen.short, marker=_MARKER),
+        "html": lambda: html.render(seen.whole),
+    }
+    return {path: renderers[form]() for form in _FORMS if (path := getattr(args, form)) is not None}
+
+
+def _keep_issue(seen: _Seen, stack: str, console: Console) -> bool:
+    try:
+        said = keep(seen.short, markdown.render(seen.short, marker=_MARKER), name=stack)
+    except StickyError as error:
+        print(f"usine drift: {error}", file=sys.stderr)
+        return False
+    console.print(said, markup=False, soft_wrap=True)
+    return True

@@ -1,0 +1,96 @@
+"""Put right what was named, and nothing else: by a guarded `up` of the objects concerned."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from usine.drift import checkpoint
+from usine.drift.findings import Finding, Means
+from usine.drift.patch import Patcher
+from usine.engine.cli import Engine
+from usine.engine.guarded import Outcome, Rails, guarded_up
+from usine.engine.lock import HeldLock
+from usine.report.model import Action
+from usine.spec.texts import suggest
+
+
+class RepairError(Exception):
+    """Something named cannot be repaired; the message, one line for each, is for the user. Nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What a repair came to: the guarded run's outcome.
+
+    `along` are the URNs of what takes a value from an object made anew, and was looked after with it.
+    """
+
+    outcome: Outcome
+    along: tuple[str, ...] = ()
+
+
+def choose(keys: Iterable[str], findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return the findings of the named objects.
+
+    Raises RepairError for a key that no finding has, and for what only a person can put right: with the call to make.
+    """
+    by_key: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_key.setdefault(finding.object_key, []).append(finding)
+    problems: list[str] = []
+    chosen: list[Finding] = []
+    for key in dict.fromkeys(keys):
+        members = by_key.get(key)
+        if members is None:
+            close = suggest(key, by_key)
+            hint = f"; did you mean {close}?" if close else ""
+            problems.append(f"{key}: no finding has this key{hint}")
+            continue
+        for member in members:
+            if member.means is Means.HAND:
+                problems.append(f"{key}: {_by_hand(member)}")
+        chosen += members
+    if problems:
+        raise RepairError("\n".join(problems))
+    return tuple(chosen)
+
+
+def _by_hand(finding: Finding) -> str:
+    why = "it holds data, which no repair destroys" if finding.holds_data else "no plugin of the platform can do it"
+    call = f"; by hand: {finding.call}" if finding.call else ""
+    return f"{finding.name} ({finding.type}): {why}{call}"
+
+
+def repair(engine: Engine, lock: HeldLock, rails: Rails, chosen: Sequence[Finding], patcher: Patcher) -> Repaired:
+    """Put the chosen findings right. The stack's killed runs must be settled, and its lock held.
+
+    `rails` say what holds for the run beside targets and the removals that were named. Raises EngineError when the
+    engine cannot be asked; what was changed in the state for the repair's sake has then been taken back.
+    """
+    by_means = {means: [finding for finding in chosen if finding.means is means] for means in Means}
+    resources = checkpoint.resources_of(engine.export_state())
+    patcher.apply(by_means[Means.PATCH], resources)
+    missing = [finding.urn for finding in chosen if finding.kind is Action.MISSING]
+    along = checkpoint.dependents(resources, missing)
+    done = checkpoint.edit(engine, _objects(by_means[Means.ADOPT]), by_means[Means.REVEAL])
+    try:
+        named = {finding.urn for finding in chosen if finding.urn} | set(along) | set(done.adopted.values())
+        outcome = guarded_up(
+            engine,
+            lock,
+            replace(rails, targets=tuple(sorted(named)), refresh=True, allowed=_allowed(by_means[Means.ADOPT])),
+        )
+    finally:
+        checkpoint.undo(engine, done)
+    return Repaired(outcome, tuple(along))
+
+
+def _objects(findings: Iterable[Finding]) -> list[Finding]:
+    return list({finding.object_key: finding for finding in findings}.values())
+
+
+def _allowed(findings: Iterable[Finding]) -> Mapping[str, int]:
+    """How many of each type were named to go: what was named one by one is no mass removal."""
+    return Counter(finding.type for finding in _objects(findings))
