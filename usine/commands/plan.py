@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from policy.config import read_config
+from policy.registry import POLICIES, Setting
 from usine.commands.common import ROOT, Platform, add_platform_arguments, read_platform, report_problems
 from usine.plan import Plan, make_plan
+from usine.plan.policies import check_plan, lines, refuses
 from usine.plan.scope import Scope, load_scope
 from usine.spec.catalogue import FOLDER, read_catalogue
 from usine.spec.load import check_text
@@ -34,13 +38,27 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=Path,
         help='plan a part, read no other tenant: {"tenants": [SLUG], "people": [USER NAME] or null (theirs)}',
     )
+    parser.add_argument(
+        "--policy",
+        action="store_true",
+        help="run the policy pack over it; exit 1 when a mandatory policy does not hold",
+    )
+    parser.add_argument(
+        "--policy-config",
+        metavar="FILE",
+        type=Path,
+        help="with --policy: levels and limits, as the engine takes them by --policy-pack-config",
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Make the plan and show it."""
     people: frozenset[str] | None = None
+    policies: Mapping[str, Setting] = {}
     try:
+        if args.policy_config is not None:
+            policies = read_config(args.policy_config)
         if args.scope is None:
             platform = read_platform(args)
         else:
@@ -52,15 +70,25 @@ def run(args: argparse.Namespace) -> int:
     plan = make_plan(platform.settings, platform.projects, platform.catalogue, people)
     if args.json == Path("-"):
         sys.stdout.write(plan.dumps())
-        return 0
-    if args.json is not None:
+    elif args.json is not None:
         try:
             args.json.write_text(plan.dumps(), encoding="utf-8")
         except OSError as error:
             print(f"usine plan: {args.json}: {error.strerror}", file=sys.stderr)
             return 1
-    _show(plan, platform)
-    return 0
+    if args.json != Path("-"):
+        _show(plan, platform)
+    return _judge(plan, policies) if args.policy or args.policy_config is not None else 0
+
+
+def _judge(plan: Plan, policies: Mapping[str, Setting]) -> int:
+    """Run the policies over a plan, say what does not hold, and return the exit code."""
+    found = check_plan(plan, policies)
+    for line in lines(found):
+        print(line, file=sys.stderr)
+    refused = refuses(found)
+    print(f"{len(POLICIES)} policies: {'refused' if refused else 'all mandatory ones hold'}", file=sys.stderr)
+    return 1 if refused else 0
 
 
 def _read_scope(path: Path) -> Scope:

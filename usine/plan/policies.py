@@ -1,0 +1,69 @@
+"""The policy pack over an offline plan: the same functions that the engine runs, without an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from policy.model import Hidden, Level, Resource, Violation
+from policy.registry import Setting, violations
+from usine.plan.model import SECRET, UNKNOWN, Plan, PlannedResource
+from usine.report.model import Notice, Severity
+
+
+def check_plan(plan: Plan, settings: Mapping[str, Setting] | None = None) -> tuple[Violation, ...]:
+    """Return what the policies find in a plan, in the order of the policies. `settings` are by policy id."""
+    return tuple(violations([_resource(planned) for planned in plan.resources], settings))
+
+
+def refuses(found: Sequence[Violation]) -> bool:
+    """Say whether a mandatory policy is among what does not hold."""
+    return any(violation.level is Level.MANDATORY for violation in found)
+
+
+def lines(found: Sequence[Violation]) -> Iterator[str]:
+    """Render violations: a line each for mandatory policies, then one line for each thing that is merely advised."""
+    advice: dict[tuple[str, str], list[Violation]] = {}
+    for violation in found:
+        if violation.level is Level.MANDATORY:
+            yield _line(violation.resource.name, violation)
+        else:
+            advice.setdefault((violation.policy.id, violation.text), []).append(violation)
+    for same in advice.values():
+        rest = f" and {len(same) - 1} more" if len(same) > 1 else ""
+        yield _line(f"advice: {same[0].resource.name}{rest}", same[0])
+
+
+def _line(subject: str, violation: Violation) -> str:
+    return f"{subject}: {violation.policy.id}: {violation.text}. To mend: {violation.policy.mend}"
+
+
+def notices(found: Sequence[Violation]) -> tuple[Notice, ...]:
+    """Return violations as notices of a report, by the id of their policy."""
+    return tuple(
+        Notice(
+            rule=violation.policy.id,
+            severity=Severity.ERROR if violation.level is Level.MANDATORY else Severity.WARNING,
+            text=f"{violation.resource.name} ({violation.resource.type}): {violation.text}",
+            mend=violation.policy.mend,
+            tenant=violation.resource.tenant,
+        )
+        for violation in found
+    )
+
+
+def _resource(planned: PlannedResource) -> Resource:
+    inputs = {key: _masked(value) for key, value in planned.inputs.items()}
+    return Resource(planned.type, planned.name, f"urn:pulumi:plan::usine::{planned.key}", inputs, planned.protect)
+
+
+def _masked(value: object) -> object:
+    """Put the marks of the policies in place of those of a plan."""
+    if isinstance(value, str):
+        if value == SECRET:
+            return Hidden.SECRET
+        return Hidden.UNKNOWN if UNKNOWN.fullmatch(value) else value
+    if isinstance(value, Mapping):
+        return {key: _masked(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_masked(item) for item in value]
+    return value
