@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -10,7 +10,7 @@ from usine.report.model import Notice, Severity
 from usine.rules import access, limits, references, removals, tenants, waiving
 from usine.rules.model import Change, Flag, Rule
 from usine.spec.problems import Finding, KeyPath, Place, Position, locate
-from usine.spec.waivers import Waiver, WaiverWords
+from usine.spec.waivers import Waiver
 from usine.spec.yaml_reader import examine
 
 _ON_THE_CHANGE: Final[tuple[Rule, ...]] = (
@@ -127,8 +127,6 @@ _ON_WAIVERS: Final[tuple[Rule, ...]] = (
 
 #: Every rule, in the order of docs/rules.md.
 RULES: Final = _ON_THE_CHANGE + _ON_WAIVERS
-#: The rule that counts what goes.
-_COUNTING: Final = "mass-removal"
 _ORDER = {severity: position for position, severity in enumerate(Severity)}
 
 
@@ -148,11 +146,6 @@ def check(change: Change) -> tuple[Notice, ...]:
     for rule in _ON_WAIVERS:
         notices += [_notice(rule, flag, None, places) for flag in rule.check(spoken)]
     return tuple(sorted(notices, key=_reading_order))
-
-
-def waiver_words(people: Iterable[str]) -> WaiverWords:
-    """Return what an entry of the waivers file may name; `people` is the platform's team."""
-    return WaiverWords(tuple(rule.id for rule in _ON_THE_CHANGE), _COUNTING, frozenset(people))
 
 
 def _reading_order(notice: Notice) -> tuple[bool, int, str, int, int, str, str]:
