@@ -355,8 +355,11 @@ def report_job(call: Call, job_id: int, given: Report) -> Any:
         headers = {"Job-Status": status} if status else {}
         return JSONResponse({"message": "403 Forbidden  - Job is not running"}, 403, headers)
     if given.state in {"success", "failed"}:
-        reason = {"failure_reason": given.failure_reason or "unknown_failure"} if given.state == "failed" else {}
-        ci_jobs.change(call.site, job, given.state, exit_code=given.exit_code, **reason)
+        more: dict[str, object] = {}
+        if given.state == "failed":
+            allowed = job["allow_failure"] or ci_jobs.forgives(job, given.exit_code)
+            more = {"failure_reason": given.failure_reason or "unknown_failure", "allow_failure": allowed}
+        ci_jobs.change(call.site, job, given.state, exit_code=given.exit_code, **more)
     return PlainTextResponse("200", 200, {"X-GitLab-Trace-Update-Interval": "3"})
 
 

@@ -78,6 +78,13 @@ def _forgiven(job: Document) -> bool:
     return bool(job["allow_failure"])
 
 
+def forgives(job: Document, exit_code: int | None) -> bool:
+    """Whether `allow_failure:exit_codes` of a job names this code."""
+    allowed = job["config"].get("allow_failure")
+    codes = allowed.get("exit_codes") if isinstance(allowed, dict) else None
+    return exit_code in (codes if isinstance(codes, list) else [codes]) and exit_code is not None
+
+
 def _settle(site: Site, pipeline: Document, jobs: Sequence[Document]) -> Document:
     status = composite(jobs)
     if status == pipeline["status"]:

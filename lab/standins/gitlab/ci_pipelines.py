@@ -234,7 +234,8 @@ def _job(name: str, job: Mapping[str, Any], index: int, verdict: ci_rules.Verdic
     if when == "never":
         return None
     allowed = job.get("allow_failure")
-    allowed = (when == "manual" and "rules" not in job) if allowed is None else allowed is not False
+    # With `exit_codes`, whether it is allowed is known once the job has failed.
+    allowed = (when == "manual" and "rules" not in job) if allowed is None else allowed is True
     return {
         "name": name,
         "stage": job["stage"],

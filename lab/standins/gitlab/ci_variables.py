@@ -228,7 +228,16 @@ def _of_merge_requests(site: Site, project: Document, pipeline: Document) -> dic
         "CI_MERGE_REQUEST_DRAFT": found["draft"],
         "CI_MERGE_REQUEST_LABELS": ",".join(found["labels"]) or None,
         "CI_MERGE_REQUEST_EVENT_TYPE": "detached",
+        "CI_MERGE_REQUEST_DIFF_BASE_SHA": _base(site, found),
     }
+
+
+def _base(site: Site, request: Document) -> str | None:
+    """The last commit that source and target share."""
+    target = site.store.get("project", request["target_project_id"])
+    repo = repository(site, target) if target is not None else None
+    head = repo.ref(f"refs/heads/{request['target_branch']}") if repo is not None else None
+    return repo.merge_base(head, request["sha"]) if repo is not None and head and request["sha"] else None
 
 
 def _path(site: Site, project_id: int) -> str:

@@ -88,6 +88,22 @@ lint: {stage: test, script: [lint], allow_failure: true}
     assert (lint.status, lint.failure_reason) == ("failed", "script_failure")
 
 
+def test_only_the_exit_codes_that_are_named_are_forgiven(live: Live, seeded: Any) -> None:
+    runner = project_runner(live, seeded)
+    text = """
+one: {stage: build, script: [x], allow_failure: {exit_codes: [2, 3]}}
+two: {stage: test, script: [x], allow_failure: {exit_codes: 2}}
+three: {stage: deploy, script: [x]}
+"""
+    pipeline = run(seeded, text)
+    runner.finish(runner.must_take(), "failed", exit_code=3)
+    runner.finish(runner.must_take(), "failed", exit_code=3)
+    assert runner.take() is None
+    assert seeded.pipelines.get(pipeline.id).status == "failed"
+    states = {job.name: (job.status, job.allow_failure) for job in seeded.jobs.list(get_all=True)}
+    assert states == {"one": ("failed", True), "two": ("failed", False), "three": ("skipped", False)}
+
+
 def test_a_failure_skips_what_follows_but_what_waits_for_it(live: Live, seeded: Any) -> None:
     runner = project_runner(live, seeded)
     text = """

@@ -157,6 +157,7 @@ def test_only_with_a_good_pipeline(live: Live, seeded: Any) -> None:
         "CI_PIPELINE_SOURCE": "merge_request_event",
         "CI_COMMIT_REF_NAME": "side",
         "CI_COMMIT_REF_PROTECTED": "false",
+        "CI_MERGE_REQUEST_DIFF_BASE_SHA": request.diff_refs["base_sha"],
     }
     assert {key: found.get(key) for key in expected} == expected
     assert "CI_COMMIT_BRANCH" not in found
