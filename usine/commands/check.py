@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 from usine.commands.common import add_platform_arguments, read_platform
-from usine.spec.problems import SpecError, render_json, render_text
+from usine.report import as_json, code_quality
+from usine.report.model import Kind, Notice, Report, Severity
+from usine.spec.problems import Problem, SpecError, render_json, render_text
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -19,21 +23,44 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add_platform_arguments(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: %(default)s")
+    parser.add_argument("--report", metavar="FILE", type=Path, help="write the problems there as a report in JSON")
+    parser.add_argument(
+        "--code-quality", metavar="FILE", type=Path, help="write the problems there as a code quality report of GitLab"
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Check, and print every problem, or one line that there is none."""
+    problems: Sequence[Problem] = ()
+    count = 0
     try:
         count = len(read_platform(args).projects)
     except SpecError as error:
-        _print(render_json(error.problems) if args.format == "json" else render_text(error.problems))
-        return 1
+        problems = error.problems
     if args.format == "json":
-        _print(render_json(()))
+        _print(render_json(problems))
     else:
-        _print(f"{count} {'project' if count == 1 else 'projects'}, no problem")
-    return 0
+        _print(render_text(problems) or f"{count} {'project' if count == 1 else 'projects'}, no problem")
+    return 1 if not _write(args, problems) or problems else 0
+
+
+def _write(args: argparse.Namespace, problems: Sequence[Problem]) -> bool:
+    """Write the files that are asked for; False where one cannot be written."""
+    notices = tuple(Notice("file", Severity.ERROR, p.message, "", p.file, p.line, p.column) for p in problems)
+    count = f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'}"
+    verdict = f"The files have {count}: nothing can be planned." if problems else "The files have no problem."
+    report = Report(Kind.DIFF, "usine check", verdict, notices=notices)
+    for file, render in ((args.report, as_json.render), (args.code_quality, code_quality.render)):
+        if file is None:
+            continue
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(render(report), encoding="utf-8")
+        except OSError as error:
+            print(f"usine check: {file}: {error.strerror}", file=sys.stderr)
+            return False
+    return True
 
 
 def _print(text: str) -> None:
