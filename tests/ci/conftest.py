@@ -1,0 +1,128 @@
+"""A stand-in GitLab that holds this checkout as the platform's repository, and people who open merge requests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.ci.runner import ROOT, Done, JobRunner
+from tests.standins.gitlab.ci_client import project_runner
+from tests.standins.gitlab.conftest import ROOT_TOKEN, Live, live_gitlab, name
+from tests.standins.gitlab.git_client import Git
+
+#: As a masked variable of the project would be: no job of a merge request may show it.
+PLANTED = "planted-marker-of-a-secret-7f3a"
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with live_gitlab(tmp_path_factory.mktemp("gitlab"), edition="premium") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This work tree, as it is, as the first commit of a repository of its own."""
+    folder = tmp_path_factory.mktemp("checkout")
+    listed = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        capture_output=True,
+        check=True,
+    )
+    for path in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / path).is_file():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / path, folder / path)
+    git = Git(folder)
+    git.run("init", "--quiet", "--initial-branch=main")
+    git.run("add", "--all")
+    git.run("commit", "--quiet", "--message", "The platform")
+    return folder
+
+
+def push(live: Live, project: Any, folder: Path, refspec: str, token: str = ROOT_TOKEN, *options: str) -> None:
+    """Push as who has this token."""
+    url = f"{live.url.replace('http://', f'http://any:{token}@')}/{project.path_with_namespace}.git"
+    Git(folder).run("push", "--quiet", *options, url, refspec)
+
+
+@dataclass
+class Repository:
+    """The platform's repository on the stand-in."""
+
+    live: Live
+    project: Any
+    folder: Path
+    bot: str
+
+    def change(self, branch: str, edit: Callable[[Path], None], project: Any = None, token: str = ROOT_TOKEN) -> str:
+        """Commit an edit of the files to a branch and push it; `project` is a fork. Returns the commit."""
+        git = Git(self.folder)
+        known = subprocess.run(
+            ["git", "-C", str(self.folder), "rev-parse", "--quiet", "--verify", branch],
+            capture_output=True,
+            check=False,
+        )
+        git.run("checkout", "--quiet", *([branch] if known.returncode == 0 else ["-b", branch, "main"]))
+        try:
+            edit(self.folder)
+            git.run("add", "--all")
+            git.run("commit", "--quiet", "--message", f"Change of {branch}")
+            push(self.live, project or self.project, self.folder, f"{branch}:{branch}", token)
+            return git.run("rev-parse", "HEAD").strip()
+        finally:
+            git.run("checkout", "--quiet", "--force", "main")
+
+    def open(self, branch: str, project: Any = None) -> Any:
+        """Open a merge request of a branch, of a fork where given; return it as the platform's project has it."""
+        content = {"source_branch": branch, "target_branch": "main", "title": f"Change of {branch}"}
+        made = (project or self.project).mergerequests.create({**content, "target_project_id": self.project.id})
+        return self.project.mergerequests.get(made.iid)
+
+    def run(
+        self,
+        folder: Path,
+        project: Any = None,
+        image: dict[str, str] | None = None,
+        only: tuple[str, ...] | None = None,
+    ) -> dict[str, Done]:
+        """Run what is pending, by a runner of its own."""
+        runner = project_runner(self.live, project or self.project)
+        return JobRunner(self.live, runner, folder, image).run(only=only)
+
+
+@pytest.fixture
+def repository(live: Live, checkout: Path, tmp_path: Path) -> Repository:
+    """The platform's repository, its variables as docs/ci.md says, and nothing pending."""
+    group = live.root.groups.create({"name": name("platform"), "path": name("platform")})
+    project = live.root.projects.create({"name": "usine", "namespace_id": group.id, "visibility": "internal"})
+    folder = tmp_path / "work"
+    subprocess.run(["git", "clone", "--quiet", "--local", str(checkout), str(folder)], check=True)
+    push(live, project, folder, "main:main", ROOT_TOKEN, "--push-option=ci.skip")
+    token = project.access_tokens.create(
+        {"name": "usine", "scopes": ["api"], "access_level": 20, "expires_at": "2027-01-31"}
+    )
+    secret = {"key": "USINE_GITLAB_TOKEN", "value": token.token, "masked": True, "environment_scope": "comment"}
+    project.variables.create(secret)
+    project.variables.create({"key": "PLANTED", "value": PLANTED, "masked": True})
+    return Repository(live, live.root.projects.get(project.id), folder, token.token)
+
+
+def no_secret_in(done: dict[str, Done]) -> None:
+    """Assert that no masked value of any job is in a log or an artifact."""
+    for job in done.values():
+        assert job.secrets, f"{job.name} had nothing to hide: this shows nothing"
+        for secret in {*job.secrets, PLANTED}:
+            assert job.holds(secret) == "", f"{job.name} shows a secret"
+
+
+def environment_of_image() -> dict[str, str]:
+    """What an image would say of itself."""
+    return {"PATH": os.environ["PATH"]}

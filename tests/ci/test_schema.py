@@ -1,0 +1,95 @@
+"""The pipeline's file by GitLab's own published schema, and what a schema does not say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lab.standins.gitlab import ci_yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+FILE = ROOT / ".gitlab-ci.yml"
+NOT_JOBS = {"stages", "workflow", "variables", "default"}
+
+
+def validate(path: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.gitlab-ci"]
+    return subprocess.run(
+        [*command, "--data-transform", "gitlab-ci", str(path)], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def content() -> dict[str, Any]:
+    return ci_yaml.parse(FILE.read_text(encoding="utf-8"))
+
+
+def merged(content: dict[str, Any], name: str) -> dict[str, Any]:
+    job = dict(content[name])
+    above = job.pop("extends", None)
+    return ci_yaml.merge(merged(content, above), job) if above else job
+
+
+@pytest.fixture(scope="module")
+def jobs(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {name: merged(content, name) for name in content if name not in NOT_JOBS and not name.startswith(".")}
+
+
+def test_the_published_schema_takes_it() -> None:
+    done = validate(FILE)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_published_schema_takes_every_job_put_together(
+    content: dict[str, Any], jobs: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    """The schema does not look into hidden jobs: what they give to others is looked at there."""
+    whole = {**{key: content[key] for key in NOT_JOBS}, **ci_yaml.resolve(jobs, content)}
+    file = tmp_path / ".gitlab-ci.yml"
+    file.write_text(yaml.safe_dump(whole), encoding="utf-8")
+    done = validate(file)
+    assert done.returncode == 0, done.stdout + done.stderr
+    file.write_text(file.read_text(encoding="utf-8").replace("access: maintainer", "access: public"), encoding="utf-8")
+    assert validate(file).returncode != 0, "the schema does look"
+
+
+def test_every_job_says_when_it_runs(jobs: dict[str, dict[str, Any]]) -> None:
+    """A job without rules runs on branches and not on merge requests: nobody means that."""
+    assert [name for name, job in jobs.items() if not job.get("rules")] == []
+
+
+def test_what_is_needed_exists(content: dict[str, Any], jobs: dict[str, dict[str, Any]]) -> None:
+    for name, job in jobs.items():
+        assert set(job.get("needs", [])) <= set(jobs), name
+        assert job["stage"] in content["stages"], name
+
+
+def test_no_artifact_is_for_everyone(jobs: dict[str, dict[str, Any]]) -> None:
+    kept = {name: job["artifacts"] for name, job in jobs.items() if "artifacts" in job}
+    assert set(kept) == {"check", "rules", "diff", "preview", "up", "drift"}
+    for name, artifacts in kept.items():
+        assert artifacts["access"] in {"developer", "maintainer"}, name
+        assert artifacts["when"] == "always", f"{name}: a failed job's report is the one that is read"
+        assert artifacts["expire_in"], name
+    assert {name for name in kept if kept[name]["access"] == "maintainer"} == {"preview", "up", "drift"}
+
+
+def test_what_touches_the_stack_is_guarded(jobs: dict[str, dict[str, Any]]) -> None:
+    stack = {name: job for name, job in jobs.items() if "id_tokens" in job}
+    assert set(stack) == {"preview", "up", "drift"}
+    for name, job in stack.items():
+        assert job["resource_group"] == "$USINE_STACK", name
+        assert job["interruptible"] is False, name
+        assert all("$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH" in rule["if"] for rule in job["rules"]), name
+
+
+def test_no_secret_and_no_host_is_written_here() -> None:
+    text = FILE.read_text(encoding="utf-8")
+    assert "://" not in text
+    values = yaml.safe_load(text.replace("!reference", ""))["variables"]
+    assert not any(key.endswith(("_TOKEN", "_PASSWORD", "_SECRET")) for key in values)
