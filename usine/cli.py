@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from usine import __version__
 
 #: Modules of `usine.commands`, in the order of the help text. Each has `register(subparsers)`, which sets `run=`.
-COMMANDS = ("check", "schema", "new", "plan", "lab", "preview", "up", "drift", "codeowners", "comment")
+COMMANDS = ("check", "schema", "new", "plan", "diff", "lab", "preview", "up", "drift", "rules", "codeowners", "comment")
 
 
 def build_parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:

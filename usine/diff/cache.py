@@ -1,0 +1,78 @@
+"""Plans kept by the content of all that went into them. Losing the cache costs time, nothing else."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import tempfile
+from pathlib import Path
+
+from usine.plan.model import Plan
+from usine.plan.reading import load_plan
+
+_SUFFIX = ".json.gz"
+#: Bytes, compressed. A plan of one tenant takes some ten thousand.
+MOST_BYTES = 256 * 1024**2
+#: Nearly as small as the default, in a third of the time.
+_LEVEL = 3
+
+
+def cache_folder() -> Path:
+    """Return where plans are kept: `usine/plans` in the user's cache folder (XDG_CACHE_HOME, else ``~/.cache``)."""
+    named = os.environ.get("XDG_CACHE_HOME", "")
+    home = Path(named) if Path(named).is_absolute() else Path.home() / ".cache"
+    return home / "usine" / "plans"
+
+
+class PlanCache:
+    """Plans by key. A folder that cannot be used, and a file that is broken, are as good as none."""
+
+    def __init__(self, folder: Path | None, most_bytes: int = MOST_BYTES) -> None:
+        """Use a folder, which is made when it is needed; None: keep nothing."""
+        self._folder = folder
+        self._most = most_bytes
+
+    def get(self, key: str) -> Plan | None:
+        """Return the plan of a key, if it is there."""
+        if self._folder is None:
+            return None
+        path = self._folder / f"{key}{_SUFFIX}"
+        try:
+            plan = load_plan(gzip.decompress(path.read_bytes()))
+            os.utime(path)  # the least recently used go first
+        except (OSError, EOFError, ValueError):
+            return None
+        return plan
+
+    def put(self, key: str, text: bytes) -> None:
+        """Keep the text of a plan. Readers see all of it or nothing."""
+        if self._folder is None:
+            return
+        temporary = ""
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor, temporary = tempfile.mkstemp(dir=self._folder, prefix=".", suffix=".new")
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(gzip.compress(text, compresslevel=_LEVEL, mtime=0))
+            os.replace(temporary, self._folder / f"{key}{_SUFFIX}")
+            self._bound()
+        except OSError:
+            if temporary:
+                Path(temporary).unlink(missing_ok=True)
+
+    def _bound(self) -> None:
+        """Remove the least recently used plans beyond the limit, and what killed writers left."""
+        assert self._folder is not None  # noqa: S101 - only called by `put`
+        found = []
+        for path in self._folder.iterdir():
+            try:
+                status = path.stat()
+            except OSError:
+                continue  # another run removed it
+            found.append((status.st_mtime, status.st_size, path))
+        total = sum(size for _, size, _ in found)
+        for _, size, path in sorted(found):
+            if total <= self._most:
+                return
+            path.unlink(missing_ok=True)
+            total -= size

@@ -1,0 +1,189 @@
+"""From two revisions to what lies between them: files, tenants, objects."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+
+from usine.diff.cache import PlanCache
+from usine.diff.compare import compare
+from usine.diff.existing import existing
+from usine.diff.planning import PlanError, Task, merge, plan
+from usine.diff.reach import Reach, changed_paths, reach, same_platform
+from usine.diff.repository import WORKTREE, GitError, Repository
+from usine.diff.side import PACKAGES, Fleet, Side, read_beside, read_fleet
+from usine.diff.wording import verdict
+from usine.diff.workspace import workspace
+from usine.plan.model import Plan
+from usine.plan.scope import Scope
+from usine.report.model import Entry, Kind, Notice, Report
+from usine.rules import Change
+from usine.rules.reading import waivers_of_base, waivers_of_head
+from usine.spec.model import Project
+from usine.spec.problems import START, Problem, SpecError
+from usine.spec.settings import Settings
+from usine.spec.waivers import WAIVERS_FILE
+
+#: In a pipeline of a merge request, GitLab says where the branch left its target.
+_CI_BASE = "CI_MERGE_REQUEST_DIFF_BASE_SHA"
+
+
+class DiffError(Exception):
+    """There is nothing to compare with: some lines for people, which say on whose side the fault is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What lies between two revisions.
+
+    `files` are the paths that differ, from the repository's top. `base` and `head` hold every tenant by slug; `base` is
+    None when this program cannot read it, and so is `base_settings`. `projects` is the folder of tenant files, `texts`
+    the bytes of the head's tenant files that differ, by path. `entries` is the semantic difference, `existing` how many
+    objects the base has of the kinds that lose some (see `usine.diff.existing`). `report` says all of it, without what
+    rules have to say. Waivers are the bytes of each side's file, None where there is none.
+    """
+
+    report: Report
+    entries: tuple[Entry, ...]
+    files: frozenset[str]
+    settings: Settings
+    base_settings: Settings | None
+    base: Mapping[str, Project] | None
+    head: Mapping[str, Project]
+    existing: Mapping[str, int]
+    projects: str
+    texts: Mapping[str, bytes] = field(repr=False)
+    base_waivers: bytes | None = field(default=None, repr=False)
+    head_waivers: bytes | None = field(default=None, repr=False)
+
+    def change(self, author: str | None, today: datetime.date) -> Change:
+        """Return what the rules look at. Raises SpecError for a wrong waivers file of the head; of the base, none."""
+        return Change(
+            settings=self.settings,
+            base=self.base,
+            head=self.head,
+            files=self.files,
+            entries=self.entries,
+            existing=self.existing,
+            author=author,
+            today=today,
+            base_settings=self.base_settings,
+            projects=self.projects,
+            texts=self.texts,
+            base_waivers=waivers_of_base(self.base_waivers, self.base_settings, today),
+            head_waivers=waivers_of_head(self.head_waivers, self.settings, today),
+        )
+
+    def with_notices(self, notices: Sequence[Notice]) -> Report:
+        """Return the report with what rules have to say, in its verdict too."""
+        report = replace(self.report, notices=tuple(notices))
+        return replace(report, verdict=verdict(report))
+
+
+def find(root: Path, base: str | None, head: str, settings: PurePosixPath, cache: PlanCache) -> Comparison:
+    """Compare two revisions of the clone at `root`.
+
+    Args:
+        root: the top of the clone.
+        base: a revision; None: where the head left the default branch, in a pipeline its target.
+        head: a revision, or `WORKTREE`.
+        settings: the settings file, from the top; each side has its own version of it.
+        cache: where plans are kept.
+
+    Raises:
+        SpecError: the head's files are wrong.
+        DiffError: there is no such revision, the base is wrong, a program fails, git does.
+    """
+    try:
+        with Repository(root) as repository, workspace() as folder:
+            old_revision = base or os.environ.get(_CI_BASE) or _parting(repository, head)
+            new, old = (
+                _lay_out(repository, revision, side, folder, settings)
+                for side, revision in (("head", head), ("base", old_revision))
+            )
+            return _compare(old, new, cache, folder)
+    except (GitError, PlanError) as error:
+        raise DiffError(str(error)) from None
+
+
+def _parting(repository: Repository, head: str) -> str:
+    return repository.merge_base("HEAD" if head == WORKTREE else head, repository.default_branch())
+
+
+def _lay_out(repository: Repository, revision: str, side: str, workspace: Path, settings: PurePosixPath) -> Side:
+    tree, folder = repository.tree(revision), workspace / side
+    folder.mkdir()
+    repository.lay_out(tree, folder)
+    return Side(f"{side}, {repository.describe(revision)}", tree, folder, repository.objects(tree), settings)
+
+
+def _compare(old: Side, new: Side, cache: PlanCache, workspace: Path) -> Comparison:
+    if new.settings is None:
+        raise SpecError([Problem(str(new.settings_path), *START, "settings: no such file in the head")])
+    read_new = read_fleet(new)
+    read_old = _read_base(old, new, read_new)
+    reached = reach(old, new, read_old, read_new)
+    plans = plan([*reached.base, *reached.head], cache, workspace)
+    planned_old = merge(plans[: len(reached.base)])
+    entries = compare(planned_old, merge(plans[len(reached.base) :]))
+    files = changed_paths(old, new)
+    folder = read_new.folder
+    report = Report(Kind.DIFF, f"usine diff: {old.name} .. {new.name}", "", _facts(old, new, reached), entries)
+    return Comparison(
+        report=replace(report, verdict=verdict(report)),
+        entries=entries,
+        files=files,
+        settings=read_new.settings,
+        base_settings=read_old.settings if read_old is not None else None,
+        base=read_old.projects if read_old is not None else None,
+        head=read_new.projects,
+        existing=_existing(entries, old, read_old or read_new, planned_old, reached, cache, workspace),
+        projects=str(folder),
+        texts={p: data for p in sorted(files) if PurePosixPath(p).parent == folder and (data := new.read(p))},
+        base_waivers=old.read(WAIVERS_FILE),
+        head_waivers=new.read(WAIVERS_FILE),
+    )
+
+
+def _read_base(old: Side, new: Side, read_new: Fleet) -> Fleet | None:
+    """Read the base; None when this program cannot. Raises DiffError when its own program could not either."""
+    if old.settings is None:
+        return Fleet(read_new.settings, read_new.folder, {})
+    try:
+        return read_beside(old, new, read_new) if same_platform(old, new) else read_fleet(old)
+    except SpecError as error:
+        if same_platform(old, new):
+            lines = "\n".join(map(str, error.problems))
+            raise DiffError(f"the {old.name}, has files that are wrong; yours are not:\n{lines}") from None
+        return None
+
+
+def _existing(
+    entries: Sequence[Entry],
+    old: Side,
+    fleet: Fleet,
+    planned: Plan,
+    reached: Reach,
+    cache: PlanCache,
+    workspace: Path,
+) -> Mapping[str, int]:
+    done = {slug for task in reached.base if task.scope for slug in task.scope.tenants}
+    rest = [] if reached.everything else sorted(fleet.projects.keys() - done)
+    so_far = [planned]
+
+    def plan_more(slugs: Sequence[str]) -> Plan:
+        so_far.extend(plan([Task(old, fleet.folder, Scope(frozenset(slugs)))], cache, workspace))
+        return merge(so_far)
+
+    return existing(entries, planned, rest, fleet.settings.changes.mass_removal, plan_more)
+
+
+def _facts(old: Side, new: Side, reached: Reach) -> tuple[tuple[str, str], ...]:
+    facts = [("base", old.name.partition(", ")[2]), ("head", new.name.partition(", ")[2])]
+    facts += [("settings", str(new.settings_path)), ("planned", reached.said)]
+    if reached.base and old.objects.get(PACKAGES) != new.objects.get(PACKAGES):
+        facts.append(("packages", f"both sides were planned with those of this command; {PACKAGES} differs"))
+    return tuple(facts)

@@ -1,0 +1,151 @@
+"""What a diff asks of git: revisions, trees, what differs between them. Nothing of the repository is written to."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+#: Stands for the work tree, with what is neither committed nor ignored, in place of a revision.
+WORKTREE = "worktree"
+
+#: No hook and no monitor of the repository's configuration runs for a look at it.
+_QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false")
+_SHORT = 12
+
+
+class GitError(Exception):
+    """Git cannot give what is asked for: one line for people."""
+
+
+class Repository:
+    """A clone, open for reading.
+
+    The work tree's contents become git objects in a folder of their own, under an index of their own; both are gone
+    when the context is left.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """Open the clone whose top is `root`. Raises GitError if it is none."""
+        self.root = root
+        if shutil.which("git") is None:
+            raise GitError("git is not installed")
+        self._temporary = Path(tempfile.mkdtemp(prefix="usine-git-"))
+        try:
+            self._environment = self._own_objects()
+        except GitError:
+            self.close()
+            raise
+
+    def __enter__(self) -> Repository:
+        """Be closed at the end."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove what was made."""
+        self.close()
+
+    def close(self) -> None:
+        """Remove what was made."""
+        shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def commit(self, revision: str) -> str:
+        """Return the full hash of a revision. Raises GitError, and says what to do where the clone is not whole."""
+        found = self._try("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        if found is None:
+            raise GitError(f"there is no revision {revision} in this clone{self._advice()}")
+        return found
+
+    def merge_base(self, one: str, other: str) -> str:
+        """Return the commit where two revisions parted. Raises GitError."""
+        found = self._try("merge-base", one, other)
+        if found is None:
+            raise GitError(f"{one} and {other} have no commit in common in this clone{self._advice()}")
+        return found
+
+    def default_branch(self) -> str:
+        """Return the default branch: the remote's, else `main`. Raises GitError."""
+        for name in ("origin/HEAD", "origin/main", "main"):
+            if self._try("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}") is not None:
+                return name
+        raise GitError(f"neither origin/HEAD nor main is in this clone: say --base{self._advice()}")
+
+    def tree(self, revision: str) -> str:
+        """Return the tree of a revision, or of the work tree. Raises GitError."""
+        if revision != WORKTREE:
+            return self._run("rev-parse", "--verify", f"{self.commit(revision)}^{{tree}}")
+        index = self._temporary / "index"
+        own = Path(self._run("rev-parse", "--git-path", "index"))
+        if (self.root / own).is_file():
+            shutil.copyfile(self.root / own, index)  # it knows what has not changed since
+        environment = {**self._environment, "GIT_INDEX_FILE": str(index)}
+        self._run("add", "--all", "--", ".", environment=environment)
+        return self._run("write-tree", environment=environment)
+
+    def objects(self, tree: str) -> dict[str, str]:
+        """Return mode and hash of every file of a tree, by path from the top."""
+        listed = self._run("ls-tree", "-r", "-z", "--full-tree", tree)
+        found = {}
+        for line in filter(None, listed.split("\0")):
+            what, _, path = line.partition("\t")
+            mode, _, hash_ = what.split(" ")
+            found[path] = f"{mode} {hash_}"
+        return found
+
+    def lay_out(self, tree: str, folder: Path) -> None:
+        """Write a tree's files into a folder, as a checkout would. Raises GitError."""
+        index = self._temporary / f"index-{tree}"
+        environment = {**self._environment, "GIT_INDEX_FILE": str(index)}
+        self._run("read-tree", tree, environment=environment)
+        self._run("checkout-index", "--all", "--force", f"--prefix={folder}/", environment=environment)
+
+    def describe(self, revision: str) -> str:
+        """Return how people call a revision: as it was asked for, and the short hash."""
+        if revision == WORKTREE:
+            return "the work tree"
+        short = self.commit(revision)[:_SHORT]
+        return short if revision.startswith(short) else f"{revision} ({short})"
+
+    def _own_objects(self) -> dict[str, str]:
+        """Return the environment in which new objects stay out of the repository."""
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+        clean |= {"LC_ALL": "C.UTF-8", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0"}
+        self._environment = clean
+        top = self._run("rev-parse", "--show-toplevel")
+        if Path(top).resolve() != self.root.resolve():
+            raise GitError(f"{self.root} is not the top of a git clone")
+        shared = self.root / self._run("rev-parse", "--git-path", "objects")
+        own = self._temporary / "objects"
+        own.mkdir()
+        return {**clean, "GIT_OBJECT_DIRECTORY": str(own), "GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{shared.resolve()}"'}
+
+    def _advice(self) -> str:
+        if self._try("rev-parse", "--is-shallow-repository") == "true":
+            return ": it is shallow; fetch it whole (git fetch --unshallow; in GitLab CI: GIT_DEPTH: 0)"
+        return ""
+
+    def _try(self, *arguments: str) -> str | None:
+        try:
+            return self._run(*arguments)
+        except GitError:
+            return None
+
+    def _run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
+        done = subprocess.run(
+            ["git", *_QUIET, *arguments],
+            cwd=self.root,
+            env=dict(environment or self._environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+            raise GitError(f"git {arguments[0]}: {said[0] if said else f'exit code {done.returncode}'}")
+        return done.stdout.decode("utf-8", "surrogateescape").rstrip("\n")

@@ -1,0 +1,145 @@
+"""One side of a diff: a tree of the repository, laid out in a folder of its own, and what this program reads there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from usine.spec.catalogue import FOLDER as CATALOGUE
+from usine.spec.load import check_text, load
+from usine.spec.model import Project
+from usine.spec.problems import Problem, SpecError
+from usine.spec.settings import Settings
+from usine.spec.settings_load import load_settings
+
+#: What the program is made of: a change there may change anything.
+PROGRAM = ("Pulumi.yaml", "components", "requirements.txt", "stacks", "usine")
+PACKAGES = "requirements.txt"
+_SUFFIX = ".yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A tree: `name` is how people call it, `folder` where it is laid out, `objects` its files' hashes by path.
+
+    `settings_path` is the settings file's place in the repository.
+    """
+
+    name: str
+    tree: str
+    folder: Path
+    objects: Mapping[str, str]
+    settings_path: PurePosixPath
+
+    def below(self, *places: str) -> dict[str, str]:
+        """Return the hashes of the files that are one of these places or lie below one."""
+        return {
+            path: hash_
+            for path, hash_ in self.objects.items()
+            if any(path == place or path.startswith(f"{place}/") for place in places)
+        }
+
+    @property
+    def program(self) -> dict[str, str]:
+        """The hashes of the program's files."""
+        return self.below(*PROGRAM)
+
+    @property
+    def settings(self) -> str | None:
+        """The hash of the settings file; None: this side has no such stack."""
+        return self.objects.get(str(self.settings_path))
+
+    @property
+    def catalogue(self) -> dict[str, str]:
+        """The hashes of the CI catalogue's files."""
+        return self.below(CATALOGUE)
+
+    def tenants(self, projects: PurePosixPath) -> dict[str, str]:
+        """Return the hashes of the tenant files of a folder, by slug."""
+        return {slug: hash_ for path, hash_ in self.objects.items() if (slug := slug_of(path, projects)) is not None}
+
+    def read(self, path: str) -> bytes | None:
+        """Return a file's bytes; None if there is no such file, or it is none."""
+        if path not in self.objects:
+            return None
+        target = self.folder / path
+        return target.read_bytes() if target.is_file() and not target.is_symlink() else None
+
+
+def slug_of(path: str, projects: PurePosixPath) -> str | None:
+    """Return the slug of a tenant file of a folder, None for any other path."""
+    pure = PurePosixPath(path)
+    return pure.stem if pure.parent == projects and pure.suffix == _SUFFIX and not pure.name.startswith(".") else None
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """What this program reads on a side. `folder` is that of the tenant files, from the repository's top."""
+
+    settings: Settings
+    folder: PurePosixPath
+    projects: Mapping[str, Project]
+
+    @property
+    def people(self) -> frozenset[str]:
+        """Everyone any tenant names."""
+        return frozenset(person for project in self.projects.values() for person in project.people)
+
+
+def read_fleet(side: Side) -> Fleet:
+    """Read and check a whole side. Raises SpecError, with paths from the repository's top."""
+    with _own_paths(side):
+        settings = load_settings(side.folder / side.settings_path)
+        folder = projects_folder(side, settings)
+        projects = load(side.folder / folder, settings)
+    return Fleet(
+        replace(settings, source=str(side.settings_path)),
+        folder,
+        {project.slug: replace(project, source=str(folder / f"{project.slug}{_SUFFIX}")) for project in projects},
+    )
+
+
+def read_beside(side: Side, other: Side, known: Fleet) -> Fleet:
+    """Read a side of which only some tenant files differ from the other's, which is known: only those are read.
+
+    The settings are the same. Raises SpecError.
+    """
+    hashes, others = side.tenants(known.folder), other.tenants(known.folder)
+    projects: dict[str, Project] = {}
+    problems: list[Problem] = []
+    for slug, hash_ in hashes.items():
+        if others.get(slug) == hash_ and slug in known.projects:
+            projects[slug] = known.projects[slug]
+            continue
+        source = str(known.folder / f"{slug}{_SUFFIX}")
+        try:
+            projects[slug] = check_text(side.read(source) or b"", source, known.settings)
+        except SpecError as error:
+            problems += error.problems
+    if problems:
+        raise SpecError(problems)
+    return Fleet(known.settings, known.folder, dict(sorted(projects.items())))
+
+
+def projects_folder(side: Side, settings: Settings) -> PurePosixPath:
+    """Return the folder of tenant files from the repository's top. Raises SpecError for one outside."""
+    folder = PurePosixPath(side.settings_path.parent, settings.projects.as_posix())
+    if folder.is_absolute() or ".." in folder.parts:
+        message = f"usine:projects: {settings.projects} is outside of the repository: there is no history to compare"
+        raise SpecError([Problem(settings.source, 1, 1, message)])
+    return folder
+
+
+@contextmanager
+def _own_paths(side: Side) -> Iterator[None]:
+    """Turn the paths of a laid-out side into those of the repository, in whatever is said to be wrong."""
+    prefix = f"{side.folder}/"
+    try:
+        yield
+    except SpecError as error:
+        raise SpecError(
+            Problem(p.file.removeprefix(prefix), p.line, p.column, p.message.replace(prefix, ""))
+            for p in error.problems
+        ) from None
