@@ -1,0 +1,59 @@
+"""One system looked at, over values made by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.factories import project, settings
+from usine.drift.inventory import Inventory, Managed, take_inventory
+from usine.spec.model import Project
+from usine.spec.settings import Endpoint, Settings, System
+
+#: Planted in every credential: nothing that is reported may hold it.
+MARKER = "planted-credential"
+ENVIRONMENT = {
+    "GITLAB_TOKEN": MARKER,
+    "HARBOR_USERNAME": "platform",
+    "HARBOR_PASSWORD": MARKER,
+    "VAULT_TOKEN": MARKER,
+    "SONAR_TOKEN": MARKER,
+    "KEYCLOAK_USER": "platform",
+    "KEYCLOAK_PASSWORD": MARKER,
+}
+
+
+def resource(type_: str, id_: str, tenant: str | None = "alpha", provider: str = "", **inputs: Any) -> Managed:
+    """An object of the state; its outputs are its inputs."""
+    composed = "usine:usine:TenantProject$" if tenant else ""
+    urn = f"urn:pulumi:test::usine::{composed}usine:x:Y${type_}::{tenant or 'foundation'}/{id_}"
+    return Managed(urn, type_, id_, inputs, inputs, provider)
+
+
+def only(system: System, url: str, **changes: Any) -> Settings:
+    """Settings with one system that is on, at this address."""
+    base = settings()
+    ours = {**base.endpoints, system: Endpoint(url)}
+    return dataclasses.replace(base, systems=frozenset({system}), endpoints=ours, **changes)
+
+
+def look(
+    chosen: Settings,
+    resources: Iterable[Managed],
+    projects: Iterable[Project] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Inventory:
+    everyone = projects if projects is not None else (project("alpha"), project("beta"))
+    inventory = take_inventory(
+        chosen, everyone, resources, root=Path("/nowhere"), environment=environment or ENVIRONMENT
+    )
+    assert MARKER not in repr(inventory)
+    return inventory
+
+
+def names(inventory: Inventory) -> set[tuple[str | None, str, str]]:
+    """What was found, as tenant, the type's last word, and name; nothing may have been hidden from the look."""
+    assert inventory.blind == ()
+    return {(item.tenant, item.type.rpartition(":")[2], item.name) for item in inventory.found}

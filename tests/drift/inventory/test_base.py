@@ -1,0 +1,160 @@
+"""What every system's listing stands on: the state as values, whose a name is, and asking politely."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+import pytest
+
+from tests.drift.inventory.api_server import Refused, Script, serving
+from tests.drift.inventory.looking import ENVIRONMENT, MARKER, look, names, only, resource
+from tests.factories import project, settings
+from usine.drift.inventory.base import LookError, Reader, Scope, managed
+from usine.engine.lookup import gitlab
+from usine.engine.lookup.base import Rest
+from usine.spec.settings import Endpoint, FoundationMode, System
+
+_TENANT = "urn:pulumi:s::usine::usine:usine:TenantProject$usine:vault:VaultTenant"
+CHECKPOINT = {
+    "deployment": {
+        "resources": [
+            {"urn": "urn:pulumi:s::usine::pulumi:pulumi:Stack::usine-s", "type": "pulumi:pulumi:Stack"},
+            {
+                "urn": "urn:pulumi:s::usine::pulumi:providers:vault::vault",
+                "type": "pulumi:providers:vault",
+                "id": "1-2",
+            },
+            {"urn": "urn:pulumi:s::usine::usine:usine:Foundation::foundation", "type": "usine:usine:Foundation"},
+            {
+                "urn": f"{_TENANT}$vault:index/mount:Mount::alpha/vault/mount",
+                "type": "vault:index/mount:Mount",
+                "id": "alpha",
+                "inputs": {"path": "alpha"},
+                "provider": "urn:pulumi:s::usine::pulumi:providers:vault::vault::1-2",
+            },
+        ]
+    }
+}
+
+
+def test_a_checkpoint_gives_its_objects_only() -> None:
+    (mount,) = managed(CHECKPOINT)
+    assert (mount.type, mount.id, mount.tenant, mount.provider) == (
+        "vault:index/mount:Mount",
+        "alpha",
+        "alpha",
+        "vault",
+    )
+    assert mount.inputs == {"path": "alpha"}
+    assert mount.outputs == {}
+    assert managed({"deployment": None}) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "separators", "owner"),
+    [
+        ("a-b", "-", "a-b"),
+        ("a-b-dev", "-", "a-b"),
+        ("a-dev", "-", "a"),
+        ("a.role.owner", ".", "a"),
+        ("a-b.role.owner", ".", "a-b"),
+        ("a/owner", "/", "a"),
+        ("ab-dev", "-", None),
+        ("a", "/", "a"),
+        ("other", "/-.", None),
+        ("", "/", None),
+    ],
+)
+def test_a_name_is_its_slug_s_and_the_longest_counts(name: str, separators: str, owner: str | None) -> None:
+    scope = Scope(settings(), (project("a"), project("a-b")), ())
+    assert scope.owner(name, separators) == owner
+
+
+def test_a_stack_speaks_of_what_it_holds() -> None:
+    projects = (project("alpha"), project("beta"))
+    gone = (resource("vault:index/mount:Mount", "gamma", tenant="gamma"),)
+    whole = Scope(settings(), projects, gone)
+    assert whole.everyone == (None, "alpha", "beta", "gamma")  # whose file is gone is in the state all the same
+    foundation = Scope(settings(foundation=FoundationMode.ONLY), projects, ())
+    assert foundation.everyone == (None,)
+    assert foundation.slugs == {"alpha", "beta"}  # it must know whose everything else is
+    tenant = Scope(settings(foundation=FoundationMode.SKIP, tenants=("beta",)), projects, ())
+    assert tenant.everyone == ("beta",)
+    assert (tenant.speaks_of("beta"), tenant.speaks_of("alpha"), tenant.speaks_of(None)) == (True, False, False)
+
+
+def test_every_page_is_asked_for() -> None:
+    items = [{"id": number} for number in range(250)]
+    with serving({"/things": items}) as api:
+        reader = Reader("It", Rest(api.url))
+        assert list(reader.pages("things")) == items
+        assert [query["page"] for _, _, query, _ in api.asked] == ["1", "2", "3"]
+        assert reader.get("nothing") is None
+        assert api.methods() == {"GET"}
+
+
+def test_a_throttled_question_is_asked_again_when_it_is_time() -> None:
+    throttled = Script([Refused(429, {"Retry-After": "1"}), {"answer": 42}])
+    with serving({"/thing": throttled}) as api:
+        before = time.monotonic()
+        assert Reader("It", Rest(api.url)).get("thing") == {"answer": 42}
+        assert time.monotonic() - before >= 1
+        assert len(api.asked) == 2
+
+
+def test_a_refusal_is_one_line_without_the_credential() -> None:
+    with serving({"/api/v4/groups/1/members": Refused(403)}) as api:
+        reader = Reader("GitLab", gitlab.connect(Endpoint(api.url), ENVIRONMENT))
+        with pytest.raises(LookError) as refused:
+            list(reader.pages("groups/1/members"))
+        assert str(refused.value) == "GitLab refused GET groups/1/members: HTTP 403"
+        assert refused.value.__cause__ is None
+        assert api.asked[0][3]["PRIVATE-TOKEN"] == MARKER  # it was sent, and is not told
+
+
+def test_no_question_waits_for_what_does_not_answer() -> None:
+    with serving({}) as api:
+        url = api.url
+    reader = Reader("It", Rest(url))  # nobody listens there any more
+    with pytest.raises(LookError, match="It does not answer"):
+        reader.get("thing")
+    before = time.monotonic()
+    for _ in range(100):
+        with pytest.raises(LookError, match="It does not answer"):
+            reader.get("thing")
+    assert time.monotonic() - before < 0.5
+
+
+def test_what_cannot_be_seen_is_said_by_tenant_and_the_rest_is_seen() -> None:
+    answers = {
+        "/api/v2.0/projects": [{"name": "stray", "project_id": 9, "metadata": {}}],
+        "/api/v2.0/projects/1": {"name": "alpha", "owner_name": "admin", "metadata": {}},
+        "/api/v2.0/projects/1/members": Refused(403),
+        "/api/v2.0/users": ["nothing", "anybody", "expects"],
+    }
+    with serving(answers) as api:
+        chosen = only(System.HARBOR, api.url)
+        inventory = look(chosen, [resource("harbor:index/project:Project", "/projects/1", name="alpha")])
+        assert {(blind.tenant, blind.reason) for blind in inventory.blind} == {
+            ("alpha", "Harbor refused GET projects/1/members: HTTP 403"),
+            (None, "harbor answered what nobody expects: AttributeError"),
+        }
+        assert [item.name for item in inventory.found] == ["stray"]
+        tenants = dataclasses.replace(chosen, foundation=FoundationMode.SKIP, tenants=("beta",))
+        assert names(look(tenants, ())) == set()
+
+
+def test_a_system_that_is_down_hides_nothing_of_another() -> None:
+    with serving({"/api/v2.0/projects": [{"name": "stray", "project_id": 9}]}) as harbor:
+        chosen = only(System.HARBOR, harbor.url)
+        both = dataclasses.replace(chosen, systems=frozenset({System.HARBOR, System.VAULT}))
+        both = dataclasses.replace(both, endpoints={**both.endpoints, System.VAULT: Endpoint("http://127.0.0.1:9")})
+        inventory = look(both, ())
+        assert [item.name for item in inventory.found] == ["stray"]
+        assert {(blind.system, blind.tenant) for blind in inventory.blind} == {
+            ("vault", None),
+            ("vault", "alpha"),
+            ("vault", "beta"),
+        }
+        assert {blind.reason for blind in inventory.blind} == {"Vault does not answer"}
