@@ -23,7 +23,7 @@ from usine.drift.report import Subject, describe, folded, make_report, unfinishe
 from usine.engine.cli import EngineError
 from usine.engine.guarded import Rails, Status
 from usine.engine.lock import HeldLock, hold
-from usine.report import as_json, html, markdown, terminal
+from usine.report import as_json, html, junit, markdown, terminal
 from usine.report.model import Report
 from usine.spec.drift_ignores import IGNORES_FILE, IgnoreRule, load_ignores
 from usine.spec.problems import SpecError
@@ -41,7 +41,7 @@ _EPILOG = """\
 exit code: 0 nothing differs, 2 something does, 1 not everything could be looked at (the report says which tenants
 and systems, and tells of the rest), or a repair was not done. With --repair: 0 when what was named is put right.
 """
-_FORMS: Mapping[str, str] = {"json": "JSON", "markdown": "Markdown", "html": "a page"}
+_FORMS: Mapping[str, str] = {"json": "JSON", "markdown": "Markdown", "html": "a page", "junit": "JUnit XML"}
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -195,6 +195,7 @@ def _texts(seen: _Seen, args: argparse.Namespace) -> dict[Path, str]:
         "json": lambda: as_json.render(seen.whole),
         "markdown": lambda: markdown.render(seen.short, marker=_MARKER),
         "html": lambda: html.render(seen.whole),
+        "junit": lambda: junit.render(seen.whole),
     }
     return {path: renderers[form]() for form in _FORMS if (path := getattr(args, form)) is not None}
 
