@@ -1,0 +1,295 @@
+"""Keycloak's, Vault's and SonarQube's listings over values made by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.drift.inventory.api_server import serving
+from tests.drift.inventory.looking import look, names, only, resource
+from usine.drift.inventory import Inventory, Managed
+from usine.spec.settings import FoundationMode, KeycloakSettings, PeopleSource, System
+
+REALM = "/admin/realms/usine"
+GROUPS = (
+    resource("keycloak:index/group:Group", "g1", path="/alpha", name="alpha"),
+    resource("keycloak:index/group:Group", "g2", path="/alpha/owner", name="owner"),
+    resource("keycloak:index/groupMemberships:GroupMemberships", "usine/group-memberships/g2", groupId="g2"),
+    resource("keycloak:openid/client:Client", "c1", None, clientId="vault"),
+)
+CLEAN_REALM: dict[str, Any] = {
+    "/realms/master/protocol/openid-connect/token": {"access_token": "t", "expires_in": 60},
+    f"{REALM}/groups": [{"id": "g1", "path": "/alpha"}],
+    f"{REALM}/groups/g1/children": [{"id": "g2", "path": "/alpha/owner"}],
+    f"{REALM}/groups/g2/members": [{"id": "u1", "username": "alice.martin"}],  # exact in the state
+    f"{REALM}/roles": [{"id": "r1", "name": "offline_access"}, {"id": "r2", "name": "default-roles-usine"}],
+    f"{REALM}/roles/default-roles-usine/users": [{"id": "u1", "username": "alice.martin"}],
+    f"{REALM}/roles-by-id/r2/composites": [
+        {"id": "r1", "name": "offline_access"},
+        {"id": "r3", "name": "view-profile"},
+    ],
+    f"{REALM}/clients": [
+        {"id": "c1", "clientId": "vault", "protocolMappers": []},
+        {"id": "c2", "clientId": "realm-management"},
+    ],
+    f"{REALM}/clients/c2/roles": [{"id": "r4", "name": "realm-admin"}],
+    f"{REALM}/client-scopes": [
+        {
+            "id": "s1",
+            "name": "microprofile-jwt",
+            "protocolMappers": [
+                {"id": "m0", "name": "groups", "protocolMapper": "oidc-x", "config": {"claim.name": "groups"}}
+            ],
+        },
+        {"id": "s2", "name": "profile", "protocolMappers": []},
+    ],
+    f"{REALM}/users": [],
+}
+
+
+def keycloak(answers: dict[str, Any], **changes: Any) -> Inventory:
+    with serving({**CLEAN_REALM, **answers}) as api:
+        inventory = look(only(System.KEYCLOAK, api.url, **changes), GROUPS)
+        assert api.methods() == {"GET", "POST"}
+        assert [path for method, path, _, _ in api.asked if method == "POST"] == [
+            "/realms/master/protocol/openid-connect/token"
+        ]
+        return inventory
+
+
+def test_a_realm_as_made_has_nothing_unmanaged() -> None:
+    assert names(keycloak({})) == set()
+
+
+def test_what_gives_access_in_a_realm_is_found() -> None:
+    forged = {
+        "id": "m1",
+        "name": "x",
+        "protocolMapper": "oidc-hardcoded-claim-mapper",
+        "config": {"claim.name": "groups"},
+    }
+    inventory = keycloak(
+        {
+            f"{REALM}/groups/g1/members": [{"id": "u2", "username": "mallory"}],  # nobody is to be in /alpha itself
+            f"{REALM}/groups/g2/children": [{"id": "g9", "path": "/alpha/owner/extra"}],
+            f"{REALM}/default-groups": [{"id": "g2", "path": "/alpha/owner"}],
+            f"{REALM}/roles-by-id/r2/composites": [{"id": "r4", "name": "realm-admin"}],
+            f"{REALM}/clients/c2/roles/realm-admin/users": [{"id": "u2", "username": "mallory"}],
+            f"{REALM}/clients/c2/roles/realm-admin/groups": [{"id": "g2", "path": "/alpha/owner"}],
+            f"{REALM}/client-scopes": [{"id": "s2", "name": "profile", "protocolMappers": [forged]}],
+            f"{REALM}/identity-provider/instances": [{"alias": "evil", "providerId": "oidc", "enabled": True}],
+            f"{REALM}/users": [{"id": "u2", "username": "mallory", "enabled": True}],
+        }
+    )
+    assert names(inventory) == {
+        ("alpha", "GroupMemberships", "/alpha: mallory"),
+        ("alpha", "Group", "/alpha/owner/extra"),
+        ("alpha", "DefaultGroups", "default groups: /alpha/owner"),
+        (None, "DefaultRoles", "default roles: realm-admin"),
+        (None, "UserRoles", "mallory: realm-management realm-admin"),
+        ("alpha", "GroupRoles", "/alpha/owner: realm-management realm-admin"),
+        (None, "GenericProtocolMapper", "profile: x"),
+        (None, "IdentityProvider", "identity provider: evil"),
+        (None, "User", "account: mallory"),
+    }
+    ids = {item.name: item.import_id for item in inventory.found if item.import_id}
+    assert ids == {"/alpha/owner/extra": "usine/g9", "account: mallory": "usine/u2"}
+
+
+def test_accounts_of_a_directory_are_not_the_platform_s() -> None:
+    users = {f"{REALM}/users": [{"id": "u2", "username": "mallory", "enabled": True}]}
+    assert names(keycloak(users, keycloak=KeycloakSettings("usine", PeopleSource.DIRECTORY))) == set()
+
+
+VAULT_STATE = (
+    resource("vault:index/mount:Mount", "alpha"),
+    resource("vault:index/policy:Policy", "alpha.env.dev"),
+    resource("vault:kubernetes/authBackendRole:AuthBackendRole", "auth/kubernetes/nonprod-1/role/alpha-dev"),
+    resource("vault:identity/group:Group", "i1"),
+    resource("vault:jwt/authBackend:AuthBackend", "oidc", None),
+    resource("vault:jwt/authBackend:AuthBackend", "gitlab", None),
+)
+
+
+def keys(*found: str, **details: Any) -> dict[str, Any]:
+    return {"data": {"keys": [*found, *details], "key_info": details}}
+
+
+CLEAN_VAULT: dict[str, Any] = {
+    "/v1/sys/mounts": {
+        "data": {path: {"type": kind} for path, kind in
+                 {"alpha/": "kv", "sys/": "system", "cubbyhole/": "cubbyhole", "secret/": "kv"}.items()}
+    },
+    "/v1/sys/auth": {"data": {"oidc/": {"type": "oidc"}, "gitlab/": {"type": "jwt"}, "token/": {"type": "token"}}},
+    "/v1/sys/policies/acl": keys("default", "root", "alpha.env.dev"),
+    "/v1/auth/kubernetes/nonprod-1/role": keys("alpha-dev"),
+    "/v1/identity/group/id": keys(i1={"name": "alpha.owner"}),
+    "/v1/identity/entity/id": keys("e1"),
+    "/v1/identity/entity/id/e1": {"data": {"name": "entity_1", "policies": []}},
+    "/v1/auth/token/accessors": keys("accessor-of-root", "accessor-of-a-login"),
+    "/v1/auth/token/lookup-accessor": {"data": {"path": "auth/oidc/login", "policies": ["alpha.role.owner"]}},
+}  # fmt: skip
+
+
+def vault(answers: dict[str, Any], state: tuple[Managed, ...] = VAULT_STATE, **changes: Any) -> Inventory:
+    with serving({**CLEAN_VAULT, **answers}) as api:
+        inventory = look(only(System.VAULT, api.url, **changes), state)
+        assert {path for method, path, _, _ in api.asked if method == "POST"} <= {"/v1/auth/token/lookup-accessor"}
+        return inventory
+
+
+def test_a_vault_as_made_has_nothing_unmanaged() -> None:
+    assert names(vault({})) == set()
+
+
+@pytest.mark.parametrize(
+    ("answers", "found", "import_id"),
+    [
+        ({"/v1/sys/mounts": {"data": {"beta/": {"type": "kv"}}}}, ("beta", "Mount", "mount: beta"), "beta"),
+        ({"/v1/sys/mounts": {"data": {"x/": {"type": "pki"}}}}, (None, "Mount", "mount: x"), "x"),
+        ({"/v1/sys/auth": {"data": {"up/": {"type": "userpass"}}}}, (None, "AuthBackend", "log-in: up"), "up"),
+        ({"/v1/sys/policies/acl": keys("alpha.x")}, ("alpha", "Policy", "policy: alpha.x"), "alpha.x"),
+        ({"/v1/sys/policies/acl": keys("alphabet")}, (None, "Policy", "policy: alphabet"), "alphabet"),
+        (
+            {"/v1/auth/kubernetes/nonprod-1/role": keys("alpha-x")},
+            ("alpha", "AuthBackendRole", "role of kubernetes/nonprod-1: alpha-x"),
+            "auth/kubernetes/nonprod-1/role/alpha-x",
+        ),
+        (  # nobody's by its name, alpha's by what it gives
+            {
+                "/v1/auth/gitlab/role": keys("handy"),
+                "/v1/auth/gitlab/role/handy": {"data": {"token_policies": ["alpha.ci"], "bound_claims": {"ref": "x"}}},
+            },
+            ("alpha", "AuthBackendRole", "role of gitlab: handy"),
+            "auth/gitlab/role/handy",
+        ),
+        (
+            {
+                "/v1/identity/group/id": keys(i2={"name": "friends"}),
+                "/v1/identity/group/id/i2": {"data": {"policies": ["beta.role.owner"]}},
+            },
+            ("beta", "Group", "group: friends"),
+            "i2",
+        ),
+        (
+            {"/v1/identity/group-alias/id": keys(a1={"name": "/alpha/owner", "mount_path": "auth/oidc/"})},
+            ("alpha", "GroupAlias", "group alias: /alpha/owner of auth/oidc/"),
+            "a1",
+        ),
+        (
+            {"/v1/identity/entity/id/e1": {"data": {"name": "entity_1", "policies": ["alpha.env.prod"]}}},
+            ("alpha", "Entity", "entity: entity_1"),
+            None,
+        ),
+        (
+            {"/v1/auth/token/accessors": keys("0123456789abcdef"),
+             "/v1/auth/token/lookup-accessor": {
+                 "data": {"path": "auth/token/create-orphan", "policies": ["alpha.env.prod"], "display_name": "token"}
+             }},
+            ("alpha", "Token", "token: token (01234567…)"),
+            None,
+        ),
+    ],
+)  # fmt: skip
+def test_what_gives_access_in_vault_is_found(
+    answers: dict[str, Any], found: tuple[str | None, str, str], import_id: str | None
+) -> None:
+    inventory = vault(answers)
+    assert names(inventory) == {found}
+    assert inventory.found[0].import_id == import_id
+    assert "0123456789abcdef" not in repr(inventory)
+
+
+def test_a_stack_of_one_tenant_speaks_of_its_own_in_vault() -> None:
+    answers = {"/v1/sys/policies/acl": keys("default", "alpha.x", "beta.x", "platform")}
+    tenant: dict[str, Any] = {"foundation": FoundationMode.SKIP, "tenants": ("beta",)}
+    assert names(vault(answers, (), **tenant)) == {("beta", "Policy", "policy: beta.x")}
+    answers["/v1/identity/group/id"] = keys()
+    foundation: dict[str, Any] = {"foundation": FoundationMode.ONLY}
+    state = tuple(item for item in VAULT_STATE if item.tenant is None)
+    assert names(vault(answers, state, **foundation)) == {(None, "Policy", "policy: platform")}
+
+
+SONAR = "pulumi-python:dynamic/sonarqube"
+SONAR_STATE = (
+    resource(f"{SONAR}:Project", "alpha:api"),
+    resource(f"{SONAR}:Group", "s1"),
+    resource(f"{SONAR}:Webhook", "alpha:api/w1"),
+    resource(f"{SONAR}:ProjectAnalysisToken", "admin/usine alpha:api 1-0a1b"),
+)
+_ONE_PAGE = {"pageIndex": 1, "pageSize": 500, "total": 1}
+
+
+def sonarqube(more: bool) -> Inventory:
+    """With objects added by hand, or as it was made."""
+    extra = [1] if more else []
+    paging = {"pageIndex": 1, "pageSize": 100, "total": 1 + len(extra)}
+    projects = [
+        {"key": "alpha:api", "visibility": "private"},
+        *({"key": "beta:x", "visibility": "public"} for _ in extra),
+    ]
+    groups = [
+        {"id": "s0", "name": "sonar-administrators"},
+        {"id": "s1", "name": "/alpha/owner"},
+        *({"id": "s2", "name": "/alpha/extra"} for _ in extra),
+    ]
+    hooks = [{"key": "w1", "name": "usine", "url": "https://hooks.example.test"}]
+    tokens = [
+        {"name": "mine", "type": "USER_TOKEN"},
+        {"name": "usine alpha:api 1-0a1b", "type": "PROJECT_ANALYSIS_TOKEN", "project": {"key": "alpha:api"}},
+        *({"name": "by-hand", "type": "GLOBAL_ANALYSIS_TOKEN"} for _ in extra),
+        *({"name": "other", "type": "PROJECT_ANALYSIS_TOKEN", "project": {"key": "alpha:api"}} for _ in extra),
+    ]
+    answers = {
+        "/api/projects/search": {"components": projects, "paging": paging},
+        "/api/v2/authorizations/groups": {"groups": groups, "page": {**_ONE_PAGE, "total": len(groups)}},
+        "/api/v2/users-management/users": {
+            "users": [{"id": "u1", "login": "admin"}, {"id": "u2", "login": "mallory"}],
+            "page": {**_ONE_PAGE, "total": 2},
+        },
+        "/api/v2/authorizations/group-memberships": {
+            "groupMemberships": [{"id": "gm1", "userId": "u1"}, *({"id": "gm2", "userId": "u2"} for _ in extra)],
+            "page": {**_ONE_PAGE, "total": 1 + len(extra)},
+        },
+        "/api/users/current": {"login": "admin"},
+        "/api/user_tokens/search": {"userTokens": tokens},
+        "/api/webhooks/list": {
+            "webhooks": [
+                *hooks,
+                *({"key": "w2", "name": "x", "url": "https://e.example/planted-credential"} for _ in extra),
+            ]
+        },
+        "/api/qualitygates/list": {
+            "qualitygates": [
+                {"name": "Sonar way", "isBuiltIn": True, "isDefault": False},
+                *({"name": "easy", "isBuiltIn": False, "isDefault": True} for _ in extra),
+            ]
+        },
+    }
+    # The whole server's webhooks come from the same list: the state knows the one of the project, and of no other.
+    state = (*SONAR_STATE, resource(f"{SONAR}:Webhook", "-/w1", None))
+    with serving(answers) as api:
+        inventory = look(only(System.SONARQUBE, api.url), state)
+        assert api.methods() == {"GET"}
+        return inventory
+
+
+def test_a_sonarqube_as_made_has_nothing_unmanaged() -> None:
+    assert names(sonarqube(more=False)) == set()
+
+
+def test_what_was_added_to_sonarqube_is_found() -> None:
+    assert names(sonarqube(more=True)) == {
+        ("beta", "Project", "project: beta:x"),
+        ("alpha", "Group", "group: /alpha/extra"),
+        ("alpha", "Webhook", "alpha:api: webhook x (w2)"),
+        (None, "Webhook", "every project: webhook x (w2)"),
+        (None, "QualityGate", "gate: easy"),
+        (None, "GroupMembership", "sonar-administrators: mallory"),
+        ("alpha", "ProjectAnalysisToken", "token: admin/other"),
+        (None, "ProjectAnalysisToken", "token: admin/by-hand"),
+        ("alpha", "ProjectAnalysisToken", "token: mallory/other"),
+        (None, "ProjectAnalysisToken", "token: mallory/by-hand"),
+        ("alpha", "ProjectAnalysisToken", "token: mallory/usine alpha:api 1-0a1b"),
+    }

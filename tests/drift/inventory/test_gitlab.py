@@ -1,0 +1,179 @@
+"""GitLab's listing over values made by hand: what is GitLab's own, what is the platform's, and what is left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.drift.inventory.api_server import Answers, serving
+from tests.drift.inventory.looking import look, names, only, resource
+from tests.factories import project, settings
+from usine.drift.inventory import Inventory, Managed
+from usine.spec.settings import Edition, FoundationMode, GitLabSettings, PeopleSource, System
+
+ACCOUNT = 7
+GROUP = {"id": 10, "full_path": "tenants/alpha", "visibility": "private", "shared_with_groups": []}
+PROJECT = {"id": 20, "path_with_namespace": "tenants/alpha/deploy", "visibility": "private", "shared_with_groups": []}
+STATE = (
+    resource("gitlab:index/group:Group", "10", fullPath="tenants/alpha"),
+    resource("gitlab:index/project:Project", "20", pathWithNamespace="tenants/alpha/deploy", defaultBranch="main"),
+    resource("gitlab:index/groupMembership:GroupMembership", "10:3"),
+    resource("gitlab:index/projectVariable:ProjectVariable", "20:KNOWN:*", project="20"),
+)
+EMPTY: dict[str, Any] = {
+    "/api/v4/user": {"id": ACCOUNT},
+    "/api/v4/users": [{"id": 1, "username": "root"}, {"id": ACCOUNT, "username": "usine"}],
+    "/api/v4/groups/10": GROUP,
+    "/api/v4/groups/10/projects": [PROJECT],
+    "/api/v4/projects/20": PROJECT,
+}
+
+
+def seen(answers: dict[str, Any], state: tuple[Managed, ...] = STATE, **changes: Any) -> tuple[Inventory, Answers]:
+    with serving({**EMPTY, **answers}) as api:
+        return look(only(System.GITLAB, api.url, **changes), state), api
+
+
+def test_what_gitlab_and_the_platform_make_themselves_is_no_finding() -> None:
+    inventory, api = seen(
+        {
+            "/api/v4/groups/10/members": [
+                {"id": 3, "username": "emma.leroy", "access_level": 30},
+                {"id": ACCOUNT, "username": "usine", "access_level": 50},
+                {"id": 90, "username": "group_10_bot_0a1b", "access_level": 40},
+            ],
+            "/api/v4/projects/20/members": [{"id": 91, "username": "project_20_bot", "access_level": 40}],
+            "/api/v4/groups/10/projects": [PROJECT, {"id": 21, "marked_for_deletion_on": "2026-01-01"}],
+            "/api/v4/groups/10/subgroups": [{"id": 11, "full_path": "x", "marked_for_deletion_on": "2026-01-01"}],
+            "/api/v4/projects/20/protected_branches": [{"name": "main"}],
+            "/api/v4/projects/20/environments": [{"id": 5, "name": "dev"}],  # of a job: none is in the state
+            "/api/v4/projects/20/variables": [{"key": "KNOWN", "environment_scope": "*"}],
+        }
+    )
+    assert names(inventory) == set()
+    assert api.methods() == {"GET"}
+
+
+def test_what_was_added_is_named_where_it_is() -> None:
+    inventory, _ = seen(
+        {
+            "/api/v4/groups/10/members": [
+                {"id": 4, "username": "bob.durand", "access_level": 40},
+                {"id": 92, "username": "project_99_bot_0a1b", "access_level": 30},  # of a project elsewhere
+            ],
+            "/api/v4/groups/10/subgroups": [{"id": 11, "full_path": "tenants/alpha/sub", "visibility": "private"}],
+            "/api/v4/groups/10": {
+                **GROUP,
+                "shared_with_groups": [{"group_id": 55, "group_full_path": "others", "group_access_level": 30}],
+            },
+            "/api/v4/projects/20/variables": [
+                {"key": "KNOWN", "environment_scope": "prod", "value": "planted-credential", "masked": True}
+            ],
+            "/api/v4/projects/20/hooks": [
+                {"id": 6, "url": "https://user:planted-credential@evil.example/planted-credential"}
+            ],
+            "/api/v4/projects/20/deploy_tokens": [
+                {"id": 8, "name": "reader", "scopes": ["read_repository"], "expires_at": None}
+            ],
+            "/api/v4/projects/20/deploy_keys": [{"id": 9, "title": "laptop", "can_push": True}],
+            "/api/v4/projects/20/protected_tags": [{"name": "x/y", "create_access_levels": [{"access_level": 30}]}],
+        }
+    )
+    assert names(inventory) == {
+        ("alpha", "GroupMembership", "tenants/alpha: bob.durand"),
+        ("alpha", "GroupMembership", "tenants/alpha: project_99_bot_0a1b"),
+        ("alpha", "Group", "tenants/alpha/sub"),
+        ("alpha", "GroupShareGroup", "tenants/alpha: others"),
+        ("alpha", "ProjectVariable", "tenants/alpha/deploy: KNOWN:prod"),
+        ("alpha", "ProjectHook", "tenants/alpha/deploy: #6"),
+        ("alpha", "ProjectDeployToken", "tenants/alpha/deploy: reader (#8)"),
+        ("alpha", "DeployKey", "tenants/alpha/deploy: laptop (#9)"),
+        ("alpha", "TagProtection", "tenants/alpha/deploy: x/y"),
+    }
+    by_type = {item.type.rpartition(":")[2]: item for item in inventory.found}
+    assert by_type["ProjectVariable"].import_id == "20:KNOWN:prod"
+    assert by_type["ProjectHook"].detail == "calls https://evil.example"
+    assert by_type["ProjectDeployToken"].detail == "read_repository, for ever"
+    assert by_type["DeployKey"].import_id is None
+    assert by_type["DeployKey"].detail == "pushes"
+    assert by_type["TagProtection"].removal == "DELETE /api/v4/projects/20/protected_tags/x%2Fy"
+    assert by_type["GroupShareGroup"].import_id == "10:55"
+    assert by_type["Group"].holds_data
+    assert not by_type["ProjectHook"].holds_data
+
+
+def test_where_the_state_protects_and_declares_anything_else_is_one_too_many() -> None:
+    state = (
+        *STATE,
+        resource("gitlab:index/branchProtection:BranchProtection", "20:release", project="20"),
+        resource("gitlab:index/projectEnvironment:ProjectEnvironment", "20:5", project="20"),
+    )
+    branches = [{"name": "main"}, {"name": "release"}]
+    environments = [{"id": 5, "name": "dev"}, {"id": 6, "name": "by-hand"}, {"id": 7, "name": "review/of-a-branch"}]
+    inventory, _ = seen(
+        {"/api/v4/projects/20/protected_branches": branches, "/api/v4/projects/20/environments": environments}, state
+    )
+    assert names(inventory) == {
+        ("alpha", "BranchProtection", "tenants/alpha/deploy: main"),
+        ("alpha", "ProjectEnvironment", "tenants/alpha/deploy: by-hand"),
+    }
+
+
+def test_a_group_below_the_root_is_the_tenant_s_whose_slug_it_is() -> None:
+    state = (*STATE, resource("gitlab:index/group:Group", "2", None, fullPath="tenants"))
+    below = [
+        {"id": 10, "full_path": "tenants/alpha", "visibility": "private"},
+        {"id": 12, "full_path": "tenants/beta", "visibility": "private"},
+        {"id": 13, "full_path": "tenants/nobody", "visibility": "public"},
+    ]
+    answers = {"/api/v4/groups/2": {"id": 2, "full_path": "tenants"}, "/api/v4/groups/2/subgroups": below}
+    inventory, _ = seen(answers, state)
+    assert names(inventory) == {("beta", "Group", "tenants/beta"), (None, "Group", "tenants/nobody")}
+    # A stack of one tenant does not see the root: it looks for a group where its own is to be.
+    answers = {"/api/v4/groups/tenants/beta": below[1]}
+    tenant = {"foundation": FoundationMode.SKIP, "tenants": ("beta",)}
+    assert names(seen(answers, (), **tenant)[0]) == {("beta", "Group", "tenants/beta")}
+
+
+def test_accounts_are_looked_at_where_the_foundation_makes_them() -> None:
+    users = [
+        *EMPTY["/api/v4/users"],
+        {"id": 30, "username": "mallory", "is_admin": True},
+        {"id": 31, "username": "x.y"},
+    ]
+    state = (*STATE, resource("gitlab:index/user:User", "31", None))
+    inventory, _ = seen({"/api/v4/users": users}, state)
+    assert names(inventory) == {(None, "User", "mallory")}
+    assert inventory.found[0].detail == "an administrator"
+    directory = GitLabSettings(people=PeopleSource.DIRECTORY)
+    assert names(seen({"/api/v4/users": users}, state, gitlab=directory)[0]) == set()
+
+
+def test_an_edition_is_asked_only_what_it_has() -> None:
+    rules = {"/api/v4/projects/20/approval_rules": [{"id": 1, "name": "Security", "approvals_required": 0}]}
+    assert names(seen(rules)[0]) == set()
+    premium = GitLabSettings(edition=Edition.PREMIUM)
+    assert names(seen(rules, gitlab=premium)[0]) == {
+        ("alpha", "ProjectApprovalRule", "tenants/alpha/deploy: Security (#1)")
+    }
+
+
+def test_a_variable_added_to_a_schedule_of_the_platform_is_found() -> None:
+    state = (
+        *STATE,
+        resource("gitlab:index/pipelineSchedule:PipelineSchedule", "20:4", project="20"),
+        resource("gitlab:index/pipelineScheduleVariable:PipelineScheduleVariable", "20:4:USINE_JOB", project="20"),
+    )
+    schedule = {"id": 4, "description": "mirror", "variables": [{"key": "USINE_JOB"}, {"key": "EXTRA", "value": "x"}]}
+    inventory, _ = seen({"/api/v4/projects/20/pipeline_schedules/4": schedule}, state)
+    assert names(inventory) == {("alpha", "PipelineScheduleVariable", "tenants/alpha/deploy: mirror (#4): EXTRA")}
+    assert inventory.found[0].import_id == "20:4:EXTRA"
+
+
+def test_other_tenants_of_another_stack_are_not_looked_at() -> None:
+    state = tuple(item for item in STATE if item.tenant == "alpha")
+    chosen = {"foundation": FoundationMode.SKIP, "tenants": ("alpha",)}
+    inventory, api = seen({}, state, **chosen)
+    assert names(inventory) == set()
+    assert "/api/v4/users" not in api.paths()
+    assert settings().gitlab.people is PeopleSource.MANAGED
+    assert project("beta").slug == "beta"
