@@ -1,0 +1,285 @@
+"""Kubernetes' and Argo CD's listings, and Harbor's, over values made by hand."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.drift.inventory.api_server import Answers, serving
+from tests.drift.inventory.looking import ENVIRONMENT, MARKER, look, names, only, resource
+from usine.drift.inventory import Inventory, Managed
+from usine.spec.settings import FoundationMode, System
+
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+ARGO = "/apis/argoproj.io/v1alpha1/namespaces/argocd"
+NONPROD, PROD = "kubernetes-nonprod-1", "kubernetes-prod-1"
+STATE = (
+    resource("kubernetes:core/v1:Namespace", "alpha-dev", provider=NONPROD),
+    resource("kubernetes:core/v1:Namespace", "alpha-prod", provider=PROD),
+    resource("kubernetes:core/v1:ServiceAccount", "alpha-dev/vault", provider=NONPROD),
+    resource("kubernetes:argoproj.io/v1alpha1:AppProject", "argocd/alpha-dev", provider=NONPROD),
+)
+
+
+def item(name: str, namespace: str | None = None, **more: Any) -> dict[str, Any]:
+    labels, annotations = more.pop("labels", {}), more.pop("annotations", {})
+    metadata = {"name": name, "labels": labels, "annotations": annotations}
+    return {"metadata": {**metadata, **({"namespace": namespace} if namespace else {})}, **more}
+
+
+def items(*found: dict[str, Any]) -> dict[str, Any]:
+    return {"items": list(found), "metadata": {}}
+
+
+def binding(name: str, namespace: str | None, kind: str, subject: str, of: str | None = None) -> dict[str, Any]:
+    subjects = [{"kind": kind, "name": subject, **({"namespace": of} if of else {})}]
+    return item(name, namespace, subjects=subjects, roleRef={"kind": "ClusterRole", "name": "cluster-admin"})
+
+
+CLEAN: dict[str, Any] = {
+    "/api/v1/namespaces": items(
+        *(item(name) for name in ("default", "kube-system", "argocd", "ingress-nginx", "monitoring")),
+        item("alpha-dev", labels={"usine.dev/tenant": "alpha"}),
+        item("alpha-prod"),
+    ),
+    "/api/v1/serviceaccounts": items(
+        item("default", "alpha-dev"),
+        item("vault", "alpha-dev"),
+        item("of-a-chart", "alpha-dev", annotations={"argocd.argoproj.io/tracking-id": "alpha-dev--deploy:/x"}),
+        item("anything", "kube-system"),
+    ),
+    f"{RBAC}/clusterrolebindings": items(
+        binding("cluster-admin", None, "Group", "system:masters"),
+        binding("system:kube-dns", None, "ServiceAccount", "kube-dns", "kube-system"),
+    ),
+    f"{RBAC}/rolebindings": items(binding("argocd", "argocd", "ServiceAccount", "argocd-server", "argocd")),
+}
+
+
+def kubeconfig(tmp_path: Path, nonprod: str, prod: str | None) -> dict[str, str]:
+    path = tmp_path / "kubeconfig"
+    servers = {"nonprod-1": nonprod, **({"prod-1": prod} if prod else {})}
+    path.write_text(
+        json.dumps(
+            {
+                "clusters": [{"name": name, "cluster": {"server": url}} for name, url in servers.items()],
+                "contexts": [{"name": name, "context": {"cluster": name, "user": "us"}} for name in servers],
+                "users": [{"name": "us", "user": {"token": MARKER}}],
+            }
+        )
+    )
+    return {**ENVIRONMENT, "KUBECONFIG": f"/not/there:{path}"}
+
+
+def cluster(
+    tmp_path: Path, answers: dict[str, Any], system: System = System.KUBERNETES, **changes: Any
+) -> tuple[Inventory, Answers]:
+    """Look at one API server that serves both clusters."""
+    with serving({**CLEAN, **answers}) as api:
+        environment = kubeconfig(tmp_path, api.url, api.url)
+        inventory = look(only(system, api.url, **changes), STATE, environment=environment)
+        assert api.methods() == {"GET"}
+        assert all(headers["Authorization"] == f"Bearer {MARKER}" for _, _, _, headers in api.asked)
+        return inventory, api
+
+
+def test_clusters_as_made_have_nothing_unmanaged(tmp_path: Path) -> None:
+    inventory, api = cluster(tmp_path, {})
+    assert names(inventory) == set()
+    assert api.paths().count(f"{RBAC}/clusterrolebindings") == 1  # one server, though two clusters
+    secrets = [headers["Accept"] for _, path, _, headers in api.asked if path == "/api/v1/secrets"]
+    assert secrets
+    assert all("PartialObjectMetadataList" in accept for accept in secrets), "values of secrets were asked for"
+
+
+def test_what_opens_a_tenant_s_namespace_is_found(tmp_path: Path) -> None:
+    inventory, _ = cluster(
+        tmp_path,
+        {
+            "/api/v1/namespaces": items(
+                *CLEAN["/api/v1/namespaces"]["items"],
+                item("alpha-extra"),
+                item("somewhere", labels={"usine.dev/tenant": "beta"}),
+                item("stray"),
+            ),
+            f"{RBAC}/roles": items(item("r", "alpha-dev"), item("r", "kube-system")),
+            "/apis/networking.k8s.io/v1/networkpolicies": items(item("open", "alpha-prod")),
+            "/api/v1/resourcequotas": items(item("more", "alpha-dev")),
+            "/api/v1/limitranges": items(item("more", "alpha-dev")),
+            "/api/v1/serviceaccounts": items(item("by-hand", "alpha-dev")),
+            "/api/v1/secrets": items(item("token", "alpha-dev"), item("token", "stray")),
+            f"{RBAC}/rolebindings": items(
+                binding("b", "alpha-dev", "User", "oidc:mallory"),
+                binding("c", "kube-system", "ServiceAccount", "vault", "alpha-dev"),
+            ),
+            f"{RBAC}/clusterrolebindings": items(
+                binding("people", None, "Group", "oidc:/alpha/owner"),
+                binding("person", None, "User", "oidc:mallory"),
+                binding("all", None, "Group", "system:serviceaccounts:alpha-prod"),
+                binding("one", None, "User", "system:serviceaccount:alpha-dev:vault"),
+            ),
+            f"{RBAC}/clusterroles": items(item("usine:more")),
+        },
+    )
+    assert names(inventory) == {
+        ("alpha", "Namespace", "nonprod-1: alpha-extra"),
+        ("beta", "Namespace", "nonprod-1: somewhere"),
+        (None, "Namespace", "nonprod-1: stray"),
+        ("alpha", "Role", "nonprod-1: alpha-dev/r"),
+        ("alpha", "NetworkPolicy", "prod-1: alpha-prod/open"),
+        ("alpha", "ResourceQuota", "nonprod-1: alpha-dev/more"),
+        ("alpha", "LimitRange", "nonprod-1: alpha-dev/more"),
+        ("alpha", "ServiceAccount", "nonprod-1: alpha-dev/by-hand"),
+        ("alpha", "Secret", "nonprod-1: alpha-dev/token"),
+        ("alpha", "RoleBinding", "nonprod-1: alpha-dev/b"),
+        ("alpha", "RoleBinding", "nonprod-1: kube-system/c"),
+        ("alpha", "ClusterRoleBinding", "nonprod-1: people"),
+        (None, "ClusterRoleBinding", "nonprod-1: person"),
+        ("alpha", "ClusterRoleBinding", "nonprod-1: all"),
+        ("alpha", "ClusterRoleBinding", "nonprod-1: one"),
+        (None, "ClusterRole", "nonprod-1: usine:more"),
+    }
+    policy = next(found for found in inventory.found if found.type.endswith(":NetworkPolicy"))
+    assert (policy.import_id, policy.provider) == ("alpha-prod/open", "kubernetes-prod-1")
+    assert policy.removal == "kubectl --context prod-1 -n alpha-prod delete networkpolicies open"
+
+
+def test_a_stack_of_one_tenant_asks_by_namespace(tmp_path: Path) -> None:
+    tenant: dict[str, Any] = {"foundation": FoundationMode.SKIP, "tenants": ("alpha",)}
+    roles = items(item("r", "alpha-dev"))
+    inventory, api = cluster(tmp_path, {f"{RBAC}/namespaces/alpha-dev/roles": roles}, **tenant)
+    assert names(inventory) == {("alpha", "Role", "nonprod-1: alpha-dev/r")}
+    assert f"{RBAC}/roles" not in api.paths()
+
+
+def test_a_list_goes_on_until_its_end(tmp_path: Path) -> None:
+    from tests.drift.inventory.api_server import Script  # noqa: PLC0415
+
+    pages = Script(
+        [
+            {"items": [item("a", "alpha-dev")], "metadata": {"continue": "more"}},
+            {"items": [item("b", "alpha-dev")], "metadata": {}},
+        ]
+    )
+    inventory, api = cluster(tmp_path, {f"{RBAC}/roles": pages})
+    assert {found.name for found in inventory.found} == {"nonprod-1: alpha-dev/a", "nonprod-1: alpha-dev/b"}
+    assert [query.get("continue") for _, path, query, _ in api.asked if path == f"{RBAC}/roles"] == [None, "more"]
+
+
+def test_a_cluster_that_the_kubeconfig_does_not_know_is_said(tmp_path: Path) -> None:
+    with serving(CLEAN) as api:
+        environment = kubeconfig(tmp_path, api.url, None)
+        inventory = look(only(System.KUBERNETES, api.url), STATE, environment=environment)
+    assert {(blind.tenant, blind.reason) for blind in inventory.blind} == {
+        (tenant, 'no context "prod-1" in the kubeconfig') for tenant in (None, "alpha", "beta")
+    }
+
+
+def test_argo_cd_s_objects(tmp_path: Path) -> None:
+    def secret(name: str, server: str) -> dict[str, Any]:
+        data = {
+            "server": base64.b64encode(server.encode()).decode(),
+            "config": base64.b64encode(MARKER.encode()).decode(),
+        }
+        return item(name, "argocd", data=data)
+
+    answers = {
+        f"{ARGO}/appprojects": items(item("default", "argocd"), item("alpha-dev", "argocd"), item("alpha-x", "argocd")),
+        f"{ARGO}/applications": items(
+            item("handy", "argocd", spec={"project": "alpha-dev", "destination": {"namespace": "alpha-prod"}}),
+        ),
+        f"{ARGO}/applicationsets": items(item("many", "argocd")),
+        # The same list is asked for repositories and for clusters.
+        "/api/v1/namespaces/argocd/secrets": items(
+            secret("usine-beta--deploy", "https://nonprod.example.test"), secret("evil", "https://evil.example")
+        ),
+    }
+    inventory, _ = cluster(tmp_path, answers, System.ARGOCD)
+    assert names(inventory) == {
+        ("alpha", "AppProject", "nonprod-1: argocd/alpha-x"),
+        ("alpha", "Application", "nonprod-1: argocd/handy"),
+        (None, "ApplicationSet", "nonprod-1: argocd/many"),
+        ("beta", "Secret", "nonprod-1: argocd/usine-beta--deploy"),
+        (None, "Secret", "nonprod-1: argocd/evil"),
+    }
+    details = {found.detail for found in inventory.found}
+    assert "deploys into alpha-prod, by project alpha-dev" in details
+    assert "the credential of a cluster, https://evil.example" in details
+    assert "the credential of a cluster, https://nonprod.example.test" not in details  # the settings name it
+
+
+HARBOR_STATE: tuple[Managed, ...] = (
+    resource("harbor:index/project:Project", "/projects/2", name="alpha"),
+    resource("harbor:index/robotAccount:RobotAccount", "/robots/5"),
+    resource("harbor:index/retentionPolicy:RetentionPolicy", "/retentions/1"),
+)
+HARBOR: dict[str, Any] = {
+    "/api/v2.0/projects": [
+        {"name": "library", "project_id": 1},
+        {"name": "alpha", "project_id": 2},
+        {"name": "platform", "project_id": 3},  # of the platform's own tools image
+    ],
+    "/api/v2.0/projects/2": {"name": "alpha", "owner_name": "admin", "metadata": {"retention_id": "1"}},
+    "/api/v2.0/projects/2/members": [
+        {"id": 1, "entity_type": "u", "entity_name": "admin", "role_name": "projectAdmin"}
+    ],
+    "/api/v2.0/users": [{"user_id": 1, "username": "admin", "sysadmin_flag": True}, {"user_id": 2, "username": "emma"}],
+    "/api/v2.0/robots": [{"id": 5, "name": "robot$alpha+pull-1", "permissions": []}],
+}
+
+
+def test_a_harbor_as_made_has_nothing_unmanaged() -> None:
+    with serving(HARBOR) as api:
+        assert names(look(only(System.HARBOR, api.url), HARBOR_STATE)) == set()
+        assert api.methods() == {"GET"}
+
+
+def test_what_was_added_to_harbor_is_found() -> None:
+    grants = [{"kind": "project", "namespace": "alpha", "access": [{"action": "push", "resource": "repository"}]}]
+    added = {
+        "/api/v2.0/projects": [{"name": "beta", "project_id": 8}, {"name": "x", "project_id": 9}],
+        "/api/v2.0/projects/2": {"name": "alpha", "owner_name": "admin", "metadata": {"retention_id": "9"}},
+        "/api/v2.0/projects/2/members": [
+            {"id": 2, "entity_type": "u", "entity_name": "mallory", "role_name": "developer"},
+            {"id": 3, "entity_type": "g", "entity_name": "/beta/owner", "role_name": "guest"},
+        ],
+        "/api/v2.0/robots": [{"id": 6, "name": "robot$x", "permissions": grants}],
+        "/api/v2.0/projects/2/webhook/policies": [
+            {"id": 1, "name": "w", "targets": [{"address": f"https://evil.example/{MARKER}"}]}
+        ],
+        "/api/v2.0/projects/2/immutabletagrules": [{"id": 4, "tag_selectors": [{"pattern": "**"}]}],
+        "/api/v2.0/registries": [{"id": 1, "name": "hub", "url": "https://hub.example"}],
+        "/api/v2.0/replication/policies": [{"id": 1, "name": "copy", "enabled": True}],
+        "/api/v2.0/users": [{"user_id": 2, "username": "mallory", "sysadmin_flag": True}],
+    }
+    with serving(added) as api:
+        inventory = look(only(System.HARBOR, api.url), HARBOR_STATE)
+    assert names(inventory) == {
+        ("beta", "Project", "beta"),
+        (None, "Project", "x"),
+        ("alpha", "ProjectMemberUser", "alpha: mallory"),
+        ("alpha", "ProjectMemberGroup", "alpha: /beta/owner"),
+        ("alpha", "RobotAccount", "robot: robot$x"),
+        (None, "RobotAccount", "robot: robot$x"),
+        ("alpha", "ProjectWebhook", "alpha: webhook w"),
+        ("alpha", "ImmutableTagRule", "alpha: immutable ** (#4)"),
+        ("alpha", "RetentionPolicy", "alpha: retention"),
+        (None, "Registry", "registry: hub"),
+        (None, "Replication", "replication: copy"),
+        (None, "User", "administrator: mallory"),
+    }
+    ids = {found.name: found.import_id for found in inventory.found}
+    assert ids["alpha: mallory"] is None  # no plugin of the platform has the type
+    assert ids["alpha: /beta/owner"] == "/projects/2/members/3"
+
+
+@pytest.mark.parametrize("system", [System.KUBERNETES, System.ARGOCD])
+def test_without_a_kubeconfig_everyone_is_unseen(tmp_path: Path, system: System) -> None:
+    environment = {**ENVIRONMENT, "KUBECONFIG": str(tmp_path / "none")}
+    inventory = look(only(system, "http://127.0.0.1:9"), STATE, environment=environment)
+    assert inventory.found == ()
+    assert {blind.tenant for blind in inventory.blind} == {None, "alpha", "beta"}
