@@ -204,3 +204,10 @@ def test_without_the_books_the_object_as_last_written_tells() -> None:
     found["metadata"]["annotations"] = {"x": "y"}
     found["subjects"].append({"kind": "User", "name": "mallory"})
     assert set(told(binding(found, known=known))) == {"metadata.annotations.x", "subjects"}
+
+
+def test_a_patch_of_an_object_speaks_of_its_own_fields_only() -> None:
+    wanted = {"metadata": {"name": "argocd-cm"}, "data": {"url": "x"}}
+    found = live(wanted, by_hand({"f:data": {"f:other": {}}}), ours={"f:data": {"f:url": {}}})
+    found["data"] = {"url": "x", "other": "y"}
+    assert told(observed("foundation/argocd/settings", "kubernetes:core/v1:ConfigMapPatch", wanted, found)) == {}

@@ -57,8 +57,8 @@ def is_kubernetes(observation: Observation) -> bool:
 
 
 def unnoticed(observation: Observation) -> Iterator[Finding]:
-    """Yield what was added to the live object; each path once."""
-    if observation.live is None:
+    """Yield what was added to the live object; each path once. A Patch resource is about its own fields only."""
+    if observation.live is None or observation.address.type.endswith("Patch"):
         return
     live = observation.live.outputs
     wanted = observation.known.inputs
