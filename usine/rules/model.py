@@ -81,7 +81,7 @@ class Change:
     @property
     def by_platform(self) -> bool | None:
         """Say whether the platform's team asks for the change; None where nobody says who asks, or who is the team."""
-        if self.author is None or not self.trusted.platform_team:
+        if not self.author or not self.trusted.platform_team:
             return None
         return self.author.casefold() in self.trusted.platform_team
 
