@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -14,7 +15,7 @@ from usine.commands.revisions import add_revision_arguments, find_change, today
 from usine.diff.change import DiffError
 from usine.report import as_json, code_quality, html, junit, markdown, terminal, terraform
 from usine.report.model import Report
-from usine.rules import check
+from usine.rules import RULES, check
 from usine.spec.problems import SpecError
 
 #: The hidden line by which `usine comment` finds the comment again.
@@ -82,7 +83,7 @@ def _show(report: Report, args: argparse.Namespace) -> None:
         "json": as_json.render,
         "html": html.render,
         "terraform": terraform.render,
-        "junit": junit.render,
+        "junit": partial(junit.render, rules=[rule.id for rule in RULES]),
         "code-quality": code_quality.render,
     }
     files = {name: getattr(args, name.replace("-", "_")) for name in _FORMS}
@@ -94,6 +95,7 @@ def _show(report: Report, args: argparse.Namespace) -> None:
             sys.stdout.write(text)
             continue
         try:
+            file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")
         except OSError as error:
             raise DiffError(f"{file}: {error.strerror}") from None

@@ -117,7 +117,7 @@ def _lay_out(repository: Repository, revision: str, side: str, workspace: Path, 
     tree, folder = repository.tree(revision), workspace / side
     folder.mkdir()
     repository.lay_out(tree, folder)
-    return Side(f"{side}, {repository.describe(revision)}", tree, folder, repository.objects(tree), settings)
+    return Side(side, *repository.describe(revision), tree, folder, repository.objects(tree), settings)
 
 
 def _compare(old: Side, new: Side, cache: PlanCache, workspace: Path) -> Comparison:
@@ -157,7 +157,9 @@ def _read_base(old: Side, new: Side, read_new: Fleet) -> Fleet | None:
     except SpecError as error:
         if same_platform(old, new):
             lines = "\n".join(map(str, error.problems))
-            raise DiffError(f"the {old.name}, has files that are wrong; yours are not:\n{lines}") from None
+            raise DiffError(
+                f"the base, {old.full_name}, has files that are wrong; the head's are not:\n{lines}"
+            ) from None
         return None
 
 
@@ -182,7 +184,7 @@ def _existing(
 
 
 def _facts(old: Side, new: Side, reached: Reach) -> tuple[tuple[str, str], ...]:
-    facts = [("base", old.name.partition(", ")[2]), ("head", new.name.partition(", ")[2])]
+    facts = [("base", old.full_name), ("head", new.full_name)]
     facts += [("settings", str(new.settings_path)), ("planned", reached.said)]
     if reached.base and old.objects.get(PACKAGES) != new.objects.get(PACKAGES):
         facts.append(("packages", f"both sides were planned with those of this command; {PACKAGES} differs"))

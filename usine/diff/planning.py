@@ -35,12 +35,11 @@ TENANTS_AT_ONCE = 12
 
 
 class PlanError(Exception):
-    """A side cannot be planned: `side` is its name, `lines` what its program says."""
+    """A side's own program does not plan it: the message says whose, and what it says, in some lines."""
 
-    def __init__(self, side: str, lines: Sequence[str]) -> None:
-        """Keep who and what."""
-        self.side, self.lines = side, tuple(lines)
-        super().__init__("\n".join([f"{side} cannot be planned:", *lines]))
+    def __init__(self, side: Side, lines: Sequence[str]) -> None:
+        """Say it."""
+        super().__init__("\n".join([f"the {side.role}, {side.full_name}, cannot be planned:", *lines]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ def _plan(task: Task, cache: PlanCache, workspace: Path) -> Plan:
     try:
         made = load_plan(text)
     except ValueError as error:
-        raise PlanError(task.side.name, [str(error)]) from None
+        raise PlanError(task.side, [str(error)]) from None
     cache.put(key, text)
     return made
 
@@ -101,7 +100,7 @@ def _run(task: Task, scope_file: Path) -> bytes:
     )
     if done.returncode != 0:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise PlanError(task.side.name, _told(said) or [f"its program ends with exit code {done.returncode}"])
+        raise PlanError(task.side, _told(said) or [f"its program ends with exit code {done.returncode}"])
     return done.stdout
 
 

@@ -35,24 +35,24 @@ def same_platform(base: Side, head: Side) -> bool:
 
 def reach(base: Side, head: Side, read_base: Fleet | None, read_head: Fleet) -> Reach:
     """Decide what to plan. A side without the settings file holds nothing."""
-    slugs = sorted(head.tenants(read_head.folder))
+    slugs = head.tenants(read_head.folder).keys() | base.tenants(read_head.folder).keys()
     if read_base is None or not same_platform(base, head):
         old = PurePosixPath(read_base.folder if read_base is not None else read_head.folder)
         return Reach(
             whole(base, old) if base.settings is not None else (),
             whole(head, read_head.folder),
-            f"everything, {len(slugs)} tenants: what differs may reach all of them",
+            f"everything, {len(slugs)} tenants: the change may reach all of them",
             everything=True,
         )
     changed = changed_paths(base, head)
     touched = frozenset(slug for path in changed if (slug := slug_of(path, read_head.folder)) is not None)
     if not touched and base.catalogue == head.catalogue:
-        return Reach((), (), "nothing: no file that differs makes an object", everything=False)
+        return Reach((), (), "nothing: the change reaches no object", everything=False)
     named = frozenset(_people(read_base, touched)) | frozenset(_people(read_head, touched))
     return Reach(
         _part(base, read_base, touched, named),
         _part(head, read_head, touched, named),
-        f"{len(touched & set(slugs))} of {len(slugs)} tenants and what all share: the change reaches no other",
+        f"{len(touched)} of {len(slugs)} tenants and what all share: the change reaches no other",
         everything=False,
     )
 

@@ -105,12 +105,12 @@ class Repository:
         self._run("read-tree", tree, environment=environment)
         self._run("checkout-index", "--all", "--force", f"--prefix={folder}/", environment=environment)
 
-    def describe(self, revision: str) -> str:
-        """Return how people call a revision: as it was asked for, and the short hash."""
+    def describe(self, revision: str) -> tuple[str, str]:
+        """Return how people call a revision, and which commit it is (empty: the work tree, which is none)."""
         if revision == WORKTREE:
-            return "the work tree"
+            return "the work tree", ""
         short = self.commit(revision)[:_SHORT]
-        return short if revision.startswith(short) else f"{revision} ({short})"
+        return (short if revision.startswith(short) else revision), short
 
     def _own_objects(self) -> dict[str, str]:
         """Return the environment in which new objects stay out of the repository."""

@@ -22,16 +22,23 @@ _SUFFIX = ".yaml"
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """A tree: `name` is how people call it, `folder` where it is laid out, `objects` its files' hashes by path.
+    """A tree: `role` is ``base`` or ``head``, `name` how people call the revision, `folder` where it is laid out.
 
-    `settings_path` is the settings file's place in the repository.
+    `commit` is the revision's short hash, empty for the work tree. `objects` are its files' hashes by path, `settings_path` is the settings file's place in the repository.
     """
 
+    role: str
     name: str
+    commit: str
     tree: str
     folder: Path
     objects: Mapping[str, str]
     settings_path: PurePosixPath
+
+    @property
+    def full_name(self) -> str:
+        """Name and hash."""
+        return f"{self.name} {self.commit}" if self.commit not in {"", self.name} else self.name
 
     def below(self, *places: str) -> dict[str, str]:
         """Return the hashes of the files that are one of these places or lie below one."""

@@ -22,7 +22,7 @@ def verdict(report: Report) -> str:
 
 def _refusal(report: Report) -> str:
     rules = sorted({notice.rule for notice in report.notices if notice.refuses})
-    return f"Refused by {'the rule' if len(rules) == 1 else 'the rules'} {', '.join(rules)}." if rules else ""
+    return f"It breaks {'the rule' if len(rules) == 1 else 'the rules'} {', '.join(rules)}." if rules else ""
 
 
 def _loss(report: Report) -> str:
@@ -34,11 +34,14 @@ def _effect(report: Report) -> str:
     counts = report.counts()
     if not report.entries:
         return "No object changes."
-    parts = [f"{counts[action]:,} {word}" for action, word in _VERBS if counts[action]]
+    parts = [(counts[action], word) for action, word in _VERBS if counts[action]]
     slugs = [tenant for tenant in report.tenants if tenant is not None]
     named = f"{len(slugs):,} tenants" if len(slugs) > _MOST_NAMES else ", ".join(slugs)
     where = " and ".join(filter(None, (named, SHARED if None in report.tenants else "")))
-    return f"{_count(len(report.entries), 'object')} in {where}: {', '.join(parts)}."
+    objects = _count(len(report.entries), "object")
+    if len(parts) == 1:
+        return f"{objects} will be {parts[0][1]} in {where}."
+    return f"{objects} will differ in {where}: {', '.join(f'{number:,} {word}' for number, word in parts)}."
 
 
 def _count(number: int, word: str) -> str:

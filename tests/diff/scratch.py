@@ -1,0 +1,104 @@
+"""A small clone of the platform's repository to change things in: the program as it stands here, three tenants."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from usine.diff.cache import PlanCache
+from usine.diff.change import Comparison, find
+from usine.diff.repository import WORKTREE
+from usine.report.model import Report
+from usine.rules import check
+
+ROOT = Path(__file__).resolve().parents[2]
+TENANTS = ("teleservice", "petitions", "annuaire-2019")
+SETTINGS = PurePosixPath("Pulumi.lab.yaml")
+#: The day everything happens on, so that no date in an example passes.
+TODAY = datetime.date(2026, 11, 25)
+_PROGRAM = ("Pulumi.yaml", "Pulumi.lab.yaml", "requirements.txt", "waivers.yaml")
+_PACKAGES = ("usine", "components", "stacks", "policy", "catalogue")
+_WHO = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
+_BYTECODE = shutil.ignore_patterns("__pycache__")
+
+
+class Scratch:
+    """A repository of its own in a folder; `main` is its first commit."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "usine"
+        self.root.mkdir(parents=True)
+        self.cache = PlanCache(folder / "cache")
+        for name in _PROGRAM:
+            if (ROOT / name).exists():
+                shutil.copy(ROOT / name, self.root)
+        for name in _PACKAGES:
+            shutil.copytree(ROOT / name, self.root / name, ignore=_BYTECODE)
+        (self.root / "projects.d").mkdir()
+        for slug in TENANTS:
+            shutil.copy(self.seed(slug), self.root / "projects.d")
+        shutil.copy(ROOT / ".gitignore", self.root)
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.commit("Start")
+
+    def seed(self, slug: str) -> Path:
+        return ROOT / "projects.d" / f"{slug}.yaml"
+
+    def git(self, *arguments: str) -> str:
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+        done = subprocess.run(["git", *_WHO, *arguments], cwd=self.root, env=clean, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.decode().strip()
+
+    def commit(self, message: str) -> str:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message", message)
+        return self.git("rev-parse", "HEAD")
+
+    def clean(self) -> None:
+        """Go back to `main`, whatever was done."""
+        self.git("checkout", "--quiet", "--force", "main")
+        self.git("clean", "--quiet", "-d", "--force")
+
+    def tenant(self, slug: str) -> Path:
+        return self.root / "projects.d" / f"{slug}.yaml"
+
+    def edit(self, path: str, *replacements: tuple[str, str]) -> None:
+        """Replace texts in a file; each must be there."""
+        file = self.root / path
+        text = file.read_text(encoding="utf-8")
+        for old, new in replacements:
+            assert old in text, (path, old)
+            text = text.replace(old, new)
+        file.write_text(text, encoding="utf-8")
+
+    def compare(self, base: str = "main", head: str = WORKTREE) -> Comparison:
+        return find(self.root, base, head, SETTINGS, self.cache)
+
+    def report(self, author: str | None, base: str = "main", head: str = WORKTREE) -> Report:
+        comparison = self.compare(base, head)
+        return comparison.with_notices(check(comparison.change(author, TODAY)))
+
+    def usine(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run the command line of the scratch repository itself, in a process of its own."""
+        return subprocess.run(
+            [sys.executable, "-m", "usine", *arguments],
+            cwd=self.root,
+            env={**os.environ, "COLUMNS": "160", "XDG_CACHE_HOME": str(self.root.parent / "xdg"), **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=500,
+        )
+
+
+def snapshot(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield every file of a folder with its bytes, sorted."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            yield path.relative_to(folder).as_posix(), path.read_bytes()
