@@ -211,3 +211,50 @@ def test_a_patch_of_an_object_speaks_of_its_own_fields_only() -> None:
     found = live(wanted, by_hand({"f:data": {"f:other": {}}}), ours={"f:data": {"f:url": {}}})
     found["data"] = {"url": "x", "other": "y"}
     assert told(observed("foundation/argocd/settings", "kubernetes:core/v1:ConfigMapPatch", wanted, found)) == {}
+
+
+# What the program leaves open --------------------------------------------------------------------------------------
+
+_REALM = "keycloak:index/realm:Realm"
+
+
+def realm(before: dict[str, Any], now: dict[str, Any], *differs: str, type_: str = _REALM) -> Observation:
+    inputs = {"realm": "usine", "registrationAllowed": False}
+    return observed(
+        "foundation/keycloak/realm", type_, inputs, {**inputs, **now}, *differs, known={**inputs, **before},
+        system="keycloak",
+    )  # fmt: skip
+
+
+def test_a_setting_that_nobody_declared_and_somebody_moved_is_noticed() -> None:
+    finding = only(realm({"resetPasswordAllowed": False}, {"resetPasswordAllowed": True}))
+    assert (finding.path, finding.expected, finding.found) == ("resetPasswordAllowed", False, True)
+    assert finding.means is Means.HAND, "no run would set it back"
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ({"attributes": None}, {"attributes": {}}),
+        ({"loginTheme": ""}, {}),
+        ({"supportedLocales": ["fr", "en"]}, {"supportedLocales": ["en", "fr"]}),
+        ({"computedByTheServer": 1}, {"computedByTheServer": 2}),
+        ({}, {"loginTheme": "new in this version of the plugin"}),
+        ({"smtpServer": SECRET}, {"smtpServer": "x"}),
+    ],
+)
+def test_what_moves_by_itself_is_none(before: dict[str, Any], now: dict[str, Any]) -> None:
+    assert told(realm(before, now)) == {}
+
+
+def test_what_is_declared_is_told_once() -> None:
+    assert told(realm({}, {"registrationAllowed": True}, "registrationAllowed")) == {
+        "registrationAllowed": (False, True)
+    }
+
+
+def test_what_is_the_tenants_own_is_theirs() -> None:
+    project = "gitlab:index/project:Project"
+    assert told(realm({"buildTimeout": 3600}, {"buildTimeout": 7200}, type_=project)) == {}
+    group = "gitlab:index/group:Group"
+    assert told(realm({"lfsEnabled": True}, {"lfsEnabled": False}, type_=group)) == {"lfsEnabled": (True, False)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from usine.data_bearing import holds_data
-from usine.drift import kubernetes
+from usine.drift import kubernetes, left_open
 from usine.drift.findings import Finding
 from usine.drift.observe import Observation
 from usine.drift.paths import Path, lookup, parse, render, starts_with
@@ -18,6 +18,7 @@ def compare(observations: Iterable[Observation]) -> Iterator[Finding]:
         if observation.live is None:
             yield _missing(observation)
             continue
+        yield from left_open.moved(observation)
         added = list(kubernetes.unnoticed(observation)) if kubernetes.is_kubernetes(observation) else []
         lists = [parse(finding.path) for finding in added]
         for path, expected, found in differences(observation):

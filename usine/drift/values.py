@@ -13,6 +13,8 @@ from usine.plan.model import SECRET
 SIGNATURE = rpc._special_sig_key
 SECRET_SIGNATURE = rpc._special_secret_sig
 
+#: Where a bridged plugin notes which inputs nobody gave.
+_DEFAULTS = "__defaults"
 _LONGEST = 4000
 
 
@@ -21,7 +23,7 @@ def plain(value: object) -> object:
     if isinstance(value, Mapping):
         if value.get(SIGNATURE) == SECRET_SIGNATURE:
             return SECRET
-        return {str(name): plain(item) for name, item in value.items()}
+        return {str(name): plain(item) for name, item in value.items() if name != _DEFAULTS}
     if isinstance(value, list):
         return [plain(item) for item in value]
     if isinstance(value, float) and value.is_integer():
