@@ -35,8 +35,11 @@ def html_code(text: str) -> str:
 def prose(text: str) -> str:
     """Show a sentence: its plain words as words, anything else and what is in `backticks` as code.
 
-    Not for the start of a line.
+    Not for the start of a line. What is blank is said to be: emphasis around nothing is none.
     """
+    text = text.strip()
+    if not text:
+        return "(empty)"
     return "".join(code(piece) if is_code else _words(piece) for piece, is_code in code_pieces(visible(text)))
 
 

@@ -28,7 +28,7 @@ _STYLES = {
     Action.CHANGED: "yellow",
     Action.CREATED: "green",
 }
-_TONES = {"bad": "bold red", "warn": "bold yellow", "good": "bold green"}
+_TONES = {"bad": "bold red", "warn": "bold yellow", "plain": "bold blue", "good": "bold green"}
 _SEVERITIES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "cyan"}
 _LINES = {"-": "red", "+": "green", "…": "dim"}
 

@@ -28,7 +28,7 @@ _TO_DO = {
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What a report comes to: the label people read, and its tone, `bad`, `warn` or `good`."""
+    """What a report comes to: the label people read, and its tone: `bad`, `warn`, `plain` or `good`."""
 
     label: str
     tone: str
@@ -49,7 +49,7 @@ def status(report: Report) -> Status:
         return Status("Look twice", "warn")
     if not report.entries:
         return Status("No drift" if report.kind is Kind.DRIFT else "Nothing changes", "good")
-    return Status("Done" if report.kind is Kind.RUN else "Changes", "good")
+    return Status("Done", "good") if report.kind is Kind.RUN else Status("Changes", "plain")
 
 
 def action_word(kind: Kind, action: Action) -> str:

@@ -1,0 +1,102 @@
+"""A real browser, and pages in it that fail a test when they ask for anything or complain."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+
+from usine.report import html
+from usine.report.model import Report
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+Scheme = Literal["light", "dark"]
+Motion = Literal["reduce", "no-preference"]
+WIDE = (1200, 900)
+NARROW = (360, 740)
+
+
+@dataclass
+class Pages:
+    """Opens reports as pages. `noise` is all they asked for or complained of, which is nothing."""
+
+    browser: Browser
+    folder: Path
+    noise: list[str] = field(default_factory=list)
+    _open: ExitStack = field(default_factory=ExitStack)
+
+    def show(
+        self,
+        report: Report,
+        *,
+        fragment: str = "",
+        scheme: Scheme = "light",
+        size: tuple[int, int] = WIDE,
+        script: bool = True,
+        motion: Motion = "no-preference",
+    ) -> Page:
+        """Open the page of a report, out of a file as people do."""
+        file = self.folder / f"{len(list(self.folder.iterdir()))}.html"
+        file.write_text(html.render(report), encoding="utf-8")
+        context = self.browser.new_context(
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme=scheme,
+            reduced_motion=motion,
+            java_script_enabled=script,
+        )
+        self._open.callback(context.close)
+        page = context.new_page()
+        page.on("console", lambda message: self.noise.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: self.noise.append(f"error: {error}"))
+        page.on("request", lambda request: self._requested(request.url, file))
+        page.on("dialog", lambda dialog: self.noise.append(f"dialog: {dialog.message}"))
+        page.goto(file.as_uri() + fragment)
+        return page
+
+    def _requested(self, url: str, file: Path) -> None:
+        if url.partition("#")[0] != file.as_uri() and url != "data:,":
+            self.noise.append(f"request: {url}")
+
+    def close(self) -> None:
+        """Close all of them."""
+        self._open.close()
+
+
+@contextmanager
+def _launched() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - other tests start without it
+
+    from lab import parts  # noqa: PLC0415
+    from lab.parts import chromium  # noqa: PLC0415
+    from lab.reporter import Lines  # noqa: PLC0415
+
+    program, environment = chromium.program_of(parts.ensure(["chromium"], reporter=Lines()).get("chromium"))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=program, env={**os.environ, **environment}, args=["--font-render-hinting=none"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The browser of the session."""
+    with _launched() as browser:
+        yield browser
+
+
+@pytest.fixture
+def pages(browser: Browser, tmp_path: Path) -> Iterator[Pages]:
+    """Pages of one test, which stay silent to its end."""
+    opened = Pages(browser, tmp_path)
+    yield opened
+    opened.close()
+    assert opened.noise == []

@@ -1,0 +1,213 @@
+"""The comment, read by a Markdown parser: what it says, its bounds, and that texts of others stay texts."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from tests.report import samples
+from tests.report.texts import TEXTS
+from usine.report.markdown import DEFAULT_LIMIT, GITLAB_LIMIT, LEAST_LIMIT, render
+from usine.report.markdown_text import code, html_code, prose
+from usine.report.model import ABSENT, Action, Entry, Kind, Notice, PropertyChange, Report, Severity
+from usine.report.values import visible
+
+_OUR_TAGS = re.compile(r"</?(?:details|summary|b|sub|code)>|<br>")
+_REFERENCES = re.compile(r"&#\d+;")
+#: What GitLab may take for a mention, a reference, an emoji, mathematics or a link.
+_MEANINGFUL = re.compile(r"[@#!$%&^~*`<>\[\]{}|\\]|//|www\.|\b[0-9a-f]{7,40}\b", re.IGNORECASE)
+
+
+def parse(text: str) -> list[Token]:
+    return MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text)
+
+
+def check_inert(text: str) -> None:
+    """Fail when anything but our own structure means something in a comment."""
+    for line in text.splitlines():
+        assert not line.startswith("/"), f"a quick action: {line}"
+    for token in parse(text):
+        if token.type == "html_block":
+            block = re.sub(r"<code>.*?</code>", "", token.content)
+            assert not re.search(r"[<>@]", _OUR_TAGS.sub("", block.replace("<!-- usine:diff -->", ""))), token.content
+        if token.type == "inline":
+            _check_inline(token.children or [])
+        assert token.type not in {"code_block", "blockquote_open", "hr"}, token
+
+
+def _check_inline(children: list[Token]) -> None:
+    inside_code = False
+    for child in children:
+        match child.type:
+            case "html_inline":
+                assert _OUR_TAGS.fullmatch(child.content), child.content
+                inside_code = {"<code>": True, "</code>": False}.get(child.content, inside_code)
+            case "text" if not inside_code:
+                found = _MEANINGFUL.search(child.content)
+                # Ours: the signs of lists of risk, and the fence's own dots.
+                assert not found or child.content.startswith(("! ", "- ", "-/+ ")), child.content
+            case "text" | "code_inline" | "strong_open" | "strong_close" | "softbreak":
+                pass
+            case other:
+                raise AssertionError(f"{other}: {child.content}")
+
+
+@given(TEXTS)
+@example("a \\\\| b")
+@example("` ` `")
+@example("x``")
+def test_code_shows_its_text_and_nothing_else(text: str) -> None:
+    for shown in (code(text), html_code(text)):
+        for around in (f"- x {shown} y\n", f"| a | b |\n|---|---|\n| {shown} | c |\n"):
+            check_inert(around)
+            content = "".join(
+                child.content
+                for token in parse(around)
+                for child in token.children or []
+                if child.type != "html_inline"
+            )
+            # Markdown shows a run of blanks as one, and drops those at the ends.
+            assert " ".join(visible(text).split()) in " ".join(content.split())
+
+
+@given(TEXTS)
+@example("1. one")
+@example("see (docs/x.md), or `a|b`: done.")
+@example("$`x`$ `a``b`")
+def test_a_sentence_shows_its_text_and_nothing_else(text: str) -> None:
+    check_inert(f"- x {prose(text)} y\n\n| a | b |\n|---|---|\n| x {prose(text)} | c |\n")
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        'environments.dev.stage: no such stage: "devel"; did you mean dev? Allowed: dev, integration, prod',
+        "projects.d/teleservice.yaml:31:14, or usine drift --stack prod (see docs/drift.md): l’envelope d'été…",
+    ],
+)
+def test_plain_sentences_stay_readable(sentence: str) -> None:
+    assert prose(sentence) == sentence
+
+
+@pytest.mark.parametrize("kind", ["diff", "run", "drift", "nothing", "hostile", "large"])
+def test_every_sample_is_inert_and_balanced(kind: str) -> None:
+    text = render(getattr(samples, kind)(), marker="usine:diff")
+    check_inert(text)
+    assert text.startswith("<!-- usine:diff -->\n")
+    lines = text.splitlines()
+    assert lines.count("</details>") == sum(line.startswith("<details><summary>") for line in lines)
+    assert "\n\n\n" not in text
+
+
+_VALUES = st.one_of(
+    TEXTS, st.just(ABSENT), st.none(), st.lists(TEXTS, max_size=3), st.dictionaries(TEXTS, TEXTS, max_size=3)
+)
+_PROPERTIES = st.lists(st.builds(PropertyChange, TEXTS, _VALUES, _VALUES), max_size=4).map(tuple)
+_ENTRIES = st.builds(
+    Entry,
+    st.sampled_from(Action),
+    st.one_of(st.none(), TEXTS),
+    TEXTS,
+    TEXTS,
+    TEXTS,
+    _PROPERTIES,
+    st.booleans(),
+    st.one_of(st.none(), st.floats(0, 1e5)),
+    TEXTS,
+)
+_NOTICES = st.builds(Notice, TEXTS, st.sampled_from(Severity), TEXTS, TEXTS, TEXTS, waived_by=TEXTS)
+REPORTS = st.builds(
+    Report,
+    st.sampled_from(Kind),
+    TEXTS,
+    TEXTS,
+    st.lists(st.tuples(TEXTS, TEXTS), max_size=3).map(tuple),
+    st.lists(_ENTRIES, max_size=6).map(tuple),
+    st.lists(_NOTICES, max_size=4).map(tuple),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(REPORTS, st.integers(LEAST_LIMIT, LEAST_LIMIT * 2), st.sampled_from(["", "https://gitlab.example/-/jobs/1"]))
+def test_any_report_is_inert_and_within_its_limit(report: Report, limit: int, link: str) -> None:
+    text = render(report, marker="usine:diff", limit=limit, link=link)
+    assert len(text) <= limit
+    check_inert(text.replace(f"<{link}>", "") if link else text)
+
+
+def test_it_says_first_what_matters_most() -> None:
+    text = render(samples.diff(), marker="usine:diff")
+    order = [
+        "**Refused:** Two rules refuse",
+        "#### Data that will be destroyed: 3 objects",
+        "- **- annuaire-2019, vault: Mount** `annuaire-2019/vault/mount`",
+        "- **error** `data-destruction` `projects.d/annuaire-2019.yaml:1:1`",
+        "Set `state: archived` first",
+        "- **waived** `quota-envelope`",
+        "| annuaire-2019 | 5 |",
+        "<details><summary><b><code>annuaire-2019</code></b>: 5 to destroy</summary>",
+        "<details><summary><b><code>teleservice</code></b>: 1 to replace, 5 to change</summary>",
+        '| `spec.hard["limits.cpu"]` | `"4"` | `"8"` |',
+        "<details><summary><b><code>guichet</code></b>: 12 to create</summary>",
+    ]
+    positions = [text.find(each) for each in order]
+    assert -1 not in positions, order[positions.index(-1)]
+    assert positions == sorted(positions)
+    assert '+path "teleservice/data/integration/*" {' in text
+
+
+def test_words_follow_the_kind() -> None:
+    assert "| property | expected | found |" in render(samples.drift(), marker="usine:drift")
+    run = render(samples.run(), marker="usine:run")
+    assert "#### Failed: 2 objects" in run
+    assert "`retention` (30 s) — the server answered 503" in run
+
+
+@pytest.mark.parametrize("limit", [LEAST_LIMIT, 30_000, DEFAULT_LIMIT])
+def test_when_cut_the_largest_risks_are_kept_and_the_rest_is_counted(limit: int) -> None:
+    report = samples.large(3_000)
+    text = render(report, marker="usine:diff", limit=limit, link="https://gitlab.example/-/jobs/7/artifacts")
+    assert len(text) <= limit
+    assert len(text) > limit * 0.8 - 5_000
+    tail = text.splitlines()[-1]
+    said = re.fullmatch(
+        r"\*\*Cut:\*\* ([\d,]+) objects of the smallest risk, of (\d+) tenants, are not shown here\. "
+        r"The whole report: <https://gitlab\.example/-/jobs/7/artifacts>",
+        tail,
+    )
+    assert said, tail
+    left_out = int(said[1].replace(",", ""))
+    shown = len(re.findall(r"^- `[-~+/!?]+` ", text, re.MULTILINE))
+    assert shown + left_out == len(report.entries)
+    destroyed = [entry for entry in report.entries if entry.action is Action.DESTROYED]
+    names = {entry.name.rpartition("/")[2] for entry in destroyed}
+    if limit == DEFAULT_LIMIT:
+        assert all(f"`{name}`" in text for name in names)
+
+
+def test_a_report_that_fits_says_nothing_of_cutting() -> None:
+    text = render(samples.diff(), marker="usine:diff", link="https://gitlab.example/page.html")
+    assert "Cut:" not in text
+    assert text.endswith("The whole report: <https://gitlab.example/page.html>\n")
+
+
+@pytest.mark.parametrize("link", ["javascript:alert(1)", "https://a.example/> <b>x</b>", "https://a.example/\n/close"])
+def test_a_link_that_is_none_is_left_out(link: str) -> None:
+    assert "The whole" not in render(samples.diff(), marker="usine:diff", link=link)
+
+
+@pytest.mark.parametrize("marker", ["", "a --> b", "a--b", "UPPER", "a\nb", "<!-- x -->"])
+def test_a_marker_cannot_leave_its_comment(marker: str) -> None:
+    with pytest.raises(ValueError, match="a marker is made of"):
+        render(samples.nothing(), marker=marker)
+
+
+@pytest.mark.parametrize("limit", [0, LEAST_LIMIT - 1, GITLAB_LIMIT + 1])
+def test_a_limit_that_cannot_be_is_refused(limit: int) -> None:
+    with pytest.raises(ValueError, match="a limit is from 10,000 to 1,000,000"):
+        render(samples.nothing(), marker="x", limit=limit)

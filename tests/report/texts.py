@@ -1,0 +1,14 @@
+"""Texts out to break a form: whatever is meaningful to Markdown, HTML, GitLab or a terminal."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+_PIECES = (
+    "`", "``", "```", "|", "\\", "\\|", "@all", "@", "#1", "!2", "~l", "$", "%", "&amp;", "&#64;", "<",
+    ">", "<b>", "</code>", "-->", "<!--", "\n", "\r", "\t", " ", "  ", "/close", "\n/close\n",
+    "www.a.b", "http://a.b", "a@b.c", "deadbeef", "[x](y)", "![x](y)", "*", "**", "_", "__x__", "{",
+    "}", "{{", ":smile:", "---", "\u202e", "\u200b", "\x1b[31m", "\x00", "\ud800", "é", "ﷺ", "word",
+    "two words", "1.", "- ", "+ ", "(", ")", "\"", "'", "=", "^", "\u2028", "\xa0", "null", "[secret]",
+)  # fmt: skip
+TEXTS = st.lists(st.one_of(st.sampled_from(_PIECES), st.text(max_size=4)), max_size=8).map("".join)
