@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.rules.changes import OWNER, PLATFORM, SETTINGS, TODAY, change, entry, found, plain
 from tests.spec.helpers import ROOT
+from usine.cli import main
 from usine.report.model import Action, Severity
 from usine.rules import RULES, Change, check
 from usine.rules.reading import waiver_words, waivers_of_base, waivers_of_head
@@ -239,3 +242,22 @@ def test_both_sides_are_read_from_bytes() -> None:
     assert waivers_of_base(data, nobody, TODAY) == ()
     with pytest.raises(SpecError, match="no such person"):
         waivers_of_head(data, nobody, TODAY)
+
+
+def test_usine_check_tells_of_tenants_and_waivers_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("Pulumi.lab.yaml", "projects.d", "waivers.yaml"):
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
+    arguments = ["check", "--settings", str(tmp_path / "Pulumi.lab.yaml")]
+    assert main(arguments) == 0
+    (tmp_path / "waivers.yaml").write_text(GOOD.replace("agnes.platel", "agnes.plattel"), encoding="utf-8")
+    tenant = tmp_path / "projects.d" / "petitions.yaml"
+    tenant.write_text(tenant.read_text(encoding="utf-8").replace("owner:", "ownr:"), encoding="utf-8")
+    capsys.readouterr()
+    assert main(arguments) == 1
+    said = capsys.readouterr().out
+    assert "petitions.yaml:8:1: unknown key ownr" in said
+    assert f"{tmp_path}/waivers.yaml:5:9: waivers[0].by: no such person" in said
+    (tmp_path / "waivers.yaml").unlink()
+    assert main(arguments) == 1
+    assert "waivers" not in capsys.readouterr().out

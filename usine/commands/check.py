@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from usine.commands.common import add_platform_arguments, read_platform
+from usine.commands.common import add_platform_arguments, read_platform, read_waivers_beside
 from usine.report import as_json, code_quality
 from usine.report.model import Kind, Notice, Report, Severity
 from usine.spec.problems import Problem, SpecError, render_json, render_text
+from usine.spec.settings_load import load_settings
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -18,8 +20,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser(
         "check",
         help="check every tenant file, and say everything that is wrong",
-        description="Check the settings and every tenant file. Needs no credential and no network. "
-        "Exit code 0 without problems, 1 with.",
+        description="Check the settings, every tenant file and the waivers of rules. Needs no credential and no "
+        "network. Exit code 0 without problems, 1 with.",
     )
     add_platform_arguments(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: %(default)s")
@@ -32,12 +34,18 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Check, and print every problem, or one line that there is none."""
-    problems: Sequence[Problem] = ()
+    found: set[Problem] = set()
     count = 0
     try:
         count = len(read_platform(args).projects)
     except SpecError as error:
-        problems = error.problems
+        found.update(error.problems)
+    try:
+        today = datetime.datetime.now(datetime.UTC).date()
+        read_waivers_beside(args.settings, load_settings(args.settings), today)
+    except SpecError as error:
+        found.update(error.problems)
+    problems = sorted(found)
     if args.format == "json":
         _print(render_json(problems))
     else:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from usine.rules.reading import waivers_of_head
 from usine.spec.catalogue import FOLDER, read_catalogue
 from usine.spec.load import load
 from usine.spec.model import Project
-from usine.spec.problems import Problem, SpecError
+from usine.spec.problems import START, Problem, SpecError
 from usine.spec.settings import Settings
 from usine.spec.settings_load import load_settings
+from usine.spec.waivers import WAIVERS_FILE, Waiver
 
 #: The checkout this command runs from: `Pulumi.yaml` is there, and settings are looked for there.
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,6 +68,18 @@ def read_platform(args: argparse.Namespace) -> Platform:
     if problems:
         raise SpecError(problems)
     return Platform(settings, projects, catalogue)
+
+
+def read_waivers_beside(file: Path, settings: Settings, today: datetime.date) -> tuple[Waiver, ...]:
+    """Return the waivers beside a settings file; none where there is no such file. Raises SpecError."""
+    path = file.parent / WAIVERS_FILE
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        data = None
+    except OSError as error:
+        raise SpecError([Problem(str(path), *START, f"waivers: cannot be read: {error.strerror}")]) from None
+    return waivers_of_head(data, settings, today, str(path))
 
 
 def report_problems(error: SpecError) -> int:

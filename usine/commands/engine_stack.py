@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from usine.commands.common import ROOT, Platform, read_platform
+from usine.commands.common import ROOT, Platform, read_platform, read_waivers_beside
 from usine.commands.stack_environment import LAB_STACK, stack_environment
 from usine.engine.cli import Engine
 from usine.engine.guarded import Rails
@@ -18,7 +18,8 @@ from usine.engine.lookup import Finder
 from usine.engine.recover import Recovery, recover, release_dead_lock
 from usine.engine.run import OnProgress
 from usine.report import as_json, html, markdown
-from usine.report.model import Report
+from usine.report.model import Notice, Report
+from usine.rules import Change, check
 from usine.rules.mass_removal import parse_allowance
 from usine.spec.model import State
 from usine.spec.problems import Problem, SpecError
@@ -31,12 +32,16 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
 
 @dataclass(frozen=True, slots=True)
 class OpenStack:
-    """A stack ready for its engine. `settings` are those the engine takes: the local platform's have its own ports."""
+    """A stack ready for its engine. `settings` are those the engine takes: the local platform's have its own ports.
+
+    `notices` are what rules say of the tenants as they are.
+    """
 
     platform: Platform
     settings: Settings
     engine: Engine
     finder: Finder
+    notices: tuple[Notice, ...] = ()
 
     @property
     def archived(self) -> frozenset[str]:
@@ -47,6 +52,9 @@ class OpenStack:
 def open_stack(args: argparse.Namespace) -> OpenStack:
     """Check every file, and find where the stack runs. Raises SpecError, and EngineError when it cannot run."""
     platform = read_platform(args)
+    today = datetime.datetime.now(datetime.UTC).date()
+    waivers = read_waivers_beside(args.settings, platform.settings, today)
+    notices = check(Change.of_fleet(platform.settings, platform.projects, today, waivers))
     where = stack_environment(args.stack, args.settings)
     engine = Engine(ROOT, args.stack, where.variables, where.config_file)
     settings = load_settings(where.config_file)
@@ -54,7 +62,7 @@ def open_stack(args: argparse.Namespace) -> OpenStack:
         system: replace(endpoint, ca=endpoint.ca and ROOT / endpoint.ca)
         for system, endpoint in settings.endpoints.items()
     }
-    return OpenStack(platform, settings, engine, Finder(endpoints, where.variables))
+    return OpenStack(platform, settings, engine, Finder(endpoints, where.variables), notices)
 
 
 def settle(stack: OpenStack, lock: HeldLock, say: Callable[[str], None]) -> Recovery:

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         log = ROOT / _LOGS / f"{stack.engine.stack.replace('/', '-')}.log"
         with watched(console) as on_progress:
             outcome = guarded_preview(stack.engine, lock, make_rails(stack, args, log, on_progress))
-        report = run_report(outcome, f"usine preview: {stack.engine.stack}", facts(stack, lock))
+        report = run_report(outcome, f"usine preview: {stack.engine.stack}", facts(stack, lock), stack.notices)
         terminal.render(report, console)
         write_reports(report, args)
         _write_plan(outcome, args.out)

@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     except EngineError as error:
         print(f"usine up: {error}", file=sys.stderr)
         return 1
-    report = run_report(outcome, f"usine up: {stack.engine.stack}", facts(stack, lock), notices)
+    report = run_report(outcome, f"usine up: {stack.engine.stack}", facts(stack, lock), (*stack.notices, *notices))
     _show(report, stack.settings, console)
     try:
         write_reports(report, args)

@@ -9,7 +9,7 @@ from typing import Final
 from usine.rules.registry import RULES
 from usine.spec.problems import SpecError
 from usine.spec.settings import Settings
-from usine.spec.waivers import Waiver, WaiverWords, read_waivers
+from usine.spec.waivers import WAIVERS_FILE, Waiver, WaiverWords, read_waivers
 
 #: The rule whose waivers say how many objects may go.
 _COUNTING: Final = "mass-removal"
@@ -20,11 +20,13 @@ def waiver_words(people: Iterable[str]) -> WaiverWords:
     return WaiverWords(tuple(rule.id for rule in RULES if rule.waivable), _COUNTING, frozenset(people))
 
 
-def waivers_of_head(data: bytes | None, settings: Settings, today: datetime.date) -> tuple[Waiver, ...]:
+def waivers_of_head(
+    data: bytes | None, settings: Settings, today: datetime.date, source: str = WAIVERS_FILE
+) -> tuple[Waiver, ...]:
     """Return the head's waivers; `data` is None where there is no file. Raises SpecError with all that is wrong."""
     if data is None:
         return ()
-    return read_waivers(data, waiver_words(settings.changes.platform_team), today)
+    return read_waivers(data, waiver_words(settings.changes.platform_team), today, source)
 
 
 def waivers_of_base(data: bytes | None, settings: Settings | None, today: datetime.date) -> tuple[Waiver, ...]:
