@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from usine.engine.cli import Engine, EngineError
-from usine.engine.owner import Life, Owner, Process, job_has_ended, this_run
+from usine.engine.owner import Job, Life, Owner, Process, job_has_ended, this_run
 from usine.engine.ring import Record, Ring
 from usine.engine.sources import commit_of
 from usine.engine.storage import NoStorageError, state_storage
@@ -180,6 +180,8 @@ class _Watched:
         self._environment = environment
         self._sign: tuple[int, object] = (0, None)
         self._since = time.monotonic()
+        self._beats = False
+        self._ask_again = 0.0
         #: The owner seems dead, and a little more watching will tell.
         self.in_doubt = False
 
@@ -188,6 +190,7 @@ class _Watched:
         self.in_doubt = False
         sign = (number, record and record.heartbeat)
         if sign != self._sign:
+            self._beats = number == self._sign[0]  # a sign of life that came while we looked
             self._sign, self._since = sign, time.monotonic()
         unchanged = time.monotonic() - self._since
         if number == 0 or (record is not None and record.released):
@@ -195,7 +198,7 @@ class _Watched:
         if record is None:
             # Unreadable: cut short while it was written, by a run that died, unless it is being written right now.
             self.in_doubt = unchanged <= 2 * self._pace.beat
-            return "" if self.in_doubt else "it could not be read"
+            return "" if self.in_doubt else "its file cannot be read"
         if record.engine is not None and record.engine.life is Life.ALIVE:
             return ""
         match record.owner.process.life:
@@ -205,14 +208,20 @@ class _Watched:
                 return "its process is gone"
         silent = (_now() - record.heartbeat).total_seconds()
         job = record.owner.job
-        if job is not None and silent > 3 * self._pace.beat and job_has_ended(job, self._environment):
+        if job is not None and silent > 3 * self._pace.beat and self._ask_about(job):
             return "its job is over"
         if unchanged > self._pace.silence:
             return f"no sign of life for {round(unchanged)} seconds"
-        if silent <= self._pace.silence:
+        if self._beats or silent <= self._pace.silence:
             return ""
         self.in_doubt = unchanged <= 2 * self._pace.beat
         return "" if self.in_doubt else f"no sign of life since {record.heartbeat:%Y-%m-%d %H:%M:%S} UTC"
+
+    def _ask_about(self, job: Job) -> bool:
+        if time.monotonic() < self._ask_again:
+            return False
+        self._ask_again = time.monotonic() + self._pace.beat
+        return job_has_ended(job, self._environment)
 
 
 def _now() -> datetime.datetime:

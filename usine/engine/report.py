@@ -79,7 +79,7 @@ def _done(outcome: Outcome) -> Iterable[Entry]:
     for urn, message in why.items():
         yield _failed(address_of(urn), message)
         begun.add(urn)
-    if outcome.status is Status.APPLIED or outcome.plan is None:
+    if outcome.status is Status.APPLIED or outcome.plan is None or not outcome.events.steps:
         return
     for _, urn in outcome.plan.steps:
         address = address_of(urn)

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from usine.engine.cli import Engine
@@ -62,9 +62,9 @@ def run_engine(engine: Engine, lock: HeldLock, log: Path, on_progress: OnProgres
             raise
         redactor = Redactor.of(engine.environment)
         read = read_events(events, redactor)
-        if process.returncode != 0 and not (read.failures or read.violations):
-            # Refused before there were events: by another run's lock, say.
-            read = Events(failures=(Failure(None, redactor.text(_last_error(log, start))),))
+        if process.returncode != 0 and not (read.failures or read.violations or interrupted or lock.lost):
+            # No event says why: refused by another run's lock, say.
+            read = replace(read, failures=(Failure(None, redactor.text(_last_error(log, start))),))
         return Run(process.returncode, read, interrupted)
 
 

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -63,8 +64,13 @@ class Storage:
         return data
 
     def write(self, data: bytes, *path: str) -> None:
-        """Write a file, whether it is there or not."""
-        self.files.pipe_file(self.path(*path), data)
+        """Write a file, whether it is there or not; who reads it meanwhile gets the old or the new one."""
+        if not self.local:  # object stores do so by themselves
+            self.files.pipe_file(self.path(*path), data)
+            return
+        target = Path(self.path(*path))
+        target.with_suffix(".tmp").write_bytes(data)
+        target.with_suffix(".tmp").replace(target)
 
     def create(self, data: bytes, *path: str) -> bool:
         """Write a file that must not be there yet; False when it is. Of many at once, one gets True."""

@@ -1,0 +1,119 @@
+"""What the engine's plan may not do."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.guard.samples import REALM, checkpoint, step, tenant, vault
+from usine.engine.events import Violation
+from usine.engine.guard import check_plan, of_violations, read_known
+from usine.engine.urns import address_of
+from usine.rules.mass_removal import TENANT
+from usine.spec.settings import MassRemoval
+
+LIMITS = MassRemoval(count=50, fraction=0.2, least=5)
+MOUNT = vault("alpha", "Mount", "mount")
+
+
+def policies(slug: str, number: int) -> list[str]:
+    return [vault(slug, "Policy", f"policy/{i}") for i in range(number)]
+
+
+def test_the_state_says_how_many_there_are_and_who_is_archived() -> None:
+    known = read_known(
+        checkpoint(tenant("alpha"), MOUNT, REALM, *policies("beta", 3), archived=("beta",), protected=(MOUNT,))
+    )
+    assert known.existing == {
+        TENANT: 1,
+        "vault:index/mount:Mount": 1,
+        "keycloak:index/realm:Realm": 1,
+        "vault:index/policy:Policy": 3,
+    }
+    assert known.archived == {"beta"}
+    assert known.protected == {MOUNT}
+
+
+def test_a_state_that_is_empty_or_new_knows_nothing() -> None:
+    assert read_known({"version": 3}).existing == {}
+    assert read_known({"version": 3, "deployment": {}}).existing == {}
+
+
+def test_many_of_a_kind_do_not_go_unless_their_number_is_allowed() -> None:
+    urns = policies("alpha", 30)
+    known = read_known(checkpoint(*urns))
+    steps = [step("delete", urn) for urn in urns[:7]]
+    (notice,) = check_plan(steps, known, LIMITS)
+    assert (notice.rule, notice.refuses) == ("mass-removal", True)
+    assert notice.text == "7 of 30 objects of type vault:index/policy:Policy would be removed"
+    assert "--allow-removals vault:index/policy:Policy=7" in notice.mend
+    assert check_plan(steps, known, LIMITS, allowed={"vault:index/policy:Policy": 7}) == ()
+    assert check_plan(steps, known, LIMITS, allowed={"vault:index/policy:Policy": 6}) != ()
+    assert check_plan(steps[:4], known, LIMITS) == (), "fewer than the least"
+
+
+def test_a_replacement_counts_as_a_removal_and_everything_else_does_not() -> None:
+    urns = policies("alpha", 30)
+    known = read_known(checkpoint(*urns))
+    assert check_plan([step("replace", urn) for urn in urns[:7]], known, LIMITS) != ()
+    for op in ("create", "update", "import"):
+        assert check_plan([step(op, urn) for urn in urns], known, LIMITS) == ()
+
+
+@pytest.mark.parametrize("op", ["delete", "replace"])
+@pytest.mark.parametrize("urn", [MOUNT, REALM])
+def test_what_holds_data_is_not_destroyed(op: str, urn: str) -> None:
+    (notice,) = check_plan([step(op, urn)], read_known(checkpoint(MOUNT, REALM)), LIMITS)
+    assert (notice.rule, notice.refuses, notice.tenant) == ("data-destruction", True, address_of(urn).tenant)
+    assert ("destroyed" if op == "delete" else "replaced") in notice.text
+
+
+def test_an_archived_tenant_s_data_may_go_but_not_in_the_run_that_archives_it() -> None:
+    archived = read_known(checkpoint(tenant("alpha"), MOUNT, archived=("alpha",)))
+    active = read_known(checkpoint(tenant("alpha"), MOUNT))
+    protected = read_known(checkpoint(tenant("alpha"), MOUNT, archived=("alpha",), protected=(MOUNT,)))
+    steps = [step("delete", MOUNT)]
+    assert check_plan(steps, archived, LIMITS) == ()
+    assert check_plan(steps, active, LIMITS, archived=frozenset({"alpha"})) != ()
+    assert check_plan(steps, protected, LIMITS) != (), "a state edited by hand in one place only"
+
+
+def test_what_is_protected_does_not_go_though_it_holds_no_data() -> None:
+    policy = policies("alpha", 1)[0]
+    known = read_known(checkpoint(policy, protected=(policy,)))
+    assert [n.rule for n in check_plan([step("delete", policy)], known, LIMITS)] == ["data-destruction"]
+
+
+def test_a_tenant_that_was_archived_goes_as_one() -> None:
+    urns = [tenant("alpha"), *policies("alpha", 40), tenant("beta"), *policies("beta", 2)]
+    known = read_known(checkpoint(*urns, archived=("alpha",)))
+    going = [step("delete", urn) for urn in urns[:41]]
+    assert check_plan(going, known, LIMITS) == ()
+    assert check_plan(going, read_known(checkpoint(*urns)), LIMITS) != ()
+    archiving = [step("delete", urn) for urn in urns[1:41]]
+    assert check_plan(archiving, read_known(checkpoint(*urns)), LIMITS, archived=frozenset({"alpha"})) == ()
+
+
+def test_many_archived_tenants_do_not_go_at_once() -> None:
+    slugs = [f"tenant-{i}" for i in range(10)]
+    known = read_known(checkpoint(*map(tenant, slugs), *(policies(s, 1)[0] for s in slugs), archived=tuple(slugs)))
+    going = [step("delete", urn) for slug in slugs[:6] for urn in (tenant(slug), policies(slug, 1)[0])]
+    (notice,) = check_plan(going, known, LIMITS)
+    assert notice.text.startswith("6 of 10 tenants")
+
+
+@given(st.lists(st.sampled_from(["create", "update", "delete", "replace"]), max_size=20))
+def test_the_order_of_steps_does_not_matter_and_what_removes_nothing_is_never_refused(ops: list[str]) -> None:
+    urns = policies("alpha", 20)
+    known = read_known(checkpoint(*urns))
+    steps = [step(op, urn) for op, urn in zip(ops, urns, strict=False)]
+    assert check_plan(steps, known, LIMITS) == check_plan(list(reversed(steps)), known, LIMITS)
+    assert check_plan([s for s in steps if not s.removes], known, LIMITS) == ()
+
+
+def test_a_mandatory_policy_refuses_and_an_advisory_one_warns() -> None:
+    address = address_of(MOUNT)
+    must, may = of_violations([Violation("p", address, "bad", True), Violation("q", None, "odd", False)])
+    assert (must.refuses, must.text, must.tenant) == (True, "alpha/vault/mount: bad", "alpha")
+    assert (may.refuses, may.text, may.tenant) == (False, "odd", None)

@@ -1,0 +1,264 @@
+"""The order of a guarded run, with a `pulumi` that answers from files: what is refused is never applied."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import signal
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.guard.samples import REALM, checkpoint, end, error, failed, pre, vault
+from usine.engine.binding import bind
+from usine.engine.cli import Engine
+from usine.engine.guarded import Outcome, Rails, Status, guarded_preview, guarded_up
+from usine.engine.lock import Pace, acquire, unlocked
+from usine.engine.owner import this_run
+from usine.engine.report import run_report
+from usine.engine.ring import Record, Ring
+from usine.engine.storage import state_storage
+from usine.report.model import Action, Kind
+from usine.spec.settings_load import load_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+POLICY = vault("alpha", "Policy", "policy/env/dev")
+OTHER = vault("beta", "Policy", "policy/env/dev")
+
+#: Notes how it was called; exports the state, and writes the events that wait for it beside itself.
+PULUMI = """#!/bin/sh
+cd {folder}
+echo "$@" >> calls
+case "$1" in
+    stack) cat state.json; exit 0 ;;
+esac
+while [ $# -gt 0 ]; do
+    case "$1" in preview|up) command=$1 ;; --event-log) events=$2 ;; esac
+    shift
+done
+[ -f $command.events ] && cat $command.events > "$events"
+[ -f $command.then ] && . ./$command.then
+[ -f $command.code ] && exit $(cat $command.code)
+exit 0
+"""
+
+
+class Fake:
+    """A stack whose engine answers from files in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "bin").mkdir()
+        program = folder / "bin" / "pulumi"
+        program.write_text(PULUMI.format(folder=folder), encoding="utf-8")
+        program.chmod(0o755)
+        (folder / "Pulumi.lab.yaml").write_text((ROOT / "Pulumi.lab.yaml").read_text("utf-8"), encoding="utf-8")
+        (folder / "projects.d").mkdir()
+        path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        self.engine = Engine(folder, "lab", {"PATH": path, "PULUMI_BACKEND_URL": f"file://{folder}"})
+        self.rails = Rails(load_settings(folder / "Pulumi.lab.yaml"), folder / "out" / "log")
+        self.state(checkpoint(POLICY, OTHER, REALM))
+        self.events("preview", pre("update", POLICY), end("update", POLICY))
+        self.events("up", pre("update", POLICY, 10), end("update", POLICY, 12))
+
+    def state(self, state: dict[str, Any]) -> None:
+        (self.folder / "state.json").write_text(json.dumps(state), encoding="utf-8")
+
+    def events(self, command: str, *events: dict[str, Any], code: int = 0, then: str = "") -> None:
+        text = "".join(json.dumps(event, separators=(",", ":")) + "\n" for event in events)
+        (self.folder / f"{command}.events").write_text(text, encoding="utf-8")
+        (self.folder / f"{command}.code").write_text(str(code), encoding="utf-8")
+        (self.folder / f"{command}.then").write_text(then, encoding="utf-8")
+
+    def calls(self, command: str) -> list[str]:
+        path = self.folder / "calls"
+        return [line for line in path.read_text("utf-8").splitlines() if line.split()[0] == command]
+
+    def up(self, **options: Any) -> Outcome:
+        return guarded_up(self.engine, unlocked(self.engine), self.rails, **options)
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Fake:
+    return Fake(tmp_path)
+
+
+def test_what_may_be_is_applied_without_a_second_preview(fake: Fake) -> None:
+    outcome = fake.up()
+    assert outcome.status is Status.APPLIED
+    (call,) = fake.calls("up")
+    assert "--skip-preview" in call
+    assert "--continue-on-error" in call
+    assert "--policy-pack" not in call
+    report = run_report(outcome, "usine up")
+    assert (report.kind, report.verdict) == (Kind.RUN, "1 change applied.")
+    assert report.entries[0].seconds == 2
+
+
+def test_targets_refresh_and_policies_hold_for_preview_and_run_alike(fake: Fake) -> None:
+    (fake.folder / "policy").mkdir()
+    (fake.folder / "policy" / "PulumiPolicy.yaml").write_text("runtime: python\n", encoding="utf-8")
+    fake.rails = replace(fake.rails, targets=(POLICY, OTHER), refresh=True)
+    assert fake.up().status is Status.APPLIED
+    for call in (*fake.calls("preview"), *fake.calls("up")):
+        assert f"--policy-pack {fake.folder}/policy" in call
+        assert f"--target {POLICY} --target {OTHER} --refresh" in call
+
+
+def test_a_preview_touches_nothing_and_is_a_change_not_yet_made(fake: Fake) -> None:
+    outcome = guarded_preview(fake.engine, unlocked(fake.engine), fake.rails)
+    assert outcome.status is Status.PLANNED
+    assert fake.calls("up") == []
+    report = run_report(outcome, "usine preview")
+    assert (report.kind, report.verdict) == (Kind.DIFF, "1 change would be made.")
+    assert report.entries[0].action is Action.CHANGED
+
+
+def test_a_plan_that_destroys_is_refused_before_anything_is_touched(fake: Fake) -> None:
+    fake.events("preview", pre("delete", REALM), end("delete", REALM))
+    outcome = fake.up()
+    assert (outcome.status, fake.calls("up")) == (Status.REFUSED, [])
+    report = run_report(outcome, "usine up")
+    assert report.refused
+    assert report.verdict == "Refused, nothing was touched: 1 reason."
+    assert report.entries[0].loses_data
+
+
+def test_a_policy_that_is_not_kept_refuses(fake: Fake) -> None:
+    said = {"policyName": "public", "message": "nothing is public", "resourceUrn": POLICY}
+    fake.events("preview", {"policyEvent": {**said, "enforcementLevel": "mandatory"}}, code=255)
+    outcome = fake.up()
+    assert (outcome.status, fake.calls("up")) == (Status.REFUSED, [])
+    assert [notice.rule for notice in outcome.notices] == ["public"]
+
+
+def test_a_preview_that_fails_applies_nothing(fake: Fake) -> None:
+    fake.events("preview", error(POLICY, "403"), failed("update", POLICY), code=255)
+    outcome = fake.up()
+    assert (outcome.status, fake.calls("up")) == (Status.FAILED, [])
+    assert run_report(outcome, "usine up").verdict == "vault failed for: alpha; nothing was touched."
+
+
+@pytest.mark.parametrize(
+    ("moving", "what"),
+    [
+        ('sed -i \'s/"custom": true/"custom": false/\' state.json', "moved-state"),
+        ("echo 1 > projects.d/gamma.yaml", "moved-tenants"),
+        ("sed -i 's/robotDays: 180/robotDays: 90/' Pulumi.lab.yaml", "moved-settings"),
+        ("mkdir components; echo 1 > components/new.py", "moved-program"),
+    ],
+)
+def test_what_moves_between_preview_and_run_refuses(fake: Fake, moving: str, what: str) -> None:
+    fake.events("preview", pre("update", POLICY), end("update", POLICY), then=moving)
+    outcome = fake.up()
+    assert (outcome.status, fake.calls("up")) == (Status.REFUSED, [])
+    assert [notice.rule for notice in outcome.notices] == [what]
+
+
+def test_a_bound_plan_is_applied_as_it_is_or_not_at_all(fake: Fake) -> None:
+    plan = guarded_preview(fake.engine, unlocked(fake.engine), fake.rails).plan
+    assert plan is not None
+    assert fake.up(plan=replace(plan, stack="prod")).status is Status.REFUSED
+    fake.events("preview", pre("update", OTHER), end("update", OTHER))
+    refused = fake.up(plan=plan)
+    assert [notice.rule for notice in refused.notices] == ["moved-steps"]
+    fake.events("preview", pre("update", POLICY), end("update", POLICY))
+    fake.state(checkpoint(POLICY, OTHER))
+    before = len(fake.calls("preview"))
+    assert [notice.rule for notice in fake.up(plan=plan).notices] == ["moved-state"]
+    assert len(fake.calls("preview")) == before, "refused before the engine is asked"
+    fake.state(checkpoint(POLICY, OTHER, REALM))
+    moved = bind("lab", replace(plan.sources, commit="0" * 40), ())
+    assert [notice.rule for notice in fake.up(plan=moved).notices] == ["moved-commit"]
+    assert fake.calls("up") == []
+    assert fake.up(plan=plan).status is Status.APPLIED
+
+
+def test_what_failed_is_told_from_what_was_done_and_what_was_not_reached(fake: Fake) -> None:
+    third = vault("beta", "Policy", "policy/env/prod")
+    fake.events("preview", *(pre("update", urn) for urn in (POLICY, OTHER, third)))
+    fake.events(
+        "up",
+        pre("update", POLICY, 1),
+        end("update", POLICY, 2),
+        pre("update", OTHER, 1),
+        error(OTHER, "500 from vault"),
+        failed("update", OTHER, 4),
+        code=255,
+    )
+    outcome = fake.up()
+    assert outcome.status is Status.PARTIAL
+    report = run_report(outcome, "usine up")
+    assert [(e.action, e.name, e.note) for e in report.entries] == [
+        (Action.FAILED, "beta/vault/policy/env/dev", "500 from vault"),
+        (Action.FAILED, "beta/vault/policy/env/prod", "not begun: what it needs failed, or the run was stopped"),
+        (Action.CHANGED, "alpha/vault/policy/env/dev", ""),
+    ]
+    assert report.verdict == "1 change applied, 2 objects failed or were not reached: vault failed for: beta."
+
+
+def test_an_engine_that_is_refused_by_another_s_lock_says_whose(fake: Fake) -> None:
+    fake.events("up", code=255, then="echo 'error: the stack is currently locked by 1 lock(s)'; exit 255")
+    outcome = fake.up()
+    assert outcome.status is Status.FAILED
+    assert run_report(outcome, "usine up").verdict == "Failed: the stack is currently locked by 1 lock(s)"
+
+
+#: An engine that works until it is asked to stop, and then says that it has heard.
+PATIENT = """
+trap 'echo "^C received; cancelling."; touch stopped; exit 255' INT
+touch started
+while true; do sleep 0.05; done
+"""
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 20
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert path.exists()
+
+
+def test_who_loses_the_lock_stops_its_engine(fake: Fake) -> None:
+    fake.events("up", pre("update", POLICY), then=PATIENT)
+    ring = Ring(state_storage(fake.engine.environment), "lab")
+    owner = this_run({"GITLAB_USER_LOGIN": "ann"}, None)
+    pace = Pace(beat=0.1, silence=60, look=0.02)
+    lock = acquire(ring, owner, {}, wait=datetime.timedelta(), say=lambda _text: None, pace=pace)
+
+    def take_over() -> None:
+        wait_for(fake.folder / "started")
+        assert ring.claim(2, Record(this_run({"GITLAB_USER_LOGIN": "bob"}, None), datetime.datetime.now(datetime.UTC)))
+
+    thread = threading.Thread(target=take_over)
+    thread.start()
+    outcome = guarded_up(fake.engine, lock, fake.rails)
+    thread.join()
+    lock.release()
+    assert (fake.folder / "stopped").exists()
+    assert outcome.status is Status.FAILED
+    assert [notice.rule for notice in outcome.notices] == ["lock-lost"]
+    assert "the lock was taken by bob" in outcome.notices[0].text
+    assert ring.latest()[0] == 2
+
+
+def test_an_interrupted_run_stops_its_engine_once_and_reports(fake: Fake) -> None:
+    fake.events("up", pre("update", POLICY), then=PATIENT)
+
+    def interrupt() -> None:
+        wait_for(fake.folder / "started")
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    outcome = fake.up()
+    thread.join()
+    assert (fake.folder / "stopped").exists()
+    assert outcome.interrupted
+    entry = run_report(outcome, "usine up").entries[0]
+    assert (entry.action, entry.note) == (Action.FAILED, "begun, and not seen to end")

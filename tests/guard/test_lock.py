@@ -1,0 +1,325 @@
+"""The lock of a stack: one holder, the dead told from the living, one successor."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import multiprocessing
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import fsspec  # type: ignore[import-untyped]
+import pytest
+
+from usine.engine.cli import Engine
+from usine.engine.lock import HeldLock, LockHeldError, Pace, acquire, hold
+from usine.engine.owner import Job, Life, Owner, Process, job_has_ended, this_run
+from usine.engine.ring import Record, Ring
+from usine.engine.storage import NoStorageError, Storage, state_storage
+
+NOW = datetime.timedelta()
+QUICK = Pace(beat=0.5, silence=3, look=0.02)
+
+
+@pytest.fixture(params=["file", "memory"])
+def ring(request: pytest.FixtureRequest, tmp_path: Path) -> Ring:
+    root = str(tmp_path) if request.param == "file" else f"/{tmp_path.name}"
+    return Ring(Storage(fsspec.filesystem(request.param), root, local=request.param == "file"), "lab")
+
+
+def me(**changes: object) -> Owner:
+    return replace(this_run({"GITLAB_USER_LOGIN": "ann"}, "0123456789abcdef"), **changes)  # type: ignore[arg-type]
+
+
+def elsewhere(**changes: object) -> Owner:
+    """A run on another machine."""
+    return me(process=replace(Process.of(os.getpid()), host="runner-7", boot="another"), **changes)
+
+
+def gone() -> Process:
+    """A process of this machine that has ended."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        described = Process.of(process.pid)
+        process.communicate(b"\n")
+    return described
+
+
+def take(ring: Ring, wait: datetime.timedelta = NOW, environment: Mapping[str, str] | None = None) -> HeldLock:
+    said: list[str] = []
+    lock = acquire(ring, me(), environment or {}, wait=wait, say=said.append, pace=QUICK)
+    lock.said = said  # type: ignore[attr-defined]
+    return lock
+
+
+def held_by(ring: Ring, owner: Owner, ago: float = 0, engine: Process | None = None) -> None:
+    """Leave a lock whose owner gave the last sign of life so many seconds ago, and gives no more."""
+    beat = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=ago)
+    assert ring.claim(ring.latest()[0] + 1, Record(owner, beat, engine))
+
+
+def test_who_comes_second_is_told_who_holds_it(ring: Ring) -> None:
+    first = take(ring)
+    with pytest.raises(
+        LockHeldError, match=r"worked on by ann on .*process \d+\), since 20.* UTC, commit 0123456789ab"
+    ):
+        take(ring)
+    first.release()
+    take(ring).release()
+    assert ring.latest()[0] == 2
+
+
+def test_who_waits_gets_it_when_it_is_released(ring: Ring) -> None:
+    first = take(ring)
+    threading.Timer(0.5, first.release).start()
+    second = take(ring, wait=datetime.timedelta(seconds=20))
+    assert second.said == [f"waiting for {first.owner}"]  # type: ignore[attr-defined]
+    assert second.predecessor is None
+    second.release()
+
+
+def test_a_dead_process_s_lock_is_taken_over(ring: Ring) -> None:
+    dead = me(process=gone())
+    held_by(ring, dead)
+    lock = take(ring)
+    assert lock.predecessor is not None
+    assert lock.predecessor.owner == dead
+    assert lock.said == [f"took over the lock of {dead}: its process is gone"]  # type: ignore[attr-defined]
+    lock.release()
+
+
+def test_a_number_that_was_given_to_another_process_is_not_its_owner(ring: Ring) -> None:
+    held_by(ring, me(process=replace(Process.of(os.getpid()), started="1")))
+    take(ring).release()
+
+
+def test_an_engine_that_outlived_its_owner_is_left_alone(ring: Ring) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as engine:
+        held_by(ring, me(process=gone()), engine=Process.of(engine.pid))
+        with pytest.raises(LockHeldError, match=rf"whose engine \(process {engine.pid}\) still runs"):
+            take(ring)
+        engine.communicate(b"\n")
+    take(ring).release()
+
+
+def test_another_machine_s_run_lives_as_long_as_it_gives_signs(ring: Ring) -> None:
+    held_by(ring, elsewhere())
+    with pytest.raises(LockHeldError, match="runner-7"):
+        take(ring)
+
+
+def test_another_machine_s_run_that_is_silent_is_dead_after_a_second_look(ring: Ring) -> None:
+    held_by(ring, elsewhere(), ago=60)
+    began = time.monotonic()
+    lock = take(ring)
+    assert time.monotonic() - began > 2 * QUICK.beat
+    assert "no sign of life since" in lock.said[-1]  # type: ignore[attr-defined]
+    lock.release()
+
+
+def test_a_clock_that_is_wrong_kills_nobody_and_keeps_nobody_alive(ring: Ring) -> None:
+    owner = elsewhere()
+    held_by(ring, owner, ago=3600)
+    ended = threading.Event()
+
+    def beat() -> None:
+        late = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
+        while not ended.wait(0.05):
+            late += datetime.timedelta(seconds=1)
+            ring.write(1, Record(owner, late))
+
+    thread = threading.Thread(target=beat)
+    thread.start()
+    with pytest.raises(LockHeldError):
+        take(ring, wait=datetime.timedelta(seconds=2))
+    ended.set()
+    thread.join()
+    ahead = Ring(ring.storage, "ahead")
+    held_by(ahead, owner, ago=-3600)
+    lock = take(ahead, wait=datetime.timedelta(seconds=20))
+    assert "no sign of life for" in lock.said[-1]  # type: ignore[attr-defined]
+    lock.release()
+
+
+def test_a_file_cut_short_is_taken_over_after_a_while(ring: Ring) -> None:
+    assert ring.storage.create(b"", ".usine", "locks", "lab", "00000004.json")
+    lock = take(ring)
+    assert lock.said[-1] == "took over the lock of a run that left no name: its file cannot be read"  # type: ignore[attr-defined]
+    assert ring.latest()[0] == 5
+    lock.release()
+
+
+def test_who_loses_the_lock_knows_and_leaves_the_successor_s_alone(ring: Ring) -> None:
+    lock = take(ring)
+    assert lock.lost is None
+    held_by(ring, elsewhere(user="bob"))
+    deadline = time.monotonic() + 10
+    while lock.lost is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert lock.lost is not None
+    assert lock.lost.startswith("the lock was taken by bob on runner-7")
+    lock.release()
+    number, record = ring.latest()
+    assert (number, record and record.released, record and record.owner.user) == (2, False, "bob")
+
+
+def test_who_cannot_give_signs_of_life_gives_up_before_a_successor_comes(tmp_path: Path) -> None:
+    ring = Ring(Storage(fsspec.filesystem("file"), str(tmp_path / "state")), "lab")
+    lock = take(ring)
+    object.__setattr__(lock._ring, "storage", Storage(_Broken(), "/"))  # the storage fails under a run
+    deadline = time.monotonic() + 10
+    while lock.lost is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert lock.lost == "no sign of life could be left beside the state (OSError)"
+    lock.release()
+
+
+class _Broken:
+    def __getattr__(self, name: str) -> object:
+        raise OSError(name)
+
+
+def test_an_old_number_is_not_used_again_by_who_looked_long_ago(ring: Ring) -> None:
+    for _ in range(3):
+        take(ring).release()
+    assert not ring.claim(2, Record(me(), datetime.datetime.now(datetime.UTC)))
+    assert ring.storage.names(".usine", "locks", "lab") == ["00000003.json"]
+
+
+def _succeed(root: str, gate: str, results: str) -> None:
+    ring = Ring(Storage(fsspec.filesystem("file"), root), "lab")
+    while not Path(gate).exists():
+        time.sleep(0.001)
+    try:
+        lock = acquire(ring, me(), {}, wait=NOW, say=lambda _text: None, pace=QUICK)
+        outcome = "took over" if lock.predecessor else "took"
+        time.sleep(4)  # longer than the others need to look
+        outcome += "" if lock.lost is None else " and lost"
+        lock.release()
+    except LockHeldError:
+        outcome = "refused"
+    with Path(results).open("a", encoding="utf-8") as lines:
+        lines.write(f"{outcome}\n")
+
+
+def test_of_many_successors_one_takes_over(tmp_path: Path) -> None:
+    root, gate, results = tmp_path / "state", tmp_path / "gate", tmp_path / "results"
+    held_by(Ring(Storage(fsspec.filesystem("file"), str(root)), "lab"), me(process=gone()))
+    context = multiprocessing.get_context("fork")
+    runs = [context.Process(target=_succeed, args=(str(root), str(gate), str(results))) for _ in range(8)]
+    for run in runs:
+        run.start()
+    gate.touch()
+    for run in runs:
+        run.join(60)
+    assert sorted(results.read_text(encoding="utf-8").split("\n")) == ["", *["refused"] * 7, "took over"]
+
+
+def test_the_lock_is_beside_the_state_and_given_back_whatever_happens(tmp_path: Path) -> None:
+    engine = Engine(tmp_path, "organization/usine/prod", {"PULUMI_BACKEND_URL": f"file://{tmp_path}/state%20here"})
+    with pytest.raises(ZeroDivisionError), hold(engine, say=lambda _text: None):
+        raise ZeroDivisionError
+    text = (tmp_path / "state here/.usine/locks/prod/00000001.json").read_text(encoding="utf-8")
+    assert json.loads(text)["released"] is True
+
+
+@pytest.mark.parametrize("url", ["", "https://api.example.org", "s3://bucket/prefix?region=eu-west-3"])
+def test_without_a_place_for_it_the_engine_s_own_lock_is_all_there_is(tmp_path: Path, url: str) -> None:
+    said: list[str] = []
+    with hold(Engine(tmp_path, "lab", {"PULUMI_BACKEND_URL": url}), say=said.append) as lock:
+        lock.note_engine(os.getpid())
+        assert lock.lost is None
+    (line,) = said
+    assert line.startswith("no lock with an owner here, only the engine's own: ")
+    if url.startswith("s3"):
+        with pytest.raises(NoStorageError, match="package s3fs"):
+            state_storage({"PULUMI_BACKEND_URL": url})
+
+
+def test_a_run_in_gitlab_says_its_job() -> None:
+    owner = this_run(
+        {
+            "GITLAB_USER_LOGIN": "ann",
+            "CI_API_V4_URL": "https://gitlab.example.org/api/v4",
+            "CI_PROJECT_ID": "7",
+            "CI_JOB_ID": "42",
+            "CI_JOB_URL": "https://gitlab.example.org/platform/-/jobs/42",
+            "CI_JOB_NAME": "up",
+        },
+        None,
+    )
+    assert f"ann on {socket.gethostname()} (job up, https://gitlab.example.org/platform/-/jobs/42)" in str(owner)
+    assert owner.process.life is Life.ALIVE
+
+
+@pytest.fixture
+def gitlab() -> Iterator[tuple[str, list[str]]]:
+    """A GitLab that knows jobs by their state; the tokens it was shown are noted."""
+    tokens: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            tokens.append(self.headers.get("PRIVATE-TOKEN", ""))
+            state = {"1": "canceled", "2": "running"}.get(self.path.rsplit("/", 1)[-1])
+            self.send_response(200 if state else 404)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(json.dumps({"id": 1, "status": state} if state else {"message": "404"}).encode())
+
+        def log_message(self, *_arguments: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/api/v4", tokens
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_job_that_gitlab_says_is_over_is_dead_and_only_our_gitlab_gets_the_token(
+    ring: Ring, gitlab: tuple[str, list[str]]
+) -> None:
+    api, tokens = gitlab
+    known = {"CI_API_V4_URL": api, "USINE_GITLAB_TOKEN": "marker"}
+    job = Job(api, "7", "1", "", "up")
+    assert job_has_ended(job, known)
+    assert not job_has_ended(replace(job, id="2"), known)
+    assert not job_has_ended(replace(job, id="3"), known)
+    assert not job_has_ended(job, {"CI_API_V4_URL": api})
+    assert tokens == ["marker"] * 3
+    assert not job_has_ended(job, {**known, "CI_API_V4_URL": "https://gitlab.example.org/api/v4"})
+    assert len(tokens) == 3
+
+    held_by(ring, elsewhere(job=job), ago=2)
+    lock = take(ring, environment=known)
+    assert lock.said[0].endswith("its job is over")  # type: ignore[attr-defined]
+    lock.release()
+
+
+def test_a_killed_holder_is_seen_to_be_gone(tmp_path: Path) -> None:
+    program = (
+        "import sys, time\nfrom pathlib import Path\nfrom usine.engine.cli import Engine\n"
+        "from usine.engine.lock import hold\n"
+        f"with hold(Engine(Path('/'), 'lab', {{'PULUMI_BACKEND_URL': 'file://{tmp_path}'}})):\n"
+        "    print('held', flush=True)\n    time.sleep(60)\n"
+    )
+    engine = Engine(tmp_path, "lab", {"PULUMI_BACKEND_URL": f"file://{tmp_path}"})
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        with pytest.raises(LockHeldError), hold(engine):
+            pass
+        process.send_signal(signal.SIGKILL)
+    said: list[str] = []
+    with hold(engine, say=said.append) as lock:
+        assert lock.predecessor is not None
+        assert lock.predecessor.owner.process.pid == process.pid
+    assert said[0].endswith("its process is gone")
