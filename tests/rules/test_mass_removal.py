@@ -33,7 +33,7 @@ def test_count_and_fraction(removed: int, existing: int, refused: bool) -> None:
 def test_each_kind_by_itself_and_tenants_too() -> None:
     found = mass_removals({POLICY: 60, TENANT: 6, "a:b:C": 1}, {POLICY: 600, TENANT: 20, "a:b:C": 1}, LIMITS)
     assert [removal.text for removal in found] == [
-        "6 of 20 tenants would be removed",
+        "6 of 20 tenants would be archived or removed",
         "60 of 600 objects of type vault:index/policy:Policy would be removed",
     ]
 

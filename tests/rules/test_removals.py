@@ -82,5 +82,18 @@ def test_mass_removal() -> None:
 def test_mass_removal_of_tenants() -> None:
     fleet = [dataclasses.replace(plain(f"t{n}"), state=State.ARCHIVED) for n in range(20)]
     (notice,) = found(change(fleet, fleet[:15], author=PLATFORM), "mass-removal")
-    assert notice.text == "5 of 20 tenants would be removed"
+    assert notice.text == "5 of 20 tenants would be archived or removed"
     assert found(change(fleet, fleet[:16], author=PLATFORM), "mass-removal") == []
+
+
+def test_what_an_archived_or_removed_tenant_loses_counts_as_one_tenant() -> None:
+    gone = dataclasses.replace(A, state=State.ARCHIVED)
+    for base, head in (([gone, B], [B]), ([A, B], [gone, B]), ([A, B], [B])):
+        assert found(change(base, head, entries=policies(60), existing={POLICY: 100}), "mass-removal") == []
+    # Of one that stays, everything counts.
+    assert found(change([A, B], [A, B], entries=policies(60), existing={POLICY: 100}), "mass-removal")
+    # And many tenants archived at once are many tenants.
+    fleet = [plain(f"t{n}") for n in range(20)]
+    head = [dataclasses.replace(p, state=State.ARCHIVED) if n < 5 else p for n, p in enumerate(fleet)]
+    (notice,) = found(change(fleet, head, author=PLATFORM), "mass-removal")
+    assert notice.text == "5 of 20 tenants would be archived or removed"

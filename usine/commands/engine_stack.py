@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import datetime
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from usine.commands.common import ROOT, Platform, read_platform, read_waivers_beside
@@ -21,6 +21,7 @@ from usine.report import as_json, html, markdown
 from usine.report.model import Notice, Report
 from usine.rules import Change, check
 from usine.rules.mass_removal import parse_allowance
+from usine.rules.reading import allowances
 from usine.spec.model import State
 from usine.spec.problems import Problem, SpecError
 from usine.spec.settings import Settings
@@ -34,7 +35,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
 class OpenStack:
     """A stack ready for its engine. `settings` are those the engine takes: the local platform's have its own ports.
 
-    `notices` are what rules say of the tenants as they are.
+    `notices` are what rules say of the tenants as they are, `allowed` how many objects of a kind may go by a waiver.
     """
 
     platform: Platform
@@ -42,6 +43,7 @@ class OpenStack:
     engine: Engine
     finder: Finder
     notices: tuple[Notice, ...] = ()
+    allowed: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def archived(self) -> frozenset[str]:
@@ -62,7 +64,9 @@ def open_stack(args: argparse.Namespace) -> OpenStack:
         system: replace(endpoint, ca=endpoint.ca and ROOT / endpoint.ca)
         for system, endpoint in settings.endpoints.items()
     }
-    return OpenStack(platform, settings, engine, Finder(endpoints, where.variables), notices)
+    return OpenStack(
+        platform, settings, engine, Finder(endpoints, where.variables), notices, allowances(waivers, today)
+    )
 
 
 def settle(stack: OpenStack, lock: HeldLock, say: Callable[[str], None]) -> Recovery:
@@ -87,7 +91,7 @@ def make_rails(stack: OpenStack, args: argparse.Namespace, log: Path, on_progres
         settings=stack.settings,
         log=log,
         archived=stack.archived,
-        allowed=dict(args.allow_removals),
+        allowed={**stack.allowed, **dict(args.allow_removals)},
         targets=tuple(args.target),
         refresh=args.refresh,
         on_progress=on_progress,

@@ -37,7 +37,8 @@ class Removal:
         of = f" of {self.existing}" if self.existing else ""
         what = "tenants" if self.kind == TENANT else f"objects of type {self.kind}"
         but = f" ({self.allowed} allowed)" if self.allowed else ""
-        return f"{self.removed}{of} {what} would be removed{but}"
+        goes = "archived or removed" if self.kind == TENANT else "removed"
+        return f"{self.removed}{of} {what} would be {goes}{but}"
 
 
 def mass_removals(

@@ -40,3 +40,12 @@ def waivers_of_base(data: bytes | None, settings: Settings | None, today: dateti
         return waivers_of_head(data, settings, today)
     except SpecError:
         return ()
+
+
+def allowances(waivers: Iterable[Waiver], today: datetime.date) -> dict[str, int]:
+    """Return how many of a kind may go by waivers that are merged: what `mass_removals` takes as `allowed`."""
+    return {
+        waiver.object: waiver.removals
+        for waiver in waivers
+        if waiver.rule == _COUNTING and waiver.removals is not None and not waiver.expired(today)
+    }

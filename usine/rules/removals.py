@@ -14,8 +14,8 @@ from usine.spec.texts import enumerate_words
 _GOES = frozenset({Action.DESTROYED, Action.REPLACED})
 _MOST_NAMED = 3
 _KEEP = (
-    "keep it; or, once what it holds is saved, let the platform's team waive this by name and lift the protection of "
-    "that one object"
+    "keep it; or, once what it holds is saved, let the platform's team waive this by name and destroy that one object "
+    "with pulumi itself: `usine up` does not"
 )
 
 
@@ -69,10 +69,16 @@ def _named(entries: list[Entry]) -> str:
 
 
 def mass_removal(change: Change) -> Iterator[Flag]:
-    """No more of a kind of object goes at once than `usine:changes.massRemoval` of the base lets."""
-    removed: Counter[str] = Counter(entry.type for entry in change.entries if entry.action in _GOES)
+    """No more of a kind of object goes at once than `usine:changes.massRemoval` of the base lets.
+
+    What a tenant loses that is archived or removed was asked for by name: it counts as one tenant, not by kind.
+    """
+    asked = {slug for slug, project in change.head.items() if project.state is State.ARCHIVED}
+    asked |= {project.slug for project in change.removed}
+    removed = Counter(entry.type for entry in change.entries if entry.action in _GOES and entry.tenant not in asked)
     existing = dict(change.existing)
     if change.base is not None:
-        removed[TENANT], existing[TENANT] = len(change.removed), len(change.base)
+        archived = [head for base, head in change.edited if head.state is State.ARCHIVED is not base.state]
+        removed[TENANT], existing[TENANT] = len(change.removed) + len(archived), len(change.base)
     for removal in mass_removals(removed, existing, change.trusted.mass_removal):
         yield Flag(removal.text, object=removal.kind, amount=removal.removed)

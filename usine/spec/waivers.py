@@ -150,6 +150,8 @@ def _misfits(entry: WaiverFile, index: int, words: WaiverWords, today: datetime.
             yield at("removals", f"{entry.rule} wants to know how many: removals is missing")
         else:
             yield at("removals", f"only {words.counting} counts removals: leave it out")
+    if entry.rule == words.counting and set(entry.object) & set("*?["):
+        yield at("object", "name one kind: tenant, or a Pulumi type such as vault:index/policy:Policy")
     if entry.by not in words.people:
         people = sorted(words.people)
         yield at(
