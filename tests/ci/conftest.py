@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import gitlab
 import pytest
 
 from tests.ci.runner import ROOT, Done, JobRunner
@@ -53,17 +53,36 @@ def push(live: Live, project: Any, folder: Path, refspec: str, token: str = ROOT
     Git(folder).run("push", "--quiet", *options, url, refspec)
 
 
+@dataclass(frozen=True)
+class Person:
+    """Who has an account: a client and the token it uses."""
+
+    id: int
+    client: gitlab.Gitlab
+    token: str
+
+
+def person(live: Live, login: str) -> Person:
+    """Make this person's account, unless there is one, and a token."""
+    known = live.root.users.list(username=login)
+    content = {"username": login, "name": login, "email": f"{login}@example.com", "force_random_password": True}
+    user = known[0] if known else live.root.users.create(content)
+    token = live.root.users.get(user.id).personal_access_tokens.create({"name": "t", "scopes": ["api"]}).token
+    return Person(user.id, live.client(token), token)
+
+
 @dataclass
 class Repository:
-    """The platform's repository on the stand-in."""
+    """The platform's repository on the stand-in. `owner` is a developer there, and owns the tenant petitions."""
 
     live: Live
     project: Any
     folder: Path
     bot: str
+    owner: Person
 
-    def change(self, branch: str, edit: Callable[[Path], None], project: Any = None, token: str = ROOT_TOKEN) -> str:
-        """Commit an edit of the files to a branch and push it; `project` is a fork. Returns the commit."""
+    def change(self, branch: str, edit: Callable[[Path], None], project: Any = None, who: Person | None = None) -> str:
+        """Commit an edit of the files to a branch and push it, to a fork where given. Returns the commit."""
         git = Git(self.folder)
         known = subprocess.run(
             ["git", "-C", str(self.folder), "rev-parse", "--quiet", "--verify", branch],
@@ -75,15 +94,16 @@ class Repository:
             edit(self.folder)
             git.run("add", "--all")
             git.run("commit", "--quiet", "--message", f"Change of {branch}")
-            push(self.live, project or self.project, self.folder, f"{branch}:{branch}", token)
+            push(self.live, project or self.project, self.folder, f"{branch}:{branch}", (who or self.owner).token)
             return git.run("rev-parse", "HEAD").strip()
         finally:
             git.run("checkout", "--quiet", "--force", "main")
 
-    def open(self, branch: str, project: Any = None) -> Any:
-        """Open a merge request of a branch, of a fork where given; return it as the platform's project has it."""
+    def open(self, branch: str, project: Any = None, who: Person | None = None) -> Any:
+        """Open a merge request of a branch, of a fork where given; return it as the administrator has it."""
+        source = (who or self.owner).client.projects.get((project or self.project).id)
         content = {"source_branch": branch, "target_branch": "main", "title": f"Change of {branch}"}
-        made = (project or self.project).mergerequests.create({**content, "target_project_id": self.project.id})
+        made = source.mergerequests.create({**content, "target_project_id": self.project.id})
         return self.project.mergerequests.get(made.iid)
 
     def run(
@@ -101,18 +121,20 @@ class Repository:
 @pytest.fixture
 def repository(live: Live, checkout: Path, tmp_path: Path) -> Repository:
     """The platform's repository, its variables as docs/ci.md says, and nothing pending."""
-    group = live.root.groups.create({"name": name("platform"), "path": name("platform")})
+    group = live.root.groups.create({"name": name("platform"), "path": name("platform"), "visibility": "internal"})
     project = live.root.projects.create({"name": "usine", "namespace_id": group.id, "visibility": "internal"})
     folder = tmp_path / "work"
     subprocess.run(["git", "clone", "--quiet", "--local", str(checkout), str(folder)], check=True)
-    push(live, project, folder, "main:main", ROOT_TOKEN, "--push-option=ci.skip")
+    push(live, project, folder, "main:main", ROOT_TOKEN, "--push-option=ci.no_pipeline")
+    owner = person(live, "helene.faure")
+    project.members.create({"user_id": owner.id, "access_level": 30})
     token = project.access_tokens.create(
         {"name": "usine", "scopes": ["api"], "access_level": 20, "expires_at": "2027-01-31"}
     )
     secret = {"key": "USINE_GITLAB_TOKEN", "value": token.token, "masked": True, "environment_scope": "comment"}
     project.variables.create(secret)
     project.variables.create({"key": "PLANTED", "value": PLANTED, "masked": True})
-    return Repository(live, live.root.projects.get(project.id), folder, token.token)
+    return Repository(live, live.root.projects.get(project.id), folder, token.token, owner)
 
 
 def no_secret_in(done: dict[str, Done]) -> None:
@@ -121,8 +143,3 @@ def no_secret_in(done: dict[str, Done]) -> None:
         assert job.secrets, f"{job.name} had nothing to hide: this shows nothing"
         for secret in {*job.secrets, PLANTED}:
             assert job.holds(secret) == "", f"{job.name} shows a secret"
-
-
-def environment_of_image() -> dict[str, str]:
-    """What an image would say of itself."""
-    return {"PATH": os.environ["PATH"]}

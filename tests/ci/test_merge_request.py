@@ -1,0 +1,149 @@
+"""Every job of a merge request, its script run as written, against the stand-in GitLab: members, forks, mistakes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from tests.ci.conftest import Repository, no_secret_in, person
+
+JOBS = ("check", "rules", "diff", "comment")
+
+
+def dev(settings: str) -> Callable[[Path], None]:
+    """An edit of the environment dev of petitions."""
+
+    def edit(folder: Path) -> None:
+        file = folder / "projects.d" / "petitions.yaml"
+        text, count = re.subn(r"(?m)^  dev: \{[^\n]*$", f"  dev: {settings}", file.read_text(encoding="utf-8"))
+        assert count == 1
+        file.write_text(text, encoding="utf-8")
+
+    return edit
+
+
+def quota(cpu: int) -> Callable[[Path], None]:
+    """Another quota."""
+    return dev(f"{{quota: {{cpu: {cpu}}}}}")
+
+
+def notes(request: Any) -> list[str]:
+    return [one.body for one in request.notes.list(get_all=True) if not one.system]
+
+
+def test_a_member_sees_what_a_change_will_do(repository: Repository, tmp_path: Path) -> None:
+    repository.change("quota", quota(3))
+    request = repository.open("quota")
+    done = repository.run(tmp_path / "first", only=JOBS)
+    assert set(done) == set(JOBS)
+    for job in done.values():
+        job.must()
+    assert "comment posted" in done["comment"].log
+    (body,) = notes(request)
+    assert body.startswith("<!-- usine:diff -->\n")
+    assert "petitions" in body
+
+    diff = done["diff"]
+    numbers = json.loads(diff.read("reports/out/diff-terraform.json"))
+    assert numbers["update"] >= 1
+    assert (numbers["create"], numbers["delete"]) == (0, 0)
+    assert {entry["tenant"] for entry in json.loads(diff.read("paths/out/diff.json"))["entries"]} == {"petitions"}
+    assert diff.read("paths/out/diff.md").startswith("<!-- usine:diff -->")
+    assert "petitions" in diff.read("paths/out/diff.html")
+    assert isinstance(json.loads(done["rules"].read("reports/out/rules-quality.json")), list)
+    assert json.loads(done["check"].read("reports/out/check-quality.json")) == []
+    assert ElementTree.fromstring(done["rules"].read("reports/out/rules.xml")).tag == "testsuites"  # noqa: S314 - ours
+
+    # The token is where it is needed, and only there; nothing of it is to be seen.
+    assert [job.name for job in done.values() if repository.bot in job.secrets] == ["comment"]
+    no_secret_in(done)
+
+    repository.change("quota", quota(2))
+    again = repository.run(tmp_path / "second", only=JOBS)
+    assert "comment updated" in again["comment"].must().log
+    (other,) = notes(request)
+    assert other != body
+    no_secret_in(again)
+
+
+def test_a_fork_has_no_secret_and_fails_for_none(repository: Repository, tmp_path: Path) -> None:
+    """Its pipeline runs in the fork. A member who has read the change runs one here, which comments."""
+    member = person(repository.live, "idris.diallo")
+    repository.project.members.create({"user_id": member.id, "access_level": 20})
+    fork = member.client.projects.get(member.client.projects.get(repository.project.id).forks.create({}).id)
+    repository.change("theirs", quota(2), fork, member)
+    request = repository.open("theirs", fork, member)
+
+    done = repository.run(tmp_path / "fork", fork, only=JOBS)
+    assert set(done) == set(JOBS)
+    for job in done.values():
+        job.must()
+        assert repository.bot not in job.secrets
+    assert (
+        done["comment"].log.splitlines()[-1].startswith("usine comment: nothing posted: USINE_GITLAB_TOKEN is not set")
+    )
+    assert notes(request) == []
+    assert "petitions" in done["diff"].read("paths/out/diff.md")
+
+    repository.owner.client.projects.get(repository.project.id).mergerequests.get(request.iid).pipelines.create()
+    here = repository.run(tmp_path / "here", only=JOBS)
+    assert "comment posted" in here["comment"].must().log
+    assert len(notes(request)) == 1
+    no_secret_in(here)
+
+
+def test_a_mistake_is_shown_at_its_line(repository: Repository, tmp_path: Path) -> None:
+    repository.change("mistake", dev("{stage: devel}"))
+    request = repository.open("mistake")
+    done = repository.run(tmp_path / "run", only=JOBS)
+    assert (done["check"].exit_code, done["diff"].exit_code, done["rules"].exit_code) == (1, 1, 1)
+    (line,) = [one for one in done["check"].log.splitlines() if one.startswith("projects.d/")]
+    assert "did you mean dev?" in line
+    (finding,) = json.loads(done["check"].read("reports/out/check-quality.json"))
+    assert line.startswith(f"{finding['location']['path']}:{finding['location']['lines']['begin']}:")
+    assert done["comment"].exit_code == 0, done["comment"].log
+    (body,) = notes(request)
+    assert "did you mean dev?" in body.replace("`", "")
+    assert request.pipelines.list()[0].status == "failed"
+    no_secret_in(done)
+
+
+def test_what_a_rule_refuses_fails_the_pipeline_once(repository: Repository, tmp_path: Path) -> None:
+    def edit(folder: Path) -> None:
+        (folder / "projects.d" / "petitions.yaml").unlink()
+
+    repository.change("gone", edit)
+    request = repository.open("gone")
+    done = repository.run(tmp_path / "run", only=JOBS)
+    assert (done["rules"].exit_code, done["diff"].exit_code) == (3, 3)
+    pipeline = repository.project.pipelines.get(request.pipelines.list()[0].id)
+    states = {job.name: (job.status, job.allow_failure) for job in pipeline.jobs.list(get_all=True)}
+    assert states["rules"] == ("failed", False)
+    assert states["diff"] == ("failed", True), "it has shown what it should"
+    assert "comment posted" in done["comment"].must().log
+    assert done["diff"].missing == ()
+    (body,) = notes(request)
+    assert "Refused by the rules" in body
+    assert "data-destruction" in body
+    no_secret_in(done)
+
+
+def test_the_program_s_own_jobs_run_as_written(repository: Repository, tmp_path: Path) -> None:
+    """`tests` collects only: it would run this test again."""
+
+    def program(folder: Path) -> None:
+        (folder / "usine" / "data_bearing.py").open("a").write("# more\n")
+
+    repository.change("program", program)
+    repository.open("program")
+    root = Path(__file__).resolve().parents[2]
+    image = {"PYTEST_ADDOPTS": "--collect-only -q", "MYPY_CACHE_DIR": str(root / ".mypy_cache")}
+    done = repository.run(tmp_path / "run", image=image, only=("lint", "type-check", "tests"))
+    assert set(done) == {"lint", "type-check", "tests"}
+    for job in done.values():
+        job.must()
+    no_secret_in(done)

@@ -1,0 +1,207 @@
+"""The jobs of the default branch and of the schedule, as written, on the local platform's real servers.
+
+OpenBao trusts the identity the stand-in GitLab signs for a job; the credentials of the stack come from there alone.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lab.secrets import Secrets
+from tests.ci.conftest import Repository, no_secret_in, push
+from tests.ci.runner import Done, JobRunner
+from tests.engine.harness import ROOT, Stack
+from tests.lab_fixture import TestLab
+from tests.standins.gitlab.ci_client import project_runner
+from tests.standins.gitlab.conftest import ROOT_TOKEN
+from tests.standins.gitlab.git_client import Git
+
+pytestmark = pytest.mark.servers
+
+STACK = "ci"
+SETTINGS = "Pulumi.ci.yaml"
+#: What an image holds and a project says openly. Every credential is left out: jobs must get them from OpenBao.
+OPEN = frozenset(
+    {"PATH", "PULUMI_HOME", "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "PULUMI_SKIP_UPDATE_CHECK"}
+    | {"PULUMI_IGNORE_AMBIENT_PLUGINS", "PULUMI_BACKEND_URL", "KUBECONFIG", "KEYCLOAK_CLIENT_ID", "VAULT_ADDR"}
+)
+SECRETS = ("KEYCLOAK_USER", "KEYCLOAK_PASSWORD", "PULUMI_CONFIG_PASSPHRASE")
+ROLE = "auth/jwt-platform/role/usine-pipeline"
+
+
+@dataclass
+class Pipelines:
+    """The platform's repository with a stack, and one runner that keeps its caches from job to job."""
+
+    repository: Repository
+    lab: TestLab
+    runner: JobRunner
+
+    def on_main(self) -> dict[str, Done]:
+        """A pipeline of the default branch."""
+        self.repository.project.pipelines.create({"ref": "main"})
+        return self.checked("preview", "up")
+
+    def by_night(self) -> Done:
+        """A pipeline of the schedule."""
+        (schedule,) = self.repository.project.pipelineschedules.list(get_all=True)
+        self.repository.project.pipelineschedules.get(schedule.id).play()
+        return self.checked("drift")["drift"]
+
+    def checked(self, *only: str) -> dict[str, Done]:
+        """Run what is pending; show that no credential of the platform is in what it leaves."""
+        done = self.runner.run(only=only)
+        no_secret_in(done)
+        known = Secrets.load(self.lab.home)
+        for job in done.values():
+            for secret in (known.vault_token, known.keycloak_password, known.pulumi_passphrase, self.repository.bot):
+                assert job.holds(secret) == "", f"{job.name} shows a credential"
+        return done
+
+    def last(self) -> Any:
+        """The newest pipeline."""
+        return self.repository.project.pipelines.list(order_by="id", sort="desc")[0]
+
+
+@pytest.fixture
+def pipelines(repository: Repository, lab: TestLab, tmp_path: Path) -> Iterator[Pipelines]:
+    environment = lab.environment()
+    stack = Stack(lab, STACK, tmp_path / "stack")
+    stack.configure(systems=["keycloak", "vault"])
+    _one_tenant(repository, stack, tmp_path)
+    for name, value in {"USINE_STACK": STACK, "USINE_SETTINGS": SETTINGS, "VAULT_AUTH_PATH": "jwt-platform"}.items():
+        repository.project.variables.create({"key": name, "value": value})
+    repository.project.variables.create({"key": "VAULT_SECRETS", "value": " ".join([*SECRETS, "USINE_GITLAB_TOKEN"])})
+    repository.project.pipelineschedules.create({"ref": "main", "description": "drift", "cron": "0 3 * * *"})
+    _trust(repository, lab, {name: environment[name] for name in SECRETS})
+    image = {name: environment[name] for name in OPEN if name in environment}
+    runner = JobRunner(repository.live, project_runner(repository.live, repository.project), tmp_path / "runner", image)
+    try:
+        yield Pipelines(repository, lab, runner)
+    finally:
+        stack.close()
+        lab.vault.sys.disable_auth_method("jwt-platform")
+        lab.vault.sys.disable_secrets_engine("platform")
+
+
+def _one_tenant(repository: Repository, stack: Stack, tmp_path: Path) -> None:
+    """Leave one tenant, commit the stack's settings with the salt that `pulumi stack init` makes, push to main."""
+    made = tmp_path / "init"
+    made.mkdir()
+    shutil.copy(ROOT / "Pulumi.yaml", made)
+    init = [stack.engine.executable, "stack", "init", "salt", "--non-interactive", "--no-select"]
+    subprocess.run(init, cwd=made, env=stack.engine.variables, check=True, capture_output=True)
+    salt = yaml.safe_load((made / "Pulumi.salt.yaml").read_text(encoding="utf-8"))["encryptionsalt"]
+    subprocess.run(
+        [stack.engine.executable, "stack", "rm", "salt", "--yes"],
+        cwd=made,
+        env=stack.engine.variables,
+        check=True,
+        capture_output=True,
+    )
+    settings = yaml.safe_load(stack.settings_file.read_text(encoding="utf-8"))
+    settings["config"]["usine:projects"] = "projects.d"
+    folder = repository.folder
+    text = yaml.safe_dump({"encryptionsalt": salt, **settings})
+    # The platform's certificates are in this checkout, not in a job's clone.
+    (folder / SETTINGS).write_text(text.replace(f"{stack.lab.home.root.name}/", f"{stack.lab.home.root}/"), "utf-8")
+    for file in (folder / "projects.d").glob("*.yaml"):
+        if file.stem != "petitions":
+            file.unlink()
+    git = Git(folder)
+    git.run("add", "--all")
+    git.run("commit", "--quiet", "--message", "A small platform")
+    push(repository.live, repository.project, folder, "main:main", ROOT_TOKEN, "--push-option=ci.no_pipeline")
+
+
+def _trust(repository: Repository, lab: TestLab, secrets: dict[str, str]) -> None:
+    """Do in OpenBao what docs/ci.md says, but for the role, which the test makes when it wants it."""
+    vault, url = lab.vault, repository.live.url
+    vault.sys.enable_secrets_engine("kv", "platform", options={"version": "2"})
+    vault.write("platform/data/pipeline", data={**secrets, "USINE_GITLAB_TOKEN": repository.bot})
+    vault.sys.create_or_update_policy(
+        "usine-pipeline", 'path "*" { capabilities = ["create", "read", "update", "patch", "delete", "list", "sudo"] }'
+    )
+    vault.sys.enable_auth_method("jwt", path="jwt-platform")
+    vault.write("auth/jwt-platform/config", jwks_url=f"{url}/oauth/discovery/keys", bound_issuer=url)
+
+
+def role(pipelines: Pipelines, ref: str) -> None:
+    """Let jobs of a branch of this project log in."""
+    claims = {
+        "project_id": str(pipelines.repository.project.id),
+        "ref": ref,
+        "ref_protected": "true",
+        "environment": STACK,
+    }
+    pipelines.lab.vault.write(
+        ROLE,
+        role_type="jwt",
+        user_claim="job_id",
+        bound_audiences=[pipelines.lab.environment()["VAULT_ADDR"]],
+        bound_claims=claims,
+        token_policies=["usine-pipeline"],
+        token_ttl="1h",
+        token_type="batch",
+    )
+
+
+def test_the_default_branch_is_applied_and_watched(pipelines: Pipelines) -> None:
+    project = pipelines.repository.project
+
+    # Another branch's identity opens nothing, and what is refused shows nothing.
+    role(pipelines, "other")
+    refused = pipelines.on_main()
+    assert set(refused) == {"preview"}
+    assert refused["preview"].exit_code != 0
+    assert "ref" in refused["preview"].log
+
+    role(pipelines, "main")
+    first = pipelines.on_main()
+    assert "petitions" in first["preview"].must().read("paths/out/preview.html")
+    report = json.loads(first["up"].must().read("paths/out/up.json"))
+    assert {entry["action"] for entry in report["entries"]} == {"created"}
+    assert "petitions" in {entry["tenant"] for entry in report["entries"]}
+    assert pipelines.last().status == "success"
+    second = pipelines.on_main()
+    assert json.loads(second["up"].must().read("paths/out/up.json"))["entries"] == []
+
+    clean = pipelines.by_night().must()
+    assert json.loads(clean.read("paths/out/drift.json"))["entries"] == []
+    assert project.issues.list(get_all=True) == []
+
+    policies = pipelines.lab.vault.sys
+    name = "petitions.env.dev"
+    kept = policies.read_policy(name)["data"]["rules"]
+    policies.create_or_update_policy(name, 'path "elsewhere/*" { capabilities = ["read"] }')
+    found = pipelines.by_night()
+    assert (found.exit_code, found.missing) == (2, ())
+    assert pipelines.last().status == "success", "drift is told by the issue, not by a red pipeline every night"
+    (issue,) = project.issues.list(get_all=True)
+    assert (issue.state, issue.confidential, issue.author["id"]) == ("opened", True, _bot(pipelines))
+    assert name in issue.description
+    again = pipelines.by_night()
+    assert "unchanged" in again.log
+    histories = [len(list((job.artifacts / "paths/out/drift").rglob("*.json"))) for job in (clean, found, again)]
+    assert histories[0] < histories[2] or histories == [1, 1, 1], "the history goes from night to night"
+
+    policies.create_or_update_policy(name, kept)
+    assert pipelines.by_night().must().exit_code == 0
+    (issue,) = project.issues.list(get_all=True)
+    assert issue.state == "closed"
+
+
+def _bot(pipelines: Pipelines) -> int:
+    client = pipelines.repository.live.client(pipelines.repository.bot)
+    client.auth()
+    assert client.user is not None
+    return int(client.user.id)
