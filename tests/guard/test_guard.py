@@ -90,7 +90,7 @@ def test_a_tenant_that_was_archived_goes_as_one() -> None:
     known = read_known(checkpoint(*urns, archived=("alpha",)))
     going = [step("delete", urn) for urn in urns[:41]]
     assert check_plan(going, known, LIMITS) == ()
-    assert check_plan(going, read_known(checkpoint(*urns)), LIMITS) != ()
+    assert check_plan(going[1:], read_known(checkpoint(*urns)), LIMITS) != (), "the tenant stays, and is active"
     archiving = [step("delete", urn) for urn in urns[1:41]]
     assert check_plan(archiving, read_known(checkpoint(*urns)), LIMITS, archived=frozenset({"alpha"})) == ()
 

@@ -102,19 +102,14 @@ def _mass_removal(
     archived: frozenset[str],
     allowed: Mapping[str, int],
 ) -> Iterable[Notice]:
-    """Count what goes by kind. What an archived tenant loses was asked for by name: it counts as one tenant."""
-    removed: Counter[str] = Counter()
-    tenants: set[str] = set()
-    for step in removing:
-        tenant = step.address.tenant
-        if step.address.type == _TENANT_TYPE:
-            tenants.add(step.address.name)
-        elif tenant in archived:
-            tenants.add(tenant or "")
-        elif step.address.is_object:
-            removed[step.address.type] += 1
-    if tenants:
-        removed[TENANT] = len(tenants)
+    """Count what goes by kind. What a tenant loses that is archived or goes was asked for by name: it is one tenant."""
+    removing = list(removing)
+    gone = {step.address.name for step in removing if step.address.type == _TENANT_TYPE}
+    objects = [step.address for step in removing if step.address.is_object]
+    asked = {address.tenant for address in objects if address.tenant in archived | gone}
+    removed = Counter(address.type for address in objects if address.tenant not in asked)
+    if asked | gone:
+        removed[TENANT] = len(asked | gone)
     for removal in mass_removals(removed, known.existing, limits, allowed):
         yield Notice(
             rule="mass-removal",
