@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 
 from usine.data_bearing import holds_data
-from usine.diff.properties import differences, places
+from usine.diff.properties import differences, places, substituted
 from usine.diff.replacement import compared, covers, forcing
 from usine.plan.model import SECRET, Plan, PlannedResource
 from usine.report.model import ABSENT, Action, Entry, PropertyChange, by_risk
@@ -29,15 +29,17 @@ def compare(base: Plan, head: Plan) -> tuple[Entry, ...]:
     former = {
         alias: key for key, new in news.items() if key not in olds for alias in new.options.aliases if alias in olds
     }
-    pairs, gone = [], []
+    same, gone = [], []
     for key, old in olds.items():
         new = news.get(key) or (news.get(former[key]) if key in former else None)
         if new is not None:
-            pairs.append(_Pair(old, new))
+            same.append((old, new))
         elif not old.is_provider:
             gone.append(old)
     known = olds.keys() | former.values()
     come = [new for key, new in news.items() if key not in known and not new.is_provider]
+    names = {old.label: new.label for old, new in same if old.label != new.label}
+    pairs = [_Pair(_renamed(old, names), new) for old, new in same]
     _settle(pairs, head)
     return by_risk([*map(_destroyed, gone), *map(_created, come), *(pair.entry() for pair in pairs if pair.changes)])
 
@@ -70,18 +72,17 @@ class _Pair:
         old, new = self.old, self.new
         for name in new.fingerprints.keys() & old.fingerprints.keys():
             if (old.fingerprints[name], old.sources.get(name)) != (new.fingerprints[name], new.sources.get(name)):
-                for path, _ in places(new.inputs[name], SECRET.__eq__, name):
+                for path, _ in places(new.inputs[name], {SECRET}, name):
                     yield PropertyChange(path, SECRET, SECRET)
 
-    def refer_to(self, replaced: Mapping[str, str]) -> None:
-        """Take note of inputs that are computed from replaced objects; `replaced` is from label to name."""
+    def refer_to(self, replaced: Set[str]) -> None:
+        """Take note of inputs that are computed from replaced objects, by their labels."""
         for name, sources in self.new.sources.items():
-            for label in (label for label in sources if label in replaced):
-                mark = f" of {replaced[label]}]"
-                for path, text in places(self.new.inputs[name], lambda t, mark=mark: t == SECRET or mark in t, name):  # type: ignore[misc]  # a default keeps the loop's value
-                    after = text if text == SECRET else text.replace(mark, f"{mark[:-1]}, made anew]")
-                    self._add(PropertyChange(path, text, after))
-                    self.follows.add(replaced[label])
+            for label in replaced & set(sources):
+                mark, anew = _mark(label), f"{_mark(label)[:-1]}, made anew]"
+                for path, text in places(self.new.inputs[name], {SECRET, mark}, name):
+                    self._add(PropertyChange(path, text, text.replace(mark, anew)))
+                    self.follows.add(label.partition("::")[2])
 
     def entry(self) -> Entry:
         old, new = self.old, self.new
@@ -112,7 +113,7 @@ def _settle(pairs: Sequence[_Pair], head: Plan) -> None:
     """Find what is replaced, and what follows: who refers to a replaced object changes, and may be replaced for it."""
     providers = {r.name: r for r in head.resources if r.is_provider}
     while True:
-        replaced = {}
+        replaced: set[str] = set()
         for pair in pairs:
             if not pair.changes or pair.forced:
                 continue
@@ -120,11 +121,28 @@ def _settle(pairs: Sequence[_Pair], head: Plan) -> None:
             paths = sorted(pair.changes)
             pair.forced = (*(p for p in paths if p == PROVIDER_PATH), *forcing(paths, pair.new, provider))
             if pair.forced:
-                replaced[f"{pair.new.type}::{pair.new.name}"] = pair.new.name
+                replaced.add(pair.new.label)
         if not replaced:
             return
         for pair in pairs:
             pair.refer_to(replaced)
+
+
+def _renamed(resource: PlannedResource, labels: Mapping[str, str]) -> PlannedResource:
+    """Return what refers to objects by their former names with the names they have now: they are the same objects."""
+    if not labels:
+        return resource
+    inputs, sources = dict(resource.inputs), dict(resource.sources)
+    for name, found in resource.sources.items():
+        for label in labels.keys() & set(found):
+            inputs[name] = substituted(inputs[name], _mark(label), _mark(labels[label]))
+        sources[name] = tuple(sorted(labels.get(label, label) for label in found))
+    return replace(resource, inputs=inputs, sources=sources)
+
+
+def _mark(label: str) -> str:
+    """Return how a plan refers to what only the server knows of an object: ``[id of <name>]`` and the like."""
+    return f" of {label.partition('::')[2]}]"
 
 
 def _known(resource: PlannedResource) -> dict[str, object]:

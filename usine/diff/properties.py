@@ -6,7 +6,7 @@ import difflib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 from usine.report.model import ABSENT, PropertyChange
 
@@ -23,10 +23,10 @@ def differences(before: Mapping[str, object], after: Mapping[str, object], path:
         yield from _value(before.get(name, ABSENT), after.get(name, ABSENT), _below(path, name))
 
 
-def places(value: object, wanted: Callable[[str], bool], path: str) -> Iterator[tuple[str, str]]:
-    """Yield path and text of every text in a value that is wanted."""
+def places(value: object, wanted: Set[str], path: str) -> Iterator[tuple[str, str]]:
+    """Yield path and text of every text in a value that holds one of the wanted."""
     if isinstance(value, str):
-        if wanted(value):
+        if any(text in value for text in wanted):
             yield path, value
     elif isinstance(value, Mapping):
         for name in sorted(value):
@@ -34,6 +34,15 @@ def places(value: object, wanted: Callable[[str], bool], path: str) -> Iterator[
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from places(item, wanted, f"{path}[{index}]")
+
+
+def substituted(value: object, old: str, new: str) -> object:
+    """Return a value with another text in place of one, wherever it stands."""
+    if isinstance(value, str):
+        return value.replace(old, new)
+    if isinstance(value, Mapping):
+        return {name: substituted(item, old, new) for name, item in value.items()}
+    return [substituted(item, old, new) for item in value] if isinstance(value, list) else value
 
 
 def _below(path: str, name: str) -> str:

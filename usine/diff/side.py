@@ -24,7 +24,8 @@ _SUFFIX = ".yaml"
 class Side:
     """A tree: `role` is ``base`` or ``head``, `name` how people call the revision, `folder` where it is laid out.
 
-    `commit` is the revision's short hash, empty for the work tree. `objects` are its files' hashes by path, `settings_path` is the settings file's place in the repository.
+    `commit` is the revision's short hash, empty for the work tree. `objects` are its files' hashes by path,
+    `settings_path` is the settings file's place in the repository.
     """
 
     role: str

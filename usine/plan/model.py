@@ -87,6 +87,11 @@ class PlannedResource:
         }
 
     @property
+    def label(self) -> str:
+        """How others refer to it."""
+        return f"{self.type}::{self.name}"
+
+    @property
     def key(self) -> str:
         """The identity: what the URN holds besides stack and project."""
         return f"{self.qualified_type or self.type}::{self.name}"

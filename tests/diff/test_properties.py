@@ -1,0 +1,107 @@
+"""Two values, property by property."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from usine.diff.properties import differences
+from usine.diff.replacement import covers, reaches
+from usine.report.model import ABSENT, PropertyChange
+
+_KEYS = st.text(st.characters(codec="utf-8"), max_size=4)
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_KEYS, inner, max_size=3),
+    max_leaves=12,
+)
+_OBJECTS = st.dictionaries(_KEYS, _JSON, max_size=4)
+
+
+def found(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, object, object]]:
+    return [(change.path, change.before, change.after) for change in differences(before, after)]
+
+
+def test_paths_are_written_as_pulumi_does() -> None:
+    before = {"spec": {"hard": {"limits.cpu": "4", 'a"b': 1, "c\\d": 1}, "rules": [{"x": 1}, {"y": [1, {"z": 2}]}]}}
+    after = {"spec": {"hard": {"limits.cpu": "6", 'a"b': 2, "c\\d": 2}, "rules": [{"x": 1}, {"y": [1, {"z": 3}]}]}}
+    assert [path for path, *_ in found(before, after)] == [
+        'spec.hard["a\\"b"]',
+        r"spec.hard.c\d",
+        'spec.hard["limits.cpu"]',
+        "spec.rules[1].y[1].z",
+    ]  # fmt: skip
+
+
+def test_a_member_that_goes_is_one_change_whatever_moves() -> None:
+    assert found({"members": ["a", "b", "c", "d"]}, {"members": ["a", "c", "d", "e"]}) == [
+        ("members[1]", "b", ABSENT),
+        ("members[3]", ABSENT, "e"),
+    ]
+
+
+def test_another_order_alone_is_one_change() -> None:
+    assert found({"files": ["a", "b", "b"]}, {"files": ["b", "a", "b"]}) == [
+        ("files", ["a", "b", "b"], ["b", "a", "b"])
+    ]
+
+
+def test_a_structure_put_into_a_list_is_one_change() -> None:
+    rule = {"to": [{"port": 443}], "from": "x"}
+    assert found({"egress": [{"a": 1}, {"b": 2}]}, {"egress": [{"a": 1}, rule, {"b": 2}]}) == [
+        ("egress[1]", ABSENT, rule)
+    ]
+    assert found({"egress": [{"a": 1}, rule]}, {"egress": [{"a": 1}, rule | {"from": "y"}]}) == [
+        ("egress[1].from", "x", "y")
+    ]
+
+
+@pytest.mark.parametrize(("one", "other"), [(True, 1), (None, ABSENT), ("1", 1), ([], {}), ({}, ABSENT), ([], ABSENT)])
+def test_what_json_tells_apart_is_told_apart(one: object, other: object) -> None:
+    before, after = ({} if value is ABSENT else {"a": value} for value in (one, other))
+    assert found(before, after) == [("a", one, other)]
+    assert found(after, before) == [("a", other, one)]
+
+
+@given(_OBJECTS)
+def test_the_same_differs_in_nothing(value: dict[str, Any]) -> None:
+    assert found(value, copy.deepcopy(value)) == []
+
+
+@given(_OBJECTS, _OBJECTS)
+def test_whatever_differs_is_found_once_and_both_ways(before: dict[str, Any], after: dict[str, Any]) -> None:
+    there, back = list(differences(before, after)), list(differences(after, before))
+    assert bool(there) == bool(back) == (json.dumps(before, sort_keys=True) != json.dumps(after, sort_keys=True))
+    assert len({(change.path, repr(change.before)) for change in there}) == len(there)
+    assert all(
+        (isinstance(change, PropertyChange) and change.before != change.after) or _types(change) for change in there
+    )
+
+
+def _types(change: PropertyChange) -> bool:
+    """Python takes true and 1 for equal; JSON does not."""
+    return json.dumps(change.before, default=str) != json.dumps(change.after, default=str)
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern", "touches", "below"),
+    [
+        ("metadata.name", "metadata.name", True, True),
+        ("metadata", "metadata.name", True, False),
+        ("metadata.namespace", "metadata.name", False, False),
+        ("roleRef.name", "roleRef", True, True),
+        ("rules[3].verbs[0]", "rules[*].verbs", True, True),
+        ('data["a.b"]', "data", True, True),
+        ('data["a.b"]', 'data["a.b"]', True, True),
+        ('data["a.c"]', 'data["a.b"]', False, False),
+        ("(protect)", "content", False, False),
+    ],
+)
+def test_patterns_name_what_is_at_and_below_them(path: str, pattern: str, touches: bool, below: bool) -> None:
+    assert reaches(path, pattern) is touches
+    assert covers(pattern, path) is below

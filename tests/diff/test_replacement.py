@@ -1,0 +1,79 @@
+"""The table of what forces a replacement, against those who decide it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from components.sonarqube_dynamic.provider import KINDS, TYPE_PREFIX
+from lab.plugins.kubernetes.changes import immutable
+from lab.plugins.trim import RESOURCES
+from tests import factories
+from usine.diff import replacement, replacement_table
+from usine.plan import make_plan
+from usine.plan.model import PlannedResource
+
+TABLE = json.loads(replacement_table.TABLE.read_text(encoding="utf-8"))
+SCHEMAS = Path(__file__).resolve().parents[2] / "lab" / "plugins" / "schemas"
+
+
+@pytest.mark.parametrize("provider", replacement_table.PROVIDERS)
+def test_the_table_says_what_the_plugins_of_the_lab_do(provider: str) -> None:
+    schema = json.loads((SCHEMAS / f"{provider}.json").read_text(encoding="utf-8"))
+    expected = replacement_table.replacing_inputs(schema)
+    assert expected
+    types = [f"{provider}:{token}" for token in RESOURCES[provider]]
+    assert {token: TABLE["replacing"][token] for token in types if token in TABLE["replacing"]} == expected
+
+
+def test_the_table_says_what_our_own_provider_does() -> None:
+    replacing, compared = replacement_table.sonarqube()
+    assert {token: names for token, names in TABLE["replacing"].items() if token.startswith(TYPE_PREFIX)} == replacing
+    assert TABLE["compared"] == compared
+    assert len(compared) == len(KINDS)
+
+
+def test_every_type_of_a_plan_is_one_the_table_is_made_for() -> None:
+    """A new provider must get into the table, or its replacements are taken for changes."""
+    plan = make_plan(factories.settings(), [factories.project()])
+    packages = {r.type.split(":")[0] for r in plan.resources if not (r.is_component or r.is_provider)}
+    assert packages == {*replacement_table.PROVIDERS, "kubernetes", "pulumi-python"}
+
+
+def kubernetes(type_: str, mutable: str | None) -> tuple[PlannedResource, PlannedResource]:
+    provider = PlannedResource(
+        "pulumi:providers:kubernetes", "k", None, None, "kubernetes",
+        {} if mutable is None else {"enableSecretMutable": mutable, "enableConfigMapMutable": mutable}, False,
+    )  # fmt: skip
+    return PlannedResource(f"kubernetes:{type_}", "x", None, None, "kubernetes", {}, False), provider
+
+
+@pytest.mark.parametrize("mutable", [None, "false", "true"])
+@pytest.mark.parametrize(
+    "type_",
+    [
+        *("core/v1:Namespace", "core/v1:ResourceQuota", "core/v1:Secret", "core/v1:ConfigMap", "core/v1:Service"),
+        *("rbac.authorization.k8s.io/v1:RoleBinding", "rbac.authorization.k8s.io/v1:ClusterRoleBinding"),
+        *("apps/v1:Deployment", "apps/v1:StatefulSet", "batch/v1:Job", "argoproj.io/v1alpha1:Application"),
+    ],
+)
+def test_kubernetes_fields_are_those_of_the_plugin(type_: str, mutable: str | None) -> None:
+    version, _, kind = type_.rpartition(":")
+    obj = {"apiVersion": version.removeprefix("core/"), "kind": kind}
+    switch = mutable == "true"
+    expected = immutable(obj, secrets_mutable=switch, config_maps_mutable=switch)
+    resource, provider = kubernetes(type_, mutable)
+    everything = [*expected, "metadata.labels.a", "spec.hard", "data.x", "spec.template.x"]
+    assert set(expected) <= set(replacement.forcing(everything, resource, provider))
+    free = [path for path in everything if not any(replacement.covers(fixed, path) for fixed in expected)]
+    assert replacement.forcing(free, resource, provider) == ()
+
+
+def test_the_options_of_a_resource_force_too() -> None:
+    resource, provider = kubernetes("core/v1:Namespace", None)
+    options = dataclasses.replace(resource.options, replace_on_changes=("spec.rules[*].to",))
+    resource = dataclasses.replace(resource, options=options)
+    assert replacement.forcing(["spec.rules[3].to.port", "spec.x"], resource, provider) == ("spec.rules[3].to.port",)
