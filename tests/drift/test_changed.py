@@ -62,6 +62,13 @@ def test_what_is_set_and_not_asked_for_is_absent_on_one_side() -> None:
     assert told(seen) == {"boundSubject": (ABSENT, "x")}
 
 
+def test_what_is_empty_on_both_sides_comes_along_untold() -> None:
+    type_ = "gitlab:index/groupMembership:GroupMembership"
+    inputs, outputs = {"accessLevel": "developer"}, {"accessLevel": "maintainer", "expiresAt": None}
+    assert list(told(observed("alpha/x", type_, inputs, outputs, "accessLevel", "expiresAt"))) == ["accessLevel"]
+    assert list(told(observed("alpha/x", type_, inputs, outputs, "expiresAt"))) == ["expiresAt"], "an update is due"
+
+
 def test_a_secret_is_never_told() -> None:
     seen = observed("alpha/x", "kubernetes:core/v1:Secret", {"data": SECRET}, {"data": SECRET}, 'data[".config"]')
     assert told(seen) == {'data[".config"]': (SECRET, SECRET)}

@@ -30,7 +30,7 @@ RESOURCES = [
 
 def read(urn_: str, new: dict[str, Any] | None, **more: Any) -> dict[str, Any]:
     old = {"inputs": {"x": 1.0}, "outputs": {"x": 1}}
-    metadata = {"urn": urn_, "op": "refresh", "old": old, "new": new, "provider": VAULT, **more}
+    metadata = {"urn": urn_, "op": "same", "old": old, "new": new, "provider": VAULT, **more}
     return {"resOutputsEvent": {"metadata": metadata, "planning": True}}
 
 
@@ -52,6 +52,20 @@ def test_what_was_read_stands_beside_what_the_state_knows() -> None:
 def test_a_provider_without_details_names_whole_properties() -> None:
     found = read_events([read(POLICY, {"inputs": {}, "outputs": {}}, diffs=["conditions"])], Redactor())
     assert found.seen[POLICY].differs == ("conditions",)
+
+
+@pytest.mark.parametrize(
+    ("new", "differs"),
+    [
+        ({"inputs": {"x": 2, "__provider": "p"}, "outputs": {}}, ("x",)),
+        ({"inputs": {"x": 1}, "outputs": {"x": 1, "y": 1}}, ("y",)),
+    ],
+)
+def test_a_provider_that_only_says_that_something_differs_loses_nothing(
+    new: dict[str, Any], differs: tuple[str, ...]
+) -> None:
+    assert read_events([read(POLICY, new, op="update")], Redactor()).seen[POLICY].differs == differs
+    assert read_events([read(POLICY, new, op="same")], Redactor()).seen[POLICY].differs == ()
 
 
 def test_credentials_that_a_provider_left_unmarked_are_masked() -> None:

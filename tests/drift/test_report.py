@@ -88,9 +88,10 @@ def test_where_nobody_could_look_is_an_error_and_the_rest_is_told() -> None:
 
 
 def test_what_is_gone_is_told_once() -> None:
-    gone = finding()
-    made = report(past=Past(BEFORE, {gone.key: BEFORE}, {gone.key: gone}))
-    assert "alpha/vault/policy/env/dev changed (policy)" in made.notices[0].text
+    gone = finding(path="a"), finding(path="b")
+    made = report(past=Past(BEFORE, dict.fromkeys((g.key for g in gone), BEFORE), {g.key: g for g in gone}))
+    (notice,) = made.notices
+    assert "alpha/vault/policy/env/dev changed" in notice.text
     assert made.entries == ()
 
 

@@ -21,7 +21,10 @@ def compare(observations: Iterable[Observation]) -> Iterator[Finding]:
         yield from left_open.moved(observation)
         added = list(kubernetes.unnoticed(observation)) if kubernetes.is_kubernetes(observation) else []
         lists = [parse(finding.path) for finding in added]
-        for path, expected, found in differences(observation):
+        seen = list(differences(observation))
+        # What is empty on both sides, whatever it is called there, comes along with a difference; it is none.
+        telling = [one for one in seen if not (_is_empty(one[1]) and _is_empty(one[2]))]
+        for path, expected, found in telling or seen:
             if not any(starts_with(path, above) for above in lists):
                 yield _changed(observation, render(path), expected, found)
         yield from added
@@ -81,6 +84,10 @@ def differences(observation: Observation) -> Iterator[tuple[Path, object, object
         if path not in told:
             told.add(path)
             yield path, expected, found
+
+
+def _is_empty(value: object) -> bool:
+    return value is ABSENT or value is None or value in ("", [], {})
 
 
 def _is_plain(*items: object) -> bool:

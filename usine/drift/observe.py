@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from usine.drift.findings import Unseen
+from usine.drift.paths import render
 from usine.drift.values import properties
 from usine.engine.cli import Engine, EngineError
 from usine.engine.redact import Redactor
 from usine.engine.urns import Address, address_of
+from usine.report.model import ABSENT
 
 _COLOUR = re.compile(r"<\{%[^%]*%\}>|\x1b\[[0-9;]*m")
 _LONGEST_REASON = 300
@@ -162,15 +164,23 @@ def _observation(
     address: Address, old: Mapping[str, Any], metadata: Mapping[str, Any], redactor: Redactor
 ) -> Observation:
     new = metadata.get("new")
-    # A dynamic provider names whole properties only.
-    differs = metadata.get("detailedDiff") or dict.fromkeys(metadata.get("diffs") or ())
+    known, live = _side(old, redactor), _side(new, redactor) if isinstance(new, dict) else None
+    differs = tuple(sorted(metadata.get("detailedDiff") or metadata.get("diffs") or ()))
+    if live is not None and metadata["op"] == "update" and not differs:
+        # A dynamic provider only says that something differs.
+        differs = _unequal(known.inputs, live.inputs) or _unequal(known.outputs, live.outputs)
     return Observation(
         address,
-        _side(old, redactor),
-        _side(new, redactor) if isinstance(new, dict) else None,
-        tuple(sorted(differs)),
+        known,
+        live,
+        differs,
         str(metadata.get("provider") or "").rpartition("::")[0].rpartition("::")[2],
     )
+
+
+def _unequal(left: Mapping[str, object], right: Mapping[str, object]) -> tuple[str, ...]:
+    names = sorted(name for name in left.keys() | right.keys() if not name.startswith("__"))
+    return tuple(render((name,)) for name in names if left.get(name, ABSENT) != right.get(name, ABSENT))
 
 
 def _side(state: Mapping[str, Any], redactor: Redactor) -> Side:

@@ -146,15 +146,18 @@ def _blind(unseen: Iterable[Unseen]) -> Iterator[Notice]:
 
 
 def _past(history: History, past: Past) -> Iterator[Notice]:
-    for finding in history.gone[:_MOST_GONE]:
+    objects = list(_by_object(history.gone))
+    for members in objects[:_MOST_GONE]:
+        first = members[0]
+        since = min(past.since[member.key] for member in members)
         yield Notice(
             "gone",
             Severity.INFO,
-            f"gone since the last look: {describe(finding)} (was there since {past.since[finding.key]})",
-            tenant=finding.tenant,
+            f"gone since the last look: {first.name} {first.kind.value} (was so since {since})",
+            tenant=first.tenant,
         )
-    if len(history.gone) > _MOST_GONE:
-        yield Notice("gone", Severity.INFO, f"and {len(history.gone) - _MOST_GONE} more are gone since the last look")
+    if len(objects) > _MOST_GONE:
+        yield Notice("gone", Severity.INFO, f"and {len(objects) - _MOST_GONE} more are gone since the last look")
 
 
 def describe(finding: Finding) -> str:
