@@ -102,7 +102,8 @@ def test_certificates_in_the_file_never_touch_the_disk(tmp_path: Path) -> None:
         tmp_path / "config", "https://127.0.0.1:1", user, **{"certificate-authority-data": encoded["ca"]}
     )
     _, rest = connect("here", environment)
-    certificate, key = rest.session.cert or ("", "")
+    assert isinstance(rest.session.cert, tuple)
+    certificate, key = rest.session.cert
     assert [Path(path).read_bytes() for path in (certificate, key)] == [b"certificate", b"key"]
     assert not Path(key).resolve().exists() or sys.platform != "linux"
     paths = write(tmp_path / "config", "https://127.0.0.1:1", {"client-certificate": "c.pem", "client-key": "/k.pem"})

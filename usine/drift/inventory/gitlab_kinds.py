@@ -46,7 +46,8 @@ class Kind:
     """One kind of object. `path` is its list below the place, `key` what identifies an item there.
 
     An item's id in the plugin is ``<place>:<key>`` and what `more` adds; `importable` says whether a plugin of the
-    platform has the type. `own` tells what GitLab or the platform itself made.
+    platform has the type, and deletes it. `own` tells what GitLab or the platform itself made. `call` is how a person
+    takes an item away: ``{item}`` is its path in the API.
     """
 
     type: str
@@ -58,6 +59,7 @@ class Kind:
     query: Mapping[str, str] = field(default_factory=dict)
     importable: bool = True
     own: Callable[[Json, Place], bool] = lambda _item, _place: False
+    call: str = "DELETE {item}"
 
     def id(self, place: Place, item: Json) -> str:
         """Return the item's id as the plugin writes it."""
@@ -65,7 +67,8 @@ class Kind:
 
     def removal(self, place: Place, item: Json) -> str:
         """Return the call that takes the item away."""
-        return f"DELETE /api/v4/{place.kind}/{place.id}/{self.path}/{quote(self.key(item), safe='')}"
+        key = quote(self.key(item), safe="")
+        return self.call.format(item=f"/api/v4/{place.kind}/{place.id}/{self.path}/{key}", key=key)
 
 
 def level(number: Json) -> str:
@@ -155,6 +158,7 @@ _RUNNERS: Final = Kind(
     lambda i: f"#{i['id']}",
     lambda i: f"{i.get('description') or ''} {'paused' if i.get('paused') else 'takes jobs'}".lstrip(),
     importable=False,
+    call="DELETE /api/v4/runners/{key}",
 )
 
 
@@ -219,9 +223,12 @@ PROJECT_KINDS: Final = (
         "environments",
         _id,
         lambda i: i["name"],
-        lambda i: i.get("external_url") or "",
+        lambda i: i.get("external_url") or "an environment without an address",
         query={"states": "available"},
         own=_pipelines_environment,
+        # One that runs is refused to whoever deletes it; the plugin stops only what was imported with that wish.
+        importable=False,
+        call="POST {item}/stop, then DELETE {item}",
     ),
 )
 #: What the premium edition adds; the others know no such list.

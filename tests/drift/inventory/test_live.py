@@ -1,0 +1,108 @@
+"""The inventory of a real platform: nothing on a clean one, each thing made by hand on another, in both layouts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import pytest
+
+from lab.secrets import Secrets
+from tests.drift.inventory import by_hand
+from tests.drift.inventory.by_hand import DEEDS, Expected, Hand
+from tests.engine.harness import ROOT, Stack
+from tests.engine.test_platform import ALPHA
+from tests.lab_fixture import TestLab
+from usine.drift.inventory import Found, Inventory, managed, take_inventory
+from usine.spec.load import load
+from usine.spec.settings import FoundationMode
+from usine.spec.settings_load import load_settings
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture(scope="module")
+def stack(lab: TestLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    stack = Stack(lab, "inventory", tmp_path_factory.mktemp("inventory"))
+    stack.tenant("alpha", ALPHA)
+    stack.up().must()
+    yield stack
+    stack.close()
+
+
+def take(stack: Stack, foundation: FoundationMode = FoundationMode.INCLUDE, **environment: str) -> Inventory:
+    """Take the stack's inventory; in the other layout, as the foundation's or the tenant's own stack would."""
+    settings = load_settings(stack.settings_file)
+    projects = load(stack.projects, settings)
+    resources = managed(stack.engine.export_state())
+    if foundation is not FoundationMode.INCLUDE:
+        resources = tuple(r for r in resources if (r.tenant is None) is (foundation is FoundationMode.ONLY))
+    return take_inventory(
+        dataclasses.replace(settings, foundation=foundation),
+        projects,
+        resources,
+        root=ROOT,
+        environment={**stack.lab.environment(), **environment},
+    )
+
+
+def named(found: Found) -> Expected:
+    return found.tenant, found.type.rpartition(":")[2], found.name
+
+
+def test_nothing_of_a_clean_platform_is_unmanaged(stack: Stack) -> None:
+    assert take(stack) == Inventory((), ())
+    assert take(stack, FoundationMode.ONLY) == Inventory((), ())
+    assert take(stack, FoundationMode.SKIP) == Inventory((), ())
+
+
+def test_everything_made_by_hand_is_found_and_taken_away_as_it_says(stack: Stack) -> None:
+    hand = Hand(stack.lab, "alpha")
+    before = stack.engine.export_state()
+    try:
+        expected = {deed(hand) for deed in DEEDS}
+        assert len(expected) == len(DEEDS)
+        inventory = take(stack)
+        assert {named(found) for found in inventory.found} == expected
+        assert inventory.blind == ()
+        assert stack.engine.export_state() == before
+        _tells_no_secret(stack.lab, inventory)
+        _layouts_share_it(stack, inventory)
+        for found in sorted(inventory.found, key=by_hand.in_order):
+            (by_hand.revoke if found.type.endswith(":Token") else by_hand.undo)(hand, found)
+    finally:
+        by_hand.sweep(hand)
+    assert take(stack) == Inventory((), ())
+
+
+def _tells_no_secret(lab: TestLab, inventory: Inventory) -> None:
+    said = repr(inventory)
+    assert by_hand.MARKER not in said
+    credentials = [value for value in dataclasses.asdict(Secrets.load(lab.home)).values() if len(str(value)) > 12]
+    assert credentials
+    assert not [value for value in credentials if str(value) in said]
+
+
+def _layouts_share_it(stack: Stack, whole: Inventory) -> None:
+    """The foundation's stack and the tenant's find the same between them, and neither what is the other's."""
+    # These are in nobody's place: the foundation's stack names them all.
+    homeless = {found for found in whole.found if found.type.endswith((":Entity", ":Token"))}
+    tenant, foundation = take(stack, FoundationMode.SKIP), take(stack, FoundationMode.ONLY)
+    assert set(tenant.found) == {found for found in whole.found if found.tenant == "alpha"} - homeless
+    assert {(found.type, found.name) for found in foundation.found} == {
+        (found.type, found.name) for found in whole.found if found.tenant is None or found in homeless
+    }
+    assert all(found.tenant is None for found in foundation.found)
+    assert tenant.blind == foundation.blind == ()
+
+
+def test_a_system_that_refuses_hides_nothing_of_the_others(stack: Stack) -> None:
+    hand = Hand(stack.lab, "alpha")
+    expected = by_hand.harbor_label(hand)
+    inventory = take(stack, GITLAB_TOKEN="no-longer-good")
+    for found in inventory.found:
+        by_hand.undo(hand, found)
+    assert [named(found) for found in inventory.found] == [expected]
+    assert {(blind.system, blind.tenant) for blind in inventory.blind} == {("gitlab", None), ("gitlab", "alpha")}
+    assert all("HTTP 401" in blind.reason for blind in inventory.blind)
+    assert "no-longer-good" not in repr(inventory)
