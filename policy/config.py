@@ -16,6 +16,12 @@ _ALL, _LEVEL = "all", "enforcementLevel"
 _LEVELS = tuple(level.value for level in Level)
 
 
+def config_of(pack: Path, stack: str) -> Path | None:
+    """Return the file that holds what is set for the platform of `Pulumi.<stack>.yaml`, where there is one."""
+    file = pack / f"{stack}.json"
+    return file if file.is_file() else None
+
+
 def read_config(path: Path) -> Mapping[str, Setting]:
     """Return the settings by policy id. Raises SpecError with everything that is wrong with the file.
 

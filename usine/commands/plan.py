@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from policy.config import read_config
+from policy.config import config_of, read_config
 from policy.registry import POLICIES, Setting
 from usine.commands.common import ROOT, Platform, add_platform_arguments, read_platform, report_problems
 from usine.plan import Plan, make_plan
@@ -21,6 +21,9 @@ from usine.spec.load import check_text
 from usine.spec.model import Project
 from usine.spec.problems import START, Problem, SpecError
 from usine.spec.settings_load import load_settings
+
+#: The folder of the policy pack, which also holds what each platform sets for it.
+PACK = "policy"
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -41,13 +44,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--policy",
         action="store_true",
-        help="run the policy pack over it; exit 1 when a mandatory policy does not hold",
-    )
-    parser.add_argument(
-        "--policy-config",
-        metavar="FILE",
-        type=Path,
-        help="with --policy: levels and limits, as the engine takes them by --policy-pack-config",
+        help="run the policy pack over it, as policy/<stack>.json sets it; exit 1 unless every mandatory policy holds",
     )
     parser.set_defaults(run=run)
 
@@ -57,14 +54,15 @@ def run(args: argparse.Namespace) -> int:
     people: frozenset[str] | None = None
     policies: Mapping[str, Setting] = {}
     try:
-        if args.policy_config is not None:
-            policies = read_config(args.policy_config)
         if args.scope is None:
             platform = read_platform(args)
         else:
             scope = _read_scope(args.scope)
             people = scope.people
             platform = _read_part(args, scope)
+        config = config_of(ROOT / PACK, platform.settings.stack) if args.policy else None
+        if config is not None:
+            policies = read_config(config)
     except SpecError as error:
         return report_problems(error)
     plan = make_plan(platform.settings, platform.projects, platform.catalogue, people)
@@ -78,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
             return 1
     if args.json != Path("-"):
         _show(plan, platform)
-    return _judge(plan, policies) if args.policy or args.policy_config is not None else 0
+    return _judge(plan, policies) if args.policy else 0
 
 
 def _judge(plan: Plan, policies: Mapping[str, Setting]) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from policy.config import config_of
 from usine.engine.binding import BoundPlan, bind, moved, other_stack, steps_moved
 from usine.engine.cli import Engine
 from usine.engine.events import Events, Failure
@@ -88,6 +89,8 @@ class Rails:
         targets = [argument for urn in self.targets for argument in ("--target", urn)]
         pack = engine.root / POLICY_PACK
         policies = ["--policy-pack", str(pack)] if (pack / "PulumiPolicy.yaml").is_file() else []
+        if policies and (waivers := config_of(pack, self.settings.stack)) is not None:
+            policies += ["--policy-pack-config", str(waivers)]
         return ("--suppress-outputs", *policies, *targets, *(["--refresh"] if self.refresh else []))
 
 
