@@ -7,6 +7,7 @@ The format's version is in the file. Within a version, fields may be added, and 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Literal, cast
 
@@ -16,6 +17,7 @@ from usine.report.model import ABSENT, Absent, Action, Entry, Kind, Notice, Prop
 
 #: Changes when a reader of the version before would misread what is written now.
 FORMAT = "usine-report/1"
+_HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 _SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -84,7 +86,10 @@ class _Report(_Part):
 
 
 def render(report: Report) -> str:
-    """Render as JSON of format `FORMAT`, in ASCII, the same bytes for equal reports."""
+    """Render as JSON of format `FORMAT`, in ASCII, the same bytes for equal reports.
+
+    Half a surrogate pair, which is no character and which no reader takes, is written as U+FFFD.
+    """
     document = {
         "format": FORMAT,
         "kind": report.kind.value,
@@ -96,7 +101,8 @@ def render(report: Report) -> str:
         "notices": [_notice(notice) for notice in report.notices],
         "entries": [_entry(entry) for entry in report.entries],
     }
-    return json.dumps(document, indent=1, sort_keys=False, allow_nan=False) + "\n"
+    whole = _HALF_A_PAIR.sub("\ufffd", json.dumps(document, ensure_ascii=False, allow_nan=False))
+    return json.dumps(json.loads(whole), indent=1) + "\n"
 
 
 def _notice(notice: Notice) -> dict[str, object]:

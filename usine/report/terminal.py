@@ -65,7 +65,7 @@ def _notices(console: Console, notices: Sequence[Notice]) -> None:
         severity = "waived" if notice.waived_by else notice.severity.value
         style = "dim" if notice.waived_by else _SEVERITIES[notice.severity]
         text = Text.assemble(
-            visible(place), (f"{severity}: ", style), visible(notice.text), (f" [{notice.rule}]", "dim")
+            visible(place), (f"{severity}: ", style), visible(notice.text), (f" [{visible(notice.rule)}]", "dim")
         )
         _line(console, 2, text)
         if notice.waived_by:
