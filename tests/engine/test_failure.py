@@ -17,6 +17,8 @@ from tests.engine import live
 from tests.engine.harness import ROOT, Stack
 from tests.engine.test_platform import ALPHA, BETA
 from tests.lab_fixture import TestLab
+from usine.report import as_json
+from usine.report.model import Action
 
 pytestmark = pytest.mark.servers
 
@@ -43,7 +45,7 @@ def usine(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_system_that_is_down_stops_neither_the_others_nor_the_next_run(stack: Stack) -> None:
+def test_a_system_that_is_down_stops_neither_the_others_nor_the_next_run(stack: Stack, tmp_path: Path) -> None:
     assert usine(stack, "up").returncode == 0
     before = live.keycloak(stack.lab)["groups"]["/alpha/developer"]["members"]
 
@@ -54,9 +56,13 @@ def test_a_system_that_is_down_stops_neither_the_others_nor_the_next_run(stack: 
         ),
     )
     process.stop(stack.lab.home, "openbao")
-    broken = usine(stack, "up")
-    assert broken.returncode == 1, broken.stdout
+    broken = usine(stack, "up", "--json", str(tmp_path / "run.json"))
+    assert broken.returncode == 4, broken.stdout
+    told = as_json.load((tmp_path / "run.json").read_text(encoding="utf-8"))
     assert "vault failed for: alpha" in broken.stdout, broken.stdout + broken.stderr
+    failed = {(e.system, e.tenant) for e in told.entries if e.action is Action.FAILED}
+    assert failed == {("vault", "alpha")}
+    assert {e.system for e in told.entries if e.action is Action.CREATED} >= {"keycloak", "kubernetes"}
     assert "Traceback" not in broken.stdout + broken.stderr
     groups = live.keycloak(stack.lab)["groups"]
     assert groups["/alpha/developer"]["members"] == sorted([*before, "farid.benali"])
@@ -90,7 +96,7 @@ def test_a_throttled_gitlab_is_waited_for_and_a_broken_harbor_fails_alone(stack:
         fault(ports.gitlab, known.gitlab_token)
         fault(ports.harbor, known.harbor_password)
     said = broken.stdout + broken.stderr
-    assert broken.returncode == 1, said
+    assert broken.returncode == 4, said
     assert "harbor failed for: beta" in said, said
     assert "Traceback" not in said
     assert "tenants/alpha/web" in live.snapshot(lab)["gitlab"]["projects"]

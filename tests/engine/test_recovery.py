@@ -65,8 +65,11 @@ def checkpoint(stack: Stack) -> dict[str, list[object]]:
     return latest or {}
 
 
-def kill_in_the_middle(stack: Stack, resources: int) -> None:
-    """Kill -9 the run and all it started, once the state knows so many resources and is creating another."""
+def kill_in_the_middle(stack: Stack, resources: int) -> int:
+    """Kill -9 the run and all it started, once the state knows so many resources and is creating another.
+
+    Return the number of its process.
+    """
     process = usine_up(stack)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
@@ -77,14 +80,18 @@ def kill_in_the_middle(stack: Stack, resources: int) -> None:
         time.sleep(0.005)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
+    return process.pid
 
 
 @pytest.mark.parametrize("resources", [12, 45, 90])
 def test_a_killed_run_is_taken_up_by_the_next(reference: dict[str, Any], stack: Stack, resources: int) -> None:
-    kill_in_the_middle(stack, resources)
-    process = usine_up(stack)
-    output, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, output
+    killed = kill_in_the_middle(stack, resources)
+    # Two at once, as when a pipeline is retried by hand and by itself: one takes over, the other waits for it.
+    successors = [usine_up(stack, "--wait", "10m") for _ in range(2)]
+    outputs = [process.communicate(timeout=600)[0] for process in successors]
+    assert [process.returncode for process in successors] == [0, 0], outputs
+    assert sum(f"process {killed})" in output and "took over the lock of" in output for output in outputs) == 1
+    assert sum("waiting for" in output for output in outputs) == 1
     assert not checkpoint(stack).get("pending_operations")
 
     assert live.snapshot(stack.lab) == reference
