@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from usine.naming import OPERATIONS_PROJECT
 
 ONE_BY_ONE = [policy for policy in POLICIES if policy.stack_check is None]
 MARKER = "marker-3e7a51"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def texts(policy: Policy, *resources: Resource) -> list[str]:
@@ -219,3 +221,13 @@ def test_a_platform_may_disable_a_policy_make_it_advice_or_move_its_limit() -> N
     assert levels({"robot-life-finite": Setting(level=Level.DISABLED)}) == []
     assert levels({"robot-life-finite": Setting(limit=20_000)}) == []
     assert levels({"harbor-private": Setting(level=Level.DISABLED)}) == [Level.MANDATORY]
+
+
+def test_the_documentation_lists_every_policy_as_it_is() -> None:
+    text = (ROOT / "docs" / "policies.md").read_text(encoding="utf-8")
+    rows = [f"| `{p.id}` | {p.level.value} | {p.description} | {p.mend} |" for p in POLICIES]
+    assert [line for line in text.splitlines() if re.match(r"\| `[a-z-]+` \| (mandatory|advisory) ", line)] == rows
+    for policy in POLICIES:
+        if policy.limit is not None:
+            limit = policy.limit
+            assert f"| `{policy.id}` | `{limit.name}` | {limit.description} | {limit.default:,} |" in text
