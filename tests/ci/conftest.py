@@ -80,6 +80,7 @@ class Repository:
     folder: Path
     bot: str
     owner: Person
+    home: Path
 
     def change(self, branch: str, edit: Callable[[Path], None], project: Any = None, who: Person | None = None) -> str:
         """Commit an edit of the files to a branch and push it, to a fork where given. Returns the commit."""
@@ -115,11 +116,17 @@ class Repository:
     ) -> dict[str, Done]:
         """Run what is pending, by a runner of its own."""
         runner = project_runner(self.live, project or self.project)
-        return JobRunner(self.live, runner, folder, image).run(only=only)
+        return JobRunner(self.live, runner, folder, self.home, image).run(only=only)
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The runner's home for all jobs: the plans that `usine diff` keeps there serve the next job, by content."""
+    return tmp_path_factory.mktemp("home")
 
 
 @pytest.fixture
-def repository(live: Live, checkout: Path, tmp_path: Path) -> Repository:
+def repository(live: Live, checkout: Path, home: Path, tmp_path: Path) -> Repository:
     """The platform's repository, its variables as docs/ci.md says, and nothing pending."""
     group = live.root.groups.create({"name": name("platform"), "path": name("platform"), "visibility": "internal"})
     project = live.root.projects.create({"name": "usine", "namespace_id": group.id, "visibility": "internal"})
@@ -134,7 +141,7 @@ def repository(live: Live, checkout: Path, tmp_path: Path) -> Repository:
     secret = {"key": "USINE_GITLAB_TOKEN", "value": token.token, "masked": True, "environment_scope": "comment"}
     project.variables.create(secret)
     project.variables.create({"key": "PLANTED", "value": PLANTED, "masked": True})
-    return Repository(live, live.root.projects.get(project.id), folder, token.token, owner)
+    return Repository(live, live.root.projects.get(project.id), folder, token.token, owner, home)
 
 
 def no_secret_in(done: dict[str, Done]) -> None:

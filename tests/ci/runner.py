@@ -54,12 +54,18 @@ class Done:
 
 
 class JobRunner:
-    """Runs the pending jobs of one project. `image` is what the job's image would have beside the clone's own tools."""
+    """Runs the pending jobs of one project. `image` is what the job's image would have beside the clone's own tools.
 
-    def __init__(self, live: Live, runner: Runner, folder: Path, image: Mapping[str, str] | None = None) -> None:
+    `home` is the home of the user who runs them, as on a runner without containers.
+    """
+
+    def __init__(
+        self, live: Live, runner: Runner, folder: Path, home: Path, image: Mapping[str, str] | None = None
+    ) -> None:
         self._live = live
         self._runner = runner
         self._folder = folder
+        self._home = home
         self._image = image or {}
         self._artifacts: dict[tuple[int, str], tuple[str, Path]] = {}
 
@@ -81,12 +87,10 @@ class JobRunner:
         stored = self._live.site.store.get("job", job["id"])
         assert stored is not None
         config, name = stored["config"], job["job_info"]["name"]
-        home = self._folder / "home"
-        home.mkdir(parents=True, exist_ok=True)
         clone = self._folder / "builds" / f"{job['id']}-{name}"
         environment = {
             "PATH": os.environ["PATH"],
-            "HOME": str(home),
+            "HOME": str(self._home),
             "LANG": "C.UTF-8",
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",

@@ -84,7 +84,8 @@ def pipelines(repository: Repository, lab: TestLab, tmp_path: Path) -> Iterator[
     repository.project.pipelineschedules.create({"ref": "main", "description": "drift", "cron": "0 3 * * *"})
     _trust(repository, lab, {name: environment[name] for name in SECRETS})
     image = {name: environment[name] for name in OPEN if name in environment}
-    runner = JobRunner(repository.live, project_runner(repository.live, repository.project), tmp_path / "runner", image)
+    taking = project_runner(repository.live, repository.project)
+    runner = JobRunner(repository.live, taking, tmp_path / "runner", repository.home, image)
     try:
         yield Pipelines(repository, lab, runner)
     finally:
