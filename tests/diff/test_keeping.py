@@ -1,0 +1,97 @@
+"""What a diff keeps, and what it must not leave."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from usine.diff.cache import PlanCache, cache_folder
+from usine.diff.workspace import workspace
+from usine.plan import Plan, PlannedResource
+
+EMPTY = Plan(())
+
+
+def big(number: int) -> Plan:
+    noise = os.urandom(20_000).hex()
+    return Plan((PlannedResource("a:b:C", str(number), None, None, "vault", {"noise": noise}, protect=False),))
+
+
+def test_the_cache_is_where_the_user_wants_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "usine" / "plans"
+    for useless in ("", "relative"):
+        monkeypatch.setenv("XDG_CACHE_HOME", useless)
+        assert cache_folder() == Path.home() / ".cache" / "usine" / "plans"
+
+
+def test_the_least_recently_used_goes_first(tmp_path: Path) -> None:
+    cache = PlanCache(tmp_path / "plans", most_bytes=70_000)  # room for three
+    plans = [big(number) for number in range(4)]
+    for number in range(3):
+        cache.put(str(number), plans[number].dumps().encode())
+        os.utime(tmp_path / "plans" / f"{number}.json.gz", (number, number))
+    assert cache.get("0") == plans[0]  # used now
+    cache.put("3", plans[3].dumps().encode())
+    assert [cache.get(str(number)) is not None for number in range(4)] == [True, False, True, True]
+
+
+@pytest.mark.parametrize("broken", [b"", b"\x1f\x8b", b"{}", b"\x00" * 99])
+def test_a_broken_file_is_as_good_as_none(tmp_path: Path, broken: bytes) -> None:
+    cache = PlanCache(tmp_path)
+    cache.put("k", EMPTY.dumps().encode())
+    assert cache.get("k") == EMPTY
+    (tmp_path / "k.json.gz").write_bytes(broken)
+    assert cache.get("k") is None
+
+
+def test_a_folder_that_cannot_be_used_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    for cache in (PlanCache(None), PlanCache(tmp_path / "file" / "plans")):
+        cache.put("k", EMPTY.dumps().encode())
+        assert cache.get("k") is None
+
+
+def _die_inside(home: str, ready: str) -> None:
+    tempfile.tempdir = home
+    with workspace() as folder:
+        (folder / "read-only").mkdir()
+        Path(ready).write_text(str(folder), encoding="utf-8")
+        os.kill(os.getpid(), 9)
+
+
+def test_a_killed_run_is_cleaned_up_by_the_next_and_a_running_one_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    ready = tmp_path / "ready"
+    process = multiprocessing.get_context("fork").Process(target=_die_inside, args=(str(tmp_path), str(ready)))
+    process.start()
+    process.join(30)
+    assert process.exitcode == -9
+    left = Path(ready.read_text("utf-8"))
+    assert left.is_dir()
+    with workspace() as running:
+        assert not left.exists()
+        assert stat.S_IMODE(running.stat().st_mode) == stat.S_IMODE(running.parent.stat().st_mode) == 0o700
+        with workspace() as other:
+            assert running.is_dir()
+            assert other != running
+        assert not other.exists()
+    assert list(running.parent.iterdir()) == []
+
+
+def test_what_somebody_else_put_in_its_place_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o755)
+    (tmp_path / f"usine-diff-{os.getuid()}").symlink_to(shared)
+    with workspace() as folder:
+        assert shared not in folder.resolve().parents
+    assert not folder.exists()
+    assert list(shared.iterdir()) == []
