@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -156,8 +156,9 @@ def guarded_up(engine: Engine, lock: HeldLock, rails: Rails, plan: BoundPlan | N
         *rails.arguments(engine),
     )
     told = {notice.text for notice in notices}
-    notices += tuple(notice for notice in of_violations(run.events.violations) if notice.text not in told)
-    notices += _stopped(lock, run)
+    since = (*of_violations(run.events.violations), *_stopped(lock, run))
+    # What is said once systems were touched refuses nothing any more.
+    notices += tuple(replace(n, severity=Severity.WARNING) for n in since if n.text not in told)
     if run.exit_code == 0:
         status = Status.APPLIED
     else:
