@@ -6,6 +6,8 @@ import datetime
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -245,6 +247,20 @@ def test_who_loses_the_lock_stops_its_engine(fake: Fake) -> None:
     assert [notice.rule for notice in outcome.notices] == ["lock-lost"]
     assert "the lock was taken by bob" in outcome.notices[0].text
     assert ring.latest()[0] == 2
+
+
+def test_an_engine_is_stopped_in_order_when_its_run_is_killed(fake: Fake) -> None:
+    fake.events("preview", then=PATIENT)
+    program = (
+        "from pathlib import Path\nfrom usine.engine.cli import Engine\nfrom usine.engine.lock import unlocked\n"
+        "from usine.engine.run import run_engine\n"
+        f"engine = Engine(Path({str(fake.folder)!r}), 'lab', {dict(fake.engine.environment)!r})\n"
+        "run_engine(engine, unlocked(engine), engine.root / 'log', lambda *_: None, 'preview')\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT) as process:
+        wait_for(fake.folder / "started")
+        process.kill()
+    wait_for(fake.folder / "stopped")
 
 
 def test_an_interrupted_run_stops_its_engine_once_and_reports(fake: Fake) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,6 +21,14 @@ from usine.engine.urns import address_of
 _POLL_SECONDS = 0.2
 #: How long an interrupted engine may take to say that it has heard.
 _HEARS_SECONDS = 2.0
+
+#: Runs a command in its own place, with PR_SET_PDEATHSIG (1) set to SIGINT; see prctl(2).
+_SHIM = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGINT)
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 #: Told now and then how many objects are planned so far, and how many of those are settled.
 OnProgress = Callable[[int, int], None]
@@ -43,7 +53,7 @@ def run_engine(engine: Engine, lock: HeldLock, log: Path, on_progress: OnProgres
         events = Path(folder) / "events.json"
         start = output.tell()
         process = subprocess.Popen(
-            engine.command(*arguments, "--color=never", "--event-log", str(events)),
+            _ending_with_us(engine.command(*arguments, "--color=never", "--event-log", str(events))),
             cwd=engine.root,
             env=engine.variables,
             stdin=subprocess.DEVNULL,
@@ -66,6 +76,16 @@ def run_engine(engine: Engine, lock: HeldLock, log: Path, on_progress: OnProgres
             # No event says why: refused by another run's lock, say.
             read = replace(read, failures=(Failure(None, redactor.text(_last_error(log, start))),))
         return Run(process.returncode, read, interrupted)
+
+
+def _ending_with_us(command: list[str]) -> list[str]:
+    """Have the engine asked to stop by the kernel when this process is killed.
+
+    Otherwise it would go on, unseen from another machine, while a successor there takes this run for dead. Linux only.
+    """
+    if sys.platform != "linux":
+        return command
+    return [sys.executable, "-ISc", _SHIM, str(os.getpid()), *command]
 
 
 def _stop(process: subprocess.Popen[bytes], log: Path, start: int) -> None:
