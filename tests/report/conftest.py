@@ -70,7 +70,8 @@ class Pages:
 
 
 @contextmanager
-def _launched() -> Iterator[Browser]:
+def launched() -> Iterator[Browser]:
+    """Start the browser, made first where the cache has it not."""
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - other tests start without it
 
     from lab import parts  # noqa: PLC0415
@@ -89,7 +90,7 @@ def _launched() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """The browser of the session."""
-    with _launched() as browser:
+    with launched() as browser:
         yield browser
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tests.report.entries import TYPES, entry
 from usine.report.model import (
     ABSENT,
     Action,
@@ -15,32 +16,6 @@ from usine.report.model import (
     Severity,
     by_risk,
 )
-
-_TYPES = {
-    "gitlab/project": "gitlab:index/project:Project",
-    "gitlab/member": "gitlab:index/groupMembership:GroupMembership",
-    "gitlab/branch": "gitlab:index/branchProtection:BranchProtection",
-    "gitlab/variable": "gitlab:index/projectVariable:ProjectVariable",
-    "harbor/project": "harbor:index/project:Project",
-    "harbor/retention": "harbor:index/retentionPolicy:RetentionPolicy",
-    "harbor/robot": "harbor:index/robotAccount:RobotAccount",
-    "keycloak/members": "keycloak:index/groupMemberships:GroupMemberships",
-    "keycloak/group": "keycloak:index/group:Group",
-    "keycloak/client": "keycloak:openid/client:Client",
-    "kubernetes/namespace": "kubernetes:core/v1:Namespace",
-    "kubernetes/quota": "kubernetes:core/v1:ResourceQuota",
-    "kubernetes/network": "kubernetes:networking.k8s.io/v1:NetworkPolicy",
-    "kubernetes/binding": "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding",
-    "argocd/project": "kubernetes:argoproj.io/v1alpha1:AppProject",
-    "argocd/application": "kubernetes:argoproj.io/v1alpha1:Application",
-    "sonarqube/project": "pulumi-python:dynamic/sonarqube:Project",
-    "sonarqube/gate": "pulumi-python:dynamic/sonarqube:QualityGateAssociation",
-    "vault/mount": "vault:index/mount:Mount",
-    "vault/policy": "vault:index/policy:Policy",
-    "vault/role": "vault:kubernetes/authBackendRole:AuthBackendRole",
-    "vault/secret": "vault:kv/secretV2:SecretV2",
-}
-_HOLD_DATA = {"gitlab/project", "harbor/project", "kubernetes/namespace", "sonarqube/project", "vault/mount"}
 
 _POLICY_BEFORE = """\
 # Developers of teleservice
@@ -63,30 +38,6 @@ path "teleservice/metadata/dev/*" {
   capabilities = ["read", "list"]
 }
 """
-
-
-def entry(
-    action: Action,
-    tenant: str | None,
-    kind: str,
-    name: str,
-    *properties: tuple[str, object, object],
-    seconds: float | None = None,
-    note: str = "",
-) -> Entry:
-    """Make an entry; `kind` is a key of the types above, `name` what follows tenant and system."""
-    system = kind.partition("/")[0]
-    return Entry(
-        action=action,
-        tenant=tenant,
-        system=system,
-        type=_TYPES[kind],
-        name=f"{tenant or 'foundation'}/{system}/{name}",
-        properties=tuple(PropertyChange(*each) for each in properties),
-        holds_data=kind in _HOLD_DATA,
-        seconds=seconds,
-        note=note,
-    )
 
 
 def diff() -> Report:
@@ -430,7 +381,7 @@ def hostile() -> Report:
 
 def large(objects: int = 3_000) -> Report:
     """Make the report of a change that reaches a whole fleet: so many objects, fifty to a tenant."""
-    kinds = tuple(_TYPES)
+    kinds = tuple(TYPES)
 
     def one(number: int) -> Entry:
         kind, tenant = kinds[number % len(kinds)], f"team-{number // 50:03d}"

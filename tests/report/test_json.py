@@ -27,7 +27,7 @@ def test_what_is_written_is_read_back_the_same(name: str) -> None:
     assert text.isascii()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(REPORTS)
 def test_any_report_is_read_back_the_same_and_follows_the_schema(report: Report) -> None:
     text = as_json.render(report)

@@ -132,7 +132,7 @@ REPORTS = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(REPORTS, st.integers(LEAST_LIMIT, LEAST_LIMIT * 2), st.sampled_from(["", "https://gitlab.example/-/jobs/1"]))
 def test_any_report_is_inert_and_within_its_limit(report: Report, limit: int, link: str) -> None:
     text = render(report, marker="usine:diff", limit=limit, link=link)

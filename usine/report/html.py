@@ -62,6 +62,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
         # Also what is not in an attribute or a text of ours: whatever shows as nothing is made visible.
         finalize=lambda value: values.visible(value) if type(value) is str else value,
     )

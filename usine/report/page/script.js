@@ -163,7 +163,7 @@
   }
 
   form.hidden = false;
-  $("objects").classList.add("filtered");
+  form.parentElement.classList.add("filtered");
   fromAddress();
   filter();
 })();
