@@ -69,7 +69,12 @@ def test_an_object_is_one_entry_with_all_its_properties_and_how_to_repair_it() -
 
 def test_what_only_a_person_can_do_says_the_call() -> None:
     found = finding("group tenants/alpha: share with x", Action.UNMANAGED, means=Means.HAND, call="DELETE /share/1")
-    assert report(found).entries[0].note.endswith("to be removed by hand: DELETE /share/1")
+    assert report(found).entries[0].note.endswith("; by hand: DELETE /share/1")
+
+
+def test_an_object_that_a_repair_mends_in_part_says_what_it_leaves() -> None:
+    made = report(finding(path="a"), finding(path="b", means=Means.HAND, call="set it back"))
+    assert made.entries[0].note.endswith(f"--repair {finding().object_key}; by hand (b): set it back")
 
 
 def test_the_longest_known_property_dates_the_object() -> None:

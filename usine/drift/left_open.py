@@ -50,7 +50,6 @@ def moved(observation: Observation) -> Iterator[Finding]:
             before,
             now,
             address.urn,
-            detail="no file says how this is to be",
             means=Means.HAND,
             call="set it back, or say in components/ how it is to be",
         )

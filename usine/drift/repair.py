@@ -32,7 +32,7 @@ class Repaired:
 
 
 def choose(keys: Iterable[str], findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Return the findings of the named objects.
+    """Return the findings of the named objects that can be repaired.
 
     Raises RepairError for a key that no finding has, and for what only a person can put right: with the call to make.
     """
@@ -48,17 +48,20 @@ def choose(keys: Iterable[str], findings: Sequence[Finding]) -> tuple[Finding, .
             hint = f"; did you mean {close}?" if close else ""
             problems.append(f"{key}: no finding has this key{hint}")
             continue
-        for member in members:
-            if member.means is Means.HAND:
-                problems.append(f"{key}: {_by_hand(member)}")
-        chosen += members
+        ours = [member for member in members if member.means is not Means.HAND]
+        if not ours:
+            problems += [f"{key}: {_by_hand(member)}" for member in members]
+        chosen += ours
     if problems:
         raise RepairError("\n".join(problems))
     return tuple(chosen)
 
 
 def _by_hand(finding: Finding) -> str:
-    why = "it holds data, which no repair destroys" if finding.holds_data else "no plugin of the platform can do it"
+    if finding.kind is Action.CHANGED:
+        why = f"no file says how {finding.path} is to be, so no run sets it back"
+    else:
+        why = "it holds data, which no repair destroys" if finding.holds_data else "no plugin of the platform can do it"
     call = f"; by hand: {finding.call}" if finding.call else ""
     return f"{finding.name} ({finding.type}): {why}{call}"
 

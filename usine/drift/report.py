@@ -127,10 +127,12 @@ def _note(members: Sequence[Finding], history: History) -> str:
     words.append(f"since {since}")
     if by := sorted({member.by for member in members if member.by}):
         words.append(f"by {' and '.join(by)}")
-    if by_hand := [member.call for member in members if member.means is Means.HAND]:
-        words.append(f"to be removed by hand: {by_hand[0]}" if by_hand[0] else "to be put right by hand")
-    else:
+    by_hand = [member for member in members if member.means is Means.HAND]
+    if len(by_hand) < len(members):
         words.append(f"--repair {members[0].object_key}")
+    for call in dict.fromkeys(member.call for member in by_hand):
+        paths = ", ".join(member.path for member in by_hand if member.path and member.call == call)
+        words.append(f"by hand{f' ({paths})' if paths else ''}: {call}" if call else "by hand")
     return "; ".join(words)
 
 
