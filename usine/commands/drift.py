@@ -170,6 +170,8 @@ def _repair(
     """Repair what is named, look again, and say whether something named is still there."""
     say = _sayer(console)
     chosen = repair.choose(args.repair, seen.findings)
+    objects = len({finding.object_key for finding in chosen})
+    say(f"putting right {objects} {'object' if objects == 1 else 'objects'} (the engine's own output: {_LOG})")
     settle(stack, lock, say)
     with watched(console) as on_progress:
         rails = Rails(stack.settings, ROOT / _LOG, stack.archived, on_progress=on_progress)
@@ -184,10 +186,7 @@ def _repair(
     there = {finding.key for finding in again.findings}
     for finding in chosen:
         say(f"{'still there' if finding.key in there else 'put right'}: {describe(finding)}")
-    failed = done.outcome.status is not Status.APPLIED or any(finding.key in there for finding in chosen)
-    if failed:
-        say(f"the engine's own output is in {_LOG}")
-    return again, failed
+    return again, done.outcome.status is not Status.APPLIED or any(finding.key in there for finding in chosen)
 
 
 def _texts(seen: _Seen, args: argparse.Namespace) -> dict[Path, str]:
