@@ -172,16 +172,17 @@ class _Cluster:
     # Who may do what ----------------------------------------------------------------------------------------------
 
     def _role_bindings(self) -> Iterator[Found]:
-        """In a tenant's namespace any, elsewhere those to a tenant."""
+        """In a tenant's namespace any; elsewhere, which is no tenant's place, those to a tenant."""
         for namespace, tenant, item in self._each(_ROLE_BINDING):
             if not item["metadata"]["name"].startswith(_OWN_PREFIX):
                 yield from self._unless_known(tenant, _ROLE_BINDING, item, namespace, _binding(item))
         if self._scope.foundation:
             for item in self._server.items(_ROLE_BINDING):
                 namespace = item["metadata"]["namespace"]
-                bound, tenant_bound = self._bound(item)
-                if bound and namespace not in self._ours:
-                    yield from self._unless_known(tenant_bound, _ROLE_BINDING, item, namespace, _binding(item))
+                bound, whose = self._bound(item)
+                if bound and self._live.get(namespace) is None:
+                    ours = whose if self._scope.speaks_of(whose) else None
+                    yield from self._unless_known(ours, _ROLE_BINDING, item, namespace, _binding(item))
 
     def _cluster_role_bindings(self) -> Iterator[Found]:
         for item in self._server.items(_CLUSTER_ROLE_BINDING):
