@@ -34,7 +34,7 @@ def main(sizes: Sequence[int] = SIZES) -> None:
             fleet = _Fleet(Path(folder), size)
             fleet.ask_for("3")
             cells = [fleet.timed("diff"), fleet.timed("diff")]
-            fleet.ask_for("4")
+            fleet.ask_for("5")
             cells.append(fleet.timed("diff"))
             whole = size <= _MOST_EVERYTHING or "USINE_BENCH_EVERYTHING" in os.environ
             cells.append(fleet.timed("plan", "--json", str(fleet.plan)) if whole else "")

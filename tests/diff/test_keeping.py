@@ -19,7 +19,8 @@ EMPTY = Plan(())
 
 def big(number: int) -> Plan:
     noise = os.urandom(20_000).hex()
-    return Plan((PlannedResource("a:b:C", str(number), None, None, "vault", {"noise": noise}, protect=False),))
+    made = PlannedResource("a:b:C", str(number), None, None, "vault", {"noise": noise}, False, qualified_type="a:b:C")
+    return Plan((made,))
 
 
 def test_the_cache_is_where_the_user_wants_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -31,8 +32,10 @@ def test_the_cache_is_where_the_user_wants_it(monkeypatch: pytest.MonkeyPatch, t
 
 
 def test_the_least_recently_used_goes_first(tmp_path: Path) -> None:
-    cache = PlanCache(tmp_path / "plans", most_bytes=70_000)  # room for three
     plans = [big(number) for number in range(4)]
+    PlanCache(tmp_path / "one").put("0", plans[0].dumps().encode())
+    size = (tmp_path / "one" / "0.json.gz").stat().st_size
+    cache = PlanCache(tmp_path / "plans", most_bytes=3 * size + size // 2)
     for number in range(3):
         cache.put(str(number), plans[number].dumps().encode())
         os.utime(tmp_path / "plans" / f"{number}.json.gz", (number, number))
