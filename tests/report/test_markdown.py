@@ -77,6 +77,7 @@ def test_code_shows_its_text_and_nothing_else(text: str) -> None:
 
 @given(TEXTS)
 @example("1. one")
+@example("go to www.a.b or deadbeef now")
 @example("see (docs/x.md), or `a|b`: done.")
 @example("$`x`$ `a``b`")
 def test_a_sentence_shows_its_text_and_nothing_else(text: str) -> None:
@@ -188,6 +189,22 @@ def test_when_cut_the_largest_risks_are_kept_and_the_rest_is_counted(limit: int)
     names = {entry.name.rpartition("/")[2] for entry in destroyed}
     if limit == DEFAULT_LIMIT:
         assert all(f"`{name}`" in text for name in names)
+
+
+@pytest.mark.parametrize("length", [300, 2_000, 9_000])
+def test_long_texts_stay_within_the_limit(length: int) -> None:
+    text = "<" * length
+    changes = tuple(PropertyChange(text, text, text) for _ in range(30))
+    entries = tuple(
+        Entry(Action.DESTROYED if number % 2 else Action.CHANGED, text, text, text, text, changes, True, None, text)
+        for number in range(40)
+    )
+    notices = tuple(Notice(text, Severity.ERROR, text, text, text) for _ in range(80))
+    report = Report(Kind.DIFF, text, text, ((text, text),) * 9, entries, notices)
+    for limit in (LEAST_LIMIT, 40_000, DEFAULT_LIMIT):
+        comment = render(report, marker="usine:diff", limit=limit, link="https://gitlab.example/" + "a" * 480)
+        assert len(comment) <= limit
+        assert "**Cut:** " in comment.splitlines()[-1]
 
 
 def test_a_report_that_fits_says_nothing_of_cutting() -> None:
