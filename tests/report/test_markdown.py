@@ -95,6 +95,13 @@ def test_plain_sentences_stay_readable(sentence: str) -> None:
     assert prose(sentence) == sentence
 
 
+def test_code_in_a_sentence_leaves_its_punctuation_out() -> None:
+    assert prose("main 8a11d622fdd1 .. the work tree, 1f0c2ab, or `a b`.") == (
+        "main `8a11d622fdd1` .. the work tree, `1f0c2ab`, or `a b`."
+    )
+    assert prose("all of *, #3 , then") == "all of `*, #3` , then"
+
+
 @pytest.mark.parametrize("kind", ["diff", "run", "drift", "nothing", "hostile", "large"])
 def test_every_sample_is_inert_and_balanced(kind: str) -> None:
     text = render(getattr(samples, kind)(), marker="usine:diff")

@@ -14,7 +14,7 @@ from usine.report.values import code_pieces, visible
 _PLAIN = re.compile(
     r"""["'(«]*-{0,2}(?![0-9a-f]{7,40}\b|www\.|.*//)[^\W_](?:[\w.,;:'’()/-]*[\w)])?["').,;:?!»…]*""", re.IGNORECASE
 )
-_BARE = re.compile(r"[-–—→…:?]+")
+_BARE = re.compile(r"[-–—→…:?.]+")
 
 
 def code(text: str) -> str:
@@ -60,7 +60,7 @@ def _words(text: str) -> str:
 
 def _code_word(text: str) -> str:
     """Leave the punctuation that ends a part of a sentence out of the code."""
-    core = text.rstrip(",;.:")
+    core = text.rstrip(",;.: ")
     return code(core) + text[len(core) :] if core else code(text)
 
 
