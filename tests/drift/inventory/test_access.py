@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
 
-from tests.drift.inventory.api_server import serving
+from tests.drift.inventory.api_server import Script, serving
 from tests.drift.inventory.looking import look, names, only, resource
 from usine.drift.inventory import Inventory, Managed
 from usine.spec.settings import FoundationMode, KeycloakSettings, PeopleSource, System
@@ -42,7 +43,13 @@ CLEAN_REALM: dict[str, Any] = {
                 {"id": "m0", "name": "groups", "protocolMapper": "oidc-x", "config": {"claim.name": "groups"}}
             ],
         },
-        {"id": "s2", "name": "profile", "protocolMappers": []},
+        {
+            "id": "s2",
+            "name": "profile",
+            "protocolMappers": [
+                {"id": "m9", "name": "names", "protocolMapper": "oidc-x", "config": {"claim.name": "n"}}
+            ],
+        },
     ],
     f"{REALM}/users": [],
 }
@@ -128,12 +135,17 @@ CLEAN_VAULT: dict[str, Any] = {
     "/v1/identity/entity/id": keys("e1"),
     "/v1/identity/entity/id/e1": {"data": {"name": "entity_1", "policies": []}},
     "/v1/auth/token/accessors": keys("accessor-of-root", "accessor-of-a-login"),
-    "/v1/auth/token/lookup-accessor": {"data": {"path": "auth/oidc/login", "policies": ["alpha.role.owner"]}},
+    "/v1/auth/token/lookup-accessor": Script(
+        [
+            {"data": {"path": "auth/token/create", "policies": ["platform"]}},  # a provider's own
+            {"data": {"path": "auth/oidc/login", "policies": ["alpha.role.owner"]}},
+        ]
+    ),
 }  # fmt: skip
 
 
 def vault(answers: dict[str, Any], state: tuple[Managed, ...] = VAULT_STATE, **changes: Any) -> Inventory:
-    with serving({**CLEAN_VAULT, **answers}) as api:
+    with serving({**deepcopy(CLEAN_VAULT), **answers}) as api:
         inventory = look(only(System.VAULT, api.url, **changes), state)
         assert {path for method, path, _, _ in api.asked if method == "POST"} <= {"/v1/auth/token/lookup-accessor"}
         return inventory
