@@ -108,6 +108,16 @@ def test_a_stray_object_enters_the_state_and_leaves_it_again() -> None:
     assert engine.export_state() == before
 
 
+def test_a_kubernetes_object_is_told_by_its_kind_and_name() -> None:
+    role = "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole"
+    assert checkpoint.kubernetes_identity(role, "r") == {
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "r"},
+    }  # fmt: skip
+    assert checkpoint.kubernetes_identity("kubernetes:core/v1:Secret", "ns/s") == {
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "ns"},
+    }  # fmt: skip
+
+
 def test_an_object_that_cannot_be_read_leaves_no_trace() -> None:
     engine = FakeEngine(resources(), fails=True)
     before = engine.export_state()

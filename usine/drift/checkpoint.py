@@ -14,6 +14,7 @@ from usine.report.model import ABSENT
 
 _STACK = "pulumi:pulumi:Stack"
 _PROVIDER = "pulumi:providers:"
+_KUBERNETES = "kubernetes:"
 _DYNAMIC = "pulumi-python:"
 #: How a dynamic resource carries its provider.
 _DYNAMIC_PROVIDER = "__provider"
@@ -101,6 +102,8 @@ def _resource(finding: Finding, resources: Sequence[Mapping[str, Any]]) -> Json:
     if stack is None:
         raise EngineError("the stack is empty: nothing of it can be repaired; run `usine up`")
     inputs: Json = {}
+    if finding.type.startswith(_KUBERNETES):
+        inputs = kubernetes_identity(finding.type, str(finding.import_id))
     if finding.type.startswith(_DYNAMIC):
         brother = next((r for r in resources if r["type"] == finding.type and r.get("inputs")), None)
         if brother is None:
@@ -130,6 +133,14 @@ def _resource(finding: Finding, resources: Sequence[Mapping[str, Any]]) -> Json:
         "parent": stack,
         "provider": provider,
     }
+
+
+def kubernetes_identity(type_: str, id_: str) -> Json:
+    """Return what tells a Kubernetes object from all others, by its type token and its id ``[<namespace>/]<name>``."""
+    _, module, kind = type_.split(":")
+    namespace, _, name = id_.rpartition("/")
+    metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+    return {"apiVersion": module.removeprefix("core/"), "kind": kind, "metadata": metadata}
 
 
 def _hide(finding: Finding, resources: Iterable[Json]) -> tuple[str, Path, object]:

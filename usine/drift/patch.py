@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import requests
 
+from usine.drift.checkpoint import kubernetes_identity
 from usine.drift.findings import Finding
 from usine.drift.inventory.base import LookError
 from usine.drift.inventory.kubeconfig import connect
@@ -56,13 +57,13 @@ class Patcher:
         first = fields[0]
         cluster = self._settings.clusters[first.provider.removeprefix(_PROVIDER)]
         _, rest = connect(cluster.context, self._environment)
-        _, module, kind = first.type.split(":")
-        api = f"api/{module.removeprefix('core/')}" if module.startswith("core/") else f"apis/{module}"
-        namespace, _, name = id_.rpartition("/")
-        place = f"{api}/namespaces/{namespace}" if namespace else api
+        identity = kubernetes_identity(first.type, id_)
+        version, metadata = identity["apiVersion"], identity["metadata"]
+        api = f"apis/{version}" if "/" in version else f"api/{version}"
+        place = f"{api}/namespaces/{metadata['namespace']}" if "namespace" in metadata else api
         rest.call(
             "PATCH",
-            f"{place}/{_plural(rest, api, kind)}/{name}",
+            f"{place}/{_plural(rest, api, identity['kind'])}/{metadata['name']}",
             params={"fieldManager": "usine"},
             headers={"Content-Type": _MEDIA_TYPE},
             json=[step for field in fields for step in steps(field)],
