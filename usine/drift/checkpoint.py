@@ -55,9 +55,10 @@ def edit(engine: Engine, to_adopt: Sequence[Finding], to_reveal: Sequence[Findin
         try:
             targets = [argument for urn in done.adopted.values() for argument in ("--target", urn)]
             engine.capture("refresh", "--yes", "--skip-preview", *targets)
-        except EngineError:
+        except EngineError as error:
             undo(engine, done)
-            raise
+            why = [line.strip() for line in str(error).splitlines() if line.strip().startswith("error:")]
+            raise EngineError("\n".join(["nothing was repaired: an object could not be adopted", *why])) from None
     return done
 
 

