@@ -119,7 +119,7 @@ def test_several_files_are_one(tmp_path: Path) -> None:
     assert server == "http://127.0.0.1:2"
 
 
-@pytest.mark.parametrize("text", ["[1, 2]", "users: [", f"{MARKER}: [", "\x00"])
+@pytest.mark.parametrize("text", ["[1, 2]", "users: [", f"a: *{MARKER}", "\x00"])
 def test_what_is_no_kubeconfig_is_said_without_its_words(tmp_path: Path, text: str) -> None:
     path = tmp_path / "config"
     path.write_text(text)
