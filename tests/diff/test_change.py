@@ -184,16 +184,16 @@ def test_what_is_known_is_said_as_what_is_planned(scratch: Scratch, tmp_path: Pa
     assert dict(snapshot(folder)) == before
 
 
-def test_a_look_leaves_the_clone_as_it_was(scratch: Scratch) -> None:
+def test_a_look_leaves_the_clone_as_it_was(scratch: Scratch, tmp_path: Path) -> None:
     (scratch.root / "new.txt").write_text("new", encoding="utf-8")
     (scratch.root / ".venv").mkdir()
     (scratch.root / ".venv" / "ignored").write_text("ignored", encoding="utf-8")
     before = dict(snapshot(scratch.root / ".git"))
-    with Repository(scratch.root) as repository:
-        tree = repository.tree("worktree")
-        assert {"new.txt", "Pulumi.yaml"} <= repository.objects(tree).keys()
-        assert not any(path.startswith(".venv") for path in repository.objects(tree))
-        assert repository.tree("main") != tree
+    repository = Repository(scratch.root, tmp_path / "git")
+    tree = repository.tree("worktree")
+    assert {"new.txt", "Pulumi.yaml"} <= repository.objects(tree).keys()
+    assert not any(path.startswith(".venv") for path in repository.objects(tree))
+    assert repository.tree("main") != tree
     assert dict(snapshot(scratch.root / ".git")) == before
 
 
@@ -204,7 +204,7 @@ def test_a_clone_that_is_not_whole_says_what_to_do(scratch: Scratch, tmp_path: P
     shallow = tmp_path / "shallow"
     options = ["--quiet", "--depth", "1", "--branch", "later"]
     subprocess.run(["git", "clone", *options, f"file://{scratch.root}", str(shallow)], check=True, capture_output=True)
-    with Repository(shallow) as repository, pytest.raises(GitError, match=r"no revision .* GIT_DEPTH: 0"):
-        repository.commit(old)
+    with pytest.raises(GitError, match=r"no revision .* GIT_DEPTH: 0"):
+        Repository(shallow, tmp_path / "git").commit(old)
     with pytest.raises(GitError, match="not the top of a git clone"):
-        Repository(ROOT / "usine")
+        Repository(ROOT / "usine", tmp_path / "other")

@@ -98,7 +98,8 @@ def find(root: Path, base: str | None, head: str, settings: PurePosixPath, cache
         DiffError: there is no such revision, the base is wrong, a program fails, git does.
     """
     try:
-        with Repository(root) as repository, workspace() as folder:
+        with workspace() as folder:
+            repository = Repository(root, folder / "git")
             old_revision = base or os.environ.get(_CI_BASE) or _parting(repository, head)
             new, old = (
                 _lay_out(repository, revision, side, folder, settings)

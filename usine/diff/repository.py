@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 
 #: Stands for the work tree, with what is neither committed nor ignored, in place of a revision.
 WORKTREE = "worktree"
@@ -25,35 +23,17 @@ class GitError(Exception):
 class Repository:
     """A clone, open for reading.
 
-    The work tree's contents become git objects in a folder of their own, under an index of their own; both are gone
-    when the context is left.
+    The work tree's contents become git objects in a folder of the caller's, under an index of their own.
     """
 
-    def __init__(self, root: Path) -> None:
-        """Open the clone whose top is `root`. Raises GitError if it is none."""
+    def __init__(self, root: Path, folder: Path) -> None:
+        """Open the clone whose top is `root`; `folder` is made, for what must be written. Raises GitError."""
         self.root = root
         if shutil.which("git") is None:
             raise GitError("git is not installed")
-        self._temporary = Path(tempfile.mkdtemp(prefix="usine-git-"))
-        try:
-            self._environment = self._own_objects()
-        except GitError:
-            self.close()
-            raise
-
-    def __enter__(self) -> Repository:
-        """Be closed at the end."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Remove what was made."""
-        self.close()
-
-    def close(self) -> None:
-        """Remove what was made."""
-        shutil.rmtree(self._temporary, ignore_errors=True)
+        folder.mkdir()
+        self._folder = folder
+        self._environment = self._own_objects()
 
     def commit(self, revision: str) -> str:
         """Return the full hash of a revision. Raises GitError, and says what to do where the clone is not whole."""
@@ -80,7 +60,7 @@ class Repository:
         """Return the tree of a revision, or of the work tree. Raises GitError."""
         if revision != WORKTREE:
             return self._run("rev-parse", "--verify", f"{self.commit(revision)}^{{tree}}")
-        index = self._temporary / "index"
+        index = self._folder / "index"
         own = Path(self._run("rev-parse", "--git-path", "index"))
         if (self.root / own).is_file():
             shutil.copyfile(self.root / own, index)  # it knows what has not changed since
@@ -100,7 +80,7 @@ class Repository:
 
     def lay_out(self, tree: str, folder: Path) -> None:
         """Write a tree's files into a folder, as a checkout would. Raises GitError."""
-        index = self._temporary / f"index-{tree}"
+        index = self._folder / f"index-{tree}"
         environment = {**self._environment, "GIT_INDEX_FILE": str(index)}
         self._run("read-tree", tree, environment=environment)
         self._run("checkout-index", "--all", "--force", f"--prefix={folder}/", environment=environment)
@@ -121,7 +101,7 @@ class Repository:
         if Path(top).resolve() != self.root.resolve():
             raise GitError(f"{self.root} is not the top of a git clone")
         shared = self.root / self._run("rev-parse", "--git-path", "objects")
-        own = self._temporary / "objects"
+        own = self._folder / "objects"
         own.mkdir()
         return {**clean, "GIT_OBJECT_DIRECTORY": str(own), "GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{shared.resolve()}"'}
 
