@@ -646,9 +646,11 @@ def undo(hand: Hand, found: Found) -> None:
 
 
 def in_order(found: Found) -> tuple[bool, ...]:
-    """Sort so that nothing takes another finding away with it: accounts, containers and the root's members go last."""
+    """Sort so that nothing takes another finding away with it: accounts and containers go last, a member of a group
+    after the members of its projects, and of the root after those of the groups below.
+    """
     contains = found.type.endswith((":User", ":Group", ":Project", ":Mount", ":Namespace"))
-    return contains, found.name.startswith("tenants: "), not found.type.endswith(":GroupMembership")
+    return contains, found.type.endswith(":GroupMembership"), found.name.startswith("tenants: ")
 
 
 def _kubectl(hand: Hand, found: Found) -> None:
