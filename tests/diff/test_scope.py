@@ -1,0 +1,40 @@
+"""A part of the platform, as a planning process is told it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.diff.scratch import ROOT
+from usine.commands.plan import _read_scope
+from usine.plan.scope import Scope, load_scope
+from usine.spec.problems import SpecError
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [Scope(frozenset()), Scope(frozenset({"b", "a"}), frozenset()), Scope(frozenset({"a"}), frozenset({"x.y"}))],
+)
+def test_a_scope_is_read_back(scope: Scope) -> None:
+    assert load_scope(scope.dumps()) == scope
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"tenants": "a"}', '{"tenants": [1]}', '{"tenants": [], "x": 1}'])
+def test_what_is_no_scope_is_told_with_its_file(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "scope.json"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(SpecError) as error:
+        _read_scope(file)
+    assert str(error.value).startswith(f"{file}:1:1: not a scope: ")
+    with pytest.raises(SpecError, match="No such file"):
+        _read_scope(tmp_path / "none")
+
+
+def test_comparing_needs_no_provider_sdk() -> None:
+    """They take seconds to load, and only who plans needs them: the planning processes."""
+    code = "import sys, usine.commands.diff; print([m for m in sys.modules if m.startswith(('pulumi', 'components'))])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
