@@ -52,6 +52,7 @@ class Pages:
             java_script_enabled=script,
         )
         self._open.callback(context.close)
+        context.set_default_timeout(120_000)
         page = context.new_page()
         page.on("console", lambda message: self.noise.append(f"console: {message.text}"))
         page.on("pageerror", lambda error: self.noise.append(f"error: {error}"))
@@ -72,13 +73,14 @@ class Pages:
 @contextmanager
 def launched() -> Iterator[Browser]:
     """Start the browser, made first where the cache has it not."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - other tests start without it
+    from playwright.sync_api import expect, sync_playwright  # noqa: PLC0415 - other tests start without it
 
     from lab import parts  # noqa: PLC0415
     from lab.parts import chromium  # noqa: PLC0415
     from lab.reporter import Lines  # noqa: PLC0415
 
     program, environment = chromium.program_of(parts.ensure(["chromium"], reporter=Lines()).get("chromium"))
+    expect.set_options(timeout=60_000)  # on a busy machine too
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=program, env={**os.environ, **environment}, args=["--font-render-hinting=none"]

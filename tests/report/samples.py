@@ -349,6 +349,7 @@ HOSTILE = (
     "#1 !2 $3 ~label %milestone &4 group/project#5",
     "user\u202egnp.exe \u2066hidden\u2069 \u200bzero \x1b[31mred\x07",
     "www.evil.example http://evil.example mail@evil.example deadbeef1",
+    "half \ud800 a pair",
     "{{ 7 * 7 }} {% raw %} ${7*7} :smile: :+1: $`x`$ [[_TOC_]]",
     "# heading\n- item\n1. one\n> quote\n---",
     "",

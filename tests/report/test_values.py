@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.report.texts import TEXTS
+from tests.report.texts import TEXTS, UNTIMED
 from usine.plan.model import SECRET
 from usine.report.model import ABSENT, PropertyChange
 from usine.report.values import both_sides, code_pieces, compare_lines, cut, one_line, visible
@@ -40,6 +40,7 @@ def test_one_line_tells_every_value_from_every_other(value: object, shown: str) 
     assert one_line(value) == shown
 
 
+@UNTIMED
 @given(JSON)
 def test_nothing_invisible_is_ever_shown(value: object) -> None:
     lines = compare_lines(PropertyChange("x", ABSENT, value)) or ()
@@ -47,6 +48,7 @@ def test_nothing_invisible_is_ever_shown(value: object) -> None:
         assert not [c for c in text if unicodedata.category(c)[0] in "CZ" and c != " "]
 
 
+@UNTIMED
 @given(JSON, JSON)
 def test_a_comparison_leaves_out_no_line_that_differs(before: object, after: object) -> None:
     lines = compare_lines(PropertyChange("x", before, after))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+
+#: However busy the machine is: what is slow is not wrong.
+UNTIMED = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
 _PIECES = (
     "`", "``", "```", "|", "\\", "\\|", "@all", "@", "#1", "!2", "~l", "$", "%", "&amp;", "&#64;", "<",

@@ -76,7 +76,7 @@ def _environment() -> Environment:
         duration=words.duration,
         seconds=words.total_seconds,
         number=lambda number: f"{number:,}",
-        fragment=lambda tenant: quote(f"tenant={words.tenant_name(tenant)}", safe="=()"),
+        fragment=lambda tenant: quote(f"tenant={values.visible(words.tenant_name(tenant))}", safe="=()"),
         sign=lambda action: words.SIGNS[action],
     )
     environment.globals.update(action_word=words.action_word, plural=words.plural)
