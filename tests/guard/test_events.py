@@ -70,7 +70,7 @@ def test_a_failure_names_its_object_once_and_in_one_line() -> None:
             error(POLICY, "<{%fg 1%}>permission denied<{%reset%}>\nmore"),
             error(POLICY, "update failed"),
             failed("update", POLICY),
-            error(REALM, "  \n409 Conflict"),
+            error(REALM, "  \n1 error occurred:\n\t* 409 Conflict\n"),
             error(STACK, "Program failed with an unhandled exception:\nTraceback"),
         ],
         PLAIN,

@@ -201,7 +201,7 @@ def test_what_failed_is_told_from_what_was_done_and_what_was_not_reached(fake: F
         (Action.FAILED, "beta/vault/policy/env/prod", "not begun: what it needs failed, or the run was stopped"),
         (Action.CHANGED, "alpha/vault/policy/env/dev", ""),
     ]
-    assert report.verdict == "1 change applied, 2 objects failed or were not reached: vault failed for: beta."
+    assert report.verdict == "1 change applied, 2 objects failed or not reached: vault failed for: beta."
 
 
 def test_an_engine_that_is_refused_by_another_s_lock_says_whose(fake: Fake) -> None:

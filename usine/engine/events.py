@@ -19,6 +19,7 @@ _IDLE = frozenset({"same", "refresh", "read", "read-replacement", "read-discard"
 #: The halves of a replacement; the engine also notes the whole as `replace`.
 _HALVES = frozenset({"create-replacement", "delete-replaced", "discard-replaced", "import-replacement"})
 _COLOUR = re.compile(r"<\{%[^%]*%\}>|\x1b\[[0-9;]*m")
+_COUNT = re.compile(r"\d+ errors? occurred:")
 _PATH = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)')
 
 
@@ -201,5 +202,7 @@ def _value(value: Any, keys: Iterable[str | int]) -> object:  # noqa: ANN401 - J
 
 
 def _first_line(message: str) -> str:
+    """Return the first line that says something: Terraform's providers begin with the number of errors."""
     lines = [line.strip() for line in _COLOUR.sub("", message).splitlines() if line.strip()]
-    return lines[0] if lines else ""
+    telling = [line for line in lines if not _COUNT.fullmatch(line)] or lines
+    return telling[0].removeprefix("* ") if telling else ""

@@ -10,6 +10,7 @@ from usine.engine.events import Step
 from usine.engine.guarded import Outcome, Status
 from usine.engine.urns import Address, address_of
 from usine.report.model import FOUNDATION, Action, Entry, Kind, Notice, Report, by_risk
+from usine.report.words import plural
 from usine.spec.texts import enumerate_words
 
 _SHOWN_TENANTS = 5
@@ -116,10 +117,10 @@ def _failed(address: Address, message: str, seconds: float | None = None) -> Ent
 def _verdict(outcome: Outcome, report: Report) -> str:
     counts = report.counts()
     changes = sum(number for action, number in counts.items() if action is not Action.FAILED)
-    many = f"{changes} change{'' if changes == 1 else 's'}"
+    many = plural(changes, "change")
     if outcome.status is Status.REFUSED:
         reasons = sum(1 for notice in report.notices if notice.refuses)
-        return f"Refused, nothing was touched: {reasons} reason{'' if reasons == 1 else 's'}."
+        return f"Refused, nothing was touched: {plural(reasons, 'reason')}."
     if outcome.status is Status.PLANNED:
         return f"{many} would be made." if changes else "Nothing would change."
     if outcome.status is Status.APPLIED:
@@ -131,4 +132,4 @@ def _verdict(outcome: Outcome, report: Report) -> str:
     if not outcome.applying:
         return f"{where}; nothing was touched."
     done = f"{many} applied, " if changes else ""
-    return f"{done}{counts[Action.FAILED]} objects failed or were not reached: {where}."
+    return f"{done}{plural(counts[Action.FAILED], 'object')} failed or not reached: {where}."
