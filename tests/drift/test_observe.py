@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.drift.values import urn
+from usine.drift.findings import Unseen
 from usine.drift.observe import Observed, observe, read_events
 from usine.drift.values import SECRET_SIGNATURE, SIGNATURE
 from usine.engine.cli import Engine, EngineError
@@ -127,10 +128,14 @@ def test_nothing_is_written(engine: Engine) -> None:
 
 
 def test_an_object_that_cannot_be_read_leaves_the_others(engine: Engine) -> None:
-    events = [read(MOUNT, GOOD), read(GROUP, GOOD), failed("error: preview failed\\n  * HTTP 500", POLICY)]
+    events = [
+        read(MOUNT, GOOD),
+        read(GROUP, GOOD),
+        failed(f"Preview failed: refreshing {POLICY}: error talking: HTTP 500\n", POLICY),
+    ]
     looked = play(engine, (["never"], events, 1))
     assert [o.address.urn for o in looked.observations] == sorted([GROUP, MOUNT])
-    assert [(part.tenant, part.system) for part in looked.unseen] == [("alpha", "vault")]
+    assert looked.unseen == (Unseen("alpha", "vault", "error talking: HTTP 500"),)
     assert len(calls(engine)) == 1
 
 

@@ -55,9 +55,11 @@ def look(engine: Engine, settings: Settings, projects: Sequence[Project]) -> Loo
         observed = observe(engine, resources)
         inventory = listing.result()
     findings = [*compare(observed.observations), *map(_unmanaged, inventory.found)]
+    # What the system itself answers says more than what became of it in a plugin.
     unseen = {(part.tenant or "", part.system): part for part in observed.unseen}
-    for blind in inventory.blind:
-        unseen.setdefault((blind.tenant or "", blind.system), Unseen(blind.tenant, blind.system, blind.reason))
+    unseen |= {(b.tenant or "", b.system): Unseen(b.tenant, b.system, b.reason) for b in inventory.blind}
+    # Some plugins take an error for "not there": where nobody could look, nothing is missing.
+    findings = [f for f in findings if f.kind is not Action.MISSING or (f.tenant or "", f.system) not in unseen]
     return Look(
         tuple(sorted(findings, key=lambda f: (f.tenant or "", f.system, f.name, f.type, f.path))),
         tuple(part for _, part in sorted(unseen.items())),

@@ -25,6 +25,8 @@ from usine.engine.urns import Address, address_of
 from usine.report.model import ABSENT
 
 _COLOUR = re.compile(r"<\{%[^%]*%\}>|\x1b\[[0-9;]*m")
+#: What the engine says before it says why.
+_LEAD = re.compile(r"(?:error: )?(?:preview failed: )?refreshing urn:pulumi:\S+: ", re.I)
 _LONGEST_REASON = 300
 Resource = Mapping[str, Any]
 
@@ -189,7 +191,7 @@ def _side(state: Mapping[str, Any], redactor: Redactor) -> Side:
 
 def _short(message: str) -> str:
     """The line of an engine's message that says most."""
-    lines = [line.strip(" *\t") for line in message.splitlines() if line.strip(" *\t")]
+    lines = [line.strip(" *\t") for line in _LEAD.sub("", message).splitlines() if line.strip(" *\t")]
     telling = [
         line for line in lines if not line.lower().startswith(("urn:", "preview failed", "error: preview failed"))
     ]
