@@ -53,7 +53,7 @@ def render(report: Report, *, marker: str, limit: int = DEFAULT_LIMIT, link: str
     facts = [f"{prose(label)}: {prose(cut(value, _LONGEST_VALUE))}" for label, value in report.facts]
     page.add("<sub>" + " · ".join(facts) + "</sub>\n\n" if facts else "")
     _at_risk(page, report)
-    _notices(page, report.notices)
+    _notices(page, report)
     groups = by_tenant(report.entries)
     _summary(page, report, groups)
     left_out = _tenants(page, report, groups)
@@ -102,10 +102,11 @@ def _at_risk(page: _Page, report: Report) -> None:
         page.add("\n")
 
 
-def _notices(page: _Page, notices: Sequence[Notice]) -> None:
-    refusing = [notice for notice in notices if notice.refuses]
-    others = [notice for notice in by_weight(notices) if not notice.refuses]
-    for title, listed in (("Refused by the rules", refusing), ("To be looked at", others)):
+def _notices(page: _Page, report: Report) -> None:
+    refusing = [notice for notice in report.notices if notice.refuses]
+    others = [notice for notice in by_weight(report.notices) if not notice.refuses]
+    refused = "Could not be looked at" if report.kind is Kind.DRIFT else "Refused by the rules"
+    for title, listed in ((refused, refusing), ("To be looked at", others)):
         if listed:
             page.add(f"#### {title}\n\n")
             page.items([_notice(notice) for notice in listed], "notice")

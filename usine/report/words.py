@@ -38,7 +38,7 @@ def status(report: Report) -> Status:
     """Say what a report comes to: the worst that is in it."""
     counts = report.counts()
     if report.refused:
-        return Status("Refused", "bad")
+        return Status("Could not tell" if report.kind is Kind.DRIFT else "Refused", "bad")
     if counts[Action.FAILED]:
         return Status("Failed", "bad")
     if any(entry.loses_data for entry in report.entries):
