@@ -65,6 +65,15 @@ def redirect_a_client(lab: TestLab) -> None:
     admin.update_client(number, {**admin.get_client(number), "redirectUris": ["https://evil.example/*"]})
 
 
+def allow_password_reset(lab: TestLab) -> None:
+    _realm(lab).update_realm(live.REALM, {"resetPasswordAllowed": True})
+
+
+def forbid_password_reset(lab: TestLab) -> None:
+    _realm(lab).update_realm(live.REALM, {"resetPasswordAllowed": False})
+    lab.keycloak.connection.realm_name = "master"
+
+
 def make_a_group(lab: TestLab) -> None:
     admin = _realm(lab)
     admin.create_group({"name": "auditors"}, parent=admin.get_group_by_path("/alpha")["id"])
@@ -244,6 +253,8 @@ CHANGES: tuple[HandMade, ...] = (
              missing("alpha/keycloak/group/security", "alpha/keycloak/group/security/members")),
     HandMade("keycloak", "a client sent to another address", redirect_a_client,
              changed("foundation/keycloak/client/argocd", "validRedirectUris")),
+    HandMade("keycloak", "a setting that no file states: password reset", allow_password_reset,
+             changed("foundation/keycloak/realm", "resetPasswordAllowed"), forbid_password_reset),
     HandMade("keycloak", "a group made", make_a_group, unmanaged("/alpha/auditors")),
     HandMade("keycloak", "a client made", make_a_client, unmanaged("client: backdoor")),
     HandMade("vault", "a policy widened", test_drift.widen_a_policy, changed("alpha/vault/policy/env/dev", "policy")),
@@ -306,5 +317,6 @@ CHANGES: tuple[HandMade, ...] = (
     HandMade("sonarqube", "the new-code period shortened", breaks.shorten_the_new_code_period,
              changed("alpha/sonarqube/api/new-code", "value")),
     HandMade("sonarqube", "a webhook made", add_a_webhook, unmanaged("alpha:api: webhook spy")),
-    HandMade("sonarqube", "a project made", analyse_another_project, unmanaged("project: alpha:shadow"), delete_the_analysis),
+    HandMade("sonarqube", "a project made", analyse_another_project, unmanaged("project: alpha:shadow"),
+             delete_the_analysis),
 )  # fmt: skip

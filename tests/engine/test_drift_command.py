@@ -203,11 +203,12 @@ def test_what_is_named_is_put_right_and_only_that(drift: Drift) -> None:
     assert "gone since the last look" in drift.report.notices[0].text
 
 
-def test_what_holds_data_is_refused_with_the_call_to_make(drift: Drift) -> None:
-    mount = next(f for f in drift.findings if f.name == "mount: alpha-old")
-    code, output = drift("--repair", mount.object_key, "*")
+def test_what_only_a_person_may_do_is_refused_with_the_call_to_make(drift: Drift) -> None:
+    keys = [f.object_key for f in drift.findings if f.name in {"mount: alpha-old", "foundation/keycloak/realm"}]
+    code, output = drift("--repair", *keys, "*")
     assert code == 1
     assert "it holds data, which no repair destroys; by hand: DELETE /v1/sys/mounts/alpha-old" in output
+    assert "no file says how resetPasswordAllowed is to be, so no run sets it back" in output
     assert "*: no finding has this key" in output
 
 
