@@ -29,7 +29,7 @@ def report(*entries: Entry, notices: tuple[Notice, ...] = (), **more: Any) -> Re
     return Report(Kind.DRIFT, "usine drift: prod", f"{len(entries)} objects", entries=entries, notices=notices, **more)
 
 
-def keep(forge: Forge, found: Report, body: str = "what was found", name: str = "prod") -> str:
+def keep(forge: Forge, found: Report, body: str = "<!-- usine:drift -->\nwhat was found", name: str = "prod") -> str:
     return issue.keep(found, body, name=name, environment=forge.environment)
 
 
@@ -44,7 +44,9 @@ def test_the_life_of_the_issue(forge: Forge, written: Callable[[], list[str]]) -
     (opened,) = forge.issues()
     assert (opened.state, opened.confidential, opened.labels) == ("opened", True, ["usine-drift"])
     assert opened.title == "Drift on prod: 1 object differs from what was declared"
-    assert opened.description.endswith("what was found")
+    hidden, *text = opened.description.splitlines()
+    assert hidden.startswith("<!-- usine:drift:prod digest=")
+    assert text == ["what was found"], "the report's own hidden line is left out"
     written()
 
     # The same finding in other words, on another day, after another time: nobody is disturbed.

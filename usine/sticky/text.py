@@ -8,6 +8,8 @@ import re
 LIMIT = 1_000_000
 
 _MARKER = re.compile(r"[a-z][a-z0-9._:-]{0,79}")
+#: A rendered report has a hidden line of its own.
+_FIRST_LINE = re.compile(r"\A<!-- [a-z][a-z0-9._:-]* -->(?=\n|\Z)")
 #: Quick actions: a line that starts with `/word`. GitLab runs them with the rights of who posts.
 _QUICK_ACTION = re.compile(r"^([ \t]*)/(?=\w)", re.MULTILINE)
 _CUT = "\n\n*Cut here: the rest is in the pipeline's artifacts.*"
@@ -25,8 +27,7 @@ def hidden(marker: str, *attributes: str) -> str:
 
 def compose(line: str, body: str) -> str:
     """Put a body under its hidden line: quick actions made plain text, the whole within GitLab's limit."""
-    text = body.replace("\r\n", "\n").strip()
-    text = text.removeprefix(line).lstrip("\n")
+    text = _FIRST_LINE.sub("", body.replace("\r\n", "\n").strip()).lstrip("\n")
     text = _QUICK_ACTION.sub(r"\1\\/", text)
     whole = f"{line}\n{text}"
     if len(whole) <= LIMIT:
