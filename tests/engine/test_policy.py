@@ -1,0 +1,71 @@
+"""The policy pack on the real stack: silent on the sample tenants, and a component that goes wrong makes nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.engine.harness import ROOT, Stack
+from tests.lab_fixture import TestLab
+from usine.engine.events import Violation, read_events
+from usine.engine.redact import Redactor
+
+pytestmark = pytest.mark.servers
+
+PACK = ("--policy-pack", "policy", "--policy-pack-config", "policy/lab.json")
+#: What the program needs beside the two folders that a test changes.
+BESIDE = ("usine", "policy", "catalogue", "Pulumi.yaml", ".venv", ".lab-test")
+
+
+@pytest.fixture
+def stack(lab: TestLab, tmp_path: Path) -> Iterator[Stack]:
+    stack = Stack(lab, "policy", tmp_path / "stack")
+    shutil.copytree(ROOT / "projects.d", stack.projects, dirs_exist_ok=True)
+    yield stack
+    stack.close()
+
+
+def violations(stack: Stack) -> tuple[Violation, ...]:
+    return read_events(stack.folder / "events.json", Redactor()).violations
+
+
+def test_the_sample_tenants_pass_and_a_component_that_goes_wrong_makes_nothing(stack: Stack, tmp_path: Path) -> None:
+    clean = stack.preview(*PACK).must()
+    assert len(clean.steps) > 1000
+    assert violations(stack) == ()
+
+    program = tmp_path / "program"
+    program.mkdir()
+    for name in ("components", "stacks"):
+        shutil.copytree(ROOT / name, program / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in BESIDE:
+        (program / name).symlink_to(ROOT / name)
+    component = program / "components" / "harbor.py"
+    text = component.read_text(encoding="utf-8")
+    assert text.count("public=False") == 1
+    component.write_text(text.replace("public=False", "public=True"), encoding="utf-8")
+    engine = dataclasses.replace(stack.engine, root=program)
+    events = stack.folder / "events.json"
+    events.unlink()
+    done = subprocess.run(
+        engine.command("up", "--yes", "--color=never", "--event-log", str(events), *PACK),
+        cwd=program,
+        env=engine.variables,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode != 0
+    projects = {f"{path.stem}/harbor/project" for path in stack.projects.glob("*.yaml")}
+    found = {(v.policy, v.address.name, v.mandatory) for v in violations(stack) if v.address is not None}
+    assert found == {("harbor-private", name, True) for name in projects}, done.stdout + done.stderr
+    assert "To mend: set public to false" in done.stdout + done.stderr
+    assert stack.state().get("resources", []) == []
+    # Nothing but the project Harbor itself begins with.
+    assert [project["name"] for project in stack.lab.harbor.get("/projects").json()] == ["library"]
