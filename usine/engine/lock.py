@@ -7,6 +7,7 @@ preview, and the settling of what a killed run left; and it tells the dead from 
 from __future__ import annotations
 
 import datetime
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -121,7 +122,7 @@ def hold(
         say(f"no lock with an owner here, only the engine's own: {error}")
         yield free
         return
-    lock = acquire(Ring(storage, engine.stack), free.owner, engine.environment, wait=wait, say=say)
+    lock = acquire(Ring(storage, engine.stack), free.owner, os.environ, wait=wait, say=say)
     try:
         yield lock
     finally:
@@ -130,7 +131,8 @@ def hold(
 
 def unlocked(engine: Engine) -> HeldLock:
     """Return what stands for the lock where none is needed: for runs that write nothing."""
-    return HeldLock(this_run(engine.environment, commit_of(engine.root)))
+    # Who runs it is said by this process's environment, not by the engine's, which may be another platform's.
+    return HeldLock(this_run(os.environ, commit_of(engine.root)))
 
 
 def acquire(
