@@ -136,7 +136,8 @@ def test_the_program_s_own_jobs_run_as_written(repository: Repository, tmp_path:
     """`tests` collects only: it would run this test again."""
 
     def program(folder: Path) -> None:
-        (folder / "usine" / "data_bearing.py").open("a").write("# more\n")
+        with (folder / "usine" / "data_bearing.py").open("a", encoding="utf-8") as stream:
+            stream.write("\n\n# more\n")
 
     repository.change("program", program)
     repository.open("program")
