@@ -34,6 +34,9 @@ BETA = """
       deploy: {kind: infra, path: .}
     """
 
+#: The policy pack goes along where a run makes, keeps and archives: on what the servers answer, too, it must hold.
+POLICIES = ("--policy-pack", "policy")
+
 
 @pytest.fixture(scope="module")
 def stack(lab: TestLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
@@ -46,7 +49,7 @@ def stack(lab: TestLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
 
 def test_up_creates_everything(stack: Stack) -> None:
     before = live.snapshot(stack.lab)
-    run = stack.guarded_up().must()
+    run = stack.guarded_up(*POLICIES).must()
     assert {step.op for step in run.steps} == {"create"}
     after = live.snapshot(stack.lab)
     assert before["keycloak"] == {}
@@ -69,7 +72,7 @@ def test_up_creates_everything(stack: Stack) -> None:
 
 
 def test_again_changes_nothing(stack: Stack) -> None:
-    run = stack.up("--expect-no-changes")
+    run = stack.up("--expect-no-changes", *POLICIES)
     assert (run.exit_code, run.steps) == (0, ()), run.output
 
 
@@ -121,7 +124,7 @@ def test_removing_a_tenant_is_stopped_by_what_is_protected(stack: Stack) -> None
 
 def test_an_archived_tenant_goes_without_touching_the_others(stack: Stack) -> None:
     stack.tenant("beta", BETA + "state: archived\n")
-    archived = stack.guarded_up().must()
+    archived = stack.guarded_up(*POLICIES).must()
     assert all(step.name.startswith("beta/") for step in archived.steps), archived.steps
     groups = live.keycloak(stack.lab)["groups"]
     assert [path for path, group in groups.items() if path.startswith("/beta") and group["members"]] == []
