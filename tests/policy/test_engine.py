@@ -13,7 +13,9 @@ import pytest
 from policy.model import TENANT, Hidden, Resource
 from policy.registry import violations
 from tests.engine.tiny import Tiny, tiny_project
-from tests.policy.examples import BAD, GOOD, HARD, kubernetes, resource
+from tests.policy.bad import BAD
+from tests.policy.good import GOOD
+from tests.policy.shapes import HARD, kubernetes, resource
 from usine.engine.events import Events, read_events
 from usine.engine.redact import Redactor
 

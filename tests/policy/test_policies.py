@@ -12,7 +12,9 @@ import pytest
 
 from policy.model import TENANT, Hidden, Level, Policy, Resource, leaves
 from policy.registry import BY_ID, POLICIES, Setting, violations
-from tests.policy.examples import BAD, GOOD, HARD, kubernetes, resource
+from tests.policy.bad import BAD
+from tests.policy.good import GOOD
+from tests.policy.shapes import HARD, kubernetes, resource
 from usine.data_bearing import DATA_BEARING
 from usine.naming import OPERATIONS_PROJECT
 

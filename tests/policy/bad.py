@@ -1,274 +1,35 @@
-"""For every policy, resources of which it holds and resources of which it does not."""
+"""For every policy of one resource, resources of which it does not hold."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
-from typing import Any
 
-from policy.model import TENANT, Hidden, Resource
-
-JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
-
-
-def resource(
-    type_: str,
-    inputs: Mapping[str, Any],
-    *,
-    tenant: str | None = "a-b",
-    within: str = "",
-    name: str = "thing",
-    **more: Any,
-) -> Resource:
-    """Make a resource of a tenant (None: of the foundation), below a component of type `within`."""
-    chain = [*([TENANT] if tenant else []), *([within] if within else []), type_]
-    full = f"{tenant or 'foundation'}/{name}"
-    return Resource(type_, full, f"urn:pulumi:test::usine::{'$'.join(chain)}::{full}", inputs, **more)
-
-
-def changed(inputs: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
-    """Return a copy with one value changed; `path` is keys and indexes joined by blanks, None takes the value away."""
-    result = copy.deepcopy(dict(inputs))
-    place: Any = result
-    *above, last = [int(step) if step.isdigit() else step for step in path.split(" ")]
-    for step in above:
-        place = place[step]
-    if value is None:
-        del place[last]
-    else:
-        place[last] = value
-    return result
-
-
-def kubernetes(kind: str, inputs: Mapping[str, Any], *, api: str = "core/v1", **more: Any) -> Resource:
-    metadata = {"name": "usine", "namespace": "a-b-dev", "labels": {"usine.dev/tenant": "a-b"}} | inputs.get(
-        "metadata", {}
-    )
-    return resource(f"kubernetes:{api}:{kind}", {"kind": kind, **inputs, "metadata": metadata}, **more)
-
-
-def rbac(kind: str, inputs: Mapping[str, Any]) -> Resource:
-    return kubernetes(kind, inputs, api="rbac.authorization.k8s.io/v1")
-
-
-CLIENT = {
-    "accessType": "PUBLIC",
-    "standardFlowEnabled": True,
-    "implicitFlowEnabled": False,
-    "directAccessGrantsEnabled": False,
-    "fullScopeAllowed": False,
-    "pkceCodeChallengeMethod": "S256",
-    "validRedirectUris": ["https://argocd.example.fr/auth/callback", "http://localhost/*", "http://127.0.0.1:8085/cb"],
-    "webOrigins": ["+"],
-}
-ROBOT = {
-    "duration": 180,
-    "level": "project",
-    "permissions": [
-        {"kind": "project", "namespace": "a-b", "accesses": [{"resource": "repository", "action": "pull"}]}
-    ],
-}
-JWT_ROLE = {
-    "backend": "gitlab",
-    "boundAudiences": ["https://vault.example.fr"],
-    "boundClaims": {"namespace_id": Hidden.UNKNOWN, "ref_protected": "true"},
-    "tokenPolicies": ["a-b.ci"],
-    "tokenTtl": 900,
-    "tokenMaxTtl": 3600,
-}
-KUBERNETES_ROLE = {
-    "audience": "https://kubernetes.default.svc",
-    "boundServiceAccountNames": ["vault"],
-    "boundServiceAccountNamespaces": ["a-b-dev"],
-    "tokenPolicies": ["a-b.env.dev"],
-    "tokenMaxTtl": 28800,
-}
-LOOSE_ROLES: tuple[dict[str, Any], ...] = (
-    {"boundServiceAccountNames": ["*"]},
-    {"boundServiceAccountNames": ["vault", "default"]},
-    {"boundServiceAccountNamespaces": ["a-b-dev", "a-b-prod"]},
-    {"boundServiceAccountNamespaces": ["a-dev"]},
-    {"boundServiceAccountNamespaces": []},
-    {"boundServiceAccountNamespaceSelector": '{"matchLabels": {"team": "a"}}'},
-    {"audience": ""},
-    {"tokenPolicies": ["a.env.dev"]},
+from policy.model import Hidden, Resource
+from tests.policy.shapes import (
+    APP_PROJECT,
+    ARGOCD,
+    BINDING,
+    CLIENT,
+    CLIENT_TYPE,
+    EGRESS,
+    JWT,
+    JWT_ROLE,
+    JWT_TYPE,
+    KUBERNETES_ROLE,
+    KUBERNETES_TYPE,
+    LOOSE_ROLES,
+    OUTSIDE,
+    ROBOT,
+    ROBOT_TYPE,
+    SCHEDULE_VARIABLE,
+    VARIABLE,
+    changed,
+    hcl,
+    kubernetes,
+    policy_text,
+    rbac,
+    resource,
 )
-APP_PROJECT = {
-    "spec": {
-        "sourceRepos": ["https://gitlab.example.fr/tenants/a-b/deploy.git"],
-        "destinations": [{"server": "https://cluster.example.fr", "namespace": "a-b-dev"}],
-        "destinationServiceAccounts": [
-            {"server": "https://cluster.example.fr", "namespace": "a-b-dev", "defaultServiceAccount": "usine-deployer"}
-        ],
-        "clusterResourceWhitelist": [],
-        "namespaceResourceBlacklist": [{"group": "", "kind": "ResourceQuota"}],
-        "roles": [{"name": "owner", "groups": ["/a-b/owner"]}],
-    }
-}
-BINDING = {
-    "roleRef": {"kind": "ClusterRole", "name": "usine:nonprod-1:tenant-rw"},
-    "subjects": [{"kind": "Group", "name": "oidc:/a-b/dev/rw"}],
-}
-OUTSIDE = {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}}
-EGRESS = {"spec": {"egress": [{"to": [OUTSIDE], "ports": [{"port": 443, "protocol": "TCP"}]}]}}
-INGRESS = {"spec": {"ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"name": "ingress"}}}]}]}}
-HARD = {
-    **dict.fromkeys(("limits.cpu", "limits.memory", "requests.cpu", "requests.memory", "requests.storage"), "1"),
-    "pods": "20",
-    "services.loadbalancers": "0",
-    "services.nodeports": "0",
-}
-
-VARIABLE = "gitlab:index/projectVariable:ProjectVariable"
-SCHEDULE_VARIABLE = "gitlab:index/pipelineScheduleVariable:PipelineScheduleVariable"
-POLICY = "vault:index/policy:Policy"
-JWT_TYPE = "vault:jwt/authBackendRole:AuthBackendRole"
-KUBERNETES_TYPE = "vault:kubernetes/authBackendRole:AuthBackendRole"
-ROBOT_TYPE = "harbor:index/robotAccount:RobotAccount"
-CLIENT_TYPE = "keycloak:openid/client:Client"
-ARGOCD = "argoproj.io/v1alpha1"
-
-
-def hcl(path: str, *capabilities: str) -> str:
-    listed = ", ".join(f'"{c}"' for c in capabilities)
-    return f'path "{path}" {{\n  capabilities = [{listed}]\n}}'
-
-
-def policy_text(*stanzas: str, name: str = "a-b.role.developer", **more: Any) -> Resource:
-    return resource(POLICY, {"name": name, "policy": "\n".join(stanzas)}, **more)
-
-
-#: Of these the policy holds.
-GOOD: Mapping[str, tuple[Resource, ...]] = {
-    "gitlab-private": (
-        resource("gitlab:index/group:Group", {"visibilityLevel": "private"}),
-        resource("gitlab:index/project:Project", {"visibilityLevel": Hidden.UNKNOWN}),
-        resource(
-            "gitlab:index/group:Group",
-            {"visibilityLevel": "internal"},
-            tenant=None,
-            within="usine:gitlab:GitLabFoundation",
-        ),
-    ),
-    "harbor-private": (resource("harbor:index/project:Project", {"public": False}),),
-    "sonarqube-private": (
-        resource("pulumi-python:dynamic/sonarqube:Project", {"visibility": "private"}),
-        resource("pulumi-python:dynamic/sonarqube:Settings", {"values": {"sonar.forceAuthentication": "true"}}),
-    ),
-    "keycloak-realm-closed": (
-        resource("keycloak:index/realm:Realm", {"registrationAllowed": False, "sslRequired": "external"}),
-    ),
-    "oidc-client-exact": (
-        resource(CLIENT_TYPE, CLIENT),
-        resource(CLIENT_TYPE, changed(CLIENT, "accessType", "CONFIDENTIAL") | {"pkceCodeChallengeMethod": ""}),
-    ),
-    "service-internal": (kubernetes("Service", {"spec": {"type": "ClusterIP"}}), kubernetes("Service", {"spec": {}})),
-    "ci-variable-secret": (
-        resource(VARIABLE, {"key": "SONAR_PROJECT_KEY", "value": "a-b:api"}),
-        resource(VARIABLE, {"key": "NPM_TOKEN", "value": Hidden.SECRET, "masked": True, "protected": True}),
-        resource(SCHEDULE_VARIABLE, {"key": "MIRROR_CREDENTIALS", "value": "a-b/sources/geo"}),
-    ),
-    "secret-store-encrypted": (
-        kubernetes("Secret", {"data": Hidden.SECRET}),
-        kubernetes("Secret", {"stringData": {"token": Hidden.SECRET, "later": Hidden.UNKNOWN}}),
-        resource("vault:kv/secretV2:SecretV2", {"dataJson": Hidden.SECRET}),
-    ),
-    "secret-property-encrypted": (
-        resource("harbor:index/configAuth:ConfigAuth", {"oidcClientSecret": Hidden.SECRET, "oidcName": "Keycloak"}),
-        resource("keycloak:index/user:User", {"revokeRefreshToken": True, "password": ""}),
-    ),
-    "no-secret-in-clear": (
-        kubernetes("ConfigMap", {"data": {"url": "https://example.fr/glpat", "token": Hidden.SECRET}}),
-        resource(VARIABLE, {"key": "IMAGE", "value": "bm90IGEgc2VjcmV0IGF0IGFsbA=="}),
-    ),
-    "robot-life-finite": (
-        resource(ROBOT_TYPE, ROBOT),
-        resource("harbor:index/configSystem:ConfigSystem", {"robotTokenExpiration": 30}),
-    ),
-    "robot-own-project": (resource(ROBOT_TYPE, ROBOT),),
-    "access-token-expires": (
-        resource("gitlab:index/projectAccessToken:ProjectAccessToken", {"expiresAt": "2027-01-31"}),
-        resource("gitlab:index/groupAccessToken:GroupAccessToken", {"rotationConfiguration": {"expirationDays": 90}}),
-    ),
-    "generation-token-expires": (
-        resource("gitlab:index/projectDeployToken:ProjectDeployToken", {"expiresAt": "2027-01-31T23:59:59Z"}),
-        resource("pulumi-python:dynamic/sonarqube:ProjectAnalysisToken", {"expires": "2027-01-31"}),
-    ),
-    "login-life-finite": (resource(JWT_TYPE, JWT_ROLE), resource(KUBERNETES_TYPE, KUBERNETES_ROLE)),
-    "vault-policy-own-paths": (
-        policy_text("# read only", hcl("a-b/data/*", "read"), hcl("a-b/metadata/*", "list")),
-        policy_text(hcl("a-b/data/review/*", "read"), name="a-b.review"),
-        policy_text(hcl("sys/health", "read"), name="watcher", tenant=None),
-        resource(POLICY, {"name": "a-b.ci", "policy": Hidden.UNKNOWN}),
-    ),
-    "jwt-role-bound": (
-        resource(JWT_TYPE, JWT_ROLE),
-        resource(
-            JWT_TYPE,
-            changed(JWT_ROLE, "tokenPolicies", ["a-b.review"]) | {"boundClaims": {"project_id": "42"}},
-        ),
-        resource(JWT_TYPE, {"boundAudiences": ["vault"], "tokenPolicies": ["default"]}, tenant=None),
-        resource(JWT_TYPE, changed(JWT_ROLE, "boundClaims", Hidden.UNKNOWN)),
-    ),
-    "kubernetes-role-bound": (resource(KUBERNETES_TYPE, KUBERNETES_ROLE),),
-    "vault-group-own-policies": (resource("vault:identity/group:Group", {"policies": ["a-b.role.owner"]}),),
-    "namespace-pod-security": (
-        kubernetes("Namespace", {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}),
-        kubernetes("NamespacePatch", {"kind": "Namespace"}),
-    ),
-    "network-policy-narrow": (
-        kubernetes("NetworkPolicy", EGRESS),
-        kubernetes("NetworkPolicy", INGRESS),
-        kubernetes("NetworkPolicy", {"spec": {"ingress": [{"from": [{"podSelector": {}}]}]}}),
-        kubernetes("NetworkPolicy", {"spec": {"egress": [{"to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}]}]}}),
-    ),
-    "role-binding-narrow": (
-        rbac("RoleBinding", BINDING),
-        rbac(
-            "RoleBinding",
-            changed(BINDING, "subjects 0", {"kind": "ServiceAccount", "name": "x", "namespace": "a-b-dev"}),
-        ),
-        rbac(
-            "ClusterRoleBinding",
-            {
-                "roleRef": {"kind": "ClusterRole", "name": "system:auth-delegator"},
-                "subjects": [{"kind": "ServiceAccount", "name": "vault", "namespace": "a-b-dev"}],
-            },
-        ),
-    ),
-    "role-narrow": (
-        rbac(
-            "ClusterRole",
-            {
-                "rules": [
-                    {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "create"]},
-                    {"apiGroups": [""], "resources": ["resourcequotas"], "verbs": ["get", "list"]},
-                ]
-            },
-        ),
-    ),
-    "app-project-exact": (kubernetes("AppProject", APP_PROJECT, api=ARGOCD),),
-    "application-bounded": (
-        kubernetes(
-            "Application", {"spec": {"project": "a-b-dev", "destination": {"namespace": "a-b-dev"}}}, api=ARGOCD
-        ),
-    ),
-    "argocd-no-default-rights": (
-        kubernetes("ConfigMap", {"metadata": {"name": "argocd-rbac-cm"}, "data": {"policy.default": ""}}),
-        kubernetes("ConfigMap", {"metadata": {"name": "argocd-cm"}, "data": {"policy.default": "role:admin"}}),
-    ),
-    "tenant-own-groups": (
-        rbac("RoleBinding", BINDING),
-        kubernetes("AppProject", APP_PROJECT, api=ARGOCD),
-        resource("vault:identity/groupAlias:GroupAlias", {"name": "/a-b/owner"}),
-        resource("harbor:index/projectMemberGroup:ProjectMemberGroup", {"groupName": Hidden.UNKNOWN}),
-        resource(
-            "pulumi-python:dynamic/sonarqube:ProjectPermissions",
-            {"groups": {"/a-b/owner": ["user"], "sonar-administrators": ["admin"]}, "users": {}},
-        ),
-        resource("vault:identity/groupAlias:GroupAlias", {"name": "/plateforme/admin"}, tenant=None),
-    ),
-}
 
 #: Of each of these it does not.
 BAD: Mapping[str, tuple[Resource, ...]] = {

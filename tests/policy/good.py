@@ -1,0 +1,163 @@
+"""For every policy of one resource, resources of which it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from policy.model import Hidden, Resource
+from tests.policy.shapes import (
+    APP_PROJECT,
+    ARGOCD,
+    BINDING,
+    CLIENT,
+    CLIENT_TYPE,
+    EGRESS,
+    INGRESS,
+    JWT_ROLE,
+    JWT_TYPE,
+    KUBERNETES_ROLE,
+    KUBERNETES_TYPE,
+    POLICY,
+    ROBOT,
+    ROBOT_TYPE,
+    SCHEDULE_VARIABLE,
+    VARIABLE,
+    changed,
+    hcl,
+    kubernetes,
+    policy_text,
+    rbac,
+    resource,
+)
+
+#: Of these the policy holds.
+GOOD: Mapping[str, tuple[Resource, ...]] = {
+    "gitlab-private": (
+        resource("gitlab:index/group:Group", {"visibilityLevel": "private"}),
+        resource("gitlab:index/project:Project", {"visibilityLevel": Hidden.UNKNOWN}),
+        resource(
+            "gitlab:index/group:Group",
+            {"visibilityLevel": "internal"},
+            tenant=None,
+            within="usine:gitlab:GitLabFoundation",
+        ),
+    ),
+    "harbor-private": (resource("harbor:index/project:Project", {"public": False}),),
+    "sonarqube-private": (
+        resource("pulumi-python:dynamic/sonarqube:Project", {"visibility": "private"}),
+        resource("pulumi-python:dynamic/sonarqube:Settings", {"values": {"sonar.forceAuthentication": "true"}}),
+    ),
+    "keycloak-realm-closed": (
+        resource("keycloak:index/realm:Realm", {"registrationAllowed": False, "sslRequired": "external"}),
+    ),
+    "oidc-client-exact": (
+        resource(CLIENT_TYPE, CLIENT),
+        resource(CLIENT_TYPE, changed(CLIENT, "accessType", "CONFIDENTIAL") | {"pkceCodeChallengeMethod": ""}),
+    ),
+    "service-internal": (kubernetes("Service", {"spec": {"type": "ClusterIP"}}), kubernetes("Service", {"spec": {}})),
+    "ci-variable-secret": (
+        resource(VARIABLE, {"key": "SONAR_PROJECT_KEY", "value": "a-b:api"}),
+        resource(VARIABLE, {"key": "NPM_TOKEN", "value": Hidden.SECRET, "masked": True, "protected": True}),
+        resource(SCHEDULE_VARIABLE, {"key": "MIRROR_CREDENTIALS", "value": "a-b/sources/geo"}),
+    ),
+    "secret-store-encrypted": (
+        kubernetes("Secret", {"data": Hidden.SECRET}),
+        kubernetes("Secret", {"stringData": {"token": Hidden.SECRET, "later": Hidden.UNKNOWN}}),
+        resource("vault:kv/secretV2:SecretV2", {"dataJson": Hidden.SECRET}),
+    ),
+    "secret-property-encrypted": (
+        resource("harbor:index/configAuth:ConfigAuth", {"oidcClientSecret": Hidden.SECRET, "oidcName": "Keycloak"}),
+        resource("keycloak:index/user:User", {"revokeRefreshToken": True, "password": ""}),
+    ),
+    "no-secret-in-clear": (
+        kubernetes("ConfigMap", {"data": {"url": "https://example.fr/glpat", "token": Hidden.SECRET}}),
+        resource(VARIABLE, {"key": "IMAGE", "value": "bm90IGEgc2VjcmV0IGF0IGFsbA=="}),
+    ),
+    "robot-life-finite": (
+        resource(ROBOT_TYPE, ROBOT),
+        resource("harbor:index/configSystem:ConfigSystem", {"robotTokenExpiration": 30}),
+    ),
+    "robot-own-project": (resource(ROBOT_TYPE, ROBOT),),
+    "access-token-expires": (
+        resource("gitlab:index/projectAccessToken:ProjectAccessToken", {"expiresAt": "2027-01-31"}),
+        resource("gitlab:index/groupAccessToken:GroupAccessToken", {"rotationConfiguration": {"expirationDays": 90}}),
+    ),
+    "generation-token-expires": (
+        resource("gitlab:index/projectDeployToken:ProjectDeployToken", {"expiresAt": "2027-01-31T23:59:59Z"}),
+        resource("pulumi-python:dynamic/sonarqube:ProjectAnalysisToken", {"expires": "2027-01-31"}),
+    ),
+    "login-life-finite": (resource(JWT_TYPE, JWT_ROLE), resource(KUBERNETES_TYPE, KUBERNETES_ROLE)),
+    "vault-policy-own-paths": (
+        policy_text("# read only", hcl("a-b/data/*", "read"), hcl("a-b/metadata/*", "list")),
+        policy_text(hcl("a-b/data/review/*", "read"), name="a-b.review"),
+        policy_text(hcl("sys/health", "read"), name="watcher", tenant=None),
+        resource(POLICY, {"name": "a-b.ci", "policy": Hidden.UNKNOWN}),
+    ),
+    "jwt-role-bound": (
+        resource(JWT_TYPE, JWT_ROLE),
+        resource(
+            JWT_TYPE,
+            changed(JWT_ROLE, "tokenPolicies", ["a-b.review"]) | {"boundClaims": {"project_id": "42"}},
+        ),
+        resource(JWT_TYPE, {"boundAudiences": ["vault"], "tokenPolicies": ["default"]}, tenant=None),
+        resource(JWT_TYPE, changed(JWT_ROLE, "boundClaims", Hidden.UNKNOWN)),
+    ),
+    "kubernetes-role-bound": (resource(KUBERNETES_TYPE, KUBERNETES_ROLE),),
+    "vault-group-own-policies": (resource("vault:identity/group:Group", {"policies": ["a-b.role.owner"]}),),
+    "namespace-pod-security": (
+        kubernetes("Namespace", {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}),
+        kubernetes("NamespacePatch", {"kind": "Namespace"}),
+    ),
+    "network-policy-narrow": (
+        kubernetes("NetworkPolicy", EGRESS),
+        kubernetes("NetworkPolicy", INGRESS),
+        kubernetes("NetworkPolicy", {"spec": {"ingress": [{"from": [{"podSelector": {}}]}]}}),
+        kubernetes("NetworkPolicy", {"spec": {"egress": [{"to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}]}]}}),
+    ),
+    "role-binding-narrow": (
+        rbac("RoleBinding", BINDING),
+        rbac(
+            "RoleBinding",
+            changed(BINDING, "subjects 0", {"kind": "ServiceAccount", "name": "x", "namespace": "a-b-dev"}),
+        ),
+        rbac(
+            "ClusterRoleBinding",
+            {
+                "roleRef": {"kind": "ClusterRole", "name": "system:auth-delegator"},
+                "subjects": [{"kind": "ServiceAccount", "name": "vault", "namespace": "a-b-dev"}],
+            },
+        ),
+    ),
+    "role-narrow": (
+        rbac(
+            "ClusterRole",
+            {
+                "rules": [
+                    {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "create"]},
+                    {"apiGroups": [""], "resources": ["resourcequotas"], "verbs": ["get", "list"]},
+                ]
+            },
+        ),
+    ),
+    "app-project-exact": (kubernetes("AppProject", APP_PROJECT, api=ARGOCD),),
+    "application-bounded": (
+        kubernetes(
+            "Application", {"spec": {"project": "a-b-dev", "destination": {"namespace": "a-b-dev"}}}, api=ARGOCD
+        ),
+    ),
+    "argocd-no-default-rights": (
+        kubernetes("ConfigMap", {"metadata": {"name": "argocd-rbac-cm"}, "data": {"policy.default": ""}}),
+        kubernetes("ConfigMap", {"metadata": {"name": "argocd-cm"}, "data": {"policy.default": "role:admin"}}),
+    ),
+    "tenant-own-groups": (
+        rbac("RoleBinding", BINDING),
+        kubernetes("AppProject", APP_PROJECT, api=ARGOCD),
+        resource("vault:identity/groupAlias:GroupAlias", {"name": "/a-b/owner"}),
+        resource("harbor:index/projectMemberGroup:ProjectMemberGroup", {"groupName": Hidden.UNKNOWN}),
+        resource(
+            "pulumi-python:dynamic/sonarqube:ProjectPermissions",
+            {"groups": {"/a-b/owner": ["user"], "sonar-administrators": ["admin"]}, "users": {}},
+        ),
+        resource("vault:identity/groupAlias:GroupAlias", {"name": "/plateforme/admin"}, tenant=None),
+    ),
+}

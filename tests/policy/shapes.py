@@ -1,0 +1,138 @@
+"""Makes resources for the examples, and holds those that several examples vary."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from policy.model import TENANT, Hidden, Resource
+
+JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
+
+
+def resource(
+    type_: str,
+    inputs: Mapping[str, Any],
+    *,
+    tenant: str | None = "a-b",
+    within: str = "",
+    name: str = "thing",
+    **more: Any,
+) -> Resource:
+    """Make a resource of a tenant (None: of the foundation), below a component of type `within`."""
+    chain = [*([TENANT] if tenant else []), *([within] if within else []), type_]
+    full = f"{tenant or 'foundation'}/{name}"
+    return Resource(type_, full, f"urn:pulumi:test::usine::{'$'.join(chain)}::{full}", inputs, **more)
+
+
+def changed(inputs: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """Return a copy with one value changed; `path` is keys and indexes joined by blanks, None takes the value away."""
+    result = copy.deepcopy(dict(inputs))
+    place: Any = result
+    *above, last = [int(step) if step.isdigit() else step for step in path.split(" ")]
+    for step in above:
+        place = place[step]
+    if value is None:
+        del place[last]
+    else:
+        place[last] = value
+    return result
+
+
+def kubernetes(kind: str, inputs: Mapping[str, Any], *, api: str = "core/v1", **more: Any) -> Resource:
+    metadata = {"name": "usine", "namespace": "a-b-dev", "labels": {"usine.dev/tenant": "a-b"}} | inputs.get(
+        "metadata", {}
+    )
+    return resource(f"kubernetes:{api}:{kind}", {"kind": kind, **inputs, "metadata": metadata}, **more)
+
+
+def rbac(kind: str, inputs: Mapping[str, Any]) -> Resource:
+    return kubernetes(kind, inputs, api="rbac.authorization.k8s.io/v1")
+
+
+CLIENT = {
+    "accessType": "PUBLIC",
+    "standardFlowEnabled": True,
+    "implicitFlowEnabled": False,
+    "directAccessGrantsEnabled": False,
+    "fullScopeAllowed": False,
+    "pkceCodeChallengeMethod": "S256",
+    "validRedirectUris": ["https://argocd.example.fr/auth/callback", "http://localhost/*", "http://127.0.0.1:8085/cb"],
+    "webOrigins": ["+"],
+}
+ROBOT = {
+    "duration": 180,
+    "level": "project",
+    "permissions": [
+        {"kind": "project", "namespace": "a-b", "accesses": [{"resource": "repository", "action": "pull"}]}
+    ],
+}
+JWT_ROLE = {
+    "backend": "gitlab",
+    "boundAudiences": ["https://vault.example.fr"],
+    "boundClaims": {"namespace_id": Hidden.UNKNOWN, "ref_protected": "true"},
+    "tokenPolicies": ["a-b.ci"],
+    "tokenTtl": 900,
+    "tokenMaxTtl": 3600,
+}
+KUBERNETES_ROLE = {
+    "audience": "https://kubernetes.default.svc",
+    "boundServiceAccountNames": ["vault"],
+    "boundServiceAccountNamespaces": ["a-b-dev"],
+    "tokenPolicies": ["a-b.env.dev"],
+    "tokenMaxTtl": 28800,
+}
+LOOSE_ROLES: tuple[dict[str, Any], ...] = (
+    {"boundServiceAccountNames": ["*"]},
+    {"boundServiceAccountNames": ["vault", "default"]},
+    {"boundServiceAccountNamespaces": ["a-b-dev", "a-b-prod"]},
+    {"boundServiceAccountNamespaces": ["a-dev"]},
+    {"boundServiceAccountNamespaces": []},
+    {"boundServiceAccountNamespaceSelector": '{"matchLabels": {"team": "a"}}'},
+    {"audience": ""},
+    {"tokenPolicies": ["a.env.dev"]},
+)
+APP_PROJECT = {
+    "spec": {
+        "sourceRepos": ["https://gitlab.example.fr/tenants/a-b/deploy.git"],
+        "destinations": [{"server": "https://cluster.example.fr", "namespace": "a-b-dev"}],
+        "destinationServiceAccounts": [
+            {"server": "https://cluster.example.fr", "namespace": "a-b-dev", "defaultServiceAccount": "usine-deployer"}
+        ],
+        "clusterResourceWhitelist": [],
+        "namespaceResourceBlacklist": [{"group": "", "kind": "ResourceQuota"}],
+        "roles": [{"name": "owner", "groups": ["/a-b/owner"]}],
+    }
+}
+BINDING = {
+    "roleRef": {"kind": "ClusterRole", "name": "usine:nonprod-1:tenant-rw"},
+    "subjects": [{"kind": "Group", "name": "oidc:/a-b/dev/rw"}],
+}
+OUTSIDE = {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}}
+EGRESS = {"spec": {"egress": [{"to": [OUTSIDE], "ports": [{"port": 443, "protocol": "TCP"}]}]}}
+INGRESS = {"spec": {"ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"name": "ingress"}}}]}]}}
+HARD = {
+    **dict.fromkeys(("limits.cpu", "limits.memory", "requests.cpu", "requests.memory", "requests.storage"), "1"),
+    "pods": "20",
+    "services.loadbalancers": "0",
+    "services.nodeports": "0",
+}
+
+VARIABLE = "gitlab:index/projectVariable:ProjectVariable"
+SCHEDULE_VARIABLE = "gitlab:index/pipelineScheduleVariable:PipelineScheduleVariable"
+POLICY = "vault:index/policy:Policy"
+JWT_TYPE = "vault:jwt/authBackendRole:AuthBackendRole"
+KUBERNETES_TYPE = "vault:kubernetes/authBackendRole:AuthBackendRole"
+ROBOT_TYPE = "harbor:index/robotAccount:RobotAccount"
+CLIENT_TYPE = "keycloak:openid/client:Client"
+ARGOCD = "argoproj.io/v1alpha1"
+
+
+def hcl(path: str, *capabilities: str) -> str:
+    listed = ", ".join(f'"{c}"' for c in capabilities)
+    return f'path "{path}" {{\n  capabilities = [{listed}]\n}}'
+
+
+def policy_text(*stanzas: str, name: str = "a-b.role.developer", **more: Any) -> Resource:
+    return resource(POLICY, {"name": name, "policy": "\n".join(stanzas)}, **more)
