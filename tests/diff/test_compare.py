@@ -137,6 +137,12 @@ def test_what_was_known_under_another_name_is_not_made_anew() -> None:
     assert {action for action, _ in actions} <= {Action.CHANGED}, actions
 
 
+def test_a_former_name_that_is_still_in_use_is_somebody_elses() -> None:
+    old = resource(GROUP, "a/x", {"name": "x"})
+    new = resource(GROUP, "a/y", {"name": "y"}, **options(aliases=(old.key,)))
+    assert one([old], [old, new]).action is Action.CREATED
+
+
 @pytest.fixture(scope="module")
 def plan() -> Plan:
     return make_plan(factories.settings(), [factories.project("a"), factories.project("b")])

@@ -26,8 +26,9 @@ def compare(base: Plan, head: Plan) -> tuple[Entry, ...]:
     """
     olds = {resource.key: resource for resource in base.resources if not resource.is_component}
     news = {resource.key: resource for resource in head.resources if not resource.is_component}
+    free = olds.keys() - news.keys()  # a former name that is still in use is somebody else's
     former = {
-        alias: key for key, new in news.items() if key not in olds for alias in new.options.aliases if alias in olds
+        alias: key for key, new in news.items() if key not in olds for alias in new.options.aliases if alias in free
     }
     same, gone = [], []
     for key, old in olds.items():
