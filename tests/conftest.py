@@ -6,10 +6,17 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
     from tests.lab_fixture import TestLab
+
+# No property test is a timed one: a busy machine makes it slow, not wrong.
+hypothesis.settings.register_profile(
+    "usine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.load_profile("usine")
 
 # The platform's modules are imported where they are needed: unit tests start without them.
 
