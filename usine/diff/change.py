@@ -141,7 +141,9 @@ def _compare(old: Side, new: Side, cache: PlanCache, workspace: Path) -> Compari
         base_settings=read_old.settings if read_old is not None else None,
         base=read_old.projects if read_old is not None else None,
         head=read_new.projects,
-        existing=_existing(entries, old, read_old or read_new, planned_old, reached, cache, workspace),
+        existing=_existing(
+            _one_by_one(entries, read_new), old, read_old or read_new, planned_old, reached, cache, workspace
+        ),
         projects=str(folder),
         texts={p: data for p in sorted(files) if PurePosixPath(p).parent == folder and (data := new.read(p))},
         base_waivers=old.read(WAIVERS_FILE),
@@ -162,6 +164,11 @@ def _read_base(old: Side, new: Side, read_new: Fleet) -> Fleet | None:
                 f"the base, {old.full_name}, has files that are wrong; the head's are not:\n{lines}"
             ) from None
         return None
+
+
+def _one_by_one(entries: Sequence[Entry], head: Fleet) -> Sequence[Entry]:
+    """Leave out what goes with a whole tenant: the rules count that as one tenant, not by kind of object."""
+    return [entry for entry in entries if entry.tenant is None or entry.tenant in head.projects]
 
 
 def _existing(

@@ -1,0 +1,51 @@
+"""Objects are counted as far as it matters, and no further."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from usine.diff.existing import existing
+from usine.plan import Plan, PlannedResource
+from usine.report.model import Action, Entry
+from usine.spec.settings import MassRemoval
+
+TYPE = "vault:index/policy:Policy"
+LIMITS = MassRemoval(count=50, fraction=0.2, least=5)
+
+
+def plan(tenants: Sequence[str], each: int = 10) -> Plan:
+    return Plan.of(
+        PlannedResource(TYPE, f"{slug}/{number}", None, slug, "vault", {}, protect=False)
+        for slug in tenants
+        for number in range(each)
+    )
+
+
+def counted(goes: int, fleet: int) -> tuple[dict[str, int], list[str]]:
+    """Return what is known when so many objects go of the first tenant, and which tenants were planned for it."""
+    slugs = [f"t{number:04}" for number in range(fleet)]
+    entries = [Entry(Action.DESTROYED, slugs[0], "vault", TYPE, f"x{number}") for number in range(goes)]
+    planned = slugs[:1]
+
+    def plan_more(more: Sequence[str]) -> Plan:
+        planned.extend(more)
+        return plan(planned)
+
+    return dict(existing(entries, plan(slugs[:1]), slugs[1:], LIMITS, plan_more)), planned
+
+
+def test_few_and_far_too_many_need_no_counting() -> None:
+    assert counted(0, 1000) == ({}, ["t0000"])
+    assert counted(4, 1000) == ({}, ["t0000"])
+    assert counted(51, 1000) == ({}, ["t0000"])
+
+
+def test_counting_ends_when_the_share_is_small_enough() -> None:
+    known, planned = counted(9, 1000)
+    assert known[TYPE] >= 9 / LIMITS.fraction
+    assert len(planned) < 20
+
+
+def test_a_share_that_is_too_large_is_exact() -> None:
+    assert counted(9, 3) == ({TYPE: 30}, ["t0000", "t0001", "t0002"])
+    assert counted(9, 1) == ({TYPE: 10}, ["t0000"])
