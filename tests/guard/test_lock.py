@@ -81,6 +81,7 @@ def test_who_waits_gets_it_when_it_is_released(ring: Ring) -> None:
     first = take(ring)
     threading.Timer(0.5, first.release).start()
     second = take(ring, wait=datetime.timedelta(seconds=20))
+    assert second.owner.since > first.owner.since + datetime.timedelta(seconds=0.4)
     assert second.said == [f"waiting for {first.owner}"]  # type: ignore[attr-defined]
     assert second.predecessor is None
     second.release()

@@ -153,24 +153,23 @@ def acquire(
         number, record = ring.latest()
         why = watched.dead(number, record)
         if number == 0 or (record is not None and record.released) or why:
-            lock = HeldLock(owner, ring, number + 1, pace)
-            if not ring.claim(number + 1, Record(owner, _now())):
+            holder = replace(owner, since=_now())  # who waited holds it only from now on
+            lock = HeldLock(holder, ring, number + 1, pace)
+            if not ring.claim(number + 1, Record(holder, holder.since)):
                 continue
             lock.start()
             if why:
                 lock.predecessor = record
                 say(f"took over the lock of {record.owner if record else 'a run that left no name'}: {why}")
             return lock
-        holder = str(record.owner) if record else "a run that has left no name yet"
+        who = str(record.owner) if record else "a run that has left no name yet"
         if record and record.engine and record.owner.process.life is Life.GONE:
-            holder += f", whose engine (process {record.engine.pid}) still runs"
+            who += f", whose engine (process {record.engine.pid}) still runs"
         if time.monotonic() >= deadline and not watched.in_doubt:
-            raise LockHeldError(
-                f"stack {ring.stack} is being worked on by {holder}. Try again later, or wait: --wait 10m"
-            )
-        if holder != told:
-            say(f"waiting for {holder}")
-            told = holder
+            raise LockHeldError(f"stack {ring.stack} is being worked on by {who}. Try again later, or wait: --wait 10m")
+        if who != told:
+            say(f"waiting for {who}")
+            told = who
         time.sleep(pace.look)
 
 

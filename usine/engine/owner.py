@@ -66,7 +66,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who holds a lock. `token` tells this run from every other, `since` is when it began (UTC).
+    """Who holds a lock. `token` tells this run from every other, `since` is when it began, or got the lock (UTC).
 
     `commit` is None outside a Git repository, `job` outside GitLab CI.
     """
