@@ -89,9 +89,9 @@ def launched() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The browser of the session."""
+    """The browser of a module, closed with it: Playwright keeps an event loop running, and a plan needs its own."""
     with launched() as browser:
         yield browser
 
