@@ -198,7 +198,8 @@ def set_a_variable(lab: TestLab) -> None:
 
 def start_a_project(lab: TestLab) -> None:
     group = live_forge.get(lab.gitlab, "groups/tenants%2Falpha")["id"]
-    _ok(lab.gitlab.post("/projects", json={"name": "fork", "path": "fork", "namespace_id": group}))
+    body = {"name": "fork", "path": "fork", "namespace_id": group, "initialize_with_readme": True}
+    _ok(lab.gitlab.post("/projects", json=body))
 
 
 def delete_the_project(lab: TestLab) -> None:
