@@ -21,7 +21,8 @@ from usine.plan.model import SECRET
 POLICY = urn("alpha/vault/policy", "vault:index/policy:Policy", "vault")
 GROUP = urn("beta/keycloak/group", "keycloak:index/group:Group", "keycloak")
 MOUNT = urn("foundation/vault/mount", "vault:index/mount:Mount", "vault")
-VAULT, KEYCLOAK = "urn:pulumi:lab::usine::pulumi:providers:vault::vault::1", "urn:…::pulumi:providers:keycloak::kc::2"
+VAULT = "urn:pulumi:lab::usine::pulumi:providers:vault::vault::1"
+KEYCLOAK = "urn:pulumi:lab::usine::pulumi:providers:keycloak::keycloak::2"
 RESOURCES = [
     {"urn": POLICY, "custom": True, "provider": VAULT},
     {"urn": MOUNT, "custom": True, "provider": VAULT},
@@ -146,6 +147,14 @@ def test_a_plugin_that_cannot_start_takes_its_own_objects_out_and_the_rest_is_lo
     assert {(part.tenant, part.system) for part in looked.unseen} == {("alpha", "vault"), (None, "vault")}
     assert all("connection refused" in part.why for part in looked.unseen)
     assert len(calls(engine)) == 2
+
+
+def test_a_plugin_that_dies_takes_its_own_objects_out(engine: Engine) -> None:
+    died = failed("error: Detected that /x/plugins/resource-vault-v7.14.0/pulumi-resource-vault exited prematurely.")
+    looked = play(engine, ([POLICY, MOUNT], [read(GROUP, GOOD), died], 255), (["never"], [read(GROUP, GOOD)], 0))
+    assert [o.address.urn for o in looked.observations] == [GROUP]
+    assert {part.tenant for part in looked.unseen} == {"alpha", None}
+    assert all("exited prematurely" in part.why for part in looked.unseen)
 
 
 def test_what_is_no_objects_fault_is_an_error(engine: Engine) -> None:

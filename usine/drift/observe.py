@@ -74,8 +74,8 @@ def observe(engine: Engine, resources: Sequence[Resource]) -> Observed:
     """Look at everything in the state (`resources` are those of its checkpoint).
 
     The engine goes on when an object cannot be read, but not when a plugin cannot be configured, which is how a system
-    that does not answer shows in some plugins: everything of that plugin is then left out, and the rest looked at
-    again. Raises EngineError when the engine fails for a reason that is no object's.
+    that does not answer shows in some plugins, nor when a plugin dies: everything of that plugin is then left out, and
+    the rest looked at again. Raises EngineError when the engine fails for a reason that is no object's.
     """
     by_provider: dict[str, list[str]] = {}
     for resource in resources:
@@ -91,7 +91,7 @@ def observe(engine: Engine, resources: Sequence[Resource]) -> Observed:
             provider: _short(message)
             for message in done.general
             for provider, urns in by_provider.items()
-            if not set(urns) <= failed.keys() and any(urn in message for urn in (provider, *urns))
+            if not set(urns) <= failed.keys() and any(word in message for word in (_plugin(provider), provider, *urns))
         }
         if not blamed:
             if done.general and not done.failed:
@@ -101,6 +101,11 @@ def observe(engine: Engine, resources: Sequence[Resource]) -> Observed:
     return Observed(
         tuple(observation for urn, observation in sorted(seen.items()) if urn not in failed), _unseen(failed)
     )
+
+
+def _plugin(provider: str) -> str:
+    """Return what stands in the path of a provider's plugin, and in nothing else the engine says."""
+    return f"resource-{provider.rpartition('pulumi:providers:')[2].partition('::')[0]}-v"
 
 
 def _unseen(failed: Mapping[str, str]) -> tuple[Unseen, ...]:
