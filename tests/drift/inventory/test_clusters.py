@@ -87,6 +87,13 @@ def cluster(
         return inventory, api
 
 
+def test_a_namespace_that_is_being_deleted_is_no_finding(tmp_path: Path) -> None:
+    leaving = item("alpha-extra")
+    leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    answers = {"/api/v1/namespaces": items(*CLEAN["/api/v1/namespaces"]["items"], leaving)}
+    assert names(cluster(tmp_path, answers)[0]) == set()
+
+
 def test_clusters_as_made_have_nothing_unmanaged(tmp_path: Path) -> None:
     inventory, api = cluster(tmp_path, {})
     assert names(inventory) == set()

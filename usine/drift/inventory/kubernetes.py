@@ -97,12 +97,14 @@ class _Cluster:
     # Namespaces ---------------------------------------------------------------------------------------------------
 
     @cached_property
+    def _metadata(self) -> tuple[Json, ...]:
+        """Of every namespace."""
+        return tuple(item["metadata"] for item in self._server.items(NAMESPACE))
+
+    @cached_property
     def _live(self) -> Mapping[str, str | None]:
         """The live namespaces, with whose they are by their label or their name."""
-        return {
-            item["metadata"]["name"]: self._tenant_of_namespace(item["metadata"])
-            for item in self._server.items(NAMESPACE)
-        }
+        return {metadata["name"]: self._tenant_of_namespace(metadata) for metadata in self._metadata}
 
     @property
     def _ours(self) -> Mapping[str, str]:
@@ -120,13 +122,17 @@ class _Cluster:
     def _namespaces(self) -> Iterator[Found]:
         """A namespace of a tenant's name or label, and, where tenants deploy, one that is nobody's.
 
-        A cluster of the platform's own services has namespaces that no settings name.
+        A cluster of the platform's own services has namespaces that no settings name. One that somebody has deleted
+        lives on until all that is in it is gone.
         """
         settings = self._scope.settings
         own = platform_names(settings)["Kubernetes namespace"]
         for_tenants = any(settings.clusters[cluster].stages for cluster in self._server.clusters)
-        for name, tenant in self._live.items():
+        for metadata in self._metadata:
+            name, tenant = metadata["name"], self._tenant_of_namespace(metadata)
             if (NAMESPACE.type, name) in self._known or name in own or name.startswith(_OWN_NAMESPACE_PREFIX):
+                continue
+            if metadata.get("deletionTimestamp"):
                 continue
             if tenant is not None or for_tenants:
                 yield self._found(tenant, NAMESPACE, name, detail="a namespace, with all that is deployed there")
