@@ -102,6 +102,7 @@ def pipelines(repository: Repository, lab: TestLab, tmp_path: Path) -> Iterator[
         stack.close()
         lab.vault.sys.disable_auth_method("jwt-platform")
         lab.vault.sys.disable_secrets_engine("platform")
+        lab.vault.sys.delete_policy("usine-pipeline")
 
 
 def _one_tenant(repository: Repository, stack: Stack, tmp_path: Path) -> None:
