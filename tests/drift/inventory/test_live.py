@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from lab.secrets import Secrets
-from tests.drift.inventory import by_hand
-from tests.drift.inventory.by_hand import DEEDS, Expected, Hand
+from tests.drift.inventory import by_hand_access, by_hand_clusters, by_hand_forge, hand
+from tests.drift.inventory.hand import Expected, Hand
 from tests.engine.harness import ROOT, Stack
 from tests.engine.test_platform import ALPHA
 from tests.lab_fixture import TestLab
@@ -20,6 +20,7 @@ from usine.spec.settings_load import load_settings
 
 pytestmark = pytest.mark.servers
 SLUG = "alpha"
+DEEDS = (*by_hand_forge.DEEDS, *by_hand_access.DEEDS, *by_hand_clusters.DEEDS)
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +59,10 @@ def test_nothing_of_a_clean_platform_is_unmanaged(stack: Stack) -> None:
 
 
 def test_everything_made_by_hand_is_found_and_taken_away_as_it_says(stack: Stack) -> None:
-    hand = Hand(stack.lab, SLUG)
+    somebody = Hand(stack.lab, SLUG)
     before = stack.engine.export_state()
     try:
-        expected = {deed(hand) for deed in DEEDS}
+        expected = {deed(somebody) for deed in DEEDS}
         assert len(expected) == len(DEEDS)
         inventory = take(stack)
         assert {named(found) for found in inventory.found} == expected
@@ -69,16 +70,16 @@ def test_everything_made_by_hand_is_found_and_taken_away_as_it_says(stack: Stack
         assert stack.engine.export_state() == before
         _tells_no_secret(stack.lab, inventory)
         _layouts_share_it(stack, inventory)
-        for found in sorted(inventory.found, key=by_hand.in_order):
-            (by_hand.revoke if found.type.endswith(":Token") else by_hand.undo)(hand, found)
+        for found in sorted(inventory.found, key=hand.in_order):
+            (hand.revoke if found.type.endswith(":Token") else hand.undo)(somebody, found)
     finally:
-        by_hand.sweep(hand)
+        hand.sweep(somebody)
     assert take(stack) == Inventory((), ())
 
 
 def _tells_no_secret(lab: TestLab, inventory: Inventory) -> None:
     said = repr(inventory)
-    assert by_hand.MARKER not in said
+    assert hand.MARKER not in said
     credentials = [value for value in dataclasses.asdict(Secrets.load(lab.home)).values() if len(str(value)) > 12]
     assert credentials
     assert not [value for value in credentials if str(value) in said]
@@ -98,11 +99,11 @@ def _layouts_share_it(stack: Stack, whole: Inventory) -> None:
 
 
 def test_a_system_that_refuses_hides_nothing_of_the_others(stack: Stack) -> None:
-    hand = Hand(stack.lab, SLUG)
-    expected = by_hand.harbor_label(hand)
+    somebody = Hand(stack.lab, SLUG)
+    expected = by_hand_forge.harbor_label(somebody)
     inventory = take(stack, GITLAB_TOKEN="no-longer-good")
     for found in inventory.found:
-        by_hand.undo(hand, found)
+        hand.undo(somebody, found)
     assert [named(found) for found in inventory.found] == [expected]
     assert {(blind.system, blind.tenant) for blind in inventory.blind} == {("gitlab", None), ("gitlab", SLUG)}
     assert all("HTTP 401" in blind.reason for blind in inventory.blind)

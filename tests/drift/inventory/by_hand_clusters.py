@@ -1,0 +1,128 @@
+"""What somebody makes by hand in Kubernetes and Argo CD. Each function makes one thing, and says how it is found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.drift.inventory.hand import MARKER, Expected, Hand, deeds
+
+_KUBE = "/apis/rbac.authorization.k8s.io/v1"
+_ARGO = "/apis/argoproj.io/v1alpha1/namespaces/argocd"
+
+
+# Kubernetes and Argo CD -----------------------------------------------------------------------------------------------
+
+
+def kubernetes_namespace(hand: Hand) -> Expected:
+    hand.make("/api/v1/namespaces", f"{hand.slug}-extra", namespaced=False)
+    return hand.slug, "Namespace", f"{hand.cluster}: {hand.slug}-extra"
+
+
+def kubernetes_labelled_namespace(hand: Hand) -> Expected:
+    hand.make("/api/v1/namespaces", "extra", namespaced=False, labels={"usine.dev/tenant": hand.slug})
+    return hand.slug, "Namespace", f"{hand.cluster}: extra"
+
+
+def kubernetes_namespace_of_nobody(hand: Hand) -> Expected:
+    hand.make("/api/v1/namespaces", "stray", namespaced=False)
+    return None, "Namespace", f"{hand.cluster}: stray"
+
+
+def kubernetes_role(hand: Hand) -> Expected:
+    rules = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["*"]}]
+    return hand.slug, "Role", hand.make(f"{_KUBE}/namespaces/{hand.namespace}/roles", "extra", rules=rules)
+
+
+def _to(kind: str, name: str, role: str, **subject: str) -> dict[str, Any]:
+    api = {} if kind == "ServiceAccount" else {"apiGroup": "rbac.authorization.k8s.io"}
+    return {
+        "subjects": [{"kind": kind, "name": name, **api, **subject}],
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+    }
+
+
+def kubernetes_role_binding(hand: Hand) -> Expected:
+    path = f"{_KUBE}/namespaces/{hand.namespace}/rolebindings"
+    return hand.slug, "RoleBinding", hand.make(path, "extra", **_to("User", "oidc:mallory", "cluster-admin"))
+
+
+def kubernetes_role_binding_elsewhere(hand: Hand) -> Expected:
+    to = _to("ServiceAccount", "vault", "view", namespace=hand.namespace)
+    hand.make(f"{_KUBE}/namespaces/kube-system/rolebindings", "extra", **to)
+    return hand.slug, "RoleBinding", f"{hand.cluster}: kube-system/extra"
+
+
+def kubernetes_cluster_role_binding(hand: Hand) -> Expected:
+    to = _to("Group", f"oidc:/{hand.slug}/owner", "cluster-admin")
+    return hand.slug, "ClusterRoleBinding", hand.make(f"{_KUBE}/clusterrolebindings", "extra", namespaced=False, **to)
+
+
+def kubernetes_cluster_role_binding_of_a_person(hand: Hand) -> Expected:
+    to = _to("User", "oidc:mallory", "cluster-admin")
+    return None, "ClusterRoleBinding", hand.make(f"{_KUBE}/clusterrolebindings", "extra-2", namespaced=False, **to)
+
+
+def kubernetes_network_policy(hand: Hand) -> Expected:
+    path = f"/apis/networking.k8s.io/v1/namespaces/{hand.namespace}/networkpolicies"
+    spec = {"podSelector": {}, "ingress": [{}], "policyTypes": ["Ingress"]}
+    return hand.slug, "NetworkPolicy", hand.make(path, "extra", spec=spec)
+
+
+def kubernetes_quota(hand: Hand) -> Expected:
+    path = f"/api/v1/namespaces/{hand.namespace}/resourcequotas"
+    return hand.slug, "ResourceQuota", hand.make(path, "extra", spec={"hard": {"pods": "1"}})
+
+
+def kubernetes_limits(hand: Hand) -> Expected:
+    path = f"/api/v1/namespaces/{hand.namespace}/limitranges"
+    limits = [{"type": "Container", "max": {"cpu": "8"}}]
+    return hand.slug, "LimitRange", hand.make(path, "extra", spec={"limits": limits})
+
+
+def kubernetes_account(hand: Hand) -> Expected:
+    return hand.slug, "ServiceAccount", hand.make(f"/api/v1/namespaces/{hand.namespace}/serviceaccounts", "extra")
+
+
+def kubernetes_secret_like_ours(hand: Hand) -> Expected:
+    path = f"/api/v1/namespaces/{hand.namespace}/secrets"
+    labels = {"app.kubernetes.io/managed-by": "usine"}
+    return hand.slug, "Secret", hand.make(path, "extra", labels=labels, stringData={"key": MARKER})
+
+
+def argocd_project(hand: Hand) -> Expected:
+    name = f"{hand.slug}-extra"
+    body = {"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "spec": {"sourceRepos": ["*"]}}
+    hand.make(f"{_ARGO}/appprojects", name, namespaced=False, **body)
+    return hand.slug, "AppProject", f"{hand.cluster}: argocd/{name}"
+
+
+def argocd_application(hand: Hand) -> Expected:
+    spec = {
+        "project": f"{hand.slug}-dev",
+        "source": {"repoURL": "https://evil.example/x.git", "path": "."},
+        "destination": {"server": "https://kubernetes.default.svc", "namespace": hand.namespace},
+    }
+    body = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "spec": spec}
+    hand.make(f"{_ARGO}/applications", "extra", namespaced=False, **body)
+    return hand.slug, "Application", f"{hand.cluster}: argocd/extra"
+
+
+def _argocd_secret(hand: Hand, name: str, kind: str, **data: str) -> str:
+    labels = {"argocd.argoproj.io/secret-type": kind}
+    hand.make("/api/v1/namespaces/argocd/secrets", name, namespaced=False, labels=labels, stringData=data)
+    return f"{hand.cluster}: argocd/{name}"
+
+
+def argocd_repository(hand: Hand) -> Expected:
+    name = f"usine-{hand.slug}--extra"
+    where = "https://evil.example/x.git"
+    return hand.slug, "Secret", _argocd_secret(hand, name, "repository", url=where, password=MARKER)
+
+
+def argocd_cluster(hand: Hand) -> Expected:
+    made = _argocd_secret(hand, "extra", "cluster", server="https://evil.example", config=f'{{"t": "{MARKER}"}}')
+    return None, "Secret", made
+
+
+#: In the order in which they can be made.
+DEEDS = deeds(globals(), ("kubernetes", "argocd"))
