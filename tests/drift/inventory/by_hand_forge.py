@@ -1,4 +1,4 @@
-"""What somebody makes by hand in GitLab, Harbor and SonarQube. Each function makes one thing; it says how it is found."""
+"""What somebody makes by hand in GitLab, Harbor and SonarQube. Each function makes one thing and says its finding."""
 
 from __future__ import annotations
 
