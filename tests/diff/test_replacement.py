@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
-from pathlib import Path
+from typing import Any
 
 import pytest
 
 from components.sonarqube_dynamic.provider import KINDS, TYPE_PREFIX
+from lab.plugins.bridge import Resource
 from lab.plugins.kubernetes.changes import immutable
-from lab.plugins.trim import RESOURCES
+from lab.plugins.server import Host
 from tests import factories
 from usine.diff import replacement, replacement_table
 from usine.plan import make_plan
 from usine.plan.model import PlannedResource
 
 TABLE = json.loads(replacement_table.TABLE.read_text(encoding="utf-8"))
-SCHEMAS = Path(__file__).resolve().parents[2] / "lab" / "plugins" / "schemas"
 
 
 @pytest.mark.parametrize("provider", replacement_table.PROVIDERS)
 def test_the_table_says_what_the_plugins_of_the_lab_do(provider: str) -> None:
-    schema = json.loads((SCHEMAS / f"{provider}.json").read_text(encoding="utf-8"))
-    expected = replacement_table.replacing_inputs(schema)
-    assert expected
-    types = [f"{provider}:{token}" for token in RESOURCES[provider]]
-    assert {token: TABLE["replacing"][token] for token in types if token in TABLE["replacing"]} == expected
+    """By their schemas, and by what they decide while they plan a change."""
+    bridge = importlib.import_module(f"lab.plugins.{provider}.provider").make(Host(None))
+    resources: dict[str, Resource[Any]] = bridge._resources
+    assert resources
+    for token, resource in resources.items():
+        expected = {name for name, shape in resource.shape.fields.items() if shape.input and shape.force_new}
+        if resource.customise is not None and resource.shape.framework:
+            expected |= resource.customise({}, {}, {"message": ""})
+        assert set(TABLE["replacing"].get(token, ())) == expected, token
 
 
 def test_the_table_says_what_our_own_provider_does() -> None:

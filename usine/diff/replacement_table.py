@@ -1,7 +1,8 @@
 """Make `replacement.json`: `python -m usine.diff.replacement_table SCHEMAS_DIR`.
 
 SCHEMAS_DIR holds a file for each provider, `vault.json` and so on, with what the official plugin says of each type's
-inputs. SonarQube's types are our own: what they say is read from them. Run it again when a plugin's version changes.
+inputs. What a schema cannot say is in `AMENDMENTS`. SonarQube's types are our own: what they say is read from them. Run
+it again when a plugin's version changes.
 """
 
 from __future__ import annotations
@@ -10,18 +11,52 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from components.sonarqube_dynamic.provider import KINDS, TYPE_PREFIX
 
 PROVIDERS = ("gitlab", "harbor", "keycloak", "vault")
 TABLE = Path(__file__).with_name("replacement.json")
+#: Newer types of GitLab's plugin decide about a replacement while they plan: their schemas are silent about it.
+AMENDMENTS: Final[Mapping[str, tuple[str, ...]]] = {
+    f"gitlab:index/{token}": names
+    for token, names in {
+        "branch:Branch": ("name", "project", "ref"),
+        "branchProtection:BranchProtection": (
+            *("branch", "branchProtectionId", "mergeAccessLevel", "project", "pushAccessLevel"),
+        ),
+        "groupAccessToken:GroupAccessToken": ("accessLevel", "description", "group", "name", "scopes"),
+        "groupDeployToken:GroupDeployToken": ("expiresAt", "group", "name", "scopes", "username"),
+        "groupHook:GroupHook": ("group", "groupId", "url"),
+        "groupLabel:GroupLabel": ("group",),
+        "groupMembership:GroupMembership": ("groupId", "userId"),
+        "groupShareGroup:GroupShareGroup": ("expiresAt", "groupAccess", "groupId", "memberRoleId", "shareGroupId"),
+        "groupVariable:GroupVariable": ("environmentScope", "group", "hidden", "key"),
+        "pipelineSchedule:PipelineSchedule": ("project",),
+        "projectAccessToken:ProjectAccessToken": ("accessLevel", "description", "name", "project", "scopes"),
+        "projectDeployToken:ProjectDeployToken": ("expiresAt", "name", "project", "scopes", "username"),
+        "projectEnvironment:ProjectEnvironment": ("name", "project"),
+        "projectHook:ProjectHook": ("project", "projectId", "url"),
+        "projectJobTokenScopes:ProjectJobTokenScopes": ("project",),
+        "projectLabel:ProjectLabel": ("project",),
+        "projectLevelMrApprovals:ProjectLevelMrApprovals": ("project",),
+        "projectProtectedEnvironment:ProjectProtectedEnvironment": ("environment", "project"),
+        "projectPushRules:ProjectPushRules": ("project",),
+        "projectTag:ProjectTag": ("message", "name", "project", "ref"),
+        "projectVariable:ProjectVariable": ("environmentScope", "hidden", "key", "project"),
+        "tagProtection:TagProtection": ("allowedToCreates", "createAccessLevel", "project", "tag"),
+        "userIdentity:UserIdentity": ("externalProvider", "externalUid", "userId"),
+    }.items()
+}
 
 
 def replacing_inputs(schema: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return the inputs whose change makes a new object, sorted, by type token; types without any are left out."""
     found = {
-        token: sorted(name for name, value in resource["inputs"].items() if value.get("willReplaceOnChanges"))
+        token: sorted(
+            {name for name, value in resource["inputs"].items() if value.get("willReplaceOnChanges")}
+            | set(AMENDMENTS.get(token, ()))
+        )
         for token, resource in schema["resources"].items()
     }
     return {token: names for token, names in sorted(found.items()) if names}
