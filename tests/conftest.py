@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import hypothesis
 import pytest
 
 if TYPE_CHECKING:
+    from tests.engine.fleet import Fleet, Fleets
     from tests.lab_fixture import TestLab
 
 # No property test is a timed one: a busy machine makes it slow, not wrong.
@@ -42,16 +42,38 @@ def lab() -> Iterator[TestLab]:
 
     USINE_TEST_PLUGINS: auto (the default), official or stand-in.
     """
-    from lab import platform  # noqa: PLC0415
-    from lab.engine.plugins import PluginChoice  # noqa: PLC0415
-    from tests.lab_fixture import TestLab, home_of_tests  # noqa: PLC0415
+    from tests.lab_fixture import PORT_BASE, running  # noqa: PLC0415
 
-    home = home_of_tests()
-    platform.reset(home)
-    try:
-        platform.up(home, plugins=PluginChoice(os.environ.get("USINE_TEST_PLUGINS", "auto")))
-        running = TestLab(home)
-        yield running
-        running.close()
-    finally:
-        platform.down(home)
+    with running(".lab-test", PORT_BASE) as platform:
+        yield platform
+
+
+@pytest.fixture(scope="session")
+def light_lab() -> Iterator[TestLab]:
+    """A platform of the quick servers only: OpenBao, and the stand-ins for GitLab and Harbor.
+
+    For what the engine does, whatever the system it does it in.
+    """
+    from tests.lab_fixture import LIGHT_PORT_BASE, running  # noqa: PLC0415
+
+    with running(".lab-light", LIGHT_PORT_BASE, ("gitlab", "registry", "harbor", "openbao")) as platform:
+        yield platform
+
+
+@pytest.fixture(scope="session")
+def fleets(lab: TestLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleets]:
+    """The one fleet of a test run; its end is a test of its own: nothing may be left."""
+    from tests.engine.fleet import Fleets  # noqa: PLC0415
+
+    fleets = Fleets(lab, tmp_path_factory.mktemp("fleet") / "lab")
+    yield fleets
+    fleets.end()
+
+
+@pytest.fixture(scope="module")
+def fleet(fleets: Fleets, request: pytest.FixtureRequest) -> Iterator[Fleet]:
+    """The fleet as it was made. A module that fails may leave it changed: the next one gets a new fleet."""
+    failed = request.session.testsfailed
+    yield fleets.get()
+    if request.session.testsfailed > failed:
+        fleets.spoil()

@@ -1,8 +1,11 @@
-"""The local platform of the tests: one of its own, on its own ports, fresh for each session."""
+"""The local platforms of the tests: on ports of their own, fresh for each session, never the developer's."""
 
 from __future__ import annotations
 
 import dataclasses
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -10,14 +13,19 @@ import httpx
 import hvac  # type: ignore[import-untyped]
 from keycloak import KeycloakAdmin
 
+from lab import engine, parts, platform
+from lab.engine import plugins as provider_plugins
+from lab.engine.plugins import PluginChoice
 from lab.environment import environment
 from lab.home import CHECKOUT, LabHome
+from lab.reporter import Silent
 from lab.secrets import Secrets
-from lab.servers import keycloak, openbao
+from lab.servers import SERVERS, keycloak, openbao
 from lab.servers.kubernetes import admin_client
 from lab.settings import render
 
 PORT_BASE = 28000
+LIGHT_PORT_BASE = 27000
 
 
 @dataclasses.dataclass
@@ -76,6 +84,32 @@ class TestLab:
             self.__dict__.pop(name, None)
 
 
-def home_of_tests() -> LabHome:
-    """Folder and ports of the test platform: never those of the developer's own."""
-    return LabHome.open(CHECKOUT / ".lab-test", PORT_BASE)
+def chosen_plugins() -> PluginChoice:
+    """The provider plugins that USINE_TEST_PLUGINS asks for."""
+    return PluginChoice(os.environ.get("USINE_TEST_PLUGINS", "auto"))
+
+
+@contextmanager
+def running(folder: str, port_base: int, servers: Sequence[str] = ()) -> Iterator[TestLab]:
+    """Start a fresh platform in a folder of the checkout, with these servers or all, and stop it at the end."""
+    home = LabHome.open(CHECKOUT / folder, port_base)
+    platform.reset(home)
+    try:
+        if servers:
+            _start(home, servers)
+        else:
+            platform.up(home, plugins=chosen_plugins())
+        lab = TestLab(home)
+        yield lab
+        lab.close()
+    finally:
+        platform.down(home)
+
+
+def _start(home: LabHome, names: Sequence[str]) -> None:
+    """Do what `platform.up` does, for some of the servers."""
+    folders = parts.ensure()
+    platform.start(home, folders, Silent(), [server for server in SERVERS if server.name in names])
+    engine.install(home, folders)
+    home.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    provider_plugins.install(home, chosen_plugins(), None)

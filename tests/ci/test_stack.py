@@ -77,8 +77,8 @@ class Pipelines:
 
 
 @pytest.fixture
-def pipelines(repository: Repository, lab: TestLab, tmp_path: Path) -> Iterator[Pipelines]:
-    environment = lab.environment()
+def pipelines(repository: Repository, light_lab: TestLab, tmp_path: Path) -> Iterator[Pipelines]:
+    lab, environment = light_lab, light_lab.environment()
     stack = Stack(lab, STACK, tmp_path / "stack")
     stack.configure(systems=["vault"])
     _one_tenant(repository, stack, tmp_path)

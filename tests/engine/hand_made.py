@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from tests.engine import breaks, live, live_forge, test_drift
+from tests.engine import breaks, live, live_forge
 from tests.lab_fixture import TestLab
 
 #: What the report must say: kind, the name of the object, and the path of a property that changed.
@@ -248,9 +248,9 @@ def add_a_webhook(lab: TestLab) -> None:
 
 
 CHANGES: tuple[HandMade, ...] = (
-    HandMade("keycloak", "a member added to a group", test_drift.add_a_member,
+    HandMade("keycloak", "a member added to a group", breaks.add_a_member,
              changed("alpha/keycloak/group/admin/members", "members")),
-    HandMade("keycloak", "a group deleted", test_drift.delete_a_group,
+    HandMade("keycloak", "a group deleted", breaks.delete_a_group,
              missing("alpha/keycloak/group/security", "alpha/keycloak/group/security/members")),
     HandMade("keycloak", "a client sent to another address", redirect_a_client,
              changed("foundation/keycloak/client/argocd", "validRedirectUris")),
@@ -258,21 +258,23 @@ CHANGES: tuple[HandMade, ...] = (
              changed("foundation/keycloak/realm", "resetPasswordAllowed"), forbid_password_reset),
     HandMade("keycloak", "a group made", make_a_group, unmanaged("/alpha/auditors")),
     HandMade("keycloak", "a client made", make_a_client, unmanaged("client: backdoor")),
-    HandMade("vault", "a policy widened", test_drift.widen_a_policy, changed("alpha/vault/policy/env/dev", "policy")),
-    HandMade("vault", "a workload role bound to another namespace", test_drift.rebind_a_workload_role,
+    HandMade("vault", "a policy widened", breaks.widen_a_policy, changed("alpha/vault/policy/env/dev", "policy")),
+    HandMade("vault", "a workload role bound to another namespace", breaks.rebind_a_workload_role,
              changed("alpha/vault/kubernetes-role/dev", "boundServiceAccountNamespaces")),
-    HandMade("vault", "a workload role deleted", test_drift.delete_a_workload_role,
+    HandMade("vault", "a workload role deleted", breaks.delete_a_workload_role,
              missing("alpha/vault/kubernetes-role/prod")),
     HandMade("vault", "a policy written", write_a_policy, unmanaged("policy: alpha.backdoor")),
     HandMade("vault", "a workload role made", make_a_workload_role,
              unmanaged("role of kubernetes/prod-1: alpha-backdoor")),
     HandMade("vault", "a secrets engine mounted", mount_a_store, unmanaged("mount: alpha-old"), unmount_the_store),
-    HandMade("kubernetes", "a quota raised", test_drift.raise_a_quota,
+    HandMade("kubernetes", "a quota raised", breaks.raise_a_quota,
              changed("alpha/kubernetes/dev/quota", 'spec.hard["limits.cpu"]')),
-    HandMade("kubernetes", "a network policy deleted", test_drift.delete_a_network_policy,
+    HandMade("kubernetes", "a network policy deleted", breaks.delete_a_network_policy,
              missing("alpha/kubernetes/prod/network/default-deny")),
-    HandMade("kubernetes", "Pod Security relaxed", test_drift.relax_pod_security,
+    HandMade("kubernetes", "Pod Security relaxed", breaks.relax_pod_security,
              changed("alpha/kubernetes/dev/namespace", 'metadata.labels["pod-security.kubernetes.io/enforce"]')),
+    HandMade("kubernetes", "the subjects of a role binding replaced", breaks.replace_the_subjects,
+             changed("alpha/kubernetes/prod/binding/rw", "subjects")),
     HandMade("kubernetes", "a subject added to a role binding", slip_a_subject_in,
              changed("alpha/kubernetes/dev/binding/rw", "subjects")),
     HandMade("kubernetes", "a network policy opened by a new rule", open_the_network,
@@ -281,13 +283,13 @@ CHANGES: tuple[HandMade, ...] = (
              changed("alpha/kubernetes/prod/namespace", 'metadata.labels["platform.example/trusted"]')),
     HandMade("kubernetes", "a role bound", bind_a_role, unmanaged("prod-1: alpha-prod/backdoor")),
     HandMade("kubernetes", "a network policy made", allow_everything, unmanaged("prod-1: alpha-prod/allow-all")),
-    HandMade("argocd", "the sources of a project replaced", test_drift.open_an_argocd_project,
+    HandMade("argocd", "the sources of a project replaced", breaks.open_an_argocd_project,
              changed("alpha/argocd/dev/project", "spec.sourceRepos")),
     HandMade("argocd", "a source added to a project", add_a_source,
              changed("alpha/argocd/prod/project", "spec.sourceRepos")),
     HandMade("argocd", "a key added to a repository's secret", mistrust_no_certificate,
              changed("alpha/argocd/repository/deploy", "data.insecure")),
-    HandMade("argocd", "an application deleted", test_drift.delete_an_application, missing("alpha/argocd/prod/deploy")),
+    HandMade("argocd", "an application deleted", breaks.delete_an_application, missing("alpha/argocd/prod/deploy")),
     HandMade("argocd", "an application made", make_an_application, unmanaged("nonprod-1: argocd/alpha-prod--miner")),
     HandMade("gitlab", "a member's level raised", breaks.raise_a_member,
              changed("alpha/gitlab/member/emma.leroy", "accessLevel")),

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import shutil
 import subprocess
+import sys
 import textwrap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -42,6 +43,18 @@ class Run:
         return {step.name: step.op for step in self.steps}
 
     def must(self) -> Run:
+        assert self.exit_code == 0, self.output
+        return self
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """A `usine` command that ended: exit code, and standard output and error together."""
+
+    exit_code: int
+    output: str
+
+    def must(self) -> Ended:
         assert self.exit_code == 0, self.output
         return self
 
@@ -97,7 +110,26 @@ class Stack:
     def remove(self, slug: str) -> None:
         (self.projects / f"{slug}.yaml").unlink()
 
-    # Runs ---------------------------------------------------------------------------------------------------------
+    # The `usine` command ------------------------------------------------------------------------------------------
+
+    def start(self, command: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Start `usine COMMAND` on this stack, in a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "usine", command, "--stack", self.name, "--settings", str(self.settings_file),
+             *arguments],
+            cwd=ROOT,
+            env={**self.lab.environment(), "USINE_LAB_HOME": str(self.lab.home.root), "COLUMNS": "200", **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )  # fmt: skip
+
+    def usine(self, command: str, *arguments: str, **environment: str) -> Ended:
+        """Run `usine COMMAND` on this stack to its end. It never shows a traceback."""
+        return ended(self.start(command, *arguments, **environment))
+
+    # Runs of the engine itself ------------------------------------------------------------------------------------
 
     def run(self, *arguments: str) -> Run:
         events = self.folder / "events.json"
@@ -147,6 +179,14 @@ class Stack:
         deployment: dict[str, Any] = self.engine.export_state()["deployment"]  # type: ignore[assignment]  # JSON
         return deployment
 
+    def checkpoint(self) -> dict[str, Any]:
+        """The newest checkpoint as the backend has it, during a run too; empty where there is none, or half of one."""
+        try:
+            latest: dict[str, Any] | None = json.loads(self.checkpoint_text())["checkpoint"]["latest"]
+        except (json.JSONDecodeError, KeyError):
+            latest = None
+        return latest or {}
+
     def checkpoint_text(self) -> str:
         """The state file's text, as stored by the backend."""
         return "".join(
@@ -154,6 +194,13 @@ class Stack:
             for path in self.lab.home.state.rglob("*.json")
             if path.name == f"{self.name}.json"
         )
+
+
+def ended(process: subprocess.Popen[str]) -> Ended:
+    """Wait for a `usine` command that was started."""
+    output, _ = process.communicate(timeout=600)
+    assert "Traceback" not in output, output
+    return Ended(process.returncode, output)
 
 
 def _steps(events: Iterable[Mapping[str, Any]]) -> Iterable[Step]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from tests.engine import live_forge
@@ -115,3 +116,20 @@ def snapshot(lab: TestLab) -> dict[str, Any]:
         "harbor": live_forge.harbor(lab),
         "sonarqube": live_forge.sonarqube(lab),
     }
+
+
+def of_tenant(snapshot: dict[str, Any], slug: str) -> Any:
+    """What a snapshot holds under names of one tenant, as it would be for any slug."""
+    found: dict[str, Any] = {}
+
+    def walk(path: str, value: Any) -> None:
+        for name, inner in value.items():
+            if slug in name:
+                found[f"{path}/{name}"] = inner
+            elif isinstance(inner, dict):
+                walk(f"{path}/{name}", inner)
+            elif isinstance(inner, list):
+                found[f"{path}/{name}"] = [item for item in inner if slug in str(item)]
+
+    walk("", snapshot)
+    return json.loads(json.dumps(found, sort_keys=True).replace(slug, "SLUG"))

@@ -3,41 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from lab.chain import Step, Tenant, walk
-from tests.engine.harness import Stack
-from tests.lab_fixture import TestLab
+from tests.engine.fleet import Fleet
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
-
-OWN = """
-    owner: alice.martin
-    contact: alpha@example.gouv.fr
-    members: {developer: [emma.leroy]}
-    environments:
-      dev: {stage: dev, cluster: nonprod-1}
-    repositories:
-      api: {kind: app, preset: generic}
-      deploy: {kind: infra, path: charts/alpha}
-    registry: {immutable: ["v*"]}
-    """
-OTHER = OWN.replace("alice.martin", "bob.durand").replace("emma.leroy", "idris.diallo").replace("alpha", "beta")
 
 
 def tenant(slug: str, maintainer: str, developer: str) -> Tenant:
     return Tenant(slug, "api", "deploy", f"{slug}-dev", f"usine-{slug}--deploy", maintainer, developer)
 
 
-def test_the_whole_chain(lab: TestLab, tmp_path: Path) -> None:
-    stack = Stack(lab, "chain", tmp_path / "chain")
-    stack.tenant("alpha", OWN)
-    stack.tenant("beta", OTHER)
-    stack.up().must()
+def test_the_whole_chain(fleet: Fleet) -> None:
     transcript = walk(
-        lab.home,
+        fleet.lab.home,
         "tenants",
         tenant("alpha", "alice.martin", "emma.leroy"),
         tenant("beta", "bob.durand", "idris.diallo"),
@@ -47,12 +28,7 @@ def test_the_whole_chain(lab: TestLab, tmp_path: Path) -> None:
     assert set(guards) == {"gitlab", "openbao", "harbor", "sonarqube"}
     assert sum(guards.values()) >= 25, guards
     # What pipelines and people did with it is no drift.
-    assert stack.drift().must().steps == ()
-    # What holds images goes only with a tenant that was archived before.
-    stack.tenant("alpha", OWN + "state: archived\n")
-    stack.tenant("beta", OTHER + "state: archived\n")
-    stack.up().must()
-    stack.close()
+    assert fleet.stack.drift().must().steps == ()
 
 
 def guard(step: Step) -> str:

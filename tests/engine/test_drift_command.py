@@ -10,20 +10,20 @@ import dataclasses
 import datetime
 import os
 import re
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lab import platform, process
 from lab.secrets import Secrets
 from tests.engine import live
+from tests.engine.breaks import SEEN_BY_THE_ENGINE
+from tests.engine.fleet import Fleet
 from tests.engine.hand_made import CHANGES, HandMade
 from tests.engine.harness import ROOT, Stack
-from tests.engine.test_platform import ALPHA, BETA
 from tests.lab_fixture import TestLab
 from usine.drift.findings import Finding, Means
 from usine.drift.history import read_past
@@ -32,7 +32,7 @@ from usine.report import as_json
 from usine.report.model import Action, Report
 from usine.spec.settings import System
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.random_order(disabled=True)]
 
 TABLE = ROOT / "docs" / "drift.md"
 _BEGIN, _END = "<!-- table: begin -->", "<!-- table: end -->"
@@ -43,28 +43,20 @@ class Drift:
     """The command on one stack, with files of its own."""
 
     stack: Stack
+    #: What the systems hold before anything is changed by hand.
+    clean: dict[str, Any]
 
-    def __call__(self, *arguments: str, environment: dict[str, str] | None = None) -> tuple[int, str]:
+    def __call__(self, *arguments: str) -> tuple[int, str]:
         """Run it; return the exit code and all it said. What it must never do is looked for here."""
         before = state_digest(self.stack.engine.export_state())
-        done = subprocess.run(
-            [sys.executable, "-m", "usine", "drift", "--settings", str(self.stack.settings_file),
-             "--history", str(self.history), "--ignore", str(self.ignores), "--json", str(self.file("json")),
-             "--markdown", str(self.file("md")), "--html", str(self.file("html")), "--junit", str(self.file("xml")),
-             *arguments],
-            cwd=ROOT,
-            env={**os.environ, "USINE_LAB_HOME": str(self.stack.lab.home.root), "COLUMNS": "200",
-                 **(environment or {})},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=900,
+        done = self.stack.usine(
+            "drift", "--history", str(self.history), "--ignore", str(self.ignores), "--json", str(self.file("json")),
+            "--markdown", str(self.file("md")), "--html", str(self.file("html")), "--junit", str(self.file("xml")),
+            *arguments,
         )  # fmt: skip
-        output = done.stdout + done.stderr
-        assert "Traceback" not in output, output
         if "--repair" not in arguments:
-            assert state_digest(self.stack.engine.export_state()) == before, "a look wrote the state"
-        return done.returncode, output
+            assert state_digest(self.stack.engine.export_state()) == before, "a drift scan wrote the state"
+        return done.exit_code, done.output
 
     @property
     def history(self) -> Path:
@@ -100,14 +92,9 @@ def said(findings: list[Finding]) -> set[tuple[str, str, str]]:
 
 
 @pytest.fixture(scope="module")
-def drift(lab: TestLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drift]:
-    stack = Stack(lab, "lab", tmp_path_factory.mktemp("lab"))
-    stack.tenant("alpha", ALPHA)
-    stack.tenant("beta", BETA)
-    stack.up().must()
-    yield Drift(stack)
-    platform.up(lab.home)
-    stack.close()
+def drift(fleet: Fleet) -> Iterator[Drift]:
+    yield Drift(fleet.stack, live.snapshot(fleet.lab))
+    platform.up(fleet.lab.home)
 
 
 def test_a_clean_platform_is_clean(drift: Drift) -> None:
@@ -128,8 +115,13 @@ def test_all_that_is_made_by_hand_is_found_and_nothing_else(drift: Drift) -> Non
     for change in CHANGES:
         make(change, drift.stack.lab)
     before = live.snapshot(drift.stack.lab)
+    # The engine alone names exactly what it can see.
+    seen = {
+        name: op for breaks in SEEN_BY_THE_ENGINE.values() for named in breaks.values() for name, op in named.items()
+    }
+    assert drift.stack.drift().must().ops() == seen
     code, output = drift()
-    assert live.snapshot(drift.stack.lab) == before, "looking for drift changed something"
+    assert live.snapshot(drift.stack.lab) == before, "a drift scan changed something"
     expected = {what for change in CHANGES for what in change.said}
     found = said(drift.findings)
     assert (found - expected, expected - found) == (set(), set())
@@ -221,6 +213,7 @@ def test_everything_is_put_right(drift: Drift) -> None:
     code, output = drift()
     assert code == 0, output
     assert drift.stack.drift().must().steps == ()
+    assert live.snapshot(drift.stack.lab) == drift.clean
     assert not [r["urn"] for r in drift.stack.state()["resources"] if "::drift/" in r["urn"]], (
         "something was left behind"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 from contextlib import closing
 
 import httpx
@@ -11,24 +10,17 @@ import pytest
 
 from lab.login import follow_log_in, log_in
 from tests.engine import live
+from tests.engine.fleet import Fleet
 from tests.engine.harness import Stack
 from tests.engine.test_isolation import issuer, password_of, trust
-from tests.engine.test_platform import ALPHA, BETA
 from tests.lab_fixture import TestLab
 
 pytestmark = pytest.mark.servers
 
-BETA_WITH_CODE = BETA.replace("repositories:", "repositories:\n      api: {kind: app}")
 
-
-@pytest.fixture(scope="module")
-def stack(lab: TestLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    stack = Stack(lab, "forge", tmp_path_factory.mktemp("forge"))
-    stack.tenant("alpha", ALPHA)
-    stack.tenant("beta", BETA_WITH_CODE)
-    stack.up().must()
-    yield stack
-    stack.close()
+@pytest.fixture
+def stack(fleet: Fleet) -> Stack:
+    return fleet.stack
 
 
 def harbor_as(lab: TestLab, user: str) -> httpx.Client:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import ssl
 import time
-from collections.abc import Iterator
 
 import httpx
 import hvac  # type: ignore[import-untyped]
@@ -13,23 +12,21 @@ import pytest
 
 from lab.login import Tokens, follow_log_in, log_in
 from tests.engine import live
+from tests.engine.fleet import Fleet
 from tests.engine.harness import Stack
-from tests.engine.test_platform import ALPHA, BETA
 from tests.lab_fixture import TestLab
 
 pytestmark = pytest.mark.servers
 
+SECRETS = (("alpha", "env/dev/db"), ("alpha", "env/prod/db"), ("alpha", "ci/x"), ("beta", "env/dev/db"))
+
 
 @pytest.fixture(scope="module")
-def stack(lab: TestLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    stack = Stack(lab, "isolation", tmp_path_factory.mktemp("isolation"))
-    stack.tenant("alpha", ALPHA)
-    stack.tenant("beta", BETA)
-    stack.up().must()
-    for mount, path in (("alpha", "env/dev/db"), ("alpha", "env/prod/db"), ("alpha", "ci/x"), ("beta", "env/dev/db")):
-        lab.vault.secrets.kv.v2.create_or_update_secret(path, {"value": f"{mount}/{path}"}, mount_point=mount)
-    yield stack
-    stack.close()
+def stack(fleet: Fleet) -> Stack:
+    """The fleet's, with a secret in each place that somebody may try to read."""
+    for mount, path in SECRETS:
+        fleet.lab.vault.secrets.kv.v2.create_or_update_secret(path, {"value": f"{mount}/{path}"}, mount_point=mount)
+    return fleet.stack
 
 
 def trust(lab: TestLab) -> ssl.SSLContext:
@@ -71,9 +68,6 @@ def may_read(client: hvac.Client, mount: str, path: str) -> bool:
         return False
     assert read["data"]["data"]["value"] == f"{mount}/{path}"
     return True
-
-
-SECRETS = (("alpha", "env/dev/db"), ("alpha", "env/prod/db"), ("alpha", "ci/x"), ("beta", "env/dev/db"))
 
 
 @pytest.mark.parametrize(

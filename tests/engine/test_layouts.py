@@ -2,73 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
 from tests.engine import live
+from tests.engine.breaks import widen_a_policy
+from tests.engine.fleet import TENANTS, Fleet
 from tests.engine.harness import Stack
-from tests.engine.test_platform import ALPHA, BETA
-from tests.lab_fixture import TestLab
+from tests.engine.tenants import ALPHA, like
 
 pytestmark = pytest.mark.servers
 
-TENANTS = {"alpha": ALPHA, "beta": BETA}
+SLUG = "delta"
+TENANT = like(ALPHA, SLUG)
 
 
-class Maker(Protocol):
-    def __call__(self, name: str, **keys: object) -> Stack: ...
-
-
-@pytest.fixture
-def make(lab: TestLab, tmp_path: Path) -> Iterator[Maker]:
-    """Make stacks of both tenants; those a test does not close are closed, the youngest first."""
-    made: list[Stack] = []
-
-    def make(name: str, **keys: object) -> Stack:
-        stack = Stack(lab, name, tmp_path / name)
-        made.append(stack)
-        for slug, text in TENANTS.items():
-            stack.tenant(slug, text)
-        stack.configure(**keys)
-        return stack
-
-    yield make
-    for stack in reversed(made):
-        if stack.folder.exists():
-            stack.close()
-
-
-def test_both_layouts_make_the_same_platform(lab: TestLab, make: Maker) -> None:
-    whole = make("whole")
-    whole.up().must()
-    together = live.snapshot(lab)
-    whole.close()
-
-    foundation = make("foundation", foundation="only")
-    foundation.up().must()
-    tenants = [make(slug, foundation="skip", tenants=[slug]) for slug in TENANTS]
-    for tenant in tenants:
-        tenant.up().must()
-    assert live.snapshot(lab) == together
-    for stack in (foundation, *tenants):
-        assert stack.up("--expect-no-changes").exit_code == 0
-        assert stack.drift().must().steps == ()
-
-    # A tenant's own stack knows nothing of the others, and touches nothing of theirs.
-    tenants[0].tenant("alpha", ALPHA + "state: suspended\n")
-    assert {step.name.split("/")[0] for step in tenants[0].up().must().steps} == {"alpha"}
-    for stack in (*tenants, foundation):
-        stack.close()
-    assert live.snapshot(lab)["kubernetes"] == {}
-
-
-def test_a_system_switched_off_is_taken_away_and_the_rest_stays(lab: TestLab, make: Maker) -> None:
-    stack = make("switches")
+def test_a_stack_of_one_tenant_makes_what_the_whole_stack_makes(fleet: Fleet, tmp_path: Path) -> None:
+    """The tenant's stack stands on the foundation of the whole one, which it only looks up."""
+    before = live.snapshot(fleet.lab)
+    stack = Stack(fleet.lab, SLUG, tmp_path / SLUG)
+    for slug, text in {**TENANTS, SLUG: TENANT}.items():
+        stack.tenant(slug, text)
+    stack.configure(foundation="skip", tenants=[SLUG])
     stack.up().must()
-    before = live.snapshot(lab)
+    made = live.snapshot(fleet.lab)
+    assert live.of_tenant(made, SLUG) == live.of_tenant(fleet.after, "alpha")
+    assert stack.up("--expect-no-changes").exit_code == 0
+    assert stack.drift().must().steps == ()
+
+    # It touches nothing of the others, and puts right what is its own.
+    stack.tenant(SLUG, TENANT + "state: suspended\n")
+    assert {step.name.split("/")[0] for step in stack.up().must().steps} == {SLUG}
+    widen_a_policy(fleet.lab, SLUG)
+    broken = live.vault(fleet.lab)
+    stack.tenant(SLUG, TENANT)
+    stack.up("--refresh").must()
+    assert live.vault(fleet.lab) != broken
+    assert live.snapshot(fleet.lab) == made
+    stack.close()
+    assert live.snapshot(fleet.lab) == before
+
+
+def test_the_foundations_own_stack_makes_what_the_whole_stack_makes_of_it(fleet: Fleet, tmp_path: Path) -> None:
+    """Seen in its preview: the foundation exists already, once."""
+    stack = Stack(fleet.lab, "foundation", tmp_path / "foundation")
+    for slug, text in TENANTS.items():
+        stack.tenant(slug, text)
+    stack.configure(foundation="only")
+    whole = {step.name for step in fleet.created.steps if step.name.startswith("foundation/")}
+    assert len(whole) > 20
+    assert stack.preview().must().ops() == dict.fromkeys(whole, "create")
+    stack.close()
+
+
+def test_a_system_switched_off_is_taken_away_and_the_rest_stays(fleet: Fleet) -> None:
+    stack, before = fleet.stack, live.snapshot(fleet.lab)
     stack.configure(systems=["keycloak", "vault", "kubernetes", "gitlab", "harbor", "sonarqube"])
     run = stack.up().must()
     assert {name.split("/")[1] for name in run.ops()} == {"argocd", "keycloak", "kubernetes"}
@@ -76,9 +65,9 @@ def test_a_system_switched_off_is_taken_away_and_the_rest_stays(lab: TestLab, ma
         "foundation/keycloak/client/argocd",
         "foundation/keycloak/client/argocd/scopes",
     }
-    after = live.snapshot(lab)
+    after = live.snapshot(fleet.lab)
     assert [name for name in after["kubernetes"] if name.startswith(("appprojects/", "applications/"))] == []
     assert (after["keycloak"]["groups"], after["vault"]) == (before["keycloak"]["groups"], before["vault"])
-    stack.configure(systems=None)
+    fleet.restore()
     stack.up().must()
-    assert live.snapshot(lab) == before
+    assert live.snapshot(fleet.lab) == before

@@ -24,6 +24,7 @@ BESIDE = ("usine", "policy", "catalogue", "Pulumi.yaml", ".venv", ".lab-test")
 
 @pytest.fixture
 def stack(lab: TestLab, tmp_path: Path) -> Iterator[Stack]:
+    """A stack that nothing is made of."""
     stack = Stack(lab, "policy", tmp_path / "stack")
     shutil.copytree(ROOT / "projects.d", stack.projects, dirs_exist_ok=True)
     yield stack
@@ -39,6 +40,8 @@ def test_the_sample_tenants_pass_and_a_component_that_goes_wrong_makes_nothing(s
     assert len(clean.steps) > 1000
     assert violations(stack) == ()
 
+    for file in [*stack.projects.glob("*.yaml")][2:]:  # a mistake in a component is the same for each tenant
+        file.unlink()
     program = tmp_path / "program"
     program.mkdir()
     for name in ("components", "stacks"):

@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
 
 import pytest
 
 from lab.secrets import Secrets
 from tests.engine import live
-from tests.engine.harness import Stack
-from tests.engine.test_platform import ALPHA
-from tests.lab_fixture import TestLab
+from tests.engine.fleet import Fleet
 
 pytestmark = pytest.mark.servers
 
 MARKER = "MARKER-b7d1-never-in-clear"
 
 
-def test_no_credential_is_in_clear_anywhere(lab: TestLab, tmp_path: Path) -> None:
-    stack = Stack(lab, "secrets", tmp_path / "secrets")
-    stack.tenant("alpha", ALPHA)
-    up = stack.up().must()
+def test_no_credential_is_in_clear_anywhere(fleet: Fleet) -> None:
+    stack, lab = fleet.stack, fleet.lab
     lab.vault.secrets.kv.v2.create_or_update_secret("env/dev/db", {"value": MARKER}, mount_point="alpha")
-    again = stack.guarded_up().must()
-    drift = stack.drift().must()
-    refresh = stack.run("refresh", "--yes").must()
+    # The first `up` with its preview, one that finds nothing to do, a drift scan, and a refresh.
+    runs = [fleet.created, stack.guarded_up().must(), stack.drift().must(), stack.run("refresh", "--yes").must()]
 
     lab.keycloak.connection.realm_name = live.REALM
     client_id = lab.keycloak.get_client_id("vault")
@@ -60,8 +54,8 @@ def test_no_credential_is_in_clear_anywhere(lab: TestLab, tmp_path: Path) -> Non
     exported = json.dumps(stack.state())
     places = {
         "the state": stack.checkpoint_text() + exported,
-        "the output": up.output + again.output + drift.output + refresh.output,
-        "the events": json.dumps([up.events, again.events, drift.events, refresh.events]),
+        "the output": "".join(run.output for run in runs),
+        "the events": json.dumps([run.events for run in runs]),
         "the state's history": "".join(
             path.read_text("utf-8", errors="replace") for path in lab.home.state.rglob("*") if path.is_file()
         ),
@@ -75,4 +69,3 @@ def test_no_credential_is_in_clear_anywhere(lab: TestLab, tmp_path: Path) -> Non
     assert "oidcClientSecret" in places["the state"], "nothing secret was stored: this test looks at nothing"
     found = {(what, where) for what, marker in markers.items() for where, text in places.items() if marker in text}
     assert found == set()
-    stack.close()

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 
 import pytest
 
 from lab.secrets import Secrets
 from tests.drift.inventory import by_hand_access, by_hand_clusters, by_hand_forge, hand
 from tests.drift.inventory.hand import Expected, Hand
+from tests.engine.fleet import Fleet
 from tests.engine.harness import ROOT, Stack
-from tests.engine.test_platform import ALPHA
 from tests.lab_fixture import TestLab
 from usine.drift.inventory import Found, Inventory, managed, take_inventory
 from usine.spec.load import load
@@ -23,13 +22,9 @@ SLUG = "alpha"
 DEEDS = (*by_hand_forge.DEEDS, *by_hand_access.DEEDS, *by_hand_clusters.DEEDS)
 
 
-@pytest.fixture(scope="module")
-def stack(lab: TestLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    stack = Stack(lab, "inventory", tmp_path_factory.mktemp("inventory"))
-    stack.tenant(SLUG, ALPHA)
-    stack.up().must()
-    yield stack
-    stack.close()
+@pytest.fixture
+def stack(fleet: Fleet) -> Stack:
+    return fleet.stack
 
 
 def take(stack: Stack, foundation: FoundationMode = FoundationMode.INCLUDE, **environment: str) -> Inventory:

@@ -1,0 +1,93 @@
+"""One fleet for the whole test run: a foundation and two tenants on all systems, made by the first test that asks.
+
+A test that only looks shares it. A test that changes it puts it back; when one of its module fails, the platform starts
+from nothing for the next module, so that one failure makes no others.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+from typing import Any
+
+from lab import platform
+from tests.engine import live
+from tests.engine.harness import Run, Stack
+from tests.engine.tenants import ALPHA, BETA
+from tests.lab_fixture import TestLab, chosen_plugins
+
+#: The policy pack goes along where a run creates, archives and removes: it holds on what the servers answer, too.
+POLICIES = ("--policy-pack", "policy")
+TENANTS = {"alpha": ALPHA, "beta": BETA}
+
+
+@dataclasses.dataclass(frozen=True)
+class Fleet:
+    """The fleet as it was made: `before` and `after` are what the systems held (see `tests.engine.live`)."""
+
+    stack: Stack
+    before: dict[str, Any]
+    created: Run
+    after: dict[str, Any]
+
+    @property
+    def lab(self) -> TestLab:
+        return self.stack.lab
+
+    def restore(self) -> None:
+        """Put the files and the settings back as they were; the next `up` does the rest."""
+        for path in self.stack.projects.iterdir():
+            path.unlink()
+        for slug, text in TENANTS.items():
+            self.stack.tenant(slug, text)
+        for key in tuple(self.stack.overrides):
+            self.stack.configure(**{key.removeprefix("usine:"): None})
+
+
+class Fleets:
+    """Makes the fleet when it is first asked for, and again after it was spoilt."""
+
+    def __init__(self, lab: TestLab, folder: Path) -> None:
+        self._lab = lab
+        self._folder = folder
+        self._fleet: Fleet | None = None
+
+    def get(self) -> Fleet:
+        if self._fleet is None:
+            self._fleet = self._make()
+        return self._fleet
+
+    def spoil(self) -> None:
+        """Forget the fleet with all that the platform holds: a test failed half-way through a change of it."""
+        self._fleet = None
+        self._lab.close()
+        platform.reset(self._lab.home)
+        platform.up(self._lab.home, plugins=chosen_plugins())
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _make(self) -> Fleet:
+        stack = Stack(self._lab, "lab", self._folder)
+        for slug, text in TENANTS.items():
+            stack.tenant(slug, text)
+        before = live.snapshot(self._lab)
+        return Fleet(stack, before, stack.guarded_up(*POLICIES).must(), live.snapshot(self._lab))
+
+    def end(self) -> None:
+        """Take the fleet away, if there is one: archived first, for what holds images goes only so. Nothing is left."""
+        if self._fleet is None:
+            return
+        stack = self._fleet.stack
+        for slug, text in TENANTS.items():
+            stack.tenant(slug, text + "state: archived\n")
+        stack.up().must()
+        stack.destroy().must()
+        left = live.snapshot(self._lab)
+        assert left["kubernetes"] == {}
+        assert left["keycloak"] == {}
+        assert set(left["vault"]["auth"]) == {"token/"}
+        assert (left["vault"]["policies"], left["vault"]["groups"], left["vault"]["roles"]) == ({}, {}, {})
+        assert (left["gitlab"]["groups"], left["gitlab"]["projects"], left["harbor"]["projects"]) == ({}, {}, {})
+        assert [user for user, *_ in left["gitlab"]["users"]] == ["root"]
+        assert (left["sonarqube"]["projects"], left["sonarqube"]["groups"], left["sonarqube"]["gates"]) == ({}, [], {})
+        assert [m for m in left["vault"]["mounts"] if m not in {"cubbyhole/", "identity/", "sys/"}] == []

@@ -1,0 +1,42 @@
+"""Tenant files of the tests: together they have every kind of object at least once."""
+
+from __future__ import annotations
+
+ALPHA = """
+    owner: alice.martin
+    contact: alpha@example.gouv.fr
+    members:
+      devops: [chloe.petit]
+      developer: [emma.leroy]
+    environments:
+      dev: {stage: dev, cluster: nonprod-1, quota: {cpu: 2, memory: 4Gi, storage: 10Gi, pods: 20}}
+      prod: {stage: prod, cluster: prod-1, quota: {cpu: 2, memory: 4Gi, storage: 10Gi, pods: 20}}
+    repositories:
+      api: {kind: app}
+      deploy: {kind: infra, path: charts/alpha}
+    """
+BETA = """
+    owner: bob.durand
+    contact: beta@example.gouv.fr
+    members:
+      developer: [idris.diallo]
+    environments:
+      dev: {stage: dev, cluster: nonprod-1}
+    repositories:
+      api: {kind: app}
+      deploy: {kind: infra, path: charts/beta}
+    """
+#: The smallest tenant with something in every system but SonarQube.
+GAMMA = """
+    owner: jeanne.moulin
+    contact: gamma@example.gouv.fr
+    environments:
+      dev: {stage: dev, cluster: nonprod-1}
+    repositories:
+      deploy: {kind: infra, path: .}
+    """
+
+
+def like(text: str, slug: str, of: str = "alpha") -> str:
+    """The tenant file of `of`, for another slug."""
+    return text.replace(of, slug)
