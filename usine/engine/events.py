@@ -66,13 +66,15 @@ class Events:
     """One run of the engine.
 
     `steps` has every resource something happens to, in the engine's order, components included; `same` counts by system
-    the objects that stay as they are. `seconds` is what the engine counted.
+    the objects that stay as they are. `idle` says that every resource stays, with its inputs, outputs, parent, provider
+    and protection as the state has them. `seconds` is what the engine counted.
     """
 
     steps: tuple[Step, ...] = ()
     same: Mapping[str, int] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
     violations: tuple[Violation, ...] = ()
+    idle: bool = False
     seconds: int = 0
 
     @property
@@ -102,6 +104,13 @@ class _Seen:
     ops: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     begun: int | None = None
     ended: int | None = None
+    #: The state before the step and after it are one, in everything the engine tells of them.
+    alike: bool = True
+
+    @property
+    def idle(self) -> bool:
+        """Say whether the resource stays in everything the engine tells of it."""
+        return self.ops.keys() == {"same"} and self.ended is not None and self.alike
 
 
 def make_events(events: Iterable[Mapping[str, Any]], redactor: Redactor) -> Events:
@@ -121,6 +130,8 @@ def make_events(events: Iterable[Mapping[str, Any]], redactor: Redactor) -> Even
                 one = seen.setdefault(urn, _Seen())
                 one.ops.setdefault(op, metadata)
                 one.ended = event.get("timestamp") or one.begun or 0
+                # Components end twice: as a step, and when the program gives their outputs.
+                one.alike &= metadata.get("old") == metadata.get("new")
             case {"resOpFailedEvent": {"metadata": {"urn": str(urn)}}}:
                 failed[urn] = None
             case {"diagnosticEvent": {"severity": "error", "message": str(message), **rest}}:
@@ -143,6 +154,7 @@ def make_events(events: Iterable[Mapping[str, Any]], redactor: Redactor) -> Even
         ),
         failures=_failures(failed, messages),
         violations=tuple(violations),
+        idle=bool(seen) and not failed and all(one.idle for one in seen.values()),
         seconds=seconds,
     )
 
