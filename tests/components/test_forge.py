@@ -11,6 +11,7 @@ import pytest
 
 from components.gitlab import access_level, pipeline_variables
 from tests import factories
+from usine.generations import generation_of
 from usine.naming import OPERATIONS_PROJECT
 from usine.plan import Plan, PlannedResource, make_plan
 from usine.plan.monitor import RecordingMonitor
@@ -115,6 +116,9 @@ def test_a_new_generation_of_credentials_overlaps_the_old_one() -> None:
     kept = [r for r in of(plan, "RobotAccount") if r.name.endswith("-1")]
     assert kept
     assert all(r.inputs == old[r.name] for r in kept)
+    generations = {r.name: generation_of(r.type, r.name, r.inputs.get("name", "")) for r in plan.resources}
+    assert {name for name, generation in generations.items() if generation == "2"} == generations.keys() - old.keys()
+    assert sum(generation == "1" for generation in generations.values()) == 4
 
 
 def test_every_robot_ends_and_does_one_thing() -> None:

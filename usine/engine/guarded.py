@@ -111,6 +111,7 @@ def guarded_preview(engine: Engine, lock: HeldLock, rails: Rails) -> Outcome:
             rails.settings.changes.mass_removal,
             archived=rails.archived,
             allowed=rails.allowed,
+            credentials=rails.settings.credentials,
         ),
         *_pending(checkpoint),
         *_stopped(lock, run),
