@@ -19,7 +19,8 @@ _IDLE = frozenset({"same", "refresh", "read", "read-replacement", "read-discard"
 #: The halves of a replacement; the engine also notes the whole as `replace`.
 _HALVES = frozenset({"create-replacement", "delete-replaced", "discard-replaced", "import-replacement"})
 _COLOUR = re.compile(r"<\{%[^%]*%\}>|\x1b\[[0-9;]*m")
-_COUNT = re.compile(r"\d+ errors? occurred:")
+#: A line that counts errors and names none: Terraform's providers begin with one, the engine may put words before it.
+_COUNT = re.compile(r"(?:.*\s)?\d+ errors? occurred:")
 _PATH = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)')
 
 
@@ -214,7 +215,12 @@ def _value(value: Any, keys: Iterable[str | int]) -> object:  # noqa: ANN401 - J
 
 
 def _first_line(message: str) -> str:
-    """Return the first line that says something: Terraform's providers begin with the number of errors."""
+    """Return the first line that says something."""
     lines = [line.strip() for line in _COLOUR.sub("", message).splitlines() if line.strip()]
-    telling = [line for line in lines if not _COUNT.fullmatch(line)] or lines
+    telling = [line for line in lines if not only_counts(line)] or lines
     return telling[0].removeprefix("* ") if telling else ""
+
+
+def only_counts(line: str) -> bool:
+    """Say whether a line of an error's message says how many errors there are, and nothing of them."""
+    return _COUNT.fullmatch(line) is not None
