@@ -28,13 +28,15 @@ _PATH = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)')
 class Step:
     """What happens to one resource: `op` is ``create``, ``update``, ``replace``, ``delete`` or ``import``.
 
-    `properties` are those an update or a replacement is about. `done` says that it came to its end, `seconds` how long
-    that took, in whole seconds.
+    `properties` are those an update or a replacement is about. `inputs` are all that the program asks for, as the
+    engine writes them: to compare, never to show. `done` says that it came to its end, `seconds` how long that took, in
+    whole seconds.
     """
 
     op: str
     address: Address
     properties: tuple[PropertyChange, ...] = ()
+    inputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
     done: bool = False
     seconds: float | None = None
 
@@ -173,7 +175,14 @@ def _step(urn: str, one: _Seen, failed: Mapping[str, None], redactor: Redactor) 
     changes = _properties(metadata) if op in {"update", "replace"} else ()
     done = one.ended is not None and urn not in failed
     seconds = float(one.ended - one.begun) if one.ended and one.begun else None
-    return Step(op, address_of(urn), tuple(redactor.change(change) for change in changes), done, seconds)
+    return Step(
+        op,
+        address_of(urn),
+        tuple(redactor.change(change) for change in changes),
+        (metadata.get("new") or {}).get("inputs") or {},
+        done,
+        seconds,
+    )
 
 
 def _failures(failed: Iterable[str], messages: Mapping[str, str]) -> tuple[Failure, ...]:

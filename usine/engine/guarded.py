@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -69,13 +69,18 @@ def _ignore(planned: int, settled: int) -> None:
     """Take no notice of progress."""
 
 
+def _go_on(planned: Events) -> None:
+    """Take no notice of the plan."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rails:
     """What holds for a run beside the engine's own rules.
 
     `settings` give the limits on removal and the folder of tenants. `archived` are the tenants the files archive.
     `allowed` says how many of a kind may go this time. `targets` are URNs the run is limited to; `refresh` has the
-    engine ask the systems first. Each run's output goes to `log`.
+    engine ask the systems first. Each run's output goes to `log`. `on_planned` gets the plan before it is
+    applied.
     """
 
     settings: Settings
@@ -85,6 +90,7 @@ class Rails:
     targets: tuple[str, ...] = ()
     refresh: bool = False
     on_progress: OnProgress = _ignore
+    on_planned: Callable[[Events], None] = _go_on
 
     def arguments(self, engine: Engine) -> tuple[str, ...]:
         """Return what preview and run are both told."""
@@ -155,6 +161,7 @@ def guarded_up(engine: Engine, lock: HeldLock, rails: Rails, plan: BoundPlan | N
         return Outcome(Status.REFUSED, planned.events, notices, rails.log, planned.plan)
     if _nothing_to_do(engine, rails, planned, now, checkpoint):
         return Outcome(Status.APPLIED, planned.events, notices, rails.log, planned.plan, applying=True)
+    rails.on_planned(planned.events)
     run = run_engine(
         engine,
         lock,
