@@ -12,6 +12,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.lab_fixture import TestLab
 
+pytest_plugins = ["tests.distribution", "tests.timing"]
+
 # No property test is a timed one: a busy machine makes it slow, not wrong.
 hypothesis.settings.register_profile(
     "usine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
@@ -19,21 +21,6 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("usine")
 
 # The platform's modules are imported where they are needed: unit tests start without them.
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Make the parts of the platform before any test: the first time it takes longer than a test may."""
-    if session.config.option.collectonly:
-        return
-    if any("lab" in getattr(item, "fixturenames", ()) for item in session.items):
-        from lab import parts  # noqa: PLC0415
-        from lab.errors import LabError  # noqa: PLC0415
-        from lab.reporter import Lines  # noqa: PLC0415
-
-        try:
-            parts.ensure(reporter=Lines())
-        except LabError as error:
-            pytest.exit(f"the local platform cannot be made: {error}", returncode=1)
 
 
 @pytest.fixture(scope="session")
