@@ -1,7 +1,7 @@
 """Which tests share a worker of pytest-xdist, and which start first.
 
 A module stays in one worker, so that its fixtures are made once. Where an expensive fixture serves more than a module,
-the tests that use it are a group: `platform` has the servers of the `lab` fixture. Groups take longest, and start first.
+the tests that use it are a group: `platform` has the servers of the `lab` fixture. Groups take longest: they are first.
 """
 
 from __future__ import annotations

@@ -75,9 +75,9 @@ def _own_event_loop() -> Iterator[asyncio.AbstractEventLoop]:
 def _half_the_work() -> Iterator[None]:
     """Leave out what takes more than half of the time and is of no use to a plan.
 
-    What the SDK makes lives until the end, so a collection of garbage finds nothing, and costs more with every resource.
-    And the SDK takes a stack trace of every resource for the engine, which a plan does not have: with a limit of one
-    frame the trace is empty.
+    What the SDK makes lives until the end, so a collection of garbage finds nothing, and costs more with every
+    resource. And the SDK takes a stack trace of every resource for the engine, which a plan does not have: with a limit
+    of one frame the trace is empty.
     """
     collecting, limit = gc.isenabled(), getattr(sys, "tracebacklimit", None)
     gc.disable()
