@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -21,6 +22,13 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("usine")
 
 # The platform's modules are imported where they are needed: unit tests start without them.
+
+
+@pytest.fixture(scope="session")
+def caches(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder of the whole run and all its workers: a plan in it is named by all that goes into it."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "caches"
 
 
 @pytest.fixture(scope="session")

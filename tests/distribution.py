@@ -15,7 +15,7 @@ from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped]
 #: The group of all that runs on the local platform's servers.
 PLATFORM = "platform"
 #: Folders whose session fixtures are expensive.
-_FOLDERS = {"tests/ci/": "ci", "tests/diff/": "diff", "tests/plugins/": "plugins"}
+_FOLDERS = {"tests/ci/": "ci", "tests/plugins/": "plugins"}
 
 
 @pytest.hookimpl(tryfirst=True)
