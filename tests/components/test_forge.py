@@ -11,20 +11,17 @@ import pytest
 
 from components.gitlab import access_level, pipeline_variables
 from tests import factories
+from tests.plans import plan_of
 from usine.generations import generation_of
 from usine.naming import OPERATIONS_PROJECT
 from usine.plan import Plan, PlannedResource, make_plan
 from usine.plan.monitor import RecordingMonitor
-from usine.spec.model import Dast, Mirror, Project, Quality, Role, Severity, State
-from usine.spec.settings import Credential, Edition, FoundationMode, GitLabSettings, PeopleSource, Settings, System
+from usine.spec.model import Dast, Mirror, Quality, Role, Severity, State
+from usine.spec.settings import Credential, Edition, FoundationMode, GitLabSettings, PeopleSource, System
 
 MIRRORED = dataclasses.replace(
     factories.app("miroir"), mirror=Mirror("https://git.example.fr/x.git", "0 4 * * *", "mirror/x")
 )
-
-
-def plan_of(*projects: Project, settings: Settings | None = None) -> Plan:
-    return make_plan(settings or factories.settings(), projects)
 
 
 def of(plan: Plan, type_: str, prefix: str = "") -> list[PlannedResource]:
@@ -193,7 +190,7 @@ def test_no_replacement_leaves_a_branch_unprotected(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(RecordingMonitor, "RegisterResource", noting)
     gitlab = dataclasses.replace(factories.settings().gitlab, edition=Edition.PREMIUM)
-    plan = plan_of(factories.project(), settings=factories.settings(gitlab=gitlab))
+    plan = make_plan(factories.settings(gitlab=gitlab), [factories.project()])
     for kind in ("BranchProtection", "TagProtection", "ProjectProtectedEnvironment"):
         assert of(plan, kind)
         assert [r.name for r in of(plan, kind) if not first[r.name]] == []
