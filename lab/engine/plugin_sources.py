@@ -132,7 +132,8 @@ def probe(path: Path) -> str:
     # Imported here: half a second, and `status` does not need it.
     import grpc  # type: ignore[import-untyped]  # noqa: PLC0415
     from google.protobuf import empty_pb2  # noqa: PLC0415
-    from pulumi.runtime.proto import provider_pb2_grpc  # noqa: PLC0415
+
+    from lab.stubs import provider_pb2_grpc  # noqa: PLC0415
 
     try:
         # The address is where an engine would be: nothing is sent there for this question.
