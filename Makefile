@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 USINE := bin/usine
+WORKERS ?= 2
+SEED ?= $(shell date -u +%Y%m%d)
 .DEFAULT_GOAL := help
 .PHONY: help venv venv-dev plan check up down reset test test-fast lint types bench lock clean
 
@@ -50,11 +52,14 @@ lint: venv-dev  ## Lint, format check, import directions
 types: venv-dev  ## Strict type check
 	@$(BIN)/mypy
 
+# In random order, the same all day: SEED=... repeats one. Two workers: one has the platform's servers, the other the rest.
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --random-order --random-order-seed=$(SEED)
+
 test: lint types  ## Everything: lint, types, unit, contract, engine tests on real servers
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
 
 test-fast: venv-dev  ## Tests that need no server
-	@$(BIN)/python -m pytest --ignore=tests/engine -m "not servers"
+	@$(PYTEST) --ignore=tests/engine -m "not servers"
 
 bench: venv-dev  ## Benchmarks: figures and curves, no verdict
 	@$(BIN)/python -m benchmarks

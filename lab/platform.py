@@ -60,16 +60,18 @@ def up(
 ) -> PlatformStatus:
     """Bring everything up; what is up already stays. Raises LabError with everything that went wrong."""
     reporter = reporter or Silent()
-    lacking = [*parts.prerequisites(), *lacks({tool for server in SERVERS for tool in server.tools})]
+    planned = parts.plan()
+    reporter.note(planned.summary())
+    lacking = [*planned.lacking(), *lacks({tool for server in SERVERS for tool in server.tools})]
     if lacking:
         raise LabError("this machine lacks:\n" + "\n".join(f"  {line}" for line in lacking))
     with _alone(home):
         provider_plugins.check(plugin_dir)
         if plugins is PluginChoice.OFFICIAL and provider_plugins.to_download(home, plugin_dir):
             # Only a download can tell whether they are to be had: before the long build of everything else.
-            engine.install(home, parts.ensure(_ENGINE, reporter=reporter))
+            engine.install(home, planned.make(reporter, _ENGINE))
             provider_plugins.install(home, plugins, plugin_dir)
-        folders = parts.ensure(reporter=reporter)
+        folders = planned.make(reporter)
         start(home, folders, reporter)
         engine.install(home, folders)
         home.state.mkdir(mode=0o700, parents=True, exist_ok=True)

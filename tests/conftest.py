@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -11,6 +12,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.engine.fleet import Fleet, Fleets
     from tests.lab_fixture import TestLab
+
+pytest_plugins = ["tests.distribution", "tests.timing"]
 
 # No property test is a timed one: a busy machine makes it slow, not wrong.
 hypothesis.settings.register_profile(
@@ -21,19 +24,11 @@ hypothesis.settings.load_profile("usine")
 # The platform's modules are imported where they are needed: unit tests start without them.
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Make the parts of the platform before any test: the first time it takes longer than a test may."""
-    if session.config.option.collectonly:
-        return
-    if any("lab" in getattr(item, "fixturenames", ()) for item in session.items):
-        from lab import parts  # noqa: PLC0415
-        from lab.errors import LabError  # noqa: PLC0415
-        from lab.reporter import Lines  # noqa: PLC0415
-
-        try:
-            parts.ensure(reporter=Lines())
-        except LabError as error:
-            pytest.exit(f"the local platform cannot be made: {error}", returncode=1)
+@pytest.fixture(scope="session")
+def caches(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder of the whole run and all its workers: a plan in it is named by all that goes into it."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "caches"
 
 
 @pytest.fixture(scope="session")

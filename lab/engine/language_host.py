@@ -30,7 +30,7 @@ from lab.engine.interpreter import (
     plugin_needs,
     virtualenv_of,
 )
-from lab.engine.stubs import language_pb2, language_pb2_grpc, plugin_pb2
+from lab.stubs import language_pb2, language_pb2_grpc, plugin_pb2
 
 #: What `pulumi-language-python-exec` exits with once the user has seen the error.
 _ALREADY_SHOWN: Final = 32

@@ -10,18 +10,15 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from semver import Version
+from usine.plugins import order, probe, too_old
 
 #: What a platform writes beside its PULUMI_HOME about the plugins there.
 RECORD: Final = "plugins.json"
-#: How long a plugin may take to say its version.
-PROBE_SECONDS: Final = 20.0
 #: How long one attempt to download may take.
 DOWNLOAD_SECONDS: Final = 60.0
 
@@ -66,8 +63,8 @@ def find(name: str, version: str, folder: Path | None) -> Official | None:
 
 
 def find_nearest(name: str, version: str) -> Official | None:
-    """Look for the best of the user's own plugins: what is left when this very version cannot be had."""
-    return _best(list(_versioned(name, users_plugins())), version)
+    """Look for the best of the user's own plugins that is not too old: what is left when this version cannot be had."""
+    return _best([own for own in _versioned(name, users_plugins()) if not too_old(name, own.version)], version)
 
 
 def users_plugins() -> Path:
@@ -81,14 +78,7 @@ def users_plugins() -> Path:
 def _best(plugins: list[Official], version: str) -> Official | None:
     if len(plugins) > 1:  # asked only where the answer matters: it takes a second
         plugins = [plugin if plugin.version else replace(plugin, version=probe(plugin.path)) for plugin in plugins]
-    return max(plugins, key=lambda plugin: (plugin.version == version, _order(plugin.version)), default=None)
-
-
-def _order(version: str) -> Version:
-    try:
-        return Version.parse(version, optional_minor_and_patch=True)
-    except ValueError:
-        return Version(0, 0, 0, "0")  # older than any
+    return max(plugins, key=lambda plugin: (plugin.version == version, order(plugin.version)), default=None)
 
 
 def _in_folder(name: str, folder: Path) -> list[Official]:
@@ -125,39 +115,6 @@ def _extract(archive: Path, target: Path) -> None:
     except (tarfile.TarError, KeyError, EOFError) as error:
         raise OSError(f"{archive} is not an archive with {target.name}: {error}") from None
     target.chmod(0o700)
-
-
-def probe(path: Path) -> str:
-    """Start a plugin and ask its version, without `v`; empty when it does not answer as a plugin does."""
-    # Imported here: half a second, and `status` does not need it.
-    import grpc  # type: ignore[import-untyped]  # noqa: PLC0415
-    from google.protobuf import empty_pb2  # noqa: PLC0415
-    from pulumi.runtime.proto import provider_pb2_grpc  # noqa: PLC0415
-
-    try:
-        # The address is where an engine would be: nothing is sent there for this question.
-        process = subprocess.Popen(
-            [path, "127.0.0.1:1"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-    except OSError:
-        return ""
-    limit = threading.Timer(PROBE_SECONDS, process.kill)
-    limit.start()
-    try:
-        assert process.stdout is not None  # noqa: S101 - a pipe was asked for
-        port = process.stdout.readline().strip()
-        if not port.isdigit():
-            return ""
-        with grpc.insecure_channel(f"127.0.0.1:{port.decode()}") as channel:
-            stub = provider_pb2_grpc.ResourceProviderStub(channel)
-            answer = stub.GetPluginInfo(empty_pb2.Empty(), timeout=PROBE_SECONDS, wait_for_ready=True)
-        return str(answer.version).removeprefix("v")
-    except grpc.RpcError:
-        return ""
-    finally:
-        limit.cancel()
-        process.kill()
-        process.communicate()
 
 
 def download(name: str, version: str, environment: Mapping[str, str]) -> str:

@@ -20,6 +20,7 @@ from lab.environment import environment
 from lab.errors import LabError
 from lab.files import write_private
 from lab.home import LabHome
+from usine.plugins import has_oldest, probe, too_old
 
 #: Provider -> the Python package of its SDK, and the module of its stand-in.
 PROVIDERS: Final[Mapping[str, tuple[str, str]]] = {
@@ -67,7 +68,7 @@ def install(home: LabHome, choice: PluginChoice, plugin_dir: Path | None = None)
     `plugin_dir` may hold `pulumi-resource-X`, `resource-X-v*/pulumi-resource-X` or `pulumi-resource-X-v*.tar.gz`, of
     any version. First that folder, then the very version of the user's own Pulumi, of an earlier run, of a download;
     then any version of the user's own. Raises LabError when official ones are asked for and some cannot be had (it
-    names them all), and when there is no such folder.
+    names them all), when there is no such folder, and when a plugin found is too old for the program.
     """
     check(plugin_dir)
     before = _read(home)
@@ -109,9 +110,20 @@ def install(home: LabHome, choice: PluginChoice, plugin_dir: Path | None = None)
 
 
 def check(plugin_dir: Path | None) -> None:
-    """Raise LabError when there is no such folder."""
-    if plugin_dir is not None and not plugin_dir.is_dir():
+    """Raise LabError when there is no such folder, or a plugin in it is too old for the program."""
+    if plugin_dir is None:
+        return
+    if not plugin_dir.is_dir():
         raise LabError(f"--plugin-dir {plugin_dir}: no such folder")
+    for name, wanted in wanted_versions().items():
+        found = sources.find(name, wanted, plugin_dir) if has_oldest(name) else None
+        if found is not None:
+            _refuse_old(found, found.version or probe(found.path))
+
+
+def _refuse_old(official: sources.Official, version: str) -> None:
+    if problem := too_old(official.name, version):
+        raise LabError(f"{official.path}: {problem}")
 
 
 def to_download(home: LabHome, plugin_dir: Path | None = None) -> tuple[str, ...]:
@@ -168,7 +180,12 @@ def _place(home: LabHome, official: sources.Official, wanted: str, scratch: str)
     except OSError as error:
         _clear(home, official.name)
         raise LabError(f"the {official.name} plugin cannot be installed: {error}") from None
-    version = sources.probe(path) or official.version or "unknown"
+    version = probe(path) or official.version or "unknown"
+    try:
+        _refuse_old(official, version)  # a folder's name may state another version than the plugin's own
+    except LabError:
+        _clear(home, official.name)
+        raise
     origin = "downloaded" if official.path.is_relative_to(scratch) else str(official.path)
     return PluginInUse(official.name, version, "official", origin)
 
@@ -177,7 +194,8 @@ def _kept(home: LabHome, before: _Record, name: str, wanted: str) -> PluginInUse
     """Return the official plugin an earlier run installed, of whichever version, when it is still there."""
     for plugin in before.in_use:
         if (plugin.name, plugin.kind) == (name, "official"):
-            return plugin if executable(home, name, wanted).is_file() else None
+            usable = executable(home, name, wanted).is_file() and not too_old(name, plugin.version)
+            return plugin if usable else None
     return None
 
 

@@ -1,6 +1,6 @@
 """The programs and files the local platform is made of: fetched or built once, kept in a cache by version.
 
-`ensure()` gives the folder of each; `prerequisites()` says what the machine lacks for it.
+`plan()` says which way each is taken here, and what the machine lacks for it; `ensure()` does it and gives the folders.
 """
 
 from __future__ import annotations
@@ -10,11 +10,17 @@ from pathlib import Path
 
 from lab.parts.cache import Cache, default_root
 from lab.parts.catalogue import PARTS
-from lab.parts.installing import install, missing_tools, select
+from lab.parts.installing import select
 from lab.parts.official import official_pulumi
+from lab.parts.planning import Plan, choose
 from lab.reporter import Reporter, for_terminal
 
-__all__ = ["ensure", "official_pulumi", "prerequisites"]
+__all__ = ["Plan", "ensure", "official_pulumi", "plan"]
+
+
+def plan(names: Collection[str] | None = None) -> Plan:
+    """Which way these parts (without `names`: all that the platform needs) are taken. Takes two seconds at most."""
+    return choose(select(PARTS, names), Cache(default_root()))
 
 
 def ensure(names: Collection[str] | None = None, *, reporter: Reporter | None = None) -> dict[str, Path]:
@@ -24,16 +30,9 @@ def ensure(names: Collection[str] | None = None, *, reporter: Reporter | None = 
     lacks before anything starts, or with the end of the log of what failed; KeyboardInterrupt ends everything it
     started.
     """
-    parts = select(PARTS, names)
-    if reporter is not None:
-        return install(parts, Cache(default_root()), reporter)
-    with for_terminal() as own:
-        return install(parts, Cache(default_root()), own)
-
-
-def prerequisites(names: Collection[str] | None = None) -> list[str]:
-    """What the machine lacks for these parts, one line each with the Debian package; empty when it has all.
-
-    Tools that only make a part are not asked for when the cache has it.
-    """
-    return missing_tools(select(PARTS, names), Cache(default_root()))
+    if reporter is None:
+        with for_terminal() as own:
+            return ensure(names, reporter=own)
+    planned = plan(names)
+    reporter.note(planned.summary())
+    return planned.make(reporter)

@@ -1,4 +1,8 @@
-"""The parts of the local platform. A new one is an entry here, and a recipe only if none of these fits."""
+"""The parts of the local platform. A new one is an entry here, and a recipe only if none of these fits.
+
+Where the hashes of the official releases come from: docs/parts.md. One that is not known for certain is left out, and
+the part is then made by its recipe everywhere.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,39 @@ from lab.parts.java import JavaJar
 from lab.parts.official import why_pulumi_is_not_made
 from lab.parts.part import Part
 from lab.parts.recipes import GoBuild, GoModuleFiles, MavenZip
+from lab.parts.releases import ANY, Download, Release
 
 _PULUMI = "3.259.0"
 _KUBERNETES = "1.36.0"
 _ETCD = "3.6.16"
+_ETCD_RELEASE = "3.6.14"  # the newest whose hashes are known; the data of one serves the other
 _REGISTRY = "3.1.2"
 _KEYCLOAK = "26.4.0"
 _ARGOCD = "3.5.7"
 _SONARQUBE = "25.12.0.117093"  # the last that runs on Java 17
 _SONAR_SCANNER = "7.3.0.5189"
 _CHROMIUM = "153.0.0"
+
+_SONARQUBE_API = f"lib/sonar-application-{_SONARQUBE}.jar"
+_SONARQUBE_COMPILER = "lib/extensions/sonar-java-plugin-8.22.0.41895.jar"  # its analyzer of Java has Eclipse's compiler
+
+# The same files at their publishers' and in the registry.
+_KEYCLOAK_ZIP = "1b6a11a2726ac8a8dc9c91d5fafe989a75ce4f1622d7f7b45c21d5bc16629c0a"
+_SONARQUBE_ZIP = "09215f6f6a56db484946e4355c9801fa357eb92eedc99a2bebedf1d7ae21a341"
+_SONAR_SCANNER_ZIP = "a251d0793cb6bd889e4fd30299bb5dc4e07433e57133b16fc227aca98f8d2c2d"
+
+_GITHUB = "https://github.com"
+_FILES = "https://raw.githubusercontent.com"  # of a repository at a tag
+_KUBERNETES_FILES = f"https://dl.k8s.io/release/v{_KUBERNETES}/bin/linux/{{arch}}"
+_SONAR_FILES = "https://binaries.sonarsource.com/Distribution"
+_ARGOCD_FILES = f"{_FILES}/argoproj/argo-cd/refs/tags/v{_ARGOCD}/manifests"
+_PULUMI_FILES = f"{_FILES}/pulumi/pulumi/refs/tags/sdk/v{_PULUMI}/sdk/python"
+
+
+def _plain(url: str, sha256: str, path: str, *, executable: bool = False) -> Download:
+    """A small file that fits every machine."""
+    return Download(url, ((ANY, sha256),), 1, path=path, executable=executable)
+
 
 PARTS: tuple[Part, ...] = (
     # The longest first: the first two share the processors while the rest downloads.
@@ -29,7 +56,32 @@ PARTS: tuple[Part, ...] = (
             variables=(("k8s.io/component-base/version.gitVersion", f"v{_KUBERNETES}"),),
         ),
         provides=("kube-apiserver", "kube-controller-manager"),
-        about="API server and controllers, built from source: 5 to 10 minutes on 2 processors",
+        about="API server and controllers; 5 to 10 minutes on 2 processors where they are built",
+        megabytes=150,
+        minutes=8,
+        official=Release(
+            _KUBERNETES,
+            (
+                Download(
+                    f"{_KUBERNETES_FILES}/kube-apiserver",
+                    (
+                        ("amd64", "8116b8f13d1c8bbbbba0599fff1a27959f2a13b6cbb18c4efad5f9777c0a839c"),
+                        ("arm64", "f622843949492d97183dadf883b57ee96afcf04e19cc6799388eed5a08594965"),
+                    ),
+                    megabytes=105,
+                    executable=True,
+                ),
+                Download(
+                    f"{_KUBERNETES_FILES}/kube-controller-manager",
+                    (
+                        ("amd64", "b15888043ee37302ce8fef36af5ae2b8470b3eba22a034d3573479daff33f6f0"),
+                        ("arm64", "7ee96f14ddc2a9503235dd20356ba0212193908f03c21548b47640ff0d00eea4"),
+                    ),
+                    megabytes=95,
+                    executable=True,
+                ),
+            ),
+        ),
     ),
     Part(
         name="pulumi",
@@ -41,7 +93,23 @@ PARTS: tuple[Part, ...] = (
             variables=(("github.com/pulumi/pulumi/sdk/v3/go/common/version.Version", f"v{_PULUMI}"),),
         ),
         provides=("pulumi",),
-        about="the engine, built from source: 4 to 8 minutes on 2 processors",
+        about="the engine; 4 to 8 minutes on 2 processors where it is built",
+        megabytes=150,
+        minutes=6,
+        official=Release(
+            _PULUMI,
+            (
+                Download(
+                    f"{_GITHUB}/pulumi/pulumi/releases/download/v{_PULUMI}/pulumi-v{_PULUMI}-linux-{{arch}}.tar.gz",
+                    (
+                        ("x64", "94ba357acac23d01474084c4b00098dc0f7bc70ce13f34c777459254a5f718e5"),
+                        ("arm64", "edc8327463a72160bb36cf82cf5062da9c8a244290a706d9980988e7bf486853"),
+                    ),
+                    megabytes=150,
+                    members=(("pulumi/pulumi", "pulumi"),),
+                ),
+            ),
+        ),
         unneeded=why_pulumi_is_not_made,
     ),
     Part(
@@ -51,10 +119,21 @@ PARTS: tuple[Part, ...] = (
             group="org.keycloak",
             artifact="keycloak-quarkus-dist",
             version=_KEYCLOAK,
-            sha256="1b6a11a2726ac8a8dc9c91d5fafe989a75ce4f1622d7f7b45c21d5bc16629c0a",
+            sha256=_KEYCLOAK_ZIP,
         ),
         provides=("bin/kc.sh", "lib/quarkus-run.jar", "conf/keycloak.conf"),
         about="distribution of 160 MB, downloaded",
+        megabytes=160,
+        official=Release(
+            _KEYCLOAK,
+            (
+                Download(
+                    f"{_GITHUB}/keycloak/keycloak/releases/download/{_KEYCLOAK}/keycloak-{_KEYCLOAK}.zip",
+                    ((ANY, _KEYCLOAK_ZIP),),
+                    megabytes=160,
+                ),
+            ),
+        ),
         runs_on=("java",),
     ),
     Part(
@@ -64,14 +143,24 @@ PARTS: tuple[Part, ...] = (
             group="org.sonarsource.sonarqube",
             artifact="sonar-application",
             version=_SONARQUBE,
-            sha256="09215f6f6a56db484946e4355c9801fa357eb92eedc99a2bebedf1d7ae21a341",
+            sha256=_SONARQUBE_ZIP,
         ),
         provides=(
-            f"lib/sonar-application-{_SONARQUBE}.jar",
+            _SONARQUBE_API,
+            _SONARQUBE_COMPILER,
             "elasticsearch/lib/elasticsearch-8.16.6.jar",
             "web/index.html",
         ),
         about="distribution of 900 MB, downloaded",
+        megabytes=900,
+        official=Release(
+            _SONARQUBE,
+            (
+                Download(
+                    f"{_SONAR_FILES}/sonarqube/sonarqube-{_SONARQUBE}.zip", ((ANY, _SONARQUBE_ZIP),), megabytes=900
+                ),
+            ),
+        ),
         runs_on=("java",),
     ),
     Part(
@@ -79,20 +168,12 @@ PARTS: tuple[Part, ...] = (
         version="1.0",
         # The community's plugin is in no package registry.
         recipe=JavaJar(
-            module="sonarqube-oidc",
-            compiler=(
-                "org.eclipse.jdt:ecj:3.40.0:jar",
-                "05cc22a24e7982970f63a405fc6c820bc80b806f27f3c5a6236fc475f8f7152b",
-            ),
-            libraries=(
-                (
-                    "org.sonarsource.api.plugin:sonar-plugin-api:13.4.2.4284:jar",
-                    "44612e4a45889a38be04806521f4553fe7e088388f7f8a64b6e33cacbce3117c",
-                ),
-            ),
+            module="sonarqube-oidc", part="sonarqube", compiler=_SONARQUBE_COMPILER, libraries=(_SONARQUBE_API,)
         ),
         provides=("sonarqube-oidc.jar",),
         about="SonarQube's log-in by OpenID Connect, compiled from source: seconds",
+        minutes=0.1,
+        needs=("sonarqube",),
     ),
     Part(
         name="sonar-scanner",
@@ -101,10 +182,21 @@ PARTS: tuple[Part, ...] = (
             group="org.sonarsource.scanner.cli",
             artifact="sonar-scanner-cli",
             version=_SONAR_SCANNER,
-            sha256="a251d0793cb6bd889e4fd30299bb5dc4e07433e57133b16fc227aca98f8d2c2d",
+            sha256=_SONAR_SCANNER_ZIP,
         ),
         provides=("bin/sonar-scanner", f"lib/sonar-scanner-cli-{_SONAR_SCANNER}.jar"),
         about="what a pipeline analyses code with, downloaded",
+        megabytes=12,
+        official=Release(
+            _SONAR_SCANNER,
+            (
+                Download(
+                    f"{_SONAR_FILES}/sonar-scanner-cli/sonar-scanner-cli-{_SONAR_SCANNER}.zip",
+                    ((ANY, _SONAR_SCANNER_ZIP),),
+                    megabytes=12,
+                ),
+            ),
+        ),
         runs_on=("java",),
     ),
     Part(
@@ -113,7 +205,24 @@ PARTS: tuple[Part, ...] = (
         # From its module: Debian's package needs root to install.
         recipe=GoBuild(module="etcd", packages=(".",)),
         provides=("etcd",),
-        about="Kubernetes' store, built from source: 1 to 2 minutes on 2 processors",
+        about="Kubernetes' store; 1 to 2 minutes on 2 processors where it is built",
+        megabytes=20,
+        minutes=1.5,
+        official=Release(
+            _ETCD_RELEASE,
+            (
+                Download(
+                    f"{_GITHUB}/etcd-io/etcd/releases/download/v{_ETCD_RELEASE}"
+                    f"/etcd-v{_ETCD_RELEASE}-linux-{{arch}}.tar.gz",
+                    (
+                        ("amd64", "ffe840ff9295808e88cce2794a18a5ac87f12a5203c8314d0bf6aa119b41bac5"),
+                        ("arm64", "fa1b80565ee6fc2df1ae6f57a508b221f3ecc7d591c317c581cd8281b0842b3e"),
+                    ),
+                    megabytes=25,
+                    members=((f"etcd-v{_ETCD_RELEASE}-linux-{{arch}}/etcd", "etcd"),),
+                ),
+            ),
+        ),
     ),
     Part(
         name="registry",
@@ -125,7 +234,24 @@ PARTS: tuple[Part, ...] = (
             variables=(("github.com/distribution/distribution/v3/version.version", f"v{_REGISTRY}"),),
         ),
         provides=("registry",),
-        about="the image registry behind Harbor, built from source: 1 to 2 minutes on 2 processors",
+        about="the image registry behind Harbor; 1 to 2 minutes on 2 processors where it is built",
+        megabytes=20,
+        minutes=1.5,
+        official=Release(
+            _REGISTRY,
+            (
+                Download(
+                    f"{_GITHUB}/distribution/distribution/releases/download/v{_REGISTRY}"
+                    f"/registry_{_REGISTRY}_linux_{{arch}}.tar.gz",
+                    (
+                        ("amd64", "40df2224d410f72ae425c3371873b078bbdbda3b8b612be9571f0e6751f3acc8"),
+                        ("arm64", "09d26f88d2c0f161bd1b8bfc6c123571cc3d291dcca8af5477b3cacc4ec95e73"),
+                    ),
+                    megabytes=20,
+                    members=(("registry", "registry"),),
+                ),
+            ),
+        ),
     ),
     Part(
         name="argocd",
@@ -148,6 +274,37 @@ PARTS: tuple[Part, ...] = (
             "argocd-rbac-cm.yaml",
         ),
         about="custom resource definitions, downloaded",
+        megabytes=56,
+        official=Release(
+            _ARGOCD,
+            (
+                _plain(
+                    f"{_ARGOCD_FILES}/crds/application-crd.yaml",
+                    "5dde0e229249b6b707beb98674c1deae3949d5c319a6c45b9f5a80c99618e40c",
+                    "crds/application-crd.yaml",
+                ),
+                _plain(
+                    f"{_ARGOCD_FILES}/crds/applicationset-crd.yaml",
+                    "7d282054f41ca2b71a22bab04a8caf0000e07e53a62432e6ea292dae5ab4f07d",
+                    "crds/applicationset-crd.yaml",
+                ),
+                _plain(
+                    f"{_ARGOCD_FILES}/crds/appproject-crd.yaml",
+                    "ab225266944322750136f1198d93786e4a79a0e43c8d149abfba44da30a3eac8",
+                    "crds/appproject-crd.yaml",
+                ),
+                _plain(
+                    f"{_ARGOCD_FILES}/base/config/argocd-cm.yaml",
+                    "f59df69938c049b3908ee8bdfb7361d21fb0f3550f7d91755fd37b6fb1f1ba78",
+                    "argocd-cm.yaml",
+                ),
+                _plain(
+                    f"{_ARGOCD_FILES}/base/config/argocd-rbac-cm.yaml",
+                    "41e22fcaf3e8e7e2dc8f37797ed95eea00f1ce46030ecc2d613e132e5e4ceaff",
+                    "argocd-rbac-cm.yaml",
+                ),
+            ),
+        ),
     ),
     Part(
         name="pulumi-python",
@@ -164,6 +321,24 @@ PARTS: tuple[Part, ...] = (
         ),
         provides=("pulumi-language-python-exec", "pulumi-resource-pulumi-python"),
         about="scripts by which the engine runs Python, downloaded",
+        megabytes=7,
+        official=Release(
+            _PULUMI,
+            (
+                _plain(
+                    f"{_PULUMI_FILES}/cmd/pulumi-language-python-exec",
+                    "f33d1a121a49d5b042b472990f56de858a35ec12a7f9c67e620519fd86c8a37d",
+                    "pulumi-language-python-exec",
+                    executable=True,
+                ),
+                _plain(
+                    f"{_PULUMI_FILES}/dist/pulumi-resource-pulumi-python",
+                    "1710c9875292c6a1d399d9e27fa9cf2917f2335bc6ef5abcab96220c4485e215",
+                    "pulumi-resource-pulumi-python",
+                    executable=True,
+                ),
+            ),
+        ),
     ),
     Part(
         name="chromium",
@@ -174,6 +349,7 @@ PARTS: tuple[Part, ...] = (
         ),
         provides=("bin/chromium", "lib/libnss3.so", "fonts/Open_Sans/OpenSans-Regular.ttf", "fonts.conf"),
         about="the browser of the page's tests, 70 MB, downloaded",
+        megabytes=70,
         on_request=True,
         unneeded=why_chromium_is_not_made,
     ),

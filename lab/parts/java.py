@@ -1,4 +1,4 @@
-"""A jar of our own, compiled by Eclipse's compiler, which a Java runtime can run: no development kit is needed."""
+"""A jar of our own, compiled with what another part brings: no development kit is needed, and no download."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.parts.processes import Runner
-from lab.parts.recipes import BUILD_MODULES, from_maven
+from lab.parts.recipes import BUILD_MODULES
 
 #: For the oldest Java that the platform runs on.
 _RELEASE = "17"
+_COMPILER = "org.eclipse.jdt.internal.compiler.batch.Main"
 
 
 @dataclass(frozen=True, slots=True)
 class JavaJar:
-    """`<module>.jar` of the Java files and the MANIFEST.MF in `lab/build/<module>`.
-
-    `compiler` and `libraries` (what it is compiled against, and not in the jar) are Maven coordinates with SHA-256:
-    (`group:artifact:version:jar`, hash).
-    """
+    """`<module>.jar` of the Java files and the MANIFEST.MF in `lab/build/<module>`."""
 
     module: str
-    compiler: tuple[str, str]
-    libraries: tuple[tuple[str, str], ...]
+    #: The part (one that the jar's part `needs`) whose jars have the compiler and what to compile against.
+    part: str
+    #: A jar of it with Eclipse's compiler, which a Java runtime can run.
+    compiler: str
+    #: Jars of it that the classes use.
+    libraries: tuple[str, ...]
 
     @property
     def compiles(self) -> bool:
@@ -34,7 +35,7 @@ class JavaJar:
     @property
     def tools(self) -> tuple[str, ...]:
         """See `Recipe`."""
-        return ("mvn", "java")
+        return ("java",)
 
     @property
     def sources(self) -> Path | None:
@@ -42,19 +43,17 @@ class JavaJar:
         return BUILD_MODULES / self.module
 
     def prepare(self, into: Path, runner: Runner) -> None:
-        """Download the compiler and the libraries."""
-        for coordinates, sha256 in (self.compiler, *self.libraries):
-            from_maven(coordinates, sha256, into / ".download", runner)
+        """Nothing is downloaded."""
 
     def finish(self, into: Path, runner: Runner) -> None:
         """Compile and pack."""
-        sources, downloads, classes = BUILD_MODULES / self.module, into / ".download", into / ".classes"
-        compiler, *libraries = (downloads / _file(c) for c, _sha256 in (self.compiler, *self.libraries))
+        sources, classes, other = BUILD_MODULES / self.module, into / ".classes", runner.parts[self.part]
         runner.progress("compiling")
         runner.run(
             [
-                "java", "-jar", str(compiler), f"-{_RELEASE}", "-encoding", "UTF-8", "-warn:none",
-                "-classpath", ":".join(map(str, libraries)), "-d", str(classes),
+                "java", "-classpath", str(other / self.compiler), _COMPILER,
+                f"-{_RELEASE}", "-encoding", "UTF-8", "-proc:none", "-warn:none",
+                "-classpath", ":".join(str(other / path) for path in self.libraries), "-d", str(classes),
                 *(str(path) for path in sorted(sources.glob("*.java"))),
             ],
             cwd=into,
@@ -63,10 +62,4 @@ class JavaJar:
             jar.write(sources / "MANIFEST.MF", "META-INF/MANIFEST.MF")
             for path in sorted(classes.rglob("*.class")):
                 jar.write(path, str(path.relative_to(classes)))
-        for folder in (downloads, classes):
-            shutil.rmtree(folder)
-
-
-def _file(coordinates: str) -> str:
-    _group, artifact, version, kind = coordinates.split(":")
-    return f"{artifact}-{version}.{kind}"
+        shutil.rmtree(classes)

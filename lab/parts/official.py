@@ -1,4 +1,4 @@
-"""Whether this machine has the official engine, which is then used instead of one of our own making."""
+"""Whether official programs are used, and the official engine of this machine, which is then taken as it is."""
 
 from __future__ import annotations
 
@@ -11,14 +11,26 @@ from lab.parts.cache import default_root
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
+_VARIABLE = "USINE_LAB_PARTS"
+
+
+def build_only() -> bool:
+    """Whether nothing official is used, neither of this machine nor of a release: USINE_LAB_PARTS=build."""
+    return os.environ.get(_VARIABLE) == "build"
+
+
+def force_build() -> None:
+    """Ask for that, for this process and its children."""
+    os.environ[_VARIABLE] = "build"
+
 
 def official_pulumi() -> Path | None:
     """The official `pulumi` on the PATH, or None: there is none, its Python host is missing, or a build is asked for.
 
     Ours is not taken for it: neither out of the cache, nor through links of a local platform whose `bin` is on the
-    PATH. USINE_LAB_PULUMI=build asks for a build.
+    PATH.
     """
-    if os.environ.get("USINE_LAB_PULUMI") == "build":
+    if build_only():
         return None
     found = [shutil.which(name, path=_foreign_path()) for name in ("pulumi", "pulumi-language-python")]
     engine = found[0]

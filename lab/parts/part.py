@@ -6,11 +6,12 @@ import hashlib
 import platform
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from lab.parts.processes import Runner
+from lab.parts.releases import Release
 
 
 class Recipe(Protocol):
@@ -45,12 +46,37 @@ class Part:
     provides: tuple[str, ...]
     #: What a newcomer reads while it is made.
     about: str
+    #: What `recipe` downloads, and how long it compiles alone on two processors: for the estimate.
+    megabytes: int = 0
+    minutes: float = 0.0
+    #: Taken instead of using `recipe` where it can be reached.
+    official: Release | None = None
     #: Commands needed to run it, as opposed to make it.
     runs_on: tuple[str, ...] = ()
+    #: Parts that `recipe` reads, by name: made before it.
+    needs: tuple[str, ...] = ()
     #: Whether it is made only where it is asked for by name: the platform does without.
     on_request: bool = False
     #: Says why the part need not be made on this machine, or None.
     unneeded: Callable[[], str | None] = lambda: None
+    #: Of a part as its official release: the part as its recipe makes it, for when the release does not arrive.
+    otherwise: Self | None = None
+
+    @property
+    def released(self) -> Self | None:
+        """The part as its official release; None where there is none for this machine."""
+        if self.official is None or not self.official.urls:
+            return None
+        return replace(
+            self,
+            version=self.official.version,
+            recipe=self.official,
+            megabytes=self.official.megabytes,
+            minutes=0.0,
+            official=None,
+            needs=(),
+            otherwise=self,
+        )
 
     @property
     def key(self) -> str:

@@ -86,8 +86,10 @@ class Runner:
 
     children: Children
     log: Path
-    #: Told what the command says, line by line.
+    #: Gets what the command says, line by line.
     progress: Callable[[str], None]
+    #: Folders of the parts that are there, by name.
+    parts: Mapping[str, Path] = field(default_factory=dict)
 
     def run(
         self,

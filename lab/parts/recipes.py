@@ -1,4 +1,4 @@
-"""The ways to obtain a part, all by the ordinary clients of package registries: Go, Maven.
+"""The ways to make a part, all by the ordinary clients of package registries: Go, Maven.
 
 Each is checked against a pinned hash before anything of it is used: `go.sum` of the build module, the module's `h1:`
 sum, or the archive's SHA-256.
@@ -6,16 +6,15 @@ sum, or the archive's SHA-256.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
 import threading
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import LabError
+from lab.parts.archives import unzip, verify
 from lab.parts.processes import Runner
 
 #: Our own sources that parts are built from, a folder each.
@@ -170,10 +169,7 @@ class MavenZip:
         download = into / ".download"
         archive = from_maven(f"{self.group}:{self.artifact}:{self.version}:zip", self.sha256, download, runner)
         runner.progress("unpacking")
-        try:
-            unpack(archive, into)
-        except (zipfile.BadZipFile, OSError) as error:
-            raise LabError(f"{archive.name} cannot be unpacked: {error}") from None
+        unzip(archive, into)
         shutil.rmtree(download)
 
     def finish(self, into: Path, runner: Runner) -> None:
@@ -202,31 +198,5 @@ def from_maven(coordinates: str, sha256: str, into: Path, runner: Runner) -> Pat
     file = into / f"{artifact}-{version}.{kind}"
     if not file.is_file():
         raise runner.failure(f"`mvn` left no {file.name}")
-    with file.open("rb") as content:
-        found = hashlib.file_digest(content, "sha256").hexdigest()
-    if found != sha256:
-        raise LabError(f"{coordinates} is not what it was: SHA-256 {found}, not {sha256}")
+    verify(file, sha256, coordinates)
     return file
-
-
-def unpack(archive: Path, into: Path) -> None:
-    """Unpack a zip without its one top folder, keeping the permissions that `zipfile` drops.
-
-    Raises zipfile.BadZipFile, also for a name that would leave `into`.
-    """
-    with zipfile.ZipFile(archive) as content:
-        for entry in content.infolist():
-            parts = Path(entry.filename).parts[1:]
-            if not parts:
-                continue
-            if ".." in parts:
-                raise zipfile.BadZipFile(f"{entry.filename} leaves the folder")
-            target = into.joinpath(*parts)
-            if entry.is_dir():
-                target.mkdir(parents=True, exist_ok=True)
-                continue
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with content.open(entry) as source, target.open("wb") as copy:
-                shutil.copyfileobj(source, copy)
-            if mode := (entry.external_attr >> 16) & 0o777:
-                target.chmod(mode)

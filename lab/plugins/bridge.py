@@ -12,8 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from pulumi.runtime.proto import provider_pb2
-
 from lab.plugins import checking, diffing, extraction, framework
 from lab.plugins.checking import Naming
 from lab.plugins.planning import Data, plan
@@ -31,6 +29,7 @@ from lab.plugins.wire import (
     has_unknown,
     reveal,
 )
+from lab.stubs import provider_pb2
 
 Client = TypeVar("Client")
 # (state before or None, plan (may be changed), inputs) -> properties whose change now asks for a new resource

@@ -7,11 +7,10 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from pulumi.runtime.proto import provider_pb2
-
 from lab.plugins.planning import canonical, same
 from lab.plugins.schema import Field, Shape
 from lab.plugins.wire import Properties, Unknown, Value, has_unknown
+from lab.stubs import provider_pb2
 
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _PROPERTY_DIFF: Final[Any] = provider_pb2.PropertyDiff

@@ -22,9 +22,9 @@ from urllib.parse import urlsplit
 
 import grpc  # type: ignore[import-untyped]
 from google.protobuf import empty_pb2
-from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
 from lab.plugins.wire import Properties, encode_map
+from lab.stubs import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
 WORKERS: Final = 64  # requests are almost all waiting on a server
 MAX_MESSAGE: Final = 400 * 1024 * 1024  # what the engine itself allows

@@ -2,7 +2,7 @@
 """Cut the official plugins' schemas down to what the stand-ins support: `python -m lab.plugins.trim SCHEMAS_DIR`.
 
 SCHEMAS_DIR holds a file for each provider, `vault.json` and so on: `{version, config, resources, functions, types}`.
-Run it again after adding a token here or when the pinned plugin versions change.
+Run it again after adding a token to `lab.plugins.needed` or when the pinned plugin versions change.
 """
 
 from __future__ import annotations
@@ -13,111 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-RESOURCES: Final[dict[str, tuple[str, ...]]] = {
-    "vault": (
-        "index/audit:Audit",
-        "index/authBackend:AuthBackend",
-        "index/mount:Mount",
-        "index/policy:Policy",
-        "identity/group:Group",
-        "identity/groupAlias:GroupAlias",
-        "jwt/authBackend:AuthBackend",
-        "jwt/authBackendRole:AuthBackendRole",
-        "kubernetes/authBackendConfig:AuthBackendConfig",
-        "kubernetes/authBackendRole:AuthBackendRole",
-        "kv/secretV2:SecretV2",
-    ),
-    "keycloak": (
-        "index/group:Group",
-        "index/groupMemberships:GroupMemberships",
-        "index/realm:Realm",
-        "index/role:Role",
-        "index/user:User",
-        "openid/audienceProtocolMapper:AudienceProtocolMapper",
-        "openid/client:Client",
-        "openid/clientDefaultScopes:ClientDefaultScopes",
-        "openid/clientOptionalScopes:ClientOptionalScopes",
-        "openid/clientScope:ClientScope",
-        "openid/groupMembershipProtocolMapper:GroupMembershipProtocolMapper",
-        "openid/userAttributeProtocolMapper:UserAttributeProtocolMapper",
-        "openid/userPropertyProtocolMapper:UserPropertyProtocolMapper",
-    ),
-    "gitlab": (
-        "index/branch:Branch",
-        "index/branchProtection:BranchProtection",
-        "index/group:Group",
-        "index/groupAccessToken:GroupAccessToken",
-        "index/groupDeployToken:GroupDeployToken",
-        "index/groupHook:GroupHook",
-        "index/groupLabel:GroupLabel",
-        "index/groupMembership:GroupMembership",
-        "index/groupShareGroup:GroupShareGroup",
-        "index/groupVariable:GroupVariable",
-        "index/pipelineSchedule:PipelineSchedule",
-        "index/pipelineScheduleVariable:PipelineScheduleVariable",
-        "index/project:Project",
-        "index/projectAccessToken:ProjectAccessToken",
-        "index/projectApprovalRule:ProjectApprovalRule",
-        "index/projectDeployToken:ProjectDeployToken",
-        "index/projectEnvironment:ProjectEnvironment",
-        "index/projectHook:ProjectHook",
-        "index/projectJobTokenScopes:ProjectJobTokenScopes",
-        "index/projectLabel:ProjectLabel",
-        "index/projectLevelMrApprovals:ProjectLevelMrApprovals",
-        "index/projectMembership:ProjectMembership",
-        "index/projectProtectedEnvironment:ProjectProtectedEnvironment",
-        "index/projectPushRules:ProjectPushRules",
-        "index/projectShareGroup:ProjectShareGroup",
-        "index/projectTag:ProjectTag",
-        "index/projectVariable:ProjectVariable",
-        "index/repositoryFile:RepositoryFile",
-        "index/tagProtection:TagProtection",
-        "index/user:User",
-        "index/userIdentity:UserIdentity",
-    ),
-    "harbor": (
-        "index/configAuth:ConfigAuth",
-        "index/configSecurity:ConfigSecurity",
-        "index/configSystem:ConfigSystem",
-        "index/garbageCollection:GarbageCollection",
-        "index/immutableTagRule:ImmutableTagRule",
-        "index/interrogationServices:InterrogationServices",
-        "index/label:Label",
-        "index/project:Project",
-        "index/projectMemberGroup:ProjectMemberGroup",
-        "index/projectWebhook:ProjectWebhook",
-        "index/registry:Registry",
-        "index/retentionPolicy:RetentionPolicy",
-        "index/robotAccount:RobotAccount",
-    ),
-}
-FUNCTIONS: Final[dict[str, tuple[str, ...]]] = {
-    "vault": ("index/getAuthBackend:getAuthBackend", "index/getPolicyDocument:getPolicyDocument"),
-    "keycloak": (
-        "index/getGroup:getGroup",
-        "index/getRealm:getRealm",
-        "index/getUser:getUser",
-        "openid/getClient:getClient",
-        "openid/getClientScope:getClientScope",
-    ),
-    "gitlab": (
-        "index/getBranch:getBranch",
-        "index/getCurrentUser:getCurrentUser",
-        "index/getGroup:getGroup",
-        "index/getGroupMembership:getGroupMembership",
-        "index/getMetadata:getMetadata",
-        "index/getProject:getProject",
-        "index/getProjectBranches:getProjectBranches",
-        "index/getProjectMembership:getProjectMembership",
-        "index/getUser:getUser",
-        "index/getUsers:getUsers",
-    ),
-    "harbor": (
-        "index/getProject:getProject",
-        "index/getProjectMemberGroups:getProjectMemberGroups",
-        "index/getRobotAccounts:getRobotAccounts",
-    ),
-}
+from lab.plugins.needed import FUNCTIONS, RESOURCES
+
 #: What the full schema of a provider, taken between two releases, does not say of the pinned one.
 AMENDMENTS: Final[dict[str, dict[str, Any]]] = {
     "gitlab": {

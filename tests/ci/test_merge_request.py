@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,18 +134,27 @@ def test_what_a_rule_refuses_fails_the_pipeline_once(repository: Repository, tmp
 
 
 def test_the_program_s_own_jobs_run_as_written(repository: Repository, tmp_path: Path) -> None:
-    """`tests` collects only: it would run this test again."""
-
-    def program(folder: Path) -> None:
-        with (folder / "usine" / "data_bearing.py").open("a", encoding="utf-8") as stream:
-            stream.write("\n\n# more\n")
-
-    repository.change("program", program)
+    """On a small program: the whole one is linted, checked and tested by who runs this test."""
+    repository.change("program", small)
     repository.open("program")
-    root = Path(__file__).resolve().parents[2]
-    image = {"PYTEST_ADDOPTS": "--collect-only -q", "MYPY_CACHE_DIR": str(root / ".mypy_cache")}
-    done = repository.run(tmp_path / "run", image=image, only=("lint", "type-check", "tests"))
+    done = repository.run(tmp_path / "run", only=("lint", "type-check", "tests"))
     assert set(done) == {"lint", "type-check", "tests"}
     for job in done.values():
         job.must()
+    assert "All checks passed!" in done["lint"].log
+    assert re.search(r"Contracts: [1-9]\d* kept, 0 broken", done["lint"].log)
+    assert "Success: no issues found in" in done["type-check"].log
+    assert re.search(r"^=+ [1-9]\d* passed in ", done["tests"].log, re.MULTILINE)
     no_secret_in(done)
+
+
+def small(folder: Path) -> None:
+    """Leave of the program a module to check and a module of tests to run."""
+    for path in (folder / "tests").iterdir():
+        if path.is_dir() and path.name != "cli":
+            shutil.rmtree(path)
+    (folder / "tests" / "cli" / "test_plan.py").unlink()
+    settings = folder / "pyproject.toml"
+    text, count = re.subn(r"(?m)^files = \[[^\n]*$", 'files = ["usine/data_bearing.py"]', settings.read_text("utf-8"))
+    assert count == 1
+    settings.write_text(text, encoding="utf-8")

@@ -10,6 +10,7 @@ import pytest
 from google.protobuf import empty_pb2
 
 from tests import factories
+from tests.plans import plan_of, plan_of_slugs
 from usine.data_bearing import DATA_BEARING
 from usine.naming import DOMAIN
 from usine.plan import Plan, PlannedResource, make_plan
@@ -26,7 +27,7 @@ FOUNDATION_DATA = {"keycloak:index/realm:Realm"}
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
-    return make_plan(factories.settings(), [factories.project(slug) for slug in TENANTS])
+    return plan_of_slugs(TENANTS)
 
 
 def objects(plan: Plan) -> list[PlannedResource]:
@@ -130,7 +131,7 @@ def test_what_holds_data_is_protected_and_nothing_else(plan: Plan) -> None:
 
 def test_archiving_lifts_the_protection_of_that_tenant_only() -> None:
     archived = factories.project("gone", state=State.ARCHIVED)
-    plan = make_plan(factories.settings(), [archived, factories.project("alive")])
+    plan = plan_of(archived, factories.project("alive"))
     assert [r.name for r in objects(plan) if r.tenant == "gone" and r.protect] == []
     assert {r.type for r in objects(plan) if r.tenant == "alive" and r.protect} == DATA_BEARING - FOUNDATION_DATA
 
@@ -179,11 +180,10 @@ def test_the_plan_is_the_same_whatever_the_order_of_tenants(plan: Plan) -> None:
 
 
 def test_foundation_and_tenants_apart_make_the_same_objects_as_together(plan: Plan) -> None:
-    projects = [factories.project(slug) for slug in TENANTS]
-    apart = make_plan(factories.settings(foundation=FoundationMode.ONLY), projects).resources
+    apart = plan_of_slugs(TENANTS, factories.settings(foundation=FoundationMode.ONLY)).resources
     for slug in TENANTS:
         selection = factories.settings(foundation=FoundationMode.SKIP, tenants=(slug,))
-        apart += make_plan(selection, projects).resources
+        apart += plan_of_slugs(TENANTS, selection).resources
 
     def keys(resources: tuple[PlannedResource, ...]) -> set[tuple[str, str]]:
         return {(r.type, r.name) for r in resources if not r.is_provider}
@@ -196,7 +196,7 @@ def test_foundation_and_tenants_apart_make_the_same_objects_as_together(plan: Pl
 )
 def test_a_system_switched_off_gets_nothing_and_the_others_stay(plan: Plan, system: System) -> None:
     on = factories.settings().systems - {system}
-    less = make_plan(factories.settings(systems=on), [factories.project(slug) for slug in TENANTS])
+    less = plan_of(factories.project(), settings=factories.settings(systems=on))
     assert system.value not in less.systems
     assert set(less.systems) == set(plan.systems) - {system.value}
 

@@ -11,19 +11,17 @@ import pytest
 
 from components.gitlab import access_level, pipeline_variables
 from tests import factories
+from tests.plans import plan_of
+from usine.generations import generation_of
 from usine.naming import OPERATIONS_PROJECT
 from usine.plan import Plan, PlannedResource, make_plan
 from usine.plan.monitor import RecordingMonitor
-from usine.spec.model import Dast, Mirror, Project, Quality, Role, Severity, State
-from usine.spec.settings import Credential, Edition, FoundationMode, GitLabSettings, PeopleSource, Settings, System
+from usine.spec.model import Dast, Mirror, Quality, Role, Severity, State
+from usine.spec.settings import Credential, Edition, FoundationMode, GitLabSettings, PeopleSource, System
 
 MIRRORED = dataclasses.replace(
     factories.app("miroir"), mirror=Mirror("https://git.example.fr/x.git", "0 4 * * *", "mirror/x")
 )
-
-
-def plan_of(*projects: Project, settings: Settings | None = None) -> Plan:
-    return make_plan(settings or factories.settings(), projects)
 
 
 def of(plan: Plan, type_: str, prefix: str = "") -> list[PlannedResource]:
@@ -115,6 +113,9 @@ def test_a_new_generation_of_credentials_overlaps_the_old_one() -> None:
     kept = [r for r in of(plan, "RobotAccount") if r.name.endswith("-1")]
     assert kept
     assert all(r.inputs == old[r.name] for r in kept)
+    generations = {r.name: generation_of(r.type, r.name, r.inputs.get("name", "")) for r in plan.resources}
+    assert {name for name, generation in generations.items() if generation == "2"} == generations.keys() - old.keys()
+    assert sum(generation == "1" for generation in generations.values()) == 4
 
 
 def test_every_robot_ends_and_does_one_thing() -> None:
@@ -189,7 +190,7 @@ def test_no_replacement_leaves_a_branch_unprotected(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(RecordingMonitor, "RegisterResource", noting)
     gitlab = dataclasses.replace(factories.settings().gitlab, edition=Edition.PREMIUM)
-    plan = plan_of(factories.project(), settings=factories.settings(gitlab=gitlab))
+    plan = make_plan(factories.settings(gitlab=gitlab), [factories.project()])
     for kind in ("BranchProtection", "TagProtection", "ProjectProtectedEnvironment"):
         assert of(plan, kind)
         assert [r.name for r in of(plan, kind) if not first[r.name]] == []

@@ -1,8 +1,9 @@
-"""One scratch repository a module: its plans are kept, so that each test plans only what it changes."""
+"""One scratch repository a module. Plans are kept for the whole run: each test plans only what it changes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,8 +11,8 @@ from tests.diff.scratch import Scratch
 
 
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Scratch:
-    return Scratch(tmp_path_factory.mktemp("scratch"))
+def repository(tmp_path_factory: pytest.TempPathFactory, caches: Path) -> Scratch:
+    return Scratch(tmp_path_factory.mktemp("scratch"), caches)
 
 
 @pytest.fixture

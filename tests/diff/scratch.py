@@ -30,10 +30,12 @@ _BYTECODE = shutil.ignore_patterns("__pycache__")
 class Scratch:
     """A repository of its own in a folder; `main` is its first commit."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, caches: Path | None = None) -> None:
+        """Make it. `caches` is the cache folder of the user who runs the command line here; None: one of its own."""
         self.root = folder / "usine"
         self.root.mkdir(parents=True)
-        self.cache = PlanCache(folder / "cache")
+        self.caches = caches or folder / "caches"
+        self.cache = PlanCache(self.caches / "usine" / "plans")
         for name in _PROGRAM:
             if (ROOT / name).exists():
                 shutil.copy(ROOT / name, self.root)
@@ -89,7 +91,7 @@ class Scratch:
         return subprocess.run(
             [sys.executable, "-m", "usine", *arguments],
             cwd=self.root,
-            env={**os.environ, "COLUMNS": "160", "XDG_CACHE_HOME": str(self.root.parent / "xdg"), **variables},
+            env={**os.environ, "COLUMNS": "160", "XDG_CACHE_HOME": str(self.caches), **variables},
             capture_output=True,
             text=True,
             check=False,

@@ -43,7 +43,7 @@ def test_every_form_of_one_change_and_no_credential_in_any(scratch: Scratch, tmp
     assert (out / "comment.md").read_text("utf-8").startswith("<!-- usine:diff -->\n")
     assert json.loads((out / "quality.json").read_text("utf-8"))
     assert "<failure" in (out / "rules.xml").read_text("utf-8")
-    for folder in (out, scratch.root.parent / "xdg", scratch.root):
+    for folder in (out, scratch.caches, scratch.root):
         assert not [name for name, data in snapshot(folder) if MARKER.encode() in data]
     assert MARKER not in done.stdout + done.stderr
 

@@ -11,8 +11,9 @@ import pytest
 from pulumi.runtime.stack import run_pulumi_func
 
 from tests import factories
+from tests.plans import plan_of, plan_of_slugs
 from usine.diff.compare import compare
-from usine.plan import Plan, PlannedResource, make_plan
+from usine.plan import Plan, PlannedResource
 from usine.plan.model import SECRET, Options
 from usine.plan.monitor import RecordingMonitor
 from usine.plan.reading import load_plan
@@ -145,7 +146,7 @@ def test_a_former_name_that_is_still_in_use_is_somebody_elses() -> None:
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
-    return make_plan(factories.settings(), [factories.project("a"), factories.project("b")])
+    return plan_of_slugs("ab")
 
 
 def test_a_plan_is_read_back_as_it_was_written(plan: Plan) -> None:
@@ -171,7 +172,7 @@ def test_what_is_no_plan_is_not_taken_for_one(text: str) -> None:
 
 def test_another_generation_of_credentials_changes_the_secrets_that_hand_it_out(plan: Plan) -> None:
     settings = factories.settings(credentials=(Credential("1"), Credential("2")))
-    entries = compare(plan, make_plan(settings, [factories.project("a"), factories.project("b")]))
+    entries = compare(plan, plan_of_slugs("ab", settings))
     changed = {entry.name for entry in entries if entry.action is Action.CHANGED}
     assert "a/vault/pipelines/secret/ci/registry/push" in changed
     assert {entry.action for entry in entries} == {Action.CHANGED, Action.CREATED}
@@ -183,7 +184,7 @@ def test_a_member_who_goes_is_one_line_a_group(plan: Plan) -> None:
     project = factories.project("a")
     members = {**project.members, Role.DEVOPS: ()}
     after = dataclasses.replace(project, members=members)
-    entries = compare(plan, make_plan(factories.settings(), [after, factories.project("b")]))
+    entries = compare(plan, plan_of(after, factories.project("b")))
     lists = [e for e in entries if e.type == MEMBERS]
     assert lists
     assert all([(c.before, c.after is not None) for c in e.properties] == [("chloe.petit", True)] for e in lists)

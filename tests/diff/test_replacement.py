@@ -14,8 +14,8 @@ from lab.plugins.bridge import Resource
 from lab.plugins.kubernetes.changes import immutable
 from lab.plugins.server import Host
 from tests import factories
+from tests.plans import plan_of
 from usine.diff import replacement, replacement_table
-from usine.plan import make_plan
 from usine.plan.model import PlannedResource
 
 TABLE = json.loads(replacement_table.TABLE.read_text(encoding="utf-8"))
@@ -43,7 +43,7 @@ def test_the_table_says_what_our_own_provider_does() -> None:
 
 def test_every_type_of_a_plan_is_one_the_table_is_made_for() -> None:
     """A new provider must get into the table, or its replacements are taken for changes."""
-    plan = make_plan(factories.settings(), [factories.project()])
+    plan = plan_of(factories.project())
     packages = {r.type.split(":")[0] for r in plan.resources if not (r.is_component or r.is_provider)}
     assert packages == {*replacement_table.PROVIDERS, "kubernetes", "pulumi-python"}
 

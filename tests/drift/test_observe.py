@@ -128,11 +128,12 @@ def test_nothing_is_written(engine: Engine) -> None:
     assert "--yes" not in call
 
 
-def test_an_object_that_cannot_be_read_leaves_the_others(engine: Engine) -> None:
+@pytest.mark.parametrize("why", ["error talking: HTTP 500", "1 error occurred:\n\t* error talking: HTTP 500\n"])
+def test_an_object_that_cannot_be_read_leaves_the_others(engine: Engine, why: str) -> None:
     events = [
         read(MOUNT, GOOD),
         read(GROUP, GOOD),
-        failed(f"Preview failed: refreshing {POLICY}: error talking: HTTP 500\n", POLICY),
+        failed(f"Preview failed: refreshing {POLICY}: {why}\n", POLICY),
     ]
     looked = play(engine, (["never"], events, 1))
     assert [o.address.urn for o in looked.observations] == sorted([GROUP, MOUNT])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.guard.samples import PROVIDER, REALM, STACK, end, error, failed, pre, vault
 from usine.engine.events import make_events, read_events
 from usine.engine.redact import SECRET, Redactor
@@ -79,6 +81,25 @@ def test_a_failure_names_its_object_once_and_in_one_line() -> None:
         ("a-b/vault/policy/env/dev", "permission denied"),
         ("foundation/keycloak/realm", "409 Conflict"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("message", "cause"),
+    [
+        (
+            "<{%reset%}>Preview failed: 1 error occurred:\n\t* the Kubernetes API server refused it\n\n<{%reset%}>",
+            "the Kubernetes API server refused it",
+        ),
+        (f"updating {POLICY}: 2 errors occurred:\n\t* first\n\t* second\n", "first"),
+        ("Preview failed: 1 error occurred:\n\t* reading x: 1 error occurred:\n\t* 403 Forbidden\n", "403 Forbidden"),
+        ("1 error occurred:\n", "1 error occurred:"),
+        ("no more than 3 errors occurred: so it goes on", "no more than 3 errors occurred: so it goes on"),
+        ("", ""),
+    ],
+)
+def test_a_failure_says_its_cause_and_not_how_many_there_are(message: str, cause: str) -> None:
+    (failure,) = make_events([error(POLICY, message)], PLAIN).failures
+    assert failure.message == cause
 
 
 def test_a_program_that_fails_by_itself_is_a_failure() -> None:

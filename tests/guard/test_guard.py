@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.guard.samples import REALM, checkpoint, step, tenant, vault
-from usine.engine.events import Violation
-from usine.engine.guard import check_plan, of_violations, read_known
+from usine.engine.events import Step, Violation
+from usine.engine.guard import Known, check_plan, of_violations, read_known
 from usine.engine.urns import address_of
 from usine.rules.mass_removal import TENANT
-from usine.spec.settings import MassRemoval
+from usine.spec.settings import Credential, MassRemoval
 
 LIMITS = MassRemoval(count=50, fraction=0.2, least=5)
 MOUNT = vault("alpha", "Mount", "mount")
@@ -101,6 +103,56 @@ def test_many_archived_tenants_do_not_go_at_once() -> None:
     going = [step("delete", urn) for slug in slugs[:6] for urn in (tenant(slug), policies(slug, 1)[0])]
     (notice,) = check_plan(going, known, LIMITS)
     assert notice.text.startswith("6 of 10 tenants")
+
+
+ROBOT = "harbor:index/robotAccount:RobotAccount"
+OLD, NEW = Credential("2026-1"), Credential("2026-2")
+
+
+def robots(generation: str, *, named: str = "") -> dict[str, str]:
+    """The names of thirty tenants' robots of a generation in Harbor, by their URNs."""
+    chain = f"usine:usine:TenantProject$usine:harbor:HarborTenant${ROBOT}"
+    urns = [f"urn:pulumi:lab::usine::{chain}::t{i}/harbor/robot/pull-{generation}" for i in range(30)]
+    return dict.fromkeys(urns, f"pull-{named or generation}")
+
+
+def known_of(names: Mapping[str, str]) -> Known:
+    state = checkpoint(*names)
+    for resource in state["deployment"]["resources"][1:]:
+        resource["inputs"] = {"name": names[resource["urn"]]}
+    return read_known(state)
+
+
+def test_an_old_generation_of_credentials_goes_whole_once_it_is_no_longer_listed() -> None:
+    old, new = robots(OLD.name), robots(NEW.name)
+    known = known_of(old | new)
+    going = [step("delete", urn) for urn in old]
+    assert check_plan(going, known, LIMITS, credentials=(NEW,)) == ()
+    assert check_plan(going, known, LIMITS, credentials=(OLD, NEW)) != (), "it is listed"
+    assert check_plan(going, known, LIMITS) != (), "nobody says which are listed"
+
+
+def test_nothing_else_goes_with_an_old_generation() -> None:
+    old, new = robots(OLD.name), robots(NEW.name)
+    going = [step("delete", urn) for urn in old]
+
+    def refused(steps: Sequence[Step], names: Mapping[str, str]) -> list[str]:
+        return [notice.text for notice in check_plan(steps, known_of(names), LIMITS, credentials=(NEW,))]
+
+    beside = [step("delete", urn) for urn in list(new)[:7]]
+    assert refused(going + beside, old | new) == [f"7 of 30 objects of type {ROBOT} would be removed"]
+    others = policies("alpha", 30)
+    removed = "7 of 30 objects of type vault:index/policy:Policy would be removed"
+    assert refused(
+        [*going, *(step("delete", urn) for urn in others[:7])], {**old, **new, **dict.fromkeys(others, "")}
+    ) == [removed]
+    assert refused([step("replace", urn) for urn in old], old | new), "replaced, so not withdrawn"
+    renamed = robots("0", named=NEW.name)
+    assert refused([step("delete", urn) for urn in renamed], renamed | new), "the current robots under an old name"
+    disguised = [vault("alpha", "Policy", f"robot/pull-0{i}") for i in range(30)]
+    assert refused([step("delete", urn) for urn in disguised], dict.fromkeys(disguised, "pull-0")), "no credential"
+    kept = read_known(checkpoint(*old, protected=tuple(old)))
+    assert {n.rule for n in check_plan(going, kept, LIMITS, credentials=(NEW,))} >= {"data-destruction"}
 
 
 @given(st.lists(st.sampled_from(["create", "update", "delete", "replace"]), max_size=20))

@@ -79,7 +79,8 @@ class Fake:
 
     def calls(self, command: str) -> list[str]:
         path = self.folder / "calls"
-        return [line for line in path.read_text("utf-8").splitlines() if line.split()[0] == command]
+        lines = path.read_text("utf-8").splitlines() if path.exists() else []
+        return [line for line in lines if line.split()[0] == command]
 
     def up(self, **options: Any) -> Outcome:
         return guarded_up(self.engine, unlocked(self.engine), self.rails, **options)

@@ -18,7 +18,7 @@ import pytest
 
 from lab import parts, reporter
 from lab.errors import LabError
-from lab.parts import chromium, recipes
+from lab.parts import archives, chromium, planning, recipes
 from lab.parts.cache import Cache
 from lab.parts.installing import install, missing_tools, select
 from lab.parts.part import Part
@@ -28,6 +28,13 @@ from lab.reporter import Lines, Silent
 from tests.lab.fake_parts import part
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def closed_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No official release is within reach."""
+    monkeypatch.delenv("USINE_LAB_PARTS", raising=False)
+    monkeypatch.setattr(planning, "reachable", lambda _urls: frozenset())
 
 
 @pytest.fixture
@@ -214,7 +221,7 @@ def test_all_that_the_machine_lacks_is_said_at_once(
     tool(tmp_path, "go", "go version go1.19.8 linux/amd64")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("USINE_CACHE", str(cache.root))
-    lacks = parts.prerequisites()
+    lacks = parts.plan().lacking()
     assert [line.split()[0] for line in lacks] == ["go", "java", "mvn"]
     assert "found 1.19.8" in lacks[0]
     for line, package in zip(lacks, ("golang-go", "openjdk-17-jre-headless", "maven"), strict=True):
@@ -234,7 +241,7 @@ def test_an_older_go_will_do_where_it_fetches_the_newer_one(
     path.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
     monkeypatch.setenv("USINE_CACHE", str(cache.root))
-    assert (parts.prerequisites(["pulumi-python"]) == []) is accepted
+    assert (parts.plan(["pulumi-python"]).lacking() == []) is accepted
 
 
 def test_tools_that_only_make_a_part_are_not_asked_for_when_it_is_there(
@@ -254,15 +261,15 @@ def test_the_official_engine_is_used_where_it_is_whole(tmp_path: Path, monkeypat
     for folder in (official, ours):
         folder.mkdir()
         tool(folder, "pulumi", "v3.259.0")
-    monkeypatch.delenv("USINE_LAB_PULUMI", raising=False)
+    monkeypatch.delenv("USINE_LAB_PARTS", raising=False)
     monkeypatch.setenv("USINE_CACHE", str(ours))
     monkeypatch.setenv("PATH", str(official))
     assert parts.official_pulumi() is None  # without its Python host it cannot run us
     tool(official, "pulumi-language-python", "")
     assert parts.official_pulumi() == official / "pulumi"
-    monkeypatch.setenv("USINE_LAB_PULUMI", "build")
+    monkeypatch.setenv("USINE_LAB_PARTS", "build")
     assert parts.official_pulumi() is None
-    monkeypatch.delenv("USINE_LAB_PULUMI")
+    monkeypatch.delenv("USINE_LAB_PARTS")
     tool(ours, "pulumi-language-python", "")
     monkeypatch.setenv("PATH", str(ours))
     assert parts.official_pulumi() is None  # the one we made ourselves
@@ -284,13 +291,13 @@ def archive(path: Path, name: str) -> Path:
 
 
 def test_a_zip_keeps_what_is_executable_and_loses_its_top_folder(tmp_path: Path) -> None:
-    recipes.unpack(archive(tmp_path / "a.zip", "top-1.0/bin/kc.sh"), tmp_path / "out")
+    archives.unzip(archive(tmp_path / "a.zip", "top-1.0/bin/kc.sh"), tmp_path / "out")
     assert os.access(tmp_path / "out/bin/kc.sh", os.X_OK)
 
 
 def test_a_zip_cannot_write_outside_its_folder(tmp_path: Path) -> None:
-    with pytest.raises(zipfile.BadZipFile, match="leaves the folder"):
-        recipes.unpack(archive(tmp_path / "a.zip", "top/../../evil"), tmp_path / "out")
+    with pytest.raises(LabError, match="leaves the folder"):
+        archives.unzip(archive(tmp_path / "a.zip", "top/../../evil"), tmp_path / "out")
     assert not (tmp_path / "evil").exists()
 
 
@@ -323,12 +330,12 @@ def test_what_is_made_on_request_is_made_and_asked_for_by_name_only(
     assert [each.name for each in select([asked, always], ["asked"])] == ["asked"]
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("USINE_CACHE", str(cache.root))
-    assert [line.split()[0] for line in parts.prerequisites(["chromium"])] == ["node", "npm"]
+    assert [line.split()[0] for line in parts.plan(["chromium"]).lacking()] == ["node", "npm"]
     tool(tmp_path, "chromium", "")
-    assert parts.prerequisites(["chromium"]) == []
+    assert parts.plan(["chromium"]).lacking() == []
     assert chromium.program_of(None) == (tmp_path / "chromium", {})
     monkeypatch.setenv("USINE_LAB_CHROMIUM", "npm")
-    assert parts.prerequisites(["chromium"]) != []
+    assert parts.plan(["chromium"]).lacking() != []
 
 
 def test_a_browser_that_is_not_what_it_was_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

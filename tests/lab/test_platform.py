@@ -12,6 +12,8 @@ from lab.engine.plugin_sources import users_plugins
 from lab.engine.plugins import PluginChoice, wanted_versions
 from lab.errors import LabError
 from lab.home import LabHome
+from lab.parts import Plan
+from lab.parts.cache import Cache
 from lab.process import Command
 from lab.reporter import Reporter, Silent
 from lab.servers import Context, Server
@@ -45,16 +47,16 @@ def home(tmp_path: Path) -> LabHome:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Collection[str] | None]:
-    """The calls of `parts.ensure`, which makes nothing, on a machine that lacks nothing and has no plugins."""
+    """The names asked of `Plan.make`, which makes nothing, on a machine that lacks nothing and has no plugins."""
     calls: list[Collection[str] | None] = []
 
-    def ensure(names: Collection[str] | None = None, *, reporter: Reporter | None = None) -> dict[str, Path]:
-        assert reporter is not None
-        calls.append(names)
-        raise LabError("would be built")
+    class NothingMade(Plan):
+        def make(self, reporter: Reporter, names: Collection[str] | None = None) -> dict[str, Path]:
+            assert reporter is not None
+            calls.append(names)
+            raise LabError("would be built")
 
-    monkeypatch.setattr(parts, "ensure", ensure)
-    monkeypatch.setattr(parts, "prerequisites", list)
+    monkeypatch.setattr(parts, "plan", lambda: NothingMade((), Cache(tmp_path / "cache")))
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "users"))
     return calls
 

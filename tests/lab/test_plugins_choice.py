@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+import usine.plugins
 from lab.engine import plugin_sources, plugins
 from lab.engine.plugins import PluginChoice, PluginInUse, executable, in_use, install, wanted_versions
 from lab.errors import LabError
 from lab.home import LabHome
+from usine.plugins import probe
 
 WANTED = wanted_versions()
 # A plugin as the engine knows one: it says its port, then its version when asked.
@@ -99,7 +101,7 @@ def test_a_stand_in_starts(home: LabHome) -> None:
     assert vault == PluginInUse("vault", WANTED["vault"], "stand-in", "lab.plugins.vault")
     path = executable(home, "vault", vault.version)
     assert stat.S_IMODE(path.stat().st_mode) == 0o700
-    assert plugin_sources.probe(path) == vault.version
+    assert probe(path) == vault.version
 
 
 def test_stand_ins_by_choice_download_nothing(home: LabHome) -> None:
@@ -256,7 +258,7 @@ def test_official_only_names_all_that_are_missing_and_leaves_what_was(home: LabH
     assert f"pulumi-resource-kubernetes v{WANTED['kubernetes']}: download: error: no network" in message
     assert "pulumi-resource-vault" not in message
     assert in_use(home) == before
-    assert plugin_sources.probe(executable(home, "vault", WANTED["vault"])) == WANTED["vault"]
+    assert probe(executable(home, "vault", WANTED["vault"])) == WANTED["vault"]
     # Asked for outright, the next attempt tries again.
     with pytest.raises(LabError):
         install(home, PluginChoice.OFFICIAL, folder)
@@ -286,6 +288,34 @@ def test_a_memory_that_was_damaged_is_made_again(home: LabHome) -> None:
     assert kinds(install(home, PluginChoice.STAND_IN)) == STAND_INS
 
 
+def test_a_kubernetes_plugin_that_ignores_what_the_program_asks_is_refused_at_once(
+    home: LabHome, tmp_path: Path
+) -> None:
+    folder, untouched = tmp_path / "plugins", install(home, PluginChoice.STAND_IN)
+    bare = folder / "pulumi-resource-kubernetes"
+    for path, version in ((bare, "4.28.1"), (folder / "resource-kubernetes-v4.9.0" / bare.name, None)):
+        plugin(path, version)
+        with pytest.raises(
+            LabError, match=r"the kubernetes plugin 4\.(28\.1|9\.0) ignores .* 4\.29\.0 or newer is needed"
+        ):
+            plugins.check(folder)
+        path.unlink()
+    assert in_use(home) == untouched
+    # A folder's name may say anything: what the plugin answers counts.
+    plugin(folder / f"resource-kubernetes-v{WANTED['kubernetes']}" / bare.name, "4.28.1")
+    plugins.check(folder)
+    with pytest.raises(LabError, match=r"the kubernetes plugin 4\.28\.1 ignores"):
+        install(home, PluginChoice.AUTO, folder)
+    assert not executable(home, "kubernetes", WANTED["kubernetes"]).exists()
+
+
+def test_an_old_kubernetes_plugin_of_the_user_s_own_is_passed_over(home: LabHome) -> None:
+    plugin(plugin_sources.users_plugins() / "resource-kubernetes-v4.28.1" / "pulumi-resource-kubernetes")
+    assert kinds(install(home, PluginChoice.AUTO))["kubernetes"] == "stand-in"
+    newer = plugin(plugin_sources.users_plugins() / "resource-kubernetes-v4.29.0" / "pulumi-resource-kubernetes")
+    assert PluginInUse("kubernetes", "4.29.0", "official", str(newer)) in install(home, PluginChoice.AUTO)
+
+
 def test_a_folder_that_is_not_there_is_said(home: LabHome, tmp_path: Path) -> None:
     with pytest.raises(LabError, match="no such folder"):
         install(home, PluginChoice.AUTO, tmp_path / "nothing")
@@ -298,9 +328,9 @@ def test_a_package_that_is_not_installed_needs_no_plugin(home: LabHome, monkeypa
 
 
 def test_something_that_is_no_plugin_has_no_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plugin_sources, "PROBE_SECONDS", 0.3)
-    assert plugin_sources.probe(Path("/bin/true")) == ""
-    assert plugin_sources.probe(tmp_path / "nothing") == ""
+    monkeypatch.setattr(usine.plugins, "PROBE_SECONDS", 0.3)
+    assert probe(Path("/bin/true")) == ""
+    assert probe(tmp_path / "nothing") == ""
     silent = plugin(tmp_path / "silent")
     silent.write_text("#!/bin/sh\nexec sleep 60\n", encoding="utf-8")
-    assert plugin_sources.probe(silent) == ""
+    assert probe(silent) == ""

@@ -14,9 +14,19 @@ from usine.spec.model import Project, Role
 
 SETTINGS = factories.settings()
 
-slugs = st.from_regex(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", fullmatch=True).filter(lambda s: 2 <= len(s) <= 20)
-environment_names = st.from_regex(r"[a-z][a-z0-9]{1,10}", fullmatch=True).filter(lambda n: n not in set(Role))
-repository_names = st.from_regex(r"[a-z0-9][a-z0-9-]{0,18}[a-z0-9]", fullmatch=True)
+#: Of each kind of character a few: names that could be mistaken for one another come up more often.
+LETTERS, WORD = "abyz", "abyz09"
+
+
+def words(first: str, rest: str, most: int) -> st.SearchStrategy[str]:
+    """Names of two characters up to a limit, by what may come first and what may follow; no dash ends one."""
+    names = st.builds(str.__add__, st.sampled_from(first), st.text(rest, min_size=1, max_size=most - 1))
+    return names.map(lambda name: name.rstrip("-")).filter(lambda name: len(name) >= 2)
+
+
+slugs = words(LETTERS, f"{WORD}-", 20).map(lambda name: re.sub("-+", "-", name))
+environment_names = words(LETTERS, WORD, 11)
+repository_names = words(WORD, f"{WORD}-", 20)
 
 
 def build(slug: str, environments: list[str], repositories: list[str]) -> Project:

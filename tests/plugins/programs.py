@@ -15,7 +15,7 @@ MARKER = "secret-marker-7f3a"
 
 
 def vault_program(address: str, token: str, key: str, certificate: str, step: int) -> None:
-    """Mounts, policies, auth back ends and roles, groups and aliases, a secret; two functions."""
+    """Mounts, policies, auth back ends and roles, groups and aliases, a secret; one function."""
     provider = vault.Provider("v", address=address, token=pulumi.Output.secret(token))
     options = pulumi.ResourceOptions(provider=provider)
     kv = vault.Mount(
@@ -62,12 +62,10 @@ def vault_program(address: str, token: str, key: str, certificate: str, step: in
     vault.kv.SecretV2("secret", mount=kv.path, name="ci/x", data_json=pulumi.Output.secret(data), opts=options)
     invoke = pulumi.InvokeOptions(provider=provider)
     pulumi.export("type", vault.get_auth_backend_output(path="token", opts=invoke).type)
-    rules = [vault.GetPolicyDocumentRuleArgs(path="a/*", capabilities=["read", "list"], description="x")]
-    pulumi.export("hcl", vault.get_policy_document_output(rules=rules, opts=invoke).hcl)
 
 
 def keycloak_program(settings: Mapping[str, str], step: int) -> None:
-    """A realm with all we make in one; five functions."""
+    """A realm with all we make in one."""
     provider = kc.Provider(
         "k", url=settings["url"], client_id=settings["clientId"], username=settings["username"], client_timeout=60,
         password=pulumi.Output.secret(settings["password"]), root_ca_certificate=settings.get("rootCaCertificate"),
@@ -133,16 +131,6 @@ def keycloak_program(settings: Mapping[str, str], step: int) -> None:
     kc.openid.ClientOptionalScopes(
         "optionals", realm_id=realm.id, client_id=cli.id, optional_scopes=["phone", "address"][step:], opts=options
     )
-    invoke = pulumi.InvokeOptions(provider=provider)
-    pulumi.export("path", kc.get_group_output(realm_id=realm.id, group_path=child.path, opts=invoke).name)
-    pulumi.export(
-        "type", kc.openid.get_client_output(realm_id=realm.id, client_id=cli.client_id, opts=invoke).access_type
-    )
-    pulumi.export(
-        "scope", kc.openid.get_client_scope_output(realm_id=realm.id, name=scope.name, opts=invoke).description
-    )
-    pulumi.export("mail", kc.get_user_output(realm_id=realm.id, username=user.username, opts=invoke).email)
-    pulumi.export("realm", kc.get_realm_output(realm=realm.id, opts=invoke).display_name)
 
 
 def kubernetes_program(kubeconfig: str, step: int) -> None:

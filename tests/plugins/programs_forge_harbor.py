@@ -15,7 +15,7 @@ from tests.plugins.programs import MARKER
 
 
 def harbor_program(settings: Mapping[str, str], step: int) -> None:
-    """A configured system, a project with all we give one, robots, a label, a registry; three functions.
+    """A configured system, a project with all we give one, robots, a label, a registry.
 
     `settings`: url, username, password. Harbor must have no local user but its administrator.
     """
@@ -34,7 +34,6 @@ def harbor_program(settings: Mapping[str, str], step: int) -> None:
         "system", project_creation_restriction="adminonly", robot_token_expiration=90 + step, storage_per_project=20,
         banner_message={"message": f"step {step}", "type": "warning"}, opts=options,
     )  # fmt: skip
-    harbor.ConfigSecurity("security", cve_allowlists=["CVE-2024-1", "CVE-2024-2"][: step + 1], opts=options)
     harbor.InterrogationServices(
         "scans", vulnerability_scan_policy=["Daily", "0 0 3 * * *"][step], default_scanner="Trivy", opts=options
     )
@@ -49,14 +48,14 @@ def harbor_program(settings: Mapping[str, str], step: int) -> None:
         cve_allowlists=["CVE-2024-3"][:step], opts=options,
     )  # fmt: skip
     harbor.Project("plain", name="plain", opts=options)
-    member = harbor.ProjectMemberGroup(
+    harbor.ProjectMemberGroup(
         "devops", project_id=project.id, group_name="/compared/devops", type="oidc",
         role=["maintainer", "developer"][step], opts=pulumi.ResourceOptions(provider=provider, depends_on=[auth]),
     )  # fmt: skip
     accesses: Any = [{"resource": "repository", "action": action} for action in ("push", "pull")]
     accesses += [{"resource": "artifact", "action": "read"}] * step
     permissions: Any = [{"kind": "project", "namespace": project.name, "accesses": accesses}]
-    robot = harbor.RobotAccount(
+    harbor.RobotAccount(
         "push", name="push", level="project", duration=30 + step, description=f"step {step}", permissions=permissions,
         opts=options,
     )  # fmt: skip
@@ -86,11 +85,3 @@ def harbor_program(settings: Mapping[str, str], step: int) -> None:
     )  # fmt: skip
     harbor.Label("label", name="reviewed", project_id=project.id, color="#00ff00", description=f"d{step}", opts=options)
     harbor.Label("everywhere", name="everywhere", opts=options)
-    invoke = pulumi.InvokeOptions(provider=provider)
-    pulumi.export("type", harbor.get_project_output(name=project.name, opts=invoke).type)
-    robots = harbor.get_robot_accounts_output(
-        level="project", project_id=robot.robot_id.apply(lambda _: project.project_id), opts=invoke
-    )
-    pulumi.export("robots", robots.robot_accounts.apply(lambda found: [item.name for item in found]))
-    groups = harbor.get_project_member_groups_output(project_id=member.role.apply(lambda _: project.id), opts=invoke)
-    pulumi.export("groups", groups.project_member_groups.apply(lambda found: [item.group_name for item in found]))

@@ -10,9 +10,9 @@ import pytest
 
 from lab.engine.plugins import PROVIDERS as SDKS
 from lab.plugins.bridge import Bridge
+from lab.plugins.needed import FUNCTIONS, RESOURCES
 from lab.plugins.schema import Field, trimmed
 from lab.plugins.server import Host
-from lab.plugins.trim import FUNCTIONS, RESOURCES
 
 PROVIDERS = ("vault", "keycloak", "gitlab", "harbor")
 

@@ -80,7 +80,8 @@ def test_the_token_may_come_from_the_environment(gitlab_community: Server, monke
     monkeypatch.setenv("GITLAB_BASE_URL", f"{gitlab_community.url}/api/v4/")
     plugin = Plugin(provider.make(Host(None)))
     plugin.configure()
-    assert plugin.invoke("gitlab:index/getMetadata:getMetadata")["enterprise"] is False
+    with pytest.raises(Failure, match="couldn't find a user matching: none"):
+        plugin.invoke("gitlab:index/getUser:getUser", username="none")
     monkeypatch.delenv("GITLAB_TOKEN")
     bare = Plugin(provider.make(Host(None)))
     with pytest.raises(Failure, match="No GitLab token configured"):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,46 +18,61 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2_grpc
 
 ROOT = Path(__file__).resolve().parents[2]
-PROVIDERS = ("vault", "keycloak", "kubernetes")
+PROVIDERS = ("gitlab", "harbor", "keycloak", "kubernetes", "vault")
+# What a plugin has no use for, and what its packages load where it is installed.
+HEAVY = ("pulumi", "click", "rich", "pydantic")
 
 
 def command(name: str) -> list[str]:
     return [sys.executable, "-m", f"lab.plugins.{name}", "127.0.0.1:1"]
 
 
-@pytest.fixture(params=PROVIDERS)
-def process(request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
-    made = subprocess.Popen(command(request.param), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    yield made
-    made.kill()
-    made.communicate()
-
-
-def port_of(process: subprocess.Popen[str]) -> int:
-    assert process.stdout is not None
-    return int(process.stdout.readline())
-
-
-def test_it_says_its_port_and_its_version(process: subprocess.Popen[str]) -> None:
-    with grpc.insecure_channel(f"127.0.0.1:{port_of(process)}") as channel:
-        stub: Any = provider_pb2_grpc.ResourceProviderStub(channel)
-        assert stub.GetPluginInfo(empty_pb2.Empty(), timeout=10).version.count(".") == 2
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_leaves_quietly_when_told(process: subprocess.Popen[str], number: signal.Signals) -> None:
-    port_of(process)
-    process.send_signal(number)
-    output, errors = process.communicate(timeout=5)
-    assert (process.returncode, output, errors) == (0, "", "")
+@contextmanager
+def running(name: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Start a plugin as the engine does; yield it and its port."""
+    process = subprocess.Popen(command(name), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield process, int(process.stdout.readline())
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
-def test_it_does_not_outlive_the_engine(name: str) -> None:
-    """A killed engine says nothing to its plugins."""
+def test_it_prints_its_port_answers_its_version_and_leaves_quietly(name: str) -> None:
+    with running(name) as (process, port):
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            stub: Any = provider_pb2_grpc.ResourceProviderStub(channel)
+            assert stub.GetPluginInfo(empty_pb2.Empty(), timeout=10).version.count(".") == 2
+        process.send_signal(signal.SIGTERM)
+        output, errors = process.communicate(timeout=5)
+        assert (process.returncode, output, errors) == (0, "", "")
+
+
+def test_it_leaves_quietly_when_interrupted() -> None:
+    with running("vault") as (process, _port):
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=5)
+        assert (process.returncode, output, errors) == (0, "", "")
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_it_loads_nothing_heavy(name: str) -> None:
+    """The engine waits for five such processes, at every run."""
+    script = (
+        f"import sys, lab.plugins.{name}.__main__\n"
+        f"assert not (found := [name for name in {HEAVY!r} if sys.modules.get(name)]), found\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_it_does_not_outlive_the_engine() -> None:
+    """An engine that ends by SIGKILL sends its plugins nothing."""
     script = (
         "import subprocess, sys\n"
-        f"p = subprocess.Popen({command(name)!r}, stdout=subprocess.PIPE)\n"
+        f"p = subprocess.Popen({command('kubernetes')!r}, stdout=subprocess.PIPE)\n"
         "p.stdout.readline()\nprint(p.pid, flush=True)\n"
     )
     engine = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import json
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,7 +23,6 @@ from tests.plugins.rpc import Failure, Made, Plugin
 MOUNT = "vault:index/mount:Mount"
 AUTH = "vault:index/authBackend:AuthBackend"
 POLICY = "vault:index/policy:Policy"
-AUDIT = "vault:index/audit:Audit"
 JWT = "vault:jwt/authBackend:AuthBackend"
 JWT_ROLE = "vault:jwt/authBackendRole:AuthBackendRole"
 KUBE = "vault:kubernetes/authBackendConfig:AuthBackendConfig"
@@ -137,20 +135,6 @@ def test_auth_back_end(vault_plugin: Plugin, api: httpx.Client, unique: str) -> 
     made.change(path=f"{unique}-moved")
     made.remove()
     vault_plugin.delete(AUTH, made.id, made.state)
-
-
-def test_audit_device_is_refused_in_the_servers_words(vault_plugin: Plugin, unique: str, tmp_path: Path) -> None:
-    """OpenBao takes audit devices from its configuration file only, unless it is told otherwise."""
-    news, _ = vault_plugin.check(
-        AUDIT, {"type": "file", "path": unique, "options": {"file_path": str(tmp_path / "log")}}
-    )
-    with pytest.raises(Failure) as caught:
-        vault_plugin.create(AUDIT, news)
-    assert "error enabling audit backend: Error making API request." in str(caught.value)
-    assert "Code: 400" in str(caught.value)
-    state = {**news, "id": unique}
-    assert vault_plugin.diff(AUDIT, state, {**news, "description": "d"}).replaces == ("description",)
-    assert vault_plugin.read(AUDIT, unique, state, news)[0] == ""
 
 
 def test_jwt_back_end_and_role(vault_plugin: Plugin, api: httpx.Client, unique: str, public_key: str) -> None:
@@ -292,24 +276,12 @@ def test_secret(vault_plugin: Plugin, api: httpx.Client, unique: str) -> None:
     mount.remove()
 
 
-def test_functions(vault_plugin: Plugin) -> None:
+def test_an_auth_mount_is_looked_up(vault_plugin: Plugin) -> None:
     found = vault_plugin.invoke("vault:index/getAuthBackend:getAuthBackend", path="token")
     assert found["type"] == "token"
     assert found["accessor"].startswith("auth_token_")
     with pytest.raises(Failure, match="mount not found"):
         vault_plugin.invoke("vault:index/getAuthBackend:getAuthBackend", path="nowhere")
-    rules = [
-        {"path": "a/*", "capabilities": ["read", "list"], "description": "x"},
-        {"path": "b", "capabilities": ["deny"]},
-    ]
-    hcl = vault_plugin.invoke("vault:index/getPolicyDocument:getPolicyDocument", rules=rules)["hcl"]
-    assert hcl == (
-        '# x\npath "a/*" {\n  capabilities = ["read", "list"]\n}\n\npath "b" {\n  capabilities = ["deny"]\n}\n'
-    )
-    with pytest.raises(Failure, match="invalid capability"):
-        vault_plugin.invoke(
-            "vault:index/getPolicyDocument:getPolicyDocument", rules=[{"path": "a", "capabilities": ["write"]}]
-        )
 
 
 def test_work_is_done_with_a_short_lived_child_token(vault_address: str, api: httpx.Client, unique: str) -> None:

@@ -15,9 +15,10 @@ from policy.config import config_of, read_config
 from policy.model import Level
 from policy.registry import BY_ID, Setting
 from tests import factories
+from tests.plans import plan_of, plan_of_samples
 from usine.commands import plan as command
-from usine.commands.common import DEFAULT_SETTINGS, ROOT, read_platform
-from usine.plan import Plan, make_plan
+from usine.commands.common import ROOT
+from usine.plan import Plan
 from usine.plan.policies import check_plan, lines, notices, refuses
 from usine.report.model import Severity
 from usine.spec.model import State
@@ -25,10 +26,9 @@ from usine.spec.problems import SpecError
 from usine.spec.settings import Credential, System
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def sample() -> Plan:
-    platform = read_platform(argparse.Namespace(settings=DEFAULT_SETTINGS, projects=None))
-    return make_plan(platform.settings, platform.projects, platform.catalogue)
+    return plan_of_samples()
 
 
 def test_the_sample_tenants_keep_every_policy(sample: Plan) -> None:
@@ -45,7 +45,7 @@ def test_the_sample_tenants_keep_every_policy(sample: Plan) -> None:
 @pytest.mark.parametrize("state", State)
 def test_what_is_set_for_production_keeps_every_policy(state: State) -> None:
     settings = factories.settings(credentials=(Credential("1", datetime.date(2027, 3, 31)),), stack="prod")
-    plan = make_plan(settings, [factories.project("a-b", state=state)])
+    plan = plan_of(factories.project("a-b", state=state), settings=settings)
     assert check_plan(plan) == ()
 
 
@@ -93,7 +93,7 @@ def test_only_an_archived_tenants_data_may_lose_its_protection(sample: Plan) -> 
 
 def test_a_platform_with_fewer_systems_keeps_every_policy() -> None:
     settings = factories.settings(systems=frozenset({System.KEYCLOAK, System.VAULT}))
-    assert check_plan(make_plan(settings, [factories.project()])) == ()
+    assert check_plan(plan_of(factories.project(), settings=settings)) == ()
 
 
 # The command -------------------------------------------------------------------------------------------------------

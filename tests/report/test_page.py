@@ -46,6 +46,14 @@ def fits(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
 
 
+def overfull(page: Page) -> list[str]:
+    """Return the cards whose text runs over their edge."""
+    found: list[str] = page.locator(".tiles li").evaluate_all(
+        "(all) => all.filter((each) => each.scrollWidth > each.clientWidth).map((each) => each.innerText)"
+    )
+    return found
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("kind", _KINDS)
 def test_it_is_accessible(pages: Pages, kind: str, scheme: Scheme) -> None:
@@ -239,9 +247,10 @@ def test_it_fits_a_telephone(pages: Pages, kind: str) -> None:
     page = pages.show(report, size=NARROW)
     for each in page.locator("#open").all():
         each.click()
-    assert fits(page)
-    page.set_viewport_size({"width": 320, "height": 640})
-    assert fits(page)
+    for width in (NARROW[0], 420, 320):
+        page.set_viewport_size({"width": width, "height": 640})
+        assert fits(page)
+        assert overfull(page) == [], width
 
 
 def test_nothing_moves_for_who_wants_no_motion(pages: Pages) -> None:

@@ -68,7 +68,7 @@ class Scratch:
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Scratch:
+def clone(tmp_path_factory: pytest.TempPathFactory, caches: Path) -> Scratch:
     root = tmp_path_factory.mktemp("rules") / "clone"
     root.mkdir()
     for name in PARTS:
@@ -81,7 +81,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Scratch:
     (root / ".gitignore").write_text("__pycache__/\nout/\n", encoding="utf-8")
     keep = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "CI_", "GITLAB_"))}
     identity = {f"GIT_{who}_{what}": "x@example.fr" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    cache = {"XDG_CACHE_HOME": str(root.parent / "cache"), "VAULT_TOKEN": SECRET}
+    cache = {"XDG_CACHE_HOME": str(caches), "VAULT_TOKEN": SECRET}
     scratch = Scratch(root, {**keep, **identity, **cache})
     scratch.git("init", "--quiet", "--initial-branch", "main")
     scratch.commit()

@@ -6,9 +6,10 @@ import dataclasses
 
 import pytest
 
-from tests.rules.changes import PLATFORM, change, entry, found, plain
-from usine.report.model import Action, Severity
+from tests.rules.changes import OWNER, PLATFORM, SETTINGS, change, entry, found, plain
+from usine.report.model import Action, Entry, Severity
 from usine.spec.model import State
+from usine.spec.settings import Credential, Settings
 
 A, B = plain("teleservice"), plain("petitions", owner="helene.faure", members={})
 POLICY = "vault:index/policy:Policy"
@@ -77,6 +78,32 @@ def test_mass_removal() -> None:
     assert found(change([A], [A], entries=policies(6), existing={POLICY: 20}), "mass-removal")
     assert found(change([A], [A], entries=policies(51, Action.CREATED)), "mass-removal") == []
     assert found(change([A], [A], entries=policies(51, Action.REPLACED)), "mass-removal")
+
+
+ROBOT = "harbor:index/robotAccount:RobotAccount"
+NEXT = dataclasses.replace(SETTINGS, credentials=(Credential("2"),))
+BOTH = dataclasses.replace(SETTINGS, credentials=(Credential("1"), Credential("2")))
+
+
+def robots(count: int, generation: str, action: Action = Action.DESTROYED) -> tuple[Entry, ...]:
+    name = f"harbor/robot/pull-{generation}"
+    return tuple(entry(action, f"t{n}", f"t{n}/{name}", type_=ROBOT, holds_data=False) for n in range(count))
+
+
+def test_an_old_generation_of_credentials_goes_whole() -> None:
+    def refused(*entries: Entry, author: str | None = PLATFORM, head: Settings = NEXT) -> list[str]:
+        one = change([A], [A], entries=entries, existing={ROBOT: 120}, author=author, settings=head, base_settings=BOTH)
+        return [notice.text for notice in found(one, "mass-removal")]
+
+    old = robots(60, "1")
+    assert refused(*old) == []
+    assert refused(*old, author=None) == []
+    assert refused(*old, author=OWNER), "only the platform's team withdraws a generation"
+    assert refused(*old, head=BOTH), "it is still listed"
+    assert refused(*robots(60, "2")), "the one that is handed out"
+    assert refused(*robots(60, "3")), "one that never was listed"
+    assert refused(*robots(60, "1", Action.REPLACED))
+    assert refused(*old, *robots(13, "2")) == [f"13 of 60 objects of type {ROBOT} would be removed"]
 
 
 def test_mass_removal_of_tenants() -> None:

@@ -175,7 +175,7 @@ def _repair(
     settle(stack, lock, say)
     with watched(console) as on_progress:
         rails = Rails(stack.settings, ROOT / _LOG, stack.archived, on_progress=on_progress)
-        done = repair.repair(stack.engine, lock, rails, chosen, Patcher(stack.settings, stack.engine.environment))
+        done = repair.repair(stack.engine, lock, rails, chosen, Patcher(stack.settings, stack.engine.environment), say)
     for urn in done.along:
         say(f"looked after as well, since it takes a value from what was made anew: {urn.rsplit('::', 1)[-1]}")
     for notice in done.outcome.notices:

@@ -15,6 +15,7 @@ from usine.engine.cli import Engine
 from usine.engine.guarded import Rails
 from usine.engine.lock import HeldLock
 from usine.engine.lookup import Finder
+from usine.engine.plugins import check_plugins
 from usine.engine.recover import Recovery, recover, release_dead_lock
 from usine.engine.run import OnProgress
 from usine.report import as_json, html, markdown
@@ -24,7 +25,7 @@ from usine.rules.mass_removal import parse_allowance
 from usine.rules.reading import allowances
 from usine.spec.model import State
 from usine.spec.problems import Problem, SpecError
-from usine.spec.settings import Settings
+from usine.spec.settings import Settings, System
 from usine.spec.settings_load import load_settings
 
 _DURATION = re.compile(r"(?P<number>[0-9]{1,6})(?P<unit>[smh])")
@@ -60,6 +61,8 @@ def open_stack(args: argparse.Namespace) -> OpenStack:
     where = stack_environment(args.stack, args.settings)
     engine = Engine(ROOT, args.stack, where.variables, where.config_file)
     settings = load_settings(where.config_file)
+    if settings.on(System.KUBERNETES):
+        check_plugins(engine)
     endpoints = {
         system: replace(endpoint, ca=endpoint.ca and ROOT / endpoint.ca)
         for system, endpoint in settings.endpoints.items()

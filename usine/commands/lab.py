@@ -34,6 +34,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     action = _add(actions, "up", "start everything; data of the last time is there again", _up)
     action.add_argument("--plugins", choices=_PLUGINS, default="auto", help="provider plugins (default: %(default)s)")
     action.add_argument("--plugin-dir", metavar="DIR", type=Path, help="folder with official plugin executables")
+    action.add_argument(
+        "--build", action="store_true", help="make every part here, as USINE_LAB_PARTS=build does: no official program"
+    )
     _add(actions, "down", "stop everything, keep the data", _down)
     action = _add(actions, "reset", "stop everything and delete data, secrets and state", _reset)
     action.add_argument("--yes", action="store_true", help="don't ask")
@@ -80,8 +83,11 @@ def _run(args: argparse.Namespace) -> int:
 def _up(args: argparse.Namespace, home: LabHome) -> int:
     from lab import platform
     from lab.engine.plugins import PluginChoice
+    from lab.parts.official import force_build
     from lab.reporter import for_terminal
 
+    if args.build:
+        force_build()
     with for_terminal() as reporter:
         found = platform.up(home, plugins=PluginChoice(args.plugins), plugin_dir=args.plugin_dir, reporter=reporter)
     _show(found, home)

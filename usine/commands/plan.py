@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -18,7 +19,7 @@ from usine.plan.policies import check_plan, lines, refuses
 from usine.plan.scope import Scope, load_scope
 from usine.spec.catalogue import FOLDER, read_catalogue
 from usine.spec.load import check_text
-from usine.spec.model import Project
+from usine.spec.model import Project, State
 from usine.spec.problems import START, Problem, SpecError
 from usine.spec.settings_load import load_settings
 
@@ -122,18 +123,26 @@ def _read_part(args: argparse.Namespace, scope: Scope) -> Platform:
 
 
 def _show(plan: Plan, platform: Platform) -> None:
+    states = {project.slug: project.state for project in platform.projects}
+    Console().print(table(plan, states))
+
+
+def table(plan: Plan, states: Mapping[str, State]) -> Table:
+    """Return tenants by systems, in numbers of objects; `states` has every tenant.
+
+    On a narrow terminal a long slug goes over two lines: no head and no number is ever cut.
+    """
     counts, systems = plan.counts(), plan.systems
-    table = Table(title=f"What {len(platform.projects)} projects become, in objects")
-    table.add_column("tenant")
-    table.add_column("state")
-    for system in systems:
-        table.add_column(system, justify="right")
-    table.add_column("total", justify="right")
-    states = {project.slug: project.state.value for project in platform.projects}
+    rows = Table(title=f"What {len(states)} projects become, in objects", box=SIMPLE_HEAD, padding=0)
+    rows.add_column("tenant", overflow="fold")
+    for system in (*systems, "total"):
+        rows.add_column(system, justify="right", no_wrap=True)
     for tenant, row in sorted(counts.items(), key=lambda item: item[0] or ""):
+        state = states.get(tenant or "", State.ACTIVE)
+        name = tenant or "(foundation)"
         cells = [str(row.get(system, "")) for system in systems]
-        table.add_row(tenant or "(foundation)", states.get(tenant or "", ""), *cells, str(sum(row.values())))
-    table.add_section()
+        rows.add_row(name if state is State.ACTIVE else f"{name}\n({state})", *cells, str(sum(row.values())))
+    rows.add_section()
     totals = [sum(row.get(system, 0) for row in counts.values()) for system in systems]
-    table.add_row("total", "", *map(str, totals), str(sum(totals)), style="bold")
-    Console().print(table)
+    rows.add_row("total", *map(str, totals), str(sum(totals)), style="bold")
+    return rows

@@ -20,6 +20,7 @@ from usine.drift.findings import Unseen
 from usine.drift.paths import render
 from usine.drift.values import properties
 from usine.engine.cli import Engine, EngineError
+from usine.engine.events import only_counts
 from usine.engine.redact import Redactor
 from usine.engine.urns import Address, address_of
 from usine.report.model import ABSENT
@@ -198,7 +199,9 @@ def _short(message: str) -> str:
     """The line of an engine's message that says most."""
     lines = [line.strip(" *\t") for line in _LEAD.sub("", message).splitlines() if line.strip(" *\t")]
     telling = [
-        line for line in lines if not line.lower().startswith(("urn:", "preview failed", "error: preview failed"))
+        line
+        for line in lines
+        if not (line.lower().startswith(("urn:", "preview failed", "error: preview failed")) or only_counts(line))
     ]
     text = (telling or lines or ["no reason given"])[0]
     return text if len(text) <= _LONGEST_REASON else f"{text[: _LONGEST_REASON - 1]}…"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from usine.drift import checkpoint
 from usine.drift.findings import Finding, Means
 from usine.drift.patch import Patcher
+from usine.drift.pending import pending
 from usine.engine.cli import Engine
+from usine.engine.events import Events
 from usine.engine.guarded import Outcome, Rails, guarded_up
 from usine.engine.lock import HeldLock
 from usine.report.model import Action
@@ -66,24 +68,37 @@ def _by_hand(finding: Finding) -> str:
     return f"{finding.name} ({finding.type}): {why}{call}"
 
 
-def repair(engine: Engine, lock: HeldLock, rails: Rails, chosen: Sequence[Finding], patcher: Patcher) -> Repaired:
-    """Put the chosen findings right. The stack's killed runs must be settled, and its lock held.
+def repair(
+    engine: Engine,
+    lock: HeldLock,
+    rails: Rails,
+    chosen: Sequence[Finding],
+    patcher: Patcher,
+    say: Callable[[str], None],
+) -> Repaired:
+    """Put the chosen findings right. The stack's interrupted runs must be settled, and its lock held.
 
-    `rails` say what holds for the run beside targets and the removals that were named. Raises EngineError when the
-    engine cannot be asked; what was changed in the state for the repair's sake has then been taken back.
+    `rails` say what holds for the run beside targets and the removals that were named. `say` gets a line for each
+    object whose file by now asks for something else, before that is applied along with the repair. Raises EngineError
+    when the engine cannot be asked; what was changed in the state for the repair's sake has then been taken back.
     """
     by_means = {means: [finding for finding in chosen if finding.means is means] for means in Means}
     resources = checkpoint.resources_of(engine.export_state())
     patcher.apply(by_means[Means.PATCH], resources)
     missing = [finding.urn for finding in chosen if finding.kind is Action.MISSING]
     along = checkpoint.dependents(resources, missing)
+
+    def tell(planned: Events) -> None:
+        for line in pending(planned.steps, resources):
+            say(f"applied along with the repair: {line}")
+
     done = checkpoint.edit(engine, _objects(by_means[Means.ADOPT]), by_means[Means.REVEAL])
     try:
         named = {finding.urn for finding in chosen if finding.urn} | set(along) | set(done.adopted.values())
+        allowed = _allowed(by_means[Means.ADOPT])
+        targets = tuple(sorted(named))
         outcome = guarded_up(
-            engine,
-            lock,
-            replace(rails, targets=tuple(sorted(named)), refresh=True, allowed=_allowed(by_means[Means.ADOPT])),
+            engine, lock, replace(rails, targets=targets, refresh=True, allowed=allowed, on_planned=tell)
         )
     finally:
         checkpoint.undo(engine, done)

@@ -14,7 +14,7 @@ SIGNATURE = rpc._special_sig_key
 SECRET_SIGNATURE = rpc._special_secret_sig
 
 #: Where a bridged plugin notes which inputs nobody gave.
-_DEFAULTS = "__defaults"
+DEFAULTS = "__defaults"
 _LONGEST = 4000
 
 
@@ -23,7 +23,7 @@ def plain(value: object) -> object:
     if isinstance(value, Mapping):
         if value.get(SIGNATURE) == SECRET_SIGNATURE:
             return SECRET
-        return {str(name): plain(item) for name, item in value.items() if name != _DEFAULTS}
+        return {str(name): plain(item) for name, item in value.items() if name != DEFAULTS}
     if isinstance(value, list):
         return [plain(item) for item in value]
     if isinstance(value, float) and value.is_integer():

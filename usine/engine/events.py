@@ -19,7 +19,8 @@ _IDLE = frozenset({"same", "refresh", "read", "read-replacement", "read-discard"
 #: The halves of a replacement; the engine also notes the whole as `replace`.
 _HALVES = frozenset({"create-replacement", "delete-replaced", "discard-replaced", "import-replacement"})
 _COLOUR = re.compile(r"<\{%[^%]*%\}>|\x1b\[[0-9;]*m")
-_COUNT = re.compile(r"\d+ errors? occurred:")
+#: A line that counts errors and names none: Terraform's providers begin with one, the engine may put words before it.
+_COUNT = re.compile(r"(?:.*\s)?\d+ errors? occurred:")
 _PATH = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)')
 
 
@@ -27,13 +28,15 @@ _PATH = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)')
 class Step:
     """What happens to one resource: `op` is ``create``, ``update``, ``replace``, ``delete`` or ``import``.
 
-    `properties` are those an update or a replacement is about. `done` says that it came to its end, `seconds` how long
-    that took, in whole seconds.
+    `properties` are those an update or a replacement is about. `inputs` are all that the program asks for, as the
+    engine writes them: to compare, never to show. `done` says that it came to its end, `seconds` how long that took, in
+    whole seconds.
     """
 
     op: str
     address: Address
     properties: tuple[PropertyChange, ...] = ()
+    inputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
     done: bool = False
     seconds: float | None = None
 
@@ -66,13 +69,15 @@ class Events:
     """One run of the engine.
 
     `steps` has every resource something happens to, in the engine's order, components included; `same` counts by system
-    the objects that stay as they are. `seconds` is what the engine counted.
+    the objects that stay as they are. `idle` says that every resource stays, with its inputs, outputs, parent, provider
+    and protection as the state has them. `seconds` is what the engine counted.
     """
 
     steps: tuple[Step, ...] = ()
     same: Mapping[str, int] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
     violations: tuple[Violation, ...] = ()
+    idle: bool = False
     seconds: int = 0
 
     @property
@@ -102,6 +107,13 @@ class _Seen:
     ops: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     begun: int | None = None
     ended: int | None = None
+    #: The state before the step and after it are one, in everything the engine tells of them.
+    alike: bool = True
+
+    @property
+    def idle(self) -> bool:
+        """Say whether the resource stays in everything the engine tells of it."""
+        return self.ops.keys() == {"same"} and self.ended is not None and self.alike
 
 
 def make_events(events: Iterable[Mapping[str, Any]], redactor: Redactor) -> Events:
@@ -121,6 +133,8 @@ def make_events(events: Iterable[Mapping[str, Any]], redactor: Redactor) -> Even
                 one = seen.setdefault(urn, _Seen())
                 one.ops.setdefault(op, metadata)
                 one.ended = event.get("timestamp") or one.begun or 0
+                # Components end twice: as a step, and when the program gives their outputs.
+                one.alike &= metadata.get("old") == metadata.get("new")
             case {"resOpFailedEvent": {"metadata": {"urn": str(urn)}}}:
                 failed[urn] = None
             case {"diagnosticEvent": {"severity": "error", "message": str(message), **rest}}:
@@ -143,6 +157,7 @@ def make_events(events: Iterable[Mapping[str, Any]], redactor: Redactor) -> Even
         ),
         failures=_failures(failed, messages),
         violations=tuple(violations),
+        idle=bool(seen) and not failed and all(one.idle for one in seen.values()),
         seconds=seconds,
     )
 
@@ -160,7 +175,14 @@ def _step(urn: str, one: _Seen, failed: Mapping[str, None], redactor: Redactor) 
     changes = _properties(metadata) if op in {"update", "replace"} else ()
     done = one.ended is not None and urn not in failed
     seconds = float(one.ended - one.begun) if one.ended and one.begun else None
-    return Step(op, address_of(urn), tuple(redactor.change(change) for change in changes), done, seconds)
+    return Step(
+        op,
+        address_of(urn),
+        tuple(redactor.change(change) for change in changes),
+        (metadata.get("new") or {}).get("inputs") or {},
+        done,
+        seconds,
+    )
 
 
 def _failures(failed: Iterable[str], messages: Mapping[str, str]) -> tuple[Failure, ...]:
@@ -202,7 +224,12 @@ def _value(value: Any, keys: Iterable[str | int]) -> object:  # noqa: ANN401 - J
 
 
 def _first_line(message: str) -> str:
-    """Return the first line that says something: Terraform's providers begin with the number of errors."""
+    """Return the first line that says something."""
     lines = [line.strip() for line in _COLOUR.sub("", message).splitlines() if line.strip()]
-    telling = [line for line in lines if not _COUNT.fullmatch(line)] or lines
+    telling = [line for line in lines if not only_counts(line)] or lines
     return telling[0].removeprefix("* ") if telling else ""
+
+
+def only_counts(line: str) -> bool:
+    """Say whether a line of an error's message says how many errors there are, and nothing of them."""
+    return _COUNT.fullmatch(line) is not None

@@ -6,16 +6,17 @@ Pure functions over the plan's steps and the state before it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from usine.data_bearing import holds_data
 from usine.engine.events import Step, Violation
 from usine.engine.urns import address_of
+from usine.generations import generation_of
 from usine.report.model import Notice, Severity
 from usine.rules.mass_removal import TENANT, mass_removals
-from usine.spec.settings import MassRemoval
+from usine.spec.settings import Credential, MassRemoval
 
 _TENANT_TYPE = "usine:usine:TenantProject"
 _STACK_TYPE = "pulumi:pulumi:Stack"
@@ -26,12 +27,14 @@ class Known:
     """What the state knows before a run.
 
     `existing` counts objects by type token, and tenants as `TENANT`. `archived` are the tenants that were archived when
-    they were last applied. `protected` are the URNs the engine must not destroy.
+    they were last applied. `protected` are the URNs the engine must not destroy. `generations` are the credentials that
+    come in generations, by URN.
     """
 
     existing: Mapping[str, int]
     archived: frozenset[str]
     protected: frozenset[str]
+    generations: Mapping[str, str]
 
 
 def read_known(checkpoint: Mapping[str, Any]) -> Known:
@@ -44,10 +47,16 @@ def read_known(checkpoint: Mapping[str, Any]) -> Known:
         for r in resources
         if r["type"] == _TENANT_TYPE or address_of(r["urn"]).is_object
     )
+    generations = {
+        r["urn"]: generation
+        for r in resources
+        if (generation := generation_of(r["type"], address_of(r["urn"]).name, (r.get("inputs") or {}).get("name", "")))
+    }
     return Known(
         existing=existing,
         archived=frozenset(slug for slug, summary in tenants.items() if summary.get("state") == "archived"),
         protected=frozenset(r["urn"] for r in resources if r.get("protect")),
+        generations=generations,
     )
 
 
@@ -58,6 +67,7 @@ def check_plan(
     *,
     archived: frozenset[str] = frozenset(),
     allowed: Mapping[str, int] | None = None,
+    credentials: Sequence[Credential] = (),
 ) -> tuple[Notice, ...]:
     """Return what forbids the plan, and nothing when it may be applied.
 
@@ -67,11 +77,28 @@ def check_plan(
         limits: how much may go at once.
         archived: the tenants that the files archive, now or before.
         allowed: how many of a kind may go this time (see `usine.rules.mass_removal.parse_allowance`).
+        credentials: the generations the settings list. What goes of another one was asked for there.
     """
     removing = [step for step in steps if step.removes]
+    withdrawn = _withdrawn(removing, known, credentials)
+    counted = [step for step in removing if step.address.urn not in withdrawn]
+    existing = Counter(known.existing) - Counter(address_of(urn).type for urn in withdrawn)
     return (
         *_data_destruction(removing, known),
-        *_mass_removal(removing, known, limits, known.archived | archived, allowed or {}),
+        *_mass_removal(counted, replace(known, existing=existing), limits, known.archived | archived, allowed or {}),
+    )
+
+
+def _withdrawn(removing: Iterable[Step], known: Known, credentials: Sequence[Credential]) -> frozenset[str]:
+    """Return the URNs that are deleted since their generation of credentials is no longer listed."""
+    listed = {credential.name for credential in credentials}
+    return frozenset(
+        step.address.urn
+        for step in removing
+        if step.op == "delete"
+        and listed
+        and (generation := known.generations.get(step.address.urn)) is not None
+        and generation not in listed
     )
 
 

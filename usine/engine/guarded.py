@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from policy.config import config_of
+from usine.engine.applied import applied_by, read_applied, write_applied
 from usine.engine.binding import BoundPlan, bind, moved, other_stack, steps_moved
-from usine.engine.cli import Engine
+from usine.engine.cli import Engine, EngineError
 from usine.engine.events import Events, Failure
 from usine.engine.guard import check_plan, of_violations, read_known
 from usine.engine.lock import HeldLock
@@ -67,13 +69,18 @@ def _ignore(planned: int, settled: int) -> None:
     """Take no notice of progress."""
 
 
+def _go_on(planned: Events) -> None:
+    """Take no notice of the plan."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rails:
     """What holds for a run beside the engine's own rules.
 
     `settings` give the limits on removal and the folder of tenants. `archived` are the tenants the files archive.
     `allowed` says how many of a kind may go this time. `targets` are URNs the run is limited to; `refresh` has the
-    engine ask the systems first. Each run's output goes to `log`.
+    engine ask the systems first. Each run's output goes to `log`. `on_planned` gets the plan before it is
+    applied.
     """
 
     settings: Settings
@@ -83,6 +90,7 @@ class Rails:
     targets: tuple[str, ...] = ()
     refresh: bool = False
     on_progress: OnProgress = _ignore
+    on_planned: Callable[[Events], None] = _go_on
 
     def arguments(self, engine: Engine) -> tuple[str, ...]:
         """Return what preview and run are both told."""
@@ -109,6 +117,7 @@ def guarded_preview(engine: Engine, lock: HeldLock, rails: Rails) -> Outcome:
             rails.settings.changes.mass_removal,
             archived=rails.archived,
             allowed=rails.allowed,
+            credentials=rails.settings.credentials,
         ),
         *_pending(checkpoint),
         *_stopped(lock, run),
@@ -120,6 +129,8 @@ def guarded_preview(engine: Engine, lock: HeldLock, rails: Rails) -> Outcome:
 
 def guarded_up(engine: Engine, lock: HeldLock, rails: Rails, plan: BoundPlan | None = None) -> Outcome:
     """Preview, judge, and apply without another preview, as long as nothing moved in between.
+
+    Nothing is applied where there is nothing to do: see `_nothing_to_do`.
 
     Args:
         engine: the stack, whose killed runs are settled (`usine.engine.recover`).
@@ -137,7 +148,8 @@ def guarded_up(engine: Engine, lock: HeldLock, rails: Rails, plan: BoundPlan | N
     planned = guarded_preview(engine, lock, rails)
     if planned.plan is None or planned.status is not Status.PLANNED:
         return planned
-    now = read_sources(engine, engine.root / rails.settings.projects)
+    checkpoint = engine.export_state()
+    now = _sources(engine, rails, checkpoint)
     notices = (
         *planned.notices,
         *(steps_moved(plan, planned.events.steps) if plan is not None else ()),
@@ -147,6 +159,9 @@ def guarded_up(engine: Engine, lock: HeldLock, rails: Rails, plan: BoundPlan | N
     )
     if _refused(notices):
         return Outcome(Status.REFUSED, planned.events, notices, rails.log, planned.plan)
+    if _nothing_to_do(engine, rails, planned, now, checkpoint):
+        return Outcome(Status.APPLIED, planned.events, notices, rails.log, planned.plan, applying=True)
+    rails.on_planned(planned.events)
     run = run_engine(
         engine,
         lock,
@@ -161,9 +176,31 @@ def guarded_up(engine: Engine, lock: HeldLock, rails: Rails, plan: BoundPlan | N
     notices += tuple(replace(n, severity=Severity.WARNING) for n in since if n.text not in told)
     if run.exit_code == 0:
         status = Status.APPLIED
+        if not rails.targets:
+            _record(engine, rails, now)
     else:
         status = Status.PARTIAL if any(step.done for step in run.events.changes) else Status.FAILED
     return Outcome(status, run.events, notices, rails.log, planned.plan, applying=True)
+
+
+def _nothing_to_do(engine: Engine, rails: Rails, planned: Outcome, now: Sources, checkpoint: Mapping[str, Any]) -> bool:
+    """Say whether a run would write nothing, neither to a system nor to the state.
+
+    The preview must show that every resource stays, and the last complete run must have left this state with this
+    program, these tenants and these settings: `usine.engine.applied` says why both are needed.
+    """
+    if rails.refresh or not planned.events.idle or _pending(checkpoint):
+        return False
+    return read_applied(engine) == applied_by(engine, now, checkpoint)
+
+
+def _record(engine: Engine, rails: Rails, before: Sources) -> None:
+    """Record a complete run, unless its files changed while it ran: nobody knows which of them the engine read."""
+    with suppress(EngineError):
+        checkpoint = engine.export_state()
+        after = _sources(engine, rails, checkpoint)
+        if not moved(before, after, ignore={"commit", "state"}):
+            write_applied(engine, applied_by(engine, after, checkpoint))
 
 
 def _sources(engine: Engine, rails: Rails, checkpoint: Mapping[str, object]) -> Sources:

@@ -54,14 +54,18 @@ def read_sources(engine: Engine, projects: Path, checkpoint: Mapping[str, object
     `projects` is the folder of tenant files, `checkpoint` the state where it was exported already. Raises EngineError
     when the state cannot be had.
     """
-    settings = engine.config_file or engine.root / f"Pulumi.{engine.stack}.yaml"
     return Sources(
         commit=commit_of(engine.root),
         program=_digest_of_files(engine.root, [engine.root / name for name in _PROGRAM]),
         tenants=_digest_of_files(projects, sorted(projects.glob("*.yaml"))),
-        settings=_digest_of_settings(settings),
+        settings=_digest_of_settings(settings_file(engine)),
         state=state_digest(engine.export_state() if checkpoint is None else checkpoint),
     )
+
+
+def settings_file(engine: Engine) -> Path:
+    """Return the settings file the engine takes."""
+    return engine.config_file or engine.root / f"Pulumi.{engine.stack}.yaml"
 
 
 def commit_of(root: Path) -> str | None:

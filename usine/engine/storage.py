@@ -69,6 +69,7 @@ class Storage:
             self.files.pipe_file(self.path(*path), data)
             return
         target = Path(self.path(*path))
+        target.parent.mkdir(parents=True, exist_ok=True)
         target.with_suffix(".tmp").write_bytes(data)
         target.with_suffix(".tmp").replace(target)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -46,7 +48,7 @@ def make_plan(
     Raises whatever the program raises. Not to be called from a running event loop.
     """
     monitor = RecordingMonitor()
-    with _quiet_environment(), _own_event_loop() as loop:
+    with _quiet_environment(), _half_the_work(), _own_event_loop() as loop:
         pulumi.runtime.set_mocks(monitor.mocks, project="usine", stack=settings.stack, preview=False, monitor=monitor)
         files = Files(authorities_by_name(settings), catalogue or {})
 
@@ -67,6 +69,28 @@ def _own_event_loop() -> Iterator[asyncio.AbstractEventLoop]:
     finally:
         asyncio.set_event_loop(None)
         loop.close()
+
+
+@contextmanager
+def _half_the_work() -> Iterator[None]:
+    """Leave out what takes more than half of the time and is of no use to a plan.
+
+    What the SDK makes lives until the end, so a collection of garbage finds nothing, and costs more with every
+    resource. And the SDK takes a stack trace of every resource for the engine, which a plan does not have: with a limit
+    of one frame the trace is empty.
+    """
+    collecting, limit = gc.isenabled(), getattr(sys, "tracebacklimit", None)
+    gc.disable()
+    sys.tracebacklimit = 1
+    try:
+        yield
+    finally:
+        if limit is None:
+            del sys.tracebacklimit
+        else:
+            sys.tracebacklimit = limit
+        if collecting:
+            gc.enable()
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from usine.generations import generation_of
 from usine.report.model import Action, Entry, Severity
 from usine.rules.mass_removal import TENANT, mass_removals
 from usine.rules.model import Change, Flag
@@ -71,14 +72,25 @@ def _named(entries: list[Entry]) -> str:
 def mass_removal(change: Change) -> Iterator[Flag]:
     """No more of a kind of object goes at once than `usine:changes.massRemoval` of the base lets.
 
-    What a tenant loses that is archived or removed was asked for by name: it counts as one tenant, not by kind.
+    What a tenant loses that is archived or removed was asked for by name: it counts as one tenant, not by kind. So were
+    the credentials of a generation that the platform's team takes out of `usine:credentials`: they do not count.
     """
     asked = {slug for slug, project in change.head.items() if project.state is State.ARCHIVED}
     asked |= {project.slug for project in change.removed}
-    removed = Counter(entry.type for entry in change.entries if entry.action in _GOES and entry.tenant not in asked)
-    existing = dict(change.existing)
+    going = [entry for entry in change.entries if entry.action in _GOES and entry.tenant not in asked]
+    withdrawn = Counter(entry.type for entry in going if _withdrawn(change, entry))
+    removed = Counter(entry.type for entry in going) - withdrawn
+    existing = dict(Counter(change.existing) - withdrawn)
     if change.base is not None:
         archived = [head for base, head in change.edited if head.state is State.ARCHIVED is not base.state]
         removed[TENANT], existing[TENANT] = len(change.removed) + len(archived), len(change.base)
     for removal in mass_removals(removed, existing, change.trusted.mass_removal):
         yield Flag(removal.text, object=removal.kind, amount=removal.removed)
+
+
+def _withdrawn(change: Change, entry: Entry) -> bool:
+    """Say whether a credential goes since its generation is no longer listed."""
+    if entry.action is not Action.DESTROYED or change.base_settings is None or change.by_platform is False:
+        return False
+    listed = [{one.name for one in side.credentials} for side in (change.base_settings, change.settings)]
+    return generation_of(entry.type, entry.name) in listed[0] - listed[1]

@@ -1,20 +1,18 @@
 # ruff: noqa: ANN401 - JSON from a server
-"""Looking things up: groups, projects, users, branches, members, the server itself."""
+"""Looking groups and users up."""
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from lab.plugins.bridge import Function
-from lab.plugins.gitlab import project_settings, push_rules
+from lab.plugins.gitlab import push_rules
 from lab.plugins.gitlab.client import ApiError, GitLab, segment
-from lab.plugins.gitlab.common import LEVELS, go_time, level_name, rfc3339, snake
+from lab.plugins.gitlab.common import LEVELS, go_time, rfc3339, snake
 from lab.plugins.gitlab.groups import protection_defaults
-from lab.plugins.gitlab.repository import branch_outputs, commits
 from lab.plugins.schema import Shape, function, trimmed
 from lab.plugins.server import PluginError
 from lab.plugins.wire import Properties, Value
@@ -56,21 +54,9 @@ def _typed(declared: Mapping[str, Any], value: Any) -> Value:
     return str(value) if kind == "string" and not isinstance(value, str) else value
 
 
-# -- groups and projects ----------------------------------------------------------------------------------------------
+# -- groups ----------------------------------------------------------------------------------------------
 
 _GROUP_RENAMED: Final = {"groupId": "id", "visibilityLevel": "visibility"}
-_PROJECT_RENAMED: Final = {
-    "visibilityLevel": "visibility",
-    "publicBuilds": "public_jobs",
-    "ciAllowForkPipelinesToRunInParentProject": "ci_allow_fork_pipelines_to_run_in_parent_project",
-    "complianceFrameworks": "compliance_frameworks",
-    "forkedFromProjects": "forked_from_project",
-    "licenses": "license",
-    "links": "_links",
-    "namespaces": "namespace",
-    "owners": "owner",
-    "tagLists": "tag_list",
-}
 
 
 def _get_group(args: Properties, gitlab: GitLab) -> Properties:
@@ -95,20 +81,6 @@ def _push_rules(gitlab: GitLab, root: str, owner: int) -> list[Properties]:
         if error.status in (403, 404):
             return []
         raise
-
-
-def _get_project(args: Properties, gitlab: GitLab) -> Properties:
-    if ("id" in args) == ("pathWithNamespace" in args):
-        raise PluginError("one and only one of id or path_with_namespace must be set")
-    project = gitlab.get(f"projects/{segment(args.get('id', args.get('pathWithNamespace')))}")
-    found = _outputs("getProject", project, _PROJECT_RENAMED)
-    policy = project_settings.policy_outputs(project.get("container_expiration_policy"))
-    found["containerExpirationPolicies"] = [] if policy is None else [policy]
-    found["namespaceId"] = project["namespace"]["id"]
-    found["pushRules"] = _push_rules(gitlab, "projects", project["id"])
-    for share, said in zip(found["sharedWithGroups"], project.get("shared_with_groups") or [], strict=True):
-        share["groupAccessLevelName"] = level_name(said.get("group_access_level"))
-    return {**found, "id": str(project["id"])}
 
 
 # -- users ------------------------------------------------------------------------------------------------------------
@@ -182,102 +154,6 @@ def _text(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value or "")
 
 
-def _get_current_user(_args: Properties, gitlab: GitLab) -> Properties:
-    answer = gitlab.graphql("query {currentUser {name, bot, groupCount, id, namespace{id}, publicEmail, username}}")
-    user = answer["currentUser"]
-    return {
-        "id": user["id"].rpartition("/")[2],
-        "globalId": user["id"],
-        "username": user["username"],
-        "name": user["name"],
-        "bot": bool(user.get("bot")),
-        "groupCount": user.get("groupCount") or 0,
-        "namespaceId": user["namespace"]["id"].rpartition("/")[2],
-        "globalNamespaceId": user["namespace"]["id"],
-        "publicEmail": user.get("publicEmail") or "",
-    }
-
-
-# -- branches ---------------------------------------------------------------------------------------------------------
-
-
-def _get_branch(args: Properties, gitlab: GitLab) -> Properties:
-    project, name = args["project"], args["name"]
-    branch = gitlab.get(f"projects/{segment(project)}/repository/branches/{segment(name)}")
-    return {**branch_outputs(branch), "project": project, "name": branch["name"], "id": f"{project}:{name}"}
-
-
-def _get_project_branches(args: Properties, gitlab: GitLab) -> Properties:
-    project = args["project"]
-    query = {name: args[name] for name in ("search", "regex") if args.get(name)}
-    branches = gitlab.all(f"projects/{segment(project)}/repository/branches", **query)
-    listed = [
-        {
-            "name": branch["name"],
-            "merged": bool(branch.get("merged")),
-            "protected": bool(branch.get("protected")),
-            "default": bool(branch.get("default")),
-            "developersCanPush": bool(branch.get("developers_can_push")),
-            "developersCanMerge": bool(branch.get("developers_can_merge")),
-            "canPush": bool(branch.get("can_push")),
-            "webUrl": branch.get("web_url") or "",
-            "commits": commits(branch.get("commit")),
-        }
-        for branch in branches
-    ]
-    return {**args, "branches": listed, "id": project}
-
-
-# -- members ----------------------------------------------------------------------------------------------------------
-
-
-def _member(member: Properties) -> Properties:
-    return {
-        "id": member["id"],
-        "username": member["username"],
-        "name": member["name"],
-        "state": member.get("state") or "",
-        "avatarUrl": member.get("avatar_url") or "",
-        "webUrl": member.get("web_url") or "",
-        "accessLevel": level_name(member["access_level"]),
-        "expiresAt": member.get("expires_at"),
-    }
-
-
-def _get_group_membership(args: Properties, gitlab: GitLab) -> Properties:
-    if ("groupId" in args) == ("fullPath" in args):
-        raise PluginError("one and only one of group_id or full_path must be set")
-    group = gitlab.get(f"groups/{segment(args.get('groupId', args.get('fullPath')))}", with_projects=False)
-    members = gitlab.all(f"groups/{group['id']}/members{'/all' if args.get('inherited') else ''}")
-    level = args.get("accessLevel")
-    return {
-        **args,
-        "groupId": group["id"],
-        "fullPath": group["full_path"],
-        "members": [_member(item) for item in members if not level or level_name(item["access_level"]) == level],
-        "id": f"{group['id']}{level or ''}",
-    }
-
-
-def _get_project_membership(args: Properties, gitlab: GitLab) -> Properties:
-    project = gitlab.get(f"projects/{segment(args['project'])}")
-    query = {"query": args.get("query"), "user_ids[]": args.get("userIds")}
-    members = gitlab.all(f"projects/{project['id']}/members{'/all' if args.get('inherited') else ''}", **query)
-    said = f"{project['id']}{args.get('query') or ''}"
-    return {
-        **args,
-        "members": [_member(item) for item in members],
-        "id": hashlib.sha256(said.encode()).hexdigest(),
-    }
-
-
-# -- the server -------------------------------------------------------------------------------------------------------
-
-
-def _get_metadata(_args: Properties, gitlab: GitLab) -> Properties:
-    return {**_outputs("getMetadata", gitlab.get("metadata"), {}), "id": "1"}
-
-
 def _shape(name: str) -> Shape:
     """Return the arguments of a function; upstream leaves it to the call to say which of them must be there."""
     shape = function(_token(name))
@@ -288,16 +164,5 @@ def _shape(name: str) -> Shape:
 
 FUNCTIONS: Final = {
     _token(name): Function(_shape(name), call)
-    for name, call in (
-        ("getBranch", _get_branch),
-        ("getCurrentUser", _get_current_user),
-        ("getGroup", _get_group),
-        ("getGroupMembership", _get_group_membership),
-        ("getMetadata", _get_metadata),
-        ("getProject", _get_project),
-        ("getProjectBranches", _get_project_branches),
-        ("getProjectMembership", _get_project_membership),
-        ("getUser", _get_user),
-        ("getUsers", _get_users),
-    )
+    for name, call in (("getGroup", _get_group), ("getUser", _get_user), ("getUsers", _get_users))
 }

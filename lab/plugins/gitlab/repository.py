@@ -1,4 +1,4 @@
-"""What is in a repository: files, branches, tags."""
+"""What is in a repository: files, tags."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def _delete_file(data: Data, gitlab: GitLab) -> None:
             raise PluginError(f"{data.id} failed to delete repository file: {error}") from None
 
 
-# -- branches ---------------------------------------------------------------------------------------------------------
+# -- tags -------------------------------------------------------------------------------------------------------------
 
 _COMMIT: Final = {
     "id": "id",
@@ -153,8 +153,8 @@ _COMMIT: Final = {
 }
 
 
-def commits(commit: Properties | None) -> list[Properties]:
-    """Return the commit of a branch or tag, by property, as the one member of a set."""
+def _commits(commit: Properties | None) -> list[Properties]:
+    """Return the commit of a tag, by property, as the one member of a set."""
     if not commit:
         return []
     found: Properties = {name: commit.get(theirs) or "" for name, theirs in _COMMIT.items()}
@@ -163,64 +163,6 @@ def commits(commit: Properties | None) -> list[Properties]:
     found["parentIds"] = sorted(commit.get("parent_ids") or [])
     return [found]
 
-
-BRANCH: Final = framework.resource(
-    "gitlab:index/branch:Branch",
-    sets=("commits", "parentIds"),
-    autoname=("name",),
-    default={"keepOnDestroy": False},
-)
-_BRANCH_READ: Final = {
-    "default": "default",
-    "canPush": "can_push",
-    "merged": "merged",
-    "protected": "protected",
-    "developerCanMerge": "developers_can_merge",
-    "developerCanPush": "developers_can_push",
-}
-
-
-def _branch(project: str, name: str = "") -> str:
-    path = f"projects/{segment(project)}/repository/branches"
-    return f"{path}/{segment(name)}" if name else path
-
-
-def branch_outputs(found: Properties) -> Properties:
-    """Return what GitLab says of a branch, by property."""
-    flags = {name: bool(found.get(theirs)) for name, theirs in _BRANCH_READ.items()}
-    return {**flags, "webUrl": found.get("web_url") or "", "commits": commits(found.get("commit"))}
-
-
-def _take_branch(data: Data, project: str, found: Properties) -> None:
-    data.id = f"{project}:{found['name']}"
-    data.set("project", project)
-    data.set("name", found["name"])
-    for name, value in branch_outputs(found).items():
-        data.set(name, value)
-
-
-def _create_branch(data: Data, gitlab: GitLab) -> None:
-    project = data.get("project")
-    found = gitlab.post(_branch(project), {"branch": data.get("name"), "ref": data.get("ref")})
-    _take_branch(data, project, found)
-
-
-def _read_branch(data: Data, gitlab: GitLab) -> None:
-    project, name = parts(data.id, "project", "name")
-    found = gitlab.find(_branch(project, name))
-    if found is None:
-        data.id = ""
-        return
-    _take_branch(data, project, found)
-
-
-def _delete_branch(data: Data, gitlab: GitLab) -> None:
-    project, name = parts(data.id, "project", "name")
-    if not data.get("keepOnDestroy"):
-        gitlab.delete(_branch(project, name))
-
-
-# -- tags -------------------------------------------------------------------------------------------------------------
 
 TAG: Final = framework.resource(
     "gitlab:index/projectTag:ProjectTag", sets=("commits", "releases", "parentIds"), autoname=("name",)
@@ -248,7 +190,7 @@ def _take_tag(data: Data, project: str, found: Properties) -> None:
     release = found.get("release")
     told = release and {"tagName": release.get("tag_name") or "", "description": release.get("description") or ""}
     data.set("releases", [told] if told else None)
-    data.set("commits", commits(found.get("commit")))
+    data.set("commits", _commits(found.get("commit")))
 
 
 def _create_tag(data: Data, gitlab: GitLab) -> None:
@@ -277,13 +219,5 @@ def _delete_tag(data: Data, gitlab: GitLab) -> None:
 
 RESOURCES: Final = {
     FILE.token: Resource(FILE, _create_file, _read_file, _update_file, _delete_file),
-    BRANCH.token: Resource(
-        BRANCH,
-        _create_branch,
-        _read_branch,
-        _read_branch,
-        _delete_branch,
-        customise=framework.replacing("name", "project", "ref"),
-    ),
     TAG.token: Resource(TAG, _create_tag, _read_tag, None, _delete_tag, customise=_plan_tag),
 }

@@ -148,7 +148,7 @@ _GROUP_TYPES: Final = {"ldap": 1, "internal": 2, "oidc": 3}
 _ROLE_NAMES: Final = {number: name for name, number in ROLES.items()}
 
 
-def role_name(number: int) -> str:
+def _role_name(number: int) -> str:
     """Return what the provider calls a role; empty for one it does not know."""
     return _ROLE_NAMES.get(number, "")
 
@@ -190,7 +190,7 @@ def _read_member(data: Data, harbor: Harbor) -> None:
             raise PluginError(f"resource not found {data.id}") from None
         data.id = ""
         return
-    data.set("role", role_name(member["role_id"]))
+    data.set("role", _role_name(member["role_id"]))
     data.set("projectId", in_project(str(member["project_id"])))
     data.set("groupName", member["entity_name"])
 

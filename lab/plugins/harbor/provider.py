@@ -1,9 +1,9 @@
-"""The harbor plugin: its resources and functions on one connection."""
+"""The harbor plugin: its resources on one connection."""
 
 from __future__ import annotations
 
 from lab.plugins.bridge import Bridge
-from lab.plugins.harbor import functions, projects, registries, robots, rules, system
+from lab.plugins.harbor import projects, registries, robots, rules, system
 from lab.plugins.harbor.client import Harbor, settled
 from lab.plugins.schema import trimmed
 from lab.plugins.server import Host
@@ -28,7 +28,7 @@ def make(_host: Host) -> Bridge[Harbor]:
             **system.RESOURCES,
             **registries.RESOURCES,
         },
-        functions=functions.FUNCTIONS,
+        functions={},
         connect=Harbor,
         required_config=_required,
     )

@@ -46,7 +46,7 @@ def _create(data: Data, harbor: Harbor) -> None:
     _read(data, harbor)
 
 
-def prefix(harbor: Harbor) -> str:
+def _prefix(harbor: Harbor) -> str:
     """Return what stands before the names of robots: as set for the provider, else as Harbor is configured."""
     if harbor.robot_prefix:
         return harbor.robot_prefix
@@ -69,7 +69,7 @@ def _read(data: Data, harbor: Harbor) -> None:
     if robot["level"] == "project":
         short = name.split(f"{robot['permissions'][0]['namespace']}+")[1]
     else:
-        short = name.removeprefix(prefix(harbor))
+        short = name.removeprefix(_prefix(harbor))
     data.set("name", short)
     data.set("robotId", str(robot["id"]))
     data.set("fullName", name)

@@ -1,4 +1,4 @@
-"""The system: log-in by a provider, configuration, exempted vulnerabilities, schedules of scans and of collection."""
+"""The system: log-in by a provider, configuration, schedules of scans and of collection."""
 
 from __future__ import annotations
 
@@ -197,34 +197,6 @@ def _read_system(data: Data, harbor: Harbor) -> None:
     data.id = "configuration/system"
 
 
-# -- exempted vulnerabilities ------------------------------------------------------------------------------------------
-
-SECURITY: Final = resource("harbor:index/configSecurity:ConfigSecurity")
-_ALLOWLIST: Final = "/system/CVEAllowlist"
-
-
-def _write_security(data: Data, harbor: Harbor, *, exempt: bool = True) -> None:
-    items = [{"cve_id": name} for name in data.get("cveAllowlists")] if exempt else []
-    harbor.put(_ALLOWLIST, full({"expires_at": data.get("expiresAt"), "items": items}))
-    _read_security(data, harbor)
-
-
-def _read_security(data: Data, harbor: Harbor) -> None:
-    try:
-        found = harbor.get(_ALLOWLIST)
-    except ApiError:
-        raise PluginError(f"resource not found {_ALLOWLIST}") from None
-    data.id = _ALLOWLIST
-    data.set("updateTime", found.get("update_time"))
-    data.set("expiresAt", found.get("expires_at"))
-    data.set("cveAllowlists", [item["cve_id"] for item in found.get("items") or []])
-    data.set("creationTime", found.get("creation_time"))
-
-
-def _delete_security(data: Data, harbor: Harbor) -> None:
-    _write_security(data, harbor, exempt=False)
-
-
 # -- schedules ---------------------------------------------------------------------------------------------------------
 
 
@@ -306,7 +278,6 @@ RESOURCES: Final = {
     for item in (
         Resource(AUTH, _write_auth, _read_auth, _write_auth, _nothing),
         Resource(SYSTEM, _write_system, _read_system, _write_system, _nothing),
-        Resource(SECURITY, _write_security, _read_security, _write_security, _delete_security),
         Resource(SCAN, _write_scan, _read_scan, _write_scan, _delete_scan),
         Resource(COLLECTION, _write_collection, _read_collection, _write_collection, _delete_collection),
     )

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-import httpx
-
+from lab.plugins.http import httpx
 from lab.plugins.server import PluginError, proxied
 from lab.plugins.wire import Properties, completed
 

@@ -311,7 +311,7 @@ def _read_client(data: Data, keycloak: Keycloak) -> None:
             raise
         data.id = ""
         return
-    for name, value in client_outputs(client).items():
+    for name, value in _client_outputs(client).items():
         data.set(name, value)
     read_extra_config(data, client.get("attributes") or {})
     if settings is not None:
@@ -330,7 +330,7 @@ def _read_client(data: Data, keycloak: Keycloak) -> None:
         data.set("import", False)
 
 
-def client_outputs(client: Mapping[str, Any]) -> Properties:
+def _client_outputs(client: Mapping[str, Any]) -> Properties:
     """Return a client as the server has it, by property; its secret and service account are asked apart."""
     attributes: Mapping[str, Any] = client.get("attributes") or {}
     found: Properties = {name: client.get(key) for name, key in _PLAIN.items()}

@@ -75,7 +75,7 @@ def _update_group(data: Data, keycloak: Keycloak) -> None:
     data.set("path", "")
 
 
-def group_parent(keycloak: Keycloak, realm: str, organization: str, group: Properties) -> str:
+def _group_parent(keycloak: Keycloak, realm: str, organization: str, group: Properties) -> str:
     """Return the id of a group's parent, or an empty string; Keycloak does not tell it with every group."""
     above = str(group["path"]).removesuffix(group["name"])
     if above == "/":
@@ -88,7 +88,7 @@ def group_parent(keycloak: Keycloak, realm: str, organization: str, group: Prope
 def _read_group(data: Data, keycloak: Keycloak) -> None:
     try:
         group = keycloak.get(f"{_groups(data)}/{data.id}")
-        parent = group_parent(keycloak, data.get("realmId"), data.get("organizationId"), group)
+        parent = _group_parent(keycloak, data.get("realmId"), data.get("organizationId"), group)
     except ApiError as error:
         if not error.missing:
             raise
@@ -125,7 +125,7 @@ MEMBERSHIPS: Final = resource("keycloak:index/groupMemberships:GroupMemberships"
 _PAGE: Final = 50
 
 
-def find_user(keycloak: Keycloak, realm: str, username: str) -> Properties | None:
+def _find_user(keycloak: Keycloak, realm: str, username: str) -> Properties | None:
     """Return the user of exactly this name, or None."""
     users = keycloak.get(f"/realms/{realm}/users", {"username": username.replace("\\", "\\\\")})
     return next((user for user in users if user["username"] == username), None)
@@ -142,7 +142,7 @@ def _members(data: Data, keycloak: Keycloak) -> list[Properties]:
 def _membership(keycloak: Keycloak, data: Data, usernames: list[str], *, add: bool) -> None:
     realm, group = data.get("realmId"), data.get("groupId")
     for username in usernames:
-        user = find_user(keycloak, realm, username)
+        user = _find_user(keycloak, realm, username)
         if user is None:
             raise PluginError(f"user with username {username} does not exist")
         path = f"/realms/{realm}/users/{user['id']}/groups/{group}"
@@ -321,7 +321,7 @@ def _user_body(data: Data) -> Properties:
 
 def _create_user(data: Data, keycloak: Keycloak) -> None:
     if data.get("import"):
-        known = find_user(keycloak, data.get("realmId"), data.get("username"))
+        known = _find_user(keycloak, data.get("realmId"), data.get("username"))
         if known is None:
             raise PluginError(f"no user found for username {data.get('username')}")
         data.id = known["id"]
@@ -352,7 +352,7 @@ def _update_user(data: Data, keycloak: Keycloak) -> None:
     _put_user(data, keycloak, {**_user_body(data), "federatedIdentities": data.get("federatedIdentities")})
 
 
-def user_outputs(user: Mapping[str, Any]) -> Properties:
+def _user_outputs(user: Mapping[str, Any]) -> Properties:
     """Return a user as the server has it, by property."""
     found: Properties = {name: user.get(name) for name in _USER_FIELDS}
     found["attributes"] = join_values(user.get("attributes"))
@@ -370,7 +370,7 @@ def _read_user(data: Data, keycloak: Keycloak) -> None:
         data.id = ""
         return
     data.set("realmId", data.get("realmId"))
-    for name, value in user_outputs(user).items():
+    for name, value in _user_outputs(user).items():
         data.set(name, value)
     if is_zero(data.raw("import")):
         data.set("import", False)
@@ -386,7 +386,7 @@ def _import_user(data: Data, keycloak: Keycloak) -> None:
     try:
         data.id = keycloak.get(f"/realms/{realm}/users/{reference}")["id"]
     except ApiError as error:
-        known = find_user(keycloak, realm, reference)
+        known = _find_user(keycloak, realm, reference)
         if known is None:
             raise PluginError(str(error)) from None
         data.id = known["id"]

@@ -298,7 +298,7 @@ def _check(data: Data, keycloak: Keycloak) -> None:
 # -- what is read -----------------------------------------------------------------------------------------------------
 
 
-def realm_outputs(realm: Mapping[str, Any], keycloak: Keycloak) -> Properties:
+def _realm_outputs(realm: Mapping[str, Any], keycloak: Keycloak) -> Properties:
     """Return a realm as the server has it, by property; attributes and security defenses depend on the program."""
     found: Properties = {name: realm.get(name) for name in _PLAIN}
     found["internalId"] = realm.get("id")
@@ -340,7 +340,7 @@ def _smtp_outputs(server: Mapping[str, Any]) -> Properties | None:
     return found
 
 
-def defenses_outputs(realm: Mapping[str, Any]) -> tuple[Properties, Properties | None]:
+def _defenses_outputs(realm: Mapping[str, Any]) -> tuple[Properties, Properties | None]:
     """Return the security headers, and the brute force detection when it is on."""
     headers = realm.get("browserSecurityHeaders") or {}
     force = {name: realm.get(key) for name, (key, _) in _BRUTE_FORCE.items()}
@@ -359,7 +359,7 @@ def _read(data: Data, keycloak: Keycloak) -> None:
         data.id = ""
         return
     data.id = realm["realm"]
-    found = realm_outputs(realm, keycloak)
+    found = _realm_outputs(realm, keycloak)
     mine, theirs = data.raw("smtpServer"), found["smtpServer"]
     if mine and mine.get("auth") and theirs and theirs.get("auth"):
         theirs["auth"]["password"] = mine["auth"].get("password")
@@ -369,7 +369,7 @@ def _read(data: Data, keycloak: Keycloak) -> None:
         data.set("terraformDeletionProtection", False)
     given = data.raw("securityDefenses")
     if given is not None:
-        headers, force = defenses_outputs(realm)
+        headers, force = _defenses_outputs(realm)
         wanted = bool(given.get("headers"))
         data.set(
             "securityDefenses",

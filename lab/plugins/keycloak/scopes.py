@@ -61,7 +61,7 @@ def _update_scope(data: Data, keycloak: Keycloak) -> None:
     keycloak.put(f"{_scopes(data)}/{data.id}", _scope_body(data))
 
 
-def scope_outputs(scope: Mapping[str, Any]) -> Properties:
+def _scope_outputs(scope: Mapping[str, Any]) -> Properties:
     """Return a client scope as the server has it, by property; what it does not say is left out."""
     attributes: Mapping[str, Any] = scope.get("attributes") or {}
     found: Properties = {
@@ -87,7 +87,7 @@ def _read_scope(data: Data, keycloak: Keycloak) -> None:
         data.id = ""
         return
     data.set("realmId", data.get("realmId"))
-    for name, value in scope_outputs(scope).items():
+    for name, value in _scope_outputs(scope).items():
         data.set(name, value)
     read_extra_config(data, scope.get("attributes") or {})
 

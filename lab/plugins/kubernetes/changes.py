@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from pulumi.runtime.proto import provider_pb2
-
 from lab.plugins.diffing import ADD, DELETE, UPDATE
 from lab.plugins.kubernetes.client import Object
 from lab.plugins.kubernetes.objects import built_in, is_kind
 from lab.plugins.wire import Unknown, Value
+from lab.stubs import provider_pb2
 
 Path = tuple[str | int, ...]
 _DIFF: Final[Any] = provider_pb2.PropertyDiff

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
-
+from lab.plugins.http import httpx
 from lab.plugins.kubernetes.kubeconfig import Access
 from lab.plugins.server import PluginError, proxied
 

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from importlib.metadata import version as installed
 from typing import Any, Final
 
-from pulumi.runtime.proto import provider_pb2
-
 from lab.plugins.bridge import resource_type
 from lab.plugins.kubernetes import changes, kubeconfig, managed, rules, waiting
 from lab.plugins.kubernetes.client import Kube, KubeError, NoMatchError, Object
@@ -32,6 +30,7 @@ from lab.plugins.kubernetes.objects import (
 from lab.plugins.kubernetes.settings import Settings, replacing, settings, unknown_names
 from lab.plugins.server import Host, PartialError, PluginError
 from lab.plugins.wire import Properties, Unknown, decode_map, encode_map, has_unknown, reveal
+from lab.stubs import provider_pb2
 
 _CREATE_TRIES: Final = 6
 _EXISTS_HELP: Final = (

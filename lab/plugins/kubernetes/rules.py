@@ -8,12 +8,11 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from pulumi.runtime.proto import provider_pb2
-
 from lab.plugins.bridge import resource_name, resource_type
 from lab.plugins.kubernetes.client import Kube, KubeError, Mapped, Object
 from lab.plugins.kubernetes.objects import annotation, meta
 from lab.plugins.server import PluginError
+from lab.stubs import provider_pb2
 
 NOT_FOUND: Final = 404
 

@@ -1,5 +1,5 @@
 # ruff: noqa: ANN401 - JSON from a server
-"""Secret mounts, auth mounts in general, audit devices and policies."""
+"""Secret mounts, auth mounts in general."""
 
 from __future__ import annotations
 
@@ -303,54 +303,10 @@ def delete_auth(data: Data, vault: Vault) -> None:
         raise PluginError(f"error disabling auth from Vault: {fault}") from None
 
 
-# -- audit devices ----------------------------------------------------------------------------------------------------
-
-AUDIT: Final = resource("vault:index/audit:Audit")
-
-
-def _create_audit(data: Data, vault: Vault) -> None:
-    kind = data.get("type")
-    path = data.get("path") or kind
-    body = {
-        "type": kind,
-        "description": data.get("description"),
-        "local": data.get("local"),
-        "options": {key: str(value) for key, value in data.get("options").items()},
-    }
-    try:
-        vault.write(f"sys/audit/{path}", body, at=data)
-    except RefusedError as fault:
-        raise PluginError(f"error enabling audit backend: {fault}") from None
-    data.id = path
-
-
-def _read_audit(data: Data, vault: Vault) -> None:
-    try:
-        devices = vault.read("sys/audit", at=data) or {}
-    except RefusedError as fault:
-        raise PluginError(f"error reading from Vault: {fault}") from None
-    device = devices.get(data.id.strip("/") + "/")
-    if device is None:
-        data.id = ""
-        return
-    data.set("path", data.id)
-    data.set("type", device["type"])
-    data.set("description", device.get("description"))
-    data.set("options", device.get("options"))
-
-
-def _delete_audit(data: Data, vault: Vault) -> None:
-    try:
-        vault.delete(f"sys/audit/{data.id}", at=data)
-    except RefusedError as fault:
-        raise PluginError(f"error disabling audit backend Vault: {fault}") from None
-
-
 RESOURCES: Final = {
     shape.token: Resource(shape, create, read, update, delete, customise=customise)
     for shape, create, read, update, delete, customise in (
         (MOUNT, _create_mount, _read_mount, _update_mount, _delete_mount, None),
         (AUTH_BACKEND, _create_auth, _read_auth, _update_auth, delete_auth, moved),
-        (AUDIT, _create_audit, _read_audit, None, _delete_audit, None),
     )
 }

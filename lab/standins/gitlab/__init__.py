@@ -8,6 +8,7 @@ How to add an endpoint: a module `api_<part>.py` with `router = Router("<part>")
         protected: Bool = None                   # also Text, Int, Day, Texts, Ints, Hashes, Hash: see `params`
 
     @router.post("/projects/{id}/things")        # 201; get, put, patch 200; delete 204; else status=...
+    @needed_by(Need.PLUGINS)                     # a test fails for a route that nobody needs
     def create_thing(call: Call, id: str, given: NewThing) -> Any:
         project = call.project(id, access.MAINTAINER)   # number or path; 404 unseen, 403 below the level
         if call.store.first("thing", project_id=project["id"], name=given.name):
@@ -15,6 +16,7 @@ How to add an endpoint: a module `api_<part>.py` with `router = Router("<part>")
         return render(call.store.add("thing", {"project_id": project["id"], **given.sent()}))
 
     @router.get("/projects/{id}/things")
+    @needed_by(Need.INVENTORY)
     def list_things(call: Call, id: str, given: Paging) -> Any:        # or a subclass of Paging with filters
         project = call.project(id, access.GUEST)
         return call.page(call.store.find("thing", project_id=project["id"]), given, render)

@@ -20,9 +20,6 @@ MAINTAINER: Final = 40
 OWNER: Final = 50
 ADMIN: Final = 60
 
-#: What a membership may be, by edition.
-LEVELS: Final = (GUEST, PLANNER, REPORTER, DEVELOPER, MAINTAINER, OWNER)
-
 _LARGEST_ID: Final = 2**63 - 1
 
 

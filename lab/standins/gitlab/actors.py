@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from starlette.requests import Request
 
-from lab.standins.gitlab import tokens
 from lab.standins.gitlab.errors import ApiError, forbidden, insufficient_scope, invalid_token, unauthorized
 from lab.standins.gitlab.site import Site, digest, now, today
 from lab.standins.store import Document
@@ -126,22 +125,10 @@ def authenticate(site: Site, request: Request, given: Mapping[str, Any]) -> Acto
     secret = next((one for one in secrets if isinstance(one, str) and one), None)
     if secret is None:
         return None
-    try:
-        actor = resolve(site, secret)
-    except ApiError:
-        if request.url.path.endswith("/self/rotate"):
-            _reused(site, secret)
-        raise
+    actor = resolve(site, secret)
     if actor is None:
         raise unauthorized()
     return _sudo(site, request, given, actor)
-
-
-def _reused(site: Site, secret: str) -> None:
-    """A token that was rotated asks to be rotated again: someone has a copy, so its successors lose their power."""
-    token = site.store.first("token", digest=digest(secret))
-    if token is not None and token["revoked"]:
-        tokens.revoke_family(site, token)
 
 
 def _sudo(site: Site, request: Request, given: Mapping[str, Any], actor: Actor) -> Actor:

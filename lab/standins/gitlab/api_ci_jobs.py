@@ -9,11 +9,12 @@ from starlette.responses import Response
 
 from lab.standins.gitlab import access, api_ci_pipelines, ci_jobs, git_push, users
 from lab.standins.gitlab.api_repository_commits import rendered
-from lab.standins.gitlab.errors import forbidden, not_found, parameter, unauthorized
+from lab.standins.gitlab.errors import forbidden, not_found, parameter
 from lab.standins.gitlab.params import Bool, Hashes, Paging, Params, Texts
 from lab.standins.gitlab.repositories import last, repository
 from lab.standins.gitlab.routing import Call, Router
 from lab.standins.gitlab.site import Site, now
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router = Router("jobs")
@@ -92,15 +93,8 @@ def _scoped(found: list[Document], given: JobFilter) -> list[Document]:
     return sorted(kept, key=lambda one: -int(one["id"]))
 
 
-@router.get("/projects/{id}/jobs")
-def list_jobs(call: Call, id: str, given: JobFilter) -> Any:
-    """Jobs of a project, newest first."""
-    project = call.project(id, access.REPORTER)
-    found = _scoped(call.store.find("job", project_id=project["id"]), given)
-    return call.page(found, given, lambda one: shown(call.site, one))
-
-
 @router.get("/projects/{id}/pipelines/{pipeline_id}/jobs", job_token=True, anonymous=True)
+@needed_by(Need.PIPELINE)
 def list_pipeline_jobs(call: Call, id: str, pipeline_id: int, given: JobFilter) -> Any:
     """Jobs of a pipeline, newest first."""
     _, pipeline = api_ci_pipelines.find(call, id, pipeline_id)
@@ -109,6 +103,7 @@ def list_pipeline_jobs(call: Call, id: str, pipeline_id: int, given: JobFilter) 
 
 
 @router.get("/projects/{id}/pipelines/{pipeline_id}/bridges")
+@needed_by(Need.ISOLATION, Need.FLEET)
 def list_bridges(call: Call, id: str, pipeline_id: int, given: JobFilter) -> Any:
     """Jobs that start other pipelines: there are none here."""
     api_ci_pipelines.find(call, id, pipeline_id)
@@ -116,20 +111,14 @@ def list_bridges(call: Call, id: str, pipeline_id: int, given: JobFilter) -> Any
 
 
 @router.get("/projects/{id}/jobs/{job_id}", job_token=True)
+@needed_by(Need.PROGRAM)
 def get_job(call: Call, id: str, job_id: int) -> Any:
     """One job."""
     return shown(call.site, _one(call, id, job_id)[1])
 
 
-@router.get("/job", job_token=True)
-def current_job(call: Call) -> Any:
-    """The job whose token asks."""
-    if call.actor is None or call.actor.job is None:
-        raise unauthorized() if call.actor is None else not_found()
-    return shown(call.site, call.actor.job)
-
-
 @router.get("/projects/{id}/jobs/{job_id}/trace")
+@needed_by(Need.CATALOGUE_JOBS)
 def job_trace(call: Call, id: str, job_id: int) -> Any:
     """What a job wrote."""
     _, job = _one(call, id, job_id)
@@ -137,16 +126,8 @@ def job_trace(call: Call, id: str, job_id: int) -> Any:
     return Response(file.read_bytes() if file.exists() else b"", media_type="text/plain")
 
 
-@router.post("/projects/{id}/jobs/{job_id}/cancel")
-def cancel_job(call: Call, id: str, job_id: int) -> Any:
-    """Cancel it."""
-    job = _writable(call, id, job_id)
-    if job["status"] not in ci_jobs.ACTIVE | {"manual"}:
-        return shown(call.site, job)
-    return shown(call.site, ci_jobs.change(call.site, job, "canceled"))
-
-
 @router.post("/projects/{id}/jobs/{job_id}/retry")
+@needed_by(Need.CATALOGUE_JOBS, Need.FLEET)
 def retry_job(call: Call, id: str, job_id: int) -> Any:
     """Run it again."""
     job = _writable(call, id, job_id)
@@ -156,6 +137,7 @@ def retry_job(call: Call, id: str, job_id: int) -> Any:
 
 
 @router.post("/projects/{id}/jobs/{job_id}/play", status=200)
+@needed_by(Need.PIPELINE)
 def play_job(call: Call, id: str, job_id: int, given: Play) -> Any:
     """Start a manual one."""
     job = _writable(call, id, job_id)
@@ -166,17 +148,3 @@ def play_job(call: Call, id: str, job_id: int, given: Play) -> Any:
     if not ci_jobs.may_deploy(call.site, job):
         raise forbidden()
     return shown(call.site, ci_jobs.change(call.site, job, "pending", queued_at=now()))
-
-
-@router.post("/projects/{id}/jobs/{job_id}/erase")
-def erase_job(call: Call, id: str, job_id: int) -> Any:
-    """Forget what it wrote."""
-    project, job = _one(call, id, job_id, access.DEVELOPER)
-    if job["user_id"] != call.user["id"] and call.project_level(project) < access.MAINTAINER:
-        raise forbidden()
-    if job["status"] not in ci_jobs.DONE:
-        raise forbidden("Job is not erasable!")
-    ci_jobs.trace(call.site, job["id"]).unlink(missing_ok=True)
-    changed = {**job, "erased_at": now()}
-    call.store.put("job", changed)
-    return shown(call.site, changed)

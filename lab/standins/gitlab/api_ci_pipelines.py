@@ -7,11 +7,12 @@ from typing import Any, Literal
 
 from lab.standins.gitlab import access, ci_jobs, ci_pipelines, users
 from lab.standins.gitlab.ci_pipelines import NotMadeError, Wanted
-from lab.standins.gitlab.errors import forbidden, invalid, not_found, refused
+from lab.standins.gitlab.errors import invalid, not_found
 from lab.standins.gitlab.params import Bool, Hash, Hashes, Paging, Params, Text
-from lab.standins.gitlab.repositories import repositories, repository
+from lab.standins.gitlab.repositories import repository
 from lab.standins.gitlab.routing import Call, Router
 from lab.standins.gitlab.site import Site
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router = Router("pipelines")
@@ -43,18 +44,6 @@ class NewPipeline(Params):
     ref: str
     variables: Hashes = None
     inputs: Hash = None
-
-
-class Latest(Params):
-    """Of which ref."""
-
-    ref: Text = None
-
-
-class Metadata(Params):
-    """What can be changed."""
-
-    name: str
 
 
 def basic(site: Site, pipeline: Document) -> Document:
@@ -118,6 +107,7 @@ def find(call: Call, id_: str, pipeline_id: int, level: int = access.REPORTER) -
 
 
 @router.get("/projects/{id}/pipelines", anonymous=True)
+@needed_by(Need.PIPELINE)
 def list_pipelines(call: Call, id: str, given: PipelineFilter) -> Any:
     """Pipelines of a project, newest first."""
     project = call.project(id, access.REPORTER)
@@ -149,6 +139,7 @@ def list_pipelines(call: Call, id: str, given: PipelineFilter) -> Any:
 
 
 @router.post("/projects/{id}/pipeline")
+@needed_by(Need.PIPELINE, trace="pipelines")
 def create_pipeline(call: Call, id: str, given: NewPipeline) -> Any:
     """Run a pipeline on a branch or tag."""
     project = call.project(id, access.DEVELOPER)
@@ -193,84 +184,18 @@ def run(call: Call, project: Document, name: str, source: str, variables: list[D
     return whole(call.site, made)
 
 
-@router.get("/projects/{id}/pipelines/latest", anonymous=True)
-def latest_pipeline(call: Call, id: str, given: Latest) -> Any:
-    """The last pipeline of a branch, the default one if none is named."""
-    project = call.project(id, access.REPORTER)
-    ref = given.ref or repositories(call.site).default_branch(project)
-    found = [
-        one for one in call.store.find("pipeline", project_id=project["id"], ref=ref) if not one["merge_request_id"]
-    ]
-    if not found:
-        raise forbidden()
-    return whole(call.site, found[-1])
-
-
 @router.get("/projects/{id}/pipelines/{pipeline_id}", anonymous=True)
+@needed_by(Need.PIPELINE)
 def get_pipeline(call: Call, id: str, pipeline_id: int) -> Any:
     """One pipeline."""
     return whole(call.site, find(call, id, pipeline_id)[1])
-
-
-@router.get("/projects/{id}/pipelines/{pipeline_id}/variables")
-def pipeline_variables(call: Call, id: str, pipeline_id: int, given: Paging) -> Any:  # noqa: ARG001 - declared
-    """Variables that came with it; who ran it, or maintainers, see them."""
-    project, pipeline = find(call, id, pipeline_id)
-    if pipeline["user_id"] != call.user["id"] and call.project_level(project) < access.MAINTAINER:
-        raise forbidden()
-    return [
-        {
-            "variable_type": one["variable_type"],
-            "key": one["key"],
-            "value": call.site.unseal(one["sealed"]),
-            "raw": one.get("raw", False),
-        }
-        for one in pipeline["variables"]
-    ]
-
-
-@router.post("/projects/{id}/pipelines/{pipeline_id}/cancel", status=200)
-def cancel_pipeline(call: Call, id: str, pipeline_id: int) -> Any:
-    """Cancel what is not over."""
-    _, pipeline = find(call, id, pipeline_id, access.DEVELOPER)
-    return whole(call.site, ci_jobs.cancel(call.site, pipeline))
-
-
-@router.post("/projects/{id}/pipelines/{pipeline_id}/retry")
-def retry_pipeline(call: Call, id: str, pipeline_id: int) -> Any:
-    """Run again what failed or was cancelled."""
-    project, pipeline = find(call, id, pipeline_id, access.DEVELOPER)
-    for job in ci_jobs.of_pipeline(call.site, pipeline):
-        if job["status"] in {"failed", "canceled"}:
-            ci_jobs.again(call.site, job, call.user)
-    return whole(call.site, call.store.get("pipeline", pipeline["id"]) or pipeline) if project else None
-
-
-@router.put("/projects/{id}/pipelines/{pipeline_id}/metadata", job_token=True)
-def update_pipeline(call: Call, id: str, pipeline_id: int, given: Metadata) -> Any:
-    """Name it."""
-    _, pipeline = find(call, id, pipeline_id, access.DEVELOPER)
-    if len(given.name) > 255:  # noqa: PLR2004
-        raise refused("Failed to update pipeline metadata: Name is too long (maximum is 255 characters)")
-    changed = {**pipeline, "name": given.name}
-    call.store.put("pipeline", changed)
-    return whole(call.site, changed)
-
-
-@router.delete("/projects/{id}/pipelines/{pipeline_id}")
-def delete_pipeline(call: Call, id: str, pipeline_id: int) -> None:
-    """Delete a pipeline with its jobs."""
-    _, pipeline = find(call, id, pipeline_id, access.OWNER)
-    for job in ci_jobs.of_pipeline(call.site, pipeline, retried=True):
-        ci_jobs.trace(call.site, job["id"]).unlink(missing_ok=True)
-        call.store.remove("job", job["id"])
-    call.store.remove("pipeline", pipeline["id"])
 
 
 # Schedules ------------------------------------------------------------------------------------------------------------
 
 
 @router.post("/projects/{id}/pipeline_schedules/{schedule_id}/play")
+@needed_by(Need.PIPELINE, Need.ISOLATION)
 def play_schedule(call: Call, id: str, schedule_id: int) -> Any:
     """Run a schedule's pipeline now, as who asks."""
     project = call.project(id, access.DEVELOPER)
@@ -293,14 +218,3 @@ def play_schedule(call: Call, id: str, schedule_id: int) -> Any:
             last = {name: basic(call.site, made)[name] for name in ("id", "sha", "ref", "status")}
             call.store.put("schedule", {**schedule, "last_pipeline": last})
     return {"message": "201 Created"}
-
-
-@router.get("/projects/{id}/pipeline_schedules/{schedule_id}/pipelines")
-def schedule_pipelines(call: Call, id: str, schedule_id: int, given: Paging) -> Any:
-    """Pipelines a schedule started."""
-    project = call.project(id, access.REPORTER)
-    schedule = call.store.get("schedule", schedule_id)
-    if schedule is None or schedule["project_id"] != project["id"]:
-        raise not_found("Pipeline Schedule")
-    found = call.store.find("pipeline", project_id=project["id"], schedule_id=schedule_id)
-    return call.page(found, given, lambda one: basic(call.site, one))

@@ -17,6 +17,7 @@ from lab.standins.gitlab.paging import Reply
 from lab.standins.gitlab.params import Bool, Hash, Int, Paging, Params, Text, Texts
 from lab.standins.gitlab.routing import Call, Router
 from lab.standins.gitlab.site import Site, digest, now
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router = Router("runners")
@@ -45,13 +46,6 @@ class NewRunner(RunnerParams):
     runner_type: Type
     group_id: Int = None
     project_id: Int = None
-
-
-class Registration(RunnerParams):
-    """A runner made with a registration token."""
-
-    token: str
-    info: Hash = None
 
 
 class Token(Params):
@@ -154,6 +148,7 @@ def _add(call: Call, given: RunnerParams, kind: str, *, group: int | None, proje
 
 
 @router.post("/user/runners", scopes=("create_runner",))
+@needed_by(Need.CHAIN, Need.PIPELINE, Need.PEOPLE)
 def create_runner(call: Call, given: NewRunner) -> Any:
     """Create a runner; its token is shown only now."""
     if given.runner_type == "instance_type":
@@ -170,46 +165,8 @@ def create_runner(call: Call, given: NewRunner) -> Any:
     return _add(call, given, given.runner_type, group=None, project=project["id"], prefix="glrt-")
 
 
-def _registration(call: Call, kind: str, id_: int) -> Any:
-    """A new registration token in place of the old one."""
-    for old in call.store.find("registration_token", source_type=kind, source_id=id_):
-        call.store.remove("registration_token", old["id"])
-    token = f"GR1348941{secrets.token_urlsafe(15)}"
-    call.store.add("registration_token", {"source_type": kind, "source_id": id_, "digest": digest(token)})
-    return {"token": token, "token_expires_at": None}
-
-
-@router.post("/runners/reset_registration_token")
-def reset_instance_registration(call: Call) -> Any:
-    """A token with which runners of the instance register."""
-    call.require_admin()
-    return _registration(call, "instance", 0)
-
-
-@router.post("/groups/{id}/runners/reset_registration_token")
-def reset_group_registration(call: Call, id: str) -> Any:
-    """A token with which runners of a group register."""
-    return _registration(call, "group", call.group(id, access.OWNER)["id"])
-
-
-@router.post("/projects/{id}/runners/reset_registration_token")
-def reset_project_registration(call: Call, id: str) -> Any:
-    """A token with which runners of a project register."""
-    return _registration(call, "project", call.project(id, access.MAINTAINER)["id"])
-
-
-@router.post("/runners", anonymous=True)
-def register_runner(call: Call, given: Registration) -> Any:
-    """Register a runner with a registration token."""
-    found = call.store.first("registration_token", digest=digest(given.token))
-    if found is None:
-        raise forbidden()
-    kind, id_ = found["source_type"], found["source_id"]
-    owners = {"group": id_ if kind == "group" else None, "project": id_ if kind == "project" else None}
-    return _add(call, given, f"{kind}_type", **owners, prefix="")
-
-
 @router.post("/runners/verify", anonymous=True, status=200)
+@needed_by(Need.CATALOGUE_JOBS)
 def verify_runner(call: Call, given: Token) -> Any:
     """Whether a runner's token is good."""
     runner = _runner(call, given.token)
@@ -217,6 +174,7 @@ def verify_runner(call: Call, given: Token) -> Any:
 
 
 @router.delete("/runners", anonymous=True)
+@needed_by(Need.CHAIN)
 def unregister_runner(call: Call, given: Token) -> None:
     """A runner that goes."""
     call.store.remove("runner", _runner(call, given.token)["id"])
@@ -239,21 +197,8 @@ def _kept(found: list[Document], given: RunnerFilter) -> list[Document]:
     ]
 
 
-@router.get("/runners")
-def list_runners(call: Call, given: RunnerFilter) -> Any:
-    """Runners of one's own groups and projects."""
-    found = [one for one in call.store.find("runner") if one["runner_type"] != "instance_type" and _mine(call, one)]
-    return call.page(_kept(found, given), given, _basic)
-
-
-@router.get("/runners/all")
-def list_all_runners(call: Call, given: RunnerFilter) -> Any:
-    """All runners, for administrators."""
-    call.require_admin()
-    return call.page(_kept(call.store.find("runner"), given), given, _basic)
-
-
 @router.get("/projects/{id}/runners")
+@needed_by(Need.INVENTORY)
 def list_project_runners(call: Call, id: str, given: RunnerFilter) -> Any:
     """Runners that may work for a project."""
     project = call.project(id, access.MAINTAINER)
@@ -269,6 +214,7 @@ def list_project_runners(call: Call, id: str, given: RunnerFilter) -> Any:
 
 
 @router.get("/groups/{id}/runners")
+@needed_by(Need.INVENTORY)
 def list_group_runners(call: Call, id: str, given: RunnerFilter) -> Any:
     """Runners that may work for a group."""
     group = call.group(id, access.MAINTAINER)
@@ -302,12 +248,14 @@ def _managed(call: Call, id_: int) -> Document:
 
 
 @router.get("/runners/{runner_id}")
+@needed_by(Need.CATALOGUE_JOBS)
 def get_runner(call: Call, runner_id: int) -> Any:
     """One runner."""
     return _whole(call, _managed(call, runner_id))
 
 
 @router.put("/runners/{runner_id}")
+@needed_by(Need.CATALOGUE_JOBS)
 def update_runner(call: Call, runner_id: int, given: RunnerParams) -> Any:
     """Change a runner."""
     sent = {name: value for name, value in given.sent().items() if value is not None}
@@ -319,6 +267,7 @@ def update_runner(call: Call, runner_id: int, given: RunnerParams) -> Any:
 
 
 @router.delete("/runners/{runner_id}")
+@needed_by(Need.INVENTORY)
 def delete_runner(call: Call, runner_id: int) -> None:
     """Delete a runner."""
     call.store.remove("runner", _managed(call, runner_id)["id"])
@@ -328,6 +277,7 @@ def delete_runner(call: Call, runner_id: int) -> None:
 
 
 @router.post("/jobs/request", anonymous=True)
+@needed_by(Need.CHAIN, Need.PIPELINE)
 def request_job(call: Call, given: Asking) -> Any:
     """Give a runner the next job it may run; 204 where there is none."""
     runner = _runner(call, given.token)
@@ -346,6 +296,7 @@ def _running(site: Site, job_id: int, token: str) -> Document | None:
 
 
 @router.put("/jobs/{job_id}", anonymous=True, job_token=True)
+@needed_by(Need.CHAIN, Need.PIPELINE)
 def report_job(call: Call, job_id: int, given: Report) -> Any:
     """Note what became of a job; from then on its token is worth nothing."""
     job = _running(call.site, job_id, given.token)
@@ -364,6 +315,7 @@ def report_job(call: Call, job_id: int, given: Report) -> Any:
 
 
 @router.fastapi.patch("/jobs/{job_id}/trace", operation_id="patch_jobs_job_id_trace", status_code=202)
+@needed_by(Need.CATALOGUE_JOBS)
 async def append_trace(request: Request, job_id: str) -> Response:
     """Append to a job's log; `Content-Range` says from which byte."""
     content = await request.body()

@@ -12,6 +12,7 @@ from lab.standins.gitlab.errors import not_found
 from lab.standins.gitlab.params import Hash, Paging, Params
 from lab.standins.gitlab.routing import Call, Router
 from lab.standins.gitlab.site import Site, digest, now
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router = Router("triggers")
@@ -52,6 +53,7 @@ def _one_trigger(call: Call, id_: str, trigger_id: int) -> Document:
 
 
 @router.get("/projects/{id}/triggers")
+@needed_by(Need.INVENTORY)
 def list_triggers(call: Call, id: str, given: Paging) -> Any:
     """Triggers of a project."""
     project = call.project(id, access.MAINTAINER)
@@ -59,13 +61,8 @@ def list_triggers(call: Call, id: str, given: Paging) -> Any:
     return call.page(found, given, lambda one: _trigger(call.site, one))
 
 
-@router.get("/projects/{id}/triggers/{trigger_id}")
-def get_trigger(call: Call, id: str, trigger_id: int) -> Any:
-    """One trigger."""
-    return _trigger(call.site, _one_trigger(call, id, trigger_id))
-
-
 @router.post("/projects/{id}/triggers")
+@needed_by(Need.PEOPLE, Need.ISOLATION)
 def create_trigger(call: Call, id: str, given: NewTrigger) -> Any:
     """Create a trigger; its token is shown whole only now."""
     project = call.project(id, access.MAINTAINER)
@@ -86,21 +83,15 @@ def create_trigger(call: Call, id: str, given: NewTrigger) -> Any:
     return _trigger(call.site, made, token)
 
 
-@router.put("/projects/{id}/triggers/{trigger_id}")
-def update_trigger(call: Call, id: str, trigger_id: int, given: NewTrigger) -> Any:
-    """Describe it otherwise."""
-    changed = {**_one_trigger(call, id, trigger_id), "description": given.description, "updated_at": now()}
-    call.store.put("trigger", changed)
-    return _trigger(call.site, changed)
-
-
 @router.delete("/projects/{id}/triggers/{trigger_id}")
+@needed_by(Need.INVENTORY)
 def delete_trigger(call: Call, id: str, trigger_id: int) -> None:
     """Delete a trigger."""
     call.store.remove("trigger", _one_trigger(call, id, trigger_id)["id"])
 
 
 @router.post("/projects/{id}/trigger/pipeline", anonymous=True, job_token=True)
+@needed_by(Need.ISOLATION, Need.FLEET)
 def trigger_pipeline(call: Call, id: str, given: Triggering) -> Any:
     """Run a pipeline as the owner of a trigger."""
     project = access.find_project(call.site, id)

@@ -15,6 +15,7 @@ from lab.standins.gitlab.errors import ApiError, invalid, not_found
 from lab.standins.gitlab.params import Bool, Paging, Params, Text
 from lab.standins.gitlab.routing import Call, Router
 from lab.standins.gitlab.site import digest
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router = Router("deploy tokens")
@@ -122,33 +123,30 @@ def _add(call: Call, kind: str, id_: str, given: NewDeployToken) -> Any:
     return _shown(token, secret)
 
 
-@router.get("/deploy_tokens")
-def list_all(call: Call, given: DeployTokenFilter) -> Any:
-    """All deploy tokens of the instance."""
-    call.require_admin()
-    return _active(call, call.store.find("deploy_token"), given)
-
-
 def _routes(kind: str) -> None:
     path = f"/{kind}s/{{id}}/deploy_tokens"
 
     @router.get(path)
+    @needed_by(Need.LOOKUP, Need.INVENTORY)
     def list_tokens(call: Call, id: str, given: DeployTokenFilter) -> Any:
         """Deploy tokens."""
         found = call.store.find("deploy_token", source_type=kind, source_id=_source(call, kind, id))
         return _active(call, found, given)
 
     @router.post(path)
+    @needed_by(Need.PLUGINS)
     def create_token(call: Call, id: str, given: NewDeployToken) -> Any:
         """Create a deploy token; the secret is shown this once."""
         return _add(call, kind, id, given)
 
     @router.get(f"{path}/{{token_id}}")
+    @needed_by(Need.PLUGINS)
     def get_token(call: Call, id: str, token_id: int) -> Any:
         """One deploy token."""
         return _shown(_one(call, kind, _source(call, kind, id), token_id))
 
     @router.delete(f"{path}/{{token_id}}")
+    @needed_by(Need.PLUGINS, Need.LOOKUP, Need.INVENTORY)
     def delete_token(call: Call, id: str, token_id: int) -> None:
         """Revoke a deploy token."""
         token = _one(call, kind, _source(call, kind, id), token_id)

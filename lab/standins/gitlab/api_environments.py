@@ -12,6 +12,7 @@ from lab.standins.gitlab.errors import conflict, forbidden, invalid, not_found, 
 from lab.standins.gitlab.params import Bool, Hashes, Int, Paging, Params, Text
 from lab.standins.gitlab.routing import Call, Router
 from lab.standins.gitlab.site import now
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router = Router("environments")
@@ -99,6 +100,7 @@ def _one(call: Call, project: Document, id_: int) -> Document:
 
 
 @router.get("/projects/{id}/environments", job_token=True)
+@needed_by(Need.LOOKUP, Need.INVENTORY)
 def list_environments(call: Call, id: str, given: EnvironmentFilter) -> Any:
     """Environments of a project."""
     project = call.project(id, access.REPORTER)
@@ -113,6 +115,7 @@ def list_environments(call: Call, id: str, given: EnvironmentFilter) -> Any:
 
 
 @router.get("/projects/{id}/environments/{environment_id}", job_token=True)
+@needed_by(Need.PLUGINS)
 def get_environment(call: Call, id: str, environment_id: int) -> Any:
     """One environment."""
     project = call.project(id, access.REPORTER)
@@ -120,6 +123,7 @@ def get_environment(call: Call, id: str, environment_id: int) -> Any:
 
 
 @router.post("/projects/{id}/environments")
+@needed_by(Need.PLUGINS)
 def create_environment(call: Call, id: str, given: NewEnvironment) -> Any:
     """Create an environment."""
     project = call.project(id, access.DEVELOPER)
@@ -160,6 +164,7 @@ def create_environment(call: Call, id: str, given: NewEnvironment) -> Any:
 
 
 @router.put("/projects/{id}/environments/{environment_id}")
+@needed_by(Need.PLUGINS)
 def update_environment(call: Call, id: str, environment_id: int, given: EnvironmentParams) -> Any:
     """Change an environment."""
     project = call.project(id, access.DEVELOPER)
@@ -175,6 +180,7 @@ class Stopping(Params):
 
 
 @router.post("/projects/{id}/environments/{environment_id}/stop", status=200)
+@needed_by(Need.PLUGINS, Need.INVENTORY)
 def stop_environment(call: Call, id: str, environment_id: int, given: Stopping) -> Any:  # noqa: ARG001 - declared
     """Stop an environment."""
     project = call.project(id, access.DEVELOPER)
@@ -184,6 +190,7 @@ def stop_environment(call: Call, id: str, environment_id: int, given: Stopping) 
 
 
 @router.delete("/projects/{id}/environments/{environment_id}")
+@needed_by(Need.PLUGINS, Need.INVENTORY)
 def delete_environment(call: Call, id: str, environment_id: int) -> None:
     """Delete a stopped environment."""
     project = call.project(id, access.DEVELOPER)
@@ -255,6 +262,7 @@ def _count(asked: Document, known: Document, name: str, default: int) -> int:
 
 
 @router.get("/projects/{id}/protected_environments")
+@needed_by(Need.INVENTORY)
 def list_protected(call: Call, id: str, given: Paging) -> Any:
     """Protected environments."""
     call.require_premium()
@@ -263,12 +271,14 @@ def list_protected(call: Call, id: str, given: Paging) -> Any:
 
 
 @router.get("/projects/{id}/protected_environments/{name}")
+@needed_by(Need.PLUGINS, Need.LOOKUP)
 def get_protected(call: Call, id: str, name: str) -> Any:
     """One protected environment."""
     return _protection(_protected(call, id, name))
 
 
 @router.post("/projects/{id}/protected_environments")
+@needed_by(Need.PLUGINS)
 def protect_environment(call: Call, id: str, given: NewProtection) -> Any:
     """Protect an environment."""
     call.require_premium()
@@ -291,6 +301,7 @@ def protect_environment(call: Call, id: str, given: NewProtection) -> Any:
 
 
 @router.put("/projects/{id}/protected_environments/{name}")
+@needed_by(Need.PLUGINS)
 def change_protected(call: Call, id: str, name: str, given: ChangedProtection) -> Any:
     """Change a protection."""
     one = _protected(call, id, name)
@@ -303,6 +314,7 @@ def change_protected(call: Call, id: str, name: str, given: ChangedProtection) -
 
 
 @router.delete("/projects/{id}/protected_environments/{name}")
+@needed_by(Need.PLUGINS, Need.INVENTORY)
 def unprotect_environment(call: Call, id: str, name: str) -> None:
     """Take a protection away."""
     call.store.remove("protected_environment", _protected(call, id, name)["id"])

@@ -8,11 +8,11 @@ from typing import Any, Literal
 from lab.standins.gitlab import access, groups, naming, projects, removal
 from lab.standins.gitlab.errors import bad_request, forbidden, invalid, not_found, refused
 from lab.standins.gitlab.groups import VISIBILITIES, ChangedGroup, NewGroup, OneGroup, Visibility
-from lab.standins.gitlab.paging import Reply
-from lab.standins.gitlab.params import Bool, Day, Int, Ints, Paging, Params, Text
+from lab.standins.gitlab.params import Bool, Day, Ints, Paging, Params, Text
 from lab.standins.gitlab.projects import ProjectFilter
 from lab.standins.gitlab.routing import Call, Router
 from lab.standins.gitlab.site import now
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router = Router("groups")
@@ -65,25 +65,22 @@ def _filtered(call: Call, found: list[Document], given: GroupFilter) -> Any:
 
 
 @router.get("/groups", anonymous=True)
+@needed_by(Need.PEOPLE)
 def list_groups(call: Call, given: GroupFilter) -> Any:
     """Groups that who asks may see."""
     return _filtered(call, call.store.find("namespace", kind="group"), given)
 
 
 @router.get("/groups/{id}/subgroups", anonymous=True)
+@needed_by(Need.INVENTORY)
 def list_subgroups(call: Call, id: str, given: GroupFilter) -> Any:
     """Groups directly below."""
     group = call.group(id)
     return _filtered(call, call.store.find("namespace", kind="group", parent_id=group["id"]), given)
 
 
-@router.get("/groups/{id}/descendant_groups", anonymous=True)
-def list_descendants(call: Call, id: str, given: GroupFilter) -> Any:
-    """All groups below."""
-    return _filtered(call, access.descendants(call.site, call.group(id)), given)
-
-
 @router.get("/groups/{id}/projects", anonymous=True)
+@needed_by(Need.INVENTORY)
 def list_group_projects(call: Call, id: str, given: ProjectFilter) -> Any:
     """Projects of a group, with `include_subgroups` of those below too."""
     group = call.group(id)
@@ -98,6 +95,7 @@ def list_group_projects(call: Call, id: str, given: ProjectFilter) -> Any:
 
 
 @router.get("/groups/{id}", anonymous=True)
+@needed_by(Need.PLUGINS, Need.LOOKUP, Need.INVENTORY)
 def get_group(call: Call, id: str, given: OneGroup) -> Any:
     """One group; with its projects unless `with_projects` is false."""
     return _detailed(call, call.group(id), given.with_projects is not False)
@@ -119,6 +117,7 @@ def _detailed(call: Call, group: Document, with_projects: bool) -> Document:
 
 
 @router.post("/groups")
+@needed_by(Need.PLUGINS)
 def create_group(call: Call, given: NewGroup) -> Any:
     """Create a group or subgroup; who asks becomes its owner."""
     user = call.user
@@ -172,6 +171,7 @@ def create_group(call: Call, given: NewGroup) -> Any:
 
 
 @router.put("/groups/{id}")
+@needed_by(Need.PLUGINS)
 def update_group(call: Call, id: str, given: ChangedGroup) -> Any:
     """Change a group; a new path moves all inside."""
     group = call.group(id, access.OWNER)
@@ -202,6 +202,7 @@ class Removal(Params):
 
 
 @router.delete("/groups/{id}", status=202)
+@needed_by(Need.PLUGINS, Need.INVENTORY)
 def delete_group(call: Call, id: str, given: Removal) -> Any:
     """Schedule the deletion; a second time with `permanently_remove` and the path deletes a subgroup at once."""
     group = call.group(id, access.OWNER)
@@ -220,15 +221,6 @@ def delete_group(call: Call, id: str, given: Removal) -> Any:
     return {"message": "202 Accepted"}
 
 
-@router.post("/groups/{id}/restore")
-def restore_group(call: Call, id: str) -> Any:
-    """Take a scheduled deletion back."""
-    group = call.group(id, access.OWNER)
-    if not group.get("marked_for_deletion_on"):
-        raise bad_request("Group has not been marked for deletion")
-    return groups.shown(call.site, removal.restore_group(call.site, group))
-
-
 class NewShare(Params):
     """Whom to share with."""
 
@@ -238,6 +230,7 @@ class NewShare(Params):
 
 
 @router.post("/groups/{id}/share")
+@needed_by(Need.PEOPLE, Need.PLUGINS)
 def share_group(call: Call, id: str, given: NewShare) -> Any:
     """Invite another group into a group."""
     group = call.group(id, access.OWNER)
@@ -246,6 +239,7 @@ def share_group(call: Call, id: str, given: NewShare) -> Any:
 
 
 @router.delete("/groups/{id}/share/{group_id}")
+@needed_by(Need.INVENTORY, Need.PLUGINS)
 def unshare_group(call: Call, id: str, group_id: int) -> None:
     """Take the invitation back."""
     group = call.group(id, access.OWNER)
@@ -253,6 +247,7 @@ def unshare_group(call: Call, id: str, group_id: int) -> None:
 
 
 @router.post("/projects/{id}/share")
+@needed_by(Need.PEOPLE, Need.PLUGINS)
 def share_project(call: Call, id: str, given: NewShare) -> Any:
     """Invite a group into a project."""
     project = call.project(id, access.MAINTAINER)
@@ -262,6 +257,7 @@ def share_project(call: Call, id: str, given: NewShare) -> Any:
 
 
 @router.delete("/projects/{id}/share/{group_id}")
+@needed_by(Need.INVENTORY, Need.PLUGINS)
 def unshare_project(call: Call, id: str, group_id: int) -> None:
     """Take the invitation back."""
     project = call.project(id, access.MAINTAINER)
@@ -286,56 +282,3 @@ def remove_share(call: Call, kind: str, id_: int, group_id: int) -> None:
     if share is None:
         raise not_found("Group Link" if kind == "project" else "")
     call.store.remove("share", share["id"])
-
-
-class NamespaceFilter(Paging):
-    """Which namespaces."""
-
-    search: Text = None
-    owned_only: Bool = None
-    top_level_only: Bool = None
-    full_path_search: Bool = None
-
-
-@router.get("/namespaces")
-def list_namespaces(call: Call, given: NamespaceFilter) -> Any:
-    """Namespaces of who asks; all for administrators."""
-    text = (given.search or "").lower()
-    mine = [one for one in call.store.find("namespace") if _mine(call, one)]
-    found = [one for one in mine if text in one["route"] or text in one["name"].lower()]
-    if given.top_level_only:
-        found = [one for one in found if not one["parent_id"]]
-    return call.page(found, given, lambda one: projects.namespace_shown(call.site, one, call.is_admin))
-
-
-@router.get("/namespaces/{id}")
-def get_namespace(call: Call, id: str) -> Any:
-    """One namespace by number or path."""
-    number = int(id) if id.isascii() and id.isdigit() and len(id) < 19 else 0  # noqa: PLR2004 - fits 64 bits
-    found = call.store.get("namespace", number) or call.store.first("namespace", route=id.lower())
-    if found is None or not _mine(call, found):
-        raise not_found("Namespace")
-    return projects.namespace_shown(call.site, found, call.is_admin)
-
-
-class PathWanted(Params):
-    """Where."""
-
-    parent_id: Int = None
-
-
-@router.get("/namespaces/{id}/exists")
-def namespace_exists(call: Call, id: str, given: PathWanted) -> Any:
-    """Whether a path is taken, with others that are not."""
-    parent = call.store.get("namespace", given.parent_id) if given.parent_id else None
-    route = (f"{parent['full_path']}/{id}" if parent else id).lower()
-    taken = call.store.first("namespace", route=route) is not None
-    return Reply({"exists": taken, "suggests": [f"{id}{number}" for number in (1,)] if taken else []})
-
-
-def _mine(call: Call, space: Document) -> bool:
-    if call.is_admin:
-        return True
-    if space["kind"] == "user":
-        return bool(space["owner_id"] == call.user["id"])
-    return call.group_level(space) >= access.GUEST

@@ -11,6 +11,7 @@ from lab.standins.gitlab.errors import ApiError, invalid, not_found
 from lab.standins.gitlab.params import Bool, Hashes, Paging, Params, Text
 from lab.standins.gitlab.routing import Call, Router
 from lab.standins.gitlab.site import now
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router = Router("hooks")
@@ -96,12 +97,6 @@ class ChangedHook(HookParams):
     url: Text = None
 
 
-class Value(Params):
-    """A secret part of a hook."""
-
-    value: str
-
-
 def _events(kind: str) -> dict[str, bool]:
     return {**_EVENTS, **(_GROUP_EVENTS if kind == "group" else _PROJECT_EVENTS)}
 
@@ -181,17 +176,20 @@ def _routes(kind: str) -> None:
     path = f"/{kind}s/{{id}}/hooks"
 
     @router.get(path)
+    @needed_by(Need.INVENTORY)
     def list_hooks(call: Call, id: str, given: Paging) -> Any:
         """All hooks."""
         found = call.store.find("hook", source_type=kind, source_id=_source(call, kind, id))
         return call.page(found, given, lambda one: _shown(kind, one))
 
     @router.get(f"{path}/{{hook_id}}")
+    @needed_by(Need.PLUGINS)
     def get_hook(call: Call, id: str, hook_id: int) -> Any:
         """One hook."""
         return _shown(kind, _one(call, kind, _source(call, kind, id), hook_id))
 
     @router.post(path)
+    @needed_by(Need.PLUGINS, Need.PEOPLE)
     def create_hook(call: Call, id: str, given: NewHook) -> Any:
         """Create a hook."""
         source = _source(call, kind, id)
@@ -206,6 +204,7 @@ def _routes(kind: str) -> None:
         return _shown(kind, call.store.add("hook", _applied(call, kind, blank, given, given.url)))
 
     @router.put(f"{path}/{{hook_id}}")
+    @needed_by(Need.PLUGINS)
     def update_hook(call: Call, id: str, hook_id: int, given: ChangedHook) -> Any:
         """Change a hook."""
         hook = _one(call, kind, _source(call, kind, id), hook_id)
@@ -214,30 +213,10 @@ def _routes(kind: str) -> None:
         return _shown(kind, changed)
 
     @router.delete(f"{path}/{{hook_id}}")
+    @needed_by(Need.PLUGINS, Need.INVENTORY)
     def delete_hook(call: Call, id: str, hook_id: int) -> None:
         """Delete a hook."""
         call.store.remove("hook", _one(call, kind, _source(call, kind, id), hook_id)["id"])
-
-    for part in ("url_variables", "custom_headers"):
-        _parts(kind, path, part)
-
-
-def _parts(kind: str, path: str, part: str) -> None:
-    @router.put(f"{path}/{{hook_id}}/{part}/{{key}}", status=204)
-    def put_part(call: Call, id: str, hook_id: int, key: str, given: Value) -> None:
-        """Set a secret part."""
-        hook = _one(call, kind, _source(call, kind, id), hook_id)
-        hook[part] = {**hook[part], **_pairs(call, part, [{"key": key, "value": given.value}])}
-        call.store.put("hook", hook)
-
-    @router.delete(f"{path}/{{hook_id}}/{part}/{{key}}")
-    def delete_part(call: Call, id: str, hook_id: int, key: str) -> None:
-        """Delete a secret part."""
-        hook = _one(call, kind, _source(call, kind, id), hook_id)
-        if key not in hook[part]:
-            raise not_found()
-        del hook[part][key]
-        call.store.put("hook", hook)
 
 
 _routes("project")

@@ -1,5 +1,5 @@
 # ruff: noqa: ANN401 - answers are JSON
-"""Issues of projects and groups, and what issues and merge requests share: numbers, labels, filters."""
+"""Issues of projects, and what issues and merge requests share: numbers, labels, filters."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from lab.standins.gitlab.errors import forbidden, invalid, not_found, parameter
 from lab.standins.gitlab.params import Bool, Day, Int, Ints, Paging, Params, Text, Texts
 from lab.standins.gitlab.routing import Call, Router
 from lab.standins.gitlab.site import Site, now
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router = Router("issues")
 
 _LONGEST_TITLE: Final = 255
-_COLOUR: Final = "#6699cc"
 
 
 class Filter(Paging):
@@ -93,23 +93,11 @@ def check_title(title: str) -> None:
         raise invalid(title=[f"is too long (maximum is {_LONGEST_TITLE} characters)"])
 
 
-def labelled(call: Call, project: Document, names: Iterable[str]) -> list[str]:
-    """These labels, made where the project and its groups have none of the name."""
-    made = sorted(set(names))
-    above = [("project", project["id"])]
-    above += [("group", one["id"]) for one in access.lineage(call.site, access.namespace(call.site, project))]
-    for name in made:
-        if not any(call.store.first("label", source_type=kind, source_id=id_, name=name) for kind, id_ in above):
-            blank = {"description": None, "priority": None, "color": _COLOUR}
-            call.store.add("label", {**blank, "name": name, "source_type": "project", "source_id": project["id"]})
-    return made
-
-
-def changed_labels(call: Call, project: Document, current: list[str], given: Any) -> list[str]:
+def changed_labels(current: list[str], given: Any) -> list[str]:
     """Labels after `labels`, `add_labels` and `remove_labels`."""
     names = set(current if given.labels is None else given.labels)
     names |= set(given.add_labels or [])
-    return labelled(call, project, names - set(given.remove_labels or []))
+    return sorted(names - set(given.remove_labels or []))
 
 
 def assigned(call: Call, ids: list[int] | None, id_: int | None) -> list[int]:
@@ -254,24 +242,8 @@ def _listed(call: Call, found: list[Document], given: IssueFilter) -> Any:
     return call.page(chosen(call, [one for one in found if wanted(one)], given), given, lambda one: shown(call, one))
 
 
-@router.get("/issues")
-def list_all_issues(call: Call, given: IssueFilter) -> Any:
-    """One's own issues, of all projects."""
-    if given.scope is None:
-        given.scope = "created_by_me"
-    return _listed(call, call.store.find("issue"), given)
-
-
-@router.get("/groups/{id}/issues", anonymous=True)
-def list_group_issues(call: Call, id: str, given: IssueFilter) -> Any:
-    """Issues of a group's projects."""
-    group = call.group(id)
-    inside = {group["id"], *(one["id"] for one in access.descendants(call.site, group))}
-    projects = {one["id"] for one in call.store.find("project") if one["namespace_id"] in inside}
-    return _listed(call, [one for one in call.store.find("issue") if one["project_id"] in projects], given)
-
-
 @router.get("/projects/{id}/issues", anonymous=True)
+@needed_by(Need.COMMENT)
 def list_issues(call: Call, id: str, given: IssueFilter) -> Any:
     """Issues of a project, newest first."""
     project = call.project(id, access.GUEST)
@@ -279,12 +251,14 @@ def list_issues(call: Call, id: str, given: IssueFilter) -> Any:
 
 
 @router.get("/projects/{id}/issues/{issue_iid}", anonymous=True)
+@needed_by(Need.PEOPLE)
 def get_issue(call: Call, id: str, issue_iid: int) -> Any:
     """One issue."""
     return shown(call, find(call, id, issue_iid)[1])
 
 
 @router.post("/projects/{id}/issues")
+@needed_by(Need.COMMENT)
 def create_issue(call: Call, id: str, given: NewIssue) -> Any:
     """Open an issue; who is no planner sets neither labels nor assignees."""
     project = call.project(id)
@@ -300,7 +274,7 @@ def create_issue(call: Call, id: str, given: NewIssue) -> Any:
             "title": given.title,
             "description": given.description,
             "state": "opened",
-            "labels": labelled(call, project, given.labels or []) if planner else [],
+            "labels": sorted(set(given.labels or [])) if planner else [],
             "confidential": bool(given.confidential),
             "author_id": call.user["id"],
             "assignee_ids": assigned(call, given.assignee_ids, given.assignee_id) if planner else [],
@@ -326,6 +300,7 @@ def _may_write(call: Call, project: Document) -> None:
 
 
 @router.put("/projects/{id}/issues/{issue_iid}")
+@needed_by(Need.COMMENT)
 def update_issue(call: Call, id: str, issue_iid: int, given: ChangedIssue) -> Any:
     """Change, close or reopen an issue: planners any, authors their own."""
     project, issue = find(call, id, issue_iid)
@@ -347,7 +322,7 @@ def update_issue(call: Call, id: str, issue_iid: int, given: ChangedIssue) -> An
     changed = {**issue, **{name: value for name, value in sent.items() if value is not None or name in nullable}}
     changed["updated_at"] = now()
     if planner:
-        changed["labels"] = changed_labels(call, project, issue["labels"], given)
+        changed["labels"] = changed_labels(issue["labels"], given)
         if given.assignee_ids is not None or given.assignee_id is not None:
             changed["assignee_ids"] = assigned(call, given.assignee_ids, given.assignee_id)
     if given.state_event == "close" and issue["state"] == "opened":
@@ -356,12 +331,3 @@ def update_issue(call: Call, id: str, issue_iid: int, given: ChangedIssue) -> An
         changed |= {"state": "opened", "closed_at": None, "closed_by_id": None}
     call.store.put("issue", changed)
     return shown(call, changed)
-
-
-@router.delete("/projects/{id}/issues/{issue_iid}")
-def delete_issue(call: Call, id: str, issue_iid: int) -> None:
-    """Delete an issue: owners only."""
-    project, issue = find(call, id, issue_iid)
-    if call.project_level(project) < access.OWNER:
-        raise forbidden()
-    call.store.remove("issue", issue["id"])

@@ -1,9 +1,8 @@
 # ruff: noqa: ANN401 - answers are JSON
-"""Notes on issues and merge requests, alone and as discussions."""
+"""Notes on issues and merge requests."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import Any, Final, Literal
 
@@ -12,6 +11,7 @@ from lab.standins.gitlab.errors import forbidden, invalid, not_found
 from lab.standins.gitlab.params import Bool, Paging, Params, Text
 from lab.standins.gitlab.routing import Call, Router
 from lab.standins.gitlab.site import Site, now
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router = Router("notes")
@@ -134,6 +134,7 @@ def _routes(path: str, kind: str, find: Find) -> None:
         return add(call.site, kind, project, noteable, call.user["id"], body, internal=internal)
 
     @router.get(f"{base}/notes", anonymous=True)
+    @needed_by(Need.COMMENT)
     def list_notes(call: Call, id: str, iid: int, given: NoteFilter) -> Any:
         """Notes, newest first."""
         project, noteable = find(call, id, iid)
@@ -146,17 +147,17 @@ def _routes(path: str, kind: str, find: Find) -> None:
         return call.page(found, given, lambda one: _shown(call, one))
 
     @router.post(f"{base}/notes")
+    @needed_by(Need.COMMENT)
     def create_note(call: Call, id: str, iid: int, given: NewNote) -> Any:
         """Say something."""
         return _shown(call, written(call, id, iid, given))
 
-    @router.get(f"{base}/notes/{{note_id}}", anonymous=True)
-    def get_note(call: Call, id: str, iid: int, note_id: int) -> Any:
-        """One note."""
-        project, noteable = find(call, id, iid)
-        return _shown(call, _one(call, project, kind, noteable, note_id))
+
+def _changes(path: str, kind: str, find: Find) -> None:
+    base = f"/projects/{{id}}/{path}/{{iid}}"
 
     @router.put(f"{base}/notes/{{note_id}}")
+    @needed_by(Need.COMMENT)
     def update_note(call: Call, id: str, iid: int, note_id: int, given: ChangedNote) -> Any:
         """Say it otherwise; one's own, or any as a maintainer."""
         project, noteable = find(call, id, iid)
@@ -168,6 +169,7 @@ def _routes(path: str, kind: str, find: Find) -> None:
         return _shown(call, note)
 
     @router.delete(f"{base}/notes/{{note_id}}")
+    @needed_by(Need.COMMENT)
     def delete_note(call: Call, id: str, iid: int, note_id: int) -> None:
         """Take it back."""
         project, noteable = find(call, id, iid)
@@ -175,22 +177,7 @@ def _routes(path: str, kind: str, find: Find) -> None:
         _editable(call, project, note, access.MAINTAINER)
         call.store.remove("note", note["id"])
 
-    @router.get(f"{base}/discussions", anonymous=True)
-    def list_discussions(call: Call, id: str, iid: int, given: Paging) -> Any:
-        """Notes as discussions of one note each."""
-        project, noteable = find(call, id, iid)
-        return call.page(_visible(call, project, kind, noteable), given, lambda one: _discussion(call, one))
-
-    @router.post(f"{base}/discussions")
-    def create_discussion(call: Call, id: str, iid: int, given: NewNote) -> Any:
-        """Start one."""
-        return _discussion(call, written(call, id, iid, given))
-
-
-def _discussion(call: Call, note: Document) -> Document:
-    id_ = hashlib.sha256(f"discussion {note['id']}".encode()).hexdigest()[:40]
-    return {"id": id_, "individual_note": True, "notes": [_shown(call, note)]}
-
 
 _routes("issues", "Issue", api_issues.find)
 _routes("merge_requests", "MergeRequest", api_merge_requests.find)
+_changes("merge_requests", "MergeRequest", api_merge_requests.find)

@@ -10,6 +10,7 @@ from lab.standins.gitlab.access import admits
 from lab.standins.gitlab.errors import bad_request, not_found
 from lab.standins.gitlab.params import Paging, Params
 from lab.standins.gitlab.routing import Call, Router
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 __all__ = ["admits", "router"]
@@ -42,6 +43,7 @@ def _entries(call: Call, project: Document, kind: str) -> list[Document]:
 
 
 @router.get(PATH)
+@needed_by(Need.PLUGINS)
 def get_scope(call: Call, id: str) -> Any:
     """Whether only listed projects' jobs may reach this one."""
     project = call.project(id, access.MAINTAINER)
@@ -49,6 +51,7 @@ def get_scope(call: Call, id: str) -> Any:
 
 
 @router.patch(PATH, status=204)
+@needed_by(Need.PLUGINS, Need.PEOPLE)
 def set_scope(call: Call, id: str, given: Switch) -> None:
     """Turn it on or off."""
     project = call.project(id, access.MAINTAINER)
@@ -56,6 +59,7 @@ def set_scope(call: Call, id: str, given: Switch) -> None:
 
 
 @router.get(f"{PATH}/allowlist")
+@needed_by(Need.PLUGINS)
 def list_projects(call: Call, id: str, given: Paging) -> Any:
     """Listed projects, the project itself first."""
     project = call.project(id, access.MAINTAINER)
@@ -65,6 +69,7 @@ def list_projects(call: Call, id: str, given: Paging) -> Any:
 
 
 @router.post(f"{PATH}/allowlist")
+@needed_by(Need.PLUGINS)
 def add_project(call: Call, id: str, given: NewProject) -> Any:
     """List a project."""
     project = call.project(id, access.MAINTAINER)
@@ -76,12 +81,14 @@ def add_project(call: Call, id: str, given: NewProject) -> Any:
 
 
 @router.delete(f"{PATH}/allowlist/{{target_project_id}}")
+@needed_by(Need.PLUGINS)
 def remove_project(call: Call, id: str, target_project_id: int) -> None:
     """Take a project off the list."""
     _remove(call, call.project(id, access.MAINTAINER), "project", target_project_id)
 
 
 @router.get(f"{PATH}/groups_allowlist")
+@needed_by(Need.PLUGINS, Need.PEOPLE)
 def list_groups(call: Call, id: str, given: Paging) -> Any:
     """Listed groups."""
     project = call.project(id, access.MAINTAINER)
@@ -96,6 +103,7 @@ def _group(call: Call, group: Document) -> Document:
 
 
 @router.post(f"{PATH}/groups_allowlist")
+@needed_by(Need.PLUGINS)
 def add_group(call: Call, id: str, given: NewGroup) -> Any:
     """List a group with all that is in it."""
     project = call.project(id, access.MAINTAINER)
@@ -107,6 +115,7 @@ def add_group(call: Call, id: str, given: NewGroup) -> Any:
 
 
 @router.delete(f"{PATH}/groups_allowlist/{{target_group_id}}")
+@needed_by(Need.PLUGINS)
 def remove_group(call: Call, id: str, target_group_id: int) -> None:
     """Take a group off the list."""
     _remove(call, call.project(id, access.MAINTAINER), "group", target_group_id)

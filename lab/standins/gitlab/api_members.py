@@ -10,6 +10,7 @@ from lab.standins.gitlab.errors import conflict, forbidden, invalid, not_found, 
 from lab.standins.gitlab.params import Bool, Day, Ints, Paging, Params, Text
 from lab.standins.gitlab.routing import Call, Router
 from lab.standins.gitlab.site import now, today
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router = Router("members")
@@ -228,17 +229,14 @@ def _routes(kind: str) -> None:
     path = f"/{kind}s/{{id}}/members"
 
     @router.get(path, anonymous=True)
+    @needed_by(Need.INVENTORY)
     def list_members(call: Call, id: str, given: MemberFilter) -> Any:
         """Direct members."""
         source = _source(call, kind, id)
         return _listed(call, sorted(_direct(call, kind, source["id"]), key=lambda one: one["user_id"]), given)
 
-    @router.get(f"{path}/all", anonymous=True)
-    def list_all_members(call: Call, id: str, given: MemberFilter) -> Any:
-        """Direct and inherited members."""
-        return _listed(call, _all(call, kind, _source(call, kind, id)), given)
-
     @router.get(f"{path}/all/{{user_id}}", anonymous=True)
+    @needed_by(Need.ISOLATION)
     def get_any_member(call: Call, id: str, user_id: int) -> Any:
         """One direct or inherited member."""
         found = next((one for one in _all(call, kind, _source(call, kind, id)) if one["user_id"] == user_id), None)
@@ -247,21 +245,25 @@ def _routes(kind: str) -> None:
         return _shown(call, found)
 
     @router.get(f"{path}/{{user_id}}", anonymous=True)
+    @needed_by(Need.PLUGINS, Need.LOOKUP)
     def get_member(call: Call, id: str, user_id: int) -> Any:
         """One direct member."""
         return _shown(call, _one(call, kind, _source(call, kind, id), user_id))
 
     @router.post(path)
+    @needed_by(Need.PLUGINS)
     def add_member(call: Call, id: str, given: NewMember) -> Any:
         """Add members."""
         return _add(call, kind, id, given)
 
     @router.put(f"{path}/{{user_id}}")
+    @needed_by(Need.PLUGINS, Need.PEOPLE)
     def change_member(call: Call, id: str, user_id: int, given: ChangedMember) -> Any:
         """Change level or end."""
         return _change(call, kind, id, user_id, given)
 
     @router.delete(f"{path}/{{user_id}}")
+    @needed_by(Need.PLUGINS, Need.INVENTORY)
     def remove_member(call: Call, id: str, user_id: int, given: Leaving) -> None:
         """Remove a member."""
         _remove(call, kind, id, user_id, given)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from lab.standins.gitlab import access, api_ci_pipelines, api_issues, git_push
-from lab.standins.gitlab.api_issues import Filter, changed_labels, check_title, chosen, labelled, next_iid, people
+from lab.standins.gitlab.api_issues import Filter, changed_labels, check_title, chosen, next_iid, people
 from lab.standins.gitlab.api_repository_commits import rendered_diff
 from lab.standins.gitlab.ci_merge_requests import base_of, can_merge_now, merge, pipelines_of, refresh, run_pipeline
 from lab.standins.gitlab.errors import forbidden, invalid, not_found, parameter, refused
@@ -15,6 +15,7 @@ from lab.standins.gitlab.params import Bool, Int, Ints, Params, Text, Texts
 from lab.standins.gitlab.repositories import Update, notify, repository
 from lab.standins.gitlab.routing import Call, Router
 from lab.standins.gitlab.site import now
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router = Router("merge requests")
@@ -207,15 +208,8 @@ def _listed(call: Call, found: list[Document], given: MergeRequestFilter) -> Any
     return call.page(chosen(call, [one for one in found if wanted(one)], given), given, lambda one: shown(call, one))
 
 
-@router.get("/merge_requests")
-def list_all(call: Call, given: MergeRequestFilter) -> Any:
-    """One's own, of all projects."""
-    if given.scope is None:
-        given.scope = "created_by_me"
-    return _listed(call, call.store.find("merge_request"), given)
-
-
 @router.get("/projects/{id}/merge_requests", anonymous=True)
+@needed_by(Need.CATALOGUE_JOBS)
 def list_merge_requests(call: Call, id: str, given: MergeRequestFilter) -> Any:
     """Of a project, newest first."""
     project = call.project(id, access.REPORTER)
@@ -223,12 +217,14 @@ def list_merge_requests(call: Call, id: str, given: MergeRequestFilter) -> Any:
 
 
 @router.get("/projects/{id}/merge_requests/{merge_request_iid}", anonymous=True)
+@needed_by(Need.COMMENT)
 def get_merge_request(call: Call, id: str, merge_request_iid: int, given: OneMergeRequest) -> Any:  # noqa: ARG001
     """One merge request."""
     return whole(call, find(call, id, merge_request_iid)[1])
 
 
 @router.post("/projects/{id}/merge_requests")
+@needed_by(Need.CHAIN, Need.PIPELINE)
 def create_merge_request(call: Call, id: str, given: NewMergeRequest) -> Any:
     """Ask to merge a branch of this project, into it or into the one it was forked from."""
     source = call.project(id, access.DEVELOPER)
@@ -262,7 +258,7 @@ def create_merge_request(call: Call, id: str, given: NewMergeRequest) -> Any:
             "title": given.title,
             "draft": _draft(given.title),
             "description": given.description,
-            "labels": labelled(call, target, given.labels or []),
+            "labels": sorted(set(given.labels or [])),
             "author_id": call.user["id"],
             "assignee_ids": api_issues.assigned(call, given.assignee_ids, given.assignee_id),
             "reviewer_ids": api_issues.assigned(call, given.reviewer_ids, None),
@@ -289,6 +285,7 @@ def _draft(title: str) -> bool:
 
 
 @router.put("/projects/{id}/merge_requests/{merge_request_iid}")
+@needed_by(Need.CATALOGUE_JOBS)
 def update_merge_request(call: Call, id: str, merge_request_iid: int, given: ChangedMergeRequest) -> Any:
     """Change, close or reopen it: developers any, authors their own."""
     project, one = find(call, id, merge_request_iid)
@@ -316,7 +313,7 @@ def update_merge_request(call: Call, id: str, merge_request_iid: int, given: Cha
         **{name: sent[name] for name in kept if name in sent and (sent[name] is not None or name == "description")},
     }
     changed |= {"draft": _draft(changed["title"]), "updated_at": now()}
-    changed["labels"] = changed_labels(call, project, one["labels"], given)
+    changed["labels"] = changed_labels(one["labels"], given)
     if given.assignee_ids is not None or given.assignee_id is not None:
         changed["assignee_ids"] = api_issues.assigned(call, given.assignee_ids, given.assignee_id)
     if given.reviewer_ids is not None:
@@ -331,16 +328,8 @@ def update_merge_request(call: Call, id: str, merge_request_iid: int, given: Cha
     return whole(call, changed)
 
 
-@router.delete("/projects/{id}/merge_requests/{merge_request_iid}")
-def delete_merge_request(call: Call, id: str, merge_request_iid: int) -> None:
-    """Delete it: owners only."""
-    project, one = find(call, id, merge_request_iid)
-    if call.project_level(project) < access.OWNER:
-        raise forbidden()
-    call.store.remove("merge_request", one["id"])
-
-
 @router.put("/projects/{id}/merge_requests/{merge_request_iid}/merge")
+@needed_by(Need.PIPELINE)
 def merge_merge_request(call: Call, id: str, merge_request_iid: int, given: Merging) -> Any:
     """Merge it, if its state and one's rights to the target branch let one."""
     project, one = find(call, id, merge_request_iid)

@@ -13,6 +13,7 @@ from lab.standins.gitlab.errors import not_found, refused
 from lab.standins.gitlab.params import Params, Text
 from lab.standins.gitlab.routing import Call, Router
 from lab.standins.gitlab.site import now
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router = Router("approvals")
@@ -53,6 +54,7 @@ def _approvals(call: Call, one: Document) -> Document:
 
 
 @router.get("/projects/{id}/merge_requests/{merge_request_iid}/approvals")
+@needed_by(Need.ISOLATION)
 def approvals(call: Call, id: str, merge_request_iid: int) -> Any:
     """Who approved it, and how many are wanted still."""
     call.require_premium()
@@ -60,6 +62,7 @@ def approvals(call: Call, id: str, merge_request_iid: int) -> Any:
 
 
 @router.post("/projects/{id}/merge_requests/{merge_request_iid}/approve")
+@needed_by(Need.ISOLATION)
 def approve(call: Call, id: str, merge_request_iid: int, given: Approving) -> Any:
     """Approve it; not one's own."""
     call.require_premium()
@@ -76,6 +79,7 @@ def approve(call: Call, id: str, merge_request_iid: int, given: Approving) -> An
 
 
 @router.post("/projects/{id}/merge_requests/{merge_request_iid}/unapprove")
+@needed_by(Need.ISOLATION)
 def unapprove(call: Call, id: str, merge_request_iid: int) -> Any:
     """Take an approval back."""
     call.require_premium()

@@ -6,44 +6,19 @@ from __future__ import annotations
 from typing import Any
 
 from lab.standins.gitlab import api_ci_pipelines, ci_pipelines
-from lab.standins.gitlab.api_merge_requests import diffs_of, find, whole
-from lab.standins.gitlab.api_repository_commits import rendered
-from lab.standins.gitlab.ci_merge_requests import base_of, pipelines_of, run_pipeline
+from lab.standins.gitlab.api_merge_requests import find
+from lab.standins.gitlab.ci_merge_requests import pipelines_of, run_pipeline
 from lab.standins.gitlab.ci_pipelines import NotMadeError
 from lab.standins.gitlab.errors import invalid
 from lab.standins.gitlab.params import Paging
-from lab.standins.gitlab.repositories import repository
 from lab.standins.gitlab.routing import Call, Router
+from lab.standins.needs import Need, needed_by
 
 router = Router("merge request content")
 
 
-@router.get("/projects/{id}/merge_requests/{merge_request_iid}/changes", anonymous=True)
-def changes(call: Call, id: str, merge_request_iid: int) -> Any:
-    """It with all that it changes."""
-    _, one = find(call, id, merge_request_iid)
-    return {**whole(call, one), "changes": diffs_of(call, one), "overflow": False}
-
-
-@router.get("/projects/{id}/merge_requests/{merge_request_iid}/diffs", anonymous=True)
-def diffs(call: Call, id: str, merge_request_iid: int, given: Paging) -> Any:
-    """What it changes, by pages."""
-    _, one = find(call, id, merge_request_iid)
-    items = [{"id": place, "diff": diff} for place, diff in enumerate(diffs_of(call, one), 1)]
-    return call.page(items, given, lambda item: item["diff"])
-
-
-@router.get("/projects/{id}/merge_requests/{merge_request_iid}/commits", anonymous=True)
-def commits(call: Call, id: str, merge_request_iid: int, given: Paging) -> Any:
-    """Its commits, newest first."""
-    project, one = find(call, id, merge_request_iid)
-    base = base_of(call.site, one)
-    found = repository(call.site, project).log(f"{base}..{one['sha']}") if base else []
-    items = [{"id": place, "commit": commit} for place, commit in enumerate(found, 1)]
-    return call.page(items, given, lambda item: rendered(call.site, project, item["commit"]))
-
-
 @router.get("/projects/{id}/merge_requests/{merge_request_iid}/pipelines", anonymous=True)
+@needed_by(Need.PIPELINE)
 def list_pipelines(call: Call, id: str, merge_request_iid: int, given: Paging) -> Any:
     """Its pipelines, newest first."""
     _, one = find(call, id, merge_request_iid)
@@ -52,6 +27,7 @@ def list_pipelines(call: Call, id: str, merge_request_iid: int, given: Paging) -
 
 
 @router.post("/projects/{id}/merge_requests/{merge_request_iid}/pipelines")
+@needed_by(Need.PIPELINE, Need.ISOLATION)
 def create_pipeline(call: Call, id: str, merge_request_iid: int) -> Any:
     """Run one for it."""
     _, one = find(call, id, merge_request_iid)

@@ -11,6 +11,7 @@ from lab.standins.gitlab.errors import ApiError, invalid, not_found
 from lab.standins.gitlab.params import Bool, Int, Ints, Paging, Params, Text, Texts
 from lab.standins.gitlab.routing import Call, Router
 from lab.standins.gitlab.site import now
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router = Router("premium")
@@ -77,6 +78,7 @@ def _applied(rule: Document, given: PushRule) -> Document:
 
 
 @router.get("/projects/{id}/push_rule")
+@needed_by(Need.PLUGINS)
 def get_push_rule(call: Call, id: str) -> Any:
     """The push rule."""
     rule = call.store.first("push_rule", project_id=_project(call, id)["id"])
@@ -86,6 +88,7 @@ def get_push_rule(call: Call, id: str) -> Any:
 
 
 @router.post("/projects/{id}/push_rule")
+@needed_by(Need.PLUGINS)
 def create_push_rule(call: Call, id: str, given: PushRule) -> Any:
     """Make the push rule; there is one at most."""
     project = _project(call, id)
@@ -96,6 +99,7 @@ def create_push_rule(call: Call, id: str, given: PushRule) -> Any:
 
 
 @router.put("/projects/{id}/push_rule")
+@needed_by(Need.PLUGINS)
 def update_push_rule(call: Call, id: str, given: PushRule) -> Any:
     """Change the push rule."""
     rule = call.store.first("push_rule", project_id=_project(call, id)["id"])
@@ -107,6 +111,7 @@ def update_push_rule(call: Call, id: str, given: PushRule) -> Any:
 
 
 @router.delete("/projects/{id}/push_rule")
+@needed_by(Need.PLUGINS)
 def delete_push_rule(call: Call, id: str) -> None:
     """Drop the push rule."""
     rule = call.store.first("push_rule", project_id=_project(call, id)["id"])
@@ -154,12 +159,14 @@ def _approvals(settings: Document) -> Document:
 
 
 @router.get("/projects/{id}/approvals")
+@needed_by(Need.PLUGINS)
 def get_approvals(call: Call, id: str) -> Any:
     """How merge requests are approved."""
     return _approvals(_settings(call, _project(call, id, access.REPORTER)))
 
 
 @router.post("/projects/{id}/approvals")
+@needed_by(Need.PLUGINS)
 def set_approvals(call: Call, id: str, given: Approvals) -> Any:
     """Change it."""
     settings = _settings(call, _project(call, id))
@@ -258,6 +265,7 @@ def _one(call: Call, project: Document, rule_id: int) -> Document:
 
 
 @router.get("/projects/{id}/approval_rules")
+@needed_by(Need.PLUGINS, Need.LOOKUP, Need.INVENTORY)
 def list_rules(call: Call, id: str, given: Paging) -> Any:
     """All approval rules."""
     project = _project(call, id, access.REPORTER)
@@ -265,12 +273,14 @@ def list_rules(call: Call, id: str, given: Paging) -> Any:
 
 
 @router.get("/projects/{id}/approval_rules/{rule_id}")
+@needed_by(Need.PLUGINS)
 def get_rule(call: Call, id: str, rule_id: int) -> Any:
     """One approval rule."""
     return _shown(call, _one(call, _project(call, id, access.REPORTER), rule_id))
 
 
 @router.post("/projects/{id}/approval_rules")
+@needed_by(Need.PLUGINS)
 def create_rule(call: Call, id: str, given: NewRule) -> Any:
     """Create an approval rule."""
     project = _project(call, id)
@@ -289,6 +299,7 @@ def create_rule(call: Call, id: str, given: NewRule) -> Any:
 
 
 @router.put("/projects/{id}/approval_rules/{rule_id}")
+@needed_by(Need.PLUGINS)
 def update_rule(call: Call, id: str, rule_id: int, given: ChangedRule) -> Any:
     """Change an approval rule."""
     project = _project(call, id)
@@ -302,6 +313,7 @@ def update_rule(call: Call, id: str, rule_id: int, given: ChangedRule) -> Any:
 
 
 @router.delete("/projects/{id}/approval_rules/{rule_id}")
+@needed_by(Need.PLUGINS, Need.INVENTORY)
 def delete_rule(call: Call, id: str, rule_id: int) -> None:
     """Delete an approval rule."""
     call.store.remove("approval_rule", _one(call, _project(call, id), rule_id)["id"])

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.standins.gitlab import access, groups, naming, projects, protection, removal, users
+from lab.standins.gitlab import access, naming, projects, protection, removal
 from lab.standins.gitlab.errors import ApiError, bad_request, forbidden, invalid, not_found
-from lab.standins.gitlab.params import Bool, Paging, Params, Text
+from lab.standins.gitlab.params import Bool, Params, Text
 from lab.standins.gitlab.project_params import ChangedProject, NewProject, ProjectFilter, attributes
 from lab.standins.gitlab.routing import Call, Router
 from lab.standins.gitlab.site import now
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router = Router("projects")
@@ -25,23 +26,14 @@ class OneProject(Params):
 
 
 @router.get("/projects", anonymous=True)
+@needed_by(Need.PEOPLE)
 def list_projects(call: Call, given: ProjectFilter) -> Any:
     """Projects that who asks may see."""
     return projects.listed(call, call.store.find("project"), given)
 
 
-@router.get("/users/{user_id}/projects", anonymous=True)
-def list_user_projects(call: Call, user_id: str, given: ProjectFilter) -> Any:
-    """Projects in a user's own namespace."""
-    number = int(user_id) if user_id.isascii() and user_id.isdigit() and len(user_id) < 19 else 0  # noqa: PLR2004
-    user = call.store.get("user", number) or call.store.first("user", username_key=user_id.lower())
-    if user is None:
-        raise not_found("User")
-    space = call.store.first("namespace", kind="user", owner_id=user["id"])
-    return projects.listed(call, call.store.find("project", namespace_id=space["id"]) if space else [], given)
-
-
 @router.get("/projects/{id}", anonymous=True, job_token=True)
+@needed_by(Need.PLUGINS, Need.LOOKUP, Need.INVENTORY)
 def get_project(call: Call, id: str, given: OneProject) -> Any:
     """One project."""
     project = call.project(id)
@@ -55,6 +47,7 @@ def get_project(call: Call, id: str, given: OneProject) -> Any:
 
 
 @router.post("/projects")
+@needed_by(Need.PLUGINS)
 def create_project(call: Call, given: NewProject) -> Any:
     """Create a project, in the user's own namespace unless another is named."""
     user = call.user
@@ -135,6 +128,7 @@ def _join(call: Call, project: Document, user_id: int, level: int, by: int) -> N
 
 
 @router.put("/projects/{id}")
+@needed_by(Need.PLUGINS, Need.PEOPLE)
 def update_project(call: Call, id: str, given: ChangedProject) -> Any:
     """Change a project."""
     project = call.project(id, access.MAINTAINER)
@@ -179,6 +173,7 @@ class Removal(Params):
 
 
 @router.delete("/projects/{id}", status=202)
+@needed_by(Need.PLUGINS, Need.INVENTORY)
 def delete_project(call: Call, id: str, given: Removal) -> Any:
     """Schedule the deletion; a second time with `permanently_remove` and the path deletes at once."""
     project = call.project(id, access.OWNER)
@@ -195,22 +190,15 @@ def delete_project(call: Call, id: str, given: Removal) -> Any:
     return {"message": "202 Accepted"}
 
 
-@router.post("/projects/{id}/restore")
-def restore_project(call: Call, id: str) -> Any:
-    """Take a scheduled deletion back."""
-    project = call.project(id, access.OWNER)
-    if not project.get("marked_for_deletion_on"):
-        raise bad_request("Project has not been marked for deletion")
-    return projects.shown(call, removal.restore_project(call.site, project))
-
-
 @router.post("/projects/{id}/archive")
+@needed_by(Need.PLUGINS)
 def archive_project(call: Call, id: str) -> Any:
     """Make a project read only."""
     return _archive(call, id, archived=True)
 
 
 @router.post("/projects/{id}/unarchive")
+@needed_by(Need.PLUGINS)
 def unarchive_project(call: Call, id: str) -> Any:
     """Make it writable again."""
     return _archive(call, id, archived=False)
@@ -229,6 +217,7 @@ class Transfer(Params):
 
 
 @router.put("/projects/{id}/transfer")
+@needed_by(Need.PLUGINS)
 def transfer_project(call: Call, id: str, given: Transfer) -> Any:
     """Move a project to another namespace, by number or path."""
     project = call.project(id, access.OWNER)
@@ -247,31 +236,3 @@ def transfer_project(call: Call, id: str, given: Transfer) -> Any:
     changed = {**project, "namespace_id": space["id"], "full_path": full, "route": full.lower()}
     call.store.put("project", changed)
     return projects.shown(call, changed)
-
-
-class People(Paging):
-    """Which people."""
-
-    search: Text = None
-
-
-@router.get("/projects/{id}/users", anonymous=True)
-def project_users(call: Call, id: str, given: People) -> Any:
-    """Users with a level in a project."""
-    project = call.project(id, access.GUEST)
-    text = (given.search or "").lower()
-    found = [
-        one
-        for one in call.store.find("user")
-        if access.user_project_level(call.site, one["id"], project) and text in one["username_key"]
-    ]
-    return call.page(found, given, lambda one: users.basic(call.site, one))
-
-
-@router.get("/projects/{id}/groups", anonymous=True)
-def project_groups(call: Call, id: str, given: People) -> Any:
-    """Groups above a project."""
-    project = call.project(id, access.GUEST)
-    space = access.namespace(call.site, project)
-    above = access.lineage(call.site, space) if space["kind"] == "group" else []
-    return call.page(above, given, lambda one: groups.shown(call.site, one))

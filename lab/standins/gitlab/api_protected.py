@@ -11,6 +11,7 @@ from lab.standins.gitlab.params import Bool, Hashes, Paging, Params, Text
 from lab.standins.gitlab.protection import Level
 from lab.standins.gitlab.routing import Call, Router
 from lab.standins.gitlab.site import Site, now
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router = Router("protection")
@@ -69,6 +70,7 @@ def _one(call: Call, kind: str, project: Document, name: str) -> Document:
 
 
 @router.get("/projects/{id}/protected_branches")
+@needed_by(Need.INVENTORY)
 def list_branches(call: Call, id: str, given: Found) -> Any:
     """Protected branches and wildcards."""
     project = call.project(id, access.DEVELOPER)
@@ -78,12 +80,14 @@ def list_branches(call: Call, id: str, given: Found) -> Any:
 
 
 @router.get("/projects/{id}/protected_branches/{name}")
+@needed_by(Need.PLUGINS, Need.LOOKUP)
 def get_branch(call: Call, id: str, name: str) -> Any:
     """One protected branch or wildcard."""
     return _branch(call.site, _one(call, "protected_branch", call.project(id, access.DEVELOPER), name))
 
 
 @router.post("/projects/{id}/protected_branches")
+@needed_by(Need.PLUGINS)
 def protect_branch(call: Call, id: str, given: NewBranch) -> Any:
     """Protect a branch, or all that match a wildcard."""
     project = call.project(id, access.MAINTAINER)
@@ -118,6 +122,7 @@ def protect_branch(call: Call, id: str, given: NewBranch) -> Any:
 
 
 @router.patch("/projects/{id}/protected_branches/{name}")
+@needed_by(Need.PLUGINS)
 def change_branch(call: Call, id: str, name: str, given: ChangedBranch) -> Any:
     """Change a protection."""
     project = call.project(id, access.MAINTAINER)
@@ -134,6 +139,7 @@ def change_branch(call: Call, id: str, name: str, given: ChangedBranch) -> Any:
 
 
 @router.delete("/projects/{id}/protected_branches/{name}")
+@needed_by(Need.PLUGINS, Need.INVENTORY, Need.PEOPLE)
 def unprotect_branch(call: Call, id: str, name: str) -> None:
     """Take a protection away."""
     project = call.project(id, access.MAINTAINER)
@@ -153,6 +159,7 @@ def _tag(tag: Document) -> Document:
 
 
 @router.get("/projects/{id}/protected_tags")
+@needed_by(Need.INVENTORY)
 def list_tags(call: Call, id: str, given: Paging) -> Any:
     """Protected tags and wildcards."""
     project = call.project(id, access.DEVELOPER)
@@ -160,12 +167,14 @@ def list_tags(call: Call, id: str, given: Paging) -> Any:
 
 
 @router.get("/projects/{id}/protected_tags/{name}")
+@needed_by(Need.PLUGINS, Need.LOOKUP)
 def get_tag(call: Call, id: str, name: str) -> Any:
     """One protected tag or wildcard."""
     return _tag(_one(call, "protected_tag", call.project(id, access.DEVELOPER), name))
 
 
 @router.post("/projects/{id}/protected_tags")
+@needed_by(Need.PLUGINS)
 def protect_tag(call: Call, id: str, given: NewTag) -> Any:
     """Protect a tag, or all that match a wildcard."""
     project = call.project(id, access.MAINTAINER)
@@ -181,6 +190,7 @@ def protect_tag(call: Call, id: str, given: NewTag) -> Any:
 
 
 @router.delete("/projects/{id}/protected_tags/{name}")
+@needed_by(Need.PLUGINS, Need.INVENTORY)
 def unprotect_tag(call: Call, id: str, name: str) -> None:
     """Take a protection away."""
     project = call.project(id, access.MAINTAINER)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from lab.standins.gitlab import access, git_push
@@ -17,6 +17,7 @@ from lab.standins.gitlab.params import Bool, Hashes, Paging, Params, Text, truth
 from lab.standins.gitlab.repositories import Action, commit, decode, notify, person, repositories, repository
 from lab.standins.gitlab.routing import Call, Router
 from lab.standins.gitlab.site import Site
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router = Router("commits")
@@ -32,20 +33,6 @@ class TreeFilter(Paging):
     path: Text = None
     recursive: Bool = None
     page_token: Text = None
-
-
-class CommitFilter(Paging):
-    """Which commits."""
-
-    ref_name: Text = None
-    since: Text = None
-    until: Text = None
-    path: Text = None
-    author: Text = None
-    all: Bool = None
-    first_parent: Bool = None
-    order: Literal["default", "topo"] | None = None
-    with_stats: Bool = None
 
 
 class NewCommit(Params):
@@ -141,6 +128,7 @@ def detailed(call: Call, project: Document, repo: Repository, sha: str) -> Docum
 
 
 @router.get("/projects/{id}/repository/tree", scopes=("read_repository",), anonymous=True, job_token=True)
+@needed_by(Need.PEOPLE, Need.PIPELINE)
 def tree(call: Call, id: str, given: TreeFilter) -> Any:
     """What a folder holds, by pages; with `pagination=keyset`, by `page_token`."""
     project = call.project(id, access.REPORTER)
@@ -198,51 +186,8 @@ def _entry(one: Entry) -> Document:
 # Commits --------------------------------------------------------------------------------------------------------------
 
 
-@router.get("/projects/{id}/repository/commits", scopes=("read_repository",), anonymous=True)
-def list_commits(call: Call, id: str, given: CommitFilter) -> Any:
-    """Commits of a branch, newest first."""
-    project = call.project(id, access.REPORTER)
-    repo = repository(call.site, project)
-    ref = given.ref_name or repositories(call.site).default_branch(project)
-    sha = repo.resolve(ref or "")
-    if sha is None:
-        if given.ref_name:
-            raise not_found()
-        return call.page([], given, lambda one: one)
-    options = [
-        *([f"--since={given.since}"] if given.since else []),
-        *([f"--until={given.until}"] if given.until else []),
-        *([f"--author={given.author}", "--fixed-strings"] if given.author else []),
-        *(["--first-parent"] if given.first_parent else []),
-        *(["--topo-order"] if given.order == "topo" else []),
-        *(["--all"] if given.all else []),
-    ]
-    try:
-        found = repo.log(sha, options=options, path=given.path or "")
-    except GitError as error:
-        raise refused(str(error)) from None
-    items = [{"commit": one, "id": 0} for one in found]
-    return call.page(items, given, lambda one: rendered(call.site, project, one["commit"]))
-
-
-@router.get("/projects/{id}/repository/commits/{sha}", scopes=("read_repository",), anonymous=True)
-def get_commit(call: Call, id: str, sha: str) -> Any:
-    """A commit by id, branch or tag."""
-    project = call.project(id, access.REPORTER)
-    return detailed(call, project, *found_commit(call, project, sha))
-
-
-@router.get("/projects/{id}/repository/commits/{sha}/diff", scopes=("read_repository",), anonymous=True)
-def commit_diff(call: Call, id: str, sha: str, given: Paging) -> Any:
-    """What a commit changed."""
-    project = call.project(id, access.REPORTER)
-    repo, found = found_commit(call, project, sha)
-    parents = repo.commit(found).parents
-    diffs = repo.diffs(parents[0] if parents else EMPTY_TREE, found)
-    return call.page([{"diff": one, "id": 0} for one in diffs], given, lambda one: rendered_diff(one["diff"]))
-
-
 @router.post("/projects/{id}/repository/commits")
+@needed_by(Need.PIPELINE, Need.CATALOGUE_JOBS, Need.CREDENTIALS)
 def create_commit(call: Call, id: str, given: NewCommit) -> Any:
     """Commit several changes at once."""
     project = call.project(id, access.DEVELOPER)

@@ -7,8 +7,6 @@ import base64
 import hashlib
 from typing import Any, Literal
 
-from starlette.responses import Response
-
 from lab.standins.gitlab import access, git_push
 from lab.standins.gitlab.api_repository_commits import author, found_commit, make, require_push
 from lab.standins.gitlab.errors import not_found, parameter, refused
@@ -16,6 +14,7 @@ from lab.standins.gitlab.git import Entry, GitError, Repository
 from lab.standins.gitlab.params import Bool, Params, Text
 from lab.standins.gitlab.repositories import EXECUTABLE, Action, clean_path, decode
 from lab.standins.gitlab.routing import Call, Router
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router = Router("repository files")
@@ -26,13 +25,6 @@ class Reading(Params):
     """Of which branch, tag or commit."""
 
     ref: str
-
-
-class RawReading(Params):
-    """Of which branch, tag or commit; the default branch if none is named."""
-
-    ref: Text = None
-    lfs: Bool = None
 
 
 class Removal(Params):
@@ -84,32 +76,8 @@ def _described(repo: Repository, sha: str, entry: Entry, ref: str | None) -> tup
     }, content
 
 
-def _headers(described: Document) -> dict[str, str]:
-    made = {}
-    for name, value in described.items():
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        header = "-".join(part.capitalize() for part in name.split("_"))
-        made[f"X-Gitlab-{header}"] = text.encode("latin-1", "replace").decode("latin-1").replace("\n", " ")
-    return made
-
-
-@router.route("HEAD", _PATH, scopes=("read_repository",), anonymous=True)
-def file_metadata(call: Call, id: str, file_path: str, given: Reading) -> Any:
-    """What is known of a file, in headers."""
-    described, _ = _described(*_found(call, id, file_path, given.ref), given.ref)
-    return Response(headers=_headers(described), media_type="application/json")
-
-
-@router.get(_PATH + "/raw", scopes=("read_repository",), anonymous=True, job_token=True)
-def raw_file(call: Call, id: str, file_path: str, given: RawReading) -> Any:
-    """A file's content as it is."""
-    described, content = _described(*_found(call, id, file_path, given.ref), given.ref)
-    headers = {**_headers(described), "Content-Disposition": "inline", "X-Content-Type-Options": "nosniff"}
-    kind = "application/octet-stream" if b"\0" in content[:8000] else "text/plain; charset=utf-8"
-    return Response(content, headers=headers, media_type=kind)
-
-
 @router.get(_PATH, scopes=("read_repository",), anonymous=True)
+@needed_by(Need.PLUGINS, Need.LOOKUP)
 def get_file(call: Call, id: str, file_path: str, given: Reading) -> Any:
     """A file with its content in base64."""
     described, content = _described(*_found(call, id, file_path, given.ref), given.ref)
@@ -117,6 +85,7 @@ def get_file(call: Call, id: str, file_path: str, given: Reading) -> Any:
 
 
 @router.post(_PATH)
+@needed_by(Need.PLUGINS)
 def create_file(call: Call, id: str, file_path: str, given: Writing) -> Any:
     """Commit a new file."""
     _write(call, id, file_path, given, "create")
@@ -124,6 +93,7 @@ def create_file(call: Call, id: str, file_path: str, given: Writing) -> Any:
 
 
 @router.put(_PATH)
+@needed_by(Need.PLUGINS)
 def update_file(call: Call, id: str, file_path: str, given: Writing) -> Any:
     """Commit another content of a file."""
     _write(call, id, file_path, given, "update")
@@ -131,6 +101,7 @@ def update_file(call: Call, id: str, file_path: str, given: Writing) -> Any:
 
 
 @router.delete(_PATH)
+@needed_by(Need.PLUGINS)
 def delete_file(call: Call, id: str, file_path: str, given: Removal) -> None:
     """Commit that a file goes."""
     _write(call, id, file_path, given, "delete")

@@ -3,37 +3,20 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Literal
 
 from lab.standins.gitlab import access, api_projects, git_push, projects, protection
 from lab.standins.gitlab.api_repository_commits import moment, rendered
 from lab.standins.gitlab.errors import forbidden, not_found, refused
-from lab.standins.gitlab.git import ZERO, Commit, GitError, Repository, Tag
-from lab.standins.gitlab.params import Int, Paging, Params, Text
+from lab.standins.gitlab.git import ZERO, Commit, GitError, Tag
+from lab.standins.gitlab.params import Int, Params, Text
 from lab.standins.gitlab.project_params import NewProject
 from lab.standins.gitlab.repositories import Update, notify, person, repositories, repository
 from lab.standins.gitlab.routing import Call, Router
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router = Router("branches and tags")
-
-
-class RefFilter(Paging):
-    """Which, and in what order."""
-
-    search: Text = None
-    regex: Text = None
-    sort: Text = None
-    order_by: Literal["name", "updated", "version"] | None = None
-    page_token: Text = None
-
-
-class NewBranch(Params):
-    """A branch to be, at a branch, tag or commit."""
-
-    branch: str
-    ref: str
 
 
 class NewTag(Params):
@@ -54,18 +37,6 @@ class NewFork(Params):
     path: Text = None
     visibility: Literal["private", "internal", "public"] | None = None
     description: Text = None
-
-
-def _matches(name: str, given: RefFilter) -> bool:
-    if given.regex:
-        try:
-            return re.search(given.regex, name) is not None
-        except re.error:
-            raise refused("regex is invalid") from None
-    search = (given.search or "").lower()
-    if search.startswith("^"):
-        return name.lower().startswith(search[1:].rstrip("$"))
-    return name.lower().endswith(search[:-1]) if search.endswith("$") else search in name.lower()
 
 
 # Branches -------------------------------------------------------------------------------------------------------------
@@ -92,27 +63,8 @@ def _branch(
     }
 
 
-@router.get("/projects/{id}/repository/branches", scopes=("read_repository",), anonymous=True)
-def list_branches(call: Call, id: str, given: RefFilter) -> Any:
-    """Branches by name."""
-    project = call.project(id, access.REPORTER)
-    repo = repository(call.site, project)
-    default = repositories(call.site).default_branch(project)
-    found = {name: sha for name, sha in repo.branches().items() if _matches(name, given)}
-    commits = repo.commits(found.values())
-    merged = repo.merged(default) if default else set()
-    items: list[Document] = [
-        {"name": name, "id": place, "commit": commits[sha]} for place, (name, sha) in enumerate(found.items(), 1)
-    ]
-    if given.sort in {"updated_desc", "updated_asc"}:
-        items.sort(key=lambda one: one["commit"].committed, reverse=given.sort == "updated_desc")
-    if given.page_token:
-        names = [one["name"] for one in items]
-        items = items[names.index(given.page_token) + 1 :] if given.page_token in names else []
-    return call.page(items, given, lambda one: _branch(call, project, one["name"], one["commit"], merged, default))
-
-
 @router.get("/projects/{id}/repository/branches/{branch}", scopes=("read_repository",), anonymous=True)
+@needed_by(Need.PLUGINS)
 def get_branch(call: Call, id: str, branch: str) -> Any:
     """One branch."""
     return _one_branch(call, call.project(id, access.REPORTER), branch)
@@ -126,75 +78,6 @@ def _one_branch(call: Call, project: Document, branch: str) -> Document:
     default = repositories(call.site).default_branch(project)
     merged = repo.merged(default) if default else set()
     return _branch(call, project, branch, repo.commit(sha), merged, default)
-
-
-@router.post("/projects/{id}/repository/branches")
-def create_branch(call: Call, id: str, given: NewBranch) -> Any:
-    """Make a branch."""
-    project = _writable(call, id)
-    repo = repository(call.site, project)
-    ref = f"refs/heads/{given.branch}"
-    if not repo.valid(ref) or re.match(r"[0-9a-f]{40}(-/|/|$)", given.branch):
-        raise refused("Branch name is invalid")
-    if repo.ref(ref) is not None:
-        raise refused("Branch already exists")
-    start = repo.resolve(given.ref)
-    if start is None:
-        raise refused(f"Invalid reference name: {given.ref}")
-    if not git_push.can_push(call.site, call.actor, project, given.branch):
-        may = git_push.can_merge(call.site, call.actor, project, given.branch)
-        based = any(
-            git_push.ref_protected(call.site, project, f"refs/heads/{name}") for name in _containing(repo, start)
-        )
-        if not may or not based:
-            raise refused("You are not allowed to create protected branches on this project.")
-    try:
-        repo.update(ref, start, ZERO)
-    except GitError as error:
-        raise refused(str(error)) from None
-    notify(call.site, project, call.user, [Update(ref, ZERO, start)])
-    return _one_branch(call, project, given.branch)
-
-
-def _containing(repo: Repository, sha: str) -> list[str]:
-    names = repo.run("for-each-ref", f"--contains={sha}", "--format=%(refname:strip=2)", "refs/heads").decode()
-    return names.splitlines()
-
-
-@router.delete("/projects/{id}/repository/branches/{branch}")
-def delete_branch(call: Call, id: str, branch: str) -> None:
-    """Delete a branch: never the default one; a protected one only as a maintainer."""
-    project = _writable(call, id)
-    repo = repository(call.site, project)
-    sha = repo.branches().get(branch)
-    if sha is None:
-        raise not_found("Branch")
-    if branch == repositories(call.site).default_branch(project):
-        raise refused("The default branch of a project cannot be deleted.")
-    if (
-        git_push.ref_protected(call.site, project, f"refs/heads/{branch}")
-        and call.project_level(project) < access.MAINTAINER
-    ):
-        raise refused(
-            "You are not allowed to delete protected branches from this project. "
-            "Only a project maintainer or owner can delete a protected branch."
-        )
-    repo.update(f"refs/heads/{branch}", ZERO, sha)
-    notify(call.site, project, call.user, [Update(f"refs/heads/{branch}", sha, ZERO)])
-
-
-@router.delete("/projects/{id}/repository/merged_branches", status=202)
-def delete_merged_branches(call: Call, id: str) -> Any:
-    """Delete all that are merged to the default one and not protected."""
-    project = _writable(call, id)
-    repo = repository(call.site, project)
-    default = repositories(call.site).default_branch(project)
-    found = repo.branches()
-    for name in sorted(repo.merged(default)) if default else []:
-        if name != default and not git_push.ref_protected(call.site, project, f"refs/heads/{name}"):
-            repo.update(f"refs/heads/{name}", ZERO, found[name])
-            notify(call.site, project, call.user, [Update(f"refs/heads/{name}", found[name], ZERO)])
-    return {"message": "202 Accepted"}
 
 
 def _writable(call: Call, id_: str) -> Document:
@@ -219,29 +102,6 @@ def _tag(call: Call, project: Document, tag: Tag, commit: Commit) -> Document:
     }
 
 
-@router.get("/projects/{id}/repository/tags", scopes=("read_repository",), anonymous=True)
-def list_tags(call: Call, id: str, given: RefFilter) -> Any:
-    """Tags, the last one first."""
-    project = call.project(id, access.REPORTER)
-    repo = repository(call.site, project)
-    found = [tag for name, tag in repo.tags().items() if _matches(name, given)]
-    commits = repo.commits(tag.commit for tag in found)
-    kept = [tag for tag in found if tag.commit in commits]
-    reverse = given.sort != "asc"
-    if given.order_by in {"name", "version"}:
-        kept.sort(
-            key=lambda tag: _version(tag.name) if given.order_by == "version" else [(0, tag.name)], reverse=reverse
-        )
-    else:
-        kept.sort(key=lambda tag: tag.created or commits[tag.commit].committed, reverse=reverse)
-    items = [{"tag": tag, "id": place} for place, tag in enumerate(kept, 1)]
-    return call.page(items, given, lambda one: _tag(call, project, one["tag"], commits[one["tag"].commit]))
-
-
-def _version(name: str) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d{1,9})", name)]
-
-
 def _one_tag(call: Call, project: Document, name: str) -> Document:
     repo = repository(call.site, project)
     tag = repo.tags().get(name)
@@ -252,12 +112,14 @@ def _one_tag(call: Call, project: Document, name: str) -> Document:
 
 
 @router.get("/projects/{id}/repository/tags/{tag_name}", scopes=("read_repository",), anonymous=True)
+@needed_by(Need.CATALOGUE_JOBS)
 def get_tag(call: Call, id: str, tag_name: str) -> Any:
     """One tag."""
     return _one_tag(call, call.project(id, access.REPORTER), tag_name)
 
 
 @router.post("/projects/{id}/repository/tags")
+@needed_by(Need.CATALOGUE_JOBS)
 def create_tag(call: Call, id: str, given: NewTag) -> Any:
     """Make a tag."""
     project = _writable(call, id)
@@ -283,6 +145,7 @@ def create_tag(call: Call, id: str, given: NewTag) -> Any:
 
 
 @router.delete("/projects/{id}/repository/tags/{tag_name}")
+@needed_by(Need.CATALOGUE_JOBS)
 def delete_tag(call: Call, id: str, tag_name: str) -> None:
     """Delete a tag; a protected one only as a maintainer."""
     project = _writable(call, id)
@@ -303,6 +166,7 @@ def delete_tag(call: Call, id: str, tag_name: str) -> None:
 
 
 @router.post("/projects/{id}/fork")
+@needed_by(Need.PIPELINE, Need.ISOLATION, trace="forks")
 def fork_project(call: Call, id: str, given: NewFork) -> Any:
     """Copy a project with its repository, to one's own namespace unless another is named."""
     source = call.project(id)
@@ -347,12 +211,3 @@ def _namespace(call: Call, wanted: str | int | None) -> Document:
     if found is None:
         raise not_found("Target Namespace")
     return found
-
-
-@router.get("/projects/{id}/forks", anonymous=True)
-def list_forks(call: Call, id: str, given: Paging) -> Any:
-    """Forks of a project that may be seen."""
-    source = call.project(id)
-    found = call.store.find("project", forked_from_id=source["id"])
-    seen = [one for one in found if access.sees_project(call.site, call.actor, one)]
-    return call.page(seen, given, lambda one: projects.basic(call.site, one))

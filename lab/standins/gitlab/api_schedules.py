@@ -12,6 +12,7 @@ from lab.standins.gitlab.errors import forbidden, invalid, not_found
 from lab.standins.gitlab.params import Bool, Hashes, Paging, Params, Text
 from lab.standins.gitlab.routing import Call, Router
 from lab.standins.gitlab.site import Site, now
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router = Router("pipeline schedules")
@@ -78,11 +79,6 @@ def _variable(site: Site, line: Document) -> Document:
     return {"variable_type": line["variable_type"], "key": line["key"], "value": value, "raw": False}
 
 
-def schedule_variables(site: Site, schedule: Document) -> dict[str, str]:
-    """Variables of a schedule in clear, for the pipelines it starts."""
-    return {line["key"]: site.unseal(line["sealed"]) for line in schedule["variables"]}
-
-
 def _one(call: Call, project: Document, id_: int) -> Document:
     found = call.store.get("schedule", id_)
     if found is None or found["project_id"] != project["id"]:
@@ -142,6 +138,7 @@ def _inputs(current: list[Document], given: list[Document] | None) -> list[Docum
 
 
 @router.get("/projects/{id}/pipeline_schedules")
+@needed_by(Need.LOOKUP, Need.INVENTORY)
 def list_schedules(call: Call, id: str, given: ScheduleFilter) -> Any:
     """Schedules of a project."""
     project = call.project(id, access.REPORTER)
@@ -151,12 +148,14 @@ def list_schedules(call: Call, id: str, given: ScheduleFilter) -> Any:
 
 
 @router.get("/projects/{id}/pipeline_schedules/{schedule_id}")
+@needed_by(Need.PLUGINS, Need.LOOKUP, Need.INVENTORY)
 def get_schedule(call: Call, id: str, schedule_id: int) -> Any:
     """One schedule with its variables."""
     return _shown(call, _one(call, call.project(id, access.REPORTER), schedule_id))
 
 
 @router.post("/projects/{id}/pipeline_schedules")
+@needed_by(Need.PLUGINS)
 def create_schedule(call: Call, id: str, given: NewSchedule) -> Any:
     """Create a schedule of one's own."""
     project = call.project(id, access.DEVELOPER)
@@ -179,6 +178,7 @@ def create_schedule(call: Call, id: str, given: NewSchedule) -> Any:
 
 
 @router.put("/projects/{id}/pipeline_schedules/{schedule_id}")
+@needed_by(Need.PLUGINS)
 def update_schedule(call: Call, id: str, schedule_id: int, given: ChangedSchedule) -> Any:
     """Change a schedule."""
     project, one = _editable(call, id, schedule_id)
@@ -192,6 +192,7 @@ def update_schedule(call: Call, id: str, schedule_id: int, given: ChangedSchedul
 
 
 @router.post("/projects/{id}/pipeline_schedules/{schedule_id}/take_ownership")
+@needed_by(Need.PLUGINS)
 def take_ownership(call: Call, id: str, schedule_id: int) -> Any:
     """Become the owner, as whom its pipelines run."""
     project = call.project(id, access.MAINTAINER)
@@ -201,12 +202,14 @@ def take_ownership(call: Call, id: str, schedule_id: int) -> Any:
 
 
 @router.delete("/projects/{id}/pipeline_schedules/{schedule_id}")
+@needed_by(Need.PLUGINS, Need.INVENTORY)
 def delete_schedule(call: Call, id: str, schedule_id: int) -> None:
     """Delete a schedule."""
     call.store.remove("schedule", _editable(call, id, schedule_id)[1]["id"])
 
 
 @router.post("/projects/{id}/pipeline_schedules/{schedule_id}/variables")
+@needed_by(Need.PLUGINS)
 def create_schedule_variable(call: Call, id: str, schedule_id: int, given: NewScheduleVariable) -> Any:
     """Create a variable."""
     _, one = _editable(call, id, schedule_id)
@@ -227,13 +230,8 @@ def _line(one: Document, key: str) -> Document:
     return dict(found)
 
 
-@router.get("/projects/{id}/pipeline_schedules/{schedule_id}/variables/{key}")
-def get_schedule_variable(call: Call, id: str, schedule_id: int, key: str) -> Any:
-    """One variable."""
-    return _variable(call.site, _line(_editable(call, id, schedule_id)[1], key))
-
-
 @router.put("/projects/{id}/pipeline_schedules/{schedule_id}/variables/{key}")
+@needed_by(Need.PLUGINS)
 def update_schedule_variable(call: Call, id: str, schedule_id: int, key: str, given: ChangedScheduleVariable) -> Any:
     """Change a variable."""
     _, one = _editable(call, id, schedule_id)
@@ -247,6 +245,7 @@ def update_schedule_variable(call: Call, id: str, schedule_id: int, key: str, gi
 
 
 @router.delete("/projects/{id}/pipeline_schedules/{schedule_id}/variables/{key}", status=202)
+@needed_by(Need.PLUGINS, Need.INVENTORY)
 def delete_schedule_variable(call: Call, id: str, schedule_id: int, key: str) -> Any:
     """Delete a variable; it is shown a last time."""
     _, one = _editable(call, id, schedule_id)

@@ -8,11 +8,12 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator
 
 from lab.standins.gitlab import access, tokens
-from lab.standins.gitlab.errors import ApiError, bad_request, forbidden, not_found, refused, unauthorized
+from lab.standins.gitlab.errors import ApiError, bad_request, not_found, refused, unauthorized
 from lab.standins.gitlab.paging import Reply
 from lab.standins.gitlab.params import Bool, Day, Int, Paging, Params, Text
 from lab.standins.gitlab.routing import Call, Router
 from lab.standins.gitlab.seed import ALL_SCOPES
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router = Router("access tokens")
@@ -156,44 +157,36 @@ def _rotate(call: Call, token: Document, given: Rotation) -> Any:
     return tokens.shown(successor, secret)
 
 
-def _own(call: Call, kind: str) -> Document:
-    if call.actor is None or call.actor.token is None or call.actor.kind != kind:
-        raise unauthorized() if call.actor is None else not_found()
-    return call.actor.token
-
-
 def _routes(kind: str) -> None:
     path = f"/{kind}s/{{id}}/access_tokens"
 
     @router.get(path)
+    @needed_by(Need.LOOKUP, Need.INVENTORY)
     def list_tokens(call: Call, id: str, given: TokenFilter) -> Any:
         """Tokens, revoked ones too."""
         source = _source(call, kind, id)
         return _listed(call, call.store.find("token", kind=kind, source_id=source["id"]), given)
 
     @router.post(path)
+    @needed_by(Need.PLUGINS)
     def create_token(call: Call, id: str, given: NewToken) -> Any:
         """Create a token; the secret is shown this once."""
         return _add(call, kind, id, given)
 
-    @router.post(f"{path}/self/rotate", status=200, scopes=("self_rotate",))
-    def rotate_own_token(call: Call, id: str, given: Rotation) -> Any:
-        """Put a new token in place of the one that asks."""
-        token = _own(call, kind)
-        source = call.project(id) if kind == "project" else call.group(id)
-        return _rotate(call, _one(call, kind, source, token["id"]), given)
-
     @router.get(f"{path}/{{token_id}}")
+    @needed_by(Need.PLUGINS)
     def get_token(call: Call, id: str, token_id: int) -> Any:
         """One token."""
         return tokens.shown(_one(call, kind, _source(call, kind, id), token_id))
 
     @router.post(f"{path}/{{token_id}}/rotate", status=200)
+    @needed_by(Need.PLUGINS)
     def rotate_token(call: Call, id: str, token_id: int, given: Rotation) -> Any:
         """Put a new token in place of one; a revoked one revokes all that came after it."""
         return _rotate(call, _one(call, kind, _source(call, kind, id), token_id), given)
 
     @router.delete(f"{path}/{{token_id}}")
+    @needed_by(Need.PLUGINS, Need.LOOKUP, Need.INVENTORY)
     def revoke_token(call: Call, id: str, token_id: int) -> None:
         """Revoke a token."""
         tokens.revoke(call.site, _one(call, kind, _source(call, kind, id), token_id))
@@ -207,6 +200,7 @@ _routes("group")
 
 
 @router.get("/personal_access_tokens")
+@needed_by(Need.ISOLATION)
 def list_personal(call: Call, given: TokenFilter) -> Any:
     """One's own tokens; those of all for administrators."""
     found = call.store.find("token", kind="personal")
@@ -218,6 +212,7 @@ def list_personal(call: Call, given: TokenFilter) -> Any:
 
 
 @router.get("/personal_access_tokens/self", scopes=("read_user", "self_rotate", "read_repository"))
+@needed_by(Need.CREDENTIALS)
 def get_own(call: Call) -> Any:
     """The token that asks."""
     if call.actor is None or call.actor.token is None:
@@ -226,48 +221,8 @@ def get_own(call: Call) -> Any:
     return {name: token[name] for name in token if name not in {"access_level", "resource_type", "resource_id"}}
 
 
-@router.post("/personal_access_tokens/self/rotate", status=200, scopes=("self_rotate",))
-def rotate_own(call: Call, given: Rotation) -> Any:
-    """Put a new token in place of the one that asks."""
-    if call.actor is None or call.actor.token is None:
-        raise unauthorized()
-    return _rotate(call, call.actor.token, given)
-
-
-@router.delete("/personal_access_tokens/self", scopes=("read_user", "read_api", "self_rotate"))
-def revoke_own(call: Call) -> None:
-    """Revoke the token that asks."""
-    if call.actor is None or call.actor.token is None:
-        raise unauthorized()
-    tokens.revoke(call.site, call.actor.token)
-
-
-def _personal(call: Call, token_id: int) -> Document:
-    found = call.store.get("token", token_id)
-    if found is not None and (call.is_admin or found["user_id"] == call.user["id"]):
-        return found
-    raise not_found() if call.is_admin else unauthorized()
-
-
-@router.get("/personal_access_tokens/{token_id}")
-def get_personal(call: Call, token_id: int) -> Any:
-    """One token."""
-    return tokens.shown(_personal(call, token_id))
-
-
-@router.post("/personal_access_tokens/{token_id}/rotate", status=200)
-def rotate_personal(call: Call, token_id: int, given: Rotation) -> Any:
-    """Put a new token in place of one."""
-    return _rotate(call, _personal(call, token_id), given)
-
-
-@router.delete("/personal_access_tokens/{token_id}")
-def revoke_personal(call: Call, token_id: int) -> None:
-    """Revoke a token."""
-    tokens.revoke(call.site, _personal(call, token_id))
-
-
 @router.post("/users/{user_id}/personal_access_tokens")
+@needed_by(Need.CHAIN)
 def create_personal(call: Call, user_id: int, given: NewPersonalToken) -> Any:
     """Create a user's token, as an administrator; the secret is shown this once."""
     call.require_admin()
@@ -276,14 +231,6 @@ def create_personal(call: Call, user_id: int, given: NewPersonalToken) -> Any:
         raise not_found("User")
     allowed = ALL_SCOPES if user["is_admin"] else tuple(one for one in ALL_SCOPES if one not in {"sudo", "admin_mode"})
     return _create_personal(call, user, given, allowed)
-
-
-@router.post("/user/personal_access_tokens")
-def create_own(call: Call, given: NewPersonalToken) -> Any:
-    """Create a token of one's own, of little power."""
-    if call.actor is None or call.actor.kind != "personal":
-        raise forbidden()
-    return _create_personal(call, call.user, given, ("k8s_proxy", "self_rotate"))
 
 
 def _create_personal(call: Call, user: Document, given: NewPersonalToken, allowed: tuple[str, ...]) -> Any:

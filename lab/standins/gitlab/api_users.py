@@ -11,6 +11,7 @@ from lab.standins.gitlab.params import Bool, Int, Paging, Params, Text
 from lab.standins.gitlab.routing import Call, Router
 from lab.standins.gitlab.seed import new_user
 from lab.standins.gitlab.site import now
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router = Router("users")
@@ -87,12 +88,14 @@ class UserFilter(Paging):
 
 
 @router.get("/user", scopes=("read_user",))
+@needed_by(Need.PLUGINS, Need.INVENTORY)
 def current_user(call: Call) -> Any:
     """Who asks."""
     return users.whole(call.site, call.user)
 
 
 @router.get("/users", scopes=("read_user",))
+@needed_by(Need.LOOKUP, Need.INVENTORY, Need.CHAIN, Need.PEOPLE)
 def list_users(call: Call, given: UserFilter) -> Any:
     """Users, newest first; administrators see all of them."""
     if bool(given.extern_uid) != bool(given.provider):
@@ -125,6 +128,7 @@ def list_users(call: Call, given: UserFilter) -> Any:
 
 
 @router.get("/users/{id}", scopes=("read_user",))
+@needed_by(Need.PLUGINS)
 def get_user(call: Call, id: int) -> Any:
     """One user."""
     user = _user(call, id)
@@ -133,6 +137,7 @@ def get_user(call: Call, id: int) -> Any:
 
 
 @router.post("/users")
+@needed_by(Need.PLUGINS)
 def create_user(call: Call, given: NewUser) -> Any:
     """Create a user; passwords are not kept, nobody signs in here."""
     admin = call.require_admin()
@@ -158,6 +163,7 @@ def create_user(call: Call, given: NewUser) -> Any:
 
 
 @router.put("/users/{id}")
+@needed_by(Need.PLUGINS)
 def update_user(call: Call, id: int, given: ChangedUser) -> Any:
     """Change a user."""
     call.require_admin()
@@ -183,6 +189,7 @@ def update_user(call: Call, id: int, given: ChangedUser) -> Any:
 
 
 @router.delete("/users/{id}")
+@needed_by(Need.PLUGINS)
 def delete_user(call: Call, id: int) -> None:
     """Delete a user with their projects, memberships and tokens."""
     call.require_admin()
@@ -190,6 +197,7 @@ def delete_user(call: Call, id: int) -> None:
 
 
 @router.delete("/users/{id}/identities/{provider}")
+@needed_by(Need.PLUGINS)
 def delete_identity(call: Call, id: int, provider: str) -> None:
     """Forget how a user signs in with a provider."""
     call.require_admin()
@@ -202,6 +210,7 @@ def delete_identity(call: Call, id: int, provider: str) -> None:
 
 def _switch(name: str, to: str, possible: tuple[str, ...], refusal: str) -> None:
     @router.post(f"/users/{{id}}/{name}")
+    @needed_by(Need.PLUGINS, trace=name)
     def switch(call: Call, id: int) -> Any:
         """Change the state of a user."""
         call.require_admin()
@@ -216,35 +225,6 @@ _switch("block", "blocked", ("active", "deactivated", "blocked"), "The API initi
 _switch("unblock", "active", ("blocked", "active"), "LDAP blocked users cannot be unblocked by the API")
 _switch("activate", "active", ("deactivated", "active"), "A blocked user must be unblocked to be activated")
 _switch("deactivate", "deactivated", ("active", "deactivated"), "A blocked user cannot be deactivated by the API")
-_switch("ban", "banned", ("active",), "You cannot ban users that are not active.")
-_switch("unban", "active", ("banned",), "You cannot unban users that are not banned.")
-
-
-class Memberships(Paging):
-    """Which memberships."""
-
-    type: Literal["Project", "Namespace"] | None = None
-
-
-@router.get("/users/{id}/memberships", scopes=("read_user",))
-def memberships(call: Call, id: int, given: Memberships) -> Any:
-    """Groups and projects a user is a direct member of."""
-    call.require_admin()
-    _user(call, id)
-    kinds = {"Project": ("project",), "Namespace": ("group",)}.get(given.type or "", ("project", "group"))
-    found = [one for one in call.store.find("member", user_id=id) if one["source_type"] in kinds]
-
-    def render(member: Document) -> Document:
-        project = member["source_type"] == "project"
-        source = call.store.get("project" if project else "namespace", member["source_id"]) or {"name": ""}
-        return {
-            "source_id": member["source_id"],
-            "source_name": source["name"],
-            "source_type": "Project" if project else "Namespace",
-            "access_level": member["access_level"],
-        }
-
-    return call.page(found, given, render)
 
 
 def _user(call: Call, id_: int) -> Document:

@@ -1,5 +1,5 @@
 # ruff: noqa: ANN401 - answers are JSON
-"""CI/CD variables of projects, groups and the instance."""
+"""CI/CD variables of projects and groups."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from lab.standins.gitlab import access, variables
 from lab.standins.gitlab.errors import conflict, invalid, not_found
 from lab.standins.gitlab.params import Bool, Hash, Paging, Params, Text
 from lab.standins.gitlab.routing import Call, Router
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router = Router("variables")
@@ -50,9 +51,6 @@ class Which(Params):
 
 
 def _source(call: Call, kind: str, id_: str) -> int:
-    if kind == "instance":
-        call.require_admin()
-        return 0
     if kind == "group":
         return int(call.group(id_, access.OWNER)["id"])
     return int(call.project(id_, access.MAINTAINER)["id"])
@@ -72,7 +70,7 @@ def _one(call: Call, kind: str, source: int, key: str, filter_: Document | None)
 
 def _scoped(call: Call, kind: str) -> bool:
     """Whether variables of this kind have environment scopes in this edition."""
-    return kind == "project" or (kind == "group" and call.site.premium)
+    return kind == "project" or call.site.premium
 
 
 def _unused(call: Call, kind: str, source: int, key: str, scope: str, but: int = 0) -> None:
@@ -83,7 +81,7 @@ def _unused(call: Call, kind: str, source: int, key: str, scope: str, but: int =
 
 def _add(call: Call, kind: str, id_: str, given: NewVariable) -> Any:
     source = _source(call, kind, id_)
-    hidden = bool(given.masked_and_hidden) and kind != "instance"
+    hidden = bool(given.masked_and_hidden)
     masked, raw = bool(given.masked) or hidden, bool(given.raw)
     if wrong := variables.errors(given.key, given.value, masked=masked, raw=raw):
         raise invalid(**wrong)
@@ -105,7 +103,7 @@ def _add(call: Call, kind: str, id_: str, given: NewVariable) -> Any:
             "description": given.description,
         },
     )
-    return variables.shown(call.site, variable, instance=kind == "instance")
+    return variables.shown(call.site, variable)
 
 
 def _change(call: Call, kind: str, id_: str, key: str, given: ChangedVariable) -> Any:
@@ -124,38 +122,43 @@ def _change(call: Call, kind: str, id_: str, key: str, given: ChangedVariable) -
     _unused(call, kind, source, key, changed["environment_scope"], but=variable["id"])
     changed["sealed"] = call.site.seal(value)
     call.store.put("variable", changed)
-    return variables.shown(call.site, changed, instance=kind == "instance")
+    return variables.shown(call.site, changed)
 
 
 def _list(call: Call, kind: str, id_: str, given: Paging) -> Any:
     found = call.store.find("variable", source_type=kind, source_id=_source(call, kind, id_))
-    return call.page(found, given, lambda one: variables.shown(call.site, one, instance=kind == "instance"))
+    return call.page(found, given, lambda one: variables.shown(call.site, one))
 
 
 def _routes(kind: str) -> None:
     path = f"/{kind}s/{{id}}/variables"
 
     @router.get(path)
+    @needed_by(Need.INVENTORY)
     def list_variables(call: Call, id: str, given: Paging) -> Any:
         """All variables."""
         return _list(call, kind, id, given)
 
     @router.get(f"{path}/{{key}}")
+    @needed_by(Need.PLUGINS, Need.LOOKUP)
     def get_variable(call: Call, id: str, key: str, given: Which) -> Any:
         """One variable."""
         return variables.shown(call.site, _one(call, kind, _source(call, kind, id), key, given.filter))
 
     @router.post(path)
+    @needed_by(Need.PLUGINS)
     def create_variable(call: Call, id: str, given: NewVariable) -> Any:
         """Create a variable."""
         return _add(call, kind, id, given)
 
     @router.put(f"{path}/{{key}}")
+    @needed_by(Need.PLUGINS)
     def update_variable(call: Call, id: str, key: str, given: ChangedVariable) -> Any:
         """Change a variable."""
         return _change(call, kind, id, key, given)
 
     @router.delete(f"{path}/{{key}}")
+    @needed_by(Need.PLUGINS, Need.INVENTORY, Need.PEOPLE)
     def delete_variable(call: Call, id: str, key: str, given: Which) -> None:
         """Delete a variable."""
         call.store.remove("variable", _one(call, kind, _source(call, kind, id), key, given.filter)["id"])
@@ -163,34 +166,3 @@ def _routes(kind: str) -> None:
 
 _routes("project")
 _routes("group")
-
-
-@router.get("/admin/ci/variables")
-def list_instance_variables(call: Call, given: Paging) -> Any:
-    """All variables of the instance."""
-    return _list(call, "instance", "", given)
-
-
-@router.get("/admin/ci/variables/{key}")
-def get_instance_variable(call: Call, key: str) -> Any:
-    """One variable of the instance."""
-    found = _one(call, "instance", _source(call, "instance", ""), key, None)
-    return variables.shown(call.site, found, instance=True)
-
-
-@router.post("/admin/ci/variables")
-def create_instance_variable(call: Call, given: NewVariable) -> Any:
-    """Create a variable of the instance."""
-    return _add(call, "instance", "", given)
-
-
-@router.put("/admin/ci/variables/{key}")
-def update_instance_variable(call: Call, key: str, given: ChangedVariable) -> Any:
-    """Change a variable of the instance."""
-    return _change(call, "instance", "", key, given)
-
-
-@router.delete("/admin/ci/variables/{key}")
-def delete_instance_variable(call: Call, key: str) -> None:
-    """Delete a variable of the instance."""
-    call.store.remove("variable", _one(call, "instance", _source(call, "instance", ""), key, None)["id"])

@@ -15,7 +15,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from lab.standins.faults import Faults
 from lab.standins.gitlab import (
     api_ci_jobs,
-    api_ci_lint,
     api_ci_pipelines,
     api_ci_runners,
     api_ci_triggers,
@@ -27,7 +26,6 @@ from lab.standins.gitlab import (
     api_issues,
     api_issues_notes,
     api_job_token_scope,
-    api_labels,
     api_members,
     api_merge_requests,
     api_merge_requests_approvals,
@@ -36,7 +34,6 @@ from lab.standins.gitlab import (
     api_projects,
     api_protected,
     api_repository_commits,
-    api_repository_compare,
     api_repository_files,
     api_repository_refs,
     api_schedules,
@@ -47,7 +44,6 @@ from lab.standins.gitlab import (
     ci_pipelines,
     ci_tokens,
     git_http,
-    graphql,
     health,
     identity,
     removal,
@@ -76,14 +72,11 @@ API: Final[tuple[ModuleType, ...]] = (
     api_hooks,
     api_job_token_scope,
     api_premium,
-    api_labels,
     api_repository_files,
     api_repository_refs,
     api_repository_commits,
-    api_repository_compare,
     api_ci_pipelines,
     api_ci_triggers,
-    api_ci_lint,
     api_ci_jobs,
     api_ci_runners,
     api_issues,
@@ -92,7 +85,7 @@ API: Final[tuple[ModuleType, ...]] = (
     api_merge_requests_content,
     api_issues_notes,
 )
-#: Each may have `router: Router` with paths from the root (git, JWKS, GraphQL), and `install(site)`, called at start.
+#: Each may have `router: Router` with paths from the root (git, JWKS), and `install(site)`, called at start.
 EXTENSIONS: Final[tuple[ModuleType, ...]] = (
     health,
     repositories,
@@ -100,7 +93,6 @@ EXTENSIONS: Final[tuple[ModuleType, ...]] = (
     ci_tokens,
     ci_pipelines,
     ci_merge_requests,
-    graphql,
     git_http,  # last: its paths match nearly anything
 )
 
@@ -113,6 +105,15 @@ def create_app(configuration: Configuration) -> ASGIApp:
 
 def application(site: Site, token: str) -> ASGIApp:
     """The application of an open site; `token` is the administrator's."""
+    whole: ASGIApp = EncodedPaths(api(site))
+    seed.plant(site, token)
+    removal.purge(site)
+    limit = site.options.get("rate_limit")  # {"requests": 100, "period": 60}
+    return throttle.Throttle(whole, **limit) if isinstance(limit, dict) else whole
+
+
+def api(site: Site) -> FastAPI:
+    """All routes of an open site."""
     app = FastAPI(title="GitLab", openapi_url="/-/lab/openapi.json", docs_url=None, redoc_url=None)
     app.state.site = site
     for module in API:
@@ -125,11 +126,7 @@ def application(site: Site, token: str) -> ASGIApp:
             app.include_router(module.router.fastapi)
     app.add_exception_handler(ApiError, _refused)
     app.add_exception_handler(HTTPException, _unrouted)
-    seed.plant(site, token)
-    removal.purge(site)
-    whole: ASGIApp = EncodedPaths(app)
-    limit = site.options.get("rate_limit")  # {"requests": 100, "period": 60}
-    return throttle.Throttle(whole, **limit) if isinstance(limit, dict) else whole
+    return app
 
 
 def _refused(_: Request, error: Exception) -> Response:

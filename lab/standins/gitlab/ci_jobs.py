@@ -135,14 +135,6 @@ def change(site: Site, job: Document, status: str, **more: object) -> Document:
     return site.store.get("job", job["id"]) or changed
 
 
-def cancel(site: Site, pipeline: Document) -> Document:
-    """Cancel whatever of a pipeline is not over."""
-    for job in of_pipeline(site, pipeline):
-        if job["status"] in ACTIVE | {"manual"}:
-            site.store.put("job", {**job, "status": "canceled", "finished_at": now()})
-    return advance(site, pipeline["id"])
-
-
 def again(site: Site, job: Document, user: Document) -> Document:
     """A new job in place of one that is over; what came after it and was skipped waits again."""
     site.store.put("job", {**job, "retried": True})

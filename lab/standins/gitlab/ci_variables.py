@@ -90,10 +90,10 @@ def _text(value: Any) -> str:
 
 
 def of_settings(site: Site, project: Document, *, protected: bool, environment: str | None) -> list[Variable]:
-    """Variables of the instance, the groups from the top, and the project; a closer scope wins within each."""
+    """Variables of the groups from the top, and the project; a closer scope wins within each."""
     space = access.namespace(site, project)
     above = list(reversed(access.lineage(site, space))) if space["kind"] == "group" else []
-    sources = [("instance", 0), *(("group", group["id"]) for group in above), ("project", project["id"])]
+    sources = [*(("group", group["id"]) for group in above), ("project", project["id"])]
     made = []
     for kind, id_ in sources:
         found = site.store.find("variable", source_type=kind, source_id=id_)

@@ -25,6 +25,7 @@ from lab.standins.gitlab.git import ZERO, Repository, environment
 from lab.standins.gitlab.repositories import Update, notify, repository
 from lab.standins.gitlab.routing import Router
 from lab.standins.gitlab.site import Site
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router = Router("git")
@@ -87,6 +88,7 @@ def install(site: Site) -> None:
 
 
 @router.fastapi.get("/{path:path}/info/refs", include_in_schema=False)
+@needed_by(Need.CHAIN, Need.PIPELINE, trace="clone")
 async def _advertise(request: Request, path: str) -> Response:
     """What there is to fetch or to push to."""
     service = request.query_params.get("service", "")
@@ -102,6 +104,7 @@ async def _advertise(request: Request, path: str) -> Response:
 
 
 @router.fastapi.post("/{path:path}/git-upload-pack", include_in_schema=False)
+@needed_by(Need.CHAIN, Need.PIPELINE, trace="clone")
 async def _fetch(request: Request, path: str) -> Response:
     """Send what a client lacks."""
     try:
@@ -115,6 +118,7 @@ async def _fetch(request: Request, path: str) -> Response:
 
 
 @router.fastapi.post("/{path:path}/git-receive-pack", include_in_schema=False)
+@needed_by(Need.CHAIN, Need.PIPELINE, trace="push")
 async def _push(request: Request, path: str) -> Response:
     """Take what a client sends, or decline it."""
     try:

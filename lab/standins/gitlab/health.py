@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from lab.standins.gitlab.routing import Router
+from lab.standins.needs import Need, needed_by
 
 router = Router("health")
 
 
 @router.fastapi.get("/-/readiness")
+@needed_by(Need.LAB)
 def readiness() -> Response:
     """Whether it can serve."""
     return JSONResponse({"status": "ok", "master_check": [{"status": "ok"}]})
-
-
-@router.fastapi.get("/-/liveness")
-def liveness() -> Response:
-    """Whether it runs."""
-    return JSONResponse({"status": "ok"})
-
-
-@router.fastapi.get("/-/health")
-def health() -> Response:
-    """Whether it runs, in a word."""
-    return PlainTextResponse("GitLab OK")

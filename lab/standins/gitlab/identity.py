@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from lab.files import write_private
 from lab.standins.gitlab.routing import Router
 from lab.standins.gitlab.site import Site
+from lab.standins.needs import Need, needed_by
 
 router = Router("identity")
 
@@ -80,12 +81,14 @@ def discovery(site: Site) -> dict[str, Any]:
 
 
 @router.fastapi.get("/.well-known/openid-configuration", operation_id="identity_discovery")
+@needed_by(Need.PROGRAM, trace="oidc_discovery_url")
 def _discovery(request: Request) -> Response:
     """Discovery document."""
     return JSONResponse(discovery(request.app.state.site))
 
 
 @router.fastapi.get("/oauth/discovery/keys", operation_id="identity_keys")
+@needed_by(Need.PROGRAM, trace="oidc_discovery_url")
 def _published(request: Request) -> Response:
     """Keys that verify CI tokens."""
     return JSONResponse({"keys": published(request.app.state.site)})

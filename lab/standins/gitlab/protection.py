@@ -153,34 +153,3 @@ def allowed(site: Site, user: Document, level: int, lines: list[Document]) -> bo
         elif line["access_level"] and level >= line["access_level"]:
             return True
     return False
-
-
-def branch_protections(site: Site, project: Document, branch: str) -> list[Document]:
-    """Protections that mean a branch; empty for an open one."""
-    found = site.store.find("protected_branch", project_id=project["id"])
-    return [one for one in found if matches(one["name"], branch)]
-
-
-def may_push(site: Site, user: Document, level: int, project: Document, branch: str) -> bool:
-    """Whether a user of this level may push to a branch: developers where it is open, as said where it is protected."""
-    protections = branch_protections(site, project, branch)
-    if not protections:
-        return level >= access.DEVELOPER
-    return any(allowed(site, user, level, one["push_access_levels"]) for one in protections)
-
-
-def may_merge(site: Site, user: Document, level: int, project: Document, branch: str) -> bool:
-    """Whether a user of this level may merge into a branch."""
-    protections = branch_protections(site, project, branch)
-    if not protections:
-        return level >= access.DEVELOPER
-    return any(allowed(site, user, level, one["merge_access_levels"]) for one in protections)
-
-
-def may_tag(site: Site, user: Document, level: int, project: Document, tag: str) -> bool:
-    """Whether a user of this level may make a tag."""
-    found = site.store.find("protected_tag", project_id=project["id"])
-    protections = [one for one in found if matches(one["name"], tag)]
-    if not protections:
-        return level >= access.DEVELOPER
-    return any(allowed(site, user, level, one["create_access_levels"]) for one in protections)

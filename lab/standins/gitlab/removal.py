@@ -21,8 +21,8 @@ OF_PROJECT: Final = (
     "schedule",
     "scope_entry",
 )
-_OF_SOURCE: Final = ("deploy_token", "member", "share", "variable", "hook", "label")
-#: Days a deleted group or project can be restored; setting `deletion_adjourned_period`.
+_OF_SOURCE: Final = ("deploy_token", "member", "share", "variable", "hook")
+#: Days until a deleted group or project is gone; setting `deletion_adjourned_period`.
 GRACE_DAYS: Final = 30
 
 
@@ -50,7 +50,6 @@ def mark_project(site: Site, project: Document) -> Document:
     changed = {
         **project,
         "marked_for_deletion_on": today(),
-        "before_deletion": {"path": project["path"], "name": project["name"]},
         "path": project["path"] + suffix,
         "name": project["name"] + suffix,
         "full_path": f"{base}/{project['path']}{suffix}",
@@ -60,39 +59,11 @@ def mark_project(site: Site, project: Document) -> Document:
     return changed
 
 
-def restore_project(site: Site, project: Document) -> Document:
-    """Take a scheduled deletion back; where name or path were taken meanwhile, the longer ones stay."""
-    before = project["before_deletion"]
-    base = project["full_path"].rsplit("/", 1)[0]
-    full = f"{base}/{before['path']}"
-    changed = {**project, "marked_for_deletion_on": None, "before_deletion": None}
-    if access.find_project(site, full) is None and site.store.first("namespace", route=full.lower()) is None:
-        changed |= {**before, "full_path": full, "route": full.lower()}
-    site.store.put("project", changed)
-    return changed
-
-
 def mark_group(site: Site, group: Document) -> Document:
     """Schedule the deletion of a group with all that is in it."""
     suffix = f"-deletion_scheduled-{group['id']}"
-    marked = {
-        **group,
-        "marked_for_deletion_on": today(),
-        "before_deletion": {"path": group["path"], "name": group["name"]},
-    }
+    marked = {**group, "marked_for_deletion_on": today()}
     return move(site, marked, path=group["path"] + suffix, name=group["name"] + suffix)
-
-
-def restore_group(site: Site, group: Document) -> Document:
-    """Take the deletion of a group back."""
-    before = group["before_deletion"]
-    changed = {**group, "marked_for_deletion_on": None, "before_deletion": None}
-    parent = site.store.get("namespace", group["parent_id"]) if group.get("parent_id") else None
-    full = f"{parent['full_path']}/{before['path']}" if parent else before["path"]
-    if site.store.first("namespace", route=full.lower()) is not None:
-        site.store.put("namespace", changed)
-        return changed
-    return move(site, changed, path=before["path"], name=before["name"])
 
 
 def remove_project(site: Site, project: Document) -> None:

@@ -20,6 +20,7 @@ from lab.standins.gitlab.errors import ApiError, forbidden, insufficient_scope, 
 from lab.standins.gitlab.paging import Reply
 from lab.standins.gitlab.params import LARGEST, Paging, Params, read
 from lab.standins.gitlab.site import Site
+from lab.standins.needs import hand_on
 from lab.standins.store import Document, Store
 
 #: Stands for a slash that came encoded, in `scope["path"]`: such a slash is part of a name.
@@ -158,9 +159,11 @@ class Router:
 
         def made(function: Handler) -> Handler:
             endpoint = _Endpoint(function, method, status, scopes, job_token, anonymous)
+            asgi = endpoint.asgi()
+            hand_on(function, asgi)
             self.fastapi.add_api_route(
                 path,
-                endpoint.asgi(),
+                asgi,
                 methods=[method],
                 name=function.__name__,
                 operation_id=f"{method.lower()}{path}".replace("{", "").replace("}", "").replace("/", "_"),

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from lab.standins.gitlab import access
-from lab.standins.gitlab.protection import matches
 from lab.standins.gitlab.site import Site
 from lab.standins.store import Document
 
@@ -21,7 +19,7 @@ def value_of(site: Site, variable: Document) -> str:
     return site.unseal(variable["sealed"])
 
 
-def shown(site: Site, variable: Document, *, instance: bool = False) -> Document:
+def shown(site: Site, variable: Document) -> Document:
     """A variable as the API shows it; the value of a hidden one is never shown again."""
     return {
         "variable_type": variable["variable_type"],
@@ -31,7 +29,8 @@ def shown(site: Site, variable: Document, *, instance: bool = False) -> Document
         "masked": variable["masked"],
         "raw": variable["raw"],
         "description": variable["description"],
-        **({} if instance else {"hidden": variable["hidden"], "environment_scope": variable["environment_scope"]}),
+        "hidden": variable["hidden"],
+        "environment_scope": variable["environment_scope"],
     }
 
 
@@ -47,21 +46,3 @@ def errors(key: str, value: str, *, masked: bool, raw: bool) -> dict[str, list[s
     if len(value) > _LONGEST_VALUE:
         found.setdefault("value", []).append(f"is too long (maximum is {_LONGEST_VALUE} characters)")
     return found
-
-
-def for_job(site: Site, project: Document, *, protected: bool, environment: str | None = None) -> dict[str, str]:
-    """Variables of a job of a project: of the instance, the groups from the top, and the project, nearer ones win.
-
-    `protected` says whether the job's ref is protected; others get no protected variables.
-    """
-    space = access.namespace(site, project)
-    groups = list(reversed(access.lineage(site, space))) if space["kind"] == "group" else []
-    sources = [("instance", 0), *(("group", group["id"]) for group in groups), ("project", project["id"])]
-    made: dict[str, str] = {}
-    for kind, id_ in sources:
-        found = site.store.find("variable", source_type=kind, source_id=id_)
-        for one in sorted(found, key=lambda one: len(one["environment_scope"])):
-            scope = one["environment_scope"]
-            if (protected or not one["protected"]) and (scope == "*" or matches(scope, environment or "\0")):
-                made[one["key"]] = value_of(site, one)
-    return made

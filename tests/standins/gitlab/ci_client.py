@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import gitlab
 import httpx
 
 from tests.standins.gitlab.conftest import Live
@@ -48,7 +49,7 @@ def variables(job: dict[str, Any]) -> dict[str, str]:
 
 def commit(project: Any, files: dict[str, str], branch: str = "main", message: str = "change", **more: Any) -> str:
     """Commit files through the API; return the commit."""
-    known = {one["path"] for one in project.repository_tree(recursive=True, get_all=True)} if _has(project) else set()
+    known = {one["path"] for one in _tree(project)}
     actions = [
         {"action": "update" if path in known else "create", "file_path": path, "content": text}
         for path, text in files.items()
@@ -57,5 +58,21 @@ def commit(project: Any, files: dict[str, str], branch: str = "main", message: s
     return str(made.id)
 
 
-def _has(project: Any) -> bool:
-    return bool(project.branches.list(get_all=True))
+def branch(project: Any, name: str, start: str = "main") -> str:
+    """Start a branch with a commit that runs no pipeline; return the commit."""
+    return commit(project, {f"{name}.start": name}, branch=name, start_branch=start, message="[skip ci]")
+
+
+def jobs(project: Any) -> list[Any]:
+    """Jobs of all pipelines of a project, newest first."""
+    found = [job for one in project.pipelines.list(get_all=True) for job in one.jobs.list(get_all=True)]
+    return sorted(found, key=lambda job: -int(job.id))
+
+
+def _tree(project: Any) -> list[dict[str, str]]:
+    try:
+        return list(project.repository_tree(recursive=True, get_all=True))
+    except gitlab.GitlabGetError as error:
+        if error.response_code != httpx.codes.NOT_FOUND:
+            raise
+        return []  # an empty repository has no tree

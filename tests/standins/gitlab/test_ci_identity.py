@@ -15,7 +15,7 @@ from lab.standins.gitlab import identity
 from lab.standins.gitlab.site import Site
 from lab.standins.serve import Configuration
 from tests.plugins import servers
-from tests.standins.gitlab.ci_client import Runner, commit, project_runner, variables
+from tests.standins.gitlab.ci_client import Runner, branch, commit, project_runner, variables
 from tests.standins.gitlab.conftest import ROOT_TOKEN, Live, live_gitlab, name
 
 AUDIENCE = "https://vault.test"
@@ -100,7 +100,7 @@ def test_claims(live: Live, seeded: Any, group: Any, runner: Runner) -> None:
 
 
 def test_refs(live: Live, seeded: Any, runner: Runner) -> None:
-    seeded.branches.create({"branch": "side", "ref": "main"})
+    branch(seeded, "side")
     seeded.pipelines.create({"ref": "side"})
     side = verified(live, variables(runner.must_take())["ID_TOKEN"])
     assert (side["ref_protected"], side["ref"], side["sub"].rpartition(":")[2]) == ("false", "side", "side")
@@ -199,7 +199,7 @@ def test_openbao_lets_protected_branches_in_and_no_others(
     assert login(bao, strict, good) == (200, "")
     status, told = login(bao, strict, good[:-6] + "AAAAAA")
     assert (status, "signature" in told) == (400, True)
-    seeded.branches.create({"branch": "side", "ref": "main"})
+    branch(seeded, "side")
     seeded.pipelines.create({"ref": "side"})
     side = runner.must_take()
     status, told = login(bao, strict, variables(side)["ID_TOKEN"])
@@ -216,7 +216,7 @@ def test_openbao_and_merge_requests(
     live: Live, bao: httpx.Client, seeded: Any, group: Any, runner: Runner, someone: Any
 ) -> None:
     strict = role(bao, group, ref_protected="true")
-    seeded.branches.create({"branch": "side", "ref": "main"})
+    branch(seeded, "side")
     commit(seeded, {"x": "y"}, branch="side", message="[skip ci]")
     request = seeded.mergerequests.create({"source_branch": "side", "target_branch": "main", "title": "side"})
     request.pipelines.create({})

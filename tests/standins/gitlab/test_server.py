@@ -112,17 +112,17 @@ def test_python_gitlab_waits_as_a_fault_asks(live: Live) -> None:
     made = live.root.groups.create({"name": "waited", "path": name("w")})
     assert made.id
     assert time.monotonic() - began >= 1
-    assert httpx.post(faults, json={"path": "/api/v4/version", "status": 503}, headers=control).status_code == 201
+    assert httpx.post(faults, json={"path": "/api/v4/metadata", "status": 503}, headers=control).status_code == 201
     with pytest.raises(GitlabHttpError) as broken:
-        live.root.http_get("/version")
+        live.root.http_get("/metadata")
     assert broken.value.response_code == 503
-    assert live.root.http_get("/version")
+    assert live.root.http_get("/metadata")
     assert httpx.post(faults, json={}, headers={"X-Lab-Token": "guess"}).status_code == 401
 
 
 def test_requests_are_limited_where_the_configuration_says_so(tmp_path: Path) -> None:
     with live_gitlab(tmp_path, rate_limit={"requests": 3, "period": 3600}) as server, server.http() as http:
-        answers = [http.get("/version") for _ in range(5)]
+        answers = [http.get("/metadata") for _ in range(5)]
         assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
         assert [answers[0].headers[f"RateLimit-{part}"] for part in ("Limit", "Remaining")] == ["3", "2"]
         assert int(answers[0].headers["RateLimit-Reset"]) > time.time()
@@ -133,7 +133,7 @@ def test_requests_are_limited_where_the_configuration_says_so(tmp_path: Path) ->
 def test_unknown_paths_and_methods(live: Live) -> None:
     with live.http() as http:
         assert (http.get("/nope").status_code, http.get("/nope").json()) == (404, {"error": "404 Not Found"})
-        assert http.patch("/version").json() == {"error": "405 Not Allowed"}
+        assert http.patch("/metadata").json() == {"error": "405 Not Allowed"}
         assert http.get("/projects/%00").status_code == 400
         assert http.get(f"/projects/{10**30}").status_code == 404
         assert http.get("/users/abc").json() == {"error": "id is invalid"}

@@ -1,0 +1,147 @@
+"""What the stand-in plugins support, and who needs it; a test fails for what nobody needs.
+
+`python -m lab.plugins.needed` writes it into docs/stand-ins.md. The kubernetes plugin has no types: it takes any kind.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import lab
+
+PAGE: Final = Path(lab.__file__).resolve().parents[1] / "docs" / "stand-ins.md"
+BEGIN: Final = "<!-- types and functions of plugins -->"
+END: Final = "<!-- end of plugins -->"
+
+#: The program registers it, or calls it, for the sample tenants in one of the settings.
+PROGRAM: Final = "program"
+#: No program declares it: `usine drift --repair` adopts one that was made by hand, to delete it.
+DRIFT: Final = "drift"
+#: Nobody needs it yet: an open issue does, by its number.
+_OFFLINE: Final = "issue 11: `offline_access` for Harbor's CLI secret"
+_PEOPLE: Final = "issue 11: accounts are found by provider and external uid"
+_CATALOGUE: Final = "issue 13: the catalogue is published by tags"
+_SCANS: Final = "issue 13: images are scanned daily"
+
+#: Provider -> resource type, without the provider's name -> who needs it.
+RESOURCES: Final[Mapping[str, Mapping[str, str]]] = {
+    "vault": {
+        "index/authBackend:AuthBackend": PROGRAM,
+        "index/mount:Mount": PROGRAM,
+        "index/policy:Policy": PROGRAM,
+        "identity/group:Group": PROGRAM,
+        "identity/groupAlias:GroupAlias": PROGRAM,
+        "jwt/authBackend:AuthBackend": PROGRAM,
+        "jwt/authBackendRole:AuthBackendRole": PROGRAM,
+        "kubernetes/authBackendConfig:AuthBackendConfig": PROGRAM,
+        "kubernetes/authBackendRole:AuthBackendRole": PROGRAM,
+        "kv/secretV2:SecretV2": PROGRAM,
+    },
+    "keycloak": {
+        "index/group:Group": PROGRAM,
+        "index/groupMemberships:GroupMemberships": PROGRAM,
+        "index/realm:Realm": PROGRAM,
+        "index/role:Role": DRIFT,
+        "index/user:User": PROGRAM,
+        "openid/audienceProtocolMapper:AudienceProtocolMapper": PROGRAM,
+        "openid/client:Client": PROGRAM,
+        "openid/clientDefaultScopes:ClientDefaultScopes": PROGRAM,
+        "openid/clientOptionalScopes:ClientOptionalScopes": _OFFLINE,
+        "openid/clientScope:ClientScope": PROGRAM,
+        "openid/groupMembershipProtocolMapper:GroupMembershipProtocolMapper": PROGRAM,
+        "openid/userAttributeProtocolMapper:UserAttributeProtocolMapper": DRIFT,
+        "openid/userPropertyProtocolMapper:UserPropertyProtocolMapper": DRIFT,
+    },
+    "gitlab": {
+        "index/branchProtection:BranchProtection": PROGRAM,
+        "index/group:Group": PROGRAM,
+        "index/groupAccessToken:GroupAccessToken": DRIFT,
+        "index/groupDeployToken:GroupDeployToken": DRIFT,
+        "index/groupHook:GroupHook": DRIFT,
+        "index/groupMembership:GroupMembership": PROGRAM,
+        "index/groupShareGroup:GroupShareGroup": DRIFT,
+        "index/groupVariable:GroupVariable": PROGRAM,
+        "index/pipelineSchedule:PipelineSchedule": PROGRAM,
+        "index/pipelineScheduleVariable:PipelineScheduleVariable": PROGRAM,
+        "index/project:Project": PROGRAM,
+        "index/projectAccessToken:ProjectAccessToken": PROGRAM,
+        "index/projectApprovalRule:ProjectApprovalRule": PROGRAM,
+        "index/projectDeployToken:ProjectDeployToken": PROGRAM,
+        "index/projectEnvironment:ProjectEnvironment": PROGRAM,
+        "index/projectHook:ProjectHook": DRIFT,
+        "index/projectJobTokenScopes:ProjectJobTokenScopes": PROGRAM,
+        "index/projectLevelMrApprovals:ProjectLevelMrApprovals": PROGRAM,
+        "index/projectMembership:ProjectMembership": DRIFT,
+        "index/projectProtectedEnvironment:ProjectProtectedEnvironment": PROGRAM,
+        "index/projectPushRules:ProjectPushRules": PROGRAM,
+        "index/projectShareGroup:ProjectShareGroup": DRIFT,
+        "index/projectTag:ProjectTag": _CATALOGUE,
+        "index/projectVariable:ProjectVariable": PROGRAM,
+        "index/repositoryFile:RepositoryFile": PROGRAM,
+        "index/tagProtection:TagProtection": PROGRAM,
+        "index/user:User": PROGRAM,
+        "index/userIdentity:UserIdentity": PROGRAM,
+    },
+    "harbor": {
+        "index/configAuth:ConfigAuth": PROGRAM,
+        "index/configSystem:ConfigSystem": PROGRAM,
+        "index/garbageCollection:GarbageCollection": PROGRAM,
+        "index/immutableTagRule:ImmutableTagRule": PROGRAM,
+        "index/interrogationServices:InterrogationServices": _SCANS,
+        "index/label:Label": DRIFT,
+        "index/project:Project": PROGRAM,
+        "index/projectMemberGroup:ProjectMemberGroup": PROGRAM,
+        "index/projectWebhook:ProjectWebhook": DRIFT,
+        "index/registry:Registry": DRIFT,
+        "index/retentionPolicy:RetentionPolicy": PROGRAM,
+        "index/robotAccount:RobotAccount": PROGRAM,
+    },
+}
+#: Provider -> function, without the provider's name -> who needs it.
+FUNCTIONS: Final[Mapping[str, Mapping[str, str]]] = {
+    "vault": {"index/getAuthBackend:getAuthBackend": PROGRAM},
+    "keycloak": {},
+    "gitlab": {
+        "index/getGroup:getGroup": PROGRAM,
+        "index/getUser:getUser": PROGRAM,
+        "index/getUsers:getUsers": _PEOPLE,
+    },
+    "harbor": {},
+}
+
+
+def listing() -> str:
+    """Return the table of docs/stand-ins.md: by provider and need, the types and functions."""
+    rows = []
+    for provider, types in RESOURCES.items():
+        supported = {**types, **FUNCTIONS[provider]}
+        for need in dict.fromkeys(supported.values()):
+            names = ", ".join(
+                f"`{token.partition('/')[0]}/{_short(token)}`" for token in supported if supported[token] == need
+            )
+            rows.append(f"| {provider} | {names.replace('`index/', '`')} | {need} |")
+    return "\n".join(("| provider | types and functions | needed by |", "| --- | --- | --- |", *rows))
+
+
+def _short(token: str) -> str:
+    return token.rpartition(":")[2]
+
+
+def written(page: str) -> str:
+    """Return the page with the table as it is now."""
+    before, _, rest = page.partition(BEGIN)
+    after = rest.partition(END)[2]
+    return f"{before}{BEGIN}\n{listing()}\n{END}{after}"
+
+
+def main() -> int:
+    """Write the table into the page."""
+    PAGE.write_text(written(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

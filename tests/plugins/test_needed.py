@@ -1,0 +1,100 @@
+"""Who needs what the stand-in plugins support: the program, drift, or an open issue; nothing is there for nobody."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.plugins import needed
+from usine.commands.common import ROOT
+from usine.drift import inventory
+from usine.plan import make_plan, monitor
+from usine.spec.load import load
+from usine.spec.settings import Edition, FoundationMode, PeopleSource, Settings
+from usine.spec.settings_load import load_settings
+
+RESOURCES = {f"{provider}:{token}": need for provider, by in needed.RESOURCES.items() for token, need in by.items()}
+FUNCTIONS = {f"{provider}:{token}": need for provider, by in needed.FUNCTIONS.items() for token, need in by.items()}
+
+
+def variants(settings: Settings) -> Iterator[Settings]:
+    """Return settings that have everything the program can do, between them."""
+    yield settings
+    directory = PeopleSource.DIRECTORY
+    yield dataclasses.replace(
+        settings,
+        gitlab=dataclasses.replace(settings.gitlab, edition=Edition.PREMIUM, people=directory),
+        keycloak=dataclasses.replace(settings.keycloak, people=directory),
+    )
+    yield dataclasses.replace(settings, foundation=FoundationMode.SKIP)
+
+
+@pytest.fixture(scope="module")
+def registered() -> tuple[set[str], set[str]]:
+    """The resource types and the functions of the program, for the sample tenant that uses the most of it."""
+    settings = load_settings(ROOT / "Pulumi.lab.yaml")
+    projects = [project for project in load(ROOT / "projects.d", settings) if project.slug == "teleservice"]
+    types: set[str] = set()
+    called: set[str] = set()
+    answer = monitor._Answers.call
+
+    def noting(self: Any, args: Any) -> Any:
+        called.add(args.token)
+        return answer(self, args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(monitor._Answers, "call", noting)
+        for variant in variants(settings):
+            types |= {resource.type for resource in make_plan(variant, projects).resources}
+    return types, called
+
+
+@pytest.fixture(scope="module")
+def inventoried() -> set[str]:
+    """What the inventories of drift speak of: every text of theirs that is a type."""
+    return {
+        node.value
+        for path in Path(*inventory.__path__).glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+
+def of(need: str, table: dict[str, str]) -> set[str]:
+    return {token for token, by in table.items() if by == need}
+
+
+def test_what_the_program_needs_is_there_and_said_to_be_its(registered: tuple[set[str], set[str]]) -> None:
+    types, called = registered
+    ours = {type_ for type_ in types if type_.partition(":")[0] in needed.RESOURCES}
+    assert ours == of(needed.PROGRAM, RESOURCES)
+    assert called == of(needed.PROGRAM, FUNCTIONS)
+
+
+def test_what_drift_needs_is_in_an_inventory(inventoried: set[str]) -> None:
+    kept = of(needed.DRIFT, RESOURCES)
+    assert kept
+    assert kept - inventoried == set()
+
+
+def test_the_rest_names_the_issue_that_needs_it_and_nothing_else_does(
+    registered: tuple[set[str], set[str]], inventoried: set[str]
+) -> None:
+    rest = {
+        token: need for token, need in {**RESOURCES, **FUNCTIONS}.items() if need not in (needed.PROGRAM, needed.DRIFT)
+    }
+    for need in rest.values():
+        assert re.fullmatch(r"issue \d+: \S.*", need), need
+    assert rest.keys() & (registered[0] | registered[1] | inventoried) == set()
+
+
+def test_the_page_lists_them() -> None:
+    page = needed.PAGE.read_text(encoding="utf-8")
+    assert needed.listing() in page
+    assert needed.written(page) == page, "run python -m lab.plugins.needed"
