@@ -161,7 +161,9 @@ def reachable(urls: Collection[str], limit: float | None = None) -> frozenset[st
 
     def ask(url: str) -> None:
         try:
-            if client.head(url).is_success:
+            answer = client.head(url)
+            # A page is not a file: some networks answer for a site that they keep out of reach.
+            if answer.is_success and "text/html" not in answer.headers.get("Content-Type", ""):
                 found.add(url)
         except httpx.HTTPError:
             pass
