@@ -177,7 +177,7 @@ class _Work:
     def _under_lock(self, part: Part) -> Path:
         log = self.cache.log(part)
         log.write_text("", encoding="utf-8")
-        runner = Runner(self.children, log, lambda said: self._progress(part, said), self.folders)
+        runner = Runner(self.children, log, lambda message: self._progress(part, message), self.folders)
         staged = self.cache.staging(part)
         try:
             part.recipe.prepare(staged, runner)

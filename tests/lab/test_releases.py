@@ -163,7 +163,16 @@ def test_the_probe_goes_through_the_proxy_of_the_environment(site: Site, monkeyp
     assert reachable([url]) == {url}
 
 
-def test_a_download_that_breaks_off_is_made_instead_and_said(site: Site, cache: Cache) -> None:
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "gopher://127.0.0.1:1"])
+def test_behind_a_proxy_that_cannot_be_used_nothing_is_reachable(
+    site: Site, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    url = site.serve("/program", PROGRAM)
+    monkeypatch.setenv("all_proxy", proxy)
+    assert reachable([url]) == frozenset()
+
+
+def test_a_download_that_breaks_off_is_made_instead_and_reported(site: Site, cache: Cache) -> None:
     released = plain(site, part("echo made > program"))
     site.broken.add("/program")
     said = io.StringIO()
