@@ -100,7 +100,7 @@ PARTS: tuple[Part, ...] = (
             _PULUMI,
             (
                 Download(
-                    f"{_GITHUB}/pulumi/pulumi/releases/download/v{_PULUMI}/pulumi-v{_PULUMI}-linux-{{arch}}.tar.gz",
+                    f"https://get.pulumi.com/releases/sdk/pulumi-v{_PULUMI}-linux-{{arch}}.tar.gz",
                     (
                         ("x64", "94ba357acac23d01474084c4b00098dc0f7bc70ce13f34c777459254a5f718e5"),
                         ("arm64", "edc8327463a72160bb36cf82cf5062da9c8a244290a706d9980988e7bf486853"),

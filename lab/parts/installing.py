@@ -80,8 +80,10 @@ def _make_all(parts: Sequence[Part], cache: Cache, reporter: Reporter, folders: 
     children = Children()
     work = _Work(cache, reporter, children, folders)
     with ThreadPoolExecutor(max_workers=len(parts), thread_name_prefix="part") as pool, _terminated_as_interrupted():
-        futures = {pool.submit(work.make, part): part for part in parts}
-        try:
+        futures: dict[Future[None], Part] = {}
+        try:  # an interruption may come as early as between two of these
+            for part in parts:
+                futures[pool.submit(work.make, part)] = part
             _wait(futures, work.still)
         finally:  # nothing is left to end when all went well; after a failure or Ctrl-C, the pool must not go on
             children.cancel()
@@ -175,7 +177,7 @@ class _Work:
     def _under_lock(self, part: Part) -> Path:
         log = self.cache.log(part)
         log.write_text("", encoding="utf-8")
-        runner = Runner(self.children, log, lambda said: self._progress(part, said), self.folders)
+        runner = Runner(self.children, log, lambda message: self._progress(part, message), self.folders)
         staged = self.cache.staging(part)
         try:
             part.recipe.prepare(staged, runner)

@@ -49,6 +49,8 @@ class Site:
     #: Paths that answer once this is set.
     slow: set[str] = field(default_factory=set)
     go_on: threading.Event = field(default_factory=threading.Event)
+    #: Type of every answer.
+    kind: str = "application/octet-stream"
     requests: list[str] = field(default_factory=list)
 
     def serve(self, path: str, content: bytes) -> str:
@@ -77,6 +79,7 @@ def release_site() -> Iterator[Site]:
                 return
             content = site.files.get(self.path)
             self.send_response(404 if content is None else 200)
+            self.send_header("Content-Type", site.kind)
             self.send_header("Content-Length", str(len(content or b"")))
             self.end_headers()
             if body and content:

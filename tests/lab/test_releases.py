@@ -121,13 +121,15 @@ def test_a_wrong_checksum_is_an_error_and_never_a_fallback(site: Site, cache: Ca
     assert [path.name for path in cache.root.iterdir() if path.is_dir()] == ["logs"]
 
 
-@pytest.mark.parametrize("what", ["nobody listens", "no such file", "no such place"])
+@pytest.mark.parametrize("what", ["nobody listens", "no such file", "no such place", "a page of the network"])
 def test_what_cannot_be_reached_is_made(site: Site, cache: Cache, what: str) -> None:
     released = plain(site, part("echo made > program"))
     if what == "no such file":
         site.files.clear()
     elif what == "no such place":
         site.redirects["/program"] = f"{site.url}/gone"
+    elif what == "a page of the network":
+        site.kind = "text/html; charset=utf-8"
     else:
         assert released.official
         there = dataclasses.replace(released.official.downloads[0], url="http://127.0.0.1:1/program")
@@ -161,7 +163,16 @@ def test_the_probe_goes_through_the_proxy_of_the_environment(site: Site, monkeyp
     assert reachable([url]) == {url}
 
 
-def test_a_download_that_breaks_off_is_made_instead_and_said(site: Site, cache: Cache) -> None:
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "gopher://127.0.0.1:1"])
+def test_behind_a_proxy_that_cannot_be_used_nothing_is_reachable(
+    site: Site, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    url = site.serve("/program", PROGRAM)
+    monkeypatch.setenv("all_proxy", proxy)
+    assert reachable([url]) == frozenset()
+
+
+def test_a_download_that_breaks_off_is_made_instead_and_reported(site: Site, cache: Cache) -> None:
     released = plain(site, part("echo made > program"))
     site.broken.add("/program")
     said = io.StringIO()
