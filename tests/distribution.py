@@ -1,7 +1,8 @@
 """Which tests share a worker of pytest-xdist, and which start first.
 
 A module stays in one worker, so that its fixtures are made once. Where an expensive fixture serves more than a module,
-the tests that use it are a group: `platform` has the servers of the `lab` fixture. Groups take longest: they are first.
+the tests that use it are a group: `platform` has the servers of the `lab` fixture, `light platform` the quick ones of
+`light_lab`. Groups take longest: they are first.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped]
 
 #: The group of all that runs on the local platform's servers.
 PLATFORM = "platform"
+#: The fixtures that start servers of the local platform, and the group of each.
+_PLATFORMS = {"lab": PLATFORM, "light_lab": "light platform"}
 #: Folders whose session fixtures are expensive.
 _FOLDERS = {"tests/ci/": "ci", "tests/plugins/": "plugins"}
 
@@ -34,13 +37,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def uses_platform(item: pytest.Item) -> bool:
-    """Say whether a test uses the `lab` fixture, itself or through another one."""
-    return "lab" in getattr(item, "fixturenames", ())
+    """Say whether a test uses servers of the local platform, itself or through another fixture."""
+    return _platform(item) is not None
+
+
+def _platform(item: pytest.Item) -> str | None:
+    used = getattr(item, "fixturenames", ())
+    return next((group for fixture, group in _PLATFORMS.items() if fixture in used), None)
 
 
 def _group(item: pytest.Item) -> str | None:
-    if uses_platform(item):
-        return PLATFORM
+    if group := _platform(item):
+        return group
     return next((group for folder, group in _FOLDERS.items() if item.nodeid.startswith(folder)), None)
 
 
@@ -78,7 +86,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def pytest_xdist_node_collection_finished(ids: Sequence[str]) -> None:
     """Make the parts where there are workers: only the controller does, before any of them starts."""
-    if any(test.endswith(f"@{PLATFORM}") for test in ids):
+    if any(test.endswith(f"@{group}") for test in ids for group in _PLATFORMS.values()):
         _make_parts()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from tests.engine import live_forge
@@ -121,15 +122,16 @@ def snapshot(lab: TestLab) -> dict[str, Any]:
 def of_tenant(snapshot: dict[str, Any], slug: str) -> Any:
     """What a snapshot holds under names of one tenant, as it would be for any slug."""
     found: dict[str, Any] = {}
+    word = re.compile(rf"\b{slug}\b")  # not within another, as in v1alpha1
 
     def walk(path: str, value: Any) -> None:
         for name, inner in value.items():
-            if slug in name:
+            if word.search(name):
                 found[f"{path}/{name}"] = inner
             elif isinstance(inner, dict):
                 walk(f"{path}/{name}", inner)
             elif isinstance(inner, list):
-                found[f"{path}/{name}"] = [item for item in inner if slug in str(item)]
+                found[f"{path}/{name}"] = [item for item in inner if word.search(str(item))]
 
     walk("", snapshot)
-    return json.loads(json.dumps(found, sort_keys=True).replace(slug, "SLUG"))
+    return json.loads(word.sub("SLUG", json.dumps(found, sort_keys=True)))
