@@ -19,6 +19,11 @@ _FOLDER: Final = re.compile(r"(?<![\w./-])(?:\./)?\.lab/")
 _SALT: Final = re.compile(r"^encryptionsalt:[ \t].*(?:\n|\Z)", re.MULTILINE)
 
 
+def write_settings(home: LabHome, source: Path = CHECKOUT / "Pulumi.lab.yaml") -> None:
+    """Write this platform's own settings file. Raises LabError; OSError when the source cannot be read."""
+    home.settings.write_text(render(source.read_text(encoding="utf-8"), home), encoding="utf-8")
+
+
 def render(source: str, home: LabHome) -> str:
     """Return the text of `Pulumi.lab.yaml` with endpoints and paths of this platform, comments and order as they are.
 
