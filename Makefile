@@ -5,10 +5,10 @@ USINE := bin/usine
 WORKERS ?= 2
 SEED ?= $(shell date -u +%Y%m%d)
 .DEFAULT_GOAL := help
-.PHONY: help venv venv-dev plan check up down reset test test-fast lint types bench lock clean
+.PHONY: help venv venv-dev plan check up down reset test test-fast lint types bench release-check lock clean
 
 help:  ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 .venv/runtime: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (found $$($(PYTHON) --version)); set PYTHON=..." >&2; exit 1; }
@@ -63,6 +63,9 @@ test-fast: venv-dev  ## Tests that need no server
 
 bench: venv-dev  ## Benchmarks: figures and curves, no verdict
 	@$(BIN)/python -m benchmarks
+
+release-check: venv-dev  ## Say whether this version may be tagged, and build its wheel
+	@$(BIN)/python -m release
 
 lock: venv  ## Lock requirements*.in again (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet requirements.in -o requirements.txt

@@ -11,6 +11,7 @@ from lab.engine.installation import official
 from lab.errors import LabError
 from lab.home import LabHome
 from lab.secrets import Secrets
+from lab.settings import write_settings
 
 #: Variables that would take the clients to another platform, or make them log in there as someone else.
 _SOMEONE_ELSES: Final = (
@@ -22,6 +23,7 @@ _SOMEONE_ELSES: Final = (
     "HARBOR_",
     "SONAR_",
     "PULUMI_CONFIG",
+    "PULUMI_OPTION_",
     "PULUMI_ACCESS_TOKEN",
     "PULUMI_STACK",
     "PULUMI_IGNORE_AMBIENT_PLUGINS",
@@ -64,6 +66,17 @@ def environment(home: LabHome) -> dict[str, str]:
         "HARBOR_PASSWORD": secrets.harbor_password,
         "SONAR_TOKEN": secrets.sonarqube_token,
     }
+
+
+def shell_environment(home: LabHome) -> dict[str, str]:
+    """Return the environment for a person's own commands, and write the settings file it names.
+
+    Plain `pulumi` takes that file as if by `--config-file`: it writes the salt of the stack's encryption there, and the
+    checkout's file stays as it is. Raises LabError as `environment` does.
+    """
+    variables = environment(home)
+    write_settings(home)
+    return {**variables, "PULUMI_OPTION_CONFIG_FILE": str(home.settings)}
 
 
 def openbao() -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from lab.errors import LabError
+from lab.files import write_private
 from lab.home import CHECKOUT, LabHome
 from lab.ports import DEFAULT_BASE
 
@@ -17,6 +18,12 @@ _PORTS: Final = 1000
 # A value, not a word within another: `.lab/pki` but not `my.lab/pki`.
 _FOLDER: Final = re.compile(r"(?<![\w./-])(?:\./)?\.lab/")
 _SALT: Final = re.compile(r"^encryptionsalt:[ \t].*(?:\n|\Z)", re.MULTILINE)
+
+
+def write_settings(home: LabHome, source: Path = CHECKOUT / "Pulumi.lab.yaml") -> None:
+    """Write this platform's own settings file. Raises LabError; OSError when the source cannot be read."""
+    # In one step: two commands at once each read a whole file.
+    write_private(home.settings, render(source.read_text(encoding="utf-8"), home))
 
 
 def render(source: str, home: LabHome) -> str:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from tests.template import SETTINGS_FILE
 from usine.diff.cache import PlanCache
 from usine.diff.change import Comparison, find
 from usine.diff.repository import WORKTREE
@@ -21,7 +22,7 @@ TENANTS = ("teleservice", "petitions", "annuaire-2019")
 SETTINGS = PurePosixPath("Pulumi.lab.yaml")
 #: The day everything happens on, so that no date in an example passes.
 TODAY = datetime.date(2026, 11, 25)
-_PROGRAM = ("Pulumi.yaml", "Pulumi.lab.yaml", "requirements.txt", "waivers.yaml")
+_PROGRAM = ("Pulumi.yaml", "requirements.txt", "waivers.yaml")
 _PACKAGES = ("usine", "components", "stacks", "policy", "catalogue")
 _WHO = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
 _BYTECODE = shutil.ignore_patterns("__pycache__")
@@ -36,6 +37,7 @@ class Scratch:
         self.root.mkdir(parents=True)
         self.caches = caches or folder / "caches"
         self.cache = PlanCache(self.caches / "usine" / "plans")
+        shutil.copy(SETTINGS_FILE, self.root)
         for name in _PROGRAM:
             if (ROOT / name).exists():
                 shutil.copy(ROOT / name, self.root)

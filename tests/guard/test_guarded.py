@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.guard.samples import REALM, checkpoint, end, error, failed, pre, vault
+from tests.template import SETTINGS_FILE
 from usine.engine.binding import bind
 from usine.engine.cli import Engine
 from usine.engine.guarded import Outcome, Rails, Status, guarded_preview, guarded_up
@@ -59,7 +61,7 @@ class Fake:
         program = folder / "bin" / "pulumi"
         program.write_text(PULUMI.format(folder=folder), encoding="utf-8")
         program.chmod(0o755)
-        (folder / "Pulumi.lab.yaml").write_text((ROOT / "Pulumi.lab.yaml").read_text("utf-8"), encoding="utf-8")
+        shutil.copy(SETTINGS_FILE, folder)
         (folder / "projects.d").mkdir()
         path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
         self.engine = Engine(folder, "lab", {"PATH": path, "PULUMI_BACKEND_URL": f"file://{folder}"})

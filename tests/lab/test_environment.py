@@ -11,9 +11,9 @@ import pytest
 from lab.engine import install
 from lab.engine.installation import official
 from lab.engine.wrappers import write_wrapper
-from lab.environment import environment, openbao
+from lab.environment import environment, openbao, shell_environment
 from lab.errors import LabError
-from lab.home import LabHome
+from lab.home import CHECKOUT, LabHome
 from lab.secrets import Secrets
 
 
@@ -145,3 +145,19 @@ def test_a_wrapper_takes_nothing_from_where_it_is_started(tmp_path: Path) -> Non
     done = subprocess.run([wrapper], cwd=tmp_path, input='{"a": 1}', capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == {"a": 1}
     assert stat.S_IMODE(wrapper.stat().st_mode) == 0o700
+
+
+def test_plain_pulumi_takes_the_platform_s_own_settings_and_leaves_the_checkout_s_alone(
+    home: LabHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracked = (CHECKOUT / "Pulumi.lab.yaml").read_bytes()
+    monkeypatch.setenv("PULUMI_OPTION_CONFIG_FILE", "/another/platform's")
+    assert "PULUMI_OPTION_CONFIG_FILE" not in environment(home), "usine says which file itself"
+    found = shell_environment(home)
+    assert found == {**environment(home), "PULUMI_OPTION_CONFIG_FILE": str(home.settings)}
+    assert "127.0.0.1:28443" in home.settings.read_text("utf-8")
+    with home.settings.open("a", encoding="utf-8") as file:
+        file.write("encryptionsalt: v1:salt\n")
+    shell_environment(home)
+    assert home.settings.read_text("utf-8").endswith("encryptionsalt: v1:salt\n"), "the engine needs it again"
+    assert (CHECKOUT / "Pulumi.lab.yaml").read_bytes() == tracked

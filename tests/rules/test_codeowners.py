@@ -11,6 +11,7 @@ import pytest
 from tests.factories import project
 from tests.rules.changes import SETTINGS
 from tests.spec.helpers import ROOT
+from tests.template import SETTINGS_FILE
 from usine.cli import main
 from usine.codeowners import render
 from usine.spec.model import Project, Role
@@ -50,8 +51,8 @@ def test_the_same_tenants_give_the_same_bytes_in_any_order() -> None:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    for name in ("Pulumi.lab.yaml", "CODEOWNERS"):
-        shutil.copy(ROOT / name, tmp_path / name)
+    for file in (SETTINGS_FILE, ROOT / "CODEOWNERS"):
+        shutil.copy(file, tmp_path)
     shutil.copytree(ROOT / "projects.d", tmp_path / "projects.d")
     return tmp_path
 

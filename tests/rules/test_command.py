@@ -16,10 +16,11 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.spec.helpers import ROOT
+from tests.template import SETTINGS_FILE
 from usine.rules import RULES
 
 #: What a run needs of the checkout; the rest would only have to be copied.
-PARTS = ("Pulumi.yaml", "Pulumi.lab.yaml", "CODEOWNERS", "waivers.yaml", "requirements.txt")
+PARTS = ("Pulumi.yaml", "CODEOWNERS", "waivers.yaml", "requirements.txt")
 FOLDERS = ("usine", "components", "stacks", "policy", "catalogue")
 #: Few tenants are planned faster.
 TENANTS = ("annuaire-2019", "petitions", "teleservice")
@@ -71,8 +72,8 @@ class Scratch:
 def clone(tmp_path_factory: pytest.TempPathFactory, caches: Path) -> Scratch:
     root = tmp_path_factory.mktemp("rules") / "clone"
     root.mkdir()
-    for name in PARTS:
-        shutil.copy(ROOT / name, root / name)
+    for file in (SETTINGS_FILE, *(ROOT / name for name in PARTS)):
+        shutil.copy(file, root)
     for name in FOLDERS:
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     (root / "projects.d").mkdir()

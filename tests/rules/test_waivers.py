@@ -12,6 +12,7 @@ import pytest
 
 from tests.rules.changes import OWNER, PLATFORM, SETTINGS, TODAY, change, entry, found, plain
 from tests.spec.helpers import ROOT
+from tests.template import SETTINGS_FILE
 from usine.cli import main
 from usine.report.model import Action, Severity
 from usine.rules import RULES, Change, check
@@ -251,9 +252,8 @@ def test_both_sides_are_read_from_bytes() -> None:
 
 
 def test_usine_check_tells_of_tenants_and_waivers_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("Pulumi.lab.yaml", "projects.d", "waivers.yaml"):
-        source = ROOT / name
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
+    for source in (SETTINGS_FILE, ROOT / "projects.d", ROOT / "waivers.yaml"):
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / source.name)
     arguments = ["check", "--settings", str(tmp_path / "Pulumi.lab.yaml")]
     assert main(arguments) == 0
     (tmp_path / "waivers.yaml").write_text(GOOD.replace("agnes.platel", "agnes.plattel"), encoding="utf-8")

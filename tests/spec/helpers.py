@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.template import SETTINGS_FILE
 from usine.spec.load import load
 from usine.spec.model import Project
 from usine.spec.problems import Problem, SpecError
@@ -13,7 +14,7 @@ from usine.spec.settings import Settings
 from usine.spec.settings_load import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
-LAB = ROOT / "Pulumi.lab.yaml"
+LAB = SETTINGS_FILE
 EXAMPLE = ROOT / "projects.d" / "teleservice.yaml"
 SETTINGS = load_settings(LAB)
 

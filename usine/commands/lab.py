@@ -166,9 +166,9 @@ def _logs(args: argparse.Namespace, home: LabHome) -> int:
 
 
 def _env(_args: argparse.Namespace, home: LabHome) -> int:
-    from lab.environment import environment
+    from lab.environment import shell_environment
 
-    wanted = environment(home)
+    wanted = shell_environment(home)
     for name in sorted(os.environ.keys() - wanted.keys()):
         print(f"unset {name}")
     for name, value in sorted(wanted.items()):
@@ -178,13 +178,13 @@ def _env(_args: argparse.Namespace, home: LabHome) -> int:
 
 
 def _exec(args: argparse.Namespace, home: LabHome) -> int:
-    from lab.environment import environment
+    from lab.environment import shell_environment
 
     command = args.arguments[1:] if args.arguments[:1] == ["--"] else args.arguments
     if not command:
         print("usine lab: exec needs a command: usine lab exec -- COMMAND ...", file=sys.stderr)
         return 2
-    wanted = environment(home)
+    wanted = shell_environment(home)
     sys.stdout.flush()
     try:
         os.execvpe(command[0], command, wanted)  # noqa: S606 - the caller's command, in place of this one

@@ -33,11 +33,11 @@ def stack_environment(stack: str, settings: Path) -> StackEnvironment:
     from lab.environment import environment
     from lab.errors import LabError
     from lab.home import LabHome
-    from lab.settings import render
+    from lab.settings import write_settings
 
     try:
         home = LabHome.open()
-        home.settings.write_text(render(settings.read_text(encoding="utf-8"), home), encoding="utf-8")
+        write_settings(home, settings)
         return StackEnvironment(environment(home), home.settings)
     except LabError as error:
         raise EngineError(str(error)) from None
