@@ -19,7 +19,7 @@ from lab.secrets import Secrets
 from lab.servers import SERVERS, openbao
 from lab.servers.kubernetes import admin_client
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("lab")]
 
 PORT_BASE = 29000
 
