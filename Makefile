@@ -53,7 +53,7 @@ types: venv-dev  ## Strict type check
 	@$(BIN)/mypy
 
 # In random order, the same all day: SEED=... repeats one. Two workers: one has the platform's servers, the other the rest.
-PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --random-order --random-order-seed=$(SEED)
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --random-order --random-order-seed=$(SEED)
 
 test: lint types  ## Everything: lint, types, unit, contract, engine tests on real servers
 	@$(PYTEST)

@@ -8,10 +8,14 @@ the tests that use it are a group: `platform` has the servers of the `lab` fixtu
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import pytest
-from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped]
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 #: The group of all that runs on the local platform's servers.
 PLATFORM = "platform"
@@ -52,46 +56,73 @@ def _group(item: pytest.Item) -> str | None:
     return next((group for folder, group in _FOLDERS.items() if item.nodeid.startswith(folder)), None)
 
 
-def _turn(item: pytest.Item) -> int:
+def _unit(item: pytest.Item) -> str:
+    """Return what stays in one worker with this test: its group, else its module."""
     marker = item.get_closest_marker("xdist_group")
-    if marker is None:
+    return str(marker.args[0]) if marker is not None else item.nodeid.partition("::")[0]
+
+
+def _turn(item: pytest.Item) -> int:
+    if item.get_closest_marker("xdist_group") is None:
         return 2
-    return 0 if marker.args == (PLATFORM,) else 1
+    return 0 if _unit(item) == PLATFORM else 1
 
 
-class _ByGroupOrModule(LoadGroupScheduling):  # type: ignore[misc]  # untyped
-    """Gives out groups and whole modules."""
+# Workers: only they collect, so the first one leaves the groups in a file for the controller ------------------------
+
+_FILE = pytest.StashKey[Path]()
+_INPUT = "usine-groups"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Name the file to a worker that starts."""
+    stash = node.config.stash
+    if _FILE not in stash:
+        folder = tempfile.TemporaryDirectory(prefix="usine-tests-")
+        node.config.add_cleanup(folder.cleanup)
+        stash[_FILE] = Path(folder.name) / "groups.json"
+    node.workerinput[_INPUT] = str(stash[_FILE])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Write the file before the controller hears that this worker has collected; without workers, make the parts."""
+    given: Mapping[str, str] | None = getattr(session.config, "workerinput", None)
+    if given is None:
+        if not session.config.option.collectonly and any(uses_platform(item) for item in session.items):
+            _make_parts()
+    elif given["workerid"] == "gw0":
+        Path(given[_INPUT]).write_text(json.dumps({item.nodeid: _unit(item) for item in session.items}), "utf-8")
+
+
+class _ByGroupOrModule(LoadScopeScheduling):  # type: ignore[misc]  # untyped
+    """Gives out groups and whole modules, in the order of collection."""
+
+    _units: Mapping[str, str] = {}
+
+    def schedule(self) -> None:
+        """Give out work, now that all workers have collected. The platform's parts come first, and are made once."""
+        if not self._units:
+            self._units = json.loads(self.config.stash[_FILE].read_text("utf-8"))
+            if not set(_PLATFORMS.values()).isdisjoint(self._units.values()):
+                _make_parts()
+        super().schedule()
 
     def _split_scope(self, nodeid: str) -> str:
-        group: str = super()._split_scope(nodeid)
-        return nodeid.partition("::")[0] if group == nodeid else group
+        return self._units[nodeid]
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> _ByGroupOrModule:
-    """Give out groups and modules in the order of collection, not those with the most tests first."""
+    """Use it, and not the modules with the most tests first."""
     config.option.loadscopereorder = False
     return _ByGroupOrModule(config, log)
 
 
-# The parts of the platform are made before any test: the first time it takes longer than a test may ------------------
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Make the parts where there are no workers."""
-    if session.config.option.collectonly or hasattr(session.config, "workerinput"):
-        return
-    if any(uses_platform(item) for item in session.items):
-        _make_parts()
-
-
-def pytest_xdist_node_collection_finished(ids: Sequence[str]) -> None:
-    """Make the parts where there are workers: only the controller does, before any of them starts."""
-    if any(test.endswith(f"@{group}") for test in ids for group in _PLATFORMS.values()):
-        _make_parts()
-
-
 @functools.cache
 def _make_parts() -> None:
+    """Make the parts of the platform before any test: the first time it takes longer than a test may."""
     from lab import parts  # noqa: PLC0415 - other tests start without the platform's modules
     from lab.errors import LabError  # noqa: PLC0415
     from lab.reporter import Lines  # noqa: PLC0415

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from usine.cli import main
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -26,35 +28,45 @@ def usine(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def test_the_table_has_a_row_per_tenant_and_a_column_per_system() -> None:
-    done = usine("plan")
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], str]:
+    """A run in the checkout, which shows the table and writes the graph, and that graph."""
+    file = tmp_path_factory.mktemp("here") / "plan.json"
+    done = usine("plan", "--json", str(file))
     assert done.returncode == 0, done.stderr
+    return done, file.read_text("utf-8")
+
+
+def test_the_table_has_a_row_per_tenant_and_a_column_per_system(
+    here: tuple[subprocess.CompletedProcess[str], str],
+) -> None:
+    done, _ = here
     slugs = [path.stem for path in (ROOT / "projects.d").glob("*.yaml")]
     assert len(slugs) >= 6
     for word in (*slugs, "(foundation)", "keycloak", "vault", "kubernetes", "argocd"):
         assert word in done.stdout, word
 
 
-def test_the_graph_as_json_is_the_same_bytes_from_anywhere(tmp_path: Path) -> None:
-    here = usine("plan", "--json", "-")
-    assert here.returncode == 0, here.stderr
-    resources = json.loads(here.stdout)["resources"]
+def test_the_graph_as_json_is_the_same_bytes_from_anywhere(
+    here: tuple[subprocess.CompletedProcess[str], str], tmp_path: Path
+) -> None:
+    _, graph = here
+    resources = json.loads(graph)["resources"]
     assert {"type", "name", "parent", "tenant", "system", "inputs"} <= set(resources[0])
     assert {r["tenant"] for r in resources} == {None} | {p.stem for p in (ROOT / "projects.d").glob("*.yaml")}
 
-    # Another folder, written in another order, under another environment.
+    # Another folder, written in another order, under another environment, to standard output.
     copy = tmp_path / "elsewhere"
     copy.mkdir()
     for path in sorted((ROOT / "projects.d").glob("*.yaml"), reverse=True):
         shutil.copy(path, copy)
     shutil.copy(ROOT / "Pulumi.lab.yaml", tmp_path)
-    there = tmp_path / "plan.json"
-    done = usine(
-        "plan", "--projects", str(copy), "--settings", str(tmp_path / "Pulumi.lab.yaml"), "--json", str(there),
+    there = usine(
+        "plan", "--projects", str(copy), "--settings", str(tmp_path / "Pulumi.lab.yaml"), "--json", "-",
         VAULT_TOKEN="MARKER", KUBECONFIG="/MARKER", KEYCLOAK_PASSWORD="MARKER", VAULT_SKIP_VERIFY="true",
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert there.read_text("utf-8") == here.stdout
+    assert there.returncode == 0, there.stderr
+    assert there.stdout == graph
 
 
 def test_bad_files_get_their_positions_and_no_plan(tmp_path: Path) -> None:
@@ -68,7 +80,10 @@ def test_bad_files_get_their_positions_and_no_plan(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["missing/folder/plan.json", "."])
-def test_a_file_that_cannot_be_written_is_said_in_a_line(tmp_path: Path, target: str) -> None:
-    done = usine("plan", "--json", str(tmp_path / target))
-    assert done.returncode == 1
-    assert len(done.stderr.strip().splitlines()) == 1
+def test_a_file_that_cannot_be_written_is_said_in_a_line(
+    tmp_path: Path, target: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty = tmp_path / "projects.d"
+    empty.mkdir()
+    assert main(["plan", "--projects", str(empty), "--json", str(tmp_path / target)]) == 1
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
