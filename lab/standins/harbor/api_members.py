@@ -12,7 +12,7 @@ from lab.standins.harbor.query import Text
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
-router: Final = Router(tags=["member", "usergroup"])
+router: Final = Router(tags=["member"])
 
 _LDAP, _HTTP, _OIDC = 1, 2, 3
 _TYPE_OF_MODE: Final = {"ldap_auth": _LDAP, "http_auth": _HTTP, "oidc_auth": _OIDC}

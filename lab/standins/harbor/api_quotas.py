@@ -15,7 +15,7 @@ from lab.standins.harbor.site import now
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
-router: Final = Router(tags=["quota", "statistic"])
+router: Final = Router(tags=["quota"])
 
 
 def shown(call: Call, quota: Document) -> dict[str, Any]:

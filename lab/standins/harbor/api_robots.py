@@ -15,7 +15,7 @@ from lab.standins.harbor.site import now
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
-router: Final = Router(tags=["robot", "permissions"])
+router: Final = Router(tags=["robot"])
 
 _NAME: Final = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _LEVELS: Final = ("system", "project")

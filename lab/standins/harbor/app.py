@@ -50,7 +50,13 @@ REPORTS: Final = "/-/lab/reports"
 _PREFIX: Final = "/api/v2.0"
 _CODES: Final = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
-_extra: Final = APIRouter()
+_extra: Final = APIRouter(tags=["session", "lab"])
+#: All routers with their prefixes.
+ROUTERS: Final[tuple[tuple[str, APIRouter], ...]] = (
+    *((_PREFIX, part.router) for part in API),
+    ("", _extra),
+    ("", proxy.router),
+)
 
 
 def create_app(configuration: Configuration) -> ASGIApp:
@@ -75,10 +81,8 @@ def create_inner(configuration: Configuration) -> FastAPI:
     app.state.sessions = Sessions(site)
     app.state.provider = Provider(site)
     app.state.registry = registry
-    for part in API:
-        app.include_router(part.router, prefix=_PREFIX)
-    app.include_router(_extra)
-    app.include_router(proxy.router)
+    for prefix, router in ROUTERS:
+        app.include_router(router, prefix=prefix)
     app.add_middleware(Csrf)
     app.add_exception_handler(errors.HarborError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -29,7 +29,7 @@ from lab.standins.harbor.tokens import SERVICE
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
-router: Final = APIRouter()
+router: Final = APIRouter(tags=["registry protocol"])
 
 _PARTS: Final = re.compile(
     r"/v2/(?P<name>[^?]+?)/(?P<kind>manifests|blobs/uploads|blobs|tags/list|referrers)(?:/(?P<reference>[^/]*))?"
