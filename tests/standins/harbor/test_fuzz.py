@@ -15,7 +15,7 @@ from tests.standins.fuzzing import Attack
 from tests.standins.harbor.conftest import PASSWORD, live_harbor, robot_body
 from tests.standins.harbor.test_rules import retention
 
-_EXAMPLES: Final = 12
+_EXAMPLES: Final = 6
 _DIGEST: Final = "sha256:" + "0" * 64
 
 #: What all others need is not to go; its deletion has tests of its own.
