@@ -1,39 +1,33 @@
 """What the stand-in servers answer, as docs/stand-ins.md lists it: `python -m lab.standins.listing` writes it there.
 
-The endpoints come from each server's own description, so the page can't claim what is not there; what proves a part of
+The operations and who needs them come from the routes, so the page can't claim what is not there; what proves a part of
 them is said here, and a test holds the page to both.
 """
 
 from __future__ import annotations
 
-import asyncio
 import re
 import sys
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
-
-import httpx
-from starlette.types import ASGIApp
+from typing import Final
 
 import lab
-from lab.standins.gitlab.app import create_app as gitlab_app
-from lab.standins.harbor.app import create_app as harbor_app
-from lab.standins.serve import Configuration
+from lab.standins.gitlab import app as gitlab_app
+from lab.standins.harbor import app as harbor_app
+from lab.standins.needs import Need, Operation, operations
 
 PAGE: Final = Path(lab.__file__).resolve().parents[1] / "docs" / "stand-ins.md"
-_SERVERS: Final[Mapping[str, Callable[[Configuration], ASGIApp]]] = {"gitlab": gitlab_app, "harbor": harbor_app}
 
 _GITLAB: Final = "tests/standins/gitlab/test_"
 _HARBOR: Final = "tests/standins/harbor/test_"
 #: What proves a part, beside the fuzzer that takes every operation: tests (their clients), and the plugin's resources.
 PROOFS: Final[Mapping[str, Mapping[str, str]]] = {
     "gitlab": {
-        "instance": f"{_GITLAB}server.py (python-gitlab); plugin: provider's own check",
-        "users": f"{_GITLAB}access.py (python-gitlab); plugin: User, UserIdentity, getUser",
+        "instance": f"{_GITLAB}settings.py (python-gitlab); plugin: provider's own check",
+        "users": f"{_GITLAB}groups_projects.py (python-gitlab); plugin: User, UserIdentity, getUser",
         "groups": f"{_GITLAB}groups_projects.py (python-gitlab); plugin: Group, getGroup",
-        "projects": f"{_GITLAB}groups_projects.py (python-gitlab); plugin: Project, getProject",
+        "projects": f"{_GITLAB}groups_projects.py (python-gitlab); plugin: Project",
         "members": f"{_GITLAB}access.py (python-gitlab); plugin: GroupMembership, ProjectMembership",
         "variables": f"{_GITLAB}settings.py (python-gitlab); plugin: GroupVariable, ProjectVariable",
         "protection": f"{_GITLAB}settings.py (python-gitlab); plugin: BranchProtection, TagProtection",
@@ -42,16 +36,13 @@ PROOFS: Final[Mapping[str, Mapping[str, str]]] = {
         "deploy tokens": f"{_GITLAB}settings.py, {_GITLAB}git_http.py (git); plugin: ProjectDeployToken",
         "pipeline schedules": f"{_GITLAB}settings.py (python-gitlab); plugin: PipelineSchedule and its variables",
         "hooks": f"{_GITLAB}settings.py (python-gitlab); plugin: ProjectHook",
-        "job token scope": f"{_GITLAB}git_http.py (git); plugin: ProjectJobTokenScopes",
+        "job token scope": f"{_GITLAB}access.py (python-gitlab); plugin: ProjectJobTokenScopes",
         "premium": f"{_GITLAB}settings.py (python-gitlab); plugin: ProjectApprovalRule, ProjectPushRules",
-        "labels": f"{_GITLAB}settings.py (python-gitlab)",
         "repository files": f"{_GITLAB}git_api.py (python-gitlab, git); plugin: RepositoryFile",
-        "branches and tags": f"{_GITLAB}git_api.py (python-gitlab, git); plugin: Branch, ProjectTag",
+        "branches and tags": f"{_GITLAB}git_api.py (python-gitlab, git)",
         "commits": f"{_GITLAB}git_api.py (python-gitlab, git)",
-        "comparisons": f"{_GITLAB}git_api.py (python-gitlab, git)",
         "pipelines": f"{_GITLAB}ci_pipelines.py (python-gitlab, git)",
         "triggers": f"{_GITLAB}ci_pipelines.py (python-gitlab)",
-        "lint": f"{_GITLAB}ci_pipelines.py (python-gitlab)",
         "jobs": f"{_GITLAB}ci_jobs.py (python-gitlab)",
         "runners": f"{_GITLAB}ci_jobs.py (the runner's protocol)",
         "issues": f"{_GITLAB}issues.py (python-gitlab)",
@@ -61,68 +52,70 @@ PROOFS: Final[Mapping[str, Mapping[str, str]]] = {
         "approvals": f"{_GITLAB}merge_requests.py (python-gitlab)",
         "health": f"{_GITLAB}server.py",
         "identity": f"{_GITLAB}ci_identity.py (PyJWT; OpenBao verifies it for real)",
-        "graphql": f"{_GITLAB}graphql.py (python-gitlab's GraphQL queries)",
+        "git": f"{_GITLAB}git_http.py (git)",
     },
     "harbor": {
-        "system, configure, health": f"{_HARBOR}rules.py (harborapi); plugin: ConfigAuth, GarbageCollection",
+        "system, configure": f"{_HARBOR}rules.py (httpx); plugin: ConfigAuth, ConfigSystem, GarbageCollection",
         "project": f"{_HARBOR}projects.py (harborapi); plugin: Project",
-        "member, usergroup": f"{_HARBOR}projects.py, {_HARBOR}people.py (a real provider); plugin: ProjectMemberGroup",
-        "user": f"{_HARBOR}projects.py (harborapi)",
-        "robot, permissions": f"{_HARBOR}rules.py (harborapi), {_HARBOR}images.py (python-dxf); plugin: RobotAccount",
-        "quota, statistic": f"{_HARBOR}projects.py (harborapi), {_HARBOR}images.py (python-dxf)",
+        "member": f"{_HARBOR}projects.py, {_HARBOR}people.py (a real provider); plugin: ProjectMemberGroup",
+        "user": f"{_HARBOR}projects.py (httpx)",
+        "robot": f"{_HARBOR}rules.py (harborapi), {_HARBOR}images.py (python-dxf); plugin: RobotAccount",
+        "quota": f"{_HARBOR}projects.py (httpx), {_HARBOR}images.py (python-dxf)",
         "retention, immutable": f"{_HARBOR}rules.py, {_HARBOR}images.py; plugin: RetentionPolicy, ImmutableTagRule",
-        "webhook": f"{_HARBOR}rules.py (harborapi); plugin: ProjectWebhook",
-        "scanner, scanAll": f"{_HARBOR}rules.py (harborapi); plugin: InterrogationServices",
-        "registry, label": f"{_HARBOR}projects.py (harborapi); plugin: Registry, Label",
+        "webhook": f"{_HARBOR}rules.py (httpx); plugin: ProjectWebhook",
+        "scanner, scanAll": f"{_HARBOR}rules.py (httpx)",
+        "registry, label": f"{_HARBOR}projects.py (httpx); plugin: Registry, Label",
         "repository, artifact": f"{_HARBOR}images.py (harborapi, python-dxf)",
+        "registry protocol": f"{_HARBOR}images.py (python-dxf)",
+        "session, lab": f"{_HARBOR}projects.py, {_HARBOR}images.py (httpx)",
     },
 }
 
 
-def description(name: str) -> dict[str, Any]:
-    """Return the OpenAPI document of a stand-in."""
-
-    async def ask(app: ASGIApp) -> dict[str, Any]:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
-            answer: dict[str, Any] = (await client.get("/-/lab/openapi.json")).json()
-            return answer
-
-    with tempfile.TemporaryDirectory() as folder:
-        configuration = Configuration(
-            port=1, url="http://127.0.0.1:1", data=Path(folder), token="", options={"edition": "premium"}
-        )
-        return asyncio.run(ask(_SERVERS[name](configuration)))
+_SERVERS: Final = {"gitlab": gitlab_app.ROUTERS, "harbor": harbor_app.ROUTERS}
 
 
-def parts(name: str) -> dict[str, list[str]]:
-    """Return the operations of a stand-in (`METHOD METHOD /path`), by part."""
-    found: dict[str, dict[str, list[str]]] = {}
-    for path, operations in description(name)["paths"].items():
-        for method, operation in operations.items():
-            part = ", ".join(operation.get("tags") or ["other"])
-            found.setdefault(part, {}).setdefault(path, []).append(method.upper())
-    return {
-        part: [f"{' '.join(sorted(methods))} {path}" for path, methods in paths.items()]
-        for part, paths in sorted(found.items())
-    }
+def served(name: str) -> list[Operation]:
+    """Return the operations of a stand-in."""
+    return list(operations(_SERVERS[name]))
+
+
+def parts(name: str) -> dict[str, list[Operation]]:
+    """Return the operations of a stand-in by part."""
+    found: dict[str, list[Operation]] = {}
+    for one in served(name):
+        found.setdefault(one.part, []).append(one)
+    return dict(sorted(found.items()))
 
 
 def table(name: str) -> str:
-    """Return the page's section about the endpoints of a stand-in, in Markdown."""
-    lines = ["| part | endpoints | proved by |", "| --- | --- | --- |"]
+    """Return the page's section about the operations of a stand-in, in Markdown."""
+    lines = ["| part | operations, and what needs them | proved by |", "| --- | --- | --- |"]
     count = 0
-    for part, operations in parts(name).items():
-        count += sum(len(operation.split()) - 1 for operation in operations)
-        shown = "<br>".join(f"`{operation}`" for operation in operations)
+    for part, found in parts(name).items():
+        count += len(found)
+        grouped: dict[tuple[str, tuple[Need, ...]], list[str]] = {}
+        for one in found:
+            grouped.setdefault((one.path, one.needs), []).append(one.method)
+        shown = "<br>".join(
+            f"`{' '.join(methods)} {path}`: {', '.join(need.title for need in needs)}"
+            for (path, needs), methods in grouped.items()
+        )
         lines.append(f"| {part} | {shown} | {PROOFS[name].get(part, 'the fuzzer alone')} |")
     return "\n".join([f"{count} operations.", "", *lines])
 
 
+def legend() -> str:
+    """Return what the names of needs mean, in Markdown."""
+    return "\n".join(["| needed by | for |", "| --- | --- |", *(f"| {one.title} | {one.purpose} |" for one in Need)])
+
+
 def fill_in(page: str) -> str:
     """Return the page with the tables as they are now."""
-    for name in _SERVERS:
-        begin, end = f"<!-- endpoints of {name} -->", f"<!-- end of {name} -->"
-        filled = f"{begin}\n{table(name)}\n{end}"
+    tables = {name: (f"endpoints of {name}", table(name)) for name in _SERVERS} | {"needs": ("needs", legend())}
+    for name, (start, content) in tables.items():
+        begin, end = f"<!-- {start} -->", f"<!-- end of {name} -->"
+        filled = f"{begin}\n{content}\n{end}"
         page = re.sub(f"{begin}.*?{end}", filled.replace("\\", r"\\"), page, flags=re.DOTALL)
     return page
 

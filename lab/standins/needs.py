@@ -7,12 +7,12 @@ servers: it fails for one that nobody needs, and for a need whose sources do not
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, TypeVar
 
-from fastapi import FastAPI
+from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
 Handler = TypeVar("Handler", bound=Callable[..., object])
@@ -80,14 +80,16 @@ def hand_on(handler: Callable[..., object], endpoint: Callable[..., object]) -> 
     setattr(endpoint, _ATTRIBUTE, getattr(handler, _ATTRIBUTE, ((), "")))
 
 
-def operations(app: FastAPI) -> Iterator[Operation]:
-    """Yield every operation of an application, described or not."""
-    for route in app.routes:
-        if isinstance(route, APIRoute):
-            needs, trace = getattr(route.endpoint, _ATTRIBUTE, ((), ""))
-            part = ", ".join(str(tag) for tag in route.tags) or "beside the API"
-            for method in sorted(route.methods or ()):
-                yield Operation(method, route.path, part, needs, tuple((trace or _last(route.path)).split("_")))
+def operations(routers: Iterable[tuple[str, APIRouter]]) -> Iterator[Operation]:
+    """Yield every operation of routers, each with the prefix it is included with."""
+    for prefix, router in routers:
+        for route in router.routes:
+            if isinstance(route, APIRoute):
+                needs, trace = getattr(route.endpoint, _ATTRIBUTE, ((), ""))
+                part = ", ".join(str(tag) for tag in router.tags)
+                for method in sorted(route.methods or ()):
+                    path = prefix + route.path
+                    yield Operation(method, path, part, needs, tuple((trace or _last(path)).split("_")))
 
 
 def _last(path: str) -> str:

@@ -130,8 +130,8 @@ def of_tenant(snapshot: dict[str, Any], slug: str) -> Any:
                 found[f"{path}/{name}"] = inner
             elif isinstance(inner, dict):
                 walk(f"{path}/{name}", inner)
-            elif isinstance(inner, list):
-                found[f"{path}/{name}"] = [item for item in inner if word.search(str(item))]
+            elif isinstance(inner, list) and (mine := [item for item in inner if word.search(str(item))]):
+                found[f"{path}/{name}"] = mine
 
     walk("", snapshot)
     return json.loads(word.sub("SLUG", json.dumps(found, sort_keys=True)))

@@ -9,7 +9,7 @@ import pytest
 
 from lab import platform, process
 from lab.secrets import Secrets
-from tests.engine import live
+from tests.engine import live, live_forge
 from tests.engine.fleet import Fleet
 from tests.engine.tenants import ALPHA, BETA, GAMMA
 from usine.report import as_json
@@ -35,7 +35,8 @@ def test_systems_that_fail_stop_neither_the_others_nor_the_next_run(fleet: Fleet
     stack.tenant("gamma", GAMMA)
     process.stop(lab.home, "openbao")
     fault(ports.gitlab, known.gitlab_token, method="POST", status=429, retry_after=1, times=3)
-    fault(ports.harbor, known.harbor_password, path=".*/immutabletagrules", method="POST", status=500, times=-1)
+    rules = f".*/projects/({live_forge.get(lab.harbor, 'projects/beta')['project_id']}|beta)/immutabletagrules"
+    fault(ports.harbor, known.harbor_password, path=rules, method="POST", status=500, times=-1)
     try:
         broken = stack.usine("up", "--json", str(tmp_path / "run.json"))
     finally:

@@ -176,7 +176,7 @@ def test_file(gitlab_plugin: Plugin, gitlab_community: Server, owner: Made) -> N
     assert base64.b64decode(gitlab_community.call("GET", f"{path}?ref=main")["content"]).decode() == "a: é\n"
     made.settle()
     made.change(content="a: 2\n", commitMessage="Change a job")
-    last = gitlab_community.call("GET", f"projects/{owner.id}/repository/commits?ref_name=main")[0]
+    last = gitlab_community.call("GET", f"projects/{owner.id}/repository/branches/main")["commit"]
     assert (last["message"].strip(), last["author_name"]) == ("Change a job", "Usine")
     gitlab_community.call("PUT", path, branch="main", content="by hand", commit_message="m")
     made.settle_not("content")

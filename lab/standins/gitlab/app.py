@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Final
 from urllib.parse import unquote
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -96,6 +96,12 @@ EXTENSIONS: Final[tuple[ModuleType, ...]] = (
     git_http,  # last: its paths match nearly anything
 )
 
+#: All routers with their prefixes; git's last: its paths match nearly anything.
+ROUTERS: Final[tuple[tuple[str, APIRouter], ...]] = (
+    *(("/api/v4", module.router.fastapi) for module in API),
+    *(("", module.router.fastapi) for module in EXTENSIONS if hasattr(module, "router")),
+)
+
 
 def create_app(configuration: Configuration) -> ASGIApp:
     """Open the data and return the application, with faults on request around it."""
@@ -105,28 +111,20 @@ def create_app(configuration: Configuration) -> ASGIApp:
 
 def application(site: Site, token: str) -> ASGIApp:
     """The application of an open site; `token` is the administrator's."""
-    whole: ASGIApp = EncodedPaths(api(site))
-    seed.plant(site, token)
-    removal.purge(site)
-    limit = site.options.get("rate_limit")  # {"requests": 100, "period": 60}
-    return throttle.Throttle(whole, **limit) if isinstance(limit, dict) else whole
-
-
-def api(site: Site) -> FastAPI:
-    """All routes of an open site."""
     app = FastAPI(title="GitLab", openapi_url="/-/lab/openapi.json", docs_url=None, redoc_url=None)
     app.state.site = site
-    for module in API:
-        app.include_router(module.router.fastapi, prefix="/api/v4")
     for module in EXTENSIONS:
         if hasattr(module, "install"):
             module.install(site)
-    for module in EXTENSIONS:  # last: git's paths match nearly anything
-        if hasattr(module, "router"):
-            app.include_router(module.router.fastapi)
+    for prefix, router in ROUTERS:
+        app.include_router(router, prefix=prefix)
     app.add_exception_handler(ApiError, _refused)
     app.add_exception_handler(HTTPException, _unrouted)
-    return app
+    seed.plant(site, token)
+    removal.purge(site)
+    whole: ASGIApp = EncodedPaths(app)
+    limit = site.options.get("rate_limit")  # {"requests": 100, "period": 60}
+    return throttle.Throttle(whole, **limit) if isinstance(limit, dict) else whole
 
 
 def _refused(_: Request, error: Exception) -> Response:

@@ -9,9 +9,10 @@ from starlette.responses import Response
 from lab.standins.harbor import bodies, errors, rbac
 from lab.standins.harbor.call import Asking, Call, Id, NameOrId, Pages, Router, done
 from lab.standins.harbor.query import Text
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
-router: Final = Router(tags=["member", "usergroup"])
+router: Final = Router(tags=["member"])
 
 _LDAP, _HTTP, _OIDC = 1, 2, 3
 _TYPE_OF_MODE: Final = {"ldap_auth": _LDAP, "http_auth": _HTTP, "oidc_auth": _OIDC}
@@ -33,6 +34,7 @@ def shown(call: Call, member: Document) -> dict[str, Any]:
 
 
 @router.get("/projects/{project_name_or_id}/members")
+@needed_by(Need.LOOKUP, Need.INVENTORY)
 def list_members(call: Asking, name: NameOrId, paging: Pages, entityname: Text = "") -> Response:
     """List the members of a project."""
     project = call.project(name, "list", "member")
@@ -42,6 +44,7 @@ def list_members(call: Asking, name: NameOrId, paging: Pages, entityname: Text =
 
 
 @router.post("/projects/{project_name_or_id}/members", status_code=201)
+@needed_by(Need.PLUGINS, Need.PEOPLE)
 def add_member(call: Asking, name: NameOrId, body: bodies.Member) -> Response:
     """Add a user or a group to a project."""
     project = call.project(name, "create", "member")
@@ -97,12 +100,14 @@ def _member(call: Call, project: Document, id_: int) -> Document:
 
 
 @router.get("/projects/{project_name_or_id}/members/{mid}")
+@needed_by(Need.PLUGINS)
 def get_member(call: Asking, name: NameOrId, mid: Id) -> dict[str, Any]:
     """Show a member."""
     return shown(call, _member(call, call.project(name, "read", "member"), mid))
 
 
 @router.put("/projects/{project_name_or_id}/members/{mid}")
+@needed_by(Need.PLUGINS, Need.PEOPLE)
 def update_member(call: Asking, name: NameOrId, mid: Id, body: bodies.Role) -> Response:
     """Give a member another role."""
     member = _member(call, call.project(name, "update", "member"), mid)
@@ -113,6 +118,7 @@ def update_member(call: Asking, name: NameOrId, mid: Id, body: bodies.Role) -> R
 
 
 @router.delete("/projects/{project_name_or_id}/members/{mid}")
+@needed_by(Need.PLUGINS, Need.INVENTORY)
 def delete_member(call: Asking, name: NameOrId, mid: Id) -> Response:
     """Remove a member."""
     member = _member(call, call.project(name, "delete", "member"), mid)
@@ -121,85 +127,3 @@ def delete_member(call: Asking, name: NameOrId, mid: Id) -> Response:
 
 
 # -- user groups -------------------------------------------------------------------------------------------------------
-
-
-def shown_group(group: Document) -> dict[str, Any]:
-    """Return a group as lists show it."""
-    body = {"id": group["id"], "group_name": group["group_name"], "group_type": group["group_type"]}
-    return {**body, **({"ldap_group_dn": group["ldap_group_dn"]} if group["ldap_group_dn"] else {})}
-
-
-@router.get("/usergroups")
-def list_groups(call: Asking, paging: Pages, group_name: Text = "", ldap_group_dn: Text = "") -> Response:
-    """List the groups."""
-    call.require_system("list", "user-group")
-    groups = [group for group in call.store.find("group") if group_name.lower() in group["group_name"].lower()]
-    if ldap_group_dn and call.site.settings.get("auth_mode") == "ldap_auth":
-        groups = [group for group in groups if group["ldap_group_dn"] == ldap_group_dn]
-    return call.page(groups, paging, shown_group)
-
-
-@router.post("/usergroups", status_code=201)
-def create_group(call: Asking, body: bodies.Group) -> Response:
-    """Make a group. There is no LDAP server to look one up in."""
-    call.require_system("create", "user-group")
-    if not body.group_name:
-        raise errors.bad_request("the group name is required")
-    if body.group_type == _LDAP:
-        raise errors.bad_request(f"LDAP Group DN is not found: DN:{body.ldap_group_dn or ''}")
-    if body.group_type not in (_HTTP, _OIDC):
-        raise errors.bad_request(f"invalid group type: {body.group_type}")
-    if call.store.first("group", group_name=body.group_name, group_type=body.group_type):
-        raise errors.conflict(
-            f"duplicate user group, group name:{body.group_name}, group type: {body.group_type}, ldap group DN: "
-        )
-    made = call.site.group(body.group_name, body.group_type)
-    return call.created(made["id"])
-
-
-@router.get("/usergroups/search")
-def search_groups(call: Asking, groupname: str, paging: Pages) -> Response:
-    """Find groups by a part of their name; for everybody who is logged in."""
-    call.require_login()
-    if not groupname:
-        raise errors.bad_request("need to provide groupname to search user group")
-    groups = [group for group in call.store.find("group") if groupname.lower() in group["group_name"].lower()]
-    return call.page(groups, paging, shown_group)
-
-
-def _known_group(call: Call, id_: int) -> Document:
-    if id_ <= 0:
-        raise errors.bad_request("the group id should be provided")
-    found = call.store.get("group", id_)
-    if found is None:
-        raise errors.HarborError("NOT_FOUND", f"the user group with id {id_} is not found")
-    return found
-
-
-@router.get("/usergroups/{group_id}")
-def get_group(call: Asking, group_id: Id) -> dict[str, Any]:
-    """Show a group; Harbor leaves its id out here."""
-    call.require_system("read", "user-group")
-    return {key: value for key, value in shown_group(_known_group(call, group_id)).items() if key != "id"}
-
-
-@router.put("/usergroups/{group_id}")
-def update_group(call: Asking, group_id: Id, body: bodies.Group) -> Response:
-    """Rename a group."""
-    call.require_system("update", "user-group")
-    group = _known_group(call, group_id)
-    if not body.group_name:
-        raise errors.bad_request("the group name is required")
-    call.store.put("group", {**group, "group_name": body.group_name})
-    return done()
-
-
-@router.delete("/usergroups/{group_id}")
-def delete_group(call: Asking, group_id: Id) -> Response:
-    """Delete a group, and with it its memberships."""
-    call.require_system("delete", "user-group")
-    group = _known_group(call, group_id)
-    for member in call.store.find("member", entity_type="g", entity_id=group["id"]):
-        call.store.remove("member", member["id"])
-    call.store.remove("group", group["id"])
-    return done()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 
-from lab.standins.harbor import artifacts, bodies, cron, errors
+from lab.standins.harbor import bodies, cron, errors
 from lab.standins.harbor.call import Asking, Call, Id, NameOrId, Pages, Router, done
 from lab.standins.harbor.site import now
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router: Final = Router(tags=["retention", "immutable"])
@@ -22,26 +23,6 @@ _TEMPLATES: Final = {
     "nDaysSinceLastPull": ("pulled within the last # days", "DAYS"),
     "always": ("always", ""),
 }
-
-
-@router.get("/retentions/metadatas")
-def get_retention_metadata(call: Asking) -> dict[str, Any]:
-    """List what retention rules can say."""
-    call.require_login()
-    templates = [
-        {"rule_template": name, "display_text": text, "action": "retain",
-         "params": [{"type": "int", "unit": unit, "required": True}] if unit else []}
-        for name, (text, unit) in _TEMPLATES.items()
-    ]  # fmt: skip
-
-    def selector(text: str, decorations: list[str]) -> dict[str, Any]:
-        return {"display_text": text, "kind": "doublestar", "decorations": decorations}
-
-    return {
-        "templates": templates,
-        "scope_selectors": [selector("Repositories", ["repoMatches", "repoExcludes"])],
-        "tag_selectors": [selector("Tags", ["matches", "excludes"])],
-    }
 
 
 def _checked(body: bodies.RetentionBody) -> dict[str, Any]:
@@ -95,6 +76,7 @@ def shown(policy: Document) -> dict[str, Any]:
 
 
 @router.post("/retentions", status_code=201)
+@needed_by(Need.PLUGINS)
 def create_retention(call: Asking, body: bodies.RetentionBody) -> Response:
     """Give a project the one policy it can have."""
     call.require_login()
@@ -118,12 +100,14 @@ def create_retention(call: Asking, body: bodies.RetentionBody) -> Response:
 
 
 @router.get("/retentions/{id}")
+@needed_by(Need.PLUGINS, Need.PEOPLE)
 def get_retention(call: Asking, id: Id) -> dict[str, Any]:
     """Show a policy."""
     return shown(_policy(call, id, "read"))
 
 
 @router.put("/retentions/{id}")
+@needed_by(Need.PLUGINS)
 def update_retention(call: Asking, id: Id, body: bodies.RetentionBody) -> Response:
     """Change a policy; it stays with its project."""
     call.require_login()
@@ -138,73 +122,15 @@ def update_retention(call: Asking, id: Id, body: bodies.RetentionBody) -> Respon
 
 
 @router.delete("/retentions/{id}")
+@needed_by(Need.INVENTORY)
 def delete_retention(call: Asking, id: Id) -> Response:
     """Delete a policy."""
     policy = _policy(call, id, "delete")
-    for execution in call.store.find("retention_execution", policy_id=id):
-        call.store.remove("retention_execution", execution["id"])
     call.store.remove("retention", id)
     project = call.site.project(policy["project_id"])
     project["metadata"].pop("retention_id", None)
     call.store.put("project", project)
     return done()
-
-
-@router.get("/retentions/{id}/executions")
-def list_executions(call: Asking, id: Id, paging: Pages) -> Response:
-    """List the runs of a policy."""
-    _policy(call, id, "list")
-    runs = call.store.find("retention_execution", policy_id=id)
-    return call.page(reversed(runs), paging, lambda run: {k: v for k, v in run.items() if k != "project_id"})
-
-
-@router.post("/retentions/{id}/executions", status_code=201)
-def run_retention(call: Asking, id: Id, body: bodies.DryRun) -> Response:
-    """Run a policy now: artifacts that no rule keeps are deleted, except by a dry run. Done when this answers."""
-    policy = _policy(call, id, "update")
-    start = now()
-    counts = artifacts.retain(call.site, policy, dry_run=bool(body.dry_run))
-    run = {"policy_id": id, "project_id": policy["project_id"], "start_time": start, "end_time": now(),
-           "status": "Succeed", "trigger": "MANUAL", "dry_run": bool(body.dry_run), "tasks": counts}  # fmt: skip
-    return call.created(call.store.add("retention_execution", run)["id"])
-
-
-@router.patch("/retentions/{id}/executions/{eid}")
-def operate_execution(call: Asking, id: Id, eid: Id, body: bodies.Action) -> Response:
-    """Stop a run. All have ended already: nothing is left to stop."""
-    if body.action != "stop":
-        raise errors.bad_request("action should be 'stop'")
-    _execution(call, id, eid, "update")
-    return done()
-
-
-def _execution(call: Call, id_: int, eid: int, action: str) -> Document:
-    _policy(call, id_, action)
-    found = call.store.get("retention_execution", eid)
-    if found is None or found["policy_id"] != id_:
-        raise errors.not_found(f"execution {eid}")
-    return found
-
-
-@router.get("/retentions/{id}/executions/{eid}/tasks")
-def list_tasks(call: Asking, id: Id, eid: Id, paging: Pages) -> Response:
-    """List what a run did, by repository."""
-    run = _execution(call, id, eid, "list")
-    tasks = [
-        {"id": number, "execution_id": eid, "repository": name, "status": "Success", "status_code": 3,
-         "start_time": run["start_time"], "end_time": run["end_time"], "total": total, "retained": kept}
-        for number, (name, (total, kept)) in enumerate(sorted(run["tasks"].items()), 1)
-    ]  # fmt: skip
-    return call.listed(tasks, paging)
-
-
-@router.get("/retentions/{id}/executions/{eid}/tasks/{tid}")
-def get_task_log(call: Asking, id: Id, eid: Id, tid: Id) -> Response:
-    """Show the log of a task."""
-    names = sorted(_execution(call, id, eid, "read")["tasks"])
-    if not 0 < tid <= len(names):
-        raise errors.not_found(f"task {tid}")
-    return PlainTextResponse(f"retention of {names[tid - 1]} done\n")
 
 
 # -- immutable tags ----------------------------------------------------------------------------------------------------
@@ -241,6 +167,7 @@ def _check_double(call: Call, project_id: int, rule: dict[str, Any], ours: int =
 
 
 @router.get("/projects/{project_name_or_id}/immutabletagrules")
+@needed_by(Need.PLUGINS, Need.LOOKUP, Need.INVENTORY)
 def list_rules(call: Asking, name: NameOrId, paging: Pages) -> Response:
     """List the rules of a project."""
     project = call.project(name, "list", "immutable-tag")
@@ -248,6 +175,7 @@ def list_rules(call: Asking, name: NameOrId, paging: Pages) -> Response:
 
 
 @router.post("/projects/{project_name_or_id}/immutabletagrules", status_code=201)
+@needed_by(Need.PLUGINS, Need.PEOPLE)
 def create_rule(call: Asking, name: NameOrId, body: bodies.Rule) -> Response:
     """Make a rule, always enabled: Harbor disables one only by a change."""
     project = call.project(name, "create", "immutable-tag")
@@ -264,6 +192,7 @@ def _known_rule(call: Call, project: Document, id_: int) -> Document:
 
 
 @router.put("/projects/{project_name_or_id}/immutabletagrules/{immutable_rule_id}")
+@needed_by(Need.PLUGINS)
 def update_rule(call: Asking, name: NameOrId, immutable_rule_id: Id, body: bodies.Rule) -> Response:
     """Change a rule: only whether it is enabled when that changes, else the rest. As Harbor does."""
     if (body.id or 0) != immutable_rule_id:
@@ -280,6 +209,7 @@ def update_rule(call: Asking, name: NameOrId, immutable_rule_id: Id, body: bodie
 
 
 @router.delete("/projects/{project_name_or_id}/immutabletagrules/{immutable_rule_id}")
+@needed_by(Need.PLUGINS, Need.INVENTORY, Need.PEOPLE)
 def delete_rule(call: Asking, name: NameOrId, immutable_rule_id: Id) -> Response:
     """Delete a rule."""
     project = call.project(name, "delete", "immutable-tag")

@@ -13,6 +13,7 @@ from lab.standins.harbor.call import Asking, Call, NameOrId, Pages, Router, done
 from lab.standins.harbor.query import Text
 from lab.standins.harbor.settings import valid_quota
 from lab.standins.harbor.site import ADMIN_ID, now
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router: Final = Router(tags=["project"])
@@ -24,7 +25,6 @@ _PROXY_TYPES: Final = (
     "jfrog-artifactory",
 )  # fmt: skip
 _SEVERITIES: Final = ("none", "low", "medium", "high", "critical")
-_ROLE_COUNTS: Final = {1: "project_admin", 2: "developer", 3: "guest", 4: "maintainer", 5: "limited_guest"}
 _REPOSITORIES_LEFT: Final = "the project contains repositories, can not be deleted"
 _DEFAULT_RETENTION_DAYS: Final = 7
 
@@ -68,6 +68,7 @@ def shown(call: Call, project: Document) -> dict[str, Any]:
 
 
 @router.get("/projects")
+@needed_by(Need.INVENTORY, Need.PEOPLE)
 def list_projects(
     call: Asking, paging: Pages, name: Text = "", owner: Text = "", public: bool | None = None, with_detail: bool = True
 ) -> Response:
@@ -88,15 +89,8 @@ def list_projects(
     return call.listed(sorted(items, key=lambda item: str(item["name"])), paging)
 
 
-@router.head("/projects")
-def head_project(call: Asking, project_name: str) -> Response:
-    """Tell whether there is a project of that name."""
-    call.require_login()
-    call.site.project(project_name)
-    return done()
-
-
 @router.post("/projects", status_code=201)
+@needed_by(Need.PLUGINS, Need.PEOPLE)
 def create_project(
     call: Asking, body: bodies.ProjectBody, x_resource_name_in_location: Annotated[bool, Header()] = False
 ) -> Response:
@@ -137,7 +131,6 @@ def create_project(
         call.store.add("member", {"project_id": project["id"], "entity_type": "u", "entity_id": ADMIN_ID, "role_id": 1})
     if registry is not None:
         _retain_proxied(call, project)
-    call.audit("create", "project", name, project["id"])
     return call.created(name if x_resource_name_in_location else project["id"])
 
 
@@ -195,12 +188,14 @@ def _retain_proxied(call: Call, project: Document) -> None:
 
 
 @router.get("/projects/{project_name_or_id}")
+@needed_by(Need.PLUGINS, Need.LOOKUP, Need.INVENTORY)
 def get_project(call: Asking, name: NameOrId) -> dict[str, Any]:
     """Show a project."""
     return shown(call, call.project(name, "read"))
 
 
 @router.put("/projects/{project_name_or_id}")
+@needed_by(Need.PLUGINS, Need.PEOPLE)
 def update_project(call: Asking, name: NameOrId, body: bodies.ProjectBody) -> Response:
     """Change a project's settings and allowlist; nothing else."""
     project = call.project(name, "update")
@@ -228,44 +223,18 @@ def update_project(call: Asking, name: NameOrId, body: bodies.ProjectBody) -> Re
         project["metadata"].update(_fitting(given, proxied=bool(project["registry_id"])))
     project["updated"] = now()
     call.store.put("project", project)
-    call.audit("update", "project", project["name"], project["id"])
     return done()
 
 
 @router.delete("/projects/{project_name_or_id}")
+@needed_by(Need.PLUGINS, Need.INVENTORY)
 def delete_project(call: Asking, name: NameOrId) -> Response:
     """Delete a project that has no repository."""
     project = call.project(name, "delete")
     if call.store.first("repository", project_id=project["id"]):
         raise errors.precondition(_REPOSITORIES_LEFT)
     call.site.remove_project(project)
-    call.audit("delete", "project", project["name"], project["id"])
     return done()
-
-
-@router.get("/projects/{project_name_or_id}/_deletable")
-def get_deletable(call: Asking, name: NameOrId) -> dict[str, Any]:
-    """Tell whether a project can be deleted."""
-    project = call.project(name, "delete")
-    if call.store.first("repository", project_id=project["id"]):
-        return {"deletable": False, "message": _REPOSITORIES_LEFT}
-    return {"deletable": True}
-
-
-@router.get("/projects/{project_name_or_id}/summary")
-def get_summary(call: Asking, name: NameOrId) -> dict[str, Any]:
-    """Count what a project holds, as far as the principal may know."""
-    project = call.project(name, "read")
-    summary: dict[str, Any] = {"repo_count": len(call.store.find("repository", project_id=project["id"]))}
-    quota = call.store.first("quota", project_id=project["id"])
-    if quota and call.principal.may(project, "read", "quota"):
-        summary["quota"] = {"hard": {"storage": quota["storage"]}, "used": {"storage": used(call, project["id"])}}
-    if call.principal.may(project, "list", "member"):
-        for role, words in _ROLE_COUNTS.items():
-            count = len(call.store.find("member", project_id=project["id"], role_id=role))
-            if count:
-                summary[f"{words}_count"] = count
-    return summary
 
 
 def used(call: Call, project_id: int) -> int:
@@ -274,68 +243,3 @@ def used(call: Call, project_id: int) -> int:
 
 
 # -- metadata, one by one ----------------------------------------------------------------------------------------------
-
-_KNOWN: Final = frozenset(bodies.Metadata.model_fields) - {"retention_id"}
-_BOOLEANS: Final = _KNOWN - {"severity", "proxy_speed_kb", "max_upstream_conn"}
-
-
-def _valid(given: dict[str, str]) -> dict[str, str]:
-    if len(given) != 1:
-        raise errors.bad_request("only allow one key/value pair")
-    ((key, value),) = given.items()
-    if key not in _KNOWN:
-        raise errors.bad_request(f"unsupported metadata: {key}")
-    if key in _BOOLEANS and value not in ("true", "false"):
-        raise errors.bad_request(f"invalid value: {value}")
-    if key == "severity" and value.lower() not in _SEVERITIES:
-        raise errors.bad_request(f"invalid value: {value}")
-    if key in _PROXIED_ONLY and not re.fullmatch(r"-?\d{1,10}", value):
-        raise errors.bad_request(f"invalid value: {value}")
-    return {key: value.lower()}
-
-
-@router.get("/projects/{project_name_or_id}/metadatas/")
-def list_metadata(call: Asking, name: NameOrId) -> dict[str, str]:
-    """Show all settings."""
-    return dict(call.project(name, "read", "metadata")["metadata"])
-
-
-@router.post("/projects/{project_name_or_id}/metadatas/")
-def add_metadata(call: Asking, name: NameOrId, body: dict[str, str]) -> Response:
-    """Add one setting."""
-    project = call.project(name, "create", "metadata")
-    given = _valid(body)
-    if given.keys() & project["metadata"].keys():
-        raise errors.conflict("the metadata already exists")
-    project["metadata"].update(given)
-    call.store.put("project", project)
-    return done()
-
-
-@router.get("/projects/{project_name_or_id}/metadatas/{meta_name}")
-def get_metadata(call: Asking, name: NameOrId, meta_name: str) -> dict[str, str]:
-    """Show one setting; nothing where it is not set."""
-    metadata = call.project(name, "read", "metadata")["metadata"]
-    return {meta_name: metadata[meta_name]} if meta_name in metadata else {}
-
-
-@router.put("/projects/{project_name_or_id}/metadatas/{meta_name}")
-def update_metadata(call: Asking, name: NameOrId, meta_name: str, body: dict[str, str]) -> Response:
-    """Change one setting."""
-    project = call.project(name, "update", "metadata")
-    if meta_name not in body:
-        raise errors.bad_request(f"the metadata {meta_name} is not in the body")
-    project["metadata"].update(_valid({meta_name: body[meta_name]}))
-    call.store.put("project", project)
-    return done()
-
-
-@router.delete("/projects/{project_name_or_id}/metadatas/{meta_name}")
-def delete_metadata(call: Asking, name: NameOrId, meta_name: str) -> Response:
-    """Remove one setting."""
-    project = call.project(name, "delete", "metadata")
-    if meta_name in ("public", "retention_id"):
-        raise errors.bad_request(f"the metadata {meta_name} cannot be deleted")
-    project["metadata"].pop(meta_name, None)
-    call.store.put("project", project)
-    return done()

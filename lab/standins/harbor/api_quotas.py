@@ -12,9 +12,10 @@ from lab.standins.harbor.call import Asking, Call, Id, Pages, Router, done
 from lab.standins.harbor.query import Text
 from lab.standins.harbor.settings import valid_quota
 from lab.standins.harbor.site import now
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
-router: Final = Router(tags=["quota", "statistic"])
+router: Final = Router(tags=["quota"])
 
 
 def shown(call: Call, quota: Document) -> dict[str, Any]:
@@ -34,6 +35,7 @@ def shown(call: Call, quota: Document) -> dict[str, Any]:
 # The provider asks for `/quotas/`, which Harbor serves like `/quotas`.
 @router.get("/quotas/", include_in_schema=False)
 @router.get("/quotas")
+@needed_by(Need.PLUGINS, Need.PEOPLE)
 def list_quotas(call: Asking, paging: Pages, reference: Text = "", reference_id: Text = "") -> Response:
     """List the quotas, or that of the project `reference_id`."""
     call.require_system("list", "quota")
@@ -56,14 +58,8 @@ def _quota(call: Call, id_: int) -> Document:
     return found
 
 
-@router.get("/quotas/{id}")
-def get_quota(call: Asking, id: Id) -> dict[str, Any]:
-    """Show a quota."""
-    call.require_system("read", "quota")
-    return shown(call, _quota(call, id))
-
-
 @router.put("/quotas/{id}")
+@needed_by(Need.PLUGINS)
 def update_quota(call: Asking, id: Id, body: bodies.Hard) -> Response:
     """Change a limit: bytes, or -1 for none. It may be under what is used."""
     call.require_system("update", "quota")
@@ -77,22 +73,3 @@ def update_quota(call: Asking, id: Id, body: bodies.Hard) -> Response:
             raise errors.bad_request(problem)
     call.store.put("quota", {**quota, "storage": body.hard["storage"], "updated": now()})
     return done()
-
-
-@router.get("/statistics")
-def get_statistics(call: Asking) -> dict[str, int]:
-    """Count projects and repositories, as far as the principal sees them."""
-    call.require_login()
-    counts = {"private": [0, 0], "public": [0, 0]}
-    for project in call.store.find("project"):
-        kind = "public" if project["metadata"].get("public") == "true" else "private"
-        if call.principal.sees(project):
-            counts[kind][0] += 1
-            counts[kind][1] += len(call.store.find("repository", project_id=project["id"]))
-    body = {f"{kind}_{what}_count": counts[kind][i] for kind in counts for i, what in enumerate(("project", "repo"))}
-    everything = call.principal.admin
-    body["total_project_count"] = sum(pair[0] for pair in counts.values()) if everything else 0
-    body["total_repo_count"] = sum(pair[1] for pair in counts.values()) if everything else 0
-    sizes = {blob["digest"]: blob["size"] for blob in call.store.find("blob")} if everything else {}
-    body["total_storage_consumption"] = sum(sizes.values())
-    return body

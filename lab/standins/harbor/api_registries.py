@@ -14,6 +14,7 @@ from lab.standins.harbor import bodies, errors
 from lab.standins.harbor.call import Asking, Call, Id, Pages, Router, done
 from lab.standins.harbor.query import Text
 from lab.standins.harbor.site import now
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router: Final = Router(tags=["registry", "label"])
@@ -94,6 +95,7 @@ def _known(call: Call, id_: int) -> Document:
 
 
 @router.get("/registries")
+@needed_by(Need.INVENTORY)
 def list_registries(call: Asking, paging: Pages, name: Text = "") -> Response:
     """List the registries."""
     call.require_system("list", "registry")
@@ -101,6 +103,7 @@ def list_registries(call: Asking, paging: Pages, name: Text = "") -> Response:
 
 
 @router.post("/registries", status_code=201)
+@needed_by(Need.PLUGINS, Need.PEOPLE)
 def create_registry(call: Asking, body: bodies.RegistryBody) -> Response:
     """Add a registry."""
     call.require_system("create", "registry")
@@ -118,18 +121,8 @@ def create_registry(call: Asking, body: bodies.RegistryBody) -> Response:
     return call.created(call.store.add("registry", registry)["id"])
 
 
-@router.post("/registries/ping")
-def ping_registry(call: Asking, body: bodies.RegistryBody) -> Response:
-    """Tell whether a registry can be used."""
-    call.require_system("read", "registry")
-    if not body.type or not body.url:
-        raise errors.bad_request("type or url cannot be empty")
-    if not _healthy(_url(body.url)):
-        raise errors.bad_request("the registry is unhealthy")
-    return done()
-
-
 @router.get("/registries/{id}")
+@needed_by(Need.PLUGINS)
 def get_registry(call: Asking, id: Id) -> dict[str, Any]:
     """Show a registry."""
     call.require_system("read", "registry")
@@ -137,6 +130,7 @@ def get_registry(call: Asking, id: Id) -> dict[str, Any]:
 
 
 @router.put("/registries/{id}")
+@needed_by(Need.PLUGINS)
 def update_registry(call: Asking, id: Id, body: bodies.RegistryChange) -> Response:
     """Change a registry. A new address without a secret drops the old one."""
     call.require_system("update", "registry")
@@ -157,6 +151,7 @@ def update_registry(call: Asking, id: Id, body: bodies.RegistryChange) -> Respon
 
 
 @router.delete("/registries/{id}")
+@needed_by(Need.PLUGINS, Need.INVENTORY)
 def delete_registry(call: Asking, id: Id) -> Response:
     """Delete a registry that no proxy cache uses."""
     call.require_system("delete", "registry")
@@ -165,13 +160,6 @@ def delete_registry(call: Asking, id: Id) -> Response:
         raise errors.precondition(f"the registry {id} is referenced by proxy cache project, cannot delete it")
     call.store.remove("registry", known["id"])
     return done()
-
-
-@router.get("/replication/adapters")
-def list_adapters(call: Asking) -> list[str]:
-    """List the kinds of registries."""
-    call.require_system("list", "replication-adapter")
-    return list(_TYPES)
 
 
 # -- labels ------------------------------------------------------------------------------------------------------------
@@ -210,6 +198,7 @@ def _check_label(call: Call, label: dict[str, Any]) -> None:
 
 
 @router.get("/labels")
+@needed_by(Need.INVENTORY)
 def list_labels(call: Asking, paging: Pages, name: Text = "", scope: Text = "", project_id: int = 0) -> Response:
     """List the labels of a scope: g, or p with a project."""
     if scope not in ("g", "p"):
@@ -223,6 +212,7 @@ def list_labels(call: Asking, paging: Pages, name: Text = "", scope: Text = "", 
 
 
 @router.post("/labels", status_code=201)
+@needed_by(Need.PEOPLE)
 def create_label(call: Asking, body: bodies.LabelBody) -> Response:
     """Make a label."""
     scope = body.scope or ""
@@ -234,6 +224,7 @@ def create_label(call: Asking, body: bodies.LabelBody) -> Response:
 
 
 @router.get("/labels/{label_id}")
+@needed_by(Need.PLUGINS)
 def get_label(call: Asking, label_id: Id) -> dict[str, Any]:
     """Show a label."""
     label = _label(call, label_id)
@@ -242,6 +233,7 @@ def get_label(call: Asking, label_id: Id) -> dict[str, Any]:
 
 
 @router.put("/labels/{label_id}")
+@needed_by(Need.PLUGINS)
 def update_label(call: Asking, label_id: Id, body: bodies.LabelBody) -> Response:
     """Change a label; its scope stays."""
     label = _label(call, label_id)
@@ -254,12 +246,10 @@ def update_label(call: Asking, label_id: Id, body: bodies.LabelBody) -> Response
 
 
 @router.delete("/labels/{label_id}")
+@needed_by(Need.PLUGINS, Need.INVENTORY)
 def delete_label(call: Asking, label_id: Id) -> Response:
-    """Delete a label, and take it off artifacts."""
+    """Delete a label."""
     label = _label(call, label_id)
     _may_label(call, label["scope"], label["project_id"], "delete")
-    for artifact in call.store.find("artifact"):
-        if label_id in artifact["labels"]:
-            call.store.put("artifact", {**artifact, "labels": [id_ for id_ in artifact["labels"] if id_ != label_id]})
     call.store.remove("label", label_id)
     return done()

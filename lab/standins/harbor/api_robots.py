@@ -12,9 +12,10 @@ from starlette.responses import Response
 from lab.standins.harbor import bodies, errors, rbac, secrecy
 from lab.standins.harbor.call import Asking, Call, Id, Pages, Router, done
 from lab.standins.harbor.site import now
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
-router: Final = Router(tags=["robot", "permissions"])
+router: Final = Router(tags=["robot"])
 
 _NAME: Final = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _LEVELS: Final = ("system", "project")
@@ -57,19 +58,8 @@ def _expiry(created: str, days: int) -> int:
     return calendar.timegm(start.timetuple()) + days * 86400
 
 
-@router.get("/permissions")
-def get_permissions(call: Asking) -> dict[str, Any]:
-    """List what robots can be given."""
-    call.require_login()
-    person = call.person
-    ruled = person is not None and any(1 in person.roles(project) for project in call.store.find("project"))
-    if not (call.principal.admin or ruled):
-        raise errors.forbidden("only admins can access permissions")
-    system = rbac.listed(rbac.SYSTEM_PERMISSIONS) if call.principal.admin else []
-    return {"system": system, "project": rbac.listed(rbac.PROJECT_PERMISSIONS)}
-
-
 @router.get("/robots")
+@needed_by(Need.LOOKUP, Need.INVENTORY)
 def list_robots(call: Asking, paging: Pages) -> Response:
     """List the system's robots, or with `q=Level=project,ProjectID=N` those of a project."""
     call.require_login()
@@ -153,6 +143,7 @@ def _check_projects(call: Call, permissions: list[dict[str, Any]]) -> None:
 
 
 @router.post("/robots", status_code=201)
+@needed_by(Need.PLUGINS, Need.PEOPLE)
 def create_robot(call: Asking, body: bodies.RobotBody) -> Response:
     """Make a robot; the answer is the only place that ever shows its secret."""
     name = body.name or ""
@@ -185,7 +176,6 @@ def create_robot(call: Asking, body: bodies.RobotBody) -> Response:
             "creator_ref": creator, "created": created, "updated": created,
         },
     )  # fmt: skip
-    call.audit("create", "robot", name, project_id)
     answer = {"id": robot["id"], "name": shown(call, robot)["name"], "secret": secret, "creation_time": created,
               "expires_at": robot["expires_at"]}  # fmt: skip
     return call.created(robot["id"], answer)
@@ -205,6 +195,7 @@ def _within(wanted: list[dict[str, Any]], held: list[dict[str, Any]]) -> bool:
 
 
 @router.get("/robots/{robot_id}")
+@needed_by(Need.PLUGINS)
 def get_robot(call: Asking, robot_id: Id) -> dict[str, Any]:
     """Show a robot, without its secret."""
     robot = _robot(call, robot_id)
@@ -213,6 +204,7 @@ def get_robot(call: Asking, robot_id: Id) -> dict[str, Any]:
 
 
 @router.put("/robots/{robot_id}")
+@needed_by(Need.PLUGINS)
 def update_robot(call: Asking, robot_id: Id, body: bodies.RobotBody) -> Response:
     """Change a robot; a new duration counts from its creation."""
     robot = _robot(call, robot_id)
@@ -228,11 +220,11 @@ def update_robot(call: Asking, robot_id: Id, body: bodies.RobotBody) -> Response
         robot["expires_at"] = _expiry(robot["created"], duration)
     robot.update(duration=duration, description=body.description or "", disable=bool(body.disable))
     call.store.put("robot", {**robot, "permissions": permissions, "updated": now()})
-    call.audit("update", "robot", robot["name"], robot["project_id"])
     return done()
 
 
 @router.patch("/robots/{robot_id}")
+@needed_by(Need.PLUGINS)
 def refresh_secret(call: Asking, robot_id: Id, body: bodies.Secret) -> dict[str, str]:
     """Give a robot another secret: the one sent, or a fresh one that is shown this once."""
     robot = _robot(call, robot_id)
@@ -245,10 +237,10 @@ def refresh_secret(call: Asking, robot_id: Id, body: bodies.Secret) -> dict[str,
 
 
 @router.delete("/robots/{robot_id}")
+@needed_by(Need.PLUGINS, Need.LOOKUP, Need.INVENTORY, Need.PEOPLE)
 def delete_robot(call: Asking, robot_id: Id) -> Response:
     """Delete a robot."""
     robot = _robot(call, robot_id)
     _require(call, robot, "delete")
     call.store.remove("robot", robot["id"])
-    call.audit("delete", "robot", robot["name"], robot["project_id"])
     return done()

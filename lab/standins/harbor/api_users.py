@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from lab.standins.harbor import bodies, errors, rbac, secrecy
+from lab.standins.harbor import bodies, errors, secrecy
 from lab.standins.harbor.call import Asking, Call, Id, Pages, Router, done
 from lab.standins.harbor.query import Text
 from lab.standins.harbor.site import ADMIN_ID, now
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router: Final = Router(tags=["user"])
@@ -49,15 +50,8 @@ def _self(call: Call, id_: int) -> bool:
     return call.person is not None and call.person.user["id"] == id_
 
 
-def _require(call: Call, id_: int, action: str) -> Document:
-    """Return a user whom the principal is, or may act on as administrator."""
-    call.require_login()
-    if not _self(call, id_):
-        call.require_system(action, "user")
-    return _user(call, id_)
-
-
 @router.get("/users")
+@needed_by(Need.INVENTORY)
 def list_users(call: Asking, paging: Pages, username: Text = "", email: Text = "") -> Response:
     """List the users; the administrator made at installation is left out."""
     call.require_system("list", "user")
@@ -67,6 +61,7 @@ def list_users(call: Asking, paging: Pages, username: Text = "", email: Text = "
 
 
 @router.post("/users", status_code=201)
+@needed_by(Need.ISOLATION)
 def create_user(call: Asking, body: bodies.UserBody) -> Response:
     """Make a local user, where users are local."""
     mode = call.site.settings.get("auth_mode")
@@ -90,7 +85,6 @@ def create_user(call: Asking, body: bodies.UserBody) -> Response:
         {"username": name, **profile, "password": secrecy.hashed(body.password or ""), "sysadmin_flag": False,
          "created": now()},
     )  # fmt: skip
-    call.audit("create", "user", name)
     return call.created(made["id"])
 
 
@@ -110,6 +104,7 @@ def _profile(body: bodies.UserBody) -> dict[str, str]:
 
 
 @router.get("/users/current")
+@needed_by(Need.LAB, Need.ISOLATION)
 def get_current(call: Asking) -> dict[str, Any]:
     """Show who asks, if it is a person."""
     call.require_login()
@@ -118,54 +113,8 @@ def get_current(call: Asking) -> dict[str, Any]:
     return shown(call.person.user)
 
 
-@router.get("/users/current/permissions")
-def get_permissions(call: Asking, scope: Text = "", relative: bool = False) -> list[dict[str, str]]:
-    """List what the principal may do in a project: `scope` is `/project/<id>`."""
-    call.require_login()
-    found = re.fullmatch(r"/project/(\d{1,18})", scope)
-    if not found:
-        return []
-    project = call.store.get("project", int(found[1]))
-    prefix = "" if relative else f"{scope}/"
-    every = {name: actions for table in rbac.ROLES.values() for name, actions in table.items()}
-    every = {name: frozenset().union(*(table.get(name, ()) for table in rbac.ROLES.values())) for name in every}
-    return [
-        {"resource": (prefix + entry["resource"]).rstrip("/"), "action": entry["action"]}
-        for entry in rbac.listed(every)
-        if call.principal.may(project, entry["action"], entry["resource"])
-    ]
-
-
-@router.get("/users/search")
-def search_users(call: Asking, username: str, paging: Pages) -> Response:
-    """Find users by a part of their name; for everybody who is logged in."""
-    call.require_login()
-    found = [user for user in call.store.find("user") if username in user["username"] and user["id"] != ADMIN_ID]
-    return call.page(found, paging, lambda user: {"user_id": user["id"], "username": user["username"]})
-
-
-@router.get("/users/{user_id}")
-def get_user(call: Asking, user_id: Id) -> dict[str, Any]:
-    """Show a user."""
-    return shown(_require(call, user_id, "read"))
-
-
-@router.put("/users/{user_id}")
-def update_user(call: Asking, user_id: Id, body: bodies.UserBody) -> Response:
-    """Change a local user's profile."""
-    user = _modifiable(call, user_id)
-    call.store.put("user", {**user, **_profile(body), "updated": now()})
-    return done()
-
-
-def _modifiable(call: Call, id_: int) -> Document:
-    user = _require(call, id_, "update")
-    if call.site.settings.get("auth_mode") != "db_auth" and id_ != ADMIN_ID:
-        raise errors.forbidden(f"User with ID {id_} can't be updated")
-    return user
-
-
 @router.delete("/users/{user_id}")
+@needed_by(Need.ISOLATION)
 def delete_user(call: Asking, user_id: Id) -> Response:
     """Delete a user, and its memberships."""
     call.require_system("delete", "user")
@@ -175,29 +124,14 @@ def delete_user(call: Asking, user_id: Id) -> Response:
     for member in call.store.find("member", entity_type="u", entity_id=user["id"]):
         call.store.remove("member", member["id"])
     call.store.remove("user", user["id"])
-    call.audit("delete", "user", user["username"])
     return done()
 
 
 @router.put("/users/{user_id}/sysadmin")
+@needed_by(Need.INVENTORY)
 def set_admin(call: Asking, user_id: Id, body: bodies.AdminFlag) -> Response:
     """Make a user an administrator, or no longer."""
     call.require_system("update", "user")
     user = _user(call, user_id)
     call.store.put("user", {**user, "sysadmin_flag": bool(body.sysadmin_flag) or user_id == ADMIN_ID})
-    return done()
-
-
-@router.put("/users/{user_id}/password")
-def set_password(call: Asking, user_id: Id, body: bodies.Passwords) -> Response:
-    """Change a local user's password; one's own with the old one."""
-    user = _modifiable(call, user_id)
-    if _self(call, user_id) and not secrecy.matches(body.old_password or "", user.get("password")):
-        raise errors.forbidden("Current password is incorrect")
-    fresh = body.new_password or ""
-    if not secrecy.acceptable(fresh):
-        raise errors.bad_request(_BAD_PASSWORD)
-    if secrecy.matches(fresh, user.get("password")):
-        raise errors.bad_request("New password is identical to old password")
-    call.store.put("user", {**user, "password": secrecy.hashed(fresh)})
     return done()

@@ -1,17 +1,16 @@
-"""Webhook policies of projects, and what became of their deliveries."""
+"""Webhook policies of projects: kept, not called."""
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from fastapi import Query
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 
-from lab.standins.harbor import bodies, errors, events
+from lab.standins.harbor import bodies, errors
 from lab.standins.harbor.call import Asking, Call, Id, NameOrId, Pages, Router, done
 from lab.standins.harbor.site import now
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router: Final = Router(tags=["webhook"])
@@ -19,10 +18,13 @@ router: Final = Router(tags=["webhook"])
 _RESOURCE: Final = "notification-policy"
 _POLICIES: Final = "/projects/{project_name_or_id}/webhook/policies"
 _POLICY: Final = _POLICIES + "/{webhook_policy_id}"
-_EXECUTION: Final = _POLICY + "/executions/{execution_id}/tasks"
 _TARGETS: Final = ("http", "slack")
+#: What a policy can name. Policies are kept, nothing is delivered.
+_EVENTS: Final = (
+    "PUSH_ARTIFACT", "PULL_ARTIFACT", "DELETE_ARTIFACT", "QUOTA_EXCEED", "QUOTA_WARNING", "SCANNING_FAILED",
+    "SCANNING_STOPPED", "SCANNING_COMPLETED", "REPLICATION", "TAG_RETENTION",
+)  # fmt: skip
 _FORMATS: Final = ("Default", "CloudEvents")
-_LARGEST: Final = 2**63 - 1
 
 
 def shown(call: Call, policy: Document) -> dict[str, Any]:
@@ -41,7 +43,7 @@ def _policy(call: Call, body: bodies.WebhookBody) -> dict[str, Any]:
     if not body.event_types:
         raise errors.bad_request("empty event type")
     for kind in body.event_types:
-        if kind not in events.TYPES:
+        if kind not in _EVENTS:
             raise errors.bad_request(f"unsupported event type {kind}")
     if not body.targets:
         raise errors.bad_request(f"empty notification target with policy {body.name or ''}")
@@ -93,6 +95,7 @@ def _check_name(call: Call, project: Document, name: str, ours: int = 0) -> None
 
 
 @router.get(_POLICIES)
+@needed_by(Need.INVENTORY)
 def list_policies(call: Asking, name: NameOrId, paging: Pages) -> Response:
     """List the policies of a project."""
     project = call.project(name, "list", _RESOURCE)
@@ -100,6 +103,7 @@ def list_policies(call: Asking, name: NameOrId, paging: Pages) -> Response:
 
 
 @router.post(_POLICIES, status_code=201)
+@needed_by(Need.PLUGINS, Need.PEOPLE)
 def create_policy(call: Asking, name: NameOrId, body: bodies.WebhookBody) -> Response:
     """Make a policy."""
     project = call.project(name, "create", _RESOURCE)
@@ -111,12 +115,14 @@ def create_policy(call: Asking, name: NameOrId, body: bodies.WebhookBody) -> Res
 
 
 @router.get(_POLICY)
+@needed_by(Need.PLUGINS)
 def get_policy(call: Asking, name: NameOrId, webhook_policy_id: Id) -> dict[str, Any]:
     """Show a policy."""
     return shown(call, _known(call, call.project(name, "read", _RESOURCE), webhook_policy_id))
 
 
 @router.put(_POLICY)
+@needed_by(Need.PLUGINS)
 def update_policy(call: Asking, name: NameOrId, webhook_policy_id: Id, body: bodies.WebhookBody) -> Response:
     """Change a policy."""
     project = call.project(name, "update", _RESOURCE)
@@ -128,91 +134,9 @@ def update_policy(call: Asking, name: NameOrId, webhook_policy_id: Id, body: bod
 
 
 @router.delete(_POLICY)
+@needed_by(Need.PLUGINS, Need.INVENTORY)
 def delete_policy(call: Asking, name: NameOrId, webhook_policy_id: Id) -> Response:
     """Delete a policy."""
     known = _known(call, call.project(name, "delete", _RESOURCE), webhook_policy_id)
     call.store.remove("webhook", known["id"])
     return done()
-
-
-def _execution(run: Document) -> dict[str, Any]:
-    return {
-        "id": run["id"], "vendor_type": "WEBHOOK", "vendor_id": run["policy_id"], "status": run["status"],
-        "trigger": "EVENT", "start_time": run["start_time"], "end_time": run["end_time"],
-        "extra_attrs": {"event_type": run["event_type"]},
-    }  # fmt: skip
-
-
-@router.get(_POLICY + "/executions")
-def list_executions(call: Asking, name: NameOrId, webhook_policy_id: Id, paging: Pages) -> Response:
-    """List the deliveries of a policy, the last first."""
-    known = _known(call, call.project(name, "read", _RESOURCE), webhook_policy_id)
-    return call.page(reversed(call.store.find("webhook_execution", policy_id=known["id"])), paging, _execution)
-
-
-def _run(call: Call, name: str | int, policy_id: int, execution_id: int) -> Document:
-    known = _known(call, call.project(name, "read", _RESOURCE), policy_id)
-    found = call.store.get("webhook_execution", execution_id)
-    if found is None or found["policy_id"] != known["id"]:
-        raise errors.not_found(f"execution {execution_id} in policy {policy_id}")
-    return found
-
-
-@router.get(_EXECUTION)
-def list_tasks(call: Asking, name: NameOrId, webhook_policy_id: Id, execution_id: Id, paging: Pages) -> Response:
-    """List the one task of a delivery."""
-    run = _run(call, name, webhook_policy_id, execution_id)
-    task = {"id": run["id"], "execution_id": run["id"], "status": run["status"], "run_count": 1,
-            "start_time": run["start_time"], "end_time": run["end_time"]}  # fmt: skip
-    return call.listed([task], paging)
-
-
-@router.get(_EXECUTION + "/{task_id}/log")
-def get_task_log(call: Asking, name: NameOrId, webhook_policy_id: Id, execution_id: Id, task_id: Id) -> Response:
-    """Show what was sent."""
-    run = _run(call, name, webhook_policy_id, execution_id)
-    if task_id != run["id"]:
-        raise errors.not_found(f"task {task_id} in execution {execution_id}")
-    return PlainTextResponse(f"{run['status']}: {json.dumps(run['payload'])}\n")
-
-
-@router.get("/projects/{project_name_or_id}/webhook/jobs")
-def list_jobs(
-    call: Asking, name: NameOrId, paging: Pages,
-    policy_id: Annotated[int, Query(ge=-_LARGEST, le=_LARGEST)], status: Annotated[list[str] | None, Query()] = None,
-) -> Response:  # fmt: skip
-    """List the deliveries of a policy, in the older form."""
-    known = _known(call, call.project(name, "list", _RESOURCE), policy_id)
-    runs = [run for run in call.store.find("webhook_execution", policy_id=known["id"])
-            if not status or run["status"] in status]  # fmt: skip
-    return call.page(
-        reversed(runs),
-        paging,
-        lambda run: {
-            "id": run["id"], "policy_id": policy_id, "event_type": run["event_type"], "status": run["status"],
-            "notify_type": run["notify_type"], "job_detail": json.dumps(run["payload"]),
-            "creation_time": run["start_time"], "update_time": run["end_time"],
-        },
-    )  # fmt: skip
-
-
-@router.get("/projects/{project_name_or_id}/webhook/lasttrigger")
-def list_last_triggers(call: Asking, name: NameOrId) -> list[dict[str, Any]]:
-    """Tell when each policy last heard of each kind of event."""
-    project = call.project(name, "read", _RESOURCE)
-    answer = []
-    for policy in call.store.find("webhook", project_id=project["id"]):
-        for kind in policy["event_types"]:
-            runs = call.store.find("webhook_execution", policy_id=policy["id"], event_type=kind)
-            entry = {"policy_name": policy["name"], "event_type": kind, "enabled": policy["enabled"],
-                     "creation_time": policy["created"]}  # fmt: skip
-            answer.append({**entry, **({"last_trigger_time": runs[-1]["start_time"]} if runs else {})})
-    return answer
-
-
-@router.get("/projects/{project_name_or_id}/webhook/events")
-def list_event_types(call: Asking, name: NameOrId) -> dict[str, Any]:
-    """List the kinds of events and targets."""
-    call.project(name, "read", _RESOURCE)
-    formats = [{"notify_type": "http", "formats": list(_FORMATS)}]
-    return {"event_type": list(events.TYPES), "notify_type": list(_TARGETS), "payload_formats": formats}

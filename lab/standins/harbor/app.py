@@ -34,11 +34,11 @@ from lab.standins.harbor import (
     proxy,
     scanning,
 )
-from lab.standins.harbor.events import Events
 from lab.standins.harbor.oidc import Provider
 from lab.standins.harbor.registry import Registry
 from lab.standins.harbor.sessions import SESSION, Csrf, Sessions
 from lab.standins.harbor.site import Site
+from lab.standins.needs import Need, needed_by
 from lab.standins.serve import Configuration
 
 API: Final = (
@@ -50,7 +50,13 @@ REPORTS: Final = "/-/lab/reports"
 _PREFIX: Final = "/api/v2.0"
 _CODES: Final = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
-_extra: Final = APIRouter()
+_extra: Final = APIRouter(tags=["session", "lab"])
+#: All routers with their prefixes.
+ROUTERS: Final[tuple[tuple[str, APIRouter], ...]] = (
+    *((_PREFIX, part.router) for part in API),
+    ("", _extra),
+    ("", proxy.router),
+)
 
 
 def create_app(configuration: Configuration) -> ASGIApp:
@@ -66,7 +72,6 @@ def create_inner(configuration: Configuration) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         await app.state.registry.close()
-        await run_in_threadpool(app.state.events.close)
         site.store.close()
 
     app = FastAPI(title="Harbor (stand-in)", version="2.0", openapi_url=OPENAPI, docs_url=None, redoc_url=None,
@@ -75,14 +80,9 @@ def create_inner(configuration: Configuration) -> FastAPI:
     app.state.site = site
     app.state.sessions = Sessions(site)
     app.state.provider = Provider(site)
-    app.state.events = Events(site)
     app.state.registry = registry
-    app.state.registry_answers = registry.answers
-    app.state.collect_garbage = registry.collect_garbage
-    for part in API:
-        app.include_router(part.router, prefix=_PREFIX)
-    app.include_router(_extra)
-    app.include_router(proxy.router)
+    for prefix, router in ROUTERS:
+        app.include_router(router, prefix=prefix)
     app.add_middleware(Csrf)
     app.add_exception_handler(errors.HarborError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -117,6 +117,7 @@ async def _not_routed(_request: Request, error: Exception) -> Response:
 
 
 @_extra.post("/c/login", include_in_schema=False)
+@needed_by(Need.PLUGINS, trace="sid")
 async def log_in(request: Request) -> Response:
     """Start a browser's session: form fields `principal` and `password`."""
     form = await request.form()
@@ -130,14 +131,8 @@ async def log_in(request: Request) -> Response:
     return answer
 
 
-@_extra.get("/c/log_out", include_in_schema=False)
-async def log_out(request: Request) -> Response:
-    """End a browser's session."""
-    request.app.state.sessions.close(request)
-    return Response(status_code=200)
-
-
 @_extra.post(REPORTS, include_in_schema=False)
+@needed_by(Need.LAB, Need.CATALOGUE_JOBS)
 async def set_report(request: Request) -> Response:
     """Say what a scan is to find: `{"digest": ..., "vulnerabilities": [{"id": "CVE-1", "severity": "High"}, ...]}`.
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from lab.standins.harbor import errors, selectors
@@ -103,8 +102,8 @@ def record(site: Site, project: Document, name: str, digest: str, manifest: Mani
     moment = now()
     repo = site.store.first("repository", name=name)
     if repo is None:
-        repo = site.store.add("repository", {"project_id": project["id"], "name": name, "description": "",
-                                             "pull_count": 0, "created": moment})  # fmt: skip
+        content = {"project_id": project["id"], "name": name, "pull_count": 0, "created": moment}
+        repo = site.store.add("repository", content)
     site.store.put("repository", {**repo, "updated": moment})
     artifact = site.store.first("artifact", repository_id=repo["id"], digest=digest)
     if artifact is None:
@@ -124,7 +123,7 @@ def record(site: Site, project: Document, name: str, digest: str, manifest: Mani
                      "platform": dict(item.get("platform") or {})}
                     for item, child in zip(manifest.children, children, strict=True) if child
                 ],
-                "push_time": moment, "pull_time": _NEVER, "labels": [],
+                "push_time": moment, "pull_time": _NEVER,
             },
         )  # fmt: skip
     else:
@@ -192,48 +191,6 @@ def remove_repository(site: Site, repo: Document) -> None:
     for artifact in sorted(held, key=lambda artifact: not artifact["references"]):
         remove(site, artifact)
     site.store.remove("repository", repo["id"])
-
-
-def retain(site: Site, policy: Mapping[str, Any], *, dry_run: bool) -> dict[str, tuple[int, int]]:
-    """Apply a retention policy; return (all, kept) by repository, named without its project."""
-    counts: dict[str, tuple[int, int]] = {}
-    for repo in site.store.find("repository", project_id=policy["project_id"]):
-        held = site.store.find("artifact", repository_id=repo["id"])
-        named = {artifact["id"]: [tag["name"] for tag in tags_of(site, artifact)] for artifact in held}
-        kept = {id_ for rule in policy["rules"] for id_ in _kept(rule, short_name(repo["name"]), held, named)}
-        rules = [rule for rule in policy["rules"] if not rule.get("disabled")]
-        if not rules:
-            kept = set(named)
-        counts[short_name(repo["name"])] = (len(held), len(kept))
-        for artifact in held:
-            if artifact["id"] not in kept and not dry_run:
-                try:
-                    remove(site, artifact)
-                except errors.HarborError:
-                    continue  # immutable, or part of something that stays
-    return counts
-
-
-def _kept(
-    rule: Mapping[str, Any], name: str, held: Iterable[Document], named: Mapping[int, Sequence[str | None]]
-) -> Iterable[int]:
-    meant = [
-        artifact
-        for artifact in held
-        if any(selectors.applies(rule, name, tag) for tag in (named[artifact["id"]] or [None]))
-    ]
-    template = rule.get("template")
-    number = (rule.get("params") or {}).get(template, 0)
-    if template in ("latestPushedK", "latestPulledN"):
-        key = "push_time" if template == "latestPushedK" else "pull_time"
-        meant = sorted(meant, key=lambda artifact: str(artifact[key]), reverse=True)[:number]
-    elif template in ("nDaysSinceLastPush", "nDaysSinceLastPull"):
-        key = "push_time" if template == "nDaysSinceLastPush" else "pull_time"
-        days = min(number, 365_000)
-        limit = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=days)
-        text = limit.isoformat(timespec="milliseconds")
-        meant = [artifact for artifact in meant if str(artifact[key]) >= text]
-    return [artifact["id"] for artifact in meant]
 
 
 # -- quota -------------------------------------------------------------------------------------------------------------

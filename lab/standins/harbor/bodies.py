@@ -179,18 +179,6 @@ class RetentionBody(Body):
     scope: Scope | None = None
 
 
-class DryRun(Body):
-    """How to run a retention policy."""
-
-    dry_run: Flag = None
-
-
-class Action(Body):
-    """What to do with an execution."""
-
-    action: Text = None
-
-
 class Target(Body):
     """Where a webhook goes."""
 
@@ -271,42 +259,16 @@ class UserBody(Body):
     password: Text = None
 
 
-class Passwords(Body):
-    """A password's change."""
-
-    old_password: Text = None
-    new_password: Text = None
-
-
 class AdminFlag(Body):
     """Whether a user rules the system."""
 
     sysadmin_flag: Flag = None
 
 
-class ScannerBody(Body):
-    """A scanner."""
-
-    name: str
-    url: str
-    description: Text = None
-    auth: Text = None
-    access_credential: Text = None
-    skip_certVerify: Flag = None  # noqa: N815 - Harbor's spelling
-    use_internal_addr: Flag = None
-    disabled: Flag = None
-
-
 class DefaultFlag(Body):
     """Make a scanner the default."""
 
     is_default: Flag = None
-
-
-class ScannerChoice(Body):
-    """The scanner of a project."""
-
-    uuid: str
 
 
 class When(Body):
@@ -321,15 +283,3 @@ class ScheduleBody(Body):
 
     schedule: When | None = None
     parameters: dict[str, Any] | None = None
-
-
-class RepositoryBody(Body):
-    """A repository's description."""
-
-    description: Text = None
-
-
-class TagBody(Body):
-    """A tag."""
-
-    name: Text = None

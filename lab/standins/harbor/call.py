@@ -75,10 +75,6 @@ class Call:
         """The principal if it is a robot."""
         return self.principal if isinstance(self.principal, Robot) else None
 
-    def audit(self, operation: str, kind: str, resource: str, project: int = 0) -> None:
-        """Write down that the principal did this."""
-        self.site.audit(self.principal.name or "anonymous", operation, kind, resource, project)
-
     # -- answers -------------------------------------------------------------------------------------------------------
 
     def page(self, items: Iterable[Any], paging: Paging, render: Render) -> Response:

@@ -26,9 +26,10 @@ from lab.standins.harbor.principals import Bearer, Principal
 from lab.standins.harbor.registry import Registry
 from lab.standins.harbor.site import Site
 from lab.standins.harbor.tokens import SERVICE
+from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
-router: Final = APIRouter()
+router: Final = APIRouter(tags=["registry protocol"])
 
 _PARTS: Final = re.compile(
     r"/v2/(?P<name>[^?]+?)/(?P<kind>manifests|blobs/uploads|blobs|tags/list|referrers)(?:/(?P<reference>[^/]*))?"
@@ -46,6 +47,7 @@ _VERSION: Final = {"Docker-Distribution-Api-Version": "registry/2.0"}
 
 
 @router.get("/service/token", include_in_schema=False)
+@needed_by(Need.CHAIN, Need.CATALOGUE, trace="push")
 async def give_token(request: Request) -> Response:
     """Sign a token for the scopes asked for, with the actions the principal has."""
     return await run_in_threadpool(_token, request)
@@ -120,6 +122,7 @@ def _scope(repository: str, action: str) -> str:
 
 @router.api_route("/v2", methods=["GET", "HEAD"], include_in_schema=False)
 @router.api_route("/v2/", methods=["GET", "HEAD"], include_in_schema=False)
+@needed_by(Need.CHAIN, Need.CATALOGUE, trace="push")
 async def check(request: Request) -> Response:
     """Tell a client that this is a registry, and whether it is known."""
     site: Site = request.app.state.site
@@ -129,18 +132,8 @@ async def check(request: Request) -> Response:
     return JSONResponse({}, headers=_VERSION)
 
 
-@router.get("/v2/_catalog", include_in_schema=False)
-async def catalog(request: Request) -> Response:
-    """List all repositories, for administrators."""
-    site: Site = request.app.state.site
-    principal = await run_in_threadpool(_who, request, site)
-    if not principal.may_system("read", "catalog"):
-        challenge = {"WWW-Authenticate": 'Basic realm="harbor"', **_VERSION}
-        return errors.unauthorized("unauthorized to list catalog").response(challenge)
-    return JSONResponse({"repositories": sorted(repo["name"] for repo in site.store.find("repository"))})
-
-
 @router.api_route("/v2/{path:path}", methods=list(_ACTIONS), include_in_schema=False)
+@needed_by(Need.CHAIN, Need.CATALOGUE, trace="push")
 async def handle(request: Request, path: str) -> Response:  # noqa: ARG001 - parsed whole
     """Check and pass on everything else."""
     site: Site = request.app.state.site
@@ -173,7 +166,7 @@ async def handle(request: Request, path: str) -> Response:  # noqa: ARG001 - par
     if kind == "referrers":
         return JSONResponse({"schemaVersion": 2, "mediaType": artifacts.INDEXES[0], "manifests": []})
     if kind == "manifests":
-        return await _manifest(request, principal, name, reference)
+        return await _manifest(request, name, reference)
     return await _blob(request, site, name, source)
 
 
@@ -195,50 +188,41 @@ def _tags(request: Request, site: Site, name: str) -> Response:
     return JSONResponse({"name": name, "tags": names}, headers=headers)
 
 
-async def _manifest(request: Request, principal: Principal, name: str, reference: str) -> Response:
+async def _manifest(request: Request, name: str, reference: str) -> Response:
     site: Site = request.app.state.site
     registry: Registry = request.app.state.registry
-    operator = principal.name or "anonymous"
     tag = None if artifacts.is_digest(reference) else reference
     if request.method == "DELETE":
         if tag:
             raise errors.HarborError("UNSUPPORTED", f"unsupported digest {tag}: invalid checksum digest format")
-        gone = await run_in_threadpool(_delete, site, operator, name, reference)
-        await run_in_threadpool(request.app.state.events.artifact, "DELETE_ARTIFACT", operator, gone, None)
+        await run_in_threadpool(_delete, site, name, reference)
         return Response(status_code=202)
     if request.method == "PUT":
-        return await _push(request, operator, name, reference, tag)
+        return await _push(request, name, reference, tag)
     found = await run_in_threadpool(_pullable, site, name, reference)
     answer = await _forward(request, registry, f"/v2/{name}/manifests/{found['digest']}", [(name, ["pull"])])
     if answer.status_code == httpx.codes.OK and request.method == "GET":
-        await run_in_threadpool(_pulled, request, operator, found, tag)
+        await run_in_threadpool(_pulled, site, found, tag)
     return answer
 
 
 def _pullable(site: Site, name: str, reference: str) -> Document:
     found = artifacts.find(site, name, reference)
-    scanning.gate(site, site.project(found["project_id"]), found)
+    scanning.gate(site.project(found["project_id"]), found)
     return found
 
 
-def _pulled(request: Request, operator: str, artifact: Document, tag: str | None) -> None:
-    site: Site = request.app.state.site
+def _pulled(site: Site, artifact: Document, tag: str | None) -> None:
     with site.store.transaction():
         artifacts.pulled(site, artifact, tag)
-        reference = f"{artifact['repository_name']}{':' + tag if tag else '@' + artifact['digest']}"
-        site.audit(operator, "pull", "artifact", reference, artifact["project_id"])
-    request.app.state.events.artifact("PULL_ARTIFACT", operator, artifact, tag)
 
 
-def _delete(site: Site, operator: str, name: str, digest: str) -> Document:
+def _delete(site: Site, name: str, digest: str) -> None:
     with site.store.transaction():
-        found = artifacts.find(site, name, digest)
-        artifacts.remove(site, found)
-        site.audit(operator, "delete", "artifact", f"{name}@{digest}", found["project_id"])
-    return found
+        artifacts.remove(site, artifacts.find(site, name, digest))
 
 
-async def _push(request: Request, operator: str, name: str, reference: str, tag: str | None) -> Response:
+async def _push(request: Request, name: str, reference: str, tag: str | None) -> Response:
     site: Site = request.app.state.site
     registry: Registry = request.app.state.registry
     raw = bytearray()
@@ -254,8 +238,7 @@ async def _push(request: Request, operator: str, name: str, reference: str, tag:
         request, registry, f"/v2/{name}/manifests/{digest}", [(name, ["pull", "push"])], content=content
     )
     if answer.status_code == httpx.codes.CREATED:
-        artifact = await run_in_threadpool(_record, site, operator, project, name, digest, manifest, tag)
-        await run_in_threadpool(request.app.state.events.artifact, "PUSH_ARTIFACT", operator, artifact, tag)
+        await run_in_threadpool(_record, site, project, name, digest, manifest, tag)
         answer.headers["Location"] = f"{site.url}/v2/{name}/manifests/{reference}"
     return answer
 
@@ -278,16 +261,12 @@ def _exists(site: Site, name: str, tag: str) -> bool:
 
 
 def _record(
-    site: Site, operator: str, project: Document, name: str, digest: str, manifest: artifacts.Manifest, tag: str | None
-) -> Document:
+    site: Site, project: Document, name: str, digest: str, manifest: artifacts.Manifest, tag: str | None
+) -> None:
     with site.store.transaction():
         artifact = artifacts.record(site, project, name, digest, manifest, tag)
-        if site.store.first("pushed", repository=name, digest=digest) is None:
-            site.store.add("pushed", {"repository": name, "digest": digest})
         if project["metadata"].get("auto_scan") == "true":
             scanning.scan(site, artifact)
-        site.audit(operator, "create", "artifact", f"{name}{':' + tag if tag else '@' + digest}", project["id"])
-    return artifact
 
 
 # -- blobs -------------------------------------------------------------------------------------------------------------

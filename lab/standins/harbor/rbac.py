@@ -10,7 +10,6 @@ from typing import Final
 
 Rights = Mapping[str, frozenset[str]]
 
-PROJECT_ADMIN: Final = 1
 ROLE_NAMES: Final = {1: "projectAdmin", 2: "developer", 3: "guest", 4: "maintainer", 5: "limitedGuest"}
 
 
@@ -86,8 +85,3 @@ PROJECT_PERMISSIONS: Final = _table(
 def grants(rights: Rights, resource: str, action: str) -> bool:
     """Tell whether a table has the action on the resource."""
     return action in rights.get(resource, ())
-
-
-def listed(rights: Rights) -> list[dict[str, str]]:
-    """Return a table as the API shows it."""
-    return [{"resource": name, "action": action} for name in rights for action in sorted(rights[name])]

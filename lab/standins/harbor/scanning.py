@@ -64,7 +64,7 @@ def details(artifact: Document) -> dict[str, Any]:
                    "vulnerabilities": found}}  # fmt: skip
 
 
-def gate(site: Site, project: Document, artifact: Document) -> None:
+def gate(project: Document, artifact: Document) -> None:
     """Raise `HarborError` where the project's deployment security forbids pulling the artifact."""
     metadata = project["metadata"]
     if metadata.get("prevent_vul") != "true" or artifact["manifest_media_type"] in artifacts.INDEXES:
@@ -78,7 +78,7 @@ def gate(site: Site, project: Document, artifact: Document) -> None:
         raise errors.policy_violation(
             f"current image without vulnerability scanning cannot be pulled due to {policy}{_HELP} for help."
         )
-    exempt = _exempt(site, project)
+    exempt = _exempt(project)
     left = [item for item in report["vulnerabilities"] if item["id"] not in exempt]
     if left and SEVERITIES.index(_worst(left)) >= SEVERITIES.index(limit):
         thing = "vulnerability" if len(left) == 1 else "vulnerabilities"
@@ -88,10 +88,10 @@ def gate(site: Site, project: Document, artifact: Document) -> None:
         )
 
 
-def _exempt(site: Site, project: Document) -> set[str]:
-    allowlist = project["cve_allowlist"]
+def _exempt(project: Document) -> set[str]:
     if project["metadata"].get("reuse_sys_cve_allowlist") == "true":
-        allowlist = site.store.get("allowlist", 1) or {"items": []}
+        return set()  # nothing is exempted in the whole registry
+    allowlist = project["cve_allowlist"]
     expires = allowlist.get("expires_at")
     if expires and expires <= timestamp():
         return set()

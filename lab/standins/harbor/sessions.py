@@ -51,11 +51,6 @@ class Sessions:
             self._users[made] = user_id
         return made
 
-    def close(self, request: Request) -> None:
-        """End the session of a request."""
-        with self._lock:
-            self._users.pop(cookies(request.headers).get(SESSION, ""), None)
-
     def user(self, request: Request) -> dict[str, Any] | None:
         """Return the user of the request's session, or None."""
         id_ = self._users.get(cookies(request.headers).get(SESSION, ""))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ssl
-from typing import Any, Final
+from typing import Final
 
 import httpx
 
@@ -19,8 +19,7 @@ ADMIN_ID: Final = 1
 SCANNER: Final = "Trivy"
 #: Kinds of documents that belong to a project and go with it.
 _OF_A_PROJECT: Final = (
-    "member", "robot", "quota", "retention", "retention_execution", "immutable", "webhook", "webhook_execution",
-    "label", "repository", "artifact", "tag", "blob",
+    "member", "robot", "quota", "retention", "immutable", "webhook", "label", "repository", "artifact", "tag", "blob",
 )  # fmt: skip
 
 
@@ -118,11 +117,3 @@ class Site:
         """Return a user group, made if it is not known yet."""
         known = self.store.first("group", group_name=name, group_type=kind)
         return known or self.store.add("group", {"group_name": name, "group_type": kind, "ldap_group_dn": ""})
-
-    # -- audit --------------------------------------------------------------------------------------------------------
-
-    def audit(self, username: str, operation: str, kind: str, resource: str, project: int = 0) -> None:
-        """Write down who did what."""
-        if not self.settings.get("skip_audit_log_database"):
-            entry: dict[str, Any] = {"username": username, "operation": operation, "resource_type": kind}
-            self.store.add("audit", {**entry, "resource": resource, "project_id": project, "op_time": now()})

@@ -1,4 +1,4 @@
-"""A live stand-in GitLab for a module, and python-gitlab clients of it."""
+"""A live stand-in GitLab for all tests, and python-gitlab clients of it."""
 
 from __future__ import annotations
 
@@ -69,13 +69,13 @@ def live_gitlab(data: Path, **options: Any) -> Iterator[Live]:
         thread.join(_PATIENCE)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     with live_gitlab(tmp_path_factory.mktemp("gitlab")) as server:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def premium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     with live_gitlab(tmp_path_factory.mktemp("gitlab-premium"), edition="premium") as server:
         yield server

@@ -15,7 +15,7 @@ from lab.standins.serve import Configuration
 from tests.standins.fuzzing import Attack
 from tests.standins.gitlab.conftest import ROOT_TOKEN, live_gitlab
 
-_EXAMPLES: Final = 8
+_EXAMPLES: Final = 5
 #: What no parameter is declared to be: given for all of an operation at once.
 _ODD: Final[tuple[Any, ...]] = (
     [],

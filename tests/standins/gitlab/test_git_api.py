@@ -178,7 +178,7 @@ def test_tags(seeded: Any, someone: Any) -> None:
     refused(404, "404 Tag Not Found", seeded.tags.get, "v1.0")
 
 
-def test_fork(live: Live, seeded: Any, someone: Any) -> None:
+def test_fork(seeded: Any, someone: Any) -> None:
     user, client = someone()
     refused(404, None, client.projects.get(seeded.id, lazy=True).forks.create, {})
     seeded.members.create({"user_id": user.id, "access_level": 20})

@@ -1,4 +1,4 @@
-"""A live stand-in Harbor for a module, alone or, for images, with the real registry behind it."""
+"""A live stand-in Harbor for all tests, alone or, for images, with the real registry behind it."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def live_harbor(data: Path, *, port: int | None = None, **options: Any) -> Itera
         thread.join(_PATIENCE)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     with live_harbor(tmp_path_factory.mktemp("harbor")) as server:
         yield server
@@ -99,7 +99,7 @@ def api(live: Live) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def imaging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """Harbor and the registry as the platform runs them: processes of their own."""
     from lab import parts, pki, process  # noqa: PLC0415 - only tests with images need them

@@ -6,10 +6,8 @@ import hashlib
 import json
 import re
 import stat
-import threading
 import time
-from collections.abc import Callable, Iterable
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Iterable
 from typing import Any, cast
 
 import httpx
@@ -202,7 +200,8 @@ def test_a_quota_refuses_what_has_no_room_and_frees_what_is_deleted(imaging: Liv
     assert "will exceed the configured upper limit of 2.9 KiB." in caught.value.response.text
     (quota,) = api.get("/quotas", params={"reference": "project", "reference_id": number}).json()
     assert api.delete(f"/projects/{project}/repositories/app/artifacts/small").status_code == 200
-    assert api.get(f"/quotas/{quota['id']}").json()["used"]["storage"] < quota["used"]["storage"]
+    (freed,) = api.get("/quotas", params={"reference": "project", "reference_id": number}).json()
+    assert freed["used"]["storage"] < quota["used"]["storage"]
     assert api.put(f"/quotas/{quota['id']}", json={"hard": {"storage": 10000}}).status_code == 200
     push(client, "big", b"y" * 2000)
 
@@ -232,6 +231,8 @@ def test_the_severity_gate_keeps_what_a_scan_condemns(imaging: Live, api: httpx.
     refused(pull(), 412, "PROJECTPOLICYVIOLATION", "current image with 2 vulnerabilities cannot be pulled")
     overview = api.get(at, params={"with_scan_overview": True}).json()["scan_overview"]
     assert next(iter(overview.values()))["severity"] == "Critical"
+    (found,) = api.get(f"{at}/additions/vulnerabilities").json().values()
+    assert [item["id"] for item in found["vulnerabilities"]] == ["CVE-2026-1", "CVE-2026-2"]
     assert api.put(f"/projects/{number}", json={"cve_allowlist": {"items": [{"cve_id": "CVE-2026-2"}]}}).is_success
     assert pull().status_code == 200
 
@@ -246,47 +247,10 @@ def test_a_scan_on_push_opens_the_gate(imaging: Live, api: httpx.Client) -> None
 def test_what_holds_repositories_is_not_deleted(imaging: Live, api: httpx.Client) -> None:
     number, project = make_project(api)
     push(registry(imaging, f"{project}/a/b", ("admin", imaging.password)), "1")
-    assert api.get(f"/projects/{number}/_deletable").json()["deletable"] is False
     refused(api.delete(f"/projects/{number}"), 412, "PRECONDITION", "contains repositories")
     assert api.delete(f"/projects/{project}/repositories/a%252Fb").status_code == 200
     assert api.delete(f"/projects/{number}").status_code == 200
     refused(api.get(f"/projects/{number}"), 404, "NOT_FOUND")
-
-
-def test_retention_deletes_what_no_rule_keeps(imaging: Live, api: httpx.Client) -> None:
-    number, project = make_project(api)
-    client = registry(imaging, f"{project}/app", ("admin", imaging.password))
-    for i in range(3):
-        push(client, f"v{i}", str(i).encode())
-    rule = {
-        "action": "retain", "template": "latestPushedK", "params": {"latestPushedK": 1},
-        "tag_selectors": [{"kind": "doublestar", "decoration": "matches", "pattern": "**"}],
-        "scope_selectors": {"repository": [{"kind": "doublestar", "decoration": "repoMatches", "pattern": "**"}]},
-    }  # fmt: skip
-    body = {"algorithm": "or", "rules": [rule], "trigger": {"kind": "Schedule", "settings": {"cron": ""}},
-            "scope": {"level": "project", "ref": number}}  # fmt: skip
-    at = api.post("/retentions", json=body).headers["Location"].removeprefix("/api/v2.0")
-    assert api.post(f"{at}/executions", json={"dry_run": True}).status_code == 201
-    assert client.list_aliases() == ["v0", "v1", "v2"]
-    assert api.post(f"{at}/executions", json={"dry_run": False}).status_code == 201
-    assert client.list_aliases() == ["v2"]
-    assert [run["dry_run"] for run in api.get(f"{at}/executions").json()] == [False, True]
-
-
-def test_garbage_collection_empties_the_registry_behind(imaging: Live, api: httpx.Client) -> None:
-    _, project = make_project(api)
-    digest = push(registry(imaging, f"{project}/app", ("admin", imaging.password)), "1", extra=name())
-    revisions = (
-        imaging.data / "data/registry/images/docker/registry/v2/repositories" / project / "app/_manifests/revisions"
-    )
-    link = revisions / "sha256" / digest.removeprefix("sha256:") / "link"
-    assert link.exists()
-    assert api.delete(f"/projects/{project}/repositories/app/artifacts/1").status_code == 200
-    assert link.exists()
-    started = api.post("/system/gc/schedule", json={"schedule": {"type": "Manual"}, "parameters": {"workers": 1}})
-    assert started.status_code == 201
-    assert api.get(started.headers["Location"].removeprefix("/api/v2.0")).json()["job_status"] == "Success"
-    assert not link.exists()
 
 
 def test_the_registry_behind_takes_only_harbor_itself(imaging: Live, api: httpx.Client) -> None:
@@ -317,8 +281,6 @@ def test_errors_of_the_registry_protocol(imaging: Live, api: httpx.Client) -> No
     refused(httpx.get(f"{at}/alone/manifests/1", auth=admin), 400, "BAD_REQUEST")
     refused(httpx.delete(f"{at}/{project}/app/manifests/1", auth=admin), 400, "UNSUPPORTED")
     refused(httpx.put(f"{at}/{project}/app/manifests/1", auth=admin, content=b"{"), 400, "MANIFEST_INVALID")
-    assert httpx.get(f"{at}/_catalog", auth=admin).status_code == 200
-    assert httpx.get(f"{at}/_catalog").status_code == 401
     started = httpx.post(f"{at}/{project}/app/blobs/uploads/", auth=admin)
     assert started.status_code == 202
     assert started.headers["Location"].startswith(f"{imaging.url}/v2/{project}/app/blobs/uploads/")
@@ -344,7 +306,8 @@ def test_a_blob_in_parts_and_a_blob_of_another_repository(imaging: Live, api: ht
     mounted = httpx.post(f"{at}/two/blobs/uploads/", params={"mount": digest, "from": f"{project}/one"}, auth=admin)
     assert mounted.status_code == 201
     assert httpx.get(f"{at}/two/blobs/{digest}", auth=admin).content == b"".join(parts)
-    assert api.get(f"/quotas/{quota['id']}").json()["used"]["storage"] == 1500  # counted once
+    (again,) = api.get("/quotas", params={"reference_id": str(number)}).json()
+    assert again["used"]["storage"] == 1500  # counted once
     # Not out of a project one may not read.
     _, other = make_project(api)
     who = robot(api, other, *PUSH)
@@ -397,49 +360,3 @@ def test_a_token_dies_with_its_project(imaging: Live, api: httpx.Client) -> None
     assert api.post("/projects", json={"project_name": project}).status_code == 201
     asked = httpx.get(f"{imaging.url}/v2/{project}/app/tags/list", headers={"Authorization": f"Bearer {token}"})
     assert asked.status_code == 401
-
-
-class _Receiver(BaseHTTPRequestHandler):
-    received: list[tuple[str | None, Any]]
-    arrived: threading.Event
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        type(self).received.append((self.headers.get("Authorization"), body))
-        self.send_response(200)
-        self.end_headers()
-        type(self).arrived.set()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def receiver() -> Any:
-    _Receiver.received, _Receiver.arrived = [], threading.Event()
-    server = HTTPServer(("127.0.0.1", 0), _Receiver)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-def test_a_push_is_told_to_webhooks(imaging: Live, api: httpx.Client, receiver: HTTPServer) -> None:
-    number, project = make_project(api)
-    target = {"type": "http", "address": f"http://127.0.0.1:{receiver.server_port}/hook", "auth_header": "Bearer abc"}
-    body = {"name": "w", "enabled": True, "event_types": ["PUSH_ARTIFACT"], "targets": [target]}
-    at = api.post(f"/projects/{number}/webhook/policies", json=body).headers["Location"].removeprefix("/api/v2.0")
-    push(registry(imaging, f"{project}/app", ("admin", imaging.password)), "1")
-    assert _Receiver.arrived.wait(20)
-    header, payload = _Receiver.received[0]
-    assert header == "Bearer abc"
-    assert payload["type"] == "PUSH_ARTIFACT"
-    assert payload["event_data"]["repository"]["repo_full_name"] == f"{project}/app"
-    assert _eventually(lambda: bool(api.get(f"{at}/executions").json()))
-    assert api.get(f"{at}/executions").json()[0]["status"] == "Success"
-
-
-def _eventually(true: Callable[[], bool]) -> bool:
-    pause = threading.Event()
-    return any(true() or pause.wait(0.1) for _ in range(200))

@@ -228,8 +228,8 @@ def test_webhook_policies(api: httpx.Client, project: Make) -> None:
     bad = {**target, "type": "pigeon"}
     refused(api.post(at, json={**body, "targets": [bad]}), 400, "BAD_REQUEST", "unsupported target type pigeon")
     assert api.put(f"{at}/{policy['id']}", json={**body, "enabled": False}).status_code == 200
-    assert api.get(f"/projects/{number}/webhook/lasttrigger").json()[0]["enabled"] is False
-    assert "PUSH_ARTIFACT" in api.get(f"/projects/{number}/webhook/events").json()["event_type"]
+    (changed,) = api.get(at).json()
+    assert (changed["enabled"], changed["event_types"]) == (False, ["PUSH_ARTIFACT"])
     other, _ = make_project(api)
     refused(api.get(f"/projects/{other}/webhook/policies/{policy['id']}"), 404, "NOT_FOUND")
     assert api.delete(f"{at}/{policy['id']}").status_code == 200
@@ -238,20 +238,11 @@ def test_webhook_policies(api: httpx.Client, project: Make) -> None:
 # -- the system --------------------------------------------------------------------------------------------------------
 
 
-def test_scanners(api: httpx.Client, project: Make) -> None:
-    (trivy,) = [item for item in api.get("/scanners").json() if item["name"] == "Trivy"]
-    assert trivy["is_default"]
-    refused(api.delete(f"/scanners/{trivy['uuid']}"), 403, "FORBIDDEN", "immutable")
-    made = api.post("/scanners", json={"name": name("s"), "url": f"http://{name('s')}.example.com"})
-    other = made.headers["Location"].rpartition("/")[2]
-    number, _ = project()
-    at = f"/projects/{number}/scanner"
-    assert api.get(at).json()["uuid"] == trivy["uuid"]
-    assert api.put(at, json={"uuid": other}).status_code == 200
-    assert api.get(at).json()["uuid"] == other
-    refused(api.put(at, json={"uuid": "nothing"}), 404, "NOT_FOUND")
-    assert api.delete(f"/scanners/{other}").status_code == 200
-    assert api.get(at).json()["uuid"] == trivy["uuid"]
+def test_scanners(api: httpx.Client) -> None:
+    (trivy,) = api.get("/scanners").json()
+    assert (trivy["name"], trivy["is_default"]) == ("Trivy", True)
+    assert api.patch(f"/scanners/{trivy['uuid']}", json={"is_default": True}).status_code == 200
+    refused(api.patch("/scanners/nothing", json={"is_default": True}), 404, "NOT_FOUND")
 
 
 @pytest.mark.parametrize("at", ["/system/gc/schedule", "/system/scanAll/schedule"])
@@ -295,25 +286,10 @@ def test_the_configuration(tmp_path: Path) -> None:
         assert b"Passw0rd-1" not in database
 
 
-def test_exemptions_everywhere(api: httpx.Client) -> None:
-    body = {"items": [{"cve_id": "CVE-1"}], "expires_at": 2_000_000_000}
-    assert api.put("/system/CVEAllowlist", json=body).status_code == 200
-    found = api.get("/system/CVEAllowlist").json()
-    assert (found["items"], found["expires_at"]) == (body["items"], body["expires_at"])
-    assert api.put("/system/CVEAllowlist", json={}).status_code == 200
-    assert api.get("/system/CVEAllowlist").json()["items"] == []
-
-
-def test_what_anybody_may_know(live: Live, api: httpx.Client) -> None:
+def test_what_anybody_may_know(live: Live) -> None:
     with live.http(None) as nobody:
         assert nobody.get("/ping").text == "Pong"
-        assert "harbor_version" not in nobody.get("/systeminfo").json()
-        refused(nobody.get("/statistics"), 401, "UNAUTHORIZED")
-    assert "harbor_version" in api.get("/systeminfo").json()
-    states = {item["name"]: item["status"] for item in api.get("/health").json()["components"]}
-    assert (states["core"], states["registry"]) == ("healthy", "unhealthy")  # nothing is behind this one
-    assert api.get("/statistics").json()["total_project_count"] >= 1
-    assert api.get("/audit-logs").headers["X-Total-Count"]
+        refused(nobody.get("/users/current"), 401, "UNAUTHORIZED")
 
 
 def test_everything_survives_a_restart(tmp_path: Path) -> None:
