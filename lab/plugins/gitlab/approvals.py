@@ -6,8 +6,9 @@ from typing import Final
 
 from lab.plugins import framework
 from lab.plugins.bridge import Resource
+from lab.plugins.fields import snake
 from lab.plugins.gitlab.client import ApiError, GitLab, segment
-from lab.plugins.gitlab.common import number, parts, snake
+from lab.plugins.gitlab.common import number, parts
 from lab.plugins.planning import Data
 from lab.plugins.server import PluginError
 from lab.plugins.wire import Properties

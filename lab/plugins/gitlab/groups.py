@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 from lab.plugins.bridge import Resource
+from lab.plugins.fields import snake
 from lab.plugins.gitlab import push_rules
 from lab.plugins.gitlab.client import ApiError, GitLab, wait
-from lab.plugins.gitlab.common import LEVELS, known, level_name, snake
+from lab.plugins.gitlab.common import LEVELS, known, level_name
 from lab.plugins.planning import Data, is_zero
 from lab.plugins.schema import Field, Shape, one_of, resource
 from lab.plugins.server import PluginError

@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from lab.plugins import framework
 from lab.plugins.bridge import Resource
+from lab.plugins.fields import snake
 from lab.plugins.gitlab.client import ApiError, GitLab, segment
-from lab.plugins.gitlab.common import known, snake
+from lab.plugins.gitlab.common import known
 from lab.plugins.planning import Data
 from lab.plugins.server import PluginError
 from lab.plugins.wire import Properties, Value

@@ -24,11 +24,6 @@ _TRUE: Final = frozenset({"1", "t", "true"})
 _UNSUPPORTED: Final = re.compile(r"^(authLogin|clientAuth)")
 
 
-def snake(name: str) -> str:
-    """Turn a property name into the server's: `tokenMaxTtl` -> `token_max_ttl`."""
-    return re.sub(r"(?<!^)([A-Z])", r"_\1", name).lower()
-
-
 class RefusedError(PluginError):
     """The server refused a request; `status` is its HTTP status, `errors` its own sentences."""
 

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lab.plugins.bridge import Resource
+from lab.plugins.fields import snake
 from lab.plugins.planning import Data
 from lab.plugins.schema import resource
 from lab.plugins.server import PluginError
-from lab.plugins.vault.client import RefusedError, Vault, snake
+from lab.plugins.vault.client import RefusedError, Vault
 from lab.plugins.wire import Properties, Value
 
 # -- policies ---------------------------------------------------------------------------------------------------------

@@ -8,10 +8,11 @@ import time
 from typing import Any, Final
 
 from lab.plugins.bridge import Resource
+from lab.plugins.fields import snake
 from lab.plugins.planning import Data, is_zero
 from lab.plugins.schema import one_of, resource
 from lab.plugins.server import PluginError
-from lab.plugins.vault.client import RefusedError, Vault, snake
+from lab.plugins.vault.client import RefusedError, Vault
 from lab.plugins.wire import Properties, Value
 
 _TUNE_TRIES: Final = 10

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lab.plugins.bridge import Resource
+from lab.plugins.fields import snake
 from lab.plugins.planning import Data, is_zero
 from lab.plugins.schema import one_of, resource
 from lab.plugins.server import PluginError
-from lab.plugins.vault.client import RefusedError, Vault, snake
+from lab.plugins.vault.client import RefusedError, Vault
 from lab.plugins.vault.mounts import TUNE_CHECKS, delete_auth, get_mount, move_auth, moved, read_tune, tune_body
 from lab.plugins.wire import UNKNOWN, Properties, Value, has_unknown
 
