@@ -7,10 +7,10 @@ from typing import Final
 from lab.plugins import framework
 from lab.plugins.bridge import Resource
 from lab.plugins.fields import fields, snake
-from lab.plugins.gitlab.client import ApiError, GitLab, segment
+from lab.plugins.gitlab.client import GitLab, segment
 from lab.plugins.gitlab.items import Item, table
 from lab.plugins.planning import Data
-from lab.plugins.server import PluginError
+from lab.plugins.server import PluginError, refused
 from lab.plugins.wire import Properties
 
 # -- a project's settings ---------------------------------------------------------------------------------------------
@@ -54,12 +54,10 @@ def _write_settings(data: Data, gitlab: GitLab) -> None:
     if not data.new and data.raw(_SELECTIVE) is False:
         gitlab.post(_approvals(project), selective)
     body = {snake(name): data.raw(name) for name in _FLAGS if data.raw(name) is not None}
-    try:
+    with refused("couldn't create approval configuration"):
         found = gitlab.post(_approvals(project), body)
         if data.get(_SELECTIVE):
             found = gitlab.post(_approvals(project), selective)
-    except ApiError as error:
-        raise PluginError(f"couldn't create approval configuration: {error}") from None
     _take(data, project, found)
 
 

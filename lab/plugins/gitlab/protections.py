@@ -11,7 +11,7 @@ from lab.plugins.gitlab.client import ApiError, GitLab, segment
 from lab.plugins.gitlab.common import LEVELS, PROTECTION_LEVELS, level_name, parts
 from lab.plugins.gitlab.items import Item, table
 from lab.plugins.planning import Data
-from lab.plugins.server import PluginError
+from lab.plugins.server import PluginError, refused
 from lab.plugins.wire import Properties, Unknown
 
 _INSIDE: Final = ("accessLevelDescription",)
@@ -96,10 +96,8 @@ def _protect(data: Data, gitlab: GitLab, project: str, branch: str) -> Propertie
     for name, (theirs, _) in _LISTS.items():
         if data.raw(name) is not None:
             body[theirs] = [_entry(item) for item in data.get(name)]
-    try:
+    with refused("Unable to protect repository branch"):
         made: Properties = gitlab.post(_branches(project), body)
-    except ApiError as error:
-        raise PluginError(f"Unable to protect repository branch: {error}") from None
     return made
 
 
@@ -162,10 +160,8 @@ def _update_branch_protection(data: Data, gitlab: GitLab) -> None:
         for name, (theirs, levels) in _LISTS.items():
             if data.raw(name) is not None:
                 body[theirs] = _changed_entries(data.get(name), found.get(levels) or [])
-    try:
+    with refused("Unable to update protected repository branch"):
         changed = gitlab.patch(_branches(project, branch), body)
-    except ApiError as error:
-        raise PluginError(f"Unable to update protected repository branch: {error}") from None
     _take_branch(data, gitlab, project, changed)
 
 

@@ -17,7 +17,7 @@ from lab.plugins.gitlab.common import parts, rfc3339
 from lab.plugins.gitlab.items import Item, table
 from lab.plugins.planning import Data
 from lab.plugins.schema import one_of, resource
-from lab.plugins.server import PluginError
+from lab.plugins.server import refused
 from lab.plugins.wire import Properties, Value
 
 Answer = TypeVar("Answer")
@@ -134,11 +134,8 @@ def _delete_file(data: Data, gitlab: GitLab) -> None:
         last = gitlab.get(_file(project, path), ref=branch)["last_commit_id"]
         gitlab.delete(_file(project, path), **_commit(data, "delete"), last_commit_id=last)
 
-    with gitlab.files:
-        try:
-            _persist(attempt)
-        except ApiError as error:
-            raise PluginError(f"{data.id} failed to delete repository file: {error}") from None
+    with gitlab.files, refused(f"{data.id} failed to delete repository file"):
+        _persist(attempt)
 
 
 # -- tags -------------------------------------------------------------------------------------------------------------

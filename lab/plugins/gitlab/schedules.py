@@ -12,7 +12,7 @@ from lab.plugins.gitlab.common import number, parts
 from lab.plugins.gitlab.items import Item, table
 from lab.plugins.planning import Data
 from lab.plugins.schema import one_of, resource
-from lab.plugins.server import PluginError
+from lab.plugins.server import refused
 from lab.plugins.wire import Properties
 
 # -- schedules --------------------------------------------------------------------------------------------------------
@@ -105,10 +105,8 @@ def _update_variable(data: Data, gitlab: GitLab) -> None:
 
 
 def _delete_variable(data: Data, gitlab: GitLab) -> None:
-    try:
+    with refused(f"{data.id} failed to delete pipeline schedule variable"):
         gitlab.delete(_variable(data.id))
-    except ApiError as error:
-        raise PluginError(f"{data.id} failed to delete pipeline schedule variable: {error}") from None
 
 
 # -- job tokens -------------------------------------------------------------------------------------------------------
