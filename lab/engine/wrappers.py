@@ -15,8 +15,9 @@ HOST_MODULE = "lab.engine.language_host"
 def write_wrapper(path: Path, module: str, *arguments: str) -> None:
     """Write an executable that becomes this Python running `module` of this checkout; it adds its own arguments."""
     # No PYTHONPATH, which the program would inherit; -P, for modules in the project's folder would shadow ours.
+    # The engine starts five of them at every run: compiled once, also where PYTHONDONTWRITEBYTECODE is set.
     code = (
-        f"import runpy, sys; sys.path.insert(0, {str(CHECKOUT)!r}); "
+        f"import runpy, sys; sys.dont_write_bytecode = False; sys.path.insert(0, {str(CHECKOUT)!r}); "
         f"runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
     )
     words = " ".join(shlex.quote(word) for word in (sys.executable, "-P", "-c", code, *arguments))

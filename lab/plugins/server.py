@@ -13,8 +13,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Final, Protocol, TypeVar
@@ -40,6 +41,19 @@ Response = TypeVar("Response")
 
 class PluginError(Exception):
     """A failure to report to the user in one line, without a traceback."""
+
+
+class RefusalError(PluginError):
+    """A server understood a request and refused it."""
+
+
+@contextmanager
+def refused(doing: str) -> Iterator[None]:
+    """Report a refusal within as upstream introduces it: `doing: what the server answered`."""
+    try:
+        yield
+    except RefusalError as error:
+        raise PluginError(f"{doing}: {error}") from None
 
 
 @dataclass

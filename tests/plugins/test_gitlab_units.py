@@ -14,7 +14,8 @@ import pytest
 from lab.plugins import framework
 from lab.plugins.gitlab import provider
 from lab.plugins.gitlab.hooks import RESOURCES as HOOKS
-from lab.plugins.gitlab.protections import BRANCH_PROTECTION, TAG_PROTECTION
+from lab.plugins.gitlab.protections import BRANCH_PROTECTION
+from lab.plugins.gitlab.protections import RESOURCES as PROTECTIONS
 from lab.plugins.schema import trimmed
 from lab.plugins.server import Host
 from lab.plugins.wire import UNKNOWN, Secret
@@ -22,6 +23,7 @@ from tests.plugins.gitlab_server import TOKEN, Server
 from tests.plugins.rpc import Failure, Plugin
 from tests.plugins.test_gitlab_live import group, project
 
+TAG_PROTECTION = PROTECTIONS["gitlab:index/tagProtection:TagProtection"].shape
 ACCESS_TOKEN = "gitlab:index/projectAccessToken:ProjectAccessToken"
 GROUP = "gitlab:index/group:Group"
 FAULTS = "/-/lab/faults"

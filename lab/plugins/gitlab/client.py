@@ -16,7 +16,7 @@ import requests
 from gitlab.exceptions import GitlabAuthenticationError, GitlabError, GitlabHttpError
 from requests.adapters import HTTPAdapter
 
-from lab.plugins.server import PluginError, proxied
+from lab.plugins.server import PluginError, RefusalError, proxied, refused
 from lab.plugins.wire import Properties, Unknown
 
 _POOL: Final = 64
@@ -28,7 +28,7 @@ _PAGE: Final = 100
 _NOT_FOUND: Final = 404
 
 
-class ApiError(PluginError):
+class ApiError(RefusalError):
     """GitLab refused a request; `status` is its HTTP status."""
 
     def __init__(self, method: str, url: str, status: int, message: str) -> None:
@@ -67,10 +67,8 @@ class GitLab:
         self.files = threading.Lock()
         known = not any(isinstance(settings.get(name), Unknown) for name in ("token", "baseUrl"))
         if known and settings.get("earlyAuthCheck") is not False:
-            try:
+            with refused("Unable to authenticate against GitLab"):
                 self.get("user")
-            except ApiError as error:
-                raise PluginError(f"Unable to authenticate against GitLab: {error}") from None
 
     def _connected(self) -> gitlab.Gitlab:
         with self._lock:

@@ -29,11 +29,6 @@ PROTECTION_LEVELS: Final = ("no one", "developer", "maintainer", "admin")
 DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 
 
-def snake(name: str) -> str:
-    """Turn a property name into the server's: `ciConfigPath` -> `ci_config_path`."""
-    return re.sub(r"(?<!^)([A-Z])", r"_\1", name).lower()
-
-
 def level_name(level: Any) -> str:
     """Return the name of an access level; none is `no one`, an unknown one is empty."""
     return NAMES.get(int(level or 0), "")

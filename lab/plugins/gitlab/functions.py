@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 from lab.plugins.bridge import Function
+from lab.plugins.fields import snake
 from lab.plugins.gitlab import push_rules
 from lab.plugins.gitlab.client import ApiError, GitLab, segment
-from lab.plugins.gitlab.common import LEVELS, go_time, rfc3339, snake
+from lab.plugins.gitlab.common import LEVELS, go_time, rfc3339
 from lab.plugins.gitlab.groups import protection_defaults
 from lab.plugins.schema import Shape, function, trimmed
 from lab.plugins.server import PluginError

@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Any, Final
 
 from lab.plugins.bridge import Resource
+from lab.plugins.fields import snake
 from lab.plugins.gitlab import push_rules
 from lab.plugins.gitlab.client import ApiError, GitLab, wait
-from lab.plugins.gitlab.common import LEVELS, known, level_name, snake
+from lab.plugins.gitlab.common import LEVELS, known, level_name
 from lab.plugins.planning import Data, is_zero
 from lab.plugins.schema import Field, Shape, one_of, resource
-from lab.plugins.server import PluginError
+from lab.plugins.server import PluginError, refused
 from lab.plugins.wire import Properties
 
 _RENAMED: Final = {"visibilityLevel": "visibility"}
@@ -128,10 +129,8 @@ def _create_group(data: Data, gitlab: GitLab) -> None:
     more = {_theirs(name): data.raw(name) for name in _AFTERWARDS if data.raw(name) is not None}
     more |= {_theirs(name): ",".join(data.get(name)) for name in _LISTS if data.ok(name)}
     if more:
-        try:
+        with refused(f'could not update group after creation "{group}"'):
             gitlab.put(f"groups/{group}", more)
-        except ApiError as error:
-            raise PluginError(f'could not update group after creation "{group}": {error}') from None
     _read_group(data, gitlab)
 
 
@@ -185,10 +184,8 @@ def _update_group(data: Data, gitlab: GitLab) -> None:
     gitlab.put(f"groups/{data.id}", body)
     if data.changed("parentId"):
         parent = data.get("parentId")
-        try:
+        with refused(f"error transfering group {data.id} to new parent group {parent}"):
             gitlab.post(f"groups/{data.id}/transfer", {"group_id": parent} if parent else {})
-        except ApiError as error:
-            raise PluginError(f"error transfering group {data.id} to new parent group {parent}: {error}") from None
     if data.changed("pushRules"):
         push_rules.write_block(data, gitlab, "groups")
     _read_group(data, gitlab)
@@ -223,10 +220,8 @@ def finish_deletion(gitlab: GitLab, where: str, path: str, *, for_good: bool) ->
     if left is None or not for_good:
         return
     # Its path is another one since it was marked.
-    try:
+    with refused(f"{where} was marked for deletion, but permanent deletion failed"):
         gitlab.delete(where, permanently_remove=True, full_path=left[path])
-    except ApiError as error:
-        raise PluginError(f"{where} was marked for deletion, but permanent deletion failed: {error}") from None
     wait(lambda: gitlab.find(where) is None, f"{where} to become permanently deleted")
 
 

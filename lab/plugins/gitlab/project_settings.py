@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from lab.plugins.gitlab.common import known, rfc3339, snake
+from lab.plugins.fields import snake
+from lab.plugins.gitlab.common import known, rfc3339
 from lab.plugins.gitlab.groups import computed_block
 from lab.plugins.planning import Data, is_zero
 from lab.plugins.schema import Shape, one_of, resource

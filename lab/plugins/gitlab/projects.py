@@ -7,10 +7,10 @@ from typing import Final
 from lab.plugins.bridge import Resource
 from lab.plugins.gitlab import project_settings as settings
 from lab.plugins.gitlab import push_rules
-from lab.plugins.gitlab.client import ApiError, GitLab, segment, wait
+from lab.plugins.gitlab.client import GitLab, segment, wait
 from lab.plugins.gitlab.groups import finish_deletion, is_going, no_avatar
 from lab.plugins.planning import Data
-from lab.plugins.server import PluginError
+from lab.plugins.server import PluginError, refused
 from lab.plugins.wire import Properties
 
 _IMPORTING: Final = ("scheduled", "started")
@@ -36,10 +36,8 @@ def _create_project(data: Data, gitlab: GitLab) -> None:
         more |= settings.given(data, settings.CREATED)
         more |= _policy(data)
     if more:
-        try:
+        with refused(f'Could not update project "{data.id}"'):
             gitlab.put(f"projects/{data.id}", more)
-        except ApiError as error:
-            raise PluginError(f'Could not update project "{data.id}": {error}') from None
     _read_project(data, gitlab)
 
 
@@ -72,10 +70,8 @@ def _fork(data: Data, gitlab: GitLab) -> Properties:
     if data.raw("mrDefaultTargetSelf") is not None:
         body["mr_default_target_self"] = data.get("mrDefaultTargetSelf")
     origin = data.get("forkedFromProjectId")
-    try:
+    with refused(f"Unable to fork project {origin}"):
         made: Properties = gitlab.post(f"projects/{origin}/fork", body)
-    except ApiError as error:
-        raise PluginError(f"Unable to fork project {origin}: {error}") from None
     return made
 
 
@@ -167,10 +163,8 @@ def _update_project(data: Data, gitlab: GitLab) -> None:
         gitlab.put(f"projects/{data.id}/transfer", {"namespace": data.get("namespaceId")})
     if data.changed("archived"):
         doing = "archive" if data.get("archived") else "unarchive"
-        try:
+        with refused(f'project "{data.id}" could not be {doing}d'):
             gitlab.post(f"projects/{data.id}/{doing}")
-        except ApiError as error:
-            raise PluginError(f'project "{data.id}" could not be {doing}d: {error}') from None
     if data.changed("pushRules"):
         push_rules.write_block(data, gitlab, "projects")
     _read_project(data, gitlab)

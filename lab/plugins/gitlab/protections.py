@@ -6,10 +6,12 @@ from typing import Final
 
 from lab.plugins import framework
 from lab.plugins.bridge import Resource
+from lab.plugins.fields import fields
 from lab.plugins.gitlab.client import ApiError, GitLab, segment
 from lab.plugins.gitlab.common import LEVELS, PROTECTION_LEVELS, level_name, parts
+from lab.plugins.gitlab.items import Item, table
 from lab.plugins.planning import Data
-from lab.plugins.server import PluginError
+from lab.plugins.server import PluginError, refused
 from lab.plugins.wire import Properties, Unknown
 
 _INSIDE: Final = ("accessLevelDescription",)
@@ -94,10 +96,8 @@ def _protect(data: Data, gitlab: GitLab, project: str, branch: str) -> Propertie
     for name, (theirs, _) in _LISTS.items():
         if data.raw(name) is not None:
             body[theirs] = [_entry(item) for item in data.get(name)]
-    try:
+    with refused("Unable to protect repository branch"):
         made: Properties = gitlab.post(_branches(project), body)
-    except ApiError as error:
-        raise PluginError(f"Unable to protect repository branch: {error}") from None
     return made
 
 
@@ -160,10 +160,8 @@ def _update_branch_protection(data: Data, gitlab: GitLab) -> None:
         for name, (theirs, levels) in _LISTS.items():
             if data.raw(name) is not None:
                 body[theirs] = _changed_entries(data.get(name), found.get(levels) or [])
-    try:
+    with refused("Unable to update protected repository branch"):
         changed = gitlab.patch(_branches(project, branch), body)
-    except ApiError as error:
-        raise PluginError(f"Unable to update protected repository branch: {error}") from None
     _take_branch(data, gitlab, project, changed)
 
 
@@ -173,74 +171,65 @@ def _delete_branch_protection(data: Data, gitlab: GitLab) -> None:
 
 # -- tags -------------------------------------------------------------------------------------------------------------
 
-TAG_PROTECTION: Final = framework.resource(
-    "gitlab:index/tagProtection:TagProtection",
-    sets=("allowedToCreates",),
-    default={"createAccessLevel": "maintainer"},
-    inside={"allowedToCreates": ("accessLevel", *_INSIDE)},
-    validate={"createAccessLevel": framework.one_of("create_access_level", *PROTECTION_LEVELS)},
-)
 
+class _TagProtection(Item):
+    def creation(self, data: Data) -> Properties:
+        allowed = [
+            _entry({name: None if isinstance(value, Unknown) else value for name, value in item.items()})
+            for item in data.get("allowedToCreates")
+        ]
+        level = {"name": data.get("tag"), "create_access_level": LEVELS[data.get("createAccessLevel")]}
+        return {**level, "allowed_to_create": allowed} if allowed else level
 
-def _tags(project: str, tag: str = "") -> str:
-    path = f"projects/{segment(project)}/protected_tags"
-    return f"{path}/{segment(tag)}" if tag else path
-
-
-def _allowed_tag(item: Properties) -> Properties:
-    return _entry({name: None if isinstance(value, Unknown) else value for name, value in item.items()})
-
-
-def _create_tag_protection(data: Data, gitlab: GitLab) -> None:
-    project, tag = data.get("project"), data.get("tag")
-    allowed = [_allowed_tag(item) for item in data.get("allowedToCreates")]
-    body: Properties = {"name": tag, "create_access_level": LEVELS[data.get("createAccessLevel")]}
-    if allowed:
-        body["allowed_to_create"] = allowed
-    try:
-        found = gitlab.post(_tags(project), body)
-    except ApiError:
-        # One that is there already is replaced, as upstream does.
+    def create(self, data: Data, gitlab: GitLab) -> None:
+        """Protect the tag; a protection that is there already is replaced, as upstream does."""
+        project, body = data.get("project"), self.creation(data)
         try:
-            gitlab.delete(_tags(project, tag))
-            found = gitlab.post(_tags(project), body)
-        except ApiError as error:
-            raise PluginError(f"Unable to protect repository tag: {error}") from None
-    if len(allowed) > len(found["create_access_levels"]) - 1:
-        raise PluginError(
-            "feature unavailable: `allowed_to_create`, Premium or Ultimate license required. Warning: Changes have "
-            "partially been persisted!"
-        )
-    _take_tag(data, project, found)
+            found = gitlab.post(self.path(project), body)
+        except ApiError:
+            try:
+                gitlab.delete(self.path(project, data.get("tag")))
+                found = gitlab.post(self.path(project), body)
+            except ApiError as error:
+                raise self.refusal("create", error) from None
+        if len(body.get("allowed_to_create", ())) > len(found["create_access_levels"]) - 1:
+            raise PluginError(
+                "feature unavailable: `allowed_to_create`, Premium or Ultimate license required. Warning: Changes have "
+                "partially been persisted!"
+            )
+        self.take(data, project, found)
+
+    def take(self, data: Data, owner: str, found: Properties) -> None:
+        super().take(data, owner, found)
+        levels = list(found.get("create_access_levels") or [])
+        plain = [level for level in levels if _is_plain(level)]
+        wanted = LEVELS.get(str(data.raw("createAccessLevel")))
+        own = next((level for level in plain if level.get("access_level") == wanted), plain[0] if plain else None)
+        if own is not None:
+            levels.remove(own)
+            data.set("createAccessLevel", level_name(own.get("access_level")))
+        allowed = [{**_read_entry(level), "accessLevel": level_name(level.get("access_level"))} for level in levels]
+        data.set("allowedToCreates", allowed or None)
 
 
-def _take_tag(data: Data, project: str, found: Properties) -> None:
-    data.id = f"{project}:{found['name']}"
-    data.set("project", project)
-    data.set("tag", found["name"])
-    levels = list(found.get("create_access_levels") or [])
-    plain = [level for level in levels if _is_plain(level)]
-    wanted = LEVELS.get(str(data.raw("createAccessLevel")))
-    own = next((level for level in plain if level.get("access_level") == wanted), plain[0] if plain else None)
-    if own is not None:
-        levels.remove(own)
-        data.set("createAccessLevel", level_name(own.get("access_level")))
-    allowed = [{**_read_entry(level), "accessLevel": level_name(level.get("access_level"))} for level in levels]
-    data.set("allowedToCreates", allowed or None)
-
-
-def _read_tag_protection(data: Data, gitlab: GitLab) -> None:
-    project, tag = parts(data.id, "project", "tag")
-    found = gitlab.find(_tags(project, tag))
-    if found is None:
-        data.id = ""
-        return
-    _take_tag(data, project, found)
-
-
-def _delete_tag_protection(data: Data, gitlab: GitLab) -> None:
-    gitlab.delete(_tags(data.get("project"), data.get("tag")))
-
+_TAG_PROTECTION: Final = _TagProtection(
+    shape=framework.resource(
+        "gitlab:index/tagProtection:TagProtection",
+        sets=("allowedToCreates",),
+        default={"createAccessLevel": "maintainer"},
+        inside={"allowedToCreates": ("accessLevel", *_INSIDE)},
+        validate={"createAccessLevel": framework.one_of("create_access_level", *PROTECTION_LEVELS)},
+    ),
+    root="projects",
+    collection="protected_tags",
+    owner="project",
+    id=("project", "tag"),
+    key="name",
+    read_back=fields(tag="name"),
+    refused={"create": "Unable to protect repository tag"},
+    replacing=("project", "tag", "createAccessLevel", "allowedToCreates"),
+    updatable=False,
+)
 
 RESOURCES: Final = {
     BRANCH_PROTECTION.token: Resource(
@@ -251,12 +240,5 @@ RESOURCES: Final = {
         _delete_branch_protection,
         customise=framework.replacing("branchProtectionId", "project", "branch", "mergeAccessLevel", "pushAccessLevel"),
     ),
-    TAG_PROTECTION.token: Resource(
-        TAG_PROTECTION,
-        _create_tag_protection,
-        _read_tag_protection,
-        None,
-        _delete_tag_protection,
-        customise=framework.replacing("project", "tag", "createAccessLevel", "allowedToCreates"),
-    ),
+    **table(_TAG_PROTECTION),
 }

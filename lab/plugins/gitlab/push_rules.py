@@ -6,10 +6,11 @@ from typing import Any, Final
 
 from lab.plugins import framework
 from lab.plugins.bridge import Resource
+from lab.plugins.fields import snake
 from lab.plugins.gitlab.client import ApiError, GitLab, segment
-from lab.plugins.gitlab.common import known, snake
+from lab.plugins.gitlab.common import known
 from lab.plugins.planning import Data
-from lab.plugins.server import PluginError
+from lab.plugins.server import PluginError, refused
 from lab.plugins.wire import Properties, Value
 
 _TEXTS: Final = (
@@ -96,11 +97,9 @@ def _take(data: Data, project: str, rules: Properties | None) -> None:
 def _create(data: Data, gitlab: GitLab) -> None:
     project = data.get("project")
     where = path("projects", project)
-    try:
+    with refused("Unable to add project push rules details"):
         present = gitlab.find(where)
         rules = gitlab.put(where, _body(data)) if present and present.get("id") else gitlab.post(where, _body(data))
-    except ApiError as error:
-        raise PluginError(f"Unable to add project push rules details: {error}") from None
     _take(data, project, rules)
 
 
@@ -119,10 +118,8 @@ def _read(data: Data, gitlab: GitLab) -> None:
 
 
 def _update(data: Data, gitlab: GitLab) -> None:
-    try:
+    with refused("Failed to update project push rules"):
         rules = gitlab.put(path("projects", data.id), _body(data))
-    except ApiError as error:
-        raise PluginError(f"Failed to update project push rules: {error}") from None
     _take(data, data.id, rules)
 
 

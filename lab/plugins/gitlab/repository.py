@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
 from lab.plugins import framework
-from lab.plugins.bridge import Resource
+from lab.plugins.bridge import Customise, Resource
+from lab.plugins.fields import fields
 from lab.plugins.gitlab.client import ApiError, GitLab, segment
 from lab.plugins.gitlab.common import parts, rfc3339
+from lab.plugins.gitlab.items import Item, table
 from lab.plugins.planning import Data
 from lab.plugins.schema import one_of, resource
-from lab.plugins.server import PluginError
+from lab.plugins.server import refused
 from lab.plugins.wire import Properties, Value
 
 Answer = TypeVar("Answer")
@@ -132,11 +134,8 @@ def _delete_file(data: Data, gitlab: GitLab) -> None:
         last = gitlab.get(_file(project, path), ref=branch)["last_commit_id"]
         gitlab.delete(_file(project, path), **_commit(data, "delete"), last_commit_id=last)
 
-    with gitlab.files:
-        try:
-            _persist(attempt)
-        except ApiError as error:
-            raise PluginError(f"{data.id} failed to delete repository file: {error}") from None
+    with gitlab.files, refused(f"{data.id} failed to delete repository file"):
+        _persist(attempt)
 
 
 # -- tags -------------------------------------------------------------------------------------------------------------
@@ -164,60 +163,41 @@ def _commits(commit: Properties | None) -> list[Properties]:
     return [found]
 
 
-TAG: Final = framework.resource(
-    "gitlab:index/projectTag:ProjectTag", sets=("commits", "releases", "parentIds"), autoname=("name",)
+class _Tag(Item):
+    def customise(self) -> Customise:
+        def replacing(prior: Properties | None, _planned: Properties, inputs: Mapping[str, Value]) -> set[str]:
+            message = {"message"} & inputs.keys()
+            return set() if prior is None else {*self.replacing, *message}
+
+        return replacing
+
+    def creation(self, data: Data) -> Properties:
+        return {"tag_name": data.get("name"), "ref": data.get("ref"), "message": data.get("message")}
+
+    def take(self, data: Data, owner: str, found: Properties) -> None:
+        super().take(data, owner, found)
+        release = found.get("release")
+        told = release and {"tagName": release.get("tag_name") or "", "description": release.get("description") or ""}
+        data.set("releases", [told] if told else None)
+        data.set("commits", _commits(found.get("commit")))
+
+
+_TAG: Final = _Tag(
+    shape=framework.resource(
+        "gitlab:index/projectTag:ProjectTag", sets=("commits", "releases", "parentIds"), autoname=("name",)
+    ),
+    root="projects",
+    collection="repository/tags",
+    owner="project",
+    id=("project", "name"),
+    key="name",
+    read_back=fields("name", "message", "protected", "target"),
+    refused={"create": "Unable to create tag"},
+    replacing=("name", "project", "ref"),
+    updatable=False,
 )
-
-
-def _tag(project: str, name: str = "") -> str:
-    path = f"projects/{segment(project)}/repository/tags"
-    return f"{path}/{segment(name)}" if name else path
-
-
-def _plan_tag(prior: Properties | None, _planned: Properties, inputs: Mapping[str, Value]) -> set[str]:
-    if prior is None:
-        return set()
-    return {"name", "project", "ref"} | ({"message"} if "message" in inputs else set())
-
-
-def _take_tag(data: Data, project: str, found: Properties) -> None:
-    data.id = f"{project}:{found['name']}"
-    data.set("project", project)
-    data.set("name", found["name"])
-    data.set("message", found.get("message") or "")
-    data.set("protected", bool(found.get("protected")))
-    data.set("target", found.get("target") or "")
-    release = found.get("release")
-    told = release and {"tagName": release.get("tag_name") or "", "description": release.get("description") or ""}
-    data.set("releases", [told] if told else None)
-    data.set("commits", _commits(found.get("commit")))
-
-
-def _create_tag(data: Data, gitlab: GitLab) -> None:
-    project = data.get("project")
-    body = {"tag_name": data.get("name"), "ref": data.get("ref"), "message": data.get("message")}
-    try:
-        found = gitlab.post(_tag(project), body)
-    except ApiError as error:
-        raise PluginError(f"Unable to create tag: {error}") from None
-    _take_tag(data, project, found)
-
-
-def _read_tag(data: Data, gitlab: GitLab) -> None:
-    project, name = parts(data.id, "project", "name")
-    found = gitlab.find(_tag(project, name))
-    if found is None:
-        data.id = ""
-        return
-    _take_tag(data, project, found)
-
-
-def _delete_tag(data: Data, gitlab: GitLab) -> None:
-    project, name = parts(data.id, "project", "name")
-    gitlab.delete(_tag(project, name))
-
 
 RESOURCES: Final = {
     FILE.token: Resource(FILE, _create_file, _read_file, _update_file, _delete_file),
-    TAG.token: Resource(TAG, _create_tag, _read_tag, None, _delete_tag, customise=_plan_tag),
+    **table(_TAG),
 }

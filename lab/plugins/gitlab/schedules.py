@@ -6,93 +6,60 @@ from typing import Final
 
 from lab.plugins import framework
 from lab.plugins.bridge import Resource
+from lab.plugins.fields import fields
 from lab.plugins.gitlab.client import ApiError, GitLab, segment
 from lab.plugins.gitlab.common import number, parts
+from lab.plugins.gitlab.items import Item, table
 from lab.plugins.planning import Data
 from lab.plugins.schema import one_of, resource
-from lab.plugins.server import PluginError
+from lab.plugins.server import refused
 from lab.plugins.wire import Properties
 
 # -- schedules --------------------------------------------------------------------------------------------------------
 
-SCHEDULE: Final = framework.resource(
-    "gitlab:index/pipelineSchedule:PipelineSchedule",
-    sets=("inputs",),
-    default={"cronTimezone": "UTC", "active": True, "takeOwnership": False},
-    kept=("pipelineScheduleId",),
+
+class _Schedule(Item):
+    def body(self, data: Data) -> Properties:
+        wanted = {item["name"]: item["value"] for item in data.get("inputs")}
+        inputs = [{"name": name, "value": value} for name, value in wanted.items()]
+        gone = [item["name"] for item in data.old("inputs") or [] if item["name"] not in wanted]
+        inputs += [{"name": name, "destroy": True} for name in gone]
+        return {**super().body(data), **({"inputs": inputs} if inputs else {})}
+
+    def take(self, data: Data, owner: str, found: Properties) -> None:
+        super().take(data, owner, found)
+        data.set("takeOwnership", bool(data.raw("takeOwnership")))
+        data.set("owner", (found.get("owner") or {}).get("id") or 0)
+        inputs = [{"name": item["name"], "value": item["value"]} for item in found.get("inputs") or []]
+        data.set("inputs", inputs or None)
+
+    def update(self, data: Data, gitlab: GitLab) -> None:
+        """Change it in place, as its owner where the program wants that."""
+        try:
+            if data.get("takeOwnership"):
+                gitlab.post(f"{self.place(data.id).path}/take_ownership")
+        except ApiError as error:
+            raise self.refusal("update", error) from None
+        super().update(data, gitlab)
+
+
+_SCHEDULE: Final = _Schedule(
+    shape=framework.resource(
+        "gitlab:index/pipelineSchedule:PipelineSchedule",
+        sets=("inputs",),
+        default={"cronTimezone": "UTC", "active": True, "takeOwnership": False},
+        kept=("pipelineScheduleId",),
+    ),
+    root="projects",
+    collection="pipeline_schedules",
+    owner="project",
+    id=("project-id", "pipeline-schedule-id"),
+    numbers=("", "pipeline schedule id"),
+    always=fields("description", "ref", "cron", "cronTimezone", "active"),
+    read_back=fields(pipelineScheduleId="id"),
+    refused={doing: f"Unable to {doing} pipeline schedule" for doing in ("create", "update")},
+    replacing=("project",),
 )
-
-
-def _schedules(project: str, schedule: int | str = "") -> str:
-    path = f"projects/{segment(project)}/pipeline_schedules"
-    return f"{path}/{schedule}" if schedule else path
-
-
-def _body(data: Data) -> Properties:
-    body: Properties = {
-        "description": data.get("description"),
-        "ref": data.get("ref"),
-        "cron": data.get("cron"),
-        "cron_timezone": data.get("cronTimezone"),
-        "active": data.get("active"),
-    }
-    wanted = {item["name"]: item["value"] for item in data.get("inputs")}
-    gone = [item["name"] for item in data.old("inputs") or [] if item["name"] not in wanted]
-    if wanted or gone:
-        body["inputs"] = [{"name": name, "value": value} for name, value in wanted.items()]
-        body["inputs"] += [{"name": name, "destroy": True} for name in gone]
-    return body
-
-
-def _take(data: Data, project: str, found: Properties) -> None:
-    data.id = f"{project}:{found['id']}"
-    data.set("project", project)
-    data.set("pipelineScheduleId", found["id"])
-    data.set("description", found["description"])
-    data.set("ref", found["ref"])
-    data.set("cron", found["cron"])
-    data.set("cronTimezone", found["cron_timezone"])
-    data.set("active", bool(found.get("active")))
-    data.set("takeOwnership", bool(data.raw("takeOwnership")))
-    data.set("owner", (found.get("owner") or {}).get("id") or 0)
-    inputs = [{"name": item["name"], "value": item["value"]} for item in found.get("inputs") or []]
-    data.set("inputs", inputs or None)
-
-
-def _create_schedule(data: Data, gitlab: GitLab) -> None:
-    project = data.get("project")
-    try:
-        found = gitlab.post(_schedules(project), _body(data))
-    except ApiError as error:
-        raise PluginError(f"Unable to create pipeline schedule: {error}") from None
-    _take(data, project, found)
-
-
-def _read_schedule(data: Data, gitlab: GitLab) -> None:
-    project, text = parts(data.id, "project-id", "pipeline-schedule-id")
-    found = gitlab.find(_schedules(project, number(text, "pipeline schedule id")))
-    if found is None:
-        data.id = ""
-        return
-    _take(data, project, found)
-
-
-def _update_schedule(data: Data, gitlab: GitLab) -> None:
-    project, text = parts(data.id, "project-id", "pipeline-schedule-id")
-    path = _schedules(project, number(text, "pipeline schedule id"))
-    try:
-        if data.get("takeOwnership"):
-            gitlab.post(f"{path}/take_ownership")
-        found = gitlab.put(path, _body(data))
-    except ApiError as error:
-        raise PluginError(f"Unable to update pipeline schedule: {error}") from None
-    _take(data, project, found)
-
-
-def _delete_schedule(data: Data, gitlab: GitLab) -> None:
-    project, text = parts(data.id, "project-id", "pipeline-schedule-id")
-    gitlab.delete(_schedules(project, number(text, "pipeline schedule id")))
-
 
 # -- their variables --------------------------------------------------------------------------------------------------
 
@@ -106,7 +73,7 @@ def _create_variable(data: Data, gitlab: GitLab) -> None:
     body = {"key": data.get("key"), "value": data.get("value")}
     if data.get("variableType"):
         body["variable_type"] = data.get("variableType")
-    made = gitlab.post(f"{_schedules(project, schedule)}/variables", body)
+    made = gitlab.post(f"{_SCHEDULE.path(project, schedule)}/variables", body)
     data.id = f"{project}:{schedule}:{made['key']}"
     _read_variable(data, gitlab)
 
@@ -114,7 +81,7 @@ def _create_variable(data: Data, gitlab: GitLab) -> None:
 def _read_variable(data: Data, gitlab: GitLab) -> None:
     project, text, key = parts(data.id, "project", "pipelineScheduleId", "key")
     schedule = number(text, "pipeline schedule id")
-    found = gitlab.find(_schedules(project, schedule)) or {}
+    found = gitlab.find(_SCHEDULE.path(project, schedule)) or {}
     variable = next((item for item in found.get("variables") or [] if item["key"] == key), None)
     if variable is None:
         data.id = ""
@@ -128,7 +95,7 @@ def _read_variable(data: Data, gitlab: GitLab) -> None:
 
 def _variable(id_: str) -> str:
     project, schedule, key = parts(id_, "project", "pipelineScheduleId", "key")
-    return f"{_schedules(project, number(schedule, 'pipeline schedule id'))}/variables/{segment(key)}"
+    return f"{_SCHEDULE.path(project, number(schedule, 'pipeline schedule id'))}/variables/{segment(key)}"
 
 
 def _update_variable(data: Data, gitlab: GitLab) -> None:
@@ -138,10 +105,8 @@ def _update_variable(data: Data, gitlab: GitLab) -> None:
 
 
 def _delete_variable(data: Data, gitlab: GitLab) -> None:
-    try:
+    with refused(f"{data.id} failed to delete pipeline schedule variable"):
         gitlab.delete(_variable(data.id))
-    except ApiError as error:
-        raise PluginError(f"{data.id} failed to delete pipeline schedule variable: {error}") from None
 
 
 # -- job tokens -------------------------------------------------------------------------------------------------------
@@ -210,24 +175,14 @@ def _delete_scopes(data: Data, gitlab: GitLab) -> None:
 
 
 RESOURCES: Final = {
-    shape.token: Resource(shape, create, read, update, delete, customise=customise)
-    for shape, create, read, update, delete, customise in (
-        (
-            SCHEDULE,
-            _create_schedule,
-            _read_schedule,
-            _update_schedule,
-            _delete_schedule,
-            framework.replacing("project"),
-        ),
-        (VARIABLE, _create_variable, _read_variable, _update_variable, _delete_variable, None),
-        (
-            JOB_TOKEN_SCOPES,
-            _write_scopes,
-            _read_scopes,
-            _write_scopes,
-            _delete_scopes,
-            framework.replacing("project"),
-        ),
-    )
+    **table(_SCHEDULE),
+    VARIABLE.token: Resource(VARIABLE, _create_variable, _read_variable, _update_variable, _delete_variable),
+    JOB_TOKEN_SCOPES.token: Resource(
+        JOB_TOKEN_SCOPES,
+        _write_scopes,
+        _read_scopes,
+        _write_scopes,
+        _delete_scopes,
+        customise=framework.replacing("project"),
+    ),
 }

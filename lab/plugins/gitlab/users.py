@@ -6,11 +6,11 @@ from typing import Final
 
 from lab.plugins import framework
 from lab.plugins.bridge import Resource
-from lab.plugins.gitlab.client import ApiError, GitLab, segment, wait
+from lab.plugins.gitlab.client import GitLab, segment, wait
 from lab.plugins.gitlab.common import number, parts
 from lab.plugins.planning import Data
 from lab.plugins.schema import one_of, resource
-from lab.plugins.server import PluginError
+from lab.plugins.server import PluginError, refused
 from lab.plugins.wire import Properties
 
 # -- users ------------------------------------------------------------------------------------------------------------
@@ -133,10 +133,8 @@ def _take_identity(data: Data, user: Properties | None, provider: str) -> bool:
 
 def _create_identity(data: Data, gitlab: GitLab) -> None:
     body = {"extern_uid": data.get("externalUid"), "provider": data.get("externalProvider")}
-    try:
+    with refused("Unable to create user identity"):
         user = gitlab.put(f"users/{data.get('userId')}", body)
-    except ApiError as error:
-        raise PluginError(f"Unable to create user identity: {error}") from None
     if not _take_identity(data, user, data.get("externalProvider")):
         raise PluginError(f"Unable to find user identity {data.get('userId')}:{data.get('externalProvider')}")
 
@@ -149,10 +147,8 @@ def _read_identity(data: Data, gitlab: GitLab) -> None:
 
 def _delete_identity(data: Data, gitlab: GitLab) -> None:
     user, provider = parts(data.id, "user_id", "external_provider")
-    try:
+    with refused("Unable to delete user identity provider"):
         gitlab.delete(f"users/{number(user, 'user id')}/identities/{segment(provider)}")
-    except ApiError as error:
-        raise PluginError(f"Unable to delete user identity provider: {error}") from None
 
 
 RESOURCES: Final = {

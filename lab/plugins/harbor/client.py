@@ -13,7 +13,7 @@ from typing import Any, Final
 import requests
 from requests.adapters import HTTPAdapter
 
-from lab.plugins.server import PluginError, proxied
+from lab.plugins.server import PluginError, RefusalError, proxied
 from lab.plugins.wire import Properties, completed
 
 _POOL: Final = 64
@@ -31,7 +31,7 @@ _ENVIRONMENT: Final = {
 }
 
 
-class ApiError(PluginError):
+class ApiError(RefusalError):
     """Harbor refused a request, or could not be reached (`status` 502, as upstream has it)."""
 
     def __init__(self, status: int, message: str) -> None:

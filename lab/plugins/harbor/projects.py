@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 from typing import Final
 
-from lab.plugins.bridge import Resource
+from lab.plugins.fields import always, fields, take
 from lab.plugins.harbor.client import ApiError, Harbor, full, in_project
+from lab.plugins.harbor.items import Item, table
 from lab.plugins.planning import Data
 from lab.plugins.schema import resource
 from lab.plugins.server import PluginError
@@ -25,85 +26,15 @@ def _severity(value: Value) -> str | None:
     return f'"deployment_security" must be one of [{", ".join(_SEVERITIES)}], got {value}'
 
 
-PROJECT: Final = resource("harbor:index/project:Project", autoname=("name",)).tuned(
-    default={
-        "public": False, "vulnerabilityScanning": True, "storageQuota": -1, "enableContentTrust": False,
-        "enableContentTrustCosign": False, "forceDestroy": False, "autoSbomGeneration": False,
-    },
-    validate={"deploymentSecurity": _severity},
-)  # fmt: skip
+#: Properties that are texts among a project's metadata.
+_FLAGS: Final = fields(
+    *("public", "enableContentTrust", "enableContentTrustCosign", "autoSbomGeneration"),
+    vulnerabilityScanning="auto_scan",
+)
 
 
 def _flag(value: bool) -> str:
     return "true" if value else "false"
-
-
-def _project_body(data: Data) -> Properties:
-    quota = data.get("storageQuota")
-    security, exempt = data.get("deploymentSecurity"), data.get("cveAllowlists")
-    metadata = {
-        "auto_scan": _flag(data.get("vulnerabilityScanning")),
-        "public": _flag(data.get("public")),
-        "severity": security or "low",
-        "prevent_vul": _flag(bool(security)),
-        "enable_content_trust": _flag(data.get("enableContentTrust")),
-        "enable_content_trust_cosign": _flag(data.get("enableContentTrustCosign")),
-        "auto_sbom_generation": _flag(data.get("autoSbomGeneration")),
-        "reuse_sys_cve_allowlist": _flag(not exempt),
-    }
-    body = full(
-        {
-            "project_name": data.get("name"),
-            "registry_id": data.get("registryId"),
-            "storage_limit": quota if quota == -1 else quota * GIBIBYTE,
-        }
-    )
-    allowlist = {"items": [{"cve_id": name} for name in exempt]} if exempt else {}
-    return {**body, "cve_allowlist": allowlist, "metadata": metadata}
-
-
-def _create_project(data: Data, harbor: Harbor) -> None:
-    body = _project_body(data)
-    data.id, _ = harbor.post("/projects", body)
-    if data.get("cveAllowlists"):
-        harbor.put(data.id, body)
-    _read_project(data, harbor)
-
-
-def _read_project(data: Data, harbor: Harbor) -> None:
-    try:
-        project = harbor.get(data.id)
-    except ApiError as error:
-        if not error.missing:
-            raise
-        data.id = ""
-        return
-    metadata = project.get("metadata") or {}
-
-    def flag(name: str) -> bool:
-        return str(metadata.get(name) or "false").lower() in ("true", "1", "t")
-
-    severity = str(metadata.get("severity") or "")
-    # What the two settings say together, as upstream reads them.
-    unfit = flag("prevent_vul") if severity == "none" else not flag("prevent_vul")
-    data.set("deploymentSecurity", "" if unfit else severity)
-    data.set("name", project["name"])
-    data.set("projectId", project["project_id"])
-    data.set("registryId", project.get("registry_id"))
-    data.set("public", flag("public"))
-    data.set("vulnerabilityScanning", flag("auto_scan"))
-    data.set("enableContentTrust", flag("enable_content_trust"))
-    data.set("enableContentTrustCosign", flag("enable_content_trust_cosign"))
-    data.set("autoSbomGeneration", flag("auto_sbom_generation"))
-    items = (project.get("cve_allowlist") or {}).get("items") or []
-    data.set("cveAllowlists", [item["cve_id"] for item in items])
-
-
-def _update_project(data: Data, harbor: Harbor) -> None:
-    harbor.put(data.id, _project_body(data))
-    if data.changed("storageQuota"):
-        _update_quota(data, harbor)
-    _read_project(data, harbor)
 
 
 def _update_quota(data: Data, harbor: Harbor) -> None:
@@ -121,36 +52,98 @@ def _update_quota(data: Data, harbor: Harbor) -> None:
         return
 
 
-def _delete_project(data: Data, harbor: Harbor) -> None:
-    name = data.get("name")
-    try:
-        repositories = harbor.pages(f"/projects/{name}/repositories", 100)
-    except ApiError:
-        if data.get("forceDestroy"):
-            raise
-        repositories = []
-    if repositories and not data.get("forceDestroy"):
-        raise PluginError(f"project {name} is not empty, please set force_destroy to TRUE to clean all repositories")
-    for repository in repositories:
-        short = repository["name"].removeprefix(f"{name}/").replace("/", "%252F")
-        harbor.delete(f"/projects/{name}/repositories/{short}")
-    try:
-        harbor.delete(data.id)
-    except ApiError as error:
-        if not error.missing:
-            raise
+class _Project(Item):
+    def body(self, data: Data) -> Properties:
+        quota = data.get("storageQuota")
+        security, exempt = data.get("deploymentSecurity"), data.get("cveAllowlists")
+        metadata = {
+            **{field: _flag(data.get(name)) for name, field in _FLAGS.items()},
+            "severity": security or "low",
+            "prevent_vul": _flag(bool(security)),
+            "reuse_sys_cve_allowlist": _flag(not exempt),
+        }
+        body = full(
+            {
+                "project_name": data.get("name"),
+                "registry_id": data.get("registryId"),
+                "storage_limit": quota if quota == -1 else quota * GIBIBYTE,
+            }
+        )
+        allowlist = {"items": [{"cve_id": name} for name in exempt]} if exempt else {}
+        return {**body, "cve_allowlist": allowlist, "metadata": metadata}
 
+    def create(self, data: Data, harbor: Harbor) -> None:
+        """Make it; Harbor takes exempted vulnerabilities only of a project that is there."""
+        body = self.body(data)
+        data.id, _ = harbor.post(self.collection, body)
+        if data.get("cveAllowlists"):
+            harbor.put(data.id, body)
+        self.read(data, harbor)
+
+    def take(self, data: Data, found: Properties, harbor: Harbor) -> None:
+        super().take(data, found, harbor)
+        metadata = found.get("metadata") or {}
+
+        def flag(name: str) -> bool:
+            return str(metadata.get(name) or "false").lower() in ("true", "1", "t")
+
+        severity = str(metadata.get("severity") or "")
+        # What the two settings say together, as upstream reads them.
+        unfit = flag("prevent_vul") if severity == "none" else not flag("prevent_vul")
+        data.set("deploymentSecurity", "" if unfit else severity)
+        for name, field in _FLAGS.items():
+            data.set(name, flag(field))
+        items = (found.get("cve_allowlist") or {}).get("items") or []
+        data.set("cveAllowlists", [item["cve_id"] for item in items])
+
+    def update(self, data: Data, harbor: Harbor) -> None:
+        """Change it in place; its quota is an object of its own."""
+        harbor.put(data.id, self.body(data))
+        if data.changed("storageQuota"):
+            _update_quota(data, harbor)
+        self.read(data, harbor)
+
+    def delete(self, data: Data, harbor: Harbor) -> None:
+        """Delete it, with what is in it where the program wants that."""
+        name = data.get("name")
+        try:
+            repositories = harbor.pages(f"/projects/{name}/repositories", 100)
+        except ApiError:
+            if data.get("forceDestroy"):
+                raise
+            repositories = []
+        if repositories and not data.get("forceDestroy"):
+            raise PluginError(
+                f"project {name} is not empty, please set force_destroy to TRUE to clean all repositories"
+            )
+        for repository in repositories:
+            short = repository["name"].removeprefix(f"{name}/").replace("/", "%252F")
+            harbor.delete(f"/projects/{name}/repositories/{short}")
+        super().delete(data, harbor)
+
+
+_PROJECT: Final = _Project(
+    shape=resource("harbor:index/project:Project", autoname=("name",)).tuned(
+        default={
+            "public": False,
+            "vulnerabilityScanning": True,
+            "storageQuota": -1,
+            "enableContentTrust": False,
+            "enableContentTrustCosign": False,
+            "forceDestroy": False,
+            "autoSbomGeneration": False,
+        },
+        validate={"deploymentSecurity": _severity},
+    ),
+    collection="/projects",
+    read_back=fields("name", "projectId", "registryId"),
+)
 
 # -- members -----------------------------------------------------------------------------------------------------------
 
 ROLES: Final = {"projectadmin": 1, "developer": 2, "guest": 3, "maintainer": 4, "limitedguest": 5}
 _GROUP_TYPES: Final = {"ldap": 1, "internal": 2, "oidc": 3}
 _ROLE_NAMES: Final = {number: name for name, number in ROLES.items()}
-
-
-def _role_name(number: int) -> str:
-    """Return what the provider calls a role; empty for one it does not know."""
-    return _ROLE_NAMES.get(number, "")
 
 
 def _role(value: Value) -> str | None:
@@ -162,111 +155,72 @@ def _group_type(value: Value) -> str | None:
     return None if value in _GROUP_TYPES else f'"type" must be either ldap, internal or oidc, got: {value}'
 
 
-MEMBER: Final = resource("harbor:index/projectMemberGroup:ProjectMemberGroup").tuned(
-    validate={"role": _role, "type": _group_type}
+class _Member(Item):
+    def body(self, data: Data) -> Properties:
+        group = {
+            "group_type": _GROUP_TYPES.get(data.get("type"), 0),
+            "group_name": data.get("groupName"),
+            "id": data.get("groupId"),
+            "ldap_group_dn": data.get("ldapGroupDn"),
+        }
+        return {**full({"role_id": ROLES.get(data.get("role"), 0)}), "member_group": full(group), "member_user": {}}
+
+    def take(self, data: Data, found: Properties, harbor: Harbor) -> None:
+        super().take(data, found, harbor)
+        data.set("role", _ROLE_NAMES.get(found["role_id"], ""))
+        data.set("projectId", in_project(str(found["project_id"])))
+
+    def update(self, data: Data, harbor: Harbor) -> None:
+        """Change it in place; upstream only prints a refusal: what is read back then shows the change again."""
+        with contextlib.suppress(ApiError):
+            harbor.put(data.id, self.body(data))
+        self.read(data, harbor)
+
+
+_MEMBER: Final = _Member(
+    shape=resource("harbor:index/projectMemberGroup:ProjectMemberGroup").tuned(
+        validate={"role": _role, "type": _group_type}
+    ),
+    collection="/members",
+    project="projectId",
+    read_back=fields(groupName="entity_name"),
+    vague=True,
 )
-
-
-def _member_body(data: Data) -> Properties:
-    group = {
-        "group_type": _GROUP_TYPES.get(data.get("type"), 0),
-        "group_name": data.get("groupName"),
-        "id": data.get("groupId"),
-        "ldap_group_dn": data.get("ldapGroupDn"),
-    }
-    return {**full({"role_id": ROLES.get(data.get("role"), 0)}), "member_group": full(group), "member_user": {}}
-
-
-def _create_member(data: Data, harbor: Harbor) -> None:
-    data.id, _ = harbor.post(f"{in_project(data.get('projectId'))}/members", _member_body(data))
-    _read_member(data, harbor)
-
-
-def _read_member(data: Data, harbor: Harbor) -> None:
-    try:
-        member = harbor.get(data.id)
-    except ApiError as error:
-        if not error.missing:
-            raise PluginError(f"resource not found {data.id}") from None
-        data.id = ""
-        return
-    data.set("role", _role_name(member["role_id"]))
-    data.set("projectId", in_project(str(member["project_id"])))
-    data.set("groupName", member["entity_name"])
-
-
-def _update_member(data: Data, harbor: Harbor) -> None:
-    with contextlib.suppress(ApiError):  # upstream only prints it: what is read back then shows the change again
-        harbor.put(data.id, _member_body(data))
-    _read_member(data, harbor)
-
-
-def _delete_member(data: Data, harbor: Harbor) -> None:
-    try:
-        harbor.delete(data.id)
-    except ApiError as error:
-        if not error.missing:
-            raise
-
 
 # -- webhooks ----------------------------------------------------------------------------------------------------------
 
-WEBHOOK: Final = resource("harbor:index/projectWebhook:ProjectWebhook", autoname=("name",)).tuned(
-    default={"description": "", "enabled": True, "skipCertVerify": True}
+_TARGET: Final = fields("authHeader", "skipCertVerify", "address", notifyType="type")
+
+
+class _Webhook(Item):
+    def body(self, data: Data) -> Properties:
+        target = always(data, _TARGET)
+        return {**super().body(data), "event_types": data.get("eventsTypes"), "targets": [target]}
+
+    def where(self, data: Data) -> str:
+        return f"{data.get('projectId')}{self.collection}"  # upstream takes no number here
+
+    def find(self, data: Data, harbor: Harbor) -> Properties:
+        """Look it up; upstream takes one that is gone for an error."""
+        try:
+            found: Properties = harbor.get(data.id)
+        except ApiError as error:
+            raise PluginError(f"Resource not found {'' if error.missing else data.id}") from None
+        return found
+
+    def take(self, data: Data, found: Properties, harbor: Harbor) -> None:
+        # Events and project stay as they were: upstream does not read them.
+        super().take(data, found, harbor)
+        take(data, _TARGET, found["targets"][0])
+
+
+_WEBHOOK: Final = _Webhook(
+    shape=resource("harbor:index/projectWebhook:ProjectWebhook", autoname=("name",)).tuned(
+        default={"description": "", "enabled": True, "skipCertVerify": True}
+    ),
+    collection="/webhook/policies",
+    sent=fields("name", "description", "enabled"),
+    may_be_gone=False,
 )
 
-
-def _webhook_body(data: Data) -> Properties:
-    target = {
-        "type": data.get("notifyType"),
-        "auth_header": data.get("authHeader"),
-        "skip_cert_verify": data.get("skipCertVerify"),
-        "address": data.get("address"),
-    }
-    return {
-        "name": data.get("name"),
-        "description": data.get("description"),
-        "enabled": data.get("enabled"),
-        "event_types": data.get("eventsTypes"),
-        "targets": [target],
-    }
-
-
-def _create_webhook(data: Data, harbor: Harbor) -> None:
-    data.id, _ = harbor.post(f"{data.get('projectId')}/webhook/policies", _webhook_body(data))
-    _read_webhook(data, harbor)
-
-
-def _read_webhook(data: Data, harbor: Harbor) -> None:
-    # Upstream takes a policy that is gone for an error, and leaves events and project as they were.
-    try:
-        policy = harbor.get(data.id)
-    except ApiError as error:
-        raise PluginError(f"Resource not found {'' if error.missing else data.id}") from None
-    target = policy["targets"][0]
-    data.set("name", policy.get("name"))
-    data.set("description", policy.get("description"))
-    data.set("enabled", policy.get("enabled"))
-    data.set("notifyType", target.get("type"))
-    data.set("address", target.get("address"))
-    data.set("authHeader", target.get("auth_header"))
-    data.set("skipCertVerify", target.get("skip_cert_verify"))
-
-
-def _update_webhook(data: Data, harbor: Harbor) -> None:
-    harbor.put(data.id, _webhook_body(data))
-    _read_webhook(data, harbor)
-
-
-def _delete(data: Data, harbor: Harbor) -> None:
-    harbor.delete(data.id)
-
-
-RESOURCES: Final = {
-    item.shape.token: item
-    for item in (
-        Resource(PROJECT, _create_project, _read_project, _update_project, _delete_project),
-        Resource(MEMBER, _create_member, _read_member, _update_member, _delete_member),
-        Resource(WEBHOOK, _create_webhook, _read_webhook, _update_webhook, _delete),
-    )
-}
+RESOURCES: Final = table(_PROJECT, _MEMBER, _WEBHOOK)

@@ -6,44 +6,13 @@ from typing import Any, Final
 
 import requests
 
-from lab.plugins.bridge import Resource
+from lab.plugins.fields import fields
 from lab.plugins.harbor.client import ApiError, Harbor, full
+from lab.plugins.harbor.items import Item, table
 from lab.plugins.planning import Data
 from lab.plugins.schema import resource
 from lab.plugins.server import PluginError
 from lab.plugins.wire import Properties
-
-ROBOT: Final = resource(
-    "harbor:index/robotAccount:RobotAccount", sets=("permissions", "accesses"), autoname=("name",)
-).tuned(default={"disable": False, "duration": -1})
-
-
-def _body(data: Data) -> Properties:
-    permissions = [
-        full(
-            {
-                "kind": grant["kind"],
-                "namespace": grant["namespace"],
-                "access": [
-                    full({"action": access["action"], "resource": access["resource"], "effect": access.get("effect")})
-                    for access in grant["accesses"]
-                ],
-            }
-        )
-        for grant in data.get("permissions")
-    ]
-    body = full({name: data.get(name) for name in ("name", "description", "level", "duration")})
-    return {**body, **({"disable": True} if data.get("disable") else {}), **full({"permissions": permissions})}
-
-
-def _create(data: Data, harbor: Harbor) -> None:
-    path, made = harbor.post("/robots", _body(data))
-    if secret := data.get("secret"):
-        harbor.send("PATCH", f"/robots/{made['id']}", {"secret": secret}, expect=requests.codes.ok)
-    else:
-        data.set("secret", made["secret"])
-    data.id = path
-    _read(data, harbor)
 
 
 def _prefix(harbor: Harbor) -> str:
@@ -57,27 +26,6 @@ def _prefix(harbor: Harbor) -> str:
             f"error getting system configuration (probably missing admin rights) {error}, you can use robot_prefix to "
             "force the prefix"
         ) from None
-
-
-def _read(data: Data, harbor: Harbor) -> None:
-    try:
-        robot = harbor.get(data.id)
-    except ApiError:
-        data.id = ""  # upstream takes any failure for «gone»
-        return
-    name = robot["name"]
-    if robot["level"] == "project":
-        short = name.split(f"{robot['permissions'][0]['namespace']}+")[1]
-    else:
-        short = name.removeprefix(_prefix(harbor))
-    data.set("name", short)
-    data.set("robotId", str(robot["id"]))
-    data.set("fullName", name)
-    data.set("description", robot.get("description"))
-    data.set("level", robot["level"])
-    data.set("duration", robot.get("duration"))
-    data.set("disable", robot.get("disable"))
-    data.set("permissions", [_permission(grant, data.get("permissions")) for grant in robot["permissions"]])
 
 
 def _permission(grant: Properties, ours: list[Any]) -> Properties:
@@ -95,16 +43,68 @@ def _permission(grant: Properties, ours: list[Any]) -> Properties:
     return {"kind": grant["kind"], "namespace": grant["namespace"], "accesses": accesses}
 
 
-def _update(data: Data, harbor: Harbor) -> None:
-    body = {**_body(data), "name": harbor.get(data.id)["name"]}
-    harbor.put(data.id, body)
-    if data.changed("secret"):
-        harbor.send("PATCH", data.id, {"secret": data.get("secret")}, expect=requests.codes.ok)
-    _read(data, harbor)
+class _Robot(Item):
+    def body(self, data: Data) -> Properties:
+        permissions = [
+            full(
+                {
+                    "kind": grant["kind"],
+                    "namespace": grant["namespace"],
+                    "access": [
+                        full(
+                            {"action": access["action"], "resource": access["resource"], "effect": access.get("effect")}
+                        )
+                        for access in grant["accesses"]
+                    ],
+                }
+            )
+            for grant in data.get("permissions")
+        ]
+        body = full({name: data.get(name) for name in ("name", "description", "level", "duration")})
+        return {**body, **({"disable": True} if data.get("disable") else {}), **full({"permissions": permissions})}
+
+    def create(self, data: Data, harbor: Harbor) -> None:
+        """Make it, with the secret that is given, else with the one Harbor answers, once."""
+        path, made = harbor.post(self.collection, self.body(data))
+        if secret := data.get("secret"):
+            harbor.send("PATCH", f"/robots/{made['id']}", {"secret": secret}, expect=requests.codes.ok)
+        else:
+            data.set("secret", made["secret"])
+        data.id = path
+        self.read(data, harbor)
+
+    def find(self, data: Data, harbor: Harbor) -> Properties | None:
+        """Look it up; upstream takes any failure for «gone»."""
+        try:
+            return super().find(data, harbor)
+        except ApiError:
+            return None
+
+    def take(self, data: Data, found: Properties, harbor: Harbor) -> None:
+        super().take(data, found, harbor)
+        name = found["name"]
+        if found["level"] == "project":
+            short = name.split(f"{found['permissions'][0]['namespace']}+")[1]
+        else:
+            short = name.removeprefix(_prefix(harbor))
+        data.set("name", short)
+        data.set("permissions", [_permission(grant, data.get("permissions")) for grant in found["permissions"]])
+
+    def update(self, data: Data, harbor: Harbor) -> None:
+        """Change it in place; its name is Harbor's, and its secret a request of its own."""
+        harbor.put(data.id, {**self.body(data), "name": harbor.get(data.id)["name"]})
+        if data.changed("secret"):
+            harbor.send("PATCH", data.id, {"secret": data.get("secret")}, expect=requests.codes.ok)
+        self.read(data, harbor)
 
 
-def _delete(data: Data, harbor: Harbor) -> None:
-    harbor.delete(data.id)
-
-
-RESOURCES: Final = {ROBOT.token: Resource(ROBOT, _create, _read, _update, _delete)}
+RESOURCES: Final = table(
+    _Robot(
+        shape=resource(
+            "harbor:index/robotAccount:RobotAccount", sets=("permissions", "accesses"), autoname=("name",)
+        ).tuned(default={"disable": False, "duration": -1}),
+        collection="/robots",
+        read_back=fields("description", "level", "duration", "disable", robotId="id", fullName="name"),
+        may_be_gone=False,
+    )
+)

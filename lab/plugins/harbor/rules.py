@@ -6,10 +6,9 @@ import re
 from dataclasses import replace
 from typing import Any, Final
 
-import requests
-
-from lab.plugins.bridge import Resource
-from lab.plugins.harbor.client import ApiError, Harbor, full, in_project
+from lab.plugins.fields import fields
+from lab.plugins.harbor.client import ApiError, Harbor, full
+from lab.plugins.harbor.items import Item, table
 from lab.plugins.planning import Data
 from lab.plugins.schema import Shape, resource
 from lab.plugins.server import PluginError
@@ -38,7 +37,6 @@ def _with_rule_defaults(shape: Shape) -> Shape:
     return shape.tuned(elem={"rules": replace(rules.elem, fields=inner.fields)})
 
 
-RETENTION: Final = _with_rule_defaults(resource("harbor:index/retentionPolicy:RetentionPolicy"))
 #: Property of a rule -> (its template, the name of its number); in upstream's order of precedence.
 _TEMPLATES: Final = {
     "nDaysSinceLastPull": "nDaysSinceLastPull",
@@ -88,40 +86,6 @@ def _policy(scope: int, cron: str, rules: list[Properties]) -> Properties:
     }
 
 
-def _retention_body(data: Data) -> Properties:
-    found = re.search(r"[0-9]+", data.get("scope"))
-    cron = schedule(data.get("schedule"))[1]
-    return _policy(int(found[0]) if found else 0, cron, [_rule_body(rule) for rule in data.get("rules")])
-
-
-def _create_retention(data: Data, harbor: Harbor) -> None:
-    body = _retention_body(data)
-    try:
-        data.id, _ = harbor.post("/retentions", body)
-    except ApiError:
-        # A project has one policy for ever: deleting it only empties it, and this takes it up again.
-        project = harbor.get(f"/projects/{body['scope']['ref']}")
-        path = f"/retentions/{(project.get('metadata') or {}).get('retention_id', '')}"
-        harbor.put(path, body)
-        data.id = path
-    _read_retention(data, harbor)
-
-
-def _read_retention(data: Data, harbor: Harbor) -> None:
-    try:
-        policy = harbor.get(data.id)
-    except ApiError as error:
-        if not error.missing:
-            raise
-        data.id = ""
-        return
-    cron = str(((policy.get("trigger") or {}).get("settings") or {}).get("cron") or "")
-    name = schedule(cron)[0]
-    data.set("scope", f"/projects/{policy['scope']['ref']}")
-    data.set("schedule", cron if name in ("Custom", "None") else name)
-    data.set("rules", [_rule(rule) for rule in policy.get("rules") or []])
-
-
 def _rule(rule: Properties) -> Properties:
     # Inside a rule, what is not set is zero, not null, in the official plugin's state.
     found: Properties = {
@@ -146,68 +110,39 @@ def _rule(rule: Properties) -> Properties:
     return found
 
 
-def _update_retention(data: Data, harbor: Harbor) -> None:
-    harbor.put(data.id, _retention_body(data))
-    _read_retention(data, harbor)
+class _Retention(Item):
+    def body(self, data: Data) -> Properties:
+        found = re.search(r"[0-9]+", data.get("scope"))
+        cron = schedule(data.get("schedule"))[1]
+        return _policy(int(found[0]) if found else 0, cron, [_rule_body(rule) for rule in data.get("rules")])
 
+    def create(self, data: Data, harbor: Harbor) -> None:
+        """Make it; a project has one for ever: deleting it only empties it, and this takes it up again."""
+        body = self.body(data)
+        try:
+            data.id, _ = harbor.post(self.collection, body)
+        except ApiError:
+            project = harbor.get(f"/projects/{body['scope']['ref']}")
+            path = f"/retentions/{(project.get('metadata') or {}).get('retention_id', '')}"
+            harbor.put(path, body)
+            data.id = path
+        self.read(data, harbor)
 
-def _delete_retention(data: Data, harbor: Harbor) -> None:
-    scope, number = data.get("scope").replace("/projects/", ""), data.id.replace("/retentions/", "")
-    body = _policy(int(scope) if scope.isdecimal() else 0, "", [])
-    harbor.put(data.id, {**body, **full({"id": int(number) if number.isdecimal() else 0})})
+    def take(self, data: Data, found: Properties, harbor: Harbor) -> None:  # noqa: ARG002 - as in `Item`
+        cron = str(((found.get("trigger") or {}).get("settings") or {}).get("cron") or "")
+        name = schedule(cron)[0]
+        data.set("scope", f"/projects/{found['scope']['ref']}")
+        data.set("schedule", cron if name in ("Custom", "None") else name)
+        data.set("rules", [_rule(rule) for rule in found.get("rules") or []])
+
+    def delete(self, data: Data, harbor: Harbor) -> None:
+        """Empty it."""
+        scope, number = data.get("scope").replace("/projects/", ""), data.id.replace("/retentions/", "")
+        body = _policy(int(scope) if scope.isdecimal() else 0, "", [])
+        harbor.put(data.id, {**body, **full({"id": int(number) if number.isdecimal() else 0})})
 
 
 # -- immutable tags ----------------------------------------------------------------------------------------------------
-
-IMMUTABLE: Final = resource("harbor:index/immutableTagRule:ImmutableTagRule").tuned(default={"disabled": False})
-
-
-def _immutable_body(data: Data) -> Properties:
-    number = data.id.rpartition("/")[2]
-    tag = _selector("matches", data.get("tagMatching"), "excludes", data.get("tagExcluding"))
-    repository = _selector("repoMatches", data.get("repoMatching"), "repoExcludes", data.get("repoExcluding"))
-    return {
-        **full({"id": int(number) if number.isdecimal() else 0}),
-        "disabled": data.get("disabled"),
-        "scope_selectors": {"repository": [repository]},
-        "tag_selectors": [tag],
-        "action": "immutable",
-        "template": "immutable_template",
-    }
-
-
-def _create_immutable(data: Data, harbor: Harbor) -> None:
-    path = f"{in_project(data.get('projectId'))}/immutabletagrules"
-    data.id, _ = harbor.post(path, _immutable_body(data))
-    if data.get("disabled"):  # Harbor makes none that is disabled
-        harbor.put(data.id, _immutable_body(data))
-    _read_immutable(data, harbor)
-
-
-def _read_immutable(data: Data, harbor: Harbor) -> None:
-    path, _, number = data.id.rpartition("/")
-    if not number.isdecimal():
-        raise PluginError(f'strconv.Atoi: parsing "{number}": invalid syntax')
-    try:
-        rules = _rules(harbor, path)
-    except ApiError as error:
-        if not error.missing:
-            raise PluginError(f"resource not found {path} / {error} / {error.status}") from None
-        rules = []
-    found = next((rule for rule in rules if rule.get("id") == int(number)), None)
-    if found is None:
-        data.id = ""
-        return
-    data.set("disabled", bool(found.get("disabled")))
-    data.set("projectId", path.replace("/immutabletagrules", ""))
-    for name in _PATTERNS:
-        data.set(name, data.get(name))  # not set is an empty text in the official plugin's state
-    tag, repository = found["tag_selectors"][0], found["scope_selectors"]["repository"][0]
-    for decoration, name in (("matches", "tagMatching"), ("excludes", "tagExcluding")):
-        if tag.get("decoration") == decoration:
-            data.set(name, tag.get("pattern"))
-    if repository.get("decoration") == "repoMatches":  # upstream does not know how Harbor spells the other
-        data.set("repoMatching", repository.get("pattern"))
 
 
 def _rules(harbor: Harbor, path: str) -> list[Any]:
@@ -221,19 +156,63 @@ def _rules(harbor: Harbor, path: str) -> list[Any]:
         page += 1
 
 
-def _update_immutable(data: Data, harbor: Harbor) -> None:
-    harbor.put(data.id, _immutable_body(data))
-    _read_immutable(data, harbor)
+class _Immutable(Item):
+    def body(self, data: Data) -> Properties:
+        number = data.id.rpartition("/")[2]
+        tag = _selector("matches", data.get("tagMatching"), "excludes", data.get("tagExcluding"))
+        repository = _selector("repoMatches", data.get("repoMatching"), "repoExcludes", data.get("repoExcluding"))
+        return {
+            **full({"id": int(number) if number.isdecimal() else 0}),
+            "disabled": data.get("disabled"),
+            "scope_selectors": {"repository": [repository]},
+            "tag_selectors": [tag],
+            "action": "immutable",
+            "template": "immutable_template",
+        }
+
+    def create(self, data: Data, harbor: Harbor) -> None:
+        """Make it; Harbor makes none that is disabled."""
+        data.id, _ = harbor.post(self.where(data), self.body(data))
+        if data.get("disabled"):
+            harbor.put(data.id, self.body(data))
+        self.read(data, harbor)
+
+    def find(self, data: Data, harbor: Harbor) -> Properties | None:
+        """Look it up among its project's."""
+        path, _, number = data.id.rpartition("/")
+        if not number.isdecimal():
+            raise PluginError(f'strconv.Atoi: parsing "{number}": invalid syntax')
+        try:
+            rules = _rules(harbor, path)
+        except ApiError as error:
+            if not error.missing:
+                raise PluginError(f"resource not found {path} / {error} / {error.status}") from None
+            rules = []
+        return next((rule for rule in rules if rule.get("id") == int(number)), None)
+
+    def take(self, data: Data, found: Properties, harbor: Harbor) -> None:
+        super().take(data, found, harbor)
+        data.set("projectId", data.id.rpartition("/")[0].replace("/immutabletagrules", ""))
+        for name in _PATTERNS:
+            data.set(name, data.get(name))  # not set is an empty text in the official plugin's state
+        tag, repository = found["tag_selectors"][0], found["scope_selectors"]["repository"][0]
+        for decoration, name in (("matches", "tagMatching"), ("excludes", "tagExcluding")):
+            if tag.get("decoration") == decoration:
+                data.set(name, tag.get("pattern"))
+        if repository.get("decoration") == "repoMatches":  # upstream does not know how Harbor spells the other
+            data.set("repoMatching", repository.get("pattern"))
 
 
-def _delete_immutable(data: Data, harbor: Harbor) -> None:
-    harbor.send("DELETE", data.id, expect=requests.codes.ok)
-
-
-RESOURCES: Final = {
-    item.shape.token: item
-    for item in (
-        Resource(RETENTION, _create_retention, _read_retention, _update_retention, _delete_retention),
-        Resource(IMMUTABLE, _create_immutable, _read_immutable, _update_immutable, _delete_immutable),
-    )
-}
+RESOURCES: Final = table(
+    _Retention(
+        shape=_with_rule_defaults(resource("harbor:index/retentionPolicy:RetentionPolicy")),
+        collection="/retentions",
+    ),
+    _Immutable(
+        shape=resource("harbor:index/immutableTagRule:ImmutableTagRule").tuned(default={"disabled": False}),
+        collection="/immutabletagrules",
+        project="projectId",
+        read_back=fields("disabled"),
+        may_be_gone=False,
+    ),
+)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from lab.plugins.http import httpx
-from lab.plugins.server import PluginError, proxied
+from lab.plugins.server import PluginError, RefusalError, proxied
 from lab.plugins.wire import Properties, completed
 
 _UNSUPPORTED: Final = ("jwtSigningKey", "jwtToken", "jwtTokenFile", "redHatSso")
@@ -33,7 +33,7 @@ _ENVIRONMENT: Final = {
 }
 
 
-class ApiError(PluginError):
+class ApiError(RefusalError):
     """The server refused a request; `status` is its HTTP status."""
 
     def __init__(self, method: str, path: str, response: httpx.Response) -> None:

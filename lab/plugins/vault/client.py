@@ -16,7 +16,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from lab.plugins.planning import Data
-from lab.plugins.server import PluginError, proxied
+from lab.plugins.server import PluginError, RefusalError, proxied
 from lab.plugins.wire import Properties
 
 _POOL: Final = 64
@@ -24,12 +24,7 @@ _TRUE: Final = frozenset({"1", "t", "true"})
 _UNSUPPORTED: Final = re.compile(r"^(authLogin|clientAuth)")
 
 
-def snake(name: str) -> str:
-    """Turn a property name into the server's: `tokenMaxTtl` -> `token_max_ttl`."""
-    return re.sub(r"(?<!^)([A-Z])", r"_\1", name).lower()
-
-
-class RefusedError(PluginError):
+class RefusedError(RefusalError):
     """The server refused a request; `status` is its HTTP status, `errors` its own sentences."""
 
     def __init__(self, method: str, url: str, status: int, errors: list[str]) -> None:

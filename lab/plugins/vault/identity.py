@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lab.plugins.bridge import Resource
+from lab.plugins.fields import snake
 from lab.plugins.planning import Data
 from lab.plugins.schema import resource
-from lab.plugins.server import PluginError
-from lab.plugins.vault.client import RefusedError, Vault, snake
+from lab.plugins.server import PluginError, refused
+from lab.plugins.vault.client import RefusedError, Vault
 from lab.plugins.wire import Properties, Value
 
 # -- policies ---------------------------------------------------------------------------------------------------------
@@ -28,10 +29,8 @@ def _policy_text(vault: Vault, name: str, data: Data) -> str:
 
 def _create_policy(data: Data, vault: Vault) -> None:
     name = data.get("name")
-    try:
+    with refused(f'error checking for existing policy "{name}"'):
         existing = _policy_text(vault, name, data)
-    except RefusedError as fault:
-        raise PluginError(f'error checking for existing policy "{name}": {fault}') from None
     if existing and data.inputs.get("allowOverwrite") is False:
         raise PluginError(
             f'policy "{name}" already exists; use terraform import to manage it or set allow_overwrite = true'
@@ -41,29 +40,23 @@ def _create_policy(data: Data, vault: Vault) -> None:
 
 def _write_policy(data: Data, vault: Vault) -> None:
     name = data.get("name")
-    try:
+    with refused("error writing to Vault"):
         vault.write(f"sys/policies/acl/{name}", {"policy": data.get("policy")}, at=data)
-    except RefusedError as fault:
-        raise PluginError(f"error writing to Vault: {fault}") from None
     data.id = name
     _read_policy(data, vault)
 
 
 def _read_policy(data: Data, vault: Vault) -> None:
-    try:
+    with refused("error reading from Vault"):
         text = _policy_text(vault, data.id, data)
-    except RefusedError as fault:
-        raise PluginError(f"error reading from Vault: {fault}") from None
     # Upstream does not notice that a policy is gone: it reads an empty one, which the next `up` writes again.
     data.set("policy", text)
     data.set("name", data.id)
 
 
 def _delete_policy(data: Data, vault: Vault) -> None:
-    try:
+    with refused("error deleting from Vault"):
         vault.delete(f"sys/policies/acl/{data.id}", at=data)
-    except RefusedError as fault:
-        raise PluginError(f"error deleting from Vault: {fault}") from None
 
 
 # -- groups -----------------------------------------------------------------------------------------------------------
@@ -107,10 +100,8 @@ def _create_group(data: Data, vault: Vault) -> None:
     _members(data, body)
     if data.ok("metadata"):
         body["metadata"] = data.get("metadata")
-    try:
+    with refused(f'error writing IdentityGroup to "{name}"'):
         answer = vault.write("identity/group", body, at=data)
-    except RefusedError as fault:
-        raise PluginError(f'error writing IdentityGroup to "{name}": {fault}') from None
     if answer is None:
         path = f"identity/group/name/{name}"
         existing = vault.read(path, at=data)
@@ -130,19 +121,15 @@ def _update_group(data: Data, vault: Vault) -> None:
         if not data.get("externalPolicies"):
             body["policies"] = data.get("policies")
         _members(data, body)
-    try:
-        with _GROUP_LOCK:  # the server loses updates of one group that cross
-            vault.write(f"identity/group/id/{data.id}", body, at=data)
-    except RefusedError as fault:
-        raise PluginError(f'error updating IdentityGroup "{data.id}": {fault}') from None
+    # One at a time: the server loses updates of one group that cross.
+    with refused(f'error updating IdentityGroup "{data.id}"'), _GROUP_LOCK:
+        vault.write(f"identity/group/id/{data.id}", body, at=data)
     _read_group(data, vault)
 
 
 def _read_group(data: Data, vault: Vault) -> None:
-    try:
+    with refused(f'error reading IdentityGroup "{data.id}"'):
         found = vault.read(f"identity/group/id/{data.id}", at=data)
-    except RefusedError as fault:
-        raise PluginError(f'error reading IdentityGroup "{data.id}": {fault}') from None
     if found is None:
         data.id = ""
         return
@@ -151,11 +138,8 @@ def _read_group(data: Data, vault: Vault) -> None:
 
 
 def _delete_group(data: Data, vault: Vault) -> None:
-    try:
-        with _GROUP_LOCK:
-            vault.delete(f"identity/group/id/{data.id}", at=data)
-    except RefusedError as fault:
-        raise PluginError(f'error IdentityGroup "{data.id}": {fault}') from None
+    with refused(f'error IdentityGroup "{data.id}"'), _GROUP_LOCK:
+        vault.delete(f"identity/group/id/{data.id}", at=data)
 
 
 ALIAS: Final = resource("vault:identity/groupAlias:GroupAlias")
@@ -164,11 +148,8 @@ _ALIAS_FIELDS: Final = ("name", "mountAccessor", "canonicalId")
 
 def _create_alias(data: Data, vault: Vault) -> None:
     body = {snake(name): data.get(name) for name in _ALIAS_FIELDS}
-    try:
-        with _GROUP_LOCK:
-            answer = vault.write("identity/group-alias", body, at=data)
-    except RefusedError as fault:
-        raise PluginError(f'error writing IdentityGroupAlias to "{data.get("name")}": {fault}') from None
+    with refused(f'error writing IdentityGroupAlias to "{data.get("name")}"'), _GROUP_LOCK:
+        answer = vault.write("identity/group-alias", body, at=data)
     if answer is None:
         raise PluginError(f'error writing IdentityGroupAlias to "{data.get("name")}": the server returned no id')
     data.id = answer["id"]
@@ -176,21 +157,16 @@ def _create_alias(data: Data, vault: Vault) -> None:
 
 
 def _update_alias(data: Data, vault: Vault) -> None:
-    try:
-        with _GROUP_LOCK:
-            vault.write(
-                f"identity/group-alias/id/{data.id}", {snake(name): data.get(name) for name in _ALIAS_FIELDS}, at=data
-            )
-    except RefusedError as fault:
-        raise PluginError(f'error updating IdentityGroupAlias "{data.id}": {fault}') from None
+    with refused(f'error updating IdentityGroupAlias "{data.id}"'), _GROUP_LOCK:
+        vault.write(
+            f"identity/group-alias/id/{data.id}", {snake(name): data.get(name) for name in _ALIAS_FIELDS}, at=data
+        )
     _read_alias(data, vault)
 
 
 def _read_alias(data: Data, vault: Vault) -> None:
-    try:
+    with refused(f'error reading IdentityGroupAlias "{data.id}"'):
         found = vault.read(f"identity/group-alias/id/{data.id}", at=data)
-    except RefusedError as fault:
-        raise PluginError(f'error reading IdentityGroupAlias "{data.id}": {fault}') from None
     if found is None:
         data.id = ""
         return
@@ -200,11 +176,8 @@ def _read_alias(data: Data, vault: Vault) -> None:
 
 
 def _delete_alias(data: Data, vault: Vault) -> None:
-    try:
-        with _GROUP_LOCK:
-            vault.delete(f"identity/group-alias/id/{data.id}", at=data)
-    except RefusedError as fault:
-        raise PluginError(f'error IdentityGroupAlias "{data.id}": {fault}') from None
+    with refused(f'error IdentityGroupAlias "{data.id}"'), _GROUP_LOCK:
+        vault.delete(f"identity/group-alias/id/{data.id}", at=data)
 
 
 # -- KV version 2 -----------------------------------------------------------------------------------------------------
@@ -276,10 +249,8 @@ def _read_secret(data: Data, vault: Vault) -> None:
     data.set("name", name)
     if data.get("disableRead"):
         return
-    try:
+    with refused("error reading from Vault"):
         found = vault.read(data.id, at=data)
-    except RefusedError as fault:
-        raise PluginError(f"error reading from Vault: {fault}") from None
     if found is None:
         data.id = ""
         return
@@ -303,10 +274,8 @@ def _seconds(text: str) -> int:
 def _delete_secret(data: Data, vault: Vault) -> None:
     base = "metadata" if data.get("deleteAllVersions") else "data"
     path = f"{data.get('mount')}/{base}/{data.get('name')}"
-    try:
+    with refused(f'error deleting "{path}" from Vault'):
         vault.delete(path, at=data)
-    except RefusedError as fault:
-        raise PluginError(f'error deleting "{path}" from Vault: {fault}') from None
 
 
 RESOURCES: Final = {

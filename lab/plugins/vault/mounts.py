@@ -8,10 +8,11 @@ import time
 from typing import Any, Final
 
 from lab.plugins.bridge import Resource
+from lab.plugins.fields import snake
 from lab.plugins.planning import Data, is_zero
 from lab.plugins.schema import one_of, resource
-from lab.plugins.server import PluginError
-from lab.plugins.vault.client import RefusedError, Vault, snake
+from lab.plugins.server import PluginError, refused
+from lab.plugins.vault.client import RefusedError, Vault
 from lab.plugins.wire import Properties, Value
 
 _TUNE_TRIES: Final = 10
@@ -78,10 +79,8 @@ def _create_mount(data: Data, vault: Vault) -> None:
         "external_entropy_access": data.get("externalEntropyAccess"),
         "options": _options(data),
     }
-    try:
+    with refused("error writing to Vault"):
         vault.request("POST", f"sys/mounts/{path}", body, at=data)
-    except RefusedError as fault:
-        raise PluginError(f"error writing to Vault: {fault}") from None
     data.id = path
     _read_mount(data, vault)
 
@@ -155,10 +154,8 @@ def _read_mount(data: Data, vault: Vault) -> None:
 
 
 def _delete_mount(data: Data, vault: Vault) -> None:
-    try:
+    with refused("error deleting from Vault"):
         vault.delete(f"sys/mounts/{data.id}", at=data)
-    except RefusedError as fault:
-        raise PluginError(f"error deleting from Vault: {fault}") from None
 
 
 # -- auth mounts ------------------------------------------------------------------------------------------------------
@@ -201,10 +198,8 @@ def short_duration(seconds: Any) -> str:
 
 def read_tune(data: Data, vault: Vault, path: str) -> None:
     """Read an auth mount's tuning: what the program did not say stays empty, durations stay as it wrote them."""
-    try:
+    with refused("error reading tune information from Vault"):
         tune = (vault.request("GET", f"sys/mounts/auth/{path}/tune", at=data) or {}).get("data") or {}
-    except RefusedError as fault:
-        raise PluginError(f"error reading tune information from Vault: {fault}") from None
     found: Properties = {
         "defaultLeaseTtl": short_duration(tune.get("default_lease_ttl")),
         "maxLeaseTtl": short_duration(tune.get("max_lease_ttl")),
@@ -261,10 +256,8 @@ def _create_auth(data: Data, vault: Vault) -> None:
     kind = data.get("type")
     path = data.get("path") or kind
     body = {"type": kind, "description": data.get("description"), "local": data.get("local"), "config": {}}
-    try:
+    with refused("error writing to Vault"):
         vault.request("POST", f"sys/auth/{path}", body, at=data)
-    except RefusedError as fault:
-        raise PluginError(f"error writing to Vault: {fault}") from None
     data.id = path
     _update_auth(data, vault)
 
@@ -297,10 +290,8 @@ def _read_auth(data: Data, vault: Vault) -> None:
 
 def delete_auth(data: Data, vault: Vault) -> None:
     """Disable an auth mount, with all its roles."""
-    try:
+    with refused("error disabling auth from Vault"):
         vault.delete(f"sys/auth/{data.id}", at=data)
-    except RefusedError as fault:
-        raise PluginError(f"error disabling auth from Vault: {fault}") from None
 
 
 RESOURCES: Final = {

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lab.plugins.bridge import Resource
+from lab.plugins.fields import snake
 from lab.plugins.planning import Data, is_zero
 from lab.plugins.schema import one_of, resource
-from lab.plugins.server import PluginError
-from lab.plugins.vault.client import RefusedError, Vault, snake
+from lab.plugins.server import PluginError, refused
+from lab.plugins.vault.client import RefusedError, Vault
 from lab.plugins.vault.mounts import TUNE_CHECKS, delete_auth, get_mount, move_auth, moved, read_tune, tune_body
 from lab.plugins.wire import UNKNOWN, Properties, Value, has_unknown
 
@@ -71,10 +72,8 @@ def _jwt_plan(prior: Properties | None, planned: Properties, inputs: Mapping[str
 def _create_jwt(data: Data, vault: Vault) -> None:
     path = data.get("path")
     body = {"type": data.get("type"), "description": data.get("description"), "local": data.get("local"), "config": {}}
-    try:
+    with refused("error writing to Vault"):
         vault.request("POST", f"sys/auth/{path}", body, at=data)
-    except RefusedError as fault:
-        raise PluginError(f"error writing to Vault: {fault}") from None
     data.id = path
     _update_jwt(data, vault)
 
@@ -107,10 +106,8 @@ def _update_jwt(data: Data, vault: Vault) -> None:
         body[snake(name)] = _provider_config(value) if name == "providerConfig" else value
     if data.ok("oidcClientSecretWoVersion") and data.inputs.get("oidcClientSecretWo"):
         body["oidc_client_secret"] = data.inputs["oidcClientSecretWo"]
-    try:
+    with refused(f"error updating configuration to Vault for path {path}"):
         vault.write(f"auth/{path}/config", body, at=data)
-    except RefusedError as fault:
-        raise PluginError(f"error updating configuration to Vault for path {path}: {fault}") from None
     if data.changed("tune") and data.raw("tune") is not None:
         vault.request("POST", f"sys/mounts/auth/{path}/tune", tune_body(data.raw("tune")), at=data)
     _read_jwt(data, vault)
@@ -204,10 +201,8 @@ def _write_jwt_role(data: Data, vault: Vault) -> None:
         for key, value in data.get("boundClaims").items()
     }
     doing = "writing" if data.new else "updating"
-    try:
+    with refused(f'error {doing} JWT auth backend role "{path}"'):
         vault.write(path, body, at=data)
-    except RefusedError as fault:
-        raise PluginError(f'error {doing} JWT auth backend role "{path}": {fault}') from None
     data.id = path
     _read_jwt_role(data, vault)
 
@@ -274,10 +269,8 @@ def _write_kubernetes_role(data: Data, vault: Vault) -> None:
         if data.ok(name) if data.new else data.changed(name):
             body[snake(name)] = data.get(name)
     doing = "writing" if data.new else "updating"
-    try:
+    with refused(f'error {doing} Kubernetes auth backend role "{path}"'):
         vault.write(path, body, at=data)
-    except RefusedError as fault:
-        raise PluginError(f'error {doing} Kubernetes auth backend role "{path}": {fault}') from None
     data.id = path
     _read_kubernetes_role(data, vault)
 
@@ -336,10 +329,8 @@ def _write_kubernetes(data: Data, vault: Vault) -> None:
     body["disable_iss_validation"] = data.get("disableIssValidation")
     body["use_annotations_as_alias_metadata"] = data.get("useAnnotationsAsAliasMetadata")
     doing = "writing" if data.new else "updating"
-    try:
+    with refused(f'error {doing} Kubernetes auth backend config "{path}"'):
         vault.write(path, body, at=data)
-    except RefusedError as fault:
-        raise PluginError(f'error {doing} Kubernetes auth backend config "{path}": {fault}') from None
     data.id = path
     _read_kubernetes(data, vault)
 
