@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from tests.lab_fixture import TestLab
 
 pytest_plugins = ["tests.distribution", "tests.timing"]
+
+# What a script starts in the background ignores SIGINT, and so would every engine that a test wants to interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No property test is a timed one: a busy machine makes it slow, not wrong.
 hypothesis.settings.register_profile(

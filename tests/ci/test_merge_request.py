@@ -150,10 +150,11 @@ def test_the_program_s_own_jobs_run_as_written(repository: Repository, tmp_path:
 
 def small(folder: Path) -> None:
     """Leave of the program a module to check and a module of tests to run."""
-    for path in (folder / "tests").iterdir():
-        if path.is_dir() and path.name != "cli":
-            shutil.rmtree(path)
-    (folder / "tests" / "cli" / "test_plan.py").unlink()
+    for found in (folder / "tests").iterdir():
+        if found.is_dir() and found.name != "cli":
+            shutil.rmtree(found)
+    for path in ("cli/test_plan.py", "test_run.py"):
+        (folder / "tests" / path).unlink()
     settings = folder / "pyproject.toml"
     text, count = re.subn(r"(?m)^files = \[[^\n]*$", 'files = ["usine/data_bearing.py"]', settings.read_text("utf-8"))
     assert count == 1

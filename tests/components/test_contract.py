@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import sys
 from collections import Counter
 from typing import Any
 
@@ -171,6 +173,22 @@ def test_no_credential_is_an_input_of_a_provider(plan: Plan, monkeypatch: pytest
     planned = make_plan(factories.settings(), [factories.project(slug) for slug in TENANTS])
     assert planned.dumps() == plan.dumps()
     assert marker not in planned.dumps()
+
+
+def test_making_a_plan_leaves_the_process_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_plan(factories.settings(), [])
+    assert gc.isenabled()
+    assert not hasattr(sys, "tracebacklimit")
+    monkeypatch.setattr(sys, "tracebacklimit", 7, raising=False)
+    monkeypatch.setattr("stacks.platform.program.Foundation", None)
+    gc.disable()
+    try:
+        with pytest.raises(TypeError):
+            make_plan(factories.settings(), [])
+        assert not gc.isenabled()
+        assert sys.tracebacklimit == 7
+    finally:
+        gc.enable()
 
 
 def test_the_plan_is_the_same_whatever_the_order_of_tenants(plan: Plan) -> None:

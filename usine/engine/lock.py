@@ -90,6 +90,8 @@ class HeldLock:
             try:
                 number, record = ring.latest()
                 if number != self._number:
+                    if record is None and not self._ended.wait(self._pace.look):
+                        record = ring.latest()[1]  # its successor was still writing it
                     self._lost = f"the lock was taken by {record.owner}" if record else "the lock was taken away"
                     return
                 self._write()
