@@ -34,57 +34,77 @@ def clusters_in_use(settings: Settings, projects: Iterable[Project]) -> tuple[st
     return tuple(sorted(used))
 
 
-def make_providers(settings: Settings, projects: Iterable[Project], authorities: Mapping[str, str]) -> Providers:
-    """Create the providers of the systems that are on."""
+def make_providers(
+    settings: Settings,
+    projects: Iterable[Project],
+    authorities: Mapping[str, str],
+    prefix: str = "",
+    opts: pulumi.ResourceOptions | None = None,
+) -> Providers:
+    """Create the providers of the systems that are on.
+
+    `prefix` begins their names, where one stack holds several sets of them.
+    """
+    p = prefix
     return Providers(
-        keycloak=_keycloak(settings, authorities) if settings.on(System.KEYCLOAK) else None,
-        vault=_vault(settings) if settings.on(System.VAULT) else None,
-        gitlab=_gitlab(settings) if settings.on(System.GITLAB) else None,
-        harbor=_harbor(settings) if settings.on(System.HARBOR) else None,
-        sonarqube=_sonarqube(settings, authorities) if settings.on(System.SONARQUBE) else None,
-        kubernetes={name: _kubernetes(settings, name) for name in clusters_in_use(settings, projects)},
+        keycloak=_keycloak(f"{p}keycloak", settings, authorities, opts) if settings.on(System.KEYCLOAK) else None,
+        vault=_vault(f"{p}vault", settings, opts) if settings.on(System.VAULT) else None,
+        gitlab=_gitlab(f"{p}gitlab", settings, opts) if settings.on(System.GITLAB) else None,
+        harbor=_harbor(f"{p}harbor", settings, opts) if settings.on(System.HARBOR) else None,
+        sonarqube=_sonarqube(f"{p}sonarqube", settings, authorities, opts) if settings.on(System.SONARQUBE) else None,
+        kubernetes={
+            cluster: _kubernetes(f"{p}kubernetes-{cluster}", settings, cluster, opts)
+            for cluster in clusters_in_use(settings, projects)
+        },
     )
 
 
-def _keycloak(settings: Settings, authorities: Mapping[str, str]) -> keycloak.Provider:
+_Options = pulumi.ResourceOptions | None
+
+
+def _keycloak(name: str, settings: Settings, authorities: Mapping[str, str], opts: _Options) -> keycloak.Provider:
     endpoint = settings.endpoints[System.KEYCLOAK]
     return keycloak.Provider(
-        "keycloak",
+        name,
         url=endpoint.url,
         # Seconds. The default of 5 is shorter than the creation of a realm on a busy server.
         client_timeout=120,
         root_ca_certificate=authorities[str(endpoint.ca)] if endpoint.ca else None,
+        opts=opts,
     )
 
 
-def _vault(settings: Settings) -> vault.Provider:
+def _vault(name: str, settings: Settings, opts: _Options) -> vault.Provider:
     # A private authority is trusted by VAULT_CACERT: the provider takes a path, which means nothing elsewhere.
     return vault.Provider(
-        "vault",
+        name,
         address=settings.endpoints[System.VAULT].url,
         # By default the provider works with a child token of 20 minutes: a large fleet's run outlives it.
         max_lease_ttl_seconds=2 * 3600,
+        opts=opts,
     )
 
 
-def _gitlab(settings: Settings) -> gitlab.Provider:
+def _gitlab(name: str, settings: Settings, opts: _Options) -> gitlab.Provider:
     # A private authority is trusted by SSL_CERT_FILE, for the reason given above.
-    return gitlab.Provider("gitlab", base_url=f"{settings.endpoints[System.GITLAB].url}/api/v4/", retries=10)
+    return gitlab.Provider(name, base_url=f"{settings.endpoints[System.GITLAB].url}/api/v4/", retries=10, opts=opts)
 
 
-def _harbor(settings: Settings) -> harbor.Provider:
+def _harbor(name: str, settings: Settings, opts: _Options) -> harbor.Provider:
     # The SDK's default is to trust any certificate.
-    return harbor.Provider("harbor", url=settings.endpoints[System.HARBOR].url, insecure=False)
+    return harbor.Provider(name, url=settings.endpoints[System.HARBOR].url, insecure=False, opts=opts)
 
 
-def _sonarqube(settings: Settings, authorities: Mapping[str, str]) -> pulumi.ProviderResource:
+def _sonarqube(
+    name: str, settings: Settings, authorities: Mapping[str, str], opts: _Options
+) -> pulumi.ProviderResource:
     endpoint = settings.endpoints[System.SONARQUBE]
-    return sonarqube_provider("sonarqube", endpoint.url, authorities[str(endpoint.ca)] if endpoint.ca else None)
+    return sonarqube_provider(name, endpoint.url, authorities[str(endpoint.ca)] if endpoint.ca else None, opts)
 
 
-def _kubernetes(settings: Settings, cluster: str) -> kubernetes.Provider:
+def _kubernetes(name: str, settings: Settings, cluster: str, opts: _Options) -> kubernetes.Provider:
     return kubernetes.Provider(
-        f"kubernetes-{cluster}",
+        name,
         context=settings.clusters[cluster].context,
         # A moved API server or kubeconfig is still the same cluster: nothing is replaced.
         cluster_identifier=cluster,
@@ -98,4 +118,5 @@ def _kubernetes(settings: Settings, cluster: str) -> kubernetes.Provider:
         suppress_deprecation_warnings=True,
         # The default of 5 requests a second makes a refresh of 300 objects take ten seconds.
         kube_client_settings=kubernetes.KubeClientSettingsArgs(qps=500, burst=1000, timeout=60),
+        opts=opts,
     )

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import pulumi
@@ -47,15 +47,20 @@ def make_plan(
     `people` are those the foundation knows, where `projects` are not every tenant; None: the people of `projects`.
     Raises whatever the program raises. Not to be called from a running event loop.
     """
+    files = Files(authorities_by_name(settings), catalogue or {})
+    return record(lambda: build(settings, projects, files, people), settings.stack)
+
+
+def record(program: Callable[[], None], stack: str) -> Plan:
+    """Return the full graph that any program registers. Raises whatever it raises; not for a running event loop."""
     monitor = RecordingMonitor()
     with _quiet_environment(), _half_the_work(), _own_event_loop() as loop:
-        pulumi.runtime.set_mocks(monitor.mocks, project="usine", stack=settings.stack, preview=False, monitor=monitor)
-        files = Files(authorities_by_name(settings), catalogue or {})
+        pulumi.runtime.set_mocks(monitor.mocks, project="usine", stack=stack, preview=False, monitor=monitor)
 
-        async def program() -> None:
-            build(settings, projects, files, people)
+        async def run() -> None:
+            program()
 
-        loop.run_until_complete(run_pulumi_func(program))
+        loop.run_until_complete(run_pulumi_func(run))
     return monitor.planned()
 
 

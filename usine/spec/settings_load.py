@@ -28,11 +28,18 @@ _FILE: TypeAdapter[SettingsFile] = TypeAdapter(SettingsFile)
 def load_settings(path: Path) -> Settings:
     """Return the settings of a file `Pulumi.<stack>.yaml`.
 
-    Only keys `usine:...` below `config` are looked at; what else Pulumi or another name space has there is passed over.
     Paths of certificate authorities stay as written: they are relative to the file's folder. Raises SpecError.
     """
-    source = str(path)
-    examined = examine(_read(path), source, nulls=True)
+    return read_settings(_read(path), str(path))
+
+
+def read_settings(data: bytes, source: str) -> Settings:
+    """Return the settings of a file's bytes; `source` is its path or name.
+
+    Only keys `usine:...` below `config` are looked at; what else Pulumi or another name space has there is passed over.
+    Raises SpecError.
+    """
+    examined = examine(data, source, nulls=True)
     problems = list(examined.problems)
     value = examined.value
     config = value.get("config", {}) if isinstance(value, dict) else None
@@ -40,7 +47,8 @@ def load_settings(path: Path) -> Settings:
         if not problems:
             problems = [Problem(source, *START, "expected a mapping with the key config, as Pulumi writes it")]
         raise SpecError(problems)
-    stack = path.name.removesuffix(".yaml").removeprefix("Pulumi.") or path.name
+    name = Path(source).name
+    stack = name.removesuffix(".yaml").removeprefix("Pulumi.") or name
     keys = {
         str(key).removeprefix(_PREFIX): _structure(value)
         for key, value in config.items()

@@ -1,0 +1,86 @@
+"""The component package: what a program in another language sees, and that a tenant made by it is the stack's own."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import yaml
+from pulumi.provider.experimental.component import ComponentProvider
+
+from stacks.package.tenant import Tenant, TenantArgs
+from tests.template import SETTINGS_FILE
+from usine.plan import Plan, make_plan
+from usine.plan.run import record
+from usine.spec.load import load
+from usine.spec.settings import FoundationMode
+from usine.spec.settings_load import load_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = SETTINGS_FILE.read_text(encoding="utf-8")
+AUTHORITIES = {".lab/pki/ca.pem": "[contents of .lab/pki/ca.pem]"}
+
+
+def tenant(slug: str) -> str:
+    return (ROOT / "projects.d" / f"{slug}.yaml").read_text(encoding="utf-8")
+
+
+def made(*slugs: str, **others: object) -> Plan:
+    def program() -> None:
+        for slug in slugs:
+            args: TenantArgs = {"tenant": tenant(slug), "settings": TEXT, "authorities": AUTHORITIES}
+            Tenant(slug, {**args, **others})  # type: ignore[typeddict-item]  # tests of what is wrong
+
+    return record(program, "other")
+
+
+def objects(plan: Plan) -> Mapping[str, object]:
+    return {
+        r.name: (r.type, r.inputs, r.protect)
+        for r in plan.resources
+        if not r.is_provider and r.type not in {"usine:index:Tenant", "pulumi:pulumi:Stack"}
+    }
+
+
+def test_two_tenants_of_one_program_are_what_the_stack_makes_of_them() -> None:
+    slugs = ("petitions", "miroirs")
+    settings = dataclasses.replace(load_settings(SETTINGS_FILE), foundation=FoundationMode.SKIP, tenants=slugs)
+    projects = [p for p in load(ROOT / "projects.d", settings) if p.slug in slugs]
+    plan = made(*slugs)
+    assert objects(plan) == objects(make_plan(settings, projects))
+    providers = [r.name for r in plan.resources if r.is_provider]
+    assert {"petitions/vault", "miroirs/vault", "petitions/kubernetes-nonprod-1"} <= set(providers)
+    assert len(providers) == len(set(providers))
+
+
+@pytest.mark.parametrize(
+    ("others", "problem"),
+    [
+        ({"tenant": "slug: petitions\n"}, "petitions.yaml:1:1: "),
+        ({"settings": "config: {usine:foundation: onyl}\n"}, "did you mean only?"),
+        ({"authorities": {}}, "authorities: the settings name .lab/pki/ca.pem"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_registered(others: dict[str, object], problem: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(problem)):
+        made("petitions", **others)
+
+
+def test_its_schema_takes_texts_and_gives_a_summary() -> None:
+    schema = json.loads(ComponentProvider([Tenant], "usine", None, "1.0.0").schema or "")
+    (component,) = schema["resources"].values()
+    assert set(schema["resources"]) == {"usine:index:Tenant"}
+    assert component["requiredInputs"] == ["settings", "tenant"]
+    assert all(one["plain"] for one in component["inputProperties"].values())
+    assert set(component["properties"]) == {"summary"}
+
+
+def test_the_manifest_is_at_the_root_beside_its_entry_point() -> None:
+    manifest = yaml.safe_load((ROOT / "PulumiPlugin.yaml").read_text(encoding="utf-8"))
+    program = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))
+    assert manifest["runtime"] == program["runtime"]
+    assert "component_provider_host([Tenant]" in (ROOT / "__main__.py").read_text(encoding="utf-8")
