@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from lab.standins.gitlab import access, api_ci_pipelines, api_issues, git_push
 from lab.standins.gitlab.api_issues import Filter, changed_labels, check_title, chosen, next_iid, people
-from lab.standins.gitlab.api_repository_commits import rendered_diff
 from lab.standins.gitlab.ci_merge_requests import base_of, can_merge_now, merge, pipelines_of, refresh, run_pipeline
 from lab.standins.gitlab.errors import forbidden, invalid, not_found, parameter, refused
 from lab.standins.gitlab.git import ZERO, GitError
@@ -158,7 +157,7 @@ def whole(call: Call, one: Document) -> Document:
     return {
         **shown(call, one),
         "subscribed": False,
-        "changes_count": str(len(diffs_of(call, one))) if one["sha"] else None,
+        "changes_count": str(_changed_files(call, one, base)) if one["sha"] else None,
         "latest_build_started_at": head["started_at"] if head else None,
         "latest_build_finished_at": head["finished_at"] if head else None,
         "first_deployed_to_production_at": None,
@@ -173,13 +172,9 @@ def whole(call: Call, one: Document) -> Document:
     }
 
 
-def diffs_of(call: Call, one: Document) -> list[Document]:
-    """What it changes, file by file."""
+def _changed_files(call: Call, one: Document, base: str | None) -> int:
     project = call.store.get("project", one["target_project_id"]) or {}
-    base = base_of(call.site, one)
-    if base is None or one["sha"] is None:
-        return []
-    return [rendered_diff(diff) for diff in repository(call.site, project).diffs(base, one["sha"])]
+    return len(repository(call.site, project).changes(base, one["sha"])) if base is not None else 0
 
 
 def find(call: Call, id_: str, iid: int) -> tuple[Document, Document]:

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from lab.standins.gitlab import access, git_push
 from lab.standins.gitlab.errors import forbidden, not_found, parameter, refused
-from lab.standins.gitlab.git import EMPTY_TREE, ZERO, Commit, Diff, Entry, GitError, Person, Repository
+from lab.standins.gitlab.git import EMPTY_TREE, ZERO, Commit, Entry, GitError, Person, Repository
 from lab.standins.gitlab.paging import Reply
 from lab.standins.gitlab.params import Bool, Hashes, Paging, Params, Text, truth
 from lab.standins.gitlab.repositories import Action, commit, decode, notify, person, repositories, repository
@@ -75,23 +75,6 @@ def rendered(site: Site, project: Document, one: Commit) -> Document:
     }
 
 
-def rendered_diff(one: Diff) -> Document:
-    """How a file differs."""
-    return {
-        "diff": one.text,
-        "collapsed": False,
-        "too_large": False,
-        "new_path": one.new_path,
-        "old_path": one.old_path,
-        "a_mode": one.old_mode,
-        "b_mode": one.new_mode,
-        "new_file": one.letter == "A",
-        "renamed_file": one.letter == "R",
-        "deleted_file": one.letter == "D",
-        "generated_file": None,
-    }
-
-
 def found_commit(call: Call, project: Document, revision: str | None) -> tuple[Repository, str]:
     """The repository and a commit of it. Raises 404."""
     repo = repository(call.site, project)
@@ -107,10 +90,8 @@ def found_commit(call: Call, project: Document, revision: str | None) -> tuple[R
 def detailed(call: Call, project: Document, repo: Repository, sha: str) -> Document:
     """A commit with what it changed and how its pipeline fared."""
     one = repo.commit(sha)
-    diffs = repo.diffs(one.parents[0] if one.parents else EMPTY_TREE, sha)
-    lines = [line for diff in diffs for line in diff.text.splitlines()]
-    added = sum(line.startswith("+") for line in lines)
-    removed = sum(line.startswith("-") for line in lines)
+    changes = repo.changes(one.parents[0] if one.parents else EMPTY_TREE, sha)
+    added, removed = sum(lines for lines, _ in changes), sum(lines for _, lines in changes)
     pipelines = call.store.find("pipeline", project_id=project["id"], sha=sha)
     last = pipelines[-1] if pipelines else None
     shown = ("id", "iid", "project_id", "sha", "ref", "status", "source", "created_at", "updated_at")

@@ -6,7 +6,6 @@ Nothing of the machine's git configuration is read, and nothing asks a question.
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -74,18 +73,6 @@ class Entry:
     kind: str
     id: str
     path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Diff:
-    """How one file differs: `letter` is git's (`A`, `D`, `M`, `R`…), `text` the hunks."""
-
-    old_path: str
-    new_path: str
-    old_mode: str
-    new_mode: str
-    letter: str
-    text: str
 
 
 def environment(folder: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -222,14 +209,9 @@ class Repository:
 
     # Reading ----------------------------------------------------------------------------------------------------------
 
-    def log(self, *revisions: str, options: Sequence[str] = (), path: str = "") -> list[Commit]:
-        """Commits reachable from revisions (resolved ids, `a..b`), newest first."""
-        text = self.run("log", "-z", _LOG, *options, *revisions, "--", *([path] if path else []))
-        return [_commit(record) for record in text.decode(errors="replace").split("\0") if record]
-
     def commit(self, id_: str) -> Commit:
         """One commit, by its resolved id."""
-        return self.log(id_, options=("-1",))[0]
+        return _commit(self.run("log", "-z", "-1", _LOG, id_, "--").decode(errors="replace").rstrip("\0"))
 
     def commits(self, ids: Iterable[str]) -> dict[str, Commit]:
         """Several at once, by id."""
@@ -270,20 +252,11 @@ class Repository:
         """The last commit, up to `commit`, that changed a path."""
         return self.run("log", "-1", "--format=%H", commit, "--", path).decode().strip()
 
-    def diffs(self, old: str, new: str) -> list[Diff]:
-        """What differs between two commits or trees, file by file, renames found."""
-        raw = self.run("diff-tree", "-r", "-M", "--raw", "-z", old, new).decode(errors="replace").split("\0")[:-1]
-        patch = self.run("diff-tree", "-r", "-p", "-M", "--full-index", "--no-color", old, new).decode(errors="replace")
-        hunks = [_hunks(part) for part in re.split(r"(?m)^diff --git ", patch)[1:]]
-        found: list[Diff] = []
-        place = 0
-        while place < len(raw):
-            old_mode, new_mode, _, _, letter = raw[place].lstrip(":").split(" ")
-            paths = raw[place + 1 : place + (3 if letter[0] in "RC" else 2)]
-            place += 1 + len(paths)
-            text = hunks[len(found)] if len(found) < len(hunks) else ""
-            found.append(Diff(paths[0], paths[-1], old_mode, new_mode, letter[0], text))
-        return found
+    def changes(self, old: str, new: str) -> list[tuple[int, int]]:
+        """Lines added and removed between two commits or trees, file by file, renames found; none for binary files."""
+        text = self.run("diff-tree", "-r", "-M", "--numstat", old, new).decode(errors="replace")
+        found = [line.split("\t", 2)[:2] for line in text.splitlines()]
+        return [(int(added), int(removed)) if added != "-" else (0, 0) for added, removed in found]
 
     # Writing ----------------------------------------------------------------------------------------------------------
 
@@ -366,12 +339,6 @@ def _commit(record: str) -> Commit:
         committed=committed,
         message=message,
     )
-
-
-def _hunks(patch: str) -> str:
-    """A file's part of a patch from its first hunk on."""
-    match = re.search(r"(?m)^(@@ |Binary files )", patch)
-    return patch[match.start() :] if match else ""
 
 
 def _entry(line: str, folder: str) -> Entry:
