@@ -32,9 +32,9 @@ class Item:
     `owner` is the property with the owner's id, `key` the field of an answer that names the object. `id` is how
     upstream calls the parts of an id, `numbers` how it calls those that must be numbers.
 
-    Properties, each with its field: `always` are in every request, `sent` in those where they have a value; both are
-    read back, as are the outputs in `read`. `written` are sent and never read back. `encode` and `decode` convert
-    values; `nullable` and `held` say what becomes of what an answer lacks (see `lab.plugins.fields`).
+    Properties, each with its field: `always` are in every request, `sent` where they have a value; both are read back
+    from the same field. `written` are sent, `read_back` are read, and no more. `encode` and `decode` convert values;
+    `nullable` and `held` say what becomes of what an answer lacks (see `lab.plugins.fields`).
 
     `refused` is how upstream introduces what GitLab has against an operation. A change of a property in `replacing`
     asks for a new object; without `updatable` none is changed in place. With `may_be_gone` upstream takes an object

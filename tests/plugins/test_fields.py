@@ -1,0 +1,61 @@
+"""Which property is which field of an API: what a row of a table sends and reads, without any server."""
+
+from __future__ import annotations
+
+from lab.plugins.fields import always, fields, given, take
+from lab.plugins.planning import Data
+from lab.plugins.schema import Field, Shape
+from lab.plugins.wire import UNKNOWN
+
+SHAPE = Shape(
+    "t",
+    {
+        "fullName": Field("fullName", "string"),
+        "level": Field("level", "string"),
+        "expiresAt": Field("expiresAt", "string"),
+        "tokenValue": Field("tokenValue", "string", computed=True),
+        "active": Field("active", "boolean"),
+        "scopes": Field("scopes", "set", elem=Field("scopes", "string")),
+    },
+    framework=True,
+)
+NAMES = fields("fullName", "expiresAt", "active", "scopes", level="access_level")
+
+
+def data(**planned: object) -> Data:
+    return Data(SHAPE, planned=planned)
+
+
+def test_a_field_is_the_property_in_snake_case_unless_it_has_another_name() -> None:
+    assert NAMES == {
+        "fullName": "full_name", "expiresAt": "expires_at", "active": "active", "scopes": "scopes",
+        "level": "access_level",
+    }  # fmt: skip
+
+
+def test_a_request_has_what_has_a_value_or_all_with_zeros() -> None:
+    planned = data(fullName="n", level="low", active=False, expiresAt=UNKNOWN)
+    encode = {"level": {"low": 10}.__getitem__}
+    assert given(planned, NAMES, encode) == {"full_name": "n", "access_level": 10, "active": False}
+    assert always(planned, fields("fullName", "expiresAt", "scopes")) == {
+        "full_name": "n", "expires_at": "", "scopes": [],
+    }  # fmt: skip
+
+
+def test_what_an_answer_lacks_is_zero_or_null_or_stays() -> None:
+    read = data(fullName="old", expiresAt="2031-01-01", tokenValue="once", active=True, scopes=["a"])
+    names = {**NAMES, **fields("tokenValue")}
+    decode = {"level": lambda number: f"level {number}"}
+    take(
+        read,
+        names,
+        {"access_level": 20, "token_value": ""},
+        decode=decode,
+        nullable=("expiresAt",),
+        held=("tokenValue",),
+    )
+    assert read.state(applied=False) == {
+        "fullName": "", "level": "level 20", "expiresAt": None, "tokenValue": "once", "active": False, "scopes": [],
+    }  # fmt: skip
+    take(read, names, {"token_value": "new", "scopes": ["b", "a"]}, held=("tokenValue",))
+    assert (read.get("tokenValue"), read.get("scopes")) == ("new", ["a", "b"])
