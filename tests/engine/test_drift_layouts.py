@@ -22,7 +22,7 @@ SYSTEMS = ["vault", "gitlab"]
 @pytest.fixture
 def stacks(light_lab: TestLab, tmp_path: Path) -> Iterator[dict[str, Stack]]:
     """One stack of everything, `whole`, a foundation, and a stack for each tenant. Only the first is applied."""
-    layouts = {
+    layouts: dict[str, dict[str, object]] = {
         "whole": {"foundation": "include"},
         "foundation": {"foundation": "only"},
         **{slug: {"foundation": "skip", "tenants": [slug]} for slug in TENANTS},
