@@ -154,7 +154,7 @@ def _hold_the_table(findings: list[Finding]) -> None:
     if os.environ.get("USINE_WRITE_TABLE"):
         TABLE.write_text(text.replace(kept, table), encoding="utf-8")
     else:
-        assert kept == table, "docs/drift.md: USINE_WRITE_TABLE=1 writes the table anew"
+        assert kept == table, "docs/drift.md: USINE_WRITE_TABLE=1 writes the table"
     assert head.startswith("# ")
 
 
