@@ -274,7 +274,7 @@ CHANGES: tuple[HandMade, ...] = (
     HandMade("kubernetes", "Pod Security relaxed", breaks.relax_pod_security,
              changed("alpha/kubernetes/dev/namespace", 'metadata.labels["pod-security.kubernetes.io/enforce"]')),
     HandMade("kubernetes", "the subjects of a role binding replaced", breaks.replace_the_subjects,
-             changed("alpha/kubernetes/prod/binding/rw", "subjects")),
+             changed("alpha/kubernetes/prod/binding/rw", "subjects[0].name")),
     HandMade("kubernetes", "a subject added to a role binding", slip_a_subject_in,
              changed("alpha/kubernetes/dev/binding/rw", "subjects")),
     HandMade("kubernetes", "a network policy opened by a new rule", open_the_network,

@@ -100,6 +100,10 @@ def test_a_system_that_refuses_hides_nothing_of_the_others(stack: Stack) -> None
     for found in inventory.found:
         hand.undo(somebody, found)
     assert [named(found) for found in inventory.found] == [expected]
-    assert {(blind.system, blind.tenant) for blind in inventory.blind} == {("gitlab", None), ("gitlab", SLUG)}
+    assert {(blind.system, blind.tenant) for blind in inventory.blind} == {
+        ("gitlab", None),
+        ("gitlab", SLUG),
+        ("gitlab", "beta"),
+    }
     assert all("HTTP 401" in blind.reason for blind in inventory.blind)
     assert "no-longer-good" not in repr(inventory)
