@@ -2,7 +2,8 @@
 
 A module stays in one worker, so that its fixtures are made once. Where an expensive fixture serves more than a module,
 the tests that use it are a group: `platform` has the servers of the `lab` fixture, `light platform` the quick ones of
-`light_lab`. Groups take longest: they are first.
+`light_lab`. Groups take longest: they are first. On the platform, tests of single servers come before those of the
+fleet: they change what its foundation declares.
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the platform's tests start first, then other groups, then modules; within each, the order stays."""
+    """Let the platform's tests start first, those of the fleet last of them, then other groups, then modules.
+
+    Within each, the order stays.
+    """
     items.sort(key=_turn)
 
 
@@ -64,8 +68,10 @@ def _unit(item: pytest.Item) -> str:
 
 def _turn(item: pytest.Item) -> int:
     if item.get_closest_marker("xdist_group") is None:
+        return 3
+    if _unit(item) != PLATFORM:
         return 2
-    return 0 if _unit(item) == PLATFORM else 1
+    return 1 if "fleets" in getattr(item, "fixturenames", ()) else 0
 
 
 # Workers: only they collect, so the first one leaves the groups in a file for the controller ------------------------

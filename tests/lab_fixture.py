@@ -69,8 +69,12 @@ class TestLab:
 
     @cached_property
     def sonarqube(self) -> httpx.Client:
-        token = Secrets.load(self.home).sonarqube_token
-        return self._api(self.home.ports.sonarqube, "", headers={"Authorization": f"Bearer {token}"})
+        return self._api(self.home.ports.sonarqube, "", auth=self._bearer)
+
+    def _bearer(self, request: httpx.Request) -> httpx.Request:
+        """Send the token that the platform has now: a test has it made again."""
+        request.headers["Authorization"] = f"Bearer {Secrets.load(self.home).sonarqube_token}"
+        return request
 
     @staticmethod
     def _api(port: int, path: str, **options: Any) -> httpx.Client:

@@ -59,7 +59,10 @@ class Fleets:
         return self._fleet
 
     def spoil(self) -> None:
-        """Forget the fleet with all that the platform holds: a test failed half-way through a change of it."""
+        """Forget the fleet with all that the platform holds: a test failed half-way through a change of it.
+
+        Credentials are others then. Only tests of the fleet come after this, and read them again.
+        """
         self._fleet = None
         self._lab.close()
         platform.reset(self._lab.home)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import uvicorn
 
 from lab.standins.gitlab.app import create_app
 from lab.standins.serve import LOOPBACK, Configuration
+from tests.ports import free_port
 
 TOKEN = "glpat-root-of-the-stand-in-7f3a"
 PATIENCE_SECONDS = 20
@@ -38,9 +38,7 @@ class Server:
 @contextmanager
 def gitlab_server(data: Path, edition: str) -> Iterator[Server]:
     """Serve an empty GitLab of `edition` (`community`, `free` or `premium`), its data in `data`."""
-    with socket.socket() as chosen:
-        chosen.bind((LOOPBACK, 0))
-        port = chosen.getsockname()[1]
+    port = free_port()
     url = f"http://{LOOPBACK}:{port}"
     configuration = Configuration(port, url, data, TOKEN, {"edition": edition})
     config = uvicorn.Config(create_app(configuration), host=LOOPBACK, port=port, log_level="warning", access_log=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 import uuid
@@ -21,6 +20,7 @@ from lab.standins.faults import Faults
 from lab.standins.gitlab.app import application
 from lab.standins.gitlab.site import Site
 from lab.standins.serve import LOOPBACK, Configuration
+from tests.ports import free_port
 
 ROOT_TOKEN = "glpat-root-of-these-tests-5d21"
 _PATIENCE = 20.0
@@ -48,9 +48,7 @@ class Live:
 @contextmanager
 def live_gitlab(data: Path, **options: Any) -> Iterator[Live]:
     """Serve a GitLab with these options from a thread."""
-    with socket.socket() as chosen:
-        chosen.bind((LOOPBACK, 0))
-        port = chosen.getsockname()[1]
+    port = free_port()
     url = f"http://{LOOPBACK}:{port}"
     site = Site.open(Configuration(port, url, data, ROOT_TOKEN, options))
     app = Faults(application(site, ROOT_TOKEN), token=ROOT_TOKEN)

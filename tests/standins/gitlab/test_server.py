@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -26,6 +25,7 @@ from lab.servers import SERVERS
 from lab.servers.base import Context
 from lab.servers.gitlab import GitLab
 from lab.standins.serve import LOOPBACK, Configuration
+from tests.ports import free_port
 from tests.standins.gitlab.conftest import ROOT_TOKEN, Live, live_gitlab, name
 
 _CHECKOUT = Path(__file__).resolve().parents[3]
@@ -33,9 +33,7 @@ _CHECKOUT = Path(__file__).resolve().parents[3]
 
 @contextmanager
 def process(folder: Path, log: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    with socket.socket() as chosen:
-        chosen.bind((LOOPBACK, 0))
-        port = chosen.getsockname()[1]
+    port = free_port()
     url = f"http://{LOOPBACK}:{port}"
     file = folder / "config.json"
     write_private(file, Configuration(port, url, folder / "data", ROOT_TOKEN, {}).text())

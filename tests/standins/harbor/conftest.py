@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import signal
-import socket
 import threading
 import time
 import uuid
@@ -23,6 +21,7 @@ from harborapi import HarborAsyncClient
 
 from lab.standins.harbor.app import create_app
 from lab.standins.serve import LOOPBACK, Configuration
+from tests.ports import free_port
 
 PASSWORD = "Harbor-12345-of-these-tests"
 _PATIENCE = 20.0
@@ -67,9 +66,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 def live_harbor(data: Path, *, port: int | None = None, **options: Any) -> Iterator[Live]:
     """Serve a Harbor with these options from a thread."""
     if port is None:
-        with socket.socket() as chosen:
-            chosen.bind((LOOPBACK, 0))
-            port = int(chosen.getsockname()[1])
+        port = free_port()
     url = f"http://{LOOPBACK}:{port}"
     app = create_app(Configuration(port, url, data, PASSWORD, options))
     server = uvicorn.Server(uvicorn.Config(app, host=LOOPBACK, port=port, log_level="warning", access_log=False))
@@ -110,7 +107,7 @@ def imaging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     from lab.servers.harbor import Harbor, address  # noqa: PLC0415
     from lab.servers.registry import Registry  # noqa: PLC0415
 
-    home = LabHome.open(tmp_path_factory.mktemp("lab"), _free_base())
+    home = LabHome.open(tmp_path_factory.mktemp("lab"), free_port(85, 86))  # of Harbor and the registry
     secrets = Secrets.ensure(home)
     context = Context(home, parts.ensure(["registry"], reporter=Lines()), pki.ensure(home))
     started = (Registry(), Harbor())
@@ -131,19 +128,6 @@ def imaging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     finally:
         for server in reversed(started):
             server.down(home)
-
-
-def _free_base() -> int:
-    """A port base whose ports of Harbor and the registry are free."""
-    while True:
-        base = random.randrange(30000, 60000, 100)  # noqa: S311 - nothing secret
-        try:
-            for offset in (85, 86):
-                with socket.socket() as probe:
-                    probe.bind((LOOPBACK, base + offset))
-        except OSError:
-            continue
-        return base
 
 
 def name(prefix: str = "x") -> str:
