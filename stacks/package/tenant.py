@@ -34,7 +34,7 @@ class Tenant(pulumi.ComponentResource):
     """Everything of one tenant, on a platform whose foundation is there.
 
     Its providers are its own, and take credentials from the environment. What holds across tenants (two files that
-    claim one name) is not checked here: whoever makes several of them answers for it.
+    claim one name) is not checked here: the program that makes several of them checks it.
     """
 
     summary: pulumi.Output[dict[str, Any]]
