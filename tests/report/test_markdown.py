@@ -80,6 +80,7 @@ def test_code_shows_its_text_and_nothing_else(text: str) -> None:
 @given(TEXTS)
 @example("1. one")
 @example("go to www.a.b or deadbeef now")
+@example("go to 0www.a.b")
 @example("see (docs/x.md), or `a|b`: done.")
 @example("$`x`$ `a``b`")
 def test_a_sentence_shows_its_text_and_nothing_else(text: str) -> None:
