@@ -46,6 +46,7 @@ def test_systems_that_fail_stop_neither_the_others_nor_the_next_run(fleet: Fleet
     assert broken.exit_code == 4, broken.output
     report = as_json.load((tmp_path / "run.json").read_text(encoding="utf-8"))
     assert "harbor, vault failed for: beta, gamma" in broken.output, broken.output
+    assert report.tenants == (None, "alpha", "beta", "gamma")
     failed = {(e.system, e.tenant) for e in report.entries if e.action is Action.FAILED}
     assert failed == {("vault", "gamma"), ("harbor", "beta")}
     assert {e.system for e in report.entries if e.action is Action.CREATED} >= {"keycloak", "kubernetes", "gitlab"}
