@@ -57,8 +57,9 @@ def up(
     plugins: PluginChoice = PluginChoice.AUTO,
     plugin_dir: Path | None = None,
     reporter: Reporter | None = None,
+    servers: Sequence[Server] = SERVERS,
 ) -> PlatformStatus:
-    """Bring everything up; what is up already stays. Raises LabError with everything that went wrong."""
+    """Bring servers up, all by default; what is up already stays. Raises LabError with everything that went wrong."""
     reporter = reporter or Silent()
     planned = parts.plan()
     reporter.note(planned.summary())
@@ -72,7 +73,7 @@ def up(
             engine.install(home, planned.make(reporter, _ENGINE))
             provider_plugins.install(home, plugins, plugin_dir)
         folders = planned.make(reporter)
-        start(home, folders, reporter)
+        start(home, folders, reporter, servers)
         engine.install(home, folders)
         home.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         provider_plugins.install(home, plugins, plugin_dir)

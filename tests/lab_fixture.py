@@ -13,12 +13,10 @@ import httpx
 import hvac  # type: ignore[import-untyped]
 from keycloak import KeycloakAdmin
 
-from lab import engine, parts, platform
-from lab.engine import plugins as provider_plugins
+from lab import platform
 from lab.engine.plugins import PluginChoice
 from lab.environment import environment
 from lab.home import CHECKOUT, LabHome
-from lab.reporter import Silent
 from lab.secrets import Secrets
 from lab.servers import SERVERS, keycloak, openbao
 from lab.servers.kubernetes import admin_client
@@ -99,21 +97,10 @@ def running(folder: str, port_base: int, servers: Sequence[str] = ()) -> Iterato
     home = LabHome.open(CHECKOUT / folder, port_base)
     platform.reset(home)
     try:
-        if servers:
-            _start(home, servers)
-        else:
-            platform.up(home, plugins=chosen_plugins())
+        chosen = [server for server in SERVERS if not servers or server.name in servers]
+        platform.up(home, plugins=chosen_plugins(), servers=chosen)
         lab = TestLab(home)
         yield lab
         lab.close()
     finally:
         platform.down(home)
-
-
-def _start(home: LabHome, names: Sequence[str]) -> None:
-    """Do what `platform.up` does, for some of the servers."""
-    folders = parts.ensure()
-    platform.start(home, folders, Silent(), [server for server in SERVERS if server.name in names])
-    engine.install(home, folders)
-    home.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    provider_plugins.install(home, chosen_plugins(), None)
