@@ -188,12 +188,11 @@ class Stack:
         return latest or {}
 
     def checkpoint_text(self) -> str:
-        """The state file's text, as stored by the backend."""
-        return "".join(
-            path.read_text(encoding="utf-8")
-            for path in self.lab.home.state.rglob("*.json")
-            if path.name == f"{self.name}.json"
-        )
+        """The state file's text, as stored by the backend; empty while there is none."""
+        try:
+            return (self.lab.home.state / ".pulumi" / "stacks" / "usine" / f"{self.name}.json").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""
 
 
 def ended(process: subprocess.Popen[str]) -> Ended:
