@@ -5,7 +5,7 @@ USINE := bin/usine
 WORKERS ?= 2
 SEED ?= $(shell date -u +%Y%m%d)
 .DEFAULT_GOAL := help
-.PHONY: help venv venv-dev plan check up down reset test test-fast lint types bench release-check lock clean
+.PHONY: help venv venv-dev plan check up down reset test test-fast test-lab lint types bench release-check lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -18,9 +18,10 @@ help:  ## Show this list
 	@ln -sf ../../bin/usine $(BIN)/usine
 	@touch $@
 
-.venv/dev: requirements-dev.txt .venv/runtime
+.venv/dev: requirements-dev.txt lab/pyproject.toml .venv/runtime
 	@echo "Installing what the local platform and the tests need..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e lab
 	@# Every plugin and program is a Python process of its own: compiled once, also where PYTHONDONTWRITEBYTECODE is set.
 	@$(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null || true
 	@touch $@
@@ -58,8 +59,11 @@ PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --random-order --random-order-see
 test: lint types  ## Everything: lint, types, unit, contract, engine tests on real servers
 	@$(PYTEST)
 
-test-fast: venv-dev  ## Tests that need no server
-	@$(PYTEST) --ignore=tests/engine -m "not servers"
+test-fast: venv-dev  ## The product's tests that need no server
+	@$(PYTEST) tests --ignore=tests/engine -m "not servers"
+
+test-lab: venv-dev  ## The local platform's own tests that need no server of it
+	@$(PYTEST) lab/tests -m "not servers"
 
 bench: venv-dev  ## Benchmarks: figures and curves, no verdict
 	@$(BIN)/python -m benchmarks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.timing import LONGEST, by_folder, longest
+from lab.testing.timing import LONGEST, by_folder, longest
 
 pytest_plugins = ["pytester"]
 
@@ -32,7 +32,7 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
 
 def run(project: pytest.Pytester, *arguments: str) -> list[str]:
     done = project.runpytest_inprocess(
-        "-p", "tests.distribution", "-p", "tests.timing", "-p", "no:hypothesis", *arguments
+        "-p", "lab.testing.distribution", "-p", "lab.testing.timing", "-p", "no:hypothesis", *arguments
     )
     assert done.ret == 0, done.outlines
     return done.outlines
@@ -59,7 +59,7 @@ def test_groups_and_modules_stay_in_one_worker_and_the_times_are_shown(
     project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[bool] = []
-    monkeypatch.setattr("tests.distribution._make_parts", lambda: made.append(True))
+    monkeypatch.setattr("lab.testing.distribution._make_parts", lambda: made.append(True))
     lines = run(project, "-n", "2", "-v")
     workers = {line.split()[-1]: line.split()[0] for line in lines if line.startswith("[gw") and "PASSED" in line}
     assert len(workers) == 5

@@ -6,20 +6,31 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from importlib.metadata import entry_points
 
 from usine import __version__
 
 #: Modules of `usine.commands`, in the order of the help text. Each has `register(subparsers)`, which sets `run=`.
-COMMANDS = ("check", "schema", "new", "plan", "diff", "lab", "preview", "up", "drift", "rules", "codeowners", "comment")
+COMMANDS = ("check", "schema", "new", "plan", "diff", "preview", "up", "drift", "rules", "codeowners", "comment")
+#: Other projects that are installed add commands: an entry point of this group has the command's name, and is such a
+#: module.
+_GROUP = "usine.commands"
 
 
-def build_parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
-    """Build the parser with these sub-commands."""
-    parser = argparse.ArgumentParser(prog="usine", description="The software factory as code.")
+def build_parser(commands: Sequence[str] = COMMANDS, *, installed: bool = True) -> argparse.ArgumentParser:
+    """Build the parser with these sub-commands, and those of other projects that are installed."""
+    parser = argparse.ArgumentParser(
+        prog="usine",
+        description="The software factory as code.",
+        epilog="`usine lab`, the local platform, is a project of its own: `make venv-dev` installs it.",
+    )
     parser.add_argument("--version", action="version", version=f"usine {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in commands:
         importlib.import_module(f"usine.commands.{name}").register(subparsers)
+    if installed:
+        for entry in entry_points(group=_GROUP):
+            entry.load().register(subparsers)
     return parser
 
 
@@ -27,8 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 refused or failed, 2 wrong usage."""
     words = list(sys.argv[1:] if argv is None else argv)
     # Importing the provider SDKs takes a second or two: only the command that is asked for is loaded.
-    asked = words[:1] if words[:1] and words[0] in COMMANDS else COMMANDS
-    args = build_parser(asked).parse_args(words)
+    asked = words[:1] if words[:1] and words[0] in COMMANDS else ()
+    args = (build_parser(asked, installed=False) if asked else build_parser()).parse_args(words)
     try:
         return int(args.run(args))
     except KeyboardInterrupt:

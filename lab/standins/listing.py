@@ -19,8 +19,8 @@ from lab.standins.needs import Need, Operation, operations
 
 PAGE: Final = Path(lab.__file__).resolve().parents[1] / "docs" / "stand-ins.md"
 
-_GITLAB: Final = "tests/standins/gitlab/test_"
-_HARBOR: Final = "tests/standins/harbor/test_"
+_GITLAB: Final = "lab/tests/standins/gitlab/test_"
+_HARBOR: Final = "lab/tests/standins/harbor/test_"
 #: What proves a part, beside the fuzzer that takes every operation: tests (their clients), and the plugin's resources.
 PROOFS: Final[Mapping[str, Mapping[str, str]]] = {
     "gitlab": {

@@ -1,6 +1,6 @@
 """Who needs an operation of a stand-in server, said where the operation is.
 
-`@needed_by(Need.LOOKUP)` stands under a route's decorator. `tests/standins/test_needs.py` walks the routes of both
+`@needed_by(Need.LOOKUP)` stands under a route's decorator. `lab/tests/standins/test_needs.py` walks the routes of both
 servers: it fails for one that nobody needs, and for a need whose sources do not mention the operation.
 """
 
@@ -37,11 +37,15 @@ class Need(Enum):
     COMMENT = ("comment", "the comment on a merge request and the issue about drift", "usine/sticky/*.py")
     CHAIN = ("chain", "`usine lab chain`", "lab/chain/*.py")
     PIPELINE = ("pipeline", "jobs, the runner that takes them, and people who start and merge",
-                "tests/ci/*.py tests/standins/gitlab/ci_client.py .gitlab-ci.yml")  # fmt: skip
+                "tests/ci/*.py lab/testing/ci_client.py .gitlab-ci.yml")  # fmt: skip
     CATALOGUE = ("catalogue", "the jobs of the catalogue's presets", "catalogue/*.yml catalogue/presets/*")
     PEOPLE = ("people", "what people change by hand and look at, in the tests of drift and of the comment",
               "tests/engine/*.py tests/drift/inventory/*.py tests/sticky/*.py")  # fmt: skip
-    LAB = ("lab", "starting the servers and testing with them", "lab/servers/{server}.py tests/standins/{server}/*.py")
+    LAB = (
+        "lab",
+        "starting the servers and testing with them",
+        "lab/servers/{server}.py lab/tests/standins/{server}/*.py",
+    )
     ISOLATION = ("issue 11", "the isolation matrix: who may do what, inherited levels, forks", "")
     CATALOGUE_JOBS = ("issue 13", "promotion by merge request, versions of the catalogue, scans, proxy caches", "")
     CREDENTIALS = ("issue 14", "expiry and rotation of credentials, repositories that a zone pulls", "")

@@ -12,10 +12,10 @@ from typing import Any
 import gitlab
 import pytest
 
+from lab.testing.ci_client import project_runner
+from lab.testing.git_client import Git
+from lab.testing.gitlab_server import ROOT_TOKEN, Live, live_gitlab, name
 from tests.ci.runner import ROOT, Done, JobRunner
-from tests.standins.gitlab.ci_client import project_runner
-from tests.standins.gitlab.conftest import ROOT_TOKEN, Live, live_gitlab, name
-from tests.standins.gitlab.git_client import Git
 
 #: As a masked variable of the project would be: no job of a merge request may show it.
 PLANTED = "planted-marker-of-a-secret-7f3a"

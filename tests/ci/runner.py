@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from lab.standins.gitlab import ci_variables
-from tests.standins.gitlab.ci_client import Runner
-from tests.standins.gitlab.conftest import Live
+from lab.testing.ci_client import Runner
+from lab.testing.gitlab_server import Live
 
 ROOT = Path(__file__).resolve().parents[2]
 

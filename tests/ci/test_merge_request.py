@@ -137,19 +137,27 @@ def test_the_program_s_own_jobs_run_as_written(repository: Repository, tmp_path:
     """On a small program: the whole one is linted, checked and tested by who runs this test."""
     repository.change("program", small)
     repository.open("program")
-    done = repository.run(tmp_path / "run", only=("lint", "type-check", "tests"))
-    assert set(done) == {"lint", "type-check", "tests"}
+    jobs = ("lint", "type-check", "tests", "lab-tests")
+    done = repository.run(tmp_path / "run", only=jobs)
+    assert set(done) == set(jobs)
     for job in done.values():
         job.must()
     assert "All checks passed!" in done["lint"].log
     assert re.search(r"Contracts: [1-9]\d* kept, 0 broken", done["lint"].log)
     assert "Success: no issues found in" in done["type-check"].log
-    assert re.search(r"^=+ [1-9]\d* passed in ", done["tests"].log, re.MULTILINE)
+    for name in ("tests", "lab-tests"):
+        assert re.search(r"^=+ [1-9]\d* passed in ", done[name].log, re.MULTILINE)
     no_secret_in(done)
 
 
 def small(folder: Path) -> None:
-    """Leave of the program a module to check and a module of tests to run."""
+    """Leave of the program a module to check and a module of tests to run, of the lab one of tests."""
+    for found in (folder / "lab" / "tests").iterdir():
+        if found.is_dir() and found.name != "platform":
+            shutil.rmtree(found)
+    for found in (folder / "lab" / "tests" / "platform").glob("test_*.py"):
+        if found.name != "test_settings.py":
+            found.unlink()
     for found in (folder / "tests").iterdir():
         if found.is_dir() and found.name != "cli":
             shutil.rmtree(found)

@@ -8,7 +8,7 @@ from typing import Any
 from tests.ci.conftest import Repository
 
 ON_CHANGES = {"check", "rules", "diff", "comment"}
-OF_THE_PROGRAM = {"lint", "type-check", "tests"}
+OF_THE_PROGRAM = {"lint", "type-check", "tests", "lab-tests"}
 
 
 def pipelines(project: Any) -> list[tuple[str, set[str]]]:

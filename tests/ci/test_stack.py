@@ -21,13 +21,13 @@ import yaml
 from hvac.exceptions import InvalidRequest  # type: ignore[import-untyped]
 
 from lab.secrets import Secrets
+from lab.testing.ci_client import project_runner
+from lab.testing.git_client import Git
+from lab.testing.gitlab_server import ROOT_TOKEN
+from lab.testing.platforms import TestLab
 from tests.ci.conftest import Repository, no_secret_in, push
 from tests.ci.runner import Done, JobRunner
 from tests.engine.harness import ROOT, Stack
-from tests.lab_fixture import TestLab
-from tests.standins.gitlab.ci_client import project_runner
-from tests.standins.gitlab.conftest import ROOT_TOKEN
-from tests.standins.gitlab.git_client import Git
 
 pytestmark = pytest.mark.servers
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
+from lab.testing.platforms import TestLab
 from tests.engine import live, live_forge
-from tests.lab_fixture import TestLab
 
 Breaks = dict[Callable[[TestLab], None], dict[str, str]]
 

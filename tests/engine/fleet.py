@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from lab import platform
+from lab.testing.platforms import TestLab, chosen_plugins
 from tests.engine import live
 from tests.engine.harness import Run, Stack
 from tests.engine.tenants import ALPHA, BETA
-from tests.lab_fixture import TestLab, chosen_plugins
 
 #: The policy pack goes along where a run creates, archives and removes: it holds on what the servers answer, too.
 POLICIES = ("--policy-pack", "policy")

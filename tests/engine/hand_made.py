@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
+from lab.testing.platforms import TestLab
 from tests.engine import breaks, live, live_forge
-from tests.lab_fixture import TestLab
 
 #: What the report must say: kind, the name of the object, and the path of a property that changed.
 Said = tuple[str, str, str]

@@ -6,8 +6,8 @@ import json
 import re
 from typing import Any
 
+from lab.testing.platforms import TestLab
 from tests.engine import live_forge
-from tests.lab_fixture import TestLab
 
 REALM = "usine"
 _KINDS = {

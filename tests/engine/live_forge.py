@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from tests.lab_fixture import TestLab
+from lab.testing.platforms import TestLab
 
 _GROUP = ("name", "visibility", "description", "request_access_enabled", "project_creation_level",
           "subgroup_creation_level", "share_with_group_lock")  # fmt: skip

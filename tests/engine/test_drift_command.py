@@ -19,12 +19,12 @@ import pytest
 
 from lab import platform, process
 from lab.secrets import Secrets
+from lab.testing.platforms import TestLab
 from tests.engine import live
 from tests.engine.breaks import SEEN_BY_THE_ENGINE
 from tests.engine.fleet import Fleet
 from tests.engine.hand_made import CHANGES, HandMade
 from tests.engine.harness import ROOT, Stack
-from tests.lab_fixture import TestLab
 from usine.drift.findings import Finding, Means
 from usine.drift.history import read_past
 from usine.engine.sources import state_digest

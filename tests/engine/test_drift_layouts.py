@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from lab.testing.platforms import TestLab
 from tests.engine import live, live_forge
 from tests.engine.harness import Stack
 from tests.engine.tenants import ALPHA, BETA
-from tests.lab_fixture import TestLab
 from usine.drift.history import read_past
 
 pytestmark = pytest.mark.servers

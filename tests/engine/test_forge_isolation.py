@@ -9,11 +9,11 @@ import httpx
 import pytest
 
 from lab.login import follow_log_in, log_in
+from lab.testing.platforms import TestLab
 from tests.engine import live
 from tests.engine.fleet import Fleet
 from tests.engine.harness import Stack
 from tests.engine.test_isolation import issuer, password_of, trust
-from tests.lab_fixture import TestLab
 
 pytestmark = pytest.mark.servers
 

@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 
 from lab.secrets import Secrets
+from lab.testing.platforms import TestLab
 from tests.engine import live
 from tests.engine.harness import ROOT, Stack, ended
 from tests.engine.tenants import ALPHA, BETA
-from tests.lab_fixture import TestLab
 from usine.engine.sources import state_digest
 from usine.report import as_json
 from usine.report.model import Action, Kind, Report

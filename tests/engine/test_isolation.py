@@ -11,10 +11,10 @@ import hvac  # type: ignore[import-untyped]
 import pytest
 
 from lab.login import Tokens, follow_log_in, log_in
+from lab.testing.platforms import TestLab
 from tests.engine import live
 from tests.engine.fleet import Fleet
 from tests.engine.harness import Stack
-from tests.lab_fixture import TestLab
 
 pytestmark = pytest.mark.servers
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from lab.testing.platforms import TestLab
 from tests.engine import live_forge
 from tests.engine.harness import ROOT, Stack
-from tests.lab_fixture import TestLab
 from usine.engine.events import Violation, read_events
 from usine.engine.redact import Redactor
 

@@ -25,7 +25,7 @@ from lab.secrets import Secrets
 from lab.servers.sonarqube import address
 
 if TYPE_CHECKING:
-    from tests.lab_fixture import TestLab
+    from lab.testing.platforms import TestLab
 
 if chosen := os.environ.get("USINE_TEST_LAB_HOME"):
 
@@ -37,9 +37,10 @@ if chosen := os.environ.get("USINE_TEST_LAB_HOME"):
 else:
 
     @pytest.fixture(scope="session")
-    def home(lab: TestLab) -> LabHome:
+    def home(light_lab: TestLab) -> LabHome:
         """The folder of the platform."""
-        return lab.home
+        light_lab.start("sonarqube")
+        return light_lab.home
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.standins.gitlab.ci_client import commit
-from tests.standins.gitlab.conftest import Live, live_gitlab, name
+from lab.testing.ci_client import commit
+from lab.testing.gitlab_server import Live, live_gitlab, name
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from gitlab.v4.objects import ProjectMergeRequest
 
-from tests.standins.gitlab.ci_client import commit
+from lab.testing.ci_client import commit
 from tests.sticky.conftest import Forge
 from usine.sticky import note
 from usine.sticky.connection import NoTokenError, StickyError

@@ -1,16 +1,19 @@
-"""The environment a stack's engine runs in: the caller's own, or the local platform's for the stack `lab`."""
+"""The environment a stack's engine runs in: the caller's own, or that of a platform that is installed beside Usine."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from usine.engine.cli import EngineError
 
-#: The stack that lives on the local platform.
+#: The stack that lives on the local platform, a project of its own (lab/pyproject.toml).
 LAB_STACK = "lab"
+#: Entry points of this group are named as a stack; each takes the settings file and returns a StackEnvironment.
+_GROUP = "usine.stacks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,22 +25,10 @@ class StackEnvironment:
 
 
 def stack_environment(stack: str, settings: Path) -> StackEnvironment:
-    """Return where a stack runs. Raises EngineError when the local platform is needed and cannot be used.
-
-    The local platform gets a copy of the settings, with its own ports: the engine writes the salt of the stack's
-    encryption there, and the committed file stays as it is.
-    """
-    if stack != LAB_STACK:
-        return StackEnvironment(dict(os.environ), settings)
-    # Only here: another stack needs nothing of the lab, nor the packages it is made of.
-    from lab.environment import environment
-    from lab.errors import LabError
-    from lab.home import LabHome
-    from lab.settings import write_settings
-
-    try:
-        home = LabHome.open()
-        write_settings(home, settings)
-        return StackEnvironment(environment(home), home.settings)
-    except LabError as error:
-        raise EngineError(str(error)) from None
+    """Return where a stack runs. Raises EngineError when it needs a platform that is not there or cannot be used."""
+    for entry in entry_points(group=_GROUP, name=stack):
+        of_platform: Callable[[Path], StackEnvironment] = entry.load()
+        return of_platform(settings)
+    if stack == LAB_STACK:
+        raise EngineError("the stack lab needs the local platform, which is not installed: run `make venv-dev`")
+    return StackEnvironment(dict(os.environ), settings)

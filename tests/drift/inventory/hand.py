@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from tests.lab_fixture import TestLab
+from lab.testing.platforms import TestLab
 from usine.drift.inventory import Found
 
 #: Whose it is, the last word of its type, its name.

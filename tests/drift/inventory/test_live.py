@@ -7,11 +7,11 @@ import dataclasses
 import pytest
 
 from lab.secrets import Secrets
+from lab.testing.platforms import TestLab
 from tests.drift.inventory import by_hand_access, by_hand_clusters, by_hand_forge, hand
 from tests.drift.inventory.hand import Expected, Hand
 from tests.engine.fleet import Fleet
 from tests.engine.harness import ROOT, Stack
-from tests.lab_fixture import TestLab
 from usine.drift.inventory import Found, Inventory, managed, take_inventory
 from usine.spec.load import load
 from usine.spec.settings import FoundationMode

@@ -1,0 +1,109 @@
+"""`usine lab chain`: a tenant's whole chain on the local platform, what is allowed and what is refused."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+
+from lab.chain import Step, Tenant, walk
+from lab.home import LabHome
+from usine.commands.common import add_platform_arguments, read_platform, report_problems
+from usine.naming import names_of
+from usine.spec.model import Project, RepositoryKind, Role, State
+from usine.spec.problems import SpecError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's own arguments."""
+    add_platform_arguments(parser)
+    parser.add_argument("--tenant", default="teleservice", help="whose chain to walk (default: %(default)s)")
+    parser.add_argument("--other", default="petitions", help="who tries to trespass (default: %(default)s)")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the transcript there as well")
+    parser.add_argument("--markdown", metavar="FILE", type=Path, help="write it there as a table")
+
+
+def run(args: argparse.Namespace, home: LabHome) -> int:
+    """Walk, printing each step; exit code 1 when one did not go as it must."""
+
+    try:
+        platform = read_platform(args)
+    except SpecError as error:
+        return report_problems(error)
+    projects = {project.slug: project for project in platform.projects}
+    tenants = []
+    for slug in (args.tenant, args.other):
+        tenant = walker(projects[slug]) if slug in projects else None
+        if tenant is None:
+            print(
+                f"usine lab: {slug} is no active tenant with an app, an infra repository, an environment, a maintainer "
+                "and a developer",
+                file=sys.stderr,
+            )
+            return 1
+        tenants.append(tenant)
+    console = Console()
+
+    def show(step: Step) -> None:
+        mark = "[green]as it must[/]" if step.right else "[bold red]WRONG[/]"
+        console.print(f"{step.happened:<8} {mark}  {step.who}: {step.what}", highlight=False, soft_wrap=True)
+        if step.detail:
+            console.print(f"{'':<20}{step.detail}", style="dim", markup=False, highlight=False, soft_wrap=True)
+
+    transcript = walk(home, platform.settings.gitlab.root, tenants[0], tenants[1], show)
+    if args.json is not None:
+        text = json.dumps([asdict(step) for step in transcript.steps], indent=2, ensure_ascii=False)
+        args.json.write_text(text + "\n", encoding="utf-8")
+    if args.markdown is not None:
+        args.markdown.write_text(markdown(args.tenant, args.other, transcript.steps), encoding="utf-8")
+    wrong = len(transcript.wrong)
+    console.print(f"{len(transcript.steps)} steps, {wrong or 'none'} went otherwise than it must", highlight=False)
+    return 1 if wrong else 0
+
+
+_WRONG = ("", " (WRONG)")
+
+
+def markdown(tenant: str, other: str, steps: Sequence[Step]) -> str:
+    """Return the transcript as a page."""
+    rows = [
+        f"| {number} | {step.who} | {step.what} | {step.happened}{_WRONG[not step.right]} | {_cell(step.detail)} |"
+        for number, step in enumerate(steps, 1)
+    ]
+    head = (
+        f"# The chain of {tenant}, and what {other} may not\n\n"
+        f"Written by `usine lab chain --tenant {tenant} --other {other} --markdown FILE` on the local platform. Every\n"
+        "refusal is in the words of the system that refused.\n\n"
+        "| step | who | what | outcome | said |\n| --- | --- | --- | --- | --- |"
+    )
+    return "\n".join([head, *rows]) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("*", "\\*")
+
+
+def walker(project: Project) -> Tenant | None:
+    """Return the tenant as the scenario needs it, None when it lacks something of it."""
+
+    names = names_of(project)
+    apps = [r.name for r in project.repositories if r.kind is RepositoryKind.APP and r.mirror is None]
+    infra = [r.name for r in project.repositories if r.kind is RepositoryKind.INFRA]
+    strong = {*project.people_of(Role.OWNER), *project.people_of(Role.ADMIN), *project.people_of(Role.DEVOPS)}
+    developers = [person for person in project.people_of(Role.DEVELOPER) if person not in strong]
+    if project.state is not State.ACTIVE or not (apps and infra and project.environments and developers):
+        return None
+    return Tenant(
+        slug=project.slug,
+        app=apps[0],
+        infra=infra[0],
+        namespace=names.namespace(project.environments[0].name),
+        repository_secret=names.repository_secret(infra[0]),
+        maintainer=project.owner,
+        developer=developers[0],
+    )

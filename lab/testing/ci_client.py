@@ -1,0 +1,79 @@
+"""A runner, as a test drives it by the runner's own protocol."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gitlab
+import httpx
+
+from lab.testing.gitlab_server import Live
+
+
+class Runner:
+    """A registered runner."""
+
+    def __init__(self, live: Live, token: str) -> None:
+        """Take the server and the runner's token."""
+        self.http = live.http(None)
+        self.token = token
+
+    def take(self) -> dict[str, Any] | None:
+        """The next job, None where there is none."""
+        answer = self.http.post("/jobs/request", json={"token": self.token, "info": {"name": "test"}})
+        assert answer.status_code in {201, 204}, answer.text
+        return dict(answer.json()) if answer.status_code == 201 else None
+
+    def must_take(self) -> dict[str, Any]:
+        """The next job, which must be there."""
+        job = self.take()
+        assert job is not None, "no job is pending for this runner"
+        return job
+
+    def finish(self, job: dict[str, Any], state: str = "success", **more: Any) -> httpx.Response:
+        """Report what became of a job."""
+        return self.http.put(f"/jobs/{job['id']}", json={"token": job["token"], "state": state, **more})
+
+
+def project_runner(live: Live, project: Any, **more: Any) -> Runner:
+    """A runner of one project."""
+    content = {"runner_type": "project_type", "project_id": project.id, **more}
+    made = live.root.http_post("/user/runners", post_data=content)
+    assert isinstance(made, dict)
+    return Runner(live, made["token"])
+
+
+def variables(job: dict[str, Any]) -> dict[str, str]:
+    """A job's variables by name, the last of a name."""
+    return {one["key"]: one["value"] for one in job["variables"]}
+
+
+def commit(project: Any, files: dict[str, str], branch: str = "main", message: str = "change", **more: Any) -> str:
+    """Commit files through the API; return the commit."""
+    known = {one["path"] for one in _tree(project)}
+    actions = [
+        {"action": "update" if path in known else "create", "file_path": path, "content": text}
+        for path, text in files.items()
+    ]
+    made = project.commits.create({"branch": branch, "commit_message": message, "actions": actions, **more})
+    return str(made.id)
+
+
+def branch(project: Any, name: str, start: str = "main") -> str:
+    """Start a branch with a commit that runs no pipeline; return the commit."""
+    return commit(project, {f"{name}.start": name}, branch=name, start_branch=start, message="[skip ci]")
+
+
+def jobs(project: Any) -> list[Any]:
+    """Jobs of all pipelines of a project, newest first."""
+    found = [job for one in project.pipelines.list(get_all=True) for job in one.jobs.list(get_all=True)]
+    return sorted(found, key=lambda job: -int(job.id))
+
+
+def _tree(project: Any) -> list[dict[str, str]]:
+    try:
+        return list(project.repository_tree(recursive=True, get_all=True))
+    except gitlab.GitlabGetError as error:
+        if error.response_code != httpx.codes.NOT_FOUND:
+            raise
+        return []  # an empty repository has no tree

@@ -1,0 +1,139 @@
+"""Which tests share a worker of pytest-xdist, and which start first.
+
+A module stays in one worker, so that its fixtures are made once. Where an expensive fixture serves more than a module,
+the tests that use it are a group: `platform` has the servers of the `lab` fixture, `light platform` the quick ones of
+`light_lab`. Groups take longest: they are first. On the platform, tests of single servers come before those of the
+fleet: they change what its foundation declares.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+#: The group of all that runs on the local platform's servers.
+PLATFORM = "platform"
+#: The fixtures that start servers of the local platform, and the group of each.
+_PLATFORMS = {"lab": PLATFORM, "light_lab": "light platform"}
+#: Folders whose session fixtures are expensive.
+_FOLDERS = {"tests/ci/": "ci", "lab/tests/plugins/": "plugins"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Say which group a test is of. What uses the platform needs servers, whether its module says so or not."""
+    if uses_platform(item):
+        item.add_marker(pytest.mark.servers)
+    if item.get_closest_marker("xdist_group") is None and (group := _group(item)) is not None:
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the platform's tests start first, those of the fleet last of them, then other groups, then modules.
+
+    Within each, the order stays.
+    """
+    items.sort(key=_turn)
+
+
+def uses_platform(item: pytest.Item) -> bool:
+    """Say whether a test uses servers of the local platform, itself or through another fixture."""
+    return _platform(item) is not None
+
+
+def _platform(item: pytest.Item) -> str | None:
+    used = getattr(item, "fixturenames", ())
+    return next((group for fixture, group in _PLATFORMS.items() if fixture in used), None)
+
+
+def _group(item: pytest.Item) -> str | None:
+    if group := _platform(item):
+        return group
+    return next((group for folder, group in _FOLDERS.items() if item.nodeid.startswith(folder)), None)
+
+
+def _unit(item: pytest.Item) -> str:
+    """Return what stays in one worker with this test: its group, else its module."""
+    marker = item.get_closest_marker("xdist_group")
+    return str(marker.args[0]) if marker is not None else item.nodeid.partition("::")[0]
+
+
+def _turn(item: pytest.Item) -> int:
+    if item.get_closest_marker("xdist_group") is None:
+        return 3
+    if _unit(item) != PLATFORM:
+        return 2
+    return 1 if "fleets" in getattr(item, "fixturenames", ()) else 0
+
+
+# Workers: only they collect, so the first one leaves the groups in a file for the controller ------------------------
+
+_FILE = pytest.StashKey[Path]()
+_INPUT = "usine-groups"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Name the file to a worker that starts."""
+    stash = node.config.stash
+    if _FILE not in stash:
+        folder = tempfile.TemporaryDirectory(prefix="usine-tests-")
+        node.config.add_cleanup(folder.cleanup)
+        stash[_FILE] = Path(folder.name) / "groups.json"
+    node.workerinput[_INPUT] = str(stash[_FILE])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Write the file before the controller hears that this worker has collected; without workers, make the parts."""
+    given: Mapping[str, str] | None = getattr(session.config, "workerinput", None)
+    if given is None:
+        if not session.config.option.collectonly and any(uses_platform(item) for item in session.items):
+            _make_parts()
+    elif given["workerid"] == "gw0":
+        Path(given[_INPUT]).write_text(json.dumps({item.nodeid: _unit(item) for item in session.items}), "utf-8")
+
+
+class _ByGroupOrModule(LoadScopeScheduling):  # type: ignore[misc]  # untyped
+    """Gives out groups and whole modules, in the order of collection."""
+
+    _units: Mapping[str, str] = {}
+
+    def schedule(self) -> None:
+        """Give out work, now that all workers have collected. The platform's parts come first, and are made once."""
+        if not self._units:
+            self._units = json.loads(self.config.stash[_FILE].read_text("utf-8"))
+            if not set(_PLATFORMS.values()).isdisjoint(self._units.values()):
+                _make_parts()
+        super().schedule()
+
+    def _split_scope(self, nodeid: str) -> str:
+        return self._units[nodeid]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> _ByGroupOrModule:
+    """Use it, and not the modules with the most tests first."""
+    config.option.loadscopereorder = False
+    return _ByGroupOrModule(config, log)
+
+
+@functools.cache
+def _make_parts() -> None:
+    """Make the parts of the platform before any test: the first time it takes longer than a test may."""
+    from lab import parts  # noqa: PLC0415 - other tests start without the platform's modules
+    from lab.errors import LabError  # noqa: PLC0415
+    from lab.reporter import Lines  # noqa: PLC0415
+
+    try:
+        parts.ensure(reporter=Lines())
+    except LabError as error:
+        pytest.exit(f"the local platform cannot be made: {error}", returncode=1)

@@ -1,0 +1,63 @@
+"""A stand-in GitLab in a thread, and clients of it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gitlab
+import httpx
+
+from lab.standins.faults import Faults
+from lab.standins.gitlab.app import application
+from lab.standins.gitlab.site import Site
+from lab.standins.serve import LOOPBACK, Configuration
+from lab.testing.ports import free_port
+from lab.testing.served import served
+
+ROOT_TOKEN = "glpat-root-of-these-tests-5d21"
+
+
+@dataclass(frozen=True)
+class Live:
+    """A server and its administrator."""
+
+    url: str
+    data: Path
+    root: gitlab.Gitlab
+    site: Site
+
+    def client(self, token: str, **options: Any) -> gitlab.Gitlab:
+        """A client with a token."""
+        return gitlab.Gitlab(self.url, private_token=token, retry_transient_errors=False, **options)
+
+    def http(self, token: str | None = ROOT_TOKEN) -> httpx.Client:
+        """A plain client, for what python-gitlab hides."""
+        headers = {"PRIVATE-TOKEN": token} if token else {}
+        return httpx.Client(base_url=f"{self.url}/api/v4", headers=headers, timeout=30, trust_env=False)
+
+    def call(self, method: str, path: str, **body: Any) -> Any:
+        """Do something to it by hand, as its administrator; raises for a refusal."""
+        with self.http() as client:
+            answer = client.request(method, path, json=body or None)
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
+
+
+@contextmanager
+def live_gitlab(data: Path, **options: Any) -> Iterator[Live]:
+    """Serve an empty GitLab with these options, such as `edition` (`community`, `free` or `premium`)."""
+    port = free_port()
+    url = f"http://{LOOPBACK}:{port}"
+    site = Site.open(Configuration(port, url, data, ROOT_TOKEN, options))
+    with served(Faults(application(site, ROOT_TOKEN), token=ROOT_TOKEN), port):
+        yield Live(url, data, gitlab.Gitlab(url, private_token=ROOT_TOKEN), site)
+
+
+def name(prefix: str = "x") -> str:
+    """A name nothing else has."""
+    return f"{prefix}-{uuid.uuid4().hex[:8]}"

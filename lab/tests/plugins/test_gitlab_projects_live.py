@@ -1,0 +1,362 @@
+"""The gitlab plugin on the stand-in GitLab: what a project holds, from protections to files, and the paid edition."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from lab.plugins.wire import Secret
+from lab.testing.gitlab_server import Live
+from lab.tests.plugins.rpc import Failure, Made, Plugin
+from lab.tests.plugins.test_gitlab_live import group, project, user
+
+BRANCH_PROTECTION = "gitlab:index/branchProtection:BranchProtection"
+TAG_PROTECTION = "gitlab:index/tagProtection:TagProtection"
+ENVIRONMENT = "gitlab:index/projectEnvironment:ProjectEnvironment"
+PROTECTED_ENVIRONMENT = "gitlab:index/projectProtectedEnvironment:ProjectProtectedEnvironment"
+SCHEDULE = "gitlab:index/pipelineSchedule:PipelineSchedule"
+FILE = "gitlab:index/repositoryFile:RepositoryFile"
+MAINTAINERS = [{"accessLevel": "maintainer"}]
+
+
+@pytest.fixture
+def owner(gitlab_plugin: Plugin, unique: str) -> Made:
+    return project(gitlab_plugin, unique)
+
+
+@pytest.fixture
+def paid(gitlab_premium_plugin: Plugin, unique: str) -> Made:
+    return project(gitlab_premium_plugin, unique)
+
+
+def drifted(made: Made, *paths: str) -> None:
+    """See that somebody else's change is found; what else the server computes is then open again, as upstream."""
+    assert made.refresh()
+    assert set(paths) <= set(made.diff().paths)
+
+
+def test_branch_protection(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made) -> None:
+    given = {"project": owner.id, "branch": "main", "pushAccessLevel": "no one", "mergeAccessLevel": "developer"}
+    # GitLab protects the default branch by itself; upstream takes that over.
+    assert gitlab_community.call("GET", f"projects/{owner.id}/protected_branches/main")
+    made = gitlab_plugin.made(BRANCH_PROTECTION, given)
+    assert made.id == f"{owner.id}:main"
+    made.settle()
+    made.change(allowForcePush=True)
+    assert made.diff(pushAccessLevel="maintainer").replaces == ("pushAccessLevel",)
+    gitlab_community.call("PATCH", f"projects/{owner.id}/protected_branches/main", allow_force_push=False)
+    made.settle_not("allowForcePush")
+    made.repair()
+    assert made.imported().none
+    made.remove()
+
+
+def test_another_protected_branch_is_not_taken_over(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made) -> None:
+    gitlab_community.call("POST", f"projects/{owner.id}/protected_branches", name="release/*")
+    news, _ = gitlab_plugin.check(BRANCH_PROTECTION, {"project": owner.id, "branch": "release/*"})
+    with pytest.raises(Failure, match=r'protected branch "release/\*" on project .* already exists'):
+        gitlab_plugin.create(BRANCH_PROTECTION, news)
+
+
+def test_each_edition_has_its_own_words_for_who_may_push(
+    gitlab_plugin: Plugin, gitlab_premium_plugin: Plugin, owner: Made, paid: Made
+) -> None:
+    news, _ = gitlab_plugin.check(
+        BRANCH_PROTECTION, {"project": owner.id, "branch": "main", "allowedToPushes": MAINTAINERS}
+    )
+    with pytest.raises(Failure, match=r"allowed_to_push.*Enterprise license required"):
+        gitlab_plugin.create(BRANCH_PROTECTION, news)
+    news, _ = gitlab_premium_plugin.check(
+        BRANCH_PROTECTION, {"project": paid.id, "branch": "main", "pushAccessLevel": "maintainer"}
+    )
+    with pytest.raises(Failure, match=r"push_access_level.*not available for GitLab Enterprise"):
+        gitlab_premium_plugin.create(BRANCH_PROTECTION, news)
+
+
+def test_branch_protection_by_people(gitlab_premium_plugin: Plugin, gitlab_premium: Live, paid: Made) -> None:
+    person = user(gitlab_premium_plugin, f"{paid.state['name']}-u")
+    gitlab_premium.call("POST", f"projects/{paid.id}/members", user_id=int(person.id), access_level=40)
+    made = gitlab_premium_plugin.made(
+        BRANCH_PROTECTION,
+        {"project": paid.id, "branch": "main", "allowedToPushes": MAINTAINERS, "allowedToMerges": MAINTAINERS},
+    )
+    made.settle()
+    made.change(allowedToMerges=[*MAINTAINERS, {"userId": int(person.id)}], codeOwnerApprovalRequired=True)
+    levels = gitlab_premium.call("GET", f"projects/{paid.id}/protected_branches/main")["merge_access_levels"]
+    assert {level["user_id"] for level in levels} == {None, int(person.id)}
+    made.change(allowedToMerges=[{"userId": int(person.id)}])
+    assert made.imported().none
+    made.remove()
+
+
+def test_tag_protection(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made) -> None:
+    made = gitlab_plugin.made(TAG_PROTECTION, {"project": owner.id, "tag": "v*"})
+    assert (made.id, made.state["createAccessLevel"]) == (f"{owner.id}:v*", "maintainer")
+    made.settle()
+    assert made.diff(createAccessLevel="developer").replaces == ("createAccessLevel",)
+    assert made.imported().none
+    # A second one for the same tag takes the place of the first, as upstream does.
+    second = gitlab_plugin.made(TAG_PROTECTION, {"project": owner.id, "tag": "v*", "createAccessLevel": "no one"})
+    made.settle_not("createAccessLevel")
+    second.remove()
+    gitlab_community.call("POST", f"projects/{owner.id}/protected_tags", name="v*", create_access_level=30)
+    made.settle_not("createAccessLevel")
+    gitlab_community.call("DELETE", f"projects/{owner.id}/protected_tags/v%2A")
+    assert made.gone()
+
+
+def test_environment(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made) -> None:
+    made = gitlab_plugin.made(
+        ENVIRONMENT, {"project": owner.id, "name": "prod", "tier": "production", "stopBeforeDestroy": True}
+    )
+    made.settle()
+    made.change(externalUrl="https://app.example.org")
+    assert made.diff(name="other").replaces == ("name",)
+    number = made.id.rpartition(":")[2]
+    gitlab_community.call("PUT", f"projects/{owner.id}/environments/{number}", tier="staging")
+    drifted(made, "tier")
+    made.repair()
+    assert not {"tier", "externalUrl", "name"} & made.imported().paths.keys()
+    made.remove()
+
+
+def test_an_environment_that_is_not_stopped_stays(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made) -> None:
+    made = gitlab_plugin.made(ENVIRONMENT, {"project": owner.id, "name": "prod"})
+    with pytest.raises(Failure, match="stop"):
+        gitlab_plugin.delete(ENVIRONMENT, made.id, made.state)
+    number = made.id.rpartition(":")[2]
+    gitlab_community.call("POST", f"projects/{owner.id}/environments/{number}/stop")
+    assert made.refresh()
+    made.remove()
+
+
+def test_schedule_and_its_variables(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made) -> None:
+    made = gitlab_plugin.made(
+        SCHEDULE, {"project": owner.id, "description": "nightly", "ref": "refs/heads/main", "cron": "0 1 * * *"}
+    )
+    assert (made.state["active"], made.state["cronTimezone"]) == (True, "UTC")
+    made.settle()
+    made.change(cron="30 2 * * 1", cronTimezone="Europe/Paris", active=False)
+    number = made.state["pipelineScheduleId"]
+    gitlab_community.call("PUT", f"projects/{owner.id}/pipeline_schedules/{number}", cron="0 0 * * *")
+    drifted(made, "cron")
+    made.repair()
+    assert set(made.imported().paths) <= {"takeOwnership"}
+    variable = gitlab_plugin.made(
+        "gitlab:index/pipelineScheduleVariable:PipelineScheduleVariable",
+        {"project": owner.id, "pipelineScheduleId": int(number), "key": "JOB", "value": "audit"},
+    )
+    assert variable.id == f"{owner.id}:{number}:JOB"
+    variable.settle()
+    variable.change(value="restore")
+    assert variable.diff(key="OTHER").replaces == ("key",)
+    assert variable.imported().none
+    made.settle()
+    variable.remove()
+    made.remove()
+    bad, _ = gitlab_plugin.check(SCHEDULE, {**made.given, "cron": "every day"})
+    with pytest.raises(Failure, match="Unable to create pipeline schedule"):
+        gitlab_plugin.create(SCHEDULE, bad)
+
+
+def test_file(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made) -> None:
+    made = gitlab_plugin.made(
+        FILE,
+        {
+            "project": owner.id, "branch": "main", "filePath": "ci/job.yml", "content": "a: é\n", "encoding": "text",
+            "commitMessage": "Add a job", "authorName": "Usine", "authorEmail": "usine@example.org",
+        },
+    )  # fmt: skip
+    assert made.id == f"{owner.id}:main:ci/job.yml"
+    path = f"projects/{owner.id}/repository/files/ci%2Fjob.yml"
+    assert base64.b64decode(gitlab_community.call("GET", f"{path}?ref=main")["content"]).decode() == "a: é\n"
+    made.settle()
+    made.change(content="a: 2\n", commitMessage="Change a job")
+    last = gitlab_community.call("GET", f"projects/{owner.id}/repository/branches/main")["commit"]
+    assert (last["message"].strip(), last["author_name"]) == ("Change a job", "Usine")
+    gitlab_community.call("PUT", path, branch="main", content="by hand", commit_message="m")
+    made.settle_not("content")
+    made.repair()
+    assert set(made.diff(filePath="b.yml").replaces) == {"filePath"}
+    content = base64.b64encode(b"a: 3\n").decode()
+    made.change(encoding="base64", content=content)
+    made.remove()
+
+
+def test_an_existing_file_is_overwritten_only_when_asked(
+    gitlab_plugin: Plugin, gitlab_community: Live, owner: Made
+) -> None:
+    given: dict[str, Any] = {
+        "project": owner.id, "branch": "main", "filePath": "README.md", "content": "x", "encoding": "text",
+        "commitMessage": "m",
+    }  # fmt: skip
+    news, _ = gitlab_plugin.check(FILE, given)
+    with pytest.raises(Failure, match="already exists"):
+        gitlab_plugin.create(FILE, news)
+    made = gitlab_plugin.made(FILE, {**given, "overwriteOnCreate": True})
+    made.settle()
+    gitlab_community.call(
+        "DELETE", f"projects/{owner.id}/repository/files/README.md", branch="main", commit_message="gone"
+    )
+    assert made.gone()
+
+
+def test_tag(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made) -> None:
+    tag = gitlab_plugin.made(
+        "gitlab:index/projectTag:ProjectTag", {"project": owner.id, "name": "v1", "ref": "main", "message": "First"}
+    )
+    assert tag.id == f"{owner.id}:v1"
+    tag.settle()
+    assert tag.diff(message="Other").replaces == ("message",)
+    assert tag.diff(ref="other").replaces == ("ref",)
+    tag.remove()
+    other = gitlab_plugin.made(tag.token, {"project": owner.id, "name": "v2", "ref": "main"})
+    gitlab_community.call("DELETE", f"projects/{owner.id}/repository/tags/v2")
+    assert other.gone()
+
+
+def test_project_hook(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made) -> None:
+    made = gitlab_plugin.made(
+        "gitlab:index/projectHook:ProjectHook",
+        {"project": owner.id, "url": "https://example.org/hook", "token": "hook-secret", "pipelineEvents": True},
+    )
+    assert made.state["token"] == Secret("hook-secret")
+    made.settle()
+    made.change(pushEvents=False, mergeRequestsEvents=True, token="other-secret")
+    path = f"projects/{owner.id}/hooks/{made.state['hookId']}"
+    gitlab_community.call("PUT", path, url="https://example.org/hook", merge_requests_events=False)
+    drifted(made, "mergeRequestsEvents")
+    made.repair()
+    # Another address gets another hook: the secret was meant for the first.
+    assert "url" in made.diff(url="https://other.example.org/hook").replaces
+    assert not {"url", "mergeRequestsEvents", "pushEvents"} & made.imported().paths.keys()
+    made.remove()
+
+
+def test_group_hook(gitlab_premium_plugin: Plugin, unique: str) -> None:
+    owner = group(gitlab_premium_plugin, unique)
+    made = gitlab_premium_plugin.made(
+        "gitlab:index/groupHook:GroupHook", {"group": owner.id, "url": "https://example.org/h", "token": "hook-secret"}
+    )
+    assert isinstance(made.state["token"], Secret)
+    made.settle()
+    made.change(subgroupEvents=True)
+    made.remove()
+
+
+def test_job_token_scopes(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made, unique: str) -> None:
+    other = group(gitlab_plugin, f"{unique}-g")
+    made = gitlab_plugin.made(
+        "gitlab:index/projectJobTokenScopes:ProjectJobTokenScopes",
+        {"project": owner.id, "targetProjectIds": [], "targetGroupIds": [int(other.id)]},
+    )
+    made.settle()
+    third = project(gitlab_plugin, f"{unique}-p")
+    made.change(targetProjectIds=[int(third.id)], targetGroupIds=[])
+    listed = gitlab_community.call("GET", f"projects/{owner.id}/job_token_scope/allowlist")
+    assert int(third.id) in {item["id"] for item in listed}
+    gitlab_community.call("DELETE", f"projects/{owner.id}/job_token_scope/allowlist/{third.id}")
+    assert made.refresh()
+    assert made.diff().paths
+    made.repair()
+    assert made.imported().none
+    gitlab_plugin.delete(made.token, made.id, made.state)
+    assert not gitlab_community.call("GET", f"projects/{owner.id}/job_token_scope/groups_allowlist")
+
+
+# -- the paid edition -------------------------------------------------------------------------------------------------
+
+
+def test_protected_environment(gitlab_premium_plugin: Plugin, gitlab_premium: Live, paid: Made) -> None:
+    gitlab_premium_plugin.made(ENVIRONMENT, {"project": paid.id, "name": "prod", "stopBeforeDestroy": True})
+    made = gitlab_premium_plugin.made(
+        PROTECTED_ENVIRONMENT,
+        {
+            "project": paid.id, "environment": "prod",
+            "deployAccessLevelsAttributes": [{"accessLevel": "maintainer"}],
+            "approvalRules": [{"accessLevel": "maintainer", "requiredApprovals": 1}],
+        },
+    )  # fmt: skip
+    assert made.id == f"{paid.id}:prod"
+    made.settle()
+    made.change(approvalRules=[{"accessLevel": "maintainer", "requiredApprovals": 2}])
+    made.change(deployAccessLevelsAttributes=[{"accessLevel": "developer"}])
+    assert made.diff(environment="other").replaces == ("environment",)
+    assert made.imported().none
+    gitlab_premium.call("DELETE", f"projects/{paid.id}/protected_environments/prod")
+    assert made.gone()
+
+
+def test_push_rules(gitlab_premium_plugin: Plugin, gitlab_premium: Live, paid: Made) -> None:
+    made = gitlab_premium_plugin.made(
+        "gitlab:index/projectPushRules:ProjectPushRules", {"project": paid.id, "preventSecrets": True, "maxFileSize": 5}
+    )
+    made.settle()
+    made.change(commitMessageRegex="^[A-Z]")
+    gitlab_premium.call("PUT", f"projects/{paid.id}/push_rule", max_file_size=50)
+    made.settle_not("maxFileSize")
+    made.repair()
+    assert made.imported().none
+    made.remove()
+
+
+def test_push_rules_of_a_project_in_its_block(gitlab_premium_plugin: Plugin, gitlab_premium: Live, unique: str) -> None:
+    made = project(gitlab_premium_plugin, unique, pushRules={"preventSecrets": True, "maxFileSize": 7})
+    assert gitlab_premium.call("GET", f"projects/{made.id}/push_rule")["max_file_size"] == 7
+    made.settle()
+    made.change(pushRules={"preventSecrets": True, "maxFileSize": 8})
+
+
+def test_the_community_edition_has_no_push_rules(gitlab_plugin: Plugin, owner: Made) -> None:
+    news, _ = gitlab_plugin.check("gitlab:index/projectPushRules:ProjectPushRules", {"project": owner.id})
+    with pytest.raises(Failure, match="push rules"):
+        gitlab_plugin.create("gitlab:index/projectPushRules:ProjectPushRules", news)
+
+
+def test_approvals(gitlab_premium_plugin: Plugin, gitlab_premium: Live, paid: Made) -> None:
+    settings = gitlab_premium_plugin.made(
+        "gitlab:index/projectLevelMrApprovals:ProjectLevelMrApprovals",
+        {"project": paid.id, "resetApprovalsOnPush": True, "mergeRequestsAuthorApproval": False},
+    )
+    settings.settle()
+    settings.change(disableOverridingApproversPerMergeRequest=True)
+    gitlab_premium.call("POST", f"projects/{paid.id}/approvals", reset_approvals_on_push=False)
+    settings.settle_not("resetApprovalsOnPush")
+    settings.repair()
+    assert settings.imported().none
+    person = user(gitlab_premium_plugin, f"{paid.state['name']}-a")
+    gitlab_premium.call("POST", f"projects/{paid.id}/members", user_id=int(person.id), access_level=40)
+    rule = gitlab_premium_plugin.made(
+        "gitlab:index/projectApprovalRule:ProjectApprovalRule",
+        {"project": paid.id, "name": "Owners", "approvalsRequired": 1, "userIds": [int(person.id)]},
+    )
+    rule.settle()
+    rule.change(approvalsRequired=2)
+    rule.change(userIds=None)
+    assert set(rule.imported().paths) <= {"disableImportingDefaultAnyApproverRuleOnCreate"}
+    rule.remove()
+    gitlab_premium_plugin.delete(settings.token, settings.id, settings.state)
+
+
+# -- looking up -------------------------------------------------------------------------------------------------------
+
+
+def test_functions(gitlab_plugin: Plugin, unique: str) -> None:
+    def ask(function: str, **args: Any) -> Any:
+        return gitlab_plugin.invoke(f"gitlab:index/{function}:{function}", **args)
+
+    holder = group(gitlab_plugin, f"{unique}-g", description="d")
+    person = user(gitlab_plugin, unique)
+    found = ask("getGroup", fullPath=f"{unique}-g")
+    assert (found["groupId"], found["description"], found["id"]) == (int(holder.id), "d", holder.id)
+    assert ask("getUser", username=unique)["userId"] == int(person.id)
+    assert ask("getUser", email=f"{unique}@example.org")["username"] == unique
+    assert [item["username"] for item in ask("getUsers", search=unique)["users"]] == [unique]
+    with pytest.raises(Failure, match="404"):
+        ask("getGroup", fullPath=f"{unique}/none")
+    with pytest.raises(Failure, match="couldn't find a user"):
+        ask("getUser", username=f"{unique}-none")
+    with pytest.raises(Failure, match="one and only one"):
+        ask("getGroup")

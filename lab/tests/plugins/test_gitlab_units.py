@@ -1,0 +1,191 @@
+"""The gitlab plugin's connection, and how resources of the newer plugin framework are planned."""
+
+from __future__ import annotations
+
+import datetime
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pulumi_gitlab
+import pytest
+
+from lab.plugins import framework
+from lab.plugins.gitlab import provider
+from lab.plugins.gitlab.hooks import RESOURCES as HOOKS
+from lab.plugins.gitlab.protections import BRANCH_PROTECTION
+from lab.plugins.gitlab.protections import RESOURCES as PROTECTIONS
+from lab.plugins.schema import trimmed
+from lab.plugins.server import Host
+from lab.plugins.wire import UNKNOWN, Secret
+from lab.testing.gitlab_server import ROOT_TOKEN, Live
+from lab.tests.plugins.rpc import Failure, Plugin
+from lab.tests.plugins.test_gitlab_live import group, project
+
+TAG_PROTECTION = PROTECTIONS["gitlab:index/tagProtection:TagProtection"].shape
+ACCESS_TOKEN = "gitlab:index/projectAccessToken:ProjectAccessToken"
+GROUP = "gitlab:index/group:Group"
+FAULTS = "/-/lab/faults"
+
+
+@pytest.fixture
+def faults(gitlab_community: Live) -> Iterator[Any]:
+    headers = {"X-Lab-Token": ROOT_TOKEN}
+    with httpx.Client(base_url=gitlab_community.url, headers=headers) as client:
+        yield lambda **fault: client.post(FAULTS, json=fault).raise_for_status()
+        client.delete(FAULTS)
+
+
+# -- the connection ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [429, 502, 503])
+def test_what_passes_is_tried_again(gitlab_plugin: Plugin, faults: Any, unique: str, status: int) -> None:
+    faults(path="/api/v4/groups", method="POST", status=status, retry_after=0 if status == 429 else None, times=1)
+    made = group(gitlab_plugin, unique)
+    faults(path=f"/api/v4/groups/{made.id}", method="GET", status=status, times=1, retry_after=0)
+    made.settle()
+
+
+def test_a_refusal_is_told_in_gitlabs_words_without_the_token(gitlab_plugin: Plugin, faults: Any, unique: str) -> None:
+    body = {"message": {"name": ["is odd", f"with {ROOT_TOKEN}"]}}
+    faults(path="/api/v4/groups", method="POST", status=400, body=body)
+    news, _ = gitlab_plugin.check(GROUP, {"name": unique, "path": unique})
+    with pytest.raises(Failure) as caught:
+        gitlab_plugin.create(GROUP, news)
+    assert "/api/v4/groups: 400 {message: {name: [is odd, with ***]}}" in str(caught.value)
+    assert ROOT_TOKEN not in str(caught.value)
+
+
+def test_a_bad_token_is_refused_at_once_and_not_repeated(gitlab_community: Live) -> None:
+    plugin = Plugin(provider.make(Host(None)))
+    with pytest.raises(Failure, match="401") as caught:
+        plugin.configure(baseUrl=f"{gitlab_community.url}/api/v4/", token="glpat-wrong-one")
+    assert "glpat-wrong-one" not in str(caught.value)
+    plugin.configure(baseUrl=gitlab_community.url, token="glpat-wrong-one", earlyAuthCheck=False)
+    plugin.close()
+
+
+def test_without_a_server_it_says_where_it_looked(unique: str) -> None:
+    plugin = Plugin(provider.make(Host(None)))
+    plugin.configure(baseUrl="http://127.0.0.1:1/api/v4/", token=ROOT_TOKEN, earlyAuthCheck=False, retries=1)
+    news, _ = plugin.check(GROUP, {"name": unique, "path": unique})
+    with pytest.raises(Failure, match=r"http://127\.0\.0\.1:1") as caught:
+        plugin.create(GROUP, news)
+    assert ROOT_TOKEN not in str(caught.value)
+    plugin.close()
+
+
+def test_the_token_may_come_from_the_environment(gitlab_community: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITLAB_TOKEN", ROOT_TOKEN)
+    monkeypatch.setenv("GITLAB_BASE_URL", f"{gitlab_community.url}/api/v4/")
+    plugin = Plugin(provider.make(Host(None)))
+    plugin.configure()
+    with pytest.raises(Failure, match="couldn't find a user matching: none"):
+        plugin.invoke("gitlab:index/getUser:getUser", username="none")
+    monkeypatch.delenv("GITLAB_TOKEN")
+    bare = Plugin(provider.make(Host(None)))
+    with pytest.raises(Failure, match="No GitLab token configured"):
+        bare.configure(baseUrl=gitlab_community.url)
+    plugin.close()
+    bare.close()
+
+
+def test_settings_of_the_official_plugin_that_do_nothing_here_are_refused(gitlab_community: Live) -> None:
+    plugin = Plugin(provider.make(Host(None)))
+    with pytest.raises(Failure, match="gitlab:clientCert is not supported"):
+        plugin.configure(baseUrl=gitlab_community.url, token=ROOT_TOKEN, clientCert="c.pem")
+    plugin.close()
+
+
+# -- access tokens rotate ---------------------------------------------------------------------------------------------
+
+
+def test_a_token_rotates_when_its_time_has_come(
+    gitlab_plugin: Plugin, gitlab_community: Live, unique: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = project(gitlab_plugin, unique)
+    made = gitlab_plugin.made(
+        ACCESS_TOKEN,
+        {
+            "project": owner.id, "name": "bot", "scopes": ["api"], "accessLevel": "developer",
+            "rotationConfiguration": {"expirationDays": 30, "rotateBeforeDays": 7},
+        },
+    )  # fmt: skip
+    first = made.state["token"]
+    assert isinstance(first, Secret)
+    later = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=25)
+    monkeypatch.setattr("lab.plugins.gitlab.tokens.today", lambda: later)
+    difference = made.diff()
+    assert {"expiresAt", "token"} <= difference.paths.keys()
+    assert difference.replaces == ()
+    made.state = gitlab_plugin.update(ACCESS_TOKEN, made.id, made.state, made.inputs)
+    assert made.state["expiresAt"] == (later + datetime.timedelta(days=30)).isoformat()
+    assert made.state["token"] != first
+    assert made.diff().none
+    told = httpx.get(f"{gitlab_community.url}/api/v4/user", headers={"PRIVATE-ROOT_TOKEN": str(first.value)})
+    assert told.status_code == httpx.codes.UNAUTHORIZED
+
+
+def test_an_access_token_has_one_way_to_its_end(gitlab_plugin: Plugin) -> None:
+    given = {
+        "project": "1", "name": "t", "scopes": ["api"], "expiresAt": "2031-01-01",
+        "rotationConfiguration": {"expirationDays": 30, "rotateBeforeDays": 7},
+    }  # fmt: skip
+    assert gitlab_plugin.check(ACCESS_TOKEN, given)[1]
+    del given["rotationConfiguration"]
+    assert not gitlab_plugin.check(ACCESS_TOKEN, given)[1]
+    assert gitlab_plugin.check(ACCESS_TOKEN, {**given, "expiresAt": "soon"})[1]
+
+
+# -- planning ---------------------------------------------------------------------------------------------------------
+
+
+def test_defaults_are_of_the_plan_and_not_of_the_inputs(gitlab_plugin: Plugin) -> None:
+    checked, failures = gitlab_plugin.check(TAG_PROTECTION.token, {"project": "1", "tag": "v*"})
+    assert failures == []
+    assert "createAccessLevel" not in checked
+    assert framework.plan(TAG_PROTECTION, None, checked)["createAccessLevel"] == "maintainer"
+
+
+def test_what_the_server_computes_is_open_again_once_anything_changes() -> None:
+    shape = HOOKS["gitlab:index/projectHook:ProjectHook"].shape
+    inputs = {"project": "1", "url": "https://a", "pushEvents": True}
+    made = framework.plan(shape, None, inputs)
+    assert made["alertStatus"] is UNKNOWN
+    prior = {name: "told" if value is UNKNOWN else value for name, value in made.items()}
+    same = framework.plan(shape, prior, inputs)
+    assert same["alertStatus"] == "told"
+    changed = framework.plan(shape, prior, {**inputs, "pushEvents": False})
+    assert changed["alertStatus"] is UNKNOWN
+
+
+def test_what_is_kept_stays_known() -> None:
+    inputs = {"project": "1", "branch": "main", "pushAccessLevel": "maintainer"}
+    prior = {**framework.plan(BRANCH_PROTECTION, None, inputs), "branchProtectionId": 7, "id": "1:main"}
+    planned = framework.plan(BRANCH_PROTECTION, prior, {**inputs, "allowForcePush": True})
+    assert planned["branchProtectionId"] == 7
+    assert planned["allowForcePush"] is True
+
+
+def test_an_unknown_stays_one() -> None:
+    planned = framework.plan(TAG_PROTECTION, None, {"project": UNKNOWN, "tag": "v*"})
+    assert planned["project"] is UNKNOWN
+
+
+# -- the schema -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("token", sorted(trimmed("gitlab")["resources"]))
+def test_the_inputs_are_those_of_the_installed_package(token: str) -> None:
+    """The full schema was taken between two releases: the trimmed one is amended to the pinned one."""
+    declared = trimmed("gitlab")["resources"][token]["inputs"]
+    made = inspect.signature(getattr(pulumi_gitlab, token.rpartition(":")[2])._internal_init).parameters
+    taken = {name for name in made if name not in ("__self__", "resource_name", "opts", "__props__")}
+    assert {pulumi_gitlab_name(name) for name in declared} == taken
+
+
+def pulumi_gitlab_name(name: str) -> str:
+    """Return the name in Python of a property."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)

@@ -1,0 +1,214 @@
+"""The kubernetes plugin's rules, without a cluster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lab.plugins.kubernetes import changes, kubeconfig, managed, objects, provider, rules
+from lab.plugins.kubernetes.settings import replacing
+from lab.plugins.server import Host, PluginError
+from lab.plugins.wire import UNKNOWN, Secret
+from lab.tests.plugins.rpc import Failure, Plugin
+
+
+@pytest.mark.parametrize(
+    ("written", "canonical"),
+    [
+        ("4000m", "4"), ("0.1", "100m"), ("1500m", "1500m"), (4, "4"), ("8192Mi", "8Gi"), ("1536Mi", "1536Mi"),
+        ("1e3", "1k"),        ("0.5Gi", "512Mi"), ("1000Mi", "1000Mi"), ("1024", "1024"), ("2000k", "2M"), ("0", "0"),
+        ("abc", "abc"), ("100n", "100n"),
+    ],
+)  # fmt: skip
+def test_quantities_are_written_as_the_server_does(written: Any, canonical: str) -> None:
+    assert objects.quantity(written) == canonical
+
+
+def test_inputs_are_normalised_for_built_in_kinds_only() -> None:
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q", "labels": {}, "uid": "1"},
+             "spec": {"hard": {"requests.cpu": "4000m"}, "scopes": []}}  # fmt: skip
+    assert objects.normalise(quota) == {
+        "apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": {"requests.cpu": "4"}},
+    }  # fmt: skip
+    custom = {"apiVersion": "argoproj.io/v1alpha1", "kind": "X", "spec": {"limits": {"cpu": "4000m"}, "l": []}}
+    assert objects.normalise(custom) == custom
+
+
+def test_string_data_becomes_data_and_both_are_secret() -> None:
+    secret = {"apiVersion": "v1", "kind": "Secret", "stringData": {"k": "v"}, "data": {"z": "eg=="}}
+    normal = objects.normalise(secret)
+    assert normal["data"] == {"k": "dg==", "z": "eg=="}
+    assert "stringData" not in normal
+    assert objects.mark(normal, {})["data"] == Secret({"k": "dg==", "z": "eg=="})
+
+
+def test_secret_inputs_of_any_kind_stay_secret() -> None:
+    state = objects.checkpoint(
+        {"kind": "ConfigMap", "data": {"a": "1", "b": "2"}}, {"kind": "ConfigMap", "data": {"a": "1", "b": "2"}},
+        {"data": {"a": Secret("1"), "b": "2"}}, "v1", "m",
+    )  # fmt: skip
+    assert state["data"] == {"a": Secret("1"), "b": "2"}
+    assert state["__inputs"]["data"] == {"a": Secret("1"), "b": "2"}
+
+
+def paths(old: Any, new: Any, kind: tuple[str, str] = ("v1", "Service"), **options: bool) -> dict[str, int]:
+    base = {"apiVersion": kind[0], "kind": kind[1], "metadata": {"name": "n", "namespace": "x"}}
+    fixed = changes.immutable(
+        base, secrets_mutable=options.get("secrets", False), config_maps_mutable=options.get("maps", False)
+    )
+    found = changes.detailed({**base, **old}, {**base, **new}, fixed)
+    return {path: change.kind for path, change in found.items()}
+
+
+ADD, ADD_REPLACE, DELETE, DELETE_REPLACE, UPDATE, UPDATE_REPLACE = range(6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new", "found"),
+    [
+        (("v1", "ConfigMap"), {"data": {"a": "1"}}, {"data": {"a": "2"}}, {"data.a": UPDATE_REPLACE}),
+        (("v1", "Secret"), {"data": {"a": "1"}}, {"data": {}}, {"data.a": DELETE_REPLACE}),
+        (("v1", "Service"), {"spec": {"clusterIP": "a", "x": 1}}, {"spec": {"clusterIP": "b", "x": 2}},
+         {"spec.clusterIP": UPDATE_REPLACE, "spec.x": UPDATE}),
+        (("apps/v1", "Deployment"), {"spec": {"selector": {"matchLabels": {"a": "1"}}}},
+         {"spec": {"selector": {"matchLabels": {"a": "2"}}}}, {"spec.selector.matchLabels.a": UPDATE_REPLACE}),
+        (("apps/v1", "Deployment"), {"spec": {"l": [{"n": 1, "i": "x"}]}},
+         {"spec": {"l": [{"n": 1, "i": "y"}, {"n": 2}]}}, {"spec.l[0].i": UPDATE, "spec.l[1]": ADD}),
+        (("rbac.authorization.k8s.io/v1", "RoleBinding"), {"roleRef": {"name": "a"}}, {"roleRef": {"name": "b"}},
+         {"roleRef.name": UPDATE_REPLACE}),
+        (("v1", "Pod"), {"spec": {"containers": [{"image": "a"}]}}, {"spec": {"containers": [{"image": "b"}]}},
+         {"spec.containers[0].image": UPDATE_REPLACE}),
+        (("networking.k8s.io/v1", "NetworkPolicy"), {"spec": {"podSelector": {}}},
+         {"spec": {"podSelector": {}, "ingress": []}}, {}),
+        (("argoproj.io/v1alpha1", "AppProject"), {"spec": {}}, {"spec": {"roles": []}}, {"spec.roles": ADD}),
+        (("v1", "Service"), {"a": {"k.v/x": "1"}}, {"a": {"k.v/x": "2"}}, {'a["k.v/x"]': UPDATE}),
+        (("v1", "Service"), {"spec": {"a": "1"}}, {"spec": {"a": UNKNOWN, "b": UNKNOWN}},
+         {"spec.a": UPDATE, "spec.b": ADD}),
+        (("v1", "Service"), {"spec": {"n": 1}}, {"spec": {"n": 1.0}}, {}),
+        (("v1", "Service"), {"spec": {"n": True}}, {"spec": {"n": 1}}, {"spec.n": UPDATE}),
+    ],
+)  # fmt: skip
+def test_changes_are_told_by_path(kind: tuple[str, str], old: Any, new: Any, found: dict[str, int]) -> None:
+    assert paths(old, new, kind) == found
+
+
+def test_mutable_secrets_and_config_maps_are_a_choice() -> None:
+    assert paths({"data": {"a": "1"}}, {"data": {"a": "2"}}, ("v1", "Secret"), secrets=True) == {"data.a": UPDATE}
+    assert paths({"data": {"a": "1"}}, {"data": {"a": "2"}}, ("v1", "ConfigMap"), maps=True) == {"data.a": UPDATE}
+
+
+def test_another_namespace_is_another_object() -> None:
+    found = paths({}, {"metadata": {"name": "n", "namespace": "y"}})
+    assert found == {"metadata.namespace": UPDATE_REPLACE}
+
+
+def entry(manager: str, operation: str, **fields: Any) -> dict[str, Any]:
+    return {"manager": manager, "operation": operation, "fieldsV1": fields}
+
+
+def test_an_update_takes_over_what_creation_and_kubectl_left() -> None:
+    live = {"metadata": {"managedFields": [
+        entry("pulumi-kubernetes", "Update", **{"f:data": {"f:a": {}}}),
+        entry("kubectl-label", "Update", **{"f:metadata": {"f:labels": {"f:x": {}}}}),
+        entry("controller", "Update", **{"f:status": {}}),
+    ]}}  # fmt: skip
+    patch = managed.takeover(live, "pulumi-kubernetes-1234")
+    assert patch is not None
+    kept, merged = patch[0]["value"]
+    assert kept["manager"] == "controller"
+    assert (merged["manager"], merged["operation"]) == ("pulumi-kubernetes-1234", "Apply")
+    assert merged["fieldsV1"] == {"f:data": {"f:a": {}}, "f:metadata": {"f:labels": {"f:x": {}}}}
+    assert managed.takeover({"metadata": {"managedFields": [merged, kept]}}, "pulumi-kubernetes-1234") is None
+
+
+def test_an_ignored_field_of_another_manager_is_left_out() -> None:
+    live = {"spec": {"replicas": 3, "mine": 1}, "metadata": {"managedFields": [
+        entry("hpa", "Update", **{"f:spec": {"f:replicas": {}}}), entry("me", "Apply", **{"f:spec": {"f:mine": {}}}),
+    ]}}  # fmt: skip
+    wanted: dict[str, Any] = {"spec": {"replicas": 1, "mine": 2}}
+    managed.apply_ignored(wanted, live, ["spec.replicas", "spec.mine"], "me")
+    assert wanted == {"spec": {"mine": 1}}
+
+
+CONFIG = """
+apiVersion: v1
+kind: Config
+current-context: a
+clusters:
+- {name: c, cluster: {server: "https://one:6443/"}}
+- {name: d, cluster: {server: "https://two:6443", insecure-skip-tls-verify: true}}
+users:
+- {name: u, user: {token: token-marker}}
+- {name: e, user: {exec: {command: x}}}
+contexts:
+- {name: a, context: {cluster: c, user: u, namespace: ns}}
+- {name: b, context: {cluster: d, user: e}}
+"""
+
+
+def test_a_kubeconfig_is_read_by_path_and_by_content(tmp_path: Any) -> None:
+    path = tmp_path / "config"
+    path.write_text(CONFIG)
+    for value in (str(path), CONFIG):
+        found = kubeconfig.access(value)
+        assert (found.server, found.namespace, found.token) == ("https://one:6443", "ns", "token-marker")
+    assert "token-marker" not in repr(found)
+    assert kubeconfig.access(CONFIG, cluster="d").server == "https://two:6443"
+
+
+@pytest.mark.parametrize(
+    ("text", "context", "reason"),
+    [
+        (CONFIG, "z", 'context "z" does not exist'),
+        (CONFIG, "b", "cannot do"),
+        ("{", "", "failed to parse kubeconfig"),
+        ("/no/such/file", "", "neither a file nor a kubeconfig"),
+        ("clusters: []\ncurrent-context: ''", "", "no context is chosen"),
+    ],
+)
+def test_a_kubeconfig_that_leads_nowhere_is_told_in_one_line(text: str, context: str, reason: str) -> None:
+    with pytest.raises(PluginError, match=reason) as caught:
+        kubeconfig.access(text, context)
+    assert "\n" not in str(caught.value)
+
+
+def test_another_cluster_replaces_the_provider() -> None:
+    old = {"kubeconfig": CONFIG, "context": "a"}
+    assert replacing(old, {**old, "namespace": "x"}, ["namespace"]) == []
+    assert replacing(old, {**old, "context": "b"}, ["context"]) == ["context"]
+    assert (
+        replacing({**old, "clusterIdentifier": "1"}, {**old, "context": "b", "clusterIdentifier": "1"}, ["context"])
+        == []
+    )
+
+
+def test_the_kind_comes_from_the_token() -> None:
+    urn = Plugin.urn
+    assert rules.kind_of(urn("kubernetes:core/v1:Namespace", "n")) == ("v1", "Namespace")
+    assert rules.kind_of(urn("kubernetes:argoproj.io/v1alpha1:AppProject", "n")) == (
+        "argoproj.io/v1alpha1",
+        "AppProject",
+    )
+    assert rules.is_patch(urn("kubernetes:core/v1:ConfigMapPatch", "n"), {"kind": "ConfigMap"})
+    assert not rules.is_patch(urn("kubernetes:core/v1:ConfigMap", "n"), {"kind": "ConfigMap"})
+
+
+def test_an_unreachable_cluster_fails_what_needs_it_and_nothing_else(tmp_path: Any) -> None:
+    path = tmp_path / "config"
+    path.write_text(CONFIG.replace("https://one:6443/", "https://127.0.0.1:1"))
+    plugin = Plugin(provider.make(Host(None)))
+    token = "kubernetes:core/v1:ConfigMap"
+    plugin.configure(kubeconfig=str(path))
+    news, _ = plugin.check(token, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "n"}})
+    assert plugin.create(token, news, preview=True)[0] == ""
+    for attempt in (lambda: plugin.create(token, news), lambda: plugin.read(token, "default/n", news, news)):
+        with pytest.raises(Failure, match="unreachable") as caught:
+            attempt()
+        assert "token-marker" not in str(caught.value)
+    plugin.configure(kubeconfig=str(path), deleteUnreachable="true")
+    assert plugin.read(token, "default/n", news, news)[0] == ""
+    plugin.delete(token, "default/n", news)
+    with pytest.raises(Failure, match="`kubernetes:kubconfig` is not a setting"):
+        plugin.configure(kubconfig="x")
+    plugin.close()

@@ -1,0 +1,47 @@
+"""A live stand-in GitLab for all tests, and python-gitlab clients of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gitlab
+import pytest
+
+from lab.testing.gitlab_server import Live, live_gitlab, name
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with live_gitlab(tmp_path_factory.mktemp("gitlab")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def premium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with live_gitlab(tmp_path_factory.mktemp("gitlab-premium"), edition="premium") as server:
+        yield server
+
+
+@pytest.fixture
+def group(live: Live) -> Any:
+    return live.root.groups.create({"name": name("g"), "path": name("g")})
+
+
+@pytest.fixture
+def project(live: Live, group: Any) -> Any:
+    return live.root.projects.create({"name": name("p"), "namespace_id": group.id})
+
+
+@pytest.fixture
+def someone(live: Live) -> Callable[[], tuple[Any, gitlab.Gitlab]]:
+    """Makes a user and a client with their token."""
+
+    def make() -> tuple[Any, gitlab.Gitlab]:
+        login = name("u")
+        content = {"username": login, "name": login, "email": f"{login}@example.com", "force_random_password": True}
+        user = live.root.users.create(content)
+        token = user.personal_access_tokens.create({"name": "t", "scopes": ["api"]})
+        return user, live.client(token.token)
+
+    return make

@@ -1,0 +1,257 @@
+"""Members, levels and tokens: who may do what, with which kind of token, for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import gitlab
+import pytest
+from gitlab.exceptions import GitlabAuthenticationError, GitlabCreateError, GitlabDeleteError, GitlabError
+
+from lab.standins.gitlab.actors import Actor
+from lab.standins.gitlab.site import Site
+from lab.testing.gitlab_server import ROOT_TOKEN, Live, name
+
+Someone = Callable[[], tuple[Any, gitlab.Gitlab]]
+
+
+def day(ahead: int) -> str:
+    return (datetime.now(UTC).date() + timedelta(days=ahead)).isoformat()
+
+
+def status(call: Callable[[], Any]) -> int:
+    """Status of what is refused; 200 for what is not."""
+    try:
+        call()
+    except GitlabError as error:
+        return error.response_code or 0
+    return 200
+
+
+def test_a_member_lives(group: Any, project: Any, someone: Someone) -> None:
+    user, _ = someone()
+    member = group.members.create({"user_id": user.id, "access_level": 30, "expires_at": day(10)})
+    assert (member.id, member.username, member.access_level, member.expires_at) == (user.id, user.username, 30, day(10))
+    with pytest.raises(GitlabCreateError, match="Member already exists") as conflict:
+        group.members.create({"user_id": user.id, "access_level": 40})
+    assert conflict.value.response_code == 409
+    member.access_level = 20
+    member.expires_at = ""
+    member.save()
+    assert (group.members.get(user.id).access_level, group.members.get(user.id).expires_at) == (20, None)
+    assert user.id not in [one.id for one in project.members.list()]
+    inherited = project.members_all.get(user.id)
+    assert inherited.access_level == 20
+    with pytest.raises(GitlabCreateError, match="greater than or equal to Reporter inherited membership"):
+        project.members.create({"user_id": user.id, "access_level": 10})
+    project.members.create({"user_id": user.id, "access_level": 40})
+    assert project.members_all.get(user.id).access_level == 40
+    group.members.delete(user.id)
+    assert user.id not in [one.id for one in project.members.list()], "leaving a group is leaving what is in it"
+    assert status(lambda: group.members.get(user.id)) == 404
+    for wrong, told in (
+        ({"user_id": 10**6, "access_level": 30}, "404 User Not Found"),
+        ({"user_id": user.id, "access_level": 35}, "access_level does not have a valid value"),
+        ({"user_id": user.id, "access_level": 30, "expires_at": day(-1)}, "cannot be a date in the past"),
+    ):
+        with pytest.raises(GitlabCreateError, match=told):
+            group.members.create(wrong)
+
+
+def test_the_last_owner_stays(group: Any) -> None:
+    with pytest.raises(GitlabDeleteError) as refused:
+        group.members.delete(1)
+    assert refused.value.response_code == 403
+
+
+@pytest.mark.parametrize(
+    ("level", "answers"),
+    [  # see, list branches' protections, make a variable, delete
+        (None, (404, 404, 404, 404)),
+        (10, (200, 403, 403, 403)),
+        (20, (200, 403, 403, 403)),
+        (30, (200, 200, 403, 403)),
+        (40, (200, 200, 200, 403)),
+        (50, (200, 200, 200, 200)),
+    ],
+)
+def test_each_level_may_so_much(
+    group: Any, project: Any, someone: Someone, level: int | None, answers: tuple[int, ...]
+) -> None:
+    user, client = someone()
+    if level is not None:
+        group.members.create({"user_id": user.id, "access_level": level})
+    mine = client.projects.get(project.id, lazy=True)
+    assert (
+        status(lambda: client.projects.get(project.id)),
+        status(mine.protectedbranches.list),
+        status(lambda: mine.variables.create({"key": "K", "value": "v"})),
+        status(lambda: client.projects.delete(project.id)),
+    ) == answers
+
+
+def test_shares_give_the_lower_of_two_levels(live: Live, group: Any, project: Any, someone: Someone) -> None:
+    user, client = someone()
+    other = live.root.groups.create({"name": "o", "path": name("o")})
+    other.members.create({"user_id": user.id, "access_level": 50})
+    assert status(lambda: client.projects.get(project.id)) == 404
+    group.share(other.id, 20)
+    assert project.members_all.get(user.id).access_level == 20
+    assert status(lambda: client.projects.get(project.id)) == 200
+    assert status(client.projects.get(project.id, lazy=True).protectedbranches.list) == 403
+    group.unshare(other.id)
+    assert status(lambda: client.projects.get(project.id)) == 404
+
+
+def test_nobody_sees_but_what_is_public(live: Live, someone: Someone) -> None:
+    group = live.root.groups.create({"name": "open", "path": name("g"), "visibility": "public"})
+    made = {
+        visibility: live.root.projects.create({"name": visibility, "namespace_id": group.id, "visibility": visibility})
+        for visibility in ("private", "internal", "public")
+    }
+    _, client = someone()
+    with live.http(None) as nobody:
+        seen = {visibility: nobody.get(f"/projects/{one.id}").status_code for visibility, one in made.items()}
+        assert seen == {"private": 404, "internal": 404, "public": 200}
+        assert nobody.get("/user").json() == {"message": "401 Unauthorized"}
+        assert nobody.get("/users").status_code == 401
+        assert nobody.get("/projects", headers={"PRIVATE-TOKEN": "none"}).status_code == 401
+    answers = {visibility: status(partial(client.projects.get, one.id)) for visibility, one in made.items()}
+    assert answers == {"private": 404, "internal": 200, "public": 200}
+
+
+def test_a_token_lives_and_a_stolen_one_takes_its_family_along(live: Live, project: Any) -> None:
+    content = {"name": "deploy", "scopes": ["api"], "access_level": 30, "expires_at": day(30)}
+    made = project.access_tokens.create(content)
+    assert made.token.startswith("glpat-")
+    assert (made.expires_at, made.access_level, made.active) == (day(30), 30, True)
+    read = project.access_tokens.get(made.id)
+    assert "token" not in read.attributes
+    bot = live.root.users.get(made.user_id)
+    assert bot.bot is True
+    assert bot.username.startswith(f"project_{project.id}_bot_")
+    assert project.members.get(bot.id).access_level == 30
+    client = live.client(made.token)
+    assert client.projects.get(project.id).id == project.id
+    successor = project.access_tokens.rotate(made.id, expires_at=day(5))
+    assert successor["token"] != made.token
+    assert (successor["id"] != made.id, successor["expires_at"], successor["user_id"]) == (True, day(5), bot.id)
+    with pytest.raises(GitlabAuthenticationError, match="invalid_token"):
+        client.projects.get(project.id)
+    fresh = live.client(successor["token"])
+    assert fresh.projects.get(project.id).id == project.id
+    first = project.access_tokens.create(content)
+    second = project.access_tokens.rotate(first.id)
+    with pytest.raises(GitlabError, match="token already revoked"):
+        project.access_tokens.rotate(first.id)
+    assert project.access_tokens.get(second["id"]).revoked is True
+    again = project.access_tokens.create({"name": "short", "scopes": ["read_api"]})
+    assert again.expires_at == day(365)
+    project.access_tokens.delete(again.id)
+    assert project.access_tokens.get(again.id).revoked is True
+    assert status(lambda: project.members.get(again.user_id)) == 404, "the bot leaves with its last token"
+    for wrong, told in (
+        ({"name": "x", "scopes": ["all"]}, "scopes does not have a valid value"),
+        ({"name": "x", "scopes": ["api"], "expires_at": day(0)}, "must be in the future"),
+        ({"name": "x", "scopes": ["api"], "expires_at": day(400)}, "Expiration date must be before"),
+    ):
+        with pytest.raises(GitlabCreateError, match=told):
+            project.access_tokens.create(wrong)
+
+
+def test_scopes_bound_what_a_token_may(live: Live, someone: Someone) -> None:
+    user, _ = someone()
+    clients = {
+        scope: live.client(user.personal_access_tokens.create({"name": scope, "scopes": [scope]}).token)
+        for scope in ("read_user", "read_api", "read_repository")
+    }
+    assert status(clients["read_user"].auth) == 200
+    assert status(clients["read_user"].groups.list) == 403
+    assert status(clients["read_api"].groups.list) == 200
+    assert status(lambda: clients["read_api"].groups.create({"name": "n", "path": name()})) == 403
+    assert status(clients["read_repository"].projects.list) == 403
+    token = user.personal_access_tokens.create({"name": "x", "scopes": ["read_api"]}).token
+    with live.http(token) as http:
+        body = http.post("/groups", json={"name": "n", "path": name()}).json()
+    assert (body["error"], body["scope"]) == ("insufficient_scope", "api")
+
+
+def test_tokens_end(live: Live, someone: Someone, monkeypatch: pytest.MonkeyPatch) -> None:
+    user, _ = someone()
+    token = user.personal_access_tokens.create({"name": "t", "scopes": ["api"], "expires_at": day(1)}).token
+    client = live.client(token)
+    assert status(client.auth) == 200
+    monkeypatch.setattr("lab.standins.gitlab.actors.today", lambda: day(1))
+    with pytest.raises(GitlabAuthenticationError, match="invalid_token"):
+        client.auth()
+    with live.http(token) as http:
+        assert "Token is expired" in http.get("/user").json()["error_description"]
+
+
+def test_a_token_comes_in_three_ways_and_sudo_acts_as_another(live: Live, someone: Someone) -> None:
+    user, mine = someone()
+    with live.http(None) as http:
+        assert http.get("/user", headers={"Authorization": f"Bearer {ROOT_TOKEN}"}).json()["username"] == "root"
+        assert http.get("/user", params={"private_token": ROOT_TOKEN}).json()["username"] == "root"
+        as_other = {"PRIVATE-TOKEN": ROOT_TOKEN, "Sudo": user.username}
+        assert http.get("/user", headers=as_other).json()["id"] == user.id
+        assert http.get("/user", headers={"PRIVATE-TOKEN": ROOT_TOKEN, "Sudo": "nobody-is"}).status_code == 404
+    with pytest.raises(GitlabError, match="Must be admin to use sudo"):
+        mine.http_get("/user", sudo="root")
+
+
+def test_deploy_tokens_live_and_are_no_key_to_the_api(live: Live, project: Any, group: Any) -> None:
+    for source in (project, group):
+        made = source.deploytokens.create({"name": "argo", "scopes": ["read_repository"], "expires_at": day(9)})
+        assert made.username == f"gitlab+deploy-token-{made.id}"
+        assert made.expires_at == f"{day(9)}T00:00:00.000Z"
+        read = source.deploytokens.get(made.id)
+        assert "token" not in read.attributes
+        assert (read.revoked, read.expired, read.scopes) == (False, False, ["read_repository"])
+        assert status(live.client(made.token).projects.list) == 401
+        source.deploytokens.delete(made.id)
+        assert status(partial(source.deploytokens.get, made.id)) == 404
+    with pytest.raises(GitlabCreateError, match="scopes does not have a valid value"):
+        project.deploytokens.create({"name": "x", "scopes": ["api"]})
+
+
+def test_which_jobs_may_reach_a_project(live: Live, project: Any, group: Any) -> None:
+    scope = project.job_token_scope.get()
+    assert scope.inbound_enabled is True
+    assert [one.id for one in scope.allowlist.list()] == [project.id]
+    other = live.root.projects.create({"name": "other", "namespace_id": group.id})
+    scope.allowlist.create({"target_project_id": other.id})
+    scope.groups_allowlist.create({"target_group_id": group.id})
+    assert [one.id for one in scope.allowlist.list()] == [project.id, other.id]
+    with pytest.raises(GitlabCreateError, match="already in the job token allowlist"):
+        scope.allowlist.create({"target_project_id": other.id})
+    scope.allowlist.delete(other.id)
+    scope.groups_allowlist.delete(group.id)
+    assert scope.groups_allowlist.list() == []
+    scope.enabled = False
+    scope.save()
+    assert project.job_token_scope.get().inbound_enabled is False
+
+
+def test_a_job_reaches_what_lists_its_project(live: Live, project: Any, group: Any) -> None:
+    other = live.root.projects.create({"name": "other", "namespace_id": group.id})
+    root = live.site.store.get("user", 1)
+    job = Actor("job", frozenset(), root, project_id=other.id)
+
+    def kind(_: Site, secret: str) -> Actor | None:
+        return job if secret == "job-secret" else None
+
+    live.site.token_kinds.append(kind)
+    with live.http(None) as http:
+
+        def seen() -> int:
+            return http.get(f"/projects/{project.id}", headers={"JOB-TOKEN": "job-secret"}).status_code
+
+        assert http.get(f"/projects/{other.id}", headers={"JOB-TOKEN": "job-secret"}).status_code == 200
+        assert seen() == 404, "its user is an owner, its project is not listed"
+        project.job_token_scope.get().allowlist.create({"target_project_id": other.id})
+        assert seen() == 200
+        assert http.delete(f"/projects/{project.id}", headers={"JOB-TOKEN": "job-secret"}).status_code == 401

@@ -1,0 +1,391 @@
+"""Pipelines: what makes one, what its configuration says, and how jobs go from stage to stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gitlab
+import pytest
+
+from lab.testing.ci_client import Runner, commit, jobs, project_runner, variables
+from lab.testing.git_client import clone
+from lab.testing.gitlab_server import ROOT_TOKEN, Live, name
+
+SIMPLE = "job: {script: [echo hi]}\n"
+
+
+@pytest.fixture
+def seeded(live: Live, group: Any) -> Any:
+    return live.root.projects.create({"name": name("p"), "namespace_id": group.id, "initialize_with_readme": True})
+
+
+def pipelines(project: Any, **filters: Any) -> list[Any]:
+    return list(project.pipelines.list(get_all=True, **filters))
+
+
+def job_names(project: Any, pipeline: Any) -> list[str]:
+    found = project.pipelines.get(pipeline.id).jobs.list(get_all=True)
+    return [job.name for job in reversed(found)]
+
+
+def run(project: Any, text: str, **variables_: str) -> Any:
+    """Commit a configuration without running it, then run it with variables."""
+    commit(project, {".gitlab-ci.yml": text}, message="[skip ci]")
+    given = [{"key": key, "value": value} for key, value in variables_.items()]
+    return project.pipelines.create({"ref": "main", "variables": given})
+
+
+def refusal(call: Any, *arguments: Any) -> str:
+    with pytest.raises(gitlab.GitlabError) as caught:
+        call(*arguments)
+    assert caught.value.response_code == 400, caught.value
+    return str(caught.value.error_message)
+
+
+def test_a_push_makes_a_pipeline(live: Live, seeded: Any, tmp_path: Path) -> None:
+    git = clone(live, seeded, tmp_path, ROOT_TOKEN)
+    git.write("no configuration yet", a__txt="a")
+    git.run("push")
+    assert pipelines(seeded) == []
+    (tmp_path / ".gitlab-ci.yml").write_text(SIMPLE)
+    sha = git.write("configuration")
+    git.run("push")
+    (found,) = pipelines(seeded)
+    assert (found.sha, found.ref, found.source, found.status) == (sha, "main", "push", "pending")
+    git.run("tag", "v1")
+    git.run("push", "origin", "v1")
+    whole = seeded.pipelines.get(pipelines(seeded)[0].id)
+    assert (whole.ref, whole.tag, whole.before_sha) == ("v1", True, "0" * 40)
+    git.write("skipped [skip ci]")
+    git.run("push")
+    assert pipelines(seeded)[0].status == "skipped"
+    git.write("nor this")
+    git.run("push", "-o", "ci.no_pipeline")
+    assert len(pipelines(seeded)) == 3
+
+
+def test_stages_one_after_the_other(live: Live, seeded: Any) -> None:
+    runner = project_runner(live, seeded)
+    text = """
+stages: [build, test]
+compile: {stage: build, script: [make]}
+unit: {stage: test, script: [make test], after_script: [clean]}
+lint: {stage: test, script: [lint], allow_failure: true}
+"""
+    pipeline = run(seeded, text)
+    job = runner.must_take()
+    assert job["job_info"]["name"] == "compile"
+    assert runner.take() is None, "the next stage waits"
+    assert seeded.pipelines.get(pipeline.id).status == "running"
+    assert runner.finish(job).status_code == 200
+    taken = {one["job_info"]["name"]: one for one in (runner.must_take(), runner.must_take())}
+    assert [step["name"] for step in taken["unit"]["steps"]] == ["script", "after_script"]
+    runner.finish(taken["lint"], "failed", failure_reason="script_failure", exit_code=1)
+    runner.finish(taken["unit"])
+    assert seeded.pipelines.get(pipeline.id).status == "success"
+    (lint,) = [one for one in jobs(seeded) if one.name == "lint"]
+    assert (lint.status, lint.failure_reason) == ("failed", "script_failure")
+
+
+def test_only_the_exit_codes_that_are_named_are_forgiven(live: Live, seeded: Any) -> None:
+    runner = project_runner(live, seeded)
+    text = """
+one: {stage: build, script: [x], allow_failure: {exit_codes: [2, 3]}}
+two: {stage: test, script: [x], allow_failure: {exit_codes: 2}}
+three: {stage: deploy, script: [x]}
+"""
+    pipeline = run(seeded, text)
+    runner.finish(runner.must_take(), "failed", exit_code=3)
+    runner.finish(runner.must_take(), "failed", exit_code=3)
+    assert runner.take() is None
+    assert seeded.pipelines.get(pipeline.id).status == "failed"
+    states = {job.name: (job.status, job.allow_failure) for job in jobs(seeded)}
+    assert states == {"one": ("failed", True), "two": ("failed", False), "three": ("skipped", False)}
+
+
+def test_a_failure_skips_what_follows_but_what_waits_for_it(live: Live, seeded: Any) -> None:
+    runner = project_runner(live, seeded)
+    text = """
+build: {stage: build, script: [x]}
+test: {stage: test, script: [x]}
+cleanup: {stage: deploy, script: [x], when: always}
+alarm: {stage: deploy, script: [x], when: on_failure}
+"""
+    pipeline = run(seeded, text)
+    runner.finish(runner.must_take(), "failed")
+    assert {runner.must_take()["job_info"]["name"], runner.must_take()["job_info"]["name"]} == {"cleanup", "alarm"}
+    states = {job.name: job.status for job in jobs(seeded)}
+    assert states["test"] == "skipped"
+    (failed,) = [job for job in jobs(seeded) if job.name == "build"]
+    seeded.jobs.get(failed.id, lazy=True).retry()
+    assert seeded.pipelines.get(pipeline.id).status == "running"
+    assert runner.must_take()["job_info"]["name"] == "build"
+
+
+def test_manual_and_retried(live: Live, seeded: Any) -> None:
+    runner = project_runner(live, seeded)
+    pipeline = run(seeded, "ask: {script: [x], rules: [{when: manual}]}\nthen: {stage: deploy, script: [x]}\n")
+    assert seeded.pipelines.get(pipeline.id).status == "manual"
+    assert runner.take() is None
+    (ask,) = [job for job in jobs(seeded) if job.name == "ask"]
+    seeded.jobs.get(ask.id).play()
+    runner.finish(runner.must_take())
+    held = runner.must_take()
+    assert held["job_info"]["name"] == "then"
+    runner.finish(held, "failed")
+    assert seeded.pipelines.get(pipeline.id).status == "failed"
+    late = runner.finish(held)
+    assert (late.status_code, late.headers["job-status"]) == (403, "failed")
+    seeded.jobs.get(held["id"]).retry()
+    runner.finish(runner.must_take())
+    assert seeded.pipelines.get(pipeline.id).status == "success"
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ('$A == "1"', True),
+        ("$A == '2'", False),
+        ('$A != "2"', True),
+        ("$A", True),
+        ("$MISSING", False),
+        ("$EMPTY", False),
+        ("$MISSING == null", True),
+        ('$EMPTY == ""', True),
+        ("$NAME =~ /^rel.*e$/", True),
+        ("$NAME =~ /^REL/i", True),
+        ("$NAME =~ /^REL/", False),
+        ("$NAME !~ /x/", True),
+        ("$NAME =~ $PATTERN", True),
+        ('$A == "1" && $MISSING', False),
+        ('$A == "1" || $MISSING && $MISSING', True),
+        ('($A == "1" || $MISSING) && $MISSING', False),
+        ('$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH && $CI_PIPELINE_SOURCE == "api"', True),
+        ('$CI_COMMIT_REF_PROTECTED == "true"', True),
+        ("$CI_COMMIT_TAG", False),
+    ],
+)
+def test_conditions(rules_project: Any, condition: str, holds: bool) -> None:
+    variables_ = "variables: {A: '1', EMPTY: '', NAME: release, PATTERN: '/^rel/'}"
+    text = f"{variables_}\nalways: {{script: [x]}}\nasked:\n  script: [x]\n  rules:\n    - if: {condition!r}\n"
+    if "'" in condition:
+        text = text.replace(repr(condition), '"' + condition + '"')
+    pipeline = run(rules_project, text)
+    assert ("asked" in job_names(rules_project, pipeline)) is holds
+
+
+@pytest.fixture(scope="module")
+def rules_project(live: Live) -> Any:
+    return live.root.projects.create({"name": name("rules"), "initialize_with_readme": True})
+
+
+def test_only_and_except(seeded: Any) -> None:
+    text = """
+all: {script: [x]}
+main: {script: [x], only: [main]}
+tags: {script: [x], only: [tags]}
+scheduled: {script: [x], only: [schedules]}
+releases: {script: [x], only: ['/^release/']}
+not_api: {script: [x], except: [api]}
+by_variable: {script: [x], only: {variables: ['$WANTED == "yes"']}}
+"""
+    pipeline = run(seeded, text, WANTED="yes")
+    assert job_names(seeded, pipeline) == ["all", "main", "by_variable"]
+
+
+def test_workflow(seeded: Any) -> None:
+    text = """
+workflow:
+  name: 'for $CI_COMMIT_BRANCH'
+  rules:
+    - if: $RUN == "yes"
+      variables: {EXTRA: "set"}
+job: {script: [x], rules: [{if: $EXTRA == "set"}]}
+"""
+    pipeline = run(seeded, text, RUN="yes")
+    assert seeded.pipelines.get(pipeline.id).name == "for main"
+    assert "Pipeline filtered out by workflow rules." in refusal(seeded.pipelines.create, {"ref": "main"})
+
+
+def test_nothing_to_run(seeded: Any) -> None:
+    assert "Missing CI config file" in refusal(seeded.pipelines.create, {"ref": "main"})
+    commit(seeded, {".gitlab-ci.yml": "job: {script: [x], rules: [{when: never}]}\n"})
+    assert "rules configuration prevented any jobs" in refusal(seeded.pipelines.create, {"ref": "main"})
+    assert "Reference not found" in refusal(seeded.pipelines.create, {"ref": "nowhere"})
+    assert pipelines(seeded) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("job: [", "did not find expected"),
+        ("- a list\n", "Invalid configuration format"),
+        ("job: {stage: test}\n", "jobs:job config should implement the script:, run:, or trigger: keyword"),
+        (".hidden: {script: [x]}\n", "jobs config should contain at least one visible job"),
+        ("job: {script: [x], stage: moon}\n", "job job: chosen stage moon does not exist; available stages are .pre, "),
+        ("job: {script: [x], scripts: [y]}\n", "jobs:job config contains unknown keys: scripts"),
+        ("job: {script: [x], rules: [{if: '$A ='}]}\n", "invalid expression syntax"),
+        ("job: {script: [x], id_tokens: {T: {}}}\n", "jobs:job:id_tokens:T config missing required keys: aud"),
+        ("job: {extends: .none, script: [x]}\n", "job: unknown keys in `extends` (.none)"),
+        ("include: /none.yml\n", "Local file `none.yml` does not exist!"),
+        ("include: {project: no/such, file: x.yml}\n", "Project `no/such` not found or access denied!"),
+        ("a: &a [*a]\n", "too big"),
+    ],
+)
+def test_errors_of_a_configuration(rules_project: Any, text: str, error: str) -> None:
+    commit(rules_project, {".gitlab-ci.yml": text})
+    last = rules_project.pipelines.get(pipelines(rules_project)[0].id)
+    assert last.status == "failed"
+    assert error in last.yaml_errors
+    assert error in refusal(rules_project.pipelines.create, {"ref": "main"})
+
+
+def test_defaults_extends_and_references(live: Live, seeded: Any) -> None:
+    runner = project_runner(live, seeded)
+    text = """
+default: {image: 'alpine:$V', before_script: [setup]}
+variables: {V: "3.20", WHO: "world"}
+.base:
+  variables: {GREETING: "hello $WHO"}
+  script: [base]
+.steps: {script: [one, two]}
+job:
+  extends: .base
+  variables: {WHO: "you"}
+  script:
+    - !reference [.steps, script]
+    - [three]
+"""
+    run(seeded, text)
+    job = runner.must_take()
+    assert job["steps"][0]["script"] == ["setup", "one", "two", "three"]
+    assert job["image"]["name"] == "alpine:3.20"
+    assert variables(job)["GREETING"] == "hello you"
+
+
+def test_includes_are_read_as_who_runs(live: Live, seeded: Any, someone: Any) -> None:
+    platform = live.root.groups.create({"name": name("pf"), "path": name("pf")})
+    catalogue = live.root.projects.create(
+        {"name": "catalogue", "namespace_id": platform.id, "initialize_with_readme": True}
+    )
+    preset = """
+spec:
+  inputs:
+    version: {default: "3.12"}
+---
+include: /presets/base.yml
+python: {extends: .base, script: ['python$[[ inputs.version ]] -m pytest']}
+"""
+    commit(catalogue, {"presets/python.yml": preset, "presets/base.yml": ".base: {tags: []}\n"})
+    path = catalogue.path_with_namespace
+    include = f"include: {{project: {path}, file: /presets/python.yml, inputs: {{version: '3.13'}}}}\n"
+    runner = project_runner(live, seeded)
+    run(seeded, include)
+    assert runner.must_take()["steps"][0]["script"] == ["python3.13 -m pytest"]
+    user, client = someone()
+    seeded.members.create({"user_id": user.id, "access_level": 40})
+    theirs = client.projects.get(seeded.id)
+    assert "not found or access denied" in refusal(theirs.pipelines.create, {"ref": "main"})
+    platform.members.create({"user_id": user.id, "access_level": 20})
+    theirs.pipelines.create({"ref": "main"})
+    commit(seeded, {".gitlab-ci.yml": include.replace("python.yml", "none.yml")}, message="[skip ci]")
+    missing = refusal(seeded.pipelines.create, {"ref": "main"})
+    assert f"Project `{path}` file `presets/none.yml` does not exist!" in missing
+
+
+def test_a_configuration_elsewhere(live: Live, seeded: Any, someone: Any) -> None:
+    content = {"name": name("cat"), "visibility": "internal", "initialize_with_readme": True}
+    catalogue = live.root.projects.create(content)
+    commit(catalogue, {"operations.yml": "work: {script: [x]}\n"})
+    seeded.ci_config_path = f"operations.yml@{catalogue.path_with_namespace}"
+    seeded.save()
+    user, client = someone()
+    seeded.members.create({"user_id": user.id, "access_level": 40})
+    made = client.projects.get(seeded.id).pipelines.create({"ref": "main"})
+    assert job_names(seeded, made) == ["work"]
+    seeded.ci_config_path = "ci/own.yml"
+    seeded.save()
+    assert "Missing CI config file" in refusal(seeded.pipelines.create, {"ref": "main"})
+
+
+def test_who_may_run_on_a_protected_branch(seeded: Any, someone: Any) -> None:
+    commit(seeded, {".gitlab-ci.yml": SIMPLE})
+    user, client = someone()
+    seeded.members.create({"user_id": user.id, "access_level": 30})
+    theirs = client.projects.get(seeded.id)
+    assert "You do not have sufficient permission to run a pipeline on 'main'" in refusal(
+        theirs.pipelines.create, {"ref": "main"}
+    )
+    commit(theirs, {"side": "x"}, branch="side", start_branch="main")
+    assert pipelines(seeded, ref="side")[0].source == "push"
+    theirs.pipelines.create({"ref": "side"})
+    job = jobs(seeded)[-1]
+    with pytest.raises(gitlab.GitlabError) as caught:
+        theirs.jobs.get(job.id).retry()
+    assert caught.value.response_code == 403
+
+
+def test_a_schedule_is_played(live: Live, seeded: Any, someone: Any) -> None:
+    commit(seeded, {".gitlab-ci.yml": "nightly: {script: [x], only: [schedules]}\n"})
+    schedule = seeded.pipelineschedules.create({"ref": "main", "description": "nightly", "cron": "0 1 * * *"})
+    schedule.variables.create({"key": "DEPTH", "value": "full"})
+    number = schedule.id
+    schedule.play()  # python-gitlab takes the answer, which is a message, for the schedule
+    schedule = seeded.pipelineschedules.get(number)
+    (found,) = pipelines(seeded, source="schedule")
+    assert schedule.last_pipeline["id"] == found.id
+    job = project_runner(live, seeded).must_take()
+    assert variables(job)["DEPTH"] == "full"
+    assert variables(job)["CI_PIPELINE_SCHEDULE_DESCRIPTION"] == "nightly"
+    user, client = someone()
+    seeded.members.create({"user_id": user.id, "access_level": 20})
+    with pytest.raises(gitlab.GitlabError):
+        client.projects.get(seeded.id).pipelineschedules.get(number).play()
+
+
+def test_a_trigger(live: Live, seeded: Any) -> None:
+    commit(seeded, {".gitlab-ci.yml": SIMPLE}, message="[ci skip]")
+    trigger = seeded.triggers.create({"description": "from outside"})
+    nobody = gitlab.Gitlab(live.url)
+    made = nobody.projects.get(seeded.id, lazy=True).trigger_pipeline("main", trigger.token, variables={"WHO": "me"})
+    assert (made.source, made.user["username"]) == ("trigger", "root")
+    with pytest.raises(gitlab.GitlabError) as caught:
+        nobody.projects.get(seeded.id, lazy=True).trigger_pipeline("main", "glptt-wrong")
+    assert caught.value.response_code == 404
+    assert [one.token for one in seeded.triggers.list()] == [trigger.token[:4]]
+    trigger.delete()
+    with pytest.raises(gitlab.GitlabError):
+        nobody.projects.get(seeded.id, lazy=True).trigger_pipeline("main", trigger.token)
+
+
+def test_runner_types_tags_and_pause(live: Live, seeded: Any, group: Any) -> None:
+    wanted = "plain: {script: [x]}\ntagged: {script: [x], tags: [gpu]}\n"
+    run(seeded, wanted)
+    other = live.root.projects.create({"name": name("other")})
+    assert project_runner(live, other).take() is None
+    picky = project_runner(live, seeded, tag_list=["gpu"], run_untagged=False)
+    assert picky.must_take()["job_info"]["name"] == "tagged"
+    assert picky.take() is None
+    paused = project_runner(live, seeded, paused=True)
+    assert paused.take() is None
+    shared = live.root.http_post("/user/runners", post_data={"runner_type": "group_type", "group_id": group.id})
+    assert isinstance(shared, dict)
+    assert Runner(live, shared["token"]).must_take()["job_info"]["name"] == "plain"
+
+
+def test_a_runner_registers(live: Live, seeded: Any, someone: Any) -> None:
+    content = {"runner_type": "project_type", "project_id": seeded.id, "description": "mine", "tag_list": "a,b"}
+    own = live.root.http_post("/user/runners", post_data=content)
+    assert isinstance(own, dict)
+    with live.http(None) as http:
+        assert http.post("/runners/verify", json={"token": "wrong"}).status_code == 403
+        assert http.post("/runners/verify", json={"token": own["token"]}).status_code == 200
+        assert seeded.runners.list()[0].description == "mine"
+        assert live.root.runners.get(own["id"]).tag_list == ["a", "b"]
+        assert http.request("DELETE", "/runners", json={"token": own["token"]}).status_code == 204
+        assert http.post("/jobs/request", json={"token": own["token"]}).status_code == 403
+    _, client = someone()
+    with pytest.raises(gitlab.GitlabError) as caught:
+        client.http_post("/user/runners", post_data={"runner_type": "instance_type"})
+    assert caught.value.response_code == 403

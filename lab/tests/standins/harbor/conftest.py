@@ -1,0 +1,150 @@
+"""A live stand-in Harbor for all tests, alone or, for images, with the real registry behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import uuid
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+from harborapi import HarborAsyncClient
+
+from lab.standins.harbor.app import create_app
+from lab.standins.serve import LOOPBACK, Configuration
+from lab.testing.ports import free_port
+from lab.testing.served import served
+
+PASSWORD = "Harbor-12345-of-these-tests"
+_PATIENCE = 20.0
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Live:
+    """A server and its administrator."""
+
+    url: str
+    data: Path
+    password: str = PASSWORD
+    #: Kills the server and starts it again, where it is a process of its own.
+    kill_and_start: Callable[[], None] = lambda: None
+
+    def http(self, user: str | None = "admin", secret: str | None = None) -> httpx.Client:
+        """A plain client of the API that keeps no cookies; without a user, anonymous."""
+        auth = None if user is None else httpx.BasicAuth(user, secret or self.password)
+        return _Forgetful(base_url=f"{self.url}/api/v2.0", auth=auth, timeout=30, trust_env=False)
+
+    def client(self, user: str = "admin", secret: str | None = None) -> HarborAsyncClient:
+        """A client of `harborapi`."""
+        return HarborAsyncClient(url=f"{self.url}/api/v2.0", username=user, secret=secret or self.password)
+
+
+class _Forgetful(httpx.Client):
+    """Harbor opens a session for everybody: a client that keeps its cookie needs a CSRF token."""
+
+    def send(self, *args: Any, **kwargs: Any) -> httpx.Response:
+        answer = super().send(*args, **kwargs)
+        self.cookies.clear()
+        return answer
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Wait for what `harborapi` does."""
+    return asyncio.run(work)
+
+
+@contextmanager
+def live_harbor(data: Path, *, port: int | None = None, **options: Any) -> Iterator[Live]:
+    """Serve a Harbor with these options from a thread."""
+    if port is None:
+        port = free_port()
+    url = f"http://{LOOPBACK}:{port}"
+    app = create_app(Configuration(port, url, data, PASSWORD, options))
+    with served(app, port):
+        yield Live(url, data)
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with live_harbor(tmp_path_factory.mktemp("harbor")) as server:
+        yield server
+
+
+@pytest.fixture
+def api(live: Live) -> Iterator[httpx.Client]:
+    with live.http() as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def imaging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """Harbor and the registry as the platform runs them: processes of their own."""
+    from lab import parts, pki, process  # noqa: PLC0415 - only tests with images need them
+    from lab.home import LabHome  # noqa: PLC0415
+    from lab.reporter import Lines  # noqa: PLC0415
+    from lab.secrets import Secrets  # noqa: PLC0415
+    from lab.servers.base import Context  # noqa: PLC0415
+    from lab.servers.harbor import Harbor, address  # noqa: PLC0415
+    from lab.servers.registry import Registry  # noqa: PLC0415
+
+    home = LabHome.open(tmp_path_factory.mktemp("lab"), free_port(85, 86))  # of Harbor and the registry
+    secrets = Secrets.ensure(home)
+    context = Context(home, parts.ensure(["registry"], reporter=Lines()), pki.ensure(home))
+    started = (Registry(), Harbor())
+    try:
+        for server in started:
+            server.up(context)
+
+        def kill_and_start() -> None:
+            for server in started:
+                found = process.running(home, server.name)
+                assert found is not None
+                os.kill(found.pid, signal.SIGKILL)
+            for server in started:
+                context.wait(lambda name=server.name: process.running(home, name) is None, _PATIENCE, "its end")  # type: ignore[misc]  # bound
+                server.up(context)
+
+        yield Live(address(home), home.root, secrets.harbor_password, kill_and_start)
+    finally:
+        for server in reversed(started):
+            server.down(home)
+
+
+def name(prefix: str = "x") -> str:
+    """A name nothing else has."""
+    return f"{prefix}-{uuid.uuid4().hex[:8]}"
+
+
+def robot_body(project: str, *accesses: tuple[str, str], **more: Any) -> dict[str, Any]:
+    """A robot of a project with (resource, action) pairs."""
+    access = [{"resource": resource, "action": action} for resource, action in accesses]
+    permission = {"kind": "project", "namespace": project, "access": access}
+    return {"name": name("r"), "level": "project", "duration": 30, "permissions": [permission], **more}
+
+
+@pytest.fixture
+def project(api: httpx.Client) -> Callable[..., tuple[int, str]]:
+    """Makes a project and returns its number and name."""
+    return lambda **body: make_project(api, **body)
+
+
+def make_project(api: httpx.Client, **body: Any) -> tuple[int, str]:
+    called = name("p")
+    answer = api.post("/projects", json={"project_name": called, **body})
+    assert answer.status_code == 201, answer.text
+    return int(answer.headers["Location"].rpartition("/")[2]), called
+
+
+def refused(answer: httpx.Response, status: int, code: str, text: str = "") -> None:
+    """Check that an answer is Harbor's error model with this in it."""
+    assert answer.status_code == status, answer.text
+    (error,) = answer.json()["errors"]
+    assert error["code"] == code
+    assert text in error["message"]
