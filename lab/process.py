@@ -217,7 +217,12 @@ def _pids() -> Iterator[int]:
 
 
 def _marked() -> Iterator[tuple[int, str]]:
-    prefix = f"{_MARK}=".encode()
+    return carrying(_MARK)
+
+
+def carrying(name: str) -> Iterator[tuple[int, str]]:
+    """Yield the live processes that were started with a variable of this name, each with its value."""
+    prefix = f"{name}=".encode()
     for pid in _pids():
         try:
             variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")

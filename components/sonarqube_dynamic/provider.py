@@ -19,6 +19,7 @@ from components.sonarqube_dynamic.access import GlobalPermissions, Group, Projec
 from components.sonarqube_dynamic.api import Client, NotFoundError, SonarError
 from components.sonarqube_dynamic.gates import QualityGate
 from components.sonarqube_dynamic.kind import Kind, Properties
+from components.sonarqube_dynamic.process import end_with_engine
 from components.sonarqube_dynamic.projects import NewCodePeriod, Project, QualityGateAssociation
 from components.sonarqube_dynamic.settings import Settings, Webhook
 
@@ -69,6 +70,7 @@ class SonarProvider(dynamic.ResourceProvider):
 
     def configure(self, req: dynamic.ConfigureRequest) -> None:
         """Take the address, from an explicit provider's inputs or the stack's configuration."""
+        end_with_engine()
         url = req.config.get(URL_KEY)
         # A program that is gone (`destroy`) or has none yet still lets its objects be compared.
         self._client = Client(url, req.config.get(AUTHORITY_KEY)) if url else None

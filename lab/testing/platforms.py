@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -13,7 +14,7 @@ import httpx
 import hvac  # type: ignore[import-untyped]
 from keycloak import KeycloakAdmin
 
-from lab import platform
+from lab import platform, process
 from lab.engine.plugins import PluginChoice
 from lab.environment import environment
 from lab.home import CHECKOUT, LabHome
@@ -113,5 +114,14 @@ def running(folder: str, port_base: int, servers: Sequence[str] = ()) -> Iterato
         lab = TestLab(home)
         yield lab
         lab.close()
+        _no_process_of_an_engine(home)
     finally:
         platform.down(home)
+
+
+def _no_process_of_an_engine(home: LabHome, patience: float = 15.0) -> None:
+    """Check that no engine, and no plugin of one that was killed, is still there with the credentials of its run."""
+    deadline = time.monotonic() + patience
+    while left := [pid for pid, value in process.carrying("PULUMI_HOME") if value == str(home.pulumi_home)]:
+        assert time.monotonic() < deadline, f"processes outlived their engine: {left}"
+        time.sleep(0.5)

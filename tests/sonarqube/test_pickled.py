@@ -5,16 +5,22 @@ from __future__ import annotations
 import base64
 import os
 import pickletools
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import grpc  # type: ignore[import-untyped]
 import pytest
+from google.protobuf import struct_pb2
 from pulumi.dynamic import Config, ConfigureRequest
-from pulumi.dynamic.dynamic import serialize_provider
+from pulumi.dynamic.dynamic import PROVIDER_KEY, serialize_provider
+from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from components.sonarqube_dynamic import resources
 from components.sonarqube_dynamic.api import Client, SonarError
+from components.sonarqube_dynamic.process import engine_address
 from components.sonarqube_dynamic.provider import KINDS, TYPE_PREFIX, URL_KEY, find, provider_of
 from lab.home import CHECKOUT
 
@@ -78,3 +84,33 @@ def test_finds_nothing_of_other_types() -> None:
     assert find(nowhere, "vault:index/mount:Mount", {}) is None
     assert find(nowhere, f"{TYPE_PREFIX}Unknown", {}) is None
     assert find(nowhere, f"{TYPE_PREFIX}NewCodePeriod", {"project": "x"}) is None
+
+
+def test_the_plugin_s_process_ends_with_an_engine_that_was_killed() -> None:
+    """Pulumi's own process only waits to be told (issue 11.A16)."""
+    with socket.create_server(("127.0.0.1", 0)) as engine:
+        address = f"127.0.0.1:{engine.getsockname()[1]}"
+        plugin = subprocess.Popen(
+            [sys.executable, "-u", "-m", "pulumi.dynamic", address], stdout=subprocess.PIPE, cwd=CHECKOUT
+        )
+        try:
+            assert plugin.stdout is not None
+            with grpc.insecure_channel(f"127.0.0.1:{int(plugin.stdout.readline())}") as channel:
+                stub: Any = provider_pb2_grpc.ResourceProviderStub(channel)
+                news = struct_pb2.Struct()
+                news.update({PROVIDER_KEY: serialize_provider(provider_of("Project")), "key": "a", "name": "a"})
+                stub.Check(provider_pb2.CheckRequest(urn="urn", news=news), timeout=30)
+            with pytest.raises(subprocess.TimeoutExpired):
+                plugin.wait(5)
+            engine.close()
+            assert plugin.wait(10) == 1
+        finally:
+            plugin.kill()
+            plugin.communicate()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["usine", "127.0.0.1:80"], ["x/pulumi/dynamic/__main__.py"], ["x/pulumi/dynamic/__main__.py", "80"]]
+)
+def test_no_other_process_watches_an_engine(arguments: list[str]) -> None:
+    assert engine_address(arguments) is None
