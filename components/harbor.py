@@ -14,13 +14,10 @@ from usine.naming import RobotPurpose, names_of
 from usine.spec.model import Project, Role, Severity
 from usine.spec.settings import Settings, System
 
-#: What a role may do in the tenant's project. Images come from pipelines; whoever else may write may undo a push.
+#: What a role may do in the tenant's project: read. Images come from pipelines. In Harbor even a developer pushes over a
+#: tag, and changes and runs the retention policy, which deletes images (its rbac_role.go; issue 11.A11).
 MEMBER_ROLES: Mapping[Role, str] = {
-    Role.OWNER: "maintainer",
-    Role.ADMIN: "maintainer",
-    Role.DEVOPS: "maintainer",
-    Role.DEVELOPER: "guest",
-    Role.SECURITY: "guest",
+    **dict.fromkeys(Role, "guest"),
     Role.READONLY: "limitedguest",
 }
 #: What a robot may do: (resource, action), in Harbor's words.
