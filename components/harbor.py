@@ -14,8 +14,8 @@ from usine.naming import RobotPurpose, names_of
 from usine.spec.model import Project, Role, Severity
 from usine.spec.settings import Settings, System
 
-#: What a role may do in the tenant's project: read. Images come from pipelines. In Harbor even a developer pushes over a
-#: tag, and changes and runs the retention policy, which deletes images (its rbac_role.go; issue 11.A11).
+#: What a role may do in the tenant's project: read. Images come from pipelines. In Harbor even a developer pushes over
+#: a tag, and changes and runs the retention policy, which deletes images (its rbac_role.go; issue 11.A11).
 MEMBER_ROLES: Mapping[Role, str] = {
     **dict.fromkeys(Role, "guest"),
     Role.READONLY: "limitedguest",
