@@ -81,7 +81,8 @@ class HarborFoundation(Component):
             oidc_endpoint=f"{issuer.url}/realms/{settings.keycloak.realm}",
             oidc_client_id=client.client_id,
             oidc_client_secret=client.secret,
-            oidc_scope="openid,profile,email,groups",
+            # offline_access: the CLI secret of a person outlives the session in which it was made.
+            oidc_scope="openid,profile,email,groups,offline_access",
             oidc_groups_claim="groups",
             oidc_user_claim="preferred_username",
             oidc_admin_group=settings.harbor.admin_group,

@@ -55,7 +55,8 @@ class KeycloakFoundation(Component):
             ssl_required="external",
             registration_allowed=False,
             verify_email=False,
-            login_with_email_allowed=True,
+            # People may change their address, and an unverified one would then name somebody else (issue 11.A14).
+            login_with_email_allowed=False,
             duplicate_emails_allowed=False,
             edit_username_allowed=False,  # user names are what every tool knows a person by
             revoke_refresh_token=True,
@@ -106,7 +107,6 @@ class KeycloakFoundation(Component):
                 CLI_CLIENT,
                 confidential=False,
                 redirects=["http://127.0.0.1/*", "http://localhost/*"],
-                device_flow=True,
                 audience="vault",
             )
         if settings.on(System.GITLAB):
@@ -133,7 +133,6 @@ class KeycloakFoundation(Component):
                 "kubernetes",
                 confidential=False,
                 redirects=["http://localhost:8000", "http://localhost:18000"],  # kubelogin's two ports
-                device_flow=True,
             )
         return clients
 
@@ -144,7 +143,6 @@ class KeycloakFoundation(Component):
         *,
         confidential: bool,
         redirects: Sequence[str],
-        device_flow: bool = False,
         audience: str | None = None,
         pkce: bool = True,
     ) -> OidcClient:
@@ -161,7 +159,8 @@ class KeycloakFoundation(Component):
             direct_access_grants_enabled=False,
             service_accounts_enabled=False,
             full_scope_allowed=False,
-            oauth2_device_authorization_grant_enabled=device_flow,
+            # A device code can be sent to somebody, who then logs the sender in (RFC 8628, section 5.4).
+            oauth2_device_authorization_grant_enabled=False,
             pkce_code_challenge_method="S256" if pkce else None,
             valid_redirect_uris=list(redirects),
             web_origins=["+"],

@@ -27,6 +27,7 @@ class Tokens:
 
     access_token: str
     id_token: str
+    refresh_token: str
 
 
 class _Form(HTMLParser):
@@ -65,6 +66,7 @@ def log_in(
     password: str,
     redirect: str = REDIRECT,
     client_secret: str | None = None,
+    scope: str = "openid",
 ) -> Tokens:
     """Log in to a client with PKCE and return the tokens.
 
@@ -76,6 +78,7 @@ def log_in(
         password: the person's password.
         redirect: one of the client's redirect URIs; only read, never opened.
         client_secret: of a confidential client; None for a public one.
+        scope: what the client asks for, separated by spaces.
 
     Raises LabError as `follow_log_in` does, or when the code is not taken.
     """
@@ -85,7 +88,7 @@ def log_in(
         "client_id": client_id,
         "response_type": "code",
         "redirect_uri": redirect,
-        "scope": "openid",
+        "scope": scope,
         "state": secrets.token_urlsafe(8),
         "code_challenge": challenge,
         "code_challenge_method": "S256",
@@ -107,4 +110,4 @@ def log_in(
         if answer.status_code != httpx.codes.OK:
             raise LabError(f"Keycloak gives no token to {client_id} for {user} (HTTP {answer.status_code})")
         body = answer.json()
-        return Tokens(body["access_token"], body["id_token"])
+        return Tokens(body["access_token"], body["id_token"], body["refresh_token"])

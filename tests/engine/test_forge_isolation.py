@@ -6,8 +6,10 @@ import secrets
 from contextlib import closing
 
 import httpx
+import jwt
 import pytest
 
+from lab.errors import LabError
 from lab.login import follow_log_in, log_in
 from lab.testing.platforms import TestLab
 from tests.engine import live
@@ -33,10 +35,13 @@ def harbor_as(lab: TestLab, user: str) -> httpx.Client:
     finally:
         lab.keycloak.connection.realm_name = "master"
     base = f"http://127.0.0.1:{lab.home.ports.harbor}"
-    token = log_in(
-        issuer(lab), str(lab.home.ca), "harbor", user, password_of(lab, user), f"{base}/c/oidc/callback", secret
-    ).id_token
-    api = httpx.Client(base_url=f"{base}/api/v2.0", headers={"Authorization": f"Bearer {token}"}, timeout=30)
+    scope = lab.harbor.get("/configurations").json()["oidc_scope"]["value"].replace(",", " ")
+    back = f"{base}/c/oidc/callback"
+    tokens = log_in(issuer(lab), str(lab.home.ca), "harbor", user, password_of(lab, user), back, secret, scope)
+    # Harbor refreshes what it knows of a person by it, for as long as their CLI secret is used.
+    assert jwt.decode(tokens.refresh_token, options={"verify_signature": False})["typ"] == "Offline"
+    headers = {"Authorization": f"Bearer {tokens.id_token}"}
+    api = httpx.Client(base_url=f"{base}/api/v2.0", headers=headers, timeout=30)
     # Who sends Harbor's cookie back is a browser for it, and needs more than a token.
     api.event_hooks["response"] = [lambda _response: api.cookies.clear()]
     return api
@@ -99,3 +104,16 @@ def test_a_person_of_sonarqube_has_the_groups_of_keycloak_and_sees_their_project
         xsrf = {"X-XSRF-TOKEN": person.cookies.get("XSRF-TOKEN") or ""}
         refused = person.post("/api/projects/create", data={"project": "own", "name": "own"}, headers=xsrf)
         assert refused.status_code == 403
+
+
+def test_nobody_logs_in_by_a_device_code_or_an_e_mail_address(stack: Stack) -> None:
+    lab = stack.lab
+    with httpx.Client(verify=trust(lab), timeout=30) as anybody:
+        for client in ("usine-cli", "kubernetes", "argocd"):
+            answer = anybody.post(f"{issuer(lab)}/protocol/openid-connect/auth/device", data={"client_id": client})
+            assert (answer.status_code, answer.json()["error"]) == (400, "unauthorized_client"), answer.text
+    password = password_of(lab, "alice.martin")
+    ca = str(lab.home.ca)
+    with pytest.raises(LabError, match="does not let"):
+        log_in(issuer(lab), ca, "usine-cli", "alice.martin@example.gouv.fr", password)
+    assert log_in(issuer(lab), ca, "usine-cli", "alice.martin", password).id_token

@@ -57,11 +57,13 @@ class Scratch:
             path.write_text(text.replace(old, new, 1), encoding="utf-8")
         return path
 
-    def rules(self, *arguments: str, author: str = "agnes.platel") -> subprocess.CompletedProcess[str]:
+    def rules(
+        self, *arguments: str, author: str = "agnes.platel", **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "usine", "rules", *arguments],
             cwd=self.root,
-            env={**self.environment, "GITLAB_USER_LOGIN": author},
+            env={**self.environment, "GITLAB_USER_LOGIN": author, **variables},
             capture_output=True,
             text=True,
             check=False,
@@ -174,6 +176,40 @@ def test_a_waiver_waives_once_it_is_merged(scratch: Scratch) -> None:
     assert done.returncode == 0, done.stdout
     assert "error, waived: the file of petitions is removed while it is active" in done.stdout
     assert f"    waived by agnes.platel until {expires}: Moved by hand before; ticket 4711" in done.stdout
+
+
+def test_a_branch_keeps_nothing_that_its_target_has_taken_away(scratch: Scratch) -> None:
+    """Neither a waiver nor a person of the team, whatever the branch left with (issue 11.A9)."""
+    expires = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(30)
+    (scratch.root / "waivers.yaml").write_text(WAIVER.format(rule="data-destruction", expires=expires), "utf-8")
+    scratch.commit()
+    scratch.git("branch", "--force", "base")
+    scratch.git("update-ref", "refs/remotes/origin/target", "base")
+    (scratch.root / "waivers.yaml").unlink()
+    settings = scratch.root / "Pulumi.lab.yaml"
+    text = settings.read_text("utf-8")
+    assert text.count("agnes.platel") == 1
+    settings.write_text(text.replace("agnes.platel", "someone.else"), encoding="utf-8")
+    scratch.commit()
+    scratch.git("branch", "--force", "taken-away")
+    scratch.git("checkout", "--quiet", "-B", "change", "base")
+    scratch.tenant("petitions").unlink()
+    pipeline = {"CI_MERGE_REQUEST_DIFF_BASE_SHA": "base", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "target"}
+    assert scratch.rules(**pipeline).returncode == 0
+    scratch.git("update-ref", "refs/remotes/origin/target", "taken-away")
+    done = scratch.rules(**pipeline)
+    assert done.returncode == 3, done.stdout
+    assert "error: the file of petitions is removed while it is active" in done.stdout
+    assert "agnes.platel has no role in petitions" in done.stdout
+
+
+def test_who_runs_the_pipeline_of_a_fork_is_not_its_author(scratch: Scratch) -> None:
+    for slug in ("petitions", "teleservice"):
+        scratch.tenant(slug, "slug:", "# Changed\nslug:")
+    ids = {"CI_MERGE_REQUEST_PROJECT_ID": "1", "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "1"}
+    assert "nobody says who asks" not in scratch.rules("--base", "base", **ids).stdout
+    fork = scratch.rules("--base", "base", **{**ids, "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "2"})
+    assert "nobody says who asks" in fork.stdout, fork.stdout
 
 
 def test_wrong_input_is_told_with_its_place(scratch: Scratch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import os
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from usine.commands.common import DEFAULT_SETTINGS, ROOT
@@ -33,10 +34,19 @@ def add_revision_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--author",
         metavar="NAME",
-        default=os.environ.get("GITLAB_USER_LOGIN"),
-        help="user name of who asks for the change (default: GITLAB_USER_LOGIN)",
+        default=_who_started(os.environ),
+        help="user name of the person who asks for the change (default: GITLAB_USER_LOGIN, but not for a fork's)",
     )
-    parser.add_argument("--no-cache", action="store_true", help="plan everything anew, and keep nothing")
+    parser.add_argument("--no-cache", action="store_true", help="plan everything again, and keep nothing")
+
+
+def _who_started(variables: Mapping[str, str]) -> str | None:
+    """Return who asks for the change, as far as GitLab says: who started the pipeline.
+
+    A member who presses "Run pipeline" on the merge request of a fork starts it for somebody else (issue 11.A9).
+    """
+    source, target = variables.get("CI_MERGE_REQUEST_SOURCE_PROJECT_ID"), variables.get("CI_MERGE_REQUEST_PROJECT_ID")
+    return variables.get("GITLAB_USER_LOGIN") if source == target else None
 
 
 def find_change(args: argparse.Namespace) -> Comparison:

@@ -25,14 +25,27 @@ from usine.rules.reading import waivers_of_base, waivers_of_head
 from usine.spec.model import Project
 from usine.spec.problems import START, Problem, SpecError
 from usine.spec.settings import Settings
+from usine.spec.settings_load import load_settings
 from usine.spec.waivers import WAIVERS_FILE
 
-#: In a pipeline of a merge request, GitLab says where the branch left its target.
+#: In a pipeline of a merge request, GitLab says where the branch left its target, and which branch that is.
 _CI_BASE = "CI_MERGE_REQUEST_DIFF_BASE_SHA"
+_CI_TARGET = "CI_MERGE_REQUEST_TARGET_BRANCH_NAME"
 
 
 class DiffError(Exception):
     """There is nothing to compare with: some lines for people, which say on whose side the fault is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What the target branch says now of who may change what: a branch that left it long ago keeps no right (11.A9).
+
+    `settings` is None where this program cannot read them, `waivers` where there is no such file.
+    """
+
+    settings: Settings | None
+    waivers: bytes | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +56,8 @@ class Comparison:
     None when this program cannot read it, and so is `base_settings`. `projects` is the folder of tenant files, `texts`
     the bytes of the head's tenant files that differ, by path. `entries` is the semantic difference, `existing` how many
     objects the base has of the kinds that lose some (see `usine.diff.existing`). `report` says all of it, without what
-    rules have to say. Waivers are the bytes of each side's file, None where there is none.
+    rules have to say. Waivers are the bytes of each side's file, None where there is none. `target` is what the target
+    branch says now, None for a comparison with a base that was named: what it says of people counts, not the base's.
     """
 
     report: Report
@@ -58,9 +72,11 @@ class Comparison:
     texts: Mapping[str, bytes] = field(repr=False)
     base_waivers: bytes | None = field(default=None, repr=False)
     head_waivers: bytes | None = field(default=None, repr=False)
+    target: Target | None = None
 
     def change(self, author: str | None, today: datetime.date) -> Change:
         """Return what the rules look at. Raises SpecError for a wrong waivers file of the head; of the base, none."""
+        trusted = self.target or Target(self.base_settings, self.base_waivers)
         return Change(
             settings=self.settings,
             base=self.base,
@@ -71,9 +87,10 @@ class Comparison:
             author=author,
             today=today,
             base_settings=self.base_settings,
+            trusted_settings=trusted.settings,
             projects=self.projects,
             texts=self.texts,
-            base_waivers=waivers_of_base(self.base_waivers, self.base_settings, today),
+            base_waivers=waivers_of_base(trusted.waivers, trusted.settings, today),
             head_waivers=waivers_of_head(self.head_waivers, self.settings, today),
         )
 
@@ -105,13 +122,30 @@ def find(root: Path, base: str | None, head: str, settings: PurePosixPath, cache
                 _lay_out(repository, revision, side, folder, settings)
                 for side, revision in (("head", head), ("base", old_revision))
             )
-            return _compare(old, new, cache, folder)
+            found = _compare(old, new, cache, folder)
+            return found if base else replace(found, target=_target(repository, folder / "target", settings))
     except (GitError, PlanError) as error:
         raise DiffError(str(error)) from None
 
 
 def _parting(repository: Repository, head: str) -> str:
     return repository.merge_base("HEAD" if head == WORKTREE else head, repository.default_branch())
+
+
+def _target(repository: Repository, folder: Path, settings: PurePosixPath) -> Target:
+    branch = os.environ.get(_CI_TARGET)
+    tree = repository.tree(f"origin/{branch}" if branch else repository.default_branch())
+    text = repository.text(tree, settings)
+    if text is None:
+        return Target(None, repository.text(tree, PurePosixPath(WAIVERS_FILE)))
+    file = folder / settings.name
+    folder.mkdir()
+    file.write_bytes(text)
+    try:
+        found = load_settings(file)
+    except SpecError:
+        found = None
+    return Target(found, repository.text(tree, PurePosixPath(WAIVERS_FILE)))
 
 
 def _lay_out(repository: Repository, revision: str, side: str, workspace: Path, settings: PurePosixPath) -> Side:

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 #: Stands for the work tree, with what is neither committed nor ignored, in place of a revision.
 WORKTREE = "worktree"
@@ -77,6 +77,13 @@ class Repository:
             mode, _, hash_ = what.split(" ")
             found[path] = f"{mode} {hash_}"
         return found
+
+    def text(self, tree: str, path: PurePosixPath) -> bytes | None:
+        """Return the bytes of a file of a tree; None where it has no such file. Raises GitError."""
+        entry = self.objects(tree).get(str(path))
+        if entry is None or not entry.startswith("100"):
+            return None
+        return self._run("cat-file", "blob", entry.split(" ")[1]).encode("utf-8", "surrogateescape")
 
     def lay_out(self, tree: str, folder: Path) -> None:
         """Write a tree's files into a folder, as a checkout would. Raises GitError."""

@@ -28,8 +28,10 @@ class Change:
 
     `base_settings` are those of the base; None when they cannot be read, then the head's stand in for them. `projects`
     is the folder of tenant files, from the repository's root. `texts` are the bytes of the head's tenant files that
-    differ, by path: notices then point to the line. `base_waivers` and `head_waivers` are what each side's file waives,
-    `used_waivers` those that waived something, known once the rules on the change itself have spoken.
+    differ, by path: notices then point to the line. `base_waivers` is what the target branch (else the base) waives,
+    `head_waivers` what the head does, `used_waivers` those that waived something, known once the rules on the change
+    itself have spoken. `trusted_settings` are those of the target branch as it is now; None where there is no such
+    branch, then the base's stand in for them.
     """
 
     settings: Settings
@@ -46,6 +48,7 @@ class Change:
     base_waivers: tuple[Waiver, ...] = ()
     head_waivers: tuple[Waiver, ...] = ()
     used_waivers: frozenset[Waiver] = frozenset()
+    trusted_settings: Settings | None = None
 
     @classmethod
     def of_fleet(
@@ -75,8 +78,8 @@ class Change:
 
     @property
     def trusted(self) -> ChangeSettings:
-        """Who may change what, as the base says: no change makes its author one of the platform's team."""
-        return (self.base_settings or self.settings).changes
+        """Who may change what, as the target branch says: no change makes its author one of the platform's team."""
+        return (self.trusted_settings or self.base_settings or self.settings).changes
 
     @property
     def by_platform(self) -> bool | None:
