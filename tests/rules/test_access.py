@@ -56,7 +56,13 @@ def test_a_sudden_raise_is_flagged() -> None:
     assert found(edit(A, envelope=Envelope(quota(cpu=7000), quota())), "quota-envelope") == []
     bigger = edit(A, PLATFORM, archetype="large", envelope=Envelope(quota(cpu=64_000), quota()))
     (notice,) = found(bigger, "quota-envelope")
-    assert notice.text == "envelope.nonprod.cpu goes from 4 to 64: archetype large"
+    assert (notice.severity, notice.text) == (
+        Severity.WARNING,
+        "envelope.nonprod.cpu goes from 4 to 64: archetype large",
+    )
+    taken = edit(A, archetype="large", envelope=Envelope(quota(cpu=5000), quota()))
+    (notice,) = found(taken, "quota-envelope")
+    assert (notice.severity, notice.text) == (Severity.ERROR, "envelope.nonprod.cpu goes from 4 to 5: archetype large")
     environments = (dataclasses.replace(A.environments[0], quota=quota(memory=16 * GIB, gpu=1)), A.environments[1])
     assert texts(edit(A, environments=environments), "quota-envelope") == [
         "environments.dev.quota.gpu goes from 0 to 1",
@@ -186,11 +192,13 @@ def test_a_weaker_gate_and_a_return() -> None:
     assert texts(edit(base, registry=registry(("v*",), Gate.HIGH)), "access-widened") == [
         "vulnerable images are stopped from high on, not from low"
     ]
-    for before, after, severity in (
-        (State.ARCHIVED, State.ACTIVE, Severity.WARNING),
-        (State.SUSPENDED, State.ACTIVE, Severity.INFO),
+    for before, after, author, severity in (
+        (State.ARCHIVED, State.ACTIVE, PLATFORM, Severity.WARNING),
+        (State.SUSPENDED, State.ACTIVE, PLATFORM, Severity.INFO),
+        (State.SUSPENDED, State.ACTIVE, None, Severity.WARNING),
+        (State.SUSPENDED, State.ACTIVE, "alice.martin", Severity.ERROR),
     ):
-        (notice,) = found(edit(dataclasses.replace(A, state=before), state=after), "access-widened")
+        (notice,) = found(edit(dataclasses.replace(A, state=before), author, state=after), "access-widened")
         assert notice.severity is severity
         assert found(edit(dataclasses.replace(A, state=after), state=before), "access-widened") == []
 

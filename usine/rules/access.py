@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from usine.naming import READ_WRITE_PROD
 from usine.report.model import Severity
@@ -31,10 +32,16 @@ def access_widened(change: Change) -> Iterator[Flag]:
         for found in (_people(base, head), _environments(base, head), _branches(base, head), _registry(base, head)):
             yield from found
         if _OPENNESS.index(head.state) > _OPENNESS.index(base.state):
-            severity = Severity.WARNING if base.state is State.ARCHIVED else Severity.INFO
-            yield _flag(
-                head, ("state",), f"{head.slug} goes from {base.state} to {head.state}: access returns", severity
-            )
+            yield _restored(change, base, head)
+
+
+def _restored(change: Change, base: Project, head: Project) -> Flag:
+    """The platform's team took the access away, so it gives it back (issue 11.A9)."""
+    text = f"{head.slug} goes from {base.state} to {head.state}: access returns"
+    if change.by_platform:
+        return _flag(head, ("state",), text, Severity.WARNING if base.state is State.ARCHIVED else Severity.INFO)
+    severity = Severity.WARNING if change.by_platform is None else Severity.ERROR
+    return replace(_flag(head, ("state",), text, severity), mend="let the platform's team make this change")
 
 
 def _flag(project: Project, path: KeyPath, text: str, severity: Severity, name: str = "") -> Flag:

@@ -43,12 +43,21 @@ def quota_envelope(change: Change) -> Iterator[Flag]:
                     object=name,
                     severity=beyond,
                 )
-            elif was is not None and after >= _SUDDEN * was:
-                by = f": archetype {head.archetype}" if moved else ""
+            elif moved:
+                # A larger archetype is given like any amount (issue 11.A9).
+                sudden = was is not None and after >= _SUDDEN * was
                 yield Flag(
-                    f"{name} {raised} {render(after)}{by}",
+                    f"{name} {raised} {render(after)}: archetype {head.archetype}",
                     tenant=head.slug,
-                    path=("archetype",) if moved else path,
+                    path=("archetype",),
+                    object=name,
+                    severity=Severity.WARNING if sudden and change.by_platform else beyond,
+                )
+            elif was is not None and after >= _SUDDEN * was:
+                yield Flag(
+                    f"{name} {raised} {render(after)}",
+                    tenant=head.slug,
+                    path=path,
                     object=name,
                     severity=Severity.WARNING,
                 )

@@ -47,9 +47,9 @@ _ON_THE_CHANGE: Final[tuple[Rule, ...]] = (
     Rule(
         "quota-envelope",
         Severity.ERROR,
-        "What goes beyond the archetype (envelope, registry) is given by the platform's team; an amount that doubles "
-        "is flagged.",
-        "ask for less, take a larger archetype, or let the platform's team make the change or waive this",
+        "What goes beyond the archetype (envelope, registry), and a larger archetype, are given by the platform's "
+        "team; an amount that doubles is flagged.",
+        "ask for less, or let the platform's team make the change or waive this",
         limits.quota_envelope,
     ),
     Rule(
