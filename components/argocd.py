@@ -37,8 +37,8 @@ class ArgoCDFoundationArgs:
 
 
 class ArgoCDFoundation(Component):
-    """Argo CD's own settings, patched into the config maps its installation made: log-in by Keycloak, no default
-    rights, and deployments that run as the namespace's deployer account.
+    """Argo CD's own settings, patched into the config maps its installation made: log-in by Keycloak, rights for
+    the administrators' groups only, and deployments that run as the namespace's deployer account.
     """
 
     system = "argocd"
@@ -48,11 +48,20 @@ class ArgoCDFoundation(Component):
         super().__init__(name, opts)
         self._args = args
         url = args.settings.endpoints[System.ARGOCD].url
-        data: dict[str, pulumi.Input[str]] = {"url": url, "application.sync.impersonation.enabled": "true"}
+        data: dict[str, pulumi.Input[str]] = {
+            "url": url,
+            "application.sync.impersonation.enabled": "true",
+            # People log in by Keycloak, and no one opens a shell in a pod through Argo CD.
+            "admin.enabled": "false" if args.client_id is not None else "true",
+            "exec.enabled": "false",
+        }
         if args.client_id is not None:
             data["oidc.config"] = args.client_id.apply(self._oidc_config)
         self._patch(f"{name}/settings", "argocd-cm", data)
-        self._patch(f"{name}/rights", "argocd-rbac-cm", {"policy.default": "", "scopes": "[groups]"})
+        # Declared also when it is empty: a line added by hand is then drift.
+        policy = "".join(f"g, {group}, role:admin\n" for group in args.settings.argocd.admin_groups)
+        rights = {"policy.default": "", "policy.csv": policy, "scopes": "[groups]"}
+        self._patch(f"{name}/rights", "argocd-rbac-cm", rights)
         self.register_outputs({"url": url})
 
     def _oidc_config(self, client_id: str) -> str:

@@ -16,6 +16,10 @@ from usine.naming import DOMAIN
 from usine.spec.model import Egress, Environment
 from usine.spec.settings import Cluster
 
+#: What no egress opening reaches, whatever the settings say: carrier-grade NAT, where managed clusters have nodes and
+#: pods; link-local, where clouds serve a machine's credentials; and Azure's service for its virtual machines.
+NEVER_OPEN = ("100.64.0.0/10", "169.254.0.0/16", "168.63.129.16/32")
+
 
 @dataclass(frozen=True, slots=True)
 class NamespaceNetworkArgs:
@@ -34,8 +38,8 @@ class NamespaceNetwork(Component):
     and the file's egress.
 
     Kubernetes' network policies know addresses, not host names: an egress opening lets its port out to any address
-    outside the cluster's `internal_networks` (a host name must not become a way to the platform's inside), and its
-    host stands in an annotation, for the egress proxy and for whoever reads it.
+    outside the cluster's `internal_networks` and `NEVER_OPEN` (a host name must not become a way to the platform's
+    inside), and its host stands in an annotation, for the egress proxy and for people.
     """
 
     system = "kubernetes"
@@ -62,7 +66,14 @@ class NamespaceNetwork(Component):
                 networking.NetworkPolicyPeerArgs(ip_block=networking.IPBlockArgs(cidr=cidr))
                 for cidr in args.cluster.platform_networks
             ]
-            self._policy("allow-platform", types=("Egress",), egress=[networking.NetworkPolicyEgressRuleArgs(to=peers)])
+            ports = [
+                networking.NetworkPolicyPortArgs(port=port, protocol="TCP") for port in args.cluster.platform_ports
+            ]
+            self._policy(
+                "allow-platform",
+                types=("Egress",),
+                egress=[networking.NetworkPolicyEgressRuleArgs(to=peers, ports=ports)],
+            )
         if args.environment.url is not None:
             self._policy("allow-ingress", types=("Ingress",), ingress=[_from_namespace(args.cluster.ingress_namespace)])
         for port in sorted({opening.port for opening in args.environment.egress}):
@@ -71,8 +82,9 @@ class NamespaceNetwork(Component):
         self.register_outputs({})
 
     def _egress(self, port: int, openings: Sequence[Egress]) -> None:
+        closed = dict.fromkeys((*self._args.cluster.internal_networks, *NEVER_OPEN))
         anywhere_public = networking.NetworkPolicyPeerArgs(
-            ip_block=networking.IPBlockArgs(cidr="0.0.0.0/0", except_=list(self._args.cluster.internal_networks))
+            ip_block=networking.IPBlockArgs(cidr="0.0.0.0/0", except_=list(closed))
         )
         self._policy(
             f"allow-egress-{port}",

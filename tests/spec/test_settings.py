@@ -172,6 +172,8 @@ WRONG = [
     ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:gitlab: {}", "is here twice"),
     ("usine:zones: [lab]", "usine:zones:", "nothing is written here"),
     ("      zone: lab\n", "      zone: lab\n      internalNetworks: [10.0.0.1/8]\n", "such as 10.0.0.0/8"),
+    ("      zone: lab\n", "      zone: lab\n      platformPorts: [0]\n", "allowed: 1 to 65535"),
+    ("namespace: argocd", 'namespace: argocd, adminGroups: ["/p, role:admin"]', "a group of Keycloak's is a path"),
     ("platformTeam: [agnes.platel, ", "platformTeam: [agnes.platel, agnes.platel, ", "changes.platformTeam: "),
     ("platformTeam: [agnes.platel, ", "platformTeam: [Agnes.Platel, ", "did you mean agnes.platel?"),
     ("platformTeam: [", "platformteam: [", "did you mean platformTeam?"),

@@ -75,7 +75,7 @@ class Cluster:
     may add up to (None: not checked). `oidc_prefix` is what the API server puts before user and group names of tokens.
     `token_audience` is the audience of its service accounts' tokens (its issuer, unless set otherwise).
     `internal_networks` are the CIDRs that a tenant's egress openings never reach; `platform_networks` those of the
-    platform's services (Vault, proxy, registry), open to every tenant namespace.
+    platform's services (Vault, proxy, registry), open to every tenant namespace at `platform_ports` (TCP).
     """
 
     name: str
@@ -91,6 +91,7 @@ class Cluster:
     monitoring_namespace: str = "monitoring"
     internal_networks: tuple[str, ...] = PRIVATE_NETWORKS
     platform_networks: tuple[str, ...] = ()
+    platform_ports: tuple[int, ...] = (443,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +116,11 @@ class KeycloakSettings:
 
 @dataclass(frozen=True, slots=True)
 class ArgoCDSettings:
-    """Argo CD runs on `cluster`, in `namespace`."""
+    """Argo CD runs on `cluster`, in `namespace`. Members of `admin_groups`, as Keycloak names them, administer it."""
 
     cluster: str
     namespace: str
+    admin_groups: tuple[str, ...] = ()
 
 
 class Edition(enum.StrEnum):

@@ -82,7 +82,9 @@ def build_settings(file: SettingsFile, *, stack: str, source: str, note: Note) -
             for name, endpoint in file.endpoints.items()
         },
         keycloak=KeycloakSettings(file.keycloak.realm, PeopleSource(file.keycloak.people), file.keycloak.email_domain),
-        argocd=ArgoCDSettings("", "argocd") if argocd is None else ArgoCDSettings(argocd.cluster, argocd.namespace),
+        argocd=ArgoCDSettings("", "argocd")
+        if argocd is None
+        else ArgoCDSettings(argocd.cluster, argocd.namespace, tuple(argocd.admin_groups or ())),
         clusters={name: _cluster(name, cluster) for name, cluster in file.clusters.items()},
         stages={name: _stage(name, stage) for name, stage in file.stages.items()},
         zones=tuple(file.zones),
@@ -216,5 +218,6 @@ def _cluster(name: str, cluster: ClusterFile) -> Cluster:
         else Quota(capacity.cpu, capacity.memory, capacity.storage, capacity.gpu, capacity.pods),
         internal_networks=PRIVATE_NETWORKS if internal is None else tuple(internal),
         platform_networks=tuple(platform or ()),
+        platform_ports=tuple(cluster.platform_ports or (443,)),
         **stated,
     )

@@ -48,6 +48,13 @@ def _check_generation(value: str) -> str:
     return value
 
 
+def _check_group(value: str) -> str:
+    # A line of Argo CD's policy.csv is made of it.
+    if not re.fullmatch(r"/?[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*", value):
+        raise ValueError("a group of Keycloak's is a path of letters, digits, dots, dashes and underscores: /platform")
+    return value
+
+
 def _check_text(value: str) -> str:
     if not value.strip() or not value.isprintable():
         raise ValueError("expected a line of text")
@@ -130,10 +137,11 @@ class KeycloakFile(Section):
 
 
 class ArgoCDFile(Section):
-    """Where Argo CD runs."""
+    """Where Argo CD runs, and who administers it."""
 
     cluster: str
     namespace: DnsLabel = "argocd"
+    admin_groups: list[Annotated[str, AfterValidator(_check_group)]] | None = None
 
 
 class GitLabFile(Section):
@@ -218,6 +226,7 @@ class ClusterFile(Section):
     monitoring_namespace: DnsLabel | None = None
     internal_networks: list[Network] | None = None
     platform_networks: list[Network] | None = None
+    platform_ports: Annotated[list[Annotated[int, Field(ge=1, le=65535)]], Field(min_length=1)] | None = None
 
 
 class LimitsFile(Section):

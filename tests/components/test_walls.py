@@ -1,0 +1,54 @@
+"""What the components close whatever a tenant file or the settings say (issue 11.A15)."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from components.kubernetes_network import NEVER_OPEN
+from tests import factories
+from tests.plans import plan_of
+from usine.plan import Plan
+from usine.spec.settings import ArgoCDSettings
+
+
+def policies(plan: Plan, name: str) -> list[dict[str, Any]]:
+    all_: list[dict[str, Any]] = [dict(r.inputs) for r in plan.resources if r.type.endswith(":NetworkPolicy")]
+    return [policy["spec"] for policy in all_ if policy["metadata"]["name"].startswith(name)]
+
+
+def test_an_egress_opening_never_reaches_the_machines_own_addresses() -> None:
+    settings = factories.settings()
+    open_wide = {name: dataclasses.replace(c, internal_networks=()) for name, c in settings.clusters.items()}
+    plan = plan_of(factories.project(), settings=dataclasses.replace(settings, clusters=open_wide))
+    found = policies(plan, "allow-egress-")
+    assert found
+    for policy in found:
+        (rule,) = policy["egress"]
+        assert [peer["ipBlock"]["except"] for peer in rule["to"]] == [list(NEVER_OPEN)]
+
+
+def test_the_platforms_services_are_open_at_named_ports_only() -> None:
+    settings = factories.settings()
+    clusters = {
+        name: dataclasses.replace(c, platform_networks=("10.20.0.0/27",), platform_ports=(443, 3128))
+        for name, c in settings.clusters.items()
+    }
+    found = policies(
+        plan_of(factories.project(), settings=dataclasses.replace(settings, clusters=clusters)), "allow-pl"
+    )
+    assert found
+    for policy in found:
+        (rule,) = policy["egress"]
+        assert [(port["port"], port["protocol"]) for port in rule["ports"]] == [(443, "TCP"), (3128, "TCP")]
+
+
+def test_argo_cd_has_the_administrators_that_the_settings_name_and_no_other() -> None:
+    settings = factories.settings()
+    named = ArgoCDSettings(settings.argocd.cluster, settings.argocd.namespace, ("/platform",))
+    for argocd, policy in ((settings.argocd, ""), (named, "g, /platform, role:admin\n")):
+        plan = plan_of(factories.project(), settings=dataclasses.replace(settings, argocd=argocd))
+        data: dict[str, Any] = {r.name: r.inputs["data"] for r in plan.resources if r.type.endswith(":ConfigMapPatch")}
+        rights, own = data["foundation/argocd/rights"], data["foundation/argocd/settings"]
+        assert (rights["policy.default"], rights["policy.csv"]) == ("", policy)
+        assert (own["admin.enabled"], own["exec.enabled"]) == ("false", "false")
