@@ -63,7 +63,7 @@ class NamespaceNetwork(Component):
                 for cidr in args.cluster.platform_networks
             ]
             self._policy("allow-platform", types=("Egress",), egress=[networking.NetworkPolicyEgressRuleArgs(to=peers)])
-        if args.environment.url is not None:
+        if args.environment.all_hosts:
             self._policy("allow-ingress", types=("Ingress",), ingress=[_from_namespace(args.cluster.ingress_namespace)])
         for port in sorted({opening.port for opening in args.environment.egress}):
             openings = [opening for opening in args.environment.egress if opening.port == port]

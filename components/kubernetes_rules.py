@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 
 class ClusterRoleName(enum.StrEnum):
-    """The tenant cluster roles of a cluster, bound namespace by namespace."""
+    """The tenant cluster roles of a cluster, bound namespace by namespace; `TOKEN_REVIEW` for the whole cluster."""
 
     READ_ONLY = "tenant-ro"
     READ_WRITE = "tenant-rw"
     DEPLOYER = "tenant-deployer"
+    TOKEN_REVIEW = "token-review"  # noqa: S105 - a role's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,13 @@ _WRITE = ("create", "delete", "deletecollection", "patch", "update")
 _ALL = (*_READ, *_WRITE)
 
 _WORKLOADS = (
-    Grant(("",), ("configmaps", "endpoints", "persistentvolumeclaims", "pods", "services"), _READ),
+    Grant(("",), ("configmaps", "persistentvolumeclaims", "pods", "services"), _READ),
     Grant(("apps",), ("daemonsets", "deployments", "replicasets", "statefulsets"), _READ),
     Grant(("batch",), ("cronjobs", "jobs"), _READ),
     Grant(("autoscaling",), ("horizontalpodautoscalers",), _READ),
     Grant(("networking.k8s.io",), ("ingresses",), _READ),
+    # Routes name their hosts. What names none (TCP, UDP), listeners and grants for references stay the platform's.
+    Grant(("gateway.networking.k8s.io",), ("grpcroutes", "httproutes", "tlsroutes"), _READ),
     Grant(("policy",), ("poddisruptionbudgets",), _READ),
 )
 #: Operators' resources a tenant may bring along.
@@ -45,6 +48,9 @@ _OPERATORS = (
     Grant(("cert-manager.io",), ("certificates", "issuers"), _READ),
 )
 _GUARDS = (
+    # Who writes these sends the ingress' traffic where network policies let nobody of the tenant go (CVE-2021-25740).
+    Grant(("",), ("endpoints",), _READ),
+    Grant(("discovery.k8s.io",), ("endpointslices",), _READ),
     Grant(("",), ("events", "limitranges", "pods/log", "pods/status", "resourcequotas", "serviceaccounts"), _READ),
     Grant(("networking.k8s.io",), ("networkpolicies",), _READ),
     Grant(("rbac.authorization.k8s.io",), ("rolebindings", "roles"), _READ),
@@ -74,13 +80,18 @@ CLUSTER_ROLES: dict[ClusterRoleName, tuple[Grant, ...]] = {
         *_GUARDS,
         Grant(("",), ("secrets", "serviceaccounts"), _ALL),
     ),
+    # A workload shows its token to Vault, which has it reviewed with that very token. Kubernetes' own
+    # system:auth-delegator would also let it ask what anybody else may do.
+    ClusterRoleName.TOKEN_REVIEW: (Grant(("authentication.k8s.io",), ("tokenreviews",), ("create",)),),
 }
 
 #: Kinds Argo CD refuses to deploy for a tenant, by (API group, kind): the deny list of every AppProject.
 DENIED_KINDS: tuple[tuple[str, str], ...] = (
+    ("", "Endpoints"),
     ("", "LimitRange"),
     ("", "ResourceQuota"),
     ("cilium.io", "CiliumNetworkPolicy"),
+    ("discovery.k8s.io", "EndpointSlice"),
     ("networking.k8s.io", "NetworkPolicy"),
     ("rbac.authorization.k8s.io", "Role"),
     ("rbac.authorization.k8s.io", "RoleBinding"),

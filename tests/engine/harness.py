@@ -190,7 +190,9 @@ class Stack:
     def checkpoint_text(self) -> str:
         """The state file's text, as stored by the backend; empty while there is none."""
         try:
-            return (self.lab.home.state / ".pulumi" / "stacks" / "usine" / f"{self.name}.json").read_text(encoding="utf-8")
+            return (self.lab.home.state / ".pulumi" / "stacks" / "usine" / f"{self.name}.json").read_text(
+                encoding="utf-8"
+            )
         except FileNotFoundError:
             return ""
 

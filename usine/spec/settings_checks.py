@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from pydantic.alias_generators import to_camel
+
 from usine.spec.archetypes_load import misfits, resolve_archetypes, undeclared_words
 from usine.spec.fields import check_slug
 from usine.spec.model import Quota
@@ -31,8 +33,9 @@ from usine.spec.settings import (
     Stage,
     SyncWindow,
     System,
+    WorkloadRules,
 )
-from usine.spec.settings_schema import ClusterFile, SettingsFile, StageFile
+from usine.spec.settings_schema import ClusterFile, SettingsFile, StageFile, WorkloadRulesFile
 from usine.spec.texts import did_you_mean, show, show_path
 
 Note = Callable[[KeyPath, str], None]
@@ -189,6 +192,10 @@ def _check_cluster(name: str, cluster: ClusterFile, file: SettingsFile, note: No
             )
         if stage in cluster.stages[:index]:
             note((*path, "stages", index), f"usine:clusters.{name}.stages: {show(stage)} is in this list twice")
+    _once((*path, "reservedNamespaces"), cluster.reserved_namespaces, note)
+    for key in WorkloadRulesFile.model_fields:
+        alias = to_camel(key)
+        _once((*path, "workloads", alias), getattr(cluster.workloads, key) or (), note)
 
 
 def _stage(name: str, stage: StageFile) -> Stage:
@@ -216,5 +223,9 @@ def _cluster(name: str, cluster: ClusterFile) -> Cluster:
         else Quota(capacity.cpu, capacity.memory, capacity.storage, capacity.gpu, capacity.pods),
         internal_networks=PRIVATE_NETWORKS if internal is None else tuple(internal),
         platform_networks=tuple(platform or ()),
+        workloads=WorkloadRules(
+            **{key: tuple(value) for key, value in cluster.workloads.model_dump().items() if value is not None}
+        ),
+        reserved_namespaces=tuple(cluster.reserved_namespaces),
         **stated,
     )
