@@ -14,6 +14,7 @@ from lab.login import Tokens, follow_log_in, log_in
 from tests.engine import admission, live
 from tests.engine.fleet import Fleet
 from tests.engine.harness import Stack
+from tests.engine.tenants import GAMMA
 from tests.lab_fixture import TestLab
 
 pytestmark = pytest.mark.servers
@@ -215,6 +216,24 @@ def test_a_namespace_is_not_given_to_a_tenant_and_not_taken_from_one(
         headers={"Content-Type": "application/merge-patch+json"},
     )
     assert (answer.status_code, "from the day it is made, or never" in answer.text) == (403, True), answer.text
+
+
+def test_a_namespace_that_exists_is_not_taken_over(stack: Stack) -> None:
+    """The run is refused before the engine is asked, and nothing is touched (issue 11.A6)."""
+    client = stack.lab.kubernetes
+    made = {"metadata": {"name": "gamma-dev", "labels": {"service": "of-the-platform"}}}
+    client.post("/api/v1/namespaces", json=made).raise_for_status()
+    before = live.snapshot(stack.lab)
+    stack.tenant("gamma", GAMMA)
+    try:
+        ended = stack.usine("up")
+        assert (ended.exit_code, "nothing was touched" in ended.output) == (1, True), ended.output
+        assert "the namespace gamma-dev exists on cluster nonprod-1 and is no tenant's" in ended.output
+        assert live.snapshot(stack.lab) == before
+        assert client.get("/api/v1/namespaces/gamma-dev").json()["metadata"]["labels"]["service"] == "of-the-platform"
+    finally:
+        stack.remove("gamma")
+        client.delete("/api/v1/namespaces/gamma-dev")
 
 
 def test_a_workload_may_have_tokens_reviewed_and_ask_nothing_of_others(stack: Stack) -> None:

@@ -26,7 +26,7 @@ _NAMESPACE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _IMAGES = re.compile(
     r"(?=[^/]*[.:])[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?(?:/[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?)*/?"
 )
-_ANNOTATION = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?/[A-Za-z0-9][A-Za-z0-9._-]{0,61}[A-Za-z0-9]?\*?")
+_ANNOTATION = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?/(?:\*|[A-Za-z0-9][A-Za-z0-9._-]{0,62}\*?)")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
