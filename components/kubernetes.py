@@ -17,7 +17,7 @@ from components import quantities
 from components.base import Component, FoundationRefs, UserPassword, secret
 from components.kubernetes_admission import TenantAdmission, TenantAdmissionArgs
 from components.kubernetes_network import NamespaceNetwork, NamespaceNetworkArgs
-from components.kubernetes_rules import CLUSTER_ROLES, ClusterRoleName
+from components.kubernetes_rules import ClusterRoleName, cluster_roles
 from usine.lifecycle import protects_data, workloads_authenticate
 from usine.naming import (
     CLUSTER_LABEL,
@@ -70,7 +70,7 @@ class KubernetesFoundation(Component):
                 ],
                 opts=self.child(args.provider),
             ).metadata.apply(lambda metadata: str(metadata.name))
-            for short, grants in CLUSTER_ROLES.items()
+            for short, grants in cluster_roles(args.cluster.operators).items()
         }
         TenantAdmission(
             f"{name}/admission",

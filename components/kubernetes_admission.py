@@ -10,7 +10,8 @@ from pulumi_kubernetes.admissionregistration import v1 as admission
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, LabelSelectorRequirementArgs, ObjectMetaArgs
 
 from components.base import Component
-from components.kubernetes_admission_rules import AdmissionRule, admission_rules, selector
+from components.kubernetes_admission_model import AdmissionRule
+from components.kubernetes_admission_rules import admission_rules, selector
 from usine.naming import admission_policy
 from usine.spec.settings import Cluster, Settings
 

@@ -10,55 +10,21 @@ controllers' own updates (a deployment that scales an old replica set down) go o
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from usine.naming import CLUSTER_LABEL, DEPLOYER_SERVICE_ACCOUNT, HOSTS_ANNOTATION, TENANT_LABEL
+from components.kubernetes_admission_model import (
+    HOSTS,
+    SPEC_CHANGED,
+    AdmissionRule,
+    Demand,
+    Match,
+    Requirement,
+    cel_list,
+    cel_text,
+)
+from components.kubernetes_operator_rules import operator_rules
+from usine.naming import CLUSTER_LABEL, DEPLOYER_SERVICE_ACCOUNT, TENANT_LABEL
 from usine.spec.settings import Cluster, Settings, System
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """Requests a rule looks at: an API group, its resources, operations."""
-
-    group: str
-    resources: tuple[str, ...]
-    operations: tuple[str, ...] = ("CREATE", "UPDATE")
-
-
-@dataclass(frozen=True, slots=True)
-class Demand:
-    """What must be true; `message` says what is wrong otherwise, `detail` is CEL for a message that names it."""
-
-    expression: str
-    message: str
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Requirement:
-    """One requirement of a label selector, in Kubernetes' words."""
-
-    key: str
-    operator: str
-    values: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class AdmissionRule:
-    """One policy. `variables` are CEL by name, each may use those before it; `when` says in CEL what it leaves alone.
-
-    `namespaced` is false for the rule on namespaces themselves.
-    """
-
-    name: str
-    matches: tuple[Match, ...]
-    demands: tuple[Demand, ...]
-    variables: tuple[tuple[str, str], ...] = ()
-    when: str = ""
-    namespaced: bool = True
-
 
 #: Annotations an Ingress may have: of tools that deploy, of cert-manager, and of the NGINX controller those that change
 #: how the tenant's own hosts are served. A `server-alias` or a `*-snippet` would take other hosts over.
@@ -73,12 +39,7 @@ _INGRESS_ANNOTATIONS = (
     f"{_NGINX}/whitelist-source-range",
 )
 
-_HOSTS = (
-    "hosts",
-    f"namespaceObject.metadata.?annotations[?'{HOSTS_ANNOTATION}'].orValue('').split(',').filter(h, h != '')",
-)
 _TENANT_OF = "{}.metadata.?labels[?'" + TENANT_LABEL + "'].orValue('')"
-_SPEC_CHANGED = "request.operation != 'UPDATE' || object.spec != oldObject.spec"
 
 
 def admission_rules(settings: Settings, cluster: Cluster) -> tuple[AdmissionRule, ...]:
@@ -91,6 +52,7 @@ def admission_rules(settings: Settings, cluster: Cluster) -> tuple[AdmissionRule
         _secrets(),
         _pods(settings, cluster),
         _claims(cluster),
+        *operator_rules(settings, cluster),
     )
 
 
@@ -105,16 +67,6 @@ def selector(settings: Settings, cluster: Cluster) -> tuple[Requirement, ...]:
         Requirement(TENANT_LABEL, "Exists"),
         *([Requirement(CLUSTER_LABEL, "NotIn", tuple(others))] if others else []),
     )
-
-
-def _text(value: str) -> str:
-    """Return a string of CEL: JSON's strings are CEL's."""
-    return json.dumps(value)
-
-
-def _list(values: Iterable[str]) -> str:
-    """Return a list of strings of CEL."""
-    return json.dumps(sorted(values))
 
 
 def _namespaces() -> AdmissionRule:
@@ -145,7 +97,7 @@ def _services() -> AdmissionRule:
             ),
             Demand("object.spec.?externalIPs.orValue([]).size() == 0", "a service of a tenant has no externalIPs"),
         ),
-        when=_SPEC_CHANGED,
+        when=SPEC_CHANGED,
     )
 
 
@@ -168,7 +120,7 @@ def _ingresses(cluster: Cluster) -> AdmissionRule:
                 f"every rule of an Ingress names a host, and only hosts of its environment; {_DECLARED}",
                 "'not a host of this environment: ' + "
                 "variables.foreign.map(h, h == '' ? 'none, which means every host' : h).join(', ') + "
-                f"{_text('; ' + _DECLARED)}",
+                f"{cel_text('; ' + _DECLARED)}",
             ),
             Demand(
                 "object.spec.?tls.orValue([]).all(t, t.?hosts.orValue([]).all(h, h in variables.hosts))",
@@ -181,7 +133,7 @@ def _ingresses(cluster: Cluster) -> AdmissionRule:
             ),
         ),
         variables=(
-            _HOSTS,
+            HOSTS,
             (
                 "foreign",
                 "object.spec.?rules.orValue([]).map(r, r.?host.orValue('')).filter(h, !(h in variables.hosts))",
@@ -189,10 +141,10 @@ def _ingresses(cluster: Cluster) -> AdmissionRule:
             (
                 "strange",
                 "object.metadata.?annotations.orValue({}).map(k, k).filter(k, "
-                f"!(k in {_list(exact)}) && !{_list(prefixes)}.exists(p, k.startsWith(p)))",
+                f"!(k in {cel_list(exact)}) && !{cel_list(prefixes)}.exists(p, k.startsWith(p)))",
             ),
         ),
-        when=f"{_SPEC_CHANGED} || object.metadata.?annotations != oldObject.metadata.?annotations",
+        when=f"{SPEC_CHANGED} || object.metadata.?annotations != oldObject.metadata.?annotations",
     )
 
 
@@ -208,8 +160,8 @@ def _routes() -> AdmissionRule:
                 f"a route names its hostnames, and only hosts of its environment; {_DECLARED}",
             ),
         ),
-        variables=(_HOSTS,),
-        when=_SPEC_CHANGED,
+        variables=(HOSTS,),
+        when=SPEC_CHANGED,
     )
 
 
@@ -234,12 +186,12 @@ def _pods(settings: Settings, cluster: Cluster) -> AdmissionRule:
     demands = [
         Demand(
             f"!variables.changed || variables.spec.?volumes.orValue([]).all(v, v.all(k, k in "
-            f"{_list(('name', *rules.volumes))}))",
+            f"{cel_list(('name', *rules.volumes))}))",
             f"volumes of a tenant's pods are of these types: {', '.join(rules.volumes)}",
         ),
         Demand(
             "!variables.changed || variables.spec.?priorityClassName.orValue('') in "
-            f"{_list(('', *rules.priority_classes))}",
+            f"{cel_list(('', *rules.priority_classes))}",
             "priority classes of a tenant's pods: " + (", ".join(rules.priority_classes) or "none is allowed"),
         ),
         Demand(
@@ -252,7 +204,7 @@ def _pods(settings: Settings, cluster: Cluster) -> AdmissionRule:
     harbor = settings.on(System.HARBOR)
     if harbor or prefixes:
         # Without a registry of ours and without a list, the platform says nothing of images.
-        own = f"{_text(settings.registry_host + '/')} + namespaceObject.metadata.labels['{TENANT_LABEL}'] + '/'"
+        own = f"{cel_text(settings.registry_host + '/')} + namespaceObject.metadata.labels['{TENANT_LABEL}'] + '/'"
         variables += [("own", own if harbor else "''"), ("images", _IMAGES), ("foreign", _foreign(prefixes))]
         allowed = ["the project's own registry"] if harbor else []
         others = "".join(f", {image}" for image in rules.images)
@@ -262,7 +214,7 @@ def _pods(settings: Settings, cluster: Cluster) -> AdmissionRule:
                 "!variables.changed || variables.foreign.size() == 0",
                 f"a tenant's images come from {', '.join((*allowed, *rules.images))}",
                 "'not an image for this project: ' + variables.foreign.join(', ') + '; allowed are those below ' + "
-                f"variables.own + {_text(others)}",
+                f"variables.own + {cel_text(others)}",
             ),
         )
     return AdmissionRule(
@@ -289,7 +241,7 @@ _IMAGES = (
 def _foreign(prefixes: Iterable[str]) -> str:
     return (
         "variables.images.filter(i, !(variables.own != '' && i.startsWith(variables.own)) && "
-        f"!{_list(prefixes)}.exists(p, i.startsWith(p)))"
+        f"!{cel_list(prefixes)}.exists(p, i.startsWith(p)))"
     )
 
 
@@ -318,7 +270,7 @@ def _claims(cluster: Cluster) -> AdmissionRule:
         demands.append(
             Demand(
                 "(request.operation == 'UPDATE' && object.spec.?storageClassName == oldObject.spec.?storageClassName)"
-                f" || object.spec.?storageClassName.orValue('') in {_list(classes)}",
+                f" || object.spec.?storageClassName.orValue('') in {cel_list(classes)}",
                 f"storage classes a tenant may use: {', '.join(classes) or 'none'}",
             )
         )
@@ -330,9 +282,9 @@ def _claims(cluster: Cluster) -> AdmissionRule:
             (
                 "tenant",
                 "request.userInfo.username.startsWith('system:serviceaccount:' + request.namespace + ':') || "
-                f"request.userInfo.?groups.orValue([]).exists(g, g.startsWith({_text(cluster.oidc_prefix + '/')}))",
+                f"request.userInfo.?groups.orValue([]).exists(g, g.startsWith({cel_text(cluster.oidc_prefix + '/')}))",
             ),
             ("before", "request.operation == 'UPDATE' ? oldObject.spec.?volumeName.orValue('') : ''"),
         ),
-        when=_SPEC_CHANGED,
+        when=SPEC_CHANGED,
     )

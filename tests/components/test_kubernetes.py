@@ -5,16 +5,17 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from components.kubernetes_rules import CLUSTER_ROLES, DENIED_KINDS, ClusterRoleName
+from components.kubernetes_rules import DENIED_KINDS, ClusterRoleName, cluster_roles
 from tests import factories
 from tests.plans import plan_of
 from usine.plan import Plan
-from usine.spec.settings import Settings, System, WorkloadRules
+from usine.spec.settings import Operator, Settings, System, WorkloadRules
 
 TENANT_ROLES = (ClusterRoleName.READ_ONLY, ClusterRoleName.READ_WRITE, ClusterRoleName.DEPLOYER)
 #: What leads traffic or rights out of a namespace, or says what holds there.
 GUARDS = {
     "endpoints", "endpointslices", "networkpolicies", "resourcequotas", "limitranges", "roles", "rolebindings",
+    "probes", "issuers", "clusterissuers", "clustersecretstores",
     "namespaces", "validatingadmissionpolicies", "validatingadmissionpolicybindings", "gateways", "referencegrants",
     "serviceaccounts/token", "services/status", "pods/ephemeralcontainers",
 }  # fmt: skip
@@ -26,10 +27,24 @@ def objects(plan: Plan, kind: str) -> dict[str, Any]:
 
 def test_no_role_of_a_tenant_writes_what_isolates_it() -> None:
     for role in TENANT_ROLES:
-        for grant in CLUSTER_ROLES[role]:
+        for grant in cluster_roles(tuple(Operator))[role]:
             if set(grant.verbs) & {"create", "update", "patch", "delete"}:
                 assert not set(grant.resources) & GUARDS, role
     assert {kind for _, kind in DENIED_KINDS} >= {"Endpoints", "EndpointSlice", "NetworkPolicy", "ResourceQuota"}
+
+
+def test_operators_kinds_are_read_until_the_cluster_opens_them() -> None:
+    def written(operators: tuple[Operator, ...], role: ClusterRoleName) -> set[str]:
+        grants = cluster_roles(operators)[role]
+        kinds = {"external-secrets.io", "monitoring.coreos.com", "cert-manager.io"}
+        return {r for g in grants if "create" in g.verbs and kinds & set(g.groups) for r in g.resources}
+
+    for role in (ClusterRoleName.READ_WRITE, ClusterRoleName.DEPLOYER):
+        assert written((), role) == set()
+        assert written((Operator.CERT_MANAGER,), role) == {"certificates"}
+        everything = {"certificates", "externalsecrets", "podmonitors", "prometheusrules", "secretstores"}
+        assert written(tuple(Operator), role) == {*everything, "servicemonitors"}
+    assert written(tuple(Operator), ClusterRoleName.READ_ONLY) == set()
 
 
 def test_a_workload_s_account_may_have_tokens_reviewed_and_nothing_else() -> None:
@@ -47,7 +62,10 @@ def test_a_workload_s_account_may_have_tokens_reviewed_and_nothing_else() -> Non
 def test_every_rule_refuses_on_every_cluster_in_tenants_namespaces() -> None:
     plan = plan_of(factories.project())
     policies, bindings = (objects(plan, f"ValidatingAdmissionPolicy{part}") for part in ("", "Binding"))
-    rules = ("claims", "ingresses", "namespaces", "pods", "routes", "secrets", "services")
+    rules = {
+        *("claims", "ingresses", "namespaces", "pods", "routes", "secrets", "services"),
+        *("certificates", "external-secrets", "issuers", "monitors", "probes", "stores"),
+    }
     assert policies.keys() == bindings.keys() == {f"usine.{c}.{r}" for c in ("nonprod-1", "prod-1") for r in rules}
     for name, policy in policies.items():
         assert policy["spec"]["failurePolicy"] == "Fail"

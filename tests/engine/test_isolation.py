@@ -194,11 +194,11 @@ def test_argocd_deploys_as_an_account_that_stays_in_its_namespace(
 
 
 def test_the_api_server_refuses_what_reaches_out_of_a_namespace(stack: Stack) -> None:
-    """Also to Argo CD's deploying account, and to an operator with every right (issue 11.A5)."""
+    """Also to Argo CD's deploying account, and to an operator with every right (issue 11.A5, A8)."""
     client = stack.lab.kubernetes
     registry = f"127.0.0.1:{stack.lab.home.ports.harbor}"
-    with admission.gateway_routes(client):
-        assert admission.surprises(client, registry) == []
+    with admission.operators(client):
+        assert admission.surprises(client, registry, stack.lab.vault.url) == []
 
 
 def test_what_the_api_server_took_is_not_changed_into_what_it_refuses(stack: Stack) -> None:

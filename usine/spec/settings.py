@@ -66,6 +66,14 @@ class Stage:
     sync_windows: tuple[SyncWindow, ...] = ()
 
 
+class Operator(enum.StrEnum):
+    """Operators whose resources a cluster may open for tenants to write."""
+
+    EXTERNAL_SECRETS = "external-secrets"
+    MONITORING = "monitoring"
+    CERT_MANAGER = "cert-manager"
+
+
 #: Volume types that Pod Security ``restricted`` knows. A tenant may use those that bring nothing from outside its
 #: namespace; ``csi`` (inline) and ``image`` are a platform's to allow.
 VOLUME_TYPES = (
@@ -101,7 +109,8 @@ class Cluster:
     `token_audience` is the audience of its service accounts' tokens (its issuer, unless set otherwise).
     `internal_networks` are the CIDRs that a tenant's egress openings never reach; `platform_networks` those of the
     platform's services (Vault, proxy, registry), open to every tenant namespace. `workloads` is what tenants may use
-    there, `reserved_namespaces` the namespaces of the cluster's own services, which no tenant may take.
+    there, `operators` whose resources they may write, `reserved_namespaces` the namespaces of the cluster's own
+    services, which no tenant may take.
     """
 
     name: str
@@ -118,6 +127,7 @@ class Cluster:
     internal_networks: tuple[str, ...] = PRIVATE_NETWORKS
     platform_networks: tuple[str, ...] = ()
     workloads: WorkloadRules = WorkloadRules()
+    operators: tuple[Operator, ...] = ()
     reserved_namespaces: tuple[str, ...] = ()
 
 

@@ -27,6 +27,7 @@ from usine.spec.settings import (
     KeycloakSettings,
     Limits,
     MassRemoval,
+    Operator,
     PeopleSource,
     Settings,
     SonarQubeSettings,
@@ -192,6 +193,7 @@ def _check_cluster(name: str, cluster: ClusterFile, file: SettingsFile, note: No
             )
         if stage in cluster.stages[:index]:
             note((*path, "stages", index), f"usine:clusters.{name}.stages: {show(stage)} is in this list twice")
+    _once((*path, "operators"), cluster.operators, note)
     _once((*path, "reservedNamespaces"), cluster.reserved_namespaces, note)
     for key in WorkloadRulesFile.model_fields:
         alias = to_camel(key)
@@ -226,6 +228,7 @@ def _cluster(name: str, cluster: ClusterFile) -> Cluster:
         workloads=WorkloadRules(
             **{key: tuple(value) for key, value in cluster.workloads.model_dump().items() if value is not None}
         ),
+        operators=tuple(map(Operator, cluster.operators)),
         reserved_namespaces=tuple(cluster.reserved_namespaces),
         **stated,
     )

@@ -14,7 +14,7 @@ from usine.spec import fields as f
 from usine.spec.addresses import parse_host
 from usine.spec.archetypes_load import ArchetypeFile
 from usine.spec.schema import Section, fixed
-from usine.spec.settings import VOLUME_TYPES, Edition, FoundationMode, PeopleSource, System
+from usine.spec.settings import VOLUME_TYPES, Edition, FoundationMode, Operator, PeopleSource, System
 from usine.spec.texts import has_userinfo
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")
@@ -264,6 +264,7 @@ class ClusterFile(Section):
     internal_networks: list[Network] | None = None
     platform_networks: list[Network] | None = None
     workloads: WorkloadRulesFile = WorkloadRulesFile()
+    operators: list[Annotated[str, *fixed("operator", *(operator.value for operator in Operator))]] = Field(default=[])
     reserved_namespaces: list[NamespaceName] = Field(default=[])
 
 
