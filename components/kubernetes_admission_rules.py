@@ -262,7 +262,9 @@ def _claims(cluster: Cluster) -> AdmissionRule:
     """Claims for volumes. One that names a volume could get what another tenant, or nobody yet, was meant to have."""
     demands = [
         Demand(
-            "!variables.tenant || object.spec.?volumeName.orValue('') == variables.before",
+            # A controller makes claims from a tenant's template, too; the one that binds them sets the volume later.
+            "request.operation == 'UPDATE' && !variables.tenant || "
+            "object.spec.?volumeName.orValue('') == variables.before",
             "a claim does not choose its volume: leave volumeName out",
         )
     ]

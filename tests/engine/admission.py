@@ -200,7 +200,7 @@ def _others() -> Iterator[Attempt]:
     claim["spec"]["resources"] = {"requests": {"storage": "1Gi"}}
     where = "api/v1/persistentvolumeclaims"
     yield Attempt("a claim", where, claim)
-    for who in ("person", "deployer"):
+    for who in WHO:  # also a controller, which makes claims from a stateful set's template
         yield Attempt(
             "a volume", where, changed(claim, "spec/volumeName", "pv-of-beta"), "does not choose its volume", who
         )

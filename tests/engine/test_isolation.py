@@ -223,13 +223,13 @@ def test_a_namespace_that_exists_is_not_taken_over(stack: Stack) -> None:
     client = stack.lab.kubernetes
     made = {"metadata": {"name": "gamma-dev", "labels": {"service": "of-the-platform"}}}
     client.post("/api/v1/namespaces", json=made).raise_for_status()
-    before = live.snapshot(stack.lab)
+    before = (live.kubernetes(stack.lab), stack.state())
     stack.tenant("gamma", GAMMA)
     try:
         ended = stack.usine("up")
         assert (ended.exit_code, "nothing was touched" in ended.output) == (1, True), ended.output
         assert "the namespace gamma-dev exists on cluster nonprod-1 and is no tenant's" in ended.output
-        assert live.snapshot(stack.lab) == before
+        assert (live.kubernetes(stack.lab), stack.state()) == before
         assert client.get("/api/v1/namespaces/gamma-dev").json()["metadata"]["labels"]["service"] == "of-the-platform"
     finally:
         stack.remove("gamma")
