@@ -89,7 +89,7 @@ class Foundation(Component):
         cluster_roles = {
             cluster: KubernetesFoundation(
                 f"{name}/kubernetes/{cluster}",
-                KubernetesFoundationArgs(settings.clusters[cluster], provider),
+                KubernetesFoundationArgs(settings, settings.clusters[cluster], provider),
                 child,
             ).cluster_roles
             for cluster, provider in providers.kubernetes.items()

@@ -15,11 +15,14 @@ from pulumi_kubernetes.rbac import v1 as rbac
 
 from components import quantities
 from components.base import Component, FoundationRefs, UserPassword, secret
+from components.kubernetes_admission import TenantAdmission, TenantAdmissionArgs
 from components.kubernetes_network import NamespaceNetwork, NamespaceNetworkArgs
-from components.kubernetes_rules import CLUSTER_ROLES, ClusterRoleName
+from components.kubernetes_rules import ClusterRoleName, cluster_roles
 from usine.lifecycle import protects_data, workloads_authenticate
 from usine.naming import (
+    CLUSTER_LABEL,
     DEPLOYER_SERVICE_ACCOUNT,
+    HOSTS_ANNOTATION,
     REGISTRY_SECRET,
     VAULT_SERVICE_ACCOUNT,
     Access,
@@ -34,20 +37,24 @@ _RBAC = "rbac.authorization.k8s.io"
 
 @dataclass(frozen=True, slots=True)
 class KubernetesFoundationArgs:
-    """One cluster and its provider."""
+    """One cluster of the settings, and its provider."""
 
+    settings: Settings
     cluster: Cluster
     provider: kubernetes.Provider
 
 
 class KubernetesFoundation(Component):
-    """The cluster roles that tenant namespaces bind. `cluster_roles` is the role's full name by its short name."""
+    """The cluster roles that tenant namespaces bind, and what the API server refuses there.
+
+    `cluster_roles` is the role's full name by its short name.
+    """
 
     system = "kubernetes"
     cluster_roles: Mapping[str, pulumi.Output[str]]
 
     def __init__(self, name: str, args: KubernetesFoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Register the cluster roles."""
+        """Register the cluster roles and the admission policies."""
         super().__init__(name, opts)
         self.cluster_roles = {
             short.value: rbac.ClusterRole(
@@ -63,8 +70,13 @@ class KubernetesFoundation(Component):
                 ],
                 opts=self.child(args.provider),
             ).metadata.apply(lambda metadata: str(metadata.name))
-            for short, grants in CLUSTER_ROLES.items()
+            for short, grants in cluster_roles(args.cluster.operators).items()
         }
+        TenantAdmission(
+            f"{name}/admission",
+            TenantAdmissionArgs(args.settings, args.cluster, args.provider),
+            pulumi.ResourceOptions(parent=self),
+        )
         self.register_outputs({"clusterRoles": dict(self.cluster_roles)})
 
 
@@ -148,11 +160,15 @@ class TenantNamespace(Component):
                 name=self._namespace_name,
                 labels={
                     **self._labels,
+                    CLUSTER_LABEL: args.cluster.name,
                     "pod-security.kubernetes.io/enforce": level,
                     "pod-security.kubernetes.io/audit": level,
                     "pod-security.kubernetes.io/warn": level,
                 },
-                annotations={"usine.dev/contact": args.project.contact},
+                annotations={
+                    "usine.dev/contact": args.project.contact,
+                    HOSTS_ANNOTATION: ",".join(args.environment.all_hosts),
+                },
             ),
             # Volumes, secrets and everything deployed go with a namespace.
             opts=self.child(args.provider, protect=protects_data(args.project)),
@@ -286,7 +302,9 @@ class TenantNamespace(Component):
         rbac.ClusterRoleBinding(
             f"{self._prefix}/binding/token-review",
             metadata=ObjectMetaArgs(name=f"usine:{self._namespace_name}:token-review", labels=self._labels),
-            role_ref=rbac.RoleRefArgs(api_group=_RBAC, kind="ClusterRole", name="system:auth-delegator"),
+            role_ref=rbac.RoleRefArgs(
+                api_group=_RBAC, kind="ClusterRole", name=self._args.cluster_roles[ClusterRoleName.TOKEN_REVIEW.value]
+            ),
             subjects=[rbac.SubjectArgs(kind="ServiceAccount", name=VAULT_SERVICE_ACCOUNT, namespace=self.namespace)],
             opts=self.child(self._args.provider),
         )

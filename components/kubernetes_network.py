@@ -74,7 +74,7 @@ class NamespaceNetwork(Component):
                 types=("Egress",),
                 egress=[networking.NetworkPolicyEgressRuleArgs(to=peers, ports=ports)],
             )
-        if args.environment.url is not None:
+        if args.environment.all_hosts:
             self._policy("allow-ingress", types=("Ingress",), ingress=[_from_namespace(args.cluster.ingress_namespace)])
         for port in sorted({opening.port for opening in args.environment.egress}):
             openings = [opening for opening in args.environment.egress if opening.port == port]

@@ -140,7 +140,7 @@ class VaultFoundation(Component):
             kubernetes_host=cluster.server,
             kubernetes_ca_cert=self._authority(cluster.ca),
             # No reviewer token is stored: Vault reviews a workload's token with that token itself, which the
-            # workload's service account is allowed to do (system:auth-delegator).
+            # workload's service account is allowed to do (the cluster role token-review).
             disable_local_ca_jwt=True,
             opts=self.child(provider, parent=backend, deleted_with=backend),
         )

@@ -12,7 +12,7 @@ from lab.files import write_private
 from lab.home import CHECKOUT, LabHome
 from lab.ports import DEFAULT_BASE
 
-_ENDPOINT: Final = re.compile(r"(?<=://127\.0\.0\.1:)(\d+)\b")
+_ENDPOINT: Final = re.compile(r"(?<=\b127\.0\.0\.1:)(\d+)\b")
 #: Ports of the platform are the thousand above its base.
 _PORTS: Final = 1000
 # A value, not a word within another: `.lab/pki` but not `my.lab/pki`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from policy.model import Hidden, Policy, Resource, is_missing, is_set, items_of, texts_of, value_at
@@ -9,8 +10,9 @@ from usine.naming import DOMAIN
 
 #: Kubernetes' own roles that may undo a tenant's isolation.
 _BROAD_ROLES = ("cluster-admin", "admin", "edit")
-#: The one cluster role bound for a whole cluster: a workload's account may have its own token reviewed.
-_TOKEN_REVIEW = "system:auth-delegator"  # noqa: S105 - a role's name
+#: The one cluster role bound for a whole cluster: a workload's account may have its own token reviewed. The cluster's
+#: name is part of it.
+_TOKEN_REVIEW = re.compile(r"usine:[a-z0-9-]+:token-review")
 _EVERYBODY = ("system:authenticated", "system:unauthenticated", "system:masters", "system:serviceaccounts")
 _ESCALATION = frozenset({"escalate", "bind", "impersonate"})
 _WRITE = frozenset({"create", "update", "patch", "delete", "deletecollection"})
@@ -19,6 +21,9 @@ _GUARDS = frozenset(
     {
         "clusterrolebindings",
         "clusterroles",
+        # Endpoints lead traffic past the network policies (CVE-2021-25740).
+        "endpoints",
+        "endpointslices",
         "limitranges",
         "namespaces",
         "networkpolicies",
@@ -26,6 +31,8 @@ _GUARDS = frozenset(
         "rolebindings",
         "roles",
         "serviceaccounts/token",
+        "validatingadmissionpolicies",
+        "validatingadmissionpolicybindings",
     }
 )
 _SONARQUBE_ADMINISTRATORS = "sonar-administrators"
@@ -37,8 +44,8 @@ def _binding(resource: Resource) -> Iterator[str]:
     role = resource.at("roleRef", "name")
     if role in _BROAD_ROLES and resource.at("roleRef", "kind") == "ClusterRole":
         yield "roleRef may write what isolates the namespace"
-    elif resource.kind == "ClusterRoleBinding" and not isinstance(role, Hidden) and role != _TOKEN_REVIEW:
-        yield f"roleRef is bound for the whole cluster and is not {_TOKEN_REVIEW}"
+    elif resource.kind == "ClusterRoleBinding" and not isinstance(role, Hidden) and not _reviews_tokens(role):
+        yield "roleRef is bound for the whole cluster and is not the role that has tokens reviewed"
     namespace = resource.at("metadata", "namespace")
     for index, subject in enumerate(items_of(resource.at("subjects"))):
         kind, name = value_at(subject, "kind"), value_at(subject, "name")
@@ -51,6 +58,10 @@ def _binding(resource: Resource) -> Iterator[str]:
         of = value_at(subject, "namespace")
         if kind == "ServiceAccount" and resource.kind == "RoleBinding" and _differ(of, namespace):
             yield f"subjects[{index}] is an account of another namespace"
+
+
+def _reviews_tokens(role: object) -> bool:
+    return isinstance(role, str) and _TOKEN_REVIEW.fullmatch(role) is not None
 
 
 def _differ(one: object, other: object) -> bool:

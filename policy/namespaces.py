@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from policy.model import Hidden, Policy, Resource, is_missing, items_of, value_at
+from policy.model import Hidden, Policy, Resource, is_missing, is_set, items_of, value_at
 
 _ENFORCE = "pod-security.kubernetes.io/enforce"
 #: What a quota must bound: what workloads take, and the two kinds of service that open a way in from outside.
@@ -21,6 +21,18 @@ def _pod_security(resource: Resource) -> Iterator[str]:
         return
     if level != "restricted":
         yield f"the label {_ENFORCE} is not restricted"
+
+
+def _admission(resource: Resource) -> Iterator[str]:
+    if resource.kind == "ValidatingAdmissionPolicy":
+        if resource.at("spec", "failurePolicy") not in ("Fail", Hidden.UNKNOWN):
+            yield "spec.failurePolicy is not Fail: a rule that cannot be evaluated would let everything through"
+    elif resource.kind == "ValidatingAdmissionPolicyBinding":
+        actions = resource.at("spec", "validationActions")
+        if not isinstance(actions, Hidden) and "Deny" not in items_of(actions):
+            yield "spec.validationActions does not hold Deny: nothing is refused"
+        if is_set(resource.at("spec", "matchResources")):
+            yield "spec.matchResources takes objects out that the policy is about"
 
 
 def _network(resource: Resource) -> Iterator[str]:
@@ -126,6 +138,12 @@ POLICIES = (
         "Every namespace enforces the Pod Security level restricted",
         f"label it {_ENFORCE}: restricted",
         check=_pod_security,
+    ),
+    Policy(
+        "admission-refuses",
+        "An admission policy refuses what breaks it, also where it cannot be evaluated",
+        "set failurePolicy to Fail and validationActions to [Deny], and leave matchResources out of the binding",
+        check=_admission,
     ),
     Policy(
         "namespace-guarded",

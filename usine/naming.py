@@ -175,9 +175,23 @@ DEPLOYER_SERVICE_ACCOUNT = "usine-deployer"
 VAULT_SERVICE_ACCOUNT = "vault"
 
 
+#: What the API server's admission policies read of a tenant's namespace: whose it is and on which of the settings'
+#: clusters (labels), and the host names its routes may have (an annotation, with commas).
+TENANT_LABEL = f"{DOMAIN}/tenant"
+CLUSTER_LABEL = f"{DOMAIN}/cluster"
+HOSTS_ANNOTATION = f"{DOMAIN}/hosts"
+#: What the names of those policies begin with.
+ADMISSION_PREFIX = "usine."
+
+
+def admission_policy(cluster: Cluster, rule: str) -> str:
+    """Name of an admission policy and of its binding; of the cluster too, since two may share one API server."""
+    return f"{ADMISSION_PREFIX}{cluster.name}.{rule}"
+
+
 def labels(project: Project, environment: Environment | None = None) -> dict[str, str]:
     """Labels of a Kubernetes object of the tenant: the file's own labels, then ours (which nobody overrides)."""
-    ours = {"app.kubernetes.io/managed-by": "usine", f"{DOMAIN}/tenant": project.slug}
+    ours = {"app.kubernetes.io/managed-by": "usine", TENANT_LABEL: project.slug}
     if environment is not None:
         ours |= {f"{DOMAIN}/environment": environment.name, f"{DOMAIN}/stage": environment.stage}
     return {**{f"label.{DOMAIN}/{key}": value for key, value in project.labels.items()}, **ours}
@@ -220,6 +234,38 @@ def all_names(project: Project, settings: Settings) -> Mapping[str, tuple[str, .
         ),
         "SonarQube group": tuple(names.role_group_path(role) for role in Role),
     }
+
+
+#: Namespaces that common services of a cluster make, as their documentation names them, of the shape
+#: ``<slug>-<environment>``. Those called ``<name>-system`` or ``<name>-operator`` need no list: no environment has such
+#: a name.
+_SERVICES: Mapping[str, tuple[str, ...]] = {
+    "cert-manager": ("cert-manager",),
+    "External Secrets": ("external-secrets",),
+    "ExternalDNS": ("external-dns",),
+    "Istio": ("istio-ingress", "istio-egress", "istio-cni", "istio-ztunnel"),
+    "Linkerd": ("linkerd-viz", "linkerd-jaeger", "linkerd-multicluster"),
+    "Knative": ("knative-serving", "knative-eventing"),
+    "Argo": ("argo-cd", "argo-rollouts", "argo-events", "argo-workflows"),
+    "an ingress controller": ("ingress-nginx", "nginx-ingress", "nginx-gateway", "envoy-gateway", "haproxy-controller"),
+    "Cilium": ("cilium-secrets", "cilium-monitoring", "cilium-test"),
+    "Calico": ("calico-apiserver", "tigera-operator"),
+    "Rook": ("rook-ceph",),
+    "Sealed Secrets": ("sealed-secrets",),
+    "the monitoring": ("kube-prometheus", "prometheus-stack", "grafana-agent", "node-exporter"),
+    "NVIDIA's operator": ("gpu-operator",),
+    "SPIRE": ("spire-server", "spire-mgmt"),
+}
+
+
+def reserved_namespaces(cluster: Cluster) -> Mapping[str, str]:
+    """Return the namespaces of a cluster's services that no tenant may take, with whose each is.
+
+    `upsert_existing_objects` would take such a namespace over: its quota, its network and its rights would be the
+    tenant's (issue 11.A6). `usine.engine.takeover` asks the cluster itself for those that no list has.
+    """
+    known = {name: f"the namespace of {who}" for who, names in _SERVICES.items() for name in names}
+    return known | dict.fromkeys(cluster.reserved_namespaces, f"reserved by the platform on cluster {cluster.name}")
 
 
 def platform_names(settings: Settings) -> Mapping[str, frozenset[str]]:

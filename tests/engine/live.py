@@ -11,6 +11,8 @@ from tests.engine import live_forge
 
 REALM = "usine"
 _KINDS = {
+    "validatingadmissionpolicies": "apis/admissionregistration.k8s.io/v1",
+    "validatingadmissionpolicybindings": "apis/admissionregistration.k8s.io/v1",
     "clusterroles": "apis/rbac.authorization.k8s.io/v1",
     "clusterrolebindings": "apis/rbac.authorization.k8s.io/v1",
     "namespaces": "api/v1",

@@ -9,7 +9,11 @@ ALPHA = """
       devops: [chloe.petit]
       developer: [emma.leroy]
     environments:
-      dev: {stage: dev, cluster: nonprod-1, quota: {cpu: 2, memory: 4Gi, storage: 10Gi, pods: 20}}
+      dev:
+        stage: dev
+        cluster: nonprod-1
+        quota: {cpu: 2, memory: 4Gi, storage: 10Gi, pods: 20}
+        hosts: [app.alpha.example.fr]
       prod: {stage: prod, cluster: prod-1, quota: {cpu: 2, memory: 4Gi, storage: 10Gi, pods: 20}}
     repositories:
       api: {kind: app}

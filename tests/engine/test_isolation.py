@@ -12,9 +12,10 @@ import pytest
 
 from lab.login import Tokens, follow_log_in, log_in
 from lab.testing.platforms import TestLab
-from tests.engine import live
+from tests.engine import admission, live
 from tests.engine.fleet import Fleet
 from tests.engine.harness import Stack
+from tests.engine.tenants import GAMMA
 
 pytestmark = pytest.mark.servers
 
@@ -190,6 +191,55 @@ def test_argocd_deploys_as_an_account_that_stays_in_its_namespace(
     subject: dict[str, object] = {"user": "system:serviceaccount:alpha-dev:usine-deployer", "groups": []}
     assert access_review(stack.lab, subject, namespace, "create", "apps", "deployments") is allowed
     assert not access_review(stack.lab, subject, namespace, "delete", "networking.k8s.io", "networkpolicies")
+
+
+def test_the_api_server_refuses_what_reaches_out_of_a_namespace(stack: Stack) -> None:
+    """Also to Argo CD's deploying account, and to an operator with every right (issue 11.A5, A8)."""
+    client = stack.lab.kubernetes
+    registry = f"127.0.0.1:{stack.lab.home.ports.harbor}"
+    with admission.operators(client):
+        assert admission.surprises(client, registry, stack.lab.vault.url) == []
+
+
+def test_what_the_api_server_took_is_not_changed_into_what_it_refuses(stack: Stack) -> None:
+    registry = f"127.0.0.1:{stack.lab.home.ports.harbor}"
+    assert admission.surprising_updates(stack.lab.kubernetes, registry) == []
+
+
+@pytest.mark.parametrize(("namespace", "tenant"), [("alpha-dev", None), ("alpha-dev", "beta"), ("default", "alpha")])
+def test_a_namespace_is_not_given_to_a_tenant_and_not_taken_from_one(
+    stack: Stack, namespace: str, tenant: str | None
+) -> None:
+    answer = stack.lab.kubernetes.patch(
+        f"/api/v1/namespaces/{namespace}?dryRun=All",
+        json={"metadata": {"labels": {"usine.dev/tenant": tenant}}},
+        headers={"Content-Type": "application/merge-patch+json"},
+    )
+    assert (answer.status_code, "from the day it is made, or never" in answer.text) == (403, True), answer.text
+
+
+def test_a_namespace_that_exists_is_not_taken_over(stack: Stack) -> None:
+    """The run is refused before the engine is asked, and nothing is touched (issue 11.A6)."""
+    client = stack.lab.kubernetes
+    made = {"metadata": {"name": "gamma-dev", "labels": {"service": "of-the-platform"}}}
+    client.post("/api/v1/namespaces", json=made).raise_for_status()
+    before = (live.kubernetes(stack.lab), stack.state())
+    stack.tenant("gamma", GAMMA)
+    try:
+        ended = stack.usine("up")
+        assert (ended.exit_code, "nothing was touched" in ended.output) == (1, True), ended.output
+        assert "the namespace gamma-dev exists on cluster nonprod-1 and is no tenant's" in ended.output
+        assert (live.kubernetes(stack.lab), stack.state()) == before
+        assert client.get("/api/v1/namespaces/gamma-dev").json()["metadata"]["labels"]["service"] == "of-the-platform"
+    finally:
+        stack.remove("gamma")
+        client.delete("/api/v1/namespaces/gamma-dev")
+
+
+def test_a_workload_may_have_tokens_reviewed_and_ask_nothing_of_others(stack: Stack) -> None:
+    subject: dict[str, object] = {"user": "system:serviceaccount:alpha-dev:vault", "groups": []}
+    assert access_review(stack.lab, subject, "", "create", "authentication.k8s.io", "tokenreviews")
+    assert not access_review(stack.lab, subject, "", "create", "authorization.k8s.io", "subjectaccessreviews")
 
 
 def test_a_person_uses_kubernetes_with_a_token_of_keycloak(stack: Stack) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from usine.engine.owner import this_run
 from usine.engine.report import run_report
 from usine.engine.ring import Record, Ring
 from usine.engine.storage import state_storage
-from usine.report.model import Action, Kind
+from usine.report.model import Action, Kind, Notice, Severity
 from usine.spec.settings_load import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -122,6 +123,19 @@ def test_a_preview_touches_nothing_and_is_a_change_not_yet_made(fake: Fake) -> N
     report = run_report(outcome, "usine preview")
     assert (report.kind, report.verdict) == (Kind.DIFF, "1 change would be made.")
     assert report.entries[0].action is Action.CHANGED
+
+
+def test_what_the_state_shows_can_refuse_a_run_before_the_engine_is_asked(fake: Fake) -> None:
+    judged: list[object] = []
+
+    def judge(checkpoint: Mapping[str, object]) -> tuple[Notice, ...]:
+        judged.append(checkpoint["deployment"])
+        return (Notice("namespace-takeover", Severity.ERROR, "it exists"),)
+
+    fake.rails = replace(fake.rails, on_state=judge)
+    outcome = fake.up()
+    assert (outcome.status, fake.calls("preview"), fake.calls("up"), len(judged)) == (Status.REFUSED, [], [], 1)
+    assert [notice.text for notice in run_report(outcome, "usine up").notices] == ["it exists"]
 
 
 def test_a_plan_that_destroys_is_refused_before_anything_is_touched(fake: Fake) -> None:

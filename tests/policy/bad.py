@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from policy.model import Hidden, Resource
 from tests.policy.shapes import (
+    ADMISSION,
     APP_PROJECT,
     ARGOCD,
     BINDING,
@@ -177,6 +178,18 @@ BAD: Mapping[str, tuple[Resource, ...]] = {
             {"kind": "Namespace", "metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}},
         ),
     ),
+    "admission-refuses": (
+        kubernetes("ValidatingAdmissionPolicy", {"spec": {"failurePolicy": "Ignore"}}, api=ADMISSION),
+        kubernetes("ValidatingAdmissionPolicy", {"spec": {}}, api=ADMISSION),
+        *(
+            kubernetes("ValidatingAdmissionPolicyBinding", {"spec": spec}, api=ADMISSION)
+            for spec in (
+                {"validationActions": ["Warn"]},
+                {},
+                {"validationActions": ["Deny"], "matchResources": {"namespaceSelector": {"matchLabels": {"a": "b"}}}},
+            )
+        ),
+    ),
     "network-policy-narrow": (
         kubernetes("NetworkPolicy", {"spec": {"ingress": [{}]}}),
         kubernetes("NetworkPolicy", {"spec": {"egress": [{"to": []}]}}),
@@ -201,9 +214,19 @@ BAD: Mapping[str, tuple[Resource, ...]] = {
         rbac(
             "ClusterRoleBinding",
             {
-                "roleRef": {"kind": "ClusterRole", "name": "system:auth-delegator"},
+                "roleRef": {"kind": "ClusterRole", "name": "usine:prod-1:token-review"},
                 "subjects": [{"kind": "Group", "name": "oidc:/a-b/dev/rw"}],
             },
+        ),
+        *(
+            rbac(
+                "ClusterRoleBinding",
+                {
+                    "roleRef": {"kind": "ClusterRole", "name": role},
+                    "subjects": [{"kind": "ServiceAccount", "name": "vault", "namespace": "a-b-dev"}],
+                },
+            )
+            for role in ("system:auth-delegator", "usine:prod-1:tenant-rw")
         ),
     ),
     "role-narrow": (
@@ -216,6 +239,8 @@ BAD: Mapping[str, tuple[Resource, ...]] = {
                 {"apiGroups": ["*"]},
                 {"verbs": ["escalate"]},
                 {"resources": ["networkpolicies"], "verbs": ["patch"]},
+                {"resources": ["endpointslices"], "verbs": ["create"]},
+                {"resources": ["validatingadmissionpolicybindings"], "verbs": ["delete"]},
             )
         ),
         rbac("ClusterRole", {"aggregationRule": {"clusterRoleSelectors": [{}]}}),

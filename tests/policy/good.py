@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from policy.model import Hidden, Resource
 from tests.policy.shapes import (
+    ADMISSION,
     APP_PROJECT,
     ARGOCD,
     BINDING,
@@ -108,6 +109,10 @@ GOOD: Mapping[str, tuple[Resource, ...]] = {
         kubernetes("Namespace", {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}),
         kubernetes("NamespacePatch", {"kind": "Namespace"}),
     ),
+    "admission-refuses": (
+        kubernetes("ValidatingAdmissionPolicy", {"spec": {"failurePolicy": "Fail"}}, api=ADMISSION),
+        kubernetes("ValidatingAdmissionPolicyBinding", {"spec": {"validationActions": ["Deny"]}}, api=ADMISSION),
+    ),
     "network-policy-narrow": (
         kubernetes("NetworkPolicy", EGRESS),
         kubernetes("NetworkPolicy", INGRESS),
@@ -123,7 +128,7 @@ GOOD: Mapping[str, tuple[Resource, ...]] = {
         rbac(
             "ClusterRoleBinding",
             {
-                "roleRef": {"kind": "ClusterRole", "name": "system:auth-delegator"},
+                "roleRef": {"kind": "ClusterRole", "name": "usine:prod-1:token-review"},
                 "subjects": [{"kind": "ServiceAccount", "name": "vault", "namespace": "a-b-dev"}],
             },
         ),

@@ -126,6 +126,7 @@ JWT_TYPE = "vault:jwt/authBackendRole:AuthBackendRole"
 KUBERNETES_TYPE = "vault:kubernetes/authBackendRole:AuthBackendRole"
 ROBOT_TYPE = "harbor:index/robotAccount:RobotAccount"
 CLIENT_TYPE = "keycloak:openid/client:Client"
+ADMISSION = "admissionregistration.k8s.io/v1"
 ARGOCD = "argoproj.io/v1alpha1"
 
 

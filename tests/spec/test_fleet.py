@@ -14,7 +14,7 @@ from usine.naming import all_names, platform_names
 from usine.spec import fleet
 from usine.spec.model import Quota, State
 from usine.spec.problems import SpecError
-from usine.spec.settings import Settings
+from usine.spec.settings import Endpoint, Settings, System
 
 GIB = 1024**3
 
@@ -65,6 +65,47 @@ def test_a_tenant_that_would_take_a_reserved_name_is_refused(kind: str) -> None:
         if not slug or (kind == "Kubernetes namespace" and not 2 <= len(environment) <= 11):
             continue  # no tenant can have such a namespace
         assert problems_of({f"{slug}.yaml": file(slug, body)}), name
+
+
+@pytest.mark.parametrize(
+    ("slug", "environment", "said"),
+    [
+        ("cert", "manager", "cert-manager is the namespace of cert-manager"),
+        ("external", "secrets", "external-secrets is the namespace of External Secrets"),
+        ("outils", "interne", "outils-interne is reserved by the platform on cluster nonprod-1"),
+    ],
+)
+def test_the_namespace_of_a_service_of_the_cluster_is_refused_where_it_stands(
+    slug: str, environment: str, said: str
+) -> None:
+    changed = dataclasses.replace(SETTINGS.clusters["nonprod-1"], reserved_namespaces=("outils-interne",))
+    settings = dataclasses.replace(SETTINGS, clusters={**SETTINGS.clusters, "nonprod-1": changed})
+    body = f"environments:\n  dev: {{}}\n  {environment}: {{stage: dev}}\n"
+    (problem,) = problems_of({f"{slug}.yaml": file(slug, body)}, settings)
+    assert (problem.line, problem.column, said in problem.message) == (9, 3, True), problem.message
+    # The other cluster does not reserve it.
+    if slug == "outils":
+        assert load_texts({"outils.yaml": file(slug, body.replace("stage: dev", "stage: prod"))}, settings)
+
+
+def test_a_host_is_one_environment_s_only_and_none_of_the_platform_s() -> None:
+    endpoints = {System.VAULT: Endpoint("https://vault.example.fr")}
+    settings = dataclasses.replace(SETTINGS, endpoints={**SETTINGS.endpoints, **endpoints})
+    first = "environments:\n  dev: {url: 'https://one.example.fr/a', hosts: [two.example.fr, three.example.fr]}\n"
+    other = (
+        "environments:\n  dev:\n    url: https://two.example.fr/b\n    hosts: [one.example.fr, vault.example.fr]\n"
+        "  prod: {url: 'https://two.example.fr/c'}\n"
+    )
+    found = problems_of({"aa.yaml": file("aa", first), "bb.yaml": file("bb", other)}, settings)
+    assert {(p.file, p.line, p.column, p.message) for p in found} == {
+        ("bb.yaml", line, column, f"environments.{message}")
+        for line, column, message in (
+            (9, 10, "dev.url: environment dev of aa.yaml answers there already, at two.example.fr"),
+            (10, 13, "dev.hosts: environment dev of aa.yaml answers there already, at one.example.fr"),
+            (10, 29, "dev.hosts: vault.example.fr is where vault of the platform answers"),
+            (11, 15, "prod.url: environment dev of aa.yaml answers there already, at two.example.fr"),
+        )
+    }
 
 
 def test_two_environments_answer_at_one_url_only() -> None:

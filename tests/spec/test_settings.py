@@ -23,6 +23,7 @@ from usine.spec.settings import (
     PeopleSource,
     Settings,
     System,
+    WorkloadRules,
 )
 from usine.spec.settings_load import load_settings, settings_from_config
 
@@ -291,3 +292,45 @@ def test_built_in_environments_fit_their_envelope() -> None:
                 (archetype.prod.quota, archetype.envelope.prod),
             ):
                 assert 2 * getattr(quota, resource) <= getattr(envelope, resource), (archetype.name, resource)
+
+
+def with_rules(rules: str) -> str:
+    return TEXT.replace("      zone: lab\n", f"      zone: lab\n      workloads: {rules}\n", 1)
+
+
+def test_what_tenants_may_use_on_a_cluster(tmp_path: Path) -> None:
+    rules = (
+        "{images: [127.0.0.1:18085/platform/, quay.io/jetstack/solver], volumes: [emptyDir, csi], "
+        'storageClasses: [fast], priorityClasses: [low], ingressAnnotations: ["a.example/*"]}'
+    )
+    text = with_rules(f"{rules}\n      reservedNamespaces: [outils-interne]")
+    cluster = load_text(tmp_path, text).clusters["nonprod-1"]
+    assert cluster.workloads == WorkloadRules(
+        images=("127.0.0.1:18085/platform/", "quay.io/jetstack/solver"),
+        volumes=("emptyDir", "csi"),
+        storage_classes=("fast",),
+        priority_classes=("low",),
+        ingress_annotations=("a.example/*",),
+    )
+    assert cluster.reserved_namespaces == ("outils-interne",)
+    assert SETTINGS.clusters["prod-1"].workloads.volumes == WorkloadRules().volumes
+    assert "hostPath" not in WorkloadRules().volumes
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ("{images: [alpine]}", "expected a repository with its registry's host"),
+        ("{images: [library/alpine]}", "expected a repository with its registry's host"),
+        ("{images: [docker.io/]}", ""),
+        ("{images: ['docker.io/a:1']}", "without tag"),
+        ("{images: ['docker.io/a/../b']}", "expected a repository"),
+        ("{volumes: [hostPath]}", 'no such volume type: "hostPath"'),
+        ("{priorityClasses: [UP]}", "a class of Kubernetes is named by"),
+        ("{ingressAnnotations: ['*']}", "expected an annotation with its domain"),
+        ("{storageClasses: [a, a]}", "twice"),
+    ],
+)
+def test_what_a_cluster_cannot_allow(tmp_path: Path, rules: str, said: str) -> None:
+    problems_found = found(tmp_path, with_rules(rules))
+    assert [said in p.message for p in problems_found] == ([True] if said else []), problems_found

@@ -12,7 +12,15 @@ from pathlib import Path
 from rich.console import Console
 
 from usine.commands.common import ROOT, add_settings_argument, report_problems
-from usine.commands.engine_stack import OpenStack, add_stack_argument, duration, open_stack, settle, write_files
+from usine.commands.engine_stack import (
+    OpenStack,
+    add_stack_argument,
+    duration,
+    guard_namespaces,
+    open_stack,
+    settle,
+    write_files,
+)
 from usine.commands.progress import watched
 from usine.drift import history, ignore, repair
 from usine.drift.causes import group
@@ -174,7 +182,9 @@ def _repair(
     say(f"putting right {objects} {'object' if objects == 1 else 'objects'} (the engine's own output: {_LOG})")
     settle(stack, lock, say)
     with watched(console) as on_progress:
-        rails = Rails(stack.settings, ROOT / _LOG, stack.archived, on_progress=on_progress)
+        rails = Rails(
+            stack.settings, ROOT / _LOG, stack.archived, on_progress=on_progress, on_state=guard_namespaces(stack)
+        )
         done = repair.repair(stack.engine, lock, rails, chosen, Patcher(stack.settings, stack.engine.environment), say)
     for urn in done.along:
         say(f"looked after as well, since it takes a value from what was made anew: {urn.rsplit('::', 1)[-1]}")

@@ -7,7 +7,9 @@ import datetime
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from usine.commands.common import ROOT, Platform, read_platform, read_waivers_beside
 from usine.commands.stack_environment import LAB_STACK, stack_environment
@@ -18,6 +20,7 @@ from usine.engine.lookup import Finder
 from usine.engine.plugins import check_plugins
 from usine.engine.recover import Recovery, recover, release_dead_lock
 from usine.engine.run import OnProgress
+from usine.engine.takeover import check_namespaces
 from usine.report import as_json, html, markdown
 from usine.report.model import Notice, Report
 from usine.rules import Change, check
@@ -98,7 +101,13 @@ def make_rails(stack: OpenStack, args: argparse.Namespace, log: Path, on_progres
         targets=tuple(args.target),
         refresh=args.refresh,
         on_progress=on_progress,
+        on_state=guard_namespaces(stack),
     )
+
+
+def guard_namespaces(stack: OpenStack) -> Callable[[Mapping[str, Any]], tuple[Notice, ...]]:
+    """Return what refuses to take over a namespace that is no tenant's, by the state before the run."""
+    return partial(check_namespaces, stack.settings, stack.platform.projects, stack.engine.environment)
 
 
 def facts(stack: OpenStack, lock: HeldLock) -> tuple[tuple[str, str], ...]:

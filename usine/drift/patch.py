@@ -13,11 +13,10 @@ import requests
 
 from usine.drift.checkpoint import kubernetes_identity
 from usine.drift.findings import Finding
-from usine.drift.inventory.base import LookError
-from usine.drift.inventory.kubeconfig import connect
 from usine.drift.paths import parse
 from usine.engine.cli import EngineError
-from usine.engine.lookup.base import Rest
+from usine.engine.lookup.base import LookError, Rest
+from usine.engine.lookup.kubeconfig import connect
 from usine.plan.model import SECRET
 from usine.spec.settings import Settings
 

@@ -73,14 +73,19 @@ def _go_on(planned: Events) -> None:
     """Take no notice of the plan."""
 
 
+def _let_pass(checkpoint: Mapping[str, Any]) -> tuple[Notice, ...]:  # noqa: ARG001 - judges nothing
+    """Say nothing of a state."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Rails:
     """What holds for a run beside the engine's own rules.
 
     `settings` give the limits on removal and the folder of tenants. `archived` are the tenants the files archive.
     `allowed` says how many of a kind may go this time. `targets` are URNs the run is limited to; `refresh` has the
-    engine ask the systems first. Each run's output goes to `log`. `on_planned` gets the plan before it is
-    applied.
+    engine ask the systems first. Each run's output goes to `log`. `on_state` judges the state, and what it wants of the
+    systems, before the engine is asked; `on_planned` gets the plan before it is applied.
     """
 
     settings: Settings
@@ -90,6 +95,7 @@ class Rails:
     targets: tuple[str, ...] = ()
     refresh: bool = False
     on_progress: OnProgress = _ignore
+    on_state: Callable[[Mapping[str, Any]], tuple[Notice, ...]] = _let_pass
     on_planned: Callable[[Events], None] = _go_on
 
     def arguments(self, engine: Engine) -> tuple[str, ...]:
@@ -107,9 +113,13 @@ def guarded_preview(engine: Engine, lock: HeldLock, rails: Rails) -> Outcome:
     rails.log.parent.mkdir(parents=True, exist_ok=True)
     rails.log.write_text("", encoding="utf-8")
     checkpoint = engine.export_state()
+    early = rails.on_state(checkpoint)
+    if _refused(early):
+        return Outcome(Status.REFUSED, Events(), early, rails.log)
     sources = _sources(engine, rails, checkpoint)
     run = run_engine(engine, lock, rails.log, rails.on_progress, "preview", *rails.arguments(engine))
     notices = (
+        *early,
         *of_violations(run.events.violations),
         *check_plan(
             run.events.steps,

@@ -59,6 +59,8 @@ def _references(project: Project) -> Iterator[_Reference]:
         path: KeyPath = ("environments", environment.name)
         if environment.url is not None:
             yield _Reference("url", environment.url, (*path, "url"))
+        for index, host in enumerate(environment.hosts):
+            yield _Reference("url", f"https://{host}", (*path, "hosts", index))
         for index, opening in enumerate(environment.egress):
             yield _Reference("host", opening.host, (*path, "egress", index, "host"))
     for repository in project.repositories:
@@ -77,8 +79,8 @@ def _owners(change: Change, others: Iterable[Project]) -> _Owners:
         slugs.add(project.slug)
         for environment in project.environments:
             namespaces[names_of(project).namespace(environment.name)] = project.slug
-            if environment.url is not None:
-                hosts.setdefault(_host(environment.url), project.slug)
+            for host in environment.all_hosts:
+                hosts.setdefault(host, project.slug)
     tools = {_host(endpoint.url) for endpoint in change.settings.endpoints.values()}
     return _Owners(frozenset(slugs), namespaces, hosts, frozenset(tools))
 

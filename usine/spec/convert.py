@@ -36,6 +36,9 @@ from usine.spec.texts import did_you_mean, enumerate_words, show
 _NOT_ENVIRONMENTS = {
     **{role.value: "the name of a role, beside which the environment's group would stand" for role in Role},
     "default": "what `revision` calls the other environments",
+    # Namespaces of operators are called <name>-system or <name>-operator: cert-manager's neighbours on any cluster.
+    "system": "what the namespaces of a cluster's own services are called by",
+    "operator": "what the namespaces of a cluster's own services are called by",
 }
 _INFRA_ONLY = ("path", "value_files", "revision")
 _CAMEL = {"value_files": "valueFiles"}
@@ -186,6 +189,8 @@ class Converter:
         egress = tuple(Egress(opening.host, opening.port) for opening in stated.egress)
         self._once((*path, "egress"), egress, lambda e: f"{e.host}:{e.port}")  # type: ignore[attr-defined]
         self._limit((*path, "egress"), "openings", len(egress), settings.limits.egress)
+        self._once((*path, "hosts"), stated.hosts)
+        self._limit((*path, "hosts"), "hosts", len(stated.hosts), settings.limits.hosts)
         return Environment(
             name=name,
             stage=stage,
@@ -195,6 +200,7 @@ class Converter:
             autosync=defaults.autosync if stated.autosync is None else stated.autosync,
             url=stated.url,
             egress=egress,
+            hosts=tuple(stated.hosts),
         )
 
     def _envelope(self, project: Project, file: ProjectFile) -> None:

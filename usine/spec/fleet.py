@@ -9,8 +9,9 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from urllib.parse import urlsplit
 
-from usine.naming import all_names, platform_names
+from usine.naming import all_names, names_of, platform_names, reserved_namespaces
 from usine.spec.amounts import render_cpu, render_size
 from usine.spec.model import Environment, Project, Quota, State
 from usine.spec.problems import Finding
@@ -25,7 +26,7 @@ def check_fleet(projects: Sequence[Project], settings: Settings, incomplete: fro
     """Yield all findings across tenants. `incomplete` are the sources of files that were wrong already."""
     yield from check_slugs(projects)
     yield from check_names(projects, settings, incomplete)
-    yield from check_urls(projects)
+    yield from check_hosts(projects, settings)
     yield from check_capacity([p for p in projects if p.source not in incomplete], settings)
 
 
@@ -69,23 +70,48 @@ def check_names(
             if len(set(names)) != len(names) and project.source not in incomplete:
                 doubles = enumerate_words(sorted({name for name in names if names.count(name) > 1}))
                 yield Finding(project.source, ("slug",), f"{kind} {doubles} would stand for two things here")
+        yield from _check_namespaces(project, settings)
 
 
-def check_urls(projects: Iterable[Project]) -> Iterator[Finding]:
-    """No two environments answer at the same URL."""
+def _check_namespaces(project: Project, settings: Settings) -> Iterator[Finding]:
+    """No environment takes the namespace of a service that its cluster has, or is likely to have."""
+    for environment in project.environments:
+        name = names_of(project).namespace(environment.name)
+        if who := reserved_namespaces(settings.clusters[environment.cluster]).get(name):
+            yield Finding(
+                project.source,
+                ("environments", environment.name),
+                f"environments.{environment.name}: the Kubernetes namespace {name} is {who}: "
+                "choose another name for the environment, or another slug",
+                at_key=True,
+            )
+
+
+def check_hosts(projects: Iterable[Project], settings: Settings) -> Iterator[Finding]:
+    """A host name is one environment's, and none of the platform's tools.
+
+    Not only a whole URL: an ingress controller joins what several namespaces say of one host, so a second path of it
+    could take over the first.
+    """
+    tools = {urlsplit(endpoint.url).hostname: system for system, endpoint in settings.endpoints.items()}
     first: dict[str, tuple[Project, Environment]] = {}
     for project in projects:
         for environment in project.environments:
-            if environment.url is None:
-                continue
-            other, its = first.setdefault(environment.url.rstrip("/"), (project, environment))
-            if (other, its) != (project, environment):
-                where = "" if other is project else f" of {other.source}"
-                yield Finding(
-                    project.source,
-                    ("environments", environment.name, "url"),
-                    f"environments.{environment.name}.url: environment {its.name}{where} answers there already",
-                )
+            for host in environment.all_hosts:
+                path = ("environments", environment.name, *_where(environment, host))
+                key = f"environments.{environment.name}.{'hosts' if 'hosts' in path else 'url'}"
+                if host in tools:
+                    yield Finding(project.source, path, f"{key}: {host} is where {tools[host]} of the platform answers")
+                other, its = first.setdefault(host, (project, environment))
+                if (other, its) != (project, environment):
+                    whose = "" if other is project else f" of {other.source}"
+                    yield Finding(
+                        project.source, path, f"{key}: environment {its.name}{whose} answers there already, at {host}"
+                    )
+
+
+def _where(environment: Environment, host: str) -> tuple[str | int, ...]:
+    return ("hosts", environment.hosts.index(host)) if host in environment.hosts else ("url",)
 
 
 def demand(project: Project, environment: Environment) -> Quota:

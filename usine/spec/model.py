@@ -10,6 +10,7 @@ import datetime
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 
 class Role(enum.StrEnum):
@@ -96,7 +97,8 @@ class Environment:
     """One environment: a namespace on a cluster.
 
     `name` is ``[a-z][a-z0-9]{1,10}`` (no dash, so `<slug>-<name>` splits back at its last dash). `production` is the
-    stage's, copied here by the loader. `url` is an https URL without credentials, or None.
+    stage's, copied here by the loader. `url` is an https URL without credentials, or None. `hosts` are DNS names it
+    answers at beside the URL's.
     """
 
     name: str
@@ -107,6 +109,13 @@ class Environment:
     autosync: bool
     url: str | None = None
     egress: tuple[Egress, ...] = ()
+    hosts: tuple[str, ...] = ()
+
+    @property
+    def all_hosts(self) -> tuple[str, ...]:
+        """Every DNS name it answers at, sorted: those of an Ingress or a route of its namespace."""
+        named = urlsplit(self.url).hostname if self.url else None
+        return tuple(sorted({*self.hosts, *([named] if named else [])}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,6 +138,9 @@ class EnvironmentFile(Section):
     """Deploy by itself what the repository says; outside production this is the default."""
     url: f.Url | None = None
     """Where it answers."""
+    hosts: list[f.Host] = []
+    """Other host names it answers at, beside that of the url: an Ingress or a route of its namespace may name these
+    and no others."""
     egress: list[EgressFile] = []
     """What the namespace may reach beyond its own."""
 

@@ -66,6 +66,39 @@ class Stage:
     sync_windows: tuple[SyncWindow, ...] = ()
 
 
+class Operator(enum.StrEnum):
+    """Operators whose resources a cluster may open for tenants to write."""
+
+    EXTERNAL_SECRETS = "external-secrets"
+    MONITORING = "monitoring"
+    CERT_MANAGER = "cert-manager"
+
+
+#: Volume types that Pod Security ``restricted`` knows. A tenant may use those that bring nothing from outside its
+#: namespace; ``csi`` (inline) and ``image`` are a platform's to allow.
+VOLUME_TYPES = (
+    *("configMap", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"),
+    *("csi", "image"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadRules:
+    """What tenants may use on a cluster beside what is their own; its API server refuses everything else.
+
+    `images` are repositories (``registry.example.fr/tools/base``) or, with a final slash, all below a path. `volumes`
+    are volume types. `storage_classes` None leaves the choice free. `priority_classes` are those a pod may name.
+    `ingress_annotations` are keys of annotations that an Ingress may have beside the harmless ones; with a final star,
+    all that begin so.
+    """
+
+    images: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = VOLUME_TYPES[:7]
+    storage_classes: tuple[str, ...] | None = None
+    priority_classes: tuple[str, ...] = ()
+    ingress_annotations: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Cluster:
     """A Kubernetes cluster tenants deploy into.
@@ -75,7 +108,9 @@ class Cluster:
     may add up to (None: not checked). `oidc_prefix` is what the API server puts before user and group names of tokens.
     `token_audience` is the audience of its service accounts' tokens (its issuer, unless set otherwise).
     `internal_networks` are the CIDRs that a tenant's egress openings never reach; `platform_networks` those of the
-    platform's services (Vault, proxy, registry), open to every tenant namespace at `platform_ports` (TCP).
+    platform's services (Vault, proxy, registry), open to every tenant namespace at `platform_ports` (TCP). `workloads`
+    is what tenants may use there, `operators` whose resources they may write, `reserved_namespaces` the namespaces of
+    the cluster's own services, which no tenant may take.
     """
 
     name: str
@@ -92,6 +127,9 @@ class Cluster:
     internal_networks: tuple[str, ...] = PRIVATE_NETWORKS
     platform_networks: tuple[str, ...] = ()
     platform_ports: tuple[int, ...] = (443,)
+    workloads: WorkloadRules = WorkloadRules()
+    operators: tuple[Operator, ...] = ()
+    reserved_namespaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +247,7 @@ class Limits:
     repositories: int = 50
     members: int = 200
     egress: int = 20
+    hosts: int = 20
 
 
 @dataclass(frozen=True, slots=True)

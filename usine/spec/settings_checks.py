@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from pydantic.alias_generators import to_camel
+
 from usine.spec.archetypes_load import misfits, resolve_archetypes, undeclared_words
 from usine.spec.fields import check_slug
 from usine.spec.model import Quota
@@ -25,14 +27,16 @@ from usine.spec.settings import (
     KeycloakSettings,
     Limits,
     MassRemoval,
+    Operator,
     PeopleSource,
     Settings,
     SonarQubeSettings,
     Stage,
     SyncWindow,
     System,
+    WorkloadRules,
 )
-from usine.spec.settings_schema import ClusterFile, SettingsFile, StageFile
+from usine.spec.settings_schema import ClusterFile, SettingsFile, StageFile, WorkloadRulesFile
 from usine.spec.texts import did_you_mean, show, show_path
 
 Note = Callable[[KeyPath, str], None]
@@ -191,6 +195,11 @@ def _check_cluster(name: str, cluster: ClusterFile, file: SettingsFile, note: No
             )
         if stage in cluster.stages[:index]:
             note((*path, "stages", index), f"usine:clusters.{name}.stages: {show(stage)} is in this list twice")
+    _once((*path, "operators"), cluster.operators, note)
+    _once((*path, "reservedNamespaces"), cluster.reserved_namespaces, note)
+    for key in WorkloadRulesFile.model_fields:
+        alias = to_camel(key)
+        _once((*path, "workloads", alias), getattr(cluster.workloads, key) or (), note)
 
 
 def _stage(name: str, stage: StageFile) -> Stage:
@@ -219,5 +228,10 @@ def _cluster(name: str, cluster: ClusterFile) -> Cluster:
         internal_networks=PRIVATE_NETWORKS if internal is None else tuple(internal),
         platform_networks=tuple(platform or ()),
         platform_ports=tuple(cluster.platform_ports or (443,)),
+        workloads=WorkloadRules(
+            **{key: tuple(value) for key, value in cluster.workloads.model_dump().items() if value is not None}
+        ),
+        operators=tuple(map(Operator, cluster.operators)),
+        reserved_namespaces=tuple(cluster.reserved_namespaces),
         **stated,
     )

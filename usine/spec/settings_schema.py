@@ -14,13 +14,19 @@ from usine.spec import fields as f
 from usine.spec.addresses import parse_host
 from usine.spec.archetypes_load import ArchetypeFile
 from usine.spec.schema import Section, fixed
-from usine.spec.settings import Edition, FoundationMode, PeopleSource, System
+from usine.spec.settings import VOLUME_TYPES, Edition, FoundationMode, Operator, PeopleSource, System
 from usine.spec.texts import has_userinfo
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")
 _DNS_LABEL = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _OWNER = re.compile(r"@[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 _DURATION = re.compile(r"(?=.)(?:[0-9]{1,4}h)?(?:[0-9]{1,4}m)?")
+_CLASS = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
+_NAMESPACE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_IMAGES = re.compile(
+    r"(?=[^/]*[.:])[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?(?:/[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?)*/?"
+)
+_ANNOTATION = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?/(?:\*|[A-Za-z0-9][A-Za-z0-9._-]{0,62}\*?)")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -100,6 +106,33 @@ def _check_network(value: str) -> str:
         raise ValueError("expected a network such as 10.0.0.0/8, with no bit set behind its length") from None
 
 
+def _check_class(value: str) -> str:
+    if not _CLASS.fullmatch(value):
+        raise ValueError("a class of Kubernetes is named by lower-case letters, digits, dots and dashes")
+    return value
+
+
+def _check_namespace(value: str) -> str:
+    if not _NAMESPACE.fullmatch(value):
+        raise ValueError("a namespace has up to 63 lower-case letters, digits and dashes")
+    return value
+
+
+def _check_images(value: str) -> str:
+    if "/" not in value or not _IMAGES.fullmatch(value):
+        raise ValueError(
+            "expected a repository with its registry's host, such as registry.example.fr/tools/base, without tag; "
+            "with a final slash, all below that path"
+        )
+    return value
+
+
+def _check_annotation(value: str) -> str:
+    if not _ANNOTATION.fullmatch(value):
+        raise ValueError("expected an annotation with its domain, such as nginx.ingress.kubernetes.io/rewrite-target")
+    return value
+
+
 def _check_duration(value: str) -> str:
     if not _DURATION.fullmatch(value):
         raise ValueError("expected a duration such as 8h, 30m or 1h30m")
@@ -118,6 +151,8 @@ NameText = Annotated[str, AfterValidator(_check_name)]
 DnsLabel = Annotated[str, AfterValidator(_check_dns_label)]
 Line = Annotated[str, AfterValidator(_check_text)]
 Network = Annotated[str, AfterValidator(_check_network)]
+ClassName = Annotated[str, AfterValidator(_check_class)]
+NamespaceName = Annotated[str, AfterValidator(_check_namespace)]
 SystemName = Annotated[str, *fixed("system", *(system.value for system in System))]
 
 
@@ -211,6 +246,16 @@ class CapacityFile(Section):
     pods: f.Count
 
 
+class WorkloadRulesFile(Section):
+    """What tenants may use on a cluster beside what is their own."""
+
+    images: list[Annotated[str, AfterValidator(_check_images)]] | None = None
+    volumes: list[Annotated[str, *fixed("volume type", *VOLUME_TYPES)]] | None = None
+    storage_classes: list[ClassName] | None = None
+    priority_classes: list[ClassName] | None = None
+    ingress_annotations: list[Annotated[str, AfterValidator(_check_annotation)]] | None = None
+
+
 class ClusterFile(Section):
     """A Kubernetes cluster."""
 
@@ -227,6 +272,9 @@ class ClusterFile(Section):
     internal_networks: list[Network] | None = None
     platform_networks: list[Network] | None = None
     platform_ports: Annotated[list[Annotated[int, Field(ge=1, le=65535)]], Field(min_length=1)] | None = None
+    workloads: WorkloadRulesFile = WorkloadRulesFile()
+    operators: list[Annotated[str, *fixed("operator", *(operator.value for operator in Operator))]] = Field(default=[])
+    reserved_namespaces: list[NamespaceName] = Field(default=[])
 
 
 class LimitsFile(Section):
@@ -236,6 +284,7 @@ class LimitsFile(Section):
     repositories: Annotated[int, Field(ge=1, le=1000)] | None = None
     members: Annotated[int, Field(ge=1, le=100_000)] | None = None
     egress: Annotated[int, Field(ge=0, le=1000)] | None = None
+    hosts: Annotated[int, Field(ge=0, le=1000)] | None = None
 
 
 class MassRemovalFile(Section):

@@ -62,6 +62,14 @@ def kubernetes_cluster_role_binding_of_a_person(hand: Hand) -> Expected:
     return None, "ClusterRoleBinding", hand.make(f"{_KUBE}/clusterrolebindings", "extra-2", namespaced=False, **to)
 
 
+def kubernetes_admission_binding(hand: Hand) -> Expected:
+    api = "/apis/admissionregistration.k8s.io/v1"
+    policy = hand.kubernetes("GET", f"{api}/validatingadmissionpolicies")["items"][0]["metadata"]["name"]
+    spec = {"policyName": policy, "validationActions": ["Warn"]}
+    name = hand.make(f"{api}/validatingadmissionpolicybindings", "extra", namespaced=False, spec=spec)
+    return None, "ValidatingAdmissionPolicyBinding", name
+
+
 def kubernetes_network_policy(hand: Hand) -> Expected:
     path = f"/apis/networking.k8s.io/v1/namespaces/{hand.namespace}/networkpolicies"
     spec = {"podSelector": {}, "ingress": [{}], "policyTypes": ["Ingress"]}

@@ -10,9 +10,9 @@ import pytest
 from tests.drift.inventory.api_server import Refused, Script, serving
 from tests.drift.inventory.looking import ENVIRONMENT, MARKER, look, names, only, resource
 from tests.factories import project, settings
-from usine.drift.inventory.base import LookError, Reader, Scope, managed
+from usine.drift.inventory.base import Reader, Scope, managed
 from usine.engine.lookup import gitlab
-from usine.engine.lookup.base import Rest
+from usine.engine.lookup.base import LookError, Rest
 from usine.spec.settings import Endpoint, FoundationMode, System
 
 _TENANT = "urn:pulumi:s::usine::usine:usine:TenantProject$usine:vault:VaultTenant"

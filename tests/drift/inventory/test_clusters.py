@@ -15,6 +15,7 @@ from usine.drift.inventory import Inventory, Managed
 from usine.spec.settings import FoundationMode, System
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 ARGO = "/apis/argoproj.io/v1alpha1/namespaces/argocd"
 NONPROD, PROD = "kubernetes-nonprod-1", "kubernetes-prod-1"
 STATE = (
@@ -130,6 +131,15 @@ def test_what_opens_a_tenant_s_namespace_is_found(tmp_path: Path) -> None:
                 binding("one", None, "User", "system:serviceaccount:alpha-dev:vault"),
             ),
             f"{RBAC}/clusterroles": items(item("usine:more")),
+            f"{ADMISSION}/validatingadmissionpolicies": items(
+                item("usine.prod-1.old"),
+                item("ours", labels={"app.kubernetes.io/managed-by": "usine"}),
+                item("gatekeeper"),
+            ),
+            f"{ADMISSION}/validatingadmissionpolicybindings": items(
+                item("quiet", spec={"policyName": "usine.prod-1.pods", "validationActions": ["Audit"]}),
+                item("gatekeeper", spec={"policyName": "gatekeeper"}),
+            ),
         },
     )
     assert names(inventory) == {
@@ -149,6 +159,9 @@ def test_what_opens_a_tenant_s_namespace_is_found(tmp_path: Path) -> None:
         ("alpha", "ClusterRoleBinding", "nonprod-1: all"),
         ("alpha", "ClusterRoleBinding", "nonprod-1: one"),
         (None, "ClusterRole", "nonprod-1: usine:more"),
+        (None, "ValidatingAdmissionPolicy", "nonprod-1: usine.prod-1.old"),
+        (None, "ValidatingAdmissionPolicy", "nonprod-1: ours"),
+        (None, "ValidatingAdmissionPolicyBinding", "nonprod-1: quiet"),
     }
     policy = next(found for found in inventory.found if found.type.endswith(":NetworkPolicy"))
     assert (policy.import_id, policy.provider) == ("alpha-prod/open", "kubernetes-prod-1")

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from usine.drift.inventory.argocd import ArgoCD
-from usine.drift.inventory.base import CONCURRENCY, Blind, Found, Inventory, Look, LookError, Managed, Scope, managed
+from usine.drift.inventory.base import CONCURRENCY, Blind, Found, Inventory, Look, Managed, Scope, managed
 from usine.drift.inventory.base import System as Listing
 from usine.drift.inventory.gitlab import GitLab
 from usine.drift.inventory.harbor import Harbor
@@ -21,6 +21,7 @@ from usine.drift.inventory.keycloak import Keycloak
 from usine.drift.inventory.kubernetes import Kubernetes
 from usine.drift.inventory.sonarqube import SonarQube
 from usine.drift.inventory.vault import Vault
+from usine.engine.lookup.base import LookError
 from usine.spec.model import Project
 from usine.spec.settings import Settings, System
 

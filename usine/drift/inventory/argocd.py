@@ -8,9 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from usine.drift.inventory.base import Found, Json, Look, LookError, Reader, Scope
-from usine.drift.inventory.kubeconfig import connect
+from usine.drift.inventory.base import Found, Json, Look, Reader, Scope
 from usine.drift.inventory.kubernetes_api import SECRET, Resource, Server, found, namespace_owner, refuse
+from usine.engine.lookup.base import LookError
+from usine.engine.lookup.kubeconfig import connect
 from usine.spec.settings import System
 
 _API: Final = "apis/argoproj.io/v1alpha1"

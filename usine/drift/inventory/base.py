@@ -13,7 +13,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from usine.data_bearing import holds_data
-from usine.engine.lookup.base import Rest
+from usine.engine.lookup.base import LookError, Rest
 from usine.engine.urns import address_of
 from usine.spec.model import Project
 from usine.spec.settings import FoundationMode, Settings
@@ -38,10 +38,6 @@ _AGAIN: Final = Retry(
     respect_retry_after_header=True,
     raise_on_status=False,
 )
-
-
-class LookError(Exception):
-    """A system could not be looked at; one line for people, without any secret."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,11 +22,12 @@ from usine.drift.inventory.kubernetes_api import (
     servers,
     tenants_on,
 )
-from usine.naming import DOMAIN, platform_names
+from usine.naming import ADMISSION_PREFIX, TENANT_LABEL, platform_names, reserved_namespaces
 from usine.spec.settings import System
 
-_TENANT_LABEL: Final = f"{DOMAIN}/tenant"
-_OURS: Final = "app.kubernetes.io/managed-by=usine"
+_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+_US: Final = "usine"
+_OURS: Final = f"{_MANAGED_BY}={_US}"
 #: What the API server and its add-ons keep for themselves, in Kubernetes' documentation of namespaces and of RBAC.
 _OWN_NAMESPACE_PREFIX: Final = "kube-"
 _OWN_PREFIX: Final = "system:"
@@ -41,6 +42,14 @@ _ROLE_BINDING: Final = Resource(
 _CLUSTER_ROLE: Final = Resource("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole", _RBAC, "clusterroles")
 _CLUSTER_ROLE_BINDING: Final = Resource(
     "kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding", _RBAC, "clusterrolebindings", metadata=False
+)
+_ADMISSION: Final = "apis/admissionregistration.k8s.io/v1"
+_TOKEN: Final = "kubernetes:admissionregistration.k8s.io/v1:"  # noqa: S105 - begins a type token
+_ADMISSION_POLICY: Final = Resource(
+    f"{_TOKEN}ValidatingAdmissionPolicy", _ADMISSION, "validatingadmissionpolicies", metadata=False
+)
+_ADMISSION_BINDING: Final = Resource(
+    f"{_TOKEN}ValidatingAdmissionPolicyBinding", _ADMISSION, "validatingadmissionpolicybindings", metadata=False
 )
 #: What isolates a namespace: nobody of a tenant may make any of these, nor may Argo CD for it.
 _GUARDS: Final = (
@@ -90,7 +99,7 @@ class _Cluster:
             *(partial(self._guards, kind) for kind in _GUARDS),
         ]
         if self._scope.foundation:
-            takes.append(self._cluster_roles)
+            takes += [self._cluster_roles, self._admission]
         for take in takes:
             yield Look(tenants, take)
 
@@ -116,7 +125,7 @@ class _Cluster:
         }
 
     def _tenant_of_namespace(self, metadata: Json) -> str | None:
-        label = (metadata.get("labels") or {}).get(_TENANT_LABEL)
+        label = (metadata.get("labels") or {}).get(TENANT_LABEL)
         return label if label in self._scope.slugs else namespace_owner(self._scope, metadata["name"])
 
     def _namespaces(self) -> Iterator[Found]:
@@ -126,7 +135,9 @@ class _Cluster:
         lives on until all that is in it is gone.
         """
         settings = self._scope.settings
-        own = platform_names(settings)["Kubernetes namespace"]
+        own = platform_names(settings)["Kubernetes namespace"].union(
+            *(reserved_namespaces(settings.clusters[cluster]) for cluster in self._server.clusters)
+        )
         for_tenants = any(settings.clusters[cluster].stages for cluster in self._server.clusters)
         for metadata in self._metadata:
             name, tenant = metadata["name"], self._tenant_of_namespace(metadata)
@@ -221,6 +232,19 @@ class _Cluster:
     def _cluster_roles(self) -> Iterator[Found]:
         for item in self._server.items(_CLUSTER_ROLE, labelSelector=_OURS):
             yield from self._unless_known(None, _CLUSTER_ROLE, item, None, "a cluster role with the platform's label")
+
+    def _admission(self) -> Iterator[Found]:
+        """Admission policies by the platform's name or label, and bindings to them. Other tools have policies, too."""
+        for resource, detail in (
+            (_ADMISSION_POLICY, "an admission policy with the platform's name or label"),
+            (_ADMISSION_BINDING, "binds an admission policy of the platform"),
+        ):
+            for item in self._server.items(resource):
+                metadata = item["metadata"]
+                named = (metadata["name"], str((item.get("spec") or {}).get("policyName", "")))
+                labelled = (metadata.get("labels") or {}).get(_MANAGED_BY) == _US
+                if labelled or any(name.startswith(ADMISSION_PREFIX) for name in named):
+                    yield from self._unless_known(None, resource, item, None, detail)
 
     # Findings -----------------------------------------------------------------------------------------------------
 

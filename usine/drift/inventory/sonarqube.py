@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 from components.sonarqube_dynamic.api import Client, NotFoundError, SonarError
 from components.sonarqube_dynamic.provider import TYPE_PREFIX
-from usine.drift.inventory.base import Found, Json, Look, LookError, Scope
+from usine.drift.inventory.base import Found, Json, Look, Scope
+from usine.engine.lookup.base import LookError
 from usine.spec.settings import System
 
 _PROJECT: Final = f"{TYPE_PREFIX}Project"

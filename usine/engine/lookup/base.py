@@ -15,6 +15,10 @@ Remove = Callable[[Inputs], bool]
 TIMEOUT = 30
 
 
+class LookError(Exception):
+    """A system could not be looked at; one line for people, without any secret."""
+
+
 class System(Protocol):
     """One system, reached with the plugins' own credentials."""
 

@@ -23,8 +23,7 @@ from typing import Any, Final
 import requests
 import yaml
 
-from usine.drift.inventory.base import LookError
-from usine.engine.lookup.base import Rest
+from usine.engine.lookup.base import LookError, Rest
 
 _Entry = Mapping[str, Any]
 _EXEC_TIMEOUT: Final = 60

@@ -13,8 +13,9 @@ import pytest
 
 from tests.drift.inventory.api_server import serving
 from tests.drift.inventory.looking import MARKER
-from usine.drift.inventory.base import LookError, Reader
-from usine.drift.inventory.kubeconfig import connect
+from usine.drift.inventory.base import Reader
+from usine.engine.lookup.base import LookError
+from usine.engine.lookup.kubeconfig import connect
 
 
 def write(path: Path, server: str, user: dict[str, Any], **cluster: Any) -> dict[str, str]:
