@@ -24,7 +24,9 @@ PERMISSIONS: Mapping[Role, tuple[str, ...]] = {
     Role.SECURITY: (*_READ, "issueadmin", "securityhotspotadmin"),
     Role.READONLY: _READ,
 }
-#: SonarQube's own group; the account of the platform's token is in it, and analyses are its.
+#: What the accounts may do whose tokens pipelines analyse with. Nothing may be seen by it but what an analysis needs.
+_ANALYSES = ("scan",)
+#: SonarQube's own group; the account of the platform's token is in it.
 _ADMINISTRATORS = "sonar-administrators"
 _EVERYTHING_GLOBAL = ("admin", "gateadmin", "profileadmin", "provisioning", "scan")
 _EVERYTHING = (*_READ, "issueadmin", "securityhotspotadmin", "scan", "admin")
@@ -118,6 +120,10 @@ class SonarQubeTenantArgs:
 class SonarQubeTenant(Component):
     """A group per role, and for each app repository a private project: permissions, gate, new-code period, token.
 
+    Analysis tokens are of an account of their own, which may do nothing but analyse the tenant's projects. Whoever
+    holds one can make others of its account (`api/user_tokens/generate`), so each generation of credentials has its
+    account: when the generation goes, the account is deactivated, and everything made of it is revoked at once.
+
     `tokens` is the analysis token handed out, by repository; always secret, empty unless pipelines run.
     """
 
@@ -139,6 +145,16 @@ class SonarQubeTenant(Component):
             )
             for role in (Role if apps else ())
         ]
+        self._accounts = {
+            credential.name: sonarqube.TechnicalAccount(
+                f"{name}/account/{credential.name}",
+                sonarqube.TechnicalAccountArgs(
+                    names.analysis_account(credential.name), f"usine {args.project.slug} {credential.name}"
+                ),
+                self.child(args.provider),
+            )
+            for credential in (args.settings.credentials if apps and pipelines_run(args.project) else ())
+        }
         tokens = {repository.name: self._project(repository) for repository in apps}
         self.tokens = {repository: token for repository, token in tokens.items() if token is not None}
         self.register_outputs({"projects": [names.analysis_project(r.name) for r in apps]})
@@ -164,8 +180,12 @@ class SonarQubeTenant(Component):
         }
         sonarqube.ProjectPermissions(
             f"{name}/permissions",
-            sonarqube.ProjectPermissionsArgs(made.key, {_ADMINISTRATORS: _EVERYTHING, **groups}),
-            self.child(args.provider, parent=made, depends_on=list(self._groups)),
+            sonarqube.ProjectPermissionsArgs(
+                made.key,
+                {_ADMINISTRATORS: _EVERYTHING, **groups},
+                {names.analysis_account(generation): _ANALYSES for generation in self._accounts},
+            ),
+            self.child(args.provider, parent=made, depends_on=[*self._groups, *self._accounts.values()]),
         )
         sonarqube.QualityGateAssociation(
             f"{name}/gate",
@@ -180,14 +200,14 @@ class SonarQubeTenant(Component):
         webhook = args.settings.sonarqube.webhook
         if webhook is not None:
             sonarqube.Webhook(f"{name}/webhook", sonarqube.WebhookArgs("usine", webhook, made.key), options)
-        if not pipelines_run(project):
+        if not self._accounts:
             return None
         tokens = [
             sonarqube.ProjectAnalysisToken(
                 f"{name}/token/{credential.name}",
                 sonarqube.ProjectAnalysisTokenArgs(
                     f"usine {names.analysis_project(repository.name)} {credential.name}",
-                    made.key,
+                    self._accounts[credential.name].login,
                     credential.until.isoformat() if credential.until else None,
                 ),
                 options,

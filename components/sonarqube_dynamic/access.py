@@ -1,17 +1,13 @@
-"""Groups, permissions, and the tokens of projects."""
+"""Groups and permissions."""
 
 from __future__ import annotations
 
 import abc
-import secrets
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from components.sonarqube_dynamic.api import TOKEN_VARIABLE, Client, NotFoundError, SonarError
 from components.sonarqube_dynamic.kind import Kind, Properties, is_known
-
-#: What of a token's name is ours: SonarQube takes 100 characters.
-_TOKEN_NAME = 91
 
 #: Permissions by the name of their holder, each list sorted.
 _Holders = dict[str, list[str]]
@@ -47,15 +43,8 @@ class Group(Kind):
 
     def find(self, client: Client, news: Mapping[str, Any]) -> str | None:
         """By its name; the search is for parts of names."""
-        page = 0
-        while True:
-            page += 1
-            answer = client.v2("GET", "/authorizations/groups", q=news["name"], pageIndex=str(page), pageSize="500")
-            for group in answer["groups"]:
-                if group["name"] == news["name"]:
-                    return str(group["id"])
-            if not answer["groups"] or page * 500 >= answer["page"]["total"]:
-                return None
+        groups = client.v2_pages("/authorizations/groups", "groups", q=news["name"])
+        return next((str(group["id"]) for group in groups if group["name"] == news["name"]), None)
 
     def _body(self, news: Properties) -> Properties:
         return {"name": news["name"], "description": news["description"]}
@@ -189,73 +178,3 @@ def _sorted(holders: Mapping[str, list[str]]) -> _Holders:
 def _missing(wanted: _Holders, there: _Holders) -> list[tuple[str, str]]:
     """Pairs of holder and permission in `wanted` that are not in `there`."""
     return [(holder, name) for holder, names in wanted.items() for name in names if name not in there.get(holder, ())]
-
-
-class ProjectAnalysisToken(Kind):
-    """Id: `<login>/<token's name>`; it belongs to the account of SONAR_TOKEN that made it.
-
-    SonarQube shows the secret once and asks for names nobody else has, so the token's name is `name` with a random
-    end: a replacement overlaps the one that it replaces. A token that is gone is made again, an expired one or one
-    whose secret is not known (an adopted one) is replaced.
-    """
-
-    name = "ProjectAnalysisToken"
-    inputs = ("name", "project", "expires", "token_name")
-    replaced_by = inputs
-    shown_once = True
-
-    def normalised(self, olds: Properties, news: Properties) -> Properties:
-        """Keep the generated name as long as it is the same token."""
-        same = olds.get("token_name") and all(olds.get(k) == news.get(k) for k in ("name", "project", "expires"))
-        # Cut where SonarQube would refuse it: the random end still makes it the only one.
-        token_name = olds["token_name"] if same else f"{news['name'][:_TOKEN_NAME]}-{secrets.token_hex(4)}"
-        return {**news, "token_name": token_name}
-
-    def changed(self, olds: Properties, news: Properties) -> list[str]:
-        """See `Kind`; besides, what has become useless."""
-        useless = ["token"] if olds.get("expired") or not olds.get("token") else []
-        return [*super().changed(olds, news), *useless]
-
-    def create(self, client: Client, news: Properties) -> tuple[str, Properties]:
-        """See `Kind`."""
-        made = client.post(
-            "/api/user_tokens/generate",
-            name=news["token_name"],
-            type="PROJECT_ANALYSIS_TOKEN",
-            projectKey=news["project"],
-            expirationDate=news.get("expires"),
-        )
-        kept = {key: news[key] for key in self.inputs if news.get(key) is not None}
-        return f"{made['login']}/{made['name']}", {**kept, "token": made["token"], "expired": False}
-
-    def read(self, client: Client, id_: str, props: Properties) -> Properties | None:
-        """See `Kind`. The secret is the one of the state, if any."""
-        login, _, token_name = id_.partition("/")
-        try:
-            found = next(t for t in _tokens(client, login) if t["name"] == token_name)
-        except (NotFoundError, StopIteration):
-            return None
-        expires = found.get("expirationDate")
-        return {
-            "name": props.get("name") or token_name.rpartition("-")[0] or token_name,
-            "project": found.get("project", {}).get("key"),
-            **({"expires": expires[:10]} if expires else {}),
-            "token_name": token_name,
-            **({"token": props["token"]} if props.get("token") else {}),
-            "expired": bool(found.get("isExpired")),
-        }
-
-    def delete(self, client: Client, id_: str, props: Properties) -> None:  # noqa: ARG002
-        """Revoke it. Not an error where it is gone already."""
-        login, _, token_name = id_.partition("/")
-        client.post("/api/user_tokens/revoke", login=login, name=token_name)
-
-    def find(self, client: Client, news: Mapping[str, Any]) -> str | None:
-        """By its generated name, among the tokens of the account of SONAR_TOKEN."""
-        login = client.get("/api/users/current")["login"]
-        names = [token["name"] for token in _tokens(client, login)]
-        return f"{login}/{news['token_name']}" if news.get("token_name") in names else None
-
-
-def _tokens(client: Client, login: str) -> Any:  # noqa: ANN401 - JSON
-    return client.get("/api/user_tokens/search", login=login)["userTokens"]
