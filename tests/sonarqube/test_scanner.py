@@ -43,7 +43,7 @@ ATTACKS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("GET", "/api/components/show", {"component": "{other}"}),
     ("GET", "/api/components/tree", {"component": "{other}"}),
     ("GET", "/api/measures/component", {"component": "{other}", "metricKeys": "ncloc"}),
-    ("GET", "/api/issues/search", {"components": "{other}"}),
+    ("GET", "/api/issues/list", {"project": "{other}"}),
     ("GET", "/api/project_branches/list", {"project": "{other}"}),
     ("GET", "/api/settings/values", {"component": "{other}"}),
     ("GET", "/api/qualitygates/project_status", {"projectKey": "{other}"}),
