@@ -111,18 +111,6 @@ def stack(sonar: Sonar, unique: str, tmp_path: Path) -> Iterator[Stack]:
     made.engine.capture("stack", "rm", "--yes")
 
 
-#: How a token is replaced: the new one is handed out before the old one is revoked.
-REPLACED = [
-    ("create-replacement", "ProjectAnalysisToken app"),
-    ("update", "Settings delivery"),
-    ("delete-replaced", "ProjectAnalysisToken app"),
-]
-
-
-def holder(sonar: Sonar, token: str) -> Client:
-    return Client(sonar.url, environment={"SONAR_TOKEN": token})
-
-
 def as_the_version_before(stack: Stack, sonar: Sonar) -> str:
     """Make server and state what the version before left: a token of the administrator, and no account."""
     client, key = sonar.client, stack.name
@@ -151,9 +139,53 @@ def as_the_version_before(stack: Stack, sonar: Sonar) -> str:
     return token
 
 
+UP = ("up", "--yes", "--skip-preview")
+#: How a token is replaced: the new one is handed out before the old one is revoked.
+REPLACED = [
+    ("create-replacement", "ProjectAnalysisToken app"),
+    ("update", "Settings delivery"),
+    ("delete-replaced", "ProjectAnalysisToken app"),
+]
+
+
+def holder(sonar: Sonar, token: str) -> Client:
+    return Client(sonar.url, environment={"SONAR_TOKEN": token})
+
+
+def _replaced_with_an_overlap(stack: Stack, sonar: Sonar) -> None:
+    old_name, old_token = stack.output("token_name"), stack.output("token")
+    stack.variables["EXPIRES"] = "2099-02-28"
+    assert [step for step in stack.ordered(*UP) if step[0] != "replace"] == REPLACED
+    found = sonar.client.get("/api/user_tokens/search", login=f"usine.{stack.name}.1")["userTokens"]
+    assert [token["name"] for token in found] == [stack.output("token_name")] != [old_name]
+    assert stack.output("token") != old_token
+
+
+def _another_generation_ends_all_that_was_made_of_the_old_one(stack: Stack, sonar: Sonar) -> None:
+    further = holder(sonar, stack.output("token")).post("/api/user_tokens/generate", name="further")["token"]
+    stack.variables["GENERATION"] = "2"
+    steps = [step for step in stack.ordered(*UP) if step[0] != "replace"]
+    assert steps[:1] == [("create", "TechnicalAccount account/2")]
+    assert steps[-1:] == [("delete", "TechnicalAccount account/1")]
+    assert [step for step in steps if step in REPLACED] == REPLACED
+    with pytest.raises(SonarError, match="not accepted"):
+        holder(sonar, further).get("/api/users/current")
+    assert holder(sonar, stack.output("token")).get("/api/users/current")["login"] == f"usine.{stack.name}.2"
+
+
+def _a_state_of_the_version_before_is_taken_over(stack: Stack, sonar: Sonar) -> None:
+    old = as_the_version_before(stack, sonar)
+    assert holder(sonar, old).get("/api/users/current")["login"] == "admin"
+    steps = [step for step in stack.ordered(*UP) if step[0] != "replace"]
+    assert steps[:1] == [("create", "TechnicalAccount account/2")]
+    assert [step for step in steps if step in REPLACED] == REPLACED == [steps[-3], steps[-2], steps[-1]]
+    assert holder(sonar, stack.output("token")).get("/api/users/current")["login"] == f"usine.{stack.name}.2"
+    with pytest.raises(SonarError, match="not accepted"):
+        holder(sonar, old).get("/api/users/current")
+
+
 def test_life_of_a_tenant(stack: Stack, sonar: Sonar) -> None:
-    up = ("up", "--yes", "--skip-preview")
-    assert len(stack.steps(*up)) == 12
+    assert len(stack.steps(*UP)) == 12
     assert stack.steps("up", "--yes", "--expect-no-changes") == set()
     stack.run("refresh", "--preview-only", "--expect-no-changes")
     assert stack.steps("preview", "--refresh", "--expect-no-changes") == set()
@@ -188,36 +220,12 @@ def test_life_of_a_tenant(stack: Stack, sonar: Sonar) -> None:
     }
     assert stack.steps("preview", "--refresh") == mends
     assert client.get("/api/new_code_periods/list", project=key)["newCodePeriods"][0]["value"] == "7"
-    assert stack.steps(*up, "--refresh") == mends
+    assert stack.steps(*UP, "--refresh") == mends
     assert stack.steps("preview", "--refresh", "--expect-no-changes") == set()
 
-    # A token is replaced with an overlap: made, delivered, then the old one revoked.
-    old_name, old_token = stack.output("token_name"), stack.output("token")
-    stack.variables["EXPIRES"] = "2099-02-28"
-    assert [step for step in stack.ordered(*up) if step[0] != "replace"] == REPLACED
-    names = [t["name"] for t in client.get("/api/user_tokens/search", login=f"usine.{key}.1")["userTokens"]]
-    assert names == [stack.output("token_name")] != [old_name]
-    assert stack.output("token") != old_token
-
-    # Another generation is another account. What somebody made with the old token goes with the old account.
-    further = holder(sonar, stack.output("token")).post("/api/user_tokens/generate", name="further")["token"]
-    stack.variables["GENERATION"] = "2"
-    steps = [step for step in stack.ordered(*up) if step[0] != "replace"]
-    assert steps[:1] == [("create", "TechnicalAccount account/2")]
-    assert steps[-1:] == [("delete", "TechnicalAccount account/1")]
-    assert [step for step in steps if step in REPLACED] == REPLACED
-    with pytest.raises(SonarError, match="not accepted"):
-        holder(sonar, further).get("/api/users/current")
-    assert holder(sonar, stack.output("token")).get("/api/users/current")["login"] == f"usine.{key}.2"
-
-    old = as_the_version_before(stack, sonar)
-    assert holder(sonar, old).get("/api/users/current")["login"] == "admin"
-    steps = [step for step in stack.ordered(*up) if step[0] != "replace"]
-    assert steps[:1] == [("create", "TechnicalAccount account/2")]
-    assert [step for step in steps if step in REPLACED] == REPLACED == steps[-3:]
-    assert holder(sonar, stack.output("token")).get("/api/users/current")["login"] == f"usine.{key}.2"
-    with pytest.raises(SonarError, match="not accepted"):
-        holder(sonar, old).get("/api/users/current")
+    _replaced_with_an_overlap(stack, sonar)
+    _another_generation_ends_all_that_was_made_of_the_old_one(stack, sonar)
+    _a_state_of_the_version_before_is_taken_over(stack, sonar)
     assert stack.steps("preview", "--refresh", "--expect-no-changes") == set()
 
     stack.run("destroy", "--yes", "--skip-preview")

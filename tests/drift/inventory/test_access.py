@@ -271,7 +271,7 @@ def sonarqube(more: bool) -> Inventory:
         *({"id": "u4", "login": "usine.alpha.0", **technical} for _ in extra),
         *({"id": "u5", "login": "alpha", "local": True, "externalProvider": "sonarqube"} for _ in extra),
     ]
-    answers = {
+    answers: dict[str, Any] = {
         "/api/projects/search": {"components": projects, "paging": paging},
         "/api/v2/authorizations/groups": {"groups": groups, "page": {**_ONE_PAGE, "total": len(groups)}},
         "/api/v2/users-management/users": {
