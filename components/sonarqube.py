@@ -9,7 +9,7 @@ import pulumi
 
 from components.base import Component, FoundationRefs, OidcClient
 from components.sonarqube_dynamic import resources as sonarqube
-from usine.lifecycle import pipelines_run, protects_data
+from usine.lifecycle import members_of_role, pipelines_run, protects_data
 from usine.naming import names_of
 from usine.spec.model import Project, Repository, RepositoryKind, Role, State
 from usine.spec.settings import Settings, System
@@ -100,7 +100,7 @@ class SonarQubeFoundation(Component):
             "sonar.auth.oidc.scopes": "openid profile email groups",
             "sonar.auth.oidc.loginStrategy": "Preferred username",
             "sonar.auth.oidc.allowUsersToSignUp": "true",
-            # Groups are Keycloak's at every log-in: a role taken away is taken away here.
+            # Groups are Keycloak's at every log-in; until then, `members` of a group takes out who left the role.
             "sonar.auth.oidc.groupsSync": "true",
             "sonar.auth.oidc.groupsSync.claimName": "groups",
         }
@@ -140,7 +140,11 @@ class SonarQubeTenant(Component):
         self._groups = [
             sonarqube.Group(
                 f"{name}/group/{role.value}",
-                sonarqube.GroupArgs(names.role_group_path(role), f"{role.value} of {args.project.slug}"),
+                sonarqube.GroupArgs(
+                    names.role_group_path(role),
+                    f"{role.value} of {args.project.slug}",
+                    members_of_role(args.project, role) if args.settings.on(System.KEYCLOAK) else None,
+                ),
                 self.child(args.provider),
             )
             for role in (Role if apps else ())

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, ClassVar
 
+from components.sonarqube_dynamic.accounts import tokens_of
 from components.sonarqube_dynamic.api import TOKEN_VARIABLE, Client, NotFoundError, SonarError
 from components.sonarqube_dynamic.kind import Kind, Properties, is_known
 
@@ -14,31 +15,51 @@ _Holders = dict[str, list[str]]
 
 
 class Group(Kind):
-    """Id: the one SonarQube gives. Members are none of ours: people bring their groups along when they log in."""
+    """Id: the one SonarQube gives. People bring their groups along when they log in: nobody is made a member here.
+
+    `members` are those who may be one, by the name that the identity provider gives them; without it nobody looks.
+    SonarQube takes a membership away at the next log-in only, and lets somebody who does not log in any more go on with
+    their tokens (issue 11.A13). So the others are taken out here, and who is left in no group loses their tokens.
+    """
 
     name = "Group"
-    inputs = ("name", "description")
+    inputs = ("name", "description", "members")
+
+    def normalised(self, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
+        """With members in order, each once."""
+        members = news.get("members")
+        return {**news, "members": sorted(set(members))} if isinstance(members, list) and is_known(members) else news
 
     def create(self, client: Client, news: Properties) -> tuple[str, Properties]:
         """See `Kind`."""
         if (known := self.find(client, news)) is not None:
             raise SonarError(f"SonarQube has a group {news['name']} already: import it (its id is {known!r})")
         made = client.v2("POST", "/authorizations/groups", self._body(news))
-        return made["id"], self._outputs(made)
+        return made["id"], self._outputs(made, news.get("members"))
 
-    def read(self, client: Client, id_: str, props: Properties) -> Properties | None:  # noqa: ARG002
-        """See `Kind`."""
+    def read(self, client: Client, id_: str, props: Properties) -> Properties | None:
+        """See `Kind`. Of the members only those count who may not be one."""
+        members = props.get("members")
         try:
-            return self._outputs(client.v2("GET", f"/authorizations/groups/{id_}"))
+            found = client.v2("GET", f"/authorizations/groups/{id_}")
+            others = [] if members is None else [user["externalLogin"] for _, user in _others(client, id_, members)]
         except NotFoundError:
             return None
+        return self._outputs(found, None if members is None else sorted({*members, *others}))
 
-    def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
-        """Rename or describe it; it keeps its members and permissions."""
-        return self._outputs(client.v2("PATCH", f"/authorizations/groups/{id_}", self._body(news)))
+    def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:
+        """Rename or describe it, and take out who may not be a member; the others and the permissions stay."""
+        if any(olds.get(key) != news.get(key) for key in ("name", "description")):
+            client.v2("PATCH", f"/authorizations/groups/{id_}", self._body(news))
+        members = news.get("members")
+        if members is not None:
+            self._take_out(client, id_, members)
+        return self._outputs(news, members)
 
-    def delete(self, client: Client, id_: str, props: Properties) -> None:  # noqa: ARG002
+    def delete(self, client: Client, id_: str, props: Properties) -> None:
         """See `Kind`."""
+        if props.get("members") is not None:
+            self._take_out(client, id_, ())
         client.v2("DELETE", f"/authorizations/groups/{id_}")
 
     def find(self, client: Client, news: Mapping[str, Any]) -> str | None:
@@ -49,8 +70,30 @@ class Group(Kind):
     def _body(self, news: Properties) -> Properties:
         return {"name": news["name"], "description": news["description"]}
 
-    def _outputs(self, found: Any) -> Properties:  # noqa: ANN401 - JSON
-        return {"name": found["name"], "description": found.get("description") or ""}
+    def _outputs(self, found: Mapping[str, Any], members: list[str] | None) -> Properties:
+        kept = {} if members is None else {"members": list(members)}
+        return {"name": found["name"], "description": found.get("description") or "", **kept}
+
+    def _take_out(self, client: Client, id_: str, members: Collection[str]) -> None:
+        for membership, user in list(_others(client, id_, members)):
+            client.v2("DELETE", f"/authorizations/group-memberships/{membership}")
+            if _has_no_group(client, user["id"]):
+                for token in tokens_of(client, user["login"]):
+                    client.post("/api/user_tokens/revoke", login=user["login"], name=token["name"])
+
+
+def _others(client: Client, group: str, members: Collection[str]) -> Iterator[tuple[str, Any]]:
+    """Yield the memberships' ids and the accounts of a group's members who are not among these."""
+    for membership in client.v2_pages("/authorizations/group-memberships", "groupMemberships", groupId=group):
+        user = client.v2("GET", f"/users-management/users/{membership['userId']}")
+        if user["externalLogin"] not in members:
+            yield str(membership["id"]), user
+
+
+def _has_no_group(client: Client, user: str) -> bool:
+    """Say whether an account is in no group but the one that everybody is in: no administrator, either."""
+    memberships = client.v2_pages("/authorizations/group-memberships", "groupMemberships", userId=user)
+    return all(client.v2("GET", f"/authorizations/groups/{one['groupId']}")["default"] for one in memberships)
 
 
 class _Permissions(Kind):

@@ -64,10 +64,14 @@ class Project(dynamic.Resource, module="sonarqube", name="Project"):
 
 @dataclass(frozen=True, slots=True)
 class GroupArgs:
-    """`name` is the value of the `groups` claim that makes somebody a member when they log in: `/slug/role`."""
+    """`name` is the value of the `groups` claim that makes somebody a member when they log in: `/slug/role`.
+
+    `members` are the only ones who may stay members, by the name the identity provider gives them; None lets anybody.
+    """
 
     name: Input[str]
     description: Input[str] = ""
+    members: Sequence[str] | None = None
 
 
 class Group(dynamic.Resource, module="sonarqube", name="Group"):
@@ -78,7 +82,8 @@ class Group(dynamic.Resource, module="sonarqube", name="Group"):
 
     def __init__(self, resource_name: str, args: GroupArgs, opts: ResourceOptions | None = None) -> None:
         """Register it under the given logical name."""
-        props = {"name": args.name, "description": args.description}
+        members = None if args.members is None else list(args.members)
+        props = {"name": args.name, "description": args.description, "members": members}
         super().__init__(SonarProvider(KINDS["Group"]), resource_name, props, opts)
 
 

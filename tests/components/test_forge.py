@@ -76,6 +76,16 @@ def test_an_archived_tenant_keeps_its_data_and_no_access() -> None:
     assert permissions.inputs["users"] == {}
 
 
+def test_nobody_stays_in_a_group_of_sonarqube_who_is_not_in_the_file() -> None:
+    people = {Role.OWNER: ("a.b",), Role.DEVELOPER: ("c.d", "a.b")}
+    members = {r.inputs["name"]: r.inputs["members"] for r in of(plan_of(factories.project(members=people)), "Group")
+               if r.type.startswith("pulumi-python")}  # fmt: skip
+    assert members["/teleservice/developer"] == ["a.b", "c.d"]
+    assert members["/teleservice/security"] == []
+    archived = plan_of(factories.project(members=people, state=State.ARCHIVED))
+    assert {str(r.inputs["members"]) for r in of(archived, "Group") if r.type.startswith("pulumi-python")} == {"[]"}
+
+
 def test_analyses_are_of_an_account_of_the_tenant_that_does_nothing_else() -> None:
     both = factories.settings(credentials=(Credential("1", datetime.date(2027, 1, 31)), Credential("2")))
     plan = plan_of(factories.project(), settings=both)
