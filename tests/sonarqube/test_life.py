@@ -277,7 +277,7 @@ def test_an_analysis_token_of_the_version_before_is_replaced(sonar: Sonar, accou
     assert life.refresh()
     assert set(life.replaces(**news)) == {"login", "token_name"}
 
-    # Why it is: its holder gets a token of the administrator. `tests/sonarqube/test_scanner.py` tries it with the new one.
+    # Why it is: its holder gets a token of the administrator. `test_scanner` tries it with the new one.
     made = Client(sonar.url, environment={"SONAR_TOKEN": token}).post("/api/user_tokens/generate", name=project)
     assert Client(sonar.url, environment={"SONAR_TOKEN": made["token"]}).get("/api/system/info")
     sonar.client.post("/api/user_tokens/revoke", login="admin", name=project)
