@@ -9,7 +9,7 @@ import pulumi
 
 from components.base import Component, FoundationRefs, OidcClient
 from components.sonarqube_dynamic import resources as sonarqube
-from usine.lifecycle import pipelines_run, protects_data
+from usine.lifecycle import members_of_role, pipelines_run, protects_data
 from usine.naming import names_of
 from usine.spec.model import Project, Repository, RepositoryKind, Role, State
 from usine.spec.settings import Settings, System
@@ -24,7 +24,9 @@ PERMISSIONS: Mapping[Role, tuple[str, ...]] = {
     Role.SECURITY: (*_READ, "issueadmin", "securityhotspotadmin"),
     Role.READONLY: _READ,
 }
-#: SonarQube's own group; the account of the platform's token is in it, and analyses are its.
+#: What the accounts may do whose tokens pipelines analyse with. Nothing may be seen by it but what an analysis needs.
+_ANALYSES = ("scan",)
+#: SonarQube's own group; the account of the platform's token is in it.
 _ADMINISTRATORS = "sonar-administrators"
 _EVERYTHING_GLOBAL = ("admin", "gateadmin", "profileadmin", "provisioning", "scan")
 _EVERYTHING = (*_READ, "issueadmin", "securityhotspotadmin", "scan", "admin")
@@ -98,7 +100,7 @@ class SonarQubeFoundation(Component):
             "sonar.auth.oidc.scopes": "openid profile email groups",
             "sonar.auth.oidc.loginStrategy": "Preferred username",
             "sonar.auth.oidc.allowUsersToSignUp": "true",
-            # Groups are Keycloak's at every log-in: a role taken away is taken away here.
+            # Groups are Keycloak's at every log-in; until then, `members` of a group takes out who left the role.
             "sonar.auth.oidc.groupsSync": "true",
             "sonar.auth.oidc.groupsSync.claimName": "groups",
         }
@@ -118,6 +120,10 @@ class SonarQubeTenantArgs:
 class SonarQubeTenant(Component):
     """A group per role, and for each app repository a private project: permissions, gate, new-code period, token.
 
+    Analysis tokens are of an account of their own, which may do nothing but analyse the tenant's projects. The holder of
+    one can make others of its account (`api/user_tokens/generate`), so each generation of credentials has its
+    account: when the generation goes, the account is deactivated, and everything made of it is revoked at once.
+
     `tokens` is the analysis token handed out, by repository; always secret, empty unless pipelines run.
     """
 
@@ -134,11 +140,25 @@ class SonarQubeTenant(Component):
         self._groups = [
             sonarqube.Group(
                 f"{name}/group/{role.value}",
-                sonarqube.GroupArgs(names.role_group_path(role), f"{role.value} of {args.project.slug}"),
+                sonarqube.GroupArgs(
+                    names.role_group_path(role),
+                    f"{role.value} of {args.project.slug}",
+                    members_of_role(args.project, role) if args.settings.on(System.KEYCLOAK) else None,
+                ),
                 self.child(args.provider),
             )
             for role in (Role if apps else ())
         ]
+        self._accounts = {
+            credential.name: sonarqube.TechnicalAccount(
+                f"{name}/account/{credential.name}",
+                sonarqube.TechnicalAccountArgs(
+                    names.analysis_account(credential.name), f"usine {args.project.slug} {credential.name}"
+                ),
+                self.child(args.provider),
+            )
+            for credential in (args.settings.credentials if apps and pipelines_run(args.project) else ())
+        }
         tokens = {repository.name: self._project(repository) for repository in apps}
         self.tokens = {repository: token for repository, token in tokens.items() if token is not None}
         self.register_outputs({"projects": [names.analysis_project(r.name) for r in apps]})
@@ -164,8 +184,12 @@ class SonarQubeTenant(Component):
         }
         sonarqube.ProjectPermissions(
             f"{name}/permissions",
-            sonarqube.ProjectPermissionsArgs(made.key, {_ADMINISTRATORS: _EVERYTHING, **groups}),
-            self.child(args.provider, parent=made, depends_on=list(self._groups)),
+            sonarqube.ProjectPermissionsArgs(
+                made.key,
+                {_ADMINISTRATORS: _EVERYTHING, **groups},
+                {names.analysis_account(generation): _ANALYSES for generation in self._accounts},
+            ),
+            self.child(args.provider, parent=made, depends_on=[*self._groups, *self._accounts.values()]),
         )
         sonarqube.QualityGateAssociation(
             f"{name}/gate",
@@ -180,14 +204,14 @@ class SonarQubeTenant(Component):
         webhook = args.settings.sonarqube.webhook
         if webhook is not None:
             sonarqube.Webhook(f"{name}/webhook", sonarqube.WebhookArgs("usine", webhook, made.key), options)
-        if not pipelines_run(project):
+        if not self._accounts:
             return None
         tokens = [
             sonarqube.ProjectAnalysisToken(
                 f"{name}/token/{credential.name}",
                 sonarqube.ProjectAnalysisTokenArgs(
                     f"usine {names.analysis_project(repository.name)} {credential.name}",
-                    made.key,
+                    self._accounts[credential.name].login,
                     credential.until.isoformat() if credential.until else None,
                 ),
                 options,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from policy.model import Hidden, Policy, Resource, is_missing, is_set, items_of, texts_of, value_at
-from usine.naming import DOMAIN
+from usine.naming import DOMAIN, TenantNames
 
 #: Kubernetes' own roles that may undo a tenant's isolation.
 _BROAD_ROLES = ("cluster-admin", "admin", "edit")
@@ -140,9 +140,21 @@ def _own_groups(resource: Resource) -> Iterator[str]:
         if isinstance(group, str) and not ("/" + group.partition("/")[2]).startswith(f"/{tenant}/"):
             yield f"{path} is not a group of the tenant"
     if resource.type == "harbor:index/projectMemberUser:ProjectMemberUser" or (
-        resource.type == "pulumi-python:dynamic/sonarqube:ProjectPermissions" and is_set(resource.at("users"))
+        resource.type == "pulumi-python:dynamic/sonarqube:ProjectPermissions"
+        and not _only_analyses(resource.at("users"), tenant)
     ):
         yield "a person gets a right directly: people get rights by their groups"
+
+
+def _only_analyses(users: object, tenant: str) -> bool:
+    """Say whether nobody but the tenant's own accounts for analyses is among the users, and they only analyse."""
+    if users is Hidden.UNKNOWN or is_missing(users):
+        return True
+    prefix = TenantNames(tenant).analysis_account("")
+    return isinstance(users, Mapping) and all(
+        isinstance(login, str) and login.startswith(prefix) and set(texts_of(rights)) <= {"scan"}
+        for login, rights in users.items()
+    )
 
 
 def _tenant_of(resource: Resource) -> str | None:

@@ -16,6 +16,10 @@ _KINDS: Mapping[str, tuple[re.Pattern[str], str]] = {
         re.compile(rf".*/robot/(?P<purpose>pull|push)-{_GENERATION}"),
         "{purpose}-{generation}",
     ),
+    "pulumi-python:dynamic/sonarqube:TechnicalAccount": (
+        re.compile(rf".*/account/{_GENERATION}"),
+        "usine {tenant} {generation}",
+    ),
     "pulumi-python:dynamic/sonarqube:ProjectAnalysisToken": (
         re.compile(rf".*/(?P<repository>[^/]+)/token/{_GENERATION}"),
         "usine {tenant}:{repository} {generation}",

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from usine.spec.model import Environment, Project, RepositoryKind, Role
 from usine.spec.settings import Cluster, Settings, System
 
+#: What the logins of the accounts whose tokens analyse begin with, before the tenant's slug.
+ANALYSIS_ACCOUNTS = "usine."
 #: Label and annotation prefix of everything Usine owns in Kubernetes.
 DOMAIN = "usine.dev"
 
@@ -140,6 +142,13 @@ class TenantNames:
         """SonarQube project key."""
         return f"{self.slug}:{repository}"
 
+    def analysis_account(self, generation: str) -> str:
+        """Login of the account whose tokens analyse, one per generation of credentials (38 of 255).
+
+        SonarQube makes people's logins of letters, digits and dashes: none of them has a dot.
+        """
+        return f"{ANALYSIS_ACCOUNTS}{self.slug}.{generation}"
+
 
 def names_of(project: Project) -> TenantNames:
     """Return the names of a project."""
@@ -233,6 +242,7 @@ def all_names(project: Project, settings: Settings) -> Mapping[str, tuple[str, .
             names.analysis_project(r.name) for r in project.repositories if r.kind is RepositoryKind.APP
         ),
         "SonarQube group": tuple(names.role_group_path(role) for role in Role),
+        "SonarQube account": tuple(names.analysis_account(credential.name) for credential in settings.credentials),
     }
 
 

@@ -17,11 +17,12 @@
     # A tenant's application.
     devs = Group("teleservice/developer", GroupArgs("/teleservice/developer"), opts)
     app = Project("teleservice/app", ProjectArgs("teleservice--app", "app"), protected)
-    rights = ProjectPermissions("teleservice/app", ProjectPermissionsArgs(
-        app.key, {"sonar-administrators": ["admin", "scan"], "/teleservice/developer": ["user", ...]}),
-        pulumi.ResourceOptions(provider=provider, depends_on=[devs]))
-    token = ProjectAnalysisToken("teleservice/app", ProjectAnalysisTokenArgs("usine", app.key, "2027-03-31"),
-                                 pulumi.ResourceOptions(provider=provider, depends_on=[rights]))
+    account = TechnicalAccount("teleservice", TechnicalAccountArgs("usine.teleservice", "analyses"), opts)
+    ProjectPermissions("teleservice/app", ProjectPermissionsArgs(
+        app.key, {"sonar-administrators": ["admin"], "/teleservice/developer": ["user", ...]},
+        {"usine.teleservice": ["scan"]}), pulumi.ResourceOptions(provider=provider, depends_on=[devs, account]))
+    until = ProjectAnalysisTokenArgs("usine", account.login, "2027-03-31")
+    token = ProjectAnalysisToken("teleservice/app", until, opts)
     QualityGateAssociation("teleservice/app", QualityGateAssociationArgs(app.key, "platform"), opts)
     NewCodePeriod("teleservice/app", NewCodePeriodArgs(app.key, "NUMBER_OF_DAYS", 30), opts)
     # token.token goes into OpenBao; it is always a Pulumi secret.

@@ -1,67 +1,99 @@
-"""Groups, permissions, and the tokens of projects."""
+"""Groups and permissions."""
 
 from __future__ import annotations
 
 import abc
-import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, ClassVar
 
+from components.sonarqube_dynamic.accounts import tokens_of
 from components.sonarqube_dynamic.api import TOKEN_VARIABLE, Client, NotFoundError, SonarError
 from components.sonarqube_dynamic.kind import Kind, Properties, is_known
-
-#: What of a token's name is ours: SonarQube takes 100 characters.
-_TOKEN_NAME = 91
 
 #: Permissions by the name of their holder, each list sorted.
 _Holders = dict[str, list[str]]
 
 
 class Group(Kind):
-    """Id: the one SonarQube gives. Members are none of ours: people bring their groups along when they log in."""
+    """Id: the one SonarQube gives. People bring their groups along when they log in: nobody is made a member here.
+
+    `members` are those who may be one, by the name that the identity provider gives them; without it nobody looks.
+    SonarQube takes a membership away at the next log-in only, and lets somebody who does not log in any more go on with
+    their tokens (issue 11.A13). So the others are taken out here, and who is left in no group loses their tokens.
+    """
 
     name = "Group"
-    inputs = ("name", "description")
+    inputs = ("name", "description", "members")
+
+    def normalised(self, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
+        """With members in order, each once."""
+        members = news.get("members")
+        return {**news, "members": sorted(set(members))} if isinstance(members, list) and is_known(members) else news
 
     def create(self, client: Client, news: Properties) -> tuple[str, Properties]:
         """See `Kind`."""
         if (known := self.find(client, news)) is not None:
             raise SonarError(f"SonarQube has a group {news['name']} already: import it (its id is {known!r})")
         made = client.v2("POST", "/authorizations/groups", self._body(news))
-        return made["id"], self._outputs(made)
+        return made["id"], self._outputs(made, news.get("members"))
 
-    def read(self, client: Client, id_: str, props: Properties) -> Properties | None:  # noqa: ARG002
-        """See `Kind`."""
+    def read(self, client: Client, id_: str, props: Properties) -> Properties | None:
+        """See `Kind`. Of the members only those count who may not be one."""
+        members = props.get("members")
         try:
-            return self._outputs(client.v2("GET", f"/authorizations/groups/{id_}"))
+            found = client.v2("GET", f"/authorizations/groups/{id_}")
+            others = [] if members is None else [user["externalLogin"] for _, user in _others(client, id_, members)]
         except NotFoundError:
             return None
+        return self._outputs(found, None if members is None else sorted({*members, *others}))
 
-    def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
-        """Rename or describe it; it keeps its members and permissions."""
-        return self._outputs(client.v2("PATCH", f"/authorizations/groups/{id_}", self._body(news)))
+    def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:
+        """Rename or describe it, and take out who may not be a member; the others and the permissions stay."""
+        if any(olds.get(key) != news.get(key) for key in ("name", "description")):
+            client.v2("PATCH", f"/authorizations/groups/{id_}", self._body(news))
+        members = news.get("members")
+        if members is not None:
+            self._take_out(client, id_, members)
+        return self._outputs(news, members)
 
-    def delete(self, client: Client, id_: str, props: Properties) -> None:  # noqa: ARG002
+    def delete(self, client: Client, id_: str, props: Properties) -> None:
         """See `Kind`."""
+        if props.get("members") is not None:
+            self._take_out(client, id_, ())
         client.v2("DELETE", f"/authorizations/groups/{id_}")
 
     def find(self, client: Client, news: Mapping[str, Any]) -> str | None:
         """By its name; the search is for parts of names."""
-        page = 0
-        while True:
-            page += 1
-            answer = client.v2("GET", "/authorizations/groups", q=news["name"], pageIndex=str(page), pageSize="500")
-            for group in answer["groups"]:
-                if group["name"] == news["name"]:
-                    return str(group["id"])
-            if not answer["groups"] or page * 500 >= answer["page"]["total"]:
-                return None
+        groups = client.v2_pages("/authorizations/groups", "groups", q=news["name"])
+        return next((str(group["id"]) for group in groups if group["name"] == news["name"]), None)
 
     def _body(self, news: Properties) -> Properties:
         return {"name": news["name"], "description": news["description"]}
 
-    def _outputs(self, found: Any) -> Properties:  # noqa: ANN401 - JSON
-        return {"name": found["name"], "description": found.get("description") or ""}
+    def _outputs(self, found: Mapping[str, Any], members: list[str] | None) -> Properties:
+        kept = {} if members is None else {"members": list(members)}
+        return {"name": found["name"], "description": found.get("description") or "", **kept}
+
+    def _take_out(self, client: Client, id_: str, members: Collection[str]) -> None:
+        for membership, user in list(_others(client, id_, members)):
+            client.v2("DELETE", f"/authorizations/group-memberships/{membership}")
+            if _has_no_group(client, user["id"]):
+                for token in tokens_of(client, user["login"]):
+                    client.post("/api/user_tokens/revoke", login=user["login"], name=token["name"])
+
+
+def _others(client: Client, group: str, members: Collection[str]) -> Iterator[tuple[str, Any]]:
+    """Yield the memberships' ids and the accounts of a group's members who are not among these."""
+    for membership in client.v2_pages("/authorizations/group-memberships", "groupMemberships", groupId=group):
+        user = client.v2("GET", f"/users-management/users/{membership['userId']}")
+        if user["externalLogin"] not in members:
+            yield str(membership["id"]), user
+
+
+def _has_no_group(client: Client, user: str) -> bool:
+    """Say whether an account is in no group but the one that everybody is in: no administrator, either."""
+    memberships = client.v2_pages("/authorizations/group-memberships", "groupMemberships", userId=user)
+    return all(client.v2("GET", f"/authorizations/groups/{one['groupId']}")["default"] for one in memberships)
 
 
 class _Permissions(Kind):
@@ -189,73 +221,3 @@ def _sorted(holders: Mapping[str, list[str]]) -> _Holders:
 def _missing(wanted: _Holders, there: _Holders) -> list[tuple[str, str]]:
     """Pairs of holder and permission in `wanted` that are not in `there`."""
     return [(holder, name) for holder, names in wanted.items() for name in names if name not in there.get(holder, ())]
-
-
-class ProjectAnalysisToken(Kind):
-    """Id: `<login>/<token's name>`; it belongs to the account of SONAR_TOKEN that made it.
-
-    SonarQube shows the secret once and asks for names nobody else has, so the token's name is `name` with a random
-    end: a replacement overlaps the one that it replaces. A token that is gone is made again, an expired one or one
-    whose secret is not known (an adopted one) is replaced.
-    """
-
-    name = "ProjectAnalysisToken"
-    inputs = ("name", "project", "expires", "token_name")
-    replaced_by = inputs
-    shown_once = True
-
-    def normalised(self, olds: Properties, news: Properties) -> Properties:
-        """Keep the generated name as long as it is the same token."""
-        same = olds.get("token_name") and all(olds.get(k) == news.get(k) for k in ("name", "project", "expires"))
-        # Cut where SonarQube would refuse it: the random end still makes it the only one.
-        token_name = olds["token_name"] if same else f"{news['name'][:_TOKEN_NAME]}-{secrets.token_hex(4)}"
-        return {**news, "token_name": token_name}
-
-    def changed(self, olds: Properties, news: Properties) -> list[str]:
-        """See `Kind`; besides, what has become useless."""
-        useless = ["token"] if olds.get("expired") or not olds.get("token") else []
-        return [*super().changed(olds, news), *useless]
-
-    def create(self, client: Client, news: Properties) -> tuple[str, Properties]:
-        """See `Kind`."""
-        made = client.post(
-            "/api/user_tokens/generate",
-            name=news["token_name"],
-            type="PROJECT_ANALYSIS_TOKEN",
-            projectKey=news["project"],
-            expirationDate=news.get("expires"),
-        )
-        kept = {key: news[key] for key in self.inputs if news.get(key) is not None}
-        return f"{made['login']}/{made['name']}", {**kept, "token": made["token"], "expired": False}
-
-    def read(self, client: Client, id_: str, props: Properties) -> Properties | None:
-        """See `Kind`. The secret is the one of the state, if any."""
-        login, _, token_name = id_.partition("/")
-        try:
-            found = next(t for t in _tokens(client, login) if t["name"] == token_name)
-        except (NotFoundError, StopIteration):
-            return None
-        expires = found.get("expirationDate")
-        return {
-            "name": props.get("name") or token_name.rpartition("-")[0] or token_name,
-            "project": found.get("project", {}).get("key"),
-            **({"expires": expires[:10]} if expires else {}),
-            "token_name": token_name,
-            **({"token": props["token"]} if props.get("token") else {}),
-            "expired": bool(found.get("isExpired")),
-        }
-
-    def delete(self, client: Client, id_: str, props: Properties) -> None:  # noqa: ARG002
-        """Revoke it. Not an error where it is gone already."""
-        login, _, token_name = id_.partition("/")
-        client.post("/api/user_tokens/revoke", login=login, name=token_name)
-
-    def find(self, client: Client, news: Mapping[str, Any]) -> str | None:
-        """By its generated name, among the tokens of the account of SONAR_TOKEN."""
-        login = client.get("/api/users/current")["login"]
-        names = [token["name"] for token in _tokens(client, login)]
-        return f"{login}/{news['token_name']}" if news.get("token_name") in names else None
-
-
-def _tokens(client: Client, login: str) -> Any:  # noqa: ANN401 - JSON
-    return client.get("/api/user_tokens/search", login=login)["userTokens"]

@@ -18,6 +18,8 @@ _ATTEMPTS = 6
 #: Seconds: to connect, and between two pieces of an answer.
 _TIMEOUT = (10.0, 120.0)
 _LONGEST_WAIT = 30.0
+#: The most entries that the second API gives at once.
+_V2_PAGE = 500
 #: The server says that it did not do it.
 _REFUSED_FOR_NOW = {429, 503}
 #: A gateway lost the answer: what only reads may be asked again.
@@ -115,6 +117,17 @@ class Client:
         kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
         headers = {"Content-Type": kind} if body is not None else {}
         return self._send(method, f"/api/v2{path}", params=query, json=body, headers=headers)
+
+    def v2_pages(self, path: str, items: str, **query: str) -> Iterator[Json]:
+        """Yield the entries of a list of the second API, page after page; `items` is its name in the answer."""
+        number = seen = 0
+        while True:
+            number += 1
+            answer = self.v2("GET", path, pageIndex=str(number), pageSize=str(_V2_PAGE), **query)
+            yield from answer[items]
+            seen += len(answer[items])
+            if not answer[items] or seen >= answer["page"]["total"]:
+                return
 
     def _send(self, method: str, path: str, **arguments: Any) -> Json:  # noqa: ANN401 - passed on to requests
         what = f"SonarQube {method} {path}"

@@ -106,7 +106,11 @@ class QualityGateAssociation(Kind):
 
 
 class NewCodePeriod(Kind):
-    """Id: the project's key. Set on the project's main branch: the only one a Community Build has."""
+    """Id: the project's key.
+
+    It is set without a branch: SonarQube then takes the project, or in a Community Build, which has one branch, its
+    main branch (`SetAction` of `api/new_code_periods`).
+    """
 
     name = "NewCodePeriod"
     inputs = ("project", "type", "value")
@@ -124,12 +128,12 @@ class NewCodePeriod(Kind):
         return news["project"], self._set(client, news)
 
     def read(self, client: Client, id_: str, props: Properties) -> Properties | None:  # noqa: ARG002
-        """See `Kind`. One that the project inherits is none."""
+        """See `Kind`. The one in force on the main branch, the branch's or the project's; an inherited one is none."""
         try:
-            branch = main_branch(client, id_)
+            own, of_branch = self._shown(client, id_)
         except NotFoundError:
             return None
-        found = client.get("/api/new_code_periods/show", project=id_, branch=branch)
+        found = own if of_branch.get("inherited") else of_branch
         if found.get("inherited"):
             return None
         return {"project": id_, "type": found["type"], **({"value": found["value"]} if "value" in found else {})}
@@ -143,5 +147,15 @@ class NewCodePeriod(Kind):
         client.post("/api/new_code_periods/unset", project=id_)
 
     def _set(self, client: Client, news: Properties) -> Properties:
-        client.post("/api/new_code_periods/set", project=news["project"], type=news["type"], value=news.get("value"))
+        project = news["project"]
+        client.post("/api/new_code_periods/set", project=project, type=news["type"], value=news.get("value"))
+        own, of_branch = self._shown(client, project)
+        if not own.get("inherited") and not of_branch.get("inherited"):
+            # Left from a Community Build, or set by hand: it would go before the project's.
+            client.post("/api/new_code_periods/unset", project=project, branch=main_branch(client, project))
         return {key: news[key] for key in self.inputs if news.get(key) is not None}
+
+    def _shown(self, client: Client, project: str) -> tuple[Any, Any]:
+        """Return what SonarQube shows of the project, and of its main branch."""
+        own = client.get("/api/new_code_periods/show", project=project)
+        return own, client.get("/api/new_code_periods/show", project=project, branch=main_branch(client, project))

@@ -15,7 +15,8 @@ from typing import Any, Final
 from pulumi import dynamic
 from pulumi.dynamic.dynamic import PROVIDER_KEY
 
-from components.sonarqube_dynamic.access import GlobalPermissions, Group, ProjectAnalysisToken, ProjectPermissions
+from components.sonarqube_dynamic.access import GlobalPermissions, Group, ProjectPermissions
+from components.sonarqube_dynamic.accounts import ProjectAnalysisToken, TechnicalAccount
 from components.sonarqube_dynamic.api import Client, NotFoundError, SonarError
 from components.sonarqube_dynamic.gates import QualityGate
 from components.sonarqube_dynamic.kind import Kind, Properties
@@ -30,6 +31,7 @@ KINDS: Final[dict[str, Kind]] = {
         Group(),
         ProjectPermissions(),
         GlobalPermissions(),
+        TechnicalAccount(),
         ProjectAnalysisToken(),
         QualityGate(),
         QualityGateAssociation(),

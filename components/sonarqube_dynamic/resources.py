@@ -64,10 +64,14 @@ class Project(dynamic.Resource, module="sonarqube", name="Project"):
 
 @dataclass(frozen=True, slots=True)
 class GroupArgs:
-    """`name` is the value of the `groups` claim that makes somebody a member when they log in: `/slug/role`."""
+    """`name` is the value of the `groups` claim that makes somebody a member when they log in: `/slug/role`.
+
+    `members` are the only ones who may stay members, by the name the identity provider gives them; None lets anybody.
+    """
 
     name: Input[str]
     description: Input[str] = ""
+    members: Sequence[str] | None = None
 
 
 class Group(dynamic.Resource, module="sonarqube", name="Group"):
@@ -78,17 +82,17 @@ class Group(dynamic.Resource, module="sonarqube", name="Group"):
 
     def __init__(self, resource_name: str, args: GroupArgs, opts: ResourceOptions | None = None) -> None:
         """Register it under the given logical name."""
-        props = {"name": args.name, "description": args.description}
+        members = None if args.members is None else list(args.members)
+        props = {"name": args.name, "description": args.description, "members": members}
         super().__init__(SonarProvider(KINDS["Group"]), resource_name, props, opts)
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectPermissionsArgs:
-    """Every permission anybody has on the project; the groups have to exist (say so by `depends_on`).
+    """Every permission anybody has on the project; groups and users have to exist (say so by `depends_on`).
 
     There are `user` (see it), `codeviewer`, `issueadmin`, `securityhotspotadmin`, `scan` and `admin`. A group of
-    SONAR_TOKEN's account needs `admin` here, also where the account administers the whole server, and `scan` to make
-    analysis tokens of the project: those depend on this.
+    SONAR_TOKEN's account needs `admin` here, also where the account administers the whole server.
     """
 
     project: Input[str]
@@ -134,34 +138,59 @@ class GlobalPermissions(dynamic.Resource, module="sonarqube", name="GlobalPermis
 
 
 @dataclass(frozen=True, slots=True)
+class TechnicalAccountArgs:
+    """`login` is for ever (another one is another account), `name` what people see of it."""
+
+    login: Input[str]
+    name: Input[str]
+
+
+class TechnicalAccount(dynamic.Resource, module="sonarqube", name="TechnicalAccount"):
+    """An account that nobody logs in to: it has no password, and its tokens do what permissions give to it.
+
+    Its deletion deactivates it, which revokes every token of it, whoever made them. Id: SonarQube's own.
+    """
+
+    login: Output[str]
+    name: Output[str]
+
+    def __init__(self, resource_name: str, args: TechnicalAccountArgs, opts: ResourceOptions | None = None) -> None:
+        """Register it under the given logical name."""
+        props = {"login": args.login, "name": args.name}
+        opts = ResourceOptions.merge(opts, _SET)
+        super().__init__(SonarProvider(KINDS["TechnicalAccount"]), resource_name, props, opts)
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectAnalysisTokenArgs:
     """`name` is the beginning of the token's name; `expires` the day it ends (`2027-01-31`), None for never.
 
-    Any change makes a new token, and revokes the old one when everything else has been updated. SonarQube asks the
-    account of SONAR_TOKEN for `scan` on the project: depend on the `ProjectPermissions` that give it.
+    `login` is the account whose token it is, one of `TechnicalAccount`: the token may do all that its account may. Any
+    change makes a new token, and revokes the old one when everything else has been updated.
     """
 
     name: Input[str]
-    project: Input[str]
+    login: Input[str]
     expires: Input[str] | None = None
 
 
 class ProjectAnalysisToken(dynamic.Resource, module="sonarqube", name="ProjectAnalysisToken"):
-    """A token that can analyse one project and nothing else. Id: `<login>/<token_name>`.
+    """A user token of a technical account, for the analyses of a project. Id: `<login>/<token_name>`.
 
-    `token` is its secret, always a Pulumi secret. A token that was revoked or has expired is made again.
+    `token` is its secret, always a Pulumi secret. A token that was revoked or has expired is made again. In states of
+    the versions before, it is a project analysis token of the administrator: that one is replaced.
     """
 
     token: Output[str]
     token_name: Output[str]
-    project: Output[str]
+    login: Output[str]
     expires: Output[str | None]
 
     def __init__(self, resource_name: str, args: ProjectAnalysisTokenArgs, opts: ResourceOptions | None = None) -> None:
         """Register it under the given logical name."""
         props = {
             "name": args.name,
-            "project": args.project,
+            "login": args.login,
             "expires": args.expires,
             "token": None,
             "token_name": None,

@@ -6,11 +6,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from components.sonarqube_dynamic.api import Client, NotFoundError
+from components.sonarqube_dynamic.api import Client, NotFoundError, SonarError
 from components.sonarqube_dynamic.kind import Kind, Properties, is_known
 
 #: How the id says that something belongs to no project.
 _SERVER = "-"
+#: Whose settings SonarQube takes also where the plugin is not installed, and then does nothing with them: the plugin's
+#: key by how the settings' keys begin. Of sonar-auth-oidc, see its `pom.xml`.
+_OF_PLUGINS = {"sonar.auth.oidc.": "authoidc"}
 
 
 class Settings(Kind):
@@ -61,6 +64,7 @@ class Settings(Kind):
         """Set what differs, and leave keys no longer named to what they inherit."""
         project = news.get("project")
         wanted = {**news.get("values", {}), **news.get("secured", {})}
+        _check_plugins(client, wanted)
         before = {**(olds.get("values") or {}), **(olds.get("secured") or {})}
         for key, value in wanted.items():
             if before.get(key) != value:
@@ -75,6 +79,17 @@ class Settings(Kind):
         if keys:
             project = None if id_.startswith(f"{_SERVER}/") else id_.partition("/")[0]
             client.post("/api/settings/reset", component=project, keys=",".join(keys))
+
+
+def _check_plugins(client: Client, keys: Mapping[str, Any]) -> None:
+    """Raise SonarError where a plugin is missing whose settings these are."""
+    needed = {plugin: start for start, plugin in _OF_PLUGINS.items() if any(key.startswith(start) for key in keys)}
+    installed = {plugin["key"] for plugin in client.get("/api/plugins/installed")["plugins"]} if needed else set()
+    for plugin in sorted(needed.keys() - installed):
+        raise SonarError(
+            f"SonarQube has no plugin {plugin}, so it would do nothing with the settings {needed[plugin]}*: "
+            "install it and start SonarQube again (docs/up.md, What SonarQube needs)"
+        )
 
 
 def _texts(value: object) -> Any:  # noqa: ANN401 - JSON

@@ -50,8 +50,9 @@ def test_a_suspended_tenant_reads_and_publishes_nothing() -> None:
     plan = plan_of(factories.project(state=State.SUSPENDED, repositories=(factories.infra(), MIRRORED)))
     assert {r.inputs["accessLevel"] for r in of(plan, "GroupMembership")} == {"reporter"}
     assert {r.inputs["name"] for r in of(plan, "RobotAccount")} == {"pull-1"}
-    for nothing in ("ProjectAccessToken", "PipelineSchedule", "ProjectAnalysisToken"):
+    for nothing in ("ProjectAccessToken", "PipelineSchedule", "ProjectAnalysisToken", "TechnicalAccount"):
         assert of(plan, nothing) == []
+    assert [r.inputs["users"] for r in of(plan, "ProjectPermissions")] == [{}]
     assert of(plan, "AuthBackendRole", "teleservice/vault/pipelines") == []
     assert {r.inputs["buildsAccessLevel"] for r in of(plan, "Project", "teleservice/gitlab")} == {"disabled"}
 
@@ -59,13 +60,43 @@ def test_a_suspended_tenant_reads_and_publishes_nothing() -> None:
 def test_an_archived_tenant_keeps_its_data_and_no_access() -> None:
     plan = plan_of(factories.project(state=State.ARCHIVED))
     assert len(of(plan, "Project", "teleservice/gitlab")) == 2
-    for nothing in ("GroupMembership", "RobotAccount", "ProjectDeployToken", "ProjectAnalysisToken"):
+    for nothing in (
+        "GroupMembership",
+        "RobotAccount",
+        "ProjectDeployToken",
+        "ProjectAnalysisToken",
+        "TechnicalAccount",
+    ):
         assert of(plan, nothing) == []
     assert of(plan, "Secret", "teleservice/") == []
     (registry,) = of(plan, "Project", "teleservice/harbor")
     assert registry.inputs["forceDestroy"] is True
     (permissions,) = of(plan, "ProjectPermissions")
     assert permissions.inputs["groups"].keys() == {"sonar-administrators"}  # type: ignore[attr-defined]  # a mapping
+    assert permissions.inputs["users"] == {}
+
+
+def test_nobody_stays_in_a_group_of_sonarqube_who_is_not_in_the_file() -> None:
+    people = {Role.OWNER: ("a.b",), Role.DEVELOPER: ("c.d", "a.b")}
+    members = {r.inputs["name"]: r.inputs["members"] for r in of(plan_of(factories.project(members=people)), "Group")
+               if r.type.startswith("pulumi-python")}  # fmt: skip
+    assert members["/teleservice/developer"] == ["a.b", "c.d"]
+    assert members["/teleservice/security"] == []
+    archived = plan_of(factories.project(members=people, state=State.ARCHIVED))
+    assert {str(r.inputs["members"]) for r in of(archived, "Group") if r.type.startswith("pulumi-python")} == {"[]"}
+
+
+def test_analyses_are_of_an_account_of_the_tenant_that_does_nothing_else() -> None:
+    both = factories.settings(credentials=(Credential("1", datetime.date(2027, 1, 31)), Credential("2")))
+    plan = plan_of(factories.project(), settings=both)
+    logins = {r.inputs["login"] for r in of(plan, "TechnicalAccount")}
+    assert logins == {"usine.teleservice.1", "usine.teleservice.2"}
+    tokens = {r.inputs["login"]: r.inputs.get("expires") for r in of(plan, "ProjectAnalysisToken")}
+    assert tokens == {"usine.teleservice.1": "2027-01-31", "usine.teleservice.2": None}
+    (permissions,) = of(plan, "ProjectPermissions")
+    assert permissions.inputs["users"] == {login: ["scan"] for login in logins}
+    without_apps = plan_of(factories.project(repositories=(factories.infra(),)))
+    assert of(without_apps, "TechnicalAccount") == []
 
 
 def test_pipelines_are_known_by_what_cannot_be_taken_over() -> None:
@@ -115,7 +146,7 @@ def test_a_new_generation_of_credentials_overlaps_the_old_one() -> None:
     assert all(r.inputs == old[r.name] for r in kept)
     generations = {r.name: generation_of(r.type, r.name, r.inputs.get("name", "")) for r in plan.resources}
     assert {name for name, generation in generations.items() if generation == "2"} == generations.keys() - old.keys()
-    assert sum(generation == "1" for generation in generations.values()) == 4
+    assert sum(generation == "1" for generation in generations.values()) == 5
 
 
 def test_every_robot_ends_and_does_one_thing() -> None:

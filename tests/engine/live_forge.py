@@ -146,9 +146,13 @@ def sonarqube(lab: TestLab) -> dict[str, Any]:
         for g in get(api, "api/qualitygates/list")["qualitygates"]
         if not g["isBuiltIn"]
     }  # fmt: skip
-    tokens = sorted(
-        (t["name"].rsplit("-", 1)[0], t["type"])
-        for t in get(api, "api/user_tokens/search")["userTokens"]
-        if t["type"] == "PROJECT_ANALYSIS_TOKEN"
-    )
-    return {"projects": projects, "groups": groups, "gates": gates, "tokens": tokens}
+    users = get(api, "api/v2/users-management/users", pageSize=500)["users"]
+    accounts = {
+        user["login"]: sorted(
+            (t["name"].rsplit("-", 1)[0], t["type"])
+            for t in get(api, "api/user_tokens/search", login=user["login"])["userTokens"]
+        )
+        for user in users
+        if user["login"].startswith("usine.")
+    }
+    return {"projects": projects, "groups": groups, "gates": gates, "accounts": accounts}

@@ -56,7 +56,7 @@ def test_a_change_reaches_what_it_is_about_and_a_tenant_goes_only_when_archived(
     assert {step.op for step in edits.values()} == {"update"}
     quota = edits.pop("alpha/kubernetes/dev/quota")
     assert quota.paths == ('spec.hard["limits.cpu"]', 'spec.hard["requests.cpu"]')
-    assert {name.split("/")[1] for name in edits} == {"keycloak", "gitlab"}
+    assert {name.split("/")[1] for name in edits} == {"keycloak", "gitlab", "sonarqube"}
     hard = live.kubernetes(stack.lab)["resourcequotas/alpha-dev/usine"]["spec"]["hard"]
     assert (hard["limits.cpu"], hard["requests.cpu"]) == ("3", "3")
     groups = live.keycloak(stack.lab)["groups"]

@@ -77,6 +77,7 @@ LIMITS: dict[str, tuple[str, int]] = {
     "Harbor project": (r"[a-z0-9]+([._-][a-z0-9]+)*", 255),
     "SonarQube project": (r"[a-z0-9:._-]+", 400),
     "SonarQube group": (r"[^\s]+", 255),
+    "SonarQube account": (r"\w[\w.@-]+", 255),
 }
 
 

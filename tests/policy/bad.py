@@ -281,5 +281,7 @@ BAD: Mapping[str, tuple[Resource, ...]] = {
         resource("harbor:index/projectMemberUser:ProjectMemberUser", {"userName": "alice.martin"}),
         resource("pulumi-python:dynamic/sonarqube:ProjectPermissions", {"groups": {"/a/owner": ["user"]}}),
         resource("pulumi-python:dynamic/sonarqube:ProjectPermissions", {"users": {"alice.martin": ["user"]}}),
+        resource("pulumi-python:dynamic/sonarqube:ProjectPermissions", {"users": {"usine.a.1": ["scan"]}}),
+        resource("pulumi-python:dynamic/sonarqube:ProjectPermissions", {"users": {"usine.a-b.1": ["scan", "admin"]}}),
     ),
 }

@@ -163,6 +163,9 @@ GOOD: Mapping[str, tuple[Resource, ...]] = {
             "pulumi-python:dynamic/sonarqube:ProjectPermissions",
             {"groups": {"/a-b/owner": ["user"], "sonar-administrators": ["admin"]}, "users": {}},
         ),
+        resource(
+            "pulumi-python:dynamic/sonarqube:ProjectPermissions", {"groups": {}, "users": {"usine.a-b.1": ["scan"]}}
+        ),
         resource("vault:identity/groupAlias:GroupAlias", {"name": "/plateforme/admin"}, tenant=None),
     ),
 }

@@ -24,6 +24,8 @@ from components.sonarqube_dynamic.resources import (
     QualityGateAssociationArgs,
     Settings,
     SettingsArgs,
+    TechnicalAccount,
+    TechnicalAccountArgs,
     Webhook,
     WebhookArgs,
     sonarqube_provider,
@@ -31,21 +33,30 @@ from components.sonarqube_dynamic.resources import (
 
 
 def tenant(key: str, url: str, secret: str) -> None:
-    """Everything a tenant has; `EXPIRES` is the end of its token."""
+    """Everything a tenant has; `EXPIRES` is the end of its token, `GENERATION` names the account it is of.
+
+    What hands the token out is a secret setting of the server.
+    """
     provider = sonarqube_provider("sonarqube", url)
     opts = pulumi.ResourceOptions(provider=provider)
     group = Group("developer", GroupArgs(f"/{key}/developer", "Developers"), opts)
     project = Project("app", ProjectArgs(key, "An application"), opts)
+    generation = os.environ["GENERATION"]
+    login = f"usine.{key}.{generation}"
+    account = TechnicalAccount(f"account/{generation}", TechnicalAccountArgs(login, f"usine {key} {generation}"), opts)
     ProjectPermissions(
         "app",
         ProjectPermissionsArgs(
-            project.key, {f"/{key}/developer": ["user", "codeviewer", "scan"], "sonar-administrators": ["admin"]}
+            project.key,
+            {f"/{key}/developer": ["user", "codeviewer"], "sonar-administrators": ["admin", "user"]},
+            {login: ["scan"]},
         ),
-        pulumi.ResourceOptions(provider=provider, depends_on=[group]),
+        pulumi.ResourceOptions(provider=provider, depends_on=[group, account]),
     )
     token = ProjectAnalysisToken(
-        "app", ProjectAnalysisTokenArgs(f"usine-{key}", project.key, os.environ["EXPIRES"]), opts
+        "app", ProjectAnalysisTokenArgs(f"usine-{key}", account.login, os.environ["EXPIRES"]), opts
     )
+    Settings("delivery", SettingsArgs(secured={f"sonar.{key}.token.secured": token.token}), opts)
     gate = QualityGate("gate", QualityGateArgs(key, [Condition("new_violations", "GT", 0)]), opts)
     QualityGateAssociation("app", QualityGateAssociationArgs(project.key, gate.name), opts)
     Webhook("app", WebhookArgs(key, "https://hooks.example.fr/x", project.key, secret), opts)

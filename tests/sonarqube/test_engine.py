@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import requests
 
+from components.sonarqube_dynamic.api import Client, SonarError
 from components.sonarqube_dynamic.provider import TYPE_PREFIX
 from lab.environment import environment
 from lab.home import CHECKOUT
@@ -49,7 +50,7 @@ class Stack:
         project = {"name": "sq", "runtime": {"name": "python", "options": options}, "main": "stacks/platform"}
         (self.folder / "Pulumi.yaml").write_text(json.dumps(project), encoding="utf-8")
         self.run_program("tenant", self.name, self.sonar.url, SECRET)
-        self.variables["EXPIRES"] = "2099-01-31"
+        self.variables |= {"EXPIRES": "2099-01-31", "GENERATION": "1"}
         self.engine.ensure_stack()
 
     def run_program(self, program: str, *arguments: str) -> None:
@@ -72,21 +73,25 @@ class Stack:
         )
         said = done.stdout + done.stderr
         assert done.returncode == code, said
-        for secret in (self.sonar.token, SECRET, "sqp_"):
+        for secret in (self.sonar.token, SECRET, "sqp_", "squ_"):
             assert secret not in said
         return said
 
     def steps(self, *arguments: str) -> set[tuple[str, str]]:
         """Operation, kind and logical name of what a run does (or would do) to objects."""
+        return set(self.ordered(*arguments))
+
+    def ordered(self, *arguments: str) -> list[tuple[str, str]]:
+        """The same, in the order in which the engine begins them."""
         log = self.folder / "events.json"
         log.unlink(missing_ok=True)
         self.run(*arguments, "--event-log", str(log))
-        steps = set()
+        steps = []
         for line in log.read_text(encoding="utf-8").splitlines():
             step = json.loads(line).get("resourcePreEvent", {}).get("metadata")
             if step and step["op"] not in {"same", "refresh"} and step["type"].startswith(TYPE_PREFIX):
                 kind, name = step["type"].removeprefix(TYPE_PREFIX), step["urn"].rpartition("::")[2]
-                steps.add((step["op"], f"{kind} {name}"))
+                steps.append((step["op"], f"{kind} {name}"))
         return steps
 
     def resources(self) -> list[Any]:
@@ -106,16 +111,88 @@ def stack(sonar: Sonar, unique: str, tmp_path: Path) -> Iterator[Stack]:
     made.engine.capture("stack", "rm", "--yes")
 
 
+def as_the_version_before(stack: Stack, sonar: Sonar) -> str:
+    """Make server and state what the version before left: a token of the administrator, and no account."""
+    client, key = sonar.client, stack.name
+    client.post("/api/permissions/add_group", projectKey=key, groupName="sonar-administrators", permission="scan")
+    form = {"name": f"usine-{key}-0a1b2c3d", "type": "PROJECT_ANALYSIS_TOKEN", "projectKey": key}
+    token: str = client.post("/api/user_tokens/generate", **form)["token"]
+    state: Any = stack.engine.export_state()
+    resources = state["deployment"]["resources"]
+    account = next(r for r in resources if r["type"] == f"{TYPE_PREFIX}TechnicalAccount")
+    client.v2("DELETE", f"/users-management/users/{account['id']}")
+    for resource in (r for r in resources if r["type"].startswith(TYPE_PREFIX)):
+        resource["dependencies"] = [urn for urn in resource.get("dependencies", ()) if urn != account["urn"]]
+        for urns in resource.get("propertyDependencies", {}).values():
+            urns[:] = [urn for urn in urns if urn != account["urn"]]
+        values = (resource["inputs"], resource["outputs"])
+        if resource["type"] == f"{TYPE_PREFIX}ProjectPermissions":
+            for value in values:
+                value |= {"users": {}, "groups": {**value["groups"], "sonar-administrators": ["admin", "scan", "user"]}}
+        elif resource["type"] == f"{TYPE_PREFIX}ProjectAnalysisToken":
+            resource["id"] = f"admin/{form['name']}"
+            for value in values:
+                del value["login"]
+                value |= {"project": key, "token_name": form["name"]}
+    resources.remove(account)
+    stack.engine.import_state(state)
+    return token
+
+
+UP = ("up", "--yes", "--skip-preview")
+#: How a token is replaced: the new one is handed out before the old one is revoked.
+REPLACED = [
+    ("create-replacement", "ProjectAnalysisToken app"),
+    ("update", "Settings delivery"),
+    ("delete-replaced", "ProjectAnalysisToken app"),
+]
+
+
+def holder(sonar: Sonar, token: str) -> Client:
+    return Client(sonar.url, environment={"SONAR_TOKEN": token})
+
+
+def _replaced_with_an_overlap(stack: Stack, sonar: Sonar) -> None:
+    old_name, old_token = stack.output("token_name"), stack.output("token")
+    stack.variables["EXPIRES"] = "2099-02-28"
+    assert [step for step in stack.ordered(*UP) if step[0] != "replace"] == REPLACED
+    found = sonar.client.get("/api/user_tokens/search", login=f"usine.{stack.name}.1")["userTokens"]
+    assert [token["name"] for token in found] == [stack.output("token_name")] != [old_name]
+    assert stack.output("token") != old_token
+
+
+def _another_generation_ends_all_that_was_made_of_the_old_one(stack: Stack, sonar: Sonar) -> None:
+    further = holder(sonar, stack.output("token")).post("/api/user_tokens/generate", name="further")["token"]
+    stack.variables["GENERATION"] = "2"
+    steps = [step for step in stack.ordered(*UP) if step[0] != "replace"]
+    assert steps[:1] == [("create", "TechnicalAccount account/2")]
+    assert steps[-1:] == [("delete", "TechnicalAccount account/1")]
+    assert [step for step in steps if step in REPLACED] == REPLACED
+    with pytest.raises(SonarError, match="not accepted"):
+        holder(sonar, further).get("/api/users/current")
+    assert holder(sonar, stack.output("token")).get("/api/users/current")["login"] == f"usine.{stack.name}.2"
+
+
+def _a_state_of_the_version_before_is_taken_over(stack: Stack, sonar: Sonar) -> None:
+    old = as_the_version_before(stack, sonar)
+    assert holder(sonar, old).get("/api/users/current")["login"] == "admin"
+    steps = [step for step in stack.ordered(*UP) if step[0] != "replace"]
+    assert steps[:1] == [("create", "TechnicalAccount account/2")]
+    assert [step for step in steps if step in REPLACED] == REPLACED == [steps[-3], steps[-2], steps[-1]]
+    assert holder(sonar, stack.output("token")).get("/api/users/current")["login"] == f"usine.{stack.name}.2"
+    with pytest.raises(SonarError, match="not accepted"):
+        holder(sonar, old).get("/api/users/current")
+
+
 def test_life_of_a_tenant(stack: Stack, sonar: Sonar) -> None:
-    up = ("up", "--yes", "--skip-preview")
-    assert len(stack.steps(*up)) == 10
+    assert len(stack.steps(*UP)) == 12
     assert stack.steps("up", "--yes", "--expect-no-changes") == set()
     stack.run("refresh", "--preview-only", "--expect-no-changes")
     assert stack.steps("preview", "--refresh", "--expect-no-changes") == set()
 
     # Nothing of the token, of the secrets or of the provider's code is in the state, as it is stored.
     token = stack.output("token")
-    assert token.startswith("sqp_")
+    assert token.startswith("squ_")
     text = json.dumps(stack.engine.export_state())
     for secret in (sonar.token, SECRET, token):
         assert secret not in text
@@ -126,7 +203,7 @@ def test_life_of_a_tenant(stack: Stack, sonar: Sonar) -> None:
     # What somebody does by hand is seen without being changed, and mended.
     client, key = sonar.client, stack.name
     client.post("/api/permissions/add_group", projectKey=key, groupName="sonar-users", permission="user")
-    client.post("/api/user_tokens/revoke", login="admin", name=stack.output("token_name"))
+    client.post("/api/user_tokens/revoke", login=f"usine.{key}.1", name=stack.output("token_name"))
     client.post("/api/new_code_periods/set", project=key, type="NUMBER_OF_DAYS", value="7")
     hook = client.get("/api/webhooks/list", project=key)["webhooks"][0]["key"]
     client.post("/api/webhooks/delete", webhook=hook)
@@ -135,6 +212,7 @@ def test_life_of_a_tenant(stack: Stack, sonar: Sonar) -> None:
     mends = {
         ("update", "ProjectPermissions app"),
         ("create", "ProjectAnalysisToken app"),
+        ("update", "Settings delivery"),
         ("update", "NewCodePeriod app"),
         ("create", "Webhook app"),
         ("update", "Project app"),
@@ -142,20 +220,16 @@ def test_life_of_a_tenant(stack: Stack, sonar: Sonar) -> None:
     }
     assert stack.steps("preview", "--refresh") == mends
     assert client.get("/api/new_code_periods/list", project=key)["newCodePeriods"][0]["value"] == "7"
-    assert stack.steps(*up, "--refresh") == mends
+    assert stack.steps(*UP, "--refresh") == mends
     assert stack.steps("preview", "--refresh", "--expect-no-changes") == set()
 
-    # A token is replaced with an overlap: made, then the old one revoked.
-    old_name, old_token = stack.output("token_name"), stack.output("token")
-    stack.variables["EXPIRES"] = "2099-02-28"
-    assert stack.steps(*up) == {
-        (op, "ProjectAnalysisToken app") for op in ("create-replacement", "replace", "delete-replaced")
-    }
-    names = [t["name"] for t in client.get("/api/user_tokens/search")["userTokens"] if key in t["name"]]
-    assert names == [stack.output("token_name")] != [old_name]
-    assert stack.output("token") != old_token
+    _replaced_with_an_overlap(stack, sonar)
+    _another_generation_ends_all_that_was_made_of_the_old_one(stack, sonar)
+    _a_state_of_the_version_before_is_taken_over(stack, sonar)
+    assert stack.steps("preview", "--refresh", "--expect-no-changes") == set()
 
     stack.run("destroy", "--yes", "--skip-preview")
+    assert client.v2("GET", "/users-management/users", q=key)["users"] == []
     assert client.get("/api/projects/search", projects=key)["components"] == []
     assert key not in json.dumps(client.get("/api/user_tokens/search"))
     assert key not in json.dumps(client.get("/api/qualitygates/list"))
@@ -183,17 +257,18 @@ def test_what_a_killed_run_made_is_taken_up(stack: Stack, sonar: Sonar) -> None:
     finder = Finder({System.SONARQUBE: Endpoint(sonar.url, None)}, {"SONAR_TOKEN": sonar.token})
     taken = {urn.partition("sonarqube:")[2] for urn in adopt_late(stack.engine, finder, noted)}
     adopted = {"Project::app", "Group::developer", "QualityGate::gate", "Webhook::app"}
+    adopted |= {"TechnicalAccount::account/1"}
     assert taken == {*adopted, "ProjectAnalysisToken::app"}
     lost = next(r["inputs"]["token_name"] for r in made if "token_name" in r["inputs"])
 
     # What is made by setting it is set again, and a token whose secret is lost was revoked.
     creations = {"ProjectPermissions app", "ProjectAnalysisToken app", "QualityGateAssociation app"}
-    creations |= {"NewCodePeriod app", "Settings app", "Settings server"}
+    creations |= {"NewCodePeriod app", "Settings app", "Settings server", "Settings delivery"}
     assert stack.steps("up", "--yes", "--skip-preview") == {("create", name) for name in creations}
     assert stack.steps("preview", "--refresh", "--expect-no-changes") == set()
-    names = [t["name"] for t in sonar.client.get("/api/user_tokens/search")["userTokens"]]
-    assert stack.output("token_name") in names
-    assert lost not in names
+    login = f"usine.{stack.name}.1"
+    names = [t["name"] for t in sonar.client.get("/api/user_tokens/search", login=login)["userTokens"]]
+    assert names == [stack.output("token_name")] != [lost]
 
 
 def test_a_finder_says_that_sonarqube_does_not_answer() -> None:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx
 import pytest
 
+from components.sonarqube_dynamic.api import Client, SonarError
 from lab import pki
 from tests.sonarqube.conftest import Life, Sonar
 
@@ -127,12 +128,29 @@ def test_groups_follow_the_claim(sonar: Sonar, issuer: _Issuer, unique: str) -> 
     given = base64.b64decode(token["authorization"][0].removeprefix("Basic ")).decode()
     assert given == "sonarqube:s3cret%3Aof%2Fthe+client"
 
+    # Who is taken out of a role keeps no membership until the next log-in, and no token without any.
+    (user,) = sonar.client.v2("GET", "/users-management/users", q=unique)["users"]
+    held = sonar.client.post("/api/user_tokens/generate", login=user["login"], name="mine")["token"]
+    holder = Client(sonar.url, environment={"SONAR_TOKEN": held})
+    developers = {"name": f"/{unique}/developer", "description": ""}
+    groups[0].update(**developers, members=[unique, "somebody.else"])
+    assert groups[0].refresh()
+    assert not groups[0].changes(**developers, members=[unique, "somebody.else"])
+    assert f"/{unique}/developer" in holder.get("/api/users/current")["groups"]
+    groups[0].state = {**groups[0].state, "members": ["somebody.else"]}
+    assert groups[0].refresh()
+    assert groups[0].state["members"] == sorted([unique, "somebody.else"])
+    groups[0].update(**developers, members=["somebody.else"])
+    assert groups[0].refresh()
+    assert groups[0].state["members"] == ["somebody.else"]
+    with pytest.raises(SonarError, match="not accepted"):
+        holder.get("/api/users/current")
+
     issuer.claims = {**person, "groups": [f"/{unique}/security"]}  # a role taken away, another one given
     assert sorted(log_in(sonar)["groups"]) == [f"/{unique}/security", "sonar-users"]
     issuer.claims = person
     assert log_in(sonar)["groups"] == ["sonar-users"]
 
-    (user,) = sonar.client.v2("GET", "/users-management/users", q=unique)["users"]
     sonar.client.v2("DELETE", f"/users-management/users/{user['id']}")
     for group in groups:
         group.delete()

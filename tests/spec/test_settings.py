@@ -72,6 +72,7 @@ def test_the_production_example() -> None:
 
 
 def test_a_gate_asks_what_sonarqube_recommends_unless_the_settings_say_otherwise() -> None:
+    assert load_settings(ROOT / "Pulumi.lab.yaml").sonarqube.token_name == "usine-lab"
     gates = load_settings(ROOT / "Pulumi.prod.yaml").sonarqube.gates
     assert gates["platform"] == CLEAN_CODE
     assert {(c.metric, c.op, c.error) for c in gates["strict"]} >= {("new_coverage", "LT", "90")}

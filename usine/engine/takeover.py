@@ -1,9 +1,9 @@
 """Namespaces that exist and are no tenant's: a run that would take one over is refused before the engine is asked.
 
-The Kubernetes providers take over what exists (`upsert_existing_objects`), so that a killed run is taken up. A tenant
+The Kubernetes providers take over what exists (`upsert_existing_objects`), so that an interrupted run resumes. A tenant
 `cert` with an environment `manager` would so get the namespace of cert-manager, with all that is in it (issue 11.A6).
 The names that are known are refused in the file (`usine.naming.reserved_namespaces`); here the clusters are asked for
-the others. What a killed run of ours has made has our label from its first moment.
+the others. What an interrupted run of ours made has our label from its first moment.
 """
 
 from __future__ import annotations

@@ -221,10 +221,14 @@ CLEAN_CODE = (
 
 @dataclass(frozen=True, slots=True)
 class SonarQubeSettings:
-    """`gates` has the conditions of every declared gate, `webhook` the URL told of each analysis (None: nobody)."""
+    """`gates` has the conditions of every declared gate, `webhook` the URL told of each analysis (None: nobody).
+
+    `token_name` is how SonarQube calls the token in SONAR_TOKEN: every other token of an administrator is drift.
+    """
 
     gates: Mapping[str, tuple[GateCondition, ...]] = field(default_factory=dict)
     webhook: str | None = None
+    token_name: str = "usine"  # noqa: S105 - a name
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,7 +170,8 @@ def _sonarqube(file: SettingsFile, gates: tuple[str, ...]) -> SonarQubeSettings:
         gate: tuple(GateCondition(c.metric, c.op, str(c.error)) for c in conditions)
         for gate, conditions in file.sonarqube.gates.items()
     }
-    return SonarQubeSettings({gate: stated.get(gate, CLEAN_CODE) for gate in gates}, file.sonarqube.webhook)
+    conditions = {gate: stated.get(gate, CLEAN_CODE) for gate in gates}
+    return SonarQubeSettings(conditions, file.sonarqube.webhook, file.sonarqube.token_name)
 
 
 def _changes(file: SettingsFile) -> ChangeSettings:

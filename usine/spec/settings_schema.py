@@ -206,10 +206,11 @@ class GateConditionFile(Section):
 
 
 class SonarQubeFile(Section):
-    """Quality gates, and who is told of analyses."""
+    """Quality gates, who is told of analyses, and the name of the platform's own token."""
 
     gates: dict[NameText, Annotated[list[GateConditionFile], Field(min_length=1)]] = Field(default={})
     webhook: Annotated[str, AfterValidator(_check_endpoint)] | None = None
+    token_name: Annotated[str, AfterValidator(_check_text)] = "usine"  # noqa: S105 - a name
 
 
 class CredentialFile(Section):

@@ -22,7 +22,7 @@ class Refused:
 
 @dataclass
 class Answers:
-    """What is answered by path: a JSON value, or a list of answers given one after the other (`Script`).
+    """What is answered by path, or by path and query: a JSON value, or answers given one after another (`Script`).
 
     A JSON list is cut into pages when the request asks for one. What is not there is 404. `asked` are the requests.
     """
@@ -57,7 +57,7 @@ def serving(by_path: Mapping[str, Any]) -> Iterator[Answers]:
             length = int(self.headers.get("Content-Length") or 0)
             if length:
                 self.rfile.read(length)
-            answer = answers.by_path.get(path, Refused(404))
+            answer = answers.by_path.get(f"{path}?{where.query}", answers.by_path.get(path, Refused(404)))
             if isinstance(answer, Script):
                 answer = answer.pop(0) if len(answer) > 1 else answer[0]
             status, headers = (answer.status, answer.headers) if isinstance(answer, Refused) else (200, {})

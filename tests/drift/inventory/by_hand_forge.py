@@ -236,11 +236,35 @@ def sonarqube_token_of_the_server(hand: Hand) -> Expected:
     return None, "ProjectAnalysisToken", f"token: {login}/extra-2"
 
 
-def sonarqube_administrator(hand: Hand) -> Expected:
+def sonarqube_token_of_the_administrator(hand: Hand) -> Expected:
+    login = hand.sonarqube("/api/user_tokens/generate", name="extra-3", type="USER_TOKEN")["login"]
+    return None, "ProjectAnalysisToken", f"token: {login}/extra-3"
+
+
+def sonarqube_token_of_the_account_for_analyses(hand: Hand) -> Expected:
+    """What the holder of an analysis token can make with it."""
+    login = f"usine.{hand.slug}.1"
+    hand.sonarqube("/api/user_tokens/generate", name="extra & more", login=login)
+    return hand.slug, "ProjectAnalysisToken", f"token: {login}/extra & more"
+
+
+def sonarqube_account(hand: Hand) -> Expected:
+    body = {"login": f"usine.{hand.slug}.extra", "name": "extra", "local": False}
+    answered(hand.lab.sonarqube.post("/api/v2/users-management/users", json=body))
+    return hand.slug, "TechnicalAccount", f"account: usine.{hand.slug}.extra"
+
+
+def sonarqube_account_with_a_password(hand: Hand) -> Expected:
     body = {"login": PERSON, "name": PERSON, "password": f"{secrets.token_urlsafe(16)}Aa1!", "local": True}
-    user = answered(hand.lab.sonarqube.post("/api/v2/users-management/users", json=body))["id"]
+    answered(hand.lab.sonarqube.post("/api/v2/users-management/users", json=body))
+    return None, "TechnicalAccount", f"account: {PERSON}"
+
+
+def sonarqube_administrator(hand: Hand) -> Expected:
+    """The person of that account."""
+    users = answered(hand.lab.sonarqube.get("/api/v2/users-management/users", params={"q": PERSON}))["users"]
     groups = answered(hand.lab.sonarqube.get("/api/v2/authorizations/groups", params={"q": "sonar-administrators"}))
-    body = {"userId": user, "groupId": groups["groups"][0]["id"]}
+    body = {"userId": users[0]["id"], "groupId": groups["groups"][0]["id"]}
     answered(hand.lab.sonarqube.post("/api/v2/authorizations/group-memberships", json=body))
     return None, "GroupMembership", f"sonar-administrators: {PERSON}"
 

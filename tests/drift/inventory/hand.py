@@ -122,7 +122,7 @@ def in_order(found: Found) -> tuple[bool, ...]:
     """Sort so that nothing takes another finding away with it: accounts and containers go last, a member of a group
     after the members of its projects, and of the root after those of the groups below.
     """
-    contains = found.type.endswith((":User", ":Group", ":Project", ":Mount", ":Namespace"))
+    contains = found.type.endswith((":User", ":TechnicalAccount", ":Group", ":Project", ":Mount", ":Namespace"))
     return contains, found.type.endswith(":GroupMembership"), found.name.startswith("tenants: ")
 
 

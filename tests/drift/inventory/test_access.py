@@ -228,7 +228,8 @@ SONAR_STATE = (
     resource(f"{SONAR}:Project", "alpha:api"),
     resource(f"{SONAR}:Group", "s1"),
     resource(f"{SONAR}:Webhook", "alpha:api/w1"),
-    resource(f"{SONAR}:ProjectAnalysisToken", "admin/usine alpha:api 1-0a1b"),
+    resource(f"{SONAR}:TechnicalAccount", "u3", login="usine.alpha.1"),
+    resource(f"{SONAR}:ProjectAnalysisToken", "usine.alpha.1/usine alpha:api 1-0a1b"),
 )
 _ONE_PAGE = {"pageIndex": 1, "pageSize": 500, "total": 1}
 
@@ -247,25 +248,42 @@ def sonarqube(more: bool) -> Inventory:
         *({"id": "s2", "name": "/alpha/extra"} for _ in extra),
     ]
     hooks = [{"key": "w1", "name": "usine", "url": "https://hooks.example.test"}]
-    tokens = [
-        {"name": "mine", "type": "USER_TOKEN"},
-        {"name": "usine alpha:api 1-0a1b", "type": "PROJECT_ANALYSIS_TOKEN", "project": {"key": "alpha:api"}},
-        *({"name": "by-hand", "type": "GLOBAL_ANALYSIS_TOKEN"} for _ in extra),
-        *({"name": "other", "type": "PROJECT_ANALYSIS_TOKEN", "project": {"key": "alpha:api"}} for _ in extra),
+    tokens = {
+        "admin": [
+            {"name": "usine", "type": "USER_TOKEN"},
+            *({"name": "mine", "type": "USER_TOKEN"} for _ in extra),
+            *({"name": "by-hand", "type": "GLOBAL_ANALYSIS_TOKEN"} for _ in extra),
+            *({"name": "other", "type": "PROJECT_ANALYSIS_TOKEN", "project": {"key": "alpha:api"}} for _ in extra),
+        ],
+        # The name that counts for the platform's own account does not for another.
+        "mallory": [{"name": "usine", "type": "USER_TOKEN", "expirationDate": "2027-01-31T00:00:00+0000"}],
+        "usine.alpha.1": [
+            {"name": "usine alpha:api 1-0a1b", "type": "USER_TOKEN"},
+            *({"name": "own & more", "type": "USER_TOKEN"} for _ in extra),
+        ],
+    }
+    people = {"local": False, "externalProvider": "oidc"}
+    technical = {"local": False, "externalProvider": "sonarqube"}
+    users = [
+        {"id": "u1", "login": "admin", "local": True, "externalProvider": "sonarqube"},
+        {"id": "u2", "login": "mallory", **people},
+        {"id": "u3", "login": "usine.alpha.1", **technical},
+        *({"id": "u4", "login": "usine.alpha.0", **technical} for _ in extra),
+        *({"id": "u5", "login": "alpha", "local": True, "externalProvider": "sonarqube"} for _ in extra),
     ]
-    answers = {
+    answers: dict[str, Any] = {
         "/api/projects/search": {"components": projects, "paging": paging},
         "/api/v2/authorizations/groups": {"groups": groups, "page": {**_ONE_PAGE, "total": len(groups)}},
         "/api/v2/users-management/users": {
-            "users": [{"id": "u1", "login": "admin"}, {"id": "u2", "login": "mallory"}],
-            "page": {**_ONE_PAGE, "total": 2},
+            "users": users,
+            "page": {**_ONE_PAGE, "total": len(users)},
         },
         "/api/v2/authorizations/group-memberships": {
             "groupMemberships": [{"id": "gm1", "userId": "u1"}, *({"id": "gm2", "userId": "u2"} for _ in extra)],
             "page": {**_ONE_PAGE, "total": 1 + len(extra)},
         },
         "/api/users/current": {"login": "admin"},
-        "/api/user_tokens/search": {"userTokens": tokens},
+        **{f"/api/user_tokens/search?login={login}": {"userTokens": found} for login, found in tokens.items()},
         "/api/webhooks/list": {
             "webhooks": [
                 *hooks,
@@ -299,9 +317,11 @@ def test_what_was_added_to_sonarqube_is_found() -> None:
         (None, "Webhook", "every project: webhook x (w2)"),
         (None, "QualityGate", "gate: easy"),
         (None, "GroupMembership", "sonar-administrators: mallory"),
-        ("alpha", "ProjectAnalysisToken", "token: admin/other"),
+        (None, "ProjectAnalysisToken", "token: admin/mine"),
         (None, "ProjectAnalysisToken", "token: admin/by-hand"),
-        ("alpha", "ProjectAnalysisToken", "token: mallory/other"),
-        (None, "ProjectAnalysisToken", "token: mallory/by-hand"),
-        ("alpha", "ProjectAnalysisToken", "token: mallory/usine alpha:api 1-0a1b"),
+        ("alpha", "ProjectAnalysisToken", "token: admin/other"),
+        (None, "ProjectAnalysisToken", "token: mallory/usine"),
+        ("alpha", "ProjectAnalysisToken", "token: usine.alpha.1/own & more"),
+        ("alpha", "TechnicalAccount", "account: usine.alpha.0"),
+        (None, "TechnicalAccount", "account: alpha"),
     }

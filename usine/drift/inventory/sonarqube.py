@@ -1,4 +1,4 @@
-"""SonarQube: projects, groups, gates, webhooks, tokens of projects, and who administers it.
+"""SonarQube: projects, groups, gates, webhooks, accounts that are nobody's log-in, tokens, and who administers it.
 
 Permissions on a managed project and on the whole server are exact in the state: not here.
 """
@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
+from components.sonarqube_dynamic.accounts import tokens_of
 from components.sonarqube_dynamic.api import Client, NotFoundError, SonarError
 from components.sonarqube_dynamic.provider import TYPE_PREFIX
-from usine.drift.inventory.base import Found, Json, Look, Scope
+from usine.drift.inventory.base import Found, Json, Look, Managed, Scope
 from usine.engine.lookup.base import LookError
+from usine.naming import ANALYSIS_ACCOUNTS
 from usine.spec.settings import System
 
 _PROJECT: Final = f"{TYPE_PREFIX}Project"
@@ -22,12 +24,15 @@ _GROUP: Final = f"{TYPE_PREFIX}Group"
 _GATE: Final = f"{TYPE_PREFIX}QualityGate"
 _WEBHOOK: Final = f"{TYPE_PREFIX}Webhook"
 _TOKEN: Final = f"{TYPE_PREFIX}ProjectAnalysisToken"
+_ACCOUNT: Final = f"{TYPE_PREFIX}TechnicalAccount"
 _MEMBERSHIP: Final = f"{TYPE_PREFIX}GroupMembership"
 #: Every server begins with them: SonarQube's documentation of user groups and of the first log-in.
 _ADMINISTRATORS: Final = "sonar-administrators"
 _BUILT_IN_GROUPS: Final = frozenset({_ADMINISTRATORS, "sonar-users"})
+_USER_TOKEN: Final = "USER_TOKEN"  # noqa: S105 - a kind of token
 _FIRST_USER: Final = "admin"
-_PAGE: Final = 500
+#: The identity provider of an account that is SonarQube's own, with a password or without one.
+_OWN_ACCOUNTS: Final = "sonarqube"
 
 
 class SonarQube:
@@ -45,7 +50,9 @@ class SonarQube:
         takes: list[tuple[tuple[str | None, ...], Callable[[], Iterator[Found]]]] = [
             (everyone, self._projects),
             (everyone, self._groups),
-            (everyone, self._tokens),
+            (everyone, self._accounts),
+            (everyone, self._administrators_tokens),
+            *(((a.tenant,), partial(self._tokens_made_of, a)) for a in self._scope.every(_ACCOUNT)),
             *(((p.tenant,), partial(self._webhooks, p.id)) for p in self._scope.every(_PROJECT)),
         ]
         if self._scope.foundation:
@@ -63,17 +70,6 @@ class SonarQube:
         """The account of the platform's own token."""
         return str(self._client.get("/api/users/current")["login"])
 
-    def _v2(self, path: str, items: str, **query: str) -> Iterator[Json]:
-        """Yield the entries of a list of the second API."""
-        page = seen = 0
-        while True:
-            page += 1
-            answer = self._client.v2("GET", path, pageIndex=str(page), pageSize=str(_PAGE), **query)
-            yield from answer[items]
-            seen += len(answer[items])
-            if not answer[items] or seen >= answer["page"]["total"]:
-                return
-
     def _projects(self) -> Iterator[Found]:
         for project in self._client.pages("/api/projects/search", "components"):
             key = project["key"]
@@ -88,7 +84,7 @@ class SonarQube:
                 )
 
     def _groups(self) -> Iterator[Found]:
-        for group in self._v2("/authorizations/groups", "groups"):
+        for group in self._client.v2_pages("/authorizations/groups", "groups"):
             name, id_ = group["name"], group["id"]
             if name not in _BUILT_IN_GROUPS and not self._scope.knows(_GROUP, id_):
                 yield self._found(
@@ -132,9 +128,14 @@ class SonarQube:
     @cached_property
     def _members(self) -> Mapping[str, str]:
         """Who administers the server: memberships' ids, by login."""
-        group = next(g for g in self._v2("/authorizations/groups", "groups") if g["name"] == _ADMINISTRATORS)
-        logins = {user["id"]: user["login"] for user in self._v2("/users-management/users", "users", active="true")}
-        members = self._v2("/authorizations/group-memberships", "groupMemberships", groupId=group["id"])
+        group = next(
+            g for g in self._client.v2_pages("/authorizations/groups", "groups") if g["name"] == _ADMINISTRATORS
+        )
+        logins = {
+            user["id"]: user["login"]
+            for user in self._client.v2_pages("/users-management/users", "users", active="true")
+        }
+        members = self._client.v2_pages("/authorizations/group-memberships", "groupMemberships", groupId=group["id"])
         return {logins.get(member["userId"], member["userId"]): str(member["id"]) for member in members}
 
     def _administrators(self) -> Iterator[Found]:
@@ -149,22 +150,57 @@ class SonarQube:
                     removal=f"DELETE /api/v2/authorizations/group-memberships/{membership}",
                 )
 
-    def _tokens(self) -> Iterator[Found]:
-        """Tokens that analyse a project, or all. Nobody but administrators may analyse, so nobody else's works."""
-        for login in sorted({*self._members, self._account}):
-            for token in self._client.get("/api/user_tokens/search", login=login)["userTokens"]:
-                id_ = f"{login}/{token['name']}"
-                project = (token.get("project") or {}).get("key")
-                if token["type"] == "USER_TOKEN" or self._scope.knows(_TOKEN, id_):
-                    continue
+    def _accounts(self) -> Iterator[Found]:
+        """Accounts that no identity provider knows: nobody takes them away when their holder goes."""
+        for user in self._client.v2_pages("/users-management/users", "users", active="true"):
+            login, id_ = user["login"], user["id"]
+            own = user["local"] or user["externalProvider"] == _OWN_ACCOUNTS
+            if own and login not in {_FIRST_USER, self._account} and not self._scope.knows(_ACCOUNT, id_):
                 yield self._found(
-                    self._scope.owner(project, ":") if project else None,
-                    _TOKEN,
-                    f"token: {id_}",
-                    import_id=id_ if project else None,
-                    detail=f"analyses {project or 'every project'}, until {_day(token)}",
-                    removal=f"POST /api/user_tokens/revoke?login={login}&name={token['name']}",
+                    self._scope.owner(login.removeprefix(ANALYSIS_ACCOUNTS), ".")
+                    if login.startswith(ANALYSIS_ACCOUNTS)
+                    else None,
+                    _ACCOUNT,
+                    f"account: {login}",
+                    import_id=id_,
+                    detail="logs in with a password of its own" if user["local"] else "works by its tokens alone",
+                    removal=f"DELETE /api/v2/users-management/users/{id_}",
                 )
+
+    def _administrators_tokens(self) -> Iterator[Found]:
+        """Every token of an administrator but the platform's: whatever kind it is of, it gives its account's rights."""
+        for login in sorted({*self._members, self._account}):
+            ours = self._scope.settings.sonarqube.token_name if login == self._account else None
+            for token in self._undeclared(login):
+                project = (token.get("project") or {}).get("key")
+                if token["type"] == _USER_TOKEN and token["name"] == ours:
+                    continue
+                detail = f"all that its administrator may do, until {_day(token)}"
+                if login == self._account:
+                    detail += "; if it is SONAR_TOKEN, say its name as usine:sonarqube.tokenName"
+                yield self._token(self._scope.owner(project, ":") if project else None, login, token, detail)
+
+    def _tokens_made_of(self, account: Managed) -> Iterator[Found]:
+        """Tokens that somebody made with an analysis token: SonarQube lets the holder of one make others."""
+        login = str(account.outputs["login"])
+        for token in self._undeclared(login):
+            yield self._token(account.tenant, login, token, f"analyses the tenant's projects, until {_day(token)}")
+
+    def _undeclared(self, login: str) -> Iterator[Json]:
+        for token in tokens_of(self._client, login):
+            if not self._scope.knows(_TOKEN, f"{login}/{token['name']}"):
+                yield token
+
+    def _token(self, tenant: str | None, login: str, token: Json, detail: str) -> Found:
+        id_ = f"{login}/{token['name']}"
+        return self._found(
+            tenant,
+            _TOKEN,
+            f"token: {id_}",
+            import_id=id_ if tenant else None,
+            detail=detail,
+            removal=f"POST /api/user_tokens/revoke?login={quote(login)}&name={quote(token['name'], safe='')}",
+        )
 
     @staticmethod
     def _found(

@@ -1,0 +1,74 @@
+"""What the SonarQube of the tests has no way to be: one beyond the Community Build, one without the log-in plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from components.sonarqube_dynamic.api import Client, SonarError
+from components.sonarqube_dynamic.projects import NewCodePeriod
+from components.sonarqube_dynamic.settings import Settings
+
+Form = str | Sequence[str] | None
+
+
+class _WithBranches(Client):
+    """New-code periods as every edition but Community keeps them (`SetAction`, `ShowAction` of their API).
+
+    One that is set without a branch is the project's; a branch shows its own one, or the project's as inherited.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("http://127.0.0.1:1", environment={})
+        self.kept: dict[Form, dict[str, Form]] = {}
+
+    def get(self, path: str, **query: str | None) -> Any:
+        if path == "/api/project_branches/list":
+            return {"branches": [{"name": "feature", "isMain": False}, {"name": "main", "isMain": True}]}
+        branch = query.get("branch")
+        if branch in self.kept:
+            return {**self.kept[branch], "inherited": False}
+        return {**self.kept.get(None, {"type": "PREVIOUS_VERSION"}), "inherited": True}
+
+    def post(self, path: str, **form: Form) -> None:
+        branch = form.get("branch")
+        if path.endswith("/unset"):
+            del self.kept[branch]
+        else:
+            self.kept[branch] = {key: form[key] for key in ("type", "value") if form[key] is not None}
+
+
+def test_a_new_code_period_settles_where_a_project_has_branches() -> None:
+    client, kind = _WithBranches(), NewCodePeriod()
+    news: dict[str, Any] = {"project": "a:api", "type": "NUMBER_OF_DAYS", "value": "30"}
+    id_, made = kind.create(client, news)
+    assert client.kept == {None: {"type": "NUMBER_OF_DAYS", "value": "30"}}
+    assert kind.read(client, id_, made) == made == news
+    # Set by hand on the main branch, or by a Community Build before: it goes before the project's.
+    client.kept["main"] = {"type": "NUMBER_OF_DAYS", "value": "1"}
+    found = kind.read(client, id_, made)
+    assert found is not None
+    assert kind.changed(found, news) == ["value"]
+    assert kind.read(client, id_, kind.update(client, id_, found, news)) == news
+    assert list(client.kept) == [None]
+    kind.delete(client, id_, news)
+    assert kind.read(client, id_, news) is None
+
+
+class _WithoutPlugin(Client):
+    """Nothing may be set: a `post` would need the server."""
+
+    def get(self, path: str, **query: str | None) -> Any:  # noqa: ARG002
+        assert path == "/api/plugins/installed"
+        return {"plugins": [{"key": "java"}]}
+
+
+@pytest.mark.parametrize("kind", ["values", "secured"])
+def test_settings_of_a_plugin_that_is_not_installed_are_refused(kind: str) -> None:
+    client = _WithoutPlugin("http://127.0.0.1:1", environment={})
+    with pytest.raises(
+        SonarError, match=r"^SonarQube has no plugin authoidc, so it would do nothing with .*docs/up.md"
+    ):
+        Settings().create(client, {kind: {"sonar.auth.oidc.enabled": "true"}})
