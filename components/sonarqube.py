@@ -120,8 +120,8 @@ class SonarQubeTenantArgs:
 class SonarQubeTenant(Component):
     """A group per role, and for each app repository a private project: permissions, gate, new-code period, token.
 
-    Analysis tokens are of an account of their own, which may do nothing but analyse the tenant's projects. The holder of
-    one can make others of its account (`api/user_tokens/generate`), so each generation of credentials has its
+    Analysis tokens are of an account of their own, which may do nothing but analyse the tenant's projects. The holder
+    of one can make others of its account (`api/user_tokens/generate`), so each generation of credentials has its
     account: when the generation goes, the account is deactivated, and everything made of it is revoked at once.
 
     `tokens` is the analysis token handed out, by repository; always secret, empty unless pipelines run.
