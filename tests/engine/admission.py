@@ -1,83 +1,23 @@
-"""Writes that a tenant tries in Kubernetes, as its people and as the account Argo CD deploys as, and what stops each.
-
-All with ``dryRun=All``: the API server asks its admission policies, and keeps nothing.
-"""
+"""Everything that a tenant tries in a namespace of its own, tried."""
 
 from __future__ import annotations
 
-import copy
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
 
 import httpx
 
-Json = Any
-
-#: Who asks: somebody with all rights in alpha's dev environment, and Argo CD on behalf of it.
-PERSON = {
-    "Impersonate-User": "oidc:emma.leroy",
-    "Impersonate-Group": ("oidc:/alpha/dev/rw", "system:authenticated"),
-}
-DEPLOYER = {
-    "Impersonate-User": "system:serviceaccount:alpha-dev:usine-deployer",
-    "Impersonate-Group": ("system:serviceaccounts", "system:serviceaccounts:alpha-dev", "system:authenticated"),
-}
-#: An operator with every right there is.
-OPERATOR = {"Impersonate-User": "system:serviceaccount:operators:operator", "Impersonate-Group": ("system:masters",)}
-HOST = "app.alpha.example.fr"
-WHO = {"person": PERSON, "deployer": DEPLOYER, "operator": OPERATOR}
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One write of `body` to a list of the namespace: `stop` is in the answer that refuses it, empty: it is allowed."""
-
-    what: str
-    api: str
-    body: Json
-    stop: str = ""
-    who: str = "person"
-
-
-def changed(base: Json, path: str, value: object) -> Json:
-    """The object with the value at a path of keys and numbers, made where it is not there."""
-    result = copy.deepcopy(base)
-    inner = result
-    *way, last = path.split("/")
-    for key in way:
-        inner = inner[int(key)] if isinstance(inner, list) else inner.setdefault(key, {})
-    if isinstance(inner, list):
-        inner[int(last)] = value
-    else:
-        inner[last] = value
-    return result
-
-
-def _object(api: str, kind: str, **parts: object) -> Json:
-    return {"apiVersion": api, "kind": kind, "metadata": {"name": "tried"}, **parts}
-
-
-def pod_spec(image: str) -> Json:
-    """Of a pod that Pod Security ``restricted`` takes."""
-    return {
-        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
-        "containers": [container(image)],
-    }
-
-
-def container(image: str) -> Json:
-    return {
-        "name": "main",
-        "image": image,
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-    }
-
-
-def _template(image: str) -> Json:
-    return {"metadata": {"labels": {"app": "x"}}, "spec": {**pod_spec(image), "restartPolicy": "Always"}}
+from tests.engine import admission_operators
+from tests.engine.admission_model import (
+    HOST,
+    WHO,
+    Attempt,
+    Json,
+    changed,
+    container,
+    object_of,
+    pod_spec,
+    template,
+)
 
 
 def attempts(registry: str, vault: str) -> Iterator[Attempt]:
@@ -86,11 +26,11 @@ def attempts(registry: str, vault: str) -> Iterator[Attempt]:
     yield from _routes()
     yield from _pods(registry)
     yield from _others()
-    yield from _operators(vault)
+    yield from admission_operators.attempts(vault)
 
 
 def _services() -> Iterator[Attempt]:
-    service = _object("v1", "Service", spec={"ports": [{"port": 80}]})
+    service = object_of("v1", "Service", spec={"ports": [{"port": 80}]})
     where = "api/v1/services"
     yield Attempt("a service", where, service)
     for kind in ("NodePort", "LoadBalancer"):
@@ -101,12 +41,12 @@ def _services() -> Iterator[Attempt]:
     for who in WHO:
         yield Attempt("external addresses", where, addresses, "has no externalIPs", who)
     subsets = [{"addresses": [{"ip": "10.0.0.1"}], "ports": [{"port": 443}]}]
-    slice_ = _object(
+    slice_ = object_of(
         "discovery.k8s.io/v1", "EndpointSlice", addressType="IPv4", endpoints=[{"addresses": ["10.0.0.1"]}]
     )
     for who in ("person", "deployer"):
         yield Attempt(
-            "endpoints", "api/v1/endpoints", _object("v1", "Endpoints", subsets=subsets), "cannot create", who
+            "endpoints", "api/v1/endpoints", object_of("v1", "Endpoints", subsets=subsets), "cannot create", who
         )
         yield Attempt("a slice", "apis/discovery.k8s.io/v1/endpointslices", slice_, "cannot create", who)
 
@@ -114,7 +54,7 @@ def _services() -> Iterator[Attempt]:
 def _routes() -> Iterator[Attempt]:
     backend = {"service": {"name": "x", "port": {"number": 80}}}
     paths = {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}
-    ingress = _object("networking.k8s.io/v1", "Ingress", spec={"rules": [{"host": HOST, "http": paths}]})
+    ingress = object_of("networking.k8s.io/v1", "Ingress", spec={"rules": [{"host": HOST, "http": paths}]})
     where = "apis/networking.k8s.io/v1/ingresses"
     tls = changed(ingress, "spec/tls", [{"hosts": [HOST], "secretName": "x"}])
     yield Attempt("an ingress", where, changed(tls, "metadata/annotations", {"cert-manager.io/cluster-issuer": "x"}))
@@ -131,7 +71,7 @@ def _routes() -> Iterator[Attempt]:
     for key in ("nginx.ingress.kubernetes.io/server-alias", "nginx.ingress.kubernetes.io/configuration-snippet"):
         noted = changed(ingress, "metadata/annotations", {key: "x"})
         yield Attempt(key, where, noted, f"annotations that the platform does not allow on an Ingress: {key}")
-    route = _object("gateway.networking.k8s.io/v1", "HTTPRoute", spec={"hostnames": [HOST]})
+    route = object_of("gateway.networking.k8s.io/v1", "HTTPRoute", spec={"hostnames": [HOST]})
     where = "apis/gateway.networking.k8s.io/v1/httproutes"
     yield Attempt("a route", where, route)
     for name, spec in {
@@ -145,7 +85,7 @@ def _routes() -> Iterator[Attempt]:
 
 def _pods(registry: str) -> Iterator[Attempt]:
     own, beta, public = f"{registry}/alpha/app:1", f"{registry}/beta/app:1", "docker.io/library/alpine:3"
-    pod, where = _object("v1", "Pod", spec=pod_spec(own)), "api/v1/pods"
+    pod, where = object_of("v1", "Pod", spec=pod_spec(own)), "api/v1/pods"
     for who in WHO:
         yield Attempt("a pod", where, pod, who=who)
         for image in (
@@ -179,24 +119,24 @@ def _pods(registry: str) -> Iterator[Attempt]:
         ("ReplicaSet", {"selector": selector}),
         ("StatefulSet", {"selector": selector, "serviceName": "x"}),
     ):
-        workload = _object("apps/v1", kind, spec={**spec, "template": _template(own)})
-        foreign = changed(workload, "spec/template", _template(beta))
+        workload = object_of("apps/v1", kind, spec={**spec, "template": template(own)})
+        foreign = changed(workload, "spec/template", template(beta))
         for who in ("person", "deployer"):
             yield Attempt(f"a {kind}", f"apis/apps/v1/{kind.lower()}s", workload, who=who)
             yield Attempt(f"a foreign {kind}", f"apis/apps/v1/{kind.lower()}s", foreign, "not an image", who)
     job = {"template": {"spec": {**pod_spec(beta), "restartPolicy": "Never"}}}
-    yield Attempt("a job", "apis/batch/v1/jobs", _object("batch/v1", "Job", spec=job), "not an image")
+    yield Attempt("a job", "apis/batch/v1/jobs", object_of("batch/v1", "Job", spec=job), "not an image")
     cron = {"schedule": "0 3 * * *", "jobTemplate": {"spec": job}}
-    yield Attempt("a cron job", "apis/batch/v1/cronjobs", _object("batch/v1", "CronJob", spec=cron), "not an image")
+    yield Attempt("a cron job", "apis/batch/v1/cronjobs", object_of("batch/v1", "CronJob", spec=cron), "not an image")
 
 
 def _others() -> Iterator[Attempt]:
-    token = _object("v1", "Secret", type="kubernetes.io/service-account-token")
+    token = object_of("v1", "Secret", type="kubernetes.io/service-account-token")
     token["metadata"]["annotations"] = {"kubernetes.io/service-account.name": "usine-deployer"}
     for who in WHO:
         yield Attempt("an endless token", "api/v1/secrets", token, "is not of type kubernetes.io/service-account", who)
-    yield Attempt("a secret", "api/v1/secrets", _object("v1", "Secret", stringData={"key": "value"}))
-    claim = _object("v1", "PersistentVolumeClaim", spec={"accessModes": ["ReadWriteOnce"]})
+    yield Attempt("a secret", "api/v1/secrets", object_of("v1", "Secret", stringData={"key": "value"}))
+    claim = object_of("v1", "PersistentVolumeClaim", spec={"accessModes": ["ReadWriteOnce"]})
     claim["spec"]["resources"] = {"requests": {"storage": "1Gi"}}
     where = "api/v1/persistentvolumeclaims"
     yield Attempt("a claim", where, claim)
@@ -204,117 +144,6 @@ def _others() -> Iterator[Attempt]:
         yield Attempt(
             "a volume", where, changed(claim, "spec/volumeName", "pv-of-beta"), "does not choose its volume", who
         )
-
-
-def _operators(vault: str) -> Iterator[Attempt]:
-    """As an operator that may write these kinds, which a person may not until the cluster opens them."""
-    for what, api, good, bad in operators_kinds(vault):
-        if good is not None:
-            yield Attempt(what, api, good, who="operator")
-        yield Attempt(f"{what}, not opened", api, good or bad[0][1], "cannot create resource")
-        for stop, body in bad:
-            yield Attempt(f"{what}: {stop}", api, body, stop, "operator")
-
-
-def operators_kinds(vault: str) -> Iterator[tuple[str, str, Json | None, list[tuple[str, Json]]]]:
-    """Yield kind, list, what may be (None: nothing), and what may not be with the reason for each."""
-    login = {"mountPath": "kubernetes/nonprod-1", "role": "alpha-dev", "serviceAccountRef": {"name": "vault"}}
-    provider = {"server": vault, "path": "alpha", "version": "v2", "auth": {"kubernetes": login}}
-    store = _object("external-secrets.io/v1", "SecretStore", spec={"provider": {"vault": provider}})
-    where, stop = "spec/provider/vault", "reads the project's own mount"
-    webhook = {"webhook": {"url": "http://169.254.169.254/latest/meta-data"}}
-    as_operator = {key: value for key, value in login.items() if key != "serviceAccountRef"}
-    elsewhere = {**login, "serviceAccountRef": {"name": "vault", "namespace": "beta-dev"}}
-    yield (
-        "store",
-        "apis/external-secrets.io/v1/secretstores",
-        store,
-        [
-            (stop, changed(store, path, value))
-            for path, value in (
-                ("spec/provider", webhook),
-                ("spec/provider", {"vault": provider, **webhook}),
-                (f"{where}/server", "https://evil.example.fr"),
-                (f"{where}/path", "beta"),
-                (f"{where}/auth", {"tokenSecretRef": {"name": "x", "key": "token"}}),
-                (f"{where}/auth/kubernetes", as_operator),
-                (f"{where}/auth/kubernetes", elsewhere),
-                (f"{where}/auth/kubernetes/mountPath", "kubernetes/prod-1"),
-            )
-        ],
-    )
-    data = [{"secretKey": "password", "remoteRef": {"key": "env/dev/db"}}]
-    spec = {"secretStoreRef": {"name": "vault"}, "data": data, "dataFrom": [{"extract": {"key": "env/dev/db"}}]}
-    secret = _object("external-secrets.io/v1", "ExternalSecret", spec=spec)
-    generator = {
-        "generatorRef": {"apiVersion": "generators.external-secrets.io/v1alpha1", "kind": "Webhook", "name": "x"}
-    }
-    shared = {"storeRef": {"name": "platform", "kind": "ClusterSecretStore"}}
-    yield (
-        "secret",
-        "apis/external-secrets.io/v1/externalsecrets",
-        secret,
-        [
-            ("not a ClusterSecretStore", changed(secret, "spec/secretStoreRef/kind", "ClusterSecretStore")),
-            ("not a ClusterSecretStore", changed(secret, "spec/data/0/sourceRef", shared)),
-            ("not a ClusterSecretStore", changed(secret, "spec/dataFrom/0/sourceRef", shared)),
-            ("has no generatorRef", changed(secret, "spec/dataFrom/0", {"sourceRef": generator})),
-            (
-                "makes a Secret only",
-                changed(secret, "spec/target", {"manifest": {"apiVersion": "v1", "kind": "ConfigMap"}}),
-            ),
-        ],
-    )
-    for kind, endpoints in (("ServiceMonitor", "endpoints"), ("PodMonitor", "podMetricsEndpoints")):
-        relabel = [
-            {"sourceLabels": ["__meta_kubernetes_pod_name"], "targetLabel": "pod"},
-            {"action": "drop", "regex": "x"},
-        ]
-        scraped = {"port": "http", "tlsConfig": {"serverName": "x"}, "relabelings": relabel}
-        monitor = _object("monitoring.coreos.com/v1", kind, spec={endpoints: [scraped], "selector": {}})
-        first = f"spec/{endpoints}/0"
-        address = [{"targetLabel": "__address__", "replacement": "vault.platform.svc:8200"}]
-        named = [{"sourceLabels": ["x"], "targetLabel": "${1}__"}]
-        relabelings = "relabelings set plain labels"
-        yield (
-            kind,
-            f"apis/monitoring.coreos.com/v1/{kind.lower()}s",
-            monitor,
-            [
-                ("none of bearerTokenFile", changed(monitor, f"{first}/bearerTokenFile", "/var/run/secrets/token")),
-                ("none of bearerTokenFile", changed(monitor, f"{first}/proxyUrl", "http://proxy.example.fr")),
-                ("none of bearerTokenFile", changed(monitor, f"{first}/honorLabels", value=True)),
-                ("no files of Prometheus", changed(monitor, f"{first}/tlsConfig", {"keyFile": "/etc/key"})),
-                ("its own namespace only", changed(monitor, "spec/namespaceSelector", {"any": True})),
-                ("its own namespace only", changed(monitor, "spec/namespaceSelector", {"matchNames": ["beta-dev"]})),
-                ("has no scrapeClass", changed(monitor, "spec/scrapeClass", "platform")),
-                (relabelings, changed(monitor, f"{first}/relabelings", address)),
-                (relabelings, changed(monitor, f"{first}/metricRelabelings", named)),
-                (relabelings, changed(monitor, f"{first}/metricRelabelings", [{"targetLabel": "namespace"}])),
-                (relabelings, changed(monitor, f"{first}/relabelings", [{"action": "LabelMap", "regex": "(.+)"}])),
-            ],
-        )
-    probe = _object("monitoring.coreos.com/v1", "Probe", spec={"prober": {"url": "vault.platform.svc"}})
-    yield "Probe", "apis/monitoring.coreos.com/v1/probes", None, [("probes and scrape configurations", probe)]
-    issuer = {"name": "internal", "kind": "ClusterIssuer"}
-    spec = {"secretName": "x", "dnsNames": [HOST, "db.alpha-dev.svc"], "commonName": HOST, "issuerRef": issuer}
-    certificate = _object("cert-manager.io/v1", "Certificate", spec=spec)
-    yield (
-        "Certificate",
-        "apis/cert-manager.io/v1/certificates",
-        certificate,
-        [
-            ("is for hosts of its environment", changed(certificate, "spec/dnsNames", [HOST, "vault.example.fr"])),
-            ("is for hosts of its environment", changed(certificate, "spec/dnsNames", ["db.beta-dev.svc"])),
-            ("is for hosts of its environment", changed(certificate, "spec/commonName", "vault.example.fr")),
-            ("names hosts only", changed(certificate, "spec/ipAddresses", ["10.0.0.1"])),
-            ("names hosts only", changed(certificate, "spec/uris", ["spiffe://cluster.local/ns/beta-dev/sa/default"])),
-            ("is no authority", changed(certificate, "spec/isCA", value=True)),
-            ("is no authority", changed(certificate, "spec/usages", ["client auth"])),
-        ],
-    )
-    acme = _object("cert-manager.io/v1", "Issuer", spec={"acme": {"server": "http://169.254.169.254"}})
-    yield "Issuer", "apis/cert-manager.io/v1/issuers", None, [("issuers are the platform's", acme)]
 
 
 def send(client: httpx.Client, attempt: Attempt, namespace: str = "alpha-dev") -> httpx.Response:
@@ -344,11 +173,11 @@ def surprises(client: httpx.Client, registry: str, vault: str, namespace: str = 
 def surprising_updates(client: httpx.Client, registry: str, namespace: str = "alpha-dev") -> list[str]:
     """Make a deployment, a service, a pod, and try to change each; return what went otherwise than it must."""
     own, beta = f"{registry}/alpha/app:1", f"{registry}/beta/app:1"
-    template = {"selector": {"matchLabels": {"app": "x"}}, "template": _template(own)}
+    spec = {"selector": {"matchLabels": {"app": "x"}}, "template": template(own)}
     made = {
-        f"/apis/apps/v1/namespaces/{namespace}/deployments": _object("apps/v1", "Deployment", spec=template),
-        f"/api/v1/namespaces/{namespace}/services": _object("v1", "Service", spec={"ports": [{"port": 80}]}),
-        f"/api/v1/namespaces/{namespace}/pods": _object("v1", "Pod", spec=pod_spec(own)),
+        f"/apis/apps/v1/namespaces/{namespace}/deployments": object_of("apps/v1", "Deployment", spec=spec),
+        f"/api/v1/namespaces/{namespace}/services": object_of("v1", "Service", spec={"ports": [{"port": 80}]}),
+        f"/api/v1/namespaces/{namespace}/pods": object_of("v1", "Pod", spec=pod_spec(own)),
     }
     noted: Json = {"metadata": {"annotations": {"note": "x"}}}
     debugging = {"spec": {"ephemeralContainers": [{**container(beta), "name": "debug"}]}}
@@ -381,52 +210,3 @@ def surprising_updates(client: httpx.Client, registry: str, namespace: str = "al
         for url in made:
             client.delete(f"{url}/tried", params={"gracePeriodSeconds": "0"})
     return found
-
-
-@contextmanager
-def operators(client: httpx.Client) -> Iterator[None]:
-    """Have the API server know routes of the Gateway API and the operators' kinds, while the block runs."""
-    url = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-    for group, kind in KINDS:
-        client.post(url, json=_definition(group, kind)).raise_for_status()
-    try:
-        deadline = time.monotonic() + 30
-        for group, kind in KINDS:
-            while client.get(f"/apis/{group}/v1/{kind.lower()}s").status_code != httpx.codes.OK:
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
-        yield
-    finally:
-        for group, kind in KINDS:
-            client.delete(f"{url}/{kind.lower()}s.{group}").raise_for_status()
-
-
-KINDS = (
-    ("gateway.networking.k8s.io", "HTTPRoute"),
-    ("external-secrets.io", "SecretStore"),
-    ("external-secrets.io", "ExternalSecret"),
-    ("monitoring.coreos.com", "ServiceMonitor"),
-    ("monitoring.coreos.com", "PodMonitor"),
-    ("monitoring.coreos.com", "Probe"),
-    ("cert-manager.io", "Certificate"),
-    ("cert-manager.io", "Issuer"),
-)
-
-
-def _definition(group: str, kind: str) -> Json:
-    """A kind whose objects may hold anything: admission is asked before the schema is."""
-    plural = f"{kind.lower()}s"
-    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    # The API server wants this note on kinds of *.k8s.io.
-    approved = {"api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/gateway-api/pull/3328"}
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{group}", "annotations": approved if group.endswith(".k8s.io") else {}},
-        "spec": {
-            "group": group,
-            "names": {"kind": kind, "listKind": f"{kind}List", "plural": plural, "singular": kind.lower()},
-            "scope": "Namespaced",
-            "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}],
-        },
-    }

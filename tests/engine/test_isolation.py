@@ -12,7 +12,7 @@ import pytest
 
 from lab.login import Tokens, follow_log_in, log_in
 from lab.testing.platforms import TestLab
-from tests.engine import admission, live
+from tests.engine import admission, admission_operators, live
 from tests.engine.fleet import Fleet
 from tests.engine.harness import Stack
 from tests.engine.tenants import GAMMA
@@ -197,7 +197,7 @@ def test_the_api_server_refuses_what_reaches_out_of_a_namespace(stack: Stack) ->
     """Also to Argo CD's deploying account, and to an operator with every right (issue 11.A5, A8)."""
     client = stack.lab.kubernetes
     registry = f"127.0.0.1:{stack.lab.home.ports.harbor}"
-    with admission.operators(client):
+    with admission_operators.known(client):
         assert admission.surprises(client, registry, stack.lab.vault.url) == []
 
 

@@ -1,0 +1,171 @@
+"""What a tenant tries by the kinds of a cluster's operators, and how the API server comes to know those kinds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+
+from tests.engine.admission_model import HOST, Attempt, Json, changed, object_of
+
+
+def attempts(vault: str) -> Iterator[Attempt]:
+    """As an operator that may write these kinds, which a person may not until the cluster opens them."""
+    for what, api, good, bad in operators_kinds(vault):
+        if good is not None:
+            yield Attempt(what, api, good, who="operator")
+        yield Attempt(f"{what}, not opened", api, good or bad[0][1], "cannot create resource")
+        for stop, body in bad:
+            yield Attempt(f"{what}: {stop}", api, body, stop, "operator")
+
+
+def operators_kinds(vault: str) -> Iterator[tuple[str, str, Json | None, list[tuple[str, Json]]]]:
+    """Yield kind, list, what may be (None: nothing), and what may not be with the reason for each."""
+    login = {"mountPath": "kubernetes/nonprod-1", "role": "alpha-dev", "serviceAccountRef": {"name": "vault"}}
+    provider = {"server": vault, "path": "alpha", "version": "v2", "auth": {"kubernetes": login}}
+    store = object_of("external-secrets.io/v1", "SecretStore", spec={"provider": {"vault": provider}})
+    where, stop = "spec/provider/vault", "reads the project's own mount"
+    webhook = {"webhook": {"url": "http://169.254.169.254/latest/meta-data"}}
+    as_operator = {key: value for key, value in login.items() if key != "serviceAccountRef"}
+    elsewhere = {**login, "serviceAccountRef": {"name": "vault", "namespace": "beta-dev"}}
+    yield (
+        "store",
+        "apis/external-secrets.io/v1/secretstores",
+        store,
+        [
+            (stop, changed(store, path, value))
+            for path, value in (
+                ("spec/provider", webhook),
+                ("spec/provider", {"vault": provider, **webhook}),
+                (f"{where}/server", "https://evil.example.fr"),
+                (f"{where}/path", "beta"),
+                (f"{where}/auth", {"tokenSecretRef": {"name": "x", "key": "token"}}),
+                (f"{where}/auth/kubernetes", as_operator),
+                (f"{where}/auth/kubernetes", elsewhere),
+                (f"{where}/auth/kubernetes/mountPath", "kubernetes/prod-1"),
+            )
+        ],
+    )
+    data = [{"secretKey": "password", "remoteRef": {"key": "env/dev/db"}}]
+    spec = {"secretStoreRef": {"name": "vault"}, "data": data, "dataFrom": [{"extract": {"key": "env/dev/db"}}]}
+    secret = object_of("external-secrets.io/v1", "ExternalSecret", spec=spec)
+    generator = {
+        "generatorRef": {"apiVersion": "generators.external-secrets.io/v1alpha1", "kind": "Webhook", "name": "x"}
+    }
+    shared = {"storeRef": {"name": "platform", "kind": "ClusterSecretStore"}}
+    yield (
+        "secret",
+        "apis/external-secrets.io/v1/externalsecrets",
+        secret,
+        [
+            ("not a ClusterSecretStore", changed(secret, "spec/secretStoreRef/kind", "ClusterSecretStore")),
+            ("not a ClusterSecretStore", changed(secret, "spec/data/0/sourceRef", shared)),
+            ("not a ClusterSecretStore", changed(secret, "spec/dataFrom/0/sourceRef", shared)),
+            ("has no generatorRef", changed(secret, "spec/dataFrom/0", {"sourceRef": generator})),
+            (
+                "makes a Secret only",
+                changed(secret, "spec/target", {"manifest": {"apiVersion": "v1", "kind": "ConfigMap"}}),
+            ),
+        ],
+    )
+    for kind, endpoints in (("ServiceMonitor", "endpoints"), ("PodMonitor", "podMetricsEndpoints")):
+        relabel = [
+            {"sourceLabels": ["__meta_kubernetes_pod_name"], "targetLabel": "pod"},
+            {"action": "drop", "regex": "x"},
+        ]
+        scraped = {"port": "http", "tlsConfig": {"serverName": "x"}, "relabelings": relabel}
+        monitor = object_of("monitoring.coreos.com/v1", kind, spec={endpoints: [scraped], "selector": {}})
+        first = f"spec/{endpoints}/0"
+        address = [{"targetLabel": "__address__", "replacement": "vault.platform.svc:8200"}]
+        named = [{"sourceLabels": ["x"], "targetLabel": "${1}__"}]
+        relabelings = "relabelings set plain labels"
+        yield (
+            kind,
+            f"apis/monitoring.coreos.com/v1/{kind.lower()}s",
+            monitor,
+            [
+                ("none of bearerTokenFile", changed(monitor, f"{first}/bearerTokenFile", "/var/run/secrets/token")),
+                ("none of bearerTokenFile", changed(monitor, f"{first}/proxyUrl", "http://proxy.example.fr")),
+                ("none of bearerTokenFile", changed(monitor, f"{first}/honorLabels", value=True)),
+                ("no files of Prometheus", changed(monitor, f"{first}/tlsConfig", {"keyFile": "/etc/key"})),
+                ("its own namespace only", changed(monitor, "spec/namespaceSelector", {"any": True})),
+                ("its own namespace only", changed(monitor, "spec/namespaceSelector", {"matchNames": ["beta-dev"]})),
+                ("has no scrapeClass", changed(monitor, "spec/scrapeClass", "platform")),
+                (relabelings, changed(monitor, f"{first}/relabelings", address)),
+                (relabelings, changed(monitor, f"{first}/metricRelabelings", named)),
+                (relabelings, changed(monitor, f"{first}/metricRelabelings", [{"targetLabel": "namespace"}])),
+                (relabelings, changed(monitor, f"{first}/relabelings", [{"action": "LabelMap", "regex": "(.+)"}])),
+            ],
+        )
+    probe = object_of("monitoring.coreos.com/v1", "Probe", spec={"prober": {"url": "vault.platform.svc"}})
+    yield "Probe", "apis/monitoring.coreos.com/v1/probes", None, [("probes and scrape configurations", probe)]
+    issuer = {"name": "internal", "kind": "ClusterIssuer"}
+    spec = {"secretName": "x", "dnsNames": [HOST, "db.alpha-dev.svc"], "commonName": HOST, "issuerRef": issuer}
+    certificate = object_of("cert-manager.io/v1", "Certificate", spec=spec)
+    yield (
+        "Certificate",
+        "apis/cert-manager.io/v1/certificates",
+        certificate,
+        [
+            ("is for hosts of its environment", changed(certificate, "spec/dnsNames", [HOST, "vault.example.fr"])),
+            ("is for hosts of its environment", changed(certificate, "spec/dnsNames", ["db.beta-dev.svc"])),
+            ("is for hosts of its environment", changed(certificate, "spec/commonName", "vault.example.fr")),
+            ("names hosts only", changed(certificate, "spec/ipAddresses", ["10.0.0.1"])),
+            ("names hosts only", changed(certificate, "spec/uris", ["spiffe://cluster.local/ns/beta-dev/sa/default"])),
+            ("is no authority", changed(certificate, "spec/isCA", value=True)),
+            ("is no authority", changed(certificate, "spec/usages", ["client auth"])),
+        ],
+    )
+    acme = object_of("cert-manager.io/v1", "Issuer", spec={"acme": {"server": "http://169.254.169.254"}})
+    yield "Issuer", "apis/cert-manager.io/v1/issuers", None, [("issuers are the platform's", acme)]
+
+
+@contextmanager
+def known(client: httpx.Client) -> Iterator[None]:
+    """Have the API server know routes of the Gateway API and the operators' kinds, while the block runs."""
+    url = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    for group, kind in KINDS:
+        client.post(url, json=_definition(group, kind)).raise_for_status()
+    try:
+        deadline = time.monotonic() + 30
+        for group, kind in KINDS:
+            while client.get(f"/apis/{group}/v1/{kind.lower()}s").status_code != httpx.codes.OK:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+        yield
+    finally:
+        for group, kind in KINDS:
+            client.delete(f"{url}/{kind.lower()}s.{group}").raise_for_status()
+
+
+KINDS = (
+    ("gateway.networking.k8s.io", "HTTPRoute"),
+    ("external-secrets.io", "SecretStore"),
+    ("external-secrets.io", "ExternalSecret"),
+    ("monitoring.coreos.com", "ServiceMonitor"),
+    ("monitoring.coreos.com", "PodMonitor"),
+    ("monitoring.coreos.com", "Probe"),
+    ("cert-manager.io", "Certificate"),
+    ("cert-manager.io", "Issuer"),
+)
+
+
+def _definition(group: str, kind: str) -> Json:
+    """A kind whose objects may hold anything: admission is asked before the schema is."""
+    plural = f"{kind.lower()}s"
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    # The API server wants this note on kinds of *.k8s.io.
+    approved = {"api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/gateway-api/pull/3328"}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}", "annotations": approved if group.endswith(".k8s.io") else {}},
+        "spec": {
+            "group": group,
+            "names": {"kind": kind, "listKind": f"{kind}List", "plural": plural, "singular": kind.lower()},
+            "scope": "Namespaced",
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}],
+        },
+    }
