@@ -165,3 +165,13 @@ def test_a_token_that_is_not_for_it_lets_nobody_in(
     issuer.claims = {"sub": unique, "preferred_username": unique, **claims}
     assert log_in(sonar) == {}
     assert sonar.client.v2("GET", "/users-management/users", q=unique)["users"] == []
+
+
+def test_a_person_named_like_a_technical_account_is_another(sonar: Sonar, issuer: _Issuer, unique: str) -> None:
+    account = Life(sonar, "TechnicalAccount")
+    login = account.create(login=f"usine.{unique}.1", name=unique)["login"]
+    issuer.claims = {"sub": login, "preferred_username": login, "name": login, "email": f"{unique}@example.fr"}
+    found = log_in(sonar)
+    assert found["externalIdentity"] == login != found["login"]
+    sonar.client.v2("DELETE", f"/users-management/users/{found['id']}")
+    account.delete()
