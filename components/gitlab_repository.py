@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pulumi
 import pulumi_gitlab as gitlab
 
 from components.base import Component, UserPassword, secret
+from components.gitlab_operations import NO_PIPELINE_VARIABLES
 from components.gitlab_premium import guard_deployments, guard_merges
+from components.gitlab_protection import protect_branch
 from usine.lifecycle import deploys, pipelines_run, protects_data
 from usine.naming import CATALOGUE_PROJECT, names_of
 from usine.spec.model import Project, Repository, RepositoryKind
@@ -61,6 +62,7 @@ class TenantRepository(Component):
             auto_devops_enabled=False,
             packages_enabled=bool(project.packages),
             builds_access_level="private" if runs else "disabled",
+            ci_pipeline_variables_minimum_override_role=NO_PIPELINE_VARIABLES,
             only_allow_merge_if_pipeline_succeeds=runs and repository.kind is RepositoryKind.APP,
             only_allow_merge_if_all_discussions_are_resolved=True,
             remove_source_branch_after_merge=True,
@@ -93,14 +95,15 @@ class TenantRepository(Component):
     def _protections(self) -> None:
         """Only maintainers push to and merge into protected branches: these publish images and read CI secrets."""
         for branch in self._args.repository.protected_branches:
-            gitlab.BranchProtection(
-                f"{self._prefix}/branch/{branch}",
-                project=self._project.id,
-                branch=branch,
-                **self._maintainers_only(),
+            protect_branch(
+                self,
+                self._prefix,
+                self._project,
+                branch,
+                self._args.settings,
+                self._args.provider,
                 # A mirror is what its source is, rewritten history included.
                 allow_force_push=self._args.repository.mirror is not None,
-                opts=self._protection(),
             )
         for tag in self._protected_tags():
             gitlab.TagProtection(
@@ -108,21 +111,9 @@ class TenantRepository(Component):
                 project=self._project.id,
                 tag=tag,
                 create_access_level="maintainer",
-                opts=self._protection(),
+                # A tag has one protection, and another level replaces it.
+                opts=self.child(self._args.provider, parent=self._project, delete_before_replace=True),
             )
-
-    def _protection(self) -> pulumi.ResourceOptions:
-        """A branch or tag has one protection, and another level replaces it."""
-        return self.child(self._args.provider, parent=self._project, delete_before_replace=True)
-
-    def _maintainers_only(self) -> dict[str, Any]:
-        """The provider takes one of two words for it, by the edition."""
-        if self._args.settings.gitlab.edition is Edition.COMMUNITY:
-            return {"push_access_level": "maintainer", "merge_access_level": "maintainer"}
-        return {
-            "allowed_to_pushes": [gitlab.BranchProtectionAllowedToPushArgs(access_level="maintainer")],
-            "allowed_to_merges": [gitlab.BranchProtectionAllowedToMergeArgs(access_level="maintainer")],
-        }
 
     def _protected_tags(self) -> tuple[str, ...]:
         """Tags that name what is published; those the registry never lets change are among them."""

@@ -41,6 +41,7 @@ from usine.spec.settings import (
 
 GIB = 1024**3
 CA = Path("pki/ca.pem")
+TOOLS_IMAGE = f"harbor.example.test/platform/tools@sha256:{'3f1c' * 16}"
 
 
 def quota(**changes: int) -> Quota:
@@ -136,7 +137,7 @@ def settings(**changes: Any) -> Settings:
         gates=("platform",),
         packages=("maven",),
         reserved=frozenset(),
-        gitlab=GitLabSettings(email_domain="example.gouv.fr"),
+        gitlab=GitLabSettings(email_domain="example.gouv.fr", tools_image=TOOLS_IMAGE),
         sonarqube=SonarQubeSettings({"platform": CLEAN_CODE}, "https://hooks.example.test/sonarqube"),
     )
     return dataclasses.replace(base, **changes)

@@ -5,17 +5,21 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import re
 from typing import Any
 
 import pytest
+import yaml
 
-from components.gitlab import access_level, pipeline_variables
+from components.gitlab import access_level, pipeline_variables, published
 from tests import factories
 from tests.plans import plan_of
+from tests.spec.helpers import ROOT
+from usine.data_bearing import holds_data
 from usine.generations import generation_of
-from usine.naming import OPERATIONS_PROJECT
 from usine.plan import Plan, PlannedResource, make_plan
 from usine.plan.monitor import RecordingMonitor
+from usine.spec.catalogue import FOLDER, read_catalogue
 from usine.spec.model import Dast, Mirror, Quality, Role, Severity, State
 from usine.spec.settings import Credential, Edition, FoundationMode, GitLabSettings, PeopleSource, System
 
@@ -42,13 +46,13 @@ def test_the_strongest_role_decides_in_gitlab(roles: dict[Role, tuple[str, ...]]
 
 
 def test_nobody_of_a_tenant_owns_its_group() -> None:
-    levels = {r.inputs["accessLevel"] for r in of(plan_of(factories.project()), "GroupMembership")}
+    levels = {r.inputs["accessLevel"] for r in of(plan_of(factories.project()), "GroupMembership", "teleservice/")}
     assert levels == {"maintainer", "developer", "reporter"}
 
 
 def test_a_suspended_tenant_reads_and_publishes_nothing() -> None:
     plan = plan_of(factories.project(state=State.SUSPENDED, repositories=(factories.infra(), MIRRORED)))
-    assert {r.inputs["accessLevel"] for r in of(plan, "GroupMembership")} == {"reporter"}
+    assert {r.inputs["accessLevel"] for r in of(plan, "GroupMembership", "teleservice/")} == {"reporter"}
     assert {r.inputs["name"] for r in of(plan, "RobotAccount")} == {"pull-1"}
     for nothing in ("ProjectAccessToken", "PipelineSchedule", "ProjectAnalysisToken"):
         assert of(plan, nothing) == []
@@ -60,7 +64,7 @@ def test_an_archived_tenant_keeps_its_data_and_no_access() -> None:
     plan = plan_of(factories.project(state=State.ARCHIVED))
     assert len(of(plan, "Project", "teleservice/gitlab")) == 2
     for nothing in ("GroupMembership", "RobotAccount", "ProjectDeployToken", "ProjectAnalysisToken"):
-        assert of(plan, nothing) == []
+        assert of(plan, nothing, "teleservice/") == []
     assert of(plan, "Secret", "teleservice/") == []
     (registry,) = of(plan, "Project", "teleservice/harbor")
     assert registry.inputs["forceDestroy"] is True
@@ -73,7 +77,13 @@ def test_pipelines_are_known_by_what_cannot_be_taken_over() -> None:
     roles = {r.inputs["roleName"]: r.inputs for r in of(plan, "AuthBackendRole", "teleservice/vault/pipelines")}
     assert roles.keys() == {"teleservice.ci", "teleservice.review"}
     group = "[id of teleservice/gitlab/group]"
-    assert roles["teleservice.ci"]["boundClaims"] == {"namespace_id": group, "ref_protected": "true"}
+    assert roles["teleservice.ci"]["boundClaims"] == {
+        "namespace_id": group,
+        "ref_protected": "true",
+        "ref_type": "branch,tag",
+        # Not `pipeline`, `parent_pipeline` or `trigger`: what another project's job or a token started.
+        "pipeline_source": "push,web,api,schedule",
+    }
     assert roles["teleservice.review"]["boundClaims"] == {"namespace_id": group}
     for role in roles.values():
         assert role["boundAudiences"] == ["https://vault.example.test"]
@@ -84,10 +94,12 @@ def test_only_protected_pipelines_read_what_publishes() -> None:
     plan = plan_of(factories.project(repositories=(factories.infra(), MIRRORED)))
     policies = {r.inputs["name"]: str(r.inputs["policy"]) for r in of(plan, "Policy", "teleservice/vault/pipelines")}
     assert "teleservice/data/ci/*" in policies["teleservice.ci"]
-    assert "teleservice/data/mirror/x" in policies["teleservice.ci"]
     assert "/ci/" not in policies["teleservice.review"]
+    # What the platform's own jobs read is theirs alone.
+    for path in ("teleservice/data/operations/*", "teleservice/data/mirror/x"):
+        assert {name for name, rules in policies.items() if path in rules} == {"teleservice.operations"}
     paths = {r.inputs["name"] for r in of(plan, "SecretV2", "teleservice/")}
-    assert paths == {"ci/registry/push", "review/registry/pull", "ci/mirror/miroir", "ci/quality/miroir"}
+    assert paths == {"ci/registry/push", "review/registry/pull", "operations/mirror/miroir", "ci/quality/miroir"}
 
 
 def test_no_ci_variable_holds_a_secret() -> None:
@@ -127,23 +139,98 @@ def test_every_robot_ends_and_does_one_thing() -> None:
         assert actions == ({"pull"} if "pull" in robot.name else {"pull", "push"})
 
 
-def test_scheduled_work_has_a_project_of_its_own_with_the_platforms_pipeline() -> None:
+def scheduled() -> Plan:
     quality = Quality("platform", 30, Dast(("dev",), "0 3 * * 1"))
-    plan = plan_of(factories.project(quality=quality, repositories=(factories.infra(), MIRRORED)))
-    (operations,) = [r for r in of(plan, "Project", "teleservice/gitlab") if r.inputs["name"] == OPERATIONS_PROJECT]
-    assert operations.inputs["ciConfigPath"] == "operations.yml@platform/catalogue"
-    schedules = {r.inputs["description"]: r.inputs["cron"] for r in of(plan, "PipelineSchedule")}
-    assert schedules == {"mirror-miroir": "0 4 * * *", "dast": "0 3 * * 1"}
-    variables = {
-        (r.name.split("/")[-2], r.inputs["key"]): r.inputs["value"] for r in of(plan, "PipelineScheduleVariable")
+    return plan_of(factories.project(quality=quality, repositories=(factories.infra(), MIRRORED)))
+
+
+def test_scheduled_work_is_in_a_group_without_members_of_the_tenant_and_owned_by_nobody_who_logs_in() -> None:
+    plan = scheduled()
+    within = "teleservice/gitlab/usine_jobs/"
+    (project,) = of(plan, "Project", within)
+    assert project.inputs["namespaceId"] == "[id of foundation/gitlab/operations]"
+    assert project.inputs["ciPipelineVariablesMinimumOverrideRole"] == "no_one_allowed"
+    assert [r.inputs["branch"] for r in of(plan, "BranchProtection", within)] == ["main"]
+    # People of the tenant look; nothing in the group makes them more.
+    (share,) = of(plan, "ProjectShareGroup", within)
+    assert (share.inputs["groupId"], share.inputs["groupAccess"]) == ("[id of teleservice/gitlab/group]", "reporter")
+    members = [r for r in of(plan, "GroupMembership") if "operations" in str(r.inputs["groupId"])]
+    assert [r.inputs["userId"] for r in members] == ["[id of foundation/gitlab/operations/account]"]
+    (account,) = of(plan, "User", "foundation/gitlab/operations")
+    assert (account.inputs["username"], account.inputs.get("isAdmin")) == ("usine_jobs", None)
+    assert [r for r in of(plan, "UserIdentity") if "operations" in r.name] == []
+    schedules = of(plan, "PipelineSchedule")
+    assert {r.inputs["description"]: r.inputs["cron"] for r in schedules} == {
+        "mirror-miroir": "0 4 * * *",
+        "dast": "0 3 * * 1",
     }
-    assert variables["dast", "DAST_TARGETS"] == "https://dev.example.gouv.fr"
-    assert variables["mirror-miroir", "MIRROR_CREDENTIALS"] == "mirror/x"
-    assert [r for r in plan.resources if OPERATIONS_PROJECT in str(r.inputs)] == [operations]
+    assert {r.options.provider for r in schedules} == {"gitlab-operations"}
+    (owner,) = [r for r in plan.resources if r.is_provider and r.name == "gitlab-operations"]
+    assert json.loads(str(owner.inputs["headers"])) == {"Sudo": "usine_jobs"}
+    assert of(plan, "PipelineScheduleVariable") == []
 
 
-def test_without_scheduled_work_there_is_no_such_project() -> None:
-    assert OPERATIONS_PROJECT not in plan_of(factories.project()).dumps()
+def test_what_scheduled_work_does_is_in_a_file_that_no_variable_changes() -> None:
+    (file,) = of(scheduled(), "RepositoryFile", "teleservice/gitlab/usine_jobs/")
+    content = yaml.safe_load(str(file.inputs["content"]))
+    assert content["include"] == [{"project": "platform/catalogue", "file": "/operations.yml"}]
+    assert content["variables"]["VAULT_TRUSTED_ROLE"]["value"] == "teleservice.operations"
+    assert content["mirror-miroir"] == {
+        "extends": ".mirror",
+        "variables": {
+            "MIRROR_SOURCE": {"value": "https://git.example.fr/x.git", "expand": False},
+            "MIRROR_TARGET": {"value": "tenants/teleservice/miroir", "expand": False},
+            "MIRROR_TARGET_CREDENTIALS": {"value": "operations/mirror/miroir", "expand": False},
+            "MIRROR_SOURCE_CREDENTIALS": {"value": "mirror/x", "expand": False},
+        },
+        "rules": [{"if": '$CI_PIPELINE_SCHEDULE_DESCRIPTION == "mirror-miroir"'}],
+    }
+    assert content["dast"]["variables"]["DAST_TARGETS"]["value"] == "https://dev.example.gouv.fr"
+    assert all(value["expand"] is False for value in content["variables"].values())
+
+
+def test_vault_knows_scheduled_work_by_its_own_project() -> None:
+    (role,) = [r for r in of(scheduled(), "AuthBackendRole") if r.inputs["roleName"] == "teleservice.operations"]
+    assert role.inputs["boundClaims"] == {
+        "project_id": "[id of teleservice/gitlab/usine_jobs/project]",
+        "ref_protected": "true",
+        "ref_type": "branch",
+        "ref": "main",
+        "pipeline_source": "schedule",
+    }
+    assert role.inputs["tokenPolicies"] == ["teleservice.operations"]
+
+
+def test_without_scheduled_work_there_is_no_such_project_and_no_provider() -> None:
+    plan = plan_of(factories.project())
+    assert [r.name for r in plan.resources if "usine_jobs" in r.name] == []
+    assert "gitlab-operations" not in {r.name for r in plan.resources if r.is_provider}
+
+
+def test_nobody_passes_variables_to_a_pipeline_of_any_project_the_platform_makes() -> None:
+    projects = [r for r in scheduled().resources if r.type == "gitlab:index/project:Project"]
+    assert len(projects) == 4
+    assert {r.inputs["ciPipelineVariablesMinimumOverrideRole"] for r in projects} == {"no_one_allowed"}
+
+
+def test_the_old_project_in_the_tenants_group_may_go_and_no_repository_may() -> None:
+    kind = "gitlab:index/project:Project"
+    assert not holds_data(kind, "teleservice/gitlab/operations")
+    assert not holds_data(kind, "teleservice/gitlab/usine_jobs/project")
+    # A repository may be called `operations`.
+    assert holds_data(kind, "teleservice/gitlab/operations/project")
+    assert holds_data("gitlab:index/group:Group", "teleservice/gitlab/operations")
+
+
+def test_the_catalogues_images_stand_by_digest_in_the_published_files() -> None:
+    texts = read_catalogue(ROOT / FOLDER, factories.settings())
+    images = [
+        line.strip() for text in texts.values() for line in published(text, factories.settings()).splitlines()
+        if line.strip().startswith("image:")
+    ]  # fmt: skip
+    assert len(images) == 6
+    assert [line for line in images if not re.fullmatch(r"image: [a-z][\w.:/-]+@sha256:[0-9a-f]{64}", line)] == []
+    assert "USINE_TOOLS_IMAGE" not in pipeline_variables(factories.settings())
 
 
 def test_premium_guards_come_with_the_premium_edition_only() -> None:
@@ -162,7 +249,7 @@ def test_accounts_of_a_directory_are_looked_up(foundation: FoundationMode) -> No
         gitlab=GitLabSettings(people=PeopleSource.DIRECTORY), foundation=foundation, tenants=("teleservice",)
     )
     plan = plan_of(factories.project(), settings=settings)
-    assert of(plan, "User", "foundation/gitlab") == []
+    assert of(plan, "User", "foundation/gitlab/account/") == []
     assert {r.inputs["userId"] for r in of(plan, "GroupMembership")} >= {"[id of alice.martin]"}
 
 

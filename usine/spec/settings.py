@@ -139,7 +139,7 @@ class GitLabSettings:
 
     `people`: whether the foundation creates the accounts, or looks up those that log-in or a directory made.
     `email_domain` completes the e-mail address of managed accounts. `tools_image` is the image the catalogue's jobs run
-    in (bao, git, buildah, sonar-scanner); None: ``platform/tools:1`` of the registry.
+    in (bao, git, buildah, sonar-scanner), by digest; None only where GitLab or Harbor is off.
     """
 
     root: str = "tenants"

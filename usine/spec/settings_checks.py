@@ -148,6 +148,12 @@ def _check_forge(file: SettingsFile, systems: frozenset[System], note: Note) -> 
             "usine:gitlab.emailDomain is missing: GitLab makes no account without an e-mail address, "
             "and people are managed",
         )
+    if systems >= {System.GITLAB, System.HARBOR} and not file.gitlab.tools_image:
+        note(
+            ("gitlab",),
+            "usine:gitlab.toolsImage is missing: the jobs of the catalogue run in it; "
+            "name it by its digest, such as harbor.example.fr/platform/tools@sha256:3f1c...",
+        )
     if file.gitlab.root == file.gitlab.platform:
         note(("gitlab", "platform"), "usine:gitlab.platform: tenants and platform need groups of their own")
     for gate in file.sonarqube.gates:
