@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -244,14 +244,15 @@ class GitLabTenantArgs:
 class GitLabTenant(Component):
     """The tenant's group with exactly the members of the file, and its projects.
 
-    `group` is the group's id, `operations` that of the project of the platform's scheduled work. `readers` is the
-    credential that reads an infra repository, `mirrors` the token that pushes to a mirrored one, both by repository and
-    both always secret.
+    `group` is the group's id, `operations` that of the project of the platform's scheduled work, `publishers` those of
+    the projects whose protected pipelines publish. `readers` is the credential that reads an infra repository, and
+    `mirrors` the token that pushes to a mirrored one, both by repository and both always secret.
     """
 
     system = "gitlab"
     group: pulumi.Output[int]
     operations: pulumi.Output[int] | None
+    publishers: Sequence[pulumi.Output[int]]
     readers: Mapping[str, UserPassword]
     mirrors: Mapping[str, pulumi.Output[str]]
 
@@ -298,6 +299,8 @@ class GitLabTenant(Component):
         )
         repositories = {r.name: self._repository(name, group, r) for r in project.repositories}
         self.readers = {r: made.reader for r, made in repositories.items() if made.reader is not None}
+        # What others write publishes nothing.
+        self.publishers = [repositories[r.name].id for r in project.repositories if r.mirror is None]
         self.mirrors = {r: made.mirror for r, made in repositories.items() if made.mirror is not None}
         self.operations = self._operations(name)
         self.register_outputs({"group": self.group})

@@ -46,6 +46,7 @@ def scheduled_work(project: Project, settings: Settings) -> Mapping[str, Schedul
                 "MIRROR_SOURCE": repository.mirror.url,
                 "MIRROR_TARGET": names_of(project).repository_path(settings.gitlab.root, repository.name),
                 "MIRROR_TARGET_CREDENTIALS": mirror_token_path(repository.name),
+                "MIRROR_PUSH_OPTION": "" if repository.mirror.pipelines else "ci.skip",
             }
             if repository.mirror.credentials:
                 variables["MIRROR_SOURCE_CREDENTIALS"] = repository.mirror.credentials

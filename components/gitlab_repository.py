@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gitlab as gitlab
 
-from components.base import Component, UserPassword, secret
+from components.base import Component, UserPassword, number, secret
 from components.gitlab_operations import NO_PIPELINE_VARIABLES
 from components.gitlab_premium import guard_deployments, guard_merges
 from components.gitlab_protection import protect_branch
@@ -17,6 +17,7 @@ from usine.naming import CATALOGUE_PROJECT, names_of
 from usine.spec.model import Project, Repository, RepositoryKind
 from usine.spec.settings import Edition, Settings, System
 
+CI_FILE = ".gitlab-ci.yml"
 #: Life of the token by which the mirror job pushes, and how long before its end `up` makes a new one, in days.
 _MIRROR_TOKEN_DAYS, _MIRROR_ROTATION_DAYS = 90, 30
 
@@ -35,12 +36,14 @@ class TenantRepositoryArgs:
 class TenantRepository(Component):
     """A private project: protected branches and tags, CI preset, environments, job tokens of its own group only.
 
-    `reader` reads the repository of an infra project (for Argo CD), `mirror` pushes to a mirrored one; None elsewhere.
+    `id` is the project's. `reader` reads the repository of an infra project (for Argo CD), `mirror` pushes to one that
+    is mirrored; None elsewhere.
     """
 
     system = "gitlab"
     reader: UserPassword | None
     mirror: pulumi.Output[str] | None
+    id: pulumi.Output[int]
 
     def __init__(self, name: str, args: TenantRepositoryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register the project and what guards it."""
@@ -49,6 +52,7 @@ class TenantRepository(Component):
         self._prefix = name
         project, repository = args.project, args.repository
         runs = pipelines_run(project)
+        own = repository.mirror is None
         self._project = gitlab.Project(
             f"{name}/project",
             name=repository.name,
@@ -62,12 +66,14 @@ class TenantRepository(Component):
             auto_devops_enabled=False,
             packages_enabled=bool(project.packages),
             builds_access_level="private" if runs else "disabled",
+            ci_config_path=self._ci_file(),
             ci_pipeline_variables_minimum_override_role=NO_PIPELINE_VARIABLES,
-            only_allow_merge_if_pipeline_succeeds=runs and repository.kind is RepositoryKind.APP,
+            only_allow_merge_if_pipeline_succeeds=runs and own and repository.kind is RepositoryKind.APP,
             only_allow_merge_if_all_discussions_are_resolved=True,
             remove_source_branch_after_merge=True,
             opts=self.child(args.provider, protect=protects_data(project)),
         )
+        self.id = number(self._project.id)
         self._protections()
         # Other tenants' pipelines reach nothing here; those of the group do.
         gitlab.ProjectJobTokenScopes(
@@ -78,7 +84,7 @@ class TenantRepository(Component):
             target_project_ids=[],
             opts=self._child(),
         )
-        if repository.mirror is None:
+        if own:
             self._pipeline()
         self._variables()
         if repository.kind is RepositoryKind.INFRA:
@@ -88,6 +94,14 @@ class TenantRepository(Component):
         if args.settings.gitlab.edition is Edition.PREMIUM:
             guard_merges(self, name, self._project, args.provider)
         self.register_outputs({"project": self._project.id})
+
+    def _ci_file(self) -> str:
+        """Which file makes the pipelines: the catalogue's for a mirror, whose own is written by others."""
+        mirror = self._args.repository.mirror
+        if mirror is None:
+            return CI_FILE
+        file = "mirror.yml" if mirror.pipelines else "off.yml"
+        return f"{file}@{self._args.settings.gitlab.platform}/{CATALOGUE_PROJECT}"
 
     def _child(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
         return self.child(self._args.provider, parent=self._project, depends_on=list(depends_on))
@@ -116,7 +130,12 @@ class TenantRepository(Component):
             )
 
     def _protected_tags(self) -> tuple[str, ...]:
-        """Tags that name what is published; those the registry never lets change are among them."""
+        """Tags that name what is published; those the registry never lets change are among them.
+
+        None of a mirror: nobody updates a protected tag by force, and a source may move its tags.
+        """
+        if self._args.repository.mirror is not None:
+            return ()
         return tuple(sorted({"v*", *self._args.project.registry.immutable}))
 
     def _pipeline(self) -> None:
@@ -127,7 +146,7 @@ class TenantRepository(Component):
             f"{self._prefix}/pipeline",
             project=self._project.id,
             branch=repository.default_branch,
-            file_path=".gitlab-ci.yml",
+            file_path=CI_FILE,
             content=(
                 f"# Written once, when the project was made; yours from now on. The presets: {catalogue}\n"
                 f"include:\n  - project: {catalogue}\n    file: /presets/{repository.preset}.yml\n"

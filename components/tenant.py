@@ -79,6 +79,7 @@ class TenantProject(Component):
                     args.refs,
                     forge.group if forge else None,
                     forge.operations if forge else None,
+                    forge.publishers if forge else (),
                     _pipeline_secrets(settings, forge, registry, quality),
                 ),
                 child,

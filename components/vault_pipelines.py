@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -40,8 +40,9 @@ SCHEDULED: Mapping[str, str] = {
 class PipelineAccessArgs:
     """`mount` is the tenant's KV mount, `group` the id of its group in GitLab (None: GitLab is off).
 
-    `operations` is the id of the project of the platform's scheduled work for it (None: there is none). `secrets` are
-    what the platform keeps for pipelines: fields by path in the mount.
+    `operations` is the id of the project of the platform's scheduled work for it (None: there is none),
+    `publishers` are those of the projects whose protected pipelines publish: of all but mirrors. `secrets` are what the
+    platform keeps for pipelines: fields by path in the mount.
     """
 
     project: Project
@@ -51,6 +52,7 @@ class PipelineAccessArgs:
     mount: vault.Mount
     group: pulumi.Output[int] | None
     operations: pulumi.Output[int] | None
+    publishers: Sequence[pulumi.Output[int]]
     secrets: Mapping[str, Mapping[str, pulumi.Input[str]]]
 
 
@@ -74,8 +76,10 @@ class PipelineAccess(Component):
         path = args.refs.pipeline_auth_path
         if path is not None and args.group is not None and pipelines_run(project):
             group = args.group.apply(str)
-            trusted = self._policy("ci", names.pipeline_policy, to_hcl(pipeline_rules(project)))
-            self._role("ci", path, trusted, {"namespace_id": group, **TRUSTED})
+            if args.publishers:
+                trusted = self._policy("ci", names.pipeline_policy, to_hcl(pipeline_rules(project)))
+                ids = pulumi.Output.all(*args.publishers).apply(lambda found: ",".join(str(id_) for id_ in found))
+                self._role("ci", path, trusted, {"namespace_id": group, "project_id": ids, **TRUSTED})
             anyone = self._policy("review", names.review_policy, to_hcl(review_rules(project)))
             self._role("review", path, anyone, {"namespace_id": group})
             if args.operations is not None:

@@ -77,8 +77,10 @@ def test_pipelines_are_known_by_what_cannot_be_taken_over() -> None:
     roles = {r.inputs["roleName"]: r.inputs for r in of(plan, "AuthBackendRole", "teleservice/vault/pipelines")}
     assert roles.keys() == {"teleservice.ci", "teleservice.review"}
     group = "[id of teleservice/gitlab/group]"
+    projects = ("api", "deploy")
     assert roles["teleservice.ci"]["boundClaims"] == {
         "namespace_id": group,
+        "project_id": ",".join(f"[id of teleservice/gitlab/{name}/project]" for name in projects),
         "ref_protected": "true",
         "ref_type": "branch,tag",
         # Not `pipeline`, `parent_pipeline` or `trigger`: what another project's job or a token started.
@@ -181,6 +183,7 @@ def test_what_scheduled_work_does_is_in_a_file_that_no_variable_changes() -> Non
             "MIRROR_SOURCE": {"value": "https://git.example.fr/x.git", "expand": False},
             "MIRROR_TARGET": {"value": "tenants/teleservice/miroir", "expand": False},
             "MIRROR_TARGET_CREDENTIALS": {"value": "operations/mirror/miroir", "expand": False},
+            "MIRROR_PUSH_OPTION": {"value": "ci.skip", "expand": False},
             "MIRROR_SOURCE_CREDENTIALS": {"value": "mirror/x", "expand": False},
         },
         "rules": [{"if": '$CI_PIPELINE_SCHEDULE_DESCRIPTION == "mirror-miroir"'}],
@@ -199,6 +202,29 @@ def test_vault_knows_scheduled_work_by_its_own_project() -> None:
         "pipeline_source": "schedule",
     }
     assert role.inputs["tokenPolicies"] == ["teleservice.operations"]
+
+
+@pytest.mark.parametrize(("pipelines", "file"), [(False, "off.yml"), (True, "mirror.yml")])
+def test_a_mirror_publishes_nothing_whatever_its_source_says(file: str, *, pipelines: bool) -> None:
+    mirror = Mirror("https://git.example.fr/x.git", "0 4 * * *", pipelines=pipelines)
+    mirrored = dataclasses.replace(factories.app("miroir"), mirror=mirror)
+    plan = plan_of(factories.project(repositories=(factories.infra(), mirrored)))
+    (project,) = of(plan, "Project", "teleservice/gitlab/miroir/")
+    assert project.inputs["ciConfigPath"] == f"{file}@platform/catalogue"
+    assert project.inputs["onlyAllowMergeIfPipelineSucceeds"] is False
+    (role,) = [r for r in of(plan, "AuthBackendRole") if r.inputs["roleName"] == "teleservice.ci"]
+    assert role.inputs["boundClaims"]["project_id"] == "[id of teleservice/gitlab/deploy/project]"  # type: ignore[index]  # a mapping
+    # A source that moves a tag moves it here too: GitLab takes no forced update of a protected one.
+    assert of(plan, "TagProtection", "teleservice/gitlab/miroir/") == []
+    assert of(plan, "TagProtection", "teleservice/gitlab/deploy/")
+    (file_,) = of(plan, "RepositoryFile", "teleservice/gitlab/usine_jobs/")
+    assert ("value: ci.skip" in str(file_.inputs["content"])) is not pipelines
+
+
+def test_a_tenant_of_mirrors_only_has_no_role_that_publishes() -> None:
+    plan = plan_of(factories.project(repositories=(MIRRORED,)))
+    roles = {r.inputs["roleName"] for r in of(plan, "AuthBackendRole", "teleservice/vault/pipelines")}
+    assert roles == {"teleservice.review", "teleservice.operations"}
 
 
 def test_without_scheduled_work_there_is_no_such_project_and_no_provider() -> None:

@@ -153,7 +153,8 @@ def combinations(lab: TestLab) -> int:
         role: lab.vault.read(f"auth/gitlab/role/{role}")["data"]["bound_claims"]
         for role in ("alpha.ci", "alpha.review", "alpha.operations")
     }
-    group, jobs = roles["alpha.ci"]["namespace_id"][0], roles["alpha.operations"]["project_id"][0]
+    group, own = roles["alpha.ci"]["namespace_id"][0], roles["alpha.ci"]["project_id"][0]
+    jobs = roles["alpha.operations"]["project_id"][0]
     other = lab.vault.read("auth/gitlab/role/beta.ci")["data"]["bound_claims"]["namespace_id"][0]
     now = int(time.time())
     audience = f"http://127.0.0.1:{lab.home.ports.openbao}"
@@ -161,7 +162,8 @@ def combinations(lab: TestLab) -> int:
     tried = 0
     with httpx.Client(base_url=f"http://127.0.0.1:{lab.home.ports.openbao}/v1", trust_env=False) as bao:
         for where, protected, kind, source, ref in itertools.product(
-            (("app", group, "0"), ("jobs", "0", jobs), ("foreign", other, "0")),
+            # A project of the tenant, its mirror, the platform's for it, another tenant's with a number of this one's.
+            (("app", group, own), ("mirror", group, "0"), ("jobs", "0", jobs), ("foreign", other, own)),
             ("true", "false"),
             ("branch", "tag"),
             SOURCES,
@@ -179,7 +181,7 @@ def combinations(lab: TestLab) -> int:
             )
             expected = {
                 "alpha.ci": where[0] == "app" and protected == "true" and source in TRUSTED,
-                "alpha.review": where[0] == "app",
+                "alpha.review": where[0] in {"app", "mirror"},
                 "alpha.operations": (where[0], protected, kind, source, ref)
                 == ("jobs", "true", "branch", "schedule", "main"),
             }

@@ -54,7 +54,7 @@ def test_both_layouts_make_the_same_and_each_stack_reports_what_it_holds(stacks:
     together = live.vault(lab), live_forge.gitlab(lab)
     pipelines.scheduled_work(lab)
     pipelines.maintainer_of_both(lab)
-    assert pipelines.combinations(lab) == 528
+    assert pipelines.combinations(lab) == 660
     whole.destroy().must()
     for stack in split:
         stack.up().must()

@@ -144,6 +144,12 @@ def wrong(old: str, new: str, column: int, *messages: str) -> object:
         wrong("kind: app", "mirror: {url: https://a.fr/x.git, schedule: '0 0 * * fry'}", 53, "day of the week"),
         wrong("kind: app", "mirror: {url: https://a.fr/x.git, schedule: '0 5-3 * * *'}", 53, "ends before it starts"),
         wrong("kind: app", "mirror: {url: https://a.fr/x.git, schedule: '*/0 * * * *'}", 53, "a step goes from 1"),
+        wrong(
+            "kind: app",
+            "mirror: {url: https://a.fr/x.git, schedule: '0 * * * *', credentials: env/prod/db}",
+            79,
+            "not below ci, env, operations or review",
+        ),
         wrong("kind: infra", "kind: infra, path: /etc", 31, "relative to the repository"),
         wrong("kind: infra", "kind: infra, path: a/../b", 31, "no .."),
         wrong("kind: infra", "kind: infra, valueFiles: [../x.yaml]", 38, "no .."),

@@ -259,7 +259,9 @@ class Converter:
             preset=stated.preset or defaults.preset,
             default_branch=branch,
             protected_branches=protected,
-            mirror=None if mirror is None else Mirror(mirror.url, mirror.schedule, mirror.credentials),
+            mirror=None
+            if mirror is None
+            else Mirror(mirror.url, mirror.schedule, mirror.credentials, mirror.pipelines),
             deployment=self._deployment(path, stated, branch, names) if kind is RepositoryKind.INFRA else None,
         )
 

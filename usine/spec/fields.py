@@ -295,8 +295,10 @@ ValueFile = Annotated[
 SecretPath = Annotated[
     str,
     *_text(
-        r"[a-z0-9-]+(?:/[a-z0-9-]+)*",
-        "expected a path among the tenant's secrets, such as mirror/api: never a value",
+        # What machines read would go to the host of the mirror's source.
+        r"(?!(?:ci|env|operations|review)(?:/|$))[a-z0-9-]+(?:/[a-z0-9-]+)*",
+        "expected a path among the tenant's secrets, such as mirror/api: never a value, and not below ci, env, "
+        "operations or review, which pipelines and workloads read",
         "A path among the tenant's secrets, such as mirror/api; never a value.",
         100,
     ),

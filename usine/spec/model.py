@@ -111,11 +111,15 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """An external source to mirror. `credentials` is a path among the tenant's secrets, never a value."""
+    """An external source to mirror. `credentials` is a path among the tenant's secrets, never a value.
+
+    `pipelines`: the source's own CI file runs, on refs that are not protected.
+    """
 
     url: str
     schedule: str
     credentials: str | None = None
+    pipelines: bool = False
 
 
 @dataclass(frozen=True, slots=True)

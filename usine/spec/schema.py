@@ -148,6 +148,8 @@ class MirrorFile(Section):
     url: f.Url
     credentials: f.SecretPath | None = None
     schedule: f.Cron
+    pipelines: bool = False
+    """Run the source's own CI file, on branches and tags that are not protected; it gets nothing that publishes."""
 
 
 class RepositoryFile(Section):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gitlab
@@ -12,6 +13,7 @@ from tests.standins.gitlab.ci_client import commit, project_runner, variables
 from tests.standins.gitlab.conftest import Live, name
 
 MAINTAINER, DEVELOPER, REPORTER = 40, 30, 20
+CATALOGUE = Path(__file__).resolve().parents[3] / "catalogue"
 OVERRIDE = "ci_pipeline_variables_minimum_override_role"
 JOB = "job: {script: [x], id_tokens: {ID: {aud: x}}}\n"
 Someone = Callable[[], tuple[Any, gitlab.Gitlab]]
@@ -186,3 +188,23 @@ def test_a_reporter_by_a_share_reads_and_starts_nothing(live: Live, make: Any, s
     ):
         with pytest.raises(gitlab.GitlabError):
             attempt()
+
+
+@pytest.mark.parametrize(("file", "side"), [("off.yml", None), ("mirror.yml", "push")])
+def test_a_mirror_runs_its_sources_pipeline_only_where_nothing_is_protected(
+    live: Live, make: Any, file: str, side: str | None
+) -> None:
+    catalogue = live.root.projects.create({"name": name("c"), "visibility": "internal", "initialize_with_readme": True})
+    commit(catalogue, {file: (CATALOGUE / file).read_text(encoding="utf-8")}, message="[skip ci]")
+    # The source has rules of its own: they do not count.
+    upstream = "workflow: {rules: [{when: always}]}\nsteal: {script: [x], id_tokens: {ID: {aud: x}}}\n"
+    project = make(upstream, ci_config_path=f"{file}@{catalogue.path_with_namespace}")
+    project.variables.create({"key": "PROTECTED", "value": "planted", "protected": True})
+    commit(project, {"x": "y"})
+    assert {one.status for one in project.pipelines.list()} == {"skipped"}, "main is protected"
+    commit(project, {"x": "z"}, branch="side", start_branch="main")
+    assert next((one.source for one in project.pipelines.list(ref="side")), None) == side
+    if side is not None:
+        job = project_runner(live, project).must_take()
+        assert (job["job_info"]["name"], variables(job).get("PROTECTED")) == ("steal", None)
+        assert variables(job)["CI_COMMIT_REF_PROTECTED"] == "false"
