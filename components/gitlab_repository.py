@@ -15,6 +15,7 @@ from components.gitlab_protection import protect_branch
 from usine.lifecycle import deploys, pipelines_run, protects_data
 from usine.naming import CATALOGUE_PROJECT, names_of
 from usine.spec.model import Project, Repository, RepositoryKind
+from usine.spec.revisions import SHADOWS, protected_tags
 from usine.spec.settings import Edition, Settings, System
 
 CI_FILE = ".gitlab-ci.yml"
@@ -108,7 +109,9 @@ class TenantRepository(Component):
 
     def _protections(self) -> None:
         """Only maintainers push to and merge into protected branches: these publish images and read CI secrets."""
-        for branch in self._args.repository.protected_branches:
+        repository = self._args.repository
+        shadows = (SHADOWS,) if repository.kind is RepositoryKind.INFRA else ()
+        for branch in (*repository.protected_branches, *shadows):
             protect_branch(
                 self,
                 self._prefix,
@@ -117,9 +120,9 @@ class TenantRepository(Component):
                 self._args.settings,
                 self._args.provider,
                 # A mirror is what its source is, rewritten history included.
-                allow_force_push=self._args.repository.mirror is not None,
+                allow_force_push=repository.mirror is not None,
             )
-        for tag in self._protected_tags():
+        for tag in protected_tags(self._args.project, self._args.repository):
             gitlab.TagProtection(
                 f"{self._prefix}/tag/{tag}",
                 project=self._project.id,
@@ -128,15 +131,6 @@ class TenantRepository(Component):
                 # A tag has one protection, and another level replaces it.
                 opts=self.child(self._args.provider, parent=self._project, delete_before_replace=True),
             )
-
-    def _protected_tags(self) -> tuple[str, ...]:
-        """Tags that name what is published; those the registry never lets change are among them.
-
-        None of a mirror: nobody updates a protected tag by force, and a source may move its tags.
-        """
-        if self._args.repository.mirror is not None:
-            return ()
-        return tuple(sorted({"v*", *self._args.project.registry.immutable}))
 
     def _pipeline(self) -> None:
         """Commit a first pipeline that includes the preset. From then on the file is the team's."""

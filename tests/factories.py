@@ -70,7 +70,9 @@ def infra(name: str = "deploy") -> Repository:
         preset="generic",
         default_branch="main",
         protected_branches=("main",),
-        deployment=Deployment("charts/app", ("values.yaml", "values-<env>.yaml"), Revision("main", {"prod": "v1.4.2"})),
+        deployment=Deployment(
+            "charts/app", ("values.yaml", "values-<env>.yaml"), Revision("main", {"prod": "refs/tags/v1.4.2"})
+        ),
     )
 
 

@@ -221,6 +221,13 @@ def test_a_mirror_publishes_nothing_whatever_its_source_says(file: str, *, pipel
     assert ("value: ci.skip" in str(file_.inputs["content"])) is not pipelines
 
 
+def test_no_branch_of_a_repository_that_deploys_may_be_called_as_a_tag_in_full() -> None:
+    plan = plan_of(factories.project())
+    branches = {r.name.split("/")[2]: r.inputs["branch"] for r in of(plan, "BranchProtection", "teleservice/gitlab/")}
+    names = [r.inputs["branch"] for r in of(plan, "BranchProtection", "teleservice/gitlab/deploy/")]
+    assert (set(names), branches["api"]) == ({"main", "refs/*"}, "main")
+
+
 def test_a_tenant_of_mirrors_only_has_no_role_that_publishes() -> None:
     plan = plan_of(factories.project(repositories=(MIRRORED,)))
     roles = {r.inputs["roleName"] for r in of(plan, "AuthBackendRole", "teleservice/vault/pipelines")}

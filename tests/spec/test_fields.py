@@ -327,7 +327,7 @@ def test_the_example_means_what_it_says() -> None:
     assert api.protected_branches == ("main", "release/*")
     assert (front.preset, front.mirror, front.deployment) == ("node", None, None)
     assert deploy.deployment is not None
-    assert deploy.deployment.revision == Revision("main", {"prod": "v1.4.2"})
+    assert deploy.deployment.revision == Revision("main", {"prod": "refs/tags/v1.4.2"})
     assert deploy.deployment.revision.of("dev") == "main"
     assert (project.registry.quota, project.registry.block_severity) == (50 * GIB, Severity.CRITICAL)
     assert (project.quality.gate, project.quality.new_code_days) == ("platform", 30)

@@ -167,7 +167,7 @@ class RepositoryFile(Section):
     """Kind infra: folder of the chart or of the manifests."""
     value_files: Annotated[list[f.ValueFile], Field(max_length=20)] | None = None
     """Kind infra: Helm value files, in order."""
-    revision: dict[str, f.GitName] | None = None
+    revision: dict[str, f.RevisionName] | None = None
     """Kind infra: what each environment follows; `default` for the others."""
 
 
