@@ -66,7 +66,8 @@ class TenantRepository(Component):
             request_access_enabled=False,
             auto_devops_enabled=False,
             packages_enabled=bool(project.packages),
-            builds_access_level="private" if runs else "disabled",
+            # Never "disabled": GitLab then refuses environments, schedules and variables, to administrators too.
+            builds_access_level="private",
             ci_config_path=self._ci_file(),
             ci_pipeline_variables_minimum_override_role=NO_PIPELINE_VARIABLES,
             only_allow_merge_if_pipeline_succeeds=runs and own and repository.kind is RepositoryKind.APP,
@@ -97,11 +98,14 @@ class TenantRepository(Component):
         self.register_outputs({"project": self._project.id})
 
     def _ci_file(self) -> str:
-        """Which file makes the pipelines: the catalogue's for a mirror, whose own is written by others."""
-        mirror = self._args.repository.mirror
-        if mirror is None:
+        """Which file makes the pipelines: the catalogue's for a mirror, whose own is written by others.
+
+        In a tenant that is not active it is one that makes none. Nobody of the tenant may say otherwise: all only read.
+        """
+        mirror, runs = self._args.repository.mirror, pipelines_run(self._args.project)
+        if mirror is None and runs:
             return CI_FILE
-        file = "mirror.yml" if mirror.pipelines else "off.yml"
+        file = "mirror.yml" if runs and mirror is not None and mirror.pipelines else "off.yml"
         return f"{file}@{self._args.settings.gitlab.platform}/{CATALOGUE_PROJECT}"
 
     def _child(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:

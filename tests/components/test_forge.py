@@ -57,7 +57,10 @@ def test_a_suspended_tenant_reads_and_publishes_nothing() -> None:
     for nothing in ("ProjectAccessToken", "PipelineSchedule", "ProjectAnalysisToken"):
         assert of(plan, nothing) == []
     assert of(plan, "AuthBackendRole", "teleservice/vault/pipelines") == []
-    assert {r.inputs["buildsAccessLevel"] for r in of(plan, "Project", "teleservice/gitlab")} == {"disabled"}
+    projects = of(plan, "Project", "teleservice/gitlab")
+    # Not by switching CI off: GitLab would refuse its environments and variables from then on.
+    assert {r.inputs["buildsAccessLevel"] for r in projects} == {"private"}
+    assert {r.inputs["ciConfigPath"] for r in projects} == {"off.yml@platform/catalogue"}
 
 
 def test_an_archived_tenant_keeps_its_data_and_no_access() -> None:

@@ -65,7 +65,7 @@ def shown(site: Site, job: Document) -> Document:
 
 
 def _one(call: Call, id_: str, job_id: int, level: int = access.REPORTER) -> tuple[Document, Document]:
-    project = call.project(id_, level)
+    project = call.ci_project(id_, level)
     found = call.store.get("job", job_id)
     if found is None or found["project_id"] != project["id"]:
         raise not_found()
@@ -151,7 +151,7 @@ def play_job(call: Call, id: str, job_id: int, given: Play) -> Any:
     if job["status"] != "manual":
         raise parameter("Unplayable Job")
     extra = {str(one.get("key")): str(one.get("value", "")) for one in given.job_variables_attributes or []}
-    project = call.project(id)
+    project = call.ci_project(id)
     if extra and not (call.actor and ci_pipelines.may_set_variables(call.site, call.actor, project)):
         raise forbidden()
     job = {**job, "user_id": call.user["id"], "variables": {**job["variables"], **extra}}

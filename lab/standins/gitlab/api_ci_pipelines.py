@@ -193,7 +193,7 @@ def get_pipeline(call: Call, id: str, pipeline_id: int) -> Any:
 @needed_by(Need.PIPELINE, Need.ISOLATION)
 def play_schedule(call: Call, id: str, schedule_id: int) -> Any:
     """Run a schedule's pipeline now, as who asks: on a protected ref only those who may write to it."""
-    project = call.project(id, access.DEVELOPER)
+    project = call.ci_project(id, access.DEVELOPER)
     schedule = call.store.get("schedule", schedule_id)
     if schedule is None or schedule["project_id"] != project["id"]:
         raise not_found("Pipeline Schedule")

@@ -45,7 +45,7 @@ def _trigger(site: Site, trigger: Document, token: str | None = None) -> Documen
 
 
 def _one_trigger(call: Call, id_: str, trigger_id: int) -> Document:
-    project = call.project(id_, access.MAINTAINER)
+    project = call.ci_project(id_, access.MAINTAINER)
     found = call.store.get("trigger", trigger_id)
     if found is None or found["project_id"] != project["id"]:
         raise not_found("Trigger")
@@ -56,7 +56,7 @@ def _one_trigger(call: Call, id_: str, trigger_id: int) -> Document:
 @needed_by(Need.INVENTORY)
 def list_triggers(call: Call, id: str, given: Paging) -> Any:
     """Triggers of a project."""
-    project = call.project(id, access.MAINTAINER)
+    project = call.ci_project(id, access.MAINTAINER)
     found = call.store.find("trigger", project_id=project["id"])
     return call.page(found, given, lambda one: _trigger(call.site, one))
 
@@ -65,7 +65,7 @@ def list_triggers(call: Call, id: str, given: Paging) -> Any:
 @needed_by(Need.PEOPLE, Need.ISOLATION)
 def create_trigger(call: Call, id: str, given: NewTrigger) -> Any:
     """Create a trigger; its token is shown whole only now."""
-    project = call.project(id, access.MAINTAINER)
+    project = call.ci_project(id, access.MAINTAINER)
     token = f"glptt-{secrets.token_hex(20)}"
     moment = now()
     made = call.store.add(

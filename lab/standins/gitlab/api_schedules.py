@@ -88,7 +88,7 @@ def _one(call: Call, project: Document, id_: int) -> Document:
 
 def _administrable(call: Call, id_: str, schedule_id: int) -> tuple[Document, Document]:
     """A project and a schedule of it. Raises 403 unless who asks owns it or is a maintainer."""
-    project = call.project(id_, access.DEVELOPER)
+    project = call.ci_project(id_, access.DEVELOPER)
     one = _one(call, project, schedule_id)
     if one["owner_id"] != call.user["id"] and call.project_level(project) < access.MAINTAINER:
         raise forbidden()
@@ -97,7 +97,7 @@ def _administrable(call: Call, id_: str, schedule_id: int) -> tuple[Document, Do
 
 def _editable(call: Call, id_: str, schedule_id: int) -> tuple[Document, Document]:
     """The same. Raises 403 unless who asks owns it, or administers GitLab: its pipelines run as the owner."""
-    project = call.project(id_, access.DEVELOPER)
+    project = call.ci_project(id_, access.DEVELOPER)
     one = _one(call, project, schedule_id)
     if one["owner_id"] != call.user["id"] and not call.is_admin:
         raise forbidden()
@@ -160,7 +160,7 @@ def _inputs(current: list[Document], given: list[Document] | None) -> list[Docum
 @needed_by(Need.LOOKUP, Need.INVENTORY)
 def list_schedules(call: Call, id: str, given: ScheduleFilter) -> Any:
     """Schedules of a project."""
-    project = call.project(id, access.REPORTER)
+    project = call.ci_project(id, access.REPORTER)
     found = call.store.find("schedule", project_id=project["id"])
     kept = [one for one in found if given.scope is None or one["active"] is (given.scope == "active")]
     return call.page(kept, given, lambda one: _shown(call, one, whole=False))
@@ -170,14 +170,14 @@ def list_schedules(call: Call, id: str, given: ScheduleFilter) -> Any:
 @needed_by(Need.PLUGINS, Need.LOOKUP, Need.INVENTORY)
 def get_schedule(call: Call, id: str, schedule_id: int) -> Any:
     """One schedule with its variables."""
-    return _shown(call, _one(call, call.project(id, access.REPORTER), schedule_id))
+    return _shown(call, _one(call, call.ci_project(id, access.REPORTER), schedule_id))
 
 
 @router.post("/projects/{id}/pipeline_schedules")
 @needed_by(Need.PLUGINS)
 def create_schedule(call: Call, id: str, given: NewSchedule) -> Any:
     """Create a schedule of one's own."""
-    project = call.project(id, access.DEVELOPER)
+    project = call.ci_project(id, access.DEVELOPER)
     _check_ref(call, project, _full_ref(call, project, given.ref), "create")
     one = _timed(
         {
