@@ -28,7 +28,7 @@ from usine.naming import (
     names_of,
 )
 from usine.spec.model import Project, Repository, Role
-from usine.spec.settings import PeopleSource, Settings, System
+from usine.spec.settings import Edition, PeopleSource, Settings, System
 
 #: What a role may do in the tenant's group. Nobody of a tenant owns the group: its shape comes from the tenant file.
 ACCESS_LEVELS: Mapping[Role, str] = {
@@ -88,7 +88,7 @@ class GitLabFoundation(Component):
         super().__init__(name, opts)
         self._args = args
         settings = args.settings.gitlab
-        root = self._group(f"{name}/root", settings.root, "Tenants", visibility="private")
+        root = self._group(f"{name}/root", settings.root, "Tenants", visibility="private", locks=True)
         platform = self._group(f"{name}/platform", settings.platform, "Platform", visibility="internal")
         self.root = number(root.id)
         self._catalogue(name, platform)
@@ -109,8 +109,21 @@ class GitLabFoundation(Component):
         self.register_outputs({"root": self.root})
 
     def _group(
-        self, name: str, path: str, title: str, *, visibility: str, parent: gitlab.Group | None = None
+        self,
+        name: str,
+        path: str,
+        title: str,
+        *,
+        visibility: str,
+        parent: gitlab.Group | None = None,
+        locks: bool = False,
     ) -> gitlab.Group:
+        """Create a group of the platform's; `locks` keep those below to themselves.
+
+        The platform's own has none: the projects of scheduled work are shared with the tenants' groups.
+        """
+        settings = self._args.settings.gitlab
+        premium = settings.edition is Edition.PREMIUM
         return gitlab.Group(
             name,
             name=title,
@@ -121,6 +134,13 @@ class GitLabFoundation(Component):
             project_creation_level="owner",
             subgroup_creation_level="owner",
             auto_devops_enabled=False,
+            share_with_group_lock=locks,
+            # Of the top group: it holds for all groups and projects below.
+            prevent_sharing_groups_outside_hierarchy=locks if parent is None else None,
+            membership_lock=True if locks and premium else None,
+            prevent_forking_outside_group=True if locks and premium else None,
+            # Members of the groups below must have one, too.
+            require_two_factor_authentication=settings.second_factor if parent is None else None,
             opts=self.child(self._args.provider, parent=parent, protect=True),
         )
 
@@ -277,6 +297,8 @@ class GitLabTenant(Component):
             project_creation_level="owner",
             subgroup_creation_level="owner",
             auto_devops_enabled=False,
+            # Members come by the file, to the group: none is added to a project.
+            membership_lock=True if args.settings.gitlab.edition is Edition.PREMIUM else None,
             opts=self.child(provider, protect=protects_data(project)),
         )
         self.group = number(group.id)

@@ -64,6 +64,8 @@ class TenantRepository(Component):
             # A branch to protect, and to commit the pipeline to.
             initialize_with_readme=True,
             request_access_enabled=False,
+            # A fork lies outside the group, with members of its own.
+            forking_access_level="disabled",
             auto_devops_enabled=False,
             packages_enabled=bool(project.packages),
             # Never "disabled": GitLab then refuses environments, schedules and variables, to administrators too.

@@ -231,6 +231,25 @@ def test_no_branch_of_a_repository_that_deploys_may_be_called_as_a_tag_in_full()
     assert (set(names), branches["api"]) == ({"main", "refs/*"}, "main")
 
 
+@pytest.mark.parametrize("edition", [Edition.FREE, Edition.PREMIUM])
+def test_nothing_of_a_tenant_is_shared_forked_or_joined_past_the_file(edition: Edition) -> None:
+    gitlab = dataclasses.replace(factories.settings().gitlab, edition=edition, second_factor=True)
+    plan = plan_of(factories.project(), settings=factories.settings(gitlab=gitlab))
+    groups = {r.name: r.inputs for r in of(plan, "Group") if r.system == "gitlab"}
+    root, platform, tenant = (
+        groups[name] for name in ("foundation/gitlab/root", "foundation/gitlab/platform", "teleservice/gitlab/group")
+    )
+    paid = True if edition is Edition.PREMIUM else None
+    assert (root["shareWithGroupLock"], root["preventSharingGroupsOutsideHierarchy"]) == (True, True)
+    assert (root.get("membershipLock"), root.get("preventForkingOutsideGroup")) == (paid, paid)
+    assert (tenant["shareWithGroupLock"], tenant.get("membershipLock")) == (True, paid)
+    # Those of scheduled work, below it, are shared with the tenants' groups.
+    assert (platform["shareWithGroupLock"], platform.get("membershipLock")) == (False, None)
+    assert (root["requireTwoFactorAuthentication"], platform["requireTwoFactorAuthentication"]) == (True, True)
+    forks = {r.inputs["forkingAccessLevel"] for r in of(plan, "Project", "teleservice/gitlab/")}
+    assert forks == {"disabled"}
+
+
 def test_a_tenant_of_mirrors_only_has_no_role_that_publishes() -> None:
     plan = plan_of(factories.project(repositories=(MIRRORED,)))
     roles = {r.inputs["roleName"] for r in of(plan, "AuthBackendRole", "teleservice/vault/pipelines")}

@@ -97,6 +97,7 @@ def build_settings(file: SettingsFile, *, stack: str, source: str, note: Note) -
             people=PeopleSource(file.gitlab.people),
             email_domain=file.gitlab.email_domain or file.keycloak.email_domain,
             tools_image=file.gitlab.tools_image,
+            second_factor=file.gitlab.second_factor,
         ),
         harbor=HarborSettings(file.harbor.robot_days, file.harbor.admin_group),
         sonarqube=_sonarqube(file, gates),

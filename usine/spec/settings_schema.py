@@ -152,6 +152,7 @@ class GitLabFile(Section):
     people: Annotated[str, *fixed("source of people", *(source.value for source in PeopleSource))] = "directory"
     email_domain: Annotated[str, AfterValidator(parse_host)] | None = None
     tools_image: Annotated[str, AfterValidator(_check_image)] | None = None
+    second_factor: bool = False
 
 
 class HarborFile(Section):
