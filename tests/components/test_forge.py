@@ -268,6 +268,14 @@ def test_nobody_passes_variables_to_a_pipeline_of_any_project_the_platform_makes
     assert {r.inputs["ciPipelineVariablesMinimumOverrideRole"] for r in projects} == {"no_one_allowed"}
 
 
+def test_the_default_branch_of_every_project_is_protected_by_a_declared_object() -> None:
+    plan = scheduled()
+    projects = {r.name: r.inputs["defaultBranch"] for r in plan.resources if r.type == "gitlab:index/project:Project"}
+    protected = {((r.parent or "").partition("::")[2], r.inputs["branch"]) for r in of(plan, "BranchProtection")}
+    assert projects
+    assert set(projects.items()) <= protected
+
+
 def test_the_old_project_in_the_tenants_group_may_go_and_no_repository_may() -> None:
     kind = "gitlab:index/project:Project"
     assert not holds_data(kind, "teleservice/gitlab/operations")

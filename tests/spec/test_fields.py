@@ -350,7 +350,7 @@ def test_dates_may_be_quoted() -> None:
 def test_the_default_branch_is_protected_whatever_its_name() -> None:
     trunk, other = one(HEAD + "repositories: {r1: {defaultBranch: trunk}, r2: {protectedBranches: []}}\n").repositories
     assert trunk.protected_branches == ("trunk",)
-    assert other.protected_branches == ()
+    assert other.protected_branches == ("main",)
 
 
 def test_nothing_is_said_of_mere_consequences() -> None:

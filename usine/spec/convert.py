@@ -254,6 +254,8 @@ class Converter:
             protected = (branch,)  # the default protects the default branch, whatever its name
         else:
             protected = defaults.protected_branches
+        if branch not in protected:
+            protected = (branch, *protected)
         kind = RepositoryKind(stated.kind)
         if kind is RepositoryKind.APP and (*path, "kind") not in self._wrong:
             for field in _INFRA_ONLY:

@@ -145,7 +145,11 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """One Git repository. `deployment` is set exactly for kind ``infra``."""
+    """One Git repository. `deployment` is set exactly for kind ``infra``.
+
+    `protected_branches` are patterns. The default branch is among them whatever the file says: GitLab protects it by
+    itself when it is made, and what nobody declares may be taken away unseen.
+    """
 
     name: str
     kind: RepositoryKind
