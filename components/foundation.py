@@ -150,7 +150,7 @@ def look_up(settings: Settings, providers: Providers, people: frozenset[str]) ->
         forge_operations=_group(providers.gitlab, f"{settings.gitlab.platform}/{OPERATIONS_GROUP}")
         if providers.operations is not None
         else None,
-        forge_users=account_ids(providers.gitlab, people) if providers.gitlab is not None else {},
+        forge_users=account_ids(settings, providers.gitlab, people) if providers.gitlab is not None else {},
         registry_login="oidc_auth" if settings.on(System.HARBOR) and settings.on(System.KEYCLOAK) else None,
     )
 

@@ -53,12 +53,32 @@ def access_level(project: Project, person: str) -> str | None:
     return next((level for level in _STRONGEST_FIRST if level in levels), None)
 
 
-def account_ids(provider: gitlab.Provider, people: frozenset[str]) -> Mapping[str, pulumi.Output[int]]:
-    """Look accounts up by user name; GitLab's error names one that does not exist."""
-    return {
-        person: number(gitlab.get_user_output(username=person, opts=pulumi.InvokeOutputOptions(provider=provider)).id)
-        for person in sorted(people)
-    }
+def account_ids(
+    settings: Settings, provider: gitlab.Provider, people: frozenset[str]
+) -> Mapping[str, pulumi.Output[int]]:
+    """Look accounts up by the identity they log in with: a user name is its owner's to change, and free afterwards.
+
+    The error names a person without such an account. Without Keycloak there are no identities, and only the platform
+    makes accounts: there, by user name.
+    """
+    options = pulumi.InvokeOutputOptions(provider=provider)
+    if not settings.on(System.KEYCLOAK):
+        return {person: number(gitlab.get_user_output(username=person, opts=options).id) for person in sorted(people)}
+
+    def found(person: str) -> pulumi.Output[int]:
+        asked = gitlab.get_users_output(extern_provider=_LOGIN_PROVIDER, extern_uid=person, opts=options)
+        return number(asked.apply(lambda answer: _only(person, [str(user.id) for user in answer.users])))
+
+    return {person: found(person) for person in sorted(people)}
+
+
+def _only(person: str, ids: Sequence[str]) -> str:
+    if len(ids) != 1:
+        raise pulumi.RunError(
+            f"GitLab has {len(ids)} accounts with the identity {_LOGIN_PROVIDER}/{person}: {person} has to log in once "
+            "by the platform's log-in; an account of that name without the identity does not count"
+        )
+    return ids[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +124,7 @@ class GitLabFoundation(Component):
         self.users = (
             {person: self._account(name, person) for person in sorted(args.people)}
             if settings.people is PeopleSource.MANAGED
-            else account_ids(args.provider, args.people)
+            else account_ids(args.settings, args.provider, args.people)
         )
         self.register_outputs({"root": self.root})
 

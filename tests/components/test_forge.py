@@ -8,10 +8,11 @@ import json
 import re
 from typing import Any
 
+import pulumi
 import pytest
 import yaml
 
-from components.gitlab import access_level, pipeline_variables, published
+from components.gitlab import _only, access_level, pipeline_variables, published
 from tests import factories
 from tests.plans import plan_of
 from tests.spec.helpers import ROOT
@@ -314,6 +315,13 @@ def test_accounts_of_a_directory_are_looked_up(foundation: FoundationMode) -> No
     plan = plan_of(factories.project(), settings=settings)
     assert of(plan, "User", "foundation/gitlab/account/") == []
     assert {r.inputs["userId"] for r in of(plan, "GroupMembership")} >= {"[id of alice.martin]"}
+
+
+def test_an_account_counts_by_the_identity_it_logs_in_with() -> None:
+    assert _only("emma.leroy", ["7"]) == "7"
+    for ids in ([], ["7", "8"]):
+        with pytest.raises(pulumi.RunError, match=r"openid_connect/emma.leroy: emma.leroy has to log in once"):
+            _only("emma.leroy", ids)
 
 
 def test_a_registry_gate_is_left_out_where_the_file_asks_for_none() -> None:
