@@ -74,9 +74,11 @@ def number(id_: pulumi.Output[str] | pulumi.Output[int]) -> pulumi.Output[int]:
 class Providers:
     """One explicit provider per system (each is a process), and one Kubernetes provider per cluster.
 
-    A system that is switched off has None, or no clusters.
+    A system that is switched off has None, or no clusters. `operations` is GitLab as the account that owns the
+    platform's schedules; None where the stack has none.
     """
 
+    operations: gitlab.Provider | None
     keycloak: keycloak.Provider | None
     vault: vault.Provider | None
     gitlab: gitlab.Provider | None
@@ -108,9 +110,10 @@ class FoundationRefs:
     `accounts` maps a user name to the user name once the account exists. `kubernetes_auth_paths`, `cluster_roles`
     are by cluster name; the latter holds the names of the tenant cluster roles by their short name (see
     `components.kubernetes.ClusterRoleName`). `pipeline_auth_path` is the Vault auth path that takes GitLab's job
-    tokens, once it does. `forge_root` is the id of the group all tenants are below in GitLab, `forge_users` the account
-    id there by user name. `registry_login` is there once Harbor knows groups. `gates` maps a quality gate's name to
-    that name once the gate exists. A system that is off leaves None or nothing.
+    tokens, once it does. `forge_root` is the id of the group all tenants are below in GitLab, `forge_operations` of
+    the one of the platform's scheduled work, `forge_users` the account id there by user name. `registry_login` is there
+    once Harbor knows groups. `gates` maps a quality gate's name to that name once the gate exists.
+    A system that is off leaves None or nothing.
     """
 
     realm: pulumi.Input[str]
@@ -120,6 +123,7 @@ class FoundationRefs:
     cluster_roles: Mapping[str, Mapping[str, pulumi.Input[str]]]
     pipeline_auth_path: pulumi.Input[str] | None = None
     forge_root: pulumi.Input[int] | None = None
+    forge_operations: pulumi.Input[int] | None = None
     forge_users: Mapping[str, pulumi.Input[int]] = field(default_factory=dict)
     registry_login: pulumi.Input[str] | None = None
     gates: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)

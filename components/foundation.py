@@ -18,7 +18,7 @@ from components.kubernetes import KubernetesFoundation, KubernetesFoundationArgs
 from components.kubernetes_rules import ClusterRoleName
 from components.sonarqube import SonarQubeFoundation, SonarQubeFoundationArgs
 from components.vault import VaultFoundation, VaultFoundationArgs
-from usine.naming import OIDC_AUTH_PATH, PIPELINE_AUTH_PATH, kubernetes_auth_path
+from usine.naming import OIDC_AUTH_PATH, OPERATIONS_GROUP, PIPELINE_AUTH_PATH, kubernetes_auth_path
 from usine.spec.settings import Settings, System
 
 
@@ -56,6 +56,7 @@ class Foundation(Component):
             )
             realm, accounts, clients = keycloak.realm, keycloak.accounts, dict(keycloak.clients)
         forge_root: pulumi.Output[int] | None = None
+        forge_operations: pulumi.Output[int] | None = None
         forge_users: Mapping[str, pulumi.Output[int]] = {}
         if providers.gitlab is not None:
             forge = GitLabFoundation(
@@ -63,7 +64,7 @@ class Foundation(Component):
                 GitLabFoundationArgs(settings, providers.gitlab, args.people, args.catalogue),
                 child,
             )
-            forge_root, forge_users = forge.root, forge.users
+            forge_root, forge_operations, forge_users = forge.root, forge.operations, forge.users
         registry_login: pulumi.Output[str] | None = None
         if providers.harbor is not None:
             registry_login = HarborFoundation(
@@ -114,6 +115,7 @@ class Foundation(Component):
             cluster_roles=cluster_roles,
             pipeline_auth_path=pipeline_path,
             forge_root=forge_root,
+            forge_operations=forge_operations,
             forge_users=forge_users,
             registry_login=registry_login,
             gates=gates,
@@ -144,13 +146,17 @@ def look_up(settings: Settings, providers: Providers, people: frozenset[str]) ->
             for cluster in settings.clusters
         },
         pipeline_auth_path=PIPELINE_AUTH_PATH if settings.on(System.GITLAB) and providers.vault is not None else None,
-        forge_root=number(
-            gitlab.get_group_output(
-                full_path=settings.gitlab.root, opts=pulumi.InvokeOutputOptions(provider=providers.gitlab)
-            ).id
-        )
-        if providers.gitlab is not None
+        forge_root=_group(providers.gitlab, settings.gitlab.root),
+        forge_operations=_group(providers.gitlab, f"{settings.gitlab.platform}/{OPERATIONS_GROUP}")
+        if providers.operations is not None
         else None,
-        forge_users=account_ids(providers.gitlab, people) if providers.gitlab is not None else {},
+        forge_users=account_ids(settings, providers.gitlab, people) if providers.gitlab is not None else {},
         registry_login="oidc_auth" if settings.on(System.HARBOR) and settings.on(System.KEYCLOAK) else None,
     )
+
+
+def _group(provider: gitlab.Provider | None, path: str) -> pulumi.Output[int] | None:
+    """Look the id of a group up by its full path."""
+    if provider is None:
+        return None
+    return number(gitlab.get_group_output(full_path=path, opts=pulumi.InvokeOutputOptions(provider=provider)).id)

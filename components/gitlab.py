@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import pulumi
 import pulumi_gitlab as gitlab
 
 from components.base import Component, FoundationRefs, UserPassword, number
+from components.gitlab_operations import (
+    NO_PIPELINE_VARIABLES,
+    GitLabOperations,
+    OperationsArgs,
+    has_scheduled_work,
+)
+from components.gitlab_protection import protect_branch
 from components.gitlab_repository import TenantRepository, TenantRepositoryArgs
-from usine.lifecycle import members_of_role, pipelines_run, protects_data
-from usine.naming import CATALOGUE_PROJECT, OPERATIONS_PROJECT, PIPELINE_AUTH_PATH, names_of
+from usine.lifecycle import members_of_role, protects_data
+from usine.naming import (
+    CATALOGUE_PROJECT,
+    OPERATIONS_ACCOUNT,
+    OPERATIONS_COMPONENT,
+    OPERATIONS_GROUP,
+    PIPELINE_AUTH_PATH,
+    names_of,
+)
 from usine.spec.model import Project, Repository, Role
-from usine.spec.settings import PeopleSource, Settings, System
+from usine.spec.settings import Edition, PeopleSource, Settings, System
 
 #: What a role may do in the tenant's group. Nobody of a tenant owns the group: its shape comes from the tenant file.
 ACCESS_LEVELS: Mapping[Role, str] = {
@@ -27,6 +42,9 @@ ACCESS_LEVELS: Mapping[Role, str] = {
 _STRONGEST_FIRST = ("maintainer", "developer", "reporter")
 #: The name under which GitLab's log-in by OpenID Connect knows its provider.
 _LOGIN_PROVIDER = "openid_connect"
+_CATALOGUE_BRANCH = "main"
+#: Stands in the catalogue's files for the image that the settings name.
+_TOOLS_IMAGE = "$USINE_TOOLS_IMAGE"
 
 
 def access_level(project: Project, person: str) -> str | None:
@@ -35,12 +53,32 @@ def access_level(project: Project, person: str) -> str | None:
     return next((level for level in _STRONGEST_FIRST if level in levels), None)
 
 
-def account_ids(provider: gitlab.Provider, people: frozenset[str]) -> Mapping[str, pulumi.Output[int]]:
-    """Look accounts up by user name; GitLab's error names one that does not exist."""
-    return {
-        person: number(gitlab.get_user_output(username=person, opts=pulumi.InvokeOutputOptions(provider=provider)).id)
-        for person in sorted(people)
-    }
+def account_ids(
+    settings: Settings, provider: gitlab.Provider, people: frozenset[str]
+) -> Mapping[str, pulumi.Output[int]]:
+    """Look accounts up by the identity they log in with: a user name is its owner's to change, and free afterwards.
+
+    The error names a person without such an account. Without Keycloak there are no identities, and only the platform
+    makes accounts: there, by user name.
+    """
+    options = pulumi.InvokeOutputOptions(provider=provider)
+    if not settings.on(System.KEYCLOAK):
+        return {person: number(gitlab.get_user_output(username=person, opts=options).id) for person in sorted(people)}
+
+    def found(person: str) -> pulumi.Output[int]:
+        asked = gitlab.get_users_output(extern_provider=_LOGIN_PROVIDER, extern_uid=person, opts=options)
+        return number(asked.apply(lambda answer: _only(person, [str(user.id) for user in answer.users])))
+
+    return {person: found(person) for person in sorted(people)}
+
+
+def _only(person: str, ids: Sequence[str]) -> str:
+    if len(ids) != 1:
+        raise pulumi.RunError(
+            f"GitLab has {len(ids)} accounts with the identity {_LOGIN_PROVIDER}/{person}: {person} has to log in once "
+            "by the platform's log-in; an account of that name without the identity does not count"
+        )
+    return ids[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +94,13 @@ class GitLabFoundationArgs:
 class GitLabFoundation(Component):
     """Accounts, the group all tenants are below, and the catalogue of CI presets in the platform's own group.
 
-    `root` is the id of the tenants' root group, `users` the account id by user name.
+    `root` is the id of the tenants' root group, `operations` that of the group of the platform's scheduled work once
+    its account may work there, `users` the account id by user name.
     """
 
     system = "gitlab"
     root: pulumi.Output[int]
+    operations: pulumi.Output[int]
     users: Mapping[str, pulumi.Output[int]]
 
     def __init__(self, name: str, args: GitLabFoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -68,10 +108,11 @@ class GitLabFoundation(Component):
         super().__init__(name, opts)
         self._args = args
         settings = args.settings.gitlab
-        root = self._group(f"{name}/root", settings.root, "Tenants", visibility="private")
+        root = self._group(f"{name}/root", settings.root, "Tenants", visibility="private", locks=True)
         platform = self._group(f"{name}/platform", settings.platform, "Platform", visibility="internal")
         self.root = number(root.id)
         self._catalogue(name, platform)
+        self.operations = self._operations(name, platform)
         for key, value in pipeline_variables(args.settings).items():
             gitlab.GroupVariable(
                 f"{name}/variable/{key}",
@@ -83,22 +124,75 @@ class GitLabFoundation(Component):
         self.users = (
             {person: self._account(name, person) for person in sorted(args.people)}
             if settings.people is PeopleSource.MANAGED
-            else account_ids(args.provider, args.people)
+            else account_ids(args.settings, args.provider, args.people)
         )
         self.register_outputs({"root": self.root})
 
-    def _group(self, name: str, path: str, title: str, *, visibility: str) -> gitlab.Group:
+    def _group(
+        self,
+        name: str,
+        path: str,
+        title: str,
+        *,
+        visibility: str,
+        parent: gitlab.Group | None = None,
+        locks: bool = False,
+    ) -> gitlab.Group:
+        """Create a group of the platform's; `locks` keep those below to themselves.
+
+        The platform's own has none: the projects of scheduled work are shared with the tenants' groups.
+        """
+        settings = self._args.settings.gitlab
+        premium = settings.edition is Edition.PREMIUM
         return gitlab.Group(
             name,
             name=title,
             path=path,
+            parent_id=number(parent.id) if parent else None,
             visibility_level=visibility,
             request_access_enabled=False,
             project_creation_level="owner",
             subgroup_creation_level="owner",
             auto_devops_enabled=False,
-            opts=self.child(self._args.provider, protect=True),
+            share_with_group_lock=locks,
+            # Of the top group: it holds for all groups and projects below.
+            prevent_sharing_groups_outside_hierarchy=locks if parent is None else None,
+            membership_lock=True if locks and premium else None,
+            prevent_forking_outside_group=True if locks and premium else None,
+            # Members of the groups below must have one, too.
+            require_two_factor_authentication=settings.second_factor if parent is None else None,
+            opts=self.child(self._args.provider, parent=parent, protect=True),
         )
+
+    def _operations(self, name: str, platform: gitlab.Group) -> pulumi.Output[int]:
+        """Create the group of the platform's scheduled work, and the account that owns the schedules.
+
+        Nobody logs in as that account: it has no identity to log in by, no token, a password that nobody knows and an
+        address that takes no mail.
+        """
+        provider = self._args.provider
+        group = self._group(
+            f"{name}/operations", OPERATIONS_GROUP, "Scheduled work for tenants", visibility="private", parent=platform
+        )
+        account = gitlab.User(
+            f"{name}/operations/account",
+            username=OPERATIONS_ACCOUNT,
+            name="Usine, scheduled work",
+            email=f"{OPERATIONS_ACCOUNT}@usine.invalid",
+            force_random_password=True,
+            skip_confirmation=True,
+            can_create_group=False,
+            projects_limit=0,
+            opts=self.child(provider, parent=group),
+        )
+        member = gitlab.GroupMembership(
+            f"{name}/operations/member",
+            group_id=number(group.id),
+            user_id=number(account.id),
+            access_level="maintainer",
+            opts=self.child(provider, parent=group),
+        )
+        return pulumi.Output.all(number(group.id), member.id).apply(lambda ids: cast(int, ids[0]))
 
     def _catalogue(self, name: str, platform: gitlab.Group) -> None:
         project = gitlab.Project(
@@ -109,19 +203,21 @@ class GitLabFoundation(Component):
             description="CI presets of the platform, included by the tenants' pipelines",
             # Whoever runs a pipeline must be able to read what it includes.
             visibility_level="internal",
-            default_branch="main",
+            default_branch=_CATALOGUE_BRANCH,
             initialize_with_readme=True,
+            ci_pipeline_variables_minimum_override_role=NO_PIPELINE_VARIABLES,
             opts=self.child(self._args.provider, parent=platform, protect=True),
         )
+        protect_branch(self, f"{name}/catalogue", project, _CATALOGUE_BRANCH, self._args.settings, self._args.provider)
         before: pulumi.Resource = project
         for path, text in sorted(self._args.catalogue.items()):
             # One after the other: each is a commit, and GitLab refuses one that another overtook.
             before = gitlab.RepositoryFile(
                 f"{name}/catalogue/{path}",
                 project=project.id,
-                branch="main",
+                branch=_CATALOGUE_BRANCH,
                 file_path=path,
-                content=text,
+                content=published(text, self._args.settings),
                 encoding="text",
                 commit_message=f"Publish {path}",
                 overwrite_on_create=True,
@@ -156,17 +252,19 @@ class GitLabFoundation(Component):
         return account
 
 
+def published(text: str, settings: Settings) -> str:
+    """Return a file of the catalogue as it is published: with the image of tools in place of its name."""
+    image = settings.gitlab.tools_image
+    return text if image is None else text.replace(f"image: {_TOOLS_IMAGE}\n", f"image: {image}\n")
+
+
 def pipeline_variables(settings: Settings) -> dict[str, str]:
     """Return the CI variables every tenant's pipelines see: where things are. Never a secret."""
     variables = {"USINE_CATALOGUE": f"{settings.gitlab.platform}/{CATALOGUE_PROJECT}"}
     if settings.on(System.VAULT):
         variables |= {"VAULT_ADDR": settings.endpoints[System.VAULT].url, "VAULT_AUTH_PATH": PIPELINE_AUTH_PATH}
     if settings.on(System.HARBOR):
-        host = settings.registry_host
-        variables |= {
-            "REGISTRY_HOST": host,
-            "USINE_TOOLS_IMAGE": settings.gitlab.tools_image or f"{host}/{settings.gitlab.platform}/tools:1",
-        }
+        variables["REGISTRY_HOST"] = settings.registry_host
     if settings.on(System.SONARQUBE):
         variables["SONAR_HOST_URL"] = settings.endpoints[System.SONARQUBE].url
     return variables
@@ -174,23 +272,27 @@ def pipeline_variables(settings: Settings) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class GitLabTenantArgs:
-    """What one tenant's group needs."""
+    """What one tenant's group needs. `owner` is GitLab as the account that owns the platform's schedules."""
 
     project: Project
     settings: Settings
     provider: gitlab.Provider
     refs: FoundationRefs
+    owner: gitlab.Provider | None = None
 
 
 class GitLabTenant(Component):
     """The tenant's group with exactly the members of the file, and its projects.
 
-    `group` is the group's id. `readers` is the credential that reads an infra repository, `mirrors` the token that
-    pushes to a mirrored one, both by repository and both always secret.
+    `group` is the group's id, `operations` that of the project of the platform's scheduled work, `publishers` those of
+    the projects whose protected pipelines publish. `readers` is the credential that reads an infra repository, and
+    `mirrors` the token that pushes to a mirrored one, both by repository and both always secret.
     """
 
     system = "gitlab"
     group: pulumi.Output[int]
+    operations: pulumi.Output[int] | None
+    publishers: Sequence[pulumi.Output[int]]
     readers: Mapping[str, UserPassword]
     mirrors: Mapping[str, pulumi.Output[str]]
 
@@ -215,6 +317,8 @@ class GitLabTenant(Component):
             project_creation_level="owner",
             subgroup_creation_level="owner",
             auto_devops_enabled=False,
+            # Members come by the file, to the group: none is added to a project.
+            membership_lock=True if args.settings.gitlab.edition is Edition.PREMIUM else None,
             opts=self.child(provider, protect=protects_data(project)),
         )
         self.group = number(group.id)
@@ -237,9 +341,10 @@ class GitLabTenant(Component):
         )
         repositories = {r.name: self._repository(name, group, r) for r in project.repositories}
         self.readers = {r: made.reader for r, made in repositories.items() if made.reader is not None}
+        # What others write publishes nothing.
+        self.publishers = [repositories[r.name].id for r in project.repositories if r.mirror is None]
         self.mirrors = {r: made.mirror for r, made in repositories.items() if made.mirror is not None}
-        if pipelines_run(project):
-            self._operations(name, group)
+        self.operations = self._operations(name)
         self.register_outputs({"group": self.group})
 
     def _repository(self, name: str, group: gitlab.Group, repository: Repository) -> TenantRepository:
@@ -249,61 +354,24 @@ class GitLabTenant(Component):
             pulumi.ResourceOptions(parent=self, depends_on=[group]),
         )
 
-    def _operations(self, name: str, group: gitlab.Group) -> None:
-        """Create the project whose schedules mirror repositories and analyse what is deployed, where there are any."""
-        project, settings = self._args.project, self._args.settings
-        schedules: dict[str, tuple[str, dict[str, str]]] = {}
-        for repository in project.repositories:
-            if repository.mirror is not None:
-                schedules[f"mirror-{repository.name}"] = (
-                    repository.mirror.schedule,
-                    {
-                        "USINE_JOB": "mirror",
-                        "MIRROR_SOURCE": repository.mirror.url,
-                        "MIRROR_TARGET": repository.name,
-                        "MIRROR_CREDENTIALS": repository.mirror.credentials or "",
-                    },
-                )
-        dast = project.quality.dast
-        if dast is not None:
-            urls = [e.url for e in project.environments if e.name in dast.environments and e.url]
-            schedules["dast"] = (dast.schedule, {"USINE_JOB": "dast", "DAST_TARGETS": " ".join(urls)})
-        if not schedules:
-            return
-        operations = gitlab.Project(
-            f"{name}/operations",
-            name=OPERATIONS_PROJECT,
-            path=OPERATIONS_PROJECT,
-            namespace_id=self.group,
-            description="Scheduled work of the platform for this tenant; nothing of yours goes here",
-            visibility_level="private",
-            default_branch="main",
-            initialize_with_readme=True,
-            # The pipeline is the platform's, whatever is pushed here.
-            ci_config_path=f"operations.yml@{settings.gitlab.platform}/{CATALOGUE_PROJECT}",
-            opts=self.child(self._args.provider, parent=group),
-        )
-        for key, (cron, variables) in schedules.items():
-            schedule = gitlab.PipelineSchedule(
-                f"{name}/operations/{key}",
-                project=operations.id,
-                description=key,
-                ref="refs/heads/main",
-                cron=cron,
-                cron_timezone="Europe/Paris",
-                active=True,
-                opts=self.child(self._args.provider, parent=operations),
-            )
-            for variable, value in variables.items():
-                if value:
-                    gitlab.PipelineScheduleVariable(
-                        f"{name}/operations/{key}/{variable}",
-                        project=operations.id,
-                        pipeline_schedule_id=schedule.pipeline_schedule_id,
-                        key=variable,
-                        value=value,
-                        opts=self.child(self._args.provider, parent=schedule, deleted_with=schedule),
-                    )
+    def _operations(self, name: str) -> pulumi.Output[int] | None:
+        """Create the project of the platform's scheduled work for the tenant, where there is any."""
+        args = self._args
+        if args.owner is None or args.refs.forge_operations is None or not has_scheduled_work(args.project):
+            return None
+        return GitLabOperations(
+            f"{name}/{OPERATIONS_COMPONENT}",
+            OperationsArgs(
+                args.project,
+                args.settings,
+                args.provider,
+                args.owner,
+                args.refs.forge_operations,
+                self.group,
+                pipeline_variables(args.settings),
+            ),
+            pulumi.ResourceOptions(parent=self),
+        ).project
 
 
 def group_url(settings: Settings, project: Project) -> str:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pulumi
 import pulumi_gitlab as gitlab
 
-from components.base import Component, UserPassword, secret
+from components.base import Component, UserPassword, number, secret
+from components.gitlab_operations import NO_PIPELINE_VARIABLES
 from components.gitlab_premium import guard_deployments, guard_merges
+from components.gitlab_protection import protect_branch
 from usine.lifecycle import deploys, pipelines_run, protects_data
 from usine.naming import CATALOGUE_PROJECT, names_of
 from usine.spec.model import Project, Repository, RepositoryKind
+from usine.spec.revisions import SHADOWS, protected_tags
 from usine.spec.settings import Edition, Settings, System
 
+CI_FILE = ".gitlab-ci.yml"
 #: Life of the token by which the mirror job pushes, and how long before its end `up` makes a new one, in days.
 _MIRROR_TOKEN_DAYS, _MIRROR_ROTATION_DAYS = 90, 30
 
@@ -34,12 +37,14 @@ class TenantRepositoryArgs:
 class TenantRepository(Component):
     """A private project: protected branches and tags, CI preset, environments, job tokens of its own group only.
 
-    `reader` reads the repository of an infra project (for Argo CD), `mirror` pushes to a mirrored one; None elsewhere.
+    `id` is the project's. `reader` reads the repository of an infra project (for Argo CD), `mirror` pushes to one that
+    is mirrored; None elsewhere.
     """
 
     system = "gitlab"
     reader: UserPassword | None
     mirror: pulumi.Output[str] | None
+    id: pulumi.Output[int]
 
     def __init__(self, name: str, args: TenantRepositoryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register the project and what guards it."""
@@ -48,6 +53,7 @@ class TenantRepository(Component):
         self._prefix = name
         project, repository = args.project, args.repository
         runs = pipelines_run(project)
+        own = repository.mirror is None
         self._project = gitlab.Project(
             f"{name}/project",
             name=repository.name,
@@ -58,14 +64,20 @@ class TenantRepository(Component):
             # A branch to protect, and to commit the pipeline to.
             initialize_with_readme=True,
             request_access_enabled=False,
+            # A fork lies outside the group, with members of its own.
+            forking_access_level="disabled",
             auto_devops_enabled=False,
             packages_enabled=bool(project.packages),
-            builds_access_level="private" if runs else "disabled",
-            only_allow_merge_if_pipeline_succeeds=runs and repository.kind is RepositoryKind.APP,
+            # Never "disabled": GitLab then refuses environments, schedules and variables, to administrators too.
+            builds_access_level="private",
+            ci_config_path=self._ci_file(),
+            ci_pipeline_variables_minimum_override_role=NO_PIPELINE_VARIABLES,
+            only_allow_merge_if_pipeline_succeeds=runs and own and repository.kind is RepositoryKind.APP,
             only_allow_merge_if_all_discussions_are_resolved=True,
             remove_source_branch_after_merge=True,
             opts=self.child(args.provider, protect=protects_data(project)),
         )
+        self.id = number(self._project.id)
         self._protections()
         # Other tenants' pipelines reach nothing here; those of the group do.
         gitlab.ProjectJobTokenScopes(
@@ -76,7 +88,7 @@ class TenantRepository(Component):
             target_project_ids=[],
             opts=self._child(),
         )
-        if repository.mirror is None:
+        if own:
             self._pipeline()
         self._variables()
         if repository.kind is RepositoryKind.INFRA:
@@ -87,46 +99,44 @@ class TenantRepository(Component):
             guard_merges(self, name, self._project, args.provider)
         self.register_outputs({"project": self._project.id})
 
+    def _ci_file(self) -> str:
+        """Which file makes the pipelines: the catalogue's for a mirror, whose own is written by others.
+
+        In a tenant that is not active it is one that makes none. Nobody of the tenant may say otherwise: all only read.
+        """
+        mirror, runs = self._args.repository.mirror, pipelines_run(self._args.project)
+        if mirror is None and runs:
+            return CI_FILE
+        file = "mirror.yml" if runs and mirror is not None and mirror.pipelines else "off.yml"
+        return f"{file}@{self._args.settings.gitlab.platform}/{CATALOGUE_PROJECT}"
+
     def _child(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
         return self.child(self._args.provider, parent=self._project, depends_on=list(depends_on))
 
     def _protections(self) -> None:
         """Only maintainers push to and merge into protected branches: these publish images and read CI secrets."""
-        for branch in self._args.repository.protected_branches:
-            gitlab.BranchProtection(
-                f"{self._prefix}/branch/{branch}",
-                project=self._project.id,
-                branch=branch,
-                **self._maintainers_only(),
+        repository = self._args.repository
+        shadows = (SHADOWS,) if repository.kind is RepositoryKind.INFRA else ()
+        for branch in (*repository.protected_branches, *shadows):
+            protect_branch(
+                self,
+                self._prefix,
+                self._project,
+                branch,
+                self._args.settings,
+                self._args.provider,
                 # A mirror is what its source is, rewritten history included.
-                allow_force_push=self._args.repository.mirror is not None,
-                opts=self._protection(),
+                allow_force_push=repository.mirror is not None,
             )
-        for tag in self._protected_tags():
+        for tag in protected_tags(self._args.project, self._args.repository):
             gitlab.TagProtection(
                 f"{self._prefix}/tag/{tag}",
                 project=self._project.id,
                 tag=tag,
                 create_access_level="maintainer",
-                opts=self._protection(),
+                # A tag has one protection, and another level replaces it.
+                opts=self.child(self._args.provider, parent=self._project, delete_before_replace=True),
             )
-
-    def _protection(self) -> pulumi.ResourceOptions:
-        """A branch or tag has one protection, and another level replaces it."""
-        return self.child(self._args.provider, parent=self._project, delete_before_replace=True)
-
-    def _maintainers_only(self) -> dict[str, Any]:
-        """The provider takes one of two words for it, by the edition."""
-        if self._args.settings.gitlab.edition is Edition.COMMUNITY:
-            return {"push_access_level": "maintainer", "merge_access_level": "maintainer"}
-        return {
-            "allowed_to_pushes": [gitlab.BranchProtectionAllowedToPushArgs(access_level="maintainer")],
-            "allowed_to_merges": [gitlab.BranchProtectionAllowedToMergeArgs(access_level="maintainer")],
-        }
-
-    def _protected_tags(self) -> tuple[str, ...]:
-        """Tags that name what is published; those the registry never lets change are among them."""
-        return tuple(sorted({"v*", *self._args.project.registry.immutable}))
 
     def _pipeline(self) -> None:
         """Commit a first pipeline that includes the preset. From then on the file is the team's."""
@@ -136,7 +146,7 @@ class TenantRepository(Component):
             f"{self._prefix}/pipeline",
             project=self._project.id,
             branch=repository.default_branch,
-            file_path=".gitlab-ci.yml",
+            file_path=CI_FILE,
             content=(
                 f"# Written once, when the project was made; yours from now on. The presets: {catalogue}\n"
                 f"include:\n  - project: {catalogue}\n    file: /presets/{repository.preset}.yml\n"

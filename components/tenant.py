@@ -10,6 +10,7 @@ import pulumi
 from components.argocd import ArgoCDTenant, ArgoCDTenantArgs
 from components.base import COMPOSITION, Component, FoundationRefs, Providers
 from components.gitlab import GitLabTenant, GitLabTenantArgs, group_url
+from components.gitlab_operations import mirror_token_path
 from components.harbor import HarborTenant, HarborTenantArgs
 from components.keycloak import KeycloakTenant, KeycloakTenantArgs
 from components.kubernetes import KubernetesTenant, KubernetesTenantArgs
@@ -53,7 +54,9 @@ class TenantProject(Component):
         registry: HarborTenant | None = None
         if providers.gitlab is not None:
             forge = GitLabTenant(
-                f"{name}/gitlab", GitLabTenantArgs(project, settings, providers.gitlab, args.refs), child
+                f"{name}/gitlab",
+                GitLabTenantArgs(project, settings, providers.gitlab, args.refs, providers.operations),
+                child,
             )
             summary["repositories"] = group_url(settings, project)
         if providers.harbor is not None:
@@ -75,6 +78,8 @@ class TenantProject(Component):
                     providers.vault,
                     args.refs,
                     forge.group if forge else None,
+                    forge.operations if forge else None,
+                    forge.publishers if forge else (),
                     _pipeline_secrets(settings, forge, registry, quality),
                 ),
                 child,
@@ -129,7 +134,7 @@ def _pipeline_secrets(
             "registry": settings.registry_host,
         }
     for repository, token in (forge.mirrors if forge else {}).items():
-        secrets[f"{CI_FOLDER}/mirror/{repository}"] = {"token": token}
+        secrets[mirror_token_path(repository)] = {"token": token}
     for repository, token in (quality.tokens if quality else {}).items():
         secrets[f"{CI_FOLDER}/quality/{repository}"] = {"token": token}
     return secrets

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pulumi
@@ -151,8 +151,9 @@ class VaultFoundation(Component):
 class VaultTenantArgs:
     """What one tenant's secrets need.
 
-    `forge_group` is the id of its group in GitLab (None: GitLab is off), `pipeline_secrets` what the platform keeps for
-    its pipelines: fields by path in the mount.
+    `forge_group` is the id of its group in GitLab (None: GitLab is off), `forge_operations` of the project of the
+    platform's scheduled work for it (None: there is none), `forge_publishers` of the projects whose protected pipelines
+    publish, `pipeline_secrets` what the platform keeps for pipelines: fields by path in the mount.
     """
 
     project: Project
@@ -160,6 +161,8 @@ class VaultTenantArgs:
     provider: vault.Provider
     refs: FoundationRefs
     forge_group: pulumi.Output[int] | None = None
+    forge_operations: pulumi.Output[int] | None = None
+    forge_publishers: Sequence[pulumi.Output[int]] = ()
     pipeline_secrets: Mapping[str, Mapping[str, pulumi.Input[str]]] = field(default_factory=dict)
 
 
@@ -194,7 +197,15 @@ class VaultTenant(Component):
         PipelineAccess(
             f"{name}/pipelines",
             PipelineAccessArgs(
-                project, args.settings, args.provider, args.refs, mount, args.forge_group, args.pipeline_secrets
+                project,
+                args.settings,
+                args.provider,
+                args.refs,
+                mount,
+                args.forge_group,
+                args.forge_operations,
+                args.forge_publishers,
+                args.pipeline_secrets,
             ),
             pulumi.ResourceOptions(parent=self),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -11,21 +11,38 @@ import pulumi_vault as vault
 from pulumi_vault import jwt, kv
 
 from components.base import Component, FoundationRefs, secret
-from components.vault_policies import pipeline_rules, review_rules, to_hcl
+from components.vault_policies import operations_rules, pipeline_rules, review_rules, to_hcl
 from usine.lifecycle import pipelines_run
-from usine.naming import names_of
+from usine.naming import OPERATIONS_BRANCH, names_of
 from usine.spec.model import Project
 from usine.spec.settings import Settings, System
 
 #: Seconds: what a job reads, it reads when it starts; its token need not outlive it.
 _TOKEN_TTL, _TOKEN_MAX_TTL = 900, 3600
+#: Claims of the jobs that publish. The source is what somebody of the tenant did in this very project: a pipeline that
+#: another project's job started has `pipeline` (a child of it `parent_pipeline`), one that a trigger's token started
+#: `trigger`. Several values stand with commas, as the provider takes them.
+TRUSTED: Mapping[str, str] = {
+    "ref_protected": "true",
+    "ref_type": "branch,tag",
+    "pipeline_source": "push,web,api,schedule",
+}
+#: Claims of the platform's own scheduled jobs.
+SCHEDULED: Mapping[str, str] = {
+    "ref_protected": "true",
+    "ref_type": "branch",
+    "ref": OPERATIONS_BRANCH,
+    "pipeline_source": "schedule",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineAccessArgs:
     """`mount` is the tenant's KV mount, `group` the id of its group in GitLab (None: GitLab is off).
 
-    `secrets` are what the platform keeps for the tenant's pipelines: fields by path in the mount.
+    `operations` is the id of the project of the platform's scheduled work for it (None: there is none),
+    `publishers` are those of the projects whose protected pipelines publish: of all but mirrors. `secrets` are what the
+    platform keeps for pipelines: fields by path in the mount.
     """
 
     project: Project
@@ -34,11 +51,13 @@ class PipelineAccessArgs:
     refs: FoundationRefs
     mount: vault.Mount
     group: pulumi.Output[int] | None
+    operations: pulumi.Output[int] | None
+    publishers: Sequence[pulumi.Output[int]]
     secrets: Mapping[str, Mapping[str, pulumi.Input[str]]]
 
 
 class PipelineAccess(Component):
-    """Two roles for the jobs of a tenant's group, and the secrets the platform keeps for them.
+    """Two roles for the jobs of a tenant's group, one for the platform's own, and the secrets the platform keeps.
 
     Jobs of protected branches and tags read all that pipelines need; any other job, a merge request's for instance,
     only what may be seen by whoever can open one. A job is known by the group's immutable id: a path can be taken over
@@ -57,10 +76,15 @@ class PipelineAccess(Component):
         path = args.refs.pipeline_auth_path
         if path is not None and args.group is not None and pipelines_run(project):
             group = args.group.apply(str)
-            trusted = self._policy("ci", names.pipeline_policy, to_hcl(pipeline_rules(project)))
-            self._role("ci", path, trusted, {"namespace_id": group, "ref_protected": "true"})
+            if args.publishers:
+                trusted = self._policy("ci", names.pipeline_policy, to_hcl(pipeline_rules(project)))
+                ids = pulumi.Output.all(*args.publishers).apply(lambda found: ",".join(str(id_) for id_ in found))
+                self._role("ci", path, trusted, {"namespace_id": group, "project_id": ids, **TRUSTED})
             anyone = self._policy("review", names.review_policy, to_hcl(review_rules(project)))
             self._role("review", path, anyone, {"namespace_id": group})
+            if args.operations is not None:
+                own = self._policy("operations", names.operations_policy, to_hcl(operations_rules(project)))
+                self._role("operations", path, own, {"project_id": args.operations.apply(str), **SCHEDULED})
         for path_in_mount, fields in args.secrets.items():
             kv.SecretV2(
                 f"{name}/secret/{path_in_mount}",

@@ -4,6 +4,7 @@ Layout of a tenant's KV version 2 mount:
 
 - ``env/<environment>/...``  what the workloads of that environment read
 - ``ci/...``                 what pipelines of protected branches and tags read
+- ``operations/...``         what the platform's scheduled work reads, and no pipeline of the tenant
 - ``review/...``             what every pipeline reads, also one that a merge request started
 - anything else              the team's own (mirror credentials, for instance); no machine reads it unasked
 """
@@ -14,7 +15,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from usine.naming import CI_FOLDER, REVIEW_FOLDER, names_of
+from usine.naming import CI_FOLDER, OPERATIONS_FOLDER, REVIEW_FOLDER, names_of
 from usine.spec.model import Environment, Project, Role, State
 
 _READ = ("read",)
@@ -89,13 +90,17 @@ def environment_rules(project: Project, environment: Environment) -> tuple[Rule,
 
 
 def pipeline_rules(project: Project) -> tuple[Rule, ...]:
-    """Return what jobs of protected branches and tags read: CI's own secrets, and credentials of mirrored sources."""
+    """Return what jobs of protected branches and tags read."""
+    return (Rule(f"{names_of(project).secrets_mount}/data/{CI_FOLDER}/*", _READ), *review_rules(project))
+
+
+def operations_rules(project: Project) -> tuple[Rule, ...]:
+    """Return what the platform's scheduled work reads: the mirrors' tokens, and the credentials of their sources."""
     mount = names_of(project).secrets_mount
     sources = sorted({r.mirror.credentials for r in project.repositories if r.mirror and r.mirror.credentials})
     return (
-        Rule(f"{mount}/data/{CI_FOLDER}/*", _READ),
+        Rule(f"{mount}/data/{OPERATIONS_FOLDER}/*", _READ),
         *(Rule(f"{mount}/data/{path}", _READ) for path in sources),
-        *review_rules(project),
     )
 
 

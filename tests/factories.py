@@ -41,6 +41,7 @@ from usine.spec.settings import (
 
 GIB = 1024**3
 CA = Path("pki/ca.pem")
+TOOLS_IMAGE = f"harbor.example.test/platform/tools@sha256:{'3f1c' * 16}"
 
 
 def quota(**changes: int) -> Quota:
@@ -69,7 +70,9 @@ def infra(name: str = "deploy") -> Repository:
         preset="generic",
         default_branch="main",
         protected_branches=("main",),
-        deployment=Deployment("charts/app", ("values.yaml", "values-<env>.yaml"), Revision("main", {"prod": "v1.4.2"})),
+        deployment=Deployment(
+            "charts/app", ("values.yaml", "values-<env>.yaml"), Revision("main", {"prod": "refs/tags/v1.4.2"})
+        ),
     )
 
 
@@ -136,7 +139,7 @@ def settings(**changes: Any) -> Settings:
         gates=("platform",),
         packages=("maven",),
         reserved=frozenset(),
-        gitlab=GitLabSettings(email_domain="example.gouv.fr"),
+        gitlab=GitLabSettings(email_domain="example.gouv.fr", tools_image=TOOLS_IMAGE),
         sonarqube=SonarQubeSettings({"platform": CLEAN_CODE}, "https://hooks.example.test/sonarqube"),
     )
     return dataclasses.replace(base, **changes)

@@ -91,6 +91,11 @@ class TenantNames:
         return f"{self.slug}.ci"
 
     @property
+    def operations_policy(self) -> str:
+        """Vault policy, and JWT role, of the platform's scheduled work for the tenant."""
+        return f"{self.slug}.operations"
+
+    @property
     def review_policy(self) -> str:
         """Vault policy, and JWT role, of every other pipeline, merge requests' among them."""
         return f"{self.slug}.review"
@@ -128,6 +133,10 @@ class TenantNames:
     def repository_path(self, root: str, repository: str) -> str:
         """Full path of a repository in GitLab."""
         return f"{root}/{self.slug}/{repository}"
+
+    def operations_path(self, platform: str) -> str:
+        """Full path of the project of the platform's scheduled work, in a group that has no tenant's members."""
+        return f"{platform}/{OPERATIONS_GROUP}/{self.slug}"
 
     @property
     def registry_project(self) -> str:
@@ -169,13 +178,20 @@ def kubernetes_auth_path(cluster: Cluster) -> str:
 #: Path of the Vault auth back end that takes Keycloak's tokens, and of the one that takes GitLab's job tokens.
 OIDC_AUTH_PATH = "oidc"
 PIPELINE_AUTH_PATH = "gitlab"
-#: The project of a tenant's group whose pipelines do the platform's work (mirrors, dynamic analysis). No repository of
-#: a tenant file can have an underscore.
-OPERATIONS_PROJECT = "usine_jobs"
+#: The group, below the platform's, of the projects whose pipelines do the platform's work for tenants (mirrors, dynamic
+#: analysis), and the account that owns their schedules. No person of a tenant file can have an underscore.
+OPERATIONS_GROUP = "jobs"
+OPERATIONS_ACCOUNT = "usine_jobs"
+#: Where those pipelines push from and are scheduled on.
+OPERATIONS_BRANCH = "main"
+#: The component of that project, in logical names. No repository of a tenant file can have an underscore.
+OPERATIONS_COMPONENT = "usine_jobs"
 #: The project of the platform's group that holds the CI presets.
 CATALOGUE_PROJECT = "catalogue"
-#: Folders of a tenant's mount in Vault for what pipelines read: those of protected branches and tags, and all of them.
+#: Folders of a tenant's mount in Vault for what pipelines read: those of protected branches and tags, the platform's
+#: scheduled work, and all of them.
 CI_FOLDER = "ci"
+OPERATIONS_FOLDER = "operations"
 REVIEW_FOLDER = "review"
 #: The pull secret in each tenant namespace.
 REGISTRY_SECRET = "usine-registry"  # noqa: S105 - an object's name
@@ -225,6 +241,7 @@ def all_names(project: Project, settings: Settings) -> Mapping[str, tuple[str, .
             *(names.role_policy(role) for role in Role),
             *(names.environment_policy(e) for e in environments),
             names.pipeline_policy,
+            names.operations_policy,
             names.review_policy,
         ),
         "Vault identity group": tuple(names.role_identity_group(role) for role in Role),
@@ -234,7 +251,7 @@ def all_names(project: Project, settings: Settings) -> Mapping[str, tuple[str, .
         "Argo CD repository secret": tuple(names.repository_secret(r) for r in infra),
         "GitLab path": (
             names.forge_group(settings.gitlab.root),
-            names.repository_path(settings.gitlab.root, OPERATIONS_PROJECT),
+            names.operations_path(settings.gitlab.platform),
             *(names.repository_path(settings.gitlab.root, r.name) for r in project.repositories),
         ),
         "Harbor project": (names.registry_project,),

@@ -22,7 +22,6 @@ PROGRAM: Final = "program"
 DRIFT: Final = "drift"
 #: Nobody needs it yet: an open issue does, by its number.
 _OFFLINE: Final = "issue 11: `offline_access` for Harbor's CLI secret"
-_PEOPLE: Final = "issue 11: accounts are found by provider and external uid"
 _CATALOGUE: Final = "issue 13: the catalogue is published by tags"
 _SCANS: Final = "issue 13: images are scanned daily"
 
@@ -65,7 +64,7 @@ RESOURCES: Final[Mapping[str, Mapping[str, str]]] = {
         "index/groupShareGroup:GroupShareGroup": DRIFT,
         "index/groupVariable:GroupVariable": PROGRAM,
         "index/pipelineSchedule:PipelineSchedule": PROGRAM,
-        "index/pipelineScheduleVariable:PipelineScheduleVariable": PROGRAM,
+        "index/pipelineScheduleVariable:PipelineScheduleVariable": DRIFT,
         "index/project:Project": PROGRAM,
         "index/projectAccessToken:ProjectAccessToken": PROGRAM,
         "index/projectApprovalRule:ProjectApprovalRule": PROGRAM,
@@ -77,7 +76,7 @@ RESOURCES: Final[Mapping[str, Mapping[str, str]]] = {
         "index/projectMembership:ProjectMembership": DRIFT,
         "index/projectProtectedEnvironment:ProjectProtectedEnvironment": PROGRAM,
         "index/projectPushRules:ProjectPushRules": PROGRAM,
-        "index/projectShareGroup:ProjectShareGroup": DRIFT,
+        "index/projectShareGroup:ProjectShareGroup": PROGRAM,
         "index/projectTag:ProjectTag": _CATALOGUE,
         "index/projectVariable:ProjectVariable": PROGRAM,
         "index/repositoryFile:RepositoryFile": PROGRAM,
@@ -107,7 +106,7 @@ FUNCTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "gitlab": {
         "index/getGroup:getGroup": PROGRAM,
         "index/getUser:getUser": PROGRAM,
-        "index/getUsers:getUsers": _PEOPLE,
+        "index/getUsers:getUsers": PROGRAM,
     },
     "harbor": {},
 }

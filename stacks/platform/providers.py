@@ -17,7 +17,9 @@ import pulumi_vault as vault
 import pulumiverse_harbor as harbor
 
 from components.base import Providers
+from components.gitlab_operations import has_scheduled_work
 from components.sonarqube_dynamic.resources import sonarqube_provider
+from usine.naming import OPERATIONS_ACCOUNT
 from usine.spec.model import Project
 from usine.spec.settings import FoundationMode, Settings, System
 
@@ -46,6 +48,8 @@ def make_providers(
     `prefix` begins their names, where one stack holds several sets of them.
     """
     p = prefix
+    projects = tuple(projects)
+    scheduled = settings.on(System.GITLAB) and any(has_scheduled_work(project) for project in projects)
     return Providers(
         keycloak=_keycloak(f"{p}keycloak", settings, authorities, opts) if settings.on(System.KEYCLOAK) else None,
         vault=_vault(f"{p}vault", settings, opts) if settings.on(System.VAULT) else None,
@@ -56,6 +60,7 @@ def make_providers(
             cluster: _kubernetes(f"{p}kubernetes-{cluster}", settings, cluster, opts)
             for cluster in clusters_in_use(settings, projects)
         },
+        operations=_gitlab(f"{p}gitlab-operations", settings, opts, OPERATIONS_ACCOUNT) if scheduled else None,
     )
 
 
@@ -85,9 +90,19 @@ def _vault(name: str, settings: Settings, opts: _Options) -> vault.Provider:
     )
 
 
-def _gitlab(name: str, settings: Settings, opts: _Options) -> gitlab.Provider:
+def _gitlab(name: str, settings: Settings, opts: _Options, account: str | None = None) -> gitlab.Provider:
     # A private authority is trusted by SSL_CERT_FILE, for the reason given above.
-    return gitlab.Provider(name, base_url=f"{settings.endpoints[System.GITLAB].url}/api/v4/", retries=10, opts=opts)
+    return gitlab.Provider(
+        name,
+        base_url=f"{settings.endpoints[System.GITLAB].url}/api/v4/",
+        retries=10,
+        # GitLab makes the caller the owner of a schedule. The account has no token: the administrator's acts for it
+        # (scope `sudo`, see https://docs.gitlab.com/api/rest/authentication/#sudo).
+        headers={"Sudo": account} if account else None,
+        # The account does not exist before the first run.
+        early_auth_check=False if account else None,
+        opts=opts,
+    )
 
 
 def _harbor(name: str, settings: Settings, opts: _Options) -> harbor.Provider:

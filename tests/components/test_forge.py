@@ -5,17 +5,22 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import re
 from typing import Any
 
+import pulumi
 import pytest
+import yaml
 
-from components.gitlab import access_level, pipeline_variables
+from components.gitlab import _only, access_level, pipeline_variables, published
 from tests import factories
 from tests.plans import plan_of
+from tests.spec.helpers import ROOT
+from usine.data_bearing import holds_data
 from usine.generations import generation_of
-from usine.naming import OPERATIONS_PROJECT
 from usine.plan import Plan, PlannedResource, make_plan
 from usine.plan.monitor import RecordingMonitor
+from usine.spec.catalogue import FOLDER, read_catalogue
 from usine.spec.model import Dast, Mirror, Quality, Role, Severity, State
 from usine.spec.settings import Credential, Edition, FoundationMode, GitLabSettings, PeopleSource, System
 
@@ -42,19 +47,22 @@ def test_the_strongest_role_decides_in_gitlab(roles: dict[Role, tuple[str, ...]]
 
 
 def test_nobody_of_a_tenant_owns_its_group() -> None:
-    levels = {r.inputs["accessLevel"] for r in of(plan_of(factories.project()), "GroupMembership")}
+    levels = {r.inputs["accessLevel"] for r in of(plan_of(factories.project()), "GroupMembership", "teleservice/")}
     assert levels == {"maintainer", "developer", "reporter"}
 
 
 def test_a_suspended_tenant_reads_and_publishes_nothing() -> None:
     plan = plan_of(factories.project(state=State.SUSPENDED, repositories=(factories.infra(), MIRRORED)))
-    assert {r.inputs["accessLevel"] for r in of(plan, "GroupMembership")} == {"reporter"}
+    assert {r.inputs["accessLevel"] for r in of(plan, "GroupMembership", "teleservice/")} == {"reporter"}
     assert {r.inputs["name"] for r in of(plan, "RobotAccount")} == {"pull-1"}
     for nothing in ("ProjectAccessToken", "PipelineSchedule", "ProjectAnalysisToken", "TechnicalAccount"):
         assert of(plan, nothing) == []
     assert [r.inputs["users"] for r in of(plan, "ProjectPermissions")] == [{}]
     assert of(plan, "AuthBackendRole", "teleservice/vault/pipelines") == []
-    assert {r.inputs["buildsAccessLevel"] for r in of(plan, "Project", "teleservice/gitlab")} == {"disabled"}
+    projects = of(plan, "Project", "teleservice/gitlab")
+    # Not by switching CI off: GitLab would refuse its environments and variables from then on.
+    assert {r.inputs["buildsAccessLevel"] for r in projects} == {"private"}
+    assert {r.inputs["ciConfigPath"] for r in projects} == {"off.yml@platform/catalogue"}
 
 
 def test_an_archived_tenant_keeps_its_data_and_no_access() -> None:
@@ -67,7 +75,7 @@ def test_an_archived_tenant_keeps_its_data_and_no_access() -> None:
         "ProjectAnalysisToken",
         "TechnicalAccount",
     ):
-        assert of(plan, nothing) == []
+        assert of(plan, nothing, "teleservice/") == []
     assert of(plan, "Secret", "teleservice/") == []
     (registry,) = of(plan, "Project", "teleservice/harbor")
     assert registry.inputs["forceDestroy"] is True
@@ -104,7 +112,15 @@ def test_pipelines_are_known_by_what_cannot_be_taken_over() -> None:
     roles = {r.inputs["roleName"]: r.inputs for r in of(plan, "AuthBackendRole", "teleservice/vault/pipelines")}
     assert roles.keys() == {"teleservice.ci", "teleservice.review"}
     group = "[id of teleservice/gitlab/group]"
-    assert roles["teleservice.ci"]["boundClaims"] == {"namespace_id": group, "ref_protected": "true"}
+    projects = ("api", "deploy")
+    assert roles["teleservice.ci"]["boundClaims"] == {
+        "namespace_id": group,
+        "project_id": ",".join(f"[id of teleservice/gitlab/{name}/project]" for name in projects),
+        "ref_protected": "true",
+        "ref_type": "branch,tag",
+        # Not `pipeline`, `parent_pipeline` or `trigger`: what another project's job or a token started.
+        "pipeline_source": "push,web,api,schedule",
+    }
     assert roles["teleservice.review"]["boundClaims"] == {"namespace_id": group}
     for role in roles.values():
         assert role["boundAudiences"] == ["https://vault.example.test"]
@@ -115,10 +131,12 @@ def test_only_protected_pipelines_read_what_publishes() -> None:
     plan = plan_of(factories.project(repositories=(factories.infra(), MIRRORED)))
     policies = {r.inputs["name"]: str(r.inputs["policy"]) for r in of(plan, "Policy", "teleservice/vault/pipelines")}
     assert "teleservice/data/ci/*" in policies["teleservice.ci"]
-    assert "teleservice/data/mirror/x" in policies["teleservice.ci"]
     assert "/ci/" not in policies["teleservice.review"]
+    # What the platform's own jobs read is theirs alone.
+    for path in ("teleservice/data/operations/*", "teleservice/data/mirror/x"):
+        assert {name for name, rules in policies.items() if path in rules} == {"teleservice.operations"}
     paths = {r.inputs["name"] for r in of(plan, "SecretV2", "teleservice/")}
-    assert paths == {"ci/registry/push", "review/registry/pull", "ci/mirror/miroir", "ci/quality/miroir"}
+    assert paths == {"ci/registry/push", "review/registry/pull", "operations/mirror/miroir", "ci/quality/miroir"}
 
 
 def test_no_ci_variable_holds_a_secret() -> None:
@@ -158,23 +176,156 @@ def test_every_robot_ends_and_does_one_thing() -> None:
         assert actions == ({"pull"} if "pull" in robot.name else {"pull", "push"})
 
 
-def test_scheduled_work_has_a_project_of_its_own_with_the_platforms_pipeline() -> None:
+def scheduled() -> Plan:
     quality = Quality("platform", 30, Dast(("dev",), "0 3 * * 1"))
-    plan = plan_of(factories.project(quality=quality, repositories=(factories.infra(), MIRRORED)))
-    (operations,) = [r for r in of(plan, "Project", "teleservice/gitlab") if r.inputs["name"] == OPERATIONS_PROJECT]
-    assert operations.inputs["ciConfigPath"] == "operations.yml@platform/catalogue"
-    schedules = {r.inputs["description"]: r.inputs["cron"] for r in of(plan, "PipelineSchedule")}
-    assert schedules == {"mirror-miroir": "0 4 * * *", "dast": "0 3 * * 1"}
-    variables = {
-        (r.name.split("/")[-2], r.inputs["key"]): r.inputs["value"] for r in of(plan, "PipelineScheduleVariable")
+    return plan_of(factories.project(quality=quality, repositories=(factories.infra(), MIRRORED)))
+
+
+def test_scheduled_work_is_in_a_group_without_members_of_the_tenant_and_owned_by_nobody_who_logs_in() -> None:
+    plan = scheduled()
+    within = "teleservice/gitlab/usine_jobs/"
+    (project,) = of(plan, "Project", within)
+    assert project.inputs["namespaceId"] == "[id of foundation/gitlab/operations]"
+    assert project.inputs["ciPipelineVariablesMinimumOverrideRole"] == "no_one_allowed"
+    assert [r.inputs["branch"] for r in of(plan, "BranchProtection", within)] == ["main"]
+    # People of the tenant look; nothing in the group makes them more.
+    (share,) = of(plan, "ProjectShareGroup", within)
+    assert (share.inputs["groupId"], share.inputs["groupAccess"]) == ("[id of teleservice/gitlab/group]", "reporter")
+    members = [r for r in of(plan, "GroupMembership") if "operations" in str(r.inputs["groupId"])]
+    assert [r.inputs["userId"] for r in members] == ["[id of foundation/gitlab/operations/account]"]
+    (account,) = of(plan, "User", "foundation/gitlab/operations")
+    assert (account.inputs["username"], account.inputs.get("isAdmin")) == ("usine_jobs", None)
+    assert [r for r in of(plan, "UserIdentity") if "operations" in r.name] == []
+    schedules = of(plan, "PipelineSchedule")
+    assert {r.inputs["description"]: r.inputs["cron"] for r in schedules} == {
+        "mirror-miroir": "0 4 * * *",
+        "dast": "0 3 * * 1",
     }
-    assert variables["dast", "DAST_TARGETS"] == "https://dev.example.gouv.fr"
-    assert variables["mirror-miroir", "MIRROR_CREDENTIALS"] == "mirror/x"
-    assert [r for r in plan.resources if OPERATIONS_PROJECT in str(r.inputs)] == [operations]
+    assert {r.options.provider for r in schedules} == {"gitlab-operations"}
+    (owner,) = [r for r in plan.resources if r.is_provider and r.name == "gitlab-operations"]
+    assert json.loads(str(owner.inputs["headers"])) == {"Sudo": "usine_jobs"}
+    assert of(plan, "PipelineScheduleVariable") == []
 
 
-def test_without_scheduled_work_there_is_no_such_project() -> None:
-    assert OPERATIONS_PROJECT not in plan_of(factories.project()).dumps()
+def test_what_scheduled_work_does_is_in_a_file_that_no_variable_changes() -> None:
+    (file,) = of(scheduled(), "RepositoryFile", "teleservice/gitlab/usine_jobs/")
+    content = yaml.safe_load(str(file.inputs["content"]))
+    assert content["include"] == [{"project": "platform/catalogue", "file": "/operations.yml"}]
+    assert content["variables"]["VAULT_TRUSTED_ROLE"]["value"] == "teleservice.operations"
+    assert content["mirror-miroir"] == {
+        "extends": ".mirror",
+        "variables": {
+            "MIRROR_SOURCE": {"value": "https://git.example.fr/x.git", "expand": False},
+            "MIRROR_TARGET": {"value": "tenants/teleservice/miroir", "expand": False},
+            "MIRROR_TARGET_CREDENTIALS": {"value": "operations/mirror/miroir", "expand": False},
+            "MIRROR_PUSH_OPTION": {"value": "ci.skip", "expand": False},
+            "MIRROR_SOURCE_CREDENTIALS": {"value": "mirror/x", "expand": False},
+        },
+        "rules": [{"if": '$CI_PIPELINE_SCHEDULE_DESCRIPTION == "mirror-miroir"'}],
+    }
+    assert content["dast"]["variables"]["DAST_TARGETS"]["value"] == "https://dev.example.gouv.fr"
+    assert all(value["expand"] is False for value in content["variables"].values())
+
+
+def test_vault_knows_scheduled_work_by_its_own_project() -> None:
+    (role,) = [r for r in of(scheduled(), "AuthBackendRole") if r.inputs["roleName"] == "teleservice.operations"]
+    assert role.inputs["boundClaims"] == {
+        "project_id": "[id of teleservice/gitlab/usine_jobs/project]",
+        "ref_protected": "true",
+        "ref_type": "branch",
+        "ref": "main",
+        "pipeline_source": "schedule",
+    }
+    assert role.inputs["tokenPolicies"] == ["teleservice.operations"]
+
+
+@pytest.mark.parametrize(("pipelines", "file"), [(False, "off.yml"), (True, "mirror.yml")])
+def test_a_mirror_publishes_nothing_whatever_its_source_says(file: str, *, pipelines: bool) -> None:
+    mirror = Mirror("https://git.example.fr/x.git", "0 4 * * *", pipelines=pipelines)
+    mirrored = dataclasses.replace(factories.app("miroir"), mirror=mirror)
+    plan = plan_of(factories.project(repositories=(factories.infra(), mirrored)))
+    (project,) = of(plan, "Project", "teleservice/gitlab/miroir/")
+    assert project.inputs["ciConfigPath"] == f"{file}@platform/catalogue"
+    assert project.inputs["onlyAllowMergeIfPipelineSucceeds"] is False
+    (role,) = [r for r in of(plan, "AuthBackendRole") if r.inputs["roleName"] == "teleservice.ci"]
+    assert role.inputs["boundClaims"]["project_id"] == "[id of teleservice/gitlab/deploy/project]"  # type: ignore[index]  # a mapping
+    # A source that moves a tag moves it here too: GitLab takes no forced update of a protected one.
+    assert of(plan, "TagProtection", "teleservice/gitlab/miroir/") == []
+    assert of(plan, "TagProtection", "teleservice/gitlab/deploy/")
+    (file_,) = of(plan, "RepositoryFile", "teleservice/gitlab/usine_jobs/")
+    assert ("value: ci.skip" in str(file_.inputs["content"])) is not pipelines
+
+
+def test_no_branch_of_a_repository_that_deploys_may_be_called_as_a_tag_in_full() -> None:
+    plan = plan_of(factories.project())
+    branches = {r.name.split("/")[2]: r.inputs["branch"] for r in of(plan, "BranchProtection", "teleservice/gitlab/")}
+    names = [r.inputs["branch"] for r in of(plan, "BranchProtection", "teleservice/gitlab/deploy/")]
+    assert (set(names), branches["api"]) == ({"main", "refs/*"}, "main")
+
+
+@pytest.mark.parametrize("edition", [Edition.FREE, Edition.PREMIUM])
+def test_nothing_of_a_tenant_is_shared_forked_or_joined_past_the_file(edition: Edition) -> None:
+    gitlab = dataclasses.replace(factories.settings().gitlab, edition=edition, second_factor=True)
+    plan = plan_of(factories.project(), settings=factories.settings(gitlab=gitlab))
+    groups = {r.name: r.inputs for r in of(plan, "Group") if r.system == "gitlab"}
+    root, platform, tenant = (
+        groups[name] for name in ("foundation/gitlab/root", "foundation/gitlab/platform", "teleservice/gitlab/group")
+    )
+    paid = True if edition is Edition.PREMIUM else None
+    assert (root["shareWithGroupLock"], root["preventSharingGroupsOutsideHierarchy"]) == (True, True)
+    assert (root.get("membershipLock"), root.get("preventForkingOutsideGroup")) == (paid, paid)
+    assert (tenant["shareWithGroupLock"], tenant.get("membershipLock")) == (True, paid)
+    # Those of scheduled work, below it, are shared with the tenants' groups.
+    assert (platform["shareWithGroupLock"], platform.get("membershipLock")) == (False, None)
+    assert (root["requireTwoFactorAuthentication"], platform["requireTwoFactorAuthentication"]) == (True, True)
+    forks = {r.inputs["forkingAccessLevel"] for r in of(plan, "Project", "teleservice/gitlab/")}
+    assert forks == {"disabled"}
+
+
+def test_a_tenant_of_mirrors_only_has_no_role_that_publishes() -> None:
+    plan = plan_of(factories.project(repositories=(MIRRORED,)))
+    roles = {r.inputs["roleName"] for r in of(plan, "AuthBackendRole", "teleservice/vault/pipelines")}
+    assert roles == {"teleservice.review", "teleservice.operations"}
+
+
+def test_without_scheduled_work_there_is_no_such_project_and_no_provider() -> None:
+    plan = plan_of(factories.project())
+    assert [r.name for r in plan.resources if "usine_jobs" in r.name] == []
+    assert "gitlab-operations" not in {r.name for r in plan.resources if r.is_provider}
+
+
+def test_nobody_passes_variables_to_a_pipeline_of_any_project_the_platform_makes() -> None:
+    projects = [r for r in scheduled().resources if r.type == "gitlab:index/project:Project"]
+    assert len(projects) == 4
+    assert {r.inputs["ciPipelineVariablesMinimumOverrideRole"] for r in projects} == {"no_one_allowed"}
+
+
+def test_the_default_branch_of_every_project_is_protected_by_a_declared_object() -> None:
+    plan = scheduled()
+    projects = {r.name: r.inputs["defaultBranch"] for r in plan.resources if r.type == "gitlab:index/project:Project"}
+    protected = {((r.parent or "").partition("::")[2], r.inputs["branch"]) for r in of(plan, "BranchProtection")}
+    assert projects
+    assert set(projects.items()) <= protected
+
+
+def test_the_old_project_in_the_tenants_group_may_go_and_no_repository_may() -> None:
+    kind = "gitlab:index/project:Project"
+    assert not holds_data(kind, "teleservice/gitlab/operations")
+    assert not holds_data(kind, "teleservice/gitlab/usine_jobs/project")
+    # A repository may be called `operations`.
+    assert holds_data(kind, "teleservice/gitlab/operations/project")
+    assert holds_data("gitlab:index/group:Group", "teleservice/gitlab/operations")
+
+
+def test_the_catalogues_images_stand_by_digest_in_the_published_files() -> None:
+    texts = read_catalogue(ROOT / FOLDER, factories.settings())
+    images = [
+        line.strip() for text in texts.values() for line in published(text, factories.settings()).splitlines()
+        if line.strip().startswith("image:")
+    ]  # fmt: skip
+    assert len(images) == 6
+    assert [line for line in images if not re.fullmatch(r"image: [a-z][\w.:/-]+@sha256:[0-9a-f]{64}", line)] == []
+    assert "USINE_TOOLS_IMAGE" not in pipeline_variables(factories.settings())
 
 
 def test_premium_guards_come_with_the_premium_edition_only() -> None:
@@ -193,8 +344,15 @@ def test_accounts_of_a_directory_are_looked_up(foundation: FoundationMode) -> No
         gitlab=GitLabSettings(people=PeopleSource.DIRECTORY), foundation=foundation, tenants=("teleservice",)
     )
     plan = plan_of(factories.project(), settings=settings)
-    assert of(plan, "User", "foundation/gitlab") == []
+    assert of(plan, "User", "foundation/gitlab/account/") == []
     assert {r.inputs["userId"] for r in of(plan, "GroupMembership")} >= {"[id of alice.martin]"}
+
+
+def test_an_account_counts_by_the_identity_it_logs_in_with() -> None:
+    assert _only("emma.leroy", ["7"]) == "7"
+    for ids in ([], ["7", "8"]):
+        with pytest.raises(pulumi.RunError, match=r"openid_connect/emma.leroy: emma.leroy has to log in once"):
+            _only("emma.leroy", ids)
 
 
 def test_a_registry_gate_is_left_out_where_the_file_asks_for_none() -> None:

@@ -105,9 +105,10 @@ def vault(lab: TestLab) -> dict[str, Any]:
 
 
 def _without_ids(role: dict[str, Any]) -> dict[str, Any]:
-    """A role of pipelines is bound to its group's id in GitLab, which is another one for a group made again."""
+    """A role of pipelines is bound to its group's or project's id in GitLab: another one for what was made again."""
     claims = role.get("bound_claims") or {}
-    return {**role, "bound_claims": {name: "*" if name == "namespace_id" else v for name, v in claims.items()}}
+    ids = {"namespace_id", "project_id"}
+    return {**role, "bound_claims": {name: "*" if name in ids else value for name, value in claims.items()}}
 
 
 def snapshot(lab: TestLab) -> dict[str, Any]:

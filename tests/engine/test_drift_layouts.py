@@ -1,4 +1,7 @@
-"""Each tenant in a stack of its own: the same objects, and a drift scan that reports on that tenant alone."""
+"""Each tenant in a stack of its own: the same objects, and a drift scan that reports on that tenant alone.
+
+On the way, what pipelines of these tenants reach (see `tests.engine.pipelines`).
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,13 @@ from pathlib import Path
 import pytest
 
 from lab.testing.platforms import TestLab
-from tests.engine import live, live_forge
+from tests.engine import live, live_forge, pipelines
 from tests.engine.harness import Stack
-from tests.engine.tenants import ALPHA, BETA
 from usine.drift.history import read_past
 
 pytestmark = pytest.mark.servers
 
-TENANTS = {"alpha": ALPHA, "beta": BETA}
+TENANTS = pipelines.TENANTS
 SYSTEMS = ["vault", "gitlab"]
 
 
@@ -50,6 +52,9 @@ def test_both_layouts_make_the_same_and_each_stack_reports_what_it_holds(stacks:
     lab = whole.lab
     whole.up().must()
     together = live.vault(lab), live_forge.gitlab(lab)
+    pipelines.scheduled_work(lab)
+    pipelines.maintainer_of_both(lab)
+    assert pipelines.combinations(lab) == 660
     whole.destroy().must()
     for stack in split:
         stack.up().must()

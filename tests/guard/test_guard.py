@@ -71,6 +71,14 @@ def test_what_holds_data_is_not_destroyed(op: str, urn: str) -> None:
     assert ("destroyed" if op == "delete" else "replaced") in notice.text
 
 
+def test_the_old_project_of_scheduled_work_goes_though_its_tenant_is_active() -> None:
+    tenant_ = "urn:pulumi:lab::usine::usine:usine:TenantProject$usine:gitlab:GitLabTenant$gitlab:index/project:Project"
+    old, repository = f"{tenant_}::alpha/gitlab/operations", f"{tenant_}::alpha/gitlab/operations/project"
+    known = read_known(checkpoint(tenant("alpha"), old, repository))
+    assert check_plan([step("delete", old)], known, LIMITS) == ()
+    assert [n.rule for n in check_plan([step("delete", repository)], known, LIMITS)] == ["data-destruction"]
+
+
 def test_an_archived_tenant_s_data_may_go_but_not_in_the_run_that_archives_it() -> None:
     archived = read_known(checkpoint(tenant("alpha"), MOUNT, archived=("alpha",)))
     active = read_known(checkpoint(tenant("alpha"), MOUNT))

@@ -16,7 +16,6 @@ from tests.policy.bad import BAD
 from tests.policy.good import GOOD
 from tests.policy.shapes import HARD, kubernetes, resource
 from usine.data_bearing import DATA_BEARING
-from usine.naming import OPERATIONS_PROJECT
 
 ONE_BY_ONE = [policy for policy in POLICIES if policy.stack_check is None]
 MARKER = "marker-3e7a51"
@@ -205,7 +204,7 @@ def test_what_holds_data_is_protected_until_its_tenant_is_archived(type_: str) -
 
 
 def test_the_platforms_own_jobs_and_configuration_need_no_protection() -> None:
-    jobs = resource("gitlab:index/project:Project", {"path": OPERATIONS_PROJECT})
+    jobs = replace(resource("gitlab:index/project:Project", {}), name="a-b/gitlab/usine_jobs/project")
     assert texts(BY_ID["data-protected"], tenant_of("active"), jobs, *GOOD["jwt-role-bound"]) == []
 
 

@@ -144,6 +144,12 @@ def wrong(old: str, new: str, column: int, *messages: str) -> object:
         wrong("kind: app", "mirror: {url: https://a.fr/x.git, schedule: '0 0 * * fry'}", 53, "day of the week"),
         wrong("kind: app", "mirror: {url: https://a.fr/x.git, schedule: '0 5-3 * * *'}", 53, "ends before it starts"),
         wrong("kind: app", "mirror: {url: https://a.fr/x.git, schedule: '*/0 * * * *'}", 53, "a step goes from 1"),
+        wrong(
+            "kind: app",
+            "mirror: {url: https://a.fr/x.git, schedule: '0 * * * *', credentials: env/prod/db}",
+            79,
+            "not below ci, env, operations or review",
+        ),
         wrong("kind: infra", "kind: infra, path: /etc", 31, "relative to the repository"),
         wrong("kind: infra", "kind: infra, path: a/../b", 31, "no .."),
         wrong("kind: infra", "kind: infra, valueFiles: [../x.yaml]", 38, "no .."),
@@ -321,7 +327,7 @@ def test_the_example_means_what_it_says() -> None:
     assert api.protected_branches == ("main", "release/*")
     assert (front.preset, front.mirror, front.deployment) == ("node", None, None)
     assert deploy.deployment is not None
-    assert deploy.deployment.revision == Revision("main", {"prod": "v1.4.2"})
+    assert deploy.deployment.revision == Revision("main", {"prod": "refs/tags/v1.4.2"})
     assert deploy.deployment.revision.of("dev") == "main"
     assert (project.registry.quota, project.registry.block_severity) == (50 * GIB, Severity.CRITICAL)
     assert (project.quality.gate, project.quality.new_code_days) == ("platform", 30)
@@ -344,7 +350,7 @@ def test_dates_may_be_quoted() -> None:
 def test_the_default_branch_is_protected_whatever_its_name() -> None:
     trunk, other = one(HEAD + "repositories: {r1: {defaultBranch: trunk}, r2: {protectedBranches: []}}\n").repositories
     assert trunk.protected_branches == ("trunk",)
-    assert other.protected_branches == ()
+    assert other.protected_branches == ("main",)
 
 
 def test_nothing_is_said_of_mere_consequences() -> None:

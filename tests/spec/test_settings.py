@@ -94,7 +94,8 @@ def test_who_may_change_what(tmp_path: Path) -> None:
 
 
 def test_accounts_of_a_directory_need_no_domain(tmp_path: Path) -> None:
-    text = TEXT.replace("    emailDomain: example.gouv.fr\n", "").replace(", people: managed", "")
+    text = TEXT.replace("    emailDomain: example.gouv.fr\n", "")
+    text = text.replace("    people: managed\n    toolsImage", "    toolsImage")
     assert load_text(tmp_path, text).gitlab.people is PeopleSource.DIRECTORY
 
 
@@ -155,6 +156,8 @@ WRONG = [
     ("edition: community", "edition: comunity", "did you mean community?"),
     ("platform: platform", "platform: tenants", "groups of their own"),
     ("    emailDomain: example.gouv.fr\n", "", "usine:gitlab.emailDomain is missing"),
+    ("platform/tools@sha256:3f", "platform/tools:2 # ", "an image by its digest"),
+    ("    toolsImage: ", "    # ", "usine:gitlab.toolsImage is missing"),
     ("robotDays: 180", "robotDays: 0", "allowed: 1 to 730"),
     ("robotDays: 180", "robotsDays: 180", "did you mean robotDays?"),
     ('[{name: "1"}]', '[{name: "1"}, {name: "1"}]', "is in this list twice"),

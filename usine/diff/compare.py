@@ -94,7 +94,7 @@ class _Pair:
             type=new.type,
             name=new.name,
             properties=tuple(self.changes[path] for path in sorted(self.changes)),
-            holds_data=holds_data(new.type),
+            holds_data=holds_data(new.type, new.name),
             note="; ".join(self._notes(old, new)),
         )
 
@@ -154,7 +154,13 @@ def _known(resource: PlannedResource) -> dict[str, object]:
 def _created(new: PlannedResource) -> Entry:
     properties = tuple(PropertyChange(name, ABSENT, new.inputs[name]) for name in sorted(new.inputs))
     return Entry(
-        Action.CREATED, new.tenant, _system(new), new.type, new.name, properties, holds_data=holds_data(new.type)
+        Action.CREATED,
+        new.tenant,
+        _system(new),
+        new.type,
+        new.name,
+        properties,
+        holds_data=holds_data(new.type, new.name),
     )
 
 
@@ -171,7 +177,7 @@ def _destroyed(old: PlannedResource) -> Entry:
         _system(old),
         old.type,
         old.name,
-        holds_data=holds_data(old.type) and not kept,
+        holds_data=holds_data(old.type, old.name) and not kept,
         note=note,
     )
 

@@ -39,7 +39,7 @@ def _missing(observation: Observation) -> Finding:
         address.type,
         address.name,
         urn=address.urn,
-        holds_data=holds_data(address.type),
+        holds_data=holds_data(address.type, address.name),
     )
 
 
@@ -55,7 +55,7 @@ def _changed(observation: Observation, path: str, expected: object, found: objec
         expected,
         found,
         address.urn,
-        holds_data=holds_data(address.type),
+        holds_data=holds_data(address.type, address.name),
     )
 
 

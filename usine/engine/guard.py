@@ -108,7 +108,7 @@ def _data_destruction(removing: Iterable[Step], known: Known) -> Iterable[Notice
         # Archived in the state, not only in the files: its protection was lifted by a run that was looked at.
         if address.tenant in known.archived and address.urn not in known.protected:
             continue
-        if not (holds_data(address.type) or address.urn in known.protected):
+        if not (holds_data(address.type, address.name) or address.urn in known.protected):
             continue
         how = "replaced" if step.op == "replace" else "destroyed"
         yield Notice(

@@ -97,7 +97,7 @@ def _entry(step: Step) -> Entry:
         type=address.type,
         name=address.name,
         properties=step.properties,
-        holds_data=holds_data(address.type),
+        holds_data=holds_data(address.type, address.name),
     )
 
 
@@ -108,7 +108,7 @@ def _failed(address: Address, message: str, seconds: float | None = None) -> Ent
         system=address.system,
         type=address.type,
         name=address.name,
-        holds_data=holds_data(address.type),
+        holds_data=holds_data(address.type, address.name),
         seconds=seconds,
         note=message,
     )

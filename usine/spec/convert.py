@@ -28,6 +28,7 @@ from usine.spec.model import (
 )
 from usine.spec.problems import Finding, KeyPath
 from usine.spec.reserved import is_reserved_repository, who_reserves_slug
+from usine.spec.revisions import check_revisions
 from usine.spec.schema import EnvironmentFile, ProjectFile, QualityFile, RepositoryFile
 from usine.spec.settings import Settings
 from usine.spec.texts import did_you_mean, enumerate_words, show
@@ -42,6 +43,14 @@ _NOT_ENVIRONMENTS = {
 }
 _INFRA_ONLY = ("path", "value_files", "revision")
 _CAMEL = {"value_files": "valueFiles"}
+
+
+def _revision_at(file: ProjectFile, repository: str, environment: str) -> KeyPath:
+    """Return where the file says what an environment follows, or else the repository that it is the default of."""
+    path: KeyPath = ("repositories", repository)
+    stated = file.repositories[repository].revision or {}
+    key = next((key for key in (environment, "default") if key in stated), None)
+    return path if key is None else (*path, "revision", key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +123,9 @@ class Converter:
         self._dashboards(observability.dashboards, names)
         if not names.wrong:
             self._envelope(project, file)
+            check_revisions(
+                project, lambda repository, environment: _revision_at(file, repository, environment), self._note
+            )
         return project
 
     def _note(self, path: KeyPath, message: str, *, at_key: bool = False) -> None:
@@ -248,6 +260,8 @@ class Converter:
             protected = (branch,)  # the default protects the default branch, whatever its name
         else:
             protected = defaults.protected_branches
+        if branch not in protected:
+            protected = (branch, *protected)
         kind = RepositoryKind(stated.kind)
         if kind is RepositoryKind.APP and (*path, "kind") not in self._wrong:
             for field in _INFRA_ONLY:
@@ -265,7 +279,9 @@ class Converter:
             preset=stated.preset or defaults.preset,
             default_branch=branch,
             protected_branches=protected,
-            mirror=None if mirror is None else Mirror(mirror.url, mirror.schedule, mirror.credentials),
+            mirror=None
+            if mirror is None
+            else Mirror(mirror.url, mirror.schedule, mirror.credentials, mirror.pipelines),
             deployment=self._deployment(path, stated, branch, names) if kind is RepositoryKind.INFRA else None,
         )
 

@@ -137,6 +137,14 @@ def check_git_name(value: str, what: str = "a branch, tag or commit") -> str:
     return value
 
 
+def _check_revision(value: str) -> str:
+    tag = value.removeprefix("refs/tags/")
+    if value.startswith("refs/") and tag == value:
+        raise ValueError("write the short name of a branch or commit, or a tag as refs/tags/NAME")
+    check_git_name(tag)
+    return value
+
+
 def _check_branch(value: str) -> str:
     return check_git_name(value, "a branch")
 
@@ -278,8 +286,14 @@ Days = Annotated[
 Cron = Annotated[str, *_parsed(parse_cron, CRON_PATTERN, 'Five fields, such as "0 3 * * 1".', 100)]
 Url = Annotated[str, *_parsed(parse_url, URL_PATTERN, "An https URL, without user, password, ? or #.", 500)]
 Host = Annotated[str, *_parsed(parse_host, HOST_PATTERN, "A full host name in lower case.", 253)]
-GitName = Annotated[
-    str, *_parsed(check_git_name, r"^[A-Za-z0-9._/@#+=-]{1,100}$", "A branch, a tag or a commit of the repository.")
+RevisionName = Annotated[
+    str,
+    *_parsed(
+        _check_revision,
+        r"^[A-Za-z0-9._/@#+=-]{1,110}$",
+        "A branch, a tag or a commit of the repository. Production: a protected branch, a protected tag as "
+        "refs/tags/NAME, or a whole SHA.",
+    ),
 ]
 Branch = Annotated[str, *_parsed(_check_branch, r"^[A-Za-z0-9._/@#+=-]{1,100}$", "A branch.")]
 BranchPattern = Annotated[
@@ -295,8 +309,10 @@ ValueFile = Annotated[
 SecretPath = Annotated[
     str,
     *_text(
-        r"[a-z0-9-]+(?:/[a-z0-9-]+)*",
-        "expected a path among the tenant's secrets, such as mirror/api: never a value",
+        # What machines read would go to the host of the mirror's source.
+        r"(?!(?:ci|env|operations|review)(?:/|$))[a-z0-9-]+(?:/[a-z0-9-]+)*",
+        "expected a path among the tenant's secrets, such as mirror/api: never a value, and not below ci, env, "
+        "operations or review, which pipelines and workloads read",
         "A path among the tenant's secrets, such as mirror/api; never a value.",
         100,
     ),

@@ -120,11 +120,15 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """An external source to mirror. `credentials` is a path among the tenant's secrets, never a value."""
+    """An external source to mirror. `credentials` is a path among the tenant's secrets, never a value.
+
+    `pipelines`: the source's own CI file runs, on refs that are not protected.
+    """
 
     url: str
     schedule: str
     credentials: str | None = None
+    pipelines: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,11 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """One Git repository. `deployment` is set exactly for kind ``infra``."""
+    """One Git repository. `deployment` is set exactly for kind ``infra``.
+
+    `protected_branches` are patterns. The default branch is among them whatever the file says: GitLab protects it by
+    itself when it is made, and what nobody declares may be taken away unseen.
+    """
 
     name: str
     kind: RepositoryKind

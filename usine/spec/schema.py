@@ -151,6 +151,8 @@ class MirrorFile(Section):
     url: f.Url
     credentials: f.SecretPath | None = None
     schedule: f.Cron
+    pipelines: bool = False
+    """Run the source's own CI file, on branches and tags that are not protected; it gets nothing that publishes."""
 
 
 class RepositoryFile(Section):
@@ -168,7 +170,7 @@ class RepositoryFile(Section):
     """Kind infra: folder of the chart or of the manifests."""
     value_files: Annotated[list[f.ValueFile], Field(max_length=20)] | None = None
     """Kind infra: Helm value files, in order."""
-    revision: dict[str, f.GitName] | None = None
+    revision: dict[str, f.RevisionName] | None = None
     """Kind infra: what each environment follows; `default` for the others."""
 
 

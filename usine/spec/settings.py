@@ -179,7 +179,8 @@ class GitLabSettings:
 
     `people`: whether the foundation creates the accounts, or looks up those that log-in or a directory made.
     `email_domain` completes the e-mail address of managed accounts. `tools_image` is the image the catalogue's jobs run
-    in (bao, git, buildah, sonar-scanner); None: ``platform/tools:1`` of the registry.
+    in (bao, git, buildah, sonar-scanner), by digest; None only where GitLab or Harbor is off.
+    `second_factor`: members of the platform's and the tenants' groups must have one in GitLab itself.
     """
 
     root: str = "tenants"
@@ -188,6 +189,7 @@ class GitLabSettings:
     people: PeopleSource = PeopleSource.MANAGED
     email_domain: str | None = None
     tools_image: str | None = None
+    second_factor: bool = False
 
 
 @dataclass(frozen=True, slots=True)

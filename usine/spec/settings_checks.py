@@ -103,6 +103,7 @@ def build_settings(file: SettingsFile, *, stack: str, source: str, note: Note) -
             people=PeopleSource(file.gitlab.people),
             email_domain=file.gitlab.email_domain or file.keycloak.email_domain,
             tools_image=file.gitlab.tools_image,
+            second_factor=file.gitlab.second_factor,
         ),
         harbor=HarborSettings(file.harbor.robot_days, file.harbor.admin_group),
         sonarqube=_sonarqube(file, gates),
@@ -153,6 +154,12 @@ def _check_forge(file: SettingsFile, systems: frozenset[System], note: Note) -> 
             ("gitlab",),
             "usine:gitlab.emailDomain is missing: GitLab makes no account without an e-mail address, "
             "and people are managed",
+        )
+    if systems >= {System.GITLAB, System.HARBOR} and not file.gitlab.tools_image:
+        note(
+            ("gitlab",),
+            "usine:gitlab.toolsImage is missing: the jobs of the catalogue run in it; "
+            "name it by its digest, such as harbor.example.fr/platform/tools@sha256:3f1c...",
         )
     if file.gitlab.root == file.gitlab.platform:
         note(("gitlab", "platform"), "usine:gitlab.platform: tenants and platform need groups of their own")

@@ -20,6 +20,7 @@ from usine.spec.texts import has_userinfo
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")
 _DNS_LABEL = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _OWNER = re.compile(r"@[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
+_IMAGE = re.compile(r"[\w][\w.:/-]*@sha256:[0-9a-f]{64}")
 _DURATION = re.compile(r"(?=.)(?:[0-9]{1,4}h)?(?:[0-9]{1,4}m)?")
 _CLASS = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 _NAMESPACE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
@@ -90,6 +91,12 @@ def _check_endpoint(value: str) -> str:
     if parts.scheme not in {"http", "https"}:
         raise ValueError("expected a URL that starts with https://")
     return value.rstrip("/")
+
+
+def _check_image(value: str) -> str:
+    if not _IMAGE.fullmatch(value):
+        raise ValueError("expected an image by its digest, such as harbor.example.fr/platform/tools@sha256:3f1c...")
+    return value
 
 
 def _check_server(value: str) -> str:
@@ -187,7 +194,8 @@ class GitLabFile(Section):
     edition: Annotated[str, *fixed("edition", *(edition.value for edition in Edition))] = "free"
     people: Annotated[str, *fixed("source of people", *(source.value for source in PeopleSource))] = "directory"
     email_domain: Annotated[str, AfterValidator(parse_host)] | None = None
-    tools_image: Line | None = None
+    tools_image: Annotated[str, AfterValidator(_check_image)] | None = None
+    second_factor: bool = False
 
 
 class HarborFile(Section):

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from lab.standins.gitlab import access, api_ci_pipelines, ci_jobs, git_push, users
+from lab.standins.gitlab import access, api_ci_pipelines, ci_jobs, ci_pipelines, git_push, users
 from lab.standins.gitlab.api_repository_commits import rendered
 from lab.standins.gitlab.errors import forbidden, not_found, parameter
 from lab.standins.gitlab.params import Bool, Hashes, Paging, Params, Texts
@@ -65,7 +65,7 @@ def shown(site: Site, job: Document) -> Document:
 
 
 def _one(call: Call, id_: str, job_id: int, level: int = access.REPORTER) -> tuple[Document, Document]:
-    project = call.project(id_, level)
+    project = call.ci_project(id_, level)
     found = call.store.get("job", job_id)
     if found is None or found["project_id"] != project["id"]:
         raise not_found()
@@ -98,16 +98,23 @@ def _scoped(found: list[Document], given: JobFilter) -> list[Document]:
 def list_pipeline_jobs(call: Call, id: str, pipeline_id: int, given: JobFilter) -> Any:
     """Jobs of a pipeline, newest first."""
     _, pipeline = api_ci_pipelines.find(call, id, pipeline_id)
-    found = _scoped(ci_jobs.of_pipeline(call.site, pipeline, retried=bool(given.include_retried)), given)
+    jobs = ci_jobs.of_pipeline(call.site, pipeline, retried=bool(given.include_retried))
+    found = _scoped([one for one in jobs if "trigger" not in one["config"]], given)
     return call.page(found, given, lambda one: shown(call.site, one))
 
 
 @router.get("/projects/{id}/pipelines/{pipeline_id}/bridges")
 @needed_by(Need.ISOLATION, Need.FLEET)
 def list_bridges(call: Call, id: str, pipeline_id: int, given: JobFilter) -> Any:
-    """Jobs that start other pipelines: there are none here."""
-    api_ci_pipelines.find(call, id, pipeline_id)
-    return call.page(_scoped([], given), given, lambda one: one)
+    """Jobs that start other pipelines, and those pipelines."""
+    _, pipeline = api_ci_pipelines.find(call, id, pipeline_id)
+    found = _scoped([one for one in ci_jobs.of_pipeline(call.site, pipeline) if "trigger" in one["config"]], given)
+    return call.page(found, given, lambda one: _bridge(call.site, one))
+
+
+def _bridge(site: Site, job: Document) -> Document:
+    below = site.store.get("pipeline", job.get("downstream_id") or 0)
+    return {**shown(site, job), "downstream_pipeline": api_ci_pipelines.basic(site, below) if below else None}
 
 
 @router.get("/projects/{id}/jobs/{job_id}", job_token=True)
@@ -144,6 +151,9 @@ def play_job(call: Call, id: str, job_id: int, given: Play) -> Any:
     if job["status"] != "manual":
         raise parameter("Unplayable Job")
     extra = {str(one.get("key")): str(one.get("value", "")) for one in given.job_variables_attributes or []}
+    project = call.ci_project(id)
+    if extra and not (call.actor and ci_pipelines.may_set_variables(call.site, call.actor, project)):
+        raise forbidden()
     job = {**job, "user_id": call.user["id"], "variables": {**job["variables"], **extra}}
     if not ci_jobs.may_deploy(call.site, job):
         raise forbidden()

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from lab.standins.gitlab import access, ci_jobs, ci_pipelines, users
+from lab.standins.gitlab import access, ci_jobs, ci_pipelines, git_push, users
 from lab.standins.gitlab.ci_pipelines import NotMadeError, Wanted
-from lab.standins.gitlab.errors import invalid, not_found
+from lab.standins.gitlab.errors import forbidden, invalid, not_found
 from lab.standins.gitlab.params import Bool, Hash, Hashes, Paging, Params, Text
 from lab.standins.gitlab.repositories import repository
 from lab.standins.gitlab.routing import Call, Router
@@ -170,11 +170,6 @@ def run(call: Call, project: Document, name: str, source: str, variables: list[D
     """Run a pipeline on a branch or tag; `more` are further fields of `Wanted`. Raises 400 where nothing runs."""
     ref, sha = _full_ref(call, project, name)
     actor = call.actor if "actor" not in more else more.pop("actor")
-    if variables and source == "api":
-        least = project.get("ci_pipeline_variables_minimum_override_role") or "developer"
-        levels = {"developer": access.DEVELOPER, "maintainer": access.MAINTAINER, "owner": access.OWNER}
-        if call.project_level(project) < levels.get(least, access.ADMIN + 1):
-            raise invalid(base=["Insufficient permissions to set pipeline variables"])
     assert actor is not None  # noqa: S101 - a level was asked for
     wanted = Wanted(source, ref, sha, actor, variables=variables, keep_errors=False, heed_skip=False, **more)
     try:
@@ -197,11 +192,13 @@ def get_pipeline(call: Call, id: str, pipeline_id: int) -> Any:
 @router.post("/projects/{id}/pipeline_schedules/{schedule_id}/play")
 @needed_by(Need.PIPELINE, Need.ISOLATION)
 def play_schedule(call: Call, id: str, schedule_id: int) -> Any:
-    """Run a schedule's pipeline now, as who asks."""
-    project = call.project(id, access.DEVELOPER)
+    """Run a schedule's pipeline now, as who asks: on a protected ref only those who may write to it."""
+    project = call.ci_project(id, access.DEVELOPER)
     schedule = call.store.get("schedule", schedule_id)
     if schedule is None or schedule["project_id"] != project["id"]:
         raise not_found("Pipeline Schedule")
+    if not git_push.can_run(call.site, call.actor, project, schedule["ref"]):
+        raise forbidden()
     variables = [{**one, "value": call.site.unseal(one["sealed"])} for one in schedule["variables"]]
     assert call.actor is not None  # noqa: S101 - a developer
     repo = repository(call.site, project)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from lab.standins.gitlab import access, ci_pipelines, users
+from lab.standins.gitlab import access, ci_pipelines, ci_tokens, users
 from lab.standins.gitlab.api_ci_pipelines import run
 from lab.standins.gitlab.errors import not_found
 from lab.standins.gitlab.params import Hash, Paging, Params
@@ -45,7 +45,7 @@ def _trigger(site: Site, trigger: Document, token: str | None = None) -> Documen
 
 
 def _one_trigger(call: Call, id_: str, trigger_id: int) -> Document:
-    project = call.project(id_, access.MAINTAINER)
+    project = call.ci_project(id_, access.MAINTAINER)
     found = call.store.get("trigger", trigger_id)
     if found is None or found["project_id"] != project["id"]:
         raise not_found("Trigger")
@@ -56,7 +56,7 @@ def _one_trigger(call: Call, id_: str, trigger_id: int) -> Document:
 @needed_by(Need.INVENTORY)
 def list_triggers(call: Call, id: str, given: Paging) -> Any:
     """Triggers of a project."""
-    project = call.project(id, access.MAINTAINER)
+    project = call.ci_project(id, access.MAINTAINER)
     found = call.store.find("trigger", project_id=project["id"])
     return call.page(found, given, lambda one: _trigger(call.site, one))
 
@@ -65,7 +65,7 @@ def list_triggers(call: Call, id: str, given: Paging) -> Any:
 @needed_by(Need.PEOPLE, Need.ISOLATION)
 def create_trigger(call: Call, id: str, given: NewTrigger) -> Any:
     """Create a trigger; its token is shown whole only now."""
-    project = call.project(id, access.MAINTAINER)
+    project = call.ci_project(id, access.MAINTAINER)
     token = f"glptt-{secrets.token_hex(20)}"
     moment = now()
     made = call.store.add(
@@ -93,8 +93,14 @@ def delete_trigger(call: Call, id: str, trigger_id: int) -> None:
 @router.post("/projects/{id}/trigger/pipeline", anonymous=True, job_token=True)
 @needed_by(Need.ISOLATION, Need.FLEET)
 def trigger_pipeline(call: Call, id: str, given: Triggering) -> Any:
-    """Run a pipeline as the owner of a trigger."""
+    """Run a pipeline as the owner of a trigger, or as the user of a running job that the project lets in."""
     project = access.find_project(call.site, id)
+    job = ci_tokens.actor(call.site, given.token)
+    if job is not None and job.user is not None:
+        if project is None or not access.sees_project(call.site, job, project):
+            raise not_found()
+        passed = [{"key": name, "value": value} for name, value in (given.variables or {}).items()]
+        return run(call, project, given.ref, "pipeline", passed, actor=ci_pipelines.acting(job.user))
     found = call.store.first("trigger", digest=digest(given.token))
     owner = call.store.get("user", found["owner_id"]) if found else None
     if project is None or found is None or owner is None or found["project_id"] != project["id"]:

@@ -103,7 +103,7 @@ def _one(call: Call, project: Document, id_: int) -> Document:
 @needed_by(Need.LOOKUP, Need.INVENTORY)
 def list_environments(call: Call, id: str, given: EnvironmentFilter) -> Any:
     """Environments of a project."""
-    project = call.project(id, access.REPORTER)
+    project = call.ci_project(id, access.REPORTER)
     found = [
         one
         for one in call.store.find("environment", project_id=project["id"])
@@ -118,7 +118,7 @@ def list_environments(call: Call, id: str, given: EnvironmentFilter) -> Any:
 @needed_by(Need.PLUGINS)
 def get_environment(call: Call, id: str, environment_id: int) -> Any:
     """One environment."""
-    project = call.project(id, access.REPORTER)
+    project = call.ci_project(id, access.REPORTER)
     return _shown(call, _one(call, project, environment_id), project)
 
 
@@ -126,7 +126,7 @@ def get_environment(call: Call, id: str, environment_id: int) -> Any:
 @needed_by(Need.PLUGINS)
 def create_environment(call: Call, id: str, given: NewEnvironment) -> Any:
     """Create an environment."""
-    project = call.project(id, access.DEVELOPER)
+    project = call.ci_project(id, access.DEVELOPER)
     if not _NAME.fullmatch(given.name):
         told = (
             "can contain only letters, digits, '-', '_', '/', '$', '{', '}', '.', and spaces, "
@@ -167,7 +167,7 @@ def create_environment(call: Call, id: str, given: NewEnvironment) -> Any:
 @needed_by(Need.PLUGINS)
 def update_environment(call: Call, id: str, environment_id: int, given: EnvironmentParams) -> Any:
     """Change an environment."""
-    project = call.project(id, access.DEVELOPER)
+    project = call.ci_project(id, access.DEVELOPER)
     one = {**_one(call, project, environment_id), **_checked(given), "updated_at": now()}
     call.store.put("environment", one)
     return _shown(call, one, project)
@@ -183,7 +183,7 @@ class Stopping(Params):
 @needed_by(Need.PLUGINS, Need.INVENTORY)
 def stop_environment(call: Call, id: str, environment_id: int, given: Stopping) -> Any:  # noqa: ARG001 - declared
     """Stop an environment."""
-    project = call.project(id, access.DEVELOPER)
+    project = call.ci_project(id, access.DEVELOPER)
     one = {**_one(call, project, environment_id), "state": "stopped", "updated_at": now(), "auto_stop_at": None}
     call.store.put("environment", one)
     return _shown(call, one, project)
@@ -193,7 +193,7 @@ def stop_environment(call: Call, id: str, environment_id: int, given: Stopping) 
 @needed_by(Need.PLUGINS, Need.INVENTORY)
 def delete_environment(call: Call, id: str, environment_id: int) -> None:
     """Delete a stopped environment."""
-    project = call.project(id, access.DEVELOPER)
+    project = call.ci_project(id, access.DEVELOPER)
     if _one(call, project, environment_id)["state"] != "stopped":
         raise forbidden()
     call.store.remove("environment", environment_id)
@@ -221,7 +221,7 @@ class ChangedProtection(Params):
 
 def _protected(call: Call, id_: str, name: str) -> Document:
     call.require_premium()
-    project = call.project(id_, access.MAINTAINER)
+    project = call.ci_project(id_, access.MAINTAINER)
     found = call.store.first("protected_environment", project_id=project["id"], name=name)
     if found is None:
         raise not_found()
@@ -266,7 +266,7 @@ def _count(asked: Document, known: Document, name: str, default: int) -> int:
 def list_protected(call: Call, id: str, given: Paging) -> Any:
     """Protected environments."""
     call.require_premium()
-    project = call.project(id, access.MAINTAINER)
+    project = call.ci_project(id, access.MAINTAINER)
     return call.page(call.store.find("protected_environment", project_id=project["id"]), given, _protection)
 
 
@@ -282,7 +282,7 @@ def get_protected(call: Call, id: str, name: str) -> Any:
 def protect_environment(call: Call, id: str, given: NewProtection) -> Any:
     """Protect an environment."""
     call.require_premium()
-    project = call.project(id, access.MAINTAINER)
+    project = call.ci_project(id, access.MAINTAINER)
     if given.deploy_access_levels is None:
         raise parameter("deploy_access_levels is missing")
     if call.store.first("protected_environment", project_id=project["id"], name=given.name):

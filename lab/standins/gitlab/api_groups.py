@@ -234,6 +234,7 @@ class NewShare(Params):
 def share_group(call: Call, id: str, given: NewShare) -> Any:
     """Invite another group into a group."""
     group = call.group(id, access.OWNER)
+    _check_hierarchy(call, group, given.group_id)
     add_share(call, "group", group["id"], given)
     return _detailed(call, group, with_projects=True)
 
@@ -251,6 +252,10 @@ def unshare_group(call: Call, id: str, group_id: int) -> None:
 def share_project(call: Call, id: str, given: NewShare) -> Any:
     """Invite a group into a project."""
     project = call.project(id, access.MAINTAINER)
+    space = access.namespace(call.site, project)
+    if any(one.get("share_with_group_lock") for one in access.lineage(call.site, space)):
+        raise refused("The project sharing with group is disabled")
+    _check_hierarchy(call, space, given.group_id)
     share = add_share(call, "project", project["id"], given)
     named = {name: share[name] for name in ("id", "group_id", "group_access", "expires_at")}
     return {**named, "project_id": project["id"]}
@@ -262,6 +267,15 @@ def unshare_project(call: Call, id: str, group_id: int) -> None:
     """Take the invitation back."""
     project = call.project(id, access.MAINTAINER)
     remove_share(call, "project", project["id"], group_id)
+
+
+def _check_hierarchy(call: Call, space: Document, group_id: int) -> None:
+    """Raises 404 where the top group lets in only groups of its own hierarchy, administrators or not."""
+    top, other = access.lineage(call.site, space)[-1], call.store.get("namespace", group_id)
+    if top.get("prevent_sharing_groups_outside_hierarchy") and (
+        other is None or access.lineage(call.site, other)[-1]["id"] != top["id"]
+    ):
+        raise refused("404 Not Found", 404)
 
 
 def add_share(call: Call, kind: str, id_: int, given: NewShare) -> Document:

@@ -130,6 +130,10 @@ def _one(call: Call, kind: str, source: Document, user_id: int) -> Document:
 
 def _add(call: Call, kind: str, id_: str, given: NewMember) -> Any:
     source = _source(call, kind, id_, access.MAINTAINER if kind == "project" else access.OWNER)
+    if kind == "project" and any(
+        one.get("membership_lock") for one in access.lineage(call.site, access.namespace(call.site, source))
+    ):
+        raise forbidden()
     if given.username is not None:
         user = call.store.first("user", username_key=given.username.lower())
         chosen = [user] if user else []

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from lab.standins.gitlab import access, naming, projects, protection, removal
-from lab.standins.gitlab.errors import ApiError, bad_request, forbidden, invalid, not_found
+from lab.standins.gitlab.errors import ApiError, bad_request, forbidden, invalid, not_found, refused
 from lab.standins.gitlab.params import Bool, Params, Text
 from lab.standins.gitlab.project_params import ChangedProject, NewProject, ProjectFilter, attributes
 from lab.standins.gitlab.routing import Call, Router
@@ -15,6 +15,8 @@ from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router = Router("projects")
+
+_OVERRIDE = "ci_pipeline_variables_minimum_override_role"
 
 
 class OneProject(Params):
@@ -139,6 +141,9 @@ def update_project(call: Call, id: str, given: ChangedProject) -> Any:
         raise forbidden()
     if given.path not in {None, project["path"]} and level < access.OWNER:
         raise forbidden()
+    role = attributes(given, premium=call.site.premium).get(_OVERRIDE, project.get(_OVERRIDE))
+    if level < access.OWNER and role != project.get(_OVERRIDE) and "owner" in {role, project.get(_OVERRIDE)}:
+        raise refused(f"Changing the restrict_user_defined_variables or {_OVERRIDE} is not allowed")
     changed = {**project, **attributes(given, premium=call.site.premium), "updated_at": now()}
     if "container_expiration_policy" in changed:
         changed["container_expiration_policy"] = {

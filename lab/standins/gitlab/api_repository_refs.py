@@ -177,6 +177,9 @@ def fork_project(call: Call, id: str, given: NewFork) -> Any:
     wanted = given.namespace_id or given.namespace_path or given.namespace
     name, path = given.name or source["name"], given.path or source["path"]
     space = _namespace(call, wanted)
+    top = access.lineage(call.site, access.namespace(call.site, source))[-1]
+    if top.get("prevent_forking_outside_group") and access.lineage(call.site, space)[-1]["id"] != top["id"]:
+        raise not_found()
     if call.store.first("project", route=f"{space['full_path']}/{path}".lower()) is not None:
         raise refused({"name": ["has already been taken"], "path": ["has already been taken"]}, 409)
     new = NewProject.check(

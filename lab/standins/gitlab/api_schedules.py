@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from lab.standins.gitlab import access, users, variables
+from lab.standins.gitlab import access, ci_pipelines, git_push, users, variables
 from lab.standins.gitlab.cron import CronError, next_run, zone
 from lab.standins.gitlab.errors import forbidden, invalid, not_found
 from lab.standins.gitlab.params import Bool, Hashes, Paging, Params, Text
@@ -86,13 +86,32 @@ def _one(call: Call, project: Document, id_: int) -> Document:
     return found
 
 
-def _editable(call: Call, id_: str, schedule_id: int) -> tuple[Document, Document]:
+def _administrable(call: Call, id_: str, schedule_id: int) -> tuple[Document, Document]:
     """A project and a schedule of it. Raises 403 unless who asks owns it or is a maintainer."""
-    project = call.project(id_, access.DEVELOPER)
+    project = call.ci_project(id_, access.DEVELOPER)
     one = _one(call, project, schedule_id)
     if one["owner_id"] != call.user["id"] and call.project_level(project) < access.MAINTAINER:
         raise forbidden()
     return project, one
+
+
+def _editable(call: Call, id_: str, schedule_id: int) -> tuple[Document, Document]:
+    """The same. Raises 403 unless who asks owns it, or administers GitLab: its pipelines run as the owner."""
+    project = call.ci_project(id_, access.DEVELOPER)
+    one = _one(call, project, schedule_id)
+    if one["owner_id"] != call.user["id"] and not call.is_admin:
+        raise forbidden()
+    return project, one
+
+
+def _check_ref(call: Call, project: Document, ref: str, doing: str) -> None:
+    if not git_push.can_run(call.site, call.actor, project, ref):
+        raise invalid(base=[f"The current user is not authorized to {doing} the pipeline schedule"])
+
+
+def _check_variables(call: Call, project: Document) -> None:
+    if call.actor is None or not ci_pipelines.may_set_variables(call.site, call.actor, project):
+        raise invalid(base=["The current user is not authorized to set pipeline schedule variables"])
 
 
 def _full_ref(call: Call, project: Document, ref: str) -> str:
@@ -141,7 +160,7 @@ def _inputs(current: list[Document], given: list[Document] | None) -> list[Docum
 @needed_by(Need.LOOKUP, Need.INVENTORY)
 def list_schedules(call: Call, id: str, given: ScheduleFilter) -> Any:
     """Schedules of a project."""
-    project = call.project(id, access.REPORTER)
+    project = call.ci_project(id, access.REPORTER)
     found = call.store.find("schedule", project_id=project["id"])
     kept = [one for one in found if given.scope is None or one["active"] is (given.scope == "active")]
     return call.page(kept, given, lambda one: _shown(call, one, whole=False))
@@ -151,14 +170,15 @@ def list_schedules(call: Call, id: str, given: ScheduleFilter) -> Any:
 @needed_by(Need.PLUGINS, Need.LOOKUP, Need.INVENTORY)
 def get_schedule(call: Call, id: str, schedule_id: int) -> Any:
     """One schedule with its variables."""
-    return _shown(call, _one(call, call.project(id, access.REPORTER), schedule_id))
+    return _shown(call, _one(call, call.ci_project(id, access.REPORTER), schedule_id))
 
 
 @router.post("/projects/{id}/pipeline_schedules")
 @needed_by(Need.PLUGINS)
 def create_schedule(call: Call, id: str, given: NewSchedule) -> Any:
     """Create a schedule of one's own."""
-    project = call.project(id, access.DEVELOPER)
+    project = call.ci_project(id, access.DEVELOPER)
+    _check_ref(call, project, _full_ref(call, project, given.ref), "create")
     one = _timed(
         {
             "project_id": project["id"],
@@ -186,6 +206,7 @@ def update_schedule(call: Call, id: str, schedule_id: int, given: ChangedSchedul
     changed = {**one, **sent, "inputs": _inputs(one["inputs"], given.inputs), "updated_at": now()}
     if given.ref is not None:
         changed["ref"] = _full_ref(call, project, given.ref)
+    _check_ref(call, project, changed["ref"], "update")
     changed = _timed(changed)
     call.store.put("schedule", changed)
     return _shown(call, changed)
@@ -195,8 +216,8 @@ def update_schedule(call: Call, id: str, schedule_id: int, given: ChangedSchedul
 @needed_by(Need.PLUGINS)
 def take_ownership(call: Call, id: str, schedule_id: int) -> Any:
     """Become the owner, as whom its pipelines run."""
-    project = call.project(id, access.MAINTAINER)
-    one = {**_one(call, project, schedule_id), "owner_id": call.user["id"], "updated_at": now()}
+    _, one = _administrable(call, id, schedule_id)
+    one = {**one, "owner_id": call.user["id"], "updated_at": now()}
     call.store.put("schedule", one)
     return _shown(call, one)
 
@@ -205,14 +226,15 @@ def take_ownership(call: Call, id: str, schedule_id: int) -> Any:
 @needed_by(Need.PLUGINS, Need.INVENTORY)
 def delete_schedule(call: Call, id: str, schedule_id: int) -> None:
     """Delete a schedule."""
-    call.store.remove("schedule", _editable(call, id, schedule_id)[1]["id"])
+    call.store.remove("schedule", _administrable(call, id, schedule_id)[1]["id"])
 
 
 @router.post("/projects/{id}/pipeline_schedules/{schedule_id}/variables")
 @needed_by(Need.PLUGINS)
 def create_schedule_variable(call: Call, id: str, schedule_id: int, given: NewScheduleVariable) -> Any:
     """Create a variable."""
-    _, one = _editable(call, id, schedule_id)
+    project, one = _editable(call, id, schedule_id)
+    _check_variables(call, project)
     if wrong := variables.errors(given.key, given.value, masked=False, raw=False):
         raise invalid(**wrong)
     if any(line["key"] == given.key for line in one["variables"]):
@@ -234,7 +256,8 @@ def _line(one: Document, key: str) -> Document:
 @needed_by(Need.PLUGINS)
 def update_schedule_variable(call: Call, id: str, schedule_id: int, key: str, given: ChangedScheduleVariable) -> Any:
     """Change a variable."""
-    _, one = _editable(call, id, schedule_id)
+    project, one = _editable(call, id, schedule_id)
+    _check_variables(call, project)
     line = _line(one, key)
     if given.value is not None:
         line["sealed"] = call.site.seal(given.value)
@@ -248,7 +271,7 @@ def update_schedule_variable(call: Call, id: str, schedule_id: int, key: str, gi
 @needed_by(Need.PLUGINS, Need.INVENTORY)
 def delete_schedule_variable(call: Call, id: str, schedule_id: int, key: str) -> Any:
     """Delete a variable; it is shown a last time."""
-    _, one = _editable(call, id, schedule_id)
+    _, one = _administrable(call, id, schedule_id)
     line = _line(one, key)
     call.store.put("schedule", {**one, "variables": [other for other in one["variables"] if other["key"] != key]})
     return _variable(call.site, line)

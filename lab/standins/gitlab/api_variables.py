@@ -53,7 +53,7 @@ class Which(Params):
 def _source(call: Call, kind: str, id_: str) -> int:
     if kind == "group":
         return int(call.group(id_, access.OWNER)["id"])
-    return int(call.project(id_, access.MAINTAINER)["id"])
+    return int(call.ci_project(id_, access.MAINTAINER)["id"])
 
 
 def _one(call: Call, kind: str, source: int, key: str, filter_: Document | None) -> Document:

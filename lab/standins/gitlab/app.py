@@ -40,6 +40,7 @@ from lab.standins.gitlab import (
     api_tokens,
     api_users,
     api_variables,
+    ci_bridges,
     ci_merge_requests,
     ci_pipelines,
     ci_tokens,
@@ -92,6 +93,7 @@ EXTENSIONS: Final[tuple[ModuleType, ...]] = (
     identity,
     ci_tokens,
     ci_pipelines,
+    ci_bridges,
     ci_merge_requests,
     git_http,  # last: its paths match nearly anything
 )

@@ -25,6 +25,7 @@ _KEYS: Final = frozenset(
     | {"extends", "needs", "dependencies", "coverage", "parallel", "resource_group", "release", "secrets", "inherit"}
     | {"start_in", "trigger", "pages", "dast_configuration", "manual_confirmation", "publish", "run"}
 )
+_TRIGGER: Final = frozenset({"project", "branch", "include", "strategy", "forward", "inputs"})
 _WHEN: Final = frozenset({"on_success", "on_failure", "always", "manual", "delayed", "never"})
 _RULE_KEYS: Final = frozenset(
     {
@@ -140,7 +141,8 @@ def _errors(name: str, job: Mapping[str, Any], stages: list[str]) -> list[str]:
     if unknown:
         wrong.append(f"{where} config contains unknown keys: {', '.join(unknown)}")
     if "trigger" in job:
-        wrong.append(f"{where}:trigger is not understood by this stand-in")
+        wrong += [f"{where} config contains unknown keys: {key}" for key in ("script", "id_tokens") if key in job]
+        wrong += _trigger_errors(where, job["trigger"])
     elif "script" not in job and "run" not in job:
         wrong.append(f"{where} config should implement the script:, run:, or trigger: keyword")
     for key in ("script", "before_script", "after_script"):
@@ -169,6 +171,30 @@ def _errors(name: str, job: Mapping[str, Any], stages: list[str]) -> list[str]:
     if "image" in job and not isinstance(job["image"], str) and not isinstance((job["image"] or {}).get("name"), str):
         wrong.append(f"{where}:image config should be a hash or a string")
     return wrong
+
+
+def _trigger_errors(where: str, trigger: Any) -> list[str]:
+    """What is wrong with a job's `trigger:`."""
+    if isinstance(trigger, str):
+        return [] if trigger.strip() else [f"{where}:trigger config can't be blank"]
+    if not isinstance(trigger, dict):
+        return [f"{where}:trigger config should be a hash or a string"]
+    unknown = sorted(set(trigger) - _TRIGGER)
+    if unknown:
+        return [f"{where}:trigger config contains unknown keys: {', '.join(unknown)}"]
+    if "include" in trigger and not included(trigger["include"]):
+        return [f"{where}:trigger:include is not understood by this stand-in: one local file"]
+    if ("project" in trigger) == ("include" in trigger):
+        return [f"{where}:trigger config should contain either a project or an include"]
+    return []
+
+
+def included(include: Any) -> str | None:
+    """The local file a child pipeline's configuration is in."""
+    if isinstance(include, list) and len(include) == 1:
+        include = include[0]
+    found = include.get("local") if isinstance(include, dict) and set(include) == {"local"} else include
+    return found if isinstance(found, str) and found.strip() else None
 
 
 def lines(value: Any, depth: int = 0) -> list[str] | None:

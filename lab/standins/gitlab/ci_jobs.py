@@ -36,7 +36,10 @@ def advance(site: Site, pipeline_id: int) -> Document:
         for job in jobs:
             if job["stage_index"] == stage and job["status"] == "created":
                 job["status"] = _due(site, job, failed=failed)
-                if job["status"] == "failed":
+                if job["status"] == "pending" and "trigger" in job["config"]:
+                    for start in site.bridging:
+                        job.update(start(site, job))
+                if job["status"] == "failed" and not job["failure_reason"]:
                     job |= {"failure_reason": "protected_environment_failure", "finished_at": now()}
                 job["queued_at"] = now()
                 site.store.put("job", job)

@@ -36,8 +36,8 @@ class NotMadeError(Exception):
 class Wanted:
     """A pipeline to be: of `ref` (full) at `sha`, from `source`, by `actor`.
 
-    `keep_errors`: a configuration with errors leaves a failed pipeline; otherwise nothing is left. `variables` are
-    documents with `key`, `value`, `variable_type`.
+    `parent` is the pipeline it is a child of, `config` the configuration of a child. `keep_errors`: one with errors
+    leaves a failed pipeline; otherwise nothing is left. `variables` are documents with `key`, `value`, `variable_type`.
     """
 
     source: str
@@ -51,6 +51,8 @@ class Wanted:
     merge_request: Document | None = None
     schedule: Document | None = None
     trigger_id: int | None = None
+    parent: Document | None = None
+    config: str | None = None
     skip: bool = field(default=False)
 
 
@@ -70,7 +72,7 @@ def create(site: Site, project: Document, wanted: Wanted) -> Document:
     known = [*ci_variables.of_pipeline(site, project, pipeline), *settings, *ci_variables.given(site, pipeline)]
     place = Place(site, wanted.actor, project, wanted.sha, ci_variables.values(known))
     try:
-        configuration = ci_config.load(place)
+        configuration = ci_config.load(place, wanted.config)
     except NoConfig:
         raise NotMadeError("Missing CI config file") from None
     except ConfigError as error:
@@ -94,6 +96,9 @@ def _check_allowed(site: Site, project: Document, wanted: Wanted) -> None:
         raise NotMadeError("Pipelines are disabled!")
     if level < access.DEVELOPER or project.get("marked_for_deletion_on"):
         raise NotMadeError("Insufficient permissions to create a new pipeline")
+    # A parent passes its own variables on: they were looked at when it was made.
+    if wanted.variables and wanted.parent is None and not may_set_variables(site, wanted.actor, project):
+        raise NotMadeError("Insufficient permissions to set pipeline variables")
     name = wanted.ref.split("/", 2)[-1]
     if wanted.merge_request is not None:
         name = wanted.merge_request["source_branch"]
@@ -108,6 +113,19 @@ def _check_allowed(site: Site, project: Document, wanted: Wanted) -> None:
             f"You do not have sufficient permission to run a pipeline on '{name}'. "
             "Please select a different branch or contact your administrator for assistance."
         )
+
+
+def may_set_variables(site: Site, actor: Actor, project: Document) -> bool:
+    """Whether who asks may give variables to a pipeline. Memberships count, and no administrator's rights."""
+    least = project.get("ci_pipeline_variables_minimum_override_role") or "developer"
+    if least == "developer":  # no restriction at all
+        return True
+    levels = {"maintainer": access.MAINTAINER, "owner": access.OWNER}
+    return (
+        actor.user is not None
+        and least in levels
+        and access.user_project_level(site, actor.user["id"], project) >= levels[least]
+    )
 
 
 def _may_write(site: Site, actor: Actor, project: Document, branch: str) -> bool:
@@ -146,6 +164,7 @@ def _pipeline(site: Site, project: Document, wanted: Wanted, user: Document) -> 
         "config_ref_uri": None,
         "config_sha": None,
         "trigger_id": wanted.trigger_id,
+        "child_depth": wanted.parent.get("child_depth", 0) + 1 if wanted.parent else 0,
         "created_at": moment,
         "updated_at": moment,
         "started_at": None,

@@ -23,6 +23,7 @@ _MOST_INCLUDES: Final = 150
 _MOST_NODES: Final = 50_000
 _DEEPEST: Final = 100
 _LONGEST: Final = 2**20
+_VARIABLE: Final = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _INPUT: Final = re.compile(r"\$\[\[\s*inputs\.([\w-]+)\s*(?:\|[^\]]*)?\]\]")
 
 
@@ -253,7 +254,9 @@ def _hashes(rules: list[Any]) -> list[dict[str, Any]]:
 
 def _of_project(place: Place, entry: dict[str, Any]) -> list[tuple[Place, str]]:
     """Files of another project, which who runs the pipeline must be able to read."""
-    site, name = place.site, str(entry["project"]).strip("/")
+    site = place.site
+    entry = {key: _named(value, place.variables) for key, value in entry.items()}
+    name = str(entry["project"]).strip("/")
     project = site.store.first("project", route=name.lower())
     if project is None or not _may_read(site, place.actor, project):
         raise ConfigError(
@@ -274,6 +277,13 @@ def _of_project(place: Place, entry: dict[str, Any]) -> list[tuple[Place, str]]:
             raise ConfigError(f"Project `{name}` file `{path.lstrip('/')}` does not exist!")
         found.append((inner, text))
     return found
+
+
+def _named(value: Any, known: Mapping[str, str]) -> Any:
+    """A text with the variables put in that GitLab knows here, of the project and `CI_COMMIT_REF_NAME` among them."""
+    if not isinstance(value, str):
+        return value
+    return _VARIABLE.sub(lambda match: known.get(match[1] or match[2], match[0]), value)
 
 
 def _may_read(site: Site, actor: Actor | None, project: Document) -> bool:

@@ -111,6 +111,14 @@ def can_merge(site: Site, actor: Actor | None, project: Document, branch: str) -
     )
 
 
+def can_run(site: Site, actor: Actor | None, project: Document, ref: str) -> bool:
+    """Whether pipelines may be started, or scheduled, on a full ref."""
+    if ref.startswith(TAGS):
+        return can_tag(site, actor, project, ref.removeprefix(TAGS))
+    branch = ref.removeprefix(HEADS)
+    return can_push(site, actor, project, branch) or can_merge(site, actor, project, branch)
+
+
 def can_tag(site: Site, actor: Actor | None, project: Document, tag: str) -> bool:
     """Whether a tag of this name may be made."""
     rules = protecting(site, project, "protected_tag", tag)

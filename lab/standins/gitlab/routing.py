@@ -77,6 +77,16 @@ class Call:
             raise unauthorized() if self.actor is None else forbidden()
         return found
 
+    def ci_project(self, id_: str | int, level: int = access.NONE) -> Document:
+        """A project for what belongs to its CI. Raises 403 for everybody, administrators too, where CI is switched off.
+
+        ProjectPolicy prevents environments, deployments, schedules, jobs, triggers and CI variables then.
+        """
+        found = self.project(id_, level)
+        if found.get("builds_access_level") == "disabled":
+            raise forbidden()
+        return found
+
     def group(self, id_: str | int, level: int = access.NONE) -> Document:
         """A group by number or path. Raises as `project` does."""
         found = access.find_group(self.site, id_)

@@ -43,7 +43,8 @@ class Site:
     """One server. `token_kinds` resolve secrets that are not access tokens (job tokens): None where not theirs.
 
     `removing` are called with each project just before it is deleted for good: an extension drops what it keeps.
-    `created` are called with each new project, after its repository was made.
+    `created` are called with each new project, after its repository was made. `bridging` start the pipeline that a job
+    with `trigger:` asks for, and return the job with what became of it.
     """
 
     url: str
@@ -55,6 +56,7 @@ class Site:
     token_kinds: list[Callable[[Site, str], Actor | None]] = field(default_factory=list)
     removing: list[Callable[[Site, Document], None]] = field(default_factory=list)
     created: list[Callable[[Site, Document], None]] = field(default_factory=list)
+    bridging: list[Callable[[Site, Document], Document]] = field(default_factory=list)
     _cipher: Fernet = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -354,6 +354,12 @@ def test_functions(gitlab_plugin: Plugin, unique: str) -> None:
     assert ask("getUser", username=unique)["userId"] == int(person.id)
     assert ask("getUser", email=f"{unique}@example.org")["username"] == unique
     assert [item["username"] for item in ask("getUsers", search=unique)["users"]] == [unique]
+    identity = {"userId": int(person.id), "externalProvider": "openid_connect", "externalUid": f"{unique}-uid"}
+    gitlab_plugin.made("gitlab:index/userIdentity:UserIdentity", identity)
+    known = ask("getUsers", externProvider="openid_connect", externUid=f"{unique}-uid")["users"]
+    assert [int(item["id"]) for item in known] == [int(person.id)]
+    # Somebody else may call themselves so: the name is not what counts.
+    assert ask("getUsers", externProvider="openid_connect", externUid=unique)["users"] == []
     with pytest.raises(Failure, match="404"):
         ask("getGroup", fullPath=f"{unique}/none")
     with pytest.raises(Failure, match="couldn't find a user"):

@@ -16,7 +16,7 @@ from usine.commands.common import ROOT
 from usine.drift import inventory
 from usine.plan import make_plan, monitor
 from usine.spec.load import load
-from usine.spec.settings import Edition, FoundationMode, PeopleSource, Settings
+from usine.spec.settings import Edition, FoundationMode, PeopleSource, Settings, System
 from usine.spec.settings_load import load_settings
 
 RESOURCES = {f"{provider}:{token}": need for provider, by in needed.RESOURCES.items() for token, need in by.items()}
@@ -33,6 +33,9 @@ def variants(settings: Settings) -> Iterator[Settings]:
         keycloak=dataclasses.replace(settings.keycloak, people=directory),
     )
     yield dataclasses.replace(settings, foundation=FoundationMode.SKIP)
+    # Without Keycloak nobody has an identity: accounts are looked up by name.
+    alone = settings.systems - {System.KEYCLOAK}
+    yield dataclasses.replace(settings, foundation=FoundationMode.SKIP, systems=alone)
 
 
 @pytest.fixture(scope="module")

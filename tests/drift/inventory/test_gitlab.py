@@ -177,3 +177,16 @@ def test_other_tenants_of_another_stack_are_not_looked_at() -> None:
     assert "/api/v4/users" not in api.paths()
     assert settings().gitlab.people is PeopleSource.MANAGED
     assert project("beta").slug == "beta"
+
+
+def test_a_project_of_scheduled_work_belongs_to_the_tenant_it_is_for() -> None:
+    group = {**GROUP, "full_path": "platform/jobs"}
+    projects = [
+        {"id": 30 + number, "path_with_namespace": f"platform/jobs/{name}", "visibility": "private"}
+        for number, name in enumerate(("alpha", "stranger"))
+    ]
+    state = (resource("gitlab:index/group:Group", "10", None, fullPath="platform/jobs"),)
+    answers = {"/api/v4/groups/10": group, "/api/v4/groups/10/projects": projects}
+    inventory, _ = seen(answers, state)
+    found = {(item.tenant, item.name) for item in inventory.found if item.type.endswith(":Project")}
+    assert found == {("alpha", "platform/jobs/alpha"), (None, "platform/jobs/stranger")}

@@ -100,14 +100,21 @@ class GitLab:
         for project in self._api.pages(f"groups/{place.id}/projects", **below):
             if self._scope.knows(_PROJECT, str(project["id"])) or _leaving(project):
                 continue
+            path = project["path_with_namespace"]
             yield self._found(
-                place.tenant,
+                self._scheduled_for(path) or place.tenant,
                 _PROJECT,
-                project["path_with_namespace"],
+                path,
                 import_id=str(project["id"]),
                 detail=f"a project, {project['visibility']}",
                 removal=f"DELETE /api/v4/projects/{project['id']}",
             )
+
+    def _scheduled_for(self, path: str) -> str | None:
+        """Return the tenant that a project of the platform's scheduled work is for: its stack may be another one."""
+        slug = path.rpartition("/")[2]
+        ours = TenantNames(slug).operations_path(self._settings.platform) == path
+        return slug if ours and slug in self._scope.slugs else None
 
     def _unknown_group(self, group: Json, parents: str | None) -> Iterator[Found]:
         """Name a group the state does not have. Below the tenants' root, its path says whose it is."""

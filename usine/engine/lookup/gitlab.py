@@ -38,7 +38,7 @@ class GitLab:
             "gitlab:index/tagProtection:TagProtection": lambda i: self._protection("tag", "tags", i),
             "gitlab:index/projectEnvironment:ProjectEnvironment": self._environment,
             "gitlab:index/pipelineSchedule:PipelineSchedule": self._schedule,
-            "gitlab:index/pipelineScheduleVariable:PipelineScheduleVariable": self._schedule_variable,
+            "gitlab:index/projectShareGroup:ProjectShareGroup": self._share,
             "gitlab:index/repositoryFile:RepositoryFile": self._file,
             "gitlab:index/projectApprovalRule:ProjectApprovalRule": self._approval_rule,
             "gitlab:index/projectProtectedEnvironment:ProjectProtectedEnvironment": self._protected_environment,
@@ -97,11 +97,11 @@ class GitLab:
     def _schedule(self, inputs: Inputs) -> str | None:
         return self._named("pipeline_schedules", "description", inputs, inputs["description"])
 
-    def _schedule_variable(self, inputs: Inputs) -> str | None:
-        project, number, key = inputs["project"], inputs["pipelineScheduleId"], inputs["key"]
-        schedule = self._api.call("GET", f"projects/{project}/pipeline_schedules/{number}") or {}
-        known = any(variable["key"] == key for variable in schedule.get("variables", ()))
-        return f"{project}:{number}:{key}" if known else None
+    def _share(self, inputs: Inputs) -> str | None:
+        project, group = inputs["project"], inputs["groupId"]
+        shares = (self._api.call("GET", f"projects/{project}") or {}).get("shared_with_groups", ())
+        known = any(str(share["group_id"]) == str(group) for share in shares)
+        return f"{project}:{group}" if known else None
 
     def _file(self, inputs: Inputs) -> str | None:
         project, branch, path = inputs["project"], inputs["branch"], inputs["filePath"]

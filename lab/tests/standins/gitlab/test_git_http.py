@@ -12,6 +12,7 @@ import pytest
 
 from lab.testing.git_client import Git, address, clone
 from lab.testing.gitlab_server import ROOT_TOKEN, Live, live_gitlab, name
+from usine.spec.revisions import SHADOWS
 
 
 @pytest.fixture
@@ -252,3 +253,14 @@ def test_repositories_outlive_the_server(tmp_path: Path) -> None:
     with live_gitlab(tmp_path / "data") as live:
         again = clone(live, project, tmp_path / "b", ROOT_TOKEN)
         assert again.run("rev-parse", "HEAD").strip() == sha
+
+
+def test_a_branch_called_as_a_tag_in_full_is_pushed_unless_such_names_are_protected(
+    live: Live, seeded: Any, someone: Any, tmp_path: Path
+) -> None:
+    """Its short name is the tag's full one, and Argo CD would take it first (usine.spec.revisions)."""
+    git = clone(live, seeded, tmp_path, member(live, someone, seeded, 30, "write_repository"))
+    git.write("change", a__txt="a")
+    git.run("push", "origin", "HEAD:refs/heads/refs/tags/v1")
+    seeded.protectedbranches.create({"name": SHADOWS})
+    assert "protected branches" in git.run("push", "origin", "HEAD:refs/heads/refs/tags/v2", fails=True)

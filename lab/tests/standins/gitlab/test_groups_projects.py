@@ -243,3 +243,36 @@ def test_a_user_lives(live: Live, someone: Someone) -> None:
     user.delete()
     with pytest.raises(GitlabGetError, match="404 User Not Found"):
         live.root.users.get(user.id)
+
+
+def test_locks_of_groups_hold_for_administrators_too(premium: Live) -> None:
+    root = premium.root
+    top = root.groups.create({"name": name("g"), "path": name("g")})
+    below = root.groups.create({"name": name("g"), "path": name("g"), "parent_id": top.id})
+    outside = root.groups.create({"name": name("g"), "path": name("g")})
+    inside = root.projects.create({"name": name("p"), "namespace_id": below.id, "initialize_with_readme": True})
+    user = root.users.create(
+        {"username": name("u"), "name": "u", "email": f"{name('u')}@example.com", "force_random_password": True}
+    )
+
+    def code(call: Callable[[], Any]) -> int:
+        try:
+            call()
+        except gitlab.GitlabError as error:
+            return error.response_code or 0
+        return 200
+
+    root.groups.update(
+        top.id, {"prevent_sharing_groups_outside_hierarchy": True, "prevent_forking_outside_group": True}
+    )
+    below.membership_lock = True
+    below.save()
+    assert code(lambda: below.share(outside.id, 30)) == 404
+    assert code(lambda: inside.share(outside.id, 30)) == 404
+    assert code(lambda: inside.share(top.id, 30)) == 200
+    assert code(lambda: inside.forks.create({"namespace_id": outside.id})) == 404
+    assert code(lambda: inside.members.create({"user_id": user.id, "access_level": 30})) == 403
+    assert code(lambda: below.members.create({"user_id": user.id, "access_level": 30})) == 200
+    top.share_with_group_lock = True
+    top.save()
+    assert code(lambda: inside.share(below.id, 30)) == 400

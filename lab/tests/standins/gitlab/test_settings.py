@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from gitlab.exceptions import GitlabCreateError, GitlabDeleteError, GitlabGetError, GitlabUpdateError
+from gitlab.exceptions import GitlabCreateError, GitlabDeleteError, GitlabError, GitlabGetError, GitlabUpdateError
 
 from lab.standins.gitlab.cron import CronError, next_run
 from lab.testing.gitlab_server import Live, live_gitlab, name
@@ -259,3 +260,28 @@ def test_the_instance(live: Live, someone: Any) -> None:
     with pytest.raises(GitlabGetError) as refused:
         client.settings.get()
     assert refused.value.response_code == 403
+
+
+def test_a_project_without_ci_refuses_what_belongs_to_it_to_administrators_too(project: Any) -> None:
+    """ProjectPolicy: `rule { builds_disabled | repository_disabled }`."""
+    schedule = {"description": "nightly", "ref": "main", "cron": "0 1 * * *"}
+    calls: tuple[Callable[[], Any], ...] = (
+        lambda: project.environments.create({"name": "prod"}),
+        project.environments.list,
+        lambda: project.pipelineschedules.create(schedule),
+        project.pipelineschedules.list,
+        lambda: project.variables.create({"key": "A", "value": "b"}),
+        project.variables.list,
+        lambda: project.triggers.create({"description": "t"}),
+    )
+    for call in calls:
+        call()
+    project.builds_access_level = "disabled"
+    project.save()
+    for call in calls:
+        with pytest.raises(GitlabError) as refused:
+            call()
+        assert refused.value.response_code == 403
+    project.builds_access_level = "private"
+    project.save()
+    assert len(project.environments.list()) == 1

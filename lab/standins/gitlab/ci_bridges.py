@@ -1,0 +1,108 @@
+"""The pipelines that jobs with `trigger:` start, in another project or below their own.
+
+Who may is asked of the job's user, as GitLab does (Ci::CreateDownstreamPipelineService): the allow list of job tokens
+is not looked at, and the ref only has to be one that the user may write to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from lab.standins.gitlab import access, ci_config, ci_pipelines, ci_variables, git_push
+from lab.standins.gitlab.git_push import HEADS
+from lab.standins.gitlab.repositories import repositories, repository
+from lab.standins.gitlab.site import Site, now
+from lab.standins.store import Document
+
+#: A child of a child has no children.
+_DEEPEST: Final = 2
+
+
+def install(site: Site) -> None:
+    """Let such jobs start their pipelines."""
+    site.bridging.append(start)
+
+
+def start(site: Site, job: Document) -> Document:
+    """Start the pipeline a job asks for; return the job with what became of it."""
+    try:
+        made = _downstream(site, job)
+    except _RefusedError as error:
+        return {**job, "status": "failed", "failure_reason": str(error), "finished_at": now()}
+    return {**job, "status": "success", "finished_at": now(), "downstream_id": made["id"]}
+
+
+class _RefusedError(Exception):
+    """Why it started none: GitLab's failure reason."""
+
+
+def _downstream(site: Site, job: Document) -> Document:
+    trigger = job["config"]["trigger"]
+    trigger = {"project": trigger} if isinstance(trigger, str) else trigger
+    upstream = site.store.get("pipeline", job["pipeline_id"]) or {}
+    project = site.store.get("project", job["project_id"]) or {}
+    user = site.store.get("user", job["user_id"]) or {}
+    if "include" in trigger:
+        return _child(site, project, upstream, user, job, str(ci_config.included(trigger["include"])))
+    known = ci_variables.values(ci_variables.all_of_job(site, project, upstream, job))
+    actor = ci_pipelines.acting(user)
+    target = site.store.first("project", route=ci_variables.expand(str(trigger["project"]), known).strip("/").lower())
+    if target is None or not access.sees_project(site, actor, target):
+        raise _RefusedError("downstream_bridge_project_not_found")
+    if target["id"] == project["id"]:
+        raise _RefusedError("invalid_bridge_trigger")
+    branch = str(trigger.get("branch") or repositories(site).default_branch(target) or "main")
+    branch = ci_variables.expand(branch, known)
+    writes = git_push.can_push(site, actor, target, branch) or git_push.can_merge(site, actor, target, branch)
+    if access.project_level(site, actor, target) < access.DEVELOPER or not writes:
+        raise _RefusedError("insufficient_bridge_permissions")
+    sha = repository(site, target).resolve(HEADS + branch)
+    if sha is None:
+        raise _RefusedError("downstream_pipeline_creation_failed")
+    wanted = ci_pipelines.Wanted(
+        "pipeline",
+        HEADS + branch,
+        sha,
+        actor,
+        variables=_passed(job, trigger, known),
+        keep_errors=False,
+        heed_skip=False,
+    )
+    return _made(site, target, wanted)
+
+
+def _child(site: Site, project: Document, upstream: Document, user: Document, job: Document, file: str) -> Document:
+    if upstream.get("child_depth", 0) >= _DEEPEST:
+        raise _RefusedError("reached_max_descendant_pipelines_depth")
+    known = ci_variables.values(ci_variables.all_of_job(site, project, upstream, job))
+    wanted = ci_pipelines.Wanted(
+        "parent_pipeline",
+        upstream["git_ref"],
+        upstream["sha"],
+        ci_pipelines.acting(user),
+        variables=_passed(job, job["config"]["trigger"], known),
+        keep_errors=False,
+        heed_skip=False,
+        parent=upstream,
+        config=f"include: [{{local: {ci_variables.expand(file, known)}}}]\n",
+    )
+    return _made(site, project, wanted)
+
+
+def _made(site: Site, project: Document, wanted: ci_pipelines.Wanted) -> Document:
+    try:
+        return ci_pipelines.create(site, project, wanted)
+    except ci_pipelines.NotMadeError:
+        raise _RefusedError("downstream_pipeline_creation_failed") from None
+
+
+def _passed(job: Document, trigger: Mapping[str, Any], known: Mapping[str, str]) -> list[Document]:
+    """The variables of the configuration go along, unless `forward` says otherwise."""
+    forward = trigger.get("forward") or {}
+    if isinstance(forward, dict) and forward.get("yaml_variables") is False:
+        return []
+    return [
+        {"key": one.key, "value": one.value if one.raw else ci_variables.expand(one.value, known)}
+        for one in ci_variables.of_yaml(job["variables"])
+    ]

@@ -1,0 +1,198 @@
+"""Walls of pipelines, tried on a platform of two tenants: `alpha` mirrors, and one person maintains both."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import httpx
+import jwt
+
+from lab.chain.forge import Forge, Job
+from lab.chain.secrets import Vault
+from lab.chain.transcript import Refused
+from lab.secrets import Secrets
+from lab.standins.gitlab import identity
+from lab.standins.gitlab.site import Site
+from lab.standins.serve import Configuration
+from lab.testing.platforms import TestLab
+from tests.engine.tenants import ALPHA, BETA
+
+#: A mirror for alpha; alpha's owner also maintains beta.
+TENANTS: Final = {
+    "alpha": ALPHA.rstrip()
+    + "\n      copie: {mirror: {url: https://git.example.fr/x.git, schedule: '0 4 * * *', credentials: mirror/x}}\n",
+    "beta": BETA.replace("developer: [idris.diallo]", "{developer: [idris.diallo], devops: [alice.martin]}"),
+}
+SOURCES: Final = (
+    *("push", "web", "api", "schedule"),
+    *("trigger", "pipeline", "parent_pipeline", "merge_request_event", "chat", "external", "webide"),
+)
+TRUSTED: Final = frozenset(SOURCES[:4])
+
+
+@contextmanager
+def forges(lab: TestLab) -> Iterator[tuple[Forge, Forge]]:
+    """The tenants' projects and those of the platform's scheduled work, as people and runners see them."""
+    url, token = f"http://127.0.0.1:{lab.home.ports.gitlab}", Secrets.load(lab.home).gitlab_token
+    tenants, jobs = Forge(url, token, "tenants"), Forge(url, token, "platform")
+    try:
+        yield tenants, jobs
+    finally:
+        tenants.close()
+        jobs.close()
+
+
+def vault(lab: TestLab) -> Vault:
+    return Vault(f"http://127.0.0.1:{lab.home.ports.openbao}")
+
+
+def refused(call: Any) -> str:
+    """What was said. Fails where it was allowed."""
+    try:
+        call()
+    except Refused as error:
+        return str(error)
+    raise AssertionError("allowed")
+
+
+def log_in(lab: TestLab, role: str, job: Job) -> Vault:
+    return vault(lab).log_in(role, job.variables["VAULT_ID_TOKEN"])
+
+
+# The platform's scheduled work ----------------------------------------------------------------------------------------
+
+
+def scheduled_work(lab: TestLab) -> None:
+    """Its job reads what it needs and nothing else; the tenant's maintainers see it, and start and change nothing."""
+    lab.vault.secrets.kv.v2.create_or_update_secret("mirror/x", {"username": "u"}, mount_point="alpha")
+    with forges(lab) as (_, jobs):
+        project = jobs.project("jobs", "alpha")
+        (schedule,) = jobs.call("GET", f"{project}/pipeline_schedules")
+        assert (schedule["owner"]["username"], schedule["description"]) == ("usine_jobs", "mirror-copie")
+        play = f"{project}/pipeline_schedules/{schedule['id']}/play"
+        # As GitLab's own clock does: as the owner.
+        jobs.call("POST", play, headers={"Sudo": "usine_jobs"})
+        job = jobs.take_job("jobs", "alpha", "mirror-copie", ref="main")
+        assert job.variables["GITLAB_USER_LOGIN"] == "usine_jobs"
+        assert job.variables["MIRROR_TARGET"] == "tenants/alpha/copie"
+        assert job.variables["VAULT_TRUSTED_ROLE"] == "alpha.operations"
+        reader = log_in(lab, "alpha.operations", job)
+        assert reader.read("alpha", "operations/mirror/copie").keys() == {"token"}
+        assert reader.read("alpha", "mirror/x") == {"username": "u"}
+        for path in ("ci/registry/push", "env/dev/db"):
+            assert "permission denied" in refused(lambda path=path: reader.read("alpha", path))
+        for role in ("alpha.ci", "alpha.review", "beta.ci", "beta.review"):
+            assert "claim" in refused(lambda role=role: log_in(lab, role, job))
+        jobs.finish(job)
+        token = jobs.person("alice.martin").token
+        mine = {"headers": {"PRIVATE-TOKEN": token}}
+        assert jobs.call("GET", f"{project}/pipelines", **mine)[0]["source"] == "schedule"
+        attempts: tuple[tuple[str, str, dict[str, Any]], ...] = (
+            ("POST", play, {}),
+            ("POST", play.replace("/play", "/take_ownership"), {}),
+            ("POST", f"{project}/pipeline", {"ref": "main"}),
+            ("PUT", project, {"ci_config_path": "mine.yml@tenants/alpha/api"}),
+            ("POST", f"{project}/variables", {"key": "MIRROR_SOURCE", "value": "https://elsewhere.example.fr"}),
+            ("POST", f"{project}/members", {"user_id": 1, "access_level": 40}),
+        )
+        for method, path, body in attempts:
+            assert "403" in refused(lambda m=method, p=path, b=body: jobs.call(m, p, json=b, **mine)), path
+        # Not even an administrator gives variables to it.
+        given = {"ref": "main", "variables": [{"key": "USINE_TENANT", "value": "beta"}]}
+        answer = lab.gitlab.post(f"{project}/pipeline", json=given)
+        assert (answer.status_code, "pipeline variables" in answer.text) == (400, True)
+
+
+# From one tenant into another -----------------------------------------------------------------------------------------
+
+
+def maintainer_of_both(lab: TestLab) -> None:
+    """GitLab lets a job of beta start alpha's protected pipeline, for a person of both; OpenBao gives it no more."""
+    with forges(lab) as (tenants, _):
+        headers = {"PRIVATE-TOKEN": tenants.person("alice.martin").token}
+        source = tenants.project("beta", "api")
+        result: dict[str, Any] = {}
+        for name, text in (
+            ("plain", "go: {trigger: {project: tenants/alpha/api, branch: main}}\n"),
+            ("with", "go: {variables: {A: b}, trigger: {project: tenants/alpha/api, branch: main}}\n"),
+            ("jobs", "go: {trigger: {project: platform/jobs/alpha, branch: main}}\n"),
+        ):
+            action = {"action": "create", "file_path": ".gitlab-ci.yml", "content": text}
+            known = tenants.call("GET", f"{source}/repository/tree", params={"ref": "main"})
+            if any(one["path"] == ".gitlab-ci.yml" for one in known):
+                action["action"] = "update"
+            body = {"branch": "main", "commit_message": "[skip ci]", "actions": [action]}
+            tenants.call("POST", f"{source}/repository/commits", json=body, headers=headers)
+            made = tenants.call("POST", f"{source}/pipeline", json={"ref": "main"}, headers=headers)
+            (bridge,) = tenants.call("GET", f"{source}/pipelines/{made['id']}/bridges")
+            result[name] = bridge.get("failure_reason") or bridge["downstream_pipeline"]["source"]
+        assert result == {
+            "plain": "pipeline",
+            "with": "downstream_pipeline_creation_failed",
+            "jobs": "insufficient_bridge_permissions",
+        }
+        job = tenants.take_job("alpha", "api", "quality", ref="main")
+        claims = jwt.decode(job.variables["VAULT_ID_TOKEN"], options={"verify_signature": False})
+        assert (claims["pipeline_source"], claims["ref_protected"]) == ("pipeline", "true")
+        assert "pipeline_source" in refused(lambda: log_in(lab, "alpha.ci", job))
+        log_in(lab, "alpha.review", job)
+        tenants.finish(job)
+
+
+# Every combination of claims ------------------------------------------------------------------------------------------
+
+
+def combinations(lab: TestLab) -> int:
+    """Log in with each combination of what a job may be, signed with GitLab's own key; return how many were tried."""
+    site = _site(lab)
+    roles = {
+        role: lab.vault.read(f"auth/gitlab/role/{role}")["data"]["bound_claims"]
+        for role in ("alpha.ci", "alpha.review", "alpha.operations")
+    }
+    group, own = roles["alpha.ci"]["namespace_id"][0], roles["alpha.ci"]["project_id"][0]
+    jobs = roles["alpha.operations"]["project_id"][0]
+    other = lab.vault.read("auth/gitlab/role/beta.ci")["data"]["bound_claims"]["namespace_id"][0]
+    now = int(time.time())
+    audience = f"http://127.0.0.1:{lab.home.ports.openbao}"
+    base = {"iss": site.url, "aud": audience, "iat": now, "nbf": now - 5, "exp": now + 600}
+    tried = 0
+    with httpx.Client(base_url=f"http://127.0.0.1:{lab.home.ports.openbao}/v1", trust_env=False) as bao:
+        for where, protected, kind, source, ref in itertools.product(
+            # A project of the tenant, its mirror, the platform's for it, another tenant's with a number of this one's.
+            (("app", group, own), ("mirror", group, "0"), ("jobs", "0", jobs), ("foreign", other, own)),
+            ("true", "false"),
+            ("branch", "tag"),
+            SOURCES,
+            ("main", "x"),
+        ):
+            if ref == "x" and where[0] != "jobs":
+                continue
+            token = identity.sign(
+                site,
+                {
+                    **base,
+                    **{"namespace_id": where[1], "project_id": where[2], "project_path": "x", "ref": ref},
+                    **{"ref_protected": protected, "ref_type": kind, "pipeline_source": source},
+                },
+            )
+            expected = {
+                "alpha.ci": where[0] == "app" and protected == "true" and source in TRUSTED,
+                "alpha.review": where[0] in {"app", "mirror"},
+                "alpha.operations": (where[0], protected, kind, source, ref)
+                == ("jobs", "true", "branch", "schedule", "main"),
+            }
+            for role, allowed in expected.items():
+                answer = bao.post("/auth/gitlab/login", json={"role": role, "jwt": token})
+                assert (answer.status_code == 200) is allowed, (role, where, protected, kind, source, ref, answer.text)
+                tried += 1
+    return tried
+
+
+def _site(lab: TestLab) -> Site:
+    """The stand-in's data, to sign with its key."""
+    url = f"http://127.0.0.1:{lab.home.ports.gitlab}"
+    return Site.open(Configuration(lab.home.ports.gitlab, url, lab.home.data / "gitlab" / "site", "", {}))
