@@ -29,3 +29,17 @@ def holds_data(type_: str, name: str = "") -> bool:
     return type_ in DATA_BEARING and not (
         type_ == "gitlab:index/project:Project" and _OPERATIONS.fullmatch(name) is not None
     )
+
+
+#: What scheduled work was made of in states before issue 11: it goes for every tenant in one run.
+_SUPERSEDED: Final = (
+    ("gitlab:index/project:Project", re.compile(r"[a-z0-9-]+/gitlab/operations")),
+    ("gitlab:index/pipelineSchedule:PipelineSchedule", re.compile(r"[a-z0-9-]+/gitlab/operations/.+")),
+    ("gitlab:index/pipelineScheduleVariable:PipelineScheduleVariable", re.compile(r"[a-z0-9-]+/gitlab/operations/.+")),
+    ("vault:kv/secretV2:SecretV2", re.compile(r"[a-z0-9-]+/vault/pipelines/secret/ci/mirror/.+")),
+)
+
+
+def superseded(type_: str, name: str) -> bool:
+    """Say whether a resource is of an earlier version, and another one has taken its place."""
+    return any(type_ == one and pattern.fullmatch(name) for one, pattern in _SUPERSEDED)

@@ -79,6 +79,26 @@ def test_the_old_project_of_scheduled_work_goes_though_its_tenant_is_active() ->
     assert [n.rule for n in check_plan([step("delete", repository)], known, LIMITS)] == ["data-destruction"]
 
 
+def test_the_old_schedules_of_a_whole_fleet_go_in_one_run() -> None:
+    chain = "urn:pulumi:lab::usine::usine:usine:TenantProject$usine:gitlab:GitLabTenant$gitlab:index/"
+    kinds = (
+        "project:Project",
+        "pipelineSchedule:PipelineSchedule",
+        "pipelineScheduleVariable:PipelineScheduleVariable",
+    )
+    ends = ("", "/mirror-x", "/mirror-x/USINE_JOB")
+    old = [
+        f"{chain}{kind}::t{number}/gitlab/operations{end}"
+        for number in range(30)
+        for kind, end in zip(kinds, ends, strict=True)
+    ]
+    new = [urn.replace("/operations", "/usine_jobs") for urn in old]
+    known = read_known(checkpoint(*old, *new))
+    assert check_plan([step("delete", urn) for urn in old], known, LIMITS) == ()
+    said = {notice.rule for notice in check_plan([step("delete", urn) for urn in new], known, LIMITS)}
+    assert "mass-removal" in said
+
+
 def test_an_archived_tenant_s_data_may_go_but_not_in_the_run_that_archives_it() -> None:
     archived = read_known(checkpoint(tenant("alpha"), MOUNT, archived=("alpha",)))
     active = read_known(checkpoint(tenant("alpha"), MOUNT))

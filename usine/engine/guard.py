@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from usine.data_bearing import holds_data
+from usine.data_bearing import holds_data, superseded
 from usine.engine.events import Step, Violation
 from usine.engine.urns import address_of
 from usine.generations import generation_of
@@ -90,15 +90,20 @@ def check_plan(
 
 
 def _withdrawn(removing: Iterable[Step], known: Known, credentials: Sequence[Credential]) -> frozenset[str]:
-    """Return the URNs that are deleted since their generation of credentials is no longer listed."""
+    """Return the URNs that are deleted since their generation of credentials is no longer listed, or superseded."""
     listed = {credential.name for credential in credentials}
     return frozenset(
         step.address.urn
         for step in removing
         if step.op == "delete"
-        and listed
-        and (generation := known.generations.get(step.address.urn)) is not None
-        and generation not in listed
+        and (
+            superseded(step.address.type, step.address.name)
+            or (
+                listed
+                and (generation := known.generations.get(step.address.urn)) is not None
+                and generation not in listed
+            )
+        )
     )
 
 
