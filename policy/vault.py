@@ -10,6 +10,8 @@ from policy.model import Hidden, Policy, Resource, is_missing, is_set, items_of,
 from usine.naming import REVIEW_FOLDER, TenantNames
 
 #: Claims of GitLab's job tokens that nobody can take over after a removal.
+#: Sources of pipelines that a job of another project, a parent or a token started, or that a merge request made.
+_STARTED_ELSEWHERE = frozenset({"pipeline", "parent_pipeline", "trigger", "merge_request_event", "external"})
 _IMMUTABLE_CLAIMS = ("namespace_id", "project_id")
 #: What a log-in may hand out without being bound to anyone: it opens no secret.
 _HARMLESS = ("default",)
@@ -92,6 +94,11 @@ def _jwt_role(resource: Resource) -> Iterator[str]:
     weak = all(policy in _HARMLESS or _is_review(policy) for policy in policies)
     if protected != "true" and not isinstance(protected, Hidden) and not weak:
         yield "ref_protected is not bound, and the role gives more than what any merge request may see"
+    sources = resource.at("boundClaims", "pipeline_source")
+    if not weak and not isinstance(sources, Hidden):
+        listed = {source.strip() for source in sources.split(",")} if isinstance(sources, str) else set()
+        if not listed or listed & _STARTED_ELSEWHERE or "*" in str(sources):
+            yield "pipeline_source lets in what another project's job, a parent or a token started"
 
 
 def _is_review(policy: object) -> bool:
@@ -150,8 +157,10 @@ POLICIES = (
     ),
     Policy(
         "jwt-role-bound",
-        "A role for signed tokens is bound to an audience and an immutable id; what publishes, to protected refs",
-        "bind boundAudiences, boundClaims.namespace_id or project_id, and boundClaims.ref_protected to true",
+        "A role for signed tokens is bound to an audience and an immutable id; what publishes, to protected refs and "
+        "pipelines started in the project itself",
+        "bind boundAudiences, boundClaims.namespace_id or project_id, boundClaims.ref_protected to true, and "
+        "boundClaims.pipeline_source",
         check=_jwt_role,
     ),
     Policy(

@@ -71,7 +71,7 @@ ROBOT = {
 JWT_ROLE = {
     "backend": "gitlab",
     "boundAudiences": ["https://vault.example.fr"],
-    "boundClaims": {"namespace_id": Hidden.UNKNOWN, "ref_protected": "true"},
+    "boundClaims": {"namespace_id": Hidden.UNKNOWN, "ref_protected": "true", "pipeline_source": "push,schedule"},
     "tokenPolicies": ["a-b.ci"],
     "tokenTtl": 900,
     "tokenMaxTtl": 3600,

@@ -60,7 +60,11 @@ def changed(plan: Plan, name: str, **inputs: Any) -> Plan:
     [
         ("teleservice/gitlab/group", {"visibilityLevel": "public"}, "gitlab-private"),
         ("teleservice/harbor/robot/push-1", {"duration": -1}, "robot-life-finite"),
-        ("teleservice/vault/pipelines/jwt-role/ci", {"boundClaims": {"namespace_id": "7"}}, "jwt-role-bound"),
+        (
+            "teleservice/vault/pipelines/jwt-role/ci",
+            {"boundClaims": {"namespace_id": "7", "pipeline_source": "push"}},
+            "jwt-role-bound",
+        ),
         (
             "teleservice/vault/policy/env/dev",
             {"policy": 'path "*" { capabilities = ["read"] }'},
