@@ -133,8 +133,8 @@ def _parting(repository: Repository, head: str) -> str:
 
 
 def _target(repository: Repository, folder: Path, settings: PurePosixPath) -> Target:
-    branch = os.environ.get(_CI_TARGET)
-    tree = repository.tree(f"origin/{branch}" if branch else repository.default_branch())
+    branch = f"origin/{os.environ.get(_CI_TARGET)}"
+    tree = repository.tree(branch if repository.has(branch) else repository.default_branch())
     text = repository.text(tree, settings)
     if text is None:
         return Target(None, repository.text(tree, PurePosixPath(WAIVERS_FILE)))

@@ -42,6 +42,10 @@ class Repository:
             raise GitError(f"there is no revision {revision} in this clone{self._advice()}")
         return found
 
+    def has(self, revision: str) -> bool:
+        """Say whether the clone has a commit of this name."""
+        return self._try("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}") is not None
+
     def merge_base(self, one: str, other: str) -> str:
         """Return the commit where two revisions parted. Raises GitError."""
         found = self._try("merge-base", one, other)

@@ -66,7 +66,7 @@ def _told(site: Site, runner: Document, project: Document, pipeline: Document, j
             "time_in_queue_seconds": ci_jobs.seconds(job["queued_at"], job["started_at"]) or 0.0,
             "user_id": job["user_id"],
         },
-        "git_info": _git(site, project, pipeline, token),
+        "git_info": _git(site, project, pipeline, token, known.get("GIT_DEPTH")),
         "runner_info": {"timeout": job["timeout"], "runner_session_url": None},
         "inputs": [],
         "variables": [one.shown() for one in variables],
@@ -82,11 +82,15 @@ def _told(site: Site, runner: Document, project: Document, pipeline: Document, j
     }
 
 
-def _git(site: Site, project: Document, pipeline: Document, token: str) -> Document:
+def _git(site: Site, project: Document, pipeline: Document, token: str, wanted: str | None = None) -> Document:
+    """Return what is cloned. A depth of 0 brings every branch and tag along (`Ci::BuildRunnerPresenter#refspecs`)."""
     url = urlsplit(site.url)
     ref, number = pipeline["ref"], pipeline["id"]
     specs = [f"+refs/pipelines/{number}:refs/pipelines/{number}"]
-    if pipeline["tag"]:
+    depth = int(wanted) if wanted is not None and wanted.isdecimal() else project.get("ci_default_git_depth", 20) or 0
+    if depth == 0:
+        specs += ["+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"]
+    elif pipeline["tag"]:
         specs.append(f"+refs/tags/{ref}:refs/tags/{ref}")
     elif not pipeline["merge_request_id"]:
         specs.append(f"+refs/heads/{ref}:refs/remotes/origin/{ref}")
@@ -98,7 +102,7 @@ def _git(site: Site, project: Document, pipeline: Document, token: str) -> Docum
         "before_sha": pipeline["before_sha"],
         "ref_type": "tag" if pipeline["tag"] else "branch",
         "refspecs": specs,
-        "depth": project.get("ci_default_git_depth", 20) or 0,
+        "depth": depth,
     }
 
 

@@ -13,7 +13,7 @@ from lab.testing.ci_client import commit, project_runner, variables
 from lab.testing.gitlab_server import Live, name
 
 MAINTAINER, DEVELOPER, REPORTER = 40, 30, 20
-CATALOGUE = Path(__file__).resolve().parents[3] / "catalogue"
+CATALOGUE = Path(__file__).resolve().parents[4] / "catalogue"
 OVERRIDE = "ci_pipeline_variables_minimum_override_role"
 JOB = "job: {script: [x], id_tokens: {ID: {aud: x}}}\n"
 Someone = Callable[[], tuple[Any, gitlab.Gitlab]]

@@ -115,6 +115,16 @@ def test_the_checkout_a_runner_makes(live: Live, seeded: Any, tmp_path: Path) ->
     assert (tmp_path / ".gitlab-ci.yml").read_text() == SIMPLE
 
 
+def test_a_depth_of_nothing_brings_every_branch_along(live: Live, seeded: Any) -> None:
+    """`rules` reads the target branch of a merge request there."""
+    commit(seeded, {".gitlab-ci.yml": f"variables: {{GIT_DEPTH: '0'}}\n{SIMPLE}"})
+    git = project_runner(live, seeded).must_take()["git_info"]
+    assert (git["depth"], git["refspecs"][1:]) == (
+        0,
+        ["+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"],
+    )
+
+
 def test_trace(live: Live, seeded: Any, someone: Any) -> None:
     runner, job = running(live, seeded)
     where, token = f"/jobs/{job['id']}/trace", {"JOB-TOKEN": job["token"]}
