@@ -201,7 +201,7 @@ class GitLabFoundation(Component):
             path=CATALOGUE_PROJECT,
             namespace_id=number(platform.id),
             description="CI presets of the platform, included by the tenants' pipelines",
-            # Whoever runs a pipeline must be able to read what it includes.
+            # A person who runs a pipeline must be able to read what it includes.
             visibility_level="internal",
             default_branch=_CATALOGUE_BRANCH,
             initialize_with_readme=True,

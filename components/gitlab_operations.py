@@ -1,6 +1,6 @@
 """The platform's scheduled work for a tenant (mirrors, dynamic analysis): one project, away from the tenant's group.
 
-A schedule runs with the rights of its owner, and whoever maintains its project decides what runs (GitLab's
+A schedule runs with the rights of its owner, and the maintainers of its project decide what runs (GitLab's
 Ci::PipelineSchedulePolicy, Ci::CreateDownstreamPipelineService). So the projects are in a group of the platform that no
 tenant is a member of, and an account without any credential owns the schedules. Each tenant has a project of its own:
 Vault knows a job by its project's id, and nothing else in a job's identity would tell the work of two tenants apart.
