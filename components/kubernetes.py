@@ -300,8 +300,9 @@ class TenantNamespace(Component):
         """The account workloads show to Vault; it may have its own token reviewed, and nothing else."""
         self._account(VAULT_SERVICE_ACCOUNT, mounts_token=True)
         rbac.ClusterRoleBinding(
-            f"{self._prefix}/binding/token-review",
-            metadata=ObjectMetaArgs(name=f"usine:{self._namespace_name}:token-review", labels=self._labels),
+            f"{self._prefix}/binding/vault",
+            # Not the name of the binding of an earlier version: its roleRef cannot be changed.
+            metadata=ObjectMetaArgs(name=f"usine:{self._namespace_name}:vault", labels=self._labels),
             role_ref=rbac.RoleRefArgs(
                 api_group=_RBAC, kind="ClusterRole", name=self._args.cluster_roles[ClusterRoleName.TOKEN_REVIEW.value]
             ),

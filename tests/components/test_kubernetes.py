@@ -51,8 +51,8 @@ def test_a_workload_s_account_may_have_tokens_reviewed_and_nothing_else() -> Non
     plan = plan_of(factories.project())
     bindings = objects(plan, "ClusterRoleBinding")
     assert {name: b["roleRef"]["name"] for name, b in bindings.items()} == {
-        "usine:teleservice-dev:token-review": "usine:nonprod-1:token-review",
-        "usine:teleservice-prod:token-review": "usine:prod-1:token-review",
+        "usine:teleservice-dev:vault": "usine:nonprod-1:token-review",
+        "usine:teleservice-prod:vault": "usine:prod-1:token-review",
     }
     assert objects(plan, "ClusterRole")["usine:prod-1:token-review"]["rules"] == [
         {"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]}
