@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.servers import SERVERS
 from lab.testing.platforms import TestLab
 from tests.engine import live_forge
 from tests.engine.harness import ROOT, Stack
@@ -20,13 +21,14 @@ pytestmark = pytest.mark.servers
 
 PACK = ("--policy-pack", "policy", "--policy-pack-config", "policy/lab.json")
 #: What the program needs beside the two folders that a test changes.
-BESIDE = ("usine", "policy", "catalogue", "Pulumi.yaml", ".venv", ".lab-test")
+BESIDE = ("usine", "policy", "catalogue", "Pulumi.yaml", ".venv", ".lab-light")
 
 
 @pytest.fixture
-def stack(lab: TestLab, tmp_path: Path) -> Iterator[Stack]:
-    """A stack that nothing is made of."""
-    stack = Stack(lab, "policy", tmp_path / "stack")
+def stack(light_lab: TestLab, tmp_path: Path) -> Iterator[Stack]:
+    """A stack that nothing is made of. All servers of the second platform: the first one is busiest."""
+    light_lab.start(*(server.name for server in SERVERS))
+    stack = Stack(light_lab, "policy", tmp_path / "stack")
     shutil.copytree(ROOT / "projects.d", stack.projects, dirs_exist_ok=True)
     yield stack
     stack.close()
