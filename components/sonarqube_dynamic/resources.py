@@ -148,7 +148,7 @@ class TechnicalAccountArgs:
 class TechnicalAccount(dynamic.Resource, module="sonarqube", name="TechnicalAccount"):
     """An account that nobody logs in to: it has no password, and its tokens do what permissions give to it.
 
-    Its deletion deactivates it, which revokes every token of it, whoever made them. Id: SonarQube's own.
+    Its deletion deactivates it, which revokes every token of it, by any maker. Id: SonarQube's own.
     """
 
     login: Output[str]

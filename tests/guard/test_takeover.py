@@ -68,7 +68,7 @@ def test_a_namespace_of_others_refuses_the_run(tmp_path: Path, tenant: str | Non
 
 
 def test_what_is_ours_or_nobody_wants_is_passed_over(tmp_path: Path) -> None:
-    """The first is of a killed run, which the next one takes up."""
+    """The first is of an interrupted run, which the next one resumes."""
     assert check(tmp_path, namespace("alpha-prod", "alpha"), namespace("alpha-old"))[0] == ()
 
 

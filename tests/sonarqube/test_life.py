@@ -189,7 +189,7 @@ def test_technical_account(sonar: Sonar, account: Life, project: str) -> None:
     assert life.imported()["name"] == "Another"
     assert life.replaces(**{**news, "login": "usine.other"}) == ["login"]
 
-    # There is no password, none lets anybody in, and none can be set by whoever holds a token of it.
+    # There is no password, none lets anybody in, and none can be set by the holder of a token of it.
     token = Life(sonar, "ProjectAnalysisToken")
     held = token.create(name=project, login=news["login"])["token"]
     (user,) = sonar.client.v2("GET", "/users-management/users", q=news["login"])["users"]

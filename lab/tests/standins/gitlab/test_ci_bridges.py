@@ -67,7 +67,7 @@ def test_a_trigger_job_asks_only_what_its_user_may_do(live: Live, make: Any, som
     made = newest(target, "pipeline")
     assert (made.source, made.ref) == ("pipeline", "main")
     assert target.pipelines.get(made.id).user["id"] == user.id
-    # The setting keeps variables away from it, whoever the user is.
+    # The setting keeps variables away from it, for every user.
     commit(source, {".gitlab-ci.yml": triggering(target, ", variables: {A: b}")}, message="[skip ci]")
     assert reason() == "downstream_pipeline_creation_failed"
     setattr(target, OVERRIDE, "maintainer")
