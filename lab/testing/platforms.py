@@ -89,8 +89,9 @@ class TestLab:
         return client
 
     def start(self, *servers: str) -> None:
-        """Start servers that this platform does not have yet."""
-        platform.up(self.home, plugins=chosen_plugins(), servers=[one for one in SERVERS if one.name in servers])
+        """Start these servers, or all, where they do not run yet."""
+        chosen = [server for server in SERVERS if not servers or server.name in servers]
+        platform.up(self.home, plugins=chosen_plugins(), servers=chosen)
 
     def close(self) -> None:
         """Forget the clients: servers that start again have other credentials."""
@@ -109,9 +110,8 @@ def running(folder: str, port_base: int, servers: Sequence[str] = ()) -> Iterato
     home = LabHome.open(CHECKOUT / folder, port_base)
     platform.reset(home)
     try:
-        chosen = [server for server in SERVERS if not servers or server.name in servers]
-        platform.up(home, plugins=chosen_plugins(), servers=chosen)
         lab = TestLab(home)
+        lab.start(*servers)
         yield lab
         lab.close()
         _no_process_of_an_engine(home)

@@ -22,7 +22,8 @@ GUARDS = {
 
 
 def objects(plan: Plan, kind: str) -> dict[str, Any]:
-    return {str(r.inputs["metadata"]["name"]): r.inputs for r in plan.resources if r.inputs.get("kind") == kind}  # type: ignore[index]
+    found: list[dict[str, Any]] = [dict(r.inputs) for r in plan.resources if r.inputs.get("kind") == kind]
+    return {str(one["metadata"]["name"]): one for one in found}
 
 
 def test_no_role_of_a_tenant_writes_what_isolates_it() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import platform
-from lab.testing.platforms import TestLab, chosen_plugins
+from lab.testing.platforms import TestLab
 from tests.engine import live
 from tests.engine.harness import Run, Stack
 from tests.engine.tenants import ALPHA, BETA
@@ -66,7 +66,7 @@ class Fleets:
         self._fleet = None
         self._lab.close()
         platform.reset(self._lab.home)
-        platform.up(self._lab.home, plugins=chosen_plugins())
+        self._lab.start()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _make(self) -> Fleet:

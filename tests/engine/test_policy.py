@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from lab.servers import SERVERS
 from lab.testing.platforms import TestLab
 from tests.engine import live_forge
 from tests.engine.harness import ROOT, Stack
@@ -27,7 +26,7 @@ BESIDE = ("usine", "policy", "catalogue", "Pulumi.yaml", ".venv", ".lab-light")
 @pytest.fixture
 def stack(light_lab: TestLab, tmp_path: Path) -> Iterator[Stack]:
     """A stack that nothing is made of. All servers of the second platform: the first one is busiest."""
-    light_lab.start(*(server.name for server in SERVERS))
+    light_lab.start()
     stack = Stack(light_lab, "policy", tmp_path / "stack")
     shutil.copytree(ROOT / "projects.d", stack.projects, dirs_exist_ok=True)
     yield stack

@@ -139,3 +139,12 @@ class Life:
 
     def delete(self) -> None:
         self.provider.delete(self.id, self.state)
+
+
+def settled(life: Life, **news: Any) -> None:
+    """Read back from the server, the object differs in nothing from its inputs."""
+    before = life.state
+    assert not life.changes(**news)
+    assert life.refresh()
+    assert life.state == before
+    assert not life.changes(**news)

@@ -7,26 +7,23 @@ import dataclasses
 import pytest
 
 from tests import factories
-from tests.spec.helpers import SETTINGS
+from tests.spec.helpers import HEAD, SETTINGS
 from usine.spec.load import check_text
 from usine.spec.model import Deployment, Mirror, Project, Repository, Revision
 from usine.spec.problems import KeyPath, SpecError
 from usine.spec.revisions import check_revisions
 
 SHA = "4f2c9ab07d15e3c8a6b94f20d8e1c7503ab6f9d2"
-TEXT = """\
-apiVersion: usine/v1
-kind: Project
-slug: tenant
-name: Tenant
-owner: alice.martin
-contact: team@example.fr
+TEXT = (
+    HEAD
+    + """\
 environments:
   dev: {stage: dev, cluster: nonprod-1}
   prod: {stage: prod, cluster: prod-1}
 repositories:
   deploy: {kind: infra, REST}
 """
+)
 
 
 def said(rest: str) -> list[str]:

@@ -57,7 +57,8 @@ class Comparison:
     the bytes of the head's tenant files that differ, by path. `entries` is the semantic difference, `existing` how many
     objects the base has of the kinds that lose some (see `usine.diff.existing`). `report` says all of it, without what
     rules have to say. Waivers are the bytes of each side's file, None where there is none. `target` is what the target
-    branch says now, None for a comparison with a base that was named: what it says of people counts, not the base's.
+    branch says now, where that is not the base; None too for a comparison with a base that was named. What it says of
+    people counts, not what the base says.
     """
 
     report: Report
@@ -123,7 +124,7 @@ def find(root: Path, base: str | None, head: str, settings: PurePosixPath, cache
                 for side, revision in (("head", head), ("base", old_revision))
             )
             found = _compare(old, new, cache, folder)
-            return found if base else replace(found, target=_target(repository, folder / "target", settings))
+            return found if base else replace(found, target=_target(repository, old, folder))
     except (GitError, PlanError) as error:
         raise DiffError(str(error)) from None
 
@@ -132,20 +133,18 @@ def _parting(repository: Repository, head: str) -> str:
     return repository.merge_base("HEAD" if head == WORKTREE else head, repository.default_branch())
 
 
-def _target(repository: Repository, folder: Path, settings: PurePosixPath) -> Target:
+def _target(repository: Repository, old: Side, workspace: Path) -> Target | None:
+    """Read the target branch as it is now; None where that is the base."""
     branch = f"origin/{os.environ.get(_CI_TARGET)}"
-    tree = repository.tree(branch if repository.has(branch) else repository.default_branch())
-    text = repository.text(tree, settings)
-    if text is None:
-        return Target(None, repository.text(tree, PurePosixPath(WAIVERS_FILE)))
-    file = folder / settings.name
-    folder.mkdir()
-    file.write_bytes(text)
+    revision = branch if repository.has(branch) else repository.default_branch()
+    if repository.tree(revision) == old.tree:
+        return None
+    side = _lay_out(repository, revision, "target", workspace, old.settings_path)
     try:
-        found = load_settings(file)
+        found = load_settings(side.folder / side.settings_path) if side.settings is not None else None
     except SpecError:
         found = None
-    return Target(found, repository.text(tree, PurePosixPath(WAIVERS_FILE)))
+    return Target(found, side.read(WAIVERS_FILE))
 
 
 def _lay_out(repository: Repository, revision: str, side: str, workspace: Path, settings: PurePosixPath) -> Side:

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 #: Stands for the work tree, with what is neither committed nor ignored, in place of a revision.
 WORKTREE = "worktree"
@@ -37,14 +37,17 @@ class Repository:
 
     def commit(self, revision: str) -> str:
         """Return the full hash of a revision. Raises GitError, and says what to do where the clone is not whole."""
-        found = self._try("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        found = self._commit(revision)
         if found is None:
             raise GitError(f"there is no revision {revision} in this clone{self._advice()}")
         return found
 
     def has(self, revision: str) -> bool:
         """Say whether the clone has a commit of this name."""
-        return self._try("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}") is not None
+        return self._commit(revision) is not None
+
+    def _commit(self, revision: str) -> str | None:
+        return self._try("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
 
     def merge_base(self, one: str, other: str) -> str:
         """Return the commit where two revisions parted. Raises GitError."""
@@ -56,7 +59,7 @@ class Repository:
     def default_branch(self) -> str:
         """Return the default branch: the remote's, else `main`. Raises GitError."""
         for name in ("origin/HEAD", "origin/main", "main"):
-            if self._try("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}") is not None:
+            if self.has(name):
                 return name
         raise GitError(f"neither origin/HEAD nor main is in this clone: say --base{self._advice()}")
 
@@ -81,13 +84,6 @@ class Repository:
             mode, _, hash_ = what.split(" ")
             found[path] = f"{mode} {hash_}"
         return found
-
-    def text(self, tree: str, path: PurePosixPath) -> bytes | None:
-        """Return the bytes of a file of a tree; None where it has no such file. Raises GitError."""
-        entry = self.objects(tree).get(str(path))
-        if entry is None or not entry.startswith("100"):
-            return None
-        return self._run("cat-file", "blob", entry.split(" ")[1]).encode("utf-8", "surrogateescape")
 
     def lay_out(self, tree: str, folder: Path) -> None:
         """Write a tree's files into a folder, as a checkout would. Raises GitError."""

@@ -13,7 +13,6 @@ from usine.spec.model import Quota
 from usine.spec.problems import KeyPath
 from usine.spec.settings import (
     CLEAN_CODE,
-    PRIVATE_NETWORKS,
     ArgoCDSettings,
     ChangeSettings,
     Cluster,
@@ -221,8 +220,12 @@ def _cluster(name: str, cluster: ClusterFile) -> Cluster:
         for key in ("oidc_prefix", "token_audience", "ingress_namespace", "monitoring_namespace")
         if (value := getattr(cluster, key)) is not None
     }
+    stated |= {
+        key: tuple(value)
+        for key in ("internal_networks", "platform_networks", "platform_ports")
+        if (value := getattr(cluster, key)) is not None
+    }
     capacity = cluster.capacity
-    internal, platform = cluster.internal_networks, cluster.platform_networks
     return Cluster(
         name=name,
         zone=cluster.zone,
@@ -233,9 +236,6 @@ def _cluster(name: str, cluster: ClusterFile) -> Cluster:
         capacity=None
         if capacity is None
         else Quota(capacity.cpu, capacity.memory, capacity.storage, capacity.gpu, capacity.pods),
-        internal_networks=PRIVATE_NETWORKS if internal is None else tuple(internal),
-        platform_networks=tuple(platform or ()),
-        platform_ports=tuple(cluster.platform_ports or (443,)),
         workloads=WorkloadRules(
             **{key: tuple(value) for key, value in cluster.workloads.model_dump().items() if value is not None}
         ),
