@@ -15,9 +15,10 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs, ObjectMetaPatchArgs
 
 from components.base import Component, UserPassword, secret
 from components.kubernetes_rules import DENIED_KINDS
+from usine.access import TenantRole, deployments, roles_of
 from usine.lifecycle import deploys, syncs
-from usine.naming import DEPLOYER_SERVICE_ACCOUNT, Access, access_of, labels, names_of, repository_url
-from usine.spec.model import Environment, Project, Repository, RepositoryKind, Role, State
+from usine.naming import DEPLOYER_SERVICE_ACCOUNT, labels, names_of, repository_url
+from usine.spec.model import Environment, Project, Repository, RepositoryKind, State
 from usine.spec.settings import Settings, SyncWindow, System
 
 _API = "argoproj.io/v1alpha1"
@@ -181,7 +182,7 @@ class ArgoCDTenant(Component):
             ],
             "clusterResourceWhitelist": [],
             "namespaceResourceBlacklist": [{"group": group, "kind": kind} for group, kind in DENIED_KINDS],
-            "roles": [_role(name, project, role, environment) for role in Role],
+            "roles": [made for role in roles_of(project) if (made := _role(name, project, role, environment))],
         }
         windows = self._windows(environment)
         if windows:
@@ -251,14 +252,16 @@ class ArgoCDTenant(Component):
         return name
 
 
-def _role(app_project: str, project: Project, role: Role, environment: Environment) -> dict[str, object]:
+def _role(app_project: str, project: Project, role: TenantRole, environment: Environment) -> dict[str, object] | None:
     """Return a role of the AppProject: who the Keycloak group lets see, or also sync, its applications."""
-    writes = project.state is State.ACTIVE and access_of(role, production=environment.production) is Access.READ_WRITE
-    actions = _WRITE_ACTIONS if writes else _READ_ACTIONS
-    subject = f"proj:{app_project}:{role.value}"
+    view, sync = deployments(environment)
+    if view not in role.rights:
+        return None
+    actions = _WRITE_ACTIONS if project.state is State.ACTIVE and sync in role.rights else _READ_ACTIONS
+    subject = f"proj:{app_project}:{role.name}"
     return {
-        "name": role.value,
-        "description": f"{role.value} of {project.slug}",
-        "groups": [names_of(project).role_group_path(role)],
+        "name": role.name,
+        "description": f"{role.name} of {project.slug}",
+        "groups": [names_of(project).role_group_path(role.name)],
         "policies": [f"p, {subject}, applications, {action}, {app_project}/*, allow" for action in actions],
     }

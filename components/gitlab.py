@@ -18,7 +18,8 @@ from components.gitlab_operations import (
 )
 from components.gitlab_protection import protect_branch
 from components.gitlab_repository import TenantRepository, TenantRepositoryArgs
-from usine.lifecycle import members_of_role, protects_data
+from usine.access import rights_of
+from usine.lifecycle import protects_data
 from usine.naming import (
     CATALOGUE_PROJECT,
     OPERATIONS_ACCOUNT,
@@ -27,19 +28,16 @@ from usine.naming import (
     PIPELINE_AUTH_PATH,
     names_of,
 )
-from usine.spec.model import Project, Repository, Role
+from usine.spec.model import Project, Repository, Right
 from usine.spec.settings import Edition, PeopleSource, Settings, System
 
-#: What a role may do in the tenant's group. Nobody of a tenant owns the group: its shape comes from the tenant file.
-ACCESS_LEVELS: Mapping[Role, str] = {
-    Role.OWNER: "maintainer",
-    Role.ADMIN: "maintainer",
-    Role.DEVOPS: "maintainer",
-    Role.DEVELOPER: "developer",
-    Role.SECURITY: "reporter",
-    Role.READONLY: "reporter",
+#: The level in the tenant's group that a right is, the strongest first. Nobody of a tenant owns the group: its shape
+#: comes from the tenant file.
+ACCESS_LEVELS: Mapping[Right, str] = {
+    Right.GITLAB_MAINTAINER: "maintainer",
+    Right.GITLAB_DEVELOPER: "developer",
+    Right.GITLAB_REPORTER: "reporter",
 }
-_STRONGEST_FIRST = ("maintainer", "developer", "reporter")
 #: The name under which GitLab's log-in by OpenID Connect knows its provider.
 _LOGIN_PROVIDER = "openid_connect"
 _CATALOGUE_BRANCH = "main"
@@ -48,9 +46,9 @@ _TOOLS_IMAGE = "$USINE_TOOLS_IMAGE"
 
 
 def access_level(project: Project, person: str) -> str | None:
-    """Return the level of a person in the tenant's group, by the strongest of their roles; None without a role."""
-    levels = {ACCESS_LEVELS[role] for role in Role if person in members_of_role(project, role)}
-    return next((level for level in _STRONGEST_FIRST if level in levels), None)
+    """Return the level of a person in the tenant's group, by the strongest of their rights; None without one."""
+    rights = rights_of(project, person)
+    return next((level for right, level in ACCESS_LEVELS.items() if right in rights), None)
 
 
 def account_ids(

@@ -9,17 +9,16 @@ import pulumi
 import pulumiverse_harbor as harbor
 
 from components.base import Component, FoundationRefs, OidcClient, UserPassword, secret
+from usine.access import roles_of
 from usine.lifecycle import pipelines_run, protects_data, workloads_authenticate
 from usine.naming import RobotPurpose, names_of
-from usine.spec.model import Project, Role, Severity
+from usine.spec.model import Project, Right, Severity
 from usine.spec.settings import Settings, System
 
-#: What a role may do in the tenant's project: read. Images come from pipelines. In Harbor even a developer pushes over
-#: a tag, and changes and runs the retention policy, which deletes images (its rbac_role.go; issue 11.A11).
-MEMBER_ROLES: Mapping[Role, str] = {
-    **dict.fromkeys(Role, "guest"),
-    Role.READONLY: "limitedguest",
-}
+#: The role in the tenant's project that a right is, the strongest first. People read, images come from pipelines: in
+#: Harbor even a developer pushes over a tag, and changes and runs the retention policy, which deletes images (its
+#: rbac_role.go; issue 11.A11).
+MEMBER_ROLES: Mapping[Right, str] = {Right.HARBOR_SCANS: "guest", Right.HARBOR_PULL: "limitedguest"}
 #: What a robot may do: (resource, action), in Harbor's words.
 ROBOT_RIGHTS: Mapping[RobotPurpose, tuple[tuple[str, str], ...]] = {
     RobotPurpose.PULL: (("repository", "pull"),),
@@ -155,12 +154,15 @@ class HarborTenant(Component):
         login = self._args.refs.registry_login
         if login is None:
             return
-        for role, member_role in MEMBER_ROLES.items():
+        for role in roles_of(self._args.project):
+            member_role = next((member for right, member in MEMBER_ROLES.items() if right in role.rights), None)
+            if member_role is None:
+                continue
             harbor.ProjectMemberGroup(
-                f"{self._prefix}/member/{role.value}",
+                f"{self._prefix}/member/{role.name}",
                 project_id=self._project.id,
                 # Harbor knows groups only once people log in by OpenID Connect.
-                group_name=pulumi.Output.all(login, names_of(self._args.project).role_group_path(role)).apply(
+                group_name=pulumi.Output.all(login, names_of(self._args.project).role_group_path(role.name)).apply(
                     lambda values: str(values[1])
                 ),
                 type="oidc",

@@ -10,9 +10,9 @@ import pulumi_keycloak as keycloak
 from pulumi_keycloak import openid
 
 from components.base import Component, FoundationRefs, OidcClient
-from usine.lifecycle import members_of_access, members_of_role
+from usine.access import members_of_access, roles_of
 from usine.naming import Access, names_of
-from usine.spec.model import Project, Role
+from usine.spec.model import Project
 from usine.spec.settings import PeopleSource, Settings, System
 
 #: Client of people's command lines; its access tokens are meant for Vault.
@@ -232,8 +232,8 @@ class KeycloakTenant(Component):
         accounts = [args.refs.accounts[person] for person in sorted(project.people) if person in args.refs.accounts]
         self._realm = pulumi.Output.all(args.refs.realm, *accounts).apply(lambda values: str(values[0]))
         root = self._group(f"{name}/group", project.slug, None)
-        for role in Role:
-            self._leaf(f"{name}/group/{role.value}", role.value, root, members_of_role(project, role))
+        for role in roles_of(project):
+            self._leaf(f"{name}/group/{role.name}", role.name, root, role.members)
         for environment in project.environments:
             prefix = f"{name}/group/{environment.name}"
             parent = self._group(prefix, environment.name, root)

@@ -9,20 +9,19 @@ import pulumi
 
 from components.base import Component, FoundationRefs, OidcClient
 from components.sonarqube_dynamic import resources as sonarqube
-from usine.lifecycle import members_of_role, pipelines_run, protects_data
+from usine.access import has_any, roles_of
+from usine.lifecycle import pipelines_run, protects_data
 from usine.naming import names_of
-from usine.spec.model import Project, Repository, RepositoryKind, Role, State
+from usine.spec.model import Project, Repository, RepositoryKind, Right, State
 from usine.spec.settings import Settings, System
 
 _READ = ("user", "codeviewer")
-#: What a role may do in the tenant's projects. Nobody of a tenant administers one: gate and permissions are the file's.
-PERMISSIONS: Mapping[Role, tuple[str, ...]] = {
-    Role.OWNER: (*_READ, "issueadmin", "securityhotspotadmin"),
-    Role.ADMIN: (*_READ, "issueadmin", "securityhotspotadmin"),
-    Role.DEVOPS: (*_READ, "issueadmin"),
-    Role.DEVELOPER: (*_READ, "issueadmin"),
-    Role.SECURITY: (*_READ, "issueadmin", "securityhotspotadmin"),
-    Role.READONLY: _READ,
+#: The permissions in the tenant's projects that a right is. Nobody of a tenant administers one: gate and permissions
+#: are the file's.
+PERMISSIONS: Mapping[Right, tuple[str, ...]] = {
+    Right.SONARQUBE_VIEW: _READ,
+    Right.SONARQUBE_ISSUES: ("issueadmin",),
+    Right.SONARQUBE_HOTSPOTS: ("securityhotspotadmin",),
 }
 #: What the accounts may do whose tokens pipelines analyse with. Nothing may be seen by it but what an analysis needs.
 _ANALYSES = ("scan",)
@@ -139,15 +138,16 @@ class SonarQubeTenant(Component):
         apps = [r for r in args.project.repositories if r.kind is RepositoryKind.APP]
         self._groups = [
             sonarqube.Group(
-                f"{name}/group/{role.value}",
+                f"{name}/group/{role.name}",
                 sonarqube.GroupArgs(
-                    names.role_group_path(role),
-                    f"{role.value} of {args.project.slug}",
-                    members_of_role(args.project, role) if args.settings.on(System.KEYCLOAK) else None,
+                    names.role_group_path(role.name),
+                    f"{role.name} of {args.project.slug}",
+                    role.members if args.settings.on(System.KEYCLOAK) else None,
                 ),
                 self.child(args.provider),
             )
-            for role in (Role if apps else ())
+            for role in (roles_of(args.project) if apps else ())
+            if has_any(role.rights, System.SONARQUBE)
         ]
         self._accounts = {
             credential.name: sonarqube.TechnicalAccount(
@@ -178,9 +178,11 @@ class SonarQubeTenant(Component):
         )
         options = self.child(args.provider, parent=made)
         groups = {
-            names.role_group_path(role): rights
-            for role, rights in PERMISSIONS.items()
-            if project.state is not State.ARCHIVED
+            names.role_group_path(role.name): tuple(
+                permission for right, given in PERMISSIONS.items() if right in role.rights for permission in given
+            )
+            for role in roles_of(project)
+            if project.state is not State.ARCHIVED and has_any(role.rights, System.SONARQUBE)
         }
         sonarqube.ProjectPermissions(
             f"{name}/permissions",

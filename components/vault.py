@@ -13,9 +13,10 @@ from pulumi_vault import kubernetes as kubernetes_auth
 from components.base import Component, FoundationRefs, OidcClient
 from components.vault_pipelines import PipelineAccess, PipelineAccessArgs
 from components.vault_policies import environment_rules, role_rules, to_hcl
+from usine.access import TenantRole, has_any, roles_of
 from usine.lifecycle import protects_data, workloads_authenticate
 from usine.naming import OIDC_AUTH_PATH, PIPELINE_AUTH_PATH, VAULT_SERVICE_ACCOUNT, kubernetes_auth_path, names_of
-from usine.spec.model import Environment, Project, Role
+from usine.spec.model import Environment, Project
 from usine.spec.settings import Cluster, Settings, System
 
 #: Roles of the OIDC back end: ``person`` for the browser, ``token`` for a token that a command line already holds.
@@ -189,8 +190,9 @@ class VaultTenant(Component):
             opts=self.child(args.provider, protect=protects_data(project)),
         )
         self.mount = mount.path
-        for role in Role:
-            self._role(name, role)
+        for role in roles_of(project):
+            if has_any(role.rights, System.VAULT):
+                self._role(name, role)
         if workloads_authenticate(project):
             for environment in project.environments:
                 self._environment(name, environment)
@@ -211,28 +213,28 @@ class VaultTenant(Component):
         )
         self.register_outputs({"mount": self.mount})
 
-    def _role(self, name: str, role: Role) -> None:
+    def _role(self, name: str, role: TenantRole) -> None:
         project, provider, accessor = self._args.project, self._args.provider, self._args.refs.oidc_accessor
         names = names_of(project)
         policy = vault.Policy(
-            f"{name}/policy/role/{role.value}",
-            name=names.role_policy(role),
-            policy=to_hcl(role_rules(project, role)),
+            f"{name}/policy/role/{role.name}",
+            name=names.role_policy(role.name),
+            policy=to_hcl(role_rules(project, role.rights)),
             opts=self.child(provider),
         )
         if accessor is None:
             return
         group = identity.Group(
-            f"{name}/group/{role.value}",
-            name=names.role_identity_group(role),
+            f"{name}/group/{role.name}",
+            name=names.role_identity_group(role.name),
             type="external",
             policies=[policy.name],
-            metadata={"tenant": project.slug, "role": role.value},
+            metadata={"tenant": project.slug, "role": role.name},
             opts=self.child(provider),
         )
         identity.GroupAlias(
-            f"{name}/group/{role.value}/alias",
-            name=names.role_group_path(role),
+            f"{name}/group/{role.name}/alias",
+            name=names.role_group_path(role.name),
             mount_accessor=accessor,
             canonical_id=group.id,
             opts=self.child(provider, parent=group, deleted_with=group),

@@ -12,11 +12,12 @@ Layout of a tenant's KV version 2 mount:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from usine.access import secrets
 from usine.naming import CI_FOLDER, OPERATIONS_FOLDER, REVIEW_FOLDER, names_of
-from usine.spec.model import Environment, Project, Role, State
+from usine.spec.model import Environment, Project, Right, State
 
 _READ = ("read",)
 _LIST = ("list", "read")
@@ -37,47 +38,36 @@ def to_hcl(rules: Iterable[Rule]) -> str:
     return "\n".join(f'path "{r.path}" {{\n  capabilities = {json.dumps(r.capabilities)}\n}}' for r in rules)
 
 
-def role_rules(project: Project, role: Role) -> tuple[Rule, ...]:
-    """Return what the people of a role may do in the tenant's mount.
+def role_rules(project: Project, rights: Collection[Right]) -> tuple[Rule, ...]:
+    """Return what rights allow in the tenant's mount.
 
-    Owner and admin do everything, destruction included; devops everything that can be undone; developers write what
-    non-production workloads read; security and readonly see names and versions, never a value. In a suspended tenant
-    nobody but readonly has members (see `usine.lifecycle`), so the policies need no case of their own.
+    In a suspended tenant nobody but readonly has members (see `usine.access`): the policies need no case of their own.
     """
     mount = names_of(project).secrets_mount
-    everything_undoable = (
-        Rule(f"{mount}/data/*", _WRITE_AND_DELETE),
-        Rule(f"{mount}/delete/*", ("update",)),
-        Rule(f"{mount}/undelete/*", ("update",)),
-    )
     names_only = (Rule(f"{mount}/metadata/*", _LIST),)
     if project.state is State.ARCHIVED:
-        return names_only
-    match role:
-        case Role.OWNER | Role.ADMIN:
-            return (
-                *everything_undoable,
-                Rule(f"{mount}/metadata/*", _WRITE_AND_DELETE),  # deleting metadata destroys every version
-                Rule(f"{mount}/destroy/*", ("update",)),
-            )
-        case Role.DEVOPS:
-            return (*everything_undoable, Rule(f"{mount}/metadata/*", (*_WRITE, "list")))
-        case Role.DEVELOPER:
-            writable = [e.name for e in project.environments if not e.production]
-            return (
-                *names_only,
-                *(
-                    rule
-                    for name in writable
-                    for rule in (
-                        Rule(f"{mount}/data/env/{name}/*", _WRITE_AND_DELETE),
-                        Rule(f"{mount}/delete/env/{name}/*", ("update",)),
-                        Rule(f"{mount}/undelete/env/{name}/*", ("update",)),
-                    )
-                ),
-            )
-        case Role.SECURITY | Role.READONLY:
-            return names_only
+        return names_only if Right.VAULT_NAMES in rights else ()
+    if Right.VAULT_DESTROY in rights:
+        return (
+            *_undoable(mount, ""),
+            Rule(f"{mount}/metadata/*", _WRITE_AND_DELETE),  # deleting metadata destroys every version
+            Rule(f"{mount}/destroy/*", ("update",)),
+        )
+    if Right.VAULT_SECRETS in rights:
+        return (*_undoable(mount, ""), Rule(f"{mount}/metadata/*", (*_WRITE, "list")))
+    if Right.VAULT_NAMES not in rights:
+        return ()
+    writable = [environment.name for environment in project.environments if secrets(environment) in rights]
+    return (*names_only, *(rule for name in writable for rule in _undoable(mount, f"env/{name}/")))
+
+
+def _undoable(mount: str, below: str) -> tuple[Rule, ...]:
+    """Return everything that can be undone, below a folder."""
+    return (
+        Rule(f"{mount}/data/{below}*", _WRITE_AND_DELETE),
+        Rule(f"{mount}/delete/{below}*", ("update",)),
+        Rule(f"{mount}/undelete/{below}*", ("update",)),
+    )
 
 
 def environment_rules(project: Project, environment: Environment) -> tuple[Rule, ...]:

@@ -11,7 +11,20 @@ from importlib.metadata import entry_points
 from usine import __version__
 
 #: Modules of `usine.commands`, in the order of the help text. Each has `register(subparsers)`, which sets `run=`.
-COMMANDS = ("check", "schema", "new", "plan", "diff", "preview", "up", "drift", "rules", "codeowners", "comment")
+COMMANDS = (
+    "check",
+    "schema",
+    "new",
+    "explain",
+    "plan",
+    "diff",
+    "preview",
+    "up",
+    "drift",
+    "rules",
+    "codeowners",
+    "comment",
+)
 #: Other projects that are installed add commands: an entry point of this group has the command's name, and is such a
 #: module.
 _GROUP = "usine.commands"

@@ -15,7 +15,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from usine.spec.model import Environment, Project, RepositoryKind, Role
+from usine.spec.model import Environment, Project, RepositoryKind
 from usine.spec.settings import Cluster, Settings, System
 
 #: What the logins of the accounts whose tokens analyse begin with, before the tenant's slug.
@@ -29,17 +29,6 @@ class Access(enum.StrEnum):
 
     READ_WRITE = "rw"
     READ_ONLY = "ro"
-
-
-#: Who may change a non-production environment, and who a production one. Everyone else of the tenant may look.
-READ_WRITE_NONPROD = frozenset({Role.OWNER, Role.ADMIN, Role.DEVOPS, Role.DEVELOPER})
-READ_WRITE_PROD = frozenset({Role.OWNER, Role.ADMIN, Role.DEVOPS})
-
-
-def access_of(role: Role, *, production: bool) -> Access:
-    """Return what a role may do in an environment."""
-    writers = READ_WRITE_PROD if production else READ_WRITE_NONPROD
-    return Access.READ_WRITE if role in writers else Access.READ_ONLY
 
 
 class RobotPurpose(enum.StrEnum):
@@ -62,9 +51,9 @@ class TenantNames:
         """Full path of the tenant's group in Keycloak, also the claim value."""
         return f"/{self.slug}"
 
-    def role_group_path(self, role: Role) -> str:
+    def role_group_path(self, role: str) -> str:
         """Full path of a role's group, as it stands in the ``groups`` claim of a token."""
-        return f"/{self.slug}/{role.value}"
+        return f"/{self.slug}/{role}"
 
     def access_group_path(self, environment: str, access: Access) -> str:
         """Full path of an environment's access group."""
@@ -77,9 +66,9 @@ class TenantNames:
         """Path of the tenant's KV version 2 mount."""
         return self.slug
 
-    def role_policy(self, role: Role) -> str:
+    def role_policy(self, role: str) -> str:
         """Vault policy of the people of a role."""
-        return f"{self.slug}.role.{role.value}"
+        return f"{self.slug}.role.{role}"
 
     def environment_policy(self, environment: str) -> str:
         """Vault policy of the workloads of an environment."""
@@ -100,9 +89,9 @@ class TenantNames:
         """Vault policy, and JWT role, of every other pipeline, merge requests' among them."""
         return f"{self.slug}.review"
 
-    def role_identity_group(self, role: Role) -> str:
+    def role_identity_group(self, role: str) -> str:
         """Vault external identity group of a role."""
-        return f"{self.slug}.{role.value}"
+        return f"{self.slug}.{role}"
 
     # Kubernetes -------------------------------------------------------------------------------------------------
 
@@ -233,18 +222,18 @@ def all_names(project: Project, settings: Settings) -> Mapping[str, tuple[str, .
     return {
         "Keycloak group": (
             names.group_path,
-            *(names.role_group_path(role) for role in Role),
+            *(names.role_group_path(role) for role in project.role_names),
             *(f"{names.group_path}/{e}" for e in environments),
         ),
         "Vault mount": (names.secrets_mount,),
         "Vault policy": (
-            *(names.role_policy(role) for role in Role),
+            *(names.role_policy(role) for role in project.role_names),
             *(names.environment_policy(e) for e in environments),
             names.pipeline_policy,
             names.operations_policy,
             names.review_policy,
         ),
-        "Vault identity group": tuple(names.role_identity_group(role) for role in Role),
+        "Vault identity group": tuple(names.role_identity_group(role) for role in project.role_names),
         "Kubernetes namespace": tuple(names.namespace(e) for e in environments),
         "Argo CD project": tuple(names.argocd_project(e) for e in environments),
         "Argo CD application": tuple(names.application(e, r) for e in environments for r in infra),
@@ -258,7 +247,7 @@ def all_names(project: Project, settings: Settings) -> Mapping[str, tuple[str, .
         "SonarQube project": tuple(
             names.analysis_project(r.name) for r in project.repositories if r.kind is RepositoryKind.APP
         ),
-        "SonarQube group": tuple(names.role_group_path(role) for role in Role),
+        "SonarQube group": tuple(names.role_group_path(role) for role in project.role_names),
         "SonarQube account": tuple(names.analysis_account(credential.name) for credential in settings.credentials),
     }
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from tests import factories
-from usine.naming import Access, access_of, all_names, labels, names_of
-from usine.spec.model import Project, Role
+from usine.naming import all_names, labels, names_of
+from usine.spec.model import Project
 
 SETTINGS = factories.settings()
 
@@ -99,21 +98,6 @@ def test_a_namespace_splits_back_into_its_parts(slug: str, environment: str) -> 
 
 def test_every_kind_of_name_has_a_limit_here() -> None:
     assert set(all_names(factories.project(), SETTINGS)) == set(LIMITS)
-
-
-@pytest.mark.parametrize(
-    ("role", "nonprod", "prod"),
-    [
-        (Role.OWNER, Access.READ_WRITE, Access.READ_WRITE),
-        (Role.ADMIN, Access.READ_WRITE, Access.READ_WRITE),
-        (Role.DEVOPS, Access.READ_WRITE, Access.READ_WRITE),
-        (Role.DEVELOPER, Access.READ_WRITE, Access.READ_ONLY),
-        (Role.SECURITY, Access.READ_ONLY, Access.READ_ONLY),
-        (Role.READONLY, Access.READ_ONLY, Access.READ_ONLY),
-    ],
-)
-def test_who_may_change_which_environment(role: Role, nonprod: Access, prod: Access) -> None:
-    assert (access_of(role, production=False), access_of(role, production=True)) == (nonprod, prod)
 
 
 def test_a_label_of_the_file_cannot_take_the_place_of_ours() -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from usine.naming import READ_WRITE_PROD
 from usine.report.model import Severity
 from usine.rules.model import Change, Flag
 from usine.spec import model as spec
-from usine.spec.model import Project, Role, State
+from usine.spec.model import Project, Right, Role, State
 from usine.spec.problems import KeyPath
+from usine.spec.rights import CHANGES_PRODUCTION, RIGHTS, with_included
 from usine.spec.texts import enumerate_words
 
 #: From the gate that lets everything through to the one that stops most.
@@ -22,15 +22,15 @@ _STRICTER = (
     spec.Severity.LOW,
 )
 _OPENNESS = (State.ARCHIVED, State.SUSPENDED, State.ACTIVE)
-#: Roles that may look and not touch: what a guest gets.
-_GUEST_ROLES = (Role.SECURITY, Role.READONLY)
+#: The platform's roles that work on the tenant; the others look, and so may those of the tenant's own.
+_NOT_GUESTS = frozenset({Role.OWNER, Role.ADMIN, Role.DEVOPS, Role.DEVELOPER})
 
 
 def access_widened(change: Change) -> Iterator[Flag]:
     """More people, more rights, more openings, less protection: each is said, a right in production as a warning."""
     for base, head in change.edited:
-        for found in (_people(base, head), _environments(base, head), _branches(base, head), _registry(base, head)):
-            yield from found
+        for rule in (_people, _roles, _environments, _branches, _registry):
+            yield from rule(base, head)
         if _OPENNESS.index(head.state) > _OPENNESS.index(base.state):
             yield _restored(change, base, head)
 
@@ -49,19 +49,51 @@ def _flag(project: Project, path: KeyPath, text: str, severity: Severity, name: 
     return Flag(text, tenant=project.slug, path=path, object=shown, severity=severity)
 
 
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A role as a file has it: where its people stand, what it may do."""
+
+    name: str
+    path: KeyPath
+    rights: frozenset[Right]
+    people: tuple[str, ...]
+
+
+def _listed(project: Project) -> Iterator[_Listed]:
+    for role, people in project.members.items():
+        yield _Listed(role.value, ("members", role.value), RIGHTS[role], people)
+    for own in project.roles:
+        yield _Listed(own.name, ("roles", own.name, "members"), with_included(own.rights), own.members)
+
+
 def _people(base: Project, head: Project) -> Iterator[Flag]:
+    before = {listed.name: listed for listed in _listed(base)}
     production = any(environment.production for environment in head.environments)
-    for role, people in head.members.items():
-        for index, person in enumerate(people):
-            if person in base.people_of(role):
+    for listed in _listed(head):
+        known = before[listed.name].people if listed.name in before else ()
+        powerful = not CHANGES_PRODUCTION.isdisjoint(listed.rights)
+        severity = Severity.WARNING if powerful else Severity.INFO
+        for index, person in enumerate(listed.people):
+            if person in known:
                 continue
-            had = [other.value for other in Role if person in base.people_of(other)]
-            text = f"{person} becomes {role}" + (f" beside {enumerate_words(had)}" if had else "")
-            powerful = role in READ_WRITE_PROD
+            had = [other.name for other in before.values() if person in other.people]
+            had = ["owner", *had] if person == base.owner else had
+            text = f"{person} becomes {listed.name}" + (f" beside {enumerate_words(had)}" if had else "")
             if powerful and production:
                 text += ", and may change production"
-            severity = Severity.WARNING if powerful else Severity.INFO
-            yield _flag(head, ("members", role.value, index), text, severity, f"members.{role}.{person}")
+            path = (*listed.path, index)
+            yield _flag(head, path, text, severity, ".".join((*map(str, listed.path), person)))
+
+
+def _roles(base: Project, head: Project) -> Iterator[Flag]:
+    """A role of the tenant's own that may do more than before; its people are said by `_people`."""
+    before = {own.name: with_included(own.rights) for own in base.roles}
+    for own in head.roles:
+        more = with_included(own.rights) - before.get(own.name, frozenset())
+        if more:
+            severity = Severity.INFO if CHANGES_PRODUCTION.isdisjoint(more) else Severity.WARNING
+            text = f"the role {own.name} may: {enumerate_words(sorted(more))}"
+            yield _flag(head, ("roles", own.name, "rights"), text, severity)
 
 
 def _environments(base: Project, head: Project) -> Iterator[Flag]:
@@ -109,8 +141,10 @@ def guest_role(change: Change) -> Iterator[Flag]:
     """A guest is someone who belongs to another tenant and is let look into this one; each new one is flagged."""
     for base, head in change.written:
         insiders = base.people if base is not None else frozenset()
-        for role in _GUEST_ROLES:
-            for index, person in enumerate(head.members.get(role, ())):
+        for listed in _listed(head):
+            if listed.name in _NOT_GUESTS:
+                continue
+            for index, person in enumerate(listed.people):
                 if person in insiders:
                     continue
                 homes = [
@@ -118,8 +152,8 @@ def guest_role(change: Change) -> Iterator[Flag]:
                 ]
                 if homes:
                     yield Flag(
-                        f"{person} of {enumerate_words(homes, 3)} is let into {head.slug} as {role}",
+                        f"{person} of {enumerate_words(homes, 3)} is let into {head.slug} as {listed.name}",
                         tenant=head.slug,
-                        path=("members", role.value, index),
-                        object=f"members.{role}.{person}",
+                        path=(*listed.path, index),
+                        object=".".join((*map(str, listed.path), person)),
                     )

@@ -17,12 +17,14 @@ from usine.spec.model import (
     Environment,
     Mirror,
     Observability,
+    OwnRole,
     Project,
     Quality,
     Quota,
     Repository,
     RepositoryKind,
     Revision,
+    Right,
     Role,
     State,
 )
@@ -111,6 +113,7 @@ class Converter:
             registry=merge_registry(file.registry, archetype.registry),
             quality=self._quality(file.quality, archetype, file, names),
             packages=archetype.packages if file.packages is None else tuple(file.packages),
+            roles=self._roles(file, names),
             observability=Observability(
                 archetype.log_retention_days if observability.log_retention is None else observability.log_retention,
                 tuple(Alert(alert.to, alert.severity) for alert in observability.alerts),
@@ -161,9 +164,24 @@ class Converter:
             if people:
                 self._once(("members", role.value), people)
                 members[role] = tuple(people)
-        people_count = len({file.owner, *(person for people in members.values() for person in people)})
+        others = (person for role in file.roles.values() for person in role.members)
+        people_count = len({file.owner, *others, *(person for people in members.values() for person in people)})
         self._limit(("members",), "people", people_count, self._settings.limits.members)
         return members
+
+    def _roles(self, file: ProjectFile, names: Outline) -> tuple[OwnRole, ...]:
+        for name, role in file.roles.items():
+            path: KeyPath = ("roles", name)
+            if name in {role.value for role in Role}:
+                self._note(path, f"{name} is a role of the platform: its people stand in `members`", at_key=True)
+            elif name in names.environments:
+                self._note(path, f"a role cannot be called {name}: an environment is, and both are groups", at_key=True)
+            self._once((*path, "rights"), role.rights)
+            self._once((*path, "members"), role.members)
+        return tuple(
+            OwnRole(name, role.description, frozenset(map(Right, role.rights)), tuple(role.members))
+            for name, role in file.roles.items()
+        )
 
     # Environments ---------------------------------------------------------------------------------------------------
 

@@ -203,6 +203,7 @@ def _before(parse: Callable[[object], Any], schema: Schema) -> tuple[PlainValida
 
 
 _ENVIRONMENT_RULE = "an environment's name has 2 to 11 lower-case letters and digits, a letter first, no dash"
+_ROLE_RULE = "a role's name has 2 to 20 lower-case letters, digits and single dashes, a letter first, no dash last"
 _REPOSITORY_RULE = (
     "a repository's name has 2 to 20 characters: lower-case letters, digits and single dashes, "
     "with a letter or digit first and last"
@@ -248,6 +249,7 @@ LabelKey = Annotated[
 ]
 LabelValue = Annotated[str, *_text(f"(?:{_LABEL.pattern})?", f"a label's value is empty or has {_LABEL_RULE}", "")]
 EnvironmentName = Annotated[str, *_text(r"[a-z][a-z0-9]{1,10}", _ENVIRONMENT_RULE, "")]
+RoleName = Annotated[str, *_text(r"[a-z](?:-?[a-z0-9])+", _ROLE_RULE, "", 20)]
 RepositoryName = Annotated[str, *_text(r"[a-z0-9](?:-?[a-z0-9])+", _REPOSITORY_RULE, "", 20)]
 Cpu = Annotated[
     int,

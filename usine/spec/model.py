@@ -24,6 +24,37 @@ class Role(enum.StrEnum):
     READONLY = "readonly"
 
 
+class Right(enum.StrEnum):
+    """What a person may do in one system, in the tenant's part of it. The value stands in tenant files."""
+
+    VAULT_NAMES = "vault:names"
+    VAULT_SECRETS_NONPROD = "vault:secrets-nonprod"
+    VAULT_SECRETS_PROD = "vault:secrets-prod"
+    VAULT_SECRETS = "vault:secrets"
+    VAULT_DESTROY = "vault:destroy"
+    KUBERNETES_VIEW_NONPROD = "kubernetes:view-nonprod"
+    KUBERNETES_VIEW_PROD = "kubernetes:view-prod"
+    KUBERNETES_CHANGE_NONPROD = "kubernetes:change-nonprod"
+    KUBERNETES_CHANGE_PROD = "kubernetes:change-prod"
+    ARGOCD_VIEW_NONPROD = "argocd:view-nonprod"
+    ARGOCD_VIEW_PROD = "argocd:view-prod"
+    ARGOCD_SYNC_NONPROD = "argocd:sync-nonprod"
+    ARGOCD_SYNC_PROD = "argocd:sync-prod"
+    GITLAB_REPORTER = "gitlab:reporter"
+    GITLAB_DEVELOPER = "gitlab:developer"
+    GITLAB_MAINTAINER = "gitlab:maintainer"
+    HARBOR_PULL = "harbor:pull"
+    HARBOR_SCANS = "harbor:scans"
+    SONARQUBE_VIEW = "sonarqube:view"
+    SONARQUBE_ISSUES = "sonarqube:issues"
+    SONARQUBE_HOTSPOTS = "sonarqube:hotspots"
+
+    @property
+    def system(self) -> str:
+        """The system it is about, by its name in the settings."""
+        return self.value.partition(":")[0]
+
+
 class State(enum.StrEnum):
     """Life of a tenant.
 
@@ -222,13 +253,26 @@ class Observability:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnRole:
+    """A role that the tenant's file declares: rights of the table in `usine.spec.rights`, and people as in the file.
+
+    `name` is ``[a-z][a-z0-9-]{1,19}`` without a double or final dash, and neither a `Role` nor an environment.
+    """
+
+    name: str
+    description: str
+    rights: frozenset[Right]
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """One tenant project: everything of one file of `projects.d/`, archetype and defaults applied.
 
     `slug` is ``[a-z][a-z0-9-]{1,19}``, no double or final dash; unique; it never changes. `owner` and the people of
     `members` are lower-case user names. `members` never holds Role.OWNER: see `people_of`.
-    `environments` and `repositories` keep the order of the file. `source` is the path the project was read from, for
-    messages only.
+    `environments`, `repositories` and `roles` keep the order of the file. `source` is the path the project was read
+    from, for messages only.
     """
 
     slug: str
@@ -248,6 +292,7 @@ class Project:
     quality: Quality
     packages: tuple[str, ...]
     observability: Observability
+    roles: tuple[OwnRole, ...] = ()
     source: str = field(default="", compare=False)
 
     def people_of(self, role: Role) -> tuple[str, ...]:
@@ -259,4 +304,10 @@ class Project:
     @property
     def people(self) -> frozenset[str]:
         """Everyone the file names with a role, the owner included."""
-        return frozenset(person for role in Role for person in self.people_of(role))
+        named = {person for role in Role for person in self.people_of(role)}
+        return frozenset(named | {person for role in self.roles for person in role.members})
+
+    @property
+    def role_names(self) -> tuple[str, ...]:
+        """The platform's roles, then those of the file."""
+        return (*(role.value for role in Role), *(role.name for role in self.roles))

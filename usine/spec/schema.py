@@ -16,7 +16,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from usine.spec import fields as f
-from usine.spec.model import RepositoryKind, Severity, State
+from usine.spec.model import RepositoryKind, Right, Severity, State
 from usine.spec.settings import Settings
 from usine.spec.texts import did_you_mean, show
 
@@ -89,6 +89,16 @@ class Members(Section):
     """Read everything, judge vulnerabilities."""
     readonly: list[f.Person] = []
     """Look, and change nothing."""
+
+
+class RoleFile(Section):
+    """A role of the tenant's own, beside those of the platform."""
+
+    description: f.Description = ""
+    rights: Annotated[list[Annotated[str, *fixed("right", *(right.value for right in Right))]], Field(min_length=1)]
+    """What it may do: any of these, each with what comes with it."""
+    members: list[f.Person] = []
+    """Its people."""
 
 
 class EnvelopeAmounts(Section):
@@ -259,6 +269,8 @@ class ProjectFile(Section):
     labels: Annotated[dict[f.LabelKey, f.LabelValue], Field(max_length=20)] = {}
     """Free labels, on every object that takes some."""
     members: Members = Members()
+    roles: Annotated[dict[f.RoleName, RoleFile], Field(max_length=20)] = {}
+    """Name -> role of the tenant's own."""
     envelope: EnvelopeFile = EnvelopeFile()
     environments: dict[f.EnvironmentName, EnvironmentFile] = {}
     """Name -> environment."""

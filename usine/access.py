@@ -1,0 +1,127 @@
+"""Who may do what in a tenant, by its file and its state: roles with their rights and members.
+
+Rights are those of `usine.spec.rights`. A suspended tenant's people look and change nothing; an archived one's have no
+access at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from usine.naming import Access
+from usine.spec.model import Environment, Project, Right, Role, State
+from usine.spec.rights import MEANINGS, RIGHTS, Where, with_included
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRole:
+    """A role as it is in the tenant's present state. `members` are user names, sorted."""
+
+    name: str
+    rights: frozenset[Right]
+    members: tuple[str, ...]
+
+
+def roles_of(project: Project) -> tuple[TenantRole, ...]:
+    """Return the tenant's roles: the platform's, then its own in the order of the file.
+
+    Suspended: everyone with a role of the platform's is in `readonly`, and the tenant's own roles keep what `readonly`
+    has of their rights. Archived: the roles stay, empty.
+    """
+    looks = RIGHTS[Role.READONLY]
+    if project.state is State.ACTIVE:
+        return (
+            *(TenantRole(role.value, RIGHTS[role], project.people_of(role)) for role in Role),
+            *(TenantRole(own.name, with_included(own.rights), tuple(sorted(own.members))) for own in project.roles),
+        )
+    if project.state is State.SUSPENDED:
+        everyone = tuple(sorted({person for role in Role for person in project.people_of(role)}))
+        return (
+            *(TenantRole(role.value, RIGHTS[role], everyone if role is Role.READONLY else ()) for role in Role),
+            *(
+                TenantRole(own.name, with_included(own.rights) & looks, tuple(sorted(own.members)))
+                for own in project.roles
+            ),
+        )
+    return (
+        *(TenantRole(role.value, RIGHTS[role], ()) for role in Role),
+        *(TenantRole(own.name, with_included(own.rights) & looks, ()) for own in project.roles),
+    )
+
+
+def rights_of(project: Project, person: str) -> frozenset[Right]:
+    """Return everything a person may do in the tenant now, by all roles they have."""
+    return frozenset(right for role in roles_of(project) if person in role.members for right in role.rights)
+
+
+def secrets(environment: Environment) -> Right:
+    """Return the right to read and write what the workloads of an environment read."""
+    return Right.VAULT_SECRETS_PROD if environment.production else Right.VAULT_SECRETS_NONPROD
+
+
+def namespace(environment: Environment) -> tuple[Right, Right]:
+    """Return the rights to look at an environment's namespace, and to change what runs there."""
+    if environment.production:
+        return Right.KUBERNETES_VIEW_PROD, Right.KUBERNETES_CHANGE_PROD
+    return Right.KUBERNETES_VIEW_NONPROD, Right.KUBERNETES_CHANGE_NONPROD
+
+
+def deployments(environment: Environment) -> tuple[Right, Right]:
+    """Return the rights to look at an environment's deployments, and to synchronise them."""
+    if environment.production:
+        return Right.ARGOCD_VIEW_PROD, Right.ARGOCD_SYNC_PROD
+    return Right.ARGOCD_VIEW_NONPROD, Right.ARGOCD_SYNC_NONPROD
+
+
+def members_of_access(project: Project, environment: Environment, access: Access) -> tuple[str, ...]:
+    """Return who is in an environment's access group, sorted. A person who may change it is not listed as reader."""
+    look, change = namespace(environment)
+    writers = _holders(project, change)
+    if access is Access.READ_WRITE:
+        return tuple(sorted(writers))
+    return tuple(sorted(_holders(project, look) - writers))
+
+
+def _holders(project: Project, right: Right) -> frozenset[str]:
+    return frozenset(person for role in roles_of(project) if right in role.rights for person in role.members)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Whether a person has a right. `environments` are those it is about, empty where it is about all of the tenant.
+
+    `through` are the person's roles that give it, `others` every role of the tenant that does, both in order.
+    """
+
+    right: Right
+    environments: tuple[str, ...]
+    through: tuple[str, ...]
+    others: tuple[str, ...]
+
+    @property
+    def allowed(self) -> bool:
+        """Say whether the person has it now."""
+        return bool(self.through)
+
+
+def answers(project: Project, person: str) -> Iterator[Answer]:
+    """Yield an answer for each right, but for those about environments of which the tenant has none."""
+    roles = roles_of(project)
+    for right in Right:
+        where = MEANINGS[right].where
+        environments = tuple(
+            environment.name
+            for environment in project.environments
+            if where is not None and (where is Where.PROD) == environment.production
+        )
+        if where is not None and not environments:
+            continue
+        giving = [role for role in roles if right in role.rights]
+        through = tuple(role.name for role in giving if person in role.members)
+        yield Answer(right, environments, through, tuple(role.name for role in giving))
+
+
+def has_any(rights: Collection[Right], system: str) -> bool:
+    """Say whether some of the rights are in a system."""
+    return any(right.system == system for right in rights)

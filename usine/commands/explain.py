@@ -1,0 +1,118 @@
+"""`usine explain`: who may do what in a tenant, and by which role."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+from collections.abc import Iterator
+
+from usine.access import Answer, answers, roles_of
+from usine.commands.common import add_platform_arguments, read_platform, report_problems
+from usine.spec.model import Project, State
+from usine.spec.problems import SpecError
+from usine.spec.rights import MEANINGS
+from usine.spec.settings import Settings
+from usine.spec.texts import did_you_mean, enumerate_words, suggest
+
+_STATES = {
+    State.ACTIVE: "active",
+    State.SUSPENDED: "suspended: everyone looks and nobody changes anything",
+    State.ARCHIVED: "archived: nobody has access",
+}
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command."""
+    parser = subparsers.add_parser(
+        "explain",
+        help="say who may do what in a tenant, and by which role",
+        description="Say what a person may do in a tenant, system by system, by which role, and who may do the rest. "
+        "Without --as, list the tenant's roles with their people and rights. The answer is that of the files: "
+        "`usine drift` says where the systems differ. Exit code 0; 1 when a file is wrong or there is no such tenant.",
+    )
+    add_platform_arguments(parser)
+    parser.add_argument("slug", metavar="SLUG", help="the tenant")
+    parser.add_argument("--as", metavar="PERSON", dest="person", help="a user name")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: %(default)s")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the answers."""
+    try:
+        platform = read_platform(args)
+    except SpecError as error:
+        return report_problems(error)
+    projects = {project.slug: project for project in platform.projects}
+    project = projects.get(args.slug)
+    if project is None:
+        print(f"usine explain: no such tenant: {args.slug!r}; {did_you_mean(args.slug, projects)}", file=sys.stderr)
+        return 1
+    person = None if args.person is None else str(args.person).casefold()
+    if args.format == "json":
+        print(json.dumps(_as_json(project, person, platform.settings), indent=2))
+        return 0
+    lines = _roles(project) if person is None else _answers(project, person, platform.settings)
+    print("\n".join(lines))
+    return 0
+
+
+def _roles(project: Project) -> Iterator[str]:
+    yield f"{project.slug}: {_STATES[project.state]}"
+    for role in roles_of(project):
+        yield ""
+        yield f"{role.name}: {enumerate_words(role.members) or 'nobody'}"
+        yield from (f"  {right:<26}{MEANINGS[right].english}" for right in sorted(role.rights))
+
+
+def _asked(project: Project, person: str, settings: Settings) -> list[Answer]:
+    on = {system.value for system in settings.systems}
+    return [answer for answer in answers(project, person) if answer.right.system in on]
+
+
+def _answers(project: Project, person: str, settings: Settings) -> Iterator[str]:
+    held = [role.name for role in roles_of(project) if person in role.members]
+    yield f"{person} in {project.slug} ({_STATES[project.state]}): {enumerate_words(held) or 'no role'}"
+    if not held and person not in project.people and (close := suggest(person, project.people)):
+        yield f"did you mean {close}?"
+    for system, group in itertools.groupby(_asked(project, person, settings), key=lambda answer: answer.right.system):
+        yield f"\n{system}"
+        for answer in group:
+            action = MEANINGS[answer.right].english
+            if answer.environments:
+                action += f" ({enumerate_words(answer.environments)})"
+            if answer.allowed:
+                yield f"  yes  {action}: by {enumerate_words(answer.through)}"
+            else:
+                yield f"  no   {action}: {_who_else(project, answer)}"
+
+
+def _who_else(project: Project, answer: Answer) -> str:
+    if project.state is State.ARCHIVED:
+        return "nobody"
+    return f"only {enumerate_words(answer.others)}" if answer.others else "no role"
+
+
+def _as_json(project: Project, person: str | None, settings: Settings) -> dict[str, object]:
+    """Return the answers as plain values: `answers` of a person, or `roles` of the tenant."""
+    found: dict[str, object] = {"tenant": project.slug, "state": project.state.value}
+    if person is None:
+        found["roles"] = [
+            {"name": role.name, "members": role.members, "rights": sorted(role.rights)} for role in roles_of(project)
+        ]
+        return found
+    found["person"] = person
+    found["answers"] = [
+        {
+            "right": answer.right.value,
+            "meaning": MEANINGS[answer.right].english,
+            "environments": answer.environments,
+            "allowed": answer.allowed,
+            "through": answer.through,
+            "roles": answer.others,
+        }
+        for answer in _asked(project, person, settings)
+    ]
+    return found
