@@ -257,7 +257,7 @@ def _role(app_project: str, project: Project, role: TenantRole, environment: Env
     view, sync = deployments(environment)
     if view not in role.rights:
         return None
-    actions = _WRITE_ACTIONS if project.state is State.ACTIVE and sync in role.rights else _READ_ACTIONS
+    actions = _WRITE_ACTIONS if sync in role.rights else _READ_ACTIONS
     subject = f"proj:{app_project}:{role.name}"
     return {
         "name": role.name,

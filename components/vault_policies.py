@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from usine.access import secrets
 from usine.naming import CI_FOLDER, OPERATIONS_FOLDER, REVIEW_FOLDER, names_of
-from usine.spec.model import Environment, Project, Right, State
+from usine.spec.model import Environment, Project, Right
 
 _READ = ("read",)
 _LIST = ("list", "read")
@@ -39,14 +39,9 @@ def to_hcl(rules: Iterable[Rule]) -> str:
 
 
 def role_rules(project: Project, rights: Collection[Right]) -> tuple[Rule, ...]:
-    """Return what rights allow in the tenant's mount.
-
-    In a suspended tenant nobody but readonly has members (see `usine.access`): the policies need no case of their own.
-    """
+    """Return what rights allow in the tenant's mount."""
     mount = names_of(project).secrets_mount
     names_only = (Rule(f"{mount}/metadata/*", _LIST),)
-    if project.state is State.ARCHIVED:
-        return names_only if Right.VAULT_NAMES in rights else ()
     if Right.VAULT_DESTROY in rights:
         return (
             *_undoable(mount, ""),

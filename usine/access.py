@@ -26,28 +26,24 @@ class TenantRole:
 def roles_of(project: Project) -> tuple[TenantRole, ...]:
     """Return the tenant's roles: the platform's, then its own in the order of the file.
 
-    Suspended: everyone with a role of the platform's is in `readonly`, and the tenant's own roles keep what `readonly`
-    has of their rights. Archived: the roles stay, empty.
+    In a tenant that is not active no role has more than `readonly`: what a person holds from before is worth no more
+    either. Suspended: everyone with a role of the platform's is in `readonly`, and the tenant's own roles keep their
+    people. Archived: the roles stay, empty.
     """
-    looks = RIGHTS[Role.READONLY]
+    found = [TenantRole(role.value, RIGHTS[role], project.people_of(role)) for role in Role]
+    found += [TenantRole(own.name, with_included(own.rights), tuple(sorted(own.members))) for own in project.roles]
     if project.state is State.ACTIVE:
-        return (
-            *(TenantRole(role.value, RIGHTS[role], project.people_of(role)) for role in Role),
-            *(TenantRole(own.name, with_included(own.rights), tuple(sorted(own.members))) for own in project.roles),
-        )
-    if project.state is State.SUSPENDED:
-        everyone = tuple(sorted({person for role in Role for person in project.people_of(role)}))
-        return (
-            *(TenantRole(role.value, RIGHTS[role], everyone if role is Role.READONLY else ()) for role in Role),
-            *(
-                TenantRole(own.name, with_included(own.rights) & looks, tuple(sorted(own.members)))
-                for own in project.roles
-            ),
-        )
-    return (
-        *(TenantRole(role.value, RIGHTS[role], ()) for role in Role),
-        *(TenantRole(own.name, with_included(own.rights) & looks, ()) for own in project.roles),
-    )
+        return tuple(found)
+    everyone = tuple(sorted({person for role in Role for person in project.people_of(role)}))
+
+    def members(role: TenantRole) -> tuple[str, ...]:
+        if project.state is State.ARCHIVED:
+            return ()
+        if role.name == Role.READONLY:
+            return everyone
+        return () if role.name in set(Role) else role.members
+
+    return tuple(TenantRole(role.name, role.rights & RIGHTS[Role.READONLY], members(role)) for role in found)
 
 
 def rights_of(project: Project, person: str) -> frozenset[Right]:

@@ -1,0 +1,85 @@
+"""The tenants of the matrix: one in each state, and one with roles of its own; in each role a person of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any
+
+from tests import factories
+from tests.plans import plan_of
+from usine.access import rights_of, roles_of
+from usine.plan import Plan
+from usine.spec.model import Mirror, OwnRole, Project, Right, Role, State
+
+#: Has a role in two tenants: what the one gives must not reach the other.
+BOTH = "both.tenants"
+
+
+def _tenant(slug: str, state: State = State.ACTIVE, **changes: object) -> Project:
+    members = {role: (f"{slug}.{role}",) for role in Role if role is not Role.OWNER}
+    mirrored = dataclasses.replace(
+        factories.app("copy"), mirror=Mirror("https://git.example.org/x.git", "0 3 * * *", "mirror/copy")
+    )
+    base = factories.project(slug, state=state, owner=f"{slug}.owner", members=members)
+    return dataclasses.replace(base, repositories=(*base.repositories, mirrored), **changes)  # type: ignore[arg-type]
+
+
+def _with(project: Project, role: Role, person: str) -> Project:
+    members = {**project.members, role: (*project.members[role], person)}
+    return dataclasses.replace(project, members=members)
+
+
+OWN_ROLES = (
+    OwnRole("audit", "", frozenset({Right.KUBERNETES_VIEW_PROD, Right.ARGOCD_VIEW_PROD}), ("delta.audit",)),
+    OwnRole("keeper", "", frozenset({Right.VAULT_SECRETS_PROD, Right.HARBOR_PULL}), ("delta.keeper",)),
+    OwnRole("release", "", frozenset({Right.ARGOCD_SYNC_PROD, Right.GITLAB_DEVELOPER}), ("delta.release",)),
+    OwnRole("quality", "", frozenset({Right.SONARQUBE_HOTSPOTS, Right.HARBOR_SCANS}), ("delta.quality",)),
+)
+#: By slug. The roles of `epsilon` are those of `delta`, in a suspended tenant.
+TENANTS = {
+    "alpha": _with(_tenant("alpha"), Role.DEVOPS, BOTH),
+    "beta": _tenant("beta", State.SUSPENDED),
+    "gamma": _tenant("gamma", State.ARCHIVED),
+    "delta": _with(_tenant("delta", roles=OWN_ROLES), Role.READONLY, BOTH),
+    "epsilon": _tenant(
+        "epsilon",
+        State.SUSPENDED,
+        roles=tuple(
+            dataclasses.replace(role, members=tuple(person.replace("delta", "epsilon") for person in role.members))
+            for role in OWN_ROLES
+        ),
+    ),
+}
+
+
+@functools.cache
+def plan() -> Plan:
+    """What the program makes of them, on factories' settings."""
+    return plan_of(*TENANTS.values())
+
+
+def people() -> tuple[str, ...]:
+    """Everyone in some tenant."""
+    return tuple(sorted({person for project in TENANTS.values() for person in project.people}))
+
+
+def has(person: str, slug: str, right: Right) -> bool:
+    """Whether the table gives a person a right in a tenant, in its state."""
+    return right in rights_of(TENANTS[slug], person)
+
+
+def groups_of(person: str) -> tuple[str, ...]:
+    """A person's groups in Keycloak, as the plan's memberships have them: what every log-in's token says."""
+    found = []
+    for resource in plan().resources:
+        members: Any = resource.inputs.get("members")
+        if resource.type.endswith(":GroupMemberships") and person in members:
+            slug, _, path = str(resource.name).removesuffix("/members").partition("/keycloak/group/")
+            found.append(f"/{slug}/{path}")
+    return tuple(sorted(found))
+
+
+def roles_given(slug: str) -> dict[str, frozenset[Right]]:
+    """The tenant's roles, with their rights as the state leaves them."""
+    return {role.name: role.rights for role in roles_of(TENANTS[slug])}

@@ -1,0 +1,174 @@
+"""The table of rights itself, what the plan grants of it in every system, and what is said of it."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from tests.isolation.tenants import BOTH, TENANTS, groups_of, has, people, plan
+from usine.access import answers, rights_of, roles_of
+from usine.spec.model import Right, Role, State
+from usine.spec.rights import MEANINGS, RIGHTS, with_included
+
+R = Right
+_ALL = set(Right)
+#: What the issue and the offer say of the roles (shared/design.md, section 4), by what each does not have.
+WITHOUT: dict[Role, set[Right]] = {
+    Role.OWNER: set(),
+    Role.ADMIN: set(),
+    Role.DEVOPS: {R.VAULT_DESTROY, R.SONARQUBE_HOTSPOTS},
+    Role.DEVELOPER: {
+        *(R.VAULT_SECRETS_PROD, R.VAULT_SECRETS, R.VAULT_DESTROY, R.KUBERNETES_CHANGE_PROD, R.ARGOCD_SYNC_PROD),
+        *(R.GITLAB_MAINTAINER, R.SONARQUBE_HOTSPOTS),
+    },
+    Role.SECURITY: {
+        *(R.VAULT_SECRETS_NONPROD, R.VAULT_SECRETS_PROD, R.VAULT_SECRETS, R.VAULT_DESTROY),
+        *(R.KUBERNETES_CHANGE_NONPROD, R.KUBERNETES_CHANGE_PROD, R.ARGOCD_SYNC_NONPROD, R.ARGOCD_SYNC_PROD),
+        *(R.GITLAB_DEVELOPER, R.GITLAB_MAINTAINER),
+    },
+    Role.READONLY: {
+        *(R.VAULT_SECRETS_NONPROD, R.VAULT_SECRETS_PROD, R.VAULT_SECRETS, R.VAULT_DESTROY),
+        *(R.KUBERNETES_CHANGE_NONPROD, R.KUBERNETES_CHANGE_PROD, R.ARGOCD_SYNC_NONPROD, R.ARGOCD_SYNC_PROD),
+        *(R.GITLAB_DEVELOPER, R.GITLAB_MAINTAINER, R.HARBOR_SCANS, R.SONARQUBE_ISSUES, R.SONARQUBE_HOTSPOTS),
+    },
+}
+
+
+@pytest.mark.parametrize("role", Role)
+def test_what_each_role_has(role: Role) -> None:
+    assert RIGHTS[role] == _ALL - WITHOUT[role]
+
+
+def test_no_role_has_more_than_admin_and_what_is_included_comes_along() -> None:
+    for role in Role:
+        assert RIGHTS[role] <= RIGHTS[Role.ADMIN]
+        assert with_included(RIGHTS[role]) == RIGHTS[role]
+    for right in Right:
+        assert with_included({right}) <= RIGHTS[Role.ADMIN]
+        assert right.system == next(iter({included.system for included in with_included({right})}))
+
+
+def test_a_state_takes_rights_and_gives_none() -> None:
+    for slug, project in TENANTS.items():
+        for person in people():
+            now = rights_of(project, person)
+            if project.state is State.SUSPENDED:
+                assert now <= RIGHTS[Role.READONLY], (slug, person)
+            if project.state is State.ARCHIVED or person not in project.people:
+                assert now == frozenset(), (slug, person)
+    # A person whose only role is the tenant's own looks at no more than before.
+    assert rights_of(TENANTS["epsilon"], "epsilon.audit") == {R.KUBERNETES_VIEW_PROD, R.ARGOCD_VIEW_PROD}
+    assert rights_of(TENANTS["epsilon"], "epsilon.release") == {R.ARGOCD_VIEW_PROD, R.GITLAB_REPORTER}
+    assert rights_of(TENANTS["alpha"], BOTH) == RIGHTS[Role.DEVOPS]
+    assert rights_of(TENANTS["delta"], BOTH) == RIGHTS[Role.READONLY]
+
+
+def test_answers_say_who_has_what() -> None:
+    found = {answer.right: answer for answer in answers(TENANTS["delta"], "delta.keeper")}
+    secrets = found[R.VAULT_SECRETS_PROD]
+    assert (secrets.through, secrets.environments) == (("keeper",), ("prod",))
+    assert secrets.others == ("owner", "admin", "devops", "keeper")
+    assert not found[R.VAULT_SECRETS_NONPROD].allowed
+    for project, person in itertools.product(TENANTS.values(), people()):
+        allowed = {answer.right for answer in answers(project, person) if answer.allowed}
+        assert allowed == rights_of(project, person)
+
+
+# What the plan grants -------------------------------------------------------------------------------------------------
+
+
+def inputs(kind: str) -> list[tuple[str, dict[str, Any]]]:
+    """The (name, inputs) of the plan's resources whose type ends so."""
+    return [(r.name, dict(r.inputs)) for r in plan().resources if r.type.endswith(kind)]
+
+
+#: GitLab's levels: the right that each is, with the strongest first.
+LEVELS = {"maintainer": R.GITLAB_MAINTAINER, "developer": R.GITLAB_DEVELOPER, "reporter": R.GITLAB_REPORTER}
+
+
+def test_gitlab_levels_are_the_table_s() -> None:
+    granted = {
+        (name.split("/")[0], name.rpartition("/")[2]): found["accessLevel"]
+        for name, found in inputs("groupMembership:GroupMembership")
+        if "/member/" in name and not name.startswith("foundation")
+    }
+    for slug, person in itertools.product(TENANTS, people()):
+        level = next((level for level, right in LEVELS.items() if has(person, slug, right)), None)
+        assert granted.get((slug, person)) == level
+
+
+def test_keycloak_s_groups_are_the_table_s() -> None:
+    for person in people():
+        groups = groups_of(person)
+        for slug, project in TENANTS.items():
+            expected = {f"/{slug}/{role.name}" for role in roles_of(project) if person in role.members}
+            for environment in project.environments:
+                prod = environment.production
+                change = R.KUBERNETES_CHANGE_PROD if prod else R.KUBERNETES_CHANGE_NONPROD
+                view = R.KUBERNETES_VIEW_PROD if prod else R.KUBERNETES_VIEW_NONPROD
+                access = "rw" if has(person, slug, change) else "ro" if has(person, slug, view) else None
+                expected |= {f"/{slug}/{environment.name}/{access}"} if access else set()
+            assert {group for group in groups if group.startswith(f"/{slug}/")} == expected
+
+
+def test_argocd_lets_see_and_synchronise_what_the_table_says() -> None:
+    seen = set()
+    for _, found in inputs("argoproj.io/v1alpha1:AppProject"):
+        slug, _, environment = found["metadata"]["name"].rpartition("-")
+        project = TENANTS[slug]
+        view, sync = (
+            (R.ARGOCD_VIEW_PROD, R.ARGOCD_SYNC_PROD)
+            if environment == "prod"
+            else (R.ARGOCD_VIEW_NONPROD, R.ARGOCD_SYNC_NONPROD)
+        )
+        roles = {role["name"]: role for role in found["spec"]["roles"]}
+        for role in roles_of(project):
+            if view not in role.rights:
+                assert role.name not in roles
+                continue
+            made = roles[role.name]
+            assert made["groups"] == [f"/{slug}/{role.name}"]
+            actions = {policy.split(", ")[3] for policy in made["policies"]}
+            changes = sync in role.rights
+            assert actions == ({"get", "sync", "override", "action/*"} if changes else {"get"})
+            assert {policy.split(", ")[4] for policy in made["policies"]} == {f"{slug}-{environment}/*"}
+            seen.add((slug, role.name, changes))
+    assert ("delta", "audit", False) in seen
+    assert ("delta", "release", True) in seen
+    assert ("epsilon", "release", False) in seen
+
+
+def test_harbor_s_members_are_the_table_s() -> None:
+    granted = {found["groupName"]: found["role"] for _, found in inputs("projectMemberGroup:ProjectMemberGroup")}
+    expected = {}
+    for slug, project in TENANTS.items():
+        for role in roles_of(project):
+            if R.HARBOR_PULL in role.rights:
+                expected[f"/{slug}/{role.name}"] = "guest" if R.HARBOR_SCANS in role.rights else "limitedguest"
+    assert granted == expected
+
+
+def test_sonarqube_s_permissions_are_the_table_s() -> None:
+    words = {
+        "user": R.SONARQUBE_VIEW,
+        "codeviewer": R.SONARQUBE_VIEW,
+        "issueadmin": R.SONARQUBE_ISSUES,
+        "securityhotspotadmin": R.SONARQUBE_HOTSPOTS,
+    }
+    for _, found in inputs("sonarqube:ProjectPermissions"):
+        slug = found["project"].split(":")[0]
+        granted = {group: set(given) for group, given in found["groups"].items() if group != "sonar-administrators"}
+        expected = {
+            f"/{slug}/{role.name}": {word for word, right in words.items() if right in role.rights}
+            for role in roles_of(TENANTS[slug])
+            if R.SONARQUBE_VIEW in role.rights and TENANTS[slug].state is not State.ARCHIVED
+        }
+        assert granted == expected
+
+
+def test_each_right_has_a_meaning_in_both_languages() -> None:
+    assert set(MEANINGS) == _ALL
+    assert len({meaning.english for meaning in MEANINGS.values()}) == len(_ALL)
+    assert len({meaning.french for meaning in MEANINGS.values()}) == len(_ALL)

@@ -1,0 +1,168 @@
+"""OpenBao answers what the table says: people, workloads and pipelines of every tenant, on every tenant's secrets."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import hvac  # type: ignore[import-untyped]
+import pytest
+
+from lab.testing.platforms import TestLab
+from tests.isolation.tenants import TENANTS, plan, roles_given
+from usine.spec.model import Right
+
+pytestmark = pytest.mark.servers
+
+R = Right
+_WRITES = ("create", "read", "update", "delete")
+#: Path below a tenant's mount -> capability -> the right of its people that gives it; None: nobody of a tenant has it.
+PEOPLE: dict[str, dict[str, Right | None]] = {
+    "metadata/": {"list": R.VAULT_NAMES, "delete": R.VAULT_DESTROY},
+    "metadata/env/prod/db": {"read": R.VAULT_NAMES, "update": R.VAULT_SECRETS, "delete": R.VAULT_DESTROY},
+    "data/env/dev/db": dict.fromkeys(_WRITES, R.VAULT_SECRETS_NONPROD),
+    "data/env/prod/db": dict.fromkeys(_WRITES, R.VAULT_SECRETS_PROD),
+    "undelete/env/prod/db": {"update": R.VAULT_SECRETS_PROD},
+    "data/ci/registry/push": dict.fromkeys(_WRITES, R.VAULT_SECRETS),
+    "data/operations/mirror/copy": dict.fromkeys(_WRITES, R.VAULT_SECRETS),
+    "data/review/registry/pull": dict.fromkeys(_WRITES, R.VAULT_SECRETS),
+    "data/mirror/copy": dict.fromkeys(_WRITES, R.VAULT_SECRETS),
+    # A name that begins as an environment's does is none.
+    "data/env/development/db": dict.fromkeys(_WRITES, R.VAULT_SECRETS),
+    "destroy/env/dev/db": {"update": R.VAULT_DESTROY},
+    "config": {"update": None},
+}
+#: What each machine of a tenant reads, below its mount. It changes nothing.
+MACHINES: dict[str, set[str]] = {
+    "env.dev": {"data/env/dev/db"},
+    "env.prod": {"data/env/prod/db", "metadata/env/prod/db"},  # with its versions
+    "ci": {"data/ci/registry/push", "data/review/registry/pull"},
+    "review": {"data/review/registry/pull"},
+    "operations": {"data/operations/mirror/copy", "data/mirror/copy"},
+}
+#: Beside the tenants' mounts: nobody of a tenant has any of it, not even sight.
+PLATFORM = (
+    *("sys/policies/acl/alpha.ci", "sys/mounts/alpha", "sys/auth/gitlab", "auth/gitlab/role/alpha.ci", "sys/seal"),
+    *("auth/token/create", "auth/token/create-orphan", "identity/group/name/alpha.owner", "sys/audit/file"),
+    "identity/entity",
+)
+
+
+@pytest.fixture(scope="module")
+def vault(light_lab: TestLab) -> Iterator[Any]:
+    """OpenBao with the mounts and policies that the plan has for the tenants of the matrix, and nothing else of it."""
+    client = light_lab.vault
+    policies = {str(r.inputs["name"]): str(r.inputs["policy"]) for r in plan().resources if r.type == _POLICY}
+    for slug in TENANTS:
+        client.sys.enable_secrets_engine("kv", path=slug, options={"version": "2"})
+    for name, text in policies.items():
+        client.sys.create_or_update_policy(name, text)
+    yield client
+    for name in policies:
+        client.sys.delete_policy(name)
+    for slug in TENANTS:
+        client.sys.disable_secrets_engine(slug)
+
+
+_POLICY = "vault:index/policy:Policy"
+
+
+def policies() -> set[str]:
+    return {str(r.inputs["name"]) for r in plan().resources if r.type == _POLICY}
+
+
+def identities() -> Iterator[tuple[str, str, frozenset[Right] | None]]:
+    """Every (policy, tenant, rights) of the plan; no rights: a machine's."""
+    known = policies()
+    for slug in TENANTS:
+        for role, rights in roles_given(slug).items():
+            if f"{slug}.role.{role}" in known:
+                yield f"{slug}.role.{role}", slug, rights
+        for machine in MACHINES:
+            if f"{slug}.{machine}" in known:
+                yield f"{slug}.{machine}", slug, None
+
+
+def expected(policy: str, own: str, rights: frozenset[Right] | None, slug: str, path: str, capability: str) -> bool:
+    """What the table says of one question."""
+    if slug != own:
+        return False
+    if rights is None:
+        allowed = ("read", "list") if path.startswith("metadata/") else ("read",)
+        return capability in allowed and path in MACHINES[policy.removeprefix(f"{own}.")]
+    right = PEOPLE[path].get(capability)
+    return right is not None and right in rights
+
+
+def test_who_has_a_policy_at_all() -> None:
+    """A role with a right in Vault has one, and machines have while the tenant's state lets them work."""
+    for slug in TENANTS:
+        for role, rights in roles_given(slug).items():
+            assert (f"{slug}.role.{role}" in policies()) == any(right.system == "vault" for right in rights)
+    machines = {slug: {m for m in MACHINES if f"{slug}.{m}" in policies()} for slug in TENANTS}
+    everything = set(MACHINES)
+    assert machines == {
+        "alpha": everything,
+        "beta": {"env.dev", "env.prod"},
+        "gamma": set(),
+        "delta": everything,
+        "epsilon": {"env.dev", "env.prod"},
+    }
+
+
+def test_openbao_allows_what_the_table_says_and_nothing_else(vault: Any) -> None:
+    paths = [f"{slug}/{path}" for slug in TENANTS for path in PEOPLE]
+    wrong, asked, granted = [], 0, 0
+    for policy, own, rights in identities():
+        token = vault.auth.token.create(policies=[policy], ttl="10m")["auth"]["client_token"]
+        answers = vault.adapter.post("/v1/sys/capabilities", json={"token": token, "paths": [*paths, *PLATFORM]})
+        for slug, (path, questions) in itertools.product(TENANTS, PEOPLE.items()):
+            capabilities = set(answers[f"{slug}/{path}"])
+            for capability in {*questions, *_WRITES, "list", "patch", "sudo"}:
+                if capability not in questions and rights is not None and slug == own:
+                    continue
+                asked += 1
+                wanted = expected(policy, own, rights, slug, path, capability)
+                granted += wanted
+                if wanted != (capability in capabilities or "root" in capabilities):
+                    wrong.append(f"{policy} {capability} {slug}/{path}: {sorted(capabilities)}")
+        wrong += [f"{policy} {path}" for path in PLATFORM if answers[path] != ["deny"]]
+    assert not wrong, "\n".join(wrong)
+    assert granted > 100
+    assert asked > 5000
+
+
+def test_openbao_gives_and_takes_values_as_it_says(vault: Any) -> None:
+    """The same, tried: every value of every tenant, read and written with every identity's token."""
+    values = [path.removeprefix("data/") for path in PEOPLE if path.startswith("data/")]
+    for slug, path in itertools.product(TENANTS, values):
+        vault.secrets.kv.v2.create_or_update_secret(path, secret={"of": slug}, mount_point=slug)
+    wrong = []
+    for policy, own, rights in identities():
+        token = vault.auth.token.create(policies=[policy], ttl="10m")["auth"]["client_token"]
+        client = hvac.Client(url=vault.url, token=token, session=vault.session)
+        for slug, path in itertools.product(TENANTS, values):
+            wanted = expected(policy, own, rights, slug, f"data/{path}", "read")
+            if wanted != (_read(client, slug, path) == slug):
+                wrong.append(f"{policy} reads {slug}/{path}")
+            wanted = expected(policy, own, rights, slug, f"data/{path}", "update")
+            if wanted != _writes(client, slug, path):
+                wrong.append(f"{policy} writes {slug}/{path}")
+    assert not wrong, "\n".join(wrong)
+
+
+def _read(client: Any, slug: str, path: str) -> str | None:
+    try:
+        found = client.secrets.kv.v2.read_secret_version(path, mount_point=slug, raise_on_deleted_version=True)
+    except hvac.exceptions.Forbidden:
+        return None
+    return str(found["data"]["data"]["of"])
+
+
+def _writes(client: Any, slug: str, path: str) -> bool:
+    try:
+        client.secrets.kv.v2.create_or_update_secret(path, secret={"of": slug}, mount_point=slug)
+    except hvac.exceptions.Forbidden:
+        return False
+    return True
