@@ -31,22 +31,22 @@ def _with(project: Project, role: Role, person: str) -> Project:
 
 
 OWN_ROLES = (
-    OwnRole("audit", "", frozenset({Right.KUBERNETES_VIEW_PROD, Right.ARGOCD_VIEW_PROD}), ("delta.audit",)),
-    OwnRole("keeper", "", frozenset({Right.VAULT_SECRETS_PROD, Right.HARBOR_PULL}), ("delta.keeper",)),
-    OwnRole("release", "", frozenset({Right.ARGOCD_SYNC_PROD, Right.GITLAB_DEVELOPER}), ("delta.release",)),
-    OwnRole("quality", "", frozenset({Right.SONARQUBE_HOTSPOTS, Right.HARBOR_SCANS}), ("delta.quality",)),
+    OwnRole("audit", "", frozenset({Right.KUBERNETES_VIEW_PROD, Right.ARGOCD_VIEW_PROD}), ("own.audit",)),
+    OwnRole("keeper", "", frozenset({Right.VAULT_SECRETS_PROD, Right.HARBOR_PULL}), ("own.keeper",)),
+    OwnRole("release", "", frozenset({Right.ARGOCD_SYNC_PROD, Right.GITLAB_DEVELOPER}), ("own.release",)),
+    OwnRole("quality", "", frozenset({Right.SONARQUBE_HOTSPOTS, Right.HARBOR_SCANS}), ("own.quality",)),
 )
-#: By slug. The roles of `epsilon` are those of `delta`, in a suspended tenant.
+#: By slug. The roles of `ownpaused` are those of `own`, in a suspended tenant.
 TENANTS = {
-    "alpha": _with(_tenant("alpha"), Role.DEVOPS, BOTH),
-    "beta": _tenant("beta", State.SUSPENDED),
-    "gamma": _tenant("gamma", State.ARCHIVED),
-    "delta": _with(_tenant("delta", roles=OWN_ROLES), Role.READONLY, BOTH),
-    "epsilon": _tenant(
-        "epsilon",
+    "live": _with(_tenant("live"), Role.DEVOPS, BOTH),
+    "paused": _tenant("paused", State.SUSPENDED),
+    "closed": _tenant("closed", State.ARCHIVED),
+    "own": _with(_tenant("own", roles=OWN_ROLES), Role.READONLY, BOTH),
+    "ownpaused": _tenant(
+        "ownpaused",
         State.SUSPENDED,
         roles=tuple(
-            dataclasses.replace(role, members=tuple(person.replace("delta", "epsilon") for person in role.members))
+            dataclasses.replace(role, members=tuple(person.replace("own", "ownpaused") for person in role.members))
             for role in OWN_ROLES
         ),
     ),

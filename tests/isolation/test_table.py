@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.isolation import guide
 from tests.isolation.tenants import BOTH, TENANTS, groups_of, has, people, plan
 from usine.access import answers, rights_of, roles_of
 from usine.spec.model import Right, Role, State
@@ -59,14 +60,14 @@ def test_a_state_takes_rights_and_gives_none() -> None:
             if project.state is State.ARCHIVED or person not in project.people:
                 assert now == frozenset(), (slug, person)
     # A person whose only role is the tenant's own looks at no more than before.
-    assert rights_of(TENANTS["epsilon"], "epsilon.audit") == {R.KUBERNETES_VIEW_PROD, R.ARGOCD_VIEW_PROD}
-    assert rights_of(TENANTS["epsilon"], "epsilon.release") == {R.ARGOCD_VIEW_PROD, R.GITLAB_REPORTER}
-    assert rights_of(TENANTS["alpha"], BOTH) == RIGHTS[Role.DEVOPS]
-    assert rights_of(TENANTS["delta"], BOTH) == RIGHTS[Role.READONLY]
+    assert rights_of(TENANTS["ownpaused"], "ownpaused.audit") == {R.KUBERNETES_VIEW_PROD, R.ARGOCD_VIEW_PROD}
+    assert rights_of(TENANTS["ownpaused"], "ownpaused.release") == {R.ARGOCD_VIEW_PROD, R.GITLAB_REPORTER}
+    assert rights_of(TENANTS["live"], BOTH) == RIGHTS[Role.DEVOPS]
+    assert rights_of(TENANTS["own"], BOTH) == RIGHTS[Role.READONLY]
 
 
 def test_answers_say_who_has_what() -> None:
-    found = {answer.right: answer for answer in answers(TENANTS["delta"], "delta.keeper")}
+    found = {answer.right: answer for answer in answers(TENANTS["own"], "own.keeper")}
     secrets = found[R.VAULT_SECRETS_PROD]
     assert (secrets.through, secrets.environments) == (("keeper",), ("prod",))
     assert secrets.others == ("owner", "admin", "devops", "keeper")
@@ -135,9 +136,9 @@ def test_argocd_lets_see_and_synchronise_what_the_table_says() -> None:
             assert actions == ({"get", "sync", "override", "action/*"} if changes else {"get"})
             assert {policy.split(", ")[4] for policy in made["policies"]} == {f"{slug}-{environment}/*"}
             seen.add((slug, role.name, changes))
-    assert ("delta", "audit", False) in seen
-    assert ("delta", "release", True) in seen
-    assert ("epsilon", "release", False) in seen
+    assert ("own", "audit", False) in seen
+    assert ("own", "release", True) in seen
+    assert ("ownpaused", "release", False) in seen
 
 
 def test_harbor_s_members_are_the_table_s() -> None:
@@ -172,3 +173,9 @@ def test_each_right_has_a_meaning_in_both_languages() -> None:
     assert set(MEANINGS) == _ALL
     assert len({meaning.english for meaning in MEANINGS.values()}) == len(_ALL)
     assert len({meaning.french for meaning in MEANINGS.values()}) == len(_ALL)
+
+
+def test_the_guide_has_the_table_as_it_is() -> None:
+    """`python -m tests.isolation.guide` writes it again."""
+    text = guide.PAGE.read_text(encoding="utf-8")
+    assert guide.page(text) == text

@@ -43,8 +43,8 @@ MACHINES: dict[str, set[str]] = {
 }
 #: Beside the tenants' mounts: nobody of a tenant has any of it, not even sight.
 PLATFORM = (
-    *("sys/policies/acl/alpha.ci", "sys/mounts/alpha", "sys/auth/gitlab", "auth/gitlab/role/alpha.ci", "sys/seal"),
-    *("auth/token/create", "auth/token/create-orphan", "identity/group/name/alpha.owner", "sys/audit/file"),
+    *("sys/policies/acl/live.ci", "sys/mounts/live", "sys/auth/gitlab", "auth/gitlab/role/live.ci", "sys/seal"),
+    *("auth/token/create", "auth/token/create-orphan", "identity/group/name/live.owner", "sys/audit/file"),
     "identity/entity",
 )
 
@@ -103,11 +103,11 @@ def test_who_has_a_policy_at_all() -> None:
     machines = {slug: {m for m in MACHINES if f"{slug}.{m}" in policies()} for slug in TENANTS}
     everything = set(MACHINES)
     assert machines == {
-        "alpha": everything,
-        "beta": {"env.dev", "env.prod"},
-        "gamma": set(),
-        "delta": everything,
-        "epsilon": {"env.dev", "env.prod"},
+        "live": everything,
+        "paused": {"env.dev", "env.prod"},
+        "closed": set(),
+        "own": everything,
+        "ownpaused": {"env.dev", "env.prod"},
     }
 
 

@@ -11,7 +11,19 @@ from tests.factories import GIB, app, environment, infra, quota
 from tests.rules.changes import OWNER, PLATFORM, change, edit, found, plain
 from usine.report.model import Severity
 from usine.rules import Change
-from usine.spec.model import Egress, Envelope, Mirror, Project, Registry, Repository, Retention, Role, State
+from usine.spec.model import (
+    Egress,
+    Envelope,
+    Mirror,
+    OwnRole,
+    Project,
+    Registry,
+    Repository,
+    Retention,
+    Right,
+    Role,
+    State,
+)
 from usine.spec.model import Severity as Gate
 
 A, B = plain("teleservice"), plain("petitions", owner="helene.faure", members={})
@@ -161,6 +173,16 @@ WIDENED: list[tuple[dict[str, Any], str, Severity]] = [
         Severity.WARNING,
     ),
     ({"members": {**A.members, Role.DEVELOPER: ("emma.leroy", "x.y")}}, "x.y becomes developer", Severity.INFO),
+    (
+        {"roles": (OwnRole("audit", "", frozenset({Right.KUBERNETES_VIEW_PROD}), ()),)},
+        "the role audit may: kubernetes:view-prod",
+        Severity.INFO,
+    ),
+    (
+        {"roles": (OwnRole("release", "", frozenset({Right.ARGOCD_SYNC_PROD}), ()),)},
+        "the role release may: argocd:sync-prod, argocd:view-prod",
+        Severity.WARNING,
+    ),
     ({"repositories": branches()}, "api: no longer protected: main", Severity.WARNING),
     ({"environments": reaching("api.insee.example.fr")}, "dev may reach api.insee.example.fr:443", Severity.WARNING),
     (
@@ -185,6 +207,19 @@ def test_access_is_widened(changes: dict[str, Any], text: str, severity: Severit
     wide = dataclasses.replace(A, **changes)
     back = [n for n in found(change([wide], [A]), "access-widened") if "may reach api.example.fr" not in n.text]
     assert back == []
+
+
+def test_people_of_a_tenant_s_own_role_are_said_as_the_platform_s_are() -> None:
+    def with_role(*people: str, right: Right = Right.ARGOCD_SYNC_PROD) -> Project:
+        return dataclasses.replace(A, roles=(OwnRole("release", "", frozenset({right}), people),))
+
+    (notice,) = found(change([with_role("a.b")], [with_role("a.b", "emma.leroy")]), "access-widened")
+    assert notice.text == "emma.leroy becomes release beside developer, and may change production"
+    assert notice.severity is Severity.WARNING
+    looks = with_role("helene.faure", right=Right.ARGOCD_VIEW_PROD)
+    (notice,) = found(change([A, B], [looks, B]), "guest-role")
+    assert notice.text == "helene.faure of petitions is let into teleservice as release"
+    assert found(change([looks, B], [looks, B]), "guest-role") == []
 
 
 def test_a_weaker_gate_and_a_return() -> None:

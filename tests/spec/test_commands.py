@@ -1,4 +1,4 @@
-"""`usine check`, `usine schema` and `usine new`, as a person calls them."""
+"""`usine check`, `schema`, `new` and `explain`, as a person calls them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.spec.helpers import LAB, ROOT, SETTINGS, file
-from usine.commands import check, new, schema
+from usine.commands import check, explain, new, schema
 from usine.spec.load import load
+from usine.spec.model import State
 
-COMMANDS = {"check": check, "schema": schema, "new": new}
+COMMANDS = {"check": check, "schema": schema, "new": new, "explain": explain}
 
 
 def usine(*argv: str) -> int:
@@ -149,3 +150,35 @@ def test_new_refuses_a_slug_with_the_words_of_the_loader(tmp_path: Path, capsys:
     (tmp_path / "a--b.yaml").write_text(file("a--b"))
     usine("check", "--projects", str(tmp_path))
     assert said in capsys.readouterr().out
+
+
+def test_explain_says_what_a_person_may_do_and_who_may_do_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert usine("explain", "teleservice", "--as", "Emma.Leroy") == 0
+    out = capsys.readouterr().out
+    assert out.startswith("emma.leroy in teleservice (active): developer\n\nvault\n")
+    assert "  yes  read and write secrets of environments outside production (dev): by developer\n" in out
+    assert "  no   read and write secrets of production environments (prod): only owner, admin, devops\n" in out
+    assert usine("explain", "teleservice", "--as", "emma.lerois") == 0
+    out = capsys.readouterr().out
+    assert out.startswith("emma.lerois in teleservice (active): no role\ndid you mean emma.leroy?\n")
+    assert "yes" not in out
+    assert usine("explain", "teleservice", "--as", "hugo.lambert", "--format", "json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    given = {one["right"]: one["through"] for one in answer["answers"] if one["allowed"]}
+    assert given == {key: ["audit"] for key in ("kubernetes:view-prod", "argocd:view-prod", "gitlab:reporter")}
+
+
+def test_explain_lists_roles_and_knows_states(capsys: pytest.CaptureFixture[str]) -> None:
+    assert usine("explain", "teleservice") == 0
+    out = capsys.readouterr().out
+    assert "\naudit: hugo.lambert\n  argocd:view-prod          see deployments in production\n" in out
+    archived = next(project for project in load(ROOT / "projects.d", SETTINGS) if project.state is State.ARCHIVED)
+    assert usine("explain", archived.slug, "--as", archived.owner) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"{archived.owner} in {archived.slug} (archived: nobody has access): no role\n\n")
+    assert {line.rsplit(": ")[-1] for line in out.splitlines() if line.startswith("  ")} == {"nobody"}
+
+
+def test_explain_refuses_an_unknown_tenant(capsys: pytest.CaptureFixture[str]) -> None:
+    assert usine("explain", "teleservise") == 1
+    assert "no such tenant: 'teleservise'; did you mean teleservice?" in capsys.readouterr().err

@@ -80,6 +80,21 @@ def wrong(old: str, new: str, column: int, *messages: str) -> object:
         wrong("name: Tenant", "name: T\nmembers: {admin: bob}", 18, 'expected a list: write ["bob"]'),
         wrong("name: Tenant", "name: T\nmembers: {admin: [bob, Bob]}", 24, "did you mean bob?"),
         wrong("name: Tenant", "name: T\nmembers: {admin: [bob, bob]}", 24, '"bob" is in this list twice'),
+        # roles of the tenant's own
+        wrong("name: Tenant", "name: T\nroles: {Audit: {rights: ['vault:names']}}", 9, "2 to 20 lower-case letters"),
+        wrong("name: Tenant", "name: T\nroles: {audit: {}}", 9, "the key rights is missing in roles.audit"),
+        wrong("name: Tenant", "name: T\nroles: {audit: {rights: []}}", 25, "the list is empty"),
+        wrong(
+            "name: Tenant",
+            "name: T\nroles: {audit: {rights: ['vault:name']}}",
+            26,
+            "no such right",
+            "mean vault:names?",
+        ),
+        wrong("name: Tenant", "name: T\nroles: {audit: {rights: ['vault:names', 'vault:names']}}", 41, "in this list twice"),
+        wrong("name: Tenant", "name: T\nroles: {admin: {rights: ['vault:names']}}", 9, "a role of the platform"),
+        wrong("name: Tenant", "name: T\nroles: {dev: {rights: ['vault:names']}}", 9, "an environment is"),
+        wrong("name: Tenant", "name: T\nroles: {au: {rights: ['vault:names'], member: [b]}}", 39, "mean members?"),
         # amounts
         wrong("name: Tenant", "name: T\nenvelope: {nonprod: {memory: 32GB}}", 30, "did you mean 32Gi?"),
         wrong("name: Tenant", "name: T\nenvelope: {nonprod: {memory: 32G}}", 30, "did you mean 32Gi?"),

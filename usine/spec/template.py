@@ -58,6 +58,8 @@ contact: {start.slug}@{domain}
 #   developer: []
 #   security: []
 #   readonly: []
+# roles:                        # roles of your own: rights that `usine explain` lists
+#   audit: {{rights: ["kubernetes:view-prod"], members: []}}
 
 {environments}
 repositories:                   # name: 2 to 20 lower-case letters, digits and single dashes

@@ -1,0 +1,83 @@
+"""Network policies as Kubernetes reads them: may one pod open a connection to another, or to an address?
+
+After https://kubernetes.io/docs/concepts/services-networking/network-policies/. Where plugins differ, the reading that
+lets more through is taken: an `ipBlock` holds for the addresses of pods, too.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Policy = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod, or without a namespace what is outside of the cluster."""
+
+    address: str
+    namespace: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class Network:
+    """The policies of a cluster. A namespace has the label `kubernetes.io/metadata.name`, and no other is asked for."""
+
+    policies: Sequence[Policy]
+
+    def connects(self, source: Pod, target: Pod, port: int, protocol: str = "TCP") -> bool:
+        """Whether the source's egress and the target's ingress both let the connection through."""
+        return self._lets("Egress", source, target, port, protocol) and self._lets(
+            "Ingress", target, source, port, protocol
+        )
+
+    def _lets(self, direction: str, pod: Pod, peer: Pod, port: int, protocol: str) -> bool:
+        rules, peers = ("egress", "to") if direction == "Egress" else ("ingress", "from")
+        chosen = [
+            policy["spec"]
+            for policy in self.policies
+            if policy["metadata"]["namespace"] == pod.namespace
+            and direction in policy["spec"]["policyTypes"]
+            and _selects(policy["spec"]["podSelector"], pod.labels)
+        ]
+        return not chosen or any(
+            self._rule(rule, rule.get(peers), pod, peer, port, protocol)
+            for spec in chosen
+            for rule in spec.get(rules) or ()
+        )
+
+    @staticmethod
+    def _rule(
+        rule: Mapping[str, Any], peers: Iterable[Any] | None, pod: Pod, peer: Pod, port: int, protocol: str
+    ) -> bool:
+        ports = rule.get("ports")
+        if ports and not any(
+            one.get("port") in (None, port) and one.get("protocol", "TCP") == protocol for one in ports
+        ):
+            return False
+        return not peers or any(_is_peer(one, pod, peer) for one in peers)
+
+
+def _is_peer(peer: Mapping[str, Any], pod: Pod, other: Pod) -> bool:
+    if block := peer.get("ipBlock"):
+        address = ipaddress.ip_address(other.address)
+        closed = any(address in ipaddress.ip_network(network) for network in block.get("except") or ())
+        return address in ipaddress.ip_network(block["cidr"]) and not closed
+    if not other.namespace:
+        return False
+    if "namespaceSelector" in peer:
+        if not _selects(peer["namespaceSelector"], {"kubernetes.io/metadata.name": other.namespace}):
+            return False
+    elif other.namespace != pod.namespace:
+        return False
+    return _selects(peer.get("podSelector") or {}, other.labels)
+
+
+def _selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    if selector.get("matchExpressions"):
+        raise NotImplementedError("the program writes no matchExpressions in network policies")
+    return all(labels.get(key) == value for key, value in (selector.get("matchLabels") or {}).items())
