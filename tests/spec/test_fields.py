@@ -91,7 +91,12 @@ def wrong(old: str, new: str, column: int, *messages: str) -> object:
             "no such right",
             "mean vault:names?",
         ),
-        wrong("name: Tenant", "name: T\nroles: {audit: {rights: ['vault:names', 'vault:names']}}", 41, "in this list twice"),
+        wrong(
+            "name: Tenant",
+            "name: T\nroles: {audit: {rights: ['vault:names', 'vault:names']}}",
+            41,
+            "in this list twice",
+        ),
         wrong("name: Tenant", "name: T\nroles: {admin: {rights: ['vault:names']}}", 9, "a role of the platform"),
         wrong("name: Tenant", "name: T\nroles: {dev: {rights: ['vault:names']}}", 9, "an environment is"),
         wrong("name: Tenant", "name: T\nroles: {au: {rights: ['vault:names'], member: [b]}}", 39, "mean members?"),

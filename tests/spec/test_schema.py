@@ -22,8 +22,9 @@ SAMPLES = sorted((ROOT / "projects.d").glob("*.yaml"))
 
 #: What no JSON Schema can say: what connects fields or files, Git's and cron's finer rules, days that do not exist.
 BEYOND_A_SCHEMA = (
+    *("a role of the platform", "an environment is"),
     *("the file's name", "reserved by", "one line of text", "nothing is written here", "in this list twice"),
-    *("no such day", "add up to", "the name of a role", "a role of the platform", "an environment is", "what `revision` calls", "does not offer stage"),
+    *("no such day", "add up to", "the name of a role", "what `revision` calls", "does not offer stage"),
     *("the key stage is missing", "inside the platform", "the port", "port", "(..)", "GitLab keeps that path"),
     *("for repositories of kind infra", "not a legal name", "the short name", "out of range", "never run"),
     *("day of the week", "ends before it starts", "a step goes from", "no ..", "relative to the repository"),
