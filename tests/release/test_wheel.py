@@ -37,7 +37,7 @@ def test_it_has_the_components_and_what_they_need_and_nothing_of_the_command(whe
         names = {name for name in content.namelist() if name.endswith(".py")}
     components = {path.relative_to(ROOT).as_posix() for path in (ROOT / "components").rglob("*.py")}
     spec = {path.relative_to(ROOT).as_posix() for path in (ROOT / "usine" / "spec").glob("*.py")}
-    assert names == components | spec | {"usine/__init__.py", "usine/lifecycle.py", "usine/naming.py"}
+    assert names == components | spec | {f"usine/{name}.py" for name in ("__init__", "access", "lifecycle", "naming")}
 
 
 def test_it_depends_on_what_it_imports_in_the_versions_that_are_tested(wheel: Path) -> None:
