@@ -40,7 +40,7 @@ class Live:
         headers = {"PRIVATE-TOKEN": token} if token else {}
         return httpx.Client(base_url=f"{self.url}/api/v4", headers=headers, timeout=30, trust_env=False)
 
-    def call(self, method: str, path: str, **body: Any) -> Any:
+    def call(self, method: str, path: str, /, **body: Any) -> Any:
         """Do something to it by hand, as its administrator; raises for a refusal."""
         with self.http() as client:
             answer = client.request(method, path, json=body or None)

@@ -1,0 +1,125 @@
+"""GitLab lets people do what the table says: the plan's members and protections, and each person tries each verb.
+
+On the stand-in: no GitLab can be had here. lab/tests/standins/gitlab holds its rules of access against GitLab's own.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from lab.testing.gitlab_server import Live, live_gitlab
+from tests.isolation.tenants import TENANTS, has, people, plan
+from usine.spec.model import Right
+
+R = Right
+#: The levels of GitLab's API, by their names.
+_LEVELS = {"reporter": 20, "developer": 30, "maintainer": 40}
+
+
+def _commit(branch: str) -> dict[str, Any]:
+    """A commit of nothing but its message."""
+    return {"branch": branch, "commit_message": "try [skip ci]", "allow_empty": True, "actions": []}
+
+
+#: What a person tries in a project: (method, path below the project, body), and the right that it takes.
+VERBS: dict[str, tuple[str, str, dict[str, Any] | None, Right | None]] = {
+    "read the code": ("GET", "/repository/tree", None, R.GITLAB_REPORTER),
+    "read the issues": ("GET", "/issues", None, R.GITLAB_REPORTER),
+    "push to a branch of their own": ("POST", "/repository/commits", _commit("own"), R.GITLAB_DEVELOPER),
+    "push to main": ("POST", "/repository/commits", _commit("main"), R.GITLAB_MAINTAINER),
+    "tag a release": ("POST", "/repository/tags", {"tag_name": "v1", "ref": "main"}, R.GITLAB_MAINTAINER),
+    "unprotect main": ("DELETE", "/protected_branches/none", None, R.GITLAB_MAINTAINER),
+    "delete the project": ("DELETE", "", None, None),
+    "make it public": ("PUT", "", {"visibility": "public"}, None),
+}
+
+
+@pytest.fixture(scope="module")
+def gitlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with live_gitlab(Path(tmp_path_factory.mktemp("gitlab"))) as live:
+        yield live
+
+
+@pytest.fixture(scope="module")
+def site(gitlab: Live) -> tuple[Mapping[str, int], Mapping[str, str]]:
+    """The id of each tenant's project `api`, and a token of each person, with the plan's members and protections."""
+    root = gitlab.call("POST", "/groups", name="tenants", path="tenants", visibility="private")["id"]
+    groups, projects, users, tokens = {}, {}, {}, {}
+    for person in people():
+        made = gitlab.call(
+            "POST",
+            "/users",
+            username=person,
+            name=person,
+            email=f"{person}@example.org",
+            force_random_password=True,
+            skip_confirmation=True,
+        )
+        users[person] = made["id"]
+        token = gitlab.call("POST", f"/users/{made['id']}/personal_access_tokens", name="t", scopes=["api"])
+        tokens[person] = token["token"]
+    for slug in TENANTS:
+        groups[slug] = gitlab.call("POST", "/groups", name=slug, path=slug, parent_id=root, visibility="private")["id"]
+        projects[slug] = gitlab.call(
+            "POST",
+            "/projects",
+            name="api",
+            namespace_id=groups[slug],
+            initialize_with_readme=True,
+            visibility="private",
+        )["id"]
+        api = f"/projects/{projects[slug]}"
+        gitlab.call("POST", f"{api}/repository/commits", **_commit("own"), start_branch="main")
+        gitlab.call("DELETE", f"{api}/protected_branches/main")
+    for resource in plan().resources:
+        inputs: Any = resource.inputs
+        if resource.tenant in TENANTS and resource.type.endswith("groupMembership:GroupMembership"):
+            user, level = users[resource.name.rpartition("/")[2]], _LEVELS[inputs["accessLevel"]]
+            gitlab.call("POST", f"/groups/{groups[resource.tenant]}/members", user_id=user, access_level=level)
+        if resource.tenant in TENANTS and f"{resource.tenant}/gitlab/api/" in resource.name:
+            api = f"/projects/{projects[resource.tenant]}"
+            if resource.type.endswith(":BranchProtection"):
+                (push,), (merge,) = inputs["allowedToPushes"], inputs["allowedToMerges"]
+                gitlab.call(
+                    "POST",
+                    f"{api}/protected_branches",
+                    name=inputs["branch"],
+                    push_access_level=_LEVELS[push["accessLevel"]],
+                    merge_access_level=_LEVELS[merge["accessLevel"]],
+                )
+            if resource.type.endswith(":TagProtection"):
+                level = _LEVELS[inputs["createAccessLevel"]]
+                gitlab.call("POST", f"{api}/protected_tags", name=inputs["tag"], create_access_level=level)
+    return projects, tokens
+
+
+def test_people_do_what_the_table_says_in_every_project(
+    gitlab: Live, site: tuple[Mapping[str, int], Mapping[str, str]]
+) -> None:
+    projects, tokens = site
+    wrong, done = [], 0
+    for person, (slug, project) in itertools.product(people(), projects.items()):
+        with gitlab.http(tokens[person]) as client:
+            for verb, (method, path, body, right) in VERBS.items():
+                answer = client.request(method, f"/projects/{project}{path}", json=body)
+                wanted = right is not None and has(person, slug, right)
+                done += wanted
+                if verb == "tag a release" and answer.is_success:
+                    gitlab.call("DELETE", f"/projects/{project}/repository/tags/v1")
+                if _did(answer, verb) != wanted:
+                    wrong.append(f"{person} in {slug}: {verb}: {answer.status_code} {answer.text[:80]}")
+    assert not wrong, "\n".join(wrong)
+    assert done > 50
+
+
+def _did(answer: httpx.Response, verb: str) -> bool:
+    """Whether the server let it: to find nothing to unprotect is to be let."""
+    if verb == "unprotect main" and answer.status_code == httpx.codes.NOT_FOUND:
+        return "Project" not in answer.text
+    return answer.is_success
