@@ -11,11 +11,12 @@ import pulumi_vault as vault
 
 from components.argocd import ArgoCDFoundation, ArgoCDFoundationArgs
 from components.base import COMPOSITION, Component, FoundationRefs, Providers, number
-from components.gitlab import GitLabFoundation, GitLabFoundationArgs, account_ids
+from components.gitlab import GitLabFoundation, GitLabFoundationArgs
 from components.harbor import HarborFoundation, HarborFoundationArgs
 from components.keycloak import KeycloakFoundation, KeycloakFoundationArgs
 from components.kubernetes import KubernetesFoundation, KubernetesFoundationArgs, cluster_role_name
 from components.kubernetes_rules import ClusterRoleName
+from components.people import KnownPeople
 from components.sonarqube import SonarQubeFoundation, SonarQubeFoundationArgs
 from components.vault import VaultFoundation, VaultFoundationArgs
 from usine.naming import OIDC_AUTH_PATH, OPERATIONS_GROUP, PIPELINE_AUTH_PATH, kubernetes_auth_path
@@ -24,7 +25,7 @@ from usine.spec.settings import Settings, System
 
 @dataclass(frozen=True, slots=True)
 class FoundationArgs:
-    """`people` are all user names of all tenants.
+    """`people` are all user names of all tenants, `known` those that have accounts.
 
     `authorities` is the PEM text by CA file path, `catalogue` the text of the CI catalogue's files by path.
     """
@@ -34,6 +35,7 @@ class FoundationArgs:
     people: frozenset[str]
     authorities: Mapping[str, str]
     catalogue: Mapping[str, str]
+    known: KnownPeople
 
 
 class Foundation(Component):
@@ -52,7 +54,9 @@ class Foundation(Component):
         clients = {}
         if providers.keycloak is not None:
             keycloak = KeycloakFoundation(
-                f"{name}/keycloak", KeycloakFoundationArgs(settings, providers.keycloak, args.people), child
+                f"{name}/keycloak",
+                KeycloakFoundationArgs(settings, providers.keycloak, args.people, args.known.keycloak),
+                child,
             )
             realm, accounts, clients = keycloak.realm, keycloak.accounts, dict(keycloak.clients)
         forge_root: pulumi.Output[int] | None = None
@@ -61,7 +65,7 @@ class Foundation(Component):
         if providers.gitlab is not None:
             forge = GitLabFoundation(
                 f"{name}/gitlab",
-                GitLabFoundationArgs(settings, providers.gitlab, args.people, args.catalogue),
+                GitLabFoundationArgs(settings, providers.gitlab, args.people, args.catalogue, args.known.forge),
                 child,
             )
             forge_root, forge_operations, forge_users = forge.root, forge.operations, forge.users
@@ -123,16 +127,16 @@ class Foundation(Component):
         self.register_outputs({"realm": realm})
 
 
-def look_up(settings: Settings, providers: Providers, people: frozenset[str]) -> FoundationRefs:
+def look_up(settings: Settings, providers: Providers, people: frozenset[str], known: KnownPeople) -> FoundationRefs:
     """Return what `Foundation.refs` holds, for a stack without the foundation: names, and ids to ask for.
 
-    `people` are the user names of the tenants the stack holds. The foundation's stack must have run before; the
-    systems' errors say so otherwise.
+    `people` are the user names of the tenants the stack holds, `known` those that have accounts. The foundation's stack
+    must have run before; the systems' errors say so otherwise.
     """
     people_log_in = providers.vault is not None and settings.on(System.KEYCLOAK)
     return FoundationRefs(
         realm=settings.keycloak.realm,
-        accounts={},
+        accounts={person: person for person in (people if known.keycloak is None else known.keycloak)},
         oidc_accessor=vault.get_auth_backend_output(
             path=OIDC_AUTH_PATH, opts=pulumi.InvokeOutputOptions(provider=providers.vault)
         ).accessor
@@ -150,7 +154,7 @@ def look_up(settings: Settings, providers: Providers, people: frozenset[str]) ->
         forge_operations=_group(providers.gitlab, f"{settings.gitlab.platform}/{OPERATIONS_GROUP}")
         if providers.operations is not None
         else None,
-        forge_users=account_ids(settings, providers.gitlab, people) if providers.gitlab is not None else {},
+        forge_users=known.forge or {},
         registry_login="oidc_auth" if settings.on(System.HARBOR) and settings.on(System.KEYCLOAK) else None,
     )
 

@@ -18,6 +18,7 @@ from components.gitlab_operations import (
 )
 from components.gitlab_protection import protect_branch
 from components.gitlab_repository import TenantRepository, TenantRepositoryArgs
+from components.people import LOGIN_PROVIDER
 from usine.access import rights_of
 from usine.lifecycle import protects_data
 from usine.naming import (
@@ -29,7 +30,7 @@ from usine.naming import (
     names_of,
 )
 from usine.spec.model import Project, Repository, Right
-from usine.spec.settings import Edition, PeopleSource, Settings, System
+from usine.spec.settings import Edition, Settings, System
 
 #: The level in the tenant's group that a right is, the strongest first. Nobody of a tenant owns the group: its shape
 #: comes from the tenant file.
@@ -38,8 +39,6 @@ ACCESS_LEVELS: Mapping[Right, str] = {
     Right.GITLAB_DEVELOPER: "developer",
     Right.GITLAB_REPORTER: "reporter",
 }
-#: The name under which GitLab's log-in by OpenID Connect knows its provider.
-_LOGIN_PROVIDER = "openid_connect"
 _CATALOGUE_BRANCH = "main"
 #: Stands in the catalogue's files for the image that the settings name.
 _TOOLS_IMAGE = "$USINE_TOOLS_IMAGE"
@@ -51,42 +50,18 @@ def access_level(project: Project, person: str) -> str | None:
     return next((level for right, level in ACCESS_LEVELS.items() if right in rights), None)
 
 
-def account_ids(
-    settings: Settings, provider: gitlab.Provider, people: frozenset[str]
-) -> Mapping[str, pulumi.Output[int]]:
-    """Look accounts up by the identity they log in with: a user name is its owner's to change, and free afterwards.
-
-    The error names a person without such an account. Without Keycloak there are no identities, and only the platform
-    makes accounts: there, by user name.
-    """
-    options = pulumi.InvokeOutputOptions(provider=provider)
-    if not settings.on(System.KEYCLOAK):
-        return {person: number(gitlab.get_user_output(username=person, opts=options).id) for person in sorted(people)}
-
-    def found(person: str) -> pulumi.Output[int]:
-        asked = gitlab.get_users_output(extern_provider=_LOGIN_PROVIDER, extern_uid=person, opts=options)
-        return number(asked.apply(lambda answer: _only(person, [str(user.id) for user in answer.users])))
-
-    return {person: found(person) for person in sorted(people)}
-
-
-def _only(person: str, ids: Sequence[str]) -> str:
-    if len(ids) != 1:
-        raise pulumi.RunError(
-            f"GitLab has {len(ids)} accounts with the identity {_LOGIN_PROVIDER}/{person}: {person} has to log in once "
-            "by the platform's log-in; an account of that name without the identity does not count"
-        )
-    return ids[0]
-
-
 @dataclass(frozen=True, slots=True)
 class GitLabFoundationArgs:
-    """`people` are all user names of all tenants; `catalogue` the text of the CI catalogue's files by their path."""
+    """`people` are all user names of all tenants; `catalogue` the text of the CI catalogue's files by their path.
+
+    `users` is the account id by user name where the platform makes no accounts, None where it does.
+    """
 
     settings: Settings
     provider: gitlab.Provider
     people: frozenset[str]
     catalogue: Mapping[str, str]
+    users: Mapping[str, pulumi.Output[int]] | None = None
 
 
 class GitLabFoundation(Component):
@@ -121,8 +96,8 @@ class GitLabFoundation(Component):
             )
         self.users = (
             {person: self._account(name, person) for person in sorted(args.people)}
-            if settings.people is PeopleSource.MANAGED
-            else account_ids(args.settings, args.provider, args.people)
+            if args.users is None
+            else args.users
         )
         self.register_outputs({"root": self.root})
 
@@ -243,7 +218,7 @@ class GitLabFoundation(Component):
             gitlab.UserIdentity(
                 f"{name}/account/{person}/identity",
                 user_id=account,
-                external_provider=_LOGIN_PROVIDER,
+                external_provider=LOGIN_PROVIDER,
                 external_uid=person,
                 opts=self.child(provider, parent=user),
             )
@@ -322,7 +297,7 @@ class GitLabTenant(Component):
         self.group = number(group.id)
         for person in sorted(project.people):
             level = access_level(project, person)
-            if level is not None:
+            if level is not None and person in args.refs.forge_users:
                 gitlab.GroupMembership(
                     f"{name}/member/{person}",
                     group_id=self.group,

@@ -13,7 +13,7 @@ from components.base import Component, FoundationRefs, OidcClient
 from usine.access import members_of_access, roles_of
 from usine.naming import Access, names_of
 from usine.spec.model import Project
-from usine.spec.settings import PeopleSource, Settings, System
+from usine.spec.settings import Settings, System
 
 #: Client of people's command lines; its access tokens are meant for Vault.
 CLI_CLIENT = "usine-cli"
@@ -23,18 +23,22 @@ _DEFAULT_SCOPES = ["acr", "basic", "email", "profile", "web-origins"]
 
 @dataclass(frozen=True, slots=True)
 class KeycloakFoundationArgs:
-    """`people` are the user names to create accounts for, when the settings say accounts are managed."""
+    """`people` are the user names of all tenants.
+
+    `known` are those that have accounts, where others make these; None: the platform makes an account for everyone.
+    """
 
     settings: Settings
     provider: keycloak.Provider
     people: frozenset[str]
+    known: frozenset[str] | None = None
 
 
 class KeycloakFoundation(Component):
     """The realm, a ``groups`` claim with full paths, one OIDC client per tool, and managed accounts.
 
     `realm` is the realm's name (its id in Keycloak), known once it exists. `clients` is by client id.
-    `accounts` is empty unless accounts are managed.
+    `accounts` is the user name by user name, of those who have an account or get one here.
     """
 
     system = "keycloak"
@@ -87,8 +91,8 @@ class KeycloakFoundation(Component):
         self.clients = self._clients(name, settings)
         self.accounts = (
             {person: self._account(name, settings, person) for person in sorted(args.people)}
-            if settings.keycloak.people is PeopleSource.MANAGED
-            else {}
+            if args.known is None
+            else {person: pulumi.Output.from_input(person) for person in sorted(args.known)}
         )
         self.register_outputs({"realm": self.realm, "clients": sorted(self.clients)})
 
@@ -260,6 +264,6 @@ class KeycloakTenant(Component):
             f"{name}/members",
             realm_id=self._args.refs.realm,
             group_id=leaf.id,
-            members=[accounts.get(person, person) for person in members],
+            members=[accounts[person] for person in members if person in accounts],
             opts=self.child(self._args.provider, parent=leaf, deleted_with=leaf),
         )

@@ -22,6 +22,8 @@ from usine.spec.settings import Cluster, Settings, System
 ANALYSIS_ACCOUNTS = "usine."
 #: Label and annotation prefix of everything Usine owns in Kubernetes.
 DOMAIN = "usine.dev"
+#: The beginning of the program's warnings about people who have no account yet; the report of a run repeats these.
+PENDING_PEOPLE = "pending in "
 
 
 class Access(enum.StrEnum):

@@ -102,7 +102,7 @@ RESOURCES: Final[Mapping[str, Mapping[str, str]]] = {
 #: Provider -> function, without the provider's name -> who needs it.
 FUNCTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "vault": {"index/getAuthBackend:getAuthBackend": PROGRAM},
-    "keycloak": {},
+    "keycloak": {"index/getUser:getUser": PROGRAM},
     "gitlab": {
         "index/getGroup:getGroup": PROGRAM,
         "index/getUser:getUser": PROGRAM,

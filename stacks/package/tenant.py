@@ -10,6 +10,7 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 
 from components.foundation import look_up
+from components.people import know_people
 from components.tenant import TenantProject, TenantProjectArgs
 from stacks.platform.providers import make_providers
 from usine.spec.load import check_text
@@ -46,7 +47,10 @@ class Tenant(pulumi.ComponentResource):
         super().__init__("usine:index:Tenant", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
         providers = make_providers(settings, [project], authorities, f"{name}/", child)
-        refs = look_up(settings, providers, frozenset(project.people))
+        known = know_people(settings, providers, project.people)
+        for message in known.messages():
+            pulumi.log.warn(message, self)
+        refs = look_up(settings, providers, project.people, known)
         made = TenantProject(project.slug, TenantProjectArgs(project, settings, providers, refs), child)
         self.summary = pulumi.Output.from_input(dict(made.summary))
         self.register_outputs({"summary": self.summary})

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components.foundation import Foundation, FoundationArgs, look_up
+from components.people import know_people
 from components.tenant import TenantProject, TenantProjectArgs
 from stacks.platform.providers import make_providers
 from usine.spec.model import Project
@@ -38,15 +39,20 @@ def build(settings: Settings, projects: Sequence[Project], files: Files, people:
     selected = [project for project in projects if settings.selected(project.slug)]
     providers = make_providers(settings, selected, files.authorities)
     if settings.foundation is FoundationMode.SKIP:
-        refs = look_up(settings, providers, people_of(selected))
+        own = people_of(selected)
+        known = know_people(settings, providers, own)
+        refs = look_up(settings, providers, own, known)
     else:
-        known = people_of(projects) if people is None else people
-        args = FoundationArgs(settings, providers, known, files.authorities, files.catalogue)
+        everyone = people_of(projects) if people is None else people
+        known = know_people(settings, providers, everyone)
+        args = FoundationArgs(settings, providers, everyone, files.authorities, files.catalogue, known)
         refs = Foundation("foundation", args).refs
     tenants = {
         project.slug: TenantProject(project.slug, TenantProjectArgs(project, settings, providers, refs)).summary
         for project in selected
     }
+    for message in known.messages():
+        pulumi.log.warn(message)
     pulumi.export("platform", _platform(settings))
     pulumi.export("tenants", tenants)
 

@@ -6,23 +6,31 @@ import dataclasses
 import datetime
 import json
 import re
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 import pytest
 import yaml
 
-from components.gitlab import _only, access_level, pipeline_variables, published
+from components.gitlab import access_level, pipeline_variables, published
 from tests import factories
 from tests.plans import plan_of
 from tests.spec.helpers import ROOT
 from usine.data_bearing import holds_data
 from usine.generations import generation_of
 from usine.plan import Plan, PlannedResource, make_plan
-from usine.plan.monitor import RecordingMonitor
+from usine.plan.monitor import RecordingMonitor, _Answers
 from usine.spec.catalogue import FOLDER, read_catalogue
 from usine.spec.model import Dast, Mirror, Quality, Role, Severity, State
-from usine.spec.settings import Credential, Edition, FoundationMode, GitLabSettings, PeopleSource, System
+from usine.spec.settings import (
+    Credential,
+    Edition,
+    FoundationMode,
+    GitLabSettings,
+    KeycloakSettings,
+    PeopleSource,
+    System,
+)
 
 MIRRORED = dataclasses.replace(
     factories.app("miroir"), mirror=Mirror("https://git.example.fr/x.git", "0 4 * * *", "mirror/x")
@@ -348,11 +356,66 @@ def test_accounts_of_a_directory_are_looked_up(foundation: FoundationMode) -> No
     assert {r.inputs["userId"] for r in of(plan, "GroupMembership")} >= {"[id of alice.martin]"}
 
 
-def test_an_account_counts_by_the_identity_it_logs_in_with() -> None:
-    assert _only("emma.leroy", ["7"]) == "7"
-    for ids in ([], ["7", "8"]):
-        with pytest.raises(pulumi.RunError, match=r"openid_connect/emma.leroy: emma.leroy has to log in once"):
-            _only("emma.leroy", ids)
+def without(*missing: str, twice: str = "") -> Any:
+    """The answers of systems that do not know some of the people, and one by two accounts."""
+    answer = _Answers.call
+
+    def call(self: Any, args: Any) -> Any:
+        person = args.args.get("externUid") or args.args.get("username")
+        if person in missing and args.token == "gitlab:index/getUsers:getUsers":
+            return {**args.args, "users": []}, []
+        if person in missing:
+            return {}, [("username", f"user with username {person} not found")]
+        found, failures = answer(self, args)
+        if person == twice and "users" in found:
+            found["users"] *= 2
+        return found, failures
+
+    return call
+
+
+DIRECTORY = PeopleSource.DIRECTORY
+
+
+def of_a_directory(**changes: Any) -> Plan:
+    settings = factories.settings(
+        gitlab=GitLabSettings(people=DIRECTORY), keycloak=KeycloakSettings("usine", DIRECTORY), **changes
+    )
+    return make_plan(settings, [factories.project()])
+
+
+@pytest.mark.parametrize("foundation", [FoundationMode.INCLUDE, FoundationMode.SKIP])
+def test_who_has_not_logged_in_yet_is_left_out_and_named(
+    foundation: FoundationMode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warned: list[str] = []
+    monkeypatch.setattr("pulumi.log.warn", warned.append)
+    monkeypatch.setattr(_Answers, "call", without("emma.leroy", "bob.durand"))
+    plan = of_a_directory(foundation=foundation, tenants=("teleservice",))
+    members = {r.name.rpartition("/")[2] for r in of(plan, "GroupMembership", "teleservice/gitlab/")}
+    assert members == {"alice.martin", "chloe.petit", "farid.benali", "gaelle.morin"}
+    listed = {person for r in of(plan, "GroupMemberships") for person in cast("list[str]", r.inputs["members"])}
+    assert listed == members
+    assert warned == [
+        f"pending in {system}: bob.durand, emma.leroy; no account yet, so no rights there until the first run "
+        "after they have logged in"
+        for system in ("keycloak", "gitlab")
+    ]
+
+
+def test_an_identity_with_two_accounts_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_Answers, "call", without(twice="emma.leroy"))
+    with pytest.raises(pulumi.RunError, match=r"GitLab has 2 accounts with the identity openid_connect/emma\.leroy"):
+        of_a_directory()
+
+
+def test_a_system_that_cannot_be_asked_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def down(self: Any, args: Any) -> Any:  # noqa: ARG001
+        return {}, [("", "connection refused")]
+
+    monkeypatch.setattr(_Answers, "call", down)
+    with pytest.raises(Exception, match="connection refused"):
+        of_a_directory()
 
 
 def test_a_registry_gate_is_left_out_where_the_file_asks_for_none() -> None:

@@ -254,6 +254,17 @@ def test_what_moves_by_itself_is_none(before: dict[str, Any], now: dict[str, Any
     assert told(realm(before, now)) == {}
 
 
+@pytest.mark.parametrize(("kind", "count"), [("external", 0), ("internal", 1)])
+def test_a_log_in_that_makes_somebody_a_member_of_an_external_group_is_none(kind: str, count: int) -> None:
+    """Seen 2026-11-29: OpenBao lists there who has logged in. Members of other groups are somebody's doing."""
+    inputs = {"name": "alpha.owner", "type": kind}
+    seen = observed(
+        "alpha/vault/group/owner", "vault:identity/group:Group", inputs, {**inputs, "memberEntityIds": ["694b"]},
+        known={**inputs, "memberEntityIds": []}, system="vault",
+    )  # fmt: skip
+    assert len(list(compare([seen]))) == count
+
+
 def test_what_is_declared_is_told_once() -> None:
     assert told(realm({}, {"registrationAllowed": True}, "registrationAllowed")) == {
         "registrationAllowed": (False, True)

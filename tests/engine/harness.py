@@ -100,6 +100,11 @@ class Stack:
                 self.overrides[f"usine:{key}"] = value
         self._write_settings()
 
+    def settings(self) -> dict[str, Any]:
+        """The settings as they are now, by key."""
+        found: dict[str, Any] = yaml.safe_load(self.settings_file.read_text(encoding="utf-8"))["config"]
+        return found
+
     def tenant(self, slug: str, text: str) -> Path:
         """Write a tenant's file; `text` is the YAML below slug and name."""
         path = self.projects / f"{slug}.yaml"

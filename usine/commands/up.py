@@ -49,6 +49,8 @@ _EPILOG = """\
 exit code: 0 everything was applied, 1 refused or failed and nothing was applied, 4 part of it was applied and part
 failed (a failing system does not stop the others), 130 interrupted.
 """
+#: The rule of notices about runs that were killed before.
+_RECOVERY = "recovery"
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -121,7 +123,7 @@ def _apply(
         tell("adopted what a killed run had created after all", late, say)
         with watched(console) as on_progress:
             outcome = guarded_up(stack.engine, lock, make_rails(stack, args, ROOT / log, on_progress))
-    return outcome, tuple(Notice("recovery", Severity.INFO, text) for text in told)
+    return outcome, tuple(Notice(_RECOVERY, Severity.INFO, text) for text in told)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
@@ -146,7 +148,7 @@ def _show(report: Report, settings: Settings, console: Console) -> None:
         if entry.action is Action.FAILED:
             _say(console, f"failed: {entry.name}: {entry.note}")
     for notice in report.notices:
-        if notice.severity is not Severity.INFO:
+        if notice.rule != _RECOVERY:  # said when it happened
             _say(console, f"{'refused' if notice.refuses else notice.severity}: {notice.text} [{notice.rule}]")
             if notice.mend:
                 _say(console, f"  {notice.mend}")

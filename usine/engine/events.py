@@ -12,6 +12,7 @@ from typing import Any
 
 from usine.engine.redact import Redactor
 from usine.engine.urns import Address, address_of
+from usine.naming import PENDING_PEOPLE
 from usine.report.model import ABSENT, PropertyChange
 
 #: Steps that leave an object as it is.
@@ -70,7 +71,8 @@ class Events:
 
     `steps` has every resource something happens to, in the engine's order, components included; `same` counts by system
     the objects that stay as they are. `idle` says that every resource stays, with its inputs, outputs, parent, provider
-    and protection as the state has them. `seconds` is what the engine counted.
+    and protection as the state has them. `seconds` is what the engine counted. `pending` are
+    the program's warnings about people who have no account yet.
     """
 
     steps: tuple[Step, ...] = ()
@@ -79,6 +81,7 @@ class Events:
     violations: tuple[Violation, ...] = ()
     idle: bool = False
     seconds: int = 0
+    pending: tuple[str, ...] = ()
 
     @property
     def changes(self) -> tuple[Step, ...]:
@@ -122,6 +125,7 @@ def make_events(events: Iterable[Mapping[str, Any]], redactor: Redactor) -> Even
     messages: dict[str, str] = {}
     failed: dict[str, None] = {}
     violations: list[Violation] = []
+    pending: dict[str, None] = {}
     seconds = 0
     for event in events:
         match event:
@@ -141,6 +145,9 @@ def make_events(events: Iterable[Mapping[str, Any]], redactor: Redactor) -> Even
                 urn = str(rest.get("urn") or "")
                 messages.setdefault(urn, redactor.text(_first_line(message)))
                 failed.setdefault(urn, None)
+            case {"diagnosticEvent": {"severity": "warning", "message": str(message)}}:
+                said = redactor.text(_first_line(message))
+                pending |= {said: None} if said.startswith(PENDING_PEOPLE) else {}
             case {"policyEvent": {"policyName": str(policy), "message": str(message), **rest}}:
                 of = str(rest.get("resourceUrn") or "")
                 level = rest.get("enforcementLevel")
@@ -159,6 +166,7 @@ def make_events(events: Iterable[Mapping[str, Any]], redactor: Redactor) -> Even
         violations=tuple(violations),
         idle=bool(seen) and not failed and all(one.idle for one in seen.values()),
         seconds=seconds,
+        pending=tuple(pending),
     )
 
 

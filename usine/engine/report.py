@@ -9,7 +9,7 @@ from usine.data_bearing import holds_data
 from usine.engine.events import Step
 from usine.engine.guarded import Outcome, Status
 from usine.engine.urns import Address, address_of
-from usine.report.model import FOUNDATION, Action, Entry, Kind, Notice, Report, by_risk
+from usine.report.model import FOUNDATION, Action, Entry, Kind, Notice, Report, Severity, by_risk
 from usine.report.words import plural
 from usine.spec.texts import enumerate_words
 
@@ -44,9 +44,14 @@ def run_report(
         verdict="",
         facts=(*facts, *own),
         entries=by_risk(entries),
-        notices=(*notices, *outcome.notices),
+        notices=(*notices, *outcome.notices, *_pending_people(outcome)),
     )
     return replace(report, verdict=_verdict(outcome, report))
+
+
+def _pending_people(outcome: Outcome) -> Iterable[Notice]:
+    """Yield a notice per system that does not know everyone yet: no error, and no reason to refuse anything."""
+    return (Notice("pending-people", Severity.INFO, text) for text in outcome.events.pending)
 
 
 def tenants_failed(report: Report) -> tuple[str, ...]:

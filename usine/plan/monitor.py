@@ -52,6 +52,8 @@ class _Answers(mocks.Mocks):
                 return {**args.args, "id": f"[id of {args.args['fullPath']}]"}, []
             case "gitlab:index/getUser:getUser":
                 return {**args.args, "id": f"[id of {args.args['username']}]"}, []
+            case "keycloak:index/getUser:getUser":
+                return {**args.args, "id": f"[id of {args.args['username']}]"}, []
             case "gitlab:index/getUsers:getUsers":
                 return {**args.args, "users": [{"id": f"[id of {args.args['externUid']}]"}]}, []
         raise LookupError(f"the offline plan has no answer for the function {args.token}")

@@ -125,7 +125,7 @@ MEMBERSHIPS: Final = resource("keycloak:index/groupMemberships:GroupMemberships"
 _PAGE: Final = 50
 
 
-def _find_user(keycloak: Keycloak, realm: str, username: str) -> Properties | None:
+def user_of(keycloak: Keycloak, realm: str, username: str) -> Properties | None:
     """Return the user of exactly this name, or None."""
     users = keycloak.get(f"/realms/{realm}/users", {"username": username.replace("\\", "\\\\")})
     return next((user for user in users if user["username"] == username), None)
@@ -142,7 +142,7 @@ def _members(data: Data, keycloak: Keycloak) -> list[Properties]:
 def _membership(keycloak: Keycloak, data: Data, usernames: list[str], *, add: bool) -> None:
     realm, group = data.get("realmId"), data.get("groupId")
     for username in usernames:
-        user = _find_user(keycloak, realm, username)
+        user = user_of(keycloak, realm, username)
         if user is None:
             raise PluginError(f"user with username {username} does not exist")
         path = f"/realms/{realm}/users/{user['id']}/groups/{group}"
@@ -321,7 +321,7 @@ def _user_body(data: Data) -> Properties:
 
 def _create_user(data: Data, keycloak: Keycloak) -> None:
     if data.get("import"):
-        known = _find_user(keycloak, data.get("realmId"), data.get("username"))
+        known = user_of(keycloak, data.get("realmId"), data.get("username"))
         if known is None:
             raise PluginError(f"no user found for username {data.get('username')}")
         data.id = known["id"]
@@ -386,7 +386,7 @@ def _import_user(data: Data, keycloak: Keycloak) -> None:
     try:
         data.id = keycloak.get(f"/realms/{realm}/users/{reference}")["id"]
     except ApiError as error:
-        known = _find_user(keycloak, realm, reference)
+        known = user_of(keycloak, realm, reference)
         if known is None:
             raise PluginError(str(error)) from None
         data.id = known["id"]

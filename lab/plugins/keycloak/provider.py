@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lab.plugins.bridge import Bridge
-from lab.plugins.keycloak import clients, mappers, people, realm, scopes
+from lab.plugins.keycloak import clients, functions, mappers, people, realm, scopes
 from lab.plugins.keycloak.client import Keycloak, settled
 from lab.plugins.schema import trimmed
 from lab.plugins.server import Host
@@ -22,7 +22,7 @@ def make(_host: Host) -> Bridge[Keycloak]:
         name="keycloak",
         version=str(trimmed("keycloak")["version"]),
         resources={**realm.RESOURCES, **people.RESOURCES, **clients.RESOURCES, **scopes.RESOURCES, **mappers.RESOURCES},
-        functions={},
+        functions=functions.FUNCTIONS,
         connect=Keycloak,
         required_config=_required,
     )

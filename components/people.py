@@ -1,0 +1,123 @@
+"""Which people the systems know, where the platform does not make their accounts (`people: directory`).
+
+A person has no account before the first log-in. Nobody is waited for: such a person is left out and reported as
+pending, and the first run after the log-in gives them their rights. The first run of all goes through likewise, though
+nobody can log in before it: it makes the clients that people log in by (issue 11.B2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+from pulumi.runtime.sync_await import _sync_await
+
+from components.base import Providers, number
+from usine.naming import PENDING_PEOPLE
+from usine.spec.settings import FoundationMode, PeopleSource, Settings, System
+from usine.spec.texts import enumerate_words
+
+#: The name under which GitLab's log-in by OpenID Connect knows its provider.
+LOGIN_PROVIDER = "openid_connect"
+#: How the plugins say that there is no such account, or not yet the realm that would have it.
+_NOT_THERE = re.compile(r"not found|couldn't find a user|404")
+_MOST_NAMED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPeople:
+    """The people that have accounts.
+
+    `keycloak` are the user names there, None where the platform makes them. `forge` is the account's id in GitLab by
+    user name, None likewise. `pending` are, by system, those who have none yet, sorted.
+    """
+
+    keycloak: frozenset[str] | None = None
+    forge: Mapping[str, pulumi.Output[int]] | None = None
+    pending: Mapping[System, tuple[str, ...]] = field(default_factory=dict)
+
+    def messages(self) -> list[str]:
+        """Return a line per system whose people are not complete."""
+        return [
+            f"{PENDING_PEOPLE}{system}: {enumerate_words(people, _MOST_NAMED)}; no account yet, so no rights there "
+            "until the first run after they have logged in"
+            for system, people in self.pending.items()
+        ]
+
+
+def know_people(settings: Settings, providers: Providers, people: frozenset[str]) -> KnownPeople:
+    """Ask the systems which of the people they know, all at once. Raises RunError where one cannot be asked."""
+    keycloak: frozenset[str] | None = None
+    forge: Mapping[str, pulumi.Output[int]] | None = None
+    pending: dict[System, tuple[str, ...]] = {}
+    if providers.keycloak is not None and settings.keycloak.people is PeopleSource.DIRECTORY:
+        keycloak = frozenset(_users_of_keycloak(settings, providers.keycloak, people))
+        pending[System.KEYCLOAK] = tuple(sorted(people - keycloak))
+    managed = settings.gitlab.people is PeopleSource.MANAGED and settings.foundation is not FoundationMode.SKIP
+    if providers.gitlab is not None and not managed:
+        forge = _users_of_gitlab(settings, providers.gitlab, people)
+        pending[System.GITLAB] = tuple(sorted(people - forge.keys()))
+    return KnownPeople(keycloak, forge, {system: names for system, names in pending.items() if names})
+
+
+def _users_of_keycloak(settings: Settings, provider: pulumi.ProviderResource, people: frozenset[str]) -> set[str]:
+    calls = {
+        person: _call(
+            "keycloak:index/getUser:getUser", {"realmId": settings.keycloak.realm, "username": person}, provider
+        )
+        for person in sorted(people)
+    }
+    return {person for person, found in _all(calls).items() if found is not None}
+
+
+def _users_of_gitlab(
+    settings: Settings, provider: pulumi.ProviderResource, people: frozenset[str]
+) -> Mapping[str, pulumi.Output[int]]:
+    """Look accounts up by the identity they log in with: a user name is its owner's to change, and free afterwards.
+
+    Without Keycloak there are no identities, and only the platform makes accounts: there, by user name.
+    """
+    if not settings.on(System.KEYCLOAK):
+        named = {
+            person: _call("gitlab:index/getUser:getUser", {"username": person}, provider) for person in sorted(people)
+        }
+        return {person: _number(found["id"]) for person, found in _all(named).items() if found is not None}
+    calls = {
+        person: _call(
+            "gitlab:index/getUsers:getUsers", {"externProvider": LOGIN_PROVIDER, "externUid": person}, provider
+        )
+        for person in sorted(people)
+    }
+    ids = {person: [user["id"] for user in found["users"]] for person, found in _all(calls).items() if found}
+    for person, several in ids.items():
+        if len(several) > 1:
+            raise pulumi.RunError(f"GitLab has {len(several)} accounts with the identity {LOGIN_PROVIDER}/{person}")
+    return {person: _number(one[0]) for person, one in ids.items() if one}
+
+
+def _number(value: Any) -> pulumi.Output[int]:  # noqa: ANN401 - what a plugin answers
+    return number(pulumi.Output.from_input(value))
+
+
+async def _call(token: str, arguments: Mapping[str, str], provider: pulumi.ProviderResource) -> Any:  # noqa: ANN401
+    """Return what the function answers; None where it says that there is no such account."""
+    try:
+        return await pulumi.runtime.invoke_async(token, dict(arguments), pulumi.InvokeOptions(provider=provider))
+    except Exception as error:
+        if _NOT_THERE.search(str(error)):
+            return None
+        raise
+
+
+def _all(calls: Mapping[str, Awaitable[Any]]) -> Mapping[str, Any]:
+    """Wait for all answers. One after the other, a thousand people cost a thousand times a request's time."""
+
+    async def together() -> list[Any]:
+        return await asyncio.gather(*calls.values())
+
+    # What the SDK's own blocking functions do (pulumi.runtime.invoke), for many at once.
+    return dict(zip(calls, _sync_await(together()), strict=True))

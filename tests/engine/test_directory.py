@@ -1,0 +1,76 @@
+"""People whom a directory makes: who has not logged in yet is left out, reported, and joins by themselves later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.testing.platforms import TestLab
+from tests.engine import live
+from tests.engine.harness import Stack
+
+pytestmark = pytest.mark.servers
+
+PEOPLE = ("owner.first", "developer.second")
+TENANT = """
+    owner: owner.first
+    contact: team@example.gouv.fr
+    members: {developer: [developer.second]}
+    repositories:
+      api: {kind: app}
+    """
+
+
+@pytest.fixture
+def stack(light_lab: TestLab, tmp_path: Path) -> Iterator[Stack]:
+    """A platform of Keycloak and GitLab that makes no accounts."""
+    light_lab.start("keycloak")
+    stack = Stack(light_lab, "directory", tmp_path / "stack")
+    settings = stack.settings()
+    stack.configure(
+        systems=["keycloak", "gitlab"],
+        keycloak={**settings["usine:keycloak"], "people": "directory"},
+        gitlab={**settings["usine:gitlab"], "people": "directory"},
+    )
+    stack.tenant("people", TENANT)
+    yield stack
+    stack.close()
+
+
+def log_in(lab: TestLab, person: str) -> None:
+    """What a first log-in leaves in both: the directory's account in Keycloak, GitLab's with that identity."""
+    lab.keycloak.connection.realm_name = live.REALM
+    try:
+        lab.keycloak.create_user({"username": person, "enabled": True})
+    finally:
+        lab.keycloak.connection.realm_name = "master"
+    body = {
+        **{"username": f"{person}-of-gitlab", "name": person, "email": f"{person}@example.org"},
+        **{"force_random_password": True, "provider": "openid_connect", "extern_uid": person},
+    }
+    lab.gitlab.post("/users", json=body).raise_for_status()
+
+
+def members(lab: TestLab) -> set[str]:
+    group = lab.gitlab.get("/groups/tenants%2Fpeople").json()["id"]
+    return {one["username"] for one in lab.gitlab.get(f"/groups/{group}/members").json()} - {"root"}
+
+
+def test_a_person_who_has_never_logged_in_stops_nothing_and_joins_later(stack: Stack) -> None:
+    """The first run makes what people log in by, so it cannot wait for them (issue 11.B2)."""
+    first = stack.usine("up").must()
+    for system in ("keycloak", "gitlab"):
+        assert f"pending in {system}: developer.second, owner.first; no account yet" in first.output
+    assert members(stack.lab) == set()
+    log_in(stack.lab, "developer.second")
+    second = stack.usine("up").must()
+    assert "pending in gitlab: owner.first; no account yet" in second.output
+    assert members(stack.lab) == {"developer.second-of-gitlab"}
+    log_in(stack.lab, "owner.first")
+    third = stack.usine("up").must()
+    assert "pending" not in third.output
+    assert members(stack.lab) == {f"{person}-of-gitlab" for person in PEOPLE}
+    assert stack.up().must().ops() == {}
+    assert stack.drift().must().ops() == {}
