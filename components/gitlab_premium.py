@@ -10,11 +10,16 @@ from components.base import Component
 
 
 def guard_merges(owner: Component, name: str, project: gitlab.Project, provider: gitlab.Provider) -> None:
-    """Ask for one approval by somebody else than the author, and refuse pushes that carry known secrets."""
+    """Ask for one approval by somebody who wrote none of it, and refuse pushes that carry known secrets.
+
+    Nobody changes in one merge request who has to approve it. Nobody pushes past it either: see `protect_branch`.
+    """
     gitlab.ProjectLevelMrApprovals(
         f"{name}/approvals",
         project=project.id,
         merge_requests_author_approval=False,
+        merge_requests_disable_committers_approval=True,
+        disable_overriding_approvers_per_merge_request=True,
         reset_approvals_on_push=True,
         opts=owner.child(provider, parent=project),
     )

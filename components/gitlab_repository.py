@@ -78,7 +78,7 @@ class TenantRepository(Component):
             opts=self.child(args.provider, protect=protects_data(project)),
         )
         self.id = number(self._project.id)
-        self._protections()
+        self._protections(self._pipeline() if own else None)
         # Other tenants' pipelines reach nothing here; those of the group do.
         gitlab.ProjectJobTokenScopes(
             f"{name}/job-token-scope",
@@ -88,8 +88,6 @@ class TenantRepository(Component):
             target_project_ids=[],
             opts=self._child(),
         )
-        if own:
-            self._pipeline()
         self._variables()
         if repository.kind is RepositoryKind.INFRA:
             self._environments()
@@ -113,9 +111,14 @@ class TenantRepository(Component):
     def _child(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
         return self.child(self._args.provider, parent=self._project, depends_on=list(depends_on))
 
-    def _protections(self) -> None:
-        """Only maintainers push to and merge into protected branches: these publish images and read CI secrets."""
+    def _protections(self, first_commit: pulumi.Resource | None) -> None:
+        """Only maintainers push to and merge into protected branches: these publish images and read CI secrets.
+
+        With approvals (premium) nobody pushes there at all, administrators included: what is not approved is not there
+        (issue 11.A10). Only a mirror is pushed to, by the platform's own work.
+        """
         repository = self._args.repository
+        approved = self._args.settings.gitlab.edition is Edition.PREMIUM and repository.mirror is None
         shadows = (SHADOWS,) if repository.kind is RepositoryKind.INFRA else ()
         for branch in (*repository.protected_branches, *shadows):
             protect_branch(
@@ -127,6 +130,8 @@ class TenantRepository(Component):
                 self._args.provider,
                 # A mirror is what its source is, rewritten history included.
                 allow_force_push=repository.mirror is not None,
+                only_merges=approved,
+                after=first_commit if approved else None,
             )
         for tag in protected_tags(self._args.project, self._args.repository):
             gitlab.TagProtection(
@@ -138,11 +143,14 @@ class TenantRepository(Component):
                 opts=self.child(self._args.provider, parent=self._project, delete_before_replace=True),
             )
 
-    def _pipeline(self) -> None:
-        """Commit a first pipeline that includes the preset. From then on the file is the team's."""
+    def _pipeline(self) -> gitlab.RepositoryFile:
+        """Commit a first pipeline that includes the preset. From then on the file is the team's.
+
+        It does not run by itself: there is nothing yet that it could build (issue 11.B12).
+        """
         repository, settings = self._args.repository, self._args.settings
         catalogue = f"{settings.gitlab.platform}/{CATALOGUE_PROJECT}"
-        gitlab.RepositoryFile(
+        return gitlab.RepositoryFile(
             f"{self._prefix}/pipeline",
             project=self._project.id,
             branch=repository.default_branch,
@@ -152,7 +160,7 @@ class TenantRepository(Component):
                 f"include:\n  - project: {catalogue}\n    file: /presets/{repository.preset}.yml\n"
             ),
             encoding="text",
-            commit_message="Start from the platform's preset",
+            commit_message="Start from the platform's preset [skip ci]",
             # A mirror of an earlier life, or a team that was faster, keeps its own file.
             overwrite_on_create=False,
             opts=pulumi.ResourceOptions.merge(

@@ -33,6 +33,24 @@ from usine.spec.model import Environment, Project
 from usine.spec.settings import Cluster, Settings, System
 
 _RBAC = "rbac.authorization.k8s.io"
+#: For each pod of an environment's quota: bytes of a node's own disk (logs, `emptyDir`, writes into the image), as
+#: requested and at most, and objects of each kind that is counted
+#: (https://kubernetes.io/docs/concepts/policy/resource-quotas/).
+_DISK_REQUESTED_A_POD = 1024**3
+_DISK_A_POD = 4 * 1024**3
+_OBJECTS_A_POD = 10
+_COUNTED = (
+    "configmaps",
+    "persistentvolumeclaims",
+    "secrets",
+    "services",
+    "count/cronjobs.batch",
+    "count/deployments.apps",
+    "count/ingresses.networking.k8s.io",
+    "count/jobs.batch",
+    "count/replicasets.apps",
+    "count/statefulsets.apps",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +228,7 @@ class TenantNamespace(Component):
     def _quota(self) -> None:
         quota = self._args.environment.quota
         cpu, memory = quantities.cpu(quota.cpu), quantities.size(quota.memory)
+        objects = str(quota.pods * _OBJECTS_A_POD)
         core.ResourceQuota(
             f"{self._prefix}/quota",
             metadata=self._metadata("usine"),
@@ -222,6 +241,10 @@ class TenantNamespace(Component):
                     "requests.storage": quantities.size(quota.storage),
                     "requests.nvidia.com/gpu": str(quota.gpu),
                     "pods": str(quota.pods),
+                    "requests.ephemeral-storage": quantities.size(quota.pods * _DISK_REQUESTED_A_POD),
+                    "limits.ephemeral-storage": quantities.size(quota.pods * _DISK_A_POD),
+                    # What costs no memory of a node fills the cluster's own store.
+                    **dict.fromkeys(_COUNTED, objects),
                     # Traffic comes in by the platform's ingress, never around it.
                     "services.loadbalancers": "0",
                     "services.nodeports": "0",
@@ -238,8 +261,8 @@ class TenantNamespace(Component):
                 limits=[
                     core.LimitRangeItemArgs(
                         type="Container",
-                        default={"cpu": "250m", "memory": "256Mi"},
-                        default_request={"cpu": "50m", "memory": "128Mi"},
+                        default={"cpu": "250m", "memory": "256Mi", "ephemeral-storage": "2Gi"},
+                        default_request={"cpu": "50m", "memory": "128Mi", "ephemeral-storage": "128Mi"},
                     )
                 ]
             ),

@@ -344,6 +344,33 @@ def test_premium_guards_come_with_the_premium_edition_only() -> None:
     premium = plan_of(factories.project(), settings=settings)
     assert [kind for kind in kinds if not of(premium, kind)] == []
     assert {r.inputs["environment"] for r in of(premium, "ProjectProtectedEnvironment")} == {"prod"}
+    for approvals in of(premium, "ProjectLevelMrApprovals"):
+        assert {key: value for key, value in approvals.inputs.items() if isinstance(value, bool)} == {
+            "mergeRequestsAuthorApproval": False,
+            "mergeRequestsDisableCommittersApproval": True,
+            "disableOverridingApproversPerMergeRequest": True,
+            "resetApprovalsOnPush": True,
+        }
+
+
+def test_with_approvals_nobody_pushes_to_a_protected_branch_but_a_mirror_s_job() -> None:
+    settings = factories.settings(gitlab=GitLabSettings(edition=Edition.PREMIUM, email_domain="example.gouv.fr"))
+    mirrored = dataclasses.replace(factories.app("copy"), mirror=Mirror("https://git.example.org/x.git", "0 3 * * *"))
+    plan = plan_of(factories.project(repositories=(factories.app(), mirrored)), settings=settings)
+    pushes = {
+        r.name: [one["accessLevel"] for one in cast("list[dict[str, str]]", r.inputs["allowedToPushes"])]
+        for r in of(plan, "BranchProtection", "teleservice/gitlab/")
+    }
+    assert pushes["teleservice/gitlab/api/branch/main"] == ["no one"]
+    assert pushes["teleservice/gitlab/copy/branch/main"] == ["maintainer"]
+    free = plan_of(factories.project())
+    levels = {r.inputs.get("pushAccessLevel") or "list" for r in of(free, "BranchProtection", "teleservice/gitlab/")}
+    assert "no one" not in levels
+
+
+def test_the_first_commit_starts_no_pipeline() -> None:
+    for file in of(plan_of(factories.project()), "RepositoryFile", "teleservice/gitlab/"):
+        assert "[skip ci]" in str(file.inputs["commitMessage"])
 
 
 @pytest.mark.parametrize("foundation", [FoundationMode.INCLUDE, FoundationMode.SKIP])

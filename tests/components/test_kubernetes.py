@@ -21,9 +21,12 @@ GUARDS = {
 }  # fmt: skip
 
 
+def objects_of(plan: Plan, kind: str) -> list[dict[str, Any]]:
+    return [dict(r.inputs) for r in plan.resources if r.inputs.get("kind") == kind]
+
+
 def objects(plan: Plan, kind: str) -> dict[str, Any]:
-    found: list[dict[str, Any]] = [dict(r.inputs) for r in plan.resources if r.inputs.get("kind") == kind]
-    return {str(one["metadata"]["name"]): one for one in found}
+    return {str(one["metadata"]["name"]): one for one in objects_of(plan, kind)}
 
 
 def test_no_role_of_a_tenant_writes_what_isolates_it() -> None:
@@ -105,6 +108,22 @@ def test_a_namespace_names_the_hosts_of_its_environment() -> None:
     bare = plan_of(factories.project(environments=(factories.environment(url=None),)))
     assert objects(bare, "Namespace")["teleservice-dev"]["metadata"]["annotations"]["usine.dev/hosts"] == ""
     assert "allow-ingress" not in objects(bare, "NetworkPolicy")
+
+
+def test_a_quota_counts_objects_and_the_nodes_disk_too() -> None:
+    plan = plan_of(factories.project())
+    (quota,) = [one for one in objects_of(plan, "ResourceQuota") if one["metadata"]["namespace"] == "teleservice-dev"]
+    hard, pods = quota["spec"]["hard"], factories.environment("dev").quota.pods
+    assert hard["pods"] == str(pods)
+    assert hard["requests.ephemeral-storage"] == f"{pods}Gi"
+    assert hard["limits.ephemeral-storage"] == f"{4 * pods}Gi"
+    counted = {name for name, value in hard.items() if value == str(10 * pods)}
+    assert counted >= {"configmaps", "secrets", "services", "persistentvolumeclaims", "count/jobs.batch"}
+    (limits,) = [one for one in objects_of(plan, "LimitRange") if one["metadata"]["namespace"] == "teleservice-dev"]
+    (container,) = limits["spec"]["limits"]
+    # Without defaults, a quota of it refuses every pod that says nothing of it.
+    assert "ephemeral-storage" in container["default"]
+    assert "ephemeral-storage" in container["defaultRequest"]
 
 
 def pods_rule(**changes: Any) -> str:

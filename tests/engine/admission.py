@@ -97,6 +97,9 @@ def _pods(registry: str) -> Iterator[Attempt]:
         ):
             foreign = changed(pod, "spec/containers/0/image", image)
             yield Attempt(f"image {image}", where, foreign, f"not an image for this project: {image}", who)
+    for much, stop in (("20Gi", ""), ("900Gi", "exceeded quota: usine")):
+        disk = {"requests": {"ephemeral-storage": "1Gi"}, "limits": {"ephemeral-storage": much}}
+        yield Attempt(f"{much} of a node's disk", where, changed(pod, "spec/containers/0/resources", disk), stop)
     yield Attempt("platform's image", where, changed(pod, "spec/containers/0/image", f"{registry}/platform/base/x:1"))
     init = changed(pod, "spec/initContainers", [{**container(public), "name": "init"}])
     yield Attempt("an init container", where, init, f"not an image for this project: {public}")

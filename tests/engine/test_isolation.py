@@ -62,6 +62,17 @@ def vault_as(lab: TestLab, user: str) -> hvac.Client:
     return client
 
 
+def put_into(lab: TestLab, person: str, group: str, *, out: bool = False) -> None:
+    """Put somebody into a group of Keycloak by hand, or take them out."""
+    lab.keycloak.connection.realm_name = live.REALM
+    try:
+        user, id_ = lab.keycloak.get_user_id(person), lab.keycloak.get_group_by_path(group)["id"]
+        assert user is not None
+        (lab.keycloak.group_user_remove if out else lab.keycloak.group_user_add)(user, id_)
+    finally:
+        lab.keycloak.connection.realm_name = "master"
+
+
 def may_read(client: hvac.Client, mount: str, path: str) -> bool:
     try:
         read = client.secrets.kv.v2.read_secret_version(path, mount_point=mount, raise_on_deleted_version=True)
@@ -85,6 +96,26 @@ def test_a_person_reads_what_the_role_allows_and_nothing_of_another_tenant(
 ) -> None:
     client = vault_as(stack.lab, user)
     assert {secret for secret in SECRETS if may_read(client, *secret)} == allowed
+
+
+def test_a_run_ends_the_log_ins_of_who_has_left_a_role(stack: Stack) -> None:
+    """Vault keeps the groups of a log-in for hours, whatever Keycloak says by now (issue 11.A13)."""
+    lab = stack.lab
+    stays = vault_as(lab, "bob.durand")
+    put_into(lab, "emma.leroy", "/beta/developer")
+    emma = vault_as(lab, "emma.leroy")
+    put_into(lab, "emma.leroy", "/beta/developer", out=True)
+    assert may_read(emma, "beta", "env/dev/db"), "nothing to end"
+    done = stack.usine("up").must()
+    assert "ended emma.leroy's log-ins to Vault, no longer beta.developer" in done.output
+    assert not may_read(emma, "beta", "env/dev/db")
+    assert not may_read(emma, "alpha", "env/dev/db")
+    with pytest.raises(hvac.exceptions.Forbidden):
+        emma.auth.token.renew_self()
+    assert may_read(stays, "beta", "env/dev/db")
+    again = vault_as(lab, "emma.leroy")
+    assert {secret for secret in SECRETS if may_read(again, *secret)} == {("alpha", "env/dev/db")}
+    assert "ended" not in stack.usine("up").must().output
 
 
 def test_a_person_logs_in_to_openbao_in_the_browser(stack: Stack) -> None:

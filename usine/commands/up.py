@@ -32,6 +32,7 @@ from usine.engine.binding import BoundPlan, load_plan
 from usine.engine.cli import EngineError
 from usine.engine.guarded import Outcome, Status, guarded_up
 from usine.engine.lock import HeldLock, hold
+from usine.engine.log_ins import end_log_ins
 from usine.engine.recover import adopt_late
 from usine.engine.report import run_report
 from usine.report import as_json, html
@@ -123,7 +124,11 @@ def _apply(
         tell("adopted what a killed run had created after all", late, say)
         with watched(console) as on_progress:
             outcome = guarded_up(stack.engine, lock, make_rails(stack, args, ROOT / log, on_progress))
-    return outcome, tuple(Notice(_RECOVERY, Severity.INFO, text) for text in told)
+    notices = tuple(Notice(_RECOVERY, Severity.INFO, text) for text in told)
+    if outcome.applying and not args.target:
+        # After Keycloak's groups: a log-in in between must not bring back what the files no longer give.
+        notices += end_log_ins(stack.settings, stack.platform.projects, stack.engine.environment)
+    return outcome, notices
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

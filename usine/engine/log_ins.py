@@ -1,0 +1,92 @@
+"""Log-ins to Vault of people who have left a role, ended by the run that takes the role away.
+
+Vault learns of a person's groups when they log in, and keeps them for as long as the token is renewed: hours. Its API
+lets nobody take a member out of a group that log-ins fill. So the person's entity is deleted: Vault then refuses every
+token that was given to it ("the entity on the token is invalid"), and the next log-in makes another, with the groups of
+then. What the person has in other tenants is there again after that log-in (issue 11.A13).
+
+Keycloak's tokens, which Kubernetes and Argo CD take, last minutes and are renewed with the groups of then; GitLab's
+members and SonarQube's are the run's own; Harbor asks Keycloak whenever a person's secret is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from usine.access import has_any, roles_of
+from usine.engine.lookup import vault
+from usine.engine.lookup.base import Rest
+from usine.naming import OIDC_AUTH_PATH, names_of
+from usine.report.model import Notice, Severity
+from usine.spec.model import Project
+from usine.spec.settings import Settings, System
+from usine.spec.texts import enumerate_words
+
+RULE = "log-ins"
+
+
+@dataclass(frozen=True, slots=True)
+class LogIn:
+    """A person's entity in Vault that still has roles which the files no longer give; `roles` as `<slug>.<role>`."""
+
+    entity: str
+    person: str
+    roles: tuple[str, ...]
+
+
+def end_log_ins(settings: Settings, projects: Iterable[Project], environment: Mapping[str, str]) -> tuple[Notice, ...]:
+    """End the log-ins of people who have left a role; return what was done, or why it could not be."""
+    if not (settings.on(System.VAULT) and settings.on(System.KEYCLOAK)):
+        return ()
+    api = vault.connect(settings.endpoints[System.VAULT], environment)
+    try:
+        found = sorted(_stale(api, _members(settings, projects)), key=lambda log_in: log_in.person)
+        for log_in in found:
+            api.call("DELETE", f"identity/entity/id/{log_in.entity}")
+    except (requests.RequestException, KeyError) as error:
+        text = f"could not look for log-ins to Vault of people who have left a role: {type(error).__name__}"
+        mend = "run it again: until then their tokens are good for hours"
+        return (Notice(RULE, Severity.WARNING, text, mend=mend),)
+    return tuple(
+        Notice(
+            RULE, Severity.INFO, f"ended {log_in.person}'s log-ins to Vault, no longer {enumerate_words(log_in.roles)}"
+        )
+        for log_in in found
+    )
+
+
+def _members(settings: Settings, projects: Iterable[Project]) -> Mapping[str, tuple[str, ...]]:
+    """Return who is in each identity group of the tenants that this stack holds."""
+    return {
+        names_of(project).role_identity_group(role.name): role.members
+        for project in projects
+        if settings.selected(project.slug)
+        for role in roles_of(project)
+        if has_any(role.rights, System.VAULT)
+    }
+
+
+def _stale(api: Rest, members: Mapping[str, tuple[str, ...]]) -> Iterator[LogIn]:
+    """Yield the entities that are in a group by a log-in of before. Two lists, then one request per person."""
+    accessor = api.call("GET", "sys/auth")["data"][f"{OIDC_AUTH_PATH}/"]["accessor"]
+    groups = {id_: str(group["name"]) for id_, group in _listed(api, "identity/group/id").items()}
+    for id_, entity in _listed(api, "identity/entity/id").items():
+        people = [str(alias["name"]) for alias in entity.get("aliases") or () if alias["mount_accessor"] == accessor]
+        if not people:
+            continue
+        read = api.call("GET", f"identity/entity/id/{id_}")
+        ids = (read or {}).get("data", {}).get("direct_group_ids") or ()
+        held = sorted(name for group in ids if (name := groups.get(group)) is not None and name in members)
+        left = tuple(name for name in held if people[0] not in members[name])
+        if left:
+            yield LogIn(id_, people[0], left)
+
+
+def _listed(api: Rest, path: str) -> Mapping[str, Any]:
+    answer = api.call("GET", path, params={"list": "true"})
+    found: Mapping[str, Any] = ((answer or {}).get("data") or {}).get("key_info") or {}
+    return found
