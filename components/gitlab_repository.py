@@ -208,7 +208,15 @@ class TenantRepository(Component):
                 name=f"argocd-{credential.name}",
                 scopes=["read_repository"],
                 expires_at=f"{credential.until}T23:59:59Z" if credential.until else None,
-                opts=self._child(),
+                # GitLab tells the end at its own offset, and the plugin takes the same moment at another offset for
+                # another end: outside UTC, each run would replace the token. What replaces it is another end here.
+                opts=pulumi.ResourceOptions.merge(
+                    self._child(),
+                    pulumi.ResourceOptions(
+                        ignore_changes=["expiresAt"],
+                        replacement_trigger=credential.until.isoformat() if credential.until else "never",
+                    ),
+                ),
             )
             for credential in self._args.settings.credentials
         ]

@@ -57,6 +57,16 @@ def test_a_place_that_neither_side_has_is_told_of_the_whole() -> None:
     assert told(seen) == {"rules": ([{"a": 1}], [{"a": 2}])}
 
 
+def test_one_moment_at_another_offset_is_no_difference() -> None:
+    type_ = "gitlab:index/projectDeployToken:ProjectDeployToken"
+
+    def ends(at: str) -> dict[str, tuple[object, object]]:
+        return told(observed("alpha/x", type_, {"expiresAt": "2027-06-30T23:59:59Z"}, {"expiresAt": at}, "expiresAt"))
+
+    assert ends("2027-07-01T01:59:59+02:00") == {}
+    assert ends("2027-07-01T02:59:59+02:00") == {"expiresAt": ("2027-06-30T23:59:59Z", "2027-07-01T02:59:59+02:00")}
+
+
 def test_what_is_set_and_not_asked_for_is_absent_on_one_side() -> None:
     seen = observed("alpha/x", "vault:jwt/authBackendRole:AuthBackendRole", {}, {"boundSubject": "x"}, "boundSubject")
     assert told(seen) == {"boundSubject": (ABSENT, "x")}

@@ -68,6 +68,11 @@ def rfc3339(text: str | None) -> str | None:
     return None if found is None else found.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def zoned(text: str | None) -> str | None:
+    """Write a time without fractions, at the offset it has: `2026-01-02T04:04:05+01:00`, Z for none."""
+    return None if not text else datetime.fromisoformat(text).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
 def go_time(text: str | None) -> str:
     """Write a time as Go's `String()`: `2026-01-02 03:04:05.678 +0000 UTC`; empty for none."""
     found = moment(text)

@@ -10,7 +10,7 @@ from lab.plugins import framework
 from lab.plugins.bridge import Customise
 from lab.plugins.fields import fields
 from lab.plugins.gitlab.client import GitLab
-from lab.plugins.gitlab.common import LEVELS, MEMBER_LEVELS, a_date, go_time, level_name, moment, rfc3339, today
+from lab.plugins.gitlab.common import LEVELS, MEMBER_LEVELS, a_date, go_time, level_name, moment, today, zoned
 from lab.plugins.gitlab.items import Item, table
 from lab.plugins.planning import Data
 from lab.plugins.server import PluginError
@@ -117,8 +117,8 @@ class _DeployToken(Item):
     def take(self, data: Data, owner: str, found: Properties) -> None:
         held = data.raw("expiresAt")
         super().take(data, owner, found)
-        # The same moment written otherwise is no change.
-        if held and moment(held) == moment(found.get("expires_at")):
+        # Terraform's type for times takes Z and +00:00 for the same, and no other offset (issue 11.B3).
+        if held and str(held).replace("+00:00", "Z") == data.raw("expiresAt"):
             data.set("expiresAt", held)
 
 
@@ -139,7 +139,7 @@ def _deploy_token(token: str, owner: str) -> Item:
         always=fields("name", "scopes"),
         sent=fields("username", "expiresAt"),
         read_back=fields("expired", "revoked", "token"),
-        decode={"expiresAt": rfc3339},
+        decode={"expiresAt": zoned},
         held=("token",),
         replacing=(owner, "name", "username", "scopes", "expiresAt"),
         updatable=False,

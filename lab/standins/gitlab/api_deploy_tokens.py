@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator
@@ -14,7 +15,7 @@ from lab.standins.gitlab import access
 from lab.standins.gitlab.errors import ApiError, invalid, not_found
 from lab.standins.gitlab.params import Bool, Paging, Params, Text
 from lab.standins.gitlab.routing import Call, Router
-from lab.standins.gitlab.site import digest
+from lab.standins.gitlab.site import Site, digest
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
@@ -65,8 +66,13 @@ def _expired(token: Document) -> bool:
     return bool(token["expires_at"]) and datetime.fromisoformat(token["expires_at"]) <= datetime.now(UTC)
 
 
-def _shown(token: Document, secret: str | None = None) -> Document:
+def _shown(site: Site, token: Document, secret: str | None = None) -> Document:
     shown = {name: token[name] for name in ("id", "name", "username", "expires_at", "scopes", "revoked")}
+    hours = int(str(site.options.get("utc_offset", 0)))
+    if token["expires_at"] and hours:
+        # As the real one, whose times have the offset of gitlab_rails['time_zone'].
+        local = datetime.fromisoformat(token["expires_at"]).astimezone(timezone(timedelta(hours=hours)))
+        shown["expires_at"] = local.isoformat(timespec="milliseconds")
     return {**shown, "expired": _expired(token), **({} if secret is None else {"token": secret})}
 
 
@@ -85,7 +91,7 @@ def _one(call: Call, kind: str, source: int, token_id: int) -> Document:
 def _active(call: Call, found: list[Document], given: DeployTokenFilter) -> Any:
     live = [one for one in found if not one["revoked"]]
     kept = [one for one in live if given.active is None or given.active is not _expired(one)]
-    return call.page(kept, given, _shown)
+    return call.page(kept, given, partial(_shown, call.site))
 
 
 def _add(call: Call, kind: str, id_: str, given: NewDeployToken) -> Any:
@@ -120,7 +126,7 @@ def _add(call: Call, kind: str, id_: str, given: NewDeployToken) -> Any:
     if not given.username:
         token["username"] = f"gitlab+deploy-token-{token['id']}"
         call.store.put("deploy_token", token)
-    return _shown(token, secret)
+    return _shown(call.site, token, secret)
 
 
 def _routes(kind: str) -> None:
@@ -143,7 +149,7 @@ def _routes(kind: str) -> None:
     @needed_by(Need.PLUGINS)
     def get_token(call: Call, id: str, token_id: int) -> Any:
         """One deploy token."""
-        return _shown(_one(call, kind, _source(call, kind, id), token_id))
+        return _shown(call.site, _one(call, kind, _source(call, kind, id), token_id))
 
     @router.delete(f"{path}/{{token_id}}")
     @needed_by(Need.PLUGINS, Need.LOOKUP, Need.INVENTORY)

@@ -80,7 +80,7 @@ def kubernetes_plugin(platform: Mapping[str, str]) -> Iterator[Plugin]:
 
 @pytest.fixture(scope="session")
 def gitlab_community(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with live_gitlab(tmp_path_factory.mktemp("gitlab"), edition="community") as server:
+    with live_gitlab(tmp_path_factory.mktemp("gitlab"), edition="community", utc_offset=1) as server:
         yield server
 
 

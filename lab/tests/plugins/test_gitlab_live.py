@@ -253,6 +253,13 @@ def test_deploy_token(gitlab_plugin: Plugin, gitlab_community: Live, unique: str
     assert made.state["token"] == secret
     assert "name" in made.diff(name="other").replaces
     number = made.id.rpartition(":")[2]
+    told = {"expiresAt": "2027-06-30T23:59:59Z", owner_kind: owner.id, "name": "ends", "scopes": ["read_registry"]}
+    checked, _ = gitlab_plugin.check(made.token, told)
+    _, state = gitlab_plugin.create(made.token, checked)
+    # The server tells the time at its own offset, which upstream takes for another.
+    assert state["expiresAt"] == "2027-07-01T00:59:59+01:00"
+    assert gitlab_plugin.diff(made.token, state, checked).replaces == ("expiresAt",)
+    assert gitlab_plugin.diff(made.token, state, checked, ignore=["expiresAt"]).none
     gitlab_community.call("DELETE", f"{owner_kind}s/{owner.id}/deploy_tokens/{number}")
     assert made.gone()
     # Upstream does not forgive this one.
