@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 from collections.abc import Mapping
 
@@ -178,6 +179,17 @@ def test_another_generation_of_credentials_changes_the_secrets_that_hand_it_out(
     assert {entry.action for entry in entries} == {Action.CHANGED, Action.CREATED}
     assert all(c.before == c.after == SECRET for e in entries if e.system == "vault" for c in e.properties)
     assert "2" in {entry.name.rpartition("/")[2].rpartition("-")[2] for entry in entries}
+
+
+def test_another_end_of_a_credential_replaces_what_the_engine_otherwise_leaves() -> None:
+    """The end of a deploy token is ignored, for GitLab writes it at its own offset; it is a trigger (issue 11.B3)."""
+
+    def until(day: int) -> Plan:
+        credential = Credential("1", datetime.date(2027, 6, day))
+        return plan_of(factories.project(), settings=factories.settings(credentials=(credential,)))
+
+    (token,) = [e for e in compare(until(1), until(2)) if e.type.endswith(":ProjectDeployToken")]
+    assert (token.action, [p.path for p in token.properties]) == (Action.REPLACED, ["expiresAt"])
 
 
 def test_a_member_who_goes_is_one_line_a_group(plan: Plan) -> None:

@@ -65,7 +65,9 @@ class _Pair:
             self._add(PropertyChange(PROTECT_PATH, old.protect, new.protect))
 
     def _add(self, change: PropertyChange) -> None:
-        if not any(covers(pattern, change.path) for pattern in self.new.options.ignore_changes):
+        triggers = {self.old.options.replacement_trigger, self.new.options.replacement_trigger}
+        triggered = len(triggers) > 1 and None not in triggers
+        if triggered or not any(covers(pattern, change.path) for pattern in self.new.options.ignore_changes):
             self.changes.setdefault(change.path, change)
 
     def _secrets(self) -> Iterable[PropertyChange]:

@@ -20,7 +20,8 @@ class Options:
     """The resource options that decide what becomes of a change. Paths are as Pulumi writes them.
 
     `provider` is the logical name of the explicit provider. `deleted_with` is the ``<type>::<name>`` of what takes this
-    along when it is deleted. `aliases` are the former identities, as `PlannedResource.key` writes them.
+    along when it is deleted. `aliases` are the former identities, as `PlannedResource.key` writes them. Another
+    `replacement_trigger` replaces the object, with what is otherwise ignored as it is now.
     """
 
     provider: str | None = None
@@ -30,6 +31,7 @@ class Options:
     retain_on_delete: bool = False
     deleted_with: str | None = None
     aliases: tuple[str, ...] = ()
+    replacement_trigger: str | None = None
 
     def to_json(self) -> dict[str, object]:
         """Return what is not at its default, as JSON values."""
@@ -41,6 +43,7 @@ class Options:
             "retainOnDelete": self.retain_on_delete,
             "deletedWith": self.deleted_with,
             "aliases": list(self.aliases),
+            "replacementTrigger": self.replacement_trigger,
         }
         return {key: value for key, value in values.items() if value}
 

@@ -123,6 +123,7 @@ class RecordingMonitor(mocks.MockMonitor):
                 delete_before_replace=bool(request.deleteBeforeReplace),
                 retain_on_delete=bool(request.retainOnDelete),
                 deleted_with=self._label(request.deletedWith),
+                replacement_trigger=request.replacement_trigger.string_value or None,
                 aliases=tuple(sorted(self._aliases(urn) - {f"{_chain(lineage)}::{node.name}"})),
             ),
         )

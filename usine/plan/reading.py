@@ -21,6 +21,7 @@ class _OptionsDocument(BaseModel):
     retain_on_delete: bool = False
     deleted_with: str | None = None
     aliases: list[str] = []
+    replacement_trigger: str | None = None
 
 
 class _ResourceDocument(BaseModel):
@@ -80,6 +81,7 @@ def _resource(resource: _ResourceDocument, by_key: Mapping[str, _ResourceDocumen
             retain_on_delete=options.retain_on_delete,
             deleted_with=options.deleted_with,
             aliases=tuple(options.aliases),
+            replacement_trigger=options.replacement_trigger,
         ),
     )
 
