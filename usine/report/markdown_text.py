@@ -12,7 +12,7 @@ from usine.report.values import code_pieces, visible
 
 #: Letters, digits, and punctuation that means nothing there. A commit's hash or an address would become a link.
 _PLAIN = re.compile(
-    r"""["'(«]*-{0,2}(?![0-9a-f]{7,40}\b|.*(?://|www\.))[^\W_](?:[\w.,;:'’()/-]*[\w)])?["').,;:?!»…]*""", re.IGNORECASE
+    r"""["'(«]*-{0,2}(?![0-9a-f]{7,40}\b|.*(?://|www\.))[^\W_](?:[\w.,;:'’()/-]*[\w)])?["').,;:?»…]*""", re.IGNORECASE
 )
 _BARE = re.compile(r"[-–—→…:?.]+")
 
