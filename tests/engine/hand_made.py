@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -103,6 +104,19 @@ def mount_a_store(lab: TestLab) -> None:
     lab.vault.sys.enable_secrets_engine("kv", path="alpha-old", options={"version": "2"})
 
 
+def rewrite_a_secret(lab: TestLab) -> None:
+    value = {"username": "robot", "password": secrets.token_urlsafe(16)}
+    lab.vault.secrets.kv.v2.create_or_update_secret("ci/registry/push", value, mount_point="alpha")
+
+
+def forget_secrets(lab: TestLab) -> None:
+    lab.vault.write_data("alpha/config", data={"max_versions": 1, "delete_version_after": "1h"})
+
+
+def keep_secrets(lab: TestLab) -> None:
+    lab.vault.write_data("alpha/config", data={"max_versions": 0, "delete_version_after": "0s"})
+
+
 def unmount_the_store(lab: TestLab) -> None:
     lab.vault.sys.disable_secrets_engine("alpha-old")
 
@@ -158,6 +172,12 @@ def add_a_source(lab: TestLab) -> None:
 def mistrust_no_certificate(lab: TestLab) -> None:
     data = {"data": {"insecure": "dHJ1ZQ=="}}
     _ok(lab.kubernetes.patch("/api/v1/namespaces/argocd/secrets/usine-alpha--deploy", json=data, headers=_MERGE))
+
+
+def add_a_policy(lab: TestLab) -> None:
+    url = "/api/v1/namespaces/argocd/configmaps/argocd-rbac-cm"
+    patch = {"data": {"policy.extra.csv": "g, /alpha/developer, role:admin\n"}}
+    lab.kubernetes.patch(url, json=patch, headers={"Content-Type": "application/merge-patch+json"}).raise_for_status()
 
 
 def make_an_application(lab: TestLab) -> None:
@@ -220,6 +240,20 @@ def make_a_robot(lab: TestLab) -> None:
     _ok(lab.harbor.post("/robots", json=body))
 
 
+def _storage_quota(lab: TestLab, gib: int) -> None:
+    project = lab.harbor.get("/projects/alpha").json()["project_id"]
+    (quota,) = lab.harbor.get("/quotas", params={"reference": "project", "reference_id": project}).json()
+    _ok(lab.harbor.put(f"/quotas/{quota['id']}", json={"hard": {"storage": gib * 1024**3}}))
+
+
+def raise_the_storage_quota(lab: TestLab) -> None:
+    _storage_quota(lab, 900)
+
+
+def lower_the_storage_quota(lab: TestLab) -> None:
+    _storage_quota(lab, 50)
+
+
 def watch_by_webhook(lab: TestLab) -> None:
     project = live_forge.get(lab.harbor, "projects/alpha")["project_id"]
     body = {
@@ -267,6 +301,10 @@ CHANGES: tuple[HandMade, ...] = (
     HandMade("vault", "a workload role made", make_a_workload_role,
              unmanaged("role of kubernetes/prod-1: alpha-backdoor")),
     HandMade("vault", "a secrets engine mounted", mount_a_store, unmanaged("mount: alpha-old"), unmount_the_store),
+    HandMade("vault", "a secret that the platform keeps written again", rewrite_a_secret,
+             changed("alpha/vault/pipelines/secret/ci/registry/push", "dataJson")),
+    HandMade("vault", "a secrets engine told to forget", forget_secrets, unmanaged("settings of mount: alpha"),
+             keep_secrets),
     HandMade("kubernetes", "a quota raised", breaks.raise_a_quota,
              changed("alpha/kubernetes/dev/quota", 'spec.hard["limits.cpu"]')),
     HandMade("kubernetes", "a network policy deleted", breaks.delete_a_network_policy,
@@ -289,6 +327,8 @@ CHANGES: tuple[HandMade, ...] = (
              changed("alpha/argocd/prod/project", "spec.sourceRepos")),
     HandMade("argocd", "a key added to a repository's secret", mistrust_no_certificate,
              changed("alpha/argocd/repository/deploy", "data.insecure")),
+    HandMade("argocd", "rights given in a policy of another name", add_a_policy,
+             changed("foundation/argocd/rights", 'data["policy.extra.csv"]')),
     HandMade("argocd", "an application deleted", breaks.delete_an_application, missing("alpha/argocd/prod/deploy")),
     HandMade("argocd", "an application made", make_an_application, unmanaged("nonprod-1: argocd/alpha-prod--miner")),
     HandMade("gitlab", "a member's level raised", breaks.raise_a_member,
@@ -313,6 +353,8 @@ CHANGES: tuple[HandMade, ...] = (
     HandMade("harbor", "immutable tags let go", breaks.let_tags_be_overwritten, missing("alpha/harbor/immutable/v*")),
     HandMade("harbor", "a robot made", make_a_robot, unmanaged("robot: robot$alpha+backdoor")),
     HandMade("harbor", "a webhook made", watch_by_webhook, unmanaged("alpha: webhook spy")),
+    HandMade("harbor", "the storage quota raised", raise_the_storage_quota, unmanaged("alpha: storage quota"),
+             lower_the_storage_quota),
     HandMade("sonarqube", "a permission granted", breaks.grant_a_permission,
              changed("alpha/sonarqube/api/permissions", "groups")),
     HandMade("sonarqube", "another quality gate chosen", breaks.choose_another_gate,

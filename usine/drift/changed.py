@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterable, Iterator
 
 from usine.data_bearing import holds_data
-from usine.drift import kubernetes, left_open
+from usine.drift import kubernetes, left_open, unread
 from usine.drift.findings import Finding
 from usine.drift.observe import Observation
 from usine.drift.paths import Path, lookup, parse, render, starts_with
@@ -20,6 +20,7 @@ def compare(observations: Iterable[Observation]) -> Iterator[Finding]:
             yield _missing(observation)
             continue
         yield from left_open.moved(observation)
+        yield from unread.rewritten(observation)
         added = list(kubernetes.unnoticed(observation)) if kubernetes.is_kubernetes(observation) else []
         lists = [parse(finding.path) for finding in added]
         seen = list(differences(observation))

@@ -141,7 +141,7 @@ def kubernetes_identity(type_: str, id_: str) -> Json:
     _, module, kind = type_.split(":")
     namespace, _, name = id_.rpartition("/")
     metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
-    return {"apiVersion": module.removeprefix("core/"), "kind": kind, "metadata": metadata}
+    return {"apiVersion": module.removeprefix("core/"), "kind": kind.removesuffix("Patch"), "metadata": metadata}
 
 
 def _hide(finding: Finding, resources: Iterable[Json]) -> tuple[str, Path, object]:

@@ -9,6 +9,7 @@ What nobody owns is the server's default; controllers are known by name, and wha
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -37,6 +38,14 @@ _SERVER_METADATA: Final = frozenset(
     {"creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "generation", "managedFields", "name",
      "namespace", "resourceVersion", "selfLink", "uid"}
 )  # fmt: skip
+#: Keys of Argo CD's own settings that give rights or let people in, whoever wrote them, by the config map's name
+#: (https://argo-cd.readthedocs.io/en/stable/operator-manual/argocd-cm-yaml/ and .../argocd-rbac-cm-yaml/). All keys
+#: `policy.*.csv` are one policy.
+_OPENING: Final = {
+    "argocd-cm": re.compile(r"accounts\..+|users\.anonymous\.enabled|dex\.config|oidc\.config"),
+    "argocd-rbac-cm": re.compile(r"policy\..+|scopes"),
+}
+_HOLDS_SECRETS: Final = frozenset({"dex.config", "oidc.config"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +66,14 @@ def is_kubernetes(observation: Observation) -> bool:
 
 
 def unnoticed(observation: Observation) -> Iterator[Finding]:
-    """Yield what was added to the live object; each path once. A Patch resource is about its own fields only."""
-    if observation.live is None or observation.address.type.endswith("Patch"):
+    """Yield what was added to the live object; each path once.
+
+    A Patch resource is about its own fields only; of Argo CD's settings, what opens a way in is told besides.
+    """
+    if observation.live is None:
+        return
+    if observation.address.type.endswith("Patch"):
+        yield from _opened(observation, observation.live.outputs)
         return
     live = observation.live.outputs
     wanted = observation.known.inputs
@@ -74,6 +89,21 @@ def unnoticed(observation: Observation) -> Iterator[Finding]:
                 finding = _finding(observation, path, expected, lookup(live, path), str(owner))
                 partly = any(starts_with(other, path) for other in noticed)
                 yield replace(finding, means=Means.ENGINE) if partly else finding
+
+
+def _opened(observation: Observation, live: Mapping[str, object]) -> Iterator[Finding]:
+    """Yield keys of Argo CD's config maps that nobody declared and that give somebody rights or another log-in."""
+    opening = _OPENING.get(str(lookup(observation.known.inputs, ("metadata", "name"))))
+    declared, found = lookup(observation.known.inputs, ("data",)), lookup(live, ("data",))
+    if opening is None or not isinstance(found, Mapping):
+        return
+    _, others = _owners(live)
+    for key in sorted(found.keys() - (declared.keys() if isinstance(declared, Mapping) else set())):
+        if opening.fullmatch(key):
+            by = next((str(o) for o in others if f"f:{key}" in (lookup(o.fields, ("f:data",)) or {})), "")  # type: ignore[operator]
+            # A log-in's configuration may hold its secret.
+            shown = SECRET if key in _HOLDS_SECRETS else found[key]
+            yield _finding(observation, ("data", key), ABSENT, shown, by)
 
 
 def _finding(observation: Observation, path: Path, expected: object, found: object, by: str) -> Finding:

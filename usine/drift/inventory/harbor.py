@@ -23,6 +23,7 @@ _WEBHOOK: Final = "harbor:index/projectWebhook:ProjectWebhook"
 _LABEL: Final = "harbor:index/label:Label"
 _REGISTRY: Final = "harbor:index/registry:Registry"
 _REPLICATION: Final = "harbor:index/replication:Replication"
+_GIB: Final = 1024**3
 #: The administrator every installation begins with.
 _FIRST_USER: Final = 1
 
@@ -38,7 +39,7 @@ class Harbor:
     def looks(self) -> Iterable[Look]:
         """See `System`."""
         for project in self._scope.every(_PROJECT):
-            for take in (self._members, self._robots, self._rules, self._webhooks, self._labels):
+            for take in (self._members, self._robots, self._rules, self._webhooks, self._labels, self._quota):
                 yield Look((project.tenant,), partial(take, project))
         yield Look(self._scope.everyone, self._projects)
         if self._scope.foundation:
@@ -147,6 +148,24 @@ class Harbor:
     def _label(self, label: Json, tenant: str | None, name: str) -> Iterator[Found]:
         yield from self._unless_known(tenant, _LABEL, name, import_id=f"/labels/{label['id']}", detail="a label")
 
+    def _quota(self, project: Managed) -> Iterator[Found]:
+        """The plugin writes the storage quota and never reads it back (harbor 3.10.21)."""
+        name, wanted = str(project.inputs.get("name") or project.id), project.inputs.get("storageQuota")
+        number = project.id.rpartition("/")[2]
+        for quota in self._pages("quotas", reference="project", reference_id=number):
+            limit = int((quota.get("hard") or {}).get("storage", -1))
+            expected = int(wanted) * _GIB if wanted is not None and int(wanted) > 0 else -1
+            if str((quota.get("ref") or {}).get("id")) == number and limit != expected:
+                yield Found(
+                    System.HARBOR.value,
+                    project.tenant,
+                    "harbor:index/quota:Quota",
+                    f"{name}: storage quota",
+                    "harbor",
+                    detail=f"{_storage(limit)}, where the file says {_storage(expected)}",
+                    removal=f'PUT /api/v2.0/quotas/{quota["id"]} {{"hard": {{"storage": {expected}}}}}',
+                )
+
     # In the whole registry ----------------------------------------------------------------------------------------
 
     def _system_robots(self) -> Iterator[Found]:
@@ -206,6 +225,10 @@ class Harbor:
         return Found(
             System.HARBOR.value, tenant, type_, name, "harbor", import_id if importable else None, detail, removal
         )
+
+
+def _storage(limit: int) -> str:
+    return "without a limit" if limit < 0 else f"{limit / _GIB:g} GiB"
 
 
 def _shortened(words: list[str], most: int = 4) -> str:

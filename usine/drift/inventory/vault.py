@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,8 @@ _KUBERNETES_ROLE: Final = "vault:kubernetes/authBackendRole:AuthBackendRole"
 _BUILT_IN_POLICIES: Final = frozenset({"default", "root"})
 #: Kinds of mounts that are the server's own and cannot be taken away.
 _BUILT_IN_MOUNTS: Final = frozenset({"cubbyhole", "identity", "ns_cubbyhole", "ns_identity", "ns_system", "system"})
+#: A store's settings as Vault begins with them: all versions that the server allows (10), for ever.
+_STORE: Final[Mapping[str, Json]] = {"max_versions": 0, "cas_required": False, "delete_version_after": "0s"}
 #: How a token comes into being other than by a log-in. The platform's own providers do so too, with policies of the
 #: platform: only a token with a tenant's policy was made by a person.
 _TOKEN_PATHS: Final = "auth/token/create"  # noqa: S105 - a path
@@ -41,7 +44,7 @@ class Vault:
     def looks(self) -> Iterable[Look]:
         """See `System`."""
         everyone = self._scope.everyone
-        for take in (self._mounts, self._policies, self._groups, self._aliases):
+        for take in (self._mounts, self._mount_settings, self._policies, self._groups, self._aliases):
             yield Look(everyone, take)
         if self._scope.foundation:
             yield Look((None,), self._log_ins)
@@ -78,6 +81,24 @@ class Vault:
                 detail=f"secrets engine {mount['type']}",
                 removal=f"DELETE /v1/sys/mounts/{path}",
             )
+
+    def _mount_settings(self) -> Iterator[Found]:
+        """How long a store keeps what it holds. The program leaves it at Vault's defaults, and no plugin reads it."""
+        for mount in self._scope.every(_MOUNT):
+            path = str(mount.inputs.get("path") or mount.id)
+            if mount.inputs.get("type") != "kv":
+                continue
+            settings = self._read(f"{path}/config")
+            moved = {key: settings[key] for key, plain in _STORE.items() if settings.get(key, plain) != plain}
+            if moved:
+                told = ", ".join(f"{key} {value}" for key, value in sorted(moved.items()))
+                yield self._found(
+                    mount.tenant,
+                    "vault:kv/secretBackendV2:SecretBackendV2",
+                    f"settings of mount: {path}",
+                    detail=f"{told}: says which versions are kept, and for how long",
+                    removal=f"POST /v1/{path}/config {json.dumps(_STORE)}",
+                )
 
     def _log_ins(self) -> Iterator[Found]:
         for key, mount in self._read("sys/auth").items():
