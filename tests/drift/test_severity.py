@@ -45,6 +45,23 @@ TABLE: tuple[tuple[str, EntrySeverity, Action, str, dict[str, Any]], ...] = (
         "a role's bound claims are gone", CRITICAL, _CHANGED, "vault:jwt/authBackendRole:AuthBackendRole",
         {"path": "boundClaims", "expected": {"project_id": "1"}, "found": {}},
     ),
+    (
+        "a role is bound to nothing", CRITICAL, _CHANGED, "vault:jwt/authBackendRole:AuthBackendRole",
+        {"path": "boundAudiences", "expected": ["vault"], "found": []},
+    ),
+    ("a role is gone", NORMAL, _MISSING, "vault:jwt/authBackendRole:AuthBackendRole", {}),
+    (
+        "a rule about all objects", CRITICAL, _CHANGED, f"{_RBAC}ClusterRole",
+        {"path": "rules[0].resourceNames", "expected": ["a"], "found": ABSENT},
+    ),
+    (
+        "a rule that lost a verb", NORMAL, _CHANGED, f"{_RBAC}ClusterRole",
+        {"path": "rules[0].verbs", "expected": ["get", "list"], "found": ["get"]},
+    ),
+    (
+        "an AppProject refuses less", CRITICAL, _CHANGED, "kubernetes:argoproj.io/v1alpha1:AppProject",
+        {"path": "spec.namespaceResourceBlacklist", "expected": [{"kind": "Role"}], "found": []},
+    ),
     ("a foreign log-in method", CRITICAL, _UNMANAGED, "vault:jwt/authBackend:AuthBackend", {}),
     ("a token made by hand", CRITICAL, _UNMANAGED, "vault:index/token:Token", {}),
     ("a mount made by hand", NORMAL, _UNMANAGED, "vault:index/mount:Mount", {}),
@@ -184,7 +201,7 @@ def test_what_opens_a_way_in_stands_first_in_every_form() -> None:
     for form in ("terminal", "comment", "page"):
         assert texts[form].index("A way in is open") < texts[form].index("Data that is missing"), form
     entries = json.loads(texts["json"])["entries"]
-    assert [(entry["name"], entry["severity"]) for entry in entries][0] == ("policy: stranger", "critical")
+    assert (entries[0]["name"], entries[0]["severity"]) == ("policy: stranger", "critical")
     assert as_json.load(texts["json"]) == made
     assert "1 object differ, 1 of them opens a way in" in texts["junit"]
     assert "critical: ? unmanaged Policy policy: stranger" in texts["junit"]

@@ -49,7 +49,6 @@ GRANTS: Final = frozenset(
         "keycloak:oidc/identityProvider:IdentityProvider",
         "keycloak:openid/client:Client",
         "keycloak:saml/client:Client",
-        "kubernetes:argoproj.io/v1alpha1:AppProject",
         "kubernetes:core/v1:ServiceAccount",
         f"{_RBAC}ClusterRole",
         f"{_RBAC}ClusterRoleBinding",
@@ -66,17 +65,19 @@ GRANTS: Final = frozenset(
         "vault:index/authBackend:AuthBackend",
         "vault:index/policy:Policy",
         "vault:index/token:Token",
-        "vault:jwt/authBackend:AuthBackend",
-        "vault:jwt/authBackendRole:AuthBackendRole",
-        "vault:kubernetes/authBackendConfig:AuthBackendConfig",
-        "vault:kubernetes/authBackendRole:AuthBackendRole",
     }
 )
 
 #: Each says who is who, or who may administer: any change of one is a way in, and so is another one beside it.
-#: `argocd-rbac-cm` and `argocd-cm` are patched (components/argocd.py).
+#: `argocd-rbac-cm` and `argocd-cm` are patched (components/argocd.py). Of a log-in's role and an AppProject a list that
+#: got shorter may mean more: an empty bound holds for anybody, and there are lists of what is refused.
 KEYS: Final = frozenset(
     {
+        "vault:jwt/authBackend:AuthBackend",
+        "vault:jwt/authBackendRole:AuthBackendRole",
+        "vault:kubernetes/authBackendConfig:AuthBackendConfig",
+        "vault:kubernetes/authBackendRole:AuthBackendRole",
+        "kubernetes:argoproj.io/v1alpha1:AppProject",
         "harbor:index/configAuth:ConfigAuth",
         "kubernetes:core/v1:ConfigMapPatch",
         "keycloak:index/genericProtocolMapper:GenericProtocolMapper",
@@ -144,7 +145,9 @@ OPENINGS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
 #: A cluster's or a repository's credential by its name, where the type holds many other things.
 _ARGOCD: Final = "argocd"
 _SECRET: Final = "kubernetes:core/v1:Secret"  # noqa: S105 - a type token
-_NOTHING: Final = (ABSENT, None, "", [], {})
+_NOTHING: Final[tuple[object, ...]] = (ABSENT, None, "", [], {})
+#: A rule of a Kubernetes role without names is about all objects: RBAC's documentation, "Referring to resources".
+_NAMES: Final = "resourceNames"
 
 
 def severity(finding: Finding) -> EntrySeverity:
@@ -153,7 +156,7 @@ def severity(finding: Finding) -> EntrySeverity:
     changed = finding.kind is Action.CHANGED
     type_ = finding.type
     opens = (
-        (type_ in GRANTS and (added or (changed and _more(finding.expected, finding.found))))
+        (type_ in GRANTS and (added or (changed and _more(finding))))
         or (type_ in KEYS and (added or changed))
         or type_ in REFUSALS
         or (changed and _is_opening(finding))
@@ -171,11 +174,11 @@ def _is_opening(finding: Finding) -> bool:
     return any(path[: len(opening)] == opening for opening in OPENINGS.get(finding.type, ()))
 
 
-def _more(expected: object, found: object) -> bool:
-    """Say whether what was found may hold more than what was expected: only what is surely less does not."""
-    if found in _NOTHING and expected not in _NOTHING:
-        # An empty bound or claim may mean: anything. What was a list of people or rules has lost them.
-        return not isinstance(expected, list)
-    if isinstance(expected, list) and isinstance(found, list):
-        return any(item not in expected for item in found)
-    return True
+def _more(finding: Finding) -> bool:
+    """Say whether what was found may hold more than what was expected: only a list that lost some surely does not."""
+    expected, found = finding.expected, finding.found
+    if not isinstance(expected, list):
+        return True
+    if found in _NOTHING:
+        return parse(finding.path)[-1] == _NAMES
+    return not isinstance(found, list) or any(item not in expected for item in found)
