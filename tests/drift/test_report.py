@@ -64,7 +64,7 @@ def test_an_object_is_one_entry_with_all_its_properties_and_how_to_repair_it() -
     (entry,) = made.entries
     assert [change.path for change in entry.properties] == ["a", "b"]
     assert entry.note == f"since {NOW}; by kubectl-edit; --repair {two[0].object_key}"
-    assert made.verdict == "1 object differs from what was declared: 1 changed"
+    assert made.verdict == "1 object differs from what was declared: 1 changed, 1 of them opens a way in"
 
 
 def test_what_only_a_person_can_do_says_the_call() -> None:
@@ -101,8 +101,8 @@ def test_what_is_gone_is_told_once() -> None:
 
 
 def test_a_cause_is_one_line_for_people_and_all_objects_in_the_data() -> None:
-    alike = many(40, path="x", expected=False, found=True)
-    more = [finding("t3/vault/role", path="y")]
+    alike = many(40, path="x", expected=False, found=True, type="vault:kv/secretV2:SecretV2")
+    more = [finding("t3/vault/role", path="y", type="vault:kv/secretV2:SecretV2")]
     lost = [finding(f"m{n}", Action.MISSING, type="vault:index/mount:Mount", holds_data=True) for n in range(10)]
     whole = report(*alike, *more, *lost)
     assert len(whole.entries) == 50

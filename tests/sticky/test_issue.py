@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.sticky.conftest import Forge
-from usine.report.model import ABSENT, Action, Entry, Kind, Notice, PropertyChange, Report, Severity
+from usine.report.model import ABSENT, Action, Entry, EntrySeverity, Kind, Notice, PropertyChange, Report, Severity
 from usine.sticky import issue
 from usine.sticky.connection import StickyError
 
@@ -83,6 +83,12 @@ def test_who_could_not_look_closes_nothing(forge: Forge) -> None:
     keep(forge, report(POLICY))
     assert "left as it is" in keep(forge, report(notices=(BLIND,)))
     assert [one.state for one in forge.issues()] == ["opened"]
+
+
+def test_the_title_counts_what_opens_a_way_in(forge: Forge) -> None:
+    keep(forge, report(dataclasses.replace(POLICY, severity=EntrySeverity.CRITICAL), ROBOT))
+    (opened,) = forge.issues()
+    assert opened.title == "Drift on prod: 2 objects differ from what was declared, 1 opens a way in"
 
 
 def test_closed_by_hand_it_comes_back(forge: Forge) -> None:

@@ -27,10 +27,14 @@ _PROVIDER = "pulumi:providers:"
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Findings that share what happened to them. `text` is one line for people."""
+    """Findings that share what happened to them. `text` is one line for people.
+
+    `upgrade`: the provider has another version than the one the state was written with.
+    """
 
     text: str
     findings: tuple[Finding, ...]
+    upgrade: bool = False
 
     @property
     def objects(self) -> int:
@@ -72,7 +76,8 @@ def group(
     for members in alike.values():
         count = len({member.object_key for member in members})
         if count >= least:
-            causes.append(Cause(_text(members[0], count, moved), tuple(members)))
+            upgraded = members[0].kind is Action.CHANGED and _provider(members[0]) in moved
+            causes.append(Cause(_text(members[0], count, moved), tuple(members), upgraded))
         else:
             single |= {member.key for member in members}
     causes.sort(key=lambda cause: (-cause.objects, cause.text))
@@ -101,7 +106,7 @@ def _shape(value: object) -> str:
 
 
 def _text(example: Finding, count: int, moved: Mapping[str, str]) -> str:
-    provider = example.type.split(":", 1)[0]
+    provider = _provider(example)
     short = example.type.rsplit(":", 1)[-1]
     if example.kind is not Action.CHANGED:
         return f"{count} objects {example.kind.value} of one type, {short}"
@@ -109,3 +114,7 @@ def _text(example: Finding, count: int, moved: Mapping[str, str]) -> str:
     if provider in moved:
         return f"provider upgrade ({provider} {moved[provider]}): {count} objects changed alike, {what}"
     return f"one cause: {count} objects changed alike, {what}"
+
+
+def _provider(finding: Finding) -> str:
+    return finding.type.split(":", 1)[0]

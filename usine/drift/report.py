@@ -8,8 +8,20 @@ from dataclasses import dataclass, replace
 from usine.drift.causes import Cause
 from usine.drift.findings import Finding, Means, Unseen
 from usine.drift.history import History, Past
+from usine.drift.severity import severity
 from usine.drift.values import shortened
-from usine.report.model import FOUNDATION, Action, Entry, Kind, Notice, PropertyChange, Report, Severity, by_risk
+from usine.report.model import (
+    FOUNDATION,
+    Action,
+    Entry,
+    EntrySeverity,
+    Kind,
+    Notice,
+    PropertyChange,
+    Report,
+    Severity,
+    by_risk,
+)
 
 #: The rule of the notice about a part that could not be looked at.
 COULD_NOT_LOOK = "could-not-look"
@@ -67,7 +79,8 @@ def unfinished(operations: int) -> Iterator[Notice]:
 def folded(report: Report, causes: Iterable[Cause]) -> Report:
     """Return the report with one entry for each cause, in place of those of its objects. For reading, not for data.
 
-    An object that has more to say than its part in one cause stays, and so does one whose data is lost.
+    An object that has more to say than its part in one cause stays, and so does one whose data is lost, or one that
+    opens a way in, unless a provider's upgrade explains it.
     """
     entries = list(report.entries)
     for cause in causes:
@@ -78,7 +91,7 @@ def folded(report: Report, causes: Iterable[Cause]) -> Report:
             entry
             for entry in entries
             if {change.path for change in entry.properties} <= paths.get((entry.action, entry.type, entry.name), set())
-            and not entry.loses_data
+            and not (entry.loses_data or (entry.opens and not cause.upgrade))
             and (entry.action, entry.type, entry.name) in paths
         ]
         if len(within) > 1:
@@ -97,6 +110,7 @@ def _one_line(cause: Cause, entries: Sequence[Entry]) -> Entry:
         f"{len(entries)} objects",
         example.properties[:1],
         note=cause.text,
+        severity=example.severity,
     )
 
 
@@ -118,6 +132,7 @@ def _entry(members: Sequence[Finding], history: History) -> Entry:
         tuple(PropertyChange(m.path, shortened(m.expected), shortened(m.found)) for m in members if m.path),
         holds_data=first.holds_data,
         note=_note(members, history),
+        severity=min(map(severity, members), key=list(EntrySeverity).index),
     )
 
 
@@ -173,6 +188,8 @@ def _verdict(entries: Sequence[Entry], unseen: Sequence[Unseen]) -> str:
         for action in (Action.MISSING, Action.CHANGED, Action.UNMANAGED)
         if (count := sum(entry.action is action for entry in entries))
     ]
+    if opened := sum(entry.opens for entry in entries):
+        found.append(f"{opened} of them {'opens' if opened == 1 else 'open'} a way in")
     seen = ", ".join(found) if found else "nothing differs from what was declared"
     if not unseen:
         differ = "1 object differs" if len(entries) == 1 else f"{len(entries)} objects differ"

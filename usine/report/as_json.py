@@ -13,7 +13,18 @@ from typing import Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from usine.report.model import ABSENT, Absent, Action, Entry, Kind, Notice, PropertyChange, Report, Severity
+from usine.report.model import (
+    ABSENT,
+    Absent,
+    Action,
+    Entry,
+    EntrySeverity,
+    Kind,
+    Notice,
+    PropertyChange,
+    Report,
+    Severity,
+)
 
 #: Changes when a reader of the version before would misread what is written now.
 FORMAT = "usine-report/1"
@@ -50,6 +61,9 @@ class _Entry(_Part):
     loses_data: bool = Field(default=False, description="Data is lost by this. Follows from action and holds_data.")
     seconds: float | None = Field(default=None, ge=0, description="How long it took.")
     note: str = Field(default="", description="One line for people.")
+    severity: EntrySeverity = Field(
+        default=EntrySeverity.NORMAL, description="Of drift. critical: opens a way in. high: a wall is down or lower."
+    )
 
 
 class _Notice(_Part):
@@ -130,6 +144,7 @@ def _entry(entry: Entry) -> dict[str, object]:
         "loses_data": entry.loses_data,
         "seconds": entry.seconds,
         "note": entry.note,
+        "severity": entry.severity.value,
         "properties": [_property(change) for change in entry.properties],
     }
 

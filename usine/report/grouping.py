@@ -64,9 +64,10 @@ def by_weight(notices: Iterable[Notice]) -> tuple[Notice, ...]:
 
 
 def at_risk(report: Report) -> tuple[tuple[str, tuple[Entry, ...]], ...]:
-    """Return what must be read first, each list with its title: what loses data, then what failed."""
+    """Return what must be read first, each list with its title: what opens a way in, what loses data, what failed."""
     entries = by_risk(report.entries)
     lists = (
+        ("A way in is open", tuple(entry for entry in entries if entry.opens)),
         (words.loss_title(report.kind), tuple(entry for entry in entries if entry.loses_data)),
         ("Failed", tuple(entry for entry in entries if entry.action is Action.FAILED)),
     )

@@ -9,7 +9,7 @@ from typing import Final
 from xml.etree import ElementTree
 
 from usine.report.grouping import by_tenant
-from usine.report.model import Action, Entry, Kind, Notice, Report
+from usine.report.model import Action, Entry, EntrySeverity, Kind, Notice, Report
 from usine.report.values import both_sides, cut, visible
 from usine.report.words import SIGNS, action_word, object_name, plural, tenant_name, total_seconds, type_name
 
@@ -21,7 +21,10 @@ _LONGEST_VALUE = 300
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A test case. `outcome` is the element that says how it went wrong (``failure``, ``error``); empty: it passed."""
+    """A test case. `outcome` is the element that says how it went wrong (``failure``, ``error``); empty: it passed.
+
+    `opens`: what was found opens a way in.
+    """
 
     name: str
     suite: str
@@ -30,6 +33,7 @@ class _Case:
     outcome: str = ""
     message: str = ""
     text: str = ""
+    opens: bool = False
 
 
 def render(report: Report, *, rules: Iterable[str] = (), looked_at: Iterable[tuple[str | None, str]] = ()) -> str:
@@ -38,9 +42,10 @@ def render(report: Report, *, rules: Iterable[str] = (), looked_at: Iterable[tup
     A case per rule that has something to say: it fails if the rule refuses, and is an error where drift could not be
     told. Of drift, a case per tenant and system fails with what was found; of a run, it fails with what failed. A
     change that is not made yet has no such cases. `rules` and `looked_at` (tenant and system) name what was asked
-    besides: such cases pass, so that GitLab sees a failure go away.
+    besides: such cases pass, so that GitLab sees a failure go away. The cases that hold a way in come first.
     """
     cases = [*_of_rules(report, rules), *_of_systems(report, looked_at)]
+    cases.sort(key=lambda case: not case.opens)
     root = ElementTree.Element("testsuites", _totals(f"usine {report.kind.value}", cases))
     for suite in dict.fromkeys(case.suite for case in cases):
         members = [case for case in cases if case.suite == suite]
@@ -129,19 +134,24 @@ def _system(tenant: str, system: str, entries: Sequence[Entry], kind: Kind) -> _
     if len(bad) > _MOST_ENTRIES:
         lines.append(f"… and {plural(len(bad) - _MOST_ENTRIES, 'object')} more")
     verb = "differ" if kind is Kind.DRIFT else "failed"
+    opened = sum(entry.opens for entry in bad)
+    ways = f", {opened} of them {'opens' if opened == 1 else 'open'} a way in" if opened else ""
     return _Case(
         name=system,
         suite=tenant,
         seconds=total_seconds(entries),
         outcome="failure" if bad else "",
-        message=f"{plural(len(bad), 'object')} {verb}" if bad else "",
+        message=f"{plural(len(bad), 'object')} {verb}{ways}" if bad else "",
         text="\n".join(lines),
+        opens=opened > 0,
     )
 
 
 def _entry(entry: Entry, kind: Kind) -> Iterable[str]:
     note = f" ({entry.note})" if entry.note else ""
-    yield f"{SIGNS[entry.action]} {action_word(kind, entry.action)} {type_name(entry.type)} {object_name(entry)}{note}"
+    severity = f"{entry.severity.value}: " if entry.severity is not EntrySeverity.NORMAL else ""
+    what = f"{action_word(kind, entry.action)} {type_name(entry.type)} {object_name(entry)}"
+    yield f"{severity}{SIGNS[entry.action]} {what}{note}"
     for change in entry.properties:
         before, after = both_sides(change)
         yield f"    {change.path}: {cut(before, _LONGEST_VALUE)} -> {cut(after, _LONGEST_VALUE)}"

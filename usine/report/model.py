@@ -43,6 +43,17 @@ class Severity(enum.StrEnum):
     INFO = "info"
 
 
+class EntrySeverity(enum.StrEnum):
+    """How severe what was found is, in the order of reading; of a change or a run, everything is ``normal``.
+
+    ``critical`` opens a way in. ``high``: a wall that held something back is down or lower.
+    """
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    NORMAL = "normal"
+
+
 class Absent(enum.Enum):
     """The value of a property that is not there: null is a value, this is none."""
 
@@ -71,7 +82,8 @@ class Entry:
     `tenant` is None for the foundation. `system` is a value of `usine.spec.settings.System`. `type` is the Pulumi type
     token and `name` the logical name; for an unmanaged object the type it would have, and what its system calls it.
     `holds_data`: its loss cannot be made good. `seconds` is how long it took, where that was measured. `note` is one
-    line for people: why it failed, why it is replaced, since when it is so.
+    line for people: why it failed, why it is replaced, since when it is so. `severity` is of drift
+    (`usine.drift.severity`).
     """
 
     action: Action
@@ -83,6 +95,12 @@ class Entry:
     holds_data: bool = False
     seconds: float | None = None
     note: str = ""
+    severity: EntrySeverity = EntrySeverity.NORMAL
+
+    @property
+    def opens(self) -> bool:
+        """Say whether it opens a way in."""
+        return self.severity is EntrySeverity.CRITICAL
 
     @property
     def loses_data(self) -> bool:
@@ -146,8 +164,25 @@ class Report:
 
 
 def by_risk(entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    """Sort entries for reading: loss of data first, then by action, foundation before tenants, then by name."""
+    """Sort entries for reading, whatever tenant they belong to.
+
+    What opens a way in comes first, then loss of data, then what is severe, then by action, foundation before tenants,
+    then by name.
+    """
     order = {action: position for position, action in enumerate(Action)}
+    grave = {severity: position for position, severity in enumerate(EntrySeverity)}
     return tuple(
-        sorted(entries, key=lambda e: (not e.loses_data, order[e.action], e.tenant or "", e.system, e.name, e.type))
+        sorted(
+            entries,
+            key=lambda e: (
+                not e.opens,
+                not e.loses_data,
+                grave[e.severity],
+                order[e.action],
+                e.tenant or "",
+                e.system,
+                e.name,
+                e.type,
+            ),
+        )
     )

@@ -41,6 +41,8 @@ def status(report: Report) -> Status:
         return Status("Could not tell" if report.kind is Kind.DRIFT else "Refused", "bad")
     if counts[Action.FAILED]:
         return Status("Failed", "bad")
+    if any(entry.opens for entry in report.entries):
+        return Status("A way in is open", "bad")
     if any(entry.loses_data for entry in report.entries):
         return Status("Data would be lost" if report.kind is Kind.DIFF else "Data is lost", "bad")
     if report.kind is Kind.DRIFT and report.entries:

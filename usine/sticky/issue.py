@@ -59,6 +59,8 @@ def _keep(connection: Connection, report: Report, body: str, marker: str, name: 
     text = compose(hidden(marker, f"digest={digest}", kept), body)
     count = len(report.entries)
     title = f"Drift on {name}: {count} {'object differs' if count == 1 else 'objects differ'} from what was declared"
+    if opened := sum(entry.opens for entry in report.entries):
+        title += f", {opened} {'opens' if opened == 1 else 'open'} a way in"
     if issue is None:
         return _open(connection, marker, title, text)
     return _update(issue, marker, title, text, digest, prints, link)

@@ -1,0 +1,233 @@
+"""How severe a finding is, as a table; and that what opens a way in stands first in every form of the report."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from tests.drift.values import finding
+from tests.plans import plan_of_slugs
+from usine.drift.causes import group
+from usine.drift.findings import Finding
+from usine.drift.history import Past, compare
+from usine.drift.left_open import settable
+from usine.drift.report import Subject, folded, make_report
+from usine.drift.severity import GRANTS, KEYS, OPENINGS, REFUSALS, WALLS, severity
+from usine.report import as_json, html, junit, markdown, terminal
+from usine.report.model import ABSENT, Action, EntrySeverity, Report
+
+CRITICAL, HIGH, NORMAL = EntrySeverity
+_SONARQUBE = "pulumi-python:dynamic/sonarqube:"
+_RBAC = "kubernetes:rbac.authorization.k8s.io/v1:"
+_ADMISSION = "kubernetes:admissionregistration.k8s.io/v1:"
+_UNMANAGED, _MISSING, _CHANGED = Action.UNMANAGED, Action.MISSING, Action.CHANGED
+
+TABLE: tuple[tuple[str, EntrySeverity, Action, str, dict[str, Any]], ...] = (
+    ("cluster-admin is bound", CRITICAL, _UNMANAGED, f"{_RBAC}ClusterRoleBinding", {}),
+    ("a role is bound in a namespace", CRITICAL, _UNMANAGED, f"{_RBAC}RoleBinding", {}),
+    ("a binding is gone", NORMAL, _MISSING, f"{_RBAC}RoleBinding", {}),
+    (
+        "a subject is added", CRITICAL, _CHANGED, f"{_RBAC}RoleBinding",
+        {"path": "subjects", "expected": [{"name": "a"}], "found": [{"name": "a"}, {"name": "b"}]},
+    ),
+    (
+        "a subject is taken away", NORMAL, _CHANGED, f"{_RBAC}RoleBinding",
+        {"path": "subjects", "expected": [{"name": "a"}, {"name": "b"}], "found": [{"name": "a"}]},
+    ),
+    ("a foreign Vault policy", CRITICAL, _UNMANAGED, "vault:index/policy:Policy", {}),
+    ("a policy is another", CRITICAL, _CHANGED, "vault:index/policy:Policy", {"path": "policy"}),
+    ("a foreign role of a log-in", CRITICAL, _UNMANAGED, "vault:jwt/authBackendRole:AuthBackendRole", {}),
+    (
+        "a role's bound claims are gone", CRITICAL, _CHANGED, "vault:jwt/authBackendRole:AuthBackendRole",
+        {"path": "boundClaims", "expected": {"project_id": "1"}, "found": {}},
+    ),
+    (
+        "a role is bound to nothing", CRITICAL, _CHANGED, "vault:jwt/authBackendRole:AuthBackendRole",
+        {"path": "boundAudiences", "expected": ["vault"], "found": []},
+    ),
+    ("a role is gone", NORMAL, _MISSING, "vault:jwt/authBackendRole:AuthBackendRole", {}),
+    (
+        "a rule about all objects", CRITICAL, _CHANGED, f"{_RBAC}ClusterRole",
+        {"path": "rules[0].resourceNames", "expected": ["a"], "found": ABSENT},
+    ),
+    (
+        "a rule that lost a verb", NORMAL, _CHANGED, f"{_RBAC}ClusterRole",
+        {"path": "rules[0].verbs", "expected": ["get", "list"], "found": ["get"]},
+    ),
+    (
+        "an AppProject refuses less", CRITICAL, _CHANGED, "kubernetes:argoproj.io/v1alpha1:AppProject",
+        {"path": "spec.namespaceResourceBlacklist", "expected": [{"kind": "Role"}], "found": []},
+    ),
+    ("a foreign log-in method", CRITICAL, _UNMANAGED, "vault:jwt/authBackend:AuthBackend", {}),
+    ("a token made by hand", CRITICAL, _UNMANAGED, "vault:index/token:Token", {}),
+    ("a mount made by hand", NORMAL, _UNMANAGED, "vault:index/mount:Mount", {}),
+    ("a secret of the platform is another", NORMAL, _CHANGED, "vault:kv/secretV2:SecretV2", {"path": "dataJson"}),
+    ("an administrator's token", CRITICAL, _UNMANAGED, f"{_SONARQUBE}ProjectAnalysisToken", {}),
+    ("a person made an administrator", CRITICAL, _UNMANAGED, f"{_SONARQUBE}GroupMembership", {}),
+    ("a gate made by hand", NORMAL, _UNMANAGED, f"{_SONARQUBE}QualityGate", {}),
+    (
+        "a member is added to a role's group", CRITICAL, _CHANGED, "keycloak:index/groupMemberships:GroupMemberships",
+        {"path": "members", "expected": ["a"], "found": ["a", "b"]},
+    ),
+    (
+        "a role's group lost a member", NORMAL, _CHANGED, "keycloak:index/groupMemberships:GroupMemberships",
+        {"path": "members", "expected": ["a", "b"], "found": ["a"]},
+    ),
+    (
+        "a role's group has another member", CRITICAL, _CHANGED, "keycloak:index/groupMemberships:GroupMemberships",
+        {"path": "members", "expected": ["a"], "found": ["b"]},
+    ),
+    ("people may reset passwords", CRITICAL, _CHANGED, "keycloak:index/realm:Realm", {"path": "resetPasswordAllowed"}),
+    ("the realm's name for people", NORMAL, _CHANGED, "keycloak:index/realm:Realm", {"path": "displayName"}),
+    ("an admission policy is gone", CRITICAL, _MISSING, f"{_ADMISSION}ValidatingAdmissionPolicy", {}),
+    (
+        "an admission policy is another", CRITICAL, _CHANGED, f"{_ADMISSION}ValidatingAdmissionPolicy",
+        {"path": "spec.validations[0].expression", "expected": "false", "found": "true"},
+    ),
+    (
+        "an admission policy is not bound", CRITICAL, _MISSING, f"{_ADMISSION}ValidatingAdmissionPolicyBinding", {},
+    ),
+    (
+        "Pod Security is relaxed", CRITICAL, _CHANGED, "kubernetes:core/v1:Namespace",
+        {"path": 'metadata.labels["pod-security.kubernetes.io/enforce"]'},
+    ),
+    ("a note on a namespace", NORMAL, _CHANGED, "kubernetes:core/v1:Namespace", {"path": 'metadata.annotations["a"]'}),
+    ("a network policy is gone", HIGH, _MISSING, "kubernetes:networking.k8s.io/v1:NetworkPolicy", {}),
+    ("a network policy that opens", HIGH, _UNMANAGED, "kubernetes:networking.k8s.io/v1:NetworkPolicy", {}),
+    ("a quota is raised", HIGH, _CHANGED, "kubernetes:core/v1:ResourceQuota", {"path": "spec.hard"}),
+    ("a quota too many", NORMAL, _UNMANAGED, "kubernetes:core/v1:ResourceQuota", {}),
+    ("policy.csv of Argo CD", CRITICAL, _CHANGED, "kubernetes:core/v1:ConfigMapPatch", {"path": 'data["policy.csv"]'}),
+    ("a cluster's credential", CRITICAL, _UNMANAGED, "kubernetes:core/v1:Secret", {"system": "argocd"}),
+    ("a secret in a namespace", NORMAL, _UNMANAGED, "kubernetes:core/v1:Secret", {"system": "kubernetes"}),
+    ("what an application deploys", CRITICAL, _CHANGED, "kubernetes:argoproj.io/v1alpha1:Application",
+     {"path": "spec.source.repoURL"}),
+    ("somebody invited", CRITICAL, _UNMANAGED, "gitlab:index/projectMembership:ProjectMembership", {}),
+    ("a protection is gone", HIGH, _MISSING, "gitlab:index/branchProtection:BranchProtection", {}),
+    ("a project is public", CRITICAL, _CHANGED, "gitlab:index/project:Project", {"path": "visibilityLevel"}),
+    ("a project's description", NORMAL, _CHANGED, "gitlab:index/project:Project", {"path": "description"}),
+    ("a project's variable", NORMAL, _UNMANAGED, "gitlab:index/projectVariable:ProjectVariable", {}),
+    ("images made public", CRITICAL, _CHANGED, "harbor:index/project:Project", {"path": "public"}),
+    ("a robot made by hand", CRITICAL, _UNMANAGED, "harbor:index/robotAccount:RobotAccount", {}),
+    ("immutable tags let go", HIGH, _MISSING, "harbor:index/immutableTagRule:ImmutableTagRule", {}),
+)  # fmt: skip
+
+#: What the program makes whose drift opens nothing by itself.
+ORDINARY = {
+    "gitlab:index/branch:Branch",
+    "gitlab:index/groupVariable:GroupVariable",
+    "gitlab:index/pipelineSchedule:PipelineSchedule",
+    "gitlab:index/projectEnvironment:ProjectEnvironment",
+    "gitlab:index/projectVariable:ProjectVariable",
+    "gitlab:index/repositoryFile:RepositoryFile",
+    "harbor:index/configSystem:ConfigSystem",
+    "harbor:index/garbageCollection:GarbageCollection",
+    "harbor:index/registry:Registry",
+    "harbor:index/retentionPolicy:RetentionPolicy",
+    "keycloak:index/group:Group",
+    "keycloak:openid/clientScope:ClientScope",
+    "kubernetes:core/v1:Secret",
+    f"{_SONARQUBE}Group",
+    f"{_SONARQUBE}NewCodePeriod",
+    f"{_SONARQUBE}Project",
+    f"{_SONARQUBE}QualityGate",
+    f"{_SONARQUBE}QualityGateAssociation",
+    f"{_SONARQUBE}Webhook",
+    "vault:index/mount:Mount",
+    "vault:kv/secretV2:SecretV2",
+}
+
+
+@pytest.mark.parametrize(("what", "expected", "kind", "type_", "values"), TABLE, ids=[row[0] for row in TABLE])
+def test_the_table(what: str, expected: EntrySeverity, kind: Action, type_: str, values: dict[str, Any]) -> None:
+    assert severity(finding("x/y", kind, type=type_, **values)) is expected, what
+
+
+def test_the_tenant_decides_nothing() -> None:
+    for tenant in (None, "alpha"):
+        assert severity(finding("x", _UNMANAGED, type=f"{_RBAC}ClusterRoleBinding", tenant=tenant)) is CRITICAL
+
+
+def test_every_type_the_program_makes_is_decided() -> None:
+    plan = plan_of_slugs(("teleservice", "a-b"))
+    made = {one.type for one in plan.resources if not (one.is_component or one.is_provider)}
+    assert made - GRANTS - KEYS - REFUSALS - WALLS - OPENINGS.keys() == made & ORDINARY
+
+
+def test_what_opens_an_object_is_a_property_that_its_type_has() -> None:
+    wrong = [
+        (type_, path)
+        for type_, paths in OPENINGS.items()
+        for path in paths
+        if (has := settable(type_)) and path[0] not in has
+    ]
+    assert wrong == []
+
+
+# First in every form ----------------------------------------------------------------------------------------------
+
+LOST = finding("alpha/vault/mount", _MISSING, type="vault:index/mount:Mount", holds_data=True)
+WAY_IN = finding("policy: stranger", _UNMANAGED, tenant="zeta", type="vault:index/policy:Policy", detail="a policy")
+PLAIN = finding("alpha/vault/secret/a", type="vault:kv/secretV2:SecretV2", path="dataJson")
+
+
+def report(*findings: Finding) -> Report:
+    now = "2026-11-25T02:00:00Z"
+    past = Past()
+    causes, _ = group(findings, {})
+    return make_report(Subject("lab", 3, causes=causes), findings, (), compare(past, findings, (), now), past)
+
+
+def test_what_opens_a_way_in_stands_first_in_every_form() -> None:
+    made = report(PLAIN, LOST, WAY_IN)
+    assert [entry.tenant for entry in made.entries] == ["zeta", "alpha", "alpha"]
+    assert made.verdict.endswith("1 of them opens a way in")
+    console = Console(file=io.StringIO(), width=200)
+    terminal.render(made, console)
+    assert isinstance(console.file, io.StringIO)
+    texts = {
+        "terminal": console.file.getvalue(),
+        "comment": markdown.render(made, marker="usine:drift"),
+        "page": html.render(made),
+        "junit": junit.render(made),
+        "json": as_json.render(made),
+    }
+    for form, text in texts.items():
+        lost = text.index("alpha/vault/mount") if "alpha/vault/mount" in text else text.index("mount")
+        assert text.index("stranger") < lost, form
+    for form in ("terminal", "comment", "page"):
+        assert texts[form].index("A way in is open") < texts[form].index("Data that is missing"), form
+    entries = json.loads(texts["json"])["entries"]
+    assert (entries[0]["name"], entries[0]["severity"]) == ("policy: stranger", "critical")
+    assert as_json.load(texts["json"]) == made
+    assert "1 object differ, 1 of them opens a way in" in texts["junit"]
+    assert "critical: ? unmanaged Policy policy: stranger" in texts["junit"]
+
+
+def test_the_worst_property_says_how_severe_an_object_is() -> None:
+    name, type_ = "alpha/gitlab/project", "gitlab:index/project:Project"
+    both = (
+        finding(name, type=type_, system="gitlab", path="description"),
+        finding(name, type=type_, system="gitlab", path="visibilityLevel"),
+    )
+    assert [entry.severity for entry in report(*both).entries] == [CRITICAL]
+
+
+def test_a_cause_folds_no_way_in() -> None:
+    many = [finding(f"policy: {n}", _UNMANAGED, type="vault:index/policy:Policy") for n in range(12)]
+    whole = report(*many)
+    assert len(folded(whole, group(many, {})[0]).entries) == len(many)
+    alike = [finding(f"t{n}/vault/policy", expected=ABSENT, found="x") for n in range(12)]
+    assert len(folded(report(*alike), group(alike, {})[0]).entries) == len(alike)
+    (entry,) = folded(report(*alike), group(alike, {"vault": "7.13.0 -> 7.14.0"})[0]).entries
+    assert (entry.name, entry.severity) == ("12 objects", CRITICAL)
+
+
+def test_an_empty_bound_may_mean_anything_and_an_empty_list_means_nobody() -> None:
+    role = "vault:kubernetes/authBackendRole:AuthBackendRole"
+    assert severity(finding(type=role, path="audience", expected="vault", found=ABSENT)) is CRITICAL
+    people = "keycloak:index/groupMemberships:GroupMemberships"
+    assert severity(finding(type=people, path="members", expected=["a"], found=[])) is NORMAL
