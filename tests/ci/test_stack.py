@@ -25,6 +25,7 @@ from lab.testing.ci_client import project_runner
 from lab.testing.git_client import Git
 from lab.testing.gitlab_server import ROOT_TOKEN
 from lab.testing.platforms import TestLab
+from tests import vault_policies
 from tests.ci.conftest import Repository, no_secret_in, push
 from tests.ci.runner import Done, JobRunner
 from tests.engine.harness import ROOT, Stack
@@ -39,7 +40,6 @@ OPEN = frozenset(
     | {"PULUMI_IGNORE_AMBIENT_PLUGINS", "PULUMI_BACKEND_URL", "KUBECONFIG", "KEYCLOAK_CLIENT_ID"}
 )
 SECRETS = ("KEYCLOAK_USER", "KEYCLOAK_PASSWORD", "PULUMI_CONFIG_PASSPHRASE")
-ROLE = "auth/jwt-platform/role/usine-pipeline"
 
 
 @dataclass
@@ -102,7 +102,8 @@ def pipelines(repository: Repository, light_lab: TestLab, tmp_path: Path) -> Ite
         stack.close()
         lab.vault.sys.disable_auth_method("jwt-platform")
         lab.vault.sys.disable_secrets_engine("platform")
-        lab.vault.sys.delete_policy("usine-pipeline")
+        for name in vault_policies.policies():
+            lab.vault.sys.delete_policy(name)
 
 
 def _one_tenant(repository: Repository, stack: Stack, tmp_path: Path) -> None:
@@ -133,7 +134,7 @@ def _one_tenant(repository: Repository, stack: Stack, tmp_path: Path) -> None:
     until = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=300)
     rules = "".join(
         f"  - {{name: '{name}', kind: unmanaged, reason: lets it log in, owner: agnes.platel, expires: {until}}}\n"
-        for name in ("log-in: jwt-platform", "mount: platform", "policy: usine-pipeline")
+        for name in ("log-in: jwt-platform", "mount: platform", "policy: usine-pipeline", "policy: usine-look")
     )
     (folder / "drift-ignore.yaml").write_text(f"ignores:\n{rules}", encoding="utf-8")
     git = Git(folder)
@@ -146,10 +147,9 @@ def _trust(repository: Repository, lab: TestLab, secrets: dict[str, str]) -> Non
     """Do in OpenBao what docs/ci.md says, but for the role, which the test makes when it wants it."""
     vault, url = lab.vault, repository.live.url
     vault.sys.enable_secrets_engine("kv", "platform", options={"version": "2"})
-    _write_once_ready(lab, "platform/data/pipeline", {**secrets, "USINE_GITLAB_TOKEN": repository.bot})
-    vault.sys.create_or_update_policy(
-        "usine-pipeline", 'path "*" { capabilities = ["create", "read", "update", "patch", "delete", "list", "sudo"] }'
-    )
+    for name in ("pipeline", "look"):
+        _write_once_ready(lab, f"platform/data/{name}", {**secrets, "USINE_GITLAB_TOKEN": repository.bot})
+    vault_policies.write(vault)
     vault.sys.enable_auth_method("jwt", path="jwt-platform")
     vault.write("auth/jwt-platform/config", jwks_url=f"{url}/oauth/discovery/keys", bound_issuer=url)
 
@@ -175,15 +175,16 @@ def role(pipelines: Pipelines, ref: str) -> None:
         "ref_protected": "true",
         "environment": STACK,
     }
-    pipelines.lab.vault.write(
-        ROLE,
-        role_type="jwt",
-        user_claim="job_id",
-        bound_audiences=[pipelines.lab.environment()["VAULT_ADDR"]],
-        bound_claims=claims,
-        token_policies=["usine-pipeline"],
-        token_ttl="4h",
-    )
+    for name, action in (("usine-pipeline", "start"), ("usine-look", "access")):
+        pipelines.lab.vault.write(
+            f"auth/jwt-platform/role/{name}",
+            role_type="jwt",
+            user_claim="job_id",
+            bound_audiences=[pipelines.lab.environment()["VAULT_ADDR"]],
+            bound_claims={**claims, "environment_action": action},
+            token_policies=[name],
+            token_ttl="4h",
+        )
 
 
 def test_the_default_branch_is_applied_and_watched(pipelines: Pipelines) -> None:

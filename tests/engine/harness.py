@@ -8,13 +8,15 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from lab.testing.platforms import TestLab
+from tests import vault_policies
 from usine.engine.cli import Engine
 from usine.engine.urns import address_of
 
@@ -67,6 +69,8 @@ class Stack:
     name: str
     folder: Path
     overrides: dict[str, object] = dataclasses.field(default_factory=dict)
+    #: Instead of the platform's own, such as a token that may do less.
+    variables: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.projects.mkdir(parents=True, exist_ok=True)
@@ -83,7 +87,7 @@ class Stack:
 
     @property
     def engine(self) -> Engine:
-        return Engine(ROOT, self.name, self.lab.environment(), self.settings_file)
+        return Engine(ROOT, self.name, {**self.lab.environment(), **self.variables}, self.settings_file)
 
     def _write_settings(self) -> None:
         settings = yaml.safe_load(self.lab.settings_text())
@@ -115,15 +119,23 @@ class Stack:
     def remove(self, slug: str) -> None:
         (self.projects / f"{slug}.yaml").unlink()
 
+    @contextmanager
+    def with_policy(self, policy: str) -> Iterator[None]:
+        """Run the engine with what a policy of docs/ci.md lets it do in Vault."""
+        with vault_policies.variables(self.lab.vault, policy) as self.variables:
+            yield
+        self.variables = {}
+
     # The `usine` command ------------------------------------------------------------------------------------------
 
     def start(self, command: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Start `usine COMMAND` on this stack, in a process group of its own."""
+        variables = {**self.lab.environment(), **self.variables, **environment}
         return subprocess.Popen(
             [sys.executable, "-m", "usine", command, "--stack", self.name, "--settings", str(self.settings_file),
              *arguments],
             cwd=ROOT,
-            env={**self.lab.environment(), "USINE_LAB_HOME": str(self.lab.home.root), "COLUMNS": "200", **environment},
+            env={"USINE_LAB_HOME": str(self.lab.home.root), "COLUMNS": "200", **variables},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from tests.engine import live, live_forge
+from tests.engine import breaks, live, live_forge
 from tests.engine.fleet import POLICIES, Fleet
 from tests.engine.tenants import ALPHA, GAMMA
 
@@ -36,11 +38,25 @@ def test_up_creates_everything(fleet: Fleet) -> None:
 def test_a_second_up_changes_nothing_and_a_refresh_finds_no_drift(fleet: Fleet) -> None:
     run = fleet.stack.up("--expect-no-changes", *POLICIES)
     assert (run.exit_code, run.steps) == (0, ()), run.output
-    assert fleet.stack.drift().must().steps == ()
-    refreshed = fleet.stack.run("refresh", "--preview-only", "--expect-no-changes")
-    assert refreshed.exit_code == 0, refreshed.output
+    # With what the pipeline's jobs have that only look (docs/ci.md).
+    with fleet.stack.with_policy("usine-look"):
+        assert fleet.stack.drift().must().steps == ()
+        refreshed = fleet.stack.run("refresh", "--preview-only", "--expect-no-changes")
+        assert refreshed.exit_code == 0, refreshed.output
+        breaks.widen_a_policy(fleet.lab)
+        refused = fleet.stack.up("--refresh", "--target", "**alpha/vault/policy/env/dev")
+        assert (refused.exit_code != 0, "permission denied" in refused.output) == (True, True), refused.output
+    fleet.stack.up("--refresh", "--target", "**alpha/vault/policy/env/dev").must()
 
 
+@pytest.fixture
+def pipeline(fleet: Fleet) -> Iterator[None]:
+    """Vault as the pipeline's job `up` has it."""
+    with fleet.stack.with_policy("usine-pipeline"):
+        yield
+
+
+@pytest.mark.usefixtures("pipeline")
 def test_a_change_reaches_what_it_is_about_and_a_tenant_goes_only_when_archived(fleet: Fleet) -> None:
     stack, before = fleet.stack, live.snapshot(fleet.lab)
 
