@@ -230,6 +230,41 @@ def test_a_patch_of_an_object_speaks_of_its_own_fields_only() -> None:
     assert told(observed("foundation/argocd/settings", "kubernetes:core/v1:ConfigMapPatch", wanted, found)) == {}
 
 
+@pytest.mark.parametrize(
+    ("name", "key", "shown"),
+    [
+        ("argocd-rbac-cm", "policy.extra.csv", "g, /alpha/developer, role:admin"),
+        ("argocd-cm", "accounts.mallory", "apiKey, login"),
+        ("argocd-cm", "users.anonymous.enabled", "true"),
+        ("argocd-cm", "dex.config", SECRET),
+    ],
+)
+def test_of_argo_cd_s_settings_what_lets_somebody_in_is_told_and_no_other_key(name: str, key: str, shown: str) -> None:
+    wanted = {"metadata": {"name": name}, "data": {"url": "x"}}
+    # An owner of labels alone stands beside the one that wrote the key.
+    found = live(wanted, by_hand({"f:metadata": {}}), ours={"f:data": {"f:url": {}}})
+    found["metadata"]["managedFields"].append({**_HAND, "fieldsV1": {"f:data": {f"f:{key}": {}}}})
+    found["data"] = {"url": "x", "helm.enable": "false", key: "client_secret: y" if shown == SECRET else shown}
+    finding = only(observed("foundation/argocd/settings", "kubernetes:core/v1:ConfigMapPatch", wanted, found))
+    assert (finding.path, finding.found, finding.means) == (f'data["{key}"]', shown, Means.PATCH)
+    assert finding.by.startswith("kubectl-edit")
+
+
+@pytest.mark.parametrize(("there", "count"), [("3", 0), ("4", 1)])
+def test_a_secret_that_somebody_wrote_again_is_told_by_its_version(there: str, count: int) -> None:
+    def side(version: str) -> dict[str, Any]:
+        return {"name": "ci/x", "dataJson": SECRET, "metadata": {"version": version}}
+
+    seen = observed(
+        "alpha/vault/pipelines/secret/ci/x", "vault:kv/secretV2:SecretV2", {"name": "ci/x", "dataJson": SECRET},
+        side(there), known=side("3"), system="vault",
+    )  # fmt: skip
+    findings = list(compare([seen]))
+    assert [(f.path, f.expected, f.found, f.means) for f in findings] == count * [
+        ("dataJson", SECRET, SECRET, Means.REVEAL)
+    ]
+
+
 # What the program leaves open --------------------------------------------------------------------------------------
 
 _REALM = "keycloak:index/realm:Realm"

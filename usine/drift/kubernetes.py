@@ -38,7 +38,7 @@ _SERVER_METADATA: Final = frozenset(
     {"creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "generation", "managedFields", "name",
      "namespace", "resourceVersion", "selfLink", "uid"}
 )  # fmt: skip
-#: Keys of Argo CD's own settings that give rights or let people in, whoever wrote them, by the config map's name
+#: Keys of Argo CD's own settings that give rights or let people in, by the config map's name
 #: (https://argo-cd.readthedocs.io/en/stable/operator-manual/argocd-cm-yaml/ and .../argocd-rbac-cm-yaml/). All keys
 #: `policy.*.csv` are one policy.
 _OPENING: Final = {
@@ -92,7 +92,7 @@ def unnoticed(observation: Observation) -> Iterator[Finding]:
 
 
 def _opened(observation: Observation, live: Mapping[str, object]) -> Iterator[Finding]:
-    """Yield keys of Argo CD's config maps that nobody declared and that give somebody rights or another log-in."""
+    """Yield keys of Argo CD's config maps that are not declared, and that give rights or another log-in."""
     opening = _OPENING.get(str(lookup(observation.known.inputs, ("metadata", "name"))))
     declared, found = lookup(observation.known.inputs, ("data",)), lookup(live, ("data",))
     if opening is None or not isinstance(found, Mapping):
@@ -100,7 +100,9 @@ def _opened(observation: Observation, live: Mapping[str, object]) -> Iterator[Fi
     _, others = _owners(live)
     for key in sorted(found.keys() - (declared.keys() if isinstance(declared, Mapping) else set())):
         if opening.fullmatch(key):
-            by = next((str(o) for o in others if f"f:{key}" in (lookup(o.fields, ("f:data",)) or {})), "")  # type: ignore[operator]
+            by = next(
+                (str(owner) for owner in others if lookup(owner.fields, ("f:data", f"f:{key}")) is not ABSENT), ""
+            )
             # A log-in's configuration may hold its secret.
             shown = SECRET if key in _HOLDS_SECRETS else found[key]
             yield _finding(observation, ("data", key), ABSENT, shown, by)
