@@ -28,7 +28,9 @@ def variables(vault: Any, policy: str) -> Iterator[dict[str, str]]:
     """Give the environment of a run with a token that has this policy; nothing stays on the server."""
     write(vault)
     made = vault.auth.token.create(policies=[policy], ttl="4h")["auth"]
-    yield {"VAULT_TOKEN": str(made["client_token"])}
-    vault.auth.token.revoke_accessor(made["accessor"])
-    for name in policies():
-        vault.sys.delete_policy(name)
+    try:
+        yield {"VAULT_TOKEN": str(made["client_token"])}
+    finally:
+        vault.auth.token.revoke_accessor(made["accessor"])
+        for name in policies():
+            vault.sys.delete_policy(name)

@@ -197,7 +197,14 @@ def test_the_default_branch_is_applied_and_watched(pipelines: Pipelines) -> None
     assert refused["preview"].exit_code != 0
     assert "ref" in refused["preview"].log
 
+    # Nor does a job that only looks get the rights of the one that is approved.
     role(pipelines, "main")
+    wanted = project.variables.create({"key": "VAULT_ROLE", "value": "usine-pipeline"})
+    refused = pipelines.on_main()
+    assert set(refused) == {"preview"}
+    assert "environment_action" in refused["preview"].log
+    wanted.delete()
+
     first = pipelines.on_main()
     assert "petitions" in first["preview"].must().read("paths/out/preview.html")
     report = json.loads(first["up"].must().read("paths/out/up.json"))

@@ -122,9 +122,11 @@ class Stack:
     @contextmanager
     def with_policy(self, policy: str) -> Iterator[None]:
         """Run the engine with what a policy of docs/ci.md lets it do in Vault."""
-        with vault_policies.variables(self.lab.vault, policy) as self.variables:
-            yield
-        self.variables = {}
+        try:
+            with vault_policies.variables(self.lab.vault, policy) as self.variables:
+                yield
+        finally:
+            self.variables = {}
 
     # The `usine` command ------------------------------------------------------------------------------------------
 
