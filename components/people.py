@@ -23,8 +23,12 @@ from usine.spec.texts import enumerate_words
 
 #: The name under which GitLab's log-in by OpenID Connect knows its provider.
 LOGIN_PROVIDER = "openid_connect"
-#: How the plugins say that there is no such account, or not yet the realm that would have it.
-_NOT_THERE = re.compile(r"not found|couldn't find a user|404")
+#: How each function says that there is no such account, or not yet the realm that would have it. Every other error ends
+#: the run: to take one for "no account" would take away everybody's rights. `getUsers` answers with an empty list.
+_NOT_THERE = {
+    "keycloak:index/getUser:getUser": re.compile(r"user with username \S+ not found|\bRealm not found\b"),
+    "gitlab:index/getUser:getUser": re.compile(r"couldn't find a user matching"),
+}
 _MOST_NAMED = 20
 
 
@@ -108,7 +112,8 @@ async def _call(token: str, arguments: Mapping[str, str], provider: pulumi.Provi
     try:
         return await pulumi.runtime.invoke_async(token, dict(arguments), pulumi.InvokeOptions(provider=provider))
     except Exception as error:
-        if _NOT_THERE.search(str(error)):
+        absent = _NOT_THERE.get(token)
+        if absent is not None and absent.search(str(error)):
             return None
         raise
 

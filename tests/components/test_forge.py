@@ -436,13 +436,34 @@ def test_an_identity_with_two_accounts_ends_the_run(monkeypatch: pytest.MonkeyPa
         of_a_directory()
 
 
-def test_a_system_that_cannot_be_asked_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    def down(self: Any, args: Any) -> Any:  # noqa: ARG001
-        return {}, [("", "connection refused")]
+@pytest.mark.parametrize(
+    "message",
+    ["connection refused", "404 Not Found", "error sending GET request to /admin/realms/usine/users: 404 Not Found."],
+)
+@pytest.mark.parametrize("function", ["keycloak:index/getUser:getUser", "gitlab:index/getUsers:getUsers"])
+def test_a_system_that_cannot_be_asked_ends_the_run(
+    function: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong address, or a proxy's page, says nothing about people: nobody loses rights for it."""
+    answer = _Answers.call
+
+    def down(self: Any, args: Any) -> Any:
+        return ({}, [("", message)]) if args.token == function else answer(self, args)
 
     monkeypatch.setattr(_Answers, "call", down)
-    with pytest.raises(Exception, match="connection refused"):
+    with pytest.raises(Exception, match=message):
         of_a_directory()
+
+
+def test_a_realm_that_is_not_there_yet_has_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer, missing = _Answers.call, '404 Not Found. Response body: {"error":"Realm not found."}'
+
+    def first(self: Any, args: Any) -> Any:
+        return ({}, [("", missing)]) if args.token.startswith("keycloak:") else answer(self, args)
+
+    monkeypatch.setattr(_Answers, "call", first)
+    plan = of_a_directory()
+    assert all(r.inputs["members"] == [] for r in of(plan, "GroupMemberships"))
 
 
 def test_a_registry_gate_is_left_out_where_the_file_asks_for_none() -> None:
