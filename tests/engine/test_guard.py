@@ -58,10 +58,13 @@ def report(path: Path) -> Report:
 
 
 def held(stack: Stack) -> dict[str, Any]:
-    """The newest record of the stack's lock."""
+    """The newest record of the stack's lock; empty while there is none, or a part of one."""
     folder = stack.lab.home.state / ".usine" / "locks" / stack.name
     newest = max(folder.glob("*.json"), default=None)
-    record: dict[str, Any] = json.loads(newest.read_text(encoding="utf-8")) if newest else {}
+    try:
+        record: dict[str, Any] = json.loads(newest.read_text(encoding="utf-8")) if newest else {}
+    except json.JSONDecodeError:
+        return {}
     return record
 
 

@@ -163,6 +163,10 @@ class Keycloak:
                     headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
                 )
             except httpx.HTTPError as error:
+                # Go sends what only reads again when the server closed the connection instead of answering
+                # (net/http, `Request.isReplayable`).
+                if method == "GET" and not last and isinstance(error, httpx.TransportError):
+                    continue
                 raise PluginError(f"error sending request: {method} {url}: {_cause(error)}") from None
             if last or response.status_code not in _RETRY_LOGIN:
                 break
