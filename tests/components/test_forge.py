@@ -8,7 +8,6 @@ import json
 import re
 from typing import Any, cast
 
-import pulumi
 import pytest
 import yaml
 
@@ -19,16 +18,13 @@ from tests.spec.helpers import ROOT
 from usine.data_bearing import holds_data
 from usine.generations import generation_of
 from usine.plan import Plan, PlannedResource, make_plan
-from usine.plan.monitor import RecordingMonitor, _Answers
+from usine.plan.monitor import RecordingMonitor
 from usine.spec.catalogue import FOLDER, read_catalogue
 from usine.spec.model import Dast, Mirror, Quality, Role, Severity, State
 from usine.spec.settings import (
     Credential,
     Edition,
-    FoundationMode,
     GitLabSettings,
-    KeycloakSettings,
-    PeopleSource,
     System,
 )
 
@@ -371,99 +367,6 @@ def test_with_approvals_nobody_pushes_to_a_protected_branch_but_a_mirror_s_job()
 def test_the_first_commit_starts_no_pipeline() -> None:
     for file in of(plan_of(factories.project()), "RepositoryFile", "teleservice/gitlab/"):
         assert "[skip ci]" in str(file.inputs["commitMessage"])
-
-
-@pytest.mark.parametrize("foundation", [FoundationMode.INCLUDE, FoundationMode.SKIP])
-def test_accounts_of_a_directory_are_looked_up(foundation: FoundationMode) -> None:
-    settings = factories.settings(
-        gitlab=GitLabSettings(people=PeopleSource.DIRECTORY), foundation=foundation, tenants=("teleservice",)
-    )
-    plan = plan_of(factories.project(), settings=settings)
-    assert of(plan, "User", "foundation/gitlab/account/") == []
-    assert {r.inputs["userId"] for r in of(plan, "GroupMembership")} >= {"[id of alice.martin]"}
-
-
-def without(*missing: str, twice: str = "") -> Any:
-    """The answers of systems that do not know some of the people, and one by two accounts."""
-    answer = _Answers.call
-
-    def call(self: Any, args: Any) -> Any:
-        person = args.args.get("externUid") or args.args.get("username")
-        if person in missing and args.token == "gitlab:index/getUsers:getUsers":
-            return {**args.args, "users": []}, []
-        if person in missing:
-            return {}, [("username", f"user with username {person} not found")]
-        found, failures = answer(self, args)
-        if person == twice and "users" in found:
-            found["users"] *= 2
-        return found, failures
-
-    return call
-
-
-DIRECTORY = PeopleSource.DIRECTORY
-
-
-def of_a_directory(**changes: Any) -> Plan:
-    settings = factories.settings(
-        gitlab=GitLabSettings(people=DIRECTORY), keycloak=KeycloakSettings("usine", DIRECTORY), **changes
-    )
-    return make_plan(settings, [factories.project()])
-
-
-@pytest.mark.parametrize("foundation", [FoundationMode.INCLUDE, FoundationMode.SKIP])
-def test_who_has_not_logged_in_yet_is_left_out_and_named(
-    foundation: FoundationMode, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    warned: list[str] = []
-    monkeypatch.setattr("pulumi.log.warn", warned.append)
-    monkeypatch.setattr(_Answers, "call", without("emma.leroy", "bob.durand"))
-    plan = of_a_directory(foundation=foundation, tenants=("teleservice",))
-    members = {r.name.rpartition("/")[2] for r in of(plan, "GroupMembership", "teleservice/gitlab/")}
-    assert members == {"alice.martin", "chloe.petit", "farid.benali", "gaelle.morin"}
-    listed = {person for r in of(plan, "GroupMemberships") for person in cast("list[str]", r.inputs["members"])}
-    assert listed == members
-    assert warned == [
-        f"pending in {system}: bob.durand, emma.leroy; no account yet, so no rights there until the first run "
-        "after they have logged in"
-        for system in ("keycloak", "gitlab")
-    ]
-
-
-def test_an_identity_with_two_accounts_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_Answers, "call", without(twice="emma.leroy"))
-    with pytest.raises(pulumi.RunError, match=r"GitLab has 2 accounts with the identity openid_connect/emma\.leroy"):
-        of_a_directory()
-
-
-@pytest.mark.parametrize(
-    "message",
-    ["connection refused", "404 Not Found", "error sending GET request to /admin/realms/usine/users: 404 Not Found."],
-)
-@pytest.mark.parametrize("function", ["keycloak:index/getUser:getUser", "gitlab:index/getUsers:getUsers"])
-def test_a_system_that_cannot_be_asked_ends_the_run(
-    function: str, message: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A wrong address, or a proxy's page, says nothing about people: nobody loses rights for it."""
-    answer = _Answers.call
-
-    def down(self: Any, args: Any) -> Any:
-        return ({}, [("", message)]) if args.token == function else answer(self, args)
-
-    monkeypatch.setattr(_Answers, "call", down)
-    with pytest.raises(Exception, match=message):
-        of_a_directory()
-
-
-def test_a_realm_that_is_not_there_yet_has_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    answer, missing = _Answers.call, '404 Not Found. Response body: {"error":"Realm not found."}'
-
-    def first(self: Any, args: Any) -> Any:
-        return ({}, [("", missing)]) if args.token.startswith("keycloak:") else answer(self, args)
-
-    monkeypatch.setattr(_Answers, "call", first)
-    plan = of_a_directory()
-    assert all(r.inputs["members"] == [] for r in of(plan, "GroupMemberships"))
 
 
 def test_a_registry_gate_is_left_out_where_the_file_asks_for_none() -> None:
