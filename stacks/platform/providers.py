@@ -2,7 +2,7 @@
 
 No credential is passed here, so none reaches the state: each plugin reads its own from the environment (`VAULT_TOKEN`,
 `KEYCLOAK_USER` and `KEYCLOAK_PASSWORD` or `KEYCLOAK_CLIENT_SECRET`, `KUBECONFIG`, `GITLAB_TOKEN`, `HARBOR_USERNAME` and
-`HARBOR_PASSWORD`, `SONAR_TOKEN`).
+`HARBOR_PASSWORD`, `SONAR_TOKEN`), and under `usine` starts without those of the others.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import pulumiverse_harbor as harbor
 from components.base import Providers
 from components.gitlab_operations import has_scheduled_work
 from components.sonarqube_dynamic.resources import sonarqube_provider
+from usine.credentials import hidden_from
 from usine.naming import OPERATIONS_ACCOUNT
 from usine.spec.model import Project
 from usine.spec.settings import FoundationMode, Settings, System
@@ -67,6 +68,11 @@ def make_providers(
 _Options = pulumi.ResourceOptions | None
 
 
+def _own(system: System, opts: _Options) -> pulumi.ResourceOptions:
+    """Return the options of a system's provider: its plugin has no other system's credential."""
+    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(env_var_mappings=hidden_from(system)))
+
+
 def _keycloak(name: str, settings: Settings, authorities: Mapping[str, str], opts: _Options) -> keycloak.Provider:
     endpoint = settings.endpoints[System.KEYCLOAK]
     return keycloak.Provider(
@@ -75,7 +81,7 @@ def _keycloak(name: str, settings: Settings, authorities: Mapping[str, str], opt
         # Seconds. The default of 5 is shorter than the creation of a realm on a busy server.
         client_timeout=120,
         root_ca_certificate=authorities[str(endpoint.ca)] if endpoint.ca else None,
-        opts=opts,
+        opts=_own(System.KEYCLOAK, opts),
     )
 
 
@@ -86,7 +92,7 @@ def _vault(name: str, settings: Settings, opts: _Options) -> vault.Provider:
         address=settings.endpoints[System.VAULT].url,
         # By default the provider works with a child token of 20 minutes: a large fleet's run outlives it.
         max_lease_ttl_seconds=2 * 3600,
-        opts=opts,
+        opts=_own(System.VAULT, opts),
     )
 
 
@@ -101,20 +107,24 @@ def _gitlab(name: str, settings: Settings, opts: _Options, account: str | None =
         headers={"Sudo": account} if account else None,
         # The account does not exist before the first run.
         early_auth_check=False if account else None,
-        opts=opts,
+        opts=_own(System.GITLAB, opts),
     )
 
 
 def _harbor(name: str, settings: Settings, opts: _Options) -> harbor.Provider:
     # The SDK's default is to trust any certificate.
-    return harbor.Provider(name, url=settings.endpoints[System.HARBOR].url, insecure=False, opts=opts)
+    return harbor.Provider(
+        name, url=settings.endpoints[System.HARBOR].url, insecure=False, opts=_own(System.HARBOR, opts)
+    )
 
 
 def _sonarqube(
     name: str, settings: Settings, authorities: Mapping[str, str], opts: _Options
 ) -> pulumi.ProviderResource:
     endpoint = settings.endpoints[System.SONARQUBE]
-    return sonarqube_provider(name, endpoint.url, authorities[str(endpoint.ca)] if endpoint.ca else None, opts)
+    return sonarqube_provider(
+        name, endpoint.url, authorities[str(endpoint.ca)] if endpoint.ca else None, _own(System.SONARQUBE, opts)
+    )
 
 
 def _kubernetes(name: str, settings: Settings, cluster: str, opts: _Options) -> kubernetes.Provider:
@@ -133,5 +143,5 @@ def _kubernetes(name: str, settings: Settings, cluster: str, opts: _Options) -> 
         suppress_deprecation_warnings=True,
         # The default of 5 requests a second makes a refresh of 300 objects take ten seconds.
         kube_client_settings=kubernetes.KubeClientSettingsArgs(qps=500, burst=1000, timeout=60),
-        opts=opts,
+        opts=_own(System.KUBERNETES, opts),
     )

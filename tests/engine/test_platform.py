@@ -8,9 +8,20 @@ import pytest
 
 from tests.engine import breaks, live, live_forge
 from tests.engine.fleet import POLICIES, Fleet
+from tests.engine.plugin_processes import watched
 from tests.engine.tenants import ALPHA, GAMMA
 
 pytestmark = pytest.mark.servers
+
+#: What the local platform's environment has for each plugin.
+OWN = {
+    "vault": {"VAULT_TOKEN"},
+    "keycloak": {"KEYCLOAK_USER", "KEYCLOAK_PASSWORD"},
+    "gitlab": {"GITLAB_TOKEN"},
+    "harbor": {"HARBOR_PASSWORD"},
+    "kubernetes": {"KUBECONFIG"},
+    "dynamic": {"SONAR_TOKEN"},
+}
 
 
 def test_up_creates_everything(fleet: Fleet) -> None:
@@ -36,8 +47,11 @@ def test_up_creates_everything(fleet: Fleet) -> None:
 
 
 def test_a_second_up_changes_nothing_and_a_refresh_finds_no_drift(fleet: Fleet) -> None:
-    run = fleet.stack.up("--expect-no-changes", *POLICIES)
+    with watched() as credentials:
+        run = fleet.stack.up("--expect-no-changes", *POLICIES)
     assert (run.exit_code, run.steps) == (0, ()), run.output
+    # Each plugin's process has its own system's credentials, and no other (issue 11.A16).
+    assert credentials == OWN
     # With what the pipeline's jobs have that only look (docs/ci.md).
     with fleet.stack.with_policy("usine-look"):
         assert fleet.stack.drift().must().steps == ()

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from usine.credentials import empty_variables
+
 #: Commands that know `--config-file`.
 _TAKES_CONFIG = {"up", "preview", "refresh", "destroy"}
 
@@ -33,7 +35,7 @@ class Engine:
     @property
     def variables(self) -> dict[str, str]:
         """Return the environment for `pulumi`: `--event-log` is one of its debugging flags."""
-        return {**self.environment, "PULUMI_DEBUG_COMMANDS": "true"}
+        return {**self.environment, **empty_variables(), "PULUMI_DEBUG_COMMANDS": "true"}
 
     @property
     def executable(self) -> str:

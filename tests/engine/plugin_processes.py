@@ -1,0 +1,52 @@
+"""What the processes of the provider plugins have in their environment while the engine runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from usine.credentials import CREDENTIALS
+
+#: `pulumi-resource-gitlab`, `python -m lab.plugins.gitlab`, `python -m pulumi.dynamic`.
+_PLUGIN = re.compile(r"pulumi-resource-([a-z]+)|lab\.plugins\.([a-z]+)|pulumi[./](dynamic)")
+
+
+@contextmanager
+def watched() -> Iterator[dict[str, set[str]]]:
+    """Collect, by plugin, the credentials that are set in processes this one has started, directly or not."""
+    found: dict[str, set[str]] = {}
+    over = threading.Event()
+    thread = threading.Thread(target=_watch, args=(found, over))
+    thread.start()
+    try:
+        yield found
+    finally:
+        over.set()
+        thread.join()
+
+
+def _watch(found: dict[str, set[str]], over: threading.Event) -> None:
+    while not over.wait(0.2):
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                plugin = _PLUGIN.search(folder.joinpath("cmdline").read_text(errors="replace"))
+                if plugin is not None and _is_ours(folder):
+                    variables = folder.joinpath("environ").read_text(errors="replace").split("\0")
+                    values = dict(variable.partition("=")[::2] for variable in variables)
+                    set_ = {name for name in CREDENTIALS if values.get(name)}
+                    found.setdefault(next(filter(None, plugin.groups())), set()).update(set_)
+            except OSError:
+                continue  # it has ended
+
+
+def _is_ours(folder: Path) -> bool:
+    pid = int(folder.name)
+    while pid > 1:
+        pid = int(Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[1])
+        if pid == os.getpid():
+            return True
+    return False
