@@ -13,6 +13,8 @@ import pulumi_kubernetes as kubernetes
 import pulumi_vault as vault
 import pulumiverse_harbor as harbor
 
+#: The scope of tokens that do not end with the session.
+OFFLINE_SCOPE = "offline_access"
 #: `system` of the components that compose others and belong to none.
 COMPOSITION = "usine"
 
@@ -111,8 +113,9 @@ class FoundationRefs:
     are by cluster name; the latter holds the names of the tenant cluster roles by their short name (see
     `components.kubernetes.ClusterRoleName`). `pipeline_auth_path` is the Vault auth path that takes GitLab's job
     tokens, once it does. `forge_root` is the id of the group all tenants are below in GitLab, `forge_operations` of
-    the one of the platform's scheduled work, `forge_users` the account id there by user name. `registry_login` is there
-    once Harbor knows groups. `gates` maps a quality gate's name to that name once the gate exists.
+    the one of the platform's scheduled work, `forge_users` the account id there by user name, `forge_levels` the level
+    that members of that root group have. `registry_login` is there once Harbor knows groups. `gates` maps a quality
+    gate's name to that name once the gate exists.
     A system that is off leaves None or nothing.
     """
 
@@ -125,5 +128,6 @@ class FoundationRefs:
     forge_root: pulumi.Input[int] | None = None
     forge_operations: pulumi.Input[int] | None = None
     forge_users: Mapping[str, pulumi.Input[int]] = field(default_factory=dict)
+    forge_levels: Mapping[str, str] = field(default_factory=dict)
     registry_login: pulumi.Input[str] | None = None
     gates: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)

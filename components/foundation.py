@@ -121,6 +121,7 @@ class Foundation(Component):
             forge_root=forge_root,
             forge_operations=forge_operations,
             forge_users=forge_users,
+            forge_levels=args.known.forge_levels,
             registry_login=registry_login,
             gates=gates,
         )
@@ -155,6 +156,7 @@ def look_up(settings: Settings, providers: Providers, people: frozenset[str], kn
         if providers.operations is not None
         else None,
         forge_users=known.forge or {},
+        forge_levels=known.forge_levels,
         registry_login="oidc_auth" if settings.on(System.HARBOR) and settings.on(System.KEYCLOAK) else None,
     )
 

@@ -39,6 +39,8 @@ ACCESS_LEVELS: Mapping[Right, str] = {
     Right.GITLAB_DEVELOPER: "developer",
     Right.GITLAB_REPORTER: "reporter",
 }
+#: What may be above a tenant's level, as the plugin names it.
+_HIGHER = ("reporter", "developer", "maintainer", "owner")
 _CATALOGUE_BRANCH = "main"
 #: Stands in the catalogue's files for the image that the settings name.
 _TOOLS_IMAGE = "$USINE_TOOLS_IMAGE"
@@ -48,6 +50,10 @@ def access_level(project: Project, person: str) -> str | None:
     """Return the level of a person in the tenant's group, by the strongest of their rights; None without one."""
     rights = rights_of(project, person)
     return next((level for right, level in ACCESS_LEVELS.items() if right in rights), None)
+
+
+def _is_more(level: str, other: str) -> bool:
+    return level in _HIGHER and _HIGHER.index(level) > _HIGHER.index(other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,16 +301,7 @@ class GitLabTenant(Component):
             opts=self.child(provider, protect=protects_data(project)),
         )
         self.group = number(group.id)
-        for person in sorted(project.people):
-            level = access_level(project, person)
-            if level is not None and person in args.refs.forge_users:
-                gitlab.GroupMembership(
-                    f"{name}/member/{person}",
-                    group_id=self.group,
-                    user_id=args.refs.forge_users[person],
-                    access_level=level,
-                    opts=self.child(provider, parent=group),
-                )
+        self._members(name, group)
         gitlab.GroupVariable(
             f"{name}/variable/USINE_TENANT",
             group=group.id,
@@ -319,6 +316,29 @@ class GitLabTenant(Component):
         self.mirrors = {r: made.mirror for r, made in repositories.items() if made.mirror is not None}
         self.operations = self._operations(name)
         self.register_outputs({"group": self.group})
+
+    def _members(self, name: str, group: gitlab.Group) -> None:
+        project, refs = self._args.project, self._args.refs
+        for person in sorted(project.people):
+            level = access_level(project, person)
+            if level is None or person not in refs.forge_users:
+                continue
+            above = refs.forge_levels.get(person, "")
+            if _is_more(above, level):
+                root = self._args.settings.gitlab.root
+                pulumi.log.warn(
+                    f"{person} is {above} of the group {root} in GitLab, so of this tenant's group: "
+                    f"GitLab refuses to make them its {level}. Take them out of {root}",
+                    group,
+                )
+                continue
+            gitlab.GroupMembership(
+                f"{name}/member/{person}",
+                group_id=self.group,
+                user_id=refs.forge_users[person],
+                access_level=level,
+                opts=self.child(self._args.provider, parent=group),
+            )
 
     def _repository(self, name: str, group: gitlab.Group, repository: Repository) -> TenantRepository:
         return TenantRepository(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumiverse_harbor as harbor
 
-from components.base import Component, FoundationRefs, OidcClient, UserPassword, secret
+from components.base import OFFLINE_SCOPE, Component, FoundationRefs, OidcClient, UserPassword, secret
 from usine.access import roles_of
 from usine.lifecycle import pipelines_run, protects_data, workloads_authenticate
 from usine.naming import RobotPurpose, names_of
@@ -80,8 +80,7 @@ class HarborFoundation(Component):
             oidc_endpoint=f"{issuer.url}/realms/{settings.keycloak.realm}",
             oidc_client_id=client.client_id,
             oidc_client_secret=client.secret,
-            # offline_access: the CLI secret of a person outlives the session in which it was made.
-            oidc_scope="openid,profile,email,groups,offline_access",
+            oidc_scope=f"openid,profile,email,groups,{OFFLINE_SCOPE}",
             oidc_groups_claim="groups",
             oidc_user_claim="preferred_username",
             oidc_admin_group=settings.harbor.admin_group,

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_keycloak as keycloak
 from pulumi_keycloak import openid
 
-from components.base import Component, FoundationRefs, OidcClient
+from components.base import OFFLINE_SCOPE, Component, FoundationRefs, OidcClient
 from usine.access import members_of_access, roles_of
 from usine.naming import Access, names_of
 from usine.spec.model import Project
@@ -119,7 +119,10 @@ class KeycloakFoundation(Component):
             clients["gitlab"] = self._client(name, "gitlab", confidential=True, pkce=False, redirects=[callback])
         if settings.on(System.HARBOR):
             callback = f"{settings.endpoints[System.HARBOR].url}/c/oidc/callback"
-            clients["harbor"] = self._client(name, "harbor", confidential=True, pkce=False, redirects=[callback])
+            # The CLI secret of a person outlives the session in which it was made.
+            clients["harbor"] = self._client(
+                name, "harbor", confidential=True, pkce=False, redirects=[callback], optional=[OFFLINE_SCOPE]
+            )
         if settings.on(System.SONARQUBE):
             callback = f"{settings.endpoints[System.SONARQUBE].url}/oauth2/callback/oidc"
             clients["sonarqube"] = self._client(name, "sonarqube", confidential=True, pkce=False, redirects=[callback])
@@ -149,8 +152,13 @@ class KeycloakFoundation(Component):
         redirects: Sequence[str],
         audience: str | None = None,
         pkce: bool = True,
+        optional: Sequence[str] = (),
     ) -> OidcClient:
-        """Register a client. `pkce`: ask for it; False for what logs in with its secret alone."""
+        """Register a client.
+
+        `pkce`: ask for it; False for what logs in with its secret alone. `optional`: the scopes it may ask for beside
+        those it always gets.
+        """
         client = openid.Client(
             f"{name}/client/{client_id}",
             realm_id=self.realm,
@@ -173,12 +181,21 @@ class KeycloakFoundation(Component):
                 pulumi.ResourceOptions(additional_secret_outputs=["clientSecret"]),
             ),
         )
-        openid.ClientDefaultScopes(
+        always = openid.ClientDefaultScopes(
             f"{name}/client/{client_id}/scopes",
             realm_id=self.realm,
             client_id=client.id,
             default_scopes=[*_DEFAULT_SCOPES, self._groups_scope.name],
             opts=self.child(self._keycloak, parent=client),
+        )
+        # Keycloak gives a new client the realm's optional scopes. With `offline_access` among them, a token of any
+        # public client could be one that does not end with the session (issue 11.A14).
+        openid.ClientOptionalScopes(
+            f"{name}/client/{client_id}/optional-scopes",
+            realm_id=self.realm,
+            client_id=client.id,
+            optional_scopes=list(optional),
+            opts=self.child(self._keycloak, parent=client, depends_on=[always]),
         )
         if audience is not None:
             openid.AudienceProtocolMapper(

@@ -23,11 +23,14 @@ from usine.spec.texts import enumerate_words
 
 #: The name under which GitLab's log-in by OpenID Connect knows its provider.
 LOGIN_PROVIDER = "openid_connect"
-#: How each function says that there is no such account, or not yet the realm that would have it. Every other error ends
-#: the run: to take one for "no account" would take away everybody's rights. `getUsers` answers with an empty list.
+_MEMBERS = "gitlab:index/getGroupMembership:getGroupMembership"
+#: How each function says that there is no such account, or not yet the realm or group that would have it. Every other
+#: error ends the run: to take one for "no account" would take away everybody's rights. `getUsers` answers with an empty
+#: list.
 _NOT_THERE = {
     "keycloak:index/getUser:getUser": re.compile(r"user with username \S+ not found|\bRealm not found\b"),
     "gitlab:index/getUser:getUser": re.compile(r"couldn't find a user matching"),
+    _MEMBERS: re.compile(r"404 Group Not Found"),
 }
 _MOST_NAMED = 20
 
@@ -37,12 +40,14 @@ class KnownPeople:
     """The people that have accounts.
 
     `keycloak` are the user names there, None where the platform makes them. `forge` is the account's id in GitLab by
-    user name, None likewise. `pending` are, by system, those who have none yet, sorted.
+    user name, None likewise. `pending` are, by system, those who have none yet, sorted. `forge_levels` are the levels
+    that members of the tenants' root group have in GitLab, by user name.
     """
 
     keycloak: frozenset[str] | None = None
     forge: Mapping[str, pulumi.Output[int]] | None = None
     pending: Mapping[System, tuple[str, ...]] = field(default_factory=dict)
+    forge_levels: Mapping[str, str] = field(default_factory=dict)
 
     def messages(self) -> list[str]:
         """Return a line per system whose people are not complete."""
@@ -61,11 +66,32 @@ def know_people(settings: Settings, providers: Providers, people: frozenset[str]
     if providers.keycloak is not None and settings.keycloak.people is PeopleSource.DIRECTORY:
         keycloak = frozenset(_users_of_keycloak(settings, providers.keycloak, people))
         pending[System.KEYCLOAK] = tuple(sorted(people - keycloak))
+    levels: Mapping[str, str] = {}
     managed = settings.gitlab.people is PeopleSource.MANAGED and settings.foundation is not FoundationMode.SKIP
-    if providers.gitlab is not None and not managed:
-        forge = _users_of_gitlab(settings, providers.gitlab, people)
-        pending[System.GITLAB] = tuple(sorted(people - forge.keys()))
-    return KnownPeople(keycloak, forge, {system: names for system, names in pending.items() if names})
+    if providers.gitlab is not None:
+        ids: Mapping[str, Any] | None = None
+        if not managed:
+            ids = _users_of_gitlab(settings, providers.gitlab, people)
+            forge = {person: number(pulumi.Output.from_input(id_)) for person, id_ in ids.items()}
+            pending[System.GITLAB] = tuple(sorted(people - forge.keys()))
+        levels = _levels_of_gitlab(settings, providers.gitlab, people, ids)
+    return KnownPeople(keycloak, forge, {system: names for system, names in pending.items() if names}, levels)
+
+
+def _levels_of_gitlab(
+    settings: Settings, provider: pulumi.ProviderResource, people: frozenset[str], ids: Mapping[str, Any] | None
+) -> Mapping[str, str]:
+    """Return who of the people is a member of the root group, as GitLab makes the one who creates it.
+
+    GitLab refuses a lower level below it: "should be greater than or equal to Owner inherited membership".
+    """
+    found = _all({"": _call(_MEMBERS, {"fullPath": settings.gitlab.root}, provider)})[""]
+    members = found["members"] if found else []
+    if ids is None:
+        return {one["username"]: one["accessLevel"] for one in members if one["username"] in people}
+    # A user name is its owner's to change.
+    by_id = {int(one["id"]): one["accessLevel"] for one in members}
+    return {person: by_id[int(id_)] for person, id_ in ids.items() if by_id and int(id_) in by_id}
 
 
 def _users_of_keycloak(settings: Settings, provider: pulumi.ProviderResource, people: frozenset[str]) -> set[str]:
@@ -80,7 +106,7 @@ def _users_of_keycloak(settings: Settings, provider: pulumi.ProviderResource, pe
 
 def _users_of_gitlab(
     settings: Settings, provider: pulumi.ProviderResource, people: frozenset[str]
-) -> Mapping[str, pulumi.Output[int]]:
+) -> Mapping[str, Any]:
     """Look accounts up by the identity they log in with: a user name is its owner's to change, and free afterwards.
 
     Without Keycloak there are no identities, and only the platform makes accounts: there, by user name.
@@ -89,7 +115,7 @@ def _users_of_gitlab(
         named = {
             person: _call("gitlab:index/getUser:getUser", {"username": person}, provider) for person in sorted(people)
         }
-        return {person: _number(found["id"]) for person, found in _all(named).items() if found is not None}
+        return {person: found["id"] for person, found in _all(named).items() if found is not None}
     calls = {
         person: _call(
             "gitlab:index/getUsers:getUsers", {"externProvider": LOGIN_PROVIDER, "externUid": person}, provider
@@ -100,11 +126,7 @@ def _users_of_gitlab(
     for person, several in ids.items():
         if len(several) > 1:
             raise pulumi.RunError(f"GitLab has {len(several)} accounts with the identity {LOGIN_PROVIDER}/{person}")
-    return {person: _number(one[0]) for person, one in ids.items() if one}
-
-
-def _number(value: Any) -> pulumi.Output[int]:  # noqa: ANN401 - what a plugin answers
-    return number(pulumi.Output.from_input(value))
+    return {person: one[0] for person, one in ids.items() if one}
 
 
 async def _call(token: str, arguments: Mapping[str, str], provider: pulumi.ProviderResource) -> Any:  # noqa: ANN401

@@ -21,7 +21,6 @@ PROGRAM: Final = "program"
 #: No program declares it: `usine drift --repair` adopts one that was made by hand, to delete it.
 DRIFT: Final = "drift"
 #: Nobody needs it yet: an open issue does, by its number.
-_OFFLINE: Final = "issue 11: `offline_access` for Harbor's CLI secret"
 _CATALOGUE: Final = "issue 13: the catalogue is published by tags"
 _SCANS: Final = "issue 13: images are scanned daily"
 
@@ -48,7 +47,7 @@ RESOURCES: Final[Mapping[str, Mapping[str, str]]] = {
         "openid/audienceProtocolMapper:AudienceProtocolMapper": PROGRAM,
         "openid/client:Client": PROGRAM,
         "openid/clientDefaultScopes:ClientDefaultScopes": PROGRAM,
-        "openid/clientOptionalScopes:ClientOptionalScopes": _OFFLINE,
+        "openid/clientOptionalScopes:ClientOptionalScopes": PROGRAM,
         "openid/clientScope:ClientScope": PROGRAM,
         "openid/groupMembershipProtocolMapper:GroupMembershipProtocolMapper": PROGRAM,
         "openid/userAttributeProtocolMapper:UserAttributeProtocolMapper": DRIFT,
@@ -105,6 +104,7 @@ FUNCTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "keycloak": {"index/getUser:getUser": PROGRAM},
     "gitlab": {
         "index/getGroup:getGroup": PROGRAM,
+        "index/getGroupMembership:getGroupMembership": PROGRAM,
         "index/getUser:getUser": PROGRAM,
         "index/getUsers:getUsers": PROGRAM,
     },

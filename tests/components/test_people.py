@@ -106,3 +106,36 @@ def test_a_realm_that_is_not_there_yet_has_nobody(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(_Answers, "call", first)
     plan = of_a_directory()
     assert all(r.inputs["members"] == [] for r in of(plan, "GroupMemberships"))
+
+
+@pytest.mark.parametrize("people", list(PeopleSource))
+def test_a_level_below_the_one_in_the_root_group_is_left_out_and_said(
+    people: PeopleSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GitLab refuses it (issue 11.B11). An account is known by its id where the platform does not name it."""
+    warned: list[str] = []
+    monkeypatch.setattr("pulumi.log.warn", lambda text, _resource: warned.append(text))
+    answer = _Answers.call
+    ids = {"alice.martin": 11, "emma.leroy": 12}
+    root = [(11, "alice.martin", "maintainer"), (12, "emma.leroy", "owner"), (13, "root", "owner")]
+    named = people is PeopleSource.MANAGED
+
+    def call(self: Any, args: Any) -> Any:
+        if args.token.endswith(":getGroupMembership"):
+            members = [
+                {"id": id_, "username": name if named else f"renamed-{id_}", "accessLevel": level}
+                for id_, name, level in root
+            ]
+            return {**args.args, "members": members}, []
+        if args.token.endswith(":getUsers"):
+            return {**args.args, "users": [{"id": ids.get(args.args["externUid"], 1)}]}, []
+        return answer(self, args)
+
+    monkeypatch.setattr(_Answers, "call", call)
+    plan = make_plan(
+        factories.settings(gitlab=GitLabSettings(people=people, email_domain="example.org")), [factories.project()]
+    )
+    members = {r.name.rpartition("/")[2] for r in of(plan, "GroupMembership", "teleservice/gitlab/")}
+    assert "emma.leroy" not in members
+    assert "alice.martin" in members
+    assert [text.partition(" in GitLab")[0] for text in warned] == ["emma.leroy is owner of the group tenants"]

@@ -69,8 +69,15 @@ def test_a_person_who_has_never_logged_in_stops_nothing_and_joins_later(stack: S
     assert "pending in gitlab: owner.first; no account yet" in second.output
     assert members(stack.lab) == {"developer.second-of-gitlab"}
     log_in(stack.lab, "owner.first")
+    # GitLab refuses a level below the one that somebody inherits, which must not end the run (issue 11.B11).
+    found = stack.lab.gitlab.get("/users", params={"username": "owner.first-of-gitlab"}).json()[0]["id"]
+    stack.lab.gitlab.post("/groups/tenants/members", json={"user_id": found, "access_level": 50}).raise_for_status()
     third = stack.usine("up").must()
     assert "pending" not in third.output
+    assert "owner.first is owner of the group tenants in GitLab" in third.output
+    assert members(stack.lab) == {"developer.second-of-gitlab"}
+    stack.lab.gitlab.delete(f"/groups/tenants/members/{found}").raise_for_status()
+    stack.usine("up").must()
     assert members(stack.lab) == {f"{person}-of-gitlab" for person in PEOPLE}
     assert stack.up().must().ops() == {}
     assert stack.drift().must().ops() == {}

@@ -10,7 +10,7 @@ import jwt
 import pytest
 
 from lab.errors import LabError
-from lab.login import follow_log_in, log_in
+from lab.login import REDIRECT, follow_log_in, log_in
 from lab.testing.platforms import TestLab
 from tests.engine import live
 from tests.engine.fleet import Fleet
@@ -18,6 +18,8 @@ from tests.engine.harness import Stack
 from tests.engine.test_isolation import issuer, password_of, trust
 
 pytestmark = pytest.mark.servers
+
+ARGOCD_BACK = "http://localhost:8085/auth/callback"
 
 
 @pytest.fixture
@@ -106,12 +108,20 @@ def test_a_person_of_sonarqube_has_the_groups_of_keycloak_and_sees_their_project
         assert refused.status_code == 403
 
 
-def test_nobody_logs_in_by_a_device_code_or_an_e_mail_address(stack: Stack) -> None:
+def test_nobody_logs_in_by_a_device_code_or_an_e_mail_address_or_for_longer_than_a_session(stack: Stack) -> None:
     lab = stack.lab
     with httpx.Client(verify=trust(lab), timeout=30) as anybody:
         for client in ("usine-cli", "kubernetes", "argocd"):
             answer = anybody.post(f"{issuer(lab)}/protocol/openid-connect/auth/device", data={"client_id": client})
             assert (answer.status_code, answer.json()["error"]) == (400, "unauthorized_client"), answer.text
+            # Nor has it a token that outlives the session: only Harbor's client has, for a person's CLI secret.
+            query = {"client_id": client, "response_type": "code", "scope": "openid offline_access"}
+            back = {"usine-cli": REDIRECT, "kubernetes": "http://localhost:8000", "argocd": ARGOCD_BACK}[client]
+            challenge = {"code_challenge": "x" * 43, "code_challenge_method": "S256"}
+            asked = anybody.get(
+                f"{issuer(lab)}/protocol/openid-connect/auth", params={**query, **challenge, "redirect_uri": back}
+            )
+            assert "error=invalid_scope" in asked.headers.get("location", ""), asked.text
     password = password_of(lab, "alice.martin")
     ca = str(lab.home.ca)
     with pytest.raises(LabError, match="does not let"):

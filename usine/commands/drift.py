@@ -16,7 +16,7 @@ from usine.commands.engine_stack import (
     OpenStack,
     add_stack_argument,
     duration,
-    guard_namespaces,
+    judge_systems,
     open_stack,
     settle,
     write_files,
@@ -183,7 +183,7 @@ def _repair(
     settle(stack, lock, say)
     with watched(console) as on_progress:
         rails = Rails(
-            stack.settings, ROOT / _LOG, stack.archived, on_progress=on_progress, on_state=guard_namespaces(stack)
+            stack.settings, ROOT / _LOG, stack.archived, on_progress=on_progress, on_state=judge_systems(stack)
         )
         done = repair.repair(stack.engine, lock, rails, chosen, Patcher(stack.settings, stack.engine.environment), say)
     for urn in done.along:

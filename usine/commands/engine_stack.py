@@ -7,7 +7,6 @@ import datetime
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from usine.engine.lock import HeldLock
 from usine.engine.lookup import Finder
 from usine.engine.plugins import check_plugins
 from usine.engine.recover import Recovery, recover, release_dead_lock
+from usine.engine.registry_login import check_registry_login
 from usine.engine.run import OnProgress
 from usine.engine.takeover import check_namespaces
 from usine.report import as_json, html, markdown
@@ -101,13 +101,21 @@ def make_rails(stack: OpenStack, args: argparse.Namespace, log: Path, on_progres
         targets=tuple(args.target),
         refresh=args.refresh,
         on_progress=on_progress,
-        on_state=guard_namespaces(stack),
+        on_state=judge_systems(stack),
     )
 
 
-def guard_namespaces(stack: OpenStack) -> Callable[[Mapping[str, Any]], tuple[Notice, ...]]:
-    """Return what refuses to take over a namespace that is no tenant's, by the state before the run."""
-    return partial(check_namespaces, stack.settings, stack.platform.projects, stack.engine.environment)
+def judge_systems(stack: OpenStack) -> Callable[[Mapping[str, Any]], tuple[Notice, ...]]:
+    """Return what refuses a run by what the systems have now, given the state before the run."""
+
+    def judge(checkpoint: Mapping[str, Any]) -> tuple[Notice, ...]:
+        settings, environment = stack.settings, stack.engine.environment
+        return (
+            *check_namespaces(settings, stack.platform.projects, environment, checkpoint),
+            *check_registry_login(settings, environment, checkpoint),
+        )
+
+    return judge
 
 
 def facts(stack: OpenStack, lock: HeldLock) -> tuple[tuple[str, str], ...]:

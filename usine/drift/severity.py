@@ -83,6 +83,7 @@ KEYS: Final = frozenset(
         "keycloak:index/genericProtocolMapper:GenericProtocolMapper",
         "keycloak:openid/audienceProtocolMapper:AudienceProtocolMapper",
         "keycloak:openid/clientDefaultScopes:ClientDefaultScopes",
+        "keycloak:openid/clientOptionalScopes:ClientOptionalScopes",
         "keycloak:openid/groupMembershipProtocolMapper:GroupMembershipProtocolMapper",
         "keycloak:openid/userAttributeProtocolMapper:UserAttributeProtocolMapper",
         "keycloak:openid/userPropertyProtocolMapper:UserPropertyProtocolMapper",

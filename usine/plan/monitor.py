@@ -50,6 +50,8 @@ class _Answers(mocks.Mocks):
                 return {**args.args, "accessor": f"[accessor of {args.args['path']}]"}, []
             case "gitlab:index/getGroup:getGroup":
                 return {**args.args, "id": f"[id of {args.args['fullPath']}]"}, []
+            case "gitlab:index/getGroupMembership:getGroupMembership":
+                return {**args.args, "members": []}, []
             case "gitlab:index/getUser:getUser":
                 return {**args.args, "id": f"[id of {args.args['username']}]"}, []
             case "keycloak:index/getUser:getUser":

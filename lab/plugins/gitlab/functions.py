@@ -12,7 +12,7 @@ from lab.plugins.bridge import Function
 from lab.plugins.fields import snake
 from lab.plugins.gitlab import push_rules
 from lab.plugins.gitlab.client import ApiError, GitLab, segment
-from lab.plugins.gitlab.common import LEVELS, go_time, rfc3339
+from lab.plugins.gitlab.common import LEVELS, go_time, level_name, rfc3339
 from lab.plugins.gitlab.groups import protection_defaults
 from lab.plugins.schema import Shape, function, trimmed
 from lab.plugins.server import PluginError
@@ -82,6 +82,25 @@ def _push_rules(gitlab: GitLab, root: str, owner: int) -> list[Properties]:
         if error.status in (403, 404):
             return []
         raise
+
+
+def _get_group_membership(args: Properties, gitlab: GitLab) -> Properties:
+    if ("groupId" in args) == ("fullPath" in args):
+        raise PluginError("one and only one of group_id or full_path must be set")
+    group = gitlab.get(f"groups/{segment(args.get('groupId', args.get('fullPath')))}")
+    if args.get("inherited"):
+        raise PluginError("the local platform's plugin does not support `inherited`")
+    members = gitlab.all(f"groups/{group['id']}/members")
+    spec = trimmed("gitlab")["types"]["gitlab:index/getGroupMembershipMember:getGroupMembershipMember"]["properties"]
+    wanted = args.get("accessLevel")
+    listed = [
+        _by_schema(spec, {**member, "access_level": level_name(member["access_level"])}, {}) for member in members
+    ]
+    return {
+        **{"groupId": group["id"], "fullPath": group["full_path"], "inherited": False, "accessLevel": wanted or ""},
+        "members": [member for member in listed if wanted in (None, member["accessLevel"])],
+        "id": str(zlib.crc32(f"{group['id']}{wanted or ''}".encode())),
+    }
 
 
 # -- users ------------------------------------------------------------------------------------------------------------
@@ -165,5 +184,10 @@ def _shape(name: str) -> Shape:
 
 FUNCTIONS: Final = {
     _token(name): Function(_shape(name), call)
-    for name, call in (("getGroup", _get_group), ("getUser", _get_user), ("getUsers", _get_users))
+    for name, call in (
+        ("getGroup", _get_group),
+        ("getGroupMembership", _get_group_membership),
+        ("getUser", _get_user),
+        ("getUsers", _get_users),
+    )
 }

@@ -10,7 +10,7 @@ import pytest
 from tests.drift.inventory.api_server import Refused, Script, serving
 from tests.drift.inventory.looking import ENVIRONMENT, MARKER, look, names, only, resource
 from tests.factories import project, settings
-from usine.drift.inventory.base import Reader, Scope, managed
+from usine.drift.inventory.base import Managed, Reader, Scope, managed
 from usine.engine.lookup import gitlab
 from usine.engine.lookup.base import LookError, Rest
 from usine.spec.settings import Endpoint, FoundationMode, System
@@ -158,3 +158,10 @@ def test_a_system_that_is_down_hides_nothing_of_another() -> None:
             ("vault", "beta"),
         }
         assert {blind.reason for blind in inventory.blind} == {"Vault does not answer"}
+
+
+def test_a_rotated_token_is_known_by_the_id_that_its_outputs_tell() -> None:
+    token = "gitlab:index/projectAccessToken:ProjectAccessToken"
+    made = Managed(f"urn:pulumi:test::usine::{token}::alpha/x", token, "7:1", {}, {"id": "7:2"}, "")
+    scope = Scope(settings(), (project("alpha"),), (made,))
+    assert [scope.knows(token, id_) for id_ in ("7:1", "7:2", "7:3")] == [True, True, False]

@@ -190,7 +190,12 @@ class Scope:
 
     @cached_property
     def _ids(self) -> frozenset[tuple[str, str]]:
-        return frozenset((resource.type, resource.id) for resource in self.resources)
+        # A rotated access token of GitLab has another id, which the plugin tells with the outputs. The engine keeps the
+        # id of the creation until the next refresh (issue 11.B6).
+        ids = {(resource.type, resource.id) for resource in self.resources}
+        return frozenset(
+            ids | {(r.type, r.outputs["id"]) for r in self.resources if isinstance(r.outputs.get("id"), str)}
+        )
 
 
 class Reader:

@@ -1,0 +1,49 @@
+"""A Harbor with people of its own keeps its mode of log-in, which a first run is told before it makes anything."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from tests import factories
+from tests.drift.inventory.api_server import Answers, serving
+from usine.engine.registry_login import check_registry_login
+from usine.report.model import Notice
+from usine.spec.settings import Endpoint, FoundationMode, Settings, System
+
+KNOWN = {"deployment": {"resources": [{"type": "harbor:index/configAuth:ConfigAuth"}]}}
+
+
+def check(
+    value: str, *, editable: bool, checkpoint: dict[str, Any] | None = None, **changes: Any
+) -> tuple[tuple[Notice, ...], Answers]:
+    with serving({"/api/v2.0/configurations": {"auth_mode": {"value": value, "editable": editable}}}) as api:
+        return check_registry_login(at(api.url, **changes), {}, checkpoint or {}), api
+
+
+def at(url: str, **changes: Any) -> Settings:
+    base = factories.settings(**changes)
+    return dataclasses.replace(base, endpoints={**base.endpoints, System.HARBOR: Endpoint(url)})
+
+
+def test_a_mode_that_cannot_be_changed_refuses_the_run() -> None:
+    (notice,), _ = check("db_auth", editable=False)
+    assert notice.refuses
+    assert "keeps its mode of log-in (db_auth)" in notice.text
+
+
+@pytest.mark.parametrize(("value", "editable"), [("db_auth", True), ("oidc_auth", False)])
+def test_a_mode_that_is_right_or_can_be_changed_is_passed_over(value: str, editable: bool) -> None:
+    assert check(value, editable=editable)[0] == ()
+
+
+def test_harbor_is_not_asked_where_this_stack_does_not_set_its_mode() -> None:
+    for checkpoint, changes in ((KNOWN, {}), ({}, {"foundation": FoundationMode.SKIP, "tenants": ("alpha",)})):
+        notices, api = check("db_auth", editable=False, checkpoint=checkpoint, **changes)
+        assert (notices, api.asked) == ((), [])
+
+
+def test_a_harbor_that_does_not_answer_fails_its_own_part_only() -> None:
+    assert check_registry_login(at("http://127.0.0.1:1"), {}, {}) == ()
