@@ -30,7 +30,8 @@ _MEMBERS = "gitlab:index/getGroupMembership:getGroupMembership"
 _NOT_THERE = {
     "keycloak:index/getUser:getUser": re.compile(r"user with username \S+ not found|\bRealm not found\b"),
     "gitlab:index/getUser:getUser": re.compile(r"couldn't find a user matching"),
-    _MEMBERS: re.compile(r"404 Group Not Found"),
+    # All that GitLab's client says of a 404. Taken wrongly, GitLab refuses a level; nobody loses one.
+    _MEMBERS: re.compile(r"404 Not Found"),
 }
 _MOST_NAMED = 20
 

@@ -10,7 +10,7 @@ from typing import Final
 from lab.engine.installation import official
 from lab.errors import LabError
 from lab.home import LabHome
-from lab.secrets import Secrets
+from lab.secrets import GITLAB_TOKEN, HARBOR_PASSWORD, Secrets
 from lab.settings import write_settings
 
 #: Variables that would take the clients to another platform, or make them log in there as someone else.
@@ -22,6 +22,8 @@ _SOMEONE_ELSES: Final = (
     "GITLAB_",
     "HARBOR_",
     "SONAR_",
+    GITLAB_TOKEN,
+    HARBOR_PASSWORD,
     "PULUMI_CONFIG",
     "PULUMI_OPTION_",
     "PULUMI_ACCESS_TOKEN",

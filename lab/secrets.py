@@ -11,6 +11,10 @@ from lab.errors import LabError
 from lab.files import write_private
 from lab.home import LabHome
 
+#: Variables with the administrators' credentials of a real GitLab and a real Harbor (`lab.servers.external`).
+GITLAB_TOKEN = "USINE_LAB_GITLAB_TOKEN"  # noqa: S105 - names of variables
+HARBOR_PASSWORD = "USINE_LAB_HARBOR_PASSWORD"  # noqa: S105
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Secrets:
@@ -55,16 +59,20 @@ class Secrets:
     def ensure(cls, home: LabHome) -> Secrets:
         """Load, and make those that do not come from a server: the passphrase, and administrators."""
         known = cls.load(home)
+        real = {"gitlab": os.environ.get(GITLAB_TOKEN, ""), "harbor": os.environ.get(HARBOR_PASSWORD, "")}
         fresh = {
             "pulumi_passphrase": known.pulumi_passphrase or random.token_urlsafe(24),
             "keycloak_user": known.keycloak_user or "admin",
             "keycloak_password": known.keycloak_password or random.token_urlsafe(24),
-            "gitlab_token": known.gitlab_token or f"glpat-{random.token_urlsafe(15)}",
+            "gitlab_token": real["gitlab"] or known.gitlab_token or f"glpat-{random.token_urlsafe(15)}",
             "harbor_user": known.harbor_user or "admin",
-            "harbor_password": known.harbor_password or random.token_urlsafe(24),
+            "harbor_password": real["harbor"] or known.harbor_password or random.token_urlsafe(24),
             # SonarQube asks for a letter of each case, a digit and a special character.
             "sonarqube_password": known.sonarqube_password or f"aA1-{random.token_urlsafe(24)}",
         }
-        if all(getattr(known, name) for name in fresh) and os.stat(home.secrets).st_mode & 0o077 == 0:
+        if (
+            all(getattr(known, name) == value for name, value in fresh.items())
+            and os.stat(home.secrets).st_mode & 0o077 == 0
+        ):
             return known
         return known.update(home, **fresh)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+#: A request that was allowed: what it does (a capability's name) and where.
+Request = tuple[str, str]
 
 PAGE = Path(__file__).parents[1] / "docs" / "ci.md"
 
@@ -24,13 +29,42 @@ def write(vault: Any) -> None:
 
 
 @contextmanager
-def variables(vault: Any, policy: str) -> Iterator[dict[str, str]]:
-    """Give the environment of a run with a token that has this policy; nothing stays on the server."""
+def variables(vault: Any, policy: str, used: set[Request]) -> Iterator[dict[str, str]]:
+    """Give the environment of a run with a token that has this policy; nothing stays on the server.
+
+    What the run asked for and got is added to `used`.
+    """
     write(vault)
     made = vault.auth.token.create(policies=[policy], ttl="4h")["auth"]
-    try:
-        yield {"VAULT_TOKEN": str(made["client_token"])}
-    finally:
-        vault.auth.token.revoke_accessor(made["accessor"])
-        for name in policies():
-            vault.sys.delete_policy(name)
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "audit.log"
+        vault.sys.enable_audit_device("file", options={"file_path": str(log)}, path="tests")
+        try:
+            yield {"VAULT_TOKEN": str(made["client_token"])}
+        finally:
+            vault.sys.disable_audit_device("tests")
+            used |= set(_allowed(log.read_text(encoding="utf-8").splitlines(), policy))
+            vault.auth.token.revoke_accessor(made["accessor"])
+            for name in policies():
+                vault.sys.delete_policy(name)
+
+
+def _allowed(lines: Iterable[str], policy: str) -> Iterator[Request]:
+    for line in lines:
+        entry = json.loads(line)
+        refused = "permission denied" in entry.get("error", "")
+        if entry["type"] == "response" and policy in (entry["auth"].get("policies") or ()) and not refused:
+            yield entry["request"]["operation"], entry["request"]["path"].rstrip("/")
+
+
+def superfluous(policy: str, used: set[Request]) -> set[Request]:
+    """Return what a policy allows and none of the requests needed, as capability and path of the policy.
+
+    `sudo` is left out: a path asks for it beside another one.
+    """
+    found = set()
+    for path, listed in re.findall(r'path "([^"]+)"\s*\{ capabilities = \[([^]]*)\]', policies()[policy]):
+        pattern = re.compile(re.escape(path).replace(r"\+", "[^/]+").replace(r"\*", ".*"))
+        here = {operation for operation, where in used if pattern.fullmatch(where)}
+        found |= {(capability, path) for capability in re.findall("[a-z]+", listed) if capability not in here}
+    return {(capability, path) for capability, path in found if capability not in {"sudo", "deny"}}

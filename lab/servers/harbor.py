@@ -10,7 +10,7 @@ from lab.errors import LabError
 from lab.files import write_private
 from lab.home import CHECKOUT, LabHome
 from lab.process import Command
-from lab.servers import registry
+from lab.servers import external, registry
 from lab.servers.base import Context, Server, client, probe
 from lab.sockets import LOOPBACK
 from lab.standins.serve import Configuration
@@ -22,7 +22,10 @@ def address(home: LabHome) -> str:
 
 
 class Harbor(Server):
-    """A process of this Python; what it knows is in `data/harbor`."""
+    """A process of this Python; what it knows is in `data/harbor`.
+
+    With USINE_LAB_HARBOR_URL it is the real one there, and USINE_LAB_HARBOR_PASSWORD its administrator's password.
+    """
 
     name = "harbor"
     after = ("registry",)
@@ -33,12 +36,15 @@ class Harbor(Server):
 
     def where(self, home: LabHome) -> str:
         """URL, and what it is."""
-        return f"{address(home)} (stand-in)"
+        return f"{address(home)} ({f'is {real}' if (real := external.address(self.name)) else 'stand-in'})"
 
     def command(self, context: Context) -> Command:
         """Write the configuration file, private. A change of the stand-in's own code restarts it too."""
         home = context.home
         folder = home.data / self.name
+        if external.address(self.name):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return external.command(self.name, home, home.ports.harbor)
         configuration = Configuration(
             port=home.ports.harbor,
             url=address(home),

@@ -67,6 +67,8 @@ class OpenBao(Server):
             "api_addr": address(home),
             "cluster_addr": f"https://{cluster}",
             "log_level": "info",
+            # Tests look at what a run asked for. Without it, only a configuration file may name an audit log.
+            "unsafe_allow_api_audit_creation": True,
         }
         file = folder / "config.json"
         write_private(file, json.dumps(configuration, indent=2) + "\n")

@@ -71,6 +71,8 @@ class Stack:
     overrides: dict[str, object] = dataclasses.field(default_factory=dict)
     #: Instead of the platform's own, such as a token that may do less.
     variables: dict[str, str] = dataclasses.field(default_factory=dict)
+    #: What runs with a policy asked of Vault, by the policy.
+    requests: dict[str, set[vault_policies.Request]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.projects.mkdir(parents=True, exist_ok=True)
@@ -123,7 +125,8 @@ class Stack:
     def with_policy(self, policy: str) -> Iterator[None]:
         """Run the engine with what a policy of docs/ci.md lets it do in Vault."""
         try:
-            with vault_policies.variables(self.lab.vault, policy) as self.variables:
+            used = self.requests.setdefault(policy, set())
+            with vault_policies.variables(self.lab.vault, policy, used) as self.variables:
                 yield
         finally:
             self.variables = {}

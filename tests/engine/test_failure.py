@@ -15,7 +15,7 @@ from tests.engine.tenants import ALPHA, BETA, GAMMA
 from usine.report import as_json
 from usine.report.model import Action
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.standin]
 
 
 def fault(port: int, token: str, **what: object) -> None:
