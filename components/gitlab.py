@@ -26,6 +26,7 @@ from usine.naming import (
     OPERATIONS_ACCOUNT,
     OPERATIONS_COMPONENT,
     OPERATIONS_GROUP,
+    PENDING_PEOPLE,
     PIPELINE_AUTH_PATH,
     names_of,
 )
@@ -327,8 +328,8 @@ class GitLabTenant(Component):
             if _is_more(above, level):
                 root = self._args.settings.gitlab.root
                 pulumi.log.warn(
-                    f"{person} is {above} of the group {root} in GitLab, so of this tenant's group: "
-                    f"GitLab refuses to make them its {level}. Take them out of {root}",
+                    f"{PENDING_PEOPLE}gitlab: {person} is {above} of the group {root}, so of this tenant's group, and "
+                    f"GitLab refuses to make them its {level}: take them out of {root}",
                     group,
                 )
                 continue

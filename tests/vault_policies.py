@@ -60,11 +60,15 @@ def _allowed(lines: Iterable[str], policy: str) -> Iterator[Request]:
 def superfluous(policy: str, used: set[Request]) -> set[Request]:
     """Return what a policy allows and none of the requests needed, as capability and path of the policy.
 
-    `sudo` is left out: a path asks for it beside another one.
+    `create` and `update` are one: which of them a path asks for, its plugin decides. `sudo` comes beside another one.
     """
     found = set()
     for path, listed in re.findall(r'path "([^"]+)"\s*\{ capabilities = \[([^]]*)\]', policies()[policy]):
         pattern = re.compile(re.escape(path).replace(r"\+", "[^/]+").replace(r"\*", ".*"))
-        here = {operation for operation, where in used if pattern.fullmatch(where)}
-        found |= {(capability, path) for capability in re.findall("[a-z]+", listed) if capability not in here}
+        here = {_capability(operation) for operation, where in used if pattern.fullmatch(where)}
+        found |= {(_capability(one), path) for one in re.findall("[a-z]+", listed) if _capability(one) not in here}
     return {(capability, path) for capability, path in found if capability not in {"sudo", "deny"}}
+
+
+def _capability(operation: str) -> str:
+    return "write" if operation in {"create", "update"} else operation

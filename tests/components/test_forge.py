@@ -160,6 +160,11 @@ def test_a_new_generation_of_credentials_overlaps_the_old_one() -> None:
     assert {r.inputs["name"] for r in of(plan, "RobotAccount")} == {"pull-1", "pull-2", "push-1", "push-2"}
     tokens = {r.inputs["name"]: r.inputs.get("expiresAt") for r in of(plan, "ProjectDeployToken")}
     assert tokens == {"argocd-1": "2027-01-31T23:59:59Z", "argocd-2": None}
+    # GitLab tells an end at its own offset, which is no reason to replace a token; another end is (issue 11.B3).
+    options = {r.inputs["name"]: r.options for r in of(plan, "ProjectDeployToken")}
+    assert {one.ignore_changes for one in options.values()} == {("expiresAt",)}
+    ends = {name: one.replacement_trigger for name, one in options.items()}
+    assert ends["argocd-1"] != ends["argocd-2"]
     assert len(of(plan, "ProjectAnalysisToken")) == 2
     # What was there before the new generation is as it was.
     old = {r.name: r.inputs for r in plan_of(factories.project(), settings=factories.settings()).resources}

@@ -138,4 +138,6 @@ def test_a_level_below_the_one_in_the_root_group_is_left_out_and_said(
     members = {r.name.rpartition("/")[2] for r in of(plan, "GroupMembership", "teleservice/gitlab/")}
     assert "emma.leroy" not in members
     assert "alice.martin" in members
-    assert [text.partition(" in GitLab")[0] for text in warned] == ["emma.leroy is owner of the group tenants"]
+    assert [text.partition(", so")[0] for text in warned] == [
+        "pending in gitlab: emma.leroy is owner of the group tenants"
+    ]

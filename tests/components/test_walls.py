@@ -52,3 +52,15 @@ def test_argo_cd_has_the_administrators_that_the_settings_name_and_no_other() ->
         rights, own = data["foundation/argocd/rights"], data["foundation/argocd/settings"]
         assert (rights["policy.default"], rights["policy.csv"]) == ("", policy)
         assert (own["admin.enabled"], own["exec.enabled"]) == ("false", "false")
+
+
+def test_only_harbor_s_client_may_ask_for_a_token_that_outlives_the_session() -> None:
+    """Keycloak gives a new client the realm's optional scopes, `offline_access` among them (issue 11.A14)."""
+    resources = plan_of(factories.project()).resources
+    clients = {r.inputs["clientId"] for r in resources if r.type == "keycloak:openid/client:Client"}
+    scopes = {
+        r.name.split("/")[-2]: r.inputs["optionalScopes"]
+        for r in resources
+        if r.type == "keycloak:openid/clientOptionalScopes:ClientOptionalScopes"
+    }
+    assert scopes == {client: ["offline_access"] if client == "harbor" else [] for client in clients}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,10 @@ from tests.engine.fleet import POLICIES, Fleet
 from tests.engine.plugin_processes import watched
 from tests.engine.tenants import ALPHA, GAMMA
 from tests.vault_policies import superfluous
-from usine.drift.history import read_past
+from usine.drift.look import look
+from usine.engine.log_ins import end_log_ins
+from usine.spec.load import load
+from usine.spec.settings_load import load_settings
 
 pytestmark = pytest.mark.servers
 
@@ -26,8 +28,14 @@ OWN = {
     "dynamic": {"SONAR_TOKEN"},
 }
 
-#: What no run of the engine needs: a job reads the other systems' credentials (tests/ci/test_stack.py).
-BY_JOBS_ONLY: set[tuple[str, str]] = set()
+#: What the policies of docs/ci.md allow for something that the runs here do not do. Anything else would be too much.
+LOOK_ELSEWHERE = {
+    # The job reads the other systems' credentials (tests/ci/test_stack.py).
+    ("read", "platform/data/look"),
+}
+PIPELINE_ELSEWHERE = {
+    ("read", "platform/data/pipeline"),
+}
 
 
 def test_up_creates_everything(fleet: Fleet) -> None:
@@ -60,18 +68,19 @@ def test_a_second_up_changes_nothing_and_a_refresh_finds_no_drift(fleet: Fleet) 
     assert credentials == OWN
     # With what the pipeline's jobs have that only look (docs/ci.md).
     with fleet.stack.with_policy("usine-look"):
-        history, ignores = (str(fleet.stack.folder / name) for name in ("look", "none.yaml"))
-        scan = fleet.stack.usine("drift", "--history", history, "--ignore", ignores)
-        found = {finding.name for finding in read_past(Path(history)).findings.values()}
+        # What `usine drift` does; the command takes the local platform's own credentials.
+        settings = load_settings(fleet.stack.settings_file)
+        scan = look(fleet.stack.engine, settings, load(fleet.stack.projects, settings))
         # Made by hand on any platform, and to be ignored there (docs/ci.md).
-        assert (scan.exit_code, found) == (2, {"policy: usine-look", "policy: usine-pipeline"}), scan.output
+        by_hand = {"policy: usine-look", "policy: usine-pipeline"}
+        assert ({finding.name for finding in scan.findings}, scan.unseen) == (by_hand, ())
         refreshed = fleet.stack.run("refresh", "--preview-only", "--expect-no-changes")
         assert refreshed.exit_code == 0, refreshed.output
         breaks.widen_a_policy(fleet.lab)
         refused = fleet.stack.up("--refresh", "--target", "**alpha/vault/policy/env/dev")
         assert (refused.exit_code != 0, "permission denied" in refused.output) == (True, True), refused.output
     fleet.stack.up("--refresh", "--target", "**alpha/vault/policy/env/dev").must()
-    assert superfluous("usine-look", fleet.stack.requests["usine-look"]) == BY_JOBS_ONLY
+    assert superfluous("usine-look", fleet.stack.requests["usine-look"]) == LOOK_ELSEWHERE
 
 
 @pytest.fixture
@@ -79,6 +88,7 @@ def pipeline(fleet: Fleet) -> Iterator[None]:
     """Vault as the pipeline's job `up` has it."""
     with fleet.stack.with_policy("usine-pipeline"):
         yield
+    assert superfluous("usine-pipeline", fleet.stack.requests["usine-pipeline"]) == PIPELINE_ELSEWHERE
 
 
 @pytest.mark.usefixtures("pipeline")
@@ -131,7 +141,9 @@ def test_a_change_reaches_what_it_is_about_and_a_tenant_goes_only_when_archived(
     assert set(gone.values()) == {"delete"}
     assert all(name.startswith(("gamma/", *ACCOUNTS)) for name in gone), gone
     assert live.snapshot(stack.lab) == before
-    assert superfluous("usine-pipeline", stack.requests["usine-pipeline"]) == BY_JOBS_ONLY
+    # What `usine up` does then; the command takes the local platform's own credentials.
+    settings = load_settings(stack.settings_file)
+    assert end_log_ins(settings, load(stack.projects, settings), stack.engine.environment) == ()
 
 
 #: What the foundation holds for the one person that only gamma has.
