@@ -38,10 +38,14 @@ def state(*known: tuple[str, str]) -> dict[str, Any]:
 
 
 def check(
-    folder: Path, *live: dict[str, Any], checkpoint: dict[str, Any] | None = None, settings: Settings | None = None
+    folder: Path,
+    *live: dict[str, Any],
+    checkpoint: dict[str, Any] | None = None,
+    settings: Settings | None = None,
+    listed: bool = True,
 ) -> tuple[tuple[Notice, ...], Answers]:
     """Ask one API server that serves both clusters."""
-    with serving({"/api/v1/namespaces": {"items": list(live)}}) as api:
+    with serving({"/api/v1/namespaces": {"items": list(live)}} if listed else {}) as api:
         contexts = ("nonprod-1", "prod-1")
         path = folder / "kubeconfig"
         path.write_text(
@@ -89,6 +93,12 @@ def test_only_what_the_stack_holds_is_asked_for(tmp_path: Path) -> None:
         factories.settings(foundation=FoundationMode.SKIP, tenants=("beta",)),
     ):
         assert check(tmp_path, live, settings=settings)[0] == ()
+
+
+def test_what_answers_that_there_are_no_namespaces_is_not_asked_in_vain(tmp_path: Path) -> None:
+    notices, _ = check(tmp_path, listed=False)
+    assert [notice.refuses for notice in notices] == [True, True]
+    assert "cluster nonprod-1 could not be asked whether a new namespace exists already: HTTP 404" in notices[0].text
 
 
 def test_a_cluster_that_cannot_be_asked_refuses_what_is_new_there(tmp_path: Path) -> None:

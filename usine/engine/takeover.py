@@ -89,7 +89,7 @@ def _labels(cluster: Cluster, environment: Mapping[str, str]) -> Mapping[str, st
     """Return the tenant that each live namespace is labelled with, empty for none. Raises LookError."""
     _, api = connect(cluster.context, environment)
     try:
-        found = api.call("GET", "api/v1/namespaces", headers={"Accept": _METADATA_ONLY}) or {}
+        found = api.listed("api/v1/namespaces", headers={"Accept": _METADATA_ONLY})
     except requests.RequestException as error:
         status = error.response.status_code if error.response is not None else None
         raise LookError(f"HTTP {status}" if status else f"no answer ({type(error).__name__})") from None

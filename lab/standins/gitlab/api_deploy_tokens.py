@@ -13,7 +13,7 @@ from pydantic import BeforeValidator
 
 from lab.standins.gitlab import access
 from lab.standins.gitlab.errors import ApiError, invalid, not_found
-from lab.standins.gitlab.params import Bool, Paging, Params, Text
+from lab.standins.gitlab.params import Bool, Moment, Paging, Params, Text
 from lab.standins.gitlab.routing import Call, Router
 from lab.standins.gitlab.site import Site, digest
 from lab.standins.needs import Need, needed_by
@@ -32,17 +32,6 @@ _SCOPES: Final = (
 )
 
 
-def _moment(value: Any) -> Any:
-    """A time with or without a zone, or a day, as the API writes times."""
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str):
-        raise ValueError("not a time")  # noqa: TRY004 - what pydantic takes for a refusal
-    moment = datetime.fromisoformat(value)
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-
-
 def _split(value: Any) -> Any:
     return value.split(",") if isinstance(value, str) else value
 
@@ -52,7 +41,7 @@ class NewDeployToken(Params):
 
     name: str
     scopes: Annotated[list[str], BeforeValidator(_split)]
-    expires_at: Annotated[str | None, BeforeValidator(_moment)] = None
+    expires_at: Moment = None
     username: Text = None
 
 

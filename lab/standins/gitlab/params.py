@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, ClassVar, Final, Self
 from urllib.parse import parse_qsl
 
@@ -50,11 +50,23 @@ def _dated(value: Any) -> Any:
     return date.fromisoformat(value[:10]).isoformat()
 
 
+def _moment(value: Any) -> Any:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise ValueError("not a time")  # noqa: TRY004 - what pydantic takes for a refusal
+    moment = datetime.fromisoformat(value)
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
 Text = str | None
 Bool = Annotated[bool | None, BeforeValidator(_blank)]
 Int = Annotated[Annotated[int, Field(ge=-LARGEST - 1, le=LARGEST)] | None, BeforeValidator(_blank)]
 #: `2026-01-31`; a time after the day is cut off.
 Day = Annotated[str | None, BeforeValidator(_dated), Field(json_schema_extra={"format": "date"})]
+#: A time with or without a zone, or a day, as the API writes times.
+Moment = Annotated[str | None, BeforeValidator(_moment)]
 #: A list, or a text with commas.
 Texts = Annotated[list[str] | None, BeforeValidator(_split)]
 Ints = Annotated[list[Annotated[int, Field(ge=-LARGEST - 1, le=LARGEST)]] | None, BeforeValidator(_split)]

@@ -13,6 +13,7 @@ from lab.standins.store import Document
 OF_PROJECT: Final = (
     "approval_rule",
     "approval_settings",
+    "deploy_key_project",
     "environment",
     "protected_branch",
     "protected_environment",

@@ -153,11 +153,13 @@ def update_registry(call: Asking, id: Id, body: bodies.RegistryChange) -> Respon
 @router.delete("/registries/{id}")
 @needed_by(Need.PLUGINS, Need.INVENTORY)
 def delete_registry(call: Asking, id: Id) -> Response:
-    """Delete a registry that no proxy cache uses."""
+    """Delete a registry that no proxy cache and no replication uses."""
     call.require_system("delete", "registry")
     known = _known(call, id)
     if call.store.first("project", registry_id=id):
         raise errors.precondition(f"the registry {id} is referenced by proxy cache project, cannot delete it")
+    if call.store.first("replication", source=id) or call.store.first("replication", destination=id):
+        raise errors.precondition(f"the registry {id} is referenced by replication policies, cannot delete it")
     call.store.remove("registry", known["id"])
     return done()
 

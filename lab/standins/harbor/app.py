@@ -23,6 +23,7 @@ from lab.standins.harbor import (
     api_projects,
     api_quotas,
     api_registries,
+    api_replication,
     api_repositories,
     api_robots,
     api_scan,
@@ -43,7 +44,7 @@ from lab.standins.serve import Configuration
 
 API: Final = (
     api_system, api_projects, api_members, api_users, api_robots, api_quotas, api_policies, api_webhooks, api_scan,
-    api_registries, api_repositories,
+    api_registries, api_replication, api_repositories,
 )  # fmt: skip
 OPENAPI: Final = "/-/lab/openapi.json"
 REPORTS: Final = "/-/lab/reports"

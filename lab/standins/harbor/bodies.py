@@ -238,6 +238,51 @@ class RegistryChange(Body):
     access_secret: Text = None
 
 
+class RegistryId(Body):
+    """One end of a replication."""
+
+    id: Number = None
+
+
+class TriggerSettings(Body):
+    """When a scheduled replication runs."""
+
+    cron: Text = None
+
+
+class ReplicationTrigger(Body):
+    """What starts a replication."""
+
+    type: Text = None
+    trigger_settings: TriggerSettings | None = None
+
+
+class ReplicationFilter(Body):
+    """Which images."""
+
+    type: Text = None
+    value: Any = None
+    decoration: Text = None
+
+
+class ReplicationBody(Body):
+    """A replication policy."""
+
+    name: Text = None
+    description: Text = None
+    src_registry: RegistryId | None = None
+    dest_registry: RegistryId | None = None
+    dest_namespace: Text = None
+    dest_namespace_replace_count: Number = None
+    trigger: ReplicationTrigger | None = None
+    filters: list[ReplicationFilter] | None = None
+    deletion: Flag = None
+    override: Flag = None
+    enabled: Flag = None
+    speed: Number = None
+    copy_by_chunk: Flag = None
+
+
 class LabelBody(Body):
     """A label: scope g (everywhere) or p (a project)."""
 

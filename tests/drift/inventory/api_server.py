@@ -14,10 +14,15 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 @dataclass(frozen=True)
 class Refused:
-    """An answer that is not 200. `times` how often, before the next answer of the list is given."""
+    """An answer that is not 200, without a body or with a JSON one."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+
+
+#: How Vault answers an empty list, and what is not there: without a reason.
+NOTHING = Refused(404, body={"errors": []})
 
 
 @dataclass
@@ -61,7 +66,8 @@ def serving(by_path: Mapping[str, Any]) -> Iterator[Answers]:
             if isinstance(answer, Script):
                 answer = answer.pop(0) if len(answer) > 1 else answer[0]
             status, headers = (answer.status, answer.headers) if isinstance(answer, Refused) else (200, {})
-            content = b"" if isinstance(answer, Refused) else json.dumps(_page(answer, query)).encode()
+            body = answer.body if isinstance(answer, Refused) else _page(answer, query)
+            content = b"" if body is None else json.dumps(body).encode()
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)

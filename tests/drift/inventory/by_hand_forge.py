@@ -5,6 +5,9 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 from tests.drift.inventory.hand import MARKER, PERSON, Expected, Hand, answered, deeds
 
 # GitLab ---------------------------------------------------------------------------------------------------------------
@@ -87,6 +90,13 @@ def gitlab_access_token_of_a_project(hand: Hand) -> Expected:
     body = {"name": "extra", "scopes": ["api"], "access_level": 40, "expires_at": "2027-06-01"}
     made = hand.gitlab("POST", f"/projects/{hand.project()}/access_tokens", body)
     return hand.slug, "ProjectAccessToken", f"tenants/{hand.slug}/api: extra (#{made['id']})"
+
+
+def gitlab_deploy_key(hand: Hand) -> Expected:
+    key = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    body = {"title": "extra", "key": f"{key} laptop", "can_push": True}
+    made = hand.gitlab("POST", f"/projects/{hand.project()}/deploy_keys", body)
+    return hand.slug, "DeployKey", f"tenants/{hand.slug}/api: extra (#{made['id']})"
 
 
 def gitlab_hook(hand: Hand) -> Expected:
@@ -192,6 +202,14 @@ def harbor_registry(hand: Hand) -> Expected:
     body = {"name": "extra", "type": "docker-registry", "url": hand.lab.harbor.base_url.copy_with(path="/").__str__()}
     hand.harbor("POST", "/registries", body)
     return None, "Registry", "registry: extra"
+
+
+def harbor_replication(hand: Hand) -> Expected:
+    """To the registry before."""
+    (registry,) = hand.harbor("GET", "/registries?name=extra")
+    body = {"name": "extra", "dest_registry": {"id": registry["id"]}, "enabled": True}
+    hand.harbor("POST", "/replication/policies", body)
+    return None, "Replication", "replication: extra"
 
 
 # SonarQube ------------------------------------------------------------------------------------------------------------

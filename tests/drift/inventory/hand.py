@@ -119,10 +119,12 @@ def undo(hand: Hand, found: Found) -> None:
 
 
 def in_order(found: Found) -> tuple[bool, ...]:
-    """Sort so that nothing takes another finding away with it: accounts and containers go last, a member of a group
-    after the members of its projects, and of the root after those of the groups below.
+    """Sort so that nothing takes another finding away with it: accounts and containers go last, a registry after the
+    replication to it, a member of a group after the members of its projects, and of the root after those of the groups
+    below.
     """
-    contains = found.type.endswith((":User", ":TechnicalAccount", ":Group", ":Project", ":Mount", ":Namespace"))
+    last = (":User", ":TechnicalAccount", ":Group", ":Project", ":Mount", ":Namespace", ":Registry")
+    contains = found.type.endswith(last)
     return contains, found.type.endswith(":GroupMembership"), found.name.startswith("tenants: ")
 
 

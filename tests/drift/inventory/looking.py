@@ -24,6 +24,11 @@ ENVIRONMENT = {
     "KEYCLOAK_PASSWORD": MARKER,
 }
 
+#: Lists of the whole registry without anything in them.
+EMPTY_HARBOR: dict[str, list[Any]] = {
+    f"/api/v2.0/{path}": [] for path in ("robots", "labels", "quotas", "registries", "replication/policies", "users")
+}
+
 
 def resource(type_: str, id_: str, tenant: str | None = "alpha", provider: str = "", **inputs: Any) -> Managed:
     """An object of the state; its outputs are its inputs."""

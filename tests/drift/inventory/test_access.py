@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.drift.inventory.api_server import Script, serving
+from tests.drift.inventory.api_server import NOTHING, Refused, Script, serving
 from tests.drift.inventory.looking import look, names, only, resource
 from usine.drift.inventory import Inventory, Managed
 from usine.spec.settings import FoundationMode, KeycloakSettings, PeopleSource, System
@@ -19,8 +19,18 @@ GROUPS = (
     resource("keycloak:index/groupMemberships:GroupMemberships", "usine/group-memberships/g2", groupId="g2"),
     resource("keycloak:openid/client:Client", "c1", None, clientId="vault"),
 )
+EMPTY_REALM = (
+    "default-groups", "identity-provider/instances", "groups/g1/members", "groups/g2/children",
+    *(
+        f"{role}/{holders}"
+        for role in ("roles/offline_access", "clients/c2/roles/realm-admin")
+        for holders in ("groups", "users")
+    ),
+)  # fmt: skip
 CLEAN_REALM: dict[str, Any] = {
     "/realms/master/protocol/openid-connect/token": {"access_token": "t", "expires_in": 60},
+    REALM: {"realm": "usine"},
+    **{f"{REALM}/{path}": [] for path in EMPTY_REALM},
     f"{REALM}/groups": [{"id": "g1", "path": "/alpha"}],
     f"{REALM}/groups/g1/children": [{"id": "g2", "path": "/alpha/owner"}],
     f"{REALM}/groups/g2/members": [{"id": "u1", "username": "alice.martin"}],  # exact in the state
@@ -104,6 +114,28 @@ def test_what_gives_access_in_a_realm_is_found() -> None:
     assert ids == {"/alpha/owner/extra": "usine/g9", "account: mallory": "usine/u2"}
 
 
+@pytest.mark.parametrize(
+    ("path", "tenants"),
+    [
+        ("groups", {None, "alpha", "beta"}),
+        ("client-scopes", {None}),
+        ("groups/g1/children", {"alpha"}),
+        ("clients/c2/roles", {None, "alpha", "beta"}),
+    ],
+)
+def test_a_list_of_keycloak_that_is_not_found_could_not_be_looked_at(path: str, tenants: set[str | None]) -> None:
+    owner = path.rpartition("/")[0]
+    there = {f"{REALM}/{owner}": {"id": "x"}} if owner else {}
+    inventory = keycloak({**there, f"{REALM}/{path}": Refused(404)})
+    assert {(blind.tenant, blind.reason) for blind in inventory.blind} == {
+        (tenant, f"Keycloak refused GET usine/{path}: HTTP 404") for tenant in tenants
+    }
+
+
+def test_a_group_of_keycloak_that_is_gone_is_another_finding() -> None:
+    assert names(keycloak({f"{REALM}/groups/g1/{kind}": Refused(404) for kind in ("children", "members")})) == set()
+
+
 def test_accounts_of_a_directory_are_not_the_platform_s() -> None:
     users = {f"{REALM}/users": [{"id": "u2", "username": "mallory", "enabled": True}]}
     assert names(keycloak(users, keycloak=KeycloakSettings("usine", PeopleSource.DIRECTORY))) == set()
@@ -116,6 +148,7 @@ VAULT_STATE = (
     resource("vault:identity/group:Group", "i1"),
     resource("vault:jwt/authBackend:AuthBackend", "oidc", None),
     resource("vault:jwt/authBackend:AuthBackend", "gitlab", None),
+    resource("vault:index/authBackend:AuthBackend", "kubernetes/nonprod-1", None),
 )
 
 
@@ -128,9 +161,13 @@ CLEAN_VAULT: dict[str, Any] = {
         "data": {path: {"type": kind} for path, kind in
                  {"alpha/": "kv", "sys/": "system", "cubbyhole/": "cubbyhole", "secret/": "kv"}.items()}
     },
-    "/v1/sys/auth": {"data": {"oidc/": {"type": "oidc"}, "gitlab/": {"type": "jwt"}, "token/": {"type": "token"}}},
+    "/v1/sys/auth": {
+        "data": {path: {"type": kind} for path, kind in
+                 {"oidc/": "oidc", "gitlab/": "jwt", "token/": "token", "kubernetes/nonprod-1/": "kubernetes"}.items()}
+    },
     "/v1/sys/policies/acl": keys("default", "root", "alpha.env.dev"),
     "/v1/auth/kubernetes/nonprod-1/role": keys("alpha-dev"),
+    **dict.fromkeys(("/v1/auth/oidc/role", "/v1/auth/gitlab/role", "/v1/identity/group-alias/id"), NOTHING),
     "/v1/identity/group/id": keys(i1={"name": "alpha.owner"}),
     "/v1/identity/entity/id": keys("e1"),
     "/v1/identity/entity/id/e1": {"data": {"name": "entity_1", "policies": []}},
@@ -164,7 +201,10 @@ def test_a_vault_as_made_has_nothing_unmanaged() -> None:
         ({"/v1/sys/policies/acl": keys("alpha.x")}, ("alpha", "Policy", "policy: alpha.x"), "alpha.x"),
         ({"/v1/sys/policies/acl": keys("alphabet")}, (None, "Policy", "policy: alphabet"), "alphabet"),
         (
-            {"/v1/auth/kubernetes/nonprod-1/role": keys("alpha-x")},
+            {
+                "/v1/auth/kubernetes/nonprod-1/role": keys("alpha-x"),
+                "/v1/auth/kubernetes/nonprod-1/role/alpha-x": NOTHING,  # it went meanwhile
+            },
             ("alpha", "AuthBackendRole", "role of kubernetes/nonprod-1: alpha-x"),
             "auth/kubernetes/nonprod-1/role/alpha-x",
         ),
@@ -211,6 +251,23 @@ def test_what_gives_access_in_vault_is_found(
     assert names(inventory) == {found}
     assert inventory.found[0].import_id == import_id
     assert "0123456789abcdef" not in repr(inventory)
+
+
+@pytest.mark.parametrize("path", ["auth/gitlab/role", "sys/policies/acl", "identity/group/id", "sys/auth", "x/config"])
+def test_a_list_of_vault_that_is_not_found_for_a_reason_could_not_be_looked_at(path: str) -> None:
+    store = resource("vault:index/mount:Mount", "x", path="x", type="kv")
+    there = {"/v1/sys/mounts": {"data": {"x/": {"type": "kv"}}}, "/v1/x/config": {"data": {}}}
+    for answer in (Refused(404, body={"errors": [f'no handler for route "{path}"']}), Refused(404)):
+        blind = vault({**there, f"/v1/{path}": answer}, (*VAULT_STATE, store)).blind
+        assert {(one.tenant, one.reason) for one in blind} == {
+            (tenant, f"Vault refused GET {path}: HTTP 404") for tenant in (None, "alpha", "beta")
+        }
+
+
+def test_what_is_not_mounted_in_vault_is_another_finding() -> None:
+    store = resource("vault:index/mount:Mount", "gone", path="gone", type="kv")
+    unmounted = {"/v1/sys/auth": {"data": {}}, "/v1/auth/gitlab/role": Refused(404)}
+    assert names(vault(unmounted, (*VAULT_STATE, store))) == set()
 
 
 def test_a_stack_of_one_tenant_speaks_of_its_own_in_vault() -> None:
@@ -307,6 +364,17 @@ def sonarqube(more: bool) -> Inventory:
 
 def test_a_sonarqube_as_made_has_nothing_unmanaged() -> None:
     assert names(sonarqube(more=False)) == set()
+
+
+@pytest.mark.parametrize(("projects", "blind"), [([], set()), ([{"key": "alpha:api"}], {"alpha"})])
+def test_a_list_of_webhooks_is_missing_or_its_project_is(projects: list[Any], blind: set[str]) -> None:
+    page = {"total": len(projects)}
+    answers = {"/api/projects/search?p=1&ps=100&projects=alpha%3Aapi": {"components": projects, "paging": page}}
+    with serving(answers) as api:
+        one_tenant: dict[str, Any] = {"foundation": FoundationMode.SKIP, "tenants": ("alpha",)}
+        inventory = look(only(System.SONARQUBE, api.url, **one_tenant), (resource(f"{SONAR}:Project", "alpha:api"),))
+    reasons = {one.tenant for one in inventory.blind if "/api/webhooks/list" in one.reason}
+    assert reasons == blind
 
 
 def test_what_was_added_to_sonarqube_is_found() -> None:

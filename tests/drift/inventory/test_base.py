@@ -6,9 +6,10 @@ import dataclasses
 import time
 
 import pytest
+import requests
 
 from tests.drift.inventory.api_server import Refused, Script, serving
-from tests.drift.inventory.looking import ENVIRONMENT, MARKER, look, names, only, resource
+from tests.drift.inventory.looking import EMPTY_HARBOR, ENVIRONMENT, MARKER, look, names, only, resource
 from tests.factories import project, settings
 from usine.drift.inventory.base import Managed, Reader, Scope, managed
 from usine.engine.lookup import gitlab
@@ -88,10 +89,23 @@ def test_every_page_is_asked_for() -> None:
     items = [{"id": number} for number in range(250)]
     with serving({"/things": items}) as api:
         reader = Reader("It", Rest(api.url))
-        assert list(reader.pages("things")) == items
+        assert list(reader.pages("things", of="anything")) == items
         assert [query["page"] for _, _, query, _ in api.asked] == ["1", "2", "3"]
         assert reader.get("nothing") is None
         assert api.methods() == {"GET"}
+
+
+def test_a_list_that_is_not_found_is_no_empty_list_unless_its_object_is_gone() -> None:
+    with serving({"/there": {"id": 1}}) as api:
+        rest = Rest(api.url)
+        reader = Reader("It", rest)
+        assert list(reader.pages("gone/things", of="gone")) == []
+        assert list(rest.pages("gone/things", of="gone")) == []
+        for of in ("there", None):
+            with pytest.raises(LookError, match="It refused GET there/things: HTTP 404"):
+                list(reader.pages("there/things", of=of))
+            with pytest.raises(requests.HTTPError):
+                list(rest.pages("there/things", of=of))
 
 
 def test_a_throttled_question_is_asked_again_when_it_is_time() -> None:
@@ -130,6 +144,9 @@ def test_what_cannot_be_seen_is_said_by_tenant_and_the_rest_is_seen() -> None:
     answers = {
         "/api/v2.0/projects": [{"name": "stray", "project_id": 9, "metadata": {}}],
         "/api/v2.0/projects/1": {"name": "alpha", "owner_name": "admin", "metadata": {}},
+        "/api/v2.0/projects/1/immutabletagrules": [],
+        "/api/v2.0/projects/1/webhook/policies": [],
+        **EMPTY_HARBOR,
         "/api/v2.0/projects/1/members": Refused(403),
         "/api/v2.0/users": ["nothing", "anybody", "expects"],
     }
@@ -146,7 +163,8 @@ def test_what_cannot_be_seen_is_said_by_tenant_and_the_rest_is_seen() -> None:
 
 
 def test_a_system_that_is_down_hides_nothing_of_another() -> None:
-    with serving({"/api/v2.0/projects": [{"name": "stray", "project_id": 9}]}) as harbor:
+    answers = {**EMPTY_HARBOR, "/api/v2.0/projects": [{"name": "stray", "project_id": 9}]}
+    with serving(answers) as harbor:
         chosen = only(System.HARBOR, harbor.url)
         both = dataclasses.replace(chosen, systems=frozenset({System.HARBOR, System.VAULT}))
         both = dataclasses.replace(both, endpoints={**both.endpoints, System.VAULT: Endpoint("http://127.0.0.1:9")})

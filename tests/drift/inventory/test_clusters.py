@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.drift.inventory.api_server import Answers, serving
-from tests.drift.inventory.looking import ENVIRONMENT, MARKER, look, names, only, resource
+from tests.drift.inventory.api_server import Answers, Refused, serving
+from tests.drift.inventory.looking import EMPTY_HARBOR, ENVIRONMENT, MARKER, look, names, only, resource
 from usine.drift.inventory import Inventory, Managed
 from usine.spec.settings import FoundationMode, System
 
@@ -190,6 +190,13 @@ def test_a_list_goes_on_until_its_end(tmp_path: Path) -> None:
     assert [query.get("continue") for _, path, query, _ in api.asked if path == f"{RBAC}/roles"] == [None, "more"]
 
 
+def test_a_kind_that_a_cluster_serves_and_does_not_list_could_not_be_looked_at(tmp_path: Path) -> None:
+    inventory, _ = cluster(tmp_path, {RBAC: {"resources": [{"name": "roles/status"}, {"name": "roles"}]}})
+    assert {(blind.tenant, blind.reason) for blind in inventory.blind} == {
+        (tenant, f"cluster nonprod-1 refused GET {RBAC[1:]}/roles: HTTP 404") for tenant in (None, "alpha", "beta")
+    }
+
+
 def test_a_cluster_that_the_kubeconfig_does_not_know_is_said(tmp_path: Path) -> None:
     with serving(CLEAN) as api:
         environment = kubeconfig(tmp_path, api.url, None)
@@ -238,6 +245,9 @@ HARBOR_STATE: tuple[Managed, ...] = (
     resource("harbor:index/retentionPolicy:RetentionPolicy", "/retentions/1"),
 )
 HARBOR: dict[str, Any] = {
+    **EMPTY_HARBOR,
+    "/api/v2.0/projects/2/immutabletagrules": [],
+    "/api/v2.0/projects/2/webhook/policies": [],
     "/api/v2.0/projects": [
         {"name": "library", "project_id": 1},
         {"name": "alpha", "project_id": 2},
@@ -258,6 +268,32 @@ def test_a_harbor_as_made_has_nothing_unmanaged() -> None:
         assert api.methods() == {"GET"}
 
 
+@pytest.mark.parametrize(
+    ("path", "tenant"),
+    [
+        ("replication/policies", None),
+        ("users", None),
+        ("quotas", "alpha"),
+        ("projects/2/members", "alpha"),
+        ("projects/2/immutabletagrules", "alpha"),
+        ("projects/2/webhook/policies", "alpha"),
+    ],
+)
+def test_a_list_of_harbor_that_is_not_found_could_not_be_looked_at(path: str, tenant: str | None) -> None:
+    with serving({**HARBOR, f"/api/v2.0/{path}": Refused(404)}) as api:
+        inventory = look(only(System.HARBOR, api.url), HARBOR_STATE)
+    assert [(blind.tenant, blind.reason) for blind in inventory.blind] == [
+        (tenant, f"Harbor refused GET {path}: HTTP 404")
+    ]
+
+
+def test_a_project_of_harbor_that_goes_while_it_is_looked_at_is_no_finding() -> None:
+    lists = (f"/api/v2.0/projects/2/{kind}" for kind in ("members", "immutabletagrules", "webhook/policies"))
+    gone = {path: Refused(404) for path in ("/api/v2.0/projects/2", *lists)}
+    with serving({**HARBOR, **gone}) as api:
+        assert names(look(only(System.HARBOR, api.url), HARBOR_STATE)) == set()
+
+
 def test_what_was_added_to_harbor_is_found() -> None:
     grants = [{"kind": "project", "namespace": "alpha", "access": [{"action": "push", "resource": "repository"}]}]
     added = {
@@ -276,7 +312,7 @@ def test_what_was_added_to_harbor_is_found() -> None:
         "/api/v2.0/replication/policies": [{"id": 1, "name": "copy", "enabled": True}],
         "/api/v2.0/users": [{"user_id": 2, "username": "mallory", "sysadmin_flag": True}],
     }
-    with serving(added) as api:
+    with serving({**HARBOR, **added}) as api:
         inventory = look(only(System.HARBOR, api.url), HARBOR_STATE)
     assert names(inventory) == {
         ("beta", "Project", "beta"),

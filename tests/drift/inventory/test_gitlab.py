@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.drift.inventory.api_server import Answers, serving
+import pytest
+
+from tests.drift.inventory.api_server import Answers, Refused, Script, serving
 from tests.drift.inventory.looking import look, names, only, resource
 from tests.factories import project, settings
 from usine.drift.inventory import Inventory, Managed
@@ -19,12 +21,27 @@ STATE = (
     resource("gitlab:index/groupMembership:GroupMembership", "10:3"),
     resource("gitlab:index/projectVariable:ProjectVariable", "20:KNOWN:*", project="20"),
 )
+GROUP_LISTS = ("members", "variables", "deploy_tokens", "access_tokens", "runners", "subgroups", "projects")
+PROJECT_LISTS = (
+    "members", "variables", "deploy_tokens", "access_tokens", "runners", "hooks", "deploy_keys", "triggers",
+    "pipeline_schedules", "protected_branches", "protected_tags", "environments",
+)  # fmt: skip
+
+
+def lists(of: str, *kinds: str) -> dict[str, Any]:
+    """Empty lists of a group or a project."""
+    return {f"/api/v4/{of}/{kind}": [] for kind in kinds}
+
+
 EMPTY: dict[str, Any] = {
     "/api/v4/user": {"id": ACCOUNT},
     "/api/v4/users": [{"id": 1, "username": "root"}, {"id": ACCOUNT, "username": "usine"}],
     "/api/v4/groups/10": GROUP,
-    "/api/v4/groups/10/projects": [PROJECT],
     "/api/v4/projects/20": PROJECT,
+    **lists("groups/2", *GROUP_LISTS),
+    **lists("groups/10", *GROUP_LISTS),
+    **lists("projects/20", *PROJECT_LISTS),
+    "/api/v4/groups/10/projects": [PROJECT],
 }
 
 
@@ -148,9 +165,30 @@ def test_accounts_are_looked_at_where_the_foundation_makes_them() -> None:
     assert names(seen({"/api/v4/users": users}, state, gitlab=directory)[0]) == set()
 
 
+@pytest.mark.parametrize("place", ["groups/10", "projects/20"])
+def test_a_list_that_is_not_found_could_not_be_looked_at(place: str) -> None:
+    for kind in GROUP_LISTS if place.startswith("groups") else PROJECT_LISTS:
+        inventory, _ = seen({f"/api/v4/{place}/{kind}": Refused(404)})
+        refused = f"GitLab refused GET {place}/{kind}: HTTP 404"
+        assert [(blind.tenant, blind.reason) for blind in inventory.blind] == [("alpha", refused)]
+
+
+@pytest.mark.parametrize("place", ["groups/10", "projects/20"])
+def test_what_goes_while_it_is_looked_at_is_no_finding(place: str) -> None:
+    there = GROUP if place.startswith("groups") else PROJECT
+    gone = {f"/api/v4/{place}": Script([there, Refused(404)]), f"/api/v4/{place}/variables": Refused(404)}
+    assert names(seen(gone)[0]) == set()
+
+
 def test_an_edition_is_asked_only_what_it_has() -> None:
-    rules = {"/api/v4/projects/20/approval_rules": [{"id": 1, "name": "Security", "approvals_required": 0}]}
-    assert names(seen(rules)[0]) == set()
+    rules = {
+        **lists("groups/10", "hooks"),
+        **lists("projects/20", "protected_environments"),
+        "/api/v4/projects/20/approval_rules": [{"id": 1, "name": "Security", "approvals_required": 0}],
+    }
+    inventory, api = seen(rules)
+    assert names(inventory) == set()
+    assert not {path for path in api.paths() if path.endswith(("approval_rules", "protected_environments"))}
     premium = GitLabSettings(edition=Edition.PREMIUM)
     assert names(seen(rules, gitlab=premium)[0]) == {
         ("alpha", "ProjectApprovalRule", "tenants/alpha/deploy: Security (#1)")

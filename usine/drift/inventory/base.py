@@ -216,24 +216,34 @@ class Reader:
         """Return the answer, None for «not found»."""
         return self._ask("GET", path, params=query, headers={"Accept": accept})
 
+    def listed(self, path: str, *, of: str | None = None, **query: str) -> Json:
+        """Return the answer of a list, None if the object `of` that it belongs to is gone.
+
+        A list that is not found is one that could not be looked at (LookError).
+        """
+        return self._translated("GET", path, lambda: self._rest.listed(path, of=of, params=query))
+
     def lookup(self, path: str, body: Mapping[str, str]) -> Json:
         """Return the answer to a question that the API wants posted, None for «not found»."""
         return self._ask("POST", path, json=body)
 
-    def pages(self, path: str, size: str = "per_page", **query: str) -> Iterator[Json]:
-        """Yield the items of every page of a list; `size` is how the API calls the length of a page."""
+    def pages(self, path: str, size: str = "per_page", *, of: str | None = None, **query: str) -> Iterator[Json]:
+        """Yield the items of every page of a list, see `listed`; `size` is how the API calls the length of a page."""
         for page in range(1, _PAGES):
-            items = self.get(path, **{**query, "page": str(page), size: "100"}) or []
+            items = self.listed(path, of=of, **{**query, "page": str(page), size: "100"}) or []
             yield from items
             if len(items) < 100:  # noqa: PLR2004 - a page that is not full is the last
                 return
         raise LookError(f"{self._system}: {path} has more than {_PAGES} pages")
 
     def _ask(self, method: str, path: str, **options: Json) -> Json:
+        return self._translated(method, path, lambda: self._rest.call(method, path, **options))
+
+    def _translated(self, method: str, path: str, question: Callable[[], Json]) -> Json:
         if self._down.is_set():
             raise LookError(f"{self._system} does not answer")
         try:
-            return self._rest.call(method, path, **options)
+            return question()
         except requests.HTTPError as error:
             status = error.response.status_code
             raise LookError(f"{self._system} refused {method} {path}: HTTP {status}") from None

@@ -89,22 +89,23 @@ class GitLab:
     # Groups and projects ------------------------------------------------------------------------------------------
 
     def _group(self, place: Place) -> Iterator[Found]:
-        group = self._api.get(f"groups/{place.id}", with_projects="false")
+        path = f"groups/{place.id}"
+        group = self._api.get(path, with_projects="false")
         if group is None:
             return  # missing, which is another finding
         yield from self._kinds(place, self._group_kinds)
         yield from self._shares(place, group, "gitlab:index/groupShareGroup:GroupShareGroup")
-        for subgroup in self._api.pages(f"groups/{place.id}/subgroups", all_available="true"):
+        for subgroup in self._api.pages(f"{path}/subgroups", of=path, all_available="true"):
             yield from self._unknown_group(subgroup, place.tenant)
         below = {"include_subgroups": "false", "with_shared": "false"}
-        for project in self._api.pages(f"groups/{place.id}/projects", **below):
+        for project in self._api.pages(f"{path}/projects", of=path, **below):
             if self._scope.knows(_PROJECT, str(project["id"])) or _leaving(project):
                 continue
-            path = project["path_with_namespace"]
+            name = project["path_with_namespace"]
             yield self._found(
-                self._scheduled_for(path) or place.tenant,
+                self._scheduled_for(name) or place.tenant,
                 _PROJECT,
-                path,
+                name,
                 import_id=str(project["id"]),
                 detail=f"a project, {project['visibility']}",
                 removal=f"DELETE /api/v4/projects/{project['id']}",
@@ -150,7 +151,8 @@ class GitLab:
 
     def _kinds(self, place: Place, kinds: Iterable[Kind]) -> Iterator[Found]:
         for kind in kinds:
-            for item in self._api.pages(f"{place.kind}/{place.id}/{kind.path}", **kind.query):
+            of = f"{place.kind}/{place.id}"
+            for item in self._api.pages(f"{of}/{kind.path}", of=of, **kind.query):
                 id_ = kind.id(place, item)
                 ours = kind.own(item, place) or (kind.path == "members" and item["id"] == self._account)
                 if ours or self._scope.knows(kind.type, id_):

@@ -231,7 +231,12 @@ PROJECT_KINDS: Final = (
         call="POST {item}/stop, then DELETE {item}",
     ),
 )
-#: What the premium edition adds; the others know no such list.
+#: What the premium edition adds. CE has no such lists and answers 404, so it is not asked for them; EE without a
+#: licence refuses them with 403 (`check_feature_availability` of approval rules, `authorize!` of the other two).
+#:
+#: A 404 of any list here means «could not look», without exception: none answers it because a feature is off, as push
+#: rules and the container registry do. In GitLab's lib/api, environments.rb, ci/pipeline_schedules.rb, ci/triggers.rb,
+#: deploy_keys.rb, deploy_tokens.rb and the others ask `authorize!` (403), resource_access_tokens.rb `unauthorized!`.
 PREMIUM_GROUP_KINDS: Final = (_of(_HOOKS, "gitlab:index/groupHook:GroupHook"),)
 PREMIUM_PROJECT_KINDS: Final = (
     Kind(

@@ -46,8 +46,9 @@ class Harbor:
             for whole in (self._system_robots, self._system_labels, self._registries, self._replications, self._admins):
                 yield Look((None,), whole)
 
-    def _pages(self, path: str, **query: str) -> Iterator[Json]:
-        return self._api.pages(path.lstrip("/"), "page_size", **query)
+    def _pages(self, path: str, of: Managed | None = None, **query: str) -> Iterator[Json]:
+        owner = of.id.lstrip("/") if of else None
+        return self._api.pages(path.lstrip("/"), "page_size", of=owner, **query)
 
     def _projects(self) -> Iterator[Found]:
         """Projects, less the one that Harbor brings along and the platform's own, where its tools' image is."""
@@ -75,7 +76,7 @@ class Harbor:
         found = self._api.get(project.id.lstrip("/"))
         if found is None:
             return  # missing, which is another finding
-        for member in self._pages(f"{project.id}/members"):
+        for member in self._pages(f"{project.id}/members", project):
             group = member["entity_type"] == "g"
             if not group and member["entity_name"] == found.get("owner_name"):
                 continue
@@ -90,7 +91,7 @@ class Harbor:
 
     def _robots(self, project: Managed) -> Iterator[Found]:
         number = project.id.rpartition("/")[2]
-        for robot in self._pages("robots", q=f"Level=project,ProjectID={number}"):
+        for robot in self._pages("robots", project, q=f"Level=project,ProjectID={number}"):
             yield from self._robot(robot, project.tenant)
 
     def _robot(self, robot: Json, tenant: str | None) -> Iterator[Found]:
@@ -109,7 +110,7 @@ class Harbor:
 
     def _rules(self, project: Managed) -> Iterator[Found]:
         name = str(project.inputs.get("name") or project.id)
-        for rule in self._pages(f"{project.id}/immutabletagrules"):
+        for rule in self._pages(f"{project.id}/immutabletagrules", project):
             patterns = ", ".join(selector["pattern"] for selector in rule.get("tag_selectors") or ())
             yield from self._unless_known(
                 project.tenant,
@@ -130,7 +131,7 @@ class Harbor:
 
     def _webhooks(self, project: Managed) -> Iterator[Found]:
         name = str(project.inputs.get("name") or project.id)
-        for policy in self._pages(f"{project.id}/webhook/policies"):
+        for policy in self._pages(f"{project.id}/webhook/policies", project):
             hosts = sorted({str(urlsplit(target["address"]).hostname) for target in policy.get("targets") or ()})
             yield from self._unless_known(
                 project.tenant,
@@ -142,7 +143,7 @@ class Harbor:
 
     def _labels(self, project: Managed) -> Iterator[Found]:
         name = str(project.inputs.get("name") or project.id)
-        for label in self._pages("labels", scope="p", project_id=project.id.rpartition("/")[2]):
+        for label in self._pages("labels", project, scope="p", project_id=project.id.rpartition("/")[2]):
             yield from self._label(label, project.tenant, f"{name}: label {label['name']}")
 
     def _label(self, label: Json, tenant: str | None, name: str) -> Iterator[Found]:

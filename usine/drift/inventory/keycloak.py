@@ -76,8 +76,10 @@ class Keycloak:
             if self._scope.settings.keycloak.people is PeopleSource.MANAGED:
                 yield Look((None,), self._users)
 
-    def _list(self, path: str, **query: str) -> Iterable[Json]:
-        return self._api.get(f"{self._realm}/{path}", **query) or ()
+    def _list(self, path: str, of: str = "", **query: str) -> Iterable[Json]:
+        """Return a list of the realm, or of the object `of` in it."""
+        owner = f"{self._realm}/{of}".rstrip("/")
+        return self._api.listed(f"{self._realm}/{path}", of=owner, **query) or ()
 
     # Groups -------------------------------------------------------------------------------------------------------
 
@@ -88,13 +90,14 @@ class Keycloak:
 
     def _group(self, group: Managed) -> Iterator[Found]:
         """Groups below it; and who is in it, where no exact membership in the state says so."""
-        for child in self._list(f"groups/{group.id}/children", max=_ALL, briefRepresentation="true"):
+        of = f"groups/{group.id}"
+        for child in self._list(f"{of}/children", of, max=_ALL, briefRepresentation="true"):
             if not self._scope.knows(_GROUP, child["id"]):
                 yield self._unknown_group(child, group.tenant)
         if group.id in self._exact:
             return
         path = str(group.outputs.get("path") or group.inputs["name"])
-        for user in self._list(f"groups/{group.id}/members", max=_ALL, briefRepresentation="true"):
+        for user in self._list(f"{of}/members", of, max=_ALL, briefRepresentation="true"):
             yield self._found(
                 group.tenant,
                 _MEMBERSHIPS,
@@ -152,13 +155,13 @@ class Keycloak:
         for client in self._list("clients", max=_ALL):
             if client["clientId"] in _BUILT_IN_CLIENTS:
                 below = f"clients/{client['id']}"
-                for role in self._list(f"{below}/roles", max=_ALL):
+                for role in self._list(f"{below}/roles", below, max=_ALL):
                     path = f"{below}/roles/{quote(role['name'], safe='')}"
                     yield from self._holders(path, below, role, client["clientId"])
 
     def _holders(self, path: str, below: str, role: Json, of: str) -> Iterator[Found]:
         body = json.dumps([{"id": role["id"], "name": role["name"]}])
-        for group in self._list(f"{path}/groups", max=_ALL):
+        for group in self._list(f"{path}/groups", path, max=_ALL):
             yield self._found(
                 self._owner(group["path"]),
                 "keycloak:index/groupRoles:GroupRoles",
@@ -166,7 +169,7 @@ class Keycloak:
                 detail="a role given to a whole group",
                 removal=f"groups/{group['id']}/role-mappings/{below} {body}",
             )
-        for user in self._list(f"{path}/users", max=_ALL):
+        for user in self._list(f"{path}/users", path, max=_ALL):
             yield self._found(
                 None,
                 "keycloak:index/userRoles:UserRoles",

@@ -38,16 +38,28 @@ class Server:
     api: Reader
 
     def items(self, resource: Resource, namespace: str | None = None, **query: str) -> Iterator[Json]:
-        """Yield the objects of a kind, of one namespace or of all. Raises LookError."""
+        """Yield the objects of a kind, of one namespace or of all. Raises LookError.
+
+        A kind that the server does not serve, as where its definition is not installed, has no objects: the server's
+        own list of kinds says so, not the 404 alone.
+        """
         path = f"{resource.api}/{f'namespaces/{namespace}/' if namespace else ''}{resource.plural}"
         accept = _METADATA_ONLY if resource.metadata else "application/json"
         after = ""
         while True:
             found = self.api.get(path, accept=accept, limit=_PAGE, **({"continue": after} if after else {}), **query)
-            yield from (found or {}).get("items") or ()
-            after = ((found or {}).get("metadata") or {}).get("continue") or ""
+            if found is None:
+                if self._serves(resource):
+                    raise LookError(f"cluster {self.clusters[0]} refused GET {path}: HTTP 404")
+                return
+            yield from found.get("items") or ()
+            after = (found.get("metadata") or {}).get("continue") or ""
             if not after:
                 return
+
+    def _serves(self, resource: Resource) -> bool:
+        kinds = (self.api.get(resource.api) or {}).get("resources") or ()
+        return any(kind["name"] == resource.plural for kind in kinds)
 
 
 def servers(scope: Scope, environment: Mapping[str, str]) -> Iterator[Server | tuple[str, LookError]]:

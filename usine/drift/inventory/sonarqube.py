@@ -100,7 +100,9 @@ class SonarQube:
         try:
             hooks = self._client.get("/api/webhooks/list", project=project)["webhooks"]
         except NotFoundError:
-            return  # the project is missing, which is another finding
+            if project is None or any(self._client.pages("/api/projects/search", "components", projects=project)):
+                raise  # not the project is missing but the list
+            return  # a project that is missing is another finding
         for hook in hooks:
             id_ = f"{project or '-'}/{hook['key']}"
             if not self._scope.knows(_WEBHOOK, id_):

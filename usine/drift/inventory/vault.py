@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Final
 
@@ -56,8 +56,23 @@ class Vault:
         for path, type_ in {**paths, OIDC_AUTH_PATH: _JWT_ROLE, PIPELINE_AUTH_PATH: _JWT_ROLE}.items():
             yield Look(everyone, partial(self._roles, path, type_))
 
+    @cached_property
+    def _engines(self) -> Mapping[str, Json]:
+        """Secrets engines by the path they are mounted at, ``alpha/``."""
+        engines: Mapping[str, Json] = self._api.listed("sys/mounts")["data"]
+        return engines
+
+    @cached_property
+    def _methods(self) -> Mapping[str, Json]:
+        """Log-in methods by the path they are mounted at, ``oidc/``."""
+        methods: Mapping[str, Json] = self._api.listed("sys/auth")["data"]
+        return methods
+
     def _list(self, path: str) -> Mapping[str, Json]:
-        """Return what a list holds by key, with what the list itself says of each."""
+        """Return what a list holds by key, with what the list itself says of each.
+
+        An empty one is a 404 without a reason; one with a reason, as where nothing is mounted, raises LookError.
+        """
         data = (self._api.get(path, list="true") or {}).get("data") or {}
         details: Mapping[str, Json] = data.get("key_info") or {}
         return {key: details.get(key) or {} for key in data.get("keys") or ()}
@@ -69,7 +84,7 @@ class Vault:
 
     def _mounts(self) -> Iterator[Found]:
         reserved = platform_names(self._scope.settings)["Vault mount"]
-        for key, mount in self._read("sys/mounts").items():
+        for key, mount in self._engines.items():
             path = key.rstrip("/")
             if mount["type"] in _BUILT_IN_MOUNTS or path in reserved or self._scope.knows(_MOUNT, path):
                 continue
@@ -86,8 +101,8 @@ class Vault:
         """How long a store keeps what it holds. The program leaves it at Vault's defaults, and no plugin reads it."""
         for mount in self._scope.every(_MOUNT):
             path = str(mount.inputs.get("path") or mount.id)
-            if mount.inputs.get("type") != "kv":
-                continue
+            if mount.inputs.get("type") != "kv" or f"{path}/" not in self._engines:
+                continue  # one that is missing is another finding
             settings = self._read(f"{path}/config")
             moved = {key: settings[key] for key, plain in _STORE.items() if settings.get(key, plain) != plain}
             if moved:
@@ -101,7 +116,7 @@ class Vault:
                 )
 
     def _log_ins(self) -> Iterator[Found]:
-        for key, mount in self._read("sys/auth").items():
+        for key, mount in self._methods.items():
             path = key.rstrip("/")
             known = self._scope.knows(_AUTH, path) or self._scope.knows(_JWT, path)
             if known or mount["type"] in {"token", "ns_token"}:
@@ -116,6 +131,8 @@ class Vault:
             )
 
     def _roles(self, path: str, type_: str) -> Iterator[Found]:
+        if f"{path}/" not in self._methods:
+            return  # no method, no roles; one that the state has and that is missing is another finding
         for name in self._list(f"auth/{path}/role"):
             id_ = f"auth/{path}/role/{name}"
             if self._scope.knows(type_, id_) or not self._mine(owner := self._role_owner(name)):

@@ -30,11 +30,18 @@ class System(Protocol):
 
 
 class Rest:
-    """Requests to one API; answers are JSON. `verify` is as in `requests`."""
+    """Requests to one API; answers are JSON. `verify` is as in `requests`.
 
-    def __init__(self, base: str, *, verify: str | bool = True) -> None:
-        """Start a session below `base`, a URL without a final slash."""
+    An object that is not found is None. A list that is not found is an error: the API lacks it, the feature is off, or
+    something else answers at this address, and nobody has looked.
+    """
+
+    def __init__(
+        self, base: str, *, verify: str | bool = True, absent: Callable[[requests.Response], bool] = lambda _: True
+    ) -> None:
+        """Start a session below `base`, a URL without a final slash. `absent` says if a 404 means «not found»."""
         self._base = base
+        self._absent = absent
         self.session = requests.Session()
         # Harbor takes who sends its cookie back for a browser, and then asks for a token against forged requests.
         self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -42,16 +49,32 @@ class Rest:
 
     def call(self, method: str, path: str, **options: Any) -> Any:  # noqa: ANN401 - JSON
         """Send a request; None for «not found» and «no content». Raises requests.RequestException."""
-        response = self.session.request(method, f"{self._base}/{path}", verify=self._verify, timeout=TIMEOUT, **options)
-        if response.status_code in {requests.codes.no_content, requests.codes.not_found}:
+        response = self._send(method, path, **options)
+        if response.status_code == requests.codes.not_found and self._absent(response):
             return None
+        return self._content(response)
+
+    def listed(self, path: str, *, of: str | None = None, **options: Any) -> Any:  # noqa: ANN401 - JSON
+        """Return what a list answers. Raises requests.RequestException, also for a list that is not found.
+
+        `of` is the path of the object that the list belongs to: if that is gone, so is what was in it (None).
+        """
+        response = self._send("GET", path, **options)
+        gone = response.status_code == requests.codes.not_found and of is not None and self.call("GET", of) is None
+        return None if gone else self._content(response)
+
+    def _send(self, method: str, path: str, **options: Any) -> requests.Response:  # noqa: ANN401 - of `requests`
+        return self.session.request(method, f"{self._base}/{path}", verify=self._verify, timeout=TIMEOUT, **options)
+
+    @staticmethod
+    def _content(response: requests.Response) -> Any:  # noqa: ANN401 - JSON
         response.raise_for_status()
         return response.json() if response.content else None
 
-    def pages(self, path: str, parameter: str = "per_page", **query: str) -> Iterable[Any]:
-        """Yield the items of every page of a list."""
+    def pages(self, path: str, parameter: str = "per_page", *, of: str | None = None, **query: str) -> Iterable[Any]:
+        """Yield the items of every page of a list; see `listed`."""
         for page in range(1, 1000):
-            items = self.call("GET", path, params={**query, "page": str(page), parameter: "100"}) or []
+            items = self.listed(path, of=of, params={**query, "page": str(page), parameter: "100"}) or []
             yield from items
             if len(items) < 100:  # noqa: PLR2004 - a page that is not full is the last
                 return

@@ -69,7 +69,7 @@ class GitLab:
         return self._by_path("projects", inputs.get("namespaceId"), inputs.get("path") or inputs["name"])
 
     def _user(self, inputs: Inputs) -> str | None:
-        users = self._api.call("GET", "users", params={"username": inputs["username"]})
+        users = self._api.listed("users", params={"username": inputs["username"]})
         return first_id(users, "username", inputs["username"])
 
     def _member(self, inputs: Inputs) -> str | None:
@@ -88,7 +88,8 @@ class GitLab:
         return f"{project}:{name}" if known else None
 
     def _named(self, path: str, key: str, inputs: Inputs, value: str) -> str | None:
-        found = first_id(self._api.pages(f"projects/{inputs['project']}/{path}"), key, value)
+        of = f"projects/{inputs['project']}"
+        found = first_id(self._api.pages(f"{of}/{path}", of=of), key, value)
         return found and f"{inputs['project']}:{found}"
 
     def _environment(self, inputs: Inputs) -> str | None:
@@ -117,11 +118,11 @@ class GitLab:
         return f"{project}:{name}" if known else None
 
     def _revoke(self, kind: str, inputs: Inputs) -> bool:
-        path = f"projects/{inputs['project']}/{kind}"
+        of = f"projects/{inputs['project']}"
+        path = f"{of}/{kind}"
+        listed = self._api.pages(path, of=of)
         # GitLab keeps what was revoked in its lists.
-        live = [
-            t for t in self._api.pages(path) if t["name"] == inputs["name"] and t.get("active", not t.get("revoked"))
-        ]
+        live = [t for t in listed if t["name"] == inputs["name"] and t.get("active", not t.get("revoked"))]
         for token in live:
             self._api.call("DELETE", f"{path}/{token['id']}")
         return bool(live)

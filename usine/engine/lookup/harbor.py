@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from usine.engine.lookup.base import Find, Inputs, Remove, Rest
@@ -43,8 +43,13 @@ class Harbor:
         found = self._named(inputs["name"])
         return found and f"/projects/{found['project_id']}"
 
+    def _pages(self, path: str) -> Iterable[Any]:
+        """Yield the items of a list of a project: ``/projects/1/members``."""
+        of = path.strip("/").rpartition("/")[0]
+        return self._api.pages(path.strip("/"), "page_size", of=of)
+
     def _below(self, path: str, matches: Mapping[str, object]) -> str | None:
-        for item in self._api.pages(path.strip("/"), "page_size"):
+        for item in self._pages(path):
             if all(item.get(key) == value for key, value in matches.items()):
                 return f"{path}/{item['id']}"
         return None
@@ -61,7 +66,7 @@ class Harbor:
 
     def _immutable(self, inputs: Inputs) -> str | None:
         path = f"{inputs['projectId']}/immutabletagrules"
-        for rule in self._api.pages(path.strip("/"), "page_size"):
+        for rule in self._pages(path):
             if any(selector.get("pattern") == inputs.get("tagMatching") for selector in rule.get("tag_selectors", ())):
                 return f"{path}/{rule['id']}"
         return None

@@ -75,7 +75,7 @@ class Keycloak:
             "keycloak:index/user:User": self._user,
             "keycloak:openid/client:Client": self._client,
             "keycloak:openid/clientScope:ClientScope": lambda i: first_id(
-                self._get(f"{i['realmId']}/client-scopes"), "name", i["name"]
+                self._list(i["realmId"], "client-scopes"), "name", i["name"]
             ),
             "keycloak:openid/groupMembershipProtocolMapper:GroupMembershipProtocolMapper": self._mapper,
             "keycloak:openid/audienceProtocolMapper:AudienceProtocolMapper": self._mapper,
@@ -88,21 +88,26 @@ class Keycloak:
     def _get(self, path: str, **query: str) -> Any:  # noqa: ANN401 - JSON
         return self._api.call("GET", path, params=query)
 
+    def _list(self, realm: str, path: str, of: str = "", **query: str) -> Any:  # noqa: ANN401 - JSON
+        """Return a list of a realm, or of the object `of` in it."""
+        return self._api.listed(f"{realm}/{path}", of=f"{realm}/{of}".rstrip("/"), params=query)
+
     def _group(self, inputs: Inputs) -> str | None:
-        realm, parent = inputs["realmId"], inputs.get("parentId")
-        path = f"{realm}/groups/{parent}/children" if parent else f"{realm}/groups"
-        return first_id(self._get(path, max="100000", briefRepresentation="true"), "name", inputs["name"])
+        parent = inputs.get("parentId")
+        of, path = (f"groups/{parent}", f"groups/{parent}/children") if parent else ("", "groups")
+        found = self._list(inputs["realmId"], path, of, max="100000", briefRepresentation="true")
+        return first_id(found, "name", inputs["name"])
 
     def _user(self, inputs: Inputs) -> str | None:
-        users = self._get(f"{inputs['realmId']}/users", username=inputs["username"], exact="true")
+        users = self._list(inputs["realmId"], "users", username=inputs["username"], exact="true")
         return first_id(users, "username", inputs["username"])
 
     def _client(self, inputs: Inputs) -> str | None:
-        clients = self._get(f"{inputs['realmId']}/clients", clientId=inputs["clientId"])
+        clients = self._list(inputs["realmId"], "clients", clientId=inputs["clientId"])
         return first_id(clients, "clientId", inputs["clientId"])
 
     def _mapper(self, inputs: Inputs) -> str | None:
         scope, client = inputs.get("clientScopeId"), inputs.get("clientId")
         owner = f"client-scopes/{scope}" if scope else f"clients/{client}"
-        models = self._get(f"{inputs['realmId']}/{owner}/protocol-mappers/models")
+        models = self._list(inputs["realmId"], f"{owner}/protocol-mappers/models", owner)
         return first_id(models, "name", inputs["name"])

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import requests
+
 from usine.engine.lookup.base import Find, Inputs, Remove, Rest
 from usine.spec.settings import Endpoint
 
 
 def connect(endpoint: Endpoint, environment: Mapping[str, str]) -> Rest:
     """Return Vault's API, with VAULT_TOKEN and VAULT_CACERT."""
-    api = Rest(f"{endpoint.url}/v1", verify=environment.get("VAULT_CACERT", True))
+    api = Rest(f"{endpoint.url}/v1", verify=environment.get("VAULT_CACERT", True), absent=_absent)
     api.session.headers["X-Vault-Token"] = environment.get("VAULT_TOKEN", "")
     return api
+
+
+def _absent(response: requests.Response) -> bool:
+    """Say whether a 404 means that nothing is there, which is also how Vault answers an empty list.
+
+    Then `errors` is empty. Where nothing is mounted, or the path is not known, it says why (`RespondErrorCommon` in
+    Vault's and OpenBao's sdk/logical/response_util.go).
+    """
+    try:
+        return not response.json()["errors"]
+    except (ValueError, LookupError, TypeError):
+        return False
 
 
 class Vault:

@@ -33,6 +33,7 @@ _ODD: Final[tuple[Any, ...]] = (
     "é" * 300,
     None,
 )
+_KEY: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPX2TcnFBDwDlEGMUN3T3WsgXhYaTVcOyZTHmr1rWjUu"
 #: What all others need is not to go; its deletion has tests of its own.
 _NEEDED: Final = frozenset({"/api/v4/projects/{id}", "/api/v4/groups/{id}", "/api/v4/users/{id}"})
 
@@ -71,6 +72,7 @@ def _fill(client: httpx.Client) -> dict[str, Any]:
         "hook_id": str(_made(client, f"{at}/hooks", url="http://example.com")["id"]),
         "rule_id": str(_made(client, f"{at}/approval_rules", name="r", approvals_required=1)["id"]),
         "token_id": str(token["id"]),
+        "key_id": str(_made(client, f"{at}/deploy_keys", title="k", key=_KEY)["id"]),
     }
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from gitlab.exceptions import GitlabCreateError, GitlabDeleteError, GitlabError, GitlabGetError, GitlabUpdateError
 
 from lab.standins.gitlab.cron import CronError, next_run
@@ -179,6 +181,62 @@ def test_when_a_schedule_runs_next(text: str, zone: str, expected: str) -> None:
 def test_what_is_no_schedule(text: str) -> None:
     with pytest.raises(CronError):
         next_run(text, "UTC", datetime(2026, 3, 27, tzinfo=UTC))
+
+
+def _ssh_key() -> str:
+    key = Ed25519PrivateKey.generate().public_key()
+    return key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+
+
+def test_deploy_keys_live(live: Live, project: Any, group: Any, someone: Any) -> None:
+    key = _ssh_key()
+    made = project.keys.create({"title": "laptop", "key": f"  {key}\n", "can_push": True, "expires_at": "2030-01-02"})
+    read = project.keys.list()[0].attributes
+    assert (read["id"], read["title"], read["key"], read["can_push"]) == (made.id, "laptop", key, True)
+    assert read["expires_at"] == "2030-01-02T00:00:00.000Z"
+    assert read["fingerprint_sha256"].startswith("SHA256:")
+    # The same key again is the one that is there; in another project it is the administrator's who maintains neither.
+    assert project.keys.create({"title": "again", "key": key}).attributes == made.attributes
+    other = live.root.projects.create({"name": name("other"), "namespace_id": group.id})
+    with pytest.raises(GitlabCreateError, match="has already been taken"):
+        someone()[1].projects.create({"name": name("own")}).keys.create({"title": "x", "key": key})
+    shared = other.keys.create({"title": "x", "key": key})
+    assert (shared.id, shared.can_push) == (made.id, False)
+    project.keys.delete(made.id)
+    assert (project.keys.list(), [one.id for one in other.keys.list()]) == ([], [made.id])
+    with pytest.raises(GitlabDeleteError, match="404 Deploy key Not Found"):
+        project.keys.delete(made.id)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (
+            {"key": " ", "title": ""},
+            {
+                "deploy_key.title": ["can't be blank"],
+                "deploy_key.key": ["is invalid"],
+                "deploy_key.fingerprint_sha256": ["cannot be generated"],
+            },
+        ),
+        (
+            {"title": "x", "key": "no key"},
+            {"deploy_key.key": ["is invalid"], "deploy_key.fingerprint_sha256": ["cannot be generated"]},
+        ),
+        ({"title": "x", "key": "ssh-ed25519 AAAA"}, {"deploy_key.fingerprint_sha256": ["cannot be generated"]}),
+    ],
+)
+def test_what_is_no_deploy_key_is_refused(project: Any, content: Any, told: Any) -> None:
+    with pytest.raises(GitlabCreateError) as refused:
+        project.keys.create(content)
+    assert (refused.value.response_code, refused.value.error_message) == (400, told)
+
+
+def test_only_maintainers_see_deploy_keys(project: Any, someone: Any) -> None:
+    person, client = someone()
+    project.members.create({"user_id": person.id, "access_level": 30})
+    with pytest.raises(GitlabError, match="403"):
+        client.projects.get(project.id).keys.list()
 
 
 def test_hooks_keep_their_secrets(project: Any) -> None:

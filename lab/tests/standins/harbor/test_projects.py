@@ -236,6 +236,36 @@ def test_faults_on_request(live: Live, api: httpx.Client) -> None:
     assert api.get("/quotas").status_code == 200
 
 
+def test_replication_policies(live: Live, api: httpx.Client) -> None:
+    hub = {"name": name("r"), "type": "docker-hub", "url": "https://hub.example.com"}
+    registry = int(api.post("/registries", json=hub).headers["Location"].rpartition("/")[2])
+    policies, body = "/replication/policies", {"name": name("copy"), "dest_registry": {"id": registry}}
+    at = api.post(policies, json={**body, "enabled": True, "deletion": True}).headers["Location"]
+    found = next(item for item in api.get(policies).json() if item["name"] == body["name"])
+    assert at == f"/api/v2.0{policies}/{found['id']}"
+    assert (found["src_registry"]["name"], found["dest_registry"]["id"]) == ("Local", registry)
+    assert (found["enabled"], found["replicate_deletion"], found["dest_namespace_replace_count"]) == (True, True, -1)
+    refused(api.post(policies, json=body), 409, "CONFLICT", "already exists")
+    cron = {"type": "scheduled", "trigger_settings": {"cron": "* * *"}}
+    for wrong, text in (
+        ({"name": ""}, "empty name"),
+        ({"src_registry": {"id": registry}}, "either src_registry or dest_registry"),
+        ({"dest_registry": {"id": 0}}, "either src_registry or dest_registry"),
+        ({"trigger": {"type": "daily"}}, "invalid trigger type"),
+        ({"trigger": {"type": "scheduled"}}, "cannot be empty"),
+        ({"trigger": cron}, "invalid cron string"),
+    ):
+        refused(api.post(policies, json={**body, "name": name("p"), **wrong}), 400, "BAD_REQUEST", text)
+    missing = {"name": name("p"), "src_registry": {"id": 99999}}
+    refused(api.post(policies, json=missing), 404, "NOT_FOUND", "registry 99999 not found")
+    refused(api.delete(f"/registries/{registry}"), 412, "PRECONDITION", "referenced by replication policies")
+    with live.http(None) as nobody:
+        refused(nobody.get(policies), 401, "UNAUTHORIZED")
+    assert api.delete(at.removeprefix("/api/v2.0")).status_code == 200
+    refused(api.delete(at.removeprefix("/api/v2.0")), 404, "NOT_FOUND")
+    assert api.delete(f"/registries/{registry}").status_code == 200
+
+
 def test_a_proxy_cache(api: httpx.Client) -> None:
     body = {"name": name("r"), "type": "docker-hub", "url": "https://hub.example.com",
             "credential": {"type": "basic", "access_key": "me", "access_secret": "marker-91"}}  # fmt: skip
