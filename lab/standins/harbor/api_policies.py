@@ -61,11 +61,12 @@ def _check_details(policy: dict[str, Any]) -> None:
             raise errors.bad_request(f"{template} should be a number that is not negative")
 
 
-def _policy(call: Call, id_: int, action: str) -> Document:
+def _policy(call: Call, id_: int, action: str, gone: errors.HarborError) -> Document:
+    """Return a policy. `gone` is raised where there is none: Harbor answers each operation in its own way."""
     call.require_login()
     found = call.store.get("retention", id_)
     if found is None:
-        raise errors.not_found(f"Retention policy {id_}")
+        raise gone
     call.project(found["project_id"], action, "tag-retention")
     return found
 
@@ -103,7 +104,7 @@ def create_retention(call: Asking, body: bodies.RetentionBody) -> Response:
 @needed_by(Need.PLUGINS, Need.PEOPLE)
 def get_retention(call: Asking, id: Id) -> dict[str, Any]:
     """Show a policy."""
-    return shown(_policy(call, id, "read"))
+    return shown(_policy(call, id, "read", errors.unknown()))
 
 
 @router.put("/retentions/{id}")
@@ -112,11 +113,11 @@ def update_retention(call: Asking, id: Id, body: bodies.RetentionBody) -> Respon
     """Change a policy; it stays with its project."""
     call.require_login()
     policy = _checked(body)
-    known = _policy(call, id, "update")
-    ref = body.scope.ref if body.scope else None
-    if ref != known["project_id"]:
-        raise errors.not_found(f"the retention policy {id} of project {ref or 0}")
+    project = call.project((body.scope and body.scope.ref) or 0, "update", "tag-retention")
+    if project["metadata"].get("retention_id") != str(id):
+        raise errors.HarborError("NOT_FOUND", f"the retention policy id {id} does not match")
     _check_details(policy)
+    known = _policy(call, id, "update", errors.unknown())
     call.store.put("retention", {**known, **policy})
     return done()
 
@@ -124,12 +125,9 @@ def update_retention(call: Asking, id: Id, body: bodies.RetentionBody) -> Respon
 @router.delete("/retentions/{id}")
 @needed_by(Need.INVENTORY)
 def delete_retention(call: Asking, id: Id) -> Response:
-    """Delete a policy."""
-    policy = _policy(call, id, "delete")
+    """Delete a policy. Its project goes on naming it, and takes no other, until `retention_id` is deleted there."""
+    _policy(call, id, "delete", errors.bad_request(f"no such Retention policy with id {id}"))
     call.store.remove("retention", id)
-    project = call.site.project(policy["project_id"])
-    project["metadata"].pop("retention_id", None)
-    call.store.put("project", project)
     return done()
 
 
@@ -148,16 +146,13 @@ def _rule(body: bodies.Rule) -> dict[str, Any]:
         return {key: given.get(key) or "" for key in ("kind", "decoration", "pattern")}
 
     scopes = sent.get("scope_selectors") or {}
-    rule = {
+    return {
         "priority": sent.get("priority", 0),
         "action": sent.get("action", ""),
         "template": sent.get("template", ""),
         "tag_selectors": [selector(item) for item in sent.get("tag_selectors") or []],
         "scope_selectors": {name: [selector(item) for item in items] for name, items in scopes.items()},
     }
-    if not rule["tag_selectors"] or not rule["scope_selectors"].get("repository"):
-        raise errors.bad_request("invalid immutable rule: tag_selectors and scope_selectors are required")
-    return rule
 
 
 def _check_double(call: Call, project_id: int, rule: dict[str, Any], ours: int = 0) -> None:

@@ -75,7 +75,8 @@ def list_projects(
     """List the projects the principal sees."""
     projects = [project for project in call.store.find("project") if call.principal.sees(project)]
     items = [shown(call, project) for project in projects]
-    if name:
+    if name:  # it stands in for a name in `q`
+        paging.tests.pop("name", None)
         items = [item for item in items if name in item["name"]]
     if owner:
         items = [item for item in items if item["owner_name"] == owner]
@@ -243,3 +244,13 @@ def used(call: Call, project_id: int) -> int:
 
 
 # -- metadata, one by one ----------------------------------------------------------------------------------------------
+
+
+@router.delete("/projects/{project_name_or_id}/metadatas/{meta_name}")
+@needed_by(Need.INVENTORY)
+def delete_metadata(call: Asking, name: NameOrId, meta_name: str) -> Response:
+    """Delete a setting of a project; the id of a retention policy that is gone is one."""
+    project = call.project(name, "delete", "metadata")
+    project["metadata"].pop(meta_name, None)
+    call.store.put("project", project)
+    return done()

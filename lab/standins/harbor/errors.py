@@ -23,6 +23,7 @@ _STATUS: Final = {
     "VIOLATE_FOREIGN_KEY_CONSTRAINT": 412,
     "REQUEST_ENTITY_TOO_LARGE": 413,
     "UNPROCESSABLE_ENTITY": 422,
+    "UNKNOWN": 500,
     "BAD_GATEWAY": 502,
 }
 
@@ -69,6 +70,11 @@ def denied(message: str) -> HarborError:
 def not_found(what: str) -> HarborError:
     """404: `not_found("project x")`."""
     return HarborError("NOT_FOUND", f"{what} not found")
+
+
+def unknown() -> HarborError:
+    """500: Harbor's answer where it has not thought of a case; what it was stands in its log."""
+    return HarborError("UNKNOWN", "internal server error")
 
 
 def conflict(message: str) -> HarborError:

@@ -287,6 +287,20 @@ def test_a_list_of_harbor_that_is_not_found_could_not_be_looked_at(path: str, te
     ]
 
 
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (500, "Harbor refused GET retentions/1: HTTP 500, its answer for a retention policy that was deleted: "
+              "see docs/drift.md"),
+        (403, "Harbor refused GET retentions/1: HTTP 403"),
+    ],
+)  # fmt: skip
+def test_a_retention_policy_that_cannot_be_read_may_have_been_deleted(status: int, reason: str) -> None:
+    with serving({**HARBOR, "/api/v2.0/retentions/1": Refused(status)}) as api:
+        inventory = look(only(System.HARBOR, api.url), HARBOR_STATE)
+    assert [(blind.tenant, blind.reason) for blind in inventory.blind] == [("alpha", reason)]
+
+
 def test_a_project_of_harbor_that_goes_while_it_is_looked_at_is_no_finding() -> None:
     lists = (f"/api/v2.0/projects/2/{kind}" for kind in ("members", "immutabletagrules", "webhook/policies"))
     gone = {path: Refused(404) for path in ("/api/v2.0/projects/2", *lists)}
@@ -328,6 +342,10 @@ def test_what_was_added_to_harbor_is_found() -> None:
         (None, "Replication", "replication: copy"),
         (None, "User", "administrator: mallory"),
     }
+    removals = {found.name: found.removal for found in inventory.found}
+    assert removals["alpha: retention"] == (
+        "DELETE /api/v2.0/retentions/9, then DELETE /api/v2.0/projects/2/metadatas/retention_id"
+    )
     ids = {found.name: found.import_id for found in inventory.found}
     assert ids["alpha: mallory"] is None  # no plugin of the platform has the type
     assert ids["alpha: /beta/owner"] == "/projects/2/members/3"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 
 from usine.drift.inventory.base import Found, Json, Look, Managed, Reader, Scope
 from usine.engine.lookup import harbor
+from usine.engine.lookup.base import LookError
 from usine.naming import platform_names
 from usine.spec.settings import System
 
@@ -41,6 +43,8 @@ class Harbor:
         for project in self._scope.every(_PROJECT):
             for take in (self._members, self._robots, self._rules, self._webhooks, self._labels, self._quota):
                 yield Look((project.tenant,), partial(take, project))
+        for policy in self._scope.every(_RETENTION):
+            yield Look((policy.tenant,), partial(self._deleted_retention, policy))
         yield Look(self._scope.everyone, self._projects)
         if self._scope.foundation:
             for whole in (self._system_robots, self._system_labels, self._registries, self._replications, self._admins):
@@ -127,7 +131,19 @@ class Harbor:
                 f"{name}: retention",
                 import_id=f"/retentions/{retention}",
                 detail="says which images are deleted",
+                # Harbor goes on naming a deleted policy, and lets nobody make another (goharbor/harbor#18198).
+                then=f", then DELETE /api/v2.0{project.id}/metadatas/retention_id",
             )
+
+    def _deleted_retention(self, policy: Managed) -> Iterator[Found]:
+        """Say why a policy that somebody deleted can't be read: Harbor answers 500, and its plugin fails."""
+        try:
+            self._api.get(policy.id.lstrip("/"))
+        except LookError as error:
+            if not str(error).endswith("HTTP 500"):
+                raise
+            raise LookError(f"{error}, its answer for a retention policy that was deleted: see docs/drift.md") from None
+        yield from ()
 
     def _webhooks(self, project: Managed) -> Iterator[Found]:
         name = str(project.inputs.get("name") or project.id)
@@ -213,10 +229,19 @@ class Harbor:
                 )
 
     def _unless_known(
-        self, tenant: str | None, type_: str, name: str, *, import_id: str, detail: str, importable: bool = True
+        self,
+        tenant: str | None,
+        type_: str,
+        name: str,
+        *,
+        import_id: str,
+        detail: str,
+        importable: bool = True,
+        then: str = "",
     ) -> Iterator[Found]:
         if not self._scope.knows(type_, import_id):
-            yield self._found(tenant, type_, name, import_id=import_id, detail=detail, importable=importable)
+            found = self._found(tenant, type_, name, import_id=import_id, detail=detail, importable=importable)
+            yield replace(found, removal=found.removal + then)
 
     @staticmethod
     def _found(

@@ -26,6 +26,10 @@ _NEEDED: Final = (
 _known: dict[str, str] = {}
 
 
+#: Harbor's answer for a retention policy that is not there. A handler that breaks does not answer at all.
+_UNKNOWN: Final = '"message":"internal server error"'
+
+
 def _made(client: httpx.Client, where: str, content: Any) -> str:
     answer = client.post(where, json=content)
     assert answer.status_code == 201, f"{where}: {answer.text}"
@@ -87,7 +91,7 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def test_no_request_makes_it_fail(described: Any) -> None:
-    attack = Attack(lambda case: case.call(auth=("admin", PASSWORD), cookies={}), _EXAMPLES, _NEEDED)
+    attack = Attack(lambda case: case.call(auth=("admin", PASSWORD), cookies={}), _EXAMPLES, _NEEDED, _UNKNOWN)
     attack.run(described)
     assert not attack.failed, "\n".join(attack.failed)
     assert len(attack.reached) > attack.count / 2, "too few requests get past the checks to show anything"

@@ -97,6 +97,8 @@ def test_pages_say_where_the_others_are(api: httpx.Client) -> None:
         seen += [item["name"] for item in answer.json()]
         url = answer.links["next"]["url"] if "next" in answer.links else None
     assert seen == [f"{prefix}-{i}" for i in range(5)]
+    both = api.get("/projects", params={"name": f"{prefix}-3", "q": f"name={prefix}-1"}).json()
+    assert [item["name"] for item in both] == [f"{prefix}-3"]
     assert "prev" in answer.links
     assert "Link" not in api.get(f"/projects?page_size=5&q=name=~{prefix}").headers
     assert 'rel="prev" , ' in api.get(f"/projects?page=2&page_size=2&q=name=~{prefix}").headers["Link"]
