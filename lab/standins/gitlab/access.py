@@ -150,9 +150,14 @@ def sees_project(site: Site, actor: Actor | None, project: Document) -> bool:
     return _open(actor, project["visibility"]) or project_level(site, actor, project) > NONE
 
 
+def listed_only(site: Site, project: Document) -> bool:
+    """Whether only listed projects' jobs may reach a project: as it says, unless the whole instance enforces it."""
+    return site.enforces_job_token_scope or bool(project.get("inbound_enabled", True))
+
+
 def admits(site: Site, project: Document, source: Document) -> bool:
     """Whether a job of the project `source` may reach `project` with its token."""
-    if project["id"] == source["id"] or not project.get("inbound_enabled", True):
+    if project["id"] == source["id"] or not listed_only(site, project):
         return True
     listed = site.store.find("scope_entry", project_id=project["id"])
     above = {one["id"] for one in lineage(site, namespace(site, source))}

@@ -37,7 +37,6 @@ _SETTINGS: Final[dict[str, Any]] = {
     "default_project_creation": 2,
     "default_project_visibility": "private",
     "deletion_adjourned_period": 30,
-    "enforce_ci_inbound_job_token_scope_enabled": True,
     "created_at": None,
     "updated_at": None,
 }
@@ -48,4 +47,4 @@ _SETTINGS: Final[dict[str, Any]] = {
 def get_settings(call: Call) -> Any:
     """The instance's settings."""
     call.require_admin()
-    return _SETTINGS
+    return {**_SETTINGS, "enforce_ci_inbound_job_token_scope_enabled": call.site.enforces_job_token_scope}

@@ -47,7 +47,7 @@ def _entries(call: Call, project: Document, kind: str) -> list[Document]:
 def get_scope(call: Call, id: str) -> Any:
     """Whether only listed projects' jobs may reach this one."""
     project = call.project(id, access.MAINTAINER)
-    return {"inbound_enabled": project.get("inbound_enabled", True), "outbound_enabled": False}
+    return {"inbound_enabled": access.listed_only(call.site, project), "outbound_enabled": False}
 
 
 @router.patch(PATH, status=204)

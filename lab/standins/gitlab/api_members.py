@@ -78,7 +78,7 @@ def _shown(call: Call, member: Document) -> Document:
     if call.is_admin:
         shown["email"] = user["email"]
     if call.site.premium:
-        shown |= {"group_saml_identity": None, "member_role": None}
+        shown["group_saml_identity"] = None
     return shown
 
 

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
+
+from starlette.responses import JSONResponse
 
 from lab.standins.gitlab import access, groups, users
 from lab.standins.gitlab.errors import ApiError, invalid, not_found
@@ -36,6 +38,11 @@ _RULES: Final[dict[str, Any]] = {
 class PushRule(Params):
     """What pushes have to be like."""
 
+    at_least_one: ClassVar[tuple[str, ...]] = (
+        "deny_delete_tag", "member_check", "prevent_secrets", "commit_message_regex", "commit_message_negative_regex",
+        "branch_name_regex", "author_email_regex", "file_name_regex", "max_file_size", "commit_committer_check",
+        "commit_committer_name_check", "reject_unsigned_commits", "reject_non_dco_commits",
+    )  # fmt: skip
     commit_message_regex: Text = None
     commit_message_negative_regex: Text = None
     branch_name_regex: Text = None
@@ -80,11 +87,9 @@ def _applied(rule: Document, given: PushRule) -> Document:
 @router.get("/projects/{id}/push_rule")
 @needed_by(Need.PLUGINS)
 def get_push_rule(call: Call, id: str) -> Any:
-    """The push rule."""
+    """The push rule, `null` where there is none."""
     rule = call.store.first("push_rule", project_id=_project(call, id)["id"])
-    if rule is None:
-        raise not_found("Push Rule")
-    return _rule(rule)
+    return JSONResponse(rule and _rule(rule))
 
 
 @router.post("/projects/{id}/push_rule")
@@ -104,7 +109,7 @@ def update_push_rule(call: Call, id: str, given: PushRule) -> Any:
     """Change the push rule."""
     rule = call.store.first("push_rule", project_id=_project(call, id)["id"])
     if rule is None:
-        raise not_found("Push Rule")
+        raise not_found("Push rule")
     changed = _applied(rule, given)
     call.store.put("push_rule", changed)
     return _rule(changed)
@@ -116,7 +121,7 @@ def delete_push_rule(call: Call, id: str) -> None:
     """Drop the push rule."""
     rule = call.store.first("push_rule", project_id=_project(call, id)["id"])
     if rule is None:
-        raise not_found("Push Rule")
+        raise not_found("Push rule")
     call.store.remove("push_rule", rule["id"])
 
 
@@ -267,9 +272,9 @@ def _one(call: Call, project: Document, rule_id: int) -> Document:
 @router.get("/projects/{id}/approval_rules")
 @needed_by(Need.PLUGINS, Need.LOOKUP, Need.INVENTORY)
 def list_rules(call: Call, id: str, given: Paging) -> Any:
-    """All approval rules."""
-    project = _project(call, id, access.REPORTER)
-    return call.page(call.store.find("approval_rule", project_id=project["id"]), given, lambda one: _shown(call, one))
+    """All approval rules, those that a report asks for last."""
+    found = call.store.find("approval_rule", project_id=_project(call, id, access.REPORTER)["id"])
+    return call.page(sorted(found, key=lambda one: bool(one["report_type"])), given, lambda one: _shown(call, one))
 
 
 @router.get("/projects/{id}/approval_rules/{rule_id}")

@@ -22,6 +22,8 @@ from lab.standins.store import Document
 
 router = Router("commits")
 
+_NOT_ALLOWED: Final = "You are not allowed to push into this branch"
+
 _KINDS: Final = ("create", "update", "delete", "move", "chmod")
 _SHORT: Final = 8
 
@@ -176,9 +178,9 @@ def create_commit(call: Call, id: str, given: NewCommit) -> Any:
         raise parameter("commit_message is empty")
     if given.actions is None:
         raise parameter("actions is missing")
-    require_push(call, project, given.branch)
+    require_push(call, project, given.branch, _NOT_ALLOWED)
     if not git_push.can_push(call.site, call.actor, project, given.branch):
-        raise forbidden("You are not allowed to push into this branch")
+        raise forbidden(_NOT_ALLOWED)
     actions = [_action(one) for one in given.actions]
     sha = make(
         call,
@@ -233,10 +235,10 @@ def author(call: Call, name: str | None, email: str | None) -> Person:
     return named if any(letter.isalnum() for letter in named.name) else own
 
 
-def require_push(call: Call, project: Document, branch: str) -> None:
-    """Raise 400 or 403 where nothing may be written."""
+def require_push(call: Call, project: Document, branch: str, reason: str = "") -> None:
+    """Raise 400, or 403 for a reason, where nothing may be written."""
     if project.get("archived") or project.get("marked_for_deletion_on"):
-        raise forbidden()
+        raise forbidden(reason)
     if not branch.strip():
         raise parameter("branch is empty")
     if not repository(call.site, project).valid(f"refs/heads/{branch}"):

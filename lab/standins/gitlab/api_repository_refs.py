@@ -200,8 +200,7 @@ def fork_project(call: Call, id: str, given: NewFork) -> Any:
     call.store.put("project", fork)
     if repositories(call.site).default_branch(fork) is not None:
         protection.protect_default_branch(call.site, fork)
-    basic = projects.basic(call.site, source)
-    return {**projects.shown(call, fork), "forked_from_project": basic, "import_status": "finished"}
+    return {**projects.shown(call, fork), "import_status": "finished"}
 
 
 def _namespace(call: Call, wanted: str | int | None) -> Document:

@@ -232,7 +232,8 @@ def selected(
             if job["stage"] != stage:
                 continue
             own = job.get("variables") or {}
-            verdict = ci_rules.verdict(job, situation, known({**own, "CI_JOB_NAME": name, "CI_JOB_STAGE": stage}))
+            values = known({**own, "CI_JOB_NAME": name, "CI_JOB_STAGE": stage})
+            verdict = ci_rules.verdict(job, situation, values, workflow="rules" in configuration.workflow)
             if verdict is not None and (made := _job(name, job, index, verdict)) is not None:
                 inherit = job.get("inherit")
                 inherited = inherit.get("variables", True) if isinstance(inherit, dict) else True

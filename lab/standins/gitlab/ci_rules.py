@@ -196,14 +196,21 @@ def _failure(value: Any) -> bool | None:  # noqa: ANN401 - YAML
     return value is not False if value is not None else None
 
 
-def verdict(job: Mapping[str, Any], situation: Situation, variables: Mapping[str, str]) -> Verdict | None:
-    """Whether and how a job takes part; None where it does not."""
+def verdict(
+    job: Mapping[str, Any], situation: Situation, variables: Mapping[str, str], *, workflow: bool = False
+) -> Verdict | None:
+    """Whether and how a job takes part; None where it does not.
+
+    A job that says nothing runs for branches and tags, and for all where the configuration has `workflow:rules`.
+    """
     if "rules" in job:
         return first(job["rules"], variables)
     only = job.get("only")
-    if only is None:
+    if only is None and not workflow:
         only = ["branches", "tags"]
-    if not _any(only, situation, variables) or ("except" in job and _any(job["except"], situation, variables)):
+    if only is not None and not _any(only, situation, variables):
+        return None
+    if "except" in job and _any(job["except"], situation, variables):
         return None
     return Verdict()
 

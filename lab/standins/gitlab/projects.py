@@ -91,6 +91,8 @@ def shown(call: Call, project: Document) -> Document:
     settings = {**ATTRIBUTES, **(PREMIUM if site.premium else {})}
     role = project.get("ci_pipeline_variables_minimum_override_role", "developer")
     owner = site.store.get("user", space["owner_id"]) if space["kind"] == "user" else None
+    origin = site.store.get("project", project.get("forked_from_id") or 0)
+    seen = origin is not None and access.sees_project(site, call.actor, origin)
     policy = {**POLICY, **project.get("container_expiration_policy", {})}
     return {
         **basic(site, project),
@@ -133,6 +135,7 @@ def shown(call: Call, project: Document) -> Document:
         "shared_with_groups": groups.shares(site, "project", project["id"]),
         "compliance_frameworks": [],
         "permissions": _permissions(call, project, space),
+        **({"forked_from_project": basic(site, origin)} if origin is not None and seen else {}),
         **({"mirror_user_id": None} if site.premium and project.get("mirror") else {}),
     }
 

@@ -88,6 +88,14 @@ class Site:
         """Whether the paid features exist."""
         return self.edition == "premium"
 
+    @property
+    def enforces_job_token_scope(self) -> bool:
+        """Whether the administrator lets no project open itself to the jobs of all others, GitLab's default.
+
+        Off unless an option says otherwise: what somebody opens by hand is then seen as drift.
+        """
+        return bool(self.options.get("enforce_job_token_scope", False))
+
     def seal(self, text: str) -> str:
         """Encrypt what has to be given back later (a variable's value): nothing secret is in the file in clear."""
         return self._cipher.encrypt(text.encode("utf-8", "surrogatepass")).decode()

@@ -18,14 +18,12 @@ ROTATED: Final = 7
 
 
 def end(given: str | None, *, default: int = LONGEST) -> str:
-    """The last day. Raises 400 for one that has passed or is too far away."""
+    """The last day, which may have passed. Raises 400 for one that is too far away."""
     first = date.fromisoformat(today())
     if given is None:
         return (first + timedelta(days=default)).isoformat()
-    if given <= today():
-        raise bad_request("Expiration date must be in the future")
-    if given > (first + timedelta(days=LONGEST)).isoformat():
-        raise bad_request(f"Expiration date must be before {first + timedelta(days=LONGEST)}")
+    if given > (last := (first + timedelta(days=LONGEST)).isoformat()):
+        raise bad_request(f"Expires at must be before {last}")
     return given
 
 

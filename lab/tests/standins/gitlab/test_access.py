@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gitlab
@@ -13,7 +14,7 @@ from gitlab.exceptions import GitlabAuthenticationError, GitlabCreateError, Gitl
 
 from lab.standins.gitlab.actors import Actor
 from lab.standins.gitlab.site import Site
-from lab.testing.gitlab_server import ROOT_TOKEN, Live, name
+from lab.testing.gitlab_server import ROOT_TOKEN, Live, live_gitlab, name
 
 Someone = Callable[[], tuple[Any, gitlab.Gitlab]]
 
@@ -155,11 +156,12 @@ def test_a_token_lives_and_a_stolen_one_takes_its_family_along(live: Live, proje
     assert status(lambda: project.members.get(again.user_id)) == 404, "the bot leaves with its last token"
     for wrong, told in (
         ({"name": "x", "scopes": ["all"]}, "scopes does not have a valid value"),
-        ({"name": "x", "scopes": ["api"], "expires_at": day(0)}, "must be in the future"),
-        ({"name": "x", "scopes": ["api"], "expires_at": day(400)}, "Expiration date must be before"),
+        ({"name": "x", "scopes": ["api"], "expires_at": day(400)}, f"Expires at must be before {day(365)}"),
     ):
         with pytest.raises(GitlabCreateError, match=told):
             project.access_tokens.create(wrong)
+    over = project.access_tokens.create({"name": "x", "scopes": ["api"], "expires_at": day(-1)})
+    assert (over.active, status(live.client(over.token).auth)) == (False, 401)
 
 
 def test_scopes_bound_what_a_token_may(live: Live, someone: Someone) -> None:
@@ -216,6 +218,8 @@ def test_deploy_tokens_live_and_are_no_key_to_the_api(live: Live, project: Any, 
         assert status(partial(source.deploytokens.get, made.id)) == 404
     with pytest.raises(GitlabCreateError, match="scopes does not have a valid value"):
         project.deploytokens.create({"name": "x", "scopes": ["api"]})
+    over = project.deploytokens.create({"name": "x", "scopes": ["read_repository"], "expires_at": day(-1)})
+    assert (over.expired, [one.id for one in project.deploytokens.list(active=True)]) == (True, [])
 
 
 def test_which_jobs_may_reach_a_project(live: Live, project: Any, group: Any) -> None:
@@ -234,6 +238,16 @@ def test_which_jobs_may_reach_a_project(live: Live, project: Any, group: Any) ->
     scope.enabled = False
     scope.save()
     assert project.job_token_scope.get().inbound_enabled is False
+
+
+def test_an_instance_that_enforces_the_list_lets_no_project_open_itself(tmp_path: Path) -> None:
+    with live_gitlab(tmp_path, enforce_job_token_scope=True) as live:
+        project = live.root.projects.create({"name": "p"})
+        scope = project.job_token_scope.get()
+        scope.enabled = False
+        scope.save()
+        assert project.job_token_scope.get().inbound_enabled is True
+        assert live.root.settings.get().enforce_ci_inbound_job_token_scope_enabled is True
 
 
 def test_a_job_reaches_what_lists_its_project(live: Live, project: Any, group: Any) -> None:

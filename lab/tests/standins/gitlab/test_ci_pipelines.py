@@ -208,6 +208,22 @@ job: {script: [x], rules: [{if: $EXTRA == "set"}]}
     assert "Pipeline filtered out by workflow rules." in refusal(seeded.pipelines.create, {"ref": "main"})
 
 
+def test_jobs_without_conditions_follow_the_workflow(seeded: Any) -> None:
+    """GitLab's default `only` falls away where there is `workflow:rules` (config/entry/processable.rb)."""
+    workflow = "workflow: {rules: [{when: always}]}\n"
+    plain, text = "job: {script: [x]}\n", "branches: {script: [x], only: [branches]}\n"
+    commit(seeded, {".gitlab-ci.yml": plain}, message="[skip ci]")
+    for branch, configuration, expected in (
+        ("with", workflow + plain + text, ["job"]),
+        ("without", plain + text, None),
+    ):
+        commit(seeded, {".gitlab-ci.yml": configuration}, branch=branch, start_branch="main")
+        made = seeded.mergerequests.create({"title": branch, "source_branch": branch, "target_branch": "main"})
+        listed = seeded.mergerequests.get(made.iid).pipelines.list()
+        found = [one for one in listed if one.source == "merge_request_event"]
+        assert (job_names(seeded, found[0]) if found else None) == expected
+
+
 def test_nothing_to_run(seeded: Any) -> None:
     assert "Missing CI config file" in refusal(seeded.pipelines.create, {"ref": "main"})
     commit(seeded, {".gitlab-ci.yml": "job: {script: [x], rules: [{when: never}]}\n"})

@@ -185,6 +185,10 @@ def test_fork(seeded: Any, someone: Any) -> None:
     fork = client.projects.get(seeded.id).forks.create({})
     assert fork.forked_from_project["id"] == seeded.id
     mine = client.projects.get(fork.id)
+    assert mine.forked_from_project["id"] == seeded.id
+    seeded.members.delete(user.id)
+    assert "forked_from_project" not in client.projects.get(fork.id).attributes  # who may not see it is not told
+    seeded.members.create({"user_id": user.id, "access_level": 20})
     assert mine.path_with_namespace == f"{user.username}/{seeded.path}"
     assert mine.branches.get("main").commit["id"] == seeded.branches.get("main").commit["id"]
     refused(409, "has already been taken", client.projects.get(seeded.id).forks.create, {})

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from gitlab.exceptions import GitlabError
 
 from lab.testing.git_client import Git, address, clone
 from lab.testing.gitlab_server import ROOT_TOKEN, Live, live_gitlab, name
@@ -234,6 +235,11 @@ def test_an_archived_project_is_read_only(live: Live, seeded: Any, tmp_path: Pat
     git = clone(live, seeded, tmp_path, ROOT_TOKEN)
     git.write("too late")
     assert "archived project" in git.run("push", "origin", "HEAD:x", fails=True)
+    commit = {"branch": "main", "commit_message": "m", "actions": []}
+    with pytest.raises(GitlabError, match="403 Forbidden - You are not allowed to push into this branch"):
+        seeded.commits.create(commit)
+    with pytest.raises(GitlabError, match=r"^403: 403 Forbidden$"):
+        seeded.files.create({"file_path": "x", "branch": "main", "content": "x", "commit_message": "m"})
     seeded.unarchive()
     git.run("push", "origin", "HEAD:x")
 

@@ -275,22 +275,32 @@ def test_free_has_none_of_what_is_paid_for(live: Live, project: Any, group: Any)
 def test_premium_has_it(premium: Live) -> None:
     group = premium.root.groups.create({"name": "g", "path": name("g")})
     project: Any = premium.root.projects.create({"name": "p", "namespace_id": group.id})
+    with premium.http() as http:
+        assert http.get(f"/projects/{project.id}/push_rule").text == "null"
+        assert http.delete(f"/projects/{project.id}/push_rule").json() == {"message": "404 Push rule Not Found"}
+        nothing = http.post(f"/projects/{project.id}/push_rule", json={}).json()["error"]
+        assert "deny_delete_tag, member_check" in nothing
+        assert nothing.endswith("are missing, at least one parameter must be provided")
     rule = project.pushrules.create({"branch_name_regex": "^(main|feat/.*)$", "max_file_size": 5})
     rule.prevent_secrets = True
     rule.save()
     read = project.pushrules.get()
     assert (read.prevent_secrets, read.max_file_size, read.deny_delete_tag) == (True, 5, False)
     with pytest.raises(GitlabCreateError, match="Project push rule exists"):
-        project.pushrules.create({})
+        project.pushrules.create({"member_check": True})
     project.pushrules.delete()
     approvals = project.approvals.get()
     approvals.reset_approvals_on_push = False
     approvals.save()
     assert project.approvals.get().reset_approvals_on_push is False
+    report = {"rule_type": "report_approver", "report_type": "code_coverage"}
+    coverage = project.approvalrules.create({"name": "Coverage-Check", "approvals_required": 1, **report})
     approval = project.approvalrules.create({"name": "two", "approvals_required": 2, "user_ids": [1]})
     approval.approvals_required = 3
     approval.save()
-    assert [(one.name, one.approvals_required) for one in project.approvalrules.list()] == [("two", 3)]
+    listed = [(one.name, one.approvals_required) for one in project.approvalrules.list()]
+    assert listed == [("two", 3), ("Coverage-Check", 1)]  # what a report asks for comes last
+    coverage.delete()
     approval.delete()
     protected = project.protectedbranches.create({"name": "main", "allowed_to_push": [{"group_id": group.id}]})
     assert [line["group_id"] for line in protected.push_access_levels] == [group.id]
@@ -307,6 +317,7 @@ def test_premium_has_it(premium: Live) -> None:
         assert [(one["group_id"], one["required_approvals"]) for one in changed["approval_rules"]] == [(group.id, 2)]
         assert http.post(path, json={"name": "prod", "deploy_access_levels": []}).status_code == 409
         assert http.delete(f"{path}/prod").status_code == 204
+    assert "member_role" not in group.members.get(1).attributes
     hook = group.hooks.create({"url": "https://x.example.com", "subgroup_events": True})
     assert group.hooks.get(hook.id).subgroup_events is True
 
