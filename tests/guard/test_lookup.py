@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import create_autospec
 
 import pytest
 import requests
 
 from tests.drift.inventory.api_server import NOTHING, Refused, serving
 from tests.drift.inventory.looking import ENVIRONMENT
+from usine.engine.cli import Engine, EngineError
 from usine.engine.lookup import Finder
+from usine.engine.recover import recover
 from usine.spec.settings import Endpoint, System
 
 TOKEN = {"/realms/master/protocol/openid-connect/token": {"access_token": "t", "expires_in": 60}}
@@ -68,3 +71,21 @@ def test_vault_says_why_where_it_is_not_only_empty() -> None:
     for answer in (Refused(404, body={"errors": ["unsupported path"]}), Refused(404)):
         with serving({found: answer}) as api, pytest.raises(requests.HTTPError):
             Finder({System.VAULT: Endpoint(api.url)}, ENVIRONMENT).find("vault:identity/group:Group", inputs)
+
+
+def test_a_run_is_not_begun_where_a_list_is_not_found() -> None:
+    type_ = "gitlab:index/projectEnvironment:ProjectEnvironment"
+    resource = {
+        "urn": f"urn:pulumi:s::usine::{type_}::alpha/dev",
+        "type": type_,
+        "inputs": {"project": 20, "name": "x"},
+    }
+    engine = create_autospec(Engine, instance=True)
+    engine.export_state.return_value = {
+        "deployment": {"pending_operations": [{"type": "creating", "resource": resource}]}
+    }
+    with serving({"/api/v4/projects/20": {"id": 20}}) as api:
+        finder = Finder({System.GITLAB: Endpoint(api.url)}, ENVIRONMENT)
+        with pytest.raises(EngineError, match=r"may have created alpha/dev .* does not answer: HTTP 404\."):
+            recover(engine, finder)
+    engine.import_state.assert_not_called()

@@ -99,9 +99,10 @@ def _ask(question: Callable[[str, Mapping[str, Any]], Answer], resource: Mapping
     try:
         return question(resource["type"], inputs)
     except requests.RequestException as error:
+        why = type(error).__name__ if error.response is None else f"HTTP {error.response.status_code}"
         raise EngineError(
             f"a killed run may have created {resource['urn'].rsplit('::', 1)[-1]} ({resource['type']}), "
-            f"and its system does not answer: {type(error).__name__}. Nothing was changed; try again when it does."
+            f"and its system does not answer: {why}. Nothing was changed; try again when it does."
         ) from error
 
 
