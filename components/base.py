@@ -114,8 +114,8 @@ class FoundationRefs:
     `components.kubernetes.ClusterRoleName`). `pipeline_auth_path` is the Vault auth path that takes GitLab's job
     tokens, once it does. `forge_root` is the id of the group all tenants are below in GitLab, `forge_operations` of
     the one of the platform's scheduled work, `forge_users` the account id there by user name, `forge_levels` the level
-    that members of that root group have. `registry_login` is there once Harbor knows groups. `gates` maps a quality
-    gate's name to that name once the gate exists.
+    that members of that root group have, `catalogue_tag` the tag of the CI catalogue. `registry_login` is there once
+    Harbor knows groups. `gates` maps a quality gate's name to that name once the gate exists.
     A system that is off leaves None or nothing.
     """
 
@@ -129,5 +129,6 @@ class FoundationRefs:
     forge_operations: pulumi.Input[int] | None = None
     forge_users: Mapping[str, pulumi.Input[int]] = field(default_factory=dict)
     forge_levels: Mapping[str, str] = field(default_factory=dict)
+    catalogue_tag: pulumi.Input[str] | None = None
     registry_login: pulumi.Input[str] | None = None
     gates: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)

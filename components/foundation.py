@@ -19,7 +19,13 @@ from components.kubernetes_rules import ClusterRoleName
 from components.people import KnownPeople
 from components.sonarqube import SonarQubeFoundation, SonarQubeFoundationArgs
 from components.vault import VaultFoundation, VaultFoundationArgs
-from usine.naming import OIDC_AUTH_PATH, OPERATIONS_GROUP, PIPELINE_AUTH_PATH, kubernetes_auth_path
+from usine.naming import (
+    CATALOGUE_TAG_VARIABLE,
+    OIDC_AUTH_PATH,
+    OPERATIONS_GROUP,
+    PIPELINE_AUTH_PATH,
+    kubernetes_auth_path,
+)
 from usine.spec.settings import Settings, System
 
 
@@ -62,6 +68,7 @@ class Foundation(Component):
         forge_root: pulumi.Output[int] | None = None
         forge_operations: pulumi.Output[int] | None = None
         forge_users: Mapping[str, pulumi.Output[int]] = {}
+        tag: pulumi.Output[str] | None = None
         if providers.gitlab is not None:
             forge = GitLabFoundation(
                 f"{name}/gitlab",
@@ -69,6 +76,7 @@ class Foundation(Component):
                 child,
             )
             forge_root, forge_operations, forge_users = forge.root, forge.operations, forge.users
+            tag = forge.catalogue_tag
         registry_login: pulumi.Output[str] | None = None
         if providers.harbor is not None:
             registry_login = HarborFoundation(
@@ -122,6 +130,7 @@ class Foundation(Component):
             forge_operations=forge_operations,
             forge_users=forge_users,
             forge_levels=args.known.forge_levels,
+            catalogue_tag=tag,
             registry_login=registry_login,
             gates=gates,
         )
@@ -157,6 +166,7 @@ def look_up(settings: Settings, providers: Providers, people: frozenset[str], kn
         else None,
         forge_users=known.forge or {},
         forge_levels=known.forge_levels,
+        catalogue_tag=_catalogue_tag(providers.gitlab, settings.gitlab.root),
         registry_login="oidc_auth" if settings.on(System.HARBOR) and settings.on(System.KEYCLOAK) else None,
     )
 
@@ -166,3 +176,15 @@ def _group(provider: gitlab.Provider | None, path: str) -> pulumi.Output[int] | 
     if provider is None:
         return None
     return number(gitlab.get_group_output(full_path=path, opts=pulumi.InvokeOutputOptions(provider=provider)).id)
+
+
+def _catalogue_tag(provider: gitlab.Provider | None, root: str) -> pulumi.Output[str] | None:
+    """Look up which tag of the CI catalogue the foundation has published: another checkout may hold other files."""
+    if provider is None:
+        return None
+    return gitlab.get_group_variable_output(
+        group=root,
+        key=CATALOGUE_TAG_VARIABLE,
+        environment_scope="*",
+        opts=pulumi.InvokeOutputOptions(provider=provider),
+    ).value

@@ -10,24 +10,20 @@ import pulumi
 import pulumi_gitlab as gitlab
 
 from components.base import Component, FoundationRefs, UserPassword, number
-from components.gitlab_operations import (
-    NO_PIPELINE_VARIABLES,
-    GitLabOperations,
-    OperationsArgs,
-    has_scheduled_work,
-)
-from components.gitlab_protection import protect_branch
+from components.gitlab_catalogue import publish_catalogue
+from components.gitlab_operations import GitLabOperations, OperationsArgs, has_scheduled_work
 from components.gitlab_repository import TenantRepository, TenantRepositoryArgs
 from components.people import LOGIN_PROVIDER
 from usine.access import rights_of
 from usine.lifecycle import protects_data
 from usine.naming import (
-    CATALOGUE_PROJECT,
+    CATALOGUE_TAG_VARIABLE,
     OPERATIONS_ACCOUNT,
     OPERATIONS_COMPONENT,
     OPERATIONS_GROUP,
     PENDING_PEOPLE,
     PIPELINE_AUTH_PATH,
+    catalogue_path,
     names_of,
 )
 from usine.spec.model import Project, Repository, Right
@@ -42,9 +38,6 @@ ACCESS_LEVELS: Mapping[Right, str] = {
 }
 #: What may be above a tenant's level, as the plugin names it.
 _HIGHER = ("reporter", "developer", "maintainer", "owner")
-_CATALOGUE_BRANCH = "main"
-#: Stands in the catalogue's files for the image that the settings name.
-_TOOLS_IMAGE = "$USINE_TOOLS_IMAGE"
 
 
 def access_level(project: Project, person: str) -> str | None:
@@ -75,13 +68,15 @@ class GitLabFoundation(Component):
     """Accounts, the group all tenants are below, and the catalogue of CI presets in the platform's own group.
 
     `root` is the id of the tenants' root group, `operations` that of the group of the platform's scheduled work once
-    its account may work there, `users` the account id by user name.
+    its account may work there, `users` the account id by user name, `catalogue_tag` the tag of the catalogue once it is
+    there.
     """
 
     system = "gitlab"
     root: pulumi.Output[int]
     operations: pulumi.Output[int]
     users: Mapping[str, pulumi.Output[int]]
+    catalogue_tag: pulumi.Output[str]
 
     def __init__(self, name: str, args: GitLabFoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register groups, catalogue, variables and accounts."""
@@ -91,9 +86,12 @@ class GitLabFoundation(Component):
         root = self._group(f"{name}/root", settings.root, "Tenants", visibility="private", locks=True)
         platform = self._group(f"{name}/platform", settings.platform, "Platform", visibility="internal")
         self.root = number(root.id)
-        self._catalogue(name, platform)
+        self.catalogue_tag = publish_catalogue(
+            self, f"{name}/catalogue", platform, args.catalogue, args.settings, args.provider
+        )
         self.operations = self._operations(name, platform)
-        for key, value in pipeline_variables(args.settings).items():
+        variables: dict[str, pulumi.Input[str]] = {**pipeline_variables(args.settings)}
+        for key, value in {**variables, CATALOGUE_TAG_VARIABLE: self.catalogue_tag}.items():
             gitlab.GroupVariable(
                 f"{name}/variable/{key}",
                 group=root.id,
@@ -174,36 +172,6 @@ class GitLabFoundation(Component):
         )
         return pulumi.Output.all(number(group.id), member.id).apply(lambda ids: cast(int, ids[0]))
 
-    def _catalogue(self, name: str, platform: gitlab.Group) -> None:
-        project = gitlab.Project(
-            f"{name}/catalogue",
-            name=CATALOGUE_PROJECT,
-            path=CATALOGUE_PROJECT,
-            namespace_id=number(platform.id),
-            description="CI presets of the platform, included by the tenants' pipelines",
-            # A person who runs a pipeline must be able to read what it includes.
-            visibility_level="internal",
-            default_branch=_CATALOGUE_BRANCH,
-            initialize_with_readme=True,
-            ci_pipeline_variables_minimum_override_role=NO_PIPELINE_VARIABLES,
-            opts=self.child(self._args.provider, parent=platform, protect=True),
-        )
-        protect_branch(self, f"{name}/catalogue", project, _CATALOGUE_BRANCH, self._args.settings, self._args.provider)
-        before: pulumi.Resource = project
-        for path, text in sorted(self._args.catalogue.items()):
-            # One after the other: each is a commit, and GitLab refuses one that another overtook.
-            before = gitlab.RepositoryFile(
-                f"{name}/catalogue/{path}",
-                project=project.id,
-                branch=_CATALOGUE_BRANCH,
-                file_path=path,
-                content=published(text, self._args.settings),
-                encoding="text",
-                commit_message=f"Publish {path}",
-                overwrite_on_create=True,
-                opts=self.child(self._args.provider, parent=project, depends_on=[before]),
-            )
-
     def _account(self, name: str, person: str) -> pulumi.Output[int]:
         """Create an account without a password, linked to the person's identity in Keycloak."""
         settings, provider = self._args.settings, self._args.provider
@@ -232,15 +200,9 @@ class GitLabFoundation(Component):
         return account
 
 
-def published(text: str, settings: Settings) -> str:
-    """Return a file of the catalogue as it is published: with the image of tools in place of its name."""
-    image = settings.gitlab.tools_image
-    return text if image is None else text.replace(f"image: {_TOOLS_IMAGE}\n", f"image: {image}\n")
-
-
 def pipeline_variables(settings: Settings) -> dict[str, str]:
     """Return the CI variables every tenant's pipelines see: where things are. Never a secret."""
-    variables = {"USINE_CATALOGUE": f"{settings.gitlab.platform}/{CATALOGUE_PROJECT}"}
+    variables = {"USINE_CATALOGUE": catalogue_path(settings)}
     if settings.on(System.VAULT):
         variables |= {"VAULT_ADDR": settings.endpoints[System.VAULT].url, "VAULT_AUTH_PATH": PIPELINE_AUTH_PATH}
     if settings.on(System.HARBOR):
@@ -284,6 +246,9 @@ class GitLabTenant(Component):
         root = args.refs.forge_root
         if root is None:
             raise ValueError("GitLab is on, but nothing says which group the tenants are below")
+        if args.refs.catalogue_tag is None:
+            raise ValueError("GitLab is on, but nothing says which tag of the catalogue pipelines include")
+        self._catalogue_tag = pulumi.Output.from_input(args.refs.catalogue_tag)
         group = gitlab.Group(
             f"{name}/group",
             # Names are unique below a parent, and two tenants may well carry the same one.
@@ -344,7 +309,14 @@ class GitLabTenant(Component):
     def _repository(self, name: str, group: gitlab.Group, repository: Repository) -> TenantRepository:
         return TenantRepository(
             f"{name}/{repository.name}",
-            TenantRepositoryArgs(self._args.project, repository, self._args.settings, self._args.provider, self.group),
+            TenantRepositoryArgs(
+                self._args.project,
+                repository,
+                self._args.settings,
+                self._args.provider,
+                self.group,
+                self._catalogue_tag,
+            ),
             pulumi.ResourceOptions(parent=self, depends_on=[group]),
         )
 
@@ -363,6 +335,7 @@ class GitLabTenant(Component):
                 args.refs.forge_operations,
                 self.group,
                 pipeline_variables(args.settings),
+                self._catalogue_tag,
             ),
             pulumi.ResourceOptions(parent=self),
         ).project

@@ -18,7 +18,7 @@ import yaml
 from components.base import Component, number
 from components.gitlab_protection import protect_branch
 from usine.lifecycle import pipelines_run
-from usine.naming import CATALOGUE_PROJECT, OPERATIONS_BRANCH, OPERATIONS_FOLDER, names_of
+from usine.naming import OPERATIONS_BRANCH, OPERATIONS_FOLDER, catalogue_path, names_of
 from usine.spec.model import Project
 from usine.spec.settings import Settings
 
@@ -70,11 +70,14 @@ def mirror_token_path(repository: str) -> str:
     return f"{OPERATIONS_FOLDER}/mirror/{repository}"
 
 
-def pipeline_file(project: Project, settings: Settings, variables: Mapping[str, str]) -> str:
-    """Return the project's CI file: all its schedules do, since no schedule carries variables."""
+def pipeline_file(project: Project, settings: Settings, variables: Mapping[str, str], tag: str) -> str:
+    """Return the project's CI file: all its schedules do, since no schedule carries variables.
+
+    `tag` is the catalogue's.
+    """
     names = names_of(project)
     content: dict[str, object] = {
-        "include": [{"project": f"{settings.gitlab.platform}/{CATALOGUE_PROJECT}", "file": "/operations.yml"}],
+        "include": [{"project": catalogue_path(settings), "ref": tag, "file": "/operations.yml"}],
         "variables": _plain(
             {**variables, "USINE_TENANT": names.slug, "VAULT_TRUSTED_ROLE": names.operations_policy},
         ),
@@ -98,7 +101,8 @@ def _plain(variables: Mapping[str, str]) -> dict[str, object]:
 class OperationsArgs:
     """`owner` is GitLab as the account that owns the schedules, `parent` the id of the group of these projects.
 
-    `group` is the tenant's own group, whose people read what the jobs say. `variables` are those of every pipeline.
+    `group` is the tenant's own group, whose people read what the jobs say. `variables` are those of every pipeline,
+    `catalogue_tag` is the tag by which the jobs are included.
     """
 
     project: Project
@@ -108,6 +112,7 @@ class OperationsArgs:
     parent: pulumi.Input[int]
     group: pulumi.Output[int]
     variables: Mapping[str, str]
+    catalogue_tag: pulumi.Output[str]
 
 
 class GitLabOperations(Component):
@@ -149,7 +154,9 @@ class GitLabOperations(Component):
             project=made.id,
             branch=OPERATIONS_BRANCH,
             file_path=".gitlab-ci.yml",
-            content=pipeline_file(args.project, args.settings, args.variables),
+            content=args.catalogue_tag.apply(
+                lambda tag: pipeline_file(args.project, args.settings, args.variables, tag)
+            ),
             encoding="text",
             commit_message="Say what the schedules do",
             overwrite_on_create=True,

@@ -13,7 +13,7 @@ from components.gitlab_operations import NO_PIPELINE_VARIABLES
 from components.gitlab_premium import guard_deployments, guard_merges
 from components.gitlab_protection import protect_branch
 from usine.lifecycle import deploys, pipelines_run, protects_data
-from usine.naming import CATALOGUE_PROJECT, names_of
+from usine.naming import CATALOGUE_TAG_VARIABLE, catalogue_path, names_of
 from usine.spec.model import Project, Repository, RepositoryKind
 from usine.spec.revisions import SHADOWS, protected_tags
 from usine.spec.settings import Edition, Settings, System
@@ -25,13 +25,14 @@ _MIRROR_TOKEN_DAYS, _MIRROR_ROTATION_DAYS = 90, 30
 
 @dataclass(frozen=True, slots=True)
 class TenantRepositoryArgs:
-    """`group` is the id of the tenant's group."""
+    """`group` is the id of the tenant's group, `catalogue_tag` the tag of the catalogue whose files make pipelines."""
 
     project: Project
     repository: Repository
     settings: Settings
     provider: gitlab.Provider
     group: pulumi.Output[int]
+    catalogue_tag: pulumi.Output[str]
 
 
 class TenantRepository(Component):
@@ -97,7 +98,7 @@ class TenantRepository(Component):
             guard_merges(self, name, self._project, args.provider)
         self.register_outputs({"project": self._project.id})
 
-    def _ci_file(self) -> str:
+    def _ci_file(self) -> pulumi.Input[str]:
         """Which file makes the pipelines: the catalogue's for a mirror, whose own is written by others.
 
         In a tenant that is not active it is one that makes none. Nobody of the tenant may say otherwise: all only read.
@@ -106,7 +107,7 @@ class TenantRepository(Component):
         if mirror is None and runs:
             return CI_FILE
         file = "mirror.yml" if runs and mirror is not None and mirror.pipelines else "off.yml"
-        return f"{file}@{self._args.settings.gitlab.platform}/{CATALOGUE_PROJECT}"
+        return pulumi.Output.concat(file, "@", catalogue_path(self._args.settings), ":", self._args.catalogue_tag)
 
     def _child(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
         return self.child(self._args.provider, parent=self._project, depends_on=list(depends_on))
@@ -146,10 +147,11 @@ class TenantRepository(Component):
     def _pipeline(self) -> gitlab.RepositoryFile:
         """Commit a first pipeline that includes the preset. From then on the file is the team's.
 
+        It names the catalogue's tag by the variable that the platform sets, so that later runs reach it.
         It does not run by itself: there is nothing yet that it could build (issue 11.B12).
         """
         repository, settings = self._args.repository, self._args.settings
-        catalogue = f"{settings.gitlab.platform}/{CATALOGUE_PROJECT}"
+        catalogue = catalogue_path(settings)
         return gitlab.RepositoryFile(
             f"{self._prefix}/pipeline",
             project=self._project.id,
@@ -157,7 +159,8 @@ class TenantRepository(Component):
             file_path=CI_FILE,
             content=(
                 f"# Written once, when the project was made; yours from now on. The presets: {catalogue}\n"
-                f"include:\n  - project: {catalogue}\n    file: /presets/{repository.preset}.yml\n"
+                f"include:\n  - project: {catalogue}\n    ref: ${CATALOGUE_TAG_VARIABLE}\n"
+                f"    file: /presets/{repository.preset}.yml\n"
             ),
             encoding="text",
             commit_message="Start from the platform's preset [skip ci]",

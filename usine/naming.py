@@ -12,6 +12,8 @@ Nothing is ever truncated: the lengths below are what the longest legal parts gi
 from __future__ import annotations
 
 import enum
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -177,8 +179,12 @@ OPERATIONS_ACCOUNT = "usine_jobs"
 OPERATIONS_BRANCH = "main"
 #: The component of that project, in logical names. No repository of a tenant file can have an underscore.
 OPERATIONS_COMPONENT = "usine_jobs"
-#: The project of the platform's group that holds the CI presets.
+#: The project of the platform's group that holds the CI presets, and the CI variable of all tenants with the tag they
+#: are included by.
 CATALOGUE_PROJECT = "catalogue"
+CATALOGUE_TAG_VARIABLE = "USINE_CATALOGUE_TAG"
+#: What the catalogue's tags begin with: raised where the same files must have another tag than before.
+_CATALOGUE_EDITION = "v1"
 #: Folders of a tenant's mount in Vault for what pipelines read: those of protected branches and tags, the platform's
 #: scheduled work, and all of them.
 CI_FOLDER = "ci"
@@ -203,6 +209,17 @@ ADMISSION_PREFIX = "usine."
 def admission_policy(cluster: Cluster, rule: str) -> str:
     """Name of an admission policy and of its binding; of the cluster too, since two may share one API server."""
     return f"{ADMISSION_PREFIX}{cluster.name}.{rule}"
+
+
+def catalogue_path(settings: Settings) -> str:
+    """Full path of the project with the CI presets."""
+    return f"{settings.gitlab.platform}/{CATALOGUE_PROJECT}"
+
+
+def catalogue_tag(files: Mapping[str, str]) -> str:
+    """Tag of the CI catalogue with these published files: the same files have the same tag, on every machine."""
+    digest = hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest()
+    return f"{_CATALOGUE_EDITION}-{digest[:16]}"
 
 
 def labels(project: Project, environment: Environment | None = None) -> dict[str, str]:

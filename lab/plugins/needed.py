@@ -21,7 +21,6 @@ PROGRAM: Final = "program"
 #: No program declares it: `usine drift --repair` adopts one that was made by hand, to delete it.
 DRIFT: Final = "drift"
 #: Nobody needs it yet: an open issue does, by its number.
-_CATALOGUE: Final = "issue 13: the catalogue is published by tags"
 _SCANS: Final = "issue 13: images are scanned daily"
 
 #: Provider -> resource type, without the provider's name -> who needs it.
@@ -76,7 +75,7 @@ RESOURCES: Final[Mapping[str, Mapping[str, str]]] = {
         "index/projectProtectedEnvironment:ProjectProtectedEnvironment": PROGRAM,
         "index/projectPushRules:ProjectPushRules": PROGRAM,
         "index/projectShareGroup:ProjectShareGroup": PROGRAM,
-        "index/projectTag:ProjectTag": _CATALOGUE,
+        "index/projectTag:ProjectTag": PROGRAM,
         "index/projectVariable:ProjectVariable": PROGRAM,
         "index/repositoryFile:RepositoryFile": PROGRAM,
         "index/tagProtection:TagProtection": PROGRAM,
@@ -105,6 +104,7 @@ FUNCTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "gitlab": {
         "index/getGroup:getGroup": PROGRAM,
         "index/getGroupMembership:getGroupMembership": PROGRAM,
+        "index/getGroupVariable:getGroupVariable": PROGRAM,
         "index/getUser:getUser": PROGRAM,
         "index/getUsers:getUsers": PROGRAM,
     },

@@ -47,7 +47,7 @@ class Need(Enum):
         "lab/servers/{server}.py lab/tests/standins/{server}/*.py",
     )
     ISOLATION = ("issue 11", "the isolation matrix: who may do what, inherited levels, forks", "")
-    CATALOGUE_JOBS = ("issue 13", "promotion by merge request, versions of the catalogue, scans, proxy caches", "")
+    CATALOGUE_JOBS = ("issue 13", "promotion by merge request, scans, proxy caches", "")
     CREDENTIALS = ("issue 14", "expiry and rotation of credentials, repositories that a zone pulls", "")
     FLEET = ("issue 15", "child pipelines, and runs that are started again", "")
 

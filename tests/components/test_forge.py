@@ -5,21 +5,19 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-import re
 from typing import Any, cast
 
 import pytest
 import yaml
 
-from components.gitlab import access_level, pipeline_variables, published
+from components.gitlab import access_level, pipeline_variables
 from tests import factories
 from tests.plans import plan_of
-from tests.spec.helpers import ROOT
 from usine.data_bearing import holds_data
 from usine.generations import generation_of
+from usine.naming import CATALOGUE_TAG_VARIABLE, catalogue_tag
 from usine.plan import Plan, PlannedResource, make_plan
 from usine.plan.monitor import RecordingMonitor
-from usine.spec.catalogue import FOLDER, read_catalogue
 from usine.spec.model import Dast, Mirror, Quality, Role, Severity, State
 from usine.spec.settings import (
     Credential,
@@ -31,6 +29,10 @@ from usine.spec.settings import (
 MIRRORED = dataclasses.replace(
     factories.app("miroir"), mirror=Mirror("https://git.example.fr/x.git", "0 4 * * *", "mirror/x")
 )
+
+
+#: The catalogue of plans that are made without its files, by its tag.
+CATALOGUE = f"platform/catalogue:{catalogue_tag({})}"
 
 
 def of(plan: Plan, type_: str, prefix: str = "") -> list[PlannedResource]:
@@ -66,7 +68,7 @@ def test_a_suspended_tenant_reads_and_publishes_nothing() -> None:
     projects = of(plan, "Project", "teleservice/gitlab")
     # Not by switching CI off: GitLab would refuse its environments and variables from then on.
     assert {r.inputs["buildsAccessLevel"] for r in projects} == {"private"}
-    assert {r.inputs["ciConfigPath"] for r in projects} == {"off.yml@platform/catalogue"}
+    assert {r.inputs["ciConfigPath"] for r in projects} == {f"off.yml@{CATALOGUE}"}
 
 
 def test_an_archived_tenant_keeps_its_data_and_no_access() -> None:
@@ -148,6 +150,7 @@ def test_no_ci_variable_holds_a_secret() -> None:
     variables = [r for r in plan.resources if r.type.split(":")[-1] in {"GroupVariable", "ProjectVariable"}]
     assert {r.inputs["key"] for r in variables} == {
         *pipeline_variables(factories.settings()),
+        CATALOGUE_TAG_VARIABLE,
         "USINE_TENANT",
         "SONAR_PROJECT_KEY",
     }
@@ -219,7 +222,9 @@ def test_scheduled_work_is_in_a_group_without_members_of_the_tenant_and_owned_by
 def test_what_scheduled_work_does_is_in_a_file_that_no_variable_changes() -> None:
     (file,) = of(scheduled(), "RepositoryFile", "teleservice/gitlab/usine_jobs/")
     content = yaml.safe_load(str(file.inputs["content"]))
-    assert content["include"] == [{"project": "platform/catalogue", "file": "/operations.yml"}]
+    assert content["include"] == [
+        {"project": "platform/catalogue", "ref": catalogue_tag({}), "file": "/operations.yml"}
+    ]
     assert content["variables"]["VAULT_TRUSTED_ROLE"]["value"] == "teleservice.operations"
     assert content["mirror-miroir"] == {
         "extends": ".mirror",
@@ -254,7 +259,7 @@ def test_a_mirror_publishes_nothing_whatever_its_source_says(file: str, *, pipel
     mirrored = dataclasses.replace(factories.app("miroir"), mirror=mirror)
     plan = plan_of(factories.project(repositories=(factories.infra(), mirrored)))
     (project,) = of(plan, "Project", "teleservice/gitlab/miroir/")
-    assert project.inputs["ciConfigPath"] == f"{file}@platform/catalogue"
+    assert project.inputs["ciConfigPath"] == f"{file}@{CATALOGUE}"
     assert project.inputs["onlyAllowMergeIfPipelineSucceeds"] is False
     (role,) = [r for r in of(plan, "AuthBackendRole") if r.inputs["roleName"] == "teleservice.ci"]
     assert role.inputs["boundClaims"]["project_id"] == "[id of teleservice/gitlab/deploy/project]"  # type: ignore[index]  # a mapping
@@ -324,17 +329,6 @@ def test_the_old_project_in_the_tenants_group_may_go_and_no_repository_may() -> 
     # A repository may be called `operations`.
     assert holds_data(kind, "teleservice/gitlab/operations/project")
     assert holds_data("gitlab:index/group:Group", "teleservice/gitlab/operations")
-
-
-def test_the_catalogues_images_stand_by_digest_in_the_published_files() -> None:
-    texts = read_catalogue(ROOT / FOLDER, factories.settings())
-    images = [
-        line.strip() for text in texts.values() for line in published(text, factories.settings()).splitlines()
-        if line.strip().startswith("image:")
-    ]  # fmt: skip
-    assert len(images) == 6
-    assert [line for line in images if not re.fullmatch(r"image: [a-z][\w.:/-]+@sha256:[0-9a-f]{64}", line)] == []
-    assert "USINE_TOOLS_IMAGE" not in pipeline_variables(factories.settings())
 
 
 def test_premium_guards_come_with_the_premium_edition_only() -> None:

@@ -83,15 +83,25 @@ def test_settings_reach_everything_and_secrets_show_without_a_value(scratch: Scr
     assert "annuaire-2019" not in {entry.tenant for entry in found.entries}  # archived: no robot to renew
 
 
-def test_the_catalogue_reaches_what_all_share_and_documents_reach_nothing(
+def test_the_catalogue_reaches_who_names_its_tag_and_documents_reach_nothing(
     scratch: Scratch, planned: list[Task]
 ) -> None:
     scratch.edit("catalogue/presets/generic.yml", ("\n", "\n# changed\n"))
     found = scratch.compare()
-    assert {(entry.tenant, entry.name) for entry in found.entries} == {
-        (None, "foundation/gitlab/catalogue/presets/generic.yml")
+    changed = {entry.name for entry in found.entries if entry.action is Action.CHANGED}
+    # A mirror, and all of `annuaire-2019`, which is archived, run a file of the catalogue. A team's own stays as it is.
+    assert changed == {
+        "foundation/gitlab/catalogue/presets/generic.yml",
+        "foundation/gitlab/variable/USINE_CATALOGUE_TAG",
+        "teleservice/gitlab/api/project",
+        "teleservice/gitlab/usine_jobs/pipeline",
+        *(name for name in changed if name.startswith("annuaire-2019/") and name.endswith("/project")),
     }
-    assert [task.scope and task.scope.tenants for task in planned] == [frozenset(), frozenset()]
+    assert any(name.startswith("annuaire-2019/") for name in changed)
+    versions = {entry.action: entry for entry in found.entries if "/catalogue/version/" in entry.name}
+    assert versions.keys() == {Action.CREATED, Action.DESTROYED}
+    assert versions[Action.DESTROYED].note == "left where it is, and no longer managed"
+    assert fact(found, "planned").startswith("everything, 3 tenants")
     planned.clear()
     scratch.clean()
     (scratch.root / "docs.md").write_text("hello", encoding="utf-8")

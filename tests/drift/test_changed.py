@@ -265,6 +265,21 @@ def test_a_secret_that_somebody_wrote_again_is_told_by_its_version(there: str, c
     ]
 
 
+@pytest.mark.parametrize(("there", "count"), [("aaa", 0), ("bbb", 1)])
+def test_a_tag_that_was_made_again_elsewhere_is_told_by_what_it_points_at(there: str, count: int) -> None:
+    def side(target: str) -> dict[str, Any]:
+        return {"project": "7", "name": "v1-ab", "ref": "main", "target": target}
+
+    inputs = {"project": "7", "name": "v1-ab", "ref": "main"}
+    type_ = "gitlab:index/projectTag:ProjectTag"
+    seen = observed("foundation/gitlab/catalogue/version/v1-ab", type_, inputs, side(there), known=side("aaa"))
+    findings = list(compare([seen]))
+    call = "DELETE /api/v4/projects/7/repository/tags/v1-ab, then POST /api/v4/projects/7/repository/tags"
+    assert [(f.path, f.expected, f.found, f.means, f.call) for f in findings] == count * [
+        ("ref", "aaa", "bbb", Means.HAND, f"{call}?tag_name=v1-ab&ref=aaa")
+    ]
+
+
 # What the program leaves open --------------------------------------------------------------------------------------
 
 _REALM = "keycloak:index/realm:Realm"

@@ -108,6 +108,7 @@ TABLE: tuple[tuple[str, EntrySeverity, Action, str, dict[str, Any]], ...] = (
     ("somebody invited", CRITICAL, _UNMANAGED, "gitlab:index/projectMembership:ProjectMembership", {}),
     ("a protection is gone", HIGH, _MISSING, "gitlab:index/branchProtection:BranchProtection", {}),
     ("a project is public", CRITICAL, _CHANGED, "gitlab:index/project:Project", {"path": "visibilityLevel"}),
+    ("a tag moved", CRITICAL, _CHANGED, "gitlab:index/projectTag:ProjectTag", {"path": "ref"}),
     ("a project's description", NORMAL, _CHANGED, "gitlab:index/project:Project", {"path": "description"}),
     ("a project's variable", NORMAL, _UNMANAGED, "gitlab:index/projectVariable:ProjectVariable", {}),
     ("images made public", CRITICAL, _CHANGED, "harbor:index/project:Project", {"path": "public"}),

@@ -10,8 +10,13 @@ from typing import Any
 
 import httpx
 
+from components.gitlab_catalogue import published
 from lab.testing.platforms import TestLab
 from tests.engine import breaks, live, live_forge
+from tests.engine.harness import ROOT
+from usine.naming import catalogue_tag
+from usine.spec.catalogue import FOLDER, read_catalogue
+from usine.spec.settings_load import load_settings
 
 #: What the report must say: kind, the name of the object, and the path of a property that changed.
 Said = tuple[str, str, str]
@@ -226,6 +231,26 @@ def delete_the_project(lab: TestLab) -> None:
     _ok(lab.gitlab.delete("/projects/tenants%2Falpha%2Ffork"))
 
 
+_SETTINGS = load_settings(ROOT / "Pulumi.lab.yaml")
+_TEXTS = read_catalogue(ROOT / FOLDER, _SETTINGS)
+TAG = catalogue_tag({path: published(text, _SETTINGS) for path, text in _TEXTS.items()})
+_TAGS = "/projects/platform%2Fcatalogue/repository/tags"
+
+
+def _tag_again(lab: TestLab, ref: str) -> None:
+    _ok(lab.gitlab.delete(f"{_TAGS}/{TAG}"))
+    _ok(lab.gitlab.post(_TAGS, json={"tag_name": TAG, "ref": ref}))
+
+
+def move_the_tag(lab: TestLab) -> None:
+    commit = live_forge.get(lab.gitlab, f"{_TAGS}/{TAG}")["commit"]
+    _tag_again(lab, commit["parent_ids"][0])
+
+
+def put_the_tag_back(lab: TestLab) -> None:
+    _tag_again(lab, "main")
+
+
 # Harbor ----------------------------------------------------------------------------------------------------------
 
 
@@ -345,6 +370,8 @@ CHANGES: tuple[HandMade, ...] = (
              unmanaged("tenants/alpha/api: chloe.petit")),
     HandMade("gitlab", "a deploy token made", leave_a_deploy_token, unmanaged("tenants/alpha/api: backdoor")),
     HandMade("gitlab", "a CI variable set", set_a_variable, unmanaged("tenants/alpha: SKIP_SCANS:*")),
+    HandMade("gitlab", "the catalogue's tag made again at another commit", move_the_tag,
+             changed(f"foundation/gitlab/catalogue/version/{TAG}", "ref"), put_the_tag_back),
     HandMade("gitlab", "a project made", start_a_project, unmanaged("tenants/alpha/fork"), delete_the_project),
     HandMade("harbor", "the images made public", breaks.publish_the_images, changed("alpha/harbor/project", "public")),
     HandMade("harbor", "a member's role raised", breaks.raise_a_registry_member,

@@ -33,7 +33,7 @@ from usine.engine.cli import EngineError
 from usine.engine.guarded import Outcome, Status, guarded_up
 from usine.engine.lock import HeldLock, hold
 from usine.engine.log_ins import end_log_ins
-from usine.engine.recover import adopt_late
+from usine.engine.recover import adopt_kept, adopt_late
 from usine.engine.report import run_report
 from usine.report import as_json, html
 from usine.report.model import Action, Notice, Report, Severity
@@ -120,8 +120,10 @@ def _apply(
         outcome = guarded_up(stack.engine, lock, rails, plan)
     failed = {failure.address.urn for failure in outcome.failures if failure.address}
     late = adopt_late(stack.engine, stack.finder, [r for r in settled.forgotten if r["urn"] in failed])
-    if late:
-        tell("adopted what a killed run had created after all", late, say)
+    kept = adopt_kept(stack.engine, stack.finder, outcome.events.steps) if outcome.applying else ()
+    tell("adopted what a killed run had created after all", late, say)
+    tell("adopted what an earlier run had left where it was", kept, say)
+    if late or kept:
         with watched(console) as on_progress:
             outcome = guarded_up(stack.engine, lock, make_rails(stack, args, ROOT / log, on_progress))
     notices = tuple(Notice(_RECOVERY, Severity.INFO, text) for text in told)

@@ -36,7 +36,8 @@ def same_platform(base: Side, head: Side) -> bool:
 def reach(base: Side, head: Side, read_base: Fleet | None, read_head: Fleet) -> Reach:
     """Decide what to plan. A side without the settings file holds nothing."""
     slugs = head.tenants(read_head.folder).keys() | base.tenants(read_head.folder).keys()
-    if read_base is None or not same_platform(base, head):
+    # What the platform includes for tenants names the catalogue by its content.
+    if read_base is None or not same_platform(base, head) or base.catalogue != head.catalogue:
         old = PurePosixPath(read_base.folder if read_base is not None else read_head.folder)
         return Reach(
             whole(base, old) if base.settings is not None else (),
@@ -46,7 +47,7 @@ def reach(base: Side, head: Side, read_base: Fleet | None, read_head: Fleet) -> 
         )
     changed = changed_paths(base, head)
     touched = frozenset(slug for path in changed if (slug := slug_of(path, read_head.folder)) is not None)
-    if not touched and base.catalogue == head.catalogue:
+    if not touched:
         return Reach((), (), "nothing: the change reaches no object", everything=False)
     named = frozenset(_people(read_base, touched)) | frozenset(_people(read_head, touched))
     return Reach(

@@ -61,7 +61,7 @@ def choose(keys: Iterable[str], findings: Sequence[Finding]) -> tuple[Finding, .
 
 def _by_hand(finding: Finding) -> str:
     if finding.kind is Action.CHANGED:
-        why = f"no file says how {finding.path} is to be, so no run sets it back"
+        why = finding.detail or f"no file says how {finding.path} is to be, so no run sets it back"
     else:
         why = "it holds data, which no repair destroys" if finding.holds_data else "no plugin of the platform can do it"
     call = f"; by hand: {finding.call}" if finding.call else ""

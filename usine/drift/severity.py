@@ -124,6 +124,8 @@ OPENINGS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
         ("ciPipelineVariablesMinimumOverrideRole",),
         ("ciConfigPath",),
     ),
+    # What it points at runs in the pipelines of every tenant.
+    "gitlab:index/projectTag:ProjectTag": (("ref",),),
     "harbor:index/project:Project": (("public",),),
     "keycloak:index/realm:Realm": (
         ("registrationAllowed",),

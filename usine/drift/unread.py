@@ -1,6 +1,7 @@
-"""Values that the plugin writes and never reads back: a secret in Vault is compared by its version.
+"""Values that the plugin writes and never reads back: another one tells that they are not what a run wrote any more.
 
-The plugin keeps the version it wrote in the state (`metadata`), and reads that of now. No value is read for it.
+Of a secret in Vault it is the version: the plugin keeps the one it wrote in the state (`metadata`), and reads that of
+now. No value is read for it. Of a tag it is the commit it points at.
 """
 
 from __future__ import annotations
@@ -15,12 +16,20 @@ from usine.report.model import ABSENT, Action
 
 _SECRET = "vault:kv/secretV2:SecretV2"  # noqa: S105 - a type
 _VALUE = "dataJson"
+_TAG = "gitlab:index/projectTag:ProjectTag"
 
 
 def rewritten(observation: Observation) -> Iterator[Finding]:
-    """Yield a finding for a secret whose version is not the one that the last run wrote."""
+    """Yield a finding for a secret, or a tag, that is not the one that the last run wrote."""
+    if observation.address.type == _SECRET:
+        yield from _secret(observation)
+    if observation.address.type == _TAG:
+        yield from _tag(observation)
+
+
+def _secret(observation: Observation) -> Iterator[Finding]:
     address, live = observation.address, observation.live
-    if live is None or address.type != _SECRET:
+    if live is None:
         return
     wrote, there = (lookup(side.outputs, ("metadata", "version")) for side in (observation.known, live))
     if ABSENT in (wrote, there) or wrote == there:
@@ -37,4 +46,30 @@ def rewritten(observation: Observation) -> Iterator[Finding]:
         address.urn,
         detail=f"version {there} is not what a run wrote, which is version {wrote}",
         means=Means.REVEAL,
+    )
+
+
+def _tag(observation: Observation) -> Iterator[Finding]:
+    """Yield a finding for a tag that was taken away and made again elsewhere: GitLab moves no protected one."""
+    address, live = observation.address, observation.live
+    if live is None:
+        return
+    wrote, there = (lookup(side.outputs, ("target",)) for side in (observation.known, live))
+    if ABSENT in (wrote, there) or wrote == there:
+        return
+    name = live.outputs.get("name")
+    tags = f"/api/v4/projects/{live.outputs.get('project')}/repository/tags"
+    yield Finding(
+        Action.CHANGED,
+        address.tenant,
+        address.system,
+        address.type,
+        address.name,
+        "ref",
+        wrote,
+        there,
+        address.urn,
+        detail="no run moves a tag that is there; pipelines that include it run what it points at",
+        means=Means.HAND,
+        call=f"DELETE {tags}/{name}, then POST {tags}?tag_name={name}&ref={wrote}",
     )

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import requests
 
 from usine.engine.cli import Engine, EngineError
+from usine.engine.events import Step
 from usine.engine.lookup import Finder
 from usine.engine.owner import Life, runs
 from usine.engine.ring import Record
@@ -25,6 +26,9 @@ from usine.engine.storage import NoStorageError, state_storage
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - Pulumi's marker of an encrypted value, not a value
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 
+_PROJECT = "gitlab:index/project:Project"
+#: Types whose objects stay in their system when the state lets go of them, and whose create refuses what is there.
+_KEPT = frozenset({"gitlab:index/projectTag:ProjectTag"})
 
 Answer = TypeVar("Answer")
 #: A resource of the checkpoint, as JSON.
@@ -75,6 +79,36 @@ def adopt_late(engine: Engine, finder: Finder, resources: Iterable[Resource]) ->
         _adopt(engine, engine.export_state(), late, found)
     removed = (r["urn"] for r in late if found[r["urn"]] is None and _ask(finder.remove_orphan, r))
     return (*(urn for urn, id_ in found.items() if id_ is not None), *removed)
+
+
+def adopt_kept(engine: Engine, finder: Finder, steps: Iterable[Step]) -> tuple[str, ...]:
+    """Adopt what a run could not create since an earlier one left it where it was; return its URNs.
+
+    The catalogue has a tag by its content: as it was before, it has the tag it had before.
+    """
+    refused = [step for step in steps if step.op == "create" and not step.done and step.address.type in _KEPT]
+    if not refused:
+        return ()
+    checkpoint = engine.export_state()
+    deployment: Any = checkpoint.get("deployment") or {}
+    projects = {r["id"]: r for r in deployment.get("resources") or () if r["type"] == _PROJECT}
+    wanted = [
+        {
+            "urn": step.address.urn,
+            "custom": True,
+            "type": step.address.type,
+            "inputs": step.inputs,
+            "parent": project["urn"],
+            "provider": project["provider"],
+            "retainOnDelete": True,
+        }
+        for step in refused
+        if (project := projects.get(step.inputs.get("project")))
+    ]
+    found = {resource["urn"]: _ask(finder.find, resource) for resource in wanted}
+    if any(found.values()):
+        _adopt(engine, checkpoint, wanted, found)
+    return tuple(urn for urn, id_ in found.items() if id_ is not None)
 
 
 def _adopt(

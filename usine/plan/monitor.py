@@ -52,6 +52,8 @@ class _Answers(mocks.Mocks):
                 return {**args.args, "id": f"[id of {args.args['fullPath']}]"}, []
             case "gitlab:index/getGroupMembership:getGroupMembership":
                 return {**args.args, "members": []}, []
+            case "gitlab:index/getGroupVariable:getGroupVariable":
+                return {**args.args, "value": f"[value of {args.args['key']}]"}, []
             case "gitlab:index/getUser:getUser":
                 return {**args.args, "id": f"[id of {args.args['username']}]"}, []
             case "keycloak:index/getUser:getUser":

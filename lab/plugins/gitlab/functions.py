@@ -1,5 +1,5 @@
 # ruff: noqa: ANN401 - JSON from a server
-"""Looking groups and users up."""
+"""Looking groups, their variables and users up."""
 
 from __future__ import annotations
 
@@ -103,6 +103,14 @@ def _get_group_membership(args: Properties, gitlab: GitLab) -> Properties:
     }
 
 
+def _get_group_variable(args: Properties, gitlab: GitLab) -> Properties:
+    # The scope goes along also where it is not given; GitLab has no variable of none.
+    scope = args.get("environmentScope") or ""
+    path = f"groups/{segment(args['group'])}/variables/{segment(args['key'])}"
+    found = _outputs("getGroupVariable", gitlab.get(path, **{"filter[environment_scope]": scope}), {})
+    return {**found, "group": args["group"], "id": f"{args['group']}:{args['key']}:{scope}"}
+
+
 # -- users ------------------------------------------------------------------------------------------------------------
 
 _USER_RENAMED: Final = {"userId": "id", "isBot": "bot", "userProvider": "provider"}
@@ -187,6 +195,7 @@ FUNCTIONS: Final = {
     for name, call in (
         ("getGroup", _get_group),
         ("getGroupMembership", _get_group_membership),
+        ("getGroupVariable", _get_group_variable),
         ("getUser", _get_user),
         ("getUsers", _get_users),
     )

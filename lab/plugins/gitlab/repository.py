@@ -174,6 +174,11 @@ class _Tag(Item):
     def creation(self, data: Data) -> Properties:
         return {"tag_name": data.get("name"), "ref": data.get("ref"), "message": data.get("message")}
 
+    def read(self, data: Data, gitlab: GitLab) -> None:
+        # Upstream forgets a tag that is gone, and reports the server's 404 all the same.
+        place = self.place(data.id)
+        self.take(data, place.owner, gitlab.get(place.path))
+
     def take(self, data: Data, owner: str, found: Properties) -> None:
         super().take(data, owner, found)
         release = found.get("release")

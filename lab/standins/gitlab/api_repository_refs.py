@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from lab.standins.gitlab import access, api_projects, git_push, projects, protection
 from lab.standins.gitlab.api_repository_commits import moment, rendered
@@ -17,6 +17,8 @@ from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router = Router("branches and tags")
+
+_PROTECTED: Final = "You are not allowed to create this tag as it is protected."
 
 
 class NewTag(Params):
@@ -112,14 +114,14 @@ def _one_tag(call: Call, project: Document, name: str) -> Document:
 
 
 @router.get("/projects/{id}/repository/tags/{tag_name}", scopes=("read_repository",), anonymous=True)
-@needed_by(Need.CATALOGUE_JOBS)
+@needed_by(Need.PLUGINS, Need.LOOKUP)
 def get_tag(call: Call, id: str, tag_name: str) -> Any:
     """One tag."""
     return _one_tag(call, call.project(id, access.REPORTER), tag_name)
 
 
 @router.post("/projects/{id}/repository/tags")
-@needed_by(Need.CATALOGUE_JOBS)
+@needed_by(Need.PLUGINS)
 def create_tag(call: Call, id: str, given: NewTag) -> Any:
     """Make a tag."""
     project = _writable(call, id)
@@ -130,7 +132,7 @@ def create_tag(call: Call, id: str, given: NewTag) -> Any:
     if given.tag_name == repositories(call.site).default_branch(project):
         raise refused("You cannot use default branch name to create a tag")
     if not git_push.can_tag(call.site, call.actor, project, given.tag_name):
-        raise refused("You are not allowed to create this tag as it is protected.")
+        raise refused(_PROTECTED)
     if repo.ref(ref) is not None:
         raise refused(f"Tag {given.tag_name} already exists")
     target = repo.resolve(given.ref)
@@ -145,19 +147,19 @@ def create_tag(call: Call, id: str, given: NewTag) -> Any:
 
 
 @router.delete("/projects/{id}/repository/tags/{tag_name}")
-@needed_by(Need.CATALOGUE_JOBS)
+@needed_by(Need.PLUGINS)
 def delete_tag(call: Call, id: str, tag_name: str) -> None:
-    """Delete a tag; a protected one only as a maintainer."""
+    """Delete a tag; a protected one only as a maintainer who may make it."""
     project = _writable(call, id)
     repo = repository(call.site, project)
     tag = repo.tags().get(tag_name)
     if tag is None:
         raise not_found("Tag")
-    if (
-        git_push.ref_protected(call.site, project, f"refs/tags/{tag_name}")
-        and call.project_level(project) < access.MAINTAINER
-    ):
-        raise forbidden("You are not allowed to delete protected tags from this project.")
+    if git_push.ref_protected(call.site, project, f"refs/tags/{tag_name}"):
+        if call.project_level(project) < access.MAINTAINER:
+            raise forbidden()
+        if not git_push.can_tag(call.site, call.actor, project, tag_name):
+            raise refused(_PROTECTED)
     repo.update(f"refs/tags/{tag_name}", ZERO)
     notify(call.site, project, call.user, [Update(f"refs/tags/{tag_name}", tag.target, ZERO)])
 

@@ -211,10 +211,14 @@ def test_tag(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made) -> None
     tag.settle()
     assert tag.diff(message="Other").replaces == ("message",)
     assert tag.diff(ref="other").replaces == ("ref",)
-    tag.remove()
+    gitlab_plugin.delete(tag.token, tag.id, tag.state)
     other = gitlab_plugin.made(tag.token, {"project": owner.id, "name": "v2", "ref": "main"})
+    with pytest.raises(Failure, match="Tag v2 already exists"):
+        gitlab_plugin.made(tag.token, {"project": owner.id, "name": "v2", "ref": "main"})
     gitlab_community.call("DELETE", f"projects/{owner.id}/repository/tags/v2")
-    assert other.gone()
+    # As upstream: an error, and not the answer that it is gone.
+    with pytest.raises(Failure, match="404 Not Found"):
+        other.gone()
 
 
 def test_project_hook(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made) -> None:
@@ -362,6 +366,13 @@ def test_functions(gitlab_plugin: Plugin, unique: str) -> None:
     assert ask("getUsers", externProvider="openid_connect", externUid=unique)["users"] == []
     with pytest.raises(Failure, match="404"):
         ask("getGroup", fullPath=f"{unique}/none")
+    variable = {"group": holder.id, "key": "TAG", "value": "v1"}
+    gitlab_plugin.made("gitlab:index/groupVariable:GroupVariable", variable)
+    asked = {"group": f"{unique}-g", "key": "TAG", "environmentScope": "*"}
+    found = ask("getGroupVariable", **asked)
+    assert (found["value"], found["group"], found["id"]) == ("v1", f"{unique}-g", f"{unique}-g:TAG:*")
+    with pytest.raises(Failure, match="404"):
+        ask("getGroupVariable", **{**asked, "key": "NONE"})
     with pytest.raises(Failure, match="couldn't find a user"):
         ask("getUser", username=f"{unique}-none")
     with pytest.raises(Failure, match="one and only one"):

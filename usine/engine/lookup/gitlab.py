@@ -40,6 +40,7 @@ class GitLab:
             "gitlab:index/pipelineSchedule:PipelineSchedule": self._schedule,
             "gitlab:index/projectShareGroup:ProjectShareGroup": self._share,
             "gitlab:index/repositoryFile:RepositoryFile": self._file,
+            "gitlab:index/projectTag:ProjectTag": self._tag,
             "gitlab:index/projectApprovalRule:ProjectApprovalRule": self._approval_rule,
             "gitlab:index/projectProtectedEnvironment:ProjectProtectedEnvironment": self._protected_environment,
         }
@@ -108,6 +109,11 @@ class GitLab:
         project, branch, path = inputs["project"], inputs["branch"], inputs["filePath"]
         known = self._exists(f"projects/{project}/repository/files/{quote(path, safe='')}", ref=branch)
         return f"{project}:{branch}:{path}" if known else None
+
+    def _tag(self, inputs: Inputs) -> str | None:
+        project, name = inputs["project"], inputs["name"]
+        known = self._exists(f"projects/{project}/repository/tags/{quote(name, safe='')}")
+        return f"{project}:{name}" if known else None
 
     def _approval_rule(self, inputs: Inputs) -> str | None:
         return self._named("approval_rules", "name", inputs, inputs["name"])

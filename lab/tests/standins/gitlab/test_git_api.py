@@ -174,6 +174,11 @@ def test_tags(seeded: Any, someone: Any) -> None:
     refused(400, "protected", developer.tags.create, {"tag_name": "v4", "ref": "main"})
     refused(403, None, developer.tags.delete, "v1.0")
     developer.tags.create({"tag_name": "beta", "ref": "main"})
+    # Made again elsewhere is the only way to move one, and not for who may not make it.
+    seeded.protectedtags.create({"name": "beta", "create_access_level": 0})
+    maintainer = as_member(someone, seeded, 40)
+    refused(400, "as it is protected", maintainer.tags.delete, "beta")
+    refused(400, "Tag v1.0 already exists", maintainer.tags.create, {"tag_name": "v1.0", "ref": "main"})
     seeded.tags.delete("v1.0")
     refused(404, "404 Tag Not Found", seeded.tags.get, "v1.0")
 

@@ -1,0 +1,150 @@
+"""The CI catalogue: what pipelines include is named by a tag that the program makes, and nobody else does."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from components.gitlab import pipeline_variables
+from components.gitlab_catalogue import published
+from tests import factories
+from tests.plans import plan_of
+from tests.spec.helpers import ROOT
+from usine.naming import CATALOGUE_TAG_VARIABLE
+from usine.plan import Plan, PlannedResource, make_plan
+from usine.plan.monitor import RecordingMonitor
+from usine.spec.catalogue import FOLDER, read_catalogue
+from usine.spec.model import Mirror, State
+from usine.spec.settings import FoundationMode, Settings
+
+TEXTS: dict[str, str] = read_catalogue(ROOT / FOLDER, factories.settings())
+MIRROR = Mirror("https://git.example.fr/x.git", "0 4 * * *")
+#: One with every way to include the catalogue, one whose pipelines do not run.
+TENANTS = (
+    factories.project(
+        repositories=(
+            factories.app(),
+            factories.infra(),
+            dataclasses.replace(factories.app("miroir"), mirror=MIRROR),
+            dataclasses.replace(factories.app("amont"), mirror=dataclasses.replace(MIRROR, pipelines=True)),
+        )
+    ),
+    factories.project("guichet", state=State.SUSPENDED),
+)
+
+
+def of(plan: Plan, type_: str) -> list[PlannedResource]:
+    return [r for r in plan.resources if r.type == f"gitlab:index/{type_[0].lower()}{type_[1:]}:{type_}"]
+
+
+def published_tag(plan: Plan) -> str:
+    (tag,) = of(plan, "ProjectTag")
+    assert tag.inputs["project"] == "[id of foundation/gitlab/catalogue]"
+    return str(tag.inputs["name"])
+
+
+def includes(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Which file of the catalogue is included, and at which ref."""
+    for project in of(plan, "Project"):
+        file, _, place = str(project.inputs.get("ciConfigPath") or "").partition("@")
+        if place:
+            path, _, ref = place.partition(":")
+            assert path == "platform/catalogue"
+            yield file, ref
+    for made in of(plan, "RepositoryFile"):
+        if not made.name.startswith("foundation/"):
+            content = yaml.safe_load(str(made.inputs["content"]))
+            for entry in content["include"]:
+                assert entry["project"] == "platform/catalogue"
+                yield entry["file"].removeprefix("/"), entry.get("ref", "")
+
+
+def test_every_include_names_the_tag_of_what_is_published() -> None:
+    plan = plan_of(*TENANTS, catalogue=TEXTS)
+    tag = published_tag(plan)
+    named = set(includes(plan))
+    assert {file for file, _ in named} == {
+        "presets/generic.yml",
+        "presets/python.yml",
+        "mirror.yml",
+        "off.yml",
+        "operations.yml",
+    }
+    # The file of a team stays as it is: the variable is what later runs change.
+    assert {ref for _, ref in named} == {tag, f"${CATALOGUE_TAG_VARIABLE}"}
+    (variable,) = [r for r in of(plan, "GroupVariable") if r.inputs["key"] == CATALOGUE_TAG_VARIABLE]
+    assert (variable.inputs["group"], variable.inputs["value"]) == ("[id of foundation/gitlab/root]", tag)
+    assert {file for file, _ in named} <= TEXTS.keys()
+
+
+def tag_of(texts: dict[str, str], settings: Settings | None = None) -> str:
+    return published_tag(plan_of(settings=settings, catalogue=texts))
+
+
+def test_the_same_files_have_the_same_tag_and_others_another() -> None:
+    tag = tag_of(TEXTS)
+    assert re.fullmatch(r"v1-[0-9a-f]{16}", tag)
+    assert tag_of(dict(reversed(TEXTS.items()))) == tag
+    image = dataclasses.replace(factories.settings().gitlab, tools_image=f"tools@sha256:{'0' * 64}")
+    others = [
+        tag_of({**TEXTS, "common.yml": TEXTS["common.yml"] + "\n"}),
+        tag_of({path: text for path, text in TEXTS.items() if path != "presets/go.yml"}),
+        tag_of({path.replace("go.yml", "golang.yml"): text for path, text in TEXTS.items()}),
+        tag_of(TEXTS, factories.settings(gitlab=image)),
+    ]
+    assert len({tag, *others}) == 5
+
+
+def test_the_tag_is_made_after_its_files_and_stays_when_another_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+    after: dict[str, frozenset[str]] = {}
+    register = RecordingMonitor.RegisterResource
+
+    def noting(monitor: RecordingMonitor, request: Any) -> Any:
+        after[request.name] = frozenset(urn.rpartition("::")[2] for urn in request.dependencies)
+        return register(monitor, request)
+
+    monkeypatch.setattr(RecordingMonitor, "RegisterResource", noting)
+    plan = make_plan(factories.settings(), [], TEXTS)
+    (tag,) = of(plan, "ProjectTag")
+    catalogue = "foundation/gitlab/catalogue"
+    assert after[tag.name] >= {f"{catalogue}/{path}" for path in TEXTS} | {f"{catalogue}/tag/*"}
+    assert (tag.options.retain_on_delete, tag.protect) == (True, False)
+    # Another version is another object: what names the old one changes before the old one is let go.
+    assert tag.name.endswith(str(tag.inputs["name"]))
+
+
+def test_nobody_but_the_platform_makes_tags_of_the_catalogue_and_pushes_to_its_branch() -> None:
+    plan = plan_of(*TENANTS, catalogue=TEXTS)
+    catalogue, platform = "[id of foundation/gitlab/catalogue]", "[id of foundation/gitlab/platform]"
+    (tags,) = [r.inputs for r in of(plan, "TagProtection") if r.inputs["project"] == catalogue]
+    assert (tags["tag"], tags["createAccessLevel"]) == ("*", "maintainer")
+    (branch,) = [r.inputs for r in of(plan, "BranchProtection") if r.inputs["project"] == catalogue]
+    assert branch["branch"] == "main"
+    for who in ("allowedToPushes", "allowedToMerges"):
+        assert branch[who] == [{"accessLevel": "maintainer"}]
+    given = [r for r in plan.resources if r.inputs.get("groupId") == platform or r.inputs.get("group") == platform]
+    shared = [r for r in of(plan, "ProjectShareGroup") if r.inputs["project"] == catalogue]
+    assert (given, shared) == ([], [])
+
+
+def test_a_stack_without_the_foundation_looks_up_what_was_published() -> None:
+    """Its own files may be others by now: the tag that they would have may not be there yet."""
+    settings = factories.settings(foundation=FoundationMode.SKIP)
+    plan = plan_of(*TENANTS, settings=settings, catalogue=TEXTS)
+    assert of(plan, "ProjectTag") == []
+    assert {ref for _, ref in includes(plan)} == {f"[value of {CATALOGUE_TAG_VARIABLE}]", f"${CATALOGUE_TAG_VARIABLE}"}
+
+
+def test_the_catalogues_images_stand_by_digest_in_the_published_files() -> None:
+    images = [
+        line.strip() for text in TEXTS.values() for line in published(text, factories.settings()).splitlines()
+        if line.strip().startswith("image:")
+    ]  # fmt: skip
+    assert len(images) == 6
+    assert [line for line in images if not re.fullmatch(r"image: [a-z][\w.:/-]+@sha256:[0-9a-f]{64}", line)] == []
+    assert "USINE_TOOLS_IMAGE" not in pipeline_variables(factories.settings())
