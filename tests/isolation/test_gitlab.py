@@ -38,6 +38,20 @@ VERBS: dict[str, tuple[str, str, dict[str, Any] | None, Right | None]] = {
     "delete the project": ("DELETE", "", None, None),
     "make it public": ("PUT", "", {"visibility": "public"}, None),
 }
+#: In `site`'s projects, beside the tenants.
+CATALOGUE = "the platform's catalogue"
+#: What would put something else into everyone's pipelines. To move a tag is to make it again: the server's git refuses
+#: the rest of it to everybody.
+CATALOGUE_VERBS: dict[str, tuple[str, str, dict[str, Any] | None]] = {
+    "push to main": ("POST", "/repository/commits", _commit("main")),
+    "make a tag": ("POST", "/repository/tags", {"tag_name": "v1-ffffffffffffffff", "ref": "main"}),
+    "make a tag of another name": ("POST", "/repository/tags", {"tag_name": "mine", "ref": "main"}),
+    "delete a tag": ("DELETE", "/repository/tags/v1-0123456789abcdef", None),
+    "delete a tag of another name": ("DELETE", "/repository/tags/other", None),
+    "unprotect main": ("DELETE", "/protected_branches/main", None),
+    "unprotect the tags": ("DELETE", "/protected_tags/%2A", None),
+    "choose its pipelines": ("PUT", "", {"ci_config_path": "mine.yml"}),
+}
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +62,10 @@ def gitlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 
 @pytest.fixture(scope="module")
 def site(gitlab: Live) -> tuple[Mapping[str, int], Mapping[str, str]]:
-    """The id of each tenant's project `api`, and a token of each person, with the plan's members and protections."""
+    """The id of each tenant's project `api` and of the catalogue, and a token of each person.
+
+    With the plan's members and protections.
+    """
     root = gitlab.call("POST", "/groups", name="tenants", path="tenants", visibility="private")["id"]
     groups, projects, users, tokens = {}, {}, {}, {}
     for person in people():
@@ -77,13 +94,15 @@ def site(gitlab: Live) -> tuple[Mapping[str, int], Mapping[str, str]]:
         api = f"/projects/{projects[slug]}"
         gitlab.call("POST", f"{api}/repository/commits", **_commit("own"), start_branch="main")
         gitlab.call("DELETE", f"{api}/protected_branches/main")
+    projects[CATALOGUE] = _catalogue(gitlab)
     for resource in plan().resources:
         inputs: Any = resource.inputs
         if resource.tenant in TENANTS and resource.type.endswith("groupMembership:GroupMembership"):
             user, level = users[resource.name.rpartition("/")[2]], _LEVELS[inputs["accessLevel"]]
             gitlab.call("POST", f"/groups/{groups[resource.tenant]}/members", user_id=user, access_level=level)
-        if resource.tenant in TENANTS and f"{resource.tenant}/gitlab/api/" in resource.name:
-            api = f"/projects/{projects[resource.tenant]}"
+        place = CATALOGUE if resource.name.startswith("foundation/gitlab/catalogue/") else str(resource.tenant)
+        if place == CATALOGUE or f"{place}/gitlab/api/" in resource.name:
+            api = f"/projects/{projects[place]}"
             if resource.type.endswith(":BranchProtection"):
                 (push,), (merge,) = inputs["allowedToPushes"], inputs["allowedToMerges"]
                 gitlab.call(
@@ -99,12 +118,25 @@ def site(gitlab: Live) -> tuple[Mapping[str, int], Mapping[str, str]]:
     return projects, tokens
 
 
+def _catalogue(gitlab: Live) -> int:
+    """The platform's project, without what the server protects by itself, and with a tag of each kind of name."""
+    platform = gitlab.call("POST", "/groups", name="platform", path="platform", visibility="internal")["id"]
+    made = {"name": "catalogue", "namespace_id": platform, "initialize_with_readme": True, "visibility": "internal"}
+    project: int = gitlab.call("POST", "/projects", **made)["id"]
+    gitlab.call("DELETE", f"/projects/{project}/protected_branches/main")
+    for tag in ("v1-0123456789abcdef", "other"):
+        gitlab.call("POST", f"/projects/{project}/repository/tags", tag_name=tag, ref="main")
+    return project
+
+
 def test_people_do_what_the_table_says_in_every_project(
     gitlab: Live, site: tuple[Mapping[str, int], Mapping[str, str]]
 ) -> None:
     projects, tokens = site
     wrong, done = [], 0
     for person, (slug, project) in itertools.product(people(), projects.items()):
+        if slug == CATALOGUE:
+            continue
         with gitlab.http(tokens[person]) as client:
             for verb, (method, path, body, right) in VERBS.items():
                 answer = client.request(method, f"/projects/{project}{path}", json=body)
@@ -116,6 +148,32 @@ def test_people_do_what_the_table_says_in_every_project(
                     wrong.append(f"{person} in {slug}: {verb}: {answer.status_code} {answer.text[:80]}")
     assert not wrong, "\n".join(wrong)
     assert done > 50
+
+
+@pytest.mark.parametrize("invited", [None, "developer"])
+def test_nobody_of_a_tenant_changes_what_all_pipelines_include(
+    gitlab: Live, site: tuple[Mapping[str, int], Mapping[str, str]], invited: str | None
+) -> None:
+    """Whatever they are at home; nor as a developer of the catalogue, which no file makes anybody."""
+    projects, tokens = site
+    api = f"/projects/{projects[CATALOGUE]}"
+    persons = [person for person in people() if person.startswith("live.")]
+    members = [gitlab.root.users.list(username=person)[0].id for person in persons] if invited else []
+    for user in members:
+        gitlab.call("POST", f"{api}/members", user_id=user, access_level=_LEVELS["developer"])
+    wrong = []
+    for person, (verb, (method, path, body)) in itertools.product(persons, CATALOGUE_VERBS.items()):
+        with gitlab.http(tokens[person]) as client:
+            assert client.get(f"{api}/repository/tree").is_success, "a pipeline reads what it includes as its person"
+            answer = client.request(method, f"{api}{path}", json=body)
+            if answer.is_success:
+                wrong.append(f"{person}: {verb}")
+    for user in members:
+        gitlab.call("DELETE", f"{api}/members/{user}")
+    assert (wrong, len(persons) > 3) == ([], True)
+    # The platform itself may: it is what publishes.
+    gitlab.call("POST", f"{api}/repository/tags", tag_name="v1-ffffffffffffffff", ref="main")
+    gitlab.call("DELETE", f"{api}/repository/tags/v1-ffffffffffffffff")
 
 
 def _did(answer: httpx.Response, verb: str) -> bool:
