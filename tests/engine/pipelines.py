@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import time
 from collections.abc import Iterator
@@ -105,6 +106,51 @@ def scheduled_work(lab: TestLab) -> None:
         given = {"ref": "main", "variables": [{"key": "USINE_TENANT", "value": "beta"}]}
         answer = lab.gitlab.post(f"{project}/pipeline", json=given)
         assert (answer.status_code, "pipeline variables" in answer.text) == (400, True)
+
+
+# What pipelines include -----------------------------------------------------------------------------------------------
+
+
+def push_to_the_catalogue(lab: TestLab) -> None:
+    """What stands on its branch reaches no pipeline: neither a team's, nor a mirror's, nor the platform's own."""
+    with forges(lab) as (tenants, jobs):
+        project = "/projects/platform%2Fcatalogue"
+
+        def push(**texts: str) -> None:
+            actions = [{"action": "update", "file_path": f"{p}.yml", "content": text} for p, text in texts.items()]
+            body = {"branch": "main", "commit_message": "By hand", "actions": actions}
+            jobs.call("POST", f"{project}/repository/commits", json=body)
+
+        def text_of(path: str) -> str:
+            found = jobs.call("GET", f"{project}/repository/files/{path}.yml", params={"ref": "main"})
+            return base64.b64decode(found["content"]).decode()
+
+        before = {path: text_of(path) for path in ("common", "off")}
+        push(
+            common=before["common"].replace("variables:\n", "variables:\n  PUSHED: here\n", 1),
+            off="robbed: {script: [env]}\n",
+        )
+        (schedule,) = jobs.call("GET", f"{jobs.project('jobs', 'alpha')}/pipeline_schedules")
+        play = f"{jobs.project('jobs', 'alpha')}/pipeline_schedules/{schedule['id']}/play"
+        jobs.call("POST", play, headers={"Sudo": "usine_jobs"})
+        tenants.call("POST", f"{tenants.project('alpha', 'api')}/pipeline", json={"ref": "main"})
+        for forge, *place in ((jobs, "jobs", "alpha", "mirror-copie"), (tenants, "alpha", "api", "quality")):
+            job = forge.take_job(*place, ref="main")
+            assert (job.variables.get("PUSHED"), job.variables["VAULT_ADDR"][:4]) == (None, "http"), place
+            forge.finish(job)
+        answer = lab.gitlab.post(f"{tenants.project('alpha', 'copie')}/pipeline", json={"ref": "main"})
+        assert (answer.status_code, "pipeline" in answer.text.lower()) == (400, True), answer.text
+        # It is the tag that decides: by the branch, as a team may write it, the pipeline is what was pushed.
+        for ref, pushed in (("main", "here"), ("$USINE_CATALOGUE_TAG", None)):
+            include = f"{{project: platform/catalogue, ref: {ref}, file: /presets/generic.yml}}"
+            action = {"action": "update", "file_path": ".gitlab-ci.yml", "content": f"include: [{include}]\n"}
+            body = {"branch": "main", "commit_message": "[skip ci]", "actions": [action]}
+            tenants.call("POST", f"{tenants.project('alpha', 'api')}/repository/commits", json=body)
+            tenants.call("POST", f"{tenants.project('alpha', 'api')}/pipeline", json={"ref": "main"})
+            job = tenants.take_job("alpha", "api", "quality", ref="main")
+            assert job.variables.get("PUSHED") == pushed
+            tenants.finish(job)
+        push(**before)
 
 
 # From one tenant into another -----------------------------------------------------------------------------------------

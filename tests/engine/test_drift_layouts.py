@@ -54,6 +54,7 @@ def test_both_layouts_make_the_same_and_each_stack_reports_what_it_holds(stacks:
     whole.up().must()
     together = live.vault(lab), live_forge.gitlab(lab)
     pipelines.scheduled_work(lab)
+    pipelines.push_to_the_catalogue(lab)
     pipelines.maintainer_of_both(lab)
     # These are signed with the stand-in's key.
     assert external.address("gitlab") or pipelines.combinations(lab) == 660
