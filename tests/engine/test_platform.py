@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 
 import pytest
 
+from lab.testing.platforms import TestLab
 from tests.engine import breaks, live, live_forge
 from tests.engine.fleet import POLICIES, Fleet
+from tests.engine.harness import Stack
 from tests.engine.plugin_processes import watched
 from tests.engine.tenants import ALPHA, GAMMA
 from tests.vault_policies import superfluous
@@ -81,6 +84,43 @@ def test_a_second_up_changes_nothing_and_a_refresh_finds_no_drift(fleet: Fleet) 
         assert (refused.exit_code != 0, "permission denied" in refused.output) == (True, True), refused.output
     fleet.stack.up("--refresh", "--target", "**alpha/vault/policy/env/dev").must()
     assert superfluous("usine-look", fleet.stack.requests["usine-look"]) == LOOK_ELSEWHERE
+
+
+def test_another_catalogue_has_another_tag_and_the_way_back_takes_the_first_one_up_again(fleet: Fleet) -> None:
+    stack, before = fleet.stack, live.snapshot(fleet.lab)
+    (first,) = tags_of(stack)
+    settings: dict[str, str] = stack.settings()["usine:gitlab"]
+    stack.configure(gitlab={**settings, "toolsImage": f"registry.example.fr/tools@sha256:{'0' * 64}"})
+    ops = stack.up().must().ops()
+    (second,) = tags_of(stack)
+    place = "foundation/gitlab/catalogue"
+    assert (ops.pop(f"{place}/version/{second}"), ops.pop(f"{place}/version/{first}")) == ("create", "delete")
+    assert set(ops.values()) == {"update"}
+    assert {"foundation/gitlab/variable/USINE_CATALOGUE_TAG", f"{place}/common.yml"} <= ops.keys()
+    assert all(name.startswith("foundation/gitlab/") for name in ops), ops
+    # Each tag has the files that it was made for: what names the old one runs what it ran.
+    images = {tag: "sha256:" + "0" * 64 in catalogue_file(fleet.lab, tag) for tag in (first, second)}
+    assert images == {first: False, second: True}
+
+    # Back again, the tag is there already: GitLab makes it no second time.
+    fleet.restore()
+    done = stack.usine("up").must()
+    assert f"adopted what an earlier run had left where it was: {place}/version/{first}" in done.output
+    assert tags_of(stack) == [first]
+    assert stack.up("--expect-no-changes").exit_code == 0
+    assert stack.drift().must().steps == ()
+    assert live.snapshot(fleet.lab) == before
+
+
+def tags_of(stack: Stack) -> list[str]:
+    """The catalogue's tags that the state has."""
+    type_ = "gitlab:index/projectTag:ProjectTag"
+    return [str(r["inputs"]["name"]) for r in stack.state()["resources"] if r["type"] == type_]
+
+
+def catalogue_file(lab: TestLab, ref: str) -> str:
+    path = "/projects/platform%2Fcatalogue/repository/files/common.yml"
+    return base64.b64decode(live_forge.get(lab.gitlab, path, ref=ref)["content"]).decode()
 
 
 @pytest.fixture

@@ -320,6 +320,15 @@ def test_a_configuration_elsewhere(live: Live, seeded: Any, someone: Any) -> Non
     seeded.members.create({"user_id": user.id, "access_level": 40})
     made = client.projects.get(seeded.id).pipelines.create({"ref": "main"})
     assert job_names(seeded, made) == ["work"]
+    catalogue.tags.create({"tag_name": "v1-ab", "ref": "main"})
+    commit(catalogue, {"operations.yml": "other: {script: [x]}\n"})
+    for ref, job in (("", ["other"]), (":main", ["other"]), (":v1-ab", ["work"])):
+        seeded.ci_config_path = f"operations.yml@{catalogue.path_with_namespace}{ref}"
+        seeded.save()
+        assert job_names(seeded, seeded.pipelines.create({"ref": "main"})) == job
+    seeded.ci_config_path = f"operations.yml@{catalogue.path_with_namespace}:v2"
+    seeded.save()
+    assert "reference `v2` does not exist!" in refusal(seeded.pipelines.create, {"ref": "main"})
     seeded.ci_config_path = "ci/own.yml"
     seeded.save()
     assert "Missing CI config file" in refusal(seeded.pipelines.create, {"ref": "main"})
