@@ -46,6 +46,7 @@ def publish_catalogue(
     )
     protect_branch(owner, name, project, _BRANCH, settings, provider)
     files = {path: published(text, settings) for path, text in sorted(catalogue.items())}
+    tag = catalogue_tag(files)
     before: list[pulumi.Resource] = []
     for path, text in files.items():
         # One after the other: each is a commit, and GitLab refuses one that another overtook.
@@ -56,7 +57,9 @@ def publish_catalogue(
             file_path=path,
             content=text,
             encoding="text",
-            commit_message=f"Publish {path}",
+            # Another for each tag, so that each file is written again, whatever somebody made of it on the branch: the
+            # tag has what stands here.
+            commit_message=f"Publish {path} for {tag}",
             overwrite_on_create=True,
             opts=owner.child(provider, parent=project, depends_on=before[-1:]),
         )
@@ -70,7 +73,6 @@ def publish_catalogue(
         # A tag has one protection, and another level replaces it.
         opts=owner.child(provider, parent=project, delete_before_replace=True),
     )
-    tag = catalogue_tag(files)
     made = gitlab.ProjectTag(
         # A resource for each tag: a new one is made before anything names it, and then the old one is let go.
         f"{name}/version/{tag}",

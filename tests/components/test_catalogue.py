@@ -114,6 +114,9 @@ def test_the_tag_is_made_after_its_files_and_stays_when_another_follows(monkeypa
     catalogue = "foundation/gitlab/catalogue"
     assert after[tag.name] >= {f"{catalogue}/{path}" for path in TEXTS} | {f"{catalogue}/tag/*"}
     assert (tag.options.retain_on_delete, tag.protect) == (True, False)
+    # Each file is written again for each tag, whatever stands on the branch by then.
+    messages = {str(r.inputs["commitMessage"]) for r in of(plan, "RepositoryFile")}
+    assert messages == {f"Publish {path} for {tag.inputs['name']}" for path in TEXTS}
     # Another version is another object: what names the old one changes before the old one is let go.
     assert tag.name.endswith(str(tag.inputs["name"]))
 
