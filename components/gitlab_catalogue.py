@@ -68,7 +68,7 @@ def publish_catalogue(
         f"{name}/tag/*",
         project=project.id,
         tag="*",
-        # Whose memberships no tenant file gives: the platform's. GitLab moves no protected tag, for anybody.
+        # The platform is: no tenant file makes anybody a member there. GitLab moves a protected tag for nobody.
         create_access_level="maintainer",
         # A tag has one protection, and another level replaces it.
         opts=owner.child(provider, parent=project, delete_before_replace=True),
