@@ -86,6 +86,9 @@ def add_key(call: Call, id: str, given: NewDeployKey) -> Any:
     known = call.store.first("deploy_key", key=text)
     if known and (joined := call.store.first("deploy_key_project", project_id=project["id"], key_id=known["id"])):
         return _shown(call.site, joined)
+    if known is not None and call.store.first("deploy_key_project", key_id=known["id"]) is None:
+        call.store.remove("deploy_key", known["id"])  # it went with its last project
+        known = None
     if known is not None and not _reachable(call, known):
         raise invalid(**{"deploy_key.fingerprint_sha256": ["has already been taken"]})
     if known is None:

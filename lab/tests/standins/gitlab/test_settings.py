@@ -206,6 +206,12 @@ def test_deploy_keys_live(live: Live, project: Any, group: Any, someone: Any) ->
     assert (project.keys.list(), [one.id for one in other.keys.list()]) == ([], [made.id])
     with pytest.raises(GitlabDeleteError, match="404 Deploy key Not Found"):
         project.keys.delete(made.id)
+    with live.http() as http:
+        assert http.delete(f"/projects/{other.id}").status_code == 202
+        path = live.root.projects.get(other.id).path_with_namespace
+        gone = http.delete(f"/projects/{other.id}", params={"permanently_remove": "true", "full_path": path})
+        assert gone.status_code == 202
+    assert someone()[1].projects.create({"name": name("own")}).keys.create({"title": "x", "key": key}).title == "x"
 
 
 @pytest.mark.parametrize(
