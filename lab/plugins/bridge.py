@@ -34,6 +34,8 @@ from lab.stubs import provider_pb2
 Client = TypeVar("Client")
 # (state before or None, plan (may be changed), inputs) -> properties whose change now asks for a new resource
 Customise = Callable[[Properties | None, Properties, Mapping[str, Value]], set[str]]
+# Fills `data` from an import id.
+Importer = Callable[[Data, Client], None]
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,7 @@ class Resource(Generic[Client]):
     read: Callable[[Data, Client], None]
     update: Callable[[Data, Client], None] | None
     delete: Callable[[Data, Client], None]
-    # Fills `data` from an import id; None when the id alone is enough for `read`.
-    importer: Callable[[Data, Client], None] | None = None
+    importer: Importer[Client] | None = None  # None when the id alone is enough for `read`
     customise: Customise | None = None
 
 
@@ -80,7 +81,8 @@ class Bridge(Generic[Client]):
         self._functions = functions
         self._connect = connect
         self._required_config = required_config
-        self._config = provider_config(name).fields
+        config = provider_config(name)
+        self._config, self._refused = config.fields, config.unsupported
         self._client: Client | None = None
 
     # -- configuration ------------------------------------------------------------------------------------------------
@@ -92,6 +94,9 @@ class Bridge(Generic[Client]):
         kept: Properties = {}
         for name, value in news.items():
             field = self._config.get(name)
+            if name in self._refused:
+                failures.append(checking.unsupported(f"{self.name}:{name}"))
+                continue
             if field is None and name not in ("version", "pluginDownloadURL") and not name.startswith("__"):
                 failures.append(
                     f"could not validate provider configuration: Invalid or unknown key. "

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import random
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Final
@@ -57,7 +57,7 @@ class Checked:
 def check(shape: Shape, resource: str, old: Mapping[str, Value], news: Mapping[str, Value], naming: Naming) -> Checked:
     """Validate `news` against the shape; `old` are the previous inputs, `resource` the name shown in messages."""
     result = Checked({})
-    given = _level(shape.fields, news, resource, "", result.failures)
+    given = _level(shape.fields, shape.unsupported, news, resource, "", result.failures)
     _named(shape.fields, old, given, naming)
     result.failures.extend(_exclusive(shape, given, resource))
     result.failures.extend(_relations(shape.fields, given, resource))
@@ -73,8 +73,18 @@ def _at(resource: str, path: str, reason: str) -> str:
     return f"{reason}. Examine values at '{resource}.{path}'."
 
 
+def unsupported(name: str) -> str:
+    """Return why a property, or a setting, that only the official plugin has is refused."""
+    return f"the local platform's plugin does not support {name}"
+
+
 def _level(
-    fields: Mapping[str, Field], news: Mapping[str, Value], resource: str, prefix: str, failures: list[str]
+    fields: Mapping[str, Field],
+    refused: Collection[str],
+    news: Mapping[str, Value],
+    resource: str,
+    prefix: str,
+    failures: list[str],
 ) -> Properties:
     """Coerce one level of an object; unknown names and wrong types go to `failures`."""
     kept: Properties = {}
@@ -83,6 +93,9 @@ def _level(
             continue
         path = f"{prefix}{name}"
         field = fields.get(name)
+        if name in refused:
+            failures.append(_at(resource, path, unsupported(name)))
+            continue
         if field is None or not field.input:
             allowed = [key for key, item in fields.items() if item.input]
             near = difflib.get_close_matches(name, allowed, n=1)
@@ -106,7 +119,7 @@ def _coerce(field: Field, value: Value, resource: str, path: str, failures: list
             failures.append(_at(resource, path, f"Expected a map, got {_kind(value)}"))
             return value
         if field.kind == "object" and field.fields is not None:
-            inner = _level(field.fields, value, resource, f"{path}.", failures)
+            inner = _level(field.fields, field.unsupported, value, resource, f"{path}.", failures)
             failures.extend(_missing(field.fields, inner, f"{path}."))
             failures.extend(_relations(field.fields, inner, resource, f"{path}.", required=False))
             return inner

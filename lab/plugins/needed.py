@@ -110,6 +110,63 @@ FUNCTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "harbor": {},
 }
+#: The key of a provider's own settings in `UNSUPPORTED`.
+CONFIG: Final = "config"
+#: Provider -> resource type, function or type of a property, without the provider's name -> its properties that the
+#: official plugin has and the stand-in refuses: nothing here sets or reads them, and each would cost code of its own.
+UNSUPPORTED: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
+    "vault": {
+        CONFIG: (
+            "authLogin", "authLoginAws", "authLoginAzure", "authLoginCert", "authLoginGcp", "authLoginJwt",
+            "authLoginKerberos", "authLoginOci", "authLoginOidc", "authLoginRadius", "authLoginTokenFile",
+            "authLoginUserpass", "caCertDir", "clientAuth", "headers",
+        ),
+    },
+    "keycloak": {
+        CONFIG: (
+            "accessToken", "additionalHeaders", "adminUrl", "basePath", "initialLogin", "jwtSigningAlg",
+            "jwtSigningKey", "jwtToken", "jwtTokenFile", "keycloakVersion", "redHatSso", "tlsClientCertificate",
+            "tlsClientPrivateKey", "tlsInsecureSkipVerify",
+        ),
+        "index/RealmSecurityDefenses:RealmSecurityDefenses": ("headers",),
+        "index/group:Group": ("organizationId",),
+        "index/realm:Realm": (
+            "accessCodeLifespan", "accessCodeLifespanLogin", "accessCodeLifespanUserAction", "accessTokenLifespan",
+            "accessTokenLifespanForImplicitFlow", "accountTheme", "actionTokenGeneratedByAdminLifespan",
+            "actionTokenGeneratedByUserLifespan", "adminTheme", "attributes", "browserFlow",
+            "clientAuthenticationFlow", "clientSessionIdleTimeout", "clientSessionMaxLifespan",
+            "defaultDefaultClientScopes", "defaultOptionalClientScopes", "directGrantFlow",
+            "dockerAuthenticationFlow", "emailTheme", "firstBrokerLoginFlow", "internationalization", "loginTheme",
+            "oauth2DeviceCodeLifespan", "offlineSessionIdleTimeout", "offlineSessionMaxLifespan", "otpPolicy",
+            "registrationFlow", "resetCredentialsFlow", "smtpServer", "ssoSessionIdleTimeout",
+            "ssoSessionIdleTimeoutRememberMe", "ssoSessionMaxLifespan", "ssoSessionMaxLifespanRememberMe",
+            "terraformDeletionProtection", "webAuthnPasswordlessPolicy", "webAuthnPolicy",
+        ),
+        "index/role:Role": ("attributes", "compositeRoles", "import"),
+        "index/user:User": ("federatedIdentities", "import", "initialPassword", "requiredActions"),
+        "openid/audienceProtocolMapper:AudienceProtocolMapper": ("includedClientAudience",),
+        "openid/client:Client": (
+            "accessTokenLifespan", "allowRefreshTokenInStandardTokenExchange", "authenticationFlowBindingOverrides",
+            "authorization", "backchannelLogoutRevokeOfflineSessions", "backchannelLogoutSessionRequired",
+            "backchannelLogoutUrl", "clientOfflineSessionIdleTimeout", "clientOfflineSessionMaxLifespan",
+            "clientSecretRegenerateWhenChanged", "clientSecretWo", "clientSecretWoVersion",
+            "clientSessionIdleTimeout", "clientSessionMaxLifespan", "consentScreenText", "displayOnConsentScreen",
+            "excludeIssuerFromAuthResponse", "excludeSessionStateFromAuthResponse", "extraConfig",
+            "frontchannelLogoutUrl", "import", "loginTheme", "oauth2DeviceCodeLifespan",
+            "oauth2DevicePollingInterval", "oauth2JwtAuthorizationGrantEnabled", "oauth2JwtAuthorizationGrantIdp",
+            "requireDpopBoundTokens", "resourceServerId", "rootUrl", "standardTokenExchangeEnabled",
+            "useRefreshTokens", "useRefreshTokensClientCredentials", "validPostLogoutRedirectUris",
+        ),
+        "openid/clientScope:ClientScope": ("consentScreenText", "extraConfig", "guiOrder"),
+        "openid/userAttributeProtocolMapper:UserAttributeProtocolMapper": ("claimValueType",),
+        "openid/userPropertyProtocolMapper:UserPropertyProtocolMapper": ("claimValueType",),
+    },
+    "gitlab": {
+        CONFIG: ("cacertFile", "clientCert", "clientKey", "configFile", "context", "enableAutoCiSupport", "insecure"),
+        "index/project:Project": ("preReceiveSecretDetectionEnabled",),
+    },
+    "harbor": {},
+}  # fmt: skip
 
 
 def listing() -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -47,6 +48,7 @@ class Field:
     sticky: bool = False  # not set by the program means «leave as the server has it»
     kept: bool = False  # of a framework resource: an update leaves what the server computed
     write_only: bool = False
+    unsupported: Mapping[str, bool] = dataclass_field(default_factory=dict)  # of an object: see `Shape`
     zero_default: bool = False  # a default that is zero stands in the inputs too: newer bridges do it
     conflicts: tuple[str, ...] = ()
     required_with: tuple[str, ...] = ()
@@ -67,6 +69,8 @@ class Shape:
     token: str
     fields: Mapping[str, Field]
     exactly_one: tuple[str, ...] = ()  # of these, one must be given and only one
+    # Properties that only the official plugin has, and whether a change of one replaces there.
+    unsupported: Mapping[str, bool] = dataclass_field(default_factory=dict)
     framework: bool = False  # planned as the plugin framework does: see `lab.plugins.framework`
 
     def tuned(self, **overrides: Mapping[str, Any]) -> Shape:
@@ -123,7 +127,7 @@ def resource(token: str, *, sets: Collection[str] = (), autoname: Collection[str
     for name in autoname:
         # Required upstream or not, the name is made up when the program gives none.
         fields[name] = replace(fields[name], autoname=True, computed=False, required=True)
-    return Shape(token, fields)
+    return Shape(token, fields, unsupported=spec.get("unsupported", {}))
 
 
 def function(token: str) -> Shape:
@@ -134,13 +138,15 @@ def function(token: str) -> Shape:
     return Shape(
         token,
         {name: _field(document, name, prop, required=name in required) for name, prop in spec["inputs"].items()},
+        unsupported=spec.get("unsupported", {}),
     )
 
 
 def provider_config(provider: str) -> Shape:
     """Read the shape of the provider's own settings."""
     document = trimmed(provider)
-    return Shape(provider, {name: _field(document, name, prop) for name, prop in document["config"].items()})
+    fields = {name: _field(document, name, prop) for name, prop in document["config"].items()}
+    return Shape(provider, fields, unsupported=document["unsupported"])
 
 
 def _field(
@@ -153,6 +159,7 @@ def _field(
     sets: Collection[str] = (),
 ) -> Field:
     kind, elem, fields = _type(document, name, prop, sets)
+    declared = document["types"].get(prop.get("$ref", "").removeprefix("#/types/"), {})
     return Field(
         name=name,
         kind=kind,
@@ -164,6 +171,7 @@ def _field(
         zero_default=document.get("provider") in _ZERO_DEFAULTS,
         elem=elem,
         fields=fields,
+        unsupported=declared.get("unsupported", {}),
     )
 
 

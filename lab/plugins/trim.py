@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from lab.plugins.needed import FUNCTIONS, RESOURCES
+from lab.plugins.needed import CONFIG, FUNCTIONS, RESOURCES, UNSUPPORTED
 
 #: What the full schema of a provider, taken between two releases, does not say of the pinned one.
 AMENDMENTS: Final[dict[str, dict[str, Any]]] = {
@@ -74,14 +74,49 @@ def trim(provider: str, full: dict[str, Any]) -> dict[str, Any]:
     for token, names in amended.get("always", {}).items():
         always = kept["resources"][f"{provider}:{token}"]["alwaysSetOutputs"]
         always[:] = sorted({*always, *names})
+    refused = UNSUPPORTED[provider]
+    kept["config"], kept["unsupported"] = without(kept["config"], refused.get(CONFIG, ()))
+    for kind in ("resources", "functions"):
+        kept[kind] = {token: supported(spec, refused.get(short(token), ())) for token, spec in kept[kind].items()}
     types: dict[str, Any] = {}
     pending = set(references(kept))
     while pending:
         name = pending.pop()
-        types[name] = full["types"][name]
+        types[name] = supported(full["types"][name], refused.get(short(name), ()))
         pending |= set(references(types[name])) - types.keys()
     kept["types"] = dict(sorted(types.items()))
     return kept
+
+
+def short(token: str) -> str:
+    """Return a token without the provider's name."""
+    return token.partition(":")[2]
+
+
+def without(
+    properties: dict[str, dict[str, Any]], names: Collection[str]
+) -> tuple[dict[str, dict[str, Any]], dict[str, bool]]:
+    """Return the properties that are not among `names`, and those that are: whether a change of one replaces."""
+    gone = {name: bool(prop.get("willReplaceOnChanges")) for name, prop in properties.items() if name in names}
+    return {name: prop for name, prop in properties.items() if name not in gone}, gone
+
+
+def supported(spec: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Return a resource, a function or a type without the properties in `names`, which it lists as unsupported.
+
+    Raises `KeyError` for a name that is none of its properties.
+    """
+    kept: dict[str, Any] = {}
+    gone: dict[str, bool] = {}
+    for key, value in spec.items():
+        if isinstance(value, dict):
+            kept[key], dropped = without(value, names)
+            gone = {**dropped, **gone}  # what is said of inputs, which come first, counts
+        else:
+            kept[key] = [name for name in value if name not in names] if isinstance(value, list) else value
+    if unknown := set(names) - gone.keys():
+        raise KeyError(*sorted(unknown))
+    return {**kept, "unsupported": dict(sorted(gone.items()))} if gone else kept
 
 
 def main(argv: list[str]) -> int:

@@ -29,6 +29,8 @@ def test_the_table_says_what_the_plugins_of_the_lab_do(provider: str) -> None:
     assert resources
     for token, resource in resources.items():
         expected = {name for name, shape in resource.shape.fields.items() if shape.input and shape.force_new}
+        # Of these the lab's plugin only knows what the schema says.
+        expected |= {name for name, replaces in resource.shape.unsupported.items() if replaces}
         if resource.customise is not None and resource.shape.framework:
             expected |= resource.customise({}, {}, {"message": ""})
         assert set(TABLE["replacing"].get(token, ())) == expected, token

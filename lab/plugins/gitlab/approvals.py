@@ -8,7 +8,8 @@ from lab.plugins import framework
 from lab.plugins.bridge import Resource
 from lab.plugins.fields import fields, snake
 from lab.plugins.gitlab.client import GitLab, segment
-from lab.plugins.gitlab.items import Item, table
+from lab.plugins.gitlab.items import Item
+from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.server import PluginError, refused
 from lab.plugins.wire import Properties
@@ -102,12 +103,12 @@ class _Rule(Item):
         if data.get("ruleType") == "any_approver" and not data.get(_ON_CREATE):
             for rule in gitlab.all(self.path(project)):
                 if rule["rule_type"] == "any_approver" and rule["approvals_required"] == 0:
-                    self.take(data, project, gitlab.put(self.path(project, rule["id"]), self.body(data)))
+                    self.take_of(project, data, gitlab.put(self.path(project, rule["id"]), self.body(data)), gitlab)
                     return
         super().create(data, gitlab)
 
-    def take(self, data: Data, owner: str, found: Properties) -> None:
-        super().take(data, owner, found)
+    def take(self, data: Data, found: Properties, gitlab: GitLab) -> None:
+        super().take(data, found, gitlab)
         data.set("groupIds", [item["id"] for item in found.get("groups") or []])
         data.set("userIds", [item["id"] for item in found.get("users") or []])
         # A rule for all protected branches lists each: that is not what the program said.

@@ -21,7 +21,6 @@ from lab.plugins.wire import Properties, Unknown
 
 _POOL: Final = 64
 _API: Final = "/api/v4"
-_UNSUPPORTED: Final = ("clientCert", "clientKey", "configFile", "context", "enableAutoCiSupport")
 _RETRIES: Final = 5
 _TIMEOUT: Final = 60.0
 _PAGE: Final = 100
@@ -54,11 +53,8 @@ class GitLab:
     def __init__(self, settings: Properties) -> None:
         """Keep the settings, and see that the token is good unless told not to or not knowing it yet.
 
-        Raises `PluginError` for a setting that this stand-in does not implement, and when the server refuses us.
+        Raises `PluginError` when the server refuses us.
         """
-        for name in _UNSUPPORTED:
-            if settings.get(name):
-                raise PluginError(f"gitlab:{name} is not supported by this stand-in plugin; use a token")
         self._settings = settings
         self._lock = threading.Lock()
         self._client: gitlab.Gitlab | None = None
@@ -96,7 +92,6 @@ class GitLab:
         return gitlab.Gitlab(
             url,
             private_token=str(token),
-            ssl_verify=False if settings.get("insecure") else (settings.get("cacertFile") or True),
             timeout=_TIMEOUT,
             session=session,
             keep_base_url=True,
@@ -164,18 +159,6 @@ class GitLab:
     def delete(self, path: str, **query: Any) -> None:
         """Delete something."""
         self._send("delete", path, query=query)
-
-    def graphql(self, query: str) -> Properties:
-        """Run a GraphQL query; return its `data`. Raises `PluginError` with what GitLab has against it."""
-        client = self._connected()
-        try:
-            answer = client.http_request("post", f"{client.url}/api/graphql", post_data={"query": query})
-        except (GitlabError, requests.RequestException) as error:
-            raise PluginError(f"error talking to GitLab at {client.url}: {self._hide(_cause(error))}") from None
-        found = _json(answer) or {}
-        if found.get("errors"):
-            raise PluginError("; ".join(str(item.get("message")) for item in found["errors"]))
-        return found.get("data") or {}
 
     @property
     def enterprise(self) -> bool:

@@ -9,7 +9,8 @@ from lab.plugins import framework
 from lab.plugins.fields import fields
 from lab.plugins.gitlab.client import ApiError, GitLab, wait
 from lab.plugins.gitlab.common import LEVELS, known, level_name, rfc3339
-from lab.plugins.gitlab.items import Item, table
+from lab.plugins.gitlab.items import Item
+from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.server import PluginError
 from lab.plugins.wire import Properties
@@ -27,8 +28,8 @@ class _Environment(Item):
             return PluginError("The Environments feature is not available for this project.")
         return super().refusal(doing, error)
 
-    def take(self, data: Data, owner: str, found: Properties) -> None:
-        super().take(data, owner, found)
+    def take(self, data: Data, found: Properties, gitlab: GitLab) -> None:
+        super().take(data, found, gitlab)
         data.set("clusterAgentId", (found.get("cluster_agent") or {}).get("id"))
 
     def update(self, data: Data, gitlab: GitLab) -> None:
@@ -38,7 +39,7 @@ class _Environment(Item):
         if data.raw("clusterAgentId") is None and data.old("clusterAgentId") is not None:
             agent = {"cluster_agent_id": None, "kubernetes_namespace": None, "flux_resource_path": None}
             found = gitlab.put(place.path, agent)
-        self.take(data, place.owner, found)
+        self.take_of(place.owner, data, found, gitlab)
 
     def delete(self, data: Data, gitlab: GitLab) -> None:
         """Delete it once it is stopped; stop it where the program wants that."""
@@ -117,8 +118,8 @@ class _Protected(Item):
         lists = {theirs: [_rule(item) for item in data.get(name)] for name, theirs in _LISTS.items()}
         return {"name": data.get("environment"), **lists}
 
-    def take(self, data: Data, owner: str, found: Properties) -> None:
-        super().take(data, owner, found)
+    def take(self, data: Data, found: Properties, gitlab: GitLab) -> None:
+        super().take(data, found, gitlab)
         for name, theirs in _LISTS.items():
             rules = [
                 {
@@ -165,7 +166,7 @@ class _Protected(Item):
             found = gitlab.put(place.path, body)
         except ApiError as error:
             raise self.refusal("update", error) from None
-        self.take(data, place.owner, found)
+        self.take_of(place.owner, data, found, gitlab)
 
 
 _PROTECTED: Final = _Protected(

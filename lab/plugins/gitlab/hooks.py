@@ -6,7 +6,9 @@ from typing import Final
 
 from lab.plugins import framework
 from lab.plugins.fields import fields, snake
-from lab.plugins.gitlab.items import Item, table
+from lab.plugins.gitlab.client import GitLab
+from lab.plugins.gitlab.items import Item
+from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.wire import Properties
 
@@ -24,8 +26,8 @@ class _Hook(Item):
         signing = {"signing_token": token} if (token := data.inputs.get("signingToken")) else {}
         return {**super().body(data), **pairs, **signing}
 
-    def take(self, data: Data, owner: str, found: Properties) -> None:
-        super().take(data, owner, found)
+    def take(self, data: Data, found: Properties, gitlab: GitLab) -> None:
+        super().take(data, found, gitlab)
         for name in _PAIRS:
             # Keys are answered, values never.
             values = {item["key"]: item["value"] for item in data.raw(name) or []}

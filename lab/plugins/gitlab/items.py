@@ -1,18 +1,16 @@
-"""What groups and projects hold lists of: a regular type is a row, an irregular one overrides a method."""
+"""What groups and projects hold lists of."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from lab.plugins import fields, framework
-from lab.plugins.bridge import Customise, Resource
-from lab.plugins.fields import Convert
+from lab.plugins import framework, items
+from lab.plugins.bridge import Customise
 from lab.plugins.gitlab.client import ApiError, GitLab, segment
 from lab.plugins.gitlab.common import number, parts
 from lab.plugins.planning import Data
-from lab.plugins.schema import Shape
 from lab.plugins.server import PluginError
 from lab.plugins.wire import Properties
 
@@ -26,58 +24,27 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Item:
+class Item(items.Item[GitLab]):
     """A resource type whose objects are at `<root>/<owner>/<collection>/<key>`, with the id `<owner>:<key>`.
 
     `owner` is the property with the owner's id, `key` the field of an answer that names the object. `id` is how
     upstream calls the parts of an id, `numbers` how it calls those that must be numbers.
 
-    Properties, each with its field: `always` are in every request, `sent` where they have a value; both are read back
-    from the same field. `written` are sent, `read_back` are read, and no more. `encode` and `decode` convert values;
-    `nullable` and `held` say what becomes of what an answer lacks (see `lab.plugins.fields`).
-
     `refused` is how upstream introduces what GitLab has against an operation. A change of a property in `replacing`
-    asks for a new object; without `updatable` none is changed in place. With `may_be_gone` upstream takes an object
-    that is not there for deleted.
+    asks for a new object. With `may_be_gone` upstream takes an object that is not there for deleted.
     """
 
-    shape: Shape
     root: str
     collection: str
     owner: str
     id: tuple[str, str]
     key: str = "id"
     numbers: tuple[str, str] = ("", "")
-    always: Mapping[str, str] = field(default_factory=dict)
-    sent: Mapping[str, str] = field(default_factory=dict)
-    written: Mapping[str, str] = field(default_factory=dict)
-    read_back: Mapping[str, str] = field(default_factory=dict)
-    encode: Mapping[str, Convert] = field(default_factory=dict)
-    decode: Mapping[str, Convert] = field(default_factory=dict)
-    nullable: Collection[str] = ()
-    held: Collection[str] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
     replacing: tuple[str, ...] = ()
-    updatable: bool = True
     may_be_gone: bool = False
 
     # -- what an irregular type overrides -----------------------------------------------------------------------------
-
-    def body(self, data: Data) -> Properties:
-        """Return the request that updates."""
-        sent = fields.given(data, {**self.sent, **self.written}, self.encode)
-        return {**fields.always(data, self.always, self.encode), **sent}
-
-    def creation(self, data: Data) -> Properties:
-        """Return the request that creates."""
-        return self.body(data)
-
-    def take(self, data: Data, owner: str, found: Properties) -> None:
-        """Read an answer."""
-        data.id = self.named(owner, found)
-        data.set(self.owner, owner)
-        names = {**self.always, **self.sent, **self.read_back}
-        fields.take(data, names, found, decode=self.decode, nullable=self.nullable, held=self.held)
 
     def named(self, owner: str, found: Properties) -> str:
         """Return the id of what was answered."""
@@ -99,10 +66,10 @@ class Item:
                 number(text, what)
         return Place(owner, self.path(owner, key), {})
 
-    def find(self, data: Data, gitlab: GitLab) -> Properties | None:
+    def find(self, data: Data, client: GitLab) -> Properties | None:
         """Return what GitLab says of it, None when it is not there."""
         place = self.place(data.id)
-        found: Properties | None = gitlab.find(place.path, **place.query)
+        found: Properties | None = client.find(place.path, **place.query)
         return found
 
     # -- operations ---------------------------------------------------------------------------------------------------
@@ -112,48 +79,48 @@ class Item:
         path = f"{self.root}/{segment(owner)}/{self.collection}"
         return path if key is None else f"{path}/{segment(key)}"
 
-    def create(self, data: Data, gitlab: GitLab) -> None:
+    def take_of(self, owner: str, data: Data, found: Properties, client: GitLab) -> None:
+        """Read an answer about one of the owner's."""
+        data.id = self.named(owner, found)
+        data.set(self.owner, owner)
+        self.take(data, found, client)
+
+    def create(self, data: Data, client: GitLab) -> None:
         """Add one to its owner's list."""
         owner = data.get(self.owner)
         try:
-            found = gitlab.post(self.path(owner), self.creation(data))
+            found = client.post(self.path(owner), self.creation(data))
         except ApiError as error:
             raise self.refusal("create", error) from None
-        self.take(data, owner, found)
+        self.take_of(owner, data, found, client)
 
-    def read(self, data: Data, gitlab: GitLab) -> None:
+    def read(self, data: Data, client: GitLab) -> None:
         """Read it, if it is there."""
-        found = self.find(data, gitlab)
+        found = self.find(data, client)
         if found is None:
             data.id = ""
             return
-        self.take(data, self.place(data.id).owner, found)
+        self.take_of(self.place(data.id).owner, data, found, client)
 
-    def update(self, data: Data, gitlab: GitLab) -> None:
+    def update(self, data: Data, client: GitLab) -> None:
         """Change it in place."""
+        self.change(data, client, self.body(data))
+
+    def change(self, data: Data, client: GitLab, body: Properties) -> None:
+        """Send a change, and read the answer."""
         place = self.place(data.id)
         try:
-            found = gitlab.put(place.path, self.body(data), **place.query)
+            found = client.put(place.path, body, **place.query)
         except ApiError as error:
             raise self.refusal("update", error) from None
-        self.take(data, place.owner, found)
+        self.take_of(place.owner, data, found, client)
 
-    def delete(self, data: Data, gitlab: GitLab) -> None:
+    def delete(self, data: Data, client: GitLab) -> None:
         """Take it away."""
         place = self.place(data.id)
         try:
-            gitlab.delete(place.path, **place.query)
+            client.delete(place.path, **place.query)
         except ApiError as error:
             if error.missing and self.may_be_gone:
                 return
             raise self.refusal("delete", error) from None
-
-    def resource(self) -> Resource[GitLab]:
-        """Return the resource type."""
-        update = self.update if self.updatable else None
-        return Resource(self.shape, self.create, self.read, update, self.delete, customise=self.customise())
-
-
-def table(*items: Item) -> Mapping[str, Resource[GitLab]]:
-    """Return the resource types by their token."""
-    return {item.shape.token: item.resource() for item in items}

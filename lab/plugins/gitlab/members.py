@@ -9,7 +9,8 @@ from lab.plugins import framework
 from lab.plugins.fields import fields
 from lab.plugins.gitlab.client import GitLab, segment
 from lab.plugins.gitlab.common import LEVELS, MEMBER_LEVELS, a_date, level_name, number, parts
-from lab.plugins.gitlab.items import Item, table
+from lab.plugins.gitlab.items import Item
+from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.schema import one_of, resource
 from lab.plugins.server import PluginError
@@ -27,14 +28,14 @@ class _Membership(Item):
     def body(self, data: Data) -> Properties:
         return {"member_role_id": None, **super().body(data)}
 
-    def take(self, data: Data, owner: str, found: Properties) -> None:
-        super().take(data, owner, found)
+    def take(self, data: Data, found: Properties, gitlab: GitLab) -> None:
+        super().take(data, found, gitlab)
         data.set("memberRoleId", (found.get("member_role") or {}).get("id"))
 
 
 class _GroupMembership(_Membership):
-    def take(self, data: Data, owner: str, found: Properties) -> None:
-        super().take(data, owner, found)
+    def take(self, data: Data, found: Properties, gitlab: GitLab) -> None:
+        super().take(data, found, gitlab)
         for name in _ON_DESTROY:
             data.set(name, bool(data.raw(name)))
 

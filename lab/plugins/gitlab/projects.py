@@ -27,8 +27,6 @@ def _create_project(data: Data, gitlab: GitLab) -> None:
         gitlab.post(f"projects/{data.id}/archive")
     if data.raw("pushRules"):
         push_rules.write_block(data, gitlab, "projects")
-    if data.raw("preReceiveSecretDetectionEnabled") is not None:
-        _detect_secrets(data, gitlab, made["path_with_namespace"])
     if not data.get("skipWaitForDefaultBranchProtection") and _expects_protection(gitlab, made):
         _wait_for_protection(data, gitlab, made)
     more = settings.given(data, settings.AFTERWARDS)
@@ -87,19 +85,6 @@ def _wait_for_import(data: Data, gitlab: GitLab) -> None:
         raise PluginError(f'error while importing project "{data.get("name")}": {found.get("import_error")}')
 
 
-def _detect_secrets(data: Data, gitlab: GitLab, path: str) -> None:
-    on = "true" if data.get("preReceiveSecretDetectionEnabled") else "false"
-    query = (
-        f'mutation {{ setPreReceiveSecretDetection(input: {{enable: {on}, namespacePath: "{path}"}}) {{ errors }} }}'
-    )
-    try:
-        errors = (gitlab.graphql(query).get("setPreReceiveSecretDetection") or {}).get("errors")
-    except PluginError as error:
-        raise PluginError(f"Error updating Secret Push Detection on Project {data.id}: {error}") from None
-    if errors:
-        raise PluginError(f"Error updating Secret Push Detection on Project {data.id}: {errors[0]}")
-
-
 def _expects_protection(gitlab: GitLab, project: Properties) -> bool:
     """Tell whether GitLab is going to protect the default branch by itself."""
     namespace = project["namespace"]
@@ -135,8 +120,6 @@ def _read_project(data: Data, gitlab: GitLab) -> None:
     data.set("importUrl", project.get("import_url"))
     data.set("publicJobs", project.get("public_jobs"))
     data.set("mrDefaultTargetSelf", bool(project.get("mr_default_target_self")))
-    detected = project.get("pre_receive_secret_detection_enabled", project.get("secret_push_protection_enabled"))
-    data.set("preReceiveSecretDetectionEnabled", bool(detected))
     data.set("containerExpirationPolicy", settings.policy_outputs(project.get("container_expiration_policy")))
     origin = project.get("forked_from_project")
     if origin or data.raw("forkedFromProjectId") is not None:
@@ -154,9 +137,7 @@ def _update_project(data: Data, gitlab: GitLab) -> None:
         body |= _policy(data)
     if any(data.changed(name) for name in ("importUrl", "importUrlUsername", "importUrlPassword")):
         body["import_url"] = settings.import_url(data)
-    project = gitlab.put(f"projects/{data.id}", body)
-    if data.changed("preReceiveSecretDetectionEnabled"):
-        _detect_secrets(data, gitlab, project["path_with_namespace"])
+    gitlab.put(f"projects/{data.id}", body)
     if data.changed("forkedFromProjectId"):
         _relate(data, gitlab)
     if data.changed("namespaceId"):

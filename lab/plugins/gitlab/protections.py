@@ -9,7 +9,8 @@ from lab.plugins.bridge import Resource
 from lab.plugins.fields import fields
 from lab.plugins.gitlab.client import ApiError, GitLab, segment
 from lab.plugins.gitlab.common import LEVELS, PROTECTION_LEVELS, level_name, parts
-from lab.plugins.gitlab.items import Item, table
+from lab.plugins.gitlab.items import Item
+from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.server import PluginError, refused
 from lab.plugins.wire import Properties, Unknown
@@ -197,10 +198,10 @@ class _TagProtection(Item):
                 "feature unavailable: `allowed_to_create`, Premium or Ultimate license required. Warning: Changes have "
                 "partially been persisted!"
             )
-        self.take(data, project, found)
+        self.take_of(project, data, found, gitlab)
 
-    def take(self, data: Data, owner: str, found: Properties) -> None:
-        super().take(data, owner, found)
+    def take(self, data: Data, found: Properties, gitlab: GitLab) -> None:
+        super().take(data, found, gitlab)
         levels = list(found.get("create_access_levels") or [])
         plain = [level for level in levels if _is_plain(level)]
         wanted = LEVELS.get(str(data.raw("createAccessLevel")))

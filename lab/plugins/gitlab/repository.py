@@ -14,7 +14,8 @@ from lab.plugins.bridge import Customise, Resource
 from lab.plugins.fields import fields
 from lab.plugins.gitlab.client import ApiError, GitLab, segment
 from lab.plugins.gitlab.common import parts, rfc3339
-from lab.plugins.gitlab.items import Item, table
+from lab.plugins.gitlab.items import Item
+from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.schema import one_of, resource
 from lab.plugins.server import refused
@@ -177,10 +178,10 @@ class _Tag(Item):
     def read(self, data: Data, gitlab: GitLab) -> None:
         # Upstream forgets a tag that is gone, and reports the server's 404 all the same.
         place = self.place(data.id)
-        self.take(data, place.owner, gitlab.get(place.path))
+        self.take_of(place.owner, data, gitlab.get(place.path), gitlab)
 
-    def take(self, data: Data, owner: str, found: Properties) -> None:
-        super().take(data, owner, found)
+    def take(self, data: Data, found: Properties, gitlab: GitLab) -> None:
+        super().take(data, found, gitlab)
         release = found.get("release")
         told = release and {"tagName": release.get("tag_name") or "", "description": release.get("description") or ""}
         data.set("releases", [told] if told else None)

@@ -9,7 +9,8 @@ from lab.plugins.bridge import Resource
 from lab.plugins.fields import fields
 from lab.plugins.gitlab.client import ApiError, GitLab, segment
 from lab.plugins.gitlab.common import number, parts
-from lab.plugins.gitlab.items import Item, table
+from lab.plugins.gitlab.items import Item
+from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.schema import one_of, resource
 from lab.plugins.server import refused
@@ -26,8 +27,8 @@ class _Schedule(Item):
         inputs += [{"name": name, "destroy": True} for name in gone]
         return {**super().body(data), **({"inputs": inputs} if inputs else {})}
 
-    def take(self, data: Data, owner: str, found: Properties) -> None:
-        super().take(data, owner, found)
+    def take(self, data: Data, found: Properties, gitlab: GitLab) -> None:
+        super().take(data, found, gitlab)
         data.set("takeOwnership", bool(data.raw("takeOwnership")))
         data.set("owner", (found.get("owner") or {}).get("id") or 0)
         inputs = [{"name": item["name"], "value": item["value"]} for item in found.get("inputs") or []]

@@ -11,7 +11,8 @@ from lab.plugins.bridge import Customise
 from lab.plugins.fields import fields
 from lab.plugins.gitlab.client import GitLab
 from lab.plugins.gitlab.common import LEVELS, MEMBER_LEVELS, a_date, go_time, level_name, moment, today, zoned
-from lab.plugins.gitlab.items import Item, table
+from lab.plugins.gitlab.items import Item
+from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.server import PluginError
 from lab.plugins.wire import UNKNOWN, Properties, Unknown, Value
@@ -64,7 +65,9 @@ class _AccessToken(Item):
         """Rotate it when its expiry changes: there is nothing else to change in place."""
         if data.changed("expiresAt"):
             place = self.place(data.id)
-            self.take(data, place.owner, gitlab.post(f"{place.path}/rotate", {"expires_at": self._expiry(data)}))
+            self.take_of(
+                place.owner, data, gitlab.post(f"{place.path}/rotate", {"expires_at": self._expiry(data)}), gitlab
+            )
 
     def delete(self, data: Data, gitlab: GitLab) -> None:
         """Revoke it, unless it is not there any more."""
@@ -114,9 +117,9 @@ class _DeployToken(Item):
                 raise PluginError(f"Expiration date {text} is in the past")
         return body
 
-    def take(self, data: Data, owner: str, found: Properties) -> None:
+    def take(self, data: Data, found: Properties, gitlab: GitLab) -> None:
         held = data.raw("expiresAt")
-        super().take(data, owner, found)
+        super().take(data, found, gitlab)
         # Terraform's type for times takes Z and +00:00 for the same, and no other offset (issue 11.B3).
         if held and str(held).replace("+00:00", "Z") == data.raw("expiresAt"):
             data.set("expiresAt", held)

@@ -6,9 +6,10 @@ from typing import Final
 
 from lab.plugins import framework
 from lab.plugins.fields import fields
-from lab.plugins.gitlab.client import ApiError
+from lab.plugins.gitlab.client import ApiError, GitLab
 from lab.plugins.gitlab.common import parts
-from lab.plugins.gitlab.items import Item, Place, table
+from lab.plugins.gitlab.items import Item, Place
+from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.server import PluginError
 from lab.plugins.wire import Properties, Value
@@ -39,9 +40,9 @@ class _Variable(Item):
             )
         return {**body, "masked": False, "masked_and_hidden": True}
 
-    def take(self, data: Data, owner: str, found: Properties) -> None:
+    def take(self, data: Data, found: Properties, gitlab: GitLab) -> None:
         value = data.raw("value")
-        super().take(data, owner, found)
+        super().take(data, found, gitlab)
         if found.get("hidden"):
             data.set("value", value)  # never answered
 

@@ -13,13 +13,14 @@ from typing import Any, Final
 import requests
 from requests.adapters import HTTPAdapter
 
+from lab.plugins.checking import unsupported
 from lab.plugins.server import PluginError, RefusalError, proxied
 from lab.plugins.wire import Properties, completed
 
 _POOL: Final = 64
 _TIMEOUT: Final = 60
 _NOT_FOUND: Final = 404
-_API: Final = {1: "/api", 2: "/api/v2.0"}
+_API: Final = "/api/v2.0"
 _CSRF: Final = "X-Harbor-Csrf-Token"
 _CSRF_COOKIE: Final = "_gorilla_csrf"
 _ENVIRONMENT: Final = {
@@ -61,7 +62,9 @@ class Harbor:
             raise PluginError(
                 "url is required and must be provided in the provider config or the HARBOR_URL environment variable"
             )
-        self._base = url.strip("/") + _API.get(int(settings.get("apiVersion") or 2), "")
+        self._base = url.strip("/") + _API
+        if settings.get("apiVersion", 2) != 2:  # noqa: PLR2004 - the SDK's default
+            raise PluginError(unsupported(f"version {settings['apiVersion']} of Harbor's API"))
         self._settings = settings
         self.robot_prefix = str(settings.get("robotPrefix") or "")
         session = requests.Session()

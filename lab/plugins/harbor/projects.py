@@ -7,7 +7,8 @@ from typing import Final
 
 from lab.plugins.fields import always, fields, take
 from lab.plugins.harbor.client import ApiError, Harbor, full, in_project
-from lab.plugins.harbor.items import Item, table
+from lab.plugins.harbor.items import Item
+from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.schema import resource
 from lab.plugins.server import PluginError
@@ -219,7 +220,7 @@ _WEBHOOK: Final = _Webhook(
         default={"description": "", "enabled": True, "skipCertVerify": True}
     ),
     collection="/webhook/policies",
-    sent=fields("name", "description", "enabled"),
+    always=fields("name", "description", "enabled"),
     may_be_gone=False,
 )
 

@@ -7,7 +7,8 @@ from typing import Final
 
 from lab.plugins.fields import fields
 from lab.plugins.harbor.client import Harbor, full
-from lab.plugins.harbor.items import Item, table
+from lab.plugins.harbor.items import Item
+from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.schema import resource
 from lab.plugins.wire import Properties

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from lab.plugins.fields import fields
 from lab.plugins.harbor.client import ApiError, Harbor, full
-from lab.plugins.harbor.items import Item, table
+from lab.plugins.harbor.items import Item
+from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.schema import Shape, resource
 from lab.plugins.server import PluginError

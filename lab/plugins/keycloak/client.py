@@ -3,11 +3,8 @@
 
 from __future__ import annotations
 
-import re
 import ssl
-import tempfile
 import threading
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -15,21 +12,16 @@ from lab.plugins.http import httpx
 from lab.plugins.server import PluginError, RefusalError, proxied
 from lab.plugins.wire import Properties, completed
 
-_UNSUPPORTED: Final = ("jwtSigningKey", "jwtToken", "jwtTokenFile", "redHatSso")
 _NOT_FOUND: Final = 404
 _RETRY_LOGIN: Final = (401, 403)
 _ENVIRONMENT: Final = {
     "url": "KEYCLOAK_URL",
-    "adminUrl": "KEYCLOAK_ADMIN_URL",
-    "basePath": "KEYCLOAK_BASE_PATH",
     "clientId": "KEYCLOAK_CLIENT_ID",
     "clientSecret": "KEYCLOAK_CLIENT_SECRET",
     "username": "KEYCLOAK_USER",
     "password": "KEYCLOAK_PASSWORD",
-    "accessToken": "KEYCLOAK_ACCESS_TOKEN",
     "realm": "KEYCLOAK_REALM",
     "clientTimeout": "KEYCLOAK_CLIENT_TIMEOUT",
-    "keycloakVersion": "KEYCLOAK_VERSION",
 }
 
 
@@ -55,32 +47,24 @@ def settled(settings: Properties) -> Properties:
 
 
 class Keycloak:
-    """A connection that many threads may share; logs in at once unless `initialLogin` is false."""
+    """A connection that many threads may share; logs in at once."""
 
     def __init__(self, settings: Properties) -> None:
         """Connect; raises `PluginError` when the settings make no sense or the log-in fails."""
         settings = settled(settings)
-        for name in _UNSUPPORTED:
-            if settings.get(name):
-                raise PluginError(f"keycloak:{name} is not supported by this stand-in plugin")
         self._settings = settings
-        base = str(settings.get("url", "")) + str(settings.get("basePath", ""))
-        self._auth = base
-        self._base = (str(settings["adminUrl"]) + str(settings.get("basePath", ""))) if "adminUrl" in settings else base
+        self._base = str(settings.get("url", ""))
         self._form = self._grant()
-        self._given = settings.get("accessToken") if self._form is None else None
         self._http = self._make_http()
         self._lock = threading.Lock()
-        self._token = str(self._given or "")
-        self._info: Properties | None = None
-        if self._form is not None and settings.get("initialLogin", True):
-            try:
-                self._login()
-            except PluginError as error:
-                raise PluginError(f"failed to perform initial login to Keycloak: {error}") from None
+        self._token = ""
+        try:
+            self._login()
+        except PluginError as error:
+            raise PluginError(f"failed to perform initial login to Keycloak: {error}") from None
 
-    def _grant(self) -> dict[str, str] | None:
-        """Return the form of the token request, or None when a token is given."""
+    def _grant(self) -> dict[str, str]:
+        """Return the form of the token request."""
         settings = self._settings
         client = str(settings.get("clientId", ""))
         secret = {"client_secret": str(settings["clientSecret"])} if settings.get("clientSecret") else {}
@@ -93,41 +77,29 @@ class Keycloak:
             if not client:
                 raise PluginError("client_id is required for client secret authentication")
             return {"client_id": client, "grant_type": "client_credentials", **secret}
-        if not settings.get("accessToken") and settings.get("initialLogin", True):
-            raise PluginError(
-                "must specify client id, username and password for password grant, or client id and client secret for "
-                "client credentials grant"
-            )
-        return None
+        raise PluginError(
+            "must specify client id, username and password for password grant, or client id and client secret for "
+            "client credentials grant"
+        )
 
     def _make_http(self) -> httpx.Client:
         settings = self._settings
         verify: bool | ssl.SSLContext = True
-        if settings.get("tlsInsecureSkipVerify"):
-            verify = False
-        elif settings.get("rootCaCertificate"):
+        if settings.get("rootCaCertificate"):
             try:
                 verify = ssl.create_default_context(cadata=str(settings["rootCaCertificate"]))
             except ssl.SSLError as error:
                 raise PluginError(f"keycloak:rootCaCertificate is not a PEM certificate: {error.reason}") from None
-        if settings.get("tlsClientCertificate") and settings.get("tlsClientPrivateKey"):
-            context = verify if isinstance(verify, ssl.SSLContext) else ssl.create_default_context()
-            if verify is False:
-                context.check_hostname = False
-                context.verify_mode = ssl.CERT_NONE
-            _load_pair(context, str(settings["tlsClientCertificate"]), str(settings["tlsClientPrivateKey"]))
-            verify = context
         return httpx.Client(
             verify=verify,
             timeout=float(settings.get("clientTimeout") or 15),
-            trust_env=proxied(self._auth),
-            headers={str(k): str(v) for k, v in (settings.get("additionalHeaders") or {}).items()},
+            trust_env=proxied(self._base),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
         )
 
     def _login(self) -> None:
         realm = self._settings.get("realm") or "master"
-        url = f"{self._auth}/realms/{realm}/protocol/openid-connect/token"
+        url = f"{self._base}/realms/{realm}/protocol/openid-connect/token"
         try:
             response = self._http.post(url, data=self._form)
         except httpx.HTTPError as error:
@@ -138,8 +110,6 @@ class Keycloak:
 
     def _renew(self, stale: str) -> None:
         """Log in again unless another thread just did."""
-        if self._form is None:
-            return
         with self._lock:
             if self._token == stale:
                 self._login()
@@ -149,8 +119,6 @@ class Keycloak:
         self._renew(self._token)
 
     def _send(self, method: str, path: str, body: Any = None, params: dict[str, str] | None = None) -> httpx.Response:
-        if not self._token:
-            self._renew("")
         url = f"{self._base}/admin{path}"
         for last in (False, True):
             token = self._token
@@ -193,46 +161,10 @@ class Keycloak:
         """Delete what is at a path; raises `ApiError`, also when it is not there."""
         self._send("DELETE", path, body)
 
-    def server_info(self) -> Properties:
-        """Return the server's own description, asked once."""
-        with self._lock:
-            known = self._info
-        if known is None:
-            known = self.get("/serverinfo") or {}
-            with self._lock:
-                self._info = known
-        return known
-
-    def at_least(self, *version: int) -> bool:
-        """Tell whether the server is at least of this version."""
-        text = (
-            (self.server_info().get("systemInfo") or {}).get("version") or self._settings.get("keycloakVersion") or ""
-        )
-        numbers = [int(part) for part in re.findall(r"\d+", text)[:3]]
-        return not numbers or tuple(numbers) >= version
-
-    def check_theme(self, kind: str, name: str) -> None:
-        """Raise `PluginError` when a theme that is asked for is not installed."""
-        themes = (self.server_info().get("themes") or {}).get(kind) or []
-        if name and name not in [theme.get("name") for theme in themes]:
-            raise PluginError(f'validation error: theme "{name}" does not exist on the server')
-
 
 def segment(text: str) -> str:
     """Quote one segment of a path."""
     return quote(text, safe="")
-
-
-def _load_pair(context: ssl.SSLContext, certificate: str, key: str) -> None:
-    # The standard library reads a key pair from a file only: a private one, gone before the first request.
-    with tempfile.NamedTemporaryFile("w", suffix=".pem", delete=False) as file:
-        file.write(f"{certificate}\n{key}\n")
-    try:
-        context.load_cert_chain(file.name)
-    except ssl.SSLError as error:
-        raise PluginError(f"keycloak:tlsClientCertificate and its key do not fit: {error.reason}") from None
-    finally:
-        Path(file.name).unlink()
 
 
 def _cause(error: Exception) -> str:

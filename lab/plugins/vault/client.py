@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +20,6 @@ from lab.plugins.wire import Properties
 
 _POOL: Final = 64
 _TRUE: Final = frozenset({"1", "t", "true"})
-_UNSUPPORTED: Final = re.compile(r"^(authLogin|clientAuth)")
 
 
 class RefusedError(RefusalError):
@@ -39,10 +37,7 @@ class Vault:
     """A connection that many threads may share; logs in at the first request."""
 
     def __init__(self, settings: Properties) -> None:
-        """Keep the settings; raises `PluginError` for one that this stand-in does not implement."""
-        for name in settings:
-            if _UNSUPPORTED.match(name) and settings[name]:
-                raise PluginError(f"vault:{name} is not supported by this stand-in plugin; use a token")
+        """Keep the settings."""
         self._settings = settings
         self._lock = threading.Lock()
         self._client: Any = None
@@ -70,11 +65,9 @@ class Vault:
         if not token:
             raise PluginError("no vault token set on Client")
         ca = settings.get("caCertFile") or os.environ.get("VAULT_CACERT")
-        ca = ca or settings.get("caCertDir") or os.environ.get("VAULT_CAPATH")
+        ca = ca or os.environ.get("VAULT_CAPATH")
         session = requests.Session()
         session.trust_env = proxied(str(address))
-        for name in settings.get("headers") or []:
-            session.headers[str(name["name"])] = str(name["value"])
         retries = Retry(
             total=int(settings.get("maxRetries") or os.environ.get("VAULT_MAX_RETRIES") or 2),
             status_forcelist=(500, 502, 503, 504),

@@ -72,16 +72,14 @@ def keycloak_program(settings: Mapping[str, str], step: int) -> None:
     )  # fmt: skip
     options = pulumi.ResourceOptions(provider=provider)
     realm = kc.Realm(
-        "realm", realm="usine-compared", display_name=f"Usine {step}", access_token_lifespan="5m",
-        security_defenses={"brute_force_detection": {"max_login_failures": 10 + step}}, password_policy="length(8)",
-        internationalization={"supported_locales": ["fr", "en"], "default_locale": "fr"}, attributes={"a": f"b{step}"},
-        opts=options,
+        "realm", realm="usine-compared", display_name=f"Usine {step}", password_policy="length(8)",
+        security_defenses={"brute_force_detection": {"max_login_failures": 10 + step}}, opts=options,
     )  # fmt: skip
     top = kc.Group("top", realm_id=realm.id, name="teleservice", attributes={"k": f"v##w{step}"}, opts=options)
     child = kc.Group("child", realm_id=realm.id, parent_id=top.id, name="dev", opts=options)
     user = kc.User(
         "user", realm_id=realm.id, username="alice.martin", email="a@example.fr", first_name="A", last_name=f"M{step}",
-        initial_password={"value": pulumi.Output.secret(MARKER), "temporary": False}, opts=options,
+        opts=options,
     )  # fmt: skip
     other = kc.User("other", realm_id=realm.id, username="bob.durand", opts=options)
     kc.GroupMemberships(
@@ -90,10 +88,6 @@ def keycloak_program(settings: Mapping[str, str], step: int) -> None:
         group_id=child.id,
         members=[user.username, other.username][: step + 1],
         opts=options,
-    )
-    reader = kc.Role("reader", realm_id=realm.id, name="reader", description=f"d{step}", opts=options)
-    kc.Role(
-        "writer", realm_id=realm.id, name="writer", composite_roles=[reader.id], attributes={"x": "y"}, opts=options
     )
     scope = kc.openid.ClientScope("scope", realm_id=realm.id, name="groups", description=f"g{step}", opts=options)
     vault_client = kc.openid.Client(
@@ -109,7 +103,7 @@ def keycloak_program(settings: Mapping[str, str], step: int) -> None:
         "groups", realm_id=realm.id, client_scope_id=scope.id, name="groups", claim_name=f"groups{step}", opts=options
     )
     kc.openid.AudienceProtocolMapper(
-        "audience", realm_id=realm.id, client_id=cli.id, name="aud", included_client_audience=vault_client.client_id,
+        "audience", realm_id=realm.id, client_id=cli.id, name="aud", included_custom_audience=vault_client.client_id,
         add_to_id_token=not step, opts=options,
     )  # fmt: skip
     kc.openid.UserAttributeProtocolMapper(

@@ -24,6 +24,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 from pulumi import automation
 
+from lab.plugins.needed import UNSUPPORTED
+from lab.plugins.schema import trimmed
 from lab.tests.plugins import programs, programs_forge_harbor, servers
 from lab.tests.standins.harbor.conftest import live_harbor
 
@@ -91,8 +93,9 @@ class Runs:
         assert exported is not None
         found = {r["urn"].split("::", 2)[2]: r for r in exported.get("resources", []) if r.get("custom")}
         # Nothing of the engine's own is compared, nor the provider's id.
+        parts = ("id", "inputs", "outputs", "protect", "initErrors")
         return {
-            urn: {part: stable(r.get(part)) for part in ("id", "inputs", "outputs", "protect", "initErrors")}
+            urn: {part: stable(supported(r["type"], r.get(part))) for part in parts}
             for urn, r in found.items()
             if not urn.startswith("pulumi:")
         }
@@ -109,6 +112,23 @@ class Runs:
 
         self.stack.preview(on_event=note, refresh=refresh)
         return steps
+
+
+def supported(type_: str, value: Any) -> Any:
+    """Return a resource's properties without those the stand-in does not support."""
+    provider = type_.partition(":")[0]
+    if provider not in UNSUPPORTED or not isinstance(value, dict):
+        return value
+    document = trimmed(provider)
+    inner = {name for spec in document["types"].values() for name in spec.get("unsupported", ())}
+
+    def without(item: Any) -> Any:
+        if isinstance(item, list):
+            return [without(one) for one in item]
+        return {k: without(v) for k, v in item.items() if k not in inner} if isinstance(item, dict) else item
+
+    refused = document["resources"][type_].get("unsupported", ())
+    return {name: without(item) for name, item in value.items() if name not in refused}
 
 
 def stable(value: Any) -> Any:

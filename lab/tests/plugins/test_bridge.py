@@ -239,7 +239,7 @@ def test_settings_keep_their_secrets_and_unknown_ones_are_refused() -> None:
     plugin = Plugin(vault.make(Host(None)))
     with pytest.raises(Failure, match="`vault:adress` is not a valid configuration key"):
         plugin.configure(adress="x")
-    with pytest.raises(Failure, match="not supported by this stand-in"):
+    with pytest.raises(Failure, match="does not support vault:authLoginUserpass"):
         plugin.configure(address="http://x", authLoginUserpass='{"username":"u"}')
     with pytest.raises(Failure, match="maxRetries must be a integer"):
         plugin.configure(maxRetries="many")

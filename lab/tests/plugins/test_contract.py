@@ -10,11 +10,14 @@ import pytest
 
 from lab.engine.plugins import PROVIDERS as SDKS
 from lab.plugins.bridge import Bridge
-from lab.plugins.needed import FUNCTIONS, RESOURCES
+from lab.plugins.needed import CONFIG, DRIFT, FUNCTIONS, RESOURCES
+from lab.plugins.needed import UNSUPPORTED as UNSUPPORTED_NAMES
 from lab.plugins.schema import Field, trimmed
 from lab.plugins.server import Host
+from lab.tests.plugins.rpc import Failure, Plugin
 
 PROVIDERS = ("vault", "keycloak", "gitlab", "harbor")
+SECTIONS = ("resources", "functions", "types")
 
 
 def backend(name: str) -> Bridge[Any]:
@@ -22,6 +25,12 @@ def backend(name: str) -> Bridge[Any]:
     return made
 
 
+UNSUPPORTED = [
+    (name, token, prop)
+    for name in PROVIDERS
+    for token, spec in trimmed(name)["resources"].items()
+    for prop in spec.get("unsupported", ())
+]
 TOKENS = [(name, token) for name in PROVIDERS for token in trimmed(name)["resources"]]
 
 
@@ -75,3 +84,37 @@ def test_relations_name_real_properties(name: str, token: str) -> None:
 def test_the_installed_sdk_is_the_version_the_schema_was_taken_from(name: str) -> None:
     metadata = importlib.import_module("importlib.metadata")
     assert metadata.version(SDKS[name][0]) == trimmed(name)["version"]
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_what_only_the_official_plugin_has_is_refused_by_name(name: str) -> None:
+    plugin = Plugin(backend(name))
+    refused = [(token, prop) for provider, token, prop in UNSUPPORTED if provider == name]
+    for token, prop in refused:
+        _, failures = plugin.check(token, {prop: "x"})
+        assert any(f"does not support {prop}." in failure for failure in failures), (token, failures)
+    for setting in trimmed(name)["unsupported"]:
+        with pytest.raises(Failure, match=f"the local platform's plugin does not support {name}:{setting}"):
+            plugin.configure(**{setting: "x"})
+    plugin.close()
+
+
+def test_only_what_drift_takes_away_is_never_made() -> None:
+    unmade = set()
+    for name in PROVIDERS:
+        for token, resource in backend(name)._resources.items():
+            if getattr(resource.create, "__name__", "") == "refuse":
+                unmade.add(f"{name}:{token.partition(':')[2]}")
+    assert unmade
+    assert unmade <= {
+        f"{name}:{token}" for name, by in RESOURCES.items() for token, need in by.items() if need == DRIFT
+    }
+
+
+def test_what_is_refused_is_in_the_schemas_as_it_is_written_down() -> None:
+    for name, by_token in UNSUPPORTED_NAMES.items():
+        document = trimmed(name)
+        for token, props in by_token.items():
+            key = f"{name}:{token}"
+            spec = document if token == CONFIG else next(document[k][key] for k in SECTIONS if key in document[k])
+            assert sorted(spec["unsupported"]) == sorted(props), f"{key}: run python -m lab.plugins.trim"

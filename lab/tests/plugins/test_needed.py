@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from lab.plugins import needed
+from lab.plugins.schema import Field, Shape, provider_config, resource
 from usine.commands.common import ROOT
 from usine.drift import inventory
 from usine.plan import make_plan, monitor
@@ -39,11 +40,11 @@ def variants(settings: Settings) -> Iterator[Settings]:
 
 
 @pytest.fixture(scope="module")
-def registered() -> tuple[set[str], set[str]]:
-    """The resource types and the functions of the program, for the sample tenant that uses the most of it."""
+def registered() -> tuple[dict[str, list[Any]], set[str]]:
+    """The resources by type, and the functions of the program, for the sample tenant that uses the most of it."""
     settings = load_settings(ROOT / "Pulumi.lab.yaml")
     projects = [project for project in load(ROOT / "projects.d", settings) if project.slug == "teleservice"]
-    types: set[str] = set()
+    types: dict[str, list[Any]] = {}
     called: set[str] = set()
     answer = monitor._Answers.call
 
@@ -54,7 +55,8 @@ def registered() -> tuple[set[str], set[str]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(monitor._Answers, "call", noting)
         for variant in variants(settings):
-            types |= {resource.type for resource in make_plan(variant, projects).resources}
+            for resource in make_plan(variant, projects).resources:
+                types.setdefault(resource.type, []).append(resource.inputs)
     return types, called
 
 
@@ -73,11 +75,37 @@ def of(need: str, table: dict[str, str]) -> set[str]:
     return {token for token, by in table.items() if by == need}
 
 
-def test_what_the_program_needs_is_there_and_said_to_be_its(registered: tuple[set[str], set[str]]) -> None:
+def test_what_the_program_needs_is_there_and_said_to_be_its(registered: tuple[dict[str, list[Any]], set[str]]) -> None:
     types, called = registered
     ours = {type_ for type_ in types if type_.partition(":")[0] in needed.RESOURCES}
     assert ours == of(needed.PROGRAM, RESOURCES)
     assert called == of(needed.PROGRAM, FUNCTIONS)
+
+
+def refused(shape: Shape | Field, given: object) -> Iterator[str]:
+    """Yield what a resource sets that only the official plugin has, at any depth."""
+    if isinstance(given, list) and isinstance(shape, Field) and shape.elem is not None:
+        for item in given:
+            yield from refused(shape.elem, item)
+    if isinstance(given, dict):
+        yield from {*shape.unsupported} & given.keys()
+        for name, field in (shape.fields or {}).items():
+            yield from refused(field, given.get(name))
+
+
+def test_the_program_sets_nothing_that_is_refused(registered: tuple[dict[str, list[Any]], set[str]]) -> None:
+    types = {type_: inputs for type_, inputs in registered[0].items() if type_ in RESOURCES}
+    assert len(types) == len(of(needed.PROGRAM, RESOURCES))
+    shapes = {type_: resource(type_) for type_ in types}
+    providers = {f"pulumi:providers:{name}": provider_config(name) for name in needed.RESOURCES}
+    assert providers.keys() <= registered[0].keys()
+    found = {
+        (type_, name)
+        for type_, shape in {**shapes, **providers}.items()
+        for given in registered[0][type_]
+        for name in refused(shape, given)
+    }
+    assert found == set()
 
 
 def test_what_drift_needs_is_in_an_inventory(inventoried: set[str]) -> None:
@@ -87,14 +115,14 @@ def test_what_drift_needs_is_in_an_inventory(inventoried: set[str]) -> None:
 
 
 def test_the_rest_names_the_issue_that_needs_it_and_nothing_else_does(
-    registered: tuple[set[str], set[str]], inventoried: set[str]
+    registered: tuple[dict[str, list[Any]], set[str]], inventoried: set[str]
 ) -> None:
     rest = {
         token: need for token, need in {**RESOURCES, **FUNCTIONS}.items() if need not in (needed.PROGRAM, needed.DRIFT)
     }
     for need in rest.values():
         assert re.fullmatch(r"issue \d+: \S.*", need), need
-    assert rest.keys() & (registered[0] | registered[1] | inventoried) == set()
+    assert rest.keys() & ({*registered[0]} | registered[1] | inventoried) == set()
 
 
 def test_the_page_lists_them() -> None:
