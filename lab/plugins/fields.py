@@ -51,7 +51,7 @@ def take(
         value = found.get(field)
         if name in decode:
             value = decode[name](value)
-        elif not value and name in held:
+        elif value is None and name in held:
             continue
         elif value is None and name not in nullable:
             value = empty(data.shape.fields[name])

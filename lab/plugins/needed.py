@@ -121,6 +121,28 @@ UNSUPPORTED: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
             "authLoginKerberos", "authLoginOci", "authLoginOidc", "authLoginRadius", "authLoginTokenFile",
             "authLoginUserpass", "caCertDir", "clientAuth", "headers",
         ),
+        "identity/group:Group": (
+            "externalMemberEntityIds", "externalMemberGroupIds", "externalPolicies", "namespace",
+        ),
+        "identity/groupAlias:GroupAlias": ("namespace",),
+        "index/authBackend:AuthBackend": ("disableRemount", "identityTokenKey", "namespace", "tune"),
+        "index/getAuthBackend:getAuthBackend": ("namespace",),
+        "index/mount:Mount": (
+            "delegatedAuthAccessors", "externalEntropyAccess", "identityTokenKey", "namespace", "pluginVersion",
+        ),
+        "index/policy:Policy": ("allowOverwrite", "namespace"),
+        "jwt/authBackend:AuthBackend": (
+            "disableRemount", "jwksPairs", "namespace", "namespaceInState", "oidcClientSecretWo",
+            "oidcClientSecretWoVersion", "providerConfig", "tune",
+        ),
+        "jwt/authBackendRole:AuthBackendRole": ("disableBoundClaimsParsing", "namespace"),
+        "kubernetes/authBackendConfig:AuthBackendConfig": (
+            "namespace", "pemKeys", "tokenReviewerJwtWo", "tokenReviewerJwtWoVersion",
+        ),
+        "kubernetes/authBackendRole:AuthBackendRole": ("namespace",),
+        "kv/secretV2:SecretV2": (
+            "cas", "customMetadata", "dataJsonWo", "dataJsonWoVersion", "disableRead", "namespace", "options",
+        ),
     },
     "keycloak": {
         CONFIG: (

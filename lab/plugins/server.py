@@ -49,10 +49,12 @@ class RefusalError(PluginError):
 
 @contextmanager
 def refused(doing: str) -> Iterator[None]:
-    """Report a refusal within as upstream introduces it: `doing: what the server answered`."""
+    """Report a refusal within as upstream introduces it, if it does: `doing: what the server answered`."""
     try:
         yield
     except RefusalError as error:
+        if not doing:
+            raise
         raise PluginError(f"{doing}: {error}") from None
 
 

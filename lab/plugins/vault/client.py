@@ -14,7 +14,6 @@ from hvac.exceptions import InvalidPath, VaultError  # type: ignore[import-untyp
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
-from lab.plugins.planning import Data
 from lab.plugins.server import PluginError, RefusalError, proxied
 from lab.plugins.wire import Properties
 
@@ -108,35 +107,31 @@ class Vault:
             raise PluginError(f"error talking to Vault at {client.url}: {_cause(error)}") from None
         return answer if isinstance(answer, dict) else None
 
-    def request(self, method: str, path: str, body: Properties | None = None, *, at: Data | None = None) -> Any:
-        """Send a request in the namespace of the resource `at`; return the JSON answer or None.
+    def request(self, method: str, path: str, body: Properties | None = None) -> Any:
+        """Send a request in the provider's namespace; return the JSON answer or None.
 
         Raises `RefusedError` when the server refuses, `PluginError` when it cannot be reached.
         """
-        namespace = ""
-        if at is not None and "namespace" in at.shape.fields:
-            namespace = at.get("namespace") or os.environ.get("TERRAFORM_VAULT_NAMESPACE_IMPORT", "")
-        full = "/".join(part.strip("/") for part in (self.namespace, namespace) if part)
-        return self._send(self._connected(), method, path, body, full)
+        return self._send(self._connected(), method, path, body, self.namespace.strip("/"))
 
-    def read(self, path: str, *, at: Data | None = None) -> Properties | None:
+    def read(self, path: str) -> Properties | None:
         """Return the `data` of a path, or None when there is nothing at it."""
         try:
-            answer = self.request("GET", path, at=at)
+            answer = self.request("GET", path)
         except RefusedError as fault:
             if fault.status == requests.codes.not_found:
                 return None
             raise
         return None if answer is None else answer.get("data")
 
-    def write(self, path: str, body: Properties, *, at: Data | None = None) -> Properties | None:
+    def write(self, path: str, body: Properties) -> Properties | None:
         """Write to a path; return the `data` of the answer, if any."""
-        answer = self.request("PUT", path, body, at=at)
+        answer = self.request("PUT", path, body)
         return None if answer is None else answer.get("data")
 
-    def delete(self, path: str, *, at: Data | None = None) -> None:
+    def delete(self, path: str) -> None:
         """Delete a path."""
-        self.request("DELETE", path, at=at)
+        self.request("DELETE", path)
 
 
 def _token_file() -> str | None:

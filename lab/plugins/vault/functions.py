@@ -14,14 +14,13 @@ from lab.plugins.wire import Properties
 
 def _get_auth_backend(args: Properties, vault: Vault) -> Properties:
     path = str(args["path"])
-    mount = get_mount(vault, f"sys/auth/{path}", None)
+    mount = get_mount(vault, f"sys/auth/{path}")
     if mount is None:
         raise PluginError("error reading from Vault: mount not found")
     config = mount.get("config") or {}
     return {
         "id": path.removesuffix("/"),
         "path": path,
-        "namespace": args.get("namespace"),
         "type": mount["type"],
         "description": mount.get("description") or "",
         "accessor": mount.get("accessor"),

@@ -26,11 +26,7 @@ def vault_program(address: str, token: str, key: str, certificate: str, step: in
         "policy", name="pol", policy='path "x" { capabilities = ["read"] }\n' + "# more\n" * step, opts=options
     )
     vault.Policy("named", policy=policy.name.apply(lambda name: f"# {name}\n"), opts=options)
-    kubernetes = vault.AuthBackend(
-        "k8s", type="kubernetes", path="k8s",
-        tune={"max_lease_ttl": f"{3600 * (step + 1)}s", "listing_visibility": "unauth"},
-        opts=options,
-    )  # fmt: skip
+    kubernetes = vault.AuthBackend("k8s", type="kubernetes", path="k8s", description=f"step {step}", opts=options)
     vault.AuthBackend("plain", type="userpass", opts=options)
     vault.kubernetes.AuthBackendConfig(
         "config", backend=kubernetes.path, kubernetes_host="https://127.0.0.1:6443", disable_local_ca_jwt=True,

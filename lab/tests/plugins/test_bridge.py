@@ -52,8 +52,6 @@ def keycloak_offline() -> Iterator[Plugin]:
         (MOUNT, {"path": "a", "type": "kv", "options": "x"}, "Expected a map, got string"),
         (JWT, {"jwksUrl": "u", "oidcDiscoveryUrl": "v"}, "conflicts with"),
         (JWT, {"type": "saml", "jwksUrl": "u"}, 'expected value to be one of ["jwt" "oidc"], got saml'),
-        (JWT, {"jwksUrl": "u", "tune": {"tokenType": "x"}}, "res.tune.tokenType"),
-        (JWT, {"jwksUrl": "u", "tune": {"maxLeaseTtl": "1 hour"}}, "valid duration string"),
         (SECRET, {"mount": "m", "name": "n", "dataJson": "{"}, "not valid JSON"),
     ],
 )  # fmt: skip
@@ -128,7 +126,7 @@ def test_the_engine_may_propose_a_name(plugin: Plugin) -> None:
 
 STATE = {
     "id": "a", "path": "a", "type": "kv", "description": "d", "accessor": "kv_1", "local": False, "sealWrap": False,
-    "externalEntropyAccess": False, "defaultLeaseTtlSeconds": 10, "maxLeaseTtlSeconds": 20, "forceNoCache": False,
+    "defaultLeaseTtlSeconds": 10, "maxLeaseTtlSeconds": 20, "forceNoCache": False,
     "options": {"version": "2"}, "allowedManagedKeys": ["x", "y"], "auditNonHmacRequestKeys": ["k"],
 }  # fmt: skip
 SAME = {"path": "a", "type": "kv", "description": "d", "options": {"version": "2"}, "allowedManagedKeys": ["y", "x"]}
@@ -148,7 +146,7 @@ def test_what_the_server_computes_and_the_order_of_sets_are_no_changes(plugin: P
         ({"allowedManagedKeys": ["x", "z"]}, {"allowedManagedKeys[1]": "update"}),
         ({"auditNonHmacRequestKeys": ["k", "l"]}, {"auditNonHmacRequestKeys[1]": "add"}),
         ({"type": "transit"}, {"type": "update_replace"}),
-        ({"namespace": "n"}, {"namespace": "add_replace"}),
+        ({"sealWrap": True}, {"sealWrap": "update_replace"}),
         ({"type": UNKNOWN}, {"type": "update_replace"}),
         ({"description": UNKNOWN}, {"description": "update"}),
         ({"maxLeaseTtlSeconds": 30}, {"maxLeaseTtlSeconds": "update"}),
@@ -162,8 +160,7 @@ def test_a_change_is_told_by_path(plugin: Plugin, change: dict[str, Any], paths:
 def test_a_diff_compares_with_the_state_and_not_with_earlier_inputs(plugin: Plugin) -> None:
     """What a server normalises is a change for ever: the official plugins show it, so must these."""
     state = {
-        "id": "gitlab", "path": "gitlab", "type": "jwt", "jwtValidationPubkeys": ["KEY"], "namespaceInState": True,
-        "local": False, "disableRemount": False,
+        "id": "gitlab", "path": "gitlab", "type": "jwt", "jwtValidationPubkeys": ["KEY"], "local": False,
     }  # fmt: skip
     news, _ = plugin.check(JWT, {"path": "gitlab", "jwtValidationPubkeys": ["KEY\n"]})
     assert plugin.diff(JWT, state, news).paths == {"jwtValidationPubkeys[0]": "update"}
@@ -171,14 +168,6 @@ def test_a_diff_compares_with_the_state_and_not_with_earlier_inputs(plugin: Plug
 
 def test_ignored_changes_are_not_told(plugin: Plugin) -> None:
     assert plugin.diff(MOUNT, STATE, {**SAME, "description": "e"}, ignore=["description"]).none
-
-
-def test_a_moved_mount_is_replaced_only_when_the_program_opts_out(plugin: Plugin) -> None:
-    state = {"id": "a", "path": "a", "type": "kubernetes", "disableRemount": False}
-    token = "vault:index/authBackend:AuthBackend"
-    assert plugin.diff(token, state, {"path": "b", "type": "kubernetes"}).replaces == ()
-    moved = plugin.diff(token, state, {"path": "b", "type": "kubernetes", "disableRemount": True})
-    assert moved.replaces == ("path",)
 
 
 def test_a_chosen_name_is_deleted_first(plugin: Plugin) -> None:
@@ -192,7 +181,6 @@ def test_a_chosen_name_is_deleted_first(plugin: Plugin) -> None:
 def test_external_groups_leave_their_members_alone(plugin: Plugin) -> None:
     state = {
         "id": "i", "name": "g", "type": "external", "policies": [], "memberEntityIds": ["e"], "metadata": {},
-        "externalPolicies": False, "externalMemberEntityIds": False, "externalMemberGroupIds": False,
     }  # fmt: skip
     assert plugin.diff(GROUP, state, {"name": "g", "type": "external"}).none
     assert plugin.diff(GROUP, {**state, "type": "internal"}, {"name": "g", "type": "internal"}).paths == {
@@ -206,7 +194,7 @@ def test_a_preview_says_what_only_the_server_will_tell(plugin: Plugin) -> None:
     assert state["accessor"] is UNKNOWN
     assert state["description"] is UNKNOWN
     assert state["path"] == "a"
-    assert state["externalEntropyAccess"] is False
+    assert state["local"] is None
     assert state["listingVisibility"] is None
 
 

@@ -49,7 +49,7 @@ def test_what_an_answer_lacks_is_zero_or_null_or_stays() -> None:
     take(
         read,
         names,
-        {"access_level": 20, "token_value": ""},
+        {"access_level": 20},
         decode=decode,
         nullable=("expiresAt",),
         held=("tokenValue",),
