@@ -185,7 +185,43 @@ UNSUPPORTED: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     },
     "gitlab": {
         CONFIG: ("cacertFile", "clientCert", "clientKey", "configFile", "context", "enableAutoCiSupport", "insecure"),
-        "index/project:Project": ("preReceiveSecretDetectionEnabled",),
+        "index/getGroup:getGroup": ("defaultBranchProtectionDefaults", "pushRules"),
+        "index/getGroupMembership:getGroupMembership": ("inherited",),
+        "index/getUser:getUser": ("emailExactMatch", "namespaceId"),
+        "index/group:Group": (
+            "allowedEmailDomainsLists", "archiveOnDestroy", "avatar", "avatarHash", "defaultBranchProtectionDefaults",
+            "ipRestrictionRanges", "permanentlyRemoveOnDelete", "pushRules",
+        ),
+        "index/groupAccessToken:GroupAccessToken": ("validatePastExpirationDate",),
+        "index/groupDeployToken:GroupDeployToken": ("validatePastExpirationDate",),
+        "index/groupHook:GroupHook": ("customHeaders", "signingToken", "urlVariables"),
+        "index/groupMembership:GroupMembership": (
+            "memberRoleId", "skipSubresourcesOnDestroy", "unassignIssuablesOnDestroy",
+        ),
+        "index/groupShareGroup:GroupShareGroup": ("memberRoleId",),
+        "index/pipelineSchedule:PipelineSchedule": ("inputs",),
+        "index/project:Project": (
+            "archiveOnDestroy", "avatar", "avatarHash", "branches", "containerExpirationPolicy",
+            "forkedFromProjectId", "groupWithProjectTemplatesId", "importUrl", "importUrlPassword",
+            "importUrlUsername", "mrDefaultTargetSelf", "permanentlyDeleteOnDestroy",
+            "preReceiveSecretDetectionEnabled", "publicBuilds", "publicJobs", "pushRules",
+            "skipWaitForDefaultBranchProtection", "templateName", "templateProjectId", "useCustomTemplate",
+        ),
+        "index/projectAccessToken:ProjectAccessToken": ("validatePastExpirationDate",),
+        "index/projectApprovalRule:ProjectApprovalRule": (
+            "disableImportingDefaultAnyApproverRuleOnCreate", "reportType",
+        ),
+        "index/projectDeployToken:ProjectDeployToken": ("validatePastExpirationDate",),
+        "index/projectEnvironment:ProjectEnvironment": (
+            "autoStopSetting", "clusterAgentId", "fluxResourcePath", "kubernetesNamespace",
+        ),
+        "index/projectHook:ProjectHook": ("customHeaders", "signingToken", "urlVariables"),
+        "index/projectLevelMrApprovals:ProjectLevelMrApprovals": ("selectiveCodeOwnerRemovals",),
+        "index/projectMembership:ProjectMembership": ("memberRoleId",),
+        "index/repositoryFile:RepositoryFile": (
+            "createCommitMessage", "deleteCommitMessage", "executeFilemode", "startBranch", "updateCommitMessage",
+        ),
+        "index/user:User": ("isAuditor",),
     },
     "harbor": {},
 }  # fmt: skip

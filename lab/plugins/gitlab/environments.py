@@ -28,24 +28,15 @@ class _Environment(Item):
             return PluginError("The Environments feature is not available for this project.")
         return super().refusal(doing, error)
 
-    def take(self, data: Data, found: Properties, gitlab: GitLab) -> None:
-        super().take(data, found, gitlab)
-        data.set("clusterAgentId", (found.get("cluster_agent") or {}).get("id"))
-
     def update(self, data: Data, gitlab: GitLab) -> None:
-        """Change it in place; only null takes an agent away."""
-        place = self.place(data.id)
-        found = gitlab.put(place.path, {"external_url": "", **self.body(data)})
-        if data.raw("clusterAgentId") is None and data.old("clusterAgentId") is not None:
-            agent = {"cluster_agent_id": None, "kubernetes_namespace": None, "flux_resource_path": None}
-            found = gitlab.put(place.path, agent)
-        self.take_of(place.owner, data, found, gitlab)
+        """Change it in place."""
+        self.change(data, gitlab, {"external_url": "", **self.body(data)})
 
     def delete(self, data: Data, gitlab: GitLab) -> None:
         """Delete it once it is stopped; stop it where the program wants that."""
         path = self.place(data.id).path
         if data.get("stopBeforeDestroy"):
-            gitlab.post(f"{path}/stop", {"force": data.get("autoStopSetting") == "with_action"})
+            gitlab.post(f"{path}/stop", {"force": False})
             wait(lambda: (gitlab.find(path) or {"state": "stopped"})["state"] == "stopped", "the environment to stop")
         found = gitlab.find(path)
         if found is None:
@@ -64,12 +55,7 @@ _ENVIRONMENT: Final = _Environment(
         "gitlab:index/projectEnvironment:ProjectEnvironment",
         autoname=("name",),
         default={"stopBeforeDestroy": False},
-        required_with={"kubernetesNamespace": ("clusterAgentId",), "fluxResourcePath": ("clusterAgentId",)},
-        validate={
-            "externalUrl": _NO_SPACE,
-            "tier": framework.one_of("tier", *_TIERS),
-            "autoStopSetting": framework.one_of("auto_stop_setting", "always", "with_action"),
-        },
+        validate={"externalUrl": _NO_SPACE, "tier": framework.one_of("tier", *_TIERS)},
     ),
     root="projects",
     collection="environments",
@@ -77,8 +63,7 @@ _ENVIRONMENT: Final = _Environment(
     id=("project", "environment_id"),
     numbers=("", "environment ID"),
     always=fields("name"),
-    sent=fields("description", "externalUrl", "tier", "kubernetesNamespace", "fluxResourcePath", "autoStopSetting"),
-    written=fields("clusterAgentId"),
+    sent=fields("description", "externalUrl", "tier"),
     read_back=fields("slug", "state", *_TIMES),
     decode=dict.fromkeys(_TIMES, rfc3339),
     refused={"create": "Error creating GitLab project environment"},
@@ -162,11 +147,7 @@ class _Protected(Item):
                 if _who(rule) not in names
             ]
             body[theirs] = kept + gone
-        try:
-            found = gitlab.put(place.path, body)
-        except ApiError as error:
-            raise self.refusal("update", error) from None
-        self.take_of(place.owner, data, found, gitlab)
+        self.change(data, gitlab, body)
 
 
 _PROTECTED: Final = _Protected(

@@ -5,16 +5,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from lab.plugins.bridge import Function
 from lab.plugins.fields import snake
-from lab.plugins.gitlab import push_rules
-from lab.plugins.gitlab.client import ApiError, GitLab, segment
-from lab.plugins.gitlab.common import LEVELS, go_time, level_name, rfc3339
-from lab.plugins.gitlab.groups import protection_defaults
-from lab.plugins.schema import Shape, function, trimmed
+from lab.plugins.gitlab.client import GitLab, segment
+from lab.plugins.gitlab.common import go_time, level_name, rfc3339
+from lab.plugins.schema import function, trimmed
 from lab.plugins.server import PluginError
 from lab.plugins.wire import Properties, Value
 
@@ -65,31 +62,13 @@ def _get_group(args: Properties, gitlab: GitLab) -> Properties:
         raise PluginError("one and only one of group_id or full_path must be set")
     group = gitlab.get(f"groups/{segment(args.get('groupId', args.get('fullPath')))}", with_projects=False)
     found = _outputs("getGroup", group, _GROUP_RENAMED)
-    defaults = group.get("default_branch_protection_defaults")
-    if defaults is not None:
-        told = protection_defaults(defaults)
-        for name in ("allowedToPushes", "allowedToMerges"):
-            told[name] = [{"accessLevel": LEVELS[level]} for level in told[name]]
-        found["defaultBranchProtectionDefaults"] = [told]
-    found["pushRules"] = _push_rules(gitlab, "groups", group["id"]) if gitlab.enterprise else []
     return {**found, "id": str(group["id"])}
-
-
-def _push_rules(gitlab: GitLab, root: str, owner: int) -> list[Properties]:
-    try:
-        return [push_rules.outputs(gitlab.get(push_rules.path(root, str(owner))))]
-    except ApiError as error:
-        if error.status in (403, 404):
-            return []
-        raise
 
 
 def _get_group_membership(args: Properties, gitlab: GitLab) -> Properties:
     if ("groupId" in args) == ("fullPath" in args):
         raise PluginError("one and only one of group_id or full_path must be set")
     group = gitlab.get(f"groups/{segment(args.get('groupId', args.get('fullPath')))}")
-    if args.get("inherited"):
-        raise PluginError("the local platform's plugin does not support `inherited`")
     members = gitlab.all(f"groups/{group['id']}/members")
     spec = trimmed("gitlab")["types"]["gitlab:index/getGroupMembershipMember:getGroupMembershipMember"]["properties"]
     wanted = args.get("accessLevel")
@@ -97,7 +76,7 @@ def _get_group_membership(args: Properties, gitlab: GitLab) -> Properties:
         _by_schema(spec, {**member, "access_level": level_name(member["access_level"])}, {}) for member in members
     ]
     return {
-        **{"groupId": group["id"], "fullPath": group["full_path"], "inherited": False, "accessLevel": wanted or ""},
+        **{"groupId": group["id"], "fullPath": group["full_path"], "accessLevel": wanted or ""},
         "members": [member for member in listed if wanted in (None, member["accessLevel"])],
         "id": str(zlib.crc32(f"{group['id']}{wanted or ''}".encode())),
     }
@@ -135,29 +114,20 @@ def _get_user(args: Properties, gitlab: GitLab) -> Properties:
     user = _find_user(args, gitlab)
     found = _outputs("getUser", user, _USER_RENAMED)
     found["createdAt"] = go_time(user.get("created_at"))
-    found["emailExactMatch"] = bool(args.get("emailExactMatch"))
     return {**found, "id": str(user["id"])}
 
 
 def _find_user(args: Properties, gitlab: GitLab) -> Properties:
-    given = [name for name in ("userId", "username", "email", "namespaceId") if args.get(name)]
-    if not given or len([name for name in given if name != "namespaceId"]) > 1:
+    given = [name for name in ("userId", "username", "email") if args.get(name)]
+    if len(given) != 1:
         raise PluginError("one and only one of user_id, username or email must be set")
-    if given == ["namespaceId"]:
-        wanted = args["namespaceId"]
-        user = next((item for item in gitlab.all("users") if item.get("namespace_id") == wanted), None)
-        if user is None:
-            raise PluginError(f"couldn't find a user matching: {wanted}")
-        return user
-    if "userId" in given:
+    if given == ["userId"]:
         one: Properties = gitlab.get(f"users/{args['userId']}")
         return one
-    username, email = str(args.get("username") or "").lower(), str(args.get("email") or "").lower()
-    users = gitlab.get("users", **({"username": username} if username else {"search": email}))
-    if email and args.get("emailExactMatch"):
-        users = [item for item in users if item.get("email") == email]
+    wanted = str(args[given[0]]).lower()
+    users = gitlab.get("users", **{"username" if given == ["username"] else "search": wanted})
     if not users:
-        raise PluginError(f"couldn't find a user matching: {username}{email}")
+        raise PluginError(f"couldn't find a user matching: {wanted}")
     first: Properties = users[0]
     return first
 
@@ -182,16 +152,8 @@ def _text(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value or "")
 
 
-def _shape(name: str) -> Shape:
-    """Return the arguments of a function; upstream leaves it to the call to say which of them must be there."""
-    shape = function(_token(name))
-    if name == "getUser":
-        return shape.tuned(conflicts={"emailExactMatch": ("userId", "username")})
-    return replace(shape)
-
-
 FUNCTIONS: Final = {
-    _token(name): Function(_shape(name), call)
+    _token(name): Function(function(_token(name)), call)
     for name, call in (
         ("getGroup", _get_group),
         ("getGroupMembership", _get_group_membership),

@@ -1,228 +1,131 @@
-# ruff: noqa: ANN401 - JSON from a server
-"""Groups."""
+"""Groups, and what deleting one shares with deleting a project."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
-from lab.plugins.bridge import Resource
-from lab.plugins.fields import snake
-from lab.plugins.gitlab import push_rules
-from lab.plugins.gitlab.client import ApiError, GitLab, wait
-from lab.plugins.gitlab.common import LEVELS, known, level_name
+from lab.plugins import items
+from lab.plugins.fields import always, fields
+from lab.plugins.gitlab.client import ApiError, GitLab, segment, wait
+from lab.plugins.items import table
 from lab.plugins.planning import Data, is_zero
-from lab.plugins.schema import Field, Shape, one_of, resource
+from lab.plugins.schema import one_of, resource
 from lab.plugins.server import PluginError, refused
 from lab.plugins.wire import Properties
 
-_RENAMED: Final = {"visibilityLevel": "visibility"}
-#: Sent at creation and when changed.
-_CREATED: Final = (
-    "path",
-    "defaultBranch",
-    "description",
-    "lfsEnabled",
-    "requestAccessEnabled",
-    "requireTwoFactorAuthentication",
-    "twoFactorGracePeriod",
-    "projectCreationLevel",
-    "autoDevopsEnabled",
-    "subgroupCreationLevel",
-    "emailsEnabled",
-    "mentionsDisabled",
-    "parentId",
-    "defaultBranchProtection",
-    "membershipLock",
-    "extraSharedRunnersMinutesLimit",
-    "sharedRunnersMinutesLimit",
-    "shareWithGroupLock",
-    "visibilityLevel",
-    "wikiAccessLevel",
-)
-#: What GitLab takes only of a group that is there.
-_AFTERWARDS: Final = (
-    "preventForkingOutsideGroup",
-    "preventSharingGroupsOutsideHierarchy",
-    "sharedRunnersSetting",
-    "allowMergeOnSkippedPipeline",
-    "onlyAllowMergeIfPipelineSucceeds",
-    "onlyAllowMergeIfAllDiscussionsAreResolved",
-    "maxArtifactsSize",
-    "crmEnabled",
-)
-_LISTS: Final = ("ipRestrictionRanges", "allowedEmailDomainsLists")
-_OUTPUTS: Final = ("fullPath", "fullName", "webUrl", "runnersToken", "avatarUrl")
-_VISIBILITIES: Final = ("private", "internal", "public")
+
+@dataclass(frozen=True, kw_only=True)
+class Owner(items.Item[GitLab]):
+    """A group or a project, in `collection`. What is `written` is sent at creation; what is in neither, never."""
+
+    collection: str
+
+    def path(self, data: Data) -> str:
+        """Return its address."""
+        return f"{self.collection}/{segment(data.id)}"
+
+    def find(self, data: Data, client: GitLab) -> Properties | None:
+        """Return what GitLab says of it, None when it is not there or marked to go: to upstream that is the same."""
+        query = {"with_projects": False} if self.collection == "groups" else {}
+        found: Properties | None = client.find(self.path(data), **query)
+        return None if found is None or _is_going(found) else found
+
+    def take(self, data: Data, found: Properties, client: GitLab) -> None:
+        """Read an answer."""
+        data.id = str(found["id"])
+        super().take(data, found, client)
+
+    def changed(self, data: Data) -> Properties:
+        """Return the request for what changes."""
+        names = {**self.always, **self.sent}
+        return always(data, {name: field for name, field in names.items() if data.changed(name)})
+
+    def delete(self, data: Data, client: GitLab) -> None:
+        """Delete it, and wait until it is gone or marked to go."""
+        try:
+            client.delete(self.path(data))
+        except ApiError as error:
+            if "already marked for deletion" not in str(error):
+                raise PluginError(f"error deleting {self.collection[:-1]} {data.id}: {error}") from None
+        wait(lambda: self.find(data, client) is None, f"{self.path(data)} to become deleted")
 
 
-def computed_block(field: Field) -> Field:
-    """Return a block's field with everything in it left to the server where the program says nothing."""
-    return replace(field, fields={name: replace(inner, computed=True) for name, inner in (field.fields or {}).items()})
-
-
-def _shape() -> Shape:
-    shape = resource("gitlab:index/group:Group", sets=("ipRestrictionRanges",), autoname=("name",)).tuned(
-        default={"permanentlyRemoveOnDelete": False, "archiveOnDestroy": False},
-        conflicts={
-            "defaultBranchProtection": ("defaultBranchProtectionDefaults",),
-            "defaultBranchProtectionDefaults": ("defaultBranchProtection",),
-        },
-        validate={
-            "visibilityLevel": one_of(*_VISIBILITIES),
-            "projectCreationLevel": one_of("noone", "owner", "maintainer", "developer", "administrator"),
-            "subgroupCreationLevel": one_of("owner", "maintainer"),
-            "wikiAccessLevel": one_of("disabled", "private", "enabled"),
-            "sharedRunnersSetting": one_of(
-                "enabled", "disabled_and_overridable", "disabled_and_unoverridable", "disabled_with_override"
-            ),
-        },
-    )
-    fields = dict(shape.fields)
-    for name in ("pushRules", "defaultBranchProtectionDefaults"):
-        fields[name] = computed_block(fields[name])
-    return replace(shape, fields=fields)
-
-
-GROUP: Final = _shape()
-
-
-def no_avatar(data: Data) -> None:
-    """Refuse a picture; raises `PluginError`."""
-    if data.get("avatar"):
-        raise PluginError(f"avatar is not supported by this stand-in plugin ({data.shape.token})")
-
-
-def _theirs(name: str) -> str:
-    return "allowed_email_domains_list" if name == "allowedEmailDomainsLists" else _RENAMED.get(name, snake(name))
-
-
-def _defaults(block: Properties | None) -> Properties:
-    """Return the request for the protection of default branches."""
-    said = known(block)
-    body: Properties = {
-        theirs: [{"access_level": LEVELS[level]} for level in said[name]]
-        for name, theirs in (("allowedToPushes", "allowed_to_push"), ("allowedToMerges", "allowed_to_merge"))
-        if name in said
-    }
-    for name in ("allowForcePush", "developerCanInitialPush", "codeOwnerApprovalRequired"):
-        if name in said:
-            body[snake(name)] = said[name]
-    return body
-
-
-def _create_group(data: Data, gitlab: GitLab) -> None:
-    no_avatar(data)
-    body: Properties = {"name": data.get("name")}
-    for name in _CREATED:
-        value = data.raw(name)
-        if value is not None and (isinstance(value, bool) or name == "defaultBranchProtection" or not is_zero(value)):
-            body[_theirs(name)] = value
-    if data.raw("defaultBranchProtectionDefaults"):
-        body["default_branch_protection_defaults"] = _defaults(data.raw("defaultBranchProtectionDefaults"))
-    made = gitlab.post("groups", body)
-    group = made["id"]
-    wait(lambda: gitlab.find(f"groups/{group}", with_projects=False) is not None, f"group ({group}) to create")
-    data.id = str(group)
-    if data.raw("pushRules"):
-        push_rules.write_block(data, gitlab, "groups")
-    more = {_theirs(name): data.raw(name) for name in _AFTERWARDS if data.raw(name) is not None}
-    more |= {_theirs(name): ",".join(data.get(name)) for name in _LISTS if data.ok(name)}
-    if more:
-        with refused(f'could not update group after creation "{group}"'):
-            gitlab.put(f"groups/{group}", more)
-    _read_group(data, gitlab)
-
-
-def _names(levels: Any) -> list[str]:
-    return [level_name(level["access_level"]) for level in levels or []]
-
-
-def protection_defaults(found: Properties) -> Properties:
-    """Return the protection of default branches, by property."""
-    return {
-        "allowedToPushes": _names(found.get("allowed_to_push")),
-        "allowedToMerges": _names(found.get("allowed_to_merge")),
-        "allowForcePush": bool(found.get("allow_force_push")),
-        "developerCanInitialPush": bool(found.get("developer_can_initial_push")),
-        "codeOwnerApprovalRequired": bool(found.get("code_owner_approval_required")),
-    }
-
-
-def _read_group(data: Data, gitlab: GitLab) -> None:
-    group = gitlab.find(f"groups/{data.id}", with_projects=False)
-    if group is None or is_going(group):
-        data.id = ""
-        return
-    data.id = str(group["id"])
-    data.set("name", group["name"])
-    for name in (*_CREATED, *_AFTERWARDS, *_OUTPUTS):
-        data.set(name, group.get(_theirs(name)))
-    for name in _LISTS:
-        text = group.get(_theirs(name)) or ""
-        data.set(name, text.split(",") if text else [])
-    defaults = group.get("default_branch_protection_defaults")
-    if defaults is not None:
-        data.set("defaultBranchProtectionDefaults", protection_defaults(defaults))
-    if gitlab.enterprise:
-        push_rules.read_block(data, gitlab, "groups")
-
-
-def _update_group(data: Data, gitlab: GitLab) -> None:
-    no_avatar(data)
-    body: Properties = {}
-    for name in ("name", *_CREATED, *_AFTERWARDS):
-        if name != "parentId" and data.changed(name):
-            body[_theirs(name)] = data.get(name)
-    for name in _LISTS:
-        if data.changed(name):
-            body[_theirs(name)] = ",".join(data.get(name))
-    if data.ok("visibilityLevel"):
-        body["visibility"] = data.get("visibilityLevel")  # GitLab forgets it otherwise
-    if data.changed("defaultBranchProtectionDefaults"):
-        body["default_branch_protection_defaults"] = _defaults(data.raw("defaultBranchProtectionDefaults"))
-    gitlab.put(f"groups/{data.id}", body)
-    if data.changed("parentId"):
-        parent = data.get("parentId")
-        with refused(f"error transfering group {data.id} to new parent group {parent}"):
-            gitlab.post(f"groups/{data.id}/transfer", {"group_id": parent} if parent else {})
-    if data.changed("pushRules"):
-        push_rules.write_block(data, gitlab, "groups")
-    _read_group(data, gitlab)
-
-
-def _delete_group(data: Data, gitlab: GitLab) -> None:
-    where = f"groups/{data.id}"
-    if data.get("archiveOnDestroy"):
-        gitlab.post(f"{where}/archive")
-        return
-    try:
-        gitlab.delete(where)
-    except ApiError as error:
-        if "already marked for deletion" not in str(error):
-            raise PluginError(f"error deleting group {data.id}: {error}") from None
-    finish_deletion(gitlab, where, "full_path", for_good=data.get("permanentlyRemoveOnDelete"))
-
-
-def is_going(found: Properties) -> bool:
-    """Tell whether a group or project is marked for deletion: to upstream that is as good as gone."""
+def _is_going(found: Properties) -> bool:
     return bool(found.get("marked_for_deletion_on") or found.get("marked_for_deletion_at"))
 
 
-def finish_deletion(gitlab: GitLab, where: str, path: str, *, for_good: bool) -> None:
-    """Wait until a group or project is gone or marked to go, and with `for_good` have it removed at once."""
-
-    def marked(found: Properties | None) -> bool:
-        return found is None or is_going(found)
-
-    wait(lambda: marked(gitlab.find(where)), f"{where} to become deleted")
-    left = gitlab.find(where)
-    if left is None or not for_good:
-        return
-    # Its path is another one since it was marked.
-    with refused(f"{where} was marked for deletion, but permanent deletion failed"):
-        gitlab.delete(where, permanently_remove=True, full_path=left[path])
-    wait(lambda: gitlab.find(where) is None, f"{where} to become permanently deleted")
+def said(data: Data, names: dict[str, str]) -> Properties:
+    """Return the request for what the program says; an empty text or 0 says nothing, False does."""
+    values = {field: data.raw(name) for name, field in names.items()}
+    return {field: value for field, value in values.items() if isinstance(value, bool) or not is_zero(value)}
 
 
-RESOURCES: Final = {GROUP.token: Resource(GROUP, _create_group, _read_group, _update_group, _delete_group)}
+#: What GitLab takes only of a group that is there.
+_AFTERWARDS: Final = fields(
+    "preventForkingOutsideGroup", "preventSharingGroupsOutsideHierarchy", "sharedRunnersSetting",
+    "allowMergeOnSkippedPipeline", "onlyAllowMergeIfPipelineSucceeds", "onlyAllowMergeIfAllDiscussionsAreResolved",
+    "maxArtifactsSize", "crmEnabled",
+)  # fmt: skip
+
+
+class _Group(Owner):
+    def creation(self, data: Data) -> Properties:
+        protection = data.raw("defaultBranchProtection")  # of which 0 says something
+        names = {name: field for name, field in self.sent.items() if name not in _AFTERWARDS}
+        body = {**said(data, names), "default_branch_protection": protection}
+        return {"name": data.get("name"), **{field: value for field, value in body.items() if value is not None}}
+
+    def create(self, data: Data, client: GitLab) -> None:
+        """Make it, wait until it is there, and then say the rest."""
+        data.id = str(client.post("groups", self.creation(data))["id"])
+        wait(lambda: self.find(data, client) is not None, f"group ({data.id}) to create")
+        more = {field: data.raw(name) for name, field in _AFTERWARDS.items() if data.raw(name) is not None}
+        if more:
+            with refused(f'could not update group after creation "{data.id}"'):
+                client.put(self.path(data), more)
+        self.read(data, client)
+
+    def update(self, data: Data, client: GitLab) -> None:
+        """Change it in place; another parent is a request of its own."""
+        body = self.changed(data)
+        body.pop("parent_id", None)
+        if data.ok("visibilityLevel"):
+            body["visibility"] = data.get("visibilityLevel")  # GitLab forgets it otherwise
+        client.put(self.path(data), body)
+        if data.changed("parentId"):
+            parent = data.get("parentId")
+            with refused(f"error transfering group {data.id} to new parent group {parent}"):
+                client.post(f"{self.path(data)}/transfer", {"group_id": parent} if parent else {})
+        self.read(data, client)
+
+
+RESOURCES: Final = table(
+    _Group(
+        shape=resource("gitlab:index/group:Group", autoname=("name",)).tuned(
+            validate={
+                "visibilityLevel": one_of("private", "internal", "public"),
+                "projectCreationLevel": one_of("noone", "owner", "maintainer", "developer", "administrator"),
+                "subgroupCreationLevel": one_of("owner", "maintainer"),
+                "wikiAccessLevel": one_of("disabled", "private", "enabled"),
+                "sharedRunnersSetting": one_of(
+                    "enabled", "disabled_and_overridable", "disabled_and_unoverridable", "disabled_with_override"
+                ),
+            },
+        ),
+        collection="groups",
+        always=fields("name"),
+        sent=fields(
+            *_AFTERWARDS,
+            *(
+                "path", "defaultBranch", "description", "lfsEnabled", "requestAccessEnabled",
+                "requireTwoFactorAuthentication", "twoFactorGracePeriod", "projectCreationLevel", "autoDevopsEnabled",
+                "subgroupCreationLevel", "emailsEnabled", "mentionsDisabled", "parentId", "defaultBranchProtection",
+                "membershipLock", "extraSharedRunnersMinutesLimit", "sharedRunnersMinutesLimit",
+                "shareWithGroupLock", "wikiAccessLevel",
+            ),
+            visibilityLevel="visibility",
+        ),
+        read_back=fields("fullPath", "fullName", "webUrl", "runnersToken", "avatarUrl"),
+    )
+)  # fmt: skip

@@ -124,3 +124,21 @@ class Item(items.Item[GitLab]):
             if error.missing and self.may_be_gone:
                 return
             raise self.refusal("delete", error) from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part(Item):
+    """What a project has one of, with the project's own id."""
+
+    root: str = "projects"
+    owner: str = "project"
+    id: tuple[str, str] = ("project", "")
+    replacing: tuple[str, ...] = ("project",)
+
+    def place(self, id_: str) -> Place:
+        """Return where the project's is."""
+        return Place(id_, self.path(id_), {})
+
+    def named(self, owner: str, _found: Properties) -> str:
+        """Return the project's id."""
+        return owner

@@ -18,37 +18,15 @@ from lab.plugins.wire import Properties
 
 # -- members ----------------------------------------------------------------------------------------------------------
 
-_ON_DESTROY: Final = ("skipSubresourcesOnDestroy", "unassignIssuablesOnDestroy")
-
 
 class _Membership(Item):
     def creation(self, data: Data) -> Properties:
         return {"user_id": data.get("userId"), **super().body(data)}
 
-    def body(self, data: Data) -> Properties:
-        return {"member_role_id": None, **super().body(data)}
 
-    def take(self, data: Data, found: Properties, gitlab: GitLab) -> None:
-        super().take(data, found, gitlab)
-        data.set("memberRoleId", (found.get("member_role") or {}).get("id"))
-
-
-class _GroupMembership(_Membership):
-    def take(self, data: Data, found: Properties, gitlab: GitLab) -> None:
-        super().take(data, found, gitlab)
-        for name in _ON_DESTROY:
-            data.set(name, bool(data.raw(name)))
-
-    def delete(self, data: Data, gitlab: GitLab) -> None:
-        """Take the person out, and do what the program wants of it elsewhere."""
-        skip, unassign = (data.get(name) for name in _ON_DESTROY)
-        gitlab.delete(self.place(data.id).path, skip_subresources=skip, unassign_issuables=unassign)
-
-
-_GROUP: Final = _GroupMembership(
+_GROUP: Final = _Membership(
     shape=framework.resource(
         "gitlab:index/groupMembership:GroupMembership",
-        default=dict.fromkeys(_ON_DESTROY, False),
         kept=("expiresAt",),
         validate={"accessLevel": framework.one_of("access_level", *MEMBER_LEVELS)},
     ),
@@ -58,7 +36,6 @@ _GROUP: Final = _GroupMembership(
     id=("group_id", "user_id"),
     numbers=("ID", "ID"),
     always=fields("accessLevel", "expiresAt"),
-    written=fields("memberRoleId"),
     read_back={"userId": "id"},
     encode={"accessLevel": LEVELS.__getitem__},
     decode={"accessLevel": level_name},
@@ -74,7 +51,6 @@ _PROJECT: Final = _Membership(
     owner="project",
     id=("project", "user_id"),
     always=fields("accessLevel", "expiresAt"),
-    written=fields("memberRoleId"),
     read_back={"userId": "id"},
     encode={"accessLevel": LEVELS.__getitem__},
     decode={"accessLevel": level_name},
@@ -140,11 +116,11 @@ _GROUP_SHARE: Final = _Share(
     id=("group_id", "share_group_id"),
     numbers=("", "shared group id"),
     key="group_id",
-    written=fields("groupAccess", "memberRoleId"),
-    read_back=fields("expiresAt", "memberRoleId", shareGroupId="group_id", groupAccess="group_access_level"),
+    written=fields("groupAccess"),
+    read_back=fields("expiresAt", shareGroupId="group_id", groupAccess="group_access_level"),
     encode={"groupAccess": LEVELS.__getitem__},
     decode={"groupAccess": level_name},
-    nullable=("expiresAt", "memberRoleId"),
+    nullable=("expiresAt",),
     replacing=("groupId", "shareGroupId", "groupAccess", "expiresAt", "memberRoleId"),
     updatable=False,
 )

@@ -4,85 +4,114 @@ from __future__ import annotations
 
 from typing import Final
 
-from lab.plugins.bridge import Resource
-from lab.plugins.gitlab import project_settings as settings
-from lab.plugins.gitlab import push_rules
+from lab.plugins.bridge import Customise
+from lab.plugins.fields import fields
 from lab.plugins.gitlab.client import GitLab, segment, wait
-from lab.plugins.gitlab.groups import finish_deletion, is_going, no_avatar
+from lab.plugins.gitlab.groups import Owner, said
+from lab.plugins.items import table
 from lab.plugins.planning import Data
-from lab.plugins.server import PluginError, refused
-from lab.plugins.wire import Properties
+from lab.plugins.schema import Shape, one_of, resource
+from lab.plugins.server import refused
+from lab.plugins.wire import UNKNOWN, Properties
 
-_IMPORTING: Final = ("scheduled", "started")
-
-
-def _create_project(data: Data, gitlab: GitLab) -> None:
-    no_avatar(data)
-    made = _fork(data, gitlab) if data.ok("forkedFromProjectId") else _make(data, gitlab)
-    data.id = str(made["id"])
-    if made.get("import_status") not in (None, "none"):
-        _wait_for_import(data, gitlab)
-        made = gitlab.get(f"projects/{data.id}")
-    if data.get("archived"):
-        gitlab.post(f"projects/{data.id}/archive")
-    if data.raw("pushRules"):
-        push_rules.write_block(data, gitlab, "projects")
-    if not data.get("skipWaitForDefaultBranchProtection") and _expects_protection(gitlab, made):
-        _wait_for_protection(data, gitlab, made)
-    more = settings.given(data, settings.AFTERWARDS)
-    if data.ok("forkedFromProjectId"):
-        more |= settings.given(data, settings.CREATED)
-        more |= _policy(data)
-    if more:
-        with refused(f'Could not update project "{data.id}"'):
-            gitlab.put(f"projects/{data.id}", more)
-    _read_project(data, gitlab)
+#: What GitLab takes only of a project that is there.
+_AFTERWARDS: Final = (
+    "issuesTemplate", "mergeRequestsTemplate", "issueBranchTemplate", "mergePipelinesEnabled", "mergeTrainsEnabled",
+    "mergeTrainsSkipTrainAllowed", "ciDefaultGitDepth", "ciForwardDeploymentEnabled",
+    "ciForwardDeploymentRollbackAllowed", "ciSeparatedCaches", "ciPushRepositoryForJobTokenAllowed",
+    "ciIdTokenSubClaimComponents", "ciDeletePipelinesInSeconds", "ciDisplayPipelineVariables",
+    "ciRestrictPipelineCancellationRole", "ciPipelineVariablesMinimumOverrideRole", "keepLatestArtifact",
+    "allowPipelineTriggerApproveDeployment", "preventMergeWithoutJiraIssue", "protectMergeRequestPipelines",
+    "autoDuoCodeReviewEnabled", "resourceGroupDefaultProcessMode", "maxArtifactsSize", "mergeRequestTitleRegex",
+    "mergeRequestTitleRegexDescription", "automaticRebaseEnabled", "mrDefaultTitleTemplate",
+    "reviewerAssignmentStrategy",
+)  # fmt: skip
+#: What is not a setting that is sent as it is, at creation and when it changes.
+_APART: Final = ("name", "namespaceId", "archived", "initializeWithReadme")
+_PLACES: Final = ("pathWithNamespace", "sshUrlToRepo", "httpUrlToRepo", "webUrl")
 
 
-def _policy(data: Data) -> Properties:
-    policy = settings.policy_body(data.raw("containerExpirationPolicy"))
-    return {"container_expiration_policy_attributes": policy} if policy else {}
+def _shape() -> Shape:
+    shape = resource("gitlab:index/project:Project", sets=("topics",), autoname=("name",))
+    public = ("pagesAccessLevel", "packageRegistryAccessLevel")
+    levels = {name: one_of("disabled", "private", "enabled") for name in shape.fields if name.endswith("AccessLevel")}
+    return shape.tuned(
+        validate={
+            **levels,
+            **dict.fromkeys(public, one_of("public", "private", "enabled", "disabled")),
+            "visibilityLevel": one_of("private", "internal", "public"),
+            "mergeMethod": one_of("merge", "rebase_merge", "ff"),
+            "squashOption": one_of("never", "default_on", "always", "default_off"),
+            "autoCancelPendingPipelines": one_of("enabled", "disabled"),
+            "autoDevopsDeployStrategy": one_of("continuous", "manual", "timed_incremental"),
+            "buildGitStrategy": one_of("clone", "fetch"),
+            "ciPipelineVariablesMinimumOverrideRole": one_of("developer", "maintainer", "owner", "no_one_allowed"),
+        },
+        # No path given leaves the one GitLab made of the name.
+        suppress={"path": lambda _old, new, _plan: not new},
+    )
 
 
-def _make(data: Data, gitlab: GitLab) -> Properties:
-    body: Properties = {"name": data.get("name"), **settings.given(data, settings.CREATED), **_policy(data)}
-    for name, theirs in (
-        ("namespaceId", "namespace_id"),
-        ("templateName", "template_name"),
-        ("templateProjectId", "template_project_id"),
-        ("groupWithProjectTemplatesId", "group_with_project_templates_id"),
-        ("useCustomTemplate", "use_custom_template"),
-    ):
-        if data.ok(name):
-            body[theirs] = data.get(name)
-    if data.raw("initializeWithReadme") is not None:
-        body["initialize_with_readme"] = data.get("initializeWithReadme")
-    if data.ok("importUrl"):
-        body["import_url"] = settings.import_url(data)
-    made: Properties = gitlab.post("projects", body)
-    return made
+def _moved(prior: Properties | None, planned: Properties, _inputs: object) -> set[str]:
+    """Addresses are not known yet when the project is renamed or goes elsewhere."""
+    if prior is not None and any(prior.get(name) != planned.get(name) for name in ("path", "namespaceId")):
+        planned.update(dict.fromkeys(_PLACES, UNKNOWN))
+    return set()
 
 
-def _fork(data: Data, gitlab: GitLab) -> Properties:
-    body = settings.given(data, ("name", "path", "description", "namespaceId", "visibilityLevel", "branches"))
-    if data.raw("mrDefaultTargetSelf") is not None:
-        body["mr_default_target_self"] = data.get("mrDefaultTargetSelf")
-    origin = data.get("forkedFromProjectId")
-    with refused(f"Unable to fork project {origin}"):
-        made: Properties = gitlab.post(f"projects/{origin}/fork", body)
-    return made
+class _Project(Owner):
+    def customise(self) -> Customise:
+        return _moved
 
+    def creation(self, data: Data) -> Properties:
+        names = {name: field for name, field in self.sent.items() if name not in _AFTERWARDS}
+        body = {"name": data.get("name"), **said(data, {**names, **fields("namespaceId")})}
+        if data.raw("initializeWithReadme") is not None:
+            body["initialize_with_readme"] = data.get("initializeWithReadme")
+        return body
 
-def _wait_for_import(data: Data, gitlab: GitLab) -> None:
-    found: Properties = {}
+    def create(self, data: Data, client: GitLab) -> None:
+        """Make it, wait until it is as GitLab makes projects, and then say the rest."""
+        made = client.post("projects", self.creation(data))
+        data.id = str(made["id"])
+        if data.get("archived"):
+            client.post(f"{self.path(data)}/archive")
+        if _expects_protection(client, made):
+            self._wait_for_protection(data, client, made)
+        more = said(data, {name: field for name, field in self.sent.items() if name in (*_AFTERWARDS, "description")})
+        if more:
+            with refused(f'Could not update project "{data.id}"'):
+                client.put(self.path(data), more)
+        self.read(data, client)
 
-    def ended() -> bool:
-        found.update(gitlab.get(f"projects/{data.id}/import"))
-        return found.get("import_status") not in _IMPORTING
+    def _wait_for_protection(self, data: Data, client: GitLab, project: Properties) -> None:
+        branch = project.get("default_branch")
+        if not branch:
+            return  # nothing is in it yet
 
-    wait(ended, f'project "{data.get("name")}" import to finish')
-    if found.get("import_status") == "failed":
-        raise PluginError(f'error while importing project "{data.get("name")}": {found.get("import_error")}')
+        def protected() -> bool:
+            found = client.find(f"{self.path(data)}/repository/branches/{segment(branch)}")
+            return found is None or bool(found.get("protected"))
+
+        wait(protected, f"branch {branch} to reach 'protected' status")
+
+    def take(self, data: Data, found: Properties, client: GitLab) -> None:
+        super().take(data, found, client)
+        data.set("namespaceId", found["namespace"]["id"])
+
+    def update(self, data: Data, client: GitLab) -> None:
+        """Change it in place; another namespace and its being archived are requests of their own."""
+        body = self.changed(data)
+        if body.get("path") == "":
+            del body["path"]
+        client.put(self.path(data), {"name": data.get("name"), **body})
+        if data.changed("namespaceId"):
+            client.put(f"{self.path(data)}/transfer", {"namespace": data.get("namespaceId")})
+        if data.changed("archived"):
+            doing = "archive" if data.get("archived") else "unarchive"
+            with refused(f'project "{data.id}" could not be {doing}d'):
+                client.post(f"{self.path(data)}/{doing}")
+        self.read(data, client)
 
 
 def _expects_protection(gitlab: GitLab, project: Properties) -> bool:
@@ -96,87 +125,14 @@ def _expects_protection(gitlab: GitLab, project: Properties) -> bool:
     return True
 
 
-def _wait_for_protection(data: Data, gitlab: GitLab, project: Properties) -> None:
-    branch = project.get("default_branch")
-    if not branch:
-        return  # nothing is in it yet
-
-    def protected() -> bool:
-        found = gitlab.find(f"projects/{data.id}/repository/branches/{segment(branch)}")
-        return found is None or bool(found.get("protected"))
-
-    wait(protected, f"branch {branch} to reach 'protected' status")
-
-
-def _read_project(data: Data, gitlab: GitLab) -> None:
-    project = gitlab.find(f"projects/{segment(data.id)}")
-    if project is None or is_going(project):
-        data.id = ""
-        return
-    data.id = str(project["id"])
-    data.set("name", project["name"])
-    data.set("namespaceId", project["namespace"]["id"])
-    data.set("archived", bool(project.get("archived")))
-    data.set("importUrl", project.get("import_url"))
-    data.set("publicJobs", project.get("public_jobs"))
-    data.set("mrDefaultTargetSelf", bool(project.get("mr_default_target_self")))
-    data.set("containerExpirationPolicy", settings.policy_outputs(project.get("container_expiration_policy")))
-    origin = project.get("forked_from_project")
-    if origin or data.raw("forkedFromProjectId") is not None:
-        data.set("forkedFromProjectId", (origin or {}).get("id"))
-    for name in (*settings.CREATED, *settings.AFTERWARDS, *settings.READ_ONLY):
-        if name not in ("publicJobs", "publicBuilds"):
-            data.set(name, project.get(settings.theirs(name)))
-    push_rules.read_block(data, gitlab, "projects")
-
-
-def _update_project(data: Data, gitlab: GitLab) -> None:
-    no_avatar(data)
-    body: Properties = {"name": data.get("name"), **settings.changed(data)}
-    if data.changed("containerExpirationPolicy"):
-        body |= _policy(data)
-    if any(data.changed(name) for name in ("importUrl", "importUrlUsername", "importUrlPassword")):
-        body["import_url"] = settings.import_url(data)
-    gitlab.put(f"projects/{data.id}", body)
-    if data.changed("forkedFromProjectId"):
-        _relate(data, gitlab)
-    if data.changed("namespaceId"):
-        gitlab.put(f"projects/{data.id}/transfer", {"namespace": data.get("namespaceId")})
-    if data.changed("archived"):
-        doing = "archive" if data.get("archived") else "unarchive"
-        with refused(f'project "{data.id}" could not be {doing}d'):
-            gitlab.post(f"projects/{data.id}/{doing}")
-    if data.changed("pushRules"):
-        push_rules.write_block(data, gitlab, "projects")
-    _read_project(data, gitlab)
-
-
-def _relate(data: Data, gitlab: GitLab) -> None:
-    """Change of which project this is a fork."""
-    origin = data.get("forkedFromProjectId")
-    if data.old("forkedFromProjectId") or not origin:
-        gitlab.delete(f"projects/{data.id}/fork")
-    if origin:
-        gitlab.post(f"projects/{data.id}/fork/{origin}")
-
-
-def _delete_project(data: Data, gitlab: GitLab) -> None:
-    where = f"projects/{data.id}"
-    if data.get("archiveOnDestroy"):
-        gitlab.post(f"{where}/archive")
-        return
-    gitlab.delete(where)
-    for_good = data.get("permanentlyDeleteOnDestroy")
-    finish_deletion(gitlab, where, "path_with_namespace", for_good=for_good)
-
-
-RESOURCES: Final = {
-    settings.PROJECT.token: Resource(
-        settings.PROJECT,
-        _create_project,
-        _read_project,
-        _update_project,
-        _delete_project,
-        customise=settings.moved,
+PROJECT: Final = _shape()
+_SETTINGS: Final = [name for name, field in PROJECT.fields.items() if field.input and name not in _APART]
+RESOURCES: Final = table(
+    _Project(
+        shape=PROJECT,
+        collection="projects",
+        always=fields("name"),
+        sent={**fields(*_SETTINGS), "visibilityLevel": "visibility"},
+        read_back=fields("archived", "runnersToken", "emptyRepo", "avatarUrl", *_PLACES),
     )
-}
+)

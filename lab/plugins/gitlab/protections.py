@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from lab.plugins import framework
-from lab.plugins.bridge import Resource
 from lab.plugins.fields import fields
 from lab.plugins.gitlab.client import ApiError, GitLab, segment
-from lab.plugins.gitlab.common import LEVELS, PROTECTION_LEVELS, level_name, parts
+from lab.plugins.gitlab.common import LEVELS, PROTECTION_LEVELS, level_name
 from lab.plugins.gitlab.items import Item
 from lab.plugins.items import table
 from lab.plugins.planning import Data
@@ -50,90 +49,68 @@ def _read_entry(level: Properties) -> Properties:
 
 # -- branches ---------------------------------------------------------------------------------------------------------
 
-BRANCH_PROTECTION: Final = framework.resource(
-    "gitlab:index/branchProtection:BranchProtection",
-    sets=tuple(_LISTS),
-    default={"allowForcePush": False, "codeOwnerApprovalRequired": False},
-    kept=("branchProtectionId", *_LISTS, *_PLAIN),
-    inside=dict.fromkeys(_LISTS, _INSIDE),
-    validate={
-        "mergeAccessLevel": framework.one_of("merge_access_level", *PROTECTION_LEVELS),
-        "pushAccessLevel": framework.one_of("push_access_level", *PROTECTION_LEVELS),
-    },
-)
 
+class _BranchProtection(Item):
+    def licensed(self, data: Data, client: GitLab) -> None:
+        """Refuse what the server's edition does not know, before the server ignores it; raises `PluginError`."""
+        if client.enterprise:
+            for name, (theirs, _) in _PLAIN.items():
+                if name in data.inputs:
+                    raise PluginError(
+                        f"feature unavailable `{theirs}`: not available for GitLab Enterprise, use "
+                        f"`allowed_to_{theirs.removesuffix('_access_level')}` instead"
+                    )
+            return
+        unknown = [theirs for name, (theirs, _) in _LISTS.items() if data.raw(name)]
+        if data.get("codeOwnerApprovalRequired"):
+            unknown.append("code_owner_approval_required")
+        if unknown:
+            raise PluginError(f"feature unavailable `{unknown[0]}`: Enterprise license required")
 
-def _branches(project: str, branch: str = "") -> str:
-    path = f"projects/{segment(project)}/protected_branches"
-    return f"{path}/{segment(branch)}" if branch else path
+    def creation(self, data: Data) -> Properties:
+        levels = {theirs: LEVELS[data.get(name)] for name, (theirs, _) in _PLAIN.items() if data.raw(name) is not None}
+        lists = {
+            theirs: [_entry(item) for item in data.get(name)]
+            for name, (theirs, _) in _LISTS.items()
+            if data.raw(name) is not None
+        }
+        return {"name": data.get("branch"), **self.body(data), **levels, **lists}
 
+    def create(self, data: Data, client: GitLab) -> None:
+        """Protect the branch: GitLab protects the default one by itself, which is taken over, no other one is."""
+        project, branch = data.get("project"), data.get("branch")
+        self.licensed(data, client)
+        if client.find(self.path(project, branch)) is not None:
+            if client.get(f"projects/{segment(project)}").get("default_branch") != branch:
+                raise PluginError(f'protected branch "{branch}" on project "{project}" already exists')
+            client.delete(self.path(project, branch))
+        super().create(data, client)
 
-def _licensed(data: Data, gitlab: GitLab) -> None:
-    """Refuse what the server's edition does not know, before the server ignores it."""
-    if gitlab.enterprise:
-        for name, (theirs, _) in _PLAIN.items():
-            if name in data.inputs:
-                raise PluginError(
-                    f"feature unavailable `{theirs}`: not available for GitLab Enterprise, use "
-                    f"`allowed_to_{theirs.removesuffix('_access_level')}` instead"
-                )
-        return
-    for name, (theirs, _) in _LISTS.items():
-        if data.raw(name):
-            raise PluginError(f"feature unavailable `{theirs}`: Enterprise license required")
-    if data.get("codeOwnerApprovalRequired"):
-        raise PluginError("feature unavailable `code_owner_approval_required`: Enterprise license required")
+    def take(self, data: Data, found: Properties, client: GitLab) -> None:
+        super().take(data, found, client)
+        for name, (_, levels) in _PLAIN.items():
+            plain = next((level for level in found.get(levels) or [] if _is_plain(level)), None)
+            data.set(name, None if client.enterprise or plain is None else level_name(plain.get("access_level")))
+        for name, (_, levels) in _LISTS.items():
+            data.set(name, [_read_entry(level) for level in found.get(levels) or []] if client.enterprise else [])
 
-
-def _protect(data: Data, gitlab: GitLab, project: str, branch: str) -> Properties:
-    body: Properties = {
-        "name": branch,
-        "allow_force_push": data.get("allowForcePush"),
-        "code_owner_approval_required": data.get("codeOwnerApprovalRequired"),
-    }
-    for name, (theirs, _) in _PLAIN.items():
-        if data.raw(name) is not None:
-            body[theirs] = LEVELS[data.get(name)]
-    for name, (theirs, _) in _LISTS.items():
-        if data.raw(name) is not None:
-            body[theirs] = [_entry(item) for item in data.get(name)]
-    with refused("Unable to protect repository branch"):
-        made: Properties = gitlab.post(_branches(project), body)
-    return made
-
-
-def _create_branch_protection(data: Data, gitlab: GitLab) -> None:
-    project, branch = data.get("project"), data.get("branch")
-    _licensed(data, gitlab)
-    if gitlab.find(_branches(project, branch)) is not None:
-        # GitLab protects the default branch by itself: that protection is taken over, no other one is.
-        if gitlab.get(f"projects/{segment(project)}").get("default_branch") != branch:
-            raise PluginError(f'protected branch "{branch}" on project "{project}" already exists')
-        gitlab.delete(_branches(project, branch))
-    _take_branch(data, gitlab, project, _protect(data, gitlab, project, branch))
-
-
-def _take_branch(data: Data, gitlab: GitLab, project: str, found: Properties) -> None:
-    data.id = f"{project}:{found['name']}"
-    data.set("project", project)
-    data.set("branch", found["name"])
-    data.set("branchProtectionId", found.get("id"))
-    data.set("allowForcePush", bool(found.get("allow_force_push")))
-    data.set("codeOwnerApprovalRequired", bool(found.get("code_owner_approval_required")))
-    for name, (_, levels) in _PLAIN.items():
-        plain = next((level for level in found.get(levels) or [] if _is_plain(level)), None)
-        data.set(name, None if gitlab.enterprise or plain is None else level_name(plain.get("access_level")))
-    for name, (_, levels) in _LISTS.items():
-        data.set(name, [_read_entry(level) for level in found.get(levels) or []] if gitlab.enterprise else [])
-
-
-def _read_branch_protection(data: Data, gitlab: GitLab) -> None:
-    project, branch = parts(data.id, "project", "branch")
-    found = gitlab.find(_branches(project, branch))
-    if found is None:
-        data.id = ""
-        return
-    _take_branch(data, gitlab, project, found)
+    def update(self, data: Data, client: GitLab) -> None:
+        """Change it in place: what the edition knows."""
+        self.licensed(data, client)
+        found = self.find(data, client)
+        if found is None:
+            data.id = ""
+            return
+        body: Properties = {"allow_force_push": data.get("allowForcePush")}
+        if client.enterprise:
+            body = self.body(data)
+            for name, (theirs, levels) in _LISTS.items():
+                if data.raw(name) is not None:
+                    body[theirs] = _changed_entries(data.get(name), found.get(levels) or [])
+        place = self.place(data.id)
+        with refused("Unable to update protected repository branch"):
+            changed = client.patch(place.path, body)
+        self.take_of(place.owner, data, changed, client)
 
 
 def _changed_entries(wanted: list[Properties], levels: list[Properties]) -> list[Properties]:
@@ -148,27 +125,28 @@ def _changed_entries(wanted: list[Properties], levels: list[Properties]) -> list
     return [entry for entry in entries if entry not in present] + gone
 
 
-def _update_branch_protection(data: Data, gitlab: GitLab) -> None:
-    project, branch = data.get("project"), data.get("branch")
-    _licensed(data, gitlab)
-    found = gitlab.find(_branches(project, branch))
-    if found is None:
-        data.id = ""
-        return
-    body: Properties = {"allow_force_push": data.get("allowForcePush")}
-    if gitlab.enterprise:
-        body["code_owner_approval_required"] = data.get("codeOwnerApprovalRequired")
-        for name, (theirs, levels) in _LISTS.items():
-            if data.raw(name) is not None:
-                body[theirs] = _changed_entries(data.get(name), found.get(levels) or [])
-    with refused("Unable to update protected repository branch"):
-        changed = gitlab.patch(_branches(project, branch), body)
-    _take_branch(data, gitlab, project, changed)
-
-
-def _delete_branch_protection(data: Data, gitlab: GitLab) -> None:
-    gitlab.delete(_branches(data.get("project"), data.get("branch")))
-
+_BRANCH_PROTECTION: Final = _BranchProtection(
+    shape=framework.resource(
+        "gitlab:index/branchProtection:BranchProtection",
+        sets=tuple(_LISTS),
+        default={"allowForcePush": False, "codeOwnerApprovalRequired": False},
+        kept=("branchProtectionId", *_LISTS, *_PLAIN),
+        inside=dict.fromkeys(_LISTS, _INSIDE),
+        validate={
+            "mergeAccessLevel": framework.one_of("merge_access_level", *PROTECTION_LEVELS),
+            "pushAccessLevel": framework.one_of("push_access_level", *PROTECTION_LEVELS),
+        },
+    ),
+    root="projects",
+    collection="protected_branches",
+    owner="project",
+    id=("project", "branch"),
+    key="name",
+    always=fields("allowForcePush", "codeOwnerApprovalRequired"),
+    read_back=fields(branch="name", branchProtectionId="id"),
+    refused={"create": "Unable to protect repository branch"},
+    replacing=("branchProtectionId", "project", "branch", "mergeAccessLevel", "pushAccessLevel"),
+)
 
 # -- tags -------------------------------------------------------------------------------------------------------------
 
@@ -232,14 +210,4 @@ _TAG_PROTECTION: Final = _TagProtection(
     updatable=False,
 )
 
-RESOURCES: Final = {
-    BRANCH_PROTECTION.token: Resource(
-        BRANCH_PROTECTION,
-        _create_branch_protection,
-        _read_branch_protection,
-        _update_branch_protection,
-        _delete_branch_protection,
-        customise=framework.replacing("branchProtectionId", "project", "branch", "mergeAccessLevel", "pushAccessLevel"),
-    ),
-    **table(_TAG_PROTECTION),
-}
+RESOURCES: Final = table(_BRANCH_PROTECTION, _TAG_PROTECTION)

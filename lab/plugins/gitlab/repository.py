@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
-from lab.plugins import framework
-from lab.plugins.bridge import Customise, Resource
-from lab.plugins.fields import fields
+from lab.plugins import framework, items
+from lab.plugins.bridge import Customise
+from lab.plugins.fields import always, fields
 from lab.plugins.gitlab.client import ApiError, GitLab, segment
 from lab.plugins.gitlab.common import parts, rfc3339
 from lab.plugins.gitlab.items import Item
@@ -25,30 +25,8 @@ Answer = TypeVar("Answer")
 
 # -- files ------------------------------------------------------------------------------------------------------------
 
-_MESSAGES: Final = ("createCommitMessage", "updateCommitMessage", "deleteCommitMessage")
 _BAD_REQUEST: Final = 400
 _PATIENCE_SECONDS: Final = 60.0
-
-FILE: Final = resource("gitlab:index/repositoryFile:RepositoryFile").tuned(
-    default={"overwriteOnCreate": False},
-    validate={"encoding": one_of("base64", "text")},
-    conflicts={"commitMessage": _MESSAGES, **dict.fromkeys(_MESSAGES, ("commitMessage",))},
-    required_with={name: tuple(other for other in _MESSAGES if other != name) for name in _MESSAGES},
-)
-_FILE_READ: Final = {
-    "fileName": "file_name",
-    "filePath": "file_path",
-    "size": "size",
-    "contentSha256": "content_sha256",
-    "ref": "ref",
-    "blobId": "blob_id",
-    "commitId": "commit_id",
-    "lastCommitId": "last_commit_id",
-}
-
-
-def _file(project: str, path: str) -> str:
-    return f"projects/{segment(project)}/repository/files/{segment(path)}"
 
 
 def _persist(attempt: Callable[[], Answer]) -> Answer:
@@ -64,80 +42,78 @@ def _persist(attempt: Callable[[], Answer]) -> Answer:
             time.sleep(0.5)
 
 
-def _commit(data: Data, doing: str) -> Properties:
-    message = data.get("commitMessage") or data.get(f"{doing}CommitMessage")
-    if doing == "delete" and data.get("commitMessage"):
-        message = f"[DELETE]: {message}"
-    body: Properties = {
-        "branch": data.get("branch"),
-        "author_email": data.get("authorEmail"),
-        "author_name": data.get("authorName"),
-        "commit_message": message,
-    }
-    if doing != "delete":
-        body |= {"encoding": data.get("encoding"), "content": data.get("content")}
-        if data.get("startBranch"):
-            body["start_branch"] = data.get("startBranch")
-        if data.get("executeFilemode"):
-            body["execute_filemode"] = True
-    return body
+class _File(items.Item[GitLab]):
+    def _place(self, data: Data) -> tuple[str, str]:
+        """Return the path of the file with this id, and its branch."""
+        project, branch, path = parts(data.id, "project", "branch", "repository_file_path")
+        return f"projects/{segment(project)}/repository/files/{segment(path)}", branch
+
+    def body(self, data: Data) -> Properties:
+        return always(data, fields("branch", "authorEmail", "authorName", "commitMessage"))
+
+    def creation(self, data: Data) -> Properties:
+        return {**self.body(data), **always(data, fields("encoding", "content"))}
+
+    def _rewrite(self, data: Data, client: GitLab, path: str, branch: str) -> None:
+        last = client.get(path, ref=branch)["last_commit_id"]
+        client.put(path, {**self.creation(data), "last_commit_id": last})
+
+    def create(self, data: Data, client: GitLab) -> None:
+        """Commit it; one that is there is overwritten only where the program wants that."""
+        made = Data(data.shape, id_=f"{data.get('project')}:{data.get('branch')}:{data.get('filePath')}")
+        path, branch = self._place(made)
+        with client.files:
+            present = client.find(path, ref=branch) if data.get("overwriteOnCreate") else None
+            if present is not None:
+                _persist(lambda: self._rewrite(data, client, path, branch))
+            else:
+                _persist(lambda: client.post(path, self.creation(data)))
+        data.id = made.id
+        self.read(data, client)
+
+    def find(self, data: Data, client: GitLab) -> Properties | None:
+        """Return what GitLab says of it; what is no text any more as the server tells it."""
+        path, branch = self._place(data)
+        found: Properties | None = client.find(path, ref=branch)
+        if found is not None and data.get("encoding") == "text":
+            with contextlib.suppress(binascii.Error, UnicodeDecodeError):
+                return {**found, "content": base64.b64decode(found["content"]).decode(), "encoding": "text"}
+        return found
+
+    def take(self, data: Data, found: Properties, client: GitLab) -> None:
+        project = data.id.partition(":")[0]
+        data.id = f"{project}:{found['ref']}:{found['file_path']}"
+        data.set("project", project)
+        super().take(data, found, client)
+
+    def update(self, data: Data, client: GitLab) -> None:
+        """Commit a change of it."""
+        path, branch = self._place(data)
+        with client.files:
+            _persist(lambda: self._rewrite(data, client, path, branch))
+        self.read(data, client)
+
+    def delete(self, data: Data, client: GitLab) -> None:
+        """Commit its end."""
+        path, branch = self._place(data)
+        body = {**self.body(data), "commit_message": f"[DELETE]: {data.get('commitMessage')}"}
+
+        def attempt() -> None:
+            client.delete(path, **body, last_commit_id=client.get(path, ref=branch)["last_commit_id"])
+
+        with client.files, refused(f"{data.id} failed to delete repository file"):
+            _persist(attempt)
 
 
-def _create_file(data: Data, gitlab: GitLab) -> None:
-    project, branch, path = data.get("project"), data.get("branch"), data.get("filePath")
-    with gitlab.files:
-        present = gitlab.find(_file(project, path), ref=branch) if data.get("overwriteOnCreate") else None
-        if present is not None:
-            _persist(lambda: _rewrite(data, gitlab, project, branch, path))
-        else:
-            _persist(lambda: gitlab.post(_file(project, path), _commit(data, "create")))
-    data.id = f"{project}:{branch}:{path}"
-    _read_file(data, gitlab)
-
-
-def _rewrite(data: Data, gitlab: GitLab, project: str, branch: str, path: str) -> None:
-    last = gitlab.get(_file(project, path), ref=branch)["last_commit_id"]
-    gitlab.put(_file(project, path), {**_commit(data, "update"), "last_commit_id": last})
-
-
-def _read_file(data: Data, gitlab: GitLab) -> None:
-    project, branch, path = parts(data.id, "project", "branch", "repository_file_path")
-    found = gitlab.find(_file(project, path), ref=branch)
-    if found is None:
-        data.id = ""
-        return
-    content, encoding = found["content"], found["encoding"]
-    if data.get("encoding") == "text":
-        # What is no text any more is shown as the server tells it.
-        with contextlib.suppress(binascii.Error, UnicodeDecodeError):
-            content, encoding = base64.b64decode(content).decode(), "text"
-    data.id = f"{project}:{branch}:{found['file_path']}"
-    data.set("project", project)
-    data.set("branch", found["ref"])
-    data.set("content", content)
-    data.set("encoding", encoding)
-    data.set("executeFilemode", bool(found.get("execute_filemode")))
-    for name, theirs in _FILE_READ.items():
-        data.set(name, found.get(theirs))
-
-
-def _update_file(data: Data, gitlab: GitLab) -> None:
-    project, branch, path = parts(data.id, "project", "branch", "repository_file_path")
-    with gitlab.files:
-        _persist(lambda: _rewrite(data, gitlab, project, branch, path))
-    _read_file(data, gitlab)
-
-
-def _delete_file(data: Data, gitlab: GitLab) -> None:
-    project, branch, path = parts(data.id, "project", "branch", "repository_file_path")
-
-    def attempt() -> None:
-        last = gitlab.get(_file(project, path), ref=branch)["last_commit_id"]
-        gitlab.delete(_file(project, path), **_commit(data, "delete"), last_commit_id=last)
-
-    with gitlab.files, refused(f"{data.id} failed to delete repository file"):
-        _persist(attempt)
-
+_FILE: Final = _File(
+    shape=resource("gitlab:index/repositoryFile:RepositoryFile").tuned(
+        default={"overwriteOnCreate": False}, validate={"encoding": one_of("base64", "text")}
+    ),
+    read_back=fields(
+        "fileName", "filePath", "size", "contentSha256", "ref", "blobId", "commitId", "lastCommitId", "content",
+        "encoding", branch="ref",
+    ),
+)  # fmt: skip
 
 # -- tags -------------------------------------------------------------------------------------------------------------
 
@@ -203,7 +179,4 @@ _TAG: Final = _Tag(
     updatable=False,
 )
 
-RESOURCES: Final = {
-    FILE.token: Resource(FILE, _create_file, _read_file, _update_file, _delete_file),
-    **table(_TAG),
-}
+RESOURCES: Final = table(_FILE, _TAG)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Final
 
 from lab.plugins import framework
@@ -45,15 +45,8 @@ class _AccessToken(Item):
 
         return plan
 
-    @staticmethod
-    def _expiry(data: Data) -> str:
-        text = str(data.get("expiresAt"))
-        if data.get("validatePastExpirationDate") and text and date.fromisoformat(text) < today():
-            raise PluginError(f"Expiration date {text} is in the past")
-        return text
-
     def creation(self, data: Data) -> Properties:
-        expiry = self._expiry(data)
+        expiry = data.get("expiresAt")
         return {**self.body(data), **({"expires_at": expiry} if expiry else {})}
 
     def find(self, data: Data, gitlab: GitLab) -> Properties | None:
@@ -66,7 +59,7 @@ class _AccessToken(Item):
         if data.changed("expiresAt"):
             place = self.place(data.id)
             self.take_of(
-                place.owner, data, gitlab.post(f"{place.path}/rotate", {"expires_at": self._expiry(data)}), gitlab
+                place.owner, data, gitlab.post(f"{place.path}/rotate", {"expires_at": data.get("expiresAt")}), gitlab
             )
 
     def delete(self, data: Data, gitlab: GitLab) -> None:
@@ -81,7 +74,7 @@ def _access_token(token: str, owner: str) -> Item:
             token,
             sets=("scopes",),
             autoname=("name",),
-            default={"accessLevel": "maintainer", "validatePastExpirationDate": False},
+            default={"accessLevel": "maintainer"},
             kept=("expiresAt", "description", *_ROTATED),
             conflicts={"rotationConfiguration": ("expiresAt",)},
             validate={"accessLevel": framework.one_of("access_level", *MEMBER_LEVELS), "expiresAt": a_date},
@@ -108,13 +101,11 @@ def _access_token(token: str, owner: str) -> Item:
 class _DeployToken(Item):
     def creation(self, data: Data) -> Properties:
         body = self.body(data)
-        if text := body.get("expires_at"):
-            try:
-                expiry = moment(text)
-            except ValueError:
-                raise PluginError(f"Error determining expiry date: {text} is not a time in RFC3339 format") from None
-            if expiry is not None and data.get("validatePastExpirationDate") and expiry < datetime.now(UTC):
-                raise PluginError(f"Expiration date {text} is in the past")
+        try:
+            moment(body.get("expires_at"))
+        except ValueError:
+            text = body["expires_at"]
+            raise PluginError(f"Error determining expiry date: {text} is not a time in RFC3339 format") from None
         return body
 
     def take(self, data: Data, found: Properties, gitlab: GitLab) -> None:
@@ -131,7 +122,6 @@ def _deploy_token(token: str, owner: str) -> Item:
             token,
             sets=("scopes",),
             autoname=("name",),
-            default={"validatePastExpirationDate": False},
             kept=("username", "expiresAt", "expired", "revoked", "token"),
         ),
         root=f"{owner}s",

@@ -4,56 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from lab.plugins import framework
-from lab.plugins.bridge import Resource
-from lab.plugins.gitlab.client import GitLab, segment, wait
-from lab.plugins.gitlab.common import number, parts
+from lab.plugins import framework, items
+from lab.plugins.fields import always, fields
+from lab.plugins.gitlab.client import ApiError, GitLab, segment, wait
+from lab.plugins.gitlab.items import Item, Place
+from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.schema import one_of, resource
-from lab.plugins.server import PluginError, refused
+from lab.plugins.server import PluginError
 from lab.plugins.wire import Properties
 
 # -- users ------------------------------------------------------------------------------------------------------------
 
-USER: Final = resource("gitlab:index/user:User", autoname=("name",)).tuned(
-    default={
-        "isAdmin": False,
-        "canCreateGroup": False,
-        "skipConfirmation": True,
-        "projectsLimit": 0,
-        "isExternal": False,
-        "isAuditor": False,
-        "state": "active",
-    },
-    validate={"state": one_of("active", "deactivated", "blocked")},
-    # Only of use at creation, and never told: once there is a user a change of it is none.
-    suppress={"skipConfirmation": lambda _old, _new, _plan: True},
-)
 #: Property -> what a change of it sends.
-_SENT: Final = {
-    "username": "username",
-    "name": "name",
-    "email": "email",
-    "isAdmin": "admin",
-    "isAuditor": "auditor",
-    "canCreateGroup": "can_create_group",
-    "projectsLimit": "projects_limit",
-    "isExternal": "external",
-    "note": "note",
-}
-_READ: Final = {
-    "username": "username",
-    "name": "name",
-    "email": "email",
-    "isAdmin": "is_admin",
-    "isAuditor": "is_auditor",
-    "canCreateGroup": "can_create_group",
-    "projectsLimit": "projects_limit",
-    "isExternal": "external",
-    "note": "note",
-    "state": "state",
-    "namespaceId": "namespace_id",
-}
+_SENT: Final = fields("username", "name", "email", "canCreateGroup", "projectsLimit", "note", isAdmin="admin",
+                      isExternal="external")  # fmt: skip
 #: (state before, state wanted) -> what to ask for, in order.
 _MOVES: Final = {
     ("blocked", "active"): ("unblock",),
@@ -65,100 +30,108 @@ _MOVES: Final = {
 }
 
 
-def _create_user(data: Data, gitlab: GitLab) -> None:
-    if not (data.get("password") or data.get("resetPassword") or data.get("forceRandomPassword")):
-        raise PluginError("At least one of either password, reset_password or force_random_password must be defined")
-    body: Properties = {theirs: data.get(name) for name, theirs in _SENT.items() if name != "isAuditor"}
-    body["skip_confirmation"] = data.get("skipConfirmation")
-    for name, theirs in (
-        ("password", "password"),
-        ("resetPassword", "reset_password"),
-        ("forceRandomPassword", "force_random_password"),
-        ("isAuditor", "auditor"),
-    ):
-        if data.get(name):
-            body[theirs] = data.get(name)
-    user = gitlab.post("users", body)
-    data.id = str(user["id"])
-    _move(gitlab, data.id, "active", data.get("state"))
-    _read_user(data, gitlab)
+class _User(items.Item[GitLab]):
+    def creation(self, data: Data) -> Properties:
+        if not (data.get("password") or data.get("resetPassword") or data.get("forceRandomPassword")):
+            raise PluginError(
+                "At least one of either password, reset_password or force_random_password must be defined"
+            )
+        password = fields(*(name for name in ("password", "resetPassword", "forceRandomPassword") if data.get(name)))
+        return always(data, {**_SENT, **fields("skipConfirmation"), **password})
+
+    def find(self, data: Data, client: GitLab) -> Properties | None:
+        """Return what GitLab says of them, None when there is no such user."""
+        found: Properties | None = client.find(f"users/{segment(data.id)}")
+        return found
+
+    def create(self, data: Data, client: GitLab) -> None:
+        """Make an account."""
+        data.id = str(client.post("users", self.creation(data))["id"])
+        self._move(data, client, "active")
+        self.read(data, client)
+
+    def update(self, data: Data, client: GitLab) -> None:
+        """Change it in place."""
+        body = always(data, {name: field for name, field in _SENT.items() if data.changed(name)})
+        if "email" in body:
+            body["skip_reconfirmation"] = True
+        client.put(f"users/{data.id}", body)
+        self._move(data, client, str(data.old("state")))
+        self.read(data, client)
+
+    @staticmethod
+    def _move(data: Data, client: GitLab, before: str) -> None:
+        for step in _MOVES.get((before, data.get("state")), ()):
+            client.post(f"users/{data.id}/{step}")
+
+    def delete(self, data: Data, client: GitLab) -> None:
+        """Delete the account, and wait until it is gone."""
+        client.delete(f"users/{data.id}")
+        wait(lambda: self.find(data, client) is None, f"user {data.id} to be deleted")
 
 
-def _move(gitlab: GitLab, user: str, before: str, wanted: str) -> None:
-    for step in _MOVES.get((before, wanted), ()):
-        gitlab.post(f"users/{user}/{step}")
-
-
-def _read_user(data: Data, gitlab: GitLab) -> None:
-    user = gitlab.find(f"users/{segment(data.id)}")
-    if user is None:
-        data.id = ""
-        return
-    for name, theirs in _READ.items():
-        data.set(name, user.get(theirs))
-
-
-def _update_user(data: Data, gitlab: GitLab) -> None:
-    body: Properties = {theirs: data.get(name) for name, theirs in _SENT.items() if data.changed(name)}
-    if "email" in body:
-        body["skip_reconfirmation"] = True
-    gitlab.put(f"users/{data.id}", body)
-    if data.changed("state"):
-        _move(gitlab, data.id, str(data.old("state")), data.get("state"))
-    _read_user(data, gitlab)
-
-
-def _delete_user(data: Data, gitlab: GitLab) -> None:
-    gitlab.delete(f"users/{data.id}")
-    wait(lambda: gitlab.find(f"users/{data.id}") is None, f"user {data.id} to be deleted")
-
+_USER: Final = _User(
+    shape=resource("gitlab:index/user:User", autoname=("name",)).tuned(
+        default={
+            "isAdmin": False, "canCreateGroup": False, "skipConfirmation": True, "projectsLimit": 0,
+            "isExternal": False, "state": "active",
+        },
+        validate={"state": one_of("active", "deactivated", "blocked")},
+        # Only of use at creation, and never told: once there is a user a change of it is none.
+        suppress={"skipConfirmation": lambda _old, _new, _plan: True},
+    ),
+    read_back={**_SENT, **fields("isAdmin", "state", "namespaceId")},
+)  # fmt: skip
 
 # -- identities -------------------------------------------------------------------------------------------------------
 
-IDENTITY: Final = framework.resource("gitlab:index/userIdentity:UserIdentity")
+
+class _Identity(Item):
+    def place(self, id_: str) -> Place:
+        place = super().place(id_)
+        return Place(place.owner, f"users/{place.owner}", {})
+
+    def named(self, owner: str, found: Properties) -> str:
+        return f"{owner}:{found['provider']}"
+
+    def find(self, data: Data, client: GitLab) -> Properties | None:
+        """Look it up among the identities of the user."""
+        user = super().find(data, client) or {}
+        provider = data.id.partition(":")[2]
+        return next((item for item in user.get("identities") or [] if item["provider"] == provider), None)
+
+    def create(self, data: Data, client: GitLab) -> None:
+        """Give the user an identity more."""
+        data_id = f"{data.get('userId')}:{data.get('externalProvider')}"
+        try:
+            client.put(f"users/{data.get('userId')}", self.body(data))
+        except ApiError as error:
+            raise self.refusal("create", error) from None
+        data.id = data_id
+        self.read(data, client)
+        if not data.id:
+            raise PluginError(f"Unable to find user identity {data_id}")
+
+    def delete(self, data: Data, client: GitLab) -> None:
+        """Take it away."""
+        user, _, provider = data.id.partition(":")
+        try:
+            client.delete(f"users/{user}/identities/{segment(provider)}")
+        except ApiError as error:
+            raise self.refusal("delete", error) from None
 
 
-def _take_identity(data: Data, user: Properties | None, provider: str) -> bool:
-    """Find the identity `provider` keeps of a user; False when there is none."""
-    identities = (user or {}).get("identities") or []
-    found = next((item for item in identities if item["provider"] == provider), None)
-    if user is None or found is None:
-        return False
-    data.id = f"{user['id']}:{provider}"
-    data.set("userId", user["id"])
-    data.set("externalProvider", provider)
-    data.set("externalUid", found["extern_uid"])
-    return True
+_IDENTITY: Final = _Identity(
+    shape=framework.resource("gitlab:index/userIdentity:UserIdentity"),
+    root="users",
+    collection="identities",
+    owner="userId",
+    id=("user_id", "external_provider"),
+    numbers=("user id", ""),
+    always=fields(externalUid="extern_uid", externalProvider="provider"),
+    refused={"create": "Unable to create user identity", "delete": "Unable to delete user identity provider"},
+    replacing=("userId", "externalProvider", "externalUid"),
+    updatable=False,
+)
 
-
-def _create_identity(data: Data, gitlab: GitLab) -> None:
-    body = {"extern_uid": data.get("externalUid"), "provider": data.get("externalProvider")}
-    with refused("Unable to create user identity"):
-        user = gitlab.put(f"users/{data.get('userId')}", body)
-    if not _take_identity(data, user, data.get("externalProvider")):
-        raise PluginError(f"Unable to find user identity {data.get('userId')}:{data.get('externalProvider')}")
-
-
-def _read_identity(data: Data, gitlab: GitLab) -> None:
-    user, provider = parts(data.id, "user_id", "external_provider")
-    if not _take_identity(data, gitlab.find(f"users/{number(user, 'user id')}"), provider):
-        data.id = ""
-
-
-def _delete_identity(data: Data, gitlab: GitLab) -> None:
-    user, provider = parts(data.id, "user_id", "external_provider")
-    with refused("Unable to delete user identity provider"):
-        gitlab.delete(f"users/{number(user, 'user id')}/identities/{segment(provider)}")
-
-
-RESOURCES: Final = {
-    USER.token: Resource(USER, _create_user, _read_user, _update_user, _delete_user),
-    IDENTITY.token: Resource(
-        IDENTITY,
-        _create_identity,
-        _read_identity,
-        None,
-        _delete_identity,
-        customise=framework.replacing("userId", "externalProvider", "externalUid"),
-    ),
-}
+RESOURCES: Final = table(_USER, _IDENTITY)

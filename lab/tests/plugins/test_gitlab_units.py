@@ -14,7 +14,6 @@ import pytest
 from lab.plugins import framework
 from lab.plugins.gitlab import provider
 from lab.plugins.gitlab.hooks import RESOURCES as HOOKS
-from lab.plugins.gitlab.protections import BRANCH_PROTECTION
 from lab.plugins.gitlab.protections import RESOURCES as PROTECTIONS
 from lab.plugins.schema import trimmed
 from lab.plugins.server import Host
@@ -23,6 +22,7 @@ from lab.testing.gitlab_server import ROOT_TOKEN, Live
 from lab.tests.plugins.rpc import Failure, Plugin
 from lab.tests.plugins.test_gitlab_live import group, project
 
+BRANCH_PROTECTION = PROTECTIONS["gitlab:index/branchProtection:BranchProtection"].shape
 TAG_PROTECTION = PROTECTIONS["gitlab:index/tagProtection:TagProtection"].shape
 ACCESS_TOKEN = "gitlab:index/projectAccessToken:ProjectAccessToken"
 GROUP = "gitlab:index/group:Group"
