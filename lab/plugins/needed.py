@@ -223,7 +223,16 @@ UNSUPPORTED: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         ),
         "index/user:User": ("isAuditor",),
     },
-    "harbor": {},
+    "harbor": {
+        "index/configAuth:ConfigAuth": (
+            "ldapBaseDn", "ldapFilter", "ldapGroupAdminDn", "ldapGroupBaseDn", "ldapGroupFilter", "ldapGroupGid",
+            "ldapGroupMembership", "ldapGroupScope", "ldapGroupUid", "ldapScope", "ldapSearchDn",
+            "ldapSearchPassword", "ldapUid", "ldapUrl", "ldapVerifyCert", "oidcGroupFilter",
+        ),
+        "index/configSystem:ConfigSystem": ("bannerMessage", "storagePerProject"),
+        "index/project:Project": ("cveAllowlists", "enableContentTrust", "enableContentTrustCosign"),
+        "index/projectMemberGroup:ProjectMemberGroup": ("groupId", "ldapGroupDn"),
+    },
 }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Final
 
-from lab.plugins.fields import always, fields, take
+from lab.plugins.fields import fields, take
 from lab.plugins.harbor.client import ApiError, Harbor, full, in_project
 from lab.plugins.harbor.items import Item
 from lab.plugins.items import table
@@ -28,10 +28,7 @@ def _severity(value: Value) -> str | None:
 
 
 #: Properties that are texts among a project's metadata.
-_FLAGS: Final = fields(
-    *("public", "enableContentTrust", "enableContentTrustCosign", "autoSbomGeneration"),
-    vulnerabilityScanning="auto_scan",
-)
+_FLAGS: Final = fields("public", "autoSbomGeneration", vulnerabilityScanning="auto_scan")
 
 
 def _flag(value: bool) -> str:
@@ -56,12 +53,12 @@ def _update_quota(data: Data, harbor: Harbor) -> None:
 class _Project(Item):
     def body(self, data: Data) -> Properties:
         quota = data.get("storageQuota")
-        security, exempt = data.get("deploymentSecurity"), data.get("cveAllowlists")
+        security = data.get("deploymentSecurity")
         metadata = {
             **{field: _flag(data.get(name)) for name, field in _FLAGS.items()},
             "severity": security or "low",
             "prevent_vul": _flag(bool(security)),
-            "reuse_sys_cve_allowlist": _flag(not exempt),
+            "reuse_sys_cve_allowlist": "true",
         }
         body = full(
             {
@@ -70,16 +67,7 @@ class _Project(Item):
                 "storage_limit": quota if quota == -1 else quota * GIBIBYTE,
             }
         )
-        allowlist = {"items": [{"cve_id": name} for name in exempt]} if exempt else {}
-        return {**body, "cve_allowlist": allowlist, "metadata": metadata}
-
-    def create(self, data: Data, harbor: Harbor) -> None:
-        """Make it; Harbor takes exempted vulnerabilities only of a project that is there."""
-        body = self.body(data)
-        data.id, _ = harbor.post(self.collection, body)
-        if data.get("cveAllowlists"):
-            harbor.put(data.id, body)
-        self.read(data, harbor)
+        return {**body, "cve_allowlist": {}, "metadata": metadata}
 
     def take(self, data: Data, found: Properties, harbor: Harbor) -> None:
         super().take(data, found, harbor)
@@ -94,8 +82,6 @@ class _Project(Item):
         data.set("deploymentSecurity", "" if unfit else severity)
         for name, field in _FLAGS.items():
             data.set(name, flag(field))
-        items = (found.get("cve_allowlist") or {}).get("items") or []
-        data.set("cveAllowlists", [item["cve_id"] for item in items])
 
     def update(self, data: Data, harbor: Harbor) -> None:
         """Change it in place; its quota is an object of its own."""
@@ -129,8 +115,6 @@ _PROJECT: Final = _Project(
             "public": False,
             "vulnerabilityScanning": True,
             "storageQuota": -1,
-            "enableContentTrust": False,
-            "enableContentTrustCosign": False,
             "forceDestroy": False,
             "autoSbomGeneration": False,
         },
@@ -161,8 +145,6 @@ class _Member(Item):
         group = {
             "group_type": _GROUP_TYPES.get(data.get("type"), 0),
             "group_name": data.get("groupName"),
-            "id": data.get("groupId"),
-            "ldap_group_dn": data.get("ldapGroupDn"),
         }
         return {**full({"role_id": ROLES.get(data.get("role"), 0)}), "member_group": full(group), "member_user": {}}
 
@@ -190,17 +172,8 @@ _MEMBER: Final = _Member(
 
 # -- webhooks ----------------------------------------------------------------------------------------------------------
 
-_TARGET: Final = fields("authHeader", "skipCertVerify", "address", notifyType="type")
-
 
 class _Webhook(Item):
-    def body(self, data: Data) -> Properties:
-        target = always(data, _TARGET)
-        return {**super().body(data), "event_types": data.get("eventsTypes"), "targets": [target]}
-
-    def where(self, data: Data) -> str:
-        return f"{data.get('projectId')}{self.collection}"  # upstream takes no number here
-
     def find(self, data: Data, harbor: Harbor) -> Properties:
         """Look it up; upstream takes one that is gone for an error."""
         try:
@@ -212,7 +185,7 @@ class _Webhook(Item):
     def take(self, data: Data, found: Properties, harbor: Harbor) -> None:
         # Events and project stay as they were: upstream does not read them.
         super().take(data, found, harbor)
-        take(data, _TARGET, found["targets"][0])
+        take(data, fields("authHeader", "skipCertVerify", "address", notifyType="type"), found["targets"][0])
 
 
 _WEBHOOK: Final = _Webhook(
@@ -220,8 +193,9 @@ _WEBHOOK: Final = _Webhook(
         default={"description": "", "enabled": True, "skipCertVerify": True}
     ),
     collection="/webhook/policies",
-    always=fields("name", "description", "enabled"),
+    read_back=fields("name", "description", "enabled"),
     may_be_gone=False,
+    adopted=True,
 )
 
 RESOURCES: Final = table(_PROJECT, _MEMBER, _WEBHOOK)

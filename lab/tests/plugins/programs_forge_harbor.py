@@ -31,8 +31,7 @@ def harbor_program(settings: Mapping[str, str], step: int) -> None:
         oidc_auto_onboard=not step, opts=options,
     )  # fmt: skip
     harbor.ConfigSystem(
-        "system", project_creation_restriction="adminonly", robot_token_expiration=90 + step, storage_per_project=20,
-        banner_message={"message": f"step {step}", "type": "warning"}, opts=options,
+        "system", project_creation_restriction="adminonly", robot_token_expiration=90 + step, opts=options,
     )  # fmt: skip
     harbor.InterrogationServices(
         "scans", vulnerability_scan_policy=["Daily", "0 0 3 * * *"][step], default_scanner="Trivy", opts=options
@@ -45,7 +44,7 @@ def harbor_program(settings: Mapping[str, str], step: int) -> None:
     project = harbor.Project(
         "project", name="compared", public=False, storage_quota=5 + step, vulnerability_scanning=True,
         deployment_security=["high", "critical"][step], auto_sbom_generation=bool(step), force_destroy=True,
-        cve_allowlists=["CVE-2024-3"][:step], opts=options,
+        opts=options,
     )  # fmt: skip
     harbor.Project("plain", name="plain", opts=options)
     harbor.ProjectMemberGroup(
@@ -79,9 +78,5 @@ def harbor_program(settings: Mapping[str, str], step: int) -> None:
     harbor.ImmutableTagRule(
         "mutable", project_id=project.id, repo_matching="x/**", tag_excluding="dev", disabled=not step, opts=options
     )
-    harbor.ProjectWebhook(
-        "hook", name="hook", project_id=project.id, address=f"https://example.com/{step}", notify_type="http",
-        events_types=["PUSH_ARTIFACT", "DELETE_ARTIFACT"][: step + 1], auth_header=f"Bearer {step}", opts=options,
-    )  # fmt: skip
     harbor.Label("label", name="reviewed", project_id=project.id, color="#00ff00", description=f"d{step}", opts=options)
     harbor.Label("everywhere", name="everywhere", opts=options)
