@@ -8,14 +8,15 @@ secrets, partial failures) is decided here once.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from lab.plugins import checking, diffing, extraction, framework
 from lab.plugins.checking import Naming
 from lab.plugins.planning import Data, plan
-from lab.plugins.schema import Field, Shape, provider_config
+from lab.plugins.schema import Field, Shape, provider_config, trimmed
 from lab.plugins.server import PartialError, PluginError
 from lab.plugins.wire import (
     UNKNOWN,
@@ -23,6 +24,7 @@ from lab.plugins.wire import (
     Secret,
     Unknown,
     Value,
+    completed,
     decode_map,
     drop_nulls,
     encode_map,
@@ -68,19 +70,23 @@ class Bridge(Generic[Client]):
         self,
         *,
         name: str,
-        version: str,
-        resources: Mapping[str, Resource[Client]],
-        functions: Mapping[str, Function[Client]],
+        tables: Iterable[Mapping[str, Resource[Client]]],
+        functions: Mapping[str, Function[Client]] = MappingProxyType({}),
         connect: Callable[[Properties], Client],
-        required_config: Callable[[Properties], list[str]],
+        environment: Mapping[str, str] = MappingProxyType({}),
+        required: str = "",
     ) -> None:
-        """Take the tokens and how to reach the server; nothing is dialled before `configure`."""
+        """Take the tokens and how to reach the server; nothing is dialled before `configure`.
+
+        `environment` is the variable of each setting that may come from there, `required` the one there must be.
+        """
         self.name = name
-        self.version = version
-        self._resources = resources
+        self.version = str(trimmed(name)["version"])
+        self._resources = {token: resource for table in tables for token, resource in table.items()}
         self._functions = functions
         self._connect = connect
-        self._required_config = required_config
+        self._environment = environment
+        self._required = required
         config = provider_config(name)
         self._config, self._refused = config.fields, config.unsupported
         self._client: Client | None = None
@@ -108,14 +114,12 @@ class Bridge(Generic[Client]):
             )
         settings = self._settings(news)
         if not failures and not has_unknown(settings):
-            failures = self._required_config(settings)
+            failures = self._missing(settings)
         return provider_pb2.CheckResponse(inputs=encode_map(kept), failures=_failures(failures))
 
     def diff_config(self, request: provider_pb2.DiffRequest) -> provider_pb2.DiffResponse:
         """Report changed settings; none of them replaces the provider."""
-        olds = reveal(decode_map(request.old_inputs if request.HasField("old_inputs") else request.olds))
-        news = reveal(decode_map(request.news))
-        changed = sorted(key for key in olds.keys() | news.keys() if olds.get(key) != news.get(key))
+        olds, news, changed = changed_settings(request)
         statuses: Any = provider_pb2.DiffResponse
         return provider_pb2.DiffResponse(
             changes=statuses.DIFF_SOME if changed else statuses.DIFF_NONE,
@@ -137,7 +141,7 @@ class Bridge(Generic[Client]):
         )
 
     def _settings(self, args: Properties) -> Properties:
-        """Undo the protocol's encoding: settings that are not strings arrive as JSON text."""
+        """Undo the protocol's encoding, by which settings that are no text arrive as JSON; add the environment's."""
         settings: Properties = {}
         for name, value in reveal(args).items():
             field = self._config.get(name)
@@ -149,7 +153,13 @@ class Bridge(Generic[Client]):
                 except json.JSONDecodeError as error:
                     raise PluginError(f"{self.name}:{name} must be a {field.kind}: {error.msg}") from None
             settings[name] = value
-        return settings
+        return completed(settings, self._environment) if self._environment else settings
+
+    def _missing(self, settings: Properties) -> list[str]:
+        if not self._required or settings.get(self._required):
+            return []
+        setting = f"{self.name}:{self._required}"
+        return [f"Provider is missing a required configuration key, try `pulumi config set {setting}`"]
 
     @property
     def client(self) -> Client:
@@ -325,6 +335,13 @@ class Bridge(Generic[Client]):
         # «return» is a keyword in Python: the field can only be given by name in a dictionary.
         fields: dict[str, Any] = {"return": encode_map(results)}
         return provider_pb2.InvokeResponse(**fields)
+
+
+def changed_settings(request: provider_pb2.DiffRequest) -> tuple[Properties, Properties, list[str]]:
+    """Return a provider's settings before and after, and the names of those that differ."""
+    olds = reveal(decode_map(request.old_inputs if request.HasField("old_inputs") else request.olds))
+    news = reveal(decode_map(request.news))
+    return olds, news, sorted(key for key in olds.keys() | news.keys() if olds.get(key) != news.get(key))
 
 
 def resource_type(urn: str) -> str:

@@ -94,8 +94,6 @@ def _values(
 
 def _value(field: Field, old: Value, given: Value, *, open_ended: bool) -> Value:
     """Plan one value; `open_ended` makes what the server computes unknown."""
-    if field.write_only:
-        return None
     if isinstance(given, Unknown):
         return UNKNOWN
     if given is None:

@@ -61,8 +61,6 @@ def plan(
 
 
 def _plan_field(field: Field, old: Value, given: Value, *, new: bool) -> Value:
-    if field.write_only:
-        return None
     if isinstance(given, Unknown):
         return UNKNOWN
     if given is None:

@@ -47,7 +47,6 @@ class Field:
     autoname: bool = False
     sticky: bool = False  # not set by the program means «leave as the server has it»
     kept: bool = False  # of a framework resource: an update leaves what the server computed
-    write_only: bool = False
     unsupported: Mapping[str, bool] = dataclass_field(default_factory=dict)  # of an object: see `Shape`
     zero_default: bool = False  # a default that is zero stands in the inputs too: newer bridges do it
     conflicts: tuple[str, ...] = ()

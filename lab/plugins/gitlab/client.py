@@ -14,12 +14,11 @@ from urllib.parse import quote, unquote, urlsplit
 import gitlab
 import requests
 from gitlab.exceptions import GitlabAuthenticationError, GitlabError, GitlabHttpError
-from requests.adapters import HTTPAdapter
 
-from lab.plugins.server import PluginError, RefusalError, proxied, refused
+from lab.plugins.server import PluginError, RefusalError, refused
+from lab.plugins.sessions import cause, session
 from lab.plugins.wire import Properties, Unknown
 
-_POOL: Final = 64
 _API: Final = "/api/v4"
 _RETRIES: Final = 5
 _TIMEOUT: Final = 60.0
@@ -82,18 +81,14 @@ class GitLab:
             )
         url = str(settings.get("baseUrl") or os.environ.get("GITLAB_BASE_URL") or "https://gitlab.com")
         url = url.rstrip("/").removesuffix(_API)
-        session = requests.Session()
-        session.trust_env = proxied(url)
+        connection = session(url)
         for name, value in (settings.get("headers") or {}).items():
-            session.headers[str(name)] = str(value)
-        adapter = HTTPAdapter(pool_connections=4, pool_maxsize=_POOL)
-        session.mount("http://", adapter)
-        session.mount("https://", adapter)
+            connection.headers[str(name)] = str(value)
         return gitlab.Gitlab(
             url,
             private_token=str(token),
             timeout=_TIMEOUT,
-            session=session,
+            session=connection,
             keep_base_url=True,
             retry_transient_errors=True,
         )
@@ -114,7 +109,7 @@ class GitLab:
             said = self._hide(_message(error))
             raise ApiError(method.upper(), url, error.response_code or 0, said) from None
         except (GitlabError, requests.RequestException) as error:
-            raise PluginError(f"error talking to GitLab at {client.url}: {self._hide(_cause(error))}") from None
+            raise PluginError(f"error talking to GitLab at {client.url}: {self._hide(cause(error))}") from None
 
     def _hide(self, text: str) -> str:
         """Take our token out of a text, should the server have repeated it."""
@@ -212,9 +207,3 @@ def _words(said: Any) -> str:
     if isinstance(said, bool):
         return "true" if said else "false"
     return "" if said is None else str(said)
-
-
-def _cause(error: BaseException) -> str:
-    """Name the root of a chain of wrapped connection errors in a few words."""
-    reason = getattr(error.args[0], "reason", error) if error.args else error
-    return " ".join(str(reason).split())

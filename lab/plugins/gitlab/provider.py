@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from lab.plugins.bridge import Bridge
 from lab.plugins.gitlab import (
     approvals,
@@ -20,37 +22,19 @@ from lab.plugins.gitlab import (
     variables,
 )
 from lab.plugins.gitlab.client import GitLab
-from lab.plugins.schema import trimmed
 from lab.plugins.server import Host
-from lab.plugins.wire import Properties
 
-
-def _required(_settings: Properties) -> list[str]:
-    # Upstream marks nothing as required: the token may come from the environment.
-    return []
+_MODULES: Final = (
+    approvals, environments, groups, hooks, members, projects, protections, push_rules, repository, schedules, tokens,
+    users, variables,
+)  # fmt: skip
 
 
 def make(_host: Host) -> Bridge[GitLab]:
     """Build the backend; nothing is dialled yet."""
     return Bridge(
         name="gitlab",
-        version=str(trimmed("gitlab")["version"]),
-        resources={
-            **approvals.RESOURCES,
-            **environments.RESOURCES,
-            **groups.RESOURCES,
-            **hooks.RESOURCES,
-            **members.RESOURCES,
-            **projects.RESOURCES,
-            **protections.RESOURCES,
-            **push_rules.RESOURCES,
-            **repository.RESOURCES,
-            **schedules.RESOURCES,
-            **tokens.RESOURCES,
-            **users.RESOURCES,
-            **variables.RESOURCES,
-        },
+        tables=(module.RESOURCES for module in _MODULES),
         functions=functions.FUNCTIONS,
         connect=GitLab,
-        required_config=_required,
     )

@@ -11,19 +11,19 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
 
 import requests
-from requests.adapters import HTTPAdapter
 
 from lab.plugins.checking import unsupported
-from lab.plugins.server import PluginError, RefusalError, proxied
-from lab.plugins.wire import Properties, completed
+from lab.plugins.server import PluginError, RefusalError
+from lab.plugins.sessions import cause, session
+from lab.plugins.wire import Properties
 
-_POOL: Final = 64
 _TIMEOUT: Final = 60
 _NOT_FOUND: Final = 404
 _API: Final = "/api/v2.0"
 _CSRF: Final = "X-Harbor-Csrf-Token"
 _CSRF_COOKIE: Final = "_gorilla_csrf"
-_ENVIRONMENT: Final = {
+#: Setting -> the variable that has it when the program does not say it.
+ENVIRONMENT: Final = {
     "url": "HARBOR_URL",
     "username": "HARBOR_USERNAME",
     "password": "HARBOR_PASSWORD",
@@ -46,17 +46,11 @@ class ApiError(RefusalError):
         return self.status == _NOT_FOUND
 
 
-def settled(settings: Properties) -> Properties:
-    """Return the settings completed from the environment."""
-    return completed(settings, _ENVIRONMENT)
-
-
 class Harbor:
     """A connection that many threads may share; nothing is asked before the first resource."""
 
     def __init__(self, settings: Properties) -> None:
         """Keep the settings. Raises `PluginError` where there is no address."""
-        settings = settled(settings)
         url = str(settings.get("url") or "")
         if not url:
             raise PluginError(
@@ -67,14 +61,9 @@ class Harbor:
             raise PluginError(unsupported(f"version {settings['apiVersion']} of Harbor's API"))
         self._settings = settings
         self.robot_prefix = str(settings.get("robotPrefix") or "")
-        session = requests.Session()
-        session.trust_env = proxied(url)
-        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        session.verify = settings.get("insecure") is False
-        adapter = HTTPAdapter(pool_connections=4, pool_maxsize=_POOL)
-        session.mount("http://", adapter)
-        session.mount("https://", adapter)
-        self._session = session
+        self._session = session(url)
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session.verify = settings.get("insecure") is False
         #: Harbor's one configuration is changed by several resources.
         self.configuration = threading.Lock()
 
@@ -100,7 +89,7 @@ class Harbor:
             )  # fmt: skip
         except requests.RequestException as error:
             raise ApiError(
-                requests.codes.bad_gateway, f'{method.title()} "{self._base}{path}": {_cause(error)}'
+                requests.codes.bad_gateway, f'{method.title()} "{self._base}{path}": {cause(error)}'
             ) from None
 
     def send(self, method: str, path: str, body: Any = None, *, expect: int = 0) -> requests.Response:
@@ -158,12 +147,6 @@ def _csrf(refused: requests.Response) -> dict[str, str]:
         if name == _CSRF_COOKIE:
             return {_CSRF: token, "Cookie": f"{_CSRF_COOKIE}={value}"}
     raise ApiError(refused.status_code, f"[ERROR] no valid {_CSRF_COOKIE} token present to retry")
-
-
-def _cause(error: BaseException) -> str:
-    """Name the root of a chain of wrapped connection errors in a few words."""
-    reason = getattr(error.args[0], "reason", error) if error.args else error
-    return " ".join(str(reason).split())
 
 
 def in_project(project: str) -> str:

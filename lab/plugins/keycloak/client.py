@@ -10,11 +10,12 @@ from urllib.parse import quote
 
 from lab.plugins.http import httpx
 from lab.plugins.server import PluginError, RefusalError, proxied
-from lab.plugins.wire import Properties, completed
+from lab.plugins.wire import Properties
 
 _NOT_FOUND: Final = 404
 _RETRY_LOGIN: Final = (401, 403)
-_ENVIRONMENT: Final = {
+#: Setting -> the variable that has it when the program does not say it.
+ENVIRONMENT: Final = {
     "url": "KEYCLOAK_URL",
     "clientId": "KEYCLOAK_CLIENT_ID",
     "clientSecret": "KEYCLOAK_CLIENT_SECRET",
@@ -41,17 +42,11 @@ class ApiError(RefusalError):
         return self.status == _NOT_FOUND
 
 
-def settled(settings: Properties) -> Properties:
-    """Return the settings completed from the environment."""
-    return completed(settings, _ENVIRONMENT)
-
-
 class Keycloak:
     """A connection that many threads may share; logs in at once."""
 
     def __init__(self, settings: Properties) -> None:
         """Connect; raises `PluginError` when the settings make no sense or the log-in fails."""
-        settings = settled(settings)
         self._settings = settings
         self._base = str(settings.get("url", ""))
         self._form = self._grant()

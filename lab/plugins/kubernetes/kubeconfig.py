@@ -76,24 +76,24 @@ def _named(items: Any, name: str, key: str) -> dict[str, Any] | None:
     return None
 
 
-def active_cluster(config: Mapping[str, Any], context: str, cluster: str) -> dict[str, Any] | None:
-    """Return the cluster entry in use, or None; `context` and `cluster` override the file's own."""
+def active_cluster(config: Mapping[str, Any], context: str) -> dict[str, Any] | None:
+    """Return the cluster entry in use, or None; `context` overrides the file's own."""
     entry = _named(config.get("contexts"), context or str(config.get("current-context", "")), "context")
     if entry is None:
         return None
-    return _named(config.get("clusters"), cluster or str(entry.get("cluster", "")), "cluster")
+    return _named(config.get("clusters"), str(entry.get("cluster", "")), "cluster")
 
 
-def access(value: Value, context: str = "", cluster: str = "") -> Access:
+def access(value: Value, context: str = "") -> Access:
     """Return how to reach the cluster; raises `PluginError` in one line when the file does not say it."""
     config, base = parse(value)
     name = context or str(config.get("current-context", ""))
     entry = _named(config.get("contexts"), name, "context")
     if entry is None:
         raise PluginError(f'context "{name}" does not exist' if name else "invalid configuration: no context is chosen")
-    where = active_cluster(config, context, cluster)
+    where = active_cluster(config, context)
     if not where or not where.get("server"):
-        raise PluginError(f'invalid configuration: no server found for cluster "{cluster or entry.get("cluster")}"')
+        raise PluginError(f'invalid configuration: no server found for cluster "{entry.get("cluster")}"')
     user = _named(config.get("users"), str(entry.get("user", "")), "user") or {}
     for way in ("exec", "auth-provider"):
         if way in user:

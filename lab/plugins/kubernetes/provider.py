@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 import secrets
 from collections.abc import Callable
-from importlib.metadata import version as installed
 from typing import Any, Final
 
 from lab.plugins.bridge import resource_type
-from lab.plugins.kubernetes import changes, kubeconfig, managed, rules, waiting
+from lab.plugins.kubernetes import changes, managed, rules, waiting
 from lab.plugins.kubernetes.client import Kube, KubeError, NoMatchError, Object
+from lab.plugins.kubernetes.connection import Connection
 from lab.plugins.kubernetes.objects import (
     AUTONAMED,
     FIELD_MANAGER,
@@ -27,9 +27,8 @@ from lab.plugins.kubernetes.objects import (
     split,
     to_object,
 )
-from lab.plugins.kubernetes.settings import Settings, replacing, settings, unknown_names
 from lab.plugins.server import Host, PartialError, PluginError
-from lab.plugins.wire import Properties, Unknown, decode_map, encode_map, has_unknown, reveal
+from lab.plugins.wire import Properties, decode_map, encode_map, has_unknown
 from lab.stubs import provider_pb2
 
 _CREATE_TRIES: Final = 6
@@ -44,74 +43,13 @@ _GONE_HELP: Final = (
 )
 
 
-class Kubernetes:
+class Kubernetes(Connection):
     """The plugin's backend."""
 
-    name = "kubernetes"
-    accept_secrets = True
-
     def __init__(self, host: Host) -> None:
-        """Remember where warnings go; nothing is dialled before `configure`."""
-        self.version = installed("pulumi_kubernetes")
+        """Remember where warnings go."""
+        super().__init__()
         self._host = host
-        self._settings: Settings | None = None
-        self._kube: Kube | None = None
-        self._unreachable = "the kubernetes provider is not configured"
-        self._namespace = "default"
-
-    # -- configuration ------------------------------------------------------------------------------------------------
-
-    def check_config(self, request: provider_pb2.CheckRequest) -> provider_pb2.CheckResponse:
-        """Accept the settings as they are; what is wrong in them shows when they are used, as upstream."""
-        news = reveal(decode_map(request.news))
-        failures = [f"`kubernetes:{name}` is not a setting of this provider" for name in unknown_names(news)]
-        return provider_pb2.CheckResponse(
-            inputs=request.news, failures=[provider_pb2.CheckFailure(reason=reason) for reason in failures]
-        )
-
-    def diff_config(self, request: provider_pb2.DiffRequest) -> provider_pb2.DiffResponse:
-        """Report changed settings; another cluster replaces the provider and all that it made."""
-        olds = reveal(decode_map(request.old_inputs if request.HasField("old_inputs") else request.olds))
-        news = reveal(decode_map(request.news))
-        changed = sorted(key for key in olds.keys() | news.keys() if olds.get(key) != news.get(key))
-        statuses: Any = provider_pb2.DiffResponse
-        return provider_pb2.DiffResponse(
-            changes=statuses.DIFF_SOME if changed else statuses.DIFF_NONE,
-            diffs=changed,
-            replaces=replacing(olds, news, changed) if changed else [],
-        )
-
-    def configure(self, request: provider_pb2.ConfigureRequest) -> provider_pb2.ConfigureResponse:
-        """Reach the cluster; one that cannot be reached is an error only for what needs it."""
-        values: Properties = {name.rsplit(":", 1)[-1]: value for name, value in request.variables.items()} or reveal(
-            decode_map(request.args)
-        )
-        found = settings({name: value for name, value in values.items() if not isinstance(value, Unknown)})
-        self._settings = found
-        try:
-            access = kubeconfig.access(found.kubeconfig, found.context, found.cluster)
-            kube = Kube(access, qps=found.qps, burst=found.burst, timeout=found.timeout)
-            kube.version()
-        except (PluginError, OSError) as error:
-            self._kube = None
-            self._unreachable = f"unable to load schema information from the API server: {error}"
-        else:
-            self._kube = kube
-            self._namespace = found.namespace or access.namespace
-        return provider_pb2.ConfigureResponse(
-            acceptSecrets=True, supportsPreview=True, supports_autonaming_configuration=True
-        )
-
-    @property
-    def _options(self) -> Settings:
-        if self._settings is None:
-            raise PluginError("the kubernetes provider is not configured")
-        return self._settings
-
-    def _cluster(self) -> Kube:
-        if self._kube is None:
-            raise PluginError(f"configured Kubernetes cluster is unreachable: {self._unreachable}")
-        return self._kube
 
     # -- check --------------------------------------------------------------------------------------------------------
 
@@ -126,15 +64,11 @@ class Kubernetes:
                 "list resources exist for compatibility with YAML manifests and Helm charts, and cannot be created "
                 "directly. Use the underlying resource type instead"
             )
-        if patch and not self._options.server_side:
-            raise PluginError(
-                "patch resources require Server-Side Apply mode, which is enabled using the `enableServerSideApply` "
-                "Provider config"
-            )
+        rules.refuse(obj)
         if patch and not meta(obj).get("name"):
             raise PluginError("patch resources require the `.metadata.name` field to be set")
         self._give_name(request, obj, old)
-        if not meta(obj).get("name") and meta(obj).get("generateName") and self._options.server_side:
+        if not meta(obj).get("name") and meta(obj).get("generateName"):
             raise PluginError("the `.metadata.generateName` field is not supported in Server-Side Apply mode")
         version, kind = rules.kind_of(request.urn)
         if self._kube is not None and not meta(obj).get("namespace") and self._kube.namespaced(version, kind):
@@ -212,7 +146,7 @@ class Kubernetes:
         if request.preview and (self._kube is None or has_unknown(obj) or patch or not self._served(obj)):
             return provider_pb2.CreateResponse(properties=request.properties)
         kube = self._cluster()
-        manager = annotation(obj, "pulumi.com/patchFieldManager") or f"pulumi-kubernetes-{secrets.token_hex(4)}"
+        manager = f"pulumi-kubernetes-{secrets.token_hex(4)}"
         try:
             live = self._make(kube, obj, manager, patch=patch, preview=request.preview)
         except KubeError as error:
@@ -220,11 +154,8 @@ class Kubernetes:
                 # The server cannot tell yet: another resource of the same run goes first.
                 return provider_pb2.CreateResponse(properties=request.properties)
             if isinstance(error, NoMatchError):
-                raise PluginError(
-                    f'creation of resource "{request.urn}" with kind {obj.get("apiVersion")}/{obj.get("kind")} failed '
-                    "because the Kubernetes API server reported that the apiVersion for this resource does not exist. "
-                    f"Verify that any required CRDs have been created: {error}"
-                ) from None
+                kind = f"{obj.get('apiVersion')}/{obj.get('kind')}"
+                raise rules.unserved(f'creation of resource "{request.urn}" with kind {kind}', error) from None
             reason = f"{error}. {_EXISTS_HELP}" if error.reason == "AlreadyExists" else str(error)
             raise PluginError(
                 f'resource "{request.urn}" was not successfully created by the Kubernetes API server: {reason}'
@@ -251,7 +182,7 @@ class Kubernetes:
 
     def _make(self, kube: Kube, obj: Object, manager: str, *, patch: bool, preview: bool) -> Object:
         def once() -> Object:
-            if self._options.server_side and (self._options.upsert or patch):
+            if self._options.upsert or patch:
                 force = preview or self._forced(obj)
                 return kube.apply(obj, manager, force=force, dry_run=preview, strict=True)
             return kube.create(obj, dry_run=preview)
@@ -304,10 +235,6 @@ class Kubernetes:
 
     def _read_unreachable(self, request: provider_pb2.ReadRequest) -> provider_pb2.ReadResponse:
         self._host.warn(f"configured Kubernetes cluster is unreachable: {self._unreachable}", request.urn)
-        if self._options.delete_unreachable:
-            return provider_pb2.ReadResponse()
-        if self._options.skip_unreachable:
-            return provider_pb2.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
         raise PluginError(f"failed to read resource state due to unreachable cluster. {_GONE_HELP}")
 
     # -- update -------------------------------------------------------------------------------------------------------
@@ -322,8 +249,7 @@ class Kubernetes:
         state = decode_map(request.olds)
         _, old = split(state)
         initial = str(state.get(INITIAL_VERSION) or obj.get("apiVersion", ""))
-        before = str(state.get(FIELD_MANAGER) or f"pulumi-kubernetes-{secrets.token_hex(4)}")
-        manager = annotation(obj, "pulumi.com/patchFieldManager") or before
+        manager = str(state.get(FIELD_MANAGER) or f"pulumi-kubernetes-{secrets.token_hex(4)}")
 
         def recorded(live: Object) -> Properties:
             return checkpoint(obj, live, marked, initial, manager)
@@ -336,14 +262,8 @@ class Kubernetes:
             if request.preview and isinstance(error, KubeError) and error.reason == "Forbidden":
                 return provider_pb2.UpdateResponse(properties=request.news)
             if isinstance(error, NoMatchError):
-                raise PluginError(
-                    f'update of resource "{request.urn}" failed because the Kubernetes API server reported that the '
-                    "apiVersion for this resource does not exist. Verify that any required CRDs have been created: "
-                    f"{error}"
-                ) from None
+                raise rules.unserved(f'update of resource "{request.urn}"', error) from None
             raise self._failed_update(kube, request, old, recorded, error) from None
-        if self._options.server_side and not request.preview and before != manager:
-            rules.relinquish(kube, live, before)
         return provider_pb2.UpdateResponse(properties=encode_map(recorded(live)))
 
     def _change(
@@ -403,20 +323,18 @@ class Kubernetes:
         state = decode_map(request.properties)
         inputs, live = split(state)
         if self._kube is None:
-            if self._options.delete_unreachable:
-                return
             raise PluginError(f"configured Kubernetes cluster is unreachable. {_GONE_HELP}")
         name = request.id.rpartition("/")[2]
         try:
-            if self._options.server_side and rules.is_patch(request.urn, inputs):
+            if rules.is_patch(request.urn, inputs):
                 rules.release(self._kube, live, str(state.get(FIELD_MANAGER) or ""))
                 return
-            self._kube.delete(live, name, rules.propagation(inputs))
+            self._kube.delete(live, name, "Foreground")
         except KubeError as error:
             if error.code == rules.NOT_FOUND:
                 return
             raise
-        waiting.gone(self._kube, inputs, live, name, waiting.limit(inputs, request.timeout))
+        waiting.gone(self._kube, inputs, live, name, request.timeout or waiting.DEFAULT_SECONDS)
         if is_definition(inputs):
             self._kube.forget_kinds()
 

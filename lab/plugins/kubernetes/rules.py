@@ -9,12 +9,32 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from lab.plugins.bridge import resource_name, resource_type
+from lab.plugins.checking import unsupported
 from lab.plugins.kubernetes.client import Kube, KubeError, Mapped, Object
 from lab.plugins.kubernetes.objects import annotation, meta
 from lab.plugins.server import PluginError
 from lab.stubs import provider_pb2
 
 NOT_FOUND: Final = 404
+#: Annotations that nothing here uses, and that the official plugin has rules for.
+_REFUSED_NOTES: Final = tuple(
+    f"pulumi.com/{name}" for name in ("deletionPropagationPolicy", "patchFieldManager", "timeoutSeconds")
+)
+
+
+def refuse(obj: Object) -> None:
+    """Raise `PluginError` for what only the official plugin does."""
+    for name in _REFUSED_NOTES:
+        if annotation(obj, name):
+            raise PluginError(unsupported(f"the annotation {name}"))
+
+
+def unserved(doing: str, error: KubeError) -> PluginError:
+    """Return what to report when the server does not have a kind."""
+    return PluginError(
+        f"{doing} failed because the Kubernetes API server reported that the apiVersion for this resource does not "
+        f"exist. Verify that any required CRDs have been created: {error}"
+    )
 
 
 def is_patch(urn: str, obj: Object) -> bool:
@@ -108,9 +128,3 @@ def release(kube: Kube, live: Object, manager: str) -> None:
             "the `retainOnDelete` resource option, or transfer ownership of the field before deleting: "
             f"{required.get('field')}"
         ) from None
-
-
-def propagation(inputs: Object) -> str:
-    """Return the propagation policy of a deletion: foreground unless an annotation says otherwise."""
-    policy = annotation(inputs, "pulumi.com/deletionPropagationPolicy").lower()
-    return {"orphan": "Orphan", "background": "Background"}.get(policy, "Foreground")

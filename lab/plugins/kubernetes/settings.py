@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,16 +13,19 @@ from lab.plugins.wire import Properties, Unknown, Value
 
 QPS: Final = 50.0
 BURST: Final = 120
-_CLUSTER_KEYS: Final = ("kubeconfig", "context", "cluster")
+_CLUSTER_KEYS: Final = ("kubeconfig", "context")
+#: Nothing here sets them, and each would cost code of its own.
+_REFUSED: Final = (
+    "alwaysRender", "cluster", "deleteUnreachable", "helmReleaseSettings", "namespace",
+    "renderYamlToDirectory", "skipUpdateUnreachable", "strictMode",
+)  # fmt: skip
 _KNOWN: Final = frozenset(
     {
-        *_CLUSTER_KEYS, "namespace", "clusterIdentifier", "deleteUnreachable", "enableConfigMapMutable",
-        "enablePatchForce", "enableSecretMutable", "enableServerSideApply", "helmReleaseSettings", "kubeClientSettings",
-        "renderYamlToDirectory", "alwaysRender", "skipUpdateUnreachable", "strictMode", "suppressDeprecationWarnings",
+        *_CLUSTER_KEYS, *_REFUSED, "clusterIdentifier", "enableConfigMapMutable", "enablePatchForce",
+        "enableSecretMutable", "enableServerSideApply", "kubeClientSettings", "suppressDeprecationWarnings",
         "suppressHelmHookWarnings", "upsertExistingObjects",
     }
 )  # fmt: skip
-_UNSUPPORTED: Final = ("renderYamlToDirectory", "alwaysRender")
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,8 @@ class Settings:
 
     kubeconfig: Value
     context: str
-    cluster: str
-    namespace: str
-    server_side: bool
     patch_force: bool
     upsert: bool
-    delete_unreachable: bool
-    skip_unreachable: bool
     secrets_mutable: bool
     config_maps_mutable: bool
     qps: float
@@ -47,14 +44,14 @@ class Settings:
 
     def __repr__(self) -> str:
         """A kubeconfig holds credentials: show where, not what."""
-        return f"Settings(context={self.context!r}, cluster={self.cluster!r}, namespace={self.namespace!r})"
+        return f"Settings(context={self.context!r})"
 
 
 def decoded(values: Mapping[str, Value]) -> Properties:
     """Undo the protocol's encoding: flags and maps arrive as JSON text."""
     found: Properties = {}
     for name, value in values.items():
-        if name in ("kubeClientSettings", "helmReleaseSettings") and isinstance(value, str):
+        if name == "kubeClientSettings" and isinstance(value, str):
             try:
                 found[name] = json.loads(value) if value else {}
             except json.JSONDecodeError as error:
@@ -67,21 +64,15 @@ def decoded(values: Mapping[str, Value]) -> Properties:
 
 
 def settings(values: Mapping[str, Value]) -> Settings:
-    """Build the settings; raises `PluginError` for one that makes no sense or that this stand-in lacks."""
+    """Build the settings; raises `PluginError` for one that makes no sense."""
     found = decoded(values)
-    for name in _UNSUPPORTED:
-        if found.get(name) not in (None, "", "false", False):
-            raise PluginError(f"kubernetes:{name} is not supported by this stand-in plugin")
     client = found.get("kubeClientSettings") or {}
 
-    def flag(name: str, variable: str, default: bool = False) -> bool:
-        value = found.get(name)
-        if value in (None, ""):
-            value = os.environ.get(f"PULUMI_K8S_{variable}")
-        return default if value is None else str(value).lower() == "true"
+    def flag(name: str) -> bool:
+        return str(found.get(name)).lower() == "true"
 
-    def number(name: str, variable: str, default: float | None) -> float | None:
-        value = client.get(name, os.environ.get(f"PULUMI_K8S_CLIENT_{variable}"))
+    def number(name: str, default: float | None) -> float | None:
+        value = client.get(name)
         try:
             return default if value in (None, "") else float(value)
         except (TypeError, ValueError):
@@ -91,18 +82,13 @@ def settings(values: Mapping[str, Value]) -> Settings:
     return Settings(
         kubeconfig=kubeconfig.ambient() if given in (None, "") else given,
         context=str(found.get("context") or ""),
-        cluster=str(found.get("cluster") or ""),
-        namespace=str(found.get("namespace") or ""),
-        server_side=flag("enableServerSideApply", "ENABLE_SERVER_SIDE_APPLY", True),
-        patch_force=flag("enablePatchForce", "ENABLE_PATCH_FORCE"),
-        upsert=flag("upsertExistingObjects", "UPSERT_EXISTING_OBJECTS"),
-        delete_unreachable=flag("deleteUnreachable", "DELETE_UNREACHABLE"),
-        skip_unreachable=flag("skipUpdateUnreachable", "SKIP_UPDATE_UNREACHABLE"),
-        secrets_mutable=flag("enableSecretMutable", "ENABLE_SECRET_MUTABLE"),
-        config_maps_mutable=flag("enableConfigMapMutable", "ENABLE_CONFIGMAP_MUTABLE"),
-        qps=number("qps", "QPS", QPS) or QPS,
-        burst=int(number("burst", "BURST", BURST) or BURST),
-        timeout=number("timeout", "TIMEOUT", None),
+        patch_force=flag("enablePatchForce"),
+        upsert=flag("upsertExistingObjects"),
+        secrets_mutable=flag("enableSecretMutable"),
+        config_maps_mutable=flag("enableConfigMapMutable"),
+        qps=number("qps", QPS) or QPS,
+        burst=int(number("burst", BURST) or BURST),
+        timeout=number("timeout", None),
     )
 
 
@@ -113,6 +99,12 @@ def unknown_names(values: Mapping[str, Value]) -> list[str]:
         for name in values
         if name not in _KNOWN and not name.startswith("__") and name not in ("version", "pluginDownloadURL")
     ]
+
+
+def refused_names(values: Mapping[str, Value]) -> list[str]:
+    """Return settings that only the official plugin has, and server-side apply where it is off: it is on here."""
+    off = "enableServerSideApply" in values and str(values["enableServerSideApply"]).lower() != "true"
+    return [name for name in _REFUSED if values.get(name) is not None] + ["enableServerSideApply"] * off
 
 
 def replacing(olds: Properties, news: Properties, changed: list[str]) -> list[str]:
@@ -134,4 +126,4 @@ def _active(values: Properties) -> dict[str, Any] | None:
     if given in (None, ""):
         return None
     config, _ = kubeconfig.parse(given)
-    return kubeconfig.active_cluster(config, str(values.get("context") or ""), str(values.get("cluster") or ""))
+    return kubeconfig.active_cluster(config, str(values.get("context") or ""))

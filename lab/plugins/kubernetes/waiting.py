@@ -10,7 +10,7 @@ from lab.plugins.kubernetes.client import Kube, KubeError, NoMatchError, Object
 from lab.plugins.kubernetes.objects import annotation, is_kind, meta, name_of
 from lab.plugins.server import PluginError
 
-_DEFAULT_SECONDS: Final = 600.0
+DEFAULT_SECONDS: Final = 600.0
 _QUOTA_SECONDS: Final = 60.0
 _TOKEN_SECONDS: Final = 5.0
 _FIRST_PAUSE: Final = 0.02
@@ -22,12 +22,6 @@ _UNWAITED: Final = {
     ("v1", "Namespace"), ("v1", "Pod"), ("v1", "ReplicationController"), ("apps/v1", "DaemonSet"),
     ("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("batch/v1", "Job"),
 }  # fmt: skip
-
-
-def limit(inputs: Object, seconds: float) -> float:
-    """Return how long to wait: the resource option, else the annotation, else ten minutes."""
-    text = annotation(inputs, "pulumi.com/timeoutSeconds")
-    return seconds or (float(text) if text.isdigit() else _DEFAULT_SECONDS)
 
 
 def _until(ready: Callable[[], Object | None], seconds: float, late: str) -> Object:

@@ -8,28 +8,30 @@ import threading
 from pathlib import Path
 from typing import Any, Final
 
-import hvac  # type: ignore[import-untyped]
 import requests
-from hvac.exceptions import InvalidPath, VaultError  # type: ignore[import-untyped]
-from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
-from lab.plugins.server import PluginError, RefusalError, proxied
+from lab.plugins.server import PluginError, RefusalError
+from lab.plugins.sessions import cause, session
 from lab.plugins.wire import Properties
 
-_POOL: Final = 64
+_TIMEOUT: Final = 60
 _TRUE: Final = frozenset({"1", "t", "true"})
 
 
 class RefusedError(RefusalError):
     """The server refused a request; `status` is its HTTP status, `errors` its own sentences."""
 
-    def __init__(self, method: str, url: str, status: int, errors: list[str]) -> None:
+    def __init__(self, method: str, url: str, answer: requests.Response) -> None:
         """Word it in one line, as the official client does in several."""
-        self.status = status
-        self.errors = errors
-        listed = " ".join(f"* {error}" for error in errors)
-        super().__init__(f"Error making API request. URL: {method} {url} Code: {status}. Errors: {listed}")
+        self.status = answer.status_code
+        try:
+            said = answer.json().get("errors") or []
+        except ValueError:
+            said = [answer.text] if answer.text else []
+        self.errors = [" ".join(str(item).split()) for item in said]
+        listed = " ".join(f"* {error}" for error in self.errors)
+        super().__init__(f"Error making API request. URL: {method} {url} Code: {self.status}. Errors: {listed}")
 
 
 class Vault:
@@ -39,34 +41,28 @@ class Vault:
         """Keep the settings."""
         self._settings = settings
         self._lock = threading.Lock()
-        self._client: Any = None
-        self.namespace: str = str(settings.get("namespace") or os.environ.get("VAULT_NAMESPACE") or "")
+        self._session: requests.Session | None = None
+        self._address = str(settings.get("address") or os.environ.get("VAULT_ADDR") or "")
+        self._namespace = str(settings.get("namespace") or os.environ.get("VAULT_NAMESPACE") or "").strip("/")
 
-    def _flag(self, name: str, variable: str, default: bool) -> bool:
+    def _flag(self, name: str, variable: str) -> bool:
         value = self._settings.get(name)
-        if value is None:
-            text = os.environ.get(variable, "")
-            return text.lower() in _TRUE if text else default
-        return bool(value)
+        return os.environ.get(variable, "").lower() in _TRUE if value is None else bool(value)
 
-    def _connected(self) -> Any:
+    def _connected(self) -> requests.Session:
         with self._lock:
-            if self._client is None:
-                self._client = self._connect()
-            return self._client
+            if self._session is None:
+                self._session = self._connect()
+            return self._session
 
-    def _connect(self) -> Any:
+    def _connect(self) -> requests.Session:
         settings = self._settings
-        address = settings.get("address") or os.environ.get("VAULT_ADDR")
-        if not address:
+        if not self._address:
             raise PluginError("failed to configure Vault address: set vault:address or VAULT_ADDR")
         token = settings.get("token") or os.environ.get("VAULT_TOKEN") or _token_file()
         if not token:
             raise PluginError("no vault token set on Client")
-        ca = settings.get("caCertFile") or os.environ.get("VAULT_CACERT")
-        ca = ca or os.environ.get("VAULT_CAPATH")
-        session = requests.Session()
-        session.trust_env = proxied(str(address))
+        ca = settings.get("caCertFile") or os.environ.get("VAULT_CACERT") or os.environ.get("VAULT_CAPATH")
         retries = Retry(
             total=int(settings.get("maxRetries") or os.environ.get("VAULT_MAX_RETRIES") or 2),
             status_forcelist=(500, 502, 503, 504),
@@ -74,45 +70,44 @@ class Vault:
             backoff_factor=0.5,
             raise_on_status=False,
         )
-        adapter = HTTPAdapter(pool_connections=4, pool_maxsize=_POOL, max_retries=retries)
-        session.mount("http://", adapter)
-        session.mount("https://", adapter)
-        session.verify = False if self._flag("skipTlsVerify", "VAULT_SKIP_VERIFY", False) else (ca or True)
-        client = hvac.Client(
-            url=str(address), token=str(token), session=session, verify=session.verify, timeout=60, namespace=None
-        )
-        if not self._flag("skipChildToken", "TERRAFORM_VAULT_SKIP_CHILD_TOKEN", False):
-            client.token = self._child_token(client)
-        return client
+        made = session(self._address, retries)
+        made.verify = False if self._flag("skipTlsVerify", "VAULT_SKIP_VERIFY") else (ca or True)
+        made.headers.update({"X-Vault-Token": str(token), "X-Vault-Request": "true"})
+        if not self._flag("skipChildToken", "TERRAFORM_VAULT_SKIP_CHILD_TOKEN"):
+            made.headers["X-Vault-Token"] = self._child_token(made)
+        if self._namespace:
+            made.headers["X-Vault-Namespace"] = self._namespace
+        return made
 
-    def _child_token(self, client: Any) -> str:
+    def _child_token(self, connection: requests.Session) -> str:
         """Work with a short-lived child of the token given, so that a leak of it ends by itself."""
         ttl = f"{int(self._settings.get('maxLeaseTtlSeconds') or os.environ.get('TERRAFORM_VAULT_MAX_TTL') or 1200)}s"
         name = self._settings.get("tokenName") or os.environ.get("VAULT_TOKEN_NAME") or "terraform"
         body = {"display_name": name, "ttl": ttl, "explicit_max_ttl": ttl, "renewable": False}
         try:
-            answer = self._send(client, "POST", "auth/token/create", body, "")
+            answer = self._send(connection, "POST", "auth/token/create", body)
         except RefusedError as fault:
             raise PluginError(f"failed to create limited child token: {fault}") from None
         return str(answer["auth"]["client_token"])
 
-    def _send(self, client: Any, method: str, path: str, body: Properties | None, namespace: str) -> Any:
-        headers = {"X-Vault-Namespace": namespace} if namespace else None
+    def _send(self, connection: requests.Session, method: str, path: str, body: Properties | None) -> Any:
+        url = f"{self._address.rstrip('/')}/v1/{path.lstrip('/')}"
         try:
-            answer = client.adapter.request(method, f"/v1/{path.lstrip('/')}", headers=headers, json=body)
-        except VaultError as error:
-            url = f"{client.url}/v1/{path.lstrip('/')}"
-            raise RefusedError(method, url, _status(error), _sentences(error)) from None
+            # Said again: else a bundle in the environment comes first (psf/requests#3829).
+            verify = connection.verify
+            answer = connection.request(method, url, json=body, timeout=_TIMEOUT, verify=verify)
         except requests.RequestException as error:
-            raise PluginError(f"error talking to Vault at {client.url}: {_cause(error)}") from None
-        return answer if isinstance(answer, dict) else None
+            raise PluginError(f"error talking to Vault at {self._address}: {cause(error)}") from None
+        if not answer.ok:
+            raise RefusedError(method, url, answer)
+        return answer.json() if answer.content else None
 
     def request(self, method: str, path: str, body: Properties | None = None) -> Any:
         """Send a request in the provider's namespace; return the JSON answer or None.
 
         Raises `RefusedError` when the server refuses, `PluginError` when it cannot be reached.
         """
-        return self._send(self._connected(), method, path, body, self.namespace.strip("/"))
+        return self._send(self._connected(), method, path, body)
 
     def read(self, path: str) -> Properties | None:
         """Return the `data` of a path, or None when there is nothing at it."""
@@ -139,22 +134,3 @@ def _token_file() -> str | None:
         return (Path.home() / ".vault-token").read_text(encoding="utf-8").strip() or None
     except (OSError, RuntimeError):
         return None
-
-
-def _status(error: VaultError) -> int:
-    names = {
-        "InvalidRequest": 400, "Unauthorized": 401, "Forbidden": 403, "InvalidPath": 404, "RateLimitExceeded": 429,
-        "InternalServerError": 500, "VaultNotInitialized": 501, "BadGateway": 502, "VaultDown": 503,
-    }  # fmt: skip
-    return 404 if isinstance(error, InvalidPath) else names.get(type(error).__name__, 0)
-
-
-def _sentences(error: VaultError) -> list[str]:
-    raw = error.errors or ([error.text] if error.text else [])
-    return [" ".join(str(item).split()) for item in raw]
-
-
-def _cause(error: BaseException) -> str:
-    """Name the root of a chain of wrapped connection errors in a few words."""
-    reason = getattr(error.args[0], "reason", error) if error.args else error
-    return " ".join(str(reason).split())

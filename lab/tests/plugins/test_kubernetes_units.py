@@ -154,7 +154,8 @@ def test_a_kubeconfig_is_read_by_path_and_by_content(tmp_path: Any) -> None:
         found = kubeconfig.access(value)
         assert (found.server, found.namespace, found.token) == ("https://one:6443", "ns", "token-marker")
     assert "token-marker" not in repr(found)
-    assert kubeconfig.access(CONFIG, cluster="d").server == "https://two:6443"
+    other = CONFIG.replace("user: e}", "user: u}")
+    assert kubeconfig.access(other, "b").server == "https://two:6443"
 
 
 @pytest.mark.parametrize(
@@ -175,7 +176,7 @@ def test_a_kubeconfig_that_leads_nowhere_is_told_in_one_line(text: str, context:
 
 def test_another_cluster_replaces_the_provider() -> None:
     old = {"kubeconfig": CONFIG, "context": "a"}
-    assert replacing(old, {**old, "namespace": "x"}, ["namespace"]) == []
+    assert replacing(old, {**old, "enablePatchForce": "x"}, ["enablePatchForce"]) == []
     assert replacing(old, {**old, "context": "b"}, ["context"]) == ["context"]
     assert (
         replacing({**old, "clusterIdentifier": "1"}, {**old, "context": "b", "clusterIdentifier": "1"}, ["context"])
@@ -206,9 +207,17 @@ def test_an_unreachable_cluster_fails_what_needs_it_and_nothing_else(tmp_path: A
         with pytest.raises(Failure, match="unreachable") as caught:
             attempt()
         assert "token-marker" not in str(caught.value)
-    plugin.configure(kubeconfig=str(path), deleteUnreachable="true")
-    assert plugin.read(token, "default/n", news, news)[0] == ""
-    plugin.delete(token, "default/n", news)
     with pytest.raises(Failure, match="`kubernetes:kubconfig` is not a setting"):
         plugin.configure(kubconfig="x")
+    plugin.close()
+
+
+def test_what_only_the_official_plugin_has_is_refused_by_name() -> None:
+    plugin = Plugin(provider.make(Host(None)))
+    for setting, value in (("namespace", "x"), ("enableServerSideApply", "false"), ("deleteUnreachable", "true")):
+        with pytest.raises(Failure, match=f"the local platform's plugin does not support kubernetes:{setting}"):
+            plugin.configure(**{setting: value})
+    noted = {"name": "n", "annotations": {"pulumi.com/timeoutSeconds": "1"}}
+    with pytest.raises(Failure, match=r"does not support the annotation pulumi\.com/timeoutSeconds"):
+        plugin.check("kubernetes:core/v1:ConfigMap", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": noted})
     plugin.close()

@@ -17,7 +17,6 @@ SHAPE = Shape(
         "size": Field("size", "integer", default=3),
         "found": Field("found", "string", computed=True),
         "left": Field("left", "string", sticky=True),
-        "once": Field("once", "string", write_only=True),
     },
 )
 
@@ -66,11 +65,6 @@ def test_unset_properties() -> None:
     prior = {"name": "n", "found": "x", "left": "by hand", "size": 5, "keys": ["a"]}
     planned = plan(SHAPE, prior, {"name": "n"})
     assert (planned["found"], planned["left"], planned["size"], planned["keys"]) == ("x", "by hand", 3, None)
-
-
-def test_a_write_only_value_never_reaches_the_state() -> None:
-    assert applied({"name": "n", "once": "marker"})["once"] is None
-    assert Data(SHAPE, planned={}, inputs={"once": "marker"}).inputs["once"] == "marker"
 
 
 def test_a_refresh_follows_what_the_program_set_and_what_is_still_a_default() -> None:

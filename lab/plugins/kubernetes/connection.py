@@ -1,0 +1,81 @@
+"""The kubernetes plugin's settings and the cluster they lead to."""
+
+from __future__ import annotations
+
+from importlib.metadata import version as installed
+from typing import Any
+
+from lab.plugins.bridge import changed_settings
+from lab.plugins.checking import unsupported
+from lab.plugins.kubernetes import kubeconfig
+from lab.plugins.kubernetes.client import Kube
+from lab.plugins.kubernetes.settings import Settings, refused_names, replacing, settings, unknown_names
+from lab.plugins.server import PluginError
+from lab.plugins.wire import Properties, Unknown, decode_map, reveal
+from lab.stubs import provider_pb2
+
+
+class Connection:
+    """The part of the plugin's backend that is configured."""
+
+    name = "kubernetes"
+    accept_secrets = True
+
+    def __init__(self) -> None:
+        """Dial nothing before `configure`."""
+        self.version = installed("pulumi_kubernetes")
+        self._settings: Settings | None = None
+        self._kube: Kube | None = None
+        self._unreachable = "the kubernetes provider is not configured"
+        self._namespace = "default"
+
+    def check_config(self, request: provider_pb2.CheckRequest) -> provider_pb2.CheckResponse:
+        """Accept the settings as they are; what is wrong in them shows when they are used, as upstream."""
+        news = reveal(decode_map(request.news))
+        failures = [f"`kubernetes:{name}` is not a setting of this provider" for name in unknown_names(news)]
+        failures += [unsupported(f"kubernetes:{name}") for name in refused_names(news)]
+        return provider_pb2.CheckResponse(
+            inputs=request.news, failures=[provider_pb2.CheckFailure(reason=reason) for reason in failures]
+        )
+
+    def diff_config(self, request: provider_pb2.DiffRequest) -> provider_pb2.DiffResponse:
+        """Report changed settings; another cluster replaces the provider and all that it made."""
+        olds, news, changed = changed_settings(request)
+        statuses: Any = provider_pb2.DiffResponse
+        return provider_pb2.DiffResponse(
+            changes=statuses.DIFF_SOME if changed else statuses.DIFF_NONE,
+            diffs=changed,
+            replaces=replacing(olds, news, changed) if changed else [],
+        )
+
+    def configure(self, request: provider_pb2.ConfigureRequest) -> provider_pb2.ConfigureResponse:
+        """Reach the cluster; one that cannot be reached is an error only for what needs it."""
+        values: Properties = {name.rsplit(":", 1)[-1]: value for name, value in request.variables.items()} or reveal(
+            decode_map(request.args)
+        )
+        found = settings({name: value for name, value in values.items() if not isinstance(value, Unknown)})
+        self._settings = found
+        try:
+            access = kubeconfig.access(found.kubeconfig, found.context)
+            kube = Kube(access, qps=found.qps, burst=found.burst, timeout=found.timeout)
+            kube.version()
+        except (PluginError, OSError) as error:
+            self._kube = None
+            self._unreachable = f"unable to load schema information from the API server: {error}"
+        else:
+            self._kube = kube
+            self._namespace = access.namespace
+        return provider_pb2.ConfigureResponse(
+            acceptSecrets=True, supportsPreview=True, supports_autonaming_configuration=True
+        )
+
+    @property
+    def _options(self) -> Settings:
+        if self._settings is None:
+            raise PluginError("the kubernetes provider is not configured")
+        return self._settings
+
+    def _cluster(self) -> Kube:
+        if self._kube is None:
+            raise PluginError(f"configured Kubernetes cluster is unreachable: {self._unreachable}")
+        return self._kube
