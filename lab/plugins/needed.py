@@ -185,7 +185,9 @@ UNSUPPORTED: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     },
     "gitlab": {
         CONFIG: ("cacertFile", "clientCert", "clientKey", "configFile", "context", "enableAutoCiSupport", "insecure"),
-        "index/getGroup:getGroup": ("defaultBranchProtectionDefaults", "pushRules"),
+        "index/getGroup:getGroup": (
+            "customAttributes", "defaultBranchProtectionDefaults", "pushRules", "sharedWithGroups", "statistics",
+        ),
         "index/getGroupMembership:getGroupMembership": ("inherited",),
         "index/getUser:getUser": ("emailExactMatch", "namespaceId"),
         "index/group:Group": (

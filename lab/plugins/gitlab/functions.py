@@ -11,11 +11,10 @@ from lab.plugins.bridge import Function
 from lab.plugins.fields import snake
 from lab.plugins.gitlab.client import GitLab, segment
 from lab.plugins.gitlab.common import go_time, level_name, rfc3339
-from lab.plugins.schema import function, trimmed
+from lab.plugins.schema import ZERO, function, trimmed
 from lab.plugins.server import PluginError
 from lab.plugins.wire import Properties, Value
 
-_ZERO: Final = {"string": "", "boolean": False, "integer": 0, "number": 0, "array": [], "object": {}}
 _TIMES: Final = frozenset({"createdAt", "updatedAt", "lastActivityAt"})
 
 
@@ -38,18 +37,9 @@ def _by_schema(spec: Mapping[str, Any], found: Mapping[str, Any], renamed: Mappi
 
 
 def _typed(declared: Mapping[str, Any], value: Any) -> Value:
-    if "$ref" in declared:
-        inner = trimmed("gitlab")["types"][declared["$ref"].removeprefix("#/types/")]["properties"]
-        return _by_schema(inner, value if isinstance(value, dict) else {}, {})
-    kind = declared["type"]
-    if kind == "array":
-        items = value if isinstance(value, list) else [value] if isinstance(value, dict) else []
-        return [_typed(declared["items"], item) for item in items]
-    if kind == "object":
-        return {str(key): str(item) for key, item in (value or {}).items() if not isinstance(item, dict | list)}
     if value is None:
-        return _ZERO[kind]
-    return str(value) if kind == "string" and not isinstance(value, str) else value
+        return ZERO.get(declared["type"], [])
+    return str(value) if declared["type"] == "string" and not isinstance(value, str) else value
 
 
 # -- groups ----------------------------------------------------------------------------------------------

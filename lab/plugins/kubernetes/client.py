@@ -78,25 +78,14 @@ class Kube:
         self._access = access
         self._bucket = Bucket(qps, burst)
         self._kinds: dict[str, dict[str, Mapped]] = {}
-        self._promised: dict[tuple[str, str], Mapped] = {}
         self._lock = threading.Lock()
         self._http = httpx.Client(
             base_url=access.server,
             verify=_context(access),
             timeout=timeout or 60.0,
-            auth=access.basic,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
             trust_env=proxied(access.server),
         )
-
-    def _headers(self) -> dict[str, str]:
-        token = self._access.token
-        if token is None and self._access.token_file is not None:
-            try:
-                token = self._access.token_file.read_text(encoding="ascii").strip()
-            except (OSError, ValueError) as error:
-                raise PluginError(f"unable to read tokenFile: {error}") from None
-        return {"Authorization": f"Bearer {token}"} if token else {}
 
     def request(
         self,
@@ -112,7 +101,7 @@ class Kube:
         Raises `KubeError` when the server refuses, `PluginError` when it cannot be reached.
         """
         self._bucket.wait()
-        headers = self._headers()
+        headers = {"Authorization": f"Bearer {self._access.token}"} if self._access.token else {}
         if body is not None:
             headers["Content-Type"] = kind or "application/json"
         try:
@@ -122,7 +111,6 @@ class Kube:
                 content=None if body is None else json.dumps(body),
                 params=dict(params or {}),
                 headers=headers,
-                extensions={"sni_hostname": self._access.server_name} if self._access.server_name else None,
             )
         except httpx.HTTPError as error:
             reason = " ".join(str(error).split()) or type(error).__name__
@@ -133,16 +121,6 @@ class Kube:
         return found
 
     # -- kinds --------------------------------------------------------------------------------------------------------
-
-    def promise(self, api_version: str, kind: str, mapped: Mapped) -> None:
-        """Remember a kind that the program's own custom resource definition will bring."""
-        with self._lock:
-            self._promised[api_version, kind] = mapped
-
-    def forget_kinds(self) -> None:
-        """Ask again for the kinds: a custom resource definition came or went."""
-        with self._lock:
-            self._kinds.clear()
 
     def served(self, api_version: str, kind: str) -> Mapped | None:
         """Return how the server maps a kind, or None when it does not serve it."""
@@ -164,9 +142,6 @@ class Kube:
     def namespaced(self, api_version: str, kind: str) -> bool:
         """Tell whether a kind lives in namespaces; an unknown one is taken to, as upstream does."""
         mapped = self.served(api_version, kind)
-        if mapped is None:
-            with self._lock:
-                mapped = self._promised.get((api_version, kind))
         return mapped is None or mapped.namespaced
 
     def collection(self, obj: Object) -> str:
@@ -199,11 +174,6 @@ class Kube:
             params["fieldValidation"] = "Warn"
         path = f"{self.collection(obj)}/{obj['metadata']['name']}"
         return self.request("PATCH", path, obj, kind=APPLY, params=params)
-
-    def replace(self, obj: Object, manager: str, *, dry_run: bool) -> Object:
-        """Replace an object whole."""
-        path = f"{self.collection(obj)}/{obj['metadata']['name']}"
-        return self.request("PUT", path, obj, params={"fieldManager": manager, **_dry(dry_run)})
 
     def patch_json(self, obj: Object, patch: list[Object]) -> Object:
         """Apply a JSON patch to a live object."""

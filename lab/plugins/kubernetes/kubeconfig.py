@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import yaml
 
+from lab.plugins.checking import unsupported
 from lab.plugins.server import PluginError
 from lab.plugins.wire import Value
 
@@ -26,13 +27,10 @@ class Access:
     server: str
     namespace: str = _DEFAULT_NAMESPACE
     ca: str | None = None
-    server_name: str | None = None
     verify: bool = True
     token: str | None = None
-    token_file: Path | None = None
     certificate: str | None = None
     key: str | None = None
-    basic: tuple[str, str] | None = None
 
     def __repr__(self) -> str:
         """Leave credentials out of messages."""
@@ -94,22 +92,20 @@ def access(value: Value, context: str = "") -> Access:
     where = active_cluster(config, context)
     if not where or not where.get("server"):
         raise PluginError(f'invalid configuration: no server found for cluster "{entry.get("cluster")}"')
+    if where.get("tls-server-name"):
+        raise PluginError(f"kubeconfig: {unsupported('tls-server-name')}")
     user = _named(config.get("users"), str(entry.get("user", "")), "user") or {}
-    for way in ("exec", "auth-provider"):
+    for way in ("exec", "auth-provider", "tokenFile", "username"):
         if way in user:
             raise PluginError(f"kubeconfig: user {entry.get('user')} logs in by «{way}», which this stand-in cannot do")
-    token_file = user.get("tokenFile")
     return Access(
         server=str(where["server"]).rstrip("/"),
         namespace=str(entry.get("namespace") or _DEFAULT_NAMESPACE),
         ca=_text(where, "certificate-authority", base),
-        server_name=where.get("tls-server-name"),
         verify=not where.get("insecure-skip-tls-verify", False),
         token=user.get("token"),
-        token_file=None if not token_file else base / token_file,
         certificate=_text(user, "client-certificate", base),
         key=_text(user, "client-key", base),
-        basic=(str(user["username"]), str(user.get("password", ""))) if user.get("username") else None,
     )
 
 

@@ -21,12 +21,6 @@ _READ_ONLY: Final = (
     "creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "generation", "managedFields",
     "resourceVersion", "uid",
 )  # fmt: skip
-_DASHED: Final = {
-    f"x_kubernetes_{name}": f"x-kubernetes-{name.replace('_', '-')}"
-    for name in ("embedded_resource", "int_or_string", "list_map_keys", "list_type", "map_type",
-                 "preserve_unknown_fields", "validations")
-}  # fmt: skip
-_UNDERSCORED: Final = {dash: under for under, dash in _DASHED.items()}
 # Groups of the API server itself; those of custom resources have a company's domain.
 _BUILTIN_SUFFIX: Final = ".k8s.io"
 _BUILTIN_PLAIN: Final = frozenset({"", "apps", "autoscaling", "batch", "extensions", "policy"})
@@ -46,20 +40,9 @@ _BINARY: Final = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 _DECIMAL: Final = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 
 
-def renamed(value: Value, names: Mapping[str, str]) -> Value:
-    """Return the value with some keys renamed, at any depth."""
-    if isinstance(value, dict):
-        return {names.get(key, key): renamed(item, names) for key, item in value.items()}
-    if isinstance(value, list):
-        return [renamed(item, names) for item in value]
-    if isinstance(value, Secret):
-        return Secret(renamed(value.value, names))
-    return value
-
-
 def to_object(properties: Properties) -> Object:
     """Return the properties as a plain object for the server."""
-    found: Object = renamed(reveal(properties), _DASHED)
+    found: Object = reveal(properties)
     return found
 
 
@@ -99,11 +82,6 @@ def is_kind(obj: Object, api_version: str, kind: str) -> bool:
     return obj.get("apiVersion") == api_version and obj.get("kind") == kind
 
 
-def is_definition(obj: Object) -> bool:
-    """Tell a custom resource definition."""
-    return obj.get("kind") == "CustomResourceDefinition" and str(obj.get("apiVersion", "")).startswith("apiextensions")
-
-
 def prune(source: Value, target: Value) -> Value:
     """Return the part of `source` (the live object) that has a counterpart in `target` (the program's inputs)."""
     if isinstance(source, dict) and isinstance(target, dict):
@@ -125,11 +103,7 @@ def normalise(obj: Object) -> Object:
     """Return the inputs in the form the server will report, so that equal things compare equal."""
     result = copy.deepcopy(obj)
     if built_in(result) and not has_unknown(result):
-        if is_definition(result):
-            result.pop("status", None)
-            if (result.get("spec") or {}).get("preserveUnknownFields") is False:
-                del result["spec"]["preserveUnknownFields"]
-        elif is_kind(result, "v1", "Secret"):
+        if is_kind(result, "v1", "Secret"):
             _secret(result)
         else:
             result = _quantities(_compact(result))
@@ -244,8 +218,8 @@ def has_secret(value: Value) -> bool:
 
 def checkpoint(inputs: Object, live: Object, given: Mapping[str, Value], initial: str, manager: str) -> Properties:
     """Return the state of an object: the live one, with the inputs that made it and who manages its fields."""
-    state = mark(renamed(live, _UNDERSCORED), given)
-    state[INPUTS] = mark(renamed(inputs, _UNDERSCORED), given)
+    state = mark(live, given)
+    state[INPUTS] = mark(inputs, given)
     state[INITIAL_VERSION] = initial
     state[FIELD_MANAGER] = manager
     return state

@@ -17,7 +17,6 @@ from lab.plugins.kubernetes.objects import (
     INITIAL_VERSION,
     annotation,
     checkpoint,
-    is_definition,
     mark,
     meta,
     name_of,
@@ -73,8 +72,6 @@ class Kubernetes(Connection):
         version, kind = rules.kind_of(request.urn)
         if self._kube is not None and not meta(obj).get("namespace") and self._kube.namespaced(version, kind):
             obj.setdefault("metadata", {})["namespace"] = self._namespace
-        if self._kube is not None and is_definition(obj) and not has_unknown(obj):
-            rules.promise(self._kube, obj)
         return provider_pb2.CheckResponse(inputs=encode_map(mark(obj, marked)))
 
     def _give_name(self, request: provider_pb2.CheckRequest, obj: Object, old: Object) -> None:
@@ -175,8 +172,6 @@ class Kubernetes(Connection):
                     f"it failed to fully initialize or become live: {error}"
                 ),
             ) from None
-        if is_definition(obj):
-            kube.forget_kinds()
         state = checkpoint(obj, live, marked, initial, manager)
         return provider_pb2.CreateResponse(id=object_id(live), properties=encode_map(state))
 
@@ -187,8 +182,8 @@ class Kubernetes(Connection):
                 return kube.apply(obj, manager, force=force, dry_run=preview, strict=True)
             return kube.create(obj, dry_run=preview)
 
-        # What another resource of the run brings (a namespace, a definition) may come a little later.
-        return rules.patiently(once, kube, 1 if preview else _CREATE_TRIES)
+        # The namespace that another resource of the run makes may come a little later.
+        return rules.patiently(once, 1 if preview else _CREATE_TRIES)
 
     def _forced(self, obj: Object) -> bool:
         return self._options.patch_force or annotation(obj, "pulumi.com/patchForce") == "true"
@@ -270,10 +265,6 @@ class Kubernetes(Connection):
         self, kube: Kube, request: provider_pb2.UpdateRequest, obj: Object, old: Object, manager: str
     ) -> Object:
         live = kube.get(obj, name_of(old))
-        if is_definition(obj):
-            body = copy.deepcopy(obj)
-            body["metadata"]["resourceVersion"] = meta(live).get("resourceVersion")
-            return kube.replace(body, manager, dry_run=request.preview)
         if not rules.is_patch(request.urn, obj) and not request.preview:
             handover = managed.takeover(live, manager)
             if handover is not None:
@@ -335,8 +326,6 @@ class Kubernetes(Connection):
                 return
             raise
         waiting.gone(self._kube, inputs, live, name, request.timeout or waiting.DEFAULT_SECONDS)
-        if is_definition(inputs):
-            self._kube.forget_kinds()
 
     def invoke(self, request: provider_pb2.InvokeRequest) -> provider_pb2.InvokeResponse:
         """Refuse: the functions of the official plugin render YAML, Helm and Kustomize, which nothing here uses."""

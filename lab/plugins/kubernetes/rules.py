@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from lab.plugins.bridge import resource_name, resource_type
 from lab.plugins.checking import unsupported
-from lab.plugins.kubernetes.client import Kube, KubeError, Mapped, Object
+from lab.plugins.kubernetes.client import Kube, KubeError, Object
 from lab.plugins.kubernetes.objects import annotation, meta
 from lab.plugins.server import PluginError
 from lab.stubs import provider_pb2
@@ -24,6 +24,8 @@ _REFUSED_NOTES: Final = tuple(
 
 def refuse(obj: Object) -> None:
     """Raise `PluginError` for what only the official plugin does."""
+    if obj.get("kind") == "CustomResourceDefinition":
+        raise PluginError(unsupported("custom resource definitions; the local platform installs those it has"))
     for name in _REFUSED_NOTES:
         if annotation(obj, name):
             raise PluginError(unsupported(f"the annotation {name}"))
@@ -64,16 +66,7 @@ def autoname(request: provider_pb2.CheckRequest) -> str:
     return f"{resource_name(request.urn)}-{suffix}"
 
 
-def promise(kube: Kube, definition: Object) -> None:
-    """Remember the kinds that a custom resource definition of the program will bring."""
-    spec = definition.get("spec") or {}
-    names = spec.get("names") or {}
-    mapped = Mapped(str(names.get("plural", "")), spec.get("scope") != "Cluster")
-    for version in spec.get("versions") or []:
-        kube.promise(f"{spec.get('group')}/{version.get('name')}", str(names.get("kind", "")), mapped)
-
-
-def patiently(once: Callable[[], Object], kube: Kube, tries: int) -> Object:
+def patiently(once: Callable[[], Object], tries: int) -> Object:
     """Try again, up to `tries` times, while the server lacks what another resource of the run brings."""
     pause = 1.0
     for attempt in range(tries):
@@ -82,7 +75,6 @@ def patiently(once: Callable[[], Object], kube: Kube, tries: int) -> Object:
         except KubeError as error:
             if error.code != NOT_FOUND or attempt == tries - 1:
                 raise
-            kube.forget_kinds()
             time.sleep(pause)
             pause *= 2
     raise AssertionError  # the last attempt returns or raises

@@ -124,7 +124,7 @@ def keycloak_program(settings: Mapping[str, str], step: int) -> None:
 
 
 def kubernetes_program(kubeconfig: str, step: int) -> None:
-    """A namespace with what a tenant gets, a definition and one of its objects, a patch, a nameless object."""
+    """A namespace with what a tenant gets, a patch, a nameless object."""
     settings = k8s.KubeClientSettingsArgs(qps=500, burst=1000)
     provider = k8s.Provider("k", kubeconfig=kubeconfig, kube_client_settings=settings)
     options = pulumi.ResourceOptions(provider=provider)
@@ -160,20 +160,6 @@ def kubernetes_program(kubeconfig: str, step: int) -> None:
     core.ConfigMapPatch(
         "patch", metadata=meta("base"), data={"y": str(step)},
         opts=pulumi.ResourceOptions(provider=provider, depends_on=[base]),
-    )  # fmt: skip
-    version: Any = {
-        "name": "v1", "served": True, "storage": True,
-        "schema": {"open_apiv3_schema": {"type": "object", "x_kubernetes_preserve_unknown_fields": True}},
-    }  # fmt: skip
-    names = {"plural": "widgets", "singular": "widget", "kind": "Widget"}
-    described: Any = {"group": "compared.dev", "scope": "Namespaced", "versions": [version], "names": names}
-    definition = k8s.apiextensions.v1.CustomResourceDefinition(
-        "crd", metadata={"name": "widgets.compared.dev"}, opts=options,
-        spec=described,
-    )  # fmt: skip
-    k8s.apiextensions.CustomResource(
-        "widget", api_version="compared.dev/v1", kind="Widget", metadata=meta("w"), spec={"a": 1 + step, "l": [1, 2]},
-        opts=pulumi.ResourceOptions(provider=provider, depends_on=[definition]),
     )  # fmt: skip
     template: Any = {
         "metadata": {"labels": {"app": "w"}},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -271,15 +272,13 @@ def test_a_patch_resource_manages_some_fields_and_gives_them_back(plugin: Plugin
     base.remove()
 
 
-def definition(unique: str) -> dict[str, Any]:
+def definition(unique: str) -> Object:
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {
+        "type": "object", "x-kubernetes-preserve-unknown-fields": True}}}  # fmt: skip
+    names = {"plural": f"{unique}s", "singular": unique, "kind": unique.capitalize()}
     return obj(
         "apiextensions.k8s.io/v1", "CustomResourceDefinition", f"{unique}s.example.dev",
-        spec={
-            "group": "example.dev", "scope": "Namespaced",
-            "names": {"plural": f"{unique}s", "singular": unique, "kind": unique.capitalize()},
-            "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {
-                "type": "object", "x_kubernetes_preserve_unknown_fields": True}}}],
-        },
+        spec={"group": "example.dev", "scope": "Namespaced", "names": names, "versions": [version]},
     )  # fmt: skip
 
 
@@ -290,17 +289,18 @@ def test_custom_resources_come_and_go_with_their_definition(plugin: Plugin, kube
     thing = obj("example.dev/v1", kind, "w", unique, spec={"a": 1, "l": [], "f": 1.5})
     checked, _ = plugin.check(token, thing)
     assert plugin.create(token, checked, preview=True)[0] == ""  # not there yet: nothing to ask the server
-    crd = plugin.made("kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition", definition(unique))
-    assert crd.id == f"{unique}s.example.dev"
+    crd = definition(unique)
+    kube.create(crd, dry_run=False)
+    while kube.served("example.dev/v1", kind) is None:
+        time.sleep(0.1)
     made = plugin.made(token, thing)
     made.settle()
     made.change(spec={"a": 2})
     by_hand(kube, made, {"spec": {"a": 3}}, manager="kubectl-edit")
     made.settle_not("spec.a")
     made.repair()
-    crd.settle()
-    plugin.delete(crd.token, crd.id, crd.state)
-    assert not made.refresh()
+    kube.delete(crd, crd["metadata"]["name"], "Foreground")
+    assert made.gone(30)
     plugin.delete(token, made.id, made.state)
 
 

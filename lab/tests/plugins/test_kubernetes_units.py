@@ -162,7 +162,13 @@ def test_a_kubeconfig_is_read_by_path_and_by_content(tmp_path: Any) -> None:
     ("text", "context", "reason"),
     [
         (CONFIG, "z", 'context "z" does not exist'),
-        (CONFIG, "b", "cannot do"),
+        (CONFIG, "b", "logs in by «exec», which this stand-in cannot do"),
+        (CONFIG.replace("exec: {command: x}", "tokenFile: t"), "b", "logs in by «tokenFile», which"),
+        (
+            CONFIG.replace("insecure-skip-tls-verify: true", "tls-server-name: x"),
+            "b",
+            "does not support tls-server-name",
+        ),
         ("{", "", "failed to parse kubeconfig"),
         ("/no/such/file", "", "neither a file nor a kubeconfig"),
         ("clusters: []\ncurrent-context: ''", "", "no context is chosen"),
@@ -217,6 +223,13 @@ def test_what_only_the_official_plugin_has_is_refused_by_name() -> None:
     for setting, value in (("namespace", "x"), ("enableServerSideApply", "false"), ("deleteUnreachable", "true")):
         with pytest.raises(Failure, match=f"the local platform's plugin does not support kubernetes:{setting}"):
             plugin.configure(**{setting: value})
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "n"},
+    }
+    with pytest.raises(Failure, match="does not support custom resource definitions"):
+        plugin.check("kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition", definition)
     noted = {"name": "n", "annotations": {"pulumi.com/timeoutSeconds": "1"}}
     with pytest.raises(Failure, match=r"does not support the annotation pulumi\.com/timeoutSeconds"):
         plugin.check("kubernetes:core/v1:ConfigMap", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": noted})
