@@ -94,7 +94,7 @@ def _level(
         path = f"{prefix}{name}"
         field = fields.get(name)
         if name in refused:
-            failures.append(_at(resource, path, unsupported(name)))
+            failures.append(_at(resource, path, unsupported(path)))
             continue
         if field is None or not field.input:
             allowed = [key for key, item in fields.items() if item.input]

@@ -226,12 +226,16 @@ UNSUPPORTED: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "index/user:User": ("isAuditor",),
     },
     "harbor": {
+        "index/RetentionPolicyRule:RetentionPolicyRule": (
+            "alwaysRetain", "mostRecentlyPulled", "nDaysSinceLastPull", "repoExcluding", "tagExcluding",
+        ),
         "index/configAuth:ConfigAuth": (
             "ldapBaseDn", "ldapFilter", "ldapGroupAdminDn", "ldapGroupBaseDn", "ldapGroupFilter", "ldapGroupGid",
             "ldapGroupMembership", "ldapGroupScope", "ldapGroupUid", "ldapScope", "ldapSearchDn",
             "ldapSearchPassword", "ldapUid", "ldapUrl", "ldapVerifyCert", "oidcGroupFilter",
         ),
         "index/configSystem:ConfigSystem": ("bannerMessage", "storagePerProject"),
+        "index/immutableTagRule:ImmutableTagRule": ("repoExcluding", "tagExcluding"),
         "index/project:Project": ("cveAllowlists", "enableContentTrust", "enableContentTrustCosign"),
         "index/projectMemberGroup:ProjectMemberGroup": ("groupId", "ldapGroupDn"),
     },

@@ -38,44 +38,36 @@ def _with_rule_defaults(shape: Shape) -> Shape:
     return shape.tuned(elem={"rules": replace(rules.elem, fields=inner.fields)})
 
 
-#: Property of a rule -> (its template, the name of its number); in upstream's order of precedence.
-_TEMPLATES: Final = {
-    "nDaysSinceLastPull": "nDaysSinceLastPull",
-    "nDaysSinceLastPush": "nDaysSinceLastPush",
-    "mostRecentlyPulled": "latestPulledN",
-    "mostRecentlyPushed": "latestPushedK",
-}
-_PATTERNS: Final = ("tagMatching", "tagExcluding", "repoMatching", "repoExcluding")
-_PROPERTIES: Final = {template: name for name, template in _TEMPLATES.items()}
+#: Property of a rule -> its template, which is also the name of its number; in upstream's order of precedence.
+_TEMPLATES: Final = {"nDaysSinceLastPush": "nDaysSinceLastPush", "mostRecentlyPushed": "latestPushedK"}
 
 
 def _rule_body(rule: Properties) -> Properties:
-    template, params = "", {}
-    for name, its in _TEMPLATES.items():
-        if (rule.get(name) or 0) > 0:
-            template, params = its, {its: rule[name]}
-            break
-    else:
-        template = "always" if rule.get("alwaysRetain") else ""
-    tag = _selector("matches", rule.get("tagMatching"), "excludes", rule.get("tagExcluding"))
+    its = next(((template, rule[name]) for name, template in _TEMPLATES.items() if (rule.get(name) or 0) > 0), None)
+    tag = _selector("matches", rule.get("tagMatching"))
     extras = '{"untagged":true}' if rule.get("untaggedArtifacts") else '{"untagged":false}'
     tag["extras"] = extras if tag["decoration"] else ""
-    repository = _selector("repoMatches", rule.get("repoMatching"), "repoExcludes", rule.get("repoExcluding"))
     return {
         "disabled": bool(rule.get("disabled")),
         "action": "retain",
-        "scope_selectors": {"repository": [repository]},
+        "scope_selectors": {"repository": [_selector("repoMatches", rule.get("repoMatching"))]},
         "tag_selectors": [tag],
-        "params": params,
-        "template": template,
+        "params": {its[0]: its[1]} if its else {},
+        "template": its[0] if its else "",
     }
 
 
-def _selector(matches: str, matching: str | None, excludes: str, excluding: str | None) -> dict[str, str]:
-    """Return a selector; what is excluded wins."""
-    if excluding:
-        return {"kind": "doublestar", "decoration": excludes, "pattern": excluding}
-    return {"kind": "doublestar", "decoration": matches if matching else "", "pattern": matching or ""}
+def _selector(matches: str, pattern: str | None) -> dict[str, str]:
+    return {"kind": "doublestar", "decoration": matches if pattern else "", "pattern": pattern or ""}
+
+
+def _patterns(rule: Properties) -> Properties:
+    """Return what a rule is for; one that excludes says it in words that the stand-in does not know."""
+    tag, repository = rule["tag_selectors"][0], rule["scope_selectors"]["repository"][0]
+    return {
+        "tagMatching": tag.get("pattern") or "" if tag.get("decoration") == "matches" else "",
+        "repoMatching": repository.get("pattern") or "" if repository.get("decoration") == "repoMatches" else "",
+    }
 
 
 def _policy(scope: int, cron: str, rules: list[Properties]) -> Properties:
@@ -89,26 +81,13 @@ def _policy(scope: int, cron: str, rules: list[Properties]) -> Properties:
 
 def _rule(rule: Properties) -> Properties:
     # Inside a rule, what is not set is zero, not null, in the official plugin's state.
-    found: Properties = {
-        "alwaysRetain": False,
-        **dict.fromkeys(_TEMPLATES, 0),
-        **dict.fromkeys(_PATTERNS, ""),
+    params = rule.get("params") or {}
+    return {
+        **{name: params.get(its, 0) if rule.get("template") == its else 0 for name, its in _TEMPLATES.items()},
+        **_patterns(rule),
         "disabled": bool(rule.get("disabled")),
+        "untaggedArtifacts": "true" in (rule["tag_selectors"][0].get("extras") or ""),
     }
-    template = rule.get("template")
-    if template == "always":
-        found["alwaysRetain"] = True
-    elif template in _PROPERTIES:
-        found[_PROPERTIES[template]] = (rule.get("params") or {}).get(template, 0)
-    tag, repository = rule["tag_selectors"][0], rule["scope_selectors"]["repository"][0]
-    for decoration, name in (("matches", "tagMatching"), ("excludes", "tagExcluding")):
-        if tag.get("decoration") == decoration:
-            found[name] = tag.get("pattern") or ""
-    for decoration, name in (("repoMatches", "repoMatching"), ("repoExcludes", "repoExcluding")):
-        if repository.get("decoration") == decoration:
-            found[name] = repository.get("pattern") or ""
-    found["untaggedArtifacts"] = "true" in (tag.get("extras") or "")
-    return found
 
 
 class _Retention(Item):
@@ -160,13 +139,11 @@ def _rules(harbor: Harbor, path: str) -> list[Any]:
 class _Immutable(Item):
     def body(self, data: Data) -> Properties:
         number = data.id.rpartition("/")[2]
-        tag = _selector("matches", data.get("tagMatching"), "excludes", data.get("tagExcluding"))
-        repository = _selector("repoMatches", data.get("repoMatching"), "repoExcludes", data.get("repoExcluding"))
         return {
             **full({"id": int(number) if number.isdecimal() else 0}),
             "disabled": data.get("disabled"),
-            "scope_selectors": {"repository": [repository]},
-            "tag_selectors": [tag],
+            "scope_selectors": {"repository": [_selector("repoMatches", data.get("repoMatching"))]},
+            "tag_selectors": [_selector("matches", data.get("tagMatching"))],
             "action": "immutable",
             "template": "immutable_template",
         }
@@ -194,14 +171,8 @@ class _Immutable(Item):
     def take(self, data: Data, found: Properties, harbor: Harbor) -> None:
         super().take(data, found, harbor)
         data.set("projectId", data.id.rpartition("/")[0].replace("/immutabletagrules", ""))
-        for name in _PATTERNS:
-            data.set(name, data.get(name))  # not set is an empty text in the official plugin's state
-        tag, repository = found["tag_selectors"][0], found["scope_selectors"]["repository"][0]
-        for decoration, name in (("matches", "tagMatching"), ("excludes", "tagExcluding")):
-            if tag.get("decoration") == decoration:
-                data.set(name, tag.get("pattern"))
-        if repository.get("decoration") == "repoMatches":  # upstream does not know how Harbor spells the other
-            data.set("repoMatching", repository.get("pattern"))
+        for name, pattern in _patterns(found).items():
+            data.set(name, pattern)
 
 
 RESOURCES: Final = table(

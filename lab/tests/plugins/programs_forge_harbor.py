@@ -66,17 +66,13 @@ def harbor_program(settings: Mapping[str, str], step: int) -> None:
     )  # fmt: skip
     rules: Any = [
         {"most_recently_pushed": 10 + step, "repo_matching": "**", "tag_matching": "**"},
-        {"n_days_since_last_pull": 7, "repo_excluding": "tmp/**", "tag_excluding": "dev*", "untagged_artifacts": False},
-        {"always_retain": True, "repo_matching": "**", "tag_matching": "v*", "disabled": bool(step)},
+        {"n_days_since_last_push": 7, "repo_matching": "**", "tag_matching": "v*", "disabled": bool(step)},
     ]
     harbor.RetentionPolicy(
         "retention", scope=project.id, schedule=["Daily", "0 0 4 * * *"][step], rules=rules, opts=options
     )
     harbor.ImmutableTagRule(
         "immutable", project_id=project.id, repo_matching="**", tag_matching=f"v{step}*", opts=options
-    )
-    harbor.ImmutableTagRule(
-        "mutable", project_id=project.id, repo_matching="x/**", tag_excluding="dev", disabled=not step, opts=options
     )
     harbor.Label("label", name="reviewed", project_id=project.id, color="#00ff00", description=f"d{step}", opts=options)
     harbor.Label("everywhere", name="everywhere", opts=options)

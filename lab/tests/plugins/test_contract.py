@@ -99,6 +99,19 @@ def test_what_only_the_official_plugin_has_is_refused_by_name(name: str) -> None
     plugin.close()
 
 
+@pytest.mark.parametrize(
+    ("token", "given", "path"),
+    [
+        ("keycloak:index/realm:Realm", {"securityDefenses": {"headers": {}}}, "securityDefenses.headers"),
+        ("harbor:index/retentionPolicy:RetentionPolicy", {"rules": [{"tagExcluding": "x"}]}, "rules[0].tagExcluding"),
+    ],
+)
+def test_so_is_what_is_inside_a_property(token: str, given: dict[str, Any], path: str) -> None:
+    plugin = Plugin(backend(token.partition(":")[0]))
+    assert any(f"does not support {path}." in failure for failure in plugin.check(token, given)[1])
+    plugin.close()
+
+
 def test_only_what_drift_takes_away_is_never_made() -> None:
     unmade = set()
     for name in PROVIDERS:

@@ -220,8 +220,8 @@ def test_retention(plugin: Plugin, api: httpx.Client, project: Made) -> None:
     assert made.id.startswith("/retentions/")
     made.settle()
     rules = [
-        {"alwaysRetain": True, "repoExcluding": "x/**", "tagExcluding": "dev*", "untaggedArtifacts": False},
-        {"nDaysSinceLastPull": 3, "repoMatching": "**", "tagMatching": "v*", "disabled": True},
+        {"mostRecentlyPushed": 5, "repoMatching": "x/**", "tagMatching": "v*", "untaggedArtifacts": False},
+        {"nDaysSinceLastPush": 3, "repoMatching": "**", "tagMatching": "v*", "disabled": True},
     ]
     made.change(rules=rules, schedule="0 0 2 * * *")
     assert made.diff(scope="/projects/1").replaces == ("scope",)
