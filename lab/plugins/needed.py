@@ -226,6 +226,7 @@ UNSUPPORTED: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "index/user:User": ("isAuditor",),
     },
     "harbor": {
+        CONFIG: ("bearerToken", "sessionId"),
         "index/RetentionPolicyRule:RetentionPolicyRule": (
             "alwaysRetain", "mostRecentlyPulled", "nDaysSinceLastPull", "repoExcluding", "tagExcluding",
         ),

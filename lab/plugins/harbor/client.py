@@ -20,15 +20,11 @@ from lab.plugins.wire import Properties
 _TIMEOUT: Final = 60
 _NOT_FOUND: Final = 404
 _API: Final = "/api/v2.0"
-_CSRF: Final = "X-Harbor-Csrf-Token"
-_CSRF_COOKIE: Final = "_gorilla_csrf"
 #: Setting -> the variable that has it when the program does not say it.
 ENVIRONMENT: Final = {
     "url": "HARBOR_URL",
     "username": "HARBOR_USERNAME",
     "password": "HARBOR_PASSWORD",
-    "sessionId": "HARBOR_SESSION_ID",
-    "bearerToken": "HARBOR_BEARER_TOKEN",
 }
 
 
@@ -59,44 +55,26 @@ class Harbor:
         self._base = url.strip("/") + _API
         if settings.get("apiVersion", 2) != 2:  # noqa: PLR2004 - the SDK's default
             raise PluginError(unsupported(f"version {settings['apiVersion']} of Harbor's API"))
-        self._settings = settings
         self.robot_prefix = str(settings.get("robotPrefix") or "")
         self._session = session(url)
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.verify = settings.get("insecure") is False
+        self._session.auth = (str(settings.get("username") or ""), str(settings.get("password") or ""))
         #: Harbor's one configuration is changed by several resources.
         self.configuration = threading.Lock()
 
-    def _headers(self) -> dict[str, str]:
+    def send(self, method: str, path: str, body: Any = None, *, expect: int = 0) -> requests.Response:
+        """Send a request. Raises `ApiError` for a status other than `expect` (0: for none)."""
         headers = {"Content-Type": "application/json"}
-        if session := self._settings.get("sessionId"):
-            headers["Cookie"] = f"sid={session}"
-        elif token := self._settings.get("bearerToken"):
-            headers["Authorization"] = f"Bearer {token}"
-        return headers
-
-    def _once(self, method: str, path: str, body: Any, extra: dict[str, str]) -> requests.Response:
-        settings, headers = self._settings, self._headers()
-        if cookie := extra.pop("Cookie", ""):
-            headers["Cookie"] = "; ".join(part for part in (headers.get("Cookie", ""), cookie) if part)
-        basic = None
-        if not (settings.get("sessionId") or settings.get("bearerToken")):
-            basic = (str(settings.get("username") or ""), str(settings.get("password") or ""))
         try:
-            return self._session.request(
-                method, self._base + path, json=body, headers={**headers, **extra}, auth=basic, timeout=_TIMEOUT,
-                allow_redirects=True,
-            )  # fmt: skip
+            answer = self._session.request(method, self._base + path, json=body, headers=headers, timeout=_TIMEOUT)
         except requests.RequestException as error:
             raise ApiError(
                 requests.codes.bad_gateway, f'{method.title()} "{self._base}{path}": {cause(error)}'
             ) from None
-
-    def send(self, method: str, path: str, body: Any = None, *, expect: int = 0) -> requests.Response:
-        """Send a request. Raises `ApiError` for a status other than `expect` (0: for none)."""
-        answer = self._once(method, path, body, {})
         if answer.status_code == requests.codes.forbidden:
-            answer = self._once(method, path, body, _csrf(answer))
+            # Upstream tries again with the token that browsers need, which an answer without a cookie does not have.
+            raise ApiError(answer.status_code, "[ERROR] no X-Harbor-Csrf-Token present to retry")
         if expect and answer.status_code != expect:
             text = " ".join(answer.text.split())
             raise ApiError(
@@ -135,18 +113,6 @@ class Harbor:
                 return found
             found += items
             page += 1
-
-
-def _csrf(refused: requests.Response) -> dict[str, str]:
-    """Return the headers that a second try needs. Raises `ApiError` where the refusal is another one."""
-    token = refused.headers.get(_CSRF)
-    if not token:
-        raise ApiError(refused.status_code, f"[ERROR] no {_CSRF} present to retry")
-    for part in refused.headers.get("Set-Cookie", "").replace(",", ";").split(";"):
-        name, _, value = part.strip().partition("=")
-        if name == _CSRF_COOKIE:
-            return {_CSRF: token, "Cookie": f"{_CSRF_COOKIE}={value}"}
-    raise ApiError(refused.status_code, f"[ERROR] no valid {_CSRF_COOKIE} token present to retry")
 
 
 def in_project(project: str) -> str:

@@ -118,7 +118,7 @@ async def _not_routed(_request: Request, error: Exception) -> Response:
 
 
 @_extra.post("/c/login", include_in_schema=False)
-@needed_by(Need.PLUGINS, trace="sid")
+@needed_by(Need.LAB)
 async def log_in(request: Request) -> Response:
     """Start a browser's session: form fields `principal` and `password`."""
     form = await request.form()

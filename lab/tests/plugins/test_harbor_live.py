@@ -386,14 +386,3 @@ def test_credentials_come_from_the_environment(live: Live, monkeypatch: pytest.M
             plugin.configure()
     finally:
         plugin.close()
-
-
-def test_a_browsers_session_is_enough(live: Live, unique: str) -> None:
-    form = {"principal": "admin", "password": PASSWORD}
-    session = httpx.post(f"{live.url}/c/login", data=form).cookies["sid"]
-    plugin = Plugin(provider.make(Host(None)))
-    try:
-        plugin.configure(url=live.url, sessionId=session)
-        plugin.made(PROJECT, {"name": unique}).remove()
-    finally:
-        plugin.close()
