@@ -3,7 +3,7 @@
 
 It sits on the raw servicer and not on `pulumi.provider.experimental`: that layer cannot report a resource that exists
 but failed half-way (`ErrorResourceInitFailed`), and answers one request at a time unless everything below it
-is asyncio, which hvac and requests are not.
+is asyncio, which requests is not.
 """
 
 from __future__ import annotations

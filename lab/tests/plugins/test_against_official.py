@@ -115,20 +115,22 @@ class Runs:
 
 
 def supported(type_: str, value: Any) -> Any:
-    """Return a resource's properties without those the stand-in does not support."""
+    """Return a resource's properties, and the lists of its defaults, without what the stand-in does not support."""
     provider = type_.partition(":")[0]
-    if provider not in UNSUPPORTED or not isinstance(value, dict):
+    if provider not in UNSUPPORTED:
         return value
     document = trimmed(provider)
     inner = {name for spec in document["types"].values() for name in spec.get("unsupported", ())}
 
-    def without(item: Any) -> Any:
+    def without(item: Any, refused: set[str]) -> Any:
         if isinstance(item, list):
-            return [without(one) for one in item]
-        return {k: without(v) for k, v in item.items() if k not in inner} if isinstance(item, dict) else item
+            return [without(one, refused) for one in item if not (isinstance(one, str) and one in refused)]
+        if isinstance(item, dict):
+            names = {k: refused if k == "__defaults" else inner for k in item if k not in refused}
+            return {k: without(item[k], left) for k, left in names.items()}
+        return item
 
-    refused = document["resources"][type_].get("unsupported", ())
-    return {name: without(item) for name, item in value.items() if name not in refused}
+    return without(value, inner | set(document["resources"][type_].get("unsupported", ())))
 
 
 def stable(value: Any) -> Any:
