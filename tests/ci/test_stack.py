@@ -168,23 +168,17 @@ def _write_once_ready(lab: TestLab, path: str, content: dict[str, str]) -> None:
 
 
 def role(pipelines: Pipelines, ref: str) -> None:
-    """Let jobs of a branch of this project log in."""
-    claims = {
-        "project_id": str(pipelines.repository.project.id),
-        "ref": ref,
-        "ref_protected": "true",
-        "environment": STACK,
-    }
-    for name, action in (("usine-pipeline", "start"), ("usine-look", "access")):
-        pipelines.lab.vault.write(
-            f"auth/jwt-platform/role/{name}",
-            role_type="jwt",
-            user_claim="job_id",
-            bound_audiences=[pipelines.lab.environment()["VAULT_ADDR"]],
-            bound_claims={**claims, "environment_action": action},
-            token_policies=[name],
-            token_ttl="4h",
-        )
+    """Let jobs of a branch of this project log in, by the two roles as docs/ci.md prints them."""
+    page = vault_policies.PAGE.read_text(encoding="utf-8")
+    roles = re.findall(r"(?s)bao write auth/jwt/role/(\S+) - <<'JSON'\n(.*?)\nJSON", page)
+    assert {name for name, _ in roles} == {"usine-pipeline", "usine-look"}
+    for name, text in roles:
+        body = json.loads(text)
+        body["bound_claims"] |= {
+            "project_id": str(pipelines.repository.project.id), "ref": ref, "environment": STACK,
+        }  # fmt: skip
+        body["bound_audiences"] = [pipelines.lab.environment()["VAULT_ADDR"]]
+        pipelines.lab.vault.write(f"auth/jwt-platform/role/{name}", **body)
 
 
 def test_the_default_branch_is_applied_and_watched(pipelines: Pipelines) -> None:
@@ -204,6 +198,13 @@ def test_the_default_branch_is_applied_and_watched(pipelines: Pipelines) -> None
     assert set(refused) == {"preview"}
     assert "environment_action" in refused["preview"].log
     wanted.delete()
+
+    # Nor one whose environment anybody may deploy to: the approval is asked for by its protection.
+    refused = pipelines.on_main()
+    refused["preview"].must()
+    assert refused["up"].exit_code != 0
+    assert "environment_protected" in refused["up"].log
+    project.protected_environments.create({"name": STACK, "deploy_access_levels": [{"access_level": 40}]})
 
     first = pipelines.on_main()
     assert "petitions" in first["preview"].must().read("paths/out/preview.html")
