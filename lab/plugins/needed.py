@@ -189,6 +189,7 @@ UNSUPPORTED: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
             "customAttributes", "defaultBranchProtectionDefaults", "pushRules", "sharedWithGroups", "statistics",
         ),
         "index/getGroupMembership:getGroupMembership": ("inherited",),
+        "index/getGroupMembershipMember:getGroupMembershipMember": ("groupSamlIdentity",),
         "index/getUser:getUser": ("emailExactMatch", "namespaceId"),
         "index/group:Group": (
             "allowedEmailDomainsLists", "archiveOnDestroy", "avatar", "avatarHash", "defaultBranchProtectionDefaults",

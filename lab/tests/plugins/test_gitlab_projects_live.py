@@ -355,6 +355,8 @@ def test_functions(gitlab_plugin: Plugin, unique: str) -> None:
     assert ask("getUsers", externProvider="openid_connect", externUid=unique)["users"] == []
     with pytest.raises(Failure, match="404"):
         ask("getGroup", fullPath=f"{unique}/none")
+    (owner,) = ask("getGroupMembership", fullPath=f"{unique}-g")["members"]
+    assert (owner["username"], owner["accessLevel"]) == ("root", "owner")
     variable = {"group": holder.id, "key": "TAG", "value": "v1"}
     gitlab_plugin.made("gitlab:index/groupVariable:GroupVariable", variable)
     asked = {"group": f"{unique}-g", "key": "TAG", "environmentScope": "*"}
