@@ -9,6 +9,7 @@ import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
 
 from stacks.platform.program import Files, build
+from stacks.platform.registration import go_on_after_failures
 from usine.spec.catalogue import FOLDER, read_catalogue
 from usine.spec.load import load
 from usine.spec.problems import Problem, SpecError
@@ -29,6 +30,7 @@ def main() -> None:
     except SpecError as error:
         raise pulumi.RunError("\n" + "\n".join(str(problem) for problem in error.problems)) from None
     forget_credentials()
+    go_on_after_failures()
     build(settings, projects, files)
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import httpx
+import yaml
 
 from components.gitlab_catalogue import published
-from lab.testing.platforms import TestLab
+from lab.home import LabHome
+from lab.settings import render
+from lab.testing.platforms import PORT_BASE, TestLab
 from tests.engine import breaks, live, live_forge
 from tests.engine.harness import ROOT
 from usine.naming import catalogue_tag
@@ -231,9 +235,17 @@ def delete_the_project(lab: TestLab) -> None:
     _ok(lab.gitlab.delete("/projects/tenants%2Falpha%2Ffork"))
 
 
-_SETTINGS = load_settings(ROOT / "Pulumi.lab.yaml")
-_TEXTS = read_catalogue(ROOT / FOLDER, _SETTINGS)
-TAG = catalogue_tag({path: published(text, _SETTINGS) for path, text in _TEXTS.items()})
+def _tag() -> str:
+    """Return the catalogue's tag on the tests' platform, whose registry, the tools' image in it, is at its own port."""
+    file = ROOT / "Pulumi.lab.yaml"
+    settings = load_settings(file)
+    texts = read_catalogue(ROOT / FOLDER, settings)
+    there = yaml.safe_load(render(file.read_text(encoding="utf-8"), LabHome(Path(".lab-test"), PORT_BASE)))
+    forge = replace(settings.gitlab, tools_image=there["config"]["usine:gitlab"]["toolsImage"])
+    return catalogue_tag({path: published(text, replace(settings, gitlab=forge)) for path, text in texts.items()})
+
+
+TAG = _tag()
 _TAGS = "/projects/platform%2Fcatalogue/repository/tags"
 
 

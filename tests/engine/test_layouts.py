@@ -63,6 +63,7 @@ def test_a_system_switched_off_is_taken_away_and_the_rest_stays(fleet: Fleet) ->
     assert {name.split("/")[1] for name in run.ops()} == {"argocd", "keycloak", "kubernetes"}
     assert {name for name in run.ops() if "/keycloak/" in name} == {
         "foundation/keycloak/client/argocd",
+        "foundation/keycloak/client/argocd/optional-scopes",
         "foundation/keycloak/client/argocd/scopes",
     }
     after = live.snapshot(fleet.lab)

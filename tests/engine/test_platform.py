@@ -37,7 +37,10 @@ _MIRRORS = "tenants with scheduled work (tests/engine/test_drift_layouts.py)"
 _LOG_INS = "people who have logged in (tests/engine/test_isolation.py)"
 _INTERRUPTED = "what an interrupted run made is looked up (usine/engine/lookup/vault.py)"
 _SETTINGS = "settings that drop a cluster or a system, or change a role's rights"
+_OFFICIAL = "the official plugin reads a secret's metadata, the stand-in its version with the value"
 LOOK_ELSEWHERE = {
+    ("read", "+/metadata/ci/*"): _OFFICIAL,
+    ("read", "+/metadata/review/*"): _OFFICIAL,
     ("read", "platform/data/look"): _JOB,
     ("read", "+/data/operations/*"): _MIRRORS,
     ("read", "+/metadata/operations/*"): _MIRRORS,
@@ -45,6 +48,8 @@ LOOK_ELSEWHERE = {
     ("write", "identity/lookup/group"): _INTERRUPTED,
 }
 PIPELINE_ELSEWHERE = {
+    ("read", "+/metadata/ci/*"): _OFFICIAL,
+    ("read", "+/metadata/review/*"): _OFFICIAL,
     ("read", "platform/data/pipeline"): _JOB,
     ("read", "+/data/operations/*"): _MIRRORS,
     ("write", "+/data/operations/*"): _MIRRORS,
@@ -104,7 +109,7 @@ def test_a_second_up_changes_nothing_and_a_refresh_finds_no_drift(fleet: Fleet) 
         refused = fleet.stack.up("--refresh", "--target", "**alpha/vault/policy/env/dev")
         assert (refused.exit_code != 0, "permission denied" in refused.output) == (True, True), refused.output
     fleet.stack.up("--refresh", "--target", "**alpha/vault/policy/env/dev").must()
-    assert superfluous("usine-look", fleet.stack.requests["usine-look"]) == LOOK_ELSEWHERE.keys()
+    assert superfluous("usine-look", fleet.stack.requests["usine-look"]) <= LOOK_ELSEWHERE.keys()
 
 
 def test_another_catalogue_has_another_tag_and_the_way_back_takes_the_first_one_up_again(fleet: Fleet) -> None:
@@ -157,7 +162,7 @@ def pipeline(fleet: Fleet) -> Iterator[None]:
     """Vault as the pipeline's job `up` has it."""
     with fleet.stack.with_policy("usine-pipeline"):
         yield
-    assert superfluous("usine-pipeline", fleet.stack.requests["usine-pipeline"]) == PIPELINE_ELSEWHERE.keys()
+    assert superfluous("usine-pipeline", fleet.stack.requests["usine-pipeline"]) <= PIPELINE_ELSEWHERE.keys()
 
 
 @pytest.mark.usefixtures("pipeline")
