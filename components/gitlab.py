@@ -36,8 +36,8 @@ ACCESS_LEVELS: Mapping[Right, str] = {
     Right.GITLAB_DEVELOPER: "developer",
     Right.GITLAB_REPORTER: "reporter",
 }
-#: What may be above a tenant's level, as the plugin names it.
-_HIGHER = ("reporter", "developer", "maintainer", "owner")
+#: The levels in the root group that may be above a tenant's, as the plugin names them, the strongest first.
+_STRONGEST_FIRST = ("owner", *ACCESS_LEVELS.values())
 
 
 def access_level(project: Project, person: str) -> str | None:
@@ -47,7 +47,7 @@ def access_level(project: Project, person: str) -> str | None:
 
 
 def _is_more(level: str, other: str) -> bool:
-    return level in _HIGHER and _HIGHER.index(level) > _HIGHER.index(other)
+    return level in _STRONGEST_FIRST and _STRONGEST_FIRST.index(level) < _STRONGEST_FIRST.index(other)
 
 
 @dataclass(frozen=True, slots=True)

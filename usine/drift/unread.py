@@ -7,6 +7,7 @@ now. No value is read for it. Of a tag it is the commit it points at.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from usine.drift.findings import Finding, Means
 from usine.drift.observe import Observation
@@ -27,13 +28,19 @@ def rewritten(observation: Observation) -> Iterator[Finding]:
         yield from _tag(observation)
 
 
+def _moved(observation: Observation, *path: str) -> tuple[Any, Any] | None:
+    """Return what the last run left at a path of the outputs, and what is there now; None where these do not differ."""
+    if observation.live is None:
+        return None
+    wrote, there = (lookup(side.outputs, path) for side in (observation.known, observation.live))
+    return None if ABSENT in (wrote, there) or wrote == there else (wrote, there)
+
+
 def _secret(observation: Observation) -> Iterator[Finding]:
-    address, live = observation.address, observation.live
-    if live is None:
+    address, moved = observation.address, _moved(observation, "metadata", "version")
+    if moved is None:
         return
-    wrote, there = (lookup(side.outputs, ("metadata", "version")) for side in (observation.known, live))
-    if ABSENT in (wrote, there) or wrote == there:
-        return
+    wrote, there = moved
     yield Finding(
         Action.CHANGED,
         address.tenant,
@@ -51,12 +58,10 @@ def _secret(observation: Observation) -> Iterator[Finding]:
 
 def _tag(observation: Observation) -> Iterator[Finding]:
     """Yield a finding for a tag that was taken away and made again elsewhere: GitLab moves no protected one."""
-    address, live = observation.address, observation.live
-    if live is None:
+    address, live, moved = observation.address, observation.live, _moved(observation, "target")
+    if live is None or moved is None:
         return
-    wrote, there = (lookup(side.outputs, ("target",)) for side in (observation.known, live))
-    if ABSENT in (wrote, there) or wrote == there:
-        return
+    wrote, there = moved
     name = live.outputs.get("name")
     tags = f"/api/v4/projects/{live.outputs.get('project')}/repository/tags"
     yield Finding(

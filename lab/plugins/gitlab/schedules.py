@@ -98,7 +98,7 @@ class _Scopes(Part):
         return [item["id"] for item in found if path != "allowlist" or item not in itself]
 
     def _let_in(self, client: GitLab, project: str, wanted: Mapping[str, list[int]], *, enabled: bool) -> None:
-        """Let in who is wanted, and put out whoever else is in."""
+        """Add the members that are wanted, and remove all others."""
         for name, (path, field) in _ALLOWED.items():
             present = self._allowed(client, project, path)
             for target in present:
