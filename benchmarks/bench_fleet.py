@@ -21,10 +21,10 @@ from lab.environment import environment
 from lab.home import LabHome
 from lab.reporter import Lines
 from lab.settings import render
+from model.reading.load import load
+from model.reading.settings_load import load_settings
 from usine.engine.cli import Engine
 from usine.plan import make_plan
-from usine.spec.load import load
-from usine.spec.settings_load import load_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 _FOLDER, _PORT_BASE = ROOT / ".lab-bench", 38000

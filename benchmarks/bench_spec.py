@@ -17,9 +17,9 @@ from pathlib import Path
 
 import yaml
 
-from usine.spec.load import load
-from usine.spec.settings import Settings
-from usine.spec.settings_load import load_settings
+from model.reading.load import load
+from model.reading.settings_load import load_settings
+from model.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZES = (100, 300, 1000, 3000, 10_000)

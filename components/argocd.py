@@ -14,12 +14,12 @@ from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs, ObjectMetaPatchArgs
 
 from components.base import Component, UserPassword, secret
-from components.kubernetes_rules import DENIED_KINDS
-from usine.access import TenantRole, deployments, roles_of
-from usine.lifecycle import deploys, syncs
-from usine.naming import DEPLOYER_SERVICE_ACCOUNT, labels, names_of, repository_url
-from usine.spec.model import Environment, Project, Repository, RepositoryKind, State
-from usine.spec.settings import Settings, SyncWindow, System
+from components.kubernetes.cluster_roles import DENIED_KINDS
+from model.access import TenantRole, deployments, roles_of
+from model.lifecycle import deploys, syncs
+from model.naming import DEPLOYER_SERVICE_ACCOUNT, labels, names_of, repository_url
+from model.settings import Settings, SyncWindow, System
+from model.tenant import Environment, Repository, RepositoryKind, State, Tenant
 
 _API = "argoproj.io/v1alpha1"
 #: What the roles of a tenant may do to the applications of one environment, in Argo CD's RBAC words.
@@ -100,7 +100,7 @@ class ArgoCDTenantArgs:
     `readers` is what Argo CD clones an infra repository with, by repository.
     """
 
-    project: Project
+    tenant: Tenant
     settings: Settings
     provider: kubernetes.Provider
     namespaces: Mapping[str, pulumi.Output[str]]
@@ -123,10 +123,10 @@ class ArgoCDTenant(Component):
         self._args = args
         self._prefix = name
         applications: list[str] = []
-        if deploys(args.project):
+        if deploys(args.tenant):
             for repository_name, reader in args.readers.items():
                 self._repository(repository_name, reader)
-            for environment in args.project.environments:
+            for environment in args.tenant.environments:
                 app_project = self._project(environment)
                 for repository in self._infra():
                     applications.append(self._application(environment, repository, app_project))
@@ -134,18 +134,18 @@ class ArgoCDTenant(Component):
         self.register_outputs({"applications": applications})
 
     def _infra(self) -> tuple[Repository, ...]:
-        return tuple(r for r in self._args.project.repositories if r.kind is RepositoryKind.INFRA)
+        return tuple(r for r in self._args.tenant.repositories if r.kind is RepositoryKind.INFRA)
 
     def _metadata(self, name: str, environment: Environment) -> ObjectMetaArgs:
         return ObjectMetaArgs(
             name=name,
             namespace=self._args.settings.argocd.namespace,
-            labels=labels(self._args.project, environment),
+            labels=labels(self._args.tenant, environment),
         )
 
     def _repository(self, repository: str, reader: UserPassword) -> None:
         """Declare a repository with its credential, as Argo CD reads it from a labelled secret."""
-        project, settings = self._args.project, self._args.settings
+        project, settings = self._args.tenant, self._args.settings
 
         def encoded(text: str) -> str:
             return base64.b64encode(text.encode()).decode()
@@ -168,7 +168,7 @@ class ArgoCDTenant(Component):
         )
 
     def _project(self, environment: Environment) -> CustomResource:
-        project, settings = self._args.project, self._args.settings
+        project, settings = self._args.tenant, self._args.settings
         names = names_of(project)
         name = names.argocd_project(environment.name)
         server = settings.clusters[environment.cluster].server
@@ -198,7 +198,7 @@ class ArgoCDTenant(Component):
 
     def _windows(self, environment: Environment) -> list[dict[str, object]]:
         windows = self._args.settings.stages[environment.stage].sync_windows
-        if self._args.project.state is State.SUSPENDED:
+        if self._args.tenant.state is State.SUSPENDED:
             # Always, and for people too: a suspended tenant does not move.
             windows = (SyncWindow(kind="deny", schedule="* * * * *", duration="24h", manual_sync=False), *windows)
         return [
@@ -214,7 +214,7 @@ class ArgoCDTenant(Component):
         ]
 
     def _application(self, environment: Environment, repository: Repository, app_project: CustomResource) -> str:
-        project, settings, deployment = self._args.project, self._args.settings, repository.deployment
+        project, settings, deployment = self._args.tenant, self._args.settings, repository.deployment
         if deployment is None:
             raise ValueError(f"{repository.name} is an infra repository without a deployment")
         names = names_of(project)
@@ -252,7 +252,7 @@ class ArgoCDTenant(Component):
         return name
 
 
-def _role(app_project: str, project: Project, role: TenantRole, environment: Environment) -> dict[str, object] | None:
+def _role(app_project: str, tenant: Tenant, role: TenantRole, environment: Environment) -> dict[str, object] | None:
     """Return a role of the AppProject: who the Keycloak group lets see, or also sync, its applications."""
     view, sync = deployments(environment)
     if view not in role.rights:
@@ -261,7 +261,7 @@ def _role(app_project: str, project: Project, role: TenantRole, environment: Env
     subject = f"proj:{app_project}:{role.name}"
     return {
         "name": role.name,
-        "description": f"{role.name} of {project.slug}",
-        "groups": [names_of(project).role_group_path(role.name)],
+        "description": f"{role.name} of {tenant.slug}",
+        "groups": [names_of(tenant).role_group_path(role.name)],
         "policies": [f"p, {subject}, applications, {action}, {app_project}/*, allow" for action in actions],
     }

@@ -111,12 +111,12 @@ class FoundationRefs:
 
     `accounts` maps a user name to the user name once the account exists. `kubernetes_auth_paths`, `cluster_roles`
     are by cluster name; the latter holds the names of the tenant cluster roles by their short name (see
-    `components.kubernetes.ClusterRoleName`). `pipeline_auth_path` is the Vault auth path that takes GitLab's job
-    tokens, once it does. `forge_root` is the id of the group all tenants are below in GitLab, `forge_operations` of
-    the one of the platform's scheduled work, `forge_users` the account id there by user name, `forge_levels` the level
-    that members of that root group have, `catalogue_tag` the tag of the CI catalogue. `registry_login` is there once
-    Harbor knows groups. `gates` maps a quality gate's name to that name once the gate exists.
-    A system that is off leaves None or nothing.
+    `components.kubernetes.cluster_roles.ClusterRoleName`). `pipeline_auth_path` is the Vault auth path that accepts
+    GitLab's job tokens. `forge_root` is the id of the GitLab group that contains all tenants' groups,
+    `forge_operations` the id of the group of the platform's scheduled work, `forge_users` the account id by user name,
+    `forge_levels` the level that members of the root group have, `catalogue_tag` the tag of the CI catalogue.
+    `registry_login` resolves once Harbor knows groups. `gates` maps a quality gate's name to that name once the gate
+    exists. A system that is off leaves None or an empty mapping.
     """
 
     realm: pulumi.Input[str]

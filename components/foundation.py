@@ -11,22 +11,22 @@ import pulumi_vault as vault
 
 from components.argocd import ArgoCDFoundation, ArgoCDFoundationArgs
 from components.base import COMPOSITION, Component, FoundationRefs, Providers, number
-from components.gitlab import GitLabFoundation, GitLabFoundationArgs
+from components.gitlab.foundation import GitLabFoundation, GitLabFoundationArgs
 from components.harbor import HarborFoundation, HarborFoundationArgs
 from components.keycloak import KeycloakFoundation, KeycloakFoundationArgs
-from components.kubernetes import KubernetesFoundation, KubernetesFoundationArgs, cluster_role_name
-from components.kubernetes_rules import ClusterRoleName
+from components.kubernetes.cluster_roles import ClusterRoleName
+from components.kubernetes.foundation import KubernetesFoundation, KubernetesFoundationArgs, cluster_role_name
 from components.people import KnownPeople
-from components.sonarqube import SonarQubeFoundation, SonarQubeFoundationArgs
-from components.vault import VaultFoundation, VaultFoundationArgs
-from usine.naming import (
+from components.sonarqube.foundation import SonarQubeFoundation, SonarQubeFoundationArgs
+from components.vault.foundation import VaultFoundation, VaultFoundationArgs
+from model.naming import (
     CATALOGUE_TAG_VARIABLE,
     OIDC_AUTH_PATH,
     OPERATIONS_GROUP,
     PIPELINE_AUTH_PATH,
     kubernetes_auth_path,
 )
-from usine.spec.settings import Settings, System
+from model.settings import Settings, System
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ import pulumi
 import pulumiverse_harbor as harbor
 
 from components.base import OFFLINE_SCOPE, Component, FoundationRefs, OidcClient, UserPassword, secret
-from usine.access import roles_of
-from usine.lifecycle import pipelines_run, protects_data, workloads_authenticate
-from usine.naming import RobotPurpose, names_of
-from usine.spec.model import Project, Right, Severity
-from usine.spec.settings import Settings, System
+from model.access import roles_of
+from model.lifecycle import pipelines_run, protects_data, workloads_authenticate
+from model.naming import RobotPurpose, names_of
+from model.settings import Settings, System
+from model.tenant import ImageSeverity, Right, Tenant
 
 #: The role in the tenant's project that a right is, the strongest first. People read, images come from pipelines: in
 #: Harbor even a developer pushes over a tag, and changes and runs the retention policy, which deletes images (its
@@ -95,7 +95,7 @@ class HarborFoundation(Component):
 class HarborTenantArgs:
     """What one tenant's registry needs."""
 
-    project: Project
+    tenant: Tenant
     settings: Settings
     provider: harbor.Provider
     refs: FoundationRefs
@@ -115,7 +115,7 @@ class HarborTenant(Component):
         super().__init__(name, opts)
         self._args = args
         self._prefix = name
-        project, registry = args.project, args.project.registry
+        project, registry = args.tenant, args.tenant.registry
         protected = protects_data(project)
         self._project = harbor.Project(
             f"{name}/project",
@@ -124,7 +124,9 @@ class HarborTenant(Component):
             # Harbor counts in GiB; a quota is never rounded down to nothing.
             storage_quota=max(1, -(-registry.quota // _GIB)),
             vulnerability_scanning=True,
-            deployment_security=None if registry.block_severity is Severity.NONE else registry.block_severity.value,
+            deployment_security=None
+            if registry.block_severity is ImageSeverity.NONE
+            else registry.block_severity.value,
             # Harbor keeps a project that holds images, unless told otherwise: an archived tenant's may go with them.
             force_destroy=not protected,
             opts=self.child(args.provider, protect=protected),
@@ -153,7 +155,7 @@ class HarborTenant(Component):
         login = self._args.refs.registry_login
         if login is None:
             return
-        for role in roles_of(self._args.project):
+        for role in roles_of(self._args.tenant):
             member_role = next((member for right, member in MEMBER_ROLES.items() if right in role.rights), None)
             if member_role is None:
                 continue
@@ -161,7 +163,7 @@ class HarborTenant(Component):
                 f"{self._prefix}/member/{role.name}",
                 project_id=self._project.id,
                 # Harbor knows groups only once people log in by OpenID Connect.
-                group_name=pulumi.Output.all(login, names_of(self._args.project).role_group_path(role.name)).apply(
+                group_name=pulumi.Output.all(login, names_of(self._args.tenant).role_group_path(role.name)).apply(
                     lambda values: str(values[1])
                 ),
                 type="oidc",
@@ -170,7 +172,7 @@ class HarborTenant(Component):
             )
 
     def _retention(self) -> None:
-        keep = self._args.project.registry.keep
+        keep = self._args.tenant.registry.keep
         harbor.RetentionPolicy(
             f"{self._prefix}/retention",
             scope=self._project.id,
@@ -189,7 +191,7 @@ class HarborTenant(Component):
 
     def _robot(self, purpose: RobotPurpose) -> UserPassword:
         """Make a robot per generation of credentials; the last one is handed out."""
-        names = names_of(self._args.project)
+        names = names_of(self._args.tenant)
         robots = [
             harbor.RobotAccount(
                 f"{self._prefix}/robot/{purpose.value}-{credential.name}",

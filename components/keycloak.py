@@ -10,10 +10,10 @@ import pulumi_keycloak as keycloak
 from pulumi_keycloak import openid
 
 from components.base import OFFLINE_SCOPE, Component, FoundationRefs, OidcClient
-from usine.access import members_of_access, roles_of
-from usine.naming import Access, names_of
-from usine.spec.model import Project
-from usine.spec.settings import Settings, System
+from model.access import members_of_access, roles_of
+from model.naming import Access, names_of
+from model.settings import Settings, System
+from model.tenant import Tenant
 
 #: Client of people's command lines; its access tokens are meant for Vault.
 CLI_CLIENT = "usine-cli"
@@ -233,7 +233,7 @@ class KeycloakFoundation(Component):
 class KeycloakTenantArgs:
     """What one tenant's groups need."""
 
-    project: Project
+    tenant: Tenant
     provider: keycloak.Provider
     refs: FoundationRefs
 
@@ -246,22 +246,22 @@ class KeycloakTenant(Component):
     def __init__(self, name: str, args: KeycloakTenantArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register groups and memberships."""
         super().__init__(name, opts)
-        project = args.project
+        tenant = args.tenant
         self._args = args
         # Deleting people while groups they are in are being deleted deadlocks in Keycloak's database, so the tree
         # depends on its people: then it goes first.
-        accounts = [args.refs.accounts[person] for person in sorted(project.people) if person in args.refs.accounts]
+        accounts = [args.refs.accounts[person] for person in sorted(tenant.people) if person in args.refs.accounts]
         self._realm = pulumi.Output.all(args.refs.realm, *accounts).apply(lambda values: str(values[0]))
-        root = self._group(f"{name}/group", project.slug, None)
-        for role in roles_of(project):
+        root = self._group(f"{name}/group", tenant.slug, None)
+        for role in roles_of(tenant):
             self._leaf(f"{name}/group/{role.name}", role.name, root, role.members)
-        for environment in project.environments:
+        for environment in tenant.environments:
             prefix = f"{name}/group/{environment.name}"
             parent = self._group(prefix, environment.name, root)
             for access in Access:
-                members = members_of_access(project, environment, access)
+                members = members_of_access(tenant, environment, access)
                 self._leaf(f"{prefix}/{access.value}", access.value, parent, members)
-        self.register_outputs({"group": names_of(project).group_path})
+        self.register_outputs({"group": names_of(tenant).group_path})
 
     def _group(self, name: str, group: str, parent: keycloak.Group | None) -> keycloak.Group:
         return keycloak.Group(
@@ -269,7 +269,7 @@ class KeycloakTenant(Component):
             realm_id=self._realm,
             name=group,
             parent_id=parent.id if parent else None,
-            attributes={"usine.tenant": self._args.project.slug},
+            attributes={"usine.tenant": self._args.tenant.slug},
             # Keycloak deletes a group with all below it, so the engine need not ask for each.
             opts=self.child(self._args.provider, parent=parent, deleted_with=parent),
         )

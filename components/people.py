@@ -17,9 +17,9 @@ import pulumi
 from pulumi.runtime.sync_await import _sync_await
 
 from components.base import Providers, number
-from usine.naming import PENDING_PEOPLE
-from usine.spec.settings import FoundationMode, PeopleSource, Settings, System
-from usine.spec.texts import enumerate_words
+from model.naming import PENDING_PEOPLE
+from model.settings import FoundationMode, PeopleSource, Settings, System
+from model.texts import enumerate_words
 
 #: The name under which GitLab's log-in by OpenID Connect knows its provider.
 LOGIN_PROVIDER = "openid_connect"

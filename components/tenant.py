@@ -9,23 +9,23 @@ import pulumi
 
 from components.argocd import ArgoCDTenant, ArgoCDTenantArgs
 from components.base import COMPOSITION, Component, FoundationRefs, Providers
-from components.gitlab import GitLabTenant, GitLabTenantArgs, group_url
-from components.gitlab_operations import mirror_token_path
+from components.gitlab.operations import mirror_token_path
+from components.gitlab.tenant import GitLabTenant, GitLabTenantArgs, group_url
 from components.harbor import HarborTenant, HarborTenantArgs
 from components.keycloak import KeycloakTenant, KeycloakTenantArgs
-from components.kubernetes import KubernetesTenant, KubernetesTenantArgs
-from components.sonarqube import SonarQubeTenant, SonarQubeTenantArgs
-from components.vault import VaultTenant, VaultTenantArgs
-from usine.naming import CI_FOLDER, REVIEW_FOLDER, RobotPurpose, names_of
-from usine.spec.model import Project
-from usine.spec.settings import Settings, System
+from components.kubernetes.tenant import KubernetesTenant, KubernetesTenantArgs
+from components.sonarqube.tenant import SonarQubeTenant, SonarQubeTenantArgs
+from components.vault.tenant import VaultTenant, VaultTenantArgs
+from model.naming import CI_FOLDER, REVIEW_FOLDER, RobotPurpose, names_of
+from model.settings import Settings, System
+from model.tenant import Tenant
 
 
 @dataclass(frozen=True, slots=True)
 class TenantProjectArgs:
     """One project, the platform it lives on, and what crosses from the foundation."""
 
-    project: Project
+    tenant: Tenant
     settings: Settings
     providers: Providers
     refs: FoundationRefs
@@ -43,37 +43,37 @@ class TenantProject(Component):
     def __init__(self, name: str, args: TenantProjectArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register one component per system that is on."""
         # The state is an input, so that whoever looks at the resources alone can tell what may be destroyed.
-        super().__init__(name, opts, {"state": args.project.state.value})
-        project, settings, providers = args.project, args.settings, args.providers
+        super().__init__(name, opts, {"state": args.tenant.state.value})
+        tenant, settings, providers = args.tenant, args.settings, args.providers
         child = pulumi.ResourceOptions(parent=self)
-        summary: dict[str, object] = {"name": project.name, "state": project.state.value, "owner": project.owner}
+        summary: dict[str, object] = {"name": tenant.name, "state": tenant.state.value, "owner": tenant.owner}
         if providers.keycloak is not None:
-            KeycloakTenant(f"{name}/keycloak", KeycloakTenantArgs(project, providers.keycloak, args.refs), child)
-            summary["group"] = names_of(project).group_path
+            KeycloakTenant(f"{name}/keycloak", KeycloakTenantArgs(tenant, providers.keycloak, args.refs), child)
+            summary["group"] = names_of(tenant).group_path
         forge: GitLabTenant | None = None
         registry: HarborTenant | None = None
         if providers.gitlab is not None:
             forge = GitLabTenant(
                 f"{name}/gitlab",
-                GitLabTenantArgs(project, settings, providers.gitlab, args.refs, providers.operations),
+                GitLabTenantArgs(tenant, settings, providers.gitlab, args.refs, providers.operations),
                 child,
             )
-            summary["repositories"] = group_url(settings, project)
+            summary["repositories"] = group_url(settings, tenant)
         if providers.harbor is not None:
             registry = HarborTenant(
-                f"{name}/harbor", HarborTenantArgs(project, settings, providers.harbor, args.refs), child
+                f"{name}/harbor", HarborTenantArgs(tenant, settings, providers.harbor, args.refs), child
             )
-            summary["registry"] = f"{settings.registry_host}/{names_of(project).registry_project}"
+            summary["registry"] = f"{settings.registry_host}/{names_of(tenant).registry_project}"
         quality: SonarQubeTenant | None = None
         if providers.sonarqube is not None:
             quality = SonarQubeTenant(
-                f"{name}/sonarqube", SonarQubeTenantArgs(project, settings, providers.sonarqube, args.refs), child
+                f"{name}/sonarqube", SonarQubeTenantArgs(tenant, settings, providers.sonarqube, args.refs), child
             )
         if providers.vault is not None:
             secrets = VaultTenant(
                 f"{name}/vault",
                 VaultTenantArgs(
-                    project,
+                    tenant,
                     settings,
                     providers.vault,
                     args.refs,
@@ -91,7 +91,7 @@ class TenantProject(Component):
             kubernetes = KubernetesTenant(
                 f"{name}/kubernetes",
                 KubernetesTenantArgs(
-                    project,
+                    tenant,
                     settings,
                     providers.kubernetes,
                     args.refs,
@@ -100,13 +100,13 @@ class TenantProject(Component):
                 child,
             )
             summary["namespaces"] = {
-                e.name: {"cluster": e.cluster, "namespace": kubernetes.namespaces[e.name]} for e in project.environments
+                e.name: {"cluster": e.cluster, "namespace": kubernetes.namespaces[e.name]} for e in tenant.environments
             }
             if settings.on(System.ARGOCD):
                 argocd = ArgoCDTenant(
                     f"{name}/argocd",
                     ArgoCDTenantArgs(
-                        project,
+                        tenant,
                         settings,
                         providers.kubernetes[settings.argocd.cluster],
                         kubernetes.namespaces,

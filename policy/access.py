@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from model.naming import DOMAIN, TenantNames
 from policy.model import Hidden, Policy, Resource, is_missing, is_set, items_of, texts_of, value_at
-from usine.naming import DOMAIN, TenantNames
 
 #: Kubernetes' own roles that may undo a tenant's isolation.
 _BROAD_ROLES = ("cluster-admin", "admin", "edit")

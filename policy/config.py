@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from model.problems import START, Finding, Problem, SpecError, locate
+from model.reading.yaml_reader import REFUSED, examine
+from model.texts import did_you_mean, show
 from policy.model import Level, Policy
 from policy.registry import BY_ID, Setting
-from usine.spec.problems import START, Finding, Problem, SpecError, locate
-from usine.spec.texts import did_you_mean, show
-from usine.spec.yaml_reader import REFUSED, examine
 
 #: The key that speaks of every policy, and the one that holds the level where a policy has a limit too.
 _ALL, _LEVEL = "all", "enforcementLevel"

@@ -148,7 +148,7 @@ POLICIES = (
     Policy(
         "namespace-guarded",
         "Every namespace has a quota, default limits, and a network policy that denies all by default",
-        "make namespaces by components.kubernetes.TenantNamespace",
+        "make namespaces by components.kubernetes.namespace.TenantNamespace",
         stack_check=_guarded,
     ),
     Policy(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from model.tenant import State
 from policy.model import TENANT, Policy, Resource
 from usine.data_bearing import holds_data
-from usine.spec.model import State
 
 
 def _protected(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:

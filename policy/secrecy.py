@@ -7,8 +7,8 @@ import binascii
 import re
 from collections.abc import Iterator
 
+from model.texts import find_secrets, has_userinfo
 from policy.model import Hidden, Policy, Resource, is_missing, leaves
-from usine.spec.texts import find_secrets, has_userinfo
 
 _VARIABLES = frozenset(
     {

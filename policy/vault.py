@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from model.naming import REVIEW_FOLDER, TenantNames
 from policy.model import Hidden, Policy, Resource, is_missing, is_set, items_of, texts_of
-from usine.naming import REVIEW_FOLDER, TenantNames
 
 #: Claims of GitLab's job tokens that nobody can take over after a removal.
 #: Sources of pipelines that a job of another project, a parent or a token started, or that a merge request made.

@@ -6,25 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from usine.spec.model import (
-    Deployment,
-    Egress,
-    Envelope,
-    Environment,
-    Observability,
-    Project,
-    Quality,
-    Quota,
-    Registry,
-    Repository,
-    RepositoryKind,
-    Retention,
-    Revision,
-    Role,
-    Severity,
-    State,
-)
-from usine.spec.settings import (
+from model.settings import (
     CLEAN_CODE,
     ArgoCDSettings,
     Cluster,
@@ -37,6 +19,24 @@ from usine.spec.settings import (
     Stage,
     SyncWindow,
     System,
+)
+from model.tenant import (
+    Deployment,
+    Egress,
+    Envelope,
+    Environment,
+    ImageSeverity,
+    Observability,
+    Quality,
+    Quota,
+    Registry,
+    Repository,
+    RepositoryKind,
+    Retention,
+    Revision,
+    Role,
+    State,
+    Tenant,
 )
 
 GIB = 1024**3
@@ -82,8 +82,8 @@ def app(name: str = "api") -> Repository:
     )
 
 
-def project(slug: str = "teleservice", **changes: Any) -> Project:
-    base = Project(
+def tenant(slug: str = "teleservice", **changes: Any) -> Tenant:
+    base = Tenant(
         slug=slug,
         name=f"Projet {slug}",
         description="",
@@ -103,7 +103,7 @@ def project(slug: str = "teleservice", **changes: Any) -> Project:
         envelope=Envelope(quota(), quota()),
         environments=(environment("dev"), environment("prod")),
         repositories=(app(), infra()),
-        registry=Registry(50 * GIB, Retention(10, 90), ("v*",), Severity.CRITICAL),
+        registry=Registry(50 * GIB, Retention(10, 90), ("v*",), ImageSeverity.CRITICAL),
         quality=Quality("platform", 30),
         packages=(),
         observability=Observability(30),

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import PurePath
 from typing import Final
 
-from usine.spec.model import Project, Role
-from usine.spec.settings import Settings
+from model.settings import Settings
+from model.tenant import Role, Tenant
 
 #: The file's place in the repository.
 CODEOWNERS: Final = "CODEOWNERS"
@@ -24,17 +24,17 @@ _HEAD: Final = """\
 """
 
 
-def render(projects: Iterable[Project], settings: Settings) -> str:
+def render(tenants: Iterable[Tenant], settings: Settings) -> str:
     """Return the text of the file: one line per tenant, sorted by slug. Pure: the same tenants give the same bytes."""
     platform = settings.changes.platform_owners
     folder = PurePath(settings.projects).as_posix()
     lines = [
-        f"/{folder}/{project.slug}.yaml {' '.join(f'@{person}' for person in _approvers(project))} {platform}\n"
-        for project in sorted(projects, key=lambda project: project.slug)
+        f"/{folder}/{tenant.slug}.yaml {' '.join(f'@{person}' for person in _approvers(tenant))} {platform}\n"
+        for tenant in sorted(tenants, key=lambda tenant: tenant.slug)
     ]
     return _HEAD.format(platform=platform) + "".join(lines)
 
 
-def _approvers(project: Project) -> tuple[str, ...]:
+def _approvers(tenant: Tenant) -> tuple[str, ...]:
     """Return who may approve for a tenant, each once: the owner, then the admins."""
-    return tuple(dict.fromkeys((project.owner, *project.people_of(Role.ADMIN))))
+    return tuple(dict.fromkeys((tenant.owner, *tenant.people_of(Role.ADMIN))))

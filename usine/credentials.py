@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from usine.spec.settings import System
+from model.settings import System
 
 _NO_PLUGIN: Final[frozenset[System]] = frozenset()
 _KUBERNETES: Final = frozenset({System.KUBERNETES})

@@ -12,15 +12,19 @@ from collections.abc import Callable
 
 from lab import parts
 from lab.chain.analysis import Analysis
-from lab.chain.scenario import Chain, Tenant
+from lab.chain.scenario import Chain, WalkedTenant
 from lab.chain.transcript import Step, Transcript
 from lab.home import LabHome
 
-__all__ = ["Step", "Tenant", "Transcript", "walk"]
+__all__ = ["Step", "Transcript", "WalkedTenant", "walk"]
 
 
 def walk(
-    home: LabHome, root: str, own: Tenant, other: Tenant, on_step: Callable[[Step], None] = lambda _step: None
+    home: LabHome,
+    root: str,
+    own: WalkedTenant,
+    other: WalkedTenant,
+    on_step: Callable[[Step], None] = lambda _step: None,
 ) -> Transcript:
     """Walk the scenario on a running platform that holds both tenants; `root` is the tenants' group in GitLab.
 

@@ -39,7 +39,7 @@ _SOURCES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Tenant:
+class WalkedTenant:
     """Of a tenant that the platform holds: an app and an infra repository, an environment, and two people.
 
     `namespace` is the environment's, `repository_secret` the one by which Argo CD clones the infra repository.
@@ -78,7 +78,7 @@ class Chain:
         self._log = transcript
         self._tag = f"v{secrets.token_hex(4)}"
 
-    def walk(self, own: Tenant, other: Tenant) -> None:
+    def walk(self, own: WalkedTenant, other: WalkedTenant) -> None:
         """Walk the whole scenario. Raises LabError when a step that the rest needs is refused or fails."""
         try:
             with tempfile.TemporaryDirectory(prefix="usine-chain-") as folder:
@@ -92,7 +92,7 @@ class Chain:
 
     # As it must work -------------------------------------------------------------------------------------------------
 
-    def _deliver(self, tenant: Tenant, folder: Path) -> Held:
+    def _deliver(self, tenant: WalkedTenant, folder: Path) -> Held:
         """Push, build, analyse, deploy: the tenant's own way to production."""
         log, forge, who = self._log, self._forge, f"{tenant.slug}, pipeline of main"
         folder.mkdir()
@@ -140,7 +140,7 @@ class Chain:
         log.refused(argocd, "push to it", lambda: self._push_something(Git(reader), folder / "infra"))
         return Held(robot, puller, reader, token)
 
-    def _push(self, tenant: Tenant, person: Credential, folder: Path) -> Path:
+    def _push(self, tenant: WalkedTenant, person: Credential, folder: Path) -> Path:
         log, who = self._log, f"{tenant.slug}, {tenant.maintainer}"
         git, checkout = Git(person), folder / "app"
         url = self._forge.clone_url(tenant.slug, tenant.app)
@@ -159,7 +159,7 @@ class Chain:
 
     # As another tenant -----------------------------------------------------------------------------------------------
 
-    def _trespass(self, own: Tenant, other: Tenant, theirs: Held, folder: Path) -> None:
+    def _trespass(self, own: WalkedTenant, other: WalkedTenant, theirs: Held, folder: Path) -> None:
         """Try with everything the other tenant has."""
         log, forge, who = self._log, self._forge, f"{other.slug}, on {own.slug}'s"
         folder.mkdir()
@@ -194,7 +194,7 @@ class Chain:
 
     # From a branch anyone may push, and from a merge request ---------------------------------------------------------
 
-    def _attempt(self, tenant: Tenant, folder: Path) -> None:
+    def _attempt(self, tenant: WalkedTenant, folder: Path) -> None:
         """Try as a developer of the same tenant, who writes a pipeline of their own."""
         log, forge = self._log, self._forge
         who = f"{tenant.slug}, {tenant.developer}"
@@ -224,7 +224,7 @@ class Chain:
         self._weaker(tenant, f"{tenant.slug}, merge request", job)
         forge.finish(job)
 
-    def _weaker(self, tenant: Tenant, who: str, job: Job) -> None:
+    def _weaker(self, tenant: WalkedTenant, who: str, job: Job) -> None:
         """A job that is not of a protected branch: it pulls, and that is all."""
         log, slug = self._log, tenant.slug
         log.refused(who, f"log in to OpenBao as {slug}.ci", lambda: self._log_in(f"{slug}.ci", job))
@@ -246,10 +246,10 @@ class Chain:
     def _log_in(self, role: str, job: Job, identity: str = "VAULT_ID_TOKEN") -> Vault:
         return Vault(self._openbao).log_in(role, job.variables[identity])
 
-    def _registry(self, tenant: Tenant, user: str, password: str) -> Registry:
+    def _registry(self, tenant: WalkedTenant, user: str, password: str) -> Registry:
         return Registry(self._harbor, f"{tenant.slug}/{tenant.app}", user, password)
 
-    def _clone(self, job: Job, tenant: Tenant, folder: Path) -> str:
+    def _clone(self, job: Job, tenant: WalkedTenant, folder: Path) -> str:
         credential = Credential("gitlab-ci-token", job.token)
         return Git(credential).run("clone", "-q", self._forge.clone_url(tenant.slug, tenant.app), str(folder))
 
@@ -264,11 +264,11 @@ class Chain:
         content: dict[str, Any] = answer.json()["data"]
         return {key: base64.b64decode(value).decode() for key, value in content.items()}
 
-    def _pull_secret(self, tenant: Tenant) -> tuple[str, str]:
+    def _pull_secret(self, tenant: WalkedTenant) -> tuple[str, str]:
         config = json.loads(self._secret(tenant.namespace, "usine-registry")[".dockerconfigjson"])
         entry = config["auths"][self._harbor.removeprefix("http://")]
         return entry["username"], entry["password"]
 
-    def _repository_secret(self, tenant: Tenant) -> tuple[Credential, str]:
+    def _repository_secret(self, tenant: WalkedTenant) -> tuple[Credential, str]:
         content = self._secret(NAMESPACE, tenant.repository_secret)
         return Credential(content["username"], content["password"]), content["url"]

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lab.chain import Step, Tenant, walk
+from lab.chain import Step, WalkedTenant, walk
 from lab.home import LabHome
+from model.naming import names_of
+from model.problems import SpecError
+from model.tenant import RepositoryKind, Role, State, Tenant
 from usine.commands.common import add_platform_arguments, read_platform, report_problems
-from usine.naming import names_of
-from usine.spec.model import Project, RepositoryKind, Role, State
-from usine.spec.problems import SpecError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,7 +88,7 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("*", "\\*")
 
 
-def walker(project: Project) -> Tenant | None:
+def walker(project: Tenant) -> WalkedTenant | None:
     """Return the tenant as the scenario needs it, None when it lacks something of it."""
 
     names = names_of(project)
@@ -98,7 +98,7 @@ def walker(project: Project) -> Tenant | None:
     developers = [person for person in project.people_of(Role.DEVELOPER) if person not in strong]
     if project.state is not State.ACTIVE or not (apps and infra and project.environments and developers):
         return None
-    return Tenant(
+    return WalkedTenant(
         slug=project.slug,
         app=apps[0],
         infra=infra[0],

@@ -28,7 +28,7 @@ class Need(Enum):
     """
 
     PROGRAM = ("program", "the components, and the lock that asks whether a job still runs",
-               "components/*.py usine/engine/*.py")  # fmt: skip
+               "components/**/*.py usine/engine/*.py")  # fmt: skip
     PLUGINS = ("plugins", "the provider plugins, the official ones too, for the types the platform uses",
                "lab/plugins/{server}/*.py")  # fmt: skip
     LOOKUP = ("lookup", "finding what an interrupted run made", "usine/engine/lookup/{server}.py")

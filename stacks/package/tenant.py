@@ -12,12 +12,12 @@ import pulumi
 from components.foundation import look_up
 from components.people import know_people
 from components.tenant import TenantProject, TenantProjectArgs
+from model.problems import SpecError
+from model.reading.load import check_text
+from model.reading.settings_load import read_settings
+from model.settings import FoundationMode, Settings
+from model.tenant import Tenant as CheckedTenant
 from stacks.platform.providers import make_providers
-from usine.spec.load import check_text
-from usine.spec.model import Project
-from usine.spec.problems import SpecError
-from usine.spec.settings import FoundationMode, Settings
-from usine.spec.settings_load import read_settings
 
 
 class TenantArgs(TypedDict):
@@ -43,27 +43,27 @@ class Tenant(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: TenantArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Check the texts, and register what the tenant gets. Raises ValueError with every problem."""
-        project, settings, authorities = _read(name, args)
+        tenant, settings, authorities = _read(name, args)
         super().__init__("usine:index:Tenant", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        providers = make_providers(settings, [project], authorities, f"{name}/", child)
-        known = know_people(settings, providers, project.people)
+        providers = make_providers(settings, [tenant], authorities, f"{name}/", child)
+        known = know_people(settings, providers, tenant.people)
         for message in known.messages():
             pulumi.log.warn(message, self)
-        refs = look_up(settings, providers, project.people, known)
-        made = TenantProject(project.slug, TenantProjectArgs(project, settings, providers, refs), child)
+        refs = look_up(settings, providers, tenant.people, known)
+        made = TenantProject(tenant.slug, TenantProjectArgs(tenant, settings, providers, refs), child)
         self.summary = pulumi.Output.from_input(dict(made.summary))
         self.register_outputs({"summary": self.summary})
 
 
-def _read(name: str, args: TenantArgs) -> tuple[Project, Settings, Mapping[str, str]]:
+def _read(name: str, args: TenantArgs) -> tuple[CheckedTenant, Settings, Mapping[str, str]]:
     """Read the texts. Raises ValueError."""
     try:
         settings = read_settings(args["settings"].encode(), "settings")
-        project = check_text(args["tenant"].encode(), f"{name}.yaml", settings)
+        tenant = check_text(args["tenant"].encode(), f"{name}.yaml", settings)
     except SpecError as error:
         raise ValueError("\n".join(str(problem) for problem in error.problems)) from None
     authorities: Mapping[str, str] = args.get("authorities") or {}
     if missing := sorted(str(path) for path in settings.authorities if str(path) not in authorities):
         raise ValueError(f"authorities: the settings name {', '.join(missing)}")
-    return project, replace(settings, foundation=FoundationMode.SKIP, tenants=(project.slug,)), authorities
+    return tenant, replace(settings, foundation=FoundationMode.SKIP, tenants=(tenant.slug,)), authorities

@@ -8,13 +8,13 @@ from pathlib import Path
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
 
+from model.problems import Problem, SpecError
+from model.reading.catalogue import FOLDER, read_catalogue
+from model.reading.load import load
+from model.reading.settings_load import settings_from_config
+from model.settings import Settings
 from stacks.platform.program import Files, build
 from stacks.platform.registration import go_on_after_failures
-from usine.spec.catalogue import FOLDER, read_catalogue
-from usine.spec.load import load
-from usine.spec.problems import Problem, SpecError
-from usine.spec.settings import Settings
-from usine.spec.settings_load import settings_from_config
 
 #: Variables the Harbor SDK reads when a provider is constructed.
 _COPIED_BY_SDKS = ("HARBOR_URL", "HARBOR_USERNAME", "HARBOR_PASSWORD", "HARBOR_IGNORE_CERT")
@@ -25,13 +25,13 @@ def main() -> None:
     root = Path(pulumi.get_root_directory())
     try:
         settings = settings_from_config(stack_config(), stack=pulumi.get_stack())
-        projects = load(root / settings.projects, settings)
+        tenants = load(root / settings.projects, settings)
         files = Files(read_authorities(settings, root), read_catalogue(root / FOLDER, settings))
     except SpecError as error:
         raise pulumi.RunError("\n" + "\n".join(str(problem) for problem in error.problems)) from None
     forget_credentials()
     go_on_after_failures()
-    build(settings, projects, files)
+    build(settings, tenants, files)
 
 
 def forget_credentials() -> None:

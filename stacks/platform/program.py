@@ -10,9 +10,9 @@ import pulumi
 from components.foundation import Foundation, FoundationArgs, look_up
 from components.people import know_people
 from components.tenant import TenantProject, TenantProjectArgs
+from model.settings import FoundationMode, Settings, System
+from model.tenant import Tenant
 from stacks.platform.providers import make_providers
-from usine.spec.model import Project
-from usine.spec.settings import FoundationMode, Settings, System
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,39 +27,39 @@ class Files:
     catalogue: Mapping[str, str]
 
 
-def build(settings: Settings, projects: Sequence[Project], files: Files, people: frozenset[str] | None = None) -> None:
+def build(settings: Settings, tenants: Sequence[Tenant], files: Files, people: frozenset[str] | None = None) -> None:
     """Register everything this stack holds, and its outputs.
 
     Args:
         settings: the platform's side; `settings.tenants` and `settings.foundation` select what this stack holds.
-        projects: every tenant of the platform, also those this stack does not hold.
+        tenants: every tenant of the platform, also those this stack does not hold.
         files: what was read of files.
-        people: those the foundation knows; None, as always under the engine: everyone the projects name.
+        people: those the foundation knows; None, as always under the engine: everyone the tenant files name.
     """
-    selected = [project for project in projects if settings.selected(project.slug)]
+    selected = [tenant for tenant in tenants if settings.selected(tenant.slug)]
     providers = make_providers(settings, selected, files.authorities)
     if settings.foundation is FoundationMode.SKIP:
         own = people_of(selected)
         known = know_people(settings, providers, own)
         refs = look_up(settings, providers, own, known)
     else:
-        everyone = people_of(projects) if people is None else people
+        everyone = people_of(tenants) if people is None else people
         known = know_people(settings, providers, everyone)
         args = FoundationArgs(settings, providers, everyone, files.authorities, files.catalogue, known)
         refs = Foundation("foundation", args).refs
-    tenants = {
-        project.slug: TenantProject(project.slug, TenantProjectArgs(project, settings, providers, refs)).summary
-        for project in selected
+    summaries = {
+        tenant.slug: TenantProject(tenant.slug, TenantProjectArgs(tenant, settings, providers, refs)).summary
+        for tenant in selected
     }
     for message in known.messages():
         pulumi.log.warn(message)
     pulumi.export("platform", _platform(settings))
-    pulumi.export("tenants", tenants)
+    pulumi.export("tenants", summaries)
 
 
-def people_of(projects: Sequence[Project]) -> frozenset[str]:
-    """Return everyone these projects name."""
-    return frozenset(person for project in projects for person in project.people)
+def people_of(tenants: Sequence[Tenant]) -> frozenset[str]:
+    """Return everyone these tenants name."""
+    return frozenset(person for tenant in tenants for person in tenant.people)
 
 
 def _platform(settings: Settings) -> dict[str, object]:

@@ -17,21 +17,21 @@ import pulumi_vault as vault
 import pulumiverse_harbor as harbor
 
 from components.base import Providers
-from components.gitlab_operations import has_scheduled_work
-from components.sonarqube_dynamic.resources import sonarqube_provider
+from components.gitlab.operations import has_scheduled_work
+from components.sonarqube.dynamic.resources import sonarqube_provider
+from model.naming import OPERATIONS_ACCOUNT
+from model.settings import FoundationMode, Settings, System
+from model.tenant import Tenant
 from usine.credentials import hidden_from
-from usine.naming import OPERATIONS_ACCOUNT
-from usine.spec.model import Project
-from usine.spec.settings import FoundationMode, Settings, System
 
 
-def clusters_in_use(settings: Settings, projects: Iterable[Project]) -> tuple[str, ...]:
+def clusters_in_use(settings: Settings, tenants: Iterable[Tenant]) -> tuple[str, ...]:
     """Return the clusters this stack talks to, sorted: each costs a plugin process."""
     if not settings.on(System.KUBERNETES):
         return ()
     if settings.foundation is not FoundationMode.SKIP:
         return tuple(sorted(settings.clusters))
-    used = {environment.cluster for project in projects for environment in project.environments}
+    used = {environment.cluster for tenant in tenants for environment in tenant.environments}
     if settings.on(System.ARGOCD):
         used.add(settings.argocd.cluster)
     return tuple(sorted(used))
@@ -39,7 +39,7 @@ def clusters_in_use(settings: Settings, projects: Iterable[Project]) -> tuple[st
 
 def make_providers(
     settings: Settings,
-    projects: Iterable[Project],
+    tenants: Iterable[Tenant],
     authorities: Mapping[str, str],
     prefix: str = "",
     opts: pulumi.ResourceOptions | None = None,
@@ -49,8 +49,8 @@ def make_providers(
     `prefix` begins their names, where one stack holds several sets of them.
     """
     p = prefix
-    projects = tuple(projects)
-    scheduled = settings.on(System.GITLAB) and any(has_scheduled_work(project) for project in projects)
+    tenants = tuple(tenants)
+    scheduled = settings.on(System.GITLAB) and any(has_scheduled_work(tenant) for tenant in tenants)
     return Providers(
         keycloak=_keycloak(f"{p}keycloak", settings, authorities, opts) if settings.on(System.KEYCLOAK) else None,
         vault=_vault(f"{p}vault", settings, opts) if settings.on(System.VAULT) else None,
@@ -59,7 +59,7 @@ def make_providers(
         sonarqube=_sonarqube(f"{p}sonarqube", settings, authorities, opts) if settings.on(System.SONARQUBE) else None,
         kubernetes={
             cluster: _kubernetes(f"{p}kubernetes-{cluster}", settings, cluster, opts)
-            for cluster in clusters_in_use(settings, projects)
+            for cluster in clusters_in_use(settings, tenants)
         },
         operations=_gitlab(f"{p}gitlab-operations", settings, opts, OPERATIONS_ACCOUNT) if scheduled else None,
     )

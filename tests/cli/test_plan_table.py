@@ -6,11 +6,11 @@ from io import StringIO
 
 from rich.console import Console
 
+from model.settings import System
+from model.tenant import State
 from usine.commands.plan import table
 from usine.plan import Plan
 from usine.plan.model import PlannedResource
-from usine.spec.model import State
-from usine.spec.settings import System
 
 LONGEST = "a-slug-of-thirty-two-characters-"
 STATES = {"teleservice": State.ACTIVE, "petitions": State.ARCHIVED, LONGEST: State.ACTIVE}

@@ -10,23 +10,23 @@ from typing import Any
 import pytest
 import yaml
 
-from components.gitlab import pipeline_variables
-from components.gitlab_catalogue import published
+from components.gitlab.catalogue import published
+from components.gitlab.variables import pipeline_variables
+from model.naming import CATALOGUE_TAG_VARIABLE
+from model.reading.catalogue import FOLDER, read_catalogue
+from model.settings import FoundationMode, Settings
+from model.tenant import Mirror, State
 from tests import factories
 from tests.plans import plan_of
 from tests.spec.helpers import ROOT
-from usine.naming import CATALOGUE_TAG_VARIABLE
 from usine.plan import Plan, PlannedResource, make_plan
 from usine.plan.monitor import RecordingMonitor
-from usine.spec.catalogue import FOLDER, read_catalogue
-from usine.spec.model import Mirror, State
-from usine.spec.settings import FoundationMode, Settings
 
 TEXTS: dict[str, str] = read_catalogue(ROOT / FOLDER, factories.settings())
 MIRROR = Mirror("https://git.example.fr/x.git", "0 4 * * *")
 #: One with every way to include the catalogue, one whose pipelines do not run.
 TENANTS = (
-    factories.project(
+    factories.tenant(
         repositories=(
             factories.app(),
             factories.infra(),
@@ -34,7 +34,7 @@ TENANTS = (
             dataclasses.replace(factories.app("amont"), mirror=dataclasses.replace(MIRROR, pipelines=True)),
         )
     ),
-    factories.project("guichet", state=State.SUSPENDED),
+    factories.tenant("guichet", state=State.SUSPENDED),
 )
 
 

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from google.protobuf import empty_pb2
 
+from model.naming import DOMAIN
+from model.settings import FoundationMode, System
+from model.tenant import State
 from tests import factories
 from tests.plans import plan_of, plan_of_slugs
 from usine.data_bearing import DATA_BEARING
-from usine.naming import DOMAIN
 from usine.plan import Plan, PlannedResource, make_plan
 from usine.plan.model import SECRET
 from usine.plan.monitor import RecordingMonitor
-from usine.spec.model import State
-from usine.spec.settings import FoundationMode, System
 
 TENANTS = ("teleservice", "a-b", "a")
 
@@ -132,8 +132,8 @@ def test_what_holds_data_is_protected_and_nothing_else(plan: Plan) -> None:
 
 
 def test_archiving_lifts_the_protection_of_that_tenant_only() -> None:
-    archived = factories.project("gone", state=State.ARCHIVED)
-    plan = plan_of(archived, factories.project("alive"))
+    archived = factories.tenant("gone", state=State.ARCHIVED)
+    plan = plan_of(archived, factories.tenant("alive"))
     assert [r.name for r in objects(plan) if r.tenant == "gone" and r.protect] == []
     assert {r.type for r in objects(plan) if r.tenant == "alive" and r.protect} == DATA_BEARING - FOUNDATION_DATA
 
@@ -170,7 +170,7 @@ def test_no_credential_is_an_input_of_a_provider(plan: Plan, monkeypatch: pytest
         "GITLAB_TOKEN", "HARBOR_USERNAME", "HARBOR_PASSWORD", "SONAR_TOKEN",
     ):  # fmt: skip
         monkeypatch.setenv(variable, marker)
-    planned = make_plan(factories.settings(), [factories.project(slug) for slug in TENANTS])
+    planned = make_plan(factories.settings(), [factories.tenant(slug) for slug in TENANTS])
     assert planned.dumps() == plan.dumps()
     assert marker not in planned.dumps()
 
@@ -192,7 +192,7 @@ def test_making_a_plan_leaves_the_process_as_it_was(monkeypatch: pytest.MonkeyPa
 
 
 def test_the_plan_is_the_same_whatever_the_order_of_tenants(plan: Plan) -> None:
-    backwards = make_plan(factories.settings(), [factories.project(slug) for slug in reversed(TENANTS)])
+    backwards = make_plan(factories.settings(), [factories.tenant(slug) for slug in reversed(TENANTS)])
     assert backwards.dumps() == plan.dumps()
     assert json.loads(plan.dumps())["resources"][0].keys() >= {"type", "name", "parent", "tenant", "system", "inputs"}
 
@@ -214,7 +214,7 @@ def test_foundation_and_tenants_apart_make_the_same_objects_as_together(plan: Pl
 )
 def test_a_system_switched_off_gets_nothing_and_the_others_stay(plan: Plan, system: System) -> None:
     on = factories.settings().systems - {system}
-    less = plan_of(factories.project(), settings=factories.settings(systems=on))
+    less = plan_of(factories.tenant(), settings=factories.settings(systems=on))
     assert system.value not in less.systems
     assert set(less.systems) == set(plan.systems) - {system.value}
 
@@ -227,7 +227,7 @@ def test_every_component_registers_its_outputs(monkeypatch: pytest.MonkeyPatch) 
         return empty_pb2.Empty()
 
     monkeypatch.setattr(RecordingMonitor, "RegisterResourceOutputs", register_outputs)
-    planned = make_plan(factories.settings(), [factories.project()])
+    planned = make_plan(factories.settings(), [factories.tenant()])
     components = sorted(r.name for r in planned.resources if r.is_component)
     assert components
     assert sorted(name for name in finished if name in components) == components

@@ -10,21 +10,22 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from components.gitlab import access_level, pipeline_variables
-from tests import factories
-from tests.plans import plan_of
-from usine.data_bearing import holds_data
-from usine.generations import generation_of
-from usine.naming import CATALOGUE_TAG_VARIABLE, catalogue_tag
-from usine.plan import Plan, PlannedResource, make_plan
-from usine.plan.monitor import RecordingMonitor
-from usine.spec.model import Dast, Mirror, Quality, Role, Severity, State
-from usine.spec.settings import (
+from components.gitlab.levels import access_level
+from components.gitlab.variables import pipeline_variables
+from model.naming import CATALOGUE_TAG_VARIABLE, catalogue_tag
+from model.settings import (
     Credential,
     Edition,
     GitLabSettings,
     System,
 )
+from model.tenant import Dast, ImageSeverity, Mirror, Quality, Role, State
+from tests import factories
+from tests.plans import plan_of
+from usine.data_bearing import holds_data
+from usine.generations import generation_of
+from usine.plan import Plan, PlannedResource, make_plan
+from usine.plan.monitor import RecordingMonitor
 
 MIRRORED = dataclasses.replace(
     factories.app("miroir"), mirror=Mirror("https://git.example.fr/x.git", "0 4 * * *", "mirror/x")
@@ -49,16 +50,16 @@ def of(plan: Plan, type_: str, prefix: str = "") -> list[PlannedResource]:
     ],
 )
 def test_the_strongest_role_decides_in_gitlab(roles: dict[Role, tuple[str, ...]], level: str | None) -> None:
-    assert access_level(factories.project(members=roles), "x.y") == level
+    assert access_level(factories.tenant(members=roles), "x.y") == level
 
 
 def test_nobody_of_a_tenant_owns_its_group() -> None:
-    levels = {r.inputs["accessLevel"] for r in of(plan_of(factories.project()), "GroupMembership", "teleservice/")}
+    levels = {r.inputs["accessLevel"] for r in of(plan_of(factories.tenant()), "GroupMembership", "teleservice/")}
     assert levels == {"maintainer", "developer", "reporter"}
 
 
 def test_a_suspended_tenant_reads_and_publishes_nothing() -> None:
-    plan = plan_of(factories.project(state=State.SUSPENDED, repositories=(factories.infra(), MIRRORED)))
+    plan = plan_of(factories.tenant(state=State.SUSPENDED, repositories=(factories.infra(), MIRRORED)))
     assert {r.inputs["accessLevel"] for r in of(plan, "GroupMembership", "teleservice/")} == {"reporter"}
     assert {r.inputs["name"] for r in of(plan, "RobotAccount")} == {"pull-1"}
     for nothing in ("ProjectAccessToken", "PipelineSchedule", "ProjectAnalysisToken", "TechnicalAccount"):
@@ -72,7 +73,7 @@ def test_a_suspended_tenant_reads_and_publishes_nothing() -> None:
 
 
 def test_an_archived_tenant_keeps_its_data_and_no_access() -> None:
-    plan = plan_of(factories.project(state=State.ARCHIVED))
+    plan = plan_of(factories.tenant(state=State.ARCHIVED))
     assert len(of(plan, "Project", "teleservice/gitlab")) == 2
     for nothing in (
         "GroupMembership",
@@ -92,29 +93,29 @@ def test_an_archived_tenant_keeps_its_data_and_no_access() -> None:
 
 def test_nobody_stays_in_a_group_of_sonarqube_who_is_not_in_the_file() -> None:
     people = {Role.OWNER: ("a.b",), Role.DEVELOPER: ("c.d", "a.b")}
-    members = {r.inputs["name"]: r.inputs["members"] for r in of(plan_of(factories.project(members=people)), "Group")
+    members = {r.inputs["name"]: r.inputs["members"] for r in of(plan_of(factories.tenant(members=people)), "Group")
                if r.type.startswith("pulumi-python")}  # fmt: skip
     assert members["/teleservice/developer"] == ["a.b", "c.d"]
     assert members["/teleservice/security"] == []
-    archived = plan_of(factories.project(members=people, state=State.ARCHIVED))
+    archived = plan_of(factories.tenant(members=people, state=State.ARCHIVED))
     assert {str(r.inputs["members"]) for r in of(archived, "Group") if r.type.startswith("pulumi-python")} == {"[]"}
 
 
 def test_analyses_are_of_an_account_of_the_tenant_that_does_nothing_else() -> None:
     both = factories.settings(credentials=(Credential("1", datetime.date(2027, 1, 31)), Credential("2")))
-    plan = plan_of(factories.project(), settings=both)
+    plan = plan_of(factories.tenant(), settings=both)
     logins = {r.inputs["login"] for r in of(plan, "TechnicalAccount")}
     assert logins == {"usine.teleservice.1", "usine.teleservice.2"}
     tokens = {r.inputs["login"]: r.inputs.get("expires") for r in of(plan, "ProjectAnalysisToken")}
     assert tokens == {"usine.teleservice.1": "2027-01-31", "usine.teleservice.2": None}
     (permissions,) = of(plan, "ProjectPermissions")
     assert permissions.inputs["users"] == {login: ["scan"] for login in logins}
-    without_apps = plan_of(factories.project(repositories=(factories.infra(),)))
+    without_apps = plan_of(factories.tenant(repositories=(factories.infra(),)))
     assert of(without_apps, "TechnicalAccount") == []
 
 
 def test_pipelines_are_known_by_what_cannot_be_taken_over() -> None:
-    plan = plan_of(factories.project())
+    plan = plan_of(factories.tenant())
     roles = {r.inputs["roleName"]: r.inputs for r in of(plan, "AuthBackendRole", "teleservice/vault/pipelines")}
     assert roles.keys() == {"teleservice.ci", "teleservice.review"}
     group = "[id of teleservice/gitlab/group]"
@@ -134,7 +135,7 @@ def test_pipelines_are_known_by_what_cannot_be_taken_over() -> None:
 
 
 def test_only_protected_pipelines_read_what_publishes() -> None:
-    plan = plan_of(factories.project(repositories=(factories.infra(), MIRRORED)))
+    plan = plan_of(factories.tenant(repositories=(factories.infra(), MIRRORED)))
     policies = {r.inputs["name"]: str(r.inputs["policy"]) for r in of(plan, "Policy", "teleservice/vault/pipelines")}
     assert "teleservice/data/ci/*" in policies["teleservice.ci"]
     assert "/ci/" not in policies["teleservice.review"]
@@ -146,7 +147,7 @@ def test_only_protected_pipelines_read_what_publishes() -> None:
 
 
 def test_no_ci_variable_holds_a_secret() -> None:
-    plan = plan_of(factories.project(repositories=(factories.app(), factories.infra(), MIRRORED)))
+    plan = plan_of(factories.tenant(repositories=(factories.app(), factories.infra(), MIRRORED)))
     variables = [r for r in plan.resources if r.type.split(":")[-1] in {"GroupVariable", "ProjectVariable"}]
     assert {r.inputs["key"] for r in variables} == {
         *pipeline_variables(factories.settings()),
@@ -159,7 +160,7 @@ def test_no_ci_variable_holds_a_secret() -> None:
 
 def test_a_new_generation_of_credentials_overlaps_the_old_one() -> None:
     both = factories.settings(credentials=(Credential("1", datetime.date(2027, 1, 31)), Credential("2")))
-    plan = plan_of(factories.project(), settings=both)
+    plan = plan_of(factories.tenant(), settings=both)
     assert {r.inputs["name"] for r in of(plan, "RobotAccount")} == {"pull-1", "pull-2", "push-1", "push-2"}
     tokens = {r.inputs["name"]: r.inputs.get("expiresAt") for r in of(plan, "ProjectDeployToken")}
     assert tokens == {"argocd-1": "2027-01-31T23:59:59Z", "argocd-2": None}
@@ -170,7 +171,7 @@ def test_a_new_generation_of_credentials_overlaps_the_old_one() -> None:
     assert ends["argocd-1"] != ends["argocd-2"]
     assert len(of(plan, "ProjectAnalysisToken")) == 2
     # What was there before the new generation is as it was.
-    old = {r.name: r.inputs for r in plan_of(factories.project(), settings=factories.settings()).resources}
+    old = {r.name: r.inputs for r in plan_of(factories.tenant(), settings=factories.settings()).resources}
     kept = [r for r in of(plan, "RobotAccount") if r.name.endswith("-1")]
     assert kept
     assert all(r.inputs == old[r.name] for r in kept)
@@ -180,7 +181,7 @@ def test_a_new_generation_of_credentials_overlaps_the_old_one() -> None:
 
 
 def test_every_robot_ends_and_does_one_thing() -> None:
-    for robot in of(plan_of(factories.project()), "RobotAccount"):
+    for robot in of(plan_of(factories.tenant()), "RobotAccount"):
         assert 0 < int(str(robot.inputs["duration"])) < 400
         permission = robot.inputs["permissions"][0]  # type: ignore[index]  # a list of one
         assert permission["namespace"] == "teleservice"
@@ -190,7 +191,7 @@ def test_every_robot_ends_and_does_one_thing() -> None:
 
 def scheduled() -> Plan:
     quality = Quality("platform", 30, Dast(("dev",), "0 3 * * 1"))
-    return plan_of(factories.project(quality=quality, repositories=(factories.infra(), MIRRORED)))
+    return plan_of(factories.tenant(quality=quality, repositories=(factories.infra(), MIRRORED)))
 
 
 def test_scheduled_work_is_in_a_group_without_members_of_the_tenant_and_owned_by_nobody_who_logs_in() -> None:
@@ -257,7 +258,7 @@ def test_vault_knows_scheduled_work_by_its_own_project() -> None:
 def test_a_mirror_publishes_nothing_whatever_its_source_says(file: str, *, pipelines: bool) -> None:
     mirror = Mirror("https://git.example.fr/x.git", "0 4 * * *", pipelines=pipelines)
     mirrored = dataclasses.replace(factories.app("miroir"), mirror=mirror)
-    plan = plan_of(factories.project(repositories=(factories.infra(), mirrored)))
+    plan = plan_of(factories.tenant(repositories=(factories.infra(), mirrored)))
     (project,) = of(plan, "Project", "teleservice/gitlab/miroir/")
     assert project.inputs["ciConfigPath"] == f"{file}@{CATALOGUE}"
     assert project.inputs["onlyAllowMergeIfPipelineSucceeds"] is False
@@ -271,7 +272,7 @@ def test_a_mirror_publishes_nothing_whatever_its_source_says(file: str, *, pipel
 
 
 def test_no_branch_of_a_repository_that_deploys_may_be_called_as_a_tag_in_full() -> None:
-    plan = plan_of(factories.project())
+    plan = plan_of(factories.tenant())
     branches = {r.name.split("/")[2]: r.inputs["branch"] for r in of(plan, "BranchProtection", "teleservice/gitlab/")}
     names = [r.inputs["branch"] for r in of(plan, "BranchProtection", "teleservice/gitlab/deploy/")]
     assert (set(names), branches["api"]) == ({"main", "refs/*"}, "main")
@@ -280,7 +281,7 @@ def test_no_branch_of_a_repository_that_deploys_may_be_called_as_a_tag_in_full()
 @pytest.mark.parametrize("edition", [Edition.FREE, Edition.PREMIUM])
 def test_nothing_of_a_tenant_is_shared_forked_or_joined_past_the_file(edition: Edition) -> None:
     gitlab = dataclasses.replace(factories.settings().gitlab, edition=edition, second_factor=True)
-    plan = plan_of(factories.project(), settings=factories.settings(gitlab=gitlab))
+    plan = plan_of(factories.tenant(), settings=factories.settings(gitlab=gitlab))
     groups = {r.name: r.inputs for r in of(plan, "Group") if r.system == "gitlab"}
     root, platform, tenant = (
         groups[name] for name in ("foundation/gitlab/root", "foundation/gitlab/platform", "teleservice/gitlab/group")
@@ -297,13 +298,13 @@ def test_nothing_of_a_tenant_is_shared_forked_or_joined_past_the_file(edition: E
 
 
 def test_a_tenant_of_mirrors_only_has_no_role_that_publishes() -> None:
-    plan = plan_of(factories.project(repositories=(MIRRORED,)))
+    plan = plan_of(factories.tenant(repositories=(MIRRORED,)))
     roles = {r.inputs["roleName"] for r in of(plan, "AuthBackendRole", "teleservice/vault/pipelines")}
     assert roles == {"teleservice.review", "teleservice.operations"}
 
 
 def test_without_scheduled_work_there_is_no_such_project_and_no_provider() -> None:
-    plan = plan_of(factories.project())
+    plan = plan_of(factories.tenant())
     assert [r.name for r in plan.resources if "usine_jobs" in r.name] == []
     assert "gitlab-operations" not in {r.name for r in plan.resources if r.is_provider}
 
@@ -333,10 +334,10 @@ def test_the_old_project_in_the_tenants_group_may_go_and_no_repository_may() -> 
 
 def test_premium_guards_come_with_the_premium_edition_only() -> None:
     kinds = ("ProjectLevelMrApprovals", "ProjectApprovalRule", "ProjectPushRules", "ProjectProtectedEnvironment")
-    free = plan_of(factories.project())
+    free = plan_of(factories.tenant())
     assert [kind for kind in kinds if of(free, kind)] == []
     settings = factories.settings(gitlab=GitLabSettings(edition=Edition.PREMIUM, email_domain="example.gouv.fr"))
-    premium = plan_of(factories.project(), settings=settings)
+    premium = plan_of(factories.tenant(), settings=settings)
     assert [kind for kind in kinds if not of(premium, kind)] == []
     assert {r.inputs["environment"] for r in of(premium, "ProjectProtectedEnvironment")} == {"prod"}
     for approvals in of(premium, "ProjectLevelMrApprovals"):
@@ -351,33 +352,33 @@ def test_premium_guards_come_with_the_premium_edition_only() -> None:
 def test_with_approvals_nobody_pushes_to_a_protected_branch_but_a_mirror_s_job() -> None:
     settings = factories.settings(gitlab=GitLabSettings(edition=Edition.PREMIUM, email_domain="example.gouv.fr"))
     mirrored = dataclasses.replace(factories.app("copy"), mirror=Mirror("https://git.example.org/x.git", "0 3 * * *"))
-    plan = plan_of(factories.project(repositories=(factories.app(), mirrored)), settings=settings)
+    plan = plan_of(factories.tenant(repositories=(factories.app(), mirrored)), settings=settings)
     pushes = {
         r.name: [one["accessLevel"] for one in cast("list[dict[str, str]]", r.inputs["allowedToPushes"])]
         for r in of(plan, "BranchProtection", "teleservice/gitlab/")
     }
     assert pushes["teleservice/gitlab/api/branch/main"] == ["no one"]
     assert pushes["teleservice/gitlab/copy/branch/main"] == ["maintainer"]
-    free = plan_of(factories.project())
+    free = plan_of(factories.tenant())
     levels = {r.inputs.get("pushAccessLevel") or "list" for r in of(free, "BranchProtection", "teleservice/gitlab/")}
     assert "no one" not in levels
 
 
 def test_the_first_commit_starts_no_pipeline() -> None:
-    for file in of(plan_of(factories.project()), "RepositoryFile", "teleservice/gitlab/"):
+    for file in of(plan_of(factories.tenant()), "RepositoryFile", "teleservice/gitlab/"):
         assert "[skip ci]" in str(file.inputs["commitMessage"])
 
 
 def test_a_registry_gate_is_left_out_where_the_file_asks_for_none() -> None:
-    registry = dataclasses.replace(factories.project().registry, block_severity=Severity.NONE, quota=1)
-    (project,) = of(plan_of(factories.project(registry=registry)), "Project", "teleservice/harbor")
+    registry = dataclasses.replace(factories.tenant().registry, block_severity=ImageSeverity.NONE, quota=1)
+    (project,) = of(plan_of(factories.tenant(registry=registry)), "Project", "teleservice/harbor")
     assert "deploymentSecurity" not in project.inputs
     assert project.inputs["storageQuota"] == 1
 
 
 def test_without_gitlab_vault_has_no_pipeline_role() -> None:
     settings = factories.settings(systems=factories.settings().systems - {System.GITLAB})
-    plan = plan_of(factories.project(), settings=settings)
+    plan = plan_of(factories.tenant(), settings=settings)
     assert [r.name for r in of(plan, "AuthBackendRole") if "pipelines" in r.name] == []
     assert [r.name for r in of(plan, "AuthBackend") if "gitlab" in r.name] == []
 
@@ -392,7 +393,7 @@ def test_no_replacement_leaves_a_branch_unprotected(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(RecordingMonitor, "RegisterResource", noting)
     gitlab = dataclasses.replace(factories.settings().gitlab, edition=Edition.PREMIUM)
-    plan = make_plan(factories.settings(gitlab=gitlab), [factories.project()])
+    plan = make_plan(factories.settings(gitlab=gitlab), [factories.tenant()])
     for kind in ("BranchProtection", "TagProtection", "ProjectProtectedEnvironment"):
         assert of(plan, kind)
         assert [r.name for r in of(plan, kind) if not first[r.name]] == []

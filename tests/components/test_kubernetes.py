@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from components.kubernetes_rules import DENIED_KINDS, ClusterRoleName, cluster_roles
+from components.kubernetes.cluster_roles import DENIED_KINDS, ClusterRoleName, cluster_roles
+from model.settings import Operator, Settings, System, WorkloadRules
 from tests import factories
 from tests.plans import plan_of
 from usine.plan import Plan
-from usine.spec.settings import Operator, Settings, System, WorkloadRules
 
 TENANT_ROLES = (ClusterRoleName.READ_ONLY, ClusterRoleName.READ_WRITE, ClusterRoleName.DEPLOYER)
 #: What leads traffic or rights out of a namespace, or says what holds there.
@@ -52,7 +52,7 @@ def test_operators_kinds_are_read_until_the_cluster_opens_them() -> None:
 
 
 def test_a_workload_s_account_may_have_tokens_reviewed_and_nothing_else() -> None:
-    plan = plan_of(factories.project())
+    plan = plan_of(factories.tenant())
     bindings = objects(plan, "ClusterRoleBinding")
     assert {name: b["roleRef"]["name"] for name, b in bindings.items()} == {
         "usine:teleservice-dev:vault": "usine:nonprod-1:token-review",
@@ -64,7 +64,7 @@ def test_a_workload_s_account_may_have_tokens_reviewed_and_nothing_else() -> Non
 
 
 def test_every_rule_refuses_on_every_cluster_in_tenants_namespaces() -> None:
-    plan = plan_of(factories.project())
+    plan = plan_of(factories.tenant())
     policies, bindings = (objects(plan, f"ValidatingAdmissionPolicy{part}") for part in ("", "Binding"))
     rules = {
         *("claims", "ingresses", "namespaces", "pods", "routes", "secrets", "services"),
@@ -92,7 +92,7 @@ def on_one_server() -> Settings:
 
 
 def test_two_clusters_on_one_server_keep_to_their_own_namespaces() -> None:
-    plan = plan_of(factories.project(), settings=on_one_server())
+    plan = plan_of(factories.tenant(), settings=on_one_server())
     policy = objects(plan, "ValidatingAdmissionPolicy")["usine.prod-1.pods"]
     expressions = policy["spec"]["matchConstraints"]["namespaceSelector"]["matchExpressions"]
     assert {"key": "usine.dev/cluster", "operator": "NotIn", "values": ["nonprod-1"]} in expressions
@@ -102,16 +102,16 @@ def test_two_clusters_on_one_server_keep_to_their_own_namespaces() -> None:
 
 def test_a_namespace_names_the_hosts_of_its_environment() -> None:
     environment = factories.environment(url="https://b.example.fr:8443/x", hosts=("c.example.fr", "a.example.fr"))
-    plan = plan_of(factories.project(environments=(environment,)))
+    plan = plan_of(factories.tenant(environments=(environment,)))
     annotations = objects(plan, "Namespace")["teleservice-dev"]["metadata"]["annotations"]
     assert annotations["usine.dev/hosts"] == "a.example.fr,b.example.fr,c.example.fr"
-    bare = plan_of(factories.project(environments=(factories.environment(url=None),)))
+    bare = plan_of(factories.tenant(environments=(factories.environment(url=None),)))
     assert objects(bare, "Namespace")["teleservice-dev"]["metadata"]["annotations"]["usine.dev/hosts"] == ""
     assert "allow-ingress" not in objects(bare, "NetworkPolicy")
 
 
 def test_a_quota_counts_objects_and_the_nodes_disk_too() -> None:
-    plan = plan_of(factories.project())
+    plan = plan_of(factories.tenant())
     (quota,) = [one for one in objects_of(plan, "ResourceQuota") if one["metadata"]["namespace"] == "teleservice-dev"]
     hard, pods = quota["spec"]["hard"], factories.environment("dev").quota.pods
     assert hard["pods"] == str(pods)

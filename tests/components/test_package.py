@@ -12,13 +12,13 @@ import pytest
 import yaml
 from pulumi.provider.experimental.component import ComponentProvider
 
+from model.reading.load import load
+from model.reading.settings_load import load_settings
+from model.settings import FoundationMode
 from stacks.package.tenant import Tenant, TenantArgs
 from tests.template import SETTINGS_FILE
 from usine.plan import Plan, make_plan
 from usine.plan.run import record
-from usine.spec.load import load
-from usine.spec.settings import FoundationMode
-from usine.spec.settings_load import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = SETTINGS_FILE.read_text(encoding="utf-8")

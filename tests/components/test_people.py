@@ -7,12 +7,12 @@ from typing import Any, cast
 import pulumi
 import pytest
 
+from model.settings import FoundationMode, GitLabSettings, KeycloakSettings, PeopleSource
 from tests import factories
 from tests.components.test_forge import of
 from tests.plans import plan_of
 from usine.plan import Plan, make_plan
 from usine.plan.monitor import _Answers
-from usine.spec.settings import FoundationMode, GitLabSettings, KeycloakSettings, PeopleSource
 
 
 @pytest.mark.parametrize("foundation", [FoundationMode.INCLUDE, FoundationMode.SKIP])
@@ -20,7 +20,7 @@ def test_accounts_of_a_directory_are_looked_up(foundation: FoundationMode) -> No
     settings = factories.settings(
         gitlab=GitLabSettings(people=PeopleSource.DIRECTORY), foundation=foundation, tenants=("teleservice",)
     )
-    plan = plan_of(factories.project(), settings=settings)
+    plan = plan_of(factories.tenant(), settings=settings)
     assert of(plan, "User", "foundation/gitlab/account/") == []
     assert {r.inputs["userId"] for r in of(plan, "GroupMembership")} >= {"[id of alice.martin]"}
 
@@ -50,7 +50,7 @@ def of_a_directory(**changes: Any) -> Plan:
     settings = factories.settings(
         gitlab=GitLabSettings(people=DIRECTORY), keycloak=KeycloakSettings("usine", DIRECTORY), **changes
     )
-    return make_plan(settings, [factories.project()])
+    return make_plan(settings, [factories.tenant()])
 
 
 @pytest.mark.parametrize("foundation", [FoundationMode.INCLUDE, FoundationMode.SKIP])
@@ -133,7 +133,7 @@ def test_a_level_below_the_one_in_the_root_group_is_left_out_and_said(
 
     monkeypatch.setattr(_Answers, "call", call)
     plan = make_plan(
-        factories.settings(gitlab=GitLabSettings(people=people, email_domain="example.org")), [factories.project()]
+        factories.settings(gitlab=GitLabSettings(people=people, email_domain="example.org")), [factories.tenant()]
     )
     members = {r.name.rpartition("/")[2] for r in of(plan, "GroupMembership", "teleservice/gitlab/")}
     assert "emma.leroy" not in members

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from components.kubernetes_network import NEVER_OPEN
+from components.kubernetes.network import NEVER_OPEN
+from model.settings import ArgoCDSettings
 from tests import factories
 from tests.plans import plan_of
 from usine.plan import Plan
-from usine.spec.settings import ArgoCDSettings
 
 
 def policies(plan: Plan, name: str) -> list[dict[str, Any]]:
@@ -20,7 +20,7 @@ def policies(plan: Plan, name: str) -> list[dict[str, Any]]:
 def test_an_egress_opening_never_reaches_the_machines_own_addresses() -> None:
     settings = factories.settings()
     open_wide = {name: dataclasses.replace(c, internal_networks=()) for name, c in settings.clusters.items()}
-    plan = plan_of(factories.project(), settings=dataclasses.replace(settings, clusters=open_wide))
+    plan = plan_of(factories.tenant(), settings=dataclasses.replace(settings, clusters=open_wide))
     found = policies(plan, "allow-egress-")
     assert found
     for policy in found:
@@ -34,9 +34,7 @@ def test_the_platforms_services_are_open_at_named_ports_only() -> None:
         name: dataclasses.replace(c, platform_networks=("10.20.0.0/27",), platform_ports=(443, 3128))
         for name, c in settings.clusters.items()
     }
-    found = policies(
-        plan_of(factories.project(), settings=dataclasses.replace(settings, clusters=clusters)), "allow-pl"
-    )
+    found = policies(plan_of(factories.tenant(), settings=dataclasses.replace(settings, clusters=clusters)), "allow-pl")
     assert found
     for policy in found:
         (rule,) = policy["egress"]
@@ -47,7 +45,7 @@ def test_argo_cd_has_the_administrators_that_the_settings_name_and_no_other() ->
     settings = factories.settings()
     named = ArgoCDSettings(settings.argocd.cluster, settings.argocd.namespace, ("/platform",))
     for argocd, policy in ((settings.argocd, ""), (named, "g, /platform, role:admin\n")):
-        plan = plan_of(factories.project(), settings=dataclasses.replace(settings, argocd=argocd))
+        plan = plan_of(factories.tenant(), settings=dataclasses.replace(settings, argocd=argocd))
         data: dict[str, Any] = {r.name: r.inputs["data"] for r in plan.resources if r.type.endswith(":ConfigMapPatch")}
         rights, own = data["foundation/argocd/rights"], data["foundation/argocd/settings"]
         assert (rights["policy.default"], rights["policy.csv"]) == ("", policy)
@@ -56,7 +54,7 @@ def test_argo_cd_has_the_administrators_that_the_settings_name_and_no_other() ->
 
 def test_only_harbor_s_client_may_ask_for_a_token_that_outlives_the_session() -> None:
     """Keycloak gives a new client the realm's optional scopes, `offline_access` among them (issue 11.A14)."""
-    resources = plan_of(factories.project()).resources
+    resources = plan_of(factories.tenant()).resources
     clients = {r.inputs["clientId"] for r in resources if r.type == "keycloak:openid/client:Client"}
     scopes = {
         r.name.split("/")[-2]: r.inputs["optionalScopes"]

@@ -23,7 +23,7 @@ SETTINGS = PurePosixPath("Pulumi.lab.yaml")
 #: The day everything happens on, so that no date in an example passes.
 TODAY = datetime.date(2026, 11, 25)
 _PROGRAM = ("Pulumi.yaml", "requirements.txt", "waivers.yaml")
-_PACKAGES = ("usine", "components", "stacks", "policy", "catalogue")
+_PACKAGES = ("usine", "components", "model", "stacks", "policy", "catalogue")
 _WHO = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
 _BYTECODE = shutil.ignore_patterns("__pycache__")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from model.problems import SpecError
 from tests.diff import scenarios
 from tests.diff.scratch import ROOT, SETTINGS, TENANTS, Scratch, snapshot
 from usine.diff import change, planning
@@ -18,7 +19,6 @@ from usine.diff.repository import GitError, Repository
 from usine.plan import Plan
 from usine.report import as_json
 from usine.report.model import Action, Entry
-from usine.spec.problems import SpecError
 
 
 @pytest.fixture

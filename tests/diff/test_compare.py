@@ -11,6 +11,8 @@ import pulumi
 import pytest
 from pulumi.runtime.stack import run_pulumi_func
 
+from model.settings import Credential
+from model.tenant import Role
 from tests import factories
 from tests.plans import plan_of, plan_of_slugs
 from usine.diff.compare import compare
@@ -20,8 +22,6 @@ from usine.plan.monitor import RecordingMonitor
 from usine.plan.reading import load_plan
 from usine.plan.run import _own_event_loop
 from usine.report.model import Action, Entry, PropertyChange
-from usine.spec.model import Role
-from usine.spec.settings import Credential
 
 GROUP = "keycloak:index/group:Group"
 MEMBERS = "keycloak:index/groupMemberships:GroupMemberships"
@@ -186,17 +186,17 @@ def test_another_end_of_a_credential_replaces_what_the_engine_otherwise_leaves()
 
     def until(day: int) -> Plan:
         credential = Credential("1", datetime.date(2027, 6, day))
-        return plan_of(factories.project(), settings=factories.settings(credentials=(credential,)))
+        return plan_of(factories.tenant(), settings=factories.settings(credentials=(credential,)))
 
     (token,) = [e for e in compare(until(1), until(2)) if e.type.endswith(":ProjectDeployToken")]
     assert (token.action, [p.path for p in token.properties]) == (Action.REPLACED, ["expiresAt"])
 
 
 def test_a_member_who_goes_is_one_line_a_group(plan: Plan) -> None:
-    project = factories.project("a")
+    project = factories.tenant("a")
     members = {**project.members, Role.DEVOPS: ()}
     after = dataclasses.replace(project, members=members)
-    entries = compare(plan, plan_of(after, factories.project("b")))
+    entries = compare(plan, plan_of(after, factories.tenant("b")))
     lists = [e for e in entries if e.type == MEMBERS]
     assert lists
     assert all([(c.before, c.after is not None) for c in e.properties] == [("chloe.petit", True)] for e in lists)

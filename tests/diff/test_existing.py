@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from model.settings import MassRemoval
 from usine.diff.existing import existing
 from usine.plan import Plan, PlannedResource
 from usine.report.model import Action, Entry
-from usine.spec.settings import MassRemoval
 
 TYPE = "vault:index/policy:Policy"
 LIMITS = MassRemoval(count=50, fraction=0.2, least=5)

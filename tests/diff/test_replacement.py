@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from components.sonarqube_dynamic.provider import KINDS, TYPE_PREFIX
+from components.sonarqube.dynamic.provider import KINDS, TYPE_PREFIX
 from lab.plugins.bridge import Resource
 from lab.plugins.kubernetes.changes import immutable
 from lab.plugins.server import Host
@@ -45,7 +45,7 @@ def test_the_table_says_what_our_own_provider_does() -> None:
 
 def test_every_type_of_a_plan_is_one_the_table_is_made_for() -> None:
     """A new provider must get into the table, or its replacements are taken for changes."""
-    plan = plan_of(factories.project())
+    plan = plan_of(factories.tenant())
     packages = {r.type.split(":")[0] for r in plan.resources if not (r.is_component or r.is_provider)}
     assert packages == {*replacement_table.PROVIDERS, "kubernetes", "pulumi-python"}
 

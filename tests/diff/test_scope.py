@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from model.problems import SpecError
 from tests.diff.scratch import ROOT
 from usine.commands.plan import _read_scope
 from usine.plan.scope import Scope, load_scope
-from usine.spec.problems import SpecError
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from model.problems import SpecError
+from model.reading.drift_ignores import IgnoreRule, load_ignores, read_ignores
 from tests.drift.values import finding
 from usine.drift.ignore import sift
 from usine.report.model import Action, Severity
-from usine.spec.drift_ignores import IgnoreRule, load_ignores, read_ignores
-from usine.spec.problems import SpecError
 
 TODAY = datetime.date(2026, 11, 25)
 GOOD = """\

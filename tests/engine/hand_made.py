@@ -12,15 +12,15 @@ from typing import Any
 import httpx
 import yaml
 
-from components.gitlab_catalogue import published
+from components.gitlab.catalogue import published
 from lab.home import LabHome
 from lab.settings import render
 from lab.testing.platforms import PORT_BASE, TestLab
+from model.naming import catalogue_tag
+from model.reading.catalogue import FOLDER, read_catalogue
+from model.reading.settings_load import load_settings
 from tests.engine import breaks, live, live_forge
 from tests.engine.harness import ROOT
-from usine.naming import catalogue_tag
-from usine.spec.catalogue import FOLDER, read_catalogue
-from usine.spec.settings_load import load_settings
 
 #: What the report must say: kind, the name of the object, and the path of a property that changed.
 Said = tuple[str, str, str]

@@ -6,14 +6,14 @@ from collections import Counter
 
 import pytest
 
-from lab.chain import Step, Tenant, walk
+from lab.chain import Step, WalkedTenant, walk
 from tests.engine.fleet import Fleet
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
 
-def tenant(slug: str, maintainer: str, developer: str) -> Tenant:
-    return Tenant(slug, "api", "deploy", f"{slug}-dev", f"usine-{slug}--deploy", maintainer, developer)
+def tenant(slug: str, maintainer: str, developer: str) -> WalkedTenant:
+    return WalkedTenant(slug, "api", "deploy", f"{slug}-dev", f"usine-{slug}--deploy", maintainer, developer)
 
 
 def test_the_whole_chain(fleet: Fleet) -> None:

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from model.reading.catalogue import FOLDER, read_catalogue
+from model.reading.load import load
+from model.reading.settings_load import load_settings
 from tests.engine.fleet import Fleet
 from tests.engine.harness import Run, Stack
 from tests.engine.tenants import BETA, GAMMA
 from usine.diff.compare import PROTECT_PATH, compare
 from usine.plan import Plan, make_plan
 from usine.report.model import Action, Entry
-from usine.spec.catalogue import FOLDER, read_catalogue
-from usine.spec.load import load
-from usine.spec.settings_load import load_settings
 
 pytestmark = pytest.mark.servers
 

@@ -20,6 +20,7 @@ import pytest
 from lab import platform, process
 from lab.secrets import Secrets
 from lab.testing.platforms import TestLab
+from model.settings import System
 from tests.engine import live
 from tests.engine.breaks import SEEN_BY_THE_ENGINE
 from tests.engine.fleet import Fleet
@@ -30,7 +31,6 @@ from usine.drift.history import read_past
 from usine.engine.sources import state_digest
 from usine.report import as_json
 from usine.report.model import Action, Report
-from usine.spec.settings import System
 
 pytestmark = [pytest.mark.servers, pytest.mark.random_order(disabled=True)]
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from lab.testing.platforms import TestLab
+from model.reading.load import load
+from model.reading.settings_load import load_settings
 from tests.engine import breaks, live, live_forge
 from tests.engine.fleet import POLICIES, Fleet
 from tests.engine.harness import Stack
@@ -16,8 +18,6 @@ from tests.engine.tenants import ALPHA, GAMMA
 from tests.vault_policies import superfluous
 from usine.drift.look import look
 from usine.engine.log_ins import end_log_ins
-from usine.spec.load import load
-from usine.spec.settings_load import load_settings
 
 pytestmark = pytest.mark.servers
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from model.problems import SpecError
 from tests.guard.samples import REALM, checkpoint, step, vault
 from usine.engine.binding import bind, load_plan, moved, other_stack, steps_moved
 from usine.engine.cli import Engine
 from usine.engine.sources import Sources, commit_of, read_sources, state_digest
-from usine.spec.problems import SpecError
 
 SOURCES = Sources("c" * 40, "p" * 64, "t" * 64, "s" * 64, "x" * 64)
 POLICY = vault("alpha", "Policy", "policy/env/dev")

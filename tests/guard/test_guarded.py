@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from model.reading.settings_load import load_settings
 from tests.guard.samples import REALM, checkpoint, end, error, failed, pre, vault
 from tests.template import SETTINGS_FILE
 from usine.engine.binding import bind
@@ -29,7 +30,6 @@ from usine.engine.report import run_report
 from usine.engine.ring import Record, Ring
 from usine.engine.storage import state_storage
 from usine.report.model import Action, Kind, Notice, Severity
-from usine.spec.settings_load import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICY = vault("alpha", "Policy", "policy/env/dev")

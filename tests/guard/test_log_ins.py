@@ -5,17 +5,17 @@ from __future__ import annotations
 import dataclasses
 
 from lab.testing.ports import free_port
+from model.settings import Endpoint, System
 from tests import factories
 from usine.engine.log_ins import end_log_ins
 from usine.report.model import Severity
-from usine.spec.settings import Endpoint, System
 
 
 def test_a_vault_that_cannot_be_asked_is_a_warning_and_no_failure() -> None:
     base = factories.settings()
     endpoints = {**base.endpoints, System.VAULT: Endpoint(f"http://127.0.0.1:{free_port()}")}
     settings = dataclasses.replace(base, endpoints=endpoints)
-    (notice,) = end_log_ins(settings, [factories.project()], {"VAULT_TOKEN": "s.marker-of-this-test"})
+    (notice,) = end_log_ins(settings, [factories.tenant()], {"VAULT_TOKEN": "s.marker-of-this-test"})
     assert (notice.severity, notice.refuses) == (Severity.WARNING, False)
     assert notice.text == "could not look for log-ins to Vault of people who have left a role: ConnectionError"
     assert "marker" not in str(notice)
@@ -24,4 +24,4 @@ def test_a_vault_that_cannot_be_asked_is_a_warning_and_no_failure() -> None:
 def test_without_vault_or_keycloak_there_is_nothing_to_end() -> None:
     for system in (System.VAULT, System.KEYCLOAK):
         settings = factories.settings(systems=frozenset(System) - {system})
-        assert end_log_ins(settings, [factories.project()], {}) == ()
+        assert end_log_ins(settings, [factories.tenant()], {}) == ()

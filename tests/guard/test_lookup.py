@@ -8,12 +8,12 @@ from unittest.mock import create_autospec
 import pytest
 import requests
 
+from model.settings import Endpoint, System
 from tests.drift.inventory.api_server import NOTHING, Refused, serving
 from tests.drift.inventory.looking import ENVIRONMENT
 from usine.engine.cli import Engine, EngineError
 from usine.engine.lookup import Finder
 from usine.engine.recover import recover
-from usine.spec.settings import Endpoint, System
 
 TOKEN = {"/realms/master/protocol/openid-connect/token": {"access_token": "t", "expires_in": 60}}
 #: Of each list that is read: its system, what is looked for, the list, and the object that the list belongs to.

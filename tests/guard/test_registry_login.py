@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from model.settings import Endpoint, FoundationMode, Settings, System
 from tests import factories
 from tests.drift.inventory.api_server import Answers, serving
 from usine.engine.registry_login import check_registry_login
 from usine.report.model import Notice
-from usine.spec.settings import Endpoint, FoundationMode, Settings, System
 
 KNOWN = {"deployment": {"resources": [{"type": "harbor:index/configAuth:ConfigAuth"}]}}
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from model.settings import FoundationMode, Settings, System
 from tests import factories
 from tests.drift.inventory.api_server import Answers, serving
 from usine.engine.takeover import check_namespaces
 from usine.report.model import Notice
-from usine.spec.settings import FoundationMode, Settings, System
 
-PROJECT = factories.project("alpha")  # its environments are dev on nonprod-1, prod on prod-1
+PROJECT = factories.tenant("alpha")  # its environments are dev on nonprod-1, prod on prod-1
 
 
 def namespace(name: str, tenant: str | None = None) -> dict[str, Any]:

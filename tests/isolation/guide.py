@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from usine.spec.model import Right, Role
-from usine.spec.rights import MEANINGS, RIGHTS
+from model.rights import MEANINGS, RIGHTS
+from model.tenant import Right, Role
 
 PAGE = Path(__file__).parents[2] / "docs" / "guide-equipes.md"
 _BEGIN, _END = "<!-- droits : écrit par python -m tests.isolation.guide -->", "<!-- fin des droits -->"

@@ -6,28 +6,28 @@ import dataclasses
 import functools
 from typing import Any
 
+from model.access import rights_of, roles_of
+from model.tenant import Mirror, OwnRole, Right, Role, State, Tenant
 from tests import factories
 from tests.plans import plan_of
-from usine.access import rights_of, roles_of
 from usine.plan import Plan
-from usine.spec.model import Mirror, OwnRole, Project, Right, Role, State
 
 #: Has a role in two tenants: what the one gives must not reach the other.
 BOTH = "both.tenants"
 
 
-def _tenant(slug: str, state: State = State.ACTIVE, **changes: object) -> Project:
+def _tenant(slug: str, state: State = State.ACTIVE, **changes: object) -> Tenant:
     members = {role: (f"{slug}.{role}",) for role in Role if role is not Role.OWNER}
     mirrored = dataclasses.replace(
         factories.app("copy"), mirror=Mirror("https://git.example.org/x.git", "0 3 * * *", "mirror/copy")
     )
-    base = factories.project(slug, state=state, owner=f"{slug}.owner", members=members)
+    base = factories.tenant(slug, state=state, owner=f"{slug}.owner", members=members)
     return dataclasses.replace(base, repositories=(*base.repositories, mirrored), **changes)  # type: ignore[arg-type]
 
 
-def _with(project: Project, role: Role, person: str) -> Project:
-    members = {**project.members, role: (*project.members[role], person)}
-    return dataclasses.replace(project, members=members)
+def _with(tenant: Tenant, role: Role, person: str) -> Tenant:
+    members = {**tenant.members, role: (*tenant.members[role], person)}
+    return dataclasses.replace(tenant, members=members)
 
 
 OWN_ROLES = (
@@ -61,7 +61,7 @@ def plan() -> Plan:
 
 def people() -> tuple[str, ...]:
     """Everyone in some tenant."""
-    return tuple(sorted({person for project in TENANTS.values() for person in project.people}))
+    return tuple(sorted({person for tenant in TENANTS.values() for person in tenant.people}))
 
 
 def has(person: str, slug: str, right: Right) -> bool:

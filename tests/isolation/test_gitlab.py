@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from lab.testing.gitlab_server import Live, live_gitlab
+from model.tenant import Right
 from tests.isolation.tenants import TENANTS, has, people, plan
-from usine.spec.model import Right
 
 R = Right
 #: The levels of GitLab's API, by their names.

@@ -11,8 +11,8 @@ import jwt
 import pytest
 
 from lab.testing.platforms import TestLab
+from model.tenant import State
 from tests.isolation.tenants import TENANTS, plan
-from usine.spec.model import State
 
 pytestmark = pytest.mark.servers
 

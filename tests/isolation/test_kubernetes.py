@@ -15,10 +15,10 @@ import httpx
 import pytest
 
 from lab.testing.platforms import TestLab
+from model.tenant import Right
 from tests import factories
 from tests.engine.admission_model import changed, object_of, pod_spec
 from tests.isolation.tenants import TENANTS, groups_of, has, people, plan
-from usine.spec.model import Right
 
 pytestmark = pytest.mark.servers
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from model.tenant import Egress, Tenant
 from tests import factories
 from tests.isolation.network import Network, Pod
 from tests.isolation.tenants import TENANTS
 from tests.plans import plan_of
-from usine.spec.model import Egress, Project
 
 INTERNAL, PLATFORM = "10.0.0.0/8", "10.9.0.0/24"
 NAMESPACES = {"dns": "kube-system", "ingress": "ingress-nginx", "monitoring": "monitoring", "other": "argocd"}
@@ -28,11 +28,11 @@ SERVICE = Pod("10.9.0.7")
 EGRESS = (Egress("api.example.fr", 443), Egress("smtp.example.fr", 587))
 
 
-def _opened(project: Project) -> Project:
+def _opened(tenant: Tenant) -> Tenant:
     """The tenant with openings in dev, and neither these nor a host in prod."""
-    dev, prod = project.environments
+    dev, prod = tenant.environments
     changed = (dataclasses.replace(dev, egress=EGRESS), dataclasses.replace(prod, egress=(), url=None))
-    return dataclasses.replace(project, environments=changed)
+    return dataclasses.replace(tenant, environments=changed)
 
 
 @pytest.fixture(scope="module")

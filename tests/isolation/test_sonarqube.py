@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
-from components.sonarqube_dynamic.api import Client, SonarError
+from components.sonarqube.dynamic.api import Client, SonarError
 from lab.servers.sonarqube import address
 from lab.testing.platforms import TestLab
+from model.tenant import Right, State
 from tests.isolation.tenants import TENANTS, plan, roles_given
 from tests.sonarqube.conftest import Life, Sonar
-from usine.spec.model import Right, State
 
 pytestmark = pytest.mark.servers
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from model.access import answers, rights_of, roles_of
+from model.rights import MEANINGS, RIGHTS, with_included
+from model.tenant import Right, Role, State
 from tests.isolation import guide
 from tests.isolation.tenants import BOTH, TENANTS, groups_of, has, people, plan
-from usine.access import answers, rights_of, roles_of
-from usine.spec.model import Right, Role, State
-from usine.spec.rights import MEANINGS, RIGHTS, with_included
 
 R = Right
 _ALL = set(Right)
@@ -52,12 +52,12 @@ def test_no_role_has_more_than_admin_and_what_is_included_comes_along() -> None:
 
 
 def test_a_state_takes_rights_and_gives_none() -> None:
-    for slug, project in TENANTS.items():
+    for slug, tenant in TENANTS.items():
         for person in people():
-            now = rights_of(project, person)
-            if project.state is State.SUSPENDED:
+            now = rights_of(tenant, person)
+            if tenant.state is State.SUSPENDED:
                 assert now <= RIGHTS[Role.READONLY], (slug, person)
-            if project.state is State.ARCHIVED or person not in project.people:
+            if tenant.state is State.ARCHIVED or person not in tenant.people:
                 assert now == frozenset(), (slug, person)
     # A person whose only role is the tenant's own looks at no more than before.
     assert rights_of(TENANTS["ownpaused"], "ownpaused.audit") == {R.KUBERNETES_VIEW_PROD, R.ARGOCD_VIEW_PROD}
@@ -72,9 +72,9 @@ def test_answers_say_who_has_what() -> None:
     assert (secrets.through, secrets.environments) == (("keeper",), ("prod",))
     assert secrets.others == ("owner", "admin", "devops", "keeper")
     assert not found[R.VAULT_SECRETS_NONPROD].allowed
-    for project, person in itertools.product(TENANTS.values(), people()):
-        allowed = {answer.right for answer in answers(project, person) if answer.allowed}
-        assert allowed == rights_of(project, person)
+    for tenant, person in itertools.product(TENANTS.values(), people()):
+        allowed = {answer.right for answer in answers(tenant, person) if answer.allowed}
+        assert allowed == rights_of(tenant, person)
 
 
 # What the plan grants -------------------------------------------------------------------------------------------------
@@ -103,9 +103,9 @@ def test_gitlab_levels_are_the_table_s() -> None:
 def test_keycloak_s_groups_are_the_table_s() -> None:
     for person in people():
         groups = groups_of(person)
-        for slug, project in TENANTS.items():
-            expected = {f"/{slug}/{role.name}" for role in roles_of(project) if person in role.members}
-            for environment in project.environments:
+        for slug, tenant in TENANTS.items():
+            expected = {f"/{slug}/{role.name}" for role in roles_of(tenant) if person in role.members}
+            for environment in tenant.environments:
                 prod = environment.production
                 change = R.KUBERNETES_CHANGE_PROD if prod else R.KUBERNETES_CHANGE_NONPROD
                 view = R.KUBERNETES_VIEW_PROD if prod else R.KUBERNETES_VIEW_NONPROD
@@ -118,14 +118,14 @@ def test_argocd_lets_see_and_synchronise_what_the_table_says() -> None:
     seen = set()
     for _, found in inputs("argoproj.io/v1alpha1:AppProject"):
         slug, _, environment = found["metadata"]["name"].rpartition("-")
-        project = TENANTS[slug]
+        tenant = TENANTS[slug]
         view, sync = (
             (R.ARGOCD_VIEW_PROD, R.ARGOCD_SYNC_PROD)
             if environment == "prod"
             else (R.ARGOCD_VIEW_NONPROD, R.ARGOCD_SYNC_NONPROD)
         )
         roles = {role["name"]: role for role in found["spec"]["roles"]}
-        for role in roles_of(project):
+        for role in roles_of(tenant):
             if view not in role.rights:
                 assert role.name not in roles
                 continue
@@ -144,8 +144,8 @@ def test_argocd_lets_see_and_synchronise_what_the_table_says() -> None:
 def test_harbor_s_members_are_the_table_s() -> None:
     granted = {found["groupName"]: found["role"] for _, found in inputs("projectMemberGroup:ProjectMemberGroup")}
     expected = {}
-    for slug, project in TENANTS.items():
-        for role in roles_of(project):
+    for slug, tenant in TENANTS.items():
+        for role in roles_of(tenant):
             if R.HARBOR_PULL in role.rights:
                 expected[f"/{slug}/{role.name}"] = "guest" if R.HARBOR_SCANS in role.rights else "limitedguest"
     assert granted == expected

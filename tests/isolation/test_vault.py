@@ -10,8 +10,8 @@ import hvac  # type: ignore[import-untyped]
 import pytest
 
 from lab.testing.platforms import TestLab
+from model.tenant import Right
 from tests.isolation.tenants import TENANTS, plan, roles_given
-from usine.spec.model import Right
 
 pytestmark = pytest.mark.servers
 

@@ -7,9 +7,9 @@ import re
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from model.naming import all_names, labels, names_of
+from model.tenant import Tenant
 from tests import factories
-from usine.naming import all_names, labels, names_of
-from usine.spec.model import Project
 
 SETTINGS = factories.settings()
 
@@ -28,15 +28,15 @@ environment_names = words(LETTERS, WORD, 11)
 repository_names = words(WORD, f"{WORD}-", 20)
 
 
-def build(slug: str, environments: list[str], repositories: list[str]) -> Project:
-    return factories.project(
+def build(slug: str, environments: list[str], repositories: list[str]) -> Tenant:
+    return factories.tenant(
         slug,
         environments=tuple(factories.environment(name) for name in environments),
         repositories=tuple(factories.infra(name) for name in repositories),
     )
 
 
-projects = st.builds(
+tenants = st.builds(
     build,
     slugs,
     st.lists(environment_names, min_size=1, max_size=3, unique=True),
@@ -44,21 +44,21 @@ projects = st.builds(
 )
 
 
-@given(projects, projects)
+@given(tenants, tenants)
 @example(build("a-b", ["cc"], ["dd"]), build("aa", ["bb"], ["c-dd"]))
 @example(build("ab", ["cd"], ["ef-gh"]), build("ab-cd", ["ef"], ["gh"]))
 @example(build("ab", ["cd"], ["e--f"]), build("ab-cd", ["ee"], ["ff"]))
 @example(build("a-b", ["cc"], ["dd"]), build("ab", ["cc"], ["dd"]))
-def test_two_tenants_share_no_name_in_any_tool(one: Project, other: Project) -> None:
+def test_two_tenants_share_no_name_in_any_tool(one: Tenant, other: Tenant) -> None:
     assume(one.slug != other.slug)
     first, second = all_names(one, SETTINGS), all_names(other, SETTINGS)
     for kind, names in first.items():
         assert not set(names) & set(second[kind]), kind
 
 
-@given(projects)
-def test_one_tenant_never_claims_a_name_twice(project: Project) -> None:
-    for kind, names in all_names(project, SETTINGS).items():
+@given(tenants)
+def test_one_tenant_never_claims_a_name_twice(tenant: Tenant) -> None:
+    for kind, names in all_names(tenant, SETTINGS).items():
         assert len(names) == len(set(names)), kind
 
 
@@ -80,10 +80,10 @@ LIMITS: dict[str, tuple[str, int]] = {
 }
 
 
-@given(projects)
+@given(tenants)
 @example(build("a" * 20, ["b" * 11], ["c" * 20]))
-def test_every_name_is_legal_in_its_tool(project: Project) -> None:
-    for kind, names in all_names(project, SETTINGS).items():
+def test_every_name_is_legal_in_its_tool(tenant: Tenant) -> None:
+    for kind, names in all_names(tenant, SETTINGS).items():
         pattern, longest = LIMITS[kind]
         for name in names:
             assert re.fullmatch(pattern, name), (kind, name)
@@ -92,16 +92,16 @@ def test_every_name_is_legal_in_its_tool(project: Project) -> None:
 
 @given(slugs, environment_names)
 def test_a_namespace_splits_back_into_its_parts(slug: str, environment: str) -> None:
-    names = names_of(factories.project(slug))
+    names = names_of(factories.tenant(slug))
     assert names.namespace(environment).rsplit("-", 1) == [slug, environment]
 
 
 def test_every_kind_of_name_has_a_limit_here() -> None:
-    assert set(all_names(factories.project(), SETTINGS)) == set(LIMITS)
+    assert set(all_names(factories.tenant(), SETTINGS)) == set(LIMITS)
 
 
 def test_a_label_of_the_file_cannot_take_the_place_of_ours() -> None:
-    project = factories.project(labels={"tenant": "someone-else"})
-    ours = labels(project, project.environments[0])
-    assert ours["usine.dev/tenant"] == project.slug
+    tenant = factories.tenant(labels={"tenant": "someone-else"})
+    ours = labels(tenant, tenant.environments[0])
+    assert ours["usine.dev/tenant"] == tenant.slug
     assert [key for key, value in ours.items() if value == "someone-else"] == ["label.usine.dev/tenant"]

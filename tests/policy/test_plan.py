@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from model.problems import SpecError
+from model.settings import Credential, System
+from model.tenant import State
 from policy.config import config_of, read_config
 from policy.model import Level
 from policy.registry import BY_ID, Setting
@@ -21,9 +24,6 @@ from usine.commands.common import ROOT
 from usine.plan import Plan
 from usine.plan.policies import check_plan, lines, notices, refuses
 from usine.report.model import Severity
-from usine.spec.model import State
-from usine.spec.problems import SpecError
-from usine.spec.settings import Credential, System
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_the_sample_tenants_keep_every_policy(sample: Plan) -> None:
 @pytest.mark.parametrize("state", State)
 def test_what_is_set_for_production_keeps_every_policy(state: State) -> None:
     settings = factories.settings(credentials=(Credential("1", datetime.date(2027, 3, 31)),), stack="prod")
-    plan = plan_of(factories.project("a-b", state=state), settings=settings)
+    plan = plan_of(factories.tenant("a-b", state=state), settings=settings)
     assert check_plan(plan) == ()
 
 
@@ -97,7 +97,7 @@ def test_only_an_archived_tenants_data_may_lose_its_protection(sample: Plan) -> 
 
 def test_a_platform_with_fewer_systems_keeps_every_policy() -> None:
     settings = factories.settings(systems=frozenset({System.KEYCLOAK, System.VAULT}))
-    assert check_plan(plan_of(factories.project(), settings=settings)) == ()
+    assert check_plan(plan_of(factories.tenant(), settings=settings)) == ()
 
 
 # The command -------------------------------------------------------------------------------------------------------

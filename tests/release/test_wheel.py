@@ -36,8 +36,8 @@ def test_it_has_the_components_and_what_they_need_and_nothing_of_the_command(whe
     with zipfile.ZipFile(wheel) as content:
         names = {name for name in content.namelist() if name.endswith(".py")}
     components = {path.relative_to(ROOT).as_posix() for path in (ROOT / "components").rglob("*.py")}
-    spec = {path.relative_to(ROOT).as_posix() for path in (ROOT / "usine" / "spec").glob("*.py")}
-    assert names == components | spec | {f"usine/{name}.py" for name in ("__init__", "access", "lifecycle", "naming")}
+    model = {path.relative_to(ROOT).as_posix() for path in (ROOT / "model").rglob("*.py")}
+    assert names == components | model | {"usine/__init__.py"}
 
 
 def test_it_depends_on_what_it_imports_in_the_versions_that_are_tested(wheel: Path) -> None:
@@ -49,7 +49,7 @@ def test_it_depends_on_what_it_imports_in_the_versions_that_are_tested(wheel: Pa
                     imported |= {alias.name.split(".")[0] for alias in node.names}
                 elif isinstance(node, ast.ImportFrom) and node.module:
                     imported.add(node.module.split(".")[0])
-    others = imported - sys.stdlib_module_names - {"components", "usine"}
+    others = imported - sys.stdlib_module_names - {"components", "model", "usine"}
     distributions = metadata.packages_distributions()
     wanted = {Requirement(text) for text in PROJECT["project"]["dependencies"]}
     needed = {name.lower().replace("_", "-") for module in others for name in distributions[module]}

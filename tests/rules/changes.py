@@ -7,12 +7,12 @@ import datetime
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from model.settings import ChangeSettings, MassRemoval, Settings
+from model.tenant import Tenant
 from tests import factories
 from usine.report.model import Action, Entry, Notice
 from usine.rules import Change, check
 from usine.rules.mass_removal import TENANT
-from usine.spec.model import Project
-from usine.spec.settings import ChangeSettings, MassRemoval, Settings
 
 TODAY = datetime.date(2027, 3, 1)
 PLATFORM = "agnes.platel"
@@ -20,17 +20,17 @@ OWNER = "alice.martin"
 SETTINGS = factories.settings(changes=ChangeSettings(frozenset({PLATFORM, "yves.outil"}), "@platform", MassRemoval()))
 
 
-def plain(slug: str = "teleservice", **changes: Any) -> Project:
+def plain(slug: str = "teleservice", **changes: Any) -> Tenant:
     """Return a project that shares no address with another."""
     environments = tuple(
         factories.environment(name, url=f"https://{name}.{slug}.example.gouv.fr") for name in ("dev", "prod")
     )
-    return factories.project(slug, **{"environments": environments, "contact": f"{slug}@example.gouv.fr", **changes})
+    return factories.tenant(slug, **{"environments": environments, "contact": f"{slug}@example.gouv.fr", **changes})
 
 
 def change(
-    base: Iterable[Project] | None,
-    head: Iterable[Project],
+    base: Iterable[Tenant] | None,
+    head: Iterable[Tenant],
     *,
     author: str | None = OWNER,
     settings: Settings = SETTINGS,
@@ -38,8 +38,8 @@ def change(
     **more: Any,
 ) -> Change:
     """Return a change; the files of tenants that differ are named by themselves."""
-    before = None if base is None else {project.slug: project for project in base}
-    after = {project.slug: project for project in head}
+    before = None if base is None else {tenant.slug: tenant for tenant in base}
+    after = {tenant.slug: tenant for tenant in head}
     differing = {
         f"projects.d/{slug}.yaml" for slug in {*(before or {}), *after} if (before or {}).get(slug) != after.get(slug)
     }
@@ -49,7 +49,7 @@ def change(
     )
 
 
-def edit(base: Project, author: str | None = OWNER, more: Mapping[str, Any] | None = None, **changes: Any) -> Change:
+def edit(base: Tenant, author: str | None = OWNER, more: Mapping[str, Any] | None = None, **changes: Any) -> Change:
     """Return a change of one project's fields."""
     return change([base], [dataclasses.replace(base, **changes)], author=author, **(more or {}))
 

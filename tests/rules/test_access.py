@@ -7,24 +7,24 @@ from typing import Any
 
 import pytest
 
-from tests.factories import GIB, app, environment, infra, quota
-from tests.rules.changes import OWNER, PLATFORM, change, edit, found, plain
-from usine.report.model import Severity
-from usine.rules import Change
-from usine.spec.model import (
+from model.tenant import (
     Egress,
     Envelope,
+    ImageSeverity,
     Mirror,
     OwnRole,
-    Project,
     Registry,
     Repository,
     Retention,
     Right,
     Role,
     State,
+    Tenant,
 )
-from usine.spec.model import Severity as Gate
+from tests.factories import GIB, app, environment, infra, quota
+from tests.rules.changes import OWNER, PLATFORM, change, edit, found, plain
+from usine.report.model import Severity
+from usine.rules import Change
 
 A, B = plain("teleservice"), plain("petitions", owner="helene.faure", members={})
 STANDARD = Envelope(quota(cpu=16_000, pods=0), quota(cpu=32_000, pods=0))
@@ -46,7 +46,7 @@ def test_beyond_the_archetype_is_the_platforms_to_give(author: str | None, sever
     (notice,) = found(edit(base, author, envelope=envelope), "quota-envelope")
     assert notice.severity is severity
     assert notice.text == "envelope.prod.cpu goes from 32 to 33; archetype standard gives 32"
-    registry = Registry(51 * GIB, Retention(10, 90), ("v*",), Gate.CRITICAL)
+    registry = Registry(51 * GIB, Retention(10, 90), ("v*",), ImageSeverity.CRITICAL)
     (notice,) = found(edit(base, author, registry=registry), "quota-envelope")
     assert notice.text == "registry.quota goes from 50Gi to 51Gi; archetype standard gives 50Gi"
     # A new tenant too.
@@ -162,7 +162,7 @@ def branches(*protected: str) -> tuple[Repository, ...]:
     return (dataclasses.replace(app(), protected_branches=protected), infra())
 
 
-def registry(immutable: tuple[str, ...], gate: Gate) -> Registry:
+def registry(immutable: tuple[str, ...], gate: ImageSeverity) -> Registry:
     return dataclasses.replace(A.registry, immutable=immutable, block_severity=gate)
 
 
@@ -190,9 +190,9 @@ WIDENED: list[tuple[dict[str, Any], str, Severity]] = [
         "prod is production and deploys by itself whatever is merged",
         Severity.WARNING,
     ),
-    ({"registry": registry((), Gate.CRITICAL)}, "tags that can be overwritten now: v*", Severity.WARNING),
+    ({"registry": registry((), ImageSeverity.CRITICAL)}, "tags that can be overwritten now: v*", Severity.WARNING),
     (
-        {"registry": registry(("v*",), Gate.NONE)},
+        {"registry": registry(("v*",), ImageSeverity.NONE)},
         "vulnerable images are no longer stopped (before: from critical on)",
         Severity.WARNING,
     ),
@@ -210,7 +210,7 @@ def test_access_is_widened(changes: dict[str, Any], text: str, severity: Severit
 
 
 def test_people_of_a_tenant_s_own_role_are_said_as_the_platform_s_are() -> None:
-    def with_role(*people: str, right: Right = Right.ARGOCD_SYNC_PROD) -> Project:
+    def with_role(*people: str, right: Right = Right.ARGOCD_SYNC_PROD) -> Tenant:
         return dataclasses.replace(A, roles=(OwnRole("release", "", frozenset({right}), people),))
 
     (notice,) = found(change([with_role("a.b")], [with_role("a.b", "emma.leroy")]), "access-widened")
@@ -223,8 +223,8 @@ def test_people_of_a_tenant_s_own_role_are_said_as_the_platform_s_are() -> None:
 
 
 def test_a_weaker_gate_and_a_return() -> None:
-    base = dataclasses.replace(A, registry=registry(("v*",), Gate.LOW))
-    assert texts(edit(base, registry=registry(("v*",), Gate.HIGH)), "access-widened") == [
+    base = dataclasses.replace(A, registry=registry(("v*",), ImageSeverity.LOW))
+    assert texts(edit(base, registry=registry(("v*",), ImageSeverity.HIGH)), "access-widened") == [
         "vulnerable images are stopped from high on, not from low"
     ]
     for before, after, author, severity in (
@@ -242,7 +242,7 @@ def test_a_new_tenant_widens_nothing_that_was() -> None:
     assert found(change([A], [A, B]), "access-widened") == []
 
 
-def member(person: str, role: Role, base: Project = A) -> Change:
+def member(person: str, role: Role, base: Tenant = A) -> Change:
     members = {**base.members, role: (*base.members.get(role, ()), person)}
     return change([base, B], [dataclasses.replace(base, members=members), B])
 

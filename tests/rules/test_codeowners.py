@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.factories import project
+from model.tenant import Role, Tenant
+from tests.factories import tenant
 from tests.rules.changes import SETTINGS
 from tests.spec.helpers import ROOT
 from tests.template import SETTINGS_FILE
 from usine.cli import main
 from usine.codeowners import render
-from usine.spec.model import Project, Role
 
 
 def owners(text: str, path: str) -> str:
@@ -30,10 +30,10 @@ def owners(text: str, path: str) -> str:
     return found
 
 
-def fleet() -> list[Project]:
+def fleet() -> list[Tenant]:
     return [
-        project("teleservice", members={Role.ADMIN: ("bob.durand", "alice.martin"), Role.DEVOPS: ("chloe.petit",)}),
-        project("petitions", owner="helene.faure", members={}),
+        tenant("teleservice", members={Role.ADMIN: ("bob.durand", "alice.martin"), Role.DEVOPS: ("chloe.petit",)}),
+        tenant("petitions", owner="helene.faure", members={}),
     ]
 
 

@@ -21,7 +21,7 @@ from usine.rules import RULES
 
 #: What a run needs of the checkout; the rest would only have to be copied.
 PARTS = ("Pulumi.yaml", "CODEOWNERS", "waivers.yaml", "requirements.txt")
-FOLDERS = ("usine", "components", "stacks", "policy", "catalogue")
+FOLDERS = ("usine", "components", "model", "stacks", "policy", "catalogue")
 #: Few tenants are planned faster.
 TENANTS = ("annuaire-2019", "petitions", "teleservice")
 SECRET = "marker-1f0c-not-for-anyones-eyes"

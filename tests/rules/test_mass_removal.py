@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.settings import MassRemoval
 from usine.rules.mass_removal import TENANT, mass_removals, parse_allowance
-from usine.spec.settings import MassRemoval
 
 LIMITS = MassRemoval(count=50, fraction=0.2, least=5)
 POLICY = "vault:index/policy:Policy"

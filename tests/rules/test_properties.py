@@ -7,11 +7,11 @@ import dataclasses
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model.tenant import Egress, Envelope, Role, State, Tenant
 from tests.factories import app, environment, infra, quota
 from tests.rules.changes import OWNER, PLATFORM, change, entry, plain, rules_of
 from usine.report.model import Action
 from usine.rules import check
-from usine.spec.model import Egress, Envelope, Project, Role, State
 
 #: On a machine that does other things meanwhile, an example may take as long as it takes.
 patient = settings(deadline=None, max_examples=50)
@@ -35,7 +35,7 @@ environments = st.lists(
 envelopes = st.integers(1, 200).map(lambda n: Envelope(quota(cpu=n * 1000), quota(cpu=n * 500)))
 
 
-def project(slug: str) -> st.SearchStrategy[Project]:
+def tenant(slug: str) -> st.SearchStrategy[Tenant]:
     return st.builds(
         plain,
         st.just(slug),
@@ -50,21 +50,21 @@ def project(slug: str) -> st.SearchStrategy[Project]:
 
 
 fleets = st.sets(st.sampled_from(["t0", "t1", "t2", "t3"])).flatmap(
-    lambda slugs: st.tuples(*(project(slug) for slug in sorted(slugs)))
+    lambda slugs: st.tuples(*(tenant(slug) for slug in sorted(slugs)))
 )
 authors = st.sampled_from([OWNER, PLATFORM, "nobody.here", None])
 
 
 @patient
 @given(fleets, authors)
-def test_a_change_of_nothing_yields_nothing(fleet: tuple[Project, ...], author: str | None) -> None:
+def test_a_change_of_nothing_yields_nothing(fleet: tuple[Tenant, ...], author: str | None) -> None:
     assert check(change(fleet, fleet, author=author)) == ()
 
 
 @patient
 @given(fleets, fleets, authors, st.randoms(use_true_random=False))
 def test_order_makes_no_difference(
-    base: tuple[Project, ...], head: tuple[Project, ...], author: str | None, random: object
+    base: tuple[Tenant, ...], head: tuple[Tenant, ...], author: str | None, random: object
 ) -> None:
     entries = [entry(Action.DESTROYED, slug, f"{slug}/{n}") for slug in ("t0", "t1", None) for n in range(2)]
     notices = check(change(base, head, author=author, entries=tuple(entries), files=["a", "b"]))
@@ -76,24 +76,22 @@ def test_order_makes_no_difference(
 
 
 @patient
-@given(fleets, project("new"), authors)
-def test_a_new_tenant_destroys_and_renames_nothing(
-    fleet: tuple[Project, ...], new: Project, author: str | None
-) -> None:
+@given(fleets, tenant("new"), authors)
+def test_a_new_tenant_destroys_and_renames_nothing(fleet: tuple[Tenant, ...], new: Tenant, author: str | None) -> None:
     added = change(fleet, [*fleet, new], author=author, entries=(entry(Action.CREATED, "new"),))
     assert not rules_of(added) & {"data-destruction", "mass-removal", "slug-renamed", "owner-stays", "access-widened"}
 
 
 @patient
-@given(project("t0"), project("t0"))
-def test_no_change_of_one_tenant_breaks_the_rule_on_many(base: Project, head: Project) -> None:
+@given(tenant("t0"), tenant("t0"))
+def test_no_change_of_one_tenant_breaks_the_rule_on_many(base: Tenant, head: Tenant) -> None:
     assert "one-tenant" not in rules_of(change([base], [head], author="nobody.here"))
 
 
 @patient
 @given(fleets, fleets, authors)
 def test_every_notice_says_how_to_mend_and_where(
-    base: tuple[Project, ...], head: tuple[Project, ...], author: str | None
+    base: tuple[Tenant, ...], head: tuple[Tenant, ...], author: str | None
 ) -> None:
     for notice in check(change(base, head, author=author)):
         assert notice.text.isprintable()
@@ -106,7 +104,7 @@ def test_every_notice_says_how_to_mend_and_where(
 @patient
 @given(fleets, fleets)
 def test_the_platform_is_refused_only_what_cannot_be_taken_back(
-    base: tuple[Project, ...], head: tuple[Project, ...]
+    base: tuple[Tenant, ...], head: tuple[Tenant, ...]
 ) -> None:
     refused = {notice.rule for notice in check(change(base, head, author=PLATFORM)) if notice.refuses}
     assert refused <= {"data-destruction", "mass-removal", "slug-renamed", "cross-tenant"}
@@ -114,7 +112,7 @@ def test_the_platform_is_refused_only_what_cannot_be_taken_back(
 
 @patient
 @given(fleets)
-def test_a_base_nobody_can_read_refuses_no_tenant_its_own_file(fleet: tuple[Project, ...]) -> None:
+def test_a_base_nobody_can_read_refuses_no_tenant_its_own_file(fleet: tuple[Tenant, ...]) -> None:
     for one in fleet:
         unknown = change(None, fleet, author=one.owner)
         unknown = dataclasses.replace(unknown, files=frozenset({f"projects.d/{one.slug}.yaml"}))

@@ -6,10 +6,10 @@ import dataclasses
 
 import pytest
 
+from model.settings import Credential, Settings
+from model.tenant import State
 from tests.rules.changes import OWNER, PLATFORM, SETTINGS, change, entry, found, plain
 from usine.report.model import Action, Entry, Severity
-from usine.spec.model import State
-from usine.spec.settings import Credential, Settings
 
 A, B = plain("teleservice"), plain("petitions", owner="helene.faure", members={})
 POLICY = "vault:index/policy:Policy"

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from model.settings import ChangeSettings
+from model.tenant import Role, State
 from tests.factories import app, environment
 from tests.rules.changes import OWNER, PLATFORM, SETTINGS, TODAY, change, edit, found, plain
 from usine.report.model import Severity
 from usine.rules import Change
-from usine.spec.model import Role, State
-from usine.spec.settings import ChangeSettings
 
 A, B = plain("teleservice"), plain("petitions", owner="helene.faure", members={})
 

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from model.problems import SpecError
+from model.reading.waivers import Waiver, read_waivers
+from model.settings import ChangeSettings
 from tests.rules.changes import OWNER, PLATFORM, SETTINGS, TODAY, change, entry, found, plain
 from tests.spec.helpers import ROOT
 from tests.template import SETTINGS_FILE
@@ -17,9 +20,6 @@ from usine.cli import main
 from usine.report.model import Action, Severity
 from usine.rules import RULES, Change, check
 from usine.rules.reading import allowances, waiver_words, waivers_of_base, waivers_of_head
-from usine.spec.problems import SpecError
-from usine.spec.settings import ChangeSettings
-from usine.spec.waivers import Waiver, read_waivers
 
 WORDS = waiver_words([PLATFORM, "yves.outil"])
 GOOD = """\

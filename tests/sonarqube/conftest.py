@@ -18,8 +18,8 @@ import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.dynamic.dynamic import serialize_provider
 
-from components.sonarqube_dynamic.api import Client
-from components.sonarqube_dynamic.provider import URL_KEY, SonarProvider, provider_of
+from components.sonarqube.dynamic.api import Client
+from components.sonarqube.dynamic.provider import URL_KEY, SonarProvider, provider_of
 from lab.home import LabHome
 from lab.secrets import Secrets
 from lab.servers.sonarqube import address

@@ -6,7 +6,7 @@ import os
 
 import pulumi
 
-from components.sonarqube_dynamic.resources import (
+from components.sonarqube.dynamic.resources import (
     Condition,
     Group,
     GroupArgs,
@@ -22,8 +22,8 @@ from components.sonarqube_dynamic.resources import (
     QualityGateArgs,
     QualityGateAssociation,
     QualityGateAssociationArgs,
-    Settings,
-    SettingsArgs,
+    ServerSettings,
+    ServerSettingsArgs,
     TechnicalAccount,
     TechnicalAccountArgs,
     Webhook,
@@ -56,13 +56,13 @@ def tenant(key: str, url: str, secret: str) -> None:
     token = ProjectAnalysisToken(
         "app", ProjectAnalysisTokenArgs(f"usine-{key}", account.login, os.environ["EXPIRES"]), opts
     )
-    Settings("delivery", SettingsArgs(secured={f"sonar.{key}.token.secured": token.token}), opts)
+    ServerSettings("delivery", ServerSettingsArgs(secured={f"sonar.{key}.token.secured": token.token}), opts)
     gate = QualityGate("gate", QualityGateArgs(key, [Condition("new_violations", "GT", 0)]), opts)
     QualityGateAssociation("app", QualityGateAssociationArgs(project.key, gate.name), opts)
     Webhook("app", WebhookArgs(key, "https://hooks.example.fr/x", project.key, secret), opts)
     NewCodePeriod("app", NewCodePeriodArgs(project.key, "NUMBER_OF_DAYS", 30), opts)
-    Settings("app", SettingsArgs({"sonar.exclusions": ["**/gen/**"]}, project=project.key), opts)
-    Settings("server", SettingsArgs({f"sonar.{key}.url": url}, {f"sonar.{key}.secured": secret}), opts)
+    ServerSettings("app", ServerSettingsArgs({"sonar.exclusions": ["**/gen/**"]}, project=project.key), opts)
+    ServerSettings("server", ServerSettingsArgs({f"sonar.{key}.url": url}, {f"sonar.{key}.secured": secret}), opts)
     pulumi.export("token", token.token)
     pulumi.export("token_name", token.token_name)
 

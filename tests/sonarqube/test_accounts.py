@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from components.sonarqube_dynamic.api import Client, SonarError
-from components.sonarqube_dynamic.provider import TYPE_PREFIX, find, remove_orphan
+from components.sonarqube.dynamic.api import Client, SonarError
+from components.sonarqube.dynamic.provider import TYPE_PREFIX, find, remove_orphan
 from tests.sonarqube.conftest import Life, Sonar, settled
 
 pytestmark = pytest.mark.servers

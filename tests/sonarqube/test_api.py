@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from components.sonarqube_dynamic.api import Client, NotFoundError, SonarError
+from components.sonarqube.dynamic.api import Client, NotFoundError, SonarError
 from lab import pki
 from lab.home import LabHome
 

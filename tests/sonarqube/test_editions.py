@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from components.sonarqube_dynamic.api import Client, SonarError
-from components.sonarqube_dynamic.projects import NewCodePeriod
-from components.sonarqube_dynamic.settings import Settings
+from components.sonarqube.dynamic.api import Client, SonarError
+from components.sonarqube.dynamic.projects import NewCodePeriodKind
+from components.sonarqube.dynamic.settings import SettingsKind
 
 Form = str | Sequence[str] | None
 
@@ -41,7 +41,7 @@ class _WithBranches(Client):
 
 
 def test_a_new_code_period_settles_where_a_project_has_branches() -> None:
-    client, kind = _WithBranches(), NewCodePeriod()
+    client, kind = _WithBranches(), NewCodePeriodKind()
     news: dict[str, Any] = {"project": "a:api", "type": "NUMBER_OF_DAYS", "value": "30"}
     id_, made = kind.create(client, news)
     assert client.kept == {None: {"type": "NUMBER_OF_DAYS", "value": "30"}}
@@ -71,4 +71,4 @@ def test_settings_of_a_plugin_that_is_not_installed_are_refused(kind: str) -> No
     with pytest.raises(
         SonarError, match=r"^SonarQube has no plugin authoidc, so it would do nothing with .*docs/up.md"
     ):
-        Settings().create(client, {kind: {"sonar.auth.oidc.enabled": "true"}})
+        SettingsKind().create(client, {kind: {"sonar.auth.oidc.enabled": "true"}})

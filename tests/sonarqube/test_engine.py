@@ -15,16 +15,16 @@ from typing import Any
 import pytest
 import requests
 
-from components.sonarqube_dynamic.api import Client, SonarError
-from components.sonarqube_dynamic.provider import TYPE_PREFIX
+from components.sonarqube.dynamic.api import Client, SonarError
+from components.sonarqube.dynamic.provider import TYPE_PREFIX
 from lab.environment import environment
 from lab.home import CHECKOUT
+from model.settings import Endpoint, System
 from tests.sonarqube.conftest import Sonar
 from tests.sonarqube.programs import PROGRAM
 from usine.engine.cli import Engine
 from usine.engine.lookup import Finder
 from usine.engine.recover import adopt_late
-from usine.spec.settings import Endpoint, System
 
 pytestmark = pytest.mark.servers
 
@@ -297,7 +297,7 @@ def test_import(stack: Stack, sonar: Sonar) -> None:
     file = stack.folder / "import.json"
     written = subprocess.run(
         [
-            *(sys.executable, "-m", "components.sonarqube_dynamic", "Project", stack.name, "adopted"),
+            *(sys.executable, "-m", "components.sonarqube.dynamic", "Project", stack.name, "adopted"),
             *("--url", sonar.url, "--provider", provider["urn"]),
         ],
         cwd=CHECKOUT,
@@ -313,7 +313,7 @@ def test_import(stack: Stack, sonar: Sonar) -> None:
 
 
 def test_import_says_that_there_is_nothing(sonar: Sonar, unique: str, capfd: pytest.CaptureFixture[str]) -> None:
-    command = [sys.executable, "-m", "components.sonarqube_dynamic", "Project", unique, "x", "--url", sonar.url]
+    command = [sys.executable, "-m", "components.sonarqube.dynamic", "Project", unique, "x", "--url", sonar.url]
     environment = {**os.environ, "SONAR_TOKEN": sonar.token}
     assert subprocess.run(command, cwd=CHECKOUT, env=environment, check=False).returncode == 1
     assert capfd.readouterr().err == f"SonarQube has no Project {unique}\n"

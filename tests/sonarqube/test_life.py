@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from components.sonarqube_dynamic.api import Client, SonarError
-from components.sonarqube_dynamic.provider import TYPE_PREFIX, find
+from components.sonarqube.dynamic.api import Client, SonarError
+from components.sonarqube.dynamic.provider import TYPE_PREFIX, find
 from tests.sonarqube.conftest import Life, Sonar, settled
 
 pytestmark = pytest.mark.servers

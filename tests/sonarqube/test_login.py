@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx
 import pytest
 
-from components.sonarqube_dynamic.api import Client, SonarError
+from components.sonarqube.dynamic.api import Client, SonarError
 from lab import pki
 from tests.sonarqube.conftest import Life, Sonar
 

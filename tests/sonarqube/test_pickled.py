@@ -14,14 +14,15 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]
 import pytest
 from google.protobuf import struct_pb2
+from pulumi import dynamic
 from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.dynamic.dynamic import PROVIDER_KEY, serialize_provider
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
-from components.sonarqube_dynamic import resources
-from components.sonarqube_dynamic.api import Client, SonarError
-from components.sonarqube_dynamic.process import engine_address
-from components.sonarqube_dynamic.provider import KINDS, TYPE_PREFIX, URL_KEY, find, provider_of
+from components.sonarqube.dynamic import resources
+from components.sonarqube.dynamic.api import Client, SonarError
+from components.sonarqube.dynamic.process import engine_address
+from components.sonarqube.dynamic.provider import KINDS, TYPE_PREFIX, URL_KEY, find, provider_of
 from lab.home import CHECKOUT
 
 MARKER = "squ_marker-5a77"
@@ -66,9 +67,12 @@ def test_finds_the_checkout_from_the_folder_the_engine_starts_it_in(tmp_path: Pa
 
 
 def test_types_have_readable_tokens() -> None:
-
-    for kind in KINDS:
-        assert f"pulumi-python:{getattr(resources, kind)._resource_type_name}" == f"{TYPE_PREFIX}{kind}"
+    types = [
+        value for value in vars(resources).values() if isinstance(value, type) and issubclass(value, dynamic.Resource)
+    ]
+    assert {f"pulumi-python:{type_._resource_type_name}" for type_ in types} == {
+        f"{TYPE_PREFIX}{kind}" for kind in KINDS
+    }
 
 
 def test_says_that_the_address_is_missing() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.sonarqube_dynamic.api import Client, SonarError
+from components.sonarqube.dynamic.api import Client, SonarError
 from tests.sonarqube.conftest import Life, Sonar
 from tests.sonarqube.scanner import analyse
 

@@ -13,7 +13,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from components.sonarqube_dynamic.api import Client, SonarError
+from components.sonarqube.dynamic.api import Client, SonarError
 from lab import pki, process
 from lab.errors import LabError
 from lab.home import LabHome

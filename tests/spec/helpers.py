@@ -6,12 +6,12 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from model.problems import Problem, SpecError
+from model.reading.load import load
+from model.reading.settings_load import load_settings
+from model.settings import Settings
+from model.tenant import Tenant
 from tests.template import SETTINGS_FILE
-from usine.spec.load import load
-from usine.spec.model import Project
-from usine.spec.problems import Problem, SpecError
-from usine.spec.settings import Settings
-from usine.spec.settings_load import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 LAB = SETTINGS_FILE
@@ -38,7 +38,7 @@ repositories:
 """
 
 
-def load_texts(files: Mapping[str, str | bytes], settings: Settings = SETTINGS) -> tuple[Project, ...]:
+def load_texts(files: Mapping[str, str | bytes], settings: Settings = SETTINGS) -> tuple[Tenant, ...]:
     """Load files by name. Raises SpecError; its problems have the bare file names."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -67,10 +67,10 @@ def problems_of(files: Mapping[str, str | bytes], settings: Settings = SETTINGS)
     return []
 
 
-def one(content: str, settings: Settings = SETTINGS) -> Project:
+def one(content: str, settings: Settings = SETTINGS) -> Tenant:
     """Load one file `tenant.yaml` that is right."""
-    (project,) = load_texts({"tenant.yaml": content}, settings)
-    return project
+    (tenant,) = load_texts({"tenant.yaml": content}, settings)
+    return tenant
 
 
 def file(slug: str, body: str = BODY) -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from model.problems import SpecError
+from model.reading.catalogue import FOLDER, read_catalogue
 from tests.spec.helpers import ROOT, SETTINGS
-from usine.spec.catalogue import FOLDER, read_catalogue
-from usine.spec.problems import SpecError
 
 
 def test_ours_has_a_file_for_each_preset_of_every_settings_file() -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from model.reading.load import load
+from model.tenant import State
 from tests.spec.helpers import LAB, ROOT, SETTINGS, file
 from usine.commands import check, explain, new, schema
-from usine.spec.load import load
-from usine.spec.model import State
 
 COMMANDS = {"check": check, "schema": schema, "new": new, "explain": explain}
 
@@ -92,9 +92,9 @@ def test_new_writes_a_file_that_passes(tmp_path: Path, slug: str, archetype: str
     options = [] if archetype is None else ["--archetype", archetype]
     assert usine("new", slug, *options, "--owner", "0123", "--projects", str(tmp_path)) == 0
     assert usine("check", "--projects", str(tmp_path)) == 0
-    (project,) = load(tmp_path, SETTINGS)
-    assert (project.slug, project.owner) == (slug, "0123")
-    assert project.archetype == archetype or archetype is None
+    (tenant,) = load(tmp_path, SETTINGS)
+    assert (tenant.slug, tenant.owner) == (slug, "0123")
+    assert tenant.archetype == archetype or archetype is None
     text = (tmp_path / f"{slug}.yaml").read_text()
     assert text.count("#") > 10
 
@@ -109,11 +109,11 @@ def test_what_new_leaves_commented_is_right_too(tmp_path: Path) -> None:
     path = tmp_path / "aa.yaml"
     lines = path.read_text().splitlines()[1:]
     path.write_text("\n".join(line.replace("# ", "", 1) if line.lstrip().startswith("# ") else line for line in lines))
-    (project,) = load(tmp_path, SETTINGS)
-    assert project.description
-    assert project.review_after
-    assert project.environments[0].egress
-    assert [r.name for r in project.repositories] == ["app", "deploy"]
+    (tenant,) = load(tmp_path, SETTINGS)
+    assert tenant.description
+    assert tenant.review_after
+    assert tenant.environments[0].egress
+    assert [r.name for r in tenant.repositories] == ["app", "deploy"]
 
 
 def test_new_prints_instead_of_writing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -172,7 +172,7 @@ def test_explain_lists_roles_and_knows_states(capsys: pytest.CaptureFixture[str]
     assert usine("explain", "teleservice") == 0
     out = capsys.readouterr().out
     assert "\naudit: hugo.lambert\n  argocd:view-prod          see deployments in production\n" in out
-    archived = next(project for project in load(ROOT / "projects.d", SETTINGS) if project.state is State.ARCHIVED)
+    archived = next(tenant for tenant in load(ROOT / "projects.d", SETTINGS) if tenant.state is State.ARCHIVED)
     assert usine("explain", archived.slug, "--as", archived.owner) == 0
     out = capsys.readouterr().out
     assert out.startswith(f"{archived.owner} in {archived.slug} (archived: nobody has access): no role\n\n")

@@ -6,10 +6,10 @@ import datetime
 
 import pytest
 
+from model.problems import SpecError
+from model.reading.load import check_text
+from model.tenant import Egress, ImageSeverity, Mirror, Quota, Revision, Role
 from tests.spec.helpers import BODY, EXAMPLE, HEAD, NEXT, SETTINGS, one, problems
-from usine.spec.load import check_text
-from usine.spec.model import Egress, Mirror, Quota, Revision, Role, Severity
-from usine.spec.problems import SpecError
 
 GIB = 1024**3
 #: A file where every line can be replaced: (what is replaced, by what) -> column, message.
@@ -333,25 +333,25 @@ def test_long_values_are_cut() -> None:
 
 
 def test_the_example_means_what_it_says() -> None:
-    project = check_text(EXAMPLE.read_bytes(), "teleservice.yaml", SETTINGS)
-    assert project.name == "Téléservice d'inscription"
-    assert project.review_after == datetime.date(2027, 6, 30)
-    assert project.people_of(Role.DEVOPS) == ("chloe.petit", "david.roux")
-    assert project.envelope.prod == Quota(32_000, 64 * GIB, 500 * GIB)
-    dev, prod = project.environments
+    tenant = check_text(EXAMPLE.read_bytes(), "teleservice.yaml", SETTINGS)
+    assert tenant.name == "Téléservice d'inscription"
+    assert tenant.review_after == datetime.date(2027, 6, 30)
+    assert tenant.people_of(Role.DEVOPS) == ("chloe.petit", "david.roux")
+    assert tenant.envelope.prod == Quota(32_000, 64 * GIB, 500 * GIB)
+    dev, prod = tenant.environments
     assert (dev.quota, dev.production, dev.autosync) == (Quota(4000, 8 * GIB, 50 * GIB, 0, 40), False, True)
     assert dev.egress == (Egress("api.insee.example.fr", 443),)
     assert (prod.production, prod.autosync, prod.cluster) == (True, False, "prod-1")
-    api, front, deploy = project.repositories
+    api, front, deploy = tenant.repositories
     assert api.mirror == Mirror("https://git.example.fr/teleservice/api.git", "*/30 * * * *", "mirror/api")
     assert api.protected_branches == ("main", "release/*")
     assert (front.preset, front.mirror, front.deployment) == ("node", None, None)
     assert deploy.deployment is not None
     assert deploy.deployment.revision == Revision("main", {"prod": "refs/tags/v1.4.2"})
     assert deploy.deployment.revision.of("dev") == "main"
-    assert (project.registry.quota, project.registry.block_severity) == (50 * GIB, Severity.CRITICAL)
-    assert (project.quality.gate, project.quality.new_code_days) == ("platform", 30)
-    assert project.observability.log_retention_days == 30
+    assert (tenant.registry.quota, tenant.registry.block_severity) == (50 * GIB, ImageSeverity.CRITICAL)
+    assert (tenant.quality.gate, tenant.quality.new_code_days) == ("platform", 30)
+    assert tenant.observability.log_retention_days == 30
 
 
 def test_amounts() -> None:

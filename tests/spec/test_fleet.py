@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.naming import all_names, platform_names
+from model.problems import SpecError
+from model.reading import fleet
+from model.settings import Endpoint, Settings, System
+from model.tenant import Quota, State
 from tests import factories
 from tests.spec.helpers import BODY, HEAD, SETTINGS, file, load_texts, problems_of
-from usine.naming import all_names, platform_names
-from usine.spec import fleet
-from usine.spec.model import Quota, State
-from usine.spec.problems import SpecError
-from usine.spec.settings import Endpoint, Settings, System
 
 GIB = 1024**3
 
@@ -29,18 +29,18 @@ PLENTY = Quota(10**9, 10**18, 10**18, 10**6, 10**6)
 
 def test_slugs_that_a_tool_folds_together_are_the_same() -> None:
     assert fleet.fold("Équipe_A.b") == fleet.fold("équipe-a-b") == fleet.fold("E\u0301quipe-A_B")
-    one, other = factories.project("aa", source="one.yaml"), factories.project("aa", source="two.yaml")
+    one, other = factories.tenant("aa", source="one.yaml"), factories.tenant("aa", source="two.yaml")
     (finding,) = fleet.check_slugs([one, other])
     assert (finding.source, finding.path) == ("two.yaml", ("slug",))
     assert "one.yaml" in finding.message
-    assert not list(fleet.check_slugs([factories.project("a-b"), factories.project("ab")]))
+    assert not list(fleet.check_slugs([factories.tenant("a-b"), factories.tenant("ab")]))
 
 
 def test_every_name_claimed_twice_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """No two legal files collide (tests/naming proves it), so a derivation that truncates is put in its place."""
 
-    def truncated(project: object, _settings: Settings) -> dict[str, tuple[str, ...]]:
-        return {"Harbor project": (project.slug[:2],)}  # type: ignore[attr-defined]
+    def truncated(tenant: object, _settings: Settings) -> dict[str, tuple[str, ...]]:
+        return {"Harbor project": (tenant.slug[:2],)}  # type: ignore[attr-defined]
 
     monkeypatch.setattr(fleet, "all_names", truncated)
     first, second = file("abc"), file("abd")
@@ -183,14 +183,14 @@ def test_order_of_files_changes_nothing() -> None:
 @given(st.lists(st.from_regex(r"[a-z][a-z0-9-]{1,8}", fullmatch=True), min_size=2, max_size=6, unique=True))
 def test_whatever_loads_together_shares_no_name(slugs: list[str]) -> None:
     try:
-        projects = load_texts({f"{slug}.yaml": file(slug) for slug in slugs})
+        tenants = load_texts({f"{slug}.yaml": file(slug) for slug in slugs})
     except SpecError:
         return
-    for kind in all_names(projects[0], SETTINGS):
-        names = [name for project in projects for name in all_names(project, SETTINGS)[kind]]
+    for kind in all_names(tenants[0], SETTINGS):
+        names = [name for tenant in tenants for name in all_names(tenant, SETTINGS)[kind]]
         assert len(names) == len(set(names))
 
 
 def test_demand_of_an_archived_environment_is_its_storage() -> None:
-    project = factories.project(state=State.ARCHIVED)
-    assert fleet.demand(project, project.environments[0]) == Quota(storage=50 * GIB)
+    tenant = factories.tenant(state=State.ARCHIVED)
+    assert fleet.demand(tenant, tenant.environments[0]) == Quota(storage=50 * GIB)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from model.problems import Problem, SpecError
+from model.reading import files as files_module
+from model.reading.load import load
 from tests.spec.helpers import SETTINGS, file, load_texts, problems_of
-from usine.spec import files as files_module
-from usine.spec.load import load
-from usine.spec.problems import Problem, SpecError
 
 
 def found(folder: Path) -> list[Problem]:
@@ -35,9 +35,9 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 def test_projects_are_sorted_by_slug_and_say_where_they_come_from(tmp_path: Path) -> None:
     for slug in ("zoo", "a-b", "aa"):
         (tmp_path / f"{slug}.yaml").write_text(file(slug))
-    projects = load(tmp_path, SETTINGS)
-    assert [p.slug for p in projects] == ["a-b", "aa", "zoo"]
-    assert projects[0].source == str(tmp_path / "a-b.yaml")
+    tenants = load(tmp_path, SETTINGS)
+    assert [p.slug for p in tenants] == ["a-b", "aa", "zoo"]
+    assert tenants[0].source == str(tmp_path / "a-b.yaml")
 
 
 @pytest.mark.parametrize("name", [".tenant.yaml", ".gitkeep", ".#tenant.yaml", "README.md"])

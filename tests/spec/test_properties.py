@@ -8,12 +8,12 @@ import hypothesis
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.problems import SpecError
+from model.reading.cron import parse_cron
+from model.reading.yaml_reader import Suspect, examine, read
+from model.tenant import Tenant
+from model.texts import show, show_path
 from tests.spec.helpers import BODY, EXAMPLE, HEAD, load_texts, problems
-from usine.spec.cron import parse_cron
-from usine.spec.model import Project
-from usine.spec.problems import SpecError
-from usine.spec.texts import show, show_path
-from usine.spec.yaml_reader import Suspect, examine, read
 
 GOOD = (HEAD + BODY).encode()
 SAMPLE = EXAMPLE.read_bytes()
@@ -148,9 +148,9 @@ def test_order_of_keys_changes_nothing(blocks: list[str]) -> None:
     head, *_ = SAMPLE.decode().split("\n\n")
     text = "\n\n".join([head, *blocks])
 
-    def loaded(content: str) -> Project:
-        (project,) = load_texts({"teleservice.yaml": content})
-        return project
+    def loaded(content: str) -> Tenant:
+        (tenant,) = load_texts({"teleservice.yaml": content})
+        return tenant
 
     assert loaded(text) == loaded(SAMPLE.decode())
 

@@ -6,12 +6,12 @@ import dataclasses
 
 import pytest
 
+from model.problems import KeyPath, SpecError
+from model.reading.load import check_text
+from model.revisions import check_revisions
+from model.tenant import Deployment, Mirror, Repository, Revision, Tenant
 from tests import factories
 from tests.spec.helpers import HEAD, SETTINGS
-from usine.spec.load import check_text
-from usine.spec.model import Deployment, Mirror, Project, Repository, Revision
-from usine.spec.problems import KeyPath, SpecError
-from usine.spec.revisions import check_revisions
 
 SHA = "4f2c9ab07d15e3c8a6b94f20d8e1c7503ab6f9d2"
 TEXT = (
@@ -73,9 +73,9 @@ def test_what_a_developer_could_make_is_told_at_its_place(rest: str, column: int
 def test_a_mirror_has_no_protected_tag() -> None:
     def notes(repository: Repository) -> list[str]:
         found: list[str] = []
-        project: Project = factories.project(repositories=(repository,))
+        tenant: Tenant = factories.tenant(repositories=(repository,))
         place: KeyPath = ("x",)
-        check_revisions(project, lambda _repository, _environment: place, lambda _path, text: found.append(text))
+        check_revisions(tenant, lambda _repository, _environment: place, lambda _path, text: found.append(text))
         return found
 
     tagged = factories.infra()

@@ -9,12 +9,12 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
+from model.reading.load import load
+from model.reading.schema import Words, json_schema
+from model.reading.yaml_reader import read
+from model.reading.yaml_scalars import FRACTION, Ambiguous
 from tests.spec import test_fields
 from tests.spec.helpers import BODY, HEAD, ROOT, SETTINGS, load_texts
-from usine.spec.load import load
-from usine.spec.schema import Words, json_schema
-from usine.spec.yaml_reader import read
-from usine.spec.yaml_scalars import FRACTION, Ambiguous
 
 SCHEMA = json_schema()
 VALIDATOR = jsonschema.Draft202012Validator(json_schema(Words.of(SETTINGS)))
@@ -155,10 +155,10 @@ def test_the_samples_use_every_key() -> None:
 
 
 def test_the_samples_are_varied() -> None:
-    projects = load(ROOT / "projects.d", SETTINGS)
-    assert len(projects) >= 6
-    assert {p.state.value for p in projects} == {"active", "suspended", "archived"}
-    assert {p.archetype for p in projects} == {"small", "standard", "large"}
-    assert any(not p.environments for p in projects)
-    assert any(p.repositories and all(r.deployment for r in p.repositories) for p in projects)
-    assert {e.stage for p in projects for e in p.environments} == set(SETTINGS.stages)
+    tenants = load(ROOT / "projects.d", SETTINGS)
+    assert len(tenants) >= 6
+    assert {p.state.value for p in tenants} == {"active", "suspended", "archived"}
+    assert {p.archetype for p in tenants} == {"small", "standard", "large"}
+    assert any(not p.environments for p in tenants)
+    assert any(p.repositories and all(r.deployment for r in p.repositories) for p in tenants)
+    assert {e.stage for p in tenants for e in p.environments} == set(SETTINGS.stages)

@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.spec.helpers import BODY, HEAD, LAB, ROOT, SETTINGS, one, problems
-from usine.spec.archetypes import BUILT_IN
-from usine.spec.model import Quota, Severity
-from usine.spec.problems import Problem, SpecError
-from usine.spec.settings import (
+from model.archetypes import BUILT_IN
+from model.problems import Problem, SpecError
+from model.reading.settings_load import load_settings, settings_from_config
+from model.settings import (
     CLEAN_CODE,
     ChangeSettings,
     Credential,
@@ -25,7 +24,8 @@ from usine.spec.settings import (
     System,
     WorkloadRules,
 )
-from usine.spec.settings_load import load_settings, settings_from_config
+from model.tenant import ImageSeverity, Quota
+from tests.spec.helpers import BODY, HEAD, LAB, ROOT, SETTINGS, one, problems
 
 TEXT = LAB.read_text(encoding="utf-8")
 GIB = 1024**3
@@ -251,7 +251,7 @@ def test_archetypes_state_only_how_they_differ(tmp_path: Path) -> None:
     assert data.envelope.nonprod == dataclasses.replace(large.envelope.nonprod, gpu=2)
     assert (data.registry.quota, data.registry.keep.tags, data.registry.keep.days) == (1024 * GIB, 99, 180)
     assert data.registry.immutable == ("release-*",)
-    assert data.registry.block_severity is Severity.HIGH
+    assert data.registry.block_severity is ImageSeverity.HIGH
     assert (data.log_retention_days, data.packages) == (365, ("npm",))
     assert data.nonprod.quota.gpu == 1
     assert data.nonprod.quota.cpu == large.nonprod.quota.cpu
@@ -259,9 +259,9 @@ def test_archetypes_state_only_how_they_differ(tmp_path: Path) -> None:
     assert settings.archetypes["small"].registry == BUILT_IN["small"].registry
     assert settings.archetypes["plain"].registry == BUILT_IN["standard"].registry
 
-    project = one(HEAD + "archetype: small\n" + BODY, settings)
-    assert project.repositories[0].default_branch == "trunk"
-    assert project.repositories[0].protected_branches == ("trunk", "stable")
+    tenant = one(HEAD + "archetype: small\n" + BODY, settings)
+    assert tenant.repositories[0].default_branch == "trunk"
+    assert tenant.repositories[0].protected_branches == ("trunk", "stable")
     assert one(HEAD + "archetype: data\nregistry: {keep: {days: 7}}\n" + BODY, settings).registry.keep.tags == 99
     (problem,) = problems(HEAD + "archetype: dta\n" + BODY, settings=settings)
     assert "did you mean data?" in problem.message

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
+from model.reading import yaml_reader
+from model.reading.yaml_reader import MAX_BYTES, Suspect, examine, read
 from tests.spec.helpers import BODY, HEAD, NEXT, one, problems
-from usine.spec import yaml_reader
-from usine.spec.yaml_reader import MAX_BYTES, Suspect, examine, read
 
 GOOD = HEAD + BODY
 

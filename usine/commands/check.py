@@ -8,11 +8,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from model.problems import Problem, SpecError, render_json, render_text
+from model.reading.settings_load import load_settings
 from usine.commands.common import add_platform_arguments, read_platform, read_waivers_beside
 from usine.report import as_json, code_quality
 from usine.report.model import Kind, Notice, Report, Severity
-from usine.spec.problems import Problem, SpecError, render_json, render_text
-from usine.spec.settings_load import load_settings
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

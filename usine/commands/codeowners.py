@@ -7,9 +7,9 @@ import os
 import sys
 from pathlib import Path
 
+from model.problems import SpecError
 from usine.codeowners import CODEOWNERS, render
 from usine.commands.common import add_platform_arguments, read_platform, report_problems
-from usine.spec.problems import SpecError
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

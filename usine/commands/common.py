@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from model.problems import START, Problem, SpecError
+from model.reading.catalogue import FOLDER, read_catalogue
+from model.reading.load import load
+from model.reading.settings_load import load_settings
+from model.reading.waivers import WAIVERS_FILE, Waiver
+from model.settings import Settings
+from model.tenant import Tenant
 from usine.rules.reading import waivers_of_head
-from usine.spec.catalogue import FOLDER, read_catalogue
-from usine.spec.load import load
-from usine.spec.model import Project
-from usine.spec.problems import START, Problem, SpecError
-from usine.spec.settings import Settings
-from usine.spec.settings_load import load_settings
-from usine.spec.waivers import WAIVERS_FILE, Waiver
 
 #: The checkout this command runs from: `Pulumi.yaml` is there, and settings are looked for there.
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,7 +28,7 @@ class Platform:
     """Settings, every tenant and the CI catalogue's files, checked."""
 
     settings: Settings
-    projects: tuple[Project, ...]
+    projects: tuple[Tenant, ...]
     catalogue: Mapping[str, str]
 
 
@@ -55,7 +55,7 @@ def read_platform(args: argparse.Namespace) -> Platform:
         settings = replace(settings, projects=args.projects)
     folder = args.projects or args.settings.parent / settings.projects
     problems: list[Problem] = []
-    projects: tuple[Project, ...] = ()
+    projects: tuple[Tenant, ...] = ()
     catalogue: Mapping[str, str] = {}
     try:
         projects = load(folder, settings)

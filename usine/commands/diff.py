@@ -10,13 +10,13 @@ from pathlib import Path
 
 from rich.console import Console
 
+from model.problems import SpecError
 from usine.commands.common import report_problems
 from usine.commands.revisions import add_revision_arguments, find_change, today
 from usine.diff.change import DiffError
 from usine.report import as_json, code_quality, html, junit, markdown, terminal, terraform
 from usine.report.model import Report
 from usine.rules import RULES, check
-from usine.spec.problems import SpecError
 
 #: The hidden line by which `usine comment` finds the comment again.
 MARKER = "usine:diff"

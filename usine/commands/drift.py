@@ -11,6 +11,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from model.problems import SpecError
+from model.reading.drift_ignores import IGNORES_FILE, IgnoreRule, load_ignores
+from model.settings import FoundationMode
 from usine.commands.common import ROOT, add_settings_argument, report_problems
 from usine.commands.engine_stack import (
     OpenStack,
@@ -33,9 +36,6 @@ from usine.engine.guarded import Rails, Status
 from usine.engine.lock import HeldLock, hold
 from usine.report import as_json, html, junit, markdown, terminal
 from usine.report.model import Report
-from usine.spec.drift_ignores import IGNORES_FILE, IgnoreRule, load_ignores
-from usine.spec.problems import SpecError
-from usine.spec.settings import FoundationMode
 from usine.sticky.connection import StickyError
 from usine.sticky.issue import keep
 

@@ -10,6 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from model.problems import Problem, SpecError
+from model.reading.settings_load import load_settings
+from model.settings import Settings, System
+from model.tenant import State
 from usine.commands.common import ROOT, Platform, read_platform, read_waivers_beside
 from usine.commands.stack_environment import LAB_STACK, stack_environment
 from usine.engine.cli import Engine
@@ -26,10 +30,6 @@ from usine.report.model import Notice, Report
 from usine.rules import Change, check
 from usine.rules.mass_removal import parse_allowance
 from usine.rules.reading import allowances
-from usine.spec.model import State
-from usine.spec.problems import Problem, SpecError
-from usine.spec.settings import Settings, System
-from usine.spec.settings_load import load_settings
 
 _DURATION = re.compile(r"(?P<number>[0-9]{1,6})(?P<unit>[smh])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}

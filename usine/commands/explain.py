@@ -8,13 +8,13 @@ import json
 import sys
 from collections.abc import Iterator
 
-from usine.access import Answer, answers, roles_of
+from model.access import Answer, answers, roles_of
+from model.problems import SpecError
+from model.rights import MEANINGS
+from model.settings import Settings
+from model.tenant import State, Tenant
+from model.texts import did_you_mean, enumerate_words, suggest
 from usine.commands.common import add_platform_arguments, read_platform, report_problems
-from usine.spec.model import Project, State
-from usine.spec.problems import SpecError
-from usine.spec.rights import MEANINGS
-from usine.spec.settings import Settings
-from usine.spec.texts import did_you_mean, enumerate_words, suggest
 
 _STATES = {
     State.ACTIVE: "active",
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _roles(project: Project) -> Iterator[str]:
+def _roles(project: Tenant) -> Iterator[str]:
     yield f"{project.slug}: {_STATES[project.state]}"
     for role in roles_of(project):
         yield ""
@@ -67,12 +67,12 @@ def _roles(project: Project) -> Iterator[str]:
         yield from (f"  {right:<26}{MEANINGS[right].english}" for right in sorted(role.rights))
 
 
-def _asked(project: Project, person: str, settings: Settings) -> list[Answer]:
+def _asked(project: Tenant, person: str, settings: Settings) -> list[Answer]:
     on = {system.value for system in settings.systems}
     return [answer for answer in answers(project, person) if answer.right.system in on]
 
 
-def _answers(project: Project, person: str, settings: Settings) -> Iterator[str]:
+def _answers(project: Tenant, person: str, settings: Settings) -> Iterator[str]:
     held = [role.name for role in roles_of(project) if person in role.members]
     yield f"{person} in {project.slug} ({_STATES[project.state]}): {enumerate_words(held) or 'no role'}"
     if not held and person not in project.people and (close := suggest(person, project.people)):
@@ -89,13 +89,13 @@ def _answers(project: Project, person: str, settings: Settings) -> Iterator[str]
                 yield f"  no   {action}: {_who_else(project, answer)}"
 
 
-def _who_else(project: Project, answer: Answer) -> str:
+def _who_else(project: Tenant, answer: Answer) -> str:
     if project.state is State.ARCHIVED:
         return "nobody"
     return f"only {enumerate_words(answer.others)}" if answer.others else "no role"
 
 
-def _as_json(project: Project, person: str | None, settings: Settings) -> dict[str, object]:
+def _as_json(project: Tenant, person: str | None, settings: Settings) -> dict[str, object]:
     """Return the answers as plain values: `answers` of a person, or `roles` of the tenant."""
     found: dict[str, object] = {"tenant": project.slug, "state": project.state.value}
     if person is None:

@@ -10,15 +10,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from model.problems import SpecError
+from model.reading.fields import check_person, check_slug
+from model.reading.load import check_text
+from model.reading.schema import DEFAULT_ARCHETYPE
+from model.reading.settings_load import load_settings
+from model.reading.template import Start, new_file
+from model.settings import Settings
+from model.texts import did_you_mean, show
 from usine.commands.common import DEFAULT_SETTINGS, report_problems
-from usine.spec.fields import check_person, check_slug
-from usine.spec.load import check_text
-from usine.spec.problems import SpecError
-from usine.spec.schema import DEFAULT_ARCHETYPE
-from usine.spec.settings import Settings
-from usine.spec.settings_load import load_settings
-from usine.spec.template import Start, new_file
-from usine.spec.texts import did_you_mean, show
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -11,17 +11,17 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from model.problems import START, Problem, SpecError
+from model.reading.catalogue import FOLDER, read_catalogue
+from model.reading.load import check_text
+from model.reading.settings_load import load_settings
+from model.tenant import State, Tenant
 from policy.config import config_of, read_config
 from policy.registry import POLICIES, Setting
 from usine.commands.common import ROOT, Platform, add_platform_arguments, read_platform, report_problems
 from usine.plan import Plan, make_plan
 from usine.plan.policies import check_plan, lines, refuses
 from usine.plan.scope import Scope, load_scope
-from usine.spec.catalogue import FOLDER, read_catalogue
-from usine.spec.load import check_text
-from usine.spec.model import Project, State
-from usine.spec.problems import START, Problem, SpecError
-from usine.spec.settings_load import load_settings
 
 #: The folder of the policy pack, which also holds what each platform sets for it.
 PACK = "policy"
@@ -108,7 +108,7 @@ def _read_part(args: argparse.Namespace, scope: Scope) -> Platform:
     settings = load_settings(args.settings)
     folder = args.projects or args.settings.parent / settings.projects
     problems: list[Problem] = []
-    projects: list[Project] = []
+    projects: list[Tenant] = []
     for slug in sorted(scope.tenants):
         source = folder / f"{slug}.yaml"
         try:

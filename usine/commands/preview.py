@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from model.problems import SpecError
 from usine.commands.common import ROOT, add_settings_argument, report_problems
 from usine.commands.engine_stack import (
     add_run_arguments,
@@ -24,7 +25,6 @@ from usine.engine.guarded import Outcome, Status, guarded_preview
 from usine.engine.lock import unlocked
 from usine.engine.report import run_report
 from usine.report import terminal
-from usine.spec.problems import SpecError
 
 _LOGS = Path("out") / "preview"
 

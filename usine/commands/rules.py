@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from model.problems import SpecError
 from usine.commands.common import report_problems
 from usine.commands.revisions import add_revision_arguments, find_change, today
 from usine.diff.change import DiffError
@@ -15,7 +16,6 @@ from usine.report import as_json, code_quality, junit
 from usine.report.model import Notice, Report
 from usine.report.values import visible
 from usine.rules import RULES, check
-from usine.spec.problems import SpecError
 
 _REFUSED = 3
 _JUNIT = partial(junit.render, rules=[rule.id for rule in RULES])

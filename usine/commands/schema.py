@@ -7,10 +7,10 @@ import json
 import sys
 from pathlib import Path
 
+from model.problems import SpecError
+from model.reading.schema import Words, json_schema
+from model.reading.settings_load import load_settings
 from usine.commands.common import report_problems
-from usine.spec.problems import SpecError
-from usine.spec.schema import Words, json_schema
-from usine.spec.settings_load import load_settings
 
 _EPILOG = """\
 Write it to a file and name that file in the first line of a tenant file; editors then complete and check as you type:

@@ -13,6 +13,8 @@ from types import FrameType
 from rich.console import Console
 from rich.table import Table
 
+from model.problems import SpecError
+from model.settings import Settings, System
 from usine.commands.common import ROOT, add_settings_argument, report_problems
 from usine.commands.engine_stack import (
     OpenStack,
@@ -37,8 +39,6 @@ from usine.engine.recover import adopt_kept, adopt_late
 from usine.engine.report import run_report
 from usine.report import as_json, html
 from usine.report.model import Action, Notice, Report, Severity
-from usine.spec.problems import SpecError
-from usine.spec.settings import Settings, System
 
 _REPORTS = Path("out") / "up"
 #: Runs whose reports and logs are kept.

@@ -8,6 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
+from model.problems import START, Problem, SpecError
+from model.reading.settings_load import load_settings
+from model.reading.waivers import WAIVERS_FILE
+from model.settings import Settings
+from model.tenant import Tenant
 from usine.diff.cache import PlanCache
 from usine.diff.compare import compare
 from usine.diff.existing import existing
@@ -22,11 +27,6 @@ from usine.plan.scope import Scope
 from usine.report.model import Entry, Kind, Notice, Report
 from usine.rules import Change
 from usine.rules.reading import waivers_of_base, waivers_of_head
-from usine.spec.model import Project
-from usine.spec.problems import START, Problem, SpecError
-from usine.spec.settings import Settings
-from usine.spec.settings_load import load_settings
-from usine.spec.waivers import WAIVERS_FILE
 
 #: In a pipeline of a merge request, GitLab says where the branch left its target, and which branch that is.
 _CI_BASE = "CI_MERGE_REQUEST_DIFF_BASE_SHA"
@@ -66,8 +66,8 @@ class Comparison:
     files: frozenset[str]
     settings: Settings
     base_settings: Settings | None
-    base: Mapping[str, Project] | None
-    head: Mapping[str, Project]
+    base: Mapping[str, Tenant] | None
+    head: Mapping[str, Tenant]
     existing: Mapping[str, int]
     projects: str
     texts: Mapping[str, bytes] = field(repr=False)

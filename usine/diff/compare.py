@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
+from model.settings import System
 from usine.data_bearing import holds_data
 from usine.diff.properties import differences, places, substituted
 from usine.diff.replacement import compared, covers, forcing
 from usine.plan.model import SECRET, Plan, PlannedResource
 from usine.report.model import ABSENT, Action, Entry, PropertyChange, by_risk
-from usine.spec.settings import System
 
 #: Paths of what is no input but an option of a resource.
 PROVIDER_PATH = "(provider)"

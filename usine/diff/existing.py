@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from model.settings import MassRemoval
 from usine.plan.model import Plan
 from usine.report.model import Action, Entry
-from usine.spec.settings import MassRemoval
 
 #: Tenants counted in one go.
 _AT_ONCE = 8

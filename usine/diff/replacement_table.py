@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from components.sonarqube_dynamic.provider import KINDS, TYPE_PREFIX
+from components.sonarqube.dynamic.provider import KINDS, TYPE_PREFIX
 
 PROVIDERS = ("gitlab", "harbor", "keycloak", "vault")
 TABLE = Path(__file__).with_name("replacement.json")

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from usine.spec.catalogue import FOLDER as CATALOGUE
-from usine.spec.load import check_text, load
-from usine.spec.model import Project
-from usine.spec.problems import Problem, SpecError
-from usine.spec.settings import Settings
-from usine.spec.settings_load import load_settings
+from model.problems import Problem, SpecError
+from model.reading.catalogue import FOLDER as CATALOGUE
+from model.reading.load import check_text, load
+from model.reading.settings_load import load_settings
+from model.settings import Settings
+from model.tenant import Tenant
 
 #: What the program is made of: a change there may change anything.
 PROGRAM = ("Pulumi.yaml", "components", "requirements.txt", "stacks", "usine")
@@ -88,7 +88,7 @@ class Fleet:
 
     settings: Settings
     folder: PurePosixPath
-    projects: Mapping[str, Project]
+    projects: Mapping[str, Tenant]
 
     @property
     def people(self) -> frozenset[str]:
@@ -115,7 +115,7 @@ def read_beside(side: Side, other: Side, known: Fleet) -> Fleet:
     The settings are the same. Raises SpecError.
     """
     hashes, others = side.tenants(known.folder), other.tenants(known.folder)
-    projects: dict[str, Project] = {}
+    projects: dict[str, Tenant] = {}
     problems: list[Problem] = []
     for slug, hash_ in hashes.items():
         if others.get(slug) == hash_ and slug in known.projects:

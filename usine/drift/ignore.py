@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from model.reading.drift_ignores import IgnoreRule
 from usine.drift.findings import Finding
 from usine.report.model import Notice, Severity
-from usine.spec.drift_ignores import IgnoreRule
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from model.settings import Settings
+from model.tenant import Tenant
 from usine.drift.causes import upgrades
 from usine.drift.changed import compare
 from usine.drift.findings import Finding, Means, Unseen
@@ -14,8 +16,6 @@ from usine.drift.inventory import Found, managed, take_inventory
 from usine.drift.observe import observe
 from usine.engine.cli import Engine
 from usine.report.model import Action
-from usine.spec.model import Project
-from usine.spec.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Look:
     pending: int = 0
 
 
-def look(engine: Engine, settings: Settings, projects: Sequence[Project]) -> Look:
+def look(engine: Engine, settings: Settings, projects: Sequence[Tenant]) -> Look:
     """Look at everything the stack holds. Neither the state nor any system is written to.
 
     Paths of certificate authorities in `settings` start from the engine's folder. Raises EngineError when the engine

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import requests
 
+from model.settings import Settings
 from usine.drift.checkpoint import kubernetes_identity
 from usine.drift.findings import Finding
 from usine.drift.paths import parse
@@ -18,7 +19,6 @@ from usine.engine.cli import EngineError
 from usine.engine.lookup.base import LookError, Rest
 from usine.engine.lookup.kubeconfig import connect
 from usine.plan.model import SECRET
-from usine.spec.settings import Settings
 
 _PROVIDER: Final = "kubernetes-"
 _MEDIA_TYPE: Final = "application/json-patch+json"

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from model.texts import suggest
 from usine.drift import checkpoint
 from usine.drift.findings import Finding, Means
 from usine.drift.patch import Patcher
@@ -15,7 +16,6 @@ from usine.engine.events import Events
 from usine.engine.guarded import Outcome, Rails, guarded_up
 from usine.engine.lock import HeldLock
 from usine.report.model import Action
-from usine.spec.texts import suggest
 
 
 class RepairError(Exception):

@@ -11,11 +11,11 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from model.problems import Problem, SpecError
 from usine.engine.events import Step
 from usine.engine.sources import Sources
 from usine.engine.urns import address_of
 from usine.report.model import Notice, Severity
-from usine.spec.problems import Problem, SpecError
 
 _SHOWN_STEPS = 5
 #: The fields of `Sources`, and what to say when one is not what it was.

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from model.naming import PENDING_PEOPLE
 from usine.engine.redact import Redactor
 from usine.engine.urns import Address, address_of
-from usine.naming import PENDING_PEOPLE
 from usine.report.model import ABSENT, PropertyChange
 
 #: Steps that leave an object as it is.

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from model.settings import Credential, MassRemoval
 from usine.data_bearing import holds_data, superseded
 from usine.engine.events import Step, Violation
 from usine.engine.urns import address_of
 from usine.generations import generation_of
 from usine.report.model import Notice, Severity
 from usine.rules.mass_removal import TENANT, mass_removals
-from usine.spec.settings import Credential, MassRemoval
 
 _TENANT_TYPE = "usine:usine:TenantProject"
 _STACK_TYPE = "pulumi:pulumi:Stack"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from model.settings import Settings
 from policy.config import config_of
 from usine.engine.applied import applied_by, read_applied, write_applied
 from usine.engine.binding import BoundPlan, bind, moved, other_stack, steps_moved
@@ -19,7 +20,6 @@ from usine.engine.lock import HeldLock
 from usine.engine.run import OnProgress, Run, run_engine
 from usine.engine.sources import Sources, read_sources
 from usine.report.model import Notice, Severity
-from usine.spec.settings import Settings
 
 #: The pack of policies, where the checkout has one.
 POLICY_PACK = "policy"

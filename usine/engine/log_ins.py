@@ -17,14 +17,14 @@ from typing import Any
 
 import requests
 
-from usine.access import has_any, roles_of
+from model.access import has_any, roles_of
+from model.naming import OIDC_AUTH_PATH, names_of
+from model.settings import Settings, System
+from model.tenant import Tenant
+from model.texts import enumerate_words
 from usine.engine.lookup import vault
 from usine.engine.lookup.base import Rest
-from usine.naming import OIDC_AUTH_PATH, names_of
 from usine.report.model import Notice, Severity
-from usine.spec.model import Project
-from usine.spec.settings import Settings, System
-from usine.spec.texts import enumerate_words
 
 RULE = "log-ins"
 
@@ -38,7 +38,7 @@ class LogIn:
     roles: tuple[str, ...]
 
 
-def end_log_ins(settings: Settings, projects: Iterable[Project], environment: Mapping[str, str]) -> tuple[Notice, ...]:
+def end_log_ins(settings: Settings, projects: Iterable[Tenant], environment: Mapping[str, str]) -> tuple[Notice, ...]:
     """End the log-ins of people who have left a role; return what was done, or why it could not be."""
     if not (settings.on(System.VAULT) and settings.on(System.KEYCLOAK)):
         return ()
@@ -59,7 +59,7 @@ def end_log_ins(settings: Settings, projects: Iterable[Project], environment: Ma
     )
 
 
-def _members(settings: Settings, projects: Iterable[Project]) -> Mapping[str, tuple[str, ...]]:
+def _members(settings: Settings, projects: Iterable[Tenant]) -> Mapping[str, tuple[str, ...]]:
     """Return who is in each identity group of the tenants that this stack holds."""
     return {
         names_of(project).role_identity_group(role.name): role.members

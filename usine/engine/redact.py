@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from model.texts import find_secrets, is_secret_key
 from usine.report.model import PropertyChange
-from usine.spec.texts import find_secrets, is_secret_key
 
 #: What stands for a value nobody may see; the engine writes the same.
 SECRET = "[secret]"  # noqa: S105 - the mask itself

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import requests
 
+from model.settings import FoundationMode, Settings, System
 from usine.engine.lookup import harbor
 from usine.report.model import Notice, Severity
-from usine.spec.settings import FoundationMode, Settings, System
 
 RULE: Final = "registry-login"
 _TYPE: Final = "harbor:index/configAuth:ConfigAuth"

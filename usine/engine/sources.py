@@ -20,12 +20,11 @@ _PROGRAM = (
     "requirements.txt",
     "catalogue",
     "components",
+    "model",
     "policy",
     "stacks",
+    "usine/credentials.py",
     "usine/data_bearing.py",
-    "usine/lifecycle.py",
-    "usine/naming.py",
-    "usine/spec",
 )
 #: What of a resource differs after a run that changed nothing, and what it holds in no order.
 _VOLATILE = frozenset({"created", "modified", "sourcePosition", "stackTrace"})

@@ -2,7 +2,7 @@
 
 The Kubernetes providers take over what exists (`upsert_existing_objects`), so that an interrupted run resumes. A tenant
 `cert` with an environment `manager` would so get the namespace of cert-manager, with all that is in it (issue 11.A6).
-The names that are known are refused in the file (`usine.naming.reserved_namespaces`); here the clusters are asked for
+The names that are known are refused in the file (`model.naming.reserved_namespaces`); here the clusters are asked for
 the others. What an interrupted run of ours made has our label from its first moment.
 """
 
@@ -14,12 +14,12 @@ from typing import Any, Final
 
 import requests
 
+from model.naming import TENANT_LABEL, names_of
+from model.settings import Cluster, Settings, System
+from model.tenant import Tenant
 from usine.engine.lookup.base import LookError
 from usine.engine.lookup.kubeconfig import connect
-from usine.naming import TENANT_LABEL, names_of
 from usine.report.model import Notice, Severity
-from usine.spec.model import Project
-from usine.spec.settings import Cluster, Settings, System
 
 RULE: Final = "namespace-takeover"
 _TYPE: Final = "kubernetes:core/v1:Namespace"
@@ -27,7 +27,7 @@ _METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8
 
 
 def check_namespaces(
-    settings: Settings, projects: Iterable[Project], environment: Mapping[str, str], checkpoint: Mapping[str, Any]
+    settings: Settings, projects: Iterable[Tenant], environment: Mapping[str, str], checkpoint: Mapping[str, Any]
 ) -> tuple[Notice, ...]:
     """Return what refuses the run: namespaces it would take over, and clusters that could not be asked.
 
@@ -36,7 +36,7 @@ def check_namespaces(
     if not settings.on(System.KUBERNETES):
         return ()
     known = _known(checkpoint)
-    new: dict[str, dict[str, Project]] = defaultdict(dict)
+    new: dict[str, dict[str, Tenant]] = defaultdict(dict)
     for project in projects:
         if settings.selected(project.slug):
             for e in project.environments:
@@ -60,7 +60,7 @@ def _known(checkpoint: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
     )
 
 
-def _check(cluster: Cluster, wanted: Mapping[str, Project], environment: Mapping[str, str]) -> Iterator[Notice]:
+def _check(cluster: Cluster, wanted: Mapping[str, Tenant], environment: Mapping[str, str]) -> Iterator[Notice]:
     try:
         labels = _labels(cluster, environment)
     except LookError as error:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from usine.spec.settings import System
+from model.settings import System
 
 #: What stands for a secret value in a plan.
 SECRET = "[secret]"  # noqa: S105 - the mask itself
@@ -53,7 +53,7 @@ class PlannedResource:
     """One resource of the plan.
 
     `type` is the Pulumi type token, `name` the logical name, `parent` the parent as ``<type>::<name>`` (None below the
-    stack). `tenant` is the slug, None for the foundation. `system` is one of `usine.spec.settings.System`, or
+    stack). `tenant` is the slug, None for the foundation. `system` is one of `model.settings.System`, or
     ``usine`` for the components that compose several. `inputs` are JSON values; secrets are masked, and what only the
     server knows stands as ``[id of <name>]`` and the like. `protect` is Pulumi's protect option. `qualified_type` is
     the type with those of its parents before it, joined by ``$``, as in a URN. `sources` says of each input that holds

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 import pulumi
 from pulumi.runtime.stack import run_pulumi_func
 
+from model.settings import Settings
+from model.tenant import Tenant
 from stacks.platform.program import Files, build
 from usine.plan.model import Plan
 from usine.plan.monitor import RecordingMonitor
-from usine.spec.model import Project
-from usine.spec.settings import Settings
 
 #: The SDKs put these variables' values into provider inputs; a plan must not depend on who makes it.
 _PROVIDER_VARIABLES = (
@@ -38,7 +38,7 @@ def authorities_by_name(settings: Settings) -> dict[str, str]:
 
 def make_plan(
     settings: Settings,
-    projects: Sequence[Project],
+    projects: Sequence[Tenant],
     catalogue: Mapping[str, str] | None = None,
     people: frozenset[str] | None = None,
 ) -> Plan:

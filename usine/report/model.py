@@ -79,7 +79,7 @@ class PropertyChange:
 class Entry:
     """One object of a report.
 
-    `tenant` is None for the foundation. `system` is a value of `usine.spec.settings.System`. `type` is the Pulumi type
+    `tenant` is None for the foundation. `system` is a value of `model.settings.System`. `type` is the Pulumi type
     token and `name` the logical name; for an unmanaged object the type it would have, and what its system calls it.
     `holds_data`: its loss cannot be made good. `seconds` is how long it took, where that was measured. `note` is one
     line for people: why it failed, why it is replaced, since when it is so. `severity` is of drift

@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from model.problems import KeyPath
+from model.rights import CHANGES_PRODUCTION, RIGHTS, with_included
+from model.tenant import ImageSeverity, Right, Role, State, Tenant
+from model.texts import enumerate_words
 from usine.report.model import Severity
 from usine.rules.model import Change, Flag
-from usine.spec import model as spec
-from usine.spec.model import Project, Right, Role, State
-from usine.spec.problems import KeyPath
-from usine.spec.rights import CHANGES_PRODUCTION, RIGHTS, with_included
-from usine.spec.texts import enumerate_words
 
 #: From the gate that lets everything through to the one that stops most.
 _STRICTER = (
-    spec.Severity.NONE,
-    spec.Severity.CRITICAL,
-    spec.Severity.HIGH,
-    spec.Severity.MEDIUM,
-    spec.Severity.LOW,
+    ImageSeverity.NONE,
+    ImageSeverity.CRITICAL,
+    ImageSeverity.HIGH,
+    ImageSeverity.MEDIUM,
+    ImageSeverity.LOW,
 )
 _OPENNESS = (State.ARCHIVED, State.SUSPENDED, State.ACTIVE)
 #: The platform's roles that work on the tenant; the others look, and so may those of the tenant's own.
@@ -35,7 +34,7 @@ def access_widened(change: Change) -> Iterator[Flag]:
             yield _restored(change, base, head)
 
 
-def _restored(change: Change, base: Project, head: Project) -> Flag:
+def _restored(change: Change, base: Tenant, head: Tenant) -> Flag:
     """The platform's team took the access away, so it gives it back (issue 11.A9)."""
     text = f"{head.slug} goes from {base.state} to {head.state}: access returns"
     if change.by_platform:
@@ -44,9 +43,9 @@ def _restored(change: Change, base: Project, head: Project) -> Flag:
     return replace(_flag(head, ("state",), text, severity), mend="let the platform's team make this change")
 
 
-def _flag(project: Project, path: KeyPath, text: str, severity: Severity, name: str = "") -> Flag:
+def _flag(tenant: Tenant, path: KeyPath, text: str, severity: Severity, name: str = "") -> Flag:
     shown = name or ".".join(part for part in path if isinstance(part, str))
-    return Flag(text, tenant=project.slug, path=path, object=shown, severity=severity)
+    return Flag(text, tenant=tenant.slug, path=path, object=shown, severity=severity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +58,14 @@ class _Listed:
     people: tuple[str, ...]
 
 
-def _listed(project: Project) -> Iterator[_Listed]:
-    for role, people in project.members.items():
+def _listed(tenant: Tenant) -> Iterator[_Listed]:
+    for role, people in tenant.members.items():
         yield _Listed(role.value, ("members", role.value), RIGHTS[role], people)
-    for own in project.roles:
+    for own in tenant.roles:
         yield _Listed(own.name, ("roles", own.name, "members"), with_included(own.rights), own.members)
 
 
-def _people(base: Project, head: Project) -> Iterator[Flag]:
+def _people(base: Tenant, head: Tenant) -> Iterator[Flag]:
     before = {listed.name: listed for listed in _listed(base)}
     production = any(environment.production for environment in head.environments)
     for listed in _listed(head):
@@ -85,7 +84,7 @@ def _people(base: Project, head: Project) -> Iterator[Flag]:
             yield _flag(head, path, text, severity, ".".join((*map(str, listed.path), person)))
 
 
-def _roles(base: Project, head: Project) -> Iterator[Flag]:
+def _roles(base: Tenant, head: Tenant) -> Iterator[Flag]:
     """A role of the tenant's own that may do more than before; its people are said by `_people`."""
     before = {own.name: with_included(own.rights) for own in base.roles}
     for own in head.roles:
@@ -96,7 +95,7 @@ def _roles(base: Project, head: Project) -> Iterator[Flag]:
             yield _flag(head, ("roles", own.name, "rights"), text, severity)
 
 
-def _environments(base: Project, head: Project) -> Iterator[Flag]:
+def _environments(base: Tenant, head: Tenant) -> Iterator[Flag]:
     before = {environment.name: environment for environment in base.environments}
     for environment in head.environments:
         path: KeyPath = ("environments", environment.name)
@@ -111,7 +110,7 @@ def _environments(base: Project, head: Project) -> Iterator[Flag]:
             yield _flag(head, (*path, "autosync"), text, Severity.WARNING)
 
 
-def _branches(base: Project, head: Project) -> Iterator[Flag]:
+def _branches(base: Tenant, head: Tenant) -> Iterator[Flag]:
     before = {repository.name: repository for repository in base.repositories}
     for repository in head.repositories:
         old = before.get(repository.name)
@@ -124,11 +123,11 @@ def _branches(base: Project, head: Project) -> Iterator[Flag]:
             yield _flag(head, path, text, Severity.WARNING)
 
 
-def _registry(base: Project, head: Project) -> Iterator[Flag]:
+def _registry(base: Tenant, head: Tenant) -> Iterator[Flag]:
     old, new = base.registry, head.registry
     if _STRICTER.index(new.block_severity) < _STRICTER.index(old.block_severity):
         text = f"vulnerable images are stopped from {new.block_severity} on, not from {old.block_severity}"
-        if new.block_severity is spec.Severity.NONE:
+        if new.block_severity is ImageSeverity.NONE:
             text = f"vulnerable images are no longer stopped (before: from {old.block_severity} on)"
         yield _flag(head, ("registry", "blockSeverity"), text, Severity.WARNING)
     dropped = [pattern for pattern in old.immutable if pattern not in new.immutable]

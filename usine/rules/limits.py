@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from model.problems import KeyPath
+from model.reading.amounts import render_cpu, render_size
+from model.tenant import Envelope, Quota, Tenant
 from usine.report.model import Severity
 from usine.rules.model import Change, Flag
-from usine.spec.amounts import render_cpu, render_size
-from usine.spec.model import Envelope, Project, Quota
-from usine.spec.problems import KeyPath
 
 _RESOURCES: tuple[tuple[str, Callable[[int], str]], ...] = (
     ("cpu", render_cpu),
@@ -75,7 +75,7 @@ def _amounts(envelope: Envelope, registry: int) -> dict[KeyPath, tuple[int, Call
     return amounts | {("registry", "quota"): (registry, render_size)}
 
 
-def _sudden_quotas(base: Project, head: Project) -> Iterator[Flag]:
+def _sudden_quotas(base: Tenant, head: Tenant) -> Iterator[Flag]:
     before: dict[str, Quota] = {environment.name: environment.quota for environment in base.environments}
     for environment in head.environments:
         if environment.name not in before:

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from usine.spec.settings import MassRemoval
-from usine.spec.texts import did_you_mean, show
+from model.settings import MassRemoval
+from model.texts import did_you_mean, show
 
 #: The kind that stands for whole tenants, beside the Pulumi type tokens.
 TENANT = "tenant"

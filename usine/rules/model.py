@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from model.problems import START, KeyPath, Position
+from model.reading.waivers import Waiver
+from model.settings import ChangeSettings, Settings
+from model.tenant import Tenant
 from usine.report.model import Entry, Severity
-from usine.spec.model import Project
-from usine.spec.problems import START, KeyPath, Position
-from usine.spec.settings import ChangeSettings, Settings
-from usine.spec.waivers import Waiver
 
 _SUFFIX = ".yaml"
 
@@ -35,8 +35,8 @@ class Change:
     """
 
     settings: Settings
-    base: Mapping[str, Project] | None
-    head: Mapping[str, Project]
+    base: Mapping[str, Tenant] | None
+    head: Mapping[str, Tenant]
     files: frozenset[str]
     entries: tuple[Entry, ...]
     existing: Mapping[str, int]
@@ -52,10 +52,10 @@ class Change:
 
     @classmethod
     def of_fleet(
-        cls, settings: Settings, projects: Iterable[Project], today: datetime.date, waivers: tuple[Waiver, ...] = ()
+        cls, settings: Settings, tenants: Iterable[Tenant], today: datetime.date, waivers: tuple[Waiver, ...] = ()
     ) -> Change:
         """Return what stands for no change at all: of it, rules say only what holds of the tenants as they are."""
-        head = {project.slug: project for project in projects}
+        head = {tenant.slug: tenant for tenant in tenants}
         return cls(
             settings,
             None,
@@ -105,13 +105,13 @@ class Change:
         return tuple(sorted(slug for path in self.files if (slug := self.tenant_of(path)) is not None))
 
     @property
-    def edited(self) -> tuple[tuple[Project, Project], ...]:
+    def edited(self) -> tuple[tuple[Tenant, Tenant], ...]:
         """Base and head of every tenant whose file differs and that is on both sides, by slug."""
         base = self.base or {}
         return tuple((base[slug], self.head[slug]) for slug in self.touched if slug in base and slug in self.head)
 
     @property
-    def written(self) -> tuple[tuple[Project | None, Project], ...]:
+    def written(self) -> tuple[tuple[Tenant | None, Tenant], ...]:
         """Base (None: a new tenant) and head of every tenant whose file differs and that the head has, by slug.
 
         Nothing when the base cannot be read: then nobody knows what is new.
@@ -122,16 +122,16 @@ class Change:
         return tuple((base.get(slug), self.head[slug]) for slug in self.touched if slug in self.head)
 
     @property
-    def removed(self) -> tuple[Project, ...]:
+    def removed(self) -> tuple[Tenant, ...]:
         """The base's tenants that the head lacks, by slug."""
-        return tuple(project for slug, project in sorted((self.base or {}).items()) if slug not in self.head)
+        return tuple(tenant for slug, tenant in sorted((self.base or {}).items()) if slug not in self.head)
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
     """What a rule says of one thing.
 
-    `tenant` and `path` (a key path of its file, as in `usine.spec.problems`) say where; `file` and `place` do for any
+    `tenant` and `path` (a key path of its file, as in `model.problems`) say where; `file` and `place` do for any
     other file, and for one that is gone. `object` is what a waiver may name: a field, a resource, a kind. `amount` is
     how many objects it is about, where the rule counts. `severity` and `mend` take the place of the rule's own.
     """

@@ -6,10 +6,10 @@ import datetime
 from collections.abc import Iterable
 from typing import Final
 
+from model.problems import SpecError
+from model.reading.waivers import WAIVERS_FILE, Waiver, WaiverWords, read_waivers
+from model.settings import Settings
 from usine.rules.registry import RULES
-from usine.spec.problems import SpecError
-from usine.spec.settings import Settings
-from usine.spec.waivers import WAIVERS_FILE, Waiver, WaiverWords, read_waivers
 
 #: The rule whose waivers say how many objects may go.
 _COUNTING: Final = "mass-removal"

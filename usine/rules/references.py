@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from usine.naming import names_of
+from model.naming import names_of
+from model.problems import KeyPath
+from model.tenant import Tenant
+from model.texts import show_path
 from usine.report.model import Severity
 from usine.rules.model import Change, Flag
-from usine.spec.model import Project
-from usine.spec.problems import KeyPath
-from usine.spec.texts import show_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def cross_tenant(change: Change) -> Iterator[Flag]:
         new = [reference for reference in _references(head) if (reference.kind, reference.value) not in known]
         if not new:
             continue
-        owners = _owners(change, [project for slug, project in everyone.items() if slug != head.slug])
+        owners = _owners(change, [tenant for slug, tenant in everyone.items() if slug != head.slug])
         for reference in new:
             if (found := _whose(reference, owners)) is not None:
                 text, severity = found
@@ -54,8 +54,8 @@ def cross_tenant(change: Change) -> Iterator[Flag]:
                 )
 
 
-def _references(project: Project) -> Iterator[_Reference]:
-    for environment in project.environments:
+def _references(tenant: Tenant) -> Iterator[_Reference]:
+    for environment in tenant.environments:
         path: KeyPath = ("environments", environment.name)
         if environment.url is not None:
             yield _Reference("url", environment.url, (*path, "url"))
@@ -63,7 +63,7 @@ def _references(project: Project) -> Iterator[_Reference]:
             yield _Reference("url", f"https://{host}", (*path, "hosts", index))
         for index, opening in enumerate(environment.egress):
             yield _Reference("host", opening.host, (*path, "egress", index, "host"))
-    for repository in project.repositories:
+    for repository in tenant.repositories:
         if (mirror := repository.mirror) is not None:
             path = ("repositories", repository.name, "mirror")
             yield _Reference("mirror", mirror.url, (*path, "url"))
@@ -71,16 +71,16 @@ def _references(project: Project) -> Iterator[_Reference]:
                 yield _Reference("path", mirror.credentials, (*path, "credentials"))
 
 
-def _owners(change: Change, others: Iterable[Project]) -> _Owners:
+def _owners(change: Change, others: Iterable[Tenant]) -> _Owners:
     slugs: set[str] = set()
     namespaces: dict[str, str] = {}
     hosts: dict[str, str] = {}
-    for project in sorted(others, key=lambda other: other.slug):
-        slugs.add(project.slug)
-        for environment in project.environments:
-            namespaces[names_of(project).namespace(environment.name)] = project.slug
+    for tenant in sorted(others, key=lambda other: other.slug):
+        slugs.add(tenant.slug)
+        for environment in tenant.environments:
+            namespaces[names_of(tenant).namespace(environment.name)] = tenant.slug
             for host in environment.all_hosts:
-                hosts.setdefault(host, project.slug)
+                hosts.setdefault(host, tenant.slug)
     tools = {_host(endpoint.url) for endpoint in change.settings.endpoints.values()}
     return _Owners(frozenset(slugs), namespaces, hosts, frozenset(tools))
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
+from model.problems import Finding, KeyPath, Place, Position, locate
+from model.reading.waivers import Waiver
+from model.reading.yaml_reader import examine
 from usine.report.model import Notice, Severity
 from usine.rules import access, limits, references, removals, tenants, waiving
 from usine.rules.model import Change, Flag, Rule
-from usine.spec.problems import Finding, KeyPath, Place, Position, locate
-from usine.spec.waivers import Waiver
-from usine.spec.yaml_reader import examine
 
 _ON_THE_CHANGE: Final[tuple[Rule, ...]] = (
     Rule(

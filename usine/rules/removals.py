@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from model.tenant import State
+from model.texts import enumerate_words
 from usine.generations import generation_of
 from usine.report.model import Action, Entry, Severity
 from usine.rules.mass_removal import TENANT, mass_removals
 from usine.rules.model import Change, Flag
-from usine.spec.model import State
-from usine.spec.texts import enumerate_words
 
 _GOES = frozenset({Action.DESTROYED, Action.REPLACED})
 _MOST_NAMED = 3
@@ -23,13 +23,13 @@ _KEEP = (
 def data_destruction(change: Change) -> Iterator[Flag]:
     """What holds data goes only in two steps: archive the tenant and merge that, then remove its file."""
     losses = [entry for entry in change.entries if entry.loses_data and entry.action in _GOES]
-    removed = {project.slug: project for project in change.removed}
-    for slug, project in removed.items():
+    removed = {tenant.slug: tenant for tenant in change.removed}
+    for slug, tenant in removed.items():
         lost = [entry for entry in losses if entry.tenant == slug]
         what = f"{len(lost)} objects that hold data ({_named(lost)})" if lost else "its data"
-        if project.state is not State.ARCHIVED:
+        if tenant.state is not State.ARCHIVED:
             yield Flag(
-                f"the file of {slug} is removed while it is {project.state}: {what} would be destroyed",
+                f"the file of {slug} is removed while it is {tenant.state}: {what} would be destroyed",
                 file=change.path_of(slug),
                 tenant=slug,
                 object=slug,
@@ -52,7 +52,7 @@ def _loss(change: Change, entry: Entry) -> Flag:
     """Flag the loss of one object of the foundation, or of a tenant that stays."""
     slug = entry.tenant
     sides = [None if slug is None or side is None else side.get(slug) for side in (change.base, change.head)]
-    archived = all(project is not None and project.state is State.ARCHIVED for project in sides)
+    archived = all(tenant is not None and tenant.state is State.ARCHIVED for tenant in sides)
     whose = "the foundation" if slug is None else slug
     why = f" ({entry.note})" if entry.note else ""
     return Flag(
@@ -75,8 +75,8 @@ def mass_removal(change: Change) -> Iterator[Flag]:
     What a tenant loses that is archived or removed was asked for by name: it counts as one tenant, not by kind. So were
     the credentials of a generation that the platform's team takes out of `usine:credentials`: they do not count.
     """
-    asked = {slug for slug, project in change.head.items() if project.state is State.ARCHIVED}
-    asked |= {project.slug for project in change.removed}
+    asked = {slug for slug, tenant in change.head.items() if tenant.state is State.ARCHIVED}
+    asked |= {tenant.slug for tenant in change.removed}
     going = [entry for entry in change.entries if entry.action in _GOES and entry.tenant not in asked]
     withdrawn = Counter(entry.type for entry in going if _withdrawn(change, entry))
     removed = Counter(entry.type for entry in going) - withdrawn

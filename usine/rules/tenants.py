@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator
 
+from model.tenant import State, Tenant
+from model.texts import enumerate_words
 from usine.report.model import Severity
 from usine.rules.model import Change, Flag
-from usine.spec.model import Project, State
-from usine.spec.texts import enumerate_words
 
 #: Made from the tenant files, so it changes along with them (`usine codeowners`).
 CODEOWNERS = "CODEOWNERS"
@@ -66,9 +66,9 @@ def own_tenant(change: Change) -> Iterator[Flag]:
 def slug_renamed(change: Change) -> Iterator[Flag]:
     """No removed file comes back under another name."""
     base = change.base or {}
-    added = [project for slug, project in sorted(change.head.items()) if slug not in base]
+    added = [tenant for slug, tenant in sorted(change.head.items()) if slug not in base]
     for gone in change.removed:
-        alike = max(added, key=lambda project: _likeness(gone, project), default=None)
+        alike = max(added, key=lambda tenant: _likeness(gone, tenant), default=None)
         if alike is not None and _likeness(gone, alike) >= _ALIKE:
             yield Flag(
                 f"{gone.slug} becomes {alike.slug}: every tool would get a new, empty tenant and lose the old one",
@@ -78,22 +78,22 @@ def slug_renamed(change: Change) -> Iterator[Flag]:
             )
 
 
-def _likeness(one: Project, other: Project) -> float:
+def _likeness(one: Tenant, other: Tenant) -> float:
     """Return the share of equal features of two projects, 0 to 1."""
     ours, theirs = _features(one), _features(other)
     return len(ours & theirs) / len(ours | theirs)
 
 
-def _features(project: Project) -> frozenset[tuple[str, object]]:
+def _features(tenant: Tenant) -> frozenset[tuple[str, object]]:
     return frozenset(
         {
-            ("name", project.name),
-            ("owner", project.owner),
-            ("contact", project.contact),
-            *(("member", (role, person)) for role, people in project.members.items() for person in people),
-            *(("environment", (environment.name, environment.cluster)) for environment in project.environments),
-            *(("repository", (repository.name, repository.kind)) for repository in project.repositories),
-            *(("label", label) for label in project.labels.items()),
+            ("name", tenant.name),
+            ("owner", tenant.owner),
+            ("contact", tenant.contact),
+            *(("member", (role, person)) for role, people in tenant.members.items() for person in people),
+            *(("environment", (environment.name, environment.cluster)) for environment in tenant.environments),
+            *(("repository", (repository.name, repository.kind)) for repository in tenant.repositories),
+            *(("label", label) for label in tenant.labels.items()),
         }
     )
 
@@ -119,13 +119,13 @@ def owner_stays(change: Change) -> Iterator[Flag]:
 def review_date(change: Change) -> Iterator[Flag]:
     """Somebody looks at a tenant again when its review date is there: whoever edits it, at the latest."""
     for slug in sorted(change.head) if change.standing else change.touched:
-        project = change.head.get(slug)
-        if project is None or project.review_after is None or project.state is State.ARCHIVED:
+        tenant = change.head.get(slug)
+        if tenant is None or tenant.review_after is None or tenant.state is State.ARCHIVED:
             continue
-        late = change.today - project.review_after
+        late = change.today - tenant.review_after
         if late > datetime.timedelta():
             yield Flag(
-                f"{slug} was to be looked at again by {project.review_after}, {late.days} days ago",
+                f"{slug} was to be looked at again by {tenant.review_after}, {late.days} days ago",
                 tenant=slug,
                 path=("reviewAfter",),
                 object="reviewAfter",

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
+from model.reading.waivers import WAIVERS_FILE, Waiver
+from model.texts import did_you_mean, show
 from usine.rules.model import Change, Flag, Rule
-from usine.spec.texts import did_you_mean, show
-from usine.spec.waivers import WAIVERS_FILE, Waiver
 
 
 def counting(change: Change) -> tuple[Waiver, ...]:

@@ -13,12 +13,12 @@ import pytest
 
 from lab.plugins import needed
 from lab.plugins.schema import Field, Shape, provider_config, resource
+from model.reading.load import load
+from model.reading.settings_load import load_settings
+from model.settings import Edition, FoundationMode, PeopleSource, Settings, System
 from usine.commands.common import ROOT
 from usine.drift import inventory
 from usine.plan import make_plan, monitor
-from usine.spec.load import load
-from usine.spec.settings import Edition, FoundationMode, PeopleSource, Settings, System
-from usine.spec.settings_load import load_settings
 
 RESOURCES = {f"{provider}:{token}": need for provider, by in needed.RESOURCES.items() for token, need in by.items()}
 FUNCTIONS = {f"{provider}:{token}": need for provider, by in needed.FUNCTIONS.items() for token, need in by.items()}

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.factories import project, settings
+from model.settings import Endpoint, Settings, System
+from model.tenant import Tenant
+from tests.factories import settings, tenant
 from usine.drift.inventory import Inventory, Managed, take_inventory
-from usine.spec.model import Project
-from usine.spec.settings import Endpoint, Settings, System
 
 #: Planted in every credential: nothing that is reported may hold it.
 MARKER = "planted-credential"
@@ -47,10 +47,10 @@ def only(system: System, url: str, **changes: Any) -> Settings:
 def look(
     chosen: Settings,
     resources: Iterable[Managed],
-    projects: Iterable[Project] | None = None,
+    projects: Iterable[Tenant] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Inventory:
-    everyone = projects if projects is not None else (project("alpha"), project("beta"))
+    everyone = projects if projects is not None else (tenant("alpha"), tenant("beta"))
     inventory = take_inventory(
         chosen, everyone, resources, root=Path("/nowhere"), environment=environment or ENVIRONMENT
     )

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from model.settings import FoundationMode, KeycloakSettings, PeopleSource, System
 from tests.drift.inventory.api_server import NOTHING, Refused, Script, serving
 from tests.drift.inventory.looking import look, names, only, resource
 from usine.drift.inventory import Inventory, Managed
-from usine.spec.settings import FoundationMode, KeycloakSettings, PeopleSource, System
 
 REALM = "/admin/realms/usine"
 GROUPS = (

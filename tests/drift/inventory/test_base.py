@@ -8,13 +8,13 @@ import time
 import pytest
 import requests
 
+from model.settings import Endpoint, FoundationMode, System
 from tests.drift.inventory.api_server import Refused, Script, serving
 from tests.drift.inventory.looking import EMPTY_HARBOR, ENVIRONMENT, MARKER, look, names, only, resource
-from tests.factories import project, settings
+from tests.factories import settings, tenant
 from usine.drift.inventory.base import Managed, Reader, Scope, managed
 from usine.engine.lookup import gitlab
 from usine.engine.lookup.base import LookError, Rest
-from usine.spec.settings import Endpoint, FoundationMode, System
 
 _TENANT = "urn:pulumi:s::usine::usine:usine:TenantProject$usine:vault:VaultTenant"
 CHECKPOINT = {
@@ -68,21 +68,21 @@ def test_a_checkpoint_gives_its_objects_only() -> None:
     ],
 )
 def test_a_name_is_its_slug_s_and_the_longest_counts(name: str, separators: str, owner: str | None) -> None:
-    scope = Scope(settings(), (project("a"), project("a-b")), ())
+    scope = Scope(settings(), (tenant("a"), tenant("a-b")), ())
     assert scope.owner(name, separators) == owner
 
 
 def test_a_stack_speaks_of_what_it_holds() -> None:
-    projects = (project("alpha"), project("beta"))
+    projects = (tenant("alpha"), tenant("beta"))
     gone = (resource("vault:index/mount:Mount", "gamma", tenant="gamma"),)
     whole = Scope(settings(), projects, gone)
     assert whole.everyone == (None, "alpha", "beta", "gamma")  # whose file is gone is in the state all the same
     foundation = Scope(settings(foundation=FoundationMode.ONLY), projects, ())
     assert foundation.everyone == (None,)
     assert foundation.slugs == {"alpha", "beta"}  # it must know whose everything else is
-    tenant = Scope(settings(foundation=FoundationMode.SKIP, tenants=("beta",)), projects, ())
-    assert tenant.everyone == ("beta",)
-    assert (tenant.speaks_of("beta"), tenant.speaks_of("alpha"), tenant.speaks_of(None)) == (True, False, False)
+    alone = Scope(settings(foundation=FoundationMode.SKIP, tenants=("beta",)), projects, ())
+    assert alone.everyone == ("beta",)
+    assert (alone.speaks_of("beta"), alone.speaks_of("alpha"), alone.speaks_of(None)) == (True, False, False)
 
 
 def test_every_page_is_asked_for() -> None:
@@ -181,5 +181,5 @@ def test_a_system_that_is_down_hides_nothing_of_another() -> None:
 def test_a_rotated_token_is_known_by_the_id_that_its_outputs_tell() -> None:
     token = "gitlab:index/projectAccessToken:ProjectAccessToken"
     made = Managed(f"urn:pulumi:test::usine::{token}::alpha/x", token, "7:1", {}, {"id": "7:2"}, "")
-    scope = Scope(settings(), (project("alpha"),), (made,))
+    scope = Scope(settings(), (tenant("alpha"),), (made,))
     assert [scope.knows(token, id_) for id_ in ("7:1", "7:2", "7:3")] == [True, True, False]

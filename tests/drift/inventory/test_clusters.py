@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from model.settings import FoundationMode, System
 from tests.drift.inventory.api_server import Answers, Refused, serving
 from tests.drift.inventory.looking import EMPTY_HARBOR, ENVIRONMENT, MARKER, look, names, only, resource
 from usine.drift.inventory import Inventory, Managed
-from usine.spec.settings import FoundationMode, System
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"

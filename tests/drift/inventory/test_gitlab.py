@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from model.settings import Edition, FoundationMode, GitLabSettings, PeopleSource, System
 from tests.drift.inventory.api_server import Answers, Refused, Script, serving
 from tests.drift.inventory.looking import look, names, only, resource
-from tests.factories import project, settings
+from tests.factories import settings, tenant
 from usine.drift.inventory import Inventory, Managed
-from usine.spec.settings import Edition, FoundationMode, GitLabSettings, PeopleSource, System
 
 ACCOUNT = 7
 GROUP = {"id": 10, "full_path": "tenants/alpha", "visibility": "private", "shared_with_groups": []}
@@ -214,7 +214,7 @@ def test_other_tenants_of_another_stack_are_not_looked_at() -> None:
     assert names(inventory) == set()
     assert "/api/v4/users" not in api.paths()
     assert settings().gitlab.people is PeopleSource.MANAGED
-    assert project("beta").slug == "beta"
+    assert tenant("beta").slug == "beta"
 
 
 def test_a_project_of_scheduled_work_belongs_to_the_tenant_it_is_for() -> None:

@@ -8,14 +8,14 @@ import pytest
 
 from lab.secrets import Secrets
 from lab.testing.platforms import TestLab
+from model.reading.load import load
+from model.reading.settings_load import load_settings
+from model.settings import FoundationMode
 from tests.drift.inventory import by_hand_access, by_hand_clusters, by_hand_forge, hand
 from tests.drift.inventory.hand import Expected, Hand
 from tests.engine.fleet import Fleet
 from tests.engine.harness import ROOT, Stack
 from usine.drift.inventory import Found, Inventory, managed, take_inventory
-from usine.spec.load import load
-from usine.spec.settings import FoundationMode
-from usine.spec.settings_load import load_settings
 
 pytestmark = pytest.mark.servers
 SLUG = "alpha"

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from model.settings import Settings, System
+from model.tenant import Tenant
 from usine.drift.inventory.argocd import ArgoCD
 from usine.drift.inventory.base import CONCURRENCY, Blind, Found, Inventory, Look, Managed, Scope, managed
 from usine.drift.inventory.base import System as Listing
@@ -22,8 +24,6 @@ from usine.drift.inventory.kubernetes import Kubernetes
 from usine.drift.inventory.sonarqube import SonarQube
 from usine.drift.inventory.vault import Vault
 from usine.engine.lookup.base import LookError
-from usine.spec.model import Project
-from usine.spec.settings import Settings, System
 
 __all__ = ["Blind", "Found", "Inventory", "Managed", "managed", "take_inventory"]
 
@@ -41,7 +41,7 @@ _SYSTEMS: Mapping[System, _Make] = {
 
 def take_inventory(
     settings: Settings,
-    projects: Iterable[Project],
+    projects: Iterable[Tenant],
     resources: Iterable[Managed],
     *,
     root: Path,

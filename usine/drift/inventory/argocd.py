@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from model.settings import System
 from usine.drift.inventory.base import Found, Json, Look, Reader, Scope
 from usine.drift.inventory.kubernetes_api import SECRET, Resource, Server, found, namespace_owner, refuse
 from usine.engine.lookup.base import LookError
 from usine.engine.lookup.kubeconfig import connect
-from usine.spec.settings import System
 
 _API: Final = "apis/argoproj.io/v1alpha1"
 _TYPE: Final = "kubernetes:argoproj.io/v1alpha1"

@@ -12,11 +12,11 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from model.settings import FoundationMode, Settings
+from model.tenant import Tenant
 from usine.data_bearing import holds_data
 from usine.engine.lookup.base import LookError, Rest
 from usine.engine.urns import address_of
-from usine.spec.model import Project
-from usine.spec.settings import FoundationMode, Settings
 
 Json = Any
 
@@ -82,7 +82,7 @@ def managed(checkpoint: Mapping[str, Any]) -> tuple[Managed, ...]:
 class Found:
     """An object that is in a system and that no state knows.
 
-    `system` is a value of `usine.spec.settings.System`, `tenant` None for what belongs to no tenant. `type` is the
+    `system` is a value of `model.settings.System`, `tenant` None for what belongs to no tenant. `type` is the
     Pulumi type token it would have, `import_id` what `pulumi import` takes for it; None where no plugin of the platform
     has the type, or where importing would take more than this object. `provider` is the logical name of the provider
     that reaches it. `name` is what its system calls it, as ``<place>: <name>``, the same at every look. `detail` is one
@@ -139,7 +139,7 @@ class System(Protocol):
 class Scope:
     """What the stack speaks of, and who owns what by its name."""
 
-    def __init__(self, settings: Settings, projects: Iterable[Project], resources: Iterable[Managed]) -> None:
+    def __init__(self, settings: Settings, projects: Iterable[Tenant], resources: Iterable[Managed]) -> None:
         """Take all tenants of the platform, and all objects of the stack's state.
 
         A tenant whose file is gone and whose objects are still in the state is one of the stack's, too.

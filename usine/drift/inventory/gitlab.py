@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from model.naming import TenantNames
+from model.settings import Edition, PeopleSource, System
 from usine.drift.inventory.base import Found, Json, Look, Managed, Reader, Scope
 from usine.drift.inventory.gitlab_kinds import (
     GROUP_KINDS,
@@ -19,8 +21,6 @@ from usine.drift.inventory.gitlab_kinds import (
     level,
 )
 from usine.engine.lookup import gitlab
-from usine.naming import TenantNames
-from usine.spec.settings import Edition, PeopleSource, System
 
 _GROUP: Final = "gitlab:index/group:Group"
 _PROJECT: Final = "gitlab:index/project:Project"

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from model.naming import platform_names
+from model.settings import System
 from usine.drift.inventory.base import Found, Json, Look, Managed, Reader, Scope
 from usine.engine.lookup import harbor
 from usine.engine.lookup.base import LookError
-from usine.naming import platform_names
-from usine.spec.settings import System
 
 _PROJECT: Final = "harbor:index/project:Project"
 _ROBOT: Final = "harbor:index/robotAccount:RobotAccount"

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from model.settings import PeopleSource, System
 from usine.drift.inventory.base import Found, Json, Look, Managed, Reader, Scope
 from usine.engine.lookup import keycloak
-from usine.spec.settings import PeopleSource, System
 
 _GROUP: Final = "keycloak:index/group:Group"
 _MEMBERSHIPS: Final = "keycloak:index/groupMemberships:GroupMemberships"

@@ -10,6 +10,8 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Final
 
+from model.naming import ADMISSION_PREFIX, TENANT_LABEL, platform_names, reserved_namespaces
+from model.settings import System
 from usine.drift.inventory.base import Found, Json, Look, Scope
 from usine.drift.inventory.kubernetes_api import (
     NAMESPACE,
@@ -22,8 +24,6 @@ from usine.drift.inventory.kubernetes_api import (
     servers,
     tenants_on,
 )
-from usine.naming import ADMISSION_PREFIX, TENANT_LABEL, platform_names, reserved_namespaces
-from usine.spec.settings import System
 
 _MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 _US: Final = "usine"

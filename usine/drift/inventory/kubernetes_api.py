@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from model.settings import System
 from stacks.platform.providers import clusters_in_use
 from usine.drift.inventory.base import Found, Json, Reader, Scope
 from usine.engine.lookup.base import LookError
 from usine.engine.lookup.kubeconfig import connect
-from usine.spec.settings import System
 
 _METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _PAGE: Final = "500"

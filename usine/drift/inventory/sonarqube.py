@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlsplit
 
-from components.sonarqube_dynamic.accounts import tokens_of
-from components.sonarqube_dynamic.api import Client, NotFoundError, SonarError
-from components.sonarqube_dynamic.provider import TYPE_PREFIX
+from components.sonarqube.dynamic.accounts import tokens_of
+from components.sonarqube.dynamic.api import Client, NotFoundError, SonarError
+from components.sonarqube.dynamic.provider import TYPE_PREFIX
+from model.naming import ANALYSIS_ACCOUNTS
+from model.settings import System
 from usine.drift.inventory.base import Found, Json, Look, Managed, Scope
 from usine.engine.lookup.base import LookError
-from usine.naming import ANALYSIS_ACCOUNTS
-from usine.spec.settings import System
 
 _PROJECT: Final = f"{TYPE_PREFIX}Project"
 _GROUP: Final = f"{TYPE_PREFIX}Group"

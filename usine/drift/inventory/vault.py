@@ -8,10 +8,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Final
 
+from model.naming import OIDC_AUTH_PATH, PIPELINE_AUTH_PATH, kubernetes_auth_path, platform_names
+from model.settings import System
 from usine.drift.inventory.base import Found, Json, Look, Reader, Scope
 from usine.engine.lookup import vault
-from usine.naming import OIDC_AUTH_PATH, PIPELINE_AUTH_PATH, kubernetes_auth_path, platform_names
-from usine.spec.settings import System
 
 _MOUNT: Final = "vault:index/mount:Mount"
 _POLICY: Final = "vault:index/policy:Policy"

@@ -14,14 +14,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 
+from model.settings import Endpoint
+from model.settings import System as SystemName
 from usine.engine.lookup.base import Inputs, System
 from usine.engine.lookup.gitlab import GitLab
 from usine.engine.lookup.harbor import Harbor
 from usine.engine.lookup.keycloak import Keycloak
 from usine.engine.lookup.sonarqube import SonarQube
 from usine.engine.lookup.vault import Vault
-from usine.spec.settings import Endpoint
-from usine.spec.settings import System as SystemName
 
 __all__ = ["Finder", "Inputs"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote
 
+from model.settings import Endpoint
 from usine.engine.lookup.base import Find, Inputs, Remove, Rest, first_id
-from usine.spec.settings import Endpoint
 
 _ALL_ENVIRONMENTS = "*"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from model.settings import Endpoint
 from usine.engine.lookup.base import Find, Inputs, Remove, Rest
-from usine.spec.settings import Endpoint
 
 
 def connect(endpoint: Endpoint, environment: Mapping[str, str]) -> Rest:

@@ -9,8 +9,8 @@ from typing import Any
 
 import requests
 
+from model.settings import Endpoint
 from usine.engine.lookup.base import TIMEOUT, Find, Inputs, Remove, Rest, first_id
-from usine.spec.settings import Endpoint
 
 #: Seconds before a token's end at which another is taken.
 _MARGIN = 20.0

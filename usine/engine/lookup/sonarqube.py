@@ -8,10 +8,10 @@ from typing import TypeVar
 
 import requests
 
-from components.sonarqube_dynamic import provider
-from components.sonarqube_dynamic.api import Client, SonarError
+from components.sonarqube.dynamic import provider
+from components.sonarqube.dynamic.api import Client, SonarError
+from model.settings import Endpoint
 from usine.engine.lookup.base import Find, Inputs, Remove
-from usine.spec.settings import Endpoint
 
 _Answer = TypeVar("_Answer")
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import requests
 
+from model.settings import Endpoint
 from usine.engine.lookup.base import Find, Inputs, Remove, Rest
-from usine.spec.settings import Endpoint
 
 
 def connect(endpoint: Endpoint, environment: Mapping[str, str]) -> Rest:

@@ -13,7 +13,7 @@ from gitlab.exceptions import GitlabError
 
 from lab.testing.git_client import Git, address, clone
 from lab.testing.gitlab_server import ROOT_TOKEN, Live, live_gitlab, name
-from usine.spec.revisions import SHADOWS
+from model.revisions import SHADOWS
 
 
 @pytest.fixture
@@ -264,7 +264,7 @@ def test_repositories_outlive_the_server(tmp_path: Path) -> None:
 def test_a_branch_called_as_a_tag_in_full_is_pushed_unless_such_names_are_protected(
     live: Live, seeded: Any, someone: Any, tmp_path: Path
 ) -> None:
-    """Its short name is the tag's full one, and Argo CD would take it first (usine.spec.revisions)."""
+    """Its short name is the tag's full one, and Argo CD would take it first (model.revisions)."""
     git = clone(live, seeded, tmp_path, member(live, someone, seeded, 30, "write_repository"))
     git.write("change", a__txt="a")
     git.run("push", "origin", "HEAD:refs/heads/refs/tags/v1")

@@ -1,0 +1,1 @@
+"""GitLab: groups, projects, accounts, the CI catalogue."""

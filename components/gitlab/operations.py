@@ -1,0 +1,176 @@
+"""The platform's scheduled work for a tenant (mirrors, dynamic analysis): one project, away from the tenant's group.
+
+A schedule runs with the rights of its owner, and the maintainers of its project decide what runs (GitLab's
+Ci::PipelineSchedulePolicy, Ci::CreateDownstreamPipelineService). So the projects are in a group of the platform that no
+tenant is a member of, and an account without any credential owns the schedules. Each tenant has a project of its own:
+Vault knows a job by its project's id, and nothing else in a job's identity would tell the work of two tenants apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pulumi
+import pulumi_gitlab as gitlab
+import yaml
+
+from components.base import Component, number
+from components.gitlab.protection import protect_branch
+from model.lifecycle import pipelines_run
+from model.naming import OPERATIONS_BRANCH, OPERATIONS_FOLDER, catalogue_path, names_of
+from model.settings import Settings
+from model.tenant import Tenant
+
+#: Nobody passes variables to a pipeline: they would outrank those of the group and of the file.
+NO_PIPELINE_VARIABLES = "no_one_allowed"
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledJob:
+    """A job of the catalogue's ``operations.yml``, when it runs, and with what."""
+
+    job: str
+    cron: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+def scheduled_work(tenant: Tenant, settings: Settings) -> Mapping[str, ScheduledJob]:
+    """Return the tenant's scheduled jobs by the description of their schedule."""
+    if not pipelines_run(tenant):
+        return {}
+    work: dict[str, ScheduledJob] = {}
+    for repository in tenant.repositories:
+        if repository.mirror is not None:
+            variables = {
+                "MIRROR_SOURCE": repository.mirror.url,
+                "MIRROR_TARGET": names_of(tenant).repository_path(settings.gitlab.root, repository.name),
+                "MIRROR_TARGET_CREDENTIALS": mirror_token_path(repository.name),
+                "MIRROR_PUSH_OPTION": "" if repository.mirror.pipelines else "ci.skip",
+            }
+            if repository.mirror.credentials:
+                variables["MIRROR_SOURCE_CREDENTIALS"] = repository.mirror.credentials
+            work[f"mirror-{repository.name}"] = ScheduledJob(".mirror", repository.mirror.schedule, variables)
+    dast = tenant.quality.dast
+    if dast is not None:
+        urls = [e.url for e in tenant.environments if e.name in dast.environments and e.url]
+        work["dast"] = ScheduledJob(".dast", dast.schedule, {"DAST_TARGETS": " ".join(urls)})
+    return work
+
+
+def has_scheduled_work(tenant: Tenant) -> bool:
+    """Say whether the tenant has any."""
+    return pipelines_run(tenant) and (
+        tenant.quality.dast is not None or any(repository.mirror for repository in tenant.repositories)
+    )
+
+
+def mirror_token_path(repository: str) -> str:
+    """Path in the tenant's mount of the token that pushes to a mirrored repository."""
+    return f"{OPERATIONS_FOLDER}/mirror/{repository}"
+
+
+def pipeline_file(tenant: Tenant, settings: Settings, variables: Mapping[str, str], tag: str) -> str:
+    """Return the project's CI file: all its schedules do, since no schedule carries variables.
+
+    `tag` is the catalogue's.
+    """
+    names = names_of(tenant)
+    content: dict[str, object] = {
+        "include": [{"project": catalogue_path(settings), "ref": tag, "file": "/operations.yml"}],
+        "variables": _plain(
+            {**variables, "USINE_TENANT": names.slug, "VAULT_TRUSTED_ROLE": names.operations_policy},
+        ),
+    }
+    for description, scheduled in scheduled_work(tenant, settings).items():
+        content[description] = {
+            "extends": scheduled.job,
+            "variables": _plain(scheduled.variables),
+            "rules": [{"if": f'$CI_PIPELINE_SCHEDULE_DESCRIPTION == "{description}"'}],
+        }
+    head = "# Written by the platform from the tenant file: a change made here is lost.\n"
+    return head + yaml.safe_dump(content, sort_keys=False, width=1000)
+
+
+def _plain(variables: Mapping[str, str]) -> dict[str, object]:
+    """Values as they are: a `$` in a tenant file names no other variable."""
+    return {key: {"value": value, "expand": False} for key, value in variables.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class OperationsArgs:
+    """`owner` is GitLab as the account that owns the schedules, `parent` the id of the group of these projects.
+
+    `group` is the tenant's own group, whose people read what the jobs say. `variables` are those of every pipeline,
+    `catalogue_tag` is the tag by which the jobs are included.
+    """
+
+    tenant: Tenant
+    settings: Settings
+    provider: gitlab.Provider
+    owner: gitlab.Provider
+    parent: pulumi.Input[int]
+    group: pulumi.Output[int]
+    variables: Mapping[str, str]
+    catalogue_tag: pulumi.Output[str]
+
+
+class GitLabOperations(Component):
+    """The project, its CI file and its schedules. `project` is its id."""
+
+    system = "gitlab"
+    project: pulumi.Output[int]
+
+    def __init__(self, name: str, args: OperationsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Register them."""
+        super().__init__(name, opts)
+        slug = args.tenant.slug
+        made = gitlab.Project(
+            f"{name}/project",
+            name=slug,
+            path=slug,
+            namespace_id=args.parent,
+            description=f"Scheduled work of the platform for {slug}",
+            visibility_level="private",
+            default_branch=OPERATIONS_BRANCH,
+            initialize_with_readme=True,
+            request_access_enabled=False,
+            auto_devops_enabled=False,
+            ci_pipeline_variables_minimum_override_role=NO_PIPELINE_VARIABLES,
+            opts=self.child(args.provider),
+        )
+        self.project = number(made.id)
+        protect_branch(self, name, made, OPERATIONS_BRANCH, args.settings, args.provider)
+        # People of the tenant see what ran and take reports; nothing that starts or changes a pipeline.
+        gitlab.ProjectShareGroup(
+            f"{name}/readers",
+            project=made.id,
+            group_id=args.group,
+            group_access="reporter",
+            opts=self.child(args.provider, parent=made),
+        )
+        file = gitlab.RepositoryFile(
+            f"{name}/pipeline",
+            project=made.id,
+            branch=OPERATIONS_BRANCH,
+            file_path=".gitlab-ci.yml",
+            content=args.catalogue_tag.apply(
+                lambda tag: pipeline_file(args.tenant, args.settings, args.variables, tag)
+            ),
+            encoding="text",
+            commit_message="Say what the schedules do",
+            overwrite_on_create=True,
+            opts=self.child(args.provider, parent=made, deleted_with=made),
+        )
+        for key, scheduled in scheduled_work(args.tenant, args.settings).items():
+            gitlab.PipelineSchedule(
+                f"{name}/{key}",
+                project=made.id,
+                description=key,
+                ref=f"refs/heads/{OPERATIONS_BRANCH}",
+                cron=scheduled.cron,
+                cron_timezone="Europe/Paris",
+                active=True,
+                opts=self.child(args.owner, parent=made, depends_on=[file]),
+            )
+        self.register_outputs({"project": self.project})

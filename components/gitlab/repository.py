@@ -1,0 +1,250 @@
+"""One project of a tenant in GitLab: the repository, its protections, and the credentials machines reach it by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_gitlab as gitlab
+
+from components.base import Component, UserPassword, number, secret
+from components.gitlab.operations import NO_PIPELINE_VARIABLES
+from components.gitlab.premium import guard_deployments, guard_merges
+from components.gitlab.protection import protect_branch
+from model.lifecycle import deploys, pipelines_run, protects_data
+from model.naming import CATALOGUE_TAG_VARIABLE, catalogue_path, names_of
+from model.revisions import SHADOWS, protected_tags
+from model.settings import Edition, Settings, System
+from model.tenant import Repository, RepositoryKind, Tenant
+
+CI_FILE = ".gitlab-ci.yml"
+#: Life of the token by which the mirror job pushes, and how long before its end `up` makes a new one, in days.
+_MIRROR_TOKEN_DAYS, _MIRROR_ROTATION_DAYS = 90, 30
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRepositoryArgs:
+    """`group` is the id of the tenant's group, `catalogue_tag` the tag of the catalogue whose files make pipelines."""
+
+    tenant: Tenant
+    repository: Repository
+    settings: Settings
+    provider: gitlab.Provider
+    group: pulumi.Output[int]
+    catalogue_tag: pulumi.Output[str]
+
+
+class TenantRepository(Component):
+    """A private project: protected branches and tags, CI preset, environments, job tokens of its own group only.
+
+    `id` is the project's. `reader` reads the repository of an infra project (for Argo CD), `mirror` pushes to one that
+    is mirrored; None elsewhere.
+    """
+
+    system = "gitlab"
+    reader: UserPassword | None
+    mirror: pulumi.Output[str] | None
+    id: pulumi.Output[int]
+
+    def __init__(self, name: str, args: TenantRepositoryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Register the project and what guards it."""
+        super().__init__(name, opts)
+        self._args = args
+        self._prefix = name
+        project, repository = args.tenant, args.repository
+        runs = pipelines_run(project)
+        own = repository.mirror is None
+        self._project = gitlab.Project(
+            f"{name}/project",
+            name=repository.name,
+            path=repository.name,
+            namespace_id=args.group,
+            visibility_level="private",
+            default_branch=repository.default_branch,
+            # A branch to protect, and to commit the pipeline to.
+            initialize_with_readme=True,
+            request_access_enabled=False,
+            # A fork lies outside the group, with members of its own.
+            forking_access_level="disabled",
+            auto_devops_enabled=False,
+            packages_enabled=bool(project.packages),
+            # Never "disabled": GitLab then refuses environments, schedules and variables, to administrators too.
+            builds_access_level="private",
+            ci_config_path=self._ci_file(),
+            ci_pipeline_variables_minimum_override_role=NO_PIPELINE_VARIABLES,
+            only_allow_merge_if_pipeline_succeeds=runs and own and repository.kind is RepositoryKind.APP,
+            only_allow_merge_if_all_discussions_are_resolved=True,
+            remove_source_branch_after_merge=True,
+            opts=self.child(args.provider, protect=protects_data(project)),
+        )
+        self.id = number(self._project.id)
+        self._protections(self._pipeline() if own else None)
+        # Other tenants' pipelines reach nothing here; those of the group do.
+        gitlab.ProjectJobTokenScopes(
+            f"{name}/job-token-scope",
+            project=self._project.id,
+            enabled=True,
+            target_group_ids=[args.group],
+            target_project_ids=[],
+            opts=self._child(),
+        )
+        self._variables()
+        if repository.kind is RepositoryKind.INFRA:
+            self._environments()
+        self.reader = self._reader() if repository.kind is RepositoryKind.INFRA and deploys(project) else None
+        self.mirror = self._mirror_token() if repository.mirror is not None and runs else None
+        if args.settings.gitlab.edition is Edition.PREMIUM:
+            guard_merges(self, name, self._project, args.provider)
+        self.register_outputs({"project": self._project.id})
+
+    def _ci_file(self) -> pulumi.Input[str]:
+        """Which file makes the pipelines: the catalogue's for a mirror, whose own is written by others.
+
+        In a tenant that is not active it is one that makes none. Nobody of the tenant may say otherwise: all only read.
+        """
+        mirror, runs = self._args.repository.mirror, pipelines_run(self._args.tenant)
+        if mirror is None and runs:
+            return CI_FILE
+        file = "mirror.yml" if runs and mirror is not None and mirror.pipelines else "off.yml"
+        return pulumi.Output.concat(file, "@", catalogue_path(self._args.settings), ":", self._args.catalogue_tag)
+
+    def _child(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
+        return self.child(self._args.provider, parent=self._project, depends_on=list(depends_on))
+
+    def _protections(self, first_commit: pulumi.Resource | None) -> None:
+        """Only maintainers push to and merge into protected branches: these publish images and read CI secrets.
+
+        With approvals (premium) nobody pushes there at all, administrators included: what is not approved is not there
+        (issue 11.A10). Only a mirror is pushed to, by the platform's own work.
+        """
+        repository = self._args.repository
+        approved = self._args.settings.gitlab.edition is Edition.PREMIUM and repository.mirror is None
+        shadows = (SHADOWS,) if repository.kind is RepositoryKind.INFRA else ()
+        for branch in (*repository.protected_branches, *shadows):
+            protect_branch(
+                self,
+                self._prefix,
+                self._project,
+                branch,
+                self._args.settings,
+                self._args.provider,
+                # A mirror is what its source is, rewritten history included.
+                allow_force_push=repository.mirror is not None,
+                only_merges=approved,
+                after=first_commit if approved else None,
+            )
+        for tag in protected_tags(self._args.tenant, self._args.repository):
+            gitlab.TagProtection(
+                f"{self._prefix}/tag/{tag}",
+                project=self._project.id,
+                tag=tag,
+                create_access_level="maintainer",
+                # A tag has one protection, and another level replaces it.
+                opts=self.child(self._args.provider, parent=self._project, delete_before_replace=True),
+            )
+
+    def _pipeline(self) -> gitlab.RepositoryFile:
+        """Commit a first pipeline that includes the preset. From then on the file is the team's.
+
+        It names the catalogue's tag by the variable that the platform sets, so that later runs reach it.
+        It does not run by itself: there is nothing yet that it could build (issue 11.B12).
+        """
+        repository, settings = self._args.repository, self._args.settings
+        catalogue = catalogue_path(settings)
+        return gitlab.RepositoryFile(
+            f"{self._prefix}/pipeline",
+            project=self._project.id,
+            branch=repository.default_branch,
+            file_path=CI_FILE,
+            content=(
+                f"# Written once, when the project was made; yours from now on. The presets: {catalogue}\n"
+                f"include:\n  - project: {catalogue}\n    ref: ${CATALOGUE_TAG_VARIABLE}\n"
+                f"    file: /presets/{repository.preset}.yml\n"
+            ),
+            encoding="text",
+            commit_message="Start from the platform's preset [skip ci]",
+            # A mirror of an earlier life, or a team that was faster, keeps its own file.
+            overwrite_on_create=False,
+            opts=pulumi.ResourceOptions.merge(
+                self._child(),
+                pulumi.ResourceOptions(
+                    retain_on_delete=True, ignore_changes=["content", "commitMessage", "filePath", "branch"]
+                ),
+            ),
+        )
+
+    def _variables(self) -> None:
+        project, repository, settings = self._args.tenant, self._args.repository, self._args.settings
+        if repository.kind is RepositoryKind.APP and settings.on(System.SONARQUBE):
+            gitlab.ProjectVariable(
+                f"{self._prefix}/variable/SONAR_PROJECT_KEY",
+                project=self._project.id,
+                key="SONAR_PROJECT_KEY",
+                value=names_of(project).analysis_project(repository.name),
+                opts=self._child(),
+            )
+
+    def _environments(self) -> None:
+        project, settings = self._args.tenant, self._args.settings
+        made: dict[str, gitlab.ProjectEnvironment] = {}
+        for environment in project.environments:
+            made[environment.name] = gitlab.ProjectEnvironment(
+                f"{self._prefix}/environment/{environment.name}",
+                project=self._project.id,
+                name=environment.name,
+                external_url=environment.url,
+                tier=_TIERS.get(environment.stage, "production" if environment.production else "other"),
+                stop_before_destroy=True,
+                opts=self._child(),
+            )
+        if settings.gitlab.edition is Edition.PREMIUM:
+            guarded = {e.name: made[e.name] for e in project.environments if e.production}
+            guard_deployments(self, self._prefix, self._project, guarded, self._args.provider)
+
+    def _reader(self) -> UserPassword:
+        """Make a deploy token per generation of credentials; the last one is handed out."""
+        tokens = [
+            gitlab.ProjectDeployToken(
+                f"{self._prefix}/deploy-token/{credential.name}",
+                project=self._project.id,
+                name=f"argocd-{credential.name}",
+                scopes=["read_repository"],
+                expires_at=f"{credential.until}T23:59:59Z" if credential.until else None,
+                # GitLab tells the end at its own offset, and the plugin takes the same moment at another offset for
+                # another end: outside UTC, each run would replace the token. What replaces it is another end here.
+                opts=pulumi.ResourceOptions.merge(
+                    self._child(),
+                    pulumi.ResourceOptions(
+                        ignore_changes=["expiresAt"],
+                        replacement_trigger=credential.until.isoformat() if credential.until else "never",
+                    ),
+                ),
+            )
+            for credential in self._args.settings.credentials
+        ]
+        return UserPassword(tokens[-1].username, secret(tokens[-1].token))
+
+    def _mirror_token(self) -> pulumi.Output[str]:
+        token = gitlab.ProjectAccessToken(
+            f"{self._prefix}/mirror-token",
+            project=self._project.id,
+            name="usine-mirror",
+            description="Pushes what the mirror job fetched",
+            access_level="maintainer",
+            scopes=["write_repository"],
+            rotation_configuration=gitlab.ProjectAccessTokenRotationConfigurationArgs(
+                expiration_days=_MIRROR_TOKEN_DAYS, rotate_before_days=_MIRROR_ROTATION_DAYS
+            ),
+            opts=self._child(),
+        )
+        return secret(token.token)
+
+
+#: GitLab's deployment tier of the usual stages; of others, by whether they are production.
+_TIERS: Mapping[str, str] = {
+    "dev": "development",
+    "integration": "testing",
+    "staging": "staging",
+    "prod": "production",
+}

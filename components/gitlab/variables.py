@@ -1,0 +1,18 @@
+"""The CI variables that every tenant's pipelines get."""
+
+from __future__ import annotations
+
+from model.naming import PIPELINE_AUTH_PATH, catalogue_path
+from model.settings import Settings, System
+
+
+def pipeline_variables(settings: Settings) -> dict[str, str]:
+    """Return the CI variables every tenant's pipelines see: where things are. Never a secret."""
+    variables = {"USINE_CATALOGUE": catalogue_path(settings)}
+    if settings.on(System.VAULT):
+        variables |= {"VAULT_ADDR": settings.endpoints[System.VAULT].url, "VAULT_AUTH_PATH": PIPELINE_AUTH_PATH}
+    if settings.on(System.HARBOR):
+        variables["REGISTRY_HOST"] = settings.registry_host
+    if settings.on(System.SONARQUBE):
+        variables["SONAR_HOST_URL"] = settings.endpoints[System.SONARQUBE].url
+    return variables

@@ -1,0 +1,1 @@
+"""Kubernetes: cluster roles, admission policies, namespaces."""

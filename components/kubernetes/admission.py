@@ -1,0 +1,97 @@
+"""Admission policies of a cluster: what the API server itself refuses in tenants' namespaces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi_kubernetes.admissionregistration import v1 as admission
+from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, LabelSelectorRequirementArgs, ObjectMetaArgs
+
+from components.base import Component
+from components.kubernetes.admission_model import AdmissionRule
+from components.kubernetes.admission_rules import admission_rules, selector
+from model.naming import admission_policy
+from model.settings import Cluster, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class TenantAdmissionArgs:
+    """One cluster of the settings, and its provider."""
+
+    settings: Settings
+    cluster: Cluster
+    provider: kubernetes.Provider
+
+
+class TenantAdmission(Component):
+    """A `ValidatingAdmissionPolicy` and its binding for each rule. A rule that cannot be evaluated refuses."""
+
+    system = "kubernetes"
+
+    def __init__(self, name: str, args: TenantAdmissionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Register policies and bindings."""
+        super().__init__(name, opts)
+        self._args = args
+        for rule in admission_rules(args.settings, args.cluster):
+            self._rule(f"{name}/{rule.name}", rule)
+        self.register_outputs({})
+
+    def _rule(self, name: str, rule: AdmissionRule) -> None:
+        metadata = ObjectMetaArgs(
+            name=admission_policy(self._args.cluster, rule.name), labels={"app.kubernetes.io/managed-by": "usine"}
+        )
+        policy = admission.ValidatingAdmissionPolicy(
+            f"{name}/policy",
+            metadata=metadata,
+            spec=admission.ValidatingAdmissionPolicySpecArgs(
+                failure_policy="Fail",
+                match_constraints=self._matches(rule),
+                match_conditions=[admission.MatchConditionArgs(name="changed", expression=rule.when)]
+                if rule.when
+                else None,
+                variables=[admission.VariableArgs(name=key, expression=cel) for key, cel in rule.variables] or None,
+                validations=[
+                    admission.ValidationArgs(
+                        expression=demand.expression,
+                        message=demand.message,
+                        message_expression=demand.detail or None,
+                        reason="Forbidden",
+                    )
+                    for demand in rule.demands
+                ],
+            ),
+            opts=self.child(self._args.provider),
+        )
+        admission.ValidatingAdmissionPolicyBinding(
+            f"{name}/binding",
+            metadata=metadata,
+            spec=admission.ValidatingAdmissionPolicyBindingSpecArgs(
+                policy_name=policy.metadata.apply(lambda made: str(made.name)), validation_actions=["Deny"]
+            ),
+            opts=self.child(self._args.provider),
+        )
+
+    def _matches(self, rule: AdmissionRule) -> admission.MatchResourcesArgs:
+        expressions = [
+            LabelSelectorRequirementArgs(
+                key=required.key, operator=required.operator, values=list(required.values) or None
+            )
+            for required in selector(self._args.settings, self._args.cluster)
+        ]
+        return admission.MatchResourcesArgs(
+            match_policy="Equivalent",
+            # The rule on namespaces is about those that are no tenant's, too.
+            namespace_selector=LabelSelectorArgs(match_expressions=expressions) if rule.namespaced else None,
+            resource_rules=[
+                admission.NamedRuleWithOperationsArgs(
+                    api_groups=[match.group],
+                    api_versions=["*"],
+                    resources=list(match.resources),
+                    operations=list(match.operations),
+                    scope="Namespaced" if rule.namespaced else "Cluster",
+                )
+                for match in rule.matches
+            ],
+        )

@@ -1,0 +1,255 @@
+"""One namespace of a tenant: quota, limits, network policies, role bindings, service accounts, pull secret."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi_kubernetes.core import v1 as core
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
+from pulumi_kubernetes.rbac import v1 as rbac
+
+from components import quantities
+from components.base import Component, UserPassword, secret
+from components.kubernetes.cluster_roles import ClusterRoleName
+from components.kubernetes.network import NamespaceNetwork, NamespaceNetworkArgs
+from model.lifecycle import protects_data, workloads_authenticate
+from model.naming import (
+    CLUSTER_LABEL,
+    DEPLOYER_SERVICE_ACCOUNT,
+    HOSTS_ANNOTATION,
+    REGISTRY_SECRET,
+    VAULT_SERVICE_ACCOUNT,
+    Access,
+    labels,
+    names_of,
+)
+from model.settings import Cluster, Settings, System
+from model.tenant import Environment, Tenant
+
+_RBAC = "rbac.authorization.k8s.io"
+
+#: For each pod of an environment's quota: bytes of a node's own disk (logs, `emptyDir`, writes into the image), as
+#: requested and at most, and objects of each kind that is counted
+#: (https://kubernetes.io/docs/concepts/policy/resource-quotas/).
+_DISK_REQUESTED_A_POD = 1024**3
+
+_DISK_A_POD = 4 * 1024**3
+
+_OBJECTS_A_POD = 10
+
+_COUNTED = (
+    "configmaps",
+    "persistentvolumeclaims",
+    "secrets",
+    "services",
+    "count/cronjobs.batch",
+    "count/deployments.apps",
+    "count/ingresses.networking.k8s.io",
+    "count/jobs.batch",
+    "count/replicasets.apps",
+    "count/statefulsets.apps",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantNamespaceArgs:
+    """One environment of one tenant. `cluster_roles` is by short name; `puller` reads the tenant's registry."""
+
+    tenant: Tenant
+    environment: Environment
+    settings: Settings
+    cluster: Cluster
+    provider: kubernetes.Provider
+    cluster_roles: Mapping[str, pulumi.Input[str]]
+    puller: UserPassword | None = None
+
+
+class TenantNamespace(Component):
+    """Namespace with Pod Security ``restricted``, quota, limits, network policies, role bindings, service accounts.
+
+    `namespace` is the namespace's name, once it exists.
+    """
+
+    system = "kubernetes"
+    namespace: pulumi.Output[str]
+
+    def __init__(self, name: str, args: TenantNamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Register the namespace and what isolates it."""
+        super().__init__(name, opts)
+        self._args = args
+        self._prefix = name
+        self._labels = labels(args.tenant, args.environment)
+        self._namespace_name = names_of(args.tenant).namespace(args.environment.name)
+        level = "restricted"
+        self._namespace = core.Namespace(
+            f"{name}/namespace",
+            metadata=ObjectMetaArgs(
+                name=self._namespace_name,
+                labels={
+                    **self._labels,
+                    CLUSTER_LABEL: args.cluster.name,
+                    "pod-security.kubernetes.io/enforce": level,
+                    "pod-security.kubernetes.io/audit": level,
+                    "pod-security.kubernetes.io/warn": level,
+                },
+                annotations={
+                    "usine.dev/contact": args.tenant.contact,
+                    HOSTS_ANNOTATION: ",".join(args.environment.all_hosts),
+                },
+            ),
+            # Volumes, secrets and everything deployed go with a namespace.
+            opts=self.child(args.provider, protect=protects_data(args.tenant)),
+        )
+        self.namespace = self._namespace.metadata.apply(lambda metadata: str(metadata.name))
+        # The API server deletes what is in a namespace along with it. Said only when nothing protects the namespace:
+        # the engine would otherwise forget its contents first, and then refuse to delete it.
+        self._doomed = None if protects_data(args.tenant) else self._namespace
+        self._quota()
+        self._limits()
+        NamespaceNetwork(
+            f"{name}/network",
+            NamespaceNetworkArgs(
+                environment=args.environment,
+                cluster=args.cluster,
+                namespace=self._namespace,
+                deleted_with=self._doomed,
+                labels=self._labels,
+                provider=args.provider,
+            ),
+            pulumi.ResourceOptions(parent=self),
+        )
+        self._people()
+        if args.puller is not None:
+            self._pull_secret(args.puller)
+        if args.settings.on(System.ARGOCD):
+            self._deployer()
+        if workloads_authenticate(args.tenant) and args.settings.on(System.VAULT):
+            self._vault_account()
+        self.register_outputs({"namespace": self.namespace})
+
+    def _inside(self) -> pulumi.ResourceOptions:
+        """Options of an object in the namespace."""
+        return self.child(self._args.provider, parent=self._namespace, deleted_with=self._doomed)
+
+    def _metadata(self, name: str) -> ObjectMetaArgs:
+        return ObjectMetaArgs(name=name, namespace=self.namespace, labels=self._labels)
+
+    def _quota(self) -> None:
+        quota = self._args.environment.quota
+        cpu, memory = quantities.cpu(quota.cpu), quantities.size(quota.memory)
+        objects = str(quota.pods * _OBJECTS_A_POD)
+        core.ResourceQuota(
+            f"{self._prefix}/quota",
+            metadata=self._metadata("usine"),
+            spec=core.ResourceQuotaSpecArgs(
+                hard={
+                    "requests.cpu": cpu,
+                    "limits.cpu": cpu,
+                    "requests.memory": memory,
+                    "limits.memory": memory,
+                    "requests.storage": quantities.size(quota.storage),
+                    "requests.nvidia.com/gpu": str(quota.gpu),
+                    "pods": str(quota.pods),
+                    "requests.ephemeral-storage": quantities.size(quota.pods * _DISK_REQUESTED_A_POD),
+                    "limits.ephemeral-storage": quantities.size(quota.pods * _DISK_A_POD),
+                    # What costs no memory of a node fills the cluster's own store.
+                    **dict.fromkeys(_COUNTED, objects),
+                    # Traffic comes in by the platform's ingress, never around it.
+                    "services.loadbalancers": "0",
+                    "services.nodeports": "0",
+                }
+            ),
+            opts=self._inside(),
+        )
+
+    def _limits(self) -> None:
+        core.LimitRange(
+            f"{self._prefix}/limits",
+            metadata=self._metadata("usine"),
+            spec=core.LimitRangeSpecArgs(
+                limits=[
+                    core.LimitRangeItemArgs(
+                        type="Container",
+                        default={"cpu": "250m", "memory": "256Mi", "ephemeral-storage": "2Gi"},
+                        default_request={"cpu": "50m", "memory": "128Mi", "ephemeral-storage": "128Mi"},
+                    )
+                ]
+            ),
+            opts=self._inside(),
+        )
+
+    def _people(self) -> None:
+        names, environment = names_of(self._args.tenant), self._args.environment
+        for access, role in (
+            (Access.READ_WRITE, ClusterRoleName.READ_WRITE),
+            (Access.READ_ONLY, ClusterRoleName.READ_ONLY),
+        ):
+            group = self._args.cluster.oidc_prefix + names.access_group_path(environment.name, access)
+            self._bind(access.value, role, rbac.SubjectArgs(kind="Group", api_group=_RBAC, name=group))
+
+    def _bind(self, name: str, role: ClusterRoleName, subject: rbac.SubjectArgs) -> None:
+        rbac.RoleBinding(
+            f"{self._prefix}/binding/{name}",
+            metadata=self._metadata(f"usine-{name}"),
+            role_ref=rbac.RoleRefArgs(api_group=_RBAC, kind="ClusterRole", name=self._args.cluster_roles[role.value]),
+            subjects=[subject],
+            opts=self._inside(),
+        )
+
+    def _pull_secret(self, puller: UserPassword) -> None:
+        """The credential by which the cluster pulls the tenant's images, and no other tenant's."""
+        host = self._args.settings.registry_host
+        config = pulumi.Output.all(puller.username, puller.password).apply(
+            lambda pair: docker_config(host, str(pair[0]), str(pair[1]))
+        )
+        core.Secret(
+            f"{self._prefix}/pull-secret",
+            metadata=self._metadata(REGISTRY_SECRET),
+            type="kubernetes.io/dockerconfigjson",
+            data={".dockerconfigjson": secret(config)},
+            opts=self._inside(),
+        )
+
+    def _account(self, name: str, *, mounts_token: bool) -> None:
+        core.ServiceAccount(
+            f"{self._prefix}/account/{name}",
+            metadata=self._metadata(name),
+            image_pull_secrets=[core.LocalObjectReferenceArgs(name=REGISTRY_SECRET)] if self._args.puller else None,
+            automount_service_account_token=mounts_token,
+            opts=self._inside(),
+        )
+
+    def _deployer(self) -> None:
+        """Argo CD impersonates this account: what it deploys for the tenant cannot leave the namespace."""
+        self._account(DEPLOYER_SERVICE_ACCOUNT, mounts_token=False)
+        self._bind(
+            "deployer",
+            ClusterRoleName.DEPLOYER,
+            rbac.SubjectArgs(kind="ServiceAccount", name=DEPLOYER_SERVICE_ACCOUNT, namespace=self.namespace),
+        )
+
+    def _vault_account(self) -> None:
+        """The account workloads show to Vault; it may have its own token reviewed, and nothing else."""
+        self._account(VAULT_SERVICE_ACCOUNT, mounts_token=True)
+        rbac.ClusterRoleBinding(
+            f"{self._prefix}/binding/vault",
+            # Not the name of the binding of an earlier version: its roleRef cannot be changed.
+            metadata=ObjectMetaArgs(name=f"usine:{self._namespace_name}:vault", labels=self._labels),
+            role_ref=rbac.RoleRefArgs(
+                api_group=_RBAC, kind="ClusterRole", name=self._args.cluster_roles[ClusterRoleName.TOKEN_REVIEW.value]
+            ),
+            subjects=[rbac.SubjectArgs(kind="ServiceAccount", name=VAULT_SERVICE_ACCOUNT, namespace=self.namespace)],
+            opts=self.child(self._args.provider),
+        )
+
+
+def docker_config(host: str, username: str, password: str) -> str:
+    """Return the value of a secret of type ``kubernetes.io/dockerconfigjson``, in base64."""
+    pair = base64.b64encode(f"{username}:{password}".encode()).decode()
+    auths = {host: {"username": username, "password": password, "auth": pair}}
+    return base64.b64encode(json.dumps({"auths": auths}, sort_keys=True).encode()).decode()

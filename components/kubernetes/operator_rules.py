@@ -1,0 +1,182 @@
+"""What tenants may ask of a cluster's operators: External Secrets, the Prometheus operator, cert-manager.
+
+An operator acts with rights and from a place of its own, so its resources are a way past a namespace's walls (issue
+11.A8): a webhook generator or a store of any address has it call what the tenant cannot reach, `bearerTokenFile` has
+Prometheus show its own token, a certificate authority signs any name. Tenants read these kinds; a cluster's `operators`
+open some for writing. The rules here hold either way, for whatever writes there.
+
+Fields are those of external-secrets v1 (apis/externalsecrets/v1), prometheus-operator v1 (pkg/apis/monitoring/v1) and
+cert-manager v1 (pkg/apis/certmanager/v1). Where new fields are to be expected, the known harmless ones are listed.
+"""
+
+from __future__ import annotations
+
+from components.kubernetes.admission_model import (
+    HOSTS,
+    SPEC_CHANGED,
+    AdmissionRule,
+    Demand,
+    Match,
+    cel_list,
+    cel_text,
+)
+from model.naming import TENANT_LABEL, kubernetes_auth_path
+from model.settings import Cluster, Settings, System
+
+_ENDPOINT = (
+    *("port", "portNumber", "targetPort", "path", "scheme", "params", "interval", "scrapeTimeout", "filterRunning"),
+    *("honorTimestamps", "trackTimestampsStaleness", "metricRelabelings", "relabelings", "followRedirects"),
+    # Credentials of these come from secrets of the same namespace.
+    *("enableHttp2", "authorization", "basicAuth", "bearerTokenSecret", "tlsConfig"),
+)
+_TLS = ("ca", "cert", "keySecret", "serverName", "insecureSkipVerify", "minVersion", "maxVersion")
+_RELABEL_ACTIONS = (
+    *("replace", "keep", "drop", "keepequal", "dropequal", "hashmod", "lowercase", "uppercase", "labeldrop"),
+    *("labelkeep",),
+)
+_SERVER_USAGES = ("digital signature", "key encipherment", "server auth")
+
+
+def operator_rules(settings: Settings, cluster: Cluster) -> tuple[AdmissionRule, ...]:
+    """Return the rules of one cluster."""
+    return _stores(settings, cluster), _external_secrets(), _monitors(), _probes(), _certificates(), _issuers()
+
+
+def _stores(settings: Settings, cluster: Cluster) -> AdmissionRule:
+    """A store is the tenant's mount in the platform's Vault, by a service account of the namespace.
+
+    Without `serviceAccountRef`, External Secrets logs in as itself.
+    """
+    demand = Demand("false", "the platform has no Vault: there is nothing a SecretStore could read")
+    if settings.on(System.VAULT):
+        vault = "object.spec.provider.vault"
+        demand = Demand(
+            "object.spec.?provider.orValue({}).map(k, k) == ['vault'] && "
+            f"{vault}.server == {cel_text(settings.endpoints[System.VAULT].url)} && "
+            f"{vault}.?path.orValue('') == namespaceObject.metadata.labels['{TENANT_LABEL}'] && "
+            f"{vault}.?auth.orValue({{}}).map(k, k) == ['kubernetes'] && "
+            f"{vault}.auth.kubernetes.?mountPath.orValue('') == {cel_text(kubernetes_auth_path(cluster))} && "
+            f"has({vault}.auth.kubernetes.serviceAccountRef) && "
+            f"!has({vault}.auth.kubernetes.serviceAccountRef.namespace)",
+            "a SecretStore reads the project's own mount: provider vault, server "
+            f"{settings.endpoints[System.VAULT].url}, path as the project's slug, auth.kubernetes with mountPath "
+            f"{kubernetes_auth_path(cluster)} and a serviceAccountRef of the namespace",
+        )
+    return AdmissionRule("stores", (Match("external-secrets.io", ("secretstores",)),), (demand,), when=SPEC_CHANGED)
+
+
+def _external_secrets() -> AdmissionRule:
+    sources = "(object.spec.?data.orValue([]) + object.spec.?dataFrom.orValue([])).filter(d, has(d.sourceRef))"
+    return AdmissionRule(
+        "external-secrets",
+        (Match("external-secrets.io", ("externalsecrets",)),),
+        (
+            Demand(
+                "variables.kinds.all(k, k == 'SecretStore')",
+                "an ExternalSecret reads a SecretStore of its namespace, not a ClusterSecretStore",
+            ),
+            Demand(
+                "variables.sources.all(d, !has(d.sourceRef.generatorRef))",
+                "an ExternalSecret has no generatorRef: a generator calls addresses on the operator's behalf",
+            ),
+            Demand(
+                "!has(object.spec.target) || !has(object.spec.target.manifest)", "an ExternalSecret makes a Secret only"
+            ),
+        ),
+        variables=(
+            ("sources", sources),
+            (
+                "kinds",
+                "[object.spec.?secretStoreRef.?kind.orValue('SecretStore')] + "
+                "variables.sources.map(d, d.sourceRef.?storeRef.?kind.orValue('SecretStore'))",
+            ),
+        ),
+        when=SPEC_CHANGED,
+    )
+
+
+def _monitors() -> AdmissionRule:
+    relabelings = "variables.endpoints.map(e, e.?{}.orValue([]))"
+    rules = f"({relabelings.format('relabelings')} + {relabelings.format('metricRelabelings')})"
+    return AdmissionRule(
+        "monitors",
+        (Match("monitoring.coreos.com", ("podmonitors", "servicemonitors")),),
+        (
+            Demand(
+                f"variables.endpoints.all(e, e.all(k, k in {cel_list(_ENDPOINT)}))",
+                "an endpoint to monitor has none of bearerTokenFile, proxyUrl, oauth2, honorLabels: Prometheus would "
+                "show its own token, or call what the project cannot reach",
+            ),
+            Demand(
+                f"variables.endpoints.all(e, e.?tlsConfig.orValue({{}}).all(k, k in {cel_list(_TLS)}))",
+                "tlsConfig of an endpoint names secrets and config maps, no files of Prometheus",
+            ),
+            Demand(
+                "!object.spec.?namespaceSelector.?any.orValue(false) && "
+                "object.spec.?namespaceSelector.?matchNames.orValue([]).all(n, n == request.namespace)",
+                "a monitor looks into its own namespace only: leave namespaceSelector out",
+            ),
+            Demand(
+                "!has(object.spec.scrapeClass)", "a monitor has no scrapeClass: it may hold credentials of the platform"
+            ),
+            Demand(
+                # A target label with a $ is filled in by Prometheus; __address__ is whom it calls.
+                f"{rules}.all(rs, rs.all(r, "
+                f"r.?action.orValue('replace').lowerAscii() in {cel_list(_RELABEL_ACTIONS)} && "
+                "r.?targetLabel.orValue('x').matches('^[a-zA-Z][a-zA-Z0-9_]*$') && "
+                "r.?targetLabel.orValue('x') != 'namespace'))",
+                "relabelings set plain labels other than namespace, without labelmap: "
+                "__address__ is whom Prometheus calls",
+            ),
+        ),
+        variables=(("endpoints", "object.spec.?endpoints.orValue([]) + object.spec.?podMetricsEndpoints.orValue([])"),),
+        when=SPEC_CHANGED,
+    )
+
+
+def _probes() -> AdmissionRule:
+    """A probe has the prober call any address, and no field of it can be left out to prevent that."""
+    return AdmissionRule(
+        "probes",
+        (Match("monitoring.coreos.com", ("probes", "scrapeconfigs")),),
+        (Demand("false", "probes and scrape configurations are the platform's: they call any address"),),
+        when=SPEC_CHANGED,
+    )
+
+
+def _certificates() -> AdmissionRule:
+    """For the environment's hosts and the namespace's services: a cluster's authority signs whatever it is asked."""
+    own = "n in variables.hosts || n.endsWith('.' + request.namespace + '.svc') || "
+    own += "n.endsWith('.' + request.namespace + '.svc.cluster.local')"
+    others = ("ipAddresses", "uris", "emailAddresses", "otherNames", "literalSubject")
+    return AdmissionRule(
+        "certificates",
+        (Match("cert-manager.io", ("certificates",)),),
+        (
+            Demand(
+                f"(object.spec.?dnsNames.orValue([]) + [object.spec.?commonName.orValue('')]).all(n, n == '' || {own})",
+                "a certificate is for hosts of its environment (url and hosts in the project's file) or for services "
+                "of its namespace",
+            ),
+            Demand(
+                " && ".join(f"!has(object.spec.{name})" for name in others),
+                f"a certificate names hosts only, none of {', '.join(others)}",
+            ),
+            Demand(
+                "!object.spec.?isCA.orValue(false) && "
+                f"object.spec.?usages.orValue([]).all(u, u in {cel_list(_SERVER_USAGES)})",
+                f"a certificate is no authority and for servers: usages are {', '.join(_SERVER_USAGES)}",
+            ),
+        ),
+        variables=(HOSTS,),
+        when=SPEC_CHANGED,
+    )
+
+
+def _issuers() -> AdmissionRule:
+    return AdmissionRule(
+        "issuers",
+        (Match("cert-manager.io", ("issuers",)),),
+        (Demand("false", "issuers are the platform's: they have cert-manager call any address"),),
+        when=SPEC_CHANGED,
+    )

@@ -1,0 +1,1 @@
+"""SonarQube: components, and in `dynamic` the provider that Pulumi does not have."""

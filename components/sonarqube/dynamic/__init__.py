@@ -1,0 +1,35 @@
+"""SonarQube as Pulumi resources: dynamic providers of ours over its Web API, for Pulumi has no plugin for it.
+
+`resources` is for programs, `provider` runs in the engine's plugin process, `__main__` writes import files. ::
+
+    from components.sonarqube.dynamic.resources import *
+
+    provider = sonarqube_provider("sonarqube", url="https://sonar.example.gouv.fr")   # token: SONAR_TOKEN
+    opts = pulumi.ResourceOptions(provider=provider)
+
+    # Foundation: nobody but administrators creates projects or analyses what is not theirs; log-in by OpenID Connect.
+    GlobalPermissions("global", GlobalPermissionsArgs(groups={"sonar-administrators": ["admin", ...]}), opts)
+    QualityGate("platform", QualityGateArgs("platform", [Condition("new_coverage", "LT", 80)], default=True), opts)
+    ServerSettings("oidc", ServerSettingsArgs(
+        values={"sonar.core.serverBaseURL": url, "sonar.auth.oidc.enabled": "true", ...},
+        secured={"sonar.auth.oidc.clientSecret.secured": client.client_secret}), opts)
+
+    # A tenant's application.
+    devs = Group("teleservice/developer", GroupArgs("/teleservice/developer"), opts)
+    app = Project("teleservice/app", ProjectArgs("teleservice--app", "app"), protected)
+    account = TechnicalAccount("teleservice", TechnicalAccountArgs("usine.teleservice", "analyses"), opts)
+    ProjectPermissions("teleservice/app", ProjectPermissionsArgs(
+        app.key, {"sonar-administrators": ["admin"], "/teleservice/developer": ["user", ...]},
+        {"usine.teleservice": ["scan"]}), pulumi.ResourceOptions(provider=provider, depends_on=[devs, account]))
+    until = ProjectAnalysisTokenArgs("usine", account.login, "2027-03-31")
+    token = ProjectAnalysisToken("teleservice/app", until, opts)
+    QualityGateAssociation("teleservice/app", QualityGateAssociationArgs(app.key, "platform"), opts)
+    NewCodePeriod("teleservice/app", NewCodePeriodArgs(app.key, "NUMBER_OF_DAYS", 30), opts)
+    # token.token goes into OpenBao; it is always a Pulumi secret.
+
+The engine's `import` option and plain `pulumi import TYPE NAME ID` cannot work for dynamic providers: the engine then
+reads before it has told the plugin which code to run. An import file with the whole state can, and is written by ::
+
+    python -m components.sonarqube.dynamic Project teleservice--app teleservice/app --url URL > import.json
+    pulumi import --file import.json
+"""

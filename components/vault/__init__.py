@@ -1,0 +1,1 @@
+"""Vault (OpenBao): auth back ends, mounts, policies."""

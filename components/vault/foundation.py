@@ -1,0 +1,145 @@
+"""Vault's part of the foundation: the auth back ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_vault as vault
+from pulumi_vault import jwt
+from pulumi_vault import kubernetes as kubernetes_auth
+
+from components.base import Component, OidcClient
+from model.naming import OIDC_AUTH_PATH, PIPELINE_AUTH_PATH, kubernetes_auth_path
+from model.settings import Cluster, Settings, System
+
+#: Roles of the OIDC back end: ``person`` for the browser, ``token`` for a token that a command line already holds.
+PERSON_ROLE = "person"
+
+TOKEN_ROLE = "token"  # noqa: S105 - a role's name
+
+_HOUR = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class VaultFoundationArgs:
+    """`client` is Keycloak's OIDC client for Vault, None when Keycloak is off: then nobody logs in as a person.
+
+    `authorities` has the PEM text of each CA file the settings name, by its path as written there.
+    """
+
+    settings: Settings
+    provider: vault.Provider
+    client: OidcClient | None
+    authorities: Mapping[str, str]
+
+
+class VaultFoundation(Component):
+    """How people (OIDC), pipelines (JWT) and workloads (Kubernetes) log in.
+
+    `oidc_accessor` is the accessor of the OIDC mount (None without Keycloak), `kubernetes_paths` the auth path of each
+    cluster once it is configured, `pipeline_path` the one that takes GitLab's job tokens (None without GitLab).
+    """
+
+    system = "vault"
+    oidc_accessor: pulumi.Output[str] | None
+    kubernetes_paths: Mapping[str, pulumi.Output[str]]
+    pipeline_path: pulumi.Output[str] | None
+
+    def __init__(self, name: str, args: VaultFoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Register the auth back ends."""
+        super().__init__(name, opts)
+        self._args = args
+        self.oidc_accessor = self._oidc(name, args.client) if args.client else None
+        clusters = args.settings.clusters.values() if args.settings.on(System.KUBERNETES) else ()
+        self.kubernetes_paths = {cluster.name: self._kubernetes(name, cluster) for cluster in clusters}
+        self.pipeline_path = self._pipelines(name) if args.settings.on(System.GITLAB) else None
+        self.register_outputs({"oidcAccessor": self.oidc_accessor, "kubernetesPaths": dict(self.kubernetes_paths)})
+
+    def _pipelines(self, name: str) -> pulumi.Output[str]:
+        issuer = self._args.settings.endpoints[System.GITLAB]
+        backend = jwt.AuthBackend(
+            f"{name}/auth/gitlab",
+            type="jwt",
+            path=PIPELINE_AUTH_PATH,
+            description="Pipelines, by the identity GitLab signs for each job",
+            oidc_discovery_url=issuer.url,
+            oidc_discovery_ca_pem=self._authority(issuer.ca),
+            bound_issuer=issuer.url,
+            opts=self.child(self._args.provider),
+        )
+        return backend.path.apply(str)
+
+    def _authority(self, path: object) -> str | None:
+        return None if path is None else self._args.authorities[str(path)].strip()  # a final newline never settles
+
+    def _oidc(self, name: str, client: OidcClient) -> pulumi.Output[str]:
+        settings, provider = self._args.settings, self._args.provider
+        issuer = settings.endpoints[System.KEYCLOAK]
+        url = settings.endpoints[System.VAULT].url
+        backend = jwt.AuthBackend(
+            f"{name}/auth/oidc",
+            type="oidc",
+            path=OIDC_AUTH_PATH,
+            description="People, by Keycloak",
+            oidc_discovery_url=f"{issuer.url}/realms/{settings.keycloak.realm}",
+            oidc_discovery_ca_pem=self._authority(issuer.ca),
+            oidc_client_id=client.client_id,
+            oidc_client_secret=client.secret,
+            default_role=PERSON_ROLE,
+            opts=self.child(provider),
+        )
+        jwt.AuthBackendRole(
+            f"{name}/auth/oidc/{PERSON_ROLE}",
+            backend=backend.path,
+            role_name=PERSON_ROLE,
+            role_type="oidc",
+            user_claim="preferred_username",
+            groups_claim="groups",
+            oidc_scopes=["openid", "profile", "groups"],
+            bound_audiences=[client.client_id],
+            allowed_redirect_uris=[
+                f"{url}/ui/vault/auth/oidc/oidc/callback",
+                "http://localhost:8250/oidc/callback",
+            ],
+            token_policies=["default"],
+            token_ttl=_HOUR,
+            token_max_ttl=8 * _HOUR,
+            opts=self.child(provider, parent=backend, deleted_with=backend),
+        )
+        jwt.AuthBackendRole(
+            f"{name}/auth/oidc/{TOKEN_ROLE}",
+            backend=backend.path,
+            role_name=TOKEN_ROLE,
+            role_type="jwt",
+            user_claim="preferred_username",
+            groups_claim="groups",
+            bound_audiences=[client.client_id],
+            token_policies=["default"],
+            token_ttl=_HOUR,
+            token_max_ttl=_HOUR,
+            opts=self.child(provider, parent=backend, deleted_with=backend),
+        )
+        return backend.accessor
+
+    def _kubernetes(self, name: str, cluster: Cluster) -> pulumi.Output[str]:
+        provider = self._args.provider
+        backend = vault.AuthBackend(
+            f"{name}/auth/kubernetes/{cluster.name}",
+            type="kubernetes",
+            path=kubernetes_auth_path(cluster),
+            description=f"Workloads of cluster {cluster.name}",
+            opts=self.child(provider),
+        )
+        config = kubernetes_auth.AuthBackendConfig(
+            f"{name}/auth/kubernetes/{cluster.name}/config",
+            backend=backend.path,
+            kubernetes_host=cluster.server,
+            kubernetes_ca_cert=self._authority(cluster.ca),
+            # No reviewer token is stored: Vault reviews a workload's token with that token itself, which the
+            # workload's service account is allowed to do (the cluster role token-review).
+            disable_local_ca_jwt=True,
+            opts=self.child(provider, parent=backend, deleted_with=backend),
+        )
+        return config.backend.apply(lambda path: path or kubernetes_auth_path(cluster))

@@ -1,0 +1,94 @@
+"""Vault policies of a tenant, as plain values and as HCL text. No Pulumi here.
+
+Layout of a tenant's KV version 2 mount:
+
+- ``env/<environment>/...``  what the workloads of that environment read
+- ``ci/...``                 what pipelines of protected branches and tags read
+- ``operations/...``         what the platform's scheduled work reads, and no pipeline of the tenant
+- ``review/...``             what every pipeline reads, also one that a merge request started
+- anything else              the team's own (mirror credentials, for instance); no machine reads it unasked
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from model.access import secrets
+from model.naming import CI_FOLDER, OPERATIONS_FOLDER, REVIEW_FOLDER, names_of
+from model.tenant import Environment, Right, Tenant
+
+_READ = ("read",)
+_LIST = ("list", "read")
+_WRITE = ("create", "read", "update", "patch")
+_WRITE_AND_DELETE = (*_WRITE, "delete", "list")
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRule:
+    """One path of a policy (below ``sys/policies/acl`` syntax, globs allowed) and its capabilities."""
+
+    path: str
+    capabilities: tuple[str, ...]
+
+
+def to_hcl(rules: Iterable[PolicyRule]) -> str:
+    """Render rules as the HCL that Vault stores verbatim. Deterministic: same rules, same bytes."""
+    return "\n".join(f'path "{r.path}" {{\n  capabilities = {json.dumps(r.capabilities)}\n}}' for r in rules)
+
+
+def role_rules(tenant: Tenant, rights: Collection[Right]) -> tuple[PolicyRule, ...]:
+    """Return what rights allow in the tenant's mount."""
+    mount = names_of(tenant).secrets_mount
+    names_only = (PolicyRule(f"{mount}/metadata/*", _LIST),)
+    if Right.VAULT_DESTROY in rights:
+        return (
+            *_undoable(mount, ""),
+            PolicyRule(f"{mount}/metadata/*", _WRITE_AND_DELETE),  # deleting metadata destroys every version
+            PolicyRule(f"{mount}/destroy/*", ("update",)),
+        )
+    if Right.VAULT_SECRETS in rights:
+        return (*_undoable(mount, ""), PolicyRule(f"{mount}/metadata/*", (*_WRITE, "list")))
+    if Right.VAULT_NAMES not in rights:
+        return ()
+    writable = [environment.name for environment in tenant.environments if secrets(environment) in rights]
+    return (*names_only, *(rule for name in writable for rule in _undoable(mount, f"env/{name}/")))
+
+
+def _undoable(mount: str, below: str) -> tuple[PolicyRule, ...]:
+    """Return everything that can be undone, below a folder."""
+    return (
+        PolicyRule(f"{mount}/data/{below}*", _WRITE_AND_DELETE),
+        PolicyRule(f"{mount}/delete/{below}*", ("update",)),
+        PolicyRule(f"{mount}/undelete/{below}*", ("update",)),
+    )
+
+
+def environment_rules(tenant: Tenant, environment: Environment) -> tuple[PolicyRule, ...]:
+    """Return what the workloads of one environment read: their own secrets and nothing else."""
+    mount = names_of(tenant).secrets_mount
+    return (
+        PolicyRule(f"{mount}/data/env/{environment.name}/*", _READ),
+        PolicyRule(f"{mount}/metadata/env/{environment.name}/*", _LIST),
+    )
+
+
+def pipeline_rules(tenant: Tenant) -> tuple[PolicyRule, ...]:
+    """Return what jobs of protected branches and tags read."""
+    return (PolicyRule(f"{names_of(tenant).secrets_mount}/data/{CI_FOLDER}/*", _READ), *review_rules(tenant))
+
+
+def operations_rules(tenant: Tenant) -> tuple[PolicyRule, ...]:
+    """Return what the platform's scheduled work reads: the mirrors' tokens, and the credentials of their sources."""
+    mount = names_of(tenant).secrets_mount
+    sources = sorted({r.mirror.credentials for r in tenant.repositories if r.mirror and r.mirror.credentials})
+    return (
+        PolicyRule(f"{mount}/data/{OPERATIONS_FOLDER}/*", _READ),
+        *(PolicyRule(f"{mount}/data/{path}", _READ) for path in sources),
+    )
+
+
+def review_rules(tenant: Tenant) -> tuple[PolicyRule, ...]:
+    """Return what any job of the tenant reads, whoever started it."""
+    return (PolicyRule(f"{names_of(tenant).secrets_mount}/data/{REVIEW_FOLDER}/*", _READ),)

@@ -1,0 +1,141 @@
+"""Vault's part of a tenant: its mount, policies, identity groups and workload roles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pulumi
+import pulumi_vault as vault
+from pulumi_vault import identity
+from pulumi_vault import kubernetes as kubernetes_auth
+
+from components.base import Component, FoundationRefs
+from components.vault.pipelines import PipelineAccess, PipelineAccessArgs
+from components.vault.policies import environment_rules, role_rules, to_hcl
+from model.access import TenantRole, has_any, roles_of
+from model.lifecycle import protects_data, workloads_authenticate
+from model.naming import VAULT_SERVICE_ACCOUNT, names_of
+from model.settings import Settings, System
+from model.tenant import Environment, Tenant
+
+_HOUR = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class VaultTenantArgs:
+    """What one tenant's secrets need.
+
+    `forge_group` is the id of its group in GitLab (None: GitLab is off), `forge_operations` of the project of the
+    platform's scheduled work for it (None: there is none), `forge_publishers` of the projects whose protected pipelines
+    publish, `pipeline_secrets` what the platform keeps for pipelines: fields by path in the mount.
+    """
+
+    tenant: Tenant
+    settings: Settings
+    provider: vault.Provider
+    refs: FoundationRefs
+    forge_group: pulumi.Output[int] | None = None
+    forge_operations: pulumi.Output[int] | None = None
+    forge_publishers: Sequence[pulumi.Output[int]] = ()
+    pipeline_secrets: Mapping[str, Mapping[str, pulumi.Input[str]]] = field(default_factory=dict)
+
+
+class VaultTenant(Component):
+    """The tenant's secrets: KV version 2 mount, a policy and a group per role, a policy and a role per environment.
+
+    `mount` is the mount's path once it exists.
+    """
+
+    system = "vault"
+    mount: pulumi.Output[str]
+
+    def __init__(self, name: str, args: VaultTenantArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Register mount, policies, groups and roles."""
+        super().__init__(name, opts)
+        self._args = args
+        tenant = args.tenant
+        mount = vault.Mount(
+            f"{name}/mount",
+            path=names_of(tenant).secrets_mount,
+            type="kv",
+            options={"version": "2"},
+            description=f"Secrets of {tenant.slug}",
+            opts=self.child(args.provider, protect=protects_data(tenant)),
+        )
+        self.mount = mount.path
+        for role in roles_of(tenant):
+            if has_any(role.rights, System.VAULT):
+                self._role(name, role)
+        if workloads_authenticate(tenant):
+            for environment in tenant.environments:
+                self._environment(name, environment)
+        PipelineAccess(
+            f"{name}/pipelines",
+            PipelineAccessArgs(
+                tenant,
+                args.settings,
+                args.provider,
+                args.refs,
+                mount,
+                args.forge_group,
+                args.forge_operations,
+                args.forge_publishers,
+                args.pipeline_secrets,
+            ),
+            pulumi.ResourceOptions(parent=self),
+        )
+        self.register_outputs({"mount": self.mount})
+
+    def _role(self, name: str, role: TenantRole) -> None:
+        tenant, provider, accessor = self._args.tenant, self._args.provider, self._args.refs.oidc_accessor
+        names = names_of(tenant)
+        policy = vault.Policy(
+            f"{name}/policy/role/{role.name}",
+            name=names.role_policy(role.name),
+            policy=to_hcl(role_rules(tenant, role.rights)),
+            opts=self.child(provider),
+        )
+        if accessor is None:
+            return
+        group = identity.Group(
+            f"{name}/group/{role.name}",
+            name=names.role_identity_group(role.name),
+            type="external",
+            policies=[policy.name],
+            metadata={"tenant": tenant.slug, "role": role.name},
+            opts=self.child(provider),
+        )
+        identity.GroupAlias(
+            f"{name}/group/{role.name}/alias",
+            name=names.role_group_path(role.name),
+            mount_accessor=accessor,
+            canonical_id=group.id,
+            opts=self.child(provider, parent=group, deleted_with=group),
+        )
+
+    def _environment(self, name: str, environment: Environment) -> None:
+        tenant, provider = self._args.tenant, self._args.provider
+        names = names_of(tenant)
+        policy = vault.Policy(
+            f"{name}/policy/env/{environment.name}",
+            name=names.environment_policy(environment.name),
+            policy=to_hcl(environment_rules(tenant, environment)),
+            opts=self.child(provider),
+        )
+        path = self._args.refs.kubernetes_auth_paths.get(environment.cluster)
+        if path is None:
+            return
+        namespace = names.namespace(environment.name)
+        kubernetes_auth.AuthBackendRole(
+            f"{name}/kubernetes-role/{environment.name}",
+            backend=path,
+            role_name=namespace,
+            bound_service_account_names=[VAULT_SERVICE_ACCOUNT],
+            bound_service_account_namespaces=[namespace],
+            audience=self._args.settings.clusters[environment.cluster].token_audience,
+            token_policies=[policy.name],
+            token_ttl=_HOUR,
+            token_max_ttl=8 * _HOUR,
+            opts=self.child(provider),
+        )

@@ -1,0 +1,123 @@
+"""Who may do what in a tenant, by its file and its state: roles with their rights and members.
+
+Rights are those of `model.rights`. A suspended tenant's people look and change nothing; an archived one's have no
+access at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from model.naming import Access
+from model.rights import MEANINGS, RIGHTS, Where, with_included
+from model.tenant import Environment, Right, Role, State, Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRole:
+    """A role as it is in the tenant's present state. `members` are user names, sorted."""
+
+    name: str
+    rights: frozenset[Right]
+    members: tuple[str, ...]
+
+
+def roles_of(tenant: Tenant) -> tuple[TenantRole, ...]:
+    """Return the tenant's roles: the platform's, then its own in the order of the file.
+
+    In a tenant that is not active no role has more than `readonly`: what a person holds from before is worth no more
+    either. Suspended: everyone with a role of the platform's is in `readonly`, and the tenant's own roles keep their
+    people. Archived: the roles stay, empty.
+    """
+    found = [TenantRole(role.value, RIGHTS[role], tenant.people_of(role)) for role in Role]
+    found += [TenantRole(own.name, with_included(own.rights), tuple(sorted(own.members))) for own in tenant.roles]
+    if tenant.state is State.ACTIVE:
+        return tuple(found)
+    everyone = tuple(sorted({person for role in Role for person in tenant.people_of(role)}))
+
+    def members(role: TenantRole) -> tuple[str, ...]:
+        if tenant.state is State.ARCHIVED:
+            return ()
+        if role.name == Role.READONLY:
+            return everyone
+        return () if role.name in set(Role) else role.members
+
+    return tuple(TenantRole(role.name, role.rights & RIGHTS[Role.READONLY], members(role)) for role in found)
+
+
+def rights_of(tenant: Tenant, person: str) -> frozenset[Right]:
+    """Return everything a person may do in the tenant now, by all roles they have."""
+    return frozenset(right for role in roles_of(tenant) if person in role.members for right in role.rights)
+
+
+def secrets(environment: Environment) -> Right:
+    """Return the right to read and write what the workloads of an environment read."""
+    return Right.VAULT_SECRETS_PROD if environment.production else Right.VAULT_SECRETS_NONPROD
+
+
+def namespace(environment: Environment) -> tuple[Right, Right]:
+    """Return the rights to look at an environment's namespace, and to change what runs there."""
+    if environment.production:
+        return Right.KUBERNETES_VIEW_PROD, Right.KUBERNETES_CHANGE_PROD
+    return Right.KUBERNETES_VIEW_NONPROD, Right.KUBERNETES_CHANGE_NONPROD
+
+
+def deployments(environment: Environment) -> tuple[Right, Right]:
+    """Return the rights to look at an environment's deployments, and to synchronise them."""
+    if environment.production:
+        return Right.ARGOCD_VIEW_PROD, Right.ARGOCD_SYNC_PROD
+    return Right.ARGOCD_VIEW_NONPROD, Right.ARGOCD_SYNC_NONPROD
+
+
+def members_of_access(tenant: Tenant, environment: Environment, access: Access) -> tuple[str, ...]:
+    """Return who is in an environment's access group, sorted. A person who may change it is not listed as reader."""
+    look, change = namespace(environment)
+    writers = _holders(tenant, change)
+    if access is Access.READ_WRITE:
+        return tuple(sorted(writers))
+    return tuple(sorted(_holders(tenant, look) - writers))
+
+
+def _holders(tenant: Tenant, right: Right) -> frozenset[str]:
+    return frozenset(person for role in roles_of(tenant) if right in role.rights for person in role.members)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Whether a person has a right. `environments` are those it is about, empty where it is about all of the tenant.
+
+    `through` are the person's roles that give it, `others` every role of the tenant that does, both in order.
+    """
+
+    right: Right
+    environments: tuple[str, ...]
+    through: tuple[str, ...]
+    others: tuple[str, ...]
+
+    @property
+    def allowed(self) -> bool:
+        """Say whether the person has it now."""
+        return bool(self.through)
+
+
+def answers(tenant: Tenant, person: str) -> Iterator[Answer]:
+    """Yield an answer for each right, but for those about environments of which the tenant has none."""
+    roles = roles_of(tenant)
+    for right in Right:
+        where = MEANINGS[right].where
+        environments = tuple(
+            environment.name
+            for environment in tenant.environments
+            if where is not None and (where is Where.PROD) == environment.production
+        )
+        if where is not None and not environments:
+            continue
+        giving = [role for role in roles if right in role.rights]
+        through = tuple(role.name for role in giving if person in role.members)
+        yield Answer(right, environments, through, tuple(role.name for role in giving))
+
+
+def has_any(rights: Collection[Right], system: str) -> bool:
+    """Say whether some of the rights are in a system."""
+    return any(right.system == system for right in rights)

@@ -1,0 +1,320 @@
+"""Every name Usine gives in every tool, derived here and nowhere else.
+
+Two rules make names of distinct tenants distinct, in any tool:
+
+- a slug has no double and no final dash, an environment name has no dash at all: ``<slug>-<environment>`` splits back
+  at its last dash, and ``<slug>-<environment>--<repository>`` at its first double dash;
+- whatever a slug is joined to otherwise comes behind a character that no slug holds (``/``, ``.``, ``:``).
+
+Nothing is ever truncated: the lengths below are what the longest legal parts give, under each tool's own limit.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from model.settings import Cluster, Settings, System
+from model.tenant import Environment, RepositoryKind, Tenant
+
+#: What the logins of the accounts whose tokens analyse begin with, before the tenant's slug.
+ANALYSIS_ACCOUNTS = "usine."
+#: Label and annotation prefix of everything Usine owns in Kubernetes.
+DOMAIN = "usine.dev"
+#: The beginning of the program's warnings about people who have no account yet; the report of a run repeats these.
+PENDING_PEOPLE = "pending in "
+
+
+class Access(enum.StrEnum):
+    """What a person may do in one environment; the Keycloak groups `/<slug>/<environment>/<access>`."""
+
+    READ_WRITE = "rw"
+    READ_ONLY = "ro"
+
+
+class RobotPurpose(enum.StrEnum):
+    """What a robot account of the registry is for."""
+
+    PULL = "pull"
+    PUSH = "push"
+
+
+@dataclass(frozen=True, slots=True)
+class TenantNames:
+    """The names of one tenant. Lengths in comments are the longest possible, against the tool's limit."""
+
+    slug: str
+
+    # Keycloak ---------------------------------------------------------------------------------------------------
+
+    @property
+    def group_path(self) -> str:
+        """Full path of the tenant's group in Keycloak, also the claim value."""
+        return f"/{self.slug}"
+
+    def role_group_path(self, role: str) -> str:
+        """Full path of a role's group, as it stands in the ``groups`` claim of a token."""
+        return f"/{self.slug}/{role}"
+
+    def access_group_path(self, environment: str, access: Access) -> str:
+        """Full path of an environment's access group."""
+        return f"/{self.slug}/{environment}/{access.value}"
+
+    # Vault ------------------------------------------------------------------------------------------------------
+
+    @property
+    def secrets_mount(self) -> str:
+        """Path of the tenant's KV version 2 mount."""
+        return self.slug
+
+    def role_policy(self, role: str) -> str:
+        """Vault policy of the people of a role."""
+        return f"{self.slug}.role.{role}"
+
+    def environment_policy(self, environment: str) -> str:
+        """Vault policy of the workloads of an environment."""
+        return f"{self.slug}.env.{environment}"
+
+    @property
+    def pipeline_policy(self) -> str:
+        """Vault policy, and JWT role, of the pipelines of protected branches and tags."""
+        return f"{self.slug}.ci"
+
+    @property
+    def operations_policy(self) -> str:
+        """Vault policy, and JWT role, of the platform's scheduled work for the tenant."""
+        return f"{self.slug}.operations"
+
+    @property
+    def review_policy(self) -> str:
+        """Vault policy, and JWT role, of every other pipeline, merge requests' among them."""
+        return f"{self.slug}.review"
+
+    def role_identity_group(self, role: str) -> str:
+        """Vault external identity group of a role."""
+        return f"{self.slug}.{role}"
+
+    # Kubernetes -------------------------------------------------------------------------------------------------
+
+    def namespace(self, environment: str) -> str:
+        """Namespace of an environment, also its Vault Kubernetes-auth role (32 of 63)."""
+        return f"{self.slug}-{environment}"
+
+    # Argo CD ----------------------------------------------------------------------------------------------------
+
+    def argocd_project(self, environment: str) -> str:
+        """AppProject of an environment (32 of 63)."""
+        return f"{self.slug}-{environment}"
+
+    def application(self, environment: str, repository: str) -> str:
+        """Application of an environment and an infra repository (54 of 63)."""
+        return f"{self.slug}-{environment}--{repository}"
+
+    def repository_secret(self, repository: str) -> str:
+        """Secret that holds Argo CD's credential of an infra repository (48 of 63)."""
+        return f"usine-{self.slug}--{repository}"
+
+    # Forge ------------------------------------------------------------------------------------------------------
+
+    def forge_group(self, root: str) -> str:
+        """Full path of the tenant's group in GitLab, below the platform's root group."""
+        return f"{root}/{self.slug}"
+
+    def repository_path(self, root: str, repository: str) -> str:
+        """Full path of a repository in GitLab."""
+        return f"{root}/{self.slug}/{repository}"
+
+    def operations_path(self, platform: str) -> str:
+        """Full path of the project of the platform's scheduled work, in a group that has no tenant's members."""
+        return f"{platform}/{OPERATIONS_GROUP}/{self.slug}"
+
+    @property
+    def registry_project(self) -> str:
+        """Harbor project."""
+        return self.slug
+
+    def robot(self, purpose: RobotPurpose, generation: str) -> str:
+        """Short name of a robot of the Harbor project; Harbor puts ``robot$<project>+`` before it."""
+        return f"{purpose.value}-{generation}"
+
+    def analysis_project(self, repository: str) -> str:
+        """SonarQube project key."""
+        return f"{self.slug}:{repository}"
+
+    def analysis_account(self, generation: str) -> str:
+        """Login of the account whose tokens analyse, one per generation of credentials (38 of 255).
+
+        SonarQube makes people's logins of letters, digits and dashes: none of them has a dot.
+        """
+        return f"{ANALYSIS_ACCOUNTS}{self.slug}.{generation}"
+
+
+def names_of(tenant: Tenant) -> TenantNames:
+    """Return the names of a project."""
+    return TenantNames(tenant.slug)
+
+
+def repository_url(settings: Settings, tenant: Tenant, repository: str) -> str:
+    """Clone URL of a repository, as Argo CD sees it."""
+    base = settings.endpoints[System.GITLAB].url
+    return f"{base}/{names_of(tenant).repository_path(settings.gitlab.root, repository)}.git"
+
+
+def kubernetes_auth_path(cluster: Cluster) -> str:
+    """Path of the Vault Kubernetes auth back end of a cluster."""
+    return f"kubernetes/{cluster.name}"
+
+
+#: Path of the Vault auth back end that takes Keycloak's tokens, and of the one that takes GitLab's job tokens.
+OIDC_AUTH_PATH = "oidc"
+PIPELINE_AUTH_PATH = "gitlab"
+#: The group, below the platform's, of the projects whose pipelines do the platform's work for tenants (mirrors, dynamic
+#: analysis), and the account that owns their schedules. No person of a tenant file can have an underscore.
+OPERATIONS_GROUP = "jobs"
+OPERATIONS_ACCOUNT = "usine_jobs"
+#: Where those pipelines push from and are scheduled on.
+OPERATIONS_BRANCH = "main"
+#: The component of that project, in logical names. No repository of a tenant file can have an underscore.
+OPERATIONS_COMPONENT = "usine_jobs"
+#: The project of the platform's group that holds the CI presets, and the CI variable of all tenants with the tag they
+#: are included by.
+CATALOGUE_PROJECT = "catalogue"
+CATALOGUE_TAG_VARIABLE = "USINE_CATALOGUE_TAG"
+#: What the catalogue's tags begin with: raised where the same files must have another tag than before.
+_CATALOGUE_EDITION = "v1"
+#: Folders of a tenant's mount in Vault for what pipelines read: those of protected branches and tags, the platform's
+#: scheduled work, and all of them.
+CI_FOLDER = "ci"
+OPERATIONS_FOLDER = "operations"
+REVIEW_FOLDER = "review"
+#: The pull secret in each tenant namespace.
+REGISTRY_SECRET = "usine-registry"  # noqa: S105 - an object's name
+#: The service account Argo CD deploys as, and the one workloads show to Vault, in each tenant namespace.
+DEPLOYER_SERVICE_ACCOUNT = "usine-deployer"
+VAULT_SERVICE_ACCOUNT = "vault"
+
+
+#: What the API server's admission policies read of a tenant's namespace: whose it is and on which of the settings'
+#: clusters (labels), and the host names its routes may have (an annotation, with commas).
+TENANT_LABEL = f"{DOMAIN}/tenant"
+CLUSTER_LABEL = f"{DOMAIN}/cluster"
+HOSTS_ANNOTATION = f"{DOMAIN}/hosts"
+#: What the names of those policies begin with.
+ADMISSION_PREFIX = "usine."
+
+
+def admission_policy(cluster: Cluster, rule: str) -> str:
+    """Name of an admission policy and of its binding; of the cluster too, since two may share one API server."""
+    return f"{ADMISSION_PREFIX}{cluster.name}.{rule}"
+
+
+def catalogue_path(settings: Settings) -> str:
+    """Full path of the project with the CI presets."""
+    return f"{settings.gitlab.platform}/{CATALOGUE_PROJECT}"
+
+
+def catalogue_tag(files: Mapping[str, str]) -> str:
+    """Tag of the CI catalogue with these published files: the same files have the same tag, on every machine."""
+    digest = hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest()
+    return f"{_CATALOGUE_EDITION}-{digest[:16]}"
+
+
+def labels(tenant: Tenant, environment: Environment | None = None) -> dict[str, str]:
+    """Labels of a Kubernetes object of the tenant: the file's own labels, then ours (which nobody overrides)."""
+    ours = {"app.kubernetes.io/managed-by": "usine", TENANT_LABEL: tenant.slug}
+    if environment is not None:
+        ours |= {f"{DOMAIN}/environment": environment.name, f"{DOMAIN}/stage": environment.stage}
+    return {**{f"label.{DOMAIN}/{key}": value for key, value in tenant.labels.items()}, **ours}
+
+
+def all_names(tenant: Tenant, settings: Settings) -> Mapping[str, tuple[str, ...]]:
+    """Return every name the project claims, by kind of object. One name claimed twice, by anyone, is an error.
+
+    Kinds are independent name spaces (the words are used in messages).
+    """
+    names = names_of(tenant)
+    infra = [r.name for r in tenant.repositories if r.kind is RepositoryKind.INFRA]
+    environments = [e.name for e in tenant.environments]
+    return {
+        "Keycloak group": (
+            names.group_path,
+            *(names.role_group_path(role) for role in tenant.role_names),
+            *(f"{names.group_path}/{e}" for e in environments),
+        ),
+        "Vault mount": (names.secrets_mount,),
+        "Vault policy": (
+            *(names.role_policy(role) for role in tenant.role_names),
+            *(names.environment_policy(e) for e in environments),
+            names.pipeline_policy,
+            names.operations_policy,
+            names.review_policy,
+        ),
+        "Vault identity group": tuple(names.role_identity_group(role) for role in tenant.role_names),
+        "Kubernetes namespace": tuple(names.namespace(e) for e in environments),
+        "Argo CD project": tuple(names.argocd_project(e) for e in environments),
+        "Argo CD application": tuple(names.application(e, r) for e in environments for r in infra),
+        "Argo CD repository secret": tuple(names.repository_secret(r) for r in infra),
+        "GitLab path": (
+            names.forge_group(settings.gitlab.root),
+            names.operations_path(settings.gitlab.platform),
+            *(names.repository_path(settings.gitlab.root, r.name) for r in tenant.repositories),
+        ),
+        "Harbor project": (names.registry_project,),
+        "SonarQube project": tuple(
+            names.analysis_project(r.name) for r in tenant.repositories if r.kind is RepositoryKind.APP
+        ),
+        "SonarQube group": tuple(names.role_group_path(role) for role in tenant.role_names),
+        "SonarQube account": tuple(names.analysis_account(credential.name) for credential in settings.credentials),
+    }
+
+
+#: Namespaces that common services of a cluster make, as their documentation names them, of the shape
+#: ``<slug>-<environment>``. Those called ``<name>-system`` or ``<name>-operator`` need no list: no environment has such
+#: a name.
+_SERVICES: Mapping[str, tuple[str, ...]] = {
+    "cert-manager": ("cert-manager",),
+    "External Secrets": ("external-secrets",),
+    "ExternalDNS": ("external-dns",),
+    "Istio": ("istio-ingress", "istio-egress", "istio-cni", "istio-ztunnel"),
+    "Linkerd": ("linkerd-viz", "linkerd-jaeger", "linkerd-multicluster"),
+    "Knative": ("knative-serving", "knative-eventing"),
+    "Argo": ("argo-cd", "argo-rollouts", "argo-events", "argo-workflows"),
+    "an ingress controller": ("ingress-nginx", "nginx-ingress", "nginx-gateway", "envoy-gateway", "haproxy-controller"),
+    "Cilium": ("cilium-secrets", "cilium-monitoring", "cilium-test"),
+    "Calico": ("calico-apiserver", "tigera-operator"),
+    "Rook": ("rook-ceph",),
+    "Sealed Secrets": ("sealed-secrets",),
+    "the monitoring": ("kube-prometheus", "prometheus-stack", "grafana-agent", "node-exporter"),
+    "NVIDIA's operator": ("gpu-operator",),
+    "SPIRE": ("spire-server", "spire-mgmt"),
+}
+
+
+def reserved_namespaces(cluster: Cluster) -> Mapping[str, str]:
+    """Return the namespaces of a cluster's services that no tenant may take, with whose each is.
+
+    `upsert_existing_objects` would take such a namespace over: its quota, its network and its rights would be the
+    tenant's (issue 11.A6). `usine.engine.takeover` asks the cluster itself for those that no list has.
+    """
+    known = {name: f"the namespace of {who}" for who, names in _SERVICES.items() for name in names}
+    return known | dict.fromkeys(cluster.reserved_namespaces, f"reserved by the platform on cluster {cluster.name}")
+
+
+def platform_names(settings: Settings) -> Mapping[str, frozenset[str]]:
+    """Return the names the platform itself or a tool holds, by the kinds of `all_names`: no tenant may claim them."""
+    clusters = settings.clusters.values()
+    return {
+        "Vault mount": frozenset(
+            {"sys", "identity", "cubbyhole", "auth", "secret", "kubernetes", "transit", "pki", OIDC_AUTH_PATH}
+        ),
+        "Kubernetes namespace": frozenset(
+            {"default", "kube-system", "kube-public", "kube-node-lease", settings.argocd.namespace}
+            | {c.ingress_namespace for c in clusters}
+            | {c.monitoring_namespace for c in clusters}
+        ),
+        "Argo CD project": frozenset({"default"}),
+        "Harbor project": frozenset({"library"}),
+    }

@@ -1,0 +1,1 @@
+"""From YAML to the types of `model`: tenant files, settings, waivers, drift ignores, with every check of them."""

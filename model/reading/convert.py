@@ -1,0 +1,352 @@
+"""From a file's fields to a `Project`: defaults applied, and everything checked that involves several fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from model.archetypes import Archetype
+from model.problems import Finding, KeyPath
+from model.reading.amounts import render_cpu, render_size
+from model.reading.archetypes_load import merge_envelope, merge_quota, merge_registry
+from model.reading.schema import EnvironmentFile, ProjectFile, QualityFile, RepositoryFile
+from model.reserved import is_reserved_repository, who_reserves_slug
+from model.revisions import check_revisions
+from model.settings import Settings
+from model.tenant import (
+    Alert,
+    Dast,
+    Deployment,
+    Egress,
+    Environment,
+    Mirror,
+    Observability,
+    OwnRole,
+    Quality,
+    Quota,
+    Repository,
+    RepositoryKind,
+    Revision,
+    Right,
+    Role,
+    State,
+    Tenant,
+)
+from model.texts import did_you_mean, enumerate_words, show
+
+#: Names an environment cannot have: they stand for something else beside environments' names.
+_NOT_ENVIRONMENTS = {
+    **{role.value: "the name of a role, beside which the environment's group would stand" for role in Role},
+    "default": "what `revision` calls the other environments",
+    # Namespaces of operators are called <name>-system or <name>-operator: cert-manager's neighbours on any cluster.
+    "system": "what the namespaces of a cluster's own services are called by",
+    "operator": "what the namespaces of a cluster's own services are called by",
+}
+_INFRA_ONLY = ("path", "value_files", "revision")
+_CAMEL = {"value_files": "valueFiles"}
+
+
+def _revision_at(file: ProjectFile, repository: str, environment: str) -> KeyPath:
+    """Return where the file says what an environment follows, or else the repository that it is the default of."""
+    path: KeyPath = ("repositories", repository)
+    stated = file.repositories[repository].revision or {}
+    key = next((key for key in (environment, "default") if key in stated), None)
+    return path if key is None else (*path, "revision", key)
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What the file holds besides its valid fields.
+
+    `environments` and `repositories` are all names in the file, also of those that are wrong otherwise. `wrong` are the
+    paths of what was left out because it is wrong: nothing is said of what may be only its consequence.
+    """
+
+    environments: Collection[str]
+    repositories: Collection[str]
+    wrong: frozenset[KeyPath] = frozenset()
+
+
+class Converter:
+    """Converts files by one platform's settings. Findings go to `findings`."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Keep the settings."""
+        self._settings = settings
+        self.findings: list[Finding] = []
+        self._source = ""
+        self._wrong: frozenset[KeyPath] = frozenset()
+
+    def convert(self, file: ProjectFile, source: str, names: Outline) -> Tenant:
+        """Return the project of a file, or of what is right of it."""
+        self._source, self._wrong = source, names.wrong
+        settings, archetype = self._settings, self._settings.archetypes[file.archetype]
+        self._check_slug(file, source)
+        if not names.wrong and not file.environments and not file.repositories:
+            self._note((), "the project has neither an environment nor a repository: it needs at least one")
+        environments = tuple(
+            environment
+            for name, stated in file.environments.items()
+            if (environment := self._environment(name, stated, archetype)) is not None
+        )
+        repositories = tuple(
+            self._repository(name, stated, archetype, names) for name, stated in file.repositories.items()
+        )
+        self._limit(("environments",), "environments", len(names.environments), settings.limits.environments)
+        self._limit(("repositories",), "repositories", len(names.repositories), settings.limits.repositories)
+        observability = file.observability
+        tenant = Tenant(
+            slug=file.slug,
+            name=file.name,
+            description=file.description,
+            archetype=file.archetype,
+            state=State(file.state),
+            owner=file.owner,
+            contact=file.contact,
+            review_after=file.review_after,
+            labels=dict(file.labels),
+            members=self._members(file),
+            envelope=merge_envelope(file.envelope, archetype.envelope),
+            environments=environments,
+            repositories=repositories,
+            registry=merge_registry(file.registry, archetype.registry),
+            quality=self._quality(file.quality, archetype, file, names),
+            packages=archetype.packages if file.packages is None else tuple(file.packages),
+            roles=self._roles(file, names),
+            observability=Observability(
+                archetype.log_retention_days if observability.log_retention is None else observability.log_retention,
+                tuple(Alert(alert.to, alert.severity) for alert in observability.alerts),
+                observability.dashboards,
+            ),
+            source=source,
+        )
+        self._once(("packages",), file.packages or ())
+        self._once(("registry", "immutable"), file.registry.immutable or ())
+        self._dashboards(observability.dashboards, names)
+        if not names.wrong:
+            self._envelope(tenant, file)
+            check_revisions(
+                tenant, lambda repository, environment: _revision_at(file, repository, environment), self._note
+            )
+        return tenant
+
+    def _note(self, path: KeyPath, message: str, *, at_key: bool = False) -> None:
+        self.findings.append(Finding(self._source, path, message, at_key))
+
+    def _once(self, path: KeyPath, items: Iterable[object], render: Callable[[object], str] = show) -> None:
+        """Report every item that stands in a list twice."""
+        seen = set()
+        for index, item in enumerate(items):
+            if item in seen:
+                self._note(self._item(path, index), f"{render(item)} is in this list twice")
+            seen.add(item)
+
+    def _item(self, path: KeyPath, index: int) -> KeyPath:
+        """Return the path of a list item; that of the list where items before it may have been left out."""
+        return path if self._wrong else (*path, index)
+
+    def _limit(self, path: KeyPath, what: str, count: int, most: int) -> None:
+        if count > most:
+            self._note(path, f"{count} {what}; the platform allows {most}", at_key=True)
+
+    def _check_slug(self, file: ProjectFile, source: str) -> None:
+        stem = PurePath(source).name.removesuffix(".yaml")
+        if file.slug != stem:
+            self._note(("slug",), f"the slug is {file.slug}, the file's name {show(stem)}: they must be the same")
+        if who := who_reserves_slug(file.slug, self._settings):
+            self._note(("slug",), f"the slug {file.slug} is reserved by {who}: choose another one")
+
+    def _members(self, file: ProjectFile) -> dict[Role, tuple[str, ...]]:
+        members = {}
+        for role in Role:
+            people: list[str] = getattr(file.members, role.value, [])
+            if people:
+                self._once(("members", role.value), people)
+                members[role] = tuple(people)
+        others = (person for role in file.roles.values() for person in role.members)
+        people_count = len({file.owner, *others, *(person for people in members.values() for person in people)})
+        self._limit(("members",), "people", people_count, self._settings.limits.members)
+        return members
+
+    def _roles(self, file: ProjectFile, names: Outline) -> tuple[OwnRole, ...]:
+        for name, role in file.roles.items():
+            path: KeyPath = ("roles", name)
+            if name in {role.value for role in Role}:
+                self._note(path, f"{name} is a role of the platform: its people stand in `members`", at_key=True)
+            elif name in names.environments:
+                self._note(path, f"a role cannot be called {name}: an environment is, and both are groups", at_key=True)
+            self._once((*path, "rights"), role.rights)
+            self._once((*path, "members"), role.members)
+        return tuple(
+            OwnRole(name, role.description, frozenset(map(Right, role.rights)), tuple(role.members))
+            for name, role in file.roles.items()
+        )
+
+    # Environments ---------------------------------------------------------------------------------------------------
+
+    def _environment(self, name: str, stated: EnvironmentFile, archetype: Archetype) -> Environment | None:
+        path: KeyPath = ("environments", name)
+        settings = self._settings
+        if reason := _NOT_ENVIRONMENTS.get(name):
+            self._note(path, f"an environment cannot be called {name}: that is {reason}", at_key=True)
+        if {(*path, "stage"), (*path, "cluster")} & self._wrong:
+            return None
+        stage = stated.stage
+        if stage is None:
+            if name not in settings.stages:
+                listed = enumerate_words(settings.stages)
+                self._note(path, f"environments.{name}: the key stage is missing; allowed: {listed}", at_key=True)
+                return None
+            stage = name
+        cluster = stated.cluster
+        offering = [c.name for c in settings.clusters.values() if stage in c.stages]
+        if cluster is None:
+            if len(offering) != 1:
+                listed = f"allowed for {stage}: {enumerate_words(offering)}" if offering else f"none offers {stage}"
+                self._note(path, f"environments.{name}: the key cluster is missing; {listed}", at_key=True)
+                return None
+            cluster = offering[0]
+        elif cluster not in offering:
+            offered = settings.clusters[cluster].stages
+            self._note(
+                (*path, "cluster"),
+                f"environments.{name}: cluster {cluster} does not offer stage {stage}, only "
+                f"{enumerate_words(offered)}; clusters that do: {enumerate_words(offering) or 'none'}",
+            )
+        production = settings.stages[stage].production
+        defaults = archetype.prod if production else archetype.nonprod
+        egress = tuple(Egress(opening.host, opening.port) for opening in stated.egress)
+        self._once((*path, "egress"), egress, lambda e: f"{e.host}:{e.port}")  # type: ignore[attr-defined]
+        self._limit((*path, "egress"), "openings", len(egress), settings.limits.egress)
+        self._once((*path, "hosts"), stated.hosts)
+        self._limit((*path, "hosts"), "hosts", len(stated.hosts), settings.limits.hosts)
+        return Environment(
+            name=name,
+            stage=stage,
+            production=production,
+            cluster=cluster,
+            quota=merge_quota(stated.quota, defaults.quota),
+            autosync=defaults.autosync if stated.autosync is None else stated.autosync,
+            url=stated.url,
+            egress=egress,
+            hosts=tuple(stated.hosts),
+        )
+
+    def _envelope(self, tenant: Tenant, file: ProjectFile) -> None:
+        """Compare the sums of the environments with the envelope, by class and resource."""
+        for production, word, envelope, stated in (
+            (False, "nonprod", tenant.envelope.nonprod, file.envelope.nonprod),
+            (True, "prod", tenant.envelope.prod, file.envelope.prod),
+        ):
+            members = [e for e in tenant.environments if e.production is production]
+            total = Quota()
+            for environment in members:
+                total += environment.quota
+            for resource, render in (
+                ("cpu", render_cpu),
+                ("memory", render_size),
+                ("storage", render_size),
+                ("gpu", str),
+            ):
+                used, allowed = getattr(total, resource), getattr(envelope, resource)
+                if used > allowed:
+                    names = enumerate_words(e.name for e in members)
+                    whose = f"the envelope of archetype {tenant.archetype}"
+                    path: KeyPath = ("environments",)
+                    if getattr(stated, resource) is not None:
+                        whose, path = "the envelope", ("envelope", word, resource)
+                    self._note(
+                        path,
+                        f"envelope.{word}.{resource}: the environments {names} add up to {render(used)}, "
+                        f"{whose} allows {render(allowed)}",
+                        at_key=len(path) == 1,
+                    )
+
+    # Repositories ---------------------------------------------------------------------------------------------------
+
+    def _repository(self, name: str, stated: RepositoryFile, archetype: Archetype, names: Outline) -> Repository:
+        path: KeyPath = ("repositories", name)
+        if is_reserved_repository(name):
+            self._note(path, f"a repository cannot be called {name}: GitLab keeps that path for itself", at_key=True)
+        defaults = archetype.repository
+        branch = stated.default_branch or defaults.default_branch
+        if stated.protected_branches is not None:
+            protected = tuple(stated.protected_branches)
+            self._once((*path, "protectedBranches"), protected)
+        elif stated.default_branch is not None and defaults.protected_branches == (defaults.default_branch,):
+            protected = (branch,)  # the default protects the default branch, whatever its name
+        else:
+            protected = defaults.protected_branches
+        if branch not in protected:
+            protected = (branch, *protected)
+        kind = RepositoryKind(stated.kind)
+        if kind is RepositoryKind.APP and (*path, "kind") not in self._wrong:
+            for field in _INFRA_ONLY:
+                if getattr(stated, field) is not None:
+                    key = _CAMEL.get(field, field)
+                    self._note(
+                        (*path, key),
+                        f"repositories.{name}: {key} is for repositories of kind infra; this one is of kind app",
+                        at_key=True,
+                    )
+        mirror = stated.mirror
+        return Repository(
+            name=name,
+            kind=kind,
+            preset=stated.preset or defaults.preset,
+            default_branch=branch,
+            protected_branches=protected,
+            mirror=None
+            if mirror is None
+            else Mirror(mirror.url, mirror.schedule, mirror.credentials, mirror.pipelines),
+            deployment=self._deployment(path, stated, branch, names) if kind is RepositoryKind.INFRA else None,
+        )
+
+    def _deployment(self, path: KeyPath, stated: RepositoryFile, branch: str, names: Outline) -> Deployment:
+        files = tuple(stated.value_files or ())
+        self._once((*path, "valueFiles"), files)
+        revisions = dict(stated.revision or {})
+        default = revisions.pop("default", branch)
+        for name in revisions:
+            if name not in names.environments:
+                self._note(
+                    (*path, "revision", name),
+                    f"no such environment in this file: {show(name)}; "
+                    f"{did_you_mean(name, ('default', *names.environments))}",
+                    at_key=True,
+                )
+        return Deployment(stated.path or ".", files, Revision(default, revisions))
+
+    # What refers to environments and repositories -------------------------------------------------------------------
+
+    def _quality(self, stated: QualityFile, archetype: Archetype, file: ProjectFile, names: Outline) -> Quality:
+        dast = stated.dast
+        if dast is not None:
+            path: KeyPath = ("quality", "dast", "environments")
+            self._once(path, dast.environments)
+            for index, name in enumerate(dast.environments):
+                if name not in names.environments:
+                    self._note(
+                        self._item(path, index),
+                        f"no such environment in this file: {show(name)}; {did_you_mean(name, names.environments)}",
+                    )
+                elif (
+                    name in file.environments
+                    and file.environments[name].url is None
+                    and ("environments", name, "url") not in self._wrong
+                ):
+                    self._note(self._item(path, index), f"environment {name} has no url: there is nothing to analyse")
+        return Quality(
+            gate=stated.gate or archetype.gate,
+            new_code_days=archetype.new_code_days if stated.new_code is None else stated.new_code.days,
+            dast=None if dast is None else Dast(tuple(dast.environments), dast.schedule),
+        )
+
+    def _dashboards(self, dashboards: str | None, names: Outline) -> None:
+        repository = dashboards.partition("/")[0] if dashboards else None
+        if repository and repository not in names.repositories:
+            self._note(
+                ("observability", "dashboards"),
+                f"no such repository in this file: {show(repository)}; {did_you_mean(repository, names.repositories)}",
+            )

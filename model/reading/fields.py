@@ -1,0 +1,338 @@
+"""The types of single values in a file: what is accepted, what is said otherwise, what editors are told.
+
+Each validator raises ValueError with a whole sentence; `model.reading.explain` adds the place. The JSON Schema of a
+type allows the same values as its validator, as far as a schema can.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, PlainValidator, WithJsonSchema
+
+from model.reading import amounts
+from model.reading.addresses import EMAIL_PATTERN, HOST_PATTERN, URL_PATTERN, parse_email, parse_host, parse_url
+from model.reading.cron import CRON_PATTERN, parse_cron
+from model.reading.yaml_scalars import Ambiguous
+from model.texts import is_secret_key, may_be_secret
+
+Schema = dict[str, Any]
+
+
+def _text(pattern: str, expected: str, description: str, longest: int = 0) -> tuple[AfterValidator, WithJsonSchema]:
+    """Make the annotations of a text type: a whole-match pattern, what is said otherwise, what editors show."""
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if compiled.fullmatch(value) is None or (longest and len(value) > longest):
+            raise ValueError(expected)
+        return value
+
+    schema: Schema = {"type": "string", "pattern": f"^(?:{pattern})$", "description": description}
+    if longest:
+        schema["maxLength"] = longest
+    return AfterValidator(check), WithJsonSchema(schema)
+
+
+def _parsed(
+    parse: Callable[[str], str], pattern: str, description: str, longest: int = 0
+) -> tuple[AfterValidator, WithJsonSchema]:
+    schema: Schema = {"type": "string", "pattern": pattern, "description": description}
+    if longest:
+        schema["maxLength"] = longest
+    return AfterValidator(parse), WithJsonSchema(schema)
+
+
+SLUG_PATTERN: Final = r"[a-z](?:-?[a-z0-9])+"
+_SLUG = re.compile(SLUG_PATTERN)
+_SLUG_LENGTHS = range(2, 21)
+
+
+def check_slug(value: str) -> str:
+    """Return a legal slug. Raises ValueError that says what is wrong, with a legal one that is close."""
+    if len(value) in _SLUG_LENGTHS and _SLUG.fullmatch(value):
+        return value
+    near = re.sub(r"-{2,}", "-", re.sub(r"[\s_.]+", "-", value.strip().lower()))[:20].strip("-")
+    legal = len(near) in _SLUG_LENGTHS and _SLUG.fullmatch(near)
+    hint = f"; did you mean {near}?" if legal and not may_be_secret(value) else ""
+    raise ValueError(
+        "a slug has 2 to 20 characters: lower-case letters, digits and single dashes, starting with a letter and not "
+        f"ending with a dash{hint}"
+    )
+
+
+def check_person(value: str) -> str:
+    """Return a legal user name. Raises ValueError."""
+    if re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,62}", value):
+        return value
+    near = value.strip().lower()
+    legal = re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,62}", near)
+    hint = f"; did you mean {near}?" if legal and not may_be_secret(value) else ""
+    if "@" in value:
+        hint = "; not an e-mail address"
+    raise ValueError(f"a person is a user name in lower case, such as alice.martin{hint}")
+
+
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def _check_line(value: str, most: int) -> str:
+    value = value.strip()
+    if not value:
+        raise ValueError("nothing is written here")
+    if len(value) > most:
+        raise ValueError(f"{len(value)} characters; at most {most} are allowed")
+    if _UNPRINTABLE.search(value):
+        raise ValueError("one line of text is expected")
+    return value
+
+
+def _check_name(value: str) -> str:
+    return _check_line(value, 80)
+
+
+def _check_description(value: str) -> str:
+    value = value.strip()
+    if len(value) > 280:  # noqa: PLR2004 - the contract's
+        raise ValueError(f"{len(value)} characters; at most 280 are allowed")
+    if _UNPRINTABLE.search(value.replace("\n", " ")):
+        raise ValueError("control characters are not allowed")
+    return value
+
+
+def _check_date(value: object) -> datetime.date:
+    text = value.text if isinstance(value, Ambiguous) else value
+    if isinstance(text, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        try:
+            date = datetime.date.fromisoformat(text)
+        except ValueError:
+            raise ValueError("there is no such day; expected a date such as 2027-06-30") from None
+        if 2000 <= date.year <= 2100:  # noqa: PLR2004 - beyond is a slip
+            return date
+        raise ValueError("a year between 2000 and 2100 is expected")
+    raise ValueError("expected a date such as 2027-06-30")
+
+
+_GIT_REF = re.compile(r"[A-Za-z0-9._/@#+=-]{1,100}")
+
+
+def check_git_name(value: str, what: str = "a branch, tag or commit") -> str:
+    """Return a legal Git name (the rules of ``git check-ref-format``, ASCII only). Raises ValueError."""
+    parts = value.split("/")
+    if (
+        not _GIT_REF.fullmatch(value)
+        or value.startswith("-")
+        or ".." in value
+        or "@{" in value
+        or value == "@"
+        or value.endswith(".")
+        or any(not part or part.startswith(".") or part.endswith(".lock") for part in parts)
+    ):
+        raise ValueError(f"not a legal name of {what} in Git")
+    if value.startswith("refs/"):
+        raise ValueError(f"write the short name of {what}, without refs/...")
+    return value
+
+
+def _check_revision(value: str) -> str:
+    tag = value.removeprefix("refs/tags/")
+    if value.startswith("refs/") and tag == value:
+        raise ValueError("write the short name of a branch or commit, or a tag as refs/tags/NAME")
+    check_git_name(tag)
+    return value
+
+
+def _check_branch(value: str) -> str:
+    return check_git_name(value, "a branch")
+
+
+def _check_branch_pattern(value: str) -> str:
+    if "*" in value and not re.search(r"\*\*", value):
+        check_git_name(value.replace("*", "x"), "a branch")
+        return value
+    return check_git_name(value, "a branch (one * stands for anything)")
+
+
+def _relative(value: str, what: str) -> str:
+    if value.startswith(("/", "~")) or "\\" in value or re.match(r"[A-Za-z]:", value):
+        raise ValueError(f"{what} is relative to the repository, with / between its parts")
+    parts = value.split("/")
+    if ".." in parts:
+        raise ValueError(f"{what} stays inside the repository: no ..")
+    if "" in parts or ("." in parts and value != "."):
+        raise ValueError(f"{what} has no empty part and no . in it")
+    return value
+
+
+def _check_directory(value: str) -> str:
+    _relative(value, "a path")
+    if not re.fullmatch(r"[A-Za-z0-9._/-]{1,200}", value):
+        raise ValueError("a path holds letters, digits, dots, dashes and underscores, 200 at most")
+    return value
+
+
+def _check_value_file(value: str) -> str:
+    _relative(value, "a value file")
+    plain = value.replace("<env>", "env")
+    if "<" in plain or ">" in plain:
+        raise ValueError("the only placeholder in a value file is <env>, the name of the environment")
+    if not re.fullmatch(r"[A-Za-z0-9._/-]{1,200}\.ya?ml", plain):
+        raise ValueError("a value file ends with .yaml; letters, digits, dots, dashes and underscores, 200 at most")
+    return value
+
+
+def _check_label_key(value: str) -> str:
+    if is_secret_key(value):
+        raise ValueError("a label is read by everyone: a secret does not belong here")
+    if "/" in value:
+        raise ValueError("a label's key has no prefix: the platform sets one")
+    if not _LABEL.fullmatch(value):
+        raise ValueError(_LABEL_RULE)
+    return value
+
+
+_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+_LABEL_RULE = "1 to 63 letters, digits, dots, dashes and underscores, with a letter or digit first and last"
+
+
+def _before(parse: Callable[[object], Any], schema: Schema) -> tuple[PlainValidator, WithJsonSchema]:
+    return PlainValidator(parse), WithJsonSchema(schema)
+
+
+_ENVIRONMENT_RULE = "an environment's name has 2 to 11 lower-case letters and digits, a letter first, no dash"
+_ROLE_RULE = "a role's name has 2 to 20 lower-case letters, digits and single dashes, a letter first, no dash last"
+_REPOSITORY_RULE = (
+    "a repository's name has 2 to 20 characters: lower-case letters, digits and single dashes, "
+    "with a letter or digit first and last"
+)
+
+Slug = Annotated[
+    str,
+    AfterValidator(check_slug),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": f"^{SLUG_PATTERN}$",
+            "minLength": 2,
+            "maxLength": 20,
+            "description": "Identifier in every tool, and the name of this file. It never changes.",
+        }
+    ),
+]
+Name = Annotated[
+    str,
+    AfterValidator(_check_name),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 80, "description": "What people read."}),
+]
+Description = Annotated[
+    str,
+    AfterValidator(_check_description),
+    WithJsonSchema({"type": "string", "maxLength": 280, "description": "What the project is for."}),
+]
+Person = Annotated[
+    str,
+    AfterValidator(check_person),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^[a-z0-9][a-z0-9._-]{0,62}$", "description": "A user name, lower case."}
+    ),
+]
+Email = Annotated[str, *_parsed(parse_email, EMAIL_PATTERN, "An e-mail address.", 254)]
+Date = Annotated[
+    datetime.date,
+    *_before(_check_date, {"type": "string", "format": "date", "pattern": r"^2[01][0-9]{2}-[0-9]{2}-[0-9]{2}$"}),
+]
+LabelKey = Annotated[
+    str, AfterValidator(_check_label_key), WithJsonSchema({"type": "string", "pattern": f"^{_LABEL.pattern}$"})
+]
+LabelValue = Annotated[str, *_text(f"(?:{_LABEL.pattern})?", f"a label's value is empty or has {_LABEL_RULE}", "")]
+EnvironmentName = Annotated[str, *_text(r"[a-z][a-z0-9]{1,10}", _ENVIRONMENT_RULE, "")]
+RoleName = Annotated[str, *_text(r"[a-z](?:-?[a-z0-9])+", _ROLE_RULE, "", 20)]
+RepositoryName = Annotated[str, *_text(r"[a-z0-9](?:-?[a-z0-9])+", _REPOSITORY_RULE, "", 20)]
+Cpu = Annotated[
+    int,
+    *_before(
+        amounts.parse_cpu,
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0, "maximum": amounts.MOST_CPU // 1000},
+                {"type": "string", "pattern": amounts.CPU_PATTERN},
+            ],
+            "description": "Cores such as 4 or 0.5, or thousandths such as 500m.",
+        },
+    ),
+]
+Size = Annotated[
+    int,
+    *_before(
+        amounts.parse_size,
+        {
+            "anyOf": [{"const": 0}, {"type": "string", "pattern": amounts.SIZE_PATTERN}],
+            "description": "A whole number and its unit, such as 512Mi, 8Gi or 2Ti.",
+        },
+    ),
+]
+Count = Annotated[int, *_before(amounts.parse_count, {"type": "integer", "minimum": 0, "maximum": amounts.MOST_COUNT})]
+Fraction = Annotated[
+    float,
+    *_before(amounts.parse_fraction, {"type": "number", "exclusiveMinimum": 0, "maximum": 1}),
+]
+Days = Annotated[
+    int,
+    *_before(
+        amounts.parse_days, {"type": "string", "pattern": r"^[1-9][0-9]{0,3}d$", "description": "Days, such as 30d."}
+    ),
+]
+Cron = Annotated[str, *_parsed(parse_cron, CRON_PATTERN, 'Five fields, such as "0 3 * * 1".', 100)]
+Url = Annotated[str, *_parsed(parse_url, URL_PATTERN, "An https URL, without user, password, ? or #.", 500)]
+Host = Annotated[str, *_parsed(parse_host, HOST_PATTERN, "A full host name in lower case.", 253)]
+RevisionName = Annotated[
+    str,
+    *_parsed(
+        _check_revision,
+        r"^[A-Za-z0-9._/@#+=-]{1,110}$",
+        "A branch, a tag or a commit of the repository. Production: a protected branch, a protected tag as "
+        "refs/tags/NAME, or a whole SHA.",
+    ),
+]
+Branch = Annotated[str, *_parsed(_check_branch, r"^[A-Za-z0-9._/@#+=-]{1,100}$", "A branch.")]
+BranchPattern = Annotated[
+    str, *_parsed(_check_branch_pattern, r"^[A-Za-z0-9._/@#+=*-]{1,100}$", "A branch; * stands for anything.")
+]
+Directory = Annotated[str, *_parsed(_check_directory, r"^[A-Za-z0-9._/-]{1,200}$", "A folder of the repository.")]
+ValueFile = Annotated[
+    str,
+    *_parsed(
+        _check_value_file, r"^[A-Za-z0-9._/<>-]{1,200}\.ya?ml$", "A Helm value file; <env> is the environment's name."
+    ),
+]
+SecretPath = Annotated[
+    str,
+    *_text(
+        # What machines read would go to the host of the mirror's source.
+        r"(?!(?:ci|env|operations|review)(?:/|$))[a-z0-9-]+(?:/[a-z0-9-]+)*",
+        "expected a path among the tenant's secrets, such as mirror/api: never a value, and not below ci, env, "
+        "operations or review, which pipelines and workloads read",
+        "A path among the tenant's secrets, such as mirror/api; never a value.",
+        100,
+    ),
+]
+TagPattern = Annotated[
+    str,
+    *_text(
+        r"[A-Za-z0-9_.*?{},-]{1,128}",
+        "a pattern of tags holds letters, digits, . _ - and * ? {a,b}",
+        "A pattern of tags, such as v*.",
+    ),
+]
+Dashboards = Annotated[
+    str,
+    *_text(
+        r"[a-z0-9](?:-?[a-z0-9])+(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)+",
+        "expected repository/path, such as deploy/dashboards",
+        "repository/path of the dashboards.",
+        200,
+    ),
+]

@@ -1,0 +1,97 @@
+"""The files of the tenants' folder, read with care: what is not plainly a tenant file is reported, not followed."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.problems import START, Problem
+from model.reading.yaml_reader import MAX_BYTES
+from model.texts import show
+
+_SUFFIX = ".yaml"
+#: Notes for people may lie beside the tenants.
+_NOTES = (".md",)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantFile:
+    """One file: `source` as it is named in messages, `stem` its name without suffix, `data` its bytes."""
+
+    source: str
+    stem: str
+    data: bytes
+
+
+def tenant_files(folder: Path) -> tuple[list[TenantFile], list[Problem]]:
+    """Read every tenant file of a folder, by name, and say what is wrong with the folder.
+
+    Hidden entries (editors' swap files, ``.gitkeep``) and Markdown are passed over. Sub-folders, symbolic links, other
+    suffixes, what is no regular file and what cannot be read are problems. Files beyond the size limit are read up to
+    it, so that their problem can be told.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            listed = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        return [], [Problem(str(folder), *START, f"the folder of tenant files: {error.strerror}")]
+    files: list[TenantFile] = []
+    problems: list[Problem] = []
+    for entry in listed:
+        if entry.name.startswith(".") or (entry.name.endswith(_NOTES) and entry.is_file(follow_symlinks=False)):
+            continue
+        source = _printable(str(folder / entry.name))
+        message = _oddity(entry)
+        if message is None:
+            data = _read(entry.path)
+            if isinstance(data, bytes):
+                files.append(TenantFile(source, entry.name.removesuffix(_SUFFIX), data))
+                continue
+            message = data
+        problems.append(Problem(source, *START, message))
+    return files, problems
+
+
+def _printable(text: str) -> str:
+    """Escape what a file name may hold and a line of output may not."""
+    return text if text.isprintable() else text.encode("unicode_escape", "backslashreplace").decode("ascii")
+
+
+def _oddity(entry: os.DirEntry[str]) -> str | None:
+    try:
+        if entry.is_symlink():
+            return "a symbolic link: tenant files are plain files of this folder"
+        if entry.is_dir():
+            return "a sub-folder: tenant files lie directly in the folder; move them up, or remove it"
+        if not entry.is_file():
+            return "not a regular file"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    if entry.name.endswith(".yml"):
+        return f"the suffix is .yaml: rename the file to {show(entry.name.removesuffix('.yml') + _SUFFIX)}"
+    if not entry.name.endswith(_SUFFIX):
+        return "only <slug>.yaml files (and .md notes) belong into this folder"
+    return None
+
+
+def _read(path: str) -> bytes | str:
+    """Return the bytes of a file, one more than the limit at most, or why they can't be had."""
+    try:
+        # The entry may have been replaced since it was listed: never follow a link, never wait for a pipe.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return "not a regular file"
+        if status.st_size > MAX_BYTES:
+            return f"the file has {status.st_size:,} bytes; at most {MAX_BYTES:,} are allowed"
+        with open(descriptor, "rb", closefd=False) as stream:
+            return stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    finally:
+        os.close(descriptor)

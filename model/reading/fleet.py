@@ -1,0 +1,155 @@
+"""What must hold across tenants: pure functions over projects, each yielding findings.
+
+Every name a tenant gets in any tool is claimed once and is not the platform's; what is asked of a cluster fits into it.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from model.naming import all_names, names_of, platform_names, reserved_namespaces
+from model.problems import Finding
+from model.reading.amounts import render_cpu, render_size
+from model.reserved import who_reserves_slug
+from model.settings import Settings
+from model.tenant import Environment, Quota, State, Tenant
+from model.texts import did_you_mean, enumerate_words, show
+
+_RESOURCES = (("cpu", render_cpu), ("memory", render_size), ("storage", render_size), ("gpu", str), ("pods", str))
+
+
+def check_fleet(tenants: Sequence[Tenant], settings: Settings, incomplete: frozenset[str]) -> Iterator[Finding]:
+    """Yield all findings across tenants. `incomplete` are the sources of files that were wrong already."""
+    yield from check_slugs(tenants)
+    yield from check_names(tenants, settings, incomplete)
+    yield from check_hosts(tenants, settings)
+    yield from check_capacity([p for p in tenants if p.source not in incomplete], settings)
+
+
+def fold(name: str) -> str:
+    """Return what a tool that ignores case, accents' encoding and the kind of separator keeps of a name."""
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    for separator in "_.":
+        folded = folded.replace(separator, "-")
+    return folded
+
+
+def check_slugs(tenants: Iterable[Tenant]) -> Iterator[Finding]:
+    """No two tenants have the same slug, whatever a tool makes of it."""
+    first: dict[str, Tenant] = {}
+    for tenant in tenants:
+        other = first.setdefault(fold(tenant.slug), tenant)
+        if other is not tenant:
+            yield Finding(
+                tenant.source,
+                ("slug",),
+                f"the slug {tenant.slug} is taken by {other.source}: take another",
+            )
+
+
+def check_names(
+    tenants: Iterable[Tenant], settings: Settings, incomplete: frozenset[str] = frozenset()
+) -> Iterator[Finding]:
+    """No name in any tool is claimed twice, or held by the platform or the tool itself."""
+    kept = platform_names(settings)
+    claimed: dict[str, dict[str, Tenant]] = defaultdict(dict)
+    for tenant in tenants:
+        known = who_reserves_slug(tenant.slug, settings) is not None  # and was said already
+        for kind, names in all_names(tenant, settings).items():
+            reserved, claims = kept.get(kind, frozenset()), claimed[kind]
+            for name in names:
+                other = claims.setdefault(name, tenant)
+                if other is not tenant and other.slug != tenant.slug:  # the same slug twice was said already
+                    yield Finding(tenant.source, ("slug",), f"{kind} {name} is claimed by {other.source} too")
+                if name in reserved and not known:
+                    yield Finding(tenant.source, ("slug",), f"{kind} {name} is reserved: choose another slug")
+            if len(set(names)) != len(names) and tenant.source not in incomplete:
+                doubles = enumerate_words(sorted({name for name in names if names.count(name) > 1}))
+                yield Finding(tenant.source, ("slug",), f"{kind} {doubles} would stand for two things here")
+        yield from _check_namespaces(tenant, settings)
+
+
+def _check_namespaces(tenant: Tenant, settings: Settings) -> Iterator[Finding]:
+    """No environment takes the namespace of a service that its cluster has, or is likely to have."""
+    for environment in tenant.environments:
+        name = names_of(tenant).namespace(environment.name)
+        if who := reserved_namespaces(settings.clusters[environment.cluster]).get(name):
+            yield Finding(
+                tenant.source,
+                ("environments", environment.name),
+                f"environments.{environment.name}: the Kubernetes namespace {name} is {who}: "
+                "choose another name for the environment, or another slug",
+                at_key=True,
+            )
+
+
+def check_hosts(tenants: Iterable[Tenant], settings: Settings) -> Iterator[Finding]:
+    """A host name is one environment's, and none of the platform's tools.
+
+    Not only a whole URL: an ingress controller joins what several namespaces say of one host, so a second path of it
+    could take over the first.
+    """
+    tools = {urlsplit(endpoint.url).hostname: system for system, endpoint in settings.endpoints.items()}
+    first: dict[str, tuple[Tenant, Environment]] = {}
+    for tenant in tenants:
+        for environment in tenant.environments:
+            for host in environment.all_hosts:
+                path = ("environments", environment.name, *_where(environment, host))
+                key = f"environments.{environment.name}.{'hosts' if 'hosts' in path else 'url'}"
+                if host in tools:
+                    yield Finding(tenant.source, path, f"{key}: {host} is where {tools[host]} of the platform answers")
+                other, its = first.setdefault(host, (tenant, environment))
+                if (other, its) != (tenant, environment):
+                    whose = "" if other is tenant else f" of {other.source}"
+                    yield Finding(
+                        tenant.source, path, f"{key}: environment {its.name}{whose} answers there already, at {host}"
+                    )
+
+
+def _where(environment: Environment, host: str) -> tuple[str | int, ...]:
+    return ("hosts", environment.hosts.index(host)) if host in environment.hosts else ("url",)
+
+
+def demand(tenant: Tenant, environment: Environment) -> Quota:
+    """Return what an environment takes of its cluster: all of its quota; of an archived tenant, its data only."""
+    if tenant.state is State.ARCHIVED:
+        return replace(Quota(), storage=environment.quota.storage)
+    return environment.quota
+
+
+def check_capacity(tenants: Iterable[Tenant], settings: Settings) -> Iterator[Finding]:
+    """What all environments on a cluster may use fits into it. The largest one is where the finding points."""
+    by_cluster: dict[str, list[tuple[Tenant, Environment]]] = defaultdict(list)
+    for tenant in tenants:
+        for environment in tenant.environments:
+            by_cluster[environment.cluster].append((tenant, environment))
+    for name, placed in by_cluster.items():
+        capacity = settings.clusters[name].capacity
+        if capacity is None:
+            continue
+        total = Quota()
+        for tenant, environment in placed:
+            total += demand(tenant, environment)
+        for resource, render in _RESOURCES:
+            used, offered = getattr(total, resource), getattr(capacity, resource)
+            if used > offered:
+                tenant, environment = max(placed, key=lambda pair: getattr(demand(*pair), resource))
+                yield Finding(
+                    tenant.source,
+                    ("environments", environment.name, "quota", resource),
+                    f"cluster {name} has {resource} for {render(offered)}; the {len(placed)} environments of "
+                    f"{len({p.slug for p, _ in placed})} projects on it add up to {render(used)}, and this is the "
+                    "largest of them",
+                )
+
+
+def check_selection(tenants: Iterable[Tenant], settings: Settings) -> Iterator[str]:
+    """Yield a message for every selected tenant that does not exist."""
+    slugs = sorted({tenant.slug for tenant in tenants})
+    for slug in settings.tenants or ():
+        if slug not in slugs:
+            yield f"usine:tenants: no such tenant: {show(slug)}; {did_you_mean(slug, slugs)}"

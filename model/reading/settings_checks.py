@@ -1,0 +1,245 @@
+"""From the keys of a settings file to `Settings`: everything that involves several keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from pydantic.alias_generators import to_camel
+
+from model.problems import KeyPath
+from model.reading.archetypes_load import misfits, resolve_archetypes, undeclared_words
+from model.reading.fields import check_slug
+from model.reading.settings_schema import ClusterFile, SettingsFile, StageFile, WorkloadRulesFile
+from model.settings import (
+    CLEAN_CODE,
+    ArgoCDSettings,
+    ChangeSettings,
+    Cluster,
+    Credential,
+    Edition,
+    Endpoint,
+    FoundationMode,
+    GateCondition,
+    GitLabSettings,
+    HarborSettings,
+    KeycloakSettings,
+    Limits,
+    MassRemoval,
+    Operator,
+    PeopleSource,
+    Settings,
+    SonarQubeSettings,
+    Stage,
+    SyncWindow,
+    System,
+    WorkloadRules,
+)
+from model.tenant import Quota
+from model.texts import did_you_mean, show, show_path
+
+Note = Callable[[KeyPath, str], None]
+
+#: What a system that is on needs besides its own endpoint: endpoints of others.
+_NEEDS: dict[System, tuple[System, ...]] = {
+    System.KEYCLOAK: (System.KEYCLOAK,),
+    System.VAULT: (System.VAULT,),
+    System.KUBERNETES: (),
+    System.ARGOCD: (System.ARGOCD, System.GITLAB),
+    System.GITLAB: (System.GITLAB,),
+    System.HARBOR: (System.HARBOR,),
+    System.SONARQUBE: (System.SONARQUBE,),
+}
+
+
+def build_settings(file: SettingsFile, *, stack: str, source: str, note: Note) -> Settings:
+    """Return the settings; `note` is told what does not fit together, with the path below the name space."""
+    systems = frozenset(System(name) for name in file.systems)
+    _check_systems(file, systems, note)
+    for key in ("systems", "zones", "presets", "gates", "packages", "tenants"):
+        _once((key,), getattr(file, key) or (), note)
+    for name, cluster in file.clusters.items():
+        _check_cluster(name, cluster, file, note)
+    for index, slug in enumerate(file.tenants or ()):
+        try:
+            check_slug(slug)
+        except ValueError as error:
+            note(("tenants", index), f"usine:tenants[{index}]: {error}")
+    archetypes = resolve_archetypes(
+        file.archetypes, lambda path, message: note(("archetypes", *path), f"usine:archetypes: {message}")
+    )
+    presets, gates, packages = tuple(file.presets), tuple(file.gates), tuple(file.packages)
+    for name, archetype in archetypes.items():
+        for message in (*undeclared_words(archetype, presets, gates, packages), *misfits(archetype)):
+            note(("archetypes", name), f"usine:archetypes: {message}")
+    _check_forge(file, systems, note)
+    argocd = file.argocd
+    _once(("changes", "platformTeam"), file.changes.platform_team, note)
+    limits = {key: value for key, value in file.limits.model_dump().items() if value is not None}
+    return Settings(
+        stack=stack,
+        source=source,
+        systems=systems,
+        endpoints={
+            System(name): Endpoint(endpoint.url, None if endpoint.ca is None else Path(endpoint.ca))
+            for name, endpoint in file.endpoints.items()
+        },
+        keycloak=KeycloakSettings(file.keycloak.realm, PeopleSource(file.keycloak.people), file.keycloak.email_domain),
+        argocd=ArgoCDSettings("", "argocd")
+        if argocd is None
+        else ArgoCDSettings(argocd.cluster, argocd.namespace, tuple(argocd.admin_groups or ())),
+        clusters={name: _cluster(name, cluster) for name, cluster in file.clusters.items()},
+        stages={name: _stage(name, stage) for name, stage in file.stages.items()},
+        zones=tuple(file.zones),
+        presets=presets,
+        gates=gates,
+        packages=packages,
+        reserved=frozenset(file.reserved),
+        gitlab=GitLabSettings(
+            root=file.gitlab.root,
+            platform=file.gitlab.platform,
+            edition=Edition(file.gitlab.edition),
+            people=PeopleSource(file.gitlab.people),
+            email_domain=file.gitlab.email_domain or file.keycloak.email_domain,
+            tools_image=file.gitlab.tools_image,
+            second_factor=file.gitlab.second_factor,
+        ),
+        harbor=HarborSettings(file.harbor.robot_days, file.harbor.admin_group),
+        sonarqube=_sonarqube(file, gates),
+        credentials=tuple(Credential(c.name, c.until) for c in file.credentials)
+        if file.credentials
+        else (Credential("1"),),
+        limits=Limits(**limits),
+        changes=_changes(file),
+        tenants=None if file.tenants is None else tuple(file.tenants),
+        foundation=FoundationMode(file.foundation),
+        projects=Path(file.projects),
+        archetypes=archetypes,
+    )
+
+
+def _once(path: KeyPath, items: Iterable[str], note: Note) -> None:
+    seen: set[str] = set()
+    for index, item in enumerate(items):
+        if item in seen:
+            note((*path, index), f"usine:{show_path(path)}: {show(item)} is in this list twice")
+        seen.add(item)
+
+
+def _check_systems(file: SettingsFile, systems: frozenset[System], note: Note) -> None:
+    for system in sorted(systems):
+        for needed in _NEEDS[system]:
+            if needed.value not in file.endpoints:
+                note(("endpoints",), f"usine:endpoints: {needed} is missing; {system} is on and needs its url")
+    if System.KUBERNETES in systems and not file.clusters:
+        note(("clusters",), "usine:clusters: kubernetes is on and needs at least one cluster")
+    if System.ARGOCD in systems:
+        if System.KUBERNETES not in systems:
+            note(("systems",), "usine:systems: argocd is on and needs kubernetes, whose custom resources drive it")
+        if file.argocd is None:
+            note(("argocd",), "usine:argocd is missing; argocd is on and needs its cluster")
+    if file.argocd is not None and file.argocd.cluster not in file.clusters:
+        note(
+            ("argocd", "cluster"),
+            f"usine:argocd.cluster: no such cluster: {show(file.argocd.cluster)}; "
+            f"{did_you_mean(file.argocd.cluster, file.clusters)}",
+        )
+
+
+def _check_forge(file: SettingsFile, systems: frozenset[System], note: Note) -> None:
+    managed = file.gitlab.people == PeopleSource.MANAGED
+    if System.GITLAB in systems and managed and not (file.gitlab.email_domain or file.keycloak.email_domain):
+        note(
+            ("gitlab",),
+            "usine:gitlab.emailDomain is missing: GitLab makes no account without an e-mail address, "
+            "and people are managed",
+        )
+    if systems >= {System.GITLAB, System.HARBOR} and not file.gitlab.tools_image:
+        note(
+            ("gitlab",),
+            "usine:gitlab.toolsImage is missing: the jobs of the catalogue run in it; "
+            "name it by its digest, such as harbor.example.fr/platform/tools@sha256:3f1c...",
+        )
+    if file.gitlab.root == file.gitlab.platform:
+        note(("gitlab", "platform"), "usine:gitlab.platform: tenants and platform need groups of their own")
+    for gate in file.sonarqube.gates:
+        if gate not in file.gates:
+            note(
+                ("sonarqube", "gates", gate),
+                f"usine:sonarqube.gates: no such gate: {show(gate)}; {did_you_mean(gate, file.gates)}",
+            )
+    _once(("credentials",), [credential.name for credential in file.credentials or ()], note)
+
+
+def _sonarqube(file: SettingsFile, gates: tuple[str, ...]) -> SonarQubeSettings:
+    stated = {
+        gate: tuple(GateCondition(c.metric, c.op, str(c.error)) for c in conditions)
+        for gate, conditions in file.sonarqube.gates.items()
+    }
+    conditions = {gate: stated.get(gate, CLEAN_CODE) for gate in gates}
+    return SonarQubeSettings(conditions, file.sonarqube.webhook, file.sonarqube.token_name)
+
+
+def _changes(file: SettingsFile) -> ChangeSettings:
+    stated = file.changes
+    removal = {key: value for key, value in stated.mass_removal.model_dump().items() if value is not None}
+    owners = stated.platform_owners or f"@{file.gitlab.platform}"
+    return ChangeSettings(frozenset(stated.platform_team), owners, MassRemoval(**removal))
+
+
+def _check_cluster(name: str, cluster: ClusterFile, file: SettingsFile, note: Note) -> None:
+    path: KeyPath = ("clusters", name)
+    if cluster.zone not in file.zones:
+        note(
+            (*path, "zone"),
+            f"usine:clusters.{name}.zone: no such zone: {show(cluster.zone)}; {did_you_mean(cluster.zone, file.zones)}",
+        )
+    for index, stage in enumerate(cluster.stages):
+        if stage not in file.stages:
+            note(
+                (*path, "stages", index),
+                f"usine:clusters.{name}.stages: no such stage: {show(stage)}; {did_you_mean(stage, file.stages)}",
+            )
+        if stage in cluster.stages[:index]:
+            note((*path, "stages", index), f"usine:clusters.{name}.stages: {show(stage)} is in this list twice")
+    _once((*path, "operators"), cluster.operators, note)
+    _once((*path, "reservedNamespaces"), cluster.reserved_namespaces, note)
+    for key in WorkloadRulesFile.model_fields:
+        alias = to_camel(key)
+        _once((*path, "workloads", alias), getattr(cluster.workloads, key) or (), note)
+
+
+def _stage(name: str, stage: StageFile) -> Stage:
+    windows = tuple(SyncWindow(w.kind, w.schedule, w.duration, w.manual_sync, w.time_zone) for w in stage.sync_windows)
+    return Stage(name, production=stage.production, sync_windows=windows)
+
+
+def _cluster(name: str, cluster: ClusterFile) -> Cluster:
+    stated = {
+        key: value
+        for key in ("oidc_prefix", "token_audience", "ingress_namespace", "monitoring_namespace")
+        if (value := getattr(cluster, key)) is not None
+    }
+    stated |= {
+        key: tuple(value)
+        for key in ("internal_networks", "platform_networks", "platform_ports")
+        if (value := getattr(cluster, key)) is not None
+    }
+    capacity = cluster.capacity
+    return Cluster(
+        name=name,
+        zone=cluster.zone,
+        server=cluster.server,
+        context=cluster.context,
+        stages=tuple(cluster.stages),
+        ca=None if cluster.ca is None else Path(cluster.ca),
+        capacity=None
+        if capacity is None
+        else Quota(capacity.cpu, capacity.memory, capacity.storage, capacity.gpu, capacity.pods),
+        workloads=WorkloadRules(
+            **{key: tuple(value) for key, value in cluster.workloads.model_dump().items() if value is not None}
+        ),
+        operators=tuple(map(Operator, cluster.operators)),
+        reserved_namespaces=tuple(cluster.reserved_namespaces),
+        **stated,
+    )

@@ -1,0 +1,135 @@
+"""The platform's side from `Pulumi.<stack>.yaml`, or from what the engine passes of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from model.problems import START, Finding, KeyPath, Problem, SpecError, locate
+from model.reading.explain import explain
+from model.reading.schema import FileSchema
+from model.reading.settings_checks import build_settings
+from model.reading.settings_schema import SettingsFile
+from model.reading.yaml_reader import MAX_BYTES, REFUSED, examine
+from model.settings import Settings
+
+NAMESPACE = "usine"
+_PREFIX = f"{NAMESPACE}:"
+_FILE: TypeAdapter[SettingsFile] = TypeAdapter(SettingsFile)
+
+
+def load_settings(path: Path) -> Settings:
+    """Return the settings of a file `Pulumi.<stack>.yaml`.
+
+    Paths of certificate authorities stay as written: they are relative to the file's folder. Raises SpecError.
+    """
+    return read_settings(_read(path), str(path))
+
+
+def read_settings(data: bytes, source: str) -> Settings:
+    """Return the settings of a file's bytes; `source` is its path or name.
+
+    Only keys `usine:...` below `config` are looked at; what else Pulumi or another name space has there is passed over.
+    Raises SpecError.
+    """
+    examined = examine(data, source, nulls=True)
+    problems = list(examined.problems)
+    value = examined.value
+    config = value.get("config", {}) if isinstance(value, dict) else None
+    if not isinstance(config, dict):
+        if not problems:
+            problems = [Problem(source, *START, "expected a mapping with the key config, as Pulumi writes it")]
+        raise SpecError(problems)
+    name = Path(source).name
+    stack = name.removesuffix(".yaml").removeprefix("Pulumi.") or name
+    keys = {
+        str(key).removeprefix(_PREFIX): _structure(value)
+        for key, value in config.items()
+        if str(key).startswith(_PREFIX)
+    }
+    settings, findings = _check(keys, source, stack)
+    problems += [locate(finding, examined.places) for finding in findings]
+    if problems or settings is None:
+        raise SpecError(problems)
+    return settings
+
+
+def settings_from_config(config: Mapping[str, str], *, stack: str) -> Settings:
+    """Return the settings of the name space `usine` as the engine passes it: key without prefix to text or JSON.
+
+    The same checks as `load_settings`. Values may come from anywhere (`--config`, an environment), so problems name
+    the key, at line 1 of `Pulumi.<stack>.yaml`. Raises SpecError.
+    """
+    source = f"Pulumi.{stack}.yaml"
+    settings, findings = _check({key: _structure(value) for key, value in config.items()}, source, stack)
+    if findings or settings is None:
+        raise SpecError(Problem(source, *START, finding.message) for finding in findings)
+    return settings
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise SpecError([Problem(str(path), *START, "settings: not a regular file")])
+            return stream.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a file name"
+        raise SpecError([Problem(str(path), *START, f"settings: cannot be read: {reason}")]) from None
+
+
+def _structure(value: object) -> object:
+    """Decode a structure that `pulumi config set` or the engine wrote as JSON text; leave everything else."""
+    if isinstance(value, str) and value.lstrip()[:1] in {"{", "["}:
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return SettingsFile.model_json_schema(by_alias=True, schema_generator=FileSchema)
+
+
+def _nulls(value: object, path: KeyPath) -> Iterator[KeyPath]:
+    if value is None:
+        yield path
+    elif isinstance(value, dict):
+        for key, child in value.items():
+            yield from _nulls(child, (*path, key))
+    elif isinstance(value, list):
+        for index, child in enumerate(value):
+            yield from _nulls(child, (*path, index))
+
+
+def _check(keys: Mapping[str, object], source: str, stack: str) -> tuple[Settings | None, list[Finding]]:
+    findings: list[Finding] = []
+
+    def in_file(path: KeyPath) -> KeyPath:
+        return ("config", f"{_PREFIX}{path[0]}", *path[1:]) if path else ("config",)
+
+    note: Callable[[KeyPath, str], None] = lambda path, message: findings.append(  # noqa: E731
+        Finding(source, in_file(path), message)
+    )
+    values = dict(keys)
+    for path in _nulls(values, ()):
+        note(path, f"{_PREFIX}{'.'.join(map(str, path))}: nothing is written here: write a value, or leave the key out")
+        values[str(path[0])] = REFUSED
+    try:
+        file = _FILE.validate_python(values)
+    except ValidationError as error:
+        for finding in explain(error, source, _schema(), lead=_PREFIX):
+            findings.append(Finding(source, in_file(finding.path), finding.message, finding.at_key))
+        return None, findings
+    if findings:
+        return None, findings
+    return build_settings(file, stack=stack, source=source, note=note), findings

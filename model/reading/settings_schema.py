@@ -1,0 +1,338 @@
+"""The `usine:` keys of a settings file as pydantic sees them: names and types, nothing across keys."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import zoneinfo
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+from model.reading import fields as f
+from model.reading.addresses import parse_host
+from model.reading.archetypes_load import ArchetypeFile
+from model.reading.schema import Section, fixed
+from model.settings import VOLUME_TYPES, Edition, FoundationMode, Operator, PeopleSource, System
+from model.texts import has_userinfo
+
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")
+_DNS_LABEL = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
+_OWNER = re.compile(r"@[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
+_IMAGE = re.compile(r"[\w][\w.:/-]*@sha256:[0-9a-f]{64}")
+_DURATION = re.compile(r"(?=.)(?:[0-9]{1,4}h)?(?:[0-9]{1,4}m)?")
+_CLASS = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
+_NAMESPACE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_IMAGES = re.compile(
+    r"(?=[^/]*[.:])[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?(?:/[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?)*/?"
+)
+_ANNOTATION = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?/(?:\*|[A-Za-z0-9][A-Za-z0-9._-]{0,62}\*?)")
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+def _check_name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError("a name here has up to 63 lower-case letters, digits, dots, dashes and underscores")
+    return value
+
+
+def _check_dns_label(value: str) -> str:
+    if not _DNS_LABEL.fullmatch(value):
+        raise ValueError("a name here has up to 40 lower-case letters, digits and dashes, a letter first")
+    return value
+
+
+def _check_metric(value: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{1,63}", value):
+        raise ValueError("a metric is a key of SonarQube's, such as new_coverage")
+    return value
+
+
+def _check_generation(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9](?:-?[a-z0-9]){0,11}", value):
+        raise ValueError("a generation has up to 12 lower-case letters, digits and single dashes, such as 2027-1")
+    return value
+
+
+def _check_group(value: str) -> str:
+    # A line of Argo CD's policy.csv is made of it.
+    if not re.fullmatch(r"/?[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*", value):
+        raise ValueError("a group of Keycloak's is a path of letters, digits, dots, dashes and underscores: /platform")
+    return value
+
+
+def _check_text(value: str) -> str:
+    if not value.strip() or not value.isprintable():
+        raise ValueError("expected a line of text")
+    return value
+
+
+def _check_owners(value: str) -> str:
+    if not value or not all(_OWNER.fullmatch(owner) for owner in value.split(" ")):
+        raise ValueError(
+            "expected users or groups of GitLab as in CODEOWNERS, such as @platform or @platform/reviewers"
+        )
+    return value
+
+
+def _check_endpoint(value: str) -> str:
+    if has_userinfo(value):
+        raise ValueError("the URL holds a user or a password (not shown): credentials come from the environment")
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("not a URL: the host or the port cannot be read") from None
+    if not host or not value.isprintable() or " " in value or parts.query or parts.fragment:
+        raise ValueError("expected a URL such as https://vault.example.fr, without ? and #")
+    if parts.scheme == "http" and host not in _LOOPBACK:
+        raise ValueError("http is for this machine only (127.0.0.1): expected a URL that starts with https://")
+    if parts.scheme not in {"http", "https"}:
+        raise ValueError("expected a URL that starts with https://")
+    return value.rstrip("/")
+
+
+def _check_image(value: str) -> str:
+    if not _IMAGE.fullmatch(value):
+        raise ValueError("expected an image by its digest, such as harbor.example.fr/platform/tools@sha256:3f1c...")
+    return value
+
+
+def _check_server(value: str) -> str:
+    value = _check_endpoint(value)
+    if not value.startswith("https://"):
+        raise ValueError("a Kubernetes API is reached by https only")
+    return value
+
+
+def _check_network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError:
+        raise ValueError("expected a network such as 10.0.0.0/8, with no bit set behind its length") from None
+
+
+def _check_class(value: str) -> str:
+    if not _CLASS.fullmatch(value):
+        raise ValueError("a class of Kubernetes is named by lower-case letters, digits, dots and dashes")
+    return value
+
+
+def _check_namespace(value: str) -> str:
+    if not _NAMESPACE.fullmatch(value):
+        raise ValueError("a namespace has up to 63 lower-case letters, digits and dashes")
+    return value
+
+
+def _check_images(value: str) -> str:
+    if "/" not in value or not _IMAGES.fullmatch(value):
+        raise ValueError(
+            "expected a repository with its registry's host, such as registry.example.fr/tools/base, without tag; "
+            "with a final slash, all below that path"
+        )
+    return value
+
+
+def _check_annotation(value: str) -> str:
+    if not _ANNOTATION.fullmatch(value):
+        raise ValueError("expected an annotation with its domain, such as nginx.ingress.kubernetes.io/rewrite-target")
+    return value
+
+
+def _check_duration(value: str) -> str:
+    if not _DURATION.fullmatch(value):
+        raise ValueError("expected a duration such as 8h, 30m or 1h30m")
+    return value
+
+
+def _check_time_zone(value: str) -> str:
+    known = zoneinfo.available_timezones()
+    # A machine without a time zone database knows none: then the shape has to do.
+    if value not in known and (known or not re.fullmatch(r"[A-Za-z]+(/[A-Za-z0-9_+-]+)*", value)):
+        raise ValueError("no such time zone; expected a name such as Europe/Paris or UTC")
+    return value
+
+
+NameText = Annotated[str, AfterValidator(_check_name)]
+DnsLabel = Annotated[str, AfterValidator(_check_dns_label)]
+Line = Annotated[str, AfterValidator(_check_text)]
+Network = Annotated[str, AfterValidator(_check_network)]
+ClassName = Annotated[str, AfterValidator(_check_class)]
+NamespaceName = Annotated[str, AfterValidator(_check_namespace)]
+SystemName = Annotated[str, *fixed("system", *(system.value for system in System))]
+
+
+class EndpointFile(Section):
+    """Where a tool is."""
+
+    url: Annotated[str, AfterValidator(_check_endpoint)]
+    ca: Line | None = None
+
+
+class KeycloakFile(Section):
+    """The realm and where its people come from."""
+
+    realm: DnsLabel = "usine"
+    people: Annotated[str, *fixed("source of people", *(source.value for source in PeopleSource))] = "directory"
+    email_domain: Annotated[str, AfterValidator(parse_host)] | None = None
+
+
+class ArgoCDFile(Section):
+    """Where Argo CD runs, and who administers it."""
+
+    cluster: str
+    namespace: DnsLabel = "argocd"
+    admin_groups: list[Annotated[str, AfterValidator(_check_group)]] | None = None
+
+
+class GitLabFile(Section):
+    """Where the tenants' and the platform's groups are, and who makes the accounts."""
+
+    root: DnsLabel = "tenants"
+    platform: DnsLabel = "platform"
+    edition: Annotated[str, *fixed("edition", *(edition.value for edition in Edition))] = "free"
+    people: Annotated[str, *fixed("source of people", *(source.value for source in PeopleSource))] = "directory"
+    email_domain: Annotated[str, AfterValidator(parse_host)] | None = None
+    tools_image: Annotated[str, AfterValidator(_check_image)] | None = None
+    second_factor: bool = False
+
+
+class HarborFile(Section):
+    """How long robots live, and who administers."""
+
+    robot_days: Annotated[int, Field(ge=1, le=730)] = 180
+    admin_group: Line | None = None
+
+
+class GateConditionFile(Section):
+    """A condition of a quality gate."""
+
+    metric: Annotated[str, AfterValidator(_check_metric)]
+    op: Annotated[str, *fixed("comparison", "LT", "GT")]
+    error: Annotated[int, Field(ge=0, le=1_000_000)]
+
+
+class SonarQubeFile(Section):
+    """Quality gates, who is told of analyses, and the name of the platform's own token."""
+
+    gates: dict[NameText, Annotated[list[GateConditionFile], Field(min_length=1)]] = Field(default={})
+    webhook: Annotated[str, AfterValidator(_check_endpoint)] | None = None
+    token_name: Annotated[str, AfterValidator(_check_text)] = "usine"  # noqa: S105 - a name
+
+
+class CredentialFile(Section):
+    """A generation of stored credentials."""
+
+    name: Annotated[str, AfterValidator(_check_generation)]
+    until: f.Date | None = None
+
+
+class SyncWindowFile(Section):
+    """An Argo CD sync window."""
+
+    kind: Annotated[str, *fixed("kind of sync window", "allow", "deny")]
+    schedule: f.Cron
+    duration: Annotated[str, AfterValidator(_check_duration)]
+    manual_sync: bool = True
+    time_zone: Annotated[str, AfterValidator(_check_time_zone)] = "UTC"
+
+
+class StageFile(Section):
+    """A stage environments can be in."""
+
+    production: bool = False
+    sync_windows: list[SyncWindowFile] = Field(default=[])
+
+
+class CapacityFile(Section):
+    """What all environments of a cluster may add up to."""
+
+    cpu: f.Cpu
+    memory: f.Size
+    storage: f.Size
+    gpu: f.Count = 0
+    pods: f.Count
+
+
+class WorkloadRulesFile(Section):
+    """What tenants may use on a cluster beside what is their own."""
+
+    images: list[Annotated[str, AfterValidator(_check_images)]] | None = None
+    volumes: list[Annotated[str, *fixed("volume type", *VOLUME_TYPES)]] | None = None
+    storage_classes: list[ClassName] | None = None
+    priority_classes: list[ClassName] | None = None
+    ingress_annotations: list[Annotated[str, AfterValidator(_check_annotation)]] | None = None
+
+
+class ClusterFile(Section):
+    """A Kubernetes cluster."""
+
+    zone: str
+    server: Annotated[str, AfterValidator(_check_server)]
+    context: Line
+    stages: list[str]  # empty: a cluster of the platform, where no tenant deploys
+    ca: Line | None = None
+    capacity: CapacityFile | None = None
+    oidc_prefix: Line | None = None
+    token_audience: Line | None = None
+    ingress_namespace: DnsLabel | None = None
+    monitoring_namespace: DnsLabel | None = None
+    internal_networks: list[Network] | None = None
+    platform_networks: list[Network] | None = None
+    platform_ports: Annotated[list[Annotated[int, Field(ge=1, le=65535)]], Field(min_length=1)] | None = None
+    workloads: WorkloadRulesFile = WorkloadRulesFile()
+    operators: list[Annotated[str, *fixed("operator", *(operator.value for operator in Operator))]] = Field(default=[])
+    reserved_namespaces: list[NamespaceName] = Field(default=[])
+
+
+class LimitsFile(Section):
+    """Bounds on a project."""
+
+    environments: Annotated[int, Field(ge=1, le=1000)] | None = None
+    repositories: Annotated[int, Field(ge=1, le=1000)] | None = None
+    members: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    egress: Annotated[int, Field(ge=0, le=1000)] | None = None
+    hosts: Annotated[int, Field(ge=0, le=1000)] | None = None
+
+
+class MassRemovalFile(Section):
+    """When so much is removed that a change is refused."""
+
+    count: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    fraction: f.Fraction | None = None
+    least: Annotated[int, Field(ge=1, le=1000)] | None = None
+
+
+class ChangesFile(Section):
+    """Who may change what."""
+
+    platform_team: list[f.Person] = Field(default=[])
+    platform_owners: Annotated[str, AfterValidator(_check_owners)] | None = None
+    mass_removal: MassRemovalFile = MassRemovalFile()
+
+
+class SettingsFile(Section):
+    """All keys of the name space `usine`."""
+
+    systems: Annotated[list[SystemName], Field(min_length=1)]
+    endpoints: dict[SystemName, EndpointFile] = Field(default={})
+    keycloak: KeycloakFile = KeycloakFile()
+    argocd: ArgoCDFile | None = None
+    gitlab: GitLabFile = GitLabFile()
+    harbor: HarborFile = HarborFile()
+    sonarqube: SonarQubeFile = SonarQubeFile()
+    credentials: Annotated[list[CredentialFile], Field(min_length=1)] | None = None
+    zones: list[NameText] = Field(default=[])
+    stages: Annotated[dict[DnsLabel, StageFile], Field(min_length=1)]
+    clusters: dict[DnsLabel, ClusterFile] = Field(default={})
+    presets: Annotated[list[NameText], Field(min_length=1)]
+    gates: Annotated[list[NameText], Field(min_length=1)]
+    packages: list[NameText] = Field(default=[])
+    reserved: list[NameText] = Field(default=[])
+    limits: LimitsFile = LimitsFile()
+    changes: ChangesFile = ChangesFile()
+    archetypes: dict[DnsLabel, ArchetypeFile] = Field(default={})
+    tenants: list[str] | None = None
+    foundation: Annotated[str, *fixed("mode", *(mode.value for mode in FoundationMode))] = "include"
+    projects: Line = "projects.d"

@@ -1,0 +1,80 @@
+"""A first tenant file, with comments that teach the format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from model.settings import Settings
+from model.texts import enumerate_words
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a new file begins with. `slug`, `owner` and `archetype` are legal already."""
+
+    slug: str
+    owner: str
+    archetype: str
+
+
+def new_file(start: Start, settings: Settings) -> str:
+    """Return the text of a tenant file that the loader accepts under these settings."""
+    stage = next((s.name for s in settings.stages.values() if not s.production), next(iter(settings.stages)))
+    cluster = next((c.name for c in settings.clusters.values() if stage in c.stages), None)
+    archetype = settings.archetypes[start.archetype]
+    preset = archetype.repository.preset
+    domain = settings.keycloak.email_domain or "example.org"
+    # An environment is proposed only where it is legal to have one of the stage's name.
+    environments = (
+        f"""environments:                   # name: 2 to 11 lower-case letters and digits
+  {stage}:
+    stage: {stage:<21}# {enumerate_words(settings.stages)}
+    cluster: {cluster:<19}# {enumerate_words(c.name for c in settings.clusters.values() if c.stages)}
+    # quota: {{cpu: 2, memory: 4Gi, storage: 20Gi, pods: 40}}
+    # url: https://{stage}.{start.slug}.{domain}
+    # egress: [{{host: api.example.org, port: 443}}]
+"""
+        if cluster is not None
+        else ""
+    )
+    return f"""\
+# One tenant project. Every key is explained by `usine schema`; check your changes with `usine check`.
+apiVersion: usine/v1
+kind: Project
+
+slug: {_quoted(start.slug):<26}# the identifier in every tool, and the name of this file; it never changes
+name: {_quoted(start.slug):<26}# what people read
+# description: What the project is for, in 280 characters at most.
+archetype: {start.archetype:<21}# where defaults come from: {enumerate_words(settings.archetypes)}
+# state: active                 # active, suspended, or archived (the only way to destruction)
+owner: {_quoted(start.owner):<25}# one person; every right of the tenant
+contact: {start.slug}@{domain}
+# reviewAfter: 2027-06-30
+# labels: {{direction: dnum}}
+
+# members:                      # role -> people; a person may have several roles
+#   admin: []
+#   devops: []
+#   developer: []
+#   security: []
+#   readonly: []
+# roles:                        # roles of your own: rights that `usine explain` lists
+#   audit: {{rights: ["kubernetes:view-prod"], members: []}}
+
+{environments}
+repositories:                   # name: 2 to 20 lower-case letters, digits and single dashes
+  app:
+    kind: app                   # app holds sources, infra what Argo CD deploys
+    preset: {preset:<20}# {enumerate_words(settings.presets)}
+  # deploy:
+  #   kind: infra
+  #   path: charts/{start.slug}
+  #   valueFiles: [values.yaml, "values-<env>.yaml"]
+  #   revision: {{default: main}}
+"""
+
+
+def _quoted(text: str) -> str:
+    """Quote what some YAML reader takes for something other than text: a person called ``no`` or ``0123``."""
+    risky = text.isdigit() or text[:1].isdigit() or text.lower() in {"y", "n", "no", "yes", "on", "off", "null", "true"}
+    return f'"{text}"' if risky or text.lower() == "false" else text

@@ -1,0 +1,70 @@
+"""What production may follow: only a revision that nobody but maintainers can make or move.
+
+Argo CD takes the first ref whose short name is the revision, branch before tag, and a short SHA only then; a range of
+versions takes the newest tag in it. So a developer could make a branch called `v1.4.2` or `4f2c9ab`, or a tag in the
+range. GitLab lets a push make a branch `refs/tags/v1.4.2`, whose short name is that of the tag in full: such names are
+protected, see `SHADOWS`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+from model.problems import KeyPath
+from model.tenant import Repository, Tenant
+from model.texts import show
+
+_SHA = re.compile(r"[0-9a-f]{40}")
+_TAGS = "refs/tags/"
+#: Tags that are protected in every repository that is no mirror, besides those the registry never lets change.
+_ALWAYS = "v*"
+#: Branches whose short name is a ref in full.
+SHADOWS = "refs/*"
+
+Note = Callable[[KeyPath, str], None]
+
+
+def protected_tags(tenant: Tenant, repository: Repository) -> tuple[str, ...]:
+    """Return the patterns of tags that only maintainers make.
+
+    None of a mirror: nobody updates a protected tag by force, and a source may move its tags.
+    """
+    return () if repository.mirror is not None else tuple(sorted({_ALWAYS, *tenant.registry.immutable}))
+
+
+def check_revisions(tenant: Tenant, stated: Callable[[str, str], KeyPath], note: Note) -> None:
+    """Report what production follows and developers could make; `stated` is the place of a revision in the file."""
+    for repository in tenant.repositories:
+        if repository.deployment is None:
+            continue
+        for environment in tenant.environments:
+            revision = repository.deployment.revision.of(environment.name)
+            if environment.production and not _safe(tenant, repository, revision):
+                note(
+                    stated(repository.name, environment.name),
+                    f"environment {environment.name} is production and follows {show(revision)}, which a developer "
+                    f"could make or move; allowed: {'; '.join(_allowed(tenant, repository))}",
+                )
+
+
+def _safe(tenant: Tenant, repository: Repository, revision: str) -> bool:
+    if _SHA.fullmatch(revision):
+        return True
+    if revision.startswith(_TAGS):
+        return _matches(protected_tags(tenant, repository), revision.removeprefix(_TAGS))
+    return _matches(repository.protected_branches, revision)
+
+
+def _allowed(tenant: Tenant, repository: Repository) -> Iterable[str]:
+    yield "a whole commit SHA of 40 digits"
+    tags = protected_tags(tenant, repository)
+    if tags:
+        yield f"a protected tag as {_TAGS}NAME ({', '.join(tags)})"
+    if repository.protected_branches:
+        yield f"a protected branch ({', '.join(repository.protected_branches)})"
+
+
+def _matches(patterns: Iterable[str], name: str) -> bool:
+    """Say whether GitLab takes one of the patterns for the name: `*` is anything, all else is itself."""
+    return any(re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name) for pattern in patterns)

@@ -1,0 +1,329 @@
+"""The platform's side: what `Pulumi.<stack>.yaml` says, checked and frozen.
+
+Made by `model.reading.settings_load`; read by everything. Shapes are those of the `usine:` keys of the settings file.
+"""
+
+from __future__ import annotations
+
+import datetime
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from model.archetypes import BUILT_IN, Archetype
+from model.tenant import Quota
+
+#: RFC 1918, RFC 6598 and link-local addresses (where cloud metadata servers answer).
+PRIVATE_NETWORKS = ("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
+
+
+class System(enum.StrEnum):
+    """The systems Usine fills; a settings file says which are on."""
+
+    KEYCLOAK = "keycloak"
+    VAULT = "vault"
+    KUBERNETES = "kubernetes"
+    ARGOCD = "argocd"
+    GITLAB = "gitlab"
+    HARBOR = "harbor"
+    SONARQUBE = "sonarqube"
+
+
+class FoundationMode(enum.StrEnum):
+    """What a stack holds: foundation and tenants (``include``), only the foundation, or only tenants (``skip``)."""
+
+    INCLUDE = "include"
+    ONLY = "only"
+    SKIP = "skip"
+
+
+class PeopleSource(enum.StrEnum):
+    """Where accounts come from: a ``directory`` federated into the tool, or ``managed`` by the foundation."""
+
+    DIRECTORY = "directory"
+    MANAGED = "managed"
+
+
+@dataclass(frozen=True, slots=True)
+class SyncWindow:
+    """An Argo CD sync window: `kind` allow or deny, a cron `schedule`, a `duration` such as ``8h``."""
+
+    kind: str
+    schedule: str
+    duration: str
+    manual_sync: bool = True
+    time_zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage environments can be in. `sync_windows` bind Argo CD there."""
+
+    name: str
+    production: bool
+    sync_windows: tuple[SyncWindow, ...] = ()
+
+
+class Operator(enum.StrEnum):
+    """Operators whose resources a cluster may open for tenants to write."""
+
+    EXTERNAL_SECRETS = "external-secrets"
+    MONITORING = "monitoring"
+    CERT_MANAGER = "cert-manager"
+
+
+#: Volume types that Pod Security ``restricted`` knows. A tenant may use those that bring nothing from outside its
+#: namespace; ``csi`` (inline) and ``image`` are a platform's to allow.
+VOLUME_TYPES = (
+    *("configMap", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"),
+    *("csi", "image"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadRules:
+    """What tenants may use on a cluster beside what is their own; its API server refuses everything else.
+
+    `images` are repositories (``registry.example.fr/tools/base``) or, with a final slash, all below a path. `volumes`
+    are volume types. `storage_classes` None leaves the choice free. `priority_classes` are those a pod may name.
+    `ingress_annotations` are keys of annotations that an Ingress may have beside the harmless ones; with a final star,
+    all that begin so.
+    """
+
+    images: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = VOLUME_TYPES[:7]
+    storage_classes: tuple[str, ...] | None = None
+    priority_classes: tuple[str, ...] = ()
+    ingress_annotations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A Kubernetes cluster tenants deploy into.
+
+    `server` is the API's https URL as Argo CD and Vault reach it; `context` the kubeconfig context the provider uses;
+    `ca` the PEM file of the API's certificate authority (None: a public one); `capacity` what all environments on it
+    may add up to (None: not checked). `oidc_prefix` is what the API server puts before user and group names of tokens.
+    `token_audience` is the audience of its service accounts' tokens (its issuer, unless set otherwise).
+    `internal_networks` are the CIDRs that a tenant's egress openings never reach; `platform_networks` those of the
+    platform's services (Vault, proxy, registry), open to every tenant namespace at `platform_ports` (TCP). `workloads`
+    is what tenants may use there, `operators` whose resources they may write, `reserved_namespaces` the namespaces of
+    the cluster's own services, which no tenant may take.
+    """
+
+    name: str
+    zone: str
+    server: str
+    context: str
+    stages: tuple[str, ...]
+    ca: Path | None = None
+    capacity: Quota | None = None
+    oidc_prefix: str = "oidc:"
+    token_audience: str = "https://kubernetes.default.svc.cluster.local"  # noqa: S105 - an audience, not a token
+    ingress_namespace: str = "ingress-nginx"
+    monitoring_namespace: str = "monitoring"
+    internal_networks: tuple[str, ...] = PRIVATE_NETWORKS
+    platform_networks: tuple[str, ...] = ()
+    platform_ports: tuple[int, ...] = (443,)
+    workloads: WorkloadRules = WorkloadRules()
+    operators: tuple[Operator, ...] = ()
+    reserved_namespaces: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a tool is. `url` without a final slash; `ca` the PEM file to trust (None: a public authority)."""
+
+    url: str
+    ca: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeycloakSettings:
+    """`realm` holds tenants' people and groups; `people` says who creates the accounts.
+
+    `email_domain` completes the e-mail address of managed accounts; None leaves it for the person to fill in.
+    """
+
+    realm: str
+    people: PeopleSource
+    email_domain: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArgoCDSettings:
+    """Argo CD runs on `cluster`, in `namespace`. Members of `admin_groups`, as Keycloak names them, administer it."""
+
+    cluster: str
+    namespace: str
+    admin_groups: tuple[str, ...] = ()
+
+
+class Edition(enum.StrEnum):
+    """GitLab's edition: ``community`` (the CE package), ``free`` (the EE package without a licence), or ``premium``
+    (and above), which adds approvals, push rules and guarded deployments.
+
+    CE and EE name differently who may push to a protected branch, licence or not.
+    """
+
+    COMMUNITY = "community"
+    FREE = "free"
+    PREMIUM = "premium"
+
+
+@dataclass(frozen=True, slots=True)
+class GitLabSettings:
+    """`root` is the group below which all tenants' groups are, `platform` the group of the platform's own projects.
+
+    `people`: whether the foundation creates the accounts, or looks up those that log-in or a directory made.
+    `email_domain` completes the e-mail address of managed accounts. `tools_image` is the image the catalogue's jobs run
+    in (bao, git, buildah, sonar-scanner), by digest; None only where GitLab or Harbor is off.
+    `second_factor`: members of the platform's and the tenants' groups must have one in GitLab itself.
+    """
+
+    root: str = "tenants"
+    platform: str = "platform"
+    edition: Edition = Edition.FREE
+    people: PeopleSource = PeopleSource.MANAGED
+    email_domain: str | None = None
+    tools_image: str | None = None
+    second_factor: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HarborSettings:
+    """`robot_days` is how long a robot account lives from its creation, in days.
+
+    `admin_group` is the group of the ``groups`` claim that administers Harbor, None for none.
+    """
+
+    robot_days: int = 180
+    admin_group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GateCondition:
+    """A condition of a quality gate, in SonarQube's words: it fails when `metric` is `op` (LT or GT) `error`."""
+
+    metric: str
+    op: str
+    error: str
+
+
+#: What a gate asks of new code unless the settings say otherwise: SonarQube's own recommendation.
+CLEAN_CODE = (
+    GateCondition("new_violations", "GT", "0"),
+    GateCondition("new_security_hotspots_reviewed", "LT", "100"),
+    GateCondition("new_coverage", "LT", "80"),
+    GateCondition("new_duplicated_lines_density", "GT", "3"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SonarQubeSettings:
+    """`gates` has the conditions of every declared gate, `webhook` the URL told of each analysis (None: nobody).
+
+    `token_name` is how SonarQube calls the token in SONAR_TOKEN: every other token of an administrator is drift.
+    """
+
+    gates: Mapping[str, tuple[GateCondition, ...]] = field(default_factory=dict)
+    webhook: str | None = None
+    token_name: str = "usine"  # noqa: S105 - a name
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A generation of the stored credentials that nothing short-lived can replace (robots, deploy and analysis tokens).
+
+    Every declared generation exists, the last one is handed out: adding one rotates, and the older ones still work
+    until they are taken out of the list. `until` is the last day they are good for, where the tool takes a date.
+    """
+
+    name: str
+    until: datetime.date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on a project, whatever its archetype."""
+
+    environments: int = 10
+    repositories: int = 50
+    members: int = 200
+    egress: int = 20
+    hosts: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class MassRemoval:
+    """When a change, or a run, takes away so many objects of one kind that it is refused.
+
+    More than `count` of them; or at least `least` that are more than `fraction` of all there are.
+    """
+
+    count: int = 50
+    fraction: float = 0.2
+    least: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSettings:
+    """Who may change what (see docs/rules.md).
+
+    `platform_team` are the GitLab user names of those who may change everything and waive a rule. `platform_owners` is
+    whom CODEOWNERS names for what is the platform's: a user or a group with its ``@``; several, with spaces between.
+    """
+
+    platform_team: frozenset[str] = frozenset()
+    platform_owners: str = "@platform"
+    mass_removal: MassRemoval = field(default_factory=MassRemoval)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the platform's side declares. `tenants` None means all of them."""
+
+    stack: str
+    source: str
+    systems: frozenset[System]
+    endpoints: Mapping[System, Endpoint]
+    keycloak: KeycloakSettings
+    argocd: ArgoCDSettings
+    clusters: Mapping[str, Cluster]
+    stages: Mapping[str, Stage]
+    zones: tuple[str, ...]
+    presets: tuple[str, ...]
+    gates: tuple[str, ...]
+    packages: tuple[str, ...]
+    reserved: frozenset[str]
+    gitlab: GitLabSettings = field(default_factory=GitLabSettings)
+    harbor: HarborSettings = field(default_factory=HarborSettings)
+    sonarqube: SonarQubeSettings = field(default_factory=SonarQubeSettings)
+    credentials: tuple[Credential, ...] = (Credential("1"),)
+    limits: Limits = field(default_factory=Limits)
+    changes: ChangeSettings = field(default_factory=ChangeSettings)
+    archetypes: Mapping[str, Archetype] = field(default_factory=lambda: dict(BUILT_IN))
+    tenants: tuple[str, ...] | None = None
+    foundation: FoundationMode = FoundationMode.INCLUDE
+    projects: Path = Path("projects.d")
+
+    @property
+    def authorities(self) -> tuple[Path, ...]:
+        """The CA files named by endpoints and clusters, each once, sorted."""
+        named = {endpoint.ca for endpoint in self.endpoints.values()} | {c.ca for c in self.clusters.values()}
+        return tuple(sorted(path for path in named if path is not None))
+
+    @property
+    def registry_host(self) -> str:
+        """Host, and port where it is not the usual one, that image names start with."""
+        return urlsplit(self.endpoints[System.HARBOR].url).netloc
+
+    def on(self, system: System) -> bool:
+        """Say whether a system is switched on."""
+        return system in self.systems
+
+    def selected(self, slug: str) -> bool:
+        """Say whether this stack holds the tenant."""
+        return self.foundation is not FoundationMode.ONLY and (self.tenants is None or slug in self.tenants)

@@ -1,0 +1,313 @@
+"""The tenant project as the rest of Usine sees it: frozen, typed, already checked.
+
+Nothing here reads a file. `model.reading.load` is the only place that makes these from text; everything downstream
+(components, plan, rules) may rely on the invariants written beside the fields.
+"""
+
+from __future__ import annotations
+
+import datetime
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+
+class Role(enum.StrEnum):
+    """What a person is in a tenant. Each is a Keycloak group `/<slug>/<role>`; every tool's rights derive from it."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    DEVOPS = "devops"
+    DEVELOPER = "developer"
+    SECURITY = "security"
+    READONLY = "readonly"
+
+
+class Right(enum.StrEnum):
+    """What a person may do in one system, in the tenant's part of it. The value stands in tenant files."""
+
+    VAULT_NAMES = "vault:names"
+    VAULT_SECRETS_NONPROD = "vault:secrets-nonprod"
+    VAULT_SECRETS_PROD = "vault:secrets-prod"
+    VAULT_SECRETS = "vault:secrets"
+    VAULT_DESTROY = "vault:destroy"
+    KUBERNETES_VIEW_NONPROD = "kubernetes:view-nonprod"
+    KUBERNETES_VIEW_PROD = "kubernetes:view-prod"
+    KUBERNETES_CHANGE_NONPROD = "kubernetes:change-nonprod"
+    KUBERNETES_CHANGE_PROD = "kubernetes:change-prod"
+    ARGOCD_VIEW_NONPROD = "argocd:view-nonprod"
+    ARGOCD_VIEW_PROD = "argocd:view-prod"
+    ARGOCD_SYNC_NONPROD = "argocd:sync-nonprod"
+    ARGOCD_SYNC_PROD = "argocd:sync-prod"
+    GITLAB_REPORTER = "gitlab:reporter"
+    GITLAB_DEVELOPER = "gitlab:developer"
+    GITLAB_MAINTAINER = "gitlab:maintainer"
+    HARBOR_PULL = "harbor:pull"
+    HARBOR_SCANS = "harbor:scans"
+    SONARQUBE_VIEW = "sonarqube:view"
+    SONARQUBE_ISSUES = "sonarqube:issues"
+    SONARQUBE_HOTSPOTS = "sonarqube:hotspots"
+
+    @property
+    def system(self) -> str:
+        """The system it is about, by its name in the settings."""
+        return self.value.partition(":")[0]
+
+
+class State(enum.StrEnum):
+    """Life of a tenant.
+
+    - ``active``: everything works.
+    - ``suspended``: nothing is lost and nothing moves: people keep read access, deployments stop syncing.
+    - ``archived``: nobody has access, deployments are gone, data stays but is no longer protected: removing the file
+      then destroys it. It is the only way to destruction.
+    """
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    ARCHIVED = "archived"
+
+
+class RepositoryKind(enum.StrEnum):
+    """``app`` holds sources; ``infra`` holds what Argo CD deploys."""
+
+    APP = "app"
+    INFRA = "infra"
+
+
+class ImageSeverity(enum.StrEnum):
+    """Vulnerability severities at which the registry refuses a pull (Harbor's words)."""
+
+    NONE = "none"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """An amount of resources. `cpu` in millicores, `memory` and `storage` in bytes, `gpu` and `pods` in units."""
+
+    cpu: int = 0
+    memory: int = 0
+    storage: int = 0
+    gpu: int = 0
+    pods: int = 0
+
+    def __add__(self, other: Quota) -> Quota:
+        """Add amount by amount."""
+        return Quota(
+            self.cpu + other.cpu,
+            self.memory + other.memory,
+            self.storage + other.storage,
+            self.gpu + other.gpu,
+            self.pods + other.pods,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What the environments of a project may add up to; `pods` is not part of an envelope and stays 0."""
+
+    nonprod: Quota
+    prod: Quota
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Egress:
+    """One opening towards the outside: a lower-case DNS name and a TCP port (1-65535)."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """One environment: a namespace on a cluster.
+
+    `name` is ``[a-z][a-z0-9]{1,10}`` (no dash, so `<slug>-<name>` splits back at its last dash). `production` is the
+    stage's, copied here by the loader. `url` is an https URL without credentials, or None. `hosts` are DNS names it
+    answers at beside the URL's.
+    """
+
+    name: str
+    stage: str
+    production: bool
+    cluster: str
+    quota: Quota
+    autosync: bool
+    url: str | None = None
+    egress: tuple[Egress, ...] = ()
+    hosts: tuple[str, ...] = ()
+
+    @property
+    def all_hosts(self) -> tuple[str, ...]:
+        """Every DNS name it answers at, sorted: those of an Ingress or a route of its namespace."""
+        named = urlsplit(self.url).hostname if self.url else None
+        return tuple(sorted({*self.hosts, *([named] if named else [])}))
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """An external source to mirror. `credentials` is a path among the tenant's secrets, never a value.
+
+    `pipelines`: the source's own CI file runs, on refs that are not protected.
+    """
+
+    url: str
+    schedule: str
+    credentials: str | None = None
+    pipelines: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What Argo CD follows: `default`, unless `environments` names another revision for an environment."""
+
+    default: str
+    environments: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, environment: str) -> str:
+        """Return the revision of one environment."""
+        return self.environments.get(environment, self.default)
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What an ``infra`` repository deploys: a chart path, Helm value files (``<env>`` stands for the environment)."""
+
+    path: str
+    value_files: tuple[str, ...]
+    revision: Revision
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """One Git repository. `deployment` is set exactly for kind ``infra``.
+
+    `protected_branches` are patterns. The default branch is among them whatever the file says: GitLab protects it by
+    itself when it is made, and what nobody declares may be taken away unseen.
+    """
+
+    name: str
+    kind: RepositoryKind
+    preset: str
+    default_branch: str
+    protected_branches: tuple[str, ...]
+    mirror: Mirror | None = None
+    deployment: Deployment | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """Keep the newest `tags` tags and whatever was pushed in the last `days` days."""
+
+    tags: int
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """The tenant's image registry. `quota` in bytes; `immutable` are tag patterns."""
+
+    quota: int
+    keep: Retention
+    immutable: tuple[str, ...]
+    block_severity: ImageSeverity
+
+
+@dataclass(frozen=True, slots=True)
+class Dast:
+    """Dynamic analysis of the public URL of these environments, at a cron schedule."""
+
+    environments: tuple[str, ...]
+    schedule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Static analysis: quality gate, length of the new-code period in days, DAST targets."""
+
+    gate: str
+    new_code_days: int
+    dast: Dast | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Who is told from which severity on (``info``, ``warning``, ``critical``). `to` is an e-mail address."""
+
+    to: str
+    severity: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observability:
+    """Log retention in days, alert receivers, and `repository/path` of the dashboards."""
+
+    log_retention_days: int
+    alerts: tuple[Alert, ...] = ()
+    dashboards: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRole:
+    """A role that the tenant's file declares: rights of the table in `model.rights`, and people as in the file.
+
+    `name` is ``[a-z][a-z0-9-]{1,19}`` without a double or final dash, and neither a `Role` nor an environment.
+    """
+
+    name: str
+    description: str
+    rights: frozenset[Right]
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """One tenant project: everything of one file of `projects.d/`, archetype and defaults applied.
+
+    `slug` is ``[a-z][a-z0-9-]{1,19}``, no double or final dash; unique; it never changes. `owner` and the people of
+    `members` are lower-case user names. `members` never holds Role.OWNER: see `people_of`.
+    `environments`, `repositories` and `roles` keep the order of the file. `source` is the path the project was read
+    from, for messages only.
+    """
+
+    slug: str
+    name: str
+    description: str
+    archetype: str
+    state: State
+    owner: str
+    contact: str
+    review_after: datetime.date | None
+    labels: Mapping[str, str]
+    members: Mapping[Role, tuple[str, ...]]
+    envelope: Envelope
+    environments: tuple[Environment, ...]
+    repositories: tuple[Repository, ...]
+    registry: Registry
+    quality: Quality
+    packages: tuple[str, ...]
+    observability: Observability
+    roles: tuple[OwnRole, ...] = ()
+    source: str = field(default="", compare=False)
+
+    def people_of(self, role: Role) -> tuple[str, ...]:
+        """Return the people of one role, sorted; the owner is the one person of Role.OWNER."""
+        if role is Role.OWNER:
+            return (self.owner,)
+        return tuple(sorted(self.members.get(role, ())))
+
+    @property
+    def people(self) -> frozenset[str]:
+        """Everyone the file names with a role, the owner included."""
+        named = {person for role in Role for person in self.people_of(role)}
+        return frozenset(named | {person for role in self.roles for person in role.members})
+
+    @property
+    def role_names(self) -> tuple[str, ...]:
+        """The platform's roles, then those of the file."""
+        return (*(role.value for role in Role), *(role.name for role in self.roles))

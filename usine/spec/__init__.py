@@ -1,1 +1,0 @@
-"""The tenant file: its model, its checks, and the platform settings it is checked against."""
