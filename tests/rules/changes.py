@@ -1,4 +1,4 @@
-"""Changes as plain values: a base, a head, and what the difference between them comes to."""
+"""Makes changes as plain values: a base, a head and their difference."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SETTINGS = factories.settings(changes=ChangeSettings(frozenset({PLATFORM, "yves.
 
 
 def plain(slug: str = "teleservice", **changes: Any) -> Tenant:
-    """Return a project that shares no address with another."""
+    """Return a tenant that shares no address with another."""
     environments = tuple(
         factories.environment(name, url=f"https://{name}.{slug}.example.gouv.fr") for name in ("dev", "prod")
     )
@@ -37,7 +37,7 @@ def change(
     files: Iterable[str] = (),
     **more: Any,
 ) -> Change:
-    """Return a change; the files of tenants that differ are named by themselves."""
+    """Return a change. The files of changed tenants are added automatically."""
     before = None if base is None else {tenant.slug: tenant for tenant in base}
     after = {tenant.slug: tenant for tenant in head}
     differing = {
@@ -50,17 +50,17 @@ def change(
 
 
 def edit(base: Tenant, author: str | None = OWNER, more: Mapping[str, Any] | None = None, **changes: Any) -> Change:
-    """Return a change of one project's fields."""
+    """Return a change of one tenant's fields."""
     return change([base], [dataclasses.replace(base, **changes)], author=author, **(more or {}))
 
 
 def found(of: Change, rule: str) -> list[Notice]:
-    """Return what one rule says of a change."""
+    """Return the notices of one rule on a change."""
     return [notice for notice in check(of) if notice.rule == rule]
 
 
 def rules_of(of: Change) -> set[str]:
-    """Return the ids of the rules that say anything."""
+    """Return the ids of the rules with notices."""
     return {notice.rule for notice in check(of)}
 
 

@@ -1,4 +1,4 @@
-"""Amounts, references to others, and what a change opens."""
+"""Rules on amounts, references to other tenants, and access."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def texts(of: Change, rule: str) -> list[str]:
 @pytest.mark.parametrize(
     ("author", "severity"), [(OWNER, Severity.ERROR), (PLATFORM, Severity.INFO), (None, Severity.WARNING)]
 )
-def test_beyond_the_archetype_is_the_platforms_to_give(author: str | None, severity: Severity) -> None:
+def test_only_the_platform_team_gives_more_than_the_archetype(author: str | None, severity: Severity) -> None:
     base = dataclasses.replace(A, envelope=STANDARD)
     envelope = dataclasses.replace(STANDARD, prod=quota(cpu=33_000, pods=0))
     (notice,) = found(edit(base, author, envelope=envelope), "quota-envelope")
@@ -49,20 +49,20 @@ def test_beyond_the_archetype_is_the_platforms_to_give(author: str | None, sever
     registry = Registry(51 * GIB, Retention(10, 90), ("v*",), ImageSeverity.CRITICAL)
     (notice,) = found(edit(base, author, registry=registry), "quota-envelope")
     assert notice.text == "registry.quota goes from 50Gi to 51Gi; archetype standard gives 50Gi"
-    # A new tenant too.
+    # The same for a new tenant.
     new = plain("cantine", envelope=envelope)
     (notice,) = found(change([A], [A, new], author=author), "quota-envelope")
     assert notice.text == "envelope.prod.cpu is 33; archetype standard gives 32"
 
 
-def test_what_was_given_once_may_stay_or_shrink() -> None:
+def test_an_amount_above_the_archetype_may_stay_or_shrink() -> None:
     base = dataclasses.replace(A, envelope=dataclasses.replace(STANDARD, prod=quota(cpu=64_000, pods=0)))
     assert found(edit(base, description="x"), "quota-envelope") == []
     shrunk = dataclasses.replace(STANDARD, prod=quota(cpu=60_000, pods=0))
     assert found(edit(base, envelope=shrunk), "quota-envelope") == []
 
 
-def test_a_sudden_raise_is_flagged() -> None:
+def test_a_sudden_increase_is_reported() -> None:
     (notice,) = found(edit(A, envelope=Envelope(quota(cpu=8000), quota())), "quota-envelope")
     assert (notice.severity, notice.text) == (Severity.WARNING, "envelope.nonprod.cpu goes from 4 to 8")
     assert found(edit(A, envelope=Envelope(quota(cpu=7000), quota())), "quota-envelope") == []
@@ -100,17 +100,17 @@ def reaching(host: str) -> tuple[Any, ...]:
 REFERENCES = [
     (
         {"repositories": mirrored("https://gitlab.example.test/tenants/petitions/web.git")},
-        "the mirror copies what belongs to petitions, another tenant",
+        "the mirror copies a repository of petitions, another tenant",
         Severity.ERROR,
     ),
     (
         {"repositories": mirrored("https://harbor.example.test/v2/petitions.git")},
-        "the mirror copies what belongs to petitions, another tenant",
+        "the mirror copies a repository of petitions, another tenant",
         Severity.ERROR,
     ),
     (
         {"repositories": mirrored("https://git.example.fr/x.git", "petitions/mirror")},
-        "the secret's path begins with petitions, another tenant: it is looked up among this tenant's own",
+        "the secret's path begins with petitions, another tenant; it is read in this tenant's own mount",
         Severity.WARNING,
     ),
     (
@@ -120,7 +120,7 @@ REFERENCES = [
     ),
     (
         {"environments": reaching("prod.petitions.example.gouv.fr")},
-        "prod.petitions.example.gouv.fr is a public address of petitions: its owner should know",
+        "prod.petitions.example.gouv.fr is a public address of petitions: inform its owner",
         Severity.WARNING,
     ),
     (
@@ -135,7 +135,7 @@ REFERENCES = [
 def test_a_reference_to_another_tenant(changes: dict[str, Any], text: str, severity: Severity) -> None:
     (notice,) = found(referring(**changes), "cross-tenant")
     assert (notice.text, notice.severity) == (text, severity)
-    # What was there before this change is not its business.
+    # A reference that the base already has is not reported.
     there = dataclasses.replace(A, **changes)
     assert found(change([there, B], [dataclasses.replace(there, description="x"), B]), "cross-tenant") == []
 
@@ -151,11 +151,11 @@ def test_a_reference_to_another_tenant(changes: dict[str, Any], text: str, sever
         {"environments": reaching("petitions.example.org")},
     ],
 )
-def test_what_is_nobody_elses(changes: dict[str, Any]) -> None:
+def test_references_to_no_other_tenant_are_accepted(changes: dict[str, Any]) -> None:
     assert found(referring(**changes), "cross-tenant") == []
 
 
-# What a change opens ----------------------------------------------------------------------------------------------
+# Access ----------------------------------------------------------------------------------------------
 
 
 def branches(*protected: str) -> tuple[Repository, ...]:
@@ -187,29 +187,29 @@ WIDENED: list[tuple[dict[str, Any], str, Severity]] = [
     ({"environments": reaching("api.insee.example.fr")}, "dev may reach api.insee.example.fr:443", Severity.WARNING),
     (
         {"environments": (A.environments[0], dataclasses.replace(A.environments[1], autosync=True))},
-        "prod is production and deploys by itself whatever is merged",
+        "prod is production and deploys every merge automatically",
         Severity.WARNING,
     ),
-    ({"registry": registry((), ImageSeverity.CRITICAL)}, "tags that can be overwritten now: v*", Severity.WARNING),
+    ({"registry": registry((), ImageSeverity.CRITICAL)}, "tags that can now be overwritten: v*", Severity.WARNING),
     (
         {"registry": registry(("v*",), ImageSeverity.NONE)},
-        "vulnerable images are no longer stopped (before: from critical on)",
+        "vulnerable images are no longer blocked (before: from severity critical)",
         Severity.WARNING,
     ),
 ]
 
 
 @pytest.mark.parametrize(("changes", "text", "severity"), WIDENED)
-def test_access_is_widened(changes: dict[str, Any], text: str, severity: Severity) -> None:
+def test_wider_access_is_reported(changes: dict[str, Any], text: str, severity: Severity) -> None:
     (notice,) = found(edit(A, **changes), "access-widened")
     assert (notice.text, notice.severity) == (text, severity)
-    # The way back narrows: nothing to say.
+    # The reverse change narrows access: no notice.
     wide = dataclasses.replace(A, **changes)
     back = [n for n in found(change([wide], [A]), "access-widened") if "may reach api.example.fr" not in n.text]
     assert back == []
 
 
-def test_people_of_a_tenant_s_own_role_are_said_as_the_platform_s_are() -> None:
+def test_members_of_custom_roles_are_reported_like_members_of_platform_roles() -> None:
     def with_role(*people: str, right: Right = Right.ARGOCD_SYNC_PROD) -> Tenant:
         return dataclasses.replace(A, roles=(OwnRole("release", "", frozenset({right}), people),))
 
@@ -218,14 +218,14 @@ def test_people_of_a_tenant_s_own_role_are_said_as_the_platform_s_are() -> None:
     assert notice.severity is Severity.WARNING
     looks = with_role("helene.faure", right=Right.ARGOCD_VIEW_PROD)
     (notice,) = found(change([A, B], [looks, B]), "guest-role")
-    assert notice.text == "helene.faure of petitions is let into teleservice as release"
+    assert notice.text == "helene.faure of petitions gets the role release in teleservice"
     assert found(change([looks, B], [looks, B]), "guest-role") == []
 
 
-def test_a_weaker_gate_and_a_return() -> None:
+def test_a_weaker_image_gate_and_restored_access_are_reported() -> None:
     base = dataclasses.replace(A, registry=registry(("v*",), ImageSeverity.LOW))
     assert texts(edit(base, registry=registry(("v*",), ImageSeverity.HIGH)), "access-widened") == [
-        "vulnerable images are stopped from high on, not from low"
+        "vulnerable images are blocked from severity high, before: low"
     ]
     for before, after, author, severity in (
         (State.ARCHIVED, State.ACTIVE, PLATFORM, Severity.WARNING),
@@ -238,7 +238,7 @@ def test_a_weaker_gate_and_a_return() -> None:
         assert found(edit(dataclasses.replace(A, state=after), state=before), "access-widened") == []
 
 
-def test_a_new_tenant_widens_nothing_that_was() -> None:
+def test_a_new_tenant_is_no_wider_access() -> None:
     assert found(change([A], [A, B]), "access-widened") == []
 
 
@@ -247,10 +247,10 @@ def member(person: str, role: Role, base: Tenant = A) -> Change:
     return change([base, B], [dataclasses.replace(base, members=members), B])
 
 
-def test_a_guest_is_someone_of_another_tenant_who_may_look() -> None:
+def test_a_guest_is_a_member_of_another_tenant_with_a_reading_role() -> None:
     (notice,) = found(member("helene.faure", Role.READONLY), "guest-role")
     assert notice.severity is Severity.WARNING
-    assert notice.text == "helene.faure of petitions is let into teleservice as readonly"
+    assert notice.text == "helene.faure of petitions gets the role readonly in teleservice"
     assert found(member("helene.faure", Role.SECURITY), "guest-role")
     assert found(member("helene.faure", Role.DEVELOPER), "guest-role") == []
     assert found(member("somebody.new", Role.READONLY), "guest-role") == []

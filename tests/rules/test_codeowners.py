@@ -18,7 +18,7 @@ from usine.codeowners import render
 
 
 def owners(text: str, path: str) -> str:
-    """Return whom GitLab asks for a path: the last line of the section that matches, or the section's own owners."""
+    """Return the approvers that GitLab requires for a path: the last matching line, or the section's default owners."""
     found, section = "", ""
     for line in text.splitlines():
         if line.startswith("["):
@@ -37,7 +37,7 @@ def fleet() -> list[Tenant]:
     ]
 
 
-def test_a_tenants_file_is_its_owners_and_the_rest_the_platforms() -> None:
+def test_owners_and_admins_approve_their_tenant_file_and_the_platform_everything() -> None:
     text = render(fleet(), SETTINGS)
     assert owners(text, "projects.d/teleservice.yaml") == "@alice.martin @bob.durand @platform"
     assert owners(text, "projects.d/petitions.yaml") == "@helene.faure @platform"
@@ -45,7 +45,7 @@ def test_a_tenants_file_is_its_owners_and_the_rest_the_platforms() -> None:
         assert owners(text, path) == "@platform", path
 
 
-def test_the_same_tenants_give_the_same_bytes_in_any_order() -> None:
+def test_the_order_of_tenants_does_not_change_the_file() -> None:
     assert render(fleet(), SETTINGS) == render(fleet()[::-1], SETTINGS)
 
 
@@ -65,7 +65,7 @@ def test_the_committed_file_is_up_to_date(capsys: pytest.CaptureFixture[str]) ->
     assert run(ROOT, "--check") == 0, capsys.readouterr().err
 
 
-def test_check_says_where_and_what_to_do(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_reports_the_line_and_the_command(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tenant = checkout / "projects.d" / "petitions.yaml"
     tenant.write_text(tenant.read_text(encoding="utf-8").replace("helene.faure", "zoe.neuf"), encoding="utf-8")
     before = (checkout / "CODEOWNERS").read_bytes()
@@ -88,7 +88,7 @@ def test_without_a_file_check_fails_and_writing_makes_it(checkout: Path, capsys:
     assert run(checkout, "--check") == 0
 
 
-def test_wrong_tenants_are_told_as_everywhere(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_tenant_files_are_reported_as_by_check(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tenant = checkout / "projects.d" / "petitions.yaml"
     tenant.write_text(tenant.read_text(encoding="utf-8").replace("owner:", "ownr:"), encoding="utf-8")
     assert run(checkout) == 1

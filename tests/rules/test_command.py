@@ -1,4 +1,4 @@
-"""`usine rules` on a repository of its own: what is refused, what is not, and what the reports say."""
+"""`usine rules` on a scratch repository: refused and accepted changes, and the reports."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory, caches: Path) -> Scratch:
 
 @pytest.fixture
 def scratch(clone: Scratch) -> Iterator[Scratch]:
-    """Start every test at the same base, and leave nothing behind."""
+    """Start each test at the same base, and clean up after it."""
     clone.git("checkout", "--quiet", "-B", "change", "main")
     clone.git("branch", "--force", "base", "main")
     yield clone
@@ -121,7 +121,7 @@ CASES: list[tuple[str, Edit, str, set[str], int]] = [
 
 
 @pytest.mark.parametrize(("edit", "author", "said", "code"), [case[1:] for case in CASES], ids=[c[0] for c in CASES])
-def test_what_is_refused(scratch: Scratch, edit: Edit, author: str, said: set[str], code: int) -> None:
+def test_which_changes_are_refused(scratch: Scratch, edit: Edit, author: str, said: set[str], code: int) -> None:
     edit(scratch)
     done = scratch.rules("--base", "base", author=author)
     assert (done.returncode, done.stderr) == (code, ""), done.stdout
@@ -139,8 +139,11 @@ def test_the_reports_point_to_the_lines(scratch: Scratch) -> None:
     files = {name: out / f"{name}.txt" for name in ("code-quality", "junit", "json")}
     done = scratch.rules("--base", "base", *(f"--{name}={file}" for name, file in files.items()), author="helene.faure")
     assert done.returncode == 3
-    assert f"projects.d/petitions.yaml:{owner}:9: error: petitions passes from helene.faure to zoe.neuf" in done.stdout
-    assert "    let the new owner join first" in done.stdout
+    assert (
+        f"projects.d/petitions.yaml:{owner}:9: error: the owner of petitions changes from helene.faure to zoe.neuf"
+        in done.stdout
+    )
+    assert "    add the new owner as a member first" in done.stdout
     assert (
         f"projects.d/petitions.yaml:{opening}:25: error: api.teleservice-prod is inside teleservice-prod" in done.stdout
     )
@@ -165,9 +168,9 @@ def test_a_waiver_waives_once_it_is_merged(scratch: Scratch) -> None:
     brought = scratch.rules("--base", "base", author="helene.faure")
     assert brought.returncode == 3
     assert (
-        "waivers.yaml:2:5: warning: the waiver of data-destruction for petitions does not count yet" in brought.stdout
+        "waivers.yaml:2:5: warning: the waiver of data-destruction for petitions does not apply yet" in brought.stdout
     )
-    # Merged first, by the platform's team.
+    # The platform team merges the waiver first.
     scratch.git("checkout", "--quiet", "base", "--", "projects.d")
     scratch.commit()
     scratch.git("branch", "--force", "base")
@@ -178,8 +181,8 @@ def test_a_waiver_waives_once_it_is_merged(scratch: Scratch) -> None:
     assert f"    waived by agnes.platel until {expires}: Moved by hand before; ticket 4711" in done.stdout
 
 
-def test_a_branch_keeps_nothing_that_its_target_has_taken_away(scratch: Scratch) -> None:
-    """Neither a waiver nor a person of the team, whatever the branch left with (issue 11.A9)."""
+def test_waivers_and_team_members_removed_from_the_target_do_not_apply(scratch: Scratch) -> None:
+    """The target branch decides about waivers and the platform team, not the branch (issue 11.A9)."""
     expires = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(30)
     (scratch.root / "waivers.yaml").write_text(WAIVER.format(rule="data-destruction", expires=expires), "utf-8")
     scratch.commit()
@@ -203,16 +206,16 @@ def test_a_branch_keeps_nothing_that_its_target_has_taken_away(scratch: Scratch)
     assert "agnes.platel has no role in petitions" in done.stdout
 
 
-def test_who_runs_the_pipeline_of_a_fork_is_not_its_author(scratch: Scratch) -> None:
+def test_the_person_who_runs_a_fork_s_pipeline_is_not_its_author(scratch: Scratch) -> None:
     for slug in ("petitions", "teleservice"):
         scratch.tenant(slug, "slug:", "# Changed\nslug:")
     ids = {"CI_MERGE_REQUEST_PROJECT_ID": "1", "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "1"}
-    assert "nobody says who asks" not in scratch.rules("--base", "base", **ids).stdout
+    assert "the author is unknown" not in scratch.rules("--base", "base", **ids).stdout
     fork = scratch.rules("--base", "base", **{**ids, "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "2"})
-    assert "nobody says who asks" in fork.stdout, fork.stdout
+    assert "the author is unknown" in fork.stdout, fork.stdout
 
 
-def test_wrong_input_is_told_with_its_place(scratch: Scratch) -> None:
+def test_invalid_input_is_reported_with_its_position(scratch: Scratch) -> None:
     scratch.tenant("petitions", "owner:", "ownr:")
     (scratch.root / "waivers.yaml").write_text(WAIVER.format(rule="x", expires="2027-01-01"), encoding="utf-8")
     done = scratch.rules("--base", "base")

@@ -1,4 +1,4 @@
-"""How much may go at once."""
+"""How many objects one change may remove."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ POLICY = "vault:index/policy:Policy"
     [
         (50, 1000, False),
         (51, 1000, True),
-        (51, 0, True),  # nobody knows how many there are: the count holds
+        (51, 0, True),  # the total is unknown: only the count applies
         (50, 0, False),
         (5, 25, False),  # exactly a fifth
         (5, 24, True),
-        (4, 4, False),  # too few to be a mass, even if all
+        (4, 4, False),  # fewer than `least`, even if all of them
         (0, 0, False),
     ],
 )
@@ -30,7 +30,7 @@ def test_count_and_fraction(removed: int, existing: int, refused: bool) -> None:
     assert bool(mass_removals({POLICY: removed}, {POLICY: existing}, LIMITS)) is refused
 
 
-def test_each_kind_by_itself_and_tenants_too() -> None:
+def test_kinds_and_tenants_are_counted_separately() -> None:
     found = mass_removals({POLICY: 60, TENANT: 6, "a:b:C": 1}, {POLICY: 600, TENANT: 20, "a:b:C": 1}, LIMITS)
     assert [removal.text for removal in found] == [
         "6 of 20 tenants would be archived or removed",
@@ -38,7 +38,7 @@ def test_each_kind_by_itself_and_tenants_too() -> None:
     ]
 
 
-def test_what_is_allowed_by_name_and_number_goes_and_not_one_more() -> None:
+def test_an_allowance_covers_its_kind_and_number_only() -> None:
     allowed = dict([parse_allowance(f"{POLICY}=60", [POLICY])])
     assert mass_removals({POLICY: 60}, {}, LIMITS, allowed) == ()
     (removal,) = mass_removals({POLICY: 61, TENANT: 1}, {TENANT: 8}, LIMITS, allowed)
@@ -56,7 +56,7 @@ def test_what_is_allowed_by_name_and_number_goes_and_not_one_more() -> None:
         ("vault:index/policy:Polcy=3", f"did you mean {POLICY}?"),
     ],
 )
-def test_allowances_that_are_none(text: str, message: str) -> None:
+def test_invalid_allowances_are_refused(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message.replace("?", r"\?")):
         parse_allowance(text, [POLICY])
 
@@ -65,7 +65,7 @@ def test_allowances_that_are_none(text: str, message: str) -> None:
     st.dictionaries(st.sampled_from("abc"), st.integers(0, 200)),
     st.dictionaries(st.sampled_from("abc"), st.integers(0, 200)),
 )
-def test_removing_less_is_never_worse(removed: dict[str, int], existing: dict[str, int]) -> None:
+def test_removing_less_is_never_refused_more(removed: dict[str, int], existing: dict[str, int]) -> None:
     refused = {removal.kind for removal in mass_removals(removed, existing, LIMITS)}
     less = {kind: count - 1 for kind, count in removed.items() if count}
     assert {removal.kind for removal in mass_removals(less, existing, LIMITS)} <= refused

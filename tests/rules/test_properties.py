@@ -1,4 +1,4 @@
-"""What holds of every change."""
+"""Properties of the rules on any change."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ authors = st.sampled_from([OWNER, PLATFORM, "nobody.here", None])
 
 @patient
 @given(fleets, authors)
-def test_a_change_of_nothing_yields_nothing(fleet: tuple[Tenant, ...], author: str | None) -> None:
+def test_an_empty_change_has_no_notices(fleet: tuple[Tenant, ...], author: str | None) -> None:
     assert check(change(fleet, fleet, author=author)) == ()
 
 
 @patient
 @given(fleets, fleets, authors, st.randoms(use_true_random=False))
-def test_order_makes_no_difference(
+def test_the_order_of_inputs_does_not_change_the_notices(
     base: tuple[Tenant, ...], head: tuple[Tenant, ...], author: str | None, random: object
 ) -> None:
     entries = [entry(Action.DESTROYED, slug, f"{slug}/{n}") for slug in ("t0", "t1", None) for n in range(2)]
@@ -77,20 +77,20 @@ def test_order_makes_no_difference(
 
 @patient
 @given(fleets, tenant("new"), authors)
-def test_a_new_tenant_destroys_and_renames_nothing(fleet: tuple[Tenant, ...], new: Tenant, author: str | None) -> None:
+def test_a_new_tenant_is_no_removal_and_no_rename(fleet: tuple[Tenant, ...], new: Tenant, author: str | None) -> None:
     added = change(fleet, [*fleet, new], author=author, entries=(entry(Action.CREATED, "new"),))
     assert not rules_of(added) & {"data-destruction", "mass-removal", "slug-renamed", "owner-stays", "access-widened"}
 
 
 @patient
 @given(tenant("t0"), tenant("t0"))
-def test_no_change_of_one_tenant_breaks_the_rule_on_many(base: Tenant, head: Tenant) -> None:
+def test_a_change_of_one_tenant_never_breaks_one_tenant(base: Tenant, head: Tenant) -> None:
     assert "one-tenant" not in rules_of(change([base], [head], author="nobody.here"))
 
 
 @patient
 @given(fleets, fleets, authors)
-def test_every_notice_says_how_to_mend_and_where(
+def test_every_notice_has_a_remediation_and_a_position(
     base: tuple[Tenant, ...], head: tuple[Tenant, ...], author: str | None
 ) -> None:
     for notice in check(change(base, head, author=author)):
@@ -103,7 +103,7 @@ def test_every_notice_says_how_to_mend_and_where(
 
 @patient
 @given(fleets, fleets)
-def test_the_platform_is_refused_only_what_cannot_be_taken_back(
+def test_the_platform_team_is_refused_only_irreversible_changes(
     base: tuple[Tenant, ...], head: tuple[Tenant, ...]
 ) -> None:
     refused = {notice.rule for notice in check(change(base, head, author=PLATFORM)) if notice.refuses}
@@ -112,7 +112,7 @@ def test_the_platform_is_refused_only_what_cannot_be_taken_back(
 
 @patient
 @given(fleets)
-def test_a_base_nobody_can_read_refuses_no_tenant_its_own_file(fleet: tuple[Tenant, ...]) -> None:
+def test_an_unreadable_base_does_not_refuse_a_tenant_its_own_file(fleet: tuple[Tenant, ...]) -> None:
     for one in fleet:
         unknown = change(None, fleet, author=one.owner)
         unknown = dataclasses.replace(unknown, files=frozenset({f"projects.d/{one.slug}.yaml"}))

@@ -1,4 +1,4 @@
-"""What goes: data, and much at once."""
+"""Rules on lost data and mass removal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ POLICY = "vault:index/policy:Policy"
 
 
 @pytest.mark.parametrize("state", [State.ACTIVE, State.SUSPENDED])
-def test_the_file_of_a_tenant_that_is_not_archived_stays(state: State) -> None:
+def test_the_file_of_a_tenant_that_is_not_archived_cannot_be_removed(state: State) -> None:
     gone = dataclasses.replace(A, state=state)
     lost = [entry(Action.DESTROYED, "teleservice", f"teleservice/vault/{n}") for n in range(5)]
     (notice,) = found(change([gone, B], [B], entries=tuple(lost), author=PLATFORM), "data-destruction")
@@ -27,19 +27,19 @@ def test_the_file_of_a_tenant_that_is_not_archived_stays(state: State) -> None:
         "(teleservice/vault/0, teleservice/vault/1, teleservice/vault/2 and 2 more) would be destroyed"
     )
     assert "state: archived" in notice.mend
-    # Refused as well when nobody could plan it.
+    # It is also refused when the base could not be planned.
     assert found(change([gone], []), "data-destruction")[0].refuses
 
 
-def test_the_second_step_is_said_and_not_refused() -> None:
+def test_removing_the_file_of_an_archived_tenant_is_reported_and_allowed() -> None:
     gone = dataclasses.replace(A, state=State.ARCHIVED)
     (notice,) = found(change([gone, B], [B], entries=(entry(Action.DESTROYED, "teleservice"),)), "data-destruction")
     assert notice.severity is Severity.INFO
-    assert "goes for good" in notice.text
+    assert "deleted permanently" in notice.text
 
 
 def test_both_steps_at_once_are_refused() -> None:
-    """Archiving and losing data in one change is no second thought; nor is reviving what is then replaced."""
+    """Archiving a tenant and losing its data in one change is refused, and so is restoring and replacing."""
     for before, after in ((State.ACTIVE, State.ARCHIVED), (State.ARCHIVED, State.ACTIVE)):
         both = change(
             [dataclasses.replace(A, state=before)],
@@ -51,15 +51,15 @@ def test_both_steps_at_once_are_refused() -> None:
 
 @pytest.mark.parametrize("tenant", ["teleservice", None])
 @pytest.mark.parametrize("action", [Action.DESTROYED, Action.REPLACED])
-def test_one_object_that_holds_data(tenant: str | None, action: Action) -> None:
+def test_losing_one_data_bearing_object_is_refused(tenant: str | None, action: Action) -> None:
     lost = entry(action, tenant, "x/namespace", note="metadata.name forces it")
     (notice,) = found(change([A], [dataclasses.replace(A, description="x")], entries=(lost,)), "data-destruction")
     assert notice.refuses
     assert f"would be {action.value} (metadata.name forces it)" in notice.text
-    assert "waive this by name" in notice.mend
+    assert "waive this rule" in notice.mend
 
 
-def test_what_holds_no_data_goes() -> None:
+def test_objects_without_data_may_be_removed() -> None:
     lost = entry(Action.DESTROYED, "teleservice", type_=POLICY, holds_data=False)
     assert found(change([A], [dataclasses.replace(A, description="x")], entries=(lost,)), "data-destruction") == []
     made = entry(Action.CREATED, "petitions")
@@ -90,7 +90,7 @@ def robots(count: int, generation: str, action: Action = Action.DESTROYED) -> tu
     return tuple(entry(action, f"t{n}", f"t{n}/{name}", type_=ROBOT, holds_data=False) for n in range(count))
 
 
-def test_an_old_generation_of_credentials_goes_whole() -> None:
+def test_removing_a_credential_generation_is_no_mass_removal() -> None:
     def refused(*entries: Entry, author: str | None = PLATFORM, head: Settings = NEXT) -> list[str]:
         one = change([A], [A], entries=entries, existing={ROBOT: 120}, author=author, settings=head, base_settings=BOTH)
         return [notice.text for notice in found(one, "mass-removal")]
@@ -113,13 +113,13 @@ def test_mass_removal_of_tenants() -> None:
     assert found(change(fleet, fleet[:16], author=PLATFORM), "mass-removal") == []
 
 
-def test_what_an_archived_or_removed_tenant_loses_counts_as_one_tenant() -> None:
+def test_the_objects_of_an_archived_or_removed_tenant_count_as_one_tenant() -> None:
     gone = dataclasses.replace(A, state=State.ARCHIVED)
     for base, head in (([gone, B], [B]), ([A, B], [gone, B]), ([A, B], [B])):
         assert found(change(base, head, entries=policies(60), existing={POLICY: 100}), "mass-removal") == []
-    # Of one that stays, everything counts.
+    # For a tenant that stays, every object counts.
     assert found(change([A, B], [A, B], entries=policies(60), existing={POLICY: 100}), "mass-removal")
-    # And many tenants archived at once are many tenants.
+    # Tenants archived in one change are counted.
     fleet = [plain(f"t{n}") for n in range(20)]
     head = [dataclasses.replace(p, state=State.ARCHIVED) if n < 5 else p for n, p in enumerate(fleet)]
     (notice,) = found(change(fleet, head, author=PLATFORM), "mass-removal")

@@ -1,4 +1,4 @@
-"""Whose file a change may touch, what a slug and an owner are, when to look again."""
+"""Rules on whole tenants: who may change a file, slug and owner, the review date."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def two(author: str | None, **more: Any) -> Change:
 def test_one_tenant_per_merge_request() -> None:
     (notice,) = found(two(OWNER), "one-tenant")
     assert notice.refuses
-    assert "alice.martin is not of the platform's team" in notice.text
+    assert "alice.martin is not in the platform team" in notice.text
     assert "2 tenants: petitions, teleservice" in notice.text
     assert notice.path == "projects.d/teleservice.yaml"
     assert found(edit(A, description="x"), "one-tenant") == []
@@ -34,7 +34,7 @@ def test_one_tenant_per_merge_request() -> None:
     assert found(two(PLATFORM.title()), "one-tenant") == []
 
 
-def test_an_author_nobody_names_is_no_reason_to_refuse_but_to_say_so() -> None:
+def test_an_unknown_author_is_a_warning() -> None:
     (notice,) = found(two(None), "one-tenant")
     assert (notice.severity, notice.refuses) == (Severity.WARNING, False)
     nobody = dataclasses.replace(SETTINGS, changes=ChangeSettings())
@@ -42,16 +42,16 @@ def test_an_author_nobody_names_is_no_reason_to_refuse_but_to_say_so() -> None:
     assert notice.severity is Severity.INFO
 
 
-def test_nothing_but_tenants() -> None:
+def test_files_that_are_no_tenant_files_are_refused() -> None:
     (notice,) = found(edit(A, description="x", more={"files": ["components/vault.py", "Makefile"]}), "one-tenant")
-    assert "no tenant's: Makefile, components/vault.py" in notice.text
+    assert "no tenant files: Makefile, components/vault.py" in notice.text
     assert notice.path == "Makefile"
     assert found(edit(A, description="x", more={"files": ["CODEOWNERS"]}), "one-tenant") == []
     for path in ("CODEOWNERS", "projects.d/README.md", "projects.d/deeper/x.yaml", "other/projects.d/x.yaml"):
         assert found(change([A], [A], files=[path]), "one-tenant"), path
 
 
-def test_a_change_cannot_make_its_author_one_of_the_team() -> None:
+def test_a_change_cannot_add_its_author_to_the_platform_team() -> None:
     theirs = dataclasses.replace(SETTINGS, changes=ChangeSettings(frozenset({OWNER})))
     grabbed = two(OWNER, files=["Pulumi.lab.yaml"])
     assert found(dataclasses.replace(grabbed, settings=theirs), "one-tenant")
@@ -65,7 +65,7 @@ def test_own_tenant() -> None:
     assert found(edit(A, author=PLATFORM, description="x"), "own-tenant") == []
     assert found(edit(A, author=None, description="x"), "own-tenant") == []
     assert found(change([A], [A, B], author="somebody.new"), "own-tenant") == []
-    # Nobody joins a tenant by the change that needs it.
+    # A person cannot join a tenant in the same change.
     joined = edit(A, author="idris.diallo", members={**A.members, Role.ADMIN: ("idris.diallo",)})
     assert found(joined, "own-tenant")
 
@@ -76,7 +76,7 @@ def test_a_slug_is_never_renamed() -> None:
     assert notice.refuses
     assert notice.tenant == "inscription"
     assert notice.text.startswith("teleservice becomes inscription")
-    # One that goes while another, unlike it, comes.
+    # One tenant is removed and a different one is added.
     other = plain("cantine", name="Cantine", owner="x.y", members={}, repositories=(app("menus"),), labels={})
     assert found(change([A, B], [other, B]), "slug-renamed") == []
     assert found(change([A], [A, renamed]), "slug-renamed") == []
@@ -92,7 +92,9 @@ def test_a_slug_is_never_renamed() -> None:
         ("zoe.neuf", {}, PLATFORM, Severity.WARNING),
     ],
 )
-def test_an_owner_stays(owner: str, members: dict[Role, tuple[str, ...]], author: str, severity: Severity) -> None:
+def test_a_new_owner_or_the_former_one_has_a_role(
+    owner: str, members: dict[Role, tuple[str, ...]], author: str, severity: Severity
+) -> None:
     (notice,) = found(edit(A, author=author, owner=owner, members=members), "owner-stays")
     assert notice.severity is severity
     assert f"from alice.martin to {owner}" in notice.text
@@ -105,24 +107,24 @@ def test_a_review_date(days: int, severity: Severity | None) -> None:
     due = dataclasses.replace(A, review_after=TODAY - datetime.timedelta(days))
     notices = found(edit(due, description="x"), "review-date")
     assert [notice.severity for notice in notices] == ([severity] if severity else [])
-    # Set anew in the same change; archived; another's.
+    # A new date in the same change; an archived tenant; another tenant.
     assert found(edit(due, review_after=TODAY + datetime.timedelta(365)), "review-date") == []
     assert found(edit(due, state=State.ARCHIVED), "review-date") == []
     assert found(change([due, B], [due, dataclasses.replace(B, description="x")]), "review-date") == []
 
 
-def test_the_fleet_as_it_is_is_never_refused_for_a_date() -> None:
+def test_a_past_review_date_never_refuses_the_fleet() -> None:
     due = dataclasses.replace(A, review_after=TODAY - datetime.timedelta(400))
     (notice,) = found(Change.of_fleet(SETTINGS, [due, B], TODAY), "review-date")
     assert notice.severity is Severity.WARNING
 
 
-def test_positions_are_those_of_the_head() -> None:
+def test_positions_are_in_the_head_s_files() -> None:
     text = b"slug: teleservice\nname: X\nowner:   zoe.neuf\n"
     more = {"texts": {"projects.d/teleservice.yaml": text}}
     (notice,) = found(edit(A, owner="zoe.neuf", more=more), "owner-stays")
     assert (notice.path, notice.line, notice.column) == ("projects.d/teleservice.yaml", 3, 10)
 
 
-def test_environments_in_another_order_are_no_rename() -> None:
+def test_reordered_environments_are_no_rename() -> None:
     assert found(edit(A, environments=(environment("prod"), environment("dev"))), "slug-renamed") == []

@@ -1,4 +1,4 @@
-"""The waivers file: how it is read, and which waivers count."""
+"""The waivers file: how it is read, and which waivers apply."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def read(text: str) -> tuple[Waiver, ...]:
 # The file ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_good_file() -> None:
+def test_a_valid_file() -> None:
     (waiver,) = read(GOOD)
     assert waiver == WAIVER
     assert (waiver.line, waiver.column) == (2, 5)
@@ -89,7 +89,7 @@ def test_the_committed_file_and_its_example() -> None:
         ("never used; ticket 4711", "glpat-abcdefghijklmnop1234", 6, "(not shown)"),
     ],
 )
-def test_what_is_wrong_is_told_at_its_line(old: str, new: str, line: int, message: str) -> None:
+def test_each_error_has_its_line(old: str, new: str, line: int, message: str) -> None:
     assert old in GOOD
     with pytest.raises(SpecError) as caught:
         read(GOOD.replace(old, new, 1))
@@ -118,12 +118,12 @@ def test_one_waiver_per_case() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]\n", "waivers\n", "waivers: {a: b}\n", "\0", "a: [\n"])
-def test_files_that_are_none(text: str) -> None:
+def test_files_without_waivers(text: str) -> None:
     with pytest.raises(SpecError):
         read(text)
 
 
-# What counts ------------------------------------------------------------------------------------------------------
+# Which waivers apply ------------------------------------------------------------------------------------------------
 
 
 def losing(author: str | None = OWNER, **more: Any) -> Change:
@@ -139,7 +139,7 @@ def refused(of: Change) -> bool:
 BOTH: dict[str, Any] = {"base_waivers": (WAIVER,), "head_waivers": (WAIVER,)}
 
 
-def test_a_waiver_of_the_base_counts_and_stays_visible() -> None:
+def test_a_waiver_of_the_base_applies_and_stays_visible() -> None:
     (notice,) = found(losing(**BOTH), "data-destruction")
     assert not notice.refuses
     assert notice.severity is Severity.ERROR
@@ -149,13 +149,13 @@ def test_a_waiver_of_the_base_counts_and_stays_visible() -> None:
 
 def test_a_change_cannot_waive_itself() -> None:
     brought = {"head_waivers": (WAIVER,), "files": ["waivers.yaml"]}
-    for author in (OWNER, None, "yves.outil"):  # the last is of the team, but not who the waiver names
+    for author in (OWNER, None, "yves.outil"):  # the last one is in the team, but the waiver names another person
         assert refused(losing(author, **brought)), author
         (notice,) = found(losing(author, **brought), "waiver-refused")
         assert notice.path == "waivers.yaml"
-        assert "does not count yet" in notice.text
+        assert "does not apply yet" in notice.text
     assert not refused(losing(PLATFORM, **brought))
-    # Nor by making its author one of the team, nor by stretching a waiver that is there, nor by pretending a name.
+    # Neither by adding its author to the team, nor by extending a waiver, nor by a false author name.
     grabbed = dataclasses.replace(SETTINGS, changes=ChangeSettings(frozenset({OWNER})))
     mine = dataclasses.replace(WAIVER, by=OWNER)
     assert refused(dataclasses.replace(losing(OWNER, head_waivers=(mine,)), settings=grabbed))
@@ -166,12 +166,12 @@ def test_a_change_cannot_waive_itself() -> None:
     assert refused(losing(base_waivers=(expired,), head_waivers=(longer,)))
 
 
-def test_a_waiver_that_only_moves_in_its_file_is_the_same() -> None:
+def test_moving_a_waiver_in_its_file_keeps_it() -> None:
     moved = dataclasses.replace(WAIVER, line=40)
     assert not refused(losing(base_waivers=(WAIVER,), head_waivers=(moved,)))
 
 
-def test_a_waiver_taken_back_counts_no_more() -> None:
+def test_a_removed_waiver_does_not_apply() -> None:
     assert refused(losing(base_waivers=(WAIVER,), head_waivers=()))
 
 
@@ -189,7 +189,7 @@ def test_a_waiver_taken_back_counts_no_more() -> None:
         ({"expires": TODAY - datetime.timedelta(1)}, False),
     ],
 )
-def test_a_waiver_covers_what_it_names(differs: dict[str, Any], covers: bool) -> None:
+def test_a_waiver_covers_only_what_it_names(differs: dict[str, Any], covers: bool) -> None:
     waivers = (dataclasses.replace(WAIVER, **differs),)
     assert refused(losing(base_waivers=waivers, head_waivers=waivers)) is not covers
 
@@ -215,7 +215,7 @@ def test_an_expired_waiver_is_reported() -> None:
     (notice,) = found(losing(base_waivers=(old,), head_waivers=(old,)), "waiver-expired")
     assert notice.severity is Severity.WARNING
     assert "expired on 2027-02-28" in notice.text
-    # On the fleet as it is too, and not on another tenant's change.
+    # The fleet as it is reports it too; a change of another tenant does not.
     assert found(Change.of_fleet(SETTINGS, [A], TODAY, (old,)), "waiver-expired")
     other = change([A, B], [A, dataclasses.replace(B, description="x")], base_waivers=(old,), head_waivers=(old,))
     assert found(other, "waiver-expired") == []
@@ -251,7 +251,7 @@ def test_both_sides_are_read_from_bytes() -> None:
         waivers_of_head(data, nobody, TODAY)
 
 
-def test_usine_check_tells_of_tenants_and_waivers_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_usine_check_reports_tenants_and_waivers_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for source in (SETTINGS_FILE, ROOT / "projects.d", ROOT / "waivers.yaml"):
         (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / source.name)
     arguments = ["check", "--settings", str(tmp_path / "Pulumi.lab.yaml")]
@@ -269,7 +269,7 @@ def test_usine_check_tells_of_tenants_and_waivers_at_once(tmp_path: Path, capsys
     assert "waivers" not in capsys.readouterr().out
 
 
-def test_a_run_is_allowed_what_waivers_let_go() -> None:
+def test_a_run_allows_what_merged_waivers_allow() -> None:
     waiver = Waiver("mass-removal", None, "tenant", PLATFORM, "long enough a reason", TODAY, 6)
     assert allowances([waiver, WAIVER], TODAY) == {"tenant": 6}
     assert allowances([waiver], TODAY + datetime.timedelta(1)) == {}

@@ -1,4 +1,4 @@
-"""Rules on access: whatever a change opens is said, so that somebody looks."""
+"""Rules on access: every right or opening that a change adds is reported for review."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from model.texts import enumerate_words
 from usine.report.model import Severity
 from usine.rules.model import Change, Flag
 
-#: From the gate that lets everything through to the one that stops most.
+#: From the gate that blocks nothing to the one that blocks most.
 _STRICTER = (
     ImageSeverity.NONE,
     ImageSeverity.CRITICAL,
@@ -21,12 +21,12 @@ _STRICTER = (
     ImageSeverity.LOW,
 )
 _OPENNESS = (State.ARCHIVED, State.SUSPENDED, State.ACTIVE)
-#: The platform's roles that work on the tenant; the others look, and so may those of the tenant's own.
+#: Roles that change the tenant. People in any other role only read, so people of other tenants there are guests.
 _NOT_GUESTS = frozenset({Role.OWNER, Role.ADMIN, Role.DEVOPS, Role.DEVELOPER})
 
 
 def access_widened(change: Change) -> Iterator[Flag]:
-    """More people, more rights, more openings, less protection: each is said, a right in production as a warning."""
+    """Report each added person, right or opening and each removed protection. Rights in production are warnings."""
     for base, head in change.edited:
         for rule in (_people, _roles, _environments, _branches, _registry):
             yield from rule(base, head)
@@ -35,12 +35,12 @@ def access_widened(change: Change) -> Iterator[Flag]:
 
 
 def _restored(change: Change, base: Tenant, head: Tenant) -> Flag:
-    """The platform's team took the access away, so it gives it back (issue 11.A9)."""
+    """Return the flag for access that comes back: only the platform team restores what it took away (issue 11.A9)."""
     text = f"{head.slug} goes from {base.state} to {head.state}: access returns"
     if change.by_platform:
         return _flag(head, ("state",), text, Severity.WARNING if base.state is State.ARCHIVED else Severity.INFO)
     severity = Severity.WARNING if change.by_platform is None else Severity.ERROR
-    return replace(_flag(head, ("state",), text, severity), mend="let the platform's team make this change")
+    return replace(_flag(head, ("state",), text, severity), mend="ask the platform team to make this change")
 
 
 def _flag(tenant: Tenant, path: KeyPath, text: str, severity: Severity, name: str = "") -> Flag:
@@ -50,7 +50,7 @@ def _flag(tenant: Tenant, path: KeyPath, text: str, severity: Severity, name: st
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """A role as a file has it: where its people stand, what it may do."""
+    """A role of a tenant file: the key path of its members, its rights, its people."""
 
     name: str
     path: KeyPath
@@ -85,7 +85,7 @@ def _people(base: Tenant, head: Tenant) -> Iterator[Flag]:
 
 
 def _roles(base: Tenant, head: Tenant) -> Iterator[Flag]:
-    """A role of the tenant's own that may do more than before; its people are said by `_people`."""
+    """Report each custom role that gains rights. Its people are reported by `_people`."""
     before = {own.name: with_included(own.rights) for own in base.roles}
     for own in head.roles:
         more = with_included(own.rights) - before.get(own.name, frozenset())
@@ -106,7 +106,7 @@ def _environments(base: Tenant, head: Tenant) -> Iterator[Flag]:
                 text = f"{environment.name} may reach {opening.host}:{opening.port}"
                 yield _flag(head, (*path, "egress", index), text, Severity.WARNING)
         if environment.production and environment.autosync and not (old is not None and old.autosync):
-            text = f"{environment.name} is production and deploys by itself whatever is merged"
+            text = f"{environment.name} is production and deploys every merge automatically"
             yield _flag(head, (*path, "autosync"), text, Severity.WARNING)
 
 
@@ -126,18 +126,18 @@ def _branches(base: Tenant, head: Tenant) -> Iterator[Flag]:
 def _registry(base: Tenant, head: Tenant) -> Iterator[Flag]:
     old, new = base.registry, head.registry
     if _STRICTER.index(new.block_severity) < _STRICTER.index(old.block_severity):
-        text = f"vulnerable images are stopped from {new.block_severity} on, not from {old.block_severity}"
+        text = f"vulnerable images are blocked from severity {new.block_severity}, before: {old.block_severity}"
         if new.block_severity is ImageSeverity.NONE:
-            text = f"vulnerable images are no longer stopped (before: from {old.block_severity} on)"
+            text = f"vulnerable images are no longer blocked (before: from severity {old.block_severity})"
         yield _flag(head, ("registry", "blockSeverity"), text, Severity.WARNING)
     dropped = [pattern for pattern in old.immutable if pattern not in new.immutable]
     if dropped:
-        text = f"tags that can be overwritten now: {enumerate_words(dropped)}"
+        text = f"tags that can now be overwritten: {enumerate_words(dropped)}"
         yield _flag(head, ("registry", "immutable"), text, Severity.WARNING)
 
 
 def guest_role(change: Change) -> Iterator[Flag]:
-    """A guest is someone who belongs to another tenant and is let look into this one; each new one is flagged."""
+    """Report each new guest: a person of another tenant who gets a read-only role in this one."""
     for base, head in change.written:
         insiders = base.people if base is not None else frozenset()
         for listed in _listed(head):
@@ -151,7 +151,7 @@ def guest_role(change: Change) -> Iterator[Flag]:
                 ]
                 if homes:
                     yield Flag(
-                        f"{person} of {enumerate_words(homes, 3)} is let into {head.slug} as {listed.name}",
+                        f"{person} of {enumerate_words(homes, 3)} gets the role {listed.name} in {head.slug}",
                         tenant=head.slug,
                         path=(*listed.path, index),
                         object=".".join((*map(str, listed.path), person)),

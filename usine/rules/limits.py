@@ -1,4 +1,4 @@
-"""The rule on amounts: what a tenant gets beyond its archetype is the platform's to give."""
+"""The rule on amounts: only the platform team gives a tenant more than its archetype."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _RESOURCES: tuple[tuple[str, Callable[[int], str]], ...] = (
     ("storage", render_size),
     ("gpu", str),
 )
-#: Raised to so many times what it was, an amount is worth a look: a slip, or a need nobody knows of.
+#: An amount raised by this factor is reported: it may be a typing error.
 _SUDDEN = 2
 
 
 def quota_envelope(change: Change) -> Iterator[Flag]:
-    """No amount is raised beyond what the archetype gives, but by the platform's team; a sudden raise is flagged."""
+    """Report each amount above the archetype, unless the platform team raises it, and each sudden increase."""
     beyond = {True: Severity.INFO, False: Severity.ERROR, None: Severity.WARNING}[change.by_platform]
     for base, head in change.written:
         archetype = change.settings.archetypes[head.archetype]
@@ -44,7 +44,7 @@ def quota_envelope(change: Change) -> Iterator[Flag]:
                     severity=beyond,
                 )
             elif moved:
-                # A larger archetype is given like any amount (issue 11.A9).
+                # Choosing a larger archetype also raises amounts (issue 11.A9).
                 sudden = was is not None and after >= _SUDDEN * was
                 yield Flag(
                     f"{name} {raised} {render(after)}: archetype {head.archetype}",
@@ -66,7 +66,7 @@ def quota_envelope(change: Change) -> Iterator[Flag]:
 
 
 def _amounts(envelope: Envelope, registry: int) -> dict[KeyPath, tuple[int, Callable[[int], str]]]:
-    """Return every bounded amount by its key path, with what renders it."""
+    """Return every bounded amount by its key path, with the function that renders it."""
     amounts: dict[KeyPath, tuple[int, Callable[[int], str]]] = {
         ("envelope", word, resource): (getattr(quota, resource), render)
         for word, quota in (("nonprod", envelope.nonprod), ("prod", envelope.prod))

@@ -1,7 +1,7 @@
-"""Mass removal: when a change, or a run of the engine, takes away too much of one kind of object to be meant.
+"""Mass removal: a change or a run that removes too many objects of one kind, probably by mistake.
 
-`usine rules` asks this of the difference between two plans, `usine up` of the engine's own plan, which also knows what
-a state edited by hand would lose.
+`usine rules` checks the difference between two plans. `usine up` checks the engine's own plan, which also covers a
+state that was edited manually.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from model.settings import MassRemoval
 from model.texts import did_you_mean, show
 
-#: The kind that stands for whole tenants, beside the Pulumi type tokens.
+#: The kind of whole tenants. Every other kind is a Pulumi type token.
 TENANT = "tenant"
 
 _ALLOWANCE = re.compile(r"(?P<kind>[^=\s]+)=(?P<number>[1-9][0-9]{0,8})")
@@ -21,9 +21,9 @@ _ALLOWANCE = re.compile(r"(?P<kind>[^=\s]+)=(?P<number>[1-9][0-9]{0,8})")
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """A removal that is refused: `removed` of the `existing` objects of a `kind` (0: nobody knows how many).
+    """A refused removal: `removed` of the `existing` objects of a `kind` (`existing` 0: unknown).
 
-    `allowed` is how many somebody allowed, which was not enough (0: nobody did).
+    `allowed` is the number that was allowed and is too small (0: none was allowed).
     """
 
     kind: str
@@ -33,7 +33,7 @@ class Removal:
 
     @property
     def text(self) -> str:
-        """What is wrong, in one line."""
+        """The message, in one line."""
         of = f" of {self.existing}" if self.existing else ""
         what = "tenants" if self.kind == TENANT else f"objects of type {self.kind}"
         but = f" ({self.allowed} allowed)" if self.allowed else ""
@@ -49,9 +49,9 @@ def mass_removals(
 ) -> tuple[Removal, ...]:
     """Return the removals that are refused, by kind.
 
-    `removed` and `existing` count objects by Pulumi type token, and tenants as `TENANT`; `existing` counts those before
-    the removal, over the whole fleet, and a kind it lacks is unknown: only `limits.count` holds for it. `allowed` says
-    how many of a kind may go this time. A replacement removes too: what replaces the object does not bring it back.
+    `removed` and `existing` count objects by Pulumi type token, and tenants as `TENANT`. `existing` counts the whole
+    fleet before the removal; for a kind it lacks, only `limits.count` applies. `allowed` is how many of a kind may be
+    removed this time. A replacement counts as a removal, because the new object does not have the old one's data.
     """
     return tuple(
         Removal(kind, count, existing.get(kind, 0), (allowed or {}).get(kind, 0))

@@ -1,4 +1,4 @@
-"""What the rules look at, and what a rule says."""
+"""The input of the rules, a change, and their output, flags."""
 
 from __future__ import annotations
 
@@ -20,18 +20,17 @@ _SUFFIX = ".yaml"
 class Change:
     """A change from one revision to another, as plain values.
 
-    `settings` are the head's. `base` and `head` hold every tenant by slug. `base` is None when the base's files cannot
-    be read by this program: then the rules that compare say nothing. `files` are the paths that differ, from the
-    repository's root. `entries` is the semantic difference, `existing` how many objects of each type token the base has
-    over the whole fleet (empty: unknown). `author` is the GitLab user name of who asks for it, None where nobody says.
-    `today` is a date in UTC.
+    `settings` are the head's. `base` and `head` hold every tenant by slug. `base` is None if this program cannot read
+    the base's files; the rules that compare then report nothing. `files` are the paths that differ, from the
+    repository's root. `entries` is the semantic difference, `existing` the number of objects of each type token in the
+    base's whole fleet (empty: unknown). `author` is the author's GitLab user name, None if unknown. `today` is a date
+    in UTC.
 
-    `base_settings` are those of the base; None when they cannot be read, then the head's stand in for them. `projects`
-    is the folder of tenant files, from the repository's root. `texts` are the bytes of the head's tenant files that
-    differ, by path: notices then point to the line. `base_waivers` is what the target branch (else the base) waives,
-    `head_waivers` what the head does, `used_waivers` those that waived something, known once the rules on the change
-    itself have spoken. `trusted_settings` are those of the target branch as it is now; None where there is no such
-    branch, then the base's stand in for them.
+    `base_settings` are the base's settings; if None, the head's are used. `projects` is the folder of tenant files,
+    from the repository's root. `texts` are the bytes of the head's changed tenant files, by path, so that notices point
+    to a line. `base_waivers` are the waivers of the target branch (without one: of the base), `head_waivers` those of
+    the head, `used_waivers` those that waived a notice, known after the rules on the change have run.
+    `trusted_settings` are the settings of the target branch as it is now; if None, the base's are used.
     """
 
     settings: Settings
@@ -54,7 +53,7 @@ class Change:
     def of_fleet(
         cls, settings: Settings, tenants: Iterable[Tenant], today: datetime.date, waivers: tuple[Waiver, ...] = ()
     ) -> Change:
-        """Return what stands for no change at all: of it, rules say only what holds of the tenants as they are."""
+        """Return a change of nothing: on it, rules report only problems of the tenants as they are."""
         head = {tenant.slug: tenant for tenant in tenants}
         return cls(
             settings,
@@ -73,17 +72,17 @@ class Change:
 
     @property
     def standing(self) -> bool:
-        """Say whether this is the fleet as it is, not a change."""
+        """Whether this is the fleet as it is, not a change."""
         return self.base is None and not self.files
 
     @property
     def trusted(self) -> ChangeSettings:
-        """Who may change what, as the target branch says: no change makes its author one of the platform's team."""
+        """Who may change what, by the target branch: no change can add its author to the platform team."""
         return (self.trusted_settings or self.base_settings or self.settings).changes
 
     @property
     def by_platform(self) -> bool | None:
-        """Say whether the platform's team asks for the change; None where nobody says who asks, or who is the team."""
+        """Whether the author is in the platform team; None if the author is unknown or the team is empty."""
         if not self.author or not self.trusted.platform_team:
             return None
         return self.author.casefold() in self.trusted.platform_team
@@ -114,7 +113,7 @@ class Change:
     def written(self) -> tuple[tuple[Tenant | None, Tenant], ...]:
         """Base (None: a new tenant) and head of every tenant whose file differs and that the head has, by slug.
 
-        Nothing when the base cannot be read: then nobody knows what is new.
+        Empty if the base cannot be read: the new tenants are then unknown.
         """
         base = self.base
         if base is None:
@@ -129,11 +128,12 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """What a rule says of one thing.
+    """One finding of a rule.
 
-    `tenant` and `path` (a key path of its file, as in `model.problems`) say where; `file` and `place` do for any
-    other file, and for one that is gone. `object` is what a waiver may name: a field, a resource, a kind. `amount` is
-    how many objects it is about, where the rule counts. `severity` and `mend` take the place of the rule's own.
+    `tenant` and `path` (a key path of its file, as in `model.problems`) are the position in a tenant file; `file` and
+    `place` are the position in any other file, or in a removed one. `object` is what a waiver may name: a field, a
+    resource, a kind. `amount` is the number of objects, if the rule counts them. `severity` and `mend` override the
+    rule's own.
     """
 
     text: str
@@ -149,9 +149,9 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule: a stable `id`, how bad it is to break it, `what` it asks for, how to `mend`, the function that looks.
+    """A rule: a stable `id`, its severity, `what` it requires, the remediation, the function that checks it.
 
-    `waivable`: a person of the platform's team may waive it.
+    `waivable`: a person of the platform team may waive it.
     """
 
     id: str

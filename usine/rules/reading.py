@@ -1,4 +1,4 @@
-"""The waivers of both sides of a change, from the bytes of their files."""
+"""Reads the waivers of both sides of a change from the bytes of their files."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from model.reading.waivers import WAIVERS_FILE, Waiver, WaiverWords, read_waiver
 from model.settings import Settings
 from usine.rules.registry import RULES
 
-#: The rule whose waivers say how many objects may go.
+#: The rule whose waivers state how many objects may be removed.
 _COUNTING: Final = "mass-removal"
 
 
 def waiver_words(people: Iterable[str]) -> WaiverWords:
-    """Return what an entry of the waivers file may name; `people` is the platform's team."""
+    """Return the words that an entry of the waivers file may use. `people` is the platform team."""
     return WaiverWords(tuple(rule.id for rule in RULES if rule.waivable), _COUNTING, frozenset(people))
 
 
 def waivers_of_head(
     data: bytes | None, settings: Settings, today: datetime.date, source: str = WAIVERS_FILE
 ) -> tuple[Waiver, ...]:
-    """Return the head's waivers; `data` is None where there is no file. Raises SpecError with all that is wrong."""
+    """Return the head's waivers; `data` is None where there is no file. Raises SpecError with every problem."""
     if data is None:
         return ()
     return read_waivers(data, waiver_words(settings.changes.platform_team), today, source)
 
 
 def waivers_of_base(data: bytes | None, settings: Settings | None, today: datetime.date) -> tuple[Waiver, ...]:
-    """Return the base's waivers; none where its file or its settings cannot be read by this program.
+    """Return the base's waivers; none if this program cannot read its file or its settings.
 
-    A file that was right when it was merged is right for ever: nothing in it depends on a later day.
+    A file that was valid when it was merged stays valid: no check depends on a later date.
     """
     if data is None or settings is None:
         return ()
@@ -43,7 +43,7 @@ def waivers_of_base(data: bytes | None, settings: Settings | None, today: dateti
 
 
 def allowances(waivers: Iterable[Waiver], today: datetime.date) -> dict[str, int]:
-    """Return how many of a kind may go by waivers that are merged: what `mass_removals` takes as `allowed`."""
+    """Return how many objects of each kind merged waivers allow to remove: the `allowed` of `mass_removals`."""
     return {
         waiver.object: waiver.removals
         for waiver in waivers

@@ -1,4 +1,4 @@
-"""The rule on references: nothing in a tenant's file names what is another tenant's."""
+"""The rule on references: a tenant file must not name objects of another tenant."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from usine.rules.model import Change, Flag
 
 @dataclass(frozen=True, slots=True)
 class _Reference:
-    """Something a file names: a `url`, a `host`, or a `path` among the tenant's secrets, as `kind` says."""
+    """A name in a tenant file. `kind` is `url`, `host`, `mirror`, or `path` (a path among the tenant's secrets)."""
 
     kind: str
     value: str
@@ -25,7 +25,7 @@ class _Reference:
 
 @dataclass(frozen=True, slots=True)
 class _Owners:
-    """What belongs to whom: other tenants' slugs, namespaces and public hosts, and the platform's own hosts."""
+    """The owners of names: other tenants' slugs, namespaces (slug by name) and public hosts, and the tools' hosts."""
 
     slugs: frozenset[str]
     namespaces: Mapping[str, str]
@@ -34,7 +34,7 @@ class _Owners:
 
 
 def cross_tenant(change: Change) -> Iterator[Flag]:
-    """No new mirror, URL, opening or secret path of a tenant is another tenant's."""
+    """Report each new mirror, URL, egress host or secret path that belongs to another tenant."""
     everyone = {**(change.base or {}), **change.head}
     for base, head in change.written:
         known = {(r.kind, r.value) for r in _references(base)} if base is not None else set()
@@ -90,12 +90,12 @@ def _host(url: str) -> str:
 
 
 def _whose(reference: _Reference, owners: _Owners) -> tuple[str, Severity] | None:
-    """Say what is wrong with a reference, and how bad it is; None when it is nobody else's."""
+    """Return message and severity of a reference to another tenant; None for any other reference."""
     if reference.kind == "path":
         first, _, rest = reference.value.partition("/")
         if rest and first in owners.slugs:
             return (
-                f"the secret's path begins with {first}, another tenant: it is looked up among this tenant's own",
+                f"the secret's path begins with {first}, another tenant; it is read in this tenant's own mount",
                 Severity.WARNING,
             )
         return None
@@ -106,18 +106,18 @@ def _whose(reference: _Reference, owners: _Owners) -> tuple[str, Severity] | Non
     if reference.kind == "mirror" and host in owners.tools:
         for segment in urlsplit(reference.value).path.removesuffix(".git").split("/"):
             if segment in owners.slugs:
-                return f"the mirror copies what belongs to {segment}, another tenant", Severity.ERROR
+                return f"the mirror copies a repository of {segment}, another tenant", Severity.ERROR
         return None
     owner = next((owners.hosts[name] for name in _upwards(host) if name in owners.hosts), None)
     if owner is None:
         return None
     if reference.kind == "url":
         return f"{host} is an address of {owner}", Severity.ERROR
-    return f"{host} is a public address of {owner}: its owner should know", Severity.WARNING
+    return f"{host} is a public address of {owner}: inform its owner", Severity.WARNING
 
 
 def _upwards(host: str) -> Iterator[str]:
-    """Yield a host name and every domain it is below, but the last label alone."""
+    """Yield a host name and each of its parent domains, without the top-level domain."""
     labels = host.split(".")
     for start in range(len(labels) - 1):
         yield ".".join(labels[start:])

@@ -1,4 +1,4 @@
-"""Every rule by its id, and the one function that asks them all. A test holds docs/rules.md to this list."""
+"""Every rule with its id, and `check`, which runs them all. A test compares docs/rules.md with this list."""
 
 from __future__ import annotations
 
@@ -17,84 +17,85 @@ _ON_THE_CHANGE: Final[tuple[Rule, ...]] = (
     Rule(
         "one-tenant",
         Severity.ERROR,
-        "A merge request of someone outside the platform's team changes one tenant's file and nothing else.",
-        "make one merge request per tenant; leave what is no tenant's to the platform's team",
+        "A merge request by a person outside the platform team changes one tenant file and nothing else.",
+        "make one merge request per tenant; leave all other files to the platform team",
         tenants.one_tenant,
     ),
     Rule(
         "own-tenant",
         Severity.ERROR,
-        "Someone outside the platform's team changes a tenant they have a role in; a new one is anybody's to ask for.",
-        "let a member of the tenant make the merge request",
+        "A person outside the platform team changes only tenants in which they have a role; anyone may ask "
+        "for a new tenant.",
+        "ask a member of the tenant to make the merge request",
         tenants.own_tenant,
     ),
     Rule(
         "slug-renamed",
         Severity.ERROR,
         "A slug never changes: it is the tenant's name in every tool.",
-        "keep the file and its slug: `name` is what people read; to move for good, add the new tenant, move what it "
-        "holds, then archive the old one",
+        "keep the file and its slug, and change `name`, which people read; to move permanently, add the new "
+        "tenant, move the data, then archive the old one",
         tenants.slug_renamed,
     ),
     Rule(
         "owner-stays",
         Severity.ERROR,
-        "A tenant passes from hand to hand: refused if the new owner had no role and the former one keeps none; "
-        "said in any other case.",
-        "let the new owner join first, or the former one stay as admin, and hand over in a second merge request",
+        "A new owner is reported; it is refused if the new owner had no role and the former owner keeps none.",
+        "add the new owner as a member first, or keep the former one as admin, and change the owner in a "
+        "second merge request",
         tenants.owner_stays,
     ),
     Rule(
         "quota-envelope",
         Severity.ERROR,
-        "What goes beyond the archetype (envelope, registry), and a larger archetype, are given by the platform's "
-        "team; an amount that doubles is flagged.",
-        "ask for less, or let the platform's team make the change or waive this",
+        "Only the platform team gives more than the archetype (envelope, registry) or a larger archetype; an "
+        "amount that doubles is a warning.",
+        "ask for less, or ask the platform team to make the change or to waive the rule",
         limits.quota_envelope,
     ),
     Rule(
         "cross-tenant",
         Severity.ERROR,
-        "Nothing in a tenant's file names what is another tenant's: a mirror of its repositories, its namespaces, its "
-        "addresses, its secrets.",
-        "take the reference out; tenants reach each other by public addresses their owners agree on",
+        "A tenant file names no object of another tenant: no mirror of its repositories, none of its "
+        "namespaces, addresses or secrets.",
+        "remove the reference; tenants reach each other by public addresses that their owners agree on",
         references.cross_tenant,
     ),
     Rule(
         "access-widened",
         Severity.WARNING,
-        "More rights for a person, an opening to the outside, less protection of branches, tags or images, "
-        "deployment to production by itself: somebody looks.",
-        "if it is meant, a reviewer says so by approving; otherwise take it out",
+        "More rights for a person, a new egress opening, less protection of branches, tags or images, and "
+        "automatic deployment to production need a review.",
+        "if it is intended, a reviewer approves it; otherwise remove it",
         access.access_widened,
     ),
     Rule(
         "guest-role",
         Severity.WARNING,
-        "A guest (a member of another tenant who gets security or readonly) is let in: somebody looks.",
-        "if it is meant, a reviewer says so by approving; otherwise take the person out",
+        "A new guest (a member of another tenant who gets `security`, `readonly` or a custom role) needs a review.",
+        "if it is intended, a reviewer approves it; otherwise remove the person",
         access.guest_role,
     ),
     Rule(
         "data-destruction",
         Severity.ERROR,
-        "What holds data goes in two steps: `state: archived` merged first, the removal of the file in a later change.",
+        "Data is deleted in two steps: merge `state: archived` first, remove the file in a later change.",
         "put the file back with `state: archived` and merge that; remove it in a later merge request",
         removals.data_destruction,
     ),
     Rule(
         "mass-removal",
         Severity.ERROR,
-        "No more objects of one kind, or tenants, are removed at once than `usine:changes.massRemoval` lets.",
-        "remove them in several changes, or let the platform's team waive this by kind and number",
+        "One change removes no more objects of one kind, or tenants, than `usine:changes.massRemoval` allows.",
+        "remove them in several changes, or ask the platform team to waive the rule by kind and number",
         removals.mass_removal,
     ),
     Rule(
         "review-date",
         Severity.WARNING,
-        "Whoever edits a tenant whose review date is past looks at it again: a warning, and refused when it is more "
-        f"than {tenants.OVERDUE.days} days past.",
-        "look at members, quotas and state, then set `reviewAfter` to the next date",
+        "An edit of a tenant whose review date is past also sets the next date: a warning, and refused when "
+        f"the date is more than {tenants.OVERDUE.days} days past.",
+        "review members, quotas and state, then set `reviewAfter` to the next date",
         tenants.review_date,
     ),
 )
@@ -102,24 +103,24 @@ _ON_WAIVERS: Final[tuple[Rule, ...]] = (
     Rule(
         "waiver-expired",
         Severity.WARNING,
-        "A waiver counts until its last day.",
-        "take it out of waivers.yaml, or let the platform's team renew it with a reason of today",
+        "A waiver applies until its last day.",
+        "remove it from waivers.yaml, or ask the platform team to renew it with a current reason",
         waiving.waiver_expired,
         waivable=False,
     ),
     Rule(
         "waiver-refused",
         Severity.WARNING,
-        "A change cannot waive itself: a waiver it brings counts only if the person the waiver names brings it.",
-        "merge the waiver first, in a change of its own by the platform's team, then rebase this one",
+        "A change cannot waive itself: a waiver that it adds applies only if the waiver names its author.",
+        "merge the waiver first, in a separate change by the platform team, then rebase this one",
         waiving.waiver_refused,
         waivable=False,
     ),
     Rule(
         "waiver-unused",
         Severity.INFO,
-        "A waiver that waives nothing of the change it is for can go.",
-        "take it out of waivers.yaml, or correct its rule, tenant or object",
+        "A waiver that waives nothing in the change it is about can be removed.",
+        "remove it from waivers.yaml, or correct its rule, tenant or object",
         waiving.waiver_unused,
         waivable=False,
     ),
@@ -131,7 +132,7 @@ _ORDER = {severity: position for position, severity in enumerate(Severity)}
 
 
 def check(change: Change) -> tuple[Notice, ...]:
-    """Return what every rule says of a change: what refuses it first, then by severity, place and rule."""
+    """Return the notices of all rules on a change: refusing ones first, then by severity, place and rule."""
     places = _Places(change)
     waivers = waiving.counting(change)
     notices = []
@@ -171,19 +172,19 @@ def _notice(rule: Rule, flag: Flag, waiver: Waiver | None, places: _Places) -> N
         line=line,
         column=column,
         tenant=flag.tenant,
-        waived_by="" if waiver is None else waiving.said(waiver),
+        waived_by="" if waiver is None else waiving.describe(waiver),
     )
 
 
 class _Places:
-    """Where in the head's tenant files things stand; each file is examined once, when something is said of it."""
+    """Positions in the head's tenant files. Each file is examined once, when a rule reports something in it."""
 
     def __init__(self, change: Change) -> None:
         self._change = change
         self._places: dict[str, Mapping[KeyPath, Place]] = {}
 
     def of(self, flag: Flag) -> tuple[str, Position]:
-        """Return path, line and column of what a rule says."""
+        """Return path, line and column of a flag."""
         if flag.file or flag.tenant is None:
             return flag.file, flag.place
         path = self._change.path_of(flag.tenant)

@@ -1,4 +1,4 @@
-"""Rules on what goes: data only after its tenant was archived, and never much at once."""
+"""Rules on removal: data only after its tenant is archived, and never many objects at once."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from usine.rules.model import Change, Flag
 _GOES = frozenset({Action.DESTROYED, Action.REPLACED})
 _MOST_NAMED = 3
 _KEEP = (
-    "keep it; or, once what it holds is saved, let the platform's team waive this by name and destroy that one object "
+    "keep it; or save its data, ask the platform team to waive this rule for it, and destroy that one object "
     "with pulumi itself: `usine up` does not"
 )
 
 
 def data_destruction(change: Change) -> Iterator[Flag]:
-    """What holds data goes only in two steps: archive the tenant and merge that, then remove its file."""
+    """Report each loss of data outside the two steps: merge `state: archived`, then remove the file."""
     losses = [entry for entry in change.entries if entry.loses_data and entry.action in _GOES]
     removed = {tenant.slug: tenant for tenant in change.removed}
     for slug, tenant in removed.items():
@@ -36,12 +36,12 @@ def data_destruction(change: Change) -> Iterator[Flag]:
             )
         elif lost:
             yield Flag(
-                f"{slug} was archived and now goes for good, with {what}",
+                f"{slug} was archived and is now deleted permanently, with {what}",
                 file=change.path_of(slug),
                 tenant=slug,
                 object=slug,
                 severity=Severity.INFO,
-                mend="nothing to mend: make sure that nobody needs it any more",
+                mend="no action is required: check that nobody needs the data any more",
             )
     for entry in losses:
         if entry.tenant not in removed:
@@ -49,7 +49,7 @@ def data_destruction(change: Change) -> Iterator[Flag]:
 
 
 def _loss(change: Change, entry: Entry) -> Flag:
-    """Flag the loss of one object of the foundation, or of a tenant that stays."""
+    """Return the flag for one lost object of the foundation, or of a tenant that is not removed."""
     slug = entry.tenant
     sides = [None if slug is None or side is None else side.get(slug) for side in (change.base, change.head)]
     archived = all(tenant is not None and tenant.state is State.ARCHIVED for tenant in sides)
@@ -70,10 +70,10 @@ def _named(entries: list[Entry]) -> str:
 
 
 def mass_removal(change: Change) -> Iterator[Flag]:
-    """No more of a kind of object goes at once than `usine:changes.massRemoval` of the base lets.
+    """Report each kind with more removed objects than `usine:changes.massRemoval` of the base allows.
 
-    What a tenant loses that is archived or removed was asked for by name: it counts as one tenant, not by kind. So were
-    the credentials of a generation that the platform's team takes out of `usine:credentials`: they do not count.
+    The objects of an archived or removed tenant are not counted by kind: that tenant counts once, as a tenant. The
+    credentials of a generation that the platform team takes out of `usine:credentials` are not counted.
     """
     asked = {slug for slug, tenant in change.head.items() if tenant.state is State.ARCHIVED}
     asked |= {tenant.slug for tenant in change.removed}
@@ -89,7 +89,7 @@ def mass_removal(change: Change) -> Iterator[Flag]:
 
 
 def _withdrawn(change: Change, entry: Entry) -> bool:
-    """Say whether a credential goes since its generation is no longer listed."""
+    """Return whether a credential is deleted because its generation is no longer listed."""
     if entry.action is not Action.DESTROYED or change.base_settings is None or change.by_platform is False:
         return False
     listed = [{one.name for one in side.credentials} for side in (change.base_settings, change.settings)]

@@ -1,4 +1,4 @@
-"""Rules on tenants as a whole: whose file a change may touch, what a slug and an owner are, when to look again."""
+"""Rules on whole tenants: who may change a file, slug and owner, the review date."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from model.texts import enumerate_words
 from usine.report.model import Severity
 from usine.rules.model import Change, Flag
 
-#: Made from the tenant files, so it changes along with them (`usine codeowners`).
+#: Generated from the tenant files by `usine codeowners`, so it changes with them.
 CODEOWNERS = "CODEOWNERS"
-#: From this share of equal features on, an added file is taken for a removed one under another name.
+#: An added file with at least this share of equal features counts as a removed file under another name.
 _ALIKE = 0.5
-#: So long after its review date, whoever edits a tenant's file sets a new one.
+#: This long after the review date, an edit of the tenant file must set a new date.
 OVERDUE = datetime.timedelta(days=90)
 _MOST_NAMED = 5
 
 
 def one_tenant(change: Change) -> Iterator[Flag]:
-    """Someone who is not of the platform's team changes one tenant's file and nothing else."""
+    """Report a change by a person outside the platform team that touches more than one tenant file."""
     if change.by_platform:
         return
-    severity, who = None, f"{change.author} is not of the platform's team"
+    severity, who = None, f"{change.author} is not in the platform team"
     if not change.trusted.platform_team:
-        severity, who = Severity.INFO, "usine:changes.platformTeam names nobody"
+        severity, who = Severity.INFO, "usine:changes.platformTeam is empty"
     elif change.author is None:
-        severity, who = Severity.WARNING, "nobody says who asks for this (--author)"
+        severity, who = Severity.WARNING, "the author is unknown (--author)"
     touched = change.touched
     if len(touched) > 1:
         yield Flag(
@@ -42,7 +42,7 @@ def one_tenant(change: Change) -> Iterator[Flag]:
     if others:
         names = enumerate_words(map(_printable, others), _MOST_NAMED)
         yield Flag(
-            f"{who}, and the change touches what is no tenant's: {names}",
+            f"{who}, and the change touches files that are no tenant files: {names}",
             file=others[0],
             object="files",
             severity=severity,
@@ -54,7 +54,7 @@ def _printable(path: str) -> str:
 
 
 def own_tenant(change: Change) -> Iterator[Flag]:
-    """Someone who is not of the platform's team changes a tenant they have a role in."""
+    """Report each changed tenant in which an author outside the platform team has no role."""
     if change.by_platform is not False or change.author is None:
         return
     base = change.base or {}
@@ -64,7 +64,7 @@ def own_tenant(change: Change) -> Iterator[Flag]:
 
 
 def slug_renamed(change: Change) -> Iterator[Flag]:
-    """No removed file comes back under another name."""
+    """Report each removed file that comes back under another name."""
     base = change.base or {}
     added = [tenant for slug, tenant in sorted(change.head.items()) if slug not in base]
     for gone in change.removed:
@@ -79,7 +79,7 @@ def slug_renamed(change: Change) -> Iterator[Flag]:
 
 
 def _likeness(one: Tenant, other: Tenant) -> float:
-    """Return the share of equal features of two projects, 0 to 1."""
+    """Return the share of equal features of two tenants, 0 to 1."""
     ours, theirs = _features(one), _features(other)
     return len(ours & theirs) / len(ours | theirs)
 
@@ -99,12 +99,12 @@ def _features(tenant: Tenant) -> frozenset[tuple[str, object]]:
 
 
 def owner_stays(change: Change) -> Iterator[Flag]:
-    """A tenant passes from hand to hand: the new owner was in it, or the former one stays in it."""
+    """Report each new owner. It is an error if the new owner had no role and the former owner keeps none."""
     for base, head in change.edited:
         if base.owner == head.owner:
             continue
         joined, left = head.owner not in base.people, base.owner not in head.people
-        text = f"{head.slug} passes from {base.owner} to {head.owner}"
+        text = f"the owner of {head.slug} changes from {base.owner} to {head.owner}"
         severity = Severity.WARNING if joined or left else Severity.INFO
         if joined and left:
             text += ", who had no role in it, and the former owner keeps none"
@@ -117,7 +117,7 @@ def owner_stays(change: Change) -> Iterator[Flag]:
 
 
 def review_date(change: Change) -> Iterator[Flag]:
-    """Somebody looks at a tenant again when its review date is there: whoever edits it, at the latest."""
+    """Report each tenant whose review date is past: all tenants of a fleet, the edited ones of a change."""
     for slug in sorted(change.head) if change.standing else change.touched:
         tenant = change.head.get(slug)
         if tenant is None or tenant.review_after is None or tenant.state is State.ARCHIVED:
@@ -125,7 +125,7 @@ def review_date(change: Change) -> Iterator[Flag]:
         late = change.today - tenant.review_after
         if late > datetime.timedelta():
             yield Flag(
-                f"{slug} was to be looked at again by {tenant.review_after}, {late.days} days ago",
+                f"the review of {slug} was due on {tenant.review_after}, {late.days} days ago",
                 tenant=slug,
                 path=("reviewAfter",),
                 object="reviewAfter",

@@ -1,7 +1,7 @@
-"""Who waives what: which waivers count for a change, what they waive, and what is to be said of the others.
+"""Waivers: which ones apply to a change, which notices they waive, and notices about the others.
 
-A change cannot waive itself. A waiver counts if the base has it, unchanged, and the head keeps it; or if the head adds
-it, its author is of the platform's team as the base says, and the author is the person the waiver names.
+A change cannot waive itself. A waiver applies if the base has it, unchanged, and the head keeps it. It also applies if
+the head adds it, the author is in the platform team of the base, and the waiver names the author.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from usine.rules.model import Change, Flag, Rule
 
 
 def counting(change: Change) -> tuple[Waiver, ...]:
-    """Return the waivers that count, expired ones left out."""
+    """Return the waivers that apply, without expired ones."""
     return tuple(w for w in change.head_waivers if not w.expired(change.today) and _granted(change, w))
 
 
@@ -26,7 +26,7 @@ def _granted(change: Change, waiver: Waiver) -> bool:
 
 
 def matching(waivers: Sequence[Waiver], rule: Rule, flag: Flag) -> Waiver | None:
-    """Return the first waiver that covers what a rule says, or None."""
+    """Return the first waiver that covers a flag of a rule, or None."""
     return next((waiver for waiver in waivers if rule.waivable and _covers(waiver, rule, flag)), None)
 
 
@@ -40,7 +40,7 @@ def _covers(waiver: Waiver, rule: Rule, flag: Flag) -> bool:
 
 
 def waiver_expired(change: Change) -> Iterator[Flag]:
-    """A waiver whose last day is over waives nothing."""
+    """Report each waiver that is past its last day."""
     for waiver in change.head_waivers:
         if waiver.expired(change.today) and _concerns(change, waiver):
             text = f"the waiver of {waiver.rule}{_for(waiver)} by {waiver.by} expired on {waiver.expires}"
@@ -48,20 +48,20 @@ def waiver_expired(change: Change) -> Iterator[Flag]:
 
 
 def waiver_refused(change: Change) -> Iterator[Flag]:
-    """A waiver that the change itself brings counts only if the person it names brings it."""
+    """Report each waiver that the change adds and that names another person than the author."""
     team = change.trusted.platform_team
     for waiver in change.head_waivers:
         if waiver.expired(change.today) or _granted(change, waiver):
             continue
-        who = f"{change.author} asks for this change" if change.author is not None else "nobody says who asks"
-        named = waiver.by if waiver.by in team else f"{waiver.by}, who is not of the platform's team yet"
+        who = f"{change.author} is the author" if change.author is not None else "the author is unknown"
+        named = waiver.by if waiver.by in team else f"{waiver.by}, who is not in the platform team yet"
         yield _flag(
-            waiver, f"the waiver of {waiver.rule}{_for(waiver)} does not count yet: it names {named}, and {who}"
+            waiver, f"the waiver of {waiver.rule}{_for(waiver)} does not apply yet: it names {named}, and {who}"
         )
 
 
 def waiver_unused(change: Change) -> Iterator[Flag]:
-    """A waiver that waives nothing of the change it is for can go."""
+    """Report each waiver that applies to the change and waives nothing."""
     slugs = {*(change.base or {}), *change.head}
     for waiver in counting(change):
         if waiver in change.used_waivers or change.standing or not _concerns(change, waiver):
@@ -73,7 +73,7 @@ def waiver_unused(change: Change) -> Iterator[Flag]:
 
 
 def _concerns(change: Change, waiver: Waiver) -> bool:
-    """Say whether a waiver is this change's business: others' are said where they are."""
+    """Return whether a waiver is about this change: only then is it reported here."""
     return change.standing or WAIVERS_FILE in change.files or waiver.tenant in change.touched
 
 
@@ -86,6 +86,6 @@ def _flag(waiver: Waiver, text: str) -> Flag:
     return Flag(text, tenant=waiver.tenant, file=WAIVERS_FILE, place=(waiver.line, waiver.column), object=waiver.rule)
 
 
-def said(waiver: Waiver) -> str:
-    """Return who waives, why and until when, in one line."""
+def describe(waiver: Waiver) -> str:
+    """Return who waives, until when and why, in one line."""
     return f"{waiver.by} until {waiver.expires}: {waiver.reason}"
