@@ -16,10 +16,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import fsspec  # type: ignore[import-untyped]
 import pytest
 
+from usine.engine import owner
 from usine.engine.cli import Engine
 from usine.engine.lock import HeldLock, LockHeldError, Pace, acquire, hold
 from usine.engine.owner import Job, Life, Owner, Process, job_has_ended, this_run
@@ -100,6 +102,43 @@ def test_a_dead_process_s_lock_is_taken_over(ring: Ring) -> None:
 def test_a_number_that_was_given_to_another_process_is_not_its_owner(ring: Ring) -> None:
     held_by(ring, me(process=replace(Process.of(os.getpid()), started="1")))
     take(ring).release()
+
+
+@pytest.mark.parametrize("what", ["host", "boot", "namespace"])
+def test_a_process_of_another_machine_boot_or_container_is_unknown(what: str) -> None:
+    other: dict[str, Any] = {what: "another"}
+    assert gone().life is Life.GONE
+    assert replace(gone(), **other).life is Life.UNKNOWN
+    assert replace(Process.of(os.getpid()), **other).life is Life.UNKNOWN
+
+
+def test_every_process_is_unknown_where_the_system_hides_process_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    created = owner._created
+    monkeypatch.setattr(owner, "_created", lambda pid: None if pid == 1 else created(pid))
+    assert Process.of(os.getpid()).life is Life.UNKNOWN
+
+
+def test_the_record_of_an_older_version_is_judged_by_its_heartbeat(ring: Ring) -> None:
+    old = {
+        **{"pid": gone().pid, "started": "181402", "host": socket.gethostname()},
+        **{"boot": "0b1c6a3e-5d0e-4f5c-9a55-4b0c9f5a2f11", "namespace": "pid:[4026531836]"},
+    }
+
+    def record(ago: float) -> bytes:
+        beat = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=ago)
+        since = "2026-11-25T20:12:00Z"
+        who = {"token": "00", "user": "ann", "process": old, "commit": None, "since": since, "job": None}
+        return json.dumps(
+            {"owner": who, "heartbeat": beat.isoformat(), "engine": {**old, "pid": 1}, "released": False}
+        ).encode()
+
+    assert ring.storage.create(record(ago=0), ".usine", "locks", "lab", "00000001.json")
+    with pytest.raises(LockHeldError, match="ann on"):
+        take(ring)
+    ring.storage.write(record(ago=60), ".usine", "locks", "lab", "00000001.json")
+    lock = take(ring)
+    assert "no sign of life since" in lock.said[-1]  # type: ignore[attr-defined]
+    lock.release()
 
 
 def test_an_engine_that_outlived_its_owner_is_left_alone(ring: Ring) -> None:

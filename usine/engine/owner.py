@@ -1,4 +1,4 @@
-"""Who runs the engine, told so that another run, perhaps on another machine, can say whether they still do."""
+"""The owner of a run lock: who runs, in which process, in which job, and whether that run is still alive."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import secrets
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import gitlab
+import psutil
 
 
 class Life(enum.Enum):
-    """What can be said of a process from here."""
+    """Whether a process is alive. `UNKNOWN`: this process cannot see it, for example on another machine."""
 
     ALIVE = "alive"
     GONE = "gone"
@@ -25,10 +25,15 @@ class Life(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process of one machine. `started` is its start in clock ticks since boot ("" where the system hides it).
+    """A process, described so that another process can tell later whether it is alive.
 
-    `boot` identifies the machine's boot and `namespace` the process namespace: only within both does a pid mean
-    anything, and containers of one name on several machines are told apart.
+    A process id has a meaning only within one boot of one machine, and within one container. `host`, `boot` and
+    `namespace` identify these: the host name, the start time of process 1, and the device and inode of the root folder.
+    Containers that share a host name differ in at least one of the last two. `started` is the start time in seconds
+    after process 1, which a change of the system clock does not alter: it tells a reused process id from the first one.
+
+    Older versions wrote Linux's boot id and process namespace into `boot` and `namespace`, and clock ticks into
+    `started`. Such a process is `UNKNOWN` here: its owner is judged by its heartbeat and its job.
     """
 
     pid: int
@@ -40,22 +45,64 @@ class Process:
     @staticmethod
     def of(pid: int) -> Process:
         """Describe a running process of this machine."""
-        return Process(pid, _started(pid), socket.gethostname(), *_here())
+        here = _Here.now()
+        return Process(pid, here.started(pid), here.host, here.boot, here.namespace)
 
     @property
     def life(self) -> Life:
-        """Say whether it still runs, as far as that can be seen from this process."""
-        if (self.host, self.boot, self.namespace) != (socket.gethostname(), *_here()):
+        """Whether it is still alive, as far as this process can see."""
+        here = _Here.now()
+        if not here.boot or (self.host, self.boot, self.namespace) != (here.host, here.boot, here.namespace):
             return Life.UNKNOWN
         if not runs(self.pid):
             return Life.GONE
-        now = _started(self.pid)
-        return Life.GONE if self.started and now and self.started != now else Life.ALIVE
+        started = here.started(self.pid)
+        return Life.GONE if self.started and started and self.started != started else Life.ALIVE
+
+
+@dataclass(frozen=True, slots=True)
+class _Here:
+    """The machine, boot and container of this process. `first` is the start time of process 1, None where hidden."""
+
+    host: str
+    namespace: str
+    first: float | None
+
+    @staticmethod
+    def now() -> _Here:
+        root = os.stat("/")
+        return _Here(socket.gethostname(), f"{root.st_dev}:{root.st_ino}", _created(1))
+
+    @property
+    def boot(self) -> str:
+        return "" if self.first is None else f"{self.first:.2f}"
+
+    def started(self, pid: int) -> str:
+        """Return the start time of a process in seconds after process 1; empty where the system hides it."""
+        created = _created(pid)
+        return "" if created is None or self.first is None else f"{created - self.first:.2f}"
+
+
+def _created(pid: int) -> float | None:
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.Error:
+        return None
+
+
+def runs(pid: int) -> bool:
+    """Whether a process of this machine runs. A process that has ended and whose parent has not waited does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job of GitLab CI: the API it is known at, the project's id, its own, its page, its name."""
+    """A job of GitLab CI: its API URL, project id, job id, page, and name."""
 
     api: str
     project: str
@@ -66,9 +113,9 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who holds a lock. `token` tells this run from every other, `since` is when it began, or got the lock (UTC).
+    """Who holds a lock. `token` identifies the run, `since` is when it began or got the lock (UTC).
 
-    `commit` is None outside a Git repository, `job` outside GitLab CI.
+    `commit` is None outside a Git repository, `job` is None outside GitLab CI.
     """
 
     token: str
@@ -79,14 +126,14 @@ class Owner:
     job: Job | None = None
 
     def __str__(self) -> str:
-        """Say it in a line: ``ann on host (process 12), since 2026-11-25 20:12 UTC, commit 40468a906536``."""
+        """Return one line: ``ann on host (process 12), since 2026-11-25 20:12 UTC, commit 40468a906536``."""
         where = f"job {self.job.name}, {self.job.url}" if self.job else f"process {self.process.pid}"
         commit = f", commit {self.commit[:12]}" if self.commit else ""
         return f"{self.user} on {self.process.host} ({where}), since {self.since:%Y-%m-%d %H:%M} UTC{commit}"
 
 
 def this_run(environment: Mapping[str, str], commit: str | None) -> Owner:
-    """Describe the run that this process is."""
+    """Describe the run of this process."""
     return Owner(
         token=secrets.token_hex(8),
         user=environment.get("GITLAB_USER_LOGIN") or _user(),
@@ -104,9 +151,9 @@ def _job(environment: Mapping[str, str]) -> Job | None:
 
 
 def job_has_ended(job: Job, environment: Mapping[str, str]) -> bool:
-    """Ask GitLab whether a job is over; False also where nobody can tell.
+    """Ask GitLab whether a job has ended; return False also when GitLab cannot be asked.
 
-    Only the GitLab this run belongs to is asked, whatever a file says: it alone gets the token.
+    Only the GitLab of this run is asked, never an address that is only in a file: it receives the token.
     """
     token, api = environment.get("USINE_GITLAB_TOKEN"), environment.get("CI_API_V4_URL")
     if not token or not api or api != job.api:
@@ -117,39 +164,6 @@ def job_has_ended(job: Job, environment: Mapping[str, str]) -> bool:
     except (gitlab.GitlabError, OSError):
         return False
     return status in {"success", "failed", "canceled"}
-
-
-def runs(pid: int) -> bool:
-    """Say whether a process of this machine runs. One that was killed and not yet waited for does not."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    fields = _stat(pid)
-    return not fields or fields[0] not in {"Z", "X"}
-
-
-def _started(pid: int) -> str:
-    fields = _stat(pid)
-    return fields[19] if len(fields) > 19 else ""  # noqa: PLR2004 - starttime is the 22nd field, see proc(5)
-
-
-def _stat(pid: int) -> list[str]:
-    """Return the fields of /proc/<pid>/stat from the third on: the second, a name, may hold anything."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rsplit(")", 1)[1].split()
-    except (OSError, IndexError):
-        return []
-
-
-def _here() -> tuple[str, str]:
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return boot, os.readlink("/proc/self/ns/pid")
-    except OSError:  # not Linux
-        return "", ""
 
 
 def _user() -> str:

@@ -1,8 +1,7 @@
-"""One run of the engine, watched: progress and results come from its event log."""
+"""One run of the engine: start it, follow its event log, stop it in order."""
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -19,24 +18,33 @@ from usine.engine.redact import Redactor
 from usine.engine.urns import address_of
 
 _POLL_SECONDS = 0.2
-#: How long an interrupted engine may take to say that it has heard.
-_HEARS_SECONDS = 2.0
+#: Seconds to wait for the engine to acknowledge SIGINT.
+_ACKNOWLEDGE_SECONDS = 2.0
 
-#: Runs a command in its own place, with PR_SET_PDEATHSIG (1) set to SIGINT; see prctl(2).
-_SHIM = """
-import ctypes, os, signal, sys
-ctypes.CDLL(None).prctl(1, signal.SIGINT)
-if os.getppid() == int(sys.argv[1]):
-    os.execv(sys.argv[2], sys.argv[2:])
+#: Runs a command in its own process, with a watcher as its child. The watcher reads standard input, a pipe whose other
+#: end only `usine` holds: it ends when `usine` closes it, or dies in whatever way. If the command still runs then, the
+#: watcher sends it SIGINT. It is the command's own child, so it cannot take a reused process id for the command.
+_WATCHED = """
+import os, signal, sys
+engine = os.getpid()
+if os.fork():
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.execv(sys.argv[1], sys.argv[1:])
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_IGN)
+while os.read(0, 1):
+    pass
+if os.getppid() == engine:
+    os.kill(engine, signal.SIGINT)
 """
 
-#: Told now and then how many objects are planned so far, and how many of those are settled.
+#: Receives the number of objects planned so far, and of objects that are done.
 OnProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run that ended: the engine's exit code and events. `interrupted` says that somebody stopped it."""
+    """A run that has ended: the engine's exit code and events. `interrupted`: somebody stopped it."""
 
     exit_code: int
     events: Events
@@ -44,19 +52,21 @@ class Run:
 
 
 def run_engine(engine: Engine, lock: HeldLock, log: Path, on_progress: OnProgress, *arguments: str) -> Run:
-    """Run `pulumi` with these arguments to its end; its output is added to the file `log`.
+    """Run `pulumi` with these arguments until it ends; its output is added to the file `log`.
 
-    It is stopped, in order, when the lock is lost and at a KeyboardInterrupt: what is under way is finished and noted.
+    The engine stops in order when the lock is lost, at a KeyboardInterrupt, and when this process is killed: it
+    finishes the operations that it has begun, and records them.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="usine-") as folder, log.open("a+", encoding="utf-8") as output:
         events = Path(folder) / "events.json"
         start = output.tell()
+        command = engine.command(*arguments, "--color=never", "--event-log", str(events))
         process = subprocess.Popen(
-            _ending_with_us(engine.command(*arguments, "--color=never", "--event-log", str(events))),
+            [sys.executable, "-ISc", _WATCHED, *command],
             cwd=engine.root,
             env=engine.variables,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -70,28 +80,21 @@ def run_engine(engine: Engine, lock: HeldLock, log: Path, on_progress: OnProgres
         except BaseException:
             _stop(process, log, start)
             raise
+        finally:
+            assert process.stdin is not None  # noqa: S101 - for the type checker: it was asked for above
+            process.stdin.close()
         redactor = Redactor.of(engine.environment)
         read = read_events(events, redactor)
         if process.returncode != 0 and not (read.failures or read.violations or interrupted or lock.lost):
-            # No event says why: refused by another run's lock, say.
+            # No event has the reason, for example when the engine's own lock refuses the run.
             read = replace(read, failures=(Failure(None, redactor.text(_last_error(log, start))),))
         return Run(process.returncode, read, interrupted)
 
 
-def _ending_with_us(command: list[str]) -> list[str]:
-    """Have the engine asked to stop by the kernel when this process is killed.
-
-    Otherwise it would go on, unseen from another machine, while a successor there takes this run for dead. Linux only.
-    """
-    if sys.platform != "linux":
-        return command
-    return [sys.executable, "-ISc", _SHIM, str(os.getpid()), *command]
-
-
 def _stop(process: subprocess.Popen[bytes], log: Path, start: int) -> None:
-    """Ask the engine to stop, and wait. A terminal has asked it too; to be asked twice would mean: drop everything."""
-    deadline = time.monotonic() + _HEARS_SECONDS
-    while process.poll() is None and "received; cancelling" not in _said(log, start):
+    """Send SIGINT unless the terminal has sent it already, and wait: a second one makes the engine stop at once."""
+    deadline = time.monotonic() + _ACKNOWLEDGE_SECONDS
+    while process.poll() is None and "received; cancelling" not in _output(log, start):
         if time.monotonic() > deadline:
             process.send_signal(signal.SIGINT)
             break
@@ -99,15 +102,15 @@ def _stop(process: subprocess.Popen[bytes], log: Path, start: int) -> None:
     process.wait()
 
 
-def _said(log: Path, start: int) -> str:
+def _output(log: Path, start: int) -> str:
     with log.open("rb") as lines:
         lines.seek(start)
         return lines.read().decode("utf-8", "replace")
 
 
 def _last_error(log: Path, start: int) -> str:
-    errors = [line for line in _said(log, start).splitlines() if line.startswith("error: ")]
-    return errors[-1].removeprefix("error: ") if errors else "the engine failed; its output says why"
+    errors = [line for line in _output(log, start).splitlines() if line.startswith("error: ")]
+    return errors[-1].removeprefix("error: ") if errors else "the engine failed; its output has the reason"
 
 
 def _watch(process: subprocess.Popen[bytes], lock: HeldLock, events: Path, on_progress: OnProgress) -> None:
