@@ -9,8 +9,10 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from usine.program import PACKAGES
+
 #: What the wheel is built from, below the checkout.
-_SOURCES = ("components", "model", "usine", "pyproject.toml", "README.md", "LICENSE")
+_SOURCES = (*PACKAGES, "pyproject.toml", "README.md", "LICENSE")
 _BYTECODE = shutil.ignore_patterns("__pycache__", "*.egg-info")
 _BUILD = "import sys; from setuptools import build_meta; print(build_meta.build_wheel(sys.argv[1]))"
 #: Imports all that the wheel has, and a component from it, not from a checkout.

@@ -14,6 +14,7 @@ from tests.template import SETTINGS_FILE
 from usine.diff.cache import PlanCache
 from usine.diff.change import Comparison, find
 from usine.diff.repository import WORKTREE
+from usine.program import PROGRAM
 from usine.report.model import Report
 from usine.rules import check
 
@@ -22,8 +23,6 @@ TENANTS = ("teleservice", "petitions", "annuaire-2019")
 SETTINGS = PurePosixPath("Pulumi.lab.yaml")
 #: The day everything happens on, so that no date in an example passes.
 TODAY = datetime.date(2026, 11, 25)
-_PROGRAM = ("Pulumi.yaml", "requirements.txt", "waivers.yaml")
-_PACKAGES = ("usine", "components", "model", "stacks", "policy", "catalogue")
 _WHO = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
 _BYTECODE = shutil.ignore_patterns("__pycache__")
 
@@ -38,11 +37,11 @@ class Scratch:
         self.caches = caches or folder / "caches"
         self.cache = PlanCache(self.caches / "usine" / "plans")
         shutil.copy(SETTINGS_FILE, self.root)
-        for name in _PROGRAM:
-            if (ROOT / name).exists():
+        for name in (*PROGRAM, "waivers.yaml"):
+            if (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, self.root / name, ignore=_BYTECODE)
+            else:
                 shutil.copy(ROOT / name, self.root)
-        for name in _PACKAGES:
-            shutil.copytree(ROOT / name, self.root / name, ignore=_BYTECODE)
         (self.root / "projects.d").mkdir()
         for slug in TENANTS:
             shutil.copy(self.seed(slug), self.root / "projects.d")

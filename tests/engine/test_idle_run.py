@@ -12,6 +12,7 @@ import pytest
 
 from tests import factories
 from tests.engine.tiny import PROJECT, Tiny, tiny_project
+from tests.guard.samples import program_files
 from usine.engine.cli import Engine
 from usine.engine.guarded import Outcome, Rails, Status, guarded_up
 from usine.engine.lock import unlocked
@@ -55,6 +56,7 @@ def tiny(tmp_path: Path) -> Iterator[Tiny]:
         (project.folder / "app").rename(project.folder / "stacks")
         (project.folder / "Pulumi.yaml").write_text(PROJECT.replace("app/", "stacks/"), encoding="utf-8")
         (project.folder / "projects.d").mkdir()
+        program_files(project.folder)
         program(project)
         yield project
 

@@ -15,12 +15,14 @@ from tests.engine import live_forge
 from tests.engine.harness import ROOT, Stack
 from usine.engine.events import Violation, read_events
 from usine.engine.redact import Redactor
+from usine.program import PROGRAM
 
 pytestmark = pytest.mark.servers
 
 PACK = ("--policy-pack", "policy", "--policy-pack-config", "policy/lab.json")
-#: What the program needs beside the two folders that a test changes.
-BESIDE = ("usine", "policy", "catalogue", "Pulumi.yaml", ".venv", ".lab-light")
+#: The folders that a test copies and changes; it links everything else.
+CHANGED = ("components", "stacks")
+BESIDE = (*(name for name in PROGRAM if name not in CHANGED), ".venv", ".lab-light")
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ def test_the_sample_tenants_pass_and_a_component_that_goes_wrong_makes_nothing(s
         file.unlink()
     program = tmp_path / "program"
     program.mkdir()
-    for name in ("components", "stacks"):
+    for name in CHANGED:
         shutil.copytree(ROOT / name, program / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in BESIDE:
         (program / name).symlink_to(ROOT / name)

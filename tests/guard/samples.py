@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from usine.engine.events import Step
 from usine.engine.urns import address_of
+from usine.program import PROGRAM
 
 STACK = "urn:pulumi:lab::usine::pulumi:pulumi:Stack::usine-lab"
 PROVIDER = "urn:pulumi:lab::usine::pulumi:providers:vault::vault"
@@ -13,6 +15,16 @@ REALM = (
     "urn:pulumi:lab::usine::usine:usine:Foundation$usine:keycloak:KeycloakFoundation$keycloak:index/realm:Realm"
     "::foundation/keycloak/realm"
 )
+
+
+def program_files(folder: Path) -> None:
+    """Write a file for each entry of `PROGRAM` that is not there yet: `<entry>`, or `<entry>/a.py` for a folder."""
+    for name in PROGRAM:
+        path = folder / name
+        if not path.exists():
+            path = path if path.suffix else path / "a.py"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("1", encoding="utf-8")
 
 
 def tenant(slug: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from model.problems import SpecError
-from tests.guard.samples import REALM, checkpoint, step, vault
+from tests.guard.samples import REALM, checkpoint, program_files, step, vault
 from usine.engine.binding import bind, load_plan, moved, other_stack, steps_moved
 from usine.engine.cli import Engine
 from usine.engine.sources import Sources, commit_of, read_sources, state_digest
@@ -126,6 +126,7 @@ def test_sources_follow_the_files_whether_git_knows_them_or_not(tmp_path: Path) 
     for name in ("components/a.py", "projects.d/alpha.yaml", "README.md", "components/__pycache__/a.pyc"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("1", encoding="utf-8")
+    program_files(tmp_path)
     settings = tmp_path / "Pulumi.lab.yaml"
     settings.write_text("config: {usine:stages: {dev: {}}}\n", encoding="utf-8")
     engine = Engine(tmp_path, "lab", {})

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,16 +19,17 @@ from typing import Any
 import pytest
 
 from model.reading.settings_load import load_settings
-from tests.guard.samples import REALM, checkpoint, end, error, failed, pre, vault
+from tests.guard.samples import REALM, checkpoint, end, error, failed, pre, program_files, vault
 from tests.template import SETTINGS_FILE
 from usine.engine.binding import bind
-from usine.engine.cli import Engine
+from usine.engine.cli import Engine, EngineError
 from usine.engine.guarded import Outcome, Rails, Status, guarded_preview, guarded_up
 from usine.engine.lock import Pace, acquire, unlocked
 from usine.engine.owner import this_run
 from usine.engine.report import run_report
 from usine.engine.ring import Record, Ring
 from usine.engine.storage import state_storage
+from usine.program import PROGRAM
 from usine.report.model import Action, Kind, Notice, Severity
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,6 +65,7 @@ class Fake:
         program.chmod(0o755)
         shutil.copy(SETTINGS_FILE, folder)
         (folder / "projects.d").mkdir()
+        program_files(folder)
         path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
         self.engine = Engine(folder, "lab", {"PATH": path, "PULUMI_BACKEND_URL": f"file://{folder}"})
         self.rails = Rails(load_settings(folder / "Pulumi.lab.yaml"), folder / "out" / "log")
@@ -107,7 +109,6 @@ def test_what_may_be_is_applied_without_a_second_preview(fake: Fake) -> None:
 
 
 def test_targets_refresh_and_policies_hold_for_preview_and_run_alike(fake: Fake) -> None:
-    (fake.folder / "policy").mkdir()
     (fake.folder / "policy" / "PulumiPolicy.yaml").write_text("runtime: python\n", encoding="utf-8")
     fake.rails = replace(fake.rails, targets=(POLICY, OTHER), refresh=True)
     assert fake.up().status is Status.APPLIED
@@ -169,7 +170,7 @@ def test_a_preview_that_fails_applies_nothing(fake: Fake) -> None:
         ('sed -i \'s/"custom": true/"custom": false/\' state.json', "moved-state"),
         ("echo 1 > projects.d/gamma.yaml", "moved-tenants"),
         ("sed -i 's/robotDays: 180/robotDays: 90/' Pulumi.lab.yaml", "moved-settings"),
-        ("mkdir components; echo 1 > components/new.py", "moved-program"),
+        ("echo 1 > components/new.py", "moved-program"),
     ],
 )
 def test_what_moves_between_preview_and_run_refuses(fake: Fake, moving: str, what: str) -> None:
@@ -196,6 +197,36 @@ def test_a_bound_plan_is_applied_as_it_is_or_not_at_all(fake: Fake) -> None:
     assert [notice.rule for notice in fake.up(plan=moved).notices] == ["moved-commit"]
     assert fake.calls("up") == []
     assert fake.up(plan=plan).status is Status.APPLIED
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda file: file.write_text("2", encoding="utf-8"),
+        lambda file: file.unlink(),
+        lambda file: file.rename(file.with_name("b.py")),
+    ],
+    ids=["changed", "removed", "moved"],
+)
+@pytest.mark.parametrize("name", [name for name in PROGRAM if "." not in name])
+def test_a_bound_plan_is_refused_when_a_file_of_the_program_is_not_what_it_was(
+    fake: Fake, name: str, change: Callable[[Path], object]
+) -> None:
+    plan = guarded_preview(fake.engine, unlocked(fake.engine), fake.rails).plan
+    change(fake.folder / name / "a.py")
+    outcome = fake.up(plan=plan)
+    assert (outcome.status, fake.calls("up"), len(fake.calls("preview"))) == (Status.REFUSED, [], 1)
+    assert [notice.rule for notice in outcome.notices] == ["moved-program"]
+
+
+def test_a_bound_plan_is_refused_when_a_whole_part_of_the_program_is_gone(fake: Fake) -> None:
+    plan = guarded_preview(fake.engine, unlocked(fake.engine), fake.rails).plan
+    for name in PROGRAM:
+        (fake.folder / name).rename(fake.folder / "elsewhere")
+        with pytest.raises(EngineError, match=rf"^{fake.folder}/{name}: no such file or folder"):
+            fake.up(plan=plan)
+        (fake.folder / "elsewhere").rename(fake.folder / name)
+    assert fake.calls("up") == []
 
 
 def test_what_failed_is_told_from_what_was_done_and_what_was_not_reached(fake: Fake) -> None:

@@ -1,8 +1,8 @@
 """Runs a Python program, or `usine`, in a process where the product cannot use what only Linux has.
 
 Usage: ``python without_linux.py usine check …`` or ``python without_linux.py -c PROGRAM``. The process ends with exit
-code 97 when code of the product opens a file below ``/proc`` or looks up ``prctl``. Other packages find no ``/proc``, as
-on macOS. psutil is let through: on Linux it reads ``/proc``, elsewhere it has other means.
+code 97 when code of the product opens a file below ``/proc`` or looks up ``prctl``. Other packages find no ``/proc``,
+as on macOS. psutil is let through: on Linux it reads ``/proc``, elsewhere it has other means.
 """
 
 from __future__ import annotations

@@ -17,11 +17,11 @@ import pytest
 
 from tests.spec.helpers import ROOT
 from tests.template import SETTINGS_FILE
+from usine.program import PROGRAM
 from usine.rules import RULES
 
 #: What a run needs of the checkout; the rest would only have to be copied.
-PARTS = ("Pulumi.yaml", "CODEOWNERS", "waivers.yaml", "requirements.txt")
-FOLDERS = ("usine", "components", "model", "stacks", "policy", "catalogue")
+PARTS = (*PROGRAM, "CODEOWNERS", "waivers.yaml")
 #: Few tenants are planned faster.
 TENANTS = ("annuaire-2019", "petitions", "teleservice")
 SECRET = "marker-1f0c-not-for-anyones-eyes"
@@ -74,10 +74,11 @@ class Scratch:
 def clone(tmp_path_factory: pytest.TempPathFactory, caches: Path) -> Scratch:
     root = tmp_path_factory.mktemp("rules") / "clone"
     root.mkdir()
-    for file in (SETTINGS_FILE, *(ROOT / name for name in PARTS)):
-        shutil.copy(file, root)
-    for name in FOLDERS:
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in (SETTINGS_FILE, *(ROOT / name for name in PARTS)):
+        if path.is_dir():
+            shutil.copytree(path, root / path.name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(path, root)
     (root / "projects.d").mkdir()
     for slug in TENANTS:
         shutil.copy(ROOT / "projects.d" / f"{slug}.yaml", root / "projects.d")

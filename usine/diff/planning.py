@@ -120,7 +120,6 @@ def _key(task: Task) -> str:
         [_version(name) for name in _PACKAGES],
         sorted(side.program.items()),
         [str(side.settings_path), side.settings],
-        sorted(side.catalogue.items()),
         sorted(tenants.items()),
         None if scope is None else scope.dumps(),
     ]

@@ -36,8 +36,7 @@ def same_platform(base: Side, head: Side) -> bool:
 def reach(base: Side, head: Side, read_base: Fleet | None, read_head: Fleet) -> Reach:
     """Decide what to plan. A side without the settings file holds nothing."""
     slugs = head.tenants(read_head.folder).keys() | base.tenants(read_head.folder).keys()
-    # What the platform includes for tenants names the catalogue by its content.
-    if read_base is None or not same_platform(base, head) or base.catalogue != head.catalogue:
+    if read_base is None or not same_platform(base, head):
         old = PurePosixPath(read_base.folder if read_base is not None else read_head.folder)
         return Reach(
             whole(base, old) if base.settings is not None else (),

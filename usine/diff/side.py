@@ -8,14 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from model.problems import Problem, SpecError
-from model.reading.catalogue import FOLDER as CATALOGUE
 from model.reading.load import check_text, load
 from model.reading.settings_load import load_settings
 from model.settings import Settings
 from model.tenant import Tenant
+from usine.program import PLANNING
 
-#: What the program is made of: a change there may change anything.
-PROGRAM = ("Pulumi.yaml", "components", "requirements.txt", "stacks", "usine")
 PACKAGES = "requirements.txt"
 _SUFFIX = ".yaml"
 
@@ -51,18 +49,13 @@ class Side:
 
     @property
     def program(self) -> dict[str, str]:
-        """The hashes of the program's files."""
-        return self.below(*PROGRAM)
+        """The hashes of the program's files that decide which resources there are."""
+        return self.below(*PLANNING)
 
     @property
     def settings(self) -> str | None:
         """The hash of the settings file; None: this side has no such stack."""
         return self.objects.get(str(self.settings_path))
-
-    @property
-    def catalogue(self) -> dict[str, str]:
-        """The hashes of the CI catalogue's files."""
-        return self.below(CATALOGUE)
 
     def tenants(self, projects: PurePosixPath) -> dict[str, str]:
         """Return the hashes of the tenant files of a folder, by slug."""

@@ -12,20 +12,9 @@ from typing import Any
 
 import yaml
 
-from usine.engine.cli import Engine
+from usine.engine.cli import Engine, EngineError
+from usine.program import PROGRAM
 
-#: What the engine runs, from the checkout's top; the rest of `usine` only drives it.
-_PROGRAM = (
-    "Pulumi.yaml",
-    "requirements.txt",
-    "catalogue",
-    "components",
-    "model",
-    "policy",
-    "stacks",
-    "usine/credentials.py",
-    "usine/data_bearing.py",
-)
 #: What of a resource differs after a run that changed nothing, and what it holds in no order.
 _VOLATILE = frozenset({"created", "modified", "sourcePosition", "stackTrace"})
 _UNORDERED = frozenset({"dependencies", "propertyDependencies"})
@@ -55,7 +44,7 @@ def read_sources(engine: Engine, projects: Path, checkpoint: Mapping[str, object
     """
     return Sources(
         commit=commit_of(engine.root),
-        program=_digest_of_files(engine.root, [engine.root / name for name in _PROGRAM]),
+        program=_digest_of_files(engine.root, [engine.root / name for name in PROGRAM]),
         tenants=_digest_of_files(projects, sorted(projects.glob("*.yaml"))),
         settings=_digest_of_settings(settings_file(engine)),
         state=state_digest(engine.export_state() if checkpoint is None else checkpoint),
@@ -118,9 +107,14 @@ def _digest_of_settings(path: Path) -> str:
 
 
 def _digest_of_files(root: Path, tops: Iterable[Path]) -> str:
-    """Digest names and contents of files; of folders, everything in them that Python did not compile."""
+    """Digest names and contents of files, and of every file in folders but Python's bytecode.
+
+    Raises EngineError when one of the paths does not exist: a digest of nothing would pass for one of the program.
+    """
     lines = []
     for top in tops:
+        if not top.exists():
+            raise EngineError(f"{top}: no such file or folder; it is one of the files that a plan depends on")
         files = [top] if top.is_file() else sorted(path for path in top.rglob("*") if path.is_file())
         lines += [
             f"{path.relative_to(root).as_posix()} {_digest(path.read_bytes())}\n"
