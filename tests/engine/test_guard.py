@@ -197,7 +197,7 @@ def test_of_two_at_once_one_is_told_who_the_other_is_or_waits(stack: Stack) -> N
     until_the_engine_works(stack, first)
     code, output = usine(stack, "up")
     assert code == 1
-    assert re.search(rf"worked on by ann on \S+ \(process {first.pid}\), since .* UTC, commit [0-9a-f]{{12}}", output)
+    assert re.search(rf"locked by ann on \S+ \(process {first.pid}\), since .* UTC, commit [0-9a-f]{{12}}", output)
     code, output = usine(stack, "up", "--wait", "10m", "--expect-no-changes")
     assert f"waiting for ann on {held(stack)['owner']['process']['host']}" in output
     assert code == 0, output

@@ -25,9 +25,9 @@ from usine.engine.binding import bind
 from usine.engine.cli import Engine, EngineError
 from usine.engine.guarded import Outcome, Rails, Status, guarded_preview, guarded_up
 from usine.engine.lock import Pace, acquire, unlocked
+from usine.engine.lock_files import LockFiles, Record
 from usine.engine.owner import this_run
 from usine.engine.report import run_report
-from usine.engine.ring import Record, Ring
 from usine.engine.storage import state_storage
 from usine.program import PROGRAM
 from usine.report.model import Action, Kind, Notice, Severity
@@ -276,14 +276,14 @@ def wait_for(path: Path) -> None:
 
 def test_who_loses_the_lock_stops_its_engine(fake: Fake) -> None:
     fake.events("up", pre("update", POLICY), then=PATIENT)
-    ring = Ring(state_storage(fake.engine.environment), "lab")
+    files = LockFiles(state_storage(fake.engine.environment), "lab")
     owner = this_run({"GITLAB_USER_LOGIN": "ann"}, None)
-    pace = Pace(beat=0.1, silence=60, look=0.02)
-    lock = acquire(ring, owner, {}, wait=datetime.timedelta(), say=lambda _text: None, pace=pace)
+    pace = Pace(heartbeat=0.1, silence=60, poll=0.02)
+    lock = acquire(files, owner, {}, wait=datetime.timedelta(), say=lambda _text: None, pace=pace)
 
     def take_over() -> None:
         wait_for(fake.folder / "started")
-        assert ring.claim(2, Record(this_run({"GITLAB_USER_LOGIN": "bob"}, None), datetime.datetime.now(datetime.UTC)))
+        assert files.claim(2, Record(this_run({"GITLAB_USER_LOGIN": "bob"}, None), datetime.datetime.now(datetime.UTC)))
 
     thread = threading.Thread(target=take_over)
     thread.start()
@@ -294,7 +294,7 @@ def test_who_loses_the_lock_stops_its_engine(fake: Fake) -> None:
     assert outcome.status is Status.FAILED
     assert [notice.rule for notice in outcome.notices] == ["lock-lost"]
     assert "the lock was taken by bob" in outcome.notices[0].text
-    assert ring.latest()[0] == 2
+    assert files.latest()[0] == 2
 
 
 def test_an_engine_is_stopped_in_order_when_its_run_is_killed(fake: Fake) -> None:

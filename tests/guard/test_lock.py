@@ -1,4 +1,4 @@
-"""The lock of a stack: one holder, the dead told from the living, one successor."""
+"""The run lock of a stack: it has one owner, a dead owner is recognised, and one run takes over from it."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ import pytest
 from usine.engine import owner
 from usine.engine.cli import Engine
 from usine.engine.lock import HeldLock, LockHeldError, Pace, acquire, hold
+from usine.engine.lock_files import LockFiles, Record
 from usine.engine.owner import Job, Life, Owner, Process, job_has_ended, this_run
-from usine.engine.ring import Record, Ring
 from usine.engine.storage import NoStorageError, Storage, state_storage
 
 NOW = datetime.timedelta()
-QUICK = Pace(beat=0.5, silence=3, look=0.02)
+QUICK = Pace(heartbeat=0.5, silence=3, poll=0.02)
 
 
 @pytest.fixture(params=["file", "memory"])
-def ring(request: pytest.FixtureRequest, tmp_path: Path) -> Ring:
+def files(request: pytest.FixtureRequest, tmp_path: Path) -> LockFiles:
     root = str(tmp_path) if request.param == "file" else f"/{tmp_path.name}"
-    return Ring(Storage(fsspec.filesystem(request.param), root, local=request.param == "file"), "lab")
+    return LockFiles(Storage(fsspec.filesystem(request.param), root, local=request.param == "file"), "lab")
 
 
 def me(**changes: object) -> Owner:
@@ -43,7 +43,7 @@ def me(**changes: object) -> Owner:
 
 
 def elsewhere(**changes: object) -> Owner:
-    """A run on another machine."""
+    """The owner of a run on another machine."""
     return me(process=replace(Process.of(os.getpid()), host="runner-7", boot="another"), **changes)
 
 
@@ -55,53 +55,51 @@ def gone() -> Process:
     return described
 
 
-def take(ring: Ring, wait: datetime.timedelta = NOW, environment: Mapping[str, str] | None = None) -> HeldLock:
+def take(files: LockFiles, wait: datetime.timedelta = NOW, environment: Mapping[str, str] | None = None) -> HeldLock:
     said: list[str] = []
-    lock = acquire(ring, me(), environment or {}, wait=wait, say=said.append, pace=QUICK)
+    lock = acquire(files, me(), environment or {}, wait=wait, say=said.append, pace=QUICK)
     lock.said = said  # type: ignore[attr-defined]
     return lock
 
 
-def held_by(ring: Ring, owner: Owner, ago: float = 0, engine: Process | None = None) -> None:
-    """Leave a lock whose owner gave the last sign of life so many seconds ago, and gives no more."""
+def held_by(files: LockFiles, owner: Owner, ago: float = 0, engine: Process | None = None) -> None:
+    """Write a lock whose owner wrote its last heartbeat `ago` seconds ago."""
     beat = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=ago)
-    assert ring.claim(ring.latest()[0] + 1, Record(owner, beat, engine))
+    assert files.claim(files.latest()[0] + 1, Record(owner, beat, engine))
 
 
-def test_who_comes_second_is_told_who_holds_it(ring: Ring) -> None:
-    first = take(ring)
-    with pytest.raises(
-        LockHeldError, match=r"worked on by ann on .*process \d+\), since 20.* UTC, commit 0123456789ab"
-    ):
-        take(ring)
+def test_a_second_run_is_refused_with_the_name_of_the_owner(files: LockFiles) -> None:
+    first = take(files)
+    with pytest.raises(LockHeldError, match=r"locked by ann on .*process \d+\), since 20.* UTC, commit 0123456789ab"):
+        take(files)
     first.release()
-    take(ring).release()
-    assert ring.latest()[0] == 2
+    take(files).release()
+    assert files.latest()[0] == 2
 
 
-def test_who_waits_gets_it_when_it_is_released(ring: Ring) -> None:
-    first = take(ring)
+def test_a_run_that_waits_gets_the_lock_when_it_is_released(files: LockFiles) -> None:
+    first = take(files)
     threading.Timer(0.5, first.release).start()
-    second = take(ring, wait=datetime.timedelta(seconds=20))
+    second = take(files, wait=datetime.timedelta(seconds=20))
     assert second.owner.since > first.owner.since + datetime.timedelta(seconds=0.4)
     assert second.said == [f"waiting for {first.owner}"]  # type: ignore[attr-defined]
     assert second.predecessor is None
     second.release()
 
 
-def test_a_dead_process_s_lock_is_taken_over(ring: Ring) -> None:
+def test_the_lock_of_a_dead_process_is_taken_over(files: LockFiles) -> None:
     dead = me(process=gone())
-    held_by(ring, dead)
-    lock = take(ring)
+    held_by(files, dead)
+    lock = take(files)
     assert lock.predecessor is not None
     assert lock.predecessor.owner == dead
     assert lock.said == [f"took over the lock of {dead}: its process is gone"]  # type: ignore[attr-defined]
     lock.release()
 
 
-def test_a_number_that_was_given_to_another_process_is_not_its_owner(ring: Ring) -> None:
-    held_by(ring, me(process=replace(Process.of(os.getpid()), started="1")))
-    take(ring).release()
+def test_another_process_with_the_same_id_is_not_the_owner(files: LockFiles) -> None:
+    held_by(files, me(process=replace(Process.of(os.getpid()), started="1")))
+    take(files).release()
 
 
 @pytest.mark.parametrize("what", ["host", "boot", "namespace"])
@@ -118,7 +116,7 @@ def test_every_process_is_unknown_where_the_system_hides_process_1(monkeypatch: 
     assert Process.of(os.getpid()).life is Life.UNKNOWN
 
 
-def test_the_record_of_an_older_version_is_judged_by_its_heartbeat(ring: Ring) -> None:
+def test_the_record_of_an_older_version_is_judged_by_its_heartbeat(files: LockFiles) -> None:
     old = {
         **{"pid": gone().pid, "started": "181402", "host": socket.gethostname()},
         **{"boot": "0b1c6a3e-5d0e-4f5c-9a55-4b0c9f5a2f11", "namespace": "pid:[4026531836]"},
@@ -132,93 +130,93 @@ def test_the_record_of_an_older_version_is_judged_by_its_heartbeat(ring: Ring) -
             {"owner": who, "heartbeat": beat.isoformat(), "engine": {**old, "pid": 1}, "released": False}
         ).encode()
 
-    assert ring.storage.create(record(ago=0), ".usine", "locks", "lab", "00000001.json")
+    assert files.storage.create(record(ago=0), ".usine", "locks", "lab", "00000001.json")
     with pytest.raises(LockHeldError, match="ann on"):
-        take(ring)
-    ring.storage.write(record(ago=60), ".usine", "locks", "lab", "00000001.json")
-    lock = take(ring)
-    assert "no sign of life since" in lock.said[-1]  # type: ignore[attr-defined]
+        take(files)
+    files.storage.write(record(ago=60), ".usine", "locks", "lab", "00000001.json")
+    lock = take(files)
+    assert "no heartbeat since" in lock.said[-1]  # type: ignore[attr-defined]
     lock.release()
 
 
-def test_an_engine_that_outlived_its_owner_is_left_alone(ring: Ring) -> None:
+def test_the_lock_stays_held_while_the_engine_of_a_dead_owner_runs(files: LockFiles) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as engine:
-        held_by(ring, me(process=gone()), engine=Process.of(engine.pid))
+        held_by(files, me(process=gone()), engine=Process.of(engine.pid))
         with pytest.raises(LockHeldError, match=rf"whose engine \(process {engine.pid}\) still runs"):
-            take(ring)
+            take(files)
         engine.communicate(b"\n")
-    take(ring).release()
+    take(files).release()
 
 
-def test_another_machine_s_run_lives_as_long_as_it_gives_signs(ring: Ring) -> None:
-    held_by(ring, elsewhere())
+def test_a_run_on_another_machine_is_alive_while_its_heartbeat_is_recent(files: LockFiles) -> None:
+    held_by(files, elsewhere())
     with pytest.raises(LockHeldError, match="runner-7"):
-        take(ring)
+        take(files)
 
 
-def test_another_machine_s_run_that_is_silent_is_dead_after_a_second_look(ring: Ring) -> None:
-    held_by(ring, elsewhere(), ago=60)
+def test_a_run_on_another_machine_without_heartbeat_is_dead_after_a_second_check(files: LockFiles) -> None:
+    held_by(files, elsewhere(), ago=60)
     began = time.monotonic()
-    lock = take(ring)
-    assert time.monotonic() - began > 2 * QUICK.beat
-    assert "no sign of life since" in lock.said[-1]  # type: ignore[attr-defined]
+    lock = take(files)
+    assert time.monotonic() - began > 2 * QUICK.heartbeat
+    assert "no heartbeat since" in lock.said[-1]  # type: ignore[attr-defined]
     lock.release()
 
 
-def test_a_clock_that_is_wrong_kills_nobody_and_keeps_nobody_alive(ring: Ring) -> None:
+def test_a_wrong_clock_on_another_machine_does_not_decide_whether_its_run_is_alive(files: LockFiles) -> None:
     owner = elsewhere()
-    held_by(ring, owner, ago=3600)
+    held_by(files, owner, ago=3600)
     ended = threading.Event()
 
     def beat() -> None:
         late = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
         while not ended.wait(0.05):
             late += datetime.timedelta(seconds=1)
-            ring.write(1, Record(owner, late))
+            files.write(1, Record(owner, late))
 
     thread = threading.Thread(target=beat)
     thread.start()
     with pytest.raises(LockHeldError):
-        take(ring, wait=datetime.timedelta(seconds=2))
+        take(files, wait=datetime.timedelta(seconds=2))
     ended.set()
     thread.join()
-    ahead = Ring(ring.storage, "ahead")
+    ahead = LockFiles(files.storage, "ahead")
     held_by(ahead, owner, ago=-3600)
     lock = take(ahead, wait=datetime.timedelta(seconds=20))
-    assert "no sign of life for" in lock.said[-1]  # type: ignore[attr-defined]
+    assert "no heartbeat for" in lock.said[-1]  # type: ignore[attr-defined]
     lock.release()
 
 
-def test_a_file_cut_short_is_taken_over_after_a_while(ring: Ring) -> None:
-    assert ring.storage.create(b"", ".usine", "locks", "lab", "00000004.json")
-    lock = take(ring)
-    assert lock.said[-1] == "took over the lock of a run that left no name: its file cannot be read"  # type: ignore[attr-defined]
-    assert ring.latest()[0] == 5
+def test_a_lock_file_that_is_incomplete_is_taken_over_after_a_while(files: LockFiles) -> None:
+    assert files.storage.create(b"", ".usine", "locks", "lab", "00000004.json")
+    lock = take(files)
+    assert lock.said[-1] == "took over the lock of an unknown run: its file cannot be read"  # type: ignore[attr-defined]
+    assert files.latest()[0] == 5
     lock.release()
 
 
-def test_who_loses_the_lock_knows_and_leaves_the_successor_s_alone(ring: Ring) -> None:
-    lock = take(ring)
+def test_a_run_that_loses_the_lock_notices_and_does_not_release_the_new_owner_s(files: LockFiles) -> None:
+    lock = take(files)
     assert lock.lost is None
-    held_by(ring, elsewhere(user="bob"))
+    held_by(files, elsewhere(user="bob"))
     deadline = time.monotonic() + 10
     while lock.lost is None and time.monotonic() < deadline:
         time.sleep(0.02)
     assert lock.lost is not None
     assert lock.lost.startswith("the lock was taken by bob on runner-7")
     lock.release()
-    number, record = ring.latest()
+    number, record = files.latest()
     assert (number, record and record.released, record and record.owner.user) == (2, False, "bob")
 
 
-def test_who_cannot_give_signs_of_life_gives_up_before_a_successor_comes(tmp_path: Path) -> None:
-    ring = Ring(Storage(fsspec.filesystem("file"), str(tmp_path / "state")), "lab")
-    lock = take(ring)
-    object.__setattr__(lock._ring, "storage", Storage(_Broken(), "/"))  # the storage fails under a run
+def test_a_run_that_cannot_write_its_heartbeat_stops_before_another_takes_over(tmp_path: Path) -> None:
+    files = LockFiles(Storage(fsspec.filesystem("file"), str(tmp_path / "state")), "lab")
+    lock = take(files)
+    object.__setattr__(lock._files, "storage", Storage(_Broken(), "/"))  # the storage fails during a run
     deadline = time.monotonic() + 10
     while lock.lost is None and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert lock.lost == "no sign of life could be left beside the state (OSError)"
+    assert lock.lost == "no heartbeat could be written beside the state (OSError)"
     lock.release()
 
 
@@ -227,21 +225,21 @@ class _Broken:
         raise OSError(name)
 
 
-def test_an_old_number_is_not_used_again_by_who_looked_long_ago(ring: Ring) -> None:
+def test_a_run_with_an_outdated_number_cannot_claim_it_again(files: LockFiles) -> None:
     for _ in range(3):
-        take(ring).release()
-    assert not ring.claim(2, Record(me(), datetime.datetime.now(datetime.UTC)))
-    assert ring.storage.names(".usine", "locks", "lab") == ["00000003.json"]
+        take(files).release()
+    assert not files.claim(2, Record(me(), datetime.datetime.now(datetime.UTC)))
+    assert files.storage.names(".usine", "locks", "lab") == ["00000003.json"]
 
 
 def _succeed(root: str, gate: str, results: str) -> None:
-    ring = Ring(Storage(fsspec.filesystem("file"), root), "lab")
+    files = LockFiles(Storage(fsspec.filesystem("file"), root), "lab")
     while not Path(gate).exists():
         time.sleep(0.001)
     try:
-        lock = acquire(ring, me(), {}, wait=NOW, say=lambda _text: None, pace=QUICK)
+        lock = acquire(files, me(), {}, wait=NOW, say=lambda _text: None, pace=QUICK)
         outcome = "took over" if lock.predecessor else "took"
-        time.sleep(4)  # longer than the others need to look
+        time.sleep(4)  # longer than the others need to check
         outcome += "" if lock.lost is None else " and lost"
         lock.release()
     except LockHeldError:
@@ -250,9 +248,9 @@ def _succeed(root: str, gate: str, results: str) -> None:
         lines.write(f"{outcome}\n")
 
 
-def test_of_many_successors_one_takes_over(tmp_path: Path) -> None:
+def test_one_of_several_runs_takes_over_from_a_dead_owner(tmp_path: Path) -> None:
     root, gate, results = tmp_path / "state", tmp_path / "gate", tmp_path / "results"
-    held_by(Ring(Storage(fsspec.filesystem("file"), str(root)), "lab"), me(process=gone()))
+    held_by(LockFiles(Storage(fsspec.filesystem("file"), str(root)), "lab"), me(process=gone()))
     context = multiprocessing.get_context("fork")
     runs = [context.Process(target=_succeed, args=(str(root), str(gate), str(results))) for _ in range(8)]
     for run in runs:
@@ -263,7 +261,7 @@ def test_of_many_successors_one_takes_over(tmp_path: Path) -> None:
     assert sorted(results.read_text(encoding="utf-8").split("\n")) == ["", *["refused"] * 7, "took over"]
 
 
-def test_the_lock_is_beside_the_state_and_given_back_whatever_happens(tmp_path: Path) -> None:
+def test_the_lock_file_is_beside_the_state_and_is_released_after_an_exception(tmp_path: Path) -> None:
     engine = Engine(tmp_path, "organization/usine/prod", {"PULUMI_BACKEND_URL": f"file://{tmp_path}/state%20here"})
     with pytest.raises(ZeroDivisionError), hold(engine, say=lambda _text: None):
         raise ZeroDivisionError
@@ -272,19 +270,19 @@ def test_the_lock_is_beside_the_state_and_given_back_whatever_happens(tmp_path: 
 
 
 @pytest.mark.parametrize("url", ["", "https://api.example.org", "s3://bucket/prefix?region=eu-west-3"])
-def test_without_a_place_for_it_the_engine_s_own_lock_is_all_there_is(tmp_path: Path, url: str) -> None:
+def test_without_storage_only_the_engine_s_own_lock_protects_the_stack(tmp_path: Path, url: str) -> None:
     said: list[str] = []
     with hold(Engine(tmp_path, "lab", {"PULUMI_BACKEND_URL": url}), say=said.append) as lock:
         lock.note_engine(os.getpid())
         assert lock.lost is None
     (line,) = said
-    assert line.startswith("no lock with an owner here, only the engine's own: ")
+    assert line.startswith("only the engine's own lock protects this stack: ")
     if url.startswith("s3"):
         with pytest.raises(NoStorageError, match="package s3fs"):
             state_storage({"PULUMI_BACKEND_URL": url})
 
 
-def test_a_run_in_gitlab_says_its_job() -> None:
+def test_the_owner_in_gitlab_ci_has_its_job() -> None:
     owner = this_run(
         {
             "GITLAB_USER_LOGIN": "ann",
@@ -302,7 +300,7 @@ def test_a_run_in_gitlab_says_its_job() -> None:
 
 @pytest.fixture
 def gitlab() -> Iterator[tuple[str, list[str]]]:
-    """A GitLab that knows jobs by their state; the tokens it was shown are noted."""
+    """A GitLab with two jobs, and the tokens it received."""
     tokens: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -324,8 +322,8 @@ def gitlab() -> Iterator[tuple[str, list[str]]]:
     server.server_close()
 
 
-def test_a_job_that_gitlab_says_is_over_is_dead_and_only_our_gitlab_gets_the_token(
-    ring: Ring, gitlab: tuple[str, list[str]]
+def test_an_owner_whose_job_has_ended_is_dead_and_only_our_gitlab_receives_the_token(
+    files: LockFiles, gitlab: tuple[str, list[str]]
 ) -> None:
     api, tokens = gitlab
     known = {"CI_API_V4_URL": api, "USINE_GITLAB_TOKEN": "marker"}
@@ -338,13 +336,13 @@ def test_a_job_that_gitlab_says_is_over_is_dead_and_only_our_gitlab_gets_the_tok
     assert not job_has_ended(job, {**known, "CI_API_V4_URL": "https://gitlab.example.org/api/v4"})
     assert len(tokens) == 3
 
-    held_by(ring, elsewhere(job=job), ago=2)
-    lock = take(ring, environment=known)
-    assert lock.said[0].endswith("its job is over")  # type: ignore[attr-defined]
+    held_by(files, elsewhere(job=job), ago=2)
+    lock = take(files, environment=known)
+    assert lock.said[0].endswith("its job has ended")  # type: ignore[attr-defined]
     lock.release()
 
 
-def test_a_killed_holder_is_seen_to_be_gone(tmp_path: Path) -> None:
+def test_the_lock_of_a_process_that_was_killed_is_taken_over(tmp_path: Path) -> None:
     program = (
         "import sys, time\nfrom pathlib import Path\nfrom usine.engine.cli import Engine\n"
         "from usine.engine.lock import hold\n"

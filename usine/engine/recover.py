@@ -18,9 +18,9 @@ import requests
 
 from usine.engine.cli import Engine, EngineError
 from usine.engine.events import Step
+from usine.engine.lock_files import Record
 from usine.engine.lookup import Finder
 from usine.engine.owner import Life, runs
-from usine.engine.ring import Record
 from usine.engine.storage import NoStorageError, state_storage
 
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - Pulumi's marker of an encrypted value, not a value

@@ -1,8 +1,8 @@
-"""The files of a stack's lock: one per holder, numbered, beside the state in `.usine/locks/<stack>/<number>.json`.
+"""The files of a stack's run lock: one for each holder, `.usine/locks/<stack>/<number>.json` beside the state.
 
-Whoever wants the lock creates the next number, which storage lets exactly one of them do. The highest number stays
-when its owner has released it, so no number is used twice: nothing has to be compared and swapped, and nothing cleaned
-up, before the lock can be taken.
+To take the lock, a run creates the next number; the storage lets only one run do that. The highest number stays after
+its owner has released it, so no number is used twice, and the lock needs no compare-and-swap, which not every storage
+has.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from usine.engine.storage import Storage
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a lock's file holds. `heartbeat` is the last sign of life (UTC), `engine` the `pulumi` the owner started."""
+    """The content of a lock file. `heartbeat` is when it was last written (UTC), `engine` the owner's `pulumi`."""
 
     owner: Owner
     heartbeat: datetime.datetime
@@ -30,25 +30,26 @@ _RECORD = TypeAdapter(Record)
 
 
 @dataclass(frozen=True, slots=True)
-class Ring:
+class LockFiles:
     """The numbered files of one stack's lock."""
 
     storage: Storage
     stack: str
 
     def latest(self) -> tuple[int, Record | None]:
-        """Return the highest number and its record: 0 where nobody ever held the lock, None where it is unreadable.
+        """Return the highest number and its record.
 
-        A file that is being written may be unreadable for a moment.
+        The number is 0 when nobody has held the lock yet. The record is None when the file cannot be read, which is
+        also the case for a moment while it is being written.
         """
         number = max(self._numbers(), default=0)
         return number, self._read(number) if number else None
 
     def claim(self, number: int, record: Record) -> bool:
-        """Become the owner with this number, which is one above the highest seen; False when somebody else did."""
+        """Become the owner with this number, one above the highest; return False when another run was first."""
         if not self.storage.create(_RECORD.dump_json(record), *self._path(number)):
             return False
-        # Seen long ago, the number may have been used and cleaned up since.
+        # Since `latest` was called, other runs may have used this number and removed its file.
         if max(self._numbers(), default=0) > number:
             self.storage.remove(*self._path(number))
             return False
@@ -58,7 +59,7 @@ class Ring:
         return True
 
     def write(self, number: int, record: Record) -> None:
-        """Write our own record again."""
+        """Replace the record of a number that this run holds."""
         self.storage.write(_RECORD.dump_json(record), *self._path(number))
 
     def _read(self, number: int) -> Record | None:
@@ -73,7 +74,7 @@ class Ring:
 
     @property
     def _folder(self) -> tuple[str, ...]:
-        # A full name is <organisation>/<project>/<stack>.
+        # A full stack name is <organisation>/<project>/<stack>.
         return (".usine", "locks", self.stack.rsplit("/", 1)[-1])
 
     def _path(self, number: int) -> tuple[str, ...]:
