@@ -1,4 +1,4 @@
-"""What a killed run leaves in a file backend: its lock, and half-written files beside the checkpoint."""
+"""Recovery of an interrupted run in a file backend: its lock, and incomplete files beside the checkpoint."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from usine.engine.recover import release_dead_lock
 
 @pytest.fixture
 def backend(tmp_path: Path) -> Path:
-    """A file backend with a checkpoint, and a `pulumi` that notes how it was called."""
+    """A file backend with a checkpoint, and a `pulumi` that writes its arguments to a file."""
     stacks = tmp_path / "state" / ".pulumi" / "stacks" / "usine"
     stacks.mkdir(parents=True)
     for name in ("lab.json", "lab.json.bak", "other.json"):
@@ -43,7 +43,7 @@ def lock(backend: Path, pid: int, hostname: str | None = None) -> None:
 
 
 def gone() -> int:
-    """The number of a process that has ended."""
+    """The id of a process that has ended."""
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         process.wait()
     return process.pid
@@ -54,22 +54,22 @@ def calls(backend: Path) -> str:
     return path.read_text("utf-8") if path.exists() else ""
 
 
-def test_the_lock_of_a_run_that_is_gone_is_cancelled_and_its_owner_named(backend: Path) -> None:
+def test_the_lock_of_a_run_that_has_died_is_cancelled_and_its_owner_returned(backend: Path) -> None:
     lock(backend, gone())
     assert (release_dead_lock(engine(backend)) or "").startswith("ann, process ")
     assert calls(backend).startswith("cancel --yes ")
 
 
-def test_a_killed_process_nobody_waited_for_is_gone(backend: Path) -> None:
+def test_a_process_that_has_ended_and_was_not_waited_for_has_died(backend: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # ended, still in the table
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # ended, still in the process table
     lock(backend, process.pid)
     assert release_dead_lock(engine(backend)) is not None
     process.wait()
 
 
 @pytest.mark.parametrize("hostname", [None, "elsewhere.example"])
-def test_a_lock_that_may_be_alive_stays(backend: Path, hostname: str | None) -> None:
+def test_a_lock_whose_owner_may_be_alive_stays(backend: Path, hostname: str | None) -> None:
     lock(backend, os.getpid() if hostname is None else gone(), hostname)
     half_written = backend / "state" / ".pulumi" / "stacks" / "usine" / "lab.json.attrs"
     half_written.write_bytes(b"")
@@ -78,7 +78,15 @@ def test_a_lock_that_may_be_alive_stays(backend: Path, hostname: str | None) -> 
     assert half_written.exists()
 
 
-def test_attributes_cut_short_go_and_everything_else_stays(backend: Path) -> None:
+def test_an_incomplete_lock_file_stays_for_the_engine_to_report(backend: Path) -> None:
+    lock(backend, gone())
+    (file,) = (backend / "state" / ".pulumi" / "locks").rglob("*.json")
+    file.write_text('{"pid": 1', encoding="utf-8")
+    assert release_dead_lock(engine(backend)) is None
+    assert file.exists()
+
+
+def test_incomplete_files_are_removed_and_all_others_stay(backend: Path) -> None:
     lock(backend, gone())
     stacks = backend / "state" / ".pulumi" / "stacks" / "usine"
     (stacks / "lab.json.attrs").write_bytes(b"")
@@ -89,7 +97,7 @@ def test_attributes_cut_short_go_and_everything_else_stays(backend: Path) -> Non
     assert before - {path.name for path in stacks.iterdir()} == {"lab.json.attrs", "lab.json.18ea.tmp"}
 
 
-def test_another_kind_of_backend_is_left_alone(backend: Path) -> None:
+def test_a_lock_of_another_kind_of_backend_stays(backend: Path) -> None:
     lock(backend, gone())
     remote = Engine(backend, "lab", {"PATH": os.environ["PATH"], "PULUMI_BACKEND_URL": "s3://bucket"})
     assert release_dead_lock(remote) is None

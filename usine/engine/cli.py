@@ -12,17 +12,17 @@ from pathlib import Path
 
 from usine.credentials import empty_variables
 
-#: Commands that know `--config-file`.
+#: Commands that have `--config-file`.
 _TAKES_CONFIG = {"up", "preview", "refresh", "destroy"}
 
 
 class EngineError(Exception):
-    """`pulumi` is missing, or refused what was asked; the message is for the user."""
+    """`pulumi` is not installed, or failed; the message is for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """`pulumi` on one stack. `environment` is the whole environment it runs in; `root` holds `Pulumi.yaml`.
+    """`pulumi` on one stack. `environment` is its whole environment; `root` is the folder of `Pulumi.yaml`.
 
     `config_file` is the settings file when it is not `Pulumi.<stack>.yaml`.
     """
@@ -48,7 +48,7 @@ class Engine:
         return found
 
     def capture(self, *arguments: str, stdin: str | None = None) -> str:
-        """Run `pulumi` and return its standard output. Raises EngineError with what it said when it fails."""
+        """Run `pulumi` and return its standard output. Raises EngineError with its error output when it fails."""
         done = self._pulumi(self.root, *self.command(*arguments)[1:], stdin=stdin)
         if done.returncode != 0:
             raise EngineError(f"pulumi {arguments[0]} failed: {(done.stderr or done.stdout).strip()}")
@@ -77,8 +77,8 @@ class Engine:
     def ensure_stack(self) -> None:
         """Create the stack unless it exists.
 
-        `pulumi stack init` writes the stack's settings file and knows no `--config-file`: it runs beside a copy of
-        the project's, so that a settings file in Git stays as it is.
+        `pulumi stack init` writes the stack's settings file and has no option `--config-file`: with a settings file of
+        another name it runs in a folder with a copy of `Pulumi.yaml`, so that no file in Git changes.
         """
         if self.config_file is None:
             self._ensure_stack(self.root)
@@ -93,7 +93,7 @@ class Engine:
             raise EngineError(f"pulumi stack init failed: {done.stderr.strip()}")
 
     def export_state(self) -> dict[str, object]:
-        """Return the stack's checkpoint, secrets still encrypted."""
+        """Return the stack's checkpoint, with its secrets encrypted."""
         state: dict[str, object] = json.loads(self.capture("stack", "export"))
         return state
 

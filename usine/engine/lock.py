@@ -1,11 +1,11 @@
 """The run lock of a stack: one run at a time, from recovery to the report.
 
-Two other locks do not do this. Pulumi's own lock is held only while the engine writes: not during a preview, nor
-between a preview and the `up` that applies it, nor while recovery edits the state. It does not wait, it has no
-heartbeat, and the lock of a run that died stays until somebody runs `pulumi cancel`. GitLab's `resource_group` orders
-the jobs of one GitLab project: it does not know runs on an engineer's machine or of another project, and it starts the
-next job while the engine of a cancelled one may still be ending. So this lock records its owner with a heartbeat, and
-decides when the owner is dead.
+Two other locks do not do this. Pulumi's own lock (`.pulumi/locks`) is held while one command of the engine writes: not
+during a preview, nor between a preview and the `up` that applies it, nor between the export and the import of a
+recovery. It does not wait, it has no heartbeat, and the lock of a run that died stays until somebody runs
+`pulumi cancel`. GitLab's `resource_group` orders the jobs of one GitLab project: it does not know a run on an
+engineer's machine or in another project, nor an engine that outlives its job. So this lock records its owner with a
+heartbeat, and decides when the owner is dead.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Refuse a provider plugin that the program cannot run on, before the engine starts."""
+"""Checks before a run that the provider plugins are recent enough for the program."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _SDK = "pulumi-kubernetes"
 def check_plugins(engine: Engine) -> None:
     """Raise EngineError when the engine would start a kubernetes plugin that is too old.
 
-    The engine takes the first of: the one `plugins.providers` of `Pulumi.yaml` names, the one on the PATH, the one of
-    the very version the SDK asks for. The first two can be of any version, so they are asked.
+    The engine uses the first of: the plugin in `plugins.providers` of `Pulumi.yaml`, the plugin on the PATH, the plugin
+    of the SDK's version. The first two can have any version, so they are asked for it.
     """
     for path in (_of_project(engine), _of_path(engine)):
         if path is not None:

@@ -1,8 +1,9 @@
-"""After a run that was killed: release its lock, and settle what it was creating at that moment.
+"""Recovery of an interrupted run: releases the engine's lock, and completes the operations that were under way.
 
-The engine notes each operation before it starts. When it is killed between an object's creation and the note of its
-result, the object exists and the state does not know it: the next run would create it again, and most systems refuse.
-So every noted creation is looked for: what exists enters the state under its id, what does not is simply forgotten.
+The engine records each operation in the state before it starts (`pending_operations`). When it is killed after an
+object is created and before the result is recorded, the object exists and the state does not have it. The next run
+would create it again, and most systems refuse that. So each pending creation is looked for in its system: an object
+that exists is added to the state with its id, and the others are removed from the list.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
+from pydantic import TypeAdapter, ValidationError
 
 from usine.engine.cli import Engine, EngineError
 from usine.engine.events import Step
@@ -27,8 +29,20 @@ _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - Pulumi's marker of 
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 
 _PROJECT = "gitlab:index/project:Project"
-#: Types whose objects stay in their system when the state lets go of them, and whose create refuses what is there.
+#: Types whose objects stay in their system when they leave the state, and cannot be created when they exist.
 _KEPT = frozenset({"gitlab:index/projectTag:ProjectTag"})
+
+
+@dataclass(frozen=True, slots=True)
+class _EngineLock:
+    """A lock file of Pulumi's file and bucket backends."""
+
+    pid: int
+    hostname: str = ""
+    username: str = ""
+
+
+_LOCK = TypeAdapter(_EngineLock)
 
 Answer = TypeVar("Answer")
 #: A resource of the checkpoint, as JSON.
@@ -37,7 +51,7 @@ Resource = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What was done: URNs adopted into the state, those taken away, and creations of which nothing is there (yet)."""
+    """What recovery did: URNs added to the state, URNs deleted, and pending creations without an object (yet)."""
 
     adopted: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
@@ -45,9 +59,9 @@ class Recovery:
 
 
 def recover(engine: Engine, finder: Finder) -> Recovery:
-    """Settle the pending operations of the stack. Does nothing, quickly, when there are none.
+    """Complete the pending operations of the stack; return at once when there are none.
 
-    Raises EngineError when a system cannot be asked: then nothing was changed.
+    Raises EngineError when a system does not answer; nothing is changed then.
     """
     checkpoint = engine.export_state()
     deployment: Any = checkpoint.get("deployment") or {}
@@ -55,7 +69,7 @@ def recover(engine: Engine, finder: Finder) -> Recovery:
     if not pending:
         return Recovery()
     known = {resource["urn"] for resource in deployment.get("resources", ())}
-    # An update or a deletion is done again by the next run; the old half of a replacement is known.
+    # The next run repeats an update or a deletion. The old object of a replacement is in the state.
     created = [o["resource"] for o in pending if o["type"] == "creating" and o["resource"]["urn"] not in known]
     found = {resource["urn"]: _ask(finder.find, resource) for resource in created}
     removed = tuple(r["urn"] for r in created if found[r["urn"]] is None and _ask(finder.remove_orphan, r))
@@ -69,9 +83,9 @@ def recover(engine: Engine, finder: Finder) -> Recovery:
 
 
 def adopt_late(engine: Engine, finder: Finder, resources: Iterable[Resource]) -> tuple[str, ...]:
-    """Adopt, or take away, what has come into being since `recover` looked for it; return its URNs.
+    """Adopt or delete objects that appeared after `recover` looked for them; return their URNs.
 
-    A server goes on with a request whose sender was killed: the realm of a busy Keycloak is there many seconds later.
+    A server finishes a request whose sender was killed: a busy Keycloak creates the realm many seconds later.
     """
     late = list(resources)
     found = {resource["urn"]: _ask(finder.find, resource) for resource in late}
@@ -82,9 +96,9 @@ def adopt_late(engine: Engine, finder: Finder, resources: Iterable[Resource]) ->
 
 
 def adopt_kept(engine: Engine, finder: Finder, steps: Iterable[Step]) -> tuple[str, ...]:
-    """Adopt what a run could not create since an earlier one left it where it was; return its URNs.
+    """Adopt objects that the run could not create because an earlier run left them in their system; return their URNs.
 
-    The catalogue has a tag by its content: as it was before, it has the tag it had before.
+    The tag of the catalogue is named by its content. When the content is what it was before, the tag exists already.
     """
     refused = [step for step in steps if step.op == "create" and not step.done and step.address.type in _KEPT]
     if not refused:
@@ -114,7 +128,7 @@ def adopt_kept(engine: Engine, finder: Finder, steps: Iterable[Step]) -> tuple[s
 def _adopt(
     engine: Engine, checkpoint: dict[str, object], resources: Iterable[Resource], ids: Mapping[str, str | None]
 ) -> None:
-    """Write the checkpoint with the resources that have an id, and let the plugins read them."""
+    """Add the resources that have an id to the state, and let the plugins read their outputs."""
     deployment: Any = checkpoint["deployment"]
     adopted = [{**r, "id": ids[r["urn"]], "outputs": r.get("inputs", {})} for r in resources if ids[r["urn"]]]
     deployment.setdefault("resources", []).extend(adopted)
@@ -135,16 +149,16 @@ def _ask(question: Callable[[str, Mapping[str, Any]], Answer], resource: Mapping
     except requests.RequestException as error:
         why = type(error).__name__ if error.response is None else f"HTTP {error.response.status_code}"
         raise EngineError(
-            f"a killed run may have created {resource['urn'].rsplit('::', 1)[-1]} ({resource['type']}), "
+            f"an interrupted run may have created {resource['urn'].rsplit('::', 1)[-1]} ({resource['type']}), "
             f"and its system does not answer: {why}. Nothing was changed; try again when it does."
         ) from error
 
 
 def release_dead_lock(engine: Engine, predecessor: Record | None = None) -> str | None:
-    """Cancel the engine's lock of a run that is gone; return whose it was, or None.
+    """Cancel the engine's lock of a run that has died; return its owner, or None when there is none to cancel.
 
-    A run is gone when its process was on this machine and is there no more, or when it is that of `predecessor`, who
-    was taken for dead. Only where the locks are files can they be judged from here; any other back end keeps its own.
+    A run has died when its process was on this machine and no longer exists, or when it is the engine of `predecessor`,
+    the dead owner of the run lock. Only a lock that is a file can be judged; other backends have their own locks.
     """
     try:
         storage = state_storage(engine.environment)
@@ -154,30 +168,37 @@ def release_dead_lock(engine: Engine, predecessor: Record | None = None) -> str 
     for path in storage.find(*folder, suffix=".json"):
         if path.split("/")[-2] != engine.stack.rsplit("/", 1)[-1]:
             continue
-        lock = json.loads(storage.read(*folder, path) or b"{}")
-        if lock and _gone(lock, predecessor, local=storage.local):
+        lock = _read_lock(storage.read(*folder, path) or b"")
+        if lock is not None and _has_died(lock, predecessor, local=storage.local):
             if storage.local:
                 _remove_half_written(Path(storage.path(".pulumi")), engine.stack)
             engine.capture("cancel", "--yes")
-            return f"{lock.get('username')}, process {lock['pid']}"
+            return f"{lock.username}, process {lock.pid}"
     return None
 
 
-def _gone(lock: Mapping[str, Any], predecessor: Record | None, *, local: bool) -> bool:
-    host, pid = lock.get("hostname"), int(lock["pid"])
+def _read_lock(data: bytes) -> _EngineLock | None:
+    try:
+        return _LOCK.validate_json(data)
+    except ValidationError:  # half-written: the engine refuses the run and names the file
+        return None
+
+
+def _has_died(lock: _EngineLock, predecessor: Record | None, *, local: bool) -> bool:
+    host, pid = lock.hostname, lock.pid
     if predecessor is not None and predecessor.engine is not None:
         engine = predecessor.engine
         if (host, pid) == (engine.host, engine.pid):
             return engine.life is not Life.ALIVE
-    # Only a file backend is sure to be this machine's own: elsewhere another one may have its name.
+    # Only with a file backend is it sure to be this machine: in a bucket, another machine may have the same name.
     return local and host == socket.gethostname() and not runs(pid)
 
 
 def _remove_half_written(folder: Path, stack: str) -> None:
-    """Remove what a killed run had begun to write beside the checkpoint.
+    """Remove incomplete files that an interrupted run left beside the checkpoint.
 
-    The backend replaces the checkpoint itself at one stroke, but not the file of attributes that goes with it: cut
-    short, it makes the whole checkpoint unreadable ("EOF"), and without it nothing is lost.
+    The backend replaces the checkpoint atomically, but not its file of attributes. An incomplete file of attributes
+    makes the checkpoint unreadable ("EOF"); without the file nothing is lost.
     """
     for attributes in (folder / "stacks").glob(f"*/{stack}.json*.attrs"):
         try:

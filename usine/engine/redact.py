@@ -1,4 +1,4 @@
-"""Keep credentials out of what is shown of a run: providers have been seen to put them into errors and properties."""
+"""Masks credentials in errors and properties of a run: some providers put them there."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ from dataclasses import dataclass
 from model.texts import find_secrets, is_secret_key
 from usine.report.model import PropertyChange
 
-#: What stands for a value nobody may see; the engine writes the same.
+#: The mask of a secret value, the same as the engine's.
 SECRET = "[secret]"  # noqa: S105 - the mask itself
 
-#: Shorter values stand in too many places that have nothing to do with them.
+#: Shorter values also occur in texts that have nothing to do with a credential.
 _SHORTEST = 8
 _USERINFO = re.compile(r"(?<=://)[^/?#\s@]*@")
 _WORD = re.compile(r"[^\s\"'<>,;)\]}]+")
-#: Properties that hold a secret whatever they hold; many others only speak of one (`tokenPolicies`, `secretName`).
+#: Names of properties whose value is always a secret. Many others only contain such a word: `tokenPolicies`,
+#: `secretName`.
 _SECRET_PROPERTIES = frozenset({"password", "secret", "token", "clientsecret", "secretkey", "privatekey", "passphrase"})
 
 
 @dataclass(frozen=True, slots=True)
 class Redactor:
-    """Masks the environment's own credentials wherever they stand, and whatever has the shape of one."""
+    """Masks the credentials of the environment, and every text that has the form of a credential."""
 
     known: tuple[str, ...] = ()
 
     @staticmethod
     def of(environment: Mapping[str, str]) -> Redactor:
-        """Know the credentials of an environment by the names of their variables."""
+        """Return a redactor for the credentials of an environment, found by the names of their variables."""
         values = {
             value
             for name, value in environment.items()
@@ -37,18 +38,18 @@ class Redactor:
         return Redactor(tuple(sorted(values, key=len, reverse=True)))
 
     def text(self, text: str) -> str:
-        """Return a text for people without credentials."""
+        """Return a text with every credential masked."""
         for value in self.known:
             text = text.replace(value, SECRET)
         for offset, _ in reversed(find_secrets(text)):
             if text.startswith("-----BEGIN", offset):
-                text = text[:offset] + SECRET  # a key goes on over several lines, or words
+                text = text[:offset] + SECRET  # a private key has several lines
             elif word := _WORD.match(text, offset):
                 text = text[:offset] + SECRET + text[word.end() :]
         return _USERINFO.sub(f"{SECRET}@", text)
 
     def value(self, value: object, key: str = "") -> object:
-        """Return JSON values without credentials; `key` is the property they are of."""
+        """Return JSON values with every credential masked; `key` is the name of the property."""
         if isinstance(value, Mapping):
             return {name: self.value(item, str(name)) for name, item in value.items()}
         if isinstance(value, list):
@@ -58,6 +59,6 @@ class Redactor:
         return SECRET if key.replace("_", "").lower() in _SECRET_PROPERTIES and value else self.text(value)
 
     def change(self, change: PropertyChange) -> PropertyChange:
-        """Return a change without credentials."""
+        """Return a change with every credential masked."""
         key = change.path.rsplit(".", 1)[-1]
         return PropertyChange(change.path, self.value(change.before, key), self.value(change.after, key))

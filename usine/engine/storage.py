@@ -1,6 +1,6 @@
-"""The storage the state is in, for what is kept beside it: `PULUMI_BACKEND_URL` opened through fsspec.
+"""The storage of the state (`PULUMI_BACKEND_URL`), opened with fsspec for the files that Usine keeps beside it.
 
-Drivers of remote storage are optional packages (`s3fs`, `gcsfs`, `adlfs`, of the same version as `fsspec`).
+Drivers of remote storage are optional packages: `s3fs`, `gcsfs`, `adlfs`, of the same version as `fsspec`.
 """
 
 from __future__ import annotations
@@ -15,20 +15,19 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import fsspec  # type: ignore[import-untyped]
 
-#: Pulumi's schemes, by fsspec's protocol and the package that drives it.
+#: URL schemes of Pulumi, with fsspec's protocol and the package of its driver.
 _DRIVERS = {"s3": ("s3", "s3fs"), "gs": ("gcs", "gcsfs"), "azblob": ("abfs", "adlfs")}
 
 
 class NoStorageError(Exception):
-    """The state is where no file can be kept beside it; the message says why, in one line."""
+    """No file can be kept beside the state; the message has the reason, in one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Storage:
     """A folder of a file system.
 
-    `files` is fsspec's file system, `root` the folder the state's `.pulumi` is in; `local` says that it is a folder of
-    this machine.
+    `files` is fsspec's file system, `root` the folder that has the state's `.pulumi`. `local`: it is on this machine.
     """
 
     files: Any  # fsspec has no types
@@ -36,11 +35,11 @@ class Storage:
     local: bool = False
 
     def path(self, *parts: str) -> str:
-        """Return the full path of what is below the root."""
+        """Return the full path of a path below the root."""
         return "/".join((self.root.rstrip("/"), *parts))
 
     def names(self, *folder: str) -> list[str]:
-        """Return the names of what is in a folder, sorted; none when there is no such folder."""
+        """Return the names in a folder, sorted; none when the folder does not exist."""
         self.files.invalidate_cache()
         try:
             entries = self.files.ls(self.path(*folder), detail=False)
@@ -49,14 +48,14 @@ class Storage:
         return sorted(str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in entries)
 
     def find(self, *folder: str, suffix: str) -> list[str]:
-        """Return the paths below a folder, from there, of the files whose names end so; sorted."""
+        """Return the files below a folder whose names end with `suffix`, as paths relative to it, sorted."""
         self.files.invalidate_cache()
         top = self.path(*folder)
         found = [str(path) for path in self.files.find(top)]
         return sorted(path[path.index(top) + len(top) + 1 :] for path in found if path.endswith(suffix))
 
     def read(self, *path: str) -> bytes | None:
-        """Return a file's bytes, or None when it is not there."""
+        """Return the content of a file, or None when it does not exist."""
         try:
             data: bytes = self.files.cat_file(self.path(*path))
         except FileNotFoundError:
@@ -64,8 +63,8 @@ class Storage:
         return data
 
     def write(self, data: bytes, *path: str) -> None:
-        """Write a file, whether it is there or not; who reads it meanwhile gets the old or the new one."""
-        if not self.local:  # object stores do so by themselves
+        """Create or replace a file. A concurrent reader gets the old or the new content, never a mixture."""
+        if not self.local:  # object stores replace an object at once
             self.files.pipe_file(self.path(*path), data)
             return
         target = Path(self.path(*path))
@@ -74,7 +73,7 @@ class Storage:
         target.with_suffix(".tmp").replace(target)
 
     def create(self, data: bytes, *path: str) -> bool:
-        """Write a file that must not be there yet; False when it is. Of many at once, one gets True."""
+        """Create a file; return False when it exists. Of several concurrent calls, one returns True."""
         self.files.makedirs(self.path(*path[:-1]), exist_ok=True)
         try:
             with self.files.open(self.path(*path), "xb") as stream:
@@ -82,20 +81,20 @@ class Storage:
         except FileExistsError:
             return False
         except OSError:
-            # A driver may say otherwise what it was refused: what counts is whose bytes are there.
+            # A driver may report a refusal by another error: the content shows whose file it is.
             if (there := self.read(*path)) is None:
                 raise
             return there == data
         return True
 
     def remove(self, *path: str) -> None:
-        """Remove a file, if it is there."""
+        """Remove a file, if it exists."""
         with suppress(FileNotFoundError):
             self.files.rm_file(self.path(*path))
 
 
 def state_storage(environment: Mapping[str, str]) -> Storage:
-    """Open the storage of the state. Raises NoStorageError where there is none, or no driver for it."""
+    """Open the storage of the state. Raises NoStorageError when it has no files, or its driver is not installed."""
     url = environment.get("PULUMI_BACKEND_URL", "")
     parts = urlsplit(url)
     if parts.scheme == "file":
@@ -119,7 +118,7 @@ def state_storage(environment: Mapping[str, str]) -> Storage:
 
 
 def _options(scheme: str, query: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, object]:
-    """Return for fsspec what Pulumi's backend URL says beside the place; credentials come from the environment."""
+    """Return fsspec's options for the query of Pulumi's backend URL; credentials come from the environment."""
     if scheme == "azblob":
         account = query.get("storage_account") or environment.get("AZURE_STORAGE_ACCOUNT")
         return {"account_name": account, "anon": False}
