@@ -1,4 +1,4 @@
-"""A plan bound to what it was made from, and the digests it is bound by."""
+"""Bound plans, and the digests of the sources that they are bound to."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SOURCES = Sources("c" * 40, "p" * 64, "t" * 64, "s" * 64, "x" * 64)
 POLICY = vault("alpha", "Policy", "policy/env/dev")
 
 
-def test_a_plan_is_read_as_it_was_written_and_holds_names_only(tmp_path: Path) -> None:
+def test_a_plan_is_read_as_it_was_written_and_has_names_only(tmp_path: Path) -> None:
     plan = bind("lab", SOURCES, [step("update", POLICY), step("create", REALM)])
     path = tmp_path / "plan.json"
     path.write_text(plan.dumps(), encoding="utf-8")
@@ -38,7 +38,7 @@ def test_a_plan_is_read_as_it_was_written_and_holds_names_only(tmp_path: Path) -
         ('{"version": "usine-plan/2"}', "version: input should be 'usine-plan/1'"),
     ],
 )
-def test_what_is_no_plan_is_said_where(tmp_path: Path, text: str, place: str) -> None:
+def test_a_file_that_is_not_a_plan_is_refused_with_its_position(tmp_path: Path, text: str, place: str) -> None:
     path = tmp_path / "plan.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(SpecError) as caught:
@@ -50,7 +50,7 @@ def test_what_is_no_plan_is_said_where(tmp_path: Path, text: str, place: str) ->
 
 
 @pytest.mark.parametrize("what", [field.name for field in fields(Sources)])
-def test_each_source_that_moved_is_said(what: str) -> None:
+def test_each_source_that_changed_is_reported(what: str) -> None:
     now = replace(SOURCES, **{what: "n" * 64})
     (notice,) = moved(SOURCES, now)
     assert (notice.rule, notice.refuses) == (f"moved-{what}", True)
@@ -59,13 +59,13 @@ def test_each_source_that_moved_is_said(what: str) -> None:
     assert moved(SOURCES, SOURCES) == ()
 
 
-def test_steps_that_changed_are_named() -> None:
+def test_steps_that_changed_are_reported_by_name() -> None:
     plan = bind("lab", SOURCES, [step("update", POLICY)])
     assert steps_moved(plan, [step("update", POLICY)]) == ()
     (notice,) = steps_moved(plan, [step("delete", POLICY)])
     assert notice.text == (
         "the steps changed: not planned before: delete alpha/vault/policy/env/dev; "
-        "planned no more: update alpha/vault/policy/env/dev"
+        "no longer planned: update alpha/vault/policy/env/dev"
     )
     many = [step("create", vault("alpha", "Policy", f"policy/{i}")) for i in range(9)]
     assert "and 4 more" in steps_moved(replace(plan, steps=()), many)[0].text
@@ -109,20 +109,22 @@ def _state() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("change", SAME)
-def test_what_a_run_without_changes_writes_anew_is_the_same_state(change: Callable[[dict[str, Any]], Any]) -> None:
+def test_what_a_run_without_changes_rewrites_does_not_change_the_digest(
+    change: Callable[[dict[str, Any]], Any],
+) -> None:
     state = _state()
     change(state)
     assert state_digest(state) == state_digest(_state())
 
 
 @pytest.mark.parametrize("change", OTHER)
-def test_everything_else_is_another_state(change: Callable[[dict[str, Any]], Any]) -> None:
+def test_every_other_change_of_the_state_changes_the_digest(change: Callable[[dict[str, Any]], Any]) -> None:
     state = _state()
     change(state)
     assert state_digest(state) != state_digest(_state())
 
 
-def test_sources_follow_the_files_whether_git_knows_them_or_not(tmp_path: Path) -> None:
+def test_sources_are_of_the_files_on_disk_also_without_git(tmp_path: Path) -> None:
     for name in ("components/a.py", "projects.d/alpha.yaml", "README.md", "components/__pycache__/a.pyc"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("1", encoding="utf-8")
@@ -139,7 +141,7 @@ def test_sources_follow_the_files_whether_git_knows_them_or_not(tmp_path: Path) 
 
     before = now()
     assert before.commit is None
-    settings.write_text("# said again\nencryptionsalt: v1\nconfig: {'usine:stages': {dev: {}}}\n", encoding="utf-8")
+    settings.write_text("# a comment\nencryptionsalt: v1\nconfig: {'usine:stages': {dev: {}}}\n", encoding="utf-8")
     (tmp_path / "README.md").write_text("2", encoding="utf-8")
     (tmp_path / "components/__pycache__/a.pyc").write_text("2", encoding="utf-8")
     assert moves() == []

@@ -1,4 +1,4 @@
-"""A run, from engine events as they come (shapes taken from real event logs)."""
+"""A run read from the engine's events; their form is that of real event logs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROJECT = (
 PLAIN = Redactor()
 
 
-def test_an_urn_says_tenant_and_system() -> None:
+def test_a_urn_has_the_tenant_and_the_system() -> None:
     assert (address_of(POLICY).tenant, address_of(POLICY).system) == ("a-b", "vault")
     assert (address_of(PROJECT).tenant, address_of(PROJECT).system) == ("a-b", "argocd")
     assert (address_of(REALM).tenant, address_of(REALM).system) == (None, "keycloak")
@@ -66,7 +66,7 @@ def test_a_step_that_failed_or_never_ended_is_not_done() -> None:
     assert [step.done for step in events.steps] == [False, False]
 
 
-def test_a_failure_names_its_object_once_and_in_one_line() -> None:
+def test_each_failed_object_has_one_failure_of_one_line() -> None:
     events = make_events(
         [
             error(POLICY, "<{%fg 1%}>permission denied<{%reset%}>\nmore"),
@@ -97,12 +97,12 @@ def test_a_failure_names_its_object_once_and_in_one_line() -> None:
         ("", ""),
     ],
 )
-def test_a_failure_says_its_cause_and_not_how_many_there_are(message: str, cause: str) -> None:
+def test_a_failure_has_its_cause_and_not_the_number_of_errors(message: str, cause: str) -> None:
     (failure,) = make_events([error(POLICY, message)], PLAIN).failures
     assert failure.message == cause
 
 
-def test_a_program_that_fails_by_itself_is_a_failure() -> None:
+def test_a_program_that_fails_is_a_failure() -> None:
     events = make_events([error(STACK, "Program failed with an unhandled exception:\nTraceback")], PLAIN)
     assert [f.message for f in events.failures] == ["Program failed with an unhandled exception:"]
 
@@ -126,13 +126,13 @@ def test_properties_are_found_by_their_paths() -> None:
     )
 
 
-def test_without_detail_the_changed_keys_are_shown() -> None:
+def test_without_a_detailed_diff_the_changed_keys_are_shown() -> None:
     old, new = {"inputs": {"policy": "a"}}, {"inputs": {"policy": "b"}}
     events = make_events([pre("update", POLICY, old=old, new=new, diffs=["policy"], detailedDiff=None)], PLAIN)
     assert events.steps[0].properties == (PropertyChange("policy", "a", "b"),)
 
 
-def test_policies_that_are_not_kept_are_told_apart() -> None:
+def test_mandatory_and_advisory_violations_are_distinguished() -> None:
     said = {"policyName": "quota", "message": "<{%fg 1%}>no quota<{%reset%}>", "resourceUrn": POLICY}
     events = make_events(
         [
@@ -151,7 +151,7 @@ def test_policies_that_are_not_kept_are_told_apart() -> None:
     assert (second.address, second.mandatory) == (None, False)
 
 
-def test_nothing_shows_a_credential() -> None:
+def test_no_credential_is_shown() -> None:
     marker = "Ma-rker-0123456789"
     redactor = Redactor.of({"VAULT_TOKEN": marker, "HOME": "/home/ann", "GITLAB_TOKEN_FILE": "/run/token"})
     old = {"inputs": {"url": f"https://ann:{marker}x@example.org/a", "note": "/run/token"}, "outputs": {}}
@@ -174,7 +174,7 @@ def test_nothing_shows_a_credential() -> None:
     assert "/run/token" in text, "a path is no secret"
 
 
-def test_a_log_cut_short_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+def test_an_incomplete_log_is_read_up_to_its_last_complete_line(tmp_path: Path) -> None:
     log = tmp_path / "events.json"
     assert read_events(log, PLAIN).steps == ()
     log.write_text('{"summaryEvent": {"durationSeconds": 3}}\n{"resourcePreEv', encoding="utf-8")

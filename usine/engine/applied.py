@@ -1,10 +1,10 @@
-"""What the last complete run left, kept beside the state: the proof that another run has nothing to do.
+"""The record of the last complete run, kept beside the state. With it, a preview can show that `up` has nothing to do.
 
-A preview shows no step for what a run writes to the state alone: protection, dependencies, aliases, timeouts, another
-secrets provider. So a preview without steps is no proof by itself. It is one together with this record: the last
-complete run had the same program, tenant files and settings, and left this very state. What it had to write, it wrote.
-What may differ since then without a file of ours (a plugin, a certificate authority, the environment) reaches the state
-through inputs and outputs, and those the preview compares (`Events.idle`).
+A preview has no step for what a run writes only to the state: protection, dependencies, aliases, timeouts, another
+secrets provider. So a preview without steps is not enough. It is enough together with this record: the last complete
+run had the same program, tenant files and settings, and ended with exactly this state, so it wrote all of that. What
+can change without a file (a plugin, a certificate authority, the environment) changes inputs or outputs, and the
+preview compares these (`Events.idle`).
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from usine.engine.cli import Engine
 from usine.engine.sources import Sources, settings_file
 from usine.engine.storage import state_storage
 
-#: The keys of a stack's settings file that say how its secrets are encrypted.
+#: The keys of a stack's settings file that configure the encryption of its secrets.
 _ENCRYPTION = ("secretsprovider", "encryptedkey", "encryptionsalt")
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A complete run: its sources with the state it left, and a digest of how the state's secrets are encrypted.
+    """A complete run: its sources, with the state after it, and a digest of the secrets' encryption settings.
 
-    The commit is not part of it: another commit with the same files is the same platform.
+    It has no commit: another commit with the same files makes the same platform.
     """
 
     sources: Sources
@@ -42,7 +42,7 @@ _APPLIED = TypeAdapter(Applied)
 
 
 def applied_by(engine: Engine, sources: Sources, checkpoint: Mapping[str, Any]) -> Applied:
-    """Return the record of a run that left this checkpoint."""
+    """Return the record of a run that ended with this checkpoint."""
     text = settings_file(engine).read_text(encoding="utf-8")
     settings = yaml.safe_load(text) or {}
     provider = (checkpoint.get("deployment") or {}).get("secrets_providers")
@@ -51,16 +51,16 @@ def applied_by(engine: Engine, sources: Sources, checkpoint: Mapping[str, Any]) 
 
 
 def read_applied(engine: Engine) -> Applied | None:
-    """Return the record of the last complete run; None where there is none, or none that can be read."""
+    """Return the record of the last complete run; None when it does not exist or cannot be read."""
     try:
         return _APPLIED.validate_json(state_storage(engine.environment).read(*_path(engine)) or b"")
-    except Exception:  # noqa: BLE001 - whatever a storage's driver raises: without the record, the engine runs
+    except Exception:  # noqa: BLE001 - any error of a storage driver: without the record, the engine runs
         return None
 
 
 def write_applied(engine: Engine, applied: Applied) -> None:
-    """Keep the record of a complete run. Where that fails the run is no less complete, and the next one runs whole."""
-    with suppress(Exception):  # whatever a storage's driver raises
+    """Write the record of a complete run. If that fails, the next run is a complete one."""
+    with suppress(Exception):  # any error of a storage driver
         state_storage(engine.environment).write(_APPLIED.dump_json(applied), *_path(engine))
 
 

@@ -1,4 +1,4 @@
-"""A plan bound to what it was made from: applied only as long as nothing of that has moved."""
+"""A bound plan: it records the sources it was made from, and is applied only while they are the same."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from usine.engine.urns import address_of
 from usine.report.model import Notice, Severity
 
 _SHOWN_STEPS = 5
-#: The fields of `Sources`, and what to say when one is not what it was.
+#: The fields of `Sources`, and the text when one has changed.
 _SOURCES = {
     "commit": "the commit moved",
     "program": "the program's files changed",
     "tenants": "the tenants' files changed",
     "settings": "the settings changed",
-    "state": "the state changed, somebody applied something or edited it",
+    "state": "the state changed: somebody applied a change or edited it",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class BoundPlan:
-    """What `usine preview --out` writes: the sources, and every step as operation and URN, sorted. No value, no secret.
+    """What `usine preview --out` writes: the sources, and every step as operation and URN, sorted. It has no values.
 
-    `made` is when (UTC). `version` is the file format's.
+    `made` is the time (UTC), `version` is that of the file format.
     """
 
     stack: str
@@ -42,7 +42,7 @@ class BoundPlan:
     version: Literal["usine-plan/1"] = "usine-plan/1"
 
     def dumps(self) -> str:
-        """Render as JSON."""
+        """Return the plan as JSON."""
         return _PLAN.dump_json(self, indent=1).decode() + "\n"
 
 
@@ -50,13 +50,13 @@ _PLAN = TypeAdapter(BoundPlan)
 
 
 def bind(stack: str, sources: Sources, steps: Iterable[Step]) -> BoundPlan:
-    """Bind a plan's steps to what they were made from."""
+    """Return a plan of these steps, bound to their sources."""
     made = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
     return BoundPlan(stack, made, sources, _names(steps))
 
 
 def load_plan(path: Path) -> BoundPlan:
-    """Read a plan's file. Raises SpecError when it is none."""
+    """Read the file of a bound plan. Raises SpecError when it is not one."""
     try:
         text = path.read_text(encoding="utf-8")
         json.loads(text)
@@ -78,7 +78,7 @@ def load_plan(path: Path) -> BoundPlan:
 
 
 def moved(before: Sources, now: Sources, *, ignore: Collection[str] = ()) -> tuple[Notice, ...]:
-    """Say what moved between two looks, one notice each, but for the fields of `Sources` to `ignore`."""
+    """Return a notice for each field of `Sources` that changed, except those in `ignore`."""
     return tuple(
         _moved(what, f"{told}: was {_short(then)}, is {_short(is_)}")
         for what, told in _SOURCES.items()
@@ -87,20 +87,23 @@ def moved(before: Sources, now: Sources, *, ignore: Collection[str] = ()) -> tup
 
 
 def steps_moved(plan: BoundPlan, steps: Iterable[Step]) -> tuple[Notice, ...]:
-    """Say whether the engine now plans something else than what was bound."""
+    """Return a notice when the engine now plans other steps than the bound plan has."""
     then, now = set(plan.steps), set(_names(steps))
-    told = [_tell("not planned before", now - then), _tell("planned no more", then - now)]
+    told = [_tell("not planned before", now - then), _tell("no longer planned", then - now)]
     return (_moved("steps", f"the steps changed: {'; '.join(filter(None, told))}"),) if then != now else ()
 
 
 def other_stack(plan: BoundPlan, stack: str) -> tuple[Notice, ...]:
-    """Say whether a plan is another stack's."""
+    """Return a notice when the plan was made for another stack."""
     return () if plan.stack == stack else (_moved("stack", f"the plan is for the stack {plan.stack}, not for {stack}"),)
 
 
 def _moved(what: str, text: str) -> Notice:
     return Notice(
-        rule=f"moved-{what}", severity=Severity.ERROR, text=text, mend="look at a new plan: usine preview --out FILE"
+        rule=f"moved-{what}",
+        severity=Severity.ERROR,
+        text=text,
+        mend="make a new plan and review it: usine preview --out FILE",
     )
 
 

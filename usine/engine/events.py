@@ -1,4 +1,4 @@
-"""What the engine did, or would do, read from its own event log."""
+"""What the engine did or would do, read from its event log."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from usine.engine.redact import Redactor
 from usine.engine.urns import Address, address_of
 from usine.report.model import ABSENT, PropertyChange
 
-#: Steps that leave an object as it is.
+#: Operations that do not change an object.
 _IDLE = frozenset({"same", "refresh", "read", "read-replacement", "read-discard", "remove-pending-replace"})
-#: The halves of a replacement; the engine also notes the whole as `replace`.
+#: The steps of a replacement; the engine also records the whole as `replace`.
 _HALVES = frozenset({"create-replacement", "delete-replaced", "discard-replaced", "import-replacement"})
 _COLOUR = re.compile(r"<\{%[^%]*%\}>|\x1b\[[0-9;]*m")
 #: A line that counts errors and names none: Terraform's providers begin with one, the engine may put words before it.
@@ -29,9 +29,9 @@ _PATH = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)')
 class Step:
     """What happens to one resource: `op` is ``create``, ``update``, ``replace``, ``delete`` or ``import``.
 
-    `properties` are those an update or a replacement is about. `inputs` are all that the program asks for, as the
-    engine writes them: to compare, never to show. `done` says that it came to its end, `seconds` how long that took, in
-    whole seconds.
+    `properties` are those that an update or a replacement changes. `inputs` are all inputs of the program, as the
+    engine writes them: they are for comparison and are never shown. `done`: the step has ended. `seconds` is its
+    duration, in whole seconds.
     """
 
     op: str
@@ -43,13 +43,13 @@ class Step:
 
     @property
     def removes(self) -> bool:
-        """Say whether what is there now goes: a replacement brings another, not its contents."""
+        """Whether the existing object is deleted; the new object of a replacement does not have its contents."""
         return self.op in {"delete", "replace"}
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One resource that failed, and the first line of why. `address` is None for the program or the engine itself."""
+    """A resource that failed, and the first line of the reason. `address` is None for the program or the engine."""
 
     address: Address | None
     message: str
@@ -57,7 +57,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A policy that a resource does not keep (None: the stack as a whole). `mandatory` ones end the run."""
+    """A policy that a resource violates (None: the whole stack). A `mandatory` one refuses the run."""
 
     policy: str
     address: Address | None
@@ -69,10 +69,10 @@ class Violation:
 class Events:
     """One run of the engine.
 
-    `steps` has every resource something happens to, in the engine's order, components included; `same` counts by system
-    the objects that stay as they are. `idle` says that every resource stays, with its inputs, outputs, parent, provider
-    and protection as the state has them. `seconds` is what the engine counted. `pending` are
-    the program's warnings about people who have no account yet.
+    `steps` has every resource that changes, in the engine's order, components included; `same` counts the unchanged
+    objects by system. `idle`: no resource changes, and each has the inputs, outputs, parent, provider and protection
+    that are in the state. `seconds` is the engine's time. `pending` are the program's warnings about people who have no
+    account yet.
     """
 
     steps: tuple[Step, ...] = ()
@@ -85,7 +85,7 @@ class Events:
 
     @property
     def changes(self) -> tuple[Step, ...]:
-        """The steps on objects, which exist in a system."""
+        """The steps of objects, which exist in a system, without components and providers."""
         return tuple(step for step in self.steps if step.address.is_object)
 
 
@@ -110,17 +110,17 @@ class _Seen:
     ops: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     begun: int | None = None
     ended: int | None = None
-    #: The state before the step and after it are one, in everything the engine tells of them.
+    #: The resource is the same before and after the step, in every field of the event.
     alike: bool = True
 
     @property
     def idle(self) -> bool:
-        """Say whether the resource stays in everything the engine tells of it."""
+        """Whether the resource does not change in any field of the event."""
         return self.ops.keys() == {"same"} and self.ended is not None and self.alike
 
 
 def make_events(events: Iterable[Mapping[str, Any]], redactor: Redactor) -> Events:
-    """Make sense of events; nothing of what comes out shows a credential."""
+    """Return what the events mean, with every credential masked."""
     seen: dict[str, _Seen] = {}
     messages: dict[str, str] = {}
     failed: dict[str, None] = {}
@@ -137,7 +137,7 @@ def make_events(events: Iterable[Mapping[str, Any]], redactor: Redactor) -> Even
                 one = seen.setdefault(urn, _Seen())
                 one.ops.setdefault(op, metadata)
                 one.ended = event.get("timestamp") or one.begun or 0
-                # Components end twice: as a step, and when the program gives their outputs.
+                # A component has two such events: for its step, and when the program registers its outputs.
                 one.alike &= metadata.get("old") == metadata.get("new")
             case {"resOpFailedEvent": {"metadata": {"urn": str(urn)}}}:
                 failed[urn] = None
@@ -195,16 +195,16 @@ def _step(urn: str, one: _Seen, failed: Mapping[str, None], redactor: Redactor) 
 
 def _failures(failed: Iterable[str], messages: Mapping[str, str]) -> tuple[Failure, ...]:
     failures = [
-        Failure(address_of(urn) if urn else None, messages.get(urn, "failed; the engine's output says why"))
+        Failure(address_of(urn) if urn else None, messages.get(urn, "failed; the engine's output has the reason"))
         for urn in failed
     ]
-    # The SDK ends the program, with a traceback, because a resource failed: that is no failure of its own.
+    # A resource that fails makes the SDK end the program with a traceback: that is a follow-on error, and suppressed.
     of_objects = [failure for failure in failures if failure.address is not None and failure.address.is_object]
     return tuple(of_objects or failures)
 
 
 def _properties(metadata: Mapping[str, Any]) -> tuple[PropertyChange, ...]:
-    """Return the properties a step is about. Where the plugin gives no detail, their first key is all there is."""
+    """Return the properties that a step changes; only their first key when the plugin gives no detailed diff."""
     old, new = metadata.get("old") or {}, metadata.get("new") or {}
     detailed: Mapping[str, Any] = metadata.get("detailedDiff") or {key: {} for key in metadata.get("diffs") or ()}
     changes = []
@@ -232,7 +232,7 @@ def _value(value: Any, keys: Iterable[str | int]) -> object:  # noqa: ANN401 - J
 
 
 def _first_line(message: str) -> str:
-    """Return the first line that says something."""
+    """Return the first line that does not only count errors."""
     lines = [line.strip() for line in _COLOUR.sub("", message).splitlines() if line.strip()]
     telling = [line for line in lines if not only_counts(line)] or lines
     return telling[0].removeprefix("* ") if telling else ""

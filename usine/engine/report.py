@@ -131,7 +131,7 @@ def _verdict(outcome: Outcome, report: Report) -> str:
     if outcome.status is Status.APPLIED:
         return f"{many} applied." if changes else "No changes."
     if not counts[Action.FAILED]:
-        why = outcome.failures[0].message if outcome.failures else "the engine's output says why"
+        why = outcome.failures[0].message if outcome.failures else "the engine's output has the reason"
         return f"Failed{'' if outcome.applying else ', nothing was touched'}: {why}"
     where = f"{', '.join(systems_failed(report))} failed for: {enumerate_words(tenants_failed(report), _SHOWN_TENANTS)}"
     if not outcome.applying:

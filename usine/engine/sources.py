@@ -1,4 +1,4 @@
-"""What a run is made of, as digests: the commit, the program, the tenants' files, the settings, and the state."""
+"""What the result of a run depends on, as digests: commit, program, tenant files, settings and state."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import yaml
 from usine.engine.cli import Engine, EngineError
 from usine.program import PROGRAM
 
-#: What of a resource differs after a run that changed nothing, and what it holds in no order.
+#: Fields of a resource that a run without changes rewrites, and fields whose order has no meaning.
 _VOLATILE = frozenset({"created", "modified", "sourcePosition", "stackTrace"})
 _UNORDERED = frozenset({"dependencies", "propertyDependencies"})
 _SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105 - Pulumi's marker of an encrypted value, not a value
@@ -23,10 +23,10 @@ _SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105 - Pulumi's marker of 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What a run's result is a function of. `commit` is None where there is no Git; the others are SHA-256 digests.
+    """What the result of a run depends on. `commit` is None outside a Git repository; the others are SHA-256 digests.
 
-    `program` and `tenants` are of the files' content as they are, so they also cover a work tree with changes.
-    `settings` is of the configuration's values, not of the file's text: the engine writes its salt there.
+    `program` and `tenants` are digests of the files on disk, so they include changes that are not committed.
+    `settings` is a digest of the configuration's values, not of the file: the engine writes its salt there.
     """
 
     commit: str | None
@@ -37,10 +37,10 @@ class Sources:
 
 
 def read_sources(engine: Engine, projects: Path, checkpoint: Mapping[str, object] | None = None) -> Sources:
-    """Take the digests of what the engine would run now.
+    """Return the digests of what the engine would run now.
 
-    `projects` is the folder of tenant files, `checkpoint` the state where it was exported already. Raises EngineError
-    when the state cannot be had.
+    `projects` is the folder of tenant files, `checkpoint` the state if it was exported already. Raises EngineError when
+    the state cannot be exported, or a file of the program does not exist.
     """
     return Sources(
         commit=commit_of(engine.root),
@@ -52,12 +52,12 @@ def read_sources(engine: Engine, projects: Path, checkpoint: Mapping[str, object
 
 
 def settings_file(engine: Engine) -> Path:
-    """Return the settings file the engine takes."""
+    """Return the settings file that the engine reads."""
     return engine.config_file or engine.root / f"Pulumi.{engine.stack}.yaml"
 
 
 def commit_of(root: Path) -> str | None:
-    """Return the commit that is checked out, or None where there is no Git repository or no Git."""
+    """Return the commit that is checked out; None outside a Git repository, or without Git."""
     try:
         done = subprocess.run(
             ["git", "rev-parse", "--verify", "HEAD"], cwd=root, capture_output=True, text=True, check=False
@@ -68,10 +68,10 @@ def commit_of(root: Path) -> str | None:
 
 
 def state_digest(checkpoint: Mapping[str, Any]) -> str:
-    """Return the digest of a checkpoint's deployment as `pulumi stack export` gives it, secrets encrypted.
+    """Return the digest of a checkpoint, as `pulumi stack export` writes it, with secrets encrypted.
 
-    What a run that changes nothing writes anew is left out: times, the order of resources and of what they depend on,
-    the places in the program they come from, and the cipher text of secrets.
+    What a run without changes rewrites is left out: times, the order of resources and of their dependencies, source
+    positions, and the cipher text of secrets.
     """
     deployment = checkpoint.get("deployment") or {}
     resources = sorted(json.dumps(_lasting(r), sort_keys=True) for r in deployment.get("resources") or ())
