@@ -138,7 +138,7 @@ def test_a_run_that_changes_nothing_leaves_a_plan_as_good_as_it_was(stack: Stack
     other = json.loads(plan.read_text("utf-8"))
     other["steps"].append(["delete", other["steps"][0][1]])
     (tmp_path / "other.json").write_text(json.dumps(other), encoding="utf-8")
-    assert "planned no more: delete" in refused(usine(stack, "up", "--plan", str(tmp_path / "other.json")))
+    assert "no longer planned: delete" in refused(usine(stack, "up", "--plan", str(tmp_path / "other.json")))
     code, output = usine(stack, "up", "--plan", str(plan))
     assert code == 0, output
     assert POLICY in snapshot(stack)["policies"]

@@ -1,4 +1,4 @@
-"""The order of a guarded run, with a `pulumi` that answers from files: what is refused is never applied."""
+"""The order of a guarded run, with a `pulumi` that answers from files: a refused plan is never applied."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parents[2]
 POLICY = vault("alpha", "Policy", "policy/env/dev")
 OTHER = vault("beta", "Policy", "policy/env/dev")
 
-#: Notes how it was called; exports the state, and writes the events that wait for it beside itself.
+#: Writes its arguments to a file, exports the state, and writes prepared events to its event log.
 PULUMI = """#!/bin/sh
 cd {folder}
 echo "$@" >> calls
@@ -55,7 +55,7 @@ exit 0
 
 
 class Fake:
-    """A stack whose engine answers from files in `folder`."""
+    """A stack whose engine answers from the files in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -96,7 +96,7 @@ def fake(tmp_path: Path) -> Fake:
     return Fake(tmp_path)
 
 
-def test_what_may_be_is_applied_without_a_second_preview(fake: Fake) -> None:
+def test_an_accepted_plan_is_applied_without_a_second_preview(fake: Fake) -> None:
     outcome = fake.up()
     assert outcome.status is Status.APPLIED
     (call,) = fake.calls("up")
@@ -108,7 +108,7 @@ def test_what_may_be_is_applied_without_a_second_preview(fake: Fake) -> None:
     assert report.entries[0].seconds == 2
 
 
-def test_targets_refresh_and_policies_hold_for_preview_and_run_alike(fake: Fake) -> None:
+def test_targets_refresh_and_policies_apply_to_both_preview_and_up(fake: Fake) -> None:
     (fake.folder / "policy" / "PulumiPolicy.yaml").write_text("runtime: python\n", encoding="utf-8")
     fake.rails = replace(fake.rails, targets=(POLICY, OTHER), refresh=True)
     assert fake.up().status is Status.APPLIED
@@ -117,7 +117,7 @@ def test_targets_refresh_and_policies_hold_for_preview_and_run_alike(fake: Fake)
         assert f"--target {POLICY} --target {OTHER} --refresh" in call
 
 
-def test_a_preview_touches_nothing_and_is_a_change_not_yet_made(fake: Fake) -> None:
+def test_a_preview_changes_nothing_and_reports_what_would_be_done(fake: Fake) -> None:
     outcome = guarded_preview(fake.engine, unlocked(fake.engine), fake.rails)
     assert outcome.status is Status.PLANNED
     assert fake.calls("up") == []
@@ -126,7 +126,7 @@ def test_a_preview_touches_nothing_and_is_a_change_not_yet_made(fake: Fake) -> N
     assert report.entries[0].action is Action.CHANGED
 
 
-def test_what_the_state_shows_can_refuse_a_run_before_the_engine_is_asked(fake: Fake) -> None:
+def test_a_check_of_the_state_can_refuse_a_run_before_the_engine_starts(fake: Fake) -> None:
     judged: list[object] = []
 
     def judge(checkpoint: Mapping[str, object]) -> tuple[Notice, ...]:
@@ -139,7 +139,7 @@ def test_what_the_state_shows_can_refuse_a_run_before_the_engine_is_asked(fake: 
     assert [notice.text for notice in run_report(outcome, "usine up").notices] == ["it exists"]
 
 
-def test_a_plan_that_destroys_is_refused_before_anything_is_touched(fake: Fake) -> None:
+def test_a_plan_that_destroys_data_is_refused_before_anything_changes(fake: Fake) -> None:
     fake.events("preview", pre("delete", REALM), end("delete", REALM))
     outcome = fake.up()
     assert (outcome.status, fake.calls("up")) == (Status.REFUSED, [])
@@ -149,7 +149,7 @@ def test_a_plan_that_destroys_is_refused_before_anything_is_touched(fake: Fake) 
     assert report.entries[0].loses_data
 
 
-def test_a_policy_that_is_not_kept_refuses(fake: Fake) -> None:
+def test_a_violation_of_a_policy_refuses_the_run(fake: Fake) -> None:
     said = {"policyName": "public", "message": "nothing is public", "resourceUrn": POLICY}
     fake.events("preview", {"policyEvent": {**said, "enforcementLevel": "mandatory"}}, code=255)
     outcome = fake.up()
@@ -173,14 +173,14 @@ def test_a_preview_that_fails_applies_nothing(fake: Fake) -> None:
         ("echo 1 > components/new.py", "moved-program"),
     ],
 )
-def test_what_moves_between_preview_and_run_refuses(fake: Fake, moving: str, what: str) -> None:
+def test_a_source_that_changes_between_preview_and_up_refuses_the_run(fake: Fake, moving: str, what: str) -> None:
     fake.events("preview", pre("update", POLICY), end("update", POLICY), then=moving)
     outcome = fake.up()
     assert (outcome.status, fake.calls("up")) == (Status.REFUSED, [])
     assert [notice.rule for notice in outcome.notices] == [what]
 
 
-def test_a_bound_plan_is_applied_as_it_is_or_not_at_all(fake: Fake) -> None:
+def test_a_bound_plan_is_applied_unchanged_or_refused(fake: Fake) -> None:
     plan = guarded_preview(fake.engine, unlocked(fake.engine), fake.rails).plan
     assert plan is not None
     assert fake.up(plan=replace(plan, stack="prod")).status is Status.REFUSED
@@ -191,7 +191,7 @@ def test_a_bound_plan_is_applied_as_it_is_or_not_at_all(fake: Fake) -> None:
     fake.state(checkpoint(POLICY, OTHER))
     before = len(fake.calls("preview"))
     assert [notice.rule for notice in fake.up(plan=plan).notices] == ["moved-state"]
-    assert len(fake.calls("preview")) == before, "refused before the engine is asked"
+    assert len(fake.calls("preview")) == before, "refused before the engine starts"
     fake.state(checkpoint(POLICY, OTHER, REALM))
     moved = bind("lab", replace(plan.sources, commit="0" * 40), ())
     assert [notice.rule for notice in fake.up(plan=moved).notices] == ["moved-commit"]
@@ -209,7 +209,7 @@ def test_a_bound_plan_is_applied_as_it_is_or_not_at_all(fake: Fake) -> None:
     ids=["changed", "removed", "moved"],
 )
 @pytest.mark.parametrize("name", [name for name in PROGRAM if "." not in name])
-def test_a_bound_plan_is_refused_when_a_file_of_the_program_is_not_what_it_was(
+def test_a_bound_plan_is_refused_when_a_file_of_the_program_was_changed_removed_or_moved(
     fake: Fake, name: str, change: Callable[[Path], object]
 ) -> None:
     plan = guarded_preview(fake.engine, unlocked(fake.engine), fake.rails).plan
@@ -229,7 +229,7 @@ def test_a_bound_plan_is_refused_when_a_whole_part_of_the_program_is_gone(fake: 
     assert fake.calls("up") == []
 
 
-def test_what_failed_is_told_from_what_was_done_and_what_was_not_reached(fake: Fake) -> None:
+def test_the_report_distinguishes_failed_done_and_not_begun(fake: Fake) -> None:
     third = vault("beta", "Policy", "policy/env/prod")
     fake.events("preview", *(pre("update", urn) for urn in (POLICY, OTHER, third)))
     fake.events(
@@ -252,14 +252,14 @@ def test_what_failed_is_told_from_what_was_done_and_what_was_not_reached(fake: F
     assert report.verdict == "1 change applied, 2 objects failed or not reached: vault failed for: beta."
 
 
-def test_an_engine_that_is_refused_by_another_s_lock_says_whose(fake: Fake) -> None:
+def test_a_refusal_by_the_engine_s_own_lock_is_reported(fake: Fake) -> None:
     fake.events("up", code=255, then="echo 'error: the stack is currently locked by 1 lock(s)'; exit 255")
     outcome = fake.up()
     assert outcome.status is Status.FAILED
     assert run_report(outcome, "usine up").verdict == "Failed: the stack is currently locked by 1 lock(s)"
 
 
-#: An engine that works until it is asked to stop, and then says that it has heard.
+#: An engine that runs until SIGINT, and then acknowledges it.
 PATIENT = """
 trap 'echo "^C received; cancelling."; touch stopped; exit 255' INT
 touch started
@@ -274,7 +274,7 @@ def wait_for(path: Path) -> None:
     assert path.exists()
 
 
-def test_who_loses_the_lock_stops_its_engine(fake: Fake) -> None:
+def test_a_run_that_loses_the_lock_stops_its_engine(fake: Fake) -> None:
     fake.events("up", pre("update", POLICY), then=PATIENT)
     files = LockFiles(state_storage(fake.engine.environment), "lab")
     owner = this_run({"GITLAB_USER_LOGIN": "ann"}, None)
@@ -297,7 +297,7 @@ def test_who_loses_the_lock_stops_its_engine(fake: Fake) -> None:
     assert files.latest()[0] == 2
 
 
-def test_an_engine_is_stopped_in_order_when_its_run_is_killed(fake: Fake) -> None:
+def test_the_engine_stops_in_order_when_its_run_is_killed(fake: Fake) -> None:
     fake.events("preview", then=PATIENT)
     program = (
         "from pathlib import Path\nfrom usine.engine.cli import Engine\nfrom usine.engine.lock import unlocked\n"
@@ -325,4 +325,4 @@ def test_an_interrupted_run_stops_its_engine_once_and_reports(fake: Fake) -> Non
     assert (fake.folder / "stopped").exists()
     assert outcome.interrupted
     entry = run_report(outcome, "usine up").entries[0]
-    assert (entry.action, entry.note) == (Action.FAILED, "begun, and not seen to end")
+    assert (entry.action, entry.note) == (Action.FAILED, "begun, but not finished")

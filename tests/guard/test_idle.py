@@ -141,7 +141,7 @@ def idle(*events: dict[str, Any]) -> bool:
 def test_a_preview_is_idle_when_every_resource_ends_as_the_state_has_it() -> None:
     assert idle(*SAME)
     assert not idle()
-    assert not idle(*SAME, pre("same", vault("beta", "Policy", "policy/env/prod"))), "not seen to end"
+    assert not idle(*SAME, pre("same", vault("beta", "Policy", "policy/env/prod"))), "not finished"
     for op in ("create", "update", "delete", "refresh", "read", "read-replacement"):
         assert not idle(*SAME, pre(op, REALM), end(op, REALM)), op
     assert not idle(*SAME, error(STACK, "the program failed"))

@@ -1,6 +1,6 @@
-"""What the engine's plan may not do, whoever or whatever made it so: the files, the program, or a state edited by hand.
+"""Guards: checks of the engine's plan, whatever it results from: the files, the program, or a state edited manually.
 
-Pure functions over the plan's steps and the state before it.
+They are pure functions of the plan's steps and of the state before the run.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _STACK_TYPE = "pulumi:pulumi:Stack"
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the state knows before a run.
+    """What a run needs to know of the state before it.
 
     `existing` counts objects by type token, and tenants as `TENANT`. `archived` are the tenants that were archived when
-    they were last applied. `protected` are the URNs the engine must not destroy. `generations` are the credentials that
-    come in generations, by URN.
+    they were last applied. `protected` are the URNs of protected resources. `generations` has the credential generation
+    of a resource, by URN.
     """
 
     existing: Mapping[str, int]
@@ -38,7 +38,7 @@ class Known:
 
 
 def read_known(checkpoint: Mapping[str, Any]) -> Known:
-    """Read a checkpoint as `pulumi stack export` gives it."""
+    """Read a checkpoint, as `pulumi stack export` writes it."""
     resources = [r for r in (checkpoint.get("deployment") or {}).get("resources") or () if not r.get("delete")]
     stack: Mapping[str, Any] = next((r for r in resources if r["type"] == _STACK_TYPE), {})
     tenants = (stack.get("outputs") or {}).get("tenants") or {}
@@ -69,15 +69,15 @@ def check_plan(
     allowed: Mapping[str, int] | None = None,
     credentials: Sequence[Credential] = (),
 ) -> tuple[Notice, ...]:
-    """Return what forbids the plan, and nothing when it may be applied.
+    """Return a notice for each reason to refuse the plan.
 
     Args:
         steps: the engine's plan.
         known: the state before it.
-        limits: how much may go at once.
-        archived: the tenants that the files archive, now or before.
-        allowed: how many of a kind may go this time (see `usine.rules.mass_removal.parse_allowance`).
-        credentials: the generations the settings list. What goes of another one was asked for there.
+        limits: how many objects of a kind one run may remove.
+        archived: the tenants whose files have `state: archived`.
+        allowed: how many of a kind this run may remove (see `usine.rules.mass_removal.parse_allowance`).
+        credentials: the generations that the settings list. Removing the objects of another one is asked for there.
     """
     removing = [step for step in steps if step.removes]
     withdrawn = _withdrawn(removing, known, credentials)
@@ -90,7 +90,7 @@ def check_plan(
 
 
 def _withdrawn(removing: Iterable[Step], known: Known, credentials: Sequence[Credential]) -> frozenset[str]:
-    """Return the URNs that are deleted since their generation of credentials is no longer listed, or superseded."""
+    """Return the URNs deleted because the settings no longer list their credential generation, or it is superseded."""
     listed = {credential.name for credential in credentials}
     return frozenset(
         step.address.urn
@@ -110,7 +110,7 @@ def _withdrawn(removing: Iterable[Step], known: Known, credentials: Sequence[Cre
 def _data_destruction(removing: Iterable[Step], known: Known) -> Iterable[Notice]:
     for step in removing:
         address = step.address
-        # Archived in the state, not only in the files: its protection was lifted by a run that was looked at.
+        # Archived in the state, not only in the files: an earlier run, which somebody reviewed, lifted its protection.
         if address.tenant in known.archived and address.urn not in known.protected:
             continue
         if not (holds_data(address.type, address.name) or address.urn in known.protected):
@@ -120,9 +120,9 @@ def _data_destruction(removing: Iterable[Step], known: Known) -> Iterable[Notice
             rule="data-destruction",
             severity=Severity.ERROR,
             text=f"{address.name} ({address.type}) holds data and would be {how}",
-            mend=f"archive the tenant first (state: archived in {address.tenant}.yaml), apply that, then take it away"
+            mend=f"archive the tenant first (state: archived in {address.tenant}.yaml), apply that, then remove it"
             if address.tenant
-            else "no file can ask for this; if it is meant, do it with pulumi itself",
+            else "no file can ask for this; if it is intended, do it with pulumi itself",
             tenant=address.tenant,
         )
 
@@ -134,7 +134,7 @@ def _mass_removal(
     archived: frozenset[str],
     allowed: Mapping[str, int],
 ) -> Iterable[Notice]:
-    """Count what goes by kind. What a tenant loses that is archived or goes was asked for by name: it is one tenant."""
+    """Count removals by kind. All objects of a tenant that is archived or removed count as one tenant."""
     removing = list(removing)
     gone = {step.address.name for step in removing if step.address.type == _TENANT_TYPE}
     objects = [step.address for step in removing if step.address.is_object]
@@ -147,12 +147,12 @@ def _mass_removal(
             rule="mass-removal",
             severity=Severity.ERROR,
             text=removal.text,
-            mend=f"if it is meant: --allow-removals {removal.kind}={removal.removed}",
+            mend=f"if it is intended: --allow-removals {removal.kind}={removal.removed}",
         )
 
 
 def of_violations(violations: Iterable[Violation]) -> tuple[Notice, ...]:
-    """Return the policies that are not kept as notices: mandatory ones refuse the run."""
+    """Return a notice for each violation of a policy; mandatory policies refuse the run."""
     return tuple(
         Notice(
             rule=violation.policy,

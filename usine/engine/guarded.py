@@ -1,4 +1,4 @@
-"""`pulumi up` and `pulumi preview` with guard rails: on the engine's own plan, and on what it was made from."""
+"""`pulumi up` and `pulumi preview` with guards on the engine's plan and on the sources it was made from."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from usine.engine.run import OnProgress, Run, run_engine
 from usine.engine.sources import Sources, read_sources
 from usine.report.model import Notice, Severity
 
-#: The pack of policies, where the checkout has one.
+#: The folder of the policy pack, if the checkout has one.
 POLICY_PACK = "policy"
 
-#: The rule of the notice that says that somebody stopped the run.
+#: The rule of the notice about a run that somebody interrupted.
 INTERRUPTED = "interrupted"
 
 
 class Status(enum.StrEnum):
-    """How a run ended. ``planned``: a preview that may be applied; ``partial``: some of it failed, the rest is done."""
+    """How a run ended. ``planned``: its plan may be applied; ``partial``: some resources failed, others are done."""
 
     PLANNED = "planned"
     APPLIED = "applied"
@@ -40,11 +40,11 @@ class Status(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a guarded run ended with.
+    """The result of a guarded run.
 
-    `plan` is what the engine meant to do, bound to its sources; None when it was not asked. `applying` says that the
-    systems were touched, or could have been: `events` are then those of what was done, else those of the plan.
-    `notices` say what refused the run and what else is to be said. `log` has the engine's own output.
+    `plan` has the engine's planned steps, bound to their sources; None when the engine was not started. `applying`: the
+    engine may have changed something, and `events` are those of the run; otherwise they are those of the preview.
+    `notices` has the reasons of a refusal, and remarks. `log` is the file with the engine's output.
     """
 
     status: Status
@@ -56,36 +56,37 @@ class Outcome:
 
     @property
     def interrupted(self) -> bool:
-        """Say whether somebody stopped the run."""
+        """Whether somebody interrupted the run."""
         return any(notice.rule == INTERRUPTED for notice in self.notices)
 
     @property
     def failures(self) -> tuple[Failure, ...]:
-        """What failed."""
+        """The resources that failed."""
         return self.events.failures
 
 
 def _ignore(planned: int, settled: int) -> None:
-    """Take no notice of progress."""
+    """Ignore the progress."""
 
 
 def _go_on(planned: Events) -> None:
-    """Take no notice of the plan."""
+    """Ignore the plan."""
 
 
-def _let_pass(checkpoint: Mapping[str, Any]) -> tuple[Notice, ...]:  # noqa: ARG001 - judges nothing
-    """Say nothing of a state."""
+def _let_pass(checkpoint: Mapping[str, Any]) -> tuple[Notice, ...]:  # noqa: ARG001 - the default checks nothing
+    """Return no notice."""
     return ()
 
 
 @dataclass(frozen=True, slots=True)
 class Rails:
-    """What holds for a run beside the engine's own rules.
+    """Limits and options of a run.
 
-    `settings` give the limits on removal and the folder of tenants. `archived` are the tenants the files archive.
-    `allowed` says how many of a kind may go this time. `targets` are URNs the run is limited to; `refresh` has the
-    engine ask the systems first. Each run's output goes to `log`. `on_state` judges the state, and what it wants of the
-    systems, before the engine is asked; `on_planned` gets the plan before it is applied.
+    `settings` has the limits of removals and the folder of tenants. `archived` are the tenants whose files have
+    `state: archived`. `allowed` is how many objects of a kind this run may remove. `targets` are the URNs that the run
+    is limited to; `refresh` makes the engine read the live objects first. The engine's output is written to `log`.
+    `on_state` checks the state and the systems before the engine starts, `on_planned` receives the plan before it is
+    applied.
     """
 
     settings: Settings
@@ -99,7 +100,7 @@ class Rails:
     on_planned: Callable[[Events], None] = _go_on
 
     def arguments(self, engine: Engine) -> tuple[str, ...]:
-        """Return what preview and run are both told."""
+        """Return the command line arguments of both preview and `up`."""
         targets = [argument for urn in self.targets for argument in ("--target", urn)]
         pack = engine.root / POLICY_PACK
         policies = ["--policy-pack", str(pack)] if (pack / "PulumiPolicy.yaml").is_file() else []
@@ -109,7 +110,7 @@ class Rails:
 
 
 def guarded_preview(engine: Engine, lock: HeldLock, rails: Rails) -> Outcome:
-    """Ask the engine what it would do, and judge that. Nothing is written: neither the state nor any system."""
+    """Run the engine's preview and check its plan. Neither the state nor a system changes."""
     rails.log.parent.mkdir(parents=True, exist_ok=True)
     rails.log.write_text("", encoding="utf-8")
     checkpoint = engine.export_state()
@@ -138,17 +139,18 @@ def guarded_preview(engine: Engine, lock: HeldLock, rails: Rails) -> Outcome:
 
 
 def guarded_up(engine: Engine, lock: HeldLock, rails: Rails, plan: BoundPlan | None = None) -> Outcome:
-    """Preview, judge, and apply without another preview, as long as nothing moved in between.
+    """Preview, check the plan, and apply it without another preview, if no source has changed since.
 
-    Nothing is applied where there is nothing to do: see `_nothing_to_do`.
+    The engine does not run a second time when there is nothing to do: see `_nothing_to_do`.
 
     Args:
-        engine: the stack, whose killed runs are settled (`usine.engine.recover`).
+        engine: the stack, after recovery of an interrupted run (`usine.engine.recover`).
         lock: the lock of that stack (`usine.engine.lock.hold`).
-        rails: what holds for this run.
-        plan: what somebody looked at: anything else is refused.
+        rails: limits and options of this run.
+        plan: the plan that somebody reviewed; every other plan is refused.
 
-    A failing resource stops neither the others nor the report. Raises EngineError when the engine cannot be asked.
+    When a resource fails, the run goes on with those that do not depend on it. Raises EngineError when the engine
+    cannot run.
     """
     if plan is not None:
         now = read_sources(engine, engine.root / rails.settings.projects)
@@ -163,7 +165,8 @@ def guarded_up(engine: Engine, lock: HeldLock, rails: Rails, plan: BoundPlan | N
     notices = (
         *planned.notices,
         *(steps_moved(plan, planned.events.steps) if plan is not None else ()),
-        # Another commit of the same content is no other plan: who looked at one, though, looked at that commit's.
+        # Another commit with the same files gives the same plan. A bound plan was reviewed at its own commit, see
+        # above.
         *moved(planned.plan.sources, now, ignore={"commit"}),
         *_stopped(lock),
     )
@@ -182,7 +185,7 @@ def guarded_up(engine: Engine, lock: HeldLock, rails: Rails, plan: BoundPlan | N
     )
     told = {notice.text for notice in notices}
     since = (*of_violations(run.events.violations), *_stopped(lock, run))
-    # What is said once systems were touched refuses nothing any more.
+    # A notice that comes after something was applied cannot refuse the run.
     notices += tuple(replace(n, severity=Severity.WARNING) for n in since if n.text not in told)
     if run.exit_code == 0:
         status = Status.APPLIED
@@ -194,10 +197,10 @@ def guarded_up(engine: Engine, lock: HeldLock, rails: Rails, plan: BoundPlan | N
 
 
 def _nothing_to_do(engine: Engine, rails: Rails, planned: Outcome, now: Sources, checkpoint: Mapping[str, Any]) -> bool:
-    """Say whether a run would write nothing, neither to a system nor to the state.
+    """Return whether a run would write nothing, neither to a system nor to the state.
 
-    The preview must show that every resource stays, and the last complete run must have left this state with this
-    program, these tenants and these settings: `usine.engine.applied` says why both are needed.
+    The preview must show that no resource changes, and the last complete run must have ended with this state, program,
+    tenants and settings: `usine.engine.applied` has the reason why both are needed.
     """
     if rails.refresh or not planned.events.idle or _pending(checkpoint):
         return False
@@ -205,7 +208,7 @@ def _nothing_to_do(engine: Engine, rails: Rails, planned: Outcome, now: Sources,
 
 
 def _record(engine: Engine, rails: Rails, before: Sources) -> None:
-    """Record a complete run, unless its files changed while it ran: nobody knows which of them the engine read."""
+    """Record a complete run, unless its files changed meanwhile: the engine may have read the old or the new ones."""
     with suppress(EngineError):
         checkpoint = engine.export_state()
         after = _sources(engine, rails, checkpoint)
@@ -221,8 +224,8 @@ def _pending(checkpoint: Mapping[str, Any]) -> tuple[Notice, ...]:
     pending = (checkpoint.get("deployment") or {}).get("pending_operations") or ()
     if not pending:
         return ()
-    text = f"a killed run left {len(pending)} unfinished operations: `usine up` settles them first"
-    return (Notice("pending", Severity.WARNING, text, mend="no plan made before that can be applied after it"),)
+    text = f"an interrupted run left {len(pending)} unfinished operations: `usine up` recovers them first"
+    return (Notice("pending", Severity.WARNING, text, mend="a plan made before that cannot be applied afterwards"),)
 
 
 def _refused(notices: Iterable[Notice]) -> Status | None:
@@ -230,11 +233,11 @@ def _refused(notices: Iterable[Notice]) -> Status | None:
 
 
 def _stopped(lock: HeldLock, run: Run | None = None) -> tuple[Notice, ...]:
-    """Say why the engine was stopped before its end, if it was."""
+    """Return a notice when the engine was stopped before it had finished."""
     if lock.lost is not None:
-        text = f"{lock.lost}; the engine was stopped, what it had begun is noted"
-        return (Notice("lock-lost", Severity.ERROR, text, mend="the other run goes on from there; look at its report"),)
+        text = f"{lock.lost}; the engine was stopped, and the state has the operations that it had begun"
+        return (Notice("lock-lost", Severity.ERROR, text, mend="the other run continues from there; see its report"),)
     if run is not None and run.interrupted:
-        text = "interrupted; the engine was stopped, what it had begun is noted"
+        text = "interrupted; the engine was stopped, and the state has the operations that it had begun"
         return (Notice(INTERRUPTED, Severity.ERROR, text, mend="run it again"),)
     return ()

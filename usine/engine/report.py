@@ -1,4 +1,4 @@
-"""The report of a run: per tenant and system what was done or would be, how long it took, what failed and why."""
+"""The report of a run: what was or would be done for each tenant and system, how long it took, what failed and why."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def run_report(
 ) -> Report:
     """Make the report of a run or a preview.
 
-    `facts` and `notices` come before the run's own. A run that touched the systems lists what was done and what failed;
-    a preview, and what was refused, is a change not yet made, and lists what would be done.
+    `facts` and `notices` come before the run's own. The report of an `up` lists what was done and what failed; the
+    report of a preview or of a refused run lists what would be done.
     """
     entries = _done(outcome) if outcome.applying else _planned(outcome)
     unchanged = sum(outcome.events.same.values())
@@ -50,17 +50,17 @@ def run_report(
 
 
 def _pending_people(outcome: Outcome) -> Iterable[Notice]:
-    """Yield a notice per system that does not know everyone yet: no error, and no reason to refuse anything."""
+    """Yield a notice for each system in which people have no account yet. It is not an error and refuses nothing."""
     return (Notice("pending-people", Severity.INFO, text) for text in outcome.events.pending)
 
 
 def tenants_failed(report: Report) -> tuple[str, ...]:
-    """Tenants with a failure, sorted; ``(foundation)`` stands for what they share."""
+    """Return the tenants with a failure, sorted; ``(foundation)`` stands for what all tenants share."""
     return tuple(sorted({e.tenant or FOUNDATION for e in report.entries if e.action is Action.FAILED}))
 
 
 def systems_failed(report: Report) -> tuple[str, ...]:
-    """Systems with a failure, sorted."""
+    """Return the systems with a failure, sorted."""
     return tuple(sorted({e.system for e in report.entries if e.action is Action.FAILED}))
 
 
@@ -81,7 +81,7 @@ def _done(outcome: Outcome) -> Iterable[Entry]:
         elif step.done:
             yield replace(_entry(step), seconds=step.seconds)
         else:
-            yield _failed(step.address, "begun, and not seen to end")
+            yield _failed(step.address, "begun, but not finished")
     for urn, message in why.items():
         yield _failed(address_of(urn), message)
         begun.add(urn)
