@@ -32,4 +32,4 @@ def plan_of_slugs(slugs: Sequence[str], settings: Settings | None = None) -> Pla
 def plan_of_samples() -> Plan:
     """Return the plan of the sample tenants on the local platform."""
     platform = read_platform(argparse.Namespace(settings=DEFAULT_SETTINGS, projects=None))
-    return make_plan(platform.settings, platform.projects, platform.catalogue)
+    return make_plan(platform.settings, platform.tenants, platform.catalogue)

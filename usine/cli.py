@@ -1,4 +1,4 @@
-"""The `usine` command: one sub-command per module of `usine.commands`."""
+"""The `usine` command: one sub-command for each module of `usine.commands`."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ COMMANDS = (
     "codeowners",
     "comment",
 )
-#: Other projects that are installed add commands: an entry point of this group has the command's name, and is such a
+#: Other installed projects add commands: an entry point of this group has the command's name and refers to such a
 #: module.
 _GROUP = "usine.commands"
 
 
 def build_parser(commands: Sequence[str] = COMMANDS, *, installed: bool = True) -> argparse.ArgumentParser:
-    """Build the parser with these sub-commands, and those of other projects that are installed."""
+    """Return the parser with these sub-commands and those of other installed projects."""
     parser = argparse.ArgumentParser(
         prog="usine",
         description="The software factory as code.",
-        epilog="`usine lab`, the local platform, is a project of its own: `make venv-dev` installs it.",
+        epilog="`usine lab`, the local platform, is a separate project: `make venv-dev` installs it.",
     )
     parser.add_argument("--version", action="version", version=f"usine {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -50,7 +50,7 @@ def build_parser(commands: Sequence[str] = COMMANDS, *, installed: bool = True) 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 refused or failed, 2 wrong usage."""
     words = list(sys.argv[1:] if argv is None else argv)
-    # Importing the provider SDKs takes a second or two: only the command that is asked for is loaded.
+    # Importing the provider SDKs takes a second or two, so only the requested command is imported.
     asked = words[:1] if words[:1] and words[0] in COMMANDS else ()
     args = (build_parser(asked, installed=False) if asked else build_parser()).parse_args(words)
     try:

@@ -35,7 +35,7 @@ def run(args: argparse.Namespace, home: LabHome) -> int:
         platform = read_platform(args)
     except SpecError as error:
         return report_problems(error)
-    projects = {project.slug: project for project in platform.projects}
+    projects = {project.slug: project for project in platform.tenants}
     tenants = []
     for slug in (args.tenant, args.other):
         tenant = walker(projects[slug]) if slug in projects else None

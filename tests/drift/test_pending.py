@@ -69,9 +69,9 @@ def test_a_repair_says_so_before_the_engine_applies_anything(tmp_path: Path) -> 
     repair(
         fake.engine,
         unlocked(fake.engine),
-        fake.rails,
+        fake.guardrails,
         chosen,
-        Patcher(fake.rails.settings, {}),
+        Patcher(fake.guardrails.settings, {}),
         lambda text: said.append((text, len(fake.calls("up")))),
     )
     name = address_of(target).name

@@ -184,7 +184,7 @@ def test_what_is_named_is_put_right_and_only_that(drift: Drift) -> None:
     others = said(drift.findings) - {named(quota)}
     code, output = drift("--repair", quota.object_key)
     assert code == 0, output
-    assert "put right: alpha/kubernetes/dev/quota changed" in output
+    assert "repaired: alpha/kubernetes/dev/quota changed" in output
     assert said(drift.findings) == others
     assert "gone since the last look" in drift.report.notices[0].text
     assert ("new since then", "0 differences") in drift.report.facts

@@ -213,7 +213,7 @@ def test_an_engine_that_outlives_its_run_is_waited_for_and_nothing_is_lost(stack
     code, output = usine(stack, "up", "--wait", "10m", "--json", str(tmp_path / "up.json"))
     assert code == 0, output
     assert f"took over the lock of ann on {held(stack)['owner']['process']['host']} (process {first.pid})" in output
-    assert any("took over from a run that is gone" in n.text for n in report(tmp_path / "up.json").notices)
+    assert any("took over from an interrupted run" in n.text for n in report(tmp_path / "up.json").notices)
     assert not stack.state().get("pending_operations")
     assert stack.drift().must().steps == ()
 

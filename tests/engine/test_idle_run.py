@@ -14,7 +14,7 @@ from tests import factories
 from tests.engine.tiny import PROJECT, Tiny, tiny_project
 from tests.guard.samples import program_files
 from usine.engine.cli import Engine
-from usine.engine.guarded import Outcome, Rails, Status, guarded_up
+from usine.engine.guarded import Guardrails, Outcome, Status, guarded_up
 from usine.engine.lock import unlocked
 
 pytestmark = pytest.mark.servers
@@ -64,7 +64,7 @@ def tiny(tmp_path: Path) -> Iterator[Tiny]:
 def up(tiny: Tiny) -> tuple[Outcome, int]:
     """Run, and say how often the engine went over the stack: once for the preview, once more if it applied."""
     engine = Engine(tiny.folder, "test", tiny.environment)
-    outcome = guarded_up(engine, unlocked(engine), Rails(factories.settings(), tiny.folder / "out" / "log"))
+    outcome = guarded_up(engine, unlocked(engine), Guardrails(factories.settings(), tiny.folder / "out" / "log"))
     assert outcome.status is Status.APPLIED, outcome
     return outcome, len(re.findall(r"^(?:Previewing update|Updating) \(test\)", outcome.log.read_text("utf-8"), re.M))
 

@@ -23,7 +23,7 @@ from tests.guard.samples import REALM, checkpoint, end, error, failed, pre, prog
 from tests.template import SETTINGS_FILE
 from usine.engine.binding import bind
 from usine.engine.cli import Engine, EngineError
-from usine.engine.guarded import Outcome, Rails, Status, guarded_preview, guarded_up
+from usine.engine.guarded import Guardrails, Outcome, Status, guarded_preview, guarded_up
 from usine.engine.lock import Pace, acquire, unlocked
 from usine.engine.lock_files import LockFiles, Record
 from usine.engine.owner import this_run
@@ -68,7 +68,7 @@ class Fake:
         program_files(folder)
         path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
         self.engine = Engine(folder, "lab", {"PATH": path, "PULUMI_BACKEND_URL": f"file://{folder}"})
-        self.rails = Rails(load_settings(folder / "Pulumi.lab.yaml"), folder / "out" / "log")
+        self.guardrails = Guardrails(load_settings(folder / "Pulumi.lab.yaml"), folder / "out" / "log")
         self.state(checkpoint(POLICY, OTHER, REALM))
         self.events("preview", pre("update", POLICY), end("update", POLICY))
         self.events("up", pre("update", POLICY, 10), end("update", POLICY, 12))
@@ -88,7 +88,7 @@ class Fake:
         return [line for line in lines if line.split()[0] == command]
 
     def up(self, **options: Any) -> Outcome:
-        return guarded_up(self.engine, unlocked(self.engine), self.rails, **options)
+        return guarded_up(self.engine, unlocked(self.engine), self.guardrails, **options)
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_an_accepted_plan_is_applied_without_a_second_preview(fake: Fake) -> Non
 
 def test_targets_refresh_and_policies_apply_to_both_preview_and_up(fake: Fake) -> None:
     (fake.folder / "policy" / "PulumiPolicy.yaml").write_text("runtime: python\n", encoding="utf-8")
-    fake.rails = replace(fake.rails, targets=(POLICY, OTHER), refresh=True)
+    fake.guardrails = replace(fake.guardrails, targets=(POLICY, OTHER), refresh=True)
     assert fake.up().status is Status.APPLIED
     for call in (*fake.calls("preview"), *fake.calls("up")):
         assert f"--policy-pack {fake.folder}/policy" in call
@@ -118,7 +118,7 @@ def test_targets_refresh_and_policies_apply_to_both_preview_and_up(fake: Fake) -
 
 
 def test_a_preview_changes_nothing_and_reports_what_would_be_done(fake: Fake) -> None:
-    outcome = guarded_preview(fake.engine, unlocked(fake.engine), fake.rails)
+    outcome = guarded_preview(fake.engine, unlocked(fake.engine), fake.guardrails)
     assert outcome.status is Status.PLANNED
     assert fake.calls("up") == []
     report = run_report(outcome, "usine preview")
@@ -133,7 +133,7 @@ def test_a_check_of_the_state_can_refuse_a_run_before_the_engine_starts(fake: Fa
         judged.append(checkpoint["deployment"])
         return (Notice("namespace-takeover", Severity.ERROR, "it exists"),)
 
-    fake.rails = replace(fake.rails, on_state=judge)
+    fake.guardrails = replace(fake.guardrails, on_state=judge)
     outcome = fake.up()
     assert (outcome.status, fake.calls("preview"), fake.calls("up"), len(judged)) == (Status.REFUSED, [], [], 1)
     assert [notice.text for notice in run_report(outcome, "usine up").notices] == ["it exists"]
@@ -181,7 +181,7 @@ def test_a_source_that_changes_between_preview_and_up_refuses_the_run(fake: Fake
 
 
 def test_a_bound_plan_is_applied_unchanged_or_refused(fake: Fake) -> None:
-    plan = guarded_preview(fake.engine, unlocked(fake.engine), fake.rails).plan
+    plan = guarded_preview(fake.engine, unlocked(fake.engine), fake.guardrails).plan
     assert plan is not None
     assert fake.up(plan=replace(plan, stack="prod")).status is Status.REFUSED
     fake.events("preview", pre("update", OTHER), end("update", OTHER))
@@ -212,7 +212,7 @@ def test_a_bound_plan_is_applied_unchanged_or_refused(fake: Fake) -> None:
 def test_a_bound_plan_is_refused_when_a_file_of_the_program_was_changed_removed_or_moved(
     fake: Fake, name: str, change: Callable[[Path], object]
 ) -> None:
-    plan = guarded_preview(fake.engine, unlocked(fake.engine), fake.rails).plan
+    plan = guarded_preview(fake.engine, unlocked(fake.engine), fake.guardrails).plan
     change(fake.folder / name / "a.py")
     outcome = fake.up(plan=plan)
     assert (outcome.status, fake.calls("up"), len(fake.calls("preview"))) == (Status.REFUSED, [], 1)
@@ -220,7 +220,7 @@ def test_a_bound_plan_is_refused_when_a_file_of_the_program_was_changed_removed_
 
 
 def test_a_bound_plan_is_refused_when_a_whole_part_of_the_program_is_gone(fake: Fake) -> None:
-    plan = guarded_preview(fake.engine, unlocked(fake.engine), fake.rails).plan
+    plan = guarded_preview(fake.engine, unlocked(fake.engine), fake.guardrails).plan
     for name in PROGRAM:
         (fake.folder / name).rename(fake.folder / "elsewhere")
         with pytest.raises(EngineError, match=rf"^{fake.folder}/{name}: no such file or folder"):
@@ -287,7 +287,7 @@ def test_a_run_that_loses_the_lock_stops_its_engine(fake: Fake) -> None:
 
     thread = threading.Thread(target=take_over)
     thread.start()
-    outcome = guarded_up(fake.engine, lock, fake.rails)
+    outcome = guarded_up(fake.engine, lock, fake.guardrails)
     thread.join()
     lock.release()
     assert (fake.folder / "stopped").exists()

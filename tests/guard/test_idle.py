@@ -49,7 +49,7 @@ def test_a_run_with_nothing_to_do_is_a_preview_alone_and_reports_like_any_other(
 
 
 def test_a_bound_plan_that_plans_nothing_is_held_to_its_sources_all_the_same(settled: Fake) -> None:
-    plan = guarded_preview(settled.engine, unlocked(settled.engine), settled.rails).plan
+    plan = guarded_preview(settled.engine, unlocked(settled.engine), settled.guardrails).plan
     assert plan is not None
     assert not applies(settled, plan=plan)
     settled.state(checkpoint(POLICY, OTHER))
@@ -76,14 +76,14 @@ def another_provider(fake: Fake) -> None:
 
 
 def outputs(fake: Fake) -> None:
-    fake.rails = replace(fake.rails, refresh=False)
+    fake.guardrails = replace(fake.guardrails, refresh=False)
     given = end("same", STACK)
     given["resOutputsEvent"]["metadata"] |= {"old": {"outputs": {}}, "new": {"outputs": {"tenants": {"alpha": {}}}}}
     fake.events("preview", *SAME, given)
 
 
 def refresh(fake: Fake) -> None:
-    fake.rails = replace(fake.rails, refresh=True)
+    fake.guardrails = replace(fake.guardrails, refresh=True)
 
 
 #: Changes one after the other; each run but the last two leaves a record, which the next change makes worthless.
@@ -109,9 +109,9 @@ def test_whatever_a_run_could_write_is_applied(settled: Fake) -> None:
 def test_a_run_of_some_targets_proves_nothing_of_the_rest(tmp_path: Path) -> None:
     fake = Fake(tmp_path)
     fake.events("preview", *SAME)
-    fake.rails = replace(fake.rails, targets=(POLICY,))
+    fake.guardrails = replace(fake.guardrails, targets=(POLICY,))
     assert applies(fake)
-    fake.rails = replace(fake.rails, targets=())
+    fake.guardrails = replace(fake.guardrails, targets=())
     assert applies(fake)
 
 

@@ -17,7 +17,7 @@ def test_a_vault_that_cannot_be_asked_is_a_warning_and_no_failure() -> None:
     settings = dataclasses.replace(base, endpoints=endpoints)
     (notice,) = end_log_ins(settings, [factories.tenant()], {"VAULT_TOKEN": "s.marker-of-this-test"})
     assert (notice.severity, notice.refuses) == (Severity.WARNING, False)
-    assert notice.text == "could not look for log-ins to Vault of people who have left a role: ConnectionError"
+    assert notice.text == "log-ins to Vault of people who have lost a role could not be ended: ConnectionError"
     assert "marker" not in str(notice)
 
 

@@ -1,4 +1,4 @@
-"""A Harbor with people of its own keeps its mode of log-in, which a first run is told before it makes anything."""
+"""A Harbor with local users cannot change its log-in mode: the first run is refused before it creates anything."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def at(url: str, **changes: Any) -> Settings:
 def test_a_mode_that_cannot_be_changed_refuses_the_run() -> None:
     (notice,), _ = check("db_auth", editable=False)
     assert notice.refuses
-    assert "keeps its mode of log-in (db_auth)" in notice.text
+    assert "cannot change its log-in mode (db_auth)" in notice.text
 
 
 @pytest.mark.parametrize(("value", "editable"), [("db_auth", True), ("oidc_auth", False)])

@@ -72,7 +72,7 @@ def test_check_reports_the_line_and_the_command(checkout: Path, capsys: pytest.C
     assert run(checkout, "--check") == 1
     error = capsys.readouterr().err
     line = before.decode().splitlines().index("/projects.d/petitions.yaml @helene.faure @platform") + 1
-    assert error == f"{checkout}/CODEOWNERS:{line}:1: not what the tenant files say: run usine codeowners\n"
+    assert error == f"{checkout}/CODEOWNERS:{line}:1: does not match the tenant files: run usine codeowners\n"
     assert (checkout / "CODEOWNERS").read_bytes() == before
     assert run(checkout) == 0
     assert run(checkout, "--check") == 0

@@ -30,10 +30,10 @@ def usine(*argv: str) -> int:
 
 def test_check_says_that_all_is_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert usine("check") == 0
-    assert capsys.readouterr().out == f"{len(load(ROOT / 'projects.d', SETTINGS))} projects, no problem\n"
+    assert capsys.readouterr().out == f"{len(load(ROOT / 'projects.d', SETTINGS))} tenants, no problem\n"
     (tmp_path / "aa.yaml").write_text(file("aa"))
     assert usine("check", "--projects", str(tmp_path), "--settings", str(LAB)) == 0
-    assert capsys.readouterr().out == "1 project, no problem\n"
+    assert capsys.readouterr().out == "1 tenant, no problem\n"
 
 
 def test_check_prints_problems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

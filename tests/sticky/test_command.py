@@ -48,7 +48,7 @@ def test_a_report_is_posted_and_updated(forge: Forge, folder: Path) -> None:
     # An old comment would tell of another commit: where there is no report, it says so.
     done = comment(forge, folder, "--report", "missing.json")
     assert done.stdout == "usine comment: comment updated on !1\n"
-    assert "could not be found out" in forge.notes()[0].body
+    assert "is not known" in forge.notes()[0].body
 
 
 def test_without_a_token_nothing_fails(forge: Forge, folder: Path) -> None:
@@ -67,13 +67,13 @@ def test_a_file_that_is_a_trap_is_refused(forge: Forge, folder: Path) -> None:
     (folder / "not.json").write_text('{"format": "glpat-PLANTED-MARKER-0002"}', encoding="utf-8")
     (folder / "dangling.json").symlink_to("nowhere")
     for arguments, expected in (
-        (["--body", "environment.md"], "environment.md: leads through a link"),
-        (["--body", "inside/diff.json"], "inside/diff.json: leads through a link"),
-        (["--report", "dangling.json"], "dangling.json: leads through a link"),
-        (["--body", "folder.md"], "folder.md: is no file"),
-        (["--body", "bytes.md"], "bytes.md: is not UTF-8"),
+        (["--body", "environment.md"], "environment.md: has a link in its path"),
+        (["--body", "inside/diff.json"], "inside/diff.json: has a link in its path"),
+        (["--report", "dangling.json"], "dangling.json: has a link in its path"),
+        (["--body", "folder.md"], "folder.md: not a regular file"),
+        (["--body", "bytes.md"], "bytes.md: not UTF-8"),
         (["--body", "none.md"], "none.md: No such file or directory"),
-        (["--report", "not.json"], "not.json: this is no report: "),
+        (["--report", "not.json"], "not.json: not a report: "),
     ):
         done = comment(forge, folder, *arguments)
         assert done.returncode == 1, arguments

@@ -1,4 +1,4 @@
-"""`usine check`: is every tenant file as it must be?"""
+"""`usine check`: checks every tenant file."""
 
 from __future__ import annotations
 
@@ -19,25 +19,30 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the sub-command."""
     parser = subparsers.add_parser(
         "check",
-        help="check every tenant file, and say everything that is wrong",
+        help="check every tenant file and list all problems",
         description="Check the settings, every tenant file and the waivers of rules. Needs no credential and no "
-        "network. Exit code 0 without problems, 1 with.",
+        "network. Exit code: 0 no problem, 1 problems.",
     )
     add_platform_arguments(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: %(default)s")
-    parser.add_argument("--report", metavar="FILE", type=Path, help="write the problems there as a report in JSON")
     parser.add_argument(
-        "--code-quality", metavar="FILE", type=Path, help="write the problems there as a code quality report of GitLab"
+        "--report", metavar="FILE", type=Path, help="write the problems to this file, as a report in JSON"
+    )
+    parser.add_argument(
+        "--code-quality",
+        metavar="FILE",
+        type=Path,
+        help="write the problems to this file, as a code quality report of GitLab",
     )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check, and print every problem, or one line that there is none."""
+    """Check, and print every problem, or one line when there is none."""
     found: set[Problem] = set()
     count = 0
     try:
-        count = len(read_platform(args).projects)
+        count = len(read_platform(args).tenants)
     except SpecError as error:
         found.update(error.problems)
     try:
@@ -49,12 +54,12 @@ def run(args: argparse.Namespace) -> int:
     if args.format == "json":
         _print(render_json(problems))
     else:
-        _print(render_text(problems) or f"{count} {'project' if count == 1 else 'projects'}, no problem")
+        _print(render_text(problems) or f"{count} {'tenant' if count == 1 else 'tenants'}, no problem")
     return 1 if not _write(args, problems) or problems else 0
 
 
 def _write(args: argparse.Namespace, problems: Sequence[Problem]) -> bool:
-    """Write the files that are asked for; False where one cannot be written."""
+    """Write the files that the arguments ask for; return False when one cannot be written."""
     notices = tuple(Notice("file", Severity.ERROR, p.message, "", p.file, p.line, p.column) for p in problems)
     count = f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'}"
     verdict = f"The files have {count}: nothing can be planned." if problems else "The files have no problem."
@@ -72,6 +77,6 @@ def _write(args: argparse.Namespace, problems: Sequence[Problem]) -> bool:
 
 
 def _print(text: str) -> None:
-    """Print, also on a terminal that lacks a character."""
+    """Print, also on a terminal whose encoding lacks a character."""
     encoding = sys.stdout.encoding or "utf-8"
     print(text.encode(encoding, "backslashreplace").decode(encoding))

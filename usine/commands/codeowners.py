@@ -1,4 +1,4 @@
-"""`usine codeowners`: the CODEOWNERS file, from the tenant files."""
+"""`usine codeowners`: writes the CODEOWNERS file from the tenant files."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser(
         "codeowners",
         help="write the CODEOWNERS file from the tenant files",
-        description="Write who approves a change of which file, in GitLab's syntax: a tenant's file is its owner's, "
-        "its admins' and the platform's, everything else the platform's (usine:changes.platformOwners). "
-        "Exit code 0; 1 with --check when the file is not what it would be.",
+        description="Write who approves a change of which file, in GitLab's syntax: a tenant's owner, admins and the "
+        "platform team for the tenant's file, the platform team (usine:changes.platformOwners) for every other file. "
+        "Exit code: 0 done; with --check, 1 when it is not up to date.",
     )
     add_platform_arguments(parser)
-    parser.add_argument("--check", action="store_true", help="write nothing: say whether the file is up to date")
+    parser.add_argument("--check", action="store_true", help="write nothing; report whether the file is up to date")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the file beside the settings, or compare it."""
+    """Write the file beside the settings, or compare it with what would be written."""
     try:
         platform = read_platform(args)
     except SpecError as error:
         return report_problems(error)
-    wanted = render(platform.projects, platform.settings).encode()
+    wanted = render(platform.tenants, platform.settings).encode()
     path: Path = args.settings.parent / CODEOWNERS
     try:
         found = path.read_bytes() if path.exists() else b""
         if args.check:
             return _compare(path, found, wanted)
         if found != wanted:
-            # Whole or not at all: a reader never sees half a file.
+            # Replaced atomically: a reader never sees half a file.
             beside = path.with_name(f".{path.name}.{os.getpid()}")
             beside.write_bytes(wanted)
             beside.replace(path)
@@ -55,14 +55,14 @@ def _compare(path: Path, found: bytes, wanted: bytes) -> int:
         print(f"{path}: up to date")
         return 0
     print(
-        f"{path}:{_first_difference(found, wanted)}:1: not what the tenant files say: run usine codeowners",
+        f"{path}:{_first_difference(found, wanted)}:1: does not match the tenant files: run usine codeowners",
         file=sys.stderr,
     )
     return 1
 
 
 def _first_difference(found: bytes, wanted: bytes) -> int:
-    """Return the number of the first line that differs, from 1."""
+    """Return the number of the first line that differs; the first line has number 1."""
     ours, theirs = wanted.splitlines(), found.splitlines()
     same = next((n for n, pair in enumerate(zip(ours, theirs, strict=False)) if pair[0] != pair[1]), None)
     return 1 + (min(len(ours), len(theirs)) if same is None else same)

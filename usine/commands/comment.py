@@ -1,4 +1,4 @@
-"""`usine comment`: a report as the one comment of its kind on this pipeline's merge request."""
+"""`usine comment`: keeps one comment with a report up to date on this pipeline's merge request."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from usine.sticky import note
 from usine.sticky.connection import TOKEN, NoTokenError, StickyError
 from usine.sticky.text import is_marker
 
-#: A report of a hundred thousand objects is a fifth of this.
+#: Bytes. A report of a hundred thousand objects has a fifth of this.
 _LARGEST = 200 * 2**20
 
 
 class _FileError(Exception):
-    """A file cannot be used; the message names it."""
+    """A file cannot be used; the message has its name."""
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the sub-command."""
     parser = subparsers.add_parser(
         "comment",
-        help="put a report on the merge request of this pipeline, as one comment that is kept up to date",
-        description="Post or update one comment on the merge request this pipeline is for. It is found again by its "
-        f"hidden marker and its author, never doubled, left alone when nothing changed. The token is in {TOKEN}. "
-        "Without one, as in a fork's pipeline, nothing is posted, and that is no failure.",
-        epilog="exit code: 0 the comment is as it should be, or there is no token; 1 it is not.",
+        help="keep one comment with a report up to date on the merge request of this pipeline",
+        description="Post one comment on the merge request of this pipeline, or update it. The comment is found by its "
+        f"hidden marker and its author, and stays untouched when nothing changed. The token is in {TOKEN}. "
+        "Without a token, as in a fork's pipeline, nothing is posted, and the command succeeds.",
+        epilog="exit code: 0 the comment is up to date, or there is no token; 1 it is not.",
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
@@ -40,9 +40,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=Path,
         action="append",
         default=[],
-        help="report (JSON) to show, as other commands write it; given several times, the first that is there",
+        help="report (JSON) of another command; if given several times, the first that exists is shown",
     )
-    source.add_argument("--body", metavar="FILE", type=Path, help="Markdown to show as it is")
+    source.add_argument("--body", metavar="FILE", type=Path, help="Markdown to show unchanged")
     parser.add_argument(
         "--marker", type=_marker, default="usine:diff", help="name of the comment (default: %(default)s)"
     )
@@ -51,12 +51,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _marker(text: str) -> str:
     if not is_marker(text):
-        raise argparse.ArgumentTypeError("lower-case letters, digits and single .:_- only, a letter first")
+        raise argparse.ArgumentTypeError("only lower-case letters, digits and single .:_-, starting with a letter")
     return text
 
 
 def run(args: argparse.Namespace) -> int:
-    """Post, update or leave the comment."""
+    """Post or update the comment, or leave it when nothing changed."""
     try:
         body = _read(args.body) if args.body else _rendered(args.report, args.marker)
         print(f"usine comment: {note.keep(body, marker=args.marker)}")
@@ -71,14 +71,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _rendered(files: Sequence[Path], marker: str) -> str:
-    """Render the first report that is there; one that says that there is none where none is."""
+    """Render the first report that exists, or a report that says that there is none."""
     link = os.environ.get("CI_PIPELINE_URL", "")
     for file in files:
         if os.path.lexists(file):
             return markdown.render(_load(file), marker=marker, link=link)
-    text = "the job that compares left no report; its log says why"
-    missing = Notice("no-report", Severity.ERROR, text, "Look into the jobs of this pipeline that failed.")
-    verdict = "What this change does could not be found out."
+    text = "the job that makes the report failed; its log has the reason"
+    missing = Notice("no-report", Severity.ERROR, text, "Read the logs of the jobs of this pipeline that failed.")
+    verdict = "The effect of this change is not known."
     return markdown.render(Report(Kind.DIFF, "usine diff", verdict, notices=(missing,)), marker=marker, link=link)
 
 
@@ -86,21 +86,21 @@ def _load(file: Path) -> Report:
     try:
         return as_json.load(_read(file))
     except as_json.ReportError as error:
-        raise _FileError(f"{file}: this is no report: {str(error).splitlines()[0]}") from None
+        raise _FileError(f"{file}: not a report: {str(error).splitlines()[0]}") from None
 
 
 def _read(file: Path) -> str:
-    """Read a text that others may have made: never through a link, which could lead to a secret of this machine."""
+    """Read a text that others may have written: not through a link, which could lead to a secret of this machine."""
     try:
         if os.path.realpath(file) != os.path.abspath(file):
-            raise _FileError(f"{file}: leads through a link")
+            raise _FileError(f"{file}: has a link in its path")
         status = file.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise _FileError(f"{file}: is no file")
+            raise _FileError(f"{file}: not a regular file")
         if status.st_size > _LARGEST:
-            raise _FileError(f"{file}: is larger than {_LARGEST // 2**20} MiB")
+            raise _FileError(f"{file}: larger than {_LARGEST // 2**20} MiB")
         return file.read_text(encoding="utf-8")
     except OSError as error:
         raise _FileError(f"{file}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise _FileError(f"{file}: is not UTF-8") from None
+        raise _FileError(f"{file}: not UTF-8") from None

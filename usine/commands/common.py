@@ -1,4 +1,4 @@
-"""What several sub-commands share: reading the platform's files, and saying what is wrong with them."""
+"""What several commands share: reading the platform's files, and printing what is wrong with them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from model.settings import Settings
 from model.tenant import Tenant
 from usine.rules.reading import waivers_of_head
 
-#: The checkout this command runs from: `Pulumi.yaml` is there, and settings are looked for there.
+#: The checkout of this command, with `Pulumi.yaml` and the settings files.
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_SETTINGS = ROOT / "Pulumi.lab.yaml"
 
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """Settings, every tenant and the CI catalogue's files, checked."""
+    """The settings, all tenants and the files of the CI catalogue, checked."""
 
     settings: Settings
-    projects: tuple[Tenant, ...]
+    tenants: tuple[Tenant, ...]
     catalogue: Mapping[str, str]
 
 
@@ -36,12 +36,12 @@ def add_platform_arguments(parser: argparse.ArgumentParser) -> None:
     """Add `--settings` and `--projects`."""
     add_settings_argument(parser)
     parser.add_argument(
-        "--projects", metavar="DIR", type=Path, help="folder of tenant files (default: what the settings say)"
+        "--projects", metavar="DIR", type=Path, help="folder of tenant files (default: the one in the settings)"
     )
 
 
 def add_settings_argument(parser: argparse.ArgumentParser) -> None:
-    """Add `--settings` alone, for what runs the engine: its tenants are those the settings name."""
+    """Add `--settings` without `--projects`: the engine always reads the tenants that the settings name."""
     parser.add_argument(
         "--settings", metavar="FILE", type=Path, default=DEFAULT_SETTINGS, help="settings file (default: %(default)s)"
     )
@@ -49,16 +49,16 @@ def add_settings_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def read_platform(args: argparse.Namespace) -> Platform:
-    """Read settings and tenants. Raises SpecError with everything that is wrong."""
+    """Read settings, tenants and catalogue. Raises SpecError with all problems."""
     settings = load_settings(args.settings)
     if args.projects is not None:
         settings = replace(settings, projects=args.projects)
     folder = args.projects or args.settings.parent / settings.projects
     problems: list[Problem] = []
-    projects: tuple[Tenant, ...] = ()
+    tenants: tuple[Tenant, ...] = ()
     catalogue: Mapping[str, str] = {}
     try:
-        projects = load(folder, settings)
+        tenants = load(folder, settings)
     except SpecError as error:
         problems += error.problems
     try:
@@ -67,11 +67,11 @@ def read_platform(args: argparse.Namespace) -> Platform:
         problems += error.problems
     if problems:
         raise SpecError(problems)
-    return Platform(settings, projects, catalogue)
+    return Platform(settings, tenants, catalogue)
 
 
 def read_waivers_beside(file: Path, settings: Settings, today: datetime.date) -> tuple[Waiver, ...]:
-    """Return the waivers beside a settings file; none where there is no such file. Raises SpecError."""
+    """Return the waivers beside a settings file; none when the file does not exist. Raises SpecError."""
     path = file.parent / WAIVERS_FILE
     try:
         data = path.read_bytes()
@@ -83,7 +83,7 @@ def read_waivers_beside(file: Path, settings: Settings, today: datetime.date) ->
 
 
 def report_problems(error: SpecError) -> int:
-    """Print all problems, one a line, and return exit code 1."""
+    """Print all problems, one on each line, and return exit code 1."""
     for problem in error.problems:
         print(problem, file=sys.stderr)
     return 1

@@ -1,4 +1,4 @@
-"""`usine diff`: what a change will do, before it is merged."""
+"""`usine diff`: shows what a change will do, before it is merged."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from usine.report import as_json, code_quality, html, junit, markdown, terminal,
 from usine.report.model import Report
 from usine.rules import RULES, check
 
-#: The hidden line by which `usine comment` finds the comment again.
+#: The hidden marker by which `usine comment` finds its comment.
 MARKER = "usine:diff"
 _STDOUT = Path("-")
 _DIFFERENT, _REFUSED = 2, 3
-#: Forms that are written to files, by the name of their option.
+#: Formats of the report that are written to files, by the name of their option.
 _FORMS: Mapping[str, str] = {
     "markdown": "a comment for the merge request",
-    "json": "everything, for programs",
-    "html": "a page of its own, for everyone",
-    "terraform": "GitLab's widget: reports:terraform",
-    "junit": "the rules as test cases: reports:junit",
-    "code-quality": "the rules beside the lines: reports:codequality",
+    "json": "the whole report, for programs",
+    "html": "the whole report, as a page",
+    "terraform": "the counts for GitLab's reports:terraform",
+    "junit": "a test case for each rule: GitLab's reports:junit",
+    "code-quality": "the notices beside their lines: GitLab's reports:codequality",
 }
 
 
@@ -38,9 +38,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser(
         "diff",
         help="show what a change will do, before it is merged",
-        description="Take two revisions from git, plan each offline with its own program, settings and tenants, and "
-        "show what becomes of every object; then ask the rules. Needs no credential and no network. See docs/diff.md.",
-        epilog="exit code: 0 no rule refuses, 1 wrong input, 3 one refuses; with --exit-code, 2 when objects differ.",
+        description="Take two revisions from git, plan each offline with its own program, settings and tenants, show "
+        "what changes for each object, and check the rules. Needs no credential and no network. See docs/diff.md.",
+        epilog="exit code: 0 no rule refuses, 1 wrong input, 3 a rule refuses; with --exit-code, 2 if objects differ.",
     )
     add_revision_arguments(parser)
     for name, what in _FORMS.items():
@@ -52,13 +52,17 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=markdown.DEFAULT_LIMIT,
         help=f"characters of the comment, {markdown.LEAST_LIMIT:,} to {markdown.GITLAB_LIMIT:,} (default: %(default)s)",
     )
-    parser.add_argument("--link", metavar="URL", default="", help="where the whole is, for a comment that was cut")
-    parser.add_argument("--exit-code", action="store_true", help="exit with 2 when objects differ and no rule refuses")
+    parser.add_argument(
+        "--link", metavar="URL", default="", help="address of the whole report, for a comment that is cut"
+    )
+    parser.add_argument(
+        "--exit-code", action="store_true", help="exit with code 2 when objects differ and no rule refuses"
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compare, judge, show."""
+    """Compare the revisions, check the rules, show the report."""
     if not markdown.LEAST_LIMIT <= args.limit <= markdown.GITLAB_LIMIT:
         print(f"usine diff: --limit: from {markdown.LEAST_LIMIT:,} to {markdown.GITLAB_LIMIT:,}", file=sys.stderr)
         return 1
@@ -77,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(report: Report, args: argparse.Namespace) -> None:
-    """Write what is asked for, and the report for people unless standard output is taken. Raises DiffError."""
+    """Write the files that are asked for; print the report unless one of them is standard output. Raises DiffError."""
     renderers: Mapping[str, Callable[[Report], str]] = {
         "markdown": lambda r: markdown.render(r, marker=MARKER, limit=args.limit, link=args.link),
         "json": as_json.render,

@@ -1,4 +1,4 @@
-"""`usine drift`: what was changed by hand, what vanished, what nobody manages; and its repair, by name."""
+"""`usine drift`: objects that were changed, deleted or created outside the program, and their repair."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from usine.commands.engine_stack import (
     duration,
     judge_systems,
     open_stack,
-    settle,
+    recover_stack,
     write_files,
 )
 from usine.commands.progress import watched
@@ -32,7 +32,7 @@ from usine.drift.look import look
 from usine.drift.patch import Patcher
 from usine.drift.report import Subject, describe, folded, make_report, unfinished
 from usine.engine.cli import EngineError
-from usine.engine.guarded import Rails, Status
+from usine.engine.guarded import Guardrails, Status
 from usine.engine.lock import HeldLock, hold
 from usine.report import as_json, html, junit, markdown, terminal
 from usine.report.model import Report
@@ -46,8 +46,8 @@ _MARKER = "usine:drift"
 CLEAN, COULD_NOT_TELL, DRIFT = 0, 1, 2
 
 _EPILOG = """\
-exit code: 0 nothing differs, 2 something does, 1 not everything could be looked at (the report says which tenants
-and systems, and tells of the rest), or a repair was not done. With --repair: 0 when what was named is put right.
+exit code: 0 no drift, 2 drift, 1 some objects could not be read (the report has their tenants and systems, and the
+drift of the others) or a repair failed. With --repair: 0 when the named objects are repaired.
 """
 _FORMS: Mapping[str, str] = {"json": "JSON", "markdown": "Markdown", "html": "a page", "junit": "JUnit XML"}
 
@@ -56,9 +56,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the sub-command."""
     parser = subparsers.add_parser(
         "drift",
-        help="say what was changed behind our back, and put right what you name",
-        description="Ask every system what it holds and compare with the stack's state. Changes nothing anywhere, the "
-        "state included, unless --repair names what to put right.",
+        help="report what was changed outside the program, and repair what you name",
+        description="Read the objects of every system, compare them with the stack's state. Changes neither a system nor "
+        "the state, unless --repair names what to repair.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -69,15 +69,15 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="FILE",
         type=Path,
         default=ROOT / IGNORES_FILE,
-        help="rules about what is meant to differ (default: %(default)s)",
+        help="rules about intended differences (default: %(default)s)",
     )
     parser.add_argument(
-        "--history", metavar="DIR", type=Path, help="folder of the looks before (default: out/drift/<stack>)"
+        "--history", metavar="DIR", type=Path, help="folder of the earlier drift scans (default: out/drift/<stack>)"
     )
     for option, form in _FORMS.items():
-        parser.add_argument(f"--{option}", metavar="FILE", type=Path, help=f"write the report there as {form}")
+        parser.add_argument(f"--{option}", metavar="FILE", type=Path, help=f"write the report to this file, as {form}")
     parser.add_argument(
-        "--issue", action="store_true", help="keep the GitLab project's one issue about drift up to date"
+        "--issue", action="store_true", help="keep one issue about drift up to date in the GitLab project"
     )
     parser.add_argument(
         "--repair",
@@ -85,21 +85,21 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         nargs="+",
         action="extend",
         default=[],
-        help="put right the objects with these keys, which the report gives; nothing else is touched",
+        help="repair the objects with these keys, which are in the report, and change nothing else",
     )
     parser.add_argument(
         "--wait",
         metavar="DURATION",
         type=duration,
         default=datetime.timedelta(),
-        help="wait so long for a run under way to end, such as 30m (default: refuse at once)",
+        help="time to wait for another run to end, such as 30m (default: do not wait)",
     )
     parser.set_defaults(run=run)
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A look with everything made of it: `whole` for machines, `short` for people."""
+    """A drift scan and its reports: `whole` for programs, `short` for people."""
 
     whole: Report
     short: Report
@@ -108,12 +108,12 @@ class _Seen:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Look, repair what is named and look again, and report; see the epilog for the exit code."""
+    """Scan, repair what is named and scan again, and report; see the epilog for the exit code."""
     console = Console()
     try:
         stack = open_stack(args)
         rules = load_ignores(args.ignore, _now().date())
-        # A run under way would look like drift: what it has made and not noted yet, what it has noted and not made.
+        # A run of `usine up` at the same time would look like drift: the systems change before the state does.
         with hold(stack.engine, wait=args.wait, say=_sayer(console)) as lock:
             seen = _look(stack, rules, args, console)
             unrepaired = False
@@ -141,7 +141,7 @@ def _now() -> datetime.datetime:
 def _look(stack: OpenStack, rules: tuple[IgnoreRule, ...], args: argparse.Namespace, console: Console) -> _Seen:
     moment = _now()
     with console.status(f"looking at stack {args.stack}"):
-        looked = look(stack.engine, stack.settings, stack.platform.projects)
+        looked = look(stack.engine, stack.settings, stack.platform.tenants)
     settings = stack.settings
     whole = settings.tenants is None and settings.foundation is FoundationMode.INCLUDE and not looked.unseen
     source = args.ignore.relative_to(ROOT) if args.ignore.is_relative_to(ROOT) else args.ignore
@@ -175,19 +175,21 @@ def _repair(
     args: argparse.Namespace,
     console: Console,
 ) -> tuple[_Seen, bool]:
-    """Repair what is named, look again, and say whether something named is still there."""
+    """Repair what is named and scan again; return also whether some of it still differs."""
     say = _sayer(console)
     chosen = repair.choose(args.repair, seen.findings)
     objects = len({finding.object_key for finding in chosen})
-    say(f"putting right {objects} {'object' if objects == 1 else 'objects'} (the engine's own output: {_LOG})")
-    settle(stack, lock, say)
+    say(f"repairing {objects} {'object' if objects == 1 else 'objects'} (engine's output: {_LOG})")
+    recover_stack(stack, lock, say)
     with watched(console) as on_progress:
-        rails = Rails(
+        guardrails = Guardrails(
             stack.settings, ROOT / _LOG, stack.archived, on_progress=on_progress, on_state=judge_systems(stack)
         )
-        done = repair.repair(stack.engine, lock, rails, chosen, Patcher(stack.settings, stack.engine.environment), say)
+        done = repair.repair(
+            stack.engine, lock, guardrails, chosen, Patcher(stack.settings, stack.engine.environment), say
+        )
     for urn in done.along:
-        say(f"looked after as well, since it takes a value from what was made anew: {urn.rsplit('::', 1)[-1]}")
+        say(f"updated as well, because it uses a value of a recreated object: {urn.rsplit('::', 1)[-1]}")
     for notice in done.outcome.notices:
         say(f"{notice.severity.value}: {notice.text}" + (f"; {notice.mend}" if notice.mend else ""))
     for failure in done.outcome.failures:
@@ -195,7 +197,7 @@ def _repair(
     again = _look(stack, rules, args, console)
     there = {finding.key for finding in again.findings}
     for finding in chosen:
-        say(f"{'still there' if finding.key in there else 'put right'}: {describe(finding)}")
+        say(f"{'still differs' if finding.key in there else 'repaired'}: {describe(finding)}")
     return again, done.outcome.status is not Status.APPLIED or any(finding.key in there for finding in chosen)
 
 

@@ -1,4 +1,4 @@
-"""What the commands that run the engine share: a stack opened, what a killed run left settled, arguments, files."""
+"""What the commands that run the engine share: opening a stack, recovery, arguments, report files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from model.tenant import State
 from usine.commands.common import ROOT, Platform, read_platform, read_waivers_beside
 from usine.commands.stack_environment import LAB_STACK, stack_environment
 from usine.engine.cli import Engine
-from usine.engine.guarded import Rails
+from usine.engine.guarded import Guardrails
 from usine.engine.lock import HeldLock
 from usine.engine.lookup import Finder
 from usine.engine.plugins import check_plugins
@@ -37,9 +37,9 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
 
 @dataclass(frozen=True, slots=True)
 class OpenStack:
-    """A stack ready for its engine. `settings` are those the engine takes: the local platform's have its own ports.
+    """A stack ready for its engine. `settings` are those of the engine: the local platform has its own ports.
 
-    `notices` are what rules say of the tenants as they are, `allowed` how many objects of a kind may go by a waiver.
+    `notices` are those of rules about the tenants as they are, `allowed` how many objects of a kind waivers let go.
     """
 
     platform: Platform
@@ -51,16 +51,16 @@ class OpenStack:
 
     @property
     def archived(self) -> frozenset[str]:
-        """The tenants whose files say `archived`."""
-        return frozenset(p.slug for p in self.platform.projects if p.state is State.ARCHIVED)
+        """The tenants with `state: archived`."""
+        return frozenset(p.slug for p in self.platform.tenants if p.state is State.ARCHIVED)
 
 
 def open_stack(args: argparse.Namespace) -> OpenStack:
-    """Check every file, and find where the stack runs. Raises SpecError, and EngineError when it cannot run."""
+    """Check every file and prepare the engine. Raises SpecError, and EngineError when the stack cannot run."""
     platform = read_platform(args)
     today = datetime.datetime.now(datetime.UTC).date()
     waivers = read_waivers_beside(args.settings, platform.settings, today)
-    notices = check(Change.of_fleet(platform.settings, platform.projects, today, waivers))
+    notices = check(Change.of_fleet(platform.settings, platform.tenants, today, waivers))
     where = stack_environment(args.stack, args.settings)
     engine = Engine(ROOT, args.stack, where.variables, where.config_file)
     settings = load_settings(where.config_file)
@@ -75,25 +75,25 @@ def open_stack(args: argparse.Namespace) -> OpenStack:
     )
 
 
-def settle(stack: OpenStack, lock: HeldLock, say: Callable[[str], None]) -> Recovery:
-    """Make the stack ready for a run: what a killed one left of its lock and of its operations. Raises EngineError."""
+def recover_stack(stack: OpenStack, lock: HeldLock, say: Callable[[str], None]) -> Recovery:
+    """Release the engine's lock of an interrupted run and complete its operations. Raises EngineError."""
     owner = release_dead_lock(stack.engine, lock.predecessor)
     if owner:
-        say(f"released the engine's lock of a run that is gone ({owner})")
+        say(f"released the engine's lock of an interrupted run ({owner})")
     stack.engine.ensure_stack()
-    settled = recover(stack.engine, stack.finder)
+    recovery = recover(stack.engine, stack.finder)
     for what, urns in (
-        ("adopted what a killed run had created", settled.adopted),
-        ("took away what a killed run had created, whose secret is lost", settled.removed),
-        ("a killed run had not got to create", [resource["urn"] for resource in settled.forgotten]),
+        ("adopted an object that an interrupted run had created", recovery.adopted),
+        ("deleted an object that an interrupted run had created, because its secret is lost", recovery.removed),
+        ("an interrupted run had not created", [resource["urn"] for resource in recovery.forgotten]),
     ):
         tell(what, urns, say)
-    return settled
+    return recovery
 
 
-def make_rails(stack: OpenStack, args: argparse.Namespace, log: Path, on_progress: OnProgress) -> Rails:
-    """Return what holds for a run, by the arguments of `add_run_arguments`."""
-    return Rails(
+def make_guardrails(stack: OpenStack, args: argparse.Namespace, log: Path, on_progress: OnProgress) -> Guardrails:
+    """Return the limits and options of a run, from the arguments of `add_run_arguments`."""
+    return Guardrails(
         settings=stack.settings,
         log=log,
         archived=stack.archived,
@@ -106,12 +106,12 @@ def make_rails(stack: OpenStack, args: argparse.Namespace, log: Path, on_progres
 
 
 def judge_systems(stack: OpenStack) -> Callable[[Mapping[str, Any]], tuple[Notice, ...]]:
-    """Return what refuses a run by what the systems have now, given the state before the run."""
+    """Return a function that returns the reasons of the systems to refuse a run, given the state before it."""
 
     def judge(checkpoint: Mapping[str, Any]) -> tuple[Notice, ...]:
         settings, environment = stack.settings, stack.engine.environment
         return (
-            *check_namespaces(settings, stack.platform.projects, environment, checkpoint),
+            *check_namespaces(settings, stack.platform.tenants, environment, checkpoint),
             *check_registry_login(settings, environment, checkpoint),
         )
 
@@ -119,19 +119,19 @@ def judge_systems(stack: OpenStack) -> Callable[[Mapping[str, Any]], tuple[Notic
 
 
 def facts(stack: OpenStack, lock: HeldLock) -> tuple[tuple[str, str], ...]:
-    """Return what a report says of a run, whatever came of it."""
+    """Return the facts about a run for its report."""
     owner = lock.owner
     return (
         ("stack", stack.engine.stack),
         ("by", owner.user + (f" ({owner.job.url})" if owner.job else "")),
         ("commit", owner.commit or "none"),
         ("began", f"{owner.since:%Y-%m-%d %H:%M:%S} UTC"),
-        ("tenants", str(len(stack.platform.projects))),
+        ("tenants", str(len(stack.platform.tenants))),
     )
 
 
 def tell(what: str, urns: Iterable[str], say: Callable[[str], None]) -> None:
-    """Say a line for each resource."""
+    """Print a line for each resource."""
     for urn in urns:
         say(f"{what}: {urn.rsplit('::', 1)[-1]}")
 
@@ -142,29 +142,31 @@ def add_stack_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `up` and `preview` both take: targets, allowed removals, reports."""
+    """Add the options of both `up` and `preview`: targets, allowed removals, reports."""
     parser.add_argument(
         "--allow-removals",
         metavar="KIND=N",
         type=_allowance,
         action="append",
         default=[],
-        help="let so many objects of a kind go at once, such as tenant=3 or vault:index/policy:Policy=12; repeatable",
+        help="allow this run to remove N objects of a kind: tenant=3, vault:index/policy:Policy=12; repeatable",
     )
     parser.add_argument("--target", metavar="URN", action="append", default=[], help="only this resource; repeatable")
-    parser.add_argument("--refresh", action="store_true", help="ask the systems first what there is")
+    parser.add_argument("--refresh", action="store_true", help="read the live objects from the systems first")
     for form in _FORMS:
-        parser.add_argument(f"--{form}", metavar="FILE", type=Path, help=f"write the report there as {form.upper()}")
+        parser.add_argument(
+            f"--{form}", metavar="FILE", type=Path, help=f"write the report to this file, as {form.upper()}"
+        )
 
 
 def add_wait_argument(parser: argparse.ArgumentParser) -> None:
-    """Add `--wait`, for what takes the lock."""
+    """Add `--wait`, for commands that take the run lock."""
     parser.add_argument(
         "--wait",
         metavar="DURATION",
         type=duration,
         default=datetime.timedelta(),
-        help="wait so long for another run to end, such as 30s, 10m or 1h (default: refuse at once)",
+        help="time to wait for another run to end, such as 30s, 10m or 1h (default: do not wait)",
     )
 
 
@@ -176,12 +178,12 @@ _FORMS: dict[str, Callable[[Report], str]] = {
 
 
 def write_reports(report: Report, args: argparse.Namespace) -> None:
-    """Write the report in the forms the arguments ask for. Raises SpecError naming the files that cannot be written."""
+    """Write the report files that the arguments ask for. Raises SpecError with the files that cannot be written."""
     write_files({path: _FORMS[form](report) for form in _FORMS if (path := getattr(args, form)) is not None})
 
 
 def write_files(texts: dict[Path, str]) -> None:
-    """Write files and the folders they are in. Raises SpecError naming those that cannot be written."""
+    """Write files and create their folders. Raises SpecError with the files that cannot be written."""
     problems = []
     for path, text in texts.items():
         try:
@@ -201,7 +203,7 @@ def _allowance(text: str) -> tuple[str, int]:
 
 
 def duration(text: str) -> datetime.timedelta:
-    """Read a duration of the command line: ``30s``, ``10m``, ``1h``. Raises argparse.ArgumentTypeError."""
+    """Parse a duration of the command line: ``30s``, ``10m``, ``1h``. Raises argparse.ArgumentTypeError."""
     match = _DURATION.fullmatch(text)
     if match is None:
         raise argparse.ArgumentTypeError(f"expected a duration such as 30s, 10m or 1h, found {text!r}")

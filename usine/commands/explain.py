@@ -1,4 +1,4 @@
-"""`usine explain`: who may do what in a tenant, and by which role."""
+"""`usine explain`: shows who may do what in a tenant, and by which role."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from usine.commands.common import add_platform_arguments, read_platform, report_
 
 _STATES = {
     State.ACTIVE: "active",
-    State.SUSPENDED: "suspended: everyone looks and nobody changes anything",
+    State.SUSPENDED: "suspended: everybody may read, nobody may change anything",
     State.ARCHIVED: "archived: nobody has access",
 }
 
@@ -27,10 +27,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the sub-command."""
     parser = subparsers.add_parser(
         "explain",
-        help="say who may do what in a tenant, and by which role",
-        description="Say what a person may do in a tenant, system by system, by which role, and who may do the rest. "
-        "Without --as, list the tenant's roles with their people and rights. The answer is that of the files: "
-        "`usine drift` says where the systems differ. Exit code 0; 1 when a file is wrong or there is no such tenant.",
+        help="show who may do what in a tenant, and by which role",
+        description="Show for each system what a person may do in a tenant, by which role, and who may do the rest. "
+        "Without --as, list the tenant's roles with their people and rights. The answer comes from the files: "
+        "`usine drift` shows where the systems differ. Exit code: 0 done, 1 a file is wrong or no such tenant.",
     )
     add_platform_arguments(parser)
     parser.add_argument("slug", metavar="SLUG", help="the tenant")
@@ -45,39 +45,39 @@ def run(args: argparse.Namespace) -> int:
         platform = read_platform(args)
     except SpecError as error:
         return report_problems(error)
-    projects = {project.slug: project for project in platform.projects}
-    project = projects.get(args.slug)
-    if project is None:
-        print(f"usine explain: no such tenant: {args.slug!r}; {did_you_mean(args.slug, projects)}", file=sys.stderr)
+    tenants = {tenant.slug: tenant for tenant in platform.tenants}
+    tenant = tenants.get(args.slug)
+    if tenant is None:
+        print(f"usine explain: no such tenant: {args.slug!r}; {did_you_mean(args.slug, tenants)}", file=sys.stderr)
         return 1
     person = None if args.person is None else str(args.person).casefold()
     if args.format == "json":
-        print(json.dumps(_as_json(project, person, platform.settings), indent=2))
+        print(json.dumps(_as_json(tenant, person, platform.settings), indent=2))
         return 0
-    lines = _roles(project) if person is None else _answers(project, person, platform.settings)
+    lines = _roles(tenant) if person is None else _answers(tenant, person, platform.settings)
     print("\n".join(lines))
     return 0
 
 
-def _roles(project: Tenant) -> Iterator[str]:
-    yield f"{project.slug}: {_STATES[project.state]}"
-    for role in roles_of(project):
+def _roles(tenant: Tenant) -> Iterator[str]:
+    yield f"{tenant.slug}: {_STATES[tenant.state]}"
+    for role in roles_of(tenant):
         yield ""
         yield f"{role.name}: {enumerate_words(role.members) or 'nobody'}"
         yield from (f"  {right:<26}{MEANINGS[right].english}" for right in sorted(role.rights))
 
 
-def _asked(project: Tenant, person: str, settings: Settings) -> list[Answer]:
+def _asked(tenant: Tenant, person: str, settings: Settings) -> list[Answer]:
     on = {system.value for system in settings.systems}
-    return [answer for answer in answers(project, person) if answer.right.system in on]
+    return [answer for answer in answers(tenant, person) if answer.right.system in on]
 
 
-def _answers(project: Tenant, person: str, settings: Settings) -> Iterator[str]:
-    held = [role.name for role in roles_of(project) if person in role.members]
-    yield f"{person} in {project.slug} ({_STATES[project.state]}): {enumerate_words(held) or 'no role'}"
-    if not held and person not in project.people and (close := suggest(person, project.people)):
+def _answers(tenant: Tenant, person: str, settings: Settings) -> Iterator[str]:
+    held = [role.name for role in roles_of(tenant) if person in role.members]
+    yield f"{person} in {tenant.slug} ({_STATES[tenant.state]}): {enumerate_words(held) or 'no role'}"
+    if not held and person not in tenant.people and (close := suggest(person, tenant.people)):
         yield f"did you mean {close}?"
-    for system, group in itertools.groupby(_asked(project, person, settings), key=lambda answer: answer.right.system):
+    for system, group in itertools.groupby(_asked(tenant, person, settings), key=lambda answer: answer.right.system):
         yield f"\n{system}"
         for answer in group:
             action = MEANINGS[answer.right].english
@@ -86,21 +86,21 @@ def _answers(project: Tenant, person: str, settings: Settings) -> Iterator[str]:
             if answer.allowed:
                 yield f"  yes  {action}: by {enumerate_words(answer.through)}"
             else:
-                yield f"  no   {action}: {_who_else(project, answer)}"
+                yield f"  no   {action}: {_who_else(tenant, answer)}"
 
 
-def _who_else(project: Tenant, answer: Answer) -> str:
-    if project.state is State.ARCHIVED:
+def _who_else(tenant: Tenant, answer: Answer) -> str:
+    if tenant.state is State.ARCHIVED:
         return "nobody"
     return f"only {enumerate_words(answer.others)}" if answer.others else "no role"
 
 
-def _as_json(project: Tenant, person: str | None, settings: Settings) -> dict[str, object]:
-    """Return the answers as plain values: `answers` of a person, or `roles` of the tenant."""
-    found: dict[str, object] = {"tenant": project.slug, "state": project.state.value}
+def _as_json(tenant: Tenant, person: str | None, settings: Settings) -> dict[str, object]:
+    """Return the answers as JSON values: `answers` of a person, or `roles` of the tenant."""
+    found: dict[str, object] = {"tenant": tenant.slug, "state": tenant.state.value}
     if person is None:
         found["roles"] = [
-            {"name": role.name, "members": role.members, "rights": sorted(role.rights)} for role in roles_of(project)
+            {"name": role.name, "members": role.members, "rights": sorted(role.rights)} for role in roles_of(tenant)
         ]
         return found
     found["person"] = person
@@ -113,6 +113,6 @@ def _as_json(project: Tenant, person: str | None, settings: Settings) -> dict[st
             "through": answer.through,
             "roles": answer.others,
         }
-        for answer in _asked(project, person, settings)
+        for answer in _asked(tenant, person, settings)
     ]
     return found

@@ -1,4 +1,4 @@
-"""`usine new`: a first file for a tenant."""
+"""`usine new`: writes a first file for a tenant."""
 
 from __future__ import annotations
 
@@ -29,16 +29,20 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Write a commented tenant file that passes `usine check`. Never overwrites a file.",
     )
     parser.add_argument("slug", metavar="SLUG", help="identifier in every tool: [a-z][a-z0-9-], 2 to 20 characters")
-    parser.add_argument("--archetype", metavar="A", help=f"where defaults come from (default: {DEFAULT_ARCHETYPE})")
+    parser.add_argument(
+        "--archetype", metavar="A", help=f"archetype with the default values (default: {DEFAULT_ARCHETYPE})"
+    )
     parser.add_argument("--owner", metavar="PERSON", help="user name of the owner (default: yours)")
     parser.add_argument("--settings", metavar="FILE", type=Path, default=DEFAULT_SETTINGS, help="default: %(default)s")
-    parser.add_argument("--projects", metavar="DIR", type=Path, help="folder to write to (default: the settings')")
+    parser.add_argument(
+        "--projects", metavar="DIR", type=Path, help="folder to write to (default: the one in the settings)"
+    )
     parser.add_argument("--stdout", action="store_true", help="print the file instead of writing it")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the file, or say why not."""
+    """Write the file, or print why it cannot be written."""
     try:
         settings = load_settings(args.settings)
         start = Start(
@@ -54,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         if args.stdout:
             sys.stdout.write(text)
             return 0
-        # O_EXCL: whoever else writes the same tenant at the same time keeps what they have.
+        # O_EXCL: a file that somebody else writes at the same time is not overwritten.
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w", encoding="utf-8") as stream:
             stream.write(text)
     except SpecError as error:
@@ -62,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     except ValueError as error:
         return _refuse(str(error))
     except FileExistsError:
-        return _refuse(f"{path} exists already: it is left as it is")
+        return _refuse(f"{path} exists already and is not overwritten")
     except OSError as error:
         return _refuse(f"{path}: {error.strerror}")
     print(f"{path}: fill it in, then run: usine check")
@@ -82,7 +86,7 @@ def _check_archetype(name: str, settings: Settings) -> None:
 
 
 def _yourself() -> str:
-    """Return the caller's own user name, made legal; the owner is the first thing people correct anyway."""
+    """Return the caller's user name without characters that are not allowed; people correct the owner anyway."""
     try:
         name = getpass.getuser()
     except (OSError, KeyError):  # no account and no variable, as in some containers

@@ -1,4 +1,4 @@
-"""`usine plan`: what the tenant files would become, offline."""
+"""`usine plan`: shows what the tenant files would create, offline."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from usine.plan import Plan, make_plan
 from usine.plan.policies import check_plan, lines, refuses
 from usine.plan.scope import Scope, load_scope
 
-#: The folder of the policy pack, which also holds what each platform sets for it.
+#: The folder of the policy pack, which also has the configuration of each platform.
 PACK = "policy"
 
 
@@ -31,21 +31,23 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the sub-command."""
     parser = subparsers.add_parser(
         "plan",
-        help="show everything the tenant files would become, offline",
+        help="show everything the tenant files would create, offline",
         description="Run the program on mocks, in this process: no engine, no credential, no network.",
     )
     add_platform_arguments(parser)
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the full graph there; - for standard output")
+    parser.add_argument(
+        "--json", metavar="FILE", type=Path, help="write the full graph to this file; - for standard output"
+    )
     parser.add_argument(
         "--scope",
         metavar="FILE",
         type=Path,
-        help='plan a part, read no other tenant: {"tenants": [SLUG], "people": [USER NAME] or null (theirs)}',
+        help='plan and read only these tenants: {"tenants": [SLUG], "people": [USER NAME] or null (theirs)}',
     )
     parser.add_argument(
         "--policy",
         action="store_true",
-        help="run the policy pack over it, as policy/<stack>.json sets it; exit 1 unless every mandatory policy holds",
+        help="run the policy pack on the plan, with policy/<stack>.json; exit 1 when a mandatory policy is violated",
     )
     parser.set_defaults(run=run)
 
@@ -66,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
             policies = read_config(config)
     except SpecError as error:
         return report_problems(error)
-    plan = make_plan(platform.settings, platform.projects, platform.catalogue, people)
+    plan = make_plan(platform.settings, platform.tenants, platform.catalogue, people)
     if args.json == Path("-"):
         sys.stdout.write(plan.dumps())
     elif args.json is not None:
@@ -81,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _judge(plan: Plan, policies: Mapping[str, Setting]) -> int:
-    """Run the policies over a plan, say what does not hold, and return the exit code."""
+    """Run the policies on a plan, print the violations, and return the exit code."""
     found = check_plan(plan, policies)
     for line in lines(found):
         print(line, file=sys.stderr)
@@ -101,39 +103,39 @@ def _read_scope(path: Path) -> Scope:
 
 
 def _read_part(args: argparse.Namespace, scope: Scope) -> Platform:
-    """Read settings, catalogue and the scope's tenants alone; what holds across tenants is not checked.
+    """Read settings, catalogue and only the tenants of the scope; checks across tenants are left out.
 
     Raises SpecError.
     """
     settings = load_settings(args.settings)
     folder = args.projects or args.settings.parent / settings.projects
     problems: list[Problem] = []
-    projects: list[Tenant] = []
+    tenants: list[Tenant] = []
     for slug in sorted(scope.tenants):
         source = folder / f"{slug}.yaml"
         try:
-            projects.append(check_text(source.read_bytes(), str(source), settings))
+            tenants.append(check_text(source.read_bytes(), str(source), settings))
         except OSError as error:
             problems.append(Problem(str(source), *START, f"scope: {error.strerror}"))
         except SpecError as error:
             problems += error.problems
     if problems:
         raise SpecError(problems)
-    return Platform(settings, tuple(projects), read_catalogue(ROOT / FOLDER, settings))
+    return Platform(settings, tuple(tenants), read_catalogue(ROOT / FOLDER, settings))
 
 
 def _show(plan: Plan, platform: Platform) -> None:
-    states = {project.slug: project.state for project in platform.projects}
+    states = {tenant.slug: tenant.state for tenant in platform.tenants}
     Console().print(table(plan, states))
 
 
 def table(plan: Plan, states: Mapping[str, State]) -> Table:
-    """Return tenants by systems, in numbers of objects; `states` has every tenant.
+    """Return a table with the number of objects of each tenant in each system; `states` has every tenant.
 
-    On a narrow terminal a long slug goes over two lines: no head and no number is ever cut.
+    On a narrow terminal a long slug takes two lines: no heading and no number is cut.
     """
     counts, systems = plan.counts(), plan.systems
-    rows = Table(title=f"What {len(states)} projects become, in objects", box=SIMPLE_HEAD, padding=0)
+    rows = Table(title=f"Objects of {len(states)} tenants", box=SIMPLE_HEAD, padding=0)
     rows.add_column("tenant", overflow="fold")
     for system in (*systems, "total"):
         rows.add_column(system, justify="right", no_wrap=True)

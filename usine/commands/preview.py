@@ -1,4 +1,4 @@
-"""`usine preview`: what `usine up` would do, by the real engine, judged; and a plan bound to what it was made from."""
+"""`usine preview`: the engine's plan for `usine up`, checked, and a bound plan for `usine up --plan`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from usine.commands.engine_stack import (
     add_run_arguments,
     add_stack_argument,
     facts,
-    make_rails,
+    make_guardrails,
     open_stack,
     write_files,
     write_reports,
@@ -33,22 +33,25 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the sub-command."""
     parser = subparsers.add_parser(
         "preview",
-        help="show what `usine up` would do, by the real engine",
-        description="Check every file, have the engine plan, and refuse what `usine up` would refuse. Changes nothing, "
-        "locks nothing, settles nothing; a stack that does not exist yet is created, empty.",
+        help="show what `usine up` would do, with the real engine",
+        description="Check every file, run the engine's preview, refuse what `usine up` would refuse. Changes nothing, "
+        "takes no lock and does no recovery; a stack that does not exist is created, without resources.",
         epilog="exit code: 0 it may be applied, 1 refused or failed, 130 interrupted.",
     )
     add_settings_argument(parser)
     add_stack_argument(parser)
     add_run_arguments(parser)
     parser.add_argument(
-        "--out", metavar="FILE", type=Path, help="write the plan there, for `usine up --plan FILE`: it holds no value"
+        "--out",
+        metavar="FILE",
+        type=Path,
+        help="write the plan to this file, for `usine up --plan FILE`; it has no values",
     )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Preview, show, and write what is asked for."""
+    """Preview, show the report, and write the files that are asked for."""
     console = Console()
     try:
         stack = open_stack(args)
@@ -56,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         lock = unlocked(stack.engine)
         log = ROOT / _LOGS / f"{stack.engine.stack.replace('/', '-')}.log"
         with watched(console) as on_progress:
-            outcome = guarded_preview(stack.engine, lock, make_rails(stack, args, log, on_progress))
+            outcome = guarded_preview(stack.engine, lock, make_guardrails(stack, args, log, on_progress))
         report = run_report(outcome, f"usine preview: {stack.engine.stack}", facts(stack, lock), stack.notices)
         terminal.render(report, console)
         write_reports(report, args)
@@ -75,8 +78,8 @@ def _write_plan(outcome: Outcome, path: Path | None) -> None:
     if path is None:
         return
     if outcome.plan is None or outcome.status is not Status.PLANNED:
-        print(f"{path}: not written, for this may not be applied", file=sys.stderr)
-        path.unlink(missing_ok=True)  # an older plan there is not this one
+        print(f"{path}: not written, because this plan may not be applied", file=sys.stderr)
+        path.unlink(missing_ok=True)  # an older plan in this file would be mistaken for this one
         return
     write_files({path: outcome.plan.dumps()})
-    print(f"{path}: apply exactly this with: usine up --plan {path}")
+    print(f"{path}: apply exactly this plan with: usine up --plan {path}")

@@ -13,18 +13,18 @@ from usine.engine.run import OnProgress
 
 @contextmanager
 def watched(console: Console) -> Iterator[OnProgress]:
-    """Give what takes the engine's progress: a bar on a terminal, nothing elsewhere."""
+    """Yield a function that shows the engine's progress: as a bar on a terminal, not at all elsewhere."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("planning", total=None)
         planned = 0
 
-        def on_progress(now_planned: int, settled: int) -> None:
-            # Preview and application are runs of their own: the second knows how much the first has planned.
+        def on_progress(now_planned: int, done: int) -> None:
+            # Preview and `up` are two runs of the engine: the second one uses the number that the first one planned.
             nonlocal planned
             planned = max(planned, now_planned)
-            if settled:
-                progress.update(task, description="applying", total=planned or None, completed=settled)
+            if done:
+                progress.update(task, description="applying", total=planned or None, completed=done)
             else:
                 progress.update(task, completed=planned)
 

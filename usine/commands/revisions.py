@@ -1,4 +1,4 @@
-"""What commands that look at a change have in common: between which revisions, in whose name."""
+"""What the commands about a change share: the two revisions, and the author of the change."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from usine.diff.repository import WORKTREE
 
 
 def add_revision_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say so."""
+    """Add the options for the revisions and the author."""
     parser.add_argument(
         "--base",
         metavar="REV",
-        help="compare with this (default: CI_MERGE_REQUEST_DIFF_BASE_SHA, else where the head left the default branch)",
+        help="revision to compare with "
+        "(default: CI_MERGE_REQUEST_DIFF_BASE_SHA, or the merge base with the default branch)",
     )
     parser.add_argument(
-        "--head", metavar="REV", default=WORKTREE, help="a revision, or worktree: files as they are (default)"
+        "--head", metavar="REV", default=WORKTREE, help="a revision, or worktree: the files on disk (default)"
     )
     parser.add_argument(
         "--settings",
@@ -35,13 +36,13 @@ def add_revision_arguments(parser: argparse.ArgumentParser) -> None:
         "--author",
         metavar="NAME",
         default=_who_started(os.environ),
-        help="user name of the person who asks for the change (default: GITLAB_USER_LOGIN, but not for a fork's)",
+        help="user name of the author of the change (default: GITLAB_USER_LOGIN, but not in the pipeline of a fork)",
     )
-    parser.add_argument("--no-cache", action="store_true", help="plan everything again, and keep nothing")
+    parser.add_argument("--no-cache", action="store_true", help="plan everything again, and cache nothing")
 
 
 def _who_started(variables: Mapping[str, str]) -> str | None:
-    """Return who asks for the change, as far as GitLab says: who started the pipeline.
+    """Return the author of the change, as far as GitLab tells: the person who started the pipeline.
 
     A member who presses "Run pipeline" on the merge request of a fork starts it for somebody else (issue 11.A9).
     """
@@ -50,18 +51,18 @@ def _who_started(variables: Mapping[str, str]) -> str | None:
 
 
 def find_change(args: argparse.Namespace) -> Comparison:
-    """Compare what the arguments name. Raises SpecError for a wrong head, DiffError for everything else."""
+    """Compare the two revisions. Raises SpecError for a head with wrong files, DiffError for everything else."""
     cache = PlanCache(None if args.no_cache else cache_folder())
     return find(ROOT, args.base, args.head, _settings_in(ROOT, args.settings), cache)
 
 
 def today() -> datetime.date:
-    """Return the day rules and waivers go by: UTC's."""
+    """Return the date for rules and waivers, in UTC."""
     return datetime.datetime.now(datetime.UTC).date()
 
 
 def _settings_in(root: Path, file: Path) -> PurePosixPath:
-    """Return the place of a settings file in the repository. Raises DiffError for one outside."""
+    """Return the path of a settings file in the repository. Raises DiffError for a file outside."""
     try:
         return PurePosixPath((file.parent.resolve() / file.name).relative_to(root))
     except ValueError:

@@ -1,4 +1,4 @@
-"""`usine rules`: may this change be made?"""
+"""`usine rules`: checks a change against the rules."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from usine.rules import RULES, check
 
 _REFUSED = 3
 _JUNIT = partial(junit.render, rules=[rule.id for rule in RULES])
-#: Forms that are written to files, by the name of their option.
+#: Formats of the report that are written to files, by the name of their option.
 _FORMS: tuple[tuple[str, Callable[[Report], str], str], ...] = (
     ("code-quality", code_quality.render, "the notices beside their lines: GitLab's reports:codequality"),
-    ("junit", _JUNIT, "a test case per rule: GitLab's reports:junit"),
+    ("junit", _JUNIT, "a test case for each rule: GitLab's reports:junit"),
     ("json", as_json.render, "the whole report, for programs"),
 )
 
@@ -31,9 +31,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the sub-command."""
     parser = subparsers.add_parser(
         "rules",
-        help="say whether a change may be made, and how to mend what is in the way",
-        description="Hold the difference between two revisions to the rules of docs/rules.md, and print every notice "
-        "with its place, then how to mend it. Needs no credential and no network.",
+        help="check a change against the rules, and show how to resolve each notice",
+        description="Check the difference between two revisions against the rules of docs/rules.md. Print every notice "
+        "with its place and how to resolve it. Needs no credential and no network.",
         epilog="exit code: 0 no rule refuses, 1 wrong input, 3 a rule refuses.",
     )
     add_revision_arguments(parser)
@@ -43,7 +43,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    """Find the change, ask every rule, print what they say."""
+    """Find the change, check every rule, print the notices."""
     try:
         comparison = find_change(args)
         report = comparison.with_notices(check(comparison.change(args.author, today())))
@@ -72,7 +72,7 @@ def _lines(report: Report) -> Iterator[str]:
     refusing = sum(notice.refuses for notice in report.notices)
     waived = sum(bool(notice.waived_by) for notice in report.notices)
     others = len(report.notices) - refusing - waived
-    yield f"{len(RULES)} rules: {refusing} refused, {waived} waived, {others} to look at"
+    yield f"{len(RULES)} rules: {refusing} refused, {waived} waived, {others} to review"
 
 
 def _notice(notice: Notice) -> Iterator[str]:
@@ -83,6 +83,6 @@ def _notice(notice: Notice) -> Iterator[str]:
 
 
 def _print(text: str) -> None:
-    """Print, also on a terminal that lacks a character."""
+    """Print, also on a terminal whose encoding lacks a character."""
     encoding = sys.stdout.encoding or "utf-8"
     print(text.encode(encoding, "backslashreplace").decode(encoding))

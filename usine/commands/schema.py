@@ -1,4 +1,4 @@
-"""`usine schema`: the JSON Schema of a tenant file, for editors and other tools."""
+"""`usine schema`: prints the JSON Schema of a tenant file, for editors and other tools."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from model.reading.settings_load import load_settings
 from usine.commands.common import report_problems
 
 _EPILOG = """\
-Write it to a file and name that file in the first line of a tenant file; editors then complete and check as you type:
+Write it to a file, and refer to that file in the first line of a tenant file. Editors then complete and check it:
   # yaml-language-server: $schema=../usine.schema.json
-The schema knows single fields; what involves several fields or files is for `usine check`.
+The schema checks single fields; `usine check` also checks what involves several fields or files.
 """
 
 
@@ -43,6 +43,6 @@ def run(args: argparse.Namespace) -> int:
         words = None if args.settings is None else Words.of(load_settings(args.settings))
     except SpecError as error:
         return report_problems(error)
-    # ASCII only: the output is a file for other tools, whatever this terminal's encoding is.
+    # ASCII only: other tools read the output, whatever the encoding of this terminal is.
     sys.stdout.write(json.dumps(json_schema(words), indent=2) + "\n")
     return 0

@@ -1,4 +1,4 @@
-"""The environment a stack's engine runs in: the caller's own, or that of a platform that is installed beside Usine."""
+"""The environment of a stack's engine: that of the caller, or that of a platform installed beside Usine."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from pathlib import Path
 
 from usine.engine.cli import EngineError
 
-#: The stack that lives on the local platform, a project of its own (lab/pyproject.toml).
+#: The stack of the local platform, which is a separate Python project (lab/pyproject.toml).
 LAB_STACK = "lab"
-#: Entry points of this group are named as a stack; each takes the settings file and returns a StackEnvironment.
+#: An entry point of this group has a stack's name, takes the settings file and returns a StackEnvironment.
 _GROUP = "usine.stacks"
 
 
 @dataclass(frozen=True, slots=True)
 class StackEnvironment:
-    """`variables` is the whole environment; `config_file` the settings file the engine takes."""
+    """`variables` is the whole environment, `config_file` the settings file that the engine reads."""
 
     variables: Mapping[str, str] = field(repr=False)
     config_file: Path
 
 
 def stack_environment(stack: str, settings: Path) -> StackEnvironment:
-    """Return where a stack runs. Raises EngineError when it needs a platform that is not there or cannot be used."""
+    """Return the environment of a stack. Raises EngineError when its platform is not installed or cannot be used."""
     for entry in entry_points(group=_GROUP, name=stack):
         of_platform: Callable[[Path], StackEnvironment] = entry.load()
         return of_platform(settings)

@@ -1,4 +1,4 @@
-"""`usine up`: `pulumi up` with guard rails: checks, a lock with an owner, recovery, a judged plan, and a report."""
+"""`usine up`: `pulumi up` with guardrails: checks, a run lock, recovery, guards on the plan, and a report."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from usine.commands.engine_stack import (
     add_stack_argument,
     add_wait_argument,
     facts,
-    make_rails,
+    make_guardrails,
     open_stack,
-    settle,
+    recover_stack,
     tell,
     write_files,
     write_reports,
@@ -41,16 +41,16 @@ from usine.report import as_json, html
 from usine.report.model import Action, Notice, Report, Severity
 
 _REPORTS = Path("out") / "up"
-#: Runs whose reports and logs are kept.
+#: Number of runs whose reports and logs are kept.
 _KEPT = 50
 _ACTIONS = (Action.CREATED, Action.CHANGED, Action.REPLACED, Action.DESTROYED, Action.FAILED)
 _EXIT = {Status.APPLIED: 0, Status.REFUSED: 1, Status.FAILED: 1, Status.PARTIAL: 4}
 
 _EPILOG = """\
-exit code: 0 everything was applied, 1 refused or failed and nothing was applied, 4 part of it was applied and part
-failed (a failing system does not stop the others), 130 interrupted.
+exit code: 0 everything was applied, 1 refused or failed and nothing was applied, 4 some objects were applied and others
+failed (when a system fails, the others go on), 130 interrupted.
 """
-#: The rule of notices about runs that were killed before.
+#: The rule of the notices about the recovery of an interrupted run.
 _RECOVERY = "recovery"
 
 
@@ -58,9 +58,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the sub-command."""
     parser = subparsers.add_parser(
         "up",
-        help="make the platform what the tenant files say",
-        description="Check every file, take the stack's lock, settle what a killed run left, have the engine plan, "
-        "refuse what must not be, apply, and report by tenant and system. Plain `pulumi up` does the engine's part.",
+        help="make the platform match the tenant files",
+        description="Check every file, take the run lock, recover an interrupted run, preview, refuse a plan that "
+        "violates a guard or a policy, apply, and report by tenant and system. Plain `pulumi up` only applies.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -69,15 +69,15 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_run_arguments(parser)
     add_wait_argument(parser)
     parser.add_argument(
-        "--plan", metavar="FILE", type=Path, help="apply exactly what `usine preview --out FILE` showed, or nothing"
+        "--plan", metavar="FILE", type=Path, help="apply exactly the plan of `usine preview --out FILE`, or refuse"
     )
-    parser.add_argument("--expect-no-changes", action="store_true", help="exit 1 if anything had to be changed")
+    parser.add_argument("--expect-no-changes", action="store_true", help="exit with code 1 when anything was changed")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the whole sequence; see the epilog for the exit code."""
-    # A cancelled pipeline ends like an interrupted run: the engine stopped in order, the lock given back.
+    """Run all steps; see the epilog for the exit code."""
+    # A cancelled job ends like Ctrl-C: the engine stops in order, and the lock is released.
     signal.signal(signal.SIGTERM, _interrupt)
     console = Console()
     try:
@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
 def _apply(
     stack: OpenStack, lock: HeldLock, args: argparse.Namespace, plan: BoundPlan | None, log: Path, console: Console
 ) -> tuple[Outcome, tuple[Notice, ...]]:
-    """Settle, plan, judge, apply; return also what there is to say of a run before."""
+    """Recover, preview, check and apply; return the outcome, and notices about recovery and log-ins."""
     told: list[str] = []
 
     def say(text: str) -> None:
@@ -112,24 +112,24 @@ def _apply(
         _say(console, text)
 
     if lock.predecessor is not None:
-        told.append(f"took over from a run that is gone: {lock.predecessor.owner}")
-    settled = settle(stack, lock, say)
-    _say(console, f"usine up: {len(stack.platform.projects)} projects (engine's output: {log})")
+        told.append(f"took over from an interrupted run: {lock.predecessor.owner}")
+    recovery = recover_stack(stack, lock, say)
+    _say(console, f"usine up: {len(stack.platform.tenants)} tenants (engine's output: {log})")
     with watched(console) as on_progress:
-        rails = make_rails(stack, args, ROOT / log, on_progress)
-        outcome = guarded_up(stack.engine, lock, rails, plan)
+        guardrails = make_guardrails(stack, args, ROOT / log, on_progress)
+        outcome = guarded_up(stack.engine, lock, guardrails, plan)
     failed = {failure.address.urn for failure in outcome.failures if failure.address}
-    late = adopt_late(stack.engine, stack.finder, [r for r in settled.forgotten if r["urn"] in failed])
+    late = adopt_late(stack.engine, stack.finder, [r for r in recovery.forgotten if r["urn"] in failed])
     kept = adopt_kept(stack.engine, stack.finder, outcome.events.steps) if outcome.applying else ()
-    tell("adopted what a killed run had created after all", late, say)
-    tell("adopted what an earlier run had left where it was", kept, say)
+    tell("adopted an object that an interrupted run created late", late, say)
+    tell("adopted an object that an earlier run left in its system", kept, say)
     if late or kept:
         with watched(console) as on_progress:
-            outcome = guarded_up(stack.engine, lock, make_rails(stack, args, ROOT / log, on_progress))
+            outcome = guarded_up(stack.engine, lock, make_guardrails(stack, args, ROOT / log, on_progress))
     notices = tuple(Notice(_RECOVERY, Severity.INFO, text) for text in told)
     if outcome.applying and not args.target:
-        # After Keycloak's groups: a log-in in between must not bring back what the files no longer give.
-        notices += end_log_ins(stack.settings, stack.platform.projects, stack.engine.environment)
+        # After Keycloak's groups have changed: an earlier log-in would still get the old groups.
+        notices += end_log_ins(stack.settings, stack.platform.tenants, stack.engine.environment)
     return outcome, notices
 
 
@@ -138,7 +138,7 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _show(report: Report, settings: Settings, console: Console) -> None:
-    """Show numbers by system, what failed and what was refused; the report's files have every object."""
+    """Print counts by system, failures and refusals; the report's files have every object."""
     table = Table(title=report.title)
     table.add_column("system")
     for action in _ACTIONS:
@@ -155,7 +155,7 @@ def _show(report: Report, settings: Settings, console: Console) -> None:
         if entry.action is Action.FAILED:
             _say(console, f"failed: {entry.name}: {entry.note}")
     for notice in report.notices:
-        if notice.rule != _RECOVERY:  # said when it happened
+        if notice.rule != _RECOVERY:  # printed when it happened
             _say(console, f"{'refused' if notice.refuses else notice.severity}: {notice.text} [{notice.rule}]")
             if notice.mend:
                 _say(console, f"  {notice.mend}")
@@ -176,7 +176,7 @@ def _login_page(settings: Settings, system: System) -> str:
 
 
 def _keep(report: Report, path: Path) -> None:
-    """Keep the report among those of the last runs. Raises SpecError when it cannot be written."""
+    """Write the report beside those of the last runs, and remove old ones. Raises SpecError when that fails."""
     pages = {".json": as_json.render(report), ".html": html.render(report)}
     write_files({ROOT / _beside(path, suffix): text for suffix, text in pages.items()})
     for suffix in (*pages, ".log"):
@@ -186,7 +186,7 @@ def _keep(report: Report, path: Path) -> None:
 
 
 def _beside(path: Path, suffix: str) -> Path:
-    """Return the path with one more suffix: a stack's name may hold dots."""
+    """Return the path with another suffix: `with_suffix` would cut a stack's name at its last dot."""
     return path.with_name(path.name + suffix)
 
 

@@ -13,7 +13,7 @@ from usine.drift.patch import Patcher
 from usine.drift.pending import pending
 from usine.engine.cli import Engine
 from usine.engine.events import Events
-from usine.engine.guarded import Outcome, Rails, guarded_up
+from usine.engine.guarded import Guardrails, Outcome, guarded_up
 from usine.engine.lock import HeldLock
 from usine.report.model import Action
 
@@ -71,14 +71,14 @@ def _by_hand(finding: Finding) -> str:
 def repair(
     engine: Engine,
     lock: HeldLock,
-    rails: Rails,
+    guardrails: Guardrails,
     chosen: Sequence[Finding],
     patcher: Patcher,
     say: Callable[[str], None],
 ) -> Repaired:
     """Put the chosen findings right. The stack's interrupted runs must be settled, and its lock held.
 
-    `rails` say what holds for the run beside targets and the removals that were named. `say` gets a line for each
+    `guardrails` say what holds for the run beside targets and the removals that were named. `say` gets a line for each
     object whose file by now asks for something else, before that is applied along with the repair. Raises EngineError
     when the engine cannot be asked; what was changed in the state for the repair's sake has then been taken back.
     """
@@ -98,7 +98,7 @@ def repair(
         allowed = _allowed(by_means[Means.ADOPT])
         targets = tuple(sorted(named))
         outcome = guarded_up(
-            engine, lock, replace(rails, targets=targets, refresh=True, allowed=allowed, on_planned=tell)
+            engine, lock, replace(guardrails, targets=targets, refresh=True, allowed=allowed, on_planned=tell)
         )
     finally:
         checkpoint.undo(engine, done)

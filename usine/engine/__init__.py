@@ -1,1 +1,1 @@
-"""Driving the real `pulumi`: locks and pending operations of a killed run, the run itself, and its report."""
+"""Drives the real `pulumi`: run lock, recovery of interrupted runs, guards on the plan, the run itself, its report."""

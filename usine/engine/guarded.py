@@ -65,7 +65,7 @@ class Outcome:
         return self.events.failures
 
 
-def _ignore(planned: int, settled: int) -> None:
+def _ignore(planned: int, done: int) -> None:
     """Ignore the progress."""
 
 
@@ -79,7 +79,7 @@ def _let_pass(checkpoint: Mapping[str, Any]) -> tuple[Notice, ...]:  # noqa: ARG
 
 
 @dataclass(frozen=True, slots=True)
-class Rails:
+class Guardrails:
     """Limits and options of a run.
 
     `settings` has the limits of removals and the folder of tenants. `archived` are the tenants whose files have
@@ -109,36 +109,36 @@ class Rails:
         return ("--suppress-outputs", *policies, *targets, *(["--refresh"] if self.refresh else []))
 
 
-def guarded_preview(engine: Engine, lock: HeldLock, rails: Rails) -> Outcome:
+def guarded_preview(engine: Engine, lock: HeldLock, guardrails: Guardrails) -> Outcome:
     """Run the engine's preview and check its plan. Neither the state nor a system changes."""
-    rails.log.parent.mkdir(parents=True, exist_ok=True)
-    rails.log.write_text("", encoding="utf-8")
+    guardrails.log.parent.mkdir(parents=True, exist_ok=True)
+    guardrails.log.write_text("", encoding="utf-8")
     checkpoint = engine.export_state()
-    early = rails.on_state(checkpoint)
+    early = guardrails.on_state(checkpoint)
     if _refused(early):
-        return Outcome(Status.REFUSED, Events(), early, rails.log)
-    sources = _sources(engine, rails, checkpoint)
-    run = run_engine(engine, lock, rails.log, rails.on_progress, "preview", *rails.arguments(engine))
+        return Outcome(Status.REFUSED, Events(), early, guardrails.log)
+    sources = _sources(engine, guardrails, checkpoint)
+    run = run_engine(engine, lock, guardrails.log, guardrails.on_progress, "preview", *guardrails.arguments(engine))
     notices = (
         *early,
         *of_violations(run.events.violations),
         *check_plan(
             run.events.steps,
             read_known(checkpoint),
-            rails.settings.changes.mass_removal,
-            archived=rails.archived,
-            allowed=rails.allowed,
-            credentials=rails.settings.credentials,
+            guardrails.settings.changes.mass_removal,
+            archived=guardrails.archived,
+            allowed=guardrails.allowed,
+            credentials=guardrails.settings.credentials,
         ),
         *_pending(checkpoint),
         *_stopped(lock, run),
     )
     plan = bind(engine.stack, sources, run.events.steps)
     status = Status.PLANNED if run.exit_code == 0 else Status.FAILED
-    return Outcome(_refused(notices) or status, run.events, notices, rails.log, plan)
+    return Outcome(_refused(notices) or status, run.events, notices, guardrails.log, plan)
 
 
-def guarded_up(engine: Engine, lock: HeldLock, rails: Rails, plan: BoundPlan | None = None) -> Outcome:
+def guarded_up(engine: Engine, lock: HeldLock, guardrails: Guardrails, plan: BoundPlan | None = None) -> Outcome:
     """Preview, check the plan, and apply it without another preview, if no source has changed since.
 
     The engine does not run a second time when there is nothing to do: see `_nothing_to_do`.
@@ -146,22 +146,22 @@ def guarded_up(engine: Engine, lock: HeldLock, rails: Rails, plan: BoundPlan | N
     Args:
         engine: the stack, after recovery of an interrupted run (`usine.engine.recover`).
         lock: the lock of that stack (`usine.engine.lock.hold`).
-        rails: limits and options of this run.
+        guardrails: limits and options of this run.
         plan: the plan that somebody reviewed; every other plan is refused.
 
     When a resource fails, the run goes on with those that do not depend on it. Raises EngineError when the engine
     cannot run.
     """
     if plan is not None:
-        now = read_sources(engine, engine.root / rails.settings.projects)
+        now = read_sources(engine, engine.root / guardrails.settings.projects)
         notices = (*other_stack(plan, engine.stack), *moved(plan.sources, now))
         if notices:
-            return Outcome(Status.REFUSED, Events(), notices, rails.log)
-    planned = guarded_preview(engine, lock, rails)
+            return Outcome(Status.REFUSED, Events(), notices, guardrails.log)
+    planned = guarded_preview(engine, lock, guardrails)
     if planned.plan is None or planned.status is not Status.PLANNED:
         return planned
     checkpoint = engine.export_state()
-    now = _sources(engine, rails, checkpoint)
+    now = _sources(engine, guardrails, checkpoint)
     notices = (
         *planned.notices,
         *(steps_moved(plan, planned.events.steps) if plan is not None else ()),
@@ -171,17 +171,17 @@ def guarded_up(engine: Engine, lock: HeldLock, rails: Rails, plan: BoundPlan | N
         *_stopped(lock),
     )
     if _refused(notices):
-        return Outcome(Status.REFUSED, planned.events, notices, rails.log, planned.plan)
-    if _nothing_to_do(engine, rails, planned, now, checkpoint):
-        return Outcome(Status.APPLIED, planned.events, notices, rails.log, planned.plan, applying=True)
-    rails.on_planned(planned.events)
+        return Outcome(Status.REFUSED, planned.events, notices, guardrails.log, planned.plan)
+    if _nothing_to_do(engine, guardrails, planned, now, checkpoint):
+        return Outcome(Status.APPLIED, planned.events, notices, guardrails.log, planned.plan, applying=True)
+    guardrails.on_planned(planned.events)
     run = run_engine(
         engine,
         lock,
-        rails.log,
-        rails.on_progress,
+        guardrails.log,
+        guardrails.on_progress,
         *("up", "--yes", "--skip-preview", "--continue-on-error"),
-        *rails.arguments(engine),
+        *guardrails.arguments(engine),
     )
     told = {notice.text for notice in notices}
     since = (*of_violations(run.events.violations), *_stopped(lock, run))
@@ -189,35 +189,37 @@ def guarded_up(engine: Engine, lock: HeldLock, rails: Rails, plan: BoundPlan | N
     notices += tuple(replace(n, severity=Severity.WARNING) for n in since if n.text not in told)
     if run.exit_code == 0:
         status = Status.APPLIED
-        if not rails.targets:
-            _record(engine, rails, now)
+        if not guardrails.targets:
+            _record(engine, guardrails, now)
     else:
         status = Status.PARTIAL if any(step.done for step in run.events.changes) else Status.FAILED
-    return Outcome(status, run.events, notices, rails.log, planned.plan, applying=True)
+    return Outcome(status, run.events, notices, guardrails.log, planned.plan, applying=True)
 
 
-def _nothing_to_do(engine: Engine, rails: Rails, planned: Outcome, now: Sources, checkpoint: Mapping[str, Any]) -> bool:
+def _nothing_to_do(
+    engine: Engine, guardrails: Guardrails, planned: Outcome, now: Sources, checkpoint: Mapping[str, Any]
+) -> bool:
     """Return whether a run would write nothing, neither to a system nor to the state.
 
     The preview must show that no resource changes, and the last complete run must have ended with this state, program,
     tenants and settings: `usine.engine.applied` has the reason why both are needed.
     """
-    if rails.refresh or not planned.events.idle or _pending(checkpoint):
+    if guardrails.refresh or not planned.events.idle or _pending(checkpoint):
         return False
     return read_applied(engine) == applied_by(engine, now, checkpoint)
 
 
-def _record(engine: Engine, rails: Rails, before: Sources) -> None:
+def _record(engine: Engine, guardrails: Guardrails, before: Sources) -> None:
     """Record a complete run, unless its files changed meanwhile: the engine may have read the old or the new ones."""
     with suppress(EngineError):
         checkpoint = engine.export_state()
-        after = _sources(engine, rails, checkpoint)
+        after = _sources(engine, guardrails, checkpoint)
         if not moved(before, after, ignore={"commit", "state"}):
             write_applied(engine, applied_by(engine, after, checkpoint))
 
 
-def _sources(engine: Engine, rails: Rails, checkpoint: Mapping[str, object]) -> Sources:
-    return read_sources(engine, engine.root / rails.settings.projects, checkpoint)
+def _sources(engine: Engine, guardrails: Guardrails, checkpoint: Mapping[str, object]) -> Sources:
+    return read_sources(engine, engine.root / guardrails.settings.projects, checkpoint)
 
 
 def _pending(checkpoint: Mapping[str, Any]) -> tuple[Notice, ...]:

@@ -1,12 +1,13 @@
-"""Log-ins to Vault of people who have left a role, ended by the run that takes the role away.
+"""Ends the log-ins to Vault of people who have lost a role, at the end of the run that removes the role.
 
-Vault learns of a person's groups when they log in, and keeps them for as long as the token is renewed: hours. Its API
-lets nobody take a member out of a group that log-ins fill. So the person's entity is deleted: Vault then refuses every
-token that was given to it ("the entity on the token is invalid"), and the next log-in makes another, with the groups of
-then. What the person has in other tenants is there again after that log-in (issue 11.A13).
+Vault reads a person's groups at log-in and keeps them as long as the token is renewed: hours. Its API cannot remove a
+member from a group that log-ins fill. So the person's entity is deleted: Vault then refuses all tokens of this entity
+("the entity on the token is invalid"), and the next log-in creates another one with the current groups. After it the
+person has the rights in other tenants again (issue 11.A13).
 
-Keycloak's tokens, which Kubernetes and Argo CD take, last minutes and are renewed with the groups of then; GitLab's
-members and SonarQube's are the run's own; Harbor asks Keycloak whenever a person's secret is used.
+The other systems need nothing. Keycloak's tokens, for Kubernetes and Argo CD, last minutes and get the current groups
+when they are renewed; the run itself sets the members in GitLab and SonarQube; Harbor asks Keycloak whenever a person's
+secret is used.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ RULE = "log-ins"
 
 @dataclass(frozen=True, slots=True)
 class LogIn:
-    """A person's entity in Vault that still has roles which the files no longer give; `roles` as `<slug>.<role>`."""
+    """A person's entity in Vault with roles that the files no longer grant; `roles` are written `<slug>.<role>`."""
 
     entity: str
     person: str
@@ -39,7 +40,7 @@ class LogIn:
 
 
 def end_log_ins(settings: Settings, projects: Iterable[Tenant], environment: Mapping[str, str]) -> tuple[Notice, ...]:
-    """End the log-ins of people who have left a role; return what was done, or why it could not be."""
+    """End the log-ins of people who have lost a role; return a notice for each, or one with the error."""
     if not (settings.on(System.VAULT) and settings.on(System.KEYCLOAK)):
         return ()
     api = vault.connect(settings.endpoints[System.VAULT], environment)
@@ -48,8 +49,8 @@ def end_log_ins(settings: Settings, projects: Iterable[Tenant], environment: Map
         for log_in in found:
             api.call("DELETE", f"identity/entity/id/{log_in.entity}")
     except (requests.RequestException, KeyError) as error:
-        text = f"could not look for log-ins to Vault of people who have left a role: {type(error).__name__}"
-        mend = "run it again: until then their tokens are good for hours"
+        text = f"log-ins to Vault of people who have lost a role could not be ended: {type(error).__name__}"
+        mend = "run it again: until then their tokens stay valid for hours"
         return (Notice(RULE, Severity.WARNING, text, mend=mend),)
     return tuple(
         Notice(
@@ -60,7 +61,7 @@ def end_log_ins(settings: Settings, projects: Iterable[Tenant], environment: Map
 
 
 def _members(settings: Settings, projects: Iterable[Tenant]) -> Mapping[str, tuple[str, ...]]:
-    """Return who is in each identity group of the tenants that this stack holds."""
+    """Return the members of each identity group of the tenants of this stack."""
     return {
         names_of(project).role_identity_group(role.name): role.members
         for project in projects
@@ -71,7 +72,7 @@ def _members(settings: Settings, projects: Iterable[Tenant]) -> Mapping[str, tup
 
 
 def _stale(api: Rest, members: Mapping[str, tuple[str, ...]]) -> Iterator[LogIn]:
-    """Yield the entities that are in a group by a log-in of before. Two lists, then one request per person."""
+    """Yield entities that an earlier log-in put into a group. It takes two lists, and one request for each person."""
     accessor = api.call("GET", "sys/auth")["data"][f"{OIDC_AUTH_PATH}/"]["accessor"]
     groups = {id_: str(group["name"]) for id_, group in _listed(api, "identity/group/id").items()}
     for id_, entity in _listed(api, "identity/entity/id").items():

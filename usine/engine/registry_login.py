@@ -1,8 +1,8 @@
-"""A Harbor that keeps its mode of log-in: the first run of all is refused before the engine is asked.
+"""Refuses the first run when Harbor cannot change its log-in mode, before the engine starts.
 
-Harbor changes its mode only while it has no person beside the built-in `admin` ("the auth mode cannot be modified as
-new users have been inserted into database", src/controller/config/controller.go). The run would make everything else,
-and leave a registry without people (issue 11.B9). Once the state has the log-in, Harbor is not asked any more.
+Harbor changes its mode only while it has no user beside the built-in `admin` ("the auth mode cannot be modified as new
+users have been inserted into database", src/controller/config/controller.go). The run would create everything else, and
+a registry that nobody can log in to (issue 11.B9). When the state has the log-in mode, Harbor is not asked again.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _MODE: Final = "oidc_auth"
 def check_registry_login(
     settings: Settings, environment: Mapping[str, str], checkpoint: Mapping[str, Any]
 ) -> tuple[Notice, ...]:
-    """Return what refuses the run: a Harbor whose mode is another one and cannot be changed.
+    """Return a notice that refuses the run when Harbor has another log-in mode and cannot change it.
 
-    A Harbor that does not answer refuses nothing: it fails its own part of the run.
+    A Harbor that does not answer does not refuse the run: then its own resources fail.
     """
     resources = (checkpoint.get("deployment") or {}).get("resources") or ()
     wanted = settings.on(System.HARBOR) and settings.on(System.KEYCLOAK)
@@ -43,8 +43,8 @@ def check_registry_login(
         Notice(
             RULE,
             Severity.ERROR,
-            f"Harbor has people of its own beside `admin`, so it keeps its mode of log-in ({mode['value']}): "
-            "nobody could log in by Keycloak",
-            mend="delete these people in Harbor, and run again; each gets an account at the first log-in by Keycloak",
+            f"Harbor has local users beside `admin`, so it cannot change its log-in mode ({mode['value']}): "
+            "nobody could log in with Keycloak",
+            mend="delete these users in Harbor and run again; each gets an account at the first log-in with Keycloak",
         ),
     )

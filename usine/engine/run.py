@@ -114,7 +114,7 @@ def _last_error(log: Path, start: int) -> str:
 
 
 def _watch(process: subprocess.Popen[bytes], lock: HeldLock, events: Path, on_progress: OnProgress) -> None:
-    planned, settled, position, stopped = 0, 0, 0, False
+    planned, done, position, stopped = 0, 0, 0, False
     while True:
         ended = process.poll() is not None
         if events.exists():
@@ -126,8 +126,8 @@ def _watch(process: subprocess.Popen[bytes], lock: HeldLock, events: Path, on_pr
                     position += len(line)
                     if _is_of_an_object(line):
                         planning = b'"planning":true' in line
-                        planned, settled = planned + planning, settled + (not planning)
-            on_progress(planned, settled)
+                        planned, done = planned + planning, done + (not planning)
+            on_progress(planned, done)
         if ended:
             return
         if lock.lost and not stopped:
@@ -137,7 +137,7 @@ def _watch(process: subprocess.Popen[bytes], lock: HeldLock, events: Path, on_pr
 
 
 def _is_of_an_object(line: bytes) -> bool:
-    """Tell from a raw event whether it settles an object; cheaper than parsing every event twice."""
+    """Return whether a raw event ends the step of an object; cheaper than parsing every event twice."""
     marker = b'"urn":"'
     if b'"resOutputsEvent"' not in line or (start := line.find(marker)) < 0:
         return False

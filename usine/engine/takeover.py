@@ -1,9 +1,9 @@
-"""Namespaces that exist and are no tenant's: a run that would take one over is refused before the engine is asked.
+"""Refuses a run that would take over a namespace that exists and is not the tenant's, before the engine starts.
 
-The Kubernetes providers take over what exists (`upsert_existing_objects`), so that an interrupted run resumes. A tenant
-`cert` with an environment `manager` would so get the namespace of cert-manager, with all that is in it (issue 11.A6).
+The Kubernetes providers take over objects that exist (`upsert_existing_objects`), so that a run can continue after an
+interruption. A tenant `cert` with an environment `manager` would get the namespace of cert-manager (issue 11.A6).
 The names that are known are refused in the file (`model.naming.reserved_namespaces`); here the clusters are asked for
-the others. What an interrupted run of ours made has our label from its first moment.
+all others. A namespace that an interrupted run created has the tenant's label from the start.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8
 def check_namespaces(
     settings: Settings, projects: Iterable[Tenant], environment: Mapping[str, str], checkpoint: Mapping[str, Any]
 ) -> tuple[Notice, ...]:
-    """Return what refuses the run: namespaces it would take over, and clusters that could not be asked.
+    """Return the reasons to refuse the run: namespaces it would take over, and clusters that do not answer.
 
-    Only namespaces that the state does not have are asked for: a run without a new one asks nothing.
+    Only namespaces that are not in the state are looked for: without a new one, no cluster is asked.
     """
     if not settings.on(System.KUBERNETES):
         return ()
@@ -51,7 +51,7 @@ def check_namespaces(
 
 
 def _known(checkpoint: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
-    """Return the namespaces of the state, each with the logical name of the provider that manages it."""
+    """Return the namespaces in the state, each with the logical name of its provider."""
     resources = (checkpoint.get("deployment") or {}).get("resources") or ()
     return frozenset(
         (str(r.get("provider", "")).rpartition("::")[0].rpartition("::")[2], str(r.get("id")))
@@ -68,7 +68,7 @@ def _check(cluster: Cluster, wanted: Mapping[str, Tenant], environment: Mapping[
             RULE,
             Severity.ERROR,
             f"cluster {cluster.name} could not be asked whether a new namespace exists already: {error}",
-            mend="run again when it answers, and the credential may list namespaces",
+            mend="run again when it answers, with a credential that may list namespaces",
         )
         return
     for name, project in sorted(wanted.items()):
@@ -79,14 +79,14 @@ def _check(cluster: Cluster, wanted: Mapping[str, Tenant], environment: Mapping[
                 Severity.ERROR,
                 f"the namespace {name} exists on cluster {cluster.name} and is {whose} (label {TENANT_LABEL}): "
                 "it would be taken over",
-                mend="choose another name for the environment, and list the namespace in "
-                f"usine:clusters.{cluster.name}.reservedNamespaces; or delete it, if nobody needs it",
+                mend="choose another name for the environment and list the namespace in "
+                f"usine:clusters.{cluster.name}.reservedNamespaces; or delete the namespace if nobody needs it",
                 tenant=project.slug,
             )
 
 
 def _labels(cluster: Cluster, environment: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the tenant that each live namespace is labelled with, empty for none. Raises LookError."""
+    """Return the tenant in the label of each live namespace; empty without the label. Raises LookError."""
     _, api = connect(cluster.context, environment)
     try:
         found = api.listed("api/v1/namespaces", headers={"Accept": _METADATA_ONLY})
