@@ -1,4 +1,4 @@
-"""`usine plan` as a person uses it: a process of its own, on the sample tenants."""
+"""`usine plan` as a person runs it: in its own process, on the sample tenants."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def usine(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], str]:
-    """A run in the checkout, which shows the table and writes the graph, and that graph."""
+    """A run in the checkout that prints the table and writes the graph, and that graph."""
     file = tmp_path_factory.mktemp("here") / "plan.json"
     done = usine("plan", "--json", str(file))
     assert done.returncode == 0, done.stderr
     return done, file.read_text("utf-8")
 
 
-def test_the_table_has_a_row_per_tenant_and_a_column_per_system(
+def test_the_table_has_a_row_for_each_tenant_and_a_column_for_each_system(
     here: tuple[subprocess.CompletedProcess[str], str],
 ) -> None:
     done, _ = here
@@ -47,7 +47,7 @@ def test_the_table_has_a_row_per_tenant_and_a_column_per_system(
         assert word in done.stdout, word
 
 
-def test_the_graph_as_json_is_the_same_bytes_from_anywhere(
+def test_the_graph_as_json_has_the_same_bytes_from_everywhere(
     here: tuple[subprocess.CompletedProcess[str], str], tmp_path: Path
 ) -> None:
     _, graph = here
@@ -69,7 +69,7 @@ def test_the_graph_as_json_is_the_same_bytes_from_anywhere(
     assert there.stdout == graph
 
 
-def test_bad_files_get_their_positions_and_no_plan(tmp_path: Path) -> None:
+def test_wrong_files_are_reported_with_positions_and_not_planned(tmp_path: Path) -> None:
     (tmp_path / "one.yaml").write_text("slug: one\nslug: one\n", encoding="utf-8")
     (tmp_path / "two.yaml").write_text("- not a map\n", encoding="utf-8")
     done = usine("plan", "--projects", str(tmp_path), "--json", "-")
@@ -80,7 +80,7 @@ def test_bad_files_get_their_positions_and_no_plan(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["missing/folder/plan.json", "."])
-def test_a_file_that_cannot_be_written_is_said_in_a_line(
+def test_a_file_that_cannot_be_written_is_reported_in_one_line(
     tmp_path: Path, target: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     empty = tmp_path / "projects.d"

@@ -1,4 +1,4 @@
-"""The table of `usine plan` on a terminal of eighty columns, which is also what a pipeline's log has."""
+"""The table of `usine plan` on a terminal of eighty columns, the width of a pipeline's log."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LONGEST = "a-slug-of-thirty-two-characters-"
 STATES = {"teleservice": State.ACTIVE, "petitions": State.ARCHIVED, LONGEST: State.ACTIVE}
 
 
-def test_no_head_and_no_number_is_cut() -> None:
+def test_no_heading_and_no_number_is_cut() -> None:
     resources = [
         PlannedResource("a:b:C", f"{tenant}/{system.value}/{n}", None, tenant, system.value, {}, False)
         for tenant in (None, *STATES)

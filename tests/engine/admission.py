@@ -1,4 +1,4 @@
-"""Everything that a tenant tries in a namespace of its own, tried."""
+"""Tries every write of `admission_model` and `admission_operators` in a tenant's namespace."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.engine.admission_model import (
 
 
 def attempts(registry: str, vault: str) -> Iterator[Attempt]:
-    """Yield everything to be tried; `registry` is the host of the platform's, `vault` its URL."""
+    """Yield every attempt; `registry` is the host of the platform's registry, `vault` is Vault's URL."""
     yield from _services()
     yield from _routes()
     yield from _pods(registry)
@@ -143,14 +143,14 @@ def _others() -> Iterator[Attempt]:
     claim["spec"]["resources"] = {"requests": {"storage": "1Gi"}}
     where = "api/v1/persistentvolumeclaims"
     yield Attempt("a claim", where, claim)
-    for who in WHO:  # also a controller, which makes claims from a stateful set's template
+    for who in WHO:  # also a controller, which creates claims from a stateful set's template
         yield Attempt(
             "a volume", where, changed(claim, "spec/volumeName", "pv-of-beta"), "does not choose its volume", who
         )
 
 
 def send(client: httpx.Client, attempt: Attempt, namespace: str = "alpha-dev") -> httpx.Response:
-    """Ask the API server for one attempt."""
+    """Send one attempt to the API server."""
     start, _, plural = attempt.api.rpartition("/")
     headers = [
         (name, value)
@@ -162,7 +162,7 @@ def send(client: httpx.Client, attempt: Attempt, namespace: str = "alpha-dev") -
 
 
 def surprises(client: httpx.Client, registry: str, vault: str, namespace: str = "alpha-dev") -> list[str]:
-    """Try everything; return what went otherwise than it must, a line each."""
+    """Try everything; return a line for each attempt with an unexpected answer."""
     found = []
     for attempt in attempts(registry, vault):
         answer = send(client, attempt, namespace)
@@ -174,7 +174,7 @@ def surprises(client: httpx.Client, registry: str, vault: str, namespace: str = 
 
 
 def surprising_updates(client: httpx.Client, registry: str, namespace: str = "alpha-dev") -> list[str]:
-    """Make a deployment, a service, a pod, and try to change each; return what went otherwise than it must."""
+    """Create a deployment, a service and a pod and try to change each; return a line for each unexpected answer."""
     own, beta = f"{registry}/alpha/app:1", f"{registry}/beta/app:1"
     spec = {"selector": {"matchLabels": {"app": "x"}}, "template": template(own)}
     made = {

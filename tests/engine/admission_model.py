@@ -1,4 +1,4 @@
-"""Writes that a tenant tries in Kubernetes, as its people and as the account Argo CD deploys as, and what stops each.
+"""Writes that a tenant may try in Kubernetes, as its people and as Argo CD's deploying account, and what refuses each.
 
 All with ``dryRun=All``: the API server asks its admission policies, and keeps nothing.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 Json = Any
 
-#: Who asks: somebody with all rights in alpha's dev environment, and Argo CD on behalf of it.
+#: Who writes: a person with all rights in alpha's dev environment, and Argo CD for that environment.
 PERSON = {
     "Impersonate-User": "oidc:emma.leroy",
     "Impersonate-Group": ("oidc:/alpha/dev/rw", "system:authenticated"),
@@ -20,7 +20,7 @@ DEPLOYER = {
     "Impersonate-User": "system:serviceaccount:alpha-dev:usine-deployer",
     "Impersonate-Group": ("system:serviceaccounts", "system:serviceaccounts:alpha-dev", "system:authenticated"),
 }
-#: An operator with every right there is.
+#: An operator with every right in the cluster.
 OPERATOR = {"Impersonate-User": "system:serviceaccount:operators:operator", "Impersonate-Group": ("system:masters",)}
 HOST = "app.alpha.example.fr"
 WHO = {"person": PERSON, "deployer": DEPLOYER, "operator": OPERATOR}
@@ -28,7 +28,7 @@ WHO = {"person": PERSON, "deployer": DEPLOYER, "operator": OPERATOR}
 
 @dataclass(frozen=True)
 class Attempt:
-    """One write of `body` to a list of the namespace: `stop` is in the answer that refuses it, empty: it is allowed."""
+    """A write of `body` to a list of the namespace. `stop` is a part of the refusal; empty: the write is allowed."""
 
     what: str
     api: str
@@ -38,7 +38,7 @@ class Attempt:
 
 
 def changed(base: Json, path: str, value: object) -> Json:
-    """The object with the value at a path of keys and numbers, made where it is not there."""
+    """Return the object with a value set at a path of keys and indexes; missing parts are created."""
     result = copy.deepcopy(base)
     inner = result
     *way, last = path.split("/")
@@ -56,7 +56,7 @@ def object_of(api: str, kind: str, **parts: object) -> Json:
 
 
 def pod_spec(image: str) -> Json:
-    """Of a pod that Pod Security ``restricted`` takes."""
+    """The spec of a pod that Pod Security ``restricted`` accepts."""
     return {
         "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [container(image)],

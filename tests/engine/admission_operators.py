@@ -1,4 +1,4 @@
-"""What a tenant tries by the kinds of a cluster's operators, and how the API server comes to know those kinds."""
+"""Writes of operators' kinds that a tenant may try, and the definitions of these kinds for the API server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.engine.admission_model import HOST, Attempt, Json, changed, object_of
 
 
 def attempts(vault: str) -> Iterator[Attempt]:
-    """As an operator that may write these kinds, which a person may not until the cluster opens them."""
+    """The writes as an operator, which may write these kinds; a person may only when the cluster allows them."""
     for what, api, good, bad in operators_kinds(vault):
         if good is not None:
             yield Attempt(what, api, good, who="operator")
@@ -22,7 +22,7 @@ def attempts(vault: str) -> Iterator[Attempt]:
 
 
 def operators_kinds(vault: str) -> Iterator[tuple[str, str, Json | None, list[tuple[str, Json]]]]:
-    """Yield kind, list, what may be (None: nothing), and what may not be with the reason for each."""
+    """Yield kind, list, an allowed object (None: there is none), and the refused objects with their reasons."""
     login = {"mountPath": "kubernetes/nonprod-1", "role": "alpha-dev", "serviceAccountRef": {"name": "vault"}}
     provider = {"server": vault, "path": "alpha", "version": "v2", "auth": {"kubernetes": login}}
     store = object_of("external-secrets.io/v1", "SecretStore", spec={"provider": {"vault": provider}})
@@ -124,7 +124,7 @@ def operators_kinds(vault: str) -> Iterator[tuple[str, str, Json | None, list[tu
 
 @contextmanager
 def known(client: httpx.Client) -> Iterator[None]:
-    """Have the API server know routes of the Gateway API and the operators' kinds, while the block runs."""
+    """Define the routes of the Gateway API and the operators' kinds while the block runs."""
     url = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
     for group, kind in KINDS:
         client.post(url, json=_definition(group, kind)).raise_for_status()
@@ -153,10 +153,10 @@ KINDS = (
 
 
 def _definition(group: str, kind: str) -> Json:
-    """A kind whose objects may hold anything: admission is asked before the schema is."""
+    """Return a kind whose objects may have any field: admission policies run before validation."""
     plural = f"{kind.lower()}s"
     schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    # The API server wants this note on kinds of *.k8s.io.
+    # The API server requires this annotation on kinds of *.k8s.io.
     approved = {"api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/gateway-api/pull/3328"}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",

@@ -1,4 +1,4 @@
-"""One fleet for the whole test run: a foundation and two tenants on all systems, made by the first test that asks.
+"""One fleet for the whole run: a foundation and two tenants on all systems, created by the first test that uses it.
 
 A test that only looks shares it. A test that changes it puts it back; when one of its module fails, the platform starts
 from nothing for the next module, so that one failure makes no others.
@@ -17,14 +17,14 @@ from tests.engine import live
 from tests.engine.harness import Run, Stack
 from tests.engine.tenants import ALPHA, BETA
 
-#: The policy pack goes along where a run creates, archives and removes: it holds on what the servers answer, too.
+#: Runs that create, archive and remove use the policy pack: its policies must also accept what the servers answer.
 POLICIES = ("--policy-pack", "policy")
 TENANTS = {"alpha": ALPHA, "beta": BETA}
 
 
 @dataclasses.dataclass(frozen=True)
 class Fleet:
-    """The fleet as it was made: `before` and `after` are what the systems held (see `tests.engine.live`)."""
+    """The fleet; `before` and `after` are the systems' objects before and after its creation (`tests.engine.live`)."""
 
     stack: Stack
     before: dict[str, Any]
@@ -36,7 +36,7 @@ class Fleet:
         return self.stack.lab
 
     def restore(self) -> None:
-        """Put the files and the settings back as they were; the next `up` does the rest."""
+        """Restore the files and the settings; the next `up` restores the platform."""
         for path in self.stack.projects.iterdir():
             path.unlink()
         for slug, text in TENANTS.items():
@@ -46,7 +46,7 @@ class Fleet:
 
 
 class Fleets:
-    """Makes the fleet when it is first asked for, and again after it was spoilt."""
+    """Creates the fleet for the first test that uses it, and again after a test has left it changed."""
 
     def __init__(self, lab: TestLab, folder: Path) -> None:
         self._lab = lab
@@ -59,7 +59,7 @@ class Fleets:
         return self._fleet
 
     def spoil(self) -> None:
-        """Forget the fleet with all that the platform holds: a test failed half-way through a change of it.
+        """Delete the fleet and all data of the platform: a test failed in the middle of a change.
 
         Credentials are others then. Only tests of the fleet come after this, and read them again.
         """
@@ -74,13 +74,13 @@ class Fleets:
         for slug, text in TENANTS.items():
             stack.tenant(slug, text)
         before = live.snapshot(self._lab)
-        # What the policy of the pipeline in docs/ci.md lacks fails here.
+        # A right that is missing in the pipeline's policy of docs/ci.md makes this run fail.
         with stack.with_policy("usine-pipeline"):
             created = stack.guarded_up(*POLICIES).must()
         return Fleet(stack, before, created, live.snapshot(self._lab))
 
     def end(self) -> None:
-        """Take the fleet away, if there is one: archived first, for what holds images goes only so. Nothing is left."""
+        """Remove the fleet, if there is one. Its tenants are archived first: the registry keeps images otherwise."""
         if self._fleet is None:
             return
         stack = self._fleet.stack

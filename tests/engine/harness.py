@@ -1,4 +1,4 @@
-"""The real engine on one stack of the test lab: tenant files written by the test, runs watched by their events."""
+"""The real engine on one stack of the test lab: the test writes tenant files, and reads each run's events."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """One thing the engine does or would do: operation, logical name, and the paths of properties that differ."""
+    """A step of the engine: operation, logical name, and the paths of the properties that differ."""
 
     op: str
     name: str
@@ -34,7 +34,7 @@ class Step:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A finished run: exit code, steps other than `same` on objects, and all it printed."""
+    """A finished run: exit code, steps of objects other than `same`, and its output."""
 
     exit_code: int
     steps: tuple[Step, ...]
@@ -69,9 +69,9 @@ class Stack:
     name: str
     folder: Path
     overrides: dict[str, object] = dataclasses.field(default_factory=dict)
-    #: Instead of the platform's own, such as a token that may do less.
+    #: Variables that replace the platform's own, such as a token with fewer rights.
     variables: dict[str, str] = dataclasses.field(default_factory=dict)
-    #: What runs with a policy asked of Vault, by the policy.
+    #: The requests to Vault of the runs with a policy, by policy.
     requests: dict[str, set[vault_policies.Request]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -98,7 +98,7 @@ class Stack:
         self.settings_file.write_text(yaml.safe_dump(settings), encoding="utf-8")
 
     def configure(self, **keys: object) -> None:
-        """Set keys of the `usine:` name space for the next runs; None takes one away."""
+        """Set keys of the `usine:` namespace for the next runs; None removes a key."""
         for key, value in keys.items():
             if value is None:
                 self.overrides.pop(f"usine:{key}", None)
@@ -107,7 +107,7 @@ class Stack:
         self._write_settings()
 
     def settings(self) -> dict[str, Any]:
-        """The settings as they are now, by key."""
+        """Return the current settings by key."""
         found: dict[str, Any] = yaml.safe_load(self.settings_file.read_text(encoding="utf-8"))["config"]
         return found
 
@@ -123,7 +123,7 @@ class Stack:
 
     @contextmanager
     def with_policy(self, policy: str) -> Iterator[None]:
-        """Run the engine with what a policy of docs/ci.md lets it do in Vault."""
+        """Run the engine with a policy of docs/ci.md in Vault."""
         try:
             used = self.requests.setdefault(policy, set())
             with vault_policies.variables(self.lab.vault, policy, used) as self.variables:
@@ -176,23 +176,23 @@ class Stack:
         return self.run("up", "--yes", "--skip-preview", *extra)
 
     def guarded_up(self, *extra: str) -> Run:
-        """With the preview that plain `pulumi up` makes first."""
+        """Run `pulumi up` with its own preview."""
         return self.run("up", "--yes", *extra)
 
     def preview(self, *extra: str) -> Run:
         return self.run("preview", *extra)
 
     def drift(self) -> Run:
-        """What the servers hold that differs from the state; writes nothing."""
+        """Return what differs between the servers and the state; nothing is written."""
         return self.run("preview", "--refresh")
 
     def destroy(self) -> Run:
-        """Take everything away, protected or not: what a test leaves behind is the next one's trouble."""
+        """Destroy everything, also protected objects, so that no test disturbs the next one."""
         self.engine.capture("state", "unprotect", "--all", "--yes")
         return self.run("destroy", "--yes", "--skip-preview")
 
     def close(self) -> None:
-        """Destroy, forget the stack, delete its files."""
+        """Destroy and remove the stack, and delete its files."""
         self.destroy().must()
         self.engine.capture("stack", "rm", "--yes", "--preserve-config")
         shutil.rmtree(self.folder)
@@ -202,7 +202,7 @@ class Stack:
         return deployment
 
     def checkpoint(self) -> dict[str, Any]:
-        """The newest checkpoint as the backend has it, during a run too; empty where there is none, or half of one."""
+        """Return the backend's newest checkpoint, also during a run; empty when there is none or it is incomplete."""
         try:
             latest: dict[str, Any] | None = json.loads(self.checkpoint_text())["checkpoint"]["latest"]
         except (json.JSONDecodeError, KeyError):
@@ -210,7 +210,7 @@ class Stack:
         return latest or {}
 
     def checkpoint_text(self) -> str:
-        """The state file's text, as stored by the backend; empty while there is none."""
+        """Return the text of the backend's state file; empty while there is none."""
         try:
             return (self.lab.home.state / ".pulumi" / "stacks" / "usine" / f"{self.name}.json").read_text(
                 encoding="utf-8"

@@ -1,4 +1,4 @@
-"""What the systems really hold, asked of their own APIs, without ids and times: two equal platforms look equal here."""
+"""The objects in the systems, read with their own APIs, without ids and times: two equal platforms compare equal."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def kubernetes(lab: TestLab) -> dict[str, Any]:
             metadata = item["metadata"]
             body = {key: value for key, value in item.items() if key not in {"metadata", "status"}}
             if kind == "secrets":
-                body["data"] = sorted(body["data"])  # values are other ones each time
+                body["data"] = sorted(body["data"])  # the values differ each time
             found[f"{kind}/{metadata.get('namespace', '')}/{metadata['name']}"] = {
                 "labels": metadata.get("labels", {}),
                 "annotations": metadata.get("annotations", {}),
@@ -105,7 +105,7 @@ def vault(lab: TestLab) -> dict[str, Any]:
 
 
 def _without_ids(role: dict[str, Any]) -> dict[str, Any]:
-    """A role of pipelines is bound to its group's or project's id in GitLab: another one for what was made again."""
+    """Remove the ids of GitLab's groups and projects from a role of pipelines: they change when these are recreated."""
     claims = role.get("bound_claims") or {}
     ids = {"namespace_id", "project_id"}
     return {**role, "bound_claims": {name: "*" if name in ids else value for name, value in claims.items()}}
@@ -123,9 +123,9 @@ def snapshot(lab: TestLab) -> dict[str, Any]:
 
 
 def of_tenant(snapshot: dict[str, Any], slug: str) -> Any:
-    """What a snapshot holds under names of one tenant, as it would be for any slug."""
+    """Return the objects of one tenant in a snapshot, with a placeholder for its slug."""
     found: dict[str, Any] = {}
-    word = re.compile(rf"\b{slug}\b")  # not within another, as in v1alpha1
+    word = re.compile(rf"\b{slug}\b")  # not within another word, as in v1alpha1
 
     def walk(path: str, value: Any) -> None:
         for name, inner in value.items():

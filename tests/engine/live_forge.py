@@ -1,4 +1,4 @@
-"""What GitLab, Harbor and SonarQube hold, without ids, times and secrets; see `tests.engine.live`."""
+"""The objects in GitLab, Harbor and SonarQube, without ids, times and secrets; see `tests.engine.live`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def pages(client: httpx.Client, path: str, size: str = "per_page", **params: Any
 
 
 def gitlab(lab: TestLab) -> dict[str, Any]:
-    """Groups, projects with what is set on them, and accounts; what waits for its removal is gone."""
+    """Return groups, projects with their settings, and accounts; without objects that are marked for deletion."""
     api = lab.gitlab
     groups: dict[str, Any] = {}
     for group in pages(api, "groups", all_available="true"):
@@ -89,7 +89,7 @@ def _project(api: httpx.Client, project: dict[str, Any]) -> dict[str, Any]:
 
 
 def harbor(lab: TestLab) -> dict[str, Any]:
-    """Projects with what is set on them, and how people log in."""
+    """Return projects with their settings, and the log-in mode."""
     api = lab.harbor
     projects: dict[str, Any] = {}
     for project in pages(api, "projects", "page_size"):
@@ -119,7 +119,7 @@ def harbor(lab: TestLab) -> dict[str, Any]:
 
 
 def sonarqube(lab: TestLab) -> dict[str, Any]:
-    """Projects with what is set on them, groups, and gates."""
+    """Return projects with their settings, groups, and quality gates."""
     api = lab.sonarqube
     projects: dict[str, Any] = {}
     for component in get(api, "api/projects/search", ps=500)["components"]:

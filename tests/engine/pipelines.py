@@ -1,4 +1,4 @@
-"""Walls of pipelines, tried on a platform of two tenants: `alpha` mirrors, and one person maintains both."""
+"""Isolation of pipelines on a platform of two tenants: `alpha` has a mirror, and one person maintains both."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lab.standins.serve import Configuration
 from lab.testing.platforms import TestLab
 from tests.engine.tenants import ALPHA, BETA
 
-#: A mirror for alpha; alpha's owner also maintains beta.
+#: Alpha with a mirror; alpha's owner also maintains beta.
 TENANTS: Final = {
     "alpha": ALPHA.rstrip()
     + "\n      copie: {mirror: {url: https://git.example.fr/x.git, schedule: '0 4 * * *', credentials: mirror/x}}\n",
@@ -37,7 +37,7 @@ TRUSTED: Final = frozenset(SOURCES[:4])
 
 @contextmanager
 def forges(lab: TestLab) -> Iterator[tuple[Forge, Forge]]:
-    """The tenants' projects and those of the platform's scheduled work, as people and runners see them."""
+    """The tenants' projects and the platform's scheduled projects, as people and runners see them."""
     url, token = f"http://127.0.0.1:{lab.home.ports.gitlab}", Secrets.load(lab.home).gitlab_token
     tenants, jobs = Forge(url, token, "tenants"), Forge(url, token, "platform")
     try:
@@ -52,7 +52,7 @@ def vault(lab: TestLab) -> Vault:
 
 
 def refused(call: Any) -> str:
-    """What was said. Fails where it was allowed."""
+    """Return the refusal; fail when the request was allowed."""
     try:
         call()
     except Refused as error:
@@ -68,14 +68,14 @@ def log_in(lab: TestLab, role: str, job: Job) -> Vault:
 
 
 def scheduled_work(lab: TestLab) -> None:
-    """Its job reads what it needs and nothing else; the tenant's maintainers see it, and start and change nothing."""
+    """The scheduled job reads only what it needs; the tenant's maintainers see it, but cannot start or change it."""
     lab.vault.secrets.kv.v2.create_or_update_secret("mirror/x", {"username": "u"}, mount_point="alpha")
     with forges(lab) as (_, jobs):
         project = jobs.project("jobs", "alpha")
         (schedule,) = jobs.call("GET", f"{project}/pipeline_schedules")
         assert (schedule["owner"]["username"], schedule["description"]) == ("usine_jobs", "mirror-copie")
         play = f"{project}/pipeline_schedules/{schedule['id']}/play"
-        # As GitLab's own clock does: as the owner.
+        # As GitLab's scheduler does: as the owner.
         jobs.call("POST", play, headers={"Sudo": "usine_jobs"})
         job = jobs.take_job("jobs", "alpha", "mirror-copie", ref="main")
         assert job.variables["GITLAB_USER_LOGIN"] == "usine_jobs"
@@ -102,7 +102,7 @@ def scheduled_work(lab: TestLab) -> None:
         )
         for method, path, body in attempts:
             assert "403" in refused(lambda m=method, p=path, b=body: jobs.call(m, p, json=b, **mine)), path
-        # Not even an administrator gives variables to it.
+        # Not even an administrator can give it variables.
         given = {"ref": "main", "variables": [{"key": "USINE_TENANT", "value": "beta"}]}
         answer = lab.gitlab.post(f"{project}/pipeline", json=given)
         assert (answer.status_code, "pipeline variables" in answer.text) == (400, True)
@@ -112,7 +112,7 @@ def scheduled_work(lab: TestLab) -> None:
 
 
 def push_to_the_catalogue(lab: TestLab) -> None:
-    """What stands on its branch reaches no pipeline: neither a team's, nor a mirror's, nor the platform's own."""
+    """Files on the branch reach no pipeline: neither a team's, nor a mirror's, nor the platform's own."""
     with forges(lab) as (tenants, jobs):
         project = "/projects/platform%2Fcatalogue"
 
@@ -140,7 +140,7 @@ def push_to_the_catalogue(lab: TestLab) -> None:
             forge.finish(job)
         answer = lab.gitlab.post(f"{tenants.project('alpha', 'copie')}/pipeline", json={"ref": "main"})
         assert (answer.status_code, "pipeline" in answer.text.lower()) == (400, True), answer.text
-        # It is the tag that decides: by the branch, as a team may write it, the pipeline is what was pushed.
+        # The tag protects it: a pipeline that includes the branch, as a team may write it, runs what was pushed.
         for ref, pushed in (("main", "here"), ("$USINE_CATALOGUE_TAG", None)):
             include = f"{{project: platform/catalogue, ref: {ref}, file: /presets/generic.yml}}"
             action = {"action": "update", "file_path": ".gitlab-ci.yml", "content": f"include: [{include}]\n"}
@@ -157,7 +157,7 @@ def push_to_the_catalogue(lab: TestLab) -> None:
 
 
 def maintainer_of_both(lab: TestLab) -> None:
-    """GitLab lets a job of beta start alpha's protected pipeline, for a person of both; OpenBao gives it no more."""
+    """GitLab lets a job of beta start alpha's protected pipeline for a person of both; it gets no rights in OpenBao."""
     with forges(lab) as (tenants, _):
         headers = {"PRIVATE-TOKEN": tenants.person("alice.martin").token}
         source = tenants.project("beta", "api")
@@ -193,7 +193,7 @@ def maintainer_of_both(lab: TestLab) -> None:
 
 
 def combinations(lab: TestLab) -> int:
-    """Log in with each combination of what a job may be, signed with GitLab's own key; return how many were tried."""
+    """Log in with each combination of a job's claims, signed with GitLab's key; return the number of combinations."""
     site = _site(lab)
     roles = {
         role: lab.vault.read(f"auth/gitlab/role/{role}")["data"]["bound_claims"]
@@ -208,7 +208,8 @@ def combinations(lab: TestLab) -> int:
     tried = 0
     with httpx.Client(base_url=f"http://127.0.0.1:{lab.home.ports.openbao}/v1", trust_env=False) as bao:
         for where, protected, kind, source, ref in itertools.product(
-            # A project of the tenant, its mirror, the platform's for it, another tenant's with a number of this one's.
+            # A project of the tenant, its mirror, the platform's project for it, another tenant's project with an id of
+            # this one.
             (("app", group, own), ("mirror", group, "0"), ("jobs", "0", jobs), ("foreign", other, own)),
             ("true", "false"),
             ("branch", "tag"),
@@ -239,6 +240,6 @@ def combinations(lab: TestLab) -> int:
 
 
 def _site(lab: TestLab) -> Site:
-    """The stand-in's data, to sign with its key."""
+    """Return the stand-in's data, which has its signing key."""
     url = f"http://127.0.0.1:{lab.home.ports.gitlab}"
     return Site.open(Configuration(lab.home.ports.gitlab, url, lab.home.data / "gitlab" / "site", "", {}))

@@ -1,4 +1,4 @@
-"""What the processes of the provider plugins have in their environment while the engine runs."""
+"""The environment of the provider plugins' processes while the engine runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PLUGIN = re.compile(r"pulumi-resource-([a-z]+)|lab\.plugins\.([a-z]+)|pulumi[./
 
 @contextmanager
 def watched() -> Iterator[dict[str, set[str]]]:
-    """Collect, by plugin, the credentials that are set in processes this one has started, directly or not."""
+    """Collect, by plugin, the credentials in the environment of this process's descendants."""
     found: dict[str, set[str]] = {}
     over = threading.Event()
     thread = threading.Thread(target=_watch, args=(found, over))

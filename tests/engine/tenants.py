@@ -1,4 +1,4 @@
-"""Tenant files of the tests: together they have every kind of object at least once."""
+"""Tenant files of the tests: together they create every kind of object at least once."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BETA = """
       api: {kind: app}
       deploy: {kind: infra, path: charts/beta}
     """
-#: The smallest tenant with something in every system but SonarQube.
+#: The smallest tenant with an object in every system but SonarQube.
 GAMMA = """
     owner: jeanne.moulin
     contact: gamma@example.gouv.fr

@@ -1,4 +1,4 @@
-"""A tenant's whole chain on the real servers: what must be allowed is, what must be refused is, by who guards it."""
+"""A tenant's whole chain on the real servers: each step is allowed or refused as it must be, by the right system."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_whole_chain(fleet: Fleet) -> None:
     guards: Counter[str] = Counter(guard(step) for step in transcript.steps if step.expected == "refused")
     assert set(guards) == {"gitlab", "openbao", "harbor", "sonarqube"}
     assert sum(guards.values()) >= 25, guards
-    # What pipelines and people did with it is no drift.
+    # What pipelines and people changed is not drift.
     assert fleet.stack.drift().must().steps == ()
 
 

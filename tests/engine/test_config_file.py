@@ -1,4 +1,4 @@
-"""Plain `pulumi` takes the settings file that the environment names, and writes no other."""
+"""Plain `pulumi` reads and writes the settings file that the environment names, and no other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_the_engine_reads_and_writes_the_file_of_the_variable(tmp_path: Path) ->
         other.write_text("config: {tiny:word: platform}\n", encoding="utf-8")
         shell = replace(tiny, environment={**tiny.environment, "PULUMI_OPTION_CONFIG_FILE": str(other)})
         assert shell.must("config", "get", "word", "--stack", "test").strip() == "platform"
-        # The preview of an empty program: the engine writes its salt.
+        # In the preview of an empty program the engine writes its salt.
         shell.must("preview", "--stack", "test")
         assert "encryptionsalt" in other.read_text("utf-8")
         assert own.read_text("utf-8") == "config: {tiny:word: tracked}  # as it stands\n"

@@ -1,4 +1,4 @@
-"""What `usine diff` says of a change, against what the real engine would do about it on real servers."""
+"""`usine diff` reports what the real engine would do on real servers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from usine.report.model import Action, Entry
 
 pytestmark = pytest.mark.servers
 
-#: What is edited of alpha, and what becomes of it: members, a quota, an opening, a branch, the registry's rules.
+#: The edited tenant alpha: members, a quota, an exposed service, a branch and rules of the registry change.
 ALPHA = """
     owner: alice.martin
     contact: alpha@example.gouv.fr
@@ -37,7 +37,7 @@ ALPHA = """
       deploy: {kind: infra, path: charts/other}
     registry: {keep: {tags: 20, days: 90}, immutable: ["release-*"]}
     """
-#: The engine's words, by ours. The engine reports a replacement in up to three steps.
+#: Our actions for the engine's operations. The engine reports a replacement in up to three steps.
 WORDS = {Action.CREATED: "create", Action.CHANGED: "update", Action.DESTROYED: "delete", Action.REPLACED: "replace"}
 
 
@@ -47,7 +47,7 @@ def planned(stack: Stack) -> Plan:
 
 
 def said(entries: tuple[Entry, ...]) -> dict[str, str]:
-    """Our words in the engine's; what only changes an option of ours is no step of it."""
+    """Return our entries as the engine's steps; a change of only a resource option has none."""
     return {e.name: WORDS[e.action] for e in entries if {c.path for c in e.properties} != {PROTECT_PATH}}
 
 
@@ -55,12 +55,12 @@ def done(run: Run) -> dict[str, str]:
     return {step.name: "replace" if "replace" in step.op else step.op for step in run.steps}
 
 
-def test_the_engine_would_do_what_the_diff_says(fleet: Fleet) -> None:
+def test_the_engine_would_do_what_the_diff_reports(fleet: Fleet) -> None:
     stack, base = fleet.stack, planned(fleet.stack)
     stack.tenant("alpha", ALPHA)
     stack.tenant("beta", BETA + "state: suspended\n")
     stack.tenant("gamma", GAMMA)
-    # A deploy token with another last day is another token: what hands it out changes with it.
+    # A deploy token with another expiry date is a new token, so the objects that contain it change too.
     stack.configure(credentials=[{"name": "1", "until": "2027-06-30"}])
     entries = compare(base, planned(stack))
     assert {entry.action for entry in entries} >= {Action.CREATED, Action.CHANGED, Action.DESTROYED}

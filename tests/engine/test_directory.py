@@ -1,4 +1,4 @@
-"""People whom a directory makes: who has not logged in yet is left out, reported, and joins by themselves later."""
+"""People of a directory: a person who has not logged in yet is left out and reported, and added by a later run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TENANT = """
 
 @pytest.fixture
 def stack(light_lab: TestLab, tmp_path: Path) -> Iterator[Stack]:
-    """A platform of Keycloak and GitLab that makes no accounts."""
+    """A platform of Keycloak and GitLab that creates no accounts."""
     light_lab.start("keycloak")
     stack = Stack(light_lab, "directory", tmp_path / "stack")
     settings = stack.settings()
@@ -40,7 +40,7 @@ def stack(light_lab: TestLab, tmp_path: Path) -> Iterator[Stack]:
 
 
 def log_in(lab: TestLab, person: str) -> None:
-    """What a first log-in leaves in both: the directory's account in Keycloak, GitLab's with that identity."""
+    """Do what a first log-in does: create the account in Keycloak, and GitLab's account with that identity."""
     lab.keycloak.connection.realm_name = live.REALM
     try:
         lab.keycloak.create_user({"username": person, "enabled": True})
@@ -58,8 +58,8 @@ def members(lab: TestLab) -> set[str]:
     return {one["username"] for one in lab.gitlab.get(f"/groups/{group}/members").json()} - {"root"}
 
 
-def test_a_person_who_has_never_logged_in_stops_nothing_and_joins_later(stack: Stack) -> None:
-    """The first run makes what people log in by, so it cannot wait for them (issue 11.B2)."""
+def test_a_person_who_has_never_logged_in_is_left_out_and_added_by_a_later_run(stack: Stack) -> None:
+    """The first run creates the log-in, so it cannot wait for people to log in (issue 11.B2)."""
     first = stack.usine("up").must()
     for system in ("keycloak", "gitlab"):
         assert f"pending in {system}: developer.second, owner.first; no account yet" in first.output
@@ -69,7 +69,7 @@ def test_a_person_who_has_never_logged_in_stops_nothing_and_joins_later(stack: S
     assert "pending in gitlab: owner.first; no account yet" in second.output
     assert members(stack.lab) == {"developer.second-of-gitlab"}
     log_in(stack.lab, "owner.first")
-    # GitLab refuses a level below the one that somebody inherits, which must not end the run (issue 11.B11).
+    # GitLab refuses a level below an inherited one. This must not end the run (issue 11.B11).
     found = stack.lab.gitlab.get("/users", params={"username": "owner.first-of-gitlab"}).json()[0]["id"]
     stack.lab.gitlab.post("/groups/tenants/members", json={"user_id": found, "access_level": 50}).raise_for_status()
     third = stack.usine("up").must()

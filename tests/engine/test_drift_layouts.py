@@ -48,7 +48,7 @@ def scan(stack: Stack) -> tuple[int, set[tuple[str, str]]]:
     return done.exit_code, {(f.kind.value, f.name) for f in read_past(history).findings.values()}
 
 
-def test_both_layouts_make_the_same_and_each_stack_reports_what_it_holds(stacks: dict[str, Stack]) -> None:
+def test_both_layouts_create_the_same_objects_and_each_stack_reports_its_own_drift(stacks: dict[str, Stack]) -> None:
     whole, *split = stacks.values()
     lab = whole.lab
     whole.up().must()
@@ -56,7 +56,7 @@ def test_both_layouts_make_the_same_and_each_stack_reports_what_it_holds(stacks:
     pipelines.scheduled_work(lab)
     pipelines.push_to_the_catalogue(lab)
     pipelines.maintainer_of_both(lab)
-    # These are signed with the stand-in's key.
+    # These tokens are signed with the stand-in's key.
     assert external.address("gitlab") or pipelines.combinations(lab) == 660
     whole.destroy().must()
     for stack in split:

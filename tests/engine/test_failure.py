@@ -1,4 +1,4 @@
-"""A system that fails, fails its own part: the others are applied, the report says which tenants it touched."""
+"""When a system fails, the others are applied, and the report has the tenants with failures."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ pytestmark = [pytest.mark.servers, pytest.mark.standin]
 
 
 def fault(port: int, token: str, **what: object) -> None:
-    """Have a stand-in server break its next answers; without arguments, have it answer again."""
+    """Make a stand-in server fail its next requests; without arguments, make it answer again."""
     url, headers = f"http://127.0.0.1:{port}/-/lab/faults", {"X-Lab-Token": token}
     answer = httpx.post(url, json=what, headers=headers) if what else httpx.delete(url, headers=headers)
     assert answer.is_success, answer.text
 
 
-def test_systems_that_fail_stop_neither_the_others_nor_the_next_run(fleet: Fleet, tmp_path: Path) -> None:
-    """OpenBao is down, Harbor refuses, GitLab asks to be called less often: only the first two fail."""
+def test_failing_systems_do_not_stop_the_other_systems_or_the_next_run(fleet: Fleet, tmp_path: Path) -> None:
+    """OpenBao is down, Harbor answers errors, GitLab limits the rate: only the first two fail."""
     stack, lab = fleet.stack, fleet.lab
     before = live.snapshot(lab)
     ports, known = lab.home.ports, Secrets.load(lab.home)
@@ -70,7 +70,7 @@ def test_systems_that_fail_stop_neither_the_others_nor_the_next_run(fleet: Fleet
     assert live.snapshot(lab) == before
 
 
-def test_bad_input_touches_nothing(fleet: Fleet) -> None:
+def test_wrong_input_changes_nothing(fleet: Fleet) -> None:
     stack, before = fleet.stack, live.snapshot(fleet.lab)
     stack.tenant("alpha", ALPHA.replace("stage: prod", "stage: prd"))
     (stack.projects / "gamma.yaml").write_text("slug: gamma\nslug: gamma\n", encoding="utf-8")

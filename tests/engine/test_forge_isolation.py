@@ -1,4 +1,4 @@
-"""Who reaches what in Harbor and SonarQube: people by their log-in at Keycloak, with the rights their groups give."""
+"""Access to Harbor and SonarQube: people log in at Keycloak and have the rights of their groups."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def stack(fleet: Fleet) -> Stack:
 
 
 def harbor_as(lab: TestLab, user: str) -> httpx.Client:
-    """Harbor's API with the ID token that a person's log-in at Harbor's own client gives."""
+    """Return a session of Harbor's API with the ID token of a person, from a log-in with Harbor's own client."""
     lab.keycloak.connection.realm_name = live.REALM
     try:
         client = lab.keycloak.get_client_id("harbor")
@@ -40,11 +40,11 @@ def harbor_as(lab: TestLab, user: str) -> httpx.Client:
     scope = lab.harbor.get("/configurations").json()["oidc_scope"]["value"].replace(",", " ")
     back = f"{base}/c/oidc/callback"
     tokens = log_in(issuer(lab), str(lab.home.ca), "harbor", user, password_of(lab, user), back, secret, scope)
-    # Harbor refreshes what it knows of a person by it, for as long as their CLI secret is used.
+    # Harbor uses it to refresh a person's data, as long as their CLI secret is used.
     assert jwt.decode(tokens.refresh_token, options={"verify_signature": False})["typ"] == "Offline"
     headers = {"Authorization": f"Bearer {tokens.id_token}"}
     api = httpx.Client(base_url=f"{base}/api/v2.0", headers=headers, timeout=30)
-    # Who sends Harbor's cookie back is a browser for it, and needs more than a token.
+    # A client that returns Harbor's cookie is a browser to it, and needs more than a token.
     api.event_hooks["response"] = [lambda _response: api.cookies.clear()]
     return api
 
@@ -53,7 +53,7 @@ def harbor_as(lab: TestLab, user: str) -> httpx.Client:
     ("user", "own", "foreign"),
     [("alice.martin", "alpha", "beta"), ("emma.leroy", "alpha", "beta"), ("bob.durand", "beta", "alpha")],
 )
-def test_a_person_of_harbor_reads_the_projects_of_their_groups_and_changes_nothing(
+def test_a_person_reads_harbor_projects_of_their_groups_and_cannot_change_them(
     stack: Stack, user: str, own: str, foreign: str
 ) -> None:
     retention = stack.lab.harbor.get(f"/projects/{own}").json()["metadata"]["retention_id"]
@@ -76,7 +76,7 @@ def test_a_person_of_harbor_reads_the_projects_of_their_groups_and_changes_nothi
 
 
 def sonarqube_as(lab: TestLab, user: str) -> httpx.Client:
-    """SonarQube's API with the session that a person's log-in by OpenID Connect gives."""
+    """Return a session of SonarQube's API, from a person's log-in with OpenID Connect."""
     base = f"http://127.0.0.1:{lab.home.ports.sonarqube}"
     browser = httpx.Client(base_url=base, verify=trust(lab), timeout=60, trust_env=False)
     start = browser.get("/sessions/init/oidc", params={"return_to": "/"})
@@ -94,7 +94,7 @@ def sonarqube_as(lab: TestLab, user: str) -> httpx.Client:
         ("bob.durand", {"/beta/owner"}, {"beta:api"}),
     ],
 )
-def test_a_person_of_sonarqube_has_the_groups_of_keycloak_and_sees_their_projects(
+def test_a_person_has_the_keycloak_groups_in_sonarqube_and_sees_their_projects(
     stack: Stack, user: str, groups: set[str], projects: set[str]
 ) -> None:
     with closing(sonarqube_as(stack.lab, user)) as person:
@@ -108,13 +108,13 @@ def test_a_person_of_sonarqube_has_the_groups_of_keycloak_and_sees_their_project
         assert refused.status_code == 403
 
 
-def test_nobody_logs_in_by_a_device_code_or_an_e_mail_address_or_for_longer_than_a_session(stack: Stack) -> None:
+def test_log_in_with_a_device_code_or_an_e_mail_address_or_offline_access_is_refused(stack: Stack) -> None:
     lab = stack.lab
     with httpx.Client(verify=trust(lab), timeout=30) as anybody:
         for client in ("usine-cli", "kubernetes", "argocd"):
             answer = anybody.post(f"{issuer(lab)}/protocol/openid-connect/auth/device", data={"client_id": client})
             assert (answer.status_code, answer.json()["error"]) == (400, "unauthorized_client"), answer.text
-            # Nor has it a token that outlives the session: only Harbor's client has, for a person's CLI secret.
+            # Its tokens end with the session. Only Harbor's client has offline tokens, for a person's CLI secret.
             query = {"client_id": client, "response_type": "code", "scope": "openid offline_access"}
             back = {"usine-cli": REDIRECT, "kubernetes": "http://localhost:8000", "argocd": ARGOCD_BACK}[client]
             challenge = {"code_challenge": "x" * 43, "code_challenge_method": "S256"}

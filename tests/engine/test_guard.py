@@ -1,6 +1,6 @@
 """`usine up` and `usine preview` with their guards, on the real engine. Tests share one stack, in order.
 
-One system is on: enough for everything here, and quick.
+One system is enough for these tests, and quick.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from usine.report.model import Action, Kind, Report
 
 pytestmark = [pytest.mark.servers, pytest.mark.random_order(disabled=True)]
 
-#: Alpha with one environment more. In OpenBao, the one system that is on here, that is a policy and a role.
+#: Alpha with another environment: a policy and a role in OpenBao, the only system here.
 MORE = ALPHA.replace("prod:", "essai: {stage: dev, cluster: nonprod-1}\n      prod:", 1)
 POLICY = "alpha.env.essai"
 
@@ -58,7 +58,7 @@ def report(path: Path) -> Report:
 
 
 def held(stack: Stack) -> dict[str, Any]:
-    """The newest record of the stack's lock; empty while there is none, or a part of one."""
+    """Return the newest record of the stack's lock; empty when there is none or it is incomplete."""
     folder = stack.lab.home.state / ".usine" / "locks" / stack.name
     newest = max(folder.glob("*.json"), default=None)
     try:
@@ -68,7 +68,7 @@ def held(stack: Stack) -> dict[str, Any]:
     return record
 
 
-def until_the_engine_works(stack: Stack, process: subprocess.Popen[str]) -> None:
+def wait_for_the_engine(stack: Stack, process: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         record = held(stack)
@@ -83,7 +83,7 @@ def snapshot(stack: Stack) -> dict[str, Any]:
     return live.vault(stack.lab)
 
 
-def test_a_bound_plan_is_applied_as_it_was_looked_at_or_not_at_all(stack: Stack, tmp_path: Path) -> None:
+def test_a_bound_plan_is_applied_as_reviewed_or_refused(stack: Stack, tmp_path: Path) -> None:
     plan, written = tmp_path / "plan.json", tmp_path / "preview.json"
     before = snapshot(stack)
     code, output = usine(stack, "preview", "--out", str(plan), "--json", str(written))
@@ -125,7 +125,7 @@ def refused(ended: tuple[int, str]) -> str:
     return output
 
 
-def test_a_run_that_changes_nothing_leaves_a_plan_as_good_as_it_was(stack: Stack, tmp_path: Path) -> None:
+def test_a_bound_plan_stays_valid_after_a_run_that_changes_nothing(stack: Stack, tmp_path: Path) -> None:
     plan = tmp_path / "plan.json"
     stack.tenant("alpha", MORE)
     assert usine(stack, "preview", "--out", str(plan))[0] == 0
@@ -144,7 +144,7 @@ def test_a_run_that_changes_nothing_leaves_a_plan_as_good_as_it_was(stack: Stack
     assert POLICY in snapshot(stack)["policies"]
 
 
-def test_a_state_edited_by_hand_destroys_nothing(stack: Stack) -> None:
+def test_a_state_that_was_edited_manually_destroys_nothing(stack: Stack) -> None:
     before, good = snapshot(stack), stack.engine.export_state()
 
     edited: Any = copy.deepcopy(good)
@@ -161,7 +161,7 @@ def test_a_state_edited_by_hand_destroys_nothing(stack: Stack) -> None:
 
     edited = copy.deepcopy(good)
     mount = next(r for r in edited["deployment"]["resources"] if r["type"] == "vault:index/mount:Mount")
-    mount["inputs"]["type"] = mount["outputs"]["type"] = "pki"  # as if it had been another, so it is made anew
+    mount["inputs"]["type"] = mount["outputs"]["type"] = "pki"  # as if it had another type, so that it is replaced
     mount.pop("protect")
     stack.engine.import_state(edited)
     assert "holds data and would be replaced" in refused(usine(stack, "up"))
@@ -171,7 +171,7 @@ def test_a_state_edited_by_hand_destroys_nothing(stack: Stack) -> None:
     assert usine(stack, "up", "--expect-no-changes")[0] == 0
 
 
-def test_data_goes_only_when_its_tenant_was_archived(stack: Stack) -> None:
+def test_data_is_destroyed_only_after_its_tenant_was_archived(stack: Stack) -> None:
     gamma = BETA.replace("beta@", "gamma@")
     stack.tenant("gamma", gamma)
     assert usine(stack, "up")[0] == 0
@@ -191,10 +191,10 @@ def test_data_goes_only_when_its_tenant_was_archived(stack: Stack) -> None:
     assert "gamma/" not in live.vault(stack.lab)["mounts"]
 
 
-def test_of_two_at_once_one_is_told_who_the_other_is_or_waits(stack: Stack) -> None:
+def test_a_second_run_is_refused_with_the_owner_s_name_or_waits(stack: Stack) -> None:
     stack.tenant("alpha", ALPHA)
     first = start(stack, "up")
-    until_the_engine_works(stack, first)
+    wait_for_the_engine(stack, first)
     code, output = usine(stack, "up")
     assert code == 1
     assert re.search(rf"locked by ann on \S+ \(process {first.pid}\), since .* UTC, commit [0-9a-f]{{12}}", output)
@@ -204,10 +204,10 @@ def test_of_two_at_once_one_is_told_who_the_other_is_or_waits(stack: Stack) -> N
     assert first.wait(60) == 0
 
 
-def test_an_engine_that_outlives_its_run_is_waited_for_and_nothing_is_lost(stack: Stack, tmp_path: Path) -> None:
+def test_the_next_run_waits_for_an_engine_that_outlives_its_run_and_recovers(stack: Stack, tmp_path: Path) -> None:
     stack.tenant("alpha", MORE)
     first = start(stack, "up")
-    until_the_engine_works(stack, first)
+    wait_for_the_engine(stack, first)
     os.kill(first.pid, signal.SIGKILL)
     first.communicate()
     code, output = usine(stack, "up", "--wait", "10m", "--json", str(tmp_path / "up.json"))
@@ -218,10 +218,10 @@ def test_an_engine_that_outlives_its_run_is_waited_for_and_nothing_is_lost(stack
     assert stack.drift().must().steps == ()
 
 
-def test_a_cancelled_run_gives_its_lock_back(stack: Stack) -> None:
+def test_a_cancelled_run_releases_its_lock(stack: Stack) -> None:
     stack.tenant("alpha", ALPHA)
     process = start(stack, "up")
-    until_the_engine_works(stack, process)
+    wait_for_the_engine(stack, process)
     os.kill(process.pid, signal.SIGTERM)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 130, output
@@ -232,7 +232,7 @@ def test_a_cancelled_run_gives_its_lock_back(stack: Stack) -> None:
     assert "took over" not in output
 
 
-def test_reports_hold_no_credential_and_plain_pulumi_goes_on_working(stack: Stack, tmp_path: Path) -> None:
+def test_reports_have_no_credential_and_plain_pulumi_still_works(stack: Stack, tmp_path: Path) -> None:
     marker = "MARKER-c4c1-never-in-clear"
     stack.lab.vault.secrets.kv.v2.create_or_update_secret("env/dev/db", {"value": marker}, mount_point="alpha")
     stack.tenant("beta", BETA.replace("dev: {", "essai: {stage: dev, cluster: nonprod-1}\n      dev: {"))

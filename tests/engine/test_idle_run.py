@@ -1,4 +1,4 @@
-"""A run with nothing to do, on the real engine; and what a run writes to the state though no preview shows it."""
+"""A run with nothing to do, on the real engine, and a run that writes what no preview shows to the state."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def program(tiny: Tiny, options: str = "") -> None:
 @pytest.fixture
 def tiny(tmp_path: Path) -> Iterator[Tiny]:
     with tiny_project(tmp_path, "") as project:
-        # Below `stacks`, which the digest of the program covers.
+        # Below `stacks`, which is in the digest of the program.
         (project.folder / "app").rename(project.folder / "stacks")
         (project.folder / "Pulumi.yaml").write_text(PROJECT.replace("app/", "stacks/"), encoding="utf-8")
         (project.folder / "projects.d").mkdir()
@@ -62,7 +62,7 @@ def tiny(tmp_path: Path) -> Iterator[Tiny]:
 
 
 def up(tiny: Tiny) -> tuple[Outcome, int]:
-    """Run, and say how often the engine went over the stack: once for the preview, once more if it applied."""
+    """Run, and return how often the engine ran: once for the preview, once more if it applied."""
     engine = Engine(tiny.folder, "test", tiny.environment)
     outcome = guarded_up(engine, unlocked(engine), Guardrails(factories.settings(), tiny.folder / "out" / "log"))
     assert outcome.status is Status.APPLIED, outcome

@@ -1,4 +1,4 @@
-"""Who reaches what: people by their Keycloak tokens, workloads by their service accounts, on the real servers."""
+"""Access on the real servers: people with their Keycloak tokens, workloads with their service accounts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SECRETS = (("alpha", "env/dev/db"), ("alpha", "env/prod/db"), ("alpha", "ci/x"),
 
 @pytest.fixture(scope="module")
 def stack(fleet: Fleet) -> Stack:
-    """The fleet's, with a secret in each place that somebody may try to read."""
+    """The fleet's stack, with a secret in each place that a test tries to read."""
     for mount, path in SECRETS:
         fleet.lab.vault.secrets.kv.v2.create_or_update_secret(path, {"value": f"{mount}/{path}"}, mount_point=mount)
     return fleet.stack
@@ -35,7 +35,7 @@ def trust(lab: TestLab) -> ssl.SSLContext:
 
 
 def password_of(lab: TestLab, user: str) -> str:
-    """Give a person a fresh password, as a directory would have."""
+    """Set a new password for a person, as a directory would."""
     password = secrets.token_urlsafe(16)
     lab.keycloak.connection.realm_name = live.REALM
     try:
@@ -63,7 +63,7 @@ def vault_as(lab: TestLab, user: str) -> hvac.Client:
 
 
 def put_into(lab: TestLab, person: str, group: str, *, out: bool = False) -> None:
-    """Put somebody into a group of Keycloak by hand, or take them out."""
+    """Add a person to a Keycloak group outside the program, or remove them."""
     lab.keycloak.connection.realm_name = live.REALM
     try:
         user, id_ = lab.keycloak.get_user_id(person), lab.keycloak.get_group_by_path(group)["id"]
@@ -98,8 +98,8 @@ def test_a_person_reads_what_the_role_allows_and_nothing_of_another_tenant(
     assert {secret for secret in SECRETS if may_read(client, *secret)} == allowed
 
 
-def test_a_run_ends_the_log_ins_of_who_has_left_a_role(stack: Stack) -> None:
-    """Vault keeps the groups of a log-in for hours, whatever Keycloak says by now (issue 11.A13)."""
+def test_a_run_ends_the_log_ins_of_a_person_who_lost_a_role(stack: Stack) -> None:
+    """Vault keeps the groups of a log-in for hours, even after they change in Keycloak (issue 11.A13)."""
     lab = stack.lab
     stays = vault_as(lab, "bob.durand")
     put_into(lab, "emma.leroy", "/beta/developer")
@@ -151,7 +151,7 @@ def workload_log_in(lab: TestLab, cluster: str, role: str, jwt: str) -> hvac.Cli
     return client
 
 
-def test_a_workload_reads_its_environment_only(stack: Stack) -> None:
+def test_a_workload_reads_only_its_environment(stack: Stack) -> None:
     jwt = workload_token(stack.lab, "alpha-dev")
     client = workload_log_in(stack.lab, "nonprod-1", "alpha-dev", jwt)
     assert {secret for secret in SECRETS if may_read(client, *secret)} == {("alpha", "env/dev/db")}
@@ -224,7 +224,7 @@ def test_argocd_deploys_as_an_account_that_stays_in_its_namespace(
     assert not access_review(stack.lab, subject, namespace, "delete", "networking.k8s.io", "networkpolicies")
 
 
-def test_the_api_server_refuses_what_reaches_out_of_a_namespace(stack: Stack) -> None:
+def test_the_api_server_refuses_objects_that_reach_outside_their_namespace(stack: Stack) -> None:
     """Also to Argo CD's deploying account, and to an operator with every right (issue 11.A5, A8)."""
     client = stack.lab.kubernetes
     registry = f"127.0.0.1:{stack.lab.home.ports.harbor}"
@@ -232,15 +232,13 @@ def test_the_api_server_refuses_what_reaches_out_of_a_namespace(stack: Stack) ->
         assert admission.surprises(client, registry, stack.lab.vault.url) == []
 
 
-def test_what_the_api_server_took_is_not_changed_into_what_it_refuses(stack: Stack) -> None:
+def test_an_accepted_object_cannot_be_changed_into_a_refused_one(stack: Stack) -> None:
     registry = f"127.0.0.1:{stack.lab.home.ports.harbor}"
     assert admission.surprising_updates(stack.lab.kubernetes, registry) == []
 
 
 @pytest.mark.parametrize(("namespace", "tenant"), [("alpha-dev", None), ("alpha-dev", "beta"), ("default", "alpha")])
-def test_a_namespace_is_not_given_to_a_tenant_and_not_taken_from_one(
-    stack: Stack, namespace: str, tenant: str | None
-) -> None:
+def test_nobody_may_add_a_namespace_to_a_tenant_or_remove_one(stack: Stack, namespace: str, tenant: str | None) -> None:
     answer = stack.lab.kubernetes.patch(
         f"/api/v1/namespaces/{namespace}?dryRun=All",
         json={"metadata": {"labels": {"usine.dev/tenant": tenant}}},
@@ -250,7 +248,7 @@ def test_a_namespace_is_not_given_to_a_tenant_and_not_taken_from_one(
 
 
 def test_a_namespace_that_exists_is_not_taken_over(stack: Stack) -> None:
-    """The run is refused before the engine is asked, and nothing is touched (issue 11.A6)."""
+    """The run is refused before the engine starts, and changes nothing (issue 11.A6)."""
     client = stack.lab.kubernetes
     made = {"metadata": {"name": "gamma-dev", "labels": {"service": "of-the-platform"}}}
     client.post("/api/v1/namespaces", json=made).raise_for_status()
@@ -267,7 +265,7 @@ def test_a_namespace_that_exists_is_not_taken_over(stack: Stack) -> None:
         client.delete("/api/v1/namespaces/gamma-dev")
 
 
-def test_a_workload_may_have_tokens_reviewed_and_ask_nothing_of_others(stack: Stack) -> None:
+def test_a_workload_may_have_tokens_reviewed_and_nothing_else_of_others(stack: Stack) -> None:
     subject: dict[str, object] = {"user": "system:serviceaccount:alpha-dev:vault", "groups": []}
     assert access_review(stack.lab, subject, "", "create", "authentication.k8s.io", "tokenreviews")
     assert not access_review(stack.lab, subject, "", "create", "authorization.k8s.io", "subjectaccessreviews")
@@ -284,7 +282,7 @@ def test_a_person_uses_kubernetes_with_a_token_of_keycloak(stack: Stack) -> None
         verify=trust(lab),
         headers={"Authorization": f"Bearer {token}"},
     ) as emma:
-        # The API server looks for a new issuer every ten seconds.
+        # The API server reads a new issuer every ten seconds.
         deadline = time.monotonic() + 60
         while emma.get("/api/v1/namespaces/alpha-dev/pods").status_code == 401 and time.monotonic() < deadline:
             time.sleep(1)

@@ -1,4 +1,4 @@
-"""The local platform's own life: a second `up`, servers that are killed, an `up` that is killed, data over `down`.
+"""The local platform: a second `up`, killed servers, an interrupted `up`, and data that stays over `down`.
 
 The platform is the one that the other tests use, with the fleet on it.
 """
@@ -95,7 +95,7 @@ def test_up_repairs_killed_servers_and_leaves_the_others(home: LabHome, names: l
     }
 
 
-def test_down_leaves_nothing_even_of_an_up_that_was_killed_and_data_is_there_again(fleet: Fleet, home: LabHome) -> None:
+def test_down_ends_every_process_even_of_an_interrupted_up_and_data_stays(fleet: Fleet, home: LabHome) -> None:
     before = live.snapshot(fleet.lab)
     vault(home).sys.create_or_update_acl_policy("kept", 'path "a" { capabilities = ["read"] }')
     fleet.lab.close()
@@ -110,8 +110,8 @@ def test_down_leaves_nothing_even_of_an_up_that_was_killed_and_data_is_there_aga
         time.sleep(0.02)
     running.kill()
     running.wait()
-    assert process.members(home, "keycloak"), "killed too late to prove anything"
-    # Killed before it wrote what it had started: only the mark in the environment of its processes is left.
+    assert process.members(home, "keycloak"), "killed too late for this test"
+    # Killed before it recorded what it had started: only the mark in its processes' environment identifies them.
     for record in home.run.glob("*.json"):
         record.unlink()
     platform.down(home)

@@ -40,7 +40,7 @@ pulumi.export("secret", config.require_secret("hidden"))
 pulumi.export("path", os.environ.get("PYTHONPATH", "none"))
 pulumi.export("root", pulumi.get_root_directory())
 """
-# The analyzer protocol itself, without the library: what the engine asks of the host is the same for any pack.
+# The analyzer protocol without the library: the engine asks the host the same for every policy pack.
 POLICY = """\
 import signal, sys, threading
 from concurrent.futures import ThreadPoolExecutor
@@ -83,7 +83,7 @@ def tiny(tmp_path: Path) -> Iterator[Tiny]:
         yield project
 
 
-def test_a_program_lives_its_whole_life(tiny: Tiny) -> None:
+def test_a_program_is_previewed_applied_refreshed_and_destroyed(tiny: Tiny) -> None:
     output = tiny.must("up", "--yes", "--skip-preview")
     assert "the program says one" in output
     assert "warning" not in output
@@ -106,7 +106,7 @@ def test_a_program_lives_its_whole_life(tiny: Tiny) -> None:
     assert not any(b"marker-5f1c" in file.read_bytes() for file in tiny.home.root.rglob("*.json*"))
 
 
-def test_a_program_that_raises_is_told_once_and_does_not_hang(tiny: Tiny) -> None:
+def test_an_exception_of_the_program_is_reported_once_and_does_not_hang(tiny: Tiny) -> None:
     tiny.program.write_text(
         "import pulumi\n\ndef f():\n    raise ValueError('no such thing')\n\nf()\n", encoding="utf-8"
     )
@@ -115,7 +115,7 @@ def test_a_program_that_raises_is_told_once_and_does_not_hang(tiny: Tiny) -> Non
     assert done.returncode != 0
     assert "ValueError: no such thing" in output
     assert f'{tiny.program.name}", line 4' in output
-    assert "language_host" not in output  # nothing of ours in what the user has to read
+    assert "language_host" not in output  # the user's traceback has no frames of the host
 
 
 def test_a_program_that_ends_with_a_code_is_an_error(tiny: Tiny) -> None:
@@ -134,7 +134,7 @@ def test_a_grandchild_that_holds_the_output_does_not_hang_the_engine(tiny: Tiny)
 
 
 @pytest.mark.parametrize(("made", "said"), [(False, "does not exist"), (True, "is not a virtual environment")])
-def test_a_missing_virtual_environment_is_said(tiny: Tiny, made: bool, said: str) -> None:
+def test_a_missing_virtual_environment_is_reported(tiny: Tiny, made: bool, said: str) -> None:
     (tiny.folder / ".venv").unlink()
     if made:
         (tiny.folder / ".venv").mkdir()
@@ -167,7 +167,7 @@ def test_a_policy_pack_refuses(tiny: Tiny) -> None:
     assert "this word is bad" in done.stdout + done.stderr
 
 
-def test_a_policy_pack_that_fails_is_told(tiny: Tiny) -> None:
+def test_a_policy_pack_that_fails_is_reported(tiny: Tiny) -> None:
     pack = tiny.folder / "pack"
     pack.mkdir()
     (pack / "PulumiPolicy.yaml").write_text(
@@ -186,22 +186,22 @@ def test_an_interrupted_engine_leaves_no_process(tiny: Tiny, number: signal.Sign
         tiny.command("preview"), cwd=tiny.folder, env=tiny.environment, stdout=subprocess.PIPE, text=True
     )
     assert engine.stdout is not None
-    for line in engine.stdout:  # output is streamed: the program still runs
+    for line in engine.stdout:  # output is streamed while the program runs
         if "waiting" in line:
             break
     assert any("tiny" in line and "exec" in line for line in tiny.processes())
     engine.send_signal(number)
     engine.stdout.close()
-    assert engine.wait(20) != 0  # the fixture looks for what is left
+    assert engine.wait(20) != 0  # the fixture checks that no process is left
 
 
-def test_about_tells_the_programs_python(tiny: Tiny) -> None:
+def test_about_reports_the_program_s_python(tiny: Tiny) -> None:
     output = tiny.must("about")
     assert str(tiny.folder / ".venv/bin/python") in output
     assert "pulumi-vault" in output
 
 
-def test_the_engine_waits_little_for_the_host(tiny: Tiny) -> None:
+def test_the_host_starts_quickly(tiny: Tiny) -> None:
     host = tiny.home.bin / "pulumi-language-python"
     times = []
     for _ in range(3):
@@ -213,7 +213,7 @@ def test_the_engine_waits_little_for_the_host(tiny: Tiny) -> None:
         process.send_signal(signal.SIGINT)
         process.stdout.close()
         assert process.wait(5) == 0
-    # `import pulumi` alone takes longer than this allows for, on the same machine.
+    # Less than `import pulumi` takes on the same machine.
     start = time.monotonic()
     subprocess.run([VENV / "bin/python", "-c", "import pulumi, grpc"], check=True)
     assert min(times) < time.monotonic() - start

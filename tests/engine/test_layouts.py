@@ -1,4 +1,4 @@
-"""One stack for everything, or one for the foundation and one per tenant: the same platform either way."""
+"""One stack for everything, or one for the foundation and one for each tenant: both make the same platform."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ SLUG = "delta"
 TENANT = like(ALPHA, SLUG)
 
 
-def test_a_stack_of_one_tenant_makes_what_the_whole_stack_makes(fleet: Fleet, tmp_path: Path) -> None:
-    """The tenant's stack stands on the foundation of the whole one, which it only looks up."""
+def test_a_tenant_s_own_stack_creates_the_same_objects_as_the_whole_stack(fleet: Fleet, tmp_path: Path) -> None:
+    """The tenant's stack looks up the foundation of the whole stack."""
     before = live.snapshot(fleet.lab)
     stack = Stack(fleet.lab, SLUG, tmp_path / SLUG)
     for slug, text in {**TENANTS, SLUG: TENANT}.items():
@@ -31,7 +31,7 @@ def test_a_stack_of_one_tenant_makes_what_the_whole_stack_makes(fleet: Fleet, tm
     assert stack.up("--expect-no-changes").exit_code == 0
     assert stack.drift().must().steps == ()
 
-    # It touches nothing of the others, and puts right what is its own.
+    # It changes nothing of other tenants, and repairs its own objects.
     stack.tenant(SLUG, TENANT + "state: suspended\n")
     assert {step.name.split("/")[0] for step in stack.up().must().steps} == {SLUG}
     widen_a_policy(fleet.lab, SLUG)
@@ -44,8 +44,8 @@ def test_a_stack_of_one_tenant_makes_what_the_whole_stack_makes(fleet: Fleet, tm
     assert live.snapshot(fleet.lab) == before
 
 
-def test_the_foundations_own_stack_makes_what_the_whole_stack_makes_of_it(fleet: Fleet, tmp_path: Path) -> None:
-    """Seen in its preview: the foundation exists already, once."""
+def test_the_foundation_s_own_stack_creates_the_same_objects_as_the_whole_stack(fleet: Fleet, tmp_path: Path) -> None:
+    """Compared in a preview, because the foundation can exist only once."""
     stack = Stack(fleet.lab, "foundation", tmp_path / "foundation")
     for slug, text in TENANTS.items():
         stack.tenant(slug, text)
@@ -56,7 +56,7 @@ def test_the_foundations_own_stack_makes_what_the_whole_stack_makes_of_it(fleet:
     stack.close()
 
 
-def test_a_system_switched_off_is_taken_away_and_the_rest_stays(fleet: Fleet) -> None:
+def test_objects_of_a_system_that_is_switched_off_are_removed_and_others_stay(fleet: Fleet) -> None:
     stack, before = fleet.stack, live.snapshot(fleet.lab)
     stack.configure(systems=["keycloak", "vault", "kubernetes", "gitlab", "harbor", "sonarqube"])
     run = stack.up().must()

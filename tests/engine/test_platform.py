@@ -21,7 +21,7 @@ from usine.engine.log_ins import end_log_ins
 
 pytestmark = pytest.mark.servers
 
-#: What the local platform's environment has for each plugin.
+#: The credentials in the local platform's environment, by plugin.
 OWN = {
     "vault": {"VAULT_TOKEN"},
     "keycloak": {"KEYCLOAK_USER", "KEYCLOAK_PASSWORD"},
@@ -31,7 +31,7 @@ OWN = {
     "dynamic": {"SONAR_TOKEN"},
 }
 
-#: What the policies of docs/ci.md allow for something that the runs here do not do. Anything else would be too much.
+#: Rights of the policies in docs/ci.md that no run here needs, each with its reason. Every other right must be used.
 _JOB = "the job reads the other systems' credentials (tests/ci/test_stack.py)"
 _MIRRORS = "tenants with scheduled work (tests/engine/test_drift_layouts.py)"
 _LOG_INS = "people who have logged in (tests/engine/test_isolation.py)"
@@ -93,14 +93,14 @@ def test_a_second_up_changes_nothing_and_a_refresh_finds_no_drift(fleet: Fleet) 
     with watched() as credentials:
         run = fleet.stack.up("--expect-no-changes", *POLICIES)
     assert (run.exit_code, run.steps) == (0, ()), run.output
-    # Each plugin's process has its own system's credentials, and no other (issue 11.A16).
+    # Each plugin's process has only the credentials of its own system (issue 11.A16).
     assert credentials == OWN
-    # With what the pipeline's jobs have that only look (docs/ci.md).
+    # With the policy of the pipeline's read-only jobs (docs/ci.md).
     with fleet.stack.with_policy("usine-look"):
-        # What `usine drift` does; the command takes the local platform's own credentials.
+        # As `usine drift` does; the command itself would use the local platform's credentials.
         settings = load_settings(fleet.stack.settings_file)
         scan = look(fleet.stack.engine, settings, load(fleet.stack.projects, settings))
-        # Made by hand on any platform, and to be ignored there (docs/ci.md).
+        # Created manually on every platform, and to be ignored in drift scans (docs/ci.md).
         by_hand = {"policy: usine-look", "policy: usine-pipeline"}
         assert ({finding.name for finding in scan.findings}, scan.unseen) == (by_hand, ())
         refreshed = fleet.stack.run("refresh", "--preview-only", "--expect-no-changes")
@@ -112,11 +112,11 @@ def test_a_second_up_changes_nothing_and_a_refresh_finds_no_drift(fleet: Fleet) 
     assert superfluous("usine-look", fleet.stack.requests["usine-look"]) <= LOOK_ELSEWHERE.keys()
 
 
-def test_another_catalogue_has_another_tag_and_the_way_back_takes_the_first_one_up_again(fleet: Fleet) -> None:
+def test_another_catalogue_has_another_tag_and_the_former_catalogue_has_its_first_tag_again(fleet: Fleet) -> None:
     stack, before = fleet.stack, live.snapshot(fleet.lab)
     (first,) = tags_of(stack)
     settings: dict[str, str] = stack.settings()["usine:gitlab"]
-    # What somebody makes of a file on the branch is in no tag, not even in the next one.
+    # A file that somebody changes on the branch is in no tag, not even in the next one.
     push(fleet.lab, "off.yml", "robbed: {script: [env]}\n")
     stack.configure(gitlab={**settings, "toolsImage": f"registry.example.fr/tools@sha256:{'0' * 64}"})
     ops = stack.up().must().ops()
@@ -126,12 +126,12 @@ def test_another_catalogue_has_another_tag_and_the_way_back_takes_the_first_one_
     assert set(ops.values()) == {"update"}
     assert {"foundation/gitlab/variable/USINE_CATALOGUE_TAG", f"{place}/common.yml"} <= ops.keys()
     assert all(name.startswith("foundation/gitlab/") for name in ops), ops
-    # Each tag has the files that it was made for: what names the old one runs what it ran.
+    # Each tag keeps its files: a pipeline that names the old tag runs the old files.
     images = {tag: "sha256:" + "0" * 64 in catalogue_file(fleet.lab, "common.yml", tag) for tag in (first, second)}
     assert images == {first: False, second: True}
     assert catalogue_file(fleet.lab, "off.yml", second) == catalogue_file(fleet.lab, "off.yml", first)
 
-    # Back again, the tag is there already: GitLab makes it no second time.
+    # Now the tag exists already: GitLab does not create it again.
     fleet.restore()
     done = stack.usine("up").must()
     assert f"adopted what an earlier run had left where it was: {place}/version/{first}" in done.output
@@ -141,7 +141,7 @@ def test_another_catalogue_has_another_tag_and_the_way_back_takes_the_first_one_
 
 
 def tags_of(stack: Stack) -> list[str]:
-    """The catalogue's tags that the state has."""
+    """Return the catalogue's tags in the state."""
     type_ = "gitlab:index/projectTag:ProjectTag"
     return [str(r["inputs"]["name"]) for r in stack.state()["resources"] if r["type"] == type_]
 
@@ -159,17 +159,17 @@ def push(lab: TestLab, path: str, text: str) -> None:
 
 @pytest.fixture
 def pipeline(fleet: Fleet) -> Iterator[None]:
-    """Vault as the pipeline's job `up` has it."""
+    """A session of Vault with the policy of the pipeline's job `up`."""
     with fleet.stack.with_policy("usine-pipeline"):
         yield
     assert superfluous("usine-pipeline", fleet.stack.requests["usine-pipeline"]) <= PIPELINE_ELSEWHERE.keys()
 
 
 @pytest.mark.usefixtures("pipeline")
-def test_a_change_reaches_what_it_is_about_and_a_tenant_goes_only_when_archived(fleet: Fleet) -> None:
+def test_a_change_affects_only_its_objects_and_only_an_archived_tenant_is_removed(fleet: Fleet) -> None:
     stack, before = fleet.stack, live.snapshot(fleet.lab)
 
-    # One quota, one person's role, one new tenant: exactly that changes.
+    # Only one quota, one person's role and one new tenant change.
     changed = ALPHA.replace("quota: {cpu: 2", "quota: {cpu: 3", 1).replace("devops: [", "readonly: [")
     stack.tenant("alpha", changed)
     stack.tenant("gamma", GAMMA)
@@ -190,7 +190,7 @@ def test_a_change_reaches_what_it_is_about_and_a_tenant_goes_only_when_archived(
     members = live_forge.gitlab(stack.lab)["groups"]["tenants/alpha"]["members"]
     assert ("chloe.petit", 20) in members
 
-    # The file of an active tenant is gone: what is protected stops the run, and nothing is touched.
+    # The file of an active tenant is removed: its protected objects stop the run, and nothing changes.
     made = live.snapshot(stack.lab)
     stack.remove("gamma")
     refused = stack.guarded_up()
@@ -205,7 +205,7 @@ def test_a_change_reaches_what_it_is_about_and_a_tenant_goes_only_when_archived(
     assert [path for path, group in groups.items() if path.startswith("/gamma") and group["members"]] == []
     assert "gamma/" in live.vault(stack.lab)["mounts"]
 
-    # An archived tenant goes without a trace, and alpha is again what it was.
+    # All objects of an archived tenant are removed, and alpha is what it was before.
     stack.remove("gamma")
     stack.tenant("alpha", ALPHA)
     removed = stack.guarded_up().must().ops()
@@ -215,10 +215,10 @@ def test_a_change_reaches_what_it_is_about_and_a_tenant_goes_only_when_archived(
     assert set(gone.values()) == {"delete"}
     assert all(name.startswith(("gamma/", *ACCOUNTS)) for name in gone), gone
     assert live.snapshot(stack.lab) == before
-    # What `usine up` does then; the command takes the local platform's own credentials.
+    # As `usine up` does then; the command itself would use the local platform's credentials.
     settings = load_settings(stack.settings_file)
     assert end_log_ins(settings, load(stack.projects, settings), stack.engine.environment) == ()
 
 
-#: What the foundation holds for the one person that only gamma has.
+#: Objects of the foundation for the person that only gamma names.
 ACCOUNTS = ("foundation/keycloak/account/jeanne.moulin", "foundation/gitlab/account/jeanne.moulin")

@@ -1,4 +1,4 @@
-"""A run that is interrupted or killed in the middle: the next one goes on, nothing is doubled, nothing is lost."""
+"""An interrupted run: the next run continues it, no object is created twice, and none is lost."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ TENANT = like(ALPHA, SLUG)
 
 
 def interrupt(stack: Stack, number: signal.Signals, resources: int) -> int:
-    """Send a signal to a run and all it started, once the state knows so many objects and another one is created.
+    """Send a signal to a run and all its processes, once the state has so many resources and another is being created.
 
-    Return the number of its process.
+    Return the id of its process.
     """
     process = stack.start("up", "--wait", "10m")
     deadline = time.monotonic() + 300
@@ -38,14 +38,14 @@ def interrupt(stack: Stack, number: signal.Signals, resources: int) -> int:
     return process.pid
 
 
-def test_a_run_interrupted_again_and_again_ends_as_one_that_was_not(fleet: Fleet) -> None:
+def test_a_run_that_is_interrupted_several_times_ends_with_the_same_platform(fleet: Fleet) -> None:
     stack = fleet.stack
     before, known = live.snapshot(fleet.lab), len(stack.state()["resources"])
     stack.tenant(SLUG, TENANT)
     interrupt(stack, signal.SIGINT, known + 12)
     interrupt(stack, signal.SIGKILL, known + 45)
     killed = interrupt(stack, signal.SIGKILL, known + 90)
-    # Two at once, as when a pipeline is retried by hand and by itself: one takes over, the other waits for it.
+    # Two runs at once, as when a job is retried twice: one takes over the lock, the other waits for it.
     both = [stack.start("up", "--wait", "10m") for _ in range(2)]
     outputs = [ended(process).must().output for process in both]
     assert sum(f"process {killed})" in output and "took over the lock of" in output for output in outputs) == 1
@@ -59,7 +59,7 @@ def test_a_run_interrupted_again_and_again_ends_as_one_that_was_not(fleet: Fleet
     assert stack.drift().must().steps == ()
     assert stack.up("--expect-no-changes").exit_code == 0
 
-    # No object was made twice: with the tenant, everything of it goes.
+    # No object was created twice: removing the tenant removes everything.
     stack.tenant(SLUG, TENANT + "state: archived\n")
     stack.up().must()
     stack.remove(SLUG)

@@ -1,4 +1,4 @@
-"""No credential in clear: in the state, the events, the output of runs, the plan. Looked for by their real values."""
+"""No credential is in clear in the state, the events, the output of runs or the plan, tested with the real values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MARKER = "MARKER-b7d1-never-in-clear"
 def test_no_credential_is_in_clear_anywhere(fleet: Fleet) -> None:
     stack, lab = fleet.stack, fleet.lab
     lab.vault.secrets.kv.v2.create_or_update_secret("env/dev/db", {"value": MARKER}, mount_point="alpha")
-    # The first `up` with its preview, one that finds nothing to do, a drift scan, and a refresh.
+    # The first `up` with its preview, one with nothing to do, a drift scan, and a refresh.
     runs = [fleet.created, stack.guarded_up().must(), stack.drift().must(), stack.run("refresh", "--yes").must()]
 
     lab.keycloak.connection.realm_name = live.REALM
@@ -66,6 +66,6 @@ def test_no_credential_is_in_clear_anywhere(fleet: Fleet) -> None:
             path.read_text("utf-8", errors="replace") for path in (lab.home.pulumi_home / "logs").rglob("*.log")
         ),
     }
-    assert "oidcClientSecret" in places["the state"], "nothing secret was stored: this test looks at nothing"
+    assert "oidcClientSecret" in places["the state"], "no secret was stored, so this test would prove nothing"
     found = {(what, where) for what, marker in markers.items() for where, text in places.items() if marker in text}
     assert found == set()

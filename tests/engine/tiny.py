@@ -1,4 +1,4 @@
-"""A small Pulumi project of its own, on the engine and our language host alone: no server, no platform."""
+"""A small Pulumi project that needs only the engine and our language host: no server, no platform."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ main: app/tiny
 
 @dataclass(frozen=True)
 class Tiny:
-    """A project of one dynamic resource; its virtual environment is found by the option, not by the PATH."""
+    """A project with one dynamic resource; the engine finds its virtual environment by the option, not by the PATH."""
 
     home: LabHome
     folder: Path
@@ -62,7 +62,7 @@ class Tiny:
         return found
 
     def processes(self) -> list[str]:
-        """Command lines of the processes that belong to this project's engine."""
+        """Return the command lines of the processes of this project's engine."""
         found = []
         for file in Path("/proc").glob("[0-9]*/cmdline"):
             try:
@@ -77,7 +77,7 @@ class Tiny:
 
 @contextmanager
 def tiny_project(root: Path, program: str) -> Iterator[Tiny]:
-    """Make a project in `root` with this program and a stack `test`; no process of it is left at the end."""
+    """Create a project in `root` with this program and a stack `test`; check that no process is left at the end."""
     home = LabHome.open(root / "home")
     install(home, ensure(["pulumi", "pulumi-python"]))
     home.state.mkdir()
@@ -86,7 +86,7 @@ def tiny_project(root: Path, program: str) -> Iterator[Tiny]:
     (folder / "Pulumi.yaml").write_text(PROJECT, encoding="utf-8")
     (folder / ".venv").symlink_to(VENV)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PULUMI_", "PYTHON"))} | {
-        # No Python of ours here: the program's comes by the `virtualenv` option or not at all.
+        # No virtual environment in the PATH: the program's Python is found only by the `virtualenv` option.
         "PATH": f"{home.bin}:/usr/bin:/bin",
         "PULUMI_HOME": str(home.pulumi_home),
         "PULUMI_BACKEND_URL": f"file://{home.state}",

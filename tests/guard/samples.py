@@ -1,4 +1,4 @@
-"""URNs, events and states in the shapes the engine gives them."""
+"""URNs, events and states in the engine's format."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def tenant(slug: str) -> str:
 
 
 def vault(slug: str, kind: str, name: str) -> str:
-    """The URN of an object of a tenant's in Vault: `kind` is ``Policy``, ``Mount``…"""
+    """Return the URN of a tenant's object in Vault; `kind` is ``Policy``, ``Mount``…"""
     token = f"vault:index/{kind[0].lower()}{kind[1:]}:{kind}"
     return f"urn:pulumi:lab::usine::usine:usine:TenantProject$usine:vault:VaultTenant${token}::{slug}/vault/{name}"
 
@@ -42,7 +42,7 @@ def step(op: str, urn: str) -> Step:
 
 
 def checkpoint(*urns: str, archived: tuple[str, ...] = (), protected: tuple[str, ...] = ()) -> dict[str, Any]:
-    """A checkpoint with these resources, every tenant of theirs active unless it is archived."""
+    """Return a checkpoint with these resources; their tenants are active, except those in `archived`."""
     slugs = {address.tenant for urn in urns if (address := address_of(urn)).tenant}
     states = {slug: {"state": "archived" if slug in archived else "active"} for slug in slugs}
     stack = {"urn": STACK, "type": "pulumi:pulumi:Stack", "outputs": {"tenants": states}}

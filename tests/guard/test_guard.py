@@ -1,4 +1,4 @@
-"""What the engine's plan may not do."""
+"""Guards on the engine's plan."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def policies(slug: str, number: int) -> list[str]:
     return [vault(slug, "Policy", f"policy/{i}") for i in range(number)]
 
 
-def test_the_state_says_how_many_there_are_and_who_is_archived() -> None:
+def test_the_state_has_the_number_of_objects_and_the_archived_tenants() -> None:
     known = read_known(
         checkpoint(tenant("alpha"), MOUNT, REALM, *policies("beta", 3), archived=("beta",), protected=(MOUNT,))
     )
@@ -37,12 +37,12 @@ def test_the_state_says_how_many_there_are_and_who_is_archived() -> None:
     assert known.protected == {MOUNT}
 
 
-def test_a_state_that_is_empty_or_new_knows_nothing() -> None:
+def test_an_empty_or_new_state_has_neither() -> None:
     assert read_known({"version": 3}).existing == {}
     assert read_known({"version": 3, "deployment": {}}).existing == {}
 
 
-def test_many_of_a_kind_do_not_go_unless_their_number_is_allowed() -> None:
+def test_a_mass_removal_is_refused_unless_the_number_is_allowed() -> None:
     urns = policies("alpha", 30)
     known = read_known(checkpoint(*urns))
     steps = [step("delete", urn) for urn in urns[:7]]
@@ -55,7 +55,7 @@ def test_many_of_a_kind_do_not_go_unless_their_number_is_allowed() -> None:
     assert check_plan(steps[:4], known, LIMITS) == (), "fewer than the least"
 
 
-def test_a_replacement_counts_as_a_removal_and_everything_else_does_not() -> None:
+def test_only_deletions_and_replacements_count_as_removals() -> None:
     urns = policies("alpha", 30)
     known = read_known(checkpoint(*urns))
     assert check_plan([step("replace", urn) for urn in urns[:7]], known, LIMITS) != ()
@@ -65,13 +65,13 @@ def test_a_replacement_counts_as_a_removal_and_everything_else_does_not() -> Non
 
 @pytest.mark.parametrize("op", ["delete", "replace"])
 @pytest.mark.parametrize("urn", [MOUNT, REALM])
-def test_what_holds_data_is_not_destroyed(op: str, urn: str) -> None:
+def test_an_object_with_data_is_not_destroyed(op: str, urn: str) -> None:
     (notice,) = check_plan([step(op, urn)], read_known(checkpoint(MOUNT, REALM)), LIMITS)
     assert (notice.rule, notice.refuses, notice.tenant) == ("data-destruction", True, address_of(urn).tenant)
     assert ("destroyed" if op == "delete" else "replaced") in notice.text
 
 
-def test_the_old_project_of_scheduled_work_goes_though_its_tenant_is_active() -> None:
+def test_the_superseded_project_of_scheduled_work_may_be_removed_from_an_active_tenant() -> None:
     tenant_ = "urn:pulumi:lab::usine::usine:usine:TenantProject$usine:gitlab:GitLabTenant$gitlab:index/project:Project"
     old, repository = f"{tenant_}::alpha/gitlab/operations", f"{tenant_}::alpha/gitlab/operations/project"
     known = read_known(checkpoint(tenant("alpha"), old, repository))
@@ -79,7 +79,7 @@ def test_the_old_project_of_scheduled_work_goes_though_its_tenant_is_active() ->
     assert [n.rule for n in check_plan([step("delete", repository)], known, LIMITS)] == ["data-destruction"]
 
 
-def test_the_old_schedules_of_a_whole_fleet_go_in_one_run() -> None:
+def test_the_superseded_schedules_of_all_tenants_may_be_removed_in_one_run() -> None:
     chain = "urn:pulumi:lab::usine::usine:usine:TenantProject$usine:gitlab:GitLabTenant$gitlab:index/"
     kinds = (
         "project:Project",
@@ -99,7 +99,7 @@ def test_the_old_schedules_of_a_whole_fleet_go_in_one_run() -> None:
     assert "mass-removal" in said
 
 
-def test_an_archived_tenant_s_data_may_go_but_not_in_the_run_that_archives_it() -> None:
+def test_an_archived_tenant_s_data_may_be_destroyed_but_not_in_the_run_that_archives_it() -> None:
     archived = read_known(checkpoint(tenant("alpha"), MOUNT, archived=("alpha",)))
     active = read_known(checkpoint(tenant("alpha"), MOUNT))
     protected = read_known(checkpoint(tenant("alpha"), MOUNT, archived=("alpha",), protected=(MOUNT,)))
@@ -109,13 +109,13 @@ def test_an_archived_tenant_s_data_may_go_but_not_in_the_run_that_archives_it() 
     assert check_plan(steps, protected, LIMITS) != (), "a state edited by hand in one place only"
 
 
-def test_what_is_protected_does_not_go_though_it_holds_no_data() -> None:
+def test_a_protected_object_is_not_destroyed_even_without_data() -> None:
     policy = policies("alpha", 1)[0]
     known = read_known(checkpoint(policy, protected=(policy,)))
     assert [n.rule for n in check_plan([step("delete", policy)], known, LIMITS)] == ["data-destruction"]
 
 
-def test_a_tenant_that_was_archived_goes_as_one() -> None:
+def test_all_objects_of_an_archived_tenant_count_as_one_tenant() -> None:
     urns = [tenant("alpha"), *policies("alpha", 40), tenant("beta"), *policies("beta", 2)]
     known = read_known(checkpoint(*urns, archived=("alpha",)))
     going = [step("delete", urn) for urn in urns[:41]]
@@ -125,7 +125,7 @@ def test_a_tenant_that_was_archived_goes_as_one() -> None:
     assert check_plan(archiving, read_known(checkpoint(*urns)), LIMITS, archived=frozenset({"alpha"})) == ()
 
 
-def test_many_archived_tenants_do_not_go_at_once() -> None:
+def test_a_mass_removal_of_archived_tenants_is_refused() -> None:
     slugs = [f"tenant-{i}" for i in range(10)]
     known = read_known(checkpoint(*map(tenant, slugs), *(policies(s, 1)[0] for s in slugs), archived=tuple(slugs)))
     going = [step("delete", urn) for slug in slugs[:6] for urn in (tenant(slug), policies(slug, 1)[0])]
@@ -138,7 +138,7 @@ OLD, NEW = Credential("2026-1"), Credential("2026-2")
 
 
 def robots(generation: str, *, named: str = "") -> dict[str, str]:
-    """The names of thirty tenants' robots of a generation in Harbor, by their URNs."""
+    """Return the names of thirty tenants' Harbor robots of a credential generation, by URN."""
     chain = f"usine:usine:TenantProject$usine:harbor:HarborTenant${ROBOT}"
     urns = [f"urn:pulumi:lab::usine::{chain}::t{i}/harbor/robot/pull-{generation}" for i in range(30)]
     return dict.fromkeys(urns, f"pull-{named or generation}")
@@ -151,7 +151,7 @@ def known_of(names: Mapping[str, str]) -> Known:
     return read_known(state)
 
 
-def test_an_old_generation_of_credentials_goes_whole_once_it_is_no_longer_listed() -> None:
+def test_a_credential_generation_that_is_no_longer_listed_may_be_removed_in_one_run() -> None:
     old, new = robots(OLD.name), robots(NEW.name)
     known = known_of(old | new)
     going = [step("delete", urn) for urn in old]
@@ -160,7 +160,7 @@ def test_an_old_generation_of_credentials_goes_whole_once_it_is_no_longer_listed
     assert check_plan(going, known, LIMITS) != (), "nobody says which are listed"
 
 
-def test_nothing_else_goes_with_an_old_generation() -> None:
+def test_only_objects_of_that_generation_may_be_removed_with_it() -> None:
     old, new = robots(OLD.name), robots(NEW.name)
     going = [step("delete", urn) for urn in old]
 
@@ -184,7 +184,7 @@ def test_nothing_else_goes_with_an_old_generation() -> None:
 
 
 @given(st.lists(st.sampled_from(["create", "update", "delete", "replace"]), max_size=20))
-def test_the_order_of_steps_does_not_matter_and_what_removes_nothing_is_never_refused(ops: list[str]) -> None:
+def test_the_order_of_steps_does_not_matter_and_steps_without_removal_are_never_refused(ops: list[str]) -> None:
     urns = policies("alpha", 20)
     known = read_known(checkpoint(*urns))
     steps = [step(op, urn) for op, urn in zip(ops, urns, strict=False)]

@@ -1,4 +1,4 @@
-"""A run with nothing to do is not made: everything stays in the preview, and the last run left this very state."""
+"""A run with nothing to do ends after the preview: no resource changes, and the last run ended with this state."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SAME = tuple(event for urn in (STACK, POLICY, OTHER, REALM) for event in (pre("s
 
 @pytest.fixture
 def settled(tmp_path: Path) -> Fake:
-    """A stack after a complete run, whose preview shows that everything stays."""
+    """A stack after a complete run, with a preview without changes."""
     fake = Fake(tmp_path)
     fake.events("preview", *SAME)
     fake.events("up", *SAME)
@@ -38,7 +38,7 @@ def applies(fake: Fake, **options: Any) -> bool:
     return len(fake.calls("up")) > before
 
 
-def test_a_run_with_nothing_to_do_is_a_preview_alone_and_reports_like_any_other(settled: Fake) -> None:
+def test_a_run_with_nothing_to_do_is_only_a_preview_and_reports_as_usual(settled: Fake) -> None:
     outcome = settled.up()
     assert len(settled.calls("up")) == 1
     report = run_report(outcome, "usine up")
@@ -48,7 +48,7 @@ def test_a_run_with_nothing_to_do_is_a_preview_alone_and_reports_like_any_other(
     assert not applies(settled), "and it stays so"
 
 
-def test_a_bound_plan_that_plans_nothing_is_held_to_its_sources_all_the_same(settled: Fake) -> None:
+def test_a_bound_plan_without_steps_is_also_bound_to_its_sources(settled: Fake) -> None:
     plan = guarded_preview(settled.engine, unlocked(settled.engine), settled.guardrails).plan
     assert plan is not None
     assert not applies(settled, plan=plan)
@@ -86,7 +86,7 @@ def refresh(fake: Fake) -> None:
     fake.guardrails = replace(fake.guardrails, refresh=True)
 
 
-#: Changes one after the other; each run but the last two leaves a record, which the next change makes worthless.
+#: Changes, one after the other. Each run but the last two writes a record, which the next change invalidates.
 CHANGES: dict[str, Callable[[Fake], None]] = {
     "the program (protection is in no preview)": write("components/vault.py", "protect = True\n"),
     "the tenants": write("projects.d/gamma.yaml", "slug: gamma\n"),
@@ -100,13 +100,13 @@ CHANGES: dict[str, Callable[[Fake], None]] = {
 }
 
 
-def test_whatever_a_run_could_write_is_applied(settled: Fake) -> None:
+def test_the_engine_runs_after_every_change_that_it_could_write(settled: Fake) -> None:
     for what, change in CHANGES.items():
         change(settled)
         assert applies(settled), what
 
 
-def test_a_run_of_some_targets_proves_nothing_of_the_rest(tmp_path: Path) -> None:
+def test_a_run_with_targets_leaves_no_record(tmp_path: Path) -> None:
     fake = Fake(tmp_path)
     fake.events("preview", *SAME)
     fake.guardrails = replace(fake.guardrails, targets=(POLICY,))
@@ -138,7 +138,7 @@ def idle(*events: dict[str, Any]) -> bool:
     return make_events(events, Redactor()).idle
 
 
-def test_a_preview_is_idle_when_every_resource_ends_as_the_state_has_it() -> None:
+def test_a_preview_is_idle_when_every_resource_equals_the_state() -> None:
     assert idle(*SAME)
     assert not idle()
     assert not idle(*SAME, pre("same", vault("beta", "Policy", "policy/env/prod"))), "not finished"

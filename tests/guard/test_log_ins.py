@@ -1,4 +1,4 @@
-"""What `usine up` says of log-ins to Vault where it cannot end them. Ending them: tests/engine/test_isolation.py."""
+"""Log-ins to Vault that `usine up` cannot end. Those that it ends are in tests/engine/test_isolation.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from usine.engine.log_ins import end_log_ins
 from usine.report.model import Severity
 
 
-def test_a_vault_that_cannot_be_asked_is_a_warning_and_no_failure() -> None:
+def test_a_vault_that_does_not_answer_is_a_warning() -> None:
     base = factories.settings()
     endpoints = {**base.endpoints, System.VAULT: Endpoint(f"http://127.0.0.1:{free_port()}")}
     settings = dataclasses.replace(base, endpoints=endpoints)
@@ -21,7 +21,7 @@ def test_a_vault_that_cannot_be_asked_is_a_warning_and_no_failure() -> None:
     assert "marker" not in str(notice)
 
 
-def test_without_vault_or_keycloak_there_is_nothing_to_end() -> None:
+def test_without_vault_or_keycloak_there_are_no_log_ins_to_end() -> None:
     for system in (System.VAULT, System.KEYCLOAK):
         settings = factories.settings(systems=frozenset(System) - {system})
         assert end_log_ins(settings, [factories.tenant()], {}) == ()

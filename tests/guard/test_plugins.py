@@ -1,4 +1,4 @@
-"""A plugin that ignores what the program asks of it is refused before the engine starts."""
+"""A plugin that is too old for the program is refused before the engine starts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_by_version(name: str, version: str, refused: bool) -> None:
 
 @pytest.fixture
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
-    """An engine whose plugins answer with what their file says."""
+    """An engine whose plugins answer with the version in their file."""
     monkeypatch.setattr(usine.engine.plugins, "probe", lambda path: path.read_text("utf-8"))
     (tmp_path / "Pulumi.yaml").write_text("name: usine\n", encoding="utf-8")
     (tmp_path / "bin").mkdir()
@@ -46,7 +46,7 @@ def plugin(folder: Path, version: str) -> None:
     path.chmod(0o755)
 
 
-def test_the_version_the_sdk_asks_for_is_allowed_and_an_older_one_is_not(
+def test_the_version_of_the_sdk_is_allowed_and_an_older_one_is_refused(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check_plugins(engine)
@@ -55,7 +55,7 @@ def test_the_version_the_sdk_asks_for_is_allowed_and_an_older_one_is_not(
         check_plugins(engine)
 
 
-def test_a_plugin_on_the_path_is_asked_unless_the_engine_ignores_it(engine: Engine) -> None:
+def test_a_plugin_on_the_path_is_checked_unless_the_engine_ignores_it(engine: Engine) -> None:
     plugin(engine.root / "bin", "4.28.0")
     with pytest.raises(EngineError, match=r"bin/pulumi-resource-kubernetes: the kubernetes plugin 4\.28\.0"):
         check_plugins(engine)
@@ -64,7 +64,7 @@ def test_a_plugin_on_the_path_is_asked_unless_the_engine_ignores_it(engine: Engi
     check_plugins(engine)
 
 
-def test_the_project_s_own_plugin_comes_before_all_others(engine: Engine) -> None:
+def test_the_plugin_of_the_project_file_is_checked_first(engine: Engine) -> None:
     plugin(engine.root / "bin", "4.30.0")
     plugin(engine.root / "own", "4.28.0")
     (engine.root / "Pulumi.yaml").write_text(

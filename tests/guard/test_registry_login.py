@@ -35,15 +35,15 @@ def test_a_mode_that_cannot_be_changed_refuses_the_run() -> None:
 
 
 @pytest.mark.parametrize(("value", "editable"), [("db_auth", True), ("oidc_auth", False)])
-def test_a_mode_that_is_right_or_can_be_changed_is_passed_over(value: str, editable: bool) -> None:
+def test_a_mode_that_is_right_or_can_be_changed_is_accepted(value: str, editable: bool) -> None:
     assert check(value, editable=editable)[0] == ()
 
 
-def test_harbor_is_not_asked_where_this_stack_does_not_set_its_mode() -> None:
+def test_harbor_is_not_asked_when_this_stack_does_not_set_its_mode() -> None:
     for checkpoint, changes in ((KNOWN, {}), ({}, {"foundation": FoundationMode.SKIP, "tenants": ("alpha",)})):
         notices, api = check("db_auth", editable=False, checkpoint=checkpoint, **changes)
         assert (notices, api.asked) == ((), [])
 
 
-def test_a_harbor_that_does_not_answer_fails_its_own_part_only() -> None:
+def test_a_harbor_that_does_not_answer_refuses_nothing() -> None:
     assert check_registry_login(at("http://127.0.0.1:1"), {}, {}) == ()

@@ -1,4 +1,4 @@
-"""Namespaces that exist and are no tenant's: what a run that wants them is told, and when no cluster is asked."""
+"""A run that would take over an existing namespace is refused, and clusters are asked only for new namespaces."""
 
 from __future__ import annotations
 
@@ -71,21 +71,21 @@ def test_a_namespace_of_others_refuses_the_run(tmp_path: Path, tenant: str | Non
     assert f"alpha-prod exists on cluster prod-1 and is {whose}" in notice.text
 
 
-def test_what_is_ours_or_nobody_wants_is_passed_over(tmp_path: Path) -> None:
-    """The first is of an interrupted run, which the next one resumes."""
+def test_a_tenant_s_own_namespace_and_other_namespaces_are_accepted(tmp_path: Path) -> None:
+    """An interrupted run created the first one, and the next run continues it."""
     assert check(tmp_path, namespace("alpha-prod", "alpha"), namespace("alpha-old"))[0] == ()
 
 
-def test_a_namespace_of_the_state_may_have_lost_its_label(tmp_path: Path) -> None:
+def test_a_namespace_in_the_state_may_lack_the_label(tmp_path: Path) -> None:
     known = state(("nonprod-1", "alpha-dev"), ("prod-1", "alpha-prod"))
     notices, api = check(tmp_path, namespace("alpha-dev"), namespace("alpha-prod"), checkpoint=known)
-    assert (notices, api.asked) == ((), [])  # and no cluster is asked where nothing is new
+    assert (notices, api.asked) == ((), [])  # and no cluster is asked without a new namespace
     elsewhere = state(("prod-1", "alpha-dev"), ("prod-1", "alpha-prod"))
     (notice,), _ = check(tmp_path, namespace("alpha-dev"), checkpoint=elsewhere)
     assert "alpha-dev exists on cluster nonprod-1" in notice.text
 
 
-def test_only_what_the_stack_holds_is_asked_for(tmp_path: Path) -> None:
+def test_only_the_stack_s_own_tenants_are_looked_for(tmp_path: Path) -> None:
     live = namespace("alpha-dev")
     for settings in (
         factories.settings(systems=frozenset({System.VAULT})),
@@ -95,13 +95,13 @@ def test_only_what_the_stack_holds_is_asked_for(tmp_path: Path) -> None:
         assert check(tmp_path, live, settings=settings)[0] == ()
 
 
-def test_what_answers_that_there_are_no_namespaces_is_not_asked_in_vain(tmp_path: Path) -> None:
+def test_an_answer_without_a_list_of_namespaces_is_an_error(tmp_path: Path) -> None:
     notices, _ = check(tmp_path, listed=False)
     assert [notice.refuses for notice in notices] == [True, True]
     assert "cluster nonprod-1 could not be asked whether a new namespace exists already: HTTP 404" in notices[0].text
 
 
-def test_a_cluster_that_cannot_be_asked_refuses_what_is_new_there(tmp_path: Path) -> None:
+def test_a_cluster_that_does_not_answer_refuses_new_namespaces(tmp_path: Path) -> None:
     environment = {"KUBECONFIG": str(tmp_path / "none"), "HOME": str(tmp_path)}
     notices = check_namespaces(factories.settings(), [PROJECT], environment, state(("nonprod-1", "alpha-dev")))
     (notice,) = notices
