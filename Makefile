@@ -1,4 +1,4 @@
-# Two commands do everything on a fresh machine: `make up` and `make test`. `make help` lists the others.
+# On a fresh machine, `make up` and `make test` install everything that they need. `make help` lists all targets.
 PYTHON ?= python3
 BIN := .venv/bin
 USINE := bin/usine
@@ -22,20 +22,20 @@ help:  ## Show this list
 	@echo "Installing what the local platform and the tests need..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements-dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e lab
-	@# Every plugin and program is a Python process of its own: compiled once, also where PYTHONDONTWRITEBYTECODE is set.
+	@# Each plugin and program starts its own Python process. Compiling once makes all starts faster, also with PYTHONDONTWRITEBYTECODE.
 	@$(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null || true
 	@touch $@
 
-venv: .venv/runtime  ## Python environment: enough for `usine check`, `usine plan`
-venv-dev: .venv/dev  ## Python environment with the local platform and the tests
+venv: .venv/runtime  ## Create the Python environment for `usine check`, `usine plan`
+venv-dev: .venv/dev  ## Create the Python environment with the local platform and the tests
 
 check: venv  ## Check every tenant file
 	@$(USINE) check
 
-plan: venv  ## What the sample tenants would become, offline, Python only
+plan: venv  ## Show what the sample tenants become, offline, Python only
 	@$(USINE) plan
 
-up: venv-dev  ## Start the local platform and make it what projects.d says
+up: venv-dev  ## Start the local platform and apply projects.d to it
 	@$(USINE) lab up
 	@$(USINE) up --stack lab
 
@@ -45,33 +45,33 @@ down: venv-dev  ## Stop the local platform, keep its data
 reset: venv-dev  ## Stop the local platform and delete its data
 	@$(USINE) lab reset --yes
 
-lint: venv-dev  ## Lint, format check, import directions
+lint: venv-dev  ## Check lint, format and import directions
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
 
-types: venv-dev  ## Strict type check
+types: venv-dev  ## Check types strictly
 	@$(BIN)/mypy
 
-# In random order, the same all day: SEED=... repeats one. Two workers: one has the platform's servers, the other the rest.
+# Random order with the date as seed; SEED=... repeats one. With two workers, one runs the tests with servers, the other the rest.
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --random-order --random-order-seed=$(SEED)
 
-test: lint types  ## Everything: lint, types, unit, contract, engine tests on real servers
+test: lint types  ## Run everything: lint, types, unit, contract, engine tests on real servers
 	@$(PYTEST)
 
-test-fast: venv-dev  ## The product's tests that need no server
+test-fast: venv-dev  ## Run the product's tests that need no server
 	@$(PYTEST) tests --ignore=tests/engine -m "not servers"
 
-test-lab: venv-dev  ## The local platform's own tests that need no server of it
+test-lab: venv-dev  ## Run the local platform's own tests that need no server
 	@$(PYTEST) lab/tests -m "not servers"
 
-bench: venv-dev  ## Benchmarks: figures and curves, no verdict
+bench: venv-dev  ## Run the benchmarks: figures and curves, no pass or fail
 	@$(BIN)/python -m benchmarks
 
-release-check: venv-dev  ## Say whether this version may be tagged, and build its wheel
+release-check: venv-dev  ## Check that this version may be tagged, and build its wheel
 	@$(BIN)/python -m release
 
-lock: venv  ## Lock requirements*.in again (needs uv)
+lock: venv  ## Lock requirements*.in (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet requirements.in -o requirements.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet requirements-dev.in -o requirements-dev.txt
 
