@@ -1,4 +1,4 @@
-"""A stand-in GitLab that holds this checkout as the platform's repository, and people who open merge requests."""
+"""A stand-in GitLab with this checkout as the platform's repository, and people who open merge requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lab.testing.git_client import Git
 from lab.testing.gitlab_server import ROOT_TOKEN, Live, live_gitlab, name
 from tests.ci.runner import ROOT, Done, JobRunner
 
-#: As a masked variable of the project would be: no job of a merge request may show it.
+#: The value of a masked variable of the project. No job of a merge request may show it.
 PLANTED = "planted-marker-of-a-secret-7f3a"
 
 
@@ -29,7 +29,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """This work tree, as it is, as the first commit of a repository of its own."""
+    """The current work tree as the first commit of a new repository."""
     folder = tmp_path_factory.mktemp("checkout")
     listed = subprocess.run(
         ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
@@ -48,14 +48,14 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def push(live: Live, project: Any, folder: Path, refspec: str, token: str = ROOT_TOKEN, *options: str) -> None:
-    """Push as who has this token."""
+    """Push with this token."""
     url = f"{live.url.replace('http://', f'http://any:{token}@')}/{project.path_with_namespace}.git"
     Git(folder).run("push", "--quiet", *options, url, refspec)
 
 
 @dataclass(frozen=True)
 class Person:
-    """Who has an account: a client and the token it uses."""
+    """A GitLab account with a client and its token."""
 
     id: int
     client: gitlab.Gitlab
@@ -63,7 +63,7 @@ class Person:
 
 
 def person(live: Live, login: str) -> Person:
-    """Make this person's account, unless there is one, and a token."""
+    """Return this person's account, created if necessary, with a new token."""
     known = live.root.users.list(username=login)
     content = {"username": login, "name": login, "email": f"{login}@example.com", "force_random_password": True}
     user = known[0] if known else live.root.users.create(content)
@@ -73,7 +73,7 @@ def person(live: Live, login: str) -> Person:
 
 @dataclass
 class Repository:
-    """The platform's repository on the stand-in. `owner` is a developer there, and owns the tenant petitions."""
+    """The platform's repository on the stand-in. `owner` is a developer there and the owner of the tenant petitions."""
 
     live: Live
     project: Any
@@ -83,7 +83,7 @@ class Repository:
     home: Path
 
     def change(self, branch: str, edit: Callable[[Path], None], project: Any = None, who: Person | None = None) -> str:
-        """Commit an edit of the files to a branch and push it, to a fork where given. Returns the commit."""
+        """Commit an edit to a branch, push it (to `project`, if given), and return the commit."""
         git = Git(self.folder)
         known = subprocess.run(
             ["git", "-C", str(self.folder), "rev-parse", "--quiet", "--verify", branch],
@@ -101,7 +101,7 @@ class Repository:
             git.run("checkout", "--quiet", "--force", "main")
 
     def open(self, branch: str, project: Any = None, who: Person | None = None) -> Any:
-        """Open a merge request of a branch, of a fork where given; return it as the administrator has it."""
+        """Open a merge request for a branch (of `project`, if given) and return the administrator's view of it."""
         source = (who or self.owner).client.projects.get((project or self.project).id)
         content = {"source_branch": branch, "target_branch": "main", "title": f"Change of {branch}"}
         made = source.mergerequests.create({**content, "target_project_id": self.project.id})
@@ -114,20 +114,20 @@ class Repository:
         image: dict[str, str] | None = None,
         only: tuple[str, ...] | None = None,
     ) -> dict[str, Done]:
-        """Run what is pending, by a runner of its own."""
+        """Run the pending jobs with a new runner."""
         runner = project_runner(self.live, project or self.project)
         return JobRunner(self.live, runner, folder, self.home, image).run(only=only)
 
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The runner's home for all jobs: the plans that `usine diff` keeps there serve the next job, by content."""
+    """The runner's home, shared by all jobs, so that later jobs reuse the plans that `usine diff` caches there."""
     return tmp_path_factory.mktemp("home")
 
 
 @pytest.fixture
 def repository(live: Live, checkout: Path, home: Path, tmp_path: Path) -> Repository:
-    """The platform's repository, its variables as docs/ci.md says, and nothing pending."""
+    """The platform's repository with the variables of docs/ci.md and without pending jobs."""
     group = live.root.groups.create({"name": name("platform"), "path": name("platform"), "visibility": "internal"})
     project = live.root.projects.create({"name": "usine", "namespace_id": group.id, "visibility": "internal"})
     folder = tmp_path / "work"
@@ -147,6 +147,6 @@ def repository(live: Live, checkout: Path, home: Path, tmp_path: Path) -> Reposi
 def no_secret_in(done: dict[str, Done]) -> None:
     """Assert that no masked value of any job is in a log or an artifact."""
     for job in done.values():
-        assert job.secrets, f"{job.name} had nothing to hide: this shows nothing"
+        assert job.secrets, f"{job.name} has no secret, so the test proves nothing"
         for secret in {*job.secrets, PLANTED}:
             assert job.holds(secret) == "", f"{job.name} shows a secret"

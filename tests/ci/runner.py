@@ -1,10 +1,10 @@
-"""A small GitLab runner: takes jobs by the runner's own protocol and runs their scripts as written, with bash.
+"""A small GitLab runner: fetches jobs with the runner's own protocol and runs their scripts as written, with bash.
 
-The stand-in GitLab puts a job together (`default`, `extends`, `!reference`, rules, variables, identity tokens) and this
-does what a runner does: a clean clone by the job's own token, at the depth the job asks for, artifacts of earlier jobs
-restored, caches, the script under `set -eo pipefail`, artifacts collected. The environment is the job's variables and
-nothing of this process. One thing is not as there: `.venv` is this checkout's, by a link, so that `make venv` finds
-everything up to date and no test waits for packages.
+The stand-in GitLab resolves a job (`default`, `extends`, `!reference`, rules, variables, identity tokens). This module
+does the work of a runner: it clones with the job's own token and depth, restores artifacts of earlier jobs and caches,
+runs the script under `set -eo pipefail`, and collects artifacts. The environment has the job's variables and nothing of
+this process. One difference from a real runner: `.venv` is a link to this checkout's, so that `make venv` is up to date
+and no test waits for packages.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Done:
-    """A job that ran. `artifacts` are the files it left, `missing` what it declares and did not leave."""
+    """A finished job. `artifacts` has the files that it made, `missing` those that it declares and did not make."""
 
     name: str
     exit_code: int
@@ -36,17 +36,17 @@ class Done:
     secrets: tuple[str, ...] = field(repr=False)
 
     def read(self, path: str) -> str:
-        """Text of an artifact."""
+        """Return the text of an artifact."""
         return (self.artifacts / path).read_text(encoding="utf-8")
 
     def must(self) -> Done:
-        """Itself, if it succeeded and left all that it declares."""
+        """Return the job itself, after asserting that it succeeded and made all declared files."""
         assert self.exit_code == 0, f"{self.name}: exit {self.exit_code}\n{self.log}"
-        assert self.missing == (), f"{self.name} declares what it did not leave: {self.missing}"
+        assert self.missing == (), f"{self.name} did not make the declared files: {self.missing}"
         return self
 
     def holds(self, secret: str) -> str:
-        """Where a secret is in clear: the log or an artifact; empty where it is not."""
+        """Return where a secret is in clear (the log, artifacts), or an empty string."""
         found = ["the log"] if secret in self.log else []
         files = (one for one in self.artifacts.rglob("*") if one.is_file())
         found += [str(one.relative_to(self.artifacts)) for one in files if secret.encode() in one.read_bytes()]
@@ -54,9 +54,9 @@ class Done:
 
 
 class JobRunner:
-    """Runs the pending jobs of one project. `image` is what the job's image would have beside the clone's own tools.
+    """Runs the pending jobs of one project. `image` has the variables that the job's image would define.
 
-    `home` is the home of the user who runs them, as on a runner without containers.
+    `home` is the home folder of the user who runs the jobs, as on a runner without containers.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class JobRunner:
         self._artifacts: dict[tuple[int, str], tuple[str, Path]] = {}
 
     def run(self, *, only: tuple[str, ...] | None = None) -> dict[str, Done]:
-        """Run what is pending, and what that makes due; jobs that are not wanted are said to have succeeded."""
+        """Run the pending jobs and those that follow. Jobs that are not in `only` count as successful without a run."""
         done = {}
         while job := self._runner.take():
             name = job["job_info"]["name"]
@@ -124,7 +124,7 @@ class JobRunner:
         return {**found, "CI_PROJECT_DIR": str(clone)}
 
     def _restored(self, stored: dict[str, Any], config: dict[str, Any]) -> Iterator[Path]:
-        """Artifacts of the jobs that `needs` names, or else of all earlier ones of the pipeline."""
+        """Artifacts of the jobs in `needs`, or of all earlier jobs of the pipeline if there is no `needs`."""
         needs = config.get("needs")
         names = None if needs is None else {one if isinstance(one, str) else one["job"] for one in needs}
         for (pipeline, name), (stage, folder) in self._artifacts.items():
@@ -140,7 +140,7 @@ class JobRunner:
             yield text.replace("/", "-"), one["paths"]
 
     def _collect(self, stored: dict[str, Any], config: dict[str, Any], clone: Path) -> tuple[Path, tuple[str, ...]]:
-        """Copy what the job declares: `paths`, which later jobs get, and `reports`, which GitLab reads."""
+        """Copy the declared files: `paths`, which later jobs get, and `reports`, which GitLab reads."""
         kept = self._folder / "artifacts" / f"{stored['id']}-{stored['name']}"
         artifacts = config.get("artifacts") or {}
         missing = []

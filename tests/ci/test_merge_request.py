@@ -1,4 +1,4 @@
-"""Every job of a merge request, its script run as written, against the stand-in GitLab: members, forks, mistakes."""
+"""Runs the script of every merge request job as written, on the stand-in GitLab: members, forks, errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ JOBS = ("check", "rules", "diff", "comment")
 
 
 def dev(settings: str) -> Callable[[Path], None]:
-    """An edit of the environment dev of petitions."""
+    """Return an edit of the environment dev of petitions."""
 
     def edit(folder: Path) -> None:
         file = folder / "projects.d" / "petitions.yaml"
@@ -28,7 +28,7 @@ def dev(settings: str) -> Callable[[Path], None]:
 
 
 def quota(cpu: int) -> Callable[[Path], None]:
-    """Another quota."""
+    """Change a quota."""
     return dev(f"{{quota: {{cpu: {cpu}}}}}")
 
 
@@ -36,7 +36,7 @@ def notes(request: Any) -> list[str]:
     return [one.body for one in request.notes.list(get_all=True) if not one.system]
 
 
-def test_a_member_sees_what_a_change_will_do(repository: Repository, tmp_path: Path) -> None:
+def test_a_member_gets_a_comment_with_the_changes(repository: Repository, tmp_path: Path) -> None:
     repository.change("quota", quota(3))
     request = repository.open("quota")
     done = repository.run(tmp_path / "first", only=JOBS)
@@ -59,7 +59,7 @@ def test_a_member_sees_what_a_change_will_do(repository: Repository, tmp_path: P
     assert json.loads(done["check"].read("reports/out/check-quality.json")) == []
     assert ElementTree.fromstring(done["rules"].read("reports/out/rules.xml")).tag == "testsuites"  # noqa: S314 - ours
 
-    # The token is where it is needed, and only there; nothing of it is to be seen.
+    # Only the job that needs the token gets it, and no output shows it.
     assert [job.name for job in done.values() if repository.bot in job.secrets] == ["comment"]
     no_secret_in(done)
 
@@ -71,8 +71,8 @@ def test_a_member_sees_what_a_change_will_do(repository: Repository, tmp_path: P
     no_secret_in(again)
 
 
-def test_a_fork_has_no_secret_and_fails_for_none(repository: Repository, tmp_path: Path) -> None:
-    """Its pipeline runs in the fork. A member who has read the change runs one here, which comments."""
+def test_a_pipeline_of_a_fork_succeeds_without_secrets(repository: Repository, tmp_path: Path) -> None:
+    """The pipeline runs in the fork. A member who has reviewed the change then runs one here, which comments."""
     member = person(repository.live, "idris.diallo")
     repository.project.members.create({"user_id": member.id, "access_level": 20})
     fork = member.client.projects.get(member.client.projects.get(repository.project.id).forks.create({}).id)
@@ -97,7 +97,7 @@ def test_a_fork_has_no_secret_and_fails_for_none(repository: Repository, tmp_pat
     no_secret_in(here)
 
 
-def test_a_mistake_is_shown_at_its_line(repository: Repository, tmp_path: Path) -> None:
+def test_an_error_is_shown_at_its_line(repository: Repository, tmp_path: Path) -> None:
     repository.change("mistake", dev("{stage: devel}"))
     request = repository.open("mistake")
     done = repository.run(tmp_path / "run", only=JOBS)
@@ -113,7 +113,7 @@ def test_a_mistake_is_shown_at_its_line(repository: Repository, tmp_path: Path) 
     no_secret_in(done)
 
 
-def test_what_a_rule_refuses_fails_the_pipeline_once(repository: Repository, tmp_path: Path) -> None:
+def test_a_refused_change_fails_one_job(repository: Repository, tmp_path: Path) -> None:
     def edit(folder: Path) -> None:
         (folder / "projects.d" / "petitions.yaml").unlink()
 
@@ -124,7 +124,7 @@ def test_what_a_rule_refuses_fails_the_pipeline_once(repository: Repository, tmp
     pipeline = repository.project.pipelines.get(request.pipelines.list()[0].id)
     states = {job.name: (job.status, job.allow_failure) for job in pipeline.jobs.list(get_all=True)}
     assert states["rules"] == ("failed", False)
-    assert states["diff"] == ("failed", True), "it has shown what it should"
+    assert states["diff"] == ("failed", True), "its exit code is allowed"
     assert "comment posted" in done["comment"].must().log
     assert done["diff"].missing == ()
     (body,) = notes(request)
@@ -133,8 +133,8 @@ def test_what_a_rule_refuses_fails_the_pipeline_once(repository: Repository, tmp
     no_secret_in(done)
 
 
-def test_the_program_s_own_jobs_run_as_written(repository: Repository, tmp_path: Path) -> None:
-    """On a small program: the whole one is linted, checked and tested by who runs this test."""
+def test_jobs_for_the_program_run_as_written(repository: Repository, tmp_path: Path) -> None:
+    """Uses a small program: linting, checking and testing the whole one here would take too long."""
     repository.change("program", small)
     repository.open("program")
     jobs = ("lint", "type-check", "tests", "lab-tests")
@@ -151,7 +151,7 @@ def test_the_program_s_own_jobs_run_as_written(repository: Repository, tmp_path:
 
 
 def small(folder: Path) -> None:
-    """Leave of the program a module to check and a module of tests to run, of the lab one of tests."""
+    """Keep one module and one test module of the program, and one test module of the lab."""
     for found in (folder / "lab" / "tests").iterdir():
         if found.is_dir() and found.name != "platform":
             shutil.rmtree(found)

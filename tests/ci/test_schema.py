@@ -1,4 +1,4 @@
-"""The pipeline's file by GitLab's own published schema, and what a schema does not say."""
+"""Checks the pipeline file with GitLab's published schema, and conditions that a schema cannot express."""
 
 from __future__ import annotations
 
@@ -40,46 +40,46 @@ def jobs(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {name: merged(content, name) for name in content if name not in NOT_JOBS and not name.startswith(".")}
 
 
-def test_the_published_schema_takes_it() -> None:
+def test_the_published_schema_accepts_the_file() -> None:
     done = validate(FILE)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_published_schema_takes_every_job_put_together(
+def test_the_published_schema_accepts_every_resolved_job(
     content: dict[str, Any], jobs: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
-    """The schema does not look into hidden jobs: what they give to others is looked at there."""
+    """The schema does not check hidden jobs, so their keys are checked in the jobs that extend them."""
     whole = {**{key: content[key] for key in NOT_JOBS}, **ci_yaml.resolve(jobs, content)}
     file = tmp_path / ".gitlab-ci.yml"
     file.write_text(yaml.safe_dump(whole), encoding="utf-8")
     done = validate(file)
     assert done.returncode == 0, done.stdout + done.stderr
     file.write_text(file.read_text(encoding="utf-8").replace("access: maintainer", "access: public"), encoding="utf-8")
-    assert validate(file).returncode != 0, "the schema does look"
+    assert validate(file).returncode != 0, "the schema does check jobs"
 
 
-def test_every_job_says_when_it_runs(jobs: dict[str, dict[str, Any]]) -> None:
-    """A job without rules runs on branches and not on merge requests: nobody means that."""
+def test_every_job_has_rules(jobs: dict[str, dict[str, Any]]) -> None:
+    """A job without rules would run on branches and not on merge requests."""
     assert [name for name, job in jobs.items() if not job.get("rules")] == []
 
 
-def test_what_is_needed_exists(content: dict[str, Any], jobs: dict[str, dict[str, Any]]) -> None:
+def test_needed_jobs_exist(content: dict[str, Any], jobs: dict[str, dict[str, Any]]) -> None:
     for name, job in jobs.items():
         assert set(job.get("needs", [])) <= set(jobs), name
         assert job["stage"] in content["stages"], name
 
 
-def test_no_artifact_is_for_everyone(jobs: dict[str, dict[str, Any]]) -> None:
+def test_no_artifact_is_public(jobs: dict[str, dict[str, Any]]) -> None:
     kept = {name: job["artifacts"] for name, job in jobs.items() if "artifacts" in job}
     assert set(kept) == {"check", "rules", "diff", "preview", "up", "drift"}
     for name, artifacts in kept.items():
         assert artifacts["access"] in {"developer", "maintainer"}, name
-        assert artifacts["when"] == "always", f"{name}: a failed job's report is the one that is read"
+        assert artifacts["when"] == "always", f"{name}: the report of a failed job is needed most"
         assert artifacts["expire_in"], name
     assert {name for name in kept if kept[name]["access"] == "maintainer"} == {"preview", "up", "drift"}
 
 
-def test_what_touches_the_stack_is_guarded(jobs: dict[str, dict[str, Any]]) -> None:
+def test_jobs_of_the_stack_are_restricted(jobs: dict[str, dict[str, Any]]) -> None:
     stack = {name: job for name, job in jobs.items() if "id_tokens" in job}
     assert set(stack) == {"preview", "up", "drift"}
     for name, job in stack.items():
@@ -88,7 +88,7 @@ def test_what_touches_the_stack_is_guarded(jobs: dict[str, dict[str, Any]]) -> N
         assert all("$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH" in rule["if"] for rule in job["rules"]), name
 
 
-def test_no_secret_and_no_host_is_written_here() -> None:
+def test_the_file_has_no_secret_and_no_host() -> None:
     text = FILE.read_text(encoding="utf-8")
     assert "://" not in text
     values = yaml.safe_load(text.replace("!reference", ""))["variables"]

@@ -1,4 +1,4 @@
-"""Which jobs run when: no pipeline twice, and nothing that touches the stack outside the default branch."""
+"""Which jobs run when: no event has two pipelines, and only the default branch runs jobs of the stack."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OF_THE_PROGRAM = {"lint", "type-check", "tests", "lab-tests"}
 
 
 def pipelines(project: Any) -> list[tuple[str, set[str]]]:
-    """Source and jobs of every pipeline, oldest first."""
+    """Return the source and the jobs of every pipeline, oldest first."""
     found = project.pipelines.list(get_all=True, sort="asc", order_by="id")
     return [(one.source, {job.name for job in one.jobs.list(get_all=True)}) for one in found]
 
@@ -25,20 +25,20 @@ def touch(folder: Path, file: str = "petitions.yaml") -> None:
 def test_each_event_has_its_jobs(repository: Repository) -> None:
     project = repository.project
     repository.change("side", touch)
-    assert pipelines(project) == [], "a branch alone has none"
+    assert pipelines(project) == [], "a branch alone has no pipeline"
     request = repository.open("side")
-    # The stand-in takes `changes` for true: of the program's jobs, GitLab leaves out those no file asks for.
+    # The stand-in treats `changes` as true. GitLab runs a program job only if one of its files changes.
     assert pipelines(project) == [("merge_request_event", ON_CHANGES | OF_THE_PROGRAM)]
     repository.change("side", touch)
-    assert [source for source, _ in pipelines(project)] == ["merge_request_event"] * 2, "one for each push, not two"
+    assert [source for source, _ in pipelines(project)] == ["merge_request_event"] * 2, "one pipeline for each push"
 
     request.merge()
-    assert pipelines(project)[-1] == ("push", {"check"} | OF_THE_PROGRAM), "no stack is named: nothing is applied"
+    assert pipelines(project)[-1] == ("push", {"check"} | OF_THE_PROGRAM), "without a stack, nothing is applied"
 
     project.variables.create({"key": "USINE_STACK", "value": "prod"})
     repository.change("more", lambda folder: touch(folder, "statistiques.yaml"))
     repository.open("more").merge()
-    assert pipelines(project)[-2][1] == ON_CHANGES | OF_THE_PROGRAM, "a merge request never touches the stack"
+    assert pipelines(project)[-2][1] == ON_CHANGES | OF_THE_PROGRAM, "a merge request runs no job of the stack"
     assert pipelines(project)[-1] == ("push", {"check", "preview", "up"} | OF_THE_PROGRAM)
     schedule = project.pipelineschedules.create({"ref": "main", "description": "drift", "cron": "0 3 * * *"})
     schedule.play()

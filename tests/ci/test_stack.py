@@ -1,6 +1,6 @@
-"""The jobs of the default branch and of the schedule, as written, on the local platform's real servers.
+"""Runs the jobs of the default branch and of the schedule as written, on the local platform's real servers.
 
-OpenBao trusts the identity the stand-in GitLab signs for a job; the credentials of the stack come from there alone.
+OpenBao trusts the identity that the stand-in GitLab signs for a job. The jobs get all credentials of the stack there.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.servers
 
 STACK = "ci"
 SETTINGS = "Pulumi.ci.yaml"
-#: What an image holds and a project says openly. Every credential is left out: jobs must get them from OpenBao.
+#: Variables of the image and unprotected project variables. There are no credentials: jobs must get them from OpenBao.
 OPEN = frozenset(
     {"PATH", "PULUMI_HOME", "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "PULUMI_SKIP_UPDATE_CHECK"}
     | {"PULUMI_IGNORE_AMBIENT_PLUGINS", "PULUMI_BACKEND_URL", "KUBECONFIG", "KEYCLOAK_CLIENT_ID"}
@@ -44,25 +44,25 @@ SECRETS = ("KEYCLOAK_USER", "KEYCLOAK_PASSWORD", "PULUMI_CONFIG_PASSPHRASE")
 
 @dataclass
 class Pipelines:
-    """The platform's repository with a stack, and one runner that keeps its caches from job to job."""
+    """The platform's repository with a stack, and one runner that keeps its caches between jobs."""
 
     repository: Repository
     lab: TestLab
     runner: JobRunner
 
     def on_main(self) -> dict[str, Done]:
-        """A pipeline of the default branch."""
+        """Run a pipeline of the default branch."""
         self.repository.project.pipelines.create({"ref": "main"})
         return self.checked("preview", "up")
 
     def by_night(self) -> Done:
-        """A pipeline of the schedule."""
+        """Run a pipeline of the schedule."""
         (schedule,) = self.repository.project.pipelineschedules.list(get_all=True)
         self.repository.project.pipelineschedules.get(schedule.id).play()
         return self.checked("drift")["drift"]
 
     def checked(self, *only: str) -> dict[str, Done]:
-        """Run what is pending; show that no credential of the platform is in what it leaves."""
+        """Run the pending jobs, and assert that no log or artifact contains a credential of the platform."""
         done = self.runner.run(only=only)
         no_secret_in(done)
         known = Secrets.load(self.lab.home)
@@ -72,7 +72,7 @@ class Pipelines:
         return done
 
     def last(self) -> Any:
-        """The newest pipeline."""
+        """Return the newest pipeline."""
         return self.repository.project.pipelines.list(order_by="id", sort="desc")[0]
 
 
@@ -107,7 +107,7 @@ def pipelines(repository: Repository, light_lab: TestLab, tmp_path: Path) -> Ite
 
 
 def _one_tenant(repository: Repository, stack: Stack, tmp_path: Path) -> None:
-    """Leave one tenant, commit settings with the salt that `pulumi stack init` makes, push to main."""
+    """Keep one tenant, commit settings with the salt that `pulumi stack init` creates, and push to main."""
     made = tmp_path / "init"
     made.mkdir()
     shutil.copy(ROOT / "Pulumi.yaml", made)
@@ -125,12 +125,12 @@ def _one_tenant(repository: Repository, stack: Stack, tmp_path: Path) -> None:
     settings["config"]["usine:projects"] = "projects.d"
     folder = repository.folder
     text = yaml.safe_dump({"encryptionsalt": salt, **settings})
-    # The platform's certificates are in this checkout, not in a job's clone.
+    # The certificates of the local platform are in this checkout, not in a job's clone.
     (folder / SETTINGS).write_text(text.replace(f"{stack.lab.home.root.name}/", f"{stack.lab.home.root}/"), "utf-8")
     for file in (folder / "projects.d").glob("*.yaml"):
         if file.stem != "petitions":
             file.unlink()
-    # What a platform makes by hand once, so that its pipeline can log in, is meant to be there.
+    # The platform team creates these objects manually, so that the pipeline can log in.
     until = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=300)
     rules = "".join(
         f"  - {{name: '{name}', kind: unmanaged, reason: lets it log in, owner: agnes.platel, expires: {until}}}\n"
@@ -144,7 +144,7 @@ def _one_tenant(repository: Repository, stack: Stack, tmp_path: Path) -> None:
 
 
 def _trust(repository: Repository, lab: TestLab, secrets: dict[str, str]) -> None:
-    """Do in OpenBao what docs/ci.md says, but for the role, which the test makes when it wants it."""
+    """Configure OpenBao as in docs/ci.md, without the roles, which `role` creates."""
     vault, url = lab.vault, repository.live.url
     vault.sys.enable_secrets_engine("kv", "platform", options={"version": "2"})
     for name in ("pipeline", "look"):
@@ -155,7 +155,7 @@ def _trust(repository: Repository, lab: TestLab, secrets: dict[str, str]) -> Non
 
 
 def _write_once_ready(lab: TestLab, path: str, content: dict[str, str]) -> None:
-    """Write a secret: a new KV mount refuses for a moment."""
+    """Write a secret. A new KV mount refuses requests for a short time, so retry."""
     deadline = time.monotonic() + 30
     while True:
         try:
@@ -168,7 +168,7 @@ def _write_once_ready(lab: TestLab, path: str, content: dict[str, str]) -> None:
 
 
 def role(pipelines: Pipelines, ref: str) -> None:
-    """Let jobs of a branch of this project log in, by the two roles as docs/ci.md prints them."""
+    """Create the two roles of docs/ci.md for the jobs of a branch of this project."""
     page = vault_policies.PAGE.read_text(encoding="utf-8")
     roles = re.findall(r"(?s)bao write auth/jwt/role/(\S+) - <<'JSON'\n(.*?)\nJSON", page)
     assert {name for name, _ in roles} == {"usine-pipeline", "usine-look"}
@@ -181,17 +181,17 @@ def role(pipelines: Pipelines, ref: str) -> None:
         pipelines.lab.vault.write(f"auth/jwt-platform/role/{name}", **body)
 
 
-def test_the_default_branch_is_applied_and_watched(pipelines: Pipelines) -> None:
+def test_the_default_branch_is_applied_and_scanned_for_drift(pipelines: Pipelines) -> None:
     project = pipelines.repository.project
 
-    # Another branch's identity opens nothing, and what is refused shows nothing.
+    # The identity of another branch is refused, and the refusal shows no secret.
     role(pipelines, "other")
     refused = pipelines.on_main()
     assert set(refused) == {"preview"}
     assert refused["preview"].exit_code != 0
     assert "ref" in refused["preview"].log
 
-    # Nor does a job that only looks get the rights of the one that is approved.
+    # A read-only job cannot log in with the role of the approved job.
     role(pipelines, "main")
     wanted = project.variables.create({"key": "VAULT_ROLE", "value": "usine-pipeline"})
     refused = pipelines.on_main()
@@ -199,7 +199,7 @@ def test_the_default_branch_is_applied_and_watched(pipelines: Pipelines) -> None
     assert "environment_action" in refused["preview"].log
     wanted.delete()
 
-    # Nor one whose environment anybody may deploy to: the approval is asked for by its protection.
+    # Neither can a job of an unprotected environment, because it needs no approval.
     refused = pipelines.on_main()
     refused["preview"].must()
     assert refused["up"].exit_code != 0
@@ -225,7 +225,7 @@ def test_the_default_branch_is_applied_and_watched(pipelines: Pipelines) -> None
     policies.create_or_update_policy(name, 'path "elsewhere/*" { capabilities = ["read"] }')
     found = pipelines.by_night()
     assert (found.exit_code, found.missing) == (2, ())
-    assert pipelines.last().status == "success", "drift is told by the issue, not by a red pipeline every night"
+    assert pipelines.last().status == "success", "drift opens an issue and does not fail the pipeline"
     (issue,) = project.issues.list(get_all=True)
     assert (issue.state, issue.confidential, issue.author["id"]) == ("opened", True, _bot(pipelines))
     assert issue.description.startswith(f"<!-- usine:drift:{STACK} ")
@@ -233,7 +233,7 @@ def test_the_default_branch_is_applied_and_watched(pipelines: Pipelines) -> None
     assert 'path "elsewhere/*"' in issue.description
     again = pipelines.by_night()
     assert "unchanged" in again.log
-    assert since(again) == since(found), "the history goes from night to night"
+    assert since(again) == since(found), "the cache keeps the history between nights"
 
     policies.create_or_update_policy(name, kept)
     assert pipelines.by_night().must().exit_code == 0
@@ -242,7 +242,7 @@ def test_the_default_branch_is_applied_and_watched(pipelines: Pipelines) -> None
 
 
 def since(job: Done) -> str:
-    """Since when the one thing that differs does, by the report."""
+    """Return since when the only finding exists, according to the report."""
     (entry,) = json.loads(job.read("paths/out/drift.json"))["entries"]
     match = re.search(r"since (\d{4}-\S+Z)", entry["note"])
     assert match is not None, entry["note"]

@@ -1,4 +1,4 @@
-"""The CI catalogue: what pipelines include is named by a tag that the program makes, and nobody else does."""
+"""The CI catalogue: pipelines include it by a tag that only the program creates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from usine.plan.monitor import RecordingMonitor
 
 TEXTS: dict[str, str] = read_catalogue(ROOT / FOLDER, factories.settings())
 MIRROR = Mirror("https://git.example.fr/x.git", "0 4 * * *")
-#: One with every way to include the catalogue, one whose pipelines do not run.
+#: A tenant with every way to include the catalogue, and a suspended one.
 TENANTS = (
     factories.tenant(
         repositories=(
@@ -49,7 +49,7 @@ def published_tag(plan: Plan) -> str:
 
 
 def includes(plan: Plan) -> Iterator[tuple[str, str]]:
-    """Which file of the catalogue is included, and at which ref."""
+    """Yield each included file of the catalogue, with its ref."""
     for project in of(plan, "Project"):
         file, _, place = str(project.inputs.get("ciConfigPath") or "").partition("@")
         if place:
@@ -64,7 +64,7 @@ def includes(plan: Plan) -> Iterator[tuple[str, str]]:
                 yield entry["file"].removeprefix("/"), entry.get("ref", "")
 
 
-def test_every_include_names_the_tag_of_what_is_published() -> None:
+def test_every_include_names_the_published_tag() -> None:
     plan = plan_of(*TENANTS, catalogue=TEXTS)
     tag = published_tag(plan)
     named = set(includes(plan))
@@ -75,7 +75,7 @@ def test_every_include_names_the_tag_of_what_is_published() -> None:
         "off.yml",
         "operations.yml",
     }
-    # The file of a team stays as it is: the variable is what later runs change.
+    # Later runs change the variable and never the team's file.
     assert {ref for _, ref in named} == {tag, f"${CATALOGUE_TAG_VARIABLE}"}
     (variable,) = [r for r in of(plan, "GroupVariable") if r.inputs["key"] == CATALOGUE_TAG_VARIABLE]
     assert (variable.inputs["group"], variable.inputs["value"]) == ("[id of foundation/gitlab/root]", tag)
@@ -86,7 +86,7 @@ def tag_of(texts: dict[str, str], settings: Settings | None = None) -> str:
     return published_tag(plan_of(settings=settings, catalogue=texts))
 
 
-def test_the_same_files_have_the_same_tag_and_others_another() -> None:
+def test_equal_files_give_the_same_tag_and_different_files_another() -> None:
     tag = tag_of(TEXTS)
     assert re.fullmatch(r"v1-[0-9a-f]{16}", tag)
     assert tag_of(dict(reversed(TEXTS.items()))) == tag
@@ -100,7 +100,7 @@ def test_the_same_files_have_the_same_tag_and_others_another() -> None:
     assert len({tag, *others}) == 5
 
 
-def test_the_tag_is_made_after_its_files_and_stays_when_another_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tag_is_created_after_its_files_and_kept_when_a_new_one_follows(monkeypatch: pytest.MonkeyPatch) -> None:
     after: dict[str, frozenset[str]] = {}
     register = RecordingMonitor.RegisterResource
 
@@ -114,14 +114,14 @@ def test_the_tag_is_made_after_its_files_and_stays_when_another_follows(monkeypa
     catalogue = "foundation/gitlab/catalogue"
     assert after[tag.name] >= {f"{catalogue}/{path}" for path in TEXTS} | {f"{catalogue}/tag/*"}
     assert (tag.options.retain_on_delete, tag.protect) == (True, False)
-    # Each file is written again for each tag, whatever stands on the branch by then.
+    # Each file is written again for each tag, whatever the content of the branch.
     messages = {str(r.inputs["commitMessage"]) for r in of(plan, "RepositoryFile")}
     assert messages == {f"Publish {path} for {tag.inputs['name']}" for path in TEXTS}
-    # Another version is another object: what names the old one changes before the old one is let go.
+    # A new version is a new object: references to the old tag change before it is removed from the state.
     assert tag.name.endswith(str(tag.inputs["name"]))
 
 
-def test_nobody_but_the_platform_makes_tags_of_the_catalogue_and_pushes_to_its_branch() -> None:
+def test_only_the_platform_creates_tags_of_the_catalogue_and_pushes_to_its_branch() -> None:
     plan = plan_of(*TENANTS, catalogue=TEXTS)
     catalogue, platform = "[id of foundation/gitlab/catalogue]", "[id of foundation/gitlab/platform]"
     (tags,) = [r.inputs for r in of(plan, "TagProtection") if r.inputs["project"] == catalogue]
@@ -135,15 +135,15 @@ def test_nobody_but_the_platform_makes_tags_of_the_catalogue_and_pushes_to_its_b
     assert (given, shared) == ([], [])
 
 
-def test_a_stack_without_the_foundation_looks_up_what_was_published() -> None:
-    """Its own files may be others by now: the tag that they would have may not be there yet."""
+def test_a_stack_without_the_foundation_looks_up_the_published_tag() -> None:
+    """Its own files may be newer, so that their tag does not exist yet."""
     settings = factories.settings(foundation=FoundationMode.SKIP)
     plan = plan_of(*TENANTS, settings=settings, catalogue=TEXTS)
     assert of(plan, "ProjectTag") == []
     assert {ref for _, ref in includes(plan)} == {f"[value of {CATALOGUE_TAG_VARIABLE}]", f"${CATALOGUE_TAG_VARIABLE}"}
 
 
-def test_the_catalogues_images_stand_by_digest_in_the_published_files() -> None:
+def test_published_files_name_images_by_digest() -> None:
     images = [
         line.strip() for text in TEXTS.values() for line in published(text, factories.settings()).splitlines()
         if line.strip().startswith("image:")

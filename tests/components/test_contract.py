@@ -1,4 +1,4 @@
-"""What holds of every component, whatever it is: looked at on the full graph of a plan."""
+"""Conditions on every component, checked on all resources of a plan."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from usine.plan.monitor import RecordingMonitor
 
 TENANTS = ("teleservice", "a-b", "a")
 
-#: Of these, what belongs to the foundation.
+#: The data-bearing types that belong to the foundation.
 FOUNDATION_DATA = {"keycloak:index/realm:Realm"}
 
 
@@ -36,7 +36,7 @@ def objects(plan: Plan) -> list[PlannedResource]:
     return [r for r in plan.resources if not (r.is_component or r.is_provider)]
 
 
-def test_every_object_hangs_below_a_component(plan: Plan) -> None:
+def test_every_object_is_below_a_component(plan: Plan) -> None:
     by_key = {f"{r.type}::{r.name}": r for r in plan.resources}
     for resource in objects(plan):
         assert resource.parent is not None, resource
@@ -84,7 +84,7 @@ FORGE_KEYS = (
 
 
 def physical_names(resource: PlannedResource) -> tuple[object, ...]:
-    """The name an object has in its system, with the scope it must be unique in."""
+    """Return the name of an object in its system, with the scope in which it must be unique."""
     inputs = resource.inputs
     metadata = inputs.get("metadata")
     if isinstance(metadata, dict) and resource.type.startswith("kubernetes:"):
@@ -97,7 +97,7 @@ def physical_names(resource: PlannedResource) -> tuple[object, ...]:
     return tuple(inputs.get(key) for key in (*keys, "roleName", "username", "realm", *FORGE_KEYS))
 
 
-def test_no_two_objects_claim_one_name(plan: Plan) -> None:
+def test_no_two_objects_have_the_same_name(plan: Plan) -> None:
     claims = Counter((r.type, physical_names(r)) for r in objects(plan))
     shared = [key for key, count in claims.items() if count > 1]
     assert shared == []
@@ -125,15 +125,15 @@ def test_every_tenant_group_names_its_tenant(plan: Plan) -> None:
         assert metadata["tenant"] == identity.tenant
 
 
-def test_what_holds_data_is_protected_and_nothing_else(plan: Plan) -> None:
+def test_exactly_the_data_bearing_resources_are_protected(plan: Plan) -> None:
     protected = {r.type for r in objects(plan) if r.protect}
     assert protected == DATA_BEARING
     assert [r for r in objects(plan) if r.type in DATA_BEARING and not r.protect] == []
 
 
-def test_archiving_lifts_the_protection_of_that_tenant_only() -> None:
-    archived = factories.tenant("gone", state=State.ARCHIVED)
-    plan = plan_of(archived, factories.tenant("alive"))
+def test_archiving_removes_the_protection_of_that_tenant_only() -> None:
+    archived = factories.project("gone", state=State.ARCHIVED)
+    plan = plan_of(archived, factories.project("alive"))
     assert [r.name for r in objects(plan) if r.tenant == "gone" and r.protect] == []
     assert {r.type for r in objects(plan) if r.tenant == "alive" and r.protect} == DATA_BEARING - FOUNDATION_DATA
 
@@ -175,7 +175,7 @@ def test_no_credential_is_an_input_of_a_provider(plan: Plan, monkeypatch: pytest
     assert marker not in planned.dumps()
 
 
-def test_making_a_plan_leaves_the_process_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_making_a_plan_does_not_change_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     make_plan(factories.settings(), [])
     assert gc.isenabled()
     assert not hasattr(sys, "tracebacklimit")
@@ -191,13 +191,13 @@ def test_making_a_plan_leaves_the_process_as_it_was(monkeypatch: pytest.MonkeyPa
         gc.enable()
 
 
-def test_the_plan_is_the_same_whatever_the_order_of_tenants(plan: Plan) -> None:
-    backwards = make_plan(factories.settings(), [factories.tenant(slug) for slug in reversed(TENANTS)])
+def test_the_plan_does_not_depend_on_the_order_of_tenants(plan: Plan) -> None:
+    backwards = make_plan(factories.settings(), [factories.project(slug) for slug in reversed(TENANTS)])
     assert backwards.dumps() == plan.dumps()
     assert json.loads(plan.dumps())["resources"][0].keys() >= {"type", "name", "parent", "tenant", "system", "inputs"}
 
 
-def test_foundation_and_tenants_apart_make_the_same_objects_as_together(plan: Plan) -> None:
+def test_both_state_layouts_create_the_same_objects(plan: Plan) -> None:
     apart = plan_of_slugs(TENANTS, factories.settings(foundation=FoundationMode.ONLY)).resources
     for slug in TENANTS:
         selection = factories.settings(foundation=FoundationMode.SKIP, tenants=(slug,))
@@ -212,7 +212,7 @@ def test_foundation_and_tenants_apart_make_the_same_objects_as_together(plan: Pl
 @pytest.mark.parametrize(
     "system", [System.KEYCLOAK, System.VAULT, System.ARGOCD, System.GITLAB, System.HARBOR, System.SONARQUBE]
 )
-def test_a_system_switched_off_gets_nothing_and_the_others_stay(plan: Plan, system: System) -> None:
+def test_a_disabled_system_has_no_objects_and_the_others_keep_theirs(plan: Plan, system: System) -> None:
     on = factories.settings().systems - {system}
     less = plan_of(factories.tenant(), settings=factories.settings(systems=on))
     assert system.value not in less.systems

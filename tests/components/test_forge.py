@@ -1,4 +1,4 @@
-"""What GitLab, Harbor, SonarQube and Vault's pipeline roles get: rules that hold of any tenant, seen on the plan."""
+"""Conditions on every tenant's objects in GitLab, Harbor, SonarQube and Vault's pipeline roles, checked on plans."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MIRRORED = dataclasses.replace(
 )
 
 
-#: The catalogue of plans that are made without its files, by its tag.
+#: The catalogue and its tag in plans that are made without catalogue files.
 CATALOGUE = f"platform/catalogue:{catalogue_tag({})}"
 
 
@@ -53,8 +53,8 @@ def test_the_strongest_role_decides_in_gitlab(roles: dict[Role, tuple[str, ...]]
     assert access_level(factories.tenant(members=roles), "x.y") == level
 
 
-def test_nobody_of_a_tenant_owns_its_group() -> None:
-    levels = {r.inputs["accessLevel"] for r in of(plan_of(factories.tenant()), "GroupMembership", "teleservice/")}
+def test_no_member_of_a_tenant_owns_its_group() -> None:
+    levels = {r.inputs["accessLevel"] for r in of(plan_of(factories.project()), "GroupMembership", "teleservice/")}
     assert levels == {"maintainer", "developer", "reporter"}
 
 
@@ -67,7 +67,7 @@ def test_a_suspended_tenant_reads_and_publishes_nothing() -> None:
     assert [r.inputs["users"] for r in of(plan, "ProjectPermissions")] == [{}]
     assert of(plan, "AuthBackendRole", "teleservice/vault/pipelines") == []
     projects = of(plan, "Project", "teleservice/gitlab")
-    # Not by switching CI off: GitLab would refuse its environments and variables from then on.
+    # CI is not switched off, because GitLab would then refuse environments and variables.
     assert {r.inputs["buildsAccessLevel"] for r in projects} == {"private"}
     assert {r.inputs["ciConfigPath"] for r in projects} == {f"off.yml@{CATALOGUE}"}
 
@@ -91,7 +91,7 @@ def test_an_archived_tenant_keeps_its_data_and_no_access() -> None:
     assert permissions.inputs["users"] == {}
 
 
-def test_nobody_stays_in_a_group_of_sonarqube_who_is_not_in_the_file() -> None:
+def test_sonarqube_groups_have_exactly_the_people_of_the_file() -> None:
     people = {Role.OWNER: ("a.b",), Role.DEVELOPER: ("c.d", "a.b")}
     members = {r.inputs["name"]: r.inputs["members"] for r in of(plan_of(factories.tenant(members=people)), "Group")
                if r.type.startswith("pulumi-python")}  # fmt: skip
@@ -101,7 +101,7 @@ def test_nobody_stays_in_a_group_of_sonarqube_who_is_not_in_the_file() -> None:
     assert {str(r.inputs["members"]) for r in of(archived, "Group") if r.type.startswith("pulumi-python")} == {"[]"}
 
 
-def test_analyses_are_of_an_account_of_the_tenant_that_does_nothing_else() -> None:
+def test_analyses_use_a_technical_account_that_may_only_scan() -> None:
     both = factories.settings(credentials=(Credential("1", datetime.date(2027, 1, 31)), Credential("2")))
     plan = plan_of(factories.tenant(), settings=both)
     logins = {r.inputs["login"] for r in of(plan, "TechnicalAccount")}
@@ -114,8 +114,8 @@ def test_analyses_are_of_an_account_of_the_tenant_that_does_nothing_else() -> No
     assert of(without_apps, "TechnicalAccount") == []
 
 
-def test_pipelines_are_known_by_what_cannot_be_taken_over() -> None:
-    plan = plan_of(factories.tenant())
+def test_pipelines_are_identified_by_immutable_ids() -> None:
+    plan = plan_of(factories.project())
     roles = {r.inputs["roleName"]: r.inputs for r in of(plan, "AuthBackendRole", "teleservice/vault/pipelines")}
     assert roles.keys() == {"teleservice.ci", "teleservice.review"}
     group = "[id of teleservice/gitlab/group]"
@@ -125,7 +125,7 @@ def test_pipelines_are_known_by_what_cannot_be_taken_over() -> None:
         "project_id": ",".join(f"[id of teleservice/gitlab/{name}/project]" for name in projects),
         "ref_protected": "true",
         "ref_type": "branch,tag",
-        # Not `pipeline`, `parent_pipeline` or `trigger`: what another project's job or a token started.
+        # Without `pipeline`, `parent_pipeline` and `trigger`, which another project's job or a token starts.
         "pipeline_source": "push,web,api,schedule",
     }
     assert roles["teleservice.review"]["boundClaims"] == {"namespace_id": group}
@@ -134,12 +134,12 @@ def test_pipelines_are_known_by_what_cannot_be_taken_over() -> None:
         assert role["tokenMaxTtl"] == 3600
 
 
-def test_only_protected_pipelines_read_what_publishes() -> None:
-    plan = plan_of(factories.tenant(repositories=(factories.infra(), MIRRORED)))
+def test_only_protected_pipelines_read_publishing_credentials() -> None:
+    plan = plan_of(factories.project(repositories=(factories.infra(), MIRRORED)))
     policies = {r.inputs["name"]: str(r.inputs["policy"]) for r in of(plan, "Policy", "teleservice/vault/pipelines")}
     assert "teleservice/data/ci/*" in policies["teleservice.ci"]
     assert "/ci/" not in policies["teleservice.review"]
-    # What the platform's own jobs read is theirs alone.
+    # Only the platform's own jobs read these paths.
     for path in ("teleservice/data/operations/*", "teleservice/data/mirror/x"):
         assert {name for name, rules in policies.items() if path in rules} == {"teleservice.operations"}
     paths = {r.inputs["name"] for r in of(plan, "SecretV2", "teleservice/")}
@@ -164,14 +164,14 @@ def test_a_new_generation_of_credentials_overlaps_the_old_one() -> None:
     assert {r.inputs["name"] for r in of(plan, "RobotAccount")} == {"pull-1", "pull-2", "push-1", "push-2"}
     tokens = {r.inputs["name"]: r.inputs.get("expiresAt") for r in of(plan, "ProjectDeployToken")}
     assert tokens == {"argocd-1": "2027-01-31T23:59:59Z", "argocd-2": None}
-    # GitLab tells an end at its own offset, which is no reason to replace a token; another end is (issue 11.B3).
+    # GitLab returns the end with its own UTC offset. This must not replace a token; another end must (issue 11.B3).
     options = {r.inputs["name"]: r.options for r in of(plan, "ProjectDeployToken")}
     assert {one.ignore_changes for one in options.values()} == {("expiresAt",)}
     ends = {name: one.replacement_trigger for name, one in options.items()}
     assert ends["argocd-1"] != ends["argocd-2"]
     assert len(of(plan, "ProjectAnalysisToken")) == 2
-    # What was there before the new generation is as it was.
-    old = {r.name: r.inputs for r in plan_of(factories.tenant(), settings=factories.settings()).resources}
+    # The new generation does not change the objects of the old one.
+    old = {r.name: r.inputs for r in plan_of(factories.project(), settings=factories.settings()).resources}
     kept = [r for r in of(plan, "RobotAccount") if r.name.endswith("-1")]
     assert kept
     assert all(r.inputs == old[r.name] for r in kept)
@@ -180,8 +180,8 @@ def test_a_new_generation_of_credentials_overlaps_the_old_one() -> None:
     assert sum(generation == "1" for generation in generations.values()) == 5
 
 
-def test_every_robot_ends_and_does_one_thing() -> None:
-    for robot in of(plan_of(factories.tenant()), "RobotAccount"):
+def test_every_robot_expires_and_has_one_purpose() -> None:
+    for robot in of(plan_of(factories.project()), "RobotAccount"):
         assert 0 < int(str(robot.inputs["duration"])) < 400
         permission = robot.inputs["permissions"][0]  # type: ignore[index]  # a list of one
         assert permission["namespace"] == "teleservice"
@@ -194,14 +194,14 @@ def scheduled() -> Plan:
     return plan_of(factories.tenant(quality=quality, repositories=(factories.infra(), MIRRORED)))
 
 
-def test_scheduled_work_is_in_a_group_without_members_of_the_tenant_and_owned_by_nobody_who_logs_in() -> None:
+def test_scheduled_work_is_in_a_group_without_tenants_and_owned_by_an_account_without_log_in() -> None:
     plan = scheduled()
     within = "teleservice/gitlab/usine_jobs/"
     (project,) = of(plan, "Project", within)
     assert project.inputs["namespaceId"] == "[id of foundation/gitlab/operations]"
     assert project.inputs["ciPipelineVariablesMinimumOverrideRole"] == "no_one_allowed"
     assert [r.inputs["branch"] for r in of(plan, "BranchProtection", within)] == ["main"]
-    # People of the tenant look; nothing in the group makes them more.
+    # People of the tenant are reporters there and have no other level.
     (share,) = of(plan, "ProjectShareGroup", within)
     assert (share.inputs["groupId"], share.inputs["groupAccess"]) == ("[id of teleservice/gitlab/group]", "reporter")
     members = [r for r in of(plan, "GroupMembership") if "operations" in str(r.inputs["groupId"])]
@@ -220,7 +220,7 @@ def test_scheduled_work_is_in_a_group_without_members_of_the_tenant_and_owned_by
     assert of(plan, "PipelineScheduleVariable") == []
 
 
-def test_what_scheduled_work_does_is_in_a_file_that_no_variable_changes() -> None:
+def test_the_file_of_scheduled_work_expands_no_variables() -> None:
     (file,) = of(scheduled(), "RepositoryFile", "teleservice/gitlab/usine_jobs/")
     content = yaml.safe_load(str(file.inputs["content"]))
     assert content["include"] == [
@@ -242,7 +242,7 @@ def test_what_scheduled_work_does_is_in_a_file_that_no_variable_changes() -> Non
     assert all(value["expand"] is False for value in content["variables"].values())
 
 
-def test_vault_knows_scheduled_work_by_its_own_project() -> None:
+def test_vault_identifies_scheduled_work_by_its_project() -> None:
     (role,) = [r for r in of(scheduled(), "AuthBackendRole") if r.inputs["roleName"] == "teleservice.operations"]
     assert role.inputs["boundClaims"] == {
         "project_id": "[id of teleservice/gitlab/usine_jobs/project]",
@@ -255,7 +255,7 @@ def test_vault_knows_scheduled_work_by_its_own_project() -> None:
 
 
 @pytest.mark.parametrize(("pipelines", "file"), [(False, "off.yml"), (True, "mirror.yml")])
-def test_a_mirror_publishes_nothing_whatever_its_source_says(file: str, *, pipelines: bool) -> None:
+def test_a_mirror_cannot_publish_whatever_its_source_contains(file: str, *, pipelines: bool) -> None:
     mirror = Mirror("https://git.example.fr/x.git", "0 4 * * *", pipelines=pipelines)
     mirrored = dataclasses.replace(factories.app("miroir"), mirror=mirror)
     plan = plan_of(factories.tenant(repositories=(factories.infra(), mirrored)))
@@ -264,22 +264,22 @@ def test_a_mirror_publishes_nothing_whatever_its_source_says(file: str, *, pipel
     assert project.inputs["onlyAllowMergeIfPipelineSucceeds"] is False
     (role,) = [r for r in of(plan, "AuthBackendRole") if r.inputs["roleName"] == "teleservice.ci"]
     assert role.inputs["boundClaims"]["project_id"] == "[id of teleservice/gitlab/deploy/project]"  # type: ignore[index]  # a mapping
-    # A source that moves a tag moves it here too: GitLab takes no forced update of a protected one.
+    # If a source moves a tag, the mirror moves it too. GitLab refuses a forced update of a protected tag.
     assert of(plan, "TagProtection", "teleservice/gitlab/miroir/") == []
     assert of(plan, "TagProtection", "teleservice/gitlab/deploy/")
     (file_,) = of(plan, "RepositoryFile", "teleservice/gitlab/usine_jobs/")
     assert ("value: ci.skip" in str(file_.inputs["content"])) is not pipelines
 
 
-def test_no_branch_of_a_repository_that_deploys_may_be_called_as_a_tag_in_full() -> None:
-    plan = plan_of(factories.tenant())
+def test_no_branch_of_an_infra_repository_can_have_the_full_name_of_a_tag() -> None:
+    plan = plan_of(factories.project())
     branches = {r.name.split("/")[2]: r.inputs["branch"] for r in of(plan, "BranchProtection", "teleservice/gitlab/")}
     names = [r.inputs["branch"] for r in of(plan, "BranchProtection", "teleservice/gitlab/deploy/")]
     assert (set(names), branches["api"]) == ({"main", "refs/*"}, "main")
 
 
 @pytest.mark.parametrize("edition", [Edition.FREE, Edition.PREMIUM])
-def test_nothing_of_a_tenant_is_shared_forked_or_joined_past_the_file(edition: Edition) -> None:
+def test_groups_and_projects_cannot_be_shared_forked_or_joined_outside_the_file(edition: Edition) -> None:
     gitlab = dataclasses.replace(factories.settings().gitlab, edition=edition, second_factor=True)
     plan = plan_of(factories.tenant(), settings=factories.settings(gitlab=gitlab))
     groups = {r.name: r.inputs for r in of(plan, "Group") if r.system == "gitlab"}
@@ -290,26 +290,26 @@ def test_nothing_of_a_tenant_is_shared_forked_or_joined_past_the_file(edition: E
     assert (root["shareWithGroupLock"], root["preventSharingGroupsOutsideHierarchy"]) == (True, True)
     assert (root.get("membershipLock"), root.get("preventForkingOutsideGroup")) == (paid, paid)
     assert (tenant["shareWithGroupLock"], tenant.get("membershipLock")) == (True, paid)
-    # Those of scheduled work, below it, are shared with the tenants' groups.
+    # The groups of scheduled work below it are shared with the tenants' groups.
     assert (platform["shareWithGroupLock"], platform.get("membershipLock")) == (False, None)
     assert (root["requireTwoFactorAuthentication"], platform["requireTwoFactorAuthentication"]) == (True, True)
     forks = {r.inputs["forkingAccessLevel"] for r in of(plan, "Project", "teleservice/gitlab/")}
     assert forks == {"disabled"}
 
 
-def test_a_tenant_of_mirrors_only_has_no_role_that_publishes() -> None:
-    plan = plan_of(factories.tenant(repositories=(MIRRORED,)))
+def test_a_tenant_with_only_mirrors_has_no_publishing_role() -> None:
+    plan = plan_of(factories.project(repositories=(MIRRORED,)))
     roles = {r.inputs["roleName"] for r in of(plan, "AuthBackendRole", "teleservice/vault/pipelines")}
     assert roles == {"teleservice.review", "teleservice.operations"}
 
 
-def test_without_scheduled_work_there_is_no_such_project_and_no_provider() -> None:
-    plan = plan_of(factories.tenant())
+def test_a_tenant_without_scheduled_work_has_no_jobs_project_and_no_operations_provider() -> None:
+    plan = plan_of(factories.project())
     assert [r.name for r in plan.resources if "usine_jobs" in r.name] == []
     assert "gitlab-operations" not in {r.name for r in plan.resources if r.is_provider}
 
 
-def test_nobody_passes_variables_to_a_pipeline_of_any_project_the_platform_makes() -> None:
+def test_no_pipeline_accepts_variables() -> None:
     projects = [r for r in scheduled().resources if r.type == "gitlab:index/project:Project"]
     assert len(projects) == 4
     assert {r.inputs["ciPipelineVariablesMinimumOverrideRole"] for r in projects} == {"no_one_allowed"}
@@ -323,16 +323,16 @@ def test_the_default_branch_of_every_project_is_protected_by_a_declared_object()
     assert set(projects.items()) <= protected
 
 
-def test_the_old_project_in_the_tenants_group_may_go_and_no_repository_may() -> None:
+def test_the_old_jobs_project_holds_no_data_and_repositories_do() -> None:
     kind = "gitlab:index/project:Project"
     assert not holds_data(kind, "teleservice/gitlab/operations")
     assert not holds_data(kind, "teleservice/gitlab/usine_jobs/project")
-    # A repository may be called `operations`.
+    # A repository can have the name `operations`.
     assert holds_data(kind, "teleservice/gitlab/operations/project")
     assert holds_data("gitlab:index/group:Group", "teleservice/gitlab/operations")
 
 
-def test_premium_guards_come_with_the_premium_edition_only() -> None:
+def test_premium_features_are_used_with_the_premium_edition_only() -> None:
     kinds = ("ProjectLevelMrApprovals", "ProjectApprovalRule", "ProjectPushRules", "ProjectProtectedEnvironment")
     free = plan_of(factories.tenant())
     assert [kind for kind in kinds if of(free, kind)] == []
@@ -349,7 +349,7 @@ def test_premium_guards_come_with_the_premium_edition_only() -> None:
         }
 
 
-def test_with_approvals_nobody_pushes_to_a_protected_branch_but_a_mirror_s_job() -> None:
+def test_with_approvals_only_mirror_jobs_push_to_protected_branches() -> None:
     settings = factories.settings(gitlab=GitLabSettings(edition=Edition.PREMIUM, email_domain="example.gouv.fr"))
     mirrored = dataclasses.replace(factories.app("copy"), mirror=Mirror("https://git.example.org/x.git", "0 3 * * *"))
     plan = plan_of(factories.tenant(repositories=(factories.app(), mirrored)), settings=settings)
@@ -369,9 +369,9 @@ def test_the_first_commit_starts_no_pipeline() -> None:
         assert "[skip ci]" in str(file.inputs["commitMessage"])
 
 
-def test_a_registry_gate_is_left_out_where_the_file_asks_for_none() -> None:
-    registry = dataclasses.replace(factories.tenant().registry, block_severity=ImageSeverity.NONE, quota=1)
-    (project,) = of(plan_of(factories.tenant(registry=registry)), "Project", "teleservice/harbor")
+def test_a_registry_without_block_severity_has_no_gate() -> None:
+    registry = dataclasses.replace(factories.project().registry, block_severity=Severity.NONE, quota=1)
+    (project,) = of(plan_of(factories.project(registry=registry)), "Project", "teleservice/harbor")
     assert "deploymentSecurity" not in project.inputs
     assert project.inputs["storageQuota"] == 1
 

@@ -1,4 +1,4 @@
-"""What a tenant's namespace has on a cluster, and what its API server is told to refuse there."""
+"""The content of a tenant's namespace, and the admission policies of its cluster."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.plans import plan_of
 from usine.plan import Plan
 
 TENANT_ROLES = (ClusterRoleName.READ_ONLY, ClusterRoleName.READ_WRITE, ClusterRoleName.DEPLOYER)
-#: What leads traffic or rights out of a namespace, or says what holds there.
+#: Resources that move traffic or rights out of a namespace, or define its limits.
 GUARDS = {
     "endpoints", "endpointslices", "networkpolicies", "resourcequotas", "limitranges", "roles", "rolebindings",
     "probes", "issuers", "clusterissuers", "clustersecretstores",
@@ -29,7 +29,7 @@ def objects(plan: Plan, kind: str) -> dict[str, Any]:
     return {str(one["metadata"]["name"]): one for one in objects_of(plan, kind)}
 
 
-def test_no_role_of_a_tenant_writes_what_isolates_it() -> None:
+def test_no_role_of_a_tenant_can_write_isolating_resources() -> None:
     for role in TENANT_ROLES:
         for grant in cluster_roles(tuple(Operator))[role]:
             if set(grant.verbs) & {"create", "update", "patch", "delete"}:
@@ -37,7 +37,7 @@ def test_no_role_of_a_tenant_writes_what_isolates_it() -> None:
     assert {kind for _, kind in DENIED_KINDS} >= {"Endpoints", "EndpointSlice", "NetworkPolicy", "ResourceQuota"}
 
 
-def test_operators_kinds_are_read_until_the_cluster_opens_them() -> None:
+def test_resources_of_operators_are_read_only_until_the_cluster_opens_them() -> None:
     def written(operators: tuple[Operator, ...], role: ClusterRoleName) -> set[str]:
         grants = cluster_roles(operators)[role]
         kinds = {"external-secrets.io", "monitoring.coreos.com", "cert-manager.io"}
@@ -51,8 +51,8 @@ def test_operators_kinds_are_read_until_the_cluster_opens_them() -> None:
     assert written(tuple(Operator), ClusterRoleName.READ_ONLY) == set()
 
 
-def test_a_workload_s_account_may_have_tokens_reviewed_and_nothing_else() -> None:
-    plan = plan_of(factories.tenant())
+def test_a_service_account_may_only_create_token_reviews() -> None:
+    plan = plan_of(factories.project())
     bindings = objects(plan, "ClusterRoleBinding")
     assert {name: b["roleRef"]["name"] for name, b in bindings.items()} == {
         "usine:teleservice-dev:vault": "usine:nonprod-1:token-review",
@@ -63,8 +63,8 @@ def test_a_workload_s_account_may_have_tokens_reviewed_and_nothing_else() -> Non
     ]
 
 
-def test_every_rule_refuses_on_every_cluster_in_tenants_namespaces() -> None:
-    plan = plan_of(factories.tenant())
+def test_every_admission_policy_applies_to_tenants_namespaces_on_every_cluster() -> None:
+    plan = plan_of(factories.project())
     policies, bindings = (objects(plan, f"ValidatingAdmissionPolicy{part}") for part in ("", "Binding"))
     rules = {
         *("claims", "ingresses", "namespaces", "pods", "routes", "secrets", "services"),
@@ -91,8 +91,8 @@ def on_one_server() -> Settings:
     return dataclasses.replace(base, clusters=clusters)
 
 
-def test_two_clusters_on_one_server_keep_to_their_own_namespaces() -> None:
-    plan = plan_of(factories.tenant(), settings=on_one_server())
+def test_two_clusters_on_one_server_select_their_own_namespaces() -> None:
+    plan = plan_of(factories.project(), settings=on_one_server())
     policy = objects(plan, "ValidatingAdmissionPolicy")["usine.prod-1.pods"]
     expressions = policy["spec"]["matchConstraints"]["namespaceSelector"]["matchExpressions"]
     assert {"key": "usine.dev/cluster", "operator": "NotIn", "values": ["nonprod-1"]} in expressions
@@ -110,8 +110,8 @@ def test_a_namespace_names_the_hosts_of_its_environment() -> None:
     assert "allow-ingress" not in objects(bare, "NetworkPolicy")
 
 
-def test_a_quota_counts_objects_and_the_nodes_disk_too() -> None:
-    plan = plan_of(factories.tenant())
+def test_a_quota_also_limits_objects_and_node_disk() -> None:
+    plan = plan_of(factories.project())
     (quota,) = [one for one in objects_of(plan, "ResourceQuota") if one["metadata"]["namespace"] == "teleservice-dev"]
     hard, pods = quota["spec"]["hard"], factories.environment("dev").quota.pods
     assert hard["pods"] == str(pods)
@@ -121,7 +121,7 @@ def test_a_quota_counts_objects_and_the_nodes_disk_too() -> None:
     assert counted >= {"configmaps", "secrets", "services", "persistentvolumeclaims", "count/jobs.batch"}
     (limits,) = [one for one in objects_of(plan, "LimitRange") if one["metadata"]["namespace"] == "teleservice-dev"]
     (container,) = limits["spec"]["limits"]
-    # Without defaults, a quota of it refuses every pod that says nothing of it.
+    # With a quota on it, Kubernetes refuses every pod without a value or default.
     assert "ephemeral-storage" in container["default"]
     assert "ephemeral-storage" in container["defaultRequest"]
 
@@ -134,12 +134,12 @@ def pods_rule(**changes: Any) -> str:
     return str(objects(plan, "ValidatingAdmissionPolicy")["usine.prod-1.pods"]["spec"])
 
 
-def test_the_settings_say_what_else_a_pod_may_use() -> None:
+def test_the_settings_allow_more_images_and_priority_classes() -> None:
     rule = pods_rule(workloads=WorkloadRules(images=("r.example/base/", "r.example/tool"), priority_classes=("low",)))
     assert '["r.example/base/", "r.example/tool:", "r.example/tool@"]' in rule
     assert '["", "low"]' in rule
     without = frozenset(System) - {System.HARBOR}
-    assert "images" not in pods_rule(systems=without)  # nobody has said where images come from
+    assert "images" not in pods_rule(systems=without)  # no source of images is configured
     listed = pods_rule(systems=without, workloads=WorkloadRules(images=("r.example/base/",)))
     assert "r.example/base/" in listed
     assert "harbor" not in listed

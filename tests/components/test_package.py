@@ -1,4 +1,4 @@
-"""The component package: what a program in another language sees, and that a tenant made by it is the stack's own."""
+"""The component package: its schema for other languages, and that it creates the same tenants as the stack."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def made(*slugs: str, **others: object) -> Plan:
     def program() -> None:
         for slug in slugs:
             args: TenantArgs = {"tenant": tenant(slug), "settings": TEXT, "authorities": AUTHORITIES}
-            Tenant(slug, {**args, **others})  # type: ignore[typeddict-item]  # tests of what is wrong
+            Tenant(slug, {**args, **others})  # type: ignore[typeddict-item]  # invalid values on purpose
 
     return record(program, "other")
 
@@ -46,7 +46,7 @@ def objects(plan: Plan) -> Mapping[str, object]:
     }
 
 
-def test_two_tenants_of_one_program_are_what_the_stack_makes_of_them() -> None:
+def test_the_package_creates_the_same_tenants_as_the_stack() -> None:
     slugs = ("petitions", "miroirs")
     settings = dataclasses.replace(load_settings(SETTINGS_FILE), foundation=FoundationMode.SKIP, tenants=slugs)
     projects = [p for p in load(ROOT / "projects.d", settings) if p.slug in slugs]
@@ -65,12 +65,12 @@ def test_two_tenants_of_one_program_are_what_the_stack_makes_of_them() -> None:
         ({"authorities": {}}, "authorities: the settings name .lab/pki/ca.pem"),
     ],
 )
-def test_what_is_wrong_is_said_before_anything_is_registered(others: dict[str, object], problem: str) -> None:
+def test_errors_are_reported_before_anything_is_registered(others: dict[str, object], problem: str) -> None:
     with pytest.raises(ValueError, match=re.escape(problem)):
         made("petitions", **others)
 
 
-def test_its_schema_takes_texts_and_gives_a_summary() -> None:
+def test_the_schema_has_texts_as_inputs_and_a_summary_as_output() -> None:
     schema = json.loads(ComponentProvider([Tenant], "usine", None, "1.0.0").schema or "")
     (component,) = schema["resources"].values()
     assert set(schema["resources"]) == {"usine:index:Tenant"}
@@ -79,7 +79,7 @@ def test_its_schema_takes_texts_and_gives_a_summary() -> None:
     assert set(component["properties"]) == {"summary"}
 
 
-def test_the_manifest_is_at_the_root_beside_its_entry_point() -> None:
+def test_the_manifest_and_the_entry_point_are_at_the_root() -> None:
     manifest = yaml.safe_load((ROOT / "PulumiPlugin.yaml").read_text(encoding="utf-8"))
     program = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))
     assert manifest["runtime"] == program["runtime"]

@@ -1,4 +1,4 @@
-"""People whom others give accounts: who is known is looked up, who is not is left out and named."""
+"""Accounts that the platform does not create: existing ones are looked up, missing ones are left out and reported."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_accounts_of_a_directory_are_looked_up(foundation: FoundationMode) -> No
 
 
 def without(*missing: str, twice: str = "") -> Any:
-    """The answers of systems that do not know some of the people, and one by two accounts."""
+    """Return an answer function that does not know `missing` people, and has two accounts for `twice`."""
     answer = _Answers.call
 
     def call(self: Any, args: Any) -> Any:
@@ -54,7 +54,7 @@ def of_a_directory(**changes: Any) -> Plan:
 
 
 @pytest.mark.parametrize("foundation", [FoundationMode.INCLUDE, FoundationMode.SKIP])
-def test_who_has_not_logged_in_yet_is_left_out_and_named(
+def test_people_without_an_account_are_left_out_and_reported(
     foundation: FoundationMode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warned: list[str] = []
@@ -86,7 +86,7 @@ def test_an_identity_with_two_accounts_ends_the_run(monkeypatch: pytest.MonkeyPa
 def test_a_system_that_cannot_be_asked_ends_the_run(
     function: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A wrong address, or a proxy's page, says nothing about people: nobody loses rights for it."""
+    """An error of the address or of a proxy must not remove anybody's rights."""
     answer = _Answers.call
 
     def down(self: Any, args: Any) -> Any:
@@ -97,7 +97,7 @@ def test_a_system_that_cannot_be_asked_ends_the_run(
         of_a_directory()
 
 
-def test_a_realm_that_is_not_there_yet_has_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_realm_has_no_people(monkeypatch: pytest.MonkeyPatch) -> None:
     answer, missing = _Answers.call, '404 Not Found. Response body: {"error":"Realm not found."}'
 
     def first(self: Any, args: Any) -> Any:
@@ -109,10 +109,10 @@ def test_a_realm_that_is_not_there_yet_has_nobody(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("people", list(PeopleSource))
-def test_a_level_below_the_one_in_the_root_group_is_left_out_and_said(
+def test_a_level_below_the_one_in_the_root_group_is_left_out_and_reported(
     people: PeopleSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """GitLab refuses it (issue 11.B11). An account is known by its id where the platform does not name it."""
+    """GitLab refuses it (issue 11.B11). An account of the directory is identified by its id, not by its name."""
     warned: list[str] = []
     monkeypatch.setattr("pulumi.log.warn", lambda text, _resource: warned.append(text))
     answer = _Answers.call

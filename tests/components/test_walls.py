@@ -1,4 +1,4 @@
-"""What the components close whatever a tenant file or the settings say (issue 11.A15)."""
+"""Restrictions that no tenant file and no settings can remove (issue 11.A15)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def policies(plan: Plan, name: str) -> list[dict[str, Any]]:
     return [policy["spec"] for policy in all_ if policy["metadata"]["name"].startswith(name)]
 
 
-def test_an_egress_opening_never_reaches_the_machines_own_addresses() -> None:
+def test_an_egress_opening_never_reaches_link_local_addresses() -> None:
     settings = factories.settings()
     open_wide = {name: dataclasses.replace(c, internal_networks=()) for name, c in settings.clusters.items()}
     plan = plan_of(factories.tenant(), settings=dataclasses.replace(settings, clusters=open_wide))
@@ -41,7 +41,7 @@ def test_the_platforms_services_are_open_at_named_ports_only() -> None:
         assert [(port["port"], port["protocol"]) for port in rule["ports"]] == [(443, "TCP"), (3128, "TCP")]
 
 
-def test_argo_cd_has_the_administrators_that_the_settings_name_and_no_other() -> None:
+def test_argo_cd_has_exactly_the_administrators_of_the_settings() -> None:
     settings = factories.settings()
     named = ArgoCDSettings(settings.argocd.cluster, settings.argocd.namespace, ("/platform",))
     for argocd, policy in ((settings.argocd, ""), (named, "g, /platform, role:admin\n")):
@@ -52,9 +52,9 @@ def test_argo_cd_has_the_administrators_that_the_settings_name_and_no_other() ->
         assert (own["admin.enabled"], own["exec.enabled"]) == ("false", "false")
 
 
-def test_only_harbor_s_client_may_ask_for_a_token_that_outlives_the_session() -> None:
-    """Keycloak gives a new client the realm's optional scopes, `offline_access` among them (issue 11.A14)."""
-    resources = plan_of(factories.tenant()).resources
+def test_only_harbors_client_may_request_offline_tokens() -> None:
+    """By default, a new client has the realm's optional scopes, including `offline_access` (issue 11.A14)."""
+    resources = plan_of(factories.project()).resources
     clients = {r.inputs["clientId"] for r in resources if r.type == "keycloak:openid/client:Client"}
     scopes = {
         r.name.split("/")[-2]: r.inputs["optionalScopes"]

@@ -1,1 +1,1 @@
-"""The matrix: what each person, pipeline, workload and robot of several tenants may do, asked of the servers."""
+"""The matrix of rights: asks the servers what each person, pipeline, workload and robot of several tenants may do."""

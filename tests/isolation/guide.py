@@ -1,4 +1,4 @@
-"""The table of rights in docs/guide-equipes.md. `python -m tests.isolation.guide` writes it again."""
+"""Writes the table of rights in docs/guide-equipes.md: `python -m tests.isolation.guide`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SYSTEMS = {
 
 
 def table() -> str:
-    """Return the table as Markdown: a line per right, a column per role."""
+    """Return the table as Markdown, with one line per right and one column per role."""
     lines = [
         f"| droit | ce qu'il permet | {' | '.join(f'`{role}`' for role in Role)} |",
         f"|---|---|{'---|' * len(Role)}",
@@ -33,7 +33,7 @@ def table() -> str:
 
 
 def page(text: str) -> str:
-    """Return the page with the table as it is now."""
+    """Return the page with the current table."""
     begin, end = re.escape(_BEGIN), re.escape(_END)
     found, count = re.subn(f"(?s){begin}.*?{end}", f"{_BEGIN}\n{table()}\n{_END}", text)
     if count != 1:

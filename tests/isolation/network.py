@@ -1,7 +1,7 @@
-"""Network policies as Kubernetes reads them: may one pod open a connection to another, or to an address?
+"""Evaluates network policies as Kubernetes does: may a pod open a connection to another pod or to an address?
 
-After https://kubernetes.io/docs/concepts/services-networking/network-policies/. Where plugins differ, the reading that
-lets more through is taken: an `ipBlock` holds for the addresses of pods, too.
+Source: https://kubernetes.io/docs/concepts/services-networking/network-policies/. Where network plugins differ, this
+module allows more: an `ipBlock` also applies to the addresses of pods.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Policy = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod, or without a namespace what is outside of the cluster."""
+    """A pod, or an address outside of the cluster if the namespace is empty."""
 
     address: str
     namespace: str = ""
@@ -25,7 +25,7 @@ class Pod:
 
 @dataclass(frozen=True)
 class Network:
-    """The policies of a cluster. A namespace has the label `kubernetes.io/metadata.name`, and no other is asked for."""
+    """The policies of a cluster. `kubernetes.io/metadata.name` is the only namespace label that they may select."""
 
     policies: Sequence[Policy]
 

@@ -1,4 +1,4 @@
-"""The tenants of the matrix: one in each state, and one with roles of its own; in each role a person of its own."""
+"""The tenants of the matrix: one in each state, and tenants with own roles. Each role has its own person."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests import factories
 from tests.plans import plan_of
 from usine.plan import Plan
 
-#: Has a role in two tenants: what the one gives must not reach the other.
+#: A person with a role in two tenants. The rights in one tenant must not apply to the other.
 BOTH = "both.tenants"
 
 
@@ -36,7 +36,7 @@ OWN_ROLES = (
     OwnRole("release", "", frozenset({Right.ARGOCD_SYNC_PROD, Right.GITLAB_DEVELOPER}), ("own.release",)),
     OwnRole("quality", "", frozenset({Right.SONARQUBE_HOTSPOTS, Right.HARBOR_SCANS}), ("own.quality",)),
 )
-#: By slug. The roles of `ownpaused` are those of `own`, in a suspended tenant.
+#: The tenants by slug. `ownpaused` is a suspended tenant with the same roles as `own`.
 TENANTS = {
     "live": _with(_tenant("live"), Role.DEVOPS, BOTH),
     "paused": _tenant("paused", State.SUSPENDED),
@@ -55,22 +55,22 @@ TENANTS = {
 
 @functools.cache
 def plan() -> Plan:
-    """What the program makes of them, on factories' settings."""
+    """Return the plan of the tenants, with the settings of `factories`."""
     return plan_of(*TENANTS.values())
 
 
 def people() -> tuple[str, ...]:
-    """Everyone in some tenant."""
-    return tuple(sorted({person for tenant in TENANTS.values() for person in tenant.people}))
+    """Return the people of all tenants."""
+    return tuple(sorted({person for project in TENANTS.values() for person in project.people}))
 
 
 def has(person: str, slug: str, right: Right) -> bool:
-    """Whether the table gives a person a right in a tenant, in its state."""
+    """Return whether the table gives a person a right in a tenant, in the tenant's state."""
     return right in rights_of(TENANTS[slug], person)
 
 
 def groups_of(person: str) -> tuple[str, ...]:
-    """A person's groups in Keycloak, as the plan's memberships have them: what every log-in's token says."""
+    """Return a person's groups in Keycloak from the memberships of the plan. Every log-in token has these groups."""
     found = []
     for resource in plan().resources:
         members: Any = resource.inputs.get("members")
@@ -81,5 +81,5 @@ def groups_of(person: str) -> tuple[str, ...]:
 
 
 def roles_given(slug: str) -> dict[str, frozenset[Right]]:
-    """The tenant's roles, with their rights as the state leaves them."""
+    """Return the tenant's roles, with the rights that its state leaves them."""
     return {role.name: role.rights for role in roles_of(TENANTS[slug])}

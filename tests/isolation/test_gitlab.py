@@ -1,6 +1,6 @@
-"""GitLab lets people do what the table says: the plan's members and protections, and each person tries each verb.
+"""GitLab gives people the rights of the table: each person tries each action, with the plan's members and protections.
 
-On the stand-in: no GitLab can be had here. lab/tests/standins/gitlab holds its rules of access against GitLab's own.
+Runs on the stand-in GitLab. lab/tests/standins/gitlab compares its access rules with GitLab's.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from model.tenant import Right
 from tests.isolation.tenants import TENANTS, has, people, plan
 
 R = Right
-#: The levels of GitLab's API, by their names.
+#: Names of GitLab's access levels -> the numbers in its API.
 _LEVELS = {"reporter": 20, "developer": 30, "maintainer": 40}
 
 
 def _commit(branch: str) -> dict[str, Any]:
-    """A commit of nothing but its message."""
+    """Return an empty commit with a message."""
     return {"branch": branch, "commit_message": "try [skip ci]", "allow_empty": True, "actions": []}
 
 
-#: What a person tries in a project: (method, path below the project, body), and the right that it takes.
+#: The actions that a person tries in a project: method, path below the project, body, and the required right.
 VERBS: dict[str, tuple[str, str, dict[str, Any] | None, Right | None]] = {
     "read the code": ("GET", "/repository/tree", None, R.GITLAB_REPORTER),
     "read the issues": ("GET", "/issues", None, R.GITLAB_REPORTER),
@@ -38,10 +38,10 @@ VERBS: dict[str, tuple[str, str, dict[str, Any] | None, Right | None]] = {
     "delete the project": ("DELETE", "", None, None),
     "make it public": ("PUT", "", {"visibility": "public"}, None),
 }
-#: In `site`'s projects, beside the tenants.
+#: The key of the catalogue in the projects of `site`.
 CATALOGUE = "the platform's catalogue"
-#: What would put something else into everyone's pipelines. To move a tag is to make it again: the server's git refuses
-#: the rest of it to everybody.
+#: Actions that would change the pipelines of all tenants. A tag is moved by deleting it and creating it again; GitLab's
+#: git server refuses a forced push of a tag to everybody.
 CATALOGUE_VERBS: dict[str, tuple[str, str, dict[str, Any] | None]] = {
     "push to main": ("POST", "/repository/commits", _commit("main")),
     "make a tag": ("POST", "/repository/tags", {"tag_name": "v1-ffffffffffffffff", "ref": "main"}),
@@ -64,7 +64,7 @@ def gitlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 def site(gitlab: Live) -> tuple[Mapping[str, int], Mapping[str, str]]:
     """The id of each tenant's project `api` and of the catalogue, and a token of each person.
 
-    With the plan's members and protections.
+    The projects have the plan's members and protections.
     """
     root = gitlab.call("POST", "/groups", name="tenants", path="tenants", visibility="private")["id"]
     groups, projects, users, tokens = {}, {}, {}, {}
@@ -119,7 +119,7 @@ def site(gitlab: Live) -> tuple[Mapping[str, int], Mapping[str, str]]:
 
 
 def _catalogue(gitlab: Live) -> int:
-    """The platform's project, without what the server protects by itself, and with a tag of each kind of name."""
+    """Create the catalogue without GitLab's default protections, with one tag of each kind of name."""
     platform = gitlab.call("POST", "/groups", name="platform", path="platform", visibility="internal")["id"]
     made = {"name": "catalogue", "namespace_id": platform, "initialize_with_readme": True, "visibility": "internal"}
     project: int = gitlab.call("POST", "/projects", **made)["id"]
@@ -129,7 +129,7 @@ def _catalogue(gitlab: Live) -> int:
     return project
 
 
-def test_people_do_what_the_table_says_in_every_project(
+def test_people_have_exactly_the_rights_of_the_table_in_every_project(
     gitlab: Live, site: tuple[Mapping[str, int], Mapping[str, str]]
 ) -> None:
     projects, tokens = site
@@ -151,10 +151,10 @@ def test_people_do_what_the_table_says_in_every_project(
 
 
 @pytest.mark.parametrize("invited", [None, "developer"])
-def test_nobody_of_a_tenant_changes_what_all_pipelines_include(
+def test_no_member_of_a_tenant_can_change_the_catalogue(
     gitlab: Live, site: tuple[Mapping[str, int], Mapping[str, str]], invited: str | None
 ) -> None:
-    """Whatever they are at home; nor as a developer of the catalogue, which no file makes anybody."""
+    """Not with any role in their tenant, and not as a developer of the catalogue, which no tenant file can grant."""
     projects, tokens = site
     api = f"/projects/{projects[CATALOGUE]}"
     persons = [person for person in people() if person.startswith("live.")]
@@ -164,20 +164,20 @@ def test_nobody_of_a_tenant_changes_what_all_pipelines_include(
     wrong = []
     for person, (verb, (method, path, body)) in itertools.product(persons, CATALOGUE_VERBS.items()):
         with gitlab.http(tokens[person]) as client:
-            assert client.get(f"{api}/repository/tree").is_success, "a pipeline reads what it includes as its person"
+            assert client.get(f"{api}/repository/tree").is_success, "a pipeline reads included files as its user"
             answer = client.request(method, f"{api}{path}", json=body)
             if answer.is_success:
                 wrong.append(f"{person}: {verb}")
     for user in members:
         gitlab.call("DELETE", f"{api}/members/{user}")
     assert (wrong, len(persons) > 3) == ([], True)
-    # The platform itself may: it is what publishes.
+    # The platform itself may, because it publishes the catalogue.
     gitlab.call("POST", f"{api}/repository/tags", tag_name="v1-ffffffffffffffff", ref="main")
     gitlab.call("DELETE", f"{api}/repository/tags/v1-ffffffffffffffff")
 
 
 def _did(answer: httpx.Response, verb: str) -> bool:
-    """Whether the server let it: to find nothing to unprotect is to be let."""
+    """Return whether the server allowed the request. 404 for a protection to remove counts as allowed."""
     if verb == "unprotect main" and answer.status_code == httpx.codes.NOT_FOUND:
         return "Project" not in answer.text
     return answer.is_success

@@ -1,4 +1,4 @@
-"""Harbor gives each tenant's robots what the plan says: to pull, or to pull and push, in their own project alone."""
+"""Each tenant's robots can only pull, or pull and push, as planned, and only in their own Harbor project."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.servers
 
 @pytest.fixture(scope="module")
 def robots(light_lab: TestLab) -> Iterator[Mapping[tuple[str, str], tuple[str, str]]]:
-    """The name and the secret of each robot of the plan, by (tenant, purpose)."""
+    """The name and the secret of each robot of the plan, by tenant and purpose."""
     harbor = light_lab.harbor
     made = {}
     for slug in TENANTS:
@@ -38,16 +38,16 @@ def robots(light_lab: TestLab) -> Iterator[Mapping[tuple[str, str], tuple[str, s
         harbor.delete(f"/projects/{slug}").raise_for_status()
 
 
-def test_robots_exist_while_the_state_lets_them_work(robots: Mapping[tuple[str, str], tuple[str, str]]) -> None:
+def test_robots_exist_only_in_states_that_need_them(robots: Mapping[tuple[str, str], tuple[str, str]]) -> None:
     purposes = {slug: {purpose for tenant, purpose in robots if tenant == slug} for slug in TENANTS}
     working = {State.ACTIVE: {"pull", "push"}, State.SUSPENDED: {"pull"}, State.ARCHIVED: set()}
     assert purposes == {slug: working[project.state] for slug, project in TENANTS.items()}
 
 
-def test_a_robot_pulls_and_pushes_in_its_own_project_alone(
+def test_a_robot_pulls_and_pushes_only_in_its_own_project(
     light_lab: TestLab, robots: Mapping[tuple[str, str], tuple[str, str]]
 ) -> None:
-    """What the registry takes is the token that Harbor signs: what stands in it is the answer."""
+    """The registry accepts the token that Harbor signs, so the rights in this token decide."""
     base = f"http://127.0.0.1:{light_lab.home.ports.harbor}"
     wrong = []
     for ((own, purpose), who), slug in itertools.product(robots.items(), TENANTS):

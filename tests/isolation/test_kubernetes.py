@@ -1,7 +1,8 @@
-"""kube-apiserver answers what the table says: people by their groups, workloads by their accounts, in every namespace.
+"""kube-apiserver gives people and workloads exactly the rights of the table, in every namespace.
 
-The server's own list of what somebody may do in a namespace (SelfSubjectRulesReview) is asked for each of them, and
-pods are created without being kept (`dryRun=All`): rights, admission policies and Pod Security decide.
+People are known by their groups, workloads by their accounts. For each of them, the test asks for the server's own list
+of rights in a namespace (SelfSubjectRulesReview), and creates pods with `dryRun=All` to test rights, admission policies
+and Pod Security.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tests.isolation.tenants import TENANTS, groups_of, has, people, plan
 pytestmark = pytest.mark.servers
 
 R = Right
-#: (verb, API group, resource) -> what of an environment's namespace it is: to look, to change, or nobody's.
+#: (verb, API group, resource) -> who has this right in a namespace: viewers, people who may change it, or nobody.
 LOOK, CHANGE, NOBODY = "look", "change", "nobody"
 _RBAC, _NET = "rbac.authorization.k8s.io", "networking.k8s.io"
 QUESTIONS: dict[tuple[str, str, str], str] = {
@@ -81,7 +82,7 @@ QUESTIONS: dict[tuple[str, str, str], str] = {
         NOBODY,
     ),
 }
-#: What nobody of a tenant may do in the whole cluster.
+#: Rights in the whole cluster, which no member of a tenant has.
 CLUSTER_WIDE = (
     *(("list", "", "secrets"), ("list", "", "namespaces"), ("list", "", "nodes"), ("get", "", "nodes/proxy")),
     *(("create", "", "namespaces"), ("create", _RBAC, "clusterrolebindings"), ("impersonate", "", "users")),
@@ -106,7 +107,7 @@ def image(slug: str) -> str:
 
 @pytest.fixture(scope="module")
 def api(light_lab: TestLab) -> Iterator[httpx.Client]:
-    """The API server with what the plan has of rights and admission for the tenants of the matrix."""
+    """The API server with the plan's rights and admission policies for the tenants of the matrix."""
     light_lab.start("etcd", "kube-apiserver", "kube-controller-manager")
     client = light_lab.kubernetes
     objects = [dict(r.inputs) for r in plan().resources if r.inputs.get("kind") in _PATHS]
@@ -126,7 +127,7 @@ def api(light_lab: TestLab) -> Iterator[httpx.Client]:
 
 
 def _wait_for(holds: Any) -> None:
-    """Wait until the server's caches have what was written, or a namespace is gone; a minute at most."""
+    """Wait until the condition holds, at most a minute: the server's caches are updated, or a namespace is gone."""
     deadline = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < deadline
@@ -170,7 +171,7 @@ def _holds(rules: list[Mapping[str, Any]], verb: str, group: str, resource: str)
 
 
 def _allowed(client: httpx.Client, who: list[tuple[str, str]], verb: str, group: str, resource: str) -> bool:
-    """Ask the server whether somebody may do something in the whole cluster."""
+    """Ask the server whether a user has a right in the whole cluster."""
     name, _, sub = resource.partition("/")
     attributes = {"verb": verb, "group": group, "resource": name, "subresource": sub}
     review = {
@@ -184,14 +185,14 @@ def _allowed(client: httpx.Client, who: list[tuple[str, str]], verb: str, group:
 
 
 def rights_in(person: str, slug: str, environment: str) -> set[str]:
-    """What the table gives a person in a namespace."""
+    """Return the rights of a person in a namespace according to the table."""
     prod = environment == "prod"
     change = R.KUBERNETES_CHANGE_PROD if prod else R.KUBERNETES_CHANGE_NONPROD
     look = R.KUBERNETES_VIEW_PROD if prod else R.KUBERNETES_VIEW_NONPROD
     return {what for what, right in ((LOOK, look), (CHANGE, change)) if has(person, slug, right)}
 
 
-def test_people_may_do_what_the_table_says_in_every_namespace(api: httpx.Client) -> None:
+def test_people_have_exactly_the_rights_of_the_table_in_every_namespace(api: httpx.Client) -> None:
     wrong, asked, granted = [], 0, 0
     for person in people():
         who = _person(person)
@@ -209,8 +210,8 @@ def test_people_may_do_what_the_table_says_in_every_namespace(api: httpx.Client)
     assert granted > 500
 
 
-def test_accounts_of_workloads_stay_in_their_namespace(api: httpx.Client) -> None:
-    """Argo CD's deploying account changes its own; the others, Vault's among them, may do nothing in any."""
+def test_service_accounts_have_no_rights_in_other_namespaces(api: httpx.Client) -> None:
+    """Argo CD's deployer may change its own namespace. The other accounts, including Vault's, have no rights."""
     wrong = []
     accounts = [dict(r.inputs["metadata"]) for r in plan().resources if r.inputs.get("kind") == "ServiceAccount"]  # type: ignore[call-overload]
     names = {(str(found["namespace"]), str(found["name"])) for found in accounts}
@@ -224,7 +225,7 @@ def test_accounts_of_workloads_stay_in_their_namespace(api: httpx.Client) -> Non
         rules = _rules(api, _account(home, account), namespace)
         for question, what in QUESTIONS.items():
             if question[2] == "pods/exec" or question[2] == "deployments/scale":
-                continue  # a deployer needs neither, and has neither
+                continue  # a deployer does not need these rights
             if _holds(rules, *question) != (what in given):
                 wrong.append(f"{home}:{account} in {namespace}: {question}")
     for home, account in names:
@@ -239,7 +240,7 @@ def test_accounts_of_workloads_stay_in_their_namespace(api: httpx.Client) -> Non
 def _pod(
     client: httpx.Client, who: list[tuple[str, str]], namespace: str, ref: str, path: str = "", value: Any = None
 ) -> str:
-    """Try a pod; return what stops it: rights, admission (policies, Pod Security), or nothing."""
+    """Try to create a pod and return what refuses it: rights, admission (policies, Pod Security), or nothing."""
     body = object_of("v1", "Pod", spec=pod_spec(ref))
     body = changed(body, path, value) if path else body
     answer = client.post(f"/api/v1/namespaces/{namespace}/pods?dryRun=All", json=body, headers=who)
@@ -249,7 +250,7 @@ def _pod(
     return "rights" if "cannot create resource" in answer.text else "admission"
 
 
-def test_who_may_change_a_namespace_runs_pods_there_and_only_harmless_ones(api: httpx.Client) -> None:
+def test_people_who_may_change_a_namespace_can_create_only_safe_pods(api: httpx.Client) -> None:
     wrong, ran = [], 0
     privileged = ("spec/containers/0/securityContext/privileged", True)
     for person, slug, environment in itertools.product(people(), TENANTS, ENVIRONMENTS):

@@ -1,4 +1,4 @@
-"""Between the pods of all tenants, the platform's and the outside, only what is named goes through."""
+"""Connections between all tenants, the platform and the outside are closed, except those that are declared."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.plans import plan_of
 
 INTERNAL, PLATFORM = "10.0.0.0/8", "10.9.0.0/24"
 NAMESPACES = {"dns": "kube-system", "ingress": "ingress-nginx", "monitoring": "monitoring", "other": "argocd"}
-#: Outside of the cluster: what a file may open, and what it never does.
+#: Addresses outside of the cluster that a file can open, and addresses that it can never open.
 PUBLIC = Pod("93.184.216.34")
 INSIDE = {
     "internal": Pod("10.1.2.3"),
@@ -28,9 +28,9 @@ SERVICE = Pod("10.9.0.7")
 EGRESS = (Egress("api.example.fr", 443), Egress("smtp.example.fr", 587))
 
 
-def _opened(tenant: Tenant) -> Tenant:
-    """The tenant with openings in dev, and neither these nor a host in prod."""
-    dev, prod = tenant.environments
+def _opened(project: Project) -> Project:
+    """Return a tenant with egress openings in dev, and without openings or a host in prod."""
+    dev, prod = project.environments
     changed = (dataclasses.replace(dev, egress=EGRESS), dataclasses.replace(prod, egress=(), url=None))
     return dataclasses.replace(tenant, environments=changed)
 
@@ -55,7 +55,7 @@ def network() -> Network:
 
 
 def pods() -> dict[str, tuple[Pod, Pod]]:
-    """Two pods of every namespace of the tenants."""
+    """Return two pods of every namespace of the tenants."""
     names = [f"{slug}-{environment}" for slug, environment in itertools.product(TENANTS, ("dev", "prod"))]
     return {
         name: (Pod(f"10.{n}.0.1", name, {"app": "web"}), Pod(f"10.{n}.0.2", name, {"app": "db"}))
@@ -67,7 +67,7 @@ PLATFORM_PODS = {what: Pod(f"10.2.0.{n}", name, {"app": what}) for n, (what, nam
 PORTS = (22, 25, 53, 80, 443, 587, 5432, 8080, 8200, 9090, 10250)
 
 
-def test_a_pod_reaches_its_own_namespace_and_no_other_tenant_s(network: Network) -> None:
+def test_a_pod_reaches_its_own_namespace_and_no_other_tenants(network: Network) -> None:
     wrong = []
     for (home, (web, _)), (there, (_, db)), port in itertools.product(pods().items(), pods().items(), PORTS):
         if network.connects(web, db, port) != (home == there):
@@ -76,7 +76,7 @@ def test_a_pod_reaches_its_own_namespace_and_no_other_tenant_s(network: Network)
     assert len(pods()) == 10
 
 
-def test_a_pod_reaches_dns_the_platform_s_ports_and_what_its_file_opens(network: Network) -> None:
+def test_a_pod_reaches_dns_the_platforms_ports_and_declared_destinations(network: Network) -> None:
     wrong = []
     for (home, (web, _)), port in itertools.product(pods().items(), PORTS):
         opened = {opening.port for opening in EGRESS} if home.endswith("-dev") else set()
@@ -93,7 +93,7 @@ def test_a_pod_reaches_dns_the_platform_s_ports_and_what_its_file_opens(network:
     assert not wrong, "\n".join(wrong)
 
 
-def test_only_monitoring_and_for_a_host_the_ingress_reach_a_pod(network: Network) -> None:
+def test_a_pod_is_reached_by_monitoring_and_if_it_has_a_host_by_the_ingress(network: Network) -> None:
     wrong = []
     for (home, (web, _)), (what, source) in itertools.product(
         pods().items(), {**PLATFORM_PODS, "public": PUBLIC, **INSIDE}.items()
@@ -104,8 +104,8 @@ def test_only_monitoring_and_for_a_host_the_ingress_reach_a_pod(network: Network
     assert not wrong, "\n".join(wrong)
 
 
-def test_the_evaluator_reads_policies_as_kubernetes_does() -> None:
-    """Examples of Kubernetes' own page: without a policy everything, with one what a rule names."""
+def test_the_evaluator_agrees_with_the_kubernetes_documentation() -> None:
+    """Without a policy, everything is allowed. With a policy, only what its rules name is allowed."""
     one, two, far = Pod("10.0.0.1", "a", {"app": "x"}), Pod("10.0.0.2", "b", {"app": "y"}), Pod("8.8.8.8")
 
     def policy(**spec: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""SonarQube answers what the table says: people of every role of every tenant, on every tenant's project.
+"""SonarQube gives people of every role exactly the rights of the table, on every tenant's project.
 
-Groups, projects and permissions are the plan's, made by the provider's own code. People are local accounts in these
-groups: what a log-in gives is asked in tests/engine/test_forge_isolation.py.
+The provider's own code creates the groups, projects and permissions of the plan. People are local accounts in these
+groups; tests/engine/test_forge_isolation.py tests log-ins.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.sonarqube.conftest import Life, Sonar
 pytestmark = pytest.mark.servers
 
 _KINDS = ("Group", "TechnicalAccount", "Project", "ProjectPermissions")
-#: What nobody of a tenant does with a project, their own or another's.
+#: Actions on a project that no member of a tenant may do.
 _ADMINISTRATION = (
     ("/api/projects/update_visibility", {"project": "{key}", "visibility": "public"}),
     ("/api/permissions/add_group", {"projectKey": "{key}", "groupName": "sonar-users", "permission": "user"}),
@@ -38,7 +38,7 @@ def key(slug: str) -> str:
 
 @pytest.fixture(scope="module")
 def people(light_lab: TestLab) -> Iterator[Mapping[tuple[str, str], Client]]:
-    """A person of each role of each tenant, by (tenant, role), with what the plan has of SonarQube for the tenants."""
+    """A person of each role, by tenant and role, on a server with the plan's SonarQube objects of the tenants."""
     light_lab.start("sonarqube")
     sonar = Sonar(light_lab.home, address(light_lab.home))
     with pytest.MonkeyPatch.context() as patch:
@@ -52,7 +52,7 @@ def people(light_lab: TestLab) -> Iterator[Mapping[tuple[str, str], Client]]:
             for resource in plan().resources:
                 if resource.type.endswith(f"sonarqube:{kind}") and resource.tenant in TENANTS:
                     life = Life(sonar, kind)
-                    # Members are accounts of Keycloak, which is not asked here.
+                    # The members are accounts of Keycloak, which this test does not use.
                     life.create(**{**resource.inputs, **({"members": None} if kind == "Group" else {})})
                     lives.append(life)
         logins = {}
@@ -82,7 +82,7 @@ def people(light_lab: TestLab) -> Iterator[Mapping[tuple[str, str], Client]]:
 
 
 def _refused(call: Callable[[], object]) -> bool:
-    """Whether the server refuses: it answers 403, or 404 for what somebody may not know of."""
+    """Return whether the server refuses the request, with 403, or with 404 for objects that the user may not see."""
     try:
         call()
     except SonarError as error:

@@ -1,4 +1,4 @@
-"""The table of rights itself, what the plan grants of it in every system, and what is said of it."""
+"""The table of rights itself, the grants of the plan in every system, and the texts about them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.isolation.tenants import BOTH, TENANTS, groups_of, has, people, plan
 
 R = Right
 _ALL = set(Right)
-#: What the issue and the offer say of the roles (shared/design.md, section 4), by what each does not have.
+#: The rights that each role lacks, from the requirements (shared/design.md, section 4).
 WITHOUT: dict[Role, set[Right]] = {
     Role.OWNER: set(),
     Role.ADMIN: set(),
@@ -38,11 +38,11 @@ WITHOUT: dict[Role, set[Right]] = {
 
 
 @pytest.mark.parametrize("role", Role)
-def test_what_each_role_has(role: Role) -> None:
+def test_rights_of_each_role(role: Role) -> None:
     assert RIGHTS[role] == _ALL - WITHOUT[role]
 
 
-def test_no_role_has_more_than_admin_and_what_is_included_comes_along() -> None:
+def test_no_role_exceeds_admin_and_roles_have_all_included_rights() -> None:
     for role in Role:
         assert RIGHTS[role] <= RIGHTS[Role.ADMIN]
         assert with_included(RIGHTS[role]) == RIGHTS[role]
@@ -51,22 +51,22 @@ def test_no_role_has_more_than_admin_and_what_is_included_comes_along() -> None:
         assert right.system == next(iter({included.system for included in with_included({right})}))
 
 
-def test_a_state_takes_rights_and_gives_none() -> None:
-    for slug, tenant in TENANTS.items():
+def test_a_state_only_removes_rights() -> None:
+    for slug, project in TENANTS.items():
         for person in people():
             now = rights_of(tenant, person)
             if tenant.state is State.SUSPENDED:
                 assert now <= RIGHTS[Role.READONLY], (slug, person)
             if tenant.state is State.ARCHIVED or person not in tenant.people:
                 assert now == frozenset(), (slug, person)
-    # A person whose only role is the tenant's own looks at no more than before.
+    # People who have only own roles get no additional rights to see.
     assert rights_of(TENANTS["ownpaused"], "ownpaused.audit") == {R.KUBERNETES_VIEW_PROD, R.ARGOCD_VIEW_PROD}
     assert rights_of(TENANTS["ownpaused"], "ownpaused.release") == {R.ARGOCD_VIEW_PROD, R.GITLAB_REPORTER}
     assert rights_of(TENANTS["live"], BOTH) == RIGHTS[Role.DEVOPS]
     assert rights_of(TENANTS["own"], BOTH) == RIGHTS[Role.READONLY]
 
 
-def test_answers_say_who_has_what() -> None:
+def test_answers_name_the_roles_that_have_a_right() -> None:
     found = {answer.right: answer for answer in answers(TENANTS["own"], "own.keeper")}
     secrets = found[R.VAULT_SECRETS_PROD]
     assert (secrets.through, secrets.environments) == (("keeper",), ("prod",))
@@ -81,15 +81,15 @@ def test_answers_say_who_has_what() -> None:
 
 
 def inputs(kind: str) -> list[tuple[str, dict[str, Any]]]:
-    """The (name, inputs) of the plan's resources whose type ends so."""
+    """Return name and inputs of the plan's resources whose type ends with `kind`."""
     return [(r.name, dict(r.inputs)) for r in plan().resources if r.type.endswith(kind)]
 
 
-#: GitLab's levels: the right that each is, with the strongest first.
+#: GitLab's levels, the strongest first, with the right that each stands for.
 LEVELS = {"maintainer": R.GITLAB_MAINTAINER, "developer": R.GITLAB_DEVELOPER, "reporter": R.GITLAB_REPORTER}
 
 
-def test_gitlab_levels_are_the_table_s() -> None:
+def test_gitlab_levels_match_the_table() -> None:
     granted = {
         (name.split("/")[0], name.rpartition("/")[2]): found["accessLevel"]
         for name, found in inputs("groupMembership:GroupMembership")
@@ -100,7 +100,7 @@ def test_gitlab_levels_are_the_table_s() -> None:
         assert granted.get((slug, person)) == level
 
 
-def test_keycloak_s_groups_are_the_table_s() -> None:
+def test_keycloak_groups_match_the_table() -> None:
     for person in people():
         groups = groups_of(person)
         for slug, tenant in TENANTS.items():
@@ -114,7 +114,7 @@ def test_keycloak_s_groups_are_the_table_s() -> None:
             assert {group for group in groups if group.startswith(f"/{slug}/")} == expected
 
 
-def test_argocd_lets_see_and_synchronise_what_the_table_says() -> None:
+def test_argocd_roles_match_the_table() -> None:
     seen = set()
     for _, found in inputs("argoproj.io/v1alpha1:AppProject"):
         slug, _, environment = found["metadata"]["name"].rpartition("-")
@@ -141,7 +141,7 @@ def test_argocd_lets_see_and_synchronise_what_the_table_says() -> None:
     assert ("ownpaused", "release", False) in seen
 
 
-def test_harbor_s_members_are_the_table_s() -> None:
+def test_harbor_members_match_the_table() -> None:
     granted = {found["groupName"]: found["role"] for _, found in inputs("projectMemberGroup:ProjectMemberGroup")}
     expected = {}
     for slug, tenant in TENANTS.items():
@@ -151,7 +151,7 @@ def test_harbor_s_members_are_the_table_s() -> None:
     assert granted == expected
 
 
-def test_sonarqube_s_permissions_are_the_table_s() -> None:
+def test_sonarqube_permissions_match_the_table() -> None:
     words = {
         "user": R.SONARQUBE_VIEW,
         "codeviewer": R.SONARQUBE_VIEW,
@@ -175,7 +175,7 @@ def test_each_right_has_a_meaning_in_both_languages() -> None:
     assert len({meaning.french for meaning in MEANINGS.values()}) == len(_ALL)
 
 
-def test_the_guide_has_the_table_as_it_is() -> None:
-    """`python -m tests.isolation.guide` writes it again."""
+def test_the_guide_has_the_current_table() -> None:
+    """If it does not, run `python -m tests.isolation.guide`."""
     text = guide.PAGE.read_text(encoding="utf-8")
     assert guide.page(text) == text

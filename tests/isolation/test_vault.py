@@ -1,4 +1,4 @@
-"""OpenBao answers what the table says: people, workloads and pipelines of every tenant, on every tenant's secrets."""
+"""OpenBao gives people, workloads and pipelines exactly the rights of the table, on every tenant's secrets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.servers
 
 R = Right
 _WRITES = ("create", "read", "update", "delete")
-#: Path below a tenant's mount -> capability -> the right of its people that gives it; None: nobody of a tenant has it.
+#: Path below a tenant's mount -> capability -> the right that gives it; None if no member of a tenant has it.
 PEOPLE: dict[str, dict[str, Right | None]] = {
     "metadata/": {"list": R.VAULT_NAMES, "delete": R.VAULT_DESTROY},
     "metadata/env/prod/db": {"read": R.VAULT_NAMES, "update": R.VAULT_SECRETS, "delete": R.VAULT_DESTROY},
@@ -28,12 +28,12 @@ PEOPLE: dict[str, dict[str, Right | None]] = {
     "data/operations/mirror/copy": dict.fromkeys(_WRITES, R.VAULT_SECRETS),
     "data/review/registry/pull": dict.fromkeys(_WRITES, R.VAULT_SECRETS),
     "data/mirror/copy": dict.fromkeys(_WRITES, R.VAULT_SECRETS),
-    # A name that begins as an environment's does is none.
+    # The name only begins like that of an environment.
     "data/env/development/db": dict.fromkeys(_WRITES, R.VAULT_SECRETS),
     "destroy/env/dev/db": {"update": R.VAULT_DESTROY},
     "config": {"update": None},
 }
-#: What each machine of a tenant reads, below its mount. It changes nothing.
+#: The paths below a tenant's mount that each of its machines can read. Machines can write nothing.
 MACHINES: dict[str, set[str]] = {
     "env.dev": {"data/env/dev/db"},
     "env.prod": {"data/env/prod/db", "metadata/env/prod/db"},  # with its versions
@@ -41,7 +41,7 @@ MACHINES: dict[str, set[str]] = {
     "review": {"data/review/registry/pull"},
     "operations": {"data/operations/mirror/copy", "data/mirror/copy"},
 }
-#: Beside the tenants' mounts: nobody of a tenant has any of it, not even sight.
+#: Paths outside of the tenants' mounts. No member of a tenant has any capability on them.
 PLATFORM = (
     *("sys/policies/acl/live.ci", "sys/mounts/live", "sys/auth/gitlab", "auth/gitlab/role/live.ci", "sys/seal"),
     *("auth/token/create", "auth/token/create-orphan", "identity/group/name/live.owner", "sys/audit/file"),
@@ -51,7 +51,7 @@ PLATFORM = (
 
 @pytest.fixture(scope="module")
 def vault(light_lab: TestLab) -> Iterator[Any]:
-    """OpenBao with the mounts and policies that the plan has for the tenants of the matrix, and nothing else of it."""
+    """OpenBao with only the plan's mounts and policies for the tenants of the matrix."""
     client = light_lab.vault
     policies = {str(r.inputs["name"]): str(r.inputs["policy"]) for r in plan().resources if r.type == _POLICY}
     for slug in TENANTS:
@@ -73,7 +73,7 @@ def policies() -> set[str]:
 
 
 def identities() -> Iterator[tuple[str, str, frozenset[Right] | None]]:
-    """Every (policy, tenant, rights) of the plan; no rights: a machine's."""
+    """Yield policy, tenant and rights of each identity of the plan. The rights of a machine are None."""
     known = policies()
     for slug in TENANTS:
         for role, rights in roles_given(slug).items():
@@ -85,7 +85,7 @@ def identities() -> Iterator[tuple[str, str, frozenset[Right] | None]]:
 
 
 def expected(policy: str, own: str, rights: frozenset[Right] | None, slug: str, path: str, capability: str) -> bool:
-    """What the table says of one question."""
+    """Return whether the table allows this capability."""
     if slug != own:
         return False
     if rights is None:
@@ -95,8 +95,8 @@ def expected(policy: str, own: str, rights: frozenset[Right] | None, slug: str, 
     return right is not None and right in rights
 
 
-def test_who_has_a_policy_at_all() -> None:
-    """A role with a right in Vault has one, and machines have while the tenant's state lets them work."""
+def test_which_roles_and_machines_have_a_policy() -> None:
+    """A role with a right in Vault has one. Machines have one in the states in which they work."""
     for slug in TENANTS:
         for role, rights in roles_given(slug).items():
             assert (f"{slug}.role.{role}" in policies()) == any(right.system == "vault" for right in rights)
@@ -111,7 +111,7 @@ def test_who_has_a_policy_at_all() -> None:
     }
 
 
-def test_openbao_allows_what_the_table_says_and_nothing_else(vault: Any) -> None:
+def test_openbao_reports_exactly_the_capabilities_of_the_table(vault: Any) -> None:
     paths = [f"{slug}/{path}" for slug in TENANTS for path in PEOPLE]
     wrong, asked, granted = [], 0, 0
     for policy, own, rights in identities():
@@ -133,8 +133,8 @@ def test_openbao_allows_what_the_table_says_and_nothing_else(vault: Any) -> None
     assert asked > 5000
 
 
-def test_openbao_gives_and_takes_values_as_it_says(vault: Any) -> None:
-    """The same, tried: every value of every tenant, read and written with every identity's token."""
+def test_values_can_be_read_and_written_as_in_the_table(vault: Any) -> None:
+    """Reads and writes every value of every tenant with the token of every identity."""
     values = [path.removeprefix("data/") for path in PEOPLE if path.startswith("data/")]
     for slug, path in itertools.product(TENANTS, values):
         vault.secrets.kv.v2.create_or_update_secret(path, secret={"of": slug}, mount_point=slug)

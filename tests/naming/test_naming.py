@@ -1,4 +1,4 @@
-"""Distinct tenants never collide, in any tool: by property, over every kind of name."""
+"""Property tests: two tenants never have the same name in any tool, for every kind of name."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests import factories
 
 SETTINGS = factories.settings()
 
-#: Of each kind of character a few: names that could be mistaken for one another come up more often.
+#: Only a few characters of each kind, so that similar names are generated more often.
 LETTERS, WORD = "abyz", "abyz09"
 
 
 def words(first: str, rest: str, most: int) -> st.SearchStrategy[str]:
-    """Names of two characters up to a limit, by what may come first and what may follow; no dash ends one."""
+    """Names of 2 to `most` characters: one of `first`, then characters of `rest`, without a final dash."""
     names = st.builds(str.__add__, st.sampled_from(first), st.text(rest, min_size=1, max_size=most - 1))
     return names.map(lambda name: name.rstrip("-")).filter(lambda name: len(name) >= 2)
 
@@ -62,7 +62,7 @@ def test_one_tenant_never_claims_a_name_twice(tenant: Tenant) -> None:
         assert len(names) == len(set(names)), kind
 
 
-#: What each tool accepts, from its documentation: pattern and longest length.
+#: The pattern and the maximum length that each tool accepts, from its documentation.
 LIMITS: dict[str, tuple[str, int]] = {
     "Keycloak group": (r"(/[a-z0-9-]+)+", 255),
     "Vault mount": (r"[a-z0-9-]+", 255),
@@ -91,8 +91,8 @@ def test_every_name_is_legal_in_its_tool(tenant: Tenant) -> None:
 
 
 @given(slugs, environment_names)
-def test_a_namespace_splits_back_into_its_parts(slug: str, environment: str) -> None:
-    names = names_of(factories.tenant(slug))
+def test_a_namespace_name_can_be_split_into_slug_and_environment(slug: str, environment: str) -> None:
+    names = names_of(factories.project(slug))
     assert names.namespace(environment).rsplit("-", 1) == [slug, environment]
 
 
@@ -100,8 +100,8 @@ def test_every_kind_of_name_has_a_limit_here() -> None:
     assert set(all_names(factories.tenant(), SETTINGS)) == set(LIMITS)
 
 
-def test_a_label_of_the_file_cannot_take_the_place_of_ours() -> None:
-    tenant = factories.tenant(labels={"tenant": "someone-else"})
-    ours = labels(tenant, tenant.environments[0])
-    assert ours["usine.dev/tenant"] == tenant.slug
+def test_a_label_of_the_file_cannot_replace_the_platforms_labels() -> None:
+    project = factories.project(labels={"tenant": "someone-else"})
+    ours = labels(project, project.environments[0])
+    assert ours["usine.dev/tenant"] == project.slug
     assert [key for key, value in ours.items() if value == "someone-else"] == ["label.usine.dev/tenant"]

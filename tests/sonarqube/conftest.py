@@ -1,6 +1,6 @@
 """The real SonarQube of the test platform.
 
-`USINE_TEST_LAB_HOME` names the folder of a platform that runs already, instead of starting one.
+Set `USINE_TEST_LAB_HOME` to the folder of a running platform to use it instead of starting one.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Sonar:
 
     @property
     def token(self) -> str:
-        """The platform's token, as it is now."""
+        """Return the current token of the platform."""
         return Secrets.load(self.home).sonarqube_token
 
     @property
@@ -60,7 +60,7 @@ class Sonar:
         return Client(self.url, environment={"SONAR_TOKEN": self.token})
 
     def provider(self, kind: str) -> SonarProvider:
-        """The provider as the plugin's process has it: out of its pickled form, configured."""
+        """Return the configured provider, restored from its pickled form as in the plugin's process."""
         unpickled = dill.loads(base64.b64decode(serialize_provider(provider_of(kind))))  # noqa: S301 - made here
         assert isinstance(unpickled, SonarProvider)
         unpickled.configure(ConfigureRequest(Config({URL_KEY: self.url}, "usine")))
@@ -74,20 +74,20 @@ def server(home: LabHome) -> Sonar:
 
 @pytest.fixture
 def sonar(server: Sonar, monkeypatch: pytest.MonkeyPatch) -> Sonar:
-    """The server, with the token where the provider looks for it."""
+    """The server, with the token in the variable that the provider reads."""
     monkeypatch.setenv("SONAR_TOKEN", server.token)
     return server
 
 
 @pytest.fixture
 def unique() -> str:
-    """A name nothing else has."""
+    """A unique name."""
     return f"t{uuid.uuid4().hex[:10]}"
 
 
 @pytest.fixture
 def project(server: Sonar, unique: str) -> Iterator[str]:
-    """The key of a private project that goes with the test."""
+    """The key of a private project, deleted after the test."""
     server.client.post("/api/projects/create", project=unique, name=unique, visibility="private")
     yield unique
     if server.client.get("/api/projects/search", projects=unique)["components"]:
@@ -95,7 +95,7 @@ def project(server: Sonar, unique: str) -> Iterator[str]:
 
 
 class Life:
-    """One object of a kind, taken through the calls that the engine makes, in the engine's order."""
+    """One object of a kind. The methods make the engine's provider calls, in the engine's order."""
 
     def __init__(self, sonar: Sonar, kind: str) -> None:
         self.provider = sonar.provider(kind)
@@ -110,7 +110,7 @@ class Life:
         return self.state
 
     def changes(self, **news: Any) -> bool:
-        """Whether an `up` with these inputs would change it."""
+        """Return whether an `up` with these inputs would change the object."""
         checked = self.provider.check(self.inputs, news).inputs
         return bool(self.provider.diff(self.id, self.state, checked).changes)
 
@@ -126,7 +126,7 @@ class Life:
         self.inputs = checked
 
     def refresh(self) -> bool:
-        """Read it as `refresh` does; False when it is gone."""
+        """Read the object as `refresh` does. Returns False if it no longer exists."""
         read = self.provider.read(self.id, self.state)
         if not read.id:
             return False
@@ -134,7 +134,7 @@ class Life:
         return True
 
     def imported(self) -> dict[str, Any]:
-        """What an import of its id brings in."""
+        """Return the inputs that an import of the id gives."""
         return self.provider.read(self.id, {}).outs or {}
 
     def delete(self) -> None:
@@ -142,7 +142,7 @@ class Life:
 
 
 def settled(life: Life, **news: Any) -> None:
-    """Read back from the server, the object differs in nothing from its inputs."""
+    """Assert that the object on the server does not differ from its inputs."""
     before = life.state
     assert not life.changes(**news)
     assert life.refresh()

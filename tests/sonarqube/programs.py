@@ -1,4 +1,4 @@
-"""A program that makes one object of every kind; environment variables change it. Run by the engine, not imported."""
+"""Programs for the engine that create one object of every kind. Environment variables change their inputs."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from components.sonarqube.dynamic.resources import (
 
 
 def tenant(key: str, url: str, secret: str) -> None:
-    """Everything a tenant has; `EXPIRES` is the end of its token, `GENERATION` names the account it is of.
+    """All objects of a tenant. `EXPIRES` is the end date of its token, `GENERATION` the name of the token's account.
 
-    What hands the token out is a secret setting of the server.
+    A secret setting of the server stands for the place that hands the token out.
     """
     provider = sonarqube_provider("sonarqube", url)
     opts = pulumi.ResourceOptions(provider=provider)
@@ -68,7 +68,7 @@ def tenant(key: str, url: str, secret: str) -> None:
 
 
 def adopted(key: str, url: str) -> None:
-    """A project that exists already."""
+    """Create a project that exists already."""
     opts = pulumi.ResourceOptions(provider=sonarqube_provider("sonarqube", url), protect=True)
     Project("adopted", ProjectArgs(key, key), opts)
 

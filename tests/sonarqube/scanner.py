@@ -1,4 +1,4 @@
-"""Sonar's own scanner, as a pipeline runs it: it gets the rest of itself and the analysers from the server."""
+"""Runs Sonar's own scanner as a pipeline does. The scanner downloads its engine and the analysers from the server."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from lab import parts
 
 
 def analyse(url: str, token: str, project: str, sources: Path, cache: Path) -> subprocess.CompletedProcess[str]:
-    """Analyse the folder `sources` as `project` and wait for the quality gate; the exit code says how it went.
+    """Analyse the folder `sources` as `project`, wait for the quality gate, and return the finished process.
 
-    `cache` is a folder where what comes from the server may stay (90 MB) for the next analysis.
+    `cache` is a folder that keeps the downloads from the server (90 MB) for the next analysis.
     """
     scanner = parts.ensure(["sonar-scanner"])["sonar-scanner"] / "bin" / "sonar-scanner"
     settings = {
@@ -21,11 +21,11 @@ def analyse(url: str, token: str, project: str, sources: Path, cache: Path) -> s
         "sonar.sources": ".",
         "sonar.qualitygate.wait": "true",
         "sonar.scm.disabled": "true",
-        "sonar.scanner.skipJreProvisioning": "true",  # the one that runs SonarQube will do
+        "sonar.scanner.skipJreProvisioning": "true",  # use the runtime that runs SonarQube
     }
     environment = {
         **os.environ,
-        "SONAR_TOKEN": token,  # not an argument: everybody on the machine can read those
+        "SONAR_TOKEN": token,  # not an argument, because every user of the machine can read arguments
         "SONAR_USER_HOME": str(cache),
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",

@@ -1,4 +1,4 @@
-"""Technical accounts and their tokens, through the calls that the engine makes, on the real server."""
+"""Technical accounts and their tokens on the real server, with the provider calls that the engine makes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_technical_account(sonar: Sonar, account: Life, project: str) -> None:
     assert life.imported()["name"] == "Another"
     assert life.replaces(**{**news, "login": "usine.other"}) == ["login"]
 
-    # There is no password, none lets anybody in, and none can be set by the holder of a token of it.
+    # The account has no password, no password logs in, and the holder of its token cannot set one.
     token = Life(sonar, "ProjectAnalysisToken")
     held = token.create(name=project, login=news["login"])["token"]
     (user,) = sonar.client.v2("GET", "/users-management/users", q=news["login"])["users"]
@@ -48,7 +48,7 @@ def test_technical_account(sonar: Sonar, account: Life, project: str) -> None:
     with pytest.raises(SonarError, match="not accepted"):
         holder.post("/api/authentication/login", login=news["login"], password="")
 
-    # Deactivation ends every token, also those made with one of them, and takes the permissions along.
+    # Deactivation revokes every token, including those that were created with one of them, and all permissions.
     sonar.client.post("/api/permissions/add_user", projectKey=project, login=news["login"], permission="scan")
     further = holder.post("/api/user_tokens/generate", name="further")["token"]
     life.delete()
@@ -60,7 +60,7 @@ def test_technical_account(sonar: Sonar, account: Life, project: str) -> None:
     assert not token.refresh()
     token.delete()
 
-    # The same account comes back, with nothing of what it had.
+    # The account is reactivated without its former tokens and permissions.
     before = life.id
     life.create(**news)
     assert life.id == before
@@ -80,12 +80,12 @@ def test_analysis_token(sonar: Sonar, account: Life, unique: str) -> None:
     without_secret = {key: value for key, value in state.items() if key != "token"}
     assert life.imported() == without_secret
 
-    # An imported one has no secret: it will be replaced.
+    # An imported token has no secret, so it will be replaced.
     adopted = Life(sonar, "ProjectAnalysisToken")
     adopted.id, adopted.inputs, adopted.state = life.id, life.inputs, without_secret
     assert adopted.replaces(**news) == ["token"]
 
-    # A replacement overlaps the one that it replaces.
+    # The new token and the old one overlap.
     assert set(life.replaces(**{**news, "expires": "2099-02-28"})) == {"expires", "token_name"}
     other = Life(sonar, "ProjectAnalysisToken")
     other.create(**{**news, "expires": "2099-02-28"})
@@ -95,7 +95,7 @@ def test_analysis_token(sonar: Sonar, account: Life, unique: str) -> None:
     life.delete()
     assert other.refresh()
 
-    # What a killed run left is of no use, and found by the name that was noted before.
+    # The token that an interrupted run left is useless, and is found by the name in the state.
     type_ = f"{TYPE_PREFIX}ProjectAnalysisToken"
     assert find(sonar.client, type_, other.inputs) is None
     assert not remove_orphan(sonar.client, type_, news)
@@ -103,14 +103,14 @@ def test_analysis_token(sonar: Sonar, account: Life, unique: str) -> None:
     assert not other.refresh()
     assert not remove_orphan(sonar.client, type_, other.inputs)
 
-    for length in (1, 92, 300):  # without an end
+    for length in (1, 92, 300):  # no end date
         life.create(name="n" * length, login=login)
         settled(life, name="n" * length, login=login)
     assert remove_orphan(sonar.client, type_, {"login": "usine.nobody", "token_name": "x"}) is False
 
 
-def test_an_analysis_token_of_the_version_before_is_replaced(sonar: Sonar, account: Life, project: str) -> None:
-    """It is the administrator's, of one project; its state names a project and no account."""
+def test_an_analysis_token_of_the_previous_version_is_replaced(sonar: Sonar, account: Life, project: str) -> None:
+    """It belongs to the administrator, for one project. Its state has a project and no account."""
     form = {"name": f"usine-{project}-0a1b2c3d", "type": "PROJECT_ANALYSIS_TOKEN", "projectKey": project}
     sonar.client.post("/api/permissions/add_group", projectKey=project, groupName="sonar-users", permission="scan")
     token = sonar.client.post("/api/user_tokens/generate", **form)["token"]
@@ -123,7 +123,7 @@ def test_an_analysis_token_of_the_version_before_is_replaced(sonar: Sonar, accou
     assert life.refresh()
     assert set(life.replaces(**news)) == {"login", "token_name"}
 
-    # Why it is: its holder gets a token of the administrator. `test_scanner` tries it with the new one.
+    # Reason: its holder can create a token of the administrator. `test_scanner` tries this with the new token.
     made = Client(sonar.url, environment={"SONAR_TOKEN": token}).post("/api/user_tokens/generate", name=project)
     assert Client(sonar.url, environment={"SONAR_TOKEN": made["token"]}).get("/api/system/info")
     sonar.client.post("/api/user_tokens/revoke", login="admin", name=project)

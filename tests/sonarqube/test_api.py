@@ -1,4 +1,4 @@
-"""The client against a server that answers as told: retries, errors, what never gets into a message."""
+"""The client with a scripted server: retries, errors, and values that must not be in a message."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def client(server: _Server, waits: list[float]) -> Client:
     return Client(f"{server.url}/sonar/", environment={"SONAR_TOKEN": TOKEN}, sleep=waits.append)
 
 
-def test_sends_the_token_and_only_the_parameters_that_are(client: Client, server: _Server) -> None:
+def test_sends_the_token_and_only_parameters_with_a_value(client: Client, server: _Server) -> None:
     server.answers = [(200, {}, '{"a": 1}'), (204, {}, ""), (200, {}, "{}")]
     assert client.get("/api/x", key="a b", other=None) == {"a": 1}
     assert client.post("/api/y", name="n", absent=None, values=["1", "2"]) is None
@@ -97,7 +97,7 @@ def test_netrc_does_not_replace_the_token(
 
 
 @pytest.mark.parametrize("call", [lambda c: c.get("/x"), lambda c: c.post("/x")])
-def test_asks_again_where_it_was_refused_for_now(
+def test_retries_temporary_errors(
     client: Client, server: _Server, waits: list[float], call: Callable[[Client], Any]
 ) -> None:
     server.answers = [(429, {"Retry-After": "3"}, ""), (503, {}, ""), (200, {}, "{}")]
@@ -106,7 +106,7 @@ def test_asks_again_where_it_was_refused_for_now(
     assert 1 <= waits[1] <= 2
 
 
-def test_asks_again_only_for_what_may_be_repeated(client: Client, server: _Server, waits: list[float]) -> None:
+def test_retries_only_requests_that_may_be_repeated(client: Client, server: _Server, waits: list[float]) -> None:
     server.answers = [None, (502, {}, ""), (200, {}, "{}")]
     assert client.get("/x") == {}
     server.answers = [None]
@@ -118,7 +118,7 @@ def test_asks_again_only_for_what_may_be_repeated(client: Client, server: _Serve
     assert len(waits) == 2
 
 
-def test_gives_up_in_the_end(client: Client, server: _Server, waits: list[float]) -> None:
+def test_stops_after_the_last_retry(client: Client, server: _Server, waits: list[float]) -> None:
     server.answers = [(503, {"Retry-After": "999999"}, "")] * 20
     with pytest.raises(SonarError, match="HTTP 503"):
         client.post("/x")
@@ -126,7 +126,7 @@ def test_gives_up_in_the_end(client: Client, server: _Server, waits: list[float]
     assert waits == [30.0] * 5
 
 
-def test_tries_a_server_that_is_not_there_yet(waits: list[float]) -> None:
+def test_retries_while_the_server_is_not_up_yet(waits: list[float]) -> None:
     with _Server() as gone:
         url = gone.url
     with pytest.raises(SonarError, match=f"SonarQube POST /x: {url} does not answer: connection refused"):
@@ -151,7 +151,9 @@ def test_tries_a_server_that_is_not_there_yet(waits: list[float]) -> None:
         (200, "<html>", "the answer is not JSON: is this SonarQube's address?"),
     ],
 )
-def test_says_what_the_server_says(client: Client, server: _Server, status: int, body: str, message: str) -> None:
+def test_an_error_has_the_servers_message(
+    client: Client, server: _Server, status: int, body: str, message: str
+) -> None:
     server.answers = [(status, {"Location": "/elsewhere"}, body)]
     with pytest.raises(SonarError) as caught:
         client.get("/x")
@@ -159,20 +161,20 @@ def test_says_what_the_server_says(client: Client, server: _Server, status: int,
     assert isinstance(caught.value, NotFoundError) == (status == 404)
 
 
-def test_without_a_token_nothing_is_sent(server: _Server) -> None:
+def test_sends_nothing_without_a_token(server: _Server) -> None:
     with pytest.raises(SonarError, match="set SONAR_TOKEN"):
         Client(server.url, environment={}).get("/x")
     assert server.seen == []
 
 
-def test_an_authority_has_to_be_pem() -> None:
+def test_an_authority_must_be_pem() -> None:
     with pytest.raises(SonarError, match="not PEM text"):
         Client("https://127.0.0.1:1", "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n")
     with pytest.raises(SonarError, match="not PEM text"):
         Client("https://127.0.0.1:1", "nonsense")
 
 
-def test_trusts_the_given_authority_and_no_other(server: _Server, tmp_path: Path) -> None:
+def test_trusts_only_the_given_authority(server: _Server, tmp_path: Path) -> None:
     home = LabHome.open(tmp_path)
     pair = pki.ensure(home).keycloak
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -189,7 +191,7 @@ def test_trusts_the_given_authority_and_no_other(server: _Server, tmp_path: Path
     assert len(server.seen) == 1
 
 
-def test_pages_are_followed(client: Client, server: _Server) -> None:
+def test_reads_all_pages(client: Client, server: _Server) -> None:
     server.answers = [
         (200, {}, '{"paging": {"total": 3}, "things": [1, 2]}'),
         (200, {}, '{"paging": {"total": 3}, "things": [3]}'),

@@ -1,4 +1,4 @@
-"""What the SonarQube of the tests has no way to be: one beyond the Community Build, one without the log-in plugin."""
+"""SonarQube servers that the local platform cannot run: another edition, and one without the log-in plugin."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Form = str | Sequence[str] | None
 
 
 class _WithBranches(Client):
-    """New-code periods as every edition but Community keeps them (`SetAction`, `ShowAction` of their API).
+    """New-code periods in every edition except Community (`SetAction`, `ShowAction` of their API).
 
-    One that is set without a branch is the project's; a branch shows its own one, or the project's as inherited.
+    A period without a branch belongs to the project. A branch shows its own period, or the inherited one.
     """
 
     def __init__(self) -> None:
@@ -40,13 +40,13 @@ class _WithBranches(Client):
             self.kept[branch] = {key: form[key] for key in ("type", "value") if form[key] is not None}
 
 
-def test_a_new_code_period_settles_where_a_project_has_branches() -> None:
-    client, kind = _WithBranches(), NewCodePeriodKind()
+def test_a_new_code_period_has_no_diff_on_editions_with_branches() -> None:
+    client, kind = _WithBranches(), NewCodePeriod()
     news: dict[str, Any] = {"project": "a:api", "type": "NUMBER_OF_DAYS", "value": "30"}
     id_, made = kind.create(client, news)
     assert client.kept == {None: {"type": "NUMBER_OF_DAYS", "value": "30"}}
     assert kind.read(client, id_, made) == made == news
-    # Set by hand on the main branch, or by a Community Build before: it goes before the project's.
+    # A period on the main branch, set manually or by an earlier Community Build, has precedence over the project's.
     client.kept["main"] = {"type": "NUMBER_OF_DAYS", "value": "1"}
     found = kind.read(client, id_, made)
     assert found is not None
@@ -58,7 +58,7 @@ def test_a_new_code_period_settles_where_a_project_has_branches() -> None:
 
 
 class _WithoutPlugin(Client):
-    """Nothing may be set: a `post` would need the server."""
+    """A client without `post`, so that a test fails if something is set."""
 
     def get(self, path: str, **query: str | None) -> Any:  # noqa: ARG002
         assert path == "/api/plugins/installed"

@@ -1,4 +1,4 @@
-"""The real engine on the real SonarQube: every kind made, settled, drifted, mended, moved, imported, destroyed."""
+"""The real engine on the real SonarQube: create, no diff, drift, repair, rename, import and destroy every kind."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SECRET = "marker-of-a-hook-83b1"
 
 @dataclass
 class Stack:
-    """One stack of a project in a folder of its own, in which the checkout's packages lie as in the checkout."""
+    """One stack in its own folder, which has the same layout of packages as the checkout."""
 
     folder: Path
     sonar: Sonar
@@ -54,7 +54,7 @@ class Stack:
         self.engine.ensure_stack()
 
     def run_program(self, program: str, *arguments: str) -> None:
-        """Which program the next runs run."""
+        """Select the program of the next runs."""
         self.variables |= {"PROGRAM": program, "ARGUMENTS": " ".join(arguments)}
 
     @property
@@ -78,11 +78,11 @@ class Stack:
         return said
 
     def steps(self, *arguments: str) -> set[tuple[str, str]]:
-        """Operation, kind and logical name of what a run does (or would do) to objects."""
+        """Return operation, kind and logical name of each step that a run makes (or would make) on objects."""
         return set(self.ordered(*arguments))
 
     def ordered(self, *arguments: str) -> list[tuple[str, str]]:
-        """The same, in the order in which the engine begins them."""
+        """Return the same, in the order in which the engine starts the steps."""
         log = self.folder / "events.json"
         log.unlink(missing_ok=True)
         self.run(*arguments, "--event-log", str(log))
@@ -112,7 +112,7 @@ def stack(sonar: Sonar, unique: str, tmp_path: Path) -> Iterator[Stack]:
 
 
 def as_the_version_before(stack: Stack, sonar: Sonar) -> str:
-    """Make server and state what the version before left: a token of the administrator, and no account."""
+    """Change the server and the state to those of the previous version: an administrator's token, and no account."""
     client, key = sonar.client, stack.name
     client.post("/api/permissions/add_group", projectKey=key, groupName="sonar-administrators", permission="scan")
     form = {"name": f"usine-{key}-0a1b2c3d", "type": "PROJECT_ANALYSIS_TOKEN", "projectKey": key}
@@ -140,7 +140,7 @@ def as_the_version_before(stack: Stack, sonar: Sonar) -> str:
 
 
 UP = ("up", "--yes", "--skip-preview")
-#: How a token is replaced: the new one is handed out before the old one is revoked.
+#: The steps of a replacement: the new token is handed out before the old one is revoked.
 REPLACED = [
     ("create-replacement", "ProjectAnalysisToken app"),
     ("update", "Settings delivery"),
@@ -178,7 +178,7 @@ def _a_state_of_the_version_before_is_taken_over(stack: Stack, sonar: Sonar) -> 
     assert holder(sonar, old).get("/api/users/current")["login"] == "admin"
     steps = [step for step in stack.ordered(*UP) if step[0] != "replace"]
     assert steps[:1] == [("create", "TechnicalAccount account/2")]
-    # Permissions are updated beside it, at any time before the end.
+    # Permissions are updated in parallel, at any time before the end.
     assert [step for step in steps if step in REPLACED] == REPLACED
     assert steps[-1] == REPLACED[-1]
     assert holder(sonar, stack.output("token")).get("/api/users/current")["login"] == f"usine.{stack.name}.2"
@@ -192,7 +192,7 @@ def test_life_of_a_tenant(stack: Stack, sonar: Sonar) -> None:
     stack.run("refresh", "--preview-only", "--expect-no-changes")
     assert stack.steps("preview", "--refresh", "--expect-no-changes") == set()
 
-    # Nothing of the token, of the secrets or of the provider's code is in the state, as it is stored.
+    # The stored state contains neither the token, nor the secrets, nor the provider's code.
     token = stack.output("token")
     assert token.startswith("squ_")
     text = json.dumps(stack.engine.export_state())
@@ -202,7 +202,7 @@ def test_life_of_a_tenant(stack: Stack, sonar: Sonar) -> None:
     assert max(map(len, code)) < 500
     assert not any(b"requests" in one or b"Bearer" in one or sonar.url.encode() in one for one in code)
 
-    # What somebody does by hand is seen without being changed, and mended.
+    # A preview finds manual changes without changing anything, and a run repairs them.
     client, key = sonar.client, stack.name
     client.post("/api/permissions/add_group", projectKey=key, groupName="sonar-users", permission="user")
     client.post("/api/user_tokens/revoke", login=f"usine.{key}.1", name=stack.output("token_name"))
@@ -211,7 +211,7 @@ def test_life_of_a_tenant(stack: Stack, sonar: Sonar) -> None:
     client.post("/api/webhooks/delete", webhook=hook)
     client.post("/api/projects/update_visibility", project=key, visibility="public")
     client.post("/api/settings/reset", component=key, keys="sonar.exclusions")
-    mends = {
+    repairs = {
         ("update", "ProjectPermissions app"),
         ("create", "ProjectAnalysisToken app"),
         ("update", "Settings delivery"),
@@ -220,9 +220,9 @@ def test_life_of_a_tenant(stack: Stack, sonar: Sonar) -> None:
         ("update", "Project app"),
         ("create", "Settings app"),
     }
-    assert stack.steps("preview", "--refresh") == mends
+    assert stack.steps("preview", "--refresh") == repairs
     assert client.get("/api/new_code_periods/list", project=key)["newCodePeriods"][0]["value"] == "7"
-    assert stack.steps(*UP, "--refresh") == mends
+    assert stack.steps(*UP, "--refresh") == repairs
     assert stack.steps("preview", "--refresh", "--expect-no-changes") == set()
 
     _replaced_with_an_overlap(stack, sonar)
@@ -291,7 +291,7 @@ def test_an_error_is_one_line(stack: Stack, sonar: Sonar) -> None:
 def test_import(stack: Stack, sonar: Sonar) -> None:
     sonar.client.post("/api/projects/create", project=stack.name, name=stack.name, visibility="private")
     stack.run_program("adopted", stack.name, sonar.url)
-    # The explicit provider has to be there before: the rest fails, as the project exists.
+    # The import needs the explicit provider. The other steps fail, because the project exists.
     stack.run("up", "--yes", "--skip-preview", code=1)
     provider = next(r for r in stack.resources() if r["type"] == "pulumi:providers:pulumi-python")
     file = stack.folder / "import.json"
@@ -312,8 +312,8 @@ def test_import(stack: Stack, sonar: Sonar) -> None:
     assert stack.steps("preview", "--refresh", "--expect-no-changes") == set()
 
 
-def test_import_says_that_there_is_nothing(sonar: Sonar, unique: str, capfd: pytest.CaptureFixture[str]) -> None:
-    command = [sys.executable, "-m", "components.sonarqube.dynamic", "Project", unique, "x", "--url", sonar.url]
+def test_import_of_a_missing_object_is_reported(sonar: Sonar, unique: str, capfd: pytest.CaptureFixture[str]) -> None:
+    command = [sys.executable, "-m", "components.sonarqube_dynamic", "Project", unique, "x", "--url", sonar.url]
     environment = {**os.environ, "SONAR_TOKEN": sonar.token}
     assert subprocess.run(command, cwd=CHECKOUT, env=environment, check=False).returncode == 1
     assert capfd.readouterr().err == f"SonarQube has no Project {unique}\n"

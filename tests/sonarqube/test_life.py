@@ -1,4 +1,4 @@
-"""The life of an object of each kind on the real SonarQube: made, settled, drifted, changed, imported, deleted."""
+"""Each kind of object on the real SonarQube: create, no diff, drift, change, import, delete."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ def test_project(sonar: Sonar, unique: str) -> None:
     life.update(**news)
     assert life.imported()["main_branch"] == "main"
 
-    assert not life.changes(**{**news, "name": "Another"})  # there is no call that renames
+    assert not life.changes(**{**news, "name": "Another"})  # the API cannot rename a project
     assert life.replaces(**{**news, "key": f"{unique}-b"}) == ["key"]
     life.delete()
     assert not life.refresh()
-    life.delete()  # gone already
+    life.delete()  # it is deleted already
 
 
 def test_group(sonar: Sonar, unique: str) -> None:
     life = Life(sonar, "Group")
     news = {"name": f"/{unique}/developer", "description": "Developers"}
     longer = Life(sonar, "Group")
-    longer.create(name=f"/{unique}/developers", description="")  # contains the other's name
+    longer.create(name=f"/{unique}/developers", description="")  # its name contains the name of the other
     assert find(sonar.client, f"{TYPE_PREFIX}Group", news) is None
     life.create(**news)
     settled(life, **news)
@@ -74,7 +74,7 @@ def test_project_permissions_are_exact(sonar: Sonar, project: str) -> None:
         "users": {},
     }
     life.create(**news)
-    assert life.imported() == {  # what the default template gave to sonar-users is gone
+    assert life.imported() == {  # without the default template's permissions of sonar-users
         "project": project,
         "groups": {f"/{project}/dev": ["codeviewer", "user"], "sonar-administrators": ["admin"]},
         "users": {},
@@ -103,10 +103,10 @@ def test_project_permissions_are_exact(sonar: Sonar, project: str) -> None:
     group.delete()
 
 
-def test_permissions_are_whole_where_groups_are_many(
+def test_permissions_are_complete_with_more_groups_than_a_page(
     sonar: Sonar, project: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """More groups than a page of the API: the lists are asked for by permission."""
+    """The API returns pages, so the client reads the groups of each permission."""
     monkeypatch.setattr(Client, "page", 3)
     groups = [Life(sonar, "Group") for _ in range(8)]
     for number, group in enumerate(groups):
@@ -131,7 +131,7 @@ def test_permissions_are_whole_where_groups_are_many(
 
 @pytest.fixture
 def global_permissions(sonar: Sonar) -> Iterator[dict[str, Any]]:
-    """The permissions as they are, which come back afterwards."""
+    """The current permissions, restored after the test."""
     life = Life(sonar, "GlobalPermissions")
     life.id = "global"
     before = life.imported()
@@ -198,13 +198,13 @@ def test_quality_gate(sonar: Sonar, unique: str) -> None:
     life.update(**news)
     settled(life, **news)
     life.update(**{**news, "default": True})
-    life.delete()  # the default one: the built-in gate takes its place
+    life.delete()  # it is the default: the built-in gate replaces it
     assert not life.refresh()
     gates = sonar.client.get("/api/qualitygates/list")["qualitygates"]
     assert [gate["isDefault"] for gate in gates if gate["isBuiltIn"]].count(True) == 1
 
 
-def test_quality_gate_is_made_whole_or_not_at_all(sonar: Sonar, unique: str) -> None:
+def test_quality_gate_is_created_completely_or_not_at_all(sonar: Sonar, unique: str) -> None:
     life = Life(sonar, "QualityGate")
     with pytest.raises(SonarError, match="no_such_metric"):
         life.create(name=unique, conditions=[{"metric": "no_such_metric", "op": "GT", "error": 1.0}], default=False)

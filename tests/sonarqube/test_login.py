@@ -1,4 +1,4 @@
-"""People log in to SonarQube by OpenID Connect, and their groups are those that the identity provider says."""
+"""People log in to SonarQube with OpenID Connect and get the groups of the identity provider's claim."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CLIENT, SECRET = "sonarqube", "s3cret:of/the client"
 
 
 class _Issuer(ThreadingHTTPServer):
-    """An identity provider where everybody is logged in already, as `claims` say; https, as Keycloak."""
+    """An identity provider that logs everybody in with the values of `claims`; with https, like Keycloak."""
 
     def __init__(self, sonar: Sonar) -> None:
         self.claims: dict[str, Any] = {}
@@ -77,7 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def issuer(sonar: Sonar) -> Iterator[_Issuer]:
-    """The provider, with SonarQube's settings as the foundation makes them."""
+    """The identity provider, on a SonarQube with the foundation's settings."""
     with _Issuer(sonar) as running:
         threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         settings = Life(sonar, "Settings")
@@ -100,7 +100,7 @@ def issuer(sonar: Sonar) -> Iterator[_Issuer]:
 
 
 def log_in(sonar: Sonar) -> dict[str, Any]:
-    """What SonarQube says of who just came through its log-in page."""
+    """Log in through SonarQube's page and return SonarQube's data about the user."""
     trust = ssl.create_default_context(cafile=sonar.home.ca)
     with httpx.Client(verify=trust, trust_env=False, follow_redirects=True, timeout=30) as browser:
         browser.get(f"{sonar.url}/sessions/init/oidc", params={"return_to": "/projects"})
@@ -117,7 +117,7 @@ def test_groups_follow_the_claim(sonar: Sonar, issuer: _Issuer, unique: str) -> 
     person = {"sub": f"id-{unique}", "preferred_username": unique, "name": name, "email": email}
     issuer.claims = {**person, "groups": [f"/{unique}/developer", "/not/known/here"]}
     found = log_in(sonar)
-    # Its own log-in names SonarQube makes up; the provider's is the external identity.
+    # SonarQube invents the login; the provider's user name is the external identity.
     assert (found["externalIdentity"], found["externalProvider"]) == (unique, "oidc")
     assert (found["name"], found["email"]) == (name, email)
     assert sorted(found["groups"]) == [f"/{unique}/developer", "sonar-users"]
@@ -128,7 +128,7 @@ def test_groups_follow_the_claim(sonar: Sonar, issuer: _Issuer, unique: str) -> 
     given = base64.b64decode(token["authorization"][0].removeprefix("Basic ")).decode()
     assert given == "sonarqube:s3cret%3Aof%2Fthe+client"
 
-    # Who is taken out of a role keeps no membership until the next log-in, and no token without any.
+    # People who are removed from a role lose the membership immediately, and their tokens if it was the last one.
     (user,) = sonar.client.v2("GET", "/users-management/users", q=unique)["users"]
     held = sonar.client.post("/api/user_tokens/generate", login=user["login"], name="mine")["token"]
     holder = Client(sonar.url, environment={"SONAR_TOKEN": held})
@@ -146,7 +146,7 @@ def test_groups_follow_the_claim(sonar: Sonar, issuer: _Issuer, unique: str) -> 
     with pytest.raises(SonarError, match="not accepted"):
         holder.get("/api/users/current")
 
-    issuer.claims = {**person, "groups": [f"/{unique}/security"]}  # a role taken away, another one given
+    issuer.claims = {**person, "groups": [f"/{unique}/security"]}  # one role is replaced by another
     assert sorted(log_in(sonar)["groups"]) == [f"/{unique}/security", "sonar-users"]
     issuer.claims = person
     assert log_in(sonar)["groups"] == ["sonar-users"]
@@ -159,7 +159,7 @@ def test_groups_follow_the_claim(sonar: Sonar, issuer: _Issuer, unique: str) -> 
 @pytest.mark.parametrize(
     "claims", [{"aud": "another"}, {"aud": ["another"]}, {"exp": 1}, {"iss": "https://another"}, {"sub": None}]
 )
-def test_a_token_that_is_not_for_it_lets_nobody_in(
+def test_a_token_for_another_client_is_refused(
     sonar: Sonar, issuer: _Issuer, unique: str, claims: dict[str, Any]
 ) -> None:
     issuer.claims = {"sub": unique, "preferred_username": unique, **claims}
@@ -167,7 +167,9 @@ def test_a_token_that_is_not_for_it_lets_nobody_in(
     assert sonar.client.v2("GET", "/users-management/users", q=unique)["users"] == []
 
 
-def test_a_person_named_like_a_technical_account_is_another(sonar: Sonar, issuer: _Issuer, unique: str) -> None:
+def test_a_person_named_like_a_technical_account_gets_another_account(
+    sonar: Sonar, issuer: _Issuer, unique: str
+) -> None:
     account = Life(sonar, "TechnicalAccount")
     login = account.create(login=f"usine.{unique}.1", name=unique)["login"]
     issuer.claims = {"sub": login, "preferred_username": login, "name": login, "email": f"{unique}@example.fr"}

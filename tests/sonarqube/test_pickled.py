@@ -1,4 +1,4 @@
-"""What of the provider travels inside the state: one line, without code, address or token."""
+"""The pickled provider in the state: one line, without code, address or token."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MARKER = "squ_marker-5a77"
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_is_one_line_that_imports(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_is_one_line_with_an_import(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SONAR_TOKEN", MARKER)
     provider = provider_of(kind)
     provider.configure(ConfigureRequest(Config({URL_KEY: f"https://{MARKER}.example.fr"}, "usine")))
@@ -42,8 +42,8 @@ def test_is_one_line_that_imports(kind: str, monkeypatch: pytest.MonkeyPatch) ->
     assert serialize_provider(provider) == serialize_provider(provider_of(kind))
 
 
-def test_finds_the_checkout_from_the_folder_the_engine_starts_it_in(tmp_path: Path) -> None:
-    """`components` is not importable there, and nothing is told by the environment."""
+def test_finds_the_checkout_from_the_engines_working_folder(tmp_path: Path) -> None:
+    """`components` cannot be imported there, and no environment variable helps."""
     code = (
         "import base64, dill, sys;"
         "provider = dill.loads(base64.b64decode(sys.argv[1]));"
@@ -75,14 +75,14 @@ def test_types_have_readable_tokens() -> None:
     }
 
 
-def test_says_that_the_address_is_missing() -> None:
+def test_reports_a_missing_address() -> None:
     provider = provider_of("Project")
     provider.configure(ConfigureRequest(Config({}, "usine")))
     with pytest.raises(SonarError, match="set sonarqube:url"):
         provider.read("x", {})
 
 
-def test_finds_nothing_of_other_types() -> None:
+def test_finds_no_objects_of_other_types() -> None:
 
     nowhere = Client("http://127.0.0.1:1", environment={})
     assert find(nowhere, "vault:index/mount:Mount", {}) is None
@@ -90,8 +90,8 @@ def test_finds_nothing_of_other_types() -> None:
     assert find(nowhere, f"{TYPE_PREFIX}NewCodePeriod", {"project": "x"}) is None
 
 
-def test_the_plugin_s_process_ends_with_an_engine_that_was_killed() -> None:
-    """Pulumi's own process only waits to be told (issue 11.A16)."""
+def test_the_plugin_process_ends_when_its_engine_is_killed() -> None:
+    """Without our code, it would wait for a request to stop (issue 11.A16)."""
     with socket.create_server(("127.0.0.1", 0)) as engine:
         address = f"127.0.0.1:{engine.getsockname()[1]}"
         plugin = subprocess.Popen(

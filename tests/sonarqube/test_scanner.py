@@ -1,4 +1,4 @@
-"""A tenant's token analyses its projects, with Sonar's own scanner, and no other; nor can it do anything else."""
+"""A tenant's token can analyse the tenant's projects with Sonar's own scanner, and can do nothing else."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def another(server: Sonar, unique: str) -> Iterator[str]:
 
 @pytest.fixture
 def account(sonar: Sonar, unique: str) -> Iterator[str]:
-    """The login of an account for analyses."""
+    """The login of a technical account for analyses."""
     life = Life(sonar, "TechnicalAccount")
     login: str = life.create(login=f"usine.{unique}.1", name=f"usine {unique} 1")["login"]
     yield login
     life.delete()
 
 
-#: What the holder of an analysis token tries (method, path, fields): `{own}` and `{other}` are projects.
+#: Requests that the holder of an analysis token tries: method, path, fields. `{own}` and `{other}` are projects.
 ATTACKS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("POST", "/api/user_tokens/generate", {"name": "x", "login": "admin"}),
     ("POST", "/api/user_tokens/generate", {"name": "x", "type": "GLOBAL_ANALYSIS_TOKEN"}),
@@ -65,7 +65,7 @@ ATTACKS: tuple[tuple[str, str, dict[str, str]], ...] = (
 
 
 def does_nothing_else(url: str, token: str, login: str, own: str, other: str) -> None:
-    """Try everything with the token, and with each kind of token that can be made with it."""
+    """Try all requests with the token, and with each kind of token that it can create."""
     holder = Client(url, environment={"SONAR_TOKEN": token})
     made = (
         {"name": "further", "type": "USER_TOKEN"},
@@ -93,7 +93,7 @@ def does_nothing_else(url: str, token: str, login: str, own: str, other: str) ->
 
 @pytest.fixture
 def only_administrators(sonar: Sonar) -> Iterator[None]:
-    """No permission that the whole server gives to everybody, as the platform's foundation leaves it."""
+    """A server that gives no permission to everybody, as the platform's foundation configures it."""
     life = Life(sonar, "GlobalPermissions")
     life.id = "global"
     before = life.imported()
@@ -133,7 +133,7 @@ def test_analyses_its_project_only(sonar: Sonar, project: str, another: str, acc
     assert sonar.client.get("/api/ce/component", component=another) == {"queue": []}
     does_nothing_else(sonar.url, secret, account, project, another)
 
-    # The name that the analysis gave the project is none of ours, so it is no drift.
+    # The analysis renames the project. The program does not manage the name, so this is not drift.
     life = Life(sonar, "Project")
     life.id, life.state = project, {"name": "As it was made"}
     assert life.refresh()

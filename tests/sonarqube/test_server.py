@@ -1,4 +1,4 @@
-"""The platform's SonarQube itself: never root, on loopback only, its administrator is the platform's."""
+"""The local platform's SonarQube never runs as root, listens on loopback only, and has the platform's administrator."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_root_becomes_nobody(context: Context, monkeypatch: pytest.MonkeyPatch) 
         SonarQube().command(context)
 
 
-def test_is_installed_by_links_with_its_plugin(context: Context) -> None:
+def test_is_installed_with_links_and_its_plugin(context: Context) -> None:
     first = SonarQube().command(context).fingerprint
     installed = context.home.data / "sonarqube" / "home"
     assert (installed / "web").resolve() == (context.parts["sonarqube"] / "web").resolve()
@@ -64,13 +64,13 @@ def test_is_installed_by_links_with_its_plugin(context: Context) -> None:
     assert (installed / "extensions" / "jdbc-driver").is_symlink()
     assert (installed / "extensions" / "plugins" / "sonarqube-oidc.jar").read_text() == "plugin"
     program = installed / "lib" / "sonar-application-1.jar"
-    assert program.resolve() == program  # SonarQube looks for its plugins from where this file really is
+    assert program.resolve() == program  # SonarQube searches its plugins from the real location of this file
     assert program.read_text() == "program"
     assert not (installed / "data").exists()
     marker = installed / "marker"
     marker.touch()
     assert SonarQube().command(context).fingerprint == first
-    assert marker.exists()  # made once
+    assert marker.exists()  # created only once
     other = context.parts["sonarqube-oidc"].rename(context.home.root / "another-plugin")
     (other / "sonarqube-oidc.jar").write_text("newer")
     newer = replace(context, parts={**context.parts, "sonarqube-oidc": other})
@@ -91,22 +91,22 @@ def test_trusts_the_platforms_authority(context: Context) -> None:
         assert (trust.read_bytes() == before) == (content == trust)
 
 
-def test_says_that_the_part_is_not_whole(context: Context) -> None:
+def test_reports_an_incomplete_part(context: Context) -> None:
     (context.parts["sonarqube"] / "lib" / "sonar-application-1.jar").unlink()
     with pytest.raises(LabError, match=r"has no lib/sonar-application-\*\.jar"):
         SonarQube().command(context)
 
 
-def test_data_of_other_secrets_are_said(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reports_data_of_other_secrets(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sonarqube, "_works", lambda *_: False)
     with pytest.raises(LabError, match="do not belong together"):
         SonarQube().settle(context)
 
 
 @pytest.mark.servers
-def test_runs_whole_without_root(server: Sonar) -> None:
+def test_runs_completely_without_root(server: Sonar) -> None:
     pids = process.members(server.home, "sonarqube")
-    assert len(pids) == 5  # itself, the search engine and what starts it, web, analyses
+    assert len(pids) == 5  # main process, search engine and its launcher, web, analyses
     for pid in pids:
         status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
         assert status["CapEff"].strip("0") == "" or os.geteuid() != 0
@@ -125,7 +125,7 @@ def test_listens_on_loopback_only(server: Sonar) -> None:
 
 
 @pytest.mark.servers
-def test_its_administrator_is_the_platforms(server: Sonar) -> None:
+def test_its_administrator_has_the_platforms_password(server: Sonar) -> None:
     secrets = Secrets.load(server.home)
     assert secrets.sonarqube_token
     assert server.client.get("/api/users/current")["login"] == "admin"
@@ -139,8 +139,8 @@ def test_its_administrator_is_the_platforms(server: Sonar) -> None:
 
 
 @pytest.mark.servers
-def test_a_token_that_does_not_work_is_made_again(server: Sonar, tmp_path: Path) -> None:
-    """In a folder of its own, so that the platform keeps its token."""
+def test_an_invalid_token_is_replaced(server: Sonar, tmp_path: Path) -> None:
+    """Uses its own folder, so that the platform keeps its token."""
     home = LabHome.open(tmp_path, server.home.port_base)
     secrets = Secrets.load(server.home)
     Secrets().update(home, sonarqube_password=secrets.sonarqube_password, sonarqube_token="squ_gone")
