@@ -40,8 +40,9 @@ EXEMPT: dict[tuple[str, str], str] = {
 #: Folders that still use rejected words, with the number of places: no folder may get more. To be emptied.
 NOT_YET: dict[str, int] = {
     "ARCHITECTURE.md": 10,
-    "components": 4,
-    "components/sonarqube_dynamic": 2,
+    "components": 2,
+    "components/sonarqube": 2,
+    "components/vault": 2,
     "docs": 7,
     "docs/examples": 4,
     "lab": 4,
@@ -52,6 +53,8 @@ NOT_YET: dict[str, int] = {
     "lab/servers": 1,
     "lab/standins": 11,
     "lab/tests": 3,
+    "model": 1,
+    "model/reading": 15,
     "policy": 9,
     "release": 1,
     "requirements.in": 1,
@@ -72,7 +75,6 @@ NOT_YET: dict[str, int] = {
     "usine/plan": 4,
     "usine/report": 9,
     "usine/rules": 20,
-    "usine/spec": 16,
     "usine/sticky": 1,
 }
 

@@ -132,8 +132,8 @@ def test_exactly_the_data_bearing_resources_are_protected(plan: Plan) -> None:
 
 
 def test_archiving_removes_the_protection_of_that_tenant_only() -> None:
-    archived = factories.project("gone", state=State.ARCHIVED)
-    plan = plan_of(archived, factories.project("alive"))
+    archived = factories.tenant("gone", state=State.ARCHIVED)
+    plan = plan_of(archived, factories.tenant("alive"))
     assert [r.name for r in objects(plan) if r.tenant == "gone" and r.protect] == []
     assert {r.type for r in objects(plan) if r.tenant == "alive" and r.protect} == DATA_BEARING - FOUNDATION_DATA
 
@@ -192,7 +192,7 @@ def test_making_a_plan_does_not_change_the_process(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_plan_does_not_depend_on_the_order_of_tenants(plan: Plan) -> None:
-    backwards = make_plan(factories.settings(), [factories.project(slug) for slug in reversed(TENANTS)])
+    backwards = make_plan(factories.settings(), [factories.tenant(slug) for slug in reversed(TENANTS)])
     assert backwards.dumps() == plan.dumps()
     assert json.loads(plan.dumps())["resources"][0].keys() >= {"type", "name", "parent", "tenant", "system", "inputs"}
 

@@ -54,7 +54,7 @@ def test_the_strongest_role_decides_in_gitlab(roles: dict[Role, tuple[str, ...]]
 
 
 def test_no_member_of_a_tenant_owns_its_group() -> None:
-    levels = {r.inputs["accessLevel"] for r in of(plan_of(factories.project()), "GroupMembership", "teleservice/")}
+    levels = {r.inputs["accessLevel"] for r in of(plan_of(factories.tenant()), "GroupMembership", "teleservice/")}
     assert levels == {"maintainer", "developer", "reporter"}
 
 
@@ -115,7 +115,7 @@ def test_analyses_use_a_technical_account_that_may_only_scan() -> None:
 
 
 def test_pipelines_are_identified_by_immutable_ids() -> None:
-    plan = plan_of(factories.project())
+    plan = plan_of(factories.tenant())
     roles = {r.inputs["roleName"]: r.inputs for r in of(plan, "AuthBackendRole", "teleservice/vault/pipelines")}
     assert roles.keys() == {"teleservice.ci", "teleservice.review"}
     group = "[id of teleservice/gitlab/group]"
@@ -135,7 +135,7 @@ def test_pipelines_are_identified_by_immutable_ids() -> None:
 
 
 def test_only_protected_pipelines_read_publishing_credentials() -> None:
-    plan = plan_of(factories.project(repositories=(factories.infra(), MIRRORED)))
+    plan = plan_of(factories.tenant(repositories=(factories.infra(), MIRRORED)))
     policies = {r.inputs["name"]: str(r.inputs["policy"]) for r in of(plan, "Policy", "teleservice/vault/pipelines")}
     assert "teleservice/data/ci/*" in policies["teleservice.ci"]
     assert "/ci/" not in policies["teleservice.review"]
@@ -171,7 +171,7 @@ def test_a_new_generation_of_credentials_overlaps_the_old_one() -> None:
     assert ends["argocd-1"] != ends["argocd-2"]
     assert len(of(plan, "ProjectAnalysisToken")) == 2
     # The new generation does not change the objects of the old one.
-    old = {r.name: r.inputs for r in plan_of(factories.project(), settings=factories.settings()).resources}
+    old = {r.name: r.inputs for r in plan_of(factories.tenant(), settings=factories.settings()).resources}
     kept = [r for r in of(plan, "RobotAccount") if r.name.endswith("-1")]
     assert kept
     assert all(r.inputs == old[r.name] for r in kept)
@@ -181,7 +181,7 @@ def test_a_new_generation_of_credentials_overlaps_the_old_one() -> None:
 
 
 def test_every_robot_expires_and_has_one_purpose() -> None:
-    for robot in of(plan_of(factories.project()), "RobotAccount"):
+    for robot in of(plan_of(factories.tenant()), "RobotAccount"):
         assert 0 < int(str(robot.inputs["duration"])) < 400
         permission = robot.inputs["permissions"][0]  # type: ignore[index]  # a list of one
         assert permission["namespace"] == "teleservice"
@@ -272,7 +272,7 @@ def test_a_mirror_cannot_publish_whatever_its_source_contains(file: str, *, pipe
 
 
 def test_no_branch_of_an_infra_repository_can_have_the_full_name_of_a_tag() -> None:
-    plan = plan_of(factories.project())
+    plan = plan_of(factories.tenant())
     branches = {r.name.split("/")[2]: r.inputs["branch"] for r in of(plan, "BranchProtection", "teleservice/gitlab/")}
     names = [r.inputs["branch"] for r in of(plan, "BranchProtection", "teleservice/gitlab/deploy/")]
     assert (set(names), branches["api"]) == ({"main", "refs/*"}, "main")
@@ -298,13 +298,13 @@ def test_groups_and_projects_cannot_be_shared_forked_or_joined_outside_the_file(
 
 
 def test_a_tenant_with_only_mirrors_has_no_publishing_role() -> None:
-    plan = plan_of(factories.project(repositories=(MIRRORED,)))
+    plan = plan_of(factories.tenant(repositories=(MIRRORED,)))
     roles = {r.inputs["roleName"] for r in of(plan, "AuthBackendRole", "teleservice/vault/pipelines")}
     assert roles == {"teleservice.review", "teleservice.operations"}
 
 
 def test_a_tenant_without_scheduled_work_has_no_jobs_project_and_no_operations_provider() -> None:
-    plan = plan_of(factories.project())
+    plan = plan_of(factories.tenant())
     assert [r.name for r in plan.resources if "usine_jobs" in r.name] == []
     assert "gitlab-operations" not in {r.name for r in plan.resources if r.is_provider}
 
@@ -370,8 +370,8 @@ def test_the_first_commit_starts_no_pipeline() -> None:
 
 
 def test_a_registry_without_block_severity_has_no_gate() -> None:
-    registry = dataclasses.replace(factories.project().registry, block_severity=Severity.NONE, quota=1)
-    (project,) = of(plan_of(factories.project(registry=registry)), "Project", "teleservice/harbor")
+    registry = dataclasses.replace(factories.tenant().registry, block_severity=ImageSeverity.NONE, quota=1)
+    (project,) = of(plan_of(factories.tenant(registry=registry)), "Project", "teleservice/harbor")
     assert "deploymentSecurity" not in project.inputs
     assert project.inputs["storageQuota"] == 1
 

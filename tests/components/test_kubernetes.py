@@ -52,7 +52,7 @@ def test_resources_of_operators_are_read_only_until_the_cluster_opens_them() -> 
 
 
 def test_a_service_account_may_only_create_token_reviews() -> None:
-    plan = plan_of(factories.project())
+    plan = plan_of(factories.tenant())
     bindings = objects(plan, "ClusterRoleBinding")
     assert {name: b["roleRef"]["name"] for name, b in bindings.items()} == {
         "usine:teleservice-dev:vault": "usine:nonprod-1:token-review",
@@ -64,7 +64,7 @@ def test_a_service_account_may_only_create_token_reviews() -> None:
 
 
 def test_every_admission_policy_applies_to_tenants_namespaces_on_every_cluster() -> None:
-    plan = plan_of(factories.project())
+    plan = plan_of(factories.tenant())
     policies, bindings = (objects(plan, f"ValidatingAdmissionPolicy{part}") for part in ("", "Binding"))
     rules = {
         *("claims", "ingresses", "namespaces", "pods", "routes", "secrets", "services"),
@@ -92,7 +92,7 @@ def on_one_server() -> Settings:
 
 
 def test_two_clusters_on_one_server_select_their_own_namespaces() -> None:
-    plan = plan_of(factories.project(), settings=on_one_server())
+    plan = plan_of(factories.tenant(), settings=on_one_server())
     policy = objects(plan, "ValidatingAdmissionPolicy")["usine.prod-1.pods"]
     expressions = policy["spec"]["matchConstraints"]["namespaceSelector"]["matchExpressions"]
     assert {"key": "usine.dev/cluster", "operator": "NotIn", "values": ["nonprod-1"]} in expressions
@@ -111,7 +111,7 @@ def test_a_namespace_names_the_hosts_of_its_environment() -> None:
 
 
 def test_a_quota_also_limits_objects_and_node_disk() -> None:
-    plan = plan_of(factories.project())
+    plan = plan_of(factories.tenant())
     (quota,) = [one for one in objects_of(plan, "ResourceQuota") if one["metadata"]["namespace"] == "teleservice-dev"]
     hard, pods = quota["spec"]["hard"], factories.environment("dev").quota.pods
     assert hard["pods"] == str(pods)

@@ -54,7 +54,7 @@ def test_argo_cd_has_exactly_the_administrators_of_the_settings() -> None:
 
 def test_only_harbors_client_may_request_offline_tokens() -> None:
     """By default, a new client has the realm's optional scopes, including `offline_access` (issue 11.A14)."""
-    resources = plan_of(factories.project()).resources
+    resources = plan_of(factories.tenant()).resources
     clients = {r.inputs["clientId"] for r in resources if r.type == "keycloak:openid/client:Client"}
     scopes = {
         r.name.split("/")[-2]: r.inputs["optionalScopes"]

@@ -61,7 +61,7 @@ def plan() -> Plan:
 
 def people() -> tuple[str, ...]:
     """Return the people of all tenants."""
-    return tuple(sorted({person for project in TENANTS.values() for person in project.people}))
+    return tuple(sorted({person for tenant in TENANTS.values() for person in tenant.people}))
 
 
 def has(person: str, slug: str, right: Right) -> bool:

@@ -28,9 +28,9 @@ SERVICE = Pod("10.9.0.7")
 EGRESS = (Egress("api.example.fr", 443), Egress("smtp.example.fr", 587))
 
 
-def _opened(project: Project) -> Project:
+def _opened(tenant: Tenant) -> Tenant:
     """Return a tenant with egress openings in dev, and without openings or a host in prod."""
-    dev, prod = project.environments
+    dev, prod = tenant.environments
     changed = (dataclasses.replace(dev, egress=EGRESS), dataclasses.replace(prod, egress=(), url=None))
     return dataclasses.replace(tenant, environments=changed)
 

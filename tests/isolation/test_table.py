@@ -52,7 +52,7 @@ def test_no_role_exceeds_admin_and_roles_have_all_included_rights() -> None:
 
 
 def test_a_state_only_removes_rights() -> None:
-    for slug, project in TENANTS.items():
+    for slug, tenant in TENANTS.items():
         for person in people():
             now = rights_of(tenant, person)
             if tenant.state is State.SUSPENDED:

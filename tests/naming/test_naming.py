@@ -92,7 +92,7 @@ def test_every_name_is_legal_in_its_tool(tenant: Tenant) -> None:
 
 @given(slugs, environment_names)
 def test_a_namespace_name_can_be_split_into_slug_and_environment(slug: str, environment: str) -> None:
-    names = names_of(factories.project(slug))
+    names = names_of(factories.tenant(slug))
     assert names.namespace(environment).rsplit("-", 1) == [slug, environment]
 
 
@@ -101,7 +101,7 @@ def test_every_kind_of_name_has_a_limit_here() -> None:
 
 
 def test_a_label_of_the_file_cannot_replace_the_platforms_labels() -> None:
-    project = factories.project(labels={"tenant": "someone-else"})
-    ours = labels(project, project.environments[0])
-    assert ours["usine.dev/tenant"] == project.slug
+    tenant = factories.tenant(labels={"tenant": "someone-else"})
+    ours = labels(tenant, tenant.environments[0])
+    assert ours["usine.dev/tenant"] == tenant.slug
     assert [key for key, value in ours.items() if value == "someone-else"] == ["label.usine.dev/tenant"]

@@ -41,7 +41,7 @@ class _WithBranches(Client):
 
 
 def test_a_new_code_period_has_no_diff_on_editions_with_branches() -> None:
-    client, kind = _WithBranches(), NewCodePeriod()
+    client, kind = _WithBranches(), NewCodePeriodKind()
     news: dict[str, Any] = {"project": "a:api", "type": "NUMBER_OF_DAYS", "value": "30"}
     id_, made = kind.create(client, news)
     assert client.kept == {None: {"type": "NUMBER_OF_DAYS", "value": "30"}}

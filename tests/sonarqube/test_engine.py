@@ -313,7 +313,7 @@ def test_import(stack: Stack, sonar: Sonar) -> None:
 
 
 def test_import_of_a_missing_object_is_reported(sonar: Sonar, unique: str, capfd: pytest.CaptureFixture[str]) -> None:
-    command = [sys.executable, "-m", "components.sonarqube_dynamic", "Project", unique, "x", "--url", sonar.url]
+    command = [sys.executable, "-m", "components.sonarqube.dynamic", "Project", unique, "x", "--url", sonar.url]
     environment = {**os.environ, "SONAR_TOKEN": sonar.token}
     assert subprocess.run(command, cwd=CHECKOUT, env=environment, check=False).returncode == 1
     assert capfd.readouterr().err == f"SonarQube has no Project {unique}\n"
