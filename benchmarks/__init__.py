@@ -1,1 +1,1 @@
-"""Benchmarks: figures and curves, no verdict. `make bench` runs them all."""
+"""Benchmarks. They print figures and never fail. `make bench` runs them all."""

@@ -1,10 +1,10 @@
-"""How long `usine diff` takes for one changed file, by the size of the fleet; and how long a plan of everything takes.
+"""The time of `usine diff` for one changed file, by the size of the fleet, and the time of a plan of all tenants.
 
-Prints a row per size: `cold`, with nothing kept from earlier; `warm`, the same again; `next`, another change of the
-same file, so that the base is known and the head is not; `everything`, a plan of the whole fleet by `usine plan`. Wall
-time, and in parentheses the processor time of all processes, which says the same on a busy machine. Runs what is
-committed here. Run: python -m benchmarks.bench_diff [SIZE ...]; a plan of everything is left out above 100 unless
-USINE_BENCH_EVERYTHING is set.
+Prints a row per size: `cold`, with an empty cache; `warm`, the same again; `next`, another change of the same file, so
+that the base is in the cache and the head is not; `everything`, a plan of the whole fleet by `usine plan`. Each cell is
+the wall time, and in parentheses the processor time of all processes, which a busy machine does not change. It measures
+the current commit. Run: python -m benchmarks.bench_diff [SIZE ...]; a plan of everything is omitted above 100 tenants
+unless USINE_BENCH_EVERYTHING is set.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _WHO = ("-c", "user.name=bench", "-c", "user.email=bench@example.org")
 
 
 def main(sizes: Sequence[int] = SIZES) -> None:
-    """Measure, and print a row per size."""
+    """Measure and print a row per size."""
     print(f"{'tenants':>8}{'cold':>20}{'warm':>20}{'next':>20}{'everything':>20}")
     for size in sizes:
         with tempfile.TemporaryDirectory() as folder:
@@ -42,7 +42,7 @@ def main(sizes: Sequence[int] = SIZES) -> None:
 
 
 class _Fleet:
-    """A clone with so many tenants of one shape, and a cache of its own."""
+    """A clone with a number of similar tenants and its own cache."""
 
     def __init__(self, folder: Path, size: int) -> None:
         self._root, self._cache, self.plan = folder / "clone", folder / "cache", folder / "plan.json"

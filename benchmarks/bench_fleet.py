@@ -1,8 +1,8 @@
-"""How long a fleet takes under the real engine, on a local platform of its own, in both state layouts.
+"""The time of a fleet's runs with the real engine, on a separate local platform, in both state layouts.
 
 Prints the objects per system, then a row per step: create, again (no change), preview, preview with refresh. In the
-second layout the tenants' stacks run two at a time. Wall time, which depends on the machine and on what else it does:
-compare the rows of one run. Run: python -m benchmarks.bench_fleet [TENANTS]
+second layout, two tenant stacks run at a time. The figures are wall time and depend on the machine's load, so compare
+only rows of one run. Run: python -m benchmarks.bench_fleet [TENANTS]
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ repositories:
 
 
 class Fleet:
-    """So many tenants of one shape, and stacks on a platform."""
+    """A number of similar tenants, and their stacks on a platform."""
 
     def __init__(self, home: LabHome, tenants: int) -> None:
         """Write the tenant files and the settings."""
@@ -62,7 +62,7 @@ class Fleet:
             (self._projects / f"{slug}.yaml").write_text(_TENANT.format(slug=slug), encoding="utf-8")
 
     def stack(self, name: str, **keys: object) -> Engine:
-        """Return a stack with settings of its own."""
+        """Return a stack with its own settings."""
         settings = yaml.safe_load(render((ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8"), self._home))
         settings["config"] |= {"usine:projects": str(self._projects), **{f"usine:{k}": v for k, v in keys.items()}}
         file = self._projects.parent / f"Pulumi.{name}.yaml"
@@ -115,7 +115,7 @@ def _take_away(engines: Sequence[Engine]) -> None:
 
 
 def main(tenants: int = 20) -> None:
-    """Measure, and print."""
+    """Measure and print."""
     home = LabHome.open(_FOLDER, _PORT_BASE)
     platform.reset(home)
     platform.up(home, reporter=Lines())

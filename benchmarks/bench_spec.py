@@ -1,8 +1,8 @@
-"""How long the tenant files of a whole platform take to load, and how that compares with parsing them alone.
+"""The time to load the tenant files of a platform, compared with only parsing them.
 
 Prints one row per size of fleet: wall and processor time of `load()`, processor time of PyYAML's C loader on the same
-bytes, and the ratio of the two (all that is checked, over the bare parse). Processor time, because it says the same on
-a busy machine. Run: python -m benchmarks.bench_spec [SIZE ...]
+bytes, and the ratio of the two (with all checks, over parsing only). A busy machine does not change processor time.
+Run: python -m benchmarks.bench_spec [SIZE ...]
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SIZES = (100, 300, 1000, 3000, 10_000)
 
 
 def main(sizes: Sequence[int] = SIZES) -> None:
-    """Measure, and print a row per size."""
+    """Measure and print a row per size."""
     settings = _unbounded(load_settings(ROOT / "Pulumi.lab.yaml"))
     example = (ROOT / "projects.d" / "teleservice.yaml").read_text(encoding="utf-8")
     print(f"one file: {len(example.encode())} bytes; libyaml: {yaml.__with_libyaml__}")
@@ -42,7 +42,7 @@ def main(sizes: Sequence[int] = SIZES) -> None:
 
 
 def _unbounded(settings: Settings) -> Settings:
-    """Take the clusters' capacity away: ten thousand copies of a tenant fit nowhere."""
+    """Remove the clusters' capacity, because ten thousand copies of a tenant exceed it."""
     clusters = {name: dataclasses.replace(cluster, capacity=None) for name, cluster in settings.clusters.items()}
     return dataclasses.replace(settings, clusters=clusters)
 

@@ -13,7 +13,7 @@ from lab.home import LabHome
 from lab.secrets import GITLAB_TOKEN, HARBOR_PASSWORD, Secrets
 from lab.settings import write_settings
 
-#: Variables that would take the clients to another platform, or make them log in there as someone else.
+#: Variables that would direct the clients to another platform, or give them another identity there.
 _SOMEONE_ELSES: Final = (
     "VAULT_",
     "BAO_",
@@ -33,9 +33,9 @@ _SOMEONE_ELSES: Final = (
 
 
 def environment(home: LabHome) -> dict[str, str]:
-    """Return the whole environment: this process's own, with what points the engine and the clients at the platform.
+    """Return this process's environment plus the variables that direct the engine and the clients to the platform.
 
-    It holds secrets: give it to processes, never print it. Raises LabError when the secrets are unreadable or the
+    It contains secrets: pass it to processes, never print it. Raises LabError when the secrets are unreadable or the
     OpenBao client is not installed.
     """
     secrets = Secrets.load(home)
@@ -46,7 +46,7 @@ def environment(home: LabHome) -> dict[str, str]:
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith(_SOMEONE_ELSES)},
         **proxies,
-        # Ours come from home.bin and PULUMI_HOME: a plugin elsewhere on the PATH would take precedence, with a warning.
+        # Plugins are in home.bin and PULUMI_HOME. The engine would prefer one elsewhere on the PATH, with a warning.
         **({"PULUMI_IGNORE_AMBIENT_PLUGINS": "true"} if ours else {}),
         "PATH": os.pathsep.join(
             [*([str(home.bin)] if ours else []), str(openbao().parent), os.environ.get("PATH", os.defpath)]
@@ -54,7 +54,7 @@ def environment(home: LabHome) -> dict[str, str]:
         "PULUMI_HOME": str(home.pulumi_home),
         "PULUMI_BACKEND_URL": f"file://{home.state}",
         "PULUMI_CONFIG_PASSPHRASE": secrets.pulumi_passphrase,
-        # A plugin that is missing is an error at once, not after seconds of silent download attempts at every run.
+        # Without this, the engine tries for some seconds to download a missing plugin, at every run.
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "VAULT_ADDR": f"http://127.0.0.1:{home.ports.openbao}",
@@ -71,10 +71,10 @@ def environment(home: LabHome) -> dict[str, str]:
 
 
 def shell_environment(home: LabHome) -> dict[str, str]:
-    """Return the environment for a person's own commands, and write the settings file it names.
+    """Return the environment for a user's shell, and write the settings file that it names.
 
-    Plain `pulumi` takes that file as if by `--config-file`: it writes the salt of the stack's encryption there, and the
-    checkout's file stays as it is. Raises LabError as `environment` does.
+    `pulumi` uses that file as with `--config-file`: it writes the encryption salt of the stack there, so the checkout's
+    file does not change. Raises LabError as `environment` does.
     """
     variables = environment(home)
     write_settings(home)

@@ -1,7 +1,7 @@
-"""What the local platform says when it cannot go on."""
+"""The error of the local platform."""
 
 from __future__ import annotations
 
 
 class LabError(Exception):
-    """The local platform cannot do what was asked. The message is for the user: it says what to do about it."""
+    """The local platform cannot do what the user asked. The message tells the user what to do about it."""

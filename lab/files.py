@@ -1,4 +1,4 @@
-"""Writing files of the local platform: whole or not at all, and private where they hold secrets."""
+"""Atomic writing of private files."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 
 def write_private(path: Path, content: str | bytes) -> None:
-    """Replace a file in one step, readable by its owner only (0600). A reader never sees half of it."""
+    """Replace a file in one step, readable by its owner only (0600). A reader never sees a partial file."""
     data = content.encode("utf-8") if isinstance(content, str) else content
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp makes it 0600
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # creates it with mode 0600
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)

@@ -1,4 +1,4 @@
-"""The folder of one local platform: where everything it writes lives."""
+"""The folder of one local platform, which contains everything that the platform writes."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from pathlib import Path
 from lab.errors import LabError
 from lab.ports import DEFAULT_BASE, Ports
 
-#: The checkout this module runs from.
+#: The checkout that contains this module.
 CHECKOUT = Path(__file__).resolve().parents[1]
 _PORT_BASE_FILE = "port-base"
 
 
 @dataclass(frozen=True, slots=True)
 class LabHome:
-    """Paths and ports of one platform. Nothing outside `root` is ever written."""
+    """Paths and ports of one platform. Only files below `root` are written."""
 
     root: Path
     port_base: int = DEFAULT_BASE
 
     @classmethod
     def open(cls, path: Path | None = None, port_base: int | None = None) -> LabHome:
-        """Open or make the folder (0700), and remember its port base there.
+        """Open or create the folder (0700), and store its port base there.
 
-        Without arguments: USINE_LAB_HOME or `.lab` in the checkout; the base the folder remembers, else
-        USINE_LAB_PORT_BASE, else 18000. Raises LabError for a folder or a base that cannot be used.
+        By default, the folder is USINE_LAB_HOME, else `.lab` in the checkout; the port base is the one stored in the
+        folder, else USINE_LAB_PORT_BASE, else 18000. Raises LabError for a folder or a base that cannot be used.
         """
         root = (path or Path(os.environ.get("USINE_LAB_HOME") or CHECKOUT / ".lab")).expanduser().absolute()
         memory = root / _PORT_BASE_FILE
@@ -59,7 +59,7 @@ class LabHome:
 
     @property
     def ca(self) -> Path:
-        """Certificate of the platform's own authority."""
+        """Certificate of the platform's certificate authority."""
         return self.pki / "ca.pem"
 
     @property
@@ -79,7 +79,7 @@ class LabHome:
 
     @property
     def run(self) -> Path:
-        """What is running: one file per process."""
+        """Records of running processes, one file each."""
         return self.root / "run"
 
     @property
@@ -89,12 +89,12 @@ class LabHome:
 
     @property
     def bin(self) -> Path:
-        """Executables that go first on the PATH."""
+        """Folder of executables, first on the PATH."""
         return self.root / "bin"
 
     @property
     def state(self) -> Path:
-        """State of the stacks: the file backend."""
+        """State of the stacks (file backend)."""
         return self.root / "state"
 
     @property
@@ -104,7 +104,7 @@ class LabHome:
 
     @property
     def settings(self) -> Path:
-        """Settings of the stack, with the ports and paths of this platform."""
+        """Settings file of the stack, with the ports and paths of this platform."""
         return self.root / "Pulumi.lab.yaml"
 
 

@@ -1,4 +1,4 @@
-"""Kubeconfig files of the local platform: credentials inside, so that the file works from anywhere; 0600."""
+"""Kubeconfig files of the local platform. Credentials are inline, so a file works in any folder; its mode is 0600."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lab.home import LabHome
 from lab.pki import KeyPair
 from lab.sockets import LOOPBACK
 
-#: The clusters of `Pulumi.lab.yaml`: one API server is both.
+#: The clusters of `Pulumi.lab.yaml`. One API server serves both.
 CLUSTERS = ("nonprod-1", "prod-1")
 
 
@@ -23,7 +23,7 @@ def server(home: LabHome) -> str:
 
 
 def write(path: Path, home: LabHome, user: str, pair: KeyPair, clusters: Sequence[str] = CLUSTERS) -> None:
-    """Write a file with a context for each cluster, named like it; the first is the current one."""
+    """Write a file with one context for each cluster, of the same name. The first is the current context."""
     content = {
         "apiVersion": "v1",
         "kind": "Config",

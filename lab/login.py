@@ -1,6 +1,6 @@
-"""A person's log-in at Keycloak without a browser: the real authorization code flow, its form filled in.
+"""A user's log-in at Keycloak without a browser: the real authorization code flow.
 
-For trying the local platform and for its tests: no client of the realm takes a password directly.
+For trials and tests of the local platform: no client of the realm accepts a password directly.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import httpx
 
 from lab.errors import LabError
 
-#: Where a command line listens; nothing does here, the address is only read.
+#: The redirect URI of command line clients. Nothing listens there: the code is read from the redirect.
 REDIRECT = "http://127.0.0.1/callback"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Tokens:
-    """What Keycloak answers. Never shown by `repr`."""
+    """Keycloak's answer. `repr` shows no token."""
 
     access_token: str
     id_token: str
@@ -31,7 +31,7 @@ class Tokens:
 
 
 class _Form(HTMLParser):
-    """Finds where the log-in form is sent."""
+    """Finds the URL to which the log-in form is posted."""
 
     action: str | None = None
 
@@ -41,9 +41,9 @@ class _Form(HTMLParser):
 
 
 def follow_log_in(client: httpx.Client, url: str, user: str, password: str) -> dict[str, str]:
-    """Open a log-in page, fill it in, and return the parameters of the redirect back (`code`, `state`, ...).
+    """Open a log-in page, submit it, and return the parameters of the redirect (`code`, `state`, ...).
 
-    Raises LabError when Keycloak does not send the person back: wrong password, or a page that asks for more.
+    Raises LabError when Keycloak does not redirect: the password is wrong, or another page asks for more.
     """
     page = client.get(url, follow_redirects=True)
     form = _Form()
@@ -54,7 +54,7 @@ def follow_log_in(client: httpx.Client, url: str, user: str, password: str) -> d
     location = answer.headers.get("location", "")
     query = {key: values[0] for key, values in parse_qs(urlsplit(location).query).items()}
     if "code" not in query:
-        raise LabError(f"Keycloak does not let {user} in: the password is wrong, or it asks for more than a password")
+        raise LabError(f"Keycloak refuses {user}: the password is wrong, or it asks for more than a password")
     return query
 
 
@@ -76,11 +76,11 @@ def log_in(
         client_id: a client of the realm.
         user: user name.
         password: the person's password.
-        redirect: one of the client's redirect URIs; only read, never opened.
+        redirect: one of the client's redirect URIs; it is never opened.
         client_secret: of a confidential client; None for a public one.
-        scope: what the client asks for, separated by spaces.
+        scope: scopes that the client requests, separated by spaces.
 
-    Raises LabError as `follow_log_in` does, or when the code is not taken.
+    Raises LabError as `follow_log_in` does, or when Keycloak refuses the code.
     """
     verifier = secrets.token_urlsafe(48)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()

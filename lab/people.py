@@ -1,4 +1,4 @@
-"""People of the local platform's realm: a way in for trying it out."""
+"""Passwords for users of the local platform's realm."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from lab.servers.kubernetes import REALM
 
 
 def set_password(home: LabHome, user: str, realm: str = REALM) -> str:
-    """Give a person a fresh password, at once valid, and return it. Raises LabError for a name nobody has."""
-    password = f"{secrets.token_urlsafe(15)}-aA1"  # the end satisfies any rule about kinds of characters
+    """Set a new password for a user, valid at once, and return it. Raises LabError if there is no such user."""
+    password = f"{secrets.token_urlsafe(15)}-aA1"  # the suffix satisfies any password policy about kinds of characters
     try:
         admin = keycloak.admin(home)
         admin.change_current_realm(realm)
         identifier = admin.get_user_id(user)
         if identifier is None:
-            raise LabError(f"realm {realm} has no user {user!r}: `usine up` makes those of the tenant files")
+            raise LabError(f"realm {realm} has no user {user!r}: `usine up` creates the users of the tenant files")
         admin.set_user_password(identifier, password, temporary=False)
     except (RequestException, OSError, KeycloakConnectionError):
-        raise LabError("keycloak does not answer: `usine lab up` starts it, `usine lab status` shows") from None
+        raise LabError("keycloak does not answer: see `usine lab status`, start it with `usine lab up`") from None
     except KeycloakError as error:
         raise LabError(f"keycloak does not set the password: {_reason(error)}") from None
     return password

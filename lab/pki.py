@@ -1,7 +1,7 @@
-"""The local platform's own certificate authority: certificates of its servers, and of the clients that rule them.
+"""The local platform's certificate authority: certificates of its servers and of their administrators' clients.
 
-All files are PEM, keys PKCS#8, 0600 in a 0700 folder. The authority lives as long as the folder; certificates it signed
-are made again when they are about to expire or their names change.
+All files are PEM, keys PKCS#8, 0600 in a 0700 folder. The authority is created once per folder. Certificates that it
+signed are renewed before they expire, and when their names change.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _KUBERNETES = (
     "kubernetes.default",
     "kubernetes.default.svc",
     "kubernetes.default.svc.cluster.local",
-    "10.96.0.1",  # first address of the service range: what pods would use
+    "10.96.0.1",  # first address of the service range, which pods would use
 )
 _CA_LIFE = datetime.timedelta(days=3650)
 _LEAF_LIFE = datetime.timedelta(days=365)
@@ -53,7 +53,7 @@ class _Authority:
 
 @dataclass(frozen=True, slots=True)
 class Pki:
-    """Everything the servers need to trust each other. Service accounts' tokens are signed with `service_account`."""
+    """All certificates of the platform. `service_account` signs the tokens of Kubernetes service accounts."""
 
     ca: Path
     keycloak: KeyPair
@@ -67,7 +67,7 @@ class Pki:
 
 
 def ensure(home: LabHome) -> Pki:
-    """Make what is missing or near its end, and return where everything is. Raises LabError for unreadable files."""
+    """Create what is missing, renew what expires soon, and return all. Raises LabError for unreadable files."""
     folder = home.pki
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
@@ -77,7 +77,7 @@ def ensure(home: LabHome) -> Pki:
             ca=home.ca,
             keycloak=_server(authority, "keycloak", _LOCAL),
             kube_apiserver=_server(authority, "kube-apiserver", (*_LOCAL, *_KUBERNETES)),
-            etcd=_server(authority, "etcd", _LOCAL, also_client=True),  # a member is a client of itself
+            etcd=_server(authority, "etcd", _LOCAL, also_client=True),  # an etcd member is also a client of itself
             etcd_client=_client(authority, "kube-apiserver-etcd-client"),
             admin=_client(authority, "admin", organization="system:masters"),
             controller_manager=_client(authority, "system:kube-controller-manager"),
@@ -85,7 +85,9 @@ def ensure(home: LabHome) -> Pki:
             service_account=_ensure_service_account(folder),
         )
     except (OSError, ValueError, TypeError) as error:  # TypeError: a key with a password
-        raise LabError(f"certificates in {folder} cannot be used ({error}): `usine lab reset` starts afresh") from None
+        raise LabError(
+            f"certificates in {folder} cannot be used ({error}): delete them with `usine lab reset`"
+        ) from None
 
 
 def _server(authority: _Authority, name: str, names: Sequence[str], *, also_client: bool = False) -> KeyPair:
@@ -160,21 +162,21 @@ def _ensure_leaf(
 def _good(pair: KeyPair, authority: _Authority, subject: x509.Name, alternatives: Sequence[x509.GeneralName]) -> bool:
     certificate = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
     key = serialization.load_pem_private_key(pair.key.read_bytes(), None)
-    if certificate.public_key() != key.public_key():  # a renewal ended between the two files
+    if certificate.public_key() != key.public_key():  # a renewal was interrupted between the two files
         return False
     try:
         certificate.verify_directly_issued_by(authority.certificate)
         found = list(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
     except x509.ExtensionNotFound:
         found = []
-    except (InvalidSignature, ValueError, TypeError):  # another authority's, or damaged: the answer is a new one
+    except (InvalidSignature, ValueError, TypeError):  # signed by another authority, or damaged: renew it
         return False
     left = certificate.not_valid_after_utc - _now()
     return certificate.subject == subject and found == list(alternatives) and left > _RENEW_BEFORE
 
 
 def _ensure_service_account(folder: Path) -> KeyPair:
-    """RSA, because every consumer of service account tokens takes RS256. `certificate` is the public key here."""
+    """Return an RSA key pair, because every consumer of such tokens accepts RS256. `certificate` is the public key."""
     pair = KeyPair(folder / "service-account.pub", folder / "service-account.key")
     if not (pair.certificate.exists() and pair.key.exists()):
         private = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -1,4 +1,4 @@
-"""The local platform as a whole: up, down, reset, status. Each is idempotent, and safe after any crash of another."""
+"""The local platform as a whole: up, down, reset, status. Each is idempotent and works after a crash of another."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from lab.secrets import Secrets
 from lab.servers import SERVERS, Context, Server
 from lab.servers.base import GivenUp
 
-#: The parts of the engine, which downloads plugins.
+#: The parts that the engine consists of. It is needed to download plugins.
 _ENGINE = ("pulumi", "pulumi-python")
 
 
 @dataclass(frozen=True, slots=True)
 class ServerStatus:
-    """A row of the status: `state` is up, unhealthy or down; `age` in seconds, 0 where nothing runs."""
+    """The status of a server: `state` is up, unhealthy or down; `age` is in seconds, 0 if nothing runs."""
 
     name: str
     state: str
@@ -40,14 +40,14 @@ class ServerStatus:
 
 @dataclass(frozen=True, slots=True)
 class PlatformStatus:
-    """Every server, and the provider plugins in use."""
+    """The status of every server, and the provider plugins in use."""
 
     servers: tuple[ServerStatus, ...]
     plugins: tuple[PluginInUse, ...]
 
     @property
     def is_up(self) -> bool:
-        """Whether every server serves."""
+        """Whether every server is up."""
         return all(server.state == "up" for server in self.servers)
 
 
@@ -59,7 +59,7 @@ def up(
     reporter: Reporter | None = None,
     servers: Sequence[Server] = SERVERS,
 ) -> PlatformStatus:
-    """Bring servers up, all by default; what is up already stays. Raises LabError with everything that went wrong."""
+    """Start servers, by default all. Running ones are kept. Raises LabError with every failure."""
     reporter = reporter or Silent()
     planned = parts.plan()
     reporter.note(planned.summary())
@@ -69,7 +69,7 @@ def up(
     with _alone(home):
         provider_plugins.check(plugin_dir)
         if plugins is PluginChoice.OFFICIAL and provider_plugins.to_download(home, plugin_dir):
-            # Only a download can tell whether they are to be had: before the long build of everything else.
+            # Only a download shows whether plugins are available, so it comes before the long build of other parts.
             engine.install(home, planned.make(reporter, _ENGINE))
             provider_plugins.install(home, plugins, plugin_dir)
         folders = planned.make(reporter)
@@ -81,9 +81,9 @@ def up(
 
 
 def start(home: LabHome, folders: Mapping[str, Path], reporter: Reporter, servers: Sequence[Server] = SERVERS) -> None:
-    """Start servers side by side, each after those it needs.
+    """Start servers in parallel, each after those that it needs.
 
-    Raises LabError at the first that fails, with its log's tail; the others are left as they are, for the next time.
+    Raises LabError when one fails, with the end of its log. The others stay as they are for the next `up`.
     """
     _require_ports(home, servers)
     Secrets.ensure(home)
@@ -100,12 +100,12 @@ def start(home: LabHome, folders: Mapping[str, Path], reporter: Reporter, server
             reporter.start(server.name, "starting")
             reporter.done(server.name, f"{server.up(context)}: {server.where(home)}")
         except GivenUp:
-            reporter.failed(server.name, "given up while it starts")
+            reporter.failed(server.name, "cancelled while it starts")
         except LabError as error:
             failures.append(str(error))
             reporter.failed(server.name, "see below")
             context.cancelled.set()
-        except OSError as error:  # of its folders and files: a full disk, no permission, a file in the way
+        except OSError as error:  # about its files: a full disk, a missing permission, a file in place of a folder
             failures.append(f"{server.name}: {error}")
             reporter.failed(server.name, "see below")
             context.cancelled.set()
@@ -120,7 +120,7 @@ def start(home: LabHome, folders: Mapping[str, Path], reporter: Reporter, server
         try:
             for future in futures:
                 future.result()
-        except BaseException:  # an interrupt: the others give up instead of being waited for
+        except BaseException:  # also an interrupt: the other threads stop waiting
             context.cancelled.set()
             raise
     if failures:
@@ -128,7 +128,7 @@ def start(home: LabHome, folders: Mapping[str, Path], reporter: Reporter, server
 
 
 def _require_ports(home: LabHome, servers: Sequence[Server]) -> None:
-    """Say everything about busy ports at once, before anything starts."""
+    """Raise LabError with all busy ports, before anything starts."""
     taken = []
     for server in servers:
         if not process.members(home, server.name):
@@ -141,13 +141,13 @@ def _require_ports(home: LabHome, servers: Sequence[Server]) -> None:
 
 
 def down(home: LabHome, reporter: Reporter | None = None) -> None:
-    """Stop everything that was started from this folder, data stays. Raises LabError with what does not end."""
+    """Stop everything that was started from this folder; keep the data. Raises LabError if a process does not end."""
     with _alone(home):
         _stop(home, reporter or Silent())
 
 
 def reset(home: LabHome, reporter: Reporter | None = None) -> None:
-    """Stop everything and delete data, secrets, certificates, state and logs; downloaded plugins stay."""
+    """Stop everything and delete data, secrets, certificates, state and logs. Downloaded plugins are kept."""
     with _alone(home):
         _stop(home, reporter or Silent())
         pulumi = [path for path in home.pulumi_home.glob("*") if path.name != "plugins"]
@@ -160,7 +160,7 @@ def reset(home: LabHome, reporter: Reporter | None = None) -> None:
 
 
 def status(home: LabHome) -> PlatformStatus:
-    """Ask every server."""
+    """Return the status of every server."""
 
     def row(server: Server) -> ServerStatus:
         found = process.running(home, server.name)
@@ -180,7 +180,7 @@ def status(home: LabHome) -> PlatformStatus:
 def _stop(home: LabHome, reporter: Reporter) -> None:
     failures = []
     known = [server.name for server in reversed(SERVERS)]
-    others = [name for name in process.names(home) if name not in known]  # of another version of this program
+    others = [name for name in process.names(home) if name not in known]  # started by another version of this program
     for name in (*others, *known):
         try:
             if process.stop(home, name):
@@ -193,7 +193,7 @@ def _stop(home: LabHome, reporter: Reporter) -> None:
 
 @contextlib.contextmanager
 def _alone(home: LabHome) -> Iterator[None]:
-    """One command at a time changes a platform. The kernel frees the lock when its holder dies, however it does."""
+    """Hold the platform's lock: one command at a time changes it. The kernel frees the lock when its owner ends."""
     with open(os.open(home.root / "lock", os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="ascii") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,17 +1,17 @@
-"""The TCP ports of one local platform, all derived from one base so that two platforms can live side by side."""
+"""The TCP ports of one local platform. All derive from one base, so two platforms can run side by side."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: The base of a developer's own platform. `Pulumi.lab.yaml` is written for it.
+#: The default base, which `Pulumi.lab.yaml` uses.
 DEFAULT_BASE = 18000
 _LOWEST, _HIGHEST = 1024, 64000
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Ports of every server. Raises ValueError when the base leaves them outside the unprivileged range."""
+    """Ports of every server. Raises ValueError when the base is outside the unprivileged range."""
 
     base: int = DEFAULT_BASE
 

@@ -1,8 +1,9 @@
-"""Servers as detached processes: started in a session of their own, found again by later commands, stopped whole.
+"""Servers as detached processes: each starts in its own session; later commands find it and stop all its processes.
 
-Each has a record in `home.run` with its pid and the start time the kernel gives, so that a recycled pid is never taken
-for ours. It also carries a mark in its environment: what was started just before `usine lab up` was killed, with
-no record yet, and children that outlived their parent, are found by it. Linux: all of it is read from /proc.
+Each has a record in `home.run` with its pid and its start time as the kernel reports it, so a reused pid is not
+mistaken for the server. It also has a marker variable in its environment. The marker finds a process that started just
+before `usine lab up` was killed and has no record yet, and children that outlived their parent. All of it is read from
+/proc, so the lab needs Linux.
 """
 
 from __future__ import annotations
@@ -22,20 +23,20 @@ from lab.errors import LabError
 from lab.files import write_private
 from lab.home import LabHome
 
-#: Variables of the caller that servers get; the rest (tokens, KC_*, BAO_*, ...) is none of their business.
+#: The caller's variables that servers get. Others (tokens, KC_*, BAO_*, ...) could change how they run.
 _PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "JAVA_HOME", "USER")
 _MARK = "USINE_LAB_SERVER"
 _LOG_LIMIT = 20_000_000
 _POLL = 0.05
-#: Processes this very process started: their exit must be collected, or they stay as zombies.
+#: Processes that this process started. It must collect their exit codes, or they stay as zombies.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to run. No secret in `arguments`: everybody on the machine can read them.
+    """What to run. `arguments` must contain no secret: every user of the machine can read them.
 
-    `watched`: files whose change asks for a restart (configuration, certificates).
+    `watched`: files whose change requires a restart (configuration, certificates).
     """
 
     arguments: Sequence[str]
@@ -45,7 +46,7 @@ class Command:
 
     @property
     def fingerprint(self) -> str:
-        """Changes when the process would have to be started again for the command to be true."""
+        """A hash that changes when the process must be restarted to match the command."""
         digest = hashlib.sha256(json.dumps(list(self.arguments)).encode())
         for path in self.watched:
             digest.update(path.read_bytes())
@@ -54,7 +55,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A process we started: `started` in clock ticks since the boot `boot`; `log_start`, bytes before its first."""
+    """A started process: `started` in clock ticks since the boot `boot`; `log_start` is the log's size at its start."""
 
     pid: int
     started: int
@@ -65,7 +66,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A live process: its pid and how long it has run, in seconds."""
+    """A live process: its pid and its age in seconds."""
 
     pid: int
     age: float
@@ -78,7 +79,7 @@ def log_path(home: LabHome, name: str) -> Path:
 
 
 def start(home: LabHome, name: str, command: Command) -> Running:
-    """Start detached, with both outputs in the log. Raises LabError when it cannot be executed."""
+    """Start a detached process; its log gets both outputs. Raises LabError when it cannot be executed."""
     log = log_path(home, name)
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     home.run.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -106,7 +107,7 @@ def start(home: LabHome, name: str, command: Command) -> Running:
 
 
 def running(home: LabHome, name: str) -> Running | None:
-    """The live process of a server, if there is one."""
+    """Return the live process of a server, if there is one."""
     record = _read(home, name)
     if record is None or not _is_ours(record):
         return None
@@ -114,16 +115,16 @@ def running(home: LabHome, name: str) -> Running | None:
 
 
 def names(home: LabHome) -> tuple[str, ...]:
-    """Servers with a record or a marked process, whether or not this version knows them."""
+    """Return the servers with a record or a marked process, also those that this version does not know."""
     recorded = {path.stem for path in home.run.glob("*.json")}
     prefix = _mark(home, "")
     return tuple(sorted(recorded | {mark.removeprefix(prefix) for _, mark in _marked() if mark.startswith(prefix)}))
 
 
 def stop(home: LabHome, name: str, patience: float = 20.0) -> bool:
-    """Stop every process of a server: asked (SIGTERM), after `patience` seconds forced. True if there was one.
+    """Stop every process of a server: SIGTERM, and SIGKILL after `patience` seconds. True if there was one.
 
-    Raises LabError when something survives even that.
+    Raises LabError when a process survives SIGKILL.
     """
     found = members(home, name)
     if found:
@@ -138,7 +139,7 @@ def stop(home: LabHome, name: str, patience: float = 20.0) -> bool:
 
 
 def members(home: LabHome, name: str) -> list[int]:
-    """Pids of a server: the recorded process with its group, and all that carry its mark."""
+    """Return the pids of a server: the recorded process with its group, and all that have its marker."""
     found = {pid for pid, mark in _marked() if mark == _mark(home, name)}
     record = _read(home, name)
     if record is not None and _is_ours(record):
@@ -148,7 +149,7 @@ def members(home: LabHome, name: str) -> list[int]:
 
 
 def tail(home: LabHome, name: str, lines: int = 25) -> str:
-    """The last lines a server wrote since its last start."""
+    """Return the last lines of a server's log since its last start."""
     record = _read(home, name)
     try:
         with log_path(home, name).open("rb") as file:
@@ -173,7 +174,7 @@ def _read(home: LabHome, name: str) -> Record | None:
     try:
         return Record(**json.loads(_record_path(home, name).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
-        return None  # none, or damaged: the mark finds what it spoke of
+        return None  # missing or damaged: the marker finds the process
 
 
 def _is_ours(record: Record) -> bool:
@@ -190,12 +191,12 @@ def _alive(pid: int) -> bool:
 
 
 def _stat(pid: int) -> list[str] | None:
-    """Fields of /proc/<pid>/stat from the state on: [state, ppid, pgrp, ..., starttime at 19, ...]."""
+    """Return the fields of /proc/<pid>/stat after the name: [state, ppid, pgrp, ..., starttime at 19, ...]."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    return text.rpartition(")")[2].split()  # the name before may hold anything
+    return text.rpartition(")")[2].split()  # the name may contain spaces and brackets
 
 
 def _started(pid: int) -> int | None:
@@ -221,13 +222,13 @@ def _marked() -> Iterator[tuple[int, str]]:
 
 
 def carrying(name: str) -> Iterator[tuple[int, str]]:
-    """Yield the live processes that were started with a variable of this name, each with its value."""
+    """Yield the live processes with this variable in their environment, each with the variable's value."""
     prefix = f"{name}=".encode()
     for pid in _pids():
         try:
             variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
         except OSError:
-            continue  # gone, or somebody else's
+            continue  # ended, or another user's
         for variable in variables:
             if variable.startswith(prefix) and _alive(pid):
                 yield pid, os.fsdecode(variable.removeprefix(prefix))

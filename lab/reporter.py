@@ -1,7 +1,7 @@
-"""Telling a person what goes on while the local platform is fetched, built and started.
+"""Reports progress to the user while the local platform is downloaded, built and started.
 
-A task has a key (`keycloak`), starts, may tell where it is, and ends well or not. On a terminal the tasks under way
-are one live line each; elsewhere (CI, a file) every event is a line with the time, and progress is thinned out.
+A task has a key (`keycloak`), starts, may report progress, and succeeds or fails. On a terminal each running task has
+one live line; elsewhere (CI, a file) every event is a line with the time, and only some progress is printed.
 """
 
 from __future__ import annotations
@@ -15,31 +15,31 @@ from typing import Protocol, Self, TextIO
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-#: Seconds between two lines of progress of the same task, where lines are all we have.
+#: Seconds between two printed lines of progress of the same task (`Lines`).
 _QUIET = 20.0
 
 
 class Reporter(Protocol):
-    """Where events go. Every method may be called from any thread, and never raises for an unknown key."""
+    """Receives events. Every method may be called from any thread and accepts unknown keys."""
 
     def start(self, key: str, message: str) -> None:
-        """A task begins."""
+        """A task starts."""
 
     def progress(self, key: str, message: str) -> None:
-        """Where a task is: replaces what was said before."""
+        """A task's progress; replaces the earlier text."""
 
     def done(self, key: str, message: str) -> None:
-        """A task ended well; the time since its start is added. Without a start: said at once, without a time."""
+        """A task succeeded. Prints the time since its start, if it had one."""
 
     def failed(self, key: str, message: str) -> None:
-        """A task failed. Details belong to the exception: this is one line."""
+        """A task failed. `text` is one line; the details are in the exception."""
 
     def note(self, message: str) -> None:
-        """Something to say that belongs to no task."""
+        """A message that belongs to no task."""
 
 
 class _Clock:
-    """Start times of the tasks under way, by key."""
+    """Start times of running tasks, by key."""
 
     def __init__(self) -> None:
         self._started: dict[str, float] = {}
@@ -48,18 +48,18 @@ class _Clock:
         self._started[key] = time.monotonic()
 
     def so_far(self, key: str) -> str:
-        """` (12 s so far)`, or nothing where it had no start."""
+        """Return ` (12 s so far)`, or an empty text if the task had no start."""
         started = self._started.get(key)
         return "" if started is None else f" ({duration(time.monotonic() - started)} so far)"
 
     def stop(self, key: str) -> str:
-        """Forget a task; ` (12.3 s)`, or nothing where it had no start."""
+        """Forget a task and return ` (12.3 s)`, or an empty text if it had no start."""
         started = self._started.pop(key, None)
         return "" if started is None else f" ({duration(time.monotonic() - started)})"
 
 
 def duration(seconds: float) -> str:
-    """`0.4 s`, `47 s`, `3 min 05 s`."""
+    """Return a text such as `0.4 s`, `47 s`, `3 min 05 s`."""
     if seconds < 10:  # noqa: PLR2004 - below ten seconds a decimal tells something
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -67,7 +67,7 @@ def duration(seconds: float) -> str:
 
 
 class Silent:
-    """Says nothing: for callers that only want the result."""
+    """Prints nothing: for callers that need only the result."""
 
     def start(self, key: str, message: str) -> None:
         """Ignored."""
@@ -86,21 +86,21 @@ class Silent:
 
 
 class Lines:
-    """One line with the time for each event. A context manager too, so that it can stand where `Live` does."""
+    """One line with the time for each event. It is a context manager so that it can replace `Live`."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        """Write to `stream`, else to standard error."""
+        """Write to `stream`, by default to standard error."""
         self._stream = stream
         self._lock = threading.Lock()
         self._clock = _Clock()
         self._said: dict[str, float] = {}
 
     def __enter__(self) -> Self:
-        """Nothing to prepare."""
+        """Return itself."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Nothing to give back."""
+        """Do nothing."""
 
     def _line(self, text: str) -> None:
         stream = self._stream or sys.stderr
@@ -139,10 +139,10 @@ class Lines:
 
 
 class Live:
-    """A live line for each task under way, a fixed one for each that ended. Use as a context manager."""
+    """A live line for each running task, a fixed line for each that ended. Use it as a context manager."""
 
     def __init__(self, console: Console | None = None) -> None:
-        """Draw on `console`, else on the terminal of standard error."""
+        """Draw on `console`, by default the terminal of standard error."""
         self._console = console or Console(stderr=True, highlight=False)
         self._progress = Progress(
             SpinnerColumn(),
@@ -162,7 +162,7 @@ class Live:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Stop drawing and give the terminal back."""
+        """Stop drawing and restore the terminal."""
         self._progress.stop()
 
     def start(self, key: str, message: str) -> None:
@@ -198,6 +198,6 @@ class Live:
 
 
 def for_terminal() -> Live | Lines:
-    """What suits standard error: `with for_terminal() as reporter:`."""
+    """Return `Live` if standard error is a terminal, else `Lines`: `with for_terminal() as reporter:`."""
     console = Console(stderr=True, highlight=False)
     return Live(console) if console.is_terminal and not console.is_dumb_terminal else Lines()

@@ -1,4 +1,4 @@
-"""Ports of the loopback interface: are they free, and who has them."""
+"""Ports of the loopback interface: whether they are free, and which process uses them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LISTEN = "0A"
 
 
 def require_free(name: str, ports: Iterable[int]) -> None:
-    """Raise LabError naming every port that is taken, and by which process where that can be told."""
+    """Raise LabError with every port in use, and with the process that uses it if that is known."""
     taken = [port for port in ports if not is_free(port)]
     if taken:
         lines = [f"port {port} is in use{_by(port)}" for port in taken]
@@ -24,11 +24,11 @@ def require_free(name: str, ports: Iterable[int]) -> None:
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen there now."""
+    """Whether a server can listen on the port now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(
             socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-        )  # as servers do: connections just closed don't count
+        )  # as servers do: recently closed connections do not count
         try:
             probe.bind((LOOPBACK, port))
         except OSError as error:
@@ -39,12 +39,12 @@ def is_free(port: int) -> bool:
 
 
 def holder(port: int) -> tuple[int, str] | None:
-    """Pid and command name of the process that listens there; None when nobody does or it is not ours to see."""
+    """Return pid and command name of the process that listens there; None if there is none or it is not visible."""
     inodes = {f"socket:[{inode}]" for inode in _listening(port)}
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
             continue
-        with contextlib.suppress(OSError):  # gone, or somebody else's
+        with contextlib.suppress(OSError):  # ended, or another user's
             if any(_target(link) in inodes for link in (folder / "fd").iterdir()):
                 return int(folder.name), (folder / "comm").read_text(encoding="utf-8", errors="replace").strip()
     return None
@@ -54,7 +54,7 @@ def _target(link: Path) -> str | None:
     try:
         return os.readlink(link)
     except OSError:
-        return None  # closed since
+        return None  # closed in the meantime
 
 
 def _by(port: int) -> str:

@@ -1,4 +1,4 @@
-"""The SDK's gRPC stubs without the SDK: `import pulumi` takes 0.3 s that the engine would wait for at every run."""
+"""The SDK's gRPC stubs without the SDK: `import pulumi` takes 0.3 s, for which the engine would wait at every run."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _PACKAGE = "pulumi_stubs"
 
 
 def __getattr__(name: str) -> ModuleType:
-    """Load a generated module when it is first asked for: each costs a descriptor of its own."""
+    """Load a generated module at its first use, because each takes time to load."""
     if name not in __all__:
         raise AttributeError(name)
     if _PACKAGE not in sys.modules:
-        # The generated modules import each other relatively, so they load as a package of any name.
+        # The generated modules use relative imports, so they load under any package name.
         spec = importlib.util.find_spec("pulumi")
         if spec is None or spec.origin is None:
             raise ImportError("no package pulumi")

@@ -1,1 +1,1 @@
-"""The release of a version: what must hold before its tag, and the wheel that goes with it."""
+"""The release of a version: the checks before its tag, and its wheel."""

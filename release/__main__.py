@@ -1,4 +1,4 @@
-"""`make release-check`: say what stands against tagging this version, and leave its wheel in `out/release`."""
+"""`make release-check`: reports the obstacles to tagging this version and builds its wheel in `out/release`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def main() -> int:
-    """Check, build, try; exit code 1 unless the version may be tagged."""
+    """Check, build, and try the wheel. The exit code is 1 unless the version can be tagged."""
     found = problems(read_checkout(ROOT, __version__))
     try:
         wheel = build_wheel(ROOT, ROOT / "out" / "release")
         try_wheel(wheel)
-        print(f"{wheel.relative_to(ROOT)}: built, and imported from a folder of its own")
+        print(f"{wheel.relative_to(ROOT)}: built, and imported from a separate folder")
     except WheelError as error:
         found.append(f"the wheel: {error}")
     for problem in found:

@@ -1,4 +1,4 @@
-"""What must hold before a version is tagged: the changelog, the tag, the work tree."""
+"""Checks before a version is tagged: the changelog, the tag, the work tree."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _SECTION = re.compile(r"^## (?P<title>.+)$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """What a release is made of: the version, the changelog's text, what Git says.
+    """The input of the checks: the version, the changelog's text, and the state of Git.
 
-    `tagged` is the commit of the tag ``v<version>``, None where there is no such tag.
+    `tagged` is the commit of the tag ``v<version>``, None if there is no such tag.
     """
 
     version: str
@@ -37,24 +37,24 @@ def read_checkout(root: Path, version: str) -> Checkout:
 
 
 def problems(checkout: Checkout) -> list[str]:
-    """Return what stands against the release, one line each."""
+    """Return the obstacles to the release, one line each."""
     version, found = checkout.version, []
     if not _VERSION.fullmatch(version):
         found.append(f"usine.__version__ is {version!r}: expected X.Y.Z")
     sections = list(_SECTION.finditer(checkout.changelog))
     titles = [section["title"] for section in sections]
     if titles[:1] != ["Unreleased"]:
-        found.append("CHANGELOG.md: the first section is to be `## Unreleased`")
+        found.append("CHANGELOG.md: the first section must be `## Unreleased`")
     elif _between(checkout.changelog, sections, 0):
         found.append(f"CHANGELOG.md: move what is below `## Unreleased` to `## {version} - <date>`")
     if not any(re.fullmatch(rf"{re.escape(version)} - \d{{4}}-\d{{2}}-\d{{2}}", title) for title in titles[1:2]):
-        found.append(f"CHANGELOG.md: the second section is to be `## {version} - <date>`")
+        found.append(f"CHANGELOG.md: the second section must be `## {version} - <date>`")
     elif not _between(checkout.changelog, sections, 1):
-        found.append(f"CHANGELOG.md: nothing is said of {version}")
+        found.append(f"CHANGELOG.md: the section of {version} is empty")
     if not checkout.clean:
-        found.append("the work tree has changes: commit them")
+        found.append("the work tree has uncommitted changes")
     if checkout.tagged not in (None, checkout.head):
-        found.append(f"v{version} is tagged at another commit: the version is to be raised")
+        found.append(f"v{version} is the tag of another commit: raise the version")
     return found
 
 

@@ -1,4 +1,4 @@
-"""The components' wheel: built without a network, and tried in a folder of its own."""
+"""The components' wheel: built without a network, and imported from a separate folder."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 
 from usine.program import PACKAGES
 
-#: What the wheel is built from, below the checkout.
+#: Paths in the checkout from which the wheel is built.
 _SOURCES = (*PACKAGES, "pyproject.toml", "README.md", "LICENSE")
 _BYTECODE = shutil.ignore_patterns("__pycache__", "*.egg-info")
 _BUILD = "import sys; from setuptools import build_meta; print(build_meta.build_wheel(sys.argv[1]))"
-#: Imports all that the wheel has, and a component from it, not from a checkout.
+#: Imports all modules of the wheel, and checks that a component comes from it, not from a checkout.
 _TRY = """\
 import importlib, pathlib, sys
 folder = pathlib.Path(sys.argv[1])
@@ -32,11 +32,11 @@ print(TenantProject.__name__, __version__)
 
 
 class WheelError(Exception):
-    """The wheel cannot be built, or does not work; the message says why."""
+    """The wheel cannot be built or does not work. The message has the reason."""
 
 
 def build_wheel(root: Path, into: Path) -> Path:
-    """Build the wheel of a checkout and return its path. The checkout is left as it is."""
+    """Build the wheel of a checkout and return its path. The checkout does not change."""
     into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="usine-wheel-") as folder:
         for name in _SOURCES:
@@ -50,7 +50,7 @@ def build_wheel(root: Path, into: Path) -> Path:
 
 
 def try_wheel(wheel: Path) -> str:
-    """Unpack the wheel into an empty folder and import all of it from there; return what it says of itself."""
+    """Unpack the wheel into an empty folder, import all of it from there, and return the script's output."""
     with tempfile.TemporaryDirectory(prefix="usine-wheel-") as folder:
         with zipfile.ZipFile(wheel) as content:
             content.extractall(folder)

@@ -1,9 +1,9 @@
-"""A tenant's whole chain, walked step by step as its people and pipelines walk it, and as others must not.
+"""A tenant's whole delivery chain, step by step as its users and pipelines use it, and attempts that must be refused.
 
-Push by git, take the job as a runner does, log in to OpenBao with the identity GitLab signed for it, read the push
-robot, push an image, analyse the code, pull as the cluster does, clone as Argo CD does. Then the same as another
-tenant, from an unprotected branch, and from a merge request: each step that must be refused is tried, and must be
-refused by the system that guards it. `usine lab chain` shows the transcript.
+The steps: push with git, take the job as a runner, log in to OpenBao with the job's ID token from GitLab, read the push
+robot, push an image, analyse the code, pull as the cluster, clone as Argo CD. Then the same as another tenant, from an
+unprotected branch, and from a merge request: the system that protects the object must refuse each of these steps.
+`usine lab chain` prints the transcript.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def walk(
     other: WalkedTenant,
     on_step: Callable[[Step], None] = lambda _step: None,
 ) -> Transcript:
-    """Walk the scenario on a running platform that holds both tenants; `root` is the tenants' group in GitLab.
+    """Run the scenario on a running platform that has both tenants; `root` is the tenants' group in GitLab.
 
-    Raises LabError when a step that the rest needs is refused or fails; the transcript says what went otherwise.
+    Raises LabError when a step that later steps need is refused or fails. The transcript has all unexpected outcomes.
     """
     folders = parts.ensure(("sonar-scanner",))
     analysis = Analysis(

@@ -1,4 +1,4 @@
-"""SonarQube as a pipeline uses it: the real scanner, with the token of one project."""
+"""SonarQube's scanner, as a pipeline runs it with the token of one project."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _LIMIT: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """`scanner` is the folder of the scanner, `url` the server's, `cache` where it keeps what the server gives it."""
+    """`scanner` is the scanner's folder, `url` the server's URL, `cache` the scanner's cache folder."""
 
     scanner: Path
     url: str
     cache: Path
 
     def run(self, project: str, token: str, sources: Path) -> str:
-        """Analyse a folder as a project; return the scanner's output. Raises `Refused`, LabError for anything else."""
+        """Analyse a folder as a project; return the scanner's output. Raises `Refused`, or LabError if it fails."""
         properties = {
             "sonar.projectKey": project,
             "sonar.projectBaseDir": str(sources),
             "sonar.userHome": str(self.cache),
             "sonar.working.directory": str(sources.parent / f".scanner-{sources.name}"),
-            # The Java that is here, instead of one the server would hand out.
+            # Use the machine's Java instead of one from the server.
             "sonar.scanner.skipJreProvisioning": "true",
         }
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""GitLab as people and runners use it: git over HTTP, and the runner's own protocol."""
+"""Clients of GitLab for users and runners: git over HTTP, the API, and the runners' protocol."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ _PATIENCE: Final = 60.0
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Credential:
-    """What git sends: any user name GitLab takes for the kind of token, and the token. Never shown by `repr`."""
+    """A token for git, with a user name that GitLab accepts for its kind. `repr` shows neither."""
 
     user: str
     token: str
 
     @property
     def header(self) -> str:
-        """The value of a basic Authorization header."""
+        """Return the value of a basic Authorization header."""
         return "Basic " + base64.b64encode(f"{self.user}:{self.token}".encode()).decode()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Job:
-    """A job as a runner gets it: its number, its own token, and its variables, secret ones among them."""
+    """A job as a runner gets it: its number, its token, and its variables, also secret ones."""
 
     number: int
     name: str
@@ -47,10 +47,10 @@ class Job:
 
 
 class Git:
-    """The real git, with a credential that is in no command line and in no file."""
+    """The git program, with a credential that is in no command line and in no file."""
 
     def __init__(self, credential: Credential) -> None:
-        """Keep the credential for every command."""
+        """Store the credential for every command."""
         self._environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("GIT_")},
             "GIT_CONFIG_NOSYSTEM": "1",
@@ -66,7 +66,7 @@ class Git:
         }
 
     def run(self, *arguments: str, folder: Path | None = None) -> str:
-        """Run git. Raises `Refused` where GitLab says no, LabError for anything else."""
+        """Run git. Raises `Refused` when GitLab refuses, LabError for another failure."""
         done = subprocess.run(
             ["git", *arguments], cwd=folder, env=self._environment, capture_output=True, text=True, check=False
         )
@@ -88,10 +88,10 @@ _IDENTITY: Final = {"NAME": "Usine lab", "EMAIL": "lab@example.gouv.fr"}
 
 
 class Forge:
-    """GitLab's API with the platform's administrator token: makes the people and the runner of the scenario."""
+    """GitLab's API with the platform's administrator token: creates the tokens and the runner of the scenario."""
 
     def __init__(self, url: str, token: str, root: str) -> None:
-        """Keep where it is; `root` is the group all tenants are below."""
+        """Store the URL; `root` is the group that contains all tenants."""
         self.url = url
         self._root = root
         self._http = httpx.Client(
@@ -109,22 +109,22 @@ class Forge:
         return answer.json() if answer.content else None
 
     def path(self, tenant: str, repository: str) -> str:
-        """Full path of a repository."""
+        """Return the full path of a repository."""
         return f"{self._root}/{tenant}/{repository}"
 
     def clone_url(self, tenant: str, repository: str) -> str:
-        """Where git finds it."""
+        """Return the URL for git."""
         return f"{self.url}/{self.path(tenant, repository)}.git"
 
     def project(self, tenant: str, repository: str) -> str:
-        """Path of a project in the API."""
+        """Return the path of a project in the API."""
         return f"/projects/{quote(self.path(tenant, repository), safe='')}"
 
     def person(self, user: str) -> Credential:
-        """Give a person a token of one day that reads and writes repositories and opens merge requests."""
+        """Create a user's token, valid for one day, to read and write repositories and to open merge requests."""
         found = self.call("GET", "/users", params={"username": user})
         if not found:
-            raise LabError(f"gitlab has no account {user}: `usine up` makes those of the tenant files")
+            raise LabError(f"gitlab has no account {user}: `usine up` creates the users of the tenant files")
         day = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 86_400))
         body = {"name": "usine-chain", "scopes": ["api", "read_repository", "write_repository"], "expires_at": day}
         return Credential(
@@ -132,7 +132,7 @@ class Forge:
         )
 
     def open_merge_request(self, credential: Credential, tenant: str, repository: str, branch: str) -> int:
-        """Open a merge request into the default branch as that person; return its number in the project."""
+        """Open a merge request into the default branch as that user; return its number in the project."""
         answer = self.call(
             "POST",
             f"{self.project(tenant, repository)}/merge_requests",
@@ -144,9 +144,9 @@ class Forge:
     # As a runner -----------------------------------------------------------------------------------------------------
 
     def take_job(self, tenant: str, repository: str, name: str, *, ref: str) -> Job:
-        """Take jobs as they are queued, until the one wanted comes; the others are done at once.
+        """Take queued jobs until the wanted one comes, and finish the others at once.
 
-        `ref` is the branch, or the merge request's ref. Raises LabError when it does not come within a minute.
+        `ref` is the branch or the merge request's ref. Raises LabError when the job does not come within a minute.
         """
         if not self._runner:
             made = self.call(
@@ -165,14 +165,14 @@ class Forge:
             if (variables.get("CI_PROJECT_PATH"), job.name, _ref(variables)) == wanted:
                 return job
             self.finish(job)
-        raise LabError(f"gitlab: the job {name} of {tenant}/{repository}, {ref}, never came")
+        raise LabError(f"gitlab: the job {name} of {tenant}/{repository}, {ref}, did not start")
 
     def finish(self, job: Job) -> None:
-        """Report success."""
+        """Report a job's success."""
         self.call("PUT", f"/jobs/{job.number}", json={"token": job.token, "state": "success"})
 
     def close(self) -> None:
-        """Take the runner away again."""
+        """Delete the runner."""
         if self._runner:
             self.call("DELETE", "/runners", params={"token": self._runner})
             self._runner = ""

@@ -1,4 +1,4 @@
-"""A registry client of the size of the scenario: one image of one layer, pushed and pulled as any client does it."""
+"""A minimal registry client: it pushes and pulls images of one layer by the standard protocol."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _LAYER: Final = "application/vnd.oci.image.layer.v1.tar"
 
 
 class Registry:
-    """One repository (`<project>/<name>`), reached with one credential."""
+    """One repository (`<project>/<name>`) and one credential."""
 
     def __init__(self, url: str, repository: str, user: str, password: str) -> None:
-        """Keep where it is; the token is asked for at the first challenge."""
+        """Store URL and credential; the token is requested at the first challenge."""
         self._repository = repository
         self._credential = (user, password)
         self._http = httpx.Client(base_url=url, timeout=30, trust_env=False)
         self._token = ""
 
     def push(self, tag: str, content: bytes) -> str:
-        """Push an image whose one layer is `content`; return its digest. Raises `Refused`."""
+        """Push an image with the layer `content`; return its digest. Raises `Refused`."""
         layer = self._blob(content)
         config = {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]}}
         manifest = {
@@ -45,7 +45,7 @@ class Registry:
         return _digest(body)
 
     def pull(self, tag: str) -> bytes:
-        """Pull an image and return its one layer. Raises `Refused`, and LabError when it is not what its name says."""
+        """Pull an image and return its layer. Raises `Refused`, and LabError if the layer does not match its digest."""
         manifest = self._send("GET", f"/v2/{self._repository}/manifests/{tag}", headers={"Accept": _MANIFEST}).json()
         digest = manifest["layers"][0]["digest"]
         content = self._send("GET", f"/v2/{self._repository}/blobs/{digest}").content
@@ -87,7 +87,7 @@ class Registry:
         )
 
     def _authenticate(self, challenge: str) -> str:
-        """Get a token for what the challenge asks. One with fewer rights comes for who has fewer."""
+        """Get a token for the challenge. Its rights are limited to those of the credential."""
         asked = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
         realm = asked.pop("realm", "")
         answer = self._http.get(realm, params=asked, auth=self._credential)

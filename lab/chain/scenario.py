@@ -1,4 +1,4 @@
-"""The steps: a tenant's chain as it must work, and as it must not."""
+"""The steps of the scenario: a tenant's chain, and attempts that must be refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lab.servers.argocd import NAMESPACE
 from lab.servers.kubernetes import admin_client
 
 _BRANCH = "attempt"
-#: What somebody who may only push branches would write to get at the secrets of protected ones.
+#: A pipeline of a developer who may push only unprotected branches, and tries to read secrets of protected ones.
 _ATTEMPT = """\
 attempt:
   script: [id]
@@ -40,9 +40,9 @@ _SOURCES = {
 
 @dataclass(frozen=True, slots=True)
 class WalkedTenant:
-    """Of a tenant that the platform holds: an app and an infra repository, an environment, and two people.
+    """What the scenario needs of a tenant: an app and an infra repository, an environment, and two users.
 
-    `namespace` is the environment's, `repository_secret` the one by which Argo CD clones the infra repository.
+    `namespace` belongs to the environment. With `repository_secret`, Argo CD clones the infra repository.
     """
 
     slug: str
@@ -56,7 +56,7 @@ class WalkedTenant:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Held:
-    """What a tenant's pipelines and clusters hold: credentials found on the way. Never shown by `repr`."""
+    """Credentials of a tenant's pipelines and clusters, collected by the steps. `repr` shows none."""
 
     robot: Mapping[str, str]
     puller: tuple[str, str]
@@ -65,10 +65,10 @@ class Held:
 
 
 class Chain:
-    """The platform as the scenario sees it."""
+    """The scenario, on one platform."""
 
     def __init__(self, home: LabHome, root: str, analysis: Analysis, transcript: Transcript) -> None:
-        """`root` is the group in GitLab that all tenants are below."""
+        """`root` is the group in GitLab that contains all tenants."""
         base = "http://127.0.0.1"
         self._harbor = f"{base}:{home.ports.harbor}"
         self._openbao = f"{base}:{home.ports.openbao}"
@@ -79,7 +79,7 @@ class Chain:
         self._tag = f"v{secrets.token_hex(4)}"
 
     def walk(self, own: WalkedTenant, other: WalkedTenant) -> None:
-        """Walk the whole scenario. Raises LabError when a step that the rest needs is refused or fails."""
+        """Run the whole scenario. Raises LabError when a step that later steps need is refused or fails."""
         try:
             with tempfile.TemporaryDirectory(prefix="usine-chain-") as folder:
                 self._deliver(own, Path(folder) / "own")
@@ -90,10 +90,10 @@ class Chain:
             self._forge.close()
             self._kubernetes.close()
 
-    # As it must work -------------------------------------------------------------------------------------------------
+    # What must work --------------------------------------------------------------------------------------------------
 
     def _deliver(self, tenant: WalkedTenant, folder: Path) -> Held:
-        """Push, build, analyse, deploy: the tenant's own way to production."""
+        """Push, build, analyse and deploy, as the tenant does to deliver to production."""
         log, forge, who = self._log, self._forge, f"{tenant.slug}, pipeline of main"
         folder.mkdir()
         person = forge.person(tenant.maintainer)
@@ -121,16 +121,14 @@ class Chain:
         )
         log.refused(who, "push another image under that immutable tag", lambda: push.push(self._tag, b"another"))
         forge.finish(job)
-        log.refused(
-            who, "clone with the token of a job that is over", lambda: self._clone(job, tenant, folder / "late")
-        )
+        log.refused(who, "clone with the token of a finished job", lambda: self._clone(job, tenant, folder / "late"))
         puller = self._pull_secret(tenant)
         cluster = f"{tenant.slug}, namespace {tenant.namespace}"
         pulled = log.allowed(
             cluster, "pull with the namespace's secret", lambda: self._registry(tenant, *puller).pull(self._tag)
         )
         if pulled != content:
-            raise AssertionError("the image pulled is not the image pushed")
+            raise AssertionError("the pulled image is not the pushed image")
         log.refused(cluster, "push with it", lambda: self._registry(tenant, *puller).push("x", b"x"))
         reader, url = self._repository_secret(tenant)
         argocd = f"{tenant.slug}, Argo CD"
@@ -160,12 +158,12 @@ class Chain:
     # As another tenant -----------------------------------------------------------------------------------------------
 
     def _trespass(self, own: WalkedTenant, other: WalkedTenant, theirs: Held, folder: Path) -> None:
-        """Try with everything the other tenant has."""
+        """Try to get in with all credentials of the other tenant."""
         log, forge, who = self._log, self._forge, f"{other.slug}, on {own.slug}'s"
         folder.mkdir()
         git = Git(forge.person(other.maintainer))
         url = forge.clone_url(own.slug, own.app)
-        log.refused(who, "clone the repository as a person", lambda: git.run("clone", "-q", url, str(folder / "a")))
+        log.refused(who, "clone the repository as a user", lambda: git.run("clone", "-q", url, str(folder / "a")))
         checkout = folder / "again"
         git.run("clone", "-q", forge.clone_url(other.slug, other.app), str(checkout))
         git.run("commit", "-q", "--allow-empty", "-m", "Again", folder=checkout)
@@ -192,10 +190,10 @@ class Chain:
             lambda: self._analysis.run(f"{own.slug}:{own.app}", theirs.analysis_token, checkout),
         )
 
-    # From a branch anyone may push, and from a merge request ---------------------------------------------------------
+    # From an unprotected branch, and from a merge request ------------------------------------------------------------
 
     def _attempt(self, tenant: WalkedTenant, folder: Path) -> None:
-        """Try as a developer of the same tenant, who writes a pipeline of their own."""
+        """Try to get in as a developer of the same tenant, with a modified pipeline."""
         log, forge = self._log, self._forge
         who = f"{tenant.slug}, {tenant.developer}"
         folder.mkdir()
@@ -225,12 +223,12 @@ class Chain:
         forge.finish(job)
 
     def _weaker(self, tenant: WalkedTenant, who: str, job: Job) -> None:
-        """A job that is not of a protected branch: it pulls, and that is all."""
+        """Check that a job of an unprotected branch can only pull."""
         log, slug = self._log, tenant.slug
         log.refused(who, f"log in to OpenBao as {slug}.ci", lambda: self._log_in(f"{slug}.ci", job))
         log.refused(
             who,
-            "log in with an identity meant for somebody else",
+            "log in with an ID token for another audience",
             lambda: self._log_in(f"{slug}.review", job, "OTHER_ID_TOKEN"),
         )
         vault = log.allowed(who, f"log in to OpenBao as {slug}.review", lambda: self._log_in(f"{slug}.review", job))

@@ -1,4 +1,4 @@
-"""OpenBao as a job uses it: log in with the identity GitLab signed, read by path."""
+"""A job's client of OpenBao: it logs in with the ID token from GitLab and reads secrets by path."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lab.chain.transcript import Refused
 from lab.errors import LabError
 
 _SYSTEM: Final = "openbao"
-#: A log-in whose claims do not fit is a bad request there.
+#: Status codes of a refusal. OpenBao answers 400 to a log-in with wrong claims.
 _REFUSALS: Final = (400, 403)
 
 
@@ -18,11 +18,11 @@ class Vault:
     """OpenBao with the token of one log-in."""
 
     def __init__(self, url: str) -> None:
-        """Keep where it is."""
+        """Store the URL."""
         self._http = httpx.Client(base_url=f"{url}/v1", timeout=30, trust_env=False)
 
     def log_in(self, role: str, identity: str) -> Vault:
-        """Log in with a job's identity. Raises `Refused`."""
+        """Log in with a job's ID token. Raises `Refused`."""
         answer = self._call("POST", "/auth/gitlab/login", json={"role": role, "jwt": identity})
         self._http.headers["X-Vault-Token"] = answer["auth"]["client_token"]
         return self

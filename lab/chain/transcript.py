@@ -1,4 +1,4 @@
-"""What was tried, by whom, and how it went."""
+"""The record of all steps, with who tried what, and the outcome."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Result = TypeVar("Result")
 
 
 class Refused(Exception):  # noqa: N818 - an expected answer, not an error
-    """A system said no: `system` which one, `reason` in its own words, without any secret."""
+    """The system `system` refused; `reason` is its message, without secrets."""
 
     def __init__(self, system: str, reason: str) -> None:
-        """Keep one line of the reason."""
+        """Store the first line of the reason."""
         self.system = system
         self.reason = " ".join(reason.split())[:160]
         super().__init__(f"{system}: {self.reason}")
@@ -23,7 +23,7 @@ class Refused(Exception):  # noqa: N818 - an expected answer, not an error
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing tried. `expected` and `happened` are "allowed" or "refused"; `detail` is what the system said."""
+    """One step. `expected` and `happened` are "allowed" or "refused"; `detail` is the system's message."""
 
     who: str
     what: str
@@ -33,29 +33,29 @@ class Step:
 
     @property
     def right(self) -> bool:
-        """Whether it went as it must."""
+        """Whether the outcome is as expected."""
         return self.expected == self.happened
 
 
 @dataclass(slots=True)
 class Transcript:
-    """Every step, in order. `on_step` is told of each as it is done."""
+    """All steps, in order. `on_step` is called after each step."""
 
     steps: list[Step] = field(default_factory=list)
     on_step: Callable[[Step], None] = lambda _step: None
 
     def allowed(self, who: str, what: str, act: Callable[[], Result], detail: str = "") -> Result:
-        """Do what must be allowed and return its result. Raises LabError when it is refused: the rest needs it."""
+        """Do a step that must be allowed and return its result. Raises LabError when it is refused."""
         try:
             result = act()
         except Refused as refusal:
             self._note(Step(who, what, "allowed", "refused", str(refusal)))
-            raise LabError(f"{who}: {what}: refused, and must be allowed: {refusal}") from None
+            raise LabError(f"{who}: {what}: refused, but must be allowed: {refusal}") from None
         self._note(Step(who, what, "allowed", "allowed", detail))
         return result
 
     def refused(self, who: str, what: str, act: Callable[[], object]) -> None:
-        """Try what must be refused; that it is allowed is noted, and the rest goes on."""
+        """Try a step that must be refused. If it is allowed, the transcript records that and the scenario continues."""
         try:
             act()
         except Refused as refusal:
@@ -69,5 +69,5 @@ class Transcript:
 
     @property
     def wrong(self) -> list[Step]:
-        """The steps that did not go as they must."""
+        """The steps with an unexpected outcome."""
         return [step for step in self.steps if not step.right]

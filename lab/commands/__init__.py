@@ -1,4 +1,4 @@
-"""`usine lab`: the local platform. The entry point of the group `usine.commands` (lab/pyproject.toml)."""
+"""The command `usine lab`: the local platform. lab/pyproject.toml registers it in the group `usine.commands`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from lab.reporter import duration, for_terminal
 _PLUGINS = ("auto", "official", "stand-in")
 _WHERE = argparse.ArgumentParser(add_help=False)
 _WHERE.add_argument("--home", metavar="DIR", type=Path, help="folder of the platform (default: .lab of the checkout)")
-_WHERE.add_argument("--port-base", metavar="N", type=int, help="ports are the thousand from here (default: 18000)")
+_WHERE.add_argument("--port-base", metavar="N", type=int, help="first of the platform's 1000 ports (default: 18000)")
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -34,26 +34,28 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser("lab", help="the local platform: real servers on this machine")
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
-    action = _add(actions, "up", "start everything; data of the last time is there again", _up)
+    action = _add(actions, "up", "start everything; existing data is kept", _up)
     action.add_argument("--plugins", choices=_PLUGINS, default="auto", help="provider plugins (default: %(default)s)")
     action.add_argument("--plugin-dir", metavar="DIR", type=Path, help="folder with official plugin executables")
     action.add_argument(
-        "--build", action="store_true", help="make every part here, as USINE_LAB_PARTS=build does: no official program"
+        "--build", action="store_true", help="build every part here, use no official program (as USINE_LAB_PARTS=build)"
     )
     _add(actions, "down", "stop everything, keep the data", _down)
     action = _add(actions, "reset", "stop everything and delete data, secrets and state", _reset)
     action.add_argument("--yes", action="store_true", help="don't ask")
-    _add(actions, "status", "what runs and where; exit code 1 unless all is up", _status)
-    action = _add(actions, "logs", "what the servers wrote", _logs)
+    _add(actions, "status", "state and address of each server; exit code 1 unless all are up", _status)
+    action = _add(actions, "logs", "print the servers' logs", _logs)
     action.add_argument("server", nargs="?", metavar="SERVER", help="only this one")
-    action.add_argument("-f", "--follow", action="store_true", help="go on as they write")
-    action.add_argument("-n", "--lines", type=int, default=50, help="lines of each (default: %(default)s)")
+    action.add_argument("-f", "--follow", action="store_true", help="keep printing new lines")
+    action.add_argument("-n", "--lines", type=int, default=50, help="lines to print of each log (default: %(default)s)")
     _add(actions, "env", 'variables for a shell, with secrets: eval "$(usine lab env)"', _env)
     action = _add(actions, "exec", "run a command in the platform's environment: usine lab exec -- pulumi stack", _exec)
     action.add_argument("arguments", nargs=argparse.REMAINDER, metavar="-- COMMAND ...")
-    action = _add(actions, "chain", "walk a tenant's whole chain, and try what must be refused", chain.run)
+    action = _add(
+        actions, "chain", "run a tenant's whole delivery chain and try actions that must be refused", chain.run
+    )
     chain.add_arguments(action)
-    action = _add(actions, "password", "set and print a fresh password for a person of the realm", _password)
+    action = _add(actions, "password", "set and print a new password for a user of the realm", _password)
     action.add_argument("user", metavar="USER")
 
 
@@ -97,7 +99,7 @@ def _reset(args: argparse.Namespace, home: LabHome) -> int:
 
     if not args.yes:
         if not sys.stdin.isatty():
-            print("usine lab: reset asks before it deletes, and nobody is there to answer: --yes", file=sys.stderr)
+            print("usine lab: reset asks for confirmation, and this is no terminal: add --yes", file=sys.stderr)
             return 2
         answer = input(f"Delete all data, secrets and state of the platform in {home.root}? [y/N] ")
         if answer.strip().lower() not in {"y", "yes"}:
@@ -131,7 +133,9 @@ def _show(found: PlatformStatus, home: LabHome) -> None:
     if found.is_up:
         console.print(f"kubectl: KUBECONFIG={home.kubeconfig}, contexts nonprod-1 and prod-1", highlight=False)
         console.print(f"CA to trust: {home.ca}", highlight=False)
-        console.print(f"passwords and tokens: {home.secrets}; of a person: usine lab password USER", highlight=False)
+        console.print(
+            f"passwords and tokens: {home.secrets}; a user's password: usine lab password USER", highlight=False
+        )
 
 
 def _logs(args: argparse.Namespace, home: LabHome) -> int:
@@ -140,7 +144,7 @@ def _logs(args: argparse.Namespace, home: LabHome) -> int:
         files = [path for path in files if path.stem == args.server]
     if not files:
         known = ", ".join(path.stem for path in sorted(home.log.glob("*.log"))) or "none yet"
-        print(f"usine lab: no log of {args.server or 'any server'} (there are: {known})", file=sys.stderr)
+        print(f"usine lab: no log of {args.server or 'any server'} (known logs: {known})", file=sys.stderr)
         return 1
     sys.stdout.flush()
     follow = ["-F"] if args.follow else []

@@ -1,4 +1,4 @@
-"""`usine lab chain`: a tenant's whole chain on the local platform, what is allowed and what is refused."""
+"""The command `usine lab chain`: runs a tenant's whole delivery chain on the local platform."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from usine.commands.common import add_platform_arguments, read_platform, report_
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's own arguments."""
+    """Add the command's arguments."""
     add_platform_arguments(parser)
-    parser.add_argument("--tenant", default="teleservice", help="whose chain to walk (default: %(default)s)")
-    parser.add_argument("--other", default="petitions", help="who tries to trespass (default: %(default)s)")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the transcript there as well")
-    parser.add_argument("--markdown", metavar="FILE", type=Path, help="write it there as a table")
+    parser.add_argument("--tenant", default="teleservice", help="tenant whose chain is run (default: %(default)s)")
+    parser.add_argument("--other", default="petitions", help="tenant whose users try to get in (default: %(default)s)")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="also write the transcript to this file")
+    parser.add_argument("--markdown", metavar="FILE", type=Path, help="also write it to this file, as a table")
 
 
 def run(args: argparse.Namespace, home: LabHome) -> int:
-    """Walk, printing each step; exit code 1 when one did not go as it must."""
+    """Run the chain and print each step. The exit code is 1 if a step has an unexpected outcome."""
 
     try:
         platform = read_platform(args)
@@ -41,8 +41,8 @@ def run(args: argparse.Namespace, home: LabHome) -> int:
         tenant = walker(projects[slug]) if slug in projects else None
         if tenant is None:
             print(
-                f"usine lab: {slug} is no active tenant with an app, an infra repository, an environment, a maintainer "
-                "and a developer",
+                f"usine lab: {slug} is not an active tenant with an app, an infra repository, an environment, "
+                "a maintainer and a developer",
                 file=sys.stderr,
             )
             return 1
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace, home: LabHome) -> int:
     if args.markdown is not None:
         args.markdown.write_text(markdown(args.tenant, args.other, transcript.steps), encoding="utf-8")
     wrong = len(transcript.wrong)
-    console.print(f"{len(transcript.steps)} steps, {wrong or 'none'} went otherwise than it must", highlight=False)
+    console.print(f"{len(transcript.steps)} steps, {wrong or 'none'} with an unexpected outcome", highlight=False)
     return 1 if wrong else 0
 
 
@@ -76,10 +76,10 @@ def markdown(tenant: str, other: str, steps: Sequence[Step]) -> str:
         for number, step in enumerate(steps, 1)
     ]
     head = (
-        f"# The chain of {tenant}, and what {other} may not\n\n"
+        f"# The chain of {tenant}, and what {other} must not do\n\n"
         f"Written by `usine lab chain --tenant {tenant} --other {other} --markdown FILE` on the local platform. Every\n"
-        "refusal is in the words of the system that refused.\n\n"
-        "| step | who | what | outcome | said |\n| --- | --- | --- | --- | --- |"
+        "refusal is quoted from the system that refused.\n\n"
+        "| step | who | what | outcome | message |\n| --- | --- | --- | --- | --- |"
     )
     return "\n".join([head, *rows]) + "\n"
 
@@ -89,7 +89,7 @@ def _cell(text: str) -> str:
 
 
 def walker(project: Tenant) -> WalkedTenant | None:
-    """Return the tenant as the scenario needs it, None when it lacks something of it."""
+    """Return what the scenario needs of the tenant, or None when the tenant lacks a part of it."""
 
     names = names_of(project)
     apps = [r.name for r in project.repositories if r.kind is RepositoryKind.APP and r.mirror is None]

@@ -1,4 +1,4 @@
-"""The environment of the stack `lab`. The entry point of the group `usine.stacks` (lab/pyproject.toml)."""
+"""The environment of the stack `lab`. lab/pyproject.toml registers it in the group `usine.stacks`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from usine.engine.cli import EngineError
 
 
 def stack_environment(settings: Path) -> StackEnvironment:
-    """Return where the local platform's stack runs. Raises EngineError when the platform cannot be used.
+    """Return the environment of the local platform's stack. Raises EngineError when the platform cannot be used.
 
-    It gets a copy of the settings, with its own ports: the engine writes the salt of the stack's encryption there, and
-    the committed file stays as it is.
+    The stack uses a copy of the settings, with this platform's ports. The engine writes the stack's encryption salt to
+    that copy, so the committed file does not change.
     """
     try:
         home = LabHome.open()

@@ -1,4 +1,4 @@
-"""The engine of a machine without the official `pulumi`: its command line, a Python language host, provider plugins."""
+"""The engine for machines without the official `pulumi`: command line, Python language host, provider plugins."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def install(home: LabHome, parts: Mapping[str, Path]) -> None:
     """Fill `home.bin`; see `lab.engine.installation.install`."""
-    # Imported here: the language host is of this package too, and its start is waited for at every run.
+    # A local import, because the language host is in this package too and must start quickly.
     from lab.engine.installation import install as fill  # noqa: PLC0415
 
     fill(home, parts)

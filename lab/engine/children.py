@@ -1,4 +1,4 @@
-"""The processes a language host starts: none outlives it, none keeps it waiting."""
+"""Child processes of the language host. None outlives it, and none blocks its end."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final
 
-#: How long a child may take to leave when asked to.
+#: Seconds for a child to end after SIGTERM.
 GRACE_SECONDS: Final = 2.0
-#: How long output is still read after a child has left: a grandchild may hold the pipe for ever.
+#: Seconds to read output after a child ended: a grandchild may keep the pipe open without end.
 DRAIN_SECONDS: Final = 1.0
 
 Chunk = tuple[str, bytes]
 
 
 class Children:
-    """Starts processes, stops all of them at once. They stay in the host's process group: the engine kills by group."""
+    """Starts and stops processes. They stay in the host's process group, because the engine kills by group."""
 
     def __init__(self) -> None:
-        """Start with none."""
+        """Start without processes."""
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
         self._closed = False
 
     def run(self, command: Sequence[str | Path], folder: Path, environment: Mapping[str, str]) -> int:
-        """Run to the end on the host's own output, which the engine shows as it comes; return the exit code."""
+        """Run a process to its end and return its exit code. Its output is the host's; the engine shows it at once."""
         process = self._start(command, folder, environment, None)
         try:
             return process.wait()
@@ -37,7 +37,10 @@ class Children:
     def stream(
         self, command: Sequence[str | Path], folder: Path, environment: Mapping[str, str], cancelled: threading.Event
     ) -> Iterator[Chunk | int]:
-        """Yield ``("stdout" | "stderr", bytes)`` as it comes, the exit code last. Stops the process when cancelled."""
+        """Yield ``("stdout" | "stderr", bytes)`` as output arrives, then the exit code.
+
+        Cancelling stops the process.
+        """
         process = self._start(command, folder, environment, subprocess.PIPE)
         chunks: queue.SimpleQueue[Chunk | None] = queue.SimpleQueue()
         readers = [
@@ -58,13 +61,13 @@ class Children:
             self._forget(process)
 
     def stop(self) -> None:
-        """Stop every process, and let no other start."""
+        """Stop every process and refuse new ones."""
         with self._lock:
             self._closed = True
         self.interrupt()
 
     def interrupt(self) -> None:
-        """Stop every process that runs now."""
+        """Stop every running process."""
         with self._lock:
             running = list(self._running)
         for process in running:

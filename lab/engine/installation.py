@@ -1,4 +1,4 @@
-"""Puts the engine of a platform together: `pulumi`, its Python language host and its dynamic provider in one folder."""
+"""Installs a platform's engine: `pulumi`, its Python language host and its dynamic provider, in one folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EXECUTOR: Final = "pulumi-language-python-exec"
 _DYNAMIC: Final = "pulumi-resource-pulumi-python"
 _DYNAMIC_SDK: Final = "pulumi-python-dynamic"
 
-# The engine starts it in the folder of `main` with the option as the project file has it, relative to another folder.
+# The engine starts it in the folder of `main`, but the option in the project file is relative to the project's folder.
 _DYNAMIC_WRAPPER: Final = """\
 #!/bin/sh
 case ${{PULUMI_RUNTIME_VIRTUALENV:-/}} in
@@ -32,22 +32,22 @@ exec {script} "$@"
 
 
 def official() -> Path | None:
-    """Return the official `pulumi` on the PATH that has its language host; None when there is none, or only ours."""
+    """Return the official `pulumi` on the PATH with its language host; None if there is none or only the lab's."""
     found = official_pulumi()
     return None if found is None or is_ours(found.parent) else found
 
 
 def install(home: LabHome, parts: Mapping[str, Path]) -> None:
-    """Fill `home.bin` from the parts "pulumi" and "pulumi-python"; empty it of ours where an official one is used.
+    """Fill `home.bin` from the parts "pulumi" and "pulumi-python"; remove them if an official engine is used.
 
-    Raises LabError when a part lacks what it should hold.
+    Raises LabError when a part lacks a file.
     """
     home.bin.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in ("pulumi", HOST, _EXECUTOR, _DYNAMIC, _DYNAMIC_SDK):
         (home.bin / name).unlink(missing_ok=True)
     if official() is not None:
         return
-    # Not a symbolic link: `pulumi` looks for its host beside the file a link leads to, and warns of any other.
+    # Not a symbolic link: `pulumi` resolves it to find its language host, and warns of any other host.
     _place(_part(parts, "pulumi", "pulumi"), home.bin / "pulumi")
     _place(_part(parts, "pulumi-python", _EXECUTOR), home.bin / _EXECUTOR, copy=True)
     _place(_part(parts, "pulumi-python", _DYNAMIC), home.bin / _DYNAMIC_SDK, copy=True)
@@ -59,7 +59,7 @@ def install(home: LabHome, parts: Mapping[str, Path]) -> None:
 def _part(parts: Mapping[str, Path], part: str, name: str) -> Path:
     folder = parts.get(part)
     if folder is None or not (folder / name).is_file():
-        raise LabError(f"the part {part!r} has no `{name}`: `usine lab reset` and `usine lab up` fetch it again")
+        raise LabError(f"the part {part!r} has no `{name}`: `usine lab reset` and `usine lab up` obtain it again")
     return folder / name
 
 

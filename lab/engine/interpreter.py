@@ -1,4 +1,4 @@
-"""The Python a program asks for in its `runtime.options`, and the packages installed in it."""
+"""The Python that a program selects in its `runtime.options`, and the packages installed in it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class InterpreterError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """A Python: `virtualenv` is the folder of its virtual environment, None for the one on the PATH."""
+    """A Python: `virtualenv` is the folder of its virtual environment, None for the Python on the PATH."""
 
     executable: Path
     virtualenv: Path | None
 
     @classmethod
     def of(cls, root: Path, options: Mapping[str, object], environment: Mapping[str, str]) -> Interpreter:
-        """Choose by the runtime options of a project in `root`. Raises InterpreterError saying how to mend it."""
+        """Choose by the runtime options of a project in `root`. Raises InterpreterError with the way to correct it."""
         check_options(options)
         folder = virtualenv_of(root, options)
         if folder is not None:
@@ -35,7 +35,7 @@ class Interpreter:
                 state = "is not a virtual environment" if folder.is_dir() else "does not exist"
                 raise InterpreterError(
                     f"the 'virtualenv' option is {options.get('virtualenv', folder.name)!r}, but {folder} {state}; "
-                    "`pulumi install` makes it"
+                    "`pulumi install` creates it"
                 )
             return cls(executable, folder)
         names = [environment["PULUMI_PYTHON_CMD"]] if environment.get("PULUMI_PYTHON_CMD") else ["python3", "python"]
@@ -45,7 +45,7 @@ class Interpreter:
         raise InterpreterError(f"no {' or '.join(names)} on the PATH")
 
     def activate(self, environment: Mapping[str, str]) -> dict[str, str]:
-        """Return the environment in which this Python's own commands come first."""
+        """Return an environment in which this Python's commands are first on the PATH."""
         if self.virtualenv is None:
             return dict(environment)
         activated = {name: value for name, value in environment.items() if name != "PYTHONHOME"}
@@ -54,10 +54,10 @@ class Interpreter:
         return activated
 
     def package_folders(self) -> tuple[Path, ...]:
-        """Return the folders packages are installed in."""
+        """Return the folders of installed packages."""
         if self.virtualenv is not None:
             inherits = "include-system-site-packages = true" in (self.virtualenv / "pyvenv.cfg").read_text("utf-8")
-            if not inherits:  # known without starting it
+            if not inherits:  # then the folders are known without a start of Python
                 return tuple(sorted(self.virtualenv.glob("lib/python3*/site-packages")))
         code = "import json, sys; print(json.dumps([p for p in sys.path if p.endswith('-packages')]))"
         return tuple(Path(path) for path in json.loads(self._ask(code)))
@@ -81,25 +81,25 @@ class Interpreter:
 
 
 def check_options(options: Mapping[str, object]) -> None:
-    """Refuse what this host does not do, instead of doing something else. Raises InterpreterError."""
+    """Raise InterpreterError for an option that this host does not support."""
     toolchain = str(options.get("toolchain") or "pip").lower()
     if toolchain not in {"pip", "uv", "auto"}:
         raise InterpreterError(
             f"toolchain {toolchain!r} needs the official `pulumi`; the local platform's language host has pip and uv"
         )
     if str(options.get("typechecker") or "none").lower() != "none":
-        raise InterpreterError("the 'typechecker' option needs the official `pulumi`: take it out of the project file")
+        raise InterpreterError("the 'typechecker' option needs the official `pulumi`: remove it from the project file")
 
 
 def virtualenv_of(root: Path, options: Mapping[str, object]) -> Path | None:
-    """Return the folder the options name, relative to the project file's; None when they name none."""
+    """Return the virtual environment's folder, relative to the project file's; None if the options have none."""
     name = options.get("virtualenv") or (".venv" if str(options.get("toolchain")).lower() == "uv" else None)
     return None if name is None else root / str(name)
 
 
 @dataclass(frozen=True, slots=True)
 class Parameterization:
-    """What turns a plugin into another package."""
+    """Parameters with which a plugin provides another package."""
 
     name: str
     version: str
@@ -108,7 +108,7 @@ class Parameterization:
 
 @dataclass(frozen=True, slots=True)
 class PluginNeed:
-    """A provider plugin an installed package says it needs. `version` is without `v`, empty when unknown."""
+    """A provider plugin that an installed package needs. `version` has no `v` and is empty when unknown."""
 
     name: str
     version: str
@@ -117,7 +117,7 @@ class PluginNeed:
 
 
 def plugin_needs(folders: tuple[Path, ...]) -> tuple[PluginNeed, ...]:
-    """Read every installed `pulumi-plugin.json`, sorted by name. A package that says it has no plugin is left out."""
+    """Read every installed `pulumi-plugin.json`, sorted by name. Packages without a plugin are omitted."""
     needs: dict[str, PluginNeed] = {}
     for file in (file for folder in folders for file in folder.glob("*/pulumi-plugin.json")):
         try:
@@ -131,7 +131,7 @@ def plugin_needs(folders: tuple[Path, ...]) -> tuple[PluginNeed, ...]:
         version = str(content.get("version") or _package_version(file.parent)).removeprefix("v")
         parameters = _parameterization(content.get("parameterization"))
         need = PluginNeed(name, version, str(content.get("server") or ""), parameters)
-        needs.setdefault(parameters.name if parameters else name, need)  # one plugin may carry several packages
+        needs.setdefault(parameters.name if parameters else name, need)  # one plugin can provide several packages
     return tuple(needs[name] for name in sorted(needs))
 
 
@@ -152,7 +152,7 @@ def _package_version(package: Path) -> str:
 
 
 def installed(folders: tuple[Path, ...], *, transitive: bool) -> Iterator[tuple[str, str]]:
-    """Yield name and version of what is installed; not `transitive`: only what nothing else there requires."""
+    """Yield name and version of installed packages; without `transitive`, only those that no other one requires."""
     from importlib.metadata import distributions  # noqa: PLC0415 - 30 ms, asked for by `pulumi about` only
 
     found = {}

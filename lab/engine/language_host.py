@@ -1,7 +1,7 @@
 """`pulumi-language-python` for a machine without the official one: runs Python programs and plugins for the engine.
 
 Usage: `python -m lab.engine.language_host EXEC ENGINE_ADDRESS`, where EXEC is the SDK's `pulumi-language-python-exec`.
-Imports are few on purpose: the engine waits for the port this prints, at every run.
+Imports are few, because at every run the engine waits until this process prints its port.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from lab.engine.interpreter import (
 )
 from lab.stubs import language_pb2, language_pb2_grpc, plugin_pb2
 
-#: What `pulumi-language-python-exec` exits with once the user has seen the error.
+#: Exit code of `pulumi-language-python-exec` when it has already printed the error.
 _ALREADY_SHOWN: Final = 32
 _WORKERS: Final = 32
-_MAX_MESSAGE: Final = 400 * 1024 * 1024  # what the engine itself allows
+_MAX_MESSAGE: Final = 400 * 1024 * 1024  # the engine's own limit
 _PARENT_POLL_SECONDS: Final = 1.0
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", _MAX_MESSAGE),
@@ -45,20 +45,20 @@ _OPTIONS: Final = (
 
 
 class Call(Protocol):
-    """What of `grpc.ServicerContext` is used here; gRPC has no types."""
+    """The used methods of `grpc.ServicerContext`; gRPC has no types."""
 
     def abort(self, code: object, details: str) -> NoReturn:
-        """End the call with a status: the engine shows `details`."""
+        """End the call with a status; the engine prints `details`."""
 
     def add_callback(self, callback: Callable[[], None]) -> bool:
-        """Have `callback` called when the call ends; False when it has ended already."""
+        """Register `callback` for the end of the call. Returns False if it has already ended."""
 
 
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
-    """Answers the engine. `executor` is the SDK's script that runs a program, `engine` the engine's `host:port`."""
+    """Serves the engine. `executor` is the SDK's script that runs a program, `engine` is the engine's `host:port`."""
 
     def __init__(self, executor: Path, engine: str, children: Children) -> None:
-        """Start nothing yet."""
+        """Store the arguments; nothing starts yet."""
         self._executor = executor
         self._engine = engine
         self._children = children
@@ -66,7 +66,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     # Programs ------------------------------------------------------------------------------------------------------
 
     def Run(self, request: language_pb2.RunRequest, context: Call) -> language_pb2.RunResponse:  # noqa: ARG002
-        """Run a program to its end. Its output goes to the user as it is written."""
+        """Run a program to its end. The user sees its output at once."""
         if request.attach_debugger:
             return language_pb2.RunResponse(error="--attach-debugger needs the official `pulumi`")
         try:
@@ -105,13 +105,13 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def RunPlugin(
         self, request: language_pb2.RunPluginRequest, context: Call
     ) -> Iterator[language_pb2.RunPluginResponse]:
-        """Run a plugin from its source, streaming its output; a call that is given up stops it."""
+        """Run a plugin from its source and stream its output. A cancelled call stops it."""
         program = os.path.join(request.info.program_directory, request.info.entry_point or ".")
-        # The engine sends the whole environment, later entries win.
+        # The engine sends the whole environment; later entries override earlier ones.
         given = dict(entry.split("=", 1) for entry in request.env if "=" in entry) or dict(os.environ)
         try:
             python = _interpreter(request.info, given)
-            # A policy pack is a library's servant: the SDK's runner starts it and tells it where the engine is.
+            # The SDK's runner starts a policy pack and passes the engine's address to it.
             called = (
                 ["-m", "pulumi.policy", *request.args, program]
                 if request.kind == "analyzer"
@@ -148,7 +148,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def GetRequiredPlugins(
         self, request: language_pb2.GetRequiredPluginsRequest, context: Call
     ) -> language_pb2.GetRequiredPluginsResponse:
-        """List the same for an older engine."""
+        """List the same plugins for an older engine."""
         needs = self._needs(request.info, context)
         plugins = (
             plugin_pb2.PluginDependency(name=need.name, kind="resource", version=need.version, server=need.server)
@@ -165,7 +165,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def InstallDependencies(
         self, request: language_pb2.InstallDependenciesRequest, context: Call
     ) -> Iterator[language_pb2.InstallDependenciesResponse]:
-        """Make the virtual environment where there is none, and install `requirements.txt` into it."""
+        """Create the virtual environment if there is none, and install `requirements.txt` into it."""
         options = _options(request.info)
         root = Path(request.info.root_directory or request.directory)
         cancelled = _given_up(context)
@@ -203,16 +203,16 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         request: language_pb2.LanguageHandshakeRequest,
         context: Call,  # noqa: ARG002
     ) -> language_pb2.LanguageHandshakeResponse:
-        """Learn where the engine is, when it attaches to a host that runs already."""
+        """Store the address of an engine that attaches to a running host."""
         self._engine = request.engine_address or self._engine
         return language_pb2.LanguageHandshakeResponse()
 
     def GetPluginInfo(self, request: object, context: Call) -> plugin_pb2.PluginInfo:  # noqa: ARG002
-        """Claim no version: this is not the official host."""
+        """Return no version, because this is not the official host."""
         return plugin_pb2.PluginInfo()
 
     def About(self, request: language_pb2.AboutRequest, context: Call) -> language_pb2.AboutResponse:
-        """Say which Python programs run on."""
+        """Return the Python on which programs run."""
         try:
             python = _interpreter(request.info, os.environ)
             return language_pb2.AboutResponse(executable=str(python.executable), version=python.version())
@@ -241,14 +241,14 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return language_pb2.TemplateResponse()
 
     def Cancel(self, request: object, context: Call) -> empty_pb2.Empty:  # noqa: ARG002
-        """Stop what runs."""
+        """Stop the running processes."""
         self._children.interrupt()
         return empty_pb2.Empty()
 
-    # The base class answers these with a traceback on the terminal.
+    # The base class would answer these calls with a traceback on the terminal.
 
     def GenerateProgram(self, request: object, context: Call) -> NoReturn:  # noqa: ARG002
-        """Refuse: code generation is the official host's."""
+        """Refuse the call: only the official host generates code."""
         _refuse(context)
 
     GenerateProject = GeneratePackage = Pack = Link = GenerateProgram
@@ -267,7 +267,7 @@ def _interpreter(info: language_pb2.ProgramInfo, environment: Mapping[str, str])
 
 
 def _given_up(context: Call) -> threading.Event:
-    """Return an event that is set once the engine no longer waits for this call."""
+    """Return an event that is set when the engine no longer waits for this call."""
     event = threading.Event()
     if not context.add_callback(event.set):
         event.set()
@@ -275,7 +275,7 @@ def _given_up(context: Call) -> threading.Event:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serve until told to leave (SIGINT, SIGTERM) or the engine is gone. The address is the engine's last argument."""
+    """Serve until SIGINT, SIGTERM or the end of the engine. The engine's address is the last argument."""
     stop = threading.Event()
 
     def leave(_signal: int, _frame: FrameType | None) -> None:
@@ -292,13 +292,13 @@ def main(arguments: Sequence[str]) -> int:
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    # An engine that was killed says nothing to its plugins: an orphan must not linger, nor the program it runs.
+    # A killed engine cannot stop its plugins, so this process ends itself and the program that it runs.
     while not stop.wait(_PARENT_POLL_SECONDS) and os.getppid() == parent:
         pass
     children.stop()
     server.stop(grace=None)
     sys.stdout.flush()
-    os._exit(0)  # workers may still wait for a process that ignores signals
+    os._exit(0)  # threads may still wait for a process that ignores signals
 
 
 if __name__ == "__main__":

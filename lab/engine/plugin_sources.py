@@ -1,4 +1,4 @@
-"""Where an official provider plugin may come from: a folder, the user's own Pulumi, a download."""
+"""Sources of official provider plugins: a folder, the user's own Pulumi, a download."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from typing import Final
 
 from usine.plugins import order, probe, too_old
 
-#: What a platform writes beside its PULUMI_HOME about the plugins there.
+#: Name of the file beside a platform's PULUMI_HOME that records its plugins.
 RECORD: Final = "plugins.json"
-#: How long one attempt to download may take.
+#: Limit of one download, in seconds.
 DOWNLOAD_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Official:
-    """An official plugin found: an executable, or a `.tar.gz` that holds one.
+    """An official plugin that was found: an executable, or a `.tar.gz` that contains one.
 
-    `version` is what its own or its folder's name states, or what it answered; empty while not known.
+    `version` is taken from its name, from its folder's name, or from its answer; it is empty if not known.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Official:
     path: Path
 
     def place(self, target: Path) -> None:
-        """Put the executable at `target`, a file that does not exist. Raises OSError when it cannot."""
+        """Put the executable at `target`, which must not exist. Raises OSError."""
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.path.name.endswith(".tar.gz"):
             _extract(self.path, target)
@@ -52,10 +52,10 @@ class Official:
 
 
 def find(name: str, version: str, folder: Path | None) -> Official | None:
-    """Look for `pulumi-resource-<name>`: the best of `folder`, else this very version of the user's own plugins.
+    """Search for `pulumi-resource-<name>`: the best one in `folder`, else this exact version of the user's plugins.
 
-    Best is this very version, else the newest: the engine starts what it finds where it looks for `version`, and
-    warns of an older one.
+    The best one is this exact version, else the newest. The engine starts any plugin that it finds in the place of
+    `version`, and warns of an older one.
     """
     if folder is not None and (found := _best(_in_folder(name, folder), version)) is not None:
         return found
@@ -63,20 +63,20 @@ def find(name: str, version: str, folder: Path | None) -> Official | None:
 
 
 def find_nearest(name: str, version: str) -> Official | None:
-    """Look for the best of the user's own plugins that is not too old: what is left when this version cannot be had."""
+    """Search the user's plugins for the best one that is not too old, for when this version is not available."""
     return _best([own for own in _versioned(name, users_plugins()) if not too_old(name, own.version)], version)
 
 
 def users_plugins() -> Path:
-    """Return the folder of plugins of the user's own Pulumi; it may not exist."""
+    """Return the plugin folder of the user's own Pulumi; it may not exist."""
     named = os.environ.get("PULUMI_HOME")
-    if named and not (Path(named).parent / RECORD).exists():  # a shell with `usine lab env` names a platform's own
+    if named and not (Path(named).parent / RECORD).exists():  # `usine lab env` sets it to a platform's folder
         return Path(named) / "plugins"
     return Path.home() / ".pulumi" / "plugins"
 
 
 def _best(plugins: list[Official], version: str) -> Official | None:
-    if len(plugins) > 1:  # asked only where the answer matters: it takes a second
+    if len(plugins) > 1:  # asking for versions takes a second
         plugins = [plugin if plugin.version else replace(plugin, version=probe(plugin.path)) for plugin in plugins]
     return max(plugins, key=lambda plugin: (plugin.version == version, order(plugin.version)), default=None)
 
@@ -118,7 +118,7 @@ def _extract(archive: Path, target: Path) -> None:
 
 
 def download(name: str, version: str, environment: Mapping[str, str]) -> str:
-    """Have `pulumi` download a plugin into its PULUMI_HOME, once. Return why it failed; empty when it is there."""
+    """Download a plugin into PULUMI_HOME with `pulumi`. Return the reason of a failure, empty on success."""
     pulumi = shutil.which("pulumi", path=environment.get("PATH"))
     if pulumi is None:
         return "no `pulumi` on the PATH"

@@ -1,4 +1,4 @@
-"""The provider plugins of one platform: the official ones where they can be had, our stand-ins elsewhere."""
+"""The provider plugins of one platform: official ones if they are available, else stand-ins."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lab.files import write_private
 from lab.home import LabHome
 from usine.plugins import has_oldest, probe, too_old
 
-#: Provider -> the Python package of its SDK, and the module of its stand-in.
+#: Provider -> Python package of its SDK, and module of its stand-in.
 PROVIDERS: Final[Mapping[str, tuple[str, str]]] = {
     "vault": ("pulumi_vault", "lab.plugins.vault"),
     "keycloak": ("pulumi_keycloak", "lab.plugins.keycloak"),
@@ -33,7 +33,7 @@ PROVIDERS: Final[Mapping[str, tuple[str, str]]] = {
 
 
 class PluginChoice(StrEnum):
-    """Which plugins to use: official ones where they can be had; nothing but official ones; nothing but stand-ins."""
+    """Which plugins to use: official ones if available, only official ones, or only stand-ins."""
 
     AUTO = "auto"
     OFFICIAL = "official"
@@ -44,8 +44,8 @@ class PluginChoice(StrEnum):
 class PluginInUse:
     """An installed plugin; `kind` is "official" or "stand-in".
 
-    `version` of an official one is what it answers, else what the name it was found under states, else "unknown";
-    of a stand-in, the version it stands in for. The engine finds it under the version the program asks for.
+    The `version` of an official plugin is its answer, else the version in its file name, else "unknown"; a stand-in has
+    the version of the plugin that it replaces. The engine finds either under the version that the program requires.
     """
 
     name: str
@@ -56,19 +56,19 @@ class PluginInUse:
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """What a platform remembers: what is in use, and the downloads that failed (name -> version)."""
+    """A platform's record: the plugins in use, and the failed downloads (name -> version)."""
 
     in_use: tuple[PluginInUse, ...] = ()
     failed: Mapping[str, str] = field(default_factory=dict)
 
 
 def install(home: LabHome, choice: PluginChoice, plugin_dir: Path | None = None) -> tuple[PluginInUse, ...]:
-    """Install a plugin for every provider package of the program, in place of what was there; sorted by name.
+    """Install a plugin for every provider package of the program, replace earlier ones, and return them sorted by name.
 
-    `plugin_dir` may hold `pulumi-resource-X`, `resource-X-v*/pulumi-resource-X` or `pulumi-resource-X-v*.tar.gz`, of
-    any version. First that folder, then the very version of the user's own Pulumi, of an earlier run, of a download;
-    then any version of the user's own. Raises LabError when official ones are asked for and some cannot be had (it
-    names them all), when there is no such folder, and when a plugin found is too old for the program.
+    `plugin_dir` can contain `pulumi-resource-X`, `resource-X-v*/pulumi-resource-X` or `pulumi-resource-X-v*.tar.gz`, of
+    any version. The order of search: that folder; the exact version in the user's own Pulumi, from an earlier run, by
+    download; any version in the user's own Pulumi. Raises LabError when official plugins are required and some are not
+    available (with all their names), when the folder does not exist, and when a plugin is too old for the program.
     """
     check(plugin_dir)
     before = _read(home)
@@ -78,7 +78,7 @@ def install(home: LabHome, choice: PluginChoice, plugin_dir: Path | None = None)
         found, kept = ({}, {}) if choice is PluginChoice.STAND_IN else _at_hand(home, before, wanted, plugin_dir)
         if choice is not PluginChoice.STAND_IN:
             missing = {name: version for name, version in wanted.items() if name not in found and name not in kept}
-            # Asked for outright, a download is tried again: the network may have come back.
+            # If only official plugins are accepted, a failed download is tried again.
             tried = missing if choice is PluginChoice.OFFICIAL else dict(missing.items() - failed.items())
             reasons = _download(home, tried, Path(scratch))
             for name, reason in reasons.items():
@@ -110,7 +110,7 @@ def install(home: LabHome, choice: PluginChoice, plugin_dir: Path | None = None)
 
 
 def check(plugin_dir: Path | None) -> None:
-    """Raise LabError when there is no such folder, or a plugin in it is too old for the program."""
+    """Raise LabError when the folder does not exist or a plugin in it is too old for the program."""
     if plugin_dir is None:
         return
     if not plugin_dir.is_dir():
@@ -127,19 +127,19 @@ def _refuse_old(official: sources.Official, version: str) -> None:
 
 
 def to_download(home: LabHome, plugin_dir: Path | None = None) -> tuple[str, ...]:
-    """Return the providers, sorted, whose official plugin is neither in a folder nor installed. Needs no engine."""
+    """Return the sorted providers without an official plugin in a folder or an installation. Needs no engine."""
     wanted = wanted_versions()
     found, kept = _at_hand(home, _read(home), wanted, plugin_dir)
     return tuple(sorted(wanted.keys() - found.keys() - kept.keys()))
 
 
 def in_use(home: LabHome) -> tuple[PluginInUse, ...]:
-    """Return what the last `install` left; empty before the first."""
+    """Return the plugins of the last `install`; empty before the first."""
     return _read(home).in_use
 
 
 def wanted_versions() -> dict[str, str]:
-    """Return the version each installed provider package asks for. A package that is not installed is left out."""
+    """Return the plugin version that each installed provider package requires."""
     wanted = {}
     for name, (package, _module) in PROVIDERS.items():
         spec = find_spec(package)
@@ -150,7 +150,7 @@ def wanted_versions() -> dict[str, str]:
 
 
 def executable(home: LabHome, name: str, version: str) -> Path:
-    """Return where the engine looks for a plugin."""
+    """Return the path at which the engine looks for a plugin."""
     return _in(home.pulumi_home, name, version)
 
 
@@ -161,7 +161,7 @@ def _in(pulumi_home: Path, name: str, version: str) -> Path:
 def _at_hand(
     home: LabHome, before: _Record, wanted: Mapping[str, str], plugin_dir: Path | None
 ) -> tuple[dict[str, sources.Official], dict[str, PluginInUse]]:
-    """Return what a folder has, and what an earlier run installed of the rest."""
+    """Return the official plugins in a folder, and for the others those that an earlier run installed."""
     found: dict[str, sources.Official] = {}
     kept: dict[str, PluginInUse] = {}
     for name, version in wanted.items():
@@ -173,7 +173,7 @@ def _at_hand(
 
 
 def _place(home: LabHome, official: sources.Official, wanted: str, scratch: str) -> PluginInUse:
-    """Install a plugin where the engine looks for the version the program asks for, whichever it is."""
+    """Install a plugin, of any version, where the engine looks for the version that the program requires."""
     path = executable(home, official.name, wanted)
     try:
         official.place(path)
@@ -182,7 +182,7 @@ def _place(home: LabHome, official: sources.Official, wanted: str, scratch: str)
         raise LabError(f"the {official.name} plugin cannot be installed: {error}") from None
     version = probe(path) or official.version or "unknown"
     try:
-        _refuse_old(official, version)  # a folder's name may state another version than the plugin's own
+        _refuse_old(official, version)  # the version in a folder's name can be wrong
     except LabError:
         _clear(home, official.name)
         raise
@@ -191,7 +191,7 @@ def _place(home: LabHome, official: sources.Official, wanted: str, scratch: str)
 
 
 def _kept(home: LabHome, before: _Record, name: str, wanted: str) -> PluginInUse | None:
-    """Return the official plugin an earlier run installed, of whichever version, when it is still there."""
+    """Return the official plugin, of any version, that an earlier run installed, if it is still there."""
     for plugin in before.in_use:
         if (plugin.name, plugin.kind) == (name, "official"):
             usable = executable(home, name, wanted).is_file() and not too_old(name, plugin.version)
@@ -208,7 +208,7 @@ def _clear(home: LabHome, name: str) -> None:
 
 
 def _download(home: LabHome, versions: Mapping[str, str], pulumi_home: Path) -> dict[str, str]:
-    """Try all at the same time: a silent network is waited for once. Return why each failed, empty for success."""
+    """Download all in parallel, so that a silent network costs one timeout. Return each failure, empty for success."""
     if not versions:
         return {}
     surroundings = {**environment(home), "PULUMI_HOME": str(pulumi_home)}
@@ -218,7 +218,7 @@ def _download(home: LabHome, versions: Mapping[str, str], pulumi_home: Path) -> 
 
 
 def _lacking(wanted: Mapping[str, str], reasons: Mapping[str, str]) -> str:
-    lines = ["official plugins cannot be had (--plugins auto uses stand-ins for them):"]
+    lines = ["official plugins are not available (--plugins auto uses stand-ins for them):"]
     lines += (
         f"  pulumi-resource-{name} v{wanted[name]}: download: {reason}" for name, reason in sorted(reasons.items())
     )
@@ -235,7 +235,7 @@ def _read(home: LabHome) -> _Record:
         used = tuple(PluginInUse(**{key: str(value) for key, value in item.items()}) for item in content["in_use"])
         return _Record(used, {str(name): str(version) for name, version in content["failed"].items()})
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return _Record()  # everything in it can be found out again
+        return _Record()  # a lost record costs only another search
 
 
 def _write(home: LabHome, record: _Record) -> None:

@@ -1,6 +1,7 @@
-"""The programs and files the local platform is made of: fetched or built once, kept in a cache by version.
+"""The programs and files of the local platform: downloaded or built once, kept in a cache by version.
 
-`plan()` says which way each is taken here, and what the machine lacks for it; `ensure()` does it and gives the folders.
+`plan()` returns how this machine obtains each part and what it lacks for that; `ensure()` obtains the parts and
+returns their folders.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ __all__ = ["Plan", "ensure", "official_pulumi", "plan"]
 
 
 def plan(names: Collection[str] | None = None) -> Plan:
-    """Which way these parts (without `names`: all that the platform needs) are taken. Takes two seconds at most."""
+    """Return how these parts (by default all that the platform needs) are obtained. Takes at most two seconds."""
     return choose(select(PARTS, names), Cache(default_root()))
 
 
 def ensure(names: Collection[str] | None = None, *, reporter: Reporter | None = None) -> dict[str, Path]:
-    """Folder of each part by name (without `names`: all that the platform needs), made where the cache has it not.
+    """Obtain these parts (by default all that the platform needs) and return their folders by name.
 
-    `pulumi` and `chromium` are left out where the machine's own is used. Raises LabError with all that the machine
-    lacks before anything starts, or with the end of the log of what failed; KeyboardInterrupt ends everything it
-    started.
+    `pulumi` and `chromium` are omitted if the machine's own is used. Before it starts, it raises LabError with
+    everything that the machine lacks; later, with the end of the failed part's log. KeyboardInterrupt ends everything
+    it started.
     """
     if reporter is None:
         with for_terminal() as own:

@@ -1,4 +1,4 @@
-"""`python -m lab.parts [NAME...]`: make parts ahead of time, for a CI cache or an image; prints where each is."""
+"""`python -m lab.parts [NAME...]`: makes parts in advance, for a CI cache or an image, and prints their folders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is downloaded is checked, then unpacked: nothing of a file whose hash is wrong is used."""
+"""Checks and unpacks downloaded archives. A file with a wrong hash is never used."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from lab.errors import LabError
 
 
 def verify(file: Path, sha256: str, what: str, hint: str = "") -> None:
-    """Raise LabError unless the file is the pinned one; `what` names it, `hint` ends the message."""
+    """Raise LabError unless the file has the pinned hash; `what` names it, `hint` ends the message."""
     with file.open("rb") as content:
         found = hashlib.file_digest(content, "sha256").hexdigest()
     if found != sha256:
-        raise LabError(f"{what} is not what it was: SHA-256 {found}, not {sha256}{hint}")
+        raise LabError(f"{what} has changed: SHA-256 is {found}, not {sha256}{hint}")
 
 
 def unzip(archive: Path, into: Path) -> None:
-    """Unpack a zip without its one top folder, keeping the permissions that `zipfile` drops.
+    """Unpack a zip without its only top folder, and keep the permissions, which `zipfile` ignores.
 
-    Raises LabError, also for a name that would leave `into`.
+    Raises LabError, also for a path outside `into`.
     """
     try:
         with zipfile.ZipFile(archive) as content:
@@ -32,7 +32,7 @@ def unzip(archive: Path, into: Path) -> None:
                 if not parts:
                     continue
                 if ".." in parts:
-                    raise LabError(f"{archive.name}: {entry.filename} leaves the folder")
+                    raise LabError(f"{archive.name}: {entry.filename} is outside the folder")
                 target = into.joinpath(*parts)
                 if entry.is_dir():
                     target.mkdir(parents=True, exist_ok=True)
@@ -47,9 +47,9 @@ def unzip(archive: Path, into: Path) -> None:
 
 
 def untar(archive: Path, into: Path, only: Mapping[str, str] | None = None) -> None:
-    """Unpack the plain files of a tar, keeping what is executable; `only` these members, each under another name.
+    """Unpack the plain files of a tar, executable ones as such; `only` selects members and gives them other names.
 
-    Raises LabError, also for a name that would leave `into` and for a member that is not there.
+    Raises LabError, also for a path outside `into` and for a missing member.
     """
     missing = set(only or ())
     try:
@@ -61,7 +61,7 @@ def untar(archive: Path, into: Path, only: Mapping[str, str] | None = None) -> N
                 missing.discard(member.name)
                 target = into / (only[member.name] if only is not None else member.name)
                 if not target.resolve().is_relative_to(into.resolve()):
-                    raise LabError(f"{archive.name}: {member.name} leaves the folder")
+                    raise LabError(f"{archive.name}: {member.name} is outside the folder")
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with source, target.open("wb") as copy:
                     shutil.copyfileobj(source, copy)

@@ -1,4 +1,4 @@
-"""The cache of parts: a folder per part, there in whole or not at all, whoever else writes at the same time."""
+"""The cache of parts, one folder each. A folder is complete or absent, also when several processes write."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from lab.errors import LabError
 from lab.parts.part import Part
 from lab.parts.processes import CancelledError
 
-#: Seconds between two tries of a lock that somebody else holds.
+#: Seconds between two attempts to get a lock.
 _POLL = 0.2
 
 
 def default_root() -> Path:
-    """USINE_CACHE, else `usine` in the user's cache folder."""
+    """Return USINE_CACHE, else `usine` in the user's cache folder."""
     if chosen := os.environ.get("USINE_CACHE"):
         return Path(chosen).expanduser().absolute()
     base = os.environ.get("XDG_CACHE_HOME")
@@ -29,25 +29,25 @@ def default_root() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """Parts by key under `root`; beside each folder may stand its `.lock`, `.partial` and, in `logs`, its log."""
+    """Parts by key under `root`, each with its `.lock` and `.partial` beside it and its log in `logs`."""
 
     root: Path
 
     def folder(self, part: Part) -> Path:
-        """Where the part is, or will be."""
+        """Return the part's folder, which may not exist yet."""
         return self.root / part.key
 
     def log(self, part: Part) -> Path:
-        """Log of making the part."""
+        """Return the log of making the part."""
         return self.root / "logs" / f"{part.key}.log"
 
     def has(self, part: Part) -> bool:
-        """Whether the part is there and whole."""
+        """Whether the part is there and complete."""
         folder = self.folder(part)
         return folder.is_dir() and not part.missing_from(folder)
 
     def prepare(self) -> None:
-        """Make the cache's folders. Raises LabError."""
+        """Create the cache's folders. Raises LabError."""
         try:
             (self.root / "logs").mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -55,9 +55,9 @@ class Cache:
 
     @contextmanager
     def locked(self, part: Part, *, waiting: Callable[[], None], cancelled: Event) -> Iterator[None]:
-        """Hold the part's lock among processes and threads. `waiting` is called once when somebody else has it.
+        """Hold the part's lock, against other processes and threads. `waiting` is called once if another one has it.
 
-        The kernel frees the lock of a process that dies. Raises CancelledError when `cancelled` is set while waiting.
+        The kernel frees the lock of a process that ends. Raises CancelledError when `cancelled` is set while waiting.
         """
         try:
             descriptor = os.open(self.root / f"{part.key}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -80,25 +80,25 @@ class Cache:
             os.close(descriptor)
 
     def staging(self, part: Part) -> Path:
-        """An empty folder to make the part in, under its lock. Clears what a killed process left there."""
+        """Return an empty folder in which to make the part, under its lock. Removes leftovers of a killed process."""
         folder = self.root / f"{part.key}.partial"
         remove(folder)
         folder.mkdir()
         return folder
 
     def install(self, part: Part, staged: Path) -> Path:
-        """Move a staged folder to its place in one step, under its lock. Raises LabError if it is not whole."""
+        """Move a staged folder to its place in one step, under its lock. Raises LabError if it is not complete."""
         if missing := part.missing_from(staged):
-            raise LabError(f"{part.name} was made without {', '.join(missing)}")
+            raise LabError(f"{part.name} was made, but lacks {', '.join(missing)}")
         folder = self.folder(part)
-        if folder.exists():  # somebody removed files from it
+        if folder.exists():  # it is not complete: files were removed
             remove(folder)
         staged.rename(folder)
         return folder
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder if it is there, read-only files included (Go's module cache has them)."""
+    """Remove a folder if it is there, with read-only files (Go's module cache has them)."""
     if not folder.exists():
         return
     for path in (folder, *folder.rglob("*")):

@@ -1,7 +1,7 @@
-"""The parts of the local platform. A new one is an entry here, and a recipe only if none of these fits.
+"""The parts of the local platform. A new part is an entry here, and needs a new recipe only if none of these fits.
 
-Where the hashes of the official releases come from: docs/parts.md. One that is not known for certain is left out, and
-the part is then made by its recipe everywhere.
+docs/parts.md lists the sources of the official releases' hashes. A part without a reliable hash has no release here:
+every machine makes it by its recipe.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from lab.parts.releases import ANY, Download, Release
 _PULUMI = "3.259.0"
 _KUBERNETES = "1.36.0"
 _ETCD = "3.6.16"
-_ETCD_RELEASE = "3.6.14"  # the newest whose hashes are known; the data of one serves the other
+_ETCD_RELEASE = "3.6.14"  # newest version with known hashes; etcd 3.6 data is compatible
 _REGISTRY = "3.1.2"
 _KEYCLOAK = "26.4.0"
 _ARGOCD = "3.5.7"
-_SONARQUBE = "25.12.0.117093"  # the last that runs on Java 17
+_SONARQUBE = "25.12.0.117093"  # last version that runs on Java 17
 _SONAR_SCANNER = "7.3.0.5189"
 _CHROMIUM = "153.0.0"
 
 _SONARQUBE_API = f"lib/sonar-application-{_SONARQUBE}.jar"
-_SONARQUBE_COMPILER = "lib/extensions/sonar-java-plugin-8.22.0.41895.jar"  # its analyzer of Java has Eclipse's compiler
+_SONARQUBE_COMPILER = "lib/extensions/sonar-java-plugin-8.22.0.41895.jar"  # contains Eclipse's Java compiler
 
-# The same files at their publishers' and in the registry.
+# The same files at the publisher and in the registry.
 _KEYCLOAK_ZIP = "1b6a11a2726ac8a8dc9c91d5fafe989a75ce4f1622d7f7b45c21d5bc16629c0a"
 _SONARQUBE_ZIP = "09215f6f6a56db484946e4355c9801fa357eb92eedc99a2bebedf1d7ae21a341"
 _SONAR_SCANNER_ZIP = "a251d0793cb6bd889e4fd30299bb5dc4e07433e57133b16fc227aca98f8d2c2d"
 
 _GITHUB = "https://github.com"
-_FILES = "https://raw.githubusercontent.com"  # of a repository at a tag
+_FILES = "https://raw.githubusercontent.com"  # files of a repository at a tag
 _KUBERNETES_FILES = f"https://dl.k8s.io/release/v{_KUBERNETES}/bin/linux/{{arch}}"
 _SONAR_FILES = "https://binaries.sonarsource.com/Distribution"
 _ARGOCD_FILES = f"{_FILES}/argoproj/argo-cd/refs/tags/v{_ARGOCD}/manifests"
@@ -41,12 +41,12 @@ _PULUMI_FILES = f"{_FILES}/pulumi/pulumi/refs/tags/sdk/v{_PULUMI}/sdk/python"
 
 
 def _plain(url: str, sha256: str, path: str, *, executable: bool = False) -> Download:
-    """A small file that fits every machine."""
+    """Return the release of a small file, the same for every machine."""
     return Download(url, ((ANY, sha256),), 1, path=path, executable=executable)
 
 
 PARTS: tuple[Part, ...] = (
-    # The longest first: the first two share the processors while the rest downloads.
+    # Longest builds first: the first two use the processors while the others download.
     Part(
         name="kubernetes",
         version=_KUBERNETES,
@@ -89,7 +89,7 @@ PARTS: tuple[Part, ...] = (
         recipe=GoBuild(
             module="pulumi",
             packages=("github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",),
-            # Without it the Automation API takes the program for a development build and refuses it.
+            # Without a version, the Automation API refuses the program as a development build.
             variables=(("github.com/pulumi/pulumi/sdk/v3/go/common/version.Version", f"v{_PULUMI}"),),
         ),
         provides=("pulumi",),
@@ -166,7 +166,7 @@ PARTS: tuple[Part, ...] = (
     Part(
         name="sonarqube-oidc",
         version="1.0",
-        # The community's plugin is in no package registry.
+        # The community's plugin is not in any package registry.
         recipe=JavaJar(
             module="sonarqube-oidc", part="sonarqube", compiler=_SONARQUBE_COMPILER, libraries=(_SONARQUBE_API,)
         ),
@@ -185,7 +185,7 @@ PARTS: tuple[Part, ...] = (
             sha256=_SONAR_SCANNER_ZIP,
         ),
         provides=("bin/sonar-scanner", f"lib/sonar-scanner-cli-{_SONAR_SCANNER}.jar"),
-        about="what a pipeline analyses code with, downloaded",
+        about="the scanner with which pipelines analyse code, downloaded",
         megabytes=12,
         official=Release(
             _SONAR_SCANNER,
@@ -202,7 +202,7 @@ PARTS: tuple[Part, ...] = (
     Part(
         name="etcd",
         version=_ETCD,
-        # From its module: Debian's package needs root to install.
+        # Built from its module, because the installation of Debian's package needs root.
         recipe=GoBuild(module="etcd", packages=(".",)),
         provides=("etcd",),
         about="Kubernetes' store; 1 to 2 minutes on 2 processors where it is built",
@@ -227,7 +227,7 @@ PARTS: tuple[Part, ...] = (
     Part(
         name="registry",
         version=_REGISTRY,
-        # From its module as well: Debian's package needs root to install, and brings cloud vendors' drivers.
+        # Built from its module, because the installation of Debian's package needs root and adds cloud drivers.
         recipe=GoBuild(
             module="registry",
             packages=(".",),
@@ -258,7 +258,7 @@ PARTS: tuple[Part, ...] = (
         version=_ARGOCD,
         recipe=GoModuleFiles(
             module="github.com/argoproj/argo-cd/v3",
-            version=f"v{_ARGOCD}",  # 3.6 asks for Go 1.27, which the other parts do not
+            version=f"v{_ARGOCD}",  # 3.6 needs Go 1.27, the other parts do not
             sum="h1:Xm1BF+I5OgDKUG3SDK49vn2/Y5AMyaNVko+/JT08gj0=",
             files=(
                 ("manifests/crds/*-crd.yaml", "crds"),
@@ -320,7 +320,7 @@ PARTS: tuple[Part, ...] = (
             executable=True,
         ),
         provides=("pulumi-language-python-exec", "pulumi-resource-pulumi-python"),
-        about="scripts by which the engine runs Python, downloaded",
+        about="scripts with which the engine runs Python, downloaded",
         megabytes=7,
         official=Release(
             _PULUMI,
@@ -348,7 +348,7 @@ PARTS: tuple[Part, ...] = (
             sha256="20e5656fcdcf4118ede85edfb9d6bb9cc1bbb7ffb8b75622fffbcf36a835c3c0",
         ),
         provides=("bin/chromium", "lib/libnss3.so", "fonts/Open_Sans/OpenSans-Regular.ttf", "fonts.conf"),
-        about="the browser of the page's tests, 70 MB, downloaded",
+        about="the browser for the tests of the HTML page, 70 MB, downloaded",
         megabytes=70,
         on_request=True,
         unneeded=why_chromium_is_not_made,

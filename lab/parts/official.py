@@ -1,4 +1,4 @@
-"""Whether official programs are used, and the official engine of this machine, which is then taken as it is."""
+"""Whether official programs are used, and where this machine's official engine is."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _VARIABLE = "USINE_LAB_PARTS"
 
 
 def build_only() -> bool:
-    """Whether nothing official is used, neither of this machine nor of a release: USINE_LAB_PARTS=build."""
+    """Whether USINE_LAB_PARTS=build forbids official programs, both installed ones and releases."""
     return os.environ.get(_VARIABLE) == "build"
 
 
 def force_build() -> None:
-    """Ask for that, for this process and its children."""
+    """Set USINE_LAB_PARTS=build for this process and its children."""
     os.environ[_VARIABLE] = "build"
 
 
 def official_pulumi() -> Path | None:
-    """The official `pulumi` on the PATH, or None: there is none, its Python host is missing, or a build is asked for.
+    """Return the official `pulumi` on the PATH.
 
-    Ours is not taken for it: neither out of the cache, nor through links of a local platform whose `bin` is on the
-    PATH.
+    None if there is none, if its Python language host is missing, or if a build is requested. A `pulumi` that the lab
+    built does not count, neither in the cache nor in the `bin` of a local platform.
     """
     if build_only():
         return None
@@ -38,13 +38,13 @@ def official_pulumi() -> Path | None:
 
 
 def why_pulumi_is_not_made() -> str | None:
-    """`official one at /usr/bin/pulumi`, or None when it has to be made."""
+    """Return the reason why the part is not needed, or None when it has to be made."""
     engine = official_pulumi()
     return f"not needed, the official one is at {engine}" if engine else None
 
 
 def _foreign_path() -> str:
-    """The PATH without folders whose `pulumi` or host is one of ours."""
+    """Return the PATH without folders whose `pulumi` or language host was built by the lab."""
     ours = (default_root().resolve(), _CHECKOUT)
     kept = []
     for folder in os.environ.get("PATH", "").split(os.pathsep):

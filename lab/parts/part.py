@@ -1,4 +1,4 @@
-"""What a part of the local platform is: a name, a version, and a recipe that puts it into a folder."""
+"""The type of a part: a name, a version, and a recipe that puts it into a folder."""
 
 from __future__ import annotations
 
@@ -15,56 +15,56 @@ from lab.parts.releases import Release
 
 
 class Recipe(Protocol):
-    """How a part is obtained. A frozen dataclass: its fields are part of the cache key."""
+    """How a part is obtained. Implementations are frozen dataclasses, because their fields are in the cache key."""
 
     @property
     def compiles(self) -> bool:
-        """Whether `finish` keeps all processors busy: few of these run at the same time."""
+        """Whether `finish` uses all processors, so that only few of them may run at the same time."""
 
     @property
     def tools(self) -> tuple[str, ...]:
-        """Commands it needs, named as in `lab.parts.prerequisites`."""
+        """Names of the commands in `lab.parts.prerequisites` that it needs."""
 
     @property
     def sources(self) -> Path | None:
-        """Folder of the checkout whose content decides what comes out, if any."""
+        """Folder of the checkout from which the part is made, if any."""
 
     def prepare(self, into: Path, runner: Runner) -> None:
-        """What is mostly waiting for the network. `into` is an empty folder. Raises LabError."""
+        """Do the work that mostly waits for the network. `into` is an empty folder. Raises LabError."""
 
     def finish(self, into: Path, runner: Runner) -> None:
-        """The rest: `into` holds the part afterwards. Raises LabError."""
+        """Do the rest. `into` contains the part afterwards. Raises LabError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part. `provides` are paths that exist, relative to its folder, when it is whole."""
+    """One part. It is complete if the paths in `provides` exist, relative to its folder."""
 
     name: str
     version: str
     recipe: Recipe
     provides: tuple[str, ...]
-    #: What a newcomer reads while it is made.
+    #: Description for the user while it is made.
     about: str
-    #: What `recipe` downloads, and how long it compiles alone on two processors: for the estimate.
+    #: Size of `recipe`'s downloads, and its minutes of compilation alone on two processors: for the estimate.
     megabytes: int = 0
     minutes: float = 0.0
-    #: Taken instead of using `recipe` where it can be reached.
+    #: Used instead of `recipe` if it is reachable.
     official: Release | None = None
-    #: Commands needed to run it, as opposed to make it.
+    #: Commands needed to run it, not to make it.
     runs_on: tuple[str, ...] = ()
-    #: Parts that `recipe` reads, by name: made before it.
+    #: Names of parts that `recipe` reads. They are made first.
     needs: tuple[str, ...] = ()
-    #: Whether it is made only where it is asked for by name: the platform does without.
+    #: Whether it is made only when requested by name: the platform does not need it.
     on_request: bool = False
-    #: Says why the part need not be made on this machine, or None.
+    #: Returns why the part is not needed on this machine, or None.
     unneeded: Callable[[], str | None] = lambda: None
-    #: Of a part as its official release: the part as its recipe makes it, for when the release does not arrive.
+    #: If this part is an official release: the same part with its recipe, for when the download fails.
     otherwise: Self | None = None
 
     @property
     def released(self) -> Self | None:
-        """The part as its official release; None where there is none for this machine."""
+        """Return the part as its official release; None if there is none for this machine."""
         if self.official is None or not self.official.urls:
             return None
         return replace(
@@ -80,7 +80,7 @@ class Part:
 
     @property
     def key(self) -> str:
-        """`<name>-<version>-<hash>`: changes with anything that could change what comes out."""
+        """`<name>-<version>-<hash>`; the hash covers everything that can change the result."""
         digest = hashlib.sha256()
         for text in (self.name, self.version, sys.platform, platform.machine(), repr(self.recipe)):
             digest.update(text.encode() + b"\0")
@@ -92,5 +92,5 @@ class Part:
         return f"{self.name}-{self.version}-{digest.hexdigest()[:12]}"
 
     def missing_from(self, folder: Path) -> list[str]:
-        """What it provides and `folder` lacks."""
+        """Return the paths in `provides` that `folder` lacks."""
         return [path for path in self.provides if not (folder / path).exists()]

@@ -1,4 +1,4 @@
-"""Which way each part is taken on this machine, and about how long that takes: known before anything is done."""
+"""Chooses how this machine obtains each part and estimates the time, before anything is done."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from lab.parts.part import Part
 from lab.parts.releases import Release, reachable
 from lab.reporter import Reporter
 
-#: What the estimate counts with.
+#: Assumed download speed of the estimate.
 _MEGABYTES_PER_SECOND = 10
-#: What `Part.minutes` was measured on.
+#: Processors of the machine on which `Part.minutes` was measured.
 _PROCESSORS = 2
 _OFFICIAL, _BUILT, _FETCHED = "official releases", "built from source", "from package registries"
 _CACHED, _NOT_NEEDED = "from the cache", "the machine's own"
@@ -24,26 +24,26 @@ _CACHED, _NOT_NEEDED = "from the cache", "the machine's own"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Parts, each with the one recipe that is used here."""
+    """Parts, each with the recipe that is used on this machine."""
 
     parts: tuple[Part, ...]
     cache: Cache
-    #: Why parts are made although they have an official release.
+    #: Why parts are built although they have an official release.
     reason: str = ""
 
     def lacking(self) -> list[str]:
-        """What the machine lacks, one line each with the Debian package; empty when it has all.
+        """Return what the machine lacks, one line each with the Debian package; empty if it lacks nothing.
 
-        Tools that only make a part are not asked for when the cache has it, or its official release is taken.
+        Build tools of a part are not required if it is in the cache or its official release is used.
         """
         return missing_tools(self.parts, self.cache)
 
     def make(self, reporter: Reporter, names: Collection[str] | None = None) -> dict[str, Path]:
-        """Folder of each part by name (of these only), made where the cache has it not. Raises as `install` does."""
+        """Make the parts that are not in the cache and return all folders by name. Raises as `install` does."""
         return install(self.parts if names is None else select(self.parts, names), self.cache, reporter)
 
     def summary(self) -> str:
-        """One line: how long it takes, and which way each part goes."""
+        """Return one line: the estimated time, and how each part is obtained."""
         groups: dict[str, list[Part]] = {way: [] for way in (_OFFICIAL, _BUILT, _FETCHED, _CACHED, _NOT_NEEDED)}
         for part in self.parts:
             groups[self._way(part)].append(part)
@@ -71,9 +71,9 @@ class Plan:
 
 
 def choose(parts: Sequence[Part], cache: Cache) -> Plan:
-    """Take what the cache has, else the official release where it can be reached, else the part's own recipe.
+    """Choose the cache if it has the part, else the official release if it is reachable, else the part's recipe.
 
-    The releases that matter are probed once, all together; none is where nothing is missing, or a build is asked for.
+    The releases of missing parts are probed together, once. None is probed if a build is requested.
     """
     if build_only():
         return Plan(tuple(parts), cache, "as asked for")
@@ -101,7 +101,7 @@ def _size(parts: Sequence[Part]) -> str:
 
 
 def _estimate(parts: Sequence[Part]) -> str:
-    """Compilations share the processors; downloads go on beside them."""
+    """Return an estimate of the time: compilations share the processors, downloads run in parallel."""
     if not parts:
         return "nothing to make"
     processors = os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""What the machine must have before a part can be made or run: all that is missing, said at once."""
+"""Commands that the machine needs to make or run parts. All missing ones are reported at once."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ class Tool:
     """A command of the machine."""
 
     command: str
-    #: What to ask it for its version, and how to read the answer.
+    #: The command that prints its version, and the pattern of the version in its output.
     version: tuple[str, ...]
     pattern: str
     oldest: Version
-    #: Debian's package and what else there is to know.
+    #: Debian's package and other hints.
     package: str
-    #: Whether an older one will do after all.
+    #: Whether an older version is sufficient on this machine.
     excused: Callable[[Version], bool] = lambda _found: False
 
 
 def _go_fetches_itself(found: Version) -> bool:
-    """From 1.21 on, Go downloads the version that a module asks for, unless told to stay what it is."""
+    """Whether Go downloads the version that a module requires: from 1.21 on, unless GOTOOLCHAIN forbids it."""
     return found >= (1, 21) and _ask(("go", "env", "GOTOOLCHAIN")).strip() not in ("", "local")
 
 
@@ -39,8 +39,8 @@ TOOLS = {
             "go",
             ("go", "version"),
             r"go(\d+(?:\.\d+)*)",
-            (1, 26, 3),  # the highest `go` line among the modules we use
-            "Debian package golang-go; from 1.21 on it fetches the newer version by itself with GOTOOLCHAIN=auto",
+            (1, 26, 3),  # highest `go` line of the modules that are built
+            "Debian package golang-go; from 1.21 on it downloads the newer version itself with GOTOOLCHAIN=auto",
             _go_fetches_itself,
         ),
         Tool(
@@ -50,9 +50,9 @@ TOOLS = {
             (17,),
             "Debian package openjdk-17-jre-headless, or a later openjdk-*-jre-headless",
         ),
-        # The first that takes configuration from the environment.
+        # First version that reads configuration from the environment.
         Tool("git", ("git", "--version"), r"git version (\d+(?:\.\d+)*)", (2, 31), "Debian package git"),
-        # Both only for the tests of the page, where the machine has no Chromium of its own.
+        # Both are only for the tests of the HTML page, on machines without Chromium.
         Tool("node", ("node", "--version"), r"v(\d+(?:\.\d+)*)", (18,), "Debian package nodejs, or one of chromium"),
         Tool("npm", ("npm", "--version"), r"(\d+(?:\.\d+)*)", (8,), "Debian package npm, or one of chromium"),
         Tool("mvn", ("mvn", "--version"), r"Apache Maven (\d+(?:\.\d+)*)", (3, 6, 3), "Debian package maven"),
@@ -61,7 +61,7 @@ TOOLS = {
 
 
 def lacking(commands: Collection[str]) -> list[str]:
-    """What is missing or too old among `commands` (keys of TOOLS), one line each, with the Debian package."""
+    """Return which `commands` (keys of TOOLS) are missing or too old, one line each, with the Debian package."""
     return [line for command in sorted(set(commands)) if (line := _complaint(TOOLS[command]))]
 
 
@@ -71,7 +71,7 @@ def _complaint(tool: Tool) -> str | None:
         return f"{wanted}: not found ({tool.package})"
     found = re.search(tool.pattern, _ask(tool.version))
     if not found:
-        return f"{wanted}: `{' '.join(tool.version)}` does not say its version ({tool.package})"
+        return f"{wanted}: `{' '.join(tool.version)}` does not print its version ({tool.package})"
     version = tuple(int(number) for number in found[1].split("."))
     if version >= tool.oldest or tool.excused(version):
         return None
@@ -83,8 +83,8 @@ def _dotted(version: Version) -> str:
 
 
 def _ask(command: tuple[str, ...]) -> str:
-    """What a command says on either stream; nothing when it cannot be run. Java answers on standard error."""
-    # Asked outside any module: a go.mod near the working directory would change Go's answer.
+    """Return a command's output on both streams, empty if it cannot be run. Java's version is on standard error."""
+    # Run outside any module: a go.mod near the working directory would change Go's output.
     environment = {**os.environ, "GOWORK": "off"}
     try:
         answer = subprocess.run(

@@ -1,4 +1,4 @@
-"""Child processes of a build: output into a log file, the whole tree killed when we are interrupted."""
+"""Child processes of a build. A log file gets their output, and an interrupt kills the whole process tree."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from pathlib import Path
 
 from lab.errors import LabError
 
-#: Lines of a failed command's output that go into the message.
+#: Lines of a failed command's output in the error message.
 TAIL = 15
-#: Seconds a child has to leave after SIGTERM.
+#: Seconds for a child to end after SIGTERM.
 _GRACE = 5.0
 
 
 class CancelledError(LabError):
-    """The work was given up because something else failed or the user interrupted."""
+    """The work was cancelled, because another part failed or the user interrupted."""
 
 
 @dataclass(slots=True)
 class Children:
-    """The processes under way, so that one call ends them all."""
+    """The running child processes, so that one call can end them all."""
 
     cancelled: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -34,8 +34,8 @@ class Children:
     def spawn(
         self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], stderr: int | None
     ) -> subprocess.Popen[str]:
-        """Start a child in a process group of its own. Raises CancelledError after `cancel`."""
-        with self._lock:  # a child is either refused or known to `cancel`: there is no moment in between
+        """Start a child in its own process group. Raises CancelledError after `cancel`."""
+        with self._lock:  # so that `cancel` sees each child that was started
             self.check()
             child = subprocess.Popen(
                 list(command),
@@ -53,7 +53,7 @@ class Children:
             return child
 
     def forget(self, child: subprocess.Popen[str]) -> None:
-        """A child ended."""
+        """Remove a child that ended."""
         with self._lock:
             self._running.discard(child)
 
@@ -63,7 +63,7 @@ class Children:
             raise CancelledError("given up")
 
     def cancel(self) -> None:
-        """End every child and what it started, and refuse new ones. Idempotent."""
+        """End every child and its descendants, and refuse new ones. Idempotent."""
         with self._lock:
             self.cancelled.set()
             running = list(self._running)
@@ -72,7 +72,7 @@ class Children:
         for child in running:
             with suppress(subprocess.TimeoutExpired):
                 child.wait(_GRACE)
-            _signal(child, signal.SIGKILL)  # what the child left behind in its group
+            _signal(child, signal.SIGKILL)  # its remaining descendants
 
 
 def _signal(child: subprocess.Popen[str], number: signal.Signals) -> None:
@@ -82,13 +82,13 @@ def _signal(child: subprocess.Popen[str], number: signal.Signals) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """Runs the commands of one part, one after the other, into one log."""
+    """Runs the commands of one part one after the other, with one log."""
 
     children: Children
     log: Path
-    #: Gets what the command says, line by line.
+    #: Called with progress texts.
     progress: Callable[[str], None]
-    #: Folders of the parts that are there, by name.
+    #: Folders of finished parts, by name.
     parts: Mapping[str, Path] = field(default_factory=dict)
 
     def run(
@@ -99,14 +99,14 @@ class Runner:
         env: Mapping[str, str] | None = None,
         describe: Callable[[str], str | None] = lambda _line: None,
     ) -> None:
-        """Run a command; `describe` turns a line of its output into progress (None: nothing to tell).
+        """Run a command; `describe` turns a line of its output into a progress text or None.
 
         Raises LabError with the end of the output and the log's path when it fails.
         """
         self._run(command, cwd, env, None, describe)
 
     def output(self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None) -> str:
-        """Run a command and return its standard output; standard error goes into the log. Raises as `run` does."""
+        """Run a command and return its standard output; the log gets standard error. Raises as `run` does."""
         lines: list[str] = []
         self._run(command, cwd, env, lines, lambda _line: None)
         return "".join(lines)
@@ -142,14 +142,14 @@ class Runner:
                 self.children.forget(child)
             self.children.check()
             if code != 0:
-                if collected is not None:  # a command may say on standard output why it failed
+                if collected is not None:  # the reason of a failure may be on standard output
                     log.writelines(collected)
                 log.write(f"exit code {code}\n")
                 log.flush()
                 raise self.failure(f"`{' '.join(command[:3])} ...` ended with exit code {code}")
 
     def failure(self, why: str) -> LabError:
-        """An error with the end of the log and where the log is."""
+        """Return an error with the end of the log and the log's path."""
         try:
             lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:

@@ -1,7 +1,7 @@
-"""The ways to make a part, all by the ordinary clients of package registries: Go, Maven.
+"""Recipes that use the ordinary clients of package registries: Go and Maven.
 
-Each is checked against a pinned hash before anything of it is used: `go.sum` of the build module, the module's `h1:`
-sum, or the archive's SHA-256.
+Each download is checked against a pinned hash before it is used: `go.sum` of the build module, the `h1:` sum of the
+module, or the SHA-256 of the archive.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from lab.errors import LabError
 from lab.parts.archives import unzip, verify
 from lab.parts.processes import Runner
 
-#: Our own sources that parts are built from, a folder each.
+#: Sources of the lab from which parts are built, one folder each.
 BUILD_MODULES = Path(__file__).resolve().parents[1] / "build"
-#: A go.work above the checkout must not change what is built; without C, no compiler is needed and nothing is linked
-#: to the machine's libraries.
+#: A go.work above the checkout must not change the build. Without cgo, no C compiler is needed and nothing is linked to
+#: the machine's libraries.
 _GO_ENVIRONMENT = {"GOWORK": "off", "GO111MODULE": "on", "CGO_ENABLED": "0"}
 
 
 @dataclass(frozen=True, slots=True)
 class GoBuild:
-    """Programs built from one of our own modules in `lab/build/<module>`, which locks every dependency."""
+    """Programs built from the Go module `lab/build/<module>`, which locks every dependency."""
 
     module: str
     packages: tuple[str, ...]
-    #: Values put into the program's variables: (`import/path.Name`, value).
+    #: Values of the program's variables, set by the linker: (`import/path.Name`, value).
     variables: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -49,7 +49,7 @@ class GoBuild:
         return BUILD_MODULES / self.module
 
     def prepare(self, into: Path, runner: Runner) -> None:  # noqa: ARG002 - part of the protocol
-        """Download the modules that these packages need, and no others."""
+        """Download only the modules that these packages need."""
         runner.progress("downloading Go modules")
         runner.run(
             ["go", "list", "-mod=readonly", "-deps", "-f", "{{with .Error}}{{.}}{{end}}", *self.packages],
@@ -89,13 +89,13 @@ def _downloading(line: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class GoModuleFiles:
-    """Files taken out of a published Go module; nothing is built."""
+    """Files of a published Go module, without a build."""
 
     module: str
     version: str
-    #: The module's `h1:` sum, as it would stand in go.sum.
+    #: The module's `h1:` sum, as in go.sum.
     sum: str
-    #: (pattern in the module, folder here): `("python/dist/*", ".")`.
+    #: (pattern in the module, folder in the part): `("python/dist/*", ".")`.
     files: tuple[tuple[str, str], ...]
     executable: bool = False
 
@@ -125,7 +125,7 @@ class GoModuleFiles:
         except (ValueError, KeyError, TypeError):
             raise runner.failure(f"`go mod download` gave no folder for {wanted}") from None
         if found != self.sum:
-            raise LabError(f"{wanted} is not what it was: sum {found}, not {self.sum}")
+            raise LabError(f"{wanted} has changed: its sum is {found}, not {self.sum}")
         for pattern, target in self.files:
             sources = sorted(folder.glob(pattern))
             if not sources:
@@ -137,12 +137,12 @@ class GoModuleFiles:
                 copy.chmod(0o755 if self.executable else 0o644)  # module files are read-only and never executable
 
     def finish(self, into: Path, runner: Runner) -> None:
-        """Nothing is left to do."""
+        """Do nothing: `prepare` did everything."""
 
 
 @dataclass(frozen=True, slots=True)
 class MavenZip:
-    """A distribution published as a zip artefact; its one top folder is left out."""
+    """A distribution published as a zip artefact, unpacked without its only top folder."""
 
     group: str
     artifact: str
@@ -165,7 +165,7 @@ class MavenZip:
         return None
 
     def prepare(self, into: Path, runner: Runner) -> None:
-        """Download the archive, check it, unpack it."""
+        """Download, check and unpack the archive."""
         download = into / ".download"
         archive = from_maven(f"{self.group}:{self.artifact}:{self.version}:zip", self.sha256, download, runner)
         runner.progress("unpacking")
@@ -173,12 +173,12 @@ class MavenZip:
         shutil.rmtree(download)
 
     def finish(self, into: Path, runner: Runner) -> None:
-        """Nothing is left to do."""
+        """Do nothing: `prepare` did everything."""
 
 
-#: Pinned: without a version Maven takes its own idea of one, which old releases of it got wrong.
+#: Pinned, because old releases of Maven choose a broken version by default.
 _MAVEN_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.11.0:copy"
-#: Maven 3.8 does not lock its local repository: on a fresh machine, two at once take each other's half-written files.
+#: Maven 3.8 does not lock its local repository: two processes on a new machine would use each other's partial files.
 _ONE_MAVEN_AT_A_TIME = threading.Lock()
 
 

@@ -1,7 +1,6 @@
-"""Official releases, straight from their publishers: a part that is taken so needs no tool and no compiler.
+"""Official releases, downloaded from their publishers. They need no tool and no compiler.
 
-They are taken where they can be reached, which one short probe tells for all of them (`reachable`). Where they cannot,
-the part is made by its other recipe.
+One short probe finds out which of them are reachable (`reachable`). Other parts are made by their recipe.
 """
 
 from __future__ import annotations
@@ -20,19 +19,19 @@ from lab.errors import LabError
 from lab.parts.archives import untar, unzip, verify
 from lab.parts.processes import Runner
 
-#: Seconds that the probe takes at most, all addresses together.
+#: Limit of the probe of all addresses together, in seconds.
 PROBE_LIMIT = 2.0
-#: Seconds without a byte after which a download has failed.
+#: Seconds without data after which a download fails.
 _STALLED = 20.0
 _CHUNK = 1 << 20
-#: What publishers call a processor, by `platform.machine()`.
+#: Publishers' names of a processor, by `platform.machine()`.
 _WORDS = {"x86_64": ("amd64", "x64"), "aarch64": ("arm64",)}
-#: Stands for such a word where one file fits every machine.
+#: Used instead of such a name if one file fits every machine.
 ANY = "any"
 
 
 class UnreachableError(LabError):
-    """A download did not arrive: the part can still be made in another way."""
+    """A download failed. The part can still be built."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +45,22 @@ class Build:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A file of a release: a zip (unpacked without its one top folder), a tar.gz (some of its files), or plain."""
+    """A file of a release: a zip (unpacked without its only top folder), a tar.gz (some of its files), or plain."""
 
-    #: `{arch}` stands for the publisher's word for the processor, also in the names of `members`.
+    #: `{arch}` is the publisher's name of the processor, here and in `members`.
     url: str
-    #: (that word, or ANY; SHA-256). A processor that is not here has no official release.
+    #: One build for each processor with an official release, or one for ANY.
     sha256: tuple[tuple[str, str], ...]
-    #: Size, for the estimate.
+    #: Size in megabytes, for the estimate.
     megabytes: int
-    #: Of a tar.gz: (member, path in the part). Of a plain file: its path in the part, if not its own name.
+    #: For a tar.gz: (member, path in the part). For a plain file: its path in the part, if it differs from its name.
     members: tuple[tuple[str, str], ...] = ()
     path: str = ""
-    #: Whether a plain file is a program.
+    #: Whether a plain file is executable.
     executable: bool = False
 
     def here(self) -> Build | None:
-        """What is published for this machine, if anything is."""
+        """Return the build for this machine, if there is one."""
         hashes = dict(self.sha256)
         for word in (*_WORDS.get(platform.machine(), ()), ANY):
             if word in hashes:
@@ -72,7 +71,7 @@ class Download:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A part out of the files of an official release. A `Recipe`."""
+    """The recipe of a part that consists of files of an official release."""
 
     version: str
     downloads: tuple[Download, ...]
@@ -99,12 +98,12 @@ class Release:
 
     @property
     def urls(self) -> tuple[str, ...]:
-        """Addresses of its files for this machine; none where it lacks one of them."""
+        """URLs of its files for this machine; empty if one of them is missing."""
         found = [download.here() for download in self.downloads]
         return tuple(build.url for build in found if build) if all(found) else ()
 
     def prepare(self, into: Path, runner: Runner) -> None:
-        """Download the files, check them, unpack them. Raises UnreachableError where one does not arrive."""
+        """Download, check and unpack the files. Raises UnreachableError if a download fails."""
         folder = into / ".download"
         folder.mkdir()
         for download in self.downloads:
@@ -113,7 +112,7 @@ class Release:
                 raise LabError(f"{download.url} has nothing for {platform.machine()}")
             file = folder / build.url.rpartition("/")[2]
             _fetch(build.url, file, runner)
-            verify(file, build.sha256, build.url, "; nothing of it is used: `usine lab up --build` does without")
+            verify(file, build.sha256, build.url, "; it is not used: `usine lab up --build` builds the part instead")
             runner.progress(f"unpacking {file.name}")
             if file.suffix == ".zip":
                 unzip(file, into)
@@ -127,15 +126,15 @@ class Release:
         shutil.rmtree(folder)
 
     def finish(self, into: Path, runner: Runner) -> None:
-        """Nothing is left to do."""
+        """Do nothing: `prepare` did everything."""
 
 
 def _fetch(url: str, file: Path, runner: Runner) -> None:
-    """Download through the proxy that the environment names, if any."""
+    """Download a file, through the environment's proxy if there is one."""
     runner.progress(f"downloading {file.name}")
     try:
         with (
-            # Not compressed once more on the way: what arrives is what is counted and hashed.
+            # Without compression in transit, the received bytes are the ones to count and to hash.
             httpx.stream(
                 "GET", url, follow_redirects=True, timeout=_STALLED, headers={"Accept-Encoding": "identity"}
             ) as answer,
@@ -150,28 +149,28 @@ def _fetch(url: str, file: Path, runner: Runner) -> None:
     except httpx.HTTPStatusError as error:
         raise UnreachableError(f"{url} answers {error.response.status_code}") from None
     except httpx.HTTPError as error:
-        raise UnreachableError(f"{url} did not arrive: {error or type(error).__name__}") from None
+        raise UnreachableError(f"the download of {url} failed: {error or type(error).__name__}") from None
 
 
 def reachable(urls: Collection[str], limit: float | None = None) -> frozenset[str]:
-    """Those that answer within `limit` seconds (PROBE_LIMIT), asked all at once."""
+    """Return the URLs that answer within `limit` seconds (default: PROBE_LIMIT). All are requested at the same time."""
     found: set[str] = set()
     deadline = time.monotonic() + (PROBE_LIMIT if limit is None else limit)
     try:
         client = httpx.Client(follow_redirects=True, timeout=PROBE_LIMIT)
-    except (ImportError, ValueError):  # the environment names a proxy of a kind that cannot be used
+    except (ImportError, ValueError):  # the environment's proxy is of an unsupported kind
         return frozenset()
 
     def ask(url: str) -> None:
         try:
             answer = client.head(url)
-            # A page is not a file: some networks answer for a site that they keep out of reach.
+            # Some networks answer with an HTML page for a site that they block.
             if answer.is_success and "text/html" not in answer.headers.get("Content-Type", ""):
                 found.add(url)
         except httpx.HTTPError:
             pass
 
-    # Daemons: a name that no server resolves may keep one for longer than the limit.
+    # Daemon threads, because the resolution of a name can take longer than the limit.
     askers = [threading.Thread(target=ask, args=(url,), daemon=True) for url in urls]
     for asker in askers:
         asker.start()

@@ -1,5 +1,5 @@
-"""Stand-in provider plugins for closed networks: what the official vault, keycloak and kubernetes ones do.
+"""Stand-in provider plugins for closed networks, which behave like the official plugins.
 
-They keep the official tokens, property names, defaults, id formats and read-back behaviour, so that a stack that
-settles with them settles with the official plugins too.
+They have the official tokens, property names, defaults, id formats and read-back behaviour. A stack without a diff here
+therefore has no diff with the official plugins either.
 """

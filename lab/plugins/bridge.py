@@ -1,8 +1,8 @@
-# ruff: noqa: ANN401 - the protocol's messages have no usable types
-"""A bridged provider over any set of resources: the official vault and keycloak plugins are built this way.
+# ruff: noqa: ANN401 - messages of the protocol have no useful types
+"""The backend of a bridged provider, such as the official plugins of vault, keycloak, gitlab and harbor.
 
-Each resource is a shape plus a few functions on a client; everything the engine sees (checks, plans, diffs, states,
-secrets, partial failures) is decided here once.
+Each resource is a shape with a few functions on a client. This module implements everything else that the engine sees:
+checks, plans, diffs, states, secrets, partial failures.
 """
 
 from __future__ import annotations
@@ -34,37 +34,40 @@ from lab.plugins.wire import (
 from lab.stubs import provider_pb2
 
 Client = TypeVar("Client")
-# (state before or None, plan (may be changed), inputs) -> properties whose change now asks for a new resource
+# (state before or None, plan (may be changed), inputs) -> properties whose change requires a replacement
 Customise = Callable[[Properties | None, Properties, Mapping[str, Value]], set[str]]
-# Fills `data` from an import id.
+# Sets properties of `data` from an import id.
 Importer = Callable[[Data, Client], None]
 
 
 @dataclass(frozen=True)
 class Resource(Generic[Client]):
-    """A resource type. `read` empties `data.id` when the object is gone; `create` sets it once the object exists."""
+    """A resource type.
+
+    `create` sets `data.id` as soon as the object exists; `read` empties it if the object is gone.
+    """
 
     shape: Shape
     create: Callable[[Data, Client], None]
     read: Callable[[Data, Client], None]
     update: Callable[[Data, Client], None] | None
     delete: Callable[[Data, Client], None]
-    importer: Importer[Client] | None = None  # None when the id alone is enough for `read`
+    importer: Importer[Client] | None = None  # None if `read` needs only the id
     customise: Customise | None = None
 
 
 @dataclass(frozen=True)
 class Function(Generic[Client]):
-    """A function: checked arguments to results; secret results are named."""
+    """A function from checked arguments to results; `secrets` names the secret results."""
 
     shape: Shape
     call: Callable[[Properties, Client], Properties]
 
 
 class Bridge(Generic[Client]):
-    """A plugin backend made of resources and functions on a client that `connect` builds from the configuration."""
+    """A plugin backend: resources and functions on a client, which `connect` makes from the configuration."""
 
-    accept_secrets = False  # the engine then marks outputs by the inputs, as it does for the official plugins
+    accept_secrets = False  # as in the official plugins: the engine marks outputs by the inputs
 
     def __init__(
         self,
@@ -76,9 +79,9 @@ class Bridge(Generic[Client]):
         environment: Mapping[str, str] = MappingProxyType({}),
         required: str = "",
     ) -> None:
-        """Take the tokens and how to reach the server; nothing is dialled before `configure`.
+        """Store the arguments; `configure` connects to the server.
 
-        `environment` is the variable of each setting that may come from there, `required` the one there must be.
+        `environment` maps settings to environment variables; `required` is the mandatory setting.
         """
         self.name = name
         self.version = str(trimmed(name)["version"])
@@ -94,7 +97,7 @@ class Bridge(Generic[Client]):
     # -- configuration ------------------------------------------------------------------------------------------------
 
     def check_config(self, request: provider_pb2.CheckRequest) -> provider_pb2.CheckResponse:
-        """Validate the provider's settings and keep secret ones secret."""
+        """Validate the provider's settings and mark secret ones."""
         news = drop_nulls(decode_map(request.news))
         failures: list[str] = []
         kept: Properties = {}
@@ -118,7 +121,7 @@ class Bridge(Generic[Client]):
         return provider_pb2.CheckResponse(inputs=encode_map(kept), failures=_failures(failures))
 
     def diff_config(self, request: provider_pb2.DiffRequest) -> provider_pb2.DiffResponse:
-        """Report changed settings; none of them replaces the provider."""
+        """Return the changed settings; none of them replaces the provider."""
         olds, news, changed = changed_settings(request)
         statuses: Any = provider_pb2.DiffResponse
         return provider_pb2.DiffResponse(
@@ -134,14 +137,14 @@ class Bridge(Generic[Client]):
         )
 
     def configure(self, request: provider_pb2.ConfigureRequest) -> provider_pb2.ConfigureResponse:
-        """Build the client; raises `PluginError` when the server refuses us."""
+        """Build the client; raises `PluginError` when the server refuses it."""
         self._client = self._connect(self._settings(drop_nulls(decode_map(request.args))))
         return provider_pb2.ConfigureResponse(
             acceptSecrets=False, supportsPreview=True, supports_autonaming_configuration=True
         )
 
     def _settings(self, args: Properties) -> Properties:
-        """Undo the protocol's encoding, by which settings that are no text arrive as JSON; add the environment's."""
+        """Decode settings that are not text, which arrive as JSON, and add those of the environment."""
         settings: Properties = {}
         for name, value in reveal(args).items():
             field = self._config.get(name)
@@ -163,7 +166,7 @@ class Bridge(Generic[Client]):
 
     @property
     def client(self) -> Client:
-        """The connection; raises `PluginError` before `configure`."""
+        """The client; raises `PluginError` before `configure`."""
         if self._client is None:
             raise PluginError(f"the {self.name} provider is not configured")
         return self._client
@@ -177,7 +180,7 @@ class Bridge(Generic[Client]):
         return self._resources[token]
 
     def check(self, request: provider_pb2.CheckRequest) -> provider_pb2.CheckResponse:
-        """Validate inputs, apply names and defaults."""
+        """Validate the inputs and add names and defaults."""
         shape = self._resource(request.urn).shape
         naming = Naming(name=resource_name(request.urn), seed=request.randomSeed)
         if request.HasField("autonaming"):
@@ -208,7 +211,7 @@ class Bridge(Generic[Client]):
         inputs = drop_nulls(reveal(decode_map(request.news)))
         planned, extra = self._plan(resource, prior, inputs, list(request.ignoreChanges))
         found = diffing.changes(resource.shape, prior, planned, inputs)
-        # A name the program chose cannot be held by the old object and the new one at once.
+        # Two objects cannot have the same name, so an object whose name is set by the program is deleted first.
         listed = inputs.get(checking.DEFAULTS)
         named = isinstance(listed, list) and any(
             field.autoname and name in inputs and name not in listed for name, field in resource.shape.fields.items()
@@ -216,7 +219,7 @@ class Bridge(Generic[Client]):
         return diffing.response(resource.shape, found, also_replacing=extra, delete_first=named)
 
     def create(self, request: provider_pb2.CreateRequest) -> provider_pb2.CreateResponse:
-        """Make the object and return its state as read back; in a preview, the plan."""
+        """Create the object and return its state as read back; in a preview, return the plan."""
         resource = self._resource(request.urn)
         inputs = drop_nulls(reveal(decode_map(request.properties)))
         planned, _ = self._plan(resource, None, inputs, [])
@@ -231,7 +234,7 @@ class Bridge(Generic[Client]):
         )
 
     def update(self, request: provider_pb2.UpdateRequest) -> provider_pb2.UpdateResponse:
-        """Change the object in place and return its state as read back; in a preview, the plan."""
+        """Update the object and return its state as read back; in a preview, return the plan."""
         resource = self._resource(request.urn)
         olds = decode_map(request.olds)
         prior = state_of(resource.shape, olds)
@@ -258,19 +261,22 @@ class Bridge(Generic[Client]):
         return provider_pb2.UpdateResponse(properties=self._encode(resource.shape, data.state(applied=True), data.id))
 
     def _apply(self, operation: Callable[[Data, Client], None], data: Data, doing: str) -> None:
-        """Run an operation; once the object exists, a failure keeps what is known of it."""
+        """Run an operation. If it fails and the object exists, the error contains the known state."""
         client = self.client
         try:
             operation(data, client)
         except PluginError as error:
             if not data.id:
                 raise
-            # What was planned is kept, as upstream does: the next run sees init errors and updates again.
+            # Keep the planned state, as upstream does: the next run sees init errors and updates again.
             state = self._outputs(data.shape, data.state(applied=True), data.id)
             raise PartialError(id=data.id, state=state, reason=f"{doing}: {error}") from None
 
     def read(self, request: provider_pb2.ReadRequest) -> provider_pb2.ReadResponse:
-        """Read the object: a refresh when there is a state, an import or a get otherwise; no id means it is gone."""
+        """Read the object: a refresh if there is a state, else an import or a get.
+
+        An empty id means that it is gone.
+        """
         resource = self._resource(request.urn)
         olds = decode_map(request.properties)
         refresh = bool(olds)
@@ -299,7 +305,7 @@ class Bridge(Generic[Client]):
         )
 
     def delete(self, request: provider_pb2.DeleteRequest) -> None:
-        """Remove the object; one that is already gone is no error."""
+        """Delete the object; it is no error if it is already gone."""
         resource = self._resource(request.urn)
         olds = decode_map(request.properties)
         data = Data(resource.shape, id_=known_id(olds, request.id), prior=state_of(resource.shape, olds))
@@ -332,13 +338,13 @@ class Bridge(Generic[Client]):
             results = function.call(arguments, self.client)
         except PluginError as error:
             raise PluginError(f"invoking {request.tok}: {error}") from None
-        # «return» is a keyword in Python: the field can only be given by name in a dictionary.
+        # `return` is a keyword in Python, so the field's name must be in a dictionary.
         fields: dict[str, Any] = {"return": encode_map(results)}
         return provider_pb2.InvokeResponse(**fields)
 
 
 def changed_settings(request: provider_pb2.DiffRequest) -> tuple[Properties, Properties, list[str]]:
-    """Return a provider's settings before and after, and the names of those that differ."""
+    """Return a provider's old and new settings, and the names of those that differ."""
     olds = reveal(decode_map(request.old_inputs if request.HasField("old_inputs") else request.olds))
     news = reveal(decode_map(request.news))
     return olds, news, sorted(key for key in olds.keys() | news.keys() if olds.get(key) != news.get(key))
@@ -355,13 +361,13 @@ def resource_name(urn: str) -> str:
 
 
 def known_id(olds: Properties, id_: str) -> str:
-    """Return the id the state holds, which follows a moved object, or the engine's."""
+    """Return the id in the state, which is right for a moved object, else the engine's id."""
     held = olds.get("id")
     return held if isinstance(held, str) and held else id_
 
 
 def state_of(shape: Shape, olds: Properties) -> Properties:
-    """Return the state by property, every property present, nothing marked secret."""
+    """Return the state with every property and without secret marks."""
     plain = reveal(olds)
     return {name: _known(field, plain.get(name)) for name, field in shape.fields.items()}
 
@@ -380,5 +386,5 @@ def _property_diff(kind: int) -> Any:
 
 
 def _failures(reasons: list[str]) -> list[provider_pb2.CheckFailure]:
-    # No property: the official plugins leave it out, and the engine then shows the sentence as it is.
+    # Without a property, as in the official plugins: the engine then shows only the reason.
     return [provider_pb2.CheckFailure(reason=reason) for reason in reasons]

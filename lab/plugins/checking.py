@@ -1,7 +1,7 @@
-"""Check: validate the program's inputs, apply defaults and names, the way a bridged provider does.
+"""Check: validates the program's inputs and adds defaults and names, as a bridged provider does.
 
-Defaults that were applied are listed in `__defaults` inside the inputs, at each level, as the official plugins do: it
-is how a later run knows a name it made up from one the program gave.
+`__defaults` in the inputs lists the added defaults at each level, as in the official plugins. With it, a later run
+knows whether a name was generated or set by the program.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NAME_LIMIT: Final = 255
 
 @dataclass
 class Naming:
-    """What the engine says about names: its proposal and mode (`propose`, `enforce`, `disable`), and a seed."""
+    """The engine's options for a name: its proposal, its mode (`propose`, `enforce`, `disable`), and a seed."""
 
     name: str
     seed: bytes = b""
@@ -33,7 +33,7 @@ class Naming:
     mode: str | None = None
 
     def make(self) -> str | None:
-        """Return a name for a resource the program left nameless, or None when naming is disabled."""
+        """Return a name for a resource without one, or None when naming is disabled."""
         if self.mode == "disable":
             return None
         if self.mode == "enforce" or (self.mode == "propose" and self.proposed):
@@ -48,21 +48,21 @@ class Naming:
 
 @dataclass
 class Checked:
-    """The inputs to keep and the reasons they are refused, one sentence each."""
+    """The checked inputs, and one sentence for each reason to refuse them."""
 
     inputs: Properties
     failures: list[str] = dataclass_field(default_factory=list)
 
 
 def check(shape: Shape, resource: str, old: Mapping[str, Value], news: Mapping[str, Value], naming: Naming) -> Checked:
-    """Validate `news` against the shape; `old` are the previous inputs, `resource` the name shown in messages."""
+    """Validate `news` against the shape; `old` are the previous inputs, `resource` is the name in messages."""
     result = Checked({})
     given = _level(shape.fields, shape.unsupported, news, resource, "", result.failures)
     _named(shape.fields, old, given, naming)
     result.failures.extend(_exclusive(shape, given, resource))
     result.failures.extend(_relations(shape.fields, given, resource))
     if shape.framework:
-        given.pop(DEFAULTS, None)  # defaults belong to the plan there, and names made up are not told from given ones
+        given.pop(DEFAULTS, None)  # there the plan has the defaults, and generated names are not distinguished
         result.inputs = given
     else:
         result.inputs = _defaults(shape.fields, old, given)
@@ -74,7 +74,7 @@ def _at(resource: str, path: str, reason: str) -> str:
 
 
 def unsupported(name: str) -> str:
-    """Return why a property, or a setting, that only the official plugin has is refused."""
+    """Return the message for a property or a setting that only the official plugin supports."""
     return f"the local platform's plugin does not support {name}"
 
 
@@ -86,7 +86,7 @@ def _level(
     prefix: str,
     failures: list[str],
 ) -> Properties:
-    """Coerce one level of an object; unknown names and wrong types go to `failures`."""
+    """Coerce one level of an object; append unknown names and wrong types to `failures`."""
     kept: Properties = {}
     for name, value in news.items():
         if name.startswith("__") or value is None:
@@ -129,7 +129,7 @@ def _coerce(field: Field, value: Value, resource: str, path: str, failures: list
         return {
             key: _coerce(elem, item, resource, f"{path}.{key}", failures)
             for key, item in value.items()
-            if key != DEFAULTS  # an import lists none, even in maps
+            if key != DEFAULTS  # an import has no list of defaults, also not in maps
         }
     scalar, wrong = _scalar(field, value)
     if wrong:
@@ -149,7 +149,7 @@ def _kind(value: Value) -> str:
 
 
 def _scalar(field: Field, value: Value) -> tuple[Value, str | None]:
-    """Convert between scalar types where the upstream SDK does; otherwise say what is wrong."""
+    """Convert between scalar types as the upstream SDK does; append a message to `failures` otherwise."""
     upstream = {"string": "string", "boolean": "bool", "integer": "int", "number": "float"}[field.kind]
     wrong = f"expected type '{upstream}', got unconvertible type '{_kind(value)}'"
     if isinstance(value, list | dict):
@@ -218,7 +218,7 @@ def _exclusive(shape: Shape, given: Mapping[str, Value], resource: str) -> list[
 
 
 def _named(fields: Mapping[str, Field], old: Mapping[str, Value], given: Properties, naming: Naming) -> None:
-    """Give a name to what has none, keeping the one of an earlier run; note it for `_defaults`."""
+    """Generate a name if there is none, or keep the one of an earlier run; record it for `_defaults`."""
     for name, field in fields.items():
         if not field.autoname or name in given:
             continue
@@ -235,7 +235,7 @@ def _was_default(old: Mapping[str, Value], name: str) -> bool:
 
 
 def _defaults(fields: Mapping[str, Field], old: Mapping[str, Value], given: Properties) -> Properties:
-    """Fill in defaults and list them, at every level; zeros only where the provider does, else the plan has them."""
+    """Add defaults and list them, at every level. Zero defaults are added only if the provider does so."""
     result: Properties = {}
     listed: list[str] = list(given.get(DEFAULTS, []))
     for name, value in given.items():
@@ -270,7 +270,7 @@ def _nested(field: Field, old: Value, value: Value) -> Value:
 
 
 def mark(fields: Mapping[str, Field], values: Mapping[str, Value], *, nulls: bool = True) -> Properties:
-    """Wrap the values of secret fields; a null one too when `nulls`, as outputs of the official plugins are."""
+    """Mark the values of secret fields; with `nulls` also null ones, as in outputs of the official plugins."""
     marked: Properties = {}
     for name, value in values.items():
         field = fields.get(name)
@@ -292,7 +292,7 @@ def _mark_inside(field: Field, value: Value, *, nulls: bool) -> Value:
 
 
 def plain(fields: Mapping[str, Field], inputs: Mapping[str, Value]) -> Properties:
-    """Return the inputs without the bookkeeping keys, at every level."""
+    """Return the inputs without `__defaults`, at every level."""
     return {
         name: _plain_value(fields[name], value)
         for name, value in inputs.items()

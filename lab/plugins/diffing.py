@@ -1,4 +1,4 @@
-"""The difference between the state and the plan, as paths the engine can show and act on."""
+"""The difference between state and plan, as property paths of the engine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Changes = dict[str, int]
 
 
 def join(path: str, key: str) -> str:
-    """Extend a property path by a key, quoted when it is not a plain word."""
+    """Add a key to a property path, quoted unless it is a plain word."""
     if _PLAIN_KEY.match(key):
         return f"{path}.{key}" if path else key
     escaped = key.replace("\\", "\\\\").replace('"', '\\"')
@@ -34,7 +34,7 @@ def join(path: str, key: str) -> str:
 
 
 def changes(shape: Shape, prior: Properties, planned: Properties, inputs: Mapping[str, Value]) -> Changes:
-    """Return every changed path with its kind (ADD, DELETE, UPDATE), replacement not yet considered."""
+    """Return every changed path with its kind (ADD, DELETE, UPDATE), without regard to replacements."""
     found: Changes = {}
     for name, field in shape.fields.items():
         found.update(_field(field, name, prior.get(name), planned.get(name), inputs.get(name)))
@@ -106,7 +106,7 @@ def _set(path: str, old: list[Value], new: list[Value], given: Value) -> Changes
         return {path: UPDATE}
     before = [canonical(item) for item in old]
     after = [canonical(item) for item in new]
-    # The engine shows members by their place in the program's own list, when all of them are there.
+    # The engine shows members by their index in the program's list, if that list has all of them.
     order = [canonical(item) for item in given] if isinstance(given, list) else after
     wanted = set(after) - set(before)
     if not wanted <= set(order):
@@ -131,7 +131,7 @@ def top(path: str) -> str:
 def response(
     shape: Shape, found: Changes, *, also_replacing: Collection[str] = (), delete_first: bool = False
 ) -> provider_pb2.DiffResponse:
-    """Build the answer to a Diff; fields that force a new resource, and those in `also_replacing`, replace."""
+    """Return the answer to a Diff. Changes of fields in `also_replacing` and of replace-on-change fields replace."""
     replacing = {name for name, field in shape.fields.items() if field.force_new} | set(also_replacing)
     detailed: dict[str, Any] = {}
     diffs: set[str] = set()

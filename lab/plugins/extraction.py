@@ -1,4 +1,4 @@
-"""Inputs from outputs: what a refresh or an import hands the engine as the resource's new inputs."""
+"""Derives inputs from outputs: a refresh or an import returns them as the resource's new inputs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from lab.plugins.wire import Properties, Value
 
 
 def refreshed(fields: Mapping[str, Field], inputs: Mapping[str, Value], outputs: Mapping[str, Value]) -> Properties:
-    """Return the inputs the program had, with the values the server now has.
+    """Return the program's inputs with the server's current values.
 
-    A default that still holds stays listed as one; one that was changed on the server does not.
+    A default stays in `__defaults` if the server still has its value, else it is removed from there.
     """
     found = {
         name: _follow(fields.get(name), value, outputs[name])
@@ -38,7 +38,7 @@ def _follow(field: Field | None, given: Value, now: Value) -> Value:
 
 
 def imported(fields: Mapping[str, Field], outputs: Mapping[str, Value]) -> Properties:
-    """Return inputs that describe the object as it is, without what equals a default or zero."""
+    """Return inputs that describe the current object, without values that equal a default or zero."""
     result: Properties = {}
     for name, value in outputs.items():
         field = fields.get(name)

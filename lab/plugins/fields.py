@@ -1,4 +1,4 @@
-"""Which property is which field of an API, both ways: what the row of a regular resource type says."""
+"""Converts between properties and fields of an API, for resource types that are a row of a table."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ _NONE: Final[Mapping[str, Convert]] = {}
 
 
 def snake(name: str) -> str:
-    """Turn a property into the field that most APIs have for it: `ciConfigPath` -> `ci_config_path`."""
+    """Return the field that most APIs use for a property: `ciConfigPath` -> `ci_config_path`."""
     return re.sub(r"(?<!^)([A-Z])", r"_\1", name).lower()
 
 
 def fields(*names: str, **renamed: str) -> Mapping[str, str]:
-    """Return property -> field: the property in snake case, unless the field has another name."""
+    """Return a map of properties to fields: in snake case, unless the field has another name."""
     return {**{name: snake(name) for name in names}, **renamed}
 
 
 def given(data: Data, names: Mapping[str, str], encode: Mapping[str, Convert] = _NONE) -> Properties:
-    """Return the request for the properties that have a value."""
+    """Return a request body with the properties that have a value."""
     known = {name: field for name, field in names.items() if data.raw(name) is not None}
     return always(data, known, encode)
 
 
 def always(data: Data, names: Mapping[str, str], encode: Mapping[str, Convert] = _NONE) -> Properties:
-    """Return the request for the properties; one without a value is the zero of its kind."""
+    """Return a request body with the properties; those without a value have the zero of their type."""
     return {field: encode.get(name, _same)(data.get(name)) for name, field in names.items()}
 
 
@@ -43,9 +43,10 @@ def take(
     nullable: Collection[str] = (),
     held: Collection[str] = (),
 ) -> None:
-    """Read an answer into properties.
+    """Read an answer into the properties.
 
-    What it lacks becomes the zero of its kind, null for those in `nullable`, and stays as it is for those in `held`.
+    A missing field sets the property to the zero of its type, or to null if it is in `nullable`; a property in `held`
+    does not change.
     """
     for name, field in names.items():
         value = found.get(field)

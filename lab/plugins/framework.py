@@ -1,8 +1,8 @@
-"""Resources the official plugin builds on Terraform's newer plugin framework: their planning is another one.
+"""Resources that the official plugin builds on Terraform's newer plugin framework, which plans differently.
 
-Defaults belong to the plan and never show among the inputs; null and empty are two values; whatever the server computes
-and the program leaves open is unknown again as soon as anything else changes, unless it is `kept`; and no property is
-marked in the schema as replacing: `replacing` says which do.
+The plan has the defaults, and the inputs do not. Null and empty are two values. A computed value that the program does
+not set is unknown again when another value changes, unless it is `kept`. The schema marks no property as
+replace-on-change: `replacing` lists them.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def resource(
     inside: Mapping[str, Collection[str]] | None = None,
     **overrides: Mapping[str, Any],
 ) -> Shape:
-    """Read the shape of `token`; `inside` names what the server computes within a property's objects.
+    """Read the shape of `token`; `inside` names the computed fields in a property's objects.
 
-    What has a `default` is never unknown; `overrides` are those of `Shape.tuned`.
+    A field with a `default` is never unknown; `overrides` are those of `Shape.tuned`.
     """
     shape = schema.resource(token, sets=sets, autoname=autoname)
     shape = shape.tuned(
@@ -59,7 +59,7 @@ def _computed_inside(field: Field, names: Collection[str]) -> Field:
 
 
 def replacing(*names: str) -> Customise:
-    """Make a customisation that says: a change of one of these properties asks for a new resource."""
+    """Return a customisation with which a change of one of these properties requires a replacement."""
 
     def customise(prior: Properties | None, _planned: Properties, _inputs: Mapping[str, Value]) -> set[str]:
         return set() if prior is None else set(names)
@@ -70,7 +70,7 @@ def replacing(*names: str) -> Customise:
 def plan(
     shape: Shape, prior: Properties | None, inputs: Mapping[str, Value], ignored: Collection[str] = ()
 ) -> Properties:
-    """Return the state after the operation, with `UNKNOWN` for what only the server will tell."""
+    """Return the state after the operation, with `UNKNOWN` for values that only the server knows."""
     before = None if prior is None else {name: full(field, prior.get(name)) for name, field in shape.fields.items()}
     planned = _values(shape, before, inputs, ignored, open_ended=before is None)
     if before is None:
@@ -93,7 +93,7 @@ def _values(
 
 
 def _value(field: Field, old: Value, given: Value, *, open_ended: bool) -> Value:
-    """Plan one value; `open_ended` makes what the server computes unknown."""
+    """Plan one value; `open_ended` makes computed values unknown."""
     if isinstance(given, Unknown):
         return UNKNOWN
     if given is None:
@@ -120,14 +120,14 @@ def _items(field: Field, elem: Field, old: list[Value], given: list[Value], *, o
 
 
 def _like(old: list[Value], given: Value) -> Value:
-    """Find the member of a set that is what the program gives, all else being the server's."""
+    """Return the member of a set that matches the program's values; the server sets its other values."""
     if not isinstance(given, dict):
         return None
     return next((item for item in old if all(item.get(name) == value for name, value in given.items())), None)
 
 
 def full(field: Field, value: Value) -> Value:
-    """Return the value with every property of its objects present: the engine leaves out nulls."""
+    """Return the value with every property of its objects, because the engine omits nulls."""
     if field.kind == "object" and field.fields is not None and isinstance(value, dict):
         return {name: full(inner, value.get(name)) for name, inner in field.fields.items()}
     if field.kind in ("list", "set") and isinstance(value, list) and field.elem is not None:
@@ -141,7 +141,7 @@ def _same(old: Value, new: Value) -> bool:
 
 
 def one_of(attribute: str, *allowed: str) -> Validate:
-    """Make a check that a string is one of `allowed`; `attribute` is the property's name upstream."""
+    """Return a check that a string is one of `allowed`; `attribute` is the property's name upstream."""
     listed = " ".join(json.dumps(item) for item in allowed)
 
     def check(value: Value) -> str | None:
@@ -156,7 +156,7 @@ def one_of(attribute: str, *allowed: str) -> Validate:
 
 
 def matching(attribute: str, pattern: str, otherwise: str) -> Validate:
-    """Make a check that a string matches `pattern`; `otherwise` is what to say when it does not."""
+    """Return a check that a string matches `pattern`; `otherwise` is the message if it does not."""
     compiled = re.compile(pattern)
 
     def check(value: Value) -> str | None:

@@ -1,6 +1,6 @@
-"""What servers hold lists of: a regular resource type is a row of a table, an irregular one overrides a method.
+"""The base class of resource types: a regular type is a row of a table, an irregular one overrides methods.
 
-Each provider has an `Item` of its own, which says how its server is asked.
+Each provider derives a class from `Item` with the requests to its server.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ Client = TypeVar("Client")
 class Item(ABC, Generic[Client]):
     """A resource type.
 
-    Properties, each with its field: `always` are in every request, `sent` where they have a value; both are read back
-    from the same field. `written` are sent, `read_back` are read, and no more. `encode` and `decode` convert values;
-    `nullable` and `held` say what becomes of what an answer lacks (see `lab.plugins.fields`). Without `updatable` none
-    is changed in place. With `adopted` nothing here makes or changes one: `usine drift --repair` adopts one that was
-    made by hand, to delete it.
+    These are maps of properties to fields: `always` are in every request; `sent` are in requests if they have a value;
+    both are read back from the same field. `written` are only sent, `read_back` are only read. `encode` and `decode`
+    convert values; `nullable` and `held` control missing fields (see `lab.plugins.fields`). Without `updatable`, each
+    change requires a replacement. With `adopted`, the type cannot be created or changed: `usine drift --repair` adopts
+    objects of it that were created outside the program, to delete them.
     """
 
     shape: Shape
@@ -44,50 +44,50 @@ class Item(ABC, Generic[Client]):
     updatable: bool = True
     adopted: bool = False
 
-    # -- what an irregular type overrides -----------------------------------------------------------------------------
+    # -- methods that an irregular type overrides ----------------------------------------------------------------------
 
     def body(self, data: Data) -> Properties:
-        """Return the request that updates."""
+        """Return the body of the update request."""
         sent = fields.given(data, {**self.sent, **self.written}, self.encode)
         return {**fields.always(data, self.always, self.encode), **sent}
 
     def creation(self, data: Data) -> Properties:
-        """Return the request that creates."""
+        """Return the body of the create request."""
         return self.body(data)
 
     def take(self, data: Data, found: Properties, client: Client) -> None:  # noqa: ARG002 - for those that ask for more
-        """Read an answer."""
+        """Read the answer into the properties."""
         names = {**self.always, **self.sent, **self.read_back}
         fields.take(data, names, found, decode=self.decode, nullable=self.nullable, held=self.held)
 
     def customise(self) -> Customise | None:
-        """Return what is to be decided about a plan."""
+        """Return the function that customises a plan, if there is one."""
         return None
 
     def importer(self) -> Importer[Client] | None:
-        """Return what reads an import id; None where that is the id itself."""
+        """Return the function that reads an import id; None if that is the id itself."""
         return None
 
     # -- operations ---------------------------------------------------------------------------------------------------
 
     @abstractmethod
     def find(self, data: Data, client: Client) -> Properties | None:
-        """Return what the server says of it, None when it is not there."""
+        """Return the object from the server, None if it does not exist."""
 
     @abstractmethod
     def create(self, data: Data, client: Client) -> None:
-        """Make it."""
+        """Create the object."""
 
     @abstractmethod
     def update(self, data: Data, client: Client) -> None:
-        """Change it in place."""
+        """Update the object."""
 
     @abstractmethod
     def delete(self, data: Data, client: Client) -> None:
-        """Take it away."""
+        """Delete the object."""
 
     def read(self, data: Data, client: Client) -> None:
-        """Read it, if it is there."""
+        """Read the object, if it exists."""
         found = self.find(data, client)
         if found is None:
             data.id = ""
@@ -95,9 +95,9 @@ class Item(ABC, Generic[Client]):
         self.take(data, found, client)
 
     def refuse(self, data: Data, _client: Client) -> None:
-        """Raise `PluginError`: see `adopted`."""
+        """Raise `PluginError` (see `adopted`)."""
         token = data.shape.token
-        raise PluginError(f"the local platform's plugin does not make or change a {token}, it only deletes one")
+        raise PluginError(f"the local platform's plugin does not create or update {token}, it only deletes it")
 
     def resource(self) -> Resource[Client]:
         """Return the resource type."""
@@ -109,5 +109,5 @@ class Item(ABC, Generic[Client]):
 
 
 def table(*items: Item[Client]) -> dict[str, Resource[Client]]:
-    """Return the resource types by their token."""
+    """Return the resource types by token."""
     return {item.shape.token: item.resource() for item in items}

@@ -1,6 +1,7 @@
-"""What the stand-in plugins support, and who needs it; a test fails for what nobody needs.
+"""The types and functions of the stand-in plugins, and why each is needed. A test fails for unneeded ones.
 
-`python -m lab.plugins.needed` writes it into docs/stand-ins.md. The kubernetes plugin has no types: it takes any kind.
+`python -m lab.plugins.needed` writes the list to docs/stand-ins.md. The kubernetes plugin is not in it, because it
+accepts any kind.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ PAGE: Final = Path(lab.__file__).resolve().parents[1] / "docs" / "stand-ins.md"
 BEGIN: Final = "<!-- types and functions of plugins -->"
 END: Final = "<!-- end of plugins -->"
 
-#: The program registers it, or calls it, for the sample tenants in one of the settings.
+#: The program registers or calls it for the sample tenants, with one of the settings files.
 PROGRAM: Final = "program"
-#: No program declares it: `usine drift --repair` adopts one that was made by hand, to delete it.
+#: The program does not declare it. `usine drift --repair` adopts objects that were created outside the program, to
+#: delete them.
 DRIFT: Final = "drift"
-#: Nobody needs it yet: an open issue does, by its number.
+#: Only an open issue needs it, which is named by its number.
 _SCANS: Final = "issue 13: images are scanned daily"
 
-#: Provider -> resource type, without the provider's name -> who needs it.
+#: Provider -> resource type, without the provider's name -> reason.
 RESOURCES: Final[Mapping[str, Mapping[str, str]]] = {
     "vault": {
         "index/authBackend:AuthBackend": PROGRAM,
@@ -97,7 +99,7 @@ RESOURCES: Final[Mapping[str, Mapping[str, str]]] = {
         "index/robotAccount:RobotAccount": PROGRAM,
     },
 }
-#: Provider -> function, without the provider's name -> who needs it.
+#: Provider -> function, without the provider's name -> reason.
 FUNCTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "vault": {"index/getAuthBackend:getAuthBackend": PROGRAM},
     "keycloak": {"index/getUser:getUser": PROGRAM},
@@ -112,8 +114,9 @@ FUNCTIONS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 #: The key of a provider's own settings in `UNSUPPORTED`.
 CONFIG: Final = "config"
-#: Provider -> resource type, function or type of a property, without the provider's name -> its properties that the
-#: official plugin has and the stand-in refuses: nothing here sets or reads them, and each would cost code of its own.
+#: Provider -> resource type, function or type of a property, without the provider's name -> properties that only the
+#: official plugin supports. The stand-in refuses them with their name: the program does not use them, and each would
+#: need code.
 UNSUPPORTED: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "vault": {
         CONFIG: (
@@ -245,7 +248,7 @@ UNSUPPORTED: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
 
 
 def listing() -> str:
-    """Return the table of docs/stand-ins.md: by provider and need, the types and functions."""
+    """Return the table in docs/stand-ins.md: types and functions by provider and reason."""
     rows = []
     for provider, types in RESOURCES.items():
         supported = {**types, **FUNCTIONS[provider]}
@@ -262,14 +265,14 @@ def _short(token: str) -> str:
 
 
 def written(page: str) -> str:
-    """Return the page with the table as it is now."""
+    """Return the page with the current table."""
     before, _, rest = page.partition(BEGIN)
     after = rest.partition(END)[2]
     return f"{before}{BEGIN}\n{listing()}\n{END}{after}"
 
 
 def main() -> int:
-    """Write the table into the page."""
+    """Write the table to the page."""
     PAGE.write_text(written(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     return 0
 

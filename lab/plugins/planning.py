@@ -1,8 +1,8 @@
-# ruff: noqa: ANN401 - property values are open by nature
-"""What an operation will leave behind: the upstream SDK's planning rules, on Pulumi's property names.
+# ruff: noqa: ANN401 - property values have any type
+"""Plans the state after an operation by the upstream SDK's rules, with Pulumi's property names.
 
-A plan compares the program's inputs with the state read back from the server, never with the previous inputs: what a
-server normalises therefore stays a change for ever, here as with the official plugins.
+A plan compares the program's inputs with the state as read back from the server, not with the previous inputs. A value
+that the server normalises is therefore a change at every run, as with the official plugins.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from lab.plugins.wire import UNKNOWN, Properties, Unknown, Value, has_unknown
 
 
 def is_zero(value: Value) -> bool:
-    """Tell whether the upstream SDK takes the value for «not set»."""
+    """Whether the upstream SDK treats the value as not set."""
     return value is None or value in ("", 0, False) or value in ([], {})
 
 
 def canonical(value: Value) -> str:
-    """Return a text that is equal for equal values, to compare and order members of sets."""
+    """Return a text that is equal for equal values, to compare and sort members of sets."""
     return json.dumps(value, sort_keys=True, default=repr)
 
 
 def same(field: Field, old: Value, new: Value) -> bool:
-    """Compare two values of a field; a set's order means nothing."""
+    """Whether two values of a field are equal; sets have no order."""
     if isinstance(old, Unknown) or isinstance(new, Unknown):
         return False
     if field.kind == "set" and isinstance(old, list) and isinstance(new, list):
@@ -37,9 +37,9 @@ def same(field: Field, old: Value, new: Value) -> bool:
 def plan(
     shape: Shape, prior: Properties | None, inputs: Mapping[str, Value], ignored: Collection[str] = ()
 ) -> Properties:
-    """Return the state after the operation, with `UNKNOWN` for what only the server will tell.
+    """Return the state after the operation, with `UNKNOWN` for values that only the server knows.
 
-    `prior` is None for a creation; `ignored` names top-level properties whose changes the user ignores.
+    `prior` is None for a creation; `ignored` names top-level properties whose changes are ignored.
     """
     planned = {
         name: _plan_field(field, None if prior is None else prior.get(name), inputs.get(name), new=prior is None)
@@ -76,7 +76,7 @@ def _plan_field(field: Field, old: Value, given: Value, *, new: bool) -> Value:
     if field.normalise is not None and isinstance(given, str):
         given = field.normalise(given)
     if field.computed and given == "" and old not in (None, ""):
-        return old  # the upstream SDK cannot tell an empty string from no string on what the server computes
+        return old  # for computed values, the upstream SDK treats an empty string as not set
     if not new and old is None and given == "":
         return None
     return given
@@ -109,15 +109,15 @@ def _plan_unset(field: Field, old: Value, *, new: bool) -> Value:
 
 
 def sort_set(items: list[Value]) -> list[Value]:
-    """Return the members of a set once each, in the order the official plugins report."""
+    """Return the members of a set without duplicates, in the official plugins' order."""
     unique = {canonical(item): item for item in items}
     return [unique[key] for key in sorted(unique)]
 
 
 class Data:
-    """One resource during an operation: what is planned, what was there, and what the server answered.
+    """One resource during an operation: its plan, its prior state, and the server's answers.
 
-    Resource modules read it with `get` and fill it with `set`; the id is empty once the object is gone.
+    Resource modules read it with `get` and write it with `set`. The id is empty if the object is gone.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class Data:
         planned: Properties | None = None,
         inputs: Mapping[str, Value] | None = None,
     ) -> None:
-        """Start from `planned` (an operation) or, when that is None, from `prior` (a read)."""
+        """Start from `planned` (an operation) or, if that is None, from `prior` (a read)."""
         self.shape = shape
         self.id = id_
         self.new = prior is None
@@ -139,42 +139,42 @@ class Data:
         self._set: Properties = {}
 
     def get(self, name: str) -> Any:
-        """Return the current value, or the zero of its kind: `""`, False, 0, [], {} or None for an object."""
+        """Return the current value, or the zero of its type: `""`, False, 0, [], {}, or None for an object."""
         value = self._set[name] if name in self._set else self._planned.get(name)
         if value is None or isinstance(value, Unknown):
             return empty(self.shape.fields[name])
         return value
 
     def raw(self, name: str) -> Any:
-        """Return the current value, or None when there is none or it is not known."""
+        """Return the current value, or None if it is not set or not known."""
         value = self._set[name] if name in self._set else self._planned.get(name)
         return None if isinstance(value, Unknown) else value
 
     def ok(self, name: str) -> bool:
-        """Tell whether there is a value other than zero."""
+        """Whether the value is set and not zero."""
         return not is_zero(self.raw(name))
 
     def old(self, name: str) -> Any:
-        """Return the value before the operation, or None."""
+        """Return the prior value, or None."""
         return self._prior.get(name)
 
     def changed(self, name: str) -> bool:
-        """Tell whether the operation changes the value; «not set» and zero count as the same."""
+        """Whether the operation changes the value; not set and zero are equal."""
         before, after = self._prior.get(name), self._planned.get(name)
         if is_zero(before) and is_zero(after):
             return False
         return not same(self.shape.fields[name], before, after)
 
     def set(self, name: str, value: Value) -> None:
-        """Record what the server says; None becomes the zero of the kind, as in the upstream SDK.
+        """Set the server's value; None becomes the zero of the type, as in the upstream SDK.
 
-        The upstream framework knows null: there None stays None.
+        In the upstream framework, None stays None.
         """
         field, nulls = self.shape.fields[name], self.shape.framework
         self._set[name] = (None if nulls else empty(field)) if value is None else cast(field, value, nulls=nulls)
 
     def state(self, *, applied: bool) -> Properties:
-        """Return the state to report: what the server said, else what was planned, nulls settled against the plan."""
+        """Return the state: the server's values, else the planned ones, with nulls as in the plan."""
         result: Properties = {}
         for name, field in self.shape.fields.items():
             target = self._planned.get(name)
@@ -188,17 +188,17 @@ class Data:
 
 
 def _unsaid(field: Field) -> Value:
-    """Return what a computed value the server did not tell becomes."""
+    """Return the value of a computed property that the server did not answer."""
     return [] if field.kind in ("list", "set") else None
 
 
 def _is_block(field: Field) -> bool:
-    """Tell a list of blocks from a list of values: upstream knows no null one."""
+    """Whether a field is a list of blocks, which is never null in upstream."""
     return field.kind in ("list", "set") and field.elem is not None and field.elem.kind == "object"
 
 
 def empty(field: Field) -> Value:
-    """Return the zero of a field's kind."""
+    """Return the zero of a field's type."""
     if field.kind in ("list", "set"):
         return []
     if field.kind == "map":
@@ -207,7 +207,7 @@ def empty(field: Field) -> Value:
 
 
 def cast(field: Field, value: Value, *, nulls: bool = False) -> Value:
-    """Bring a server's answer to the field's type; sets lose their order, maps hold strings, `nulls` stay null."""
+    """Convert a server's value to the field's type: sets are sorted, map values are strings, `nulls` stay null."""
     if value is None:
         return None
     if field.kind in ("list", "set"):
@@ -238,7 +238,7 @@ def _text(value: Value) -> Value:
 
 
 def _settle(field: Field, said: Value, target: Value, *, applied: bool) -> Value:
-    """Decide between null and empty, and keep planned sets, exactly as the upstream SDK does after an operation."""
+    """Choose between null and empty, and keep planned sets, as the upstream SDK does after an operation."""
     if isinstance(target, Unknown):
         return said
     collection = field.kind in ("list", "set", "map")

@@ -1,8 +1,8 @@
-# ruff: noqa: ANN401 - property values are open by nature
-"""What a resource looks like: the trimmed schema of the official plugin plus what that schema leaves unsaid.
+# ruff: noqa: ANN401 - property values have any type
+"""Shapes of resources: the trimmed schema of the official plugin, with additions of the resource modules.
 
-The trimmed files say names, types, required inputs, secrets and replace-on-change. Beside them each resource module
-states what only the upstream provider's source tells: defaults, which lists are sets, normalising functions, conflicts.
+The trimmed files have names, types, required inputs, secrets and replace-on-change. Resource modules add what is only
+in the upstream provider's source: defaults, which lists are sets, normalising functions, conflicts.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import Any, Final, Literal
 from lab.plugins.wire import Properties, Value
 
 Kind = Literal["string", "boolean", "integer", "number", "list", "set", "map", "object"]
-# (old value, new value, the whole planned resource) -> «this is not a change»
+# (old value, new value, the whole planned resource) -> whether to ignore the change
 Suppress = Callable[[Value, Value, Properties], bool]
-# value -> what is wrong with it, or None
+# value -> error message, or None
 Validate = Callable[[Value], str | None]
 
-#: Providers whose bridge puts defaults that are zero into the inputs.
+#: Providers whose bridge adds zero defaults to the inputs.
 _ZERO_DEFAULTS: Final = ("harbor",)
 _SCHEMAS: Final = Path(__file__).parent / "schemas"
 ZERO: Final[Mapping[Kind, Value]] = {"string": "", "boolean": False, "integer": 0, "number": 0}
@@ -45,10 +45,10 @@ class Field:
     elem: Field | None = None
     fields: Mapping[str, Field] | None = None
     autoname: bool = False
-    sticky: bool = False  # not set by the program means «leave as the server has it»
-    kept: bool = False  # of a framework resource: an update leaves what the server computed
-    unsupported: Mapping[str, bool] = dataclass_field(default_factory=dict)  # of an object: see `Shape`
-    zero_default: bool = False  # a default that is zero stands in the inputs too: newer bridges do it
+    sticky: bool = False  # if the program does not set it, the server's value is kept
+    kept: bool = False  # in a framework resource: an update keeps the computed value
+    unsupported: Mapping[str, bool] = dataclass_field(default_factory=dict)  # for an object: see `Shape`
+    zero_default: bool = False  # the inputs contain zero defaults, as in newer bridges
     conflicts: tuple[str, ...] = ()
     required_with: tuple[str, ...] = ()
     suppress: Suppress | None = None
@@ -57,23 +57,26 @@ class Field:
 
     @property
     def zero(self) -> Value:
-        """The value the upstream SDK takes for «not set»: empty string, False, 0, or None for collections."""
+        """The value that the upstream SDK treats as not set: empty string, False, 0, or None for collections."""
         return ZERO.get(self.kind)
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A resource type or function: its token and its properties by Pulumi name."""
+    """A resource type or function: its token, and its properties by Pulumi name."""
 
     token: str
     fields: Mapping[str, Field]
-    exactly_one: tuple[str, ...] = ()  # of these, one must be given and only one
-    # Properties that only the official plugin has, and whether a change of one replaces there.
+    exactly_one: tuple[str, ...] = ()  # exactly one of these must be set
+    # Properties that only the official plugin supports, and whether their change requires a replacement there.
     unsupported: Mapping[str, bool] = dataclass_field(default_factory=dict)
-    framework: bool = False  # planned as the plugin framework does: see `lab.plugins.framework`
+    framework: bool = False  # planned by `lab.plugins.framework`
 
     def tuned(self, **overrides: Mapping[str, Any]) -> Shape:
-        """Return a copy with attributes of some fields replaced; raises `KeyError` for a field the schema lacks."""
+        """Return a copy with other attributes of some fields.
+
+        Raises `KeyError` for a field that is not in the schema.
+        """
         fields = dict(self.fields)
         for attribute, values in overrides.items():
             for name, value in values.items():
@@ -89,7 +92,7 @@ def _tune(field: Field, name: str, attribute: str, value: Any) -> Field:
 
 
 def one_of(*allowed: str) -> Validate:
-    """Make a check that a string is one of `allowed`, worded as the upstream SDK does."""
+    """Return a check that a string is one of `allowed`, with the upstream SDK's message."""
 
     def check(value: Value) -> str | None:
         if value in allowed:
@@ -101,15 +104,16 @@ def one_of(*allowed: str) -> Validate:
 
 @cache
 def trimmed(provider: str) -> dict[str, Any]:
-    """Read the trimmed schema of `provider`: config, resources, functions and types."""
+    """Return the trimmed schema of `provider`: config, resources, functions and types."""
     document: dict[str, Any] = json.loads((_SCHEMAS / f"{provider}.json").read_text(encoding="utf-8"))
     return document
 
 
 def resource(token: str, *, sets: Collection[str] = (), autoname: Collection[str] = ()) -> Shape:
-    """Read the shape of resource type `token`; `sets` names the lists whose order means nothing.
+    """Return the shape of resource type `token`; `sets` names the lists that are sets.
 
-    The official schema marks as always set exactly what upstream requires or computes, so computed follows from it.
+    The official schema marks exactly the properties that upstream requires or computes as always set, so the computed
+    ones follow from it.
     """
     document = trimmed(token.split(":", 1)[0])
     spec = document["resources"][token]
@@ -124,13 +128,13 @@ def resource(token: str, *, sets: Collection[str] = (), autoname: Collection[str
         if name not in fields:
             fields[name] = replace(_field(document, name, prop, computed=True, sets=sets), input=False)
     for name in autoname:
-        # Required upstream or not, the name is made up when the program gives none.
+        # The name is generated if the program does not set it, also if upstream requires it.
         fields[name] = replace(fields[name], autoname=True, computed=False, required=True)
     return Shape(token, fields, unsupported=spec.get("unsupported", {}))
 
 
 def function(token: str) -> Shape:
-    """Read the shape of the arguments of function `token`."""
+    """Return the shape of the arguments of function `token`."""
     document = trimmed(token.split(":", 1)[0])
     spec = document["functions"][token]
     required = set(spec["requiredInputs"])
@@ -142,7 +146,7 @@ def function(token: str) -> Shape:
 
 
 def provider_config(provider: str) -> Shape:
-    """Read the shape of the provider's own settings."""
+    """Return the shape of the provider's settings."""
     document = trimmed(provider)
     fields = {name: _field(document, name, prop) for name, prop in document["config"].items()}
     return Shape(provider, fields, unsupported=document["unsupported"])

@@ -1,9 +1,9 @@
-# ruff: noqa: ANN401 - the protocol's messages have no usable types
-"""The gRPC side every stand-in plugin shares: start, serve, report errors, leave quietly.
+# ruff: noqa: ANN401 - messages of the protocol have no useful types
+"""The gRPC server of all stand-in plugins: start, serve, report errors, stop.
 
-It sits on the raw servicer and not on `pulumi.provider.experimental`: that layer cannot report a resource that exists
-but failed half-way (`ErrorResourceInitFailed`), and answers one request at a time unless everything below it
-is asyncio, which requests is not.
+It uses the generated servicer and not `pulumi.provider.experimental`, which cannot report a resource that exists but
+failed to initialise (`ErrorResourceInitFailed`), and serves one request at a time unless all code is asyncio, which
+`requests` is not.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from google.protobuf import empty_pb2
 from lab.plugins.wire import Properties, encode_map
 from lab.stubs import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
-WORKERS: Final = 64  # requests are almost all waiting on a server
-MAX_MESSAGE: Final = 400 * 1024 * 1024  # what the engine itself allows
+WORKERS: Final = 64  # most of a request's time is waiting for a server
+MAX_MESSAGE: Final = 400 * 1024 * 1024  # the engine's own limit
 _PARENT_POLL_SECONDS: Final = 1.0
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", MAX_MESSAGE),
@@ -40,16 +40,16 @@ Response = TypeVar("Response")
 
 
 class PluginError(Exception):
-    """A failure to report to the user in one line, without a traceback."""
+    """An error for the user: one line, without a traceback."""
 
 
 class RefusalError(PluginError):
-    """A server understood a request and refused it."""
+    """A server refused a request."""
 
 
 @contextmanager
 def refused(doing: str) -> Iterator[None]:
-    """Report a refusal within as upstream introduces it, if it does: `doing: what the server answered`."""
+    """Prefix a refusal in this block with upstream's introduction, if any: `<doing>: <the server's answer>`."""
     try:
         yield
     except RefusalError as error:
@@ -60,7 +60,7 @@ def refused(doing: str) -> Iterator[None]:
 
 @dataclass
 class PartialError(PluginError):
-    """The object exists, but an operation on it failed: the engine keeps `state` and tries again next time."""
+    """The object exists, but an operation on it failed. The engine stores `state` and retries in the next run."""
 
     id: str
     state: Properties
@@ -69,9 +69,9 @@ class PartialError(PluginError):
 
 
 class Backend(Protocol):
-    """What a plugin answers, call by call, in the protocol's own messages.
+    """The implementation of a plugin: a method for each call, with the protocol's messages.
 
-    Each method raises `PluginError` for what the user must read, `PartialError` when the object exists nevertheless.
+    Each method raises `PluginError` for errors, `PartialError` if the object exists nevertheless.
     """
 
     name: str
@@ -91,7 +91,7 @@ class Backend(Protocol):
 
 
 def proxied(url: str) -> bool:
-    """Tell whether the environment's proxy settings may apply: the official plugins never proxy this machine's own."""
+    """Whether the environment's proxy settings apply: like the official plugins, never for this machine."""
     host = urlsplit(url).hostname or ""
     try:
         return not ipaddress.ip_address(host).is_loopback
@@ -100,16 +100,16 @@ def proxied(url: str) -> bool:
 
 
 class Host:
-    """Messages to the user through the engine; silent when the plugin runs without one (tests, debugging)."""
+    """Sends messages to the user through the engine, or nothing if there is no engine (tests, debugging)."""
 
     def __init__(self, address: str | None) -> None:
-        """Remember the engine's `host:port`; nothing is dialled before the first message."""
+        """Store the engine's `host:port`; the first message connects to it."""
         self._address = address
         self._lock = threading.Lock()
         self._stub: Any = None
 
     def warn(self, message: str, urn: str = "") -> None:
-        """Show a warning on the resource `urn`; a lost engine is no reason to fail an operation."""
+        """Show a warning on the resource `urn`; errors of the connection to the engine are ignored."""
         if not self._address:
             return
         try:
@@ -122,7 +122,7 @@ class Host:
 
 
 class _Servicer(provider_pb2_grpc.ResourceProviderServicer):
-    """Routes each call to the backend and turns its exceptions into statuses."""
+    """Passes each call to the backend and converts its exceptions to gRPC statuses."""
 
     def __init__(self, backend: Backend, stop: threading.Event) -> None:
         self._backend = backend
@@ -197,7 +197,7 @@ def _abort_partial(context: grpc.ServicerContext, failure: PartialError) -> None
 
 
 def start(backend: Backend, stop: threading.Event) -> tuple[grpc.Server, int]:
-    """Serve `backend` on a free loopback port; return the server and the port."""
+    """Start to serve `backend` on a free loopback port; return the server and the port."""
     server = grpc.server(ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix=backend.name), options=_OPTIONS)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(_Servicer(backend, stop), server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -206,7 +206,7 @@ def start(backend: Backend, stop: threading.Event) -> tuple[grpc.Server, int]:
 
 
 def main(make: Callable[[Host], Backend], argv: Sequence[str]) -> int:
-    """Run a plugin as the engine starts one: its address as argument, the port on the first output line."""
+    """Run a plugin as the engine expects: the argument is the engine's address, the first output line is the port."""
     address = next((argument for argument in argv if not argument.startswith("-")), None)
     stop = threading.Event()
 
@@ -219,10 +219,10 @@ def main(make: Callable[[Host], Backend], argv: Sequence[str]) -> int:
     server, port = start(make(Host(address)), stop)
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    # The engine may be killed without a word to its plugins: an orphan must not linger.
+    # A killed engine cannot stop its plugins, so this process ends itself.
     while not stop.wait(_PARENT_POLL_SECONDS) and os.getppid() == parent:
         pass
     server.stop(grace=None)
     sys.stdout.flush()
-    # Worker threads may hang on a server that no longer answers: nobody waits for them any more.
+    # Do not wait for threads that still wait for a server.
     os._exit(0)

@@ -1,4 +1,4 @@
-"""Connections by `requests`, as the plugins of vault, gitlab and harbor keep them."""
+"""Sessions of `requests` for the plugins of vault, gitlab and harbor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _POOL: Final = 64
 
 
 def session(url: str, retries: Retry | int = 0) -> requests.Session:
-    """Return a session to a server that many threads may share."""
+    """Return a session that many threads can share."""
     made = requests.Session()
     made.trust_env = proxied(url)
     adapter = HTTPAdapter(pool_connections=4, pool_maxsize=_POOL, max_retries=retries)
@@ -24,6 +24,6 @@ def session(url: str, retries: Retry | int = 0) -> requests.Session:
 
 
 def cause(error: BaseException) -> str:
-    """Name the root of a chain of wrapped connection errors in a few words."""
+    """Return a short message for the root of a chain of connection errors."""
     reason = getattr(error.args[0], "reason", error) if error.args else error
     return " ".join(str(reason).split())

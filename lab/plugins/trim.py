@@ -1,8 +1,8 @@
-# ruff: noqa: ANN401 - JSON schemas
-"""Cut the official plugins' schemas down to what the stand-ins support: `python -m lab.plugins.trim SCHEMAS_DIR`.
+# ruff: noqa: ANN401 - JSON schemas have any content
+"""Reduces the official plugins' schemas to what the stand-ins support: `python -m lab.plugins.trim SCHEMAS_DIR`.
 
-SCHEMAS_DIR holds a file for each provider, `vault.json` and so on: `{version, config, resources, functions, types}`.
-Run it again after adding a token to `lab.plugins.needed` or when the pinned plugin versions change.
+SCHEMAS_DIR contains a file for each provider, such as `vault.json`: `{version, config, resources, functions, types}`.
+Run it again after a new token in `lab.plugins.needed` or another pinned version of a plugin.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from lab.plugins.needed import CONFIG, FUNCTIONS, RESOURCES, UNSUPPORTED
 
-#: What the full schema of a provider, taken between two releases, does not say of the pinned one.
+#: Corrections: the full schema of a provider was taken between two releases and differs from the pinned version.
 AMENDMENTS: Final[dict[str, dict[str, Any]]] = {
     "gitlab": {
         "version": "10.4.0",
@@ -44,7 +44,7 @@ AMENDMENTS: Final[dict[str, dict[str, Any]]] = {
 
 
 def references(node: Any) -> Iterator[str]:
-    """Yield every type a piece of schema refers to."""
+    """Yield every type to which a part of a schema refers."""
     if isinstance(node, dict):
         if "$ref" in node:
             yield str(node["$ref"]).removeprefix("#/types/")
@@ -56,12 +56,12 @@ def references(node: Any) -> Iterator[str]:
 
 
 def trim(provider: str, full: dict[str, Any]) -> dict[str, Any]:
-    """Return the part of `full` that the stand-in of `provider` supports, with the types it needs."""
+    """Return the part of `full` that the stand-in of `provider` supports, with the types that it needs."""
     amended = AMENDMENTS.get(provider, {})
     kept: dict[str, Any] = {
         "provider": provider,
         "version": amended.get("version", full["version"]),
-        # The full schemas leave out the types of some settings (vault's other ways to log in): these stay untyped.
+        # The full schemas lack the types of some settings (vault's other log-in methods): these stay untyped.
         "config": {
             name: prop if all(ref in full["types"] for ref in references(prop)) else {"type": "object"}
             for name, prop in full["config"].items()
@@ -96,22 +96,22 @@ def short(token: str) -> str:
 def without(
     properties: dict[str, dict[str, Any]], names: Collection[str]
 ) -> tuple[dict[str, dict[str, Any]], dict[str, bool]]:
-    """Return the properties that are not among `names`, and those that are: whether a change of one replaces."""
+    """Return the properties that are not in `names`, and for those in `names` whether they are replace-on-change."""
     gone = {name: bool(prop.get("willReplaceOnChanges")) for name, prop in properties.items() if name in names}
     return {name: prop for name, prop in properties.items() if name not in gone}, gone
 
 
 def supported(spec: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
-    """Return a resource, a function or a type without the properties in `names`, which it lists as unsupported.
+    """Return a resource, a function or a type without the properties in `names`, which become its `unsupported` list.
 
-    Raises `KeyError` for a name that is none of its properties.
+    Raises `KeyError` for a name that is not a property.
     """
     kept: dict[str, Any] = {}
     gone: dict[str, bool] = {}
     for key, value in spec.items():
         if isinstance(value, dict):
             kept[key], dropped = without(value, names)
-            gone = {**dropped, **gone}  # what is said of inputs, which come first, counts
+            gone = {**dropped, **gone}  # inputs come first and take precedence
         else:
             kept[key] = [name for name in value if name not in names] if isinstance(value, list) else value
     if unknown := set(names) - gone.keys():
@@ -120,7 +120,7 @@ def supported(spec: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
 
 
 def main(argv: list[str]) -> int:
-    """Write `schemas/<provider>.json` beside this module from the full schemas in the directory given."""
+    """Write `schemas/<provider>.json` beside this module from the full schemas in the given folder."""
     if len(argv) != 1:
         sys.stderr.write("usage: python -m lab.plugins.trim SCHEMAS_DIR\n")
         return 2

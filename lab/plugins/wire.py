@@ -1,7 +1,7 @@
-"""Pulumi's property values: protobuf on the wire, plain Python inside.
+"""Converts Pulumi's property values between protobuf and Python.
 
-Inside, a value is None, bool, int, float, str, a list or a dict of values, `UNKNOWN` (computed during a preview) or a
-`Secret` around any of these. Numbers without a fraction become `int`.
+In Python, a value is None, bool, int, float, str, a list or a dict of values, `UNKNOWN` (computed during a preview) or
+a `Secret` around any of these. Numbers without a fraction become `int`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from google.protobuf import struct_pb2
 
-# The engine's value model is open by nature: narrowing happens field by field, against the schema.
+# A property value has any type; the schema's shapes narrow it field by field.
 Value: TypeAlias = Any
 Properties: TypeAlias = dict[str, Value]
 
@@ -22,7 +22,7 @@ _SIG: Final = "4dabf18193072939515e22adb298388d"
 _SIG_SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a type signature
 _SIG_OUTPUT: Final = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
 _SIG_RESOURCE: Final = "5cf8f73096256a8f31e491e813e4eb8e"
-# Unknown values of every type: the engine sends the string one, but others exist in the protocol.
+# The protocol's marks for unknown values, one for each type; the engine sends the one for strings.
 _UNKNOWNS: Final = frozenset(
     {
         UNKNOWN_TOKEN,
@@ -37,22 +37,22 @@ _UNKNOWNS: Final = frozenset(
 
 
 class Unknown:
-    """The type of `UNKNOWN`, a value that only the deployment will tell."""
+    """The type of `UNKNOWN`, a value that is known only after the deployment."""
 
     _instance: Unknown | None = None
 
     def __new__(cls) -> Unknown:
-        """Return the one instance, so that identity works as a test."""
+        """Return the only instance, so that `is` works."""
         if cls._instance is None:
             cls._instance = super().__new__(cls)
         return cls._instance
 
     def __repr__(self) -> str:
-        """Name it in messages."""
+        """Return a name for messages."""
         return "<unknown>"
 
     def __deepcopy__(self, _memo: object) -> Unknown:
-        """Stay the one instance through copies."""
+        """Return the only instance."""
         return self
 
 
@@ -61,21 +61,21 @@ UNKNOWN: Final = Unknown()
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A value the engine must encrypt; its text never shows in a representation."""
+    """A value that the engine must encrypt. `repr` does not show it."""
 
     value: Value
 
     def __repr__(self) -> str:
-        """Hide the content from logs and exceptions."""
+        """Hide the value in logs and exceptions."""
         return "Secret(***)"
 
 
 class WireError(ValueError):
-    """A property value these plugins have no use for (assets, archives)."""
+    """A property value that these plugins do not support (assets, archives)."""
 
 
 def decode(value: struct_pb2.Value) -> Value:
-    """Turn one protobuf value into Python; raises `WireError` for an asset or archive."""
+    """Convert a protobuf value to Python; raises `WireError` for an asset or archive."""
     kind = value.WhichOneof("kind")
     if kind == "struct_value":
         return _decode_struct(value.struct_value)
@@ -107,12 +107,12 @@ def _decode_struct(struct: struct_pb2.Struct) -> Value:
 
 
 def decode_map(struct: struct_pb2.Struct | None) -> Properties:
-    """Turn a property bag into a dictionary."""
+    """Convert a protobuf struct to a dictionary."""
     return {} if struct is None else {key: decode(item) for key, item in struct.fields.items()}
 
 
 def encode(value: Value) -> struct_pb2.Value:
-    """Turn one Python value into protobuf; raises `WireError` for a type that has no place on the wire."""
+    """Convert a Python value to protobuf; raises `WireError` for other types."""
     if value is None:
         return struct_pb2.Value(null_value=struct_pb2.NULL_VALUE)
     if isinstance(value, Secret):
@@ -137,12 +137,12 @@ def encode(value: Value) -> struct_pb2.Value:
 
 
 def encode_map(properties: Mapping[str, Value]) -> struct_pb2.Struct:
-    """Turn a dictionary into a property bag."""
+    """Convert a dictionary to a protobuf struct."""
     return struct_pb2.Struct(fields={key: encode(item) for key, item in properties.items()})
 
 
 def reveal(value: Value) -> Value:
-    """Return the value with every `Secret` wrapper taken off, at any depth."""
+    """Return the value without `Secret` wrappers, at any depth."""
     if isinstance(value, Secret):
         return reveal(value.value)
     if isinstance(value, dict):
@@ -153,7 +153,7 @@ def reveal(value: Value) -> Value:
 
 
 def has_unknown(value: Value) -> bool:
-    """Tell whether any part of the value is `UNKNOWN`."""
+    """Whether the value contains `UNKNOWN`."""
     if isinstance(value, Unknown):
         return True
     if isinstance(value, Secret):
@@ -166,11 +166,11 @@ def has_unknown(value: Value) -> bool:
 
 
 def drop_nulls(properties: Mapping[str, Value]) -> Properties:
-    """Return the bag without its top-level nulls, which mean «not set» to a provider."""
+    """Return the properties without top-level nulls, which providers treat as not set."""
     return {key: item for key, item in properties.items() if item is not None}
 
 
 def completed(settings: Properties, variables: Mapping[str, str]) -> Properties:
-    """Return a provider's settings, completed from the environment: variable by name of setting."""
+    """Return a provider's settings with missing ones from the environment; `environment` maps them to variables."""
     found = {name: os.environ[variable] for name, variable in variables.items() if os.environ.get(variable)}
     return {**found, **{name: value for name, value in settings.items() if value not in (None, "")}}

@@ -1,4 +1,4 @@
-"""The servers of the local platform. To add one: a module with a subclass of `Server`, and its line here."""
+"""The servers of the local platform. To add one, write a module with a subclass of `Server` and add a line here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lab.servers.sonarqube import SonarQube
 
 __all__ = ["SERVERS", "Context", "Server"]
 
-#: In an order in which they could be started one by one; they are stopped in the opposite one.
+#: In a possible start order. They stop in the reverse order.
 SERVERS: Final[tuple[Server, ...]] = (
     GitLab(),
     Registry(),

@@ -1,6 +1,6 @@
 """Argo CD's API: its custom resources and its two configuration maps, in the Kubernetes API server.
 
-No controller of Argo CD runs: there are no nodes to deploy to. What the platform writes is real and validated.
+No controller of Argo CD runs, because there are no nodes to deploy to. The API server validates all objects.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ NAMESPACE = "argocd"
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _NAMES = ("applications.argoproj.io", "applicationsets.argoproj.io", "appprojects.argoproj.io")
 _CONFIGURATION = ("argocd-cm", "argocd-rbac-cm")
-#: On the namespace: the part whose definitions were applied, so that they are not sent at every start.
+#: Annotation of the namespace: the part whose definitions were applied, so that they are not sent at every start.
 _APPLIED = "lab.usine/argocd"
 _APPLY = {"Content-Type": "application/apply-patch+yaml"}
 _OWNER = {"fieldManager": "usine-lab", "force": "true"}
 
 
 class ArgoCd(Server):
-    """A step after the API server; nothing runs for it."""
+    """A step after the start of the API server, without a process."""
 
     name = "argocd"
     after = ("kube-apiserver",)
     parts = ("argocd",)
 
     def where(self, home: LabHome) -> str:  # noqa: ARG002 - not an address
-        """Where its objects are."""
+        """Namespace of its objects."""
         return f"namespace {NAMESPACE} of kube-apiserver"
 
     def answers(self, home: LabHome) -> bool:
-        """The API server is there."""
+        """Whether the API server is healthy."""
         return probe(home, kubeconfig.server(home), "/readyz", admin=True) == httpx.codes.OK
 
     def healthy(self, home: LabHome) -> bool:
-        """Every custom resource is served."""
+        """Whether every custom resource is served."""
         try:
             with admin_client(home) as http:
                 return all(_established(http.get(f"{_CRDS}/{name}")) for name in _NAMES)
@@ -52,7 +52,7 @@ class ArgoCd(Server):
             return False
 
     def settle(self, context: Context) -> None:
-        """Apply the definitions, unless these very ones were; create configuration that is absent."""
+        """Apply the definitions unless this version was applied before, and create missing configuration."""
         part = context.parts["argocd"]
         version = part.resolve().name
         try:
@@ -90,7 +90,7 @@ def _apply_namespace(http: httpx.Client, version: str | None = None) -> httpx.Re
 
 def _create(http: httpx.Client, manifest: dict[str, Any]) -> None:
     answer = http.post(f"/api/v1/namespaces/{NAMESPACE}/configmaps", json=manifest)
-    if answer.status_code != httpx.codes.CONFLICT:  # there already: the platform's own words in it stay
+    if answer.status_code != httpx.codes.CONFLICT:  # it exists: the platform's changes to it are kept
         _check(answer)
 
 
@@ -102,5 +102,5 @@ def _check(answer: httpx.Response) -> None:
 
 def _established(answer: httpx.Response) -> bool:
     status = answer.json().get("status") or {} if answer.is_success else {}
-    conditions = status.get("conditions") or []  # null before the API server has looked at it
+    conditions = status.get("conditions") or []  # null until the API server has processed it
     return any(condition["type"] == "Established" and condition["status"] == "True" for condition in conditions)

@@ -1,6 +1,6 @@
-"""What a server of the local platform is.
+"""The base class of the local platform's servers.
 
-A new one is one module with a subclass of `Server`, and one line in `lab.servers`.
+To add a server, write a module with a subclass of `Server` and add a line to `lab.servers`.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _POLL = 0.1
 
 
 class GivenUp(Exception):  # noqa: N818 - not an error: another server's is
-    """The start of the platform was given up while this one was waited for."""
+    """The start of the platform was cancelled while it waited for this server."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a server gets: where it lives, the folders of the parts it runs, certificates, and a flag to give up."""
+    """What a server gets: the platform's folder, the folders of its parts, certificates, and a flag to cancel."""
 
     home: LabHome
     parts: Mapping[str, Path]
@@ -41,11 +41,11 @@ class Context:
 
     @property
     def secrets(self) -> Secrets:
-        """Secrets as they are now: some come from servers that start."""
+        """Current secrets. Some are issued by servers while they start."""
         return Secrets.load(self.home)
 
     def wait(self, ready: Callable[[], bool], limit: float, what: str) -> None:
-        """Ask again until it is so. Raises LabError after `limit` seconds, GivenUp when all is given up."""
+        """Repeat a check until it succeeds. Raises LabError after `limit` seconds, GivenUp if `up` is cancelled."""
         deadline = time.monotonic() + limit
         while not ready():
             if time.monotonic() > deadline:
@@ -55,46 +55,49 @@ class Context:
 
 
 class Server(abc.ABC):
-    """A server, or a step that needs one (`command` None: nothing runs for it)."""
+    """A server, or a step that needs one (`command` returns None: it has no process)."""
 
-    #: Names its log, its record and its row in the status; unique.
+    #: Unique name, also of its log, its record and its row in the status.
     name: ClassVar[str]
-    #: Servers that must be up before.
+    #: Servers that must be up before it starts.
     after: ClassVar[tuple[str, ...]] = ()
-    #: Parts it needs, by the names of `lab.parts`.
+    #: Names of the parts in `lab.parts` that it needs.
     parts: ClassVar[tuple[str, ...]] = ()
-    #: Commands of the machine it runs, by the names of `lab.parts.prerequisites`.
+    #: Names of the commands in `lab.parts.prerequisites` that it runs.
     tools: ClassVar[tuple[str, ...]] = ()
-    #: Seconds its start may take on a slow, busy machine.
+    #: Limit of its start, in seconds, on a slow and busy machine.
     limit: ClassVar[float] = 60.0
 
     def ports(self, home: LabHome) -> tuple[int, ...]:  # noqa: ARG002 - what a subclass derives them from
-        """TCP ports it listens on."""
+        """TCP ports on which it listens."""
         return ()
 
     @abc.abstractmethod
     def where(self, home: LabHome) -> str:
-        """Its address, for people."""
+        """Its address, for users."""
 
     def command(self, context: Context) -> Command | None:  # noqa: ARG002
-        """Prepare folders and configuration, and return what to run."""
+        """Write folders and configuration, and return the command to run."""
         return None
 
     @abc.abstractmethod
     def healthy(self, home: LabHome) -> bool:
-        """Whether it serves. Quick; False rather than an error while it does not."""
+        """Whether it is ready. Quick; returns False instead of raising an error."""
 
     def answers(self, home: LabHome) -> bool:
-        """Whether it can be settled. Differs from `healthy` where `settle` has something to do."""
+        """Whether `settle` can be called. Differs from `healthy` if `settle` has something to do."""
         return self.healthy(home)
 
     def settle(self, context: Context) -> None:  # noqa: B027 - most need nothing
-        """What is to be done once it answers, every time; idempotent."""
+        """Set it up after each start, once it answers. Idempotent."""
 
-    # The same for all -------------------------------------------------------------------------------------------------
+    # The same for all servers -----------------------------------------------------------------------------------------
 
     def up(self, context: Context) -> str:
-        """Start it unless it runs, wait until it serves. Returns what was done; raises LabError with the log's tail."""
+        """Start it unless it runs, wait until it is ready, and return what was done.
+
+        Raises LabError with the end of its log.
+        """
         command, done = self.command(context), "ready"
         if command is not None:
             done = self._run(context, command)
@@ -108,7 +111,7 @@ class Server(abc.ABC):
         return process.stop(home, self.name)
 
     def state(self, home: LabHome) -> str:
-        """`up`, `unhealthy`, or `down`. What serves without the process we started is what that one left behind."""
+        """Return `up`, `unhealthy`, or `down`. It is unhealthy if only children of its main process are left."""
         runs = process.running(home, self.name) is not None
         if self.healthy(home):
             return "up" if runs or not self.ports(home) else "unhealthy"
@@ -121,7 +124,7 @@ class Server(abc.ABC):
             return "already up"
         done = "started"
         if process.stop(home, self.name):
-            done = "started again"  # another version or configuration, or it hangs, or only parts of it were left
+            done = "started again"  # its version or configuration changed, it hangs, or some of its processes ended
         sockets.require_free(self.name, self.ports(home))
         process.start(home, self.name, command)
         return done
@@ -138,14 +141,14 @@ class Server(abc.ABC):
             context.wait(look, self.limit, "its start")
         except LabError as error:
             tail = process.tail(home, self.name)
-            said = f"; its last words:\n{tail}" if tail else ""
+            said = f"; the end of its log:\n{tail}" if tail else ""
             raise LabError(f"{self.name}: {error} (log: {process.log_path(home, self.name)}){said}") from None
 
 
 def client(home: LabHome, url: str, *, admin: bool = False, timeout: float = 5.0) -> httpx.Client:
-    """A client of a loopback server that trusts the platform's authority; `admin`: with the administrator's key.
+    """Return a client that trusts the platform's authority; with `admin`, it has the administrator's certificate.
 
-    Never goes through a proxy. Raises LabError where the platform has no certificates yet.
+    It never uses a proxy. Raises LabError when the platform has no certificates yet.
     """
     try:
         trust = ssl.create_default_context(cafile=home.ca)
@@ -157,7 +160,7 @@ def client(home: LabHome, url: str, *, admin: bool = False, timeout: float = 5.0
 
 
 def probe(home: LabHome, base: str, path: str, *, admin: bool = False) -> int:
-    """HTTP status of a GET, 0 when nothing answers."""
+    """Return the HTTP status of a GET, 0 without an answer."""
     try:
         with client(home, base, admin=admin) as http:
             return http.get(path).status_code

@@ -1,4 +1,4 @@
-"""Etcd: where the Kubernetes API server keeps its objects. Only clients with a certificate get in."""
+"""Etcd, the store of the Kubernetes API server. Clients need a certificate."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def address(home: LabHome) -> str:
 
 
 class Etcd(Server):
-    """One member."""
+    """A cluster of one member."""
 
     name = "etcd"
     parts = ("etcd",)
 
     def ports(self, home: LabHome) -> tuple[int, ...]:
-        """Clients and peers."""
+        """Ports for clients and for peers."""
         return (home.ports.etcd, home.ports.etcd_peer)
 
     def where(self, home: LabHome) -> str:
@@ -30,7 +30,7 @@ class Etcd(Server):
         return address(home)
 
     def command(self, context: Context) -> Command:
-        """Options that etcd 3.4 and later agree on; data in `data/etcd`."""
+        """Return the command line, with options of etcd 3.4 and later. The data is in `data/etcd`."""
         home, pair, ca = context.home, context.pki.etcd, context.pki.ca
         data = home.data / self.name
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -60,5 +60,5 @@ class Etcd(Server):
         return Command(arguments, folder=data, watched=(pair.certificate, ca))
 
     def healthy(self, home: LabHome) -> bool:
-        """Has a leader: itself."""
+        """Whether the cluster has a leader."""
         return probe(home, address(home), "/health", admin=True) == httpx.codes.OK

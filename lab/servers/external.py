@@ -1,7 +1,7 @@
-"""A real GitLab or Harbor in place of a stand-in, by address and credential of the environment.
+"""A real GitLab or Harbor instead of a stand-in. Environment variables give its address and credential.
 
-Everything finds it at the port of the stand-in: a process there passes bytes on, so that settings, tests and servers
-that trust its identity stay as they are. Nothing is started, reset or deleted there.
+A process at the stand-in's port forwards to it, so settings, tests and servers that trust its identity do not change.
+The lab starts, resets and deletes nothing on the real server.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def variable(server: str, what: str) -> str:
 
 
 def address(server: str) -> str:
-    """Return the URL of the real server, empty for the stand-in. Raises LabError for what is no such URL."""
+    """Return the URL of the real server, empty for the stand-in. Raises LabError if it is not a server's URL."""
     url = variable(server, "URL")
     if url:
         _parts(url)
@@ -35,7 +35,7 @@ def address(server: str) -> str:
 
 
 def command(server: str, home: LabHome, port: int) -> Command:
-    """Return the process that passes on what comes to a port of this platform."""
+    """Return the command of the process that forwards a port of this platform."""
     arguments = (sys.executable, "-m", "lab.servers.external", str(port), address(server))
     return Command(
         arguments, {"PYTHONPATH": str(CHECKOUT)}, home.data / server, (CHECKOUT / "lab/servers/external.py",)
@@ -47,9 +47,9 @@ def _parts(url: str) -> tuple[str, str, int]:
         found = urlsplit(url)
         port = found.port or _PORTS[found.scheme]
     except (KeyError, ValueError):
-        raise LabError(f"{url!r} is no address of a server: http://HOST[:PORT] or https://HOST[:PORT]") from None
+        raise LabError(f"{url!r} is not a server's address: http://HOST[:PORT] or https://HOST[:PORT]") from None
     if not found.hostname or found.path.strip("/"):
-        raise LabError(f"{url!r} is no address of a server: http://HOST[:PORT] or https://HOST[:PORT]")
+        raise LabError(f"{url!r} is not a server's address: http://HOST[:PORT] or https://HOST[:PORT]")
     return found.scheme, found.hostname, port
 
 
@@ -59,15 +59,15 @@ async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             writer.write(data)
             await writer.drain()
     except OSError:
-        pass  # one side went away: the other is told by the end
+        pass  # one side closed the connection: the other gets the end of the stream
     finally:
         writer.close()
 
 
 async def serve(port: int, url: str) -> None:
-    """Pass every connection to a port of this machine on to the server at `url`, for ever."""
+    """Forward every connection to a local port to the server at `url`, without end."""
     scheme, host, to = _parts(url)
-    # SSL_CERT_FILE names a private authority.
+    # SSL_CERT_FILE can name a private authority.
     context = ssl.create_default_context() if scheme == "https" else None
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""GitLab: a stand-in (`lab.standins.gitlab`), for the real one cannot be had on a closed network; or that one."""
+"""GitLab: the stand-in `lab.standins.gitlab`, because a closed network has no GitLab; or a real one."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from lab.standins.serve import Configuration
 
 
 def address(home: LabHome) -> str:
-    """URL of the API, of the repositories, and issuer of the jobs' tokens."""
+    """Return the URL of the API and the repositories. It is also the issuer of the jobs' tokens."""
     return f"http://{LOOPBACK}:{home.ports.gitlab}"
 
 
 class GitLab(Server):
-    """A stand-in that speaks GitLab's API and git over HTTP; its data is in `data/gitlab`.
+    """A stand-in with GitLab's API and git over HTTP; its data is in `data/gitlab`.
 
-    The administrator is `root`, with the platform's `gitlab_token` as personal access token. With USINE_LAB_GITLAB_URL
-    it is the real one there, and USINE_LAB_GITLAB_TOKEN an administrator's token (docs/stand-ins.md).
+    The administrator is `root`, with the platform's `gitlab_token` as personal access token. USINE_LAB_GITLAB_URL
+    selects a real GitLab instead, and USINE_LAB_GITLAB_TOKEN is then an administrator's token (docs/stand-ins.md).
     """
 
     name = "gitlab"
@@ -32,7 +32,7 @@ class GitLab(Server):
     limit = 60.0
 
     def ports(self, home: LabHome) -> tuple[int, ...]:
-        """One for everything."""
+        """The one port for API and git."""
         return (home.ports.gitlab,)
 
     def where(self, home: LabHome) -> str:
@@ -41,7 +41,7 @@ class GitLab(Server):
         return f"{address(home)} (is {real})" if real else address(home)
 
     def command(self, context: Context) -> Command:
-        """Write the configuration; a change of the stand-in's own code restarts it too."""
+        """Write the configuration and return the command. A change of the stand-in's code restarts it too."""
         home = context.home
         folder = home.data / self.name
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -66,8 +66,8 @@ class GitLab(Server):
         )
 
     def healthy(self, home: LabHome) -> bool:
-        """It answers."""
-        # A real one tells its readiness to listed addresses only, and its version to who has a token.
+        """Whether it answers."""
+        # A real GitLab reports its readiness only to allowed addresses, and its version only to clients with a token.
         if external.address(self.name):
             return probe(home, address(home), "/api/v4/metadata") == httpx.codes.UNAUTHORIZED
         return probe(home, address(home), "/-/readiness") == httpx.codes.OK

@@ -1,4 +1,4 @@
-"""The stand-in Harbor: a server of ours with Harbor's API, for the real one cannot be had on a closed network."""
+"""Harbor: the stand-in `lab.standins.harbor`, because a closed network has no Harbor; or a real one."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from lab.standins.serve import Configuration
 
 
 def address(home: LabHome) -> str:
-    """URL of API and registry."""
+    """Return the URL of API and registry."""
     return f"http://{LOOPBACK}:{home.ports.harbor}"
 
 
 class Harbor(Server):
-    """A process of this Python; what it knows is in `data/harbor`.
+    """A stand-in with Harbor's API; its data is in `data/harbor`.
 
-    With USINE_LAB_HARBOR_URL it is the real one there, and USINE_LAB_HARBOR_PASSWORD its administrator's password.
+    USINE_LAB_HARBOR_URL selects a real Harbor instead; USINE_LAB_HARBOR_PASSWORD is then its administrator's password.
     """
 
     name = "harbor"
     after = ("registry",)
 
     def ports(self, home: LabHome) -> tuple[int, ...]:
-        """API and registry."""
+        """The one port for API and registry."""
         return (home.ports.harbor,)
 
     def where(self, home: LabHome) -> str:
-        """URL, and what it is."""
+        """URL, and whether it is the stand-in."""
         return f"{address(home)} ({f'is {real}' if (real := external.address(self.name)) else 'stand-in'})"
 
     def command(self, context: Context) -> Command:
-        """Write the configuration file, private. A change of the stand-in's own code restarts it too."""
+        """Write the private configuration file and return the command. A change of the stand-in's code restarts it."""
         home = context.home
         folder = home.data / self.name
         if external.address(self.name):
@@ -61,16 +61,16 @@ class Harbor(Server):
         return Command(arguments, environment, folder, (file, context.pki.ca, *code))
 
     def healthy(self, home: LabHome) -> bool:
-        """Answers."""
+        """Whether it answers."""
         return probe(home, address(home), "/api/v2.0/ping") == httpx.codes.OK
 
     def settle(self, context: Context) -> None:
-        """See that the administrator can log in."""
+        """Check that the administrator can log in."""
         secrets = context.secrets
         with client(context.home, address(context.home)) as http:
             try:
                 answer = http.get("/api/v2.0/users/current", auth=(secrets.harbor_user, secrets.harbor_password))
             except httpx.HTTPError as error:
-                raise LabError(f"{self.name}: the administrator's log-in is not answered: {error}") from None
+                raise LabError(f"{self.name}: no answer to the administrator's log-in: {error}") from None
         if answer.status_code != httpx.codes.OK:
-            raise LabError(f"{self.name}: does not let its administrator in (HTTP {answer.status_code})")
+            raise LabError(f"{self.name}: refuses its administrator (HTTP {answer.status_code})")

@@ -1,4 +1,4 @@
-"""Keycloak on https, with its embedded database in a file of the platform."""
+"""Keycloak on https, with its embedded database in the platform's folder."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from lab.servers.base import Context, Server, client, probe
 from lab.sockets import LOOPBACK
 
 _HEAP = "-Xms128m -Xmx768m"
-#: Starting is most of what the processor does here: the quick compiler halves it.
+#: Most processor time is spent at the start. The JVM's quick compiler halves it.
 _JVM = "-XX:TieredStopAtLevel=1"
 _ORIGIN = "origin"
 
 
 def address(home: LabHome) -> str:
-    """URL without a path."""
+    """Return the URL without a path."""
     return f"https://{LOOPBACK}:{home.ports.keycloak}"
 
 
 class Keycloak(Server):
-    """Runs from a folder of its own: at start Keycloak rewrites part of its installation."""
+    """Runs from its own installation folder, because Keycloak rewrites a part of it at each start."""
 
     name = "keycloak"
     parts = ("keycloak",)
     limit = 240.0
 
     def ports(self, home: LabHome) -> tuple[int, ...]:
-        """Service and health."""
+        """Ports for the service and for health checks."""
         return (home.ports.keycloak, home.ports.keycloak_management)
 
     def where(self, home: LabHome) -> str:
@@ -44,14 +44,14 @@ class Keycloak(Server):
         return address(home)
 
     def command(self, context: Context) -> Command:
-        """Make the folder and return `kc.sh start`; the administrator's password goes by the environment."""
+        """Make the folder and return `kc.sh start`. The environment contains the administrator's password."""
         home, pair, secrets = context.home, context.pki.keycloak, context.secrets
         folder = home.data / self.name
         _install(context.parts["keycloak"].resolve(), folder)
         database = folder / "data" / "h2" / "keycloakdb"
         arguments = (
             str(folder / "bin" / "kc.sh"),
-            "start",  # not start-dev: that one always opens a plain http port as well
+            "start",  # start-dev always opens a plain http port as well
             "--db=dev-file",
             "--cache=local",
             f"--http-host={LOOPBACK}",
@@ -62,7 +62,7 @@ class Keycloak(Server):
             f"--hostname={address(home)}",
             f"--http-management-port={home.ports.keycloak_management}",
             "--health-enabled=true",
-            # The default URL makes H2 listen on a port of its own, on every interface.
+            # With the default URL, H2 listens on a port of its own, on every interface.
             f"--db-url=jdbc:h2:file:{database};NON_KEYWORDS=VALUE;DB_CLOSE_ON_EXIT=FALSE",
         )
         environment = {
@@ -74,12 +74,12 @@ class Keycloak(Server):
         return Command(arguments, environment, folder, (pair.certificate, folder / _ORIGIN))
 
     def healthy(self, home: LabHome) -> bool:
-        """Ready, with its database."""
+        """Whether Keycloak and its database are ready."""
         base = f"https://{LOOPBACK}:{home.ports.keycloak_management}"
         return probe(home, base, "/health/ready") == httpx.codes.OK
 
     def settle(self, context: Context) -> None:
-        """See that the administrator can log in: a database of other secrets must not surface later as a riddle."""
+        """Check that the administrator can log in: a database with other secrets would cause obscure errors later."""
         secrets = context.secrets
         form = {
             "grant_type": "password",
@@ -91,21 +91,21 @@ class Keycloak(Server):
             try:
                 answer = http.post("/realms/master/protocol/openid-connect/token", data=form)
             except httpx.HTTPError as error:
-                raise LabError(f"{self.name}: the administrator's log-in is not answered: {error}") from None
+                raise LabError(f"{self.name}: no answer to the administrator's log-in: {error}") from None
         if answer.status_code != httpx.codes.OK:
             raise LabError(
-                f"{self.name}: does not let its administrator in (HTTP {answer.status_code}): its data and "
-                f"{context.home.secrets} do not belong together. `usine lab reset` starts afresh"
+                f"{self.name}: refuses its administrator (HTTP {answer.status_code}): its data does not match "
+                f"{context.home.secrets}. Delete both with `usine lab reset`"
             )
 
 
 def _install(origin: Path, folder: Path) -> None:
-    """Copy what Keycloak changes, link the rest (150 MB of libraries); the database in `data` stays."""
+    """Copy the files that Keycloak changes, link the rest (150 MB of libraries), and keep the database in `data`."""
     memory = folder / _ORIGIN
     if memory.exists() and memory.read_text(encoding="utf-8") == str(origin):
         return
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    memory.unlink(missing_ok=True)  # from here until the end it is half a copy
+    memory.unlink(missing_ok=True)  # the copy is incomplete until the end of this function
     for name in ("bin", "conf", "lib", "providers", "themes"):
         shutil.rmtree(folder / name, ignore_errors=True)
         if name != "lib":
@@ -124,13 +124,13 @@ def _install(origin: Path, folder: Path) -> None:
 
 
 def admin(home: LabHome) -> KeycloakAdmin:
-    """A client with all rights, logged in to the realm `master`; `change_current_realm` to work in another."""
+    """Return an administrator's client, logged in to the realm `master`; `change_current_realm` selects another."""
     secrets = Secrets.load(home)
     return KeycloakAdmin(
         server_url=address(home),
         username=secrets.keycloak_user,
         password=secrets.keycloak_password,
         realm_name="master",
-        user_realm_name="master",  # whichever realm it looks at, its own account stays in this one
+        user_realm_name="master",  # its account is in this realm, even when it works in another
         verify=str(home.ca),
     )

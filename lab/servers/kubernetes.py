@@ -1,4 +1,4 @@
-"""The Kubernetes control plane: an API server, and the controllers its objects need. There are no nodes."""
+"""The Kubernetes control plane: an API server, and the controllers that its objects need. There are no nodes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from lab.servers.base import Context, Server, client, probe
 from lab.sockets import LOOPBACK
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
-#: Realm the foundation makes: its tokens are the people's key to the API.
+#: Realm of the foundation: its tokens authenticate users to the API.
 REALM = "usine"
-#: What makes namespaces go, accounts and quotas come, and aggregated roles true; nothing that runs pods.
+#: Controllers that delete namespaces, create service accounts, count quotas and aggregate roles. None runs pods.
 _CONTROLLERS = (
     "namespace-controller",
     "serviceaccount-controller",
@@ -27,7 +27,7 @@ _CONTROLLERS = (
 
 
 class KubeApiServer(Server):
-    """Serves every cluster of the platform's settings."""
+    """One API server for all clusters of the platform's settings."""
 
     name = "kube-apiserver"
     after = ("etcd",)
@@ -35,7 +35,7 @@ class KubeApiServer(Server):
     limit = 120.0
 
     def ports(self, home: LabHome) -> tuple[int, ...]:
-        """The API."""
+        """Port of the API."""
         return (home.ports.kube_apiserver,)
 
     def where(self, home: LabHome) -> str:
@@ -43,9 +43,9 @@ class KubeApiServer(Server):
         return kubeconfig.server(home)
 
     def command(self, context: Context) -> Command:
-        """Write the administrator's kubeconfig and return the command line.
+        """Write the administrator's kubeconfig and return the command.
 
-        The realm need not exist yet: the server looks for it until it does.
+        The realm need not exist yet: the server retries until it does.
         """
         home, pki = context.home, context.pki
         kubeconfig.write(home.kubeconfig, home, "admin", pki.admin)
@@ -57,7 +57,7 @@ class KubeApiServer(Server):
             f"--etcd-keyfile={pki.etcd_client.key}",
             f"--bind-address={LOOPBACK}",
             f"--secure-port={home.ports.kube_apiserver}",
-            # Without an address of its own it looks for a network interface, and a closed machine may have none.
+            # Without this option it needs a network interface, and a closed machine may have none.
             f"--advertise-address={LOOPBACK}",
             "--endpoint-reconciler-type=none",
             f"--tls-cert-file={pki.kube_apiserver.certificate}",
@@ -82,19 +82,19 @@ class KubeApiServer(Server):
         return Command(arguments, folder=home.data, watched=watched)
 
     def healthy(self, home: LabHome) -> bool:
-        """Ready, and its built-in roles made."""
+        """Whether it is ready and has its built-in roles."""
         return probe(home, kubeconfig.server(home), "/readyz", admin=True) == httpx.codes.OK
 
 
 class KubeControllerManager(Server):
-    """The few controllers of `_CONTROLLERS`."""
+    """Runs the controllers in `_CONTROLLERS`."""
 
     name = "kube-controller-manager"
     after = ("kube-apiserver",)
     parts = ("kubernetes",)
 
     def ports(self, home: LabHome) -> tuple[int, ...]:
-        """Health checks."""
+        """Port of the health checks."""
         return (home.ports.kube_controller_manager,)
 
     def where(self, home: LabHome) -> str:
@@ -102,7 +102,7 @@ class KubeControllerManager(Server):
         return f"https://{LOOPBACK}:{home.ports.kube_controller_manager}"
 
     def command(self, context: Context) -> Command:
-        """Write its kubeconfig and return the command line."""
+        """Write its kubeconfig and return the command."""
         home, pki = context.home, context.pki
         config = home.pki / "controller-manager.kubeconfig"
         kubeconfig.write(config, home, "system:kube-controller-manager", pki.controller_manager, ("lab",))
@@ -126,7 +126,7 @@ class KubeControllerManager(Server):
         return Command(arguments, folder=home.data, watched=watched)
 
     def healthy(self, home: LabHome) -> bool:
-        """Its controllers run, and made the first service account."""
+        """Whether its controllers run and have created the first service account."""
         if probe(home, self.where(home), "/healthz") != httpx.codes.OK:
             return False
         path = "/api/v1/namespaces/default/serviceaccounts/default"
@@ -134,5 +134,5 @@ class KubeControllerManager(Server):
 
 
 def admin_client(home: LabHome) -> httpx.Client:
-    """A client of the API as cluster administrator."""
+    """Return a client of the API for the cluster administrator."""
     return client(home, kubeconfig.server(home), admin=True, timeout=30.0)

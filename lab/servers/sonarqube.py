@@ -1,8 +1,8 @@
-"""SonarQube, the real one, with its embedded database and search engine in the platform's folder.
+"""A real SonarQube, with its embedded database and search engine in the platform's folder.
 
-Its search engine refuses to run as root. Where the platform runs as root (a container, a CI machine), SonarQube gets a
-user namespace in which it is nobody: to the rest of the machine it still owns its files, and has no capability at all.
-No file changes its owner, and no private folder has to be opened to another user.
+Its search engine refuses to run as root. If the platform runs as root (a container, a CI machine), SonarQube runs in a
+user namespace in which it is not root and has no capability. Outside the namespace it still owns its files, so no file
+changes its owner and no private folder has to be readable for another user.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ _FIRST_PASSWORD = "admin"  # noqa: S105 - the published one of every new SonarQu
 #: Name of the administrator's token that the platform's clients use.
 _TOKEN = "usine-lab"  # noqa: S105 - a name
 _NOBODY = ("unshare", "--user", "--map-user=65534", "--map-group=65534", "--")
-#: File that remembers which parts the installation was made of.
+#: File that lists the parts of which the installation was made.
 _ORIGIN = "origin"
-#: Java asks for one; there is nothing secret in the file.
+#: Java requires a password for the trust store; the file contains no secret.
 _TRUST_PASSWORD = "changeit"  # noqa: S105
-#: Starting is most of what the processors do here: the quick compiler is enough.
+#: Most processor time is spent at the start, for which the JVM's quick compiler is enough.
 _JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 
 
 def address(home: LabHome) -> str:
-    """URL without a path."""
+    """Return the URL without a path."""
     return f"http://{LOOPBACK}:{home.ports.sonarqube}"
 
 
 class SonarQube(Server):
-    """Five Java processes, of which the first starts the others: search (two), web, and the one for analyses."""
+    """Five Java processes: the first starts the others, which are search (two), web and compute engine."""
 
     name = "sonarqube"
     parts = ("sonarqube", "sonarqube-oidc")
     limit = 420.0
 
     def ports(self, home: LabHome) -> tuple[int, ...]:
-        """Web, search and database."""
+        """Ports of web, search and database."""
         return (home.ports.sonarqube, home.ports.sonarqube_search, home.ports.sonarqube_database)
 
     def where(self, home: LabHome) -> str:
@@ -57,7 +57,7 @@ class SonarQube(Server):
         return address(home)
 
     def command(self, context: Context) -> Command:
-        """Make the folders and return what starts it; no secret is among its settings."""
+        """Make the folders and return the command. Its settings contain no secret."""
         home = context.home
         folder = home.data / self.name
         program = _install(context.parts["sonarqube"].resolve(), context.parts["sonarqube-oidc"].resolve(), folder)
@@ -80,11 +80,11 @@ class SonarQube(Server):
             "sonar.web.javaOpts": f"-Xmx512m -Xms128m {_JVM}",
             "sonar.ce.javaOpts": f"-Xmx384m -Xms64m {_JVM}",
             "sonar.search.javaOpts": "-Xmx384m -Xms384m -XX:MaxDirectMemorySize=128m -XX:TieredStopAtLevel=1",
-            # Keycloak, where people log in, has a certificate of the platform's authority.
+            # Users log in at Keycloak, whose certificate is signed by the platform's authority.
             "sonar.web.javaAdditionalOpts": (
                 f"-Djavax.net.ssl.trustStore={trust} -Djavax.net.ssl.trustStorePassword={_TRUST_PASSWORD}"
             ),
-            # Many machines allow fewer memory maps than it asks for, and only root could raise that.
+            # Many machines allow fewer memory maps than it requires, and only root can raise that limit.
             "sonar.search.javaAdditionalOpts": "-Dnode.store.allow_mmap=false",
         }
         arguments = (
@@ -100,7 +100,7 @@ class SonarQube(Server):
         return Command(arguments, environment, folder, (folder / _ORIGIN, home.ca))
 
     def healthy(self, home: LabHome) -> bool:
-        """Up, with its database and its search engine."""
+        """Whether it is up, with its database and its search engine."""
         try:
             with client(home, address(home)) as http:
                 answer = http.get("/api/system/status")
@@ -109,17 +109,17 @@ class SonarQube(Server):
             return False
 
     def settle(self, context: Context) -> None:
-        """Give the administrator the platform's password and a token; leave both where they work."""
+        """Set the platform's password for the administrator and create a token, unless the stored ones work."""
         secrets = context.secrets
         try:
             with client(context.home, address(context.home), timeout=60) as http:
                 if secrets.sonarqube_token and _works(http, httpx.BasicAuth(secrets.sonarqube_token, "")):
                     return
                 administrator = self._administrator(context, http)
-                self._post(http, administrator, "/api/user_tokens/revoke", name=_TOKEN)  # no error where there is none
+                self._post(http, administrator, "/api/user_tokens/revoke", name=_TOKEN)  # no error if there is none
                 made = self._post(http, administrator, "/api/user_tokens/generate", name=_TOKEN, type="USER_TOKEN")
                 context.secrets.update(context.home, sonarqube_token=str(made.json()["token"]))
-                # Else it asks its administrator at each log-in whether plugins that are not its own may be there.
+                # Otherwise each log-in of the administrator asks to accept the risk of third-party plugins.
                 self._post(http, administrator, "/api/settings/set", key="sonar.plugins.risk.consent", value="ACCEPTED")
         except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:
             raise LabError(f"{self.name}: its administrator cannot be set up: {error}") from None
@@ -131,8 +131,8 @@ class SonarQube(Server):
         first = httpx.BasicAuth(_ADMINISTRATOR, _FIRST_PASSWORD)
         if not _works(http, first):
             raise LabError(
-                f"{self.name}: does not let its administrator in: its data and {context.home.secrets} do not belong "
-                "together. `usine lab reset` starts afresh"
+                f"{self.name}: refuses its administrator: its data does not match {context.home.secrets}. "
+                "Delete both with `usine lab reset`"
             )
         self._post(
             http,
@@ -145,7 +145,7 @@ class SonarQube(Server):
         return wanted
 
     def _post(self, http: httpx.Client, auth: httpx.Auth, path: str, **form: str) -> httpx.Response:
-        http.cookies.clear()  # a changed password comes with a session, which would then have to be used as one
+        http.cookies.clear()  # a password change opens a session, which would need a CSRF token
         answer = http.post(path, data=form, auth=auth)
         if not answer.is_success:
             raise LabError(f"{self.name}: POST {path}: HTTP {answer.status_code}")
@@ -157,19 +157,19 @@ def _works(http: httpx.Client, auth: httpx.Auth) -> bool:
 
 
 def _install(part: Path, oidc: Path, folder: Path) -> Path:
-    """Make an installation of links with the log-in plugin in it; return the program that starts the others.
+    """Make an installation of links that includes the log-in plugin, and return the program that starts SonarQube.
 
-    SonarQube looks for plugins beside the file that its program really is, whatever links lead there: so that one is
-    a second name of it, or a copy. Raises LabError where the part has none.
+    SonarQube resolves symbolic links to its program to find its plugins, so the program is a hard link or a copy.
+    Raises LabError if the part has no program.
     """
     found = sorted((part / "lib").glob("sonar-application-*.jar"))
     if not found:
-        raise LabError(f"{part} has no lib/sonar-application-*.jar: remove that folder and `usine lab up` again")
+        raise LabError(f"{part} has no lib/sonar-application-*.jar: remove that folder and run `usine lab up` again")
     home, memory = folder / "home", folder / _ORIGIN
     program, origin = home / "lib" / found[0].name, f"{part}\n{oidc}\n"
     if memory.exists() and memory.read_text(encoding="utf-8") == origin:
         return program
-    memory.unlink(missing_ok=True)  # from here until the end it is half an installation
+    memory.unlink(missing_ok=True)  # the installation is incomplete until the end of this function
     shutil.rmtree(home, ignore_errors=True)
     for name in ("lib", "extensions/plugins", "extensions/downloads", "conf"):
         (home / name).mkdir(mode=0o700, parents=True)
@@ -188,7 +188,7 @@ def _install(part: Path, oidc: Path, folder: Path) -> Path:
 
 
 def _write_trust(authority: Path, trust: Path) -> None:
-    """Write the platform's authority in a form that Java reads, unless it is written."""
+    """Write the platform's authority as a Java trust store, unless it is there."""
     certificate = x509.load_pem_x509_certificate(authority.read_bytes())
     try:
         written = pkcs12.load_pkcs12(trust.read_bytes(), _TRUST_PASSWORD.encode()).additional_certs
@@ -202,14 +202,14 @@ def _write_trust(authority: Path, trust: Path) -> None:
 
 
 def _unprivileged() -> tuple[str, ...]:
-    """What to start it with so that it is not root; nothing where we are not. Raises LabError where that cannot be."""
+    """Return the command prefix that drops root; empty if this process is not root. Raises LabError if that fails."""
     if os.geteuid() != 0:
         return ()
     try:
         subprocess.run([*_NOBODY, "true"], check=True, capture_output=True, timeout=30)
     except (OSError, subprocess.SubprocessError):
         raise LabError(
-            f"{SonarQube.name}: does not run as root, and this machine lets root make no user namespace "
+            f"{SonarQube.name}: does not run as root, and root cannot create a user namespace on this machine "
             "(`unshare --user true`, as in a container without that right): run the platform as another user"
         ) from None
     return _NOBODY

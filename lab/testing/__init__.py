@@ -1,1 +1,1 @@
-"""What tests need of the local platform: fixtures, clients and servers, for the lab's tests and the product's."""
+"""Fixtures, clients and servers for tests on the local platform, of the lab and of the product."""

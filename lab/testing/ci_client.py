@@ -1,4 +1,4 @@
-"""A runner, as a test drives it by the runner's own protocol."""
+"""A runner for tests, which uses the runners' protocol."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ class Runner:
         self.token = token
 
     def take(self) -> dict[str, Any] | None:
-        """The next job, None where there is none."""
+        """Return the next job, None if there is none."""
         answer = self.http.post("/jobs/request", json={"token": self.token, "info": {"name": "test"}})
         assert answer.status_code in {201, 204}, answer.text
         return dict(answer.json()) if answer.status_code == 201 else None
 
     def must_take(self) -> dict[str, Any]:
-        """The next job, which must be there."""
+        """Return the next job, which must exist."""
         job = self.take()
         assert job is not None, "no job is pending for this runner"
         return job
 
     def finish(self, job: dict[str, Any], state: str = "success", **more: Any) -> httpx.Response:
-        """Report what became of a job."""
+        """Report the outcome of a job."""
         return self.http.put(f"/jobs/{job['id']}", json={"token": job["token"], "state": state, **more})
 
 
 def project_runner(live: Live, project: Any, **more: Any) -> Runner:
-    """A runner of one project."""
+    """Return a runner of one project."""
     content = {"runner_type": "project_type", "project_id": project.id, **more}
     made = live.root.http_post("/user/runners", post_data=content)
     assert isinstance(made, dict)
@@ -44,7 +44,7 @@ def project_runner(live: Live, project: Any, **more: Any) -> Runner:
 
 
 def variables(job: dict[str, Any]) -> dict[str, str]:
-    """A job's variables by name, the last of a name."""
+    """Return a job's variables by name; of several with one name, the last."""
     return {one["key"]: one["value"] for one in job["variables"]}
 
 
@@ -60,12 +60,12 @@ def commit(project: Any, files: dict[str, str], branch: str = "main", message: s
 
 
 def branch(project: Any, name: str, start: str = "main") -> str:
-    """Start a branch with a commit that runs no pipeline; return the commit."""
+    """Create a branch with a commit that runs no pipeline; return the commit."""
     return commit(project, {f"{name}.start": name}, branch=name, start_branch=start, message="[skip ci]")
 
 
 def jobs(project: Any) -> list[Any]:
-    """Jobs of all pipelines of a project, newest first."""
+    """Return the jobs of all pipelines of a project, newest first."""
     found = [job for one in project.pipelines.list(get_all=True) for job in one.jobs.list(get_all=True)]
     return sorted(found, key=lambda job: -int(job.id))
 

@@ -1,9 +1,9 @@
-"""Which tests share a worker of pytest-xdist, and which start first.
+"""Which tests share a worker of pytest-xdist, and their order.
 
-A module stays in one worker, so that its fixtures are made once. Where an expensive fixture serves more than a module,
-the tests that use it are a group: `platform` has the servers of the `lab` fixture, `light platform` the quick ones of
-`light_lab`. Groups take longest: they are first. On the platform, tests of single servers come before those of the
-fleet: they change what its foundation declares.
+A module stays in one worker, so that its fixtures are made once. If several modules share an expensive fixture, the
+tests that use it are a group: the group `platform` uses the servers of the `lab` fixture, `light platform` the quick
+servers of `light_lab`. Groups take longest, so they start first. On the platform, tests of single servers run before
+those of the fleet, because they change objects of its foundation.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-#: The group of all that runs on the local platform's servers.
+#: The group of the tests that use the `lab` fixture.
 PLATFORM = "platform"
-#: The fixtures that start servers of the local platform, and the group of each.
+#: Fixtures that start servers of the local platform, with their group.
 _PLATFORMS = {"lab": PLATFORM, "light_lab": "light platform"}
-#: Folders whose session fixtures are expensive.
+#: Folders with expensive session fixtures.
 _FOLDERS = {"tests/ci/": "ci", "lab/tests/plugins/": "plugins"}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Say which group a test is of. What uses the platform needs servers, whether its module says so or not."""
+    """Set a test's group. Tests that use the platform get the mark `servers`, also if their module does not have it."""
     if uses_platform(item):
         item.add_marker(pytest.mark.servers)
     if item.get_closest_marker("xdist_group") is None and (group := _group(item)) is not None:
@@ -37,15 +37,15 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the platform's tests start first, those of the fleet last of them, then other groups, then modules.
+    """Order the tests: the platform's first, with those of the fleet at their end, then other groups, then modules.
 
-    Within each, the order stays.
+    Within each of them, the order does not change.
     """
     items.sort(key=_turn)
 
 
 def uses_platform(item: pytest.Item) -> bool:
-    """Say whether a test uses servers of the local platform, itself or through another fixture."""
+    """Whether a test uses servers of the local platform, directly or through another fixture."""
     return _platform(item) is not None
 
 
@@ -61,7 +61,7 @@ def _group(item: pytest.Item) -> str | None:
 
 
 def _unit(item: pytest.Item) -> str:
-    """Return what stays in one worker with this test: its group, else its module."""
+    """Return the unit of tests that share a worker with this test: its group, else its module."""
     marker = item.get_closest_marker("xdist_group")
     return str(marker.args[0]) if marker is not None else item.nodeid.partition("::")[0]
 
@@ -74,7 +74,7 @@ def _turn(item: pytest.Item) -> int:
     return 1 if "fleets" in getattr(item, "fixturenames", ()) else 0
 
 
-# Workers: only they collect, so the first one leaves the groups in a file for the controller ------------------------
+# Only workers collect tests, so the first worker writes the groups to a file for the controller ---------------------
 
 _FILE = pytest.StashKey[Path]()
 _INPUT = "usine-groups"
@@ -82,7 +82,7 @@ _INPUT = "usine-groups"
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Name the file to a worker that starts."""
+    """Pass the file's name to a new worker."""
     stash = node.config.stash
     if _FILE not in stash:
         folder = tempfile.TemporaryDirectory(prefix="usine-tests-")
@@ -93,7 +93,7 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Write the file before the controller hears that this worker has collected; without workers, make the parts."""
+    """Write the file before this worker reports its collection to the controller; without workers, make the parts."""
     given: Mapping[str, str] | None = getattr(session.config, "workerinput", None)
     if given is None:
         if not session.config.option.collectonly and any(uses_platform(item) for item in session.items):
@@ -103,12 +103,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 class _ByGroupOrModule(LoadScopeScheduling):  # type: ignore[misc]  # untyped
-    """Gives out groups and whole modules, in the order of collection."""
+    """Assigns groups and whole modules to workers, in the order of collection."""
 
     _units: Mapping[str, str] = {}
 
     def schedule(self) -> None:
-        """Give out work, now that all workers have collected. The platform's parts come first, and are made once."""
+        """Assign tests after all workers have collected. The platform's parts are made before that, once."""
         if not self._units:
             self._units = json.loads(self.config.stash[_FILE].read_text("utf-8"))
             if not set(_PLATFORMS.values()).isdisjoint(self._units.values()):
@@ -121,14 +121,14 @@ class _ByGroupOrModule(LoadScopeScheduling):  # type: ignore[misc]  # untyped
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> _ByGroupOrModule:
-    """Use it, and not the modules with the most tests first."""
+    """Return our scheduler, because the default one starts modules with many tests first."""
     config.option.loadscopereorder = False
     return _ByGroupOrModule(config, log)
 
 
 @functools.cache
 def _make_parts() -> None:
-    """Make the parts of the platform before any test: the first time it takes longer than a test may."""
+    """Make the parts of the platform before any test: the first time, that takes longer than a test's limit."""
     from lab import parts  # noqa: PLC0415 - other tests start without the platform's modules
     from lab.errors import LabError  # noqa: PLC0415
     from lab.reporter import Lines  # noqa: PLC0415

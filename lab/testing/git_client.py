@@ -1,4 +1,4 @@
-"""The real git, as a user of a stand-in GitLab runs it."""
+"""The git program, as a user of the stand-in GitLab."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from lab.testing.gitlab_server import Live
 
 
 class Git:
-    """A work folder of the real git program."""
+    """A work folder of the git program."""
 
     def __init__(self, folder: Path) -> None:
-        """Take the folder; nothing is in it yet."""
+        """Store the folder, which is empty."""
         self.folder = folder
 
     def run(self, *arguments: str, fails: bool = False) -> str:
-        """Run it and return all it wrote; it must succeed, or with `fails` must not."""
+        """Run git and return its output. It must succeed, or with `fails` it must fail."""
         done = subprocess.run(
             ["git", "-c", "user.name=Tess", "-c", "user.email=tess@example.com", *arguments],
             cwd=self.folder,
@@ -39,7 +39,7 @@ class Git:
         return done.stdout + done.stderr
 
     def write(self, message: str, **files: str) -> str:
-        """Commit these files (`__` for a dot) and return the commit."""
+        """Commit these files (`__` replaces a dot) and return the commit."""
         for name, text in files.items():
             (self.folder / name.replace("__", ".")).write_text(text, encoding="utf-8")
         self.run("add", "--all")
@@ -48,7 +48,7 @@ class Git:
 
 
 def address(live: Live, project: Any, user: str = "oauth2", password: str = "") -> str:
-    """A project's address with a login in it."""
+    """Return a project's URL with a log-in in it."""
     path = project.path_with_namespace if hasattr(project, "path_with_namespace") else project
     login = f"{user}:{password}@" if password else ""
     return live.url.replace("://", f"://{login}") + f"/{path}.git"

@@ -1,4 +1,4 @@
-"""A stand-in GitLab in a thread, and clients of it."""
+"""A stand-in GitLab in a thread, and its clients."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ class Live:
     site: Site
 
     def client(self, token: str, **options: Any) -> gitlab.Gitlab:
-        """A client with a token."""
+        """Return a client with a token."""
         return gitlab.Gitlab(self.url, private_token=token, retry_transient_errors=False, **options)
 
     def http(self, token: str | None = ROOT_TOKEN) -> httpx.Client:
-        """A plain client, for what python-gitlab hides."""
+        """Return a plain HTTP client, for details that python-gitlab hides."""
         headers = {"PRIVATE-TOKEN": token} if token else {}
         return httpx.Client(base_url=f"{self.url}/api/v4", headers=headers, timeout=30, trust_env=False)
 
     def call(self, method: str, path: str, /, **body: Any) -> Any:
-        """Do something to it by hand, as its administrator; raises for a refusal."""
+        """Send a request as administrator; raises an error for a refusal."""
         with self.http() as client:
             answer = client.request(method, path, json=body or None)
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
@@ -59,5 +59,5 @@ def live_gitlab(data: Path, **options: Any) -> Iterator[Live]:
 
 
 def name(prefix: str = "x") -> str:
-    """A name nothing else has."""
+    """Return a unique name."""
     return f"{prefix}-{uuid.uuid4().hex[:8]}"

@@ -1,4 +1,4 @@
-"""The local platforms of the tests: on ports of their own, fresh for each session, never the developer's."""
+"""The local platforms of the tests: new for each session, on other ports than the developer's platform."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ LIGHT_PORT_BASE = 27000
 
 @dataclasses.dataclass
 class TestLab:
-    """The running platform, and clients of its servers with all rights."""
+    """The running platform, and administrators' clients of its servers."""
 
     __test__ = False
     home: LabHome
 
     def environment(self) -> dict[str, str]:
-        """The whole environment for the engine and for clients."""
+        """Return the whole environment for the engine and for clients."""
         return environment(self.home)
 
     def settings_text(self) -> str:
@@ -77,36 +77,36 @@ class TestLab:
         return self._api(self.home.ports.sonarqube, "", auth=self._bearer)
 
     def _bearer(self, request: httpx.Request) -> httpx.Request:
-        """Send the token that the platform has now: a test has it made again."""
+        """Send the current token of the platform, because a test renews it."""
         request.headers["Authorization"] = f"Bearer {Secrets.load(self.home).sonarqube_token}"
         return request
 
     @staticmethod
     def _api(port: int, path: str, **options: Any) -> httpx.Client:
         client = httpx.Client(base_url=f"http://127.0.0.1:{port}{path}", timeout=60, trust_env=False, **options)
-        # Harbor takes who sends its cookie back for a browser.
+        # Harbor treats a client that returns its cookie as a browser.
         client.event_hooks["response"] = [lambda _response: client.cookies.clear()]
         return client
 
     def start(self, *servers: str) -> None:
-        """Start these servers, or all, where they do not run yet."""
+        """Start these servers, by default all, unless they run."""
         chosen = [server for server in SERVERS if not servers or server.name in servers]
         platform.up(self.home, plugins=chosen_plugins(), servers=chosen)
 
     def close(self) -> None:
-        """Forget the clients: servers that start again have other credentials."""
+        """Close the clients, because restarted servers have other credentials."""
         for name in ("kubernetes", "keycloak", "vault", "gitlab", "harbor", "sonarqube"):
             self.__dict__.pop(name, None)
 
 
 def chosen_plugins() -> PluginChoice:
-    """The provider plugins that USINE_TEST_PLUGINS asks for."""
+    """Return the provider plugins that USINE_TEST_PLUGINS selects."""
     return PluginChoice(os.environ.get("USINE_TEST_PLUGINS", "auto"))
 
 
 @contextmanager
 def running(folder: str, port_base: int, servers: Sequence[str] = ()) -> Iterator[TestLab]:
-    """Start a fresh platform in a folder of the checkout, with these servers or all, and stop it at the end."""
+    """Start a new platform in a folder of the checkout, with these servers or all, and stop it at the end."""
     home = LabHome.open(CHECKOUT / folder, port_base)
     platform.reset(home)
     try:
@@ -120,7 +120,7 @@ def running(folder: str, port_base: int, servers: Sequence[str] = ()) -> Iterato
 
 
 def _no_process_of_an_engine(home: LabHome, patience: float = 15.0) -> None:
-    """Check that no engine, and no plugin of one that was killed, is still there with the credentials of its run."""
+    """Check that no engine and no plugin of a killed engine still runs with the credentials of its run."""
     deadline = time.monotonic() + patience
     while left := [pid for pid, value in process.carrying("PULUMI_HOME") if value == str(home.pulumi_home)]:
         assert time.monotonic() < deadline, f"processes outlived their engine: {left}"

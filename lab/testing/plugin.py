@@ -1,4 +1,4 @@
-"""The pytest plugin of the local platform: `lab` and `light_lab`, order of the tests, and where their time goes."""
+"""The pytest plugin of the local platform: the fixtures `lab` and `light_lab`, the order and the times of tests."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["lab.testing.distribution", "lab.testing.timing"]
 
-# What a script starts in the background ignores SIGINT, and so would every engine that a test wants to interrupt.
+# Background processes of a shell script ignore SIGINT, and so would every engine that a test interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# No property test is a timed one: a busy machine makes it slow, not wrong.
+# Property tests have no deadline: a busy machine makes them slow, not wrong.
 hypothesis.settings.register_profile(
     "usine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
 )
 hypothesis.settings.load_profile("usine")
 
-# The platform's modules are imported where they are needed: unit tests start without them.
+# The fixtures import the platform's modules, so that unit tests start without them.
 
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[TestLab]:
-    """Real servers on loopback: a fresh platform for the first test that asks, stopped at the end whatever happens.
+    """Real servers on loopback: a new platform starts for the first test that needs it and stops at the end.
 
-    USINE_TEST_PLUGINS: auto (the default), official or stand-in.
+    USINE_TEST_PLUGINS is auto (the default), official or stand-in.
     """
     from lab.testing.platforms import PORT_BASE, running  # noqa: PLC0415
 
@@ -41,9 +41,9 @@ def lab() -> Iterator[TestLab]:
 
 @pytest.fixture(scope="session")
 def light_lab() -> Iterator[TestLab]:
-    """A platform of the quick servers only: OpenBao, and the stand-ins for GitLab and Harbor.
+    """A platform of quick servers only: OpenBao, and the stand-ins for GitLab and Harbor.
 
-    For what the engine does, whatever the system it does it in. A test that needs another server starts it:
+    It is for tests of the engine that do not depend on a system. A test that needs another server starts it:
     `light_lab.start("sonarqube")`.
     """
     from lab.testing.platforms import LIGHT_PORT_BASE, running  # noqa: PLC0415

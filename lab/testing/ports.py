@@ -1,4 +1,4 @@
-"""Free ports for servers of the tests."""
+"""Free ports for servers in tests."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import random
 import socket
 
 LOOPBACK = "127.0.0.1"
-#: Below what the kernel gives to outgoing connections: there a server that is started again may find its port taken.
-#: And beside the local platforms, which begin at 18000 and 26000.
+#: Below the range for outgoing connections, where a restarted server could find its port in use. Not in the ranges of
+#: the local platforms, which start at 18000 and 26000.
 _RANGE = range(10000, 17000)
-#: Not the module's own generator: plugins of pytest seed it, and two workers would then choose the same port at once.
+#: Not the module's default generator: pytest plugins seed it, so two workers would choose the same port.
 _CHOICE = random.SystemRandom()
 
 
 def free_port(*offsets: int) -> int:
-    """Return a port that is free; with offsets, a base whose ports at all of them are."""
+    """Return a free port; with offsets, a base for which the ports at all offsets are free."""
     while True:
         base = _CHOICE.choice(_RANGE)
         if all(_is_free(base + offset) for offset in offsets or (0,)):

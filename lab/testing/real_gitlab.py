@@ -1,7 +1,7 @@
-"""Tests on a real GitLab that is started here: `python -m lab.testing.real_gitlab COMMAND…` in GitLab's own image.
+"""Runs tests on a real GitLab: `python -m lab.testing.real_gitlab COMMAND…`, in a container of GitLab's image.
 
-It starts GitLab, waits, makes an administrator's token, and runs the command with what makes the platform's GitLab that
-one (docs/stand-ins.md). The token lives two days and is in no command line.
+It starts GitLab, waits for it, creates an administrator's token, and runs the command with the variables that select
+this GitLab for the platform (docs/stand-ins.md). The token expires after two days and is in no command line.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from lab.home import LabHome
 from lab.secrets import GITLAB_TOKEN
 from lab.testing.platforms import PORT_BASE
 
-#: What the image starts GitLab by, the newer name first (omnibus-gitlab, docker/Dockerfile).
+#: Commands with which the image starts GitLab, the newer name first (omnibus-gitlab, docker/Dockerfile).
 _STARTS: Final = ("/assets/init-container", "/assets/wrapper")
-#: Where it listens; the platform's port of GitLab passes on to it.
+#: Where it listens; the platform's GitLab port forwards to it.
 _PORT: Final = 8929
-#: Seconds the first start may take: GitLab configures itself and fills its database.
+#: Limit of the first start, in seconds: GitLab configures itself and fills its database.
 _LIMIT: Final = 1200.0
 #: https://docs.gitlab.com/user/profile/personal_access_tokens/#create-a-personal-access-token-programmatically
 _TOKEN: Final = (
@@ -36,7 +36,7 @@ _TOKEN: Final = (
 
 def run(command: Sequence[str], start: Sequence[str], port: int = _PORT, limit: float = _LIMIT) -> int:
     """Start GitLab by `start`, run the command, stop GitLab; return the command's exit code. Raises LabError."""
-    # GitLab names itself by the platform's port: the issuer of identities and the links in its answers.
+    # GitLab uses the platform's port in the issuer of ID tokens and in the links of its answers.
     own = LabHome(Path(), PORT_BASE).ports.gitlab
     config = f"external_url 'http://127.0.0.1:{own}'; nginx['listen_port'] = {port}"
     with Path("real-gitlab.log").open("wb") as log:
@@ -49,7 +49,7 @@ def run(command: Sequence[str], start: Sequence[str], port: int = _PORT, limit: 
         made = subprocess.run(["gitlab-rails", "runner", _TOKEN], capture_output=True, text=True, check=False)
         token = made.stdout.strip()
         if made.returncode != 0 or not token:
-            raise LabError(f"GitLab makes no token: {made.stderr.strip()}")
+            raise LabError(f"GitLab creates no token: {made.stderr.strip()}")
         real = {"USINE_LAB_GITLAB_URL": url, GITLAB_TOKEN: token}
         return subprocess.run(command, env={**os.environ, **real}, check=False).returncode
     finally:
@@ -66,14 +66,14 @@ def _wait(url: str, server: subprocess.Popen[bytes], limit: float) -> None:
         except httpx.TransportError:
             pass  # not yet
         time.sleep(1)
-    raise LabError("GitLab does not come up: see real-gitlab.log")
+    raise LabError("GitLab does not start: see real-gitlab.log")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do it by what the image has."""
+    """Start GitLab with the image's command and run the arguments."""
     start = next((path for path in _STARTS if Path(path).exists()), None)
     if start is None or not arguments:
-        print("real-gitlab: runs a command in GitLab's own image, which this is not", file=sys.stderr)
+        print("real-gitlab: this must run in GitLab's own image", file=sys.stderr)
         return 2
     try:
         return run(arguments, [start])

@@ -1,4 +1,4 @@
-"""A stand-in server in a thread of the test's own process."""
+"""A stand-in server in a thread of the test's process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PATIENCE = 20.0
 
 @contextmanager
 def served(app: ASGIApp, port: int) -> Iterator[None]:
-    """Serve an application on a port of loopback until the block ends."""
+    """Serve an application on a loopback port until the block ends."""
     server = uvicorn.Server(uvicorn.Config(app, host=LOOPBACK, port=port, log_level="warning", access_log=False))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

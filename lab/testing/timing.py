@@ -1,4 +1,4 @@
-"""Where the time goes, at the end of every run: seconds per folder, and the longest tests. Also of several workers."""
+"""Prints the seconds per folder and the longest tests at the end of a test run, also with several workers."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Mapping
 
 import pytest
 
-#: How many of the longest tests are shown.
+#: Number of the longest tests that are shown.
 LONGEST = 20
 
 
 class Timing:
-    """Adds up what tests and their fixtures take. Workers of pytest-xdist report to the controller, which shows it."""
+    """Adds up the time of tests and their fixtures. Workers of pytest-xdist report to the controller, which prints."""
 
     def __init__(self) -> None:
-        """Start with nothing."""
+        """Start without times."""
         self._seconds: defaultdict[str, float] = defaultdict(float)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -24,7 +24,7 @@ class Timing:
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Show the two tables; pytest's own closing line comes after."""
+        """Print the two tables, before pytest's last line."""
         if not self._seconds:
             return
         terminalreporter.section("seconds per folder")
@@ -36,7 +36,7 @@ class Timing:
 
 
 def by_folder(seconds: Mapping[str, float]) -> list[str]:
-    """Return a line for each folder of `tests/`, the longest first, and one for all."""
+    """Return a line for each folder of `tests/`, the longest first, and one for the total."""
     folders: defaultdict[str, list[float]] = defaultdict(list)
     for test, duration in seconds.items():
         path = test.partition("::")[0]
@@ -53,6 +53,6 @@ def longest(seconds: Mapping[str, float]) -> list[str]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Watch, but not in a worker."""
+    """Register the plugin, but not in a worker."""
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Timing(), "usine-timing")

@@ -28,13 +28,13 @@ def test_a_version_with_its_section_may_be_tagged_also_again() -> None:
     ("change", "problem"),
     [
         ({"version": "1.2"}, "expected X.Y.Z"),
-        ({"version": "1.3.0"}, "the second section is to be `## 1.3.0 - <date>`"),
+        ({"version": "1.3.0"}, "the second section must be `## 1.3.0 - <date>`"),
         ({"changelog": READY.changelog.replace("## Unreleased\n", "## Unreleased\n- More.\n")}, "move what is below"),
-        ({"changelog": READY.changelog.replace("## Unreleased\n", "")}, "the first section is to be"),
-        ({"changelog": READY.changelog.replace("### Added\n- A thing.\n", "")}, "nothing is said of 1.2.0"),
-        ({"changelog": READY.changelog.replace(" - 2026-12-01", "")}, "the second section is to be"),
-        ({"clean": False}, "the work tree has changes"),
-        ({"tagged": "b" * 40}, "v1.2.0 is tagged at another commit"),
+        ({"changelog": READY.changelog.replace("## Unreleased\n", "")}, "the first section must be"),
+        ({"changelog": READY.changelog.replace("### Added\n- A thing.\n", "")}, "the section of 1.2.0 is empty"),
+        ({"changelog": READY.changelog.replace(" - 2026-12-01", "")}, "the second section must be"),
+        ({"clean": False}, "the work tree has uncommitted changes"),
+        ({"tagged": "b" * 40}, "v1.2.0 is the tag of another commit"),
     ],
 )
 def test_what_stands_against_it(change: dict[str, object], problem: str) -> None:

@@ -52,7 +52,7 @@ def test_root_becomes_nobody(context: Context, monkeypatch: pytest.MonkeyPatch) 
     assert SonarQube().command(context).arguments[:3] == ("true", "unshare", "java")
 
     monkeypatch.setattr(sonarqube, "_NOBODY", ("false",))
-    with pytest.raises(LabError, match="does not run as root, and this machine lets root make no user namespace"):
+    with pytest.raises(LabError, match="does not run as root, and root cannot create a user namespace on this machine"):
         SonarQube().command(context)
 
 

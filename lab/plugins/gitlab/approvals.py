@@ -1,4 +1,4 @@
-"""How many must approve a merge request (paid editions)."""
+"""Approvals of merge requests: a project's settings and rules (paid editions)."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _FLAGS: Final = (
 
 class _Settings(Part):
     def update(self, data: Data, client: GitLab) -> None:
-        """Set them: GitLab changes them as it makes them."""
+        """Set them; GitLab creates and changes them by the same request."""
         self.create(data, client)
 
     def delete(self, data: Data, client: GitLab) -> None:
-        """Put them back to what a new project has."""
+        """Restore the values of a new project."""
         names = fields(*(name for name in _FLAGS if name != "requireReauthenticationToApprove"))
         client.post(self.path(data.id), {field: name == "resetApprovalsOnPush" for name, field in names.items()})
 
@@ -49,7 +49,7 @@ class _Rule(Item):
         return {**self.body(data), **({"rule_type": kind} if kind else {})}
 
     def create(self, data: Data, gitlab: GitLab) -> None:
-        """Make it, or take over the `any_approver` rule a project has, when that asks for nobody yet."""
+        """Create it, or adopt a project's `any_approver` rule if that requires no approval yet."""
         project = data.get("project")
         if data.get("ruleType") == "any_approver":
             for rule in gitlab.all(self.path(project)):
@@ -62,7 +62,7 @@ class _Rule(Item):
         super().take(data, found, gitlab)
         data.set("groupIds", [item["id"] for item in found.get("groups") or []])
         data.set("userIds", [item["id"] for item in found.get("users") or []])
-        # A rule for all protected branches lists each: that is not what the program said.
+        # GitLab lists each branch for a rule on all protected branches; the program does not.
         everywhere = data.get("appliesToAllProtectedBranches")
         branches = [] if everywhere else found.get("protected_branches") or []
         data.set("protectedBranchIds", [item["id"] for item in branches])

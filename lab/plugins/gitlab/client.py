@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - JSON from a server
-"""Requests to GitLab, with the official provider's settings, retries and error texts."""
+# ruff: noqa: ANN401 - JSON of a server has any type
+"""A client of GitLab, with the official provider's settings, retries and error texts."""
 
 from __future__ import annotations
 
@@ -30,35 +30,35 @@ class ApiError(RefusalError):
     """GitLab refused a request; `status` is its HTTP status."""
 
     def __init__(self, method: str, url: str, status: int, message: str) -> None:
-        """Word it as the official client does: the address without its query, then what the server said."""
+        """Make the official client's message: the URL without its query, then the server's message."""
         self.status = status
         said = f" {message}" if message else ""
         super().__init__("404 Not Found" if status == _NOT_FOUND else f"{method} {url}: {status}{said}")
 
     @property
     def missing(self) -> bool:
-        """Tell whether there is nothing at the address, or nothing we may see."""
+        """Whether the object does not exist or is not visible."""
         return self.status == _NOT_FOUND
 
 
 def segment(value: object) -> str:
-    """Quote one part of a path: an id, a full path of a project or group, a branch."""
+    """Quote one segment of a path: an id, a full path of a project or group, a branch."""
     return quote(str(value), safe="")
 
 
 class GitLab:
-    """A connection that many threads may share."""
+    """A client that many threads can share."""
 
     def __init__(self, settings: Properties) -> None:
-        """Keep the settings, and see that the token is good unless told not to or not knowing it yet.
+        """Store the settings, and check the token, unless the settings disable that or the token is not known yet.
 
-        Raises `PluginError` when the server refuses us.
+        Raises `PluginError` when the server refuses the token.
         """
         self._settings = settings
         self._lock = threading.Lock()
         self._client: gitlab.Gitlab | None = None
         self._enterprise: bool | None = None
-        #: One commit at a time: GitLab refuses two on one branch at once.
+        #: Lock of commits: GitLab refuses two commits on one branch at the same time.
         self.files = threading.Lock()
         known = not any(isinstance(settings.get(name), Unknown) for name in ("token", "baseUrl"))
         if known and settings.get("earlyAuthCheck") is not False:
@@ -112,16 +112,16 @@ class GitLab:
             raise PluginError(f"error talking to GitLab at {client.url}: {self._hide(cause(error))}") from None
 
     def _hide(self, text: str) -> str:
-        """Take our token out of a text, should the server have repeated it."""
+        """Remove the token from a text, in case the server repeats it."""
         token = self._settings.get("token") or os.environ.get("GITLAB_TOKEN")
         return text.replace(str(token), "***") if token else text
 
     def get(self, path: str, **query: Any) -> Any:
-        """Return the JSON at a path. Raises `ApiError` when refused, `PluginError` when the server is not there."""
+        """Return the JSON at a path. Raises `ApiError` when refused, `PluginError` when the server is unreachable."""
         return _json(self._send("get", path, query=query))
 
     def find(self, path: str, **query: Any) -> Any:
-        """Return the JSON at a path, or None when there is nothing."""
+        """Return the JSON at a path, or None if there is nothing."""
         try:
             return self.get(path, **query)
         except ApiError as error:
@@ -140,31 +140,31 @@ class GitLab:
         return found
 
     def post(self, path: str, body: Any = None) -> Any:
-        """Create something; return the JSON answer or None."""
+        """Send a POST; return the JSON answer or None."""
         return _json(self._send("post", path, body=body))
 
     def put(self, path: str, body: Any, **query: Any) -> Any:
-        """Change something; return the JSON answer or None."""
+        """Send a PUT; return the JSON answer or None."""
         return _json(self._send("put", path, query=query, body=body))
 
     def patch(self, path: str, body: Any) -> Any:
-        """Change part of something; return the JSON answer or None."""
+        """Send a PATCH; return the JSON answer or None."""
         return _json(self._send("patch", path, body=body))
 
     def delete(self, path: str, **query: Any) -> None:
-        """Delete something."""
+        """Send a DELETE."""
         self._send("delete", path, query=query)
 
     @property
     def enterprise(self) -> bool:
-        """Whether the server is the Enterprise Edition; asked once."""
+        """Whether the server is the Enterprise Edition. The answer is cached."""
         if self._enterprise is None:
             self._enterprise = bool((self.get("metadata") or {}).get("enterprise"))
         return self._enterprise
 
 
 def wait(done: Callable[[], bool], what: str, seconds: float = 600.0) -> None:
-    """Ask again until `done`; raises `PluginError` when it takes longer than `seconds`."""
+    """Repeat `done` until it is true; raises `PluginError` after `seconds`."""
     deadline = time.monotonic() + seconds
     pause = 0.05
     while not done():
@@ -188,7 +188,7 @@ def _json(answer: requests.Response) -> Any:
 
 
 def _message(error: GitlabError) -> str:
-    """Write the server's answer as the official client does: `{message: {name: [has already been taken]}}`."""
+    """Format the server's answer as the official client does: `{message: {name: [has already been taken]}}`."""
     body = error.response_body or b""
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
     if not text:

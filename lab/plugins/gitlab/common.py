@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - JSON from a server
-"""What the resources share: access levels, ids made of parts, times as upstream writes them."""
+# ruff: noqa: ANN401 - JSON of a server has any type
+"""Functions for several resources: access levels, composed ids, times in upstream's formats."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ LEVELS: Final = {
     "admin": 60,
 }
 NAMES: Final = {level: name for name, level in LEVELS.items()}
-#: What a member, a share or an access token may have.
+#: Access levels of members, shares and access tokens.
 MEMBER_LEVELS: Final = ("no one", "minimal", "guest", "planner", "reporter", "developer", "maintainer", "owner")
-#: Who may be let through a protected branch or tag.
+#: Access levels of protected branches and tags.
 PROTECTION_LEVELS: Final = ("no one", "developer", "maintainer", "admin")
 DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 
 
 def level_name(level: Any) -> str:
-    """Return the name of an access level; none is `no one`, an unknown one is empty."""
+    """Return the name of an access level; the level 0 is `no one`, the name of an unknown level is empty."""
     return NAMES.get(int(level or 0), "")
 
 
 def parts(id_: str, *names: str) -> list[str]:
-    """Split an id at its first colons into as many parts as `names`; raises `PluginError` when there are fewer."""
+    """Split an id at its first colons into one part for each of `names`; raises `PluginError` if parts are missing."""
     found = id_.split(":", len(names) - 1)
     if len(found) != len(names):
         raise PluginError(f'unexpected ID format ("{id_}"). Expected {":".join(names)}')
@@ -43,7 +43,7 @@ def parts(id_: str, *names: str) -> list[str]:
 
 
 def number(text: str, what: str) -> int:
-    """Read a number out of an id; raises `PluginError` when it is none."""
+    """Read a number in an id; raises `PluginError` if it is not a number."""
     try:
         return int(text)
     except ValueError:
@@ -51,30 +51,30 @@ def number(text: str, what: str) -> int:
 
 
 def known(block: Properties | None) -> Properties:
-    """Return what a block says, without what is open."""
+    """Return a block without unknown values."""
     return {
         name: value for name, value in (block or {}).items() if value is not None and not isinstance(value, Unknown)
     }
 
 
 def moment(text: str | None) -> datetime | None:
-    """Read a time as the server writes it."""
+    """Parse a time of the server."""
     return None if not text else datetime.fromisoformat(text).astimezone(UTC)
 
 
 def rfc3339(text: str | None) -> str | None:
-    """Write a time without fractions: `2026-01-02T03:04:05Z`."""
+    """Format a time without fractions: `2026-01-02T03:04:05Z`."""
     found = moment(text)
     return None if found is None else found.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def zoned(text: str | None) -> str | None:
-    """Write a time without fractions, at the offset it has: `2026-01-02T04:04:05+01:00`, Z for none."""
+    """Format a time without fractions and with its offset: `2026-01-02T04:04:05+01:00`, or Z for UTC."""
     return None if not text else datetime.fromisoformat(text).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def go_time(text: str | None) -> str:
-    """Write a time as Go's `String()`: `2026-01-02 03:04:05.678 +0000 UTC`; empty for none."""
+    """Format a time as Go's `String()`: `2026-01-02 03:04:05.678 +0000 UTC`; empty for None."""
     found = moment(text)
     if found is None:
         return ""
@@ -83,7 +83,7 @@ def go_time(text: str | None) -> str:
 
 
 def today() -> date:
-    """This day, UTC."""
+    """Return the current date, UTC."""
     return datetime.now(UTC).date()
 
 

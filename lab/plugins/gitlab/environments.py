@@ -1,4 +1,4 @@
-"""Environments of projects, and who may deploy to protected ones."""
+"""Environments of projects, and protected environments."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class _Environment(Item):
         return super().refusal(doing, error)
 
     def update(self, data: Data, gitlab: GitLab) -> None:
-        """Change it in place."""
+        """Update the object."""
         self.change(data, gitlab, {"external_url": "", **self.body(data)})
 
     def delete(self, data: Data, gitlab: GitLab) -> None:
-        """Delete it once it is stopped; stop it where the program wants that."""
+        """Delete it if it is stopped; stop it before that if the program requests it."""
         path = self.place(data.id).path
         if data.get("stopBeforeDestroy"):
             gitlab.post(f"{path}/stop", {"force": False})
@@ -83,7 +83,7 @@ _LISTS: Final = {"deployAccessLevelsAttributes": "deploy_access_levels", "approv
 
 
 def _rule(item: Mapping[str, object]) -> Properties:
-    """Return the request for one rule; raises `PluginError` unless it says who, once."""
+    """Return the body for one rule; raises `PluginError` unless it has exactly one of level, user and group."""
     given = known(dict(item))
     who = [name for name in ("accessLevel", "userId", "groupId") if given.get(name)]
     if len(who) != 1:
@@ -129,7 +129,7 @@ class _Protected(Item):
         return super().refusal(doing, error)
 
     def update(self, data: Data, gitlab: GitLab) -> None:
-        """Change it in place: rules that stay keep their number, those to take away are marked."""
+        """Update it: kept rules have their number, removed rules have a mark."""
         place = self.place(data.id)
         present = gitlab.get(place.path)
         body = self.body(data)

@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - JSON from a server
-"""Looking groups, their variables and users up."""
+# ruff: noqa: ANN401 - JSON of a server has any type
+"""Functions that look up groups, their variables, and users."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _token(name: str) -> str:
 
 
 def _outputs(name: str, found: Mapping[str, Any], renamed: Mapping[str, str]) -> Properties:
-    """Return what GitLab says, by the properties the schema of the function lists; what it does not say is zero."""
+    """Return GitLab's answer by the properties in the function's schema; missing fields are zero."""
     spec: Mapping[str, Any] = trimmed("gitlab")["functions"][_token(name)]["outputs"]
     return _by_schema(spec, found, renamed)
 
@@ -73,7 +73,7 @@ def _get_group_membership(args: Properties, gitlab: GitLab) -> Properties:
 
 
 def _get_group_variable(args: Properties, gitlab: GitLab) -> Properties:
-    # The scope goes along also where it is not given; GitLab has no variable of none.
+    # The request always has a scope, because each variable in GitLab has one.
     scope = args.get("environmentScope") or ""
     path = f"groups/{segment(args['group'])}/variables/{segment(args['key'])}"
     found = _outputs("getGroupVariable", gitlab.get(path, **{"filter[environment_scope]": scope}), {})

@@ -1,4 +1,4 @@
-"""Groups, and what deleting one shares with deleting a project."""
+"""Groups, and the base class of groups and projects."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from lab.plugins.wire import Properties
 
 @dataclass(frozen=True, kw_only=True)
 class Owner(items.Item[GitLab]):
-    """A group or a project, in `collection`. What is `written` is sent at creation; what is in neither, never."""
+    """A group or a project, in `collection`. Properties in `written` are sent only at creation."""
 
     collection: str
 
     def path(self, data: Data) -> str:
-        """Return its address."""
+        """Return its path in the API."""
         return f"{self.collection}/{segment(data.id)}"
 
     def find(self, data: Data, client: GitLab) -> Properties | None:
-        """Return what GitLab says of it, None when it is not there or marked to go: to upstream that is the same."""
+        """Return the object from GitLab, None if it does not exist or is marked for deletion, as upstream does."""
         query = {"with_projects": False} if self.collection == "groups" else {}
         found: Properties | None = client.find(self.path(data), **query)
         return None if found is None or _is_going(found) else found
 
     def take(self, data: Data, found: Properties, client: GitLab) -> None:
-        """Read an answer."""
+        """Read the answer into the properties."""
         data.id = str(found["id"])
         super().take(data, found, client)
 
     def changed(self, data: Data) -> Properties:
-        """Return the request for what changes."""
+        """Return a body with the changed properties."""
         names = {**self.always, **self.sent}
         return always(data, {name: field for name, field in names.items() if data.changed(name)})
 
     def delete(self, data: Data, client: GitLab) -> None:
-        """Delete it, and wait until it is gone or marked to go."""
+        """Delete it, and wait until it is gone or marked for deletion."""
         try:
             client.delete(self.path(data))
         except ApiError as error:
@@ -56,12 +56,12 @@ def _is_going(found: Properties) -> bool:
 
 
 def said(data: Data, names: dict[str, str]) -> Properties:
-    """Return the request for what the program says; an empty text or 0 says nothing, False does."""
+    """Return a body with the values of the program. Empty texts and 0 count as not set, False does not."""
     values = {field: data.raw(name) for name, field in names.items()}
     return {field: value for field, value in values.items() if isinstance(value, bool) or not is_zero(value)}
 
 
-#: What GitLab takes only of a group that is there.
+#: Properties that GitLab accepts only for an existing group.
 _AFTERWARDS: Final = fields(
     "preventForkingOutsideGroup", "preventSharingGroupsOutsideHierarchy", "sharedRunnersSetting",
     "allowMergeOnSkippedPipeline", "onlyAllowMergeIfPipelineSucceeds", "onlyAllowMergeIfAllDiscussionsAreResolved",
@@ -71,13 +71,13 @@ _AFTERWARDS: Final = fields(
 
 class _Group(Owner):
     def creation(self, data: Data) -> Properties:
-        protection = data.raw("defaultBranchProtection")  # of which 0 says something
+        protection = data.raw("defaultBranchProtection")  # here 0 is a value
         names = {name: field for name, field in self.sent.items() if name not in _AFTERWARDS}
         body = {**said(data, names), "default_branch_protection": protection}
         return {"name": data.get("name"), **{field: value for field, value in body.items() if value is not None}}
 
     def create(self, data: Data, client: GitLab) -> None:
-        """Make it, wait until it is there, and then say the rest."""
+        """Create it, wait until it exists, then set the other properties."""
         data.id = str(client.post("groups", self.creation(data))["id"])
         wait(lambda: self.find(data, client) is not None, f"group ({data.id}) to create")
         more = {field: data.raw(name) for name, field in _AFTERWARDS.items() if data.raw(name) is not None}
@@ -87,11 +87,11 @@ class _Group(Owner):
         self.read(data, client)
 
     def update(self, data: Data, client: GitLab) -> None:
-        """Change it in place; another parent is a request of its own."""
+        """Update it; a new parent needs a separate request."""
         body = self.changed(data)
         body.pop("parent_id", None)
         if data.ok("visibilityLevel"):
-            body["visibility"] = data.get("visibilityLevel")  # GitLab forgets it otherwise
+            body["visibility"] = data.get("visibilityLevel")  # else GitLab resets it
         client.put(self.path(data), body)
         if data.changed("parentId"):
             parent = data.get("parentId")

@@ -1,4 +1,4 @@
-"""Webhooks of projects and groups: nothing here makes one."""
+"""Webhooks of projects and groups, which the program never creates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What groups and projects hold lists of."""
+"""Resource types in lists of groups and projects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lab.plugins.wire import Properties
 
 
 class Place(NamedTuple):
-    """Where an object is: its owner's id, its address, and what narrows the address down."""
+    """Location of an object: its owner's id, its path, and query parameters."""
 
     owner: str
     path: str
@@ -25,13 +25,13 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Item(items.Item[GitLab]):
-    """A resource type whose objects are at `<root>/<owner>/<collection>/<key>`, with the id `<owner>:<key>`.
+    """A resource type whose objects have the path `<root>/<owner>/<collection>/<key>` and the id `<owner>:<key>`.
 
-    `owner` is the property with the owner's id, `key` the field of an answer that names the object. `id` is how
-    upstream calls the parts of an id, `numbers` how it calls those that must be numbers.
+    `owner` is the property with the owner's id, `key` is the field of an answer with the object's key. `id` has
+    upstream's names of the id's parts, `numbers` its names of the parts that must be numbers.
 
-    `refused` is how upstream introduces what GitLab has against an operation. A change of a property in `replacing`
-    asks for a new object. With `may_be_gone` upstream takes an object that is not there for deleted.
+    `refused` has upstream's messages for failed operations. A change of a property in `replacing` requires a
+    replacement. With `may_be_gone`, the deletion of an object that does not exist succeeds, as in upstream.
     """
 
     root: str
@@ -44,22 +44,22 @@ class Item(items.Item[GitLab]):
     replacing: tuple[str, ...] = ()
     may_be_gone: bool = False
 
-    # -- what an irregular type overrides -----------------------------------------------------------------------------
+    # -- methods that an irregular type overrides ----------------------------------------------------------------------
 
     def named(self, owner: str, found: Properties) -> str:
-        """Return the id of what was answered."""
+        """Return the id of the object in an answer."""
         return f"{owner}:{found[self.key]}"
 
     def refusal(self, doing: str, error: ApiError) -> PluginError:
-        """Return what to report when GitLab refuses to `create`, `update` or `delete`."""
+        """Return the error for a refused `create`, `update` or `delete`."""
         return PluginError(f"{self.refused[doing]}: {error}") if doing in self.refused else error
 
     def customise(self) -> Customise | None:
-        """Return what is to be decided about a plan."""
+        """Return the function that customises a plan, if there is one."""
         return framework.replacing(*self.replacing) if self.replacing else None
 
     def place(self, id_: str) -> Place:
-        """Return where the object with this id is; raises `PluginError` for an id that is none of this type."""
+        """Return the location of the object with this id; raises `PluginError` if the id is malformed."""
         owner, key = parts(id_, *self.id)
         for text, what in zip((owner, key), self.numbers, strict=True):
             if what:
@@ -67,7 +67,7 @@ class Item(items.Item[GitLab]):
         return Place(owner, self.path(owner, key), {})
 
     def find(self, data: Data, client: GitLab) -> Properties | None:
-        """Return what GitLab says of it, None when it is not there."""
+        """Return the object from GitLab, None if it does not exist."""
         place = self.place(data.id)
         found: Properties | None = client.find(place.path, **place.query)
         return found
@@ -75,18 +75,18 @@ class Item(items.Item[GitLab]):
     # -- operations ---------------------------------------------------------------------------------------------------
 
     def path(self, owner: object, key: object = None) -> str:
-        """Return the address of an owner's list, or of what is in it under a key."""
+        """Return the path of an owner's list, or of the object with a key in it."""
         path = f"{self.root}/{segment(owner)}/{self.collection}"
         return path if key is None else f"{path}/{segment(key)}"
 
     def take_of(self, owner: str, data: Data, found: Properties, client: GitLab) -> None:
-        """Read an answer about one of the owner's."""
+        """Read an answer about an object of the owner."""
         data.id = self.named(owner, found)
         data.set(self.owner, owner)
         self.take(data, found, client)
 
     def create(self, data: Data, client: GitLab) -> None:
-        """Add one to its owner's list."""
+        """Create the object in its owner's list."""
         owner = data.get(self.owner)
         try:
             found = client.post(self.path(owner), self.creation(data))
@@ -95,7 +95,7 @@ class Item(items.Item[GitLab]):
         self.take_of(owner, data, found, client)
 
     def read(self, data: Data, client: GitLab) -> None:
-        """Read it, if it is there."""
+        """Read the object, if it exists."""
         found = self.find(data, client)
         if found is None:
             data.id = ""
@@ -103,11 +103,11 @@ class Item(items.Item[GitLab]):
         self.take_of(self.place(data.id).owner, data, found, client)
 
     def update(self, data: Data, client: GitLab) -> None:
-        """Change it in place."""
+        """Update the object."""
         self.change(data, client, self.body(data))
 
     def change(self, data: Data, client: GitLab, body: Properties) -> None:
-        """Send a change, and read the answer."""
+        """Send an update, and read the answer."""
         place = self.place(data.id)
         try:
             found = client.put(place.path, body, **place.query)
@@ -116,7 +116,7 @@ class Item(items.Item[GitLab]):
         self.take_of(place.owner, data, found, client)
 
     def delete(self, data: Data, client: GitLab) -> None:
-        """Take it away."""
+        """Delete the object."""
         place = self.place(data.id)
         try:
             client.delete(place.path, **place.query)
@@ -128,7 +128,7 @@ class Item(items.Item[GitLab]):
 
 @dataclass(frozen=True, kw_only=True)
 class Part(Item):
-    """What a project has one of, with the project's own id."""
+    """An object that each project has once; its id is the project's."""
 
     root: str = "projects"
     owner: str = "project"
@@ -136,7 +136,7 @@ class Part(Item):
     replacing: tuple[str, ...] = ("project",)
 
     def place(self, id_: str) -> Place:
-        """Return where the project's is."""
+        """Return the location of the project's object."""
         return Place(id_, self.path(id_), {})
 
     def named(self, owner: str, _found: Properties) -> str:

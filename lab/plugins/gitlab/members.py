@@ -1,4 +1,4 @@
-"""Who is in a group or project, and which groups they are shared with."""
+"""Members of groups and projects, and their shares with groups."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ _PROJECT: Final = _Membership(
 
 @dataclass(frozen=True, kw_only=True)
 class _Share(Item):
-    """`shared` is the property with the group that is let in."""
+    """A share with a group; `shared` is the property with that group."""
 
     shared: str
 
@@ -70,7 +70,7 @@ class _Share(Item):
         return {"group_id": data.get(self.shared), **self.body(data), **expiry}
 
     def create(self, data: Data, gitlab: GitLab) -> None:
-        """Share it; the answer is not the share."""
+        """Create the share. GitLab's answer does not contain it."""
         owner, group = data.get(self.owner), data.get(self.shared)
         gitlab.post(self.path(owner), self.creation(data))
         data.id = f"{owner}:{group}"
@@ -79,7 +79,7 @@ class _Share(Item):
             raise PluginError(f"{self.root[:-1]} {owner} is not shared with group {group}, though GitLab accepted it")
 
     def find(self, data: Data, gitlab: GitLab) -> Properties | None:
-        """Look it up among the shares of what is shared."""
+        """Return the share from the list in its group or project."""
         owner, group = parts(data.id, *self.id)
         query = {"with_projects": False} if self.root == "groups" else {}
         shares = (gitlab.find(f"{self.root}/{segment(owner)}", **query) or {}).get("shared_with_groups") or []

@@ -14,7 +14,7 @@ from lab.plugins.schema import Shape, one_of, resource
 from lab.plugins.server import refused
 from lab.plugins.wire import UNKNOWN, Properties
 
-#: What GitLab takes only of a project that is there.
+#: Properties that GitLab accepts only for an existing project.
 _AFTERWARDS: Final = (
     "issuesTemplate", "mergeRequestsTemplate", "issueBranchTemplate", "mergePipelinesEnabled", "mergeTrainsEnabled",
     "mergeTrainsSkipTrainAllowed", "ciDefaultGitDepth", "ciForwardDeploymentEnabled",
@@ -26,7 +26,7 @@ _AFTERWARDS: Final = (
     "mergeRequestTitleRegexDescription", "automaticRebaseEnabled", "mrDefaultTitleTemplate",
     "reviewerAssignmentStrategy",
 )  # fmt: skip
-#: What is not a setting that is sent as it is, at creation and when it changes.
+#: Properties that are not sent unchanged at creation and update.
 _APART: Final = ("name", "namespaceId", "archived", "initializeWithReadme")
 _PLACES: Final = ("pathWithNamespace", "sshUrlToRepo", "httpUrlToRepo", "webUrl")
 
@@ -47,13 +47,13 @@ def _shape() -> Shape:
             "buildGitStrategy": one_of("clone", "fetch"),
             "ciPipelineVariablesMinimumOverrideRole": one_of("developer", "maintainer", "owner", "no_one_allowed"),
         },
-        # No path given leaves the one GitLab made of the name.
+        # Without a path, GitLab derives it from the name.
         suppress={"path": lambda _old, new, _plan: not new},
     )
 
 
 def _moved(prior: Properties | None, planned: Properties, _inputs: object) -> set[str]:
-    """Addresses are not known yet when the project is renamed or goes elsewhere."""
+    """Make URLs unknown when the project is renamed or moved."""
     if prior is not None and any(prior.get(name) != planned.get(name) for name in ("path", "namespaceId")):
         planned.update(dict.fromkeys(_PLACES, UNKNOWN))
     return set()
@@ -71,7 +71,7 @@ class _Project(Owner):
         return body
 
     def create(self, data: Data, client: GitLab) -> None:
-        """Make it, wait until it is as GitLab makes projects, and then say the rest."""
+        """Create it, wait until GitLab has protected its branch, then set the other properties."""
         made = client.post("projects", self.creation(data))
         data.id = str(made["id"])
         if data.get("archived"):
@@ -87,7 +87,7 @@ class _Project(Owner):
     def _wait_for_protection(self, data: Data, client: GitLab, project: Properties) -> None:
         branch = project.get("default_branch")
         if not branch:
-            return  # nothing is in it yet
+            return  # the repository is empty
 
         def protected() -> bool:
             found = client.find(f"{self.path(data)}/repository/branches/{segment(branch)}")
@@ -100,7 +100,7 @@ class _Project(Owner):
         data.set("namespaceId", found["namespace"]["id"])
 
     def update(self, data: Data, client: GitLab) -> None:
-        """Change it in place; another namespace and its being archived are requests of their own."""
+        """Update it; a new namespace and archiving need separate requests."""
         body = self.changed(data)
         if body.get("path") == "":
             del body["path"]
@@ -115,7 +115,7 @@ class _Project(Owner):
 
 
 def _expects_protection(gitlab: GitLab, project: Properties) -> bool:
-    """Tell whether GitLab is going to protect the default branch by itself."""
+    """Whether GitLab protects the default branch itself."""
     namespace = project["namespace"]
     if namespace["kind"] == "group":
         group = gitlab.get(f"groups/{namespace['id']}", with_projects=False)

@@ -28,7 +28,10 @@ _PLAIN: Final = {
 
 
 def _entry(item: Properties) -> Properties:
-    """Return the request for one entry of a list of those let through; raises `PluginError` unless it names one."""
+    """Return the body for one allowed entry.
+
+    Raises `PluginError` unless it has exactly one of level, user and group.
+    """
     given = {name: item.get(name) for name in ("accessLevel", *_WHO) if item.get(name) not in (None, "", 0)}
     if len(given) != 1:
         raise PluginError("Invalid Attribute Combination. One of access_level, user_id, group_id must be specified")
@@ -52,7 +55,7 @@ def _read_entry(level: Properties) -> Properties:
 
 class _BranchProtection(Item):
     def licensed(self, data: Data, client: GitLab) -> None:
-        """Refuse what the server's edition does not know, before the server ignores it; raises `PluginError`."""
+        """Raise `PluginError` for properties that the server's edition would ignore."""
         if client.enterprise:
             for name, (theirs, _) in _PLAIN.items():
                 if name in data.inputs:
@@ -77,7 +80,7 @@ class _BranchProtection(Item):
         return {"name": data.get("branch"), **self.body(data), **levels, **lists}
 
     def create(self, data: Data, client: GitLab) -> None:
-        """Protect the branch: GitLab protects the default one by itself, which is taken over, no other one is."""
+        """Protect the branch. GitLab protects the default branch itself; only that protection is adopted."""
         project, branch = data.get("project"), data.get("branch")
         self.licensed(data, client)
         if client.find(self.path(project, branch)) is not None:
@@ -95,7 +98,7 @@ class _BranchProtection(Item):
             data.set(name, [_read_entry(level) for level in found.get(levels) or []] if client.enterprise else [])
 
     def update(self, data: Data, client: GitLab) -> None:
-        """Change it in place: what the edition knows."""
+        """Update the properties that the edition supports."""
         self.licensed(data, client)
         found = self.find(data, client)
         if found is None:
@@ -114,7 +117,7 @@ class _BranchProtection(Item):
 
 
 def _changed_entries(wanted: list[Properties], levels: list[Properties]) -> list[Properties]:
-    """Return the request that makes a list what it should be: new ones, and the ids of those to take away."""
+    """Return a body that changes a list: new entries, and the ids of entries to remove."""
     entries = [_entry(item) for item in wanted]
     present = [_entry(_read_entry(level)) for level in levels]
     gone = [
@@ -161,7 +164,7 @@ class _TagProtection(Item):
         return {**level, "allowed_to_create": allowed} if allowed else level
 
     def create(self, data: Data, gitlab: GitLab) -> None:
-        """Protect the tag; a protection that is there already is replaced, as upstream does."""
+        """Protect the tag; an existing protection is replaced, as in upstream."""
         project, body = data.get("project"), self.creation(data)
         try:
             found = gitlab.post(self.path(project), body)

@@ -1,4 +1,4 @@
-"""The gitlab plugin: its resources and functions on one connection."""
+"""The gitlab plugin: its resources and functions, with one client."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _MODULES: Final = (
 
 
 def make(_host: Host) -> Bridge[GitLab]:
-    """Build the backend; nothing is dialled yet."""
+    """Build the backend, without a connection."""
     return Bridge(
         name="gitlab",
         tables=(module.RESOURCES for module in _MODULES),

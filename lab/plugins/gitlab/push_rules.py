@@ -1,4 +1,4 @@
-"""What may be pushed into a project."""
+"""Push rules of projects."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _NAMES: Final = (
 
 class _Rules(Part):
     def find(self, data: Data, client: GitLab) -> Properties | None:
-        """Return what GitLab says of them; rules without a number are none."""
+        """Return the rules from GitLab; rules without an id do not exist."""
         try:
             return super().find(data, client) or None
         except ApiError as error:
             raise PluginError(f"Unable to read project push rules details: {error}") from None
 
     def create(self, data: Data, client: GitLab) -> None:
-        """Add the rules, or change those there are."""
+        """Create the rules, or update existing ones."""
         project = data.get("project")
         path, body = self.path(project), self.body(data)
         try:

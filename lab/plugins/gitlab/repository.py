@@ -1,4 +1,4 @@
-"""What is in a repository: files, tags."""
+"""Files and tags of a repository."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PATIENCE_SECONDS: Final = 60.0
 
 
 def _persist(attempt: Callable[[], Answer]) -> Answer:
-    """Try again while somebody else's commit comes first: GitLab then asks to refresh."""
+    """Try again if another commit came first: GitLab then answers with a request to refresh."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
@@ -44,7 +44,7 @@ def _persist(attempt: Callable[[], Answer]) -> Answer:
 
 class _File(items.Item[GitLab]):
     def _place(self, data: Data) -> tuple[str, str]:
-        """Return the path of the file with this id, and its branch."""
+        """Return the path of the file with this id, and its branch. Raises `PluginError` if the id is malformed."""
         project, branch, path = parts(data.id, "project", "branch", "repository_file_path")
         return f"projects/{segment(project)}/repository/files/{segment(path)}", branch
 
@@ -59,7 +59,7 @@ class _File(items.Item[GitLab]):
         client.put(path, {**self.creation(data), "last_commit_id": last})
 
     def create(self, data: Data, client: GitLab) -> None:
-        """Commit it; one that is there is overwritten only where the program wants that."""
+        """Commit the file; an existing one is overwritten only if the program requests it."""
         made = Data(data.shape, id_=f"{data.get('project')}:{data.get('branch')}:{data.get('filePath')}")
         path, branch = self._place(made)
         with client.files:
@@ -72,7 +72,7 @@ class _File(items.Item[GitLab]):
         self.read(data, client)
 
     def find(self, data: Data, client: GitLab) -> Properties | None:
-        """Return what GitLab says of it; what is no text any more as the server tells it."""
+        """Return the file from GitLab; content that is not text stays in base64."""
         path, branch = self._place(data)
         found: Properties | None = client.find(path, ref=branch)
         if found is not None and data.get("encoding") == "text":
@@ -87,14 +87,14 @@ class _File(items.Item[GitLab]):
         super().take(data, found, client)
 
     def update(self, data: Data, client: GitLab) -> None:
-        """Commit a change of it."""
+        """Commit a change of the file."""
         path, branch = self._place(data)
         with client.files:
             _persist(lambda: self._rewrite(data, client, path, branch))
         self.read(data, client)
 
     def delete(self, data: Data, client: GitLab) -> None:
-        """Commit its end."""
+        """Commit the deletion of the file."""
         path, branch = self._place(data)
         body = {**self.body(data), "commit_message": f"[DELETE]: {data.get('commitMessage')}"}
 
@@ -130,7 +130,7 @@ _COMMIT: Final = {
 
 
 def _commits(commit: Properties | None) -> list[Properties]:
-    """Return the commit of a tag, by property, as the one member of a set."""
+    """Return the commit of a tag, by property, as a set of one."""
     if not commit:
         return []
     found: Properties = {name: commit.get(theirs) or "" for name, theirs in _COMMIT.items()}
@@ -152,7 +152,7 @@ class _Tag(Item):
         return {"tag_name": data.get("name"), "ref": data.get("ref"), "message": data.get("message")}
 
     def read(self, data: Data, gitlab: GitLab) -> None:
-        # Upstream forgets a tag that is gone, and reports the server's 404 all the same.
+        # Upstream removes a tag that is gone from the state, but still reports the server's 404.
         place = self.place(data.id)
         self.take_of(place.owner, data, gitlab.get(place.path), gitlab)
 

@@ -1,4 +1,4 @@
-"""Scheduled pipelines, their variables, and whose job tokens a project lets in."""
+"""Scheduled pipelines, their variables, and the projects whose job tokens a project accepts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Schedule(Item):
         data.set("owner", (found.get("owner") or {}).get("id") or 0)
 
     def update(self, data: Data, gitlab: GitLab) -> None:
-        """Change it in place, as its owner where the program wants that."""
+        """Update it; take its ownership first if the program requests it."""
         try:
             if data.get("takeOwnership"):
                 gitlab.post(f"{self.place(data.id).path}/take_ownership")
@@ -64,7 +64,7 @@ class _Variable(Item):
         return f"{owner}:{found['schedule']}:{found['key']}"
 
     def find(self, data: Data, client: GitLab) -> Properties | None:
-        """Look it up in its schedule."""
+        """Return the variable from its schedule."""
         project, schedule, key = parts(data.id, "project", "pipelineScheduleId", "key")
         found = client.find(_SCHEDULE.path(project, number(schedule, "pipeline schedule id"))) or {}
         variables = ({**item, "schedule": schedule} for item in found.get("variables") or [])
@@ -92,13 +92,13 @@ _ALLOWED: Final = {
 
 class _Scopes(Part):
     def _allowed(self, client: GitLab, project: str, path: str) -> list[int]:
-        """Return whom a project lets in, but for itself."""
+        """Return the projects and groups that a project allows, without itself."""
         found = client.all(f"{self.path(project)}/{path}")
         itself = [item for item in found if project in (str(item["id"]), item.get("path_with_namespace"))]
         return [item["id"] for item in found if path != "allowlist" or item not in itself]
 
     def _let_in(self, client: GitLab, project: str, wanted: Mapping[str, list[int]], *, enabled: bool) -> None:
-        """Add the members that are wanted, and remove all others."""
+        """Add the wanted entries, and remove all others."""
         for name, (path, field) in _ALLOWED.items():
             present = self._allowed(client, project, path)
             for target in present:
@@ -110,7 +110,7 @@ class _Scopes(Part):
         client.patch(self.path(project), {"enabled": enabled})
 
     def create(self, data: Data, client: GitLab) -> None:
-        """Set them; the gate itself stays as it is unless the program says how."""
+        """Set the lists; the limitation itself changes only if the program sets it."""
         project = data.get("project")
         given = data.raw("enabled")
         enabled = client.get(self.path(project)).get("inbound_enabled") if given is None else given
@@ -118,7 +118,7 @@ class _Scopes(Part):
         self.take_of(project, data, client.get(self.path(project)), client)
 
     def update(self, data: Data, client: GitLab) -> None:
-        """Set them again."""
+        """Set the lists again."""
         self.create(data, client)
 
     def take(self, data: Data, found: Properties, client: GitLab) -> None:
@@ -127,7 +127,7 @@ class _Scopes(Part):
             data.set(name, self._allowed(client, data.id, path))
 
     def delete(self, data: Data, client: GitLab) -> None:
-        """Let nobody in."""
+        """Empty the lists."""
         self._let_in(client, data.id, {name: [] for name in _ALLOWED}, enabled=True)
 
 

@@ -23,7 +23,7 @@ _ROTATED: Final = ("token", "createdAt", "active", "revoked", "userId")
 
 
 def _rotate(prior: Properties | None, planned: Properties) -> None:
-    """Decide the day of expiry of a token that rotates: a new one when the time to rotate has come."""
+    """Plan the expiry date of a rotating token: a new date when it is time to rotate."""
     rotation = planned.get("rotationConfiguration")
     if not isinstance(rotation, dict) or any(isinstance(value, Unknown) for value in rotation.values()):
         return
@@ -50,12 +50,12 @@ class _AccessToken(Item):
         return {**self.body(data), **({"expires_at": expiry} if expiry else {})}
 
     def find(self, data: Data, gitlab: GitLab) -> Properties | None:
-        """Look it up; one that was revoked is gone."""
+        """Return the token, None if it does not exist or is revoked."""
         token = super().find(data, gitlab)
         return None if token is None or token.get("revoked") else token
 
     def update(self, data: Data, gitlab: GitLab) -> None:
-        """Rotate it when its expiry changes: there is nothing else to change in place."""
+        """Rotate the token when its expiry changes: no other property can be updated."""
         if data.changed("expiresAt"):
             place = self.place(data.id)
             self.take_of(
@@ -63,7 +63,7 @@ class _AccessToken(Item):
             )
 
     def delete(self, data: Data, gitlab: GitLab) -> None:
-        """Revoke it, unless it is not there any more."""
+        """Revoke the token, if it exists."""
         if self.find(data, gitlab) is not None:
             super().delete(data, gitlab)
 
@@ -90,7 +90,7 @@ def _access_token(token: str, owner: str) -> Item:
         encode={"accessLevel": LEVELS.__getitem__},
         decode={"accessLevel": level_name, "createdAt": go_time},
         nullable=("expiresAt", "userId"),
-        held=("token",),  # answered once, when it is made
+        held=("token",),  # only the answer to its creation has it
         replacing=(owner, "name", "scopes", "accessLevel", "description"),
     )
 
@@ -111,7 +111,7 @@ class _DeployToken(Item):
     def take(self, data: Data, found: Properties, gitlab: GitLab) -> None:
         held = data.raw("expiresAt")
         super().take(data, found, gitlab)
-        # Terraform's type for times takes Z and +00:00 for the same, and no other offset (issue 11.B3).
+        # Terraform's type for times considers Z and +00:00 as equal, but no other offsets (issue 11.B3).
         if held and str(held).replace("+00:00", "Z") == data.raw("expiresAt"):
             data.set("expiresAt", held)
 

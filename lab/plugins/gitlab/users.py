@@ -1,4 +1,4 @@
-"""Users and the identities they have elsewhere."""
+"""Users and their identities at other providers."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from lab.plugins.wire import Properties
 
 # -- users ------------------------------------------------------------------------------------------------------------
 
-#: Property -> what a change of it sends.
+#: Property -> field of the update request.
 _SENT: Final = fields("username", "name", "email", "canCreateGroup", "projectsLimit", "note", isAdmin="admin",
                       isExternal="external")  # fmt: skip
-#: (state before, state wanted) -> what to ask for, in order.
+#: (old state, new state) -> actions to request, in order.
 _MOVES: Final = {
     ("blocked", "active"): ("unblock",),
     ("deactivated", "active"): ("activate",),
@@ -40,18 +40,18 @@ class _User(items.Item[GitLab]):
         return always(data, {**_SENT, **fields("skipConfirmation"), **password})
 
     def find(self, data: Data, client: GitLab) -> Properties | None:
-        """Return what GitLab says of them, None when there is no such user."""
+        """Return the user from GitLab, None if it does not exist."""
         found: Properties | None = client.find(f"users/{segment(data.id)}")
         return found
 
     def create(self, data: Data, client: GitLab) -> None:
-        """Make an account."""
+        """Create the user."""
         data.id = str(client.post("users", self.creation(data))["id"])
         self._move(data, client, "active")
         self.read(data, client)
 
     def update(self, data: Data, client: GitLab) -> None:
-        """Change it in place."""
+        """Update the object."""
         body = always(data, {name: field for name, field in _SENT.items() if data.changed(name)})
         if "email" in body:
             body["skip_reconfirmation"] = True
@@ -65,7 +65,7 @@ class _User(items.Item[GitLab]):
             client.post(f"users/{data.id}/{step}")
 
     def delete(self, data: Data, client: GitLab) -> None:
-        """Delete the account, and wait until it is gone."""
+        """Delete the user, and wait until it is gone."""
         client.delete(f"users/{data.id}")
         wait(lambda: self.find(data, client) is None, f"user {data.id} to be deleted")
 
@@ -77,7 +77,7 @@ _USER: Final = _User(
             "isExternal": False, "state": "active",
         },
         validate={"state": one_of("active", "deactivated", "blocked")},
-        # Only of use at creation, and never told: once there is a user a change of it is none.
+        # Used only at creation and never answered, so a later change is ignored.
         suppress={"skipConfirmation": lambda _old, _new, _plan: True},
     ),
     read_back={**_SENT, **fields("isAdmin", "state", "namespaceId")},
@@ -95,13 +95,13 @@ class _Identity(Item):
         return f"{owner}:{found['provider']}"
 
     def find(self, data: Data, client: GitLab) -> Properties | None:
-        """Look it up among the identities of the user."""
+        """Return the identity from the user's list."""
         user = super().find(data, client) or {}
         provider = data.id.partition(":")[2]
         return next((item for item in user.get("identities") or [] if item["provider"] == provider), None)
 
     def create(self, data: Data, client: GitLab) -> None:
-        """Give the user an identity more."""
+        """Add the identity to the user."""
         data_id = f"{data.get('userId')}:{data.get('externalProvider')}"
         try:
             client.put(f"users/{data.get('userId')}", self.body(data))
@@ -113,7 +113,7 @@ class _Identity(Item):
             raise PluginError(f"Unable to find user identity {data_id}")
 
     def delete(self, data: Data, client: GitLab) -> None:
-        """Take it away."""
+        """Delete the object."""
         user, _, provider = data.id.partition(":")
         try:
             client.delete(f"users/{user}/identities/{segment(provider)}")

@@ -44,7 +44,7 @@ class _Variable(Item):
         value = data.raw("value")
         super().take(data, found, gitlab)
         if found.get("hidden"):
-            data.set("value", value)  # never answered
+            data.set("value", value)  # GitLab does not answer hidden values
 
     def named(self, owner: str, found: Properties) -> str:
         return f"{owner}:{found['key']}:{found['environment_scope']}"

@@ -1,7 +1,7 @@
-# ruff: noqa: ANN401 - JSON from a server
-"""Requests to Harbor, with the official provider's settings and error texts.
+# ruff: noqa: ANN401 - JSON of a server has any type
+"""A client of Harbor, with the official provider's settings and error texts.
 
-Upstream never tries again: neither does this. It keeps no cookies either, else Harbor would ask for a CSRF token.
+Like upstream, it does not retry. It stores no cookies, because Harbor would then require a CSRF token.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lab.plugins.wire import Properties
 _TIMEOUT: Final = 60
 _NOT_FOUND: Final = 404
 _API: Final = "/api/v2.0"
-#: Setting -> the variable that has it when the program does not say it.
+#: Setting -> environment variable that is used if the program does not set it.
 ENVIRONMENT: Final = {
     "url": "HARBOR_URL",
     "username": "HARBOR_USERNAME",
@@ -29,24 +29,24 @@ ENVIRONMENT: Final = {
 
 
 class ApiError(RefusalError):
-    """Harbor refused a request, or could not be reached (`status` 502, as upstream has it)."""
+    """Harbor refused a request or could not be reached (`status` 502, as in upstream)."""
 
     def __init__(self, status: int, message: str) -> None:
-        """Keep the status; `message` is what the user reads."""
+        """Store the status; `message` is for the user."""
         self.status = status
         super().__init__(message)
 
     @property
     def missing(self) -> bool:
-        """Tell whether the object is not there."""
+        """Whether the object does not exist."""
         return self.status == _NOT_FOUND
 
 
 class Harbor:
-    """A connection that many threads may share; nothing is asked before the first resource."""
+    """A client that many threads can share. It sends nothing before the first resource."""
 
     def __init__(self, settings: Properties) -> None:
-        """Keep the settings. Raises `PluginError` where there is no address."""
+        """Store the settings. Raises `PluginError` without a URL."""
         url = str(settings.get("url") or "")
         if not url:
             raise PluginError(
@@ -60,11 +60,11 @@ class Harbor:
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.verify = settings.get("insecure") is False
         self._session.auth = (str(settings.get("username") or ""), str(settings.get("password") or ""))
-        #: Harbor's one configuration is changed by several resources.
+        #: Lock of Harbor's configuration, which several resources change.
         self.configuration = threading.Lock()
 
     def send(self, method: str, path: str, body: Any = None, *, expect: int = 0) -> requests.Response:
-        """Send a request. Raises `ApiError` for a status other than `expect` (0: for none)."""
+        """Send a request. Raises `ApiError` for a status other than `expect` (0: accept any)."""
         headers = {"Content-Type": "application/json"}
         try:
             answer = self._session.request(method, self._base + path, json=body, headers=headers, timeout=_TIMEOUT)
@@ -73,7 +73,7 @@ class Harbor:
                 requests.codes.bad_gateway, f'{method.title()} "{self._base}{path}": {cause(error)}'
             ) from None
         if answer.status_code == requests.codes.forbidden:
-            # Upstream tries again with the token that browsers need, which an answer without a cookie does not have.
+            # Upstream retries with the CSRF token, which an answer to a client without cookies does not have.
             raise ApiError(answer.status_code, "[ERROR] no X-Harbor-Csrf-Token present to retry")
         if expect and answer.status_code != expect:
             text = " ".join(answer.text.split())
@@ -84,18 +84,18 @@ class Harbor:
         return answer
 
     def get(self, path: str) -> Any:
-        """Return the JSON at a path; None for an empty answer."""
+        """Return the JSON at a path, None for an empty answer."""
         answer = self.send("GET", path, expect=requests.codes.ok)
         return answer.json() if answer.content else None
 
     def post(self, path: str, body: Any) -> tuple[str, Any]:
-        """Make an object; return its id, which is its path below the API, and the JSON answer or None."""
+        """Create an object; return its id, which is its path in the API, and the JSON answer or None."""
         answer = self.send("POST", path, body, expect=requests.codes.created)
         location = answer.headers.get("Location", "").replace("/api", "").replace("/v2.0", "")
         return location, answer.json() if answer.content else None
 
     def put(self, path: str, body: Any) -> None:
-        """Change an object."""
+        """Update an object."""
         self.send("PUT", path, body, expect=requests.codes.ok)
 
     def delete(self, path: str) -> None:
@@ -103,7 +103,7 @@ class Harbor:
         self.send("DELETE", path, expect=requests.codes.ok)
 
     def pages(self, path: str, size: int | None = None) -> list[Any]:
-        """Return what all pages of a list hold: asked for one by one, until one is empty."""
+        """Return the items on all pages of a list. Pages are requested until one is empty."""
         found: list[Any] = []
         page = 1
         while True:
@@ -116,10 +116,10 @@ class Harbor:
 
 
 def in_project(project: str) -> str:
-    """Return a project's id from its number or its id."""
+    """Return a project's id, given its number or its id."""
     return project if "/projects/" in project else f"/projects/{project}"
 
 
 def full(body: Properties) -> Properties:
-    """Leave out what is empty, as upstream's bodies do."""
+    """Return a body without empty values, as upstream does."""
     return {name: value for name, value in body.items() if value not in ("", 0, None, [])}

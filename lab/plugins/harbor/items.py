@@ -1,4 +1,4 @@
-"""What Harbor holds under a path that is its id."""
+"""Resource types whose id is a path in Harbor's API."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from lab.plugins.wire import Properties
 
 @dataclass(frozen=True, kw_only=True)
 class Item(items.Item[Harbor]):
-    """A resource type whose objects are made in `collection`; the path Harbor answers is the id.
+    """A resource type whose objects are created in `collection`; the path in Harbor's answer is the id.
 
-    With a `project`, the property that names one, the collection is in that project. With `vague` upstream reports any
-    failure of a reading as an object that was not found; with `may_be_gone` it takes one that is not there for deleted.
+    `project` is the property with the project that contains the collection, if any. With `vague`, each failure to read
+    is reported as "resource not found", as in upstream; with `may_be_gone`, the deletion of an object that does not
+    exist succeeds.
     """
 
     collection: str
@@ -25,11 +26,11 @@ class Item(items.Item[Harbor]):
     may_be_gone: bool = True
 
     def where(self, data: Data) -> str:
-        """Return the path one is made in."""
+        """Return the path of the collection."""
         return f"{in_project(data.get(self.project))}{self.collection}" if self.project else self.collection
 
     def find(self, data: Data, client: Harbor) -> Properties | None:
-        """Return what Harbor says of it, None when it is not there."""
+        """Return the object from Harbor, None if it does not exist."""
         try:
             found: Properties = client.get(data.id)
         except ApiError as error:
@@ -39,17 +40,17 @@ class Item(items.Item[Harbor]):
         return found
 
     def create(self, data: Data, client: Harbor) -> None:
-        """Make it."""
+        """Create the object."""
         data.id, _ = client.post(self.where(data), self.creation(data))
         self.read(data, client)
 
     def update(self, data: Data, client: Harbor) -> None:
-        """Change it in place."""
+        """Update the object."""
         client.put(data.id, self.body(data))
         self.read(data, client)
 
     def delete(self, data: Data, client: Harbor) -> None:
-        """Take it away."""
+        """Delete the object."""
         try:
             client.delete(data.id)
         except ApiError as error:

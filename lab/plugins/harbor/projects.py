@@ -1,4 +1,4 @@
-"""Projects, their members by group, and their webhooks."""
+"""Projects, their member groups, and their webhooks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _severity(value: Value) -> str | None:
     return f'"deployment_security" must be one of [{", ".join(_SEVERITIES)}], got {value}'
 
 
-#: Properties that are texts among a project's metadata.
+#: Properties that are texts in a project's metadata.
 _FLAGS: Final = fields("public", "autoSbomGeneration", vulnerabilityScanning="auto_scan")
 
 
@@ -36,7 +36,7 @@ def _flag(value: bool) -> str:
 
 
 def _update_quota(data: Data, harbor: Harbor) -> None:
-    """Change the quota. Upstream says nothing when this fails, and the state then claims what is not so."""
+    """Update the quota. Like upstream, it ignores failures, after which the state is wrong."""
     quota = data.get("storageQuota")
     storage = quota * GIBIBYTE if quota > 0 else quota
     number = data.id.replace("/projects/", "")
@@ -77,21 +77,21 @@ class _Project(Item):
             return str(metadata.get(name) or "false").lower() in ("true", "1", "t")
 
         severity = str(metadata.get("severity") or "")
-        # What the two settings say together, as upstream reads them.
+        # Upstream combines two settings in this way.
         unfit = flag("prevent_vul") if severity == "none" else not flag("prevent_vul")
         data.set("deploymentSecurity", "" if unfit else severity)
         for name, field in _FLAGS.items():
             data.set(name, flag(field))
 
     def update(self, data: Data, harbor: Harbor) -> None:
-        """Change it in place; its quota is an object of its own."""
+        """Update the project; its quota is a separate object."""
         harbor.put(data.id, self.body(data))
         if data.changed("storageQuota"):
             _update_quota(data, harbor)
         self.read(data, harbor)
 
     def delete(self, data: Data, harbor: Harbor) -> None:
-        """Delete it, with what is in it where the program wants that."""
+        """Delete it, with its repositories if the program requests it."""
         name = data.get("name")
         try:
             repositories = harbor.pages(f"/projects/{name}/repositories", 100)
@@ -154,7 +154,7 @@ class _Member(Item):
         data.set("projectId", in_project(str(found["project_id"])))
 
     def update(self, data: Data, harbor: Harbor) -> None:
-        """Change it in place; upstream only prints a refusal: what is read back then shows the change again."""
+        """Update the member. Like upstream, it ignores a refusal, so the next diff shows the change again."""
         with contextlib.suppress(ApiError):
             harbor.put(data.id, self.body(data))
         self.read(data, harbor)
@@ -175,7 +175,7 @@ _MEMBER: Final = _Member(
 
 class _Webhook(Item):
     def find(self, data: Data, harbor: Harbor) -> Properties:
-        """Look it up; upstream takes one that is gone for an error."""
+        """Return the webhook; it is an error if it is gone, as in upstream."""
         try:
             found: Properties = harbor.get(data.id)
         except ApiError as error:
@@ -183,7 +183,7 @@ class _Webhook(Item):
         return found
 
     def take(self, data: Data, found: Properties, harbor: Harbor) -> None:
-        # Events and project stay as they were: upstream does not read them.
+        # Upstream does not read events and project.
         super().take(data, found, harbor)
         take(data, fields("authHeader", "skipCertVerify", "address", notifyType="type"), found["targets"][0])
 

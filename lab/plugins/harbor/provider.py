@@ -1,4 +1,4 @@
-"""The harbor plugin: its resources on one connection."""
+"""The harbor plugin: its resources, with one client."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lab.plugins.server import Host
 
 
 def make(_host: Host) -> Bridge[Harbor]:
-    """Build the backend; nothing is dialled yet."""
+    """Build the backend, without a connection."""
     return Bridge(
         name="harbor",
         tables=(projects.RESOURCES, registries.RESOURCES, robots.RESOURCES, rules.RESOURCES, system.RESOURCES),

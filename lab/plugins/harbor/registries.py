@@ -1,4 +1,4 @@
-"""Other registries, and labels."""
+"""Registry endpoints and labels."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ RESOURCES: Final = table(
         vague=True,
     ),
     _Label(
-        # Upstream's default for the colour is a word that is none.
+        # Upstream's default for the colour is not a valid colour.
         shape=resource("harbor:index/label:Label", autoname=("name",)).tuned(default={"color": "false"}),
         collection="/labels",
         sent=fields("name", "description", "color"),

@@ -17,7 +17,7 @@ from lab.plugins.wire import Properties
 
 
 def _prefix(harbor: Harbor) -> str:
-    """Return what stands before the names of robots: as set for the provider, else as Harbor is configured."""
+    """Return the prefix of robot names from the provider's settings, else from Harbor's configuration."""
     if harbor.robot_prefix:
         return harbor.robot_prefix
     try:
@@ -30,7 +30,7 @@ def _prefix(harbor: Harbor) -> str:
 
 
 def _permission(grant: Properties, ours: list[Any]) -> Properties:
-    """Return a permission as the program would write it: an effect only where it wrote one, or an unusual one."""
+    """Return a permission as in the program, with its effect only if the program sets it or it is not the default."""
     same = [item for item in ours if (item["kind"], item["namespace"]) == (grant["kind"], grant["namespace"])]
     written = {
         (access["action"], access["resource"]): access.get("effect") for item in same for access in item["accesses"]
@@ -65,7 +65,7 @@ class _Robot(Item):
         return {**body, **({"disable": True} if data.get("disable") else {}), **full({"permissions": permissions})}
 
     def create(self, data: Data, harbor: Harbor) -> None:
-        """Make it, with the secret that is given, else with the one Harbor answers, once."""
+        """Create it. The secret is the program's, else the one in Harbor's answer."""
         path, made = harbor.post(self.collection, self.body(data))
         if secret := data.get("secret"):
             harbor.send("PATCH", f"/robots/{made['id']}", {"secret": secret}, expect=requests.codes.ok)
@@ -75,7 +75,7 @@ class _Robot(Item):
         self.read(data, harbor)
 
     def find(self, data: Data, harbor: Harbor) -> Properties | None:
-        """Look it up; upstream takes any failure for «gone»."""
+        """Return the robot; like upstream, it treats each failure as a missing robot."""
         try:
             return super().find(data, harbor)
         except ApiError:
@@ -92,7 +92,7 @@ class _Robot(Item):
         data.set("permissions", [_permission(grant, data.get("permissions")) for grant in found["permissions"]])
 
     def update(self, data: Data, harbor: Harbor) -> None:
-        """Change it in place; its name is Harbor's, and its secret a request of its own."""
+        """Update it, with its name from Harbor; a new secret needs a separate request."""
         harbor.put(data.id, {**self.body(data), "name": harbor.get(data.id)["name"]})
         if data.changed("secret"):
             harbor.send("PATCH", data.id, {"secret": data.get("secret")}, expect=requests.codes.ok)

@@ -20,7 +20,7 @@ _PAGE: Final = 15
 
 
 def schedule(text: str) -> tuple[str, str]:
-    """Return type and cron of a schedule, given as either: `daily` and `0 0 0 * * *` are the same."""
+    """Return type and cron of a schedule, which is given as one of them: `daily` and `0 0 0 * * *` are equal."""
     for name, cron in _SCHEDULES.items():
         if text.lower() in (name, cron):
             return name.title(), cron
@@ -38,7 +38,7 @@ def _with_rule_defaults(shape: Shape) -> Shape:
     return shape.tuned(elem={"rules": replace(rules.elem, fields=inner.fields)})
 
 
-#: Property of a rule -> its template, which is also the name of its number; in upstream's order of precedence.
+#: Property of a rule -> its template, which is also the name of its parameter; in upstream's order of precedence.
 _TEMPLATES: Final = {"nDaysSinceLastPush": "nDaysSinceLastPush", "mostRecentlyPushed": "latestPushedK"}
 
 
@@ -62,7 +62,7 @@ def _selector(matches: str, pattern: str | None) -> dict[str, str]:
 
 
 def _patterns(rule: Properties) -> Properties:
-    """Return what a rule is for; one that excludes says it in words that the stand-in does not know."""
+    """Return the patterns of a selector. Decorations that exclude are not supported."""
     tag, repository = rule["tag_selectors"][0], rule["scope_selectors"]["repository"][0]
     return {
         "tagMatching": tag.get("pattern") or "" if tag.get("decoration") == "matches" else "",
@@ -80,7 +80,7 @@ def _policy(scope: int, cron: str, rules: list[Properties]) -> Properties:
 
 
 def _rule(rule: Properties) -> Properties:
-    # Inside a rule, what is not set is zero, not null, in the official plugin's state.
+    # In the official plugin's state, unset values in a rule are zero, not null.
     params = rule.get("params") or {}
     return {
         **{name: params.get(its, 0) if rule.get("template") == its else 0 for name, its in _TEMPLATES.items()},
@@ -97,7 +97,7 @@ class _Retention(Item):
         return _policy(int(found[0]) if found else 0, cron, [_rule_body(rule) for rule in data.get("rules")])
 
     def create(self, data: Data, harbor: Harbor) -> None:
-        """Make it; a project has one for ever: deleting it only empties it, and this takes it up again."""
+        """Create it, or reuse the project's policy: a deletion only empties it."""
         body = self.body(data)
         try:
             data.id, _ = harbor.post(self.collection, body)
@@ -116,7 +116,7 @@ class _Retention(Item):
         data.set("rules", [_rule(rule) for rule in found.get("rules") or []])
 
     def delete(self, data: Data, harbor: Harbor) -> None:
-        """Empty it."""
+        """Remove its rules, because Harbor keeps the policy."""
         scope, number = data.get("scope").replace("/projects/", ""), data.id.replace("/retentions/", "")
         body = _policy(int(scope) if scope.isdecimal() else 0, "", [])
         harbor.put(data.id, {**body, **full({"id": int(number) if number.isdecimal() else 0})})
@@ -149,14 +149,14 @@ class _Immutable(Item):
         }
 
     def create(self, data: Data, harbor: Harbor) -> None:
-        """Make it; Harbor makes none that is disabled."""
+        """Create it; Harbor creates it enabled, so disabling it needs a second request."""
         data.id, _ = harbor.post(self.where(data), self.body(data))
         if data.get("disabled"):
             harbor.put(data.id, self.body(data))
         self.read(data, harbor)
 
     def find(self, data: Data, harbor: Harbor) -> Properties | None:
-        """Look it up among its project's."""
+        """Return the rule from its project's list."""
         path, _, number = data.id.rpartition("/")
         if not number.isdecimal():
             raise PluginError(f'strconv.Atoi: parsing "{number}": invalid syntax')

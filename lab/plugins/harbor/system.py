@@ -1,4 +1,4 @@
-"""The system: log-in by a provider, configuration, schedules of scans and of collection."""
+"""System objects: authentication, configuration, schedules of scans and of garbage collection."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _CONFIGURATION: Final = "/configurations"
 
 @dataclass(frozen=True, kw_only=True)
 class _One(Item):
-    """What a system has one of: making it is changing it. `id` is its id, `collection` its path."""
+    """An object that a system has once: its creation is an update. `id` is its id, `collection` its path."""
 
     id: str
 
     def update(self, data: Data, client: Harbor) -> None:
-        """Write it."""
+        """Write the object."""
         self.create(data, client)
 
     def read(self, data: Data, client: Harbor) -> None:
-        """Read it, whatever its id was."""
+        """Read the object, with any id."""
         data.id = self.id
         super().read(data, client)
 
 
-# -- configuration, log-in included ------------------------------------------------------------------------------------
+# -- configuration and authentication ----------------------------------------------------------------------------------
 
 
 class _Configuration(_One):
@@ -44,13 +44,13 @@ class _Configuration(_One):
         return {field: value for field, value in values.items() if isinstance(value, bool) or value}
 
     def create(self, data: Data, client: Harbor) -> None:
-        """Write it, one resource at a time: Harbor's one configuration is changed by several."""
+        """Write it under a lock, because several resources change the same configuration."""
         with client.configuration:
             client.put(_CONFIGURATION, self.body(data))
         self.read(data, client)
 
     def find(self, _data: Data, client: Harbor) -> Properties:
-        """Return the value of every item of the configuration."""
+        """Return the values of the configuration."""
         try:
             document = client.get(_CONFIGURATION)
         except ApiError as error:
@@ -58,12 +58,12 @@ class _Configuration(_One):
         return {name: (item or {}).get("value") for name, item in document.items()}
 
     def delete(self, _data: Data, _client: Harbor) -> None:
-        """Forget it: Harbor keeps its configuration."""
+        """Do nothing: Harbor keeps its configuration."""
 
 
 class _Auth(_Configuration):
     def body(self, data: Data) -> Properties:
-        # Upstream always sends these, whatever the mode.
+        # Upstream always sends these, in each mode.
         always = {
             "oidc_verify_cert": False, "oidc_auto_onboard": False, "self_registration": False, "ldap_scope": 0,
             "ldap_group_search_scope": 0, "ldap_verify_cert": False,
@@ -126,7 +126,7 @@ def _workers(value: Value) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class _Schedule(_One):
-    """`when` is the property with the schedule."""
+    """A scheduled job; `when` is the property with the schedule."""
 
     when: str
 
@@ -134,7 +134,7 @@ class _Schedule(_One):
         return {}
 
     def create(self, data: Data, client: Harbor) -> None:
-        """Set it; the first is made, the next ones change it."""
+        """Create the schedule, or update the existing one."""
         kind, cron = schedule(data.get(self.when))
         body = {"schedule": full({"type": kind, "cron": cron}), "parameters": full(self.parameters(data))}
         if client.get(self.collection) is None:
@@ -149,13 +149,13 @@ class _Schedule(_One):
         data.set(self.when, str((when.get("cron") if when.get("type") == "Custom" else when.get("type")) or ""))
 
     def delete(self, _data: Data, client: Harbor) -> None:
-        """Set it to never."""
+        """Set the schedule to "never"."""
         client.put(self.collection, {"schedule": {"type": "None"}, "parameters": {}})
 
 
 class _Scans(_Schedule):
     def create(self, data: Data, client: Harbor) -> None:
-        """Set it, and which scanner it uses."""
+        """Set the schedule and its scanner."""
         super().create(data, client)
         if scanner := data.get("defaultScanner"):
             for known in client.send("GET", "/scanners").json():
@@ -163,7 +163,7 @@ class _Scans(_Schedule):
                     client.send("PATCH", f"/scanners/{known['uuid']}", {"is_default": True})
 
     def find(self, data: Data, client: Harbor) -> Properties:
-        """Look it up; upstream takes any failure for one that is not there, and that for an error."""
+        """Return the schedule; like upstream, each failure is an error "not found"."""
         try:
             found: Properties | None = client.get(data.id)
         except ApiError:
@@ -178,7 +178,7 @@ class _Collection(_Schedule):
         return {"delete_untagged": data.get("deleteUntagged") or None, "workers": data.get("workers")}
 
     def find(self, data: Data, client: Harbor) -> Properties:
-        """Look it up; upstream fails to read that there is none."""
+        """Return the schedule; like upstream, it fails if there is none."""
         found: Properties | None = client.get(data.id)
         if found is None:
             raise PluginError("unexpected end of JSON input")

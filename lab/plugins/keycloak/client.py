@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - JSON from a server
-"""Requests to Keycloak's admin API, with the official provider's settings, log-in and error texts."""
+# ruff: noqa: ANN401 - JSON of a server has any type
+"""A client of Keycloak's admin API, with the official provider's settings, log-in and error texts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lab.plugins.wire import Properties
 
 _NOT_FOUND: Final = 404
 _RETRY_LOGIN: Final = (401, 403)
-#: Setting -> the variable that has it when the program does not say it.
+#: Setting -> environment variable that is used if the program does not set it.
 ENVIRONMENT: Final = {
     "url": "KEYCLOAK_URL",
     "clientId": "KEYCLOAK_CLIENT_ID",
@@ -30,7 +30,7 @@ class ApiError(RefusalError):
     """The server refused a request; `status` is its HTTP status."""
 
     def __init__(self, method: str, path: str, response: httpx.Response) -> None:
-        """Word it as the official client does, in one line."""
+        """Make the official client's message, in one line."""
         self.status = response.status_code
         message = f"error sending {method} request to {path}: {response.status_code} {response.reason_phrase}."
         body = " ".join(response.text.split())
@@ -38,15 +38,15 @@ class ApiError(RefusalError):
 
     @property
     def missing(self) -> bool:
-        """Tell whether the object is not there."""
+        """Whether the object does not exist."""
         return self.status == _NOT_FOUND
 
 
 class Keycloak:
-    """A connection that many threads may share; logs in at once."""
+    """A client that many threads can share. It logs in at once."""
 
     def __init__(self, settings: Properties) -> None:
-        """Connect; raises `PluginError` when the settings make no sense or the log-in fails."""
+        """Log in; raises `PluginError` when the settings are inconsistent or the log-in fails."""
         self._settings = settings
         self._base = str(settings.get("url", ""))
         self._form = self._grant()
@@ -104,13 +104,13 @@ class Keycloak:
         self._token = str(response.json()["access_token"])
 
     def _renew(self, stale: str) -> None:
-        """Log in again unless another thread just did."""
+        """Log in again, unless another thread did so in the meantime."""
         with self._lock:
             if self._token == stale:
                 self._login()
 
     def refresh(self) -> None:
-        """Take a new token: rights on a realm that was just created come only with one."""
+        """Get a new token, because the old one has no rights on a realm created later."""
         self._renew(self._token)
 
     def _send(self, method: str, path: str, body: Any = None, params: dict[str, str] | None = None) -> httpx.Response:
@@ -126,14 +126,14 @@ class Keycloak:
                     headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
                 )
             except httpx.HTTPError as error:
-                # Go sends what only reads again when the server closed the connection instead of answering
-                # (net/http, `Request.isReplayable`).
+                # Like Go (net/http, `Request.isReplayable`), repeat a read-only request if the server closed the
+                # connection.
                 if method == "GET" and not last and isinstance(error, httpx.TransportError):
                     continue
                 raise PluginError(f"error sending request: {method} {url}: {_cause(error)}") from None
             if last or response.status_code not in _RETRY_LOGIN:
                 break
-            self._renew(token)  # a token lives a minute, and one older than a realm has no rights on it
+            self._renew(token)  # a token expires after a minute, and one older than a realm has no rights on it
         if response.status_code >= httpx.codes.BAD_REQUEST:
             raise ApiError(method, f"/admin{path}", response)
         return response
@@ -144,16 +144,16 @@ class Keycloak:
         return response.json() if response.content else None
 
     def post(self, path: str, body: Any) -> tuple[Any, str]:
-        """Send JSON; return the answer and the id of what was created, if any."""
+        """Send a POST; return the answer and the id of the created object, if any."""
         response = self._send("POST", path, body)
         return (response.json() if response.content else None), response.headers.get("Location", "").rsplit("/", 1)[-1]
 
     def put(self, path: str, body: Any = None) -> None:
-        """Replace what is at a path."""
+        """Send a PUT."""
         self._send("PUT", path, body)
 
     def delete(self, path: str, body: Any = None) -> None:
-        """Delete what is at a path; raises `ApiError`, also when it is not there."""
+        """Send a DELETE; raises `ApiError`, also if the object does not exist."""
         self._send("DELETE", path, body)
 
 

@@ -18,16 +18,16 @@ from lab.plugins.wire import UNKNOWN, Properties, Value
 
 
 def quoted(value: bool) -> str:
-    """Write a boolean as Keycloak's attributes hold it."""
+    """Convert a boolean to the text in Keycloak's attributes."""
     return "true" if value else "false"
 
 
 def is_true(value: str | None) -> bool:
-    """Read a boolean as Keycloak's attributes hold it."""
+    """Convert a text in Keycloak's attributes to a boolean."""
     return value == "true"
 
 
-#: Properties kept among the client's attributes.
+#: Properties that are in the client's attributes.
 _ATTRIBUTES: Final = {
     "pkceCodeChallengeMethod": "pkce.code.challenge.method",
     "oauth2DeviceAuthorizationGrantEnabled": "oauth2.device.authorization.grant.enabled",
@@ -50,7 +50,7 @@ CLIENT: Final = resource(
 
 
 def _plan(prior: Properties | None, planned: Properties, _inputs: Mapping[str, Value]) -> set[str]:
-    """Only the server knows the service account that comes or goes."""
+    """Make the service account unknown if it is switched on or off."""
     if prior is not None:
         name = "serviceAccountsEnabled"
         before, after = prior.get(name), planned.get(name)
@@ -108,7 +108,7 @@ class _Client(Item):
                 raise PluginError(message)
 
     def update(self, data: Data, client: Keycloak) -> None:
-        """Change it in place. Upstream does not read it back, but for what the server decides."""
+        """Update it. Like upstream, only values that the server decides are read back."""
         super().update(data, client)
         if data.raw("serviceAccountUserId") is None:
             data.set("serviceAccountUserId", self._account(data, client, data.get("serviceAccountsEnabled")))
@@ -117,7 +117,7 @@ class _Client(Item):
         return str(client.get(f"{self.path(data)}/service-account-user")["id"]) if enabled else ""
 
     def found(self, data: Data, client: Keycloak) -> Properties:
-        """Return what Keycloak says of it, with its secret and its service account, which are asked apart."""
+        """Return the client with its secret and its service account, which need separate requests."""
         answer = super().found(data, client)
         secret = (client.get(f"{self.path(data)}/client-secret") or {}).get("value")
         account = self._account(data, client, bool(answer.get("serviceAccountsEnabled")))

@@ -1,4 +1,4 @@
-"""The keycloak function in use: looking an account up."""
+"""The keycloak function that the program uses: it looks up a user."""
 
 from __future__ import annotations
 

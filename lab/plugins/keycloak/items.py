@@ -1,4 +1,4 @@
-"""What a realm holds lists of."""
+"""Resource types in lists of a realm."""
 
 from __future__ import annotations
 
@@ -13,41 +13,42 @@ from lab.plugins.wire import Properties
 
 
 def same(*names: str) -> dict[str, str]:
-    """Return property -> field: most have the same name."""
+    """Return a map of properties to fields: most have the same name."""
     return {name: name for name in names}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Item(items.Item[Keycloak]):
-    """A resource type whose objects are in a list of their realm, `collection`, by their ids.
+    """A resource type whose objects are in their realm's list `collection`, by id.
 
-    `imported` is how upstream calls an import id. Without `reread` upstream takes an update for done as planned.
+    `imported` is upstream's description of an import id. Without `reread`, the state after an update is the plan, as in
+    upstream.
     """
 
     collection: str
     imported: str = ""
     reread: bool = True
 
-    # -- what an irregular type overrides -----------------------------------------------------------------------------
+    # -- methods that an irregular type overrides ----------------------------------------------------------------------
 
     def where(self, data: Data) -> str:
         """Return the path of the list."""
         return f"/realms/{data.get('realmId')}/{self.collection}"
 
     def made_in(self, data: Data) -> str:
-        """Return the path to make one at."""
+        """Return the path for its creation."""
         return self.where(data)
 
     def check(self, data: Data, client: Keycloak) -> None:
-        """Refuse what upstream refuses before it asks Keycloak; raises `PluginError`."""
+        """Raise `PluginError` for inputs that upstream refuses before it sends a request."""
 
     def found(self, data: Data, client: Keycloak) -> Properties:
-        """Return what Keycloak says of it; raises `ApiError` when it is not there."""
+        """Return the object from Keycloak; raises `ApiError` if it does not exist."""
         answer: Properties = client.get(self.path(data))
         return answer
 
     def take_import(self, data: Data, _client: Keycloak) -> None:
-        """Read an import id, `realm/id`; raises `PluginError` for one that is none."""
+        """Read an import id, `realm/id`; raises `PluginError` if it is malformed."""
         parts = data.id.split("/")
         if len(parts) != 2:  # noqa: PLR2004 - the format's own number
             raise PluginError(f"Invalid import. Supported import formats: {self.imported}")
@@ -61,15 +62,15 @@ class Item(items.Item[Keycloak]):
         return f"{self.where(data)}/{data.id}"
 
     def identified(self, data: Data) -> Properties:
-        """Return the request that updates, which repeats the id."""
+        """Return the body of the update request, which contains the id."""
         return {**self.body(data), "id": data.id}
 
     def importer(self) -> Importer[Keycloak] | None:
-        """Return what reads an import id."""
+        """Return the function that reads an import id."""
         return self.take_import if self.imported else None
 
     def find(self, data: Data, client: Keycloak) -> Properties | None:
-        """Return what Keycloak says of it, None when it is not there."""
+        """Return the object from Keycloak, None if it does not exist."""
         try:
             return self.found(data, client)
         except ApiError as error:
@@ -78,18 +79,18 @@ class Item(items.Item[Keycloak]):
             raise
 
     def create(self, data: Data, client: Keycloak) -> None:
-        """Make it."""
+        """Create the object."""
         self.check(data, client)
         _, data.id = client.post(self.made_in(data), self.creation(data))
         self.read(data, client)
 
     def update(self, data: Data, client: Keycloak) -> None:
-        """Change it in place."""
+        """Update the object."""
         self.check(data, client)
         client.put(self.path(data), self.identified(data))
         if self.reread:
             self.read(data, client)
 
     def delete(self, data: Data, client: Keycloak) -> None:
-        """Take it away."""
+        """Delete the object."""
         client.delete(self.path(data))

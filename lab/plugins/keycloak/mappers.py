@@ -1,4 +1,4 @@
-"""Protocol mappers: what goes into a token."""
+"""Protocol mappers, which set the claims of a token."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lab.plugins.schema import resource
 from lab.plugins.server import PluginError
 from lab.plugins.wire import Properties
 
-#: Property -> item of a mapper's configuration.
+#: Property -> key in a mapper's configuration.
 _ITEMS: Final = {
     "addToAccessToken": "access.token.claim",
     "addToIdToken": "id.token.claim",
@@ -35,7 +35,7 @@ _OWNERS: Final = ("clientId", "clientScopeId")
 
 @dataclass(frozen=True, kw_only=True)
 class _Mapper(Item):
-    """`kind` is Keycloak's name of the mapper, `items` what its configuration has."""
+    """A mapper: `kind` is Keycloak's name of it, `items` are the properties in its configuration."""
 
     kind: str
     items: Mapping[str, str]
@@ -67,7 +67,7 @@ class _Mapper(Item):
         fields.take(data, self.items, found.get("config") or {}, decode=dict.fromkeys(self._flags(), is_true))
 
     def take_import(self, data: Data, _client: Keycloak) -> None:
-        """Read an import id; raises `PluginError` for one that is none."""
+        """Read an import id; raises `PluginError` if it is malformed."""
         parts = data.id.split("/")
         if len(parts) != 4 or parts[1] not in ("client", "client-scope"):  # noqa: PLR2004 - the format's own number
             raise PluginError(f"invalid import. supported import formats: {self.imported}")

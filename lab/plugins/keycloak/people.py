@@ -17,17 +17,17 @@ SEPARATOR: Final = "##"
 
 
 def split_values(attributes: Mapping[str, str]) -> dict[str, list[str]]:
-    """Return attributes as the server has them: several values in one string become a list."""
+    """Return attributes in the server's form: several values in one string become a list."""
     return {key: str(value).split(SEPARATOR) for key, value in attributes.items()}
 
 
 def join_values(attributes: Mapping[str, list[str]] | None) -> dict[str, str]:
-    """Return attributes as the program has them."""
+    """Return attributes in the program's form."""
     return {key: SEPARATOR.join(values) for key, values in (attributes or {}).items()}
 
 
 def _same_values(old: Value, new: Value, _plan: Properties) -> bool:
-    """The order of an attribute's values means nothing."""
+    """Whether two attributes have the same values, in any order."""
     before, after = split_values(old or {}), split_values(new or {})
     return before.keys() == after.keys() and all(sorted(before[key]) == sorted(after[key]) for key in before)
 
@@ -45,14 +45,14 @@ class _Group(Item):
         return {**super().body(data), **description}
 
     def update(self, data: Data, client: Keycloak) -> None:
-        """Change it in place. Upstream does not read it back."""
+        """Update the group. Like upstream, it is not read back."""
         super().update(data, client)
         for name in ("description", "attributes"):
             data.set(name, data.get(name))
         data.set("path", "")
 
     def found(self, data: Data, client: Keycloak) -> Properties:
-        """Return what Keycloak says of it, with its parent, which Keycloak does not tell with every group."""
+        """Return the group with its parent, which Keycloak's answer does not always contain."""
         group = super().found(data, client)
         above = str(group["path"]).removesuffix(group["name"])
         if above == "/":
@@ -86,7 +86,7 @@ _PAGE: Final = 50
 
 
 def user_of(keycloak: Keycloak, realm: str, username: str) -> Properties | None:
-    """Return the user of exactly this name, or None."""
+    """Return the user with exactly this name, or None."""
     users = keycloak.get(f"/realms/{realm}/users", {"username": username.replace("\\", "\\\\")})
     return next((user for user in users if user["username"] == username), None)
 
@@ -105,21 +105,21 @@ class _Memberships(Item):
         return found
 
     def _place(self, data: Data, client: Keycloak, username: str) -> str:
-        """Return the path of a user's being in the group."""
+        """Return the path of a user's membership in the group."""
         user = user_of(client, data.get("realmId"), username)
         if user is None:
             raise PluginError(f"user with username {username} does not exist")
         return f"{self.where(data)}/{user['id']}/groups/{data.get('groupId')}"
 
     def create(self, data: Data, client: Keycloak) -> None:
-        """Put the members in."""
+        """Add the members."""
         self.check(data, client)
         for username in data.get("members"):
             client.put(self._place(data, client, username))
         self.read(data, client)
 
     def update(self, data: Data, client: Keycloak) -> None:
-        """Put in who is to be, and take out who is not."""
+        """Add missing members, and remove others."""
         self.check(data, client)
         wanted = set(data.get("members"))
         present = {user["username"]: user["id"] for user in self._members(data, client)}
@@ -138,7 +138,7 @@ class _Memberships(Item):
         data.id = f"{data.get('realmId')}/group-memberships/{data.get('groupId')}"
 
     def delete(self, data: Data, client: Keycloak) -> None:
-        """Take the members out."""
+        """Remove the members."""
         try:
             for username in data.get("members"):
                 client.delete(self._place(data, client, username))
@@ -180,14 +180,14 @@ def _lower(value: Value) -> str | None:
 
 class _User(Item):
     def update(self, data: Data, client: Keycloak) -> None:
-        """Change it in place. Upstream also takes away the links to other providers that the program does not give."""
+        """Update the user. Like upstream, it removes links to identity providers that the program does not set."""
         super().update(data, client)
         links = f"{self.path(data)}/federated-identity"
         for identity in client.get(links):
             client.delete(f"{links}/{identity['identityProvider']}")
 
     def take_import(self, data: Data, client: Keycloak) -> None:
-        """Read an import id, which ends in an id or a name."""
+        """Read an import id, which ends with an id or a name."""
         super().take_import(data, client)
         if self.find(data, client) is None and (known := user_of(client, data.get("realmId"), data.id)):
             data.id = known["id"]

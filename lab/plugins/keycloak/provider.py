@@ -1,4 +1,4 @@
-"""The keycloak plugin: its resources on one connection."""
+"""The keycloak plugin: its resources and functions, with one client."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lab.plugins.server import Host
 
 
 def make(_host: Host) -> Bridge[Keycloak]:
-    """Build the backend; nothing is dialled yet."""
+    """Build the backend, without a connection."""
     return Bridge(
         name="keycloak",
         tables=(clients.RESOURCES, mappers.RESOURCES, people.RESOURCES, realm.RESOURCES, scopes.RESOURCES),

@@ -12,7 +12,7 @@ from lab.plugins.schema import resource
 from lab.plugins.server import PluginError
 from lab.plugins.wire import Properties, Value
 
-#: Left out of requests when empty: the server then keeps what it has.
+#: Omitted from requests when empty, so that the server keeps its values.
 _OMITTED: Final = (
     "organizationsEnabled", "adminPermissionsEnabled", "sslRequired", "offlineSessionMaxLifespanEnabled",
     "oauth2DevicePollingInterval",
@@ -68,7 +68,7 @@ class _Realm(Item):
         return {**self.body(data), "id": data.get("internalId") or data.get("realm")}
 
     def create(self, data: Data, client: Keycloak) -> None:
-        """Make it, and take a new token, which has rights on it."""
+        """Create the realm, and get a new token, which has rights on it."""
         self.check(data, client)
         client.post(self.where(data), self.identified(data))
         data.id = data.get("realm")
@@ -84,7 +84,7 @@ class _Realm(Item):
             data.set("securityDefenses", defenses)
 
     def delete(self, data: Data, client: Keycloak) -> None:
-        """Delete it; the first try may meet the server's own clean-up."""
+        """Delete the realm; the first attempt can conflict with the server's clean-up."""
         try:
             super().delete(data, client)
         except ApiError:

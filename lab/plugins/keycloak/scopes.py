@@ -1,4 +1,4 @@
-"""Client scopes, and which of them a client has."""
+"""Client scopes, and the scopes of a client."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FLAGS: Final = {
     "includeInTokenScope": "include.in.token.scope",
     "includeInOpenidProviderMetadata": "include.in.openid.provider.metadata",
 }
-#: What upstream sends for a scope that nobody is asked to consent to.
+#: Upstream's consent text of a scope without a consent screen.
 _UNASKED: Final = {"display.on.consent.screen": "false", "consent.screen.text": "", "gui.order": ""}
 
 
@@ -51,7 +51,7 @@ _SCOPE: Final = _Scope(
 
 @dataclass(frozen=True, kw_only=True)
 class _ClientScopes(Item):
-    """`kind` is `default` or `optional`."""
+    """The scopes of a client; `kind` is `default` or `optional`."""
 
     kind: str
 
@@ -60,7 +60,7 @@ class _ClientScopes(Item):
         return [scope["name"] for scope in client.get(path)]
 
     def _ids(self, data: Data, client: Keycloak, names: Collection[str]) -> dict[str, str]:
-        """Return the ids of the realm's OpenID scopes of these names, by name."""
+        """Return the ids of the realm's OpenID scopes with these names, by name."""
         scopes = client.get(f"/realms/{data.get('realmId')}/client-scopes")
         return {s["name"]: s["id"] for s in scopes if s.get("protocol") == "openid-connect" and s["name"] in names}
 
@@ -87,7 +87,7 @@ class _ClientScopes(Item):
             client.put(f"{path}/{self.kind}-client-scopes/{id_}")
 
     def create(self, data: Data, client: Keycloak) -> None:
-        """Give the client the scopes it is to have, and no others."""
+        """Set the client's scopes: add missing ones, and remove others."""
         wanted = set(data.get(f"{self.kind}Scopes"))
         try:
             present = set(self._attached(data, client, self.kind))
@@ -101,11 +101,11 @@ class _ClientScopes(Item):
         self.read(data, client)
 
     def update(self, data: Data, client: Keycloak) -> None:
-        """Do the same."""
+        """Set the client's scopes again."""
         self.create(data, client)
 
     def found(self, data: Data, client: Keycloak) -> Properties:
-        """Return the scopes the client has."""
+        """Return the client's scopes."""
         return {f"{self.kind}Scopes": self._attached(data, client, self.kind)}
 
     def take(self, data: Data, found: Properties, client: Keycloak) -> None:
@@ -113,7 +113,7 @@ class _ClientScopes(Item):
         data.id = f"{data.get('realmId')}/{data.get('clientId')}"
 
     def delete(self, data: Data, client: Keycloak) -> None:
-        """Take the scopes away."""
+        """Remove the scopes."""
         self._detach(data, client, data.get(f"{self.kind}Scopes"))
 
 

@@ -1,4 +1,4 @@
-"""`python -m lab.plugins.kubernetes ENGINE_ADDRESS`: serve the plugin, print its port."""
+"""`python -m lab.plugins.kubernetes ENGINE_ADDRESS`: serves the plugin and prints its port."""
 
 import sys
 

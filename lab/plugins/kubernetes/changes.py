@@ -1,4 +1,4 @@
-"""What an update changes and whether it needs a new object: upstream's merge patch, told field by field."""
+"""The changes of an update, field by field from upstream's merge patch, and whether they require a replacement."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _VOLUME: Final = tuple(
         "quobyte", "rbd", "scaleIO", "storageos", "vsphereVolume",
     )
 )  # fmt: skip
-# Fields no update can change, as the official provider lists them.
+# Immutable fields, as in the official provider's list.
 _IMMUTABLE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("apps/v1", "DaemonSet"): _SELECTOR,
     ("apps/v1", "Deployment"): _SELECTOR,
@@ -68,7 +68,7 @@ _IMMUTABLE: Final[dict[tuple[str, str], tuple[str, ...]]] = {
 
 
 def immutable(obj: Object, *, secrets_mutable: bool, config_maps_mutable: bool) -> tuple[str, ...]:
-    """Return the paths whose change needs a new object."""
+    """Return the paths whose change requires a replacement."""
     key = (str(obj.get("apiVersion", "")), str(obj.get("kind", "")))
     sealed = obj.get("immutable") is True
     if is_kind(obj, "v1", "Secret") and (not secrets_mutable or sealed):
@@ -79,14 +79,14 @@ def immutable(obj: Object, *, secrets_mutable: bool, config_maps_mutable: bool) 
 
 
 class _Missing:
-    """Marks «no such key», which is not the same as null."""
+    """Marks a missing key, which differs from null."""
 
 
 _MISSING: Final = _Missing()
 
 
 def merge_patch(old: Value, new: Value) -> Object:
-    """Return the JSON merge patch (RFC 7386) that turns `old` into `new`; unknown values patch to null."""
+    """Return the JSON merge patch (RFC 7386) from `old` to `new`; unknown values become null."""
     patch: Object = {}
     for key, value in new.items():
         if isinstance(value, Unknown):
@@ -129,7 +129,7 @@ class _Converter:
                 kind, given = DELETE, True
         elif old is _MISSING:
             if self._drops_empty and _empty(patch):
-                return  # the server leaves out what is empty: not there and empty are the same
+                return  # the server omits empty values, so missing and empty are equal
             kind = ADD
         elif isinstance(patch, dict) and isinstance(old, dict):
             self.mapping(path, patch, old, new if isinstance(new, dict) else {}, inside)
@@ -159,7 +159,7 @@ class _Converter:
 
 
 def _touches(path: Path, value: Value, wanted: tuple[str, ...]) -> bool:
-    """Tell whether a change of `path` to `value` reaches the field `wanted`, from above or from below."""
+    """Whether a change of `path` to `value` affects the field `wanted`, its parents or its children."""
     for i, part in enumerate(wanted):
         if i >= len(path):
             return _holds(value, wanted[i:])
@@ -189,7 +189,7 @@ def _text(path: Path) -> str:
 
 
 def detailed(old: Object, new: Object, immutable_paths: Sequence[str]) -> dict[str, Any]:
-    """Return every change from the pruned live object to the new inputs as `{path: PropertyDiff}`."""
+    """Return all changes from the pruned live object to the new inputs, as `{path: PropertyDiff}`."""
     patch = merge_patch(old, new)
     converter = _Converter(immutable_paths, built_in(new))
     converter.mapping((), patch, old, new, False)
@@ -197,5 +197,5 @@ def detailed(old: Object, new: Object, immutable_paths: Sequence[str]) -> dict[s
 
 
 def covers(ignored: str, path: str) -> bool:
-    """Tell whether the path the user ignores contains a changed one."""
+    """Whether an ignored path contains a changed one."""
     return path == ignored or path.startswith((f"{ignored}.", f"{ignored}["))

@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - JSON from a server
-"""Requests to the Kubernetes API: discovery, rate, errors with the server's own words."""
+# ruff: noqa: ANN401 - JSON of a server has any type
+"""A client of the Kubernetes API with discovery, a rate limit, and the server's error messages."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _KIND_MISSING: Final = "no matches for kind"
 
 
 class KubeError(PluginError):
-    """The API server refused; `code` and `reason` are its Status'."""
+    """The API server refused; `code` and `reason` are those of its Status."""
 
     def __init__(self, code: int, reason: str, message: str, causes: list[Mapping[str, Any]] | None = None) -> None:
-        """Keep the server's sentence as the message."""
+        """Use the server's message."""
         self.code = code
         self.reason = reason
         self.causes = causes or []
@@ -35,32 +35,32 @@ class KubeError(PluginError):
 
 
 class NoMatchError(KubeError):
-    """The API server has no such kind: its custom resource definition is not there (yet)."""
+    """The API server does not serve the kind: its custom resource definition does not exist, or not yet."""
 
     def __init__(self, api_version: str, kind: str) -> None:
-        """Word it as the official client does."""
+        """Make the official client's message."""
         super().__init__(404, "NoMatch", f'{_KIND_MISSING} "{kind}" in version "{api_version}"')
 
 
 @dataclass(frozen=True)
 class Mapped:
-    """What discovery says of a kind: its path segment and whether it lives in namespaces."""
+    """A kind from discovery: its path segment, and whether it is namespaced."""
 
     plural: str
     namespaced: bool
 
 
 class Bucket:
-    """Client-side rate limit: `qps` requests a second on average, `burst` at once."""
+    """A client-side rate limit: `qps` requests per second on average, `burst` at once."""
 
     def __init__(self, qps: float, burst: int) -> None:
-        """Start full."""
+        """Start with a full bucket."""
         self._qps, self._burst = qps, burst
         self._tokens, self._last = float(burst), time.monotonic()
         self._lock = threading.Lock()
 
     def wait(self) -> None:
-        """Take one token, sleeping until there is one."""
+        """Wait for a token, and take it."""
         with self._lock:
             now = time.monotonic()
             self._tokens = min(self._burst, self._tokens + (now - self._last) * self._qps) - 1
@@ -71,10 +71,10 @@ class Bucket:
 
 
 class Kube:
-    """A connection that many threads may share."""
+    """A client that many threads can share."""
 
     def __init__(self, access: Access, *, qps: float, burst: int, timeout: float | None) -> None:
-        """Prepare the connection; nothing is sent before the first request."""
+        """Store the settings; nothing is sent before the first request."""
         self._access = access
         self._bucket = Bucket(qps, burst)
         self._kinds: dict[str, dict[str, Mapped]] = {}
@@ -123,7 +123,7 @@ class Kube:
     # -- kinds --------------------------------------------------------------------------------------------------------
 
     def served(self, api_version: str, kind: str) -> Mapped | None:
-        """Return how the server maps a kind, or None when it does not serve it."""
+        """Return the discovered kind, or None if the server does not serve it."""
         with self._lock:
             known = self._kinds.get(api_version)
         if known is None or kind not in known:
@@ -140,12 +140,12 @@ class Kube:
         return known.get(kind)
 
     def namespaced(self, api_version: str, kind: str) -> bool:
-        """Tell whether a kind lives in namespaces; an unknown one is taken to, as upstream does."""
+        """Whether a kind is namespaced; like upstream, unknown kinds are."""
         mapped = self.served(api_version, kind)
         return mapped is None or mapped.namespaced
 
     def collection(self, obj: Object) -> str:
-        """Return the path of an object's collection; raises `NoMatchError` for a kind that is not served."""
+        """Return the path of an object's collection; raises `NoMatchError` if its kind is not served."""
         api_version, kind = str(obj.get("apiVersion", "")), str(obj.get("kind", ""))
         mapped = self.served(api_version, kind)
         if mapped is None:
@@ -163,12 +163,15 @@ class Kube:
         return self.request("GET", f"{self.collection(obj)}/{name}")
 
     def create(self, obj: Object, *, dry_run: bool) -> Object:
-        """Create an object as the official provider does: the static manager is taken over at the first update."""
+        """Create an object with the static field manager, as the official provider does.
+
+        The first update takes it over.
+        """
         params = {"fieldManager": "pulumi-kubernetes", **_dry(dry_run)}
         return self.request("POST", self.collection(obj), obj, params=params)
 
     def apply(self, obj: Object, manager: str, *, force: bool, dry_run: bool, strict: bool = False) -> Object:
-        """Apply an object on the server's side."""
+        """Apply an object (server-side apply)."""
         params = {"fieldManager": manager, "force": "true" if force else "false", **_dry(dry_run)}
         if strict:
             params["fieldValidation"] = "Warn"
@@ -180,7 +183,7 @@ class Kube:
         return self.request("PATCH", f"{self.collection(obj)}/{obj['metadata']['name']}", patch, kind=JSON_PATCH)
 
     def delete(self, obj: Object, name: str, propagation: str) -> None:
-        """Ask for an object's deletion."""
+        """Request an object's deletion."""
         body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
         self.request("DELETE", f"{self.collection(obj)}/{name}", body)
 
@@ -214,7 +217,8 @@ def _context(access: Access) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if access.certificate and access.key:
-        # The standard library reads a key pair from a file only: a private one, gone before the first request.
+        # The standard library reads a key pair only from a file: use a private one, and remove it before the first
+        # request.
         with tempfile.NamedTemporaryFile("w", suffix=".pem", delete=False) as file:
             file.write(f"{access.certificate}\n{access.key}\n")
         try:

@@ -1,4 +1,4 @@
-"""The kubernetes plugin's settings and the cluster they lead to."""
+"""The kubernetes plugin's settings and their cluster."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from lab.stubs import provider_pb2
 
 
 class Connection:
-    """The part of the plugin's backend that is configured."""
+    """The part of the plugin's backend that handles its configuration."""
 
     name = "kubernetes"
     accept_secrets = True
 
     def __init__(self) -> None:
-        """Dial nothing before `configure`."""
+        """Start unconfigured; `configure` connects to the cluster."""
         self.version = installed("pulumi_kubernetes")
         self._settings: Settings | None = None
         self._kube: Kube | None = None
@@ -30,7 +30,7 @@ class Connection:
         self._namespace = "default"
 
     def check_config(self, request: provider_pb2.CheckRequest) -> provider_pb2.CheckResponse:
-        """Accept the settings as they are; what is wrong in them shows when they are used, as upstream."""
+        """Accept the settings unchanged. Like upstream, errors in them show when they are used."""
         news = reveal(decode_map(request.news))
         failures = [f"`kubernetes:{name}` is not a setting of this provider" for name in unknown_names(news)]
         failures += [unsupported(f"kubernetes:{name}") for name in refused_names(news)]
@@ -39,7 +39,7 @@ class Connection:
         )
 
     def diff_config(self, request: provider_pb2.DiffRequest) -> provider_pb2.DiffResponse:
-        """Report changed settings; another cluster replaces the provider and all that it made."""
+        """Return the changed settings; another cluster replaces the provider and all its resources."""
         olds, news, changed = changed_settings(request)
         statuses: Any = provider_pb2.DiffResponse
         return provider_pb2.DiffResponse(
@@ -49,7 +49,7 @@ class Connection:
         )
 
     def configure(self, request: provider_pb2.ConfigureRequest) -> provider_pb2.ConfigureResponse:
-        """Reach the cluster; one that cannot be reached is an error only for what needs it."""
+        """Connect to the cluster. If it is unreachable, only operations that need it fail."""
         values: Properties = {name.rsplit(":", 1)[-1]: value for name, value in request.variables.items()} or reveal(
             decode_map(request.args)
         )

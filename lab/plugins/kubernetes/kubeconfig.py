@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - a file of others
-"""Reading a kubeconfig, by path or content, down to what a connection needs."""
+# ruff: noqa: ANN401 - a kubeconfig has any content
+"""Reads the settings of a connection from a kubeconfig, which is given by path or content."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DEFAULT_NAMESPACE: Final = "default"
 
 @dataclass(frozen=True)
 class Access:
-    """Where the API server is and how to be somebody there; certificates and keys as PEM text."""
+    """URL and credentials of the API server; certificates and keys are PEM text."""
 
     server: str
     namespace: str = _DEFAULT_NAMESPACE
@@ -33,14 +33,14 @@ class Access:
     key: str | None = None
 
     def __repr__(self) -> str:
-        """Leave credentials out of messages."""
+        """Show no credentials."""
         return f"Access(server={self.server!r}, namespace={self.namespace!r})"
 
 
 def parse(value: Value) -> tuple[dict[str, Any], Path]:
-    """Return a kubeconfig given as a path, as text or as a map, with the folder its relative paths start from.
+    """Return a kubeconfig, given as a path, a text or a map, with the folder of its relative paths.
 
-    Raises `PluginError` when there is none or it cannot be read.
+    Raises `PluginError` if it does not exist or cannot be read.
     """
     if isinstance(value, Mapping):
         return dict(value), Path.cwd()
@@ -59,7 +59,7 @@ def parse(value: Value) -> tuple[dict[str, Any], Path]:
 
 
 def ambient() -> Value:
-    """Return where the kubeconfig is when the provider names none; the first file of `KUBECONFIG` that exists."""
+    """Return the path of the default kubeconfig: the first existing file in `KUBECONFIG`."""
     for name in os.environ.get("KUBECONFIG", "").split(os.pathsep):
         if name and Path(name).expanduser().is_file():
             return name
@@ -75,7 +75,7 @@ def _named(items: Any, name: str, key: str) -> dict[str, Any] | None:
 
 
 def active_cluster(config: Mapping[str, Any], context: str) -> dict[str, Any] | None:
-    """Return the cluster entry in use, or None; `context` overrides the file's own."""
+    """Return the cluster entry in use, or None; `context` overrides the file's current context."""
     entry = _named(config.get("contexts"), context or str(config.get("current-context", "")), "context")
     if entry is None:
         return None
@@ -83,7 +83,7 @@ def active_cluster(config: Mapping[str, Any], context: str) -> dict[str, Any] | 
 
 
 def access(value: Value, context: str = "") -> Access:
-    """Return how to reach the cluster; raises `PluginError` in one line when the file does not say it."""
+    """Return URL and credentials of the cluster; raises `PluginError`, with one line, if the file has none."""
     config, base = parse(value)
     name = context or str(config.get("current-context", ""))
     entry = _named(config.get("contexts"), name, "context")
@@ -97,7 +97,9 @@ def access(value: Value, context: str = "") -> Access:
     user = _named(config.get("users"), str(entry.get("user", "")), "user") or {}
     for way in ("exec", "auth-provider", "tokenFile", "username"):
         if way in user:
-            raise PluginError(f"kubeconfig: user {entry.get('user')} logs in by «{way}», which this stand-in cannot do")
+            raise PluginError(
+                f"kubeconfig: user {entry.get('user')} logs in with `{way}`, which this stand-in does not support"
+            )
     return Access(
         server=str(where["server"]).rstrip("/"),
         namespace=str(entry.get("namespace") or _DEFAULT_NAMESPACE),
@@ -120,7 +122,7 @@ def _text(entry: Mapping[str, Any], key: str, base: Path) -> str | None:
 
 
 def from_json(value: Value) -> Value:
-    """Undo the protocol's encoding of a kubeconfig given as a map."""
+    """Decode a kubeconfig that is given as a map."""
     if isinstance(value, str) and value.startswith("{"):
         try:
             return json.loads(value)

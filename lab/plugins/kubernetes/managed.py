@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - JSON from a server
-"""Who manages which fields of an object (`metadata.managedFields`)."""
+# ruff: noqa: ANN401 - JSON of a server has any type
+"""Field ownership of an object (`metadata.managedFields`)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any, Final
 from lab.plugins.kubernetes.client import Object
 from lab.plugins.kubernetes.objects import meta
 
-# Managers whose fields an update takes over, by the start of their names and their operation, as upstream does.
-# It is why labels set with `kubectl label` vanish at an update.
+# Managers whose fields an update takes over, by operation and prefix of their names, as in upstream. For this reason an
+# update removes labels that were set with `kubectl label`.
 _TAKEN: Final = (
     ("kubectl", "Apply"),
     ("kubectl", "Update"),
@@ -30,12 +30,12 @@ def entries(live: Object) -> list[Object]:
 
 
 def created_by_us(live: Object) -> bool:
-    """Tell whether fields still belong to the static manager that creates objects."""
+    """Whether the static manager, which creates objects, still owns fields."""
     return any(entry.get("operation") == "Update" and entry.get("manager") in _OWN for entry in entries(live))
 
 
 def takeover(live: Object, manager: str) -> list[Object] | None:
-    """Return the JSON patch that hands the fields of earlier managers to `manager`, or None when there are none."""
+    """Return the JSON patch that moves the fields of earlier managers to `manager`, or None if there are none."""
     mine = next((e for e in entries(live) if e.get("manager") == manager and e.get("operation") == "Apply"), None)
     merged = copy.deepcopy(mine)
     kept: list[Object] = []
@@ -77,7 +77,7 @@ def _owns(fields: Iterable[Object], parts: list[str]) -> bool:
 
 
 def apply_ignored(obj: Object, live: Object, ignored: Iterable[str], manager: str) -> None:
-    """Change the object to apply so that ignored fields stay: left out when another manager alone has them."""
+    """Change the applied object so that ignored fields stay: omit those that only another manager owns."""
     ours = [e.get("fieldsV1") or {} for e in entries(live) if e.get("manager") == manager]
     theirs = [e.get("fieldsV1") or {} for e in entries(live) if e.get("manager") != manager]
     for path in ignored:
@@ -91,7 +91,7 @@ def apply_ignored(obj: Object, live: Object, ignored: Iterable[str], manager: st
 
 
 def _parts(path: str) -> list[str]:
-    """Split a property path; keys may be quoted in brackets."""
+    """Split a property path; keys can be quoted in brackets."""
     return [
         quoted.replace('\\"', '"') or plain
         for quoted, plain in re.findall(r'\["((?:[^"\\]|\\.)*)"\]|([^.\[\]]+)', path)

@@ -1,4 +1,4 @@
-"""Kubernetes objects as the engine sees them: pruned to the program's shape, normalised, secrets marked."""
+"""Kubernetes objects for the engine: pruned to the program's fields, normalised, with marked secrets."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _READ_ONLY: Final = (
     "creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "generation", "managedFields",
     "resourceVersion", "uid",
 )  # fmt: skip
-# Groups of the API server itself; those of custom resources have a company's domain.
+# API groups without a dot that are built in; other built-in groups end with `.k8s.io`.
 _BUILTIN_SUFFIX: Final = ".k8s.io"
 _BUILTIN_PLAIN: Final = frozenset({"", "apps", "autoscaling", "batch", "extensions", "policy"})
-# Empty, these are left out by the server's own types; the lists named are not.
+# The server's built-in types omit empty values, except these lists.
 _EMPTY_MAPS: Final = frozenset(
     {"labels", "annotations", "data", "binaryData", "matchLabels", "nodeSelector", "hard", "limits", "requests",
      "default", "defaultRequest", "max", "min", "maxLimitRequestRatio"}
 )  # fmt: skip
 _KEPT_LISTS: Final = frozenset({"rules", "limits", "verbs", "containers", "endpoints"})
-# Where built-in objects hold quantities: any of these keys leads to a map of them.
+# Keys of built-in objects whose value is a map of quantities.
 _QUANTITY_MAPS: Final = frozenset(
     {"hard", "limits", "requests", "capacity", "allocatable", "overhead", "default", "defaultRequest", "max", "min",
      "maxLimitRequestRatio", "used"}
@@ -41,49 +41,49 @@ _DECIMAL: Final = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T"
 
 
 def to_object(properties: Properties) -> Object:
-    """Return the properties as a plain object for the server."""
+    """Return the properties as an object for the server, without secret marks."""
     found: Object = reveal(properties)
     return found
 
 
 def meta(obj: Object) -> dict[str, Any]:
-    """Return an object's metadata, empty when there is none."""
+    """Return an object's metadata, empty if there is none."""
     found = obj.get("metadata")
     return found if isinstance(found, dict) else {}
 
 
 def name_of(obj: Object) -> str:
-    """Return an object's name, empty when it has none or it is not known yet."""
+    """Return an object's name, empty if it has none or it is not known yet."""
     name = meta(obj).get("name")
     return name if isinstance(name, str) else ""
 
 
 def object_id(obj: Object) -> str:
-    """Return an object's id: `namespace/name`, or `name` for what lives in no namespace."""
+    """Return an object's id: `namespace/name`, or `name` if it is not namespaced."""
     namespace = meta(obj).get("namespace")
     return f"{namespace}/{name_of(obj)}" if namespace else name_of(obj)
 
 
 def annotation(obj: Object, name: str) -> str:
-    """Return an annotation's text, empty when it is not set."""
+    """Return an annotation's text, empty if it is not set."""
     value = (meta(obj).get("annotations") or {}).get(name)
     return value if isinstance(value, str) else ""
 
 
 def built_in(obj: Object) -> bool:
-    """Tell whether the API server itself defines the object's kind."""
+    """Whether the object's kind is built in."""
     version = str(obj.get("apiVersion", ""))
     group = version.split("/", 1)[0] if "/" in version else ""
     return group in _BUILTIN_PLAIN or group.endswith(_BUILTIN_SUFFIX)
 
 
 def is_kind(obj: Object, api_version: str, kind: str) -> bool:
-    """Tell whether an object is of this kind and version."""
+    """Whether an object has this kind and version."""
     return obj.get("apiVersion") == api_version and obj.get("kind") == kind
 
 
 def prune(source: Value, target: Value) -> Value:
-    """Return the part of `source` (the live object) that has a counterpart in `target` (the program's inputs)."""
+    """Return the fields of `source` (the live object) that are also in `target` (the program's inputs)."""
     if isinstance(source, dict) and isinstance(target, dict):
         return {
             key: prune(item, target[key]) if type(item) is type(target[key]) else item
@@ -100,7 +100,7 @@ def prune(source: Value, target: Value) -> Value:
 
 
 def normalise(obj: Object) -> Object:
-    """Return the inputs in the form the server will report, so that equal things compare equal."""
+    """Return the inputs in the server's form, so that equal objects compare equal."""
     result = copy.deepcopy(obj)
     if built_in(result) and not has_unknown(result):
         if is_kind(result, "v1", "Secret"):
@@ -114,7 +114,7 @@ def normalise(obj: Object) -> Object:
 
 
 def _secret(obj: Object) -> None:
-    """Fold `stringData` into `data`, as the server does, and write base64 in its one canonical form."""
+    """Move `stringData` to `data`, as the server does, with canonical base64."""
     text = obj.get("stringData")
     if isinstance(text, dict) and text:
         data = dict(obj.get("data") or {})
@@ -150,7 +150,7 @@ def _quantities(value: Value, key: str = "") -> Value:
 
 
 def quantity(value: Value) -> Value:
-    """Write a resource quantity in its canonical form (`1024Mi` -> `1Gi`, `4000m` -> `4`); other text stays."""
+    """Return the canonical form of a quantity (`1024Mi` -> `1Gi`, `4000m` -> `4`); other text does not change."""
     text = str(value).strip()
     if isinstance(value, bool) or not text or not (text[0].isdigit() or text[0] in "+-."):
         return value
@@ -190,7 +190,7 @@ def _decimal(amount: Decimal) -> str:
 
 
 def mark(outputs: Properties, inputs: Mapping[str, Value]) -> Properties:
-    """Return `outputs` with what is secret in `inputs` marked, and everything a Secret holds."""
+    """Return `outputs` with secret marks where `inputs` have them, and on the content of a Secret."""
     result = dict(outputs)
     if result.get("kind") == "Secret":
         for key in ("data", "stringData"):
@@ -208,7 +208,7 @@ def mark(outputs: Properties, inputs: Mapping[str, Value]) -> Properties:
 
 
 def has_secret(value: Value) -> bool:
-    """Tell whether any part of a value is marked secret."""
+    """Whether a value contains a secret mark."""
     if isinstance(value, Secret):
         return True
     if isinstance(value, dict):
@@ -217,7 +217,7 @@ def has_secret(value: Value) -> bool:
 
 
 def checkpoint(inputs: Object, live: Object, given: Mapping[str, Value], initial: str, manager: str) -> Properties:
-    """Return the state of an object: the live one, with the inputs that made it and who manages its fields."""
+    """Return the state of an object: the live object, its inputs, and its field manager."""
     state = mark(live, given)
     state[INPUTS] = mark(inputs, given)
     state[INITIAL_VERSION] = initial
@@ -226,7 +226,7 @@ def checkpoint(inputs: Object, live: Object, given: Mapping[str, Value], initial
 
 
 def split(state: Properties) -> tuple[Object, Object]:
-    """Return the inputs and the live object that a state holds."""
+    """Return the inputs and the live object of a state."""
     live = to_object(state)
     inputs = live.pop(INPUTS, {})
     return inputs if isinstance(inputs, dict) else {}, live

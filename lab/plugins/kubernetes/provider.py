@@ -1,4 +1,4 @@
-"""The kubernetes plugin: what the official one does for any kind, kept in the same state."""
+"""The kubernetes plugin: it supports any kind, with the official plugin's behaviour and state."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ class Kubernetes(Connection):
     """The plugin's backend."""
 
     def __init__(self, host: Host) -> None:
-        """Remember where warnings go."""
+        """Store the receiver of warnings."""
         super().__init__()
         self._host = host
 
     # -- check --------------------------------------------------------------------------------------------------------
 
     def check(self, request: provider_pb2.CheckRequest) -> provider_pb2.CheckResponse:
-        """Normalise inputs and give names and namespaces to those that have none."""
+        """Normalise the inputs, and add a name and a namespace if they are missing."""
         marked = decode_map(request.news)
         old = to_object(decode_map(request.olds))
         obj = normalise(to_object(marked))
@@ -91,7 +91,7 @@ class Kubernetes(Connection):
     # -- diff ---------------------------------------------------------------------------------------------------------
 
     def diff(self, request: provider_pb2.DiffRequest) -> provider_pb2.DiffResponse:
-        """Compare the program's inputs with the fields of the live object that the program set."""
+        """Compare the program's inputs with the live object's values of the same fields."""
         marked = decode_map(request.news)
         new = normalise(to_object(marked))
         old_inputs, live = split(decode_map(request.olds))
@@ -122,7 +122,7 @@ class Kubernetes(Connection):
             if not any(changes.covers(ignored, path) for ignored in request.ignoreChanges)
         }
         replaces = sorted(path for path, change in found.items() if change.kind in changes.REPLACING)
-        # A replacement that keeps its name and namespace cannot live beside the object it replaces.
+        # A replacement with the same name and namespace cannot exist beside the old object.
         same_place = name_of(new) == name_of(live) and meta(new).get("namespace") == meta(live).get("namespace")
         statuses: Any = provider_pb2.DiffResponse
         return provider_pb2.DiffResponse(
@@ -136,7 +136,7 @@ class Kubernetes(Connection):
     # -- create -------------------------------------------------------------------------------------------------------
 
     def create(self, request: provider_pb2.CreateRequest) -> provider_pb2.CreateResponse:
-        """Make the object, or ask the server what would become of it."""
+        """Create the object, or in a preview by a dry run."""
         marked = decode_map(request.properties)
         obj = to_object(marked)
         patch = rules.is_patch(request.urn, obj)
@@ -148,7 +148,7 @@ class Kubernetes(Connection):
             live = self._make(kube, obj, manager, patch=patch, preview=request.preview)
         except KubeError as error:
             if request.preview and (error.reason in ("AlreadyExists", "Forbidden") or rules.no_namespace(error)):
-                # The server cannot tell yet: another resource of the same run goes first.
+                # A dry run is not possible: it needs another resource of the same run.
                 return provider_pb2.CreateResponse(properties=request.properties)
             if isinstance(error, NoMatchError):
                 kind = f"{obj.get('apiVersion')}/{obj.get('kind')}"
@@ -182,7 +182,7 @@ class Kubernetes(Connection):
                 return kube.apply(obj, manager, force=force, dry_run=preview, strict=True)
             return kube.create(obj, dry_run=preview)
 
-        # The namespace that another resource of the run makes may come a little later.
+        # Another resource of the run may create the namespace a little later.
         return rules.patiently(once, 1 if preview else _CREATE_TRIES)
 
     def _forced(self, obj: Object) -> bool:
@@ -194,7 +194,7 @@ class Kubernetes(Connection):
     # -- read ---------------------------------------------------------------------------------------------------------
 
     def read(self, request: provider_pb2.ReadRequest) -> provider_pb2.ReadResponse:
-        """Read the live object; its fields that the program set are the new inputs. No id means it is gone."""
+        """Read the live object; its values of the program's fields are the new inputs. No id means that it is gone."""
         if self._kube is None:
             return self._read_unreachable(request)
         given = decode_map(request.inputs)
@@ -235,7 +235,7 @@ class Kubernetes(Connection):
     # -- update -------------------------------------------------------------------------------------------------------
 
     def update(self, request: provider_pb2.UpdateRequest) -> provider_pb2.UpdateResponse:
-        """Apply the new inputs, or ask the server what would become of the object."""
+        """Apply the new inputs, or in a preview by a dry run."""
         marked = decode_map(request.news)
         obj = normalise(to_object(marked))
         if request.preview and (self._kube is None or has_unknown(obj) or not self._served(obj)):
@@ -310,7 +310,7 @@ class Kubernetes(Connection):
     # -- delete -------------------------------------------------------------------------------------------------------
 
     def delete(self, request: provider_pb2.DeleteRequest) -> None:
-        """Delete the object and wait until it is gone; one that is gone already is no error."""
+        """Delete the object and wait until it is gone; it is no error if it is already gone."""
         state = decode_map(request.properties)
         inputs, live = split(state)
         if self._kube is None:
@@ -328,10 +328,10 @@ class Kubernetes(Connection):
         waiting.gone(self._kube, inputs, live, name, request.timeout or waiting.DEFAULT_SECONDS)
 
     def invoke(self, request: provider_pb2.InvokeRequest) -> provider_pb2.InvokeResponse:
-        """Refuse: the functions of the official plugin render YAML, Helm and Kustomize, which nothing here uses."""
+        """Refuse the call: the program does not use the official functions, which render YAML, Helm and Kustomize."""
         raise PluginError(f"unknown Invoke token {request.tok}: this stand-in plugin has no functions")
 
 
 def make(host: Host) -> Kubernetes:
-    """Build the backend; nothing is dialled yet."""
+    """Build the backend, without a connection."""
     return Kubernetes(host)

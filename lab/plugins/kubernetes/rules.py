@@ -1,4 +1,4 @@
-"""Rules of the official plugin that need no state: tokens, names, retries, giving fields up."""
+"""Rules of the official plugin that need no state: tokens, names, retries, release of fields."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from lab.plugins.server import PluginError
 from lab.stubs import provider_pb2
 
 NOT_FOUND: Final = 404
-#: Annotations that nothing here uses, and that the official plugin has rules for.
+#: Annotations with an effect in the official plugin, which this plugin does not support.
 _REFUSED_NOTES: Final = tuple(
     f"pulumi.com/{name}" for name in ("deletionPropagationPolicy", "patchFieldManager", "timeoutSeconds")
 )
 
 
 def refuse(obj: Object) -> None:
-    """Raise `PluginError` for what only the official plugin does."""
+    """Raise `PluginError` for objects that only the official plugin supports."""
     if obj.get("kind") == "CustomResourceDefinition":
         raise PluginError(unsupported("custom resource definitions; the local platform installs those it has"))
     for name in _REFUSED_NOTES:
@@ -32,7 +32,7 @@ def refuse(obj: Object) -> None:
 
 
 def unserved(doing: str, error: KubeError) -> PluginError:
-    """Return what to report when the server does not have a kind."""
+    """Return the error for a kind that the server does not serve."""
     return PluginError(
         f"{doing} failed because the Kubernetes API server reported that the apiVersion for this resource does not "
         f"exist. Verify that any required CRDs have been created: {error}"
@@ -40,7 +40,7 @@ def unserved(doing: str, error: KubeError) -> PluginError:
 
 
 def is_patch(urn: str, obj: Object) -> bool:
-    """Tell a resource that manages some fields of an object it does not own."""
+    """Whether a resource is a Patch, which manages some fields of an object that it does not own."""
     return resource_type(urn).rsplit(":", 1)[-1] == f"{obj.get('kind')}Patch"
 
 
@@ -54,7 +54,7 @@ def kind_of(urn: str) -> tuple[str, str]:
 
 
 def autoname(request: provider_pb2.CheckRequest) -> str:
-    """Return the name of an object the program left nameless; raises `PluginError` when that is switched off."""
+    """Return a name for an object without one; raises `PluginError` when naming is disabled."""
     modes: Any = provider_pb2.CheckRequest.AutonamingOptions
     if request.HasField("autonaming"):
         if request.autonaming.mode == modes.DISABLE:
@@ -67,7 +67,7 @@ def autoname(request: provider_pb2.CheckRequest) -> str:
 
 
 def patiently(once: Callable[[], Object], tries: int) -> Object:
-    """Try again, up to `tries` times, while the server lacks what another resource of the run brings."""
+    """Try up to `tries` times while the server lacks an object that another resource of the run creates."""
     pause = 1.0
     for attempt in range(tries):
         try:
@@ -81,12 +81,12 @@ def patiently(once: Callable[[], Object], tries: int) -> Object:
 
 
 def no_namespace(error: KubeError) -> bool:
-    """Tell whether the server refused because the namespace is not there."""
+    """Whether the server refused because the namespace does not exist."""
     return error.code == NOT_FOUND and "namespaces" in str(error)
 
 
 def imported(live: Object) -> Object:
-    """Return inputs that describe a live object whole, without what the server adds."""
+    """Return inputs that describe the whole live object, without fields that the server adds."""
     found = copy.deepcopy({key: value for key, value in live.items() if key != "status"})
     data = found.get("metadata") or {}
     for key in ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid"):
@@ -103,12 +103,12 @@ def _minimal(live: Object) -> Object:
 
 
 def relinquish(kube: Kube, live: Object, manager: str) -> None:
-    """Give up all fields of a manager: those without another go back to their defaults."""
+    """Release all fields of a manager. Fields without another manager get their defaults again."""
     kube.apply(_minimal(live), manager, force=False, dry_run=False)
 
 
 def release(kube: Kube, live: Object, manager: str) -> None:
-    """Give up the fields of a Patch resource; raises `PluginError` when the object cannot do without them."""
+    """Release the fields of a Patch resource; raises `PluginError` if the object requires them."""
     try:
         relinquish(kube, live, manager)
     except KubeError as error:

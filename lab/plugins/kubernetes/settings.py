@@ -1,4 +1,4 @@
-"""The provider's settings: its own names, the environment's fallbacks, what a change of them means."""
+"""The provider's settings: names, environment variables, and which changes replace the provider."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lab.plugins.wire import Properties, Unknown, Value
 QPS: Final = 50.0
 BURST: Final = 120
 _CLUSTER_KEYS: Final = ("kubeconfig", "context")
-#: Nothing here sets them, and each would cost code of its own.
+#: Settings of the official plugin that this plugin does not support, because the program does not use them.
 _REFUSED: Final = (
     "alwaysRender", "cluster", "deleteUnreachable", "helmReleaseSettings", "namespace",
     "renderYamlToDirectory", "skipUpdateUnreachable", "strictMode",
@@ -43,12 +43,12 @@ class Settings:
     timeout: float | None
 
     def __repr__(self) -> str:
-        """A kubeconfig holds credentials: show where, not what."""
+        """Show no kubeconfig content, which contains credentials."""
         return f"Settings(context={self.context!r})"
 
 
 def decoded(values: Mapping[str, Value]) -> Properties:
-    """Undo the protocol's encoding: flags and maps arrive as JSON text."""
+    """Decode flags and maps, which arrive as JSON text."""
     found: Properties = {}
     for name, value in values.items():
         if name == "kubeClientSettings" and isinstance(value, str):
@@ -64,7 +64,7 @@ def decoded(values: Mapping[str, Value]) -> Properties:
 
 
 def settings(values: Mapping[str, Value]) -> Settings:
-    """Build the settings; raises `PluginError` for one that makes no sense."""
+    """Parse the settings; raises `PluginError` for an invalid one."""
     found = decoded(values)
     client = found.get("kubeClientSettings") or {}
 
@@ -93,7 +93,7 @@ def settings(values: Mapping[str, Value]) -> Settings:
 
 
 def unknown_names(values: Mapping[str, Value]) -> list[str]:
-    """Return settings no provider of this kind has."""
+    """Return names that are not settings of this provider."""
     return [
         name
         for name in values
@@ -102,13 +102,13 @@ def unknown_names(values: Mapping[str, Value]) -> list[str]:
 
 
 def refused_names(values: Mapping[str, Value]) -> list[str]:
-    """Return settings that only the official plugin has, and server-side apply where it is off: it is on here."""
+    """Return settings that only the official plugin supports, also disabled server-side apply."""
     off = "enableServerSideApply" in values and str(values["enableServerSideApply"]).lower() != "true"
     return [name for name in _REFUSED if values.get(name) is not None] + ["enableServerSideApply"] * off
 
 
 def replacing(olds: Properties, news: Properties, changed: list[str]) -> list[str]:
-    """Return the changed settings that mean another cluster, so that everything on it is made anew."""
+    """Return the changed settings that select another cluster, so that all its resources must be replaced."""
     before, after = olds.get("clusterIdentifier"), news.get("clusterIdentifier")
     if before is not None and after is not None:
         return [] if before == after else ["clusterIdentifier"]

@@ -1,4 +1,4 @@
-"""Waiting until an object is ready or gone."""
+"""Waits until an object is ready or gone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 1.0
 _NOT_FOUND: Final = 404
 _SKIP: Final = "pulumi.com/skipAwait"
-# Kinds whose deletion nobody waits for when waiting is skipped.
+# Kinds for which `skipAwait` also skips waiting for the deletion.
 _UNWAITED: Final = {
     ("v1", "Namespace"), ("v1", "Pod"), ("v1", "ReplicationController"), ("apps/v1", "DaemonSet"),
     ("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("batch/v1", "Job"),
@@ -36,10 +36,10 @@ def _until(ready: Callable[[], Object | None], seconds: float, late: str) -> Obj
 
 
 def ready(kube: Kube, inputs: Object, live: Object) -> Object:
-    """Return the object once its controller has taken it up; raises `PluginError` when that takes too long.
+    """Return the object when its controller has processed it; raises `PluginError` after a time limit.
 
-    Quotas must be counted and service account tokens filled; the official plugin also waits for workloads, services and
-    ingresses, which nothing runs in the lab.
+    It waits for the counts of quotas and for service account tokens. The official plugin also waits for workloads,
+    services and ingresses, but the lab has no controllers for them.
     """
     if annotation(inputs, _SKIP) == "true":
         return live
@@ -64,7 +64,7 @@ def _filled(secret: Object) -> bool:
 
 
 def gone(kube: Kube, inputs: Object, live: Object, name: str, seconds: float) -> None:
-    """Wait until an object is deleted, finalizers and dependents included; raises `PluginError` when it is not."""
+    """Wait until an object is deleted, with its finalizers and dependents; raises `PluginError` after a time limit."""
     skips = annotation(inputs, _SKIP) == "true"
     if skips and (str(inputs.get("apiVersion")), str(inputs.get("kind"))) in _UNWAITED:
         return

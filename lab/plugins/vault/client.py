@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - JSON from a server
-"""Requests to Vault or OpenBao, with the official provider's settings, child token and error texts."""
+# ruff: noqa: ANN401 - JSON of a server has any type
+"""A client of Vault or OpenBao, with the official provider's settings, child token and error texts."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _TRUE: Final = frozenset({"1", "t", "true"})
 
 
 class RefusedError(RefusalError):
-    """The server refused a request; `status` is its HTTP status, `errors` its own sentences."""
+    """The server refused a request; `status` is its HTTP status, `errors` are its messages."""
 
     def __init__(self, method: str, url: str, answer: requests.Response) -> None:
-        """Word it in one line, as the official client does in several."""
+        """Make the official client's message, but in one line."""
         self.status = answer.status_code
         try:
             said = answer.json().get("errors") or []
@@ -35,10 +35,10 @@ class RefusedError(RefusalError):
 
 
 class Vault:
-    """A connection that many threads may share; logs in at the first request."""
+    """A client that many threads can share. It logs in at the first request."""
 
     def __init__(self, settings: Properties) -> None:
-        """Keep the settings."""
+        """Store the settings."""
         self._settings = settings
         self._lock = threading.Lock()
         self._session: requests.Session | None = None
@@ -80,7 +80,7 @@ class Vault:
         return made
 
     def _child_token(self, connection: requests.Session) -> str:
-        """Work with a short-lived child of the token given, so that a leak of it ends by itself."""
+        """Create a short-lived child token, so that a leaked token soon expires."""
         ttl = f"{int(self._settings.get('maxLeaseTtlSeconds') or os.environ.get('TERRAFORM_VAULT_MAX_TTL') or 1200)}s"
         name = self._settings.get("tokenName") or os.environ.get("VAULT_TOKEN_NAME") or "terraform"
         body = {"display_name": name, "ttl": ttl, "explicit_max_ttl": ttl, "renewable": False}
@@ -93,7 +93,7 @@ class Vault:
     def _send(self, connection: requests.Session, method: str, path: str, body: Properties | None) -> Any:
         url = f"{self._address.rstrip('/')}/v1/{path.lstrip('/')}"
         try:
-            # Said again: else a bundle in the environment comes first (psf/requests#3829).
+            # Passed with each request, because a bundle in the environment overrides the session's (psf/requests#3829).
             verify = connection.verify
             answer = connection.request(method, url, json=body, timeout=_TIMEOUT, verify=verify)
         except requests.RequestException as error:
@@ -110,7 +110,7 @@ class Vault:
         return self._send(self._connected(), method, path, body)
 
     def read(self, path: str) -> Properties | None:
-        """Return the `data` of a path, or None when there is nothing at it."""
+        """Return the `data` of a path, or None if there is nothing."""
         try:
             answer = self.request("GET", path)
         except RefusedError as fault:

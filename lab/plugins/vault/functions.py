@@ -1,4 +1,4 @@
-"""The vault function in use: looking up an auth mount."""
+"""The vault function that the program uses: it looks up an auth mount."""
 
 from __future__ import annotations
 

@@ -21,7 +21,10 @@ from lab.plugins.wire import Properties, Value
 
 class _Policy(Item):
     def find(self, data: Data, client: Vault) -> Properties:
-        """Return what Vault says of it. Upstream takes one that is gone for an empty one, and writes it again."""
+        """Return the policy.
+
+        Like upstream, a missing policy is read as an empty one, so the next run writes it again.
+        """
         return super().find(data, client) or {}
 
 
@@ -45,12 +48,12 @@ _GROUP_LOCK: Final = threading.Lock()
 
 @dataclass(frozen=True, kw_only=True)
 class _Identity(Item):
-    """An object in `collection`, whose id Vault answers."""
+    """An object in `collection`; Vault answers its id."""
 
     collection: str
 
     def create(self, data: Data, client: Vault) -> None:
-        """Make it."""
+        """Create the object."""
         name = data.get("name")
         with self.refusing("create", data), _GROUP_LOCK:
             answer = client.write(self.collection, self.creation(data))
@@ -60,16 +63,16 @@ class _Identity(Item):
         self.read(data, client)
 
     def unanswered(self, name: str, _client: Vault) -> str:
-        """Return what to report when Vault makes nothing."""
+        """Return the error when Vault answers no id."""
         return f"{self.refused['create'].format(name=name)}: the server returned no id"
 
     def update(self, data: Data, client: Vault) -> None:
-        """Change it in place, one at a time: the server loses updates of one group that cross."""
+        """Update it under a lock, because the server loses concurrent updates of a group."""
         with _GROUP_LOCK:
             super().update(data, client)
 
     def delete(self, data: Data, client: Vault) -> None:
-        """Take it away."""
+        """Delete the object."""
         with _GROUP_LOCK:
             super().delete(data, client)
 
@@ -127,7 +130,7 @@ _ALIAS: Final = _Identity(
 
 
 def _compact_json(text: str) -> str:
-    """Return JSON text the way the upstream provider keeps it: no spaces, keys in order."""
+    """Return JSON text as in the upstream provider: without spaces, with sorted keys."""
     try:
         return _go_json(json.loads(text))
     except json.JSONDecodeError:
@@ -164,7 +167,7 @@ class _Secret(Item):
         data.set("metadata", {key: item if isinstance(item, str) else _go_json(item) for key, item in metadata})
 
     def delete(self, data: Data, client: Vault) -> None:
-        """Take away its last version, or all there is of it."""
+        """Delete its last version, or all versions."""
         base = "metadata" if data.get("deleteAllVersions") else "data"
         path = f"{data.get('mount')}/{base}/{data.get('name')}"
         with refused(f'error deleting "{path}" from Vault'):

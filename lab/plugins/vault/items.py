@@ -1,4 +1,4 @@
-"""What Vault holds at a path."""
+"""Resource types with a path in Vault."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from lab.plugins.wire import Properties
 
 @dataclass(frozen=True, kw_only=True)
 class Item(items.Item[Vault]):
-    """A resource type whose objects have an id made of properties, `auth/{backend}/role/{roleName}`, or by Vault.
+    """A resource type. An object's id is composed of properties (`auth/{backend}/role/{roleName}`) or set by Vault.
 
-    `at` is the path of an object with an id. `filled` are properties, each with its field, that are in requests where
-    they have a value other than zero, and read back. `what` is how upstream calls an object whose id makes no sense,
-    `refused` how it introduces what Vault has against an operation.
+    `at` is the path of an object with an id. `filled` maps properties to fields that are in requests if they are not
+    zero, and are read back. `what` is upstream's name of an object with a malformed id, `refused` has its messages for
+    failed operations.
     """
 
     id: str = ""
@@ -29,21 +29,21 @@ class Item(items.Item[Vault]):
     what: str = ""
     refused: Mapping[str, str] = field(default_factory=dict)
 
-    # -- what an irregular type overrides -----------------------------------------------------------------------------
+    # -- methods that an irregular type overrides ----------------------------------------------------------------------
 
     def body(self, data: Data) -> Properties:
-        """Return the request that updates."""
+        """Return the body of the update request."""
         return {**super().body(data), **fields.always(data, {n: f for n, f in self.filled.items() if data.ok(n)})}
 
     def take(self, data: Data, found: Properties, client: Vault) -> None:
-        """Read an answer."""
+        """Read the answer into the properties."""
         super().take(data, found, client)
         fields.take(data, self.filled, found, decode=self.decode, held=self.held)
         for name, value in self.parts(data.id).items():
             data.set(name, value)
 
     def find(self, data: Data, client: Vault) -> Properties | None:
-        """Return what Vault says of it, None when it is not there."""
+        """Return the object from Vault, None if it does not exist."""
         self.parts(data.id)
         with self.refusing("read", data):
             return client.read(self.path(data))
@@ -51,7 +51,7 @@ class Item(items.Item[Vault]):
     # -- operations ---------------------------------------------------------------------------------------------------
 
     def parts(self, id_: str) -> Mapping[str, str]:
-        """Return the properties an id is made of; raises `PluginError` for an id that is none of this type."""
+        """Return the properties in an id; raises `PluginError` if the id is malformed."""
         if not self.id:
             return {}
         match = re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>.+?)", self.id), id_)
@@ -64,12 +64,12 @@ class Item(items.Item[Vault]):
         return self.at.format(id=data.id)
 
     def refusing(self, doing: str, data: Data) -> AbstractContextManager[None]:
-        """Return the context that introduces what Vault has against an operation."""
+        """Return a context that prefixes Vault's refusal of an operation with upstream's message."""
         name = data.raw("name") if "name" in self.shape.fields else ""
         return refused(self.refused.get(doing, "").format(id=data.id, name=name))
 
     def write(self, doing: str, data: Data, client: Vault) -> None:
-        """Write the object, and read it back."""
+        """Write the object and read it back."""
         id_ = data.id or self.id.format(**{name: data.get(name) for name in re.findall(r"\{(\w+)\}", self.id)})
         with refused(self.refused.get(doing, "").format(id=id_)):
             client.write(self.at.format(id=id_), self.creation(data) if data.new else self.body(data))
@@ -77,14 +77,14 @@ class Item(items.Item[Vault]):
         self.read(data, client)
 
     def create(self, data: Data, client: Vault) -> None:
-        """Make it."""
+        """Create the object."""
         self.write("create", data, client)
 
     def update(self, data: Data, client: Vault) -> None:
-        """Change it in place."""
+        """Update the object."""
         self.write("update", data, client)
 
     def delete(self, data: Data, client: Vault) -> None:
-        """Take it away."""
+        """Delete the object."""
         with self.refusing("delete", data):
             client.delete(self.path(data))

@@ -1,4 +1,4 @@
-"""Secret mounts, auth mounts in general."""
+"""Secret mounts, and the base class of auth mounts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MISSING: Final = ("No secret engine mount at", "No auth engine at")
 
 
 def get_mount(vault: Vault, path: str) -> Properties | None:
-    """Return what the server knows of a mount (`sys/mounts/x` or `sys/auth/x`), or None when it is not there."""
+    """Return a mount (`sys/mounts/x` or `sys/auth/x`) from the server, or None if it does not exist."""
     try:
         answer = vault.request("GET", path)
     except RefusedError as fault:
@@ -33,7 +33,7 @@ def get_mount(vault: Vault, path: str) -> Properties | None:
 
 
 def remount(vault: Vault, source: str, target: str) -> None:
-    """Move a mount and wait until the server has done it; raises `PluginError` when it fails."""
+    """Move a mount and wait until it is moved; raises `PluginError` when that fails."""
     answer = vault.request("POST", "sys/remount", {"from": source, "to": target})
     ticket = ((answer or {}).get("data") or {}).get("migration_id")
     while ticket:
@@ -48,7 +48,7 @@ def remount(vault: Vault, source: str, target: str) -> None:
 
 # -- secret mounts ----------------------------------------------------------------------------------------------------
 
-#: Create-time options of a secret mount, sent only when given.
+#: Options for the creation of a secret mount, sent only if they are set.
 _OPTIONS: Final = fields.fields(
     "auditNonHmacRequestKeys", "auditNonHmacResponseKeys", "allowedManagedKeys", "passthroughRequestHeaders",
     "allowedResponseHeaders", "listingVisibility",
@@ -67,7 +67,10 @@ class _Mount(Item):
         return {**super().creation(data), "config": config}
 
     def update(self, data: Data, client: Vault) -> None:
-        """Move it where its path changes, and tune it: that may take a while to be possible again."""
+        """Move the mount if its path changes, and tune it.
+
+        Tuning is retried, because it fails for a while after a move.
+        """
         changed = {n: field for n, field in {"description": "description", **_OPTIONS}.items() if data.changed(n)}
         body = {**self._ttls(data), "options": data.get("options"), **fields.always(data, changed)}
         if data.changed("path"):
@@ -88,7 +91,7 @@ class _Mount(Item):
         self.read(data, client)
 
     def find(self, data: Data, client: Vault) -> Properties | None:
-        """Return what Vault says of it, with its alias, which Vault does not report back."""
+        """Return the mount with the type `kv-v2` if the program uses it, which Vault does not report back."""
         found = get_mount(client, self.path(data))
         options = dict((found or {}).get("options") or {})
         if found is None or data.raw("type") != "kv-v2" or found["type"] != "kv" or options.get("version") != "2":
@@ -123,18 +126,18 @@ def _no_slashes(value: Value) -> str | None:
 
 
 class AuthMount(Item):
-    """An auth mount, of which only the description is tuned."""
+    """An auth mount; only its description is tuned."""
 
     def creation(self, data: Data) -> Properties:
-        """Return the request that creates."""
+        """Return the body of the create request."""
         return {**super().creation(data), "description": data.get("description"), "config": {}}
 
     def find(self, data: Data, client: Vault) -> Properties | None:
-        """Return what Vault says of it, None when it is not there."""
+        """Return the object from Vault, None if it does not exist."""
         return get_mount(client, self.path(data))
 
     def move(self, data: Data, client: Vault) -> None:
-        """Move it where its path changes."""
+        """Move the mount if its path changes."""
         if data.changed("path"):
             source, target = data.old("path"), data.get("path")
             try:
@@ -144,7 +147,7 @@ class AuthMount(Item):
             data.id = target
 
     def update(self, data: Data, client: Vault) -> None:
-        """Change it in place. Upstream then also puts its tuning back to what the server has by default."""
+        """Update the mount. Like upstream, this also resets its tuning to the server's defaults."""
         self.move(data, client)
         if data.changed("description"):
             untuned = {"default_lease_ttl": "", "max_lease_ttl": "", "force_no_cache": False}
@@ -155,7 +158,7 @@ class AuthMount(Item):
 
 class _Named(AuthMount):
     def create(self, data: Data, client: Vault) -> None:
-        """Make it, at its type where the program gives no path."""
+        """Create the mount; the default path is its type."""
         data.set("path", data.get("path") or data.get("type"))
         super().create(data, client)
 

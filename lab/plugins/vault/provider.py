@@ -1,4 +1,4 @@
-"""The vault plugin: its resources and functions on one connection."""
+"""The vault plugin: its resources and functions, with one client."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lab.plugins.vault.client import Vault
 
 
 def make(_host: Host) -> Bridge[Vault]:
-    """Build the backend; nothing is dialled yet."""
+    """Build the backend, without a connection."""
     return Bridge(
         name="vault",
         tables=(identity.RESOURCES, mounts.RESOURCES, roles.RESOURCES),

@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - JSON from a server
-"""JWT and Kubernetes authentication: their mounts' configuration and their roles."""
+# ruff: noqa: ANN401 - JSON of a server has any type
+"""JWT and Kubernetes authentication: configuration of the mounts, and roles."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _CONFIG: Final = fields.fields(
     "oidcDiscoveryUrl", "oidcDiscoveryCaPem", "oidcClientId", _SECRET, "oidcResponseMode", "oidcResponseTypes",
     "jwksUrl", "jwksCaPem", "jwtValidationPubkeys", "boundIssuer", "jwtSupportedAlgs", "defaultRole",
 )  # fmt: skip
-#: The secret is never returned: the state keeps what was applied last.
+#: Vault never returns the secret, so the state keeps the last applied one.
 _ANSWERED: Final = {name: field for name, field in _CONFIG.items() if name != _SECRET}
 
 
@@ -59,7 +59,7 @@ class _Jwt(AuthMount):
         return _sourced
 
     def create(self, data: Data, client: Vault) -> None:
-        """Mount it, then configure it."""
+        """Create the mount, then configure it."""
         path = data.get("path")
         with refused(self.refused["create"]):
             client.request("POST", f"sys/auth/{path}", self.creation(data))
@@ -67,7 +67,7 @@ class _Jwt(AuthMount):
         self._configure(data, client)
 
     def update(self, data: Data, client: Vault) -> None:
-        """Change it in place: upstream leaves its description as it is."""
+        """Update the configuration. Like upstream, the description does not change."""
         self.move(data, client)
         self._configure(data, client)
 
@@ -80,7 +80,7 @@ class _Jwt(AuthMount):
         self.read(data, client)
 
     def find(self, data: Data, client: Vault) -> Properties | None:
-        """Return what Vault says of it, with its configuration; None when either is not there."""
+        """Return the mount with its configuration; None if either does not exist."""
         found = super().find(data, client)
         config = None if found is None else client.read(f"auth/{data.id}/config")
         return None if found is None or config is None else {**found, "config": config}
@@ -104,7 +104,7 @@ _JWT: Final = _Jwt(
 
 @dataclass(frozen=True, kw_only=True)
 class _Role(Item):
-    """`changing` is sent at first where it is set, then where it changes, as the parameters of tokens are."""
+    """A role. `changing` properties, such as token parameters, are sent at creation if set, later if they change."""
 
     changing: Mapping[str, str] = field(default_factory=dict)
 
@@ -119,14 +119,14 @@ class _Role(Item):
 
     def take(self, data: Data, found: Properties, client: Vault) -> None:
         super().take(data, found, client)
-        # A host address gets back the prefix the server strips.
+        # Add the prefix length that the server strips from a host address.
         known = set(data.get("tokenBoundCidrs"))
         cidrs = [item if item in known else _cidr(item) for item in found.get("token_bound_cidrs") or []]
         fields.take(data, _TOKEN, {**found, "token_bound_cidrs": cidrs})
         fields.take(data, self.changing, found, held=self.held)
 
     def delete(self, data: Data, client: Vault) -> None:
-        """Take it away, unless it is gone with its mount."""
+        """Delete the role, unless it is gone with its mount."""
         try:
             client.delete(data.id)
         except RefusedError as fault:
@@ -208,7 +208,7 @@ _CA: Final = "kubernetesCaCert"
 
 
 def _without_ca(prior: Properties | None, planned: Properties, inputs: Mapping[str, Value]) -> set[str]:
-    """Outside `disableLocalCaJwt`, a CA the program no longer gives is taken away from the server."""
+    """Without `disableLocalCaJwt`, remove a CA from the server when the program no longer sets it."""
     if prior is not None and not planned.get("disableLocalCaJwt"):
         old, new = prior.get(_CA), planned.get(_CA)
         dropped = inputs.get(_CA) is None and not is_zero(new) and new is not UNKNOWN
@@ -227,7 +227,7 @@ class _Kubernetes(Item):
         return {**super().body(data), **dropped, **({"token_reviewer_jwt": reviewer} if reviewer else {})}
 
     def delete(self, data: Data, _client: Vault) -> None:
-        """Forget it: the server has no way to unset a configuration, which goes with its mount."""
+        """Do nothing: the server deletes the configuration only with its mount."""
         data.id = ""
 
 

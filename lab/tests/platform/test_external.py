@@ -61,5 +61,5 @@ def test_a_server_that_does_not_answer_is_not_up(tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize("url", ["gitlab.example.org", "ftp://x", "http://", "https://x:y", "https://x/gitlab"])
 def test_an_address_that_is_none_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("USINE_LAB_GITLAB_URL", url)
-    with pytest.raises(LabError, match=r"is no address of a server: http://HOST\[:PORT\]"):
+    with pytest.raises(LabError, match=r"is not a server's address: http://HOST\[:PORT\]"):
         external.address("gitlab")

@@ -43,10 +43,10 @@ def test_a_command_runs_with_the_gitlab_that_was_started(image: Path, monkeypatc
     start = [sys.executable, "-m", "lab.standins.gitlab", str(file)]
     assert real_gitlab.run([sys.executable, "-c", READ], start, port, limit=60) == 5
     assert json.loads((image / "seen.json").read_text()) == "root"
-    with pytest.raises(LabError, match="does not come up"):
+    with pytest.raises(LabError, match="GitLab does not start"):
         real_gitlab.run(["true"], ["sh", "-c", "exit 3"], port, limit=60)
 
 
 def test_elsewhere_it_says_that_this_is_not_the_image(capsys: pytest.CaptureFixture[str]) -> None:
     assert real_gitlab.main(["true"]) == 2
-    assert "which this is not" in capsys.readouterr().err
+    assert "this must run in GitLab's own image" in capsys.readouterr().err

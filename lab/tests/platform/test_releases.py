@@ -115,8 +115,8 @@ def test_a_wrong_checksum_is_an_error_and_never_a_fallback(site: Site, cache: Ca
     with pytest.raises(LabError) as caught:
         take(released, cache)
     message = str(caught.value)
-    assert f"{site.url}/program is not what it was: SHA-256 {sha256(b'something else')}" in message
-    assert "nothing of it is used" in message
+    assert f"{site.url}/program has changed: SHA-256 is {sha256(b'something else')}" in message
+    assert "it is not used" in message
     assert "--build" in message
     assert [path.name for path in cache.root.iterdir() if path.is_dir()] == ["logs"]
 
@@ -178,8 +178,8 @@ def test_a_download_that_breaks_off_is_made_instead_and_reported(site: Site, cac
     said = io.StringIO()
     folders = choose([released], cache).make(Lines(said))
     assert (folders["fake"] / "program").read_text() == "made\n"
-    assert f"fake: {site.url}/program did not arrive" in said.getvalue()
-    assert "it is made instead" in said.getvalue()
+    assert f"fake: the download of {site.url}/program failed" in said.getvalue()
+    assert "it is built instead" in said.getvalue()
     assert not [path for path in cache.root.iterdir() if path.name.endswith(".partial")]
 
 
@@ -192,7 +192,7 @@ def test_a_download_that_breaks_off_names_the_tools_to_make_it_instead(
     monkeypatch.setenv("PATH", "")
     with pytest.raises(LabError) as caught:
         planned.make(Silent())
-    assert f"{site.url}/program answers 404; to make it instead, this machine lacks" in str(caught.value)
+    assert f"{site.url}/program answers 404; to build it instead, this machine lacks" in str(caught.value)
     assert "golang-go" in str(caught.value)
 
 

@@ -166,7 +166,7 @@ def test_a_variable_of_a_schedule_can_only_go(gitlab_plugin: Plugin, gitlab_comm
 
 def gone(plugin: Plugin, token: str, id_: str, state: Any, inputs: Any) -> None:
     """See that what drift adopted is deleted, and cannot be made."""
-    with pytest.raises(Failure, match="it only deletes one"):
+    with pytest.raises(Failure, match="it only deletes it"):
         plugin.create(token, inputs)
     plugin.delete(token, id_, state)
     assert plugin.read(token, id_)[0] == ""

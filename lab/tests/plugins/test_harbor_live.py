@@ -270,7 +270,7 @@ def test_a_webhook_that_was_made_by_hand_can_only_go(plugin: Plugin, api: httpx.
     (hook,) = by_hand(api, "GET", f"{project.id}/webhook/policies")
     id_, state, inputs = plugin.read(WEBHOOK, f"{project.id}/webhook/policies/{hook['id']}")
     assert {"name": "told", "address": "https://example.com/hook", "notifyType": "http"}.items() <= inputs.items()
-    with pytest.raises(Failure, match="it only deletes one"):
+    with pytest.raises(Failure, match="it only deletes it"):
         plugin.create(WEBHOOK, {**inputs, "projectId": project.id, "eventsTypes": ["PUSH_ARTIFACT"]})
     plugin.delete(WEBHOOK, id_, state)
     with pytest.raises(Failure, match="Resource not found"):

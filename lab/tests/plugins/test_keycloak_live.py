@@ -145,9 +145,9 @@ def test_a_role_that_was_made_by_hand_can_only_go(realm: Made, admin: Keycloak, 
     id_, state, inputs = plugin.read(ROLE, f"{realm.id}/{admin.get(path)['id']}")
     assert {"realmId": realm.id, **given}.items() <= inputs.items()
     news, _ = plugin.check(ROLE, {"realmId": realm.id, "name": f"{unique}-2"})
-    with pytest.raises(Failure, match="it only deletes one"):
+    with pytest.raises(Failure, match="it only deletes it"):
         plugin.create(ROLE, news)
-    with pytest.raises(Failure, match="it only deletes one"):
+    with pytest.raises(Failure, match="it only deletes it"):
         plugin.update(ROLE, id_, state, {**inputs, "description": "e"})
     plugin.delete(ROLE, id_, state)
     with pytest.raises(ApiError, match="404"):

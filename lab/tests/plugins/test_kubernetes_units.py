@@ -162,8 +162,8 @@ def test_a_kubeconfig_is_read_by_path_and_by_content(tmp_path: Any) -> None:
     ("text", "context", "reason"),
     [
         (CONFIG, "z", 'context "z" does not exist'),
-        (CONFIG, "b", "logs in by «exec», which this stand-in cannot do"),
-        (CONFIG.replace("exec: {command: x}", "tokenFile: t"), "b", "logs in by «tokenFile», which"),
+        (CONFIG, "b", "logs in with `exec`, which this stand-in does not support"),
+        (CONFIG.replace("exec: {command: x}", "tokenFile: t"), "b", "logs in with `tokenFile`, which"),
         (
             CONFIG.replace("insecure-skip-tls-verify: true", "tls-server-name: x"),
             "b",
