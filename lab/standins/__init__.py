@@ -1,5 +1,5 @@
-"""Stand-in servers: what cannot be had on a closed network, as faithful as the clients that the stack uses can tell.
+"""Stand-in servers for closed networks. The clients that the stack uses see no difference from the real servers.
 
-`gitlab` and `harbor` are real HTTP servers with their data on disk. What they share is here: `store` keeps documents,
-`faults` breaks answers on request, `serve` runs one.
+`gitlab` and `harbor` are HTTP servers with their data on disk. Their common modules are here: `store` stores documents,
+`faults` injects faults, `serve` runs a server.
 """

@@ -1,7 +1,7 @@
-"""Faults on request: a stand-in server answers 429, 5xx or slowly where it is told to, as under load.
+"""Fault injection: on request, a stand-in server answers 429 or 5xx, or slowly, as under load.
 
 `POST /-/lab/faults` with a JSON object adds one, `GET` lists them, `DELETE` removes all. The header `X-Lab-Token`
-must carry the server's administrator token: nothing of the real API is shadowed.
+must contain the server's administrator token. The path does not exist in the real APIs.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ PATH: Final = "/-/lab/faults"
 
 @dataclass(slots=True)
 class Fault:
-    """What to do to requests whose method and path match (regular expressions, whole path with the query left out).
+    """A fault for requests whose method and path match (regular expressions for the whole path, without its query).
 
-    `status` 0 answers truly (after `delay` seconds); otherwise that status, with `retry_after` seconds where given and
-    `body` as JSON. `times` is how many requests it still hits; -1 all. `after` passes that many requests first.
+    With `status` 0, the real answer comes after `delay` seconds. Otherwise the answer has that status, the JSON `body`,
+    and `retry_after` seconds if set. `times` is the number of requests that it still affects, -1 for all; `after` is
+    the number of requests that pass first.
     """
 
     path: str = ".*"
@@ -40,17 +41,17 @@ class Fault:
 
 
 class Faults:
-    """Middleware around a whole application."""
+    """Middleware that injects faults into an application."""
 
     def __init__(self, app: ASGIApp, *, token: str) -> None:
-        """Wrap `app`; `token` opens the control path."""
+        """Wrap `app`; `token` gives access to the control path."""
         self._app = app
         self._token = token
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Control, break, or pass on."""
+        """Handle a control request, inject a fault, or pass the request on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -92,7 +93,10 @@ class Faults:
         if request.method == "POST":
             try:
                 fault = Fault(**json.loads(await request.body()))
-                re.compile(fault.path), re.compile(fault.method)  # refused now, not at the next request
+                (
+                    re.compile(fault.path),
+                    re.compile(fault.method),
+                )  # report an invalid pattern now, not at the next request
             except (ValueError, TypeError, re.error) as error:
                 return JSONResponse({"message": f"not a fault: {error}"}, 400)
             with self._lock:

@@ -1,7 +1,6 @@
-"""What the stand-in servers answer, as docs/stand-ins.md lists it: `python -m lab.standins.listing` writes it there.
+"""Lists the operations of the stand-in servers: `python -m lab.standins.listing` writes them to docs/stand-ins.md.
 
-The operations and who needs them come from the routes, so the page can't claim what is not there; what proves a part of
-them is said here, and a test holds the page to both.
+Operations and needs come from the routes; the tests of each part are listed here. A test compares the page with both.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ PAGE: Final = Path(lab.__file__).resolve().parents[1] / "docs" / "stand-ins.md"
 
 _GITLAB: Final = "lab/tests/standins/gitlab/test_"
 _HARBOR: Final = "lab/tests/standins/harbor/test_"
-#: What proves a part, beside the fuzzer that takes every operation: tests (their clients), and the plugin's resources.
+#: Tests of a part (with their clients) and the plugin's resources, besides the fuzzer, which calls every operation.
 PROOFS: Final[Mapping[str, Mapping[str, str]]] = {
     "gitlab": {
         "instance": f"{_GITLAB}settings.py (python-gitlab); plugin: provider's own check",
@@ -91,7 +90,7 @@ def parts(name: str) -> dict[str, list[Operation]]:
 
 
 def table(name: str) -> str:
-    """Return the page's section about the operations of a stand-in, in Markdown."""
+    """Return the table of a stand-in's operations, in Markdown."""
     lines = ["| part | operations, and what needs them | proved by |", "| --- | --- | --- |"]
     count = 0
     for part, found in parts(name).items():
@@ -108,12 +107,12 @@ def table(name: str) -> str:
 
 
 def legend() -> str:
-    """Return what the names of needs mean, in Markdown."""
+    """Return the table of needs, in Markdown."""
     return "\n".join(["| needed by | for |", "| --- | --- |", *(f"| {one.title} | {one.purpose} |" for one in Need)])
 
 
 def fill_in(page: str) -> str:
-    """Return the page with the tables as they are now."""
+    """Return the page with the current tables."""
     tables = {name: (f"endpoints of {name}", table(name)) for name in _SERVERS} | {"needs": ("needs", legend())}
     for name, (start, content) in tables.items():
         begin, end = f"<!-- {start} -->", f"<!-- end of {name} -->"

@@ -1,7 +1,7 @@
-"""Who needs an operation of a stand-in server, said where the operation is.
+"""Declares why an operation of a stand-in server is needed.
 
-`@needed_by(Need.LOOKUP)` stands under a route's decorator. `lab/tests/standins/test_needs.py` walks the routes of both
-servers: it fails for one that nobody needs, and for a need whose sources do not mention the operation.
+`@needed_by(Need.LOOKUP)` comes after a route's decorator. `lab/tests/standins/test_needs.py` checks the routes of both
+servers: it fails for a route without a need, and for a need whose sources do not mention the operation.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ _ATTRIBUTE: Final = "needed_by"
 
 
 class Need(Enum):
-    """Who needs an operation: a name, what for, and the sources that show it (globs from the checkout's root).
+    """A reason for an operation: a name, its purpose, and the sources that use it (globs from the checkout's root).
 
-    `{server}` in a glob is `gitlab` or `harbor`. A need without sources is the work of an issue that is open: it gets
-    sources, or its operations go, when the issue is closed.
+    `{server}` in a glob is `gitlab` or `harbor`. A need without sources belongs to an open issue. When the issue is
+    closed, it gets sources, or its operations are removed.
     """
 
-    PROGRAM = ("program", "the components, and the lock that asks whether a job still runs",
+    PROGRAM = ("program", "the components, and the lock, which checks whether a job still runs",
                "components/**/*.py usine/engine/*.py")  # fmt: skip
-    PLUGINS = ("plugins", "the provider plugins, the official ones too, for the types the platform uses",
+    PLUGINS = ("plugins", "the provider plugins, also the official ones, for the types that the platform uses",
                "lab/plugins/{server}/*.py")  # fmt: skip
-    LOOKUP = ("lookup", "finding what an interrupted run made", "usine/engine/lookup/{server}.py")
-    INVENTORY = ("inventory", "a drift scan, and the calls it names to remove what it found",
+    LOOKUP = ("lookup", "finding the objects of an interrupted run", "usine/engine/lookup/{server}.py")
+    INVENTORY = ("inventory", "a drift scan, and the requests it suggests to remove its findings",
                  "usine/drift/inventory/{server}*.py")  # fmt: skip
     COMMENT = ("comment", "the comment on a merge request and the issue about drift", "usine/sticky/*.py")
     CHAIN = ("chain", "`usine lab chain`", "lab/chain/*.py")
-    PIPELINE = ("pipeline", "jobs, the runner that takes them, and people who start and merge",
+    PIPELINE = ("pipeline", "jobs, the runner that takes them, and users who start and merge",
                 "tests/ci/*.py lab/testing/ci_client.py .gitlab-ci.yml")  # fmt: skip
     CATALOGUE = ("catalogue", "the jobs of the catalogue's presets", "catalogue/*.yml catalogue/presets/*")
-    PEOPLE = ("people", "what people change by hand and look at, in the tests of drift and of the comment",
+    PEOPLE = ("people", "manual changes and reads by users, in the tests of drift and of the comment",
               "tests/engine/*.py tests/drift/inventory/*.py tests/sticky/*.py")  # fmt: skip
     LAB = (
         "lab",
-        "starting the servers and testing with them",
+        "starting and testing the servers",
         "lab/servers/{server}.py lab/tests/standins/{server}/*.py",
     )
     ISOLATION = ("issue 11", "the isolation matrix: who may do what, inherited levels, forks", "")
@@ -52,7 +52,7 @@ class Need(Enum):
     FLEET = ("issue 15", "child pipelines, and runs that are started again", "")
 
     def __init__(self, title: str, purpose: str, sources: str) -> None:
-        """Give the members of the tuple their names."""
+        """Set attributes from the tuple."""
         self.title = title
         self.purpose = purpose
         self.sources = tuple(sources.split())
@@ -60,7 +60,10 @@ class Need(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A method of a path. `part` is the group it is described in, `traces` the words that a need's sources have."""
+    """A method of a path.
+
+    `part` is its group in the API description, `traces` are words that a need's sources contain.
+    """
 
     method: str
     path: str
@@ -70,7 +73,7 @@ class Operation:
 
 
 def needed_by(*needs: Need, trace: str = "") -> Callable[[Handler], Handler]:
-    """Say who needs a handler. `trace` is the word that shows it, where that is not in the last part of the path."""
+    """Declare why a handler is needed. `trace` is a word in the sources, if it is not in the last part of the path."""
 
     def said(handler: Handler) -> Handler:
         setattr(handler, _ATTRIBUTE, (needs, trace))
@@ -80,12 +83,12 @@ def needed_by(*needs: Need, trace: str = "") -> Callable[[Handler], Handler]:
 
 
 def hand_on(handler: Callable[..., object], endpoint: Callable[..., object]) -> None:
-    """Make what is said of a handler hold of the endpoint made from it."""
+    """Copy the declaration of a handler to its endpoint."""
     setattr(endpoint, _ATTRIBUTE, getattr(handler, _ATTRIBUTE, ((), "")))
 
 
 def operations(routers: Iterable[tuple[str, APIRouter]]) -> Iterator[Operation]:
-    """Yield every operation of routers, each with the prefix it is included with."""
+    """Yield all operations of routers, each given with its prefix."""
     for prefix, router in routers:
         for route in router.routes:
             if isinstance(route, APIRoute):
@@ -97,5 +100,5 @@ def operations(routers: Iterable[tuple[str, APIRouter]]) -> Iterator[Operation]:
 
 
 def _last(path: str) -> str:
-    """The last part of a path that is no parameter."""
+    """Return the last part of a path that is not a parameter."""
     return [part for part in re.split(r"/|-", path) if part and "{" not in part][-1]

@@ -1,4 +1,4 @@
-"""Run a stand-in server: one process, loopback only, quiet on SIGTERM."""
+"""Runs a stand-in server: one process, on loopback only, until SIGTERM."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Configuration:
-    """What a stand-in is started with: a JSON file only its owner can read (it holds the administrator's token).
+    """The configuration of a stand-in: a JSON file with the administrator's token, which only its owner can read.
 
-    `url` is the address clients use; `data` the folder it keeps everything in; `options` are the server's own.
+    `url` is the address for clients, `data` the folder of all data; `options` depend on the server.
     """
 
     port: int
@@ -29,7 +29,7 @@ class Configuration:
 
     @classmethod
     def read(cls, path: Path) -> Configuration:
-        """Read the file. Raises OSError, ValueError or KeyError when it is not one."""
+        """Read the file. Raises OSError, ValueError or KeyError if it is invalid."""
         content = json.loads(path.read_text(encoding="utf-8"))
         return cls(
             port=int(content["port"]),
@@ -40,16 +40,16 @@ class Configuration:
         )
 
     def text(self) -> str:
-        """The file's text."""
+        """Return the text of the file."""
         content = {"port": self.port, "url": self.url, "data": str(self.data), "token": self.token}
         return json.dumps({**content, "options": self.options}, indent=2) + "\n"
 
 
 class _NoQuery(logging.Filter):
-    """Cuts queries off the access log: a token may be in one."""
+    """Removes queries from the access log, because they can contain a token."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keep every record; uvicorn's arguments are client, method, path with query, version, status."""
+        """Accept every record; uvicorn's arguments are client, method, path with query, version, status."""
         if isinstance(record.args, tuple) and len(record.args) > _PATH:
             path = str(record.args[_PATH]).split("?", 1)[0]
             record.args = (*record.args[:_PATH], path, *record.args[_PATH + 1 :])
@@ -60,7 +60,7 @@ _PATH = 2
 
 
 def serve(app: ASGIApp, configuration: Configuration) -> None:
-    """Serve until told to stop."""
+    """Serve until a signal stops it."""
     logging.getLogger("uvicorn.access").addFilter(_NoQuery())
     uvicorn.run(
         app,

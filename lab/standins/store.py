@@ -1,8 +1,8 @@
-# ruff: noqa: ANN401 - documents are JSON
-"""Documents in one SQLite file: what a stand-in server remembers across restarts.
+# ruff: noqa: ANN401 - JSON documents have any type
+"""Documents in one SQLite file: the persistent data of a stand-in server.
 
-A document is a JSON object of a kind, with a number that is never given twice. Everything runs in transactions; one
-thread at a time is inside one, which is all a local platform needs and makes every request atomic.
+A document is a JSON object with a kind and a number, which is never reused. All access is in transactions, one at a
+time, which makes every request atomic and is fast enough for a local platform.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ CREATE TABLE IF NOT EXISTS counter (kind TEXT PRIMARY KEY, last INTEGER NOT NULL
 
 
 class Store:
-    """Documents by kind and id. Returned documents are copies: `put` writes a change back."""
+    """Documents by kind and id. Returned documents are copies: write changes with `put`."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make the file; its folder must exist."""
+        """Open or create the file; its folder must exist."""
         self._lock = threading.RLock()
         self._depth = 0
         self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.execute("PRAGMA synchronous=NORMAL")  # survives a killed process, which is what is tested
+        self._database.execute("PRAGMA synchronous=NORMAL")  # sufficient when the process is killed
         self._database.executescript(_SCHEMA)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing; may be nested, then the outermost decides."""
+        """Run the block in a transaction. If transactions are nested, the outermost one commits."""
         with self._lock:
             outermost = self._depth == 0
             if outermost:
@@ -60,7 +60,7 @@ class Store:
                 self._depth -= 1
 
     def add(self, kind: str, body: Document) -> Document:
-        """Store a new document; return it with its `id`, the next number of its kind."""
+        """Store a new document; return it with its `id`, which is the next number of its kind."""
         with self.transaction():
             row = self._database.execute(
                 "INSERT INTO counter VALUES (?, 1) ON CONFLICT (kind) DO UPDATE SET last = last + 1 RETURNING last",
@@ -71,7 +71,7 @@ class Store:
         return document
 
     def put(self, kind: str, document: Document) -> None:
-        """Write a document under its `id`, in place of what was there."""
+        """Store a document under its `id`, and replace an earlier one."""
         with self.transaction():
             self._database.execute(
                 "INSERT INTO document VALUES (?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body",
@@ -87,7 +87,7 @@ class Store:
         return None if row is None else json.loads(row[0])
 
     def find(self, kind: str, /, **equal: Any) -> list[Document]:
-        """Return the documents of a kind whose top-level fields have these values, by id."""
+        """Return the documents of a kind with these values in top-level fields, by id."""
         conditions, values = "", [kind]
         for name, value in equal.items():
             conditions += f" AND json_extract(body, '$.{name}') IS ?"
@@ -104,7 +104,7 @@ class Store:
         return next(iter(self.find(kind, **equal)), None)
 
     def remove(self, kind: str, id_: int) -> bool:
-        """Delete a document; True if it was there."""
+        """Delete a document; return whether it existed."""
         with self.transaction():
             done = self._database.execute("DELETE FROM document WHERE kind = ? AND id = ?", (kind, id_))
         return done.rowcount > 0

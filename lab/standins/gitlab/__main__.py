@@ -1,4 +1,4 @@
-"""`python -m lab.standins.gitlab CONFIG_FILE`: serve until told to stop."""
+"""`python -m lab.standins.gitlab CONFIG_FILE`: serves until a signal stops it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lab.standins.serve import Configuration, serve
 
 
 def main() -> None:
-    """Read the configuration file named on the command line, and serve."""
+    """Read the configuration file from the command line, and serve."""
     try:
         configuration = Configuration.read(Path(sys.argv[1]))
     except IndexError:

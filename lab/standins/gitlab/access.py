@@ -1,4 +1,4 @@
-"""Who may do what: access levels, inherited from parent groups and from shares, and finding what a path names."""
+"""Access levels, also inherited from parent groups and shares, and the lookup of projects and groups by path."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _LARGEST_ID: Final = 2**63 - 1
 
 
 def find_project(site: Site, id_: str | int) -> Document | None:
-    """A project by number or full path, in any case; None when there is none."""
+    """Return a project by number or full path, ignoring case; None if there is none."""
     return _find(site, "project", id_)
 
 
 def find_group(site: Site, id_: str | int) -> Document | None:
-    """A group by number or full path."""
+    """Return a group by number or full path, ignoring case; None if there is none."""
     found = _find(site, "namespace", id_)
     return found if found is not None and found["kind"] == "group" else None
 
@@ -42,7 +42,7 @@ def _find(site: Site, kind: str, id_: str | int) -> Document | None:
 
 
 def namespace(site: Site, project: Document) -> Document:
-    """The group or user namespace a project is in."""
+    """Return the group or user namespace of a project."""
     found = site.store.get("namespace", project["namespace_id"])
     if found is None:
         raise LookupError(f"project {project['id']} is in no namespace")
@@ -50,7 +50,7 @@ def namespace(site: Site, project: Document) -> Document:
 
 
 def lineage(site: Site, group: Document) -> list[Document]:
-    """A namespace and the groups above it, innermost first."""
+    """Return a namespace and its parent groups, innermost first."""
     line, current = [group], group
     while current.get("parent_id"):
         parent = site.store.get("namespace", current["parent_id"])
@@ -62,13 +62,13 @@ def lineage(site: Site, group: Document) -> list[Document]:
 
 
 def descendants(site: Site, group: Document) -> list[Document]:
-    """All groups below, by id."""
+    """Return all subgroups at any depth, by id."""
     prefix = group["route"] + "/"
     return [one for one in site.store.find("namespace", kind="group") if one["route"].startswith(prefix)]
 
 
 def direct_level(site: Site, user_id: int, kind: str, id_: int) -> int:
-    """Level of a membership in this very `group` or `project`; 0 without one or after its end."""
+    """Return the level of a direct membership in a `group` or `project`; 0 without one or after its end."""
     found = site.store.first("member", source_type=kind, source_id=id_, user_id=user_id)
     if found is None or _over(found):
         return NONE
@@ -80,7 +80,7 @@ def _over(document: Document) -> bool:
 
 
 def user_group_level(site: Site, user_id: int, group: Document) -> int:
-    """Highest level of a user in a group: own, from above, by shares."""
+    """Return a user's highest level in a group: direct, from parent groups, or by shares."""
     if group["kind"] == "user":
         return OWNER if group["owner_id"] == user_id else NONE
     best = NONE
@@ -90,7 +90,7 @@ def user_group_level(site: Site, user_id: int, group: Document) -> int:
 
 
 def user_project_level(site: Site, user_id: int, project: Document) -> int:
-    """Highest level of a user in a project."""
+    """Return a user's highest level in a project."""
     return max(
         direct_level(site, user_id, "project", project["id"]),
         _shared(site, user_id, "project", project["id"]),
@@ -110,14 +110,14 @@ def _shared(site: Site, user_id: int, kind: str, id_: int) -> int:
 
 
 def group_level(site: Site, actor: Actor | None, group: Document) -> int:
-    """What an actor may do in a group: a level, `ADMIN` for administrators, 0 for nothing."""
+    """Return an actor's level in a group: `ADMIN` for administrators, 0 for no access."""
     if actor is None or actor.user is None:
         return NONE
     return ADMIN if actor.admin else user_group_level(site, actor.user["id"], group)
 
 
 def project_level(site: Site, actor: Actor | None, project: Document) -> int:
-    """What an actor may do in a project; a deploy token of it, or of a group above, reads as a reporter."""
+    """Return an actor's level in a project; a deploy token of it or of a parent group is a reporter."""
     if actor is None:
         return NONE
     if actor.user is None:
@@ -129,7 +129,7 @@ def project_level(site: Site, actor: Actor | None, project: Document) -> int:
 
 
 def sees_group(site: Site, actor: Actor | None, group: Document) -> bool:
-    """Whether an actor knows that a group exists: by visibility, a level, or a project in it that is theirs."""
+    """Whether a group is visible to an actor: by its visibility, a level, or a level in one of its projects."""
     if _open(actor, group["visibility"]) or group_level(site, actor, group) > NONE:
         return True
     if actor is None or actor.user is None:
@@ -144,19 +144,19 @@ def sees_group(site: Site, actor: Actor | None, group: Document) -> bool:
 
 
 def sees_project(site: Site, actor: Actor | None, project: Document) -> bool:
-    """Whether an actor knows that a project exists."""
+    """Whether a project is visible to an actor."""
     if not reaches(site, actor, project):
         return False
     return _open(actor, project["visibility"]) or project_level(site, actor, project) > NONE
 
 
 def listed_only(site: Site, project: Document) -> bool:
-    """Whether only listed projects' jobs may reach a project: as it says, unless the whole instance enforces it."""
+    """Whether only jobs of listed projects have access: by the project's setting, or enforced for the instance."""
     return site.enforces_job_token_scope or bool(project.get("inbound_enabled", True))
 
 
 def admits(site: Site, project: Document, source: Document) -> bool:
-    """Whether a job of the project `source` may reach `project` with its token."""
+    """Whether the token of a job in the project `source` has access to `project`."""
     if project["id"] == source["id"] or not listed_only(site, project):
         return True
     listed = site.store.find("scope_entry", project_id=project["id"])
@@ -168,7 +168,7 @@ def admits(site: Site, project: Document, source: Document) -> bool:
 
 
 def reaches(site: Site, actor: Actor | None, project: Document) -> bool:
-    """Whether a project lets a CI job's token in; True for everybody who is not a job."""
+    """Whether a project accepts the actor's job token; True for actors that are not jobs."""
     if actor is None or actor.kind != "job" or project["visibility"] == "public":
         return True
     origin = site.store.get("project", actor.project_id or 0)

@@ -1,4 +1,4 @@
-"""Who is asking: personal, project and group access tokens, deploy tokens, and the kinds that extensions resolve."""
+"""Authentication by personal, project and group access tokens, deploy tokens, and the kinds of extensions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lab.standins.gitlab.errors import ApiError, forbidden, insufficient_scope, 
 from lab.standins.gitlab.site import Site, digest, now, today
 from lab.standins.store import Document
 
-#: The last use of a token is noted this often.
+#: Interval at which the last use of a token is recorded.
 _NOTED_EVERY: Final = timedelta(minutes=1)
 
 BLOCKED: Final = "Your account has been blocked."
@@ -23,10 +23,10 @@ BLOCKED: Final = "Your account has been blocked."
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Someone with a token.
+    """The owner of a token.
 
-    `kind` is `personal`, `project`, `group`, `deploy` or `job`. Deploy tokens have no `user` but the `project_id` or
-    `group_id` they are of; job tokens have the job's user, the job's `project_id`, and what is known of the `job`.
+    `kind` is `personal`, `project`, `group`, `deploy` or `job`. Deploy tokens have no `user`, but the `project_id` or
+    `group_id` to which they belong; job tokens have the job's user, the job's `project_id`, and the `job`.
     """
 
     kind: str
@@ -39,7 +39,7 @@ class Actor:
 
     @property
     def admin(self) -> bool:
-        """Whether it may do everything; a job never may."""
+        """Whether it is an administrator; a job never is."""
         return self.user is not None and bool(self.user["is_admin"]) and self.kind != "job"
 
     def may(self, *scopes: str) -> bool:
@@ -48,9 +48,9 @@ class Actor:
 
 
 def resolve(site: Site, secret: str) -> Actor | None:
-    """The actor a secret stands for, None where it is not known. Raises ApiError 401 or 403 where it is not good now.
+    """Return the actor of a secret, None if it is unknown. Raises ApiError 401 or 403 if it is not valid now.
 
-    Deploy tokens are not found here: they are no key to the API.
+    Deploy tokens are not resolved here, because they have no access to the API.
     """
     found = site.store.first("token", digest=digest(secret))
     if found is None:
@@ -79,9 +79,9 @@ def _note_use(site: Site, token: Document) -> None:
 
 
 def resolve_login(site: Site, username: str, password: str) -> Actor | None:
-    """For git and registries over HTTP: any access token under any name, a deploy token under its own.
+    """Return the actor of a log-in for git or a registry: an access token with any name, a deploy token with its name.
 
-    Returns None where the secret is not known or not good. Scopes are the caller's to check.
+    Returns None if the secret is unknown or invalid. The caller must check scopes.
     """
     found = site.store.first("deploy_token", digest=digest(password))
     if found is not None:
@@ -97,7 +97,7 @@ def resolve_login(site: Site, username: str, password: str) -> Actor | None:
 
 
 def basic(request: Request) -> tuple[str, str] | None:
-    """User name and password of an `Authorization: Basic` header; None without a readable one."""
+    """Return user name and password of an `Authorization: Basic` header; None without a readable one."""
     scheme, _, content = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -109,9 +109,9 @@ def basic(request: Request) -> tuple[str, str] | None:
 
 
 def authenticate(site: Site, request: Request, given: Mapping[str, Any]) -> Actor | None:
-    """The actor of an API request, None for nobody. Raises ApiError for a token that is not good.
+    """Return the actor of an API request, None without a token. Raises ApiError for an invalid token.
 
-    The token is in `PRIVATE-TOKEN`, `Authorization: Bearer`, `JOB-TOKEN`, or the parameters of these names.
+    The token is in `PRIVATE-TOKEN`, `Authorization: Bearer`, `JOB-TOKEN`, or in parameters with these names.
     """
     scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
     secrets = [

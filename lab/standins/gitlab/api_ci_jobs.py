@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - answers are JSON
-"""Jobs: list, read, trace, cancel, retry, play; what a job asks about itself."""
+# ruff: noqa: ANN401 - JSON answers have any type
+"""Jobs: list, read, trace, cancel, retry, play."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ router = Router("jobs")
 
 
 class JobFilter(Paging):
-    """Which jobs."""
+    """Filter of jobs."""
 
     scope: Texts = None
     include_retried: Bool = None
 
 
 class Play(Params):
-    """With what to run it."""
+    """Parameters of a run."""
 
     job_variables_attributes: Hashes = None
 
 
 def shown(site: Site, job: Document) -> Document:
-    """A job."""
+    """Return a job as shown in the API."""
     pipeline = site.store.get("pipeline", job["pipeline_id"]) or {}
     project = site.store.get("project", job["project_id"]) or {}
     user = site.store.get("user", job["user_id"])
@@ -73,7 +73,7 @@ def _one(call: Call, id_: str, job_id: int, level: int = access.REPORTER) -> tup
 
 
 def _writable(call: Call, id_: str, job_id: int) -> Document:
-    """A job that who asks may run: on a protected ref only those who may write to it."""
+    """Return a job that the caller may run: on a protected ref, only users who may write to the ref."""
     project, job = _one(call, id_, job_id, access.DEVELOPER)
     pipeline = call.store.get("pipeline", job["pipeline_id"]) or {}
     if not pipeline["tag"] and not pipeline["merge_request_id"]:
@@ -96,7 +96,7 @@ def _scoped(found: list[Document], given: JobFilter) -> list[Document]:
 @router.get("/projects/{id}/pipelines/{pipeline_id}/jobs", job_token=True, anonymous=True)
 @needed_by(Need.PIPELINE)
 def list_pipeline_jobs(call: Call, id: str, pipeline_id: int, given: JobFilter) -> Any:
-    """Jobs of a pipeline, newest first."""
+    """List the jobs of a pipeline, newest first."""
     _, pipeline = api_ci_pipelines.find(call, id, pipeline_id)
     jobs = ci_jobs.of_pipeline(call.site, pipeline, retried=bool(given.include_retried))
     found = _scoped([one for one in jobs if "trigger" not in one["config"]], given)
@@ -106,7 +106,7 @@ def list_pipeline_jobs(call: Call, id: str, pipeline_id: int, given: JobFilter) 
 @router.get("/projects/{id}/pipelines/{pipeline_id}/bridges")
 @needed_by(Need.ISOLATION, Need.FLEET)
 def list_bridges(call: Call, id: str, pipeline_id: int, given: JobFilter) -> Any:
-    """Jobs that start other pipelines, and those pipelines."""
+    """List the jobs that start other pipelines, with those pipelines."""
     _, pipeline = api_ci_pipelines.find(call, id, pipeline_id)
     found = _scoped([one for one in ci_jobs.of_pipeline(call.site, pipeline) if "trigger" in one["config"]], given)
     return call.page(found, given, lambda one: _bridge(call.site, one))
@@ -120,14 +120,14 @@ def _bridge(site: Site, job: Document) -> Document:
 @router.get("/projects/{id}/jobs/{job_id}", job_token=True)
 @needed_by(Need.PROGRAM)
 def get_job(call: Call, id: str, job_id: int) -> Any:
-    """One job."""
+    """Return one job."""
     return shown(call.site, _one(call, id, job_id)[1])
 
 
 @router.get("/projects/{id}/jobs/{job_id}/trace")
 @needed_by(Need.CATALOGUE_JOBS)
 def job_trace(call: Call, id: str, job_id: int) -> Any:
-    """What a job wrote."""
+    """Return the log of a job."""
     _, job = _one(call, id, job_id)
     file = ci_jobs.trace(call.site, job["id"])
     return Response(file.read_bytes() if file.exists() else b"", media_type="text/plain")
@@ -136,7 +136,7 @@ def job_trace(call: Call, id: str, job_id: int) -> Any:
 @router.post("/projects/{id}/jobs/{job_id}/retry")
 @needed_by(Need.CATALOGUE_JOBS, Need.FLEET)
 def retry_job(call: Call, id: str, job_id: int) -> Any:
-    """Run it again."""
+    """Run a job again."""
     job = _writable(call, id, job_id)
     if job["status"] not in {"success", "failed", "canceled"} or job["retried"]:
         raise forbidden("Job is not retryable")
@@ -146,7 +146,7 @@ def retry_job(call: Call, id: str, job_id: int) -> Any:
 @router.post("/projects/{id}/jobs/{job_id}/play", status=200)
 @needed_by(Need.PIPELINE)
 def play_job(call: Call, id: str, job_id: int, given: Play) -> Any:
-    """Start a manual one."""
+    """Start a manual job."""
     job = _writable(call, id, job_id)
     if job["status"] != "manual":
         raise parameter("Unplayable Job")

@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - answers are JSON
-"""Pipelines: list, read, create, retry, cancel; playing schedules."""
+# ruff: noqa: ANN401 - JSON answers have any type
+"""Pipelines: list, read, create, retry, cancel; running schedules."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _STATUSES = Literal[
 
 
 class PipelineFilter(Paging):
-    """Which pipelines, and in what order."""
+    """Filter and order of pipelines."""
 
     scope: Literal["running", "pending", "finished", "branches", "tags"] | None = None
     status: _STATUSES | None = None
@@ -39,7 +39,7 @@ class PipelineFilter(Paging):
 
 
 class NewPipeline(Params):
-    """What to run, and with what."""
+    """Parameters of a new pipeline."""
 
     ref: str
     variables: Hashes = None
@@ -47,7 +47,7 @@ class NewPipeline(Params):
 
 
 def basic(site: Site, pipeline: Document) -> Document:
-    """A pipeline in a list."""
+    """Return a pipeline as shown in lists."""
     project = site.store.get("project", pipeline["project_id"]) or {}
     return {
         **{name: pipeline[name] for name in ("id", "iid", "project_id", "sha")},
@@ -59,7 +59,7 @@ def basic(site: Site, pipeline: Document) -> Document:
 
 
 def whole(site: Site, pipeline: Document) -> Document:
-    """A pipeline as such."""
+    """Return a pipeline as shown alone."""
     user = site.store.get("user", pipeline["user_id"])
     status = pipeline["status"]
     shown = basic(site, pipeline)
@@ -98,7 +98,7 @@ def _whole_seconds(start: str | None, end: str | None) -> int | None:
 
 
 def find(call: Call, id_: str, pipeline_id: int, level: int = access.REPORTER) -> tuple[Document, Document]:
-    """A project and a pipeline of it."""
+    """Return a project and one of its pipelines."""
     project = call.project(id_, level)
     found = call.store.get("pipeline", pipeline_id)
     if found is None or found["project_id"] != project["id"]:
@@ -109,7 +109,7 @@ def find(call: Call, id_: str, pipeline_id: int, level: int = access.REPORTER) -
 @router.get("/projects/{id}/pipelines", anonymous=True)
 @needed_by(Need.PIPELINE)
 def list_pipelines(call: Call, id: str, given: PipelineFilter) -> Any:
-    """Pipelines of a project, newest first."""
+    """List the pipelines of a project, newest first."""
     project = call.project(id, access.REPORTER)
     user = call.store.first("user", username_key=given.username.lower()) if given.username else None
 
@@ -156,7 +156,7 @@ def _variables(given: list[Document] | None) -> list[Document]:
 
 
 def _full_ref(call: Call, project: Document, name: str) -> tuple[str, str]:
-    """A branch's or tag's full name and commit. Raises 400 where there is none."""
+    """Return the full name and the commit of a branch or tag. Raises 400 if there is none."""
     repo = repository(call.site, project)
     refs = [name] if name.startswith(("refs/heads/", "refs/tags/")) else [f"refs/heads/{name}", f"refs/tags/{name}"]
     for ref in refs:
@@ -167,7 +167,7 @@ def _full_ref(call: Call, project: Document, name: str) -> tuple[str, str]:
 
 
 def run(call: Call, project: Document, name: str, source: str, variables: list[Document], **more: Any) -> Any:
-    """Run a pipeline on a branch or tag; `more` are further fields of `Wanted`. Raises 400 where nothing runs."""
+    """Run a pipeline on a branch or tag; `more` are further fields of `Wanted`. Raises 400 if nothing runs."""
     ref, sha = _full_ref(call, project, name)
     actor = call.actor if "actor" not in more else more.pop("actor")
     assert actor is not None  # noqa: S101 - a level was asked for
@@ -182,7 +182,7 @@ def run(call: Call, project: Document, name: str, source: str, variables: list[D
 @router.get("/projects/{id}/pipelines/{pipeline_id}", anonymous=True)
 @needed_by(Need.PIPELINE)
 def get_pipeline(call: Call, id: str, pipeline_id: int) -> Any:
-    """One pipeline."""
+    """Return one pipeline."""
     return whole(call.site, find(call, id, pipeline_id)[1])
 
 
@@ -192,7 +192,7 @@ def get_pipeline(call: Call, id: str, pipeline_id: int) -> Any:
 @router.post("/projects/{id}/pipeline_schedules/{schedule_id}/play")
 @needed_by(Need.PIPELINE, Need.ISOLATION)
 def play_schedule(call: Call, id: str, schedule_id: int) -> Any:
-    """Run a schedule's pipeline now, as who asks: on a protected ref only those who may write to it."""
+    """Run a schedule's pipeline now, as the caller: on a protected ref, only users who may write to the ref."""
     project = call.ci_project(id, access.DEVELOPER)
     schedule = call.store.get("schedule", schedule_id)
     if schedule is None or schedule["project_id"] != project["id"]:

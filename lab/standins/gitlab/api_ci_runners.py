@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - answers are JSON
-"""Runners: registering and managing them, and the protocol by which they take jobs and report."""
+# ruff: noqa: ANN401 - JSON answers have any type
+"""Runners: registration, management, and the protocol with which they take jobs and report."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _RANGE: Final = re.compile(r"(\d{1,12})-(\d{1,12})")
 
 
 class RunnerParams(Params):
-    """What creation and update share."""
+    """Parameters of creation and update."""
 
     description: Text = None
     maintenance_note: Text = None
@@ -41,7 +41,7 @@ class RunnerParams(Params):
 
 
 class NewRunner(RunnerParams):
-    """A runner made by a user."""
+    """Parameters of a new runner."""
 
     runner_type: Type
     group_id: Int = None
@@ -49,13 +49,13 @@ class NewRunner(RunnerParams):
 
 
 class Token(Params):
-    """A runner's own token."""
+    """A runner's token."""
 
     token: str
 
 
 class RunnerFilter(Paging):
-    """Which runners."""
+    """Filter of runners."""
 
     type: Type | None = None
     paused: Bool = None
@@ -63,7 +63,7 @@ class RunnerFilter(Paging):
 
 
 class Asking(Params):
-    """A runner that asks for work."""
+    """A runner's request for a job."""
 
     token: str
     last_update: Text = None
@@ -71,7 +71,7 @@ class Asking(Params):
 
 
 class Report(Params):
-    """What became of a job."""
+    """The outcome of a job."""
 
     token: str
     state: Text = None
@@ -150,7 +150,7 @@ def _add(call: Call, given: RunnerParams, kind: str, *, group: int | None, proje
 @router.post("/user/runners", scopes=("create_runner",))
 @needed_by(Need.CHAIN, Need.PIPELINE, Need.PEOPLE)
 def create_runner(call: Call, given: NewRunner) -> Any:
-    """Create a runner; its token is shown only now."""
+    """Create a runner; only this answer contains its token."""
     if given.runner_type == "instance_type":
         call.require_admin()
         return _add(call, given, given.runner_type, group=None, project=None, prefix="glrt-")
@@ -168,7 +168,7 @@ def create_runner(call: Call, given: NewRunner) -> Any:
 @router.post("/runners/verify", anonymous=True, status=200)
 @needed_by(Need.CATALOGUE_JOBS)
 def verify_runner(call: Call, given: Token) -> Any:
-    """Whether a runner's token is good."""
+    """Check a runner's token."""
     runner = _runner(call, given.token)
     return {"id": runner["id"], "token": given.token, "token_expires_at": None}
 
@@ -176,7 +176,7 @@ def verify_runner(call: Call, given: Token) -> Any:
 @router.delete("/runners", anonymous=True)
 @needed_by(Need.CHAIN)
 def unregister_runner(call: Call, given: Token) -> None:
-    """A runner that goes."""
+    """Delete the runner of a token."""
     call.store.remove("runner", _runner(call, given.token)["id"])
 
 
@@ -200,7 +200,7 @@ def _kept(found: list[Document], given: RunnerFilter) -> list[Document]:
 @router.get("/projects/{id}/runners")
 @needed_by(Need.INVENTORY)
 def list_project_runners(call: Call, id: str, given: RunnerFilter) -> Any:
-    """Runners that may work for a project."""
+    """List the runners that may work for a project."""
     project = call.project(id, access.MAINTAINER)
     above = {one["id"] for one in access.lineage(call.site, access.namespace(call.site, project))}
     found = [
@@ -216,7 +216,7 @@ def list_project_runners(call: Call, id: str, given: RunnerFilter) -> Any:
 @router.get("/groups/{id}/runners")
 @needed_by(Need.INVENTORY)
 def list_group_runners(call: Call, id: str, given: RunnerFilter) -> Any:
-    """Runners that may work for a group."""
+    """List the runners that may work for a group."""
     group = call.group(id, access.MAINTAINER)
     above = {one["id"] for one in access.lineage(call.site, group)}
     found = [
@@ -250,14 +250,14 @@ def _managed(call: Call, id_: int) -> Document:
 @router.get("/runners/{runner_id}")
 @needed_by(Need.CATALOGUE_JOBS)
 def get_runner(call: Call, runner_id: int) -> Any:
-    """One runner."""
+    """Return one runner."""
     return _whole(call, _managed(call, runner_id))
 
 
 @router.put("/runners/{runner_id}")
 @needed_by(Need.CATALOGUE_JOBS)
 def update_runner(call: Call, runner_id: int, given: RunnerParams) -> Any:
-    """Change a runner."""
+    """Update a runner."""
     sent = {name: value for name, value in given.sent().items() if value is not None}
     changed = {**_managed(call, runner_id), **sent}
     if not changed["run_untagged"] and not changed["tag_list"]:
@@ -279,7 +279,7 @@ def delete_runner(call: Call, runner_id: int) -> None:
 @router.post("/jobs/request", anonymous=True)
 @needed_by(Need.CHAIN, Need.PIPELINE)
 def request_job(call: Call, given: Asking) -> Any:
-    """Give a runner the next job it may run; 204 where there is none."""
+    """Give a runner the next job that it may run; 204 if there is none."""
     runner = _runner(call, given.token)
     call.store.put("runner", {**runner, "contacted_at": now()})
     job = None if runner["paused"] else ci_runners.take(call.site, runner)
@@ -289,7 +289,7 @@ def request_job(call: Call, given: Asking) -> Any:
 
 
 def _running(site: Site, job_id: int, token: str) -> Document | None:
-    """A running job whose token this is."""
+    """Return the running job with this token."""
     job = site.store.get("job", job_id)
     good = job is not None and job["token_digest"] == digest(token)
     return job if good and job is not None and job["status"] == "running" else None
@@ -298,7 +298,7 @@ def _running(site: Site, job_id: int, token: str) -> Document | None:
 @router.put("/jobs/{job_id}", anonymous=True, job_token=True)
 @needed_by(Need.CHAIN, Need.PIPELINE)
 def report_job(call: Call, job_id: int, given: Report) -> Any:
-    """Note what became of a job; from then on its token is worth nothing."""
+    """Record the outcome of a job; its token is invalid from then on."""
     job = _running(call.site, job_id, given.token)
     if job is None:
         known = call.store.get("job", job_id)
@@ -317,7 +317,7 @@ def report_job(call: Call, job_id: int, given: Report) -> Any:
 @router.fastapi.patch("/jobs/{job_id}/trace", operation_id="patch_jobs_job_id_trace", status_code=202)
 @needed_by(Need.CATALOGUE_JOBS)
 async def append_trace(request: Request, job_id: str) -> Response:
-    """Append to a job's log; `Content-Range` says from which byte."""
+    """Append to a job's log; `Content-Range` has the first byte."""
     content = await request.body()
     return await run_in_threadpool(_append, request, job_id, content)
 

@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - answers are JSON
-"""Triggers: tokens with which others run a project's pipelines."""
+# ruff: noqa: ANN401 - JSON answers have any type
+"""Triggers: tokens to run a project's pipelines."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ router = Router("triggers")
 
 
 class NewTrigger(Params):
-    """A trigger to be."""
+    """Parameters of a new trigger."""
 
     description: str
 
 
 class Triggering(Params):
-    """What to run; `token` is a trigger's or a job's."""
+    """Parameters of a triggered pipeline; `token` is a trigger's or a job's."""
 
     token: str
     ref: str
@@ -55,7 +55,7 @@ def _one_trigger(call: Call, id_: str, trigger_id: int) -> Document:
 @router.get("/projects/{id}/triggers")
 @needed_by(Need.INVENTORY)
 def list_triggers(call: Call, id: str, given: Paging) -> Any:
-    """Triggers of a project."""
+    """List the triggers of a project."""
     project = call.ci_project(id, access.MAINTAINER)
     found = call.store.find("trigger", project_id=project["id"])
     return call.page(found, given, lambda one: _trigger(call.site, one))
@@ -64,7 +64,7 @@ def list_triggers(call: Call, id: str, given: Paging) -> Any:
 @router.post("/projects/{id}/triggers")
 @needed_by(Need.PEOPLE, Need.ISOLATION)
 def create_trigger(call: Call, id: str, given: NewTrigger) -> Any:
-    """Create a trigger; its token is shown whole only now."""
+    """Create a trigger; only this answer contains its whole token."""
     project = call.ci_project(id, access.MAINTAINER)
     token = f"glptt-{secrets.token_hex(20)}"
     moment = now()
@@ -93,7 +93,7 @@ def delete_trigger(call: Call, id: str, trigger_id: int) -> None:
 @router.post("/projects/{id}/trigger/pipeline", anonymous=True, job_token=True)
 @needed_by(Need.ISOLATION, Need.FLEET)
 def trigger_pipeline(call: Call, id: str, given: Triggering) -> Any:
-    """Run a pipeline as the owner of a trigger, or as the user of a running job that the project lets in."""
+    """Run a pipeline as the owner of a trigger, or as the user of a running job that has access to the project."""
     project = access.find_project(call.site, id)
     job = ci_tokens.actor(call.site, given.token)
     if job is not None and job.user is not None:

@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - answers are JSON
-"""Deploy keys: SSH keys that read a project's repository, or write to it. Without SSH, they are only listed."""
+# ruff: noqa: ANN401 - JSON answers have any type
+"""Deploy keys: SSH keys to read or write a project's repository. They are only stored, because there is no SSH."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ALGORITHMS: Final = ("ssh-rsa", "ssh-dss", "ecdsa-sha2-", "ssh-ed25519", "sk-ec
 
 
 class NewDeployKey(Params):
-    """A key to be."""
+    """Parameters of a new key."""
 
     key: str
     title: str
@@ -61,7 +61,7 @@ def _check(title: str, key: str) -> None:
 
 
 def _reachable(call: Call, key: Document) -> bool:
-    """Whether the key is one of a project that who asks maintains: it can then be given to another of theirs."""
+    """Whether the key belongs to a project that the caller maintains, so that they can add it to another project."""
     joins = call.store.find("deploy_key_project", key_id=key["id"])
     projects = [one for join in joins if (one := call.store.get("project", join["project_id"]))]
     user = call.user["id"]
@@ -71,7 +71,7 @@ def _reachable(call: Call, key: Document) -> bool:
 @router.get(_PATH)
 @needed_by(Need.INVENTORY)
 def list_keys(call: Call, id: str, given: Paging) -> Any:
-    """Deploy keys of a project."""
+    """List the deploy keys of a project."""
     project = call.project(id, access.MAINTAINER)
     found = call.store.find("deploy_key_project", project_id=project["id"])
     return call.page(found, given, lambda one: _shown(call.site, one))
@@ -80,14 +80,14 @@ def list_keys(call: Call, id: str, given: Paging) -> Any:
 @router.post(_PATH)
 @needed_by(Need.PEOPLE)
 def add_key(call: Call, id: str, given: NewDeployKey) -> Any:
-    """Give a key to a project: the one it has, one of another project of who asks, or a new one."""
+    """Add a key to a project: its existing key, a key of another project of the caller, or a new key."""
     project = call.project(id, access.MAINTAINER)
     text = given.key.strip()
     known = call.store.first("deploy_key", key=text)
     if known and (joined := call.store.first("deploy_key_project", project_id=project["id"], key_id=known["id"])):
         return _shown(call.site, joined)
     if known is not None and call.store.first("deploy_key_project", key_id=known["id"]) is None:
-        call.store.remove("deploy_key", known["id"])  # it went with its last project
+        call.store.remove("deploy_key", known["id"])  # its last project was deleted
         known = None
     if known is not None and not _reachable(call, known):
         raise invalid(**{"deploy_key.fingerprint_sha256": ["has already been taken"]})
@@ -103,7 +103,7 @@ def add_key(call: Call, id: str, given: NewDeployKey) -> Any:
 @router.delete(f"{_PATH}/{{key_id}}")
 @needed_by(Need.INVENTORY)
 def remove_key(call: Call, id: str, key_id: int) -> None:
-    """Take a key from a project; it is gone with the last one."""
+    """Remove a key from a project, and delete it if it has no other project."""
     project = call.project(id, access.MAINTAINER)
     joined = call.store.first("deploy_key_project", project_id=project["id"], key_id=key_id)
     if joined is None:

@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - answers are JSON
-"""Deploy tokens of projects and groups: for git and registries, not for the API."""
+# ruff: noqa: ANN401 - JSON answers have any type
+"""Deploy tokens of projects and groups, for git and registries but not for the API."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _split(value: Any) -> Any:
 
 
 class NewDeployToken(Params):
-    """A token to be."""
+    """Parameters of a new token."""
 
     name: str
     scopes: Annotated[list[str], BeforeValidator(_split)]
@@ -46,7 +46,7 @@ class NewDeployToken(Params):
 
 
 class DeployTokenFilter(Paging):
-    """Which tokens."""
+    """Filter of tokens."""
 
     active: Bool = None
 
@@ -59,7 +59,7 @@ def _shown(site: Site, token: Document, secret: str | None = None) -> Document:
     shown = {name: token[name] for name in ("id", "name", "username", "expires_at", "scopes", "revoked")}
     hours = int(str(site.options.get("utc_offset", 0)))
     if token["expires_at"] and hours:
-        # As the real one, whose times have the offset of gitlab_rails['time_zone'].
+        # As in GitLab, whose times have the offset of gitlab_rails['time_zone'].
         local = datetime.fromisoformat(token["expires_at"]).astimezone(timezone(timedelta(hours=hours)))
         shown["expires_at"] = local.isoformat(timespec="milliseconds")
     return {**shown, "expired": _expired(token), **({} if secret is None else {"token": secret})}
@@ -122,20 +122,20 @@ def _routes(kind: str) -> None:
     @router.get(path)
     @needed_by(Need.LOOKUP, Need.INVENTORY)
     def list_tokens(call: Call, id: str, given: DeployTokenFilter) -> Any:
-        """Deploy tokens."""
+        """List the deploy tokens."""
         found = call.store.find("deploy_token", source_type=kind, source_id=_source(call, kind, id))
         return _active(call, found, given)
 
     @router.post(path)
     @needed_by(Need.PLUGINS)
     def create_token(call: Call, id: str, given: NewDeployToken) -> Any:
-        """Create a deploy token; the secret is shown this once."""
+        """Create a deploy token; only this answer contains the secret."""
         return _add(call, kind, id, given)
 
     @router.get(f"{path}/{{token_id}}")
     @needed_by(Need.PLUGINS)
     def get_token(call: Call, id: str, token_id: int) -> Any:
-        """One deploy token."""
+        """Return one deploy token."""
         return _shown(call.site, _one(call, kind, _source(call, kind, id), token_id))
 
     @router.delete(f"{path}/{{token_id}}")

@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - answers are JSON
-"""Environments, and protected environments where the edition has them."""
+# ruff: noqa: ANN401 - JSON answers have any type
+"""Environments, and protected environments if the edition has them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _TIERS: Final = (
 
 
 class EnvironmentParams(Params):
-    """What creation and update share."""
+    """Parameters of creation and update."""
 
     external_url: Text = None
     tier: Tier = None
@@ -41,13 +41,13 @@ class EnvironmentParams(Params):
 
 
 class NewEnvironment(EnvironmentParams):
-    """An environment to be."""
+    """Parameters of a new environment."""
 
     name: str
 
 
 class EnvironmentFilter(Paging):
-    """Which environments."""
+    """Filter of environments."""
 
     name: Text = None
     search: Text = None
@@ -55,7 +55,7 @@ class EnvironmentFilter(Paging):
 
 
 def slug(name: str) -> str:
-    """A name for DNS: lower case, short, told apart from others by a hash where that changed it."""
+    """Return a name for DNS: lower case and short, with a hash as suffix if that changes the name."""
     made = re.sub(r"-+", "-", re.sub(r"[^a-z0-9]", "-", name.lower()))
     if not made[:1].isalpha():
         made = f"env-{made}"
@@ -102,7 +102,7 @@ def _one(call: Call, project: Document, id_: int) -> Document:
 @router.get("/projects/{id}/environments", job_token=True)
 @needed_by(Need.LOOKUP, Need.INVENTORY)
 def list_environments(call: Call, id: str, given: EnvironmentFilter) -> Any:
-    """Environments of a project."""
+    """List the environments of a project."""
     project = call.ci_project(id, access.REPORTER)
     found = [
         one
@@ -117,7 +117,7 @@ def list_environments(call: Call, id: str, given: EnvironmentFilter) -> Any:
 @router.get("/projects/{id}/environments/{environment_id}", job_token=True)
 @needed_by(Need.PLUGINS)
 def get_environment(call: Call, id: str, environment_id: int) -> Any:
-    """One environment."""
+    """Return one environment."""
     project = call.ci_project(id, access.REPORTER)
     return _shown(call, _one(call, project, environment_id), project)
 
@@ -166,7 +166,7 @@ def create_environment(call: Call, id: str, given: NewEnvironment) -> Any:
 @router.put("/projects/{id}/environments/{environment_id}")
 @needed_by(Need.PLUGINS)
 def update_environment(call: Call, id: str, environment_id: int, given: EnvironmentParams) -> Any:
-    """Change an environment."""
+    """Update an environment."""
     project = call.ci_project(id, access.DEVELOPER)
     one = {**_one(call, project, environment_id), **_checked(given), "updated_at": now()}
     call.store.put("environment", one)
@@ -174,7 +174,7 @@ def update_environment(call: Call, id: str, environment_id: int, given: Environm
 
 
 class Stopping(Params):
-    """How to stop."""
+    """Parameters of a stop."""
 
     force: Bool = None
 
@@ -203,7 +203,7 @@ def delete_environment(call: Call, id: str, environment_id: int) -> None:
 
 
 class NewProtection(Params):
-    """Who may deploy."""
+    """Parameters of a new protection."""
 
     name: str
     deploy_access_levels: Hashes = None
@@ -212,7 +212,7 @@ class NewProtection(Params):
 
 
 class ChangedProtection(Params):
-    """What changes."""
+    """Parameters of an update."""
 
     deploy_access_levels: Hashes = None
     required_approval_count: Int = None
@@ -233,7 +233,7 @@ def _protection(one: Document) -> Document:
 
 
 def _lines(call: Call, name: str, current: list[Document], given: list[Document] | None) -> list[Document]:
-    """Access levels or approval rules after a change; a line has a group's way of inheriting, a rule a count."""
+    """Return access levels or approval rules after a change; all have a group inheritance type, rules also a count."""
     made = []
     for line in protection.change(call, name, current, given):
         known = next((one for one in current if one["id"] == line["id"]), {})
@@ -264,7 +264,7 @@ def _count(asked: Document, known: Document, name: str, default: int) -> int:
 @router.get("/projects/{id}/protected_environments")
 @needed_by(Need.INVENTORY)
 def list_protected(call: Call, id: str, given: Paging) -> Any:
-    """Protected environments."""
+    """List the protected environments."""
     call.require_premium()
     project = call.ci_project(id, access.MAINTAINER)
     return call.page(call.store.find("protected_environment", project_id=project["id"]), given, _protection)
@@ -273,7 +273,7 @@ def list_protected(call: Call, id: str, given: Paging) -> Any:
 @router.get("/projects/{id}/protected_environments/{name}")
 @needed_by(Need.PLUGINS, Need.LOOKUP)
 def get_protected(call: Call, id: str, name: str) -> Any:
-    """One protected environment."""
+    """Return one protected environment."""
     return _protection(_protected(call, id, name))
 
 
@@ -303,7 +303,7 @@ def protect_environment(call: Call, id: str, given: NewProtection) -> Any:
 @router.put("/projects/{id}/protected_environments/{name}")
 @needed_by(Need.PLUGINS)
 def change_protected(call: Call, id: str, name: str, given: ChangedProtection) -> Any:
-    """Change a protection."""
+    """Update a protection."""
     one = _protected(call, id, name)
     for key in ("deploy_access_levels", "approval_rules"):
         one[key] = _lines(call, key, one[key], getattr(given, key))
@@ -316,5 +316,5 @@ def change_protected(call: Call, id: str, name: str, given: ChangedProtection) -
 @router.delete("/projects/{id}/protected_environments/{name}")
 @needed_by(Need.PLUGINS, Need.INVENTORY)
 def unprotect_environment(call: Call, id: str, name: str) -> None:
-    """Take a protection away."""
+    """Remove a protection."""
     call.store.remove("protected_environment", _protected(call, id, name)["id"])

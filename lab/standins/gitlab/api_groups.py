@@ -1,4 +1,4 @@
-# ruff: noqa: ANN401 - answers are JSON
+# ruff: noqa: ANN401 - JSON answers have any type
 """Groups and subgroups."""
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ router = Router("groups")
 
 
 class GroupFilter(Paging):
-    """Which groups."""
+    """Filter of groups."""
 
     search: Text = None
     owned: Bool = None
@@ -42,7 +42,7 @@ def _filtered(call: Call, found: list[Document], given: GroupFilter) -> Any:
         least = access.GUEST
 
     def level(group: Document) -> int:
-        # An administrator is asked for what is theirs, not for what they may do.
+        # For administrators too, only their memberships count.
         user = call.actor.user if call.actor else None
         return access.user_group_level(call.site, user["id"], group) if user else access.NONE
 
@@ -67,14 +67,14 @@ def _filtered(call: Call, found: list[Document], given: GroupFilter) -> Any:
 @router.get("/groups", anonymous=True)
 @needed_by(Need.PEOPLE)
 def list_groups(call: Call, given: GroupFilter) -> Any:
-    """Groups that who asks may see."""
+    """List the groups that are visible to the caller."""
     return _filtered(call, call.store.find("namespace", kind="group"), given)
 
 
 @router.get("/groups/{id}/subgroups", anonymous=True)
 @needed_by(Need.INVENTORY)
 def list_subgroups(call: Call, id: str, given: GroupFilter) -> Any:
-    """Groups directly below."""
+    """List the direct subgroups."""
     group = call.group(id)
     return _filtered(call, call.store.find("namespace", kind="group", parent_id=group["id"]), given)
 
@@ -82,7 +82,7 @@ def list_subgroups(call: Call, id: str, given: GroupFilter) -> Any:
 @router.get("/groups/{id}/projects", anonymous=True)
 @needed_by(Need.INVENTORY)
 def list_group_projects(call: Call, id: str, given: ProjectFilter) -> Any:
-    """Projects of a group, with `include_subgroups` of those below too."""
+    """List the projects of a group, with `include_subgroups` also those of its subgroups."""
     group = call.group(id)
     spaces = {group["id"]}
     if given.include_subgroups:
@@ -97,7 +97,7 @@ def list_group_projects(call: Call, id: str, given: ProjectFilter) -> Any:
 @router.get("/groups/{id}", anonymous=True)
 @needed_by(Need.PLUGINS, Need.LOOKUP, Need.INVENTORY)
 def get_group(call: Call, id: str, given: OneGroup) -> Any:
-    """One group; with its projects unless `with_projects` is false."""
+    """Return one group, with its projects unless `with_projects` is false."""
     return _detailed(call, call.group(id), given.with_projects is not False)
 
 
@@ -119,7 +119,7 @@ def _detailed(call: Call, group: Document, with_projects: bool) -> Document:
 @router.post("/groups")
 @needed_by(Need.PLUGINS)
 def create_group(call: Call, given: NewGroup) -> Any:
-    """Create a group or subgroup; who asks becomes its owner."""
+    """Create a group or subgroup; the caller becomes its owner."""
     user = call.user
     parent = None
     if given.parent_id is not None:
@@ -173,7 +173,7 @@ def create_group(call: Call, given: NewGroup) -> Any:
 @router.put("/groups/{id}")
 @needed_by(Need.PLUGINS)
 def update_group(call: Call, id: str, given: ChangedGroup) -> Any:
-    """Change a group; a new path moves all inside."""
+    """Update a group; a new path changes the paths of its content."""
     group = call.group(id, access.OWNER)
     changed = {**group, **groups.attributes(given, premium=call.site.premium)}
     name, path = given.name or group["name"], given.path or group["path"]
@@ -195,7 +195,7 @@ def update_group(call: Call, id: str, given: ChangedGroup) -> Any:
 
 
 class Removal(Params):
-    """How to delete."""
+    """Parameters of a deletion."""
 
     permanently_remove: Bool = None
     full_path: Text = None
@@ -204,7 +204,7 @@ class Removal(Params):
 @router.delete("/groups/{id}", status=202)
 @needed_by(Need.PLUGINS, Need.INVENTORY)
 def delete_group(call: Call, id: str, given: Removal) -> Any:
-    """Schedule the deletion; a second time with `permanently_remove` and the path deletes a subgroup at once."""
+    """Schedule the deletion. Repeated with `permanently_remove` and the path, it deletes a subgroup at once."""
     group = call.group(id, access.OWNER)
     if given.permanently_remove:
         if not group["parent_id"]:
@@ -222,7 +222,7 @@ def delete_group(call: Call, id: str, given: Removal) -> Any:
 
 
 class NewShare(Params):
-    """Whom to share with."""
+    """Parameters of a share."""
 
     group_id: int
     group_access: Literal[10, 15, 20, 30, 40, 50, "10", "15", "20", "30", "40", "50"]
@@ -232,7 +232,7 @@ class NewShare(Params):
 @router.post("/groups/{id}/share")
 @needed_by(Need.PEOPLE, Need.PLUGINS)
 def share_group(call: Call, id: str, given: NewShare) -> Any:
-    """Invite another group into a group."""
+    """Share a group with another group."""
     group = call.group(id, access.OWNER)
     _check_hierarchy(call, group, given.group_id)
     add_share(call, "group", group["id"], given)
@@ -242,7 +242,7 @@ def share_group(call: Call, id: str, given: NewShare) -> Any:
 @router.delete("/groups/{id}/share/{group_id}")
 @needed_by(Need.INVENTORY, Need.PLUGINS)
 def unshare_group(call: Call, id: str, group_id: int) -> None:
-    """Take the invitation back."""
+    """Remove a share."""
     group = call.group(id, access.OWNER)
     remove_share(call, "group", group["id"], group_id)
 
@@ -250,7 +250,7 @@ def unshare_group(call: Call, id: str, group_id: int) -> None:
 @router.post("/projects/{id}/share")
 @needed_by(Need.PEOPLE, Need.PLUGINS)
 def share_project(call: Call, id: str, given: NewShare) -> Any:
-    """Invite a group into a project."""
+    """Share a project with a group."""
     project = call.project(id, access.MAINTAINER)
     space = access.namespace(call.site, project)
     if any(one.get("share_with_group_lock") for one in access.lineage(call.site, space)):
@@ -264,13 +264,13 @@ def share_project(call: Call, id: str, given: NewShare) -> Any:
 @router.delete("/projects/{id}/share/{group_id}")
 @needed_by(Need.INVENTORY, Need.PLUGINS)
 def unshare_project(call: Call, id: str, group_id: int) -> None:
-    """Take the invitation back."""
+    """Remove a share."""
     project = call.project(id, access.MAINTAINER)
     remove_share(call, "project", project["id"], group_id)
 
 
 def _check_hierarchy(call: Call, space: Document, group_id: int) -> None:
-    """Raises 404 where the top group lets in only groups of its own hierarchy, administrators or not."""
+    """Raise 404 if the top group allows only groups of its hierarchy, also for administrators."""
     top, other = access.lineage(call.site, space)[-1], call.store.get("namespace", group_id)
     if top.get("prevent_sharing_groups_outside_hierarchy") and (
         other is None or access.lineage(call.site, other)[-1]["id"] != top["id"]
@@ -279,7 +279,7 @@ def _check_hierarchy(call: Call, space: Document, group_id: int) -> None:
 
 
 def add_share(call: Call, kind: str, id_: int, given: NewShare) -> Document:
-    """Store a share. Raises 404 for a group that is not seen, 409 for one that is shared with already."""
+    """Store a share. Raises 404 for a group that is not visible, 409 for an existing share."""
     other = call.group(given.group_id)
     if kind == "group" and other["id"] == id_:
         raise refused("Not Found", 404)
@@ -291,7 +291,7 @@ def add_share(call: Call, kind: str, id_: int, given: NewShare) -> Document:
 
 
 def remove_share(call: Call, kind: str, id_: int, group_id: int) -> None:
-    """Drop a share. Raises 404 without one."""
+    """Delete a share. Raises 404 if there is none."""
     share = call.store.first("share", source_type=kind, source_id=id_, group_id=group_id)
     if share is None:
         raise not_found("Group Link" if kind == "project" else "")

@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - answers are JSON
-"""Webhooks of projects, and of groups where the edition has them. They are kept, not called."""
+# ruff: noqa: ANN401 - JSON answers have any type
+"""Webhooks of projects, and of groups if the edition has them. They are stored, but never called."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lab.standins.store import Document
 
 router = Router("hooks")
 
-#: Events of both kinds, and whether they are on at first.
+#: Events of both kinds, with their defaults.
 _EVENTS: Final[dict[str, bool]] = {
     "push_events": True,
     "issues_events": False,
@@ -49,7 +49,7 @@ _SETTINGS: Final[dict[str, Any]] = {
 
 
 class HookParams(Params):
-    """What creation and update share."""
+    """Parameters of creation and update."""
 
     name: Text = None
     description: Text = None
@@ -86,13 +86,13 @@ class HookParams(Params):
 
 
 class NewHook(HookParams):
-    """A hook to be."""
+    """Parameters of a new hook."""
 
     url: str
 
 
 class ChangedHook(HookParams):
-    """What changes."""
+    """Parameters of an update."""
 
     url: Text = None
 
@@ -109,7 +109,7 @@ def _shown(kind: str, hook: Document) -> Document:
         **{name: hook[name] for name in (*_events(kind), *_SETTINGS)},
         "alert_status": "executable",
         "disabled_until": None,
-        # Keys only: values are secret and never shown again.
+        # Only keys, because values are secret and never shown again.
         "url_variables": [{"key": key} for key in hook["url_variables"]],
         "custom_headers": [{"key": key} for key in hook["custom_headers"]],
         f"{kind}_id": hook["source_id"],
@@ -178,14 +178,14 @@ def _routes(kind: str) -> None:
     @router.get(path)
     @needed_by(Need.INVENTORY)
     def list_hooks(call: Call, id: str, given: Paging) -> Any:
-        """All hooks."""
+        """List all hooks."""
         found = call.store.find("hook", source_type=kind, source_id=_source(call, kind, id))
         return call.page(found, given, lambda one: _shown(kind, one))
 
     @router.get(f"{path}/{{hook_id}}")
     @needed_by(Need.PLUGINS)
     def get_hook(call: Call, id: str, hook_id: int) -> Any:
-        """One hook."""
+        """Return one hook."""
         return _shown(kind, _one(call, kind, _source(call, kind, id), hook_id))
 
     @router.post(path)
@@ -206,7 +206,7 @@ def _routes(kind: str) -> None:
     @router.put(f"{path}/{{hook_id}}")
     @needed_by(Need.PLUGINS)
     def update_hook(call: Call, id: str, hook_id: int, given: ChangedHook) -> Any:
-        """Change a hook."""
+        """Update a hook."""
         hook = _one(call, kind, _source(call, kind, id), hook_id)
         changed = _applied(call, kind, hook, given, given.url or hook["url"])
         call.store.put("hook", changed)

@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - answers are JSON
-"""The instance itself: version and settings."""
+# ruff: noqa: ANN401 - JSON answers have any type
+"""The instance: version and settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REVISION: Final = "8a4fdde1a1c"
 @router.get("/metadata", scopes=("read_user", "ai_features"))
 @needed_by(Need.PLUGINS)
 def metadata(call: Call) -> Any:
-    """Version and edition."""
+    """Return version and edition."""
     kas = {"enabled": False, "externalUrl": None, "externalK8sProxyUrl": None, "version": None}
     return {"version": _version(call), "revision": REVISION, "kas": kas, "enterprise": call.site.enterprise}
 
@@ -28,7 +28,7 @@ def _version(call: Call) -> str:
 
 # Settings -------------------------------------------------------------------------------------------------------------
 
-#: Settings that clients ask for, as they are on the local platform.
+#: Settings that clients read, with their values on the local platform.
 _SETTINGS: Final[dict[str, Any]] = {
     "id": 1,
     "default_branch_name": None,
@@ -45,6 +45,6 @@ _SETTINGS: Final[dict[str, Any]] = {
 @router.get("/application/settings")
 @needed_by(Need.PLUGINS, trace="settings")
 def get_settings(call: Call) -> Any:
-    """The instance's settings."""
+    """Return the instance's settings."""
     call.require_admin()
     return {**_SETTINGS, "enforce_ci_inbound_job_token_scope_enabled": call.site.enforces_job_token_scope}

@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - answers are JSON
-"""Issues of projects, and what issues and merge requests share: numbers, labels, filters."""
+# ruff: noqa: ANN401 - JSON answers have any type
+"""Issues of projects, and functions for both issues and merge requests: numbers, labels, filters."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LONGEST_TITLE: Final = 255
 
 
 class Filter(Paging):
-    """What lists of issues and of merge requests filter by."""
+    """Filter of issues and merge requests."""
 
     state: Literal["opened", "closed", "all", "merged", "locked"] | None = None
     labels: Texts = None
@@ -38,7 +38,7 @@ class Filter(Paging):
 
 
 class IssueFilter(Filter):
-    """Which issues."""
+    """Filter of issues."""
 
     assignee_username: Texts = None
     confidential: Bool = None
@@ -46,7 +46,7 @@ class IssueFilter(Filter):
 
 
 class IssueParams(Params):
-    """What creation and update share."""
+    """Parameters of creation and update."""
 
     description: Text = None
     labels: Texts = None
@@ -60,7 +60,7 @@ class IssueParams(Params):
 
 
 class NewIssue(IssueParams):
-    """An issue to be."""
+    """Parameters of a new issue."""
 
     title: str
     iid: Int = None
@@ -81,12 +81,12 @@ class ChangedIssue(IssueParams):
 
 
 def next_iid(site: Site, kind: str, **equal: int) -> int:
-    """The next number inside a project."""
+    """Return the next number in a project."""
     return max((int(one["iid"]) for one in site.store.find(kind, **equal)), default=0) + 1
 
 
 def check_title(title: str) -> None:
-    """Raise 400 for a title that cannot be."""
+    """Raise 400 for an invalid title."""
     if not title.strip():
         raise invalid(title=["can't be blank"])
     if len(title) > _LONGEST_TITLE:
@@ -94,21 +94,21 @@ def check_title(title: str) -> None:
 
 
 def changed_labels(current: list[str], given: Any) -> list[str]:
-    """Labels after `labels`, `add_labels` and `remove_labels`."""
+    """Return the labels after `labels`, `add_labels` and `remove_labels`."""
     names = set(current if given.labels is None else given.labels)
     names |= set(given.add_labels or [])
     return sorted(names - set(given.remove_labels or []))
 
 
 def assigned(call: Call, ids: list[int] | None, id_: int | None) -> list[int]:
-    """Assignees that exist; one in the free edition."""
+    """Return the existing assignees, only one in the free edition."""
     wanted = ids if ids is not None else ([id_] if id_ else [])
     found = [one for one in wanted if one and call.store.get("user", one) is not None]
     return found if call.site.premium else found[:1]
 
 
 def chosen(call: Call, found: list[Document], given: Filter) -> list[Document]:
-    """Those a filter wants, in its order."""
+    """Return the items that match a filter, in its order."""
     text, fields = (given.search or "").lower(), (given.in_ or "title,description").split(",")
     author = call.store.first("user", username_key=given.author_username.lower()) if given.author_username else None
     me = call.actor.user["id"] if call.actor is not None and call.actor.user is not None else 0
@@ -135,7 +135,7 @@ def chosen(call: Call, found: list[Document], given: Filter) -> list[Document]:
 
 
 def people(site: Site, ids: Iterable[int]) -> list[Document]:
-    """Users as they are shown in lists."""
+    """Return users as shown in lists."""
     found = [site.store.get("user", one) for one in ids]
     return [users.basic(site, one) for one in found if one is not None]
 
@@ -144,7 +144,7 @@ def people(site: Site, ids: Iterable[int]) -> list[Document]:
 
 
 def shown(call: Call, issue: Document) -> Document:
-    """An issue."""
+    """Return an issue as shown in the API."""
     site = call.site
     project = call.store.get("project", issue["project_id"]) or {}
     author, closer = people(site, [issue["author_id"]]), people(site, [issue["closed_by_id"] or 0])
@@ -205,7 +205,7 @@ def shown(call: Call, issue: Document) -> Document:
 
 
 def sees(call: Call, issue: Document) -> bool:
-    """Whether who asks may see an issue: a confidential one only from planner up, its author and its assignees."""
+    """Whether an issue is visible to the caller: a confidential one to planners and above, its author and assignees."""
     project = call.store.get("project", issue["project_id"])
     if project is None or project.get("issues_access_level") == "disabled":
         return False
@@ -219,7 +219,7 @@ def sees(call: Call, issue: Document) -> bool:
 
 
 def find(call: Call, id_: str, iid: int) -> tuple[Document, Document]:
-    """A project and an issue of it. Raises 404 where it may not be seen."""
+    """Return a project and one of its issues. Raises 404 if it is not visible."""
     project = call.project(id_, access.GUEST)
     found = call.store.first("issue", project_id=project["id"], iid=iid)
     if found is None or not sees(call, found):
@@ -245,7 +245,7 @@ def _listed(call: Call, found: list[Document], given: IssueFilter) -> Any:
 @router.get("/projects/{id}/issues", anonymous=True)
 @needed_by(Need.COMMENT)
 def list_issues(call: Call, id: str, given: IssueFilter) -> Any:
-    """Issues of a project, newest first."""
+    """List the issues of a project, newest first."""
     project = call.project(id, access.GUEST)
     return _listed(call, call.store.find("issue", project_id=project["id"]), given)
 
@@ -253,14 +253,14 @@ def list_issues(call: Call, id: str, given: IssueFilter) -> Any:
 @router.get("/projects/{id}/issues/{issue_iid}", anonymous=True)
 @needed_by(Need.PEOPLE)
 def get_issue(call: Call, id: str, issue_iid: int) -> Any:
-    """One issue."""
+    """Return one issue."""
     return shown(call, find(call, id, issue_iid)[1])
 
 
 @router.post("/projects/{id}/issues")
 @needed_by(Need.COMMENT)
 def create_issue(call: Call, id: str, given: NewIssue) -> Any:
-    """Open an issue; who is no planner sets neither labels nor assignees."""
+    """Create an issue; labels and assignees are ignored below the level of a planner."""
     project = call.project(id)
     _may_write(call, project)
     check_title(given.title)
@@ -302,7 +302,7 @@ def _may_write(call: Call, project: Document) -> None:
 @router.put("/projects/{id}/issues/{issue_iid}")
 @needed_by(Need.COMMENT)
 def update_issue(call: Call, id: str, issue_iid: int, given: ChangedIssue) -> Any:
-    """Change, close or reopen an issue: planners any, authors their own."""
+    """Update, close or reopen an issue: planners may do so with any, authors with their own."""
     project, issue = find(call, id, issue_iid)
     planner = call.project_level(project) >= access.PLANNER
     if (not planner and issue["author_id"] != call.user["id"]) or project.get("archived"):

@@ -1,4 +1,4 @@
-# ruff: noqa: ANN401 - answers are JSON
+# ruff: noqa: ANN401 - JSON answers have any type
 """Notes on issues and merge requests."""
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Find = Callable[[Call, str, int], tuple[Document, Document]]
 
 
 class NoteFilter(Paging):
-    """Which notes, in what order."""
+    """Order of notes."""
 
     sort: Literal["asc", "desc"] = "desc"
     order_by: Literal["created_at", "updated_at"] = "created_at"
@@ -29,7 +29,7 @@ class NoteFilter(Paging):
 
 
 class NewNote(Params):
-    """A note to be."""
+    """Parameters of a new note."""
 
     body: str
     internal: Bool = None
@@ -38,7 +38,7 @@ class NewNote(Params):
 
 
 class ChangedNote(Params):
-    """What it says now."""
+    """Parameters of an update."""
 
     body: Text = None
 
@@ -94,7 +94,7 @@ def _check(body: str) -> str:
 
 
 def _visible(call: Call, project: Document, kind: str, noteable: Document) -> list[Document]:
-    """Notes who asks may see: internal ones from planner up."""
+    """Return the notes that are visible to the caller: internal ones only to planners and above."""
     found = call.store.find("note", noteable_type=kind, noteable_id=noteable["id"])
     planner = call.project_level(project) >= access.PLANNER
     return [one for one in found if planner or not one["internal"]]
@@ -136,7 +136,7 @@ def _routes(path: str, kind: str, find: Find) -> None:
     @router.get(f"{base}/notes", anonymous=True)
     @needed_by(Need.COMMENT)
     def list_notes(call: Call, id: str, iid: int, given: NoteFilter) -> Any:
-        """Notes, newest first."""
+        """List the notes, newest first."""
         project, noteable = find(call, id, iid)
         found = _visible(call, project, kind, noteable)
         if given.activity_filter == "only_comments":
@@ -149,7 +149,7 @@ def _routes(path: str, kind: str, find: Find) -> None:
     @router.post(f"{base}/notes")
     @needed_by(Need.COMMENT)
     def create_note(call: Call, id: str, iid: int, given: NewNote) -> Any:
-        """Say something."""
+        """Create a note."""
         return _shown(call, written(call, id, iid, given))
 
 
@@ -159,7 +159,7 @@ def _changes(path: str, kind: str, find: Find) -> None:
     @router.put(f"{base}/notes/{{note_id}}")
     @needed_by(Need.COMMENT)
     def update_note(call: Call, id: str, iid: int, note_id: int, given: ChangedNote) -> Any:
-        """Say it otherwise; one's own, or any as a maintainer."""
+        """Update a note: the author's own, or any as a maintainer."""
         project, noteable = find(call, id, iid)
         note = _one(call, project, kind, noteable, note_id)
         _editable(call, project, note, access.MAINTAINER)
@@ -171,7 +171,7 @@ def _changes(path: str, kind: str, find: Find) -> None:
     @router.delete(f"{base}/notes/{{note_id}}")
     @needed_by(Need.COMMENT)
     def delete_note(call: Call, id: str, iid: int, note_id: int) -> None:
-        """Take it back."""
+        """Delete a note."""
         project, noteable = find(call, id, iid)
         note = _one(call, project, kind, noteable, note_id)
         _editable(call, project, note, access.MAINTAINER)

@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - answers are JSON
-"""Which projects' and groups' CI jobs may reach a project."""
+# ruff: noqa: ANN401 - JSON answers have any type
+"""The allow list of projects and groups whose CI jobs have access to a project."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ PATH = "/projects/{id}/job_token_scope"
 
 
 class Switch(Params):
-    """On or off."""
+    """Whether the list is enforced."""
 
     enabled: bool
 
 
 class NewProject(Params):
-    """Which project."""
+    """The project to add."""
 
     target_project_id: int
 
 
 class NewGroup(Params):
-    """Which group."""
+    """The group to add."""
 
     target_group_id: int
 
@@ -45,7 +45,7 @@ def _entries(call: Call, project: Document, kind: str) -> list[Document]:
 @router.get(PATH)
 @needed_by(Need.PLUGINS)
 def get_scope(call: Call, id: str) -> Any:
-    """Whether only listed projects' jobs may reach this one."""
+    """Return whether only jobs of listed projects have access."""
     project = call.project(id, access.MAINTAINER)
     return {"inbound_enabled": access.listed_only(call.site, project), "outbound_enabled": False}
 
@@ -53,7 +53,7 @@ def get_scope(call: Call, id: str) -> Any:
 @router.patch(PATH, status=204)
 @needed_by(Need.PLUGINS, Need.PEOPLE)
 def set_scope(call: Call, id: str, given: Switch) -> None:
-    """Turn it on or off."""
+    """Enforce the list or not."""
     project = call.project(id, access.MAINTAINER)
     call.store.put("project", {**project, "inbound_enabled": given.enabled})
 
@@ -61,7 +61,7 @@ def set_scope(call: Call, id: str, given: Switch) -> None:
 @router.get(f"{PATH}/allowlist")
 @needed_by(Need.PLUGINS)
 def list_projects(call: Call, id: str, given: Paging) -> Any:
-    """Listed projects, the project itself first."""
+    """List the allowed projects, the project itself first."""
     project = call.project(id, access.MAINTAINER)
     targets = [call.store.get("project", one["target_id"]) for one in _entries(call, project, "project")]
     listed = [project, *(one for one in targets if one is not None)]
@@ -71,7 +71,7 @@ def list_projects(call: Call, id: str, given: Paging) -> Any:
 @router.post(f"{PATH}/allowlist")
 @needed_by(Need.PLUGINS)
 def add_project(call: Call, id: str, given: NewProject) -> Any:
-    """List a project."""
+    """Add a project to the list."""
     project = call.project(id, access.MAINTAINER)
     target = access.find_project(call.site, given.target_project_id)
     if target is None or not access.sees_project(call.site, call.actor, target):
@@ -83,14 +83,14 @@ def add_project(call: Call, id: str, given: NewProject) -> Any:
 @router.delete(f"{PATH}/allowlist/{{target_project_id}}")
 @needed_by(Need.PLUGINS)
 def remove_project(call: Call, id: str, target_project_id: int) -> None:
-    """Take a project off the list."""
+    """Remove a project from the list."""
     _remove(call, call.project(id, access.MAINTAINER), "project", target_project_id)
 
 
 @router.get(f"{PATH}/groups_allowlist")
 @needed_by(Need.PLUGINS, Need.PEOPLE)
 def list_groups(call: Call, id: str, given: Paging) -> Any:
-    """Listed groups."""
+    """List the allowed groups."""
     project = call.project(id, access.MAINTAINER)
     targets = [call.store.get("namespace", one["target_id"]) for one in _entries(call, project, "group")]
     listed = [one for one in targets if one is not None]
@@ -105,7 +105,7 @@ def _group(call: Call, group: Document) -> Document:
 @router.post(f"{PATH}/groups_allowlist")
 @needed_by(Need.PLUGINS)
 def add_group(call: Call, id: str, given: NewGroup) -> Any:
-    """List a group with all that is in it."""
+    """Add a group, with all its content, to the list."""
     project = call.project(id, access.MAINTAINER)
     target = access.find_group(call.site, given.target_group_id)
     if target is None or not access.sees_group(call.site, call.actor, target):
@@ -117,7 +117,7 @@ def add_group(call: Call, id: str, given: NewGroup) -> Any:
 @router.delete(f"{PATH}/groups_allowlist/{{target_group_id}}")
 @needed_by(Need.PLUGINS)
 def remove_group(call: Call, id: str, target_group_id: int) -> None:
-    """Take a group off the list."""
+    """Remove a group from the list."""
     _remove(call, call.project(id, access.MAINTAINER), "group", target_group_id)
 
 

@@ -1,4 +1,4 @@
-# ruff: noqa: ANN401 - answers are JSON
+# ruff: noqa: ANN401 - JSON answers have any type
 """Members of groups and projects."""
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NAMES: Final = {10: "Guest", 15: "Planner", 20: "Reporter", 30: "Developer", 40
 
 
 class MemberFilter(Paging):
-    """Which members."""
+    """Filter of members."""
 
     query: Text = None
     user_ids: Ints = None
@@ -30,7 +30,7 @@ class MemberFilter(Paging):
 
 
 class NewMember(Params):
-    """A member to be: by `user_id`, several with commas, or by `username`."""
+    """Parameters of new members: `user_id`, several separated by commas, or `username`."""
 
     access_level: Level
     user_id: Ints = None
@@ -40,12 +40,12 @@ class NewMember(Params):
     exactly_one = ("user_id", "username")
 
     def numbers(self) -> list[int]:
-        """Users meant by number."""
+        """Return the users' numbers."""
         return self.user_id or []
 
 
 class ChangedMember(Params):
-    """What changes."""
+    """Parameters of an update."""
 
     access_level: Level
     expires_at: Day = None
@@ -88,7 +88,7 @@ def _direct(call: Call, kind: str, id_: int) -> list[Document]:
 
 
 def _all(call: Call, kind: str, source: Document) -> list[Document]:
-    """Own members and inherited ones, each with the highest level."""
+    """Return direct and inherited members, each with the highest level."""
     found = _direct(call, kind, source["id"])
     for group in _above(call, kind, source):
         found += _direct(call, "group", group["id"])
@@ -116,7 +116,7 @@ def _listed(call: Call, found: list[Document], given: MemberFilter) -> Any:
             and user["id"] not in (given.skip_users or [])
         )
 
-    # A member is known by the user's number; lists page by it too.
+    # A member's id is the user's number, which is also the key for paging.
     kept = [{**one, "id": one["user_id"]} for one in found if wanted(one)]
     return call.page(kept, given, lambda one: _shown(call, one))
 
@@ -176,7 +176,7 @@ def _check(call: Call, kind: str, source: Document, user: Document, level: int, 
 
 
 def _may_grant(call: Call, kind: str, source: Document, level: int) -> None:
-    """Nobody gives more than they have."""
+    """Raise 403 for a level above the caller's."""
     mine = call.group_level(source) if kind == "group" else call.project_level(source)
     if level > mine:
         raise forbidden()
@@ -198,7 +198,7 @@ def _change(call: Call, kind: str, id_: str, user_id: int, given: ChangedMember)
 
 
 class Leaving(Params):
-    """How to remove a member."""
+    """Parameters of a removal."""
 
     skip_subresources: Bool = None
     unassign_issuables: Bool = None
@@ -235,14 +235,14 @@ def _routes(kind: str) -> None:
     @router.get(path, anonymous=True)
     @needed_by(Need.INVENTORY)
     def list_members(call: Call, id: str, given: MemberFilter) -> Any:
-        """Direct members."""
+        """List the direct members."""
         source = _source(call, kind, id)
         return _listed(call, sorted(_direct(call, kind, source["id"]), key=lambda one: one["user_id"]), given)
 
     @router.get(f"{path}/all/{{user_id}}", anonymous=True)
     @needed_by(Need.ISOLATION)
     def get_any_member(call: Call, id: str, user_id: int) -> Any:
-        """One direct or inherited member."""
+        """Return one direct or inherited member."""
         found = next((one for one in _all(call, kind, _source(call, kind, id)) if one["user_id"] == user_id), None)
         if found is None:
             raise not_found("Member")
@@ -251,7 +251,7 @@ def _routes(kind: str) -> None:
     @router.get(f"{path}/{{user_id}}", anonymous=True)
     @needed_by(Need.PLUGINS, Need.LOOKUP)
     def get_member(call: Call, id: str, user_id: int) -> Any:
-        """One direct member."""
+        """Return one direct member."""
         return _shown(call, _one(call, kind, _source(call, kind, id), user_id))
 
     @router.post(path)
@@ -263,7 +263,7 @@ def _routes(kind: str) -> None:
     @router.put(f"{path}/{{user_id}}")
     @needed_by(Need.PLUGINS, Need.PEOPLE)
     def change_member(call: Call, id: str, user_id: int, given: ChangedMember) -> Any:
-        """Change level or end."""
+        """Update the level or the expiry date."""
         return _change(call, kind, id, user_id, given)
 
     @router.delete(f"{path}/{{user_id}}")

@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - answers are JSON
-"""Merge requests: open, list, read, change, merge."""
+# ruff: noqa: ANN401 - JSON answers have any type
+"""Merge requests: create, list, read, update, merge."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ router = Router("merge requests")
 
 
 class MergeRequestFilter(Filter):
-    """Which merge requests."""
+    """Filter of merge requests."""
 
     source_branch: Text = None
     target_branch: Text = None
@@ -31,7 +31,7 @@ class MergeRequestFilter(Filter):
 
 
 class MergeRequestParams(Params):
-    """What creation and update share."""
+    """Parameters of creation and update."""
 
     description: Text = None
     labels: Texts = None
@@ -44,7 +44,7 @@ class MergeRequestParams(Params):
 
 
 class NewMergeRequest(MergeRequestParams):
-    """A merge request to be."""
+    """Parameters of a new merge request."""
 
     title: str
     source_branch: str
@@ -53,7 +53,7 @@ class NewMergeRequest(MergeRequestParams):
 
 
 class ChangedMergeRequest(MergeRequestParams):
-    """What changes."""
+    """Parameters of an update."""
 
     title: Text = None
     target_branch: Text = None
@@ -64,7 +64,7 @@ class ChangedMergeRequest(MergeRequestParams):
 
 
 class Merging(Params):
-    """How to merge."""
+    """Parameters of a merge."""
 
     merge_commit_message: Text = None
     squash_commit_message: Text = None
@@ -76,7 +76,7 @@ class Merging(Params):
 
 
 class OneMergeRequest(Params):
-    """How to show one."""
+    """Parameters of a read."""
 
     include_diverged_commits_count: Bool = None
     include_rebase_in_progress: Bool = None
@@ -84,7 +84,7 @@ class OneMergeRequest(Params):
 
 
 def shown(call: Call, one: Document) -> Document:
-    """A merge request in a list."""
+    """Return a merge request as shown in lists."""
     site = call.site
     project = call.store.get("project", one["target_project_id"]) or {}
     assignees = people(site, one["assignee_ids"])
@@ -147,7 +147,7 @@ def shown(call: Call, one: Document) -> Document:
 
 
 def whole(call: Call, one: Document) -> Document:
-    """A merge request as such."""
+    """Return a merge request as shown alone."""
     found = pipelines_of(call.site, one)
     head = found[-1] if found else None
     merger = call.user if call.actor is not None else None
@@ -178,7 +178,7 @@ def _changed_files(call: Call, one: Document, base: str | None) -> int:
 
 
 def find(call: Call, id_: str, iid: int) -> tuple[Document, Document]:
-    """A project and a merge request to it."""
+    """Return a project and one of its merge requests."""
     project = call.project(id_, access.REPORTER)
     found = call.store.first("merge_request", target_project_id=project["id"], iid=iid)
     if found is None or project.get("merge_requests_access_level") == "disabled":
@@ -206,7 +206,7 @@ def _listed(call: Call, found: list[Document], given: MergeRequestFilter) -> Any
 @router.get("/projects/{id}/merge_requests", anonymous=True)
 @needed_by(Need.CATALOGUE_JOBS)
 def list_merge_requests(call: Call, id: str, given: MergeRequestFilter) -> Any:
-    """Of a project, newest first."""
+    """List the merge requests of a project, newest first."""
     project = call.project(id, access.REPORTER)
     return _listed(call, call.store.find("merge_request", target_project_id=project["id"]), given)
 
@@ -214,14 +214,14 @@ def list_merge_requests(call: Call, id: str, given: MergeRequestFilter) -> Any:
 @router.get("/projects/{id}/merge_requests/{merge_request_iid}", anonymous=True)
 @needed_by(Need.COMMENT)
 def get_merge_request(call: Call, id: str, merge_request_iid: int, given: OneMergeRequest) -> Any:  # noqa: ARG001
-    """One merge request."""
+    """Return one merge request."""
     return whole(call, find(call, id, merge_request_iid)[1])
 
 
 @router.post("/projects/{id}/merge_requests")
 @needed_by(Need.CHAIN, Need.PIPELINE)
 def create_merge_request(call: Call, id: str, given: NewMergeRequest) -> Any:
-    """Ask to merge a branch of this project, into it or into the one it was forked from."""
+    """Create a merge request from a branch of this project, into it or into the project from which it was forked."""
     source = call.project(id, access.DEVELOPER)
     target = call.project(given.target_project_id, access.REPORTER) if given.target_project_id else source
     if source.get("archived") or target.get("archived"):
@@ -282,7 +282,7 @@ def _draft(title: str) -> bool:
 @router.put("/projects/{id}/merge_requests/{merge_request_iid}")
 @needed_by(Need.CATALOGUE_JOBS)
 def update_merge_request(call: Call, id: str, merge_request_iid: int, given: ChangedMergeRequest) -> Any:
-    """Change, close or reopen it: developers any, authors their own."""
+    """Update, close or reopen it: developers may do so with any, authors with their own."""
     project, one = find(call, id, merge_request_iid)
     if call.project_level(project) < access.DEVELOPER and one["author_id"] != call.user["id"]:
         raise forbidden()
@@ -326,7 +326,7 @@ def update_merge_request(call: Call, id: str, merge_request_iid: int, given: Cha
 @router.put("/projects/{id}/merge_requests/{merge_request_iid}/merge")
 @needed_by(Need.PIPELINE)
 def merge_merge_request(call: Call, id: str, merge_request_iid: int, given: Merging) -> Any:
-    """Merge it, if its state and one's rights to the target branch let one."""
+    """Merge it, if its state and the caller's rights on the target branch allow it."""
     project, one = find(call, id, merge_request_iid)
     if not git_push.can_merge(call.site, call.actor, project, one["target_branch"]):
         raise refused("401 Unauthorized", 401)

@@ -1,4 +1,4 @@
-# ruff: noqa: ANN401 - answers are JSON
+# ruff: noqa: ANN401 - JSON answers have any type
 """Approvals of merge requests, in the paid edition."""
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ router = Router("approvals")
 
 
 class Approving(Params):
-    """What is approved."""
+    """Parameters of an approval."""
 
     sha: Text = None
 
@@ -56,7 +56,7 @@ def _approvals(call: Call, one: Document) -> Document:
 @router.get("/projects/{id}/merge_requests/{merge_request_iid}/approvals")
 @needed_by(Need.ISOLATION)
 def approvals(call: Call, id: str, merge_request_iid: int) -> Any:
-    """Who approved it, and how many are wanted still."""
+    """Return who approved it, and how many approvals are missing."""
     call.require_premium()
     return _approvals(call, find(call, id, merge_request_iid)[1])
 
@@ -64,7 +64,7 @@ def approvals(call: Call, id: str, merge_request_iid: int) -> Any:
 @router.post("/projects/{id}/merge_requests/{merge_request_iid}/approve")
 @needed_by(Need.ISOLATION)
 def approve(call: Call, id: str, merge_request_iid: int, given: Approving) -> Any:
-    """Approve it; not one's own."""
+    """Approve it, unless the caller is its author."""
     call.require_premium()
     project, one = find(call, id, merge_request_iid)
     if call.project_level(project) < access.DEVELOPER or one["author_id"] == call.user["id"]:
@@ -81,7 +81,7 @@ def approve(call: Call, id: str, merge_request_iid: int, given: Approving) -> An
 @router.post("/projects/{id}/merge_requests/{merge_request_iid}/unapprove")
 @needed_by(Need.ISOLATION)
 def unapprove(call: Call, id: str, merge_request_iid: int) -> Any:
-    """Take an approval back."""
+    """Remove an approval."""
     call.require_premium()
     _, one = find(call, id, merge_request_iid)
     if call.user["id"] not in one["approved_by_ids"]:

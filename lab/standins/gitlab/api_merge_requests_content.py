@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - answers are JSON
-"""What a merge request holds: its diffs, commits and pipelines."""
+# ruff: noqa: ANN401 - JSON answers have any type
+"""Pipelines of a merge request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ router = Router("merge request content")
 @router.get("/projects/{id}/merge_requests/{merge_request_iid}/pipelines", anonymous=True)
 @needed_by(Need.PIPELINE)
 def list_pipelines(call: Call, id: str, merge_request_iid: int, given: Paging) -> Any:
-    """Its pipelines, newest first."""
+    """List its pipelines, newest first."""
     _, one = find(call, id, merge_request_iid)
     found = list(reversed(pipelines_of(call.site, one)))
     return call.page(found, given, lambda item: api_ci_pipelines.basic(call.site, item))
@@ -29,7 +29,7 @@ def list_pipelines(call: Call, id: str, merge_request_iid: int, given: Paging) -
 @router.post("/projects/{id}/merge_requests/{merge_request_iid}/pipelines")
 @needed_by(Need.PIPELINE, Need.ISOLATION)
 def create_pipeline(call: Call, id: str, merge_request_iid: int) -> Any:
-    """Run one for it."""
+    """Run a pipeline for it."""
     _, one = find(call, id, merge_request_iid)
     _ = call.user
     assert call.actor is not None  # noqa: S101 - there is a user

@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - answers are JSON
-"""Push rules and merge request approvals: in the paid edition; elsewhere they are not there."""
+# ruff: noqa: ANN401 - JSON answers have any type
+"""Push rules and merge request approvals, which exist only in the paid edition."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _RULES: Final[dict[str, Any]] = {
 
 
 class PushRule(Params):
-    """What pushes have to be like."""
+    """Parameters of a push rule."""
 
     at_least_one: ClassVar[tuple[str, ...]] = (
         "deny_delete_tag", "member_check", "prevent_secrets", "commit_message_regex", "commit_message_negative_regex",
@@ -87,7 +87,7 @@ def _applied(rule: Document, given: PushRule) -> Document:
 @router.get("/projects/{id}/push_rule")
 @needed_by(Need.PLUGINS)
 def get_push_rule(call: Call, id: str) -> Any:
-    """The push rule, `null` where there is none."""
+    """Return the push rule, `null` if there is none."""
     rule = call.store.first("push_rule", project_id=_project(call, id)["id"])
     return JSONResponse(rule and _rule(rule))
 
@@ -95,7 +95,7 @@ def get_push_rule(call: Call, id: str) -> Any:
 @router.post("/projects/{id}/push_rule")
 @needed_by(Need.PLUGINS)
 def create_push_rule(call: Call, id: str, given: PushRule) -> Any:
-    """Make the push rule; there is one at most."""
+    """Create the push rule; a project has at most one."""
     project = _project(call, id)
     if call.store.first("push_rule", project_id=project["id"]):
         raise ApiError(422, {"error": "Project push rule exists"})
@@ -106,7 +106,7 @@ def create_push_rule(call: Call, id: str, given: PushRule) -> Any:
 @router.put("/projects/{id}/push_rule")
 @needed_by(Need.PLUGINS)
 def update_push_rule(call: Call, id: str, given: PushRule) -> Any:
-    """Change the push rule."""
+    """Update the push rule."""
     rule = call.store.first("push_rule", project_id=_project(call, id)["id"])
     if rule is None:
         raise not_found("Push rule")
@@ -118,7 +118,7 @@ def update_push_rule(call: Call, id: str, given: PushRule) -> Any:
 @router.delete("/projects/{id}/push_rule")
 @needed_by(Need.PLUGINS)
 def delete_push_rule(call: Call, id: str) -> None:
-    """Drop the push rule."""
+    """Delete the push rule."""
     rule = call.store.first("push_rule", project_id=_project(call, id)["id"])
     if rule is None:
         raise not_found("Push rule")
@@ -139,8 +139,8 @@ _SETTINGS: Final[dict[str, Any]] = {
 }
 
 
-class Approvals(Params):
-    """How merge requests are approved."""
+class ApprovalParams(Params):
+    """Settings of approvals."""
 
     approvals_before_merge: Int = None
     reset_approvals_on_push: Bool = None
@@ -166,14 +166,14 @@ def _approvals(settings: Document) -> Document:
 @router.get("/projects/{id}/approvals")
 @needed_by(Need.PLUGINS)
 def get_approvals(call: Call, id: str) -> Any:
-    """How merge requests are approved."""
+    """Settings of approvals."""
     return _approvals(_settings(call, _project(call, id, access.REPORTER)))
 
 
 @router.post("/projects/{id}/approvals")
 @needed_by(Need.PLUGINS)
-def set_approvals(call: Call, id: str, given: Approvals) -> Any:
-    """Change it."""
+def set_approvals(call: Call, id: str, given: ApprovalParams) -> Any:
+    """Update the settings."""
     settings = _settings(call, _project(call, id))
     sent = {name: value for name, value in given.sent().items() if value is not None}
     for one, other in (
@@ -193,7 +193,7 @@ def set_approvals(call: Call, id: str, given: Approvals) -> Any:
 
 
 class RuleParams(Params):
-    """What creation and update share."""
+    """Parameters of creation and update."""
 
     user_ids: Ints = None
     group_ids: Ints = None
@@ -204,7 +204,7 @@ class RuleParams(Params):
 
 
 class NewRule(RuleParams):
-    """A rule to be."""
+    """Parameters of a new rule."""
 
     name: str
     approvals_required: int
@@ -213,7 +213,7 @@ class NewRule(RuleParams):
 
 
 class ChangedRule(RuleParams):
-    """What changes."""
+    """Parameters of an update."""
 
     name: Text = None
     approvals_required: Int = None
@@ -242,7 +242,7 @@ def _checked(call: Call, project: Document, rule: Document, given: RuleParams) -
     if given.user_ids is not None or given.usernames is not None:
         named = [call.store.first("user", username_key=name.lower()) for name in given.usernames or []]
         changed["user_ids"] = list(dict.fromkeys([*(given.user_ids or []), *(one["id"] for one in named if one)]))
-    # As the real one does: who may not see the project is left out in silence.
+    # Like GitLab, silently omit users and groups without access to the project.
     changed["user_ids"] = [
         one for one in changed["user_ids"] if access.user_project_level(call.site, one, project) > access.NONE
     ]
@@ -272,7 +272,7 @@ def _one(call: Call, project: Document, rule_id: int) -> Document:
 @router.get("/projects/{id}/approval_rules")
 @needed_by(Need.PLUGINS, Need.LOOKUP, Need.INVENTORY)
 def list_rules(call: Call, id: str, given: Paging) -> Any:
-    """All approval rules, those that a report asks for last."""
+    """List all approval rules, those of reports last."""
     found = call.store.find("approval_rule", project_id=_project(call, id, access.REPORTER)["id"])
     return call.page(sorted(found, key=lambda one: bool(one["report_type"])), given, lambda one: _shown(call, one))
 
@@ -280,7 +280,7 @@ def list_rules(call: Call, id: str, given: Paging) -> Any:
 @router.get("/projects/{id}/approval_rules/{rule_id}")
 @needed_by(Need.PLUGINS)
 def get_rule(call: Call, id: str, rule_id: int) -> Any:
-    """One approval rule."""
+    """Return one approval rule."""
     return _shown(call, _one(call, _project(call, id, access.REPORTER), rule_id))
 
 
@@ -306,7 +306,7 @@ def create_rule(call: Call, id: str, given: NewRule) -> Any:
 @router.put("/projects/{id}/approval_rules/{rule_id}")
 @needed_by(Need.PLUGINS)
 def update_rule(call: Call, id: str, rule_id: int, given: ChangedRule) -> Any:
-    """Change an approval rule."""
+    """Update an approval rule."""
     project = _project(call, id)
     rule = _one(call, project, rule_id)
     for name in ("name", "approvals_required"):

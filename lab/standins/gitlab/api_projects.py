@@ -1,4 +1,4 @@
-# ruff: noqa: ANN401 - answers are JSON
+# ruff: noqa: ANN401 - JSON answers have any type
 """Projects."""
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _OVERRIDE = "ci_pipeline_variables_minimum_override_role"
 
 
 class OneProject(Params):
-    """How to show one."""
+    """Parameters of a read."""
 
     statistics: Bool = None
     license: Bool = None
@@ -30,14 +30,14 @@ class OneProject(Params):
 @router.get("/projects", anonymous=True)
 @needed_by(Need.PEOPLE)
 def list_projects(call: Call, given: ProjectFilter) -> Any:
-    """Projects that who asks may see."""
+    """List the projects that are visible to the caller."""
     return projects.listed(call, call.store.find("project"), given)
 
 
 @router.get("/projects/{id}", anonymous=True, job_token=True)
 @needed_by(Need.PLUGINS, Need.LOOKUP, Need.INVENTORY)
 def get_project(call: Call, id: str, given: OneProject) -> Any:
-    """One project."""
+    """Return one project."""
     project = call.project(id)
     if call.actor is None:
         return projects.basic(call.site, project)
@@ -51,7 +51,7 @@ def get_project(call: Call, id: str, given: OneProject) -> Any:
 @router.post("/projects")
 @needed_by(Need.PLUGINS)
 def create_project(call: Call, given: NewProject) -> Any:
-    """Create a project, in the user's own namespace unless another is named."""
+    """Create a project, by default in the user's own namespace."""
     user = call.user
     space = _target(call, user, given.namespace_id)
     name = given.name or given.path or ""
@@ -132,7 +132,7 @@ def _join(call: Call, project: Document, user_id: int, level: int, by: int) -> N
 @router.put("/projects/{id}")
 @needed_by(Need.PLUGINS, Need.PEOPLE)
 def update_project(call: Call, id: str, given: ChangedProject) -> Any:
-    """Change a project."""
+    """Update a project."""
     project = call.project(id, access.MAINTAINER)
     if not given.sent():
         raise ApiError(400, {"error": "no parameters to update the project are present"})
@@ -171,7 +171,7 @@ def update_project(call: Call, id: str, given: ChangedProject) -> Any:
 
 
 class Removal(Params):
-    """How to delete."""
+    """Parameters of a deletion."""
 
     permanently_remove: Bool = None
     full_path: Text = None
@@ -180,7 +180,7 @@ class Removal(Params):
 @router.delete("/projects/{id}", status=202)
 @needed_by(Need.PLUGINS, Need.INVENTORY)
 def delete_project(call: Call, id: str, given: Removal) -> Any:
-    """Schedule the deletion; a second time with `permanently_remove` and the path deletes at once."""
+    """Schedule the deletion. Repeated with `permanently_remove` and the path, it deletes at once."""
     project = call.project(id, access.OWNER)
     if given.permanently_remove:
         if not project.get("marked_for_deletion_on"):
@@ -198,14 +198,14 @@ def delete_project(call: Call, id: str, given: Removal) -> Any:
 @router.post("/projects/{id}/archive")
 @needed_by(Need.PLUGINS)
 def archive_project(call: Call, id: str) -> Any:
-    """Make a project read only."""
+    """Archive a project, which makes it read-only."""
     return _archive(call, id, archived=True)
 
 
 @router.post("/projects/{id}/unarchive")
 @needed_by(Need.PLUGINS)
 def unarchive_project(call: Call, id: str) -> Any:
-    """Make it writable again."""
+    """Make an archived project writable again."""
     return _archive(call, id, archived=False)
 
 
@@ -216,7 +216,7 @@ def _archive(call: Call, id_: str, *, archived: bool) -> Any:
 
 
 class Transfer(Params):
-    """Where to."""
+    """Parameters of a transfer."""
 
     namespace: str
 

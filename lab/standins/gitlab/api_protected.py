@@ -1,4 +1,4 @@
-# ruff: noqa: ANN401 - answers are JSON
+# ruff: noqa: ANN401 - JSON answers have any type
 """Protected branches and tags."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ router = Router("protection")
 
 
 class NewBranch(Params):
-    """What to protect, and from whom."""
+    """Parameters of a new protection."""
 
     name: str
     push_access_level: Level | None = None
@@ -32,7 +32,7 @@ class NewBranch(Params):
 
 
 class ChangedBranch(Params):
-    """What changes."""
+    """Parameters of an update."""
 
     name: Text = None
     allowed_to_push: Hashes = None
@@ -43,7 +43,7 @@ class ChangedBranch(Params):
 
 
 class Found(Paging):
-    """Which."""
+    """Filter of protections."""
 
     search: Text = None
 
@@ -54,7 +54,7 @@ def _branch(site: Site, branch: Document) -> Document:
     if site.enterprise:
         shown |= {name: branch[name] for name in ("unprotect_access_levels", "code_owner_approval_required")}
         return {**shown, "inherited": False}
-    # The community edition knows no single users and groups here.
+    # The community edition has no entries for single users and groups here.
     return {**shown, **{kind: [_plain(line) for line in shown[kind]] for kind in kinds}}
 
 
@@ -72,7 +72,7 @@ def _one(call: Call, kind: str, project: Document, name: str) -> Document:
 @router.get("/projects/{id}/protected_branches")
 @needed_by(Need.INVENTORY)
 def list_branches(call: Call, id: str, given: Found) -> Any:
-    """Protected branches and wildcards."""
+    """List the protected branches and wildcards."""
     project = call.project(id, access.DEVELOPER)
     found = call.store.find("protected_branch", project_id=project["id"])
     kept = [one for one in found if (given.search or "") in one["name"]]
@@ -82,14 +82,14 @@ def list_branches(call: Call, id: str, given: Found) -> Any:
 @router.get("/projects/{id}/protected_branches/{name}")
 @needed_by(Need.PLUGINS, Need.LOOKUP)
 def get_branch(call: Call, id: str, name: str) -> Any:
-    """One protected branch or wildcard."""
+    """Return one protected branch or wildcard."""
     return _branch(call.site, _one(call, "protected_branch", call.project(id, access.DEVELOPER), name))
 
 
 @router.post("/projects/{id}/protected_branches")
 @needed_by(Need.PLUGINS)
 def protect_branch(call: Call, id: str, given: NewBranch) -> Any:
-    """Protect a branch, or all that match a wildcard."""
+    """Protect a branch, or all branches that match a wildcard."""
     project = call.project(id, access.MAINTAINER)
     if not given.name.strip():
         raise invalid(name=["can't be blank"])
@@ -124,7 +124,7 @@ def protect_branch(call: Call, id: str, given: NewBranch) -> Any:
 @router.patch("/projects/{id}/protected_branches/{name}")
 @needed_by(Need.PLUGINS)
 def change_branch(call: Call, id: str, name: str, given: ChangedBranch) -> Any:
-    """Change a protection."""
+    """Update a protection."""
     project = call.project(id, access.MAINTAINER)
     branch = _one(call, "protected_branch", project, name)
     for part in ("push", "merge", "unprotect"):
@@ -141,13 +141,13 @@ def change_branch(call: Call, id: str, name: str, given: ChangedBranch) -> Any:
 @router.delete("/projects/{id}/protected_branches/{name}")
 @needed_by(Need.PLUGINS, Need.INVENTORY, Need.PEOPLE)
 def unprotect_branch(call: Call, id: str, name: str) -> None:
-    """Take a protection away."""
+    """Remove a protection."""
     project = call.project(id, access.MAINTAINER)
     call.store.remove("protected_branch", _one(call, "protected_branch", project, name)["id"])
 
 
 class NewTag(Params):
-    """What to protect, and from whom."""
+    """Parameters of a new protection."""
 
     name: str
     create_access_level: Level | None = None
@@ -161,7 +161,7 @@ def _tag(tag: Document) -> Document:
 @router.get("/projects/{id}/protected_tags")
 @needed_by(Need.INVENTORY)
 def list_tags(call: Call, id: str, given: Paging) -> Any:
-    """Protected tags and wildcards."""
+    """List the protected tags and wildcards."""
     project = call.project(id, access.DEVELOPER)
     return call.page(call.store.find("protected_tag", project_id=project["id"]), given, _tag)
 
@@ -169,14 +169,14 @@ def list_tags(call: Call, id: str, given: Paging) -> Any:
 @router.get("/projects/{id}/protected_tags/{name}")
 @needed_by(Need.PLUGINS, Need.LOOKUP)
 def get_tag(call: Call, id: str, name: str) -> Any:
-    """One protected tag or wildcard."""
+    """Return one protected tag or wildcard."""
     return _tag(_one(call, "protected_tag", call.project(id, access.DEVELOPER), name))
 
 
 @router.post("/projects/{id}/protected_tags")
 @needed_by(Need.PLUGINS)
 def protect_tag(call: Call, id: str, given: NewTag) -> Any:
-    """Protect a tag, or all that match a wildcard."""
+    """Protect a tag, or all tags that match a wildcard."""
     project = call.project(id, access.MAINTAINER)
     if not given.name.strip():
         raise invalid(name=["can't be blank"])
@@ -192,6 +192,6 @@ def protect_tag(call: Call, id: str, given: NewTag) -> Any:
 @router.delete("/projects/{id}/protected_tags/{name}")
 @needed_by(Need.PLUGINS, Need.INVENTORY)
 def unprotect_tag(call: Call, id: str, name: str) -> None:
-    """Take a protection away."""
+    """Remove a protection."""
     project = call.project(id, access.MAINTAINER)
     call.store.remove("protected_tag", _one(call, "protected_tag", project, name)["id"])

@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - answers are JSON
-"""Commits: list, read, make; trees; comparisons; statuses."""
+# ruff: noqa: ANN401 - JSON answers have any type
+"""Commits and trees."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SHORT: Final = 8
 
 
 class TreeFilter(Paging):
-    """Which part of which tree."""
+    """Filter of a tree."""
 
     ref: Text = None
     path: Text = None
@@ -38,7 +38,7 @@ class TreeFilter(Paging):
 
 
 class NewCommit(Params):
-    """A commit of several changes."""
+    """Parameters of a new commit with several changes."""
 
     branch: str
     commit_message: str
@@ -52,12 +52,12 @@ class NewCommit(Params):
 
 
 def moment(iso: str) -> str:
-    """A time of git as the API writes it."""
+    """Return a time of git in the API's format."""
     return iso.replace("Z", "+00:00")[:19] + ".000" + iso.replace("Z", "+00:00")[19:]
 
 
 def rendered(site: Site, project: Document, one: Commit) -> Document:
-    """A commit."""
+    """Return a commit as shown in the API."""
     return {
         "id": one.id,
         "short_id": one.id[:_SHORT],
@@ -78,7 +78,7 @@ def rendered(site: Site, project: Document, one: Commit) -> Document:
 
 
 def found_commit(call: Call, project: Document, revision: str | None) -> tuple[Repository, str]:
-    """The repository and a commit of it. Raises 404."""
+    """Return the repository and one of its commits. Raises 404."""
     repo = repository(call.site, project)
     name = revision or "HEAD"
     if name == "HEAD":
@@ -90,7 +90,7 @@ def found_commit(call: Call, project: Document, revision: str | None) -> tuple[R
 
 
 def detailed(call: Call, project: Document, repo: Repository, sha: str) -> Document:
-    """A commit with what it changed and how its pipeline fared."""
+    """Return a commit with its statistics and the state of its pipeline."""
     one = repo.commit(sha)
     changes = repo.changes(one.parents[0] if one.parents else EMPTY_TREE, sha)
     added, removed = sum(lines for lines, _ in changes), sum(lines for _, lines in changes)
@@ -113,7 +113,7 @@ def detailed(call: Call, project: Document, repo: Repository, sha: str) -> Docum
 @router.get("/projects/{id}/repository/tree", scopes=("read_repository",), anonymous=True, job_token=True)
 @needed_by(Need.PEOPLE, Need.PIPELINE)
 def tree(call: Call, id: str, given: TreeFilter) -> Any:
-    """What a folder holds, by pages; with `pagination=keyset`, by `page_token`."""
+    """List the content of a folder, in pages; with `pagination=keyset`, by `page_token`."""
     project = call.project(id, access.REPORTER)
     repo = repository(call.site, project)
     ref = given.ref if given.ref not in {None, "HEAD"} else repositories(call.site).default_branch(project)
@@ -229,14 +229,14 @@ def _action(one: Document) -> Action:
 
 
 def author(call: Call, name: str | None, email: str | None) -> Person:
-    """Who a commit is by: who asks unless another is named."""
+    """Return the author of a commit, by default the caller."""
     own = person(call.user)
     named = Person(name or own.name, email or own.email)
     return named if any(letter.isalnum() for letter in named.name) else own
 
 
 def require_push(call: Call, project: Document, branch: str, reason: str = "") -> None:
-    """Raise 400, or 403 for a reason, where nothing may be written."""
+    """Raise 400 or 403 if the caller must not write to the branch."""
     if project.get("archived") or project.get("marked_for_deletion_on"):
         raise forbidden(reason)
     if not branch.strip():
@@ -257,7 +257,7 @@ def make(
     author: Person,
     force: bool = False,
 ) -> str:
-    """Commit to a branch, made where it is new; return the commit. Raises 400 in GitLab's words."""
+    """Commit to a branch, which is created if it is new, and return the commit. Raises 400 with GitLab's message."""
     repo = repository(call.site, project)
     old = repo.ref(f"refs/heads/{branch}")
     empty = not repo.branches()

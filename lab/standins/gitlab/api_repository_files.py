@@ -1,4 +1,4 @@
-# ruff: noqa: ANN401 - answers are JSON
+# ruff: noqa: ANN401 - JSON answers have any type
 """Files of a repository: create, update, delete, read with or without content."""
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _PATH = "/projects/{id}/repository/files/{file_path}"
 
 
 class Reading(Params):
-    """Of which branch, tag or commit."""
+    """The branch, tag or commit to read."""
 
     ref: str
 
 
 class Removal(Params):
-    """A commit that deletes a file."""
+    """Parameters of a commit that deletes a file."""
 
     branch: str
     commit_message: str
@@ -39,7 +39,7 @@ class Removal(Params):
 
 
 class Writing(Removal):
-    """A commit that writes a file."""
+    """Parameters of a commit that writes a file."""
 
     content: str
     encoding: Literal["base64", "text"] | None = None
@@ -79,7 +79,7 @@ def _described(repo: Repository, sha: str, entry: Entry, ref: str | None) -> tup
 @router.get(_PATH, scopes=("read_repository",), anonymous=True)
 @needed_by(Need.PLUGINS, Need.LOOKUP)
 def get_file(call: Call, id: str, file_path: str, given: Reading) -> Any:
-    """A file with its content in base64."""
+    """Return a file with its content in base64."""
     described, content = _described(*_found(call, id, file_path, given.ref), given.ref)
     return {**described, "content": base64.b64encode(content).decode()}
 
@@ -95,7 +95,7 @@ def create_file(call: Call, id: str, file_path: str, given: Writing) -> Any:
 @router.put(_PATH)
 @needed_by(Need.PLUGINS)
 def update_file(call: Call, id: str, file_path: str, given: Writing) -> Any:
-    """Commit another content of a file."""
+    """Commit new content of a file."""
     _write(call, id, file_path, given, "update")
     return {"file_path": file_path, "branch": given.branch}
 
@@ -103,7 +103,7 @@ def update_file(call: Call, id: str, file_path: str, given: Writing) -> Any:
 @router.delete(_PATH)
 @needed_by(Need.PLUGINS)
 def delete_file(call: Call, id: str, file_path: str, given: Removal) -> None:
-    """Commit that a file goes."""
+    """Commit the deletion of a file."""
     _write(call, id, file_path, given, "delete")
 
 

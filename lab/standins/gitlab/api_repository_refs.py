@@ -1,4 +1,4 @@
-# ruff: noqa: ANN401 - answers are JSON
+# ruff: noqa: ANN401 - JSON answers have any type
 """Branches and tags; forks."""
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PROTECTED: Final = "You are not allowed to create this tag as it is protected."
 
 
 class NewTag(Params):
-    """A tag to be; annotated where it has a message."""
+    """Parameters of a new tag, which is annotated if it has a message."""
 
     tag_name: str
     ref: str
@@ -30,7 +30,7 @@ class NewTag(Params):
 
 
 class NewFork(Params):
-    """Where to fork to."""
+    """Parameters of a fork."""
 
     namespace: Text = None
     namespace_id: Int = None
@@ -68,7 +68,7 @@ def _branch(
 @router.get("/projects/{id}/repository/branches/{branch}", scopes=("read_repository",), anonymous=True)
 @needed_by(Need.PLUGINS)
 def get_branch(call: Call, id: str, branch: str) -> Any:
-    """One branch."""
+    """Return one branch."""
     return _one_branch(call, call.project(id, access.REPORTER), branch)
 
 
@@ -116,14 +116,14 @@ def _one_tag(call: Call, project: Document, name: str) -> Document:
 @router.get("/projects/{id}/repository/tags/{tag_name}", scopes=("read_repository",), anonymous=True)
 @needed_by(Need.PLUGINS, Need.LOOKUP)
 def get_tag(call: Call, id: str, tag_name: str) -> Any:
-    """One tag."""
+    """Return one tag."""
     return _one_tag(call, call.project(id, access.REPORTER), tag_name)
 
 
 @router.post("/projects/{id}/repository/tags")
 @needed_by(Need.PLUGINS)
 def create_tag(call: Call, id: str, given: NewTag) -> Any:
-    """Make a tag."""
+    """Create a tag."""
     project = _writable(call, id)
     repo = repository(call.site, project)
     ref = f"refs/tags/{given.tag_name}"
@@ -149,7 +149,7 @@ def create_tag(call: Call, id: str, given: NewTag) -> Any:
 @router.delete("/projects/{id}/repository/tags/{tag_name}")
 @needed_by(Need.PLUGINS)
 def delete_tag(call: Call, id: str, tag_name: str) -> None:
-    """Delete a tag; a protected one only as a maintainer who may make it."""
+    """Delete a tag; a protected one only as a maintainer who may create it."""
     project = _writable(call, id)
     repo = repository(call.site, project)
     tag = repo.tags().get(tag_name)
@@ -170,7 +170,7 @@ def delete_tag(call: Call, id: str, tag_name: str) -> None:
 @router.post("/projects/{id}/fork")
 @needed_by(Need.PIPELINE, Need.ISOLATION, trace="forks")
 def fork_project(call: Call, id: str, given: NewFork) -> Any:
-    """Copy a project with its repository, to one's own namespace unless another is named."""
+    """Copy a project with its repository, by default to the caller's namespace."""
     source = call.project(id)
     if source["visibility"] == "private" and call.project_level(source) < access.REPORTER:
         raise forbidden()

@@ -1,4 +1,4 @@
-# ruff: noqa: ANN401 - answers are JSON
+# ruff: noqa: ANN401 - JSON answers have any type
 """Pipeline schedules and their variables."""
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ router = Router("pipeline schedules")
 
 
 class NewSchedule(Params):
-    """A schedule to be."""
+    """Parameters of a new schedule."""
 
     description: str
     ref: str
@@ -30,7 +30,7 @@ class NewSchedule(Params):
 
 
 class ChangedSchedule(Params):
-    """What changes."""
+    """Parameters of an update."""
 
     description: Text = None
     ref: Text = None
@@ -41,13 +41,13 @@ class ChangedSchedule(Params):
 
 
 class ScheduleFilter(Paging):
-    """Which schedules."""
+    """Filter of schedules."""
 
     scope: Literal["active", "inactive"] | None = None
 
 
 class NewScheduleVariable(Params):
-    """A variable to be."""
+    """Parameters of a new variable."""
 
     key: str
     value: str
@@ -55,7 +55,7 @@ class NewScheduleVariable(Params):
 
 
 class ChangedScheduleVariable(Params):
-    """What changes."""
+    """Parameters of an update."""
 
     value: Text = None
     variable_type: Literal["env_var", "file"] | None = None
@@ -87,7 +87,7 @@ def _one(call: Call, project: Document, id_: int) -> Document:
 
 
 def _administrable(call: Call, id_: str, schedule_id: int) -> tuple[Document, Document]:
-    """A project and a schedule of it. Raises 403 unless who asks owns it or is a maintainer."""
+    """Return a project and one of its schedules. Raises 403 unless the caller owns it or is a maintainer."""
     project = call.ci_project(id_, access.DEVELOPER)
     one = _one(call, project, schedule_id)
     if one["owner_id"] != call.user["id"] and call.project_level(project) < access.MAINTAINER:
@@ -96,7 +96,7 @@ def _administrable(call: Call, id_: str, schedule_id: int) -> tuple[Document, Do
 
 
 def _editable(call: Call, id_: str, schedule_id: int) -> tuple[Document, Document]:
-    """The same. Raises 403 unless who asks owns it, or administers GitLab: its pipelines run as the owner."""
+    """Return the same. Raises 403 unless the caller owns it or administers GitLab: its pipelines run as the owner."""
     project = call.ci_project(id_, access.DEVELOPER)
     one = _one(call, project, schedule_id)
     if one["owner_id"] != call.user["id"] and not call.is_admin:
@@ -115,7 +115,7 @@ def _check_variables(call: Call, project: Document) -> None:
 
 
 def _full_ref(call: Call, project: Document, ref: str) -> str:
-    """`refs/heads/main` for `main`. Raises 400 for an empty or ambiguous one."""
+    """Return a full ref, such as `refs/heads/main` for `main`. Raises 400 for an empty or ambiguous name."""
     if ref.startswith(("refs/heads/", "refs/tags/")):
         return ref
     if not ref.strip():
@@ -159,7 +159,7 @@ def _inputs(current: list[Document], given: list[Document] | None) -> list[Docum
 @router.get("/projects/{id}/pipeline_schedules")
 @needed_by(Need.LOOKUP, Need.INVENTORY)
 def list_schedules(call: Call, id: str, given: ScheduleFilter) -> Any:
-    """Schedules of a project."""
+    """List the schedules of a project."""
     project = call.ci_project(id, access.REPORTER)
     found = call.store.find("schedule", project_id=project["id"])
     kept = [one for one in found if given.scope is None or one["active"] is (given.scope == "active")]
@@ -169,14 +169,14 @@ def list_schedules(call: Call, id: str, given: ScheduleFilter) -> Any:
 @router.get("/projects/{id}/pipeline_schedules/{schedule_id}")
 @needed_by(Need.PLUGINS, Need.LOOKUP, Need.INVENTORY)
 def get_schedule(call: Call, id: str, schedule_id: int) -> Any:
-    """One schedule with its variables."""
+    """Return one schedule with its variables."""
     return _shown(call, _one(call, call.ci_project(id, access.REPORTER), schedule_id))
 
 
 @router.post("/projects/{id}/pipeline_schedules")
 @needed_by(Need.PLUGINS)
 def create_schedule(call: Call, id: str, given: NewSchedule) -> Any:
-    """Create a schedule of one's own."""
+    """Create a schedule that the caller owns."""
     project = call.ci_project(id, access.DEVELOPER)
     _check_ref(call, project, _full_ref(call, project, given.ref), "create")
     one = _timed(
@@ -200,7 +200,7 @@ def create_schedule(call: Call, id: str, given: NewSchedule) -> Any:
 @router.put("/projects/{id}/pipeline_schedules/{schedule_id}")
 @needed_by(Need.PLUGINS)
 def update_schedule(call: Call, id: str, schedule_id: int, given: ChangedSchedule) -> Any:
-    """Change a schedule."""
+    """Update a schedule."""
     project, one = _editable(call, id, schedule_id)
     sent = {name: value for name, value in given.sent("inputs").items() if value is not None}
     changed = {**one, **sent, "inputs": _inputs(one["inputs"], given.inputs), "updated_at": now()}
@@ -215,7 +215,7 @@ def update_schedule(call: Call, id: str, schedule_id: int, given: ChangedSchedul
 @router.post("/projects/{id}/pipeline_schedules/{schedule_id}/take_ownership")
 @needed_by(Need.PLUGINS)
 def take_ownership(call: Call, id: str, schedule_id: int) -> Any:
-    """Become the owner, as whom its pipelines run."""
+    """Make the caller the owner, as whom its pipelines run."""
     _, one = _administrable(call, id, schedule_id)
     one = {**one, "owner_id": call.user["id"], "updated_at": now()}
     call.store.put("schedule", one)
@@ -255,7 +255,7 @@ def _line(one: Document, key: str) -> Document:
 @router.put("/projects/{id}/pipeline_schedules/{schedule_id}/variables/{key}")
 @needed_by(Need.PLUGINS)
 def update_schedule_variable(call: Call, id: str, schedule_id: int, key: str, given: ChangedScheduleVariable) -> Any:
-    """Change a variable."""
+    """Update a variable."""
     project, one = _editable(call, id, schedule_id)
     _check_variables(call, project)
     line = _line(one, key)
@@ -270,7 +270,7 @@ def update_schedule_variable(call: Call, id: str, schedule_id: int, key: str, gi
 @router.delete("/projects/{id}/pipeline_schedules/{schedule_id}/variables/{key}", status=202)
 @needed_by(Need.PLUGINS, Need.INVENTORY)
 def delete_schedule_variable(call: Call, id: str, schedule_id: int, key: str) -> Any:
-    """Delete a variable; it is shown a last time."""
+    """Delete a variable and return it."""
     _, one = _administrable(call, id, schedule_id)
     line = _line(one, key)
     call.store.put("schedule", {**one, "variables": [other for other in one["variables"] if other["key"] != key]})

@@ -1,4 +1,4 @@
-# ruff: noqa: ANN401 - answers are JSON
+# ruff: noqa: ANN401 - JSON answers have any type
 """Personal, project and group access tokens."""
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Scopes = Annotated[list[str], BeforeValidator(_split)]
 
 
 class NewToken(Params):
-    """A project's or group's token to be."""
+    """Parameters of a new project or group token."""
 
     name: str
     scopes: Scopes
@@ -51,7 +51,7 @@ class NewToken(Params):
 
 
 class NewPersonalToken(Params):
-    """A user's token to be."""
+    """Parameters of a new user's token."""
 
     name: str
     scopes: Scopes
@@ -60,13 +60,13 @@ class NewPersonalToken(Params):
 
 
 class Rotation(Params):
-    """Until when the successor lives."""
+    """The expiry date of the new token."""
 
     expires_at: Day = None
 
 
 class TokenFilter(Paging):
-    """Which tokens."""
+    """Filter of tokens."""
 
     state: Literal["active", "inactive"] | None = None
     revoked: Bool = None
@@ -151,7 +151,7 @@ def _add(call: Call, kind: str, id_: str, given: NewToken) -> Any:
 def _rotate(call: Call, token: Document, given: Rotation) -> Any:
     if token["revoked"]:
         tokens.revoke_family(call.site, token)
-        # An answer, not an error: what was just revoked has to stay so.
+        # A returned answer, because an exception would undo the revocations.
         return Reply({"message": "400 Bad request - token already revoked"}, 400)
     successor, secret = tokens.rotate(call.site, token, given.expires_at)
     return tokens.shown(successor, secret)
@@ -163,26 +163,26 @@ def _routes(kind: str) -> None:
     @router.get(path)
     @needed_by(Need.LOOKUP, Need.INVENTORY)
     def list_tokens(call: Call, id: str, given: TokenFilter) -> Any:
-        """Tokens, revoked ones too."""
+        """List the tokens, also revoked ones."""
         source = _source(call, kind, id)
         return _listed(call, call.store.find("token", kind=kind, source_id=source["id"]), given)
 
     @router.post(path)
     @needed_by(Need.PLUGINS)
     def create_token(call: Call, id: str, given: NewToken) -> Any:
-        """Create a token; the secret is shown this once."""
+        """Create a token; only this answer contains the secret."""
         return _add(call, kind, id, given)
 
     @router.get(f"{path}/{{token_id}}")
     @needed_by(Need.PLUGINS)
     def get_token(call: Call, id: str, token_id: int) -> Any:
-        """One token."""
+        """Return one token."""
         return tokens.shown(_one(call, kind, _source(call, kind, id), token_id))
 
     @router.post(f"{path}/{{token_id}}/rotate", status=200)
     @needed_by(Need.PLUGINS)
     def rotate_token(call: Call, id: str, token_id: int, given: Rotation) -> Any:
-        """Put a new token in place of one; a revoked one revokes all that came after it."""
+        """Replace a token with a new one. If it was revoked, revoke all its successors."""
         return _rotate(call, _one(call, kind, _source(call, kind, id), token_id), given)
 
     @router.delete(f"{path}/{{token_id}}")
@@ -202,7 +202,7 @@ _routes("group")
 @router.get("/personal_access_tokens")
 @needed_by(Need.ISOLATION)
 def list_personal(call: Call, given: TokenFilter) -> Any:
-    """One's own tokens; those of all for administrators."""
+    """List the caller's tokens; for administrators, those of all users."""
     found = call.store.find("token", kind="personal")
     if not call.is_admin:
         if given.user_id not in {None, call.user["id"]}:
@@ -214,7 +214,7 @@ def list_personal(call: Call, given: TokenFilter) -> Any:
 @router.get("/personal_access_tokens/self", scopes=("read_user", "self_rotate", "read_repository"))
 @needed_by(Need.CREDENTIALS)
 def get_own(call: Call) -> Any:
-    """The token that asks."""
+    """Return the token of this request."""
     if call.actor is None or call.actor.token is None:
         raise unauthorized()
     token = tokens.shown(call.actor.token)
@@ -224,7 +224,7 @@ def get_own(call: Call) -> Any:
 @router.post("/users/{user_id}/personal_access_tokens")
 @needed_by(Need.CHAIN)
 def create_personal(call: Call, user_id: int, given: NewPersonalToken) -> Any:
-    """Create a user's token, as an administrator; the secret is shown this once."""
+    """Create a user's token, as an administrator; only this answer contains the secret."""
     call.require_admin()
     user = call.store.get("user", user_id)
     if user is None:

@@ -1,4 +1,4 @@
-# ruff: noqa: ANN401 - answers are JSON
+# ruff: noqa: ANN401 - JSON answers have any type
 """Users."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ router = Router("users")
 
 
 class UserParams(Params):
-    """What creation and update share."""
+    """Parameters of creation and update."""
 
     admin: Bool = None
     auditor: Bool = None
@@ -47,7 +47,7 @@ class UserParams(Params):
 
 
 class NewUser(UserParams):
-    """A user to be."""
+    """Parameters of a new user."""
 
     email: str
     name: str
@@ -60,7 +60,7 @@ class NewUser(UserParams):
 
 
 class ChangedUser(UserParams):
-    """What changes."""
+    """Parameters of an update."""
 
     email: Text = None
     name: Text = None
@@ -70,7 +70,7 @@ class ChangedUser(UserParams):
 
 
 class UserFilter(Paging):
-    """Which users."""
+    """Filter of users."""
 
     username: Text = None
     search: Text = None
@@ -90,14 +90,14 @@ class UserFilter(Paging):
 @router.get("/user", scopes=("read_user",))
 @needed_by(Need.PLUGINS, Need.INVENTORY)
 def current_user(call: Call) -> Any:
-    """Who asks."""
+    """Return the caller."""
     return users.whole(call.site, call.user)
 
 
 @router.get("/users", scopes=("read_user",))
 @needed_by(Need.LOOKUP, Need.INVENTORY, Need.CHAIN, Need.PEOPLE)
 def list_users(call: Call, given: UserFilter) -> Any:
-    """Users, newest first; administrators see all of them."""
+    """List the users, newest first; administrators see all of them."""
     if bool(given.extern_uid) != bool(given.provider):
         missing = "provider" if given.extern_uid else "extern_uid"
         raise parameter(f"{missing} is missing")
@@ -130,7 +130,7 @@ def list_users(call: Call, given: UserFilter) -> Any:
 @router.get("/users/{id}", scopes=("read_user",))
 @needed_by(Need.PLUGINS)
 def get_user(call: Call, id: int) -> Any:
-    """One user."""
+    """Return one user."""
     user = _user(call, id)
     mine = call.is_admin or call.user["id"] == id
     return (users.whole if mine else users.public)(call.site, user)
@@ -139,7 +139,7 @@ def get_user(call: Call, id: int) -> Any:
 @router.post("/users")
 @needed_by(Need.PLUGINS)
 def create_user(call: Call, given: NewUser) -> Any:
-    """Create a user; passwords are not kept, nobody signs in here."""
+    """Create a user. Passwords are not stored, because users cannot sign in here."""
     admin = call.require_admin()
     users.check(call.site, given.sent())
     content = {**users.ATTRIBUTES, **_attributes(given)}
@@ -165,7 +165,7 @@ def create_user(call: Call, given: NewUser) -> Any:
 @router.put("/users/{id}")
 @needed_by(Need.PLUGINS)
 def update_user(call: Call, id: int, given: ChangedUser) -> Any:
-    """Change a user."""
+    """Update a user."""
     call.require_admin()
     user = _user(call, id)
     users.check(call.site, given.sent(), but=id)
@@ -199,7 +199,7 @@ def delete_user(call: Call, id: int) -> None:
 @router.delete("/users/{id}/identities/{provider}")
 @needed_by(Need.PLUGINS)
 def delete_identity(call: Call, id: int, provider: str) -> None:
-    """Forget how a user signs in with a provider."""
+    """Delete a user's identity at a provider."""
     call.require_admin()
     user = _user(call, id)
     left = [one for one in user.get("identities", []) if one["provider"] != provider]
@@ -212,7 +212,7 @@ def _switch(name: str, to: str, possible: tuple[str, ...], refusal: str) -> None
     @router.post(f"/users/{{id}}/{name}")
     @needed_by(Need.PLUGINS, trace=name)
     def switch(call: Call, id: int) -> Any:
-        """Change the state of a user."""
+        """Update the state of a user."""
         call.require_admin()
         user = _user(call, id)
         if user["state"] not in possible or (name in {"block", "ban"} and user["id"] == call.user["id"]):

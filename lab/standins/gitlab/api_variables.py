@@ -1,4 +1,4 @@
-# ruff: noqa: ANN401 - answers are JSON
+# ruff: noqa: ANN401 - JSON answers have any type
 """CI/CD variables of projects and groups."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Kind = Literal["env_var", "file"] | None
 
 
 class NewVariable(Params):
-    """A variable to be."""
+    """Parameters of a new variable."""
 
     key: str
     value: str
@@ -32,7 +32,7 @@ class NewVariable(Params):
 
 
 class ChangedVariable(Params):
-    """What changes; `filter[environment_scope]` says which of several."""
+    """Parameters of an update; `filter[environment_scope]` selects one of several variables."""
 
     value: Text = None
     variable_type: Kind = None
@@ -45,7 +45,7 @@ class ChangedVariable(Params):
 
 
 class Which(Params):
-    """Which of several of one key."""
+    """Filter for several variables with one key."""
 
     filter: Hash = None
 
@@ -136,13 +136,13 @@ def _routes(kind: str) -> None:
     @router.get(path)
     @needed_by(Need.INVENTORY)
     def list_variables(call: Call, id: str, given: Paging) -> Any:
-        """All variables."""
+        """List all variables."""
         return _list(call, kind, id, given)
 
     @router.get(f"{path}/{{key}}")
     @needed_by(Need.PLUGINS, Need.LOOKUP)
     def get_variable(call: Call, id: str, key: str, given: Which) -> Any:
-        """One variable."""
+        """Return one variable."""
         return variables.shown(call.site, _one(call, kind, _source(call, kind, id), key, given.filter))
 
     @router.post(path)
@@ -154,7 +154,7 @@ def _routes(kind: str) -> None:
     @router.put(f"{path}/{{key}}")
     @needed_by(Need.PLUGINS)
     def update_variable(call: Call, id: str, key: str, given: ChangedVariable) -> Any:
-        """Change a variable."""
+        """Update a variable."""
         return _change(call, kind, id, key, given)
 
     @router.delete(f"{path}/{{key}}")

@@ -1,4 +1,4 @@
-"""The whole application: every part of the API, and what stands around it."""
+"""The whole application: all parts of the API, and middleware."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ from lab.standins.gitlab.routing import ENCODED_SLASH
 from lab.standins.gitlab.site import Site
 from lab.standins.serve import Configuration
 
-#: Each has `router: Router`; its paths are under `/api/v4`. One line per module.
+#: Modules with a `router: Router` whose paths are under `/api/v4`.
 API: Final[tuple[ModuleType, ...]] = (
     api_instance,
     api_users,
@@ -88,7 +88,7 @@ API: Final[tuple[ModuleType, ...]] = (
     api_merge_requests_content,
     api_issues_notes,
 )
-#: Each may have `router: Router` with paths from the root (git, JWKS), and `install(site)`, called at start.
+#: Modules that can have a `router: Router` with paths from the root (git, JWKS), and `install(site)`, called at start.
 EXTENSIONS: Final[tuple[ModuleType, ...]] = (
     health,
     repositories,
@@ -97,10 +97,10 @@ EXTENSIONS: Final[tuple[ModuleType, ...]] = (
     ci_pipelines,
     ci_bridges,
     ci_merge_requests,
-    git_http,  # last: its paths match nearly anything
+    git_http,  # last, because its paths match nearly everything
 )
 
-#: All routers with their prefixes; git's last: its paths match nearly anything.
+#: All routers with their prefixes.
 ROUTERS: Final[tuple[tuple[str, APIRouter], ...]] = (
     *(("/api/v4", module.router.fastapi) for module in API),
     *(("", module.router.fastapi) for module in EXTENSIONS if hasattr(module, "router")),
@@ -108,13 +108,13 @@ ROUTERS: Final[tuple[tuple[str, APIRouter], ...]] = (
 
 
 def create_app(configuration: Configuration) -> ASGIApp:
-    """Open the data and return the application, with faults on request around it."""
+    """Open the data and return the application with fault injection."""
     site = Site.open(configuration)
     return Faults(application(site, configuration.token), token=configuration.token)
 
 
 def application(site: Site, token: str) -> ASGIApp:
-    """The application of an open site; `token` is the administrator's."""
+    """Return the application of a site; `token` is the administrator's."""
     app = FastAPI(title="GitLab", openapi_url="/-/lab/openapi.json", docs_url=None, redoc_url=None)
     app.state.site = site
     for module in EXTENSIONS:
@@ -143,7 +143,7 @@ def _unrouted(_: Request, error: Exception) -> Response:
 
 
 class EncodedPaths:
-    """Keep an encoded slash apart from a real one, which ASGI's decoded path does not."""
+    """Distinguishes an encoded slash from a real one, which ASGI's decoded path does not."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Wrap `app`."""

@@ -1,7 +1,7 @@
-"""The pipelines that jobs with `trigger:` start, in another project or below their own.
+"""Pipelines that jobs with `trigger:` start, in another project or as child pipelines.
 
-Who may is asked of the job's user, as GitLab does (Ci::CreateDownstreamPipelineService): the allow list of job tokens
-is not looked at, and the ref only has to be one that the user may write to.
+Like in GitLab (Ci::CreateDownstreamPipelineService), the job's user needs write access to the ref; the allow list of
+job tokens does not matter.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from lab.standins.gitlab.repositories import repositories, repository
 from lab.standins.gitlab.site import Site, now
 from lab.standins.store import Document
 
-#: A child of a child has no children.
+#: Depth of child pipelines.
 _DEEPEST: Final = 2
 
 
 def install(site: Site) -> None:
-    """Let such jobs start their pipelines."""
+    """Register the function that starts the pipelines."""
     site.bridging.append(start)
 
 
 def start(site: Site, job: Document) -> Document:
-    """Start the pipeline a job asks for; return the job with what became of it."""
+    """Start a job's pipeline; return the job with the outcome."""
     try:
         made = _downstream(site, job)
     except _RefusedError as error:
@@ -34,7 +34,7 @@ def start(site: Site, job: Document) -> Document:
 
 
 class _RefusedError(Exception):
-    """Why it started none: GitLab's failure reason."""
+    """No pipeline was started; the argument is GitLab's failure reason."""
 
 
 def _downstream(site: Site, job: Document) -> Document:
@@ -98,7 +98,7 @@ def _made(site: Site, project: Document, wanted: ci_pipelines.Wanted) -> Documen
 
 
 def _passed(job: Document, trigger: Mapping[str, Any], known: Mapping[str, str]) -> list[Document]:
-    """The variables of the configuration go along, unless `forward` says otherwise."""
+    """Return the variables that the new pipeline gets: those of the configuration, unless `forward` excludes them."""
     forward = trigger.get("forward") or {}
     if isinstance(forward, dict) and forward.get("yaml_variables") is False:
         return []

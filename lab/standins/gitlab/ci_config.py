@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - YAML
-"""What a CI configuration asks for: stages, global variables, and jobs with `extends` and defaults worked in."""
+# ruff: noqa: ANN401 - YAML has any type
+"""The content of a CI configuration: stages, global variables, and jobs with `extends` and defaults applied."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _TIERS: Final = frozenset({"production", "staging", "testing", "development", "o
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """`jobs` are hashes by name with `stage` set; `path` is where the main file is."""
+    """A CI configuration. `jobs` are hashes by name with `stage` set; `path` is the path of the main file."""
 
     stages: tuple[str, ...]
     variables: Mapping[str, Any]
@@ -58,7 +58,7 @@ class Configuration:
 
 
 def load(place: Place, given: str | None = None) -> Configuration:
-    """The configuration of a project at a commit. Raises NoConfig, or ConfigError with all that is wrong."""
+    """Return the configuration of a project at a commit. Raises NoConfig, or ConfigError with all errors."""
     content, path = ci_yaml.content(place, given)
     content = ci_yaml.resolve(content, content)
     wrong: list[str] = []
@@ -174,7 +174,7 @@ def _errors(name: str, job: Mapping[str, Any], stages: list[str]) -> list[str]:
 
 
 def _trigger_errors(where: str, trigger: Any) -> list[str]:
-    """What is wrong with a job's `trigger:`."""
+    """Return the errors in a job's `trigger:`."""
     if isinstance(trigger, str):
         return [] if trigger.strip() else [f"{where}:trigger config can't be blank"]
     if not isinstance(trigger, dict):
@@ -190,7 +190,7 @@ def _trigger_errors(where: str, trigger: Any) -> list[str]:
 
 
 def included(include: Any) -> str | None:
-    """The local file a child pipeline's configuration is in."""
+    """Return the local file with a child pipeline's configuration."""
     if isinstance(include, list) and len(include) == 1:
         include = include[0]
     found = include.get("local") if isinstance(include, dict) and set(include) == {"local"} else include
@@ -198,7 +198,7 @@ def included(include: Any) -> str | None:
 
 
 def lines(value: Any, depth: int = 0) -> list[str] | None:
-    """A script as a list of lines, None where it is none."""
+    """Return a script as a list of lines, None if it is not a script."""
     if isinstance(value, str):
         return [value]
     if not isinstance(value, list) or depth > 10:  # noqa: PLR2004 - GitLab's limit
@@ -241,7 +241,7 @@ def _rules_errors(where: str, rules: Any) -> list[str]:
 
 
 def _flat(rules: list[Any]) -> list[Any]:
-    """Rules of `!reference` are lists inside the list."""
+    """Return the rules in one list: `!reference` puts lists into the list."""
     return [one for rule in rules for one in (_flat(rule) if isinstance(rule, list) else [rule])]
 
 

@@ -1,4 +1,4 @@
-"""Environments that jobs bring into being."""
+"""Environments that jobs create."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OTHER: Final = "other"
 
 
 def add(site: Site, project: Document, name: str, *, tier: str | None, url: str | None) -> Document:
-    """A new environment of a project; its tier from its name where none is said."""
+    """Add an environment to a project; without a tier, its name determines the tier."""
     moment = now()
     return site.store.add(
         "environment",

@@ -1,4 +1,4 @@
-"""Jobs and what their states make of a pipeline: stages one after the other, manual jobs, retries, cancellation."""
+"""States of jobs and their pipeline: stages in order, manual jobs, retries, cancellation."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ SCOPES: Final = (*sorted(ACTIVE | DONE), "canceling", "manual", "scheduled")
 
 
 def of_pipeline(site: Site, pipeline: Document, *, retried: bool = False) -> list[Document]:
-    """Jobs of a pipeline, by id; with `retried`, also those a newer one replaced."""
+    """Return the jobs of a pipeline, by id; with `retried`, also jobs that were replaced."""
     found = site.store.find("job", pipeline_id=pipeline["id"])
     return found if retried else [one for one in found if not one["retried"]]
 
 
 def advance(site: Site, pipeline_id: int) -> Document:
-    """Start what is due and settle the pipeline's state. Returns the pipeline."""
+    """Start the jobs that are due and update the pipeline's state. Returns the pipeline."""
     pipeline = site.store.get("pipeline", pipeline_id)
     if pipeline is None:
         raise LookupError(f"no pipeline {pipeline_id}")
@@ -56,7 +56,7 @@ def _due(site: Site, job: Document, *, failed: bool) -> str:
 
 
 def may_deploy(site: Site, job: Document) -> bool:
-    """Whether a job's user may deploy to its environment, which may be protected."""
+    """Whether a job's user may deploy to its environment, which can be protected."""
     if not site.premium or not job.get("environment_id"):
         return True
     environment = site.store.get("environment", job["environment_id"])
@@ -73,7 +73,7 @@ def may_deploy(site: Site, job: Document) -> bool:
 
 
 def _passed(job: Document) -> bool:
-    """Whether the next stage need not wait for it."""
+    """Whether the next stage can start, as far as this job matters."""
     return job["status"] in DONE or (job["status"] == "manual" and job["allow_failure"])
 
 
@@ -82,7 +82,7 @@ def _forgiven(job: Document) -> bool:
 
 
 def forgives(job: Document, exit_code: int | None) -> bool:
-    """Whether `allow_failure:exit_codes` of a job names this code."""
+    """Whether `allow_failure:exit_codes` of a job contains this code."""
     allowed = job["config"].get("allow_failure")
     codes = allowed.get("exit_codes") if isinstance(allowed, dict) else None
     return exit_code in (codes if isinstance(codes, list) else [codes]) and exit_code is not None
@@ -102,7 +102,7 @@ def _settle(site: Site, pipeline: Document, jobs: Sequence[Document]) -> Documen
 
 
 def composite(jobs: Sequence[Document]) -> str:
-    """The state that jobs make together."""
+    """Return the common state of jobs."""
     found = [job["status"] for job in jobs]
     states = set(found)
     waiting = {job["status"] for job in jobs if job["status"] == "manual" and not job["allow_failure"]}
@@ -126,7 +126,7 @@ def composite(jobs: Sequence[Document]) -> str:
 
 
 def change(site: Site, job: Document, status: str, **more: object) -> Document:
-    """Give a job another state, and move its pipeline on. Returns the job."""
+    """Set a job's state, and advance its pipeline. Returns the job."""
     moment = now()
     changed = {**job, "status": status, **more}
     if status == "running":
@@ -139,7 +139,7 @@ def change(site: Site, job: Document, status: str, **more: object) -> Document:
 
 
 def again(site: Site, job: Document, user: Document) -> Document:
-    """A new job in place of one that is over; what came after it and was skipped waits again."""
+    """Return a new job that replaces a finished one; later jobs that were skipped wait again."""
     site.store.put("job", {**job, "retried": True})
     fresh = {
         **job,
@@ -161,14 +161,14 @@ def again(site: Site, job: Document, user: Document) -> Document:
 
 
 def seconds(start: str | None, end: str | None) -> float | None:
-    """Seconds between two moments."""
+    """Return the seconds between two moments."""
     if not start or not end:
         return None
     return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
 
 
 def trace(site: Site, job_id: int) -> Path:
-    """The file of a job's log."""
+    """Return the file of a job's log."""
     folder = site.data / "traces"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder / f"{job_id}.log"

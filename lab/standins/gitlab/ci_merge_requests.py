@@ -1,4 +1,4 @@
-"""What merge requests do to repositories and pipelines: their refs, merging, pipelines."""
+"""Refs, merges and pipelines of merge requests."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from lab.standins.store import Document
 
 
 def install(site: Site) -> None:
-    """Follow pushes to source branches; merge requests are looked after before branches get their pipelines."""
+    """Register for pushes to source branches. Merge requests are updated before branches get their pipelines."""
     site.removing.append(_removing)
     if _pushed not in listeners:
         listeners.insert(0, _pushed)
 
 
 def refresh(site: Site, one: Document) -> Document:
-    """Point a merge request at its source branch as it is, and its ref at it. Returns it."""
+    """Update a merge request and its ref to the current source branch. Returns it."""
     source = site.store.get("project", one["source_project_id"])
     target = site.store.get("project", one["target_project_id"])
     sha = repository(site, source).ref(HEADS + one["source_branch"]) if source is not None else None
@@ -39,7 +39,7 @@ def refresh(site: Site, one: Document) -> Document:
 
 
 def base_of(site: Site, one: Document) -> str | None:
-    """The last commit that target and source share, as it was when it was merged."""
+    """Return the merge base of target and source, or the one at the time of the merge."""
     if one["base_sha"]:
         return str(one["base_sha"])
     target = site.store.get("project", one["target_project_id"])
@@ -50,7 +50,7 @@ def base_of(site: Site, one: Document) -> str | None:
 
 
 def can_merge_now(site: Site, one: Document) -> tuple[bool, str]:
-    """Whether it could be merged, and its detailed status."""
+    """Return whether it can be merged, and its detailed status."""
     if one["state"] != "opened":
         return False, "not_open"
     target = site.store.get("project", one["target_project_id"])
@@ -78,7 +78,7 @@ def can_merge_now(site: Site, one: Document) -> tuple[bool, str]:
 def merge(
     site: Site, one: Document, user: Document, *, squash: bool, message: str | None
 ) -> tuple[Document, Sequence[Update]]:
-    """Merge it as its project does. Returns it and what moved; raises GitError where it conflicts."""
+    """Merge it with its project's method. Returns it and the updated refs; raises GitError on a conflict."""
     target = site.store.get("project", one["target_project_id"])
     assert target is not None  # noqa: S101 - found through it
     repo, ref = repository(site, target), HEADS + one["target_branch"]
@@ -113,7 +113,7 @@ def merge(
 
 
 def pipelines_of(site: Site, one: Document) -> list[Document]:
-    """Its own pipelines, and its source branch's for the commit it is at, by id."""
+    """Return its pipelines, and those of its source branch for the current commit, by id."""
     own = site.store.find("pipeline", merge_request_id=one["id"])
     branch = site.store.find(
         "pipeline", project_id=one["source_project_id"], ref=one["source_branch"], sha=one["sha"], tag=False
@@ -127,9 +127,9 @@ def pipelines_of(site: Site, one: Document) -> list[Document]:
 def run_pipeline(
     site: Site, one: Document, actor: Actor, *, keep_errors: bool = True, strict: bool = False
 ) -> Document | None:
-    """A pipeline of a merge request: in the target project where who runs it may run there, else in the source's.
+    """Run a pipeline of a merge request: in the target project if the user may do so, else in the source project.
 
-    Returns None where nothing runs; with `strict` raises NotMadeError instead.
+    Returns None if nothing runs; with `strict`, raises NotMadeError instead.
     """
     source = site.store.get("project", one["source_project_id"])
     target = site.store.get("project", one["target_project_id"])
@@ -172,7 +172,7 @@ def _pushed(
 
 
 def _merged_by_push(site: Site, project: Document, branch: str, update: Update, user: Document | None) -> None:
-    """A merge request whose commits came to its target by a push is merged."""
+    """Mark a merge request as merged if a push brought its commits to the target."""
     if ZERO in {update.new, update.old}:
         return
     repo = repository(site, project)
@@ -183,7 +183,7 @@ def _merged_by_push(site: Site, project: Document, branch: str, update: Update, 
 
 
 def _removing(site: Site, project: Document) -> None:
-    """Forget what a project that goes had of issues and merge requests."""
+    """Delete the issues and merge requests of a deleted project."""
     kinds = ("issue", "note", "trigger", "commit_status")
     for kind, field in (*((kind, "project_id") for kind in kinds), ("merge_request", "target_project_id")):
         for one in site.store.find(kind, **{field: project["id"]}):

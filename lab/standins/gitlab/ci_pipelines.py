@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - YAML
-"""Pipelines: what a push, a merge request, a schedule or a call makes of a project's CI configuration."""
+# ruff: noqa: ANN401 - YAML has any type
+"""Creates pipelines from a project's CI configuration, for a push, a merge request, a schedule or an API call."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ _UNITS: Final = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
 
 
 class NotMadeError(Exception):
-    """Why there is no pipeline, in GitLab's words."""
+    """No pipeline was created; the argument is GitLab's message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A pipeline to be: of `ref` (full) at `sha`, from `source`, by `actor`.
+    """A pipeline to create: of `ref` (full) at `sha`, from `source`, by `actor`.
 
-    `parent` is the pipeline it is a child of, `config` the configuration of a child. `keep_errors`: one with errors
-    leaves a failed pipeline; otherwise nothing is left. `variables` are documents with `key`, `value`, `variable_type`.
+    `parent` is the parent pipeline, `config` the configuration of a child. With `keep_errors`, an invalid configuration
+    creates a failed pipeline, otherwise none. `variables` are documents with `key`, `value`, `variable_type`.
     """
 
     source: str
@@ -57,12 +57,12 @@ class Wanted:
 
 
 def acting(user: Document) -> Actor:
-    """A user as one who runs a pipeline."""
+    """Return the actor for a user who runs a pipeline."""
     return Actor("personal", frozenset({"api"}), user)
 
 
 def create(site: Site, project: Document, wanted: Wanted) -> Document:
-    """Make a pipeline and start what is due. Raises NotMadeError where nothing runs."""
+    """Create a pipeline and start its first jobs. Raises NotMadeError if nothing runs."""
     user = wanted.actor.user
     if user is None:
         raise NotMadeError("Insufficient permissions to create a new pipeline")
@@ -96,7 +96,7 @@ def _check_allowed(site: Site, project: Document, wanted: Wanted) -> None:
         raise NotMadeError("Pipelines are disabled!")
     if level < access.DEVELOPER or project.get("marked_for_deletion_on"):
         raise NotMadeError("Insufficient permissions to create a new pipeline")
-    # A parent passes its own variables on: they were looked at when it was made.
+    # A parent's variables were checked at its creation.
     if wanted.variables and wanted.parent is None and not may_set_variables(site, wanted.actor, project):
         raise NotMadeError("Insufficient permissions to set pipeline variables")
     name = wanted.ref.split("/", 2)[-1]
@@ -116,9 +116,9 @@ def _check_allowed(site: Site, project: Document, wanted: Wanted) -> None:
 
 
 def may_set_variables(site: Site, actor: Actor, project: Document) -> bool:
-    """Whether who asks may give variables to a pipeline. Memberships count, and no administrator's rights."""
+    """Whether the caller may set variables of a pipeline. Only memberships count, not an administrator's rights."""
     least = project.get("ci_pipeline_variables_minimum_override_role") or "developer"
-    if least == "developer":  # no restriction at all
+    if least == "developer":  # no restriction
         return True
     levels = {"maintainer": access.MAINTAINER, "owner": access.OWNER}
     return (
@@ -173,7 +173,11 @@ def _pipeline(site: Site, project: Document, wanted: Wanted, user: Document) -> 
 
 
 def _is_protected(site: Site, project: Document, wanted: Wanted) -> bool:
-    """Of a merge request only where both branches are protected, of one project, and who runs it may write to both."""
+    """Whether the pipeline is protected.
+
+    For a merge request, both branches must be protected and in one project, and the user must have write access to
+    both.
+    """
     request = wanted.merge_request
     if request is None:
         return git_push.ref_protected(site, project, wanted.ref)
@@ -186,7 +190,7 @@ def _is_protected(site: Site, project: Document, wanted: Wanted) -> bool:
 
 
 def _config_names(site: Site, project: Document, pipeline: Document, configuration: Configuration) -> Document:
-    if "@" in configuration.path:  # defined elsewhere: GitLab makes no claim then
+    if "@" in configuration.path:  # defined in another project: GitLab then adds no claim
         return {}
     kind = "tags" if pipeline["tag"] else "heads"
     uri = f"{urlsplit(site.url).netloc}/{project['full_path']}//{configuration.path}@refs/{kind}/{pipeline['ref']}"
@@ -201,7 +205,7 @@ def _failed(site: Site, project: Document, pipeline: Document, error: ConfigErro
 def _add(site: Site, project: Document, pipeline: Document) -> Document:
     before = site.store.find("pipeline", project_id=project["id"])
     made = site.store.add("pipeline", {**pipeline, "iid": max((one["iid"] for one in before), default=0) + 1})
-    repository(site, project).update(f"refs/pipelines/{made['id']}", made["sha"])  # what runners fetch
+    repository(site, project).update(f"refs/pipelines/{made['id']}", made["sha"])  # runners fetch this ref
     return made
 
 
@@ -211,7 +215,7 @@ def _add(site: Site, project: Document, pipeline: Document) -> Document:
 def selected(
     site: Site, project: Document, pipeline: Document, configuration: Configuration
 ) -> tuple[list[Document], str | None]:
-    """The jobs that take part, in order, and the pipeline's name. Raises NotMadeError where none does."""
+    """Return the jobs of the pipeline, in order, and its name. Raises NotMadeError if there are none."""
     situation = ci_rules.Situation(pipeline["source"], pipeline["ref"], pipeline["tag"])
     settings = ci_variables.of_settings(site, project, protected=pipeline["protected"], environment=None)
     above = [*settings, *ci_variables.given(site, pipeline)]
@@ -254,7 +258,7 @@ def _job(name: str, job: Mapping[str, Any], index: int, verdict: ci_rules.Verdic
     if when == "never":
         return None
     allowed = job.get("allow_failure")
-    # With `exit_codes`, whether it is allowed is known once the job has failed.
+    # With `exit_codes`, only the job's failure decides whether it is allowed.
     allowed = (when == "manual" and "rules" not in job) if allowed is None else allowed is True
     return {
         "name": name,
@@ -294,7 +298,7 @@ def _add_job(site: Site, project: Document, pipeline: Document, job: Document) -
 def _environment(
     site: Site, project: Document, pipeline: Document, job: Document, wanted: Mapping[str, Any]
 ) -> Document | None:
-    """The environment a job names, made where it is new."""
+    """Return a job's environment, which is created if it is new."""
     known = ci_variables.values(ci_variables.all_of_job(site, project, pipeline, {**job, "id": None}))
     name = ci_variables.expand(wanted["name"], known)
     found = site.store.first("environment", project_id=project["id"], name=name)
@@ -305,7 +309,7 @@ def _environment(
 
 
 def duration(text: Any) -> int | None:
-    """`1h 30m`, `90 minutes` in seconds; None for what is none."""
+    """Return a duration such as `1h 30m` or `90 minutes` in seconds; None if it is malformed."""
     if isinstance(text, int):
         return text
     found = re.findall(r"(\d{1,6})\s*([wdhms])", str(text or "").lower())
@@ -316,7 +320,7 @@ def duration(text: Any) -> int | None:
 
 
 def install(site: Site) -> None:
-    """Make pipelines of pushes; forget them with their project."""
+    """Register for pushes, to create pipelines, and for deleted projects."""
     site.removing.append(removing)
     if _pushed not in listeners:
         listeners.append(_pushed)
@@ -338,7 +342,7 @@ def _pushed(
 
 
 def attempt(site: Site, project: Document, wanted: Wanted) -> Document | None:
-    """Make a pipeline, or none where nothing runs."""
+    """Create a pipeline, or return None if nothing runs."""
     try:
         return create(site, project, wanted)
     except NotMadeError:
@@ -346,7 +350,7 @@ def attempt(site: Site, project: Document, wanted: Wanted) -> Document | None:
 
 
 def removing(site: Site, project: Document) -> None:
-    """Forget pipelines of a project that goes."""
+    """Delete the pipelines of a deleted project."""
     for job in site.store.find("job", project_id=project["id"]):
         ci_jobs.trace(site, job["id"]).unlink(missing_ok=True)
         site.store.remove("job", job["id"])

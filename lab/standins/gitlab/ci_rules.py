@@ -1,6 +1,6 @@
-"""When a job runs: `rules`, `only`, `except`, `workflow:rules`, and the expressions in them.
+"""Conditions of jobs: `rules`, `only`, `except`, `workflow:rules`, and their expressions.
 
-`changes` and `exists` are taken for true: what a push touched decides nothing here.
+`changes` and `exists` are always true: the content of a push has no effect here.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _KEYWORDS: Final = {
 
 
 class ExpressionError(Exception):
-    """An expression that is none."""
+    """An invalid expression."""
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What a pipeline runs for: its source, its ref by short name, whether that is a tag."""
+    """The source of a pipeline, its short ref name, and whether the ref is a tag."""
 
     source: str
     ref: str
@@ -40,7 +40,7 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the rules say of a job they let in; None where a rule leaves it to the job."""
+    """Attributes of a job that its rules set; None if the job's own attribute applies."""
 
     when: str | None = None
     allow_failure: bool | None = None
@@ -56,7 +56,7 @@ _Value = str | _Pattern | None
 
 
 class _Expression:
-    """A parser that evaluates as it goes; `||` binds weaker than `&&`, which binds weaker than comparisons."""
+    """A parser that evaluates an expression; `||` has lower precedence than `&&`, which is lower than comparisons."""
 
     def __init__(self, text: str, variables: Mapping[str, str]) -> None:
         self._tokens = self._scan(text)
@@ -150,7 +150,7 @@ def _matches(left: _Value | bool, right: _Value | bool) -> bool:
 
 
 def compiled(text: str) -> re.Pattern[str] | None:
-    """A pattern written `/…/i`; None where this is none."""
+    """Return a compiled pattern of the form `/…/i`; None for other texts."""
     match = re.fullmatch(r"/(.+)/([ismU]*)", text, re.DOTALL)
     if match is None:
         return None
@@ -164,7 +164,7 @@ def compiled(text: str) -> re.Pattern[str] | None:
 
 
 def holds(expression: str, variables: Mapping[str, str]) -> bool:
-    """Whether an `if:` is true. Raises ExpressionError for what is no expression."""
+    """Whether an `if:` is true. Raises ExpressionError for an invalid expression."""
     try:
         return _Expression(expression, variables).result()
     except RecursionError:
@@ -172,7 +172,7 @@ def holds(expression: str, variables: Mapping[str, str]) -> bool:
 
 
 def check(expression: str) -> bool:
-    """Whether this is an expression."""
+    """Whether this is a valid expression."""
     try:
         holds(expression, {})
     except ExpressionError:
@@ -181,7 +181,7 @@ def check(expression: str) -> bool:
 
 
 def first(rules: list[Any], variables: Mapping[str, str]) -> Verdict | None:
-    """What the first rule that holds says; None where none does or that one says never."""
+    """Return the verdict of the first matching rule; None if there is none or it is `never`."""
     for rule in rules:
         condition = rule.get("if")
         if condition is not None and not holds(str(condition), variables):
@@ -199,9 +199,9 @@ def _failure(value: Any) -> bool | None:  # noqa: ANN401 - YAML
 def verdict(
     job: Mapping[str, Any], situation: Situation, variables: Mapping[str, str], *, workflow: bool = False
 ) -> Verdict | None:
-    """Whether and how a job takes part; None where it does not.
+    """Return the attributes of a job in the pipeline; None if it does not run.
 
-    A job that says nothing runs for branches and tags, and for all where the configuration has `workflow:rules`.
+    A job without conditions runs for branches and tags, and if the configuration has `workflow:rules` for everything.
     """
     if "rules" in job:
         return first(job["rules"], variables)

@@ -1,4 +1,4 @@
-"""Runners: who they work for, and the next job one may take, with all that it is told about it."""
+"""Selects the next job of a runner, and builds the runner's answer with the job's data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FEATURES: Final = {
 
 
 def take(site: Site, runner: Document) -> Document | None:
-    """The oldest pending job a runner may run, told to it as its own; None where there is none."""
+    """Assign the oldest pending job that a runner may run, and return the job's data; None if there is none."""
     for job in site.store.find("job", status="pending"):
         project = site.store.get("project", job["project_id"])
         pipeline = site.store.get("pipeline", job["pipeline_id"])
@@ -83,7 +83,10 @@ def _told(site: Site, runner: Document, project: Document, pipeline: Document, j
 
 
 def _git(site: Site, project: Document, pipeline: Document, token: str, wanted: str | None = None) -> Document:
-    """Return what is cloned. A depth of 0 brings every branch and tag along (`Ci::BuildRunnerPresenter#refspecs`)."""
+    """Return the data for git.
+
+    With a depth of 0, it has all branches and tags (`Ci::BuildRunnerPresenter#refspecs`).
+    """
     url = urlsplit(site.url)
     ref, number = pipeline["ref"], pipeline["id"]
     specs = [f"+refs/pipelines/{number}:refs/pipelines/{number}"]
@@ -153,7 +156,7 @@ def _artifacts(artifacts: Any, known: Mapping[str, str]) -> list[Document] | Non
 def _variables(
     site: Site, runner: Document, project: Document, pipeline: Document, job: Document, token: str
 ) -> list[Variable]:
-    """What a runner gets: names that come again win."""
+    """Return the variables for a runner. Of several with one name, the last applies."""
     repo = _git(site, project, pipeline, token)["repo_url"]
     own = [
         Variable("CI_JOB_TOKEN", token, public=False, masked=True),

@@ -1,4 +1,4 @@
-"""What a running job may ask with: its job token, and the identity tokens that its `id_tokens` name."""
+"""Tokens of a running job: its job token, and the ID tokens of its `id_tokens`."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _NAMES: Final = {
 
 
 def install(site: Site) -> None:
-    """Let job tokens be known."""
+    """Register the function that resolves job tokens."""
     site.token_kinds.append(actor)
 
 
 def issue() -> str:
-    """A new job token."""
+    """Return a new job token."""
     return f"glcbt-{secrets.token_hex(2)}_{secrets.token_urlsafe(20)}"
 
 
 def actor(site: Site, secret: str) -> Actor | None:
-    """The job a token is of, as long as it runs."""
+    """Return the actor of a job token, while the job runs."""
     job = site.store.first("job", token_digest=digest(secret))
     if job is None or job["status"] != "running":
         return None
@@ -48,9 +48,10 @@ def actor(site: Site, secret: str) -> Actor | None:
 def identity_token(
     site: Site, job: Document, pipeline: Document, audience: str | list[str], components: Sequence[str] = ()
 ) -> str:
-    """A JWT that says what a job is; good as long as the job may run.
+    """Return a JWT with a job's claims, valid until the job's timeout.
 
-    In a merge request from a fork the project claims are the fork's, as in GitLab; `job_project_*` say where it runs.
+    In a merge request from a fork, the project claims are the fork's, as in GitLab; `job_project_*` are those of the
+    project in which the job runs.
     """
     project = _project(site, pipeline["project_id"])
     source = _project(site, pipeline.get("source_project_id") or pipeline["project_id"])

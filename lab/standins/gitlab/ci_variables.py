@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - YAML
-"""The variables of a pipeline and of a job: predefined, of the configuration, of groups and the project, and given."""
+# ruff: noqa: ANN401 - YAML has any type
+"""The variables of a pipeline and of a job: predefined, of the configuration, of groups and the project, passed in."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SLUG: Final = 63
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One, as a runner gets it; `raw` ones hold no other's name."""
+    """A variable for a runner; `raw` ones contain no references to others."""
 
     key: str
     value: str
@@ -35,7 +35,7 @@ class Variable:
     raw: bool = False
 
     def shown(self) -> Document:
-        """As the runner's protocol has it."""
+        """Return it in the runners' protocol."""
         kinds = {"file": True} if self.file else {}
         return {"key": self.key, "value": self.value, "public": self.public, "masked": self.masked, **kinds} | (
             {"raw": True} if self.raw else {}
@@ -43,12 +43,12 @@ class Variable:
 
 
 def values(found: Iterable[Variable]) -> dict[str, str]:
-    """Values by name, the last of a name wins."""
+    """Return values by name; of several with one name, the last."""
     return {one.key: one.value for one in found}
 
 
 def expand(text: str, known: Mapping[str, str]) -> str:
-    """A text with `$NAME` and `${NAME}` put in; unknown names stay."""
+    """Replace `$NAME` and `${NAME}` in a text; unknown names stay."""
     for _ in range(_ROUNDS):
         changed = _USE.sub(lambda match: known.get(match[1] or match[2] or "", match[0]), text)
         if changed == text or len(changed) > 2**16:
@@ -58,7 +58,7 @@ def expand(text: str, known: Mapping[str, str]) -> str:
 
 
 def expanded(found: list[Variable]) -> list[Variable]:
-    """Values with other variables put in, as GitLab does before a runner sees them."""
+    """Return the variables with references to others replaced, as GitLab does before it sends them to a runner."""
     known = values(found)
     made = []
     for one in found:
@@ -69,12 +69,12 @@ def expanded(found: list[Variable]) -> list[Variable]:
 
 
 def slug(text: str) -> str:
-    """As `CI_COMMIT_REF_SLUG`."""
+    """Return a name in the form of `CI_COMMIT_REF_SLUG`."""
     return re.sub(r"[^a-z0-9]", "-", text.lower())[:_SLUG].strip("-")
 
 
 def of_yaml(given: Mapping[str, Any]) -> list[Variable]:
-    """`variables:` of a configuration."""
+    """Return the `variables:` of a configuration."""
     made = []
     for key, value in given.items():
         raw = isinstance(value, dict) and value.get("expand") is False
@@ -90,7 +90,7 @@ def _text(value: Any) -> str:
 
 
 def of_settings(site: Site, project: Document, *, protected: bool, environment: str | None) -> list[Variable]:
-    """Variables of the groups from the top, and the project; a closer scope wins within each."""
+    """Return the variables of the groups, from the top, and of the project; a closer scope takes precedence."""
     space = access.namespace(site, project)
     above = list(reversed(access.lineage(site, space))) if space["kind"] == "group" else []
     sources = [*(("group", group["id"]) for group in above), ("project", project["id"])]
@@ -108,7 +108,7 @@ def of_settings(site: Site, project: Document, *, protected: bool, environment: 
 
 
 def given(site: Site, pipeline: Document) -> list[Variable]:
-    """Variables that came with the pipeline: from the API, a trigger or a schedule."""
+    """Return the variables of the pipeline: from the API, a trigger or a schedule."""
     return [
         Variable(
             one["key"],
@@ -126,7 +126,7 @@ def _made(pairs: Mapping[str, Any]) -> list[Variable]:
 
 
 def of_pipeline(site: Site, project: Document, pipeline: Document) -> list[Variable]:
-    """Predefined variables that all jobs share."""
+    """Return the predefined variables of all jobs."""
     url = urlsplit(site.url)
     port = url.port or (443 if url.scheme == "https" else 80)
     space = access.namespace(site, project)
@@ -233,7 +233,7 @@ def _of_merge_requests(site: Site, project: Document, pipeline: Document) -> dic
 
 
 def _base(site: Site, request: Document) -> str | None:
-    """The last commit that source and target share."""
+    """Return the merge base of source and target."""
     target = site.store.get("project", request["target_project_id"])
     repo = repository(site, target) if target is not None else None
     head = repo.ref(f"refs/heads/{request['target_branch']}") if repo is not None else None
@@ -250,7 +250,7 @@ def _protected(site: Site, project: Document, branch: str) -> bool:
 
 
 def of_job(site: Site, project: Document, job: Document, environment: Document | None) -> list[Variable]:
-    """Predefined variables of one job."""
+    """Return the predefined variables of one job."""
     pairs: dict[str, Any] = {
         "CI_JOB_ID": job.get("id"),
         "CI_JOB_NAME": job["name"],
@@ -275,7 +275,7 @@ def of_job(site: Site, project: Document, job: Document, environment: Document |
 
 
 def all_of_job(site: Site, project: Document, pipeline: Document, job: Document) -> list[Variable]:
-    """All a job sees but its tokens, those that win later."""
+    """Return all variables of a job except its tokens, in rising precedence."""
     found = site.store.get("environment", job["environment_id"]) if job.get("environment_id") else None
     name = found["name"] if found else None
     return [

@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - YAML
-"""Reading CI configuration: YAML with `!reference`, `include`, `spec:inputs`, and what a project's path to it means."""
+# ruff: noqa: ANN401 - YAML has any type
+"""Reads CI configurations: YAML with `!reference`, `include` and `spec:inputs`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _INPUT: Final = re.compile(r"\$\[\[\s*inputs\.([\w-]+)\s*(?:\|[^\]]*)?\]\]")
 
 
 class ConfigError(Exception):
-    """What is wrong with a configuration, in GitLab's words, one message per argument."""
+    """An invalid configuration; each argument is a message of GitLab."""
 
     @property
     def messages(self) -> list[str]:
@@ -37,19 +37,19 @@ class ConfigError(Exception):
 
 
 class NoConfig(Exception):  # noqa: N818 - a project without CI
-    """There is no configuration at all."""
+    """There is no configuration."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """`!reference [job, key, …]`, to be looked up once all is together."""
+    """`!reference [job, key, …]`, which is resolved after all files are merged."""
 
     path: tuple[str, ...]
 
 
 @dataclass(slots=True)
 class Place:
-    """Where a file comes from: its project, the commit it is read at, and for whom."""
+    """Location of a file: its project, its commit, and the user who reads it."""
 
     site: Site
     actor: Actor | None
@@ -59,12 +59,12 @@ class Place:
     count: list[int] = field(default_factory=lambda: [0])
 
     def at(self, project: Document, sha: str) -> Place:
-        """The same for another project."""
+        """Return the same for another project."""
         return Place(self.site, self.actor, project, sha, self.variables, self.count)
 
 
 class _Loader(yaml.CSafeLoader):
-    """Safe YAML, with `!reference`; dates and the like stay what they were written as."""
+    """Safe YAML with `!reference`; dates and similar values stay text."""
 
 
 def _reference(loader: yaml.CSafeLoader, node: yaml.Node) -> Any:
@@ -85,7 +85,7 @@ _Loader.add_constructor("tag:yaml.org,2002:binary", _as_written)
 
 
 def parse(text: str, inputs: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The hash a file holds, its `spec:inputs` filled in. Raises ConfigError."""
+    """Return the hash in a file, with `spec:inputs` replaced. Raises ConfigError."""
     if len(text) > _LONGEST:
         raise ConfigError("The parsed YAML is too big")
     header, body = _documents(text)
@@ -104,7 +104,7 @@ def parse(text: str, inputs: Mapping[str, Any] | None = None) -> dict[str, Any]:
 
 
 def _documents(text: str) -> tuple[dict[str, Any] | None, str]:
-    """The header with `spec`, None without one, and the rest."""
+    """Return the header with `spec`, None without one, and the rest."""
     parts = re.split(r"(?m)^---[ \t]*$", text)
     if len(parts) > 1 and not parts[0].strip():
         parts = parts[1:]
@@ -156,7 +156,7 @@ def _load(text: str) -> Any:
 
 
 def _plain(value: Any, count: list[int], depth: int) -> Any:
-    """The value without shared parts, its keys texts. Raises ConfigError for what aliases make huge."""
+    """Return the value without aliases and with text keys. Raises ConfigError if aliases make it too big."""
     count[0] += 1
     if count[0] > _MOST_NODES or depth > _DEEPEST:
         raise ConfigError("The parsed YAML is too big")
@@ -171,13 +171,13 @@ def _key(name: Any) -> str:
     return {True: "true", False: "false", None: ""}.get(name, str(name)) if not isinstance(name, str) else name
 
 
-# What a project's configuration is ------------------------------------------------------------------------------------
+# A project's configuration -------------------------------------------------------------------------------------------
 
 
 def content(place: Place, given: str | None = None) -> tuple[dict[str, Any], str]:
-    """All of a configuration, put together, and the path of its main file as JWTs name it (`path@ref` is the caller's).
+    """Return the merged configuration, and the path of its main file for JWTs (the caller adds `path@ref`).
 
-    `given` is looked at in place of what the repository has. Raises NoConfig or ConfigError.
+    `given` replaces the file in the repository. Raises NoConfig or ConfigError.
     """
     path = place.project.get("ci_config_path") or DEFAULT_PATH
     if given is not None:
@@ -253,7 +253,7 @@ def _hashes(rules: list[Any]) -> list[dict[str, Any]]:
 
 
 def _of_project(place: Place, entry: dict[str, Any]) -> list[tuple[Place, str]]:
-    """Files of another project, which who runs the pipeline must be able to read."""
+    """Return files of another project, which the user of the pipeline must be able to read."""
     site = place.site
     entry = {key: _named(value, place.variables) for key, value in entry.items()}
     name = str(entry["project"]).strip("/")
@@ -280,7 +280,7 @@ def _of_project(place: Place, entry: dict[str, Any]) -> list[tuple[Place, str]]:
 
 
 def _named(value: Any, known: Mapping[str, str]) -> Any:
-    """A text with the variables put in that GitLab knows here, of the project and `CI_COMMIT_REF_NAME` among them."""
+    """Replace variables in a text: those that GitLab supports here, such as the project's and `CI_COMMIT_REF_NAME`."""
     if not isinstance(value, str):
         return value
     return _VARIABLE.sub(lambda match: known.get(match[1] or match[2], match[0]), value)
@@ -293,7 +293,7 @@ def _may_read(site: Site, actor: Actor | None, project: Document) -> bool:
 
 
 def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Hashes merged deep; anything else of `above` wins."""
+    """Merge hashes deeply; other values of `above` take precedence."""
     result = dict(below)
     for name, value in above.items():
         old = result.get(name)
@@ -302,7 +302,7 @@ def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 
 def resolve(value: Any, root: Mapping[str, Any], depth: int = 0) -> Any:
-    """`!reference` put in its place. Raises ConfigError where it leads nowhere or in circles."""
+    """Replace each `!reference`. Raises ConfigError if it cannot be resolved or is circular."""
     if depth > _DEEPEST:
         raise ConfigError("!reference is nested too deep or part of a circular chain")
     if isinstance(value, Reference):

@@ -1,4 +1,4 @@
-"""When a schedule runs next: five cron fields in a time zone."""
+"""The next run of a schedule: five cron fields in a time zone."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _RAILS_ZONES: Final = {
     "Eastern Time (US & Canada)": "America/New_York",
     "Pacific Time (US & Canada)": "America/Los_Angeles",
 }
-_YEARS: Final = 8  # between two 29 February, at most
+_YEARS: Final = 8  # longest time between two 29 February
 
 
 class CronError(ValueError):
-    """A cron text or a time zone that is none."""
+    """An invalid cron text or time zone."""
 
 
 def zone(name: str) -> ZoneInfo:
-    """A time zone by its IANA name, or one of Rails' names. Raises CronError."""
+    """Return a time zone by its IANA name or its name in Rails. Raises CronError."""
     try:
         return ZoneInfo(_RAILS_ZONES.get(name, name))
     except (KeyError, ValueError, OSError):
@@ -40,7 +40,7 @@ def zone(name: str) -> ZoneInfo:
 
 
 def next_run(text: str, zone_name: str, after: datetime) -> datetime:
-    """The first moment after `after` (with a zone) that the text means, UTC. Raises CronError."""
+    """Return the first matching time after `after` (with a time zone), in UTC. Raises CronError."""
     local = zone(zone_name)
     fields = _SHORTCUTS.get(text.strip(), text).split()
     if len(fields) != 5:  # noqa: PLR2004

@@ -1,4 +1,4 @@
-"""Answers that are errors, worded as GitLab words them."""
+"""Error answers with GitLab's messages."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 
 class ApiError(Exception):
-    """An answer with this status and JSON body; raising it undoes what the request has written so far."""
+    """An answer with this status and JSON body. Raising it undoes the writes of the request."""
 
     def __init__(self, status: int, body: object, headers: Mapping[str, str] | None = None) -> None:
-        """Keep what to answer."""
+        """Store the answer."""
         super().__init__(f"{status}")
         self.status = status
         self.body = body
@@ -17,17 +17,17 @@ class ApiError(Exception):
 
 
 def not_found(what: str = "") -> ApiError:
-    """404: `what` is a kind, such as `Project`; also for what may not be seen."""
+    """404: `what` is a kind, such as `Project`. Also used for objects that are not visible."""
     return ApiError(404, {"message": f"404 {what} Not Found" if what else "404 Not Found"})
 
 
 def unauthorized() -> ApiError:
-    """401: no token, or one that is not known."""
+    """401: no token, or an unknown one."""
     return ApiError(401, {"message": "401 Unauthorized"})
 
 
 def invalid_token(description: str) -> ApiError:
-    """401: a token that was good once."""
+    """401: a token that is no longer valid."""
     return ApiError(401, {"error": "invalid_token", "error_description": description})
 
 
@@ -38,22 +38,22 @@ def insufficient_scope(*scopes: str) -> ApiError:
 
 
 def forbidden(reason: str = "") -> ApiError:
-    """403: seen, but not allowed."""
+    """403: visible, but not allowed."""
     return ApiError(403, {"message": f"403 Forbidden - {reason}" if reason else "403 Forbidden"})
 
 
 def bad_request(reason: str = "") -> ApiError:
-    """400 in prose."""
+    """400 with a text."""
     return ApiError(400, {"message": f"400 Bad request - {reason}" if reason else "400 Bad request"})
 
 
 def parameter(*errors: str) -> ApiError:
-    """400: parameters that are missing or have no valid value, such as `name is missing`."""
+    """400: missing or invalid parameters, such as `name is missing`."""
     return ApiError(400, {"error": ", ".join(errors)})
 
 
 def invalid(**errors: list[str]) -> ApiError:
-    """400: what a model refuses, by attribute: `invalid(name=["has already been taken"])`."""
+    """400: validation errors of a model, by attribute: `invalid(name=["has already been taken"])`."""
     return ApiError(400, {"message": errors})
 
 

@@ -1,6 +1,6 @@
-"""One bare git repository: reading and writing it through the `git` program, without a work tree.
+"""Reads and writes a bare git repository with the `git` program, without a work tree.
 
-Nothing of the machine's git configuration is read, and nothing asks a question.
+The machine's git configuration is not read, and git never prompts.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 ZERO: Final = "0" * 40
-#: The tree of nothing, which git knows without having it.
+#: The empty tree, which git knows even if the repository does not contain it.
 EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 _CONFIG: Final = """[receive]
 \tadvertisePushOptions = true
@@ -25,12 +25,12 @@ _CONFIG: Final = """[receive]
 [gc]
 \tauto = 0
 """
-#: Fields of a commit, one a line, the message last.
+#: Fields of a commit, one on each line, the message last.
 _LOG: Final = "--format=%H%n%P%n%an%n%ae%n%aI%n%cn%n%ce%n%cI%n%B"
 
 
 class GitError(Exception):
-    """What git refused, in a line of its own."""
+    """Git failed; the argument is a line of its output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A tag; `target` is its own object, `commit` what it leads to; `message` and `created` of annotated ones."""
+    """A tag: `target` is its object, `commit` its commit; annotated ones have `message` and `created`."""
 
     name: str
     target: str
@@ -67,7 +67,7 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line of a tree; `kind` is `blob`, `tree` or `commit`; `path` from the top."""
+    """An entry of a tree; `kind` is `blob`, `tree` or `commit`; `path` starts at the top."""
 
     mode: str
     kind: str
@@ -76,7 +76,7 @@ class Entry:
 
 
 def environment(folder: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What git runs with: of the machine's environment only the PATH."""
+    """Return the environment for git, which has only the PATH of the machine's environment."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(folder),
@@ -90,21 +90,21 @@ def environment(folder: Path, more: Mapping[str, str] | None = None) -> dict[str
 
 
 class Repository:
-    """A bare repository in `path`. Methods raise GitError for what git refuses."""
+    """A bare repository in `path`. Methods raise GitError if git fails."""
 
     def __init__(self, path: Path) -> None:
-        """Nothing is touched yet."""
+        """Store the path; the repository may not exist."""
         self.path = path
 
     @property
     def exists(self) -> bool:
-        """Whether it was made."""
+        """Whether it exists."""
         return (self.path / "HEAD").exists()
 
     def run(
         self, *arguments: str, given: bytes | None = None, more: Mapping[str, str] | None = None, quiet: bool = False
     ) -> bytes:
-        """Run git in it and return what it wrote; `quiet` returns nothing where it fails."""
+        """Run git in it and return its output; with `quiet`, a failure returns an empty output."""
         try:
             done = subprocess.run(
                 ["git", f"--git-dir={self.path}", *(argument.encode() for argument in arguments)],
@@ -113,7 +113,7 @@ class Repository:
                 env=environment(self.path, more),
                 check=False,
             )
-        except ValueError:  # a null byte or half a surrogate pair
+        except ValueError:  # a null byte or a lone surrogate
             raise GitError("not a name git can keep") from None
         if done.returncode:
             if quiet:
@@ -123,11 +123,11 @@ class Repository:
         return done.stdout
 
     def make(self, branch: str) -> None:
-        """Make it, empty, its HEAD at a branch to come."""
+        """Create an empty repository with HEAD at a branch that does not exist yet."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.run("init", "--quiet", "--bare", "--template=")
         with (self.path / "config").open("a", encoding="ascii") as file:
-            file.write(_CONFIG)  # one process fewer for each setting
+            file.write(_CONFIG)  # `git config` would need one process for each setting
         self.head(branch)
 
     def head(self, branch: str) -> None:
@@ -137,7 +137,7 @@ class Repository:
     # Names ------------------------------------------------------------------------------------------------------------
 
     def valid(self, ref: str) -> bool:
-        """Whether this is a full ref name git takes."""
+        """Whether git accepts this full ref name."""
         try:
             self.run("check-ref-format", ref)
         except GitError:
@@ -145,14 +145,14 @@ class Repository:
         return not any(part.startswith("-") for part in ref.split("/")[2:3])
 
     def ref(self, name: str) -> str | None:
-        """The object a full ref name is at."""
+        """Return the object of a full ref, None if it does not exist."""
         try:
             return self.run("rev-parse", "--verify", "--quiet", name).decode().strip() or None
         except GitError:
             return None
 
     def resolve(self, revision: str) -> str | None:
-        """The commit a branch, tag, full ref or (short) id names; None for none."""
+        """Return the commit of a branch, tag, full ref or (short) id; None if there is none."""
         if not revision or revision.startswith("-") or any(character in revision for character in "\0\n "):
             return None
         for prefix in ("refs/heads/", "refs/tags/", ""):
@@ -164,12 +164,12 @@ class Repository:
         return None
 
     def branches(self) -> dict[str, str]:
-        """Commits of the branches, by name, in order."""
+        """Return the commits of the branches, sorted by name."""
         lines = self.run("for-each-ref", "--format=%(objectname) %(refname:strip=2)", "refs/heads").decode()
         return {name: commit for commit, _, name in (line.partition(" ") for line in lines.splitlines())}
 
     def tags(self) -> dict[str, Tag]:
-        """The tags by name, in order."""
+        """Return the tags, sorted by name."""
         fields = "%00".join(
             f"%({name})"
             for name in ("refname:strip=2", "objecttype", "objectname", "*objectname", "taggerdate:iso-strict")
@@ -185,7 +185,7 @@ class Repository:
         return found
 
     def merged(self, into: str) -> set[str]:
-        """Branches all of whose commits `into` has."""
+        """Return the branches that are merged into `into`."""
         return set(
             self.run("for-each-ref", f"--merged={into}", "--format=%(refname:strip=2)", "refs/heads")
             .decode()
@@ -193,7 +193,7 @@ class Repository:
         )
 
     def is_ancestor(self, old: str, new: str) -> bool:
-        """Whether `new` has all that `old` has."""
+        """Whether `old` is an ancestor of `new`."""
         try:
             self.run("merge-base", "--is-ancestor", old, new)
         except GitError:
@@ -201,7 +201,7 @@ class Repository:
         return True
 
     def merge_base(self, one: str, other: str) -> str | None:
-        """The last commit both have."""
+        """Return the last common commit."""
         try:
             return self.run("merge-base", one, other).decode().strip()
         except GitError:
@@ -210,11 +210,11 @@ class Repository:
     # Reading ----------------------------------------------------------------------------------------------------------
 
     def commit(self, id_: str) -> Commit:
-        """One commit, by its resolved id."""
+        """Return one commit by its full id."""
         return _commit(self.run("log", "-z", "-1", _LOG, id_, "--").decode(errors="replace").rstrip("\0"))
 
     def commits(self, ids: Iterable[str]) -> dict[str, Commit]:
-        """Several at once, by id."""
+        """Return several commits by id."""
         wanted = sorted(set(ids))
         if not wanted:
             return {}
@@ -223,7 +223,7 @@ class Repository:
         return {one.id: one for one in found}
 
     def tree(self, commit: str, path: str = "", *, recursive: bool = False) -> list[Entry] | None:
-        """What a folder holds, folders first; None where there is no such folder."""
+        """Return the content of a folder, folders first; None if it does not exist."""
         path = path.strip("/")
         options = ["-r", "-t"] if recursive else []
         try:
@@ -234,26 +234,29 @@ class Repository:
         return sorted(entries, key=lambda entry: ("tree", "blob", "commit").index(entry.kind))
 
     def entry(self, commit: str, path: str) -> Entry | None:
-        """What is at a path."""
+        """Return the entry at a path."""
         text = self.run("ls-tree", "-z", commit, "--", path, quiet=True).decode(errors="surrogateescape")
         found = [_entry(line, "") for line in text.split("\0") if line]
         return next((entry for entry in found if entry.path == path), None)
 
     def blob(self, id_: str) -> bytes:
-        """Content of a file, by the id of its entry."""
+        """Return the content of a file by the id of its entry."""
         return self.run("cat-file", "blob", id_)
 
     def read(self, commit: str, path: str) -> bytes | None:
-        """Content of the file at a path; None where there is none."""
+        """Return the content of the file at a path; None if there is none."""
         found = self.entry(commit, path)
         return self.blob(found.id) if found is not None and found.kind == "blob" else None
 
     def last_commit(self, commit: str, path: str) -> str:
-        """The last commit, up to `commit`, that changed a path."""
+        """Return the last commit, up to `commit`, that changed a path."""
         return self.run("log", "-1", "--format=%H", commit, "--", path).decode().strip()
 
     def changes(self, old: str, new: str) -> list[tuple[int, int]]:
-        """Lines added and removed between two commits or trees, file by file, renames found; none for binary files."""
+        """Return added and removed lines for each file between two commits or trees, with renames.
+
+        None for binary files.
+        """
         text = self.run("diff-tree", "-r", "-M", "--numstat", old, new).decode(errors="replace")
         found = [line.split("\t", 2)[:2] for line in text.splitlines()]
         return [(int(added), int(removed)) if added != "-" else (0, 0) for added, removed in found]
@@ -265,7 +268,7 @@ class Repository:
         return self.run("hash-object", "-w", "--stdin", given=content).decode().strip()
 
     def write_tree(self, base: str | None, changes: Mapping[str, tuple[str, str] | None], scratch: Path) -> str:
-        """A tree like that of commit `base` with these paths changed, to (mode, blob) or to nothing; return its id."""
+        """Store the tree of commit `base` with changed paths, each (mode, blob) or None to delete it; return its id."""
         more = {"GIT_INDEX_FILE": str(scratch / "index")}
         if base:
             self.run("read-tree", base, more=more)
@@ -286,7 +289,7 @@ class Repository:
     def write_commit(
         self, tree: str, parents: Sequence[str], message: str, author: Person, committer: Person, date: str = ""
     ) -> str:
-        """Store a commit; return its id. `date` is the author's, empty for now."""
+        """Store a commit; return its id. `date` is the author's date; if empty, the current time."""
         more = {
             "GIT_AUTHOR_NAME": author.name,
             "GIT_AUTHOR_EMAIL": author.email,
@@ -298,7 +301,7 @@ class Repository:
         return self.run("commit-tree", tree, *above, given=message.encode(), more=more).decode().strip()
 
     def write_tag(self, name: str, commit: str, message: str, tagger: Person) -> None:
-        """Make a tag, annotated where there is a message."""
+        """Create a tag, which is annotated if there is a message."""
         target = commit
         if message:
             more = {"GIT_COMMITTER_NAME": tagger.name, "GIT_COMMITTER_EMAIL": tagger.email}
@@ -309,7 +312,7 @@ class Repository:
         self.update(f"refs/tags/{name}", target, ZERO)
 
     def update(self, ref: str, new: str, old: str | None = None) -> None:
-        """Move a full ref from `old` (`ZERO`: make it; None: wherever it is) to `new` (`ZERO`: delete it)."""
+        """Move a full ref from `old` (`ZERO` to create it, None for any value) to `new` (`ZERO` to delete it)."""
         expected = [] if old is None else [old]
         if new == ZERO:
             self.run("update-ref", "-d", ref, *expected)
@@ -317,14 +320,14 @@ class Repository:
             self.run("update-ref", ref, new, *expected)
 
     def merge_tree(self, ours: str, theirs: str) -> str | None:
-        """The tree of a merge; None where they conflict."""
+        """Return the tree of a merge; None on a conflict."""
         try:
             return self.run("merge-tree", "--write-tree", ours, theirs).decode().splitlines()[0]
         except GitError:
             return None
 
     def fetch(self, other: Repository, *refspecs: str) -> None:
-        """Copy refs and what they lead to from another repository of this machine."""
+        """Copy refs and their objects from another repository on this machine."""
         self.run("fetch", "--quiet", "--no-tags", "--no-auto-maintenance", str(other.path), *refspecs)
 
 

@@ -1,6 +1,6 @@
-"""Git over HTTP: clone, fetch and push at `/<full path>.git`, by the real `git`, with GitLab's permissions and words.
+"""Git over HTTP at `/<full path>.git`: clone, fetch and push by the `git` program, with GitLab's rules and messages.
 
-A push is checked as a whole before anything of it is kept: one forbidden ref declines all, as GitLab's hook does.
+A push is checked as a whole before it is stored: one forbidden ref declines all, as in GitLab.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _DENIED: Final = (
     "or improperly scoped."
 )
 _UNSEEN: Final = "The project you were looking for could not be found or you don't have permission to view it."
-#: Each line of the file in `USINE_VERDICTS` is what is said against a plain and against a forced push, and the ref.
+#: Each line of the file `USINE_VERDICTS` has the refusals of a plain and of a forced push, and the ref.
 _HOOK: Final = r"""#!/bin/sh
 zero=0000000000000000000000000000000000000000
 while read -r old new ref; do
@@ -70,7 +70,7 @@ class _Refused(Exception):  # noqa: N818 - an answer
 
 @dataclass(frozen=True, slots=True)
 class _Visit:
-    """Who came for what, allowed."""
+    """An allowed request: the actor, the project and the service."""
 
     site: Site
     actor: Actor | None
@@ -79,7 +79,7 @@ class _Visit:
 
 
 def install(site: Site) -> None:
-    """Write the hook that declines pushes."""
+    """Write the hook that checks pushes."""
     folder = site.data / "hooks"
     folder.mkdir(mode=0o700, exist_ok=True)
     hook = folder / "pre-receive"
@@ -90,7 +90,7 @@ def install(site: Site) -> None:
 @router.fastapi.get("/{path:path}/info/refs", include_in_schema=False)
 @needed_by(Need.CHAIN, Need.PIPELINE, trace="clone")
 async def _advertise(request: Request, path: str) -> Response:
-    """What there is to fetch or to push to."""
+    """Advertise the refs."""
     service = request.query_params.get("service", "")
     if service not in _SERVICES:
         return PlainTextResponse("Not found", 404)
@@ -106,7 +106,7 @@ async def _advertise(request: Request, path: str) -> Response:
 @router.fastapi.post("/{path:path}/git-upload-pack", include_in_schema=False)
 @needed_by(Need.CHAIN, Need.PIPELINE, trace="clone")
 async def _fetch(request: Request, path: str) -> Response:
-    """Send what a client lacks."""
+    """Send the objects that a client lacks."""
     try:
         visit = await run_in_threadpool(_enter, request, path, "git-upload-pack")
         body = await _body(request)
@@ -120,7 +120,7 @@ async def _fetch(request: Request, path: str) -> Response:
 @router.fastapi.post("/{path:path}/git-receive-pack", include_in_schema=False)
 @needed_by(Need.CHAIN, Need.PIPELINE, trace="push")
 async def _push(request: Request, path: str) -> Response:
-    """Take what a client sends, or decline it."""
+    """Receive a push, or decline it."""
     try:
         visit = await run_in_threadpool(_enter, request, path, "git-receive-pack")
         body = await _body(request)
@@ -129,7 +129,7 @@ async def _push(request: Request, path: str) -> Response:
     return await run_in_threadpool(_received, visit, body)
 
 
-# Who may come in ------------------------------------------------------------------------------------------------------
+# Access control -------------------------------------------------------------------------------------------------------
 
 
 def _enter(request: Request, path: str, service: str) -> _Visit:
@@ -137,7 +137,7 @@ def _enter(request: Request, path: str, service: str) -> _Visit:
     writes = service == "git-receive-pack"
     project = access.find_project(site, path.removesuffix(".git")) if path.endswith(".git") else None
     if project is not None and project["route"] != path.removesuffix(".git").lower():
-        project = None  # a number is no path
+        project = None  # a number is not a path
     given = basic(request)
     if given is None:
         if writes or project is None or project["visibility"] != "public":
@@ -180,7 +180,7 @@ def _allowed(site: Site, actor: Actor, project: Document | None, *, writes: bool
 
 
 async def _body(request: Request) -> IO[bytes]:
-    """The request's body in a file, unpacked."""
+    """Return the request's body in a file, decompressed."""
     file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed by who reads it
     packed = request.headers.get("content-encoding") in {"gzip", "x-gzip"}
     unpack = zlib.decompressobj(zlib.MAX_WBITS | 16) if packed else None
@@ -197,7 +197,7 @@ def _start(
     visit: _Visit, service: str, options: list[str], given: IO[bytes] | None, more: dict[str, str], flags: list[str]
 ) -> subprocess.Popen[bytes]:
     if given is not None:
-        given.fileno()  # moves it to a real file, which a process can read
+        given.fileno()  # moves it from memory to a file, which a process can read
     return subprocess.Popen(
         ["git", *flags, service.removeprefix("git-"), "--stateless-rpc", *options, str(visit.repository.path)],
         stdin=subprocess.DEVNULL if given is None else given,
@@ -228,7 +228,7 @@ def _packed(visit: _Visit, body: IO[bytes], protocol: str) -> Iterator[bytes]:
             while chunk := process.stdout.read(_CHUNK):
                 yield chunk
         finally:
-            process.kill()  # for a client that went away
+            process.kill()  # the client disconnected
 
 
 def _received(visit: _Visit, body: IO[bytes]) -> Response:
@@ -253,7 +253,7 @@ def _received(visit: _Visit, body: IO[bytes]) -> Response:
         for update in updates
         if update.old != update.new and (visit.repository.ref(update.ref) or ZERO) == update.new
     ]
-    if actor.kind == "job":  # or jobs would start jobs for ever
+    if actor.kind == "job":  # otherwise jobs could start jobs without end
         push_options = [*push_options, "ci.no_pipeline"]
     if moved:
         with site.store.transaction():
@@ -262,7 +262,7 @@ def _received(visit: _Visit, body: IO[bytes]) -> Response:
 
 
 def _commands(body: IO[bytes]) -> tuple[list[Update], list[str]]:
-    """What a push asks for, and its options. Raises ValueError for what is no push."""
+    """Return the commands of a push, and its options. Raises ValueError if it is malformed."""
     updates, capabilities = [], ""
     for line in _lines(body):
         command, _, rest = line.partition(b"\0")
@@ -279,7 +279,7 @@ def _commands(body: IO[bytes]) -> tuple[list[Update], list[str]]:
 
 
 def _lines(body: IO[bytes]) -> Iterator[bytes]:
-    """The pkt-lines up to a flush."""
+    """Return the pkt-lines up to a flush."""
     while head := body.read(4):
         length = int(head, 16)
         if length == 0:

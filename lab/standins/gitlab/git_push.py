@@ -1,4 +1,4 @@
-"""Who may move which branch and tag: protections, roles, and what GitLab says where they forbid it."""
+"""Rules for pushes to branches and tags: protections, roles, and GitLab's messages."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _TAG_DEFAULT: Final = "You cannot use default branch name to create a tag"
 
 
 def protecting(site: Site, project: Document, kind: str, name: str) -> list[Document]:
-    """The rules (`protected_branch`, `protected_tag`) that hold for a name, wildcards understood."""
+    """Return the protections (`protected_branch`, `protected_tag`) of a name, also those with wildcards."""
     rules = site.store.find(kind, project_id=project["id"])
     return [rule for rule in rules if rule["name"] == name or _wild(rule["name"], name)]
 
@@ -62,7 +62,7 @@ def ref_protected(site: Site, project: Document, ref: str) -> bool:
 
 
 def level(site: Site, actor: Actor | None, project: Document) -> int:
-    """What an actor may do with a project's code: a deploy token that writes is a developer."""
+    """Return an actor's level for a project's code; a deploy token with write access is a developer."""
     if actor is not None and actor.kind == "deploy" and actor.may("write_repository"):
         own = access.project_level(site, actor, project)
         return access.DEVELOPER if own else access.NONE
@@ -70,7 +70,7 @@ def level(site: Site, actor: Actor | None, project: Document) -> int:
 
 
 def _allowed(site: Site, actor: Actor | None, project: Document, levels: Iterable[Document]) -> bool:
-    """Whether one of a rule's access levels lets an actor in."""
+    """Whether one of a protection's access levels allows an actor."""
     own = level(site, actor, project)
     user = actor.user if actor is not None else None
     for one in levels:
@@ -120,7 +120,7 @@ def can_run(site: Site, actor: Actor | None, project: Document, ref: str) -> boo
 
 
 def can_tag(site: Site, actor: Actor | None, project: Document, tag: str) -> bool:
-    """Whether a tag of this name may be made."""
+    """Whether a tag with this name may be created."""
     rules = protecting(site, project, "protected_tag", tag)
     if not rules:
         return level(site, actor, project) >= access.DEVELOPER
@@ -130,7 +130,7 @@ def can_tag(site: Site, actor: Actor | None, project: Document, tag: str) -> boo
 def verdicts(
     site: Site, actor: Actor, project: Document, repo: Repository, updates: Sequence[Update]
 ) -> list[tuple[Update, str, str]]:
-    """For each ref of a push: what is said against it moving forward, and against forcing it; empty for nothing."""
+    """Return for each ref of a push the refusals of a plain and of a forced push; an empty text allows it."""
     default = repositories(site).default_branch(project)
     empty = default is None
     return [(update, *_verdict(site, actor, project, update, default, empty, repo)) for update in updates]
@@ -146,7 +146,7 @@ def _verdict(
     if update.ref.startswith(TAGS):
         said = _tag(site, actor, project, update, default, repo)
         return said, said
-    return "", ""  # git itself hides other refs from a push
+    return "", ""  # git hides other refs from a push
 
 
 def _branch(

@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - answers are JSON
-"""Groups: their attributes, how they are shown, and what they have to be."""
+# ruff: noqa: ANN401 - JSON answers have any type
+"""Groups: attributes, JSON, and validation."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _PROTECTION: Final[dict[int, Document]] = {
     },
 }
 
-#: Attributes a client sets, and what they are at first.
+#: Attributes that a client sets, with their defaults.
 ATTRIBUTES: Final[dict[str, Any]] = {
     "description": "",
     "share_with_group_lock": False,
@@ -69,7 +69,7 @@ ATTRIBUTES: Final[dict[str, Any]] = {
     "crm_enabled": True,
     "enabled_git_access_protocol": "all",
 }
-#: The same, of the paid editions.
+#: The same for the paid editions.
 PREMIUM: Final[dict[str, Any]] = {
     "membership_lock": False,
     "file_template_project_id": None,
@@ -86,7 +86,7 @@ PREMIUM: Final[dict[str, Any]] = {
 
 
 class GroupParams(Params):
-    """What creation and update share."""
+    """Parameters of creation and update."""
 
     description: Text = None
     visibility: Visibility | None = None
@@ -128,7 +128,7 @@ class GroupParams(Params):
 
 
 class NewGroup(GroupParams):
-    """A group to be."""
+    """Parameters of a new group."""
 
     name: str
     path: str
@@ -137,22 +137,22 @@ class NewGroup(GroupParams):
 
 
 class ChangedGroup(GroupParams):
-    """What changes."""
+    """Parameters of an update."""
 
     name: Text = None
     path: Text = None
 
 
-#: Hash-free parameter for `with_projects` and the like.
+#: A boolean parameter for `with_projects` and similar ones.
 class OneGroup(Params):
-    """How to show one."""
+    """Parameters of a read."""
 
     with_projects: Bool = Field(default=True)
     with_custom_attributes: Bool = None
 
 
 def attributes(given: GroupParams, *, premium: bool) -> Document:
-    """What of the parameters is kept in the document."""
+    """Return the parameters that are stored in the document."""
     sent = given.sent()
     if "emails_disabled" in sent and sent["emails_disabled"] is not None:
         sent["emails_enabled"] = not sent["emails_disabled"]
@@ -190,12 +190,12 @@ def _defaults(given: Document) -> Document:
 
 
 def full_name(site: Site, group: Document) -> str:
-    """Names from the top, as pages show them."""
+    """Return the names from the top, as on pages."""
     return " / ".join(one["name"] for one in reversed(access.lineage(site, group)))
 
 
 def shown(site: Site, group: Document) -> Document:
-    """A group in a list."""
+    """Return a group as shown in lists."""
     known = {**ATTRIBUTES, **(PREMIUM if site.premium else {})}
     return {
         "id": group["id"],
@@ -218,12 +218,12 @@ def shown(site: Site, group: Document) -> Document:
 
 
 def detailed(site: Site, group: Document) -> Document:
-    """One group, without its projects."""
+    """Return a group as shown alone, without its projects."""
     return {**shown(site, group), "shared_with_groups": shares(site, "group", group["id"]), "runners_token": None}
 
 
 def shares(site: Site, kind: str, id_: int) -> list[Document]:
-    """Groups a group or project is shared with."""
+    """Return the groups with which a group or project is shared."""
     listed = []
     for share in site.store.find("share", source_type=kind, source_id=id_):
         group = site.store.get("namespace", share["group_id"])
@@ -241,7 +241,7 @@ def shares(site: Site, kind: str, id_: int) -> list[Document]:
 
 
 def errors(site: Site, content: Document, parent: Document | None, *, but: int | None = None) -> dict[str, list[str]]:
-    """What is wrong with a group of this `name`, `path` and `visibility` in `parent`."""
+    """Return the errors of a group with this `name`, `path` and `visibility` in `parent`."""
     found: dict[str, list[str]] = {}
     if wrong := naming.name_errors(content["name"], project=False):
         found["name"] = wrong

@@ -1,4 +1,4 @@
-"""Health checks, as load balancers ask for them; an extension with paths from the root."""
+"""Health checks for load balancers; an extension with paths from the root."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ router = Router("health")
 @router.fastapi.get("/-/readiness")
 @needed_by(Need.LAB)
 def readiness() -> Response:
-    """Whether it can serve."""
+    """Return the readiness."""
     return JSONResponse({"status": "ok", "master_check": [{"status": "ok"}]})

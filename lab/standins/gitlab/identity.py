@@ -1,7 +1,7 @@
-"""The instance as an OpenID provider for CI jobs: its keys, the tokens it signs, its discovery document.
+"""The instance as an OpenID provider for CI jobs: keys, signed tokens, discovery document.
 
-Keys are made once and kept in `identity.json` of the data folder, which only its owner can read. After `rotate` a new
-key signs, and the one before is still published, so that what it signed stays good until it ends.
+Keys are generated once and stored in `identity.json` in the data folder, which only its owner can read. After `rotate`,
+a new key signs; the previous one is still published, so its tokens stay valid until they expire.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ _lock = threading.Lock()
 
 
 def install(site: Site) -> None:
-    """Make the first key."""
+    """Generate the first key."""
     _keys(site)
 
 
 def sign(site: Site, claims: dict[str, Any]) -> str:
-    """A signed token with these claims."""
+    """Return a signed token with these claims."""
     key = _load(_keys(site)[0])
     return jwt.encode(claims, key, algorithm=_ALGORITHM, headers={"kid": _thumbprint(key.public_key())})
 
 
 def rotate(site: Site) -> None:
-    """Sign with a new key from now on; the last one stays published."""
+    """Sign with a new key from now on; the previous one stays published."""
     with _lock:
         _write(site, [_generate(), *_read(site)[:1]])
 
 
 def published(site: Site) -> list[dict[str, Any]]:
-    """The public keys, as JWKs, the one that signs first."""
+    """Return the public keys as JWKs, the signing key first."""
     found = []
     for text in _keys(site):
         public = _load(text).public_key()
@@ -59,7 +59,7 @@ def published(site: Site) -> list[dict[str, Any]]:
 
 
 def discovery(site: Site) -> dict[str, Any]:
-    """The discovery document: what a verifier of CI tokens reads of it."""
+    """Return the discovery document, with the fields that verifiers of CI tokens read."""
     url = site.url
     return {
         "issuer": url,
@@ -83,18 +83,18 @@ def discovery(site: Site) -> dict[str, Any]:
 @router.fastapi.get("/.well-known/openid-configuration", operation_id="identity_discovery")
 @needed_by(Need.PROGRAM, trace="oidc_discovery_url")
 def _discovery(request: Request) -> Response:
-    """Discovery document."""
+    """Return the discovery document."""
     return JSONResponse(discovery(request.app.state.site))
 
 
 @router.fastapi.get("/oauth/discovery/keys", operation_id="identity_keys")
 @needed_by(Need.PROGRAM, trace="oidc_discovery_url")
 def _published(request: Request) -> Response:
-    """Keys that verify CI tokens."""
+    """Return the keys that verify CI tokens."""
     return JSONResponse({"keys": published(request.app.state.site)})
 
 
-# Keeping keys ---------------------------------------------------------------------------------------------------------
+# Storage of keys ------------------------------------------------------------------------------------------------------
 
 
 def _keys(site: Site) -> list[str]:

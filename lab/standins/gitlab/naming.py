@@ -1,4 +1,4 @@
-"""What groups, projects and users may be called, and what is said when they may not."""
+"""Validation of names and paths of groups, projects and users."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _PATH: Final = re.compile(r"[a-zA-Z0-9_.][a-zA-Z0-9_.-]*")
 _GROUP_NAME: Final = re.compile(r"[\w\U0001F000-\U0010FFFF][\w\U0001F000-\U0010FFFF().\- ]*")
 _PROJECT_NAME: Final = re.compile(r"[\w\U0001F000-\U0010FFFF][\w\U0001F000-\U0010FFFF+.\- ]*")
 
-#: First parts of paths that are the application's own.
+#: First parts of paths that the application reserves.
 _TOP: Final = frozenset(
     """- . .. .well-known 404.html 422.html 500.html 502.html 503.html admin api assets dashboard deploy.html explore
     favicon.ico favicon.png files groups health_check help import invites jwt login oauth profile projects public
@@ -25,7 +25,7 @@ _PROJECT: Final = frozenset(
 
 
 def path_errors(path: str, *, project: bool, top: bool = False) -> list[str]:
-    """What is wrong with the last part of a path; `top` for a group or user without a parent."""
+    """Return the errors of the last part of a path; `top` for a group or user without a parent."""
     ends = (".git", ".atom") if project else (".", ".git", ".atom")
     errors = []
     if not path:
@@ -46,7 +46,7 @@ def path_errors(path: str, *, project: bool, top: bool = False) -> list[str]:
 
 
 def name_errors(name: str, *, project: bool) -> list[str]:
-    """What is wrong with a display name."""
+    """Return the errors of a display name."""
     if not name.strip():
         return ["can't be blank"]
     if len(name) > _LONGEST:
@@ -65,12 +65,12 @@ def name_errors(name: str, *, project: bool) -> list[str]:
 
 
 def path_from(name: str) -> str:
-    """A path for a project of this name."""
+    """Return a path for a project with this name."""
     return re.sub(r"[^a-zA-Z0-9_.]+", "-", name).strip("-.").lower()
 
 
 def shown(errors: dict[str, list[str]]) -> str:
-    """Errors of a model as Ruby prints a hash."""
+    """Return errors of a model in the format of a printed Ruby hash."""
     inside = ", ".join(
         f":{name}=>[" + ", ".join('"' + text.replace('"', '\\"') + '"' for text in texts) + "]"
         for name, texts in errors.items()

@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - answers are JSON
-"""Answers with more than a body, and lists by pages: by number (`X-Total` and the like) or by key (`Link` only)."""
+# ruff: noqa: ANN401 - JSON answers have any type
+"""Answers with more than a body, and pages of lists: by number (with `X-Total` etc.) or by key (`Link` only)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a handler may return in place of a bare body: also a status (None: the route's) and headers."""
+    """An answer with body, status (None for the route's default) and headers."""
 
     body: Any
     status: int | None = None
@@ -29,9 +29,10 @@ class Reply:
 def page(
     items: Sequence[Document], given: Paging, render: Callable[[Document], Any], url: str, query: dict[str, Any]
 ) -> Reply:
-    """One page of `items`, each rendered; `url` and `query` are the request's, for the links.
+    """Return one page of rendered `items`; `url` and `query` of the request are for the links.
 
-    With `pagination=keyset` the next page begins after the last item of this one, wherever that is then.
+    With `pagination=keyset`, the next page starts after the last item of this page, also if items were added or
+    deleted.
     """
     size = min(given.per_page, _MOST)
 

@@ -1,8 +1,8 @@
-# ruff: noqa: ANN401 - parameters are JSON until they are checked
-"""Parameters: JSON, form, multipart and query together, checked by a model, refused in GitLab's words.
+# ruff: noqa: ANN401 - JSON parameters have any type
+"""Parameters from JSON, form, multipart and query, checked by a model, with GitLab's error messages.
 
-A model is a subclass of `Params` whose optional fields are of the aliases below, all `None` by default. `sent()` tells
-what the client really gave. Unknown parameters are ignored.
+A model is a subclass of `Params`. Its optional fields have the types below and the default `None`. `sent()` returns the
+parameters that the client sent. Unknown parameters are ignored.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from starlette.requests import Request
 
 from lab.standins.gitlab.errors import ApiError, parameter
 
-#: Largest number PostgreSQL keeps in an integer column.
+#: Largest number in an integer column of PostgreSQL.
 LARGEST: Final = 2**31 - 1
 _DEEPEST = 32
 
@@ -63,11 +63,11 @@ def _moment(value: Any) -> Any:
 Text = str | None
 Bool = Annotated[bool | None, BeforeValidator(_blank)]
 Int = Annotated[Annotated[int, Field(ge=-LARGEST - 1, le=LARGEST)] | None, BeforeValidator(_blank)]
-#: `2026-01-31`; a time after the day is cut off.
+#: `2026-01-31`; a time after the day is removed.
 Day = Annotated[str | None, BeforeValidator(_dated), Field(json_schema_extra={"format": "date"})]
-#: A time with or without a zone, or a day, as the API writes times.
+#: A time with or without a zone, or a day, in the API's format.
 Moment = Annotated[str | None, BeforeValidator(_moment)]
-#: A list, or a text with commas.
+#: A list, or a text separated by commas.
 Texts = Annotated[list[str] | None, BeforeValidator(_split)]
 Ints = Annotated[list[Annotated[int, Field(ge=-LARGEST - 1, le=LARGEST)]] | None, BeforeValidator(_split)]
 #: A list of hashes, or Rails' hash of numbered hashes.
@@ -76,7 +76,7 @@ Hash = dict[str, Any] | None
 
 
 def truth(value: Any) -> bool:
-    """Whether a value inside a hash, which no model checks, says yes."""
+    """Whether a value in a hash, which no model checks, is true."""
     return str(value).lower() in {"true", "1"}
 
 
@@ -85,14 +85,14 @@ class Params(BaseModel):
 
     model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True, populate_by_name=True)
 
-    #: Names of which one has to be there.
+    #: At least one of these names is required.
     at_least_one: ClassVar[tuple[str, ...]] = ()
-    #: Names of which exactly one has to be there.
+    #: Exactly one of these names is required.
     exactly_one: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def check(cls, raw: dict[str, Any]) -> Self:
-        """Check what was given. Raises ApiError 400."""
+        """Check the parameters. Raises ApiError 400."""
         try:
             checked = cls.model_validate(raw)
         except ValidationError as error:
@@ -107,12 +107,12 @@ class Params(BaseModel):
         return checked
 
     def sent(self, *but: str) -> dict[str, Any]:
-        """What the client gave, under the API's names, but these."""
+        """Return the parameters that the client sent, with the API's names, except these."""
         return self.model_dump(exclude_unset=True, exclude=set(but), by_alias=True)
 
 
 class Paging(Params):
-    """What every list takes."""
+    """Parameters of every list."""
 
     page: Annotated[int, Field(ge=1, le=LARGEST)] = 1
     per_page: Annotated[int, Field(ge=1, le=LARGEST)] = 20
@@ -135,7 +135,7 @@ def _worded(error: ValidationError) -> Iterable[str]:
 
 
 async def read(request: Request) -> dict[str, Any]:
-    """Everything a request gives in query and body. Raises ApiError 400 for what cannot be read."""
+    """Return all parameters in query and body. Raises ApiError 400 if they cannot be read."""
     pairs: list[tuple[str, Any]] = (
         parse_qsl(request.url.query, keep_blank_values=True, errors="strict") if (_decodable(request.url.query)) else []
     )
@@ -174,7 +174,7 @@ def _object(text: bytes) -> dict[str, Any]:
 
 
 def _sound(value: Any, depth: int = 0) -> bool:
-    """Whether a value is one a database takes: no null byte, no half of a surrogate pair, not endless."""
+    """Whether a database accepts a value: no null byte, no lone surrogate, no infinite number."""
     if depth > _DEEPEST:
         return False
     if isinstance(value, str):
@@ -187,7 +187,7 @@ def _sound(value: Any, depth: int = 0) -> bool:
 
 
 def nest(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """`a[]=1&a[]=2&b[c]=3` as `{"a": ["1", "2"], "b": {"c": "3"}}`. Raises ApiError 400 where kinds clash."""
+    """Return `a[]=1&a[]=2&b[c]=3` as `{"a": ["1", "2"], "b": {"c": "3"}}`. Raises ApiError 400 for mixed types."""
     root: dict[str, Any] = {}
     for name, value in pairs:
         match = re.fullmatch(r"([^\[\]]+)((?:\[[^\[\]]*\])*)", name)
@@ -213,7 +213,7 @@ def _put(place: Any, keys: list[str], value: Any) -> None:
             raise parameter(f"Invalid parameters: {key} is given twice in different forms")
         if not rest[1:]:
             items.append(value)
-        else:  # a[][b]=1&a[][c]=2&a[][b]=3: a name that comes again starts the next hash
+        else:  # a[][b]=1&a[][c]=2&a[][b]=3: a repeated name starts the next hash
             if not items or not isinstance(items[-1], dict) or rest[1] in items[-1]:
                 items.append({})
             _put(items[-1], rest[1:], value)

@@ -1,4 +1,4 @@
-"""The attributes of a project: what a client may send, and what they are at first."""
+"""The attributes of a project: parameters and defaults."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lab.standins.store import Document
 Access = Literal["disabled", "private", "enabled"] | None
 PublicAccess = Literal["disabled", "private", "enabled", "public"] | None
 
-#: Features with an access level, and the level at first.
+#: Features with an access level, and the default level.
 FEATURES: Final[dict[str, str]] = {
     "issues": "enabled",
     "repository": "enabled",
@@ -34,7 +34,7 @@ FEATURES: Final[dict[str, str]] = {
     "package_registry": "enabled",
     "requirements": "enabled",
 }
-#: The old switches of some of them.
+#: Older boolean parameters of some features.
 SWITCHES: Final[dict[str, str]] = {
     "issues_enabled": "issues",
     "merge_requests_enabled": "merge_requests",
@@ -122,7 +122,7 @@ PREMIUM: Final[dict[str, Any]] = {
 
 
 class ProjectParams(Params):
-    """What creation and update share."""
+    """Parameters of creation and update."""
 
     description: Text = None
     visibility: Visibility | None = None
@@ -234,7 +234,7 @@ class ProjectParams(Params):
 
 
 class NewProject(ProjectParams):
-    """A project to be."""
+    """Parameters of a new project."""
 
     name: Text = None
     path: Text = None
@@ -246,14 +246,14 @@ class NewProject(ProjectParams):
 
 
 class ChangedProject(ProjectParams):
-    """What changes."""
+    """Parameters of an update."""
 
     name: Text = None
     path: Text = None
 
 
 class ProjectFilter(Paging):
-    """Which projects."""
+    """Filter of projects."""
 
     archived: Bool = None
     active: Bool = None
@@ -280,7 +280,7 @@ class ProjectFilter(Paging):
 
 
 def attributes(given: ProjectParams, *, premium: bool) -> Document:
-    """What of the parameters is kept in the document; `None` only where nothing is a value."""
+    """Return the parameters that are stored in the document; `None` only if null is a value."""
     sent = given.sent()
     for switch, feature in SWITCHES.items():
         if sent.get(switch) is not None:

@@ -1,4 +1,4 @@
-"""Projects: how they are shown and listed, and what they have to be."""
+"""Projects: JSON, lists, and validation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lab.standins.store import Document
 
 __all__ = ["POLICY", "ProjectFilter", "basic", "errors", "listed", "namespace_shown", "shown"]
 
-#: Cleaning of a container registry, as it is at first.
+#: Default of a container registry's cleanup policy.
 POLICY: Final[Document] = {
     "cadence": "1d",
     "enabled": False,
@@ -26,7 +26,7 @@ POLICY: Final[Document] = {
 
 
 def namespace_shown(site: Site, space: Document, whole: bool = False) -> Document:
-    """A namespace inside a project; `whole` as an answer of its own."""
+    """Return a namespace as shown in a project; with `whole`, as shown alone."""
     user = space["kind"] == "user"
     basic_part = {
         "id": space["id"],
@@ -45,7 +45,7 @@ def namespace_shown(site: Site, space: Document, whole: bool = False) -> Documen
 
 
 def basic(site: Site, project: Document) -> Document:
-    """A project as others' answers hold it."""
+    """Return a project as shown in other answers."""
     space = access.namespace(site, project)
     names = groups.full_name(site, space)
     return {
@@ -75,7 +75,7 @@ def basic(site: Site, project: Document) -> Document:
 
 
 def shown(call: Call, project: Document) -> Document:
-    """A project with all that is read back."""
+    """Return a project with all its fields."""
     site = call.site
     url = f"{site.url}/api/v4/projects/{project['id']}"
     space = access.namespace(site, project)
@@ -153,7 +153,7 @@ def _permissions(call: Call, project: Document, space: Document) -> Document:
 
 
 def errors(site: Site, content: Document, space: Document, *, but: int | None = None) -> dict[str, list[str]]:
-    """What is wrong with a project of this `name`, `path` and `visibility` in a namespace."""
+    """Return the errors of a project with this `name`, `path` and `visibility` in a namespace."""
     found: dict[str, list[str]] = {}
     if wrong := naming.name_errors(content["name"], project=True):
         found["name"] = wrong
@@ -180,7 +180,7 @@ def errors(site: Site, content: Document, space: Document, *, but: int | None = 
 
 
 def listed(call: Call, found: list[Document], given: ProjectFilter) -> Reply:
-    """One page of those of `found` that are wanted and may be seen."""
+    """Return one page of the projects in `found` that match the filter and are visible."""
     user = call.actor.user if call.actor else None
     least = access.OWNER if given.owned else int(given.min_access_level or 0)
     if given.membership:

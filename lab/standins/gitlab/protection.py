@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - parameters are JSON
-"""Who may push, merge, tag or deploy where it is protected: access levels as lists, and what they mean for a user."""
+# ruff: noqa: ANN401 - JSON parameters have any type
+"""Access levels of protected branches, tags and environments: lists of entries, and checks of users."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _DESCRIBED: Final = {0: "No one", 30: "Developers + Maintainers", 40: "Maintaine
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Whether a name is meant by a protection; `*` stands for anything."""
+    """Whether a protection applies to a name; `*` matches any text."""
     return re.fullmatch(".*".join(re.escape(part) for part in pattern.split("*")), name, re.DOTALL) is not None
 
 
 def entry(site: Site, *, level: int | None = None, user: int | None = None, group: int | None = None) -> Document:
-    """A line of a list of access levels, with an id of its own."""
+    """Return an entry of a list of access levels, with a new id."""
     return _entry(site, {"access_level": level, "user_id": user, "group_id": group})
 
 
@@ -39,7 +39,7 @@ def _entry(site: Site, content: Document) -> Document:
         described = "Deploy key"
     if level is None and not content.get("deploy_key_id"):
         level = access.MAINTAINER
-    numbered = site.store.add("access_level", {})  # ids are never given twice
+    numbered = site.store.add("access_level", {})  # ids are never reused
     site.store.remove("access_level", numbered["id"])
     return {
         "id": numbered["id"],
@@ -52,7 +52,7 @@ def _entry(site: Site, content: Document) -> Document:
 
 
 def entries(call: Call, name: str, given: list[Document] | None, level: int | str | None) -> list[Document] | None:
-    """The list that a level and a list of hashes ask for; None where neither was given. Raises 400 or 422."""
+    """Return the entries of a level and a list of hashes; None if neither is given. Raises 400 or 422."""
     given = _known(call, given)
     if level is None and given is None:
         return None
@@ -62,14 +62,14 @@ def entries(call: Call, name: str, given: list[Document] | None, level: int | st
 
 
 def _known(call: Call, given: list[Document] | None) -> list[Document] | None:
-    """What the edition's build takes of a list: the community's deploy keys only, it ignores the rest."""
+    """Return the entries that the edition supports: the community edition ignores all except deploy keys."""
     if given is None or call.site.enterprise:
         return given
     return [one for one in given if one.get("deploy_key_id")] or None
 
 
 def change(call: Call, name: str, current: list[Document], given: list[Document] | None) -> list[Document]:
-    """The list after additions, changes by `id`, and removals by `_destroy`."""
+    """Return the list after additions, changes by `id`, and removals by `_destroy`."""
     changed = list(current)
     for one in _known(call, given) or []:
         id_ = _number(name, "id", one.get("id"))
@@ -86,7 +86,7 @@ def change(call: Call, name: str, current: list[Document], given: list[Document]
 
 
 def checked(call: Call, name: str, given: Document) -> Document:
-    """A hash of a list of access levels, with whole numbers; users and groups only where the edition has them."""
+    """Return a checked entry with whole numbers; users and groups only if the edition has them."""
     numbers = {
         key: _number(name, key, given.get(key)) for key in ("access_level", "user_id", "group_id", "deploy_key_id")
     }
@@ -115,7 +115,7 @@ def _number(name: str, key: str, value: Any) -> int | None:
 
 
 def protect_default_branch(site: Site, project: Document) -> None:
-    """Protect a project's default branch as its group says; to be called when it comes into being. Idempotent."""
+    """Protect a new default branch of a project by its group's setting. Idempotent."""
     name = project["default_branch"]
     if site.store.first("protected_branch", project_id=project["id"], name=name) is not None:
         return
@@ -124,7 +124,7 @@ def protect_default_branch(site: Site, project: Document) -> None:
     push = [one["access_level"] for one in said.get("allowed_to_push", [{"access_level": access.MAINTAINER}])]
     merge = [one["access_level"] for one in said.get("allowed_to_merge", [{"access_level": access.MAINTAINER}])]
     if said.get("allow_force_push") and push == [access.DEVELOPER]:
-        return  # protection 0: both can be pushed to by developers, nothing is protected
+        return  # protection 0: developers can push, there is no protection
     site.store.add(
         "protected_branch",
         {
@@ -141,7 +141,7 @@ def protect_default_branch(site: Site, project: Document) -> None:
 
 
 def allowed(site: Site, user: Document, level: int, lines: list[Document]) -> bool:
-    """Whether a user of this level in the project is meant by one of the lines."""
+    """Whether one of the entries allows a user with this level in the project."""
     for line in lines:
         if line["user_id"]:
             if line["user_id"] == user["id"]:

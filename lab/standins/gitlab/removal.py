@@ -1,4 +1,4 @@
-"""Moving and deleting groups, projects and users with all that is theirs; delayed deletion."""
+"""Moves and deletes groups, projects and users with all their objects; delayed deletion."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lab.standins.gitlab import access
 from lab.standins.gitlab.site import Site, today
 from lab.standins.store import Document
 
-#: Kinds whose documents have the `project_id` of the project they go with.
+#: Kinds with a `project_id`, which are deleted with the project.
 OF_PROJECT: Final = (
     "approval_rule",
     "approval_settings",
@@ -23,12 +23,12 @@ OF_PROJECT: Final = (
     "scope_entry",
 )
 _OF_SOURCE: Final = ("deploy_token", "member", "share", "variable", "hook")
-#: Days until a deleted group or project is gone; setting `deletion_adjourned_period`.
+#: Days until a group or project that is marked for deletion is deleted; the setting `deletion_adjourned_period`.
 GRACE_DAYS: Final = 30
 
 
 def move(site: Site, space: Document, *, path: str, name: str) -> Document:
-    """Give a namespace another last part and name; paths of all inside follow. Returns it as it is then."""
+    """Change the path and name of a namespace, and the paths of its content. Returns the new namespace."""
     parent = site.store.get("namespace", space["parent_id"]) if space.get("parent_id") else None
     full = f"{parent['full_path']}/{path}" if parent else path
     old = space["route"] + "/"
@@ -45,7 +45,7 @@ def move(site: Site, space: Document, *, path: str, name: str) -> Document:
 
 
 def mark_project(site: Site, project: Document) -> Document:
-    """Schedule a deletion: name and path make room for a successor."""
+    """Mark a project for deletion: its name and path change, so they can be used again."""
     suffix = f"-deletion_scheduled-{project['id']}"
     base = project["full_path"].rsplit("/", 1)[0]
     changed = {
@@ -61,14 +61,14 @@ def mark_project(site: Site, project: Document) -> Document:
 
 
 def mark_group(site: Site, group: Document) -> Document:
-    """Schedule the deletion of a group with all that is in it."""
+    """Mark a group and its content for deletion."""
     suffix = f"-deletion_scheduled-{group['id']}"
     marked = {**group, "marked_for_deletion_on": today()}
     return move(site, marked, path=group["path"] + suffix, name=group["name"] + suffix)
 
 
 def remove_project(site: Site, project: Document) -> None:
-    """Delete a project for good."""
+    """Delete a project."""
     for hook in site.removing:
         hook(site, project)
     if site.repositories is not None:
@@ -81,7 +81,7 @@ def remove_project(site: Site, project: Document) -> None:
 
 
 def remove_group(site: Site, group: Document) -> None:
-    """Delete a group for good, innermost first."""
+    """Delete a group and its content, innermost first."""
     inside = access.descendants(site, group)
     for one in sorted(inside, key=lambda one: -len(one["route"])):
         _remove_empty_group(site, one)
@@ -108,20 +108,20 @@ def _of_source(site: Site, kind: str, id_: int) -> None:
 
 
 def remove_user(site: Site, user: Document) -> None:
-    """Delete a user, their projects, memberships and tokens."""
+    """Delete a user with projects, memberships and tokens."""
     for space in site.store.find("namespace", kind="user", owner_id=user["id"]):
         _remove_empty_group(site, space)
     _drop(site, "member", user_id=user["id"])
     for token in site.store.find("token", user_id=user["id"]):
         if token["kind"] == "personal":
             site.store.remove("token", token["id"])
-        else:  # still listed with its project or group
+        else:  # its project or group still lists it
             site.store.put("token", {**token, "revoked": True})
     site.store.remove("user", user["id"])
 
 
 def purge(site: Site) -> None:
-    """Delete what was scheduled long enough ago."""
+    """Delete groups and projects that were marked long enough ago."""
     last = (date.fromisoformat(today()) - timedelta(days=GRACE_DAYS)).isoformat()
     with site.store.transaction():
         for project in site.store.find("project"):

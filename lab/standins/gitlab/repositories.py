@@ -1,4 +1,4 @@
-"""The git repositories of projects, one folder per project id, and commits made through the API."""
+"""The git repositories of projects, one folder for each project id, and commits through the API."""
 
 from __future__ import annotations
 
@@ -24,35 +24,35 @@ PLAIN, EXECUTABLE = "100644", "100755"
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A ref that moved: `old` or `new` is `ZERO` where it was made or deleted."""
+    """An updated ref: `old` is `ZERO` if it was created, `new` is `ZERO` if it was deleted."""
 
     ref: str
     old: str
     new: str
 
 
-#: Called after refs of a project moved: (site, project, who, updates, push options).
+#: Called after updates of a project's refs: (site, project, actor, updates, push options).
 Listener = Callable[[Site, Document, Document | None, Sequence[Update], Sequence[str]], None]
-#: What happens after a push, in order: merge requests, then pipelines. Modules of this folder add themselves.
+#: Functions to call after a push, in order: merge requests, then pipelines. Modules of this folder register them.
 listeners: Final[list[Listener]] = []
 
 
 class Repositories:
-    """All of them. See `site.Repositories` for the part that projects use."""
+    """All repositories. `site.Repositories` is the interface for projects."""
 
     def __init__(self, folder: Path) -> None:
-        """`folder` holds one `<id>.git` each."""
+        """`folder` contains `<id>.git` for each project."""
         self._folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def of(self, project: Document) -> Repository:
-        """The repository of a project."""
+        """Return the repository of a project."""
         return Repository(self._folder / f"{project['id']}.git")
 
     def create(self, project: Document, files: Mapping[str, str] | None = None, author: Document | None = None) -> None:
-        """Make it; with `files`, one commit of them on the default branch."""
+        """Create it; with `files`, commit them on the default branch."""
         repository = self.of(project)
-        if repository.exists:  # left by a killed process: the id was given to nobody else
+        if repository.exists:  # left by a killed process, because ids are not reused
             shutil.rmtree(repository.path)
         branch = project.get("default_branch") or _PREFERRED[0]
         repository.make(branch)
@@ -62,7 +62,7 @@ class Repositories:
             commit(repository, branch, actions, "Initial commit", who, who, old=ZERO, start=None)
 
     def copy(self, source: Document, project: Document) -> None:
-        """Make it with all branches and tags of another."""
+        """Create it with all branches and tags of another."""
         repository, origin = self.of(project), self.of(source)
         repository.make(self.default_branch(source) or _PREFERRED[0])
         if origin.branches():
@@ -73,12 +73,12 @@ class Repositories:
         shutil.rmtree(self.of(project).path, ignore_errors=True)
 
     def branches(self, project: Document) -> list[str]:
-        """Names of the branches."""
+        """Return the names of the branches."""
         repository = self.of(project)
         return list(repository.branches()) if repository.exists else []
 
     def tags(self, project: Document) -> list[str]:
-        """Names of the tags."""
+        """Return the names of the tags."""
         repository = self.of(project)
         return list(repository.tags()) if repository.exists else []
 
@@ -87,7 +87,7 @@ class Repositories:
         self.of(project).head(name)
 
     def default_branch(self, project: Document) -> str | None:
-        """HEAD's branch where it exists, else the likeliest; None for an empty repository."""
+        """Return HEAD's branch if it exists, else the most likely one; None for an empty repository."""
         repository = self.of(project)
         names = list(repository.branches()) if repository.exists else []
         head = repository.run("symbolic-ref", "--short", "HEAD").decode().strip() if names else ""
@@ -95,18 +95,18 @@ class Repositories:
 
 
 def install(site: Site) -> None:
-    """Give projects their repositories."""
+    """Add repositories to the site."""
     site.repositories = Repositories(site.data / "repositories")
 
 
 def repositories(site: Site) -> Repositories:
-    """The site's repositories."""
+    """Return the site's repositories."""
     assert isinstance(site.repositories, Repositories)  # noqa: S101 - set by `install`
     return site.repositories
 
 
 def repository(site: Site, project: Document) -> Repository:
-    """A project's repository, made where it is missing."""
+    """Return a project's repository, which is created if it is missing."""
     found = repositories(site).of(project)
     if not found.exists:
         found.make(project.get("default_branch") or _PREFERRED[0])
@@ -114,28 +114,28 @@ def repository(site: Site, project: Document) -> Repository:
 
 
 def person(user: Document | None) -> Person:
-    """A user as an author."""
+    """Return a user as author."""
     if user is None:
         return Person("GitLab", "gitlab@localhost")
     return Person(_named(user["name"], user["username"]), user.get("commit_email") or user["email"])
 
 
 def _named(name: str, otherwise: str) -> str:
-    """Git takes no name that is nothing but marks."""
+    """Return a name that git accepts: it refuses names without letters and digits."""
     return name if any(character.isalnum() for character in name) else otherwise
 
 
 def notify(
     site: Site, project: Document, user: Document | None, updates: Sequence[Update], options: Sequence[str] = ()
 ) -> None:
-    """Tell what refs moved to those who care."""
+    """Call the registered functions for updated refs."""
     project = _settled(site, project, updates)
     for listener in listeners:
         listener(site, project, user, updates, options)
 
 
 def _settled(site: Site, project: Document, updates: Sequence[Update]) -> Document:
-    """The project after a push: active now; the first branch of a repository becomes its default one, protected."""
+    """Return the project after a push: it is active now, and its first branch becomes the protected default branch."""
     current = {**(site.store.get("project", project["id"]) or project), "last_activity_at": now()}
     default = repositories(site).default_branch(project)
     born = {update.ref for update in updates if update.old == ZERO}
@@ -152,7 +152,7 @@ def _settled(site: Site, project: Document, updates: Sequence[Update]) -> Docume
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One change of a commit: `create`, `update`, `delete`, `move`, `chmod`; `content` None keeps what is there."""
+    """One change in a commit: `create`, `update`, `delete`, `move`, `chmod`; `content` None keeps the content."""
 
     kind: str
     path: str
@@ -163,7 +163,7 @@ class Action:
 
 
 def decode(content: str, encoding: str | None) -> bytes:
-    """Content as the API gives it. Raises GitError where it is not base64."""
+    """Return decoded content. Raises GitError if it is not base64."""
     if encoding != "base64":
         return content.encode()
     try:
@@ -173,7 +173,7 @@ def decode(content: str, encoding: str | None) -> bytes:
 
 
 def clean_path(path: str) -> str:
-    """A path inside a repository. Raises GitError where it leads elsewhere."""
+    """Return a path in a repository. Raises GitError if it is outside."""
     parts = path.strip("/").split("/")
     if not path.strip("/") or any(part in {"", "."} for part in parts):
         raise GitError("Path is invalid")
@@ -195,7 +195,7 @@ def commit(
     old: str,
     start: str | None,
 ) -> Update:
-    """Commit `actions` on top of `start` to a branch that is at `old`. Raises GitError as GitLab words it."""
+    """Commit `actions` after `start` to a branch that is at `old`. Raises GitError with GitLab's message."""
     with tempfile.TemporaryDirectory(prefix="usine-commit-") as folder:
         changes: dict[str, tuple[str, str] | None] = {}
         for action in actions:
@@ -238,7 +238,7 @@ def _apply(repo: Repository, start: str | None, changes: dict[str, tuple[str, st
 def _at(
     repo: Repository, start: str | None, changes: Mapping[str, tuple[str, str] | None], path: str
 ) -> tuple[str, str] | None:
-    """What is at a path now, as mode and id. Raises GitError where a folder is."""
+    """Return mode and id of the file at a path. Raises GitError if it is a folder."""
     if path in changes:
         return changes[path]
     found = repo.entry(start, path) if start else None
@@ -248,6 +248,6 @@ def _at(
 
 
 def last(repo: Repository, revision: str | None) -> Commit | None:
-    """The commit a revision names."""
+    """Return the commit of a revision."""
     found = repo.resolve(revision) if revision else None
     return repo.commit(found) if found else None

@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - answers are JSON
-"""Endpoints: a function with plain parameters becomes a route that authenticates, checks and answers as GitLab does."""
+# ruff: noqa: ANN401 - JSON answers have any type
+"""Makes a function with plain parameters a route that authenticates, checks and answers like GitLab."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lab.standins.gitlab.site import Site
 from lab.standins.needs import hand_on
 from lab.standins.store import Document, Store
 
-#: Stands for a slash that came encoded, in `scope["path"]`: such a slash is part of a name.
+#: Replaces an encoded slash in `scope["path"]`, because such a slash is part of a name.
 ENCODED_SLASH: Final = "\ue000"
 _READS: Final = frozenset({"GET", "HEAD"})
 
@@ -32,7 +32,7 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 @dataclass(slots=True)
 class Call:
-    """One request: who asks, of which site."""
+    """One request: its actor and its site."""
 
     site: Site
     request: Request
@@ -46,30 +46,30 @@ class Call:
 
     @property
     def user(self) -> Document:
-        """Who asks. Raises 401 for nobody."""
+        """The user. Raises 401 without one."""
         if self.actor is None or self.actor.user is None:
             raise unauthorized()
         return self.actor.user
 
     @property
     def is_admin(self) -> bool:
-        """Whether an administrator asks."""
+        """Whether the caller is an administrator."""
         return self.actor is not None and self.actor.admin
 
     def require_admin(self) -> Document:
-        """Who asks. Raises 401 or 403 unless it is an administrator."""
+        """Return the user. Raises 401 or 403 unless they are an administrator."""
         user = self.user
         if not self.is_admin:
             raise forbidden()
         return user
 
     def require_premium(self) -> None:
-        """Raises 404 where the edition has no such feature."""
+        """Raise 404 if the edition does not have the paid features."""
         if not self.site.premium:
             raise not_found()
 
     def project(self, id_: str | int, level: int = access.NONE) -> Document:
-        """A project by number or path. Raises 404 where it may not be seen, 401 or 403 below `level`."""
+        """Return a project by number or path. Raises 404 if it is not visible, 401 or 403 below `level`."""
         found = access.find_project(self.site, id_)
         if found is None or not access.sees_project(self.site, self.actor, found):
             raise not_found("Project")
@@ -78,9 +78,9 @@ class Call:
         return found
 
     def ci_project(self, id_: str | int, level: int = access.NONE) -> Document:
-        """A project for what belongs to its CI. Raises 403 for everybody, administrators too, where CI is switched off.
+        """Return a project, for objects of its CI. Raises 403, also for administrators, if CI is disabled.
 
-        ProjectPolicy prevents environments, deployments, schedules, jobs, triggers and CI variables then.
+        GitLab's ProjectPolicy then forbids environments, deployments, schedules, jobs, triggers and CI variables.
         """
         found = self.project(id_, level)
         if found.get("builds_access_level") == "disabled":
@@ -88,7 +88,7 @@ class Call:
         return found
 
     def group(self, id_: str | int, level: int = access.NONE) -> Document:
-        """A group by number or path. Raises as `project` does."""
+        """Return a group by number or path. Raises as `project` does."""
         found = access.find_group(self.site, id_)
         if found is None or not access.sees_group(self.site, self.actor, found):
             raise not_found("Group")
@@ -97,19 +97,19 @@ class Call:
         return found
 
     def _guest(self, project: Document, level: int) -> bool:
-        """Everybody reads an open project as a guest, and its code too."""
+        """Whether the caller has a guest's access to a public or internal project."""
         return level <= access.REPORTER and project["visibility"] != "private" and self.request.method in _READS
 
     def project_level(self, project: Document) -> int:
-        """Level of who asks."""
+        """Return the caller's level."""
         return access.project_level(self.site, self.actor, project)
 
     def group_level(self, group: Document) -> int:
-        """Level of who asks."""
+        """Return the caller's level."""
         return access.group_level(self.site, self.actor, group)
 
     def page(self, items: Sequence[Document], given: Paging, render: Callable[[Document], Any]) -> Reply:
-        """One page of these, rendered."""
+        """Return one page of rendered items."""
         path = self.request.scope.get("raw_path", self.request.url.path.encode()).decode("ascii", "replace")
         query = {name: value for name, value in self.raw.items() if name not in _SECRET}
         return paging.page(items, given, render, self.site.url + path.split("?")[0], query)
@@ -119,10 +119,10 @@ _SECRET: Final = frozenset({"private_token", "job_token", "access_token", "page"
 
 
 class Router:
-    """Endpoints of one part of the API. `fastapi` is the router underneath, for what is not a plain endpoint."""
+    """Endpoints of one part of the API. `fastapi` is the underlying router, for other kinds of endpoints."""
 
     def __init__(self, tag: str) -> None:
-        """`tag` groups them in the description."""
+        """`tag` groups the endpoints in the API description."""
         self.fastapi = APIRouter(tags=[tag])
 
     def get(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
@@ -155,16 +155,16 @@ class Router:
         job_token: bool = False,
         anonymous: bool = False,
     ) -> Callable[[Handler], Handler]:
-        """Make a function an endpoint under `/api/v4`.
+        """Return a decorator that makes a function an endpoint under `/api/v4`.
 
-        The function takes `call: Call`, one argument per `{name}` of the path (`str`, slashes decoded; or `int`), and
-        at most one subclass of `Params`. It returns a JSON body, a `Reply`, a `Response`, or None for no body. All but
-        GET runs in one transaction: an error undoes it.
+        The function takes `call: Call`, one argument for each `{name}` in the path (`str` with decoded slashes, or
+        `int`), and at most one subclass of `Params`. It returns a JSON body, a `Reply`, a `Response`, or None for no
+        body. All methods except GET run in one transaction, which an error undoes.
 
         Args:
-            scopes: token scopes that are enough besides `api` (and `read_api` for GET).
-            job_token: whether a CI job may ask.
-            anonymous: whether one may ask without a token.
+            scopes: accepted token scopes besides `api` (and `read_api` for GET).
+            job_token: whether CI jobs may call it.
+            anonymous: whether it can be called without a token.
         """
 
         def made(function: Handler) -> Handler:
@@ -204,7 +204,7 @@ class _Endpoint:
         self._path = {name: hint for name, hint in hints.items() if name not in taken}
 
     def asgi(self) -> Callable[..., Any]:
-        """The function FastAPI calls; it knows of the path's parameters only."""
+        """Return the function for FastAPI, which has only the path's parameters."""
 
         async def endpoint(request: Request, **_: str) -> Response:
             raw = await read(request)
@@ -248,7 +248,7 @@ class _Endpoint:
         return JSONResponse(reply.body, status, dict(reply.headers))
 
     def described(self) -> dict[str, Any]:
-        """What FastAPI cannot see: parameters of the query or the body."""
+        """Return the description of parameters in query or body, which FastAPI does not know."""
         if self._given is None:
             return {}
         schema = self._given[1].model_json_schema()

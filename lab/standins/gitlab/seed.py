@@ -1,4 +1,4 @@
-"""What an instance has from the start: the administrator `root` with a personal access token, and the settings."""
+"""The initial content of an instance: the administrator `root` with a personal access token, and the settings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 from lab.standins.gitlab.site import Site, digest, now
 from lab.standins.store import Document
 
-#: All a personal access token of an administrator can have.
+#: All scopes of an administrator's personal access token.
 ALL_SCOPES: Final = (
     "api",
     "read_user",
@@ -28,7 +28,7 @@ ALL_SCOPES: Final = (
 
 
 def plant(site: Site, token: str) -> None:
-    """Make what is missing; the token of `root` becomes `token` where it was another. Idempotent."""
+    """Create missing objects, and set the token of `root` to `token`. Idempotent."""
     with site.store.transaction():
         root = site.store.first("user", username_key="root") or new_user(
             site, username="root", name="Administrator", email="admin@example.com", is_admin=True
@@ -36,7 +36,7 @@ def plant(site: Site, token: str) -> None:
         key = digest(token)
         known = site.store.first("token", digest=key)
         if known is not None and known["revoked"]:
-            site.store.put("token", {**known, "revoked": False})  # the configuration rules
+            site.store.put("token", {**known, "revoked": False})  # the configuration takes precedence
         if known is None:
             for old in site.store.find("token", user_id=root["id"], seeded=True):
                 site.store.remove("token", old["id"])
@@ -59,7 +59,7 @@ def plant(site: Site, token: str) -> None:
 
 
 def new_user(site: Site, *, username: str, name: str, email: str, **more: object) -> Document:
-    """Store a user and their namespace; `more` are further fields of the document."""
+    """Store a user with a namespace; `more` are further fields of the document."""
     user = site.store.add(
         "user",
         {

@@ -1,4 +1,4 @@
-"""What one stand-in GitLab is made of: its documents, its settings, a key for what is secret, and its extensions."""
+"""The state of a stand-in GitLab: documents, settings, a key for secrets, and extensions."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 
 class Repositories(Protocol):
-    """Git repositories of projects, by the project's id. `site.repositories` is None where git is left out."""
+    """Git repositories of projects, by the project's id. `site.repositories` is None without git."""
 
     def create(self, project: Document, files: Mapping[str, str] | None = None, author: Document | None = None) -> None:
-        """Make an empty repository; with `files`, one commit of them on `project["default_branch"]`, by a user."""
+        """Create an empty repository; with `files`, commit them on `project["default_branch"]` as a user."""
 
     def remove(self, project: Document) -> None:
-        """Delete the repository with all that is in it."""
+        """Delete the repository."""
 
     def branches(self, project: Document) -> list[str]:
-        """Names of the branches; empty for an empty repository."""
+        """Return the names of the branches."""
 
     def tags(self, project: Document) -> list[str]:
-        """Names of the tags."""
+        """Return the names of the tags."""
 
     def set_default_branch(self, project: Document, name: str) -> None:
         """Point HEAD at a branch."""
@@ -40,11 +40,11 @@ class Repositories(Protocol):
 
 @dataclass(slots=True)
 class Site:
-    """One server. `token_kinds` resolve secrets that are not access tokens (job tokens): None where not theirs.
+    """One server. `token_kinds` are functions that resolve other secrets than access tokens, such as job tokens.
 
-    `removing` are called with each project just before it is deleted for good: an extension drops what it keeps.
-    `created` are called with each new project, after its repository was made. `bridging` start the pipeline that a job
-    with `trigger:` asks for, and return the job with what became of it.
+    `removing` are called with each project before its deletion, so that extensions delete their data. `created` are
+    called with each new project, after its repository was created. `bridging` start the pipeline of a job with
+    `trigger:` and return the job with the outcome.
     """
 
     url: str
@@ -60,7 +60,7 @@ class Site:
     _cipher: Fernet = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Read the key that seals secrets at rest, or make it."""
+        """Read or generate the key that seals secrets at rest."""
         file = self.data / "secret.key"
         if not file.exists():
             write_private(file, Fernet.generate_key().decode())
@@ -68,7 +68,7 @@ class Site:
 
     @classmethod
     def open(cls, configuration: Configuration) -> Site:
-        """Open the data folder, made where it is missing."""
+        """Open the data folder, which is created if it is missing."""
         configuration.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         return cls(
             url=configuration.url.rstrip("/"),
@@ -80,7 +80,7 @@ class Site:
 
     @property
     def enterprise(self) -> bool:
-        """Whether it is the paid edition's build (EE), with a licence or (edition "free") without; else "community"."""
+        """Whether it is an Enterprise Edition, with a licence or without one (edition "free")."""
         return self.edition != "community"
 
     @property
@@ -90,31 +90,31 @@ class Site:
 
     @property
     def enforces_job_token_scope(self) -> bool:
-        """Whether the administrator lets no project open itself to the jobs of all others, GitLab's default.
+        """Whether the instance enforces the allow lists of job tokens, GitLab's default.
 
-        Off unless an option says otherwise: what somebody opens by hand is then seen as drift.
+        It is off unless an option sets it, so that a project that a user opens manually is reported as drift.
         """
         return bool(self.options.get("enforce_job_token_scope", False))
 
     def seal(self, text: str) -> str:
-        """Encrypt what has to be given back later (a variable's value): nothing secret is in the file in clear."""
+        """Encrypt a value that is needed later (a variable's value), because the file contains no secret in clear."""
         return self._cipher.encrypt(text.encode("utf-8", "surrogatepass")).decode()
 
     def unseal(self, sealed: str) -> str:
-        """What was sealed."""
+        """Return a decrypted value."""
         return self._cipher.decrypt(sealed.encode()).decode("utf-8", "surrogatepass")
 
 
 def digest(secret: str) -> str:
-    """What is kept of a token: it is random enough to need no salt."""
+    """Return the stored digest of a token, which is random enough to need no salt."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def now() -> str:
-    """This moment as the API writes it."""
+    """Return the current time in the API's format."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
 def today() -> str:
-    """This day, UTC."""
+    """Return the current date, UTC."""
     return datetime.now(UTC).date().isoformat()

@@ -1,4 +1,4 @@
-"""Rate limits where the configuration asks for them, with the headers GitLab sends when throttling is on."""
+"""Rate limits if the configuration sets them, with GitLab's headers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Throttle:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Count, answer 429 when there are too many, say in each answer how many are left."""
+        """Count the request, answer 429 above the limit, and add the remaining number to each answer."""
         if scope["type"] != "http" or scope["path"].startswith(_EXEMPT):
             await self.app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""Access tokens: making, showing, rotating and revoking them. Only a digest is kept."""
+"""Access tokens: creation, JSON, rotation and revocation. Only a digest is stored."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from lab.standins.gitlab.seed import new_user
 from lab.standins.gitlab.site import Site, digest, now, today
 from lab.standins.store import Document
 
-#: Days a token may live, and those it gets at a rotation that names no end.
+#: Maximum lifetime of a token, and its lifetime after a rotation without an expiry date, in days.
 LONGEST: Final = 365
 ROTATED: Final = 7
 
 
 def end(given: str | None, *, default: int = LONGEST) -> str:
-    """The last day, which may have passed. Raises 400 for one that is too far away."""
+    """Return the expiry date, which may have passed. Raises 400 for a date that is too late."""
     first = date.fromisoformat(today())
     if given is None:
         return (first + timedelta(days=default)).isoformat()
@@ -28,7 +28,7 @@ def end(given: str | None, *, default: int = LONGEST) -> str:
 
 
 def make(site: Site, **content: object) -> tuple[Document, str]:
-    """Store a token of `content` (kind, user_id, name...); return it and the secret, which is shown this once."""
+    """Store a token with `content` (kind, user_id, name...); return it and the secret, which is shown only once."""
     secret = f"glpat-{secrets.token_urlsafe(20)}"
     token = site.store.add(
         "token",
@@ -46,7 +46,7 @@ def make(site: Site, **content: object) -> tuple[Document, str]:
 
 
 def shown(token: Document, secret: str | None = None) -> Document:
-    """A token as the API shows it, with the secret only where it has just been made."""
+    """Return a token as shown in the API, with the secret only after its creation."""
     active = not token["revoked"] and not (token["expires_at"] and token["expires_at"] <= today())
     names = ("id", "name", "revoked", "created_at", "description", "scopes", "user_id", "last_used_at")
     return {
@@ -63,7 +63,7 @@ def shown(token: Document, secret: str | None = None) -> Document:
 
 
 def make_bot(site: Site, kind: str, source: Document, name: str, level: int, creator: Document) -> Document:
-    """The user a project or group access token acts as, with its membership."""
+    """Create the bot user of a project or group access token, with its membership."""
     username = f"{kind}_{source['id']}_bot_{secrets.token_hex(16)}"
     email = f"{username}@noreply.example.com"
     more = {"bot": True, "confirmed_at": now(), "created_by_id": creator["id"], "can_create_group": False}
@@ -84,7 +84,7 @@ def make_bot(site: Site, kind: str, source: Document, name: str, level: int, cre
 
 
 def revoke(site: Site, token: Document) -> None:
-    """Take a token's power; a bot leaves with its last token."""
+    """Revoke a token; a bot's membership ends with its last token."""
     site.store.put("token", {**token, "revoked": True})
     if token["kind"] == "personal":
         return
@@ -95,7 +95,7 @@ def revoke(site: Site, token: Document) -> None:
 
 
 def rotate(site: Site, token: Document, expires_at: str | None) -> tuple[Document, str]:
-    """Revoke a token and make its successor with a new number and secret. The caller has checked it is not revoked."""
+    """Revoke a token and create its successor. The caller has checked that it is not revoked."""
     site.store.put("token", {**token, "revoked": True})
     names = ("kind", "user_id", "name", "description", "scopes", "family", "access_level", "source_id")
     kept = {name: token[name] for name in names if name in token}
@@ -103,7 +103,7 @@ def rotate(site: Site, token: Document, expires_at: str | None) -> tuple[Documen
 
 
 def revoke_family(site: Site, token: Document) -> None:
-    """A revoked token was used to rotate: someone has a copy, so its successors lose their power too."""
+    """Revoke the successors of a revoked token that was used for a rotation, because somebody has a copy of it."""
     with site.store.transaction():
         for one in site.store.find("token", family=token.get("family", "")):
             if not one["revoked"]:
@@ -111,5 +111,5 @@ def revoke_family(site: Site, token: Document) -> None:
 
 
 def least_level(kind: str) -> int:
-    """Who manages the tokens of a project or group."""
+    """Return the level that manages the tokens of a project or group."""
     return access.MAINTAINER if kind == "project" else access.OWNER

@@ -1,4 +1,4 @@
-"""Users as the API shows them, and what a user has to be."""
+"""Users: JSON and validation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lab.standins.store import Document
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
 _SHORTEST_PASSWORD: Final = 8
 
-#: Attributes a client sets, and what they are at first.
+#: Attributes that a client sets, with their defaults.
 ATTRIBUTES: Final[dict[str, Any]] = {
     "bio": "",
     "location": "",
@@ -40,7 +40,7 @@ ATTRIBUTES: Final[dict[str, Any]] = {
 
 
 def basic(site: Site, user: Document) -> Document:
-    """What everybody sees of a user."""
+    """Return a user as shown to everybody."""
     return {
         "id": user["id"],
         "username": user["username"],
@@ -54,7 +54,7 @@ def basic(site: Site, user: Document) -> Document:
 
 
 def public(site: Site, user: Document) -> Document:
-    """What others see on a user's own page."""
+    """Return a user as shown to others, alone."""
     shown = ("bio", "location", "linkedin", "twitter", "discord", "github", "website_url", "organization", "job_title")
     return {
         **basic(site, user),
@@ -70,7 +70,7 @@ def public(site: Site, user: Document) -> Document:
 
 
 def whole(site: Site, user: Document) -> Document:
-    """What administrators, and the user, see."""
+    """Return a user as shown to administrators and to the user."""
     namespace = site.store.first("namespace", kind="user", owner_id=user["id"])
     creator = site.store.get("user", user["created_by_id"]) if user.get("created_by_id") else None
     limits = ("projects_limit", "can_create_group", "private_profile", "color_scheme_id", "theme_id")
@@ -106,7 +106,7 @@ def whole(site: Site, user: Document) -> Document:
 
 
 def check(site: Site, given: Document, *, but: int | None = None) -> None:
-    """Refuse names, addresses and passwords that cannot be. `but` is the user who may have them already."""
+    """Raise ApiError for invalid names, addresses and passwords. `but` is a user who may already have them."""
     email, username = given.get("email"), given.get("username")
     if email is not None:
         taken = site.store.first("user", email_key=email.lower())

@@ -1,4 +1,4 @@
-"""CI/CD variables: checks, and their values, which are sealed at rest."""
+"""CI/CD variables: validation, and values, which are sealed at rest."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _LONGEST_VALUE: Final = 10_000
 
 
 def value_of(site: Site, variable: Document) -> str:
-    """The value in clear, for the server's own use (jobs), never for an answer about a hidden one."""
+    """Return the value in clear, for jobs; never use it for an answer about a hidden variable."""
     return site.unseal(variable["sealed"])
 
 
 def shown(site: Site, variable: Document) -> Document:
-    """A variable as the API shows it; the value of a hidden one is never shown again."""
+    """Return a variable as shown in the API, without the value of a hidden one."""
     return {
         "variable_type": variable["variable_type"],
         "key": variable["key"],
@@ -35,7 +35,7 @@ def shown(site: Site, variable: Document) -> Document:
 
 
 def errors(key: str, value: str, *, masked: bool, raw: bool) -> dict[str, list[str]]:
-    """What is wrong with a variable."""
+    """Return the errors of a variable."""
     found: dict[str, list[str]] = {}
     if not _KEY.fullmatch(key):
         found["key"] = ["can contain only letters, digits and '_'."]

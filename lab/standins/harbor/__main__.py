@@ -1,4 +1,4 @@
-"""`python -m lab.standins.harbor CONFIG_FILE`: serve until told to stop."""
+"""`python -m lab.standins.harbor CONFIG_FILE`: serves until a signal stops it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lab.standins.serve import Configuration, serve
 
 
 def main(argv: list[str]) -> int:
-    """Exit code: 0 stopped, 2 for arguments or a file that are not usable."""
+    """Return the exit code: 0 after a stop, 2 for unusable arguments or an unusable file."""
     if len(argv) != 1:
         sys.stderr.write("usage: python -m lab.standins.harbor CONFIG_FILE\n")
         return 2

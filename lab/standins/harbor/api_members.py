@@ -19,7 +19,7 @@ _TYPE_OF_MODE: Final = {"ldap_auth": _LDAP, "http_auth": _HTTP, "oidc_auth": _OI
 
 
 def shown(call: Call, member: Document) -> dict[str, Any]:
-    """Return a member as the API shows it."""
+    """Return a member as shown in the API."""
     kind = "user" if member["entity_type"] == "u" else "group"
     entity = call.store.get(kind, member["entity_id"]) or {}
     return {
@@ -55,12 +55,12 @@ def add_member(call: Asking, name: NameOrId, body: bodies.Member) -> Response:
     if body.role_id not in rbac.ROLES:
         raise errors.bad_request("Failed to update project member, role is not in 1,2,3")
     made = call.store.add("member", {**member, "role_id": body.role_id})
-    # Harbor names the project as the request did.
+    # Harbor uses the project's reference from the request.
     return call.created(made["id"], under=f"/api/v2.0/projects/{name}/members")
 
 
 def _entity(call: Call, user: bodies.MemberUser, group: bodies.Group) -> tuple[str, int]:
-    """Return `u` or `g` and the id, making a group that is not known yet. In Harbor's order of precedence."""
+    """Return `u` or `g` and the id, in Harbor's order of precedence. Creates a group if it is unknown."""
     if user.user_id and user.user_id > 0:
         if call.store.get("user", user.user_id) is None:
             raise errors.bad_request(f"Failed to get user {user.user_id}: user {user.user_id} not found")
@@ -85,7 +85,7 @@ def _group(call: Call, group: bodies.Group) -> int:
     known = call.store.first("group", group_type=kind, **wanted)
     if known:
         return int(known["id"])
-    # The mode decides what kind of group can be made, whatever the request says.
+    # The authentication mode and not the request determines the kind of a new group.
     ours = _TYPE_OF_MODE.get(str(call.site.settings.get("auth_mode")))
     if ours != _OIDC:
         raise errors.bad_request(f"failed to onboard the group {group.group_name or group.ldap_group_dn}")
@@ -102,14 +102,14 @@ def _member(call: Call, project: Document, id_: int) -> Document:
 @router.get("/projects/{project_name_or_id}/members/{mid}")
 @needed_by(Need.PLUGINS)
 def get_member(call: Asking, name: NameOrId, mid: Id) -> dict[str, Any]:
-    """Show a member."""
+    """Return a member."""
     return shown(call, _member(call, call.project(name, "read", "member"), mid))
 
 
 @router.put("/projects/{project_name_or_id}/members/{mid}")
 @needed_by(Need.PLUGINS, Need.PEOPLE)
 def update_member(call: Asking, name: NameOrId, mid: Id, body: bodies.Role) -> Response:
-    """Give a member another role."""
+    """Update a member's role."""
     member = _member(call, call.project(name, "update", "member"), mid)
     if body.role_id not in rbac.ROLES:
         raise errors.bad_request("Failed to update project member, role is not in 1,2,3")

@@ -26,7 +26,7 @@ _TEMPLATES: Final = {
 
 
 def _checked(body: bodies.RetentionBody) -> dict[str, Any]:
-    """Return a policy as it is kept. Raises `HarborError` in the order Harbor checks."""
+    """Return a policy as stored. Raises `HarborError` in Harbor's order of checks."""
     rules = [rule.sent() for rule in body.rules or []]
     if len(rules) > _MOST_RULES:
         raise errors.bad_request("only 15 rules are allowed at most")
@@ -62,7 +62,7 @@ def _check_details(policy: dict[str, Any]) -> None:
 
 
 def _policy(call: Call, id_: int, action: str, gone: errors.HarborError) -> Document:
-    """Return a policy. `gone` is raised where there is none: Harbor answers each operation in its own way."""
+    """Return a policy. Raises `gone` if there is none, because Harbor's answer depends on the operation."""
     call.require_login()
     found = call.store.get("retention", id_)
     if found is None:
@@ -72,14 +72,14 @@ def _policy(call: Call, id_: int, action: str, gone: errors.HarborError) -> Docu
 
 
 def shown(policy: Document) -> dict[str, Any]:
-    """Return a policy as the API shows it."""
+    """Return a policy as shown in the API."""
     return {key: value for key, value in policy.items() if key not in ("project_id", "created")}
 
 
 @router.post("/retentions", status_code=201)
 @needed_by(Need.PLUGINS)
 def create_retention(call: Asking, body: bodies.RetentionBody) -> Response:
-    """Give a project the one policy it can have."""
+    """Create a project's policy; it can have only one."""
     call.require_login()
     policy = _checked(body)
     level, ref = (body.scope.level or "", body.scope.ref or 0) if body.scope else ("", 0)
@@ -103,14 +103,14 @@ def create_retention(call: Asking, body: bodies.RetentionBody) -> Response:
 @router.get("/retentions/{id}")
 @needed_by(Need.PLUGINS, Need.PEOPLE)
 def get_retention(call: Asking, id: Id) -> dict[str, Any]:
-    """Show a policy."""
+    """Return a policy."""
     return shown(_policy(call, id, "read", errors.unknown()))
 
 
 @router.put("/retentions/{id}")
 @needed_by(Need.PLUGINS)
 def update_retention(call: Asking, id: Id, body: bodies.RetentionBody) -> Response:
-    """Change a policy; it stays with its project."""
+    """Update a policy; its project does not change."""
     call.require_login()
     policy = _checked(body)
     project = call.project((body.scope and body.scope.ref) or 0, "update", "tag-retention")
@@ -125,7 +125,7 @@ def update_retention(call: Asking, id: Id, body: bodies.RetentionBody) -> Respon
 @router.delete("/retentions/{id}")
 @needed_by(Need.INVENTORY)
 def delete_retention(call: Asking, id: Id) -> Response:
-    """Delete a policy. Its project goes on naming it, and takes no other, until `retention_id` is deleted there."""
+    """Delete a policy. Its project keeps the `retention_id` and accepts no other policy until that is deleted."""
     _policy(call, id, "delete", errors.bad_request(f"no such Retention policy with id {id}"))
     call.store.remove("retention", id)
     return done()
@@ -135,7 +135,7 @@ def delete_retention(call: Asking, id: Id) -> Response:
 
 
 def shown_rule(rule: Document) -> dict[str, Any]:
-    """Return a rule as the API shows it: false and empty members are left out."""
+    """Return a rule as shown in the API, without false and empty members."""
     return {key: value for key, value in rule.items() if key != "project_id" and value not in (False, "", 0, None)}
 
 
@@ -172,7 +172,7 @@ def list_rules(call: Asking, name: NameOrId, paging: Pages) -> Response:
 @router.post("/projects/{project_name_or_id}/immutabletagrules", status_code=201)
 @needed_by(Need.PLUGINS, Need.PEOPLE)
 def create_rule(call: Asking, name: NameOrId, body: bodies.Rule) -> Response:
-    """Make a rule, always enabled: Harbor disables one only by a change."""
+    """Create a rule, always enabled: in Harbor, only an update can disable it."""
     project = call.project(name, "create", "immutable-tag")
     rule = _rule(body)
     _check_double(call, project["id"], rule)
@@ -189,7 +189,7 @@ def _known_rule(call: Call, project: Document, id_: int) -> Document:
 @router.put("/projects/{project_name_or_id}/immutabletagrules/{immutable_rule_id}")
 @needed_by(Need.PLUGINS)
 def update_rule(call: Asking, name: NameOrId, immutable_rule_id: Id, body: bodies.Rule) -> Response:
-    """Change a rule: only whether it is enabled when that changes, else the rest. As Harbor does."""
+    """Update a rule. Like Harbor, if `disabled` changes, the rest does not change."""
     if (body.id or 0) != immutable_rule_id:
         raise errors.bad_request("the immutable_rule_id doesn't match the id in the payload body of ImmutableRule")
     project = call.project(name, "update", "immutable-tag")

@@ -1,4 +1,4 @@
-"""Projects: settings, allowlist, summary, scanner; deletable while they hold no repository."""
+"""Projects: settings, allowlist, summary, scanner. Only a project without repositories can be deleted."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _DEFAULT_RETENTION_DAYS: Final = 7
 
 
 def shown_metadata(project: Document) -> dict[str, str]:
-    """Return a project's settings as the API shows them."""
+    """Return a project's settings as shown in the API."""
     metadata = dict(project["metadata"])
     if "severity" in metadata:
         severity = metadata["severity"].lower()
@@ -39,7 +39,7 @@ def shown_metadata(project: Document) -> dict[str, str]:
 
 
 def shown_allowlist(project: Document) -> dict[str, Any]:
-    """Return a project's allowlist as the API shows it."""
+    """Return a project's allowlist as shown in the API."""
     kept = project["cve_allowlist"]
     shown = {"id": project["id"], "project_id": project["id"], "items": kept["items"], "creation_time": kept["created"]}
     expires = {} if kept.get("expires_at") is None else {"expires_at": kept["expires_at"]}
@@ -47,7 +47,7 @@ def shown_allowlist(project: Document) -> dict[str, Any]:
 
 
 def shown(call: Call, project: Document) -> dict[str, Any]:
-    """Return a project as the API shows it."""
+    """Return a project as shown in the API."""
     owner = call.store.get("user", project["owner_id"]) or {}
     body: dict[str, Any] = {
         "project_id": project["id"],
@@ -72,10 +72,10 @@ def shown(call: Call, project: Document) -> dict[str, Any]:
 def list_projects(
     call: Asking, paging: Pages, name: Text = "", owner: Text = "", public: bool | None = None, with_detail: bool = True
 ) -> Response:
-    """List the projects the principal sees."""
+    """List the projects that are visible to the principal."""
     projects = [project for project in call.store.find("project") if call.principal.sees(project)]
     items = [shown(call, project) for project in projects]
-    if name:  # it stands in for a name in `q`
+    if name:  # equivalent to a name in `q`
         paging.tests.pop("name", None)
         items = [item for item in items if name in item["name"]]
     if owner:
@@ -95,7 +95,7 @@ def list_projects(
 def create_project(
     call: Asking, body: bodies.ProjectBody, x_resource_name_in_location: Annotated[bool, Header()] = False
 ) -> Response:
-    """Make a project."""
+    """Create a project."""
     call.require_login()
     if call.robot and call.robot.robot["level"] != "system":
         raise errors.forbidden("Only system level robot can create project")
@@ -146,7 +146,7 @@ def _metadata(body: bodies.ProjectBody, *, proxied: bool) -> dict[str, str]:
 
 
 def _fitting(given: dict[str, str], *, proxied: bool) -> dict[str, str]:
-    """Leave out what this sort of project does not have."""
+    """Return the settings that this kind of project has."""
     unfit = ("enable_content_trust",) if proxied else _PROXIED_ONLY
     return {key: value for key, value in given.items() if key not in (*unfit, "retention_id")}
 
@@ -171,7 +171,7 @@ def _storage(call: Call, given: int | None, *, ruler: bool) -> int | None:
 
 
 def _retain_proxied(call: Call, project: Document) -> None:
-    """A proxy cache starts with a policy of its own."""
+    """Create the default retention policy of a proxy cache."""
     rule = {
         "id": 1, "priority": 1, "action": "retain", "template": "nDaysSinceLastPull", "disabled": False,
         "tag_selectors": [{"kind": "doublestar", "decoration": "matches", "pattern": "**"}],
@@ -191,14 +191,14 @@ def _retain_proxied(call: Call, project: Document) -> None:
 @router.get("/projects/{project_name_or_id}")
 @needed_by(Need.PLUGINS, Need.LOOKUP, Need.INVENTORY)
 def get_project(call: Asking, name: NameOrId) -> dict[str, Any]:
-    """Show a project."""
+    """Return a project."""
     return shown(call, call.project(name, "read"))
 
 
 @router.put("/projects/{project_name_or_id}")
 @needed_by(Need.PLUGINS, Need.PEOPLE)
 def update_project(call: Asking, name: NameOrId, body: bodies.ProjectBody) -> Response:
-    """Change a project's settings and allowlist; nothing else."""
+    """Update only a project's settings and allowlist."""
     project = call.project(name, "update")
     if body.cve_allowlist is not None:
         theirs = body.cve_allowlist.project_id
@@ -230,7 +230,7 @@ def update_project(call: Asking, name: NameOrId, body: bodies.ProjectBody) -> Re
 @router.delete("/projects/{project_name_or_id}")
 @needed_by(Need.PLUGINS, Need.INVENTORY)
 def delete_project(call: Asking, name: NameOrId) -> Response:
-    """Delete a project that has no repository."""
+    """Delete a project without repositories."""
     project = call.project(name, "delete")
     if call.store.first("repository", project_id=project["id"]):
         raise errors.precondition(_REPOSITORIES_LEFT)
@@ -239,17 +239,17 @@ def delete_project(call: Asking, name: NameOrId) -> Response:
 
 
 def used(call: Call, project_id: int) -> int:
-    """Return the bytes a project's blobs take, each counted once."""
+    """Return the size of a project's blobs in bytes, each counted once."""
     return sum(blob["size"] for blob in call.store.find("blob", project_id=project_id))
 
 
-# -- metadata, one by one ----------------------------------------------------------------------------------------------
+# -- single metadata ---------------------------------------------------------------------------------------------------
 
 
 @router.delete("/projects/{project_name_or_id}/metadatas/{meta_name}")
 @needed_by(Need.INVENTORY)
 def delete_metadata(call: Asking, name: NameOrId, meta_name: str) -> Response:
-    """Delete a setting of a project; the id of a retention policy that is gone is one."""
+    """Delete a setting of a project, such as the id of a deleted retention policy."""
     project = call.project(name, "delete", "metadata")
     project["metadata"].pop(meta_name, None)
     call.store.put("project", project)

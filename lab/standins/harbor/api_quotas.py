@@ -19,7 +19,7 @@ router: Final = Router(tags=["quota"])
 
 
 def shown(call: Call, quota: Document) -> dict[str, Any]:
-    """Return a quota as the API shows it."""
+    """Return a quota as shown in the API."""
     project = call.site.project(quota["project_id"])
     owner = call.store.get("user", project["owner_id"]) or {}
     return {
@@ -32,18 +32,18 @@ def shown(call: Call, quota: Document) -> dict[str, Any]:
     }
 
 
-# The provider asks for `/quotas/`, which Harbor serves like `/quotas`.
+# The provider requests `/quotas/`, which Harbor serves like `/quotas`.
 @router.get("/quotas/", include_in_schema=False)
 @router.get("/quotas")
 @needed_by(Need.PLUGINS, Need.PEOPLE)
 def list_quotas(call: Asking, paging: Pages, reference: Text = "", reference_id: Text = "") -> Response:
-    """List the quotas, or that of the project `reference_id`."""
+    """List the quotas, or the one of the project `reference_id`."""
     call.require_system("list", "quota")
     quotas = call.store.find("quota") if reference in ("", "project") else []
     if reference_id:
         quotas = [quota for quota in quotas if str(quota["project_id"]) == reference_id]
     items = [shown(call, quota) for quota in quotas]
-    for key in ("hard.storage", "used.storage"):  # the only ones worth sorting by
+    for key in ("hard.storage", "used.storage"):  # the supported sort keys
         plain = paging.sort.removeprefix("-")
         if plain == key:
             part = key.partition(".")[0]
@@ -61,7 +61,7 @@ def _quota(call: Call, id_: int) -> Document:
 @router.put("/quotas/{id}")
 @needed_by(Need.PLUGINS)
 def update_quota(call: Asking, id: Id, body: bodies.Hard) -> Response:
-    """Change a limit: bytes, or -1 for none. It may be under what is used."""
+    """Update a limit in bytes, or -1 for none. It may be below the used size."""
     call.require_system("update", "quota")
     if not body.hard:
         raise errors.bad_request("hard required in body")

@@ -1,4 +1,4 @@
-"""Other registries (endpoints of proxy caches), and labels."""
+"""Registry endpoints (for proxy caches and replication), and labels."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LONGEST_LABEL: Final = 128
 
 
 def shown(registry: Document) -> dict[str, Any]:
-    """Return a registry as the API shows it: its secret never."""
+    """Return a registry as shown in the API, without its secret."""
     keys = ("id", "name", "url", "type", "status", "description", "insecure", "ca_certificate")
     body = {key: registry[key] for key in keys if registry[key] not in ("", False, None)}
     credential = registry["credential"]
@@ -52,7 +52,7 @@ def _url(text: str) -> str:
 
 
 def _check(call: Call, registry: dict[str, Any]) -> None:
-    """Raise `HarborError` for what Harbor refuses. Only addresses of this machine are asked whether they answer."""
+    """Raise `HarborError` for invalid registries, as Harbor does. Only addresses on this machine are probed."""
     if not registry["name"]:
         raise errors.bad_request("name cannot be empty")
     if len(registry["name"]) > _LONGEST_NAME:
@@ -124,7 +124,7 @@ def create_registry(call: Asking, body: bodies.RegistryBody) -> Response:
 @router.get("/registries/{id}")
 @needed_by(Need.PLUGINS)
 def get_registry(call: Asking, id: Id) -> dict[str, Any]:
-    """Show a registry."""
+    """Return a registry."""
     call.require_system("read", "registry")
     return shown(_known(call, id))
 
@@ -132,7 +132,7 @@ def get_registry(call: Asking, id: Id) -> dict[str, Any]:
 @router.put("/registries/{id}")
 @needed_by(Need.PLUGINS)
 def update_registry(call: Asking, id: Id, body: bodies.RegistryChange) -> Response:
-    """Change a registry. A new address without a secret drops the old one."""
+    """Update a registry. A new address without a secret deletes the old secret."""
     call.require_system("update", "registry")
     known = _known(call, id)
     sent = body.sent()
@@ -153,7 +153,7 @@ def update_registry(call: Asking, id: Id, body: bodies.RegistryChange) -> Respon
 @router.delete("/registries/{id}")
 @needed_by(Need.PLUGINS, Need.INVENTORY)
 def delete_registry(call: Asking, id: Id) -> Response:
-    """Delete a registry that no proxy cache and no replication uses."""
+    """Delete a registry that is not used by a proxy cache or replication."""
     call.require_system("delete", "registry")
     known = _known(call, id)
     if call.store.first("project", registry_id=id):
@@ -168,7 +168,7 @@ def delete_registry(call: Asking, id: Id) -> Response:
 
 
 def shown_label(label: Document) -> dict[str, Any]:
-    """Return a label as the API shows it."""
+    """Return a label as shown in the API."""
     body = {key: value for key, value in label.items() if key not in ("created", "updated") and value not in ("", 0)}
     return {**body, "creation_time": label["created"], "update_time": label["updated"]}
 
@@ -202,7 +202,7 @@ def _check_label(call: Call, label: dict[str, Any]) -> None:
 @router.get("/labels")
 @needed_by(Need.INVENTORY)
 def list_labels(call: Asking, paging: Pages, name: Text = "", scope: Text = "", project_id: int = 0) -> Response:
-    """List the labels of a scope: g, or p with a project."""
+    """List the labels of a scope: g (global), or p with a project."""
     if scope not in ("g", "p"):
         raise errors.bad_request(f"invalid scope: {scope}")
     if scope == "p":
@@ -216,7 +216,7 @@ def list_labels(call: Asking, paging: Pages, name: Text = "", scope: Text = "", 
 @router.post("/labels", status_code=201)
 @needed_by(Need.PEOPLE)
 def create_label(call: Asking, body: bodies.LabelBody) -> Response:
-    """Make a label."""
+    """Create a label."""
     scope = body.scope or ""
     label = {"name": body.name or "", "description": body.description or "", "color": body.color or "", "scope": scope,
              "project_id": 0 if scope == "g" else body.project_id or 0, "created": now(), "updated": now()}  # fmt: skip
@@ -228,7 +228,7 @@ def create_label(call: Asking, body: bodies.LabelBody) -> Response:
 @router.get("/labels/{label_id}")
 @needed_by(Need.PLUGINS)
 def get_label(call: Asking, label_id: Id) -> dict[str, Any]:
-    """Show a label."""
+    """Return a label."""
     label = _label(call, label_id)
     _may_label(call, label["scope"], label["project_id"], "read")
     return shown_label(label)
@@ -237,7 +237,7 @@ def get_label(call: Asking, label_id: Id) -> dict[str, Any]:
 @router.put("/labels/{label_id}")
 @needed_by(Need.PLUGINS)
 def update_label(call: Asking, label_id: Id, body: bodies.LabelBody) -> Response:
-    """Change a label; its scope stays."""
+    """Update a label; its scope does not change."""
     label = _label(call, label_id)
     _may_label(call, label["scope"], label["project_id"], "update")
     fresh = {**label, "name": body.name or "", "description": body.description or "", "color": body.color or "",

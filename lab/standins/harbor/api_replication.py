@@ -1,4 +1,4 @@
-"""Replication policies: images copied from or to another registry. They are kept and never carried out."""
+"""Replication policies, from or to another registry. They are stored, but never run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lab.standins.store import Document
 router: Final = Router(tags=["replication"])
 
 _RESOURCE: Final = "replication-policy"
-#: What Harbor calls itself, the one of a policy's two registries that is not named.
+#: Harbor's entry for itself, as the second registry of a policy.
 _LOCAL: Final = {"name": "Local", "type": "harbor", "status": "healthy"}
 
 
@@ -37,7 +37,7 @@ def _shown(call: Call, policy: Document) -> dict[str, Any]:
 
 
 def _check(call: Call, body: bodies.ReplicationBody, source: int, destination: int) -> None:
-    """Raise `HarborError` in the order Harbor checks."""
+    """Raise `HarborError` in Harbor's order of checks."""
     if not body.name:
         raise errors.bad_request("empty name")
     if bool(source) == bool(destination):
@@ -70,7 +70,7 @@ def list_policies(call: Asking, paging: Pages, name: Text = "") -> Response:
 @router.post("/replication/policies", status_code=201)
 @needed_by(Need.PEOPLE)
 def create_policy(call: Asking, body: bodies.ReplicationBody) -> Response:
-    """Make a policy between Harbor and one other registry."""
+    """Create a policy between Harbor and one other registry."""
     call.require_system("create", _RESOURCE)
     source, destination = ((end and end.id) or 0 for end in (body.src_registry, body.dest_registry))
     _check(call, body, source, destination)
@@ -79,7 +79,7 @@ def create_policy(call: Asking, body: bodies.ReplicationBody) -> Response:
         "name": body.name, "description": body.description or "", "source": source, "destination": destination,
         "dest_namespace": body.dest_namespace or "", "dest_namespace_replace_count": -1 if count is None else count,
         "trigger": body.trigger and body.trigger.sent(), "filters": [item.sent() for item in body.filters or []],
-        # Harbor reads the old name of this member, and shows both.
+        # Harbor reads the old name of this member, and answers both.
         "replicate_deletion": bool(body.deletion), "override": bool(body.override), "enabled": bool(body.enabled),
         "speed": max(body.speed or 0, 0), "copy_by_chunk": bool(body.copy_by_chunk), "created": now(), "updated": now(),
     }  # fmt: skip

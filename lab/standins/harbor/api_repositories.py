@@ -1,4 +1,4 @@
-"""Repositories, artifacts and tags: what was pushed through `/v2/`."""
+"""Repositories, artifacts and tags that were pushed through `/v2/`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ARTIFACT: Final = _REPOSITORY + "/artifacts/{reference}"
 
 
 def _repository_name(repository_name: str) -> str:
-    # Slashes come encoded twice: the server undoes one, and Harbor the other.
+    # Slashes are encoded twice: the server decodes one level, and Harbor the other.
     return unquote(repository_name)
 
 
@@ -30,7 +30,7 @@ RepositoryName = Annotated[str, Depends(_repository_name)]
 
 
 def shown_repository(call: Call, repo: Document) -> dict[str, Any]:
-    """Return a repository as the API shows it."""
+    """Return a repository as shown in the API."""
     return {
         "id": repo["id"],
         "project_id": repo["project_id"],
@@ -43,13 +43,13 @@ def shown_repository(call: Call, repo: Document) -> dict[str, Any]:
 
 
 def shown_tag(call: Call, tag: Document, name: str) -> dict[str, Any]:
-    """Return a tag of the repository `name` as the API shows it."""
+    """Return a tag of the repository `name` as shown in the API."""
     body = {key: tag[key] for key in ("id", "repository_id", "artifact_id", "name", "push_time", "pull_time")}
     return {**body, "immutable": artifacts.immutable(call.site, tag["project_id"], name, tag["name"])}
 
 
 def shown_artifact(call: Call, artifact: Document, *, tags: bool, overview: bool) -> dict[str, Any]:
-    """Return an artifact as the API shows it."""
+    """Return an artifact as shown in the API."""
     left_out = ("blobs", "report")
     body = {key: value for key, value in artifact.items() if key not in left_out and value not in ("", [], {})}
     place = f"/api/v2.0/projects/{artifact['repository_name'].partition('/')[0]}/repositories"
@@ -89,7 +89,7 @@ def get_artifact(
     call: Asking, project_name: Name, name: RepositoryName, reference: str, with_tag: bool = True,
     with_scan_overview: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
-    """Show an artifact by digest or tag."""
+    """Return an artifact by digest or tag."""
     call.project(project_name, "read", "artifact")
     found = artifacts.find(call.site, f"{project_name}/{name}", reference)
     return shown_artifact(call, found, tags=with_tag, overview=with_scan_overview)
@@ -108,7 +108,7 @@ def delete_artifact(call: Asking, project_name: Name, name: RepositoryName, refe
 @router.delete(_ARTIFACT + "/tags/{tag_name}")
 @needed_by(Need.ISOLATION)
 def delete_tag(call: Asking, project_name: Name, name: RepositoryName, reference: str, tag_name: str) -> Response:
-    """Delete a tag, unless a rule protects it."""
+    """Delete a tag, unless it is immutable."""
     call.project(project_name, "delete", "tag")
     found = artifacts.find(call.site, f"{project_name}/{name}", reference)
     tag = call.store.first("tag", artifact_id=found["id"], name=tag_name)
@@ -130,6 +130,6 @@ def scan_artifact(call: Asking, project_name: Name, name: RepositoryName, refere
 @router.get(_ARTIFACT + "/additions/vulnerabilities")
 @needed_by(Need.CATALOGUE_JOBS)
 def get_vulnerabilities(call: Asking, project_name: Name, name: RepositoryName, reference: str) -> Response:
-    """Show the report of an artifact."""
+    """Return the report of an artifact."""
     call.project(project_name, "read", "artifact-addition")
     return JSONResponse(scanning.details(artifacts.find(call.site, f"{project_name}/{name}", reference)))

@@ -1,4 +1,4 @@
-"""Robot accounts, of the system and of projects. A secret is shown once, at creation or renewal."""
+"""Robot accounts of the system and of projects. A secret is shown only at creation or renewal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LONGEST: Final = 2**31 - 1
 
 
 def shown(call: Call, robot: Document) -> dict[str, Any]:
-    """Return a robot as the API shows it."""
+    """Return a robot as shown in the API."""
     body = {
         "id": robot["id"],
         "name": str(call.site.settings.get("robot_name_prefix")) + robot["name"],
@@ -36,7 +36,7 @@ def shown(call: Call, robot: Document) -> dict[str, Any]:
         "creator_ref": robot["creator_ref"],
         "creation_time": robot["created"],
         "update_time": robot["updated"],
-        # What was given for a project that is gone is not shown.
+        # Permissions for deleted projects are not shown.
         "permissions": [
             grant
             for grant in robot["permissions"]
@@ -51,7 +51,7 @@ def _exists(call: Call, name: str) -> bool:
 
 
 def _expiry(created: str, days: int) -> int:
-    """Return when a robot ends in seconds since 1970, or -1."""
+    """Return a robot's expiry in seconds since 1970, or -1."""
     if days == -1:
         return -1
     start = datetime.datetime.fromisoformat(created)
@@ -61,7 +61,7 @@ def _expiry(created: str, days: int) -> int:
 @router.get("/robots")
 @needed_by(Need.LOOKUP, Need.INVENTORY)
 def list_robots(call: Asking, paging: Pages) -> Response:
-    """List the system's robots, or with `q=Level=project,ProjectID=N` those of a project."""
+    """List the system's robots, or those of a project with `q=Level=project,ProjectID=N`."""
     call.require_login()
     level, project_id = paging.value("Level"), paging.value("ProjectID")
     if level is not None and level not in _LEVELS:
@@ -71,7 +71,7 @@ def list_robots(call: Asking, paging: Pages) -> Response:
             raise errors.bad_request("must with project ID when to query project robots")
         if not re.fullmatch(r"\d{1,18}", project_id) or int(project_id) == 0:
             raise errors.bad_request("ProjectID must be a positive integer")
-        # Harbor asks for the right in the project, and lists nothing where the project is gone.
+        # Harbor requires the permission in the project, and lists nothing if the project is gone.
         _require_project(call, int(project_id), "list")
         robots = call.store.find("robot", project_id=int(project_id))
     else:
@@ -106,7 +106,7 @@ def _robot(call: Call, id_: int) -> Document:
 
 
 def _permissions(body: bodies.RobotBody, duration: int) -> list[dict[str, Any]]:
-    """Check what a robot is to be; return its permissions as they are kept."""
+    """Check a robot's parameters; return its permissions as stored."""
     if not (duration == -1 or 0 < duration < _LONGEST):
         raise errors.bad_request(
             f"bad request error duration input: {duration}, duration must be either -1(Never) or a positive integer"
@@ -145,7 +145,7 @@ def _check_projects(call: Call, permissions: list[dict[str, Any]]) -> None:
 @router.post("/robots", status_code=201)
 @needed_by(Need.PLUGINS, Need.PEOPLE)
 def create_robot(call: Asking, body: bodies.RobotBody) -> Response:
-    """Make a robot; the answer is the only place that ever shows its secret."""
+    """Create a robot; only this answer contains its secret."""
     name = body.name or ""
     if not _NAME.fullmatch(name):
         raise errors.bad_request("robot name is not in lower case or contains illegal characters")
@@ -182,7 +182,7 @@ def create_robot(call: Asking, body: bodies.RobotBody) -> Response:
 
 
 def _within(wanted: list[dict[str, Any]], held: list[dict[str, Any]]) -> bool:
-    """Tell whether a robot gives another nothing that it does not have."""
+    """Whether a robot has all permissions that it gives to another."""
     return all(
         any(
             has["kind"] == grant["kind"]
@@ -197,7 +197,7 @@ def _within(wanted: list[dict[str, Any]], held: list[dict[str, Any]]) -> bool:
 @router.get("/robots/{robot_id}")
 @needed_by(Need.PLUGINS)
 def get_robot(call: Asking, robot_id: Id) -> dict[str, Any]:
-    """Show a robot, without its secret."""
+    """Return a robot, without its secret."""
     robot = _robot(call, robot_id)
     _require(call, robot, "read")
     return shown(call, robot)
@@ -206,7 +206,7 @@ def get_robot(call: Asking, robot_id: Id) -> dict[str, Any]:
 @router.put("/robots/{robot_id}")
 @needed_by(Need.PLUGINS)
 def update_robot(call: Asking, robot_id: Id, body: bodies.RobotBody) -> Response:
-    """Change a robot; a new duration counts from its creation."""
+    """Update a robot; a new duration counts from its creation."""
     robot = _robot(call, robot_id)
     duration = robot["duration"] if body.duration is None else body.duration
     permissions = _permissions(body, duration)
@@ -226,7 +226,7 @@ def update_robot(call: Asking, robot_id: Id, body: bodies.RobotBody) -> Response
 @router.patch("/robots/{robot_id}")
 @needed_by(Need.PLUGINS)
 def refresh_secret(call: Asking, robot_id: Id, body: bodies.Secret) -> dict[str, str]:
-    """Give a robot another secret: the one sent, or a fresh one that is shown this once."""
+    """Change a robot's secret to the given one, or to a new one that is shown only once."""
     robot = _robot(call, robot_id)
     _require(call, robot, "update")
     if body.secret and not secrecy.acceptable(body.secret):

@@ -1,4 +1,4 @@
-"""Scanners, and the scan of everything with its schedule."""
+"""Scanners, and the scan of all artifacts with its schedule."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SCAN_ALL: Final = 1
 
 
 def shown_scanner(scanner: Document) -> dict[str, Any]:
-    """Return a scanner as the API shows it: its credential never."""
+    """Return a scanner as shown in the API, without its credential."""
     return {
         "uuid": scanner["uuid"],
         "name": scanner["name"],
@@ -68,7 +68,7 @@ def set_default_scanner(call: Asking, registration_id: str, body: bodies.Default
     return done()
 
 
-# -- everything --------------------------------------------------------------------------------------------------------
+# -- scan of all -------------------------------------------------------------------------------------------------------
 
 
 def _require(call: Call, action: str) -> None:
@@ -95,7 +95,7 @@ def _keep(call: Call, kind: str, text: str) -> None:
 @router.get("/system/scanAll/schedule")
 @needed_by(Need.CATALOGUE_JOBS)
 def get_scan_schedule(call: Asking) -> Response:
-    """Show the schedule; an empty answer where there is none."""
+    """Return the schedule; the answer is empty if there is none."""
     _require(call, "read")
     known = call.store.get("scan_all", _SCAN_ALL)
     if known is None:
@@ -110,7 +110,7 @@ def get_scan_schedule(call: Asking) -> Response:
 @router.post("/system/scanAll/schedule", status_code=201)
 @needed_by(Need.CATALOGUE_JOBS)
 def create_scan_schedule(call: Asking, body: bodies.ScheduleBody) -> Response:
-    """Set the schedule where there is none, or scan everything now (Manual)."""
+    """Set the schedule if there is none, or scan all artifacts now (Manual)."""
     _require(call, "create")
     kind, text = _schedule(body)
     if kind == "Manual":
@@ -128,7 +128,7 @@ def create_scan_schedule(call: Asking, body: bodies.ScheduleBody) -> Response:
 @router.put("/system/scanAll/schedule")
 @needed_by(Need.CATALOGUE_JOBS)
 def update_scan_schedule(call: Asking, body: bodies.ScheduleBody) -> Response:
-    """Set, change or drop (None) the schedule."""
+    """Set, change or delete (None) the schedule."""
     _require(call, "update")
     kind, text = _schedule(body)
     if kind == "Manual":

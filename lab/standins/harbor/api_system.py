@@ -1,4 +1,4 @@
-"""The system as a whole: configuration, and the schedule of the garbage collection, which is kept and never runs."""
+"""System configuration, and the schedule of the garbage collection, which is stored but never runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _JSON_TYPES: Final[dict[str, type | tuple[type, ...]]] = {"bool": bool, "int": i
 @router.get("/ping")
 @needed_by(Need.LAB)
 def ping(call: Asking) -> Response:  # noqa: ARG001 - every handler has one
-    """Answer."""
+    """Answer Pong."""
     return PlainTextResponse("Pong")
 
 
@@ -33,7 +33,7 @@ def ping(call: Asking) -> Response:  # noqa: ARG001 - every handler has one
 @router.get("/configurations")
 @needed_by(Need.PLUGINS, Need.PEOPLE)
 def get_configuration(call: Asking) -> dict[str, Any]:
-    """Show the configuration, without its secrets."""
+    """Return the configuration, without secrets."""
     call.require_system("read", "configuration")
     return call.site.settings.shown(mode_editable=call.site.mode_editable())
 
@@ -41,7 +41,7 @@ def get_configuration(call: Asking) -> dict[str, Any]:
 @router.put("/configurations")
 @needed_by(Need.PLUGINS)
 def update_configuration(call: Asking, body: Annotated[dict[str, Any], Body()]) -> Response:
-    """Change the items given; unknown ones are ignored."""
+    """Update the given items; unknown ones are ignored."""
     call.require_system("update", "configuration")
     for name, value in body.items():
         item = settings.ITEMS.get(name)
@@ -62,7 +62,7 @@ def update_configuration(call: Asking, body: Annotated[dict[str, Any], Body()]) 
 @router.get("/system/gc/schedule")
 @needed_by(Need.PLUGINS)
 def get_gc_schedule(call: Asking) -> Response:
-    """Show the schedule; an empty answer where there is none."""
+    """Return the schedule; the answer is empty if there is none."""
     call.require_system("read", "garbage-collection")
     known = call.store.get("gc_schedule", 1)
     if known is None:
@@ -76,7 +76,7 @@ def get_gc_schedule(call: Asking) -> Response:
 
 
 def _keep(call: Call, body: bodies.ScheduleBody) -> None:
-    """Set or drop the schedule. Collecting now (Manual) is not part of this stand-in."""
+    """Set or delete the schedule. An immediate collection (Manual) is not supported by this stand-in."""
     when = body.schedule or bodies.When()
     parameters = {key: value for key, value in (body.parameters or {}).items() if key != "redis_url_reg"}
     workers = parameters.get("workers")
@@ -112,7 +112,7 @@ def create_gc_schedule(call: Asking, body: bodies.ScheduleBody) -> Response:
 @router.put("/system/gc/schedule")
 @needed_by(Need.PLUGINS)
 def update_gc_schedule(call: Asking, body: bodies.ScheduleBody) -> Response:
-    """Set, change or drop (None) the schedule."""
+    """Set, change or delete (None) the schedule."""
     call.require_system("update", "garbage-collection")
     _keep(call, body)
     return done()

@@ -1,4 +1,4 @@
-"""Local users, and who one is."""
+"""Local users, and the current user."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BAD_PASSWORD: Final = secrecy.RULE_TEXT.replace("the secret", "the password or 
 
 
 def shown(user: Document) -> dict[str, Any]:
-    """Return a user as the API shows it."""
+    """Return a user as shown in the API."""
     body: dict[str, Any] = {
         "user_id": user["id"],
         "username": user["username"],
@@ -53,7 +53,7 @@ def _self(call: Call, id_: int) -> bool:
 @router.get("/users")
 @needed_by(Need.INVENTORY)
 def list_users(call: Asking, paging: Pages, username: Text = "", email: Text = "") -> Response:
-    """List the users; the administrator made at installation is left out."""
+    """List the users, without the initial administrator."""
     call.require_system("list", "user")
     items = [shown(user) for user in call.store.find("user") if user["id"] != ADMIN_ID]
     items = [item for item in items if username in item["username"] and email in item.get("email", "")]
@@ -63,7 +63,7 @@ def list_users(call: Asking, paging: Pages, username: Text = "", email: Text = "
 @router.post("/users", status_code=201)
 @needed_by(Need.ISOLATION)
 def create_user(call: Asking, body: bodies.UserBody) -> Response:
-    """Make a local user, where users are local."""
+    """Create a local user, if the authentication mode allows it."""
     mode = call.site.settings.get("auth_mode")
     if mode != "db_auth":
         raise errors.forbidden(f"creating local user is not allowed under auth mode: {mode}")
@@ -106,7 +106,7 @@ def _profile(body: bodies.UserBody) -> dict[str, str]:
 @router.get("/users/current")
 @needed_by(Need.LAB, Need.ISOLATION)
 def get_current(call: Asking) -> dict[str, Any]:
-    """Show who asks, if it is a person."""
+    """Return the caller, if it is a user."""
     call.require_login()
     if call.person is None:
         raise errors.precondition(f"get current user not available for security context: {call.principal.kind}")
@@ -116,7 +116,7 @@ def get_current(call: Asking) -> dict[str, Any]:
 @router.delete("/users/{user_id}")
 @needed_by(Need.ISOLATION)
 def delete_user(call: Asking, user_id: Id) -> Response:
-    """Delete a user, and its memberships."""
+    """Delete a user and its memberships."""
     call.require_system("delete", "user")
     if _self(call, user_id) or user_id == ADMIN_ID:
         raise errors.forbidden(f"User with ID {user_id} cannot be deleted")
@@ -130,7 +130,7 @@ def delete_user(call: Asking, user_id: Id) -> Response:
 @router.put("/users/{user_id}/sysadmin")
 @needed_by(Need.INVENTORY)
 def set_admin(call: Asking, user_id: Id, body: bodies.AdminFlag) -> Response:
-    """Make a user an administrator, or no longer."""
+    """Set whether a user is an administrator."""
     call.require_system("update", "user")
     user = _user(call, user_id)
     call.store.put("user", {**user, "sysadmin_flag": bool(body.sysadmin_flag) or user_id == ADMIN_ID})

@@ -1,4 +1,4 @@
-"""Webhook policies of projects: kept, not called."""
+"""Webhook policies of projects. They are stored, but never called."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RESOURCE: Final = "notification-policy"
 _POLICIES: Final = "/projects/{project_name_or_id}/webhook/policies"
 _POLICY: Final = _POLICIES + "/{webhook_policy_id}"
 _TARGETS: Final = ("http", "slack")
-#: What a policy can name. Policies are kept, nothing is delivered.
+#: Event types of policies.
 _EVENTS: Final = (
     "PUSH_ARTIFACT", "PULL_ARTIFACT", "DELETE_ARTIFACT", "QUOTA_EXCEED", "QUOTA_WARNING", "SCANNING_FAILED",
     "SCANNING_STOPPED", "SCANNING_COMPLETED", "REPLICATION", "TAG_RETENTION",
@@ -28,7 +28,7 @@ _FORMATS: Final = ("Default", "CloudEvents")
 
 
 def shown(call: Call, policy: Document) -> dict[str, Any]:
-    """Return a policy as the API shows it, its authentication header in clear, as Harbor does."""
+    """Return a policy as shown in the API, with its authentication header in clear, like Harbor."""
     targets = []
     for target in policy["targets"]:
         body = {**target, "auth_header": call.site.vault.unseal(target["auth_header"])}
@@ -39,7 +39,7 @@ def shown(call: Call, policy: Document) -> dict[str, Any]:
 
 
 def _policy(call: Call, body: bodies.WebhookBody) -> dict[str, Any]:
-    """Check a policy and return it as it is kept."""
+    """Check a policy and return it as stored."""
     if not body.event_types:
         raise errors.bad_request("empty event type")
     for kind in body.event_types:
@@ -68,7 +68,7 @@ def _policy(call: Call, body: bodies.WebhookBody) -> dict[str, Any]:
 
 
 def _address(text: str) -> str:
-    """Return scheme, host and path of an address; Harbor drops the rest."""
+    """Return scheme, host and path of an address; Harbor removes the rest."""
     try:
         parts = urlsplit(text.strip() if "://" in text else f"http://{text.strip()}")
         good = parts.scheme in ("http", "https") and bool(parts.hostname)
@@ -105,7 +105,7 @@ def list_policies(call: Asking, name: NameOrId, paging: Pages) -> Response:
 @router.post(_POLICIES, status_code=201)
 @needed_by(Need.PLUGINS, Need.PEOPLE)
 def create_policy(call: Asking, name: NameOrId, body: bodies.WebhookBody) -> Response:
-    """Make a policy."""
+    """Create a policy."""
     project = call.project(name, "create", _RESOURCE)
     policy = _policy(call, body)
     _check_name(call, project, policy["name"])
@@ -117,14 +117,14 @@ def create_policy(call: Asking, name: NameOrId, body: bodies.WebhookBody) -> Res
 @router.get(_POLICY)
 @needed_by(Need.PLUGINS)
 def get_policy(call: Asking, name: NameOrId, webhook_policy_id: Id) -> dict[str, Any]:
-    """Show a policy."""
+    """Return a policy."""
     return shown(call, _known(call, call.project(name, "read", _RESOURCE), webhook_policy_id))
 
 
 @router.put(_POLICY)
 @needed_by(Need.PLUGINS)
 def update_policy(call: Asking, name: NameOrId, webhook_policy_id: Id, body: bodies.WebhookBody) -> Response:
-    """Change a policy."""
+    """Update a policy."""
     project = call.project(name, "update", _RESOURCE)
     known = _known(call, project, webhook_policy_id)
     policy = _policy(call, body)

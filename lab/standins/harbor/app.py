@@ -1,4 +1,4 @@
-"""The stand-in Harbor as one application."""
+"""The application of the stand-in Harbor."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def create_app(configuration: Configuration) -> ASGIApp:
 
 
 def create_inner(configuration: Configuration) -> FastAPI:
-    """Return the application without the faults around it."""
+    """Return the application without fault injection."""
     site = Site(configuration)
 
     @contextlib.asynccontextmanager
@@ -97,7 +97,7 @@ async def _refused(_request: Request, error: Exception) -> Response:
 
 
 async def _invalid(_request: Request, error: Exception) -> Response:
-    """Word a parameter or body that does not fit as Harbor's generated server does, without showing its value."""
+    """Answer an invalid parameter or body with the message of Harbor's generated server, without its value."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
     first = error.errors()[0]
     where, *path = (str(part) for part in first["loc"])
@@ -120,7 +120,7 @@ async def _not_routed(_request: Request, error: Exception) -> Response:
 @_extra.post("/c/login", include_in_schema=False)
 @needed_by(Need.LAB)
 async def log_in(request: Request) -> Response:
-    """Start a browser's session: form fields `principal` and `password`."""
+    """Start a browser session; the form fields are `principal` and `password`."""
     form = await request.form()
     name, password = str(form.get("principal", "")), str(form.get("password", ""))
     found = await run_in_threadpool(principals.log_in, request.app.state.site, name, password)
@@ -135,9 +135,9 @@ async def log_in(request: Request) -> Response:
 @_extra.post(REPORTS, include_in_schema=False)
 @needed_by(Need.LAB, Need.CATALOGUE_JOBS)
 async def set_report(request: Request) -> Response:
-    """Say what a scan is to find: `{"digest": ..., "vulnerabilities": [{"id": "CVE-1", "severity": "High"}, ...]}`.
+    """Set a scan's findings: `{"digest": ..., "vulnerabilities": [{"id": "CVE-1", "severity": "High"}, ...]}`.
 
-    Artifacts of that digest are scanned again at once.
+    Artifacts with that digest are scanned again at once.
     """
     site: Site = request.app.state.site
     token = request.headers.get("X-Lab-Token", "")

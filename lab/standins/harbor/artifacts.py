@@ -1,4 +1,4 @@
-"""What was pushed: repositories, artifacts, tags, and the bytes they take. Tags are kept here, as in Harbor."""
+"""Pushed repositories, artifacts and tags, and their size. Tags are stored here, as in Harbor."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KIBI: Final = 1024
 
 
 def is_digest(reference: str) -> bool:
-    """Tell a digest from a tag."""
+    """Whether a reference is a digest and not a tag."""
     return ":" in reference
 
 
@@ -35,7 +35,7 @@ def short_name(repository: str) -> str:
 
 
 def find(site: Site, repository: str, reference: str) -> Document:
-    """Return an artifact by digest or tag. Raises `HarborError` 404 in Harbor's words."""
+    """Return an artifact by digest or tag. Raises `HarborError` 404 with Harbor's message."""
     record = site.store.first("repository", name=repository)
     found = None
     if record and is_digest(reference):
@@ -61,7 +61,7 @@ def tags_of(site: Site, artifact: Document) -> list[Document]:
 
 
 def immutable(site: Site, project_id: int, name: str, tag: str) -> bool:
-    """Tell whether a rule of the project protects this tag of a repository (full name)."""
+    """Whether a tag of a repository (full name) is immutable by a rule of the project."""
     rules = site.store.find("immutable", project_id=project_id)
     return any(selectors.applies(rule, short_name(name), tag) for rule in rules)
 
@@ -70,10 +70,10 @@ def immutable(site: Site, project_id: int, name: str, tag: str) -> bool:
 
 
 class Manifest:
-    """A manifest as pushed: its parts, for the quota and for showing."""
+    """A pushed manifest: its parts, for the quota and the API."""
 
     def __init__(self, raw: bytes, media_type: str) -> None:
-        """Read it. Raises `HarborError` for what is no manifest."""
+        """Parse it. Raises `HarborError` if it is not a manifest."""
         try:
             content = json.loads(raw)
             self.config: Mapping[str, Any] = content.get("config") or {}
@@ -90,7 +90,7 @@ class Manifest:
 
     @property
     def kind(self) -> str:
-        """What Harbor calls the sort of artifact: IMAGE, CHART, or the media type's own word."""
+        """Harbor's name of the artifact's kind: IMAGE, CHART, or from the media type."""
         config = str(self.config.get("mediaType", ""))
         if self.children or config in _IMAGE_CONFIGS:
             return "IMAGE"
@@ -98,7 +98,7 @@ class Manifest:
 
 
 def record(site: Site, project: Document, name: str, digest: str, manifest: Manifest, tag: str | None) -> Document:
-    """Remember a pushed artifact, and point the tag to it."""
+    """Record a pushed artifact, and set the tag to it."""
     moment = now()
     repo = site.store.first("repository", name=name)
     if repo is None:
@@ -135,7 +135,7 @@ def record(site: Site, project: Document, name: str, digest: str, manifest: Mani
 
 
 def point(site: Site, artifact: Document, name: str) -> None:
-    """Make a tag, or move it from another artifact. Raises `HarborError` for an immutable one."""
+    """Create a tag, or move it from another artifact. Raises `HarborError` for an immutable tag."""
     tag = site.store.first("tag", repository_id=artifact["repository_id"], name=name)
     if tag is None:
         site.store.add("tag", {"project_id": artifact["project_id"], "repository_id": artifact["repository_id"],
@@ -148,7 +148,7 @@ def point(site: Site, artifact: Document, name: str) -> None:
 
 
 def pulled(site: Site, artifact: Document, tag: str | None) -> None:
-    """Remember a pull."""
+    """Record a pull."""
     moment = now()
     site.store.put("artifact", {**artifact, "pull_time": moment})
     if tag and (known := site.store.first("tag", repository_id=artifact["repository_id"], name=tag)):
@@ -161,14 +161,14 @@ def pulled(site: Site, artifact: Document, tag: str | None) -> None:
 
 
 def remove_tag(site: Site, tag: Document, name: str) -> None:
-    """Delete a tag of the repository `name`. Raises `HarborError` for an immutable one."""
+    """Delete a tag of the repository `name`. Raises `HarborError` for an immutable tag."""
     if immutable(site, tag["project_id"], name, tag["name"]):
         raise errors.precondition(f"the tag {tag['name']} configured as immutable, cannot be deleted")
     site.store.remove("tag", tag["id"])
 
 
 def remove(site: Site, artifact: Document) -> None:
-    """Delete an artifact with its tags. Raises `HarborError` for immutable tags, and for a part of an index."""
+    """Delete an artifact with its tags. Raises `HarborError` for immutable tags, and if an index refers to it."""
     for other in site.store.find("artifact", repository_id=artifact["repository_id"]):
         if any(child["child_id"] == artifact["id"] for child in other["references"]):
             raise errors.HarborError(
@@ -186,7 +186,7 @@ def remove(site: Site, artifact: Document) -> None:
 
 
 def remove_repository(site: Site, repo: Document) -> None:
-    """Delete a repository with all it holds. Raises `HarborError` for immutable tags."""
+    """Delete a repository with its artifacts. Raises `HarborError` for immutable tags."""
     held = site.store.find("artifact", repository_id=repo["id"])
     for artifact in sorted(held, key=lambda artifact: not artifact["references"]):
         remove(site, artifact)
@@ -197,14 +197,14 @@ def remove_repository(site: Site, repo: Document) -> None:
 
 
 def count(site: Site, project_id: int, blobs: Mapping[str, int]) -> None:
-    """Count blobs towards a project's quota, each once."""
+    """Add blobs to a project's quota, each once."""
     for digest, size in blobs.items():
         if site.store.first("blob", project_id=project_id, digest=digest) is None:
             site.store.add("blob", {"project_id": project_id, "digest": digest, "size": size})
 
 
 def check_quota(site: Site, project_id: int, blobs: Mapping[str, int]) -> None:
-    """Raise `HarborError` DENIED, worded as Harbor does, when the project has no room for blobs it lacks."""
+    """Raise `HarborError` DENIED, with Harbor's message, if new blobs exceed the project's quota."""
     quota = site.store.first("quota", project_id=project_id)
     if quota is None or quota["storage"] == -1 or not site.settings.get("quota_per_project_enable"):
         return

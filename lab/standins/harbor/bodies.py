@@ -1,6 +1,6 @@
-"""Bodies of requests, with the types Harbor's API description gives them. Unknown members are ignored, as Harbor does.
+"""Request bodies, with the types of Harbor's API description. Unknown members are ignored, as in Harbor.
 
-Types are strict: a number is no text. `null` is the same as leaving a member out.
+Types are strict: a number is not accepted as text. `null` is the same as a missing member.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ Flag = bool | None
 
 
 class Body(BaseModel):
-    """What all bodies have in common."""
+    """Base class of all bodies."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
     def sent(self) -> dict[str, Any]:
-        """Return what was really sent, without nulls."""
+        """Return the members that the client sent, without nulls."""
         return self.model_dump(exclude_unset=True, exclude_none=True)
 
 
 class Cve(Body):
-    """One exempted vulnerability."""
+    """Return one exempted vulnerability."""
 
     cve_id: Text = None
 
@@ -42,7 +42,7 @@ class Allowlist(Body):
 
 
 class Metadata(Body):
-    """Settings of a project, all as texts."""
+    """Settings of a project, all texts."""
 
     public: Text = None
     enable_content_trust: Text = None
@@ -59,7 +59,7 @@ class Metadata(Body):
 
 
 class ProjectBody(Body):
-    """A project to make or change."""
+    """A new or updated project."""
 
     project_name: Annotated[str, Field(max_length=255)] | None = None
     public: Flag = None
@@ -100,7 +100,7 @@ class Role(Body):
 
 
 class Access(Body):
-    """One permission."""
+    """Return one permission."""
 
     resource: Text = None
     action: Text = None
@@ -108,7 +108,7 @@ class Access(Body):
 
 
 class Permission(Body):
-    """Permissions in a project (`namespace` its name, or `*`) or outside (`kind` system, `namespace` /)."""
+    """Permissions in a project (`namespace` is its name or `*`) or the system (`kind` system, `namespace` /)."""
 
     kind: Text = None
     namespace: Text = None
@@ -116,7 +116,7 @@ class Permission(Body):
 
 
 class RobotBody(Body):
-    """A robot to make or change; `duration` in days, -1 for ever."""
+    """A new or updated robot; `duration` is in days, -1 for no expiry."""
 
     name: Text = None
     description: Text = None
@@ -127,13 +127,13 @@ class RobotBody(Body):
 
 
 class Secret(Body):
-    """A robot's new secret, or none to have one made."""
+    """A robot's new secret, or none to generate one."""
 
     secret: Text = None
 
 
 class Selector(Body):
-    """What a rule applies to."""
+    """The scope of a rule."""
 
     kind: Text = None
     decoration: Text = None
@@ -155,7 +155,7 @@ class Rule(Body):
 
 
 class Trigger(Body):
-    """When retention runs."""
+    """Trigger of the retention."""
 
     kind: Text = None
     settings: dict[str, Any] | None = None
@@ -163,7 +163,7 @@ class Trigger(Body):
 
 
 class Scope(Body):
-    """Which project retention is for."""
+    """The project of a retention policy."""
 
     level: Text = None
     ref: Number = None
@@ -180,7 +180,7 @@ class RetentionBody(Body):
 
 
 class Target(Body):
-    """Where a webhook goes."""
+    """Target of a webhook."""
 
     type: Text = None
     address: Text = None
@@ -206,7 +206,7 @@ class Hard(Body):
 
 
 class Credential(Body):
-    """How to log in to another registry."""
+    """A credential for another registry."""
 
     type: Text = None
     access_key: Text = None
@@ -226,7 +226,7 @@ class RegistryBody(Body):
 
 
 class RegistryChange(Body):
-    """A change to another registry."""
+    """An update of another registry."""
 
     name: Text = None
     description: Text = None
@@ -239,26 +239,26 @@ class RegistryChange(Body):
 
 
 class RegistryId(Body):
-    """One end of a replication."""
+    """Return one end of a replication."""
 
     id: Number = None
 
 
 class TriggerSettings(Body):
-    """When a scheduled replication runs."""
+    """Schedule of a replication."""
 
     cron: Text = None
 
 
 class ReplicationTrigger(Body):
-    """What starts a replication."""
+    """Trigger of a replication."""
 
     type: Text = None
     trigger_settings: TriggerSettings | None = None
 
 
 class ReplicationFilter(Body):
-    """Which images."""
+    """Filter of images."""
 
     type: Text = None
     value: Any = None
@@ -284,7 +284,7 @@ class ReplicationBody(Body):
 
 
 class LabelBody(Body):
-    """A label: scope g (everywhere) or p (a project)."""
+    """A label: scope g (global) or p (project)."""
 
     id: Number = None
     name: Text = None
@@ -305,19 +305,19 @@ class UserBody(Body):
 
 
 class AdminFlag(Body):
-    """Whether a user rules the system."""
+    """Whether a user is an administrator."""
 
     sysadmin_flag: Flag = None
 
 
 class DefaultFlag(Body):
-    """Make a scanner the default."""
+    """Whether a scanner is the default."""
 
     is_default: Flag = None
 
 
 class When(Body):
-    """A schedule: type Hourly, Daily, Weekly, Custom, Manual or None, and a cron text of six fields."""
+    """A schedule: type Hourly, Daily, Weekly, Custom, Manual or None, and a cron text with six fields."""
 
     type: Text = None
     cron: Text = None

@@ -1,4 +1,4 @@
-"""What a handler of the API gets: who asks, the site, and the checks and answers they all share."""
+"""The argument of the API's handlers: the caller, the site, and common checks and answers."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Render = Callable[[Any], dict[str, Any]]
 
 
 class Call:
-    """One request."""
+    """Return one request."""
 
     def __init__(self, request: Request) -> None:
-        """Find out who asks."""
+        """Identify the caller."""
         self.request = request
         self.site: Site = request.app.state.site
         self.principal: Principal = identify(request, self.site)
@@ -34,27 +34,28 @@ class Call:
         """The documents."""
         return self.site.store
 
-    # -- who may -------------------------------------------------------------------------------------------------------
+    # -- checks --------------------------------------------------------------------------------------------------------
 
     def require_login(self) -> None:
-        """Raise 401 for nobody."""
+        """Raise 401 for an anonymous caller."""
         if not self.principal.known:
             raise errors.unauthorized()
 
     def require_system(self, action: str, resource: str) -> None:
-        """Raise 401 for nobody, 403 for who may not do this outside projects."""
+        """Raise 401 for an anonymous caller, 403 without this system permission."""
         self.require_login()
         if not self.principal.may_system(action, resource):
             raise errors.forbidden(self.principal.name)
 
     def may_system(self, action: str, resource: str) -> bool:
-        """Tell whether the principal may do this outside projects."""
+        """Whether the principal has this system permission."""
         return self.principal.may_system(action, resource)
 
     def project(self, name_or_id: str | int, action: str, resource: str = "") -> Document:
-        """Return a project in which the principal may do this.
+        """Return a project in which the principal has this permission.
 
-        Raises 401 for nobody and 403 for who may not, whether the project exists or not; 404 for who may.
+        Raises 401 for an anonymous caller and 403 without the permission, also if the project does not exist; 404 if it
+        does not exist and the caller has the permission.
         """
         try:
             found: Document | None = self.site.project(name_or_id)
@@ -67,7 +68,7 @@ class Call:
 
     @property
     def person(self) -> Person | None:
-        """The principal if it is a person."""
+        """The principal if it is a user."""
         return self.principal if isinstance(self.principal, Person) else None
 
     @property
@@ -82,24 +83,24 @@ class Call:
         return self.listed([render(item) for item in items], paging)
 
     def listed(self, items: Sequence[Mapping[str, Any]], paging: Paging) -> Response:
-        """Answer a page of what is ready to be shown."""
+        """Answer a page of rendered items."""
         shown, total = paging.apply(items)
         return JSONResponse(shown, headers=paging.headers(self.request.url, total))
 
     def created(self, id_: int | str, body: Any = None, *, under: str | None = None) -> Response:  # noqa: ANN401 - JSON
-        """Answer 201 with the object's address: under the request's own path, or `under`."""
+        """Answer 201 with the object's location, below the request's path or `under`."""
         path = under or self.request.url.path.rstrip("/")
         headers = {"Location": f"{path}/{id_}"}
         return Response(status_code=201, headers=headers) if body is None else JSONResponse(body, 201, headers)
 
 
 def done() -> Response:
-    """Answer 200 without a body, as Harbor does for changes."""
+    """Answer 200 without a body, as Harbor does for updates."""
     return Response(status_code=200)
 
 
 def identify(request: Request, site: Site) -> Principal:
-    """Return who asks: by Basic, ID token, or session; nobody where the credentials are not good."""
+    """Return the caller by Basic, ID token, or session; anonymous if the credentials are invalid."""
     scheme, value = principals.credentials(request)
     found: Principal | None = None
     if scheme == "basic" and (pair := principals.basic(value)):
@@ -130,7 +131,7 @@ Id = Annotated[int, Path(ge=-_LARGEST, le=_LARGEST)]
 
 
 class Router(APIRouter):
-    """A part of the API. Each handler runs in one transaction, undone by what it raises."""
+    """A part of the API. Each handler runs in one transaction, which an exception undoes."""
 
     def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401 - FastAPI's
         """Add a handler, which takes its `Call` as `call`."""
@@ -140,6 +141,6 @@ class Router(APIRouter):
             with arguments["call"].store.transaction():
                 return endpoint(**arguments)
 
-        # The module's annotations are text: they are resolved where they were written.
+        # Annotations are text, which must be resolved in the handler's module.
         handler.__signature__ = inspect.signature(endpoint, eval_str=True)  # type: ignore[attr-defined]
         super().add_api_route(path, handler, **options)

@@ -1,4 +1,4 @@
-"""Cron texts of six fields, seconds first, as Harbor's schedules have them."""
+"""Cron texts with six fields, seconds first, for Harbor's schedules."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TERM: Final = re.compile(r"(\*|\?|(\d{1,4})(?:-(\d{1,4}))?)(?:/(\d{1,4}))?")
 
 
 def problem(cron: str) -> str | None:
-    """Return what is wrong with a cron text, or None."""
+    """Return the error in a cron text, or None."""
     if not cron:
         return "empty cron string is invalid"
     parts = cron.split()

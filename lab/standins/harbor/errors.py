@@ -1,4 +1,4 @@
-"""Harbor's error model: a code, a message, and the status the code stands for."""
+"""Harbor's error model: a code, a message, and the status of the code."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _STATUS: Final = {
 
 
 class HarborError(Exception):
-    """A refusal; the request's writes are undone."""
+    """An error answer. The request's writes are undone."""
 
     def __init__(self, code: str, message: str) -> None:
-        """Take one of Harbor's codes and the message the client reads."""
+        """Store one of Harbor's codes and the message for the client."""
         super().__init__(message)
         self.code = code
         self.message = message
@@ -63,7 +63,7 @@ def forbidden(message: str = "forbidden") -> HarborError:
 
 
 def denied(message: str) -> HarborError:
-    """403, worded for registry clients."""
+    """403 with the code DENIED, for registry clients."""
     return HarborError("DENIED", message)
 
 
@@ -73,7 +73,7 @@ def not_found(what: str) -> HarborError:
 
 
 def unknown() -> HarborError:
-    """500: Harbor's answer where it has not thought of a case; what it was stands in its log."""
+    """500: Harbor's answer to an unexpected case, of which only its log has details."""
     return HarborError("UNKNOWN", "internal server error")
 
 
@@ -93,5 +93,5 @@ def policy_violation(message: str) -> HarborError:
 
 
 def unprocessable(message: str) -> HarborError:
-    """422, a parameter that is not of its type."""
+    """422, a parameter of a wrong type."""
     return HarborError("UNPROCESSABLE_ENTITY", message)

@@ -1,7 +1,7 @@
-"""ID tokens of people: verified with the provider's keys by discovery, as Harbor does for `Authorization: Bearer`.
+"""Verifies users' ID tokens with the provider's keys from discovery, as Harbor does for `Authorization: Bearer`.
 
-Harbor takes a person in at the first log-in by browser. There is none here, so that with `oidc_auto_onboard` the first
-good token does it, and without it a user of that name has to exist.
+Harbor creates a user at the first log-in with a browser, which does not exist here. Instead, the first valid token
+creates the user if `oidc_auto_onboard` is set; otherwise a user with that name must exist.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _GROUP_TYPE: Final = 3
 
 
 class Provider:
-    """The configured provider's keys, remembered for a while."""
+    """The configured provider's keys, with a cache."""
 
     def __init__(self, site: Site) -> None:
-        """Nothing is asked before the first token."""
+        """Start with an empty cache; the first token needs the first request."""
         self._site = site
         self._lock = threading.Lock()
         self._known: tuple[str, str, dict[str, jwt.PyJWK], float] | None = None
 
     def person(self, token: str) -> Person | None:
-        """Return whose token this is, or None when it is not a good one for this Harbor."""
+        """Return the user of a token, or None if it is not valid for this Harbor."""
         settings = self._site.settings
         if settings.get("auth_mode") != "oidc_auth" or not settings.get("oidc_endpoint"):
             return None
@@ -76,7 +76,7 @@ class Provider:
             if user is None:
                 user = site.store.first("user", username=name) if isinstance(name, str) else None
                 if user is not None and (user.get("subiss") or user.get("password")):
-                    return None  # that name is somebody else's
+                    return None  # another user has that name
                 if user is None and not (isinstance(name, str) and name and settings.get("oidc_auto_onboard")):
                     return None
                 user = user or site.store.add("user", {"username": name, "sysadmin_flag": False, "created": now()})

@@ -1,4 +1,4 @@
-"""Who asks: a person, a robot, a bearer of a registry token, or nobody; and what each may do."""
+"""Callers and their permissions: a user, a robot, the bearer of a registry token, or anonymous."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from lab.standins.store import Document
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Nobody, with what everybody may do. `kind` is what Harbor's audit and robots call it."""
+    """The anonymous caller, with permissions of everybody. `kind` is the name in Harbor's audit log and robots."""
 
     site: Site = field(repr=False)
     kind = "local"
 
     @property
     def name(self) -> str:
-        """What logs call it; empty for nobody."""
+        """Name for logs; empty if anonymous."""
         return ""
 
     @property
     def known(self) -> bool:
-        """Whether it is anybody at all."""
+        """Whether it is not anonymous."""
         return bool(self.name)
 
     @property
     def admin(self) -> bool:
-        """Whether it rules the whole system."""
+        """Whether it is a system administrator."""
         return False
 
     def may_system(self, action: str, resource: str) -> bool:  # noqa: ARG002 - for subclasses
-        """Tell whether it may do this outside projects."""
+        """Whether it has this system permission."""
         return self.admin
 
     def may(self, project: Document | None, action: str, resource: str) -> bool:
-        """Tell whether it may do this in a project; None is one that does not exist."""
+        """Whether it has this permission in a project; None is a project that does not exist."""
         if self.admin:
             return True
         if project is None:
@@ -54,13 +54,13 @@ class Principal:
         return False
 
     def sees(self, project: Document) -> bool:
-        """Tell whether lists of projects show it this one."""
+        """Whether lists of projects contain this one."""
         return self.admin or project["metadata"].get("public") == "true"
 
 
 @dataclass(frozen=True, slots=True)
 class Person(Principal):
-    """A user, with the ids of its groups; `elevated` by the provider's administrators' group."""
+    """A user, with the ids of its groups; `elevated` if it is in the provider's administrator group."""
 
     user: Document = field(default_factory=dict, repr=False)
     groups: tuple[int, ...] = ()
@@ -73,11 +73,11 @@ class Person(Principal):
 
     @property
     def admin(self) -> bool:
-        """Whether it rules the whole system."""
+        """Whether it is a system administrator."""
         return bool(self.user.get("sysadmin_flag")) or self.elevated
 
     def roles(self, project: Document) -> list[int]:
-        """Return its roles in a project, by itself and by its groups, the most powerful first."""
+        """Return its roles in a project, direct and by groups, the highest first."""
         found = {
             member["role_id"]
             for member in self.site.store.find("member", project_id=project["id"])
@@ -90,13 +90,13 @@ class Person(Principal):
         return any(rbac.grants(rbac.ROLES[role], resource, action) for role in self.roles(project))
 
     def sees(self, project: Document) -> bool:
-        """Tell whether lists of projects show it this one."""
+        """Whether lists of projects contain this one."""
         return Principal.sees(self, project) or bool(self.roles(project))
 
 
 @dataclass(frozen=True, slots=True)
 class Robot(Principal):
-    """A robot account, alive and enabled."""
+    """An enabled robot account that has not expired."""
 
     robot: Document = field(default_factory=dict, repr=False)
     kind = "robot"
@@ -108,18 +108,18 @@ class Robot(Principal):
 
     @property
     def covers_all(self) -> bool:
-        """Whether its permissions span every project."""
+        """Whether its permissions cover all projects."""
         return any(grant["kind"] == "project" and grant["namespace"] == "*" for grant in self.robot["permissions"])
 
     def may_system(self, action: str, resource: str) -> bool:
-        """Tell whether it was given this outside projects."""
+        """Whether it has this system permission."""
         return self._granted("system", None, action, resource)
 
     def _may(self, project: Document, action: str, resource: str) -> bool:
         wanted = resource or "project"
         if self._granted("project", project, action, wanted):
             return True
-        # A project's robot that pushes may pull; a system's may not.
+        # For a robot of a project, push includes pull; for one of the system it does not.
         pulls = action == "pull" and self.robot["level"] == "project"
         return pulls and self._granted("project", project, "push", wanted)
 
@@ -133,14 +133,14 @@ class Robot(Principal):
         return False
 
     def sees(self, project: Document) -> bool:
-        """Tell whether lists of projects show it this one."""
+        """Whether lists of projects contain this one."""
         named = any(grant["namespace"] == project["name"] for grant in self.robot["permissions"])
         return Principal.sees(self, project) or named or self.covers_all
 
 
 @dataclass(frozen=True, slots=True)
 class Bearer(Principal):
-    """The bearer of a registry token: what the token says, nothing else."""
+    """The bearer of a registry token, with only the token's permissions."""
 
     subject: str = ""
     access: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
@@ -148,11 +148,11 @@ class Bearer(Principal):
 
     @property
     def name(self) -> str:
-        """Whom the token was made for."""
+        """The token's subject."""
         return self.subject
 
     def may_pull_or_push(self, repository: str, action: str) -> bool:
-        """Tell whether the token has the action on the repository."""
+        """Whether the token allows the action on the repository."""
         return any(
             entry.get("type") == "repository" and entry.get("name") == repository and action in entry.get("actions", ())
             for entry in self.access
@@ -160,7 +160,7 @@ class Bearer(Principal):
 
 
 def credentials(request: Request) -> tuple[str, str]:
-    """Return the scheme in lower case and the rest of `Authorization`, or two empty texts."""
+    """Return the lower-case scheme and the rest of `Authorization`, or two empty texts."""
     scheme, _, rest = request.headers.get("Authorization", "").partition(" ")
     return (scheme.lower(), rest.strip()) if rest else ("", "")
 
@@ -175,7 +175,7 @@ def basic(value: str) -> tuple[str, str] | None:
 
 
 def log_in(site: Site, name: str, secret: str) -> Principal | None:
-    """Return the robot or person of a name and secret, or None."""
+    """Return the robot or user with this name and secret, or None."""
     prefix = str(site.settings.get("robot_name_prefix"))
     if name.startswith(prefix) and (found := site.store.first("robot", name=name.removeprefix(prefix))):
         expired = found["expires_at"] != -1 and found["expires_at"] <= timestamp()
@@ -186,11 +186,11 @@ def log_in(site: Site, name: str, secret: str) -> Principal | None:
     if user is None or not secrecy.matches(secret, user.get("password")):
         return None
     if user["id"] != ADMIN_ID and site.settings.get("auth_mode") != "db_auth":
-        return None  # the provider is asked for everybody but the administrator
+        return None  # all except the administrator log in at the provider
     return person(site, user)
 
 
 def person(site: Site, user: Document) -> Person:
-    """Return a user as a principal, with the groups it had when it last proved them."""
+    """Return a user as principal, with the groups of its last ID token."""
     known = {group["id"] for group in site.store.find("group")}
     return Person(site, user, tuple(id_ for id_ in user.get("group_ids", []) if id_ in known))

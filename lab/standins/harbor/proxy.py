@@ -1,7 +1,7 @@
-"""`/v2/`: Harbor's rules, then the registry behind, by streams.
+"""`/v2/`: Harbor's checks, then the registry behind it, with streamed bodies.
 
-Who may is decided here; the registry gets a token of Harbor's own for what this one request needs. Tags never reach it:
-manifests are kept there by digest.
+Permissions are checked here. The registry gets a token of Harbor with the rights that the request needs. It stores
+manifests by digest and never sees tags.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _VERSION: Final = {"Docker-Distribution-Api-Version": "registry/2.0"}
 @router.get("/service/token", include_in_schema=False)
 @needed_by(Need.CHAIN, Need.CATALOGUE, trace="push")
 async def give_token(request: Request) -> Response:
-    """Sign a token for the scopes asked for, with the actions the principal has."""
+    """Sign a token for the requested scopes, with the actions that the principal is allowed."""
     return await run_in_threadpool(_token, request)
 
 
@@ -80,7 +80,7 @@ def _granted(site: Site, principal: Principal, scope: str) -> dict[str, Any]:
     return entry
 
 
-# -- who ---------------------------------------------------------------------------------------------------------------
+# -- callers -----------------------------------------------------------------------------------------------------------
 
 
 def _bearer(site: Site, token: str) -> Principal:
@@ -104,10 +104,10 @@ def _challenge(request: Request, site: Site, scope: str, message: str) -> Respon
 
 
 def _allowed(site: Site, principal: Principal, repository: str, action: str) -> bool:
-    # An unknown project is an error of its own, once somebody has the right to know.
+    # An unknown project is a separate error, for callers with the permission.
     project = site.project(repository.partition("/")[0])
     if isinstance(principal, Bearer):
-        # A token of a project that is gone opens nothing in another of its name.
+        # A token for a deleted project gives no access to a new one with its name.
         made = datetime.datetime.fromisoformat(project["created"]).timestamp()
         return principal.issued >= int(made) and principal.may_pull_or_push(repository, action)
     return principal.may(project, action, "repository")
@@ -124,7 +124,7 @@ def _scope(repository: str, action: str) -> str:
 @router.api_route("/v2/", methods=["GET", "HEAD"], include_in_schema=False)
 @needed_by(Need.CHAIN, Need.CATALOGUE, trace="push")
 async def check(request: Request) -> Response:
-    """Tell a client that this is a registry, and whether it is known."""
+    """Answer that this is a registry, or 401 for an unknown client."""
     site: Site = request.app.state.site
     principal = await run_in_threadpool(_who, request, site)
     if not principal.known:
@@ -135,7 +135,7 @@ async def check(request: Request) -> Response:
 @router.api_route("/v2/{path:path}", methods=list(_ACTIONS), include_in_schema=False)
 @needed_by(Need.CHAIN, Need.CATALOGUE, trace="push")
 async def handle(request: Request, path: str) -> Response:  # noqa: ARG001 - parsed whole
-    """Check and pass on everything else."""
+    """Check and forward all other requests."""
     site: Site = request.app.state.site
     found = _PARTS.fullmatch(request.url.path.rstrip("/"))
     if found is None or not _NAME.fullmatch(found["name"]):
@@ -247,7 +247,7 @@ def _check_push(site: Site, name: str, digest: str, tag: str | None, manifest: a
     project = site.project(name.partition("/")[0])
     if project["registry_id"]:
         raise errors.HarborError("METHOD_NOT_ALLOWED", f"can not push artifact to a proxy project: {project['name']}")
-    # Any push to an immutable tag that exists is refused, the same content too.
+    # A push to an existing immutable tag is refused, also with the same content.
     if tag and _exists(site, name, tag) and artifacts.immutable(site, project["id"], name, tag):
         short = artifacts.short_name(name)
         raise errors.precondition(f"Failed to process request due to '{short}:{tag}' configured as immutable.")
@@ -289,13 +289,13 @@ async def _blob(request: Request, site: Site, name: str, source: str | None) -> 
         await run_in_threadpool(artifacts.check_quota, site, project["id"], {digest: size})
     answer = await _forward(request, registry, path, rights, content=request.stream())
     if answer.status_code == httpx.codes.CREATED and digest:
-        size = size or await _blob_size(registry, name, digest)  # sent without saying how long it is
+        size = size or await _blob_size(registry, name, digest)  # its length was not sent
         await run_in_threadpool(artifacts.count, site, project["id"], {digest: size})
     return answer
 
 
 async def _upload_size(request: Request, registry: Registry, path: str, rights: list[tuple[str, list[str]]]) -> int:
-    """Return the size of the blob that an upload is about to end: this request's body, else what was sent before."""
+    """Return the size of the blob of a completing upload: this request's body, else the data sent before."""
     length = request.headers.get("Content-Length", "")
     if re.fullmatch(r"\d{1,18}", length) and int(length):
         return int(length)
@@ -305,7 +305,7 @@ async def _upload_size(request: Request, registry: Registry, path: str, rights: 
         found = await registry.client.get(path, params=str(request.url.query), headers=registry.headers(rights))
     except httpx.HTTPError:
         return 0
-    # `0-0` is what the registry says of nothing, too.
+    # The registry answers `0-0` also for an empty upload.
     range_ = re.fullmatch(r"0-([1-9]\d{0,17})", found.headers.get("Range", ""))
     return int(range_[1]) + 1 if range_ and found.is_success else 0
 
@@ -324,7 +324,7 @@ async def _forward(
     request: Request, registry: Registry, path: str, rights: list[tuple[str, list[str]]],
     *, content: bytes | AsyncIterator[bytes] | None = None,
 ) -> Response:  # fmt: skip
-    """Pass a request on and stream the answer back, with addresses of the registry turned into Harbor's."""
+    """Forward a request and stream the answer, with the registry's URLs replaced by Harbor's."""
     headers = {name: value for name, value in request.headers.items() if name not in _NOT_FORWARDED}
     headers.update(registry.headers(rights))
     if request.method in ("GET", "HEAD", "DELETE"):
@@ -340,7 +340,7 @@ async def _forward(
     if location := kept.get("location"):
         place = httpx.URL(location)
         kept["location"] = registry.site.url + place.raw_path.decode("ascii")
-    kept.pop("www-authenticate", None)  # between the registry and Harbor
+    kept.pop("www-authenticate", None)  # it concerns only Harbor
     if answer.status_code == httpx.codes.UNAUTHORIZED:
         await answer.aclose()
         raise errors.HarborError("BAD_GATEWAY", "the registry behind Harbor does not trust its token")

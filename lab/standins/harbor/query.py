@@ -1,7 +1,7 @@
-"""Lists: Harbor's `q` grammar, `sort`, and pages with `X-Total-Count` and `Link`.
+"""Harbor's list parameters: the `q` grammar, `sort`, and pages with `X-Total-Count` and `Link`.
 
-`q` is `key=value` pairs joined by commas: `k=v` exact, `k=~v` contains, `k=[min~max]`, `k={a b}` one of, `k=(a b)` all
-of. Keys match fields whatever their spelling (`ProjectID`, `project_id`); unknown ones are ignored.
+`q` has `key=value` pairs separated by commas: `k=v` exact, `k=~v` contains, `k=[min~max]` range, `k={a b}` one of,
+`k=(a b)` all of. Keys match fields in any spelling (`ProjectID`, `project_id`); unknown ones are ignored.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ class Paging:
     """The parameters of a list."""
 
     def __init__(self, q: Text = "", sort: Text = "", page: Page = 1, page_size: PageSize = 10) -> None:
-        """Take what the client asked for; raises `HarborError` for a `q` that does not parse."""
+        """Store the client's parameters; raises `HarborError` for a `q` that cannot be parsed."""
         self.tests = parse(q)
         self.sort = sort
         self.page = page
         self.page_size = page_size
 
     def value(self, key: str) -> str | None:
-        """Return and take out the exact value asked for under a key the handler treats itself."""
+        """Return and remove the exact value of a key that the handler itself processes."""
         found = self.tests.pop(_plain(key), None)
         return None if found is None else found[1]
 
     def apply(self, items: Iterable[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], int]:
-        """Filter, order and cut; return this page's items and the number of all."""
+        """Filter, sort and cut; return the page's items and the number of all items."""
         kept = [item for item in items if self._matches(item)]
         for key in reversed([part for part in self.sort.split(",") if part]):
             name = _plain(key.removeprefix("-"))
@@ -59,7 +59,7 @@ class Paging:
         return True
 
     def headers(self, url: URL, total: int) -> dict[str, str]:
-        """Return `X-Total-Count`, and `Link` where there is another page."""
+        """Return `X-Total-Count`, and `Link` if there is another page."""
         links = []
         size = self.page_size
         if size > 0:
@@ -71,7 +71,7 @@ class Paging:
 
 
 class _Absent:
-    """No such field: it filters nothing."""
+    """Marks an unknown field, which does not filter."""
 
 
 _ABSENT = _Absent()
@@ -101,7 +101,7 @@ def _link(url: URL, page: int, size: int, relation: str) -> str:
 
 
 def parse(text: str) -> dict[str, tuple[Test, str | None]]:
-    """Read a `q`: by plain key, a test, and the value when it is an exact one. Raises `HarborError`."""
+    """Parse a `q`: return for each plain key a test, and the value if it is exact. Raises `HarborError`."""
     tests: dict[str, tuple[Test, str | None]] = {}
     for part in unquote_plus(text).split(",") if text else ():
         key, equals, value = part.partition("=")
@@ -146,7 +146,7 @@ def _between(low: str, high: str) -> Test:
         try:
             value = _comparable(found)
             return (not low or _comparable(low) <= value) and (not high or value <= _comparable(high))
-        except TypeError:  # a word beside a number
+        except TypeError:  # text and number cannot be compared
             return False
 
     return test

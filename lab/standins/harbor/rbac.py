@@ -1,6 +1,6 @@
-"""Who may do what: Harbor's roles in a project, and the permissions a robot can be given.
+"""Permissions: those of Harbor's roles in a project, and those that a robot can have.
 
-A resource is named as in Harbor's permission API; `""` is the project itself.
+Resources have the names of Harbor's permission API; `""` is the project itself.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ ROLE_NAMES: Final = {1: "projectAdmin", 2: "developer", 3: "guest", 4: "maintain
 
 
 def _table(text: str) -> Rights:
-    """Read `resource: action action; ...`."""
+    """Parse `resource: action action; ...`."""
     pairs = (part.split(":", 1) for part in text.replace("\n", " ").split(";") if part.strip())
     return {name.strip(): frozenset(actions.split()) for name, actions in pairs}
 
@@ -55,13 +55,13 @@ ROLES: Final[Mapping[int, Rights]] = {
     ),
 }
 
-#: What anybody may do in a public project.
+#: Permissions of everybody in a public project.
 PUBLIC: Final = _table(
     """: read; label: read list; repository: list pull; scan: read; scanner: read; tag: list; artifact: read list;
     artifact-addition: read; accessory: list"""
 )
 
-#: What a robot can be given, outside projects and in them.
+#: Permissions that a robot can have, for the system and for projects.
 SYSTEM_PERMISSIONS: Final = _table(
     """audit-log: list; preheat-instance: read create delete list update; project: list create;
     replication-policy: read create delete list update; replication: read create list; replication-adapter: list;
@@ -83,5 +83,5 @@ PROJECT_PERMISSIONS: Final = _table(
 
 
 def grants(rights: Rights, resource: str, action: str) -> bool:
-    """Tell whether a table has the action on the resource."""
+    """Whether a table contains the action on the resource."""
     return action in rights.get(resource, ())

@@ -1,4 +1,4 @@
-"""Connections to the registry behind, each request with a token of Harbor's own."""
+"""Connections to the registry behind Harbor; each request has a token of Harbor."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from lab.standins.harbor.site import Site
 
 
 class Registry:
-    """Connections to the registry behind."""
+    """Connections to the registry behind Harbor."""
 
     def __init__(self, site: Site) -> None:
-        """Nothing is dialled before the first request."""
+        """Store the site; the first request connects."""
         self.site = site
         self._client: httpx.AsyncClient | None = None
 
     @property
     def client(self) -> httpx.AsyncClient:
-        """One pool for all requests."""
+        """The connection pool for all requests."""
         if self._client is None:
             limit = httpx.Timeout(60, connect=5)
             self._client = httpx.AsyncClient(base_url=self.site.registry_url, timeout=limit, trust_env=False)

@@ -1,6 +1,6 @@
-"""Scans: what a scanner finds in an artifact, and the gate that keeps vulnerable images from being pulled.
+"""Scans of artifacts, and the gate that prevents pulls of vulnerable images.
 
-Nothing is really scanned: an artifact is clean unless `/-/lab/reports` said otherwise for its digest.
+Nothing is really scanned: an artifact has the findings that `/-/lab/reports` set for its digest, by default none.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _HELP: Final = "To continue with pull, please contact your project administrator
 
 
 def severity(text: str) -> str:
-    """Return the severity a text names, whatever its case; Unknown for none."""
+    """Return the severity with this name, ignoring case; Unknown if there is none."""
     return next((name for name in SEVERITIES if name.lower() == text.lower()), "Unknown")
 
 
@@ -28,7 +28,7 @@ def _worst(vulnerabilities: list[dict[str, Any]]) -> str:
 
 
 def scan(site: Site, artifact: Document) -> None:
-    """Scan an artifact; the report is there when this returns."""
+    """Scan an artifact and store the report."""
     finding = site.store.first("finding", digest=artifact["digest"]) or {"vulnerabilities": []}
     report = {"id": str(uuid.uuid4()), "time": now(), "vulnerabilities": finding["vulnerabilities"]}
     current = site.store.get("artifact", artifact["id"])
@@ -37,7 +37,7 @@ def scan(site: Site, artifact: Document) -> None:
 
 
 def overview(artifact: Document) -> dict[str, Any]:
-    """Return `scan_overview` of an artifact; empty where it was never scanned."""
+    """Return `scan_overview` of an artifact; empty if it was never scanned."""
     report = artifact.get("report")
     if report is None:
         return {}
@@ -55,7 +55,7 @@ def overview(artifact: Document) -> dict[str, Any]:
 
 
 def details(artifact: Document) -> dict[str, Any]:
-    """Return the whole report of an artifact. Raises `HarborError` 404 where it was never scanned."""
+    """Return the whole report of an artifact. Raises `HarborError` 404 if it was never scanned."""
     report = artifact.get("report")
     if report is None:
         raise errors.not_found("report")
@@ -65,7 +65,7 @@ def details(artifact: Document) -> dict[str, Any]:
 
 
 def gate(project: Document, artifact: Document) -> None:
-    """Raise `HarborError` where the project's deployment security forbids pulling the artifact."""
+    """Raise `HarborError` if the project's deployment security forbids to pull the artifact."""
     metadata = project["metadata"]
     if metadata.get("prevent_vul") != "true" or artifact["manifest_media_type"] in artifacts.INDEXES:
         return
@@ -90,7 +90,7 @@ def gate(project: Document, artifact: Document) -> None:
 
 def _exempt(project: Document) -> set[str]:
     if project["metadata"].get("reuse_sys_cve_allowlist") == "true":
-        return set()  # nothing is exempted in the whole registry
+        return set()  # the system allowlist is empty
     allowlist = project["cve_allowlist"]
     expires = allowlist.get("expires_at")
     if expires and expires <= timestamp():

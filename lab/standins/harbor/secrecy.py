@@ -1,4 +1,4 @@
-"""Secrets at rest: passwords as salted hashes, what has to be read again encrypted with a key of this server."""
+"""Secrets at rest: salted hashes of passwords, and encryption with this server's key for other secrets."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ RULE_TEXT: Final = (
 
 
 def acceptable(secret: str) -> bool:
-    """Tell whether a secret keeps Harbor's rule."""
+    """Whether a secret satisfies Harbor's rule."""
     return _RULE.fullmatch(secret) is not None
 
 
 def fresh() -> str:
-    """Make a robot's secret: 32 letters and digits that keep the rule."""
+    """Return a robot's secret: 32 letters and digits that satisfy the rule."""
     while True:
         made = "".join(secrets.choice(_ALPHABET) for _ in range(32))
         if acceptable(made):
@@ -37,13 +37,13 @@ def fresh() -> str:
 
 
 def hashed(secret: str) -> dict[str, str]:
-    """Return what is kept of a password: `{"salt": ..., "hash": ...}`."""
+    """Return the stored form of a password: `{"salt": ..., "hash": ...}`."""
     salt = secrets.token_hex(16)
     return {"salt": salt, "hash": _digest(secret, salt)}
 
 
 def matches(secret: str, kept: dict[str, Any] | None) -> bool:
-    """Compare a password with what was kept of one; None matches nothing."""
+    """Whether a password matches a stored one; None matches nothing."""
     if not kept:
         return False
     return hmac.compare_digest(_digest(secret, kept["salt"]), kept["hash"])
@@ -54,20 +54,20 @@ def _digest(secret: str, salt: str) -> str:
 
 
 class Vault:
-    """Encrypts and decrypts with a key in a file of its own (0600)."""
+    """Encrypts and decrypts with a key in a private file (0600)."""
 
     def __init__(self, path: Path) -> None:
-        """Read the key, or make one."""
+        """Read or generate the key."""
         if not path.exists():
             write_private(path, Fernet.generate_key())
         self._fernet = Fernet(path.read_bytes())
 
     def seal(self, secret: str) -> str:
-        """Encrypt; the empty text stays empty."""
+        """Encrypt a text; an empty one stays empty."""
         return self._fernet.encrypt(secret.encode()).decode() if secret else ""
 
     def unseal(self, sealed: str) -> str:
-        """Decrypt; empty for what this key did not encrypt."""
+        """Decrypt a text; empty if another key encrypted it."""
         try:
             return self._fernet.decrypt(sealed.encode()).decode() if sealed else ""
         except InvalidToken:

@@ -1,4 +1,4 @@
-"""Which repositories and tags a rule of immutability or retention means: Harbor's `doublestar` patterns."""
+"""Matching of repositories and tags by rules of immutability or retention: Harbor's `doublestar` patterns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 @functools.lru_cache(maxsize=1024)
 def _compiled(pattern: str) -> re.Pattern[str] | None:
-    """Translate a pattern; None for one that cannot be read."""
+    """Compile a pattern; None if it is invalid."""
     text, position, depth = "", 0, 0
     while position < len(pattern):
         char = pattern[position]
@@ -39,7 +39,7 @@ def _compiled(pattern: str) -> re.Pattern[str] | None:
         else:
             text += re.escape(char)
         position += 1
-    # `**/` also stands for no folder at all.
+    # `**/` also matches no folder.
     text = text.replace(".*/", "(?:.*/)?")
     try:
         return re.compile(text, re.DOTALL)
@@ -48,13 +48,13 @@ def _compiled(pattern: str) -> re.Pattern[str] | None:
 
 
 def match(pattern: str, text: str) -> bool:
-    """Tell whether a pattern means a text; the empty pattern means everything."""
+    """Whether a pattern matches a text; the empty pattern matches everything."""
     compiled = _compiled(pattern)
     return not pattern or (compiled is not None and compiled.fullmatch(text) is not None)
 
 
 def applies(rule: Mapping[str, Any], repository: str, tag: str | None) -> bool:
-    """Tell whether a rule means this tag of a repository (named without its project); None is an untagged artifact."""
+    """Whether a rule applies to a tag of a repository (name without its project); None is an untagged artifact."""
     scopes = (rule.get("scope_selectors") or {}).get("repository") or []
     tags = rule.get("tag_selectors") or []
     if rule.get("disabled") or not scopes or not tags:

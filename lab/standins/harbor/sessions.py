@@ -1,4 +1,4 @@
-"""Sessions of browsers, and the CSRF token that whoever carries a session cookie has to send with every change."""
+"""Browser sessions, and the CSRF token that clients with a session cookie must send with every change."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MOST: Final = 1000
 
 
 def cookies(headers: Headers) -> dict[str, str]:
-    """Return the cookies of a request, of all its `Cookie` headers."""
+    """Return the cookies of all `Cookie` headers of a request."""
     found: dict[str, str] = {}
     for line in headers.getlist("cookie"):
         try:
@@ -34,10 +34,10 @@ def cookies(headers: Headers) -> dict[str, str]:
 
 
 class Sessions:
-    """Who is logged in, in memory: a restart logs everybody out."""
+    """Browser sessions in memory; a restart ends all of them."""
 
     def __init__(self, site: Site) -> None:
-        """Start with nobody."""
+        """Start without sessions."""
         self._site = site
         self._users: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -58,7 +58,7 @@ class Sessions:
 
 
 def _opening(send: Send) -> Send:
-    """Send with the cookie of a session in which nobody is logged in."""
+    """Add the cookie of an anonymous session to an answer."""
 
     async def attach(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -70,10 +70,10 @@ def _opening(send: Send) -> Send:
 
 
 class Csrf:
-    """Middleware: whoever sends a session cookie gets a token, and needs it for changes."""
+    """Middleware: clients that send a session cookie get a token, and need it for changes."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """Wrap `app`. Tokens live as long as the process."""
+        """Wrap `app`. Tokens are valid until the process ends."""
         self._app = app
         self._key = secrets.token_bytes(32)
 
@@ -81,10 +81,10 @@ class Csrf:
         return hmac.new(self._key, cookie.encode(), "sha256").hexdigest()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Check, and hand out."""
+        """Check the token of a change, and add a token to the answer."""
         headers = Headers(scope=scope) if scope["type"] == "http" else None
         if headers is None or SESSION not in (sent := cookies(headers)):
-            # Harbor opens a session for whoever has none: a client that keeps cookies carries it from then on.
+            # Harbor opens a session for each client without one, so a client that stores cookies has one from then on.
             opening = headers is not None and scope["path"].startswith("/api/")
             await self._app(scope, receive, _opening(send) if opening else send)
             return

@@ -1,5 +1,5 @@
-# ruff: noqa: ANN401 - values of settings have the types of their items
-"""The system's configuration: its items with their types and defaults, and the rules for changing them."""
+# ruff: noqa: ANN401 - the type of a value depends on the item
+"""The system's configuration: items with types and defaults, and the rules for changes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LARGEST_NUMBER: Final = 9_999_999_999
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One item: its type and its value on a fresh installation."""
+    """One item: its type and its default."""
 
     kind: Kind
     default: Any
@@ -62,7 +62,7 @@ _POSITIVE: Final = ("token_expiration", "robot_token_duration", "session_timeout
 
 
 def valid_quota(value: int) -> str | None:
-    """Return what is wrong with a storage limit in bytes (-1: none), or None."""
+    """Return the error of a storage limit in bytes (-1 for no limit), or None."""
     if value <= 0 and value != -1:
         return f"invalid non-positive value for quota limit, value={value}"
     if value > _LARGEST_QUOTA:
@@ -71,10 +71,10 @@ def valid_quota(value: int) -> str | None:
 
 
 class Settings:
-    """The current values, kept in the store; secrets encrypted."""
+    """The current values in the store, with encrypted secrets."""
 
     def __init__(self, store: Store, vault: Vault) -> None:
-        """Read from `store`."""
+        """Use the values in `store`."""
         self._store = store
         self._vault = vault
 
@@ -82,12 +82,12 @@ class Settings:
         return self._store.get("configuration", 1) or {"id": 1}
 
     def get(self, name: str) -> Any:
-        """Return the value of an item; a secret in clear."""
+        """Return the value of an item, also secrets in clear."""
         value = self._document().get(name, ITEMS[name].default)
         return self._vault.unseal(value) if ITEMS[name].kind == "secret" else value
 
     def shown(self, *, mode_editable: bool) -> dict[str, dict[str, Any]]:
-        """Return what `GET /configurations` shows: every item but secrets."""
+        """Return the answer to `GET /configurations`: all items except secrets."""
         document = self._document()
         return {
             name: {"value": document.get(name, item.default), "editable": mode_editable or name != "auth_mode"}
@@ -96,7 +96,7 @@ class Settings:
         }
 
     def update(self, given: Mapping[str, Any], *, mode_editable: bool) -> None:
-        """Change the items given; unknown ones are ignored. Raises `HarborError` and changes nothing then."""
+        """Update the given items; unknown ones are ignored. If it raises `HarborError`, nothing changes."""
         changes = {name: value for name, value in given.items() if name in ITEMS and value is not None}
         mode = changes.get("auth_mode")
         if mode is not None and mode != self.get("auth_mode") and not mode_editable:
@@ -120,7 +120,7 @@ class Settings:
 
 
 def _wrong(name: str, kind: Kind, value: Any) -> str | None:
-    """Return what is wrong with a value, or None. Types of JSON were checked before."""
+    """Return the error of a value, or None. JSON types were checked before."""
     if kind == "required" and not value:
         return f"{name}: value can not be empty"
     if kind == "mode" and value not in MODES:

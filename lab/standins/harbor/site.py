@@ -1,4 +1,4 @@
-"""What one running stand-in is made of: its store, keys, configuration, and small services its parts share."""
+"""The state of a stand-in Harbor: store, keys, configuration, and common functions."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from lab.standins.store import Document, Store
 VERSION: Final = "v2.16.0-standin"
 ADMIN_ID: Final = 1
 SCANNER: Final = "Trivy"
-#: Kinds of documents that belong to a project and go with it.
+#: Kinds of documents that belong to a project and are deleted with it.
 _OF_A_PROJECT: Final = (
     "member", "robot", "quota", "retention", "immutable", "webhook", "label", "repository", "artifact", "tag", "blob",
 )  # fmt: skip
 
 
 def now() -> str:
-    """This moment as Harbor writes it: `2026-01-31T12:00:00.000Z`."""
+    """Return the current time in Harbor's format: `2026-01-31T12:00:00.000Z`."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def timestamp() -> int:
-    """This moment in seconds since 1970."""
+    """Return the current time in seconds since 1970."""
     return int(datetime.datetime.now(datetime.UTC).timestamp())
 
 
 class Site:
-    """Shared state. Options of the configuration: `registry` (its URL) and `ca` (a PEM file OIDC is verified with)."""
+    """Shared state. Options of the configuration: `registry` (its URL) and `ca` (a PEM file to verify the provider)."""
 
     def __init__(self, configuration: Configuration) -> None:
-        """Open the data folder, making it and what a fresh installation has."""
+        """Open the data folder; a new one gets the content of a new installation."""
         configuration.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.configuration = configuration
         self.url = configuration.url.rstrip("/")
@@ -66,7 +66,7 @@ class Site:
                 self.new_project("library", {"public": "true"}, storage=-1)
 
     def oidc_client(self) -> httpx.Client:
-        """Return a client for the OIDC provider. Raises OSError for a CA file that cannot be read."""
+        """Return a client for the OIDC provider. Raises OSError if the CA file cannot be read."""
         verify: ssl.SSLContext | bool = False
         if self.settings.get("oidc_verify_cert"):
             authority = self.configuration.options.get("ca")
@@ -76,7 +76,7 @@ class Site:
     # -- projects -----------------------------------------------------------------------------------------------------
 
     def new_project(self, name: str, metadata: dict[str, str], *, storage: int | None, registry: int = 0) -> Document:
-        """Store a project with its allowlist, and its quota when `storage` (bytes, -1 for no limit) is given."""
+        """Store a project with its allowlist, and with its quota if `storage` (bytes, -1 for no limit) is given."""
         project = self.store.add(
             "project",
             {"name": name, "owner_id": ADMIN_ID, "registry_id": registry, "metadata": metadata, "created": now(),
@@ -97,23 +97,23 @@ class Site:
         return found
 
     def remove_project(self, project: Document) -> None:
-        """Delete a project and all that belongs to it."""
+        """Delete a project and all its objects."""
         for kind in _OF_A_PROJECT:
             for document in self.store.find(kind, project_id=project["id"]):
                 self.store.remove(kind, document["id"])
         self.store.remove("project", project["id"])
 
     def default_scanner(self) -> Document | None:
-        """Return the scanner of projects that name none."""
+        """Return the default scanner of projects."""
         return self.store.first("scanner", is_default=True)
 
-    # -- people -------------------------------------------------------------------------------------------------------
+    # -- users --------------------------------------------------------------------------------------------------------
 
     def mode_editable(self) -> bool:
-        """Tell whether the authentication mode may change: only while there is nobody but the administrator."""
+        """Whether the authentication mode can change: only while the administrator is the only user."""
         return all(user["id"] == ADMIN_ID for user in self.store.find("user"))
 
     def group(self, name: str, kind: int) -> Document:
-        """Return a user group, made if it is not known yet."""
+        """Return a user group, which is created if it is unknown."""
         known = self.store.first("group", group_name=name, group_type=kind)
         return known or self.store.add("group", {"group_name": name, "group_type": kind, "ldap_group_dn": ""})

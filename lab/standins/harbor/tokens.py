@@ -1,7 +1,7 @@
-"""The registry's tokens: JWTs signed here, which the registry behind verifies with the certificate of the same key.
+"""The registry's tokens: JWTs that are signed here and that the registry verifies with the key's certificate.
 
-Clients' tokens and Harbor's own differ in their issuer, and the registry takes only Harbor's own: nobody gets around
-quota and immutable tags by asking it directly.
+Tokens of clients and of Harbor have different issuers. The registry accepts only Harbor's, so clients cannot bypass
+quota and immutable tags with direct requests.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cryptography.x509.oid import NameOID
 from lab.files import write_private
 
 ISSUER: Final = "harbor-token-issuer"
-#: Whom the registry trusts.
+#: The issuer that the registry trusts.
 REGISTRY_ISSUER: Final = "harbor-core"
 SERVICE: Final = "harbor-registry"
 _LIFE: Final = datetime.timedelta(days=3650)
@@ -32,7 +32,7 @@ Access = list[dict[str, Any]]
 
 
 def ensure_key(folder: Path) -> tuple[Path, Path]:
-    """Make the key and its self-signed certificate where there are none; return (certificate, key), both PEM."""
+    """Create the key and its self-signed certificate if they are missing; return (certificate, key), both PEM."""
     certificate, key = folder / "token.pem", folder / "token.key"
     if certificate.exists() and key.exists():
         return certificate, key
@@ -58,7 +58,7 @@ def ensure_key(folder: Path) -> tuple[Path, Path]:
 
 
 class Tokens:
-    """Signs and reads tokens."""
+    """Signs and verifies tokens."""
 
     def __init__(self, folder: Path) -> None:
         """Load the key of `ensure_key`."""
@@ -70,13 +70,13 @@ class Tokens:
         self._kid = _thumbprint(loaded.public_key())
 
     def make(self, subject: str, access: Access, minutes: int) -> dict[str, Any]:
-        """Return Harbor's answer of `/service/token`: `{"token", "expires_in", "issued_at"}`."""
+        """Return Harbor's answer to `/service/token`: `{"token", "expires_in", "issued_at"}`."""
         now = datetime.datetime.now(datetime.UTC)
         issued = now.strftime("%Y-%m-%dT%H:%M:%SZ")
         return {"token": self._sign(ISSUER, subject, access, minutes), "expires_in": minutes * 60, "issued_at": issued}
 
     def own(self, access: Access) -> str:
-        """Return a token for one request of Harbor's to the registry."""
+        """Return a token for one request of Harbor to the registry."""
         return self._sign(REGISTRY_ISSUER, "harbor", access, 5)
 
     def _sign(self, issuer: str, subject: str, access: Access, minutes: int) -> str:
@@ -94,7 +94,7 @@ class Tokens:
         return jwt.encode(claims, self._key, "RS256", {"kid": self._kid})
 
     def read(self, token: str) -> dict[str, Any] | None:
-        """Return the claims of a token signed here and valid now, else None."""
+        """Return the claims of a valid token that was signed here, else None."""
         try:
             claims: dict[str, Any] = jwt.decode(
                 token, self._key.public_key(), ["RS256"], audience=SERVICE, issuer=ISSUER, leeway=60
@@ -105,7 +105,7 @@ class Tokens:
 
 
 def _thumbprint(key: rsa.RSAPublicKey) -> str:
-    """RFC 7638: how the registry names the keys it trusts."""
+    """Return the key's RFC 7638 thumbprint, with which the registry names trusted keys."""
     numbers = key.public_numbers()
     members = {"e": _number(numbers.e), "kty": "RSA", "n": _number(numbers.n)}
     digest = hashlib.sha256(json.dumps(members, separators=(",", ":"), sort_keys=True).encode()).digest()
