@@ -1,4 +1,4 @@
-"""Parts made by shell scripts, and a program that makes one in a process of its own."""
+"""Parts made by shell scripts, and a program that makes one in a separate process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Script:
     sources: Path | None = None
 
     def prepare(self, into: Path, runner: Runner) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def finish(self, into: Path, runner: Runner) -> None:
         """Run the script."""
@@ -31,7 +31,7 @@ class Script:
 
 
 def part(script: str, name: str = "fake", *, compiles: bool = False, tools: tuple[str, ...] = ()) -> Part:
-    """A part that has to provide the file `program`."""
+    """Return a part that must provide the file `program`."""
     return Part(name, "1.0", Script(script, compiles, tools), ("program",), about="fake")
 
 

@@ -1,4 +1,4 @@
-"""A site of official releases on loopback: what it serves, and what it was asked."""
+"""A fake site of official releases on loopback, which records its requests."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ def zipped(files: dict[str, bytes], mode: int = 0o755) -> bytes:
 
 @dataclass
 class Site:
-    """What is at each path; the requests that came, as `HEAD /path`."""
+    """Files by path, and the received requests such as `HEAD /path`."""
 
     url: str
     files: dict[str, bytes] = field(default_factory=dict)
     redirects: dict[str, str] = field(default_factory=dict)
-    #: Paths of which half is sent before the connection ends.
+    #: Paths for which the connection ends after half of the content.
     broken: set[str] = field(default_factory=set)
-    #: Paths that answer once this is set.
+    #: Paths that answer after this is set.
     slow: set[str] = field(default_factory=set)
     go_on: threading.Event = field(default_factory=threading.Event)
-    #: Type of every answer.
+    #: Content type of every answer.
     kind: str = "application/octet-stream"
     requests: list[str] = field(default_factory=list)
 

@@ -26,7 +26,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabHome:
 
 
 def parts(folder: Path) -> dict[str, Path]:
-    """Parts as they are fetched: Go's module cache does not make scripts executable."""
+    """Return parts as downloaded: scripts from Go's module cache are not executable."""
     executable(folder / "cli" / "pulumi", "#!/bin/sh\n")
     (folder / "python").mkdir()
     for name in ("pulumi-language-python-exec", "pulumi-resource-pulumi-python"):
@@ -42,7 +42,7 @@ def executable(path: Path, text: str = "#!/bin/sh\n") -> Path:
     return path
 
 
-def test_engine_and_clients_are_pointed_at_the_platform(home: LabHome) -> None:
+def test_engine_and_clients_use_the_platform(home: LabHome) -> None:
     found = environment(home)
     assert found["PATH"] == os.pathsep.join([str(home.bin), str(openbao().parent), "/usr/bin:/bin"])
     expected = {
@@ -62,7 +62,7 @@ def test_engine_and_clients_are_pointed_at_the_platform(home: LabHome) -> None:
     assert subprocess.run([openbao(), "version"], capture_output=True, check=True).stdout.startswith(b"OpenBao")
 
 
-def test_another_platforms_variables_do_not_leak_in(home: LabHome, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_of_another_platform_are_removed(home: LabHome, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("VAULT_NAMESPACE", "VAULT_CACERT", "BAO_ADDR", "KEYCLOAK_CLIENT_SECRET", "KEYCLOAK_REALM"):
         monkeypatch.setenv(name, "production")
     for name in ("PULUMI_CONFIG_PASSPHRASE_FILE", "PULUMI_ACCESS_TOKEN", "PULUMI_STACK", "VAULT_TOKEN"):
@@ -85,7 +85,7 @@ def test_an_official_pulumi_is_not_shadowed(home: LabHome, tmp_path: Path, monke
     found = environment(home)
     assert str(home.bin) not in found["PATH"]
     assert "PULUMI_IGNORE_AMBIENT_PLUGINS" not in found
-    install(home, {})  # needs no part of ours
+    install(home, {})  # needs no part of the lab
     assert not list(home.bin.iterdir())
 
 
@@ -94,7 +94,7 @@ def test_a_pulumi_without_its_language_host_is_not_enough(tmp_path: Path, monkey
     assert official() is None
 
 
-def test_our_own_is_not_taken_for_an_official_one(
+def test_a_pulumi_built_by_the_lab_is_not_official(
     home: LabHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(home, parts(tmp_path))
@@ -107,13 +107,13 @@ def test_the_engine_finds_everything_beside_itself(home: LabHome, tmp_path: Path
     names = ["pulumi", "pulumi-language-python", "pulumi-language-python-exec", "pulumi-resource-pulumi-python"]
     for name in names:
         assert os.access(home.bin / name, os.X_OK), name
-    # A link would make `pulumi` look for its host beside the link's target, and warn about ours.
+    # With a link, `pulumi` would look for its host beside the link's target, and warn about ours.
     assert (home.bin / "pulumi").resolve() == home.bin / "pulumi"
-    install(home, parts(tmp_path / "newer"))  # again, from elsewhere
+    install(home, parts(tmp_path / "newer"))  # again, from another folder
     assert os.access(home.bin / "pulumi", os.X_OK)
 
 
-def test_a_part_that_lacks_something_is_said(home: LabHome, tmp_path: Path) -> None:
+def test_a_part_that_lacks_a_file_is_reported(home: LabHome, tmp_path: Path) -> None:
     with pytest.raises(LabError, match="'pulumi-python' has no `pulumi-language-python-exec`"):
         install(home, {"pulumi": parts(tmp_path)["pulumi"], "pulumi-python": tmp_path})
 
@@ -137,8 +137,8 @@ def test_dynamic_providers_find_the_virtual_environment_from_any_folder(
     assert done.stdout.strip() == expected.format(root=root)
 
 
-def test_a_wrapper_takes_nothing_from_where_it_is_started(tmp_path: Path) -> None:
-    (tmp_path / "json").mkdir()  # would shadow a module, were the folder on the path
+def test_a_wrapper_ignores_the_folder_where_it_starts(tmp_path: Path) -> None:
+    (tmp_path / "json").mkdir()  # would shadow a module if the folder were on the path
     (tmp_path / "json" / "__init__.py").write_text("raise SystemExit('shadowed')", encoding="utf-8")
     wrapper = tmp_path / "folder with 'quotes'" / "tool"
     write_wrapper(wrapper, "json.tool", "--compact")
@@ -147,12 +147,10 @@ def test_a_wrapper_takes_nothing_from_where_it_is_started(tmp_path: Path) -> Non
     assert stat.S_IMODE(wrapper.stat().st_mode) == 0o700
 
 
-def test_plain_pulumi_takes_the_platform_s_own_settings_and_leaves_the_checkout_s_alone(
-    home: LabHome, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pulumi_in_a_shell_uses_the_platforms_settings_file(home: LabHome, monkeypatch: pytest.MonkeyPatch) -> None:
     tracked = (CHECKOUT / "Pulumi.lab.yaml").read_bytes()
     monkeypatch.setenv("PULUMI_OPTION_CONFIG_FILE", "/another/platform's")
-    assert "PULUMI_OPTION_CONFIG_FILE" not in environment(home), "usine says which file itself"
+    assert "PULUMI_OPTION_CONFIG_FILE" not in environment(home), "usine passes the file itself"
     found = shell_environment(home)
     assert found == {**environment(home), "PULUMI_OPTION_CONFIG_FILE": str(home.settings)}
     assert "127.0.0.1:28443" in home.settings.read_text("utf-8")

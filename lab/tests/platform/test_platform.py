@@ -1,4 +1,4 @@
-"""The platform as a whole, where no server is needed: what is said before anything is built or started."""
+"""The platform as a whole, without servers: errors before anything is built or started."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lab.servers import Context, Server
 
 
 class Full(Server):
-    """A server whose folder is on a full disk, or has a file in its way."""
+    """A server whose folder cannot be created."""
 
     name = "full"
 
@@ -47,7 +47,7 @@ def home(tmp_path: Path) -> LabHome:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Collection[str] | None]:
-    """The names asked of `Plan.make`, which makes nothing, on a machine that lacks nothing and has no plugins."""
+    """Return the arguments of calls of `Plan.make`, which is replaced, on a machine with all tools and no plugins."""
     calls: list[Collection[str] | None] = []
 
     class NothingMade(Plan):
@@ -62,7 +62,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Collection[st
 
 
 @pytest.mark.parametrize("choice", list(PluginChoice))
-def test_a_plugin_folder_that_is_not_there_is_said_before_anything_is_built(
+def test_a_missing_plugin_folder_is_reported_before_anything_is_built(
     home: LabHome, asked: list[Collection[str] | None], choice: PluginChoice
 ) -> None:
     with pytest.raises(LabError, match="no such folder"):
@@ -70,7 +70,7 @@ def test_a_plugin_folder_that_is_not_there_is_said_before_anything_is_built(
     assert asked == []
 
 
-def test_official_plugins_to_download_are_tried_with_nothing_but_the_engine_built(
+def test_official_plugins_are_downloaded_after_only_the_engine_is_built(
     home: LabHome, asked: list[Collection[str] | None]
 ) -> None:
     with pytest.raises(LabError, match="would be built"):
@@ -78,7 +78,7 @@ def test_official_plugins_to_download_are_tried_with_nothing_but_the_engine_buil
     assert asked == [("pulumi", "pulumi-python")]
 
 
-def test_official_plugins_at_hand_delay_nothing(home: LabHome, asked: list[Collection[str] | None]) -> None:
+def test_available_official_plugins_need_no_download_first(home: LabHome, asked: list[Collection[str] | None]) -> None:
     for name, version in wanted_versions().items():
         path = users_plugins() / f"resource-{name}-v{version}" / f"pulumi-resource-{name}"
         path.parent.mkdir(parents=True)
@@ -88,7 +88,7 @@ def test_official_plugins_at_hand_delay_nothing(home: LabHome, asked: list[Colle
     assert asked == [None]
 
 
-def test_a_file_in_the_way_of_a_server_is_said_in_a_line(home: LabHome) -> None:
+def test_a_file_in_place_of_a_servers_folder_is_reported_in_one_line(home: LabHome) -> None:
     home.data.mkdir()
     (home.data / "full").touch()
     with pytest.raises(LabError) as caught:

@@ -17,7 +17,7 @@ from lab.home import LabHome
 from usine.plugins import probe
 
 WANTED = wanted_versions()
-# A plugin as the engine knows one: it says its port, then its version when asked.
+# A plugin: it prints its port, and answers its version on request.
 PLUGIN = """\
 #!{python}
 import threading
@@ -40,7 +40,7 @@ threading.Event().wait()
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabHome:
-    """A platform on a machine whose `pulumi` downloads nothing and whose user has no plugins."""
+    """Return a platform on a machine whose `pulumi` cannot download and whose user has no plugins."""
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "users"))
     home = LabHome.open(tmp_path / "lab")
     pulumi(home, "echo error: no network >&2; exit 1")
@@ -48,7 +48,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabHome:
 
 
 def pulumi(home: LabHome, script: str) -> Path:
-    """Put a fake `pulumi` that writes down how it is called; return that file."""
+    """Install a fake `pulumi` that records its arguments; return the file with them."""
     calls = home.root / "calls"
     home.bin.mkdir(exist_ok=True)
     (home.bin / "pulumi").write_text(f'#!/bin/sh\necho "$@" >> {calls}\n{script}\n', encoding="utf-8")
@@ -57,7 +57,7 @@ def pulumi(home: LabHome, script: str) -> Path:
 
 
 def plugin(path: Path, version: str | None = None) -> Path:
-    """Write an official plugin; with a version, one that answers when asked."""
+    """Write an official plugin; with `version`, one that answers its version."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(
         PLUGIN.format(python=sys.executable, version=version) if version else f"#!/bin/sh\necho {path}\n",
@@ -78,12 +78,12 @@ def installed(home: LabHome) -> list[str]:
 STAND_INS = dict.fromkeys(("gitlab", "harbor", "keycloak", "kubernetes", "vault"), "stand-in")
 
 
-def test_versions_are_those_the_programs_packages_ask_for() -> None:
+def test_versions_are_those_that_the_programs_packages_require() -> None:
     assert WANTED.keys() == STAND_INS.keys()
     assert all(version[0].isdigit() for version in WANTED.values())
 
 
-def test_without_official_ones_stand_ins_are_used_and_downloads_tried_once(home: LabHome) -> None:
+def test_stand_ins_are_used_and_failed_downloads_are_not_repeated(home: LabHome) -> None:
     calls = home.root / "calls"
     used = install(home, PluginChoice.AUTO)
     assert kinds(used) == STAND_INS == kinds(in_use(home))
@@ -110,7 +110,7 @@ def test_stand_ins_by_choice_download_nothing(home: LabHome) -> None:
     assert not (home.root / "calls").exists()
 
 
-def test_what_can_be_downloaded_is_and_stays(home: LabHome) -> None:
+def test_a_downloaded_plugin_is_used_and_kept(home: LabHome) -> None:
     calls = pulumi(
         home,
         '[ "$4" = vault ] || exit 1\n'
@@ -125,7 +125,7 @@ def test_what_can_be_downloaded_is_and_stays(home: LabHome) -> None:
     assert len(calls.read_text(encoding="utf-8").splitlines()) == len(WANTED)
 
 
-def test_a_download_that_hangs_is_given_up(home: LabHome, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_that_hangs_is_stopped(home: LabHome, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plugin_sources, "DOWNLOAD_SECONDS", 0.2)
     pulumi(home, "exec sleep 60")
     assert kinds(install(home, PluginChoice.AUTO)) == STAND_INS
@@ -162,7 +162,7 @@ def test_every_shape_of_a_plugin_folder_is_read(home: LabHome, tmp_path: Path) -
     assert not list(tmp_path.rglob("outside"))
 
 
-def test_a_damaged_archive_is_said(home: LabHome, tmp_path: Path) -> None:
+def test_a_damaged_archive_is_reported(home: LabHome, tmp_path: Path) -> None:
     packed = archive(tmp_path, "pulumi-resource-kubernetes", "something-else")
     with pytest.raises(LabError, match="not an archive with pulumi-resource-kubernetes"):
         install(home, PluginChoice.AUTO, tmp_path)
@@ -178,7 +178,7 @@ def test_the_users_own_plugins_are_used(home: LabHome) -> None:
 
 
 @pytest.mark.parametrize("version", ["0.0.1", "99.0.0", ""])
-def test_any_version_of_a_plugin_folder_goes_where_the_engine_looks(
+def test_a_plugin_of_any_version_is_installed_where_the_engine_looks(
     home: LabHome, tmp_path: Path, version: str
 ) -> None:
     mine = plugin(tmp_path / "plugins" / "pulumi-resource-vault", version or None)
@@ -186,11 +186,11 @@ def test_any_version_of_a_plugin_folder_goes_where_the_engine_looks(
     assert PluginInUse("vault", version or "unknown", "official", str(mine)) in used
     assert executable(home, "vault", WANTED["vault"]).read_bytes() == mine.read_bytes()
     assert installed(home) == sorted(f"resource-{name}-v{wanted}" for name, wanted in WANTED.items())
-    # Without the folder it stays.
+    # Without the folder, the plugin stays.
     assert install(home, PluginChoice.AUTO) == used
 
 
-def test_a_plugin_kept_for_a_version_no_longer_asked_for_is_not_used(
+def test_a_plugin_for_an_older_required_version_is_not_used(
     home: LabHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = plugin(tmp_path / "plugins" / "pulumi-resource-vault", "0.0.1").parent
@@ -203,14 +203,14 @@ def test_a_plugin_kept_for_a_version_no_longer_asked_for_is_not_used(
     assert executable(home, "vault", "98.0.0").is_file()
 
 
-def test_what_a_plugin_answers_comes_before_what_its_folder_states(home: LabHome, tmp_path: Path) -> None:
+def test_a_plugins_answer_takes_precedence_over_its_folders_name(home: LabHome, tmp_path: Path) -> None:
     plugin(tmp_path / "resource-vault-v3.2.1" / "pulumi-resource-vault", "1.2.3")
     plugin(tmp_path / "resource-keycloak-v3.2.1" / "pulumi-resource-keycloak")
     versions = {plugin.name: plugin.version for plugin in install(home, PluginChoice.AUTO, tmp_path)}
     assert versions == {**WANTED, "vault": "1.2.3", "keycloak": "3.2.1"}
 
 
-def test_of_several_the_exact_version_is_taken_else_the_newest(home: LabHome, tmp_path: Path) -> None:
+def test_the_exact_version_is_preferred_then_the_newest(home: LabHome, tmp_path: Path) -> None:
     def origin() -> str:
         return next(used.origin for used in install(home, PluginChoice.AUTO, tmp_path) if used.name == "vault")
 
@@ -224,7 +224,7 @@ def test_of_several_the_exact_version_is_taken_else_the_newest(home: LabHome, tm
     assert origin() == str(exact)
 
 
-def test_another_version_of_the_users_own_is_used_when_the_exact_one_cannot_be_downloaded(home: LabHome) -> None:
+def test_another_version_of_the_user_is_used_if_the_download_fails(home: LabHome) -> None:
     mine = plugin(plugin_sources.users_plugins() / "resource-vault-v7.11.0" / "pulumi-resource-vault")
     plugin(plugin_sources.users_plugins() / "resource-vault-v7.9.0" / "pulumi-resource-vault")
     used = install(home, PluginChoice.AUTO)
@@ -232,14 +232,14 @@ def test_another_version_of_the_users_own_is_used_when_the_exact_one_cannot_be_d
     assert f"resource vault {WANTED['vault']}" in (home.root / "calls").read_text(encoding="utf-8")
 
 
-def test_a_platforms_own_plugins_are_not_taken_for_the_users(home: LabHome, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plugins_of_a_platform_are_not_the_users(home: LabHome, monkeypatch: pytest.MonkeyPatch) -> None:
     install(home, PluginChoice.STAND_IN)
     monkeypatch.setenv("HOME", str(home.root / "nobody"))
     monkeypatch.setenv("PULUMI_HOME", str(home.pulumi_home))
     assert kinds(install(home, PluginChoice.AUTO)) == STAND_INS
 
 
-def test_a_plugin_that_lost_its_mode_runs(home: LabHome, tmp_path: Path) -> None:
+def test_a_plugin_without_executable_mode_runs(home: LabHome, tmp_path: Path) -> None:
     mine = plugin(tmp_path / "pulumi-resource-vault", "1.2.3")
     mine.chmod(0o600)
     used = install(home, PluginChoice.AUTO, tmp_path)
@@ -247,7 +247,7 @@ def test_a_plugin_that_lost_its_mode_runs(home: LabHome, tmp_path: Path) -> None
     assert stat.S_IMODE(mine.stat().st_mode) == 0o600
 
 
-def test_official_only_names_all_that_are_missing_and_leaves_what_was(home: LabHome, tmp_path: Path) -> None:
+def test_official_only_reports_all_missing_plugins_and_changes_nothing(home: LabHome, tmp_path: Path) -> None:
     before = install(home, PluginChoice.STAND_IN)
     folder = tmp_path / "plugins"
     plugin(folder / f"resource-vault-v{WANTED['vault']}" / "pulumi-resource-vault")
@@ -259,7 +259,7 @@ def test_official_only_names_all_that_are_missing_and_leaves_what_was(home: LabH
     assert "pulumi-resource-vault" not in message
     assert in_use(home) == before
     assert probe(executable(home, "vault", WANTED["vault"])) == WANTED["vault"]
-    # Asked for outright, the next attempt tries again.
+    # If only official plugins are accepted, the next run tries the download again.
     with pytest.raises(LabError):
         install(home, PluginChoice.OFFICIAL, folder)
     assert len((home.root / "calls").read_text(encoding="utf-8").splitlines()) == 2 * (len(WANTED) - 1)
@@ -277,10 +277,10 @@ def test_switching_replaces_what_was_installed(home: LabHome) -> None:
     assert not stale.exists()
     install(home, PluginChoice.STAND_IN)
     assert b"lab.plugins.vault" in path.read_bytes()
-    assert b"lab.plugins.vault" not in mine.read_bytes()  # the user's own was not written through
+    assert b"lab.plugins.vault" not in mine.read_bytes()  # the user's own plugin was not overwritten through the link
 
 
-def test_a_memory_that_was_damaged_is_made_again(home: LabHome) -> None:
+def test_a_damaged_record_is_replaced(home: LabHome) -> None:
     install(home, PluginChoice.STAND_IN)
     for text in ("{", "[]", '{"in_use": [{"name": 1}], "failed": {}}', '{"in_use": [], "failed": []}'):
         (home.root / "plugins.json").write_text(text, encoding="utf-8")
@@ -288,9 +288,7 @@ def test_a_memory_that_was_damaged_is_made_again(home: LabHome) -> None:
     assert kinds(install(home, PluginChoice.STAND_IN)) == STAND_INS
 
 
-def test_a_kubernetes_plugin_that_ignores_what_the_program_asks_is_refused_at_once(
-    home: LabHome, tmp_path: Path
-) -> None:
+def test_a_kubernetes_plugin_that_ignores_the_programs_options_is_refused(home: LabHome, tmp_path: Path) -> None:
     folder, untouched = tmp_path / "plugins", install(home, PluginChoice.STAND_IN)
     bare = folder / "pulumi-resource-kubernetes"
     for path, version in ((bare, "4.28.1"), (folder / "resource-kubernetes-v4.9.0" / bare.name, None)):
@@ -301,7 +299,7 @@ def test_a_kubernetes_plugin_that_ignores_what_the_program_asks_is_refused_at_on
             plugins.check(folder)
         path.unlink()
     assert in_use(home) == untouched
-    # A folder's name may say anything: what the plugin answers counts.
+    # The plugin's answer counts, not its folder's name.
     plugin(folder / f"resource-kubernetes-v{WANTED['kubernetes']}" / bare.name, "4.28.1")
     plugins.check(folder)
     with pytest.raises(LabError, match=r"the kubernetes plugin 4\.28\.1 ignores"):
@@ -309,14 +307,14 @@ def test_a_kubernetes_plugin_that_ignores_what_the_program_asks_is_refused_at_on
     assert not executable(home, "kubernetes", WANTED["kubernetes"]).exists()
 
 
-def test_an_old_kubernetes_plugin_of_the_user_s_own_is_passed_over(home: LabHome) -> None:
+def test_an_old_kubernetes_plugin_of_the_user_is_skipped(home: LabHome) -> None:
     plugin(plugin_sources.users_plugins() / "resource-kubernetes-v4.28.1" / "pulumi-resource-kubernetes")
     assert kinds(install(home, PluginChoice.AUTO))["kubernetes"] == "stand-in"
     newer = plugin(plugin_sources.users_plugins() / "resource-kubernetes-v4.29.0" / "pulumi-resource-kubernetes")
     assert PluginInUse("kubernetes", "4.29.0", "official", str(newer)) in install(home, PluginChoice.AUTO)
 
 
-def test_a_folder_that_is_not_there_is_said(home: LabHome, tmp_path: Path) -> None:
+def test_a_missing_plugin_folder_is_reported(home: LabHome, tmp_path: Path) -> None:
     with pytest.raises(LabError, match="no such folder"):
         install(home, PluginChoice.AUTO, tmp_path / "nothing")
 
@@ -327,7 +325,7 @@ def test_a_package_that_is_not_installed_needs_no_plugin(home: LabHome, monkeypa
     assert kinds(install(home, PluginChoice.STAND_IN)) == STAND_INS
 
 
-def test_something_that_is_no_plugin_has_no_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_executable_that_is_not_a_plugin_has_no_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(usine.plugins, "PROBE_SECONDS", 0.3)
     assert probe(Path("/bin/true")) == ""
     assert probe(tmp_path / "nothing") == ""

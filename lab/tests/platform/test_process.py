@@ -1,4 +1,4 @@
-"""Processes of the platform: found again, never mistaken, stopped with all they started."""
+"""Processes of the platform: found by later commands, never confused with others, stopped with their children."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STUBBORN = Command(
         "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(300)",
     )
 )
-#: Starts a child and, when killed alone, leaves it behind.
+#: Starts a child, which survives when only the parent is killed.
 PARENT = Command(("/bin/sh", "-c", f"{sys.executable} -c 'import time; time.sleep(300)'; exit 3"))
 
 
@@ -45,7 +45,7 @@ def eventually(true: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
-def test_started_is_running_until_stopped(home: LabHome) -> None:
+def test_a_started_process_runs_until_it_is_stopped(home: LabHome) -> None:
     started = process.start(home, "one", SLEEP)
     found = process.running(home, "one")
     assert found is not None
@@ -60,26 +60,26 @@ def test_started_is_running_until_stopped(home: LabHome) -> None:
 
 @pytest.fixture
 def stranger() -> Iterator[int]:
-    """Pid of a process that is none of ours."""
+    """Yield the pid of a process that does not belong to the platform."""
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True) as process:
-        time.sleep(0.05)  # what starts next has another start time, in clock ticks of 10 ms
+        time.sleep(0.05)  # so that the next process has another start time, in clock ticks of 10 ms
         yield process.pid
         assert process.poll() is None, "we ended a stranger"
         process.kill()
 
 
-def test_a_recycled_pid_is_never_taken_for_ours(home: LabHome, stranger: int) -> None:
+def test_a_reused_pid_is_not_mistaken_for_the_server(home: LabHome, stranger: int) -> None:
     process.start(home, "one", SLEEP)
     path = home.run / "one.json"
     record = json.loads(path.read_text(encoding="utf-8"))
     process.stop(home, "one")
-    # What is left after a crash, when the kernel gave our pid to somebody else since.
+    # The state after a crash, when the kernel has reused the pid.
     path.write_text(json.dumps(record | {"pid": stranger}), encoding="utf-8")
     assert process.running(home, "one") is None
     assert not process.stop(home, "one")
 
 
-def test_a_record_of_another_boot_speaks_of_nobody(home: LabHome) -> None:
+def test_a_record_of_another_boot_is_ignored(home: LabHome) -> None:
     process.start(home, "one", SLEEP)
     path = home.run / "one.json"
     record = json.loads(path.read_text(encoding="utf-8"))
@@ -88,7 +88,7 @@ def test_a_record_of_another_boot_speaks_of_nobody(home: LabHome) -> None:
 
 
 @pytest.mark.parametrize("record", ["", "{", "[]", '{"pid": "x"}', '{"pid": 1}'])
-def test_what_runs_is_stopped_though_its_record_is_damaged(home: LabHome, record: str) -> None:
+def test_a_process_with_a_damaged_record_is_stopped(home: LabHome, record: str) -> None:
     started = process.start(home, "one", SLEEP)
     (home.run / "one.json").write_text(record, encoding="utf-8")
     assert process.members(home, "one") == [started.pid]
@@ -96,14 +96,14 @@ def test_what_runs_is_stopped_though_its_record_is_damaged(home: LabHome, record
     assert process.members(home, "one") == []
 
 
-def test_what_runs_is_found_without_any_record(home: LabHome) -> None:
+def test_a_process_without_a_record_is_found(home: LabHome) -> None:
     process.start(home, "one", SLEEP)
     (home.run / "one.json").unlink()
     assert process.names(home) == ("one",)
     assert process.stop(home, "one")
 
 
-def test_children_go_with_their_parent(home: LabHome) -> None:
+def test_children_are_stopped_with_their_parent(home: LabHome) -> None:
     started = process.start(home, "one", PARENT)
     eventually(lambda: len(process.members(home, "one")) == 2)
     os.kill(started.pid, 9)
@@ -113,14 +113,14 @@ def test_children_go_with_their_parent(home: LabHome) -> None:
     assert process.members(home, "one") == []
 
 
-def test_who_does_not_listen_is_killed(home: LabHome) -> None:
+def test_a_process_that_ignores_sigterm_is_killed(home: LabHome) -> None:
     process.start(home, "one", STUBBORN)
     eventually(lambda: "deaf" in process.tail(home, "one"))
     assert process.stop(home, "one", patience=0.3)
     assert process.members(home, "one") == []
 
 
-def test_platforms_do_not_touch_each_other(home: LabHome, tmp_path: Path) -> None:
+def test_platforms_do_not_affect_each_other(home: LabHome, tmp_path: Path) -> None:
     other = LabHome.open(tmp_path / "lab2")
     process.start(home, "one", SLEEP)
     assert process.names(other) == ()
@@ -128,7 +128,7 @@ def test_platforms_do_not_touch_each_other(home: LabHome, tmp_path: Path) -> Non
     assert process.running(home, "one")
 
 
-def test_tail_is_of_the_last_start(home: LabHome) -> None:
+def test_tail_starts_at_the_last_start(home: LabHome) -> None:
     for word in ("first", "second"):
         process.start(home, "one", Command(("/bin/echo", word)))
         eventually(lambda: process.running(home, "one") is None)
@@ -137,12 +137,12 @@ def test_tail_is_of_the_last_start(home: LabHome) -> None:
     assert process.log_path(home, "one").stat().st_mode & 0o777 == 0o600
 
 
-def test_what_cannot_be_executed_is_said(home: LabHome) -> None:
+def test_a_command_that_cannot_be_executed_is_reported(home: LabHome) -> None:
     with pytest.raises(LabError, match="one: /nowhere/server cannot be started: No such file"):
         process.start(home, "one", Command(("/nowhere/server",)))
 
 
-def test_servers_get_none_of_the_callers_credentials(home: LabHome, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_servers_do_not_get_the_callers_credentials(home: LabHome, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VAULT_TOKEN", "of-the-caller")
     process.start(home, "one", dataclasses.replace(SLEEP, environment={"GIVEN": "yes"}))
     variables = Path(f"/proc/{process.members(home, 'one')[0]}/environ")

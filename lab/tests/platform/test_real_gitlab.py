@@ -1,4 +1,4 @@
-"""Tests on GitLab's own image: everything but GitLab, whose place a stand-in takes."""
+"""Tests of the run in GitLab's image, with the stand-in instead of GitLab."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ READ = (
 
 @pytest.fixture
 def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the command that makes a token, in place of GitLab's console."""
+    """Return a folder with a command that prints a token, like GitLab's console."""
     rails = tmp_path / "gitlab-rails"
     rails.write_text(f'#!/bin/sh\ncase "$2" in *personal_access_tokens.create*) echo {ROOT_TOKEN};; esac\n')
     rails.chmod(0o755)
@@ -35,7 +35,7 @@ def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_command_runs_with_the_gitlab_that_was_started(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_runs_with_the_started_gitlab(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     port = free_port()
     file = image / "config.json"
     write_private(file, Configuration(port, f"http://{LOOPBACK}:{port}", image / "data", ROOT_TOKEN, {}).text())
@@ -47,6 +47,6 @@ def test_a_command_runs_with_the_gitlab_that_was_started(image: Path, monkeypatc
         real_gitlab.run(["true"], ["sh", "-c", "exit 3"], port, limit=60)
 
 
-def test_elsewhere_it_says_that_this_is_not_the_image(capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_reports_that_this_is_not_gitlabs_image(capsys: pytest.CaptureFixture[str]) -> None:
     assert real_gitlab.main(["true"]) == 2
     assert "this must run in GitLab's own image" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Official releases instead of compiling: from a fake release site on loopback, never from the real ones."""
+"""Official releases instead of builds, from a fake release site on loopback."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def with_release(made: Part, *downloads: Download) -> Part:
 
 
 def plain(site: Site, made: Part, path: str = "/program") -> Part:
-    """`made`, with an official release of one plain program."""
+    """Return `made` with an official release of one plain program."""
     url = site.serve(path, PROGRAM)
     return with_release(made, download(url, PROGRAM, path="program", executable=True))
 
@@ -69,7 +69,7 @@ def take(made: Part, cache: Cache) -> Path:
     return choose([made], cache).make(Silent())[made.name]
 
 
-def test_a_release_is_taken_without_any_tool(site: Site, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_release_needs_no_tool(site: Site, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     tar = tar_gz({"tool-2.0-amd64/tool": PROGRAM, "tool-2.0-amd64/other": b"not wanted"})
     archive = zipped({"top-2.0/bin/start": PROGRAM, "top-2.0/lib/a.jar": b"jar"})
     site.serve("/v2/tool-amd64.tar.gz", tar)
@@ -90,10 +90,10 @@ def test_a_release_is_taken_without_any_tool(site: Site, cache: Cache, monkeypat
     assert all(os.access(folder / name, os.X_OK) for name in ("tool", "bin/start", "program"))
     assert not os.access(folder / "crds/types.yaml", os.X_OK)
     assert (folder / "tool").read_bytes() == PROGRAM
-    assert len([asked for asked in site.requests if asked.startswith("HEAD")]) == 4  # once, for all of them
+    assert len([asked for asked in site.requests if asked.startswith("HEAD")]) == 4  # one probe for all of them
 
 
-def test_it_is_chosen_for_the_machine_s_processor(site: Site, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_for_the_machines_processor_is_used(site: Site, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     arm = b"arm"
     site.serve("/program-x64", PROGRAM)
     site.serve("/program-arm64", arm)
@@ -109,7 +109,7 @@ def test_it_is_chosen_for_the_machine_s_processor(site: Site, cache: Cache, monk
     assert site.requests == []
 
 
-def test_a_wrong_checksum_is_an_error_and_never_a_fallback(site: Site, cache: Cache) -> None:
+def test_a_wrong_checksum_is_an_error_without_a_fallback(site: Site, cache: Cache) -> None:
     released = plain(site, part("touch program"))
     site.files["/program"] = b"something else"
     with pytest.raises(LabError) as caught:
@@ -122,7 +122,7 @@ def test_a_wrong_checksum_is_an_error_and_never_a_fallback(site: Site, cache: Ca
 
 
 @pytest.mark.parametrize("what", ["nobody listens", "no such file", "no such place", "a page of the network"])
-def test_what_cannot_be_reached_is_made(site: Site, cache: Cache, what: str) -> None:
+def test_a_part_with_an_unreachable_release_is_built(site: Site, cache: Cache, what: str) -> None:
     released = plain(site, part("echo made > program"))
     if what == "no such file":
         site.files.clear()
@@ -157,14 +157,14 @@ def test_a_slow_site_is_not_waited_for(site: Site) -> None:
 
 def test_the_probe_goes_through_the_proxy_of_the_environment(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     url = "http://releases.invalid/program"
-    site.files[url] = PROGRAM  # a proxy is asked for the whole address
+    site.files[url] = PROGRAM  # the request to a proxy contains the whole address
     assert reachable([url]) == frozenset()
     monkeypatch.setenv("http_proxy", site.url)
     assert reachable([url]) == {url}
 
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "gopher://127.0.0.1:1"])
-def test_behind_a_proxy_that_cannot_be_used_nothing_is_reachable(
+def test_nothing_is_reachable_through_an_unsupported_proxy(
     site: Site, monkeypatch: pytest.MonkeyPatch, proxy: str
 ) -> None:
     url = site.serve("/program", PROGRAM)
@@ -172,7 +172,7 @@ def test_behind_a_proxy_that_cannot_be_used_nothing_is_reachable(
     assert reachable([url]) == frozenset()
 
 
-def test_a_download_that_breaks_off_is_made_instead_and_reported(site: Site, cache: Cache) -> None:
+def test_a_part_is_built_and_reported_if_its_download_fails(site: Site, cache: Cache) -> None:
     released = plain(site, part("echo made > program"))
     site.broken.add("/program")
     said = io.StringIO()
@@ -183,7 +183,7 @@ def test_a_download_that_breaks_off_is_made_instead_and_reported(site: Site, cac
     assert not [path for path in cache.root.iterdir() if path.name.endswith(".partial")]
 
 
-def test_a_download_that_breaks_off_names_the_tools_to_make_it_instead(
+def test_a_failed_download_reports_the_missing_build_tools(
     site: Site, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     released = plain(site, part("touch program", tools=("go",)))
@@ -196,7 +196,7 @@ def test_a_download_that_breaks_off_names_the_tools_to_make_it_instead(
     assert "golang-go" in str(caught.value)
 
 
-def test_a_part_in_the_cache_is_used_however_it_was_taken_and_nobody_is_asked(site: Site, cache: Cache) -> None:
+def test_a_part_in_the_cache_is_used_without_a_probe(site: Site, cache: Cache) -> None:
     released = plain(site, part("echo made > program"))
     official = take(released, cache)
     site.requests.clear()
@@ -209,9 +209,7 @@ def test_a_part_in_the_cache_is_used_however_it_was_taken_and_nobody_is_asked(si
     assert "nothing to make; from the cache" in choose([released, other], cache).summary()
 
 
-def test_a_build_that_is_asked_for_uses_nothing_official(
-    site: Site, cache: Cache, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_requested_build_uses_nothing_official(site: Site, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     released = plain(site, dataclasses.replace(part("echo made > program"), minutes=1.0))
     official = take(released, cache)
     site.requests.clear()
@@ -225,7 +223,7 @@ def test_a_build_that_is_asked_for_uses_nothing_official(
 
 
 @pytest.mark.parametrize("options", [[], ["--build"]])
-def test_the_option_asks_for_a_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]) -> None:
+def test_the_option_requests_a_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]) -> None:
     monkeypatch.setenv("USINE_LAB_PARTS", "")
     asked: list[bool] = []
 
@@ -258,7 +256,7 @@ def test_with_official_releases_neither_go_nor_maven_is_needed(
     assert not {url for url in probed[1] if "amd64" in url or "x64" in url}
 
 
-def test_the_first_line_says_how_long_it_takes_and_which_way_each_part_goes(
+def test_the_first_line_has_the_time_and_the_source_of_each_part(
     site: Site, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
@@ -276,11 +274,11 @@ def test_the_first_line_says_how_long_it_takes_and_which_way_each_part_goes(
         f"from the cache ({cache.root}): there; the machine's own: own"
     )
     monkeypatch.setattr(os, "cpu_count", lambda: 16)
-    assert "about 2 min" in planned.summary()  # the download decides
+    assert "about 2 min" in planned.summary()  # the download takes longest
     assert "less than a minute" in choose([official], cache).summary()
 
 
-def test_it_is_the_first_line_of_the_platform_s_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_start_of_the_platform_prints_that_line_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planning, "reachable", lambda _urls: frozenset())
     monkeypatch.setenv("USINE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", "")
@@ -302,9 +300,7 @@ def test_it_is_the_first_line_of_the_platform_s_start(tmp_path: Path, monkeypatc
         (b"not an archive", "cannot be unpacked"),
     ],
 )
-def test_an_archive_gives_the_files_that_are_asked_of_it(
-    site: Site, cache: Cache, content: bytes, why: str | None
-) -> None:
+def test_selected_files_of_an_archive_are_unpacked(site: Site, cache: Cache, content: bytes, why: str | None) -> None:
     url = site.serve("/tool.tar.gz", content)
     released = with_release(part("exit 1"), download(url, content, members=(("other", "program"),)))
     if why is None:
@@ -331,7 +327,7 @@ class Copy:
         (into / "program").write_bytes((runner.parts[self.other] / "program").read_bytes())
 
 
-def test_a_part_that_needs_another_is_made_after_it(cache: Cache) -> None:
+def test_a_part_is_made_after_the_part_that_it_needs(cache: Cache) -> None:
     first = part("sleep 0.3; echo first > program", "first")
     second = Part("second", "1.0", Copy("first"), ("program",), about="fake", needs=("first",))
     assert [each.name for each in select([second, first], ["second"])] == ["second", "first"]

@@ -14,7 +14,7 @@ from lab.settings import render
 SOURCE = re.sub(r"(?m)^encryptionsalt: .*\n", "", (CHECKOUT / "Pulumi.lab.yaml").read_text(encoding="utf-8"))
 
 
-def test_the_default_platform_is_what_the_file_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_platform_uses_the_unchanged_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "CHECKOUT", tmp_path)
     assert render(SOURCE, LabHome(tmp_path / ".lab")) == SOURCE
 
@@ -46,7 +46,7 @@ def test_a_folder_of_the_checkout_stays_relative() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "url: https://127.0.0.1:5432\n",  # not of the platform's thousand
+        "url: https://127.0.0.1:5432\n",  # not a port of the platform
         "url: https://127.0.0.1:180443\n",
         "url: https://example.org:18443\n",
         "port: 18443\n",
@@ -54,11 +54,11 @@ def test_a_folder_of_the_checkout_stays_relative() -> None:
         "path: /home/someone/.lab/pki\n",
     ],
 )
-def test_what_is_not_of_the_platform_is_left_alone(text: str, tmp_path: Path) -> None:
+def test_other_addresses_and_paths_do_not_change(text: str, tmp_path: Path) -> None:
     assert render(text, LabHome(tmp_path, 28000)) == text
 
 
-def test_the_salt_the_engine_wrote_is_kept(tmp_path: Path) -> None:
+def test_the_engines_salt_is_kept(tmp_path: Path) -> None:
     home = LabHome(tmp_path)
     salt = "encryptionsalt: v1:abc=:v1:x/y+z=="
     home.settings.write_text(f"{salt}\nconfig:\n  usine:projects: old\n", encoding="utf-8")
@@ -66,12 +66,12 @@ def test_the_salt_the_engine_wrote_is_kept(tmp_path: Path) -> None:
     assert text.count("encryptionsalt") == 1
     assert salt in text.splitlines()
     assert yaml.safe_load(text)["config"]["usine:projects"] == "projects.d"
-    # again, from what was written
+    # again, from the written file
     home.settings.write_text(text, encoding="utf-8")
     assert render(SOURCE, home) == text
 
 
-def test_another_platforms_salt_is_left_out(tmp_path: Path) -> None:
+def test_a_salt_of_another_platform_is_removed(tmp_path: Path) -> None:
     home = LabHome(tmp_path)
     source = "encryptionsalt: v1:theirs\nconfig: {}\n"
     assert render(source, home) == "config: {}\n"
@@ -79,12 +79,12 @@ def test_another_platforms_salt_is_left_out(tmp_path: Path) -> None:
     assert render(source, home) == "config: {}\nencryptionsalt: v1:mine\n"
 
 
-def test_a_folder_that_yaml_would_misread_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_needs_quotes_in_yaml_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="without spaces"):
         render(SOURCE, LabHome(tmp_path / "my lab: #1"))
 
 
-def test_unreadable_settings_are_said(tmp_path: Path) -> None:
+def test_unreadable_settings_are_reported(tmp_path: Path) -> None:
     home = LabHome(tmp_path)
     home.settings.write_bytes(b"\xff\xfe")
     with pytest.raises(LabError, match="cannot be read"):

@@ -1,8 +1,8 @@
-"""Plugins on servers: OpenBao of the wheel, Keycloak and Kubernetes of the test platform, the stand-in GitLab.
+"""Plugins on servers: OpenBao from its Python package, Keycloak and Kubernetes of the test platform, stand-in GitLab.
 
-With `USINE_TEST_SERVERS=environment` the variables `KEYCLOAK_*`, `USINE_TEST_CA` and `KUBECONFIG` say where these two
-are; otherwise the fixture `light_lab` starts them. The comparison with official plugins is collected only when
-`USINE_OFFICIAL_PLUGINS` names the folder that holds them.
+With `USINE_TEST_SERVERS=environment`, the variables `KEYCLOAK_*`, `USINE_TEST_CA` and `KUBECONFIG` select existing
+servers; otherwise the fixture `light_lab` starts them. The comparison with official plugins is collected only if
+`USINE_OFFICIAL_PLUGINS` is the folder that contains them.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ if os.environ.get("USINE_TEST_SERVERS") == "environment":
 
     @pytest.fixture(scope="session")
     def platform() -> Mapping[str, str]:
-        """The environment variables that lead to Keycloak and Kubernetes."""
+        """Return the environment variables for clients of Keycloak and Kubernetes."""
         return os.environ
 
 else:
 
     @pytest.fixture(scope="session")
     def platform(light_lab: TestLab) -> Mapping[str, str]:
-        """The environment variables that lead to Keycloak and Kubernetes."""
+        """Return the environment variables for clients of Keycloak and Kubernetes."""
         light_lab.start("keycloak", "etcd", "kube-apiserver", "kube-controller-manager")
         home = light_lab.home
         url = f"https://127.0.0.1:{home.ports.keycloak}"
@@ -108,7 +108,7 @@ def gitlab_premium_plugin(gitlab_premium: Live) -> Iterator[Plugin]:
 
 @pytest.fixture
 def unique() -> str:
-    """A name nothing else has."""
+    """Return a unique name."""
     return f"t{uuid.uuid4().hex[:10]}"
 
 

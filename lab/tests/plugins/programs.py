@@ -1,4 +1,4 @@
-"""One program per provider that makes every supported resource; `step` changes some of their properties."""
+"""One program for each provider that creates every supported resource; `step` changes some of their properties."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MARKER = "secret-marker-7f3a"
 
 
 def vault_program(address: str, token: str, key: str, certificate: str, step: int) -> None:
-    """Mounts, policies, auth back ends and roles, groups and aliases, a secret; one function."""
+    """Create mounts, policies, auth back ends and roles, groups and aliases, a secret; call one function."""
     provider = vault.Provider("v", address=address, token=pulumi.Output.secret(token))
     options = pulumi.ResourceOptions(provider=provider)
     kv = vault.Mount(
@@ -61,7 +61,7 @@ def vault_program(address: str, token: str, key: str, certificate: str, step: in
 
 
 def keycloak_program(settings: Mapping[str, str], step: int) -> None:
-    """A realm with all we make in one."""
+    """Create a realm with all supported objects."""
     provider = kc.Provider(
         "k", url=settings["url"], client_id=settings["clientId"], username=settings["username"], client_timeout=60,
         password=pulumi.Output.secret(settings["password"]), root_ca_certificate=settings.get("rootCaCertificate"),
@@ -124,7 +124,7 @@ def keycloak_program(settings: Mapping[str, str], step: int) -> None:
 
 
 def kubernetes_program(kubeconfig: str, step: int) -> None:
-    """A namespace with what a tenant gets, a patch, a nameless object."""
+    """Create a namespace with a tenant's objects, a patch, and an object without a name."""
     settings = k8s.KubeClientSettingsArgs(qps=500, burst=1000)
     provider = k8s.Provider("k", kubeconfig=kubeconfig, kube_client_settings=settings)
     options = pulumi.ResourceOptions(provider=provider)

@@ -1,6 +1,6 @@
-"""One program that makes every supported Harbor resource; `step` changes some of their properties.
+"""A program that creates every supported Harbor resource; `step` changes some of their properties.
 
-As in `programs`: run under the official plugin and under the stand-in, states and plans must be the same.
+As with `programs`, states and plans must be equal with the official plugin and with the stand-in.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from lab.tests.plugins.programs import MARKER
 
 
 def harbor_program(settings: Mapping[str, str], step: int) -> None:
-    """A configured system, a project with all we give one, robots, a label, a registry.
+    """Create a configured system, a project with all supported objects, robots, a label, a registry.
 
-    `settings`: url, username, password. Harbor must have no local user but its administrator.
+    `settings` are url, username, password. Harbor must have no local user except its administrator.
     """
     provider = harbor.Provider(
         "h", url=settings["url"], username=settings["username"], password=pulumi.Output.secret(settings["password"])

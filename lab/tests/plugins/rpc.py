@@ -1,4 +1,4 @@
-"""A plugin over real gRPC, in this process: what the engine sends and gets, as Python values."""
+"""A client of a plugin over gRPC, in this process, with the engine's messages as Python values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lab.plugins.wire import Properties, decode_map, encode_map, reveal
 
 @dataclass
 class Failure(Exception):  # noqa: N818 - a value the tests look into
-    """What the plugin refused, with what it says of an object that exists nevertheless."""
+    """A failure of the plugin, with the state of the object if it exists nevertheless."""
 
     message: str
     id: str = ""
@@ -30,7 +30,7 @@ class Failure(Exception):  # noqa: N818 - a value the tests look into
 
 @dataclass(frozen=True)
 class Difference:
-    """A diff: every path with its kind in lower case, the properties that replace, and in which order."""
+    """A diff: each path with its kind in lower case, the properties that replace, and the order of the replacement."""
 
     paths: dict[str, str]
     replaces: tuple[str, ...]
@@ -42,7 +42,7 @@ class Difference:
 
 
 class Plugin:
-    """One plugin and its connection; `token` in the methods is the type, `name` the logical name."""
+    """A plugin and its connection; in the methods, `token` is the type and `name` the logical name."""
 
     def __init__(self, backend: Backend) -> None:
         self._server, port = server.start(backend, threading.Event())
@@ -70,7 +70,7 @@ class Plugin:
         return f"urn:pulumi:s::p::{token}::{name}"
 
     def configure(self, **config: Any) -> None:
-        """Check and take settings; raises `Failure` when they are refused."""
+        """Check and apply settings; raises `Failure` if they are refused."""
         response = self._call("CheckConfig", provider_pb2.CheckRequest(urn="u", news=encode_map(config)))
         if response.failures:
             raise Failure(response.failures[0].reason)
@@ -85,7 +85,7 @@ class Plugin:
         name: str = "res",
         **extra: Any,
     ) -> tuple[Properties, list[str]]:
-        """Return the checked inputs, secrets marked, and the failures."""
+        """Return the checked inputs with marked secrets, and the failures."""
         request = provider_pb2.CheckRequest(
             urn=self.urn(token, name), news=encode_map(news), olds=encode_map(olds) if olds else None, **extra
         )
@@ -111,7 +111,7 @@ class Plugin:
     def read(
         self, token: str, id_: str, state: Mapping[str, Any] | None = None, inputs: Mapping[str, Any] | None = None
     ) -> tuple[str, Properties, Properties]:
-        """Return id, state and inputs; the id is empty when the object is gone."""
+        """Return id, state and inputs; the id is empty if the object is gone."""
         request = provider_pb2.ReadRequest(
             urn=self.urn(token, "res"), id=id_, properties=encode_map(state or {}), inputs=encode_map(inputs or {})
         )
@@ -139,10 +139,10 @@ class Plugin:
             raise Failure(response.failures[0].reason)
         return decode_map(getattr(response, "return"))
 
-    # A resource's whole life -----------------------------------------------------------------------------------------
+    # Life of a resource ----------------------------------------------------------------------------------------------
 
     def made(self, token: str, inputs: Mapping[str, Any]) -> Made:
-        """Check, preview and create a resource, and see that nothing is left to do."""
+        """Check, preview and create a resource, and assert that it has no diff."""
         checked, failures = self.check(token, inputs)
         assert failures == []
         self.create(token, checked, preview=True)
@@ -155,7 +155,7 @@ class Plugin:
 
 @dataclass
 class Made:
-    """A resource that exists."""
+    """An existing resource."""
 
     plugin: Plugin
     token: str
@@ -165,7 +165,7 @@ class Made:
     inputs: Properties
 
     def checked(self, **changes: Any) -> Properties:
-        """Return the inputs with some of them changed; None takes one away."""
+        """Return the checked inputs with changes; None removes an input."""
         news = {key: value for key, value in {**self.given, **changes}.items() if value is not None}
         checked, failures = self.plugin.check(self.token, news, reveal(self.inputs))
         assert failures == []
@@ -175,24 +175,24 @@ class Made:
         return self.plugin.diff(self.token, self.state, self.checked(**changes) if changes else self.inputs)
 
     def refresh(self) -> bool:
-        """Read the object again; return whether it is still there."""
+        """Read the object again; return whether it exists."""
         id_, state, _ = self.plugin.read(self.token, self.id, self.state, self.inputs)
         if id_:
             self.state = state
         return bool(id_)
 
     def settle(self) -> None:
-        """See that reading it again changes nothing."""
+        """Assert that a refresh finds no change."""
         assert self.refresh()
         assert self.diff().none, self.diff()
 
     def settle_not(self, *paths: str) -> None:
-        """See that reading it again shows exactly these paths as changed by somebody else."""
+        """Assert that a refresh finds changes at exactly these paths."""
         assert self.refresh()
         assert set(self.diff().paths) == set(paths)
 
     def change(self, **changes: Any) -> None:
-        """Update in place and see that nothing is left to do, before and after reading again."""
+        """Update the object, and assert that it has no diff before and after a refresh."""
         news = self.checked(**changes)
         self.plugin.update(self.token, self.id, self.state, news, preview=True)
         self.state = self.plugin.update(self.token, self.id, self.state, news)
@@ -202,12 +202,12 @@ class Made:
         self.settle()
 
     def repair(self) -> None:
-        """Write the program's inputs again after something else changed the object."""
+        """Write the program's inputs again after a change outside the program."""
         self.state = self.plugin.update(self.token, self.id, self.state, self.inputs)
         self.settle()
 
     def imported(self, id_: str | None = None) -> Difference:
-        """Read by import id alone; return what the program's inputs would change."""
+        """Import the object by its id; return the diff to the program's inputs."""
         found, state, inputs = self.plugin.read(self.token, id_ or self.id)
         assert found == self.id
         _, failures = self.plugin.check(self.token, reveal(inputs))
@@ -219,7 +219,7 @@ class Made:
         assert self.gone()
 
     def gone(self, seconds: float = 0) -> bool:
-        """Tell whether the object is not there any more, waiting for its end when asked to."""
+        """Whether the object is gone; can wait until it is."""
         deadline = time.monotonic() + seconds
         while present := self.refresh():
             if time.monotonic() >= deadline:

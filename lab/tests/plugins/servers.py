@@ -1,4 +1,4 @@
-"""The real servers the live tests speak to."""
+"""Real servers for the live tests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TOKEN = "test-root-token"
 
 @contextmanager
 def openbao(folder: Path) -> Iterator[str]:
-    """Run OpenBao in memory; yield its address. Its root token is `TOKEN`."""
+    """Run OpenBao with its data in memory; yield its address. Its root token is `TOKEN`."""
     address = f"127.0.0.1:{free_port()}"
     binary = Path(sys.executable).with_name("bao")
     with (folder / "bao.log").open("wb") as log:

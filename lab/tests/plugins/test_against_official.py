@@ -1,7 +1,7 @@
-"""The stand-ins beside the official plugins: the same program, server and steps must give the same states and plans.
+"""Compares stand-ins with official plugins: the same program, server and steps must give the same states and plans.
 
-Collected only when `USINE_OFFICIAL_PLUGINS` names a folder of official `pulumi-resource-*`; the real `pulumi` must be
-on the PATH. Choose providers with `-k`.
+It is collected only if `USINE_OFFICIAL_PLUGINS` is a folder with official `pulumi-resource-*`. The official `pulumi`
+must be on the PATH. Select providers with `-k`.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def program(request: pytest.FixtureRequest, provider: str) -> Callable[[int], No
 
 
 class Runs:
-    """One stack under one set of plugins."""
+    """One stack with one set of plugins."""
 
     def __init__(self, folder: Path, plugins: Path, program: Callable[[int], None]) -> None:
         self._program = program
@@ -92,7 +92,7 @@ class Runs:
         exported = self.stack.export_stack().deployment
         assert exported is not None
         found = {r["urn"].split("::", 2)[2]: r for r in exported.get("resources", []) if r.get("custom")}
-        # Nothing of the engine's own is compared, nor the provider's id.
+        # The engine's own data and the provider's id are not compared.
         parts = ("id", "inputs", "outputs", "protect", "initErrors")
         return {
             urn: {part: stable(supported(r["type"], r.get(part))) for part in parts}
@@ -115,7 +115,7 @@ class Runs:
 
 
 def supported(type_: str, value: Any) -> Any:
-    """Return a resource's properties, and the lists of its defaults, without what the stand-in does not support."""
+    """Return a resource's properties and lists of defaults, without those that the stand-in does not support."""
     provider = type_.partition(":")[0]
     if provider not in UNSUPPORTED:
         return value
@@ -134,7 +134,7 @@ def supported(type_: str, value: Any) -> Any:
 
 
 def stable(value: Any) -> Any:
-    """Replace what differs from run to run by what it is."""
+    """Replace values that differ between runs by their kind."""
     if isinstance(value, dict):
         if SECRET in value:
             text = value.get("plaintext")
@@ -144,7 +144,7 @@ def stable(value: Any) -> Any:
                 **value,
                 "managedFields": sorted(json.dumps(stable(v), sort_keys=True) for v in value["managedFields"]),
             }
-        # How the bridge keeps its own books is no business of a program's; its versions differ in empty lists.
+        # Programs do not see the bridge's internal data, whose versions differ in empty lists.
         books = ("__meta", "__pulumi_raw_state_delta")
         kept = {k: v for k, v in value.items() if k not in books and not (k == "__defaults" and not v)}
         return {k: "*" if k in UNSTABLE and v else stable(v) for k, v in kept.items()}
@@ -156,12 +156,12 @@ def stable(value: Any) -> Any:
 
 
 def hidden(value: Any) -> Any:
-    """Replace a secret a server made by what it is."""
+    """Replace a generated secret by its kind."""
     return "<generated>" if isinstance(value, str) and GENERATED.fullmatch(value) else stable(value)
 
 
 def different(ours: Any, theirs: Any, path: str = "") -> list[str]:
-    """Return every place where two states differ, one line each."""
+    """Return the differences of two states, one line each."""
     if isinstance(ours, dict) and isinstance(theirs, dict):
         return [
             line
@@ -181,7 +181,7 @@ def wrappers(folder: Path) -> Path:
 
 
 def life(runs: Runs) -> dict[str, Any]:
-    """Create, look again, change, look again, destroy; return all that was seen."""
+    """Create, refresh, change, refresh and destroy; return all states and plans."""
     seen: dict[str, Any] = {}
     runs.at(0)
     seen["plan to create"] = {urn: [step[0] for step in steps] for urn, steps in runs.plan().items()}
@@ -205,20 +205,20 @@ def life(runs: Runs) -> dict[str, Any]:
 
 @contextmanager
 def harbor(folder: Path) -> Iterator[Callable[[int], None]]:
-    """The program of one run, on a server of its own: what is numbered is numbered alike."""
+    """Return the program of one run, on a separate server, so that objects have the same numbers."""
     with live_harbor(folder) as live:
         settings = {"url": live.url, "username": "admin", "password": live.password}
         yield functools.partial(programs_forge_harbor.harbor_program, settings)
 
 
 FORGE = {"harbor": harbor}
-#: What the stand-in keeps otherwise in its books, without a consequence for a plan or the server: an effect that the
-#: program leaves out is null, not empty.
+#: A known difference in the state without effect on plans or the server: in the stand-in, an effect that the program
+#: does not set is null, not empty.
 KNOWN = {"harbor": re.compile(r".*RobotAccount::push/outputs/permissions: ")}
 
 
 @pytest.mark.parametrize("provider", FORGE)
-def test_forge_states_and_plans_are_the_same(provider: str, tmp_path: Path) -> None:
+def test_harbor_states_and_plans_are_the_same(provider: str, tmp_path: Path) -> None:
     assert (OFFICIAL / f"pulumi-resource-{provider}").is_file()
     seen = []
     for name, plugins in (("ours", wrappers(tmp_path / "plugins")), ("theirs", OFFICIAL)):

@@ -1,4 +1,4 @@
-"""Check, Diff and plans over gRPC, without any server."""
+"""Check, Diff and plans over gRPC, without a server."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_bad_inputs_are_refused_in_one_line(plugin: Plugin, token: str, news: di
     assert all("\n" not in failure for failure in failures)
 
 
-def test_exactly_one_owner_of_a_mapper(keycloak_offline: Plugin) -> None:
+def test_a_mapper_has_exactly_one_owner(keycloak_offline: Plugin) -> None:
     base = {"realmId": "r", "claimName": "groups", "name": "m"}
     for extra in ({}, {"clientId": "c", "clientScopeId": "s"}):
         _, failures = keycloak_offline.check(MAPPER, {**base, **extra})
@@ -69,12 +69,12 @@ def test_exactly_one_owner_of_a_mapper(keycloak_offline: Plugin) -> None:
     assert keycloak_offline.check(MAPPER, {**base, "clientId": UNKNOWN})[1] == []
 
 
-def test_an_unknown_type_is_named(plugin: Plugin) -> None:
+def test_the_error_for_an_unknown_type_contains_its_name(plugin: Plugin) -> None:
     with pytest.raises(Failure, match="vault:aws/secretBackend:SecretBackend"):
         plugin.check("vault:aws/secretBackend:SecretBackend", {})
 
 
-def test_defaults_are_applied_and_listed_but_zeros_are_left_to_the_plan(plugin: Plugin) -> None:
+def test_defaults_are_added_and_listed_except_zeros(plugin: Plugin) -> None:
     checked, _ = plugin.check(JWT_ROLE, {"roleName": "ci", "userClaim": "sub"})
     assert checked["backend"] == "jwt"
     assert checked["tokenType"] == "default"
@@ -82,7 +82,7 @@ def test_defaults_are_applied_and_listed_but_zeros_are_left_to_the_plan(plugin: 
     assert "clockSkewLeeway" not in checked
 
 
-def test_scalars_are_converted_where_the_official_plugins_do(plugin: Plugin) -> None:
+def test_scalars_are_converted_as_in_the_official_plugins(plugin: Plugin) -> None:
     news = {
         "path": "a",
         "type": "kv",
@@ -96,13 +96,13 @@ def test_scalars_are_converted_where_the_official_plugins_do(plugin: Plugin) -> 
     assert (checked["defaultLeaseTtlSeconds"], checked["local"]) == (60, True)
 
 
-def test_secret_inputs_come_back_secret(plugin: Plugin) -> None:
+def test_secret_inputs_stay_secret(plugin: Plugin) -> None:
     checked, _ = plugin.check(SECRET, {"mount": "m", "name": "n", "dataJson": '{"a":1}'})
     assert checked["dataJson"] == Secret('{"a":1}')
     assert not isinstance(checked["mount"], Secret)
 
 
-def test_a_name_is_made_once_and_kept(plugin: Plugin) -> None:
+def test_a_generated_name_is_kept(plugin: Plugin) -> None:
     first, _ = plugin.check(POLICY, {"policy": "p"}, name="reader", randomSeed=b"s" * 32)
     assert first["name"].startswith("reader-")
     assert first["__defaults"] == ["name"]
@@ -110,13 +110,13 @@ def test_a_name_is_made_once_and_kept(plugin: Plugin) -> None:
     assert again["name"] == first["name"]
 
 
-def test_a_name_the_program_takes_away_is_not_kept(plugin: Plugin) -> None:
+def test_a_name_that_the_program_removes_is_not_kept(plugin: Plugin) -> None:
     given, _ = plugin.check(POLICY, {"policy": "p", "name": "mine"}, name="reader")
     assert given["__defaults"] == []
     assert plugin.check(POLICY, {"policy": "p"}, olds=given, name="reader")[0]["name"] != "mine"
 
 
-def test_the_engine_may_propose_a_name(plugin: Plugin) -> None:
+def test_a_name_proposed_by_the_engine_is_used(plugin: Plugin) -> None:
     modes: Any = provider_pb2.CheckRequest.AutonamingOptions
     options = modes(proposed_name="from-the-engine", mode=modes.ENFORCE)
     assert plugin.check(POLICY, {"policy": "p"}, autonaming=options)[0]["name"] == "from-the-engine"
@@ -132,7 +132,7 @@ STATE = {
 SAME = {"path": "a", "type": "kv", "description": "d", "options": {"version": "2"}, "allowedManagedKeys": ["y", "x"]}
 
 
-def test_what_the_server_computes_and_the_order_of_sets_are_no_changes(plugin: Plugin) -> None:
+def test_computed_values_and_the_order_of_sets_are_not_changes(plugin: Plugin) -> None:
     assert plugin.diff(MOUNT, STATE, SAME).none
 
 
@@ -152,13 +152,13 @@ def test_what_the_server_computes_and_the_order_of_sets_are_no_changes(plugin: P
         ({"maxLeaseTtlSeconds": 30}, {"maxLeaseTtlSeconds": "update"}),
     ],
 )
-def test_a_change_is_told_by_path(plugin: Plugin, change: dict[str, Any], paths: dict[str, str]) -> None:
+def test_a_change_is_reported_by_path(plugin: Plugin, change: dict[str, Any], paths: dict[str, str]) -> None:
     found = plugin.diff(MOUNT, STATE, {key: value for key, value in {**SAME, **change}.items() if value is not None})
     assert found.paths == paths
 
 
 def test_a_diff_compares_with_the_state_and_not_with_earlier_inputs(plugin: Plugin) -> None:
-    """What a server normalises is a change for ever: the official plugins show it, so must these."""
+    """A value that the server normalises is a change at every run, as with the official plugins."""
     state = {
         "id": "gitlab", "path": "gitlab", "type": "jwt", "jwtValidationPubkeys": ["KEY"], "local": False,
     }  # fmt: skip
@@ -166,11 +166,11 @@ def test_a_diff_compares_with_the_state_and_not_with_earlier_inputs(plugin: Plug
     assert plugin.diff(JWT, state, news).paths == {"jwtValidationPubkeys[0]": "update"}
 
 
-def test_ignored_changes_are_not_told(plugin: Plugin) -> None:
+def test_ignored_changes_are_not_reported(plugin: Plugin) -> None:
     assert plugin.diff(MOUNT, STATE, {**SAME, "description": "e"}, ignore=["description"]).none
 
 
-def test_a_chosen_name_is_deleted_first(plugin: Plugin) -> None:
+def test_an_object_with_a_fixed_name_is_deleted_first(plugin: Plugin) -> None:
     state = {"id": "p", "name": "p", "policy": "x"}
     chosen, _ = plugin.check(POLICY, {"name": "q", "policy": "x"})
     assert plugin.diff(POLICY, state, chosen).delete_first
@@ -178,7 +178,7 @@ def test_a_chosen_name_is_deleted_first(plugin: Plugin) -> None:
     assert not plugin.diff(POLICY, state, made).delete_first
 
 
-def test_external_groups_leave_their_members_alone(plugin: Plugin) -> None:
+def test_members_of_external_groups_are_not_changed(plugin: Plugin) -> None:
     state = {
         "id": "i", "name": "g", "type": "external", "policies": [], "memberEntityIds": ["e"], "metadata": {},
     }  # fmt: skip
@@ -188,7 +188,7 @@ def test_external_groups_leave_their_members_alone(plugin: Plugin) -> None:
     }
 
 
-def test_a_preview_says_what_only_the_server_will_tell(plugin: Plugin) -> None:
+def test_a_preview_marks_computed_values_as_unknown(plugin: Plugin) -> None:
     id_, state = plugin.create(MOUNT, {"path": "a", "type": "kv", "description": UNKNOWN}, preview=True)
     assert id_ == ""
     assert state["accessor"] is UNKNOWN
@@ -204,12 +204,12 @@ def test_a_preview_of_secrets_keeps_them_secret(plugin: Plugin) -> None:
     assert state["data"] == Secret(UNKNOWN)
 
 
-def test_a_plan_the_upstream_provider_refuses(plugin: Plugin) -> None:
+def test_a_plan_that_upstream_refuses_fails(plugin: Plugin) -> None:
     with pytest.raises(Failure, match="exactly one of oidc_discovery_url"):
         plugin.create(JWT, {"path": "gitlab"}, preview=True)
 
 
-def test_what_follows_from_another_change_is_unknown_again(keycloak_offline: Plugin) -> None:
+def test_a_value_that_depends_on_a_change_is_unknown_again(keycloak_offline: Plugin) -> None:
     news, _ = keycloak_offline.check(
         CLIENT,
         {"realmId": "r", "clientId": "c", "name": "n", "accessType": "CONFIDENTIAL", "serviceAccountsEnabled": True},
@@ -217,13 +217,13 @@ def test_what_follows_from_another_change_is_unknown_again(keycloak_offline: Plu
     state = {**news, "id": "1", "serviceAccountsEnabled": False, "serviceAccountUserId": "", "description": "by hand"}
     found = keycloak_offline.diff(CLIENT, state, news).paths
     assert found["serviceAccountUserId"] == "update"
-    assert "description" not in found  # not in the program: the server's stays
+    assert "description" not in found  # not in the program, so the server's value is kept
 
 
 # -- configuration ----------------------------------------------------------------------------------------------------
 
 
-def test_settings_keep_their_secrets_and_unknown_ones_are_refused() -> None:
+def test_secret_settings_stay_secret_and_unknown_ones_are_refused() -> None:
     plugin = Plugin(vault.make(Host(None)))
     with pytest.raises(Failure, match="`vault:adress` is not a valid configuration key"):
         plugin.configure(adress="x")
@@ -234,7 +234,7 @@ def test_settings_keep_their_secrets_and_unknown_ones_are_refused() -> None:
     plugin.close()
 
 
-def test_no_address_and_no_server_are_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_address_and_an_unreachable_server_are_reported_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VAULT_ADDR", raising=False)
     plugin = Plugin(vault.make(Host(None)))
     plugin.configure(token="t-marker")
@@ -249,7 +249,7 @@ def test_no_address_and_no_server_are_told_in_one_line(monkeypatch: pytest.Monke
     plugin.close()
 
 
-def test_keycloak_refuses_half_a_login(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keycloak_refuses_incomplete_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("URL", "USER", "PASSWORD", "CLIENT_ID", "CLIENT_SECRET"):
         monkeypatch.delenv(f"KEYCLOAK_{name}", raising=False)
     plugin = Plugin(keycloak.make(Host(None)))

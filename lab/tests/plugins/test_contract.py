@@ -1,4 +1,4 @@
-"""The stand-ins against the official schemas: they accept and return nothing those do not know."""
+"""Compares the stand-ins with the official schemas: they accept and return only what is in the schemas."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TOKENS = [(name, token) for name in PROVIDERS for token in trimmed(name)["resour
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
-def test_every_kept_resource_and_function_is_there_and_no_other(name: str) -> None:
+def test_the_plugins_have_exactly_the_needed_resources_and_functions(name: str) -> None:
     plugin = backend(name)
     assert set(plugin._resources) == {f"{name}:{token}" for token in RESOURCES[name]}
     assert set(plugin._functions) == {f"{name}:{token}" for token in FUNCTIONS[name]}
@@ -43,7 +43,7 @@ def test_every_kept_resource_and_function_is_there_and_no_other(name: str) -> No
 
 
 @pytest.mark.parametrize(("name", "token"), TOKENS)
-def test_a_shape_says_what_the_official_schema_says(name: str, token: str) -> None:
+def test_a_shape_matches_the_official_schema(name: str, token: str) -> None:
     spec = trimmed(name)["resources"][token]
     fields: Mapping[str, Field] = backend(name)._resources[token].shape.fields
     assert set(fields) == set(spec["inputs"]) | set(spec["outputs"])
@@ -57,13 +57,13 @@ def test_a_shape_says_what_the_official_schema_says(name: str, token: str) -> No
             assert field.required
             assert field.default is None
         if field.required:
-            # The one exception: a name that is made up when the program gives none.
+            # The only exception is a name that is generated if the program does not set it.
             assert prop in spec["requiredInputs"] or field.autoname
 
 
 @pytest.mark.parametrize(("name", "token"), TOKENS)
-def test_what_the_official_plugin_always_returns_is_required_computed_or_named(name: str, token: str) -> None:
-    """The rule the shapes derive «computed» from: were it wrong, an unset property would be planned as removed."""
+def test_properties_that_are_always_returned_are_required_computed_or_names(name: str, token: str) -> None:
+    """The shapes derive "computed" from this rule. Without it, an unset property would be planned as removed."""
     spec = trimmed(name)["resources"][token]
     for prop, field in backend(name)._resources[token].shape.fields.items():
         certain = field.required or field.computed
@@ -72,7 +72,7 @@ def test_what_the_official_plugin_always_returns_is_required_computed_or_named(n
 
 
 @pytest.mark.parametrize(("name", "token"), TOKENS)
-def test_relations_name_real_properties(name: str, token: str) -> None:
+def test_relations_refer_to_existing_properties(name: str, token: str) -> None:
     shape = backend(name)._resources[token].shape
     for field in shape.fields.values():
         for other in (*field.conflicts, *field.required_with):
@@ -81,13 +81,13 @@ def test_relations_name_real_properties(name: str, token: str) -> None:
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
-def test_the_installed_sdk_is_the_version_the_schema_was_taken_from(name: str) -> None:
+def test_the_installed_sdk_has_the_version_of_the_schema(name: str) -> None:
     metadata = importlib.import_module("importlib.metadata")
     assert metadata.version(SDKS[name][0]) == trimmed(name)["version"]
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
-def test_what_only_the_official_plugin_has_is_refused_by_name(name: str) -> None:
+def test_unsupported_properties_are_refused_with_their_name(name: str) -> None:
     plugin = Plugin(backend(name))
     refused = [(token, prop) for provider, token, prop in UNSUPPORTED if provider == name]
     for token, prop in refused:
@@ -106,13 +106,15 @@ def test_what_only_the_official_plugin_has_is_refused_by_name(name: str) -> None
         ("harbor:index/retentionPolicy:RetentionPolicy", {"rules": [{"tagExcluding": "x"}]}, "rules[0].tagExcluding"),
     ],
 )
-def test_so_is_what_is_inside_a_property(token: str, given: dict[str, Any], path: str) -> None:
+def test_unsupported_nested_properties_are_refused_with_their_name(
+    token: str, given: dict[str, Any], path: str
+) -> None:
     plugin = Plugin(backend(token.partition(":")[0]))
     assert any(f"does not support {path}." in failure for failure in plugin.check(token, given)[1])
     plugin.close()
 
 
-def test_only_what_drift_takes_away_is_never_made() -> None:
+def test_only_types_for_drift_repairs_cannot_be_created() -> None:
     unmade = set()
     for name in PROVIDERS:
         for token, resource in backend(name)._resources.items():
@@ -124,7 +126,7 @@ def test_only_what_drift_takes_away_is_never_made() -> None:
     }
 
 
-def test_what_is_refused_is_in_the_schemas_as_it_is_written_down() -> None:
+def test_unsupported_properties_in_the_schemas_match_the_list() -> None:
     for name, by_token in UNSUPPORTED_NAMES.items():
         document = trimmed(name)
         for token, props in by_token.items():

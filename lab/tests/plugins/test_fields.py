@@ -1,4 +1,4 @@
-"""Which property is which field of an API: what a row of a table sends and reads, without any server."""
+"""Conversion between properties and fields of an API, without a server."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def data(**planned: object) -> Data:
     return Data(SHAPE, planned=planned)
 
 
-def test_a_field_is_the_property_in_snake_case_unless_it_has_another_name() -> None:
+def test_fields_are_in_snake_case_or_have_a_given_name() -> None:
     assert NAMES == {
         "fullName": "full_name", "expiresAt": "expires_at", "active": "active", "scopes": "scopes",
         "level": "access_level",
     }  # fmt: skip
 
 
-def test_a_request_has_what_has_a_value_or_all_with_zeros() -> None:
+def test_a_request_contains_set_properties_or_all_with_zeros() -> None:
     planned = data(fullName="n", level="low", active=False, expiresAt=UNKNOWN)
     encode = {"level": {"low": 10}.__getitem__}
     assert given(planned, NAMES, encode) == {"full_name": "n", "access_level": 10, "active": False}
@@ -42,7 +42,7 @@ def test_a_request_has_what_has_a_value_or_all_with_zeros() -> None:
     }  # fmt: skip
 
 
-def test_what_an_answer_lacks_is_zero_or_null_or_stays() -> None:
+def test_a_missing_field_is_zero_or_null_or_does_not_change() -> None:
     read = data(fullName="old", expiresAt="2031-01-01", tokenValue="once", active=True, scopes=["a"])
     names = {**NAMES, **fields("tokenValue")}
     decode = {"level": lambda number: f"level {number}"}

@@ -1,4 +1,4 @@
-"""The gitlab plugin on the stand-in GitLab: lives of groups, projects, people, variables and tokens."""
+"""The gitlab plugin on the stand-in GitLab: life cycles of groups, projects, users, variables and tokens."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_group(gitlab_plugin: Plugin, gitlab_community: Live, unique: str) -> No
     gitlab_plugin.delete(GROUP, made.id, made.state)
 
 
-def test_an_imported_group_is_what_the_program_says(gitlab_plugin: Plugin, unique: str) -> None:
+def test_an_imported_group_has_no_diff(gitlab_plugin: Plugin, unique: str) -> None:
     made = group(gitlab_plugin, unique, visibilityLevel="internal")
     found, state, inputs = gitlab_plugin.read(GROUP, unique)
     assert (found, state["id"]) == (made.id, made.id)
@@ -61,7 +61,7 @@ def test_an_imported_group_is_what_the_program_says(gitlab_plugin: Plugin, uniqu
     assert inputs["visibilityLevel"] == "internal"
 
 
-def test_a_group_that_is_marked_counts_as_gone(
+def test_a_group_marked_for_deletion_counts_as_gone(
     gitlab_premium_plugin: Plugin, gitlab_premium: Live, unique: str
 ) -> None:
     top = group(gitlab_premium_plugin, unique)
@@ -92,14 +92,14 @@ def test_project(gitlab_plugin: Plugin, gitlab_community: Live, unique: str) -> 
     made.change(archived=True)
     assert gitlab_community.call("GET", f"projects/{made.id}")["archived"] is True
     made.change(archived=False)
-    # Another namespace is a transfer, not a new project.
+    # A new namespace is a transfer, not a replacement.
     other = group(gitlab_plugin, f"{unique}-other")
     made.change(namespaceId=int(other.id))
     assert made.state["pathWithNamespace"] == f"{unique}-other/{unique}-app"
     made.remove()
 
 
-def test_a_projects_contradictions_are_refused_before_anything(gitlab_plugin: Plugin) -> None:
+def test_contradicting_inputs_of_a_project_are_refused_first(gitlab_plugin: Plugin) -> None:
     _, failures = gitlab_plugin.check(PROJECT, {"name": "p", "squashOption": "sometimes"})
     assert len(failures) == 1
     assert "squashOption" in failures[0]
@@ -108,14 +108,14 @@ def test_a_projects_contradictions_are_refused_before_anything(gitlab_plugin: Pl
     assert "'path'" in failures[0] or '"path"' in failures[0]
 
 
-def test_a_new_default_branch_on_an_empty_project_is_not_waited_for(gitlab_plugin: Plugin, unique: str) -> None:
+def test_a_default_branch_of_an_empty_project_needs_no_wait(gitlab_plugin: Plugin, unique: str) -> None:
     made = gitlab_plugin.made(PROJECT, {"name": unique})
     assert made.state["emptyRepo"] is True
     made.settle()
     made.remove()
 
 
-def test_an_existing_path_is_refused_in_gitlabs_words(gitlab_plugin: Plugin, unique: str) -> None:
+def test_an_existing_path_is_refused_with_gitlabs_message(gitlab_plugin: Plugin, unique: str) -> None:
     project(gitlab_plugin, unique)
     news, _ = gitlab_plugin.check(PROJECT, {"name": unique})
     with pytest.raises(Failure, match="has already been taken") as caught:
@@ -140,7 +140,7 @@ def test_user(gitlab_plugin: Plugin, gitlab_community: Live, unique: str) -> Non
     made.remove()
 
 
-def test_a_users_password_is_secret_and_needs_a_source(gitlab_plugin: Plugin, unique: str) -> None:
+def test_a_users_password_is_secret_and_required(gitlab_plugin: Plugin, unique: str) -> None:
     person = {"name": "N", "username": unique, "email": f"{unique}@example.org"}
     news, _ = gitlab_plugin.check(USER, person)
     with pytest.raises(Failure, match="password"):
@@ -213,14 +213,14 @@ def test_variable(gitlab_plugin: Plugin, gitlab_community: Live, unique: str, to
     assert reveal(made.state["value"]) == "by-hand"
     assert "value" in made.diff().paths
     made.repair()
-    # Another key is another variable, and the engine makes the new one first.
+    # A new key is a replacement, and the engine creates the new variable first.
     assert made.diff(key="OTHER").replaces == ("key",)
     assert not made.diff(key="OTHER").delete_first
     assert made.imported().none
     made.remove()
 
 
-def test_what_gitlab_cannot_mask_is_refused(gitlab_plugin: Plugin, unique: str) -> None:
+def test_a_value_that_gitlab_cannot_mask_is_refused(gitlab_plugin: Plugin, unique: str) -> None:
     owner = project(gitlab_plugin, unique)
     news, _ = gitlab_plugin.check(
         PROJECT_VARIABLE, {"project": owner.id, "key": "KEY", "value": "short", "masked": True}
@@ -248,13 +248,13 @@ def test_deploy_token(gitlab_plugin: Plugin, gitlab_community: Live, unique: str
     told = {"expiresAt": "2027-06-30T23:59:59Z", owner_kind: owner.id, "name": "ends", "scopes": ["read_registry"]}
     checked, _ = gitlab_plugin.check(made.token, told)
     _, state = gitlab_plugin.create(made.token, checked)
-    # The server tells the time at its own offset, which upstream takes for another.
+    # The server answers the time with its own offset, which upstream considers as another time.
     assert state["expiresAt"] == "2027-07-01T00:59:59+01:00"
     assert gitlab_plugin.diff(made.token, state, checked).replaces == ("expiresAt",)
     assert gitlab_plugin.diff(made.token, state, checked, ignore=["expiresAt"]).none
     gitlab_community.call("DELETE", f"{owner_kind}s/{owner.id}/deploy_tokens/{number}")
     assert made.gone()
-    # Upstream does not forgive this one.
+    # In upstream, this is an error.
     with pytest.raises(Failure, match="404"):
         gitlab_plugin.delete(made.token, made.id, made.state)
 

@@ -1,4 +1,4 @@
-"""The gitlab plugin on the stand-in GitLab: what a project holds, from protections to files, and the paid edition."""
+"""The gitlab plugin on the stand-in GitLab: objects of projects (protections, files, ...), and the paid edition."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def paid(gitlab_premium_plugin: Plugin, unique: str) -> Made:
 
 
 def drifted(made: Made, *paths: str) -> None:
-    """See that somebody else's change is found; what else the server computes is then open again, as upstream."""
+    """Assert that drift is found. Other computed values are then unknown again, as in upstream."""
     assert made.refresh()
     assert set(paths) <= set(made.diff().paths)
 
 
 def test_branch_protection(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made) -> None:
     given = {"project": owner.id, "branch": "main", "pushAccessLevel": "no one", "mergeAccessLevel": "developer"}
-    # GitLab protects the default branch by itself; upstream takes that over.
+    # GitLab protects the default branch itself; upstream adopts that protection.
     assert gitlab_community.call("GET", f"projects/{owner.id}/protected_branches/main")
     made = gitlab_plugin.made(BRANCH_PROTECTION, given)
     assert made.id == f"{owner.id}:main"
@@ -52,14 +52,16 @@ def test_branch_protection(gitlab_plugin: Plugin, gitlab_community: Live, owner:
     made.remove()
 
 
-def test_another_protected_branch_is_not_taken_over(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made) -> None:
+def test_an_existing_protection_of_another_branch_is_not_adopted(
+    gitlab_plugin: Plugin, gitlab_community: Live, owner: Made
+) -> None:
     gitlab_community.call("POST", f"projects/{owner.id}/protected_branches", name="release/*")
     news, _ = gitlab_plugin.check(BRANCH_PROTECTION, {"project": owner.id, "branch": "release/*"})
     with pytest.raises(Failure, match=r'protected branch "release/\*" on project .* already exists'):
         gitlab_plugin.create(BRANCH_PROTECTION, news)
 
 
-def test_each_edition_has_its_own_words_for_who_may_push(
+def test_each_edition_has_its_own_properties_for_push_access(
     gitlab_plugin: Plugin, gitlab_premium_plugin: Plugin, owner: Made, paid: Made
 ) -> None:
     news, _ = gitlab_plugin.check(
@@ -74,7 +76,7 @@ def test_each_edition_has_its_own_words_for_who_may_push(
         gitlab_premium_plugin.create(BRANCH_PROTECTION, news)
 
 
-def test_branch_protection_by_people(gitlab_premium_plugin: Plugin, gitlab_premium: Live, paid: Made) -> None:
+def test_branch_protection_by_users(gitlab_premium_plugin: Plugin, gitlab_premium: Live, paid: Made) -> None:
     person = user(gitlab_premium_plugin, f"{paid.state['name']}-u")
     gitlab_premium.call("POST", f"projects/{paid.id}/members", user_id=int(person.id), access_level=40)
     made = gitlab_premium_plugin.made(
@@ -96,7 +98,7 @@ def test_tag_protection(gitlab_plugin: Plugin, gitlab_community: Live, owner: Ma
     made.settle()
     assert made.diff(createAccessLevel="developer").replaces == ("createAccessLevel",)
     assert made.imported().none
-    # A second one for the same tag takes the place of the first, as upstream does.
+    # A second protection of the same tag replaces the first, as in upstream.
     second = gitlab_plugin.made(TAG_PROTECTION, {"project": owner.id, "tag": "v*", "createAccessLevel": "no one"})
     made.settle_not("createAccessLevel")
     second.remove()
@@ -121,7 +123,9 @@ def test_environment(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made)
     made.remove()
 
 
-def test_an_environment_that_is_not_stopped_stays(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made) -> None:
+def test_an_environment_that_is_not_stopped_is_not_deleted(
+    gitlab_plugin: Plugin, gitlab_community: Live, owner: Made
+) -> None:
     made = gitlab_plugin.made(ENVIRONMENT, {"project": owner.id, "name": "prod"})
     with pytest.raises(Failure, match="stop"):
         gitlab_plugin.delete(ENVIRONMENT, made.id, made.state)
@@ -149,7 +153,9 @@ def test_schedule(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made) ->
         gitlab_plugin.create(SCHEDULE, bad)
 
 
-def test_a_variable_of_a_schedule_can_only_go(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made) -> None:
+def test_a_variable_of_a_schedule_can_only_be_deleted(
+    gitlab_plugin: Plugin, gitlab_community: Live, owner: Made
+) -> None:
     token = "gitlab:index/pipelineScheduleVariable:PipelineScheduleVariable"
     given = {"project": owner.id, "description": "nightly", "ref": "refs/heads/main", "cron": "0 1 * * *"}
     schedule = gitlab_plugin.made(SCHEDULE, given)
@@ -165,7 +171,7 @@ def test_a_variable_of_a_schedule_can_only_go(gitlab_plugin: Plugin, gitlab_comm
 
 
 def gone(plugin: Plugin, token: str, id_: str, state: Any, inputs: Any) -> None:
-    """See that what drift adopted is deleted, and cannot be made."""
+    """Assert that an adopted object can be deleted, but not created."""
     with pytest.raises(Failure, match="it only deletes it"):
         plugin.create(token, inputs)
     plugin.delete(token, id_, state)
@@ -196,7 +202,7 @@ def test_file(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made) -> Non
     made.remove()
 
 
-def test_an_existing_file_is_overwritten_only_when_asked(
+def test_an_existing_file_is_overwritten_only_on_request(
     gitlab_plugin: Plugin, gitlab_community: Live, owner: Made
 ) -> None:
     given: dict[str, Any] = {
@@ -227,13 +233,13 @@ def test_tag(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made) -> None
     with pytest.raises(Failure, match="Tag v2 already exists"):
         gitlab_plugin.made(tag.token, {"project": owner.id, "name": "v2", "ref": "main"})
     gitlab_community.call("DELETE", f"projects/{owner.id}/repository/tags/v2")
-    # As upstream: an error, and not the answer that it is gone.
+    # As in upstream: an error instead of an empty id.
     with pytest.raises(Failure, match="404 Not Found"):
         other.gone()
 
 
 @pytest.mark.parametrize("kind", ["project", "group"])
-def test_a_hook_that_was_made_by_hand_can_only_go(
+def test_a_hook_created_outside_the_program_can_only_be_deleted(
     gitlab_premium_plugin: Plugin, gitlab_premium: Live, paid: Made, unique: str, kind: str
 ) -> None:
     token = f"gitlab:index/{kind}Hook:{kind.title()}Hook"
@@ -333,7 +339,7 @@ def test_approvals(gitlab_premium_plugin: Plugin, gitlab_premium: Live, paid: Ma
     gitlab_premium_plugin.delete(settings.token, settings.id, settings.state)
 
 
-# -- looking up -------------------------------------------------------------------------------------------------------
+# -- functions --------------------------------------------------------------------------------------------------------
 
 
 def test_functions(gitlab_plugin: Plugin, unique: str) -> None:
@@ -351,7 +357,7 @@ def test_functions(gitlab_plugin: Plugin, unique: str) -> None:
     gitlab_plugin.made("gitlab:index/userIdentity:UserIdentity", identity)
     known = ask("getUsers", externProvider="openid_connect", externUid=f"{unique}-uid")["users"]
     assert [int(item["id"]) for item in known] == [int(person.id)]
-    # Somebody else may call themselves so: the name is not what counts.
+    # Another user can have this display name, which is not unique.
     assert ask("getUsers", externProvider="openid_connect", externUid=unique)["users"] == []
     with pytest.raises(Failure, match="404"):
         ask("getGroup", fullPath=f"{unique}/none")

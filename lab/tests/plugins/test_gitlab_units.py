@@ -1,4 +1,4 @@
-"""The gitlab plugin's connection, and how resources of the newer plugin framework are planned."""
+"""The gitlab plugin's client, and plans for resources of the newer plugin framework."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def faults(gitlab_community: Live) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("status", [429, 502, 503])
-def test_what_passes_is_tried_again(gitlab_plugin: Plugin, faults: Any, unique: str, status: int) -> None:
+def test_temporary_errors_are_retried(gitlab_plugin: Plugin, faults: Any, unique: str, status: int) -> None:
     faults(path="/api/v4/groups", method="POST", status=status, retry_after=0 if status == 429 else None, times=1)
     made = group(gitlab_plugin, unique)
     faults(path=f"/api/v4/groups/{made.id}", method="GET", status=status, times=1, retry_after=0)
     made.settle()
 
 
-def test_a_refusal_is_told_in_gitlabs_words_without_the_token(gitlab_plugin: Plugin, faults: Any, unique: str) -> None:
+def test_a_refusal_has_gitlabs_message_without_the_token(gitlab_plugin: Plugin, faults: Any, unique: str) -> None:
     body = {"message": {"name": ["is odd", f"with {ROOT_TOKEN}"]}}
     faults(path="/api/v4/groups", method="POST", status=400, body=body)
     news, _ = gitlab_plugin.check(GROUP, {"name": unique, "path": unique})
@@ -58,7 +58,7 @@ def test_a_refusal_is_told_in_gitlabs_words_without_the_token(gitlab_plugin: Plu
     assert ROOT_TOKEN not in str(caught.value)
 
 
-def test_a_bad_token_is_refused_at_once_and_not_repeated(gitlab_community: Live) -> None:
+def test_an_invalid_token_is_refused_at_once_and_not_shown(gitlab_community: Live) -> None:
     plugin = Plugin(provider.make(Host(None)))
     with pytest.raises(Failure, match="401") as caught:
         plugin.configure(baseUrl=f"{gitlab_community.url}/api/v4/", token="glpat-wrong-one")
@@ -67,7 +67,7 @@ def test_a_bad_token_is_refused_at_once_and_not_repeated(gitlab_community: Live)
     plugin.close()
 
 
-def test_without_a_server_it_says_where_it_looked(unique: str) -> None:
+def test_the_error_for_an_unreachable_server_contains_its_url(unique: str) -> None:
     plugin = Plugin(provider.make(Host(None)))
     plugin.configure(baseUrl="http://127.0.0.1:1/api/v4/", token=ROOT_TOKEN, earlyAuthCheck=False, retries=1)
     news, _ = plugin.check(GROUP, {"name": unique, "path": unique})
@@ -77,7 +77,7 @@ def test_without_a_server_it_says_where_it_looked(unique: str) -> None:
     plugin.close()
 
 
-def test_the_token_may_come_from_the_environment(gitlab_community: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_token_can_come_from_the_environment(gitlab_community: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITLAB_TOKEN", ROOT_TOKEN)
     monkeypatch.setenv("GITLAB_BASE_URL", f"{gitlab_community.url}/api/v4/")
     plugin = Plugin(provider.make(Host(None)))
@@ -92,10 +92,10 @@ def test_the_token_may_come_from_the_environment(gitlab_community: Live, monkeyp
     bare.close()
 
 
-# -- access tokens rotate ---------------------------------------------------------------------------------------------
+# -- rotation of access tokens-----------------------------------------------------------------------------------------
 
 
-def test_a_token_rotates_when_its_time_has_come(
+def test_a_token_rotates_when_its_rotation_is_due(
     gitlab_plugin: Plugin, gitlab_community: Live, unique: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = project(gitlab_plugin, unique)
@@ -121,7 +121,7 @@ def test_a_token_rotates_when_its_time_has_come(
     assert told.status_code == httpx.codes.UNAUTHORIZED
 
 
-def test_an_access_token_has_one_way_to_its_end(gitlab_plugin: Plugin) -> None:
+def test_an_access_token_has_either_an_expiry_date_or_a_rotation(gitlab_plugin: Plugin) -> None:
     given = {
         "project": "1", "name": "t", "scopes": ["api"], "expiresAt": "2031-01-01",
         "rotationConfiguration": {"expirationDays": 30, "rotateBeforeDays": 7},
@@ -135,14 +135,14 @@ def test_an_access_token_has_one_way_to_its_end(gitlab_plugin: Plugin) -> None:
 # -- planning ---------------------------------------------------------------------------------------------------------
 
 
-def test_defaults_are_of_the_plan_and_not_of_the_inputs(gitlab_plugin: Plugin) -> None:
+def test_defaults_are_in_the_plan_and_not_in_the_inputs(gitlab_plugin: Plugin) -> None:
     checked, failures = gitlab_plugin.check(TAG_PROTECTION.token, {"project": "1", "tag": "v*"})
     assert failures == []
     assert "createAccessLevel" not in checked
     assert framework.plan(TAG_PROTECTION, None, checked)["createAccessLevel"] == "maintainer"
 
 
-def test_what_the_server_computes_is_open_again_once_anything_changes() -> None:
+def test_computed_values_are_unknown_after_any_change() -> None:
     shape = HOOKS["gitlab:index/projectHook:ProjectHook"].shape
     inputs = {"project": "1", "url": "https://a", "pushEvents": True}
     made = framework.plan(shape, None, inputs)
@@ -154,7 +154,7 @@ def test_what_the_server_computes_is_open_again_once_anything_changes() -> None:
     assert changed["alertStatus"] is UNKNOWN
 
 
-def test_what_is_kept_stays_known() -> None:
+def test_kept_values_stay_known() -> None:
     inputs = {"project": "1", "branch": "main", "pushAccessLevel": "maintainer"}
     prior = {**framework.plan(BRANCH_PROTECTION, None, inputs), "branchProtectionId": 7, "id": "1:main"}
     planned = framework.plan(BRANCH_PROTECTION, prior, {**inputs, "allowForcePush": True})
@@ -162,7 +162,7 @@ def test_what_is_kept_stays_known() -> None:
     assert planned["allowForcePush"] is True
 
 
-def test_an_unknown_stays_one() -> None:
+def test_an_unknown_value_stays_unknown() -> None:
     planned = framework.plan(TAG_PROTECTION, None, {"project": UNKNOWN, "tag": "v*"})
     assert planned["project"] is UNKNOWN
 
@@ -172,7 +172,7 @@ def test_an_unknown_stays_one() -> None:
 
 @pytest.mark.parametrize("token", sorted(trimmed("gitlab")["resources"]))
 def test_the_inputs_are_those_of_the_installed_package(token: str) -> None:
-    """The full schema was taken between two releases: the trimmed one is amended to the pinned one."""
+    """The full schema was taken between two releases, so the trimmed one is corrected to the pinned version."""
     spec = trimmed("gitlab")["resources"][token]
     declared = {*spec["inputs"], *spec.get("unsupported", ())}
     made = inspect.signature(getattr(pulumi_gitlab, token.rpartition(":")[2])._internal_init).parameters
@@ -181,5 +181,5 @@ def test_the_inputs_are_those_of_the_installed_package(token: str) -> None:
 
 
 def pulumi_gitlab_name(name: str) -> str:
-    """Return the name in Python of a property."""
+    """Return a property's name in Python."""
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)

@@ -1,4 +1,4 @@
-"""The harbor plugin on the stand-in Harbor: each resource's whole life, and what only upstream would do."""
+"""The harbor plugin on the stand-in Harbor: the life cycle of each resource, and special behaviour of upstream."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def project(plugin: Plugin, unique: str) -> Iterator[Made]:
 
 @pytest.fixture
 def oidc(plugin: Plugin) -> Made:
-    """Harbor with a provider: only then are groups made by naming them."""
+    """Configure Harbor with an OIDC provider: only then a new group's name creates the group."""
     return plugin.made(AUTH, OIDC)
 
 
@@ -75,7 +75,7 @@ def by_hand(api: httpx.Client, method: str, path: str, body: Any = None) -> Any:
 
 
 def lacking(plugin: Plugin, made: Made) -> list[str]:
-    """What an import leaves out of the inputs, though it is needed: Harbor does not tell it."""
+    """Return errors for required inputs that an import cannot read from Harbor."""
     _, _, inputs = plugin.read(made.token, made.id)
     return plugin.check(made.token, reveal(inputs))[1]
 
@@ -97,7 +97,7 @@ def test_project(plugin: Plugin, api: httpx.Client, unique: str) -> None:
     by_hand(api, "PUT", made.id, {"metadata": {"public": "false", "severity": "low"}})
     made.settle_not("public", "deploymentSecurity")
     made.repair()
-    # Written, never read back.
+    # It is written, but never read back.
     assert set(made.imported().paths) == {"storageQuota", "forceDestroy"}
     made.remove()
     plugin.delete(PROJECT, made.id, made.state)
@@ -113,7 +113,7 @@ def test_a_project_without_a_gate_or_a_name(plugin: Plugin, api: httpx.Client) -
     made.remove()
 
 
-def test_projects_that_are_refused(plugin: Plugin, project: Made) -> None:
+def test_invalid_projects_are_refused(plugin: Plugin, project: Made) -> None:
     checked, failures = plugin.check(PROJECT, {"name": "x", "deploymentSecurity": "severe"})
     assert "must be one of [none, low, medium, high, critical], got severe" in failures[0]
     del checked
@@ -140,7 +140,7 @@ def test_member_group(plugin: Plugin, api: httpx.Client, project: Made) -> None:
     assert "must be one of" in failures[0]
     made.remove()
     plugin.delete(MEMBER, made.id, made.state)
-    # The number of a project works, and replaces the member for ever: it is read back as an id.
+    # A project's number works, but then the member is replaced at every run, because the id is read back.
     number = plugin.create(MEMBER, plugin.check(MEMBER, {**given, "projectId": project.id.rpartition("/")[2]})[0])
     assert number[1]["projectId"] == project.id
 
@@ -179,11 +179,11 @@ def test_robot(plugin: Plugin, live: Live, api: httpx.Client, project: Made) -> 
     listed = by_hand(api, "GET", f"/robots?q=Level=project,ProjectID={project.id.rpartition('/')[2]}")
     assert [item["name"] for item in listed] == [full]
     made.remove()
-    with pytest.raises(Failure, match="404"):  # upstream does not take «gone» for deleted here
+    with pytest.raises(Failure, match="404"):  # in upstream, the deletion of a missing robot fails
         plugin.delete(ROBOT, made.id, made.state)
 
 
-def test_a_robot_that_is_given_its_secret(plugin: Plugin, project: Made) -> None:
+def test_a_robot_with_a_given_secret(plugin: Plugin, project: Made) -> None:
     made = plugin.made(ROBOT, robot(project, secret="Given-secret-1"))
     assert made.state["secret"] == Secret("Given-secret-1")
     made.settle()
@@ -232,14 +232,14 @@ def test_retention(plugin: Plugin, api: httpx.Client, project: Made) -> None:
     made.settle_not("schedule")
     made.repair()
     plugin.delete(RETENTION, made.id, made.state)
-    # Deleted is emptied: the next one takes the same policy up.
+    # A deletion empties the policy; the next resource reuses it.
     assert by_hand(api, "GET", made.id).get("rules", []) == []
     again = plugin.made(RETENTION, retention(project))
     assert again.id == made.id
     again.settle()
 
 
-def test_a_schedule_in_lower_case_never_settles(plugin: Plugin, project: Made) -> None:
+def test_a_lower_case_schedule_always_has_a_diff(plugin: Plugin, project: Made) -> None:
     checked, _ = plugin.check(RETENTION, retention(project, schedule="daily"))
     id_, state = plugin.create(RETENTION, checked)
     assert set(plugin.diff(RETENTION, state, checked).paths) == {"schedule"}
@@ -263,7 +263,9 @@ def test_immutable_tags(plugin: Plugin, api: httpx.Client, project: Made) -> Non
         plugin.delete(IMMUTABLE, made.id, made.state)
 
 
-def test_a_webhook_that_was_made_by_hand_can_only_go(plugin: Plugin, api: httpx.Client, project: Made) -> None:
+def test_a_webhook_created_outside_the_program_can_only_be_deleted(
+    plugin: Plugin, api: httpx.Client, project: Made
+) -> None:
     target = {"type": "http", "address": "https://example.com/hook", "skip_cert_verify": True}
     body = {"name": "told", "enabled": True, "event_types": ["PUSH_ARTIFACT"], "targets": [target]}
     by_hand(api, "POST", f"{project.id}/webhook/policies", body)
@@ -289,7 +291,9 @@ def test_config_auth(plugin: Plugin, api: httpx.Client, oidc: Made) -> None:
     _, failures = plugin.check(AUTH, {"authMode": "oidc_auth", "oidcName": "x"})
     assert any("must be specified" in failure for failure in failures)
     plugin.delete(AUTH, oidc.id, oidc.state)
-    assert by_hand(api, "GET", "/configurations")["auth_mode"]["value"] == "oidc_auth"  # forgotten, not undone
+    assert (
+        by_hand(api, "GET", "/configurations")["auth_mode"]["value"] == "oidc_auth"
+    )  # the deletion does not change Harbor
 
 
 def test_config_system(plugin: Plugin, api: httpx.Client) -> None:
@@ -358,7 +362,7 @@ def test_label(plugin: Plugin, unique: str, project: Made) -> None:
     everywhere.remove()
 
 
-def test_a_refused_plugin_says_so_in_one_line_without_its_password(live: Live) -> None:
+def test_a_refusal_is_reported_in_one_line_without_the_password(live: Live) -> None:
     plugin = Plugin(provider.make(Host(None)))
     try:
         plugin.configure(url=live.url, username="admin", password="Wrong-password-1")

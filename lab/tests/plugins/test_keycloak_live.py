@@ -1,4 +1,4 @@
-"""The keycloak plugin on a real Keycloak: each resource's whole life."""
+"""The keycloak plugin on a real Keycloak: the life cycle of each resource."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_realm(realm: Made, admin: Keycloak) -> None:
     realm.change(displayName="Other", registrationAllowed=True)
     assert realm.diff(realm="x").replaces == ("realm",)
     admin.put(f"/realms/{realm.id}", {**admin.get(f"/realms/{realm.id}"), "rememberMe": True, "displayName": "By hand"})
-    # What the program leaves to the server is no drift.
+    # Values that the program does not set are not drift.
     realm.settle_not("displayName")
     realm.repair()
     assert "realm" not in realm.imported().paths
@@ -85,11 +85,11 @@ def test_group_and_its_children(realm: Made, admin: Keycloak, unique: str) -> No
     assert (by_path["id"], by_path["parentId"]) == (child.id, top.id)
     child.remove()
     with pytest.raises(Failure, match="404 Not Found"):
-        plugin.delete(GROUP, child.id, child.state)  # as upstream: only a refresh forgets what is gone
+        plugin.delete(GROUP, child.id, child.state)  # as in upstream, the deletion of a missing group succeeds
     top.remove()
 
 
-def test_members_are_exactly_those_given(realm: Made, admin: Keycloak, unique: str) -> None:
+def test_members_are_exactly_the_given_ones(realm: Made, admin: Keycloak, unique: str) -> None:
     plugin = realm.plugin
     people = [user(realm, f"{unique}-{n}") for n in ("a", "b", "c")]
     names = [person.given["username"] for person in people]
@@ -128,8 +128,8 @@ def test_user(realm: Made, admin: Keycloak, unique: str) -> None:
     made.remove()
 
 
-def test_a_user_attribute_the_realm_does_not_declare_never_settles(realm: Made, unique: str) -> None:
-    """Seen with the official plugin: the server drops it without a word."""
+def test_an_undeclared_user_attribute_always_has_a_diff(realm: Made, unique: str) -> None:
+    """As with the official plugin: the server silently ignores the attribute."""
     plugin = realm.plugin
     news, _ = plugin.check(USER, {"realmId": realm.id, "username": unique, "attributes": {"unknown": "x"}})
     id_, state = plugin.create(USER, news)
@@ -137,7 +137,7 @@ def test_a_user_attribute_the_realm_does_not_declare_never_settles(realm: Made, 
     plugin.delete(USER, id_, state)
 
 
-def test_a_role_that_was_made_by_hand_can_only_go(realm: Made, admin: Keycloak, unique: str) -> None:
+def test_a_role_created_outside_the_program_can_only_be_deleted(realm: Made, admin: Keycloak, unique: str) -> None:
     plugin = realm.plugin
     given = {"name": unique, "description": "d"}
     admin.post(f"/realms/{realm.id}/roles", given)
@@ -186,7 +186,7 @@ def test_client(realm: Made, admin: Keycloak, unique: str) -> None:
         ({"accessType": "PUBLIC", "serviceAccountsEnabled": True}, "cannot be enabled on public clients"),
     ],
 )
-def test_a_client_upstream_refuses(realm: Made, inputs: dict[str, Any], reason: str) -> None:
+def test_an_invalid_client_is_refused_as_in_upstream(realm: Made, inputs: dict[str, Any], reason: str) -> None:
     news, failures = realm.plugin.check(CLIENT, {"realmId": realm.id, "clientId": "c", **inputs})
     assert failures == []
     with pytest.raises(Failure, match=reason):
@@ -264,7 +264,7 @@ def test_a_token_that_expires_is_renewed(platform: Mapping[str, str], realm: Mad
     plugin.close()
 
 
-def test_a_wrong_password_is_told_without_it(platform: Mapping[str, str]) -> None:
+def test_a_wrong_password_is_not_shown_in_the_error(platform: Mapping[str, str]) -> None:
     plugin = Plugin(provider.make(Host(None)))
     with pytest.raises(
         Failure, match=f"failed to perform initial login to Keycloak.*{httpx.codes.UNAUTHORIZED}"

@@ -49,10 +49,10 @@ def plugin(kubernetes_plugin: Plugin) -> Plugin:
 def namespace(plugin: Plugin, kube: Kube, unique: str) -> Iterator[Made]:
     made = plugin.made(NAMESPACE, obj("v1", "Namespace", unique, metadata={"labels": {"tenant": unique}}))
     yield made
-    kube.delete(made.inputs, unique, "Background")  # its end is waited for by one test only: it takes seconds
+    kube.delete(made.inputs, unique, "Background")  # only one test waits for its end, which takes seconds
 
 
-def test_a_deletion_is_waited_for(plugin: Plugin, unique: str) -> None:
+def test_the_end_of_a_deletion_is_awaited(plugin: Plugin, unique: str) -> None:
     made = plugin.made(NAMESPACE, obj("v1", "Namespace", unique))
     plugin.made(CONFIG_MAP, obj("v1", "ConfigMap", "c", unique))
     made.remove()
@@ -75,7 +75,7 @@ def test_namespace(namespace: Made, plugin: Plugin, kube: Kube, unique: str) -> 
     assert namespace.diff(**{**label, "metadata": {"name": "x"}}).replaces == ("metadata.name",)
     by_hand(kube, namespace, {"metadata": {"labels": {"tenant": "hand", "not": "ours"}}})
     namespace.settle_not("metadata.labels.tenant")
-    # As upstream: the label somebody changed cannot be taken back without force.
+    # As in upstream, a label that another manager changed needs force.
     with pytest.raises(Failure, match='conflict with "somebody"') as caught:
         plugin.update(NAMESPACE, namespace.id, namespace.state, namespace.inputs)
     assert caught.value.id == namespace.id
@@ -94,8 +94,8 @@ def test_force_takes_a_field_back(platform: Mapping[str, str], kube: Kube, uniqu
     plugin.close()
 
 
-def test_before_the_first_update_creation_still_holds_the_fields(namespace: Made, kube: Kube) -> None:
-    """The official plugin creates with one manager and updates with another, which takes over at the first update."""
+def test_the_creating_manager_owns_the_fields_until_the_first_update(namespace: Made, kube: Kube) -> None:
+    """The official plugin creates with one manager; at the first update, another one takes over its fields."""
     assert kube.get(namespace.inputs, namespace.id)["metadata"]["managedFields"][0]["manager"] == "pulumi-kubernetes"
     by_hand(kube, namespace, {"metadata": {"labels": {"tenant": "hand"}}}, manager="kubectl-edit")
     namespace.settle_not("metadata.labels.tenant")
@@ -187,16 +187,16 @@ def test_the_life_of_an_object(
     assert made.refresh()
     assert not made.diff().none
     made.repair()
-    # An import knows the object whole: only what the server filled in may differ.
+    # An import has the whole object: only values that the server added may differ.
     assert set(made.imported().paths.values()) <= {"delete"}
     plugin.delete(token, made.id, made.state)
-    # Whoever skips waiting for a workload's start does not wait for its end either, as upstream.
+    # As in upstream, `skipAwait` also skips waiting for the deletion of a workload.
     assert made.gone(30 if kind.endswith("Deployment") else 0)
     plugin.delete(token, made.id, made.state)
 
 
 @pytest.mark.usefixtures("namespace")
-def test_what_no_update_can_change_asks_for_a_new_object(plugin: Plugin, unique: str) -> None:
+def test_a_change_of_an_immutable_field_requires_a_replacement(plugin: Plugin, unique: str) -> None:
     binding = next(item for item in OBJECTS if item[0].endswith("RoleBinding"))
     made = plugin.made(f"kubernetes:{binding[0]}", {**binding[1], "metadata": {"name": "b", "namespace": unique}})
     ref = {**binding[1]["roleRef"], "name": "other"}
@@ -223,7 +223,7 @@ def test_secret(plugin: Plugin, kube: Kube, unique: str) -> None:
 
 
 @pytest.mark.usefixtures("namespace")
-def test_a_nameless_object_gets_a_name_and_keeps_it(plugin: Plugin, unique: str) -> None:
+def test_an_object_without_a_name_gets_one_and_keeps_it(plugin: Plugin, unique: str) -> None:
     nameless = obj("v1", "ConfigMap", None, unique, data={"a": "1"})
     made = plugin.made(CONFIG_MAP, nameless)
     assert made.id.startswith(f"{unique}/res-")
@@ -234,7 +234,7 @@ def test_a_nameless_object_gets_a_name_and_keeps_it(plugin: Plugin, unique: str)
     made.remove()
 
 
-def test_a_namespace_is_filled_in_for_what_lives_in_one(plugin: Plugin) -> None:
+def test_the_default_namespace_is_added_to_namespaced_objects(plugin: Plugin) -> None:
     checked, _ = plugin.check(CONFIG_MAP, obj("v1", "ConfigMap", "n"))
     assert checked["metadata"]["namespace"] == "default"
     checked, _ = plugin.check(NAMESPACE, obj("v1", "Namespace", "n"))
@@ -242,12 +242,12 @@ def test_a_namespace_is_filled_in_for_what_lives_in_one(plugin: Plugin) -> None:
 
 
 @pytest.mark.usefixtures("namespace")
-def test_an_existing_object_is_not_taken_over_unless_asked(
+def test_an_existing_object_is_adopted_only_on_request(
     platform: Mapping[str, str], plugin: Plugin, unique: str
 ) -> None:
     first = plugin.made(CONFIG_MAP, obj("v1", "ConfigMap", "c", unique, data={"a": "1"}))
     news, _ = plugin.check(CONFIG_MAP, obj("v1", "ConfigMap", "c", unique, data={"a": "1"}))
-    plugin.create(CONFIG_MAP, news, preview=True)  # a preview cannot know
+    plugin.create(CONFIG_MAP, news, preview=True)  # a preview does not check it
     with pytest.raises(Failure, match=r"was not successfully created by the Kubernetes API server.*already exists"):
         plugin.create(CONFIG_MAP, news)
     generous = configured(platform, upsertExistingObjects="true")
@@ -256,7 +256,7 @@ def test_an_existing_object_is_not_taken_over_unless_asked(
 
 
 @pytest.mark.usefixtures("namespace")
-def test_a_patch_resource_manages_some_fields_and_gives_them_back(plugin: Plugin, kube: Kube, unique: str) -> None:
+def test_a_patch_resource_manages_and_releases_fields(plugin: Plugin, kube: Kube, unique: str) -> None:
     base = plugin.made(CONFIG_MAP, obj("v1", "ConfigMap", "c", unique, data={"a": "1"}))
     token = "kubernetes:core/v1:ConfigMapPatch"
     with pytest.raises(Failure, match=r"require the `\.metadata\.name` field"):
@@ -283,12 +283,14 @@ def definition(unique: str) -> Object:
 
 
 @pytest.mark.usefixtures("namespace")
-def test_custom_resources_come_and_go_with_their_definition(plugin: Plugin, kube: Kube, unique: str) -> None:
+def test_custom_resources_need_their_definition(plugin: Plugin, kube: Kube, unique: str) -> None:
     kind = unique.capitalize()
     token = f"kubernetes:example.dev/v1:{kind}"
     thing = obj("example.dev/v1", kind, "w", unique, spec={"a": 1, "l": [], "f": 1.5})
     checked, _ = plugin.check(token, thing)
-    assert plugin.create(token, checked, preview=True)[0] == ""  # not there yet: nothing to ask the server
+    assert (
+        plugin.create(token, checked, preview=True)[0] == ""
+    )  # its definition does not exist yet, so a dry run is not possible
     crd = definition(unique)
     kube.create(crd, dry_run=False)
     while kube.served("example.dev/v1", kind) is None:
@@ -304,7 +306,7 @@ def test_custom_resources_come_and_go_with_their_definition(plugin: Plugin, kube
     plugin.delete(token, made.id, made.state)
 
 
-def test_previews_with_what_is_not_known_yet(plugin: Plugin) -> None:
+def test_previews_with_unknown_values(plugin: Plugin) -> None:
     news, _ = plugin.check(CONFIG_MAP, obj("v1", "ConfigMap", UNKNOWN, "default", data={"a": UNKNOWN}))
     assert news["metadata"]["name"] is UNKNOWN
     _, state = plugin.create(CONFIG_MAP, news, preview=True)
@@ -312,7 +314,7 @@ def test_previews_with_what_is_not_known_yet(plugin: Plugin) -> None:
 
 
 @pytest.mark.usefixtures("namespace")
-def test_what_the_server_refuses_is_told_in_its_words(plugin: Plugin, unique: str) -> None:
+def test_a_refusal_has_the_servers_message(plugin: Plugin, unique: str) -> None:
     news, _ = plugin.check(CONFIG_MAP, obj("v1", "ConfigMap", "Not-A-Name", unique))
     with pytest.raises(Failure, match="Invalid value"):
         plugin.create(CONFIG_MAP, news, preview=True)
@@ -322,7 +324,7 @@ def test_what_the_server_refuses_is_told_in_its_words(plugin: Plugin, unique: st
 
 
 @pytest.mark.usefixtures("namespace")
-def test_ignored_fields_stay_as_they_are(plugin: Plugin, kube: Kube, unique: str) -> None:
+def test_ignored_fields_do_not_change(plugin: Plugin, kube: Kube, unique: str) -> None:
     given = obj("v1", "ConfigMap", "c", unique, metadata={"labels": {"a": "1", "b": "1"}})
     made = plugin.made(CONFIG_MAP, given)
     made.change(metadata={**given["metadata"], "labels": {"a": "2", "b": "1"}})
@@ -335,13 +337,13 @@ def test_ignored_fields_stay_as_they_are(plugin: Plugin, kube: Kube, unique: str
 
 
 @pytest.mark.usefixtures("namespace")
-def test_what_is_gone_is_made_again(plugin: Plugin, kube: Kube, unique: str) -> None:
+def test_a_missing_object_is_created_again(plugin: Plugin, kube: Kube, unique: str) -> None:
     made = plugin.made(CONFIG_MAP, obj("v1", "ConfigMap", "c", unique))
     kube.delete(made.inputs, "c", "Background")
     assert not made.refresh()
 
 
-def test_a_namespace_can_be_looked_up_by_its_name(plugin: Plugin) -> None:
+def test_a_namespace_can_be_read_by_name(plugin: Plugin) -> None:
     id_, state, inputs = plugin.read(NAMESPACE, "kube-system")
     assert id_ == "kube-system"
     assert state["metadata"]["name"] == "kube-system"

@@ -21,11 +21,11 @@ from lab.tests.plugins.rpc import Failure, Plugin
         ("abc", "abc"), ("100n", "100n"),
     ],
 )  # fmt: skip
-def test_quantities_are_written_as_the_server_does(written: Any, canonical: str) -> None:
+def test_quantities_have_the_servers_form(written: Any, canonical: str) -> None:
     assert objects.quantity(written) == canonical
 
 
-def test_inputs_are_normalised_for_built_in_kinds_only() -> None:
+def test_only_inputs_of_built_in_kinds_are_normalised() -> None:
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q", "labels": {}, "uid": "1"},
              "spec": {"hard": {"requests.cpu": "4000m"}, "scopes": []}}  # fmt: skip
     assert objects.normalise(quota) == {
@@ -35,7 +35,7 @@ def test_inputs_are_normalised_for_built_in_kinds_only() -> None:
     assert objects.normalise(custom) == custom
 
 
-def test_string_data_becomes_data_and_both_are_secret() -> None:
+def test_string_data_is_moved_to_data_and_both_are_secret() -> None:
     secret = {"apiVersion": "v1", "kind": "Secret", "stringData": {"k": "v"}, "data": {"z": "eg=="}}
     normal = objects.normalise(secret)
     assert normal["data"] == {"k": "dg==", "z": "eg=="}
@@ -89,16 +89,16 @@ ADD, ADD_REPLACE, DELETE, DELETE_REPLACE, UPDATE, UPDATE_REPLACE = range(6)
         (("v1", "Service"), {"spec": {"n": True}}, {"spec": {"n": 1}}, {"spec.n": UPDATE}),
     ],
 )  # fmt: skip
-def test_changes_are_told_by_path(kind: tuple[str, str], old: Any, new: Any, found: dict[str, int]) -> None:
+def test_changes_are_reported_by_path(kind: tuple[str, str], old: Any, new: Any, found: dict[str, int]) -> None:
     assert paths(old, new, kind) == found
 
 
-def test_mutable_secrets_and_config_maps_are_a_choice() -> None:
+def test_secrets_and_config_maps_are_mutable_only_on_request() -> None:
     assert paths({"data": {"a": "1"}}, {"data": {"a": "2"}}, ("v1", "Secret"), secrets=True) == {"data.a": UPDATE}
     assert paths({"data": {"a": "1"}}, {"data": {"a": "2"}}, ("v1", "ConfigMap"), maps=True) == {"data.a": UPDATE}
 
 
-def test_another_namespace_is_another_object() -> None:
+def test_a_change_of_the_namespace_requires_a_replacement() -> None:
     found = paths({}, {"metadata": {"name": "n", "namespace": "y"}})
     assert found == {"metadata.namespace": UPDATE_REPLACE}
 
@@ -107,7 +107,7 @@ def entry(manager: str, operation: str, **fields: Any) -> dict[str, Any]:
     return {"manager": manager, "operation": operation, "fieldsV1": fields}
 
 
-def test_an_update_takes_over_what_creation_and_kubectl_left() -> None:
+def test_an_update_takes_over_fields_of_the_creation_and_of_kubectl() -> None:
     live = {"metadata": {"managedFields": [
         entry("pulumi-kubernetes", "Update", **{"f:data": {"f:a": {}}}),
         entry("kubectl-label", "Update", **{"f:metadata": {"f:labels": {"f:x": {}}}}),
@@ -122,7 +122,7 @@ def test_an_update_takes_over_what_creation_and_kubectl_left() -> None:
     assert managed.takeover({"metadata": {"managedFields": [merged, kept]}}, "pulumi-kubernetes-1234") is None
 
 
-def test_an_ignored_field_of_another_manager_is_left_out() -> None:
+def test_an_ignored_field_of_another_manager_is_omitted() -> None:
     live = {"spec": {"replicas": 3, "mine": 1}, "metadata": {"managedFields": [
         entry("hpa", "Update", **{"f:spec": {"f:replicas": {}}}), entry("me", "Apply", **{"f:spec": {"f:mine": {}}}),
     ]}}  # fmt: skip
@@ -174,7 +174,7 @@ def test_a_kubeconfig_is_read_by_path_and_by_content(tmp_path: Any) -> None:
         ("clusters: []\ncurrent-context: ''", "", "no context is chosen"),
     ],
 )
-def test_a_kubeconfig_that_leads_nowhere_is_told_in_one_line(text: str, context: str, reason: str) -> None:
+def test_an_unusable_kubeconfig_is_reported_in_one_line(text: str, context: str, reason: str) -> None:
     with pytest.raises(PluginError, match=reason) as caught:
         kubeconfig.access(text, context)
     assert "\n" not in str(caught.value)
@@ -201,7 +201,7 @@ def test_the_kind_comes_from_the_token() -> None:
     assert not rules.is_patch(urn("kubernetes:core/v1:ConfigMap", "n"), {"kind": "ConfigMap"})
 
 
-def test_an_unreachable_cluster_fails_what_needs_it_and_nothing_else(tmp_path: Any) -> None:
+def test_an_unreachable_cluster_fails_only_operations_that_need_it(tmp_path: Any) -> None:
     path = tmp_path / "config"
     path.write_text(CONFIG.replace("https://one:6443/", "https://127.0.0.1:1"))
     plugin = Plugin(provider.make(Host(None)))
@@ -218,7 +218,7 @@ def test_an_unreachable_cluster_fails_what_needs_it_and_nothing_else(tmp_path: A
     plugin.close()
 
 
-def test_what_only_the_official_plugin_has_is_refused_by_name() -> None:
+def test_unsupported_settings_and_objects_are_refused_with_their_name() -> None:
     plugin = Plugin(provider.make(Host(None)))
     for setting, value in (("namespace", "x"), ("enableServerSideApply", "false"), ("deleteUnreachable", "true")):
         with pytest.raises(Failure, match=f"the local platform's plugin does not support kubernetes:{setting}"):

@@ -1,4 +1,4 @@
-"""Who needs what the stand-in plugins support: the program, drift, or an open issue; nothing is there for nobody."""
+"""Each type and function of the stand-in plugins is needed by the program, by drift or by an open issue."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FUNCTIONS = {f"{provider}:{token}": need for provider, by in needed.FUNCTIONS.it
 
 
 def variants(settings: Settings) -> Iterator[Settings]:
-    """Return settings that have everything the program can do, between them."""
+    """Return settings that together use all features of the program."""
     yield settings
     directory = PeopleSource.DIRECTORY
     yield dataclasses.replace(
@@ -34,14 +34,14 @@ def variants(settings: Settings) -> Iterator[Settings]:
         keycloak=dataclasses.replace(settings.keycloak, people=directory),
     )
     yield dataclasses.replace(settings, foundation=FoundationMode.SKIP)
-    # Without Keycloak nobody has an identity: accounts are looked up by name.
+    # Without Keycloak, users have no identity and are looked up by name.
     alone = settings.systems - {System.KEYCLOAK}
     yield dataclasses.replace(settings, foundation=FoundationMode.SKIP, systems=alone)
 
 
 @pytest.fixture(scope="module")
 def registered() -> tuple[dict[str, list[Any]], set[str]]:
-    """The resources by type, and the functions of the program, for the sample tenant that uses the most of it."""
+    """Return the program's resources by type, and its functions, for the sample tenant that uses most of them."""
     settings = load_settings(ROOT / "Pulumi.lab.yaml")
     projects = [project for project in load(ROOT / "projects.d", settings) if project.slug == "teleservice"]
     types: dict[str, list[Any]] = {}
@@ -62,7 +62,7 @@ def registered() -> tuple[dict[str, list[Any]], set[str]]:
 
 @pytest.fixture(scope="module")
 def inventoried() -> set[str]:
-    """What the inventories of drift speak of: every text of theirs that is a type."""
+    """Return every text in the drift inventories that is a resource type."""
     return {
         node.value
         for path in Path(*inventory.__path__).glob("*.py")
@@ -75,7 +75,7 @@ def of(need: str, table: dict[str, str]) -> set[str]:
     return {token for token, by in table.items() if by == need}
 
 
-def test_what_the_program_needs_is_there_and_said_to_be_its(registered: tuple[dict[str, list[Any]], set[str]]) -> None:
+def test_types_that_the_program_needs_are_listed_as_such(registered: tuple[dict[str, list[Any]], set[str]]) -> None:
     types, called = registered
     ours = {type_ for type_ in types if type_.partition(":")[0] in needed.RESOURCES}
     assert ours == of(needed.PROGRAM, RESOURCES)
@@ -83,7 +83,7 @@ def test_what_the_program_needs_is_there_and_said_to_be_its(registered: tuple[di
 
 
 def refused(shape: Shape | Field, given: object) -> Iterator[str]:
-    """Yield what a resource sets that only the official plugin has, at any depth."""
+    """Yield the unsupported properties that a resource sets, at any depth."""
     if isinstance(given, list) and isinstance(shape, Field) and shape.elem is not None:
         for item in given:
             yield from refused(shape.elem, item)
@@ -93,7 +93,7 @@ def refused(shape: Shape | Field, given: object) -> Iterator[str]:
             yield from refused(field, given.get(name))
 
 
-def test_the_program_sets_nothing_that_is_refused(registered: tuple[dict[str, list[Any]], set[str]]) -> None:
+def test_the_program_sets_no_unsupported_property(registered: tuple[dict[str, list[Any]], set[str]]) -> None:
     types = {type_: inputs for type_, inputs in registered[0].items() if type_ in RESOURCES}
     assert len(types) == len(of(needed.PROGRAM, RESOURCES))
     shapes = {type_: resource(type_) for type_ in types}
@@ -108,13 +108,13 @@ def test_the_program_sets_nothing_that_is_refused(registered: tuple[dict[str, li
     assert found == set()
 
 
-def test_what_drift_needs_is_in_an_inventory(inventoried: set[str]) -> None:
+def test_types_for_drift_are_in_an_inventory(inventoried: set[str]) -> None:
     kept = of(needed.DRIFT, RESOURCES)
     assert kept
     assert kept - inventoried == set()
 
 
-def test_the_rest_names_the_issue_that_needs_it_and_nothing_else_does(
+def test_all_other_types_are_needed_only_by_an_open_issue(
     registered: tuple[dict[str, list[Any]], set[str]], inventoried: set[str]
 ) -> None:
     rest = {
@@ -125,7 +125,7 @@ def test_the_rest_names_the_issue_that_needs_it_and_nothing_else_does(
     assert rest.keys() & ({*registered[0]} | registered[1] | inventoried) == set()
 
 
-def test_the_page_lists_them() -> None:
+def test_the_page_has_the_current_table() -> None:
     page = needed.PAGE.read_text(encoding="utf-8")
     assert needed.listing() in page
     assert needed.written(page) == page, "run python -m lab.plugins.needed"

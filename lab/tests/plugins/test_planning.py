@@ -1,4 +1,4 @@
-"""What a resource's state becomes after an operation and after a read: the upstream SDK's rules, without any server."""
+"""A resource's state after an operation and after a read by the upstream SDK's rules, without a server."""
 
 from __future__ import annotations
 
@@ -35,26 +35,26 @@ def read(prior: dict[str, object], **answer: object) -> dict[str, object]:
     return data.state(applied=False)
 
 
-def test_a_planned_set_stands_until_the_next_read() -> None:
-    """So a server that drops a member shows at the refresh, not at the creation: as with the official plugins."""
+def test_a_planned_set_is_in_the_state_until_the_next_read() -> None:
+    """As with the official plugins, a member that the server drops shows only at a refresh."""
     state = applied({"name": "n", "members": ["b", "a"]}, members=["a"])
     assert state["members"] == ["a", "b"]
     assert read(state, members=["a"])["members"] == ["a"]
 
 
-def test_sets_have_one_order() -> None:
-    """The order of inputs never shows in the state, nor as a change."""
+def test_sets_are_sorted() -> None:
+    """The order of inputs changes neither the state nor a diff."""
     prior = {"name": "n", "members": ["b", "a"], "size": 3}
     assert plan(SHAPE, prior, {"name": "n", "members": ["a", "b", "a"]})["members"] == ["b", "a"]
 
 
-def test_empty_and_unset_collections_stay_as_the_program_has_them() -> None:
+def test_empty_and_unset_collections_stay_as_in_the_program() -> None:
     assert applied({"name": "n"}, keys=[], labels={}, members=[])["keys"] is None
     assert applied({"name": "n", "keys": []}, keys=None)["keys"] == []
     assert read(applied({"name": "n"}), keys=None)["keys"] == []
 
 
-def test_what_the_server_says_wins_over_the_plan_for_all_but_sets() -> None:
+def test_server_values_override_the_plan_except_for_sets() -> None:
     state = applied(
         {"name": "n", "keys": ["a"], "labels": {"a": "1"}}, keys=["b"], labels={"a": 1, "c": True}, name="m"
     )
@@ -67,7 +67,7 @@ def test_unset_properties() -> None:
     assert (planned["found"], planned["left"], planned["size"], planned["keys"]) == ("x", "by hand", 3, None)
 
 
-def test_a_refresh_follows_what_the_program_set_and_what_is_still_a_default() -> None:
+def test_a_refresh_updates_the_programs_values_and_keeps_defaults() -> None:
     inputs = {"name": "n", "size": 3, "labels": {"a": "1"}, "left": "x", "__defaults": ["size", "left"]}
     outputs = {"name": "n", "size": 4, "labels": {"a": "2", "theirs": "1"}, "left": "x", "found": "y"}
     assert refreshed(SHAPE.fields, inputs, outputs) == {
@@ -75,7 +75,7 @@ def test_a_refresh_follows_what_the_program_set_and_what_is_still_a_default() ->
     }  # fmt: skip
 
 
-def test_an_import_leaves_out_what_is_a_default() -> None:
+def test_an_import_omits_defaults() -> None:
     outputs = {"name": "", "size": 3, "keys": [], "labels": {"a": "1"}, "found": "y"}
     assert imported(SHAPE.fields, outputs) == {
         "name": "", "labels": {"a": "1", "__defaults": []}, "found": "y", "__defaults": [],

@@ -1,4 +1,4 @@
-"""A plugin as the engine starts it: a process that says its port, serves, and leaves quietly."""
+"""A plugin as a process of the engine: it prints its port, serves, and stops without output."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pulumi.runtime.proto import provider_pb2_grpc
 
 ROOT = Path(__file__).resolve().parents[3]
 PROVIDERS = ("gitlab", "harbor", "keycloak", "kubernetes", "vault")
-# What a plugin has no use for, and what its packages load where it is installed.
+# Packages that a plugin does not need, and optional packages of its dependencies.
 HEAVY = ("pulumi", "click", "rich", "pydantic")
 
 
@@ -29,7 +29,7 @@ def command(name: str) -> list[str]:
 
 @contextmanager
 def running(name: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """Start a plugin as the engine does; yield it and its port."""
+    """Start a plugin like the engine; yield it and its port."""
     process = subprocess.Popen(command(name), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -40,7 +40,7 @@ def running(name: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
-def test_it_prints_its_port_answers_its_version_and_leaves_quietly(name: str) -> None:
+def test_a_plugin_prints_its_port_answers_its_version_and_stops(name: str) -> None:
     with running(name) as (process, port):
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             stub: Any = provider_pb2_grpc.ResourceProviderStub(channel)
@@ -50,7 +50,7 @@ def test_it_prints_its_port_answers_its_version_and_leaves_quietly(name: str) ->
         assert (process.returncode, output, errors) == (0, "", "")
 
 
-def test_it_leaves_quietly_when_interrupted() -> None:
+def test_a_plugin_stops_without_output_after_an_interrupt() -> None:
     with running("vault") as (process, _port):
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=5)
@@ -58,8 +58,8 @@ def test_it_leaves_quietly_when_interrupted() -> None:
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
-def test_it_loads_nothing_heavy(name: str) -> None:
-    """The engine waits for five such processes, at every run."""
+def test_a_plugin_loads_no_large_package(name: str) -> None:
+    """The engine waits for five such processes at every run."""
     script = (
         f"import sys, lab.plugins.{name}.__main__\n"
         f"assert not (found := [name for name in {HEAVY!r} if sys.modules.get(name)]), found\n"
@@ -68,8 +68,8 @@ def test_it_loads_nothing_heavy(name: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_it_does_not_outlive_the_engine() -> None:
-    """An engine that ends by SIGKILL sends its plugins nothing."""
+def test_a_plugin_ends_when_the_engine_is_killed() -> None:
+    """A killed engine does not stop its plugins."""
     script = (
         "import subprocess, sys\n"
         f"p = subprocess.Popen({command('kubernetes')!r}, stdout=subprocess.PIPE)\n"
@@ -79,7 +79,7 @@ def test_it_does_not_outlive_the_engine() -> None:
     pid = int(engine.stdout)
     deadline = time.monotonic() + 10
     while Path(f"/proc/{pid}").exists() if Path("/proc/self").exists() else _alive(pid):
-        assert time.monotonic() < deadline, "the plugin is still there"
+        assert time.monotonic() < deadline, "the plugin still runs"
         time.sleep(0.1)
 
 

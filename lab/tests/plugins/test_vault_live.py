@@ -1,4 +1,4 @@
-"""The vault plugin on a real OpenBao: each resource's whole life."""
+"""The vault plugin on a real OpenBao: the life cycle of each resource."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_mount(vault_plugin: Plugin, api: httpx.Client, unique: str) -> None:
     vault_plugin.delete(MOUNT, made.id, made.state)
 
 
-def test_the_alias_kv_v2_settles(vault_plugin: Plugin, unique: str) -> None:
+def test_the_alias_kv_v2_has_no_diff(vault_plugin: Plugin, unique: str) -> None:
     made = vault_plugin.made(MOUNT, {"path": unique, "type": "kv-v2"})
     assert made.state["type"] == "kv-v2"
     made.settle()
@@ -101,7 +101,7 @@ def test_policy(vault_plugin: Plugin, api: httpx.Client, unique: str) -> None:
     by_hand(api, "PUT", f"sys/policies/acl/{unique}", {"policy": "# emptied"})
     made.settle_not("policy")
     made.repair()
-    # Upstream reads a policy that is gone as an empty one: the next run writes it again.
+    # Upstream reads a missing policy as an empty one, so the next run writes it again.
     by_hand(api, "DELETE", f"sys/policies/acl/{unique}")
     made.settle_not("policy")
     made.repair()
@@ -156,15 +156,15 @@ def test_jwt_back_end_and_role(vault_plugin: Plugin, api: httpx.Client, unique: 
     back_end.remove()
 
 
-def test_a_pem_with_a_final_newline_never_settles(vault_plugin: Plugin, unique: str, public_key: str) -> None:
-    """Seen with the official plugin on this server."""
+def test_a_pem_with_a_final_newline_always_has_a_diff(vault_plugin: Plugin, unique: str, public_key: str) -> None:
+    """As with the official plugin on this server."""
     news, _ = vault_plugin.check(JWT, {"path": unique, "jwtValidationPubkeys": [public_key + "\n"]})
     id_, state = vault_plugin.create(JWT, news)
     assert vault_plugin.diff(JWT, state, news).paths == {"jwtValidationPubkeys[0]": "update"}
     vault_plugin.delete(JWT, id_, state)
 
 
-def test_a_back_end_whose_configuration_fails_stays_in_the_state(vault_plugin: Plugin, unique: str) -> None:
+def test_a_mount_whose_configuration_fails_stays_in_the_state(vault_plugin: Plugin, unique: str) -> None:
     news, _ = vault_plugin.check(JWT, {"path": unique, "oidcDiscoveryUrl": "http://127.0.0.1:1/none"})
     with pytest.raises(Failure, match="error updating configuration to Vault") as caught:
         vault_plugin.create(JWT, news)
@@ -270,7 +270,7 @@ def test_an_auth_mount_is_looked_up(vault_plugin: Plugin) -> None:
         vault_plugin.invoke("vault:index/getAuthBackend:getAuthBackend", path="nowhere")
 
 
-def test_work_is_done_with_a_short_lived_child_token(vault_address: str, api: httpx.Client, unique: str) -> None:
+def test_requests_use_a_short_lived_child_token(vault_address: str, api: httpx.Client, unique: str) -> None:
     by_hand(
         api,
         "PUT",

@@ -1,1 +1,1 @@
-"""Stand-in servers, driven by the clients that are used with the real ones."""
+"""Tests of the stand-in servers with the clients of the real servers."""

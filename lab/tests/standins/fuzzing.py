@@ -1,4 +1,4 @@
-"""Requests made from a server's own description, each operation's deletion last, and what they did to it."""
+"""Sends generated requests for each operation in a server's API description, deletions last, and records failures."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ Send = Callable[[Any], Any]
 
 @dataclass
 class Attack:
-    """`failed` has a line for each operation that answered 5xx or broke; `reached` those that once did their work."""
+    """The result: `failed` has a line for each operation that failed; `reached` has operations that once succeeded."""
 
     send: Send
     examples: int
-    #: Paths of what all others need: their deletion is tried on what does not exist.
+    #: Paths of objects that all others need: their deletion is tried only for missing objects.
     needed: Collection[str]
-    #: What a 5xx says that the real server answers, too.
+    #: Texts in a 5xx that the real server answers, too.
     theirs: str = ""
     failed: list[str] = field(default_factory=list)
     reached: set[str] = field(default_factory=set)
     count: int = 0
 
     def run(self, schema: Any, besides: Callable[[Any], None] = lambda _operation: None) -> None:
-        """Take every operation of a schema; `besides` is called with each, and may raise as well."""
+        """Send requests for every operation of a schema; `besides` is called with each and may raise."""
         operations = sorted((one.ok() for one in schema.get_all_operations()), key=lambda one: one.method == "delete")
         self.count = len(operations)
         for operation in operations:

@@ -1,4 +1,4 @@
-"""Every operation of a stand-in says who needs it, and the sources of who needs it mention the operation."""
+"""Every operation of a stand-in declares its needs, and the sources of each need use the operation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lab.standins.needs import Need, Operation
 
 ROOT = PAGE.parents[1]
 SERVERS = ("gitlab", "harbor")
-#: How the clients of the sources name a method.
+#: Names of a method in the sources' clients.
 METHODS = {
     "GET": "get|find|all|pages|listed|list|read|probe|auth|clone|pull",
     "HEAD": "get|head|push",
@@ -31,7 +31,7 @@ def operations(server: str) -> tuple[Operation, ...]:
 
 @cache
 def words_of(need: Need, server: str) -> str:
-    """All that the sources of a need say, in lower case."""
+    """Return all text of a need's sources, in lower case."""
     files: list[Path] = []
     for glob in need.sources:
         found = sorted(ROOT.glob(glob.format(server=server)))
@@ -41,7 +41,7 @@ def words_of(need: Need, server: str) -> str:
 
 
 def unneeded(server: str) -> list[str]:
-    """The operations nobody needs, and the needs that no source shows."""
+    """Return the operations without a need, and the needs without a source."""
     found = []
     for one in operations(server):
         if not one.needs:
@@ -56,10 +56,10 @@ def unneeded(server: str) -> list[str]:
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_every_operation_is_needed_by_who_it_says(server: str) -> None:
+def test_the_sources_of_each_need_use_the_operation(server: str) -> None:
     assert unneeded(server) == []
 
 
-def test_every_need_is_somebodys() -> None:
+def test_every_need_belongs_to_an_operation() -> None:
     used = {need for server in SERVERS for one in operations(server) for need in one.needs}
     assert used == set(Need)

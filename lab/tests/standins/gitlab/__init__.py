@@ -1,1 +1,1 @@
-"""The stand-in GitLab, driven by python-gitlab, git and a fuzzer."""
+"""Tests of the stand-in GitLab with python-gitlab, git and a fuzzer."""

@@ -1,4 +1,4 @@
-"""A live stand-in GitLab for all tests, and python-gitlab clients of it."""
+"""A running stand-in GitLab for all tests, and its python-gitlab clients."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def project(live: Live, group: Any) -> Any:
 
 @pytest.fixture
 def someone(live: Live) -> Callable[[], tuple[Any, gitlab.Gitlab]]:
-    """Makes a user and a client with their token."""
+    """Return a function that creates a user and a client with the user's token."""
 
     def make() -> tuple[Any, gitlab.Gitlab]:
         login = name("u")

@@ -1,4 +1,4 @@
-"""Members, levels and tokens: who may do what, with which kind of token, for how long."""
+"""Members, access levels, and tokens with their scopes and expiry."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def day(ahead: int) -> str:
 
 
 def status(call: Callable[[], Any]) -> int:
-    """Status of what is refused; 200 for what is not."""
+    """Return the status of a refusal, 200 for a success."""
     try:
         call()
     except GitlabError as error:
@@ -32,7 +32,7 @@ def status(call: Callable[[], Any]) -> int:
     return 200
 
 
-def test_a_member_lives(group: Any, project: Any, someone: Someone) -> None:
+def test_life_of_a_member(group: Any, project: Any, someone: Someone) -> None:
     user, _ = someone()
     member = group.members.create({"user_id": user.id, "access_level": 30, "expires_at": day(10)})
     assert (member.id, member.username, member.access_level, member.expires_at) == (user.id, user.username, 30, day(10))
@@ -51,7 +51,9 @@ def test_a_member_lives(group: Any, project: Any, someone: Someone) -> None:
     project.members.create({"user_id": user.id, "access_level": 40})
     assert project.members_all.get(user.id).access_level == 40
     group.members.delete(user.id)
-    assert user.id not in [one.id for one in project.members.list()], "leaving a group is leaving what is in it"
+    assert user.id not in [one.id for one in project.members.list()], (
+        "a member of a group loses access to its projects, too"
+    )
     assert status(lambda: group.members.get(user.id)) == 404
     for wrong, told in (
         ({"user_id": 10**6, "access_level": 30}, "404 User Not Found"),
@@ -62,7 +64,7 @@ def test_a_member_lives(group: Any, project: Any, someone: Someone) -> None:
             group.members.create(wrong)
 
 
-def test_the_last_owner_stays(group: Any) -> None:
+def test_the_last_owner_cannot_be_removed(group: Any) -> None:
     with pytest.raises(GitlabDeleteError) as refused:
         group.members.delete(1)
     assert refused.value.response_code == 403
@@ -70,7 +72,7 @@ def test_the_last_owner_stays(group: Any) -> None:
 
 @pytest.mark.parametrize(
     ("level", "answers"),
-    [  # see, list branches' protections, make a variable, delete
+    [  # read, list branch protections, create a variable, delete
         (None, (404, 404, 404, 404)),
         (10, (200, 403, 403, 403)),
         (20, (200, 403, 403, 403)),
@@ -79,7 +81,7 @@ def test_the_last_owner_stays(group: Any) -> None:
         (50, (200, 200, 200, 200)),
     ],
 )
-def test_each_level_may_so_much(
+def test_each_level_has_its_permissions(
     group: Any, project: Any, someone: Someone, level: int | None, answers: tuple[int, ...]
 ) -> None:
     user, client = someone()
@@ -94,7 +96,7 @@ def test_each_level_may_so_much(
     ) == answers
 
 
-def test_shares_give_the_lower_of_two_levels(live: Live, group: Any, project: Any, someone: Someone) -> None:
+def test_a_share_gives_the_lower_of_two_levels(live: Live, group: Any, project: Any, someone: Someone) -> None:
     user, client = someone()
     other = live.root.groups.create({"name": "o", "path": name("o")})
     other.members.create({"user_id": user.id, "access_level": 50})
@@ -107,7 +109,7 @@ def test_shares_give_the_lower_of_two_levels(live: Live, group: Any, project: An
     assert status(lambda: client.projects.get(project.id)) == 404
 
 
-def test_nobody_sees_but_what_is_public(live: Live, someone: Someone) -> None:
+def test_anonymous_callers_see_only_public_projects(live: Live, someone: Someone) -> None:
     group = live.root.groups.create({"name": "open", "path": name("g"), "visibility": "public"})
     made = {
         visibility: live.root.projects.create({"name": visibility, "namespace_id": group.id, "visibility": visibility})
@@ -124,7 +126,7 @@ def test_nobody_sees_but_what_is_public(live: Live, someone: Someone) -> None:
     assert answers == {"private": 404, "internal": 200, "public": 200}
 
 
-def test_a_token_lives_and_a_stolen_one_takes_its_family_along(live: Live, project: Any) -> None:
+def test_reuse_of_a_revoked_token_revokes_its_successors(live: Live, project: Any) -> None:
     content = {"name": "deploy", "scopes": ["api"], "access_level": 30, "expires_at": day(30)}
     made = project.access_tokens.create(content)
     assert made.token.startswith("glpat-")
@@ -153,7 +155,7 @@ def test_a_token_lives_and_a_stolen_one_takes_its_family_along(live: Live, proje
     assert again.expires_at == day(365)
     project.access_tokens.delete(again.id)
     assert project.access_tokens.get(again.id).revoked is True
-    assert status(lambda: project.members.get(again.user_id)) == 404, "the bot leaves with its last token"
+    assert status(lambda: project.members.get(again.user_id)) == 404, "the bot's membership ends with its last token"
     for wrong, told in (
         ({"name": "x", "scopes": ["all"]}, "scopes does not have a valid value"),
         ({"name": "x", "scopes": ["api"], "expires_at": day(400)}, f"Expires at must be before {day(365)}"),
@@ -164,7 +166,7 @@ def test_a_token_lives_and_a_stolen_one_takes_its_family_along(live: Live, proje
     assert (over.active, status(live.client(over.token).auth)) == (False, 401)
 
 
-def test_scopes_bound_what_a_token_may(live: Live, someone: Someone) -> None:
+def test_scopes_limit_a_token(live: Live, someone: Someone) -> None:
     user, _ = someone()
     clients = {
         scope: live.client(user.personal_access_tokens.create({"name": scope, "scopes": [scope]}).token)
@@ -181,7 +183,7 @@ def test_scopes_bound_what_a_token_may(live: Live, someone: Someone) -> None:
     assert (body["error"], body["scope"]) == ("insufficient_scope", "api")
 
 
-def test_tokens_end(live: Live, someone: Someone, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tokens_expire(live: Live, someone: Someone, monkeypatch: pytest.MonkeyPatch) -> None:
     user, _ = someone()
     token = user.personal_access_tokens.create({"name": "t", "scopes": ["api"], "expires_at": day(1)}).token
     client = live.client(token)
@@ -193,7 +195,7 @@ def test_tokens_end(live: Live, someone: Someone, monkeypatch: pytest.MonkeyPatc
         assert "Token is expired" in http.get("/user").json()["error_description"]
 
 
-def test_a_token_comes_in_three_ways_and_sudo_acts_as_another(live: Live, someone: Someone) -> None:
+def test_a_token_is_accepted_in_three_places_and_sudo_selects_a_user(live: Live, someone: Someone) -> None:
     user, mine = someone()
     with live.http(None) as http:
         assert http.get("/user", headers={"Authorization": f"Bearer {ROOT_TOKEN}"}).json()["username"] == "root"
@@ -205,7 +207,7 @@ def test_a_token_comes_in_three_ways_and_sudo_acts_as_another(live: Live, someon
         mine.http_get("/user", sudo="root")
 
 
-def test_deploy_tokens_live_and_are_no_key_to_the_api(live: Live, project: Any, group: Any) -> None:
+def test_deploy_tokens_have_no_access_to_the_api(live: Live, project: Any, group: Any) -> None:
     for source in (project, group):
         made = source.deploytokens.create({"name": "argo", "scopes": ["read_repository"], "expires_at": day(9)})
         assert made.username == f"gitlab+deploy-token-{made.id}"
@@ -222,7 +224,7 @@ def test_deploy_tokens_live_and_are_no_key_to_the_api(live: Live, project: Any, 
     assert (over.expired, [one.id for one in project.deploytokens.list(active=True)]) == (True, [])
 
 
-def test_which_jobs_may_reach_a_project(live: Live, project: Any, group: Any) -> None:
+def test_the_allow_list_of_job_tokens(live: Live, project: Any, group: Any) -> None:
     scope = project.job_token_scope.get()
     assert scope.inbound_enabled is True
     assert [one.id for one in scope.allowlist.list()] == [project.id]
@@ -240,7 +242,7 @@ def test_which_jobs_may_reach_a_project(live: Live, project: Any, group: Any) ->
     assert project.job_token_scope.get().inbound_enabled is False
 
 
-def test_an_instance_that_enforces_the_list_lets_no_project_open_itself(tmp_path: Path) -> None:
+def test_the_instance_can_enforce_the_allow_list(tmp_path: Path) -> None:
     with live_gitlab(tmp_path, enforce_job_token_scope=True) as live:
         project = live.root.projects.create({"name": "p"})
         scope = project.job_token_scope.get()
@@ -250,7 +252,7 @@ def test_an_instance_that_enforces_the_list_lets_no_project_open_itself(tmp_path
         assert live.root.settings.get().enforce_ci_inbound_job_token_scope_enabled is True
 
 
-def test_a_job_reaches_what_lists_its_project(live: Live, project: Any, group: Any) -> None:
+def test_a_job_has_access_to_projects_that_list_its_project(live: Live, project: Any, group: Any) -> None:
     other = live.root.projects.create({"name": "other", "namespace_id": group.id})
     root = live.site.store.get("user", 1)
     job = Actor("job", frozenset(), root, project_id=other.id)
@@ -265,7 +267,7 @@ def test_a_job_reaches_what_lists_its_project(live: Live, project: Any, group: A
             return http.get(f"/projects/{project.id}", headers={"JOB-TOKEN": "job-secret"}).status_code
 
         assert http.get(f"/projects/{other.id}", headers={"JOB-TOKEN": "job-secret"}).status_code == 200
-        assert seen() == 404, "its user is an owner, its project is not listed"
+        assert seen() == 404, "its user is an owner, but its project is not listed"
         project.job_token_scope.get().allowlist.create({"target_project_id": other.id})
         assert seen() == 200
         assert http.delete(f"/projects/{project.id}", headers={"JOB-TOKEN": "job-secret"}).status_code == 401

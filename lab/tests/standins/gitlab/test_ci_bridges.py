@@ -1,4 +1,4 @@
-"""Who may start whose pipeline, as whom, with which variables: `trigger:` jobs, schedules, and the override role."""
+"""Permissions, user and variables of pipelines started by `trigger:` jobs and schedules, and the override role."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Someone = Callable[[], tuple[Any, gitlab.Gitlab]]
 
 @pytest.fixture
 def make(live: Live) -> Callable[..., Any]:
-    """Makes a project in a group of its own, with a configuration on `main` that has not run."""
+    """Return a function that creates a project in a new group, with a configuration on `main` that has not run."""
 
     def make(text: str = JOB, **content: Any) -> Any:
         group = live.root.groups.create({"name": name("g"), "path": name("g")})
@@ -47,7 +47,7 @@ def newest(project: Any, source: str) -> Any:
     return next(iter(project.pipelines.list(source=source)), None)
 
 
-def test_a_trigger_job_asks_only_what_its_user_may_do(live: Live, make: Any, someone: Someone) -> None:
+def test_a_trigger_job_depends_only_on_its_users_permissions(live: Live, make: Any, someone: Someone) -> None:
     target = make(JOB, **{OVERRIDE: "no_one_allowed"})
     source = make(triggering(target))
     user, client = someone()
@@ -63,11 +63,11 @@ def test_a_trigger_job_asks_only_what_its_user_may_do(live: Live, make: Any, som
     assert newest(target, "pipeline") is None
     member.access_level = MAINTAINER
     member.save()
-    assert reason() == "None", "the project's list of job tokens is not asked"
+    assert reason() == "None", "the project's allow list of job tokens does not matter"
     made = newest(target, "pipeline")
     assert (made.source, made.ref) == ("pipeline", "main")
     assert target.pipelines.get(made.id).user["id"] == user.id
-    # The setting keeps variables away from it, for every user.
+    # With the setting, it gets no variables from any user.
     commit(source, {".gitlab-ci.yml": triggering(target, ", variables: {A: b}")}, message="[skip ci]")
     assert reason() == "downstream_pipeline_creation_failed"
     setattr(target, OVERRIDE, "maintainer")
@@ -76,7 +76,7 @@ def test_a_trigger_job_asks_only_what_its_user_may_do(live: Live, make: Any, som
     assert variables(project_runner(live, target).must_take()).get("A") is None, "of the first pipeline"
 
 
-def test_a_child_pipeline_takes_the_variables_of_its_parent(live: Live, make: Any) -> None:
+def test_a_child_pipeline_gets_the_variables_of_its_parent(live: Live, make: Any) -> None:
     parent = "child: {trigger: {include: [{local: child.yml}]}, variables: {A: b}}\n"
     project = make(parent, **{OVERRIDE: "no_one_allowed"})
     commit(project, {"child.yml": JOB}, message="[skip ci]")
@@ -86,7 +86,7 @@ def test_a_child_pipeline_takes_the_variables_of_its_parent(live: Live, make: An
     assert variables(project_runner(live, project).must_take())["A"] == "b"
 
 
-def test_a_job_token_starts_a_pipeline_where_the_project_lets_it_in(live: Live, make: Any, someone: Someone) -> None:
+def test_a_job_token_starts_a_pipeline_if_the_project_allows_it(live: Live, make: Any, someone: Someone) -> None:
     target, source = make(), make()
     user, client = someone()
     for project in (target, source):
@@ -103,7 +103,7 @@ def test_a_job_token_starts_a_pipeline_where_the_project_lets_it_in(live: Live, 
 
 
 @pytest.mark.parametrize("least", ["maintainer", "owner", "no_one_allowed"])
-def test_the_override_role_counts_memberships_and_no_administrators_rights(make: Any, least: str) -> None:
+def test_the_override_role_counts_only_memberships(make: Any, least: str) -> None:
     project = make(JOB, **{OVERRIDE: "developer"})
     project.pipelines.create({"ref": "main", "variables": [{"key": "A", "value": "b"}]})
     setattr(project, OVERRIDE, least)
@@ -116,7 +116,7 @@ def test_the_override_role_counts_memberships_and_no_administrators_rights(make:
         "trigger": lambda: project.trigger_pipeline("main", trigger.token, variables={"A": "b"}),
         "schedule": lambda: schedule.variables.create({"key": "A", "value": "b"}),
     }
-    # Root made the group: it is an owner of it, and no setting but the last keeps an owner out.
+    # Root created the group and is its owner; only the last setting excludes owners.
     for call in calls.values():
         if least == "no_one_allowed":
             with pytest.raises(gitlab.GitlabError, match=r"pipeline variables|schedule variables"):
@@ -125,19 +125,19 @@ def test_the_override_role_counts_memberships_and_no_administrators_rights(make:
             call()
 
 
-def test_a_maintainer_may_lift_the_restriction_and_only_an_owner_that_of_owners(make: Any, someone: Someone) -> None:
+def test_only_an_owner_changes_a_restriction_to_owners(make: Any, someone: Someone) -> None:
     project = make(JOB, **{OVERRIDE: "no_one_allowed"})
     user, client = someone()
     project.members.create({"user_id": user.id, "access_level": MAINTAINER})
     mine = client.projects.get(project.id)
-    setattr(mine, OVERRIDE, "developer")  # ProjectPolicy prevents it for `owner` only
+    setattr(mine, OVERRIDE, "developer")  # ProjectPolicy forbids only `owner`
     mine.save()
     setattr(mine, OVERRIDE, "owner")
     with pytest.raises(gitlab.GitlabUpdateError, match="is not allowed"):
         mine.save()
 
 
-def test_only_the_owner_changes_a_schedule_and_whoever_plays_it_is_its_user(make: Any, someone: Someone) -> None:
+def test_only_the_owner_changes_a_schedule_and_the_caller_runs_it(make: Any, someone: Someone) -> None:
     project = make("nightly: {script: [x], only: [schedules]}\n")
     (owner, of_owner), (other, of_other), (_, outside) = someone(), someone(), someone()
     for user in (owner, other):
@@ -155,7 +155,7 @@ def test_only_the_owner_changes_a_schedule_and_whoever_plays_it_is_its_user(make
         assert caught.value.response_code == 403
     theirs.play()
     assert project.pipelines.get(newest(project, "schedule").id).user["id"] == other.id
-    # A developer may not schedule, or run, what runs on a protected branch.
+    # A developer may not schedule or run a pipeline on a protected branch.
     project.members.get(other.id).delete()
     project.members.create({"user_id": other.id, "access_level": DEVELOPER})
     for refused in (lambda: of_other.projects.get(project.id).pipelineschedules.create(content), theirs.play):
@@ -165,7 +165,7 @@ def test_only_the_owner_changes_a_schedule_and_whoever_plays_it_is_its_user(make
         outside.projects.get(project.id)
 
 
-def test_a_reporter_by_a_share_reads_and_starts_nothing(live: Live, make: Any, someone: Someone) -> None:
+def test_a_reporter_by_a_share_cannot_start_pipelines(live: Live, make: Any, someone: Someone) -> None:
     project = make("nightly: {script: [x], only: [schedules]}\n")
     tenant = live.root.groups.create({"name": name("g"), "path": name("g")})
     user, client = someone()
@@ -191,12 +191,12 @@ def test_a_reporter_by_a_share_reads_and_starts_nothing(live: Live, make: Any, s
 
 
 @pytest.mark.parametrize(("file", "side"), [("off.yml", None), ("mirror.yml", "push")])
-def test_a_mirror_runs_its_sources_pipeline_only_where_nothing_is_protected(
+def test_a_fork_runs_the_sources_pipeline_only_on_unprotected_refs(
     live: Live, make: Any, file: str, side: str | None
 ) -> None:
     catalogue = live.root.projects.create({"name": name("c"), "visibility": "internal", "initialize_with_readme": True})
     commit(catalogue, {file: (CATALOGUE / file).read_text(encoding="utf-8")}, message="[skip ci]")
-    # The source has rules of its own: they do not count.
+    # The source's own protections do not matter.
     upstream = "workflow: {rules: [{when: always}]}\nsteal: {script: [x], id_tokens: {ID: {aud: x}}}\n"
     project = make(upstream, ci_config_path=f"{file}@{catalogue.path_with_namespace}")
     project.variables.create({"key": "PROTECTED", "value": "planted", "protected": True})

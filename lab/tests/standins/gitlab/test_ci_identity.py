@@ -1,4 +1,4 @@
-"""CI identity tokens: their claims, the published keys, and OpenBao, which verifies them for real."""
+"""CI ID tokens: claims, published keys, and verification by a real OpenBao."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def seeded(live: Live, group: Any) -> Any:
 
 @pytest.fixture
 def runner(live: Live, seeded: Any) -> Runner:
-    """A runner with the configuration committed and its first job taken away."""
+    """Return a runner after the first job of the committed configuration was taken."""
     commit(seeded, {".gitlab-ci.yml": CONFIG}, message="[skip ci]")
     return project_runner(live, seeded)
 
 
 def verified(live: Live, token: str, audience: str = AUDIENCE) -> dict[str, Any]:
-    """The claims, after a verification as any library does it: from the issuer's address alone."""
+    """Return the claims after a verification that uses only the issuer's URL, as libraries do."""
     found = httpx.get(f"{live.url}/.well-known/openid-configuration", trust_env=False).json()
     keys = jwt.PyJWKSet.from_dict(httpx.get(found["jwks_uri"], trust_env=False).json())
     key = keys[jwt.get_unverified_header(token)["kid"]]
@@ -118,7 +118,7 @@ def test_who_runs_it(live: Live, seeded: Any, runner: Runner, someone: Any) -> N
     assert (claims["user_login"], claims["user_access_level"]) == (user.username, "maintainer")
 
 
-def test_a_configuration_elsewhere_makes_no_claim_of_it(live: Live, seeded: Any, runner: Runner) -> None:
+def test_a_configuration_in_another_project_adds_no_claim(live: Live, seeded: Any, runner: Runner) -> None:
     other = live.root.projects.create({"name": name("c"), "visibility": "internal", "initialize_with_readme": True})
     commit(other, {"jobs.yml": CONFIG})
     seeded.ci_config_path = f"jobs.yml@{other.path_with_namespace}"
@@ -127,7 +127,7 @@ def test_a_configuration_elsewhere_makes_no_claim_of_it(live: Live, seeded: Any,
     assert "ci_config_ref_uri" not in verified(live, variables(runner.must_take())["ID_TOKEN"])
 
 
-def test_keys_outlive_the_server_and_rotate(tmp_path: Path) -> None:
+def test_keys_survive_a_restart_and_rotate(tmp_path: Path) -> None:
     data = tmp_path / "data"
     site = Site.open(Configuration(0, "http://gitlab.test", data, ROOT_TOKEN, {}))
     identity.install(site)
@@ -145,8 +145,8 @@ def test_keys_outlive_the_server_and_rotate(tmp_path: Path) -> None:
         assert verified_by(live, old, "old")
         assert verified_by(live, new, "new")
         identity.rotate(again)
-        assert not verified_by(live, old, "old"), "the one before the last is gone"
-    assert "d" not in first, "the private part stays here"
+        assert not verified_by(live, old, "old"), "only the previous key is still published"
+    assert "d" not in first, "the private part is not published"
 
 
 def verified_by(live: Live, token: str, subject: str) -> bool:
@@ -161,7 +161,7 @@ def verified_by(live: Live, token: str, subject: str) -> bool:
 
 @pytest.fixture(scope="module")
 def bao(live: Live, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """OpenBao with a JWT back end that trusts this GitLab."""
+    """Return OpenBao with a JWT back end that trusts this GitLab."""
     with (
         servers.openbao(tmp_path_factory.mktemp("bao")) as address,
         httpx.Client(base_url=f"{address}/v1", headers={"X-Vault-Token": servers.TOKEN}, trust_env=False) as client,
@@ -190,7 +190,7 @@ def login(bao: httpx.Client, role_: str, token: str) -> tuple[int, str]:
     return answer.status_code, "" if answer.is_success else str(answer.json()["errors"])
 
 
-def test_openbao_lets_protected_branches_in_and_no_others(
+def test_openbao_accepts_only_protected_branches(
     live: Live, bao: httpx.Client, seeded: Any, group: Any, runner: Runner
 ) -> None:
     strict = role(bao, group, ref_protected="true", pipeline_source=["push", "schedule", "api"])
@@ -245,7 +245,7 @@ def test_openbao_and_merge_requests(
     foreign = variables(made.must_take())["ID_TOKEN"]
     claims = verified(live, foreign)
     assert (claims["project_id"], claims["ref_protected"]) == (str(fork.id), "false")
-    assert login(bao, role(bao, group), foreign)[0] == 400, "of a fork outside the group"
+    assert login(bao, role(bao, group), foreign)[0] == 400, "it is from a fork outside the group"
     seeded.mergerequests.get(iid).pipelines.create({})
     inside = verified(live, variables(runner.must_take())["ID_TOKEN"])
     assert (inside["project_id"], inside["job_project_id"]) == (str(fork.id), str(seeded.id))

@@ -1,4 +1,4 @@
-"""What a runner is told about a job, what it reports, and what the job's token opens while the job runs."""
+"""A job's data for a runner, the runner's reports, and access with the job's token."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def seeded(live: Live, group: Any) -> Any:
 
 
 def running(live: Live, project: Any, text: str = SIMPLE, branch: str = "main") -> tuple[Runner, dict[str, Any]]:
-    """A runner, and the job of a configuration that it has taken."""
+    """Return a runner and the job of a configuration that it has taken."""
     runner = project_runner(live, project)
     more = {"start_branch": "main"} if branch != "main" else {}
     commit(project, {".gitlab-ci.yml": text}, branch=branch, **more)
@@ -115,8 +115,8 @@ def test_the_checkout_a_runner_makes(live: Live, seeded: Any, tmp_path: Path) ->
     assert (tmp_path / ".gitlab-ci.yml").read_text() == SIMPLE
 
 
-def test_a_depth_of_nothing_brings_every_branch_along(live: Live, seeded: Any) -> None:
-    """`rules` reads the target branch of a merge request there."""
+def test_a_depth_of_zero_fetches_every_branch(live: Live, seeded: Any) -> None:
+    """A job of a merge request reads the target branch there."""
     commit(seeded, {".gitlab-ci.yml": f"variables: {{GIT_DEPTH: '0'}}\n{SIMPLE}"})
     git = project_runner(live, seeded).must_take()["git_info"]
     assert (git["depth"], git["refspecs"][1:]) == (
@@ -145,7 +145,7 @@ def test_trace(live: Live, seeded: Any, someone: Any) -> None:
     assert caught.value.response_code == 403
 
 
-def test_a_job_token_lives_as_long_as_its_job(live: Live, seeded: Any, tmp_path: Path) -> None:
+def test_a_job_token_is_valid_while_its_job_runs(live: Live, seeded: Any, tmp_path: Path) -> None:
     runner, job = running(live, seeded)
     inside = gitlab.Gitlab(live.url, job_token=job["token"])
     assert inside.projects.get(seeded.id).id == seeded.id
@@ -164,7 +164,7 @@ def test_a_job_token_lives_as_long_as_its_job(live: Live, seeded: Any, tmp_path:
     assert "Authentication failed" in refused
 
 
-def test_a_job_token_elsewhere(live: Live, seeded: Any, someone: Any, tmp_path: Path) -> None:
+def test_a_job_token_in_another_project(live: Live, seeded: Any, someone: Any, tmp_path: Path) -> None:
     user, client = someone()
     seeded.members.create({"user_id": user.id, "access_level": 40})
     runner, _ = running(live, seeded)
@@ -173,7 +173,7 @@ def test_a_job_token_elsewhere(live: Live, seeded: Any, someone: Any, tmp_path: 
     group = live.root.groups.create({"name": name("g"), "path": name("g")})
     other = live.root.projects.create({"name": name("o"), "namespace_id": group.id, "initialize_with_readme": True})
     where = address(live, other, "gitlab-ci-token", job["token"])
-    assert "not found" in Git(tmp_path).run("ls-remote", where, fails=True), "who runs the job may not see it"
+    assert "not found" in Git(tmp_path).run("ls-remote", where, fails=True), "the job's user has no access to it"
     other.members.create({"user_id": user.id, "access_level": 20})
     assert "403" in Git(tmp_path).run("ls-remote", where, fails=True)
     inside = gitlab.Gitlab(live.url, job_token=job["token"])
@@ -185,7 +185,7 @@ def test_a_job_token_elsewhere(live: Live, seeded: Any, someone: Any, tmp_path: 
     assert inside.projects.get(other.id).id == other.id
 
 
-def test_a_job_pushes_where_its_project_lets_it(live: Live, seeded: Any, tmp_path: Path) -> None:
+def test_a_job_pushes_if_its_project_allows_it(live: Live, seeded: Any, tmp_path: Path) -> None:
     seeded.ci_push_repository_for_job_token_allowed = True
     seeded.save()
     _, job = running(live, seeded)
@@ -194,17 +194,17 @@ def test_a_job_pushes_where_its_project_lets_it(live: Live, seeded: Any, tmp_pat
     before = len(seeded.pipelines.list(get_all=True))
     git.run("push", "origin", "HEAD:by-job")
     assert seeded.branches.get("by-job").commit["title"] == "by a job"
-    assert len(seeded.pipelines.list(get_all=True)) == before, "or jobs would start jobs for ever"
+    assert len(seeded.pipelines.list(get_all=True)) == before, "otherwise jobs could start jobs without end"
 
 
-def test_nobody_takes_a_job_without_a_token(live: Live) -> None:
+def test_a_job_cannot_be_taken_without_a_token(live: Live) -> None:
     with live.http(None) as http:
         assert http.post("/jobs/request", json={}).status_code == 400
         assert http.post("/jobs/request", json={"token": "glrt-wrong"}).status_code == 403
         assert http.put("/jobs/1", json={"token": "wrong", "state": "success"}).status_code == 403
 
 
-def test_two_runners_never_take_one_job(live: Live, seeded: Any) -> None:
+def test_two_runners_never_take_the_same_job(live: Live, seeded: Any) -> None:
     runners = [project_runner(live, seeded) for _ in range(3)]
     commit(seeded, {".gitlab-ci.yml": SIMPLE})
     taken = [job for runner in runners if (job := runner.take()) is not None]
@@ -232,7 +232,7 @@ def test_protected_environments(premium: Live) -> None:
     assert jobs(project)[0].status == "pending"
 
 
-def test_jobs_outlive_the_server(tmp_path: Path) -> None:
+def test_jobs_survive_a_restart(tmp_path: Path) -> None:
     with live_gitlab(tmp_path / "data") as live:
         project = live.root.projects.create({"name": "kept", "initialize_with_readme": True})
         _, job = running(live, project)

@@ -1,4 +1,4 @@
-"""Pipelines: what makes one, what its configuration says, and how jobs go from stage to stage."""
+"""Creation of pipelines, their configuration, and the order of jobs by stages."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def job_names(project: Any, pipeline: Any) -> list[str]:
 
 
 def run(project: Any, text: str, **variables_: str) -> Any:
-    """Commit a configuration without running it, then run it with variables."""
+    """Commit a configuration without a pipeline, then run it with variables."""
     commit(project, {".gitlab-ci.yml": text}, message="[skip ci]")
     given = [{"key": key, "value": value} for key, value in variables_.items()]
     return project.pipelines.create({"ref": "main", "variables": given})
@@ -43,7 +43,7 @@ def refusal(call: Any, *arguments: Any) -> str:
     return str(caught.value.error_message)
 
 
-def test_a_push_makes_a_pipeline(live: Live, seeded: Any, tmp_path: Path) -> None:
+def test_a_push_creates_a_pipeline(live: Live, seeded: Any, tmp_path: Path) -> None:
     git = clone(live, seeded, tmp_path, ROOT_TOKEN)
     git.write("no configuration yet", a__txt="a")
     git.run("push")
@@ -65,7 +65,7 @@ def test_a_push_makes_a_pipeline(live: Live, seeded: Any, tmp_path: Path) -> Non
     assert len(pipelines(seeded)) == 3
 
 
-def test_stages_one_after_the_other(live: Live, seeded: Any) -> None:
+def test_stages_run_in_order(live: Live, seeded: Any) -> None:
     runner = project_runner(live, seeded)
     text = """
 stages: [build, test]
@@ -88,7 +88,7 @@ lint: {stage: test, script: [lint], allow_failure: true}
     assert (lint.status, lint.failure_reason) == ("failed", "script_failure")
 
 
-def test_only_the_exit_codes_that_are_named_are_forgiven(live: Live, seeded: Any) -> None:
+def test_only_listed_exit_codes_are_allowed_to_fail(live: Live, seeded: Any) -> None:
     runner = project_runner(live, seeded)
     text = """
 one: {stage: build, script: [x], allow_failure: {exit_codes: [2, 3]}}
@@ -104,7 +104,7 @@ three: {stage: deploy, script: [x]}
     assert states == {"one": ("failed", True), "two": ("failed", False), "three": ("skipped", False)}
 
 
-def test_a_failure_skips_what_follows_but_what_waits_for_it(live: Live, seeded: Any) -> None:
+def test_a_failure_skips_later_jobs_except_on_failure_jobs(live: Live, seeded: Any) -> None:
     runner = project_runner(live, seeded)
     text = """
 build: {stage: build, script: [x]}
@@ -209,7 +209,7 @@ job: {script: [x], rules: [{if: $EXTRA == "set"}]}
 
 
 def test_jobs_without_conditions_follow_the_workflow(seeded: Any) -> None:
-    """GitLab's default `only` falls away where there is `workflow:rules` (config/entry/processable.rb)."""
+    """GitLab's default `only` does not apply with `workflow:rules` (config/entry/processable.rb)."""
     workflow = "workflow: {rules: [{when: always}]}\n"
     plain, text = "job: {script: [x]}\n", "branches: {script: [x], only: [branches]}\n"
     commit(seeded, {".gitlab-ci.yml": plain}, message="[skip ci]")
@@ -224,7 +224,7 @@ def test_jobs_without_conditions_follow_the_workflow(seeded: Any) -> None:
         assert (job_names(seeded, found[0]) if found else None) == expected
 
 
-def test_nothing_to_run(seeded: Any) -> None:
+def test_a_configuration_without_jobs_to_run(seeded: Any) -> None:
     assert "Missing CI config file" in refusal(seeded.pipelines.create, {"ref": "main"})
     commit(seeded, {".gitlab-ci.yml": "job: {script: [x], rules: [{when: never}]}\n"})
     assert "rules configuration prevented any jobs" in refusal(seeded.pipelines.create, {"ref": "main"})
@@ -280,7 +280,7 @@ job:
     assert variables(job)["GREETING"] == "hello you"
 
 
-def test_includes_are_read_as_who_runs(live: Live, seeded: Any, someone: Any) -> None:
+def test_includes_are_read_as_the_user_of_the_pipeline(live: Live, seeded: Any, someone: Any) -> None:
     platform = live.root.groups.create({"name": name("pf"), "path": name("pf")})
     catalogue = live.root.projects.create(
         {"name": "catalogue", "namespace_id": platform.id, "initialize_with_readme": True}
@@ -310,7 +310,7 @@ python: {extends: .base, script: ['python$[[ inputs.version ]] -m pytest']}
     assert f"Project `{path}` file `presets/none.yml` does not exist!" in missing
 
 
-def test_a_configuration_elsewhere(live: Live, seeded: Any, someone: Any) -> None:
+def test_a_configuration_in_another_project(live: Live, seeded: Any, someone: Any) -> None:
     content = {"name": name("cat"), "visibility": "internal", "initialize_with_readme": True}
     catalogue = live.root.projects.create(content)
     commit(catalogue, {"operations.yml": "work: {script: [x]}\n"})
@@ -334,7 +334,7 @@ def test_a_configuration_elsewhere(live: Live, seeded: Any, someone: Any) -> Non
     assert "Missing CI config file" in refusal(seeded.pipelines.create, {"ref": "main"})
 
 
-def test_who_may_run_on_a_protected_branch(seeded: Any, someone: Any) -> None:
+def test_permission_to_run_on_a_protected_branch(seeded: Any, someone: Any) -> None:
     commit(seeded, {".gitlab-ci.yml": SIMPLE})
     user, client = someone()
     seeded.members.create({"user_id": user.id, "access_level": 30})
@@ -351,12 +351,12 @@ def test_who_may_run_on_a_protected_branch(seeded: Any, someone: Any) -> None:
     assert caught.value.response_code == 403
 
 
-def test_a_schedule_is_played(live: Live, seeded: Any, someone: Any) -> None:
+def test_a_schedule_runs_on_request(live: Live, seeded: Any, someone: Any) -> None:
     commit(seeded, {".gitlab-ci.yml": "nightly: {script: [x], only: [schedules]}\n"})
     schedule = seeded.pipelineschedules.create({"ref": "main", "description": "nightly", "cron": "0 1 * * *"})
     schedule.variables.create({"key": "DEPTH", "value": "full"})
     number = schedule.id
-    schedule.play()  # python-gitlab takes the answer, which is a message, for the schedule
+    schedule.play()  # python-gitlab treats the answer, which is a message, as the schedule
     schedule = seeded.pipelineschedules.get(number)
     (found,) = pipelines(seeded, source="schedule")
     assert schedule.last_pipeline["id"] == found.id

@@ -1,4 +1,4 @@
-"""No request, however odd, makes the stand-in GitLab fail: all operations it describes, fuzzed."""
+"""Fuzzing of all operations of the stand-in GitLab: no request makes it fail."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lab.testing.gitlab_server import ROOT_TOKEN, live_gitlab
 from lab.tests.standins.fuzzing import Attack
 
 _EXAMPLES: Final = 5
-#: What no parameter is declared to be: given for all of an operation at once.
+#: Invalid values, sent for all parameters of an operation at once.
 _ODD: Final[tuple[Any, ...]] = (
     [],
     {},
@@ -34,7 +34,7 @@ _ODD: Final[tuple[Any, ...]] = (
     None,
 )
 _KEY: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPX2TcnFBDwDlEGMUN3T3WsgXhYaTVcOyZTHmr1rWjUu"
-#: What all others need is not to go; its deletion has tests of its own.
+#: Objects that all others need must not be deleted; their deletion has separate tests.
 _NEEDED: Final = frozenset({"/api/v4/projects/{id}", "/api/v4/groups/{id}", "/api/v4/users/{id}"})
 
 
@@ -45,7 +45,7 @@ def _made(client: httpx.Client, where: str, **content: Any) -> Any:
 
 
 def _fill(client: httpx.Client) -> dict[str, Any]:
-    """One object of each kind, so that requests get past the first 404; values for parameters of paths."""
+    """Create one object of each kind, so that requests do not end with a 404; return values for path parameters."""
     group = _made(client, "/groups", name="Fuzz", path="fuzz")
     project = _made(
         client, "/projects", name="Fuzz", path="fuzz", namespace_id=group["id"], initialize_with_readme=True
@@ -77,7 +77,7 @@ def _fill(client: httpx.Client) -> dict[str, Any]:
 
 
 def _work(client: httpx.Client, at: str) -> dict[str, str]:
-    """Commits, a pipeline with its job, a runner, an issue and a merge request with notes."""
+    """Create commits, a pipeline with its job, a runner, an issue and a merge request with notes."""
     action = {"action": "create", "file_path": ".gitlab-ci.yml", "content": "job: {script: [x], when: manual}\n"}
     _made(client, f"{at}/repository/commits", branch="main", commit_message="ci", actions=[action])
     change = {"action": "create", "file_path": "side", "content": "x"}
@@ -110,7 +110,7 @@ _known: dict[str, Any] = {}
 
 
 def _existing(name: str, path: str) -> str | None:
-    """What to put in place of a name in a path so that it points at something, never at what all others need."""
+    """Return values for a path parameter that refer to existing objects, but not to those that all others need."""
     if name == "id" and path.startswith("/api/v4/groups/"):
         return "fuzz"
     if name == "id" and path.startswith("/api/v4/users/"):
@@ -119,11 +119,11 @@ def _existing(name: str, path: str) -> str | None:
 
 
 def map_path_parameters(context: Any, path_parameters: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Point most requests at what exists."""
+    """Let most requests refer to existing objects."""
     if not path_parameters:
         return path_parameters
     return {
-        # As drawn for some: what does not exist has to be met too.
+        # Some keep the generated values, to test missing objects too.
         name: value if len(str(value)) % 3 == 0 else _existing(name, context.operation.path) or value
         for name, value in path_parameters.items()
     }
@@ -131,7 +131,7 @@ def map_path_parameters(context: Any, path_parameters: dict[str, Any] | None) ->
 
 @pytest.fixture(scope="module")
 def described(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The description of a server of the paid edition with something in it."""
+    """Return the API description of a server of the paid edition with some objects."""
     data = tmp_path_factory.mktemp("gitlab-fuzz")
     with live_gitlab(data, edition="premium") as server, server.http() as client:
         _known.update(_fill(client))
@@ -142,7 +142,7 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def _oddly(operation: Any, odd: Any) -> Any:
-    """A request with this value in place of each parameter of the query or the body."""
+    """Return a request with this value for each parameter of the query or the body."""
     described = operation.definition.raw
     names = [one["name"] for one in described.get("parameters", []) if one["in"] == "path"]
     known = {name: _existing(name, operation.path) or "1" for name in names}
@@ -160,7 +160,7 @@ def _oddly(operation: Any, odd: Any) -> Any:
     return operation.Case(path_parameters=known, body=body, media_type="application/json")
 
 
-def test_no_request_makes_it_fail(described: Any) -> None:
+def test_no_request_makes_the_server_fail(described: Any) -> None:
     site, schema = described
 
     def send(case: Any) -> Any:
@@ -172,7 +172,7 @@ def test_no_request_makes_it_fail(described: Any) -> None:
                 answer = send(_oddly(operation, odd))
                 assert answer.status_code < 500, f"{operation.label} with {odd!r}: {answer.text}"
         finally:
-            seed.plant(site, ROOT_TOKEN)  # where it has just revoked itself
+            seed.plant(site, ROOT_TOKEN)  # in case the token has just revoked itself
 
     attack = Attack(send, _EXAMPLES, _NEEDED)
     attack.run(schema, oddly)

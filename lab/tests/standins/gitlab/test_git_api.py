@@ -1,4 +1,4 @@
-"""Files, trees, branches, tags, commits and forks by python-gitlab, and what is refused."""
+"""Files, trees, branches, tags, commits and forks with python-gitlab, and refusals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lab.testing.gitlab_server import Live, name
 
 @pytest.fixture
 def seeded(live: Live, group: Any) -> Any:
-    """A private project with a first commit."""
+    """Return a private project with a first commit."""
     return live.root.projects.create({"name": name("p"), "namespace_id": group.id, "initialize_with_readme": True})
 
 
@@ -38,7 +38,7 @@ def as_member(someone: Any, project: Any, level: int) -> Any:
     return client.projects.get(project.id)
 
 
-def test_a_file_lives(seeded: Any) -> None:
+def test_life_of_a_file(seeded: Any) -> None:
     made = write(seeded, "a/b c/ü.txt", "one\n")
     assert (made.file_path, made.branch) == ("a/b c/ü.txt", "main")
     found = seeded.files.get("a/b c/ü.txt", ref="main")
@@ -60,7 +60,7 @@ def test_a_file_lives(seeded: Any) -> None:
     refused(404, "404 Commit Not Found", seeded.files.get, "README.md", ref="nowhere")
 
 
-def test_what_is_wrong_with_a_file(seeded: Any) -> None:
+def test_invalid_changes_of_files_are_refused(seeded: Any) -> None:
     refused(400, "A file with this name already exists", write, seeded, "README.md", "x")
     found = seeded.files.get("README.md", ref="main")
     change = {"branch": "main", "content": "x", "commit_message": "m"}
@@ -78,7 +78,7 @@ def test_what_is_wrong_with_a_file(seeded: Any) -> None:
     refused(400, "commit_message is missing", post, where, post_data={"branch": "main", "content": ""})
 
 
-def test_rights_to_files(seeded: Any, someone: Any) -> None:
+def test_permissions_for_files(seeded: Any, someone: Any) -> None:
     developer = as_member(someone, seeded, 30)
     refused(400, "You are not allowed to push into this branch", write, developer, "d", "x")
     write(developer, "d", "x", branch="side", start_branch="main")
@@ -174,7 +174,7 @@ def test_tags(seeded: Any, someone: Any) -> None:
     refused(400, "protected", developer.tags.create, {"tag_name": "v4", "ref": "main"})
     refused(403, None, developer.tags.delete, "v1.0")
     developer.tags.create({"tag_name": "beta", "ref": "main"})
-    # Made again elsewhere is the only way to move one, and not for who may not make it.
+    # A tag can be moved only by deletion and creation, for which the permission to create it is needed.
     seeded.protectedtags.create({"name": "beta", "create_access_level": 0})
     maintainer = as_member(someone, seeded, 40)
     refused(400, "as it is protected", maintainer.tags.delete, "beta")
@@ -192,7 +192,9 @@ def test_fork(seeded: Any, someone: Any) -> None:
     mine = client.projects.get(fork.id)
     assert mine.forked_from_project["id"] == seeded.id
     seeded.members.delete(user.id)
-    assert "forked_from_project" not in client.projects.get(fork.id).attributes  # who may not see it is not told
+    assert (
+        "forked_from_project" not in client.projects.get(fork.id).attributes
+    )  # it is not shown to users without access to it
     seeded.members.create({"user_id": user.id, "access_level": 20})
     assert mine.path_with_namespace == f"{user.username}/{seeded.path}"
     assert mine.branches.get("main").commit["id"] == seeded.branches.get("main").commit["id"]

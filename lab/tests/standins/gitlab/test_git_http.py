@@ -1,4 +1,4 @@
-"""The real git clones and pushes over HTTP, by each kind of token, and is refused in GitLab's words."""
+"""Clones and pushes over HTTP by the git program, with each kind of token, and refusals with GitLab's messages."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from model.revisions import SHADOWS
 
 @pytest.fixture
 def seeded(live: Live, group: Any) -> Any:
-    """A private project with a first commit."""
+    """Return a private project with a first commit."""
     return live.root.projects.create({"name": name("p"), "namespace_id": group.id, "initialize_with_readme": True})
 
 
 def member(live: Live, someone: Any, project: Any, level: int, *scopes: str) -> str:
-    """A token of a new member."""
+    """Return a token of a new member."""
     user, _ = someone()
     if level:
         project.members.create({"user_id": user.id, "access_level": level})
@@ -57,7 +57,7 @@ def test_several_megabytes_and_a_shallow_clone(live: Live, seeded: Any, tmp_path
 
 
 def test_a_fetch_whose_body_is_compressed(live: Live, seeded: Any, tmp_path: Path) -> None:
-    """Git compresses long negotiations: many commits that the server has not."""
+    """Git compresses long negotiations, about many commits that the server does not have."""
     git = clone(live, seeded, tmp_path / "a", ROOT_TOKEN)
     ahead = clone(live, seeded, tmp_path / "b", ROOT_TOKEN)
     for number in range(60):
@@ -68,7 +68,7 @@ def test_a_fetch_whose_body_is_compressed(live: Live, seeded: Any, tmp_path: Pat
     assert ahead.run("rev-parse", "origin/main").strip() == sha
 
 
-def test_a_body_that_says_it_is_compressed(live: Live, seeded: Any) -> None:
+def test_an_invalid_compressed_body_is_refused(live: Live, seeded: Any) -> None:
     where = f"{address(live, seeded)}/git-upload-pack"
     kind = {"Content-Type": "application/x-git-upload-pack-request", "Content-Encoding": "gzip"}
     login = ("x", ROOT_TOKEN)
@@ -78,7 +78,7 @@ def test_a_body_that_says_it_is_compressed(live: Live, seeded: Any) -> None:
     assert bad.status_code == 400
 
 
-def test_the_first_push_makes_the_default_branch_and_protects_it(live: Live, project: Any, tmp_path: Path) -> None:
+def test_the_first_push_creates_and_protects_the_default_branch(live: Live, project: Any, tmp_path: Path) -> None:
     assert live.root.projects.get(project.id).empty_repo
     git = clone(live, project, tmp_path, ROOT_TOKEN)
     git.run("checkout", "-q", "-b", "trunk")
@@ -90,7 +90,7 @@ def test_the_first_push_makes_the_default_branch_and_protects_it(live: Live, pro
     assert (branch.default, branch.protected) == (True, True)
 
 
-def test_nobody_and_strangers(live: Live, seeded: Any, someone: Any, tmp_path: Path) -> None:
+def test_anonymous_callers_and_other_users(live: Live, seeded: Any, someone: Any, tmp_path: Path) -> None:
     refs = f"{address(live, seeded)}/info/refs?service=git-upload-pack"
     nobody = httpx.get(refs, trust_env=False)
     assert nobody.status_code == 401
@@ -103,11 +103,11 @@ def test_nobody_and_strangers(live: Live, seeded: Any, someone: Any, tmp_path: P
     guest = httpx.get(refs, auth=("oauth2", member(live, someone, seeded, 10)), trust_env=False)
     assert (guest.status_code, guest.text) == (403, "You are not allowed to download code from this project.")
     missing = httpx.get(f"{live.url}/no/such.git/info/refs?service=git-upload-pack", trust_env=False)
-    assert missing.status_code == 401, "what is not there looks like what may not be seen"
+    assert missing.status_code == 401, "missing projects and those without access have the same answer"
     assert "Authentication failed" in Git(tmp_path).run("clone", address(live, seeded, "x", "bad"), fails=True)
 
 
-def test_a_public_project_is_cloned_by_anyone(live: Live, tmp_path: Path) -> None:
+def test_anybody_can_clone_a_public_project(live: Live, tmp_path: Path) -> None:
     group = live.root.groups.create({"name": name("o"), "path": name("o"), "visibility": "public"})
     content = {"name": name("p"), "namespace_id": group.id, "visibility": "public", "initialize_with_readme": True}
     project = live.root.projects.create(content)
@@ -168,7 +168,7 @@ def test_a_developer_and_a_protected_branch(live: Live, seeded: Any, someone: An
 
 
 def test_one_forbidden_ref_declines_the_whole_push(live: Live, seeded: Any, someone: Any, tmp_path: Path) -> None:
-    """As GitLab's own hook, which sees all of a push and says one thing of it."""
+    """As GitLab's hook, which checks a push as a whole."""
     git = clone(live, seeded, tmp_path, member(live, someone, seeded, 30))
     git.write("two ways")
     told = git.run("push", "origin", "HEAD:main", "HEAD:free", fails=True)
@@ -197,7 +197,7 @@ def test_force_and_deletion(live: Live, seeded: Any, tmp_path: Path) -> None:
     assert "GitLab: You can only delete protected branches using the web interface." in told
 
 
-def test_a_branch_nobody_pushes_to(live: Live, seeded: Any, tmp_path: Path) -> None:
+def test_a_branch_without_push_access(live: Live, seeded: Any, tmp_path: Path) -> None:
     seeded.protectedbranches.create({"name": "frozen", "push_access_level": 0, "merge_access_level": 40})
     git = clone(live, seeded, tmp_path, ROOT_TOKEN)
     told = git.run("push", "origin", "HEAD:frozen", fails=True)
@@ -224,7 +224,7 @@ def test_tags(live: Live, seeded: Any, someone: Any, tmp_path: Path) -> None:
     assert "You cannot use default branch name to create a tag" in told
 
 
-def test_a_reporter_reads_only(live: Live, seeded: Any, someone: Any, tmp_path: Path) -> None:
+def test_a_reporter_can_only_read(live: Live, seeded: Any, someone: Any, tmp_path: Path) -> None:
     git = clone(live, seeded, tmp_path, member(live, someone, seeded, 20))
     git.write("no")
     assert "You are not allowed to push code to this project." in git.run("push", "origin", "HEAD:x", fails=True)
@@ -244,13 +244,13 @@ def test_an_archived_project_is_read_only(live: Live, seeded: Any, tmp_path: Pat
     git.run("push", "origin", "HEAD:x")
 
 
-def test_hidden_refs_are_not_pushed(live: Live, seeded: Any, tmp_path: Path) -> None:
+def test_hidden_refs_cannot_be_pushed(live: Live, seeded: Any, tmp_path: Path) -> None:
     git = clone(live, seeded, tmp_path, ROOT_TOKEN)
     told = git.run("push", "origin", "HEAD:refs/merge-requests/1/head", fails=True)
     assert "deny updating a hidden ref" in told
 
 
-def test_repositories_outlive_the_server(tmp_path: Path) -> None:
+def test_repositories_survive_a_restart(tmp_path: Path) -> None:
     with live_gitlab(tmp_path / "data") as live:
         project = live.root.projects.create({"name": "kept", "initialize_with_readme": True})
         git = clone(live, project, tmp_path / "a", ROOT_TOKEN)
@@ -261,10 +261,10 @@ def test_repositories_outlive_the_server(tmp_path: Path) -> None:
         assert again.run("rev-parse", "HEAD").strip() == sha
 
 
-def test_a_branch_called_as_a_tag_in_full_is_pushed_unless_such_names_are_protected(
+def test_a_branch_with_the_full_name_of_a_tag_is_refused_if_such_names_are_protected(
     live: Live, seeded: Any, someone: Any, tmp_path: Path
 ) -> None:
-    """Its short name is the tag's full one, and Argo CD would take it first (model.revisions)."""
+    """Its short name is the tag's full name, which Argo CD would prefer (model.revisions)."""
     git = clone(live, seeded, tmp_path, member(live, someone, seeded, 30, "write_repository"))
     git.write("change", a__txt="a")
     git.run("push", "origin", "HEAD:refs/heads/refs/tags/v1")

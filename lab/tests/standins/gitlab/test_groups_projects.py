@@ -1,4 +1,4 @@
-"""Groups, projects, users: their lives, what is refused and how, pages, delayed deletion."""
+"""Groups, projects and users: life cycles, refusals, pages, delayed deletion."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lab.testing.gitlab_server import Live, name
 Someone = Callable[[], tuple[Any, gitlab.Gitlab]]
 
 
-def test_a_group_lives(live: Live) -> None:
+def test_life_of_a_group(live: Live) -> None:
     path = name("g")
     made = live.root.groups.create({"name": "One", "path": path, "description": "d", "project_creation_level": "noone"})
     assert (made.visibility, made.project_creation_level, made.parent_id) == ("private", "noone", None)
@@ -31,7 +31,7 @@ def test_a_group_lives(live: Live) -> None:
     assert child.id not in [one.id for one in live.root.groups.list(top_level_only=True, iterator=True)]
 
 
-def test_a_renamed_group_takes_what_is_in_it_along(live: Live, group: Any) -> None:
+def test_renaming_a_group_changes_the_paths_of_its_content(live: Live, group: Any) -> None:
     child = live.root.groups.create({"name": "c", "path": "c", "parent_id": group.id})
     made = live.root.projects.create({"name": "p", "namespace_id": child.id})
     group.path = name("moved")
@@ -48,13 +48,13 @@ def test_a_renamed_group_takes_what_is_in_it_along(live: Live, group: Any) -> No
         ({"name": "x", "path": "y", "parent_id": "nine"}, {"error": "parent_id is invalid"}),
     ],
 )
-def test_what_is_no_group_is_refused_in_gitlabs_words(live: Live, content: Any, told: Any) -> None:
+def test_invalid_groups_are_refused_with_gitlabs_message(live: Live, content: Any, told: Any) -> None:
     with live.http() as http:
         answer = http.post("/groups", json=content)
     assert (answer.status_code, answer.json()) == (400, told)
 
 
-def test_a_taken_path_and_too_much_visibility_are_refused(live: Live, group: Any) -> None:
+def test_a_used_path_and_a_higher_visibility_are_refused(live: Live, group: Any) -> None:
     with pytest.raises(GitlabCreateError, match="has already been taken") as taken:
         live.root.groups.create({"name": "again", "path": group.path.upper()})
     assert taken.value.response_code == 400
@@ -64,7 +64,7 @@ def test_a_taken_path_and_too_much_visibility_are_refused(live: Live, group: Any
         live.root.projects.create({"name": "o", "namespace_id": group.id, "visibility": "public"})
 
 
-def test_a_project_reads_back_what_was_set(live: Live, group: Any) -> None:
+def test_a_project_returns_the_values_that_were_set(live: Live, group: Any) -> None:
     settings = {
         "description": "d",
         "topics": ["b", "a"],
@@ -100,7 +100,7 @@ def test_a_project_reads_back_what_was_set(live: Live, group: Any) -> None:
     assert (read["build_timeout"], read["issues_access_level"], read["merge_method"]) == (3600, "disabled", "ff")
 
 
-def test_a_project_is_refused_by_its_model(live: Live, project: Any, group: Any) -> None:
+def test_invalid_projects_are_refused_with_gitlabs_message(live: Live, project: Any, group: Any) -> None:
     with live.http() as http:
         answer = http.post("/projects", json={"name": project.name, "namespace_id": group.id})
         taken = ["has already been taken"]
@@ -116,7 +116,7 @@ def test_a_project_is_refused_by_its_model(live: Live, project: Any, group: Any)
         live.root.projects.update(project.id, {"merge_method": "octopus"})
 
 
-def test_parameters_come_in_every_form(live: Live, group: Any) -> None:
+def test_parameters_are_accepted_in_every_form(live: Live, group: Any) -> None:
     path = f"/projects/{group.path}%2Fformed"
     with live.http() as http:
         form = {"name": "formed", "namespace_id": str(group.id), "topics[]": ["x", "y"], "lfs_enabled": "false"}
@@ -131,7 +131,7 @@ def test_parameters_come_in_every_form(live: Live, group: Any) -> None:
         assert broken.status_code == 400
 
 
-def test_projects_are_deleted_late(live: Live, group: Any) -> None:
+def test_projects_are_deleted_after_a_delay(live: Live, group: Any) -> None:
     made = live.root.projects.create({"name": "late", "path": "late", "namespace_id": group.id})
     with live.http() as http:
         first = http.delete(f"/projects/{made.id}")
@@ -144,14 +144,14 @@ def test_projects_are_deleted_late(live: Live, group: Any) -> None:
     successor = live.root.projects.create({"name": "late", "path": "late", "namespace_id": group.id})
     with live.http() as http:
         now = {"permanently_remove": "true", "full_path": f"{group.path}/late"}
-        assert http.delete(f"/projects/{successor.id}", params=now).status_code == 400, "it has to be marked first"
+        assert http.delete(f"/projects/{successor.id}", params=now).status_code == 400, "it must be marked first"
         assert "full_path" in http.delete(f"/projects/{made.id}", params=now).json()["message"]
         now["full_path"] = f"{group.path}/late-deletion_scheduled-{made.id}"
         assert http.delete(f"/projects/{made.id}", params=now).status_code == 202
         assert http.get(f"/projects/{made.id}").json() == {"message": "404 Project Not Found"}
 
 
-def test_groups_are_deleted_late_with_all_that_is_in_them(live: Live, group: Any) -> None:
+def test_groups_are_deleted_after_a_delay_with_their_content(live: Live, group: Any) -> None:
     child = live.root.groups.create({"name": "c", "path": "c", "parent_id": group.id})
     made = live.root.projects.create({"name": "p", "namespace_id": child.id})
     live.root.groups.delete(child.id)
@@ -215,7 +215,7 @@ def test_pages_by_number_and_by_key(live: Live, group: Any) -> None:
     assert set(made) <= {one.id for one in keyed}
 
 
-def test_a_user_lives(live: Live, someone: Someone) -> None:
+def test_life_of_a_user(live: Live, someone: Someone) -> None:
     user, client = someone()
     client.auth()
     assert client.user is not None
@@ -245,7 +245,7 @@ def test_a_user_lives(live: Live, someone: Someone) -> None:
         live.root.users.get(user.id)
 
 
-def test_locks_of_groups_hold_for_administrators_too(premium: Live) -> None:
+def test_locks_of_groups_also_apply_to_administrators(premium: Live) -> None:
     root = premium.root
     top = root.groups.create({"name": name("g"), "path": name("g")})
     below = root.groups.create({"name": name("g"), "path": name("g"), "parent_id": top.id})

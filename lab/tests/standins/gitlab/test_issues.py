@@ -1,4 +1,4 @@
-"""Issues and their notes by python-gitlab, and who is refused what."""
+"""Issues and their notes with python-gitlab, and refusals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lab.testing.gitlab_server import Live, name
 
 
 def status(call: Any, *arguments: Any, **named: Any) -> int:
-    """The status a call is refused with."""
+    """Return the status of a refusal."""
     with pytest.raises(gitlab.GitlabError) as caught:
         call(*arguments, **named)
     return int(caught.value.response_code or 0)
@@ -23,7 +23,7 @@ def as_member(someone: Any, project: Any, level: int) -> Any:
     return client.projects.get(project.id)
 
 
-def test_an_issue_lives(live: Live, project: Any) -> None:
+def test_life_of_an_issue(live: Live, project: Any) -> None:
     issue = project.issues.create({"title": "Drift", "description": "- [ ] a\n- [x] b", "labels": "drift,usine"})
     assert (issue.iid, issue.state, issue.labels) == (1, "opened", ["drift", "usine"])
     assert issue.task_completion_status == {"count": 2, "completed_count": 1}
@@ -65,7 +65,7 @@ def test_lists(project: Any) -> None:
     assert [one.title for one in page] == ["alpha"]
 
 
-def test_what_is_wrong(project: Any) -> None:
+def test_invalid_issues_are_refused(project: Any) -> None:
     assert status(project.issues.create, {"title": " "}) == 400
     assert status(project.issues.create, {"title": "x" * 256}) == 400
     project.issues.create({"title": "ok"})
@@ -74,7 +74,7 @@ def test_what_is_wrong(project: Any) -> None:
     assert status(project.issues.get, 99) == 404
 
 
-def test_who_may(project: Any, someone: Any) -> None:
+def test_permissions(project: Any, someone: Any) -> None:
     project.issues.create({"title": "theirs", "labels": ["x"]})
     guest = as_member(someone, project, 10)
     mine = guest.issues.create({"title": "mine", "labels": ["not by a guest"]})
@@ -87,7 +87,7 @@ def test_who_may(project: Any, someone: Any) -> None:
     assert status(stranger.projects.get(project.id, lazy=True).issues.list) == 404
 
 
-def test_confidential(project: Any, someone: Any) -> None:
+def test_confidential_issues(project: Any, someone: Any) -> None:
     project.issues.create({"title": "secret", "confidential": True})
     guest, reporter = as_member(someone, project, 10), as_member(someone, project, 20)
     assert status(guest.issues.get, 1) == 404
@@ -117,7 +117,7 @@ def test_notes(project: Any, someone: Any) -> None:
     assert [one.body for one in issue.notes.list(sort="asc")] == ["plan: 3 to create", "hello", "among us"]
 
 
-def test_switched_off_and_archived(live: Live, project: Any) -> None:
+def test_disabled_issues_and_archived_projects(live: Live, project: Any) -> None:
     project.issues.create({"title": "before"})
     project.archive()
     assert status(project.issues.create, {"title": "after"}) == 403

@@ -1,4 +1,4 @@
-"""Merge requests: opened, changed, merged, with notes and pipelines, and what is refused."""
+"""Merge requests: create, update, merge, with notes and pipelines, and refusals."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ def seeded(live: Live, group: Any) -> Any:
 
 
 def status(call: Any, *arguments: Any, **named: Any) -> int:
-    """The status a call is refused with."""
+    """Return the status of a refusal."""
     with pytest.raises(gitlab.GitlabError) as caught:
         call(*arguments, **named)
     return int(caught.value.response_code or 0)
 
 
 def opened(project: Any, branch: str = "side", **more: Any) -> Any:
-    """A merge request of a branch with one commit."""
+    """Return a merge request of a branch with one commit."""
     commit(project, {f"{branch}.txt": "one\n"}, branch=branch, message=f"on {branch}", start_branch="main")
     content = {"source_branch": branch, "target_branch": "main", "title": f"Merge {branch}"}
     return project.mergerequests.create({**content, **more})
 
 
-def test_a_merge_request_lives(seeded: Any) -> None:
+def test_life_of_a_merge_request(seeded: Any) -> None:
     request = opened(seeded, labels="plan", description="what and why")
     assert (request.iid, request.state, request.labels, request.draft) == (1, "opened", ["plan"], False)
     assert (request.detailed_merge_status, request.merge_status) == ("mergeable", "can_be_merged")
@@ -54,7 +54,7 @@ def test_a_merge_request_lives(seeded: Any) -> None:
     assert seeded.branches.get("main").commit["id"] == merged["merge_commit_sha"]
     assert seeded.files.get("side.txt", ref="main").decode() == b"one\n"
     assert status(seeded.branches.get, "side") == 404
-    assert seeded.mergerequests.get(1).changes_count == "1", "also when it is merged"
+    assert seeded.mergerequests.get(1).changes_count == "1", "also after the merge"
     assert status(seeded.mergerequests.get(1).merge) == 405
 
 
@@ -75,7 +75,7 @@ def test_lists(seeded: Any) -> None:
     assert iids(state="opened") == {1, 2}
 
 
-def test_what_is_wrong(seeded: Any) -> None:
+def test_invalid_merge_requests_are_refused(seeded: Any) -> None:
     opened(seeded)
     content = {"source_branch": "side", "target_branch": "main", "title": "again"}
     assert status(seeded.mergerequests.create, content) == 409
@@ -89,7 +89,7 @@ def test_what_is_wrong(seeded: Any) -> None:
     assert status(seeded.mergerequests.get(1).merge) == 422
 
 
-def test_who_may(seeded: Any, someone: Any) -> None:
+def test_permissions(seeded: Any, someone: Any) -> None:
     request = opened(seeded)
     user, client = someone()
     seeded.members.create({"user_id": user.id, "access_level": 30})
@@ -126,7 +126,7 @@ def test_squash_and_fast_forward(live: Live, seeded: Any) -> None:
     assert status(behind.merge) == 422
 
 
-def test_only_with_a_good_pipeline(live: Live, seeded: Any) -> None:
+def test_a_merge_can_require_a_successful_pipeline(live: Live, seeded: Any) -> None:
     commit(seeded, {".gitlab-ci.yml": ON_REQUESTS}, message="[skip ci]")
     seeded.only_allow_merge_if_pipeline_succeeds = True
     seeded.save()
@@ -164,7 +164,7 @@ def test_only_with_a_good_pipeline(live: Live, seeded: Any) -> None:
     assert request.merge()["state"] == "merged"
 
 
-def test_pushes_are_followed(live: Live, seeded: Any, tmp_path: Path) -> None:
+def test_pushes_update_merge_requests(live: Live, seeded: Any, tmp_path: Path) -> None:
     commit(seeded, {".gitlab-ci.yml": ON_REQUESTS}, message="[skip ci]")
     opened(seeded)
     git = clone(live, seeded, tmp_path, ROOT_TOKEN)
@@ -200,7 +200,7 @@ def test_notes(seeded: Any, someone: Any) -> None:
     assert request.notes.list() == []
 
 
-def test_from_a_fork(live: Live, seeded: Any, someone: Any) -> None:
+def test_merge_requests_from_a_fork(live: Live, seeded: Any, someone: Any) -> None:
     user, client = someone()
     seeded.members.create({"user_id": user.id, "access_level": 20})
     fork = client.projects.get(client.projects.get(seeded.id).forks.create({}).id)
@@ -216,7 +216,7 @@ def test_from_a_fork(live: Live, seeded: Any, someone: Any) -> None:
     assert status(seeded.mergerequests.create, {**content, "target_project_id": unrelated.id}) == 400
 
 
-def test_approvals_are_of_the_paid_edition(live: Live, premium: Live, seeded: Any) -> None:
+def test_only_the_paid_edition_has_approvals(live: Live, premium: Live, seeded: Any) -> None:
     opened(seeded)
     assert status(live.root.http_get, f"/projects/{seeded.id}/merge_requests/1/approvals") == 404
     project = premium.root.projects.create({"name": name("p"), "initialize_with_readme": True})

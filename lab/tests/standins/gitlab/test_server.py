@@ -1,4 +1,4 @@
-"""The server as a process: it survives being killed, keeps no secret in clear, obeys faults and rate limits."""
+"""The server as a process: data after a kill, secrets, faults and rate limits."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def process(folder: Path, log: Path) -> Iterator[tuple[str, subprocess.Popen[byt
         running.wait()
 
 
-def test_it_survives_a_kill_and_keeps_no_secret_in_clear(tmp_path: Path) -> None:
+def test_data_survives_a_kill_and_secrets_are_not_stored_in_clear(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with process(tmp_path, log) as (url, running):
         root = gitlab.Gitlab(url, private_token=ROOT_TOKEN)
@@ -88,7 +88,7 @@ def test_it_survives_a_kill_and_keeps_no_secret_in_clear(tmp_path: Path) -> None
     assert (tmp_path / "data" / "secret.key").stat().st_mode & 0o077 == 0
 
 
-def test_another_token_of_the_platform_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+def test_a_new_token_of_the_platform_replaces_the_old_one(tmp_path: Path) -> None:
     with live_gitlab(tmp_path) as first:
         first.root.auth()
     from lab.standins.gitlab.app import create_app  # noqa: PLC0415 - as at a restart
@@ -101,7 +101,7 @@ def test_another_token_of_the_platform_takes_the_place_of_the_old_one(tmp_path: 
             third.client("another-token").http_get("/user")
 
 
-def test_python_gitlab_waits_as_a_fault_asks(live: Live) -> None:
+def test_python_gitlab_waits_for_retry_after(live: Live) -> None:
     control = {"X-Lab-Token": ROOT_TOKEN}
     faults = f"{live.url}/-/lab/faults"
     limited = {"path": "/api/v4/groups", "method": "POST", "status": 429, "retry_after": 1, "times": 1}
@@ -118,7 +118,7 @@ def test_python_gitlab_waits_as_a_fault_asks(live: Live) -> None:
     assert httpx.post(faults, json={}, headers={"X-Lab-Token": "guess"}).status_code == 401
 
 
-def test_requests_are_limited_where_the_configuration_says_so(tmp_path: Path) -> None:
+def test_the_configuration_can_limit_requests(tmp_path: Path) -> None:
     with live_gitlab(tmp_path, rate_limit={"requests": 3, "period": 3600}) as server, server.http() as http:
         answers = [http.get("/metadata") for _ in range(5)]
         assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
@@ -139,8 +139,8 @@ def test_unknown_paths_and_methods(live: Live) -> None:
         assert http.post("/groups", content=half, headers={"Content-Type": "application/json"}).status_code == 400
 
 
-def test_the_platform_runs_it(tmp_path: Path) -> None:
-    """As `usine lab up` does: configuration written, started, healthy; started again for another token only."""
+def test_the_platform_starts_it(tmp_path: Path) -> None:
+    """As with `usine lab up`: it is configured, started and healthy, and restarted only for another token."""
     home = LabHome.open(tmp_path / "home", 24500)
     secrets = Secrets.ensure(home)
     context = Context(home, {}, pki.ensure(home))
@@ -158,7 +158,7 @@ def test_the_platform_runs_it(tmp_path: Path) -> None:
     assert any(isinstance(one, GitLab) for one in SERVERS)
 
 
-def test_of_many_at_once_one_gets_the_name(live: Live, group: Any) -> None:
+def test_only_one_of_many_concurrent_requests_gets_a_name(live: Live, group: Any) -> None:
     content = {"name": "same", "namespace_id": group.id, "initialize_with_readme": True}
     with live.http() as http, ThreadPoolExecutor(12) as pool:
         answers = list(pool.map(lambda _: http.post("/projects", json=content).status_code, range(12)))

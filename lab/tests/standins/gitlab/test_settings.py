@@ -1,4 +1,4 @@
-"""What projects are set up with: variables, protections, environments, schedules, hooks; the paid edition's parts."""
+"""Objects of projects: variables, protections, environments, schedules, hooks; features of the paid edition."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lab.standins.gitlab.cron import CronError, next_run
 from lab.testing.gitlab_server import Live, live_gitlab, name
 
 
-def test_variables_live(project: Any, group: Any) -> None:
+def test_life_of_variables(project: Any, group: Any) -> None:
     for source in (project, group):
         made = source.variables.create({"key": "TOKEN", "value": "plain", "description": "d"})
         shown = {"variable_type": "env_var", "protected": False, "masked": False, "hidden": False, "raw": False}
@@ -43,7 +43,7 @@ def test_variables_live(project: Any, group: Any) -> None:
         ({"key": "A", "value": "x" * 10001}, {"value": ["is too long (maximum is 10000 characters)"]}),
     ],
 )
-def test_what_is_no_variable_is_refused(project: Any, content: Any, told: Any) -> None:
+def test_invalid_variables_are_refused(project: Any, content: Any, told: Any) -> None:
     with pytest.raises(GitlabCreateError) as refused:
         project.variables.create(content)
     assert (refused.value.response_code, refused.value.error_message) == (400, told)
@@ -61,7 +61,7 @@ def test_a_hidden_variable_is_never_shown(project: Any) -> None:
     assert raw.value == "dollar$sign"
 
 
-def test_scopes_tell_variables_of_one_key_apart(project: Any) -> None:
+def test_variables_with_one_key_differ_by_scope(project: Any) -> None:
     for scope in ("dev", "prod/*"):
         project.variables.create({"key": "K", "value": scope, "environment_scope": scope})
     with pytest.raises(GitlabGetError, match="multiple variables with provided parameters") as conflict:
@@ -76,7 +76,7 @@ def levels(lines: list[dict[str, Any]]) -> list[int]:
     return [line["access_level"] for line in lines]
 
 
-def test_branches_are_protected(live: Live, group: Any, project: Any) -> None:
+def test_branch_protections(live: Live, group: Any, project: Any) -> None:
     made = project.protectedbranches.create(
         {"name": "release/*", "push_access_level": 0, "merge_access_level": 30, "allow_force_push": True}
     )
@@ -100,7 +100,7 @@ def test_branches_are_protected(live: Live, group: Any, project: Any) -> None:
         assert [one.name for one in begun.protectedbranches.list()] == ["main"]
 
 
-def test_each_edition_takes_its_own_words_for_who_may_push(live: Live, project: Any, tmp_path: Path) -> None:
+def test_each_edition_accepts_its_own_parameters_for_push_access(live: Live, project: Any, tmp_path: Path) -> None:
     nobody = {"name": "x", "allowed_to_push": [{"access_level": 0}]}
     with live.http() as http:
         made = http.post(f"/projects/{project.id}/protected_branches", json=nobody).json()
@@ -112,7 +112,7 @@ def test_each_edition_takes_its_own_words_for_who_may_push(live: Live, project: 
         assert http.get("/metadata").json()["enterprise"] is False
 
 
-def test_tags_are_protected(project: Any) -> None:
+def test_tag_protections(project: Any) -> None:
     made = project.protectedtags.create({"name": "v*", "create_access_level": 30})
     assert levels(made.create_access_levels) == [30]
     with pytest.raises(GitlabCreateError, match=r"Protected tag 'v\*' already exists"):
@@ -121,7 +121,7 @@ def test_tags_are_protected(project: Any) -> None:
     assert project.protectedtags.list() == []
 
 
-def test_environments_live(project: Any) -> None:
+def test_life_of_environments(project: Any) -> None:
     made = project.environments.create({"name": "Prod/EU", "external_url": "https://x.example.com"})
     assert (made.tier, made.state, made.slug[:8], len(made.slug) <= 24) == ("production", "available", "prod-eu-", True)
     with pytest.raises(GitlabCreateError, match="has already been taken"):
@@ -139,7 +139,7 @@ def test_environments_live(project: Any) -> None:
     assert project.environments.list() == []
 
 
-def test_schedules_live(project: Any) -> None:
+def test_life_of_schedules(project: Any) -> None:
     content = {"description": "nightly", "ref": "main", "cron": "30 2 * * 1-5", "cron_timezone": "Europe/Paris"}
     made = project.pipelineschedules.create(content)
     assert (made.ref, made.active, made.owner["username"]) == ("refs/heads/main", True, "root")
@@ -169,16 +169,16 @@ def test_schedules_live(project: Any) -> None:
         ("*/15 9-17 * * mon", "UTC", "2026-03-30T09:00"),
         ("0 12 29 2 *", "UTC", "2028-02-29T12:00"),
         ("0 12 1 * fri", "UTC", "2026-04-01T12:00"),
-        ("0 12 * * 7", "Europe/Paris", "2026-03-29T10:00"),  # summer time began in the night
+        ("0 12 * * 7", "Europe/Paris", "2026-03-29T10:00"),  # summer time started in the night
     ],
 )
-def test_when_a_schedule_runs_next(text: str, zone: str, expected: str) -> None:
+def test_the_next_run_of_a_schedule(text: str, zone: str, expected: str) -> None:
     after = datetime(2026, 3, 27, 18, 30, tzinfo=UTC)
     assert next_run(text, zone, after).strftime("%Y-%m-%dT%H:%M") == expected
 
 
 @pytest.mark.parametrize("text", ["", "* * * *", "60 * * * *", "5-1 * * * *", "*/0 * * * *", "0 0 31 2 *", "a * * * *"])
-def test_what_is_no_schedule(text: str) -> None:
+def test_invalid_schedules_are_refused(text: str) -> None:
     with pytest.raises(CronError):
         next_run(text, "UTC", datetime(2026, 3, 27, tzinfo=UTC))
 
@@ -188,14 +188,14 @@ def _ssh_key() -> str:
     return key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
 
-def test_deploy_keys_live(live: Live, project: Any, group: Any, someone: Any) -> None:
+def test_life_of_deploy_keys(live: Live, project: Any, group: Any, someone: Any) -> None:
     key = _ssh_key()
     made = project.keys.create({"title": "laptop", "key": f"  {key}\n", "can_push": True, "expires_at": "2030-01-02"})
     read = project.keys.list()[0].attributes
     assert (read["id"], read["title"], read["key"], read["can_push"]) == (made.id, "laptop", key, True)
     assert read["expires_at"] == "2030-01-02T00:00:00.000Z"
     assert read["fingerprint_sha256"].startswith("SHA256:")
-    # The same key again is the one that is there; in another project it is the administrator's who maintains neither.
+    # The same key in the same project is the existing one; in another project, only its maintainers can add it.
     assert project.keys.create({"title": "again", "key": key}).attributes == made.attributes
     other = live.root.projects.create({"name": name("other"), "namespace_id": group.id})
     with pytest.raises(GitlabCreateError, match="has already been taken"):
@@ -232,7 +232,7 @@ def test_deploy_keys_live(live: Live, project: Any, group: Any, someone: Any) ->
         ({"title": "x", "key": "ssh-ed25519 AAAA"}, {"deploy_key.fingerprint_sha256": ["cannot be generated"]}),
     ],
 )
-def test_what_is_no_deploy_key_is_refused(project: Any, content: Any, told: Any) -> None:
+def test_invalid_deploy_keys_are_refused(project: Any, content: Any, told: Any) -> None:
     with pytest.raises(GitlabCreateError) as refused:
         project.keys.create(content)
     assert (refused.value.response_code, refused.value.error_message) == (400, told)
@@ -245,7 +245,7 @@ def test_only_maintainers_see_deploy_keys(project: Any, someone: Any) -> None:
         client.projects.get(project.id).keys.list()
 
 
-def test_hooks_keep_their_secrets(project: Any) -> None:
+def test_hooks_do_not_show_their_secrets(project: Any) -> None:
     made = project.hooks.create(
         {
             "url": "https://hooks.example.com/{place}",
@@ -271,14 +271,14 @@ def test_hooks_keep_their_secrets(project: Any) -> None:
     assert project.hooks.list() == []
 
 
-def test_free_has_none_of_what_is_paid_for(live: Live, project: Any, group: Any) -> None:
+def test_the_free_edition_has_no_paid_features(live: Live, project: Any, group: Any) -> None:
     with live.http() as http:
         for path in ("push_rule", "approvals", "approval_rules", "protected_environments"):
             assert http.get(f"/projects/{project.id}/{path}").status_code == 404
         assert http.get(f"/groups/{group.id}/hooks").status_code == 404
 
 
-def test_premium_has_it(premium: Live) -> None:
+def test_the_premium_edition_has_paid_features(premium: Live) -> None:
     group = premium.root.groups.create({"name": "g", "path": name("g")})
     project: Any = premium.root.projects.create({"name": "p", "namespace_id": group.id})
     with premium.http() as http:
@@ -305,7 +305,7 @@ def test_premium_has_it(premium: Live) -> None:
     approval.approvals_required = 3
     approval.save()
     listed = [(one.name, one.approvals_required) for one in project.approvalrules.list()]
-    assert listed == [("two", 3), ("Coverage-Check", 1)]  # what a report asks for comes last
+    assert listed == [("two", 3), ("Coverage-Check", 1)]  # rules of reports are last
     coverage.delete()
     approval.delete()
     protected = project.protectedbranches.create({"name": "main", "allowed_to_push": [{"group_id": group.id}]})
@@ -337,7 +337,7 @@ def test_the_instance(live: Live, someone: Any) -> None:
     assert refused.value.response_code == 403
 
 
-def test_a_project_without_ci_refuses_what_belongs_to_it_to_administrators_too(project: Any) -> None:
+def test_a_project_without_ci_refuses_ci_objects_also_for_administrators(project: Any) -> None:
     """ProjectPolicy: `rule { builds_disabled | repository_disabled }`."""
     schedule = {"description": "nightly", "ref": "main", "cron": "0 1 * * *"}
     calls: tuple[Callable[[], Any], ...] = (

@@ -1,4 +1,4 @@
-"""A live stand-in Harbor for all tests, alone or, for images, with the real registry behind it."""
+"""A running stand-in Harbor for all tests, for images also with the real registry."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ class Live:
     url: str
     data: Path
     password: str = PASSWORD
-    #: Kills the server and starts it again, where it is a process of its own.
+    #: Kills and restarts the server, if it is a separate process.
     kill_and_start: Callable[[], None] = lambda: None
 
     def http(self, user: str | None = "admin", secret: str | None = None) -> httpx.Client:
-        """A plain client of the API that keeps no cookies; without a user, anonymous."""
+        """Return a plain client of the API that stores no cookies; without a user, it is anonymous."""
         auth = None if user is None else httpx.BasicAuth(user, secret or self.password)
         return _Forgetful(base_url=f"{self.url}/api/v2.0", auth=auth, timeout=30, trust_env=False)
 
     def client(self, user: str = "admin", secret: str | None = None) -> HarborAsyncClient:
-        """A client of `harborapi`."""
+        """Return a client of `harborapi`."""
         return HarborAsyncClient(url=f"{self.url}/api/v2.0", username=user, secret=secret or self.password)
 
 
 class _Forgetful(httpx.Client):
-    """Harbor opens a session for everybody: a client that keeps its cookie needs a CSRF token."""
+    """A session that stores no cookies: with Harbor's session cookie it would need a CSRF token."""
 
     def send(self, *args: Any, **kwargs: Any) -> httpx.Response:
         answer = super().send(*args, **kwargs)
@@ -56,13 +56,13 @@ class _Forgetful(httpx.Client):
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Wait for what `harborapi` does."""
+    """Run a coroutine of `harborapi`."""
     return asyncio.run(work)
 
 
 @contextmanager
 def live_harbor(data: Path, *, port: int | None = None, **options: Any) -> Iterator[Live]:
-    """Serve a Harbor with these options from a thread."""
+    """Serve a Harbor with these options in a thread."""
     if port is None:
         port = free_port()
     url = f"http://{LOOPBACK}:{port}"
@@ -85,7 +85,7 @@ def api(live: Live) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="session")
 def imaging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """Harbor and the registry as the platform runs them: processes of their own."""
+    """Run Harbor and the registry as separate processes, like the platform."""
     from lab import parts, pki, process  # noqa: PLC0415 - only tests with images need them
     from lab.home import LabHome  # noqa: PLC0415
     from lab.reporter import Lines  # noqa: PLC0415
@@ -94,7 +94,7 @@ def imaging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     from lab.servers.harbor import Harbor, address  # noqa: PLC0415
     from lab.servers.registry import Registry  # noqa: PLC0415
 
-    home = LabHome.open(tmp_path_factory.mktemp("lab"), free_port(85, 86))  # of Harbor and the registry
+    home = LabHome.open(tmp_path_factory.mktemp("lab"), free_port(85, 86))  # offsets of Harbor and the registry
     secrets = Secrets.ensure(home)
     context = Context(home, parts.ensure(["registry"], reporter=Lines()), pki.ensure(home))
     started = (Registry(), Harbor())
@@ -118,12 +118,12 @@ def imaging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 
 
 def name(prefix: str = "x") -> str:
-    """A name nothing else has."""
+    """Return a unique name."""
     return f"{prefix}-{uuid.uuid4().hex[:8]}"
 
 
 def robot_body(project: str, *accesses: tuple[str, str], **more: Any) -> dict[str, Any]:
-    """A robot of a project with (resource, action) pairs."""
+    """Return the body of a project's robot with (resource, action) pairs."""
     access = [{"resource": resource, "action": action} for resource, action in accesses]
     permission = {"kind": "project", "namespace": project, "access": access}
     return {"name": name("r"), "level": "project", "duration": 30, "permissions": [permission], **more}
@@ -131,7 +131,7 @@ def robot_body(project: str, *accesses: tuple[str, str], **more: Any) -> dict[st
 
 @pytest.fixture
 def project(api: httpx.Client) -> Callable[..., tuple[int, str]]:
-    """Makes a project and returns its number and name."""
+    """Return a function that creates a project and returns its number and name."""
     return lambda **body: make_project(api, **body)
 
 
@@ -143,7 +143,7 @@ def make_project(api: httpx.Client, **body: Any) -> tuple[int, str]:
 
 
 def refused(answer: httpx.Response, status: int, code: str, text: str = "") -> None:
-    """Check that an answer is Harbor's error model with this in it."""
+    """Assert that an answer is Harbor's error model with this code and text."""
     assert answer.status_code == status, answer.text
     (error,) = answer.json()["errors"]
     assert error["code"] == code

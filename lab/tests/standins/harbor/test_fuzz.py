@@ -1,4 +1,4 @@
-"""No request, however odd, makes the stand-in Harbor fail: all operations it describes, fuzzed."""
+"""Fuzzing of all operations of the stand-in Harbor: no request makes it fail."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lab.tests.standins.harbor.test_rules import retention
 _EXAMPLES: Final = 6
 _DIGEST: Final = "sha256:" + "0" * 64
 
-#: What all others need is not to go; its deletion has tests of its own.
+#: Objects that all others need must not be deleted; their deletion has separate tests.
 _NEEDED: Final = (
     "/api/v2.0/projects/{project_name_or_id}",
     "/api/v2.0/projects/{project_name}/repositories/{repository_name}",
@@ -26,7 +26,7 @@ _NEEDED: Final = (
 _known: dict[str, str] = {}
 
 
-#: Harbor's answer for a retention policy that is not there. A handler that breaks does not answer at all.
+#: Harbor's answer for a missing retention policy. A handler with a defect does not answer at all.
 _UNKNOWN: Final = '"message":"internal server error"'
 
 
@@ -37,7 +37,7 @@ def _made(client: httpx.Client, where: str, content: Any) -> str:
 
 
 def _fill(client: httpx.Client) -> dict[str, str]:
-    """One object of each kind, so that requests get past the first 404; values for parameters of paths."""
+    """Create one object of each kind, so that requests do not end with a 404; return values for path parameters."""
     number = int(_made(client, "/projects", {"project_name": "fuzz"}))
     at = f"/projects/{number}"
     rule = retention(number)["rules"][0]
@@ -64,11 +64,11 @@ def _fill(client: httpx.Client) -> dict[str, str]:
 
 
 def map_path_parameters(context: Any, path_parameters: dict[str, Any] | None) -> dict[str, Any] | None:  # noqa: ARG001
-    """Point most requests at what exists."""
+    """Let most requests refer to existing objects."""
     if not path_parameters:
         return path_parameters
     return {
-        # A third as drawn: what does not exist has to be met too.
+        # A third keeps the generated values, to test missing objects too.
         name: value if len(str(value)) % 3 == 0 else _known.get(name, value)
         for name, value in path_parameters.items()
     }
@@ -76,7 +76,7 @@ def map_path_parameters(context: Any, path_parameters: dict[str, Any] | None) ->
 
 @pytest.fixture(scope="module")
 def described(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The description of a server with something in it. Nothing is behind it, and no address is dialled."""
+    """Return the API description of a server with some objects, without a registry and without connections."""
     data = tmp_path_factory.mktemp("harbor-fuzz")
     with live_harbor(data) as live, live.http() as client:
         _known.update(_fill(client))
@@ -90,7 +90,7 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return described
 
 
-def test_no_request_makes_it_fail(described: Any) -> None:
+def test_no_request_makes_the_server_fail(described: Any) -> None:
     attack = Attack(lambda case: case.call(auth=("admin", PASSWORD), cookies={}), _EXAMPLES, _NEEDED, _UNKNOWN)
     attack.run(described)
     assert not attack.failed, "\n".join(attack.failed)

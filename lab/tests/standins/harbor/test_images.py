@@ -1,4 +1,4 @@
-"""Images through `/v2/`: a registry client with robots of different rights, on the real registry."""
+"""Images through `/v2/`: a registry client with robots of different permissions, on the real registry."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def robot(api: httpx.Client, project: str, *accesses: tuple[str, str]) -> tuple[
 
 
 def registry(live: Live, repository: str, who: tuple[str, str] | None) -> DXF:
-    """A client that fetches its tokens as the challenge says; `dxf` itself sends no password without TLS."""
+    """Return a client that gets tokens according to the challenge, because `dxf` sends no password without TLS."""
 
     def log_in(client: DXFBase, response: Any) -> None:
         challenge = dict(re.findall(r'(\w+)="([^"]*)"', response.headers["WWW-Authenticate"]))
@@ -74,7 +74,7 @@ def _digest(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-def test_a_robot_pushes_and_pulls_by_its_rights(imaging: Live, api: httpx.Client) -> None:
+def test_a_robot_pushes_and_pulls_according_to_its_permissions(imaging: Live, api: httpx.Client) -> None:
     _, project = make_project(api)
     _, other = make_project(api)
     pusher, puller, stranger = robot(api, project, *PUSH), robot(api, project, *PULL), robot(api, other, *PUSH)
@@ -99,7 +99,7 @@ def test_a_robot_pushes_and_pulls_by_its_rights(imaging: Live, api: httpx.Client
     assert artifact.digest == digest
 
 
-def test_no_secret_is_in_a_log_or_open_to_others(imaging: Live, api: httpx.Client) -> None:
+def test_no_secret_is_in_a_log_or_readable_by_others(imaging: Live, api: httpx.Client) -> None:
     _, project = make_project(api)
     full, secret = robot(api, project, *PUSH)
     push(registry(imaging, f"{project}/app", (full, secret)), "1")
@@ -125,7 +125,7 @@ def test_a_push_alone_lets_a_project_robot_pull(imaging: Live, api: httpx.Client
     assert json.loads(str(client.get_manifest("1")))
 
 
-def test_a_disabled_or_renewed_or_deleted_robot_is_out(imaging: Live, api: httpx.Client) -> None:
+def test_a_disabled_renewed_or_deleted_robot_loses_access(imaging: Live, api: httpx.Client) -> None:
     _, project = make_project(api)
     body = robot_body(project, *PUSH)
     made = api.post("/robots", json=body).json()
@@ -147,7 +147,7 @@ def test_a_disabled_or_renewed_or_deleted_robot_is_out(imaging: Live, api: httpx
     assert not pulls(renewed)
 
 
-def test_anybody_pulls_from_a_public_project_and_nobody_pushes(imaging: Live, api: httpx.Client) -> None:
+def test_anybody_can_pull_from_a_public_project_but_not_push(imaging: Live, api: httpx.Client) -> None:
     _, project = make_project(api, metadata={"public": "true"})
     push(registry(imaging, f"{project}/app", ("admin", imaging.password)), "1")
     anybody = registry(imaging, f"{project}/app", None)
@@ -156,7 +156,7 @@ def test_anybody_pulls_from_a_public_project_and_nobody_pushes(imaging: Live, ap
         push(anybody, "2")
 
 
-def test_an_immutable_tag_is_neither_moved_nor_deleted(imaging: Live, api: httpx.Client) -> None:
+def test_an_immutable_tag_cannot_be_moved_or_deleted(imaging: Live, api: httpx.Client) -> None:
     number, project = make_project(api)
     selector = {"kind": "doublestar", "decoration": "matches", "pattern": "v*"}
     scope = {"repository": [{"kind": "doublestar", "decoration": "repoMatches", "pattern": "**"}]}
@@ -182,12 +182,12 @@ def test_an_immutable_tag_is_neither_moved_nor_deleted(imaging: Live, api: httpx
     assert api.delete(at).status_code == 200
 
 
-def test_a_quota_refuses_what_has_no_room_and_frees_what_is_deleted(imaging: Live, api: httpx.Client) -> None:
+def test_a_quota_refuses_images_that_exceed_it_and_counts_deletions(imaging: Live, api: httpx.Client) -> None:
     number, project = make_project(api, storage_limit=3000)
     client = registry(imaging, f"{project}/app", robot(api, project, *PUSH))
     push(client, "small", b"x" * 1000)
     push(client, "again", b"x" * 1000)
-    for data in (b"y" * 2000, iter([b"y" * 2000])):  # announced, and sent in chunks of unknown number
+    for data in (b"y" * 2000, iter([b"y" * 2000])):  # with a length, and in chunks without a length
         started = httpx.post(f"{imaging.url}/v2/{project}/app/blobs/uploads/", auth=("admin", imaging.password))
         place = httpx.URL(started.headers["Location"]).copy_add_param("digest", _digest(b"y" * 2000))
         sent = httpx.put(place, auth=("admin", imaging.password), content=data)
@@ -206,7 +206,7 @@ def test_a_quota_refuses_what_has_no_room_and_frees_what_is_deleted(imaging: Liv
     push(client, "big", b"y" * 2000)
 
 
-def test_the_severity_gate_keeps_what_a_scan_condemns(imaging: Live, api: httpx.Client) -> None:
+def test_the_severity_gate_refuses_vulnerable_images(imaging: Live, api: httpx.Client) -> None:
     number, project = make_project(api, metadata={"prevent_vul": "true", "severity": "high"})
     client = registry(imaging, f"{project}/app", robot(api, project, *PUSH))
     digest = push(client, "1", extra=name())
@@ -237,14 +237,14 @@ def test_the_severity_gate_keeps_what_a_scan_condemns(imaging: Live, api: httpx.
     assert pull().status_code == 200
 
 
-def test_a_scan_on_push_opens_the_gate(imaging: Live, api: httpx.Client) -> None:
+def test_a_scan_on_push_satisfies_the_gate(imaging: Live, api: httpx.Client) -> None:
     _, project = make_project(api, metadata={"prevent_vul": "true", "severity": "low", "auto_scan": "true"})
     client = registry(imaging, f"{project}/app", robot(api, project, *PUSH))
     push(client, "1")
     assert client.get_manifest("1")
 
 
-def test_what_holds_repositories_is_not_deleted(imaging: Live, api: httpx.Client) -> None:
+def test_a_project_with_repositories_cannot_be_deleted(imaging: Live, api: httpx.Client) -> None:
     number, project = make_project(api)
     push(registry(imaging, f"{project}/a/b", ("admin", imaging.password)), "1")
     refused(api.delete(f"/projects/{number}"), 412, "PRECONDITION", "contains repositories")
@@ -253,7 +253,7 @@ def test_what_holds_repositories_is_not_deleted(imaging: Live, api: httpx.Client
     refused(api.get(f"/projects/{number}"), 404, "NOT_FOUND")
 
 
-def test_the_registry_behind_takes_only_harbor_itself(imaging: Live, api: httpx.Client) -> None:
+def test_the_registry_accepts_only_harbors_tokens(imaging: Live, api: httpx.Client) -> None:
     _, project = make_project(api)
     token = httpx.get(
         f"{imaging.url}/service/token",
@@ -308,7 +308,7 @@ def test_a_blob_in_parts_and_a_blob_of_another_repository(imaging: Live, api: ht
     assert httpx.get(f"{at}/two/blobs/{digest}", auth=admin).content == b"".join(parts)
     (again,) = api.get("/quotas", params={"reference_id": str(number)}).json()
     assert again["used"]["storage"] == 1500  # counted once
-    # Not out of a project one may not read.
+    # A blob of a project without access cannot be mounted.
     _, other = make_project(api)
     who = robot(api, other, *PUSH)
     stolen = httpx.post(
@@ -347,7 +347,7 @@ def test_images_and_robots_survive_a_kill(imaging: Live, api: httpx.Client) -> N
     assert client.list_aliases() == ["1", "2"]
 
 
-def test_a_token_dies_with_its_project(imaging: Live, api: httpx.Client) -> None:
+def test_a_token_is_invalid_after_the_deletion_of_its_project(imaging: Live, api: httpx.Client) -> None:
     number, project = make_project(api)
     client = registry(imaging, f"{project}/app", ("admin", imaging.password))
     push(client, "1")
@@ -355,7 +355,7 @@ def test_a_token_dies_with_its_project(imaging: Live, api: httpx.Client) -> None
     assert api.delete(f"/projects/{project}/repositories/app").status_code == 200
     assert api.delete(f"/projects/{number}").status_code == 200
     issued = int(jwt.decode(token, options={"verify_signature": False})["iat"])
-    while int(time.time()) <= issued:  # a token is as old as its second
+    while int(time.time()) <= issued:  # tokens have a resolution of one second
         time.sleep(0.05)
     assert api.post("/projects", json={"project_name": project}).status_code == 201
     asked = httpx.get(f"{imaging.url}/v2/{project}/app/tags/list", headers={"Authorization": f"Bearer {token}"})

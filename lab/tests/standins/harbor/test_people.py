@@ -1,4 +1,4 @@
-"""People by OIDC: their ID token opens Harbor, their groups give them roles."""
+"""Users of an OIDC provider: access by ID token, and roles by groups."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_groups_give_roles(oidc: Live, token: Callable[..., str]) -> None:
         refused(person(oidc, reader).get(f"/projects/{called}/immutabletagrules"), 403, "FORBIDDEN")
         refused(person(oidc, stranger).get(f"/projects/{called}"), 403, "FORBIDDEN")
         assert person(oidc, ops).get("/users/current").json()["username"] == "ops"
-        # Out of the group, out of the project.
+        # Without the group, the user has no access to the project.
         refused(person(oidc, token("ops")).get(f"/projects/{called}"), 403, "FORBIDDEN")
         scopes = {"service": "harbor-registry", "scope": f"repository:{called}/app:pull,push"}
         url = f"{oidc.url}/service/token"
@@ -104,7 +104,7 @@ def test_groups_give_roles(oidc: Live, token: Callable[..., str]) -> None:
 
 
 def groups(live: Live) -> set[str]:
-    """The groups the server knows."""
+    """Return the server's user groups."""
     store = Store(live.data / "harbor.sqlite")
     try:
         return {group["group_name"] for group in store.find("group")}
@@ -112,7 +112,7 @@ def groups(live: Live) -> set[str]:
         store.close()
 
 
-def test_a_refusal_leaves_nothing_behind(oidc: Live) -> None:
+def test_a_refused_request_writes_nothing(oidc: Live) -> None:
     with oidc.http() as api:
         number, _ = make_project(api)
         body = {"role_id": 9, "member_group": {"group_name": "/half/made", "group_type": 3}}
@@ -120,34 +120,34 @@ def test_a_refusal_leaves_nothing_behind(oidc: Live) -> None:
         assert groups(oidc) == set()
 
 
-def test_the_administrators_group(oidc: Live, token: Callable[..., str]) -> None:
+def test_members_of_the_administrator_group_are_administrators(oidc: Live, token: Callable[..., str]) -> None:
     assert person(oidc, token("boss", "/rulers")).get("/configurations").status_code == 200
     refused(person(oidc, token("boss")).get("/configurations"), 403, "FORBIDDEN")
 
 
 @pytest.mark.parametrize("flaw", [{"key": _OTHER_KEY}, {"aud": "other"}, {"exp": 1}, {"iss": "http://127.0.0.1:1"}])
-def test_tokens_that_are_not_good(oidc: Live, token: Callable[..., str], flaw: dict[str, Any]) -> None:
+def test_invalid_tokens_are_refused(oidc: Live, token: Callable[..., str], flaw: dict[str, Any]) -> None:
     refused(person(oidc, token("x", "/rulers", **flaw)).get("/users/current"), 401, "UNAUTHORIZED")
 
 
-def test_a_name_is_nobody_elses(oidc: Live, token: Callable[..., str]) -> None:
+def test_a_name_belongs_to_one_user(oidc: Live, token: Callable[..., str]) -> None:
     assert person(oidc, token("jo")).get("/users/current").status_code == 200
     refused(person(oidc, token("jo", sub="somebody-else")).get("/users/current"), 401, "UNAUTHORIZED")
     refused(person(oidc, token("admin")).get("/users/current"), 401, "UNAUTHORIZED")
 
 
-def test_without_onboarding_a_stranger_stays_out(oidc: Live, token: Callable[..., str]) -> None:
+def test_unknown_users_are_refused_without_onboarding(oidc: Live, token: Callable[..., str]) -> None:
     with oidc.http() as api:
         assert api.put("/configurations", json={"oidc_auto_onboard": False}).status_code == 200
         refused(person(oidc, token(name("new"))).get("/users/current"), 401, "UNAUTHORIZED")
 
 
-def test_users_are_not_local_any_more(oidc: Live) -> None:
+def test_local_users_cannot_be_created_with_oidc(oidc: Live) -> None:
     with oidc.http() as api:
         body = {"username": "u", "email": "u@example.com", "realname": "U", "password": "Passw0rd-1"}
         refused(api.post("/users", json=body), 403, "FORBIDDEN", "not allowed under auth mode: oidc_auth")
 
 
-def test_a_token_opens_nothing_in_another_mode(tmp_path: Path, token: Callable[..., str]) -> None:
+def test_a_token_gives_no_access_in_another_authentication_mode(tmp_path: Path, token: Callable[..., str]) -> None:
     with live_harbor(tmp_path) as live:
         refused(person(live, token("x", "/rulers")).get("/users/current"), 401, "UNAUTHORIZED")

@@ -1,4 +1,4 @@
-"""Projects, quotas, members, labels and the rules of lists, errors and sessions."""
+"""Projects, quotas, members and labels; lists, errors and sessions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lab.tests.standins.harbor.conftest import Live, make_project, name, refused
 Make = Callable[..., tuple[int, str]]
 
 
-def test_a_project_lives(live: Live) -> None:
+def test_life_of_a_project(live: Live) -> None:
     client, called = live.client(), name("p")
 
     async def life() -> None:
@@ -36,7 +36,7 @@ def test_a_project_lives(live: Live) -> None:
     run(life())
 
 
-def test_addresses_of_what_was_made(api: httpx.Client) -> None:
+def test_locations_of_created_objects(api: httpx.Client) -> None:
     called = name("p")
     made = api.post("/projects", json={"project_name": called}, headers={"X-Resource-Name-In-Location": "true"})
     assert made.headers["Location"] == f"/api/v2.0/projects/{called}"
@@ -57,11 +57,11 @@ def test_addresses_of_what_was_made(api: httpx.Client) -> None:
         ({"project_name": 5}, 400, "BAD_REQUEST", "project_name"),
     ],
 )
-def test_projects_that_are_refused(api: httpx.Client, body: object, status: int, code: str, text: str) -> None:
+def test_invalid_projects_are_refused(api: httpx.Client, body: object, status: int, code: str, text: str) -> None:
     refused(api.post("/projects", json=body), status, code, text)
 
 
-def test_what_is_no_request_is_answered_so(api: httpx.Client) -> None:
+def test_malformed_requests_are_refused(api: httpx.Client) -> None:
     refused(api.post("/projects", content=b"{not json"), 400, "BAD_REQUEST")
     refused(api.post("/projects"), 422, "UNPROCESSABLE_ENTITY")
     refused(api.get("/projects", params={"page_size": 101}), 422, "UNPROCESSABLE_ENTITY", "page_size in query")
@@ -73,7 +73,7 @@ def test_what_is_no_request_is_answered_so(api: httpx.Client) -> None:
 def test_settings_are_merged_and_the_allowlist_replaced(api: httpx.Client, project: Make) -> None:
     number, _ = project(metadata={"public": "true", "auto_scan": "true", "proxy_speed_kb": "5"})
     at = f"/projects/{number}"
-    assert api.get(at).json()["metadata"] == {"public": "true", "auto_scan": "true"}  # it is no proxy cache
+    assert api.get(at).json()["metadata"] == {"public": "true", "auto_scan": "true"}  # it is not a proxy cache
     body = {"metadata": {"auto_scan": "false"}, "cve_allowlist": {"items": [{"cve_id": "CVE-1"}]}}
     assert api.put(at, json=body).status_code == 200
     found = api.get(at).json()
@@ -85,7 +85,7 @@ def test_settings_are_merged_and_the_allowlist_replaced(api: httpx.Client, proje
     refused(api.put(at, json={"cve_allowlist": {"project_id": 1}}), 400, "BAD_REQUEST", f"must be {number}")
 
 
-def test_pages_say_where_the_others_are(api: httpx.Client) -> None:
+def test_pages_link_to_the_others(api: httpx.Client) -> None:
     prefix = name("page")
     for i in range(5):
         assert api.post("/projects", json={"project_name": f"{prefix}-{i}"}).status_code == 201
@@ -131,11 +131,11 @@ def test_the_grammar_of_q(api: httpx.Client, q: str, found: list[str]) -> None:
 
 
 @pytest.mark.parametrize("q", ["name", "name=", "=x", "name=~", "id=[1]", "id=[~]", "id={1", "id=(1"])
-def test_a_q_that_does_not_parse(api: httpx.Client, q: str) -> None:
+def test_an_invalid_q_is_refused(api: httpx.Client, q: str) -> None:
     refused(api.get("/projects", params={"q": q}), 400, "BAD_REQUEST")
 
 
-def test_order(api: httpx.Client, project: Make) -> None:
+def test_sort_order(api: httpx.Client, project: Make) -> None:
     numbers = [project()[0] for _ in range(3)]
     found = api.get("/projects", params={"sort": "-project_id", "page_size": 3}).json()
     assert [item["project_id"] for item in found] == numbers[::-1]
@@ -158,7 +158,7 @@ def test_quotas(api: httpx.Client, project: Make) -> None:
 
 
 def hard(api: httpx.Client, number: int) -> list[dict[str, int]]:
-    """The limits of a project."""
+    """Return the limits of a project."""
     found = api.get("/quotas", params={"reference": "project", "reference_id": str(number)}).json()
     return [quota["hard"] for quota in found]
 
@@ -176,7 +176,7 @@ def test_labels(api: httpx.Client, project: Make) -> None:
     refused(api.get(at), 404, "NOT_FOUND")
 
 
-def test_nobody_and_strangers_learn_nothing(live: Live, api: httpx.Client, project: Make) -> None:
+def test_anonymous_callers_and_other_users_see_nothing(live: Live, api: httpx.Client, project: Make) -> None:
     number, called = project()
     person = name("u")
     body = {"username": person, "email": f"{person}@example.com", "realname": "U", "password": "Passw0rd-1"}
@@ -223,7 +223,7 @@ def test_a_session_needs_a_csrf_token(live: Live) -> None:
         refused(browser.get("/api/v2.0/users/current"), 401, "UNAUTHORIZED")
 
 
-def test_a_client_that_keeps_cookies_needs_the_token_even_with_a_password(live: Live) -> None:
+def test_a_client_that_stores_cookies_needs_the_token_even_with_a_password(live: Live) -> None:
     with httpx.Client(base_url=live.url, auth=("admin", live.password), trust_env=False) as keeping:
         assert keeping.get("/api/v2.0/projects").status_code == 200
         refused(keeping.post("/api/v2.0/projects", json={"project_name": name("p")}), 403, "FORBIDDEN", "CSRF")

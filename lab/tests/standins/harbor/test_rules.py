@@ -22,7 +22,7 @@ PULL = ("repository", "pull")
 # -- robots ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_robot_lives(live: Live, api: httpx.Client, project: Make) -> None:
+def test_life_of_a_robot(live: Live, api: httpx.Client, project: Make) -> None:
     number, called = project()
     client, body = live.client(), robot_body(called, PULL)
 
@@ -41,7 +41,7 @@ def test_a_robot_lives(live: Live, api: httpx.Client, project: Make) -> None:
     assert api.get("/robots", params={"q": f"Level=project,ProjectID={number}"}).json() == []
 
 
-def test_how_long_a_robot_lives(api: httpx.Client, project: Make) -> None:
+def test_expiry_of_a_robot(api: httpx.Client, project: Make) -> None:
     _, called = project()
     made = api.post("/robots", json=robot_body(called, PULL, duration=10)).json()
     created = datetime.datetime.fromisoformat(made["creation_time"]).timestamp()
@@ -49,12 +49,12 @@ def test_how_long_a_robot_lives(api: httpx.Client, project: Make) -> None:
     at = f"/robots/{made['id']}"
     body = {**robot_body(called, PULL), "name": made["name"], "duration": 20}
     assert api.put(at, json=body).status_code == 200
-    assert api.get(at).json()["expires_at"] == int(created) + 20 * 86400  # from its creation, not from now
+    assert api.get(at).json()["expires_at"] == int(created) + 20 * 86400  # counted from its creation
     assert api.put(at, json={**body, "duration": -1}).status_code == 200
     assert api.get(at).json()["expires_at"] == -1
 
 
-def test_an_expired_robot_is_nobody(live: Live, api: httpx.Client, project: Make) -> None:
+def test_an_expired_robot_is_anonymous(live: Live, api: httpx.Client, project: Make) -> None:
     _, called = project()
     made = api.post("/robots", json=robot_body(called, ("project", "read"))).json()
     with live.http(made["name"], made["secret"]) as robot:
@@ -77,14 +77,14 @@ def test_an_expired_robot_is_nobody(live: Live, api: httpx.Client, project: Make
         ({"permissions": [{"kind": "project", "namespace": "x", "access": []}]}, 400, "bad request empty access"),
     ],
 )
-def test_robots_that_are_refused(
+def test_invalid_robots_are_refused(
     api: httpx.Client, project: Make, change: dict[str, Any], status: int, text: str
 ) -> None:
     _, called = project()
     refused(api.post("/robots", json={**robot_body(called, PULL), **change}), status, "BAD_REQUEST", text)
 
 
-def test_robots_get_only_what_there_is(api: httpx.Client, project: Make) -> None:
+def test_robots_get_permissions_only_for_existing_projects(api: httpx.Client, project: Make) -> None:
     _, called = project()
     refused(api.post("/robots", json=robot_body(called, ("repository", "fly"))), 400, "BAD_REQUEST", "repository:fly")
     refused(api.post("/robots", json=robot_body("nothing", PULL)), 404, "NOT_FOUND", "project nothing not found")
@@ -94,7 +94,7 @@ def test_robots_get_only_what_there_is(api: httpx.Client, project: Make) -> None
     refused(api.get("/robots", params={"q": "Level=project"}), 400, "BAD_REQUEST", "must with project ID")
 
 
-def test_a_robots_secret_keeps_the_rule_and_is_never_shown_again(live: Live, api: httpx.Client, project: Make) -> None:
+def test_a_robots_secret_satisfies_the_rule_and_is_shown_once(live: Live, api: httpx.Client, project: Make) -> None:
     _, called = project()
     made = api.post("/robots", json=robot_body(called, ("project", "read"))).json()
     at = f"/robots/{made['id']}"
@@ -125,7 +125,7 @@ def test_a_system_robot(live: Live, api: httpx.Client, project: Make) -> None:
     assert made["id"] in [item["id"] for item in api.get("/robots", params={"page_size": 100}).json()]
 
 
-def test_robots_go_with_their_project(api: httpx.Client, project: Make) -> None:
+def test_robots_are_deleted_with_their_project(api: httpx.Client, project: Make) -> None:
     number, called = project()
     made = api.post("/robots", json=robot_body(called, PULL)).json()
     assert api.delete(f"/projects/{number}").status_code == 200
@@ -165,7 +165,8 @@ def test_retention(api: httpx.Client, project: Make) -> None:
     refused(api.put(at, json=retention(number, trigger=hourly)), 400, "BAD_REQUEST", "invalid cron string")
     refused(api.post("/retentions", json=retention(99999)), 400, "BAD_REQUEST", "invalid Project id 99999")
     assert api.delete(at).status_code == 200
-    # As goharbor/harbor#18198: what is gone is an error, and its project takes no other until it names none.
+    # As in goharbor/harbor#18198: a deleted policy is an error, and the project accepts no other until its id is
+    # deleted.
     refused(api.get(at), 500, "UNKNOWN", "internal server error")
     refused(api.put(at, json=body), 500, "UNKNOWN", "internal server error")
     refused(api.delete(at), 400, "BAD_REQUEST", "no such Retention policy with id")
@@ -194,7 +195,9 @@ def test_immutable_rules(api: httpx.Client, project: Make) -> None:
     assert api.get(at).json()[0]["disabled"] is True
     assert api.delete(f"{at}/{id_}").status_code == 200
     refused(api.delete(f"{at}/{id_}"), 404, "NOT_FOUND")
-    assert api.post(at, json={**rule, "scope_selectors": {}}).status_code == 201  # it means nothing
+    assert (
+        api.post(at, json={**rule, "scope_selectors": {}}).status_code == 201
+    )  # a rule without scope selectors is accepted
 
 
 @pytest.mark.parametrize(
@@ -294,7 +297,7 @@ def test_the_configuration(tmp_path: Path) -> None:
         assert b"Passw0rd-1" not in database
 
 
-def test_what_anybody_may_know(live: Live) -> None:
+def test_public_endpoints(live: Live) -> None:
     with live.http(None) as nobody:
         assert nobody.get("/ping").text == "Pong"
         refused(nobody.get("/users/current"), 401, "UNAUTHORIZED")
