@@ -31,7 +31,7 @@ def main(sizes: Sequence[int] = SIZES) -> None:
     print(f"{'tenants':>8}{'cold':>20}{'warm':>20}{'next':>20}{'everything':>20}")
     for size in sizes:
         with tempfile.TemporaryDirectory() as folder:
-            fleet = _Fleet(Path(folder), size)
+            fleet = _BenchClone(Path(folder), size)
             fleet.ask_for("3")
             cells = [fleet.timed("diff"), fleet.timed("diff")]
             fleet.ask_for("5")
@@ -41,7 +41,7 @@ def main(sizes: Sequence[int] = SIZES) -> None:
         print(f"{size:>8}" + "".join(f"{cell:>20}" for cell in cells), flush=True)
 
 
-class _Fleet:
+class _BenchClone:
     """A clone with a number of similar tenants and its own cache."""
 
     def __init__(self, folder: Path, size: int) -> None:

@@ -47,7 +47,7 @@ repositories:
 """
 
 
-class Fleet:
+class BenchFleet:
     """A number of similar tenants, and their stacks on a platform."""
 
     def __init__(self, home: LabHome, tenants: int) -> None:
@@ -108,7 +108,7 @@ def _timed(what: str, action: Callable[[], None]) -> None:
     print(f"  {what:<20} {time.perf_counter() - started:>7.1f} s", flush=True)
 
 
-def _take_away(engines: Sequence[Engine]) -> None:
+def _destroy(engines: Sequence[Engine]) -> None:
     for engine in engines:
         engine.capture("state", "unprotect", "--all", "--yes")
     _all(engines, "destroy", "--yes", "--skip-preview")
@@ -120,14 +120,14 @@ def main(tenants: int = 20) -> None:
     platform.reset(home)
     platform.up(home, reporter=Lines())
     try:
-        fleet = Fleet(home, tenants)
+        fleet = BenchFleet(home, tenants)
         whole = fleet.stack("whole")
         counts = fleet.counts()
         print(f"{tenants} tenants, {sum(counts.values())} objects: {counts}", flush=True)
         print("one stack", flush=True)
         for what, arguments in _STEPS:
             _timed(what, lambda: _run(whole, *arguments))  # noqa: B023 - called at once
-        _timed("destroy", lambda: _take_away([whole]))
+        _timed("destroy", lambda: _destroy([whole]))
         foundation = fleet.stack("foundation", foundation="only")
         own = [fleet.stack(slug, foundation="skip", tenants=[slug]) for slug in fleet.slugs]
         print(f"a stack per tenant, {_SIDE_BY_SIDE} at a time, after the foundation's", flush=True)

@@ -22,7 +22,7 @@ REDIRECT = "http://127.0.0.1/callback"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Tokens:
+class LogInTokens:
     """Keycloak's answer. `repr` shows no token."""
 
     access_token: str
@@ -67,7 +67,7 @@ def log_in(
     redirect: str = REDIRECT,
     client_secret: str | None = None,
     scope: str = "openid",
-) -> Tokens:
+) -> LogInTokens:
     """Log in to a client with PKCE and return the tokens.
 
     Args:
@@ -110,4 +110,4 @@ def log_in(
         if answer.status_code != httpx.codes.OK:
             raise LabError(f"Keycloak gives no token to {client_id} for {user} (HTTP {answer.status_code})")
         body = answer.json()
-        return Tokens(body["access_token"], body["id_token"], body["refresh_token"])
+        return LogInTokens(body["access_token"], body["id_token"], body["refresh_token"])

@@ -20,8 +20,8 @@ from lab.home import LabHome
 from lab.parts.prerequisites import lacking as lacks
 from lab.reporter import Reporter, Silent
 from lab.secrets import Secrets
-from lab.servers import SERVERS, Context, Server
-from lab.servers.base import GivenUp
+from lab.servers import SERVERS, Context, LabServer
+from lab.servers.base import StartCancelled
 
 #: The parts that the engine consists of. It is needed to download plugins.
 _ENGINE = ("pulumi", "pulumi-python")
@@ -57,7 +57,7 @@ def up(
     plugins: PluginChoice = PluginChoice.AUTO,
     plugin_dir: Path | None = None,
     reporter: Reporter | None = None,
-    servers: Sequence[Server] = SERVERS,
+    servers: Sequence[LabServer] = SERVERS,
 ) -> PlatformStatus:
     """Start servers, by default all. Running ones are kept. Raises LabError with every failure."""
     reporter = reporter or Silent()
@@ -66,7 +66,7 @@ def up(
     lacking = [*planned.lacking(), *lacks({tool for server in SERVERS for tool in server.tools})]
     if lacking:
         raise LabError("this machine lacks:\n" + "\n".join(f"  {line}" for line in lacking))
-    with _alone(home):
+    with _platform_lock(home):
         provider_plugins.check(plugin_dir)
         if plugins is PluginChoice.OFFICIAL and provider_plugins.to_download(home, plugin_dir):
             # Only a download shows whether plugins are available, so it comes before the long build of other parts.
@@ -80,7 +80,9 @@ def up(
     return status(home)
 
 
-def start(home: LabHome, folders: Mapping[str, Path], reporter: Reporter, servers: Sequence[Server] = SERVERS) -> None:
+def start(
+    home: LabHome, folders: Mapping[str, Path], reporter: Reporter, servers: Sequence[LabServer] = SERVERS
+) -> None:
     """Start servers in parallel, each after those that it needs.
 
     Raises LabError when one fails, with the end of its log. The others stay as they are for the next `up`.
@@ -91,7 +93,7 @@ def start(home: LabHome, folders: Mapping[str, Path], reporter: Reporter, server
     ended = {server.name: Event() for server in servers}
     failures: list[str] = []
 
-    def run(server: Server) -> None:
+    def run(server: LabServer) -> None:
         try:
             for name in server.after:
                 ended[name].wait()
@@ -99,7 +101,7 @@ def start(home: LabHome, folders: Mapping[str, Path], reporter: Reporter, server
                 return
             reporter.start(server.name, "starting")
             reporter.done(server.name, f"{server.up(context)}: {server.where(home)}")
-        except GivenUp:
+        except StartCancelled:
             reporter.failed(server.name, "cancelled while it starts")
         except LabError as error:
             failures.append(str(error))
@@ -127,7 +129,7 @@ def start(home: LabHome, folders: Mapping[str, Path], reporter: Reporter, server
         raise LabError("\n\n".join(failures))
 
 
-def _require_ports(home: LabHome, servers: Sequence[Server]) -> None:
+def _require_ports(home: LabHome, servers: Sequence[LabServer]) -> None:
     """Raise LabError with all busy ports, before anything starts."""
     taken = []
     for server in servers:
@@ -142,17 +144,17 @@ def _require_ports(home: LabHome, servers: Sequence[Server]) -> None:
 
 def down(home: LabHome, reporter: Reporter | None = None) -> None:
     """Stop everything that was started from this folder; keep the data. Raises LabError if a process does not end."""
-    with _alone(home):
+    with _platform_lock(home):
         _stop(home, reporter or Silent())
 
 
 def reset(home: LabHome, reporter: Reporter | None = None) -> None:
     """Stop everything and delete data, secrets, certificates, state and logs. Downloaded plugins are kept."""
-    with _alone(home):
+    with _platform_lock(home):
         _stop(home, reporter or Silent())
         pulumi = [path for path in home.pulumi_home.glob("*") if path.name != "plugins"]
-        doomed = [home.data, home.secrets, home.pki, home.state, home.log, home.run, home.kubeconfig, home.settings]
-        for path in (*doomed, *pulumi):
+        removed = [home.data, home.secrets, home.pki, home.state, home.log, home.run, home.kubeconfig, home.settings]
+        for path in (*removed, *pulumi):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
@@ -162,7 +164,7 @@ def reset(home: LabHome, reporter: Reporter | None = None) -> None:
 def status(home: LabHome) -> PlatformStatus:
     """Return the status of every server."""
 
-    def row(server: Server) -> ServerStatus:
+    def row(server: LabServer) -> ServerStatus:
         found = process.running(home, server.name)
         return ServerStatus(
             server.name,
@@ -192,7 +194,7 @@ def _stop(home: LabHome, reporter: Reporter) -> None:
 
 
 @contextlib.contextmanager
-def _alone(home: LabHome) -> Iterator[None]:
+def _platform_lock(home: LabHome) -> Iterator[None]:
     """Hold the platform's lock: one command at a time changes it. The kernel frees the lock when its owner ends."""
     with open(os.open(home.root / "lock", os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="ascii") as file:
         try:

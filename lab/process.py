@@ -54,7 +54,7 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ProcessRecord:
     """A started process: `started` in clock ticks since the boot `boot`; `log_start` is the log's size at its start."""
 
     pid: int
@@ -101,7 +101,7 @@ def start(home: LabHome, name: str, command: Command) -> Running:
         except OSError as error:
             raise LabError(f"{name}: {command.arguments[0]} cannot be started: {error.strerror}") from None
     _children[process.pid] = process
-    record = Record(process.pid, _started(process.pid) or 0, _boot(), command.fingerprint, log_start)
+    record = ProcessRecord(process.pid, _started(process.pid) or 0, _boot(), command.fingerprint, log_start)
     write_private(_record_path(home, name), json.dumps(asdict(record)) + "\n")
     return Running(process.pid, 0.0, record.fingerprint)
 
@@ -170,14 +170,14 @@ def _record_path(home: LabHome, name: str) -> Path:
     return home.run / f"{name}.json"
 
 
-def _read(home: LabHome, name: str) -> Record | None:
+def _read(home: LabHome, name: str) -> ProcessRecord | None:
     try:
-        return Record(**json.loads(_record_path(home, name).read_text(encoding="utf-8")))
+        return ProcessRecord(**json.loads(_record_path(home, name).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None  # missing or damaged: the marker finds the process
 
 
-def _is_ours(record: Record) -> bool:
+def _is_ours(record: ProcessRecord) -> bool:
     return record.boot == _boot() and _started(record.pid) == record.started and _alive(record.pid)
 
 
@@ -218,10 +218,10 @@ def _pids() -> Iterator[int]:
 
 
 def _marked() -> Iterator[tuple[int, str]]:
-    return carrying(_MARK)
+    return processes_with(_MARK)
 
 
-def carrying(name: str) -> Iterator[tuple[int, str]]:
+def processes_with(name: str) -> Iterator[tuple[int, str]]:
     """Yield the live processes with this variable in their environment, each with the variable's value."""
     prefix = f"{name}=".encode()
     for pid in _pids():

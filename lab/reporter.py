@@ -60,7 +60,7 @@ class _Clock:
 
 def duration(seconds: float) -> str:
     """Return a text such as `0.4 s`, `47 s`, `3 min 05 s`."""
-    if seconds < 10:  # noqa: PLR2004 - below ten seconds a decimal tells something
+    if seconds < 10:  # noqa: PLR2004 - a decimal only below ten seconds
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
@@ -86,14 +86,14 @@ class Silent:
 
 
 class Lines:
-    """One line with the time for each event. It is a context manager so that it can replace `Live`."""
+    """One line with the time for each event. It is a context manager so that it can replace `LiveLines`."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         """Write to `stream`, by default to standard error."""
         self._stream = stream
         self._lock = threading.Lock()
         self._clock = _Clock()
-        self._said: dict[str, float] = {}
+        self._last_progress: dict[str, float] = {}
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -111,15 +111,15 @@ class Lines:
         """See `Reporter`."""
         with self._lock:
             self._clock.start(key)
-            self._said[key] = time.monotonic()
+            self._last_progress[key] = time.monotonic()
             self._line(f"{key}: {message}")
 
     def progress(self, key: str, message: str) -> None:
         """See `Reporter`; at most one line every 20 seconds."""
         with self._lock:
             now = time.monotonic()
-            if now - self._said.get(key, 0.0) >= _QUIET:
-                self._said[key] = now
+            if now - self._last_progress.get(key, 0.0) >= _QUIET:
+                self._last_progress[key] = now
                 self._line(f"{key}: {message}{self._clock.so_far(key)}")
 
     def done(self, key: str, message: str) -> None:
@@ -138,7 +138,7 @@ class Lines:
             self._line(message)
 
 
-class Live:
+class LiveLines:
     """A live line for each running task, a fixed line for each that ended. Use it as a context manager."""
 
     def __init__(self, console: Console | None = None) -> None:
@@ -197,7 +197,7 @@ class Live:
         self._progress.console.print(message, markup=False, soft_wrap=True)
 
 
-def for_terminal() -> Live | Lines:
-    """Return `Live` if standard error is a terminal, else `Lines`: `with for_terminal() as reporter:`."""
+def for_terminal() -> LiveLines | Lines:
+    """Return `LiveLines` if standard error is a terminal, else `Lines`: `with for_terminal() as reporter:`."""
     console = Console(stderr=True, highlight=False)
-    return Live(console) if console.is_terminal and not console.is_dumb_terminal else Lines()
+    return LiveLines(console) if console.is_terminal and not console.is_dumb_terminal else Lines()

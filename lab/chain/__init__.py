@@ -13,10 +13,10 @@ from collections.abc import Callable
 from lab import parts
 from lab.chain.analysis import Analysis
 from lab.chain.scenario import Chain, WalkedTenant
-from lab.chain.transcript import Step, Transcript
+from lab.chain.transcript import ChainStep, Transcript
 from lab.home import LabHome
 
-__all__ = ["Step", "Transcript", "WalkedTenant", "walk"]
+__all__ = ["ChainStep", "Transcript", "WalkedTenant", "walk"]
 
 
 def walk(
@@ -24,7 +24,7 @@ def walk(
     root: str,
     own: WalkedTenant,
     other: WalkedTenant,
-    on_step: Callable[[Step], None] = lambda _step: None,
+    on_step: Callable[[ChainStep], None] = lambda _step: None,
 ) -> Transcript:
     """Run the scenario on a running platform that has both tenants; `root` is the tenants' group in GitLab.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from lab.chain.transcript import Refused
+from lab.chain.transcript import SystemRefusal
 from lab.errors import LabError
 
 _SYSTEM: Final = "sonarqube"
@@ -28,7 +28,10 @@ class Analysis:
     cache: Path
 
     def run(self, project: str, token: str, sources: Path) -> str:
-        """Analyse a folder as a project; return the scanner's output. Raises `Refused`, or LabError if it fails."""
+        """Analyse a folder as a project; return the scanner's output.
+
+        Raises `SystemRefusal`, or LabError if it fails.
+        """
         properties = {
             "sonar.projectKey": project,
             "sonar.projectBaseDir": str(sources),
@@ -45,10 +48,10 @@ class Analysis:
             check=False,
             timeout=_LIMIT,
         )
-        said = done.stdout + done.stderr
+        output = done.stdout + done.stderr
         if done.returncode == 0:
-            return said
-        errors = [line for line in said.splitlines() if "ERROR" in line] or said.splitlines()[-1:]
+            return output
+        errors = [line for line in output.splitlines() if "ERROR" in line] or output.splitlines()[-1:]
         if any(_REFUSAL.search(line) for line in errors):
-            raise Refused(_SYSTEM, next(line for line in errors if _REFUSAL.search(line)).split("ERROR", 1)[-1])
+            raise SystemRefusal(_SYSTEM, next(line for line in errors if _REFUSAL.search(line)).split("ERROR", 1)[-1])
         raise LabError(f"sonar-scanner: {' '.join(errors)[:400]}")

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import httpx
 
-from lab.chain.transcript import Refused
+from lab.chain.transcript import SystemRefusal
 from lab.errors import LabError
 
 _SYSTEM: Final = "gitlab"
@@ -24,7 +24,7 @@ _PATIENCE: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Credential:
+class GitCredential:
     """A token for git, with a user name that GitLab accepts for its kind. `repr` shows neither."""
 
     user: str
@@ -37,7 +37,7 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Job:
+class RunnerJob:
     """A job as a runner gets it: its number, its token, and its variables, also secret ones."""
 
     number: int
@@ -46,10 +46,10 @@ class Job:
     variables: Mapping[str, str]
 
 
-class Git:
+class AuthenticatedGit:
     """The git program, with a credential that is in no command line and in no file."""
 
-    def __init__(self, credential: Credential) -> None:
+    def __init__(self, credential: GitCredential) -> None:
         """Store the credential for every command."""
         self._environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("GIT_")},
@@ -66,28 +66,30 @@ class Git:
         }
 
     def run(self, *arguments: str, folder: Path | None = None) -> str:
-        """Run git. Raises `Refused` when GitLab refuses, LabError for another failure."""
+        """Run git. Raises `SystemRefusal` when GitLab refuses, LabError for another failure."""
         done = subprocess.run(
             ["git", *arguments], cwd=folder, env=self._environment, capture_output=True, text=True, check=False
         )
         if done.returncode == 0:
             return done.stdout
-        said = done.stderr.strip()
+        output = done.stderr.strip()
         if re.search(
             r"GitLab: |remote: .*(?:denied|forbidden|not found)|HTTP Basic|Authentication failed|403|404|"
             r"not found|could not read (?:Username|Password)|pre-receive hook declined",
-            said,
+            output,
             re.IGNORECASE,
         ):
-            words = [line.removeprefix("remote: ").strip() for line in said.splitlines() if line.startswith("remote:")]
-            raise Refused(_SYSTEM, " ".join(w for w in words if w.strip("=- ")) or said.splitlines()[-1])
-        raise LabError(f"git {arguments[0]}: {said}")
+            lines = [
+                line.removeprefix("remote: ").strip() for line in output.splitlines() if line.startswith("remote:")
+            ]
+            raise SystemRefusal(_SYSTEM, " ".join(w for w in lines if w.strip("=- ")) or output.splitlines()[-1])
+        raise LabError(f"git {arguments[0]}: {output}")
 
 
 _IDENTITY: Final = {"NAME": "Usine lab", "EMAIL": "lab@example.gouv.fr"}
 
 
-class Forge:
+class ForgeClient:
     """GitLab's API with the platform's administrator token: creates the tokens and the runner of the scenario."""
 
     def __init__(self, url: str, token: str, root: str) -> None:
@@ -100,10 +102,10 @@ class Forge:
         self._runner = ""
 
     def call(self, method: str, path: str, **options: Any) -> Any:  # noqa: ANN401 - JSON
-        """Send a request. Raises `Refused` for 401, 403, 404; LabError for another failure."""
+        """Send a request. Raises `SystemRefusal` for 401, 403, 404; LabError for another failure."""
         answer = self._http.request(method, path, **options)
         if answer.status_code in _REFUSALS:
-            raise Refused(_SYSTEM, f"HTTP {answer.status_code} {answer.text}")
+            raise SystemRefusal(_SYSTEM, f"HTTP {answer.status_code} {answer.text}")
         if answer.is_error:
             raise LabError(f"gitlab: {method} {path}: HTTP {answer.status_code} {answer.text[:200]}")
         return answer.json() if answer.content else None
@@ -120,18 +122,18 @@ class Forge:
         """Return the path of a project in the API."""
         return f"/projects/{quote(self.path(tenant, repository), safe='')}"
 
-    def person(self, user: str) -> Credential:
+    def person(self, user: str) -> GitCredential:
         """Create a user's token, valid for one day, to read and write repositories and to open merge requests."""
         found = self.call("GET", "/users", params={"username": user})
         if not found:
             raise LabError(f"gitlab has no account {user}: `usine up` creates the users of the tenant files")
         day = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 86_400))
         body = {"name": "usine-chain", "scopes": ["api", "read_repository", "write_repository"], "expires_at": day}
-        return Credential(
+        return GitCredential(
             user, self.call("POST", f"/users/{found[0]['id']}/personal_access_tokens", json=body)["token"]
         )
 
-    def open_merge_request(self, credential: Credential, tenant: str, repository: str, branch: str) -> int:
+    def open_merge_request(self, credential: GitCredential, tenant: str, repository: str, branch: str) -> int:
         """Open a merge request into the default branch as that user; return its number in the project."""
         answer = self.call(
             "POST",
@@ -143,7 +145,7 @@ class Forge:
 
     # As a runner -----------------------------------------------------------------------------------------------------
 
-    def take_job(self, tenant: str, repository: str, name: str, *, ref: str) -> Job:
+    def take_job(self, tenant: str, repository: str, name: str, *, ref: str) -> RunnerJob:
         """Take queued jobs until the wanted one comes, and finish the others at once.
 
         `ref` is the branch or the merge request's ref. Raises LabError when the job does not come within a minute.
@@ -160,14 +162,14 @@ class Forge:
                 time.sleep(0.2)
                 continue
             variables = {v["key"]: v["value"] for v in given["variables"]}
-            job = Job(int(given["id"]), given["job_info"]["name"], given["token"], variables)
+            job = RunnerJob(int(given["id"]), given["job_info"]["name"], given["token"], variables)
             wanted = (self.path(tenant, repository), name, ref)
             if (variables.get("CI_PROJECT_PATH"), job.name, _ref(variables)) == wanted:
                 return job
             self.finish(job)
         raise LabError(f"gitlab: the job {name} of {tenant}/{repository}, {ref}, did not start")
 
-    def finish(self, job: Job) -> None:
+    def finish(self, job: RunnerJob) -> None:
         """Report a job's success."""
         self.call("PUT", f"/jobs/{job.number}", json={"token": job.token, "state": "success"})
 

@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 
 import httpx
 
-from lab.chain.transcript import Refused
+from lab.chain.transcript import SystemRefusal
 from lab.errors import LabError
 
 _SYSTEM: Final = "harbor"
@@ -20,7 +20,7 @@ _CONFIG: Final = "application/vnd.oci.image.config.v1+json"
 _LAYER: Final = "application/vnd.oci.image.layer.v1.tar"
 
 
-class Registry:
+class RegistryClient:
     """One repository (`<project>/<name>`) and one credential."""
 
     def __init__(self, url: str, repository: str, user: str, password: str) -> None:
@@ -31,7 +31,7 @@ class Registry:
         self._token = ""
 
     def push(self, tag: str, content: bytes) -> str:
-        """Push an image with the layer `content`; return its digest. Raises `Refused`."""
+        """Push an image with the layer `content`; return its digest. Raises `SystemRefusal`."""
         layer = self._blob(content)
         config = {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]}}
         manifest = {
@@ -45,7 +45,10 @@ class Registry:
         return _digest(body)
 
     def pull(self, tag: str) -> bytes:
-        """Pull an image and return its layer. Raises `Refused`, and LabError if the layer does not match its digest."""
+        """Pull an image and return its layer.
+
+        Raises `SystemRefusal`, and LabError if the layer does not match its digest.
+        """
         manifest = self._send("GET", f"/v2/{self._repository}/manifests/{tag}", headers={"Accept": _MANIFEST}).json()
         digest = manifest["layers"][0]["digest"]
         content = self._send("GET", f"/v2/{self._repository}/blobs/{digest}").content
@@ -73,7 +76,7 @@ class Registry:
             self._token = self._authenticate(answer.headers["WWW-Authenticate"])
             answer = self._try(method, path, content, headers)
         if answer.status_code in _REFUSALS:
-            raise Refused(_SYSTEM, f"HTTP {answer.status_code} {answer.text}")
+            raise SystemRefusal(_SYSTEM, f"HTTP {answer.status_code} {answer.text}")
         if answer.is_error:
             raise LabError(
                 f"harbor: {method} {path.split('?', maxsplit=1)[0]}: HTTP {answer.status_code} {answer.text[:200]}"
@@ -92,7 +95,7 @@ class Registry:
         realm = asked.pop("realm", "")
         answer = self._http.get(realm, params=asked, auth=self._credential)
         if answer.status_code in _REFUSALS:
-            raise Refused(_SYSTEM, f"HTTP {answer.status_code} {answer.text}")
+            raise SystemRefusal(_SYSTEM, f"HTTP {answer.status_code} {answer.text}")
         if answer.is_error:
             raise LabError(f"harbor: no token: HTTP {answer.status_code}")
         return str(answer.json()["token"])

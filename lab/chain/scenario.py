@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import quote
 
 from lab.chain.analysis import Analysis
-from lab.chain.forge import Credential, Forge, Git, Job
-from lab.chain.registry import Registry
-from lab.chain.secrets import Vault
+from lab.chain.forge import AuthenticatedGit, ForgeClient, GitCredential, RunnerJob
+from lab.chain.registry import RegistryClient
+from lab.chain.secrets import JobVault
 from lab.chain.transcript import Transcript
 from lab.home import LabHome
 from lab.secrets import Secrets
@@ -55,12 +55,12 @@ class WalkedTenant:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Held:
+class FoundCredentials:
     """Credentials of a tenant's pipelines and clusters, collected by the steps. `repr` shows none."""
 
     robot: Mapping[str, str]
     puller: tuple[str, str]
-    reader: Credential
+    reader: GitCredential
     analysis_token: str
 
 
@@ -72,7 +72,7 @@ class Chain:
         base = "http://127.0.0.1"
         self._harbor = f"{base}:{home.ports.harbor}"
         self._openbao = f"{base}:{home.ports.openbao}"
-        self._forge = Forge(f"{base}:{home.ports.gitlab}", Secrets.load(home).gitlab_token, root)
+        self._forge = ForgeClient(f"{base}:{home.ports.gitlab}", Secrets.load(home).gitlab_token, root)
         self._kubernetes = admin_client(home)
         self._analysis = analysis
         self._log = transcript
@@ -84,15 +84,15 @@ class Chain:
             with tempfile.TemporaryDirectory(prefix="usine-chain-") as folder:
                 self._deliver(own, Path(folder) / "own")
                 theirs = self._deliver(other, Path(folder) / "other")
-                self._trespass(own, other, theirs, Path(folder) / "trespass")
-                self._attempt(own, Path(folder) / "attempt")
+                self._try_as_other_tenant(own, other, theirs, Path(folder) / "trespass")
+                self._try_as_developer(own, Path(folder) / "attempt")
         finally:
             self._forge.close()
             self._kubernetes.close()
 
     # What must work --------------------------------------------------------------------------------------------------
 
-    def _deliver(self, tenant: WalkedTenant, folder: Path) -> Held:
+    def _deliver(self, tenant: WalkedTenant, folder: Path) -> FoundCredentials:
         """Push, build, analyse and deploy, as the tenant does to deliver to production."""
         log, forge, who = self._log, self._forge, f"{tenant.slug}, pipeline of main"
         folder.mkdir()
@@ -133,14 +133,16 @@ class Chain:
         reader, url = self._repository_secret(tenant)
         argocd = f"{tenant.slug}, Argo CD"
         log.allowed(
-            argocd, "clone the infra repository", lambda: Git(reader).run("clone", "-q", url, str(folder / "infra"))
+            argocd,
+            "clone the infra repository",
+            lambda: AuthenticatedGit(reader).run("clone", "-q", url, str(folder / "infra")),
         )
-        log.refused(argocd, "push to it", lambda: self._push_something(Git(reader), folder / "infra"))
-        return Held(robot, puller, reader, token)
+        log.refused(argocd, "push to it", lambda: self._push_something(AuthenticatedGit(reader), folder / "infra"))
+        return FoundCredentials(robot, puller, reader, token)
 
-    def _push(self, tenant: WalkedTenant, person: Credential, folder: Path) -> Path:
+    def _push(self, tenant: WalkedTenant, person: GitCredential, folder: Path) -> Path:
         log, who = self._log, f"{tenant.slug}, {tenant.maintainer}"
-        git, checkout = Git(person), folder / "app"
+        git, checkout = AuthenticatedGit(person), folder / "app"
         url = self._forge.clone_url(tenant.slug, tenant.app)
         log.allowed(who, f"clone {tenant.slug}/{tenant.app}", lambda: git.run("clone", "-q", url, str(checkout)))
         for name, text in _SOURCES.items():
@@ -157,11 +159,13 @@ class Chain:
 
     # As another tenant -----------------------------------------------------------------------------------------------
 
-    def _trespass(self, own: WalkedTenant, other: WalkedTenant, theirs: Held, folder: Path) -> None:
+    def _try_as_other_tenant(
+        self, own: WalkedTenant, other: WalkedTenant, theirs: FoundCredentials, folder: Path
+    ) -> None:
         """Try to get in with all credentials of the other tenant."""
         log, forge, who = self._log, self._forge, f"{other.slug}, on {own.slug}'s"
         folder.mkdir()
-        git = Git(forge.person(other.maintainer))
+        git = AuthenticatedGit(forge.person(other.maintainer))
         url = forge.clone_url(own.slug, own.app)
         log.refused(who, "clone the repository as a user", lambda: git.run("clone", "-q", url, str(folder / "a")))
         checkout = folder / "again"
@@ -182,7 +186,9 @@ class Chain:
         log.refused(who, "pull the image with the namespace's secret", lambda: puller.pull(self._tag))
         infra = forge.clone_url(own.slug, own.infra)
         log.refused(
-            who, "clone the infra repository", lambda: Git(theirs.reader).run("clone", "-q", infra, str(folder / "c"))
+            who,
+            "clone the infra repository",
+            lambda: AuthenticatedGit(theirs.reader).run("clone", "-q", infra, str(folder / "c")),
         )
         log.refused(
             who,
@@ -192,13 +198,13 @@ class Chain:
 
     # From an unprotected branch, and from a merge request ------------------------------------------------------------
 
-    def _attempt(self, tenant: WalkedTenant, folder: Path) -> None:
+    def _try_as_developer(self, tenant: WalkedTenant, folder: Path) -> None:
         """Try to get in as a developer of the same tenant, with a modified pipeline."""
         log, forge = self._log, self._forge
         who = f"{tenant.slug}, {tenant.developer}"
         folder.mkdir()
         person = forge.person(tenant.developer)
-        git, checkout = Git(person), folder / "app"
+        git, checkout = AuthenticatedGit(person), folder / "app"
         git.run("clone", "-q", forge.clone_url(tenant.slug, tenant.app), str(checkout))
         branch = f"{_BRANCH}-{self._tag}"
         (checkout / ".gitlab-ci.yml").write_text(_ATTEMPT, encoding="utf-8")
@@ -213,16 +219,16 @@ class Chain:
         )
         log.allowed(who, "push a branch", lambda: git.run("push", "-q", "origin", f"HEAD:{branch}", folder=checkout))
         job = forge.take_job(tenant.slug, tenant.app, "attempt", ref=branch)
-        self._weaker(tenant, f"{tenant.slug}, unprotected branch", job)
+        self._check_unprotected_job(tenant, f"{tenant.slug}, unprotected branch", job)
         forge.finish(job)
         number = log.allowed(
             who, "open a merge request", lambda: forge.open_merge_request(person, tenant.slug, tenant.app, branch)
         )
         job = forge.take_job(tenant.slug, tenant.app, "attempt", ref=f"refs/merge-requests/{number}/head")
-        self._weaker(tenant, f"{tenant.slug}, merge request", job)
+        self._check_unprotected_job(tenant, f"{tenant.slug}, merge request", job)
         forge.finish(job)
 
-    def _weaker(self, tenant: WalkedTenant, who: str, job: Job) -> None:
+    def _check_unprotected_job(self, tenant: WalkedTenant, who: str, job: RunnerJob) -> None:
         """Check that a job of an unprotected branch can only pull."""
         log, slug = self._log, tenant.slug
         log.refused(who, f"log in to OpenBao as {slug}.ci", lambda: self._log_in(f"{slug}.ci", job))
@@ -241,18 +247,20 @@ class Chain:
 
     # Each tool -------------------------------------------------------------------------------------------------------
 
-    def _log_in(self, role: str, job: Job, identity: str = "VAULT_ID_TOKEN") -> Vault:
-        return Vault(self._openbao).log_in(role, job.variables[identity])
+    def _log_in(self, role: str, job: RunnerJob, identity: str = "VAULT_ID_TOKEN") -> JobVault:
+        return JobVault(self._openbao).log_in(role, job.variables[identity])
 
-    def _registry(self, tenant: WalkedTenant, user: str, password: str) -> Registry:
-        return Registry(self._harbor, f"{tenant.slug}/{tenant.app}", user, password)
+    def _registry(self, tenant: WalkedTenant, user: str, password: str) -> RegistryClient:
+        return RegistryClient(self._harbor, f"{tenant.slug}/{tenant.app}", user, password)
 
-    def _clone(self, job: Job, tenant: WalkedTenant, folder: Path) -> str:
-        credential = Credential("gitlab-ci-token", job.token)
-        return Git(credential).run("clone", "-q", self._forge.clone_url(tenant.slug, tenant.app), str(folder))
+    def _clone(self, job: RunnerJob, tenant: WalkedTenant, folder: Path) -> str:
+        credential = GitCredential("gitlab-ci-token", job.token)
+        return AuthenticatedGit(credential).run(
+            "clone", "-q", self._forge.clone_url(tenant.slug, tenant.app), str(folder)
+        )
 
     @staticmethod
-    def _push_something(git: Git, checkout: Path) -> str:
+    def _push_something(git: AuthenticatedGit, checkout: Path) -> str:
         git.run("commit", "-q", "--allow-empty", "-m", "Something", folder=checkout)
         return git.run("push", "-q", "origin", "HEAD:refs/heads/something", folder=checkout)
 
@@ -267,6 +275,6 @@ class Chain:
         entry = config["auths"][self._harbor.removeprefix("http://")]
         return entry["username"], entry["password"]
 
-    def _repository_secret(self, tenant: WalkedTenant) -> tuple[Credential, str]:
+    def _repository_secret(self, tenant: WalkedTenant) -> tuple[GitCredential, str]:
         content = self._secret(NAMESPACE, tenant.repository_secret)
-        return Credential(content["username"], content["password"]), content["url"]
+        return GitCredential(content["username"], content["password"]), content["url"]

@@ -11,7 +11,7 @@ from lab.errors import LabError
 Result = TypeVar("Result")
 
 
-class Refused(Exception):  # noqa: N818 - an expected answer, not an error
+class SystemRefusal(Exception):  # noqa: N818 - an expected answer, not an error
     """The system `system` refused; `reason` is its message, without secrets."""
 
     def __init__(self, system: str, reason: str) -> None:
@@ -22,7 +22,7 @@ class Refused(Exception):  # noqa: N818 - an expected answer, not an error
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ChainStep:
     """One step. `expected` and `happened` are "allowed" or "refused"; `detail` is the system's message."""
 
     who: str
@@ -41,33 +41,33 @@ class Step:
 class Transcript:
     """All steps, in order. `on_step` is called after each step."""
 
-    steps: list[Step] = field(default_factory=list)
-    on_step: Callable[[Step], None] = lambda _step: None
+    steps: list[ChainStep] = field(default_factory=list)
+    on_step: Callable[[ChainStep], None] = lambda _step: None
 
     def allowed(self, who: str, what: str, act: Callable[[], Result], detail: str = "") -> Result:
         """Do a step that must be allowed and return its result. Raises LabError when it is refused."""
         try:
             result = act()
-        except Refused as refusal:
-            self._note(Step(who, what, "allowed", "refused", str(refusal)))
+        except SystemRefusal as refusal:
+            self._note(ChainStep(who, what, "allowed", "refused", str(refusal)))
             raise LabError(f"{who}: {what}: refused, but must be allowed: {refusal}") from None
-        self._note(Step(who, what, "allowed", "allowed", detail))
+        self._note(ChainStep(who, what, "allowed", "allowed", detail))
         return result
 
     def refused(self, who: str, what: str, act: Callable[[], object]) -> None:
         """Try a step that must be refused. If it is allowed, the transcript records that and the scenario continues."""
         try:
             act()
-        except Refused as refusal:
-            self._note(Step(who, what, "refused", "refused", str(refusal)))
+        except SystemRefusal as refusal:
+            self._note(ChainStep(who, what, "refused", "refused", str(refusal)))
             return
-        self._note(Step(who, what, "refused", "allowed", "nothing refused it"))
+        self._note(ChainStep(who, what, "refused", "allowed", "nothing refused it"))
 
-    def _note(self, step: Step) -> None:
+    def _note(self, step: ChainStep) -> None:
         self.steps.append(step)
         self.on_step(step)
 
     @property
-    def wrong(self) -> list[Step]:
+    def wrong(self) -> list[ChainStep]:
         """The steps with an unexpected outcome."""
         return [step for step in self.steps if not step.right]

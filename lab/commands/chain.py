@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lab.chain import Step, WalkedTenant, walk
+from lab.chain import ChainStep, WalkedTenant, walk
 from lab.home import LabHome
 from model.naming import names_of
 from model.problems import SpecError
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace, home: LabHome) -> int:
     projects = {project.slug: project for project in platform.tenants}
     tenants = []
     for slug in (args.tenant, args.other):
-        tenant = walker(projects[slug]) if slug in projects else None
+        tenant = walked_tenant(projects[slug]) if slug in projects else None
         if tenant is None:
             print(
                 f"usine lab: {slug} is not an active tenant with an app, an infra repository, an environment, "
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace, home: LabHome) -> int:
         tenants.append(tenant)
     console = Console()
 
-    def show(step: Step) -> None:
+    def show(step: ChainStep) -> None:
         mark = "[green]as it must[/]" if step.right else "[bold red]WRONG[/]"
         console.print(f"{step.happened:<8} {mark}  {step.who}: {step.what}", highlight=False, soft_wrap=True)
         if step.detail:
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace, home: LabHome) -> int:
 _WRONG = ("", " (WRONG)")
 
 
-def markdown(tenant: str, other: str, steps: Sequence[Step]) -> str:
+def markdown(tenant: str, other: str, steps: Sequence[ChainStep]) -> str:
     """Return the transcript as a page."""
     rows = [
         f"| {number} | {step.who} | {step.what} | {step.happened}{_WRONG[not step.right]} | {_cell(step.detail)} |"
@@ -88,7 +88,7 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("*", "\\*")
 
 
-def walker(project: Tenant) -> WalkedTenant | None:
+def walked_tenant(project: Tenant) -> WalkedTenant | None:
     """Return what the scenario needs of the tenant, or None when the tenant lacks a part of it."""
 
     names = names_of(project)

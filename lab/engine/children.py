@@ -17,7 +17,7 @@ DRAIN_SECONDS: Final = 1.0
 Chunk = tuple[str, bytes]
 
 
-class Children:
+class HostProcesses:
     """Starts and stops processes. They stay in the host's process group, because the engine kills by group."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ from typing import Final, NoReturn, Protocol
 import grpc  # type: ignore[import-untyped]
 from google.protobuf import empty_pb2, json_format
 
-from lab.engine.children import Children
+from lab.engine.children import HostProcesses
 from lab.engine.interpreter import (
     Interpreter,
     InterpreterError,
@@ -44,7 +44,7 @@ _OPTIONS: Final = (
 )
 
 
-class Call(Protocol):
+class CallContext(Protocol):
     """The used methods of `grpc.ServicerContext`; gRPC has no types."""
 
     def abort(self, code: object, details: str) -> NoReturn:
@@ -57,7 +57,7 @@ class Call(Protocol):
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     """Serves the engine. `executor` is the SDK's script that runs a program, `engine` is the engine's `host:port`."""
 
-    def __init__(self, executor: Path, engine: str, children: Children) -> None:
+    def __init__(self, executor: Path, engine: str, children: HostProcesses) -> None:
         """Store the arguments; nothing starts yet."""
         self._executor = executor
         self._engine = engine
@@ -65,7 +65,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
 
     # Programs ------------------------------------------------------------------------------------------------------
 
-    def Run(self, request: language_pb2.RunRequest, context: Call) -> language_pb2.RunResponse:  # noqa: ARG002
+    def Run(self, request: language_pb2.RunRequest, context: CallContext) -> language_pb2.RunResponse:  # noqa: ARG002
         """Run a program to its end. The user sees its output at once."""
         if request.attach_debugger:
             return language_pb2.RunResponse(error="--attach-debugger needs the official `pulumi`")
@@ -103,7 +103,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     # Policy packs, and providers written in Python -----------------------------------------------------------------
 
     def RunPlugin(
-        self, request: language_pb2.RunPluginRequest, context: Call
+        self, request: language_pb2.RunPluginRequest, context: CallContext
     ) -> Iterator[language_pb2.RunPluginResponse]:
         """Run a plugin from its source and stream its output. A cancelled call stops it."""
         program = os.path.join(request.info.program_directory, request.info.entry_point or ".")
@@ -118,7 +118,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
                 else [program, *request.args]
             )
             output = self._children.stream(
-                [python.executable, "-u", *called], Path(request.pwd), python.activate(given), _given_up(context)
+                [python.executable, "-u", *called], Path(request.pwd), python.activate(given), _cancelled(context)
             )
             for item in output:
                 if isinstance(item, int):
@@ -133,7 +133,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     # What a program needs ------------------------------------------------------------------------------------------
 
     def GetRequiredPackages(
-        self, request: language_pb2.GetRequiredPackagesRequest, context: Call
+        self, request: language_pb2.GetRequiredPackagesRequest, context: CallContext
     ) -> language_pb2.GetRequiredPackagesResponse:
         """List the plugins of the installed packages, by their `pulumi-plugin.json`."""
         response = language_pb2.GetRequiredPackagesResponse()
@@ -146,7 +146,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return response
 
     def GetRequiredPlugins(
-        self, request: language_pb2.GetRequiredPluginsRequest, context: Call
+        self, request: language_pb2.GetRequiredPluginsRequest, context: CallContext
     ) -> language_pb2.GetRequiredPluginsResponse:
         """List the same plugins for an older engine."""
         needs = self._needs(request.info, context)
@@ -156,19 +156,19 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         )
         return language_pb2.GetRequiredPluginsResponse(plugins=plugins)
 
-    def _needs(self, info: language_pb2.ProgramInfo, context: Call) -> tuple[PluginNeed, ...]:
+    def _needs(self, info: language_pb2.ProgramInfo, context: CallContext) -> tuple[PluginNeed, ...]:
         try:
             return plugin_needs(_interpreter(info, os.environ).package_folders())
         except (InterpreterError, OSError) as error:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
 
     def InstallDependencies(
-        self, request: language_pb2.InstallDependenciesRequest, context: Call
+        self, request: language_pb2.InstallDependenciesRequest, context: CallContext
     ) -> Iterator[language_pb2.InstallDependenciesResponse]:
         """Create the virtual environment if there is none, and install `requirements.txt` into it."""
         options = _options(request.info)
         root = Path(request.info.root_directory or request.directory)
-        cancelled = _given_up(context)
+        cancelled = _cancelled(context)
         try:
             check_options(options)
             folder = virtualenv_of(root, options)
@@ -201,17 +201,17 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def Handshake(
         self,
         request: language_pb2.LanguageHandshakeRequest,
-        context: Call,  # noqa: ARG002
+        context: CallContext,  # noqa: ARG002
     ) -> language_pb2.LanguageHandshakeResponse:
         """Store the address of an engine that attaches to a running host."""
         self._engine = request.engine_address or self._engine
         return language_pb2.LanguageHandshakeResponse()
 
-    def GetPluginInfo(self, request: object, context: Call) -> plugin_pb2.PluginInfo:  # noqa: ARG002
+    def GetPluginInfo(self, request: object, context: CallContext) -> plugin_pb2.PluginInfo:  # noqa: ARG002
         """Return no version, because this is not the official host."""
         return plugin_pb2.PluginInfo()
 
-    def About(self, request: language_pb2.AboutRequest, context: Call) -> language_pb2.AboutResponse:
+    def About(self, request: language_pb2.AboutRequest, context: CallContext) -> language_pb2.AboutResponse:
         """Return the Python on which programs run."""
         try:
             python = _interpreter(request.info, os.environ)
@@ -220,7 +220,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
 
     def GetProgramDependencies(
-        self, request: language_pb2.GetProgramDependenciesRequest, context: Call
+        self, request: language_pb2.GetProgramDependenciesRequest, context: CallContext
     ) -> language_pb2.GetProgramDependenciesResponse:
         """List the installed distributions."""
         try:
@@ -232,29 +232,29 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             response.dependencies.add(name=name, version=version)
         return response
 
-    def RuntimeOptionsPrompts(self, request: object, context: Call) -> language_pb2.RuntimeOptionsResponse:  # noqa: ARG002
+    def RuntimeOptionsPrompts(self, request: object, context: CallContext) -> language_pb2.RuntimeOptionsResponse:  # noqa: ARG002
         """Ask nothing for a new project."""
         return language_pb2.RuntimeOptionsResponse()
 
-    def Template(self, request: object, context: Call) -> language_pb2.TemplateResponse:  # noqa: ARG002
+    def Template(self, request: object, context: CallContext) -> language_pb2.TemplateResponse:  # noqa: ARG002
         """Add nothing to a new project."""
         return language_pb2.TemplateResponse()
 
-    def Cancel(self, request: object, context: Call) -> empty_pb2.Empty:  # noqa: ARG002
+    def Cancel(self, request: object, context: CallContext) -> empty_pb2.Empty:  # noqa: ARG002
         """Stop the running processes."""
         self._children.interrupt()
         return empty_pb2.Empty()
 
     # The base class would answer these calls with a traceback on the terminal.
 
-    def GenerateProgram(self, request: object, context: Call) -> NoReturn:  # noqa: ARG002
+    def GenerateProgram(self, request: object, context: CallContext) -> NoReturn:  # noqa: ARG002
         """Refuse the call: only the official host generates code."""
         _refuse(context)
 
     GenerateProject = GeneratePackage = Pack = Link = GenerateProgram
 
 
-def _refuse(context: Call) -> NoReturn:
+def _refuse(context: CallContext) -> NoReturn:
     context.abort(grpc.StatusCode.UNIMPLEMENTED, "generating and packing code needs the official `pulumi`")
 
 
@@ -266,7 +266,7 @@ def _interpreter(info: language_pb2.ProgramInfo, environment: Mapping[str, str])
     return Interpreter.of(Path(info.root_directory), _options(info), environment)
 
 
-def _given_up(context: Call) -> threading.Event:
+def _cancelled(context: CallContext) -> threading.Event:
     """Return an event that is set when the engine no longer waits for this call."""
     event = threading.Event()
     if not context.add_callback(event.set):
@@ -284,7 +284,7 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGINT, leave)
     signal.signal(signal.SIGTERM, leave)
     parent = os.getppid()
-    children = Children()
+    children = HostProcesses()
     server = grpc.server(ThreadPoolExecutor(_WORKERS), options=_OPTIONS)
     host = LanguageHost(Path(arguments[0]), arguments[-1] if len(arguments) > 1 else "", children)
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)

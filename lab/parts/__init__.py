@@ -13,13 +13,13 @@ from lab.parts.cache import Cache, default_root
 from lab.parts.catalogue import PARTS
 from lab.parts.installing import select
 from lab.parts.official import official_pulumi
-from lab.parts.planning import Plan, choose
+from lab.parts.planning import PartsPlan, choose
 from lab.reporter import Reporter, for_terminal
 
-__all__ = ["Plan", "ensure", "official_pulumi", "plan"]
+__all__ = ["PartsPlan", "ensure", "official_pulumi", "plan"]
 
 
-def plan(names: Collection[str] | None = None) -> Plan:
+def plan(names: Collection[str] | None = None) -> PartsPlan:
     """Return how these parts (by default all that the platform needs) are obtained. Takes at most two seconds."""
     return choose(select(PARTS, names), Cache(default_root()))
 

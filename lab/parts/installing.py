@@ -16,7 +16,7 @@ from lab.errors import LabError
 from lab.parts.cache import Cache, remove
 from lab.parts.part import Part
 from lab.parts.prerequisites import lacking
-from lab.parts.processes import CancelledError, Children, Runner
+from lab.parts.processes import CancelledError, Children, CommandRunner
 from lab.parts.releases import UnreachableError
 from lab.reporter import Reporter, duration
 
@@ -83,7 +83,7 @@ def _make_all(parts: Sequence[Part], cache: Cache, reporter: Reporter, folders: 
         try:  # an interrupt can arrive between two submits
             for part in parts:
                 futures[pool.submit(work.make, part)] = part
-            _wait(futures, work.still)
+            _wait(futures, work.repeat_progress)
         finally:  # after a failure or Ctrl-C, the pool must stop
             children.cancel()
     errors = [(part, future.exception()) for future, part in futures.items()]
@@ -95,8 +95,8 @@ def _make_all(parts: Sequence[Part], cache: Cache, reporter: Reporter, folders: 
         raise LabError("\n".join(f"{part.name} could not be made: {error}" for part, error in own))
 
 
-def _wait(futures: Collection[Future[None]], still: Callable[[], None]) -> None:
-    """Wait until all are done or one failed, and call `still` regularly.
+def _wait(futures: Collection[Future[None]], repeat_progress: Callable[[], None]) -> None:
+    """Wait until all are done or one failed, and call `repeat_progress` regularly.
 
     Short waits are also needed because Python handles signals only between them.
     """
@@ -105,7 +105,7 @@ def _wait(futures: Collection[Future[None]], still: Callable[[], None]) -> None:
         done, pending = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
         if any(future.exception() for future in done):
             return
-        still()
+        repeat_progress()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,15 +117,15 @@ class _Work:
     folders: dict[str, Path]
     slots: threading.Semaphore = field(default_factory=lambda: threading.BoundedSemaphore(COMPILATIONS))
     #: Last progress text of each running part.
-    said: dict[str, str] = field(default_factory=dict)
+    messages: dict[str, str] = field(default_factory=dict)
 
     def _progress(self, part: Part, message: str) -> None:
-        self.said[part.name] = message
+        self.messages[part.name] = message
         self.reporter.progress(part.name, message)
 
-    def still(self) -> None:
+    def repeat_progress(self) -> None:
         """Repeat the progress of running parts: a linker prints nothing for minutes, and users would think it hangs."""
-        for name, message in list(self.said.items()):
+        for name, message in list(self.messages.items()):
             self.reporter.progress(name, message)
 
     def make(self, part: Part) -> None:
@@ -137,7 +137,7 @@ class _Work:
             try:
                 folder, done = self._take(part)
             except UnreachableError as error:
-                folder, done = self._take(self._instead(part, error))
+                folder, done = self._take(self._without_release(part, error))
         except CancelledError:
             self.reporter.failed(part.name, "given up")
             raise
@@ -149,7 +149,7 @@ class _Work:
             self.reporter.failed(part.name, why)
             raise LabError(why) from None
         finally:
-            self.said.pop(part.name, None)
+            self.messages.pop(part.name, None)
         self.folders[part.name] = folder
         self.reporter.done(part.name, done)
 
@@ -164,19 +164,19 @@ class _Work:
                 return self.cache.folder(part), f"{part.version} made by another process"
             return self._under_lock(part), f"{part.version} ready"
 
-    def _instead(self, part: Part, error: UnreachableError) -> Part:
+    def _without_release(self, part: Part, error: UnreachableError) -> Part:
         """Return the part to build instead of a failed download. Raises LabError if the machine lacks the tools."""
-        if part.otherwise is None:
+        if part.fallback is None:
             raise error
-        if lacks := missing_tools([part.otherwise], self.cache):
+        if lacks := missing_tools([part.fallback], self.cache):
             raise LabError(f"{error}; to build it instead, this machine lacks:\n" + "\n".join(f"  {x}" for x in lacks))
         self.reporter.note(f"{part.name}: {error}; it is built instead")
-        return part.otherwise
+        return part.fallback
 
     def _under_lock(self, part: Part) -> Path:
         log = self.cache.log(part)
         log.write_text("", encoding="utf-8")
-        runner = Runner(self.children, log, lambda message: self._progress(part, message), self.folders)
+        runner = CommandRunner(self.children, log, lambda message: self._progress(part, message), self.folders)
         staged = self.cache.staging(part)
         try:
             part.recipe.prepare(staged, runner)

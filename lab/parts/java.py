@@ -7,7 +7,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.parts.processes import Runner
+from lab.parts.processes import CommandRunner
 from lab.parts.recipes import BUILD_MODULES
 
 #: The oldest Java version on which the platform runs.
@@ -42,10 +42,10 @@ class JavaJar:
         """See `Recipe`."""
         return BUILD_MODULES / self.module
 
-    def prepare(self, into: Path, runner: Runner) -> None:
+    def prepare(self, into: Path, runner: CommandRunner) -> None:
         """Do nothing: there is no download."""
 
-    def finish(self, into: Path, runner: Runner) -> None:
+    def finish(self, into: Path, runner: CommandRunner) -> None:
         """Compile and pack."""
         sources, classes, other = BUILD_MODULES / self.module, into / ".classes", runner.parts[self.part]
         runner.progress("compiling")

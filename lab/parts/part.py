@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, Self
 
-from lab.parts.processes import Runner
+from lab.parts.processes import CommandRunner
 from lab.parts.releases import Release
 
 
@@ -29,10 +29,10 @@ class Recipe(Protocol):
     def sources(self) -> Path | None:
         """Folder of the checkout from which the part is made, if any."""
 
-    def prepare(self, into: Path, runner: Runner) -> None:
+    def prepare(self, into: Path, runner: CommandRunner) -> None:
         """Do the work that mostly waits for the network. `into` is an empty folder. Raises LabError."""
 
-    def finish(self, into: Path, runner: Runner) -> None:
+    def finish(self, into: Path, runner: CommandRunner) -> None:
         """Do the rest. `into` contains the part afterwards. Raises LabError."""
 
 
@@ -60,7 +60,7 @@ class Part:
     #: Returns why the part is not needed on this machine, or None.
     unneeded: Callable[[], str | None] = lambda: None
     #: If this part is an official release: the same part with its recipe, for when the download fails.
-    otherwise: Self | None = None
+    fallback: Self | None = None
 
     @property
     def released(self) -> Self | None:
@@ -75,7 +75,7 @@ class Part:
             minutes=0.0,
             official=None,
             needs=(),
-            otherwise=self,
+            fallback=self,
         )
 
     @property

@@ -23,7 +23,7 @@ _CACHED, _NOT_NEEDED = "from the cache", "the machine's own"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PartsPlan:
     """Parts, each with the recipe that is used on this machine."""
 
     parts: tuple[Part, ...]
@@ -70,13 +70,13 @@ class Plan:
         return _BUILT if part.minutes else _FETCHED
 
 
-def choose(parts: Sequence[Part], cache: Cache) -> Plan:
+def choose(parts: Sequence[Part], cache: Cache) -> PartsPlan:
     """Choose the cache if it has the part, else the official release if it is reachable, else the part's recipe.
 
     The releases of missing parts are probed together, once. None is probed if a build is requested.
     """
     if build_only():
-        return Plan(tuple(parts), cache, "as asked for")
+        return PartsPlan(tuple(parts), cache, "as asked for")
     urls = {
         part.name: part.official.urls
         for part in parts
@@ -93,7 +93,7 @@ def choose(parts: Sequence[Part], cache: Cache) -> Plan:
             return released
         return part
 
-    return Plan(tuple(map(chosen, parts)), cache, "official releases out of reach" if probed - answered else "")
+    return PartsPlan(tuple(map(chosen, parts)), cache, "official releases out of reach" if probed - answered else "")
 
 
 def _size(parts: Sequence[Part]) -> str:

@@ -81,7 +81,7 @@ def _signal(child: subprocess.Popen[str], number: signal.Signals) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Runner:
+class CommandRunner:
     """Runs the commands of one part one after the other, with one log."""
 
     children: Children
@@ -128,15 +128,15 @@ class Runner:
             except OSError as error:
                 raise LabError(f"{command[0]} cannot be run: {error.strerror or error}") from None
             try:
-                assert child.stdout is not None  # noqa: S101 - asked for as a pipe
+                assert child.stdout is not None  # noqa: S101 - opened as a pipe
                 for line in child.stdout:
                     if collected is not None:
                         collected.append(line)
                     else:
                         log.write(line)
                         log.flush()
-                        if said := describe(line.rstrip()):
-                            self.progress(said)
+                        if progress := describe(line.rstrip()):
+                            self.progress(progress)
                 code = child.wait()
             finally:
                 self.children.forget(child)

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from lab.errors import LabError
 from lab.parts.archives import unzip, verify
-from lab.parts.processes import Runner
+from lab.parts.defaults import DownloadDefaults
+from lab.parts.processes import CommandRunner
 
 #: Sources of the lab from which parts are built, one folder each.
 BUILD_MODULES = Path(__file__).resolve().parents[1] / "build"
@@ -48,7 +49,7 @@ class GoBuild:
         """See `Recipe`."""
         return BUILD_MODULES / self.module
 
-    def prepare(self, into: Path, runner: Runner) -> None:  # noqa: ARG002 - part of the protocol
+    def prepare(self, into: Path, runner: CommandRunner) -> None:  # noqa: ARG002 - part of the protocol
         """Download only the modules that these packages need."""
         runner.progress("downloading Go modules")
         runner.run(
@@ -58,7 +59,7 @@ class GoBuild:
             describe=_downloading,
         )
 
-    def finish(self, into: Path, runner: Runner) -> None:
+    def finish(self, into: Path, runner: CommandRunner) -> None:
         """Compile and link."""
         settings = ["-s", "-w", *(f"-X {name}={value}" for name, value in self.variables)]
         compiled = 0
@@ -88,7 +89,7 @@ def _downloading(line: str) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class GoModuleFiles:
+class GoModuleFiles(DownloadDefaults):
     """Files of a published Go module, without a build."""
 
     module: str
@@ -100,21 +101,11 @@ class GoModuleFiles:
     executable: bool = False
 
     @property
-    def compiles(self) -> bool:
-        """See `Recipe`."""
-        return False
-
-    @property
     def tools(self) -> tuple[str, ...]:
         """See `Recipe`."""
         return ("go",)
 
-    @property
-    def sources(self) -> Path | None:
-        """See `Recipe`."""
-        return None
-
-    def prepare(self, into: Path, runner: Runner) -> None:
+    def prepare(self, into: Path, runner: CommandRunner) -> None:
         """Download the module and copy the files."""
         wanted = f"{self.module}@{self.version}"
         runner.progress(f"downloading {wanted}")
@@ -136,12 +127,9 @@ class GoModuleFiles:
                 shutil.copyfile(source, copy)
                 copy.chmod(0o755 if self.executable else 0o644)  # module files are read-only and never executable
 
-    def finish(self, into: Path, runner: Runner) -> None:
-        """Do nothing: `prepare` did everything."""
-
 
 @dataclass(frozen=True, slots=True)
-class MavenZip:
+class MavenZip(DownloadDefaults):
     """A distribution published as a zip artefact, unpacked without its only top folder."""
 
     group: str
@@ -150,30 +138,17 @@ class MavenZip:
     sha256: str
 
     @property
-    def compiles(self) -> bool:
-        """See `Recipe`."""
-        return False
-
-    @property
     def tools(self) -> tuple[str, ...]:
         """See `Recipe`."""
         return ("mvn", "java")
 
-    @property
-    def sources(self) -> Path | None:
-        """See `Recipe`."""
-        return None
-
-    def prepare(self, into: Path, runner: Runner) -> None:
+    def prepare(self, into: Path, runner: CommandRunner) -> None:
         """Download, check and unpack the archive."""
         download = into / ".download"
         archive = from_maven(f"{self.group}:{self.artifact}:{self.version}:zip", self.sha256, download, runner)
         runner.progress("unpacking")
         unzip(archive, into)
         shutil.rmtree(download)
-
-    def finish(self, into: Path, runner: Runner) -> None:
-        """Do nothing: `prepare` did everything."""
 
 
 #: Pinned, because old releases of Maven choose a broken version by default.
@@ -182,7 +157,7 @@ _MAVEN_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.11.0:copy"
 _ONE_MAVEN_AT_A_TIME = threading.Lock()
 
 
-def from_maven(coordinates: str, sha256: str, into: Path, runner: Runner) -> Path:
+def from_maven(coordinates: str, sha256: str, into: Path, runner: CommandRunner) -> Path:
     """Download `group:artifact:version:type` into a folder and check it; return the file. Raises LabError."""
     _group, artifact, version, kind = coordinates.split(":")
     runner.progress(f"downloading {coordinates}")

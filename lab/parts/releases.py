@@ -17,7 +17,8 @@ import httpx
 
 from lab.errors import LabError
 from lab.parts.archives import untar, unzip, verify
-from lab.parts.processes import Runner
+from lab.parts.defaults import DownloadDefaults
+from lab.parts.processes import CommandRunner
 
 #: Limit of the probe of all addresses together, in seconds.
 PROBE_LIMIT = 2.0
@@ -70,26 +71,16 @@ class Download:
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
+class Release(DownloadDefaults):
     """The recipe of a part that consists of files of an official release."""
 
     version: str
     downloads: tuple[Download, ...]
 
     @property
-    def compiles(self) -> bool:
-        """See `Recipe`."""
-        return False
-
-    @property
     def tools(self) -> tuple[str, ...]:
         """See `Recipe`."""
         return ()
-
-    @property
-    def sources(self) -> Path | None:
-        """See `Recipe`."""
-        return None
 
     @property
     def megabytes(self) -> int:
@@ -102,7 +93,7 @@ class Release:
         found = [download.here() for download in self.downloads]
         return tuple(build.url for build in found if build) if all(found) else ()
 
-    def prepare(self, into: Path, runner: Runner) -> None:
+    def prepare(self, into: Path, runner: CommandRunner) -> None:
         """Download, check and unpack the files. Raises UnreachableError if a download fails."""
         folder = into / ".download"
         folder.mkdir()
@@ -125,11 +116,8 @@ class Release:
                 target.chmod(0o755 if download.executable else 0o644)
         shutil.rmtree(folder)
 
-    def finish(self, into: Path, runner: Runner) -> None:
-        """Do nothing: `prepare` did everything."""
 
-
-def _fetch(url: str, file: Path, runner: Runner) -> None:
+def _fetch(url: str, file: Path, runner: CommandRunner) -> None:
     """Download a file, through the environment's proxy if there is one."""
     runner.progress(f"downloading {file.name}")
     try:

@@ -41,7 +41,7 @@ Importer = Callable[[Data, Client], None]
 
 
 @dataclass(frozen=True)
-class Resource(Generic[Client]):
+class BridgedResource(Generic[Client]):
     """A resource type.
 
     `create` sets `data.id` as soon as the object exists; `read` empties it if the object is gone.
@@ -57,7 +57,7 @@ class Resource(Generic[Client]):
 
 
 @dataclass(frozen=True)
-class Function(Generic[Client]):
+class BridgedFunction(Generic[Client]):
     """A function from checked arguments to results; `secrets` names the secret results."""
 
     shape: Shape
@@ -73,8 +73,8 @@ class Bridge(Generic[Client]):
         self,
         *,
         name: str,
-        tables: Iterable[Mapping[str, Resource[Client]]],
-        functions: Mapping[str, Function[Client]] = MappingProxyType({}),
+        tables: Iterable[Mapping[str, BridgedResource[Client]]],
+        functions: Mapping[str, BridgedFunction[Client]] = MappingProxyType({}),
         connect: Callable[[Properties], Client],
         environment: Mapping[str, str] = MappingProxyType({}),
         required: str = "",
@@ -123,10 +123,8 @@ class Bridge(Generic[Client]):
     def diff_config(self, request: provider_pb2.DiffRequest) -> provider_pb2.DiffResponse:
         """Return the changed settings; none of them replaces the provider."""
         olds, news, changed = changed_settings(request)
-        statuses: Any = provider_pb2.DiffResponse
-        return provider_pb2.DiffResponse(
-            changes=statuses.DIFF_SOME if changed else statuses.DIFF_NONE,
-            diffs=changed,
+        return settings_diff(
+            changed,
             detailedDiff={
                 key: _property_diff(
                     diffing.ADD if key not in olds else diffing.DELETE if key not in news else diffing.UPDATE
@@ -173,7 +171,7 @@ class Bridge(Generic[Client]):
 
     # -- resources ----------------------------------------------------------------------------------------------------
 
-    def _resource(self, urn: str) -> Resource[Client]:
+    def _resource(self, urn: str) -> BridgedResource[Client]:
         token = resource_type(urn)
         if token not in self._resources:
             raise PluginError(f"unrecognized resource type: {token} is not among those this stand-in plugin supports")
@@ -196,7 +194,7 @@ class Bridge(Generic[Client]):
         )
 
     def _plan(
-        self, resource: Resource[Client], prior: Properties | None, inputs: Properties, ignored: list[str]
+        self, resource: BridgedResource[Client], prior: Properties | None, inputs: Properties, ignored: list[str]
     ) -> tuple[Properties, set[str]]:
         config = checking.plain(resource.shape.fields, inputs)
         planner = framework.plan if resource.shape.framework else plan
@@ -348,6 +346,14 @@ def changed_settings(request: provider_pb2.DiffRequest) -> tuple[Properties, Pro
     olds = reveal(decode_map(request.old_inputs if request.HasField("old_inputs") else request.olds))
     news = reveal(decode_map(request.news))
     return olds, news, sorted(key for key in olds.keys() | news.keys() if olds.get(key) != news.get(key))
+
+
+def settings_diff(changed: list[str], **more: Any) -> provider_pb2.DiffResponse:
+    """Return the answer to a DiffConfig; `more` are further fields of it."""
+    statuses: Any = provider_pb2.DiffResponse
+    return provider_pb2.DiffResponse(
+        changes=statuses.DIFF_SOME if changed else statuses.DIFF_NONE, diffs=changed, **more
+    )
 
 
 def resource_type(urn: str) -> str:

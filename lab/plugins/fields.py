@@ -59,5 +59,5 @@ def take(
         data.set(name, value)
 
 
-def _same(value: Any) -> Any:  # noqa: ANN401 - property values are open by nature
+def _same(value: Any) -> Any:  # noqa: ANN401 - property values have any type
     return value

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from lab.plugins import fields
-from lab.plugins.bridge import Customise, Importer, Resource
+from lab.plugins.bridge import BridgedResource, Customise, Importer
 from lab.plugins.fields import Convert
 from lab.plugins.planning import Data
 from lab.plugins.schema import Shape
@@ -55,7 +55,7 @@ class Item(ABC, Generic[Client]):
         """Return the body of the create request."""
         return self.body(data)
 
-    def take(self, data: Data, found: Properties, client: Client) -> None:  # noqa: ARG002 - for those that ask for more
+    def take(self, data: Data, found: Properties, client: Client) -> None:  # noqa: ARG002 - subclasses use it
         """Read the answer into the properties."""
         names = {**self.always, **self.sent, **self.read_back}
         fields.take(data, names, found, decode=self.decode, nullable=self.nullable, held=self.held)
@@ -99,15 +99,15 @@ class Item(ABC, Generic[Client]):
         token = data.shape.token
         raise PluginError(f"the local platform's plugin does not create or update {token}, it only deletes it")
 
-    def resource(self) -> Resource[Client]:
+    def resource(self) -> BridgedResource[Client]:
         """Return the resource type."""
         create, update = (self.refuse, self.refuse) if self.adopted else (self.create, self.update)
-        return Resource(
+        return BridgedResource(
             self.shape, create, self.read, update if self.updatable else None, self.delete, self.importer(),
             customise=self.customise(),
         )  # fmt: skip
 
 
-def table(*items: Item[Client]) -> dict[str, Resource[Client]]:
+def table(*items: Item[Client]) -> dict[str, BridgedResource[Client]]:
     """Return the resource types by token."""
     return {item.shape.token: item.resource() for item in items}

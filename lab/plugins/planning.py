@@ -181,13 +181,13 @@ class Data:
             if self.shape.framework:
                 result[name] = self.raw(name)
                 continue
-            said = self._set.get(name, _unsaid(field) if isinstance(target, Unknown) else target)
-            settled = _settle(field, said, target, applied=applied)
-            result[name] = [] if settled is None and _is_block(field) else settled
+            value = self._set.get(name, _missing_value(field) if isinstance(target, Unknown) else target)
+            final = _final(field, value, target, applied=applied)
+            result[name] = [] if final is None and _is_block(field) else final
         return result
 
 
-def _unsaid(field: Field) -> Value:
+def _missing_value(field: Field) -> Value:
     """Return the value of a computed property that the server did not answer."""
     return [] if field.kind in ("list", "set") else None
 
@@ -237,27 +237,27 @@ def _text(value: Value) -> Value:
     return "" if value is None else value if isinstance(value, str) else str(value)
 
 
-def _settle(field: Field, said: Value, target: Value, *, applied: bool) -> Value:
+def _final(field: Field, value: Value, target: Value, *, applied: bool) -> Value:
     """Choose between null and empty, and keep planned sets, as the upstream SDK does after an operation."""
     if isinstance(target, Unknown):
-        return said
+        return value
     collection = field.kind in ("list", "set", "map")
     if applied and collection:
-        if target is None and said in ([], {}):
+        if target is None and value in ([], {}):
             return target
-        if said is None and target in ([], {}):
+        if value is None and target in ([], {}):
             return target
     if target is None or has_unknown(target):
-        return said
-    if field.kind == "object" and field.fields is not None and said is not None:
+        return value
+    if field.kind == "object" and field.fields is not None and value is not None:
         return {
-            name: _settle(inner, said.get(name), target.get(name), applied=applied)
+            name: _final(inner, value.get(name), target.get(name), applied=applied)
             for name, inner in field.fields.items()
         }
     if field.kind == "set" and applied:
         return target
-    if field.kind == "list" and said is None and target == [] and not applied:
+    if field.kind == "list" and value is None and target == [] and not applied:
         return target
-    if field.kind == "string" and said is None and target == "":
+    if field.kind == "string" and value is None and target == "":
         return target
-    return said
+    return value

@@ -135,7 +135,7 @@ class _Servicer(provider_pb2_grpc.ResourceProviderServicer):
             _abort_partial(context, failure)
         except PluginError as error:
             context.abort(grpc.StatusCode.UNKNOWN, str(error))
-        except Exception as error:  # noqa: BLE001 - the last line of defence: one line to the user, no traceback
+        except Exception as error:  # noqa: BLE001 - the user gets one line, no traceback
             context.abort(grpc.StatusCode.UNKNOWN, f"{self._backend.name} plugin: {type(error).__name__}: {error}")
         raise AssertionError  # abort() always raises
 

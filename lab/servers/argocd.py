@@ -15,7 +15,7 @@ import yaml
 from lab import kubeconfig
 from lab.errors import LabError
 from lab.home import LabHome
-from lab.servers.base import Context, Server, probe
+from lab.servers.base import Context, LabServer, probe
 from lab.servers.kubernetes import admin_client
 
 NAMESPACE = "argocd"
@@ -28,7 +28,7 @@ _APPLY = {"Content-Type": "application/apply-patch+yaml"}
 _OWNER = {"fieldManager": "usine-lab", "force": "true"}
 
 
-class ArgoCd(Server):
+class ArgoCd(LabServer):
     """A step after the start of the API server, without a process."""
 
     name = "argocd"
@@ -51,7 +51,7 @@ class ArgoCd(Server):
         except (LabError, httpx.HTTPError):
             return False
 
-    def settle(self, context: Context) -> None:
+    def set_up(self, context: Context) -> None:
         """Apply the definitions unless this version was applied before, and create missing configuration."""
         part = context.parts["argocd"]
         version = part.resolve().name

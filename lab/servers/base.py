@@ -1,6 +1,6 @@
 """The base class of the local platform's servers.
 
-To add a server, write a module with a subclass of `Server` and add a line to `lab.servers`.
+To add a server, write a module with a subclass of `LabServer` and add a line to `lab.servers`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from lab.secrets import Secrets
 _POLL = 0.1
 
 
-class GivenUp(Exception):  # noqa: N818 - not an error: another server's is
+class StartCancelled(Exception):  # noqa: N818 - not an error of this server
     """The start of the platform was cancelled while it waited for this server."""
 
 
@@ -45,16 +45,19 @@ class Context:
         return Secrets.load(self.home)
 
     def wait(self, ready: Callable[[], bool], limit: float, what: str) -> None:
-        """Repeat a check until it succeeds. Raises LabError after `limit` seconds, GivenUp if `up` is cancelled."""
+        """Repeat a check until it succeeds.
+
+        Raises LabError after `limit` seconds, StartCancelled if `up` is cancelled.
+        """
         deadline = time.monotonic() + limit
         while not ready():
             if time.monotonic() > deadline:
                 raise LabError(f"{what} took more than {limit:.0f} s")
             if self.cancelled.wait(_POLL):
-                raise GivenUp
+                raise StartCancelled
 
 
-class Server(abc.ABC):
+class LabServer(abc.ABC):
     """A server, or a step that needs one (`command` returns None: it has no process)."""
 
     #: Unique name, also of its log, its record and its row in the status.
@@ -68,7 +71,7 @@ class Server(abc.ABC):
     #: Limit of its start, in seconds, on a slow and busy machine.
     limit: ClassVar[float] = 60.0
 
-    def ports(self, home: LabHome) -> tuple[int, ...]:  # noqa: ARG002 - what a subclass derives them from
+    def ports(self, home: LabHome) -> tuple[int, ...]:  # noqa: ARG002 - subclasses use it
         """TCP ports on which it listens."""
         return ()
 
@@ -85,10 +88,10 @@ class Server(abc.ABC):
         """Whether it is ready. Quick; returns False instead of raising an error."""
 
     def answers(self, home: LabHome) -> bool:
-        """Whether `settle` can be called. Differs from `healthy` if `settle` has something to do."""
+        """Whether `set_up` can be called. Differs from `healthy` if `set_up` has something to do."""
         return self.healthy(home)
 
-    def settle(self, context: Context) -> None:  # noqa: B027 - most need nothing
+    def set_up(self, context: Context) -> None:  # noqa: B027 - optional
         """Set it up after each start, once it answers. Idempotent."""
 
     # The same for all servers -----------------------------------------------------------------------------------------
@@ -102,7 +105,7 @@ class Server(abc.ABC):
         if command is not None:
             done = self._run(context, command)
         self._wait(context, lambda: self.answers(context.home), runs=command is not None)
-        self.settle(context)
+        self.set_up(context)
         self._wait(context, lambda: self.healthy(context.home), runs=command is not None)
         return done
 
@@ -132,17 +135,17 @@ class Server(abc.ABC):
     def _wait(self, context: Context, ready: Callable[[], bool], *, runs: bool) -> None:
         home = context.home
 
-        def look() -> bool:
+        def check() -> bool:
             if runs and process.running(home, self.name) is None:
                 raise LabError("it ended while starting")
             return ready()
 
         try:
-            context.wait(look, self.limit, "its start")
+            context.wait(check, self.limit, "its start")
         except LabError as error:
             tail = process.tail(home, self.name)
-            said = f"; the end of its log:\n{tail}" if tail else ""
-            raise LabError(f"{self.name}: {error} (log: {process.log_path(home, self.name)}){said}") from None
+            details = f"; the end of its log:\n{tail}" if tail else ""
+            raise LabError(f"{self.name}: {error} (log: {process.log_path(home, self.name)}){details}") from None
 
 
 def client(home: LabHome, url: str, *, admin: bool = False, timeout: float = 5.0) -> httpx.Client:

@@ -6,7 +6,7 @@ import httpx
 
 from lab.home import LabHome
 from lab.process import Command
-from lab.servers.base import Context, Server, probe
+from lab.servers.base import Context, LabServer, probe
 from lab.sockets import LOOPBACK
 
 
@@ -15,7 +15,7 @@ def address(home: LabHome) -> str:
     return f"https://{LOOPBACK}:{home.ports.etcd}"
 
 
-class Etcd(Server):
+class EtcdServer(LabServer):
     """A cluster of one member."""
 
     name = "etcd"

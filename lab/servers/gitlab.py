@@ -10,7 +10,7 @@ from lab.files import write_private
 from lab.home import CHECKOUT, LabHome
 from lab.process import Command
 from lab.servers import external
-from lab.servers.base import Context, Server, probe
+from lab.servers.base import Context, LabServer, probe
 from lab.sockets import LOOPBACK
 from lab.standins.serve import Configuration
 
@@ -20,7 +20,7 @@ def address(home: LabHome) -> str:
     return f"http://{LOOPBACK}:{home.ports.gitlab}"
 
 
-class GitLab(Server):
+class GitLabServer(LabServer):
     """A stand-in with GitLab's API and git over HTTP; its data is in `data/gitlab`.
 
     The administrator is `root`, with the platform's `gitlab_token` as personal access token. USINE_LAB_GITLAB_URL

@@ -11,7 +11,7 @@ from lab.files import write_private
 from lab.home import CHECKOUT, LabHome
 from lab.process import Command
 from lab.servers import external, registry
-from lab.servers.base import Context, Server, client, probe
+from lab.servers.base import Context, LabServer, client, probe
 from lab.sockets import LOOPBACK
 from lab.standins.serve import Configuration
 
@@ -21,7 +21,7 @@ def address(home: LabHome) -> str:
     return f"http://{LOOPBACK}:{home.ports.harbor}"
 
 
-class Harbor(Server):
+class HarborServer(LabServer):
     """A stand-in with Harbor's API; its data is in `data/harbor`.
 
     USINE_LAB_HARBOR_URL selects a real Harbor instead; USINE_LAB_HARBOR_PASSWORD is then its administrator's password.
@@ -64,7 +64,7 @@ class Harbor(Server):
         """Whether it answers."""
         return probe(home, address(home), "/api/v2.0/ping") == httpx.codes.OK
 
-    def settle(self, context: Context) -> None:
+    def set_up(self, context: Context) -> None:
         """Check that the administrator can log in."""
         secrets = context.secrets
         with client(context.home, address(context.home)) as http:

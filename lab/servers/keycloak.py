@@ -14,7 +14,7 @@ from lab.files import write_private
 from lab.home import LabHome
 from lab.process import Command
 from lab.secrets import Secrets
-from lab.servers.base import Context, Server, client, probe
+from lab.servers.base import Context, LabServer, client, probe
 from lab.sockets import LOOPBACK
 
 _HEAP = "-Xms128m -Xmx768m"
@@ -28,7 +28,7 @@ def address(home: LabHome) -> str:
     return f"https://{LOOPBACK}:{home.ports.keycloak}"
 
 
-class Keycloak(Server):
+class KeycloakServer(LabServer):
     """Runs from its own installation folder, because Keycloak rewrites a part of it at each start."""
 
     name = "keycloak"
@@ -78,7 +78,7 @@ class Keycloak(Server):
         base = f"https://{LOOPBACK}:{home.ports.keycloak_management}"
         return probe(home, base, "/health/ready") == httpx.codes.OK
 
-    def settle(self, context: Context) -> None:
+    def set_up(self, context: Context) -> None:
         """Check that the administrator can log in: a database with other secrets would cause obscure errors later."""
         secrets = context.secrets
         form = {

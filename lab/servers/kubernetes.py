@@ -8,7 +8,7 @@ from lab import kubeconfig
 from lab.home import LabHome
 from lab.process import Command
 from lab.servers import etcd, keycloak
-from lab.servers.base import Context, Server, client, probe
+from lab.servers.base import Context, LabServer, client, probe
 from lab.sockets import LOOPBACK
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
@@ -26,7 +26,7 @@ _CONTROLLERS = (
 )
 
 
-class KubeApiServer(Server):
+class KubeApiServer(LabServer):
     """One API server for all clusters of the platform's settings."""
 
     name = "kube-apiserver"
@@ -86,7 +86,7 @@ class KubeApiServer(Server):
         return probe(home, kubeconfig.server(home), "/readyz", admin=True) == httpx.codes.OK
 
 
-class KubeControllerManager(Server):
+class KubeControllerManager(LabServer):
     """Runs the controllers in `_CONTROLLERS`."""
 
     name = "kube-controller-manager"

@@ -15,7 +15,7 @@ from lab.errors import LabError
 from lab.files import write_private
 from lab.home import LabHome
 from lab.process import Command
-from lab.servers.base import Context, Server, probe
+from lab.servers.base import Context, LabServer, probe
 from lab.sockets import LOOPBACK
 
 _SEALED, _NOT_INITIALISED = 503, 501
@@ -34,7 +34,7 @@ def address(home: LabHome) -> str:
     return f"http://{LOOPBACK}:{home.ports.openbao}"
 
 
-class OpenBao(Server):
+class OpenBaoServer(LabServer):
     """A server with one unseal key. The platform's secrets contain the key and the root token."""
 
     name = "openbao"
@@ -82,7 +82,7 @@ class OpenBao(Server):
         """Whether it is unsealed and active."""
         return self._health(home) == 200  # noqa: PLR2004 - HTTP OK
 
-    def settle(self, context: Context) -> None:
+    def set_up(self, context: Context) -> None:
         """Initialise it at the first start, unseal it at every start."""
         client = hvac.Client(url=address(context.home))
         client.session.trust_env = False  # use no proxy

@@ -9,7 +9,7 @@ import httpx
 from lab.files import write_private
 from lab.home import LabHome
 from lab.process import Command
-from lab.servers.base import Context, Server, probe
+from lab.servers.base import Context, LabServer, probe
 from lab.sockets import LOOPBACK
 from lab.standins.harbor import tokens
 
@@ -19,7 +19,7 @@ def address(home: LabHome) -> str:
     return f"http://{LOOPBACK}:{home.ports.registry}"
 
 
-class Registry(Server):
+class RegistryServer(LabServer):
     """Its images are in `data/registry`; Harbor's key in `data/harbor` signs the tokens."""
 
     name = "registry"

@@ -20,7 +20,7 @@ from lab.errors import LabError
 from lab.files import write_private
 from lab.home import LabHome
 from lab.process import Command
-from lab.servers.base import Context, Server, client
+from lab.servers.base import Context, LabServer, client
 from lab.sockets import LOOPBACK
 
 _ADMINISTRATOR = "admin"
@@ -41,7 +41,7 @@ def address(home: LabHome) -> str:
     return f"http://{LOOPBACK}:{home.ports.sonarqube}"
 
 
-class SonarQube(Server):
+class SonarQubeServer(LabServer):
     """Five Java processes: the first starts the others, which are search (two), web and compute engine."""
 
     name = "sonarqube"
@@ -108,7 +108,7 @@ class SonarQube(Server):
         except (LabError, httpx.HTTPError, ValueError, LookupError, TypeError):
             return False
 
-    def settle(self, context: Context) -> None:
+    def set_up(self, context: Context) -> None:
         """Set the platform's password for the administrator and create a token, unless the stored ones work."""
         secrets = context.secrets
         try:
@@ -209,7 +209,7 @@ def _unprivileged() -> tuple[str, ...]:
         subprocess.run([*_NOBODY, "true"], check=True, capture_output=True, timeout=30)
     except (OSError, subprocess.SubprocessError):
         raise LabError(
-            f"{SonarQube.name}: does not run as root, and root cannot create a user namespace on this machine "
+            f"{SonarQubeServer.name}: does not run as root, and root cannot create a user namespace on this machine "
             "(`unshare --user true`, as in a container without that right): run the platform as another user"
         ) from None
     return _NOBODY

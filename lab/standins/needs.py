@@ -75,14 +75,14 @@ class Operation:
 def needed_by(*needs: Need, trace: str = "") -> Callable[[Handler], Handler]:
     """Declare why a handler is needed. `trace` is a word in the sources, if it is not in the last part of the path."""
 
-    def said(handler: Handler) -> Handler:
+    def declare(handler: Handler) -> Handler:
         setattr(handler, _ATTRIBUTE, (needs, trace))
         return handler
 
-    return said
+    return declare
 
 
-def hand_on(handler: Callable[..., object], endpoint: Callable[..., object]) -> None:
+def copy_needs(handler: Callable[..., object], endpoint: Callable[..., object]) -> None:
     """Copy the declaration of a handler to its endpoint."""
     setattr(endpoint, _ATTRIBUTE, getattr(handler, _ATTRIBUTE, ((), "")))
 

@@ -94,7 +94,7 @@ class Store:
             values.append(value)
         with self._lock:
             rows = self._database.execute(
-                f"SELECT body FROM document WHERE kind = ?{conditions} ORDER BY id",  # noqa: S608 - names of ours
+                f"SELECT body FROM document WHERE kind = ?{conditions} ORDER BY id",  # noqa: S608 - names from this code
                 values,
             ).fetchall()
         return [json.loads(row[0]) for row in rows]

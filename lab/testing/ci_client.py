@@ -7,13 +7,13 @@ from typing import Any
 import gitlab
 import httpx
 
-from lab.testing.gitlab_server import Live
+from lab.testing.gitlab_server import LiveGitLab
 
 
 class Runner:
     """A registered runner."""
 
-    def __init__(self, live: Live, token: str) -> None:
+    def __init__(self, live: LiveGitLab, token: str) -> None:
         """Take the server and the runner's token."""
         self.http = live.http(None)
         self.token = token
@@ -35,7 +35,7 @@ class Runner:
         return self.http.put(f"/jobs/{job['id']}", json={"token": job["token"], "state": state, **more})
 
 
-def project_runner(live: Live, project: Any, **more: Any) -> Runner:
+def project_runner(live: LiveGitLab, project: Any, **more: Any) -> Runner:
     """Return a runner of one project."""
     content = {"runner_type": "project_type", "project_id": project.id, **more}
     made = live.root.http_post("/user/runners", post_data=content)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import httpx
 
 from lab.standins.faults import Faults
 from lab.standins.gitlab.app import application
-from lab.standins.gitlab.site import Site
+from lab.standins.gitlab.site import GitLabSite
 from lab.standins.serve import LOOPBACK, Configuration
 from lab.testing.ports import free_port
 from lab.testing.served import served
@@ -23,13 +22,13 @@ ROOT_TOKEN = "glpat-root-of-these-tests-5d21"
 
 
 @dataclass(frozen=True)
-class Live:
+class LiveGitLab:
     """A server and its administrator."""
 
     url: str
     data: Path
     root: gitlab.Gitlab
-    site: Site
+    site: GitLabSite
 
     def client(self, token: str, **options: Any) -> gitlab.Gitlab:
         """Return a client with a token."""
@@ -49,15 +48,10 @@ class Live:
 
 
 @contextmanager
-def live_gitlab(data: Path, **options: Any) -> Iterator[Live]:
+def live_gitlab(data: Path, **options: Any) -> Iterator[LiveGitLab]:
     """Serve an empty GitLab with these options, such as `edition` (`community`, `free` or `premium`)."""
     port = free_port()
     url = f"http://{LOOPBACK}:{port}"
-    site = Site.open(Configuration(port, url, data, ROOT_TOKEN, options))
+    site = GitLabSite.open(Configuration(port, url, data, ROOT_TOKEN, options))
     with served(Faults(application(site, ROOT_TOKEN), token=ROOT_TOKEN), port):
-        yield Live(url, data, gitlab.Gitlab(url, private_token=ROOT_TOKEN), site)
-
-
-def name(prefix: str = "x") -> str:
-    """Return a unique name."""
-    return f"{prefix}-{uuid.uuid4().hex[:8]}"
+        yield LiveGitLab(url, data, gitlab.Gitlab(url, private_token=ROOT_TOKEN), site)

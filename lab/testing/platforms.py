@@ -122,6 +122,6 @@ def running(folder: str, port_base: int, servers: Sequence[str] = ()) -> Iterato
 def _no_process_of_an_engine(home: LabHome, patience: float = 15.0) -> None:
     """Check that no engine and no plugin of a killed engine still runs with the credentials of its run."""
     deadline = time.monotonic() + patience
-    while left := [pid for pid, value in process.carrying("PULUMI_HOME") if value == str(home.pulumi_home)]:
+    while left := [pid for pid, value in process.processes_with("PULUMI_HOME") if value == str(home.pulumi_home)]:
         assert time.monotonic() < deadline, f"processes outlived their engine: {left}"
         time.sleep(0.5)

@@ -14,7 +14,8 @@ import pytest
 
 from lab.testing.ci_client import project_runner
 from lab.testing.git_client import Git
-from lab.testing.gitlab_server import ROOT_TOKEN, Live, live_gitlab, name
+from lab.testing.gitlab_server import ROOT_TOKEN, LiveGitLab, live_gitlab
+from lab.testing.names import name
 from tests.ci.runner import ROOT, Done, JobRunner
 
 #: The value of a masked variable of the project. No job of a merge request may show it.
@@ -22,7 +23,7 @@ PLANTED = "planted-marker-of-a-secret-7f3a"
 
 
 @pytest.fixture(scope="session")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGitLab]:
     with live_gitlab(tmp_path_factory.mktemp("gitlab"), edition="premium") as server:
         yield server
 
@@ -47,7 +48,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def push(live: Live, project: Any, folder: Path, refspec: str, token: str = ROOT_TOKEN, *options: str) -> None:
+def push(live: LiveGitLab, project: Any, folder: Path, refspec: str, token: str = ROOT_TOKEN, *options: str) -> None:
     """Push with this token."""
     url = f"{live.url.replace('http://', f'http://any:{token}@')}/{project.path_with_namespace}.git"
     Git(folder).run("push", "--quiet", *options, url, refspec)
@@ -62,7 +63,7 @@ class Person:
     token: str
 
 
-def person(live: Live, login: str) -> Person:
+def person(live: LiveGitLab, login: str) -> Person:
     """Return this person's account, created if necessary, with a new token."""
     known = live.root.users.list(username=login)
     content = {"username": login, "name": login, "email": f"{login}@example.com", "force_random_password": True}
@@ -75,7 +76,7 @@ def person(live: Live, login: str) -> Person:
 class Repository:
     """The platform's repository on the stand-in. `owner` is a developer there and the owner of the tenant petitions."""
 
-    live: Live
+    live: LiveGitLab
     project: Any
     folder: Path
     bot: str
@@ -126,7 +127,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def repository(live: Live, checkout: Path, home: Path, tmp_path: Path) -> Repository:
+def repository(live: LiveGitLab, checkout: Path, home: Path, tmp_path: Path) -> Repository:
     """The platform's repository with the variables of docs/ci.md and without pending jobs."""
     group = live.root.groups.create({"name": name("platform"), "path": name("platform"), "visibility": "internal"})
     project = live.root.projects.create({"name": "usine", "namespace_id": group.id, "visibility": "internal"})

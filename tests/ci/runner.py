@@ -19,7 +19,7 @@ from typing import Any
 
 from lab.standins.gitlab import ci_variables
 from lab.testing.ci_client import Runner
-from lab.testing.gitlab_server import Live
+from lab.testing.gitlab_server import LiveGitLab
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -60,7 +60,7 @@ class JobRunner:
     """
 
     def __init__(
-        self, live: Live, runner: Runner, folder: Path, home: Path, image: Mapping[str, str] | None = None
+        self, live: LiveGitLab, runner: Runner, folder: Path, home: Path, image: Mapping[str, str] | None = None
     ) -> None:
         self._live = live
         self._runner = runner

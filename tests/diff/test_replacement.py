@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from components.sonarqube.dynamic.provider import KINDS, TYPE_PREFIX
-from lab.plugins.bridge import Resource
+from lab.plugins.bridge import BridgedResource
 from lab.plugins.kubernetes.changes import immutable
 from lab.plugins.server import Host
 from tests import factories
@@ -25,7 +25,7 @@ TABLE = json.loads(replacement_table.TABLE.read_text(encoding="utf-8"))
 def test_the_table_says_what_the_plugins_of_the_lab_do(provider: str) -> None:
     """By their schemas, and by what they decide while they plan a change."""
     bridge = importlib.import_module(f"lab.plugins.{provider}.provider").make(Host(None))
-    resources: dict[str, Resource[Any]] = bridge._resources
+    resources: dict[str, BridgedResource[Any]] = bridge._resources
     assert resources
     for token, resource in resources.items():
         expected = {name for name, shape in resource.shape.fields.items() if shape.input and shape.force_new}

@@ -12,12 +12,12 @@ from typing import Any, Final
 import httpx
 import jwt
 
-from lab.chain.forge import Forge, Job
-from lab.chain.secrets import Vault
-from lab.chain.transcript import Refused
+from lab.chain.forge import ForgeClient, RunnerJob
+from lab.chain.secrets import JobVault
+from lab.chain.transcript import SystemRefusal
 from lab.secrets import Secrets
 from lab.standins.gitlab import identity
-from lab.standins.gitlab.site import Site
+from lab.standins.gitlab.site import GitLabSite
 from lab.standins.serve import Configuration
 from lab.testing.platforms import TestLab
 from tests.engine.tenants import ALPHA, BETA
@@ -36,10 +36,10 @@ TRUSTED: Final = frozenset(SOURCES[:4])
 
 
 @contextmanager
-def forges(lab: TestLab) -> Iterator[tuple[Forge, Forge]]:
+def forges(lab: TestLab) -> Iterator[tuple[ForgeClient, ForgeClient]]:
     """The tenants' projects and the platform's scheduled projects, as people and runners see them."""
     url, token = f"http://127.0.0.1:{lab.home.ports.gitlab}", Secrets.load(lab.home).gitlab_token
-    tenants, jobs = Forge(url, token, "tenants"), Forge(url, token, "platform")
+    tenants, jobs = ForgeClient(url, token, "tenants"), ForgeClient(url, token, "platform")
     try:
         yield tenants, jobs
     finally:
@@ -47,20 +47,20 @@ def forges(lab: TestLab) -> Iterator[tuple[Forge, Forge]]:
         jobs.close()
 
 
-def vault(lab: TestLab) -> Vault:
-    return Vault(f"http://127.0.0.1:{lab.home.ports.openbao}")
+def vault(lab: TestLab) -> JobVault:
+    return JobVault(f"http://127.0.0.1:{lab.home.ports.openbao}")
 
 
 def refused(call: Any) -> str:
     """Return the refusal; fail when the request was allowed."""
     try:
         call()
-    except Refused as error:
+    except SystemRefusal as error:
         return str(error)
     raise AssertionError("allowed")
 
 
-def log_in(lab: TestLab, role: str, job: Job) -> Vault:
+def log_in(lab: TestLab, role: str, job: RunnerJob) -> JobVault:
     return vault(lab).log_in(role, job.variables["VAULT_ID_TOKEN"])
 
 
@@ -239,7 +239,7 @@ def combinations(lab: TestLab) -> int:
     return tried
 
 
-def _site(lab: TestLab) -> Site:
+def _site(lab: TestLab) -> GitLabSite:
     """Return the stand-in's data, which has its signing key."""
     url = f"http://127.0.0.1:{lab.home.ports.gitlab}"
-    return Site.open(Configuration(lab.home.ports.gitlab, url, lab.home.data / "gitlab" / "site", "", {}))
+    return GitLabSite.open(Configuration(lab.home.ports.gitlab, url, lab.home.data / "gitlab" / "site", "", {}))

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from lab.chain import Step, WalkedTenant, walk
+from lab.chain import ChainStep, WalkedTenant, walk
 from tests.engine.fleet import Fleet
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
@@ -31,5 +31,5 @@ def test_the_whole_chain(fleet: Fleet) -> None:
     assert fleet.stack.drift().must().steps == ()
 
 
-def guard(step: Step) -> str:
+def guard(step: ChainStep) -> str:
     return step.detail.split(":", 1)[0]

@@ -10,7 +10,7 @@ import httpx
 import hvac  # type: ignore[import-untyped]
 import pytest
 
-from lab.login import Tokens, follow_log_in, log_in
+from lab.login import LogInTokens, follow_log_in, log_in
 from lab.testing.platforms import TestLab
 from tests.engine import admission, admission_operators, live
 from tests.engine.fleet import Fleet
@@ -51,7 +51,7 @@ def issuer(lab: TestLab) -> str:
     return f"https://127.0.0.1:{lab.home.ports.keycloak}/realms/{live.REALM}"
 
 
-def tokens_of(lab: TestLab, user: str, client: str) -> Tokens:
+def tokens_of(lab: TestLab, user: str, client: str) -> LogInTokens:
     return log_in(issuer(lab), str(lab.home.ca), client, user, password_of(lab, user))
 
 

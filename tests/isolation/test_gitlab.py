@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from lab.testing.gitlab_server import Live, live_gitlab
+from lab.testing.gitlab_server import LiveGitLab, live_gitlab
 from model.tenant import Right
 from tests.isolation.tenants import TENANTS, has, people, plan
 
@@ -55,13 +55,13 @@ CATALOGUE_VERBS: dict[str, tuple[str, str, dict[str, Any] | None]] = {
 
 
 @pytest.fixture(scope="module")
-def gitlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def gitlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGitLab]:
     with live_gitlab(Path(tmp_path_factory.mktemp("gitlab"))) as live:
         yield live
 
 
 @pytest.fixture(scope="module")
-def site(gitlab: Live) -> tuple[Mapping[str, int], Mapping[str, str]]:
+def site(gitlab: LiveGitLab) -> tuple[Mapping[str, int], Mapping[str, str]]:
     """The id of each tenant's project `api` and of the catalogue, and a token of each person.
 
     The projects have the plan's members and protections.
@@ -118,7 +118,7 @@ def site(gitlab: Live) -> tuple[Mapping[str, int], Mapping[str, str]]:
     return projects, tokens
 
 
-def _catalogue(gitlab: Live) -> int:
+def _catalogue(gitlab: LiveGitLab) -> int:
     """Create the catalogue without GitLab's default protections, with one tag of each kind of name."""
     platform = gitlab.call("POST", "/groups", name="platform", path="platform", visibility="internal")["id"]
     made = {"name": "catalogue", "namespace_id": platform, "initialize_with_readme": True, "visibility": "internal"}
@@ -130,7 +130,7 @@ def _catalogue(gitlab: Live) -> int:
 
 
 def test_people_have_exactly_the_rights_of_the_table_in_every_project(
-    gitlab: Live, site: tuple[Mapping[str, int], Mapping[str, str]]
+    gitlab: LiveGitLab, site: tuple[Mapping[str, int], Mapping[str, str]]
 ) -> None:
     projects, tokens = site
     wrong, done = [], 0
@@ -152,7 +152,7 @@ def test_people_have_exactly_the_rights_of_the_table_in_every_project(
 
 @pytest.mark.parametrize("invited", [None, "developer"])
 def test_no_member_of_a_tenant_can_change_the_catalogue(
-    gitlab: Live, site: tuple[Mapping[str, int], Mapping[str, str]], invited: str | None
+    gitlab: LiveGitLab, site: tuple[Mapping[str, int], Mapping[str, str]], invited: str | None
 ) -> None:
     """Not with any role in their tenant, and not as a developer of the catalogue, which no tenant file can grant."""
     projects, tokens = site

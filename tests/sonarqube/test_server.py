@@ -20,7 +20,7 @@ from lab.home import LabHome
 from lab.secrets import Secrets
 from lab.servers import sonarqube
 from lab.servers.base import Context, client
-from lab.servers.sonarqube import SonarQube
+from lab.servers.sonarqube import SonarQubeServer
 from tests.sonarqube.conftest import Sonar
 
 
@@ -38,7 +38,7 @@ def context(tmp_path: Path) -> Context:
 
 
 def test_no_secret_is_an_argument(context: Context) -> None:
-    arguments = " ".join(SonarQube().command(context).arguments)
+    arguments = " ".join(SonarQubeServer().command(context).arguments)
     assert context.secrets.sonarqube_password not in arguments
     assert "-Dsonar.telemetry.enable=false" in arguments
     assert "-Dsonar.web.host=127.0.0.1" in arguments
@@ -46,18 +46,18 @@ def test_no_secret_is_an_argument(context: Context) -> None:
 
 def test_root_becomes_nobody(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert SonarQube().command(context).arguments[0] == "java"
+    assert SonarQubeServer().command(context).arguments[0] == "java"
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(sonarqube, "_NOBODY", ("true", "unshare"))
-    assert SonarQube().command(context).arguments[:3] == ("true", "unshare", "java")
+    assert SonarQubeServer().command(context).arguments[:3] == ("true", "unshare", "java")
 
     monkeypatch.setattr(sonarqube, "_NOBODY", ("false",))
     with pytest.raises(LabError, match="does not run as root, and root cannot create a user namespace on this machine"):
-        SonarQube().command(context)
+        SonarQubeServer().command(context)
 
 
 def test_is_installed_with_links_and_its_plugin(context: Context) -> None:
-    first = SonarQube().command(context).fingerprint
+    first = SonarQubeServer().command(context).fingerprint
     installed = context.home.data / "sonarqube" / "home"
     assert (installed / "web").resolve() == (context.parts["sonarqube"] / "web").resolve()
     assert (installed / "lib" / "other.jar").is_symlink()
@@ -69,12 +69,12 @@ def test_is_installed_with_links_and_its_plugin(context: Context) -> None:
     assert not (installed / "data").exists()
     marker = installed / "marker"
     marker.touch()
-    assert SonarQube().command(context).fingerprint == first
+    assert SonarQubeServer().command(context).fingerprint == first
     assert marker.exists()  # created only once
     other = context.parts["sonarqube-oidc"].rename(context.home.root / "another-plugin")
     (other / "sonarqube-oidc.jar").write_text("newer")
     newer = replace(context, parts={**context.parts, "sonarqube-oidc": other})
-    assert SonarQube().command(newer).fingerprint != first
+    assert SonarQubeServer().command(newer).fingerprint != first
     assert not marker.exists()
     assert (installed / "extensions" / "plugins" / "sonarqube-oidc.jar").read_text() == "newer"
 
@@ -85,7 +85,7 @@ def test_trusts_the_platforms_authority(context: Context) -> None:
         if isinstance(content, bytes):
             trust.write_bytes(content)
         before = trust.read_bytes() if trust.exists() else b""
-        SonarQube().command(context)
+        SonarQubeServer().command(context)
         (entry,) = pkcs12.load_pkcs12(trust.read_bytes(), b"changeit").additional_certs
         assert entry.certificate == x509.load_pem_x509_certificate(context.home.ca.read_bytes())
         assert (trust.read_bytes() == before) == (content == trust)
@@ -94,13 +94,13 @@ def test_trusts_the_platforms_authority(context: Context) -> None:
 def test_reports_an_incomplete_part(context: Context) -> None:
     (context.parts["sonarqube"] / "lib" / "sonar-application-1.jar").unlink()
     with pytest.raises(LabError, match=r"has no lib/sonar-application-\*\.jar"):
-        SonarQube().command(context)
+        SonarQubeServer().command(context)
 
 
 def test_reports_data_of_other_secrets(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sonarqube, "_works", lambda *_: False)
     with pytest.raises(LabError, match="do not belong together"):
-        SonarQube().settle(context)
+        SonarQubeServer().set_up(context)
 
 
 @pytest.mark.servers
@@ -121,7 +121,7 @@ def test_listens_on_loopback_only(server: Sonar) -> None:
     ours = [line.split()[3] for line in listening if any(f"pid={pid}," in line for pid in pids)]
     assert {address.rpartition(":")[0] for address in ours} <= {"127.0.0.1", "[::ffff:127.0.0.1]", "[::1]"}
     ports = {int(address.rpartition(":")[2]) for address in ours}
-    assert set(SonarQube().ports(server.home)) <= ports
+    assert set(SonarQubeServer().ports(server.home)) <= ports
 
 
 @pytest.mark.servers
@@ -147,11 +147,11 @@ def test_an_invalid_token_is_replaced(server: Sonar, tmp_path: Path) -> None:
     context = Context(home, {}, pki.ensure(home))
     made_before = server.token
     try:
-        SonarQube().settle(context)
+        SonarQubeServer().set_up(context)
         made = Secrets.load(home).sonarqube_token
         assert made not in {"squ_gone", made_before}
         assert Client(server.url, environment={"SONAR_TOKEN": made}).get("/api/users/current")["login"] == "admin"
-        SonarQube().settle(context)
+        SonarQubeServer().set_up(context)
         assert Secrets.load(home).sonarqube_token == made
     finally:
         secrets.update(server.home, sonarqube_token=Secrets.load(home).sonarqube_token)

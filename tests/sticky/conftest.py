@@ -10,11 +10,12 @@ import pytest
 import requests
 
 from lab.testing.ci_client import commit
-from lab.testing.gitlab_server import Live, live_gitlab, name
+from lab.testing.gitlab_server import LiveGitLab, live_gitlab
+from lab.testing.names import name
 
 
 @pytest.fixture(scope="session")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGitLab]:
     with live_gitlab(tmp_path_factory.mktemp("gitlab")) as server:
         yield server
 
@@ -23,7 +24,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 class Forge:
     """A project as root sees it, a merge request of it, and the environment of its pipeline with the bot's token."""
 
-    live: Live
+    live: LiveGitLab
     project: Any
     request: Any
     environment: dict[str, str] = field(repr=False)
@@ -40,7 +41,7 @@ class Forge:
 
 
 @pytest.fixture
-def forge(live: Live) -> Forge:
+def forge(live: LiveGitLab) -> Forge:
     group = live.root.groups.create({"name": name("g"), "path": name("g")})
     project = live.root.projects.create(
         {"name": name("p"), "namespace_id": group.id, "initialize_with_readme": True, "visibility": "private"}

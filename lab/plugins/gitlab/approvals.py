@@ -6,8 +6,8 @@ from typing import Final
 
 from lab.plugins import framework
 from lab.plugins.fields import fields
-from lab.plugins.gitlab.client import GitLab
-from lab.plugins.gitlab.items import Item, Part
+from lab.plugins.gitlab.client import GitLabClient
+from lab.plugins.gitlab.items import GitLabItem, ProjectPart
 from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.wire import Properties
@@ -20,12 +20,12 @@ _FLAGS: Final = (
 )  # fmt: skip
 
 
-class _Settings(Part):
-    def update(self, data: Data, client: GitLab) -> None:
+class _Settings(ProjectPart):
+    def update(self, data: Data, client: GitLabClient) -> None:
         """Set them; GitLab creates and changes them by the same request."""
         self.create(data, client)
 
-    def delete(self, data: Data, client: GitLab) -> None:
+    def delete(self, data: Data, client: GitLabClient) -> None:
         """Restore the values of a new project."""
         names = fields(*(name for name in _FLAGS if name != "requireReauthenticationToApprove"))
         client.post(self.path(data.id), {field: name == "resetApprovalsOnPush" for name, field in names.items()})
@@ -43,12 +43,12 @@ _SETTINGS: Final = _Settings(
 _SETS: Final = ("userIds", "groupIds", "protectedBranchIds")
 
 
-class _Rule(Item):
+class _Rule(GitLabItem):
     def creation(self, data: Data) -> Properties:
         kind = data.get("ruleType")
         return {**self.body(data), **({"rule_type": kind} if kind else {})}
 
-    def create(self, data: Data, gitlab: GitLab) -> None:
+    def create(self, data: Data, gitlab: GitLabClient) -> None:
         """Create it, or adopt a project's `any_approver` rule if that requires no approval yet."""
         project = data.get("project")
         if data.get("ruleType") == "any_approver":
@@ -58,7 +58,7 @@ class _Rule(Item):
                     return
         super().create(data, gitlab)
 
-    def take(self, data: Data, found: Properties, gitlab: GitLab) -> None:
+    def take(self, data: Data, found: Properties, gitlab: GitLabClient) -> None:
         super().take(data, found, gitlab)
         data.set("groupIds", [item["id"] for item in found.get("groups") or []])
         data.set("userIds", [item["id"] for item in found.get("users") or []])

@@ -26,14 +26,14 @@ _PAGE: Final = 100
 _NOT_FOUND: Final = 404
 
 
-class ApiError(RefusalError):
+class GitLabApiError(RefusalError):
     """GitLab refused a request; `status` is its HTTP status."""
 
     def __init__(self, method: str, url: str, status: int, message: str) -> None:
         """Make the official client's message: the URL without its query, then the server's message."""
         self.status = status
-        said = f" {message}" if message else ""
-        super().__init__("404 Not Found" if status == _NOT_FOUND else f"{method} {url}: {status}{said}")
+        text = f" {message}" if message else ""
+        super().__init__("404 Not Found" if status == _NOT_FOUND else f"{method} {url}: {status}{text}")
 
     @property
     def missing(self) -> bool:
@@ -46,7 +46,7 @@ def segment(value: object) -> str:
     return quote(str(value), safe="")
 
 
-class GitLab:
+class GitLabClient:
     """A client that many threads can share."""
 
     def __init__(self, settings: Properties) -> None:
@@ -106,8 +106,8 @@ class GitLab:
         except (GitlabHttpError, GitlabAuthenticationError) as error:
             address = urlsplit(f"{client.url}{_API}/{path}")
             url = f"{address.scheme}://{address.netloc}{unquote(address.path)}"
-            said = self._hide(_message(error))
-            raise ApiError(method.upper(), url, error.response_code or 0, said) from None
+            text = self._hide(_message(error))
+            raise GitLabApiError(method.upper(), url, error.response_code or 0, text) from None
         except (GitlabError, requests.RequestException) as error:
             raise PluginError(f"error talking to GitLab at {client.url}: {self._hide(cause(error))}") from None
 
@@ -117,14 +117,17 @@ class GitLab:
         return text.replace(str(token), "***") if token else text
 
     def get(self, path: str, **query: Any) -> Any:
-        """Return the JSON at a path. Raises `ApiError` when refused, `PluginError` when the server is unreachable."""
+        """Return the JSON at a path.
+
+        Raises `GitLabApiError` when refused, `PluginError` when the server is unreachable.
+        """
         return _json(self._send("get", path, query=query))
 
     def find(self, path: str, **query: Any) -> Any:
         """Return the JSON at a path, or None if there is nothing."""
         try:
             return self.get(path, **query)
-        except ApiError as error:
+        except GitLabApiError as error:
             if error.missing:
                 return None
             raise
@@ -194,16 +197,16 @@ def _message(error: GitlabError) -> str:
     if not text:
         return ""
     try:
-        return _words(json.loads(text))
+        return _format(json.loads(text))
     except ValueError:
         return f"failed to parse unknown error format: {' '.join(text.split())}"
 
 
-def _words(said: Any) -> str:
-    if isinstance(said, dict):
-        return ", ".join(sorted(f"{{{name}: {_words(value)}}}" for name, value in said.items()))
-    if isinstance(said, list):
-        return f"[{', '.join(_words(item) for item in said)}]"
-    if isinstance(said, bool):
-        return "true" if said else "false"
-    return "" if said is None else str(said)
+def _format(text: Any) -> str:
+    if isinstance(text, dict):
+        return ", ".join(sorted(f"{{{name}: {_format(value)}}}" for name, value in text.items()))
+    if isinstance(text, list):
+        return f"[{', '.join(_format(item) for item in text)}]"
+    if isinstance(text, bool):
+        return "true" if text else "false"
+    return "" if text is None else str(text)

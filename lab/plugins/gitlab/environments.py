@@ -7,9 +7,9 @@ from typing import Final
 
 from lab.plugins import framework
 from lab.plugins.fields import fields
-from lab.plugins.gitlab.client import ApiError, GitLab, wait
+from lab.plugins.gitlab.client import GitLabApiError, GitLabClient, wait
 from lab.plugins.gitlab.common import LEVELS, known, level_name, rfc3339
-from lab.plugins.gitlab.items import Item
+from lab.plugins.gitlab.items import GitLabItem
 from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.server import PluginError
@@ -22,17 +22,17 @@ _NO_SPACE: Final = framework.matching("external_url", r"^\S+$", "The URL may not
 _TIMES: Final = ("createdAt", "updatedAt", "autoStopAt")
 
 
-class _Environment(Item):
-    def refusal(self, doing: str, error: ApiError) -> PluginError:
+class _Environment(GitLabItem):
+    def refusal(self, doing: str, error: GitLabApiError) -> PluginError:
         if doing == "create" and error.missing:
             return PluginError("The Environments feature is not available for this project.")
         return super().refusal(doing, error)
 
-    def update(self, data: Data, gitlab: GitLab) -> None:
+    def update(self, data: Data, gitlab: GitLabClient) -> None:
         """Update the object."""
         self.change(data, gitlab, {"external_url": "", **self.body(data)})
 
-    def delete(self, data: Data, gitlab: GitLab) -> None:
+    def delete(self, data: Data, gitlab: GitLabClient) -> None:
         """Delete it if it is stopped; stop it before that if the program requests it."""
         path = self.place(data.id).path
         if data.get("stopBeforeDestroy"):
@@ -98,12 +98,12 @@ def _who(rule: Properties) -> tuple[object, ...]:
     return tuple(rule.get(name) or None for name in ("access_level", "user_id", "group_id"))
 
 
-class _Protected(Item):
+class _Protected(GitLabItem):
     def body(self, data: Data) -> Properties:
         lists = {theirs: [_rule(item) for item in data.get(name)] for name, theirs in _LISTS.items()}
         return {"name": data.get("environment"), **lists}
 
-    def take(self, data: Data, found: Properties, gitlab: GitLab) -> None:
+    def take(self, data: Data, found: Properties, gitlab: GitLabClient) -> None:
         super().take(data, found, gitlab)
         for name, theirs in _LISTS.items():
             rules = [
@@ -120,7 +120,7 @@ class _Protected(Item):
             ]
             data.set(name, rules or (None if name not in data.inputs and data.raw(name) is None else []))
 
-    def refusal(self, doing: str, error: ApiError) -> PluginError:
+    def refusal(self, doing: str, error: GitLabApiError) -> PluginError:
         if doing == "create" and error.missing:
             return PluginError(
                 "The protected environment feature is not available on this project. Make sure it's part of an "
@@ -128,7 +128,7 @@ class _Protected(Item):
             )
         return super().refusal(doing, error)
 
-    def update(self, data: Data, gitlab: GitLab) -> None:
+    def update(self, data: Data, gitlab: GitLabClient) -> None:
         """Update it: kept rules have their number, removed rules have a mark."""
         place = self.place(data.id)
         present = gitlab.get(place.path)

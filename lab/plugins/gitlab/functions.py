@@ -7,9 +7,9 @@ import zlib
 from collections.abc import Mapping
 from typing import Any, Final
 
-from lab.plugins.bridge import Function
+from lab.plugins.bridge import BridgedFunction
 from lab.plugins.fields import snake
-from lab.plugins.gitlab.client import GitLab, segment
+from lab.plugins.gitlab.client import GitLabClient, segment
 from lab.plugins.gitlab.common import go_time, level_name, rfc3339
 from lab.plugins.schema import ZERO, function, trimmed
 from lab.plugins.server import PluginError
@@ -47,7 +47,7 @@ def _typed(declared: Mapping[str, Any], value: Any) -> Value:
 _GROUP_RENAMED: Final = {"groupId": "id", "visibilityLevel": "visibility"}
 
 
-def _get_group(args: Properties, gitlab: GitLab) -> Properties:
+def _get_group(args: Properties, gitlab: GitLabClient) -> Properties:
     if ("groupId" in args) == ("fullPath" in args):
         raise PluginError("one and only one of group_id or full_path must be set")
     group = gitlab.get(f"groups/{segment(args.get('groupId', args.get('fullPath')))}", with_projects=False)
@@ -55,7 +55,7 @@ def _get_group(args: Properties, gitlab: GitLab) -> Properties:
     return {**found, "id": str(group["id"])}
 
 
-def _get_group_membership(args: Properties, gitlab: GitLab) -> Properties:
+def _get_group_membership(args: Properties, gitlab: GitLabClient) -> Properties:
     if ("groupId" in args) == ("fullPath" in args):
         raise PluginError("one and only one of group_id or full_path must be set")
     group = gitlab.get(f"groups/{segment(args.get('groupId', args.get('fullPath')))}")
@@ -72,7 +72,7 @@ def _get_group_membership(args: Properties, gitlab: GitLab) -> Properties:
     }
 
 
-def _get_group_variable(args: Properties, gitlab: GitLab) -> Properties:
+def _get_group_variable(args: Properties, gitlab: GitLabClient) -> Properties:
     # The request always has a scope, because each variable in GitLab has one.
     scope = args.get("environmentScope") or ""
     path = f"groups/{segment(args['group'])}/variables/{segment(args['key'])}"
@@ -100,14 +100,14 @@ _FILTERS: Final = {
 }
 
 
-def _get_user(args: Properties, gitlab: GitLab) -> Properties:
+def _get_user(args: Properties, gitlab: GitLabClient) -> Properties:
     user = _find_user(args, gitlab)
     found = _outputs("getUser", user, _USER_RENAMED)
     found["createdAt"] = go_time(user.get("created_at"))
     return {**found, "id": str(user["id"])}
 
 
-def _find_user(args: Properties, gitlab: GitLab) -> Properties:
+def _find_user(args: Properties, gitlab: GitLabClient) -> Properties:
     given = [name for name in ("userId", "username", "email") if args.get(name)]
     if len(given) != 1:
         raise PluginError("one and only one of user_id, username or email must be set")
@@ -122,7 +122,7 @@ def _find_user(args: Properties, gitlab: GitLab) -> Properties:
     return first
 
 
-def _get_users(args: Properties, gitlab: GitLab) -> Properties:
+def _get_users(args: Properties, gitlab: GitLabClient) -> Properties:
     order, sort = args.get("orderBy") or "id", args.get("sort") or "desc"
     query = {theirs: args[name] for name, theirs in _FILTERS.items() if args.get(name)}
     users = gitlab.all("users", order_by=order, sort=sort, **query)
@@ -133,9 +133,9 @@ def _get_users(args: Properties, gitlab: GitLab) -> Properties:
         for user in users
     ]
     hashed = ("orderBy", "sort", "search", "active", "blocked", "externUid", "externProvider")
-    said = {**args, "orderBy": order, "sort": sort}
-    text = ",".join(_text(said.get(name)) for name in (*hashed, "createdBefore", "createdAfter"))
-    return {**said, "users": listed, "id": str(zlib.crc32(text.encode()))}
+    arguments = {**args, "orderBy": order, "sort": sort}
+    text = ",".join(_text(arguments.get(name)) for name in (*hashed, "createdBefore", "createdAfter"))
+    return {**arguments, "users": listed, "id": str(zlib.crc32(text.encode()))}
 
 
 def _text(value: Value) -> str:
@@ -143,7 +143,7 @@ def _text(value: Value) -> str:
 
 
 FUNCTIONS: Final = {
-    _token(name): Function(function(_token(name)), call)
+    _token(name): BridgedFunction(function(_token(name)), call)
     for name, call in (
         ("getGroup", _get_group),
         ("getGroupMembership", _get_group_membership),

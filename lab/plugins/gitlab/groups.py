@@ -7,7 +7,7 @@ from typing import Final
 
 from lab.plugins import items
 from lab.plugins.fields import always, fields
-from lab.plugins.gitlab.client import ApiError, GitLab, segment, wait
+from lab.plugins.gitlab.client import GitLabApiError, GitLabClient, segment, wait
 from lab.plugins.items import table
 from lab.plugins.planning import Data, is_zero
 from lab.plugins.schema import one_of, resource
@@ -16,7 +16,7 @@ from lab.plugins.wire import Properties
 
 
 @dataclass(frozen=True, kw_only=True)
-class Owner(items.Item[GitLab]):
+class GroupOrProject(items.Item[GitLabClient]):
     """A group or a project, in `collection`. Properties in `written` are sent only at creation."""
 
     collection: str
@@ -25,13 +25,13 @@ class Owner(items.Item[GitLab]):
         """Return its path in the API."""
         return f"{self.collection}/{segment(data.id)}"
 
-    def find(self, data: Data, client: GitLab) -> Properties | None:
+    def find(self, data: Data, client: GitLabClient) -> Properties | None:
         """Return the object from GitLab, None if it does not exist or is marked for deletion, as upstream does."""
         query = {"with_projects": False} if self.collection == "groups" else {}
         found: Properties | None = client.find(self.path(data), **query)
         return None if found is None or _is_going(found) else found
 
-    def take(self, data: Data, found: Properties, client: GitLab) -> None:
+    def take(self, data: Data, found: Properties, client: GitLabClient) -> None:
         """Read the answer into the properties."""
         data.id = str(found["id"])
         super().take(data, found, client)
@@ -41,11 +41,11 @@ class Owner(items.Item[GitLab]):
         names = {**self.always, **self.sent}
         return always(data, {name: field for name, field in names.items() if data.changed(name)})
 
-    def delete(self, data: Data, client: GitLab) -> None:
+    def delete(self, data: Data, client: GitLabClient) -> None:
         """Delete it, and wait until it is gone or marked for deletion."""
         try:
             client.delete(self.path(data))
-        except ApiError as error:
+        except GitLabApiError as error:
             if "already marked for deletion" not in str(error):
                 raise PluginError(f"error deleting {self.collection[:-1]} {data.id}: {error}") from None
         wait(lambda: self.find(data, client) is None, f"{self.path(data)} to become deleted")
@@ -55,7 +55,7 @@ def _is_going(found: Properties) -> bool:
     return bool(found.get("marked_for_deletion_on") or found.get("marked_for_deletion_at"))
 
 
-def said(data: Data, names: dict[str, str]) -> Properties:
+def set_values(data: Data, names: dict[str, str]) -> Properties:
     """Return a body with the values of the program. Empty texts and 0 count as not set, False does not."""
     values = {field: data.raw(name) for name, field in names.items()}
     return {field: value for field, value in values.items() if isinstance(value, bool) or not is_zero(value)}
@@ -69,14 +69,14 @@ _AFTERWARDS: Final = fields(
 )  # fmt: skip
 
 
-class _Group(Owner):
+class _GitLabGroup(GroupOrProject):
     def creation(self, data: Data) -> Properties:
         protection = data.raw("defaultBranchProtection")  # here 0 is a value
         names = {name: field for name, field in self.sent.items() if name not in _AFTERWARDS}
-        body = {**said(data, names), "default_branch_protection": protection}
+        body = {**set_values(data, names), "default_branch_protection": protection}
         return {"name": data.get("name"), **{field: value for field, value in body.items() if value is not None}}
 
-    def create(self, data: Data, client: GitLab) -> None:
+    def create(self, data: Data, client: GitLabClient) -> None:
         """Create it, wait until it exists, then set the other properties."""
         data.id = str(client.post("groups", self.creation(data))["id"])
         wait(lambda: self.find(data, client) is not None, f"group ({data.id}) to create")
@@ -86,7 +86,7 @@ class _Group(Owner):
                 client.put(self.path(data), more)
         self.read(data, client)
 
-    def update(self, data: Data, client: GitLab) -> None:
+    def update(self, data: Data, client: GitLabClient) -> None:
         """Update it; a new parent needs a separate request."""
         body = self.changed(data)
         body.pop("parent_id", None)
@@ -101,7 +101,7 @@ class _Group(Owner):
 
 
 RESOURCES: Final = table(
-    _Group(
+    _GitLabGroup(
         shape=resource("gitlab:index/group:Group", autoname=("name",)).tuned(
             validate={
                 "visibilityLevel": one_of("private", "internal", "public"),

@@ -6,11 +6,11 @@ from typing import Final
 
 from lab.plugins import framework
 from lab.plugins.fields import fields
-from lab.plugins.gitlab.items import Item
+from lab.plugins.gitlab.items import GitLabItem
 from lab.plugins.items import table
 
 
-def _hook(token: str, owner: str) -> Item:
+def _hook(token: str, owner: str) -> GitLabItem:
     shape = framework.resource(
         token,
         autoname=("name",),
@@ -18,7 +18,7 @@ def _hook(token: str, owner: str) -> Item:
         kept=("hookId", f"{owner}Id"),
     )
     answered = [name for name in shape.fields if name not in (owner, "hookId", "token")]
-    return Item(
+    return GitLabItem(
         shape=shape,
         root=f"{owner}s",
         collection="hooks",

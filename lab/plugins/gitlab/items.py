@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 from lab.plugins import framework, items
 from lab.plugins.bridge import Customise
-from lab.plugins.gitlab.client import ApiError, GitLab, segment
+from lab.plugins.gitlab.client import GitLabApiError, GitLabClient, segment
 from lab.plugins.gitlab.common import number, parts
 from lab.plugins.planning import Data
 from lab.plugins.server import PluginError
 from lab.plugins.wire import Properties
 
 
-class Place(NamedTuple):
+class ItemLocation(NamedTuple):
     """Location of an object: its owner's id, its path, and query parameters."""
 
     owner: str
@@ -24,7 +24,7 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Item(items.Item[GitLab]):
+class GitLabItem(items.Item[GitLabClient]):
     """A resource type whose objects have the path `<root>/<owner>/<collection>/<key>` and the id `<owner>:<key>`.
 
     `owner` is the property with the owner's id, `key` is the field of an answer with the object's key. `id` has
@@ -50,7 +50,7 @@ class Item(items.Item[GitLab]):
         """Return the id of the object in an answer."""
         return f"{owner}:{found[self.key]}"
 
-    def refusal(self, doing: str, error: ApiError) -> PluginError:
+    def refusal(self, doing: str, error: GitLabApiError) -> PluginError:
         """Return the error for a refused `create`, `update` or `delete`."""
         return PluginError(f"{self.refused[doing]}: {error}") if doing in self.refused else error
 
@@ -58,15 +58,15 @@ class Item(items.Item[GitLab]):
         """Return the function that customises a plan, if there is one."""
         return framework.replacing(*self.replacing) if self.replacing else None
 
-    def place(self, id_: str) -> Place:
+    def place(self, id_: str) -> ItemLocation:
         """Return the location of the object with this id; raises `PluginError` if the id is malformed."""
         owner, key = parts(id_, *self.id)
         for text, what in zip((owner, key), self.numbers, strict=True):
             if what:
                 number(text, what)
-        return Place(owner, self.path(owner, key), {})
+        return ItemLocation(owner, self.path(owner, key), {})
 
-    def find(self, data: Data, client: GitLab) -> Properties | None:
+    def find(self, data: Data, client: GitLabClient) -> Properties | None:
         """Return the object from GitLab, None if it does not exist."""
         place = self.place(data.id)
         found: Properties | None = client.find(place.path, **place.query)
@@ -79,22 +79,22 @@ class Item(items.Item[GitLab]):
         path = f"{self.root}/{segment(owner)}/{self.collection}"
         return path if key is None else f"{path}/{segment(key)}"
 
-    def take_of(self, owner: str, data: Data, found: Properties, client: GitLab) -> None:
+    def take_of(self, owner: str, data: Data, found: Properties, client: GitLabClient) -> None:
         """Read an answer about an object of the owner."""
         data.id = self.named(owner, found)
         data.set(self.owner, owner)
         self.take(data, found, client)
 
-    def create(self, data: Data, client: GitLab) -> None:
+    def create(self, data: Data, client: GitLabClient) -> None:
         """Create the object in its owner's list."""
         owner = data.get(self.owner)
         try:
             found = client.post(self.path(owner), self.creation(data))
-        except ApiError as error:
+        except GitLabApiError as error:
             raise self.refusal("create", error) from None
         self.take_of(owner, data, found, client)
 
-    def read(self, data: Data, client: GitLab) -> None:
+    def read(self, data: Data, client: GitLabClient) -> None:
         """Read the object, if it exists."""
         found = self.find(data, client)
         if found is None:
@@ -102,32 +102,32 @@ class Item(items.Item[GitLab]):
             return
         self.take_of(self.place(data.id).owner, data, found, client)
 
-    def update(self, data: Data, client: GitLab) -> None:
+    def update(self, data: Data, client: GitLabClient) -> None:
         """Update the object."""
         self.change(data, client, self.body(data))
 
-    def change(self, data: Data, client: GitLab, body: Properties) -> None:
+    def change(self, data: Data, client: GitLabClient, body: Properties) -> None:
         """Send an update, and read the answer."""
         place = self.place(data.id)
         try:
             found = client.put(place.path, body, **place.query)
-        except ApiError as error:
+        except GitLabApiError as error:
             raise self.refusal("update", error) from None
         self.take_of(place.owner, data, found, client)
 
-    def delete(self, data: Data, client: GitLab) -> None:
+    def delete(self, data: Data, client: GitLabClient) -> None:
         """Delete the object."""
         place = self.place(data.id)
         try:
             client.delete(place.path, **place.query)
-        except ApiError as error:
+        except GitLabApiError as error:
             if error.missing and self.may_be_gone:
                 return
             raise self.refusal("delete", error) from None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part(Item):
+class ProjectPart(GitLabItem):
     """An object that each project has once; its id is the project's."""
 
     root: str = "projects"
@@ -135,9 +135,9 @@ class Part(Item):
     id: tuple[str, str] = ("project", "")
     replacing: tuple[str, ...] = ("project",)
 
-    def place(self, id_: str) -> Place:
+    def place(self, id_: str) -> ItemLocation:
         """Return the location of the project's object."""
-        return Place(id_, self.path(id_), {})
+        return ItemLocation(id_, self.path(id_), {})
 
     def named(self, owner: str, _found: Properties) -> str:
         """Return the project's id."""

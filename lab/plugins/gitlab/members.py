@@ -7,9 +7,9 @@ from typing import Final
 
 from lab.plugins import framework
 from lab.plugins.fields import fields
-from lab.plugins.gitlab.client import GitLab, segment
+from lab.plugins.gitlab.client import GitLabClient, segment
 from lab.plugins.gitlab.common import LEVELS, MEMBER_LEVELS, a_date, level_name, number, parts
-from lab.plugins.gitlab.items import Item
+from lab.plugins.gitlab.items import GitLabItem
 from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.schema import one_of, resource
@@ -19,7 +19,7 @@ from lab.plugins.wire import Properties
 # -- members ----------------------------------------------------------------------------------------------------------
 
 
-class _Membership(Item):
+class _Membership(GitLabItem):
     def creation(self, data: Data) -> Properties:
         return {"user_id": data.get("userId"), **super().body(data)}
 
@@ -60,7 +60,7 @@ _PROJECT: Final = _Membership(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Share(Item):
+class _Share(GitLabItem):
     """A share with a group; `shared` is the property with that group."""
 
     shared: str
@@ -69,7 +69,7 @@ class _Share(Item):
         expiry = {"expires_at": data.get("expiresAt")} if data.get("expiresAt") else {}
         return {"group_id": data.get(self.shared), **self.body(data), **expiry}
 
-    def create(self, data: Data, gitlab: GitLab) -> None:
+    def create(self, data: Data, gitlab: GitLabClient) -> None:
         """Create the share. GitLab's answer does not contain it."""
         owner, group = data.get(self.owner), data.get(self.shared)
         gitlab.post(self.path(owner), self.creation(data))
@@ -78,7 +78,7 @@ class _Share(Item):
         if not data.id:
             raise PluginError(f"{self.root[:-1]} {owner} is not shared with group {group}, though GitLab accepted it")
 
-    def find(self, data: Data, gitlab: GitLab) -> Properties | None:
+    def find(self, data: Data, gitlab: GitLabClient) -> Properties | None:
         """Return the share from the list in its group or project."""
         owner, group = parts(data.id, *self.id)
         query = {"with_projects": False} if self.root == "groups" else {}

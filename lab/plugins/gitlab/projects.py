@@ -6,8 +6,8 @@ from typing import Final
 
 from lab.plugins.bridge import Customise
 from lab.plugins.fields import fields
-from lab.plugins.gitlab.client import GitLab, segment, wait
-from lab.plugins.gitlab.groups import Owner, said
+from lab.plugins.gitlab.client import GitLabClient, segment, wait
+from lab.plugins.gitlab.groups import GroupOrProject, set_values
 from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.schema import Shape, one_of, resource
@@ -59,18 +59,18 @@ def _moved(prior: Properties | None, planned: Properties, _inputs: object) -> se
     return set()
 
 
-class _Project(Owner):
+class _GitLabProject(GroupOrProject):
     def customise(self) -> Customise:
         return _moved
 
     def creation(self, data: Data) -> Properties:
         names = {name: field for name, field in self.sent.items() if name not in _AFTERWARDS}
-        body = {"name": data.get("name"), **said(data, {**names, **fields("namespaceId")})}
+        body = {"name": data.get("name"), **set_values(data, {**names, **fields("namespaceId")})}
         if data.raw("initializeWithReadme") is not None:
             body["initialize_with_readme"] = data.get("initializeWithReadme")
         return body
 
-    def create(self, data: Data, client: GitLab) -> None:
+    def create(self, data: Data, client: GitLabClient) -> None:
         """Create it, wait until GitLab has protected its branch, then set the other properties."""
         made = client.post("projects", self.creation(data))
         data.id = str(made["id"])
@@ -78,13 +78,15 @@ class _Project(Owner):
             client.post(f"{self.path(data)}/archive")
         if _expects_protection(client, made):
             self._wait_for_protection(data, client, made)
-        more = said(data, {name: field for name, field in self.sent.items() if name in (*_AFTERWARDS, "description")})
+        more = set_values(
+            data, {name: field for name, field in self.sent.items() if name in (*_AFTERWARDS, "description")}
+        )
         if more:
             with refused(f'Could not update project "{data.id}"'):
                 client.put(self.path(data), more)
         self.read(data, client)
 
-    def _wait_for_protection(self, data: Data, client: GitLab, project: Properties) -> None:
+    def _wait_for_protection(self, data: Data, client: GitLabClient, project: Properties) -> None:
         branch = project.get("default_branch")
         if not branch:
             return  # the repository is empty
@@ -95,11 +97,11 @@ class _Project(Owner):
 
         wait(protected, f"branch {branch} to reach 'protected' status")
 
-    def take(self, data: Data, found: Properties, client: GitLab) -> None:
+    def take(self, data: Data, found: Properties, client: GitLabClient) -> None:
         super().take(data, found, client)
         data.set("namespaceId", found["namespace"]["id"])
 
-    def update(self, data: Data, client: GitLab) -> None:
+    def update(self, data: Data, client: GitLabClient) -> None:
         """Update it; a new namespace and archiving need separate requests."""
         body = self.changed(data)
         if body.get("path") == "":
@@ -114,7 +116,7 @@ class _Project(Owner):
         self.read(data, client)
 
 
-def _expects_protection(gitlab: GitLab, project: Properties) -> bool:
+def _expects_protection(gitlab: GitLabClient, project: Properties) -> bool:
     """Whether GitLab protects the default branch itself."""
     namespace = project["namespace"]
     if namespace["kind"] == "group":
@@ -128,7 +130,7 @@ def _expects_protection(gitlab: GitLab, project: Properties) -> bool:
 PROJECT: Final = _shape()
 _SETTINGS: Final = [name for name, field in PROJECT.fields.items() if field.input and name not in _APART]
 RESOURCES: Final = table(
-    _Project(
+    _GitLabProject(
         shape=PROJECT,
         collection="projects",
         always=fields("name"),

@@ -6,9 +6,9 @@ from typing import Final
 
 from lab.plugins import framework
 from lab.plugins.fields import fields
-from lab.plugins.gitlab.client import ApiError, GitLab, segment
+from lab.plugins.gitlab.client import GitLabApiError, GitLabClient, segment
 from lab.plugins.gitlab.common import LEVELS, PROTECTION_LEVELS, level_name
-from lab.plugins.gitlab.items import Item
+from lab.plugins.gitlab.items import GitLabItem
 from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.server import PluginError, refused
@@ -53,8 +53,8 @@ def _read_entry(level: Properties) -> Properties:
 # -- branches ---------------------------------------------------------------------------------------------------------
 
 
-class _BranchProtection(Item):
-    def licensed(self, data: Data, client: GitLab) -> None:
+class _BranchProtection(GitLabItem):
+    def licensed(self, data: Data, client: GitLabClient) -> None:
         """Raise `PluginError` for properties that the server's edition would ignore."""
         if client.enterprise:
             for name, (theirs, _) in _PLAIN.items():
@@ -79,7 +79,7 @@ class _BranchProtection(Item):
         }
         return {"name": data.get("branch"), **self.body(data), **levels, **lists}
 
-    def create(self, data: Data, client: GitLab) -> None:
+    def create(self, data: Data, client: GitLabClient) -> None:
         """Protect the branch. GitLab protects the default branch itself; only that protection is adopted."""
         project, branch = data.get("project"), data.get("branch")
         self.licensed(data, client)
@@ -89,7 +89,7 @@ class _BranchProtection(Item):
             client.delete(self.path(project, branch))
         super().create(data, client)
 
-    def take(self, data: Data, found: Properties, client: GitLab) -> None:
+    def take(self, data: Data, found: Properties, client: GitLabClient) -> None:
         super().take(data, found, client)
         for name, (_, levels) in _PLAIN.items():
             plain = next((level for level in found.get(levels) or [] if _is_plain(level)), None)
@@ -97,7 +97,7 @@ class _BranchProtection(Item):
         for name, (_, levels) in _LISTS.items():
             data.set(name, [_read_entry(level) for level in found.get(levels) or []] if client.enterprise else [])
 
-    def update(self, data: Data, client: GitLab) -> None:
+    def update(self, data: Data, client: GitLabClient) -> None:
         """Update the properties that the edition supports."""
         self.licensed(data, client)
         found = self.find(data, client)
@@ -154,7 +154,7 @@ _BRANCH_PROTECTION: Final = _BranchProtection(
 # -- tags -------------------------------------------------------------------------------------------------------------
 
 
-class _TagProtection(Item):
+class _TagProtection(GitLabItem):
     def creation(self, data: Data) -> Properties:
         allowed = [
             _entry({name: None if isinstance(value, Unknown) else value for name, value in item.items()})
@@ -163,16 +163,16 @@ class _TagProtection(Item):
         level = {"name": data.get("tag"), "create_access_level": LEVELS[data.get("createAccessLevel")]}
         return {**level, "allowed_to_create": allowed} if allowed else level
 
-    def create(self, data: Data, gitlab: GitLab) -> None:
+    def create(self, data: Data, gitlab: GitLabClient) -> None:
         """Protect the tag; an existing protection is replaced, as in upstream."""
         project, body = data.get("project"), self.creation(data)
         try:
             found = gitlab.post(self.path(project), body)
-        except ApiError:
+        except GitLabApiError:
             try:
                 gitlab.delete(self.path(project, data.get("tag")))
                 found = gitlab.post(self.path(project), body)
-            except ApiError as error:
+            except GitLabApiError as error:
                 raise self.refusal("create", error) from None
         if len(body.get("allowed_to_create", ())) > len(found["create_access_levels"]) - 1:
             raise PluginError(
@@ -181,7 +181,7 @@ class _TagProtection(Item):
             )
         self.take_of(project, data, found, gitlab)
 
-    def take(self, data: Data, found: Properties, gitlab: GitLab) -> None:
+    def take(self, data: Data, found: Properties, gitlab: GitLabClient) -> None:
         super().take(data, found, gitlab)
         levels = list(found.get("create_access_levels") or [])
         plain = [level for level in levels if _is_plain(level)]

@@ -6,8 +6,8 @@ from typing import Final
 
 from lab.plugins import framework
 from lab.plugins.fields import fields
-from lab.plugins.gitlab.client import ApiError, GitLab
-from lab.plugins.gitlab.items import Part
+from lab.plugins.gitlab.client import GitLabApiError, GitLabClient
+from lab.plugins.gitlab.items import ProjectPart
 from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.server import PluginError
@@ -20,22 +20,22 @@ _NAMES: Final = (
 )  # fmt: skip
 
 
-class _Rules(Part):
-    def find(self, data: Data, client: GitLab) -> Properties | None:
+class _Rules(ProjectPart):
+    def find(self, data: Data, client: GitLabClient) -> Properties | None:
         """Return the rules from GitLab; rules without an id do not exist."""
         try:
             return super().find(data, client) or None
-        except ApiError as error:
+        except GitLabApiError as error:
             raise PluginError(f"Unable to read project push rules details: {error}") from None
 
-    def create(self, data: Data, client: GitLab) -> None:
+    def create(self, data: Data, client: GitLabClient) -> None:
         """Create the rules, or update existing ones."""
         project = data.get("project")
         path, body = self.path(project), self.body(data)
         try:
             present = client.find(path)
             rules = client.put(path, body) if present and present.get("id") else client.post(path, body)
-        except ApiError as error:
+        except GitLabApiError as error:
             raise self.refusal("create", error) from None
         self.take_of(project, data, rules, client)
 

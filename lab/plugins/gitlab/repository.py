@@ -12,9 +12,9 @@ from typing import Final, TypeVar
 from lab.plugins import framework, items
 from lab.plugins.bridge import Customise
 from lab.plugins.fields import always, fields
-from lab.plugins.gitlab.client import ApiError, GitLab, segment
+from lab.plugins.gitlab.client import GitLabApiError, GitLabClient, segment
 from lab.plugins.gitlab.common import parts, rfc3339
-from lab.plugins.gitlab.items import Item
+from lab.plugins.gitlab.items import GitLabItem
 from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.schema import one_of, resource
@@ -35,14 +35,14 @@ def _persist(attempt: Callable[[], Answer]) -> Answer:
     while True:
         try:
             return attempt()
-        except ApiError as error:
+        except GitLabApiError as error:
             refused = error.status == _BAD_REQUEST and "Please refresh and try again" in str(error)
             if not refused or time.monotonic() > deadline:
                 raise
             time.sleep(0.5)
 
 
-class _File(items.Item[GitLab]):
+class _File(items.Item[GitLabClient]):
     def _place(self, data: Data) -> tuple[str, str]:
         """Return the path of the file with this id, and its branch. Raises `PluginError` if the id is malformed."""
         project, branch, path = parts(data.id, "project", "branch", "repository_file_path")
@@ -54,11 +54,11 @@ class _File(items.Item[GitLab]):
     def creation(self, data: Data) -> Properties:
         return {**self.body(data), **always(data, fields("encoding", "content"))}
 
-    def _rewrite(self, data: Data, client: GitLab, path: str, branch: str) -> None:
+    def _rewrite(self, data: Data, client: GitLabClient, path: str, branch: str) -> None:
         last = client.get(path, ref=branch)["last_commit_id"]
         client.put(path, {**self.creation(data), "last_commit_id": last})
 
-    def create(self, data: Data, client: GitLab) -> None:
+    def create(self, data: Data, client: GitLabClient) -> None:
         """Commit the file; an existing one is overwritten only if the program requests it."""
         made = Data(data.shape, id_=f"{data.get('project')}:{data.get('branch')}:{data.get('filePath')}")
         path, branch = self._place(made)
@@ -71,7 +71,7 @@ class _File(items.Item[GitLab]):
         data.id = made.id
         self.read(data, client)
 
-    def find(self, data: Data, client: GitLab) -> Properties | None:
+    def find(self, data: Data, client: GitLabClient) -> Properties | None:
         """Return the file from GitLab; content that is not text stays in base64."""
         path, branch = self._place(data)
         found: Properties | None = client.find(path, ref=branch)
@@ -80,20 +80,20 @@ class _File(items.Item[GitLab]):
                 return {**found, "content": base64.b64decode(found["content"]).decode(), "encoding": "text"}
         return found
 
-    def take(self, data: Data, found: Properties, client: GitLab) -> None:
+    def take(self, data: Data, found: Properties, client: GitLabClient) -> None:
         project = data.id.partition(":")[0]
         data.id = f"{project}:{found['ref']}:{found['file_path']}"
         data.set("project", project)
         super().take(data, found, client)
 
-    def update(self, data: Data, client: GitLab) -> None:
+    def update(self, data: Data, client: GitLabClient) -> None:
         """Commit a change of the file."""
         path, branch = self._place(data)
         with client.files:
             _persist(lambda: self._rewrite(data, client, path, branch))
         self.read(data, client)
 
-    def delete(self, data: Data, client: GitLab) -> None:
+    def delete(self, data: Data, client: GitLabClient) -> None:
         """Commit the deletion of the file."""
         path, branch = self._place(data)
         body = {**self.body(data), "commit_message": f"[DELETE]: {data.get('commitMessage')}"}
@@ -140,7 +140,7 @@ def _commits(commit: Properties | None) -> list[Properties]:
     return [found]
 
 
-class _Tag(Item):
+class _Tag(GitLabItem):
     def customise(self) -> Customise:
         def replacing(prior: Properties | None, _planned: Properties, inputs: Mapping[str, Value]) -> set[str]:
             message = {"message"} & inputs.keys()
@@ -151,16 +151,19 @@ class _Tag(Item):
     def creation(self, data: Data) -> Properties:
         return {"tag_name": data.get("name"), "ref": data.get("ref"), "message": data.get("message")}
 
-    def read(self, data: Data, gitlab: GitLab) -> None:
+    def read(self, data: Data, gitlab: GitLabClient) -> None:
         # Upstream removes a tag that is gone from the state, but still reports the server's 404.
         place = self.place(data.id)
         self.take_of(place.owner, data, gitlab.get(place.path), gitlab)
 
-    def take(self, data: Data, found: Properties, gitlab: GitLab) -> None:
+    def take(self, data: Data, found: Properties, gitlab: GitLabClient) -> None:
         super().take(data, found, gitlab)
         release = found.get("release")
-        told = release and {"tagName": release.get("tag_name") or "", "description": release.get("description") or ""}
-        data.set("releases", [told] if told else None)
+        properties = release and {
+            "tagName": release.get("tag_name") or "",
+            "description": release.get("description") or "",
+        }
+        data.set("releases", [properties] if properties else None)
         data.set("commits", _commits(found.get("commit")))
 
 

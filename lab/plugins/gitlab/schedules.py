@@ -7,9 +7,9 @@ from typing import Final
 
 from lab.plugins import framework
 from lab.plugins.fields import fields
-from lab.plugins.gitlab.client import ApiError, GitLab, segment
+from lab.plugins.gitlab.client import GitLabApiError, GitLabClient, segment
 from lab.plugins.gitlab.common import number, parts
-from lab.plugins.gitlab.items import Item, Part, Place
+from lab.plugins.gitlab.items import GitLabItem, ItemLocation, ProjectPart
 from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.schema import resource
@@ -18,23 +18,23 @@ from lab.plugins.wire import Properties
 # -- schedules --------------------------------------------------------------------------------------------------------
 
 
-class _Schedule(Item):
-    def take(self, data: Data, found: Properties, gitlab: GitLab) -> None:
+class _PipelineSchedule(GitLabItem):
+    def take(self, data: Data, found: Properties, gitlab: GitLabClient) -> None:
         super().take(data, found, gitlab)
         data.set("takeOwnership", bool(data.raw("takeOwnership")))
         data.set("owner", (found.get("owner") or {}).get("id") or 0)
 
-    def update(self, data: Data, gitlab: GitLab) -> None:
+    def update(self, data: Data, gitlab: GitLabClient) -> None:
         """Update it; take its ownership first if the program requests it."""
         try:
             if data.get("takeOwnership"):
                 gitlab.post(f"{self.place(data.id).path}/take_ownership")
-        except ApiError as error:
+        except GitLabApiError as error:
             raise self.refusal("update", error) from None
         super().update(data, gitlab)
 
 
-_SCHEDULE: Final = _Schedule(
+_SCHEDULE: Final = _PipelineSchedule(
     shape=framework.resource(
         "gitlab:index/pipelineSchedule:PipelineSchedule",
         default={"cronTimezone": "UTC", "active": True, "takeOwnership": False},
@@ -54,16 +54,16 @@ _SCHEDULE: Final = _Schedule(
 # -- their variables --------------------------------------------------------------------------------------------------
 
 
-class _Variable(Item):
-    def place(self, id_: str) -> Place:
+class _ScheduleVariable(GitLabItem):
+    def place(self, id_: str) -> ItemLocation:
         project, schedule, key = parts(id_, "project", "pipelineScheduleId", "key")
         path = _SCHEDULE.path(project, number(schedule, "pipeline schedule id"))
-        return Place(project, f"{path}/variables/{segment(key)}", {})
+        return ItemLocation(project, f"{path}/variables/{segment(key)}", {})
 
     def named(self, owner: str, found: Properties) -> str:
         return f"{owner}:{found['schedule']}:{found['key']}"
 
-    def find(self, data: Data, client: GitLab) -> Properties | None:
+    def find(self, data: Data, client: GitLabClient) -> Properties | None:
         """Return the variable from its schedule."""
         project, schedule, key = parts(data.id, "project", "pipelineScheduleId", "key")
         found = client.find(_SCHEDULE.path(project, number(schedule, "pipeline schedule id"))) or {}
@@ -71,7 +71,7 @@ class _Variable(Item):
         return next((item for item in variables if item["key"] == key), None)
 
 
-_VARIABLE: Final = _Variable(
+_VARIABLE: Final = _ScheduleVariable(
     shape=resource("gitlab:index/pipelineScheduleVariable:PipelineScheduleVariable"),
     root="projects",
     collection="variables",
@@ -90,14 +90,16 @@ _ALLOWED: Final = {
 }
 
 
-class _Scopes(Part):
-    def _allowed(self, client: GitLab, project: str, path: str) -> list[int]:
+class _Scopes(ProjectPart):
+    def _allowed(self, client: GitLabClient, project: str, path: str) -> list[int]:
         """Return the projects and groups that a project allows, without itself."""
         found = client.all(f"{self.path(project)}/{path}")
         itself = [item for item in found if project in (str(item["id"]), item.get("path_with_namespace"))]
         return [item["id"] for item in found if path != "allowlist" or item not in itself]
 
-    def _let_in(self, client: GitLab, project: str, wanted: Mapping[str, list[int]], *, enabled: bool) -> None:
+    def _set_entries(
+        self, client: GitLabClient, project: str, wanted: Mapping[str, list[int]], *, enabled: bool
+    ) -> None:
         """Add the wanted entries, and remove all others."""
         for name, (path, field) in _ALLOWED.items():
             present = self._allowed(client, project, path)
@@ -109,26 +111,26 @@ class _Scopes(Part):
                     client.post(f"{self.path(project)}/{path}", {field: target})
         client.patch(self.path(project), {"enabled": enabled})
 
-    def create(self, data: Data, client: GitLab) -> None:
+    def create(self, data: Data, client: GitLabClient) -> None:
         """Set the lists; the limitation itself changes only if the program sets it."""
         project = data.get("project")
         given = data.raw("enabled")
         enabled = client.get(self.path(project)).get("inbound_enabled") if given is None else given
-        self._let_in(client, project, {name: data.get(name) for name in _ALLOWED}, enabled=bool(enabled))
+        self._set_entries(client, project, {name: data.get(name) for name in _ALLOWED}, enabled=bool(enabled))
         self.take_of(project, data, client.get(self.path(project)), client)
 
-    def update(self, data: Data, client: GitLab) -> None:
+    def update(self, data: Data, client: GitLabClient) -> None:
         """Set the lists again."""
         self.create(data, client)
 
-    def take(self, data: Data, found: Properties, client: GitLab) -> None:
+    def take(self, data: Data, found: Properties, client: GitLabClient) -> None:
         data.set("enabled", bool(found.get("inbound_enabled")))
         for name, (path, _) in _ALLOWED.items():
             data.set(name, self._allowed(client, data.id, path))
 
-    def delete(self, data: Data, client: GitLab) -> None:
+    def delete(self, data: Data, client: GitLabClient) -> None:
         """Empty the lists."""
-        self._let_in(client, data.id, {name: [] for name in _ALLOWED}, enabled=True)
+        self._set_entries(client, data.id, {name: [] for name in _ALLOWED}, enabled=True)
 
 
 _JOB_TOKEN_SCOPES: Final = _Scopes(

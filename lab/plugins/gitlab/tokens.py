@@ -9,9 +9,9 @@ from typing import Final
 from lab.plugins import framework
 from lab.plugins.bridge import Customise
 from lab.plugins.fields import fields
-from lab.plugins.gitlab.client import GitLab
+from lab.plugins.gitlab.client import GitLabClient
 from lab.plugins.gitlab.common import LEVELS, MEMBER_LEVELS, a_date, go_time, level_name, moment, today, zoned
-from lab.plugins.gitlab.items import Item
+from lab.plugins.gitlab.items import GitLabItem
 from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.server import PluginError
@@ -33,7 +33,7 @@ def _rotate(prior: Properties | None, planned: Properties) -> None:
     planned["expiresAt"] = (today() + timedelta(days=int(rotation["expirationDays"]))).isoformat()
 
 
-class _AccessToken(Item):
+class _AccessToken(GitLabItem):
     def customise(self) -> Customise:
         def plan(prior: Properties | None, planned: Properties, _inputs: Mapping[str, Value]) -> set[str]:
             _rotate(prior, planned)
@@ -49,12 +49,12 @@ class _AccessToken(Item):
         expiry = data.get("expiresAt")
         return {**self.body(data), **({"expires_at": expiry} if expiry else {})}
 
-    def find(self, data: Data, gitlab: GitLab) -> Properties | None:
+    def find(self, data: Data, gitlab: GitLabClient) -> Properties | None:
         """Return the token, None if it does not exist or is revoked."""
         token = super().find(data, gitlab)
         return None if token is None or token.get("revoked") else token
 
-    def update(self, data: Data, gitlab: GitLab) -> None:
+    def update(self, data: Data, gitlab: GitLabClient) -> None:
         """Rotate the token when its expiry changes: no other property can be updated."""
         if data.changed("expiresAt"):
             place = self.place(data.id)
@@ -62,13 +62,13 @@ class _AccessToken(Item):
                 place.owner, data, gitlab.post(f"{place.path}/rotate", {"expires_at": data.get("expiresAt")}), gitlab
             )
 
-    def delete(self, data: Data, gitlab: GitLab) -> None:
+    def delete(self, data: Data, gitlab: GitLabClient) -> None:
         """Revoke the token, if it exists."""
         if self.find(data, gitlab) is not None:
             super().delete(data, gitlab)
 
 
-def _access_token(token: str, owner: str) -> Item:
+def _access_token(token: str, owner: str) -> GitLabItem:
     return _AccessToken(
         shape=framework.resource(
             token,
@@ -98,7 +98,7 @@ def _access_token(token: str, owner: str) -> Item:
 # -- deploy tokens ----------------------------------------------------------------------------------------------------
 
 
-class _DeployToken(Item):
+class _DeployToken(GitLabItem):
     def creation(self, data: Data) -> Properties:
         body = self.body(data)
         try:
@@ -108,7 +108,7 @@ class _DeployToken(Item):
             raise PluginError(f"Error determining expiry date: {text} is not a time in RFC3339 format") from None
         return body
 
-    def take(self, data: Data, found: Properties, gitlab: GitLab) -> None:
+    def take(self, data: Data, found: Properties, gitlab: GitLabClient) -> None:
         held = data.raw("expiresAt")
         super().take(data, found, gitlab)
         # Terraform's type for times considers Z and +00:00 as equal, but no other offsets (issue 11.B3).
@@ -116,7 +116,7 @@ class _DeployToken(Item):
             data.set("expiresAt", held)
 
 
-def _deploy_token(token: str, owner: str) -> Item:
+def _deploy_token(token: str, owner: str) -> GitLabItem:
     return _DeployToken(
         shape=framework.resource(
             token,

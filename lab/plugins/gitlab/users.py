@@ -6,8 +6,8 @@ from typing import Final
 
 from lab.plugins import framework, items
 from lab.plugins.fields import always, fields
-from lab.plugins.gitlab.client import ApiError, GitLab, segment, wait
-from lab.plugins.gitlab.items import Item, Place
+from lab.plugins.gitlab.client import GitLabApiError, GitLabClient, segment, wait
+from lab.plugins.gitlab.items import GitLabItem, ItemLocation
 from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.schema import one_of, resource
@@ -30,7 +30,7 @@ _MOVES: Final = {
 }
 
 
-class _User(items.Item[GitLab]):
+class _GitLabUser(items.Item[GitLabClient]):
     def creation(self, data: Data) -> Properties:
         if not (data.get("password") or data.get("resetPassword") or data.get("forceRandomPassword")):
             raise PluginError(
@@ -39,18 +39,18 @@ class _User(items.Item[GitLab]):
         password = fields(*(name for name in ("password", "resetPassword", "forceRandomPassword") if data.get(name)))
         return always(data, {**_SENT, **fields("skipConfirmation"), **password})
 
-    def find(self, data: Data, client: GitLab) -> Properties | None:
+    def find(self, data: Data, client: GitLabClient) -> Properties | None:
         """Return the user from GitLab, None if it does not exist."""
         found: Properties | None = client.find(f"users/{segment(data.id)}")
         return found
 
-    def create(self, data: Data, client: GitLab) -> None:
+    def create(self, data: Data, client: GitLabClient) -> None:
         """Create the user."""
         data.id = str(client.post("users", self.creation(data))["id"])
         self._move(data, client, "active")
         self.read(data, client)
 
-    def update(self, data: Data, client: GitLab) -> None:
+    def update(self, data: Data, client: GitLabClient) -> None:
         """Update the object."""
         body = always(data, {name: field for name, field in _SENT.items() if data.changed(name)})
         if "email" in body:
@@ -60,17 +60,17 @@ class _User(items.Item[GitLab]):
         self.read(data, client)
 
     @staticmethod
-    def _move(data: Data, client: GitLab, before: str) -> None:
+    def _move(data: Data, client: GitLabClient, before: str) -> None:
         for step in _MOVES.get((before, data.get("state")), ()):
             client.post(f"users/{data.id}/{step}")
 
-    def delete(self, data: Data, client: GitLab) -> None:
+    def delete(self, data: Data, client: GitLabClient) -> None:
         """Delete the user, and wait until it is gone."""
         client.delete(f"users/{data.id}")
         wait(lambda: self.find(data, client) is None, f"user {data.id} to be deleted")
 
 
-_USER: Final = _User(
+_USER: Final = _GitLabUser(
     shape=resource("gitlab:index/user:User", autoname=("name",)).tuned(
         default={
             "isAdmin": False, "canCreateGroup": False, "skipConfirmation": True, "projectsLimit": 0,
@@ -86,42 +86,42 @@ _USER: Final = _User(
 # -- identities -------------------------------------------------------------------------------------------------------
 
 
-class _Identity(Item):
-    def place(self, id_: str) -> Place:
+class _UserIdentity(GitLabItem):
+    def place(self, id_: str) -> ItemLocation:
         place = super().place(id_)
-        return Place(place.owner, f"users/{place.owner}", {})
+        return ItemLocation(place.owner, f"users/{place.owner}", {})
 
     def named(self, owner: str, found: Properties) -> str:
         return f"{owner}:{found['provider']}"
 
-    def find(self, data: Data, client: GitLab) -> Properties | None:
+    def find(self, data: Data, client: GitLabClient) -> Properties | None:
         """Return the identity from the user's list."""
         user = super().find(data, client) or {}
         provider = data.id.partition(":")[2]
         return next((item for item in user.get("identities") or [] if item["provider"] == provider), None)
 
-    def create(self, data: Data, client: GitLab) -> None:
+    def create(self, data: Data, client: GitLabClient) -> None:
         """Add the identity to the user."""
         data_id = f"{data.get('userId')}:{data.get('externalProvider')}"
         try:
             client.put(f"users/{data.get('userId')}", self.body(data))
-        except ApiError as error:
+        except GitLabApiError as error:
             raise self.refusal("create", error) from None
         data.id = data_id
         self.read(data, client)
         if not data.id:
             raise PluginError(f"Unable to find user identity {data_id}")
 
-    def delete(self, data: Data, client: GitLab) -> None:
+    def delete(self, data: Data, client: GitLabClient) -> None:
         """Delete the object."""
         user, _, provider = data.id.partition(":")
         try:
             client.delete(f"users/{user}/identities/{segment(provider)}")
-        except ApiError as error:
+        except GitLabApiError as error:
             raise self.refusal("delete", error) from None
 
 
-_IDENTITY: Final = _Identity(
+_IDENTITY: Final = _UserIdentity(
     shape=framework.resource("gitlab:index/userIdentity:UserIdentity"),
     root="users",
     collection="identities",

@@ -6,9 +6,9 @@ from typing import Final
 
 from lab.plugins import framework
 from lab.plugins.fields import fields
-from lab.plugins.gitlab.client import ApiError, GitLab
+from lab.plugins.gitlab.client import GitLabApiError, GitLabClient
 from lab.plugins.gitlab.common import parts
-from lab.plugins.gitlab.items import Item, Place
+from lab.plugins.gitlab.items import GitLabItem, ItemLocation
 from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.server import PluginError
@@ -24,10 +24,10 @@ def _key(value: Value) -> str | None:
     return framework.matching("key", r"^[a-zA-Z0-9_]+$", "is an invalid, only A-Z, a-z, 0-9, and _ are allowed")(value)
 
 
-class _Variable(Item):
-    def place(self, id_: str) -> Place:
+class _CiVariable(GitLabItem):
+    def place(self, id_: str) -> ItemLocation:
         owner, key, scope = parts(id_ if id_.count(":") > 1 else f"{id_}:*", self.owner, "key", "scope")
-        return Place(owner, self.path(owner, key), {"filter[environment_scope]": scope})
+        return ItemLocation(owner, self.path(owner, key), {"filter[environment_scope]": scope})
 
     def creation(self, data: Data) -> Properties:
         body = {"key": data.get("key"), **self.body(data)}
@@ -40,7 +40,7 @@ class _Variable(Item):
             )
         return {**body, "masked": False, "masked_and_hidden": True}
 
-    def take(self, data: Data, found: Properties, gitlab: GitLab) -> None:
+    def take(self, data: Data, found: Properties, gitlab: GitLabClient) -> None:
         value = data.raw("value")
         super().take(data, found, gitlab)
         if found.get("hidden"):
@@ -49,7 +49,7 @@ class _Variable(Item):
     def named(self, owner: str, found: Properties) -> str:
         return f"{owner}:{found['key']}:{found['environment_scope']}"
 
-    def refusal(self, doing: str, error: ApiError) -> PluginError:
+    def refusal(self, doing: str, error: GitLabApiError) -> PluginError:
         text = str(error)
         if doing != "delete" and "value" in text and "invalid" in text:
             return PluginError(
@@ -59,8 +59,8 @@ class _Variable(Item):
         return super().refusal(doing, error)
 
 
-def _variable(token: str, owner: str) -> Item:
-    return _Variable(
+def _variable(token: str, owner: str) -> GitLabItem:
+    return _CiVariable(
         shape=framework.resource(
             token,
             default={"environmentScope": "*"},

@@ -28,7 +28,7 @@ ENVIRONMENT: Final = {
 }
 
 
-class ApiError(RefusalError):
+class HarborApiError(RefusalError):
     """Harbor refused a request or could not be reached (`status` 502, as in upstream)."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -42,7 +42,7 @@ class ApiError(RefusalError):
         return self.status == _NOT_FOUND
 
 
-class Harbor:
+class HarborClient:
     """A client that many threads can share. It sends nothing before the first resource."""
 
     def __init__(self, settings: Properties) -> None:
@@ -64,20 +64,20 @@ class Harbor:
         self.configuration = threading.Lock()
 
     def send(self, method: str, path: str, body: Any = None, *, expect: int = 0) -> requests.Response:
-        """Send a request. Raises `ApiError` for a status other than `expect` (0: accept any)."""
+        """Send a request. Raises `HarborApiError` for a status other than `expect` (0: accept any)."""
         headers = {"Content-Type": "application/json"}
         try:
             answer = self._session.request(method, self._base + path, json=body, headers=headers, timeout=_TIMEOUT)
         except requests.RequestException as error:
-            raise ApiError(
+            raise HarborApiError(
                 requests.codes.bad_gateway, f'{method.title()} "{self._base}{path}": {cause(error)}'
             ) from None
         if answer.status_code == requests.codes.forbidden:
             # Upstream retries with the CSRF token, which an answer to a client without cookies does not have.
-            raise ApiError(answer.status_code, "[ERROR] no X-Harbor-Csrf-Token present to retry")
+            raise HarborApiError(answer.status_code, "[ERROR] no X-Harbor-Csrf-Token present to retry")
         if expect and answer.status_code != expect:
             text = " ".join(answer.text.split())
-            raise ApiError(
+            raise HarborApiError(
                 answer.status_code,
                 f"[ERROR] unexpected status code got: {answer.status_code} expected: {expect} \n {text}",
             )

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lab.plugins import items
-from lab.plugins.harbor.client import ApiError, Harbor, in_project
+from lab.plugins.harbor.client import HarborApiError, HarborClient, in_project
 from lab.plugins.planning import Data
 from lab.plugins.server import PluginError
 from lab.plugins.wire import Properties
 
 
 @dataclass(frozen=True, kw_only=True)
-class Item(items.Item[Harbor]):
+class HarborItem(items.Item[HarborClient]):
     """A resource type whose objects are created in `collection`; the path in Harbor's answer is the id.
 
     `project` is the property with the project that contains the collection, if any. With `vague`, each failure to read
@@ -29,30 +29,30 @@ class Item(items.Item[Harbor]):
         """Return the path of the collection."""
         return f"{in_project(data.get(self.project))}{self.collection}" if self.project else self.collection
 
-    def find(self, data: Data, client: Harbor) -> Properties | None:
+    def find(self, data: Data, client: HarborClient) -> Properties | None:
         """Return the object from Harbor, None if it does not exist."""
         try:
             found: Properties = client.get(data.id)
-        except ApiError as error:
+        except HarborApiError as error:
             if error.missing:
                 return None
             raise PluginError(f"resource not found {data.id}") if self.vague else error from None
         return found
 
-    def create(self, data: Data, client: Harbor) -> None:
+    def create(self, data: Data, client: HarborClient) -> None:
         """Create the object."""
         data.id, _ = client.post(self.where(data), self.creation(data))
         self.read(data, client)
 
-    def update(self, data: Data, client: Harbor) -> None:
+    def update(self, data: Data, client: HarborClient) -> None:
         """Update the object."""
         client.put(data.id, self.body(data))
         self.read(data, client)
 
-    def delete(self, data: Data, client: Harbor) -> None:
+    def delete(self, data: Data, client: HarborClient) -> None:
         """Delete the object."""
         try:
             client.delete(data.id)
-        except ApiError as error:
+        except HarborApiError as error:
             if not (error.missing and self.may_be_gone):
                 raise

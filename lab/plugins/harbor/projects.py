@@ -6,8 +6,8 @@ import contextlib
 from typing import Final
 
 from lab.plugins.fields import fields, take
-from lab.plugins.harbor.client import ApiError, Harbor, full, in_project
-from lab.plugins.harbor.items import Item
+from lab.plugins.harbor.client import HarborApiError, HarborClient, full, in_project
+from lab.plugins.harbor.items import HarborItem
 from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.schema import resource
@@ -35,7 +35,7 @@ def _flag(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _update_quota(data: Data, harbor: Harbor) -> None:
+def _update_quota(data: Data, harbor: HarborClient) -> None:
     """Update the quota. Like upstream, it ignores failures, after which the state is wrong."""
     quota = data.get("storageQuota")
     storage = quota * GIBIBYTE if quota > 0 else quota
@@ -46,11 +46,11 @@ def _update_quota(data: Data, harbor: Harbor) -> None:
         for found in harbor.pages("/quotas/", 100):
             if str(found["ref"]["id"]) == number:
                 harbor.put(f"/quotas/{found['id']}", {"hard": {"storage": storage}})
-    except ApiError:
+    except HarborApiError:
         return
 
 
-class _Project(Item):
+class _HarborProject(HarborItem):
     def body(self, data: Data) -> Properties:
         quota = data.get("storageQuota")
         security = data.get("deploymentSecurity")
@@ -69,7 +69,7 @@ class _Project(Item):
         )
         return {**body, "cve_allowlist": {}, "metadata": metadata}
 
-    def take(self, data: Data, found: Properties, harbor: Harbor) -> None:
+    def take(self, data: Data, found: Properties, harbor: HarborClient) -> None:
         super().take(data, found, harbor)
         metadata = found.get("metadata") or {}
 
@@ -83,19 +83,19 @@ class _Project(Item):
         for name, field in _FLAGS.items():
             data.set(name, flag(field))
 
-    def update(self, data: Data, harbor: Harbor) -> None:
+    def update(self, data: Data, harbor: HarborClient) -> None:
         """Update the project; its quota is a separate object."""
         harbor.put(data.id, self.body(data))
         if data.changed("storageQuota"):
             _update_quota(data, harbor)
         self.read(data, harbor)
 
-    def delete(self, data: Data, harbor: Harbor) -> None:
+    def delete(self, data: Data, harbor: HarborClient) -> None:
         """Delete it, with its repositories if the program requests it."""
         name = data.get("name")
         try:
             repositories = harbor.pages(f"/projects/{name}/repositories", 100)
-        except ApiError:
+        except HarborApiError:
             if data.get("forceDestroy"):
                 raise
             repositories = []
@@ -109,7 +109,7 @@ class _Project(Item):
         super().delete(data, harbor)
 
 
-_PROJECT: Final = _Project(
+_PROJECT: Final = _HarborProject(
     shape=resource("harbor:index/project:Project", autoname=("name",)).tuned(
         default={
             "public": False,
@@ -140,7 +140,7 @@ def _group_type(value: Value) -> str | None:
     return None if value in _GROUP_TYPES else f'"type" must be either ldap, internal or oidc, got: {value}'
 
 
-class _Member(Item):
+class _Member(HarborItem):
     def body(self, data: Data) -> Properties:
         group = {
             "group_type": _GROUP_TYPES.get(data.get("type"), 0),
@@ -148,14 +148,14 @@ class _Member(Item):
         }
         return {**full({"role_id": ROLES.get(data.get("role"), 0)}), "member_group": full(group), "member_user": {}}
 
-    def take(self, data: Data, found: Properties, harbor: Harbor) -> None:
+    def take(self, data: Data, found: Properties, harbor: HarborClient) -> None:
         super().take(data, found, harbor)
         data.set("role", _ROLE_NAMES.get(found["role_id"], ""))
         data.set("projectId", in_project(str(found["project_id"])))
 
-    def update(self, data: Data, harbor: Harbor) -> None:
+    def update(self, data: Data, harbor: HarborClient) -> None:
         """Update the member. Like upstream, it ignores a refusal, so the next diff shows the change again."""
-        with contextlib.suppress(ApiError):
+        with contextlib.suppress(HarborApiError):
             harbor.put(data.id, self.body(data))
         self.read(data, harbor)
 
@@ -173,16 +173,16 @@ _MEMBER: Final = _Member(
 # -- webhooks ----------------------------------------------------------------------------------------------------------
 
 
-class _Webhook(Item):
-    def find(self, data: Data, harbor: Harbor) -> Properties:
+class _Webhook(HarborItem):
+    def find(self, data: Data, harbor: HarborClient) -> Properties:
         """Return the webhook; it is an error if it is gone, as in upstream."""
         try:
             found: Properties = harbor.get(data.id)
-        except ApiError as error:
+        except HarborApiError as error:
             raise PluginError(f"Resource not found {'' if error.missing else data.id}") from None
         return found
 
-    def take(self, data: Data, found: Properties, harbor: Harbor) -> None:
+    def take(self, data: Data, found: Properties, harbor: HarborClient) -> None:
         # Upstream does not read events and project.
         super().take(data, found, harbor)
         take(data, fields("authHeader", "skipCertVerify", "address", notifyType="type"), found["targets"][0])

@@ -6,8 +6,8 @@ import re
 from typing import Final
 
 from lab.plugins.fields import fields
-from lab.plugins.harbor.client import Harbor, full
-from lab.plugins.harbor.items import Item
+from lab.plugins.harbor.client import HarborClient, full
+from lab.plugins.harbor.items import HarborItem
 from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.schema import resource
@@ -22,7 +22,7 @@ _TYPES: Final = {
 _NAMES: Final = {type_: name for name, type_ in _TYPES.items()}
 
 
-class _Registry(Item):
+class _Registry(HarborItem):
     def creation(self, data: Data) -> Properties:
         key, secret = data.get("accessId"), data.get("accessSecret")
         body = full(
@@ -45,13 +45,13 @@ class _Registry(Item):
             **full({"name": data.get("name"), "url": data.get("endpointUrl")}),
         }
 
-    def take(self, data: Data, found: Properties, harbor: Harbor) -> None:
+    def take(self, data: Data, found: Properties, harbor: HarborClient) -> None:
         super().take(data, found, harbor)
         data.set("accessId", (found.get("credential") or {}).get("access_key"))
         data.set("providerName", _NAMES.get(found.get("type", ""), ""))
 
 
-class _Label(Item):
+class _Label(HarborItem):
     def body(self, data: Data) -> Properties:
         project = data.get("projectId")
         number = re.fullmatch(r"\d+", project.replace("/projects/", ""))

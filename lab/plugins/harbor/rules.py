@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from lab.plugins.fields import fields
-from lab.plugins.harbor.client import ApiError, Harbor, full
-from lab.plugins.harbor.items import Item
+from lab.plugins.harbor.client import HarborApiError, HarborClient, full
+from lab.plugins.harbor.items import HarborItem
 from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.schema import Shape, resource
@@ -90,32 +90,32 @@ def _rule(rule: Properties) -> Properties:
     }
 
 
-class _Retention(Item):
+class _Retention(HarborItem):
     def body(self, data: Data) -> Properties:
         found = re.search(r"[0-9]+", data.get("scope"))
         cron = schedule(data.get("schedule"))[1]
         return _policy(int(found[0]) if found else 0, cron, [_rule_body(rule) for rule in data.get("rules")])
 
-    def create(self, data: Data, harbor: Harbor) -> None:
+    def create(self, data: Data, harbor: HarborClient) -> None:
         """Create it, or reuse the project's policy: a deletion only empties it."""
         body = self.body(data)
         try:
             data.id, _ = harbor.post(self.collection, body)
-        except ApiError:
+        except HarborApiError:
             project = harbor.get(f"/projects/{body['scope']['ref']}")
             path = f"/retentions/{(project.get('metadata') or {}).get('retention_id', '')}"
             harbor.put(path, body)
             data.id = path
         self.read(data, harbor)
 
-    def take(self, data: Data, found: Properties, harbor: Harbor) -> None:  # noqa: ARG002 - as in `Item`
+    def take(self, data: Data, found: Properties, harbor: HarborClient) -> None:  # noqa: ARG002 - as in `Item`
         cron = str(((found.get("trigger") or {}).get("settings") or {}).get("cron") or "")
         name = schedule(cron)[0]
         data.set("scope", f"/projects/{found['scope']['ref']}")
         data.set("schedule", cron if name in ("Custom", "None") else name)
         data.set("rules", [_rule(rule) for rule in found.get("rules") or []])
 
-    def delete(self, data: Data, harbor: Harbor) -> None:
+    def delete(self, data: Data, harbor: HarborClient) -> None:
         """Remove its rules, because Harbor keeps the policy."""
         scope, number = data.get("scope").replace("/projects/", ""), data.id.replace("/retentions/", "")
         body = _policy(int(scope) if scope.isdecimal() else 0, "", [])
@@ -125,7 +125,7 @@ class _Retention(Item):
 # -- immutable tags ----------------------------------------------------------------------------------------------------
 
 
-def _rules(harbor: Harbor, path: str) -> list[Any]:
+def _rules(harbor: HarborClient, path: str) -> list[Any]:
     found: list[Any] = []
     page = 1
     while True:
@@ -136,7 +136,7 @@ def _rules(harbor: Harbor, path: str) -> list[Any]:
         page += 1
 
 
-class _Immutable(Item):
+class _Immutable(HarborItem):
     def body(self, data: Data) -> Properties:
         number = data.id.rpartition("/")[2]
         return {
@@ -148,27 +148,27 @@ class _Immutable(Item):
             "template": "immutable_template",
         }
 
-    def create(self, data: Data, harbor: Harbor) -> None:
+    def create(self, data: Data, harbor: HarborClient) -> None:
         """Create it; Harbor creates it enabled, so disabling it needs a second request."""
         data.id, _ = harbor.post(self.where(data), self.body(data))
         if data.get("disabled"):
             harbor.put(data.id, self.body(data))
         self.read(data, harbor)
 
-    def find(self, data: Data, harbor: Harbor) -> Properties | None:
+    def find(self, data: Data, harbor: HarborClient) -> Properties | None:
         """Return the rule from its project's list."""
         path, _, number = data.id.rpartition("/")
         if not number.isdecimal():
             raise PluginError(f'strconv.Atoi: parsing "{number}": invalid syntax')
         try:
             rules = _rules(harbor, path)
-        except ApiError as error:
+        except HarborApiError as error:
             if not error.missing:
                 raise PluginError(f"resource not found {path} / {error} / {error.status}") from None
             rules = []
         return next((rule for rule in rules if rule.get("id") == int(number)), None)
 
-    def take(self, data: Data, found: Properties, harbor: Harbor) -> None:
+    def take(self, data: Data, found: Properties, harbor: HarborClient) -> None:
         super().take(data, found, harbor)
         data.set("projectId", data.id.rpartition("/")[0].replace("/immutabletagrules", ""))
         for name, pattern in _patterns(found).items():

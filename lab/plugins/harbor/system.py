@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from lab.plugins.fields import fields
-from lab.plugins.harbor.client import ApiError, Harbor, full
-from lab.plugins.harbor.items import Item
+from lab.plugins.harbor.client import HarborApiError, HarborClient, full
+from lab.plugins.harbor.items import HarborItem
 from lab.plugins.harbor.rules import schedule
 from lab.plugins.items import table
 from lab.plugins.planning import Data
@@ -20,16 +20,16 @@ _CONFIGURATION: Final = "/configurations"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _One(Item):
+class _SystemObject(HarborItem):
     """An object that a system has once: its creation is an update. `id` is its id, `collection` its path."""
 
     id: str
 
-    def update(self, data: Data, client: Harbor) -> None:
+    def update(self, data: Data, client: HarborClient) -> None:
         """Write the object."""
         self.create(data, client)
 
-    def read(self, data: Data, client: Harbor) -> None:
+    def read(self, data: Data, client: HarborClient) -> None:
         """Read the object, with any id."""
         data.id = self.id
         super().read(data, client)
@@ -38,26 +38,26 @@ class _One(Item):
 # -- configuration and authentication ----------------------------------------------------------------------------------
 
 
-class _Configuration(_One):
+class _Configuration(_SystemObject):
     def body(self, data: Data) -> Properties:
         values = super().body(data)
         return {field: value for field, value in values.items() if isinstance(value, bool) or value}
 
-    def create(self, data: Data, client: Harbor) -> None:
+    def create(self, data: Data, client: HarborClient) -> None:
         """Write it under a lock, because several resources change the same configuration."""
         with client.configuration:
             client.put(_CONFIGURATION, self.body(data))
         self.read(data, client)
 
-    def find(self, _data: Data, client: Harbor) -> Properties:
+    def find(self, _data: Data, client: HarborClient) -> Properties:
         """Return the values of the configuration."""
         try:
             document = client.get(_CONFIGURATION)
-        except ApiError as error:
+        except HarborApiError as error:
             raise PluginError(f"error getting system configuration {error}") from None
         return {name: (item or {}).get("value") for name, item in document.items()}
 
-    def delete(self, _data: Data, _client: Harbor) -> None:
+    def delete(self, _data: Data, _client: HarborClient) -> None:
         """Do nothing: Harbor keeps its configuration."""
 
 
@@ -74,7 +74,7 @@ class _Auth(_Configuration):
         secret = {"oidc_client_secret": text} if (text := data.get("oidcClientSecret")) else {}
         return {**always, "auth_mode": "oidc_auth", **primary, **super().body(data), **secret}
 
-    def take(self, data: Data, found: Properties, client: Harbor) -> None:
+    def take(self, data: Data, found: Properties, client: HarborClient) -> None:
         data.set("authMode", found.get("auth_mode"))
         data.set("primaryAuthMode", bool(found.get("primary_auth_mode")))
         if found.get("auth_mode") == "oidc_auth":
@@ -125,7 +125,7 @@ def _workers(value: Value) -> str | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Schedule(_One):
+class _JobSchedule(_SystemObject):
     """A scheduled job; `when` is the property with the schedule."""
 
     when: str
@@ -133,7 +133,7 @@ class _Schedule(_One):
     def parameters(self, _data: Data) -> Properties:
         return {}
 
-    def create(self, data: Data, client: Harbor) -> None:
+    def create(self, data: Data, client: HarborClient) -> None:
         """Create the schedule, or update the existing one."""
         kind, cron = schedule(data.get(self.when))
         body = {"schedule": full({"type": kind, "cron": cron}), "parameters": full(self.parameters(data))}
@@ -144,17 +144,17 @@ class _Schedule(_One):
         data.id = self.id
         self.read(data, client)
 
-    def take(self, data: Data, found: Properties, _client: Harbor) -> None:
+    def take(self, data: Data, found: Properties, _client: HarborClient) -> None:
         when = found.get("schedule") or {}
         data.set(self.when, str((when.get("cron") if when.get("type") == "Custom" else when.get("type")) or ""))
 
-    def delete(self, _data: Data, client: Harbor) -> None:
+    def delete(self, _data: Data, client: HarborClient) -> None:
         """Set the schedule to "never"."""
         client.put(self.collection, {"schedule": {"type": "None"}, "parameters": {}})
 
 
-class _Scans(_Schedule):
-    def create(self, data: Data, client: Harbor) -> None:
+class _Scans(_JobSchedule):
+    def create(self, data: Data, client: HarborClient) -> None:
         """Set the schedule and its scanner."""
         super().create(data, client)
         if scanner := data.get("defaultScanner"):
@@ -162,29 +162,29 @@ class _Scans(_Schedule):
                 if known["name"] == scanner.title():
                     client.send("PATCH", f"/scanners/{known['uuid']}", {"is_default": True})
 
-    def find(self, data: Data, client: Harbor) -> Properties:
+    def find(self, data: Data, client: HarborClient) -> Properties:
         """Return the schedule; like upstream, each failure is an error "not found"."""
         try:
             found: Properties | None = client.get(data.id)
-        except ApiError:
+        except HarborApiError:
             found = None
         if found is None:
             raise PluginError(f"Resource not found {data.id}")
         return found
 
 
-class _Collection(_Schedule):
+class _Collection(_JobSchedule):
     def parameters(self, data: Data) -> Properties:
         return {"delete_untagged": data.get("deleteUntagged") or None, "workers": data.get("workers")}
 
-    def find(self, data: Data, client: Harbor) -> Properties:
+    def find(self, data: Data, client: HarborClient) -> Properties:
         """Return the schedule; like upstream, it fails if there is none."""
         found: Properties | None = client.get(data.id)
         if found is None:
             raise PluginError("unexpected end of JSON input")
         return found
 
-    def take(self, data: Data, found: Properties, client: Harbor) -> None:
+    def take(self, data: Data, found: Properties, client: HarborClient) -> None:
         super().take(data, found, client)
         parameters = json.loads(found.get("job_parameters") or "{}")
         data.set("deleteUntagged", bool(parameters.get("delete_untagged")))

@@ -26,7 +26,7 @@ ENVIRONMENT: Final = {
 }
 
 
-class ApiError(RefusalError):
+class KeycloakApiError(RefusalError):
     """The server refused a request; `status` is its HTTP status."""
 
     def __init__(self, method: str, path: str, response: httpx.Response) -> None:
@@ -42,7 +42,7 @@ class ApiError(RefusalError):
         return self.status == _NOT_FOUND
 
 
-class Keycloak:
+class KeycloakClient:
     """A client that many threads can share. It logs in at once."""
 
     def __init__(self, settings: Properties) -> None:
@@ -135,11 +135,11 @@ class Keycloak:
                 break
             self._renew(token)  # a token expires after a minute, and one older than a realm has no rights on it
         if response.status_code >= httpx.codes.BAD_REQUEST:
-            raise ApiError(method, f"/admin{path}", response)
+            raise KeycloakApiError(method, f"/admin{path}", response)
         return response
 
     def get(self, path: str, params: dict[str, str] | None = None) -> Any:
-        """Return the JSON at a path; raises `ApiError` when the server refuses."""
+        """Return the JSON at a path; raises `KeycloakApiError` when the server refuses."""
         response = self._send("GET", path, params=params)
         return response.json() if response.content else None
 
@@ -153,7 +153,7 @@ class Keycloak:
         self._send("PUT", path, body)
 
     def delete(self, path: str, body: Any = None) -> None:
-        """Send a DELETE; raises `ApiError`, also if the object does not exist."""
+        """Send a DELETE; raises `KeycloakApiError`, also if the object does not exist."""
         self._send("DELETE", path, body)
 
 

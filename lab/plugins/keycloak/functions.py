@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from lab.plugins.bridge import Function
-from lab.plugins.keycloak.client import Keycloak
+from lab.plugins.bridge import BridgedFunction
+from lab.plugins.keycloak.client import KeycloakClient
 from lab.plugins.keycloak.people import user_of
 from lab.plugins.schema import function
 from lab.plugins.server import PluginError
 from lab.plugins.wire import Properties
 
 
-def _get_user(args: Properties, keycloak: Keycloak) -> Properties:
+def _get_user(args: Properties, keycloak: KeycloakClient) -> Properties:
     realm, username = str(args["realmId"]), str(args["username"])
     user = user_of(keycloak, realm, username)
     if user is None:
@@ -34,4 +34,4 @@ def _get_user(args: Properties, keycloak: Keycloak) -> Properties:
 
 
 _USER: Final = function("keycloak:index/getUser:getUser")
-FUNCTIONS: Final = {_USER.token: Function(_USER, _get_user)}
+FUNCTIONS: Final = {_USER.token: BridgedFunction(_USER, _get_user)}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lab.plugins import items
 from lab.plugins.bridge import Importer
-from lab.plugins.keycloak.client import ApiError, Keycloak
+from lab.plugins.keycloak.client import KeycloakApiError, KeycloakClient
 from lab.plugins.planning import Data
 from lab.plugins.server import PluginError
 from lab.plugins.wire import Properties
@@ -18,7 +18,7 @@ def same(*names: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Item(items.Item[Keycloak]):
+class KeycloakItem(items.Item[KeycloakClient]):
     """A resource type whose objects are in their realm's list `collection`, by id.
 
     `imported` is upstream's description of an import id. Without `reread`, the state after an update is the plan, as in
@@ -39,15 +39,15 @@ class Item(items.Item[Keycloak]):
         """Return the path for its creation."""
         return self.where(data)
 
-    def check(self, data: Data, client: Keycloak) -> None:
+    def check(self, data: Data, client: KeycloakClient) -> None:
         """Raise `PluginError` for inputs that upstream refuses before it sends a request."""
 
-    def found(self, data: Data, client: Keycloak) -> Properties:
-        """Return the object from Keycloak; raises `ApiError` if it does not exist."""
+    def found(self, data: Data, client: KeycloakClient) -> Properties:
+        """Return the object from Keycloak; raises `KeycloakApiError` if it does not exist."""
         answer: Properties = client.get(self.path(data))
         return answer
 
-    def take_import(self, data: Data, _client: Keycloak) -> None:
+    def take_import(self, data: Data, _client: KeycloakClient) -> None:
         """Read an import id, `realm/id`; raises `PluginError` if it is malformed."""
         parts = data.id.split("/")
         if len(parts) != 2:  # noqa: PLR2004 - the format's own number
@@ -65,32 +65,32 @@ class Item(items.Item[Keycloak]):
         """Return the body of the update request, which contains the id."""
         return {**self.body(data), "id": data.id}
 
-    def importer(self) -> Importer[Keycloak] | None:
+    def importer(self) -> Importer[KeycloakClient] | None:
         """Return the function that reads an import id."""
         return self.take_import if self.imported else None
 
-    def find(self, data: Data, client: Keycloak) -> Properties | None:
+    def find(self, data: Data, client: KeycloakClient) -> Properties | None:
         """Return the object from Keycloak, None if it does not exist."""
         try:
             return self.found(data, client)
-        except ApiError as error:
+        except KeycloakApiError as error:
             if error.missing:
                 return None
             raise
 
-    def create(self, data: Data, client: Keycloak) -> None:
+    def create(self, data: Data, client: KeycloakClient) -> None:
         """Create the object."""
         self.check(data, client)
         _, data.id = client.post(self.made_in(data), self.creation(data))
         self.read(data, client)
 
-    def update(self, data: Data, client: Keycloak) -> None:
+    def update(self, data: Data, client: KeycloakClient) -> None:
         """Update the object."""
         self.check(data, client)
         client.put(self.path(data), self.identified(data))
         if self.reread:
             self.read(data, client)
 
-    def delete(self, data: Data, client: Keycloak) -> None:
+    def delete(self, data: Data, client: KeycloakClient) -> None:
         """Delete the object."""
         client.delete(self.path(data))

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from lab.plugins import fields
 from lab.plugins.items import table
-from lab.plugins.keycloak.client import Keycloak
+from lab.plugins.keycloak.client import KeycloakClient
 from lab.plugins.keycloak.clients import is_true, quoted
-from lab.plugins.keycloak.items import Item, same
+from lab.plugins.keycloak.items import KeycloakItem, same
 from lab.plugins.planning import Data
 from lab.plugins.schema import resource
 from lab.plugins.server import PluginError
@@ -34,7 +34,7 @@ _OWNERS: Final = ("clientId", "clientScopeId")
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Mapper(Item):
+class _Mapper(KeycloakItem):
     """A mapper: `kind` is Keycloak's name of it, `items` are the properties in its configuration."""
 
     kind: str
@@ -53,7 +53,7 @@ class _Mapper(Item):
         mapper = {"protocol": "openid-connect", "protocolMapper": self.kind, "config": config}
         return {**super().body(data), **mapper}
 
-    def check(self, data: Data, client: Keycloak) -> None:
+    def check(self, data: Data, client: KeycloakClient) -> None:
         if "includedCustomAudience" in self.items and not data.get("includedCustomAudience"):
             raise PluginError("validation error: one of IncludedClientAudience or IncludedCustomAudience must be set")
         for other in client.get(self.where(data)):
@@ -62,11 +62,11 @@ class _Mapper(Item):
                     f"validation error: a protocol mapper with name {data.get('name')} already exists for this client"
                 )
 
-    def take(self, data: Data, found: Properties, client: Keycloak) -> None:
+    def take(self, data: Data, found: Properties, client: KeycloakClient) -> None:
         super().take(data, found, client)
         fields.take(data, self.items, found.get("config") or {}, decode=dict.fromkeys(self._flags(), is_true))
 
-    def take_import(self, data: Data, _client: Keycloak) -> None:
+    def take_import(self, data: Data, _client: KeycloakClient) -> None:
         """Read an import id; raises `PluginError` if it is malformed."""
         parts = data.id.split("/")
         if len(parts) != 4 or parts[1] not in ("client", "client-scope"):  # noqa: PLR2004 - the format's own number
@@ -76,7 +76,7 @@ class _Mapper(Item):
         data.id = parts[3]
 
 
-def _mapper(name: str, kind: str, **defaults: Any) -> Item:  # noqa: ANN401 - values of properties
+def _mapper(name: str, kind: str, **defaults: Any) -> KeycloakItem:  # noqa: ANN401 - values of properties
     token = f"keycloak:openid/{name[0].lower()}{name[1:]}ProtocolMapper:{name}ProtocolMapper"
     shape = replace(resource(token, autoname=("name",)), exactly_one=_OWNERS)
     return _Mapper(

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from lab.plugins.items import table
-from lab.plugins.keycloak.client import ApiError, Keycloak, segment
-from lab.plugins.keycloak.items import Item, same
+from lab.plugins.keycloak.client import KeycloakApiError, KeycloakClient, segment
+from lab.plugins.keycloak.items import KeycloakItem, same
 from lab.plugins.planning import Data
 from lab.plugins.schema import resource
 from lab.plugins.server import PluginError
@@ -35,7 +35,7 @@ def _same_values(old: Value, new: Value, _plan: Properties) -> bool:
 # -- groups -----------------------------------------------------------------------------------------------------------
 
 
-class _Group(Item):
+class _KeycloakGroup(KeycloakItem):
     def made_in(self, data: Data) -> str:
         parent = data.get("parentId")
         return f"{self.where(data)}/{parent}/children" if parent else self.where(data)
@@ -44,14 +44,14 @@ class _Group(Item):
         description = {"description": data.get("description")} if data.get("description") else {}
         return {**super().body(data), **description}
 
-    def update(self, data: Data, client: Keycloak) -> None:
+    def update(self, data: Data, client: KeycloakClient) -> None:
         """Update the group. Like upstream, it is not read back."""
         super().update(data, client)
         for name in ("description", "attributes"):
             data.set(name, data.get(name))
         data.set("path", "")
 
-    def found(self, data: Data, client: Keycloak) -> Properties:
+    def found(self, data: Data, client: KeycloakClient) -> Properties:
         """Return the group with its parent, which Keycloak's answer does not always contain."""
         group = super().found(data, client)
         above = str(group["path"]).removesuffix(group["name"])
@@ -61,13 +61,13 @@ class _Group(Item):
         parent = client.get(f"/realms/{data.get('realmId')}/group-by-path/{path}")
         return {**group, "parentId": parent["id"]}
 
-    def take(self, data: Data, found: Properties, client: Keycloak) -> None:
+    def take(self, data: Data, found: Properties, client: KeycloakClient) -> None:
         super().take(data, found, client)
         if "parentId" in found:
             data.set("parentId", found["parentId"])
 
 
-_GROUP: Final = _Group(
+_GROUP: Final = _KeycloakGroup(
     shape=resource("keycloak:index/group:Group", autoname=("name",)).tuned(
         sticky={"description": True}, suppress={"attributes": _same_values}
     ),
@@ -85,40 +85,40 @@ _GROUP: Final = _Group(
 _PAGE: Final = 50
 
 
-def user_of(keycloak: Keycloak, realm: str, username: str) -> Properties | None:
+def user_of(keycloak: KeycloakClient, realm: str, username: str) -> Properties | None:
     """Return the user with exactly this name, or None."""
     users = keycloak.get(f"/realms/{realm}/users", {"username": username.replace("\\", "\\\\")})
     return next((user for user in users if user["username"] == username), None)
 
 
-class _Memberships(Item):
-    def check(self, data: Data, _client: Keycloak) -> None:
+class _Memberships(KeycloakItem):
+    def check(self, data: Data, _client: KeycloakClient) -> None:
         if any(name != name.lower() for name in data.get("members")):
             raise PluginError("expected all usernames within group membership to be lowercase")
 
     @staticmethod
-    def _members(data: Data, client: Keycloak) -> list[Properties]:
+    def _members(data: Data, client: KeycloakClient) -> list[Properties]:
         path = f"/realms/{data.get('realmId')}/groups/{data.get('groupId')}/members"
         found: list[Properties] = []
         while page := client.get(path, {"max": str(_PAGE), "first": str(len(found))}):
             found.extend(page)
         return found
 
-    def _place(self, data: Data, client: Keycloak, username: str) -> str:
+    def _place(self, data: Data, client: KeycloakClient, username: str) -> str:
         """Return the path of a user's membership in the group."""
         user = user_of(client, data.get("realmId"), username)
         if user is None:
             raise PluginError(f"user with username {username} does not exist")
         return f"{self.where(data)}/{user['id']}/groups/{data.get('groupId')}"
 
-    def create(self, data: Data, client: Keycloak) -> None:
+    def create(self, data: Data, client: KeycloakClient) -> None:
         """Add the members."""
         self.check(data, client)
         for username in data.get("members"):
             client.put(self._place(data, client, username))
         self.read(data, client)
 
-    def update(self, data: Data, client: Keycloak) -> None:
+    def update(self, data: Data, client: KeycloakClient) -> None:
         """Add missing members, and remove others."""
         self.check(data, client)
         wanted = set(data.get("members"))
@@ -129,20 +129,20 @@ class _Memberships(Item):
             client.put(self._place(data, client, username))
         self.read(data, client)
 
-    def found(self, data: Data, client: Keycloak) -> Properties:
+    def found(self, data: Data, client: KeycloakClient) -> Properties:
         """Return the members."""
         return {"members": [user["username"] for user in self._members(data, client)]}
 
-    def take(self, data: Data, found: Properties, client: Keycloak) -> None:
+    def take(self, data: Data, found: Properties, client: KeycloakClient) -> None:
         super().take(data, found, client)
         data.id = f"{data.get('realmId')}/group-memberships/{data.get('groupId')}"
 
-    def delete(self, data: Data, client: Keycloak) -> None:
+    def delete(self, data: Data, client: KeycloakClient) -> None:
         """Remove the members."""
         try:
             for username in data.get("members"):
                 client.delete(self._place(data, client, username))
-        except ApiError as error:
+        except KeycloakApiError as error:
             if not error.missing:
                 raise
 
@@ -156,13 +156,13 @@ _MEMBERSHIPS: Final = _Memberships(
 # -- roles ------------------------------------------------------------------------------------------------------------
 
 
-class _Role(Item):
-    def take(self, data: Data, found: Properties, client: Keycloak) -> None:
+class _KeycloakRole(KeycloakItem):
+    def take(self, data: Data, found: Properties, client: KeycloakClient) -> None:
         super().take(data, found, client)
         data.set("clientId", found["containerId"] if found.get("clientRole") else "")
 
 
-_ROLE: Final = _Role(
+_ROLE: Final = _KeycloakRole(
     shape=resource("keycloak:index/role:Role", autoname=("name",)),
     collection="roles-by-id",
     imported="{{realm}}/{{roleId}}.",
@@ -178,22 +178,22 @@ def _lower(value: Value) -> str | None:
     return f"expected username {text} to be all lowercase" if text.lower() != text else None
 
 
-class _User(Item):
-    def update(self, data: Data, client: Keycloak) -> None:
+class _KeycloakUser(KeycloakItem):
+    def update(self, data: Data, client: KeycloakClient) -> None:
         """Update the user. Like upstream, it removes links to identity providers that the program does not set."""
         super().update(data, client)
         links = f"{self.path(data)}/federated-identity"
         for identity in client.get(links):
             client.delete(f"{links}/{identity['identityProvider']}")
 
-    def take_import(self, data: Data, client: Keycloak) -> None:
+    def take_import(self, data: Data, client: KeycloakClient) -> None:
         """Read an import id, which ends with an id or a name."""
         super().take_import(data, client)
         if self.find(data, client) is None and (known := user_of(client, data.get("realmId"), data.id)):
             data.id = known["id"]
 
 
-_USER: Final = _User(
+_USER: Final = _KeycloakUser(
     shape=resource("keycloak:index/user:User").tuned(
         default={"emailVerified": False, "enabled": True},
         validate={"username": _lower},

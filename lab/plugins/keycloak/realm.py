@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from lab.plugins.items import table
-from lab.plugins.keycloak.client import ApiError, Keycloak
-from lab.plugins.keycloak.items import Item, same
+from lab.plugins.keycloak.client import KeycloakApiError, KeycloakClient
+from lab.plugins.keycloak.items import KeycloakItem, same
 from lab.plugins.planning import Data
 from lab.plugins.schema import resource
 from lab.plugins.server import PluginError
@@ -30,11 +30,11 @@ _BRUTE_FORCE: Final[dict[str, tuple[str, Value]]] = {
 }
 
 
-class _Realm(Item):
+class _Realm(KeycloakItem):
     def where(self, _data: Data) -> str:
         return "/realms"
 
-    def check(self, data: Data, _client: Keycloak) -> None:
+    def check(self, data: Data, _client: KeycloakClient) -> None:
         rules = (
             (
                 data.get("duplicateEmailsAllowed") and data.get("registrationEmailAsUsername"),
@@ -67,7 +67,7 @@ class _Realm(Item):
     def identified(self, data: Data) -> Properties:
         return {**self.body(data), "id": data.get("internalId") or data.get("realm")}
 
-    def create(self, data: Data, client: Keycloak) -> None:
+    def create(self, data: Data, client: KeycloakClient) -> None:
         """Create the realm, and get a new token, which has rights on it."""
         self.check(data, client)
         client.post(self.where(data), self.identified(data))
@@ -75,7 +75,7 @@ class _Realm(Item):
         client.refresh()
         self.read(data, client)
 
-    def take(self, data: Data, found: Properties, client: Keycloak) -> None:
+    def take(self, data: Data, found: Properties, client: KeycloakClient) -> None:
         data.id = found["realm"]
         super().take(data, found, client)
         if data.raw("securityDefenses") is not None:
@@ -83,11 +83,11 @@ class _Realm(Item):
             defenses = {"bruteForceDetection": force} if found.get("bruteForceProtected") else None
             data.set("securityDefenses", defenses)
 
-    def delete(self, data: Data, client: Keycloak) -> None:
+    def delete(self, data: Data, client: KeycloakClient) -> None:
         """Delete the realm; the first attempt can conflict with the server's clean-up."""
         try:
             super().delete(data, client)
-        except ApiError:
+        except KeycloakApiError:
             super().delete(data, client)
 
 

@@ -8,9 +8,9 @@ from typing import Final
 
 from lab.plugins import fields
 from lab.plugins.items import table
-from lab.plugins.keycloak.client import ApiError, Keycloak
+from lab.plugins.keycloak.client import KeycloakApiError, KeycloakClient
 from lab.plugins.keycloak.clients import is_true, quoted
-from lab.plugins.keycloak.items import Item, same
+from lab.plugins.keycloak.items import KeycloakItem, same
 from lab.plugins.planning import Data
 from lab.plugins.schema import resource
 from lab.plugins.server import PluginError
@@ -26,12 +26,12 @@ _FLAGS: Final = {
 _UNASKED: Final = {"display.on.consent.screen": "false", "consent.screen.text": "", "gui.order": ""}
 
 
-class _Scope(Item):
+class _Scope(KeycloakItem):
     def body(self, data: Data) -> Properties:
         attributes = {**_UNASKED, **fields.always(data, _FLAGS, dict.fromkeys(_FLAGS, quoted))}
         return {**super().body(data), "protocol": "openid-connect", "attributes": attributes}
 
-    def take(self, data: Data, found: Properties, client: Keycloak) -> None:
+    def take(self, data: Data, found: Properties, client: KeycloakClient) -> None:
         super().take(data, found, client)
         fields.take(data, _FLAGS, found.get("attributes") or {}, decode=dict.fromkeys(_FLAGS, is_true))
 
@@ -50,25 +50,25 @@ _SCOPE: Final = _Scope(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _ClientScopes(Item):
+class _ClientScopes(KeycloakItem):
     """The scopes of a client; `kind` is `default` or `optional`."""
 
     kind: str
 
-    def _attached(self, data: Data, client: Keycloak, kind: str) -> list[str]:
+    def _attached(self, data: Data, client: KeycloakClient, kind: str) -> list[str]:
         path = f"{self.where(data)}/{data.get('clientId')}/{kind}-client-scopes"
         return [scope["name"] for scope in client.get(path)]
 
-    def _ids(self, data: Data, client: Keycloak, names: Collection[str]) -> dict[str, str]:
+    def _ids(self, data: Data, client: KeycloakClient, names: Collection[str]) -> dict[str, str]:
         """Return the ids of the realm's OpenID scopes with these names, by name."""
         scopes = client.get(f"/realms/{data.get('realmId')}/client-scopes")
         return {s["name"]: s["id"] for s in scopes if s.get("protocol") == "openid-connect" and s["name"] in names}
 
-    def _detach(self, data: Data, client: Keycloak, names: Collection[str]) -> None:
+    def _detach(self, data: Data, client: KeycloakClient, names: Collection[str]) -> None:
         for id_ in self._ids(data, client, names).values():
             client.delete(f"{self.where(data)}/{data.get('clientId')}/{self.kind}-client-scopes/{id_}")
 
-    def _attach(self, data: Data, client: Keycloak, names: Collection[str]) -> None:
+    def _attach(self, data: Data, client: KeycloakClient, names: Collection[str]) -> None:
         path = f"{self.where(data)}/{data.get('clientId')}"
         if client.get(path).get("bearerOnly"):
             raise PluginError(
@@ -86,12 +86,12 @@ class _ClientScopes(Item):
                 raise PluginError(f"validation error: scope {name} is already attached to client as {article} scope")
             client.put(f"{path}/{self.kind}-client-scopes/{id_}")
 
-    def create(self, data: Data, client: Keycloak) -> None:
+    def create(self, data: Data, client: KeycloakClient) -> None:
         """Set the client's scopes: add missing ones, and remove others."""
         wanted = set(data.get(f"{self.kind}Scopes"))
         try:
             present = set(self._attached(data, client, self.kind))
-        except ApiError as error:
+        except KeycloakApiError as error:
             if error.missing:
                 raise PluginError(f"validation error: client with id {data.get('clientId')} does not exist") from None
             raise
@@ -100,24 +100,24 @@ class _ClientScopes(Item):
         data.id = f"{data.get('realmId')}/{data.get('clientId')}"
         self.read(data, client)
 
-    def update(self, data: Data, client: Keycloak) -> None:
+    def update(self, data: Data, client: KeycloakClient) -> None:
         """Set the client's scopes again."""
         self.create(data, client)
 
-    def found(self, data: Data, client: Keycloak) -> Properties:
+    def found(self, data: Data, client: KeycloakClient) -> Properties:
         """Return the client's scopes."""
         return {f"{self.kind}Scopes": self._attached(data, client, self.kind)}
 
-    def take(self, data: Data, found: Properties, client: Keycloak) -> None:
+    def take(self, data: Data, found: Properties, client: KeycloakClient) -> None:
         super().take(data, found, client)
         data.id = f"{data.get('realmId')}/{data.get('clientId')}"
 
-    def delete(self, data: Data, client: Keycloak) -> None:
+    def delete(self, data: Data, client: KeycloakClient) -> None:
         """Remove the scopes."""
         self._detach(data, client, data.get(f"{self.kind}Scopes"))
 
 
-def _scopes_of(kind: str) -> Item:
+def _scopes_of(kind: str) -> KeycloakItem:
     token = f"keycloak:openid/client{kind.title()}Scopes:Client{kind.title()}Scopes"
     scopes = f"{kind}Scopes"
     return _ClientScopes(shape=resource(token, sets=(scopes,)), collection="clients", kind=kind, read_back=same(scopes))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lab.plugins.http import httpx
-from lab.plugins.kubernetes.kubeconfig import Access
+from lab.plugins.kubernetes.kubeconfig import ClusterAccess
 from lab.plugins.server import PluginError, proxied
 
 Object = dict[str, Any]
@@ -73,7 +73,7 @@ class Bucket:
 class Kube:
     """A client that many threads can share."""
 
-    def __init__(self, access: Access, *, qps: float, burst: int, timeout: float | None) -> None:
+    def __init__(self, access: ClusterAccess, *, qps: float, burst: int, timeout: float | None) -> None:
         """Store the settings; nothing is sent before the first request."""
         self._access = access
         self._bucket = Bucket(qps, burst)
@@ -208,7 +208,7 @@ def _fault(response: httpx.Response) -> KubeError:
         return KubeError(response.status_code, "", text or f"the server answered {response.status_code}")
 
 
-def _context(access: Access) -> ssl.SSLContext:
+def _context(access: ClusterAccess) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cadata=access.ca)
     except ssl.SSLError as error:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from importlib.metadata import version as installed
-from typing import Any
 
-from lab.plugins.bridge import changed_settings
+from lab.plugins.bridge import changed_settings, settings_diff
 from lab.plugins.checking import unsupported
 from lab.plugins.kubernetes import kubeconfig
 from lab.plugins.kubernetes.client import Kube
-from lab.plugins.kubernetes.settings import Settings, refused_names, replacing, settings, unknown_names
+from lab.plugins.kubernetes.settings import KubernetesSettings, refused_names, replacing, settings, unknown_names
 from lab.plugins.server import PluginError
 from lab.plugins.wire import Properties, Unknown, decode_map, reveal
 from lab.stubs import provider_pb2
 
 
-class Connection:
+class KubernetesConnection:
     """The part of the plugin's backend that handles its configuration."""
 
     name = "kubernetes"
@@ -24,7 +23,7 @@ class Connection:
     def __init__(self) -> None:
         """Start unconfigured; `configure` connects to the cluster."""
         self.version = installed("pulumi_kubernetes")
-        self._settings: Settings | None = None
+        self._settings: KubernetesSettings | None = None
         self._kube: Kube | None = None
         self._unreachable = "the kubernetes provider is not configured"
         self._namespace = "default"
@@ -41,12 +40,7 @@ class Connection:
     def diff_config(self, request: provider_pb2.DiffRequest) -> provider_pb2.DiffResponse:
         """Return the changed settings; another cluster replaces the provider and all its resources."""
         olds, news, changed = changed_settings(request)
-        statuses: Any = provider_pb2.DiffResponse
-        return provider_pb2.DiffResponse(
-            changes=statuses.DIFF_SOME if changed else statuses.DIFF_NONE,
-            diffs=changed,
-            replaces=replacing(olds, news, changed) if changed else [],
-        )
+        return settings_diff(changed, replaces=replacing(olds, news, changed) if changed else [])
 
     def configure(self, request: provider_pb2.ConfigureRequest) -> provider_pb2.ConfigureResponse:
         """Connect to the cluster. If it is unreachable, only operations that need it fail."""
@@ -70,7 +64,7 @@ class Connection:
         )
 
     @property
-    def _options(self) -> Settings:
+    def _options(self) -> KubernetesSettings:
         if self._settings is None:
             raise PluginError("the kubernetes provider is not configured")
         return self._settings

@@ -21,7 +21,7 @@ _DEFAULT_NAMESPACE: Final = "default"
 
 
 @dataclass(frozen=True)
-class Access:
+class ClusterAccess:
     """URL and credentials of the API server; certificates and keys are PEM text."""
 
     server: str
@@ -34,7 +34,7 @@ class Access:
 
     def __repr__(self) -> str:
         """Show no credentials."""
-        return f"Access(server={self.server!r}, namespace={self.namespace!r})"
+        return f"ClusterAccess(server={self.server!r}, namespace={self.namespace!r})"
 
 
 def parse(value: Value) -> tuple[dict[str, Any], Path]:
@@ -50,7 +50,7 @@ def parse(value: Value) -> tuple[dict[str, Any], Path]:
     if path is not None and path.is_file():
         text, base = path.read_text(encoding="utf-8"), path.resolve().parent
     try:
-        config = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - the safe one
+        config = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
         raise PluginError(f"failed to parse kubeconfig: {' '.join(str(error).split())}") from None
     if not isinstance(config, dict):
@@ -82,7 +82,7 @@ def active_cluster(config: Mapping[str, Any], context: str) -> dict[str, Any] | 
     return _named(config.get("clusters"), str(entry.get("cluster", "")), "cluster")
 
 
-def access(value: Value, context: str = "") -> Access:
+def access(value: Value, context: str = "") -> ClusterAccess:
     """Return URL and credentials of the cluster; raises `PluginError`, with one line, if the file has none."""
     config, base = parse(value)
     name = context or str(config.get("current-context", ""))
@@ -100,7 +100,7 @@ def access(value: Value, context: str = "") -> Access:
             raise PluginError(
                 f"kubeconfig: user {entry.get('user')} logs in with `{way}`, which this stand-in does not support"
             )
-    return Access(
+    return ClusterAccess(
         server=str(where["server"]).rstrip("/"),
         namespace=str(entry.get("namespace") or _DEFAULT_NAMESPACE),
         ca=_text(where, "certificate-authority", base),

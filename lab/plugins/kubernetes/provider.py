@@ -10,7 +10,7 @@ from typing import Any, Final
 from lab.plugins.bridge import resource_type
 from lab.plugins.kubernetes import changes, managed, rules, waiting
 from lab.plugins.kubernetes.client import Kube, KubeError, NoMatchError, Object
-from lab.plugins.kubernetes.connection import Connection
+from lab.plugins.kubernetes.connection import KubernetesConnection
 from lab.plugins.kubernetes.objects import (
     AUTONAMED,
     FIELD_MANAGER,
@@ -42,7 +42,7 @@ _GONE_HELP: Final = (
 )
 
 
-class Kubernetes(Connection):
+class KubernetesBackend(KubernetesConnection):
     """The plugin's backend."""
 
     def __init__(self, host: Host) -> None:
@@ -183,7 +183,7 @@ class Kubernetes(Connection):
             return kube.create(obj, dry_run=preview)
 
         # Another resource of the run may create the namespace a little later.
-        return rules.patiently(once, 1 if preview else _CREATE_TRIES)
+        return rules.retry_while_missing(once, 1 if preview else _CREATE_TRIES)
 
     def _forced(self, obj: Object) -> bool:
         return self._options.patch_force or annotation(obj, "pulumi.com/patchForce") == "true"
@@ -332,6 +332,6 @@ class Kubernetes(Connection):
         raise PluginError(f"unknown Invoke token {request.tok}: this stand-in plugin has no functions")
 
 
-def make(host: Host) -> Kubernetes:
+def make(host: Host) -> KubernetesBackend:
     """Build the backend, without a connection."""
-    return Kubernetes(host)
+    return KubernetesBackend(host)

@@ -66,7 +66,7 @@ def autoname(request: provider_pb2.CheckRequest) -> str:
     return f"{resource_name(request.urn)}-{suffix}"
 
 
-def patiently(once: Callable[[], Object], tries: int) -> Object:
+def retry_while_missing(once: Callable[[], Object], tries: int) -> Object:
     """Try up to `tries` times while the server lacks an object that another resource of the run creates."""
     pause = 1.0
     for attempt in range(tries):

@@ -29,7 +29,7 @@ _KNOWN: Final = frozenset(
 
 
 @dataclass(frozen=True)
-class Settings:
+class KubernetesSettings:
     """The settings in use; `kubeconfig` is a path, a text or a map."""
 
     kubeconfig: Value
@@ -63,7 +63,7 @@ def decoded(values: Mapping[str, Value]) -> Properties:
     return found
 
 
-def settings(values: Mapping[str, Value]) -> Settings:
+def settings(values: Mapping[str, Value]) -> KubernetesSettings:
     """Parse the settings; raises `PluginError` for an invalid one."""
     found = decoded(values)
     client = found.get("kubeClientSettings") or {}
@@ -79,7 +79,7 @@ def settings(values: Mapping[str, Value]) -> Settings:
             raise PluginError(f"invalid value specified for kubeClientSettings.{name}: {value}") from None
 
     given = found.get("kubeconfig")
-    return Settings(
+    return KubernetesSettings(
         kubeconfig=kubeconfig.ambient() if given in (None, "") else given,
         context=str(found.get("context") or ""),
         patch_force=flag("enablePatchForce"),

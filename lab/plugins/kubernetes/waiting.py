@@ -44,13 +44,13 @@ def ready(kube: Kube, inputs: Object, live: Object) -> Object:
     if annotation(inputs, _SKIP) == "true":
         return live
     if is_kind(live, "v1", "ResourceQuota"):
-        return _until(lambda: _settled(kube, live, _counted), _QUOTA_SECONDS, "timed out waiting for the condition")
+        return _until(lambda: _read_if(kube, live, _counted), _QUOTA_SECONDS, "timed out waiting for the condition")
     if is_kind(live, "v1", "Secret") and live.get("type") == "kubernetes.io/service-account-token":
-        return _until(lambda: _settled(kube, live, _filled), _TOKEN_SECONDS, "timed out waiting for the condition")
+        return _until(lambda: _read_if(kube, live, _filled), _TOKEN_SECONDS, "timed out waiting for the condition")
     return live
 
 
-def _settled(kube: Kube, live: Object, test: Callable[[Object], bool]) -> Object | None:
+def _read_if(kube: Kube, live: Object, test: Callable[[Object], bool]) -> Object | None:
     found = kube.get(live, name_of(live))
     return found if test(found) else None
 

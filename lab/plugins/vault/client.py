@@ -26,15 +26,15 @@ class RefusedError(RefusalError):
         """Make the official client's message, but in one line."""
         self.status = answer.status_code
         try:
-            said = answer.json().get("errors") or []
+            messages = answer.json().get("errors") or []
         except ValueError:
-            said = [answer.text] if answer.text else []
-        self.errors = [" ".join(str(item).split()) for item in said]
+            messages = [answer.text] if answer.text else []
+        self.errors = [" ".join(str(item).split()) for item in messages]
         listed = " ".join(f"* {error}" for error in self.errors)
         super().__init__(f"Error making API request. URL: {method} {url} Code: {self.status}. Errors: {listed}")
 
 
-class Vault:
+class VaultClient:
     """A client that many threads can share. It logs in at the first request."""
 
     def __init__(self, settings: Properties) -> None:

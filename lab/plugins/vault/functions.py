@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from lab.plugins.bridge import Function
+from lab.plugins.bridge import BridgedFunction
 from lab.plugins.schema import function
 from lab.plugins.server import PluginError
-from lab.plugins.vault.client import Vault
+from lab.plugins.vault.client import VaultClient
 from lab.plugins.vault.mounts import get_mount
 from lab.plugins.wire import Properties
 
 
-def _get_auth_backend(args: Properties, vault: Vault) -> Properties:
+def _get_auth_backend(args: Properties, vault: VaultClient) -> Properties:
     path = str(args["path"])
     mount = get_mount(vault, f"sys/auth/{path}")
     if mount is None:
@@ -32,4 +32,4 @@ def _get_auth_backend(args: Properties, vault: Vault) -> Properties:
 
 
 _AUTH_BACKEND: Final = function("vault:index/getAuthBackend:getAuthBackend")
-FUNCTIONS: Final = {_AUTH_BACKEND.token: Function(_AUTH_BACKEND, _get_auth_backend)}
+FUNCTIONS: Final = {_AUTH_BACKEND.token: BridgedFunction(_AUTH_BACKEND, _get_auth_backend)}

@@ -12,15 +12,15 @@ from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.schema import resource
 from lab.plugins.server import PluginError, refused
-from lab.plugins.vault.client import Vault
-from lab.plugins.vault.items import Item
+from lab.plugins.vault.client import VaultClient
+from lab.plugins.vault.items import VaultItem
 from lab.plugins.wire import Properties, Value
 
 # -- policies ---------------------------------------------------------------------------------------------------------
 
 
-class _Policy(Item):
-    def find(self, data: Data, client: Vault) -> Properties:
+class _Policy(VaultItem):
+    def find(self, data: Data, client: VaultClient) -> Properties:
         """Return the policy.
 
         Like upstream, a missing policy is read as an empty one, so the next run writes it again.
@@ -47,12 +47,12 @@ _GROUP_LOCK: Final = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Identity(Item):
+class _IdentityObject(VaultItem):
     """An object in `collection`; Vault answers its id."""
 
     collection: str
 
-    def create(self, data: Data, client: Vault) -> None:
+    def create(self, data: Data, client: VaultClient) -> None:
         """Create the object."""
         name = data.get("name")
         with self.refusing("create", data), _GROUP_LOCK:
@@ -62,16 +62,16 @@ class _Identity(Item):
         data.id = answer["id"]
         self.read(data, client)
 
-    def unanswered(self, name: str, _client: Vault) -> str:
+    def unanswered(self, name: str, _client: VaultClient) -> str:
         """Return the error when Vault answers no id."""
         return f"{self.refused['create'].format(name=name)}: the server returned no id"
 
-    def update(self, data: Data, client: Vault) -> None:
+    def update(self, data: Data, client: VaultClient) -> None:
         """Update it under a lock, because the server loses concurrent updates of a group."""
         with _GROUP_LOCK:
             super().update(data, client)
 
-    def delete(self, data: Data, client: Vault) -> None:
+    def delete(self, data: Data, client: VaultClient) -> None:
         """Delete the object."""
         with _GROUP_LOCK:
             super().delete(data, client)
@@ -90,7 +90,7 @@ def _identity(what: str, collection: str) -> dict[str, Any]:
     }
 
 
-class _Group(_Identity):
+class _IdentityGroup(_IdentityObject):
     def body(self, data: Data) -> Properties:
         members = fields("memberEntityIds", "memberGroupIds") if data.get("type") == "internal" else {}
         return {**super().body(data), **always(data, {**fields("metadata"), **members})}
@@ -98,7 +98,7 @@ class _Group(_Identity):
     def creation(self, data: Data) -> Properties:
         return {"type": data.get("type"), **{name: value for name, value in self.body(data).items() if value != {}}}
 
-    def unanswered(self, name: str, client: Vault) -> str:
+    def unanswered(self, name: str, client: VaultClient) -> str:
         path = f"identity/group/name/{name}"
         existing = client.read(path)
         reason = "unknown" if existing is None else f'group already exists with path="{path}", id="{existing["id"]}"'
@@ -109,7 +109,7 @@ def _members_ignored(_old: Value, _new: Value, planned: Properties) -> bool:
     return planned.get("type") == "external"
 
 
-_GROUP: Final = _Group(
+_GROUP: Final = _IdentityGroup(
     shape=resource(
         "vault:identity/group:Group", sets=("policies", "memberGroupIds", "memberEntityIds"), autoname=("name",)
     ).tuned(
@@ -120,7 +120,7 @@ _GROUP: Final = _Group(
     always=fields("name", "policies"),
     read_back=fields("type", "metadata", "memberEntityIds", "memberGroupIds"),
 )
-_ALIAS: Final = _Identity(
+_ALIAS: Final = _IdentityObject(
     shape=resource("vault:identity/groupAlias:GroupAlias"),
     **_identity("IdentityGroupAlias", "identity/group-alias"),
     always=fields("name", "mountAccessor", "canonicalId"),
@@ -152,21 +152,21 @@ def _is_object(value: Value) -> str | None:
     return None if isinstance(parsed, dict) else "data_json must be a JSON object"
 
 
-class _Secret(Item):
+class _Secret(VaultItem):
     def body(self, data: Data) -> Properties:
         text = data.get("dataJson")
         if not text:
             raise PluginError("data_json syntax error: one of dataJson and dataJsonWo must be set")
         return {"data": json.loads(text)}
 
-    def take(self, data: Data, found: Properties, client: Vault) -> None:
+    def take(self, data: Data, found: Properties, client: VaultClient) -> None:
         super().take(data, found, client)
         data.set("path", data.id)
         data.set("data", {})
         metadata = (found.get("metadata") or {}).items()
         data.set("metadata", {key: item if isinstance(item, str) else _go_json(item) for key, item in metadata})
 
-    def delete(self, data: Data, client: Vault) -> None:
+    def delete(self, data: Data, client: VaultClient) -> None:
         """Delete its last version, or all versions."""
         base = "metadata" if data.get("deleteAllVersions") else "data"
         path = f"{data.get('mount')}/{base}/{data.get('name')}"

@@ -10,15 +10,15 @@ from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.schema import resource
 from lab.plugins.server import PluginError
-from lab.plugins.vault.client import RefusedError, Vault
-from lab.plugins.vault.items import Item
+from lab.plugins.vault.client import RefusedError, VaultClient
+from lab.plugins.vault.items import VaultItem
 from lab.plugins.wire import Properties, Value
 
 _TUNE_TRIES: Final = 10
 _MISSING: Final = ("No secret engine mount at", "No auth engine at")
 
 
-def get_mount(vault: Vault, path: str) -> Properties | None:
+def get_mount(vault: VaultClient, path: str) -> Properties | None:
     """Return a mount (`sys/mounts/x` or `sys/auth/x`) from the server, or None if it does not exist."""
     try:
         answer = vault.request("GET", path)
@@ -32,7 +32,7 @@ def get_mount(vault: Vault, path: str) -> Properties | None:
     return found
 
 
-def remount(vault: Vault, source: str, target: str) -> None:
+def remount(vault: VaultClient, source: str, target: str) -> None:
     """Move a mount and wait until it is moved; raises `PluginError` when that fails."""
     answer = vault.request("POST", "sys/remount", {"from": source, "to": target})
     ticket = ((answer or {}).get("data") or {}).get("migration_id")
@@ -56,7 +56,7 @@ _OPTIONS: Final = fields.fields(
 _CONFIG: Final = fields.fields("defaultLeaseTtlSeconds", "maxLeaseTtlSeconds", "forceNoCache")
 
 
-class _Mount(Item):
+class _Mount(VaultItem):
     @staticmethod
     def _ttls(data: Data) -> Properties:
         return {f"{kind}_lease_ttl": f"{data.get(f'{kind}LeaseTtlSeconds')}s" for kind in ("default", "max")}
@@ -66,7 +66,7 @@ class _Mount(Item):
         config = {**self._ttls(data), "force_no_cache": data.get("forceNoCache"), **fields.always(data, given)}
         return {**super().creation(data), "config": config}
 
-    def update(self, data: Data, client: Vault) -> None:
+    def update(self, data: Data, client: VaultClient) -> None:
         """Move the mount if its path changes, and tune it.
 
         Tuning is retried, because it fails for a while after a move.
@@ -90,7 +90,7 @@ class _Mount(Item):
                 time.sleep(1)
         self.read(data, client)
 
-    def find(self, data: Data, client: Vault) -> Properties | None:
+    def find(self, data: Data, client: VaultClient) -> Properties | None:
         """Return the mount with the type `kv-v2` if the program uses it, which Vault does not report back."""
         found = get_mount(client, self.path(data))
         options = dict((found or {}).get("options") or {})
@@ -100,7 +100,7 @@ class _Mount(Item):
             options.pop("version")
         return {**found, "type": "kv-v2", "options": options}
 
-    def take(self, data: Data, found: Properties, client: Vault) -> None:
+    def take(self, data: Data, found: Properties, client: VaultClient) -> None:
         super().take(data, found, client)
         config = found["config"]
         for kind in ("default", "max"):
@@ -125,18 +125,18 @@ def _no_slashes(value: Value) -> str | None:
     return f"invalid value {text!r}, cannot contain leading or trailing slashes" if text.strip("/") != text else None
 
 
-class AuthMount(Item):
+class AuthMount(VaultItem):
     """An auth mount; only its description is tuned."""
 
     def creation(self, data: Data) -> Properties:
         """Return the body of the create request."""
         return {**super().creation(data), "description": data.get("description"), "config": {}}
 
-    def find(self, data: Data, client: Vault) -> Properties | None:
+    def find(self, data: Data, client: VaultClient) -> Properties | None:
         """Return the object from Vault, None if it does not exist."""
         return get_mount(client, self.path(data))
 
-    def move(self, data: Data, client: Vault) -> None:
+    def move(self, data: Data, client: VaultClient) -> None:
         """Move the mount if its path changes."""
         if data.changed("path"):
             source, target = data.old("path"), data.get("path")
@@ -146,7 +146,7 @@ class AuthMount(Item):
                 raise PluginError(f'error remounting to "auth/{target}": {error}') from None
             data.id = target
 
-    def update(self, data: Data, client: Vault) -> None:
+    def update(self, data: Data, client: VaultClient) -> None:
         """Update the mount. Like upstream, this also resets its tuning to the server's defaults."""
         self.move(data, client)
         if data.changed("description"):
@@ -156,13 +156,13 @@ class AuthMount(Item):
         self.read(data, client)
 
 
-class _Named(AuthMount):
-    def create(self, data: Data, client: Vault) -> None:
+class _NamedAuthMount(AuthMount):
+    def create(self, data: Data, client: VaultClient) -> None:
         """Create the mount; the default path is its type."""
         data.set("path", data.get("path") or data.get("type"))
         super().create(data, client)
 
-    def take(self, data: Data, found: Properties, client: Vault) -> None:
+    def take(self, data: Data, found: Properties, client: VaultClient) -> None:
         super().take(data, found, client)
         data.set("description", found.get("description"))
 
@@ -176,7 +176,7 @@ AUTH: Final[Any] = {
 }
 RESOURCES: Final = table(
     _MOUNT,
-    _Named(
+    _NamedAuthMount(
         shape=resource("vault:index/authBackend:AuthBackend").tuned(
             validate={"path": _no_slashes},
             suppress={"path": lambda old, new, _plan: f"{old}/" == new or f"{new}/" == old},

@@ -14,8 +14,8 @@ from lab.plugins.items import table
 from lab.plugins.planning import Data, is_zero
 from lab.plugins.schema import one_of, resource
 from lab.plugins.server import PluginError, refused
-from lab.plugins.vault.client import RefusedError, Vault
-from lab.plugins.vault.items import Item
+from lab.plugins.vault.client import RefusedError, VaultClient
+from lab.plugins.vault.items import VaultItem
 from lab.plugins.vault.mounts import AUTH, AuthMount
 from lab.plugins.wire import UNKNOWN, Properties, Value, has_unknown
 
@@ -58,7 +58,7 @@ class _Jwt(AuthMount):
     def customise(self) -> Customise:
         return _sourced
 
-    def create(self, data: Data, client: Vault) -> None:
+    def create(self, data: Data, client: VaultClient) -> None:
         """Create the mount, then configure it."""
         path = data.get("path")
         with refused(self.refused["create"]):
@@ -66,12 +66,12 @@ class _Jwt(AuthMount):
         data.id = path
         self._configure(data, client)
 
-    def update(self, data: Data, client: Vault) -> None:
+    def update(self, data: Data, client: VaultClient) -> None:
         """Update the configuration. Like upstream, the description does not change."""
         self.move(data, client)
         self._configure(data, client)
 
-    def _configure(self, data: Data, client: Vault) -> None:
+    def _configure(self, data: Data, client: VaultClient) -> None:
         known = {name: field for name, field in _CONFIG.items() if data.raw(name) is not None or data.changed(name)}
         if not data.ok(_SECRET):
             known.pop(_SECRET, None)
@@ -79,13 +79,13 @@ class _Jwt(AuthMount):
             client.write(f"auth/{data.id}/config", fields.always(data, known))
         self.read(data, client)
 
-    def find(self, data: Data, client: Vault) -> Properties | None:
+    def find(self, data: Data, client: VaultClient) -> Properties | None:
         """Return the mount with its configuration; None if either does not exist."""
         found = super().find(data, client)
         config = None if found is None else client.read(f"auth/{data.id}/config")
         return None if found is None or config is None else {**found, "config": config}
 
-    def take(self, data: Data, found: Properties, client: Vault) -> None:
+    def take(self, data: Data, found: Properties, client: VaultClient) -> None:
         super().take(data, found, client)
         fields.take(data, _ANSWERED, found["config"])
 
@@ -103,7 +103,7 @@ _JWT: Final = _Jwt(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Role(Item):
+class _VaultRole(VaultItem):
     """A role. `changing` properties, such as token parameters, are sent at creation if set, later if they change."""
 
     changing: Mapping[str, str] = field(default_factory=dict)
@@ -117,7 +117,7 @@ class _Role(Item):
         changing = {name: field for name, field in {**_TOKEN, **self.changing}.items() if wanted(name)}
         return {**super().body(data), **fields.always(data, changing)}
 
-    def take(self, data: Data, found: Properties, client: Vault) -> None:
+    def take(self, data: Data, found: Properties, client: VaultClient) -> None:
         super().take(data, found, client)
         # Add the prefix length that the server strips from a host address.
         known = set(data.get("tokenBoundCidrs"))
@@ -125,7 +125,7 @@ class _Role(Item):
         fields.take(data, _TOKEN, {**found, "token_bound_cidrs": cidrs})
         fields.take(data, self.changing, found, held=self.held)
 
-    def delete(self, data: Data, client: Vault) -> None:
+    def delete(self, data: Data, client: VaultClient) -> None:
         """Delete the role, unless it is gone with its mount."""
         try:
             client.delete(data.id)
@@ -138,12 +138,12 @@ def _cidr(address: str) -> str:
     return address if "/" in address else str(ipaddress.ip_network(address))
 
 
-class _JwtRole(_Role):
+class _JwtRole(_VaultRole):
     def body(self, data: Data) -> Properties:
         claims = {key: [item.strip() for item in value.split(",")] for key, value in data.get("boundClaims").items()}
         return {**super().body(data), "bound_claims": claims}
 
-    def take(self, data: Data, found: Properties, client: Vault) -> None:
+    def take(self, data: Data, found: Properties, client: VaultClient) -> None:
         super().take(data, found, client)
         if found.get("bound_claims") is not None:
             data.set("boundClaims", {key: _joined(value) for key, value in found["bound_claims"].items()})
@@ -187,7 +187,7 @@ _JWT_ROLE: Final = _JwtRole(
     sent=fields.fields("boundSubject", "groupsClaim", "boundClaimsType"),
     held=(*_OFTEN, *_WHERE_SET, "boundClaimsType"),
 )  # fmt: skip
-_KUBERNETES_ROLE: Final = _Role(
+_KUBERNETES_ROLE: Final = _VaultRole(
     shape=resource(
         "vault:kubernetes/authBackendRole:AuthBackendRole",
         sets=(*_TOKEN_SETS, "boundServiceAccountNames", "boundServiceAccountNamespaces"),
@@ -217,7 +217,7 @@ def _without_ca(prior: Properties | None, planned: Properties, inputs: Mapping[s
     return set()
 
 
-class _Kubernetes(Item):
+class _Kubernetes(VaultItem):
     def customise(self) -> Customise:
         return _without_ca
 
@@ -226,7 +226,7 @@ class _Kubernetes(Item):
         reviewer = data.get("tokenReviewerJwt")
         return {**super().body(data), **dropped, **({"token_reviewer_jwt": reviewer} if reviewer else {})}
 
-    def delete(self, data: Data, _client: Vault) -> None:
+    def delete(self, data: Data, _client: VaultClient) -> None:
         """Do nothing: the server deletes the configuration only with its mount."""
         data.id = ""
 

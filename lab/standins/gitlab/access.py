@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from lab.standins.gitlab.site import Site, today
+from lab.standins.gitlab.site import GitLabSite, today
 from lab.standins.store import Document
 
 if TYPE_CHECKING:
@@ -23,25 +23,25 @@ ADMIN: Final = 60
 _LARGEST_ID: Final = 2**63 - 1
 
 
-def find_project(site: Site, id_: str | int) -> Document | None:
+def find_project(site: GitLabSite, id_: str | int) -> Document | None:
     """Return a project by number or full path, ignoring case; None if there is none."""
     return _find(site, "project", id_)
 
 
-def find_group(site: Site, id_: str | int) -> Document | None:
+def find_group(site: GitLabSite, id_: str | int) -> Document | None:
     """Return a group by number or full path, ignoring case; None if there is none."""
     found = _find(site, "namespace", id_)
     return found if found is not None and found["kind"] == "group" else None
 
 
-def _find(site: Site, kind: str, id_: str | int) -> Document | None:
+def _find(site: GitLabSite, kind: str, id_: str | int) -> Document | None:
     text = str(id_)
     if text.isascii() and text.isdigit():
         return site.store.get(kind, int(text)) if int(text) <= _LARGEST_ID else None
     return site.store.first(kind, route=text.lower())
 
 
-def namespace(site: Site, project: Document) -> Document:
+def namespace(site: GitLabSite, project: Document) -> Document:
     """Return the group or user namespace of a project."""
     found = site.store.get("namespace", project["namespace_id"])
     if found is None:
@@ -49,7 +49,7 @@ def namespace(site: Site, project: Document) -> Document:
     return found
 
 
-def lineage(site: Site, group: Document) -> list[Document]:
+def lineage(site: GitLabSite, group: Document) -> list[Document]:
     """Return a namespace and its parent groups, innermost first."""
     line, current = [group], group
     while current.get("parent_id"):
@@ -61,13 +61,13 @@ def lineage(site: Site, group: Document) -> list[Document]:
     return line
 
 
-def descendants(site: Site, group: Document) -> list[Document]:
+def descendants(site: GitLabSite, group: Document) -> list[Document]:
     """Return all subgroups at any depth, by id."""
     prefix = group["route"] + "/"
     return [one for one in site.store.find("namespace", kind="group") if one["route"].startswith(prefix)]
 
 
-def direct_level(site: Site, user_id: int, kind: str, id_: int) -> int:
+def direct_level(site: GitLabSite, user_id: int, kind: str, id_: int) -> int:
     """Return the level of a direct membership in a `group` or `project`; 0 without one or after its end."""
     found = site.store.first("member", source_type=kind, source_id=id_, user_id=user_id)
     if found is None or _over(found):
@@ -79,7 +79,7 @@ def _over(document: Document) -> bool:
     return bool(document.get("expires_at")) and document["expires_at"] <= today()
 
 
-def user_group_level(site: Site, user_id: int, group: Document) -> int:
+def user_group_level(site: GitLabSite, user_id: int, group: Document) -> int:
     """Return a user's highest level in a group: direct, from parent groups, or by shares."""
     if group["kind"] == "user":
         return OWNER if group["owner_id"] == user_id else NONE
@@ -89,7 +89,7 @@ def user_group_level(site: Site, user_id: int, group: Document) -> int:
     return best
 
 
-def user_project_level(site: Site, user_id: int, project: Document) -> int:
+def user_project_level(site: GitLabSite, user_id: int, project: Document) -> int:
     """Return a user's highest level in a project."""
     return max(
         direct_level(site, user_id, "project", project["id"]),
@@ -98,7 +98,7 @@ def user_project_level(site: Site, user_id: int, project: Document) -> int:
     )
 
 
-def _shared(site: Site, user_id: int, kind: str, id_: int) -> int:
+def _shared(site: GitLabSite, user_id: int, kind: str, id_: int) -> int:
     best = NONE
     for share in site.store.find("share", source_type=kind, source_id=id_):
         group = site.store.get("namespace", share["group_id"])
@@ -109,14 +109,14 @@ def _shared(site: Site, user_id: int, kind: str, id_: int) -> int:
     return best
 
 
-def group_level(site: Site, actor: Actor | None, group: Document) -> int:
+def group_level(site: GitLabSite, actor: Actor | None, group: Document) -> int:
     """Return an actor's level in a group: `ADMIN` for administrators, 0 for no access."""
     if actor is None or actor.user is None:
         return NONE
     return ADMIN if actor.admin else user_group_level(site, actor.user["id"], group)
 
 
-def project_level(site: Site, actor: Actor | None, project: Document) -> int:
+def project_level(site: GitLabSite, actor: Actor | None, project: Document) -> int:
     """Return an actor's level in a project; a deploy token of it or of a parent group is a reporter."""
     if actor is None:
         return NONE
@@ -128,7 +128,7 @@ def project_level(site: Site, actor: Actor | None, project: Document) -> int:
     return ADMIN if actor.admin else user_project_level(site, actor.user["id"], project)
 
 
-def sees_group(site: Site, actor: Actor | None, group: Document) -> bool:
+def sees_group(site: GitLabSite, actor: Actor | None, group: Document) -> bool:
     """Whether a group is visible to an actor: by its visibility, a level, or a level in one of its projects."""
     if _open(actor, group["visibility"]) or group_level(site, actor, group) > NONE:
         return True
@@ -143,19 +143,19 @@ def sees_group(site: Site, actor: Actor | None, group: Document) -> bool:
     )
 
 
-def sees_project(site: Site, actor: Actor | None, project: Document) -> bool:
+def sees_project(site: GitLabSite, actor: Actor | None, project: Document) -> bool:
     """Whether a project is visible to an actor."""
-    if not reaches(site, actor, project):
+    if not accepts_token(site, actor, project):
         return False
     return _open(actor, project["visibility"]) or project_level(site, actor, project) > NONE
 
 
-def listed_only(site: Site, project: Document) -> bool:
+def listed_only(site: GitLabSite, project: Document) -> bool:
     """Whether only jobs of listed projects have access: by the project's setting, or enforced for the instance."""
     return site.enforces_job_token_scope or bool(project.get("inbound_enabled", True))
 
 
-def admits(site: Site, project: Document, source: Document) -> bool:
+def lists_project(site: GitLabSite, project: Document, source: Document) -> bool:
     """Whether the token of a job in the project `source` has access to `project`."""
     if project["id"] == source["id"] or not listed_only(site, project):
         return True
@@ -167,12 +167,12 @@ def admits(site: Site, project: Document, source: Document) -> bool:
     )
 
 
-def reaches(site: Site, actor: Actor | None, project: Document) -> bool:
+def accepts_token(site: GitLabSite, actor: Actor | None, project: Document) -> bool:
     """Whether a project accepts the actor's job token; True for actors that are not jobs."""
     if actor is None or actor.kind != "job" or project["visibility"] == "public":
         return True
     origin = site.store.get("project", actor.project_id or 0)
-    return origin is not None and admits(site, project, origin)
+    return origin is not None and lists_project(site, project, origin)
 
 
 def _open(actor: Actor | None, visibility: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from starlette.requests import Request
 
 from lab.standins.gitlab.errors import ApiError, forbidden, insufficient_scope, invalid_token, unauthorized
-from lab.standins.gitlab.site import Site, digest, now, today
+from lab.standins.gitlab.site import GitLabSite, digest, now, today
 from lab.standins.store import Document
 
 #: Interval at which the last use of a token is recorded.
@@ -47,7 +47,7 @@ class Actor:
         return not self.scopes.isdisjoint(scopes)
 
 
-def resolve(site: Site, secret: str) -> Actor | None:
+def resolve(site: GitLabSite, secret: str) -> Actor | None:
     """Return the actor of a secret, None if it is unknown. Raises ApiError 401 or 403 if it is not valid now.
 
     Deploy tokens are not resolved here, because they have no access to the API.
@@ -68,7 +68,7 @@ def resolve(site: Site, secret: str) -> Actor | None:
     return Actor(found["kind"], frozenset(found["scopes"]), user, found)
 
 
-def _note_use(site: Site, token: Document) -> None:
+def _note_use(site: GitLabSite, token: Document) -> None:
     last = token.get("last_used_at")
     if last and datetime.fromisoformat(last) > datetime.now(UTC) - _NOTED_EVERY:
         return
@@ -78,7 +78,7 @@ def _note_use(site: Site, token: Document) -> None:
             site.store.put("token", {**current, "last_used_at": now()})
 
 
-def resolve_login(site: Site, username: str, password: str) -> Actor | None:
+def resolve_login(site: GitLabSite, username: str, password: str) -> Actor | None:
     """Return the actor of a log-in for git or a registry: an access token with any name, a deploy token with its name.
 
     Returns None if the secret is unknown or invalid. The caller must check scopes.
@@ -108,7 +108,7 @@ def basic(request: Request) -> tuple[str, str] | None:
     return username, password
 
 
-def authenticate(site: Site, request: Request, given: Mapping[str, Any]) -> Actor | None:
+def authenticate(site: GitLabSite, request: Request, given: Mapping[str, Any]) -> Actor | None:
     """Return the actor of an API request, None without a token. Raises ApiError for an invalid token.
 
     The token is in `PRIVATE-TOKEN`, `Authorization: Bearer`, `JOB-TOKEN`, or in parameters with these names.
@@ -131,7 +131,7 @@ def authenticate(site: Site, request: Request, given: Mapping[str, Any]) -> Acto
     return _sudo(site, request, given, actor)
 
 
-def _sudo(site: Site, request: Request, given: Mapping[str, Any], actor: Actor) -> Actor:
+def _sudo(site: GitLabSite, request: Request, given: Mapping[str, Any], actor: Actor) -> Actor:
     name = request.headers.get("sudo") or given.get("sudo")
     if not name:
         return actor

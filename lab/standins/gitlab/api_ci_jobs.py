@@ -13,7 +13,7 @@ from lab.standins.gitlab.errors import forbidden, not_found, parameter
 from lab.standins.gitlab.params import Bool, Hashes, Paging, Params, Texts
 from lab.standins.gitlab.repositories import last, repository
 from lab.standins.gitlab.routing import Call, Router
-from lab.standins.gitlab.site import Site, now
+from lab.standins.gitlab.site import GitLabSite, now
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
@@ -27,13 +27,13 @@ class JobFilter(Paging):
     include_retried: Bool = None
 
 
-class Play(Params):
+class PlayParams(Params):
     """Parameters of a run."""
 
     job_variables_attributes: Hashes = None
 
 
-def shown(site: Site, job: Document) -> Document:
+def shown(site: GitLabSite, job: Document) -> Document:
     """Return a job as shown in the API."""
     pipeline = site.store.get("pipeline", job["pipeline_id"]) or {}
     project = site.store.get("project", job["project_id"]) or {}
@@ -112,7 +112,7 @@ def list_bridges(call: Call, id: str, pipeline_id: int, given: JobFilter) -> Any
     return call.page(found, given, lambda one: _bridge(call.site, one))
 
 
-def _bridge(site: Site, job: Document) -> Document:
+def _bridge(site: GitLabSite, job: Document) -> Document:
     below = site.store.get("pipeline", job.get("downstream_id") or 0)
     return {**shown(site, job), "downstream_pipeline": api_ci_pipelines.basic(site, below) if below else None}
 
@@ -145,7 +145,7 @@ def retry_job(call: Call, id: str, job_id: int) -> Any:
 
 @router.post("/projects/{id}/jobs/{job_id}/play", status=200)
 @needed_by(Need.PIPELINE)
-def play_job(call: Call, id: str, job_id: int, given: Play) -> Any:
+def play_job(call: Call, id: str, job_id: int, given: PlayParams) -> Any:
     """Start a manual job."""
     job = _writable(call, id, job_id)
     if job["status"] != "manual":

@@ -6,12 +6,12 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from lab.standins.gitlab import access, ci_jobs, ci_pipelines, git_push, users
-from lab.standins.gitlab.ci_pipelines import NotMadeError, Wanted
+from lab.standins.gitlab.ci_pipelines import NoPipelineError, PipelineRequest
 from lab.standins.gitlab.errors import forbidden, invalid, not_found
 from lab.standins.gitlab.params import Bool, Hash, Hashes, Paging, Params, Text
 from lab.standins.gitlab.repositories import repository
 from lab.standins.gitlab.routing import Call, Router
-from lab.standins.gitlab.site import Site
+from lab.standins.gitlab.site import GitLabSite
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
@@ -46,7 +46,7 @@ class NewPipeline(Params):
     inputs: Hash = None
 
 
-def basic(site: Site, pipeline: Document) -> Document:
+def basic(site: GitLabSite, pipeline: Document) -> Document:
     """Return a pipeline as shown in lists."""
     project = site.store.get("project", pipeline["project_id"]) or {}
     return {
@@ -58,7 +58,7 @@ def basic(site: Site, pipeline: Document) -> Document:
     }
 
 
-def whole(site: Site, pipeline: Document) -> Document:
+def whole(site: GitLabSite, pipeline: Document) -> Document:
     """Return a pipeline as shown alone."""
     user = site.store.get("user", pipeline["user_id"])
     status = pipeline["status"]
@@ -167,14 +167,14 @@ def _full_ref(call: Call, project: Document, name: str) -> tuple[str, str]:
 
 
 def run(call: Call, project: Document, name: str, source: str, variables: list[Document], **more: Any) -> Any:
-    """Run a pipeline on a branch or tag; `more` are further fields of `Wanted`. Raises 400 if nothing runs."""
+    """Run a pipeline on a branch or tag; `more` are further fields of `PipelineRequest`. Raises 400 if nothing runs."""
     ref, sha = _full_ref(call, project, name)
     actor = call.actor if "actor" not in more else more.pop("actor")
     assert actor is not None  # noqa: S101 - a level was asked for
-    wanted = Wanted(source, ref, sha, actor, variables=variables, keep_errors=False, heed_skip=False, **more)
+    wanted = PipelineRequest(source, ref, sha, actor, variables=variables, keep_errors=False, heed_skip=False, **more)
     try:
         made = ci_pipelines.create(call.site, project, wanted)
-    except NotMadeError as error:
+    except NoPipelineError as error:
         raise invalid(base=[str(one) for one in error.args]) from None
     return whole(call.site, made)
 
@@ -207,7 +207,7 @@ def play_schedule(call: Call, id: str, schedule_id: int) -> Any:
         made = ci_pipelines.attempt(
             call.site,
             project,
-            Wanted(
+            PipelineRequest(
                 "schedule", schedule["ref"], sha, call.actor, variables=variables, heed_skip=False, schedule=schedule
             ),
         )

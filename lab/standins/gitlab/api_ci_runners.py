@@ -16,7 +16,7 @@ from lab.standins.gitlab.errors import bad_request, forbidden, invalid, not_foun
 from lab.standins.gitlab.paging import Reply
 from lab.standins.gitlab.params import Bool, Hash, Int, Paging, Params, Text, Texts
 from lab.standins.gitlab.routing import Call, Router
-from lab.standins.gitlab.site import Site, digest, now
+from lab.standins.gitlab.site import GitLabSite, digest, now
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
@@ -62,7 +62,7 @@ class RunnerFilter(Paging):
     tag_list: Texts = None
 
 
-class Asking(Params):
+class JobRequest(Params):
     """A runner's request for a job."""
 
     token: str
@@ -70,7 +70,7 @@ class Asking(Params):
     info: Hash = None
 
 
-class Report(Params):
+class JobReport(Params):
     """The outcome of a job."""
 
     token: str
@@ -278,7 +278,7 @@ def delete_runner(call: Call, runner_id: int) -> None:
 
 @router.post("/jobs/request", anonymous=True)
 @needed_by(Need.CHAIN, Need.PIPELINE)
-def request_job(call: Call, given: Asking) -> Any:
+def request_job(call: Call, given: JobRequest) -> Any:
     """Give a runner the next job that it may run; 204 if there is none."""
     runner = _runner(call, given.token)
     call.store.put("runner", {**runner, "contacted_at": now()})
@@ -288,7 +288,7 @@ def request_job(call: Call, given: Asking) -> Any:
     return job
 
 
-def _running(site: Site, job_id: int, token: str) -> Document | None:
+def _running(site: GitLabSite, job_id: int, token: str) -> Document | None:
     """Return the running job with this token."""
     job = site.store.get("job", job_id)
     good = job is not None and job["token_digest"] == digest(token)
@@ -297,7 +297,7 @@ def _running(site: Site, job_id: int, token: str) -> Document | None:
 
 @router.put("/jobs/{job_id}", anonymous=True, job_token=True)
 @needed_by(Need.CHAIN, Need.PIPELINE)
-def report_job(call: Call, job_id: int, given: Report) -> Any:
+def report_job(call: Call, job_id: int, given: JobReport) -> Any:
     """Record the outcome of a job; its token is invalid from then on."""
     job = _running(call.site, job_id, given.token)
     if job is None:
@@ -308,7 +308,7 @@ def report_job(call: Call, job_id: int, given: Report) -> Any:
     if given.state in {"success", "failed"}:
         more: dict[str, object] = {}
         if given.state == "failed":
-            allowed = job["allow_failure"] or ci_jobs.forgives(job, given.exit_code)
+            allowed = job["allow_failure"] or ci_jobs.allows_exit_code(job, given.exit_code)
             more = {"failure_reason": given.failure_reason or "unknown_failure", "allow_failure": allowed}
         ci_jobs.change(call.site, job, given.state, exit_code=given.exit_code, **more)
     return PlainTextResponse("200", 200, {"X-GitLab-Trace-Update-Interval": "3"})
@@ -323,7 +323,7 @@ async def append_trace(request: Request, job_id: str) -> Response:
 
 
 def _append(request: Request, job_id: str, content: bytes) -> Response:
-    site: Site = request.app.state.site
+    site: GitLabSite = request.app.state.site
     token = request.headers.get("job-token") or request.query_params.get("token") or ""
     number = int(job_id) if job_id.isascii() and job_id.isdigit() and len(job_id) < 10 else 0  # noqa: PLR2004
     job = _running(site, number, token)

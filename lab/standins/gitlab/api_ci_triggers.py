@@ -11,7 +11,7 @@ from lab.standins.gitlab.api_ci_pipelines import run
 from lab.standins.gitlab.errors import not_found
 from lab.standins.gitlab.params import Hash, Paging, Params
 from lab.standins.gitlab.routing import Call, Router
-from lab.standins.gitlab.site import Site, digest, now
+from lab.standins.gitlab.site import GitLabSite, digest, now
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
@@ -24,7 +24,7 @@ class NewTrigger(Params):
     description: str
 
 
-class Triggering(Params):
+class TriggerParams(Params):
     """Parameters of a triggered pipeline; `token` is a trigger's or a job's."""
 
     token: str
@@ -32,7 +32,7 @@ class Triggering(Params):
     variables: Hash = None
 
 
-def _trigger(site: Site, trigger: Document, token: str | None = None) -> Document:
+def _trigger(site: GitLabSite, trigger: Document, token: str | None = None) -> Document:
     owner = site.store.get("user", trigger["owner_id"])
     names = ("id", "description", "created_at", "updated_at")
     return {
@@ -92,7 +92,7 @@ def delete_trigger(call: Call, id: str, trigger_id: int) -> None:
 
 @router.post("/projects/{id}/trigger/pipeline", anonymous=True, job_token=True)
 @needed_by(Need.ISOLATION, Need.FLEET)
-def trigger_pipeline(call: Call, id: str, given: Triggering) -> Any:
+def trigger_pipeline(call: Call, id: str, given: TriggerParams) -> Any:
     """Run a pipeline as the owner of a trigger, or as the user of a running job that has access to the project."""
     project = access.find_project(call.site, id)
     job = ci_tokens.actor(call.site, given.token)

@@ -14,7 +14,7 @@ from lab.standins.gitlab import access
 from lab.standins.gitlab.errors import invalid, not_found
 from lab.standins.gitlab.params import Bool, Moment, Paging, Params
 from lab.standins.gitlab.routing import Call, Router
-from lab.standins.gitlab.site import Site, now
+from lab.standins.gitlab.site import GitLabSite, now
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
@@ -33,7 +33,7 @@ class NewDeployKey(Params):
     expires_at: Moment = None
 
 
-def _shown(site: Site, joined: Document) -> Document:
+def _shown(site: GitLabSite, joined: Document) -> Document:
     key = site.store.get("deploy_key", joined["key_id"]) or {}
     blob = base64.b64decode(key["key"].split()[1])
     md5 = hashlib.md5(blob, usedforsecurity=False).hexdigest()

@@ -15,7 +15,7 @@ from lab.standins.gitlab import access
 from lab.standins.gitlab.errors import ApiError, invalid, not_found
 from lab.standins.gitlab.params import Bool, Moment, Paging, Params, Text
 from lab.standins.gitlab.routing import Call, Router
-from lab.standins.gitlab.site import Site, digest
+from lab.standins.gitlab.site import GitLabSite, digest
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
@@ -55,7 +55,7 @@ def _expired(token: Document) -> bool:
     return bool(token["expires_at"]) and datetime.fromisoformat(token["expires_at"]) <= datetime.now(UTC)
 
 
-def _shown(site: Site, token: Document, secret: str | None = None) -> Document:
+def _shown(site: GitLabSite, token: Document, secret: str | None = None) -> Document:
     shown = {name: token[name] for name in ("id", "name", "username", "expires_at", "scopes", "revoked")}
     hours = int(str(site.options.get("utc_offset", 0)))
     if token["expires_at"] and hours:

@@ -128,11 +128,11 @@ def create_environment(call: Call, id: str, given: NewEnvironment) -> Any:
     """Create an environment."""
     project = call.ci_project(id, access.DEVELOPER)
     if not _NAME.fullmatch(given.name):
-        told = (
+        message = (
             "can contain only letters, digits, '-', '_', '/', '$', '{', '}', '.', and spaces, "
             "but it cannot start or end with '/'"
         )
-        raise invalid(name=["can't be blank", told] if not given.name.strip() else [told])
+        raise invalid(name=["can't be blank", message] if not given.name.strip() else [message])
     if len(given.name) > 255:  # noqa: PLR2004
         raise invalid(name=["is too long (maximum is 255 characters)"])
     if call.store.first("environment", project_id=project["id"], name=given.name):
@@ -173,7 +173,7 @@ def update_environment(call: Call, id: str, environment_id: int, given: Environm
     return _shown(call, one, project)
 
 
-class Stopping(Params):
+class StopParams(Params):
     """Parameters of a stop."""
 
     force: Bool = None
@@ -181,7 +181,7 @@ class Stopping(Params):
 
 @router.post("/projects/{id}/environments/{environment_id}/stop", status=200)
 @needed_by(Need.PLUGINS, Need.INVENTORY)
-def stop_environment(call: Call, id: str, environment_id: int, given: Stopping) -> Any:  # noqa: ARG001 - declared
+def stop_environment(call: Call, id: str, environment_id: int, given: StopParams) -> Any:  # noqa: ARG001 - declared
     """Stop an environment."""
     project = call.ci_project(id, access.DEVELOPER)
     one = {**_one(call, project, environment_id), "state": "stopped", "updated_at": now(), "auto_stop_at": None}

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from lab.standins.gitlab import access, groups, naming, projects, removal
 from lab.standins.gitlab.errors import bad_request, forbidden, invalid, not_found, refused
 from lab.standins.gitlab.groups import VISIBILITIES, ChangedGroup, NewGroup, OneGroup, Visibility
-from lab.standins.gitlab.params import Bool, Day, Ints, Paging, Params, Text
+from lab.standins.gitlab.params import Bool, Day, Ints, Paging, Params, Removal, Text
 from lab.standins.gitlab.projects import ProjectFilter
 from lab.standins.gitlab.routing import Call, Router
 from lab.standins.gitlab.site import now
@@ -192,13 +192,6 @@ def update_group(call: Call, id: str, given: ChangedGroup) -> Any:
         raise invalid(**wrong)
     changed = removal.move(call.site, changed, path=path, name=name)
     return _detailed(call, changed, with_projects=True)
-
-
-class Removal(Params):
-    """Parameters of a deletion."""
-
-    permanently_remove: Bool = None
-    full_path: Text = None
 
 
 @router.delete("/groups/{id}", status=202)

@@ -12,7 +12,7 @@ from lab.standins.gitlab import access, users
 from lab.standins.gitlab.errors import forbidden, invalid, not_found, parameter
 from lab.standins.gitlab.params import Bool, Day, Int, Ints, Paging, Params, Text, Texts
 from lab.standins.gitlab.routing import Call, Router
-from lab.standins.gitlab.site import Site, now
+from lab.standins.gitlab.site import GitLabSite, now
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
@@ -80,7 +80,7 @@ class ChangedIssue(IssueParams):
 # Shared ---------------------------------------------------------------------------------------------------------------
 
 
-def next_iid(site: Site, kind: str, **equal: int) -> int:
+def next_iid(site: GitLabSite, kind: str, **equal: int) -> int:
     """Return the next number in a project."""
     return max((int(one["iid"]) for one in site.store.find(kind, **equal)), default=0) + 1
 
@@ -134,7 +134,7 @@ def chosen(call: Call, found: list[Document], given: Filter) -> list[Document]:
     return sorted(kept, key=lambda one: (str(one.get(by) or ""), one["id"]), reverse=given.sort == "desc")
 
 
-def people(site: Site, ids: Iterable[int]) -> list[Document]:
+def people(site: GitLabSite, ids: Iterable[int]) -> list[Document]:
     """Return users as shown in lists."""
     found = [site.store.get("user", one) for one in ids]
     return [users.basic(site, one) for one in found if one is not None]

@@ -10,7 +10,7 @@ from lab.standins.gitlab import access, api_issues, api_merge_requests
 from lab.standins.gitlab.errors import forbidden, invalid, not_found
 from lab.standins.gitlab.params import Bool, Paging, Params, Text
 from lab.standins.gitlab.routing import Call, Router
-from lab.standins.gitlab.site import Site, now
+from lab.standins.gitlab.site import GitLabSite, now
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
@@ -63,7 +63,7 @@ def _shown(call: Call, note: Document) -> Document:
 
 
 def add(
-    site: Site, kind: str, project: Document, noteable: Document, author_id: int, body: str, **more: bool
+    site: GitLabSite, kind: str, project: Document, noteable: Document, author_id: int, body: str, **more: bool
 ) -> Document:
     """Store a note on an `Issue` or a `MergeRequest`."""
     moment = now()

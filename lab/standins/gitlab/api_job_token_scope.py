@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import Any
 
 from lab.standins.gitlab import access, groups, projects
-from lab.standins.gitlab.access import admits
 from lab.standins.gitlab.errors import bad_request, not_found
 from lab.standins.gitlab.params import Paging, Params
 from lab.standins.gitlab.routing import Call, Router
@@ -20,19 +19,19 @@ router = Router("job token scope")
 PATH = "/projects/{id}/job_token_scope"
 
 
-class Switch(Params):
+class ScopeSetting(Params):
     """Whether the list is enforced."""
 
     enabled: bool
 
 
-class NewProject(Params):
+class AllowedProject(Params):
     """The project to add."""
 
     target_project_id: int
 
 
-class NewGroup(Params):
+class AllowedGroup(Params):
     """The group to add."""
 
     target_group_id: int
@@ -52,7 +51,7 @@ def get_scope(call: Call, id: str) -> Any:
 
 @router.patch(PATH, status=204)
 @needed_by(Need.PLUGINS, Need.PEOPLE)
-def set_scope(call: Call, id: str, given: Switch) -> None:
+def set_scope(call: Call, id: str, given: ScopeSetting) -> None:
     """Enforce the list or not."""
     project = call.project(id, access.MAINTAINER)
     call.store.put("project", {**project, "inbound_enabled": given.enabled})
@@ -70,7 +69,7 @@ def list_projects(call: Call, id: str, given: Paging) -> Any:
 
 @router.post(f"{PATH}/allowlist")
 @needed_by(Need.PLUGINS)
-def add_project(call: Call, id: str, given: NewProject) -> Any:
+def add_project(call: Call, id: str, given: AllowedProject) -> Any:
     """Add a project to the list."""
     project = call.project(id, access.MAINTAINER)
     target = access.find_project(call.site, given.target_project_id)
@@ -104,7 +103,7 @@ def _group(call: Call, group: Document) -> Document:
 
 @router.post(f"{PATH}/groups_allowlist")
 @needed_by(Need.PLUGINS)
-def add_group(call: Call, id: str, given: NewGroup) -> Any:
+def add_group(call: Call, id: str, given: AllowedGroup) -> Any:
     """Add a group, with all its content, to the list."""
     project = call.project(id, access.MAINTAINER)
     target = access.find_group(call.site, given.target_group_id)

@@ -171,8 +171,8 @@ def _check(call: Call, kind: str, source: Document, user: Document, level: int, 
     for group in _above(call, kind, source):
         inherited = access.direct_level(call.site, user["id"], "group", group["id"])
         if inherited > level:
-            told = f"should be greater than or equal to {_NAMES[inherited]} inherited membership from group "
-            raise invalid(access_level=[told + groups.full_name(call.site, group)])
+            message = f"should be greater than or equal to {_NAMES[inherited]} inherited membership from group "
+            raise invalid(access_level=[message + groups.full_name(call.site, group)])
 
 
 def _may_grant(call: Call, kind: str, source: Document, level: int) -> None:
@@ -197,14 +197,14 @@ def _change(call: Call, kind: str, id_: str, user_id: int, given: ChangedMember)
     return _shown(call, member)
 
 
-class Leaving(Params):
+class MemberRemoval(Params):
     """Parameters of a removal."""
 
     skip_subresources: Bool = None
     unassign_issuables: Bool = None
 
 
-def _remove(call: Call, kind: str, id_: str, user_id: int, given: Leaving) -> None:
+def _remove(call: Call, kind: str, id_: str, user_id: int, given: MemberRemoval) -> None:
     source = _source(call, kind, id_)
     member = _one(call, kind, source, user_id)
     mine = call.group_level(source) if kind == "group" else call.project_level(source)
@@ -268,7 +268,7 @@ def _routes(kind: str) -> None:
 
     @router.delete(f"{path}/{{user_id}}")
     @needed_by(Need.PLUGINS, Need.INVENTORY)
-    def remove_member(call: Call, id: str, user_id: int, given: Leaving) -> None:
+    def remove_member(call: Call, id: str, user_id: int, given: MemberRemoval) -> None:
         """Remove a member."""
         _remove(call, kind, id, user_id, given)
 

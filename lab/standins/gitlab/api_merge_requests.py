@@ -9,7 +9,7 @@ from lab.standins.gitlab import access, api_ci_pipelines, api_issues, git_push
 from lab.standins.gitlab.api_issues import Filter, changed_labels, check_title, chosen, next_iid, people
 from lab.standins.gitlab.ci_merge_requests import base_of, can_merge_now, merge, pipelines_of, refresh, run_pipeline
 from lab.standins.gitlab.errors import forbidden, invalid, not_found, parameter, refused
-from lab.standins.gitlab.git import ZERO, GitError
+from lab.standins.gitlab.git import ZERO, RepositoryError
 from lab.standins.gitlab.params import Bool, Int, Ints, Params, Text, Texts
 from lab.standins.gitlab.repositories import Update, notify, repository
 from lab.standins.gitlab.routing import Call, Router
@@ -63,7 +63,7 @@ class ChangedMergeRequest(MergeRequestParams):
     discussion_locked: Bool = None
 
 
-class Merging(Params):
+class MergeParams(Params):
     """Parameters of a merge."""
 
     merge_commit_message: Text = None
@@ -325,7 +325,7 @@ def update_merge_request(call: Call, id: str, merge_request_iid: int, given: Cha
 
 @router.put("/projects/{id}/merge_requests/{merge_request_iid}/merge")
 @needed_by(Need.PIPELINE)
-def merge_merge_request(call: Call, id: str, merge_request_iid: int, given: Merging) -> Any:
+def merge_merge_request(call: Call, id: str, merge_request_iid: int, given: MergeParams) -> Any:
     """Merge it, if its state and the caller's rights on the target branch allow it."""
     project, one = find(call, id, merge_request_iid)
     if not git_push.can_merge(call.site, call.actor, project, one["target_branch"]):
@@ -343,7 +343,7 @@ def merge_merge_request(call: Call, id: str, merge_request_iid: int, given: Merg
     message = given.squash_commit_message if squash else given.merge_commit_message
     try:
         merged, updates = merge(call.site, one, call.user, squash=bool(squash), message=message)
-    except GitError:
+    except RepositoryError:
         raise refused("Branch cannot be merged", 422) from None
     notify(call.site, project, call.user, updates)
     remove = (

@@ -19,7 +19,7 @@ from lab.standins.store import Document
 router = Router("approvals")
 
 
-class Approving(Params):
+class ApproveParams(Params):
     """Parameters of an approval."""
 
     sha: Text = None
@@ -63,7 +63,7 @@ def approvals(call: Call, id: str, merge_request_iid: int) -> Any:
 
 @router.post("/projects/{id}/merge_requests/{merge_request_iid}/approve")
 @needed_by(Need.ISOLATION)
-def approve(call: Call, id: str, merge_request_iid: int, given: Approving) -> Any:
+def approve(call: Call, id: str, merge_request_iid: int, given: ApproveParams) -> Any:
     """Approve it, unless the caller is its author."""
     call.require_premium()
     project, one = find(call, id, merge_request_iid)

@@ -8,7 +8,7 @@ from typing import Any
 from lab.standins.gitlab import api_ci_pipelines, ci_pipelines
 from lab.standins.gitlab.api_merge_requests import find
 from lab.standins.gitlab.ci_merge_requests import pipelines_of, run_pipeline
-from lab.standins.gitlab.ci_pipelines import NotMadeError
+from lab.standins.gitlab.ci_pipelines import NoPipelineError
 from lab.standins.gitlab.errors import invalid
 from lab.standins.gitlab.params import Paging
 from lab.standins.gitlab.routing import Call, Router
@@ -35,8 +35,8 @@ def create_pipeline(call: Call, id: str, merge_request_iid: int) -> Any:
     assert call.actor is not None  # noqa: S101 - there is a user
     try:
         made = run_pipeline(call.site, one, call.actor, keep_errors=False, strict=True)
-    except NotMadeError as error:
-        raise invalid(base=[str(said) for said in error.args]) from None
+    except NoPipelineError as error:
+        raise invalid(base=[str(message) for message in error.args]) from None
     if made is None:
         raise invalid(base=[ci_pipelines.NO_JOBS])
     return api_ci_pipelines.whole(call.site, made)

@@ -7,7 +7,7 @@ from typing import Any
 
 from lab.standins.gitlab import access, naming, projects, protection, removal
 from lab.standins.gitlab.errors import ApiError, bad_request, forbidden, invalid, not_found, refused
-from lab.standins.gitlab.params import Bool, Params, Text
+from lab.standins.gitlab.params import Bool, Params, Removal
 from lab.standins.gitlab.project_params import ChangedProject, NewProject, ProjectFilter, attributes
 from lab.standins.gitlab.routing import Call, Router
 from lab.standins.gitlab.site import now
@@ -160,21 +160,14 @@ def update_project(call: Call, id: str, given: ChangedProject) -> Any:
         branch = str(given.default_branch)
         if call.site.repositories is not None and (branches := call.site.repositories.branches(project)):
             if branch not in branches:
-                told = "Could not set the default branch. Do you have a branch named '{}' in your repository?"
-                raise invalid(base=[told.format(branch)])
+                message = "Could not set the default branch. Do you have a branch named '{}' in your repository?"
+                raise invalid(base=[message.format(branch)])
             call.site.repositories.set_default_branch(project, branch)
         changed["default_branch"] = branch
     changed["full_path"] = f"{space['full_path']}/{changed['path']}"
     changed["route"] = changed["full_path"].lower()
     call.store.put("project", changed)
     return projects.shown(call, changed)
-
-
-class Removal(Params):
-    """Parameters of a deletion."""
-
-    permanently_remove: Bool = None
-    full_path: Text = None
 
 
 @router.delete("/projects/{id}", status=202)

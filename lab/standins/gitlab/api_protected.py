@@ -10,14 +10,14 @@ from lab.standins.gitlab.errors import conflict, invalid, refused
 from lab.standins.gitlab.params import Bool, Hashes, Paging, Params, Text
 from lab.standins.gitlab.protection import Level
 from lab.standins.gitlab.routing import Call, Router
-from lab.standins.gitlab.site import Site, now
+from lab.standins.gitlab.site import GitLabSite, now
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
 router = Router("protection")
 
 
-class NewBranch(Params):
+class NewBranchProtection(Params):
     """Parameters of a new protection."""
 
     name: str
@@ -31,7 +31,7 @@ class NewBranch(Params):
     code_owner_approval_required: Bool = None
 
 
-class ChangedBranch(Params):
+class ChangedBranchProtection(Params):
     """Parameters of an update."""
 
     name: Text = None
@@ -42,13 +42,13 @@ class ChangedBranch(Params):
     code_owner_approval_required: Bool = None
 
 
-class Found(Paging):
+class ProtectionFilter(Paging):
     """Filter of protections."""
 
     search: Text = None
 
 
-def _branch(site: Site, branch: Document) -> Document:
+def _branch(site: GitLabSite, branch: Document) -> Document:
     kinds = ("push_access_levels", "merge_access_levels")
     shown = {name: branch[name] for name in ("id", "name", *kinds, "allow_force_push")}
     if site.enterprise:
@@ -71,7 +71,7 @@ def _one(call: Call, kind: str, project: Document, name: str) -> Document:
 
 @router.get("/projects/{id}/protected_branches")
 @needed_by(Need.INVENTORY)
-def list_branches(call: Call, id: str, given: Found) -> Any:
+def list_branches(call: Call, id: str, given: ProtectionFilter) -> Any:
     """List the protected branches and wildcards."""
     project = call.project(id, access.DEVELOPER)
     found = call.store.find("protected_branch", project_id=project["id"])
@@ -88,7 +88,7 @@ def get_branch(call: Call, id: str, name: str) -> Any:
 
 @router.post("/projects/{id}/protected_branches")
 @needed_by(Need.PLUGINS)
-def protect_branch(call: Call, id: str, given: NewBranch) -> Any:
+def protect_branch(call: Call, id: str, given: NewBranchProtection) -> Any:
     """Protect a branch, or all branches that match a wildcard."""
     project = call.project(id, access.MAINTAINER)
     if not given.name.strip():
@@ -123,7 +123,7 @@ def protect_branch(call: Call, id: str, given: NewBranch) -> Any:
 
 @router.patch("/projects/{id}/protected_branches/{name}")
 @needed_by(Need.PLUGINS)
-def change_branch(call: Call, id: str, name: str, given: ChangedBranch) -> Any:
+def change_branch(call: Call, id: str, name: str, given: ChangedBranchProtection) -> Any:
     """Update a protection."""
     project = call.project(id, access.MAINTAINER)
     branch = _one(call, "protected_branch", project, name)
@@ -146,7 +146,7 @@ def unprotect_branch(call: Call, id: str, name: str) -> None:
     call.store.remove("protected_branch", _one(call, "protected_branch", project, name)["id"])
 
 
-class NewTag(Params):
+class NewTagProtection(Params):
     """Parameters of a new protection."""
 
     name: str
@@ -175,7 +175,7 @@ def get_tag(call: Call, id: str, name: str) -> Any:
 
 @router.post("/projects/{id}/protected_tags")
 @needed_by(Need.PLUGINS)
-def protect_tag(call: Call, id: str, given: NewTag) -> Any:
+def protect_tag(call: Call, id: str, given: NewTagProtection) -> Any:
     """Protect a tag, or all tags that match a wildcard."""
     project = call.project(id, access.MAINTAINER)
     if not given.name.strip():

@@ -11,12 +11,12 @@ from urllib.parse import urlencode
 
 from lab.standins.gitlab import access, git_push
 from lab.standins.gitlab.errors import forbidden, not_found, parameter, refused
-from lab.standins.gitlab.git import EMPTY_TREE, ZERO, Commit, Entry, GitError, Person, Repository
+from lab.standins.gitlab.git import EMPTY_TREE, ZERO, BareRepository, Commit, GitPerson, RepositoryError, TreeEntry
 from lab.standins.gitlab.paging import Reply
 from lab.standins.gitlab.params import Bool, Hashes, Paging, Params, Text, truth
-from lab.standins.gitlab.repositories import Action, commit, decode, notify, person, repositories, repository
+from lab.standins.gitlab.repositories import CommitAction, commit, decode, notify, person, repositories, repository
 from lab.standins.gitlab.routing import Call, Router
-from lab.standins.gitlab.site import Site
+from lab.standins.gitlab.site import GitLabSite
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
@@ -56,7 +56,7 @@ def moment(iso: str) -> str:
     return iso.replace("Z", "+00:00")[:19] + ".000" + iso.replace("Z", "+00:00")[19:]
 
 
-def rendered(site: Site, project: Document, one: Commit) -> Document:
+def rendered(site: GitLabSite, project: Document, one: Commit) -> Document:
     """Return a commit as shown in the API."""
     return {
         "id": one.id,
@@ -77,7 +77,7 @@ def rendered(site: Site, project: Document, one: Commit) -> Document:
     }
 
 
-def found_commit(call: Call, project: Document, revision: str | None) -> tuple[Repository, str]:
+def found_commit(call: Call, project: Document, revision: str | None) -> tuple[BareRepository, str]:
     """Return the repository and one of its commits. Raises 404."""
     repo = repository(call.site, project)
     name = revision or "HEAD"
@@ -89,7 +89,7 @@ def found_commit(call: Call, project: Document, revision: str | None) -> tuple[R
     return repo, sha
 
 
-def detailed(call: Call, project: Document, repo: Repository, sha: str) -> Document:
+def detailed(call: Call, project: Document, repo: BareRepository, sha: str) -> Document:
     """Return a commit with its statistics and the state of its pipeline."""
     one = repo.commit(sha)
     changes = repo.changes(one.parents[0] if one.parents else EMPTY_TREE, sha)
@@ -128,7 +128,7 @@ def tree(call: Call, id: str, given: TreeFilter) -> Any:
     return call.page([{"entry": one, "id": 0} for one in entries], given, lambda one: _entry(one["entry"]))
 
 
-def _tree_by_key(call: Call, entries: Sequence[Entry], given: TreeFilter) -> Reply:
+def _tree_by_key(call: Call, entries: Sequence[TreeEntry], given: TreeFilter) -> Reply:
     size, start = min(given.per_page, 100), 0
     if given.page_token:
         after = _untoken(given.page_token)
@@ -161,7 +161,7 @@ def _untoken(token: str) -> str:
         raise refused(f"could not find starting OID: {token}", 422) from None
 
 
-def _entry(one: Entry) -> Document:
+def _entry(one: TreeEntry) -> Document:
     path = one.path.encode(errors="surrogateescape").decode(errors="replace")
     return {"id": one.id, "name": path.rsplit("/", 1)[-1], "type": one.kind, "path": path, "mode": one.mode}
 
@@ -196,7 +196,7 @@ def create_commit(call: Call, id: str, given: NewCommit) -> Any:
     return detailed(call, project, repository(call.site, project), sha)
 
 
-def _action(one: Document) -> Action:
+def _action(one: Document) -> CommitAction:
     kind = one.get("action")
     if kind is None:
         raise parameter("actions[0][action] is missing")
@@ -216,7 +216,7 @@ def _action(one: Document) -> Action:
     executable = one.get("execute_filemode")
     last = one.get("last_commit_id")
     try:
-        return Action(
+        return CommitAction(
             str(kind),
             one["file_path"],
             None if content is None else decode(str(content), encoding),
@@ -224,14 +224,14 @@ def _action(one: Document) -> Action:
             None if executable is None else truth(executable),
             str(last) if last else None,
         )
-    except GitError as error:
+    except RepositoryError as error:
         raise refused(str(error)) from None
 
 
-def author(call: Call, name: str | None, email: str | None) -> Person:
+def author(call: Call, name: str | None, email: str | None) -> GitPerson:
     """Return the author of a commit, by default the caller."""
     own = person(call.user)
-    named = Person(name or own.name, email or own.email)
+    named = GitPerson(name or own.name, email or own.email)
     return named if any(letter.isalnum() for letter in named.name) else own
 
 
@@ -249,12 +249,12 @@ def make(
     call: Call,
     project: Document,
     branch: str,
-    actions: Sequence[Action],
+    actions: Sequence[CommitAction],
     message: str,
     *,
     start_branch: str | None = None,
     start_sha: str | None = None,
-    author: Person,
+    author: GitPerson,
     force: bool = False,
 ) -> str:
     """Commit to a branch, which is created if it is new, and return the commit. Raises 400 with GitLab's message."""
@@ -264,8 +264,8 @@ def make(
     start = old
     if start_sha or (start_branch and start_branch != branch):
         if old is not None and not force:
-            told = f"A branch called '{branch}' already exists. Switch to that branch in order to make changes"
-            raise refused(told)
+            refusal = f"A branch called '{branch}' already exists. Switch to that branch in order to make changes"
+            raise refused(refusal)
         start = repo.resolve(start_sha) if start_sha else repo.ref(f"refs/heads/{start_branch}")
         if start is None:
             raise refused(f"Cannot find start_branch '{start_branch or start_sha}'" if not empty else "Invalid start")
@@ -273,7 +273,7 @@ def make(
         raise refused("You can only create or edit files when you are on a branch")
     try:
         update = commit(repo, branch, actions, message, author, person(call.user), old=old or ZERO, start=start)
-    except GitError as error:
+    except RepositoryError as error:
         raise refused(str(error)) from None
     notify(call.site, project, call.user, [update])
     return update.new

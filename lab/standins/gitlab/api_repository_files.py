@@ -10,9 +10,9 @@ from typing import Any, Literal
 from lab.standins.gitlab import access, git_push
 from lab.standins.gitlab.api_repository_commits import author, found_commit, make, require_push
 from lab.standins.gitlab.errors import not_found, parameter, refused
-from lab.standins.gitlab.git import Entry, GitError, Repository
+from lab.standins.gitlab.git import BareRepository, RepositoryError, TreeEntry
 from lab.standins.gitlab.params import Bool, Params, Text
-from lab.standins.gitlab.repositories import EXECUTABLE, Action, clean_path, decode
+from lab.standins.gitlab.repositories import EXECUTABLE, CommitAction, clean_path, decode
 from lab.standins.gitlab.routing import Call, Router
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
@@ -21,13 +21,13 @@ router = Router("repository files")
 _PATH = "/projects/{id}/repository/files/{file_path}"
 
 
-class Reading(Params):
+class FileReadParams(Params):
     """The branch, tag or commit to read."""
 
     ref: str
 
 
-class Removal(Params):
+class FileRemoval(Params):
     """Parameters of a commit that deletes a file."""
 
     branch: str
@@ -38,7 +38,7 @@ class Removal(Params):
     last_commit_id: Text = None
 
 
-class Writing(Removal):
+class FileWriteParams(FileRemoval):
     """Parameters of a commit that writes a file."""
 
     content: str
@@ -46,21 +46,21 @@ class Writing(Removal):
     execute_filemode: Bool = None
 
 
-def _found(call: Call, id_: str, path: str, ref: str | None) -> tuple[Repository, str, Entry]:
+def _found(call: Call, id_: str, path: str, ref: str | None) -> tuple[BareRepository, str, TreeEntry]:
     project = call.project(id_, access.REPORTER)
     if ref is not None and not ref.strip():
         raise parameter("ref is empty")
     repo, sha = found_commit(call, project, ref)
     try:
         entry = repo.entry(sha, clean_path(path))
-    except GitError:
+    except RepositoryError:
         raise parameter("file_path should be a valid file path") from None
     if entry is None or entry.kind != "blob":
         raise not_found("File")
     return repo, sha, entry
 
 
-def _described(repo: Repository, sha: str, entry: Entry, ref: str | None) -> tuple[Document, bytes]:
+def _described(repo: BareRepository, sha: str, entry: TreeEntry, ref: str | None) -> tuple[Document, bytes]:
     content = repo.blob(entry.id)
     return {
         "file_name": entry.path.rsplit("/", 1)[-1],
@@ -78,7 +78,7 @@ def _described(repo: Repository, sha: str, entry: Entry, ref: str | None) -> tup
 
 @router.get(_PATH, scopes=("read_repository",), anonymous=True)
 @needed_by(Need.PLUGINS, Need.LOOKUP)
-def get_file(call: Call, id: str, file_path: str, given: Reading) -> Any:
+def get_file(call: Call, id: str, file_path: str, given: FileReadParams) -> Any:
     """Return a file with its content in base64."""
     described, content = _described(*_found(call, id, file_path, given.ref), given.ref)
     return {**described, "content": base64.b64encode(content).decode()}
@@ -86,7 +86,7 @@ def get_file(call: Call, id: str, file_path: str, given: Reading) -> Any:
 
 @router.post(_PATH)
 @needed_by(Need.PLUGINS)
-def create_file(call: Call, id: str, file_path: str, given: Writing) -> Any:
+def create_file(call: Call, id: str, file_path: str, given: FileWriteParams) -> Any:
     """Commit a new file."""
     _write(call, id, file_path, given, "create")
     return {"file_path": file_path, "branch": given.branch}
@@ -94,7 +94,7 @@ def create_file(call: Call, id: str, file_path: str, given: Writing) -> Any:
 
 @router.put(_PATH)
 @needed_by(Need.PLUGINS)
-def update_file(call: Call, id: str, file_path: str, given: Writing) -> Any:
+def update_file(call: Call, id: str, file_path: str, given: FileWriteParams) -> Any:
     """Commit new content of a file."""
     _write(call, id, file_path, given, "update")
     return {"file_path": file_path, "branch": given.branch}
@@ -102,12 +102,12 @@ def update_file(call: Call, id: str, file_path: str, given: Writing) -> Any:
 
 @router.delete(_PATH)
 @needed_by(Need.PLUGINS)
-def delete_file(call: Call, id: str, file_path: str, given: Removal) -> None:
+def delete_file(call: Call, id: str, file_path: str, given: FileRemoval) -> None:
     """Commit the deletion of a file."""
     _write(call, id, file_path, given, "delete")
 
 
-def _write(call: Call, id_: str, path: str, given: Removal, kind: str) -> None:
+def _write(call: Call, id_: str, path: str, given: FileRemoval, kind: str) -> None:
     project = call.project(id_, access.DEVELOPER)
     if not given.commit_message:
         raise parameter("commit_message is empty")
@@ -115,12 +115,12 @@ def _write(call: Call, id_: str, path: str, given: Removal, kind: str) -> None:
     if not git_push.can_push(call.site, call.actor, project, given.branch):
         raise refused("You are not allowed to push into this branch")
     content, executable = None, None
-    if isinstance(given, Writing):
+    if isinstance(given, FileWriteParams):
         try:
             content = decode(given.content, given.encoding)
-        except GitError as error:
+        except RepositoryError as error:
             raise refused(str(error)) from None
         executable = given.execute_filemode
-    action = Action(kind, path, content, executable=executable, last_commit=given.last_commit_id)
+    action = CommitAction(kind, path, content, executable=executable, last_commit=given.last_commit_id)
     who = author(call, given.author_name, given.author_email)
     make(call, project, given.branch, [action], given.commit_message, start_branch=given.start_branch, author=who)

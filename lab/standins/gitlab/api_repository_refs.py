@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 from lab.standins.gitlab import access, api_projects, git_push, projects, protection
 from lab.standins.gitlab.api_repository_commits import moment, rendered
 from lab.standins.gitlab.errors import forbidden, not_found, refused
-from lab.standins.gitlab.git import ZERO, Commit, GitError, Tag
+from lab.standins.gitlab.git import ZERO, Commit, RepositoryError, Tag
 from lab.standins.gitlab.params import Int, Params, Text
 from lab.standins.gitlab.project_params import NewProject
 from lab.standins.gitlab.repositories import Update, notify, person, repositories, repository
@@ -140,7 +140,7 @@ def create_tag(call: Call, id: str, given: NewTag) -> Any:
         raise refused(f"Target {given.ref} is invalid")
     try:
         repo.write_tag(given.tag_name, target, given.message or "", person(call.user))
-    except GitError as error:
+    except RepositoryError as error:
         raise refused(str(error)) from None
     notify(call.site, project, call.user, [Update(ref, ZERO, repo.ref(ref) or target)])
     return _one_tag(call, project, given.tag_name)

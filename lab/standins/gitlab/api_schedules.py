@@ -11,7 +11,7 @@ from lab.standins.gitlab.cron import CronError, next_run, zone
 from lab.standins.gitlab.errors import forbidden, invalid, not_found
 from lab.standins.gitlab.params import Bool, Hashes, Paging, Params, Text
 from lab.standins.gitlab.routing import Call, Router
-from lab.standins.gitlab.site import Site, now
+from lab.standins.gitlab.site import GitLabSite, now
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
@@ -74,7 +74,7 @@ def _shown(call: Call, one: Document, *, whole: bool = True) -> Document:
     return shown
 
 
-def _variable(site: Site, line: Document) -> Document:
+def _variable(site: GitLabSite, line: Document) -> Document:
     value = site.unseal(line["sealed"])
     return {"variable_type": line["variable_type"], "key": line["key"], "value": value, "raw": False}
 

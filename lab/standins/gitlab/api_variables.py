@@ -44,7 +44,7 @@ class ChangedVariable(Params):
     filter: Hash = None
 
 
-class Which(Params):
+class VariableFilter(Params):
     """Filter for several variables with one key."""
 
     filter: Hash = None
@@ -141,7 +141,7 @@ def _routes(kind: str) -> None:
 
     @router.get(f"{path}/{{key}}")
     @needed_by(Need.PLUGINS, Need.LOOKUP)
-    def get_variable(call: Call, id: str, key: str, given: Which) -> Any:
+    def get_variable(call: Call, id: str, key: str, given: VariableFilter) -> Any:
         """Return one variable."""
         return variables.shown(call.site, _one(call, kind, _source(call, kind, id), key, given.filter))
 
@@ -159,7 +159,7 @@ def _routes(kind: str) -> None:
 
     @router.delete(f"{path}/{{key}}")
     @needed_by(Need.PLUGINS, Need.INVENTORY, Need.PEOPLE)
-    def delete_variable(call: Call, id: str, key: str, given: Which) -> None:
+    def delete_variable(call: Call, id: str, key: str, given: VariableFilter) -> None:
         """Delete a variable."""
         call.store.remove("variable", _one(call, kind, _source(call, kind, id), key, given.filter)["id"])
 

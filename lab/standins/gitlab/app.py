@@ -55,7 +55,7 @@ from lab.standins.gitlab import (
 )
 from lab.standins.gitlab.errors import ApiError
 from lab.standins.gitlab.routing import ENCODED_SLASH
-from lab.standins.gitlab.site import Site
+from lab.standins.gitlab.site import GitLabSite
 from lab.standins.serve import Configuration
 
 #: Modules with a `router: Router` whose paths are under `/api/v4`.
@@ -109,11 +109,11 @@ ROUTERS: Final[tuple[tuple[str, APIRouter], ...]] = (
 
 def create_app(configuration: Configuration) -> ASGIApp:
     """Open the data and return the application with fault injection."""
-    site = Site.open(configuration)
+    site = GitLabSite.open(configuration)
     return Faults(application(site, configuration.token), token=configuration.token)
 
 
-def application(site: Site, token: str) -> ASGIApp:
+def application(site: GitLabSite, token: str) -> ASGIApp:
     """Return the application of a site; `token` is the administrator's."""
     app = FastAPI(title="GitLab", openapi_url="/-/lab/openapi.json", docs_url=None, redoc_url=None)
     app.state.site = site
@@ -124,7 +124,7 @@ def application(site: Site, token: str) -> ASGIApp:
         app.include_router(router, prefix=prefix)
     app.add_exception_handler(ApiError, _refused)
     app.add_exception_handler(HTTPException, _unrouted)
-    seed.plant(site, token)
+    seed.create_initial(site, token)
     removal.purge(site)
     whole: ASGIApp = EncodedPaths(app)
     limit = site.options.get("rate_limit")  # {"requests": 100, "period": 60}
@@ -132,12 +132,12 @@ def application(site: Site, token: str) -> ASGIApp:
 
 
 def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError)  # noqa: S101 - registered for it
+    assert isinstance(error, ApiError)  # noqa: S101 - `install` sets it
     return JSONResponse(error.body, error.status, error.headers)
 
 
 def _unrouted(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
+    assert isinstance(error, HTTPException)  # noqa: S101 - `install` sets it
     text = {404: "404 Not Found", 405: "405 Not Allowed"}.get(error.status_code, f"{error.status_code} {error.detail}")
     return JSONResponse({"error": text}, error.status_code, error.headers)
 

@@ -12,19 +12,19 @@ from typing import Any, Final
 from lab.standins.gitlab import access, ci_config, ci_pipelines, ci_variables, git_push
 from lab.standins.gitlab.git_push import HEADS
 from lab.standins.gitlab.repositories import repositories, repository
-from lab.standins.gitlab.site import Site, now
+from lab.standins.gitlab.site import GitLabSite, now
 from lab.standins.store import Document
 
 #: Depth of child pipelines.
 _DEEPEST: Final = 2
 
 
-def install(site: Site) -> None:
+def install(site: GitLabSite) -> None:
     """Register the function that starts the pipelines."""
     site.bridging.append(start)
 
 
-def start(site: Site, job: Document) -> Document:
+def start(site: GitLabSite, job: Document) -> Document:
     """Start a job's pipeline; return the job with the outcome."""
     try:
         made = _downstream(site, job)
@@ -37,7 +37,7 @@ class _RefusedError(Exception):
     """No pipeline was started; the argument is GitLab's failure reason."""
 
 
-def _downstream(site: Site, job: Document) -> Document:
+def _downstream(site: GitLabSite, job: Document) -> Document:
     trigger = job["config"]["trigger"]
     trigger = {"project": trigger} if isinstance(trigger, str) else trigger
     upstream = site.store.get("pipeline", job["pipeline_id"]) or {}
@@ -60,7 +60,7 @@ def _downstream(site: Site, job: Document) -> Document:
     sha = repository(site, target).resolve(HEADS + branch)
     if sha is None:
         raise _RefusedError("downstream_pipeline_creation_failed")
-    wanted = ci_pipelines.Wanted(
+    wanted = ci_pipelines.PipelineRequest(
         "pipeline",
         HEADS + branch,
         sha,
@@ -72,11 +72,13 @@ def _downstream(site: Site, job: Document) -> Document:
     return _made(site, target, wanted)
 
 
-def _child(site: Site, project: Document, upstream: Document, user: Document, job: Document, file: str) -> Document:
+def _child(
+    site: GitLabSite, project: Document, upstream: Document, user: Document, job: Document, file: str
+) -> Document:
     if upstream.get("child_depth", 0) >= _DEEPEST:
         raise _RefusedError("reached_max_descendant_pipelines_depth")
     known = ci_variables.values(ci_variables.all_of_job(site, project, upstream, job))
-    wanted = ci_pipelines.Wanted(
+    wanted = ci_pipelines.PipelineRequest(
         "parent_pipeline",
         upstream["git_ref"],
         upstream["sha"],
@@ -90,10 +92,10 @@ def _child(site: Site, project: Document, upstream: Document, user: Document, jo
     return _made(site, project, wanted)
 
 
-def _made(site: Site, project: Document, wanted: ci_pipelines.Wanted) -> Document:
+def _made(site: GitLabSite, project: Document, wanted: ci_pipelines.PipelineRequest) -> Document:
     try:
         return ci_pipelines.create(site, project, wanted)
-    except ci_pipelines.NotMadeError:
+    except ci_pipelines.NoPipelineError:
         raise _RefusedError("downstream_pipeline_creation_failed") from None
 
 

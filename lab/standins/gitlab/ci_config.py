@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lab.standins.gitlab import ci_rules, ci_yaml
-from lab.standins.gitlab.ci_yaml import ConfigError, Place
+from lab.standins.gitlab.ci_yaml import ConfigError, FileLocation
 
 _STAGES: Final = ("build", "test", "deploy")
 _GLOBAL: Final = frozenset(
@@ -46,7 +46,7 @@ _TIERS: Final = frozenset({"production", "staging", "testing", "development", "o
 
 
 @dataclass(frozen=True, slots=True)
-class Configuration:
+class CiConfiguration:
     """A CI configuration. `jobs` are hashes by name with `stage` set; `path` is the path of the main file."""
 
     stages: tuple[str, ...]
@@ -57,7 +57,7 @@ class Configuration:
     merged: Mapping[str, Any]
 
 
-def load(place: Place, given: str | None = None) -> Configuration:
+def load(place: FileLocation, given: str | None = None) -> CiConfiguration:
     """Return the configuration of a project at a commit. Raises NoConfig, or ConfigError with all errors."""
     content, path = ci_yaml.content(place, given)
     content = ci_yaml.resolve(content, content)
@@ -91,7 +91,7 @@ def load(place: Place, given: str | None = None) -> Configuration:
         wrong.append("jobs config should contain at least one visible job")
     if wrong:
         raise ConfigError(*wrong)
-    return Configuration(tuple(stages), variables, workflow, jobs, path, content)
+    return CiConfiguration(tuple(stages), variables, workflow, jobs, path, content)
 
 
 def _defaults(content: Mapping[str, Any]) -> dict[str, Any]:

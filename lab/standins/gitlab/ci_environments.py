@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from lab.standins.gitlab.api_environments import _TIERS, slug
-from lab.standins.gitlab.site import Site, now
+from lab.standins.gitlab.site import GitLabSite, now
 from lab.standins.store import Document
 
 OTHER: Final = "other"
 
 
-def add(site: Site, project: Document, name: str, *, tier: str | None, url: str | None) -> Document:
+def add(site: GitLabSite, project: Document, name: str, *, tier: str | None, url: str | None) -> Document:
     """Add an environment to a project; without a tier, its name determines the tier."""
     moment = now()
     return site.store.add(

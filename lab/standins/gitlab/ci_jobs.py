@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from lab.standins.gitlab import access, protection
-from lab.standins.gitlab.site import Site, now
+from lab.standins.gitlab.site import GitLabSite, now
 from lab.standins.store import Document
 
 ACTIVE: Final = frozenset({"created", "waiting_for_resource", "preparing", "pending", "running"})
@@ -16,13 +16,13 @@ DONE: Final = frozenset({"success", "failed", "canceled", "skipped"})
 SCOPES: Final = (*sorted(ACTIVE | DONE), "canceling", "manual", "scheduled")
 
 
-def of_pipeline(site: Site, pipeline: Document, *, retried: bool = False) -> list[Document]:
+def of_pipeline(site: GitLabSite, pipeline: Document, *, retried: bool = False) -> list[Document]:
     """Return the jobs of a pipeline, by id; with `retried`, also jobs that were replaced."""
     found = site.store.find("job", pipeline_id=pipeline["id"])
     return found if retried else [one for one in found if not one["retried"]]
 
 
-def advance(site: Site, pipeline_id: int) -> Document:
+def advance(site: GitLabSite, pipeline_id: int) -> Document:
     """Start the jobs that are due and update the pipeline's state. Returns the pipeline."""
     pipeline = site.store.get("pipeline", pipeline_id)
     if pipeline is None:
@@ -32,7 +32,7 @@ def advance(site: Site, pipeline_id: int) -> Document:
         before = [job for job in jobs if job["stage_index"] < stage]
         if any(not _passed(job) for job in before):
             break
-        failed = any(job["status"] in {"failed", "canceled"} and not _forgiven(job) for job in before)
+        failed = any(job["status"] in {"failed", "canceled"} and not _may_fail(job) for job in before)
         for job in jobs:
             if job["stage_index"] == stage and job["status"] == "created":
                 job["status"] = _due(site, job, failed=failed)
@@ -46,7 +46,7 @@ def advance(site: Site, pipeline_id: int) -> Document:
     return _settle(site, pipeline, jobs)
 
 
-def _due(site: Site, job: Document, *, failed: bool) -> str:
+def _due(site: GitLabSite, job: Document, *, failed: bool) -> str:
     when = job["when"]
     if (failed and when not in {"always", "on_failure"}) or (when == "on_failure" and not failed):
         return "skipped"
@@ -55,7 +55,7 @@ def _due(site: Site, job: Document, *, failed: bool) -> str:
     return "pending" if may_deploy(site, job) else "failed"
 
 
-def may_deploy(site: Site, job: Document) -> bool:
+def may_deploy(site: GitLabSite, job: Document) -> bool:
     """Whether a job's user may deploy to its environment, which can be protected."""
     if not site.premium or not job.get("environment_id"):
         return True
@@ -77,18 +77,18 @@ def _passed(job: Document) -> bool:
     return job["status"] in DONE or (job["status"] == "manual" and job["allow_failure"])
 
 
-def _forgiven(job: Document) -> bool:
+def _may_fail(job: Document) -> bool:
     return bool(job["allow_failure"])
 
 
-def forgives(job: Document, exit_code: int | None) -> bool:
+def allows_exit_code(job: Document, exit_code: int | None) -> bool:
     """Whether `allow_failure:exit_codes` of a job contains this code."""
     allowed = job["config"].get("allow_failure")
     codes = allowed.get("exit_codes") if isinstance(allowed, dict) else None
     return exit_code in (codes if isinstance(codes, list) else [codes]) and exit_code is not None
 
 
-def _settle(site: Site, pipeline: Document, jobs: Sequence[Document]) -> Document:
+def _settle(site: GitLabSite, pipeline: Document, jobs: Sequence[Document]) -> Document:
     status = composite(jobs)
     if status == pipeline["status"]:
         return pipeline
@@ -125,7 +125,7 @@ def composite(jobs: Sequence[Document]) -> str:
     return "manual" if states == {"manual"} else "success"
 
 
-def change(site: Site, job: Document, status: str, **more: object) -> Document:
+def change(site: GitLabSite, job: Document, status: str, **more: object) -> Document:
     """Set a job's state, and advance its pipeline. Returns the job."""
     moment = now()
     changed = {**job, "status": status, **more}
@@ -138,7 +138,7 @@ def change(site: Site, job: Document, status: str, **more: object) -> Document:
     return site.store.get("job", job["id"]) or changed
 
 
-def again(site: Site, job: Document, user: Document) -> Document:
+def again(site: GitLabSite, job: Document, user: Document) -> Document:
     """Return a new job that replaces a finished one; later jobs that were skipped wait again."""
     site.store.put("job", {**job, "retried": True})
     fresh = {
@@ -167,7 +167,7 @@ def seconds(start: str | None, end: str | None) -> float | None:
     return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
 
 
-def trace(site: Site, job_id: int) -> Path:
+def trace(site: GitLabSite, job_id: int) -> Path:
     """Return the file of a job's log."""
     folder = site.data / "traces"
     folder.mkdir(mode=0o700, exist_ok=True)

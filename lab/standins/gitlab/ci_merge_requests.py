@@ -6,22 +6,22 @@ from collections.abc import Sequence
 
 from lab.standins.gitlab import access, ci_pipelines
 from lab.standins.gitlab.actors import Actor
-from lab.standins.gitlab.ci_pipelines import NotMadeError, Wanted
-from lab.standins.gitlab.git import ZERO, GitError
+from lab.standins.gitlab.ci_pipelines import NoPipelineError, PipelineRequest
+from lab.standins.gitlab.git import ZERO, RepositoryError
 from lab.standins.gitlab.git_push import HEADS
 from lab.standins.gitlab.repositories import Update, last, listeners, person, repository
-from lab.standins.gitlab.site import Site, now
+from lab.standins.gitlab.site import GitLabSite, now
 from lab.standins.store import Document
 
 
-def install(site: Site) -> None:
+def install(site: GitLabSite) -> None:
     """Register for pushes to source branches. Merge requests are updated before branches get their pipelines."""
     site.removing.append(_removing)
     if _pushed not in listeners:
         listeners.insert(0, _pushed)
 
 
-def refresh(site: Site, one: Document) -> Document:
+def refresh(site: GitLabSite, one: Document) -> Document:
     """Update a merge request and its ref to the current source branch. Returns it."""
     source = site.store.get("project", one["source_project_id"])
     target = site.store.get("project", one["target_project_id"])
@@ -38,7 +38,7 @@ def refresh(site: Site, one: Document) -> Document:
     return changed
 
 
-def base_of(site: Site, one: Document) -> str | None:
+def base_of(site: GitLabSite, one: Document) -> str | None:
     """Return the merge base of target and source, or the one at the time of the merge."""
     if one["base_sha"]:
         return str(one["base_sha"])
@@ -49,7 +49,7 @@ def base_of(site: Site, one: Document) -> str | None:
     return repository(site, target).merge_base(head, one["sha"])
 
 
-def can_merge_now(site: Site, one: Document) -> tuple[bool, str]:
+def can_merge_now(site: GitLabSite, one: Document) -> tuple[bool, str]:
     """Return whether it can be merged, and its detailed status."""
     if one["state"] != "opened":
         return False, "not_open"
@@ -76,16 +76,16 @@ def can_merge_now(site: Site, one: Document) -> tuple[bool, str]:
 
 
 def merge(
-    site: Site, one: Document, user: Document, *, squash: bool, message: str | None
+    site: GitLabSite, one: Document, user: Document, *, squash: bool, message: str | None
 ) -> tuple[Document, Sequence[Update]]:
-    """Merge it with its project's method. Returns it and the updated refs; raises GitError on a conflict."""
+    """Merge it with its project's method. Returns it and the updated refs; raises RepositoryError on a conflict."""
     target = site.store.get("project", one["target_project_id"])
     assert target is not None  # noqa: S101 - found through it
     repo, ref = repository(site, target), HEADS + one["target_branch"]
     head, base, sha = repo.ref(ref), base_of(site, one), str(one["sha"])
     tree = repo.merge_tree(head, sha) if head else None
     if head is None or tree is None:
-        raise GitError("conflict")
+        raise RepositoryError("conflict")
     who, squashed, merged = person(user), None, None
     if squash:
         author = last(repo, sha)
@@ -93,8 +93,8 @@ def merge(
     tip = squashed or sha
     if target.get("merge_method") != "ff":
         source = one["source_branch"]
-        told = f"Merge branch '{source}' into '{one['target_branch']}'\n\n{one['title']}\n"
-        text = told if squash or not message else message
+        default = f"Merge branch '{source}' into '{one['target_branch']}'\n\n{one['title']}\n"
+        text = default if squash or not message else message
         merged = repo.write_commit(tree, [head, tip], text, who, who)
     new = merged or tip
     repo.update(ref, new, head)
@@ -112,7 +112,7 @@ def merge(
     return changed, [Update(ref, head, new)]
 
 
-def pipelines_of(site: Site, one: Document) -> list[Document]:
+def pipelines_of(site: GitLabSite, one: Document) -> list[Document]:
     """Return its pipelines, and those of its source branch for the current commit, by id."""
     own = site.store.find("pipeline", merge_request_id=one["id"])
     branch = site.store.find(
@@ -125,11 +125,11 @@ def pipelines_of(site: Site, one: Document) -> list[Document]:
 
 
 def run_pipeline(
-    site: Site, one: Document, actor: Actor, *, keep_errors: bool = True, strict: bool = False
+    site: GitLabSite, one: Document, actor: Actor, *, keep_errors: bool = True, strict: bool = False
 ) -> Document | None:
     """Run a pipeline of a merge request: in the target project if the user may do so, else in the source project.
 
-    Returns None if nothing runs; with `strict`, raises NotMadeError instead.
+    Returns None if nothing runs; with `strict`, raises NoPipelineError instead.
     """
     source = site.store.get("project", one["source_project_id"])
     target = site.store.get("project", one["target_project_id"])
@@ -141,19 +141,19 @@ def run_pipeline(
         project, ref = target, f"refs/merge-requests/{one['iid']}/head"
     else:
         project, ref = source, HEADS + one["source_branch"]
-    wanted = Wanted(
+    wanted = PipelineRequest(
         "merge_request_event", ref, one["sha"], actor, keep_errors=keep_errors, merge_request=one, heed_skip=not strict
     )
     try:
         return ci_pipelines.create(site, project, wanted)
-    except NotMadeError:
+    except NoPipelineError:
         if strict:
             raise
         return None
 
 
 def _pushed(
-    site: Site, project: Document, user: Document | None, updates: Sequence[Update], options: Sequence[str]
+    site: GitLabSite, project: Document, user: Document | None, updates: Sequence[Update], options: Sequence[str]
 ) -> None:
     for update in updates:
         if not update.ref.startswith(HEADS):
@@ -171,7 +171,7 @@ def _pushed(
         _merged_by_push(site, project, branch, update, user)
 
 
-def _merged_by_push(site: Site, project: Document, branch: str, update: Update, user: Document | None) -> None:
+def _merged_by_push(site: GitLabSite, project: Document, branch: str, update: Update, user: Document | None) -> None:
     """Mark a merge request as merged if a push brought its commits to the target."""
     if ZERO in {update.new, update.old}:
         return
@@ -182,7 +182,7 @@ def _merged_by_push(site: Site, project: Document, branch: str, update: Update, 
             site.store.put("merge_request", {**one, **content, "merged_by_id": user["id"] if user else None})
 
 
-def _removing(site: Site, project: Document) -> None:
+def _removing(site: GitLabSite, project: Document) -> None:
     """Delete the issues and merge requests of a deleted project."""
     kinds = ("issue", "note", "trigger", "commit_status")
     for kind, field in (*((kind, "project_id") for kind in kinds), ("merge_request", "target_project_id")):

@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 
 from lab.standins.gitlab import access, ci_config, ci_environments, ci_jobs, ci_rules, ci_variables, git_push
 from lab.standins.gitlab.actors import Actor
-from lab.standins.gitlab.ci_config import Configuration
-from lab.standins.gitlab.ci_yaml import ConfigError, NoConfig, Place
+from lab.standins.gitlab.ci_config import CiConfiguration
+from lab.standins.gitlab.ci_yaml import ConfigError, FileLocation, NoConfig
 from lab.standins.gitlab.git import ZERO
 from lab.standins.gitlab.git_push import HEADS, TAGS
 from lab.standins.gitlab.repositories import Update, last, listeners, repository
-from lab.standins.gitlab.site import Site, now
+from lab.standins.gitlab.site import GitLabSite, now
 from lab.standins.store import Document
 
 FILTERED: Final = "Pipeline filtered out by workflow rules."
@@ -28,12 +28,12 @@ _SKIP: Final = re.compile(r"\[(ci[ _-]skip|skip[ _-]ci)\]", re.IGNORECASE)
 _UNITS: Final = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
 
 
-class NotMadeError(Exception):
+class NoPipelineError(Exception):
     """No pipeline was created; the argument is GitLab's message."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PipelineRequest:
     """A pipeline to create: of `ref` (full) at `sha`, from `source`, by `actor`.
 
     `parent` is the parent pipeline, `config` the configuration of a child. With `keep_errors`, an invalid configuration
@@ -61,23 +61,23 @@ def acting(user: Document) -> Actor:
     return Actor("personal", frozenset({"api"}), user)
 
 
-def create(site: Site, project: Document, wanted: Wanted) -> Document:
-    """Create a pipeline and start its first jobs. Raises NotMadeError if nothing runs."""
+def create(site: GitLabSite, project: Document, wanted: PipelineRequest) -> Document:
+    """Create a pipeline and start its first jobs. Raises NoPipelineError if nothing runs."""
     user = wanted.actor.user
     if user is None:
-        raise NotMadeError("Insufficient permissions to create a new pipeline")
+        raise NoPipelineError("Insufficient permissions to create a new pipeline")
     _check_allowed(site, project, wanted)
     pipeline = _pipeline(site, project, wanted, user)
     settings = ci_variables.of_settings(site, project, protected=pipeline["protected"], environment=None)
     known = [*ci_variables.of_pipeline(site, project, pipeline), *settings, *ci_variables.given(site, pipeline)]
-    place = Place(site, wanted.actor, project, wanted.sha, ci_variables.values(known))
+    place = FileLocation(site, wanted.actor, project, wanted.sha, ci_variables.values(known))
     try:
         configuration = ci_config.load(place, wanted.config)
     except NoConfig:
-        raise NotMadeError("Missing CI config file") from None
+        raise NoPipelineError("Missing CI config file") from None
     except ConfigError as error:
         if not wanted.keep_errors:
-            raise NotMadeError(*error.messages) from None
+            raise NoPipelineError(*error.messages) from None
         return _failed(site, project, pipeline, error)
     pipeline |= _config_names(site, project, pipeline, configuration)
     commit = last(repository(site, project), wanted.sha)
@@ -90,15 +90,15 @@ def create(site: Site, project: Document, wanted: Wanted) -> Document:
     return ci_jobs.advance(site, made["id"])
 
 
-def _check_allowed(site: Site, project: Document, wanted: Wanted) -> None:
+def _check_allowed(site: GitLabSite, project: Document, wanted: PipelineRequest) -> None:
     level = access.project_level(site, wanted.actor, project)
     if project.get("builds_access_level") == "disabled" or project.get("archived"):
-        raise NotMadeError("Pipelines are disabled!")
+        raise NoPipelineError("Pipelines are disabled!")
     if level < access.DEVELOPER or project.get("marked_for_deletion_on"):
-        raise NotMadeError("Insufficient permissions to create a new pipeline")
+        raise NoPipelineError("Insufficient permissions to create a new pipeline")
     # A parent's variables were checked at its creation.
     if wanted.variables and wanted.parent is None and not may_set_variables(site, wanted.actor, project):
-        raise NotMadeError("Insufficient permissions to set pipeline variables")
+        raise NoPipelineError("Insufficient permissions to set pipeline variables")
     name = wanted.ref.split("/", 2)[-1]
     if wanted.merge_request is not None:
         name = wanted.merge_request["source_branch"]
@@ -109,13 +109,13 @@ def _check_allowed(site: Site, project: Document, wanted: Wanted) -> None:
     else:
         may = _may_write(site, wanted.actor, project, name)
     if not may:
-        raise NotMadeError(
+        raise NoPipelineError(
             f"You do not have sufficient permission to run a pipeline on '{name}'. "
             "Please select a different branch or contact your administrator for assistance."
         )
 
 
-def may_set_variables(site: Site, actor: Actor, project: Document) -> bool:
+def may_set_variables(site: GitLabSite, actor: Actor, project: Document) -> bool:
     """Whether the caller may set variables of a pipeline. Only memberships count, not an administrator's rights."""
     least = project.get("ci_pipeline_variables_minimum_override_role") or "developer"
     if least == "developer":  # no restriction
@@ -128,11 +128,11 @@ def may_set_variables(site: Site, actor: Actor, project: Document) -> bool:
     )
 
 
-def _may_write(site: Site, actor: Actor, project: Document, branch: str) -> bool:
+def _may_write(site: GitLabSite, actor: Actor, project: Document, branch: str) -> bool:
     return git_push.can_push(site, actor, project, branch) or git_push.can_merge(site, actor, project, branch)
 
 
-def _pipeline(site: Site, project: Document, wanted: Wanted, user: Document) -> Document:
+def _pipeline(site: GitLabSite, project: Document, wanted: PipelineRequest, user: Document) -> Document:
     request, tag = wanted.merge_request, wanted.ref.startswith(TAGS)
     moment = now()
     return {
@@ -172,7 +172,7 @@ def _pipeline(site: Site, project: Document, wanted: Wanted, user: Document) -> 
     }
 
 
-def _is_protected(site: Site, project: Document, wanted: Wanted) -> bool:
+def _is_protected(site: GitLabSite, project: Document, wanted: PipelineRequest) -> bool:
     """Whether the pipeline is protected.
 
     For a merge request, both branches must be protected and in one project, and the user must have write access to
@@ -189,7 +189,7 @@ def _is_protected(site: Site, project: Document, wanted: Wanted) -> bool:
     )
 
 
-def _config_names(site: Site, project: Document, pipeline: Document, configuration: Configuration) -> Document:
+def _config_names(site: GitLabSite, project: Document, pipeline: Document, configuration: CiConfiguration) -> Document:
     if "@" in configuration.path:  # defined in another project: GitLab then adds no claim
         return {}
     kind = "tags" if pipeline["tag"] else "heads"
@@ -197,12 +197,12 @@ def _config_names(site: Site, project: Document, pipeline: Document, configurati
     return {"config_ref_uri": uri, "config_sha": pipeline["sha"]}
 
 
-def _failed(site: Site, project: Document, pipeline: Document, error: ConfigError) -> Document:
-    said = ", ".join(error.messages)
-    return _add(site, project, {**pipeline, "status": "failed", "yaml_errors": said, "finished_at": now()})
+def _failed(site: GitLabSite, project: Document, pipeline: Document, error: ConfigError) -> Document:
+    found = ", ".join(error.messages)
+    return _add(site, project, {**pipeline, "status": "failed", "yaml_errors": found, "finished_at": now()})
 
 
-def _add(site: Site, project: Document, pipeline: Document) -> Document:
+def _add(site: GitLabSite, project: Document, pipeline: Document) -> Document:
     before = site.store.find("pipeline", project_id=project["id"])
     made = site.store.add("pipeline", {**pipeline, "iid": max((one["iid"] for one in before), default=0) + 1})
     repository(site, project).update(f"refs/pipelines/{made['id']}", made["sha"])  # runners fetch this ref
@@ -213,10 +213,10 @@ def _add(site: Site, project: Document, pipeline: Document) -> Document:
 
 
 def selected(
-    site: Site, project: Document, pipeline: Document, configuration: Configuration
+    site: GitLabSite, project: Document, pipeline: Document, configuration: CiConfiguration
 ) -> tuple[list[Document], str | None]:
-    """Return the jobs of the pipeline, in order, and its name. Raises NotMadeError if there are none."""
-    situation = ci_rules.Situation(pipeline["source"], pipeline["ref"], pipeline["tag"])
+    """Return the jobs of the pipeline, in order, and its name. Raises NoPipelineError if there are none."""
+    situation = ci_rules.RuleContext(pipeline["source"], pipeline["ref"], pipeline["tag"])
     settings = ci_variables.of_settings(site, project, protected=pipeline["protected"], environment=None)
     above = [*settings, *ci_variables.given(site, pipeline)]
     predefined = ci_variables.of_pipeline(site, project, pipeline)
@@ -226,10 +226,10 @@ def selected(
         return ci_variables.values([*predefined, *ci_variables.of_yaml({**shared, **job}), *above])
 
     if "rules" in configuration.workflow:
-        said = ci_rules.first(configuration.workflow["rules"], known({}))
-        if said is None:
-            raise NotMadeError(FILTERED)
-        shared |= said.variables or {}
+        found = ci_rules.first(configuration.workflow["rules"], known({}))
+        if found is None:
+            raise NoPipelineError(FILTERED)
+        shared |= found.variables or {}
     jobs = []
     for index, stage in enumerate(configuration.stages):
         for name, job in configuration.jobs.items():
@@ -248,7 +248,7 @@ def selected(
                 }
                 jobs.append({**made, "variables": {**globals_, **own, **(verdict.variables or {})}})
     if not any(job["stage"] not in {".pre", ".post"} for job in jobs):
-        raise NotMadeError(NO_JOBS)
+        raise NoPipelineError(NO_JOBS)
     title = configuration.workflow.get("name")
     return jobs, ci_variables.expand(str(title), known({})) if title else None
 
@@ -270,7 +270,7 @@ def _job(name: str, job: Mapping[str, Any], index: int, verdict: ci_rules.Verdic
     }
 
 
-def _add_job(site: Site, project: Document, pipeline: Document, job: Document) -> None:
+def _add_job(site: GitLabSite, project: Document, pipeline: Document, job: Document) -> None:
     document = {
         **job,
         "project_id": project["id"],
@@ -296,7 +296,7 @@ def _add_job(site: Site, project: Document, pipeline: Document, job: Document) -
 
 
 def _environment(
-    site: Site, project: Document, pipeline: Document, job: Document, wanted: Mapping[str, Any]
+    site: GitLabSite, project: Document, pipeline: Document, job: Document, wanted: Mapping[str, Any]
 ) -> Document | None:
     """Return a job's environment, which is created if it is new."""
     known = ci_variables.values(ci_variables.all_of_job(site, project, pipeline, {**job, "id": None}))
@@ -319,7 +319,7 @@ def duration(text: Any) -> int | None:
 # After a push ---------------------------------------------------------------------------------------------------------
 
 
-def install(site: Site) -> None:
+def install(site: GitLabSite) -> None:
     """Register for pushes, to create pipelines, and for deleted projects."""
     site.removing.append(removing)
     if _pushed not in listeners:
@@ -327,7 +327,7 @@ def install(site: Site) -> None:
 
 
 def _pushed(
-    site: Site, project: Document, user: Document | None, updates: Sequence[Update], options: Sequence[str]
+    site: GitLabSite, project: Document, user: Document | None, updates: Sequence[Update], options: Sequence[str]
 ) -> None:
     if user is None or "ci.no_pipeline" in options:
         return
@@ -337,19 +337,19 @@ def _pushed(
         sha = repository(site, project).resolve(update.ref)
         if sha is None:
             continue
-        wanted = Wanted("push", update.ref, sha, acting(user), before=update.old, skip="ci.skip" in options)
+        wanted = PipelineRequest("push", update.ref, sha, acting(user), before=update.old, skip="ci.skip" in options)
         attempt(site, project, wanted)
 
 
-def attempt(site: Site, project: Document, wanted: Wanted) -> Document | None:
+def attempt(site: GitLabSite, project: Document, wanted: PipelineRequest) -> Document | None:
     """Create a pipeline, or return None if nothing runs."""
     try:
         return create(site, project, wanted)
-    except NotMadeError:
+    except NoPipelineError:
         return None
 
 
-def removing(site: Site, project: Document) -> None:
+def removing(site: GitLabSite, project: Document) -> None:
     """Delete the pipelines of a deleted project."""
     for job in site.store.find("job", project_id=project["id"]):
         ci_jobs.trace(site, job["id"]).unlink(missing_ok=True)

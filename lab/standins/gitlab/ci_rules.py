@@ -30,7 +30,7 @@ class ExpressionError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class RuleContext:
     """The source of a pipeline, its short ref name, and whether the ref is a tag."""
 
     source: str
@@ -192,12 +192,12 @@ def first(rules: list[Any], variables: Mapping[str, str]) -> Verdict | None:
     return None
 
 
-def _failure(value: Any) -> bool | None:  # noqa: ANN401 - YAML
+def _failure(value: Any) -> bool | None:  # noqa: ANN401 - YAML has any type
     return value is not False if value is not None else None
 
 
 def verdict(
-    job: Mapping[str, Any], situation: Situation, variables: Mapping[str, str], *, workflow: bool = False
+    job: Mapping[str, Any], situation: RuleContext, variables: Mapping[str, str], *, workflow: bool = False
 ) -> Verdict | None:
     """Return the attributes of a job in the pipeline; None if it does not run.
 
@@ -215,7 +215,7 @@ def verdict(
     return Verdict()
 
 
-def _any(policy: Any, situation: Situation, variables: Mapping[str, str]) -> bool:  # noqa: ANN401 - YAML
+def _any(policy: Any, situation: RuleContext, variables: Mapping[str, str]) -> bool:  # noqa: ANN401 - YAML has any type
     if not isinstance(policy, dict):
         refs, expressions = policy, None
     else:
@@ -225,11 +225,11 @@ def _any(policy: Any, situation: Situation, variables: Mapping[str, str]) -> boo
     return expressions is None or any(holds(str(one), variables) for one in _listed(expressions))
 
 
-def _listed(value: Any) -> list[Any]:  # noqa: ANN401 - YAML
+def _listed(value: Any) -> list[Any]:  # noqa: ANN401 - YAML has any type
     return value if isinstance(value, list) else [value]
 
 
-def _named(word: str, situation: Situation) -> bool:
+def _named(word: str, situation: RuleContext) -> bool:
     merge_request = situation.source == "merge_request_event"
     if word in _KEYWORDS:
         return situation.source == _KEYWORDS[word]

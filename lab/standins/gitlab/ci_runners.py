@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from lab.standins.gitlab import access, ci_config, ci_jobs, ci_tokens, ci_variables
 from lab.standins.gitlab.ci_variables import Variable
-from lab.standins.gitlab.site import Site, digest
+from lab.standins.gitlab.site import GitLabSite, digest
 from lab.standins.store import Document
 
 _FEATURES: Final = {
@@ -18,7 +18,7 @@ _FEATURES: Final = {
 }
 
 
-def take(site: Site, runner: Document) -> Document | None:
+def take(site: GitLabSite, runner: Document) -> Document | None:
     """Assign the oldest pending job that a runner may run, and return the job's data; None if there is none."""
     for job in site.store.find("job", status="pending"):
         project = site.store.get("project", job["project_id"])
@@ -27,11 +27,11 @@ def take(site: Site, runner: Document) -> Document | None:
             continue
         token = ci_tokens.issue()
         taken = ci_jobs.change(site, job, "running", runner_id=runner["id"], token_digest=digest(token))
-        return _told(site, runner, project, pipeline, taken, token)
+        return _job_data(site, runner, project, pipeline, taken, token)
     return None
 
 
-def _fits(site: Site, runner: Document, project: Document, pipeline: Document, job: Document) -> bool:
+def _fits(site: GitLabSite, runner: Document, project: Document, pipeline: Document, job: Document) -> bool:
     tags = set(job["config"].get("tags") or [])
     if not tags <= set(runner["tag_list"]) or (not tags and not runner["run_untagged"]):
         return False
@@ -47,7 +47,9 @@ def _fits(site: Site, runner: Document, project: Document, pipeline: Document, j
     return bool(project.get("shared_runners_enabled", True))
 
 
-def _told(site: Site, runner: Document, project: Document, pipeline: Document, job: Document, token: str) -> Document:
+def _job_data(
+    site: GitLabSite, runner: Document, project: Document, pipeline: Document, job: Document, token: str
+) -> Document:
     config = job["config"]
     variables = _variables(site, runner, project, pipeline, job, token)
     known = ci_variables.values(variables)
@@ -82,7 +84,7 @@ def _told(site: Site, runner: Document, project: Document, pipeline: Document, j
     }
 
 
-def _git(site: Site, project: Document, pipeline: Document, token: str, wanted: str | None = None) -> Document:
+def _git(site: GitLabSite, project: Document, pipeline: Document, token: str, wanted: str | None = None) -> Document:
     """Return the data for git.
 
     With a depth of 0, it has all branches and tags (`Ci::BuildRunnerPresenter#refspecs`).
@@ -120,7 +122,7 @@ def _steps(config: Mapping[str, Any], job: Document) -> list[Document]:
     return steps
 
 
-def _image(image: Any, known: Mapping[str, str]) -> Document | None:  # noqa: ANN401 - YAML
+def _image(image: Any, known: Mapping[str, str]) -> Document | None:  # noqa: ANN401 - YAML has any type
     if not image:
         return None
     content = {"name": image} if isinstance(image, str) else dict(image)
@@ -136,7 +138,7 @@ def _image(image: Any, known: Mapping[str, str]) -> Document | None:  # noqa: AN
     }
 
 
-def _artifacts(artifacts: Any, known: Mapping[str, str]) -> list[Document] | None:  # noqa: ANN401 - YAML
+def _artifacts(artifacts: Any, known: Mapping[str, str]) -> list[Document] | None:  # noqa: ANN401 - YAML has any type
     if not isinstance(artifacts, dict) or not isinstance(artifacts.get("paths"), list):
         return None
     return [
@@ -154,7 +156,7 @@ def _artifacts(artifacts: Any, known: Mapping[str, str]) -> list[Document] | Non
 
 
 def _variables(
-    site: Site, runner: Document, project: Document, pipeline: Document, job: Document, token: str
+    site: GitLabSite, runner: Document, project: Document, pipeline: Document, job: Document, token: str
 ) -> list[Variable]:
     """Return the variables for a runner. Of several with one name, the last applies."""
     repo = _git(site, project, pipeline, token)["repo_url"]
@@ -172,7 +174,7 @@ def _variables(
     return [*found, *_identities(site, pipeline, job, known)]
 
 
-def _identities(site: Site, pipeline: Document, job: Document, known: Mapping[str, str]) -> list[Variable]:
+def _identities(site: GitLabSite, pipeline: Document, job: Document, known: Mapping[str, str]) -> list[Variable]:
     made = []
     for name, wanted in (job["config"].get("id_tokens") or {}).items():
         audience = wanted["aud"]

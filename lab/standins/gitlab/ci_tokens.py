@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from lab.standins.gitlab import access, identity
 from lab.standins.gitlab.actors import Actor
-from lab.standins.gitlab.site import Site, digest
+from lab.standins.gitlab.site import GitLabSite, digest
 from lab.standins.store import Document
 
 _BEFORE: Final = 5
@@ -24,7 +24,7 @@ _NAMES: Final = {
 }
 
 
-def install(site: Site) -> None:
+def install(site: GitLabSite) -> None:
     """Register the function that resolves job tokens."""
     site.token_kinds.append(actor)
 
@@ -34,7 +34,7 @@ def issue() -> str:
     return f"glcbt-{secrets.token_hex(2)}_{secrets.token_urlsafe(20)}"
 
 
-def actor(site: Site, secret: str) -> Actor | None:
+def actor(site: GitLabSite, secret: str) -> Actor | None:
     """Return the actor of a job token, while the job runs."""
     job = site.store.first("job", token_digest=digest(secret))
     if job is None or job["status"] != "running":
@@ -46,7 +46,7 @@ def actor(site: Site, secret: str) -> Actor | None:
 
 
 def identity_token(
-    site: Site, job: Document, pipeline: Document, audience: str | list[str], components: Sequence[str] = ()
+    site: GitLabSite, job: Document, pipeline: Document, audience: str | list[str], components: Sequence[str] = ()
 ) -> str:
     """Return a JWT with a job's claims, valid until the job's timeout.
 
@@ -88,14 +88,14 @@ def identity_token(
     return identity.sign(site, claims)
 
 
-def _project(site: Site, id_: int) -> Document:
+def _project(site: GitLabSite, id_: int) -> Document:
     found = site.store.get("project", id_)
     if found is None:
         raise LookupError(f"no project {id_}")
     return found
 
 
-def _project_claims(site: Site, project: Document, prefix: str) -> dict[str, str]:
+def _project_claims(site: GitLabSite, project: Document, prefix: str) -> dict[str, str]:
     space = access.namespace(site, project)
     return {
         f"{prefix}namespace_id": str(space["id"]),
@@ -105,7 +105,7 @@ def _project_claims(site: Site, project: Document, prefix: str) -> dict[str, str
     }
 
 
-def _user_claims(site: Site, project: Document, user_id: int) -> dict[str, Any]:
+def _user_claims(site: GitLabSite, project: Document, user_id: int) -> dict[str, Any]:
     user = site.store.get("user", user_id)
     if user is None:
         return {"user_id": "", "user_login": None, "user_email": None, "user_access_level": None}
@@ -127,7 +127,7 @@ def _user_claims(site: Site, project: Document, user_id: int) -> dict[str, Any]:
     return claims
 
 
-def _environment_claims(site: Site, job: Document) -> dict[str, str]:
+def _environment_claims(site: GitLabSite, job: Document) -> dict[str, str]:
     found = site.store.get("environment", job["environment_id"]) if job.get("environment_id") else None
     if found is None:
         return {}

@@ -14,7 +14,7 @@ from lab.standins.gitlab.api_instance import REVISION, VERSION
 from lab.standins.gitlab.git import ZERO
 from lab.standins.gitlab.protection import matches
 from lab.standins.gitlab.repositories import last, repositories, repository
-from lab.standins.gitlab.site import Site
+from lab.standins.gitlab.site import GitLabSite
 from lab.standins.gitlab.variables import value_of
 from lab.standins.store import Document
 
@@ -78,8 +78,8 @@ def of_yaml(given: Mapping[str, Any]) -> list[Variable]:
     made = []
     for key, value in given.items():
         raw = isinstance(value, dict) and value.get("expand") is False
-        said = value.get("value", "") if isinstance(value, dict) else value
-        made.append(Variable(str(key), _text(said), raw=raw))
+        text = value.get("value", "") if isinstance(value, dict) else value
+        made.append(Variable(str(key), _text(text), raw=raw))
     return made
 
 
@@ -89,7 +89,7 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def of_settings(site: Site, project: Document, *, protected: bool, environment: str | None) -> list[Variable]:
+def of_settings(site: GitLabSite, project: Document, *, protected: bool, environment: str | None) -> list[Variable]:
     """Return the variables of the groups, from the top, and of the project; a closer scope takes precedence."""
     space = access.namespace(site, project)
     above = list(reversed(access.lineage(site, space))) if space["kind"] == "group" else []
@@ -107,7 +107,7 @@ def of_settings(site: Site, project: Document, *, protected: bool, environment: 
     return made
 
 
-def given(site: Site, pipeline: Document) -> list[Variable]:
+def given(site: GitLabSite, pipeline: Document) -> list[Variable]:
     """Return the variables of the pipeline: from the API, a trigger or a schedule."""
     return [
         Variable(
@@ -125,7 +125,7 @@ def _made(pairs: Mapping[str, Any]) -> list[Variable]:
     return [Variable(key, _text(value)) for key, value in pairs.items() if value is not None]
 
 
-def of_pipeline(site: Site, project: Document, pipeline: Document) -> list[Variable]:
+def of_pipeline(site: GitLabSite, project: Document, pipeline: Document) -> list[Variable]:
     """Return the predefined variables of all jobs."""
     url = urlsplit(site.url)
     port = url.port or (443 if url.scheme == "https" else 80)
@@ -197,7 +197,7 @@ def of_pipeline(site: Site, project: Document, pipeline: Document) -> list[Varia
     return _made({**pairs, **_of_merge_requests(site, project, pipeline)})
 
 
-def _of_merge_requests(site: Site, project: Document, pipeline: Document) -> dict[str, Any]:
+def _of_merge_requests(site: GitLabSite, project: Document, pipeline: Document) -> dict[str, Any]:
     if not pipeline.get("merge_request_id"):
         if pipeline["tag"]:
             return {}
@@ -232,7 +232,7 @@ def _of_merge_requests(site: Site, project: Document, pipeline: Document) -> dic
     }
 
 
-def _base(site: Site, request: Document) -> str | None:
+def _base(site: GitLabSite, request: Document) -> str | None:
     """Return the merge base of source and target."""
     target = site.store.get("project", request["target_project_id"])
     repo = repository(site, target) if target is not None else None
@@ -240,16 +240,16 @@ def _base(site: Site, request: Document) -> str | None:
     return repo.merge_base(head, request["sha"]) if repo is not None and head and request["sha"] else None
 
 
-def _path(site: Site, project_id: int) -> str:
+def _path(site: GitLabSite, project_id: int) -> str:
     return str((site.store.get("project", project_id) or {"full_path": ""})["full_path"])
 
 
-def _protected(site: Site, project: Document, branch: str) -> bool:
+def _protected(site: GitLabSite, project: Document, branch: str) -> bool:
     rules = site.store.find("protected_branch", project_id=project["id"])
     return any(matches(rule["name"], branch) for rule in rules)
 
 
-def of_job(site: Site, project: Document, job: Document, environment: Document | None) -> list[Variable]:
+def of_job(site: GitLabSite, project: Document, job: Document, environment: Document | None) -> list[Variable]:
     """Return the predefined variables of one job."""
     pairs: dict[str, Any] = {
         "CI_JOB_ID": job.get("id"),
@@ -274,7 +274,7 @@ def of_job(site: Site, project: Document, job: Document, environment: Document |
     return _made(pairs)
 
 
-def all_of_job(site: Site, project: Document, pipeline: Document, job: Document) -> list[Variable]:
+def all_of_job(site: GitLabSite, project: Document, pipeline: Document, job: Document) -> list[Variable]:
     """Return all variables of a job except its tokens, in rising precedence."""
     found = site.store.get("environment", job["environment_id"]) if job.get("environment_id") else None
     name = found["name"] if found else None

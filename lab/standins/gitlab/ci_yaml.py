@@ -13,9 +13,9 @@ import yaml
 
 from lab.standins.gitlab import access, ci_rules
 from lab.standins.gitlab.actors import Actor
-from lab.standins.gitlab.git import GitError
+from lab.standins.gitlab.git import RepositoryError
 from lab.standins.gitlab.repositories import repositories, repository
-from lab.standins.gitlab.site import Site
+from lab.standins.gitlab.site import GitLabSite
 from lab.standins.store import Document
 
 DEFAULT_PATH: Final = ".gitlab-ci.yml"
@@ -48,19 +48,19 @@ class Reference:
 
 
 @dataclass(slots=True)
-class Place:
+class FileLocation:
     """Location of a file: its project, its commit, and the user who reads it."""
 
-    site: Site
+    site: GitLabSite
     actor: Actor | None
     project: Document
     sha: str
     variables: Mapping[str, str]
     count: list[int] = field(default_factory=lambda: [0])
 
-    def at(self, project: Document, sha: str) -> Place:
+    def at(self, project: Document, sha: str) -> FileLocation:
         """Return the same for another project."""
-        return Place(self.site, self.actor, project, sha, self.variables, self.count)
+        return FileLocation(self.site, self.actor, project, sha, self.variables, self.count)
 
 
 class _Loader(yaml.CSafeLoader):
@@ -174,7 +174,7 @@ def _key(name: Any) -> str:
 # A project's configuration -------------------------------------------------------------------------------------------
 
 
-def content(place: Place, given: str | None = None) -> tuple[dict[str, Any], str]:
+def content(place: FileLocation, given: str | None = None) -> tuple[dict[str, Any], str]:
     """Return the merged configuration, and the path of its main file for JWTs (the caller adds `path@ref`).
 
     `given` replaces the file in the repository. Raises NoConfig or ConfigError.
@@ -197,15 +197,15 @@ def content(place: Place, given: str | None = None) -> tuple[dict[str, Any], str
     return _joined(place, parse(text)), path
 
 
-def _read(place: Place, path: str) -> str | None:
+def _read(place: FileLocation, path: str) -> str | None:
     try:
         found = repository(place.site, place.project).read(place.sha, path.lstrip("/"))
-    except GitError:
+    except RepositoryError:
         return None
     return None if found is None else found.decode("utf-8", "replace")
 
 
-def _joined(place: Place, main: dict[str, Any], depth: int = 0) -> dict[str, Any]:
+def _joined(place: FileLocation, main: dict[str, Any], depth: int = 0) -> dict[str, Any]:
     includes = main.pop("include", None)
     result: dict[str, Any] = {}
     for entry in includes if isinstance(includes, list) else [] if includes is None else [includes]:
@@ -217,7 +217,7 @@ def _joined(place: Place, main: dict[str, Any], depth: int = 0) -> dict[str, Any
     return merge(result, main)
 
 
-def _included(place: Place, entry: Any) -> list[tuple[Place, str, Any]]:
+def _included(place: FileLocation, entry: Any) -> list[tuple[FileLocation, str, Any]]:
     entry = {"local": entry} if isinstance(entry, str) and not entry.startswith("http") else entry
     if isinstance(entry, str):
         entry = {"remote": entry}
@@ -252,7 +252,7 @@ def _hashes(rules: list[Any]) -> list[dict[str, Any]]:
     return [rule for rule in rules if isinstance(rule, dict)]
 
 
-def _of_project(place: Place, entry: dict[str, Any]) -> list[tuple[Place, str]]:
+def _of_project(place: FileLocation, entry: dict[str, Any]) -> list[tuple[FileLocation, str]]:
     """Return files of another project, which the user of the pipeline must be able to read."""
     site = place.site
     entry = {key: _named(value, place.variables) for key, value in entry.items()}
@@ -286,7 +286,7 @@ def _named(value: Any, known: Mapping[str, str]) -> Any:
     return _VARIABLE.sub(lambda match: known.get(match[1] or match[2], match[0]), value)
 
 
-def _may_read(site: Site, actor: Actor | None, project: Document) -> bool:
+def _may_read(site: GitLabSite, actor: Actor | None, project: Document) -> bool:
     if not access.sees_project(site, actor, project):
         return False
     return project["visibility"] != "private" or access.project_level(site, actor, project) >= access.REPORTER

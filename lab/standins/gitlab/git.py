@@ -29,12 +29,12 @@ _CONFIG: Final = """[receive]
 _LOG: Final = "--format=%H%n%P%n%an%n%ae%n%aI%n%cn%n%ce%n%cI%n%B"
 
 
-class GitError(Exception):
+class RepositoryError(Exception):
     """Git failed; the argument is a line of its output."""
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class GitPerson:
     """An author or committer."""
 
     name: str
@@ -47,9 +47,9 @@ class Commit:
 
     id: str
     parents: tuple[str, ...]
-    author: Person
+    author: GitPerson
     authored: str
-    committer: Person
+    committer: GitPerson
     committed: str
     message: str
 
@@ -66,7 +66,7 @@ class Tag:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TreeEntry:
     """An entry of a tree; `kind` is `blob`, `tree` or `commit`; `path` starts at the top."""
 
     mode: str
@@ -89,8 +89,8 @@ def environment(folder: Path, more: Mapping[str, str] | None = None) -> dict[str
     }
 
 
-class Repository:
-    """A bare repository in `path`. Methods raise GitError if git fails."""
+class BareRepository:
+    """A bare repository in `path`. Methods raise RepositoryError if git fails."""
 
     def __init__(self, path: Path) -> None:
         """Store the path; the repository may not exist."""
@@ -114,12 +114,12 @@ class Repository:
                 check=False,
             )
         except ValueError:  # a null byte or a lone surrogate
-            raise GitError("not a name git can keep") from None
+            raise RepositoryError("not a name git can keep") from None
         if done.returncode:
             if quiet:
                 return b""
             lines = done.stderr.decode(errors="replace").strip().splitlines() or ["git failed"]
-            raise GitError(lines[-1].removeprefix("fatal: ").removeprefix("error: "))
+            raise RepositoryError(lines[-1].removeprefix("fatal: ").removeprefix("error: "))
         return done.stdout
 
     def make(self, branch: str) -> None:
@@ -140,7 +140,7 @@ class Repository:
         """Whether git accepts this full ref name."""
         try:
             self.run("check-ref-format", ref)
-        except GitError:
+        except RepositoryError:
             return False
         return not any(part.startswith("-") for part in ref.split("/")[2:3])
 
@@ -148,7 +148,7 @@ class Repository:
         """Return the object of a full ref, None if it does not exist."""
         try:
             return self.run("rev-parse", "--verify", "--quiet", name).decode().strip() or None
-        except GitError:
+        except RepositoryError:
             return None
 
     def resolve(self, revision: str) -> str | None:
@@ -158,7 +158,7 @@ class Repository:
         for prefix in ("refs/heads/", "refs/tags/", ""):
             try:
                 found = self.run("rev-parse", "--verify", "--quiet", f"{prefix}{revision}^{{commit}}")
-            except GitError:
+            except RepositoryError:
                 continue
             return found.decode().strip()
         return None
@@ -196,7 +196,7 @@ class Repository:
         """Whether `old` is an ancestor of `new`."""
         try:
             self.run("merge-base", "--is-ancestor", old, new)
-        except GitError:
+        except RepositoryError:
             return False
         return True
 
@@ -204,7 +204,7 @@ class Repository:
         """Return the last common commit."""
         try:
             return self.run("merge-base", one, other).decode().strip()
-        except GitError:
+        except RepositoryError:
             return None
 
     # Reading ----------------------------------------------------------------------------------------------------------
@@ -222,18 +222,18 @@ class Repository:
         found = [_commit(record) for record in text.decode(errors="replace").split("\0") if record]
         return {one.id: one for one in found}
 
-    def tree(self, commit: str, path: str = "", *, recursive: bool = False) -> list[Entry] | None:
+    def tree(self, commit: str, path: str = "", *, recursive: bool = False) -> list[TreeEntry] | None:
         """Return the content of a folder, folders first; None if it does not exist."""
         path = path.strip("/")
         options = ["-r", "-t"] if recursive else []
         try:
             text = self.run("ls-tree", "-z", *options, f"{commit}:{path}" if path else commit)
-        except GitError:
+        except RepositoryError:
             return None
         entries = [_entry(line, path) for line in text.decode(errors="surrogateescape").split("\0") if line]
         return sorted(entries, key=lambda entry: ("tree", "blob", "commit").index(entry.kind))
 
-    def entry(self, commit: str, path: str) -> Entry | None:
+    def entry(self, commit: str, path: str) -> TreeEntry | None:
         """Return the entry at a path."""
         text = self.run("ls-tree", "-z", commit, "--", path, quiet=True).decode(errors="surrogateescape")
         found = [_entry(line, "") for line in text.split("\0") if line]
@@ -287,7 +287,7 @@ class Repository:
         return self.run("write-tree", more=more).decode().strip()
 
     def write_commit(
-        self, tree: str, parents: Sequence[str], message: str, author: Person, committer: Person, date: str = ""
+        self, tree: str, parents: Sequence[str], message: str, author: GitPerson, committer: GitPerson, date: str = ""
     ) -> str:
         """Store a commit; return its id. `date` is the author's date; if empty, the current time."""
         more = {
@@ -300,7 +300,7 @@ class Repository:
         above = [word for parent in parents for word in ("-p", parent)]
         return self.run("commit-tree", tree, *above, given=message.encode(), more=more).decode().strip()
 
-    def write_tag(self, name: str, commit: str, message: str, tagger: Person) -> None:
+    def write_tag(self, name: str, commit: str, message: str, tagger: GitPerson) -> None:
         """Create a tag, which is annotated if there is a message."""
         target = commit
         if message:
@@ -323,10 +323,10 @@ class Repository:
         """Return the tree of a merge; None on a conflict."""
         try:
             return self.run("merge-tree", "--write-tree", ours, theirs).decode().splitlines()[0]
-        except GitError:
+        except RepositoryError:
             return None
 
-    def fetch(self, other: Repository, *refspecs: str) -> None:
+    def fetch(self, other: BareRepository, *refspecs: str) -> None:
         """Copy refs and their objects from another repository on this machine."""
         self.run("fetch", "--quiet", "--no-tags", "--no-auto-maintenance", str(other.path), *refspecs)
 
@@ -336,15 +336,15 @@ def _commit(record: str) -> Commit:
     return Commit(
         id=id_,
         parents=tuple(parents.split()),
-        author=Person(author, author_email),
+        author=GitPerson(author, author_email),
         authored=authored,
-        committer=Person(committer, committer_email),
+        committer=GitPerson(committer, committer_email),
         committed=committed,
         message=message,
     )
 
 
-def _entry(line: str, folder: str) -> Entry:
+def _entry(line: str, folder: str) -> TreeEntry:
     meta, _, path = line.partition("\t")
     mode, kind, id_ = meta.split(" ")
-    return Entry(mode, kind, id_, f"{folder}/{path}" if folder else path)
+    return TreeEntry(mode, kind, id_, f"{folder}/{path}" if folder else path)

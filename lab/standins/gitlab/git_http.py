@@ -21,10 +21,10 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response, S
 
 from lab.standins.gitlab import access, git_push
 from lab.standins.gitlab.actors import Actor, basic, resolve_login
-from lab.standins.gitlab.git import ZERO, Repository, environment
+from lab.standins.gitlab.git import ZERO, BareRepository, environment
 from lab.standins.gitlab.repositories import Update, notify, repository
 from lab.standins.gitlab.routing import Router
-from lab.standins.gitlab.site import Site
+from lab.standins.gitlab.site import GitLabSite
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
@@ -46,13 +46,13 @@ zero=0000000000000000000000000000000000000000
 while read -r old new ref; do
   while IFS='|' read -r plain forced name; do
     [ "$name" = "$ref" ] || continue
-    said=$plain
+    refusal=$plain
     if [ "$forced" != "$plain" ] && [ "$old" != $zero ] && [ "$new" != $zero ] &&
       ! git merge-base --is-ancestor "$old" "$new" 2>/dev/null; then
-      said=$forced
+      refusal=$forced
     fi
-    if [ -n "$said" ]; then
-      echo "GitLab: $said" >&2
+    if [ -n "$refusal" ]; then
+      echo "GitLab: $refusal" >&2
       exit 1
     fi
   done <"$USINE_VERDICTS"
@@ -60,7 +60,7 @@ done
 """
 
 
-class _Refused(Exception):  # noqa: N818 - an answer
+class _GitRefusal(Exception):  # noqa: N818 - an answer
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
         self.response = PlainTextResponse(text, status)
@@ -69,16 +69,16 @@ class _Refused(Exception):  # noqa: N818 - an answer
 
 
 @dataclass(frozen=True, slots=True)
-class _Visit:
+class _GitRequest:
     """An allowed request: the actor, the project and the service."""
 
-    site: Site
+    site: GitLabSite
     actor: Actor | None
     project: Document
-    repository: Repository
+    repository: BareRepository
 
 
-def install(site: Site) -> None:
+def install(site: GitLabSite) -> None:
     """Write the hook that checks pushes."""
     folder = site.data / "hooks"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -98,7 +98,7 @@ async def _advertise(request: Request, path: str) -> Response:
         return RedirectResponse(f"/{path}.git/info/refs?service={service}", 301)
     try:
         visit = await run_in_threadpool(_enter, request, path, service)
-    except _Refused as refused:
+    except _GitRefusal as refused:
         return refused.response
     return await run_in_threadpool(_advertised, visit, service, request.headers.get("git-protocol", ""))
 
@@ -110,7 +110,7 @@ async def _fetch(request: Request, path: str) -> Response:
     try:
         visit = await run_in_threadpool(_enter, request, path, "git-upload-pack")
         body = await _body(request)
-    except _Refused as refused:
+    except _GitRefusal as refused:
         return refused.response
     content = _packed(visit, body, request.headers.get("git-protocol", ""))
     kind = "application/x-git-upload-pack-result"
@@ -124,7 +124,7 @@ async def _push(request: Request, path: str) -> Response:
     try:
         visit = await run_in_threadpool(_enter, request, path, "git-receive-pack")
         body = await _body(request)
-    except _Refused as refused:
+    except _GitRefusal as refused:
         return refused.response
     return await run_in_threadpool(_received, visit, body)
 
@@ -132,8 +132,8 @@ async def _push(request: Request, path: str) -> Response:
 # Access control -------------------------------------------------------------------------------------------------------
 
 
-def _enter(request: Request, path: str, service: str) -> _Visit:
-    site: Site = request.app.state.site
+def _enter(request: Request, path: str, service: str) -> _GitRequest:
+    site: GitLabSite = request.app.state.site
     writes = service == "git-receive-pack"
     project = access.find_project(site, path.removesuffix(".git")) if path.endswith(".git") else None
     if project is not None and project["route"] != path.removesuffix(".git").lower():
@@ -141,38 +141,40 @@ def _enter(request: Request, path: str, service: str) -> _Visit:
     given = basic(request)
     if given is None:
         if writes or project is None or project["visibility"] != "public":
-            raise _Refused(401, _DENIED)
-        return _Visit(site, None, project, repository(site, project))
+            raise _GitRefusal(401, _DENIED)
+        return _GitRequest(site, None, project, repository(site, project))
     actor = resolve_login(site, *given)
     if actor is None or (actor.kind == "job" and given[0] != "gitlab-ci-token"):
-        raise _Refused(401, _DENIED)
-    return _Visit(site, actor, *_allowed(site, actor, project, writes=writes))
+        raise _GitRefusal(401, _DENIED)
+    return _GitRequest(site, actor, *_allowed(site, actor, project, writes=writes))
 
 
-def _allowed(site: Site, actor: Actor, project: Document | None, *, writes: bool) -> tuple[Document, Repository]:
+def _allowed(
+    site: GitLabSite, actor: Actor, project: Document | None, *, writes: bool
+) -> tuple[Document, BareRepository]:
     reads = ("api", "read_repository", "write_repository")
     if actor.kind != "job" and not actor.may(*(reads[::2] if writes else reads)):
-        raise _Refused(
+        raise _GitRefusal(
             403, "You are not allowed to upload code." if writes else "You are not allowed to download code."
         )
     level = access.project_level(site, actor, project) if project is not None else access.NONE
-    if project is not None and level > access.NONE and not access.reaches(site, actor, project):
-        raise _Refused(403, "Authentication by CI/CD job token not allowed from this project.")
+    if project is not None and level > access.NONE and not access.accepts_token(site, actor, project):
+        raise _GitRefusal(403, "Authentication by CI/CD job token not allowed from this project.")
     if project is None or not access.sees_project(site, actor, project):
-        raise _Refused(404, _UNSEEN)
+        raise _GitRefusal(404, _UNSEEN)
     if actor.kind == "job" and writes:
         own = actor.project_id == project["id"] and project.get("ci_push_repository_for_job_token_allowed")
         if not own:
-            raise _Refused(403, "You are not allowed to upload code.")
+            raise _GitRefusal(403, "You are not allowed to upload code.")
     own_level = git_push.level(site, actor, project)
     if not writes and own_level < access.REPORTER and project["visibility"] == "private":
-        raise _Refused(403, "You are not allowed to download code from this project.")
+        raise _GitRefusal(403, "You are not allowed to download code from this project.")
     if writes and own_level < access.DEVELOPER:
-        raise _Refused(403, git_push.NO_PUSH)
+        raise _GitRefusal(403, git_push.NO_PUSH)
     if writes and project.get("archived"):
-        raise _Refused(403, "You can't push code to an archived project.")
+        raise _GitRefusal(403, "You can't push code to an archived project.")
     if writes and project.get("marked_for_deletion_on"):
-        raise _Refused(403, "You can't push code to a project that is scheduled for deletion.")
+        raise _GitRefusal(403, "You can't push code to a project that is scheduled for deletion.")
     return project, repository(site, project)
 
 
@@ -181,20 +183,25 @@ def _allowed(site: Site, actor: Actor, project: Document | None, *, writes: bool
 
 async def _body(request: Request) -> IO[bytes]:
     """Return the request's body in a file, decompressed."""
-    file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed by who reads it
+    file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - the reader closes it
     packed = request.headers.get("content-encoding") in {"gzip", "x-gzip"}
     unpack = zlib.decompressobj(zlib.MAX_WBITS | 16) if packed else None
     try:
         async for chunk in request.stream():
             file.write(unpack.decompress(chunk) if unpack else chunk)
     except zlib.error:
-        raise _Refused(400, "Bad Request: not gzip") from None
+        raise _GitRefusal(400, "Bad Request: not gzip") from None
     file.seek(0)
     return file
 
 
 def _start(
-    visit: _Visit, service: str, options: list[str], given: IO[bytes] | None, more: dict[str, str], flags: list[str]
+    visit: _GitRequest,
+    service: str,
+    options: list[str],
+    given: IO[bytes] | None,
+    more: dict[str, str],
+    flags: list[str],
 ) -> subprocess.Popen[bytes]:
     if given is not None:
         given.fileno()  # moves it from memory to a file, which a process can read
@@ -211,7 +218,7 @@ def _protocol(text: str) -> dict[str, str]:
     return {"GIT_PROTOCOL": text} if text and text.isascii() and text.isprintable() else {}
 
 
-def _advertised(visit: _Visit, service: str, protocol: str) -> Response:
+def _advertised(visit: _GitRequest, service: str, protocol: str) -> Response:
     more = _protocol(protocol)
     process = _start(visit, service, ["--advertise-refs"], None, more, [])
     content, _ = process.communicate()
@@ -221,7 +228,7 @@ def _advertised(visit: _Visit, service: str, protocol: str) -> Response:
     return Response(content, media_type=f"application/x-{service}-advertisement", headers=_NO_STORE)
 
 
-def _packed(visit: _Visit, body: IO[bytes], protocol: str) -> Iterator[bytes]:
+def _packed(visit: _GitRequest, body: IO[bytes], protocol: str) -> Iterator[bytes]:
     with contextlib.closing(body), _start(visit, "git-upload-pack", [], body, _protocol(protocol), []) as process:
         try:
             assert process.stdout is not None  # noqa: S101 - piped
@@ -231,9 +238,9 @@ def _packed(visit: _Visit, body: IO[bytes], protocol: str) -> Iterator[bytes]:
             process.kill()  # the client disconnected
 
 
-def _received(visit: _Visit, body: IO[bytes]) -> Response:
+def _received(visit: _GitRequest, body: IO[bytes]) -> Response:
     site, project, actor = visit.site, visit.project, visit.actor
-    assert actor is not None  # noqa: S101 - nobody pushes
+    assert actor is not None  # noqa: S101 - pushes need a log-in
     with contextlib.closing(body), tempfile.TemporaryDirectory(prefix="usine-push-") as folder:
         try:
             updates, push_options = _commands(body)
@@ -284,6 +291,6 @@ def _lines(body: IO[bytes]) -> Iterator[bytes]:
         length = int(head, 16)
         if length == 0:
             return
-        if length < 4:  # noqa: PLR2004 - other marks have no place here
+        if length < 4:  # noqa: PLR2004 - other characters are not allowed
             raise ValueError("not a line")
         yield body.read(length - 4)

@@ -8,9 +8,9 @@ from typing import Final
 
 from lab.standins.gitlab import access
 from lab.standins.gitlab.actors import Actor
-from lab.standins.gitlab.git import ZERO, Repository
+from lab.standins.gitlab.git import ZERO, BareRepository
 from lab.standins.gitlab.repositories import Update, repositories
-from lab.standins.gitlab.site import Site
+from lab.standins.gitlab.site import GitLabSite
 from lab.standins.store import Document
 
 HEADS: Final = "refs/heads/"
@@ -40,7 +40,7 @@ _TAG_CREATE: Final = "You are not allowed to create this tag as it is protected.
 _TAG_DEFAULT: Final = "You cannot use default branch name to create a tag"
 
 
-def protecting(site: Site, project: Document, kind: str, name: str) -> list[Document]:
+def protecting(site: GitLabSite, project: Document, kind: str, name: str) -> list[Document]:
     """Return the protections (`protected_branch`, `protected_tag`) of a name, also those with wildcards."""
     rules = site.store.find(kind, project_id=project["id"])
     return [rule for rule in rules if rule["name"] == name or _wild(rule["name"], name)]
@@ -52,7 +52,7 @@ def _wild(pattern: str, name: str) -> bool:
     return re.fullmatch(".*".join(re.escape(part) for part in pattern.split("*")), name, re.DOTALL) is not None
 
 
-def ref_protected(site: Site, project: Document, ref: str) -> bool:
+def ref_protected(site: GitLabSite, project: Document, ref: str) -> bool:
     """Whether a full ref is a protected branch or tag."""
     if ref.startswith(HEADS):
         return bool(protecting(site, project, "protected_branch", ref.removeprefix(HEADS)))
@@ -61,7 +61,7 @@ def ref_protected(site: Site, project: Document, ref: str) -> bool:
     return False
 
 
-def level(site: Site, actor: Actor | None, project: Document) -> int:
+def level(site: GitLabSite, actor: Actor | None, project: Document) -> int:
     """Return an actor's level for a project's code; a deploy token with write access is a developer."""
     if actor is not None and actor.kind == "deploy" and actor.may("write_repository"):
         own = access.project_level(site, actor, project)
@@ -69,7 +69,7 @@ def level(site: Site, actor: Actor | None, project: Document) -> int:
     return access.project_level(site, actor, project)
 
 
-def _allowed(site: Site, actor: Actor | None, project: Document, levels: Iterable[Document]) -> bool:
+def _allowed(site: GitLabSite, actor: Actor | None, project: Document, levels: Iterable[Document]) -> bool:
     """Whether one of a protection's access levels allows an actor."""
     own = level(site, actor, project)
     user = actor.user if actor is not None else None
@@ -93,7 +93,7 @@ def _allowed(site: Site, actor: Actor | None, project: Document, levels: Iterabl
     return False
 
 
-def can_push(site: Site, actor: Actor | None, project: Document, branch: str) -> bool:
+def can_push(site: GitLabSite, actor: Actor | None, project: Document, branch: str) -> bool:
     """Whether commits may be added to a branch."""
     rules = protecting(site, project, "protected_branch", branch)
     if not rules:
@@ -101,7 +101,7 @@ def can_push(site: Site, actor: Actor | None, project: Document, branch: str) ->
     return any(_allowed(site, actor, project, rule["push_access_levels"]) for rule in rules)
 
 
-def can_merge(site: Site, actor: Actor | None, project: Document, branch: str) -> bool:
+def can_merge(site: GitLabSite, actor: Actor | None, project: Document, branch: str) -> bool:
     """Whether merge requests may be merged to a branch."""
     rules = protecting(site, project, "protected_branch", branch)
     if not rules:
@@ -111,7 +111,7 @@ def can_merge(site: Site, actor: Actor | None, project: Document, branch: str) -
     )
 
 
-def can_run(site: Site, actor: Actor | None, project: Document, ref: str) -> bool:
+def can_run(site: GitLabSite, actor: Actor | None, project: Document, ref: str) -> bool:
     """Whether pipelines may be started, or scheduled, on a full ref."""
     if ref.startswith(TAGS):
         return can_tag(site, actor, project, ref.removeprefix(TAGS))
@@ -119,7 +119,7 @@ def can_run(site: Site, actor: Actor | None, project: Document, ref: str) -> boo
     return can_push(site, actor, project, branch) or can_merge(site, actor, project, branch)
 
 
-def can_tag(site: Site, actor: Actor | None, project: Document, tag: str) -> bool:
+def can_tag(site: GitLabSite, actor: Actor | None, project: Document, tag: str) -> bool:
     """Whether a tag with this name may be created."""
     rules = protecting(site, project, "protected_tag", tag)
     if not rules:
@@ -128,7 +128,7 @@ def can_tag(site: Site, actor: Actor | None, project: Document, tag: str) -> boo
 
 
 def verdicts(
-    site: Site, actor: Actor, project: Document, repo: Repository, updates: Sequence[Update]
+    site: GitLabSite, actor: Actor, project: Document, repo: BareRepository, updates: Sequence[Update]
 ) -> list[tuple[Update, str, str]]:
     """Return for each ref of a push the refusals of a plain and of a forced push; an empty text allows it."""
     default = repositories(site).default_branch(project)
@@ -137,20 +137,26 @@ def verdicts(
 
 
 def _verdict(
-    site: Site, actor: Actor, project: Document, update: Update, default: str | None, empty: bool, repo: Repository
+    site: GitLabSite,
+    actor: Actor,
+    project: Document,
+    update: Update,
+    default: str | None,
+    empty: bool,
+    repo: BareRepository,
 ) -> tuple[str, str]:
     if level(site, actor, project) < access.DEVELOPER:
         return NO_PUSH, NO_PUSH
     if update.ref.startswith(HEADS):
         return _branch(site, actor, project, update, default, empty)
     if update.ref.startswith(TAGS):
-        said = _tag(site, actor, project, update, default, repo)
-        return said, said
+        refusal = _tag(site, actor, project, update, default, repo)
+        return refusal, refusal
     return "", ""  # git hides other refs from a push
 
 
 def _branch(
-    site: Site, actor: Actor, project: Document, update: Update, default: str | None, empty: bool
+    site: GitLabSite, actor: Actor, project: Document, update: Update, default: str | None, empty: bool
 ) -> tuple[str, str]:
     name = update.ref.removeprefix(HEADS)
     if update.new == ZERO and name == default:
@@ -160,17 +166,19 @@ def _branch(
     rules = protecting(site, project, "protected_branch", name)
     if not rules:
         return "", ""
-    said = ""
+    refusal = ""
     if update.new == ZERO:
-        said = _DELETE_WEB if level(site, actor, project) >= access.MAINTAINER else _DELETE
+        refusal = _DELETE_WEB if level(site, actor, project) >= access.MAINTAINER else _DELETE
     elif not can_push(site, actor, project, name):
         creates = _CREATE_WEB if can_merge(site, actor, project, name) else _CREATE
-        said = _PROTECTED if empty or update.old != ZERO else creates
-    forced = said if all(rule.get("allow_force_push") for rule in rules) else _FORCED
-    return said, forced
+        refusal = _PROTECTED if empty or update.old != ZERO else creates
+    forced = refusal if all(rule.get("allow_force_push") for rule in rules) else _FORCED
+    return refusal, forced
 
 
-def _tag(site: Site, actor: Actor, project: Document, update: Update, default: str | None, repo: Repository) -> str:
+def _tag(
+    site: GitLabSite, actor: Actor, project: Document, update: Update, default: str | None, repo: BareRepository
+) -> str:
     name = update.ref.removeprefix(TAGS)
     own = level(site, actor, project)
     exists = repo.ref(update.ref) is not None

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from lab.standins.gitlab import access, naming
 from lab.standins.gitlab.params import Bool, Hash, Int, Params, Text, truth
-from lab.standins.gitlab.site import Site
+from lab.standins.gitlab.site import GitLabSite
 from lab.standins.store import Document
 
 Visibility = Literal["private", "internal", "public"]
@@ -189,12 +189,12 @@ def _defaults(given: Document) -> Document:
     return made
 
 
-def full_name(site: Site, group: Document) -> str:
+def full_name(site: GitLabSite, group: Document) -> str:
     """Return the names from the top, as on pages."""
     return " / ".join(one["name"] for one in reversed(access.lineage(site, group)))
 
 
-def shown(site: Site, group: Document) -> Document:
+def shown(site: GitLabSite, group: Document) -> Document:
     """Return a group as shown in lists."""
     known = {**ATTRIBUTES, **(PREMIUM if site.premium else {})}
     return {
@@ -217,12 +217,12 @@ def shown(site: Site, group: Document) -> Document:
     }
 
 
-def detailed(site: Site, group: Document) -> Document:
+def detailed(site: GitLabSite, group: Document) -> Document:
     """Return a group as shown alone, without its projects."""
     return {**shown(site, group), "shared_with_groups": shares(site, "group", group["id"]), "runners_token": None}
 
 
-def shares(site: Site, kind: str, id_: int) -> list[Document]:
+def shares(site: GitLabSite, kind: str, id_: int) -> list[Document]:
     """Return the groups with which a group or project is shared."""
     listed = []
     for share in site.store.find("share", source_type=kind, source_id=id_):
@@ -240,7 +240,9 @@ def shares(site: Site, kind: str, id_: int) -> list[Document]:
     return listed
 
 
-def errors(site: Site, content: Document, parent: Document | None, *, but: int | None = None) -> dict[str, list[str]]:
+def errors(
+    site: GitLabSite, content: Document, parent: Document | None, *, but: int | None = None
+) -> dict[str, list[str]]:
     """Return the errors of a group with this `name`, `path` and `visibility` in `parent`."""
     found: dict[str, list[str]] = {}
     if wrong := naming.name_errors(content["name"], project=False):

@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 
 from lab.files import write_private
 from lab.standins.gitlab.routing import Router
-from lab.standins.gitlab.site import Site
+from lab.standins.gitlab.site import GitLabSite
 from lab.standins.needs import Need, needed_by
 
 router = Router("identity")
@@ -30,24 +30,24 @@ _FILE: Final = "identity.json"
 _lock = threading.Lock()
 
 
-def install(site: Site) -> None:
+def install(site: GitLabSite) -> None:
     """Generate the first key."""
     _keys(site)
 
 
-def sign(site: Site, claims: dict[str, Any]) -> str:
+def sign(site: GitLabSite, claims: dict[str, Any]) -> str:
     """Return a signed token with these claims."""
     key = _load(_keys(site)[0])
     return jwt.encode(claims, key, algorithm=_ALGORITHM, headers={"kid": _thumbprint(key.public_key())})
 
 
-def rotate(site: Site) -> None:
+def rotate(site: GitLabSite) -> None:
     """Sign with a new key from now on; the previous one stays published."""
     with _lock:
         _write(site, [_generate(), *_read(site)[:1]])
 
 
-def published(site: Site) -> list[dict[str, Any]]:
+def published(site: GitLabSite) -> list[dict[str, Any]]:
     """Return the public keys as JWKs, the signing key first."""
     found = []
     for text in _keys(site):
@@ -58,7 +58,7 @@ def published(site: Site) -> list[dict[str, Any]]:
     return found
 
 
-def discovery(site: Site) -> dict[str, Any]:
+def discovery(site: GitLabSite) -> dict[str, Any]:
     """Return the discovery document, with the fields that verifiers of CI tokens read."""
     url = site.url
     return {
@@ -97,7 +97,7 @@ def _published(request: Request) -> Response:
 # Storage of keys ------------------------------------------------------------------------------------------------------
 
 
-def _keys(site: Site) -> list[str]:
+def _keys(site: GitLabSite) -> list[str]:
     with _lock:
         found = _read(site)
         if not found:
@@ -106,14 +106,14 @@ def _keys(site: Site) -> list[str]:
         return found
 
 
-def _read(site: Site) -> list[str]:
+def _read(site: GitLabSite) -> list[str]:
     try:
         return [str(text) for text in json.loads((site.data / _FILE).read_text(encoding="ascii"))]
     except FileNotFoundError:
         return []
 
 
-def _write(site: Site, keys: list[str]) -> None:
+def _write(site: GitLabSite, keys: list[str]) -> None:
     write_private(site.data / _FILE, json.dumps(keys))
 
 
@@ -125,7 +125,7 @@ def _generate() -> str:
 
 def _load(text: str) -> rsa.RSAPrivateKey:
     key = serialization.load_pem_private_key(text.encode(), password=None)
-    assert isinstance(key, rsa.RSAPrivateKey)  # noqa: S101 - of our making
+    assert isinstance(key, rsa.RSAPrivateKey)  # noqa: S101 - created here
     return key
 
 

@@ -46,7 +46,7 @@ def _dated(value: Any) -> Any:
     if value is None or value == "":
         return None
     if not isinstance(value, str):
-        raise ValueError("not a date")  # noqa: TRY004 - what pydantic takes for a refusal
+        raise ValueError("not a date")  # noqa: TRY004 - pydantic needs a ValueError
     return date.fromisoformat(value[:10]).isoformat()
 
 
@@ -54,7 +54,7 @@ def _moment(value: Any) -> Any:
     if value is None or value == "":
         return None
     if not isinstance(value, str):
-        raise ValueError("not a time")  # noqa: TRY004 - what pydantic takes for a refusal
+        raise ValueError("not a time")  # noqa: TRY004 - pydantic needs a ValueError
     moment = datetime.fromisoformat(value)
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
@@ -120,6 +120,13 @@ class Paging(Params):
     cursor: Text = None
 
 
+class Removal(Params):
+    """Parameters of the deletion of a group or project."""
+
+    permanently_remove: Bool = None
+    full_path: Text = None
+
+
 def _worded(error: ValidationError) -> Iterable[str]:
     for problem in error.errors(include_url=False, include_context=False, include_input=False):
         name = str(problem["loc"][0]) + "".join(f"[{part}]" for part in problem["loc"][1:] if isinstance(part, str))
@@ -145,7 +152,7 @@ async def read(request: Request) -> dict[str, Any]:
         try:
             async with request.form() as form:
                 pairs += [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
-        except Exception:  # noqa: BLE001 - whatever the parser says, the body is at fault
+        except Exception:  # noqa: BLE001 - each error of the parser is an invalid body
             raise parameter("Invalid form: message body does not match declared format") from None
     elif kind.endswith("json"):
         body = _object(await request.body())

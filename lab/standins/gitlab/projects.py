@@ -9,7 +9,7 @@ from lab.standins.gitlab.groups import VISIBILITIES
 from lab.standins.gitlab.paging import Reply
 from lab.standins.gitlab.project_params import ATTRIBUTES, FEATURES, PREMIUM, SWITCHES, ProjectFilter
 from lab.standins.gitlab.routing import Call
-from lab.standins.gitlab.site import Site
+from lab.standins.gitlab.site import GitLabSite
 from lab.standins.store import Document
 
 __all__ = ["POLICY", "ProjectFilter", "basic", "errors", "listed", "namespace_shown", "shown"]
@@ -25,7 +25,7 @@ POLICY: Final[Document] = {
 }
 
 
-def namespace_shown(site: Site, space: Document, whole: bool = False) -> Document:
+def namespace_shown(site: GitLabSite, space: Document, whole: bool = False) -> Document:
     """Return a namespace as shown in a project; with `whole`, as shown alone."""
     user = space["kind"] == "user"
     basic_part = {
@@ -44,7 +44,7 @@ def namespace_shown(site: Site, space: Document, whole: bool = False) -> Documen
     return {**basic_part, "members_count_with_descendants": members, "root_repository_size": 0, "plan": "default"}
 
 
-def basic(site: Site, project: Document) -> Document:
+def basic(site: GitLabSite, project: Document) -> Document:
     """Return a project as shown in other answers."""
     space = access.namespace(site, project)
     names = groups.full_name(site, space)
@@ -152,7 +152,7 @@ def _permissions(call: Call, project: Document, space: Document) -> Document:
     }
 
 
-def errors(site: Site, content: Document, space: Document, *, but: int | None = None) -> dict[str, list[str]]:
+def errors(site: GitLabSite, content: Document, space: Document, *, but: int | None = None) -> dict[str, list[str]]:
     """Return the errors of a project with this `name`, `path` and `visibility` in a namespace."""
     found: dict[str, list[str]] = {}
     if wrong := naming.name_errors(content["name"], project=True):

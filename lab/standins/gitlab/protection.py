@@ -10,7 +10,7 @@ from lab.standins.gitlab import access
 from lab.standins.gitlab.errors import parameter, refused
 from lab.standins.gitlab.params import LARGEST, truth
 from lab.standins.gitlab.routing import Call
-from lab.standins.gitlab.site import Site, now
+from lab.standins.gitlab.site import GitLabSite, now
 from lab.standins.store import Document
 
 Level = Literal[0, 30, 40, 60, "0", "30", "40", "60"]
@@ -23,12 +23,12 @@ def matches(pattern: str, name: str) -> bool:
     return re.fullmatch(".*".join(re.escape(part) for part in pattern.split("*")), name, re.DOTALL) is not None
 
 
-def entry(site: Site, *, level: int | None = None, user: int | None = None, group: int | None = None) -> Document:
+def entry(site: GitLabSite, *, level: int | None = None, user: int | None = None, group: int | None = None) -> Document:
     """Return an entry of a list of access levels, with a new id."""
     return _entry(site, {"access_level": level, "user_id": user, "group_id": group})
 
 
-def _entry(site: Site, content: Document) -> Document:
+def _entry(site: GitLabSite, content: Document) -> Document:
     level = content.get("access_level")
     described = _DESCRIBED.get(level, "") if level is not None else ""
     if content.get("user_id"):
@@ -114,16 +114,16 @@ def _number(name: str, key: str, value: Any) -> int | None:
     return number
 
 
-def protect_default_branch(site: Site, project: Document) -> None:
+def protect_default_branch(site: GitLabSite, project: Document) -> None:
     """Protect a new default branch of a project by its group's setting. Idempotent."""
     name = project["default_branch"]
     if site.store.first("protected_branch", project_id=project["id"], name=name) is not None:
         return
     space = access.namespace(site, project)
-    said = space.get("default_branch_protection_defaults") or {}
-    push = [one["access_level"] for one in said.get("allowed_to_push", [{"access_level": access.MAINTAINER}])]
-    merge = [one["access_level"] for one in said.get("allowed_to_merge", [{"access_level": access.MAINTAINER}])]
-    if said.get("allow_force_push") and push == [access.DEVELOPER]:
+    defaults = space.get("default_branch_protection_defaults") or {}
+    push = [one["access_level"] for one in defaults.get("allowed_to_push", [{"access_level": access.MAINTAINER}])]
+    merge = [one["access_level"] for one in defaults.get("allowed_to_merge", [{"access_level": access.MAINTAINER}])]
+    if defaults.get("allow_force_push") and push == [access.DEVELOPER]:
         return  # protection 0: developers can push, there is no protection
     site.store.add(
         "protected_branch",
@@ -133,14 +133,14 @@ def protect_default_branch(site: Site, project: Document) -> None:
             "push_access_levels": [entry(site, level=level) for level in push],
             "merge_access_levels": [entry(site, level=level) for level in merge],
             "unprotect_access_levels": [],
-            "allow_force_push": bool(said.get("allow_force_push")),
+            "allow_force_push": bool(defaults.get("allow_force_push")),
             "code_owner_approval_required": False,
             "created_at": now(),
         },
     )
 
 
-def allowed(site: Site, user: Document, level: int, lines: list[Document]) -> bool:
+def allowed(site: GitLabSite, user: Document, level: int, lines: list[Document]) -> bool:
     """Whether one of the entries allows a user with this level in the project."""
     for line in lines:
         if line["user_id"]:

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from lab.standins.gitlab import access
-from lab.standins.gitlab.site import Site, today
+from lab.standins.gitlab.site import GitLabSite, today
 from lab.standins.store import Document
 
 #: Kinds with a `project_id`, which are deleted with the project.
@@ -27,7 +27,7 @@ _OF_SOURCE: Final = ("deploy_token", "member", "share", "variable", "hook")
 GRACE_DAYS: Final = 30
 
 
-def move(site: Site, space: Document, *, path: str, name: str) -> Document:
+def move(site: GitLabSite, space: Document, *, path: str, name: str) -> Document:
     """Change the path and name of a namespace, and the paths of its content. Returns the new namespace."""
     parent = site.store.get("namespace", space["parent_id"]) if space.get("parent_id") else None
     full = f"{parent['full_path']}/{path}" if parent else path
@@ -44,7 +44,7 @@ def move(site: Site, space: Document, *, path: str, name: str) -> Document:
     return changed
 
 
-def mark_project(site: Site, project: Document) -> Document:
+def mark_project(site: GitLabSite, project: Document) -> Document:
     """Mark a project for deletion: its name and path change, so they can be used again."""
     suffix = f"-deletion_scheduled-{project['id']}"
     base = project["full_path"].rsplit("/", 1)[0]
@@ -60,14 +60,14 @@ def mark_project(site: Site, project: Document) -> Document:
     return changed
 
 
-def mark_group(site: Site, group: Document) -> Document:
+def mark_group(site: GitLabSite, group: Document) -> Document:
     """Mark a group and its content for deletion."""
     suffix = f"-deletion_scheduled-{group['id']}"
     marked = {**group, "marked_for_deletion_on": today()}
     return move(site, marked, path=group["path"] + suffix, name=group["name"] + suffix)
 
 
-def remove_project(site: Site, project: Document) -> None:
+def remove_project(site: GitLabSite, project: Document) -> None:
     """Delete a project."""
     for hook in site.removing:
         hook(site, project)
@@ -80,7 +80,7 @@ def remove_project(site: Site, project: Document) -> None:
     site.store.remove("project", project["id"])
 
 
-def remove_group(site: Site, group: Document) -> None:
+def remove_group(site: GitLabSite, group: Document) -> None:
     """Delete a group and its content, innermost first."""
     inside = access.descendants(site, group)
     for one in sorted(inside, key=lambda one: -len(one["route"])):
@@ -88,7 +88,7 @@ def remove_group(site: Site, group: Document) -> None:
     _remove_empty_group(site, group)
 
 
-def _remove_empty_group(site: Site, group: Document) -> None:
+def _remove_empty_group(site: GitLabSite, group: Document) -> None:
     for project in site.store.find("project", namespace_id=group["id"]):
         remove_project(site, project)
     _of_source(site, "group", group["id"])
@@ -97,7 +97,7 @@ def _remove_empty_group(site: Site, group: Document) -> None:
     site.store.remove("namespace", group["id"])
 
 
-def _of_source(site: Site, kind: str, id_: int) -> None:
+def _of_source(site: GitLabSite, kind: str, id_: int) -> None:
     for token in site.store.find("token", kind=kind, source_id=id_):
         bot = site.store.get("user", token["user_id"])
         if bot is not None:
@@ -107,7 +107,7 @@ def _of_source(site: Site, kind: str, id_: int) -> None:
         _drop(site, one, source_type=kind, source_id=id_)
 
 
-def remove_user(site: Site, user: Document) -> None:
+def remove_user(site: GitLabSite, user: Document) -> None:
     """Delete a user with projects, memberships and tokens."""
     for space in site.store.find("namespace", kind="user", owner_id=user["id"]):
         _remove_empty_group(site, space)
@@ -120,7 +120,7 @@ def remove_user(site: Site, user: Document) -> None:
     site.store.remove("user", user["id"])
 
 
-def purge(site: Site) -> None:
+def purge(site: GitLabSite) -> None:
     """Delete groups and projects that were marked long enough ago."""
     last = (date.fromisoformat(today()) - timedelta(days=GRACE_DAYS)).isoformat()
     with site.store.transaction():
@@ -132,6 +132,6 @@ def purge(site: Site) -> None:
                 remove_group(site, group)
 
 
-def _drop(site: Site, kind: str, **equal: object) -> None:
+def _drop(site: GitLabSite, kind: str, **equal: object) -> None:
     for one in site.store.find(kind, **equal):
         site.store.remove(kind, one["id"])

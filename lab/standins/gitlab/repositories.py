@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from lab.standins.gitlab import protection
-from lab.standins.gitlab.git import ZERO, Commit, GitError, Person, Repository
-from lab.standins.gitlab.site import Site, now
+from lab.standins.gitlab.git import ZERO, BareRepository, Commit, GitPerson, RepositoryError
+from lab.standins.gitlab.site import GitLabSite, now
 from lab.standins.store import Document
 
 _PREFERRED: Final = ("main", "master")
@@ -32,12 +32,12 @@ class Update:
 
 
 #: Called after updates of a project's refs: (site, project, actor, updates, push options).
-Listener = Callable[[Site, Document, Document | None, Sequence[Update], Sequence[str]], None]
+Listener = Callable[[GitLabSite, Document, Document | None, Sequence[Update], Sequence[str]], None]
 #: Functions to call after a push, in order: merge requests, then pipelines. Modules of this folder register them.
 listeners: Final[list[Listener]] = []
 
 
-class Repositories:
+class GitRepositories:
     """All repositories. `site.Repositories` is the interface for projects."""
 
     def __init__(self, folder: Path) -> None:
@@ -45,9 +45,9 @@ class Repositories:
         self._folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def of(self, project: Document) -> Repository:
+    def of(self, project: Document) -> BareRepository:
         """Return the repository of a project."""
-        return Repository(self._folder / f"{project['id']}.git")
+        return BareRepository(self._folder / f"{project['id']}.git")
 
     def create(self, project: Document, files: Mapping[str, str] | None = None, author: Document | None = None) -> None:
         """Create it; with `files`, commit them on the default branch."""
@@ -58,7 +58,7 @@ class Repositories:
         repository.make(branch)
         if files:
             who = person(author)
-            actions = [Action("create", path, text.encode()) for path, text in files.items()]
+            actions = [CommitAction("create", path, text.encode()) for path, text in files.items()]
             commit(repository, branch, actions, "Initial commit", who, who, old=ZERO, start=None)
 
     def copy(self, source: Document, project: Document) -> None:
@@ -94,18 +94,18 @@ class Repositories:
         return next((name for name in (head, *_PREFERRED, *names) if name in names), None)
 
 
-def install(site: Site) -> None:
+def install(site: GitLabSite) -> None:
     """Add repositories to the site."""
-    site.repositories = Repositories(site.data / "repositories")
+    site.repositories = GitRepositories(site.data / "repositories")
 
 
-def repositories(site: Site) -> Repositories:
+def repositories(site: GitLabSite) -> GitRepositories:
     """Return the site's repositories."""
-    assert isinstance(site.repositories, Repositories)  # noqa: S101 - set by `install`
+    assert isinstance(site.repositories, GitRepositories)  # noqa: S101 - set by `install`
     return site.repositories
 
 
-def repository(site: Site, project: Document) -> Repository:
+def repository(site: GitLabSite, project: Document) -> BareRepository:
     """Return a project's repository, which is created if it is missing."""
     found = repositories(site).of(project)
     if not found.exists:
@@ -113,11 +113,11 @@ def repository(site: Site, project: Document) -> Repository:
     return found
 
 
-def person(user: Document | None) -> Person:
+def person(user: Document | None) -> GitPerson:
     """Return a user as author."""
     if user is None:
-        return Person("GitLab", "gitlab@localhost")
-    return Person(_named(user["name"], user["username"]), user.get("commit_email") or user["email"])
+        return GitPerson("GitLab", "gitlab@localhost")
+    return GitPerson(_named(user["name"], user["username"]), user.get("commit_email") or user["email"])
 
 
 def _named(name: str, otherwise: str) -> str:
@@ -126,15 +126,15 @@ def _named(name: str, otherwise: str) -> str:
 
 
 def notify(
-    site: Site, project: Document, user: Document | None, updates: Sequence[Update], options: Sequence[str] = ()
+    site: GitLabSite, project: Document, user: Document | None, updates: Sequence[Update], options: Sequence[str] = ()
 ) -> None:
     """Call the registered functions for updated refs."""
-    project = _settled(site, project, updates)
+    project = _after_push(site, project, updates)
     for listener in listeners:
         listener(site, project, user, updates, options)
 
 
-def _settled(site: Site, project: Document, updates: Sequence[Update]) -> Document:
+def _after_push(site: GitLabSite, project: Document, updates: Sequence[Update]) -> Document:
     """Return the project after a push: it is active now, and its first branch becomes the protected default branch."""
     current = {**(site.store.get("project", project["id"]) or project), "last_activity_at": now()}
     default = repositories(site).default_branch(project)
@@ -151,7 +151,7 @@ def _settled(site: Site, project: Document, updates: Sequence[Update]) -> Docume
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class CommitAction:
     """One change in a commit: `create`, `update`, `delete`, `move`, `chmod`; `content` None keeps the content."""
 
     kind: str
@@ -163,39 +163,39 @@ class Action:
 
 
 def decode(content: str, encoding: str | None) -> bytes:
-    """Return decoded content. Raises GitError if it is not base64."""
+    """Return decoded content. Raises RepositoryError if it is not base64."""
     if encoding != "base64":
         return content.encode()
     try:
         return base64.b64decode(content)
     except (binascii.Error, ValueError):
-        raise GitError("invalid base64") from None
+        raise RepositoryError("invalid base64") from None
 
 
 def clean_path(path: str) -> str:
-    """Return a path in a repository. Raises GitError if it is outside."""
+    """Return a path in a repository. Raises RepositoryError if it is outside."""
     parts = path.strip("/").split("/")
     if not path.strip("/") or any(part in {"", "."} for part in parts):
-        raise GitError("Path is invalid")
+        raise RepositoryError("Path is invalid")
     if ".." in parts:
-        raise GitError("Path cannot include directory traversal")
+        raise RepositoryError("Path cannot include directory traversal")
     if parts[0].lower() == ".git" or "\n" in path:
-        raise GitError("Path is invalid")
+        raise RepositoryError("Path is invalid")
     return "/".join(parts)
 
 
 def commit(
-    repo: Repository,
+    repo: BareRepository,
     branch: str,
-    actions: Sequence[Action],
+    actions: Sequence[CommitAction],
     message: str,
-    author: Person,
-    committer: Person,
+    author: GitPerson,
+    committer: GitPerson,
     *,
     old: str,
     start: str | None,
 ) -> Update:
-    """Commit `actions` after `start` to a branch that is at `old`. Raises GitError with GitLab's message."""
+    """Commit `actions` after `start` to a branch that is at `old`. Raises RepositoryError with GitLab's message."""
     with tempfile.TemporaryDirectory(prefix="usine-commit-") as folder:
         changes: dict[str, tuple[str, str] | None] = {}
         for action in actions:
@@ -206,18 +206,20 @@ def commit(
     return Update(f"refs/heads/{branch}", old, new)
 
 
-def _apply(repo: Repository, start: str | None, changes: dict[str, tuple[str, str] | None], action: Action) -> None:
+def _apply(
+    repo: BareRepository, start: str | None, changes: dict[str, tuple[str, str] | None], action: CommitAction
+) -> None:
     path = clean_path(action.path)
     source = clean_path(action.previous) if action.kind == "move" and action.previous else path
     there = _at(repo, start, changes, source)
     if action.kind in {"update", "delete", "move", "chmod"}:
         if there is None:
-            raise GitError(MISSING)
+            raise RepositoryError(MISSING)
         if action.last_commit and start and repo.last_commit(start, source) != action.last_commit:
-            raise GitError("You are attempting to update a file that has changed since you started editing it.")
+            raise RepositoryError("You are attempting to update a file that has changed since you started editing it.")
     new = action.kind == "create" or (action.kind == "move" and source != path)
     if new and _at(repo, start, changes, path) is not None:
-        raise GitError(EXISTS)
+        raise RepositoryError(EXISTS)
     if action.kind == "delete":
         changes[path] = None
         return
@@ -236,18 +238,18 @@ def _apply(repo: Repository, start: str | None, changes: dict[str, tuple[str, st
 
 
 def _at(
-    repo: Repository, start: str | None, changes: Mapping[str, tuple[str, str] | None], path: str
+    repo: BareRepository, start: str | None, changes: Mapping[str, tuple[str, str] | None], path: str
 ) -> tuple[str, str] | None:
-    """Return mode and id of the file at a path. Raises GitError if it is a folder."""
+    """Return mode and id of the file at a path. Raises RepositoryError if it is a folder."""
     if path in changes:
         return changes[path]
     found = repo.entry(start, path) if start else None
     if found is not None and found.kind == "tree":
-        raise GitError("A directory with this name already exists")
+        raise RepositoryError("A directory with this name already exists")
     return (found.mode, found.id) if found is not None else None
 
 
-def last(repo: Repository, revision: str | None) -> Commit | None:
+def last(repo: BareRepository, revision: str | None) -> Commit | None:
     """Return the commit of a revision."""
     found = repo.resolve(revision) if revision else None
     return repo.commit(found) if found else None

@@ -19,8 +19,8 @@ from lab.standins.gitlab.actors import Actor, authenticate
 from lab.standins.gitlab.errors import ApiError, forbidden, insufficient_scope, not_found, unauthorized
 from lab.standins.gitlab.paging import Reply
 from lab.standins.gitlab.params import LARGEST, Paging, Params, read
-from lab.standins.gitlab.site import Site
-from lab.standins.needs import hand_on
+from lab.standins.gitlab.site import GitLabSite
+from lab.standins.needs import copy_needs
 from lab.standins.store import Document, Store
 
 #: Replaces an encoded slash in `scope["path"]`, because such a slash is part of a name.
@@ -34,7 +34,7 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 class Call:
     """One request: its actor and its site."""
 
-    site: Site
+    site: GitLabSite
     request: Request
     actor: Actor | None
     raw: dict[str, Any]
@@ -170,7 +170,7 @@ class Router:
         def made(function: Handler) -> Handler:
             endpoint = _Endpoint(function, method, status, scopes, job_token, anonymous)
             asgi = endpoint.asgi()
-            hand_on(function, asgi)
+            copy_needs(function, asgi)
             self.fastapi.add_api_route(
                 path,
                 asgi,
@@ -189,11 +189,17 @@ class Router:
 
 class _Endpoint:
     def __init__(
-        self, function: Callable[..., Any], method: str, status: int, scopes: tuple[str, ...], job: bool, nobody: bool
+        self,
+        function: Callable[..., Any],
+        method: str,
+        status: int,
+        scopes: tuple[str, ...],
+        job: bool,
+        anonymous: bool,
     ) -> None:
         self._function, self._method, self._status = function, method, status
         self._scopes = ("api", "read_api", *scopes) if method in _READS else ("api", *scopes)
-        self._job, self._nobody = job, nobody
+        self._job, self._anonymous = job, anonymous
         hints = typing.get_type_hints(function)
         hints.pop("return", None)
         self._call = next(name for name, hint in hints.items() if hint is Call)
@@ -217,9 +223,9 @@ class _Endpoint:
         return endpoint
 
     def _run(self, request: Request, raw: dict[str, Any]) -> Response:
-        site: Site = request.app.state.site
+        site: GitLabSite = request.app.state.site
         actor = authenticate(site, request, raw)
-        if actor is None and not self._nobody:
+        if actor is None and not self._anonymous:
             raise unauthorized()
         if actor is not None and actor.kind == "job" and not self._job:
             raise unauthorized()

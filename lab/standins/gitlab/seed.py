@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from lab.standins.gitlab.site import Site, digest, now
+from lab.standins.gitlab.site import GitLabSite, digest, now
 from lab.standins.store import Document
 
 #: All scopes of an administrator's personal access token.
@@ -27,7 +27,7 @@ ALL_SCOPES: Final = (
 )
 
 
-def plant(site: Site, token: str) -> None:
+def create_initial(site: GitLabSite, token: str) -> None:
     """Create missing objects, and set the token of `root` to `token`. Idempotent."""
     with site.store.transaction():
         root = site.store.first("user", username_key="root") or new_user(
@@ -58,7 +58,7 @@ def plant(site: Site, token: str) -> None:
             )
 
 
-def new_user(site: Site, *, username: str, name: str, email: str, **more: object) -> Document:
+def new_user(site: GitLabSite, *, username: str, name: str, email: str, **more: object) -> Document:
     """Store a user with a namespace; `more` are further fields of the document."""
     user = site.store.add(
         "user",

@@ -39,7 +39,7 @@ class Repositories(Protocol):
 
 
 @dataclass(slots=True)
-class Site:
+class GitLabSite:
     """One server. `token_kinds` are functions that resolve other secrets than access tokens, such as job tokens.
 
     `removing` are called with each project before its deletion, so that extensions delete their data. `created` are
@@ -53,10 +53,10 @@ class Site:
     edition: str = "free"
     options: Mapping[str, object] = field(default_factory=dict)
     repositories: Repositories | None = None
-    token_kinds: list[Callable[[Site, str], Actor | None]] = field(default_factory=list)
-    removing: list[Callable[[Site, Document], None]] = field(default_factory=list)
-    created: list[Callable[[Site, Document], None]] = field(default_factory=list)
-    bridging: list[Callable[[Site, Document], Document]] = field(default_factory=list)
+    token_kinds: list[Callable[[GitLabSite, str], Actor | None]] = field(default_factory=list)
+    removing: list[Callable[[GitLabSite, Document], None]] = field(default_factory=list)
+    created: list[Callable[[GitLabSite, Document], None]] = field(default_factory=list)
+    bridging: list[Callable[[GitLabSite, Document], Document]] = field(default_factory=list)
     _cipher: Fernet = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -67,7 +67,7 @@ class Site:
         self._cipher = Fernet(file.read_text(encoding="ascii").strip())
 
     @classmethod
-    def open(cls, configuration: Configuration) -> Site:
+    def open(cls, configuration: Configuration) -> GitLabSite:
         """Open the data folder, which is created if it is missing."""
         configuration.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         return cls(

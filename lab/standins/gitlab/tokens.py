@@ -9,7 +9,7 @@ from typing import Final
 from lab.standins.gitlab import access
 from lab.standins.gitlab.errors import bad_request
 from lab.standins.gitlab.seed import new_user
-from lab.standins.gitlab.site import Site, digest, now, today
+from lab.standins.gitlab.site import GitLabSite, digest, now, today
 from lab.standins.store import Document
 
 #: Maximum lifetime of a token, and its lifetime after a rotation without an expiry date, in days.
@@ -27,7 +27,7 @@ def end(given: str | None, *, default: int = LONGEST) -> str:
     return given
 
 
-def make(site: Site, **content: object) -> tuple[Document, str]:
+def make(site: GitLabSite, **content: object) -> tuple[Document, str]:
     """Store a token with `content` (kind, user_id, name...); return it and the secret, which is shown only once."""
     secret = f"glpat-{secrets.token_urlsafe(20)}"
     token = site.store.add(
@@ -62,7 +62,7 @@ def shown(token: Document, secret: str | None = None) -> Document:
     }
 
 
-def make_bot(site: Site, kind: str, source: Document, name: str, level: int, creator: Document) -> Document:
+def make_bot(site: GitLabSite, kind: str, source: Document, name: str, level: int, creator: Document) -> Document:
     """Create the bot user of a project or group access token, with its membership."""
     username = f"{kind}_{source['id']}_bot_{secrets.token_hex(16)}"
     email = f"{username}@noreply.example.com"
@@ -83,7 +83,7 @@ def make_bot(site: Site, kind: str, source: Document, name: str, level: int, cre
     return bot
 
 
-def revoke(site: Site, token: Document) -> None:
+def revoke(site: GitLabSite, token: Document) -> None:
     """Revoke a token; a bot's membership ends with its last token."""
     site.store.put("token", {**token, "revoked": True})
     if token["kind"] == "personal":
@@ -94,7 +94,7 @@ def revoke(site: Site, token: Document) -> None:
             site.store.remove("member", member["id"])
 
 
-def rotate(site: Site, token: Document, expires_at: str | None) -> tuple[Document, str]:
+def rotate(site: GitLabSite, token: Document, expires_at: str | None) -> tuple[Document, str]:
     """Revoke a token and create its successor. The caller has checked that it is not revoked."""
     site.store.put("token", {**token, "revoked": True})
     names = ("kind", "user_id", "name", "description", "scopes", "family", "access_level", "source_id")
@@ -102,7 +102,7 @@ def rotate(site: Site, token: Document, expires_at: str | None) -> tuple[Documen
     return make(site, **kept, expires_at=end(expires_at, default=ROTATED))
 
 
-def revoke_family(site: Site, token: Document) -> None:
+def revoke_family(site: GitLabSite, token: Document) -> None:
     """Revoke the successors of a revoked token that was used for a rotation, because somebody has a copy of it."""
     with site.store.transaction():
         for one in site.store.find("token", family=token.get("family", "")):

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from lab.standins.gitlab import naming
 from lab.standins.gitlab.errors import conflict, invalid
-from lab.standins.gitlab.site import Site
+from lab.standins.gitlab.site import GitLabSite
 from lab.standins.store import Document
 
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
@@ -39,7 +39,7 @@ ATTRIBUTES: Final[dict[str, Any]] = {
 }
 
 
-def basic(site: Site, user: Document) -> Document:
+def basic(site: GitLabSite, user: Document) -> Document:
     """Return a user as shown to everybody."""
     return {
         "id": user["id"],
@@ -53,7 +53,7 @@ def basic(site: Site, user: Document) -> Document:
     }
 
 
-def public(site: Site, user: Document) -> Document:
+def public(site: GitLabSite, user: Document) -> Document:
     """Return a user as shown to others, alone."""
     shown = ("bio", "location", "linkedin", "twitter", "discord", "github", "website_url", "organization", "job_title")
     return {
@@ -69,7 +69,7 @@ def public(site: Site, user: Document) -> Document:
     }
 
 
-def whole(site: Site, user: Document) -> Document:
+def whole(site: GitLabSite, user: Document) -> Document:
     """Return a user as shown to administrators and to the user."""
     namespace = site.store.first("namespace", kind="user", owner_id=user["id"])
     creator = site.store.get("user", user["created_by_id"]) if user.get("created_by_id") else None
@@ -105,7 +105,7 @@ def whole(site: Site, user: Document) -> Document:
     }
 
 
-def check(site: Site, given: Document, *, but: int | None = None) -> None:
+def check(site: GitLabSite, given: Document, *, but: int | None = None) -> None:
     """Raise ApiError for invalid names, addresses and passwords. `but` is a user who may already have them."""
     email, username = given.get("email"), given.get("username")
     if email is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from lab.standins.gitlab.site import Site
+from lab.standins.gitlab.site import GitLabSite
 from lab.standins.store import Document
 
 _KEY: Final = re.compile(r"[a-zA-Z0-9_]+")
@@ -14,12 +14,12 @@ _MASKABLE_RAW: Final = re.compile(r"\S{8,}")
 _LONGEST_VALUE: Final = 10_000
 
 
-def value_of(site: Site, variable: Document) -> str:
+def value_of(site: GitLabSite, variable: Document) -> str:
     """Return the value in clear, for jobs; never use it for an answer about a hidden variable."""
     return site.unseal(variable["sealed"])
 
 
-def shown(site: Site, variable: Document) -> Document:
+def shown(site: GitLabSite, variable: Document) -> Document:
     """Return a variable as shown in the API, without the value of a hidden one."""
     return {
         "variable_type": variable["variable_type"],

@@ -7,18 +7,18 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from lab.standins.harbor import bodies, errors, rbac
-from lab.standins.harbor.call import Asking, Call, Id, NameOrId, Pages, Router, done
+from lab.standins.harbor.call import Asking, HarborCall, HarborRouter, Id, NameOrId, Pages, done
 from lab.standins.harbor.query import Text
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
-router: Final = Router(tags=["member"])
+router: Final = HarborRouter(tags=["member"])
 
 _LDAP, _HTTP, _OIDC = 1, 2, 3
 _TYPE_OF_MODE: Final = {"ldap_auth": _LDAP, "http_auth": _HTTP, "oidc_auth": _OIDC}
 
 
-def shown(call: Call, member: Document) -> dict[str, Any]:
+def shown(call: HarborCall, member: Document) -> dict[str, Any]:
     """Return a member as shown in the API."""
     kind = "user" if member["entity_type"] == "u" else "group"
     entity = call.store.get(kind, member["entity_id"]) or {}
@@ -45,10 +45,10 @@ def list_members(call: Asking, name: NameOrId, paging: Pages, entityname: Text =
 
 @router.post("/projects/{project_name_or_id}/members", status_code=201)
 @needed_by(Need.PLUGINS, Need.PEOPLE)
-def add_member(call: Asking, name: NameOrId, body: bodies.Member) -> Response:
+def add_member(call: Asking, name: NameOrId, body: bodies.MemberBody) -> Response:
     """Add a user or a group to a project."""
     project = call.project(name, "create", "member")
-    kind, entity = _entity(call, body.member_user or bodies.MemberUser(), body.member_group or bodies.Group())
+    kind, entity = _entity(call, body.member_user or bodies.MemberUserBody(), body.member_group or bodies.GroupBody())
     member = {"project_id": project["id"], "entity_type": kind, "entity_id": entity}
     if call.store.first("member", **member):
         raise errors.conflict("The project member specified already exist")
@@ -59,7 +59,7 @@ def add_member(call: Asking, name: NameOrId, body: bodies.Member) -> Response:
     return call.created(made["id"], under=f"/api/v2.0/projects/{name}/members")
 
 
-def _entity(call: Call, user: bodies.MemberUser, group: bodies.Group) -> tuple[str, int]:
+def _entity(call: HarborCall, user: bodies.MemberUserBody, group: bodies.GroupBody) -> tuple[str, int]:
     """Return `u` or `g` and the id, in Harbor's order of precedence. Creates a group if it is unknown."""
     if user.user_id and user.user_id > 0:
         if call.store.get("user", user.user_id) is None:
@@ -79,7 +79,7 @@ def _entity(call: Call, user: bodies.MemberUser, group: bodies.Group) -> tuple[s
     raise errors.bad_request("at least one of member_user or member_group must be provided")
 
 
-def _group(call: Call, group: bodies.Group) -> int:
+def _group(call: HarborCall, group: bodies.GroupBody) -> int:
     kind = _LDAP if group.ldap_group_dn else group.group_type or 0
     wanted = {"ldap_group_dn": group.ldap_group_dn} if group.ldap_group_dn else {"group_name": group.group_name}
     known = call.store.first("group", group_type=kind, **wanted)
@@ -92,7 +92,7 @@ def _group(call: Call, group: bodies.Group) -> int:
     return int(call.site.group(group.group_name or "", ours)["id"])
 
 
-def _member(call: Call, project: Document, id_: int) -> Document:
+def _member(call: HarborCall, project: Document, id_: int) -> Document:
     found = call.store.get("member", id_)
     if found is None or found["project_id"] != project["id"]:
         raise errors.not_found(f"project member {id_}")
@@ -108,7 +108,7 @@ def get_member(call: Asking, name: NameOrId, mid: Id) -> dict[str, Any]:
 
 @router.put("/projects/{project_name_or_id}/members/{mid}")
 @needed_by(Need.PLUGINS, Need.PEOPLE)
-def update_member(call: Asking, name: NameOrId, mid: Id, body: bodies.Role) -> Response:
+def update_member(call: Asking, name: NameOrId, mid: Id, body: bodies.RoleBody) -> Response:
     """Update a member's role."""
     member = _member(call, call.project(name, "update", "member"), mid)
     if body.role_id not in rbac.ROLES:

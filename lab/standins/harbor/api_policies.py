@@ -8,12 +8,12 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from lab.standins.harbor import bodies, cron, errors
-from lab.standins.harbor.call import Asking, Call, Id, NameOrId, Pages, Router, done
+from lab.standins.harbor.call import Asking, HarborCall, HarborRouter, Id, NameOrId, Pages, done
 from lab.standins.harbor.site import now
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
-router: Final = Router(tags=["retention", "immutable"])
+router: Final = HarborRouter(tags=["retention", "immutable"])
 
 _MOST_RULES: Final = 15
 _TEMPLATES: Final = {
@@ -61,7 +61,7 @@ def _check_details(policy: dict[str, Any]) -> None:
             raise errors.bad_request(f"{template} should be a number that is not negative")
 
 
-def _policy(call: Call, id_: int, action: str, gone: errors.HarborError) -> Document:
+def _policy(call: HarborCall, id_: int, action: str, gone: errors.HarborError) -> Document:
     """Return a policy. Raises `gone` if there is none, because Harbor's answer depends on the operation."""
     call.require_login()
     found = call.store.get("retention", id_)
@@ -139,7 +139,7 @@ def shown_rule(rule: Document) -> dict[str, Any]:
     return {key: value for key, value in rule.items() if key != "project_id" and value not in (False, "", 0, None)}
 
 
-def _rule(body: bodies.Rule) -> dict[str, Any]:
+def _rule(body: bodies.RuleBody) -> dict[str, Any]:
     sent = body.sent()
 
     def selector(given: dict[str, Any]) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def _rule(body: bodies.Rule) -> dict[str, Any]:
     }
 
 
-def _check_double(call: Call, project_id: int, rule: dict[str, Any], ours: int = 0) -> None:
+def _check_double(call: HarborCall, project_id: int, rule: dict[str, Any], ours: int = 0) -> None:
     for other in call.store.find("immutable", project_id=project_id):
         if other["id"] != ours and all(other[key] == value for key, value in rule.items()):
             raise errors.conflict("the immutable tag rule already exists")
@@ -171,7 +171,7 @@ def list_rules(call: Asking, name: NameOrId, paging: Pages) -> Response:
 
 @router.post("/projects/{project_name_or_id}/immutabletagrules", status_code=201)
 @needed_by(Need.PLUGINS, Need.PEOPLE)
-def create_rule(call: Asking, name: NameOrId, body: bodies.Rule) -> Response:
+def create_rule(call: Asking, name: NameOrId, body: bodies.RuleBody) -> Response:
     """Create a rule, always enabled: in Harbor, only an update can disable it."""
     project = call.project(name, "create", "immutable-tag")
     rule = _rule(body)
@@ -179,7 +179,7 @@ def create_rule(call: Asking, name: NameOrId, body: bodies.Rule) -> Response:
     return call.created(call.store.add("immutable", {**rule, "disabled": False, "project_id": project["id"]})["id"])
 
 
-def _known_rule(call: Call, project: Document, id_: int) -> Document:
+def _known_rule(call: HarborCall, project: Document, id_: int) -> Document:
     found = call.store.get("immutable", id_)
     if found is None or found["project_id"] != project["id"]:
         raise errors.not_found(f"immutable tag rule {id_}")
@@ -188,7 +188,7 @@ def _known_rule(call: Call, project: Document, id_: int) -> Document:
 
 @router.put("/projects/{project_name_or_id}/immutabletagrules/{immutable_rule_id}")
 @needed_by(Need.PLUGINS)
-def update_rule(call: Asking, name: NameOrId, immutable_rule_id: Id, body: bodies.Rule) -> Response:
+def update_rule(call: Asking, name: NameOrId, immutable_rule_id: Id, body: bodies.RuleBody) -> Response:
     """Update a rule. Like Harbor, if `disabled` changes, the rest does not change."""
     if (body.id or 0) != immutable_rule_id:
         raise errors.bad_request("the immutable_rule_id doesn't match the id in the payload body of ImmutableRule")

@@ -9,14 +9,14 @@ from fastapi import Header
 from starlette.responses import Response
 
 from lab.standins.harbor import bodies, errors
-from lab.standins.harbor.call import Asking, Call, NameOrId, Pages, Router, done
+from lab.standins.harbor.call import Asking, HarborCall, HarborRouter, NameOrId, Pages, done
 from lab.standins.harbor.query import Text
 from lab.standins.harbor.settings import valid_quota
 from lab.standins.harbor.site import ADMIN_ID, now
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
-router: Final = Router(tags=["project"])
+router: Final = HarborRouter(tags=["project"])
 
 _NAME: Final = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _PROXIED_ONLY: Final = ("proxy_speed_kb", "max_upstream_conn")
@@ -46,7 +46,7 @@ def shown_allowlist(project: Document) -> dict[str, Any]:
     return {**shown, **expires, "update_time": kept.get("updated", kept["created"])}
 
 
-def shown(call: Call, project: Document) -> dict[str, Any]:
+def shown(call: HarborCall, project: Document) -> dict[str, Any]:
     """Return a project as shown in the API."""
     owner = call.store.get("user", project["owner_id"]) or {}
     body: dict[str, Any] = {
@@ -151,7 +151,7 @@ def _fitting(given: dict[str, str], *, proxied: bool) -> dict[str, str]:
     return {key: value for key, value in given.items() if key not in (*unfit, "retention_id")}
 
 
-def _check_registry(call: Call, registry: int) -> None:
+def _check_registry(call: HarborCall, registry: int) -> None:
     if registry <= 0:
         raise errors.bad_request(f"{registry} is invalid value of registry_id, it should be geater than 0")
     found = call.store.get("registry", registry)
@@ -161,7 +161,7 @@ def _check_registry(call: Call, registry: int) -> None:
         raise errors.bad_request(f"unsupported registry type {found['type']}")
 
 
-def _storage(call: Call, given: int | None, *, ruler: bool) -> int | None:
+def _storage(call: HarborCall, given: int | None, *, ruler: bool) -> int | None:
     if not call.site.settings.get("quota_per_project_enable"):
         return None
     storage = given if given and ruler else int(call.site.settings.get("storage_per_project"))
@@ -170,7 +170,7 @@ def _storage(call: Call, given: int | None, *, ruler: bool) -> int | None:
     return storage
 
 
-def _retain_proxied(call: Call, project: Document) -> None:
+def _retain_proxied(call: HarborCall, project: Document) -> None:
     """Create the default retention policy of a proxy cache."""
     rule = {
         "id": 1, "priority": 1, "action": "retain", "template": "nDaysSinceLastPull", "disabled": False,
@@ -238,7 +238,7 @@ def delete_project(call: Asking, name: NameOrId) -> Response:
     return done()
 
 
-def used(call: Call, project_id: int) -> int:
+def used(call: HarborCall, project_id: int) -> int:
     """Return the size of a project's blobs in bytes, each counted once."""
     return sum(blob["size"] for blob in call.store.find("blob", project_id=project_id))
 

@@ -8,17 +8,17 @@ from starlette.responses import Response
 
 from lab.standins.harbor import bodies, errors
 from lab.standins.harbor.api_projects import used
-from lab.standins.harbor.call import Asking, Call, Id, Pages, Router, done
+from lab.standins.harbor.call import Asking, HarborCall, HarborRouter, Id, Pages, done
 from lab.standins.harbor.query import Text
 from lab.standins.harbor.settings import valid_quota
 from lab.standins.harbor.site import now
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
-router: Final = Router(tags=["quota"])
+router: Final = HarborRouter(tags=["quota"])
 
 
-def shown(call: Call, quota: Document) -> dict[str, Any]:
+def shown(call: HarborCall, quota: Document) -> dict[str, Any]:
     """Return a quota as shown in the API."""
     project = call.site.project(quota["project_id"])
     owner = call.store.get("user", project["owner_id"]) or {}
@@ -51,7 +51,7 @@ def list_quotas(call: Asking, paging: Pages, reference: Text = "", reference_id:
     return call.listed(items, paging)
 
 
-def _quota(call: Call, id_: int) -> Document:
+def _quota(call: HarborCall, id_: int) -> Document:
     found = call.store.get("quota", id_)
     if found is None:
         raise errors.not_found(f"quota {id_}")
@@ -60,7 +60,7 @@ def _quota(call: Call, id_: int) -> Document:
 
 @router.put("/quotas/{id}")
 @needed_by(Need.PLUGINS)
-def update_quota(call: Asking, id: Id, body: bodies.Hard) -> Response:
+def update_quota(call: Asking, id: Id, body: bodies.HardBody) -> Response:
     """Update a limit in bytes, or -1 for none. It may be below the used size."""
     call.require_system("update", "quota")
     if not body.hard:

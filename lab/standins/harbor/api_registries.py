@@ -11,13 +11,13 @@ from cryptography import x509
 from starlette.responses import Response
 
 from lab.standins.harbor import bodies, errors
-from lab.standins.harbor.call import Asking, Call, Id, Pages, Router, done
+from lab.standins.harbor.call import Asking, HarborCall, HarborRouter, Id, Pages, done
 from lab.standins.harbor.query import Text
 from lab.standins.harbor.site import now
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
-router: Final = Router(tags=["registry", "label"])
+router: Final = HarborRouter(tags=["registry", "label"])
 
 _TYPES: Final = (
     "ali-acr", "artifact-hub", "aws-ecr", "azure-acr", "docker-hub", "docker-registry", "github-ghcr", "gitlab",
@@ -51,7 +51,7 @@ def _url(text: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/")
 
 
-def _check(call: Call, registry: dict[str, Any]) -> None:
+def _check(call: HarborCall, registry: dict[str, Any]) -> None:
     """Raise `HarborError` for invalid registries, as Harbor does. Only addresses on this machine are probed."""
     if not registry["name"]:
         raise errors.bad_request("name cannot be empty")
@@ -87,7 +87,7 @@ def _healthy(url: str) -> bool:
         return False
 
 
-def _known(call: Call, id_: int) -> Document:
+def _known(call: HarborCall, id_: int) -> Document:
     found = call.store.get("registry", id_)
     if found is None:
         raise errors.not_found(f"registry {id_}")
@@ -173,7 +173,7 @@ def shown_label(label: Document) -> dict[str, Any]:
     return {**body, "creation_time": label["created"], "update_time": label["updated"]}
 
 
-def _may_label(call: Call, scope: str, project_id: int, action: str) -> None:
+def _may_label(call: HarborCall, scope: str, project_id: int, action: str) -> None:
     if scope == "g":
         call.require_system(action, "label")
     elif scope == "p":
@@ -182,14 +182,14 @@ def _may_label(call: Call, scope: str, project_id: int, action: str) -> None:
         raise errors.bad_request("unsupported label scope")
 
 
-def _label(call: Call, id_: int) -> Document:
+def _label(call: HarborCall, id_: int) -> Document:
     found = call.store.get("label", id_)
     if found is None:
         raise errors.not_found(f"label {id_}")
     return found
 
 
-def _check_label(call: Call, label: dict[str, Any]) -> None:
+def _check_label(call: HarborCall, label: dict[str, Any]) -> None:
     if not label["name"]:
         raise errors.bad_request("cannot be empty")
     if len(label["name"]) > _LONGEST_LABEL:

@@ -7,20 +7,20 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from lab.standins.harbor import api_registries, bodies, cron, errors
-from lab.standins.harbor.call import Asking, Call, Id, Pages, Router, done
+from lab.standins.harbor.call import Asking, HarborCall, HarborRouter, Id, Pages, done
 from lab.standins.harbor.query import Text
 from lab.standins.harbor.site import now
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
-router: Final = Router(tags=["replication"])
+router: Final = HarborRouter(tags=["replication"])
 
 _RESOURCE: Final = "replication-policy"
 #: Harbor's entry for itself, as the second registry of a policy.
 _LOCAL: Final = {"name": "Local", "type": "harbor", "status": "healthy"}
 
 
-def _shown(call: Call, policy: Document) -> dict[str, Any]:
+def _shown(call: HarborCall, policy: Document) -> dict[str, Any]:
     other = call.store.get("registry", policy["source"] or policy["destination"])
     registry = api_registries.shown(other) if other else {}
     local = {**_LOCAL, "url": call.site.url}
@@ -36,7 +36,7 @@ def _shown(call: Call, policy: Document) -> dict[str, Any]:
     }
 
 
-def _check(call: Call, body: bodies.ReplicationBody, source: int, destination: int) -> None:
+def _check(call: HarborCall, body: bodies.ReplicationBody, source: int, destination: int) -> None:
     """Raise `HarborError` in Harbor's order of checks."""
     if not body.name:
         raise errors.bad_request("empty name")

@@ -9,11 +9,11 @@ from fastapi import Depends, Path
 from starlette.responses import JSONResponse, Response
 
 from lab.standins.harbor import artifacts, errors, scanning
-from lab.standins.harbor.call import Asking, Call, Pages, Router, done
+from lab.standins.harbor.call import Asking, HarborCall, HarborRouter, Pages, done
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
-router: Final = Router(tags=["repository", "artifact"])
+router: Final = HarborRouter(tags=["repository", "artifact"])
 
 _BASE: Final = "/projects/{project_name}/repositories"
 _REPOSITORY: Final = _BASE + "/{repository_name}"
@@ -29,7 +29,7 @@ Name = Annotated[str, Path(max_length=255)]
 RepositoryName = Annotated[str, Depends(_repository_name)]
 
 
-def shown_repository(call: Call, repo: Document) -> dict[str, Any]:
+def shown_repository(call: HarborCall, repo: Document) -> dict[str, Any]:
     """Return a repository as shown in the API."""
     return {
         "id": repo["id"],
@@ -42,13 +42,13 @@ def shown_repository(call: Call, repo: Document) -> dict[str, Any]:
     }
 
 
-def shown_tag(call: Call, tag: Document, name: str) -> dict[str, Any]:
+def shown_tag(call: HarborCall, tag: Document, name: str) -> dict[str, Any]:
     """Return a tag of the repository `name` as shown in the API."""
     body = {key: tag[key] for key in ("id", "repository_id", "artifact_id", "name", "push_time", "pull_time")}
     return {**body, "immutable": artifacts.immutable(call.site, tag["project_id"], name, tag["name"])}
 
 
-def shown_artifact(call: Call, artifact: Document, *, tags: bool, overview: bool) -> dict[str, Any]:
+def shown_artifact(call: HarborCall, artifact: Document, *, tags: bool, overview: bool) -> dict[str, Any]:
     """Return an artifact as shown in the API."""
     left_out = ("blobs", "report")
     body = {key: value for key, value in artifact.items() if key not in left_out and value not in ("", [], {})}

@@ -10,19 +10,19 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from lab.standins.harbor import bodies, errors, rbac, secrecy
-from lab.standins.harbor.call import Asking, Call, Id, Pages, Router, done
+from lab.standins.harbor.call import Asking, HarborCall, HarborRouter, Id, Pages, done
 from lab.standins.harbor.site import now
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
-router: Final = Router(tags=["robot"])
+router: Final = HarborRouter(tags=["robot"])
 
 _NAME: Final = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _LEVELS: Final = ("system", "project")
 _LONGEST: Final = 2**31 - 1
 
 
-def shown(call: Call, robot: Document) -> dict[str, Any]:
+def shown(call: HarborCall, robot: Document) -> dict[str, Any]:
     """Return a robot as shown in the API."""
     body = {
         "id": robot["id"],
@@ -46,7 +46,7 @@ def shown(call: Call, robot: Document) -> dict[str, Any]:
     return {**body, **({"description": robot["description"]} if robot["description"] else {})}
 
 
-def _exists(call: Call, name: str) -> bool:
+def _exists(call: HarborCall, name: str) -> bool:
     return call.store.first("project", name=name) is not None
 
 
@@ -80,7 +80,7 @@ def list_robots(call: Asking, paging: Pages) -> Response:
     return call.page(robots, paging, lambda robot: shown(call, robot))
 
 
-def _require_project(call: Call, name_or_id: str | int, action: str) -> None:
+def _require_project(call: HarborCall, name_or_id: str | int, action: str) -> None:
     try:
         project: Document | None = call.site.project(name_or_id)
     except errors.HarborError:
@@ -90,14 +90,14 @@ def _require_project(call: Call, name_or_id: str | int, action: str) -> None:
         raise errors.forbidden()
 
 
-def _require(call: Call, robot: Document, action: str) -> None:
+def _require(call: HarborCall, robot: Document, action: str) -> None:
     if robot["level"] == "system":
         call.require_system(action, "robot")
     else:
         _require_project(call, robot["project_id"], action)
 
 
-def _robot(call: Call, id_: int) -> Document:
+def _robot(call: HarborCall, id_: int) -> Document:
     call.require_login()
     found = call.store.get("robot", id_)
     if found is None:
@@ -136,7 +136,7 @@ def _permissions(body: bodies.RobotBody, duration: int) -> list[dict[str, Any]]:
     return [{"kind": kind, "namespace": name, "access": access} for (kind, name), access in merged.items()]
 
 
-def _check_projects(call: Call, permissions: list[dict[str, Any]]) -> None:
+def _check_projects(call: HarborCall, permissions: list[dict[str, Any]]) -> None:
     for grant in permissions:
         if grant["kind"] == "project" and grant["namespace"] != "*":
             call.site.project(grant["namespace"])
@@ -225,7 +225,7 @@ def update_robot(call: Asking, robot_id: Id, body: bodies.RobotBody) -> Response
 
 @router.patch("/robots/{robot_id}")
 @needed_by(Need.PLUGINS)
-def refresh_secret(call: Asking, robot_id: Id, body: bodies.Secret) -> dict[str, str]:
+def refresh_secret(call: Asking, robot_id: Id, body: bodies.SecretBody) -> dict[str, str]:
     """Change a robot's secret to the given one, or to a new one that is shown only once."""
     robot = _robot(call, robot_id)
     _require(call, robot, "update")

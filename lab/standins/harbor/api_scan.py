@@ -7,12 +7,12 @@ from typing import Any, Final
 from starlette.responses import JSONResponse, Response
 
 from lab.standins.harbor import bodies, cron, errors, scanning
-from lab.standins.harbor.call import Asking, Call, Pages, Router, done
+from lab.standins.harbor.call import Asking, HarborCall, HarborRouter, Pages, done
 from lab.standins.harbor.site import now
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
-router: Final = Router(tags=["scanner", "scanAll"])
+router: Final = HarborRouter(tags=["scanner", "scanAll"])
 
 _SCHEDULES: Final = ("Hourly", "Daily", "Weekly", "Custom")
 _SCAN_ALL: Final = 1
@@ -41,7 +41,7 @@ def shown_scanner(scanner: Document) -> dict[str, Any]:
     }
 
 
-def _scanner(call: Call, id_: str) -> Document:
+def _scanner(call: HarborCall, id_: str) -> Document:
     found = call.store.first("scanner", uuid=id_)
     if found is None:
         raise errors.not_found(f"scanner {id_}")
@@ -71,14 +71,14 @@ def set_default_scanner(call: Asking, registration_id: str, body: bodies.Default
 # -- scan of all -------------------------------------------------------------------------------------------------------
 
 
-def _require(call: Call, action: str) -> None:
+def _require(call: HarborCall, action: str) -> None:
     call.require_system(action, "scan-all")
     if call.site.default_scanner() is None:
         raise errors.precondition("no scanner is configured, it's not possible to scan")
 
 
 def _schedule(body: bodies.ScheduleBody) -> tuple[str, str]:
-    when = body.schedule or bodies.When()
+    when = body.schedule or bodies.ScheduleTypeBody()
     kind, text = when.type or "", when.cron or ""
     if kind not in (*_SCHEDULES, "None", "Manual"):
         raise errors.unprocessable(f"schedule.type in body should be one of {[*_SCHEDULES, 'Manual', 'None']}")
@@ -87,7 +87,7 @@ def _schedule(body: bodies.ScheduleBody) -> tuple[str, str]:
     return kind, text
 
 
-def _keep(call: Call, kind: str, text: str) -> None:
+def _keep(call: HarborCall, kind: str, text: str) -> None:
     known = call.store.get("scan_all", _SCAN_ALL) or {"created": now()}
     call.store.put("scan_all", {**known, "id": _SCAN_ALL, "type": kind, "cron": text, "updated": now()})
 

@@ -9,11 +9,11 @@ from fastapi import Body
 from starlette.responses import PlainTextResponse, Response
 
 from lab.standins.harbor import bodies, cron, errors, settings
-from lab.standins.harbor.call import Asking, Call, Router, done
+from lab.standins.harbor.call import Asking, HarborCall, HarborRouter, done
 from lab.standins.harbor.site import now
 from lab.standins.needs import Need, needed_by
 
-router: Final = Router(tags=["system", "configure"])
+router: Final = HarborRouter(tags=["system", "configure"])
 
 _SCHEDULES: Final = ("Hourly", "Daily", "Weekly", "Custom")
 _MOST_WORKERS: Final = 10
@@ -75,9 +75,9 @@ def get_gc_schedule(call: Asking) -> Response:
     return Response(json.dumps(body), media_type="application/json")
 
 
-def _keep(call: Call, body: bodies.ScheduleBody) -> None:
+def _keep(call: HarborCall, body: bodies.ScheduleBody) -> None:
     """Set or delete the schedule. An immediate collection (Manual) is not supported by this stand-in."""
-    when = body.schedule or bodies.When()
+    when = body.schedule or bodies.ScheduleTypeBody()
     parameters = {key: value for key, value in (body.parameters or {}).items() if key != "redis_url_reg"}
     workers = parameters.get("workers")
     if isinstance(workers, float):

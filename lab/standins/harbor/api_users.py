@@ -8,13 +8,13 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from lab.standins.harbor import bodies, errors, secrecy
-from lab.standins.harbor.call import Asking, Call, Id, Pages, Router, done
+from lab.standins.harbor.call import Asking, HarborCall, HarborRouter, Id, Pages, done
 from lab.standins.harbor.query import Text
 from lab.standins.harbor.site import ADMIN_ID, now
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
-router: Final = Router(tags=["user"])
+router: Final = HarborRouter(tags=["user"])
 
 _MAIL: Final = re.compile(r"[^<>()\[\]\\,;:\s@\"]+@([a-zA-Z0-9-]+\.)+[a-zA-Z]{2,}")
 _NOT_IN_NAMES: Final = re.compile(r"[,~#$%]")
@@ -39,14 +39,14 @@ def shown(user: Document) -> dict[str, Any]:
     return body
 
 
-def _user(call: Call, id_: int) -> Document:
+def _user(call: HarborCall, id_: int) -> Document:
     found = call.store.get("user", id_)
     if found is None:
         raise errors.not_found(f"user {id_}")
     return found
 
 
-def _self(call: Call, id_: int) -> bool:
+def _self(call: HarborCall, id_: int) -> bool:
     return call.person is not None and call.person.user["id"] == id_
 
 

@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 from starlette.responses import Response
 
 from lab.standins.harbor import bodies, errors
-from lab.standins.harbor.call import Asking, Call, Id, NameOrId, Pages, Router, done
+from lab.standins.harbor.call import Asking, HarborCall, HarborRouter, Id, NameOrId, Pages, done
 from lab.standins.harbor.site import now
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
-router: Final = Router(tags=["webhook"])
+router: Final = HarborRouter(tags=["webhook"])
 
 _RESOURCE: Final = "notification-policy"
 _POLICIES: Final = "/projects/{project_name_or_id}/webhook/policies"
@@ -27,7 +27,7 @@ _EVENTS: Final = (
 _FORMATS: Final = ("Default", "CloudEvents")
 
 
-def shown(call: Call, policy: Document) -> dict[str, Any]:
+def shown(call: HarborCall, policy: Document) -> dict[str, Any]:
     """Return a policy as shown in the API, with its authentication header in clear, like Harbor."""
     targets = []
     for target in policy["targets"]:
@@ -38,7 +38,7 @@ def shown(call: Call, policy: Document) -> dict[str, Any]:
     return {**body, "targets": targets, "creation_time": policy["created"], "update_time": policy["updated"]}
 
 
-def _policy(call: Call, body: bodies.WebhookBody) -> dict[str, Any]:
+def _policy(call: HarborCall, body: bodies.WebhookBody) -> dict[str, Any]:
     """Check a policy and return it as stored."""
     if not body.event_types:
         raise errors.bad_request("empty event type")
@@ -80,14 +80,14 @@ def _address(text: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path}"
 
 
-def _known(call: Call, project: Document, id_: int) -> Document:
+def _known(call: HarborCall, project: Document, id_: int) -> Document:
     found = call.store.get("webhook", id_)
     if found is None or found["project_id"] != project["id"]:
         raise errors.not_found(f"project id:{project['id']}, webhook policy id: {id_}")
     return found
 
 
-def _check_name(call: Call, project: Document, name: str, ours: int = 0) -> None:
+def _check_name(call: HarborCall, project: Document, name: str, ours: int = 0) -> None:
     if not name:
         raise errors.bad_request("the name of the webhook policy is required")
     if any(other["id"] != ours for other in call.store.find("webhook", project_id=project["id"], name=name)):

@@ -36,9 +36,9 @@ from lab.standins.harbor import (
     scanning,
 )
 from lab.standins.harbor.oidc import Provider
-from lab.standins.harbor.registry import Registry
+from lab.standins.harbor.registry import RegistryConnections
 from lab.standins.harbor.sessions import SESSION, Csrf, Sessions
-from lab.standins.harbor.site import Site
+from lab.standins.harbor.site import HarborSite
 from lab.standins.needs import Need, needed_by
 from lab.standins.serve import Configuration
 
@@ -67,7 +67,7 @@ def create_app(configuration: Configuration) -> ASGIApp:
 
 def create_inner(configuration: Configuration) -> FastAPI:
     """Return the application without fault injection."""
-    site = Site(configuration)
+    site = HarborSite(configuration)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -77,7 +77,7 @@ def create_inner(configuration: Configuration) -> FastAPI:
 
     app = FastAPI(title="Harbor (stand-in)", version="2.0", openapi_url=OPENAPI, docs_url=None, redoc_url=None,
                   lifespan=lifespan, redirect_slashes=False)  # fmt: skip
-    registry = Registry(site)
+    registry = RegistryConnections(site)
     app.state.site = site
     app.state.sessions = Sessions(site)
     app.state.provider = Provider(site)
@@ -92,13 +92,13 @@ def create_inner(configuration: Configuration) -> FastAPI:
 
 
 async def _refused(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, errors.HarborError)  # noqa: S101 - registered for it
+    assert isinstance(error, errors.HarborError)  # noqa: S101 - `install` sets it
     return error.response()
 
 
 async def _invalid(_request: Request, error: Exception) -> Response:
     """Answer an invalid parameter or body with the message of Harbor's generated server, without its value."""
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - `install` sets it
     first = error.errors()[0]
     where, *path = (str(part) for part in first["loc"])
     if where == "body" and first["type"] != "missing":
@@ -108,7 +108,7 @@ async def _invalid(_request: Request, error: Exception) -> Response:
 
 
 async def _not_routed(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
+    assert isinstance(error, HTTPException)  # noqa: S101 - `install` sets it
     code = _CODES.get(error.status_code, "BAD_REQUEST")
     body = {"errors": [{"code": code, "message": f"{error.detail}"}]}
     return JSONResponse(body, error.status_code, error.headers)
@@ -124,7 +124,7 @@ async def log_in(request: Request) -> Response:
     form = await request.form()
     name, password = str(form.get("principal", "")), str(form.get("password", ""))
     found = await run_in_threadpool(principals.log_in, request.app.state.site, name, password)
-    if not isinstance(found, principals.Person):
+    if not isinstance(found, principals.UserPrincipal):
         return errors.unauthorized("Invalid user name or password").response()
     answer = Response(status_code=200)
     sessions: Sessions = request.app.state.sessions
@@ -139,7 +139,7 @@ async def set_report(request: Request) -> Response:
 
     Artifacts with that digest are scanned again at once.
     """
-    site: Site = request.app.state.site
+    site: HarborSite = request.app.state.site
     token = request.headers.get("X-Lab-Token", "")
     if not secrets.compare_digest(token.encode(), site.configuration.token.encode()):
         raise errors.unauthorized()
@@ -159,7 +159,7 @@ def _vulnerability(item: dict[str, Any]) -> dict[str, Any]:
             **{key: str(item[key]) for key in keys if key in item}}  # fmt: skip
 
 
-def _keep_report(site: Site, digest: str, vulnerabilities: list[dict[str, Any]]) -> None:
+def _keep_report(site: HarborSite, digest: str, vulnerabilities: list[dict[str, Any]]) -> None:
     with site.store.transaction():
         for old in site.store.find("finding", digest=digest):
             site.store.remove("finding", old["id"])

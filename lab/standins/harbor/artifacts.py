@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lab.standins.harbor import errors, selectors
-from lab.standins.harbor.site import Site, now
+from lab.standins.harbor.site import HarborSite, now
 from lab.standins.store import Document
 
 _NEVER: Final = "0001-01-01T00:00:00.000Z"
@@ -34,7 +34,7 @@ def short_name(repository: str) -> str:
     return repository.partition("/")[2]
 
 
-def find(site: Site, repository: str, reference: str) -> Document:
+def find(site: HarborSite, repository: str, reference: str) -> Document:
     """Return an artifact by digest or tag. Raises `HarborError` 404 with Harbor's message."""
     record = site.store.first("repository", name=repository)
     found = None
@@ -47,7 +47,7 @@ def find(site: Site, repository: str, reference: str) -> Document:
     return found
 
 
-def repository(site: Site, name: str) -> Document:
+def repository(site: HarborSite, name: str) -> Document:
     """Return a repository by its full name. Raises `HarborError` 404."""
     found = site.store.first("repository", name=name)
     if found is None:
@@ -55,12 +55,12 @@ def repository(site: Site, name: str) -> Document:
     return found
 
 
-def tags_of(site: Site, artifact: Document) -> list[Document]:
+def tags_of(site: HarborSite, artifact: Document) -> list[Document]:
     """Return the tags of an artifact."""
     return site.store.find("tag", artifact_id=artifact["id"])
 
 
-def immutable(site: Site, project_id: int, name: str, tag: str) -> bool:
+def immutable(site: HarborSite, project_id: int, name: str, tag: str) -> bool:
     """Whether a tag of a repository (full name) is immutable by a rule of the project."""
     rules = site.store.find("immutable", project_id=project_id)
     return any(selectors.applies(rule, short_name(name), tag) for rule in rules)
@@ -97,7 +97,9 @@ class Manifest:
         return "CHART" if config == _HELM_CONFIG else "UNKNOWN"
 
 
-def record(site: Site, project: Document, name: str, digest: str, manifest: Manifest, tag: str | None) -> Document:
+def record(
+    site: HarborSite, project: Document, name: str, digest: str, manifest: Manifest, tag: str | None
+) -> Document:
     """Record a pushed artifact, and set the tag to it."""
     moment = now()
     repo = site.store.first("repository", name=name)
@@ -134,7 +136,7 @@ def record(site: Site, project: Document, name: str, digest: str, manifest: Mani
     return artifact
 
 
-def point(site: Site, artifact: Document, name: str) -> None:
+def point(site: HarborSite, artifact: Document, name: str) -> None:
     """Create a tag, or move it from another artifact. Raises `HarborError` for an immutable tag."""
     tag = site.store.first("tag", repository_id=artifact["repository_id"], name=name)
     if tag is None:
@@ -147,7 +149,7 @@ def point(site: Site, artifact: Document, name: str) -> None:
         site.store.put("tag", {**tag, "artifact_id": artifact["id"], "push_time": now()})
 
 
-def pulled(site: Site, artifact: Document, tag: str | None) -> None:
+def pulled(site: HarborSite, artifact: Document, tag: str | None) -> None:
     """Record a pull."""
     moment = now()
     site.store.put("artifact", {**artifact, "pull_time": moment})
@@ -160,14 +162,14 @@ def pulled(site: Site, artifact: Document, tag: str | None) -> None:
 # -- deleting ----------------------------------------------------------------------------------------------------------
 
 
-def remove_tag(site: Site, tag: Document, name: str) -> None:
+def remove_tag(site: HarborSite, tag: Document, name: str) -> None:
     """Delete a tag of the repository `name`. Raises `HarborError` for an immutable tag."""
     if immutable(site, tag["project_id"], name, tag["name"]):
         raise errors.precondition(f"the tag {tag['name']} configured as immutable, cannot be deleted")
     site.store.remove("tag", tag["id"])
 
 
-def remove(site: Site, artifact: Document) -> None:
+def remove(site: HarborSite, artifact: Document) -> None:
     """Delete an artifact with its tags. Raises `HarborError` for immutable tags, and if an index refers to it."""
     for other in site.store.find("artifact", repository_id=artifact["repository_id"]):
         if any(child["child_id"] == artifact["id"] for child in other["references"]):
@@ -185,7 +187,7 @@ def remove(site: Site, artifact: Document) -> None:
             site.store.remove("blob", blob["id"])
 
 
-def remove_repository(site: Site, repo: Document) -> None:
+def remove_repository(site: HarborSite, repo: Document) -> None:
     """Delete a repository with its artifacts. Raises `HarborError` for immutable tags."""
     held = site.store.find("artifact", repository_id=repo["id"])
     for artifact in sorted(held, key=lambda artifact: not artifact["references"]):
@@ -196,14 +198,14 @@ def remove_repository(site: Site, repo: Document) -> None:
 # -- quota -------------------------------------------------------------------------------------------------------------
 
 
-def count(site: Site, project_id: int, blobs: Mapping[str, int]) -> None:
+def count(site: HarborSite, project_id: int, blobs: Mapping[str, int]) -> None:
     """Add blobs to a project's quota, each once."""
     for digest, size in blobs.items():
         if site.store.first("blob", project_id=project_id, digest=digest) is None:
             site.store.add("blob", {"project_id": project_id, "digest": digest, "size": size})
 
 
-def check_quota(site: Site, project_id: int, blobs: Mapping[str, int]) -> None:
+def check_quota(site: HarborSite, project_id: int, blobs: Mapping[str, int]) -> None:
     """Raise `HarborError` DENIED, with Harbor's message, if new blobs exceed the project's quota."""
     quota = site.store.first("quota", project_id=project_id)
     if quota is None or quota["storage"] == -1 or not site.settings.get("quota_per_project_enable"):

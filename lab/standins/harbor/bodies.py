@@ -26,22 +26,22 @@ class Body(BaseModel):
         return self.model_dump(exclude_unset=True, exclude_none=True)
 
 
-class Cve(Body):
+class CveBody(Body):
     """Return one exempted vulnerability."""
 
     cve_id: Text = None
 
 
-class Allowlist(Body):
+class AllowlistBody(Body):
     """Exempted vulnerabilities, until `expires_at` (seconds since 1970)."""
 
     id: Number = None
     project_id: Number = None
     expires_at: Number = None
-    items: list[Cve] | None = None
+    items: list[CveBody] | None = None
 
 
-class Metadata(Body):
+class MetadataBody(Body):
     """Settings of a project, all texts."""
 
     public: Text = None
@@ -63,20 +63,20 @@ class ProjectBody(Body):
 
     project_name: Annotated[str, Field(max_length=255)] | None = None
     public: Flag = None
-    metadata: Metadata | None = None
-    cve_allowlist: Allowlist | None = None
+    metadata: MetadataBody | None = None
+    cve_allowlist: AllowlistBody | None = None
     storage_limit: Number = None
     registry_id: Number = None
 
 
-class MemberUser(Body):
+class MemberUserBody(Body):
     """A user by id or name."""
 
     user_id: Number = None
     username: Text = None
 
 
-class Group(Body):
+class GroupBody(Body):
     """A user group; types: 1 LDAP, 2 HTTP, 3 OIDC."""
 
     id: Number = None
@@ -85,21 +85,21 @@ class Group(Body):
     ldap_group_dn: Text = None
 
 
-class Member(Body):
+class MemberBody(Body):
     """A member to add."""
 
     role_id: Number = None
-    member_user: MemberUser | None = None
-    member_group: Group | None = None
+    member_user: MemberUserBody | None = None
+    member_group: GroupBody | None = None
 
 
-class Role(Body):
+class RoleBody(Body):
     """A member's new role."""
 
     role_id: Number = None
 
 
-class Access(Body):
+class AccessBody(Body):
     """Return one permission."""
 
     resource: Text = None
@@ -107,12 +107,12 @@ class Access(Body):
     effect: Text = None
 
 
-class Permission(Body):
+class PermissionBody(Body):
     """Permissions in a project (`namespace` is its name or `*`) or the system (`kind` system, `namespace` /)."""
 
     kind: Text = None
     namespace: Text = None
-    access: list[Access] | None = None
+    access: list[AccessBody] | None = None
 
 
 class RobotBody(Body):
@@ -123,16 +123,16 @@ class RobotBody(Body):
     level: Text = None
     disable: Flag = None
     duration: Number = None
-    permissions: list[Permission] | None = None
+    permissions: list[PermissionBody] | None = None
 
 
-class Secret(Body):
+class SecretBody(Body):
     """A robot's new secret, or none to generate one."""
 
     secret: Text = None
 
 
-class Selector(Body):
+class SelectorBody(Body):
     """The scope of a rule."""
 
     kind: Text = None
@@ -141,7 +141,7 @@ class Selector(Body):
     extras: Text = None
 
 
-class Rule(Body):
+class RuleBody(Body):
     """A rule of retention or immutability."""
 
     id: Number = None
@@ -150,11 +150,11 @@ class Rule(Body):
     action: Text = None
     template: Text = None
     params: dict[str, Any] | None = None
-    tag_selectors: list[Selector] | None = None
-    scope_selectors: dict[str, list[Selector]] | None = None
+    tag_selectors: list[SelectorBody] | None = None
+    scope_selectors: dict[str, list[SelectorBody]] | None = None
 
 
-class Trigger(Body):
+class TriggerBody(Body):
     """Trigger of the retention."""
 
     kind: Text = None
@@ -162,7 +162,7 @@ class Trigger(Body):
     references: dict[str, Any] | None = None
 
 
-class Scope(Body):
+class ScopeBody(Body):
     """The project of a retention policy."""
 
     level: Text = None
@@ -174,12 +174,12 @@ class RetentionBody(Body):
 
     id: Number = None
     algorithm: Text = None
-    rules: list[Rule] | None = None
-    trigger: Trigger | None = None
-    scope: Scope | None = None
+    rules: list[RuleBody] | None = None
+    trigger: TriggerBody | None = None
+    scope: ScopeBody | None = None
 
 
-class Target(Body):
+class TargetBody(Body):
     """Target of a webhook."""
 
     type: Text = None
@@ -196,16 +196,16 @@ class WebhookBody(Body):
     description: Text = None
     enabled: Flag = None
     event_types: list[str] | None = None
-    targets: list[Target] | None = None
+    targets: list[TargetBody] | None = None
 
 
-class Hard(Body):
+class HardBody(Body):
     """A quota's limits: `{"storage": bytes}`."""
 
     hard: dict[str, Int] | None = None
 
 
-class Credential(Body):
+class CredentialBody(Body):
     """A credential for another registry."""
 
     type: Text = None
@@ -222,7 +222,7 @@ class RegistryBody(Body):
     url: Text = None
     insecure: Flag = None
     ca_certificate: Text = None
-    credential: Credential | None = None
+    credential: CredentialBody | None = None
 
 
 class RegistryChange(Body):
@@ -316,7 +316,7 @@ class DefaultFlag(Body):
     is_default: Flag = None
 
 
-class When(Body):
+class ScheduleTypeBody(Body):
     """A schedule: type Hourly, Daily, Weekly, Custom, Manual or None, and a cron text with six fields."""
 
     type: Text = None
@@ -326,5 +326,5 @@ class When(Body):
 class ScheduleBody(Body):
     """A system job's schedule."""
 
-    schedule: When | None = None
+    schedule: ScheduleTypeBody | None = None
     parameters: dict[str, Any] | None = None

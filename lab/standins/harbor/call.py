@@ -11,22 +11,22 @@ from fastapi import APIRouter, Depends, Header, Path, Request
 from starlette.responses import JSONResponse, Response
 
 from lab.standins.harbor import errors, principals
-from lab.standins.harbor.principals import Person, Principal, Robot
-from lab.standins.harbor.query import Paging
-from lab.standins.harbor.site import Site
+from lab.standins.harbor.principals import Principal, Robot, UserPrincipal
+from lab.standins.harbor.query import HarborPaging
+from lab.standins.harbor.site import HarborSite
 from lab.standins.store import Document, Store
 
 _LARGEST = 2**63 - 1
 Render = Callable[[Any], dict[str, Any]]
 
 
-class Call:
+class HarborCall:
     """Return one request."""
 
     def __init__(self, request: Request) -> None:
         """Identify the caller."""
         self.request = request
-        self.site: Site = request.app.state.site
+        self.site: HarborSite = request.app.state.site
         self.principal: Principal = identify(request, self.site)
 
     @property
@@ -67,9 +67,9 @@ class Call:
         return found if found is not None else self.site.project(name_or_id)
 
     @property
-    def person(self) -> Person | None:
+    def person(self) -> UserPrincipal | None:
         """The principal if it is a user."""
-        return self.principal if isinstance(self.principal, Person) else None
+        return self.principal if isinstance(self.principal, UserPrincipal) else None
 
     @property
     def robot(self) -> Robot | None:
@@ -78,11 +78,11 @@ class Call:
 
     # -- answers -------------------------------------------------------------------------------------------------------
 
-    def page(self, items: Iterable[Any], paging: Paging, render: Render) -> Response:
+    def page(self, items: Iterable[Any], paging: HarborPaging, render: Render) -> Response:
         """Answer a page of documents."""
         return self.listed([render(item) for item in items], paging)
 
-    def listed(self, items: Sequence[Mapping[str, Any]], paging: Paging) -> Response:
+    def listed(self, items: Sequence[Mapping[str, Any]], paging: HarborPaging) -> Response:
         """Answer a page of rendered items."""
         shown, total = paging.apply(items)
         return JSONResponse(shown, headers=paging.headers(self.request.url, total))
@@ -99,7 +99,7 @@ def done() -> Response:
     return Response(status_code=200)
 
 
-def identify(request: Request, site: Site) -> Principal:
+def identify(request: Request, site: HarborSite) -> Principal:
     """Return the caller by Basic, ID token, or session; anonymous if the credentials are invalid."""
     scheme, value = principals.credentials(request)
     found: Principal | None = None
@@ -112,8 +112,8 @@ def identify(request: Request, site: Site) -> Principal:
     return found or Principal(site)
 
 
-def _call(request: Request) -> Call:
-    return Call(request)
+def _call(request: Request) -> HarborCall:
+    return HarborCall(request)
 
 
 def _name_or_id(
@@ -124,17 +124,17 @@ def _name_or_id(
     return int(project_name_or_id) if digits and not x_is_resource_name else project_name_or_id
 
 
-Asking = Annotated[Call, Depends(_call)]
+Asking = Annotated[HarborCall, Depends(_call)]
 NameOrId = Annotated[str | int, Depends(_name_or_id)]
-Pages = Annotated[Paging, Depends(Paging)]
+Pages = Annotated[HarborPaging, Depends(HarborPaging)]
 Id = Annotated[int, Path(ge=-_LARGEST, le=_LARGEST)]
 
 
-class Router(APIRouter):
+class HarborRouter(APIRouter):
     """A part of the API. Each handler runs in one transaction, which an exception undoes."""
 
     def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401 - FastAPI's
-        """Add a handler, which takes its `Call` as `call`."""
+        """Add a handler, which takes its `HarborCall` as `call`."""
 
         @functools.wraps(endpoint)
         def handler(**arguments: Any) -> Any:  # noqa: ANN401 - any answer

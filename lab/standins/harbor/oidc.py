@@ -14,8 +14,8 @@ from typing import Any, Final
 import httpx
 import jwt
 
-from lab.standins.harbor.principals import Person
-from lab.standins.harbor.site import Site, now
+from lab.standins.harbor.principals import UserPrincipal
+from lab.standins.harbor.site import HarborSite, now
 
 _FRESH: Final = 300.0
 _ALGORITHMS: Final = ("RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "EdDSA")
@@ -25,13 +25,13 @@ _GROUP_TYPE: Final = 3
 class Provider:
     """The configured provider's keys, with a cache."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: HarborSite) -> None:
         """Start with an empty cache; the first token needs the first request."""
         self._site = site
         self._lock = threading.Lock()
         self._known: tuple[str, str, dict[str, jwt.PyJWK], float] | None = None
 
-    def person(self, token: str) -> Person | None:
+    def person(self, token: str) -> UserPrincipal | None:
         """Return the user of a token, or None if it is not valid for this Harbor."""
         settings = self._site.settings
         if settings.get("auth_mode") != "oidc_auth" or not settings.get("oidc_endpoint"):
@@ -67,7 +67,7 @@ class Provider:
             self._known = (endpoint, str(found["issuer"]), keys, time.monotonic())
             return str(found["issuer"]), keys
 
-    def _known_person(self, claims: dict[str, Any]) -> Person | None:
+    def _known_person(self, claims: dict[str, Any]) -> UserPrincipal | None:
         site, settings = self._site, self._site.settings
         subject = f"{claims['sub']}{claims['iss']}"
         name = claims.get(settings.get("oidc_user_claim") or "name")
@@ -91,7 +91,7 @@ class Provider:
             }
             if fresh != user:
                 site.store.put("user", fresh)
-        return Person(site, fresh, tuple(ids), elevated=fresh["admin_role_in_auth"])
+        return UserPrincipal(site, fresh, tuple(ids), elevated=fresh["admin_role_in_auth"])
 
     def _groups(self, claims: dict[str, Any]) -> list[str]:
         found = claims.get(self._site.settings.get("oidc_groups_claim") or "")

@@ -11,7 +11,7 @@ from typing import Any
 from starlette.requests import Request
 
 from lab.standins.harbor import rbac, secrecy
-from lab.standins.harbor.site import ADMIN_ID, Site, timestamp
+from lab.standins.harbor.site import ADMIN_ID, HarborSite, timestamp
 from lab.standins.store import Document
 
 
@@ -19,7 +19,7 @@ from lab.standins.store import Document
 class Principal:
     """The anonymous caller, with permissions of everybody. `kind` is the name in Harbor's audit log and robots."""
 
-    site: Site = field(repr=False)
+    site: HarborSite = field(repr=False)
     kind = "local"
 
     @property
@@ -59,7 +59,7 @@ class Principal:
 
 
 @dataclass(frozen=True, slots=True)
-class Person(Principal):
+class UserPrincipal(Principal):
     """A user, with the ids of its groups; `elevated` if it is in the provider's administrator group."""
 
     user: Document = field(default_factory=dict, repr=False)
@@ -174,7 +174,7 @@ def basic(value: str) -> tuple[str, str] | None:
     return (name, secret) if colon else None
 
 
-def log_in(site: Site, name: str, secret: str) -> Principal | None:
+def log_in(site: HarborSite, name: str, secret: str) -> Principal | None:
     """Return the robot or user with this name and secret, or None."""
     prefix = str(site.settings.get("robot_name_prefix"))
     if name.startswith(prefix) and (found := site.store.first("robot", name=name.removeprefix(prefix))):
@@ -190,7 +190,7 @@ def log_in(site: Site, name: str, secret: str) -> Principal | None:
     return person(site, user)
 
 
-def person(site: Site, user: Document) -> Person:
+def person(site: HarborSite, user: Document) -> UserPrincipal:
     """Return a user as principal, with the groups of its last ID token."""
     known = {group["id"] for group in site.store.find("group")}
-    return Person(site, user, tuple(id_ for id_ in user.get("group_ids", []) if id_ in known))
+    return UserPrincipal(site, user, tuple(id_ for id_ in user.get("group_ids", []) if id_ in known))

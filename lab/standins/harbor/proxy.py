@@ -23,8 +23,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from lab.standins.harbor import artifacts, errors, principals, scanning
 from lab.standins.harbor.call import identify
 from lab.standins.harbor.principals import Bearer, Principal
-from lab.standins.harbor.registry import Registry
-from lab.standins.harbor.site import Site
+from lab.standins.harbor.registry import RegistryConnections
+from lab.standins.harbor.site import HarborSite
 from lab.standins.harbor.tokens import SERVICE
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
@@ -54,7 +54,7 @@ async def give_token(request: Request) -> Response:
 
 
 def _token(request: Request) -> Response:
-    site: Site = request.app.state.site
+    site: HarborSite = request.app.state.site
     service = request.query_params.get("service", "")
     if service != SERVICE:
         return Response(f"Unable to handle service: {service}", 400)
@@ -66,7 +66,7 @@ def _token(request: Request) -> Response:
     return JSONResponse(site.tokens.make(principal.name, access, int(site.settings.get("token_expiration"))))
 
 
-def _granted(site: Site, principal: Principal, scope: str) -> dict[str, Any]:
+def _granted(site: HarborSite, principal: Principal, scope: str) -> dict[str, Any]:
     kind, _, rest = scope.partition(":")
     name = rest.rpartition(":")[0] or rest
     entry: dict[str, Any] = {"type": kind, "name": name, "actions": []}
@@ -83,19 +83,19 @@ def _granted(site: Site, principal: Principal, scope: str) -> dict[str, Any]:
 # -- callers -----------------------------------------------------------------------------------------------------------
 
 
-def _bearer(site: Site, token: str) -> Principal:
+def _bearer(site: HarborSite, token: str) -> Principal:
     claims = site.tokens.read(token)
     if claims is None:
         return Principal(site)
     return Bearer(site, str(claims.get("sub", "")), tuple(claims.get("access") or ()), float(claims["iat"]))
 
 
-def _who(request: Request, site: Site) -> Principal:
+def _caller(request: Request, site: HarborSite) -> Principal:
     scheme, value = principals.credentials(request)
     return _bearer(site, value) if scheme == "bearer" else identify(request, site)
 
 
-def _challenge(request: Request, site: Site, scope: str, message: str) -> Response:
+def _challenge(request: Request, site: HarborSite, scope: str, message: str) -> Response:
     if request.headers.get("Authorization"):
         challenge = 'Basic realm="harbor"'
     else:
@@ -103,7 +103,7 @@ def _challenge(request: Request, site: Site, scope: str, message: str) -> Respon
     return errors.unauthorized(message).response({"WWW-Authenticate": challenge, **_VERSION})
 
 
-def _allowed(site: Site, principal: Principal, repository: str, action: str) -> bool:
+def _allowed(site: HarborSite, principal: Principal, repository: str, action: str) -> bool:
     # An unknown project is a separate error, for callers with the permission.
     project = site.project(repository.partition("/")[0])
     if isinstance(principal, Bearer):
@@ -125,8 +125,8 @@ def _scope(repository: str, action: str) -> str:
 @needed_by(Need.CHAIN, Need.CATALOGUE, trace="push")
 async def check(request: Request) -> Response:
     """Answer that this is a registry, or 401 for an unknown client."""
-    site: Site = request.app.state.site
-    principal = await run_in_threadpool(_who, request, site)
+    site: HarborSite = request.app.state.site
+    principal = await run_in_threadpool(_caller, request, site)
     if not principal.known:
         return _challenge(request, site, "", "unauthorized: unauthorized")
     return JSONResponse({}, headers=_VERSION)
@@ -136,7 +136,7 @@ async def check(request: Request) -> Response:
 @needed_by(Need.CHAIN, Need.CATALOGUE, trace="push")
 async def handle(request: Request, path: str) -> Response:  # noqa: ARG001 - parsed whole
     """Check and forward all other requests."""
-    site: Site = request.app.state.site
+    site: HarborSite = request.app.state.site
     found = _PARTS.fullmatch(request.url.path.rstrip("/"))
     if found is None or not _NAME.fullmatch(found["name"]):
         raise errors.bad_request(f"invalid repository name: {request.url.path.removeprefix('/v2/')}")
@@ -149,7 +149,7 @@ async def handle(request: Request, path: str) -> Response:  # noqa: ARG001 - par
         if not _NAME.fullmatch(source):
             raise errors.bad_request(f"invalid repository name: {source}")
         needed.append((source, "pull"))
-    principal = await run_in_threadpool(_who, request, site)
+    principal = await run_in_threadpool(_caller, request, site)
     for repository, wanted in needed:
         if action == "pull" and not request.headers.get("Authorization"):
             message = "authorize header needed to send HEAD to repository"
@@ -170,7 +170,7 @@ async def handle(request: Request, path: str) -> Response:  # noqa: ARG001 - par
     return await _blob(request, site, name, source)
 
 
-def _tags(request: Request, site: Site, name: str) -> Response:
+def _tags(request: Request, site: HarborSite, name: str) -> Response:
     repo = artifacts.repository(site, name)
     names = sorted(tag["name"] for tag in site.store.find("tag", repository_id=repo["id"]))
     last, number = request.query_params.get("last"), request.query_params.get("n")
@@ -189,8 +189,8 @@ def _tags(request: Request, site: Site, name: str) -> Response:
 
 
 async def _manifest(request: Request, name: str, reference: str) -> Response:
-    site: Site = request.app.state.site
-    registry: Registry = request.app.state.registry
+    site: HarborSite = request.app.state.site
+    registry: RegistryConnections = request.app.state.registry
     tag = None if artifacts.is_digest(reference) else reference
     if request.method == "DELETE":
         if tag:
@@ -206,25 +206,25 @@ async def _manifest(request: Request, name: str, reference: str) -> Response:
     return answer
 
 
-def _pullable(site: Site, name: str, reference: str) -> Document:
+def _pullable(site: HarborSite, name: str, reference: str) -> Document:
     found = artifacts.find(site, name, reference)
     scanning.gate(site.project(found["project_id"]), found)
     return found
 
 
-def _pulled(site: Site, artifact: Document, tag: str | None) -> None:
+def _pulled(site: HarborSite, artifact: Document, tag: str | None) -> None:
     with site.store.transaction():
         artifacts.pulled(site, artifact, tag)
 
 
-def _delete(site: Site, name: str, digest: str) -> None:
+def _delete(site: HarborSite, name: str, digest: str) -> None:
     with site.store.transaction():
         artifacts.remove(site, artifacts.find(site, name, digest))
 
 
 async def _push(request: Request, name: str, reference: str, tag: str | None) -> Response:
-    site: Site = request.app.state.site
-    registry: Registry = request.app.state.registry
+    site: HarborSite = request.app.state.site
+    registry: RegistryConnections = request.app.state.registry
     raw = bytearray()
     async for chunk in request.stream():
         raw += chunk
@@ -243,7 +243,7 @@ async def _push(request: Request, name: str, reference: str, tag: str | None) ->
     return answer
 
 
-def _check_push(site: Site, name: str, digest: str, tag: str | None, manifest: artifacts.Manifest) -> Document:
+def _check_push(site: HarborSite, name: str, digest: str, tag: str | None, manifest: artifacts.Manifest) -> Document:
     project = site.project(name.partition("/")[0])
     if project["registry_id"]:
         raise errors.HarborError("METHOD_NOT_ALLOWED", f"can not push artifact to a proxy project: {project['name']}")
@@ -255,13 +255,13 @@ def _check_push(site: Site, name: str, digest: str, tag: str | None, manifest: a
     return project
 
 
-def _exists(site: Site, name: str, tag: str) -> bool:
+def _exists(site: HarborSite, name: str, tag: str) -> bool:
     known = site.store.first("repository", name=name)
     return known is not None and site.store.first("tag", repository_id=known["id"], name=tag) is not None
 
 
 def _record(
-    site: Site, project: Document, name: str, digest: str, manifest: artifacts.Manifest, tag: str | None
+    site: HarborSite, project: Document, name: str, digest: str, manifest: artifacts.Manifest, tag: str | None
 ) -> None:
     with site.store.transaction():
         artifact = artifacts.record(site, project, name, digest, manifest, tag)
@@ -272,8 +272,8 @@ def _record(
 # -- blobs -------------------------------------------------------------------------------------------------------------
 
 
-async def _blob(request: Request, site: Site, name: str, source: str | None) -> Response:
-    registry: Registry = request.app.state.registry
+async def _blob(request: Request, site: HarborSite, name: str, source: str | None) -> Response:
+    registry: RegistryConnections = request.app.state.registry
     project = await run_in_threadpool(site.project, name.partition("/")[0])
     path = request.url.path
     rights = [(name, ["pull", "push"] if request.method != "DELETE" else ["delete"])]
@@ -294,7 +294,9 @@ async def _blob(request: Request, site: Site, name: str, source: str | None) -> 
     return answer
 
 
-async def _upload_size(request: Request, registry: Registry, path: str, rights: list[tuple[str, list[str]]]) -> int:
+async def _upload_size(
+    request: Request, registry: RegistryConnections, path: str, rights: list[tuple[str, list[str]]]
+) -> int:
     """Return the size of the blob of a completing upload: this request's body, else the data sent before."""
     length = request.headers.get("Content-Length", "")
     if re.fullmatch(r"\d{1,18}", length) and int(length):
@@ -310,7 +312,7 @@ async def _upload_size(request: Request, registry: Registry, path: str, rights: 
     return int(range_[1]) + 1 if range_ and found.is_success else 0
 
 
-async def _blob_size(registry: Registry, repository: str, digest: str) -> int:
+async def _blob_size(registry: RegistryConnections, repository: str, digest: str) -> int:
     try:
         found = await registry.client.head(
             f"/v2/{repository}/blobs/{digest}", headers=registry.headers([(repository, ["pull"])])
@@ -321,7 +323,7 @@ async def _blob_size(registry: Registry, repository: str, digest: str) -> int:
 
 
 async def _forward(
-    request: Request, registry: Registry, path: str, rights: list[tuple[str, list[str]]],
+    request: Request, registry: RegistryConnections, path: str, rights: list[tuple[str, list[str]]],
     *, content: bytes | AsyncIterator[bytes] | None = None,
 ) -> Response:  # fmt: skip
     """Forward a request and stream the answer, with the registry's URLs replaced by Harbor's."""

@@ -24,7 +24,7 @@ PageSize = Annotated[int, Query(ge=-_LARGEST, le=100)]
 Text = Annotated[str, Query()]
 
 
-class Paging:
+class HarborPaging:
     """The parameters of a list."""
 
     def __init__(self, q: Text = "", sort: Text = "", page: Page = 1, page_size: PageSize = 10) -> None:

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 import httpx
 
-from lab.standins.harbor.site import Site
+from lab.standins.harbor.site import HarborSite
 
 
-class Registry:
+class RegistryConnections:
     """Connections to the registry behind Harbor."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: HarborSite) -> None:
         """Store the site; the first request connects."""
         self.site = site
         self._client: httpx.AsyncClient | None = None

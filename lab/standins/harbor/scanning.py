@@ -9,7 +9,7 @@ import uuid
 from typing import Any, Final
 
 from lab.standins.harbor import artifacts, errors
-from lab.standins.harbor.site import Site, now, timestamp
+from lab.standins.harbor.site import HarborSite, now, timestamp
 from lab.standins.store import Document
 
 MIME: Final = "application/vnd.security.vulnerability.report; version=1.1"
@@ -27,7 +27,7 @@ def _worst(vulnerabilities: list[dict[str, Any]]) -> str:
     return max((item["severity"] for item in vulnerabilities), key=SEVERITIES.index, default="None")
 
 
-def scan(site: Site, artifact: Document) -> None:
+def scan(site: HarborSite, artifact: Document) -> None:
     """Scan an artifact and store the report."""
     finding = site.store.first("finding", digest=artifact["digest"]) or {"vulnerabilities": []}
     report = {"id": str(uuid.uuid4()), "time": now(), "vulnerabilities": finding["vulnerabilities"]}

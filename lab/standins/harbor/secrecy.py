@@ -53,7 +53,7 @@ def _digest(secret: str, salt: str) -> str:
     return hashlib.pbkdf2_hmac("sha256", secret.encode(), salt.encode(), _ROUNDS).hex()
 
 
-class Vault:
+class SecretCipher:
     """Encrypts and decrypts with a key in a private file (0600)."""
 
     def __init__(self, path: Path) -> None:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lab.standins.harbor import errors
-from lab.standins.harbor.site import Site
+from lab.standins.harbor.site import HarborSite
 
 SESSION: Final = "sid"
 _CSRF: Final = "_gorilla_csrf"
@@ -36,7 +36,7 @@ def cookies(headers: Headers) -> dict[str, str]:
 class Sessions:
     """Browser sessions in memory; a restart ends all of them."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: HarborSite) -> None:
         """Start without sessions."""
         self._site = site
         self._users: dict[str, int] = {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from lab.standins.harbor import errors
-from lab.standins.harbor.secrecy import Vault
+from lab.standins.harbor.secrecy import SecretCipher
 from lab.standins.store import Store
 
 Kind = Literal["string", "required", "bool", "int", "secret", "mode", "restriction", "quota", "scope", "map"]
@@ -19,43 +19,43 @@ _LARGEST_NUMBER: Final = 9_999_999_999
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class SettingItem:
     """One item: its type and its default."""
 
     kind: Kind
     default: Any
 
 
-def _items(kind: Kind, default: Any, names: str) -> dict[str, Item]:
-    return {name: Item(kind, default) for name in names.split()}
+def _items(kind: Kind, default: Any, names: str) -> dict[str, SettingItem]:
+    return {name: SettingItem(kind, default) for name in names.split()}
 
 
-ITEMS: Final[Mapping[str, Item]] = {
-    "auth_mode": Item("mode", _DB_AUTH),
+ITEMS: Final[Mapping[str, SettingItem]] = {
+    "auth_mode": SettingItem("mode", _DB_AUTH),
     **_items("bool", False, "primary_auth_mode read_only self_registration oidc_auto_onboard oidc_logout"),
     **_items("bool", False, "http_authproxy_skip_search uaa_verify_cert skip_audit_log_database"),
     **_items("bool", False, "scanner_skip_update_pulltime ldap_group_attach_parallel"),
     **_items("bool", True, "ldap_verify_cert http_authproxy_verify_cert oidc_verify_cert"),
     **_items("bool", True, "quota_per_project_enable notification_enable"),
     **_items("required", "", "ldap_url ldap_base_dn"),
-    "ldap_uid": Item("required", "cn"),
+    "ldap_uid": SettingItem("required", "cn"),
     **_items("string", "", "ldap_filter ldap_search_dn ldap_group_base_dn ldap_group_admin_dn"),
     **_items("string", "", "ldap_group_attribute_name ldap_group_search_filter"),
-    "ldap_group_membership_attribute": Item("string", "memberof"),
+    "ldap_group_membership_attribute": SettingItem("string", "memberof"),
     **_items("scope", 2, "ldap_scope ldap_group_search_scope"),
-    "ldap_timeout": Item("int", 5),
+    "ldap_timeout": SettingItem("int", 5),
     **_items("secret", "", "ldap_search_password uaa_client_secret oidc_client_secret"),
     **_items("string", "", "uaa_client_id uaa_endpoint http_authproxy_endpoint http_authproxy_admin_groups"),
     **_items("string", "", "http_authproxy_tokenreview_endpoint http_authproxy_admin_usernames"),
     **_items("string", "", "http_authproxy_server_certificate"),
     **_items("string", "", "oidc_name oidc_endpoint oidc_client_id oidc_groups_claim oidc_admin_group"),
     **_items("string", "", "oidc_group_filter oidc_scope oidc_user_claim"),
-    "oidc_extra_redirect_parms": Item("map", "{}"),
-    "project_creation_restriction": Item("restriction", "everyone"),
+    "oidc_extra_redirect_parms": SettingItem("map", "{}"),
+    "project_creation_restriction": SettingItem("restriction", "everyone"),
     **_items("int", 30, "token_expiration robot_token_duration"),
-    "session_timeout": Item("int", 60),
-    "robot_name_prefix": Item("required", "robot$"),
-    "storage_per_project": Item("quota", -1),
+    "session_timeout": SettingItem("int", 60),
+    "robot_name_prefix": SettingItem("required", "robot$"),
+    "storage_per_project": SettingItem("quota", -1),
     **_items("string", "", "audit_log_forward_endpoint banner_message disabled_audit_log_event_types"),
 }
 _POSITIVE: Final = ("token_expiration", "robot_token_duration", "session_timeout")
@@ -70,10 +70,10 @@ def valid_quota(value: int) -> str | None:
     return None
 
 
-class Settings:
+class HarborConfiguration:
     """The current values in the store, with encrypted secrets."""
 
-    def __init__(self, store: Store, vault: Vault) -> None:
+    def __init__(self, store: Store, vault: SecretCipher) -> None:
         """Use the values in `store`."""
         self._store = store
         self._vault = vault

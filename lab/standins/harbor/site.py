@@ -9,8 +9,8 @@ from typing import Final
 import httpx
 
 from lab.standins.harbor import errors, secrecy
-from lab.standins.harbor.settings import Settings
-from lab.standins.harbor.tokens import Tokens
+from lab.standins.harbor.settings import HarborConfiguration
+from lab.standins.harbor.tokens import RegistryTokens
 from lab.standins.serve import Configuration
 from lab.standins.store import Document, Store
 
@@ -33,7 +33,7 @@ def timestamp() -> int:
     return int(datetime.datetime.now(datetime.UTC).timestamp())
 
 
-class Site:
+class HarborSite:
     """Shared state. Options of the configuration: `registry` (its URL) and `ca` (a PEM file to verify the provider)."""
 
     def __init__(self, configuration: Configuration) -> None:
@@ -43,9 +43,9 @@ class Site:
         self.url = configuration.url.rstrip("/")
         self.registry_url = str(configuration.options.get("registry", "")).rstrip("/")
         self.store = Store(configuration.data / "harbor.sqlite")
-        self.vault = secrecy.Vault(configuration.data / "sealing.key")
-        self.tokens = Tokens(configuration.data)
-        self.settings = Settings(self.store, self.vault)
+        self.vault = secrecy.SecretCipher(configuration.data / "sealing.key")
+        self.tokens = RegistryTokens(configuration.data)
+        self.settings = HarborConfiguration(self.store, self.vault)
         self._install()
 
     def _install(self) -> None:

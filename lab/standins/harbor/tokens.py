@@ -57,7 +57,7 @@ def ensure_key(folder: Path) -> tuple[Path, Path]:
     return certificate, key
 
 
-class Tokens:
+class RegistryTokens:
     """Signs and verifies tokens."""
 
     def __init__(self, folder: Path) -> None:

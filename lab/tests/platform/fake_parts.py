@@ -9,12 +9,12 @@ from pathlib import Path
 from lab.parts.cache import Cache
 from lab.parts.installing import install
 from lab.parts.part import Part
-from lab.parts.processes import Runner
+from lab.parts.processes import CommandRunner
 from lab.reporter import Lines
 
 
 @dataclass(frozen=True, slots=True)
-class Script:
+class ScriptRecipe:
     """Runs shell commands in the part's folder."""
 
     script: str
@@ -22,17 +22,17 @@ class Script:
     tools: tuple[str, ...] = ()
     sources: Path | None = None
 
-    def prepare(self, into: Path, runner: Runner) -> None:
+    def prepare(self, into: Path, runner: CommandRunner) -> None:
         """Do nothing."""
 
-    def finish(self, into: Path, runner: Runner) -> None:
+    def finish(self, into: Path, runner: CommandRunner) -> None:
         """Run the script."""
         runner.run(["sh", "-euc", self.script], cwd=into, describe=str)
 
 
 def part(script: str, name: str = "fake", *, compiles: bool = False, tools: tuple[str, ...] = ()) -> Part:
     """Return a part that must provide the file `program`."""
-    return Part(name, "1.0", Script(script, compiles, tools), ("program",), about="fake")
+    return Part(name, "1.0", ScriptRecipe(script, compiles, tools), ("program",), about="fake")
 
 
 if __name__ == "__main__":

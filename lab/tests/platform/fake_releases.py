@@ -38,7 +38,7 @@ def zipped(files: dict[str, bytes], mode: int = 0o755) -> bytes:
 
 
 @dataclass
-class Site:
+class ReleaseSite:
     """Files by path, and the received requests such as `HEAD /path`."""
 
     url: str
@@ -59,8 +59,8 @@ class Site:
 
 
 @contextmanager
-def release_site() -> Iterator[Site]:
-    class Handler(BaseHTTPRequestHandler):
+def release_site() -> Iterator[ReleaseSite]:
+    class SiteHandler(BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
             self._answer(body=False)
 
@@ -88,9 +88,9 @@ def release_site() -> Iterator[Site]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), SiteHandler)
     server.daemon_threads = True
-    site = Site(f"http://127.0.0.1:{server.server_port}")
+    site = ReleaseSite(f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:

@@ -14,15 +14,15 @@ from lab.home import LabHome
 from lab.secrets import Secrets
 from lab.servers import external
 from lab.servers.base import Context
-from lab.servers.gitlab import GitLab
-from lab.servers.harbor import Harbor
+from lab.servers.gitlab import GitLabServer
+from lab.servers.harbor import HarborServer
 from lab.testing.gitlab_server import ROOT_TOKEN, live_gitlab
 from lab.testing.ports import free_port
 
 
 def test_the_platform_uses_the_gitlab_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = LabHome.open(tmp_path / "home", 24600)
-    server = GitLab()
+    server = GitLabServer()
     with live_gitlab(tmp_path / "real") as real:
         monkeypatch.setenv("USINE_LAB_GITLAB_URL", real.url)
         monkeypatch.setenv("USINE_LAB_GITLAB_TOKEN", ROOT_TOKEN)
@@ -49,7 +49,7 @@ def test_a_server_that_does_not_answer_is_not_up(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("USINE_LAB_HARBOR_PASSWORD", "of-the-real-one")
     home = LabHome.open(tmp_path / "home", 24700)
     assert Secrets.ensure(home).harbor_password == "of-the-real-one"
-    server = Harbor()
+    server = HarborServer()
     monkeypatch.setattr(server, "limit", 3.0)
     try:
         with pytest.raises(LabError, match=f"{url} does not answer"):

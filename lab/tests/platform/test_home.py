@@ -21,7 +21,7 @@ from lab.home import LabHome
 from lab.ports import Ports
 from lab.reporter import Silent
 from lab.secrets import Secrets
-from lab.servers import SERVERS, Context, Server
+from lab.servers import SERVERS, Context, LabServer
 from lab.sockets import LOOPBACK
 
 
@@ -88,7 +88,7 @@ def test_a_busy_port_is_reported_with_its_process() -> None:
     assert sockets.is_free(port)
 
 
-class OnPorts(Server):
+class OnPorts(LabServer):
     """A server whose command must never run."""
 
     name = "on-ports"
@@ -118,7 +118,7 @@ def test_all_busy_ports_are_reported_before_anything_starts(home: LabHome) -> No
 # Servers that fail ----------------------------------------------------------------------------------------------------
 
 
-class Runs(Server):
+class ShellServer(LabServer):
     """A shell command as a server that never becomes healthy."""
 
     limit = 30.0
@@ -142,7 +142,7 @@ def test_a_server_that_ends_is_reported_with_its_log_and_cancels_the_others(home
 
     def start() -> None:
         try:
-            servers = [Runs("slow", "sleep 60"), Runs("dies", "echo the disk is full; exit 1")]
+            servers = [ShellServer("slow", "sleep 60"), ShellServer("dies", "echo the disk is full; exit 1")]
             platform.start(home, {}, Silent(), servers)
         except LabError as error:
             failed.append(error)
@@ -161,7 +161,7 @@ def test_a_server_that_ends_is_reported_with_its_log_and_cancels_the_others(home
 
 
 def test_only_one_command_changes_a_platform_at_a_time(home: LabHome) -> None:
-    with platform._alone(home), pytest.raises(LabError, match=rf"process {os.getpid()}\) is changing"):
+    with platform._platform_lock(home), pytest.raises(LabError, match=rf"process {os.getpid()}\) is changing"):
         platform.down(home)
     platform.down(home)
 

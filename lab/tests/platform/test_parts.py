@@ -22,7 +22,7 @@ from lab.parts import archives, chromium, planning, recipes
 from lab.parts.cache import Cache
 from lab.parts.installing import install, missing_tools, select
 from lab.parts.part import Part
-from lab.parts.processes import Children, Runner
+from lab.parts.processes import Children, CommandRunner
 from lab.parts.recipes import GoBuild
 from lab.reporter import Lines, Silent
 from lab.tests.platform.fake_parts import part
@@ -176,9 +176,9 @@ def test_two_compilations_run_at_a_time_and_downloads_in_parallel(cache: Cache, 
 
 def test_progress_of_a_silent_command_is_repeated(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reporter, "_QUIET", 0.4)
-    said = io.StringIO()
-    install([part("echo linking; sleep 2; touch program")], cache, Lines(said))
-    lines = [line for line in said.getvalue().splitlines() if "fake: linking (" in line]
+    output = io.StringIO()
+    install([part("echo linking; sleep 2; touch program")], cache, Lines(output))
+    lines = [line for line in output.getvalue().splitlines() if "fake: linking (" in line]
     assert len(lines) >= 2
     assert all(line.endswith("so far)") for line in lines)
 
@@ -209,9 +209,9 @@ def test_the_key_depends_on_everything_that_changes_the_result(tmp_path: Path, m
     assert all(key.startswith("tool-1.") for key in keys)
 
 
-def tool(folder: Path, name: str, says: str) -> None:
+def tool(folder: Path, name: str, output: str) -> None:
     path = folder / name
-    path.write_text(f"#!/bin/sh\necho '{says}'\n")
+    path.write_text(f"#!/bin/sh\necho '{output}'\n")
     path.chmod(0o755)
 
 
@@ -314,7 +314,7 @@ def test_only_one_maven_runs_at_a_time(tmp_path: Path, monkeypatch: pytest.Monke
     sha256 = hashlib.sha256(b"x\n").hexdigest()
 
     def fetch(name: str) -> Path:
-        runner = Runner(Children(), tmp_path / f"{name}.log", lambda _: None)
+        runner = CommandRunner(Children(), tmp_path / f"{name}.log", lambda _: None)
         return recipes.from_maven("g:a:1:zip", sha256, tmp_path / name, runner)
 
     with ThreadPoolExecutor() as pool:
@@ -342,7 +342,7 @@ def test_a_browser_with_another_hash_is_refused(tmp_path: Path, monkeypatch: pyt
     npm.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
-    runner = Runner(Children(), tmp_path / "log", lambda _: None)
+    runner = CommandRunner(Children(), tmp_path / "log", lambda _: None)
     (tmp_path / "part").mkdir()
     with pytest.raises(LabError, match=r"@sparticuz/chromium@1\.0 has changed"):
         chromium.NpmChromium("1.0", "0" * 64).prepare(tmp_path / "part", runner)

@@ -12,14 +12,14 @@ from lab.engine.plugin_sources import users_plugins
 from lab.engine.plugins import PluginChoice, wanted_versions
 from lab.errors import LabError
 from lab.home import LabHome
-from lab.parts import Plan
+from lab.parts import PartsPlan
 from lab.parts.cache import Cache
 from lab.process import Command
 from lab.reporter import Reporter, Silent
-from lab.servers import Context, Server
+from lab.servers import Context, LabServer
 
 
-class Full(Server):
+class Full(LabServer):
     """A server whose folder cannot be created."""
 
     name = "full"
@@ -50,7 +50,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Collection[st
     """Return the arguments of calls of `Plan.make`, which is replaced, on a machine with all tools and no plugins."""
     calls: list[Collection[str] | None] = []
 
-    class NothingMade(Plan):
+    class NothingMade(PartsPlan):
         def make(self, reporter: Reporter, names: Collection[str] | None = None) -> dict[str, Path]:
             assert reporter is not None
             calls.append(names)

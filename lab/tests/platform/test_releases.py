@@ -21,11 +21,11 @@ from lab.parts.installing import install, missing_tools, select
 from lab.parts.official import build_only
 from lab.parts.part import Part
 from lab.parts.planning import choose
-from lab.parts.processes import Runner
+from lab.parts.processes import CommandRunner
 from lab.parts.releases import ANY, Download, Release, reachable
 from lab.reporter import Lines, Silent
 from lab.tests.platform.fake_parts import part
-from lab.tests.platform.fake_releases import Site, release_site, sha256, tar_gz, zipped
+from lab.tests.platform.fake_releases import ReleaseSite, release_site, sha256, tar_gz, zipped
 from usine.cli import main
 
 PROGRAM = b"#!/bin/sh\necho official\n"
@@ -41,7 +41,7 @@ def x86_64_with_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def site() -> Iterator[Site]:
+def site() -> Iterator[ReleaseSite]:
     with release_site() as served:
         yield served
 
@@ -59,7 +59,7 @@ def with_release(made: Part, *downloads: Download) -> Part:
     return dataclasses.replace(made, official=Release("2.0", downloads))
 
 
-def plain(site: Site, made: Part, path: str = "/program") -> Part:
+def plain(site: ReleaseSite, made: Part, path: str = "/program") -> Part:
     """Return `made` with an official release of one plain program."""
     url = site.serve(path, PROGRAM)
     return with_release(made, download(url, PROGRAM, path="program", executable=True))
@@ -69,7 +69,7 @@ def take(made: Part, cache: Cache) -> Path:
     return choose([made], cache).make(Silent())[made.name]
 
 
-def test_a_release_needs_no_tool(site: Site, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_release_needs_no_tool(site: ReleaseSite, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     tar = tar_gz({"tool-2.0-amd64/tool": PROGRAM, "tool-2.0-amd64/other": b"not wanted"})
     archive = zipped({"top-2.0/bin/start": PROGRAM, "top-2.0/lib/a.jar": b"jar"})
     site.serve("/v2/tool-amd64.tar.gz", tar)
@@ -93,7 +93,9 @@ def test_a_release_needs_no_tool(site: Site, cache: Cache, monkeypatch: pytest.M
     assert len([asked for asked in site.requests if asked.startswith("HEAD")]) == 4  # one probe for all of them
 
 
-def test_the_file_for_the_machines_processor_is_used(site: Site, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_for_the_machines_processor_is_used(
+    site: ReleaseSite, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
     arm = b"arm"
     site.serve("/program-x64", PROGRAM)
     site.serve("/program-arm64", arm)
@@ -109,7 +111,7 @@ def test_the_file_for_the_machines_processor_is_used(site: Site, cache: Cache, m
     assert site.requests == []
 
 
-def test_a_wrong_checksum_is_an_error_without_a_fallback(site: Site, cache: Cache) -> None:
+def test_a_wrong_checksum_is_an_error_without_a_fallback(site: ReleaseSite, cache: Cache) -> None:
     released = plain(site, part("touch program"))
     site.files["/program"] = b"something else"
     with pytest.raises(LabError) as caught:
@@ -121,14 +123,14 @@ def test_a_wrong_checksum_is_an_error_without_a_fallback(site: Site, cache: Cach
     assert [path.name for path in cache.root.iterdir() if path.is_dir()] == ["logs"]
 
 
-@pytest.mark.parametrize("what", ["nobody listens", "no such file", "no such place", "a page of the network"])
-def test_a_part_with_an_unreachable_release_is_built(site: Site, cache: Cache, what: str) -> None:
+@pytest.mark.parametrize("what", ["no server", "no such file", "no such place", "a page of the proxy"])
+def test_a_part_with_an_unreachable_release_is_built(site: ReleaseSite, cache: Cache, what: str) -> None:
     released = plain(site, part("echo made > program"))
     if what == "no such file":
         site.files.clear()
     elif what == "no such place":
         site.redirects["/program"] = f"{site.url}/gone"
-    elif what == "a page of the network":
+    elif what == "a page of the proxy":
         site.kind = "text/html; charset=utf-8"
     else:
         assert released.official
@@ -140,14 +142,14 @@ def test_a_part_with_an_unreachable_release_is_built(site: Site, cache: Cache, w
     assert not any(asked.startswith("GET") for asked in site.requests)
 
 
-def test_a_redirection_is_followed(site: Site, cache: Cache) -> None:
+def test_a_redirection_is_followed(site: ReleaseSite, cache: Cache) -> None:
     released = plain(site, part("exit 1"))
     site.files["/elsewhere"] = site.files.pop("/program")
     site.redirects["/program"] = f"{site.url}/elsewhere"
     assert (take(released, cache) / "program").read_bytes() == PROGRAM
 
 
-def test_a_slow_site_is_not_waited_for(site: Site) -> None:
+def test_a_slow_site_is_not_waited_for(site: ReleaseSite) -> None:
     site.serve("/slow", PROGRAM)
     site.slow.add("/slow")
     assert reachable([f"{site.url}/slow"], 0.05) == frozenset()
@@ -155,7 +157,9 @@ def test_a_slow_site_is_not_waited_for(site: Site) -> None:
     assert reachable([f"{site.url}/slow"]) == {f"{site.url}/slow"}
 
 
-def test_the_probe_goes_through_the_proxy_of_the_environment(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_probe_goes_through_the_proxy_of_the_environment(
+    site: ReleaseSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url = "http://releases.invalid/program"
     site.files[url] = PROGRAM  # the request to a proxy contains the whole address
     assert reachable([url]) == frozenset()
@@ -165,26 +169,26 @@ def test_the_probe_goes_through_the_proxy_of_the_environment(site: Site, monkeyp
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "gopher://127.0.0.1:1"])
 def test_nothing_is_reachable_through_an_unsupported_proxy(
-    site: Site, monkeypatch: pytest.MonkeyPatch, proxy: str
+    site: ReleaseSite, monkeypatch: pytest.MonkeyPatch, proxy: str
 ) -> None:
     url = site.serve("/program", PROGRAM)
     monkeypatch.setenv("all_proxy", proxy)
     assert reachable([url]) == frozenset()
 
 
-def test_a_part_is_built_and_reported_if_its_download_fails(site: Site, cache: Cache) -> None:
+def test_a_part_is_built_and_reported_if_its_download_fails(site: ReleaseSite, cache: Cache) -> None:
     released = plain(site, part("echo made > program"))
     site.broken.add("/program")
-    said = io.StringIO()
-    folders = choose([released], cache).make(Lines(said))
+    output = io.StringIO()
+    folders = choose([released], cache).make(Lines(output))
     assert (folders["fake"] / "program").read_text() == "made\n"
-    assert f"fake: the download of {site.url}/program failed" in said.getvalue()
-    assert "it is built instead" in said.getvalue()
+    assert f"fake: the download of {site.url}/program failed" in output.getvalue()
+    assert "it is built instead" in output.getvalue()
     assert not [path for path in cache.root.iterdir() if path.name.endswith(".partial")]
 
 
 def test_a_failed_download_reports_the_missing_build_tools(
-    site: Site, cache: Cache, monkeypatch: pytest.MonkeyPatch
+    site: ReleaseSite, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     released = plain(site, part("touch program", tools=("go",)))
     planned = choose([released], cache)
@@ -196,7 +200,7 @@ def test_a_failed_download_reports_the_missing_build_tools(
     assert "golang-go" in str(caught.value)
 
 
-def test_a_part_in_the_cache_is_used_without_a_probe(site: Site, cache: Cache) -> None:
+def test_a_part_in_the_cache_is_used_without_a_probe(site: ReleaseSite, cache: Cache) -> None:
     released = plain(site, part("echo made > program"))
     official = take(released, cache)
     site.requests.clear()
@@ -209,7 +213,9 @@ def test_a_part_in_the_cache_is_used_without_a_probe(site: Site, cache: Cache) -
     assert "nothing to make; from the cache" in choose([released, other], cache).summary()
 
 
-def test_a_requested_build_uses_nothing_official(site: Site, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_requested_build_uses_nothing_official(
+    site: ReleaseSite, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
     released = plain(site, dataclasses.replace(part("echo made > program"), minutes=1.0))
     official = take(released, cache)
     site.requests.clear()
@@ -257,7 +263,7 @@ def test_with_official_releases_neither_go_nor_maven_is_needed(
 
 
 def test_the_first_line_has_the_time_and_the_source_of_each_part(
-    site: Site, cache: Cache, monkeypatch: pytest.MonkeyPatch
+    site: ReleaseSite, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     official = plain(site, part("exit 1", "official"))
@@ -282,10 +288,10 @@ def test_the_start_of_the_platform_prints_that_line_first(tmp_path: Path, monkey
     monkeypatch.setattr(planning, "reachable", lambda _urls: frozenset())
     monkeypatch.setenv("USINE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", "")
-    said = io.StringIO()
+    output = io.StringIO()
     with pytest.raises(LabError, match=r"this machine lacks:\n(.*\n)*  go "):
-        platform.up(LabHome.open(tmp_path / "lab"), reporter=Lines(said))
-    first, *rest = said.getvalue().splitlines()
+        platform.up(LabHome.open(tmp_path / "lab"), reporter=Lines(output))
+    first, *rest = output.getvalue().splitlines()
     assert rest == []
     assert re.search(
         r" parts: about \d+ min at .*; built from source \(official releases out of reach\): kubernetes, pulumi", first
@@ -300,7 +306,9 @@ def test_the_start_of_the_platform_prints_that_line_first(tmp_path: Path, monkey
         (b"not an archive", "cannot be unpacked"),
     ],
 )
-def test_selected_files_of_an_archive_are_unpacked(site: Site, cache: Cache, content: bytes, why: str | None) -> None:
+def test_selected_files_of_an_archive_are_unpacked(
+    site: ReleaseSite, cache: Cache, content: bytes, why: str | None
+) -> None:
     url = site.serve("/tool.tar.gz", content)
     released = with_release(part("exit 1"), download(url, content, members=(("other", "program"),)))
     if why is None:
@@ -320,10 +328,10 @@ class Copy:
     tools: tuple[str, ...] = ()
     sources: Path | None = None
 
-    def prepare(self, into: Path, runner: Runner) -> None:
+    def prepare(self, into: Path, runner: CommandRunner) -> None:
         pass
 
-    def finish(self, into: Path, runner: Runner) -> None:
+    def finish(self, into: Path, runner: CommandRunner) -> None:
         (into / "program").write_bytes((runner.parts[self.other] / "program").read_bytes())
 
 

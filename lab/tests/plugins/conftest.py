@@ -20,7 +20,7 @@ from lab.plugins.keycloak import provider as keycloak
 from lab.plugins.kubernetes import provider as kubernetes
 from lab.plugins.server import Host
 from lab.plugins.vault import provider as vault
-from lab.testing.gitlab_server import ROOT_TOKEN, Live, live_gitlab
+from lab.testing.gitlab_server import ROOT_TOKEN, LiveGitLab, live_gitlab
 from lab.tests.plugins import servers
 from lab.tests.plugins.rpc import Plugin
 
@@ -79,19 +79,19 @@ def kubernetes_plugin(platform: Mapping[str, str]) -> Iterator[Plugin]:
 
 
 @pytest.fixture(scope="session")
-def gitlab_community(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def gitlab_community(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGitLab]:
     with live_gitlab(tmp_path_factory.mktemp("gitlab"), edition="community", utc_offset=1) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def gitlab_premium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def gitlab_premium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGitLab]:
     with live_gitlab(tmp_path_factory.mktemp("gitlab"), edition="premium") as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def gitlab_plugin(gitlab_community: Live) -> Iterator[Plugin]:
+def gitlab_plugin(gitlab_community: LiveGitLab) -> Iterator[Plugin]:
     plugin = Plugin(gitlab.make(Host(None)))
     plugin.configure(baseUrl=f"{gitlab_community.url}/api/v4/", token=ROOT_TOKEN)
     yield plugin
@@ -99,7 +99,7 @@ def gitlab_plugin(gitlab_community: Live) -> Iterator[Plugin]:
 
 
 @pytest.fixture(scope="session")
-def gitlab_premium_plugin(gitlab_premium: Live) -> Iterator[Plugin]:
+def gitlab_premium_plugin(gitlab_premium: LiveGitLab) -> Iterator[Plugin]:
     plugin = Plugin(gitlab.make(Host(None)))
     plugin.configure(baseUrl=f"{gitlab_premium.url}/api/v4/", token=ROOT_TOKEN)
     yield plugin

@@ -17,7 +17,7 @@ from lab.plugins.wire import Properties, decode_map, encode_map, reveal
 
 
 @dataclass
-class Failure(Exception):  # noqa: N818 - a value the tests look into
+class PluginFailure(Exception):  # noqa: N818 - tests use it as a value
     """A failure of the plugin, with the state of the object if it exists nevertheless."""
 
     message: str
@@ -62,18 +62,18 @@ class Plugin:
                 if key == "grpc-status-details-bin":
                     status = status_pb2.Status.FromString(value)
                     if status.details and status.details[0].Unpack(detail):
-                        raise Failure(error.details(), detail.id, decode_map(detail.properties)) from None
-            raise Failure(error.details()) from None
+                        raise PluginFailure(error.details(), detail.id, decode_map(detail.properties)) from None
+            raise PluginFailure(error.details()) from None
 
     @staticmethod
     def urn(token: str, name: str) -> str:
         return f"urn:pulumi:s::p::{token}::{name}"
 
     def configure(self, **config: Any) -> None:
-        """Check and apply settings; raises `Failure` if they are refused."""
+        """Check and apply settings; raises `PluginFailure` if they are refused."""
         response = self._call("CheckConfig", provider_pb2.CheckRequest(urn="u", news=encode_map(config)))
         if response.failures:
-            raise Failure(response.failures[0].reason)
+            raise PluginFailure(response.failures[0].reason)
         args = encode_map(config)
         self._call("Configure", provider_pb2.ConfigureRequest(args=args, acceptSecrets=True))
 
@@ -136,7 +136,7 @@ class Plugin:
     def invoke(self, token: str, **args: Any) -> Properties:
         response = self._call("Invoke", provider_pb2.InvokeRequest(tok=token, args=encode_map(args)))
         if response.failures:
-            raise Failure(response.failures[0].reason)
+            raise PluginFailure(response.failures[0].reason)
         return decode_map(getattr(response, "return"))
 
     # Life of a resource ----------------------------------------------------------------------------------------------
@@ -181,12 +181,12 @@ class Made:
             self.state = state
         return bool(id_)
 
-    def settle(self) -> None:
+    def assert_no_drift(self) -> None:
         """Assert that a refresh finds no change."""
         assert self.refresh()
         assert self.diff().none, self.diff()
 
-    def settle_not(self, *paths: str) -> None:
+    def assert_drift(self, *paths: str) -> None:
         """Assert that a refresh finds changes at exactly these paths."""
         assert self.refresh()
         assert set(self.diff().paths) == set(paths)
@@ -199,12 +199,12 @@ class Made:
         self.inputs = news
         self.given = {key: value for key, value in {**self.given, **changes}.items() if value is not None}
         assert self.diff().none, self.diff()
-        self.settle()
+        self.assert_no_drift()
 
     def repair(self) -> None:
         """Write the program's inputs again after a change outside the program."""
         self.state = self.plugin.update(self.token, self.id, self.state, self.inputs)
-        self.settle()
+        self.assert_no_drift()
 
     def imported(self, id_: str | None = None) -> Difference:
         """Import the object by its id; return the diff to the program's inputs."""

@@ -69,7 +69,7 @@ def program(request: pytest.FixtureRequest, provider: str) -> Callable[[int], No
     return functools.partial(programs.kubernetes_program, platform["KUBECONFIG"])
 
 
-class Runs:
+class StackRuns:
     """One stack with one set of plugins."""
 
     def __init__(self, folder: Path, plugins: Path, program: Callable[[int], None]) -> None:
@@ -180,7 +180,7 @@ def wrappers(folder: Path) -> Path:
     return folder
 
 
-def life(runs: Runs) -> dict[str, Any]:
+def life(runs: StackRuns) -> dict[str, Any]:
     """Create, refresh, change, refresh and destroy; return all states and plans."""
     seen: dict[str, Any] = {}
     runs.at(0)
@@ -223,7 +223,7 @@ def test_harbor_states_and_plans_are_the_same(provider: str, tmp_path: Path) -> 
     seen = []
     for name, plugins in (("ours", wrappers(tmp_path / "plugins")), ("theirs", OFFICIAL)):
         with FORGE[provider](tmp_path / f"{name}-server") as program:
-            seen.append(life(Runs(tmp_path / name, plugins, program)))
+            seen.append(life(StackRuns(tmp_path / name, plugins, program)))
     ours, theirs = seen
     assert ours["left"] == {}
     lines = [line for line in different(ours, theirs) if not KNOWN[provider].match(line)]
@@ -233,8 +233,8 @@ def test_harbor_states_and_plans_are_the_same(provider: str, tmp_path: Path) -> 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_states_and_plans_are_the_same(provider: str, program: Callable[[int], None], tmp_path: Path) -> None:
     assert (OFFICIAL / f"pulumi-resource-{provider}").is_file()
-    ours = life(Runs(tmp_path / "ours", wrappers(tmp_path / "plugins"), program))
-    theirs = life(Runs(tmp_path / "theirs", OFFICIAL, program))
+    ours = life(StackRuns(tmp_path / "ours", wrappers(tmp_path / "plugins"), program))
+    theirs = life(StackRuns(tmp_path / "theirs", OFFICIAL, program))
     assert ours["plan after creation"].keys() <= theirs["plan after creation"].keys()
     assert ours["left"] == {}
     lines = different(ours, theirs)

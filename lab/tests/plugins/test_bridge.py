@@ -12,7 +12,7 @@ from lab.plugins.keycloak import provider as keycloak
 from lab.plugins.server import Host
 from lab.plugins.vault import provider as vault
 from lab.plugins.wire import UNKNOWN, Secret
-from lab.tests.plugins.rpc import Failure, Plugin
+from lab.tests.plugins.rpc import Plugin, PluginFailure
 
 MOUNT = "vault:index/mount:Mount"
 POLICY = "vault:index/policy:Policy"
@@ -70,7 +70,7 @@ def test_a_mapper_has_exactly_one_owner(keycloak_offline: Plugin) -> None:
 
 
 def test_the_error_for_an_unknown_type_contains_its_name(plugin: Plugin) -> None:
-    with pytest.raises(Failure, match="vault:aws/secretBackend:SecretBackend"):
+    with pytest.raises(PluginFailure, match="vault:aws/secretBackend:SecretBackend"):
         plugin.check("vault:aws/secretBackend:SecretBackend", {})
 
 
@@ -205,7 +205,7 @@ def test_a_preview_of_secrets_keeps_them_secret(plugin: Plugin) -> None:
 
 
 def test_a_plan_that_upstream_refuses_fails(plugin: Plugin) -> None:
-    with pytest.raises(Failure, match="exactly one of oidc_discovery_url"):
+    with pytest.raises(PluginFailure, match="exactly one of oidc_discovery_url"):
         plugin.create(JWT, {"path": "gitlab"}, preview=True)
 
 
@@ -214,7 +214,7 @@ def test_a_value_that_depends_on_a_change_is_unknown_again(keycloak_offline: Plu
         CLIENT,
         {"realmId": "r", "clientId": "c", "name": "n", "accessType": "CONFIDENTIAL", "serviceAccountsEnabled": True},
     )
-    state = {**news, "id": "1", "serviceAccountsEnabled": False, "serviceAccountUserId": "", "description": "by hand"}
+    state = {**news, "id": "1", "serviceAccountsEnabled": False, "serviceAccountUserId": "", "description": "manual"}
     found = keycloak_offline.diff(CLIENT, state, news).paths
     assert found["serviceAccountUserId"] == "update"
     assert "description" not in found  # not in the program, so the server's value is kept
@@ -225,11 +225,11 @@ def test_a_value_that_depends_on_a_change_is_unknown_again(keycloak_offline: Plu
 
 def test_secret_settings_stay_secret_and_unknown_ones_are_refused() -> None:
     plugin = Plugin(vault.make(Host(None)))
-    with pytest.raises(Failure, match="`vault:adress` is not a valid configuration key"):
+    with pytest.raises(PluginFailure, match="`vault:adress` is not a valid configuration key"):
         plugin.configure(adress="x")
-    with pytest.raises(Failure, match="does not support vault:authLoginUserpass"):
+    with pytest.raises(PluginFailure, match="does not support vault:authLoginUserpass"):
         plugin.configure(address="http://x", authLoginUserpass='{"username":"u"}')
-    with pytest.raises(Failure, match="maxRetries must be a integer"):
+    with pytest.raises(PluginFailure, match="maxRetries must be a integer"):
         plugin.configure(maxRetries="many")
     plugin.close()
 
@@ -238,10 +238,10 @@ def test_a_missing_address_and_an_unreachable_server_are_reported_in_one_line(mo
     monkeypatch.delenv("VAULT_ADDR", raising=False)
     plugin = Plugin(vault.make(Host(None)))
     plugin.configure(token="t-marker")
-    with pytest.raises(Failure, match="failed to configure Vault address"):
+    with pytest.raises(PluginFailure, match="failed to configure Vault address"):
         plugin.create(POLICY, {"name": "p", "policy": "x"})
     plugin.configure(address="http://127.0.0.1:1", token="t-marker", maxRetries="0")
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(PluginFailure) as caught:
         plugin.create(POLICY, {"name": "p", "policy": "x"})
     assert "Connection refused" in str(caught.value)
     assert "t-marker" not in str(caught.value)
@@ -253,11 +253,11 @@ def test_keycloak_refuses_incomplete_credentials(monkeypatch: pytest.MonkeyPatch
     for name in ("URL", "USER", "PASSWORD", "CLIENT_ID", "CLIENT_SECRET"):
         monkeypatch.delenv(f"KEYCLOAK_{name}", raising=False)
     plugin = Plugin(keycloak.make(Host(None)))
-    with pytest.raises(Failure, match="missing a required configuration key"):
+    with pytest.raises(PluginFailure, match="missing a required configuration key"):
         plugin.configure()
-    with pytest.raises(Failure, match="client_id is required for password grant"):
+    with pytest.raises(PluginFailure, match="client_id is required for password grant"):
         plugin.configure(url="http://127.0.0.1:1", username="u", password="p-marker")
-    with pytest.raises(Failure, match="failed to perform initial login") as caught:
+    with pytest.raises(PluginFailure, match="failed to perform initial login") as caught:
         plugin.configure(url="http://127.0.0.1:1", clientId="c", username="u", password="p-marker")
     assert "p-marker" not in str(caught.value)
     plugin.close()

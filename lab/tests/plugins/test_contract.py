@@ -14,7 +14,7 @@ from lab.plugins.needed import CONFIG, DRIFT, FUNCTIONS, RESOURCES
 from lab.plugins.needed import UNSUPPORTED as UNSUPPORTED_NAMES
 from lab.plugins.schema import Field, trimmed
 from lab.plugins.server import Host
-from lab.tests.plugins.rpc import Failure, Plugin
+from lab.tests.plugins.rpc import Plugin, PluginFailure
 
 PROVIDERS = ("vault", "keycloak", "gitlab", "harbor")
 SECTIONS = ("resources", "functions", "types")
@@ -94,7 +94,7 @@ def test_unsupported_properties_are_refused_with_their_name(name: str) -> None:
         _, failures = plugin.check(token, {prop: "x"})
         assert any(f"does not support {prop}." in failure for failure in failures), (token, failures)
     for setting in trimmed(name)["unsupported"]:
-        with pytest.raises(Failure, match=f"the local platform's plugin does not support {name}:{setting}"):
+        with pytest.raises(PluginFailure, match=f"the local platform's plugin does not support {name}:{setting}"):
             plugin.configure(**{setting: "x"})
     plugin.close()
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lab.testing.gitlab_server import Live
-from lab.tests.plugins.rpc import Failure, Made, Plugin
+from lab.testing.gitlab_server import LiveGitLab
+from lab.tests.plugins.rpc import Made, Plugin, PluginFailure
 from lab.tests.plugins.test_gitlab_live import group, project, user
 
 BRANCH_PROTECTION = "gitlab:index/branchProtection:BranchProtection"
@@ -36,28 +36,28 @@ def drifted(made: Made, *paths: str) -> None:
     assert set(paths) <= set(made.diff().paths)
 
 
-def test_branch_protection(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made) -> None:
+def test_branch_protection(gitlab_plugin: Plugin, gitlab_community: LiveGitLab, owner: Made) -> None:
     given = {"project": owner.id, "branch": "main", "pushAccessLevel": "no one", "mergeAccessLevel": "developer"}
     # GitLab protects the default branch itself; upstream adopts that protection.
     assert gitlab_community.call("GET", f"projects/{owner.id}/protected_branches/main")
     made = gitlab_plugin.made(BRANCH_PROTECTION, given)
     assert made.id == f"{owner.id}:main"
-    made.settle()
+    made.assert_no_drift()
     made.change(allowForcePush=True)
     assert made.diff(pushAccessLevel="maintainer").replaces == ("pushAccessLevel",)
     gitlab_community.call("PATCH", f"projects/{owner.id}/protected_branches/main", allow_force_push=False)
-    made.settle_not("allowForcePush")
+    made.assert_drift("allowForcePush")
     made.repair()
     assert made.imported().none
     made.remove()
 
 
 def test_an_existing_protection_of_another_branch_is_not_adopted(
-    gitlab_plugin: Plugin, gitlab_community: Live, owner: Made
+    gitlab_plugin: Plugin, gitlab_community: LiveGitLab, owner: Made
 ) -> None:
     gitlab_community.call("POST", f"projects/{owner.id}/protected_branches", name="release/*")
     news, _ = gitlab_plugin.check(BRANCH_PROTECTION, {"project": owner.id, "branch": "release/*"})
-    with pytest.raises(Failure, match=r'protected branch "release/\*" on project .* already exists'):
+    with pytest.raises(PluginFailure, match=r'protected branch "release/\*" on project .* already exists'):
         gitlab_plugin.create(BRANCH_PROTECTION, news)
 
 
@@ -67,23 +67,23 @@ def test_each_edition_has_its_own_properties_for_push_access(
     news, _ = gitlab_plugin.check(
         BRANCH_PROTECTION, {"project": owner.id, "branch": "main", "allowedToPushes": MAINTAINERS}
     )
-    with pytest.raises(Failure, match=r"allowed_to_push.*Enterprise license required"):
+    with pytest.raises(PluginFailure, match=r"allowed_to_push.*Enterprise license required"):
         gitlab_plugin.create(BRANCH_PROTECTION, news)
     news, _ = gitlab_premium_plugin.check(
         BRANCH_PROTECTION, {"project": paid.id, "branch": "main", "pushAccessLevel": "maintainer"}
     )
-    with pytest.raises(Failure, match=r"push_access_level.*not available for GitLab Enterprise"):
+    with pytest.raises(PluginFailure, match=r"push_access_level.*not available for GitLab Enterprise"):
         gitlab_premium_plugin.create(BRANCH_PROTECTION, news)
 
 
-def test_branch_protection_by_users(gitlab_premium_plugin: Plugin, gitlab_premium: Live, paid: Made) -> None:
+def test_branch_protection_by_users(gitlab_premium_plugin: Plugin, gitlab_premium: LiveGitLab, paid: Made) -> None:
     person = user(gitlab_premium_plugin, f"{paid.state['name']}-u")
     gitlab_premium.call("POST", f"projects/{paid.id}/members", user_id=int(person.id), access_level=40)
     made = gitlab_premium_plugin.made(
         BRANCH_PROTECTION,
         {"project": paid.id, "branch": "main", "allowedToPushes": MAINTAINERS, "allowedToMerges": MAINTAINERS},
     )
-    made.settle()
+    made.assert_no_drift()
     made.change(allowedToMerges=[*MAINTAINERS, {"userId": int(person.id)}], codeOwnerApprovalRequired=True)
     levels = gitlab_premium.call("GET", f"projects/{paid.id}/protected_branches/main")["merge_access_levels"]
     assert {level["user_id"] for level in levels} == {None, int(person.id)}
@@ -92,27 +92,27 @@ def test_branch_protection_by_users(gitlab_premium_plugin: Plugin, gitlab_premiu
     made.remove()
 
 
-def test_tag_protection(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made) -> None:
+def test_tag_protection(gitlab_plugin: Plugin, gitlab_community: LiveGitLab, owner: Made) -> None:
     made = gitlab_plugin.made(TAG_PROTECTION, {"project": owner.id, "tag": "v*"})
     assert (made.id, made.state["createAccessLevel"]) == (f"{owner.id}:v*", "maintainer")
-    made.settle()
+    made.assert_no_drift()
     assert made.diff(createAccessLevel="developer").replaces == ("createAccessLevel",)
     assert made.imported().none
     # A second protection of the same tag replaces the first, as in upstream.
     second = gitlab_plugin.made(TAG_PROTECTION, {"project": owner.id, "tag": "v*", "createAccessLevel": "no one"})
-    made.settle_not("createAccessLevel")
+    made.assert_drift("createAccessLevel")
     second.remove()
     gitlab_community.call("POST", f"projects/{owner.id}/protected_tags", name="v*", create_access_level=30)
-    made.settle_not("createAccessLevel")
+    made.assert_drift("createAccessLevel")
     gitlab_community.call("DELETE", f"projects/{owner.id}/protected_tags/v%2A")
     assert made.gone()
 
 
-def test_environment(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made) -> None:
+def test_environment(gitlab_plugin: Plugin, gitlab_community: LiveGitLab, owner: Made) -> None:
     made = gitlab_plugin.made(
         ENVIRONMENT, {"project": owner.id, "name": "prod", "tier": "production", "stopBeforeDestroy": True}
     )
-    made.settle()
+    made.assert_no_drift()
     made.change(externalUrl="https://app.example.org")
     assert made.diff(name="other").replaces == ("name",)
     number = made.id.rpartition(":")[2]
@@ -124,10 +124,10 @@ def test_environment(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made)
 
 
 def test_an_environment_that_is_not_stopped_is_not_deleted(
-    gitlab_plugin: Plugin, gitlab_community: Live, owner: Made
+    gitlab_plugin: Plugin, gitlab_community: LiveGitLab, owner: Made
 ) -> None:
     made = gitlab_plugin.made(ENVIRONMENT, {"project": owner.id, "name": "prod"})
-    with pytest.raises(Failure, match="stop"):
+    with pytest.raises(PluginFailure, match="stop"):
         gitlab_plugin.delete(ENVIRONMENT, made.id, made.state)
     number = made.id.rpartition(":")[2]
     gitlab_community.call("POST", f"projects/{owner.id}/environments/{number}/stop")
@@ -135,12 +135,12 @@ def test_an_environment_that_is_not_stopped_is_not_deleted(
     made.remove()
 
 
-def test_schedule(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made) -> None:
+def test_schedule(gitlab_plugin: Plugin, gitlab_community: LiveGitLab, owner: Made) -> None:
     made = gitlab_plugin.made(
         SCHEDULE, {"project": owner.id, "description": "nightly", "ref": "refs/heads/main", "cron": "0 1 * * *"}
     )
     assert (made.state["active"], made.state["cronTimezone"]) == (True, "UTC")
-    made.settle()
+    made.assert_no_drift()
     made.change(cron="30 2 * * 1", cronTimezone="Europe/Paris", active=False)
     number = made.state["pipelineScheduleId"]
     gitlab_community.call("PUT", f"projects/{owner.id}/pipeline_schedules/{number}", cron="0 0 * * *")
@@ -149,12 +149,12 @@ def test_schedule(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made) ->
     assert set(made.imported().paths) <= {"takeOwnership"}
     made.remove()
     bad, _ = gitlab_plugin.check(SCHEDULE, {**made.given, "cron": "every day"})
-    with pytest.raises(Failure, match="Unable to create pipeline schedule"):
+    with pytest.raises(PluginFailure, match="Unable to create pipeline schedule"):
         gitlab_plugin.create(SCHEDULE, bad)
 
 
 def test_a_variable_of_a_schedule_can_only_be_deleted(
-    gitlab_plugin: Plugin, gitlab_community: Live, owner: Made
+    gitlab_plugin: Plugin, gitlab_community: LiveGitLab, owner: Made
 ) -> None:
     token = "gitlab:index/pipelineScheduleVariable:PipelineScheduleVariable"
     given = {"project": owner.id, "description": "nightly", "ref": "refs/heads/main", "cron": "0 1 * * *"}
@@ -172,13 +172,13 @@ def test_a_variable_of_a_schedule_can_only_be_deleted(
 
 def gone(plugin: Plugin, token: str, id_: str, state: Any, inputs: Any) -> None:
     """Assert that an adopted object can be deleted, but not created."""
-    with pytest.raises(Failure, match="it only deletes it"):
+    with pytest.raises(PluginFailure, match="it only deletes it"):
         plugin.create(token, inputs)
     plugin.delete(token, id_, state)
     assert plugin.read(token, id_)[0] == ""
 
 
-def test_file(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made) -> None:
+def test_file(gitlab_plugin: Plugin, gitlab_community: LiveGitLab, owner: Made) -> None:
     made = gitlab_plugin.made(
         FILE,
         {
@@ -189,12 +189,12 @@ def test_file(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made) -> Non
     assert made.id == f"{owner.id}:main:ci/job.yml"
     path = f"projects/{owner.id}/repository/files/ci%2Fjob.yml"
     assert base64.b64decode(gitlab_community.call("GET", f"{path}?ref=main")["content"]).decode() == "a: é\n"
-    made.settle()
+    made.assert_no_drift()
     made.change(content="a: 2\n", commitMessage="Change a job")
     last = gitlab_community.call("GET", f"projects/{owner.id}/repository/branches/main")["commit"]
     assert (last["message"].strip(), last["author_name"]) == ("Change a job", "Usine")
-    gitlab_community.call("PUT", path, branch="main", content="by hand", commit_message="m")
-    made.settle_not("content")
+    gitlab_community.call("PUT", path, branch="main", content="manual", commit_message="m")
+    made.assert_drift("content")
     made.repair()
     assert set(made.diff(filePath="b.yml").replaces) == {"filePath"}
     content = base64.b64encode(b"a: 3\n").decode()
@@ -203,44 +203,44 @@ def test_file(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made) -> Non
 
 
 def test_an_existing_file_is_overwritten_only_on_request(
-    gitlab_plugin: Plugin, gitlab_community: Live, owner: Made
+    gitlab_plugin: Plugin, gitlab_community: LiveGitLab, owner: Made
 ) -> None:
     given: dict[str, Any] = {
         "project": owner.id, "branch": "main", "filePath": "README.md", "content": "x", "encoding": "text",
         "commitMessage": "m",
     }  # fmt: skip
     news, _ = gitlab_plugin.check(FILE, given)
-    with pytest.raises(Failure, match="already exists"):
+    with pytest.raises(PluginFailure, match="already exists"):
         gitlab_plugin.create(FILE, news)
     made = gitlab_plugin.made(FILE, {**given, "overwriteOnCreate": True})
-    made.settle()
+    made.assert_no_drift()
     gitlab_community.call(
         "DELETE", f"projects/{owner.id}/repository/files/README.md", branch="main", commit_message="gone"
     )
     assert made.gone()
 
 
-def test_tag(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made) -> None:
+def test_tag(gitlab_plugin: Plugin, gitlab_community: LiveGitLab, owner: Made) -> None:
     tag = gitlab_plugin.made(
         "gitlab:index/projectTag:ProjectTag", {"project": owner.id, "name": "v1", "ref": "main", "message": "First"}
     )
     assert tag.id == f"{owner.id}:v1"
-    tag.settle()
+    tag.assert_no_drift()
     assert tag.diff(message="Other").replaces == ("message",)
     assert tag.diff(ref="other").replaces == ("ref",)
     gitlab_plugin.delete(tag.token, tag.id, tag.state)
     other = gitlab_plugin.made(tag.token, {"project": owner.id, "name": "v2", "ref": "main"})
-    with pytest.raises(Failure, match="Tag v2 already exists"):
+    with pytest.raises(PluginFailure, match="Tag v2 already exists"):
         gitlab_plugin.made(tag.token, {"project": owner.id, "name": "v2", "ref": "main"})
     gitlab_community.call("DELETE", f"projects/{owner.id}/repository/tags/v2")
     # As in upstream: an error instead of an empty id.
-    with pytest.raises(Failure, match="404 Not Found"):
+    with pytest.raises(PluginFailure, match="404 Not Found"):
         other.gone()
 
 
 @pytest.mark.parametrize("kind", ["project", "group"])
 def test_a_hook_created_outside_the_program_can_only_be_deleted(
-    gitlab_premium_plugin: Plugin, gitlab_premium: Live, paid: Made, unique: str, kind: str
+    gitlab_premium_plugin: Plugin, gitlab_premium: LiveGitLab, paid: Made, unique: str, kind: str
 ) -> None:
     token = f"gitlab:index/{kind}Hook:{kind.title()}Hook"
     owner = paid if kind == "project" else group(gitlab_premium_plugin, unique)
@@ -252,13 +252,13 @@ def test_a_hook_created_outside_the_program_can_only_be_deleted(
     gone(gitlab_premium_plugin, token, id_, state, inputs)
 
 
-def test_job_token_scopes(gitlab_plugin: Plugin, gitlab_community: Live, owner: Made, unique: str) -> None:
+def test_job_token_scopes(gitlab_plugin: Plugin, gitlab_community: LiveGitLab, owner: Made, unique: str) -> None:
     other = group(gitlab_plugin, f"{unique}-g")
     made = gitlab_plugin.made(
         "gitlab:index/projectJobTokenScopes:ProjectJobTokenScopes",
         {"project": owner.id, "targetProjectIds": [], "targetGroupIds": [int(other.id)]},
     )
-    made.settle()
+    made.assert_no_drift()
     third = project(gitlab_plugin, f"{unique}-p")
     made.change(targetProjectIds=[int(third.id)], targetGroupIds=[])
     listed = gitlab_community.call("GET", f"projects/{owner.id}/job_token_scope/allowlist")
@@ -275,7 +275,7 @@ def test_job_token_scopes(gitlab_plugin: Plugin, gitlab_community: Live, owner: 
 # -- the paid edition -------------------------------------------------------------------------------------------------
 
 
-def test_protected_environment(gitlab_premium_plugin: Plugin, gitlab_premium: Live, paid: Made) -> None:
+def test_protected_environment(gitlab_premium_plugin: Plugin, gitlab_premium: LiveGitLab, paid: Made) -> None:
     gitlab_premium_plugin.made(ENVIRONMENT, {"project": paid.id, "name": "prod", "stopBeforeDestroy": True})
     made = gitlab_premium_plugin.made(
         PROTECTED_ENVIRONMENT,
@@ -286,7 +286,7 @@ def test_protected_environment(gitlab_premium_plugin: Plugin, gitlab_premium: Li
         },
     )  # fmt: skip
     assert made.id == f"{paid.id}:prod"
-    made.settle()
+    made.assert_no_drift()
     made.change(approvalRules=[{"accessLevel": "maintainer", "requiredApprovals": 2}])
     made.change(deployAccessLevelsAttributes=[{"accessLevel": "developer"}])
     assert made.diff(environment="other").replaces == ("environment",)
@@ -295,14 +295,14 @@ def test_protected_environment(gitlab_premium_plugin: Plugin, gitlab_premium: Li
     assert made.gone()
 
 
-def test_push_rules(gitlab_premium_plugin: Plugin, gitlab_premium: Live, paid: Made) -> None:
+def test_push_rules(gitlab_premium_plugin: Plugin, gitlab_premium: LiveGitLab, paid: Made) -> None:
     made = gitlab_premium_plugin.made(
         "gitlab:index/projectPushRules:ProjectPushRules", {"project": paid.id, "preventSecrets": True, "maxFileSize": 5}
     )
-    made.settle()
+    made.assert_no_drift()
     made.change(commitMessageRegex="^[A-Z]")
     gitlab_premium.call("PUT", f"projects/{paid.id}/push_rule", max_file_size=50)
-    made.settle_not("maxFileSize")
+    made.assert_drift("maxFileSize")
     made.repair()
     assert made.imported().none
     made.remove()
@@ -310,19 +310,19 @@ def test_push_rules(gitlab_premium_plugin: Plugin, gitlab_premium: Live, paid: M
 
 def test_the_community_edition_has_no_push_rules(gitlab_plugin: Plugin, owner: Made) -> None:
     news, _ = gitlab_plugin.check("gitlab:index/projectPushRules:ProjectPushRules", {"project": owner.id})
-    with pytest.raises(Failure, match="push rules"):
+    with pytest.raises(PluginFailure, match="push rules"):
         gitlab_plugin.create("gitlab:index/projectPushRules:ProjectPushRules", news)
 
 
-def test_approvals(gitlab_premium_plugin: Plugin, gitlab_premium: Live, paid: Made) -> None:
+def test_approvals(gitlab_premium_plugin: Plugin, gitlab_premium: LiveGitLab, paid: Made) -> None:
     settings = gitlab_premium_plugin.made(
         "gitlab:index/projectLevelMrApprovals:ProjectLevelMrApprovals",
         {"project": paid.id, "resetApprovalsOnPush": True, "mergeRequestsAuthorApproval": False},
     )
-    settings.settle()
+    settings.assert_no_drift()
     settings.change(disableOverridingApproversPerMergeRequest=True)
     gitlab_premium.call("POST", f"projects/{paid.id}/approvals", reset_approvals_on_push=False)
-    settings.settle_not("resetApprovalsOnPush")
+    settings.assert_drift("resetApprovalsOnPush")
     settings.repair()
     assert settings.imported().none
     person = user(gitlab_premium_plugin, f"{paid.state['name']}-a")
@@ -331,7 +331,7 @@ def test_approvals(gitlab_premium_plugin: Plugin, gitlab_premium: Live, paid: Ma
         "gitlab:index/projectApprovalRule:ProjectApprovalRule",
         {"project": paid.id, "name": "Owners", "approvalsRequired": 1, "userIds": [int(person.id)]},
     )
-    rule.settle()
+    rule.assert_no_drift()
     rule.change(approvalsRequired=2)
     rule.change(userIds=None)
     assert rule.imported().none
@@ -359,7 +359,7 @@ def test_functions(gitlab_plugin: Plugin, unique: str) -> None:
     assert [int(item["id"]) for item in known] == [int(person.id)]
     # Another user can have this display name, which is not unique.
     assert ask("getUsers", externProvider="openid_connect", externUid=unique)["users"] == []
-    with pytest.raises(Failure, match="404"):
+    with pytest.raises(PluginFailure, match="404"):
         ask("getGroup", fullPath=f"{unique}/none")
     (owner,) = ask("getGroupMembership", fullPath=f"{unique}-g")["members"]
     assert (owner["username"], owner["accessLevel"]) == ("root", "owner")
@@ -368,9 +368,9 @@ def test_functions(gitlab_plugin: Plugin, unique: str) -> None:
     asked = {"group": f"{unique}-g", "key": "TAG", "environmentScope": "*"}
     found = ask("getGroupVariable", **asked)
     assert (found["value"], found["group"], found["id"]) == ("v1", f"{unique}-g", f"{unique}-g:TAG:*")
-    with pytest.raises(Failure, match="404"):
+    with pytest.raises(PluginFailure, match="404"):
         ask("getGroupVariable", **{**asked, "key": "NONE"})
-    with pytest.raises(Failure, match="couldn't find a user"):
+    with pytest.raises(PluginFailure, match="couldn't find a user"):
         ask("getUser", username=f"{unique}-none")
-    with pytest.raises(Failure, match="one and only one"):
+    with pytest.raises(PluginFailure, match="one and only one"):
         ask("getGroup")

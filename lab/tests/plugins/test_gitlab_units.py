@@ -18,8 +18,8 @@ from lab.plugins.gitlab.protections import RESOURCES as PROTECTIONS
 from lab.plugins.schema import trimmed
 from lab.plugins.server import Host
 from lab.plugins.wire import UNKNOWN, Secret
-from lab.testing.gitlab_server import ROOT_TOKEN, Live
-from lab.tests.plugins.rpc import Failure, Plugin
+from lab.testing.gitlab_server import ROOT_TOKEN, LiveGitLab
+from lab.tests.plugins.rpc import Plugin, PluginFailure
 from lab.tests.plugins.test_gitlab_live import group, project
 
 BRANCH_PROTECTION = PROTECTIONS["gitlab:index/branchProtection:BranchProtection"].shape
@@ -30,7 +30,7 @@ FAULTS = "/-/lab/faults"
 
 
 @pytest.fixture
-def faults(gitlab_community: Live) -> Iterator[Any]:
+def faults(gitlab_community: LiveGitLab) -> Iterator[Any]:
     headers = {"X-Lab-Token": ROOT_TOKEN}
     with httpx.Client(base_url=gitlab_community.url, headers=headers) as client:
         yield lambda **fault: client.post(FAULTS, json=fault).raise_for_status()
@@ -45,22 +45,22 @@ def test_temporary_errors_are_retried(gitlab_plugin: Plugin, faults: Any, unique
     faults(path="/api/v4/groups", method="POST", status=status, retry_after=0 if status == 429 else None, times=1)
     made = group(gitlab_plugin, unique)
     faults(path=f"/api/v4/groups/{made.id}", method="GET", status=status, times=1, retry_after=0)
-    made.settle()
+    made.assert_no_drift()
 
 
 def test_a_refusal_has_gitlabs_message_without_the_token(gitlab_plugin: Plugin, faults: Any, unique: str) -> None:
     body = {"message": {"name": ["is odd", f"with {ROOT_TOKEN}"]}}
     faults(path="/api/v4/groups", method="POST", status=400, body=body)
     news, _ = gitlab_plugin.check(GROUP, {"name": unique, "path": unique})
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(PluginFailure) as caught:
         gitlab_plugin.create(GROUP, news)
     assert "/api/v4/groups: 400 {message: {name: [is odd, with ***]}}" in str(caught.value)
     assert ROOT_TOKEN not in str(caught.value)
 
 
-def test_an_invalid_token_is_refused_at_once_and_not_shown(gitlab_community: Live) -> None:
+def test_an_invalid_token_is_refused_at_once_and_not_shown(gitlab_community: LiveGitLab) -> None:
     plugin = Plugin(provider.make(Host(None)))
-    with pytest.raises(Failure, match="401") as caught:
+    with pytest.raises(PluginFailure, match="401") as caught:
         plugin.configure(baseUrl=f"{gitlab_community.url}/api/v4/", token="glpat-wrong-one")
     assert "glpat-wrong-one" not in str(caught.value)
     plugin.configure(baseUrl=gitlab_community.url, token="glpat-wrong-one", earlyAuthCheck=False)
@@ -71,22 +71,22 @@ def test_the_error_for_an_unreachable_server_contains_its_url(unique: str) -> No
     plugin = Plugin(provider.make(Host(None)))
     plugin.configure(baseUrl="http://127.0.0.1:1/api/v4/", token=ROOT_TOKEN, earlyAuthCheck=False, retries=1)
     news, _ = plugin.check(GROUP, {"name": unique, "path": unique})
-    with pytest.raises(Failure, match=r"http://127\.0\.0\.1:1") as caught:
+    with pytest.raises(PluginFailure, match=r"http://127\.0\.0\.1:1") as caught:
         plugin.create(GROUP, news)
     assert ROOT_TOKEN not in str(caught.value)
     plugin.close()
 
 
-def test_the_token_can_come_from_the_environment(gitlab_community: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_token_can_come_from_the_environment(gitlab_community: LiveGitLab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITLAB_TOKEN", ROOT_TOKEN)
     monkeypatch.setenv("GITLAB_BASE_URL", f"{gitlab_community.url}/api/v4/")
     plugin = Plugin(provider.make(Host(None)))
     plugin.configure()
-    with pytest.raises(Failure, match="couldn't find a user matching: none"):
+    with pytest.raises(PluginFailure, match="couldn't find a user matching: none"):
         plugin.invoke("gitlab:index/getUser:getUser", username="none")
     monkeypatch.delenv("GITLAB_TOKEN")
     bare = Plugin(provider.make(Host(None)))
-    with pytest.raises(Failure, match="No GitLab token configured"):
+    with pytest.raises(PluginFailure, match="No GitLab token configured"):
         bare.configure(baseUrl=gitlab_community.url)
     plugin.close()
     bare.close()
@@ -96,7 +96,7 @@ def test_the_token_can_come_from_the_environment(gitlab_community: Live, monkeyp
 
 
 def test_a_token_rotates_when_its_rotation_is_due(
-    gitlab_plugin: Plugin, gitlab_community: Live, unique: str, monkeypatch: pytest.MonkeyPatch
+    gitlab_plugin: Plugin, gitlab_community: LiveGitLab, unique: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = project(gitlab_plugin, unique)
     made = gitlab_plugin.made(
@@ -117,8 +117,8 @@ def test_a_token_rotates_when_its_rotation_is_due(
     assert made.state["expiresAt"] == (later + datetime.timedelta(days=30)).isoformat()
     assert made.state["token"] != first
     assert made.diff().none
-    told = httpx.get(f"{gitlab_community.url}/api/v4/user", headers={"PRIVATE-ROOT_TOKEN": str(first.value)})
-    assert told.status_code == httpx.codes.UNAUTHORIZED
+    answer = httpx.get(f"{gitlab_community.url}/api/v4/user", headers={"PRIVATE-ROOT_TOKEN": str(first.value)})
+    assert answer.status_code == httpx.codes.UNAUTHORIZED
 
 
 def test_an_access_token_has_either_an_expiry_date_or_a_rotation(gitlab_plugin: Plugin) -> None:

@@ -11,8 +11,8 @@ import pytest
 from lab.plugins.harbor import provider
 from lab.plugins.server import Host
 from lab.plugins.wire import Secret, reveal
-from lab.tests.plugins.rpc import Failure, Made, Plugin
-from lab.tests.standins.harbor.conftest import PASSWORD, Live, live_harbor
+from lab.tests.plugins.rpc import Made, Plugin, PluginFailure
+from lab.tests.standins.harbor.conftest import PASSWORD, LiveHarbor, live_harbor
 
 PROJECT = "harbor:index/project:Project"
 MEMBER = "harbor:index/projectMemberGroup:ProjectMemberGroup"
@@ -36,19 +36,19 @@ OIDC = {
 
 
 @pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHarbor]:
     with live_harbor(tmp_path_factory.mktemp("harbor")) as server:
         yield server
 
 
 @pytest.fixture
-def api(live: Live) -> Iterator[httpx.Client]:
+def api(live: LiveHarbor) -> Iterator[httpx.Client]:
     with live.http() as client:
         yield client
 
 
 @pytest.fixture(scope="module")
-def plugin(live: Live) -> Iterator[Plugin]:
+def plugin(live: LiveHarbor) -> Iterator[Plugin]:
     made = Plugin(provider.make(Host(None)))
     made.configure(url=live.url, username="admin", password=PASSWORD)
     yield made
@@ -68,7 +68,7 @@ def oidc(plugin: Plugin) -> Made:
     return plugin.made(AUTH, OIDC)
 
 
-def by_hand(api: httpx.Client, method: str, path: str, body: Any = None) -> Any:
+def manual_request(api: httpx.Client, method: str, path: str, body: Any = None) -> Any:
     response = api.request(method, path, json=body)
     assert response.is_success, response.text
     return response.json() if response.content else None
@@ -83,19 +83,19 @@ def lacking(plugin: Plugin, made: Made) -> list[str]:
 def test_project(plugin: Plugin, api: httpx.Client, unique: str) -> None:
     given = {"name": unique, "storageQuota": 5, "deploymentSecurity": "high", "autoSbomGeneration": True}
     made = plugin.made(PROJECT, given)
-    found = by_hand(api, "GET", made.id)
+    found = manual_request(api, "GET", made.id)
     assert made.id == f"/projects/{found['project_id']}"
     assert (made.state["projectId"], made.state["registryId"]) == (found["project_id"], 0)
     assert found["metadata"]["prevent_vul"] == "true"
     quota = f"/quotas?reference_id={found['project_id']}"
-    assert by_hand(api, "GET", quota)[0]["hard"]["storage"] == 5 * GIBIBYTE
-    made.settle()
+    assert manual_request(api, "GET", quota)[0]["hard"]["storage"] == 5 * GIBIBYTE
+    made.assert_no_drift()
     made.change(storageQuota=7, public=True)
-    assert by_hand(api, "GET", quota)[0]["hard"]["storage"] == 7 * GIBIBYTE
+    assert manual_request(api, "GET", quota)[0]["hard"]["storage"] == 7 * GIBIBYTE
     assert made.diff(name="other").replaces == ("name",)
     assert made.diff(registryId=3).replaces == ("registryId",)
-    by_hand(api, "PUT", made.id, {"metadata": {"public": "false", "severity": "low"}})
-    made.settle_not("public", "deploymentSecurity")
+    manual_request(api, "PUT", made.id, {"metadata": {"public": "false", "severity": "low"}})
+    made.assert_drift("public", "deploymentSecurity")
     made.repair()
     # It is written, but never read back.
     assert set(made.imported().paths) == {"storageQuota", "forceDestroy"}
@@ -107,8 +107,8 @@ def test_a_project_without_a_gate_or_a_name(plugin: Plugin, api: httpx.Client) -
     made = plugin.made(PROJECT, {})
     assert reveal(made.state["name"]).startswith("res-")
     assert made.state["deploymentSecurity"] in ("", None)
-    assert by_hand(api, "GET", made.id)["metadata"]["auto_scan"] == "true"
-    made.settle()
+    assert manual_request(api, "GET", made.id)["metadata"]["auto_scan"] == "true"
+    made.assert_no_drift()
     assert made.imported().paths.keys() <= {"storageQuota", "forceDestroy"}
     made.remove()
 
@@ -118,7 +118,7 @@ def test_invalid_projects_are_refused(plugin: Plugin, project: Made) -> None:
     assert "must be one of [none, low, medium, high, critical], got severe" in failures[0]
     del checked
     news, _ = plugin.check(PROJECT, {"name": project.state["name"]})
-    with pytest.raises(Failure, match="unexpected status code got: 409 expected: 201"):
+    with pytest.raises(PluginFailure, match="unexpected status code got: 409 expected: 201"):
         plugin.create(PROJECT, news)
 
 
@@ -127,14 +127,14 @@ def test_member_group(plugin: Plugin, api: httpx.Client, project: Made) -> None:
     given = {"projectId": project.id, "groupName": "/teleservice/devops", "type": "oidc", "role": "maintainer"}
     made = plugin.made(MEMBER, given)
     assert made.id.startswith(f"{project.id}/members/")
-    made.settle()
+    made.assert_no_drift()
     made.change(role="developer")
     assert made.diff(groupName="/other").replaces == ("groupName",)
-    by_hand(api, "PUT", made.id, {"role_id": 3})
-    made.settle_not("role")
+    manual_request(api, "PUT", made.id, {"role_id": 3})
+    made.assert_drift("role")
     made.repair()
     assert lacking(plugin, made) == ["Missing required property 'type'"]
-    groups = [item for item in by_hand(api, "GET", f"{project.id}/members") if item["entity_type"] == "g"]
+    groups = [item for item in manual_request(api, "GET", f"{project.id}/members") if item["entity_type"] == "g"]
     assert [(item["entity_name"], item["role_name"]) for item in groups] == [("/teleservice/devops", "developer")]
     _, failures = plugin.check(MEMBER, {**given, "role": "king"})
     assert "must be one of" in failures[0]
@@ -151,7 +151,7 @@ def robot(project: Made, **more: Any) -> dict[str, Any]:
     return {"name": "ci", "level": "project", "duration": 30, "permissions": [permission], **more}
 
 
-def test_robot(plugin: Plugin, live: Live, api: httpx.Client, project: Made) -> None:
+def test_robot(plugin: Plugin, live: LiveHarbor, api: httpx.Client, project: Made) -> None:
     made = plugin.made(ROBOT, robot(project))
     full = f"robot${project.state['name']}+ci"
     number = made.id.rpartition("/")[2]
@@ -160,7 +160,7 @@ def test_robot(plugin: Plugin, live: Live, api: httpx.Client, project: Made) -> 
     assert isinstance(secret, Secret)
     assert isinstance(secret.value, str)
     assert len(secret.value) == 32
-    made.settle()
+    made.assert_no_drift()
     assert made.state["secret"] == secret
     made.change(description="pushes", duration=60, disable=True)
     assert made.state["secret"] == secret
@@ -171,25 +171,25 @@ def test_robot(plugin: Plugin, live: Live, api: httpx.Client, project: Made) -> 
     permissions = robot(project)["permissions"]
     permissions[0]["accesses"].append({"resource": "artifact", "action": "read"})
     made.change(permissions=permissions)
-    changed = {**by_hand(api, "GET", made.id), "description": "by hand"}
-    by_hand(api, "PUT", made.id, changed)
-    made.settle_not("description")
+    changed = {**manual_request(api, "GET", made.id), "description": "manual"}
+    manual_request(api, "PUT", made.id, changed)
+    made.assert_drift("description")
     made.repair()
     assert set(made.imported().paths) == {"secret"}
-    listed = by_hand(api, "GET", f"/robots?q=Level=project,ProjectID={project.id.rpartition('/')[2]}")
+    listed = manual_request(api, "GET", f"/robots?q=Level=project,ProjectID={project.id.rpartition('/')[2]}")
     assert [item["name"] for item in listed] == [full]
     made.remove()
-    with pytest.raises(Failure, match="404"):  # in upstream, the deletion of a missing robot fails
+    with pytest.raises(PluginFailure, match="404"):  # in upstream, the deletion of a missing robot fails
         plugin.delete(ROBOT, made.id, made.state)
 
 
 def test_a_robot_with_a_given_secret(plugin: Plugin, project: Made) -> None:
     made = plugin.made(ROBOT, robot(project, secret="Given-secret-1"))
     assert made.state["secret"] == Secret("Given-secret-1")
-    made.settle()
+    made.assert_no_drift()
     made.remove()
     news, _ = plugin.check(ROBOT, robot(project, secret="leak-marker", name="bad"))
-    with pytest.raises(Failure, match="8-128, inclusively") as caught:
+    with pytest.raises(PluginFailure, match="8-128, inclusively") as caught:
         plugin.create(ROBOT, news)
     assert "leak-marker" not in str(caught.value)
 
@@ -206,7 +206,7 @@ def test_a_system_robot(plugin: Plugin, unique: str) -> None:
     made = plugin.made(ROBOT, {"name": unique, "level": "system", "permissions": permissions})
     assert made.state["name"] == unique
     assert made.state["duration"] == -1
-    made.settle()
+    made.assert_no_drift()
     made.remove()
 
 
@@ -218,7 +218,7 @@ def retention(project: Made, **more: Any) -> dict[str, Any]:
 def test_retention(plugin: Plugin, api: httpx.Client, project: Made) -> None:
     made = plugin.made(RETENTION, retention(project))
     assert made.id.startswith("/retentions/")
-    made.settle()
+    made.assert_no_drift()
     rules = [
         {"mostRecentlyPushed": 5, "repoMatching": "x/**", "tagMatching": "v*", "untaggedArtifacts": False},
         {"nDaysSinceLastPush": 3, "repoMatching": "**", "tagMatching": "v*", "disabled": True},
@@ -226,17 +226,17 @@ def test_retention(plugin: Plugin, api: httpx.Client, project: Made) -> None:
     made.change(rules=rules, schedule="0 0 2 * * *")
     assert made.diff(scope="/projects/1").replaces == ("scope",)
     assert made.imported().none
-    found = by_hand(api, "GET", made.id)
+    found = manual_request(api, "GET", made.id)
     found["trigger"]["settings"]["cron"] = ""
-    by_hand(api, "PUT", made.id, found)
-    made.settle_not("schedule")
+    manual_request(api, "PUT", made.id, found)
+    made.assert_drift("schedule")
     made.repair()
     plugin.delete(RETENTION, made.id, made.state)
     # A deletion empties the policy; the next resource reuses it.
-    assert by_hand(api, "GET", made.id).get("rules", []) == []
+    assert manual_request(api, "GET", made.id).get("rules", []) == []
     again = plugin.made(RETENTION, retention(project))
     assert again.id == made.id
-    again.settle()
+    again.assert_no_drift()
 
 
 def test_a_lower_case_schedule_always_has_a_diff(plugin: Plugin, project: Made) -> None:
@@ -250,16 +250,16 @@ def test_immutable_tags(plugin: Plugin, api: httpx.Client, project: Made) -> Non
     given = {"projectId": project.id, "repoMatching": "**", "tagMatching": "v*", "disabled": True}
     made = plugin.made(IMMUTABLE, given)
     assert made.id.startswith(f"{project.id}/immutabletagrules/")
-    assert by_hand(api, "GET", f"{project.id}/immutabletagrules")[0]["disabled"] is True
-    made.settle()
+    assert manual_request(api, "GET", f"{project.id}/immutabletagrules")[0]["disabled"] is True
+    made.assert_no_drift()
     made.change(disabled=None)
     made.change(tagMatching="release-*")
     assert made.diff(projectId="/projects/1").replaces == ("projectId",)
     assert made.imported().none
     many = [plugin.made(IMMUTABLE, {**given, "tagMatching": f"t{i}", "disabled": False}) for i in range(16)]
-    many[-1].settle()  # on the second page
+    many[-1].assert_no_drift()  # on the second page
     made.remove()
-    with pytest.raises(Failure, match="404"):
+    with pytest.raises(PluginFailure, match="404"):
         plugin.delete(IMMUTABLE, made.id, made.state)
 
 
@@ -268,31 +268,31 @@ def test_a_webhook_created_outside_the_program_can_only_be_deleted(
 ) -> None:
     target = {"type": "http", "address": "https://example.com/hook", "skip_cert_verify": True}
     body = {"name": "told", "enabled": True, "event_types": ["PUSH_ARTIFACT"], "targets": [target]}
-    by_hand(api, "POST", f"{project.id}/webhook/policies", body)
-    (hook,) = by_hand(api, "GET", f"{project.id}/webhook/policies")
+    manual_request(api, "POST", f"{project.id}/webhook/policies", body)
+    (hook,) = manual_request(api, "GET", f"{project.id}/webhook/policies")
     id_, state, inputs = plugin.read(WEBHOOK, f"{project.id}/webhook/policies/{hook['id']}")
     assert {"name": "told", "address": "https://example.com/hook", "notifyType": "http"}.items() <= inputs.items()
-    with pytest.raises(Failure, match="it only deletes it"):
+    with pytest.raises(PluginFailure, match="it only deletes it"):
         plugin.create(WEBHOOK, {**inputs, "projectId": project.id, "eventsTypes": ["PUSH_ARTIFACT"]})
     plugin.delete(WEBHOOK, id_, state)
-    with pytest.raises(Failure, match="Resource not found"):
+    with pytest.raises(PluginFailure, match="Resource not found"):
         plugin.read(WEBHOOK, id_, state)
 
 
 def test_config_auth(plugin: Plugin, api: httpx.Client, oidc: Made) -> None:
     assert oidc.id == "/configurations"
     assert oidc.state["oidcClientSecret"] == Secret("leak-marker")
-    oidc.settle()
+    oidc.assert_no_drift()
     oidc.change(oidcScope="openid,profile,offline_access")
-    by_hand(api, "PUT", "/configurations", {"oidc_scope": "openid"})
-    oidc.settle_not("oidcScope")
+    manual_request(api, "PUT", "/configurations", {"oidc_scope": "openid"})
+    oidc.assert_drift("oidcScope")
     oidc.repair()
     assert any("oidcClientSecret must be specified" in failure for failure in lacking(plugin, oidc))
     _, failures = plugin.check(AUTH, {"authMode": "oidc_auth", "oidcName": "x"})
     assert any("must be specified" in failure for failure in failures)
     plugin.delete(AUTH, oidc.id, oidc.state)
     assert (
-        by_hand(api, "GET", "/configurations")["auth_mode"]["value"] == "oidc_auth"
+        manual_request(api, "GET", "/configurations")["auth_mode"]["value"] == "oidc_auth"
     )  # the deletion does not change Harbor
 
 
@@ -300,13 +300,13 @@ def test_config_system(plugin: Plugin, api: httpx.Client) -> None:
     given = {"robotTokenExpiration": 90}
     made = plugin.made(SYSTEM, given)
     assert made.id == "configuration/system"
-    found = by_hand(api, "GET", "/configurations")
+    found = manual_request(api, "GET", "/configurations")
     assert found["project_creation_restriction"]["value"] == "adminonly"
-    made.settle()
+    made.assert_no_drift()
     made.change(readOnly=True)
     made.change(readOnly=None)
-    by_hand(api, "PUT", "/configurations", {"robot_token_duration": 5})
-    made.settle_not("robotTokenExpiration")
+    manual_request(api, "PUT", "/configurations", {"robot_token_duration": 5})
+    made.assert_drift("robotTokenExpiration")
     made.repair()
     assert made.imported("configuration/system").none
     plugin.delete(SYSTEM, made.id, made.state)
@@ -315,24 +315,24 @@ def test_config_system(plugin: Plugin, api: httpx.Client) -> None:
 def test_interrogation_services(plugin: Plugin, api: httpx.Client) -> None:
     made = plugin.made(SCAN, {"vulnerabilityScanPolicy": "Daily", "defaultScanner": "trivy"})
     assert made.id == "/system/scanAll/schedule"
-    made.settle()
+    made.assert_no_drift()
     made.change(vulnerabilityScanPolicy="0 0 1 * * *")
-    by_hand(api, "PUT", "/system/scanAll/schedule", {"schedule": {"type": "Hourly", "cron": "0 0 * * * *"}})
-    made.settle_not("vulnerabilityScanPolicy")
+    manual_request(api, "PUT", "/system/scanAll/schedule", {"schedule": {"type": "Hourly", "cron": "0 0 * * * *"}})
+    made.assert_drift("vulnerabilityScanPolicy")
     made.repair()
     plugin.delete(SCAN, made.id, made.state)
-    assert by_hand(api, "GET", "/system/scanAll/schedule") is None
+    assert manual_request(api, "GET", "/system/scanAll/schedule") is None
 
 
 def test_garbage_collection(plugin: Plugin, api: httpx.Client) -> None:
     made = plugin.made(COLLECTION, {"schedule": "Weekly", "deleteUntagged": True})
     assert made.id == "/system/gc/schedule"
-    made.settle()
+    made.assert_no_drift()
     made.change(schedule="0 30 1 * * *", workers=3)
     _, failures = plugin.check(COLLECTION, {"schedule": "Daily", "workers": 9})
     assert "between 1 and 5" in failures[0]
     plugin.delete(COLLECTION, made.id, made.state)
-    assert by_hand(api, "GET", "/system/gc/schedule") is None
+    assert manual_request(api, "GET", "/system/gc/schedule") is None
 
 
 def test_registry(plugin: Plugin, unique: str) -> None:
@@ -341,7 +341,7 @@ def test_registry(plugin: Plugin, unique: str) -> None:
     made = plugin.made(REGISTRY, given)
     assert (made.state["status"], made.id) == ("healthy", f"/registries/{made.state['registryId']}")
     assert made.state["accessSecret"] == Secret("leak-marker")
-    made.settle()
+    made.assert_no_drift()
     made.change(description="cache", accessSecret="other")
     assert made.diff(providerName="harbor").replaces == ("providerName",)
     assert set(made.imported().paths) == {"accessSecret"}
@@ -352,7 +352,7 @@ def test_registry(plugin: Plugin, unique: str) -> None:
 def test_label(plugin: Plugin, unique: str, project: Made) -> None:
     made = plugin.made(LABEL, {"name": unique, "projectId": project.id, "color": "#fff"})
     assert made.state["scope"] == "p"
-    made.settle()
+    made.assert_no_drift()
     made.change(description="d", color="#000")
     assert set(made.imported().paths) == {"projectId"}
     made.remove()
@@ -362,22 +362,22 @@ def test_label(plugin: Plugin, unique: str, project: Made) -> None:
     everywhere.remove()
 
 
-def test_a_refusal_is_reported_in_one_line_without_the_password(live: Live) -> None:
+def test_a_refusal_is_reported_in_one_line_without_the_password(live: LiveHarbor) -> None:
     plugin = Plugin(provider.make(Host(None)))
     try:
         plugin.configure(url=live.url, username="admin", password="Wrong-password-1")
         news, _ = plugin.check(PROJECT, {"name": "x"})
-        with pytest.raises(Failure, match="unexpected status code got: 401 expected: 201") as caught:
+        with pytest.raises(PluginFailure, match="unexpected status code got: 401 expected: 201") as caught:
             plugin.create(PROJECT, news)
         assert "Wrong-password-1" not in str(caught.value)
         plugin.configure(url="http://127.0.0.1:1", username="admin", password=PASSWORD)
-        with pytest.raises(Failure, match=r'Post "http://127\.0\.0\.1:1/api/v2\.0/projects"'):
+        with pytest.raises(PluginFailure, match=r'Post "http://127\.0\.0\.1:1/api/v2\.0/projects"'):
             plugin.create(PROJECT, news)
     finally:
         plugin.close()
 
 
-def test_credentials_come_from_the_environment(live: Live, monkeypatch: pytest.MonkeyPatch, unique: str) -> None:
+def test_credentials_come_from_the_environment(live: LiveHarbor, monkeypatch: pytest.MonkeyPatch, unique: str) -> None:
     for variable, value in (("URL", live.url), ("USERNAME", "admin"), ("PASSWORD", PASSWORD)):
         monkeypatch.setenv(f"HARBOR_{variable}", value)
     plugin = Plugin(provider.make(Host(None)))
@@ -386,7 +386,7 @@ def test_credentials_come_from_the_environment(live: Live, monkeypatch: pytest.M
         plugin.made(PROJECT, {"name": unique}).remove()
         for variable in ("URL", "USERNAME", "PASSWORD"):
             monkeypatch.delenv(f"HARBOR_{variable}")
-        with pytest.raises(Failure, match="missing a required configuration key"):
+        with pytest.raises(PluginFailure, match="missing a required configuration key"):
             plugin.configure()
     finally:
         plugin.close()

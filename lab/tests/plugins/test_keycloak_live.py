@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 from lab.plugins.keycloak import provider
-from lab.plugins.keycloak.client import ApiError, Keycloak
+from lab.plugins.keycloak.client import KeycloakApiError, KeycloakClient
 from lab.plugins.server import Host
 from lab.plugins.wire import Secret
 from lab.tests.plugins import servers
-from lab.tests.plugins.rpc import Failure, Made, Plugin
+from lab.tests.plugins.rpc import Made, Plugin, PluginFailure
 
 REALM = "keycloak:index/realm:Realm"
 GROUP = "keycloak:index/group:Group"
@@ -28,9 +28,9 @@ OPTIONALS = "keycloak:openid/clientOptionalScopes:ClientOptionalScopes"
 
 
 @pytest.fixture(scope="module")
-def admin(platform: Mapping[str, str]) -> Keycloak:
+def admin(platform: Mapping[str, str]) -> KeycloakClient:
     settings: dict[str, Any] = {**servers.keycloak_settings(platform), "clientTimeout": 60}
-    return Keycloak(settings)
+    return KeycloakClient(settings)
 
 
 @pytest.fixture(scope="module")
@@ -55,55 +55,55 @@ def user(realm: Made, name: str, **extra: Any) -> Made:
     return realm.plugin.made(USER, {"realmId": realm.id, "username": name, **extra})
 
 
-def test_realm(realm: Made, admin: Keycloak) -> None:
+def test_realm(realm: Made, admin: KeycloakClient) -> None:
     assert realm.state["id"] == realm.id == realm.given["realm"]
-    realm.settle()
+    realm.assert_no_drift()
     realm.change(displayName="Other", registrationAllowed=True)
     assert realm.diff(realm="x").replaces == ("realm",)
-    admin.put(f"/realms/{realm.id}", {**admin.get(f"/realms/{realm.id}"), "rememberMe": True, "displayName": "By hand"})
+    admin.put(f"/realms/{realm.id}", {**admin.get(f"/realms/{realm.id}"), "rememberMe": True, "displayName": "Manual"})
     # Values that the program does not set are not drift.
-    realm.settle_not("displayName")
+    realm.assert_drift("displayName")
     realm.repair()
     assert "realm" not in realm.imported().paths
 
 
-def test_group_and_its_children(realm: Made, admin: Keycloak, unique: str) -> None:
+def test_group_and_its_children(realm: Made, admin: KeycloakClient, unique: str) -> None:
     plugin = realm.plugin
     top = plugin.made(GROUP, {"realmId": realm.id, "name": unique, "attributes": {"k": "v##w"}})
     child = plugin.made(GROUP, {"realmId": realm.id, "name": "dev", "parentId": top.id})
     assert child.state["path"] == f"/{unique}/dev"
     for made in (top, child):
-        made.settle()
+        made.assert_no_drift()
     assert top.diff(attributes={"k": "w##v"}).none
     top.change(attributes={"k": "x"})
     assert child.diff(parentId="other").replaces == ("parentId",)
     admin.put(f"/realms/{realm.id}/groups/{top.id}", {"name": unique, "attributes": {"k": ["hand"]}})
-    top.settle_not("attributes.k")
+    top.assert_drift("attributes.k")
     top.repair()
     assert child.imported(f"{realm.id}/{child.id}").none
     by_path = admin.get(f"/realms/{realm.id}/group-by-path/{unique}/dev")
     assert (by_path["id"], by_path["parentId"]) == (child.id, top.id)
     child.remove()
-    with pytest.raises(Failure, match="404 Not Found"):
+    with pytest.raises(PluginFailure, match="404 Not Found"):
         plugin.delete(GROUP, child.id, child.state)  # as in upstream, the deletion of a missing group succeeds
     top.remove()
 
 
-def test_members_are_exactly_the_given_ones(realm: Made, admin: Keycloak, unique: str) -> None:
+def test_members_are_exactly_the_given_ones(realm: Made, admin: KeycloakClient, unique: str) -> None:
     plugin = realm.plugin
     people = [user(realm, f"{unique}-{n}") for n in ("a", "b", "c")]
     names = [person.given["username"] for person in people]
     group = plugin.made(GROUP, {"realmId": realm.id, "name": unique})
     members = plugin.made(MEMBERS, {"realmId": realm.id, "groupId": group.id, "members": names[1::-1]})
     assert members.id == f"{realm.id}/group-memberships/{group.id}"
-    members.settle()
+    members.assert_no_drift()
     admin.put(f"/realms/{realm.id}/users/{people[2].id}/groups/{group.id}")
-    members.settle_not("members[2]")
+    members.assert_drift("members[2]")
     members.repair()
     members.change(members=[names[2]])
-    with pytest.raises(Failure, match="user with username nobody does not exist"):
+    with pytest.raises(PluginFailure, match="user with username nobody does not exist"):
         plugin.update(MEMBERS, members.id, members.state, members.checked(members=["nobody"]))
-    with pytest.raises(Failure, match="lowercase"):
+    with pytest.raises(PluginFailure, match="lowercase"):
         plugin.update(MEMBERS, members.id, members.state, members.checked(members=["Alice"]))
     members.repair()
     group.remove()
@@ -112,14 +112,14 @@ def test_members_are_exactly_the_given_ones(realm: Made, admin: Keycloak, unique
         person.remove()
 
 
-def test_user(realm: Made, admin: Keycloak, unique: str) -> None:
+def test_user(realm: Made, admin: KeycloakClient, unique: str) -> None:
     made = user(realm, unique, email=f"{unique}@example.fr", firstName="A", lastName="B")
-    made.settle()
+    made.assert_no_drift()
     made.change(firstName="C", enabled=False)
     admin.put(
         f"/realms/{realm.id}/users/{made.id}", {**admin.get(f"/realms/{realm.id}/users/{made.id}"), "enabled": True}
     )
-    made.settle_not("enabled")
+    made.assert_drift("enabled")
     made.repair()
     assert made.diff(username="other").replaces == ("username",)
     assert made.imported(f"{realm.id}/{unique}").none
@@ -137,7 +137,9 @@ def test_an_undeclared_user_attribute_always_has_a_diff(realm: Made, unique: str
     plugin.delete(USER, id_, state)
 
 
-def test_a_role_created_outside_the_program_can_only_be_deleted(realm: Made, admin: Keycloak, unique: str) -> None:
+def test_a_role_created_outside_the_program_can_only_be_deleted(
+    realm: Made, admin: KeycloakClient, unique: str
+) -> None:
     plugin = realm.plugin
     given = {"name": unique, "description": "d"}
     admin.post(f"/realms/{realm.id}/roles", given)
@@ -145,16 +147,16 @@ def test_a_role_created_outside_the_program_can_only_be_deleted(realm: Made, adm
     id_, state, inputs = plugin.read(ROLE, f"{realm.id}/{admin.get(path)['id']}")
     assert {"realmId": realm.id, **given}.items() <= inputs.items()
     news, _ = plugin.check(ROLE, {"realmId": realm.id, "name": f"{unique}-2"})
-    with pytest.raises(Failure, match="it only deletes it"):
+    with pytest.raises(PluginFailure, match="it only deletes it"):
         plugin.create(ROLE, news)
-    with pytest.raises(Failure, match="it only deletes it"):
+    with pytest.raises(PluginFailure, match="it only deletes it"):
         plugin.update(ROLE, id_, state, {**inputs, "description": "e"})
     plugin.delete(ROLE, id_, state)
-    with pytest.raises(ApiError, match="404"):
+    with pytest.raises(KeycloakApiError, match="404"):
         admin.get(path)
 
 
-def test_client(realm: Made, admin: Keycloak, unique: str) -> None:
+def test_client(realm: Made, admin: KeycloakClient, unique: str) -> None:
     made = client(
         realm,
         unique,
@@ -164,12 +166,12 @@ def test_client(realm: Made, admin: Keycloak, unique: str) -> None:
     )
     assert isinstance(made.state["clientSecret"], Secret)
     assert made.state["serviceAccountUserId"]
-    made.settle()
+    made.assert_no_drift()
     made.change(validRedirectUris=["https://a/*"], description="d", pkceCodeChallengeMethod="S256")
     made.change(serviceAccountsEnabled=False)
     path = f"/realms/{realm.id}/clients/{made.id}"
     admin.put(path, {**admin.get(path), "redirectUris": ["https://evil/*"], "baseUrl": "https://by-hand"})
-    made.settle_not("validRedirectUris[0]")
+    made.assert_drift("validRedirectUris[0]")
     made.repair()
     assert made.diff(realmId="other").replaces == ("realmId",)
     assert made.imported(f"{realm.id}/{made.id}").none
@@ -189,14 +191,14 @@ def test_client(realm: Made, admin: Keycloak, unique: str) -> None:
 def test_an_invalid_client_is_refused_as_in_upstream(realm: Made, inputs: dict[str, Any], reason: str) -> None:
     news, failures = realm.plugin.check(CLIENT, {"realmId": realm.id, "clientId": "c", **inputs})
     assert failures == []
-    with pytest.raises(Failure, match=reason):
+    with pytest.raises(PluginFailure, match=reason):
         realm.plugin.create(CLIENT, news)
 
 
-def test_scopes_and_mappers(realm: Made, admin: Keycloak, unique: str) -> None:
+def test_scopes_and_mappers(realm: Made, admin: KeycloakClient, unique: str) -> None:
     plugin = realm.plugin
     scope = plugin.made(SCOPE, {"realmId": realm.id, "name": unique, "description": "d"})
-    scope.settle()
+    scope.assert_no_drift()
     scope.change(includeInTokenScope=False)
     assert scope.imported(f"{realm.id}/{scope.id}").none
     owner = client(realm, unique)
@@ -217,12 +219,12 @@ def test_scopes_and_mappers(realm: Made, admin: Keycloak, unique: str) -> None:
         mapper = plugin.made(
             f"keycloak:openid/{kind}", {"realmId": realm.id, "clientScopeId": scope.id, "name": kind[:9], **inputs}
         )
-        mapper.settle()
+        mapper.assert_no_drift()
         mapper.change(**change)
         path = f"/realms/{realm.id}/client-scopes/{scope.id}/protocol-mappers/models/{mapper.id}"
         found = admin.get(path)
         admin.put(path, {**found, "config": {**found["config"], "access.token.claim": "false"}})
-        mapper.settle_not("addToAccessToken")
+        mapper.assert_drift("addToAccessToken")
         mapper.repair()
         assert mapper.diff(realmId="other").replaces == ("realmId",)
         assert mapper.imported(f"{realm.id}/client-scope/{scope.id}/{mapper.id}").none
@@ -231,21 +233,21 @@ def test_scopes_and_mappers(realm: Made, admin: Keycloak, unique: str) -> None:
     scope.remove()
 
 
-def test_the_scopes_of_a_client(realm: Made, admin: Keycloak, unique: str) -> None:
+def test_the_scopes_of_a_client(realm: Made, admin: KeycloakClient, unique: str) -> None:
     plugin = realm.plugin
     owner = client(realm, unique)
     base = {"realmId": realm.id, "clientId": owner.id}
     defaults = plugin.made(DEFAULTS, {**base, "defaultScopes": ["profile", "email"]})
     assert defaults.id == f"{realm.id}/{owner.id}"
-    defaults.settle()
+    defaults.assert_no_drift()
     defaults.change(defaultScopes=["profile"])
     optionals = plugin.made(OPTIONALS, {**base, "optionalScopes": ["phone"]})
-    with pytest.raises(Failure, match="scope phone is already attached to client as an optional scope"):
+    with pytest.raises(PluginFailure, match="scope phone is already attached to client as an optional scope"):
         plugin.update(DEFAULTS, defaults.id, defaults.state, defaults.checked(defaultScopes=["phone"]))
-    with pytest.raises(Failure, match="scope nothing does not exist"):
+    with pytest.raises(PluginFailure, match="scope nothing does not exist"):
         plugin.update(DEFAULTS, defaults.id, defaults.state, defaults.checked(defaultScopes=["nothing"]))
     defaults.repair()
-    optionals.settle()
+    optionals.assert_no_drift()
     ids = {scope["name"]: scope["id"] for scope in admin.get(f"/realms/{realm.id}/client-scopes")}
     admin.put(f"/realms/{realm.id}/clients/{owner.id}/default-client-scopes/{ids['email']}")
     assert defaults.refresh()
@@ -267,7 +269,7 @@ def test_a_token_that_expires_is_renewed(platform: Mapping[str, str], realm: Mad
 def test_a_wrong_password_is_not_shown_in_the_error(platform: Mapping[str, str]) -> None:
     plugin = Plugin(provider.make(Host(None)))
     with pytest.raises(
-        Failure, match=f"failed to perform initial login to Keycloak.*{httpx.codes.UNAUTHORIZED}"
+        PluginFailure, match=f"failed to perform initial login to Keycloak.*{httpx.codes.UNAUTHORIZED}"
     ) as caught:
         plugin.configure(**{**servers.keycloak_settings(platform), "password": "wrong-marker"})
     assert "wrong-marker" not in str(caught.value)

@@ -14,7 +14,7 @@ from lab.plugins.kubernetes import kubeconfig, provider
 from lab.plugins.kubernetes.client import Kube, Object
 from lab.plugins.server import Host
 from lab.plugins.wire import UNKNOWN, Secret
-from lab.tests.plugins.rpc import Failure, Made, Plugin
+from lab.tests.plugins.rpc import Made, Plugin, PluginFailure
 
 NAMESPACE = "kubernetes:core/v1:Namespace"
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
@@ -30,7 +30,7 @@ def obj(version: str, kind: str, name: Any, namespace: str | None = None, /, **b
     return {"apiVersion": version, "kind": kind, "metadata": metadata, **body}
 
 
-def by_hand(kube: Kube, made: Made, body: Object, manager: str = "somebody") -> Object:
+def manual_request(kube: Kube, made: Made, body: Object, manager: str = "somebody") -> Object:
     path = f"{kube.collection(made.inputs)}/{made.id.rpartition('/')[2]}"
     return kube.request("PATCH", path, body, kind="application/merge-patch+json", params={"fieldManager": manager})
 
@@ -69,14 +69,14 @@ def test_namespace(namespace: Made, plugin: Plugin, kube: Kube, unique: str) -> 
     assert namespace.state["__initialApiVersion"] == "v1"
     assert namespace.state["__fieldManager"].startswith("pulumi-kubernetes-")
     assert namespace.state["__inputs"] == namespace.inputs
-    namespace.settle()
+    namespace.assert_no_drift()
     label = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": unique, "labels": {"tenant": "other"}}}
     namespace.change(**label)
     assert namespace.diff(**{**label, "metadata": {"name": "x"}}).replaces == ("metadata.name",)
-    by_hand(kube, namespace, {"metadata": {"labels": {"tenant": "hand", "not": "ours"}}})
-    namespace.settle_not("metadata.labels.tenant")
+    manual_request(kube, namespace, {"metadata": {"labels": {"tenant": "hand", "not": "ours"}}})
+    namespace.assert_drift("metadata.labels.tenant")
     # As in upstream, a label that another manager changed needs force.
-    with pytest.raises(Failure, match='conflict with "somebody"') as caught:
+    with pytest.raises(PluginFailure, match='conflict with "somebody"') as caught:
         plugin.update(NAMESPACE, namespace.id, namespace.state, namespace.inputs)
     assert caught.value.id == namespace.id
     assert caught.value.state is not None
@@ -88,8 +88,8 @@ def test_force_takes_a_field_back(platform: Mapping[str, str], kube: Kube, uniqu
     plugin = configured(platform, enablePatchForce="true")
     made = plugin.made(CONFIG_MAP, obj("v1", "ConfigMap", "c", unique, metadata={"labels": {"a": "1"}}))
     made.change(metadata={"name": "c", "namespace": unique, "labels": {"a": "2"}})
-    by_hand(kube, made, {"metadata": {"labels": {"a": "hand"}}})
-    made.settle_not("metadata.labels.a")
+    manual_request(kube, made, {"metadata": {"labels": {"a": "hand"}}})
+    made.assert_drift("metadata.labels.a")
     made.repair()
     plugin.close()
 
@@ -97,8 +97,8 @@ def test_force_takes_a_field_back(platform: Mapping[str, str], kube: Kube, uniqu
 def test_the_creating_manager_owns_the_fields_until_the_first_update(namespace: Made, kube: Kube) -> None:
     """The official plugin creates with one manager; at the first update, another one takes over its fields."""
     assert kube.get(namespace.inputs, namespace.id)["metadata"]["managedFields"][0]["manager"] == "pulumi-kubernetes"
-    by_hand(kube, namespace, {"metadata": {"labels": {"tenant": "hand"}}}, manager="kubectl-edit")
-    namespace.settle_not("metadata.labels.tenant")
+    manual_request(kube, namespace, {"metadata": {"labels": {"tenant": "hand"}}}, manager="kubectl-edit")
+    namespace.assert_drift("metadata.labels.tenant")
     namespace.repair()
     managers = {e["manager"] for e in kube.get(namespace.inputs, namespace.id)["metadata"]["managedFields"]}
     assert namespace.state["__fieldManager"] in managers
@@ -180,10 +180,10 @@ def test_the_life_of_an_object(
     token = f"kubernetes:{kind}"
     made = plugin.made(token, {**given, "metadata": {**given["metadata"], "namespace": unique}})
     assert made.id == f"{unique}/{given['metadata']['name']}"
-    made.settle()
+    made.assert_no_drift()
     made.change(**change)
     assert made.diff(metadata={**made.given["metadata"], "namespace": "other"}).replaces == ("metadata.namespace",)
-    by_hand(kube, made, hand, manager="kubectl-edit")
+    manual_request(kube, made, hand, manager="kubectl-edit")
     assert made.refresh()
     assert not made.diff().none
     made.repair()
@@ -212,10 +212,10 @@ def test_secret(plugin: Plugin, kube: Kube, unique: str) -> None:
     assert made.inputs["data"] == Secret({"k": encoded})
     assert made.state["data"] == Secret({"k": encoded})
     assert made.state["__inputs"]["data"] == Secret({"k": encoded})
-    made.settle()
+    made.assert_no_drift()
     assert made.diff(stringData={"k": "other"}).replaces == ("data.k",)
-    by_hand(kube, made, {"stringData": {"k": "hand"}})
-    made.settle_not("data.k")
+    manual_request(kube, made, {"stringData": {"k": "hand"}})
+    made.assert_drift("data.k")
     _, state, inputs = plugin.read(SECRET, made.id)
     assert isinstance(state["data"], Secret)
     assert isinstance(inputs["data"], Secret)
@@ -248,7 +248,9 @@ def test_an_existing_object_is_adopted_only_on_request(
     first = plugin.made(CONFIG_MAP, obj("v1", "ConfigMap", "c", unique, data={"a": "1"}))
     news, _ = plugin.check(CONFIG_MAP, obj("v1", "ConfigMap", "c", unique, data={"a": "1"}))
     plugin.create(CONFIG_MAP, news, preview=True)  # a preview does not check it
-    with pytest.raises(Failure, match=r"was not successfully created by the Kubernetes API server.*already exists"):
+    with pytest.raises(
+        PluginFailure, match=r"was not successfully created by the Kubernetes API server.*already exists"
+    ):
         plugin.create(CONFIG_MAP, news)
     generous = configured(platform, upsertExistingObjects="true")
     assert generous.create(CONFIG_MAP, news)[0] == first.id
@@ -259,12 +261,12 @@ def test_an_existing_object_is_adopted_only_on_request(
 def test_a_patch_resource_manages_and_releases_fields(plugin: Plugin, kube: Kube, unique: str) -> None:
     base = plugin.made(CONFIG_MAP, obj("v1", "ConfigMap", "c", unique, data={"a": "1"}))
     token = "kubernetes:core/v1:ConfigMapPatch"
-    with pytest.raises(Failure, match=r"require the `\.metadata\.name` field"):
+    with pytest.raises(PluginFailure, match=r"require the `\.metadata\.name` field"):
         plugin.check(token, obj("v1", "ConfigMap", None, unique))
     patch = plugin.made(token, obj("v1", "ConfigMap", "c", unique, data={"b": "2"}))
     assert patch.id == f"{unique}/c"
-    patch.settle()
-    base.settle()
+    patch.assert_no_drift()
+    base.assert_no_drift()
     patch.change(data={"b": "3"})
     assert kube.get(base.inputs, "c")["data"] == {"a": "1", "b": "3"}
     plugin.delete(token, patch.id, patch.state)
@@ -296,10 +298,10 @@ def test_custom_resources_need_their_definition(plugin: Plugin, kube: Kube, uniq
     while kube.served("example.dev/v1", kind) is None:
         time.sleep(0.1)
     made = plugin.made(token, thing)
-    made.settle()
+    made.assert_no_drift()
     made.change(spec={"a": 2})
-    by_hand(kube, made, {"spec": {"a": 3}}, manager="kubectl-edit")
-    made.settle_not("spec.a")
+    manual_request(kube, made, {"spec": {"a": 3}}, manager="kubectl-edit")
+    made.assert_drift("spec.a")
     made.repair()
     kube.delete(crd, crd["metadata"]["name"], "Foreground")
     assert made.gone(30)
@@ -316,9 +318,9 @@ def test_previews_with_unknown_values(plugin: Plugin) -> None:
 @pytest.mark.usefixtures("namespace")
 def test_a_refusal_has_the_servers_message(plugin: Plugin, unique: str) -> None:
     news, _ = plugin.check(CONFIG_MAP, obj("v1", "ConfigMap", "Not-A-Name", unique))
-    with pytest.raises(Failure, match="Invalid value"):
+    with pytest.raises(PluginFailure, match="Invalid value"):
         plugin.create(CONFIG_MAP, news, preview=True)
-    with pytest.raises(Failure, match="Invalid value") as caught:
+    with pytest.raises(PluginFailure, match="Invalid value") as caught:
         plugin.create(CONFIG_MAP, news)
     assert "\n" not in str(caught.value)
 
@@ -328,7 +330,7 @@ def test_ignored_fields_do_not_change(plugin: Plugin, kube: Kube, unique: str) -
     given = obj("v1", "ConfigMap", "c", unique, metadata={"labels": {"a": "1", "b": "1"}})
     made = plugin.made(CONFIG_MAP, given)
     made.change(metadata={**given["metadata"], "labels": {"a": "2", "b": "1"}})
-    by_hand(kube, made, {"metadata": {"labels": {"b": "hand"}}}, manager="hpa")
+    manual_request(kube, made, {"metadata": {"labels": {"b": "hand"}}}, manager="hpa")
     assert made.refresh()
     assert plugin.diff(CONFIG_MAP, made.state, made.inputs, ignore=["metadata.labels.b"]).none
     news = made.checked(metadata={**given["metadata"], "labels": {"a": "3", "b": "1"}})

@@ -10,7 +10,7 @@ from lab.plugins.kubernetes import changes, kubeconfig, managed, objects, provid
 from lab.plugins.kubernetes.settings import replacing
 from lab.plugins.server import Host, PluginError
 from lab.plugins.wire import UNKNOWN, Secret
-from lab.tests.plugins.rpc import Failure, Plugin
+from lab.tests.plugins.rpc import Plugin, PluginFailure
 
 
 @pytest.mark.parametrize(
@@ -210,10 +210,10 @@ def test_an_unreachable_cluster_fails_only_operations_that_need_it(tmp_path: Any
     news, _ = plugin.check(token, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "n"}})
     assert plugin.create(token, news, preview=True)[0] == ""
     for attempt in (lambda: plugin.create(token, news), lambda: plugin.read(token, "default/n", news, news)):
-        with pytest.raises(Failure, match="unreachable") as caught:
+        with pytest.raises(PluginFailure, match="unreachable") as caught:
             attempt()
         assert "token-marker" not in str(caught.value)
-    with pytest.raises(Failure, match="`kubernetes:kubconfig` is not a setting"):
+    with pytest.raises(PluginFailure, match="`kubernetes:kubconfig` is not a setting"):
         plugin.configure(kubconfig="x")
     plugin.close()
 
@@ -221,16 +221,16 @@ def test_an_unreachable_cluster_fails_only_operations_that_need_it(tmp_path: Any
 def test_unsupported_settings_and_objects_are_refused_with_their_name() -> None:
     plugin = Plugin(provider.make(Host(None)))
     for setting, value in (("namespace", "x"), ("enableServerSideApply", "false"), ("deleteUnreachable", "true")):
-        with pytest.raises(Failure, match=f"the local platform's plugin does not support kubernetes:{setting}"):
+        with pytest.raises(PluginFailure, match=f"the local platform's plugin does not support kubernetes:{setting}"):
             plugin.configure(**{setting: value})
     definition = {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
         "metadata": {"name": "n"},
     }
-    with pytest.raises(Failure, match="does not support custom resource definitions"):
+    with pytest.raises(PluginFailure, match="does not support custom resource definitions"):
         plugin.check("kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition", definition)
     noted = {"name": "n", "annotations": {"pulumi.com/timeoutSeconds": "1"}}
-    with pytest.raises(Failure, match=r"does not support the annotation pulumi\.com/timeoutSeconds"):
+    with pytest.raises(PluginFailure, match=r"does not support the annotation pulumi\.com/timeoutSeconds"):
         plugin.check("kubernetes:core/v1:ConfigMap", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": noted})
     plugin.close()

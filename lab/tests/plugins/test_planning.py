@@ -62,9 +62,9 @@ def test_server_values_override_the_plan_except_for_sets() -> None:
 
 
 def test_unset_properties() -> None:
-    prior = {"name": "n", "found": "x", "left": "by hand", "size": 5, "keys": ["a"]}
+    prior = {"name": "n", "found": "x", "left": "manual", "size": 5, "keys": ["a"]}
     planned = plan(SHAPE, prior, {"name": "n"})
-    assert (planned["found"], planned["left"], planned["size"], planned["keys"]) == ("x", "by hand", 3, None)
+    assert (planned["found"], planned["left"], planned["size"], planned["keys"]) == ("x", "manual", 3, None)
 
 
 def test_a_refresh_updates_the_programs_values_and_keeps_defaults() -> None:

@@ -18,7 +18,7 @@ from lab.plugins.server import Host
 from lab.plugins.vault import provider
 from lab.plugins.wire import Secret, reveal
 from lab.tests.plugins import servers
-from lab.tests.plugins.rpc import Failure, Made, Plugin
+from lab.tests.plugins.rpc import Made, Plugin, PluginFailure
 
 MOUNT = "vault:index/mount:Mount"
 AUTH = "vault:index/authBackend:AuthBackend"
@@ -55,7 +55,7 @@ def api(vault_address: str) -> httpx.Client:
     return httpx.Client(base_url=f"{vault_address}/v1/", headers={"X-Vault-Token": servers.TOKEN})
 
 
-def by_hand(api: httpx.Client, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+def manual_request(api: httpx.Client, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
     response = api.request(method, path, json=body)
     response.raise_for_status()
     return response.json() if response.content else None
@@ -69,11 +69,11 @@ def test_mount(vault_plugin: Plugin, api: httpx.Client, unique: str) -> None:
     made = vault_plugin.made(MOUNT, {"path": f"tenants/{unique}", "type": "kv", "options": {"version": "2"}})
     assert made.id == f"tenants/{unique}"
     assert made.state["id"] == made.id
-    made.settle()
+    made.assert_no_drift()
     made.change(description="Secrets", maxLeaseTtlSeconds=3600)
     assert made.diff(type="transit").replaces == ("type",)
-    by_hand(api, "POST", f"sys/mounts/{made.id}/tune", {"description": "by hand"})
-    made.settle_not("description")
+    manual_request(api, "POST", f"sys/mounts/{made.id}/tune", {"description": "manual"})
+    made.assert_drift("description")
     made.repair()
     assert made.imported().none
     old = made.id
@@ -87,7 +87,7 @@ def test_mount(vault_plugin: Plugin, api: httpx.Client, unique: str) -> None:
 def test_the_alias_kv_v2_has_no_diff(vault_plugin: Plugin, unique: str) -> None:
     made = vault_plugin.made(MOUNT, {"path": unique, "type": "kv-v2"})
     assert made.state["type"] == "kv-v2"
-    made.settle()
+    made.assert_no_drift()
     made.remove()
 
 
@@ -98,12 +98,12 @@ def test_policy(vault_plugin: Plugin, api: httpx.Client, unique: str) -> None:
     made.change(policy=text + "# more\n")
     assert made.diff(name="other").replaces == ("name",)
     assert made.imported().none
-    by_hand(api, "PUT", f"sys/policies/acl/{unique}", {"policy": "# emptied"})
-    made.settle_not("policy")
+    manual_request(api, "PUT", f"sys/policies/acl/{unique}", {"policy": "# emptied"})
+    made.assert_drift("policy")
     made.repair()
     # Upstream reads a missing policy as an empty one, so the next run writes it again.
-    by_hand(api, "DELETE", f"sys/policies/acl/{unique}")
-    made.settle_not("policy")
+    manual_request(api, "DELETE", f"sys/policies/acl/{unique}")
+    made.assert_drift("policy")
     made.repair()
     vault_plugin.delete(POLICY, made.id, made.state)
     vault_plugin.delete(POLICY, made.id, made.state)
@@ -112,10 +112,10 @@ def test_policy(vault_plugin: Plugin, api: httpx.Client, unique: str) -> None:
 
 def test_auth_back_end(vault_plugin: Plugin, api: httpx.Client, unique: str) -> None:
     made = vault_plugin.made(AUTH, {"type": "kubernetes", "path": unique})
-    made.settle()
+    made.assert_no_drift()
     made.change(description="pods")
-    by_hand(api, "POST", f"sys/auth/{unique}/tune", {"description": "by hand"})
-    made.settle_not("description")
+    manual_request(api, "POST", f"sys/auth/{unique}/tune", {"description": "manual"})
+    made.assert_drift("description")
     made.repair()
     assert made.imported().none
     made.change(path=f"{unique}-moved")
@@ -126,7 +126,7 @@ def test_auth_back_end(vault_plugin: Plugin, api: httpx.Client, unique: str) -> 
 def test_jwt_back_end_and_role(vault_plugin: Plugin, api: httpx.Client, unique: str, public_key: str) -> None:
     back_end = jwt(vault_plugin, unique, public_key)
     assert back_end.id == unique
-    back_end.settle()
+    back_end.assert_no_drift()
     back_end.change(boundIssuer="https://git.example.fr")
     role = vault_plugin.made(
         JWT_ROLE,
@@ -140,14 +140,14 @@ def test_jwt_back_end_and_role(vault_plugin: Plugin, api: httpx.Client, unique: 
     assert role.id == f"auth/{unique}/role/ci"
     assert role.state["backend"] == unique
     assert role.state["boundClaims"] == {"project_id": "12", "ref": "main,release"}
-    role.settle()
+    role.assert_no_drift()
     role.change(boundAudiences=["a"], boundClaims={"project_id": "13"}, tokenTtl=None)
     assert role.diff(roleName="x").replaces == ("roleName",)
-    by_hand(
+    manual_request(
         api, "PUT", role.id,
         {"role_type": "jwt", "user_claim": "sub", "bound_claims": {"project_id": ["13"]}, "bound_audiences": ["evil"]},
     )  # fmt: skip
-    role.settle_not("boundAudiences[0]")
+    role.assert_drift("boundAudiences[0]")
     role.repair()
     assert role.imported().none
     role.remove()
@@ -166,7 +166,7 @@ def test_a_pem_with_a_final_newline_always_has_a_diff(vault_plugin: Plugin, uniq
 
 def test_a_mount_whose_configuration_fails_stays_in_the_state(vault_plugin: Plugin, unique: str) -> None:
     news, _ = vault_plugin.check(JWT, {"path": unique, "oidcDiscoveryUrl": "http://127.0.0.1:1/none"})
-    with pytest.raises(Failure, match="error updating configuration to Vault") as caught:
+    with pytest.raises(PluginFailure, match="error updating configuration to Vault") as caught:
         vault_plugin.create(JWT, news)
     assert caught.value.id == unique
     assert caught.value.state is not None
@@ -188,9 +188,9 @@ def test_kubernetes_configuration_and_role(
     )  # fmt: skip
     assert config.id == f"auth/{unique}/config"
     assert config.state["tokenReviewerJwt"] == Secret("reviewer-marker")
-    config.settle()
+    config.assert_no_drift()
     config.change(kubernetesHost="https://127.0.0.1:6444")
-    by_hand(
+    manual_request(
         api,
         "PUT",
         config.id,
@@ -206,9 +206,11 @@ def test_kubernetes_configuration_and_role(
             "boundServiceAccountNamespaces": ["b", "a"], "tokenPolicies": ["p"], "audience": "vault",
         },
     )  # fmt: skip
-    role.settle()
+    role.assert_no_drift()
     role.change(boundServiceAccountNamespaces=["a"], tokenTtl=60)
-    by_hand(api, "PUT", role.id, {"bound_service_account_names": ["*"], "bound_service_account_namespaces": ["a"]})
+    manual_request(
+        api, "PUT", role.id, {"bound_service_account_names": ["*"], "bound_service_account_namespaces": ["a"]}
+    )
     assert role.refresh()
     assert "boundServiceAccountNames[0]" in role.diff().paths
     role.repair()
@@ -223,17 +225,19 @@ def test_group_and_alias(vault_plugin: Plugin, api: httpx.Client, unique: str, p
     group = vault_plugin.made(
         GROUP, {"name": unique, "type": "external", "policies": ["b", "a"], "metadata": {"tenant": "t"}}
     )
-    group.settle()
+    group.assert_no_drift()
     group.change(policies=["a"], metadata={"tenant": "u"})
     assert group.diff(type="internal").replaces == ("type",)
-    by_hand(api, "PUT", f"identity/group/id/{group.id}", {"policies": ["root-like"], "metadata": {"tenant": "u"}})
-    group.settle_not("policies[0]")
+    manual_request(
+        api, "PUT", f"identity/group/id/{group.id}", {"policies": ["root-like"], "metadata": {"tenant": "u"}}
+    )
+    group.assert_drift("policies[0]")
     group.repair()
     alias = vault_plugin.made(
         ALIAS,
         {"name": f"/{unique}/dev", "mountAccessor": back_end.state["accessor"], "canonicalId": group.id},
     )
-    alias.settle()
+    alias.assert_no_drift()
     alias.change(name=f"/{unique}/ops")
     assert alias.imported().none
     assert group.imported().none
@@ -251,11 +255,11 @@ def test_secret(vault_plugin: Plugin, api: httpx.Client, unique: str) -> None:
     )
     assert secret.id == f"{unique}/data/ci/token"
     assert secret.state["dataJson"] == Secret('{"a":"marker","b":"1"}')
-    assert by_hand(api, "GET", secret.id)["data"]["data"] == {"a": "marker", "b": "1"}
-    secret.settle()
+    assert manual_request(api, "GET", secret.id)["data"]["data"] == {"a": "marker", "b": "1"}
+    secret.assert_no_drift()
     secret.change(dataJson=json.dumps({"a": "rotated"}))
     assert secret.diff(name="other").replaces == ("name",)
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(PluginFailure) as caught:
         vault_plugin.create(SECRET, {"mount": f"no-{unique}", "name": "n", "dataJson": '{"k":"leak-marker"}'})
     assert "leak-marker" not in str(caught.value)
     secret.remove()
@@ -266,24 +270,24 @@ def test_an_auth_mount_is_looked_up(vault_plugin: Plugin) -> None:
     found = vault_plugin.invoke("vault:index/getAuthBackend:getAuthBackend", path="token")
     assert found["type"] == "token"
     assert found["accessor"].startswith("auth_token_")
-    with pytest.raises(Failure, match="mount not found"):
+    with pytest.raises(PluginFailure, match="mount not found"):
         vault_plugin.invoke("vault:index/getAuthBackend:getAuthBackend", path="nowhere")
 
 
 def test_requests_use_a_short_lived_child_token(vault_address: str, api: httpx.Client, unique: str) -> None:
-    by_hand(
+    manual_request(
         api,
         "PUT",
         f"sys/policies/acl/{unique}",
         {"policy": 'path "sys/policies/acl/*" { capabilities = ["read", "update"] }'},
     )
     body = {"policies": [unique], "no_default_policy": True}
-    token = by_hand(api, "POST", "auth/token/create", body)["auth"]["client_token"]
+    token = manual_request(api, "POST", "auth/token/create", body)["auth"]["client_token"]
     plugin = Plugin(provider.make(Host(None)))
     try:
         plugin.configure(address=vault_address, token=token)
         news = {"name": f"{unique}-other", "policy": "# x"}
-        with pytest.raises(Failure, match="failed to create limited child token") as caught:
+        with pytest.raises(PluginFailure, match="failed to create limited child token") as caught:
             plugin.create(POLICY, news)
         assert token not in str(caught.value)
         plugin.configure(address=vault_address, token=token, skipChildToken="true")

@@ -45,12 +45,12 @@ def unneeded(server: str) -> list[str]:
     found = []
     for one in operations(server):
         if not one.needs:
-            found.append(f"{one.method} {one.path}: nobody needs it")
+            found.append(f"{one.method} {one.path}: no need is declared")
         for need in one.needs:
             if need.sources:
-                said = words_of(need, server)
-                missing = [trace for trace in one.traces if trace.lower() not in said]
-                if missing or not re.search(rf"\b({METHODS[one.method]})\b", said):
+                text = words_of(need, server)
+                missing = [trace for trace in one.traces if trace.lower() not in text]
+                if missing or not re.search(rf"\b({METHODS[one.method]})\b", text):
                     found.append(f"{one.method} {one.path}: {need.title} does not show {missing or one.method}")
     return found
 

@@ -8,33 +8,34 @@ from typing import Any
 import gitlab
 import pytest
 
-from lab.testing.gitlab_server import Live, live_gitlab, name
+from lab.testing.gitlab_server import LiveGitLab, live_gitlab
+from lab.testing.names import name
 
 
 @pytest.fixture(scope="session")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGitLab]:
     with live_gitlab(tmp_path_factory.mktemp("gitlab")) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def premium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def premium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGitLab]:
     with live_gitlab(tmp_path_factory.mktemp("gitlab-premium"), edition="premium") as server:
         yield server
 
 
 @pytest.fixture
-def group(live: Live) -> Any:
+def group(live: LiveGitLab) -> Any:
     return live.root.groups.create({"name": name("g"), "path": name("g")})
 
 
 @pytest.fixture
-def project(live: Live, group: Any) -> Any:
+def project(live: LiveGitLab, group: Any) -> Any:
     return live.root.projects.create({"name": name("p"), "namespace_id": group.id})
 
 
 @pytest.fixture
-def someone(live: Live) -> Callable[[], tuple[Any, gitlab.Gitlab]]:
+def someone(live: LiveGitLab) -> Callable[[], tuple[Any, gitlab.Gitlab]]:
     """Return a function that creates a user and a client with the user's token."""
 
     def make() -> tuple[Any, gitlab.Gitlab]:

@@ -13,8 +13,9 @@ import pytest
 from gitlab.exceptions import GitlabAuthenticationError, GitlabCreateError, GitlabDeleteError, GitlabError
 
 from lab.standins.gitlab.actors import Actor
-from lab.standins.gitlab.site import Site
-from lab.testing.gitlab_server import ROOT_TOKEN, Live, live_gitlab, name
+from lab.standins.gitlab.site import GitLabSite
+from lab.testing.gitlab_server import ROOT_TOKEN, LiveGitLab, live_gitlab
+from lab.testing.names import name
 
 Someone = Callable[[], tuple[Any, gitlab.Gitlab]]
 
@@ -55,12 +56,12 @@ def test_life_of_a_member(group: Any, project: Any, someone: Someone) -> None:
         "a member of a group loses access to its projects, too"
     )
     assert status(lambda: group.members.get(user.id)) == 404
-    for wrong, told in (
+    for wrong, message in (
         ({"user_id": 10**6, "access_level": 30}, "404 User Not Found"),
         ({"user_id": user.id, "access_level": 35}, "access_level does not have a valid value"),
         ({"user_id": user.id, "access_level": 30, "expires_at": day(-1)}, "cannot be a date in the past"),
     ):
-        with pytest.raises(GitlabCreateError, match=told):
+        with pytest.raises(GitlabCreateError, match=message):
             group.members.create(wrong)
 
 
@@ -96,7 +97,7 @@ def test_each_level_has_its_permissions(
     ) == answers
 
 
-def test_a_share_gives_the_lower_of_two_levels(live: Live, group: Any, project: Any, someone: Someone) -> None:
+def test_a_share_gives_the_lower_of_two_levels(live: LiveGitLab, group: Any, project: Any, someone: Someone) -> None:
     user, client = someone()
     other = live.root.groups.create({"name": "o", "path": name("o")})
     other.members.create({"user_id": user.id, "access_level": 50})
@@ -109,24 +110,24 @@ def test_a_share_gives_the_lower_of_two_levels(live: Live, group: Any, project: 
     assert status(lambda: client.projects.get(project.id)) == 404
 
 
-def test_anonymous_callers_see_only_public_projects(live: Live, someone: Someone) -> None:
+def test_anonymous_callers_see_only_public_projects(live: LiveGitLab, someone: Someone) -> None:
     group = live.root.groups.create({"name": "open", "path": name("g"), "visibility": "public"})
     made = {
         visibility: live.root.projects.create({"name": visibility, "namespace_id": group.id, "visibility": visibility})
         for visibility in ("private", "internal", "public")
     }
     _, client = someone()
-    with live.http(None) as nobody:
-        seen = {visibility: nobody.get(f"/projects/{one.id}").status_code for visibility, one in made.items()}
+    with live.http(None) as anonymous:
+        seen = {visibility: anonymous.get(f"/projects/{one.id}").status_code for visibility, one in made.items()}
         assert seen == {"private": 404, "internal": 404, "public": 200}
-        assert nobody.get("/user").json() == {"message": "401 Unauthorized"}
-        assert nobody.get("/users").status_code == 401
-        assert nobody.get("/projects", headers={"PRIVATE-TOKEN": "none"}).status_code == 401
+        assert anonymous.get("/user").json() == {"message": "401 Unauthorized"}
+        assert anonymous.get("/users").status_code == 401
+        assert anonymous.get("/projects", headers={"PRIVATE-TOKEN": "none"}).status_code == 401
     answers = {visibility: status(partial(client.projects.get, one.id)) for visibility, one in made.items()}
     assert answers == {"private": 404, "internal": 200, "public": 200}
 
 
-def test_reuse_of_a_revoked_token_revokes_its_successors(live: Live, project: Any) -> None:
+def test_reuse_of_a_revoked_token_revokes_its_successors(live: LiveGitLab, project: Any) -> None:
     content = {"name": "deploy", "scopes": ["api"], "access_level": 30, "expires_at": day(30)}
     made = project.access_tokens.create(content)
     assert made.token.startswith("glpat-")
@@ -156,17 +157,17 @@ def test_reuse_of_a_revoked_token_revokes_its_successors(live: Live, project: An
     project.access_tokens.delete(again.id)
     assert project.access_tokens.get(again.id).revoked is True
     assert status(lambda: project.members.get(again.user_id)) == 404, "the bot's membership ends with its last token"
-    for wrong, told in (
+    for wrong, message in (
         ({"name": "x", "scopes": ["all"]}, "scopes does not have a valid value"),
         ({"name": "x", "scopes": ["api"], "expires_at": day(400)}, f"Expires at must be before {day(365)}"),
     ):
-        with pytest.raises(GitlabCreateError, match=told):
+        with pytest.raises(GitlabCreateError, match=message):
             project.access_tokens.create(wrong)
     over = project.access_tokens.create({"name": "x", "scopes": ["api"], "expires_at": day(-1)})
     assert (over.active, status(live.client(over.token).auth)) == (False, 401)
 
 
-def test_scopes_limit_a_token(live: Live, someone: Someone) -> None:
+def test_scopes_limit_a_token(live: LiveGitLab, someone: Someone) -> None:
     user, _ = someone()
     clients = {
         scope: live.client(user.personal_access_tokens.create({"name": scope, "scopes": [scope]}).token)
@@ -183,7 +184,7 @@ def test_scopes_limit_a_token(live: Live, someone: Someone) -> None:
     assert (body["error"], body["scope"]) == ("insufficient_scope", "api")
 
 
-def test_tokens_expire(live: Live, someone: Someone, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tokens_expire(live: LiveGitLab, someone: Someone, monkeypatch: pytest.MonkeyPatch) -> None:
     user, _ = someone()
     token = user.personal_access_tokens.create({"name": "t", "scopes": ["api"], "expires_at": day(1)}).token
     client = live.client(token)
@@ -195,7 +196,7 @@ def test_tokens_expire(live: Live, someone: Someone, monkeypatch: pytest.MonkeyP
         assert "Token is expired" in http.get("/user").json()["error_description"]
 
 
-def test_a_token_is_accepted_in_three_places_and_sudo_selects_a_user(live: Live, someone: Someone) -> None:
+def test_a_token_is_accepted_in_three_places_and_sudo_selects_a_user(live: LiveGitLab, someone: Someone) -> None:
     user, mine = someone()
     with live.http(None) as http:
         assert http.get("/user", headers={"Authorization": f"Bearer {ROOT_TOKEN}"}).json()["username"] == "root"
@@ -207,7 +208,7 @@ def test_a_token_is_accepted_in_three_places_and_sudo_selects_a_user(live: Live,
         mine.http_get("/user", sudo="root")
 
 
-def test_deploy_tokens_have_no_access_to_the_api(live: Live, project: Any, group: Any) -> None:
+def test_deploy_tokens_have_no_access_to_the_api(live: LiveGitLab, project: Any, group: Any) -> None:
     for source in (project, group):
         made = source.deploytokens.create({"name": "argo", "scopes": ["read_repository"], "expires_at": day(9)})
         assert made.username == f"gitlab+deploy-token-{made.id}"
@@ -224,7 +225,7 @@ def test_deploy_tokens_have_no_access_to_the_api(live: Live, project: Any, group
     assert (over.expired, [one.id for one in project.deploytokens.list(active=True)]) == (True, [])
 
 
-def test_the_allow_list_of_job_tokens(live: Live, project: Any, group: Any) -> None:
+def test_the_allow_list_of_job_tokens(live: LiveGitLab, project: Any, group: Any) -> None:
     scope = project.job_token_scope.get()
     assert scope.inbound_enabled is True
     assert [one.id for one in scope.allowlist.list()] == [project.id]
@@ -252,12 +253,12 @@ def test_the_instance_can_enforce_the_allow_list(tmp_path: Path) -> None:
         assert live.root.settings.get().enforce_ci_inbound_job_token_scope_enabled is True
 
 
-def test_a_job_has_access_to_projects_that_list_its_project(live: Live, project: Any, group: Any) -> None:
+def test_a_job_has_access_to_projects_that_list_its_project(live: LiveGitLab, project: Any, group: Any) -> None:
     other = live.root.projects.create({"name": "other", "namespace_id": group.id})
     root = live.site.store.get("user", 1)
     job = Actor("job", frozenset(), root, project_id=other.id)
 
-    def kind(_: Site, secret: str) -> Actor | None:
+    def kind(_: GitLabSite, secret: str) -> Actor | None:
         return job if secret == "job-secret" else None
 
     live.site.token_kinds.append(kind)

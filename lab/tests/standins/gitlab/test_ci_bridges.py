@@ -10,7 +10,8 @@ import gitlab
 import pytest
 
 from lab.testing.ci_client import commit, project_runner, variables
-from lab.testing.gitlab_server import Live, name
+from lab.testing.gitlab_server import LiveGitLab
+from lab.testing.names import name
 
 MAINTAINER, DEVELOPER, REPORTER = 40, 30, 20
 CATALOGUE = Path(__file__).resolve().parents[4] / "catalogue"
@@ -20,7 +21,7 @@ Someone = Callable[[], tuple[Any, gitlab.Gitlab]]
 
 
 @pytest.fixture
-def make(live: Live) -> Callable[..., Any]:
+def make(live: LiveGitLab) -> Callable[..., Any]:
     """Return a function that creates a project in a new group, with a configuration on `main` that has not run."""
 
     def make(text: str = JOB, **content: Any) -> Any:
@@ -47,7 +48,7 @@ def newest(project: Any, source: str) -> Any:
     return next(iter(project.pipelines.list(source=source)), None)
 
 
-def test_a_trigger_job_depends_only_on_its_users_permissions(live: Live, make: Any, someone: Someone) -> None:
+def test_a_trigger_job_depends_only_on_its_users_permissions(live: LiveGitLab, make: Any, someone: Someone) -> None:
     target = make(JOB, **{OVERRIDE: "no_one_allowed"})
     source = make(triggering(target))
     user, client = someone()
@@ -76,7 +77,7 @@ def test_a_trigger_job_depends_only_on_its_users_permissions(live: Live, make: A
     assert variables(project_runner(live, target).must_take()).get("A") is None, "of the first pipeline"
 
 
-def test_a_child_pipeline_gets_the_variables_of_its_parent(live: Live, make: Any) -> None:
+def test_a_child_pipeline_gets_the_variables_of_its_parent(live: LiveGitLab, make: Any) -> None:
     parent = "child: {trigger: {include: [{local: child.yml}]}, variables: {A: b}}\n"
     project = make(parent, **{OVERRIDE: "no_one_allowed"})
     commit(project, {"child.yml": JOB}, message="[skip ci]")
@@ -86,19 +87,19 @@ def test_a_child_pipeline_gets_the_variables_of_its_parent(live: Live, make: Any
     assert variables(project_runner(live, project).must_take())["A"] == "b"
 
 
-def test_a_job_token_starts_a_pipeline_if_the_project_allows_it(live: Live, make: Any, someone: Someone) -> None:
+def test_a_job_token_starts_a_pipeline_if_the_project_allows_it(live: LiveGitLab, make: Any, someone: Someone) -> None:
     target, source = make(), make()
     user, client = someone()
     for project in (target, source):
         project.members.create({"user_id": user.id, "access_level": MAINTAINER})
     client.projects.get(source.id).pipelines.create({"ref": "main"})
     job = project_runner(live, source).must_take()
-    nobody = gitlab.Gitlab(live.url)
+    anonymous = gitlab.Gitlab(live.url)
     with pytest.raises(gitlab.GitlabError) as caught:
-        nobody.projects.get(target.id, lazy=True).trigger_pipeline("main", job["token"])
+        anonymous.projects.get(target.id, lazy=True).trigger_pipeline("main", job["token"])
     assert caught.value.response_code == 404
     live.root.http_post(f"/projects/{target.id}/job_token_scope/allowlist", post_data={"target_project_id": source.id})
-    made = nobody.projects.get(target.id, lazy=True).trigger_pipeline("main", job["token"])
+    made = anonymous.projects.get(target.id, lazy=True).trigger_pipeline("main", job["token"])
     assert (made.source, made.user["id"]) == ("pipeline", user.id)
 
 
@@ -165,7 +166,7 @@ def test_only_the_owner_changes_a_schedule_and_the_caller_runs_it(make: Any, som
         outside.projects.get(project.id)
 
 
-def test_a_reporter_by_a_share_cannot_start_pipelines(live: Live, make: Any, someone: Someone) -> None:
+def test_a_reporter_by_a_share_cannot_start_pipelines(live: LiveGitLab, make: Any, someone: Someone) -> None:
     project = make("nightly: {script: [x], only: [schedules]}\n")
     tenant = live.root.groups.create({"name": name("g"), "path": name("g")})
     user, client = someone()
@@ -192,7 +193,7 @@ def test_a_reporter_by_a_share_cannot_start_pipelines(live: Live, make: Any, som
 
 @pytest.mark.parametrize(("file", "side"), [("off.yml", None), ("mirror.yml", "push")])
 def test_a_fork_runs_the_sources_pipeline_only_on_unprotected_refs(
-    live: Live, make: Any, file: str, side: str | None
+    live: LiveGitLab, make: Any, file: str, side: str | None
 ) -> None:
     catalogue = live.root.projects.create({"name": name("c"), "visibility": "internal", "initialize_with_readme": True})
     commit(catalogue, {file: (CATALOGUE / file).read_text(encoding="utf-8")}, message="[skip ci]")

@@ -12,10 +12,11 @@ import jwt
 import pytest
 
 from lab.standins.gitlab import identity
-from lab.standins.gitlab.site import Site
+from lab.standins.gitlab.site import GitLabSite
 from lab.standins.serve import Configuration
 from lab.testing.ci_client import Runner, branch, commit, project_runner, variables
-from lab.testing.gitlab_server import ROOT_TOKEN, Live, live_gitlab, name
+from lab.testing.gitlab_server import ROOT_TOKEN, LiveGitLab, live_gitlab
+from lab.testing.names import name
 from lab.tests.plugins import servers
 
 AUDIENCE = "https://vault.test"
@@ -32,18 +33,18 @@ job:
 
 
 @pytest.fixture
-def seeded(live: Live, group: Any) -> Any:
+def seeded(live: LiveGitLab, group: Any) -> Any:
     return live.root.projects.create({"name": name("p"), "namespace_id": group.id, "initialize_with_readme": True})
 
 
 @pytest.fixture
-def runner(live: Live, seeded: Any) -> Runner:
+def runner(live: LiveGitLab, seeded: Any) -> Runner:
     """Return a runner after the first job of the committed configuration was taken."""
     commit(seeded, {".gitlab-ci.yml": CONFIG}, message="[skip ci]")
     return project_runner(live, seeded)
 
 
-def verified(live: Live, token: str, audience: str = AUDIENCE) -> dict[str, Any]:
+def verified(live: LiveGitLab, token: str, audience: str = AUDIENCE) -> dict[str, Any]:
     """Return the claims after a verification that uses only the issuer's URL, as libraries do."""
     found = httpx.get(f"{live.url}/.well-known/openid-configuration", trust_env=False).json()
     keys = jwt.PyJWKSet.from_dict(httpx.get(found["jwks_uri"], trust_env=False).json())
@@ -51,7 +52,7 @@ def verified(live: Live, token: str, audience: str = AUDIENCE) -> dict[str, Any]
     return dict(jwt.decode(token, key, algorithms=["RS256"], audience=audience, issuer=found["issuer"]))
 
 
-def test_claims(live: Live, seeded: Any, group: Any, runner: Runner) -> None:
+def test_claims(live: LiveGitLab, seeded: Any, group: Any, runner: Runner) -> None:
     pipeline = seeded.pipelines.create({"ref": "main"})
     job = runner.must_take()
     claims = verified(live, variables(job)["ID_TOKEN"])
@@ -99,7 +100,7 @@ def test_claims(live: Live, seeded: Any, group: Any, runner: Runner) -> None:
         verified(live, variables(job)["ID_TOKEN"], "https://other.test")
 
 
-def test_refs(live: Live, seeded: Any, runner: Runner) -> None:
+def test_refs(live: LiveGitLab, seeded: Any, runner: Runner) -> None:
     branch(seeded, "side")
     seeded.pipelines.create({"ref": "side"})
     side = verified(live, variables(runner.must_take())["ID_TOKEN"])
@@ -110,7 +111,7 @@ def test_refs(live: Live, seeded: Any, runner: Runner) -> None:
     assert (tag["ref_type"], tag["ref_path"], tag["ref_protected"]) == ("tag", "refs/tags/v1", "false")
 
 
-def test_who_runs_it(live: Live, seeded: Any, runner: Runner, someone: Any) -> None:
+def test_who_runs_it(live: LiveGitLab, seeded: Any, runner: Runner, someone: Any) -> None:
     user, client = someone()
     seeded.members.create({"user_id": user.id, "access_level": 40})
     client.projects.get(seeded.id).pipelines.create({"ref": "main"})
@@ -118,7 +119,7 @@ def test_who_runs_it(live: Live, seeded: Any, runner: Runner, someone: Any) -> N
     assert (claims["user_login"], claims["user_access_level"]) == (user.username, "maintainer")
 
 
-def test_a_configuration_in_another_project_adds_no_claim(live: Live, seeded: Any, runner: Runner) -> None:
+def test_a_configuration_in_another_project_adds_no_claim(live: LiveGitLab, seeded: Any, runner: Runner) -> None:
     other = live.root.projects.create({"name": name("c"), "visibility": "internal", "initialize_with_readme": True})
     commit(other, {"jobs.yml": CONFIG})
     seeded.ci_config_path = f"jobs.yml@{other.path_with_namespace}"
@@ -129,7 +130,7 @@ def test_a_configuration_in_another_project_adds_no_claim(live: Live, seeded: An
 
 def test_keys_survive_a_restart_and_rotate(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    site = Site.open(Configuration(0, "http://gitlab.test", data, ROOT_TOKEN, {}))
+    site = GitLabSite.open(Configuration(0, "http://gitlab.test", data, ROOT_TOKEN, {}))
     identity.install(site)
     old = identity.sign(site, {"sub": "old"})
     (first,) = identity.published(site)
@@ -137,7 +138,7 @@ def test_keys_survive_a_restart_and_rotate(tmp_path: Path) -> None:
     site.store.close()
     with live_gitlab(data) as live:
         assert verified_by(live, old, "old")
-        again = Site.open(Configuration(0, live.url, data, ROOT_TOKEN, {}))
+        again = GitLabSite.open(Configuration(0, live.url, data, ROOT_TOKEN, {}))
         identity.rotate(again)
         new = identity.sign(again, {"sub": "new"})
         again.store.close()
@@ -149,7 +150,7 @@ def test_keys_survive_a_restart_and_rotate(tmp_path: Path) -> None:
     assert "d" not in first, "the private part is not published"
 
 
-def verified_by(live: Live, token: str, subject: str) -> bool:
+def verified_by(live: LiveGitLab, token: str, subject: str) -> bool:
     keys = jwt.PyJWKSet.from_dict(httpx.get(f"{live.url}/oauth/discovery/keys", trust_env=False).json()).keys
     known = {key.key_id: key for key in keys}
     kid = jwt.get_unverified_header(token)["kid"]
@@ -160,7 +161,7 @@ def verified_by(live: Live, token: str, subject: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def bao(live: Live, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+def bao(live: LiveGitLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """Return OpenBao with a JWT back end that trusts this GitLab."""
     with (
         servers.openbao(tmp_path_factory.mktemp("bao")) as address,
@@ -191,29 +192,29 @@ def login(bao: httpx.Client, role_: str, token: str) -> tuple[int, str]:
 
 
 def test_openbao_accepts_only_protected_branches(
-    live: Live, bao: httpx.Client, seeded: Any, group: Any, runner: Runner
+    live: LiveGitLab, bao: httpx.Client, seeded: Any, group: Any, runner: Runner
 ) -> None:
     strict = role(bao, group, ref_protected="true", pipeline_source=["push", "schedule", "api"])
     seeded.pipelines.create({"ref": "main"})
     good = variables(runner.must_take())["ID_TOKEN"]
     assert login(bao, strict, good) == (200, "")
-    status, told = login(bao, strict, good[:-6] + "AAAAAA")
-    assert (status, "signature" in told) == (400, True)
+    status, message = login(bao, strict, good[:-6] + "AAAAAA")
+    assert (status, "signature" in message) == (400, True)
     branch(seeded, "side")
     seeded.pipelines.create({"ref": "side"})
     side = runner.must_take()
-    status, told = login(bao, strict, variables(side)["ID_TOKEN"])
-    assert (status, "ref_protected" in told) == (400, True)
+    status, message = login(bao, strict, variables(side)["ID_TOKEN"])
+    assert (status, "ref_protected" in message) == (400, True)
     assert login(bao, role(bao, group), variables(side)["ID_TOKEN"]) == (200, ""), "a weaker role"
-    status, told = login(bao, strict, variables(side)["SEVERAL"])
-    assert (status, "audience" in told) == (400, True)
+    status, message = login(bao, strict, variables(side)["SEVERAL"])
+    assert (status, "audience" in message) == (400, True)
     elsewhere = live.root.groups.create({"name": name("g"), "path": name("g")})
-    status, told = login(bao, role(bao, elsewhere, ref_protected="true"), good)
-    assert (status, "namespace_id" in told) == (400, True)
+    status, message = login(bao, role(bao, elsewhere, ref_protected="true"), good)
+    assert (status, "namespace_id" in message) == (400, True)
 
 
 def test_openbao_and_merge_requests(
-    live: Live, bao: httpx.Client, seeded: Any, group: Any, runner: Runner, someone: Any
+    live: LiveGitLab, bao: httpx.Client, seeded: Any, group: Any, runner: Runner, someone: Any
 ) -> None:
     strict = role(bao, group, ref_protected="true")
     branch(seeded, "side")

@@ -10,17 +10,18 @@ import pytest
 
 from lab.testing.ci_client import Runner, commit, jobs, project_runner, variables
 from lab.testing.git_client import Git, address, clone
-from lab.testing.gitlab_server import Live, live_gitlab, name
+from lab.testing.gitlab_server import LiveGitLab, live_gitlab
+from lab.testing.names import name
 
 SIMPLE = "job: {script: [echo hi]}\n"
 
 
 @pytest.fixture
-def seeded(live: Live, group: Any) -> Any:
+def seeded(live: LiveGitLab, group: Any) -> Any:
     return live.root.projects.create({"name": name("p"), "namespace_id": group.id, "initialize_with_readme": True})
 
 
-def running(live: Live, project: Any, text: str = SIMPLE, branch: str = "main") -> tuple[Runner, dict[str, Any]]:
+def running(live: LiveGitLab, project: Any, text: str = SIMPLE, branch: str = "main") -> tuple[Runner, dict[str, Any]]:
     """Return a runner and the job of a configuration that it has taken."""
     runner = project_runner(live, project)
     more = {"start_branch": "main"} if branch != "main" else {}
@@ -28,7 +29,7 @@ def running(live: Live, project: Any, text: str = SIMPLE, branch: str = "main") 
     return runner, runner.must_take()
 
 
-def test_predefined_variables(live: Live, seeded: Any) -> None:
+def test_predefined_variables(live: LiveGitLab, seeded: Any) -> None:
     _, job = running(live, seeded)
     found = variables(job)
     expected = {
@@ -55,7 +56,7 @@ def test_predefined_variables(live: Live, seeded: Any) -> None:
     assert next(one["masked"] for one in job["variables"] if one["key"] == "CI_JOB_TOKEN")
 
 
-def test_settings_variables(live: Live, seeded: Any, group: Any) -> None:
+def test_settings_variables(live: LiveGitLab, seeded: Any, group: Any) -> None:
     group.variables.create({"key": "LEVEL", "value": "group"})
     group.variables.create({"key": "GROUP_ONLY", "value": "yes"})
     for key, value, more in (
@@ -96,7 +97,7 @@ def test_settings_variables(live: Live, seeded: Any, group: Any) -> None:
     assert "SECRET_VALUE" not in unprotected
 
 
-def test_a_runner_for_protected_refs_only(live: Live, seeded: Any) -> None:
+def test_a_runner_for_protected_refs_only(live: LiveGitLab, seeded: Any) -> None:
     careful = project_runner(live, seeded, access_level="ref_protected")
     commit(seeded, {".gitlab-ci.yml": SIMPLE}, branch="side", start_branch="main")
     assert careful.take() is None
@@ -104,7 +105,7 @@ def test_a_runner_for_protected_refs_only(live: Live, seeded: Any) -> None:
     assert careful.must_take()["git_info"]["ref"] == "main"
 
 
-def test_the_checkout_a_runner_makes(live: Live, seeded: Any, tmp_path: Path) -> None:
+def test_the_checkout_a_runner_makes(live: LiveGitLab, seeded: Any, tmp_path: Path) -> None:
     _, job = running(live, seeded)
     git = Git(tmp_path)
     git.run("init", "-q")
@@ -115,7 +116,7 @@ def test_the_checkout_a_runner_makes(live: Live, seeded: Any, tmp_path: Path) ->
     assert (tmp_path / ".gitlab-ci.yml").read_text() == SIMPLE
 
 
-def test_a_depth_of_zero_fetches_every_branch(live: Live, seeded: Any) -> None:
+def test_a_depth_of_zero_fetches_every_branch(live: LiveGitLab, seeded: Any) -> None:
     """A job of a merge request reads the target branch there."""
     commit(seeded, {".gitlab-ci.yml": f"variables: {{GIT_DEPTH: '0'}}\n{SIMPLE}"})
     git = project_runner(live, seeded).must_take()["git_info"]
@@ -125,7 +126,7 @@ def test_a_depth_of_zero_fetches_every_branch(live: Live, seeded: Any) -> None:
     )
 
 
-def test_trace(live: Live, seeded: Any, someone: Any) -> None:
+def test_trace(live: LiveGitLab, seeded: Any, someone: Any) -> None:
     runner, job = running(live, seeded)
     where, token = f"/jobs/{job['id']}/trace", {"JOB-TOKEN": job["token"]}
     first = runner.http.patch(where, content=b"hello ", headers={**token, "Content-Range": "0-5"})
@@ -145,7 +146,7 @@ def test_trace(live: Live, seeded: Any, someone: Any) -> None:
     assert caught.value.response_code == 403
 
 
-def test_a_job_token_is_valid_while_its_job_runs(live: Live, seeded: Any, tmp_path: Path) -> None:
+def test_a_job_token_is_valid_while_its_job_runs(live: LiveGitLab, seeded: Any, tmp_path: Path) -> None:
     runner, job = running(live, seeded)
     inside = gitlab.Gitlab(live.url, job_token=job["token"])
     assert inside.projects.get(seeded.id).id == seeded.id
@@ -164,7 +165,7 @@ def test_a_job_token_is_valid_while_its_job_runs(live: Live, seeded: Any, tmp_pa
     assert "Authentication failed" in refused
 
 
-def test_a_job_token_in_another_project(live: Live, seeded: Any, someone: Any, tmp_path: Path) -> None:
+def test_a_job_token_in_another_project(live: LiveGitLab, seeded: Any, someone: Any, tmp_path: Path) -> None:
     user, client = someone()
     seeded.members.create({"user_id": user.id, "access_level": 40})
     runner, _ = running(live, seeded)
@@ -185,7 +186,7 @@ def test_a_job_token_in_another_project(live: Live, seeded: Any, someone: Any, t
     assert inside.projects.get(other.id).id == other.id
 
 
-def test_a_job_pushes_if_its_project_allows_it(live: Live, seeded: Any, tmp_path: Path) -> None:
+def test_a_job_pushes_if_its_project_allows_it(live: LiveGitLab, seeded: Any, tmp_path: Path) -> None:
     seeded.ci_push_repository_for_job_token_allowed = True
     seeded.save()
     _, job = running(live, seeded)
@@ -197,21 +198,21 @@ def test_a_job_pushes_if_its_project_allows_it(live: Live, seeded: Any, tmp_path
     assert len(seeded.pipelines.list(get_all=True)) == before, "otherwise jobs could start jobs without end"
 
 
-def test_a_job_cannot_be_taken_without_a_token(live: Live) -> None:
+def test_a_job_cannot_be_taken_without_a_token(live: LiveGitLab) -> None:
     with live.http(None) as http:
         assert http.post("/jobs/request", json={}).status_code == 400
         assert http.post("/jobs/request", json={"token": "glrt-wrong"}).status_code == 403
         assert http.put("/jobs/1", json={"token": "wrong", "state": "success"}).status_code == 403
 
 
-def test_two_runners_never_take_the_same_job(live: Live, seeded: Any) -> None:
+def test_two_runners_never_take_the_same_job(live: LiveGitLab, seeded: Any) -> None:
     runners = [project_runner(live, seeded) for _ in range(3)]
     commit(seeded, {".gitlab-ci.yml": SIMPLE})
     taken = [job for runner in runners if (job := runner.take()) is not None]
     assert len(taken) == 1
 
 
-def test_protected_environments(premium: Live) -> None:
+def test_protected_environments(premium: LiveGitLab) -> None:
     project = premium.root.projects.create({"name": name("p"), "initialize_with_readme": True})
     premium.root.http_post(
         f"/projects/{project.id}/protected_environments",

@@ -10,13 +10,14 @@ import pytest
 
 from lab.testing.ci_client import Runner, commit, jobs, project_runner, variables
 from lab.testing.git_client import clone
-from lab.testing.gitlab_server import ROOT_TOKEN, Live, name
+from lab.testing.gitlab_server import ROOT_TOKEN, LiveGitLab
+from lab.testing.names import name
 
 SIMPLE = "job: {script: [echo hi]}\n"
 
 
 @pytest.fixture
-def seeded(live: Live, group: Any) -> Any:
+def seeded(live: LiveGitLab, group: Any) -> Any:
     return live.root.projects.create({"name": name("p"), "namespace_id": group.id, "initialize_with_readme": True})
 
 
@@ -43,7 +44,7 @@ def refusal(call: Any, *arguments: Any) -> str:
     return str(caught.value.error_message)
 
 
-def test_a_push_creates_a_pipeline(live: Live, seeded: Any, tmp_path: Path) -> None:
+def test_a_push_creates_a_pipeline(live: LiveGitLab, seeded: Any, tmp_path: Path) -> None:
     git = clone(live, seeded, tmp_path, ROOT_TOKEN)
     git.write("no configuration yet", a__txt="a")
     git.run("push")
@@ -65,7 +66,7 @@ def test_a_push_creates_a_pipeline(live: Live, seeded: Any, tmp_path: Path) -> N
     assert len(pipelines(seeded)) == 3
 
 
-def test_stages_run_in_order(live: Live, seeded: Any) -> None:
+def test_stages_run_in_order(live: LiveGitLab, seeded: Any) -> None:
     runner = project_runner(live, seeded)
     text = """
 stages: [build, test]
@@ -88,7 +89,7 @@ lint: {stage: test, script: [lint], allow_failure: true}
     assert (lint.status, lint.failure_reason) == ("failed", "script_failure")
 
 
-def test_only_listed_exit_codes_are_allowed_to_fail(live: Live, seeded: Any) -> None:
+def test_only_listed_exit_codes_are_allowed_to_fail(live: LiveGitLab, seeded: Any) -> None:
     runner = project_runner(live, seeded)
     text = """
 one: {stage: build, script: [x], allow_failure: {exit_codes: [2, 3]}}
@@ -104,7 +105,7 @@ three: {stage: deploy, script: [x]}
     assert states == {"one": ("failed", True), "two": ("failed", False), "three": ("skipped", False)}
 
 
-def test_a_failure_skips_later_jobs_except_on_failure_jobs(live: Live, seeded: Any) -> None:
+def test_a_failure_skips_later_jobs_except_on_failure_jobs(live: LiveGitLab, seeded: Any) -> None:
     runner = project_runner(live, seeded)
     text = """
 build: {stage: build, script: [x]}
@@ -123,7 +124,7 @@ alarm: {stage: deploy, script: [x], when: on_failure}
     assert runner.must_take()["job_info"]["name"] == "build"
 
 
-def test_manual_and_retried(live: Live, seeded: Any) -> None:
+def test_manual_and_retried(live: LiveGitLab, seeded: Any) -> None:
     runner = project_runner(live, seeded)
     pipeline = run(seeded, "ask: {script: [x], rules: [{when: manual}]}\nthen: {stage: deploy, script: [x]}\n")
     assert seeded.pipelines.get(pipeline.id).status == "manual"
@@ -176,7 +177,7 @@ def test_conditions(rules_project: Any, condition: str, holds: bool) -> None:
 
 
 @pytest.fixture(scope="module")
-def rules_project(live: Live) -> Any:
+def rules_project(live: LiveGitLab) -> Any:
     return live.root.projects.create({"name": name("rules"), "initialize_with_readme": True})
 
 
@@ -257,7 +258,7 @@ def test_errors_of_a_configuration(rules_project: Any, text: str, error: str) ->
     assert error in refusal(rules_project.pipelines.create, {"ref": "main"})
 
 
-def test_defaults_extends_and_references(live: Live, seeded: Any) -> None:
+def test_defaults_extends_and_references(live: LiveGitLab, seeded: Any) -> None:
     runner = project_runner(live, seeded)
     text = """
 default: {image: 'alpine:$V', before_script: [setup]}
@@ -280,7 +281,7 @@ job:
     assert variables(job)["GREETING"] == "hello you"
 
 
-def test_includes_are_read_as_the_user_of_the_pipeline(live: Live, seeded: Any, someone: Any) -> None:
+def test_includes_are_read_as_the_user_of_the_pipeline(live: LiveGitLab, seeded: Any, someone: Any) -> None:
     platform = live.root.groups.create({"name": name("pf"), "path": name("pf")})
     catalogue = live.root.projects.create(
         {"name": "catalogue", "namespace_id": platform.id, "initialize_with_readme": True}
@@ -310,7 +311,7 @@ python: {extends: .base, script: ['python$[[ inputs.version ]] -m pytest']}
     assert f"Project `{path}` file `presets/none.yml` does not exist!" in missing
 
 
-def test_a_configuration_in_another_project(live: Live, seeded: Any, someone: Any) -> None:
+def test_a_configuration_in_another_project(live: LiveGitLab, seeded: Any, someone: Any) -> None:
     content = {"name": name("cat"), "visibility": "internal", "initialize_with_readme": True}
     catalogue = live.root.projects.create(content)
     commit(catalogue, {"operations.yml": "work: {script: [x]}\n"})
@@ -351,7 +352,7 @@ def test_permission_to_run_on_a_protected_branch(seeded: Any, someone: Any) -> N
     assert caught.value.response_code == 403
 
 
-def test_a_schedule_runs_on_request(live: Live, seeded: Any, someone: Any) -> None:
+def test_a_schedule_runs_on_request(live: LiveGitLab, seeded: Any, someone: Any) -> None:
     commit(seeded, {".gitlab-ci.yml": "nightly: {script: [x], only: [schedules]}\n"})
     schedule = seeded.pipelineschedules.create({"ref": "main", "description": "nightly", "cron": "0 1 * * *"})
     schedule.variables.create({"key": "DEPTH", "value": "full"})
@@ -369,22 +370,22 @@ def test_a_schedule_runs_on_request(live: Live, seeded: Any, someone: Any) -> No
         client.projects.get(seeded.id).pipelineschedules.get(number).play()
 
 
-def test_a_trigger(live: Live, seeded: Any) -> None:
+def test_a_trigger(live: LiveGitLab, seeded: Any) -> None:
     commit(seeded, {".gitlab-ci.yml": SIMPLE}, message="[ci skip]")
     trigger = seeded.triggers.create({"description": "from outside"})
-    nobody = gitlab.Gitlab(live.url)
-    made = nobody.projects.get(seeded.id, lazy=True).trigger_pipeline("main", trigger.token, variables={"WHO": "me"})
+    anonymous = gitlab.Gitlab(live.url)
+    made = anonymous.projects.get(seeded.id, lazy=True).trigger_pipeline("main", trigger.token, variables={"WHO": "me"})
     assert (made.source, made.user["username"]) == ("trigger", "root")
     with pytest.raises(gitlab.GitlabError) as caught:
-        nobody.projects.get(seeded.id, lazy=True).trigger_pipeline("main", "glptt-wrong")
+        anonymous.projects.get(seeded.id, lazy=True).trigger_pipeline("main", "glptt-wrong")
     assert caught.value.response_code == 404
     assert [one.token for one in seeded.triggers.list()] == [trigger.token[:4]]
     trigger.delete()
     with pytest.raises(gitlab.GitlabError):
-        nobody.projects.get(seeded.id, lazy=True).trigger_pipeline("main", trigger.token)
+        anonymous.projects.get(seeded.id, lazy=True).trigger_pipeline("main", trigger.token)
 
 
-def test_runner_types_tags_and_pause(live: Live, seeded: Any, group: Any) -> None:
+def test_runner_types_tags_and_pause(live: LiveGitLab, seeded: Any, group: Any) -> None:
     wanted = "plain: {script: [x]}\ntagged: {script: [x], tags: [gpu]}\n"
     run(seeded, wanted)
     other = live.root.projects.create({"name": name("other")})
@@ -399,7 +400,7 @@ def test_runner_types_tags_and_pause(live: Live, seeded: Any, group: Any) -> Non
     assert Runner(live, shared["token"]).must_take()["job_info"]["name"] == "plain"
 
 
-def test_a_runner_registers(live: Live, seeded: Any, someone: Any) -> None:
+def test_a_runner_registers(live: LiveGitLab, seeded: Any, someone: Any) -> None:
     content = {"runner_type": "project_type", "project_id": seeded.id, "description": "mine", "tag_list": "a,b"}
     own = live.root.http_post("/user/runners", post_data=content)
     assert isinstance(own, dict)

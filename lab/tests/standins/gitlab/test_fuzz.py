@@ -10,7 +10,7 @@ import schemathesis
 
 from lab.standins.gitlab import seed
 from lab.standins.gitlab.app import application
-from lab.standins.gitlab.site import Site
+from lab.standins.gitlab.site import GitLabSite
 from lab.standins.serve import Configuration
 from lab.testing.gitlab_server import ROOT_TOKEN, live_gitlab
 from lab.tests.standins.fuzzing import Attack
@@ -135,7 +135,7 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Any:
     data = tmp_path_factory.mktemp("gitlab-fuzz")
     with live_gitlab(data, edition="premium") as server, server.http() as client:
         _known.update(_fill(client))
-    site = Site.open(Configuration(0, "http://gitlab.test", data, ROOT_TOKEN, {"edition": "premium"}))
+    site = GitLabSite.open(Configuration(0, "http://gitlab.test", data, ROOT_TOKEN, {"edition": "premium"}))
     schema = schemathesis.openapi.from_asgi("/-/lab/openapi.json", application(site, ROOT_TOKEN))
     schema.hook(map_path_parameters)
     return site, schema
@@ -172,7 +172,7 @@ def test_no_request_makes_the_server_fail(described: Any) -> None:
                 answer = send(_oddly(operation, odd))
                 assert answer.status_code < 500, f"{operation.label} with {odd!r}: {answer.text}"
         finally:
-            seed.plant(site, ROOT_TOKEN)  # in case the token has just revoked itself
+            seed.create_initial(site, ROOT_TOKEN)  # in case the token has just revoked itself
 
     attack = Attack(send, _EXAMPLES, _NEEDED)
     attack.run(schema, oddly)

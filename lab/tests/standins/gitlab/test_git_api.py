@@ -9,11 +9,12 @@ from typing import Any
 import gitlab
 import pytest
 
-from lab.testing.gitlab_server import Live, name
+from lab.testing.gitlab_server import LiveGitLab
+from lab.testing.names import name
 
 
 @pytest.fixture
-def seeded(live: Live, group: Any) -> Any:
+def seeded(live: LiveGitLab, group: Any) -> Any:
     """Return a private project with a first commit."""
     return live.root.projects.create({"name": name("p"), "namespace_id": group.id, "initialize_with_readme": True})
 
@@ -91,7 +92,7 @@ def test_permissions_for_files(seeded: Any, someone: Any) -> None:
     refused(404, None, stranger.projects.get(seeded.id, lazy=True).files.get, "README.md", ref="main")
 
 
-def test_an_empty_repository(live: Live, project: Any) -> None:
+def test_an_empty_repository(live: LiveGitLab, project: Any) -> None:
     refused(404, "404 Tree Not Found", project.repository_tree)
     refused(404, None, project.branches.get, "main")
     write(project, "a", "first")

@@ -12,17 +12,18 @@ import pytest
 from gitlab.exceptions import GitlabError
 
 from lab.testing.git_client import Git, address, clone
-from lab.testing.gitlab_server import ROOT_TOKEN, Live, live_gitlab, name
+from lab.testing.gitlab_server import ROOT_TOKEN, LiveGitLab, live_gitlab
+from lab.testing.names import name
 from model.revisions import SHADOWS
 
 
 @pytest.fixture
-def seeded(live: Live, group: Any) -> Any:
+def seeded(live: LiveGitLab, group: Any) -> Any:
     """Return a private project with a first commit."""
     return live.root.projects.create({"name": name("p"), "namespace_id": group.id, "initialize_with_readme": True})
 
 
-def member(live: Live, someone: Any, project: Any, level: int, *scopes: str) -> str:
+def member(live: LiveGitLab, someone: Any, project: Any, level: int, *scopes: str) -> str:
     """Return a token of a new member."""
     user, _ = someone()
     if level:
@@ -31,11 +32,11 @@ def member(live: Live, someone: Any, project: Any, level: int, *scopes: str) -> 
     return str(live.root.users.get(user.id).personal_access_tokens.create({"name": "git", "scopes": wanted}).token)
 
 
-def head(live: Live, project: Any, branch: str = "main") -> str:
+def head(live: LiveGitLab, project: Any, branch: str = "main") -> str:
     return str(live.root.projects.get(project.id).branches.get(branch).commit["id"])
 
 
-def test_clone_and_push(live: Live, seeded: Any, tmp_path: Path) -> None:
+def test_clone_and_push(live: LiveGitLab, seeded: Any, tmp_path: Path) -> None:
     git = clone(live, seeded, tmp_path, ROOT_TOKEN)
     assert (tmp_path / "README.md").read_text() == f"# {seeded.name}\n"
     before = live.root.projects.get(seeded.id).last_activity_at
@@ -45,7 +46,7 @@ def test_clone_and_push(live: Live, seeded: Any, tmp_path: Path) -> None:
     assert live.root.projects.get(seeded.id).last_activity_at > before
 
 
-def test_several_megabytes_and_a_shallow_clone(live: Live, seeded: Any, tmp_path: Path) -> None:
+def test_several_megabytes_and_a_shallow_clone(live: LiveGitLab, seeded: Any, tmp_path: Path) -> None:
     git = clone(live, seeded, tmp_path / "a", ROOT_TOKEN)
     (tmp_path / "a" / "big.bin").write_bytes(os.urandom(6_000_000))
     sha = git.write("big")
@@ -56,7 +57,7 @@ def test_several_megabytes_and_a_shallow_clone(live: Live, seeded: Any, tmp_path
     assert other.run("rev-list", "--count", "HEAD").strip() == "1"
 
 
-def test_a_fetch_whose_body_is_compressed(live: Live, seeded: Any, tmp_path: Path) -> None:
+def test_a_fetch_whose_body_is_compressed(live: LiveGitLab, seeded: Any, tmp_path: Path) -> None:
     """Git compresses long negotiations, about many commits that the server does not have."""
     git = clone(live, seeded, tmp_path / "a", ROOT_TOKEN)
     ahead = clone(live, seeded, tmp_path / "b", ROOT_TOKEN)
@@ -68,7 +69,7 @@ def test_a_fetch_whose_body_is_compressed(live: Live, seeded: Any, tmp_path: Pat
     assert ahead.run("rev-parse", "origin/main").strip() == sha
 
 
-def test_an_invalid_compressed_body_is_refused(live: Live, seeded: Any) -> None:
+def test_an_invalid_compressed_body_is_refused(live: LiveGitLab, seeded: Any) -> None:
     where = f"{address(live, seeded)}/git-upload-pack"
     kind = {"Content-Type": "application/x-git-upload-pack-request", "Content-Encoding": "gzip"}
     login = ("x", ROOT_TOKEN)
@@ -78,7 +79,7 @@ def test_an_invalid_compressed_body_is_refused(live: Live, seeded: Any) -> None:
     assert bad.status_code == 400
 
 
-def test_the_first_push_creates_and_protects_the_default_branch(live: Live, project: Any, tmp_path: Path) -> None:
+def test_the_first_push_creates_and_protects_the_default_branch(live: LiveGitLab, project: Any, tmp_path: Path) -> None:
     assert live.root.projects.get(project.id).empty_repo
     git = clone(live, project, tmp_path, ROOT_TOKEN)
     git.run("checkout", "-q", "-b", "trunk")
@@ -90,12 +91,12 @@ def test_the_first_push_creates_and_protects_the_default_branch(live: Live, proj
     assert (branch.default, branch.protected) == (True, True)
 
 
-def test_anonymous_callers_and_other_users(live: Live, seeded: Any, someone: Any, tmp_path: Path) -> None:
+def test_anonymous_callers_and_other_users(live: LiveGitLab, seeded: Any, someone: Any, tmp_path: Path) -> None:
     refs = f"{address(live, seeded)}/info/refs?service=git-upload-pack"
-    nobody = httpx.get(refs, trust_env=False)
-    assert nobody.status_code == 401
-    assert nobody.headers["www-authenticate"] == 'Basic realm="GitLab"'
-    assert nobody.text.startswith("HTTP Basic: Access denied.")
+    anonymous = httpx.get(refs, trust_env=False)
+    assert anonymous.status_code == 401
+    assert anonymous.headers["www-authenticate"] == 'Basic realm="GitLab"'
+    assert anonymous.text.startswith("HTTP Basic: Access denied.")
     wrong = httpx.get(refs, auth=("oauth2", "glpat-wrong"), trust_env=False)
     assert wrong.status_code == 401
     stranger = httpx.get(refs, auth=("oauth2", member(live, someone, seeded, 0)), trust_env=False)
@@ -107,7 +108,7 @@ def test_anonymous_callers_and_other_users(live: Live, seeded: Any, someone: Any
     assert "Authentication failed" in Git(tmp_path).run("clone", address(live, seeded, "x", "bad"), fails=True)
 
 
-def test_anybody_can_clone_a_public_project(live: Live, tmp_path: Path) -> None:
+def test_anybody_can_clone_a_public_project(live: LiveGitLab, tmp_path: Path) -> None:
     group = live.root.groups.create({"name": name("o"), "path": name("o"), "visibility": "public"})
     content = {"name": name("p"), "namespace_id": group.id, "visibility": "public", "initialize_with_readme": True}
     project = live.root.projects.create(content)
@@ -117,20 +118,20 @@ def test_anybody_can_clone_a_public_project(live: Live, tmp_path: Path) -> None:
     assert "could not read Username" in git.run("push", fails=True)
 
 
-def test_scopes(live: Live, seeded: Any, someone: Any, tmp_path: Path) -> None:
+def test_scopes(live: LiveGitLab, seeded: Any, someone: Any, tmp_path: Path) -> None:
     reads = member(live, someone, seeded, 40, "read_repository")
     git = clone(live, seeded, tmp_path / "a", reads)
     git.write("not mine to push")
-    told = git.run("push", "origin", "HEAD:side", fails=True)
-    assert "You are not allowed to upload code." in told
+    output = git.run("push", "origin", "HEAD:side", fails=True)
+    assert "You are not allowed to upload code." in output
     writes = member(live, someone, seeded, 40, "write_repository")
     git.run("push", address(live, seeded, "anything", writes), "HEAD:side")
     neither = member(live, someone, seeded, 40, "read_api")
-    told = Git(tmp_path).run("clone", address(live, seeded, "x", neither), fails=True)
-    assert "You are not allowed to download code." in told
+    output = Git(tmp_path).run("clone", address(live, seeded, "x", neither), fails=True)
+    assert "You are not allowed to download code." in output
 
 
-def test_project_token_and_deploy_token(live: Live, seeded: Any, group: Any, tmp_path: Path) -> None:
+def test_project_token_and_deploy_token(live: LiveGitLab, seeded: Any, group: Any, tmp_path: Path) -> None:
     content = {"name": "bot", "scopes": ["write_repository"], "access_level": 40}
     token = seeded.access_tokens.create(content)
     git = clone(live, seeded, tmp_path / "a", token.token)
@@ -154,83 +155,83 @@ def test_project_token_and_deploy_token(live: Live, seeded: Any, group: Any, tmp
     )
 
 
-def test_a_developer_and_a_protected_branch(live: Live, seeded: Any, someone: Any, tmp_path: Path) -> None:
+def test_a_developer_and_a_protected_branch(live: LiveGitLab, seeded: Any, someone: Any, tmp_path: Path) -> None:
     developer = member(live, someone, seeded, 30)
     git = clone(live, seeded, tmp_path, developer)
     before = head(live, seeded)
     git.write("by a developer", a__txt="a")
-    told = git.run("push", "origin", "HEAD:main", fails=True)
-    assert "remote: GitLab: You are not allowed to push code to protected branches on this project." in told
-    assert "! [remote rejected] HEAD -> main (pre-receive hook declined)" in told
+    output = git.run("push", "origin", "HEAD:main", fails=True)
+    assert "remote: GitLab: You are not allowed to push code to protected branches on this project." in output
+    assert "! [remote rejected] HEAD -> main (pre-receive hook declined)" in output
     assert head(live, seeded) == before
     git.run("push", "origin", "HEAD:refs/heads/feature/a-b")
     git.run("push", "origin", ":refs/heads/feature/a-b")
 
 
-def test_one_forbidden_ref_declines_the_whole_push(live: Live, seeded: Any, someone: Any, tmp_path: Path) -> None:
+def test_one_forbidden_ref_declines_the_whole_push(live: LiveGitLab, seeded: Any, someone: Any, tmp_path: Path) -> None:
     """As GitLab's hook, which checks a push as a whole."""
     git = clone(live, seeded, tmp_path, member(live, someone, seeded, 30))
     git.write("two ways")
-    told = git.run("push", "origin", "HEAD:main", "HEAD:free", fails=True)
-    assert "HEAD -> free (pre-receive hook declined)" in told
+    output = git.run("push", "origin", "HEAD:main", "HEAD:free", fails=True)
+    assert "HEAD -> free (pre-receive hook declined)" in output
     assert git.run("ls-remote", "--heads", "origin").split()[1:] == ["refs/heads/main"]
 
 
-def test_force_and_deletion(live: Live, seeded: Any, tmp_path: Path) -> None:
+def test_force_and_deletion(live: LiveGitLab, seeded: Any, tmp_path: Path) -> None:
     git = clone(live, seeded, tmp_path, ROOT_TOKEN)
     git.write("one")
     git.run("push")
     git.run("reset", "--hard", "HEAD~1")
     other = git.write("another")
-    told = git.run("push", "--force", fails=True)
-    assert "GitLab: You are not allowed to force push code to a protected branch on this project." in told
+    output = git.run("push", "--force", fails=True)
+    assert "GitLab: You are not allowed to force push code to a protected branch on this project." in output
     rule = seeded.protectedbranches.get("main")
     rule.allow_force_push = True
     rule.save()
     git.run("push", "--force")
     assert head(live, seeded) == other
-    told = git.run("push", "origin", ":main", fails=True)
-    assert "GitLab: The default branch of a project cannot be deleted." in told
+    output = git.run("push", "origin", ":main", fails=True)
+    assert "GitLab: The default branch of a project cannot be deleted." in output
     seeded.protectedbranches.create({"name": "release/*"})
     git.run("push", "origin", "HEAD:release/1")
-    told = git.run("push", "origin", ":release/1", fails=True)
-    assert "GitLab: You can only delete protected branches using the web interface." in told
+    output = git.run("push", "origin", ":release/1", fails=True)
+    assert "GitLab: You can only delete protected branches using the web interface." in output
 
 
-def test_a_branch_without_push_access(live: Live, seeded: Any, tmp_path: Path) -> None:
+def test_a_branch_without_push_access(live: LiveGitLab, seeded: Any, tmp_path: Path) -> None:
     seeded.protectedbranches.create({"name": "frozen", "push_access_level": 0, "merge_access_level": 40})
     git = clone(live, seeded, tmp_path, ROOT_TOKEN)
-    told = git.run("push", "origin", "HEAD:frozen", fails=True)
-    assert "GitLab: You can only create protected branches using the web interface and API." in told
+    output = git.run("push", "origin", "HEAD:frozen", fails=True)
+    assert "GitLab: You can only create protected branches using the web interface and API." in output
 
 
-def test_tags(live: Live, seeded: Any, someone: Any, tmp_path: Path) -> None:
+def test_tags(live: LiveGitLab, seeded: Any, someone: Any, tmp_path: Path) -> None:
     seeded.protectedtags.create({"name": "v*", "create_access_level": 40})
     git = clone(live, seeded, tmp_path / "a", member(live, someone, seeded, 30))
     git.run("tag", "v1")
     git.run("tag", "beta")
-    told = git.run("push", "origin", "v1", fails=True)
-    assert "GitLab: You are not allowed to create this tag as it is protected." in told
+    output = git.run("push", "origin", "v1", fails=True)
+    assert "GitLab: You are not allowed to create this tag as it is protected." in output
     git.run("push", "origin", "beta")
     git.write("later")
-    told = git.run("push", "--force", "origin", "HEAD:refs/tags/beta", fails=True)
-    assert "GitLab: You are not allowed to change existing tags on this project." in told
+    output = git.run("push", "--force", "origin", "HEAD:refs/tags/beta", fails=True)
+    assert "GitLab: You are not allowed to change existing tags on this project." in output
     maintainer = clone(live, seeded, tmp_path / "b", ROOT_TOKEN)
     maintainer.run("push", "origin", "HEAD:refs/tags/v1")
     maintainer.write("later")
-    told = maintainer.run("push", "--force", "origin", "HEAD:refs/tags/v1", fails=True)
-    assert "GitLab: Protected tags cannot be updated." in told
-    told = maintainer.run("push", "origin", "HEAD:refs/tags/main", fails=True)
-    assert "You cannot use default branch name to create a tag" in told
+    output = maintainer.run("push", "--force", "origin", "HEAD:refs/tags/v1", fails=True)
+    assert "GitLab: Protected tags cannot be updated." in output
+    output = maintainer.run("push", "origin", "HEAD:refs/tags/main", fails=True)
+    assert "You cannot use default branch name to create a tag" in output
 
 
-def test_a_reporter_can_only_read(live: Live, seeded: Any, someone: Any, tmp_path: Path) -> None:
+def test_a_reporter_can_only_read(live: LiveGitLab, seeded: Any, someone: Any, tmp_path: Path) -> None:
     git = clone(live, seeded, tmp_path, member(live, someone, seeded, 20))
     git.write("no")
     assert "You are not allowed to push code to this project." in git.run("push", "origin", "HEAD:x", fails=True)
 
 
-def test_an_archived_project_is_read_only(live: Live, seeded: Any, tmp_path: Path) -> None:
+def test_an_archived_project_is_read_only(live: LiveGitLab, seeded: Any, tmp_path: Path) -> None:
     seeded.archive()
     git = clone(live, seeded, tmp_path, ROOT_TOKEN)
     git.write("too late")
@@ -244,10 +245,10 @@ def test_an_archived_project_is_read_only(live: Live, seeded: Any, tmp_path: Pat
     git.run("push", "origin", "HEAD:x")
 
 
-def test_hidden_refs_cannot_be_pushed(live: Live, seeded: Any, tmp_path: Path) -> None:
+def test_hidden_refs_cannot_be_pushed(live: LiveGitLab, seeded: Any, tmp_path: Path) -> None:
     git = clone(live, seeded, tmp_path, ROOT_TOKEN)
-    told = git.run("push", "origin", "HEAD:refs/merge-requests/1/head", fails=True)
-    assert "deny updating a hidden ref" in told
+    output = git.run("push", "origin", "HEAD:refs/merge-requests/1/head", fails=True)
+    assert "deny updating a hidden ref" in output
 
 
 def test_repositories_survive_a_restart(tmp_path: Path) -> None:
@@ -262,7 +263,7 @@ def test_repositories_survive_a_restart(tmp_path: Path) -> None:
 
 
 def test_a_branch_with_the_full_name_of_a_tag_is_refused_if_such_names_are_protected(
-    live: Live, seeded: Any, someone: Any, tmp_path: Path
+    live: LiveGitLab, seeded: Any, someone: Any, tmp_path: Path
 ) -> None:
     """Its short name is the tag's full name, which Argo CD would prefer (model.revisions)."""
     git = clone(live, seeded, tmp_path, member(live, someone, seeded, 30, "write_repository"))

@@ -9,12 +9,13 @@ import gitlab
 import pytest
 from gitlab.exceptions import GitlabCreateError, GitlabDeleteError, GitlabGetError, GitlabUpdateError
 
-from lab.testing.gitlab_server import Live, name
+from lab.testing.gitlab_server import LiveGitLab
+from lab.testing.names import name
 
 Someone = Callable[[], tuple[Any, gitlab.Gitlab]]
 
 
-def test_life_of_a_group(live: Live) -> None:
+def test_life_of_a_group(live: LiveGitLab) -> None:
     path = name("g")
     made = live.root.groups.create({"name": "One", "path": path, "description": "d", "project_creation_level": "noone"})
     assert (made.visibility, made.project_creation_level, made.parent_id) == ("private", "noone", None)
@@ -31,7 +32,7 @@ def test_life_of_a_group(live: Live) -> None:
     assert child.id not in [one.id for one in live.root.groups.list(top_level_only=True, iterator=True)]
 
 
-def test_renaming_a_group_changes_the_paths_of_its_content(live: Live, group: Any) -> None:
+def test_renaming_a_group_changes_the_paths_of_its_content(live: LiveGitLab, group: Any) -> None:
     child = live.root.groups.create({"name": "c", "path": "c", "parent_id": group.id})
     made = live.root.projects.create({"name": "p", "namespace_id": child.id})
     group.path = name("moved")
@@ -40,7 +41,7 @@ def test_renaming_a_group_changes_the_paths_of_its_content(live: Live, group: An
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         ({}, {"error": "name is missing, path is missing"}),
         ({"name": "x", "path": "x", "visibility": "secret"}, {"error": "visibility does not have a valid value"}),
@@ -48,13 +49,13 @@ def test_renaming_a_group_changes_the_paths_of_its_content(live: Live, group: An
         ({"name": "x", "path": "y", "parent_id": "nine"}, {"error": "parent_id is invalid"}),
     ],
 )
-def test_invalid_groups_are_refused_with_gitlabs_message(live: Live, content: Any, told: Any) -> None:
+def test_invalid_groups_are_refused_with_gitlabs_message(live: LiveGitLab, content: Any, expected: Any) -> None:
     with live.http() as http:
         answer = http.post("/groups", json=content)
-    assert (answer.status_code, answer.json()) == (400, told)
+    assert (answer.status_code, answer.json()) == (400, expected)
 
 
-def test_a_used_path_and_a_higher_visibility_are_refused(live: Live, group: Any) -> None:
+def test_a_used_path_and_a_higher_visibility_are_refused(live: LiveGitLab, group: Any) -> None:
     with pytest.raises(GitlabCreateError, match="has already been taken") as taken:
         live.root.groups.create({"name": "again", "path": group.path.upper()})
     assert taken.value.response_code == 400
@@ -64,7 +65,7 @@ def test_a_used_path_and_a_higher_visibility_are_refused(live: Live, group: Any)
         live.root.projects.create({"name": "o", "namespace_id": group.id, "visibility": "public"})
 
 
-def test_a_project_returns_the_values_that_were_set(live: Live, group: Any) -> None:
+def test_a_project_returns_the_values_that_were_set(live: LiveGitLab, group: Any) -> None:
     settings = {
         "description": "d",
         "topics": ["b", "a"],
@@ -100,7 +101,7 @@ def test_a_project_returns_the_values_that_were_set(live: Live, group: Any) -> N
     assert (read["build_timeout"], read["issues_access_level"], read["merge_method"]) == (3600, "disabled", "ff")
 
 
-def test_invalid_projects_are_refused_with_gitlabs_message(live: Live, project: Any, group: Any) -> None:
+def test_invalid_projects_are_refused_with_gitlabs_message(live: LiveGitLab, project: Any, group: Any) -> None:
     with live.http() as http:
         answer = http.post("/projects", json={"name": project.name, "namespace_id": group.id})
         taken = ["has already been taken"]
@@ -116,7 +117,7 @@ def test_invalid_projects_are_refused_with_gitlabs_message(live: Live, project: 
         live.root.projects.update(project.id, {"merge_method": "octopus"})
 
 
-def test_parameters_are_accepted_in_every_form(live: Live, group: Any) -> None:
+def test_parameters_are_accepted_in_every_form(live: LiveGitLab, group: Any) -> None:
     path = f"/projects/{group.path}%2Fformed"
     with live.http() as http:
         form = {"name": "formed", "namespace_id": str(group.id), "topics[]": ["x", "y"], "lfs_enabled": "false"}
@@ -131,7 +132,7 @@ def test_parameters_are_accepted_in_every_form(live: Live, group: Any) -> None:
         assert broken.status_code == 400
 
 
-def test_projects_are_deleted_after_a_delay(live: Live, group: Any) -> None:
+def test_projects_are_deleted_after_a_delay(live: LiveGitLab, group: Any) -> None:
     made = live.root.projects.create({"name": "late", "path": "late", "namespace_id": group.id})
     with live.http() as http:
         first = http.delete(f"/projects/{made.id}")
@@ -151,7 +152,7 @@ def test_projects_are_deleted_after_a_delay(live: Live, group: Any) -> None:
         assert http.get(f"/projects/{made.id}").json() == {"message": "404 Project Not Found"}
 
 
-def test_groups_are_deleted_after_a_delay_with_their_content(live: Live, group: Any) -> None:
+def test_groups_are_deleted_after_a_delay_with_their_content(live: LiveGitLab, group: Any) -> None:
     child = live.root.groups.create({"name": "c", "path": "c", "parent_id": group.id})
     made = live.root.projects.create({"name": "p", "namespace_id": child.id})
     live.root.groups.delete(child.id)
@@ -166,7 +167,7 @@ def test_groups_are_deleted_after_a_delay_with_their_content(live: Live, group: 
         live.root.groups.delete(group.id, permanently_remove=True, full_path=group.full_path)
 
 
-def test_archive_transfer_and_shares(live: Live, project: Any, group: Any) -> None:
+def test_archive_transfer_and_shares(live: LiveGitLab, project: Any, group: Any) -> None:
     other = live.root.groups.create({"name": "o", "path": name("o")})
     project.archive()
     assert live.root.projects.get(project.id).archived is True
@@ -186,7 +187,7 @@ def test_archive_transfer_and_shares(live: Live, project: Any, group: Any) -> No
     assert live.root.projects.get(project.id).shared_with_groups == []
 
 
-def test_pages_by_number_and_by_key(live: Live, group: Any) -> None:
+def test_pages_by_number_and_by_key(live: LiveGitLab, group: Any) -> None:
     made = [live.root.projects.create({"name": f"p{number}", "namespace_id": group.id}).id for number in range(5)]
     with live.http() as http:
         path = f"/groups/{group.id}/projects"
@@ -215,17 +216,17 @@ def test_pages_by_number_and_by_key(live: Live, group: Any) -> None:
     assert set(made) <= {one.id for one in keyed}
 
 
-def test_life_of_a_user(live: Live, someone: Someone) -> None:
+def test_life_of_a_user(live: LiveGitLab, someone: Someone) -> None:
     user, client = someone()
     client.auth()
     assert client.user is not None
     assert client.user.username == user.username
     assert [one.id for one in live.root.users.list(username=user.username.upper())] == [user.id]
-    for content, told in (
+    for content, expected in (
         ({"email": user.email, "username": name()}, "Email has already been taken"),
         ({"email": "new@example.com", "username": user.username}, "Username has already been taken"),
     ):
-        with pytest.raises(GitlabCreateError, match=told) as conflict:
+        with pytest.raises(GitlabCreateError, match=expected) as conflict:
             live.root.users.create({"name": "n", "reset_password": True, **content})
         assert conflict.value.response_code == 409
     user.block()
@@ -245,7 +246,7 @@ def test_life_of_a_user(live: Live, someone: Someone) -> None:
         live.root.users.get(user.id)
 
 
-def test_locks_of_groups_also_apply_to_administrators(premium: Live) -> None:
+def test_locks_of_groups_also_apply_to_administrators(premium: LiveGitLab) -> None:
     root = premium.root
     top = root.groups.create({"name": name("g"), "path": name("g")})
     below = root.groups.create({"name": name("g"), "path": name("g"), "parent_id": top.id})

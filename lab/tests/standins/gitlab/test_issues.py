@@ -7,7 +7,8 @@ from typing import Any
 import gitlab
 import pytest
 
-from lab.testing.gitlab_server import Live, name
+from lab.testing.gitlab_server import LiveGitLab
+from lab.testing.names import name
 
 
 def status(call: Any, *arguments: Any, **named: Any) -> int:
@@ -23,7 +24,7 @@ def as_member(someone: Any, project: Any, level: int) -> Any:
     return client.projects.get(project.id)
 
 
-def test_life_of_an_issue(live: Live, project: Any) -> None:
+def test_life_of_an_issue(live: LiveGitLab, project: Any) -> None:
     issue = project.issues.create({"title": "Drift", "description": "- [ ] a\n- [x] b", "labels": "drift,usine"})
     assert (issue.iid, issue.state, issue.labels) == (1, "opened", ["drift", "usine"])
     assert issue.task_completion_status == {"count": 2, "completed_count": 1}
@@ -117,7 +118,7 @@ def test_notes(project: Any, someone: Any) -> None:
     assert [one.body for one in issue.notes.list(sort="asc")] == ["plan: 3 to create", "hello", "among us"]
 
 
-def test_disabled_issues_and_archived_projects(live: Live, project: Any) -> None:
+def test_disabled_issues_and_archived_projects(live: LiveGitLab, project: Any) -> None:
     project.issues.create({"title": "before"})
     project.archive()
     assert status(project.issues.create, {"title": "after"}) == 403

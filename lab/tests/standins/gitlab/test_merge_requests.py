@@ -10,7 +10,8 @@ import pytest
 
 from lab.testing.ci_client import commit, project_runner, variables
 from lab.testing.git_client import clone
-from lab.testing.gitlab_server import ROOT_TOKEN, Live, name
+from lab.testing.gitlab_server import ROOT_TOKEN, LiveGitLab
+from lab.testing.names import name
 
 ON_REQUESTS = """
 check: {script: [x], rules: [{if: '$CI_PIPELINE_SOURCE == "merge_request_event"'}]}
@@ -19,7 +20,7 @@ build: {script: [x], rules: [{if: '$CI_COMMIT_BRANCH && $CI_OPEN_MERGE_REQUESTS 
 
 
 @pytest.fixture
-def seeded(live: Live, group: Any) -> Any:
+def seeded(live: LiveGitLab, group: Any) -> Any:
     return live.root.projects.create({"name": name("p"), "namespace_id": group.id, "initialize_with_readme": True})
 
 
@@ -109,7 +110,7 @@ def test_permissions(seeded: Any, someone: Any) -> None:
     assert status(stranger.projects.get(seeded.id, lazy=True).mergerequests.list) == 404
 
 
-def test_squash_and_fast_forward(live: Live, seeded: Any) -> None:
+def test_squash_and_fast_forward(live: LiveGitLab, seeded: Any) -> None:
     request = opened(seeded)
     commit(seeded, {"more": "x"}, branch="side", message="second")
     squashed = request.merge(squash=True)
@@ -126,7 +127,7 @@ def test_squash_and_fast_forward(live: Live, seeded: Any) -> None:
     assert status(behind.merge) == 422
 
 
-def test_a_merge_can_require_a_successful_pipeline(live: Live, seeded: Any) -> None:
+def test_a_merge_can_require_a_successful_pipeline(live: LiveGitLab, seeded: Any) -> None:
     commit(seeded, {".gitlab-ci.yml": ON_REQUESTS}, message="[skip ci]")
     seeded.only_allow_merge_if_pipeline_succeeds = True
     seeded.save()
@@ -164,7 +165,7 @@ def test_a_merge_can_require_a_successful_pipeline(live: Live, seeded: Any) -> N
     assert request.merge()["state"] == "merged"
 
 
-def test_pushes_update_merge_requests(live: Live, seeded: Any, tmp_path: Path) -> None:
+def test_pushes_update_merge_requests(live: LiveGitLab, seeded: Any, tmp_path: Path) -> None:
     commit(seeded, {".gitlab-ci.yml": ON_REQUESTS}, message="[skip ci]")
     opened(seeded)
     git = clone(live, seeded, tmp_path, ROOT_TOKEN)
@@ -200,7 +201,7 @@ def test_notes(seeded: Any, someone: Any) -> None:
     assert request.notes.list() == []
 
 
-def test_merge_requests_from_a_fork(live: Live, seeded: Any, someone: Any) -> None:
+def test_merge_requests_from_a_fork(live: LiveGitLab, seeded: Any, someone: Any) -> None:
     user, client = someone()
     seeded.members.create({"user_id": user.id, "access_level": 20})
     fork = client.projects.get(client.projects.get(seeded.id).forks.create({}).id)
@@ -216,7 +217,7 @@ def test_merge_requests_from_a_fork(live: Live, seeded: Any, someone: Any) -> No
     assert status(seeded.mergerequests.create, {**content, "target_project_id": unrelated.id}) == 400
 
 
-def test_only_the_paid_edition_has_approvals(live: Live, premium: Live, seeded: Any) -> None:
+def test_only_the_paid_edition_has_approvals(live: LiveGitLab, premium: LiveGitLab, seeded: Any) -> None:
     opened(seeded)
     assert status(live.root.http_get, f"/projects/{seeded.id}/merge_requests/1/approvals") == 404
     project = premium.root.projects.create({"name": name("p"), "initialize_with_readme": True})

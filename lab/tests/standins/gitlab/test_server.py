@@ -23,9 +23,10 @@ from lab.home import LabHome
 from lab.secrets import Secrets
 from lab.servers import SERVERS
 from lab.servers.base import Context
-from lab.servers.gitlab import GitLab
+from lab.servers.gitlab import GitLabServer
 from lab.standins.serve import LOOPBACK, Configuration
-from lab.testing.gitlab_server import ROOT_TOKEN, Live, live_gitlab, name
+from lab.testing.gitlab_server import ROOT_TOKEN, LiveGitLab, live_gitlab
+from lab.testing.names import name
 from lab.testing.ports import free_port
 
 _CHECKOUT = Path(__file__).resolve().parents[4]
@@ -101,7 +102,7 @@ def test_a_new_token_of_the_platform_replaces_the_old_one(tmp_path: Path) -> Non
             third.client("another-token").http_get("/user")
 
 
-def test_python_gitlab_waits_for_retry_after(live: Live) -> None:
+def test_python_gitlab_waits_for_retry_after(live: LiveGitLab) -> None:
     control = {"X-Lab-Token": ROOT_TOKEN}
     faults = f"{live.url}/-/lab/faults"
     limited = {"path": "/api/v4/groups", "method": "POST", "status": 429, "retry_after": 1, "times": 1}
@@ -128,7 +129,7 @@ def test_the_configuration_can_limit_requests(tmp_path: Path) -> None:
         assert httpx.get(f"{server.url}/-/readiness", trust_env=False).status_code == 200, "health is not counted"
 
 
-def test_unknown_paths_and_methods(live: Live) -> None:
+def test_unknown_paths_and_methods(live: LiveGitLab) -> None:
     with live.http() as http:
         assert (http.get("/nope").status_code, http.get("/nope").json()) == (404, {"error": "404 Not Found"})
         assert http.patch("/metadata").json() == {"error": "405 Not Allowed"}
@@ -144,7 +145,7 @@ def test_the_platform_starts_it(tmp_path: Path) -> None:
     home = LabHome.open(tmp_path / "home", 24500)
     secrets = Secrets.ensure(home)
     context = Context(home, {}, pki.ensure(home))
-    server = GitLab()
+    server = GitLabServer()
     try:
         assert server.up(context) == "started"
         assert server.up(context) == "already up"
@@ -155,10 +156,10 @@ def test_the_platform_starts_it(tmp_path: Path) -> None:
     finally:
         server.down(home)
     assert server.state(home) == "down"
-    assert any(isinstance(one, GitLab) for one in SERVERS)
+    assert any(isinstance(one, GitLabServer) for one in SERVERS)
 
 
-def test_only_one_of_many_concurrent_requests_gets_a_name(live: Live, group: Any) -> None:
+def test_only_one_of_many_concurrent_requests_gets_a_name(live: LiveGitLab, group: Any) -> None:
     content = {"name": "same", "namespace_id": group.id, "initialize_with_readme": True}
     with live.http() as http, ThreadPoolExecutor(12) as pool:
         answers = list(pool.map(lambda _: http.post("/projects", json=content).status_code, range(12)))

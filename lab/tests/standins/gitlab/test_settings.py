@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from gitlab.exceptions import GitlabCreateError, GitlabDeleteError, GitlabError, GitlabGetError, GitlabUpdateError
 
 from lab.standins.gitlab.cron import CronError, next_run
-from lab.testing.gitlab_server import Live, live_gitlab, name
+from lab.testing.gitlab_server import LiveGitLab, live_gitlab
+from lab.testing.names import name
 
 
 def test_life_of_variables(project: Any, group: Any) -> None:
@@ -34,7 +35,7 @@ def test_life_of_variables(project: Any, group: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         ({"key": "a b", "value": "x"}, {"key": ["can contain only letters, digits and '_'."]}),
         ({"key": "A", "value": "short", "masked": True}, {"value": ["is invalid"]}),
@@ -43,10 +44,10 @@ def test_life_of_variables(project: Any, group: Any) -> None:
         ({"key": "A", "value": "x" * 10001}, {"value": ["is too long (maximum is 10000 characters)"]}),
     ],
 )
-def test_invalid_variables_are_refused(project: Any, content: Any, told: Any) -> None:
+def test_invalid_variables_are_refused(project: Any, content: Any, expected: Any) -> None:
     with pytest.raises(GitlabCreateError) as refused:
         project.variables.create(content)
-    assert (refused.value.response_code, refused.value.error_message) == (400, told)
+    assert (refused.value.response_code, refused.value.error_message) == (400, expected)
 
 
 def test_a_hidden_variable_is_never_shown(project: Any) -> None:
@@ -76,7 +77,7 @@ def levels(lines: list[dict[str, Any]]) -> list[int]:
     return [line["access_level"] for line in lines]
 
 
-def test_branch_protections(live: Live, group: Any, project: Any) -> None:
+def test_branch_protections(live: LiveGitLab, group: Any, project: Any) -> None:
     made = project.protectedbranches.create(
         {"name": "release/*", "push_access_level": 0, "merge_access_level": 30, "allow_force_push": True}
     )
@@ -100,14 +101,16 @@ def test_branch_protections(live: Live, group: Any, project: Any) -> None:
         assert [one.name for one in begun.protectedbranches.list()] == ["main"]
 
 
-def test_each_edition_accepts_its_own_parameters_for_push_access(live: Live, project: Any, tmp_path: Path) -> None:
-    nobody = {"name": "x", "allowed_to_push": [{"access_level": 0}]}
+def test_each_edition_accepts_its_own_parameters_for_push_access(
+    live: LiveGitLab, project: Any, tmp_path: Path
+) -> None:
+    no_access = {"name": "x", "allowed_to_push": [{"access_level": 0}]}
     with live.http() as http:
-        made = http.post(f"/projects/{project.id}/protected_branches", json=nobody).json()
+        made = http.post(f"/projects/{project.id}/protected_branches", json=no_access).json()
     assert (levels(made["push_access_levels"]), made["unprotect_access_levels"]) == ([0], [])
     with live_gitlab(tmp_path, edition="community") as community, community.http() as http:
         other = http.post("/projects", json={"name": "p"}).json()
-        made = http.post(f"/projects/{other['id']}/protected_branches", json=nobody).json()
+        made = http.post(f"/projects/{other['id']}/protected_branches", json=no_access).json()
         assert (levels(made["push_access_levels"]), "unprotect_access_levels" in made) == ([40], False)
         assert http.get("/metadata").json()["enterprise"] is False
 
@@ -154,10 +157,10 @@ def test_life_of_schedules(project: Any) -> None:
     read = project.pipelineschedules.get(made.id)
     assert (read.cron, read.active, read.attributes["variables"]) == ("0 4 1 * *", False, [])
     read.take_ownership()
-    for wrong, told in ({"cron": "x"}, "cron"), ({"cron_timezone": "Mars/Base"}, "cron_timezone"):
+    for wrong, expected in ({"cron": "x"}, "cron"), ({"cron_timezone": "Mars/Base"}, "cron_timezone"):
         with pytest.raises(GitlabCreateError) as refused:
             project.pipelineschedules.create({**content, **wrong})
-        assert str(refused.value.error_message) == str({told: ["syntax is invalid"]})
+        assert str(refused.value.error_message) == str({expected: ["syntax is invalid"]})
     made.delete()
     assert project.pipelineschedules.list() == []
 
@@ -188,7 +191,7 @@ def _ssh_key() -> str:
     return key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
 
-def test_life_of_deploy_keys(live: Live, project: Any, group: Any, someone: Any) -> None:
+def test_life_of_deploy_keys(live: LiveGitLab, project: Any, group: Any, someone: Any) -> None:
     key = _ssh_key()
     made = project.keys.create({"title": "laptop", "key": f"  {key}\n", "can_push": True, "expires_at": "2030-01-02"})
     read = project.keys.list()[0].attributes
@@ -215,7 +218,7 @@ def test_life_of_deploy_keys(live: Live, project: Any, group: Any, someone: Any)
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         (
             {"key": " ", "title": ""},
@@ -232,10 +235,10 @@ def test_life_of_deploy_keys(live: Live, project: Any, group: Any, someone: Any)
         ({"title": "x", "key": "ssh-ed25519 AAAA"}, {"deploy_key.fingerprint_sha256": ["cannot be generated"]}),
     ],
 )
-def test_invalid_deploy_keys_are_refused(project: Any, content: Any, told: Any) -> None:
+def test_invalid_deploy_keys_are_refused(project: Any, content: Any, expected: Any) -> None:
     with pytest.raises(GitlabCreateError) as refused:
         project.keys.create(content)
-    assert (refused.value.response_code, refused.value.error_message) == (400, told)
+    assert (refused.value.response_code, refused.value.error_message) == (400, expected)
 
 
 def test_only_maintainers_see_deploy_keys(project: Any, someone: Any) -> None:
@@ -271,14 +274,14 @@ def test_hooks_do_not_show_their_secrets(project: Any) -> None:
     assert project.hooks.list() == []
 
 
-def test_the_free_edition_has_no_paid_features(live: Live, project: Any, group: Any) -> None:
+def test_the_free_edition_has_no_paid_features(live: LiveGitLab, project: Any, group: Any) -> None:
     with live.http() as http:
         for path in ("push_rule", "approvals", "approval_rules", "protected_environments"):
             assert http.get(f"/projects/{project.id}/{path}").status_code == 404
         assert http.get(f"/groups/{group.id}/hooks").status_code == 404
 
 
-def test_the_premium_edition_has_paid_features(premium: Live) -> None:
+def test_the_premium_edition_has_paid_features(premium: LiveGitLab) -> None:
     group = premium.root.groups.create({"name": "g", "path": name("g")})
     project: Any = premium.root.projects.create({"name": "p", "namespace_id": group.id})
     with premium.http() as http:
@@ -328,7 +331,7 @@ def test_the_premium_edition_has_paid_features(premium: Live) -> None:
     assert group.hooks.get(hook.id).subgroup_events is True
 
 
-def test_the_instance(live: Live, someone: Any) -> None:
+def test_the_instance(live: LiveGitLab, someone: Any) -> None:
     assert live.root.settings.get().default_branch_protection == 2
     assert live.root.http_get("/metadata")["version"].endswith("-ee")  # type: ignore[index]  # an object
     _, client = someone()

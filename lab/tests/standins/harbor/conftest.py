@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import uuid
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from harborapi import HarborAsyncClient
 
 from lab.standins.harbor.app import create_app
 from lab.standins.serve import LOOPBACK, Configuration
+from lab.testing.names import name
 from lab.testing.ports import free_port
 from lab.testing.served import served
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Live:
+class LiveHarbor:
     """A server and its administrator."""
 
     url: str
@@ -61,43 +61,43 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 @contextmanager
-def live_harbor(data: Path, *, port: int | None = None, **options: Any) -> Iterator[Live]:
+def live_harbor(data: Path, *, port: int | None = None, **options: Any) -> Iterator[LiveHarbor]:
     """Serve a Harbor with these options in a thread."""
     if port is None:
         port = free_port()
     url = f"http://{LOOPBACK}:{port}"
     app = create_app(Configuration(port, url, data, PASSWORD, options))
     with served(app, port):
-        yield Live(url, data)
+        yield LiveHarbor(url, data)
 
 
 @pytest.fixture(scope="session")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHarbor]:
     with live_harbor(tmp_path_factory.mktemp("harbor")) as server:
         yield server
 
 
 @pytest.fixture
-def api(live: Live) -> Iterator[httpx.Client]:
+def api(live: LiveHarbor) -> Iterator[httpx.Client]:
     with live.http() as client:
         yield client
 
 
 @pytest.fixture(scope="session")
-def imaging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def imaging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHarbor]:
     """Run Harbor and the registry as separate processes, like the platform."""
     from lab import parts, pki, process  # noqa: PLC0415 - only tests with images need them
     from lab.home import LabHome  # noqa: PLC0415
     from lab.reporter import Lines  # noqa: PLC0415
     from lab.secrets import Secrets  # noqa: PLC0415
     from lab.servers.base import Context  # noqa: PLC0415
-    from lab.servers.harbor import Harbor, address  # noqa: PLC0415
-    from lab.servers.registry import Registry  # noqa: PLC0415
+    from lab.servers.harbor import HarborServer, address  # noqa: PLC0415
+    from lab.servers.registry import RegistryServer  # noqa: PLC0415
 
     home = LabHome.open(tmp_path_factory.mktemp("lab"), free_port(85, 86))  # offsets of Harbor and the registry
     secrets = Secrets.ensure(home)
     context = Context(home, parts.ensure(["registry"], reporter=Lines()), pki.ensure(home))
-    started = (Registry(), Harbor())
+    started = (RegistryServer(), HarborServer())
     try:
         for server in started:
             server.up(context)
@@ -111,15 +111,10 @@ def imaging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
                 context.wait(lambda name=server.name: process.running(home, name) is None, _PATIENCE, "its end")  # type: ignore[misc]  # bound
                 server.up(context)
 
-        yield Live(address(home), home.root, secrets.harbor_password, kill_and_start)
+        yield LiveHarbor(address(home), home.root, secrets.harbor_password, kill_and_start)
     finally:
         for server in reversed(started):
             server.down(home)
-
-
-def name(prefix: str = "x") -> str:
-    """Return a unique name."""
-    return f"{prefix}-{uuid.uuid4().hex[:8]}"
 
 
 def robot_body(project: str, *accesses: tuple[str, str], **more: Any) -> dict[str, Any]:

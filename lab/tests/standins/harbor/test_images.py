@@ -17,7 +17,8 @@ from dxf import DXF, DXFBase
 from dxf.exceptions import DXFUnauthorizedError
 from requests.exceptions import HTTPError
 
-from lab.tests.standins.harbor.conftest import Live, make_project, name, refused, robot_body, run
+from lab.testing.names import name
+from lab.tests.standins.harbor.conftest import LiveHarbor, make_project, refused, robot_body, run
 
 pytestmark = pytest.mark.servers
 
@@ -29,7 +30,7 @@ _LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 
 @pytest.fixture
-def api(imaging: Live) -> Any:
+def api(imaging: LiveHarbor) -> Any:
     with imaging.http() as client:
         yield client
 
@@ -40,7 +41,7 @@ def robot(api: httpx.Client, project: str, *accesses: tuple[str, str]) -> tuple[
     return answer.json()["name"], answer.json()["secret"]
 
 
-def registry(live: Live, repository: str, who: tuple[str, str] | None) -> DXF:
+def registry(live: LiveHarbor, repository: str, who: tuple[str, str] | None) -> DXF:
     """Return a client that gets tokens according to the challenge, because `dxf` sends no password without TLS."""
 
     def log_in(client: DXFBase, response: Any) -> None:
@@ -74,7 +75,7 @@ def _digest(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-def test_a_robot_pushes_and_pulls_according_to_its_permissions(imaging: Live, api: httpx.Client) -> None:
+def test_a_robot_pushes_and_pulls_according_to_its_permissions(imaging: LiveHarbor, api: httpx.Client) -> None:
     _, project = make_project(api)
     _, other = make_project(api)
     pusher, puller, stranger = robot(api, project, *PUSH), robot(api, project, *PULL), robot(api, other, *PUSH)
@@ -99,7 +100,7 @@ def test_a_robot_pushes_and_pulls_according_to_its_permissions(imaging: Live, ap
     assert artifact.digest == digest
 
 
-def test_no_secret_is_in_a_log_or_readable_by_others(imaging: Live, api: httpx.Client) -> None:
+def test_no_secret_is_in_a_log_or_readable_by_others(imaging: LiveHarbor, api: httpx.Client) -> None:
     _, project = make_project(api)
     full, secret = robot(api, project, *PUSH)
     push(registry(imaging, f"{project}/app", (full, secret)), "1")
@@ -117,7 +118,7 @@ def test_no_secret_is_in_a_log_or_readable_by_others(imaging: Live, api: httpx.C
     assert imaging.password.encode() not in stored
 
 
-def test_a_push_alone_lets_a_project_robot_pull(imaging: Live, api: httpx.Client) -> None:
+def test_a_push_alone_lets_a_project_robot_pull(imaging: LiveHarbor, api: httpx.Client) -> None:
     _, project = make_project(api)
     who = robot(api, project, ("repository", "push"))
     client = registry(imaging, f"{project}/app", who)
@@ -125,7 +126,7 @@ def test_a_push_alone_lets_a_project_robot_pull(imaging: Live, api: httpx.Client
     assert json.loads(str(client.get_manifest("1")))
 
 
-def test_a_disabled_renewed_or_deleted_robot_loses_access(imaging: Live, api: httpx.Client) -> None:
+def test_a_disabled_renewed_or_deleted_robot_loses_access(imaging: LiveHarbor, api: httpx.Client) -> None:
     _, project = make_project(api)
     body = robot_body(project, *PUSH)
     made = api.post("/robots", json=body).json()
@@ -147,7 +148,7 @@ def test_a_disabled_renewed_or_deleted_robot_loses_access(imaging: Live, api: ht
     assert not pulls(renewed)
 
 
-def test_anybody_can_pull_from_a_public_project_but_not_push(imaging: Live, api: httpx.Client) -> None:
+def test_anybody_can_pull_from_a_public_project_but_not_push(imaging: LiveHarbor, api: httpx.Client) -> None:
     _, project = make_project(api, metadata={"public": "true"})
     push(registry(imaging, f"{project}/app", ("admin", imaging.password)), "1")
     anybody = registry(imaging, f"{project}/app", None)
@@ -156,7 +157,7 @@ def test_anybody_can_pull_from_a_public_project_but_not_push(imaging: Live, api:
         push(anybody, "2")
 
 
-def test_an_immutable_tag_cannot_be_moved_or_deleted(imaging: Live, api: httpx.Client) -> None:
+def test_an_immutable_tag_cannot_be_moved_or_deleted(imaging: LiveHarbor, api: httpx.Client) -> None:
     number, project = make_project(api)
     selector = {"kind": "doublestar", "decoration": "matches", "pattern": "v*"}
     scope = {"repository": [{"kind": "doublestar", "decoration": "repoMatches", "pattern": "**"}]}
@@ -182,7 +183,7 @@ def test_an_immutable_tag_cannot_be_moved_or_deleted(imaging: Live, api: httpx.C
     assert api.delete(at).status_code == 200
 
 
-def test_a_quota_refuses_images_that_exceed_it_and_counts_deletions(imaging: Live, api: httpx.Client) -> None:
+def test_a_quota_refuses_images_that_exceed_it_and_counts_deletions(imaging: LiveHarbor, api: httpx.Client) -> None:
     number, project = make_project(api, storage_limit=3000)
     client = registry(imaging, f"{project}/app", robot(api, project, *PUSH))
     push(client, "small", b"x" * 1000)
@@ -206,7 +207,7 @@ def test_a_quota_refuses_images_that_exceed_it_and_counts_deletions(imaging: Liv
     push(client, "big", b"y" * 2000)
 
 
-def test_the_severity_gate_refuses_vulnerable_images(imaging: Live, api: httpx.Client) -> None:
+def test_the_severity_gate_refuses_vulnerable_images(imaging: LiveHarbor, api: httpx.Client) -> None:
     number, project = make_project(api, metadata={"prevent_vul": "true", "severity": "high"})
     client = registry(imaging, f"{project}/app", robot(api, project, *PUSH))
     digest = push(client, "1", extra=name())
@@ -237,14 +238,14 @@ def test_the_severity_gate_refuses_vulnerable_images(imaging: Live, api: httpx.C
     assert pull().status_code == 200
 
 
-def test_a_scan_on_push_satisfies_the_gate(imaging: Live, api: httpx.Client) -> None:
+def test_a_scan_on_push_satisfies_the_gate(imaging: LiveHarbor, api: httpx.Client) -> None:
     _, project = make_project(api, metadata={"prevent_vul": "true", "severity": "low", "auto_scan": "true"})
     client = registry(imaging, f"{project}/app", robot(api, project, *PUSH))
     push(client, "1")
     assert client.get_manifest("1")
 
 
-def test_a_project_with_repositories_cannot_be_deleted(imaging: Live, api: httpx.Client) -> None:
+def test_a_project_with_repositories_cannot_be_deleted(imaging: LiveHarbor, api: httpx.Client) -> None:
     number, project = make_project(api)
     push(registry(imaging, f"{project}/a/b", ("admin", imaging.password)), "1")
     refused(api.delete(f"/projects/{number}"), 412, "PRECONDITION", "contains repositories")
@@ -253,7 +254,7 @@ def test_a_project_with_repositories_cannot_be_deleted(imaging: Live, api: httpx
     refused(api.get(f"/projects/{number}"), 404, "NOT_FOUND")
 
 
-def test_the_registry_accepts_only_harbors_tokens(imaging: Live, api: httpx.Client) -> None:
+def test_the_registry_accepts_only_harbors_tokens(imaging: LiveHarbor, api: httpx.Client) -> None:
     _, project = make_project(api)
     token = httpx.get(
         f"{imaging.url}/service/token",
@@ -269,7 +270,7 @@ def test_the_registry_accepts_only_harbors_tokens(imaging: Live, api: httpx.Clie
     assert around.status_code == 401
 
 
-def test_errors_of_the_registry_protocol(imaging: Live, api: httpx.Client) -> None:
+def test_errors_of_the_registry_protocol(imaging: LiveHarbor, api: httpx.Client) -> None:
     _, project = make_project(api)
     admin = ("admin", imaging.password)
     at = f"{imaging.url}/v2"
@@ -286,7 +287,7 @@ def test_errors_of_the_registry_protocol(imaging: Live, api: httpx.Client) -> No
     assert started.headers["Location"].startswith(f"{imaging.url}/v2/{project}/app/blobs/uploads/")
 
 
-def test_a_blob_in_parts_and_a_blob_of_another_repository(imaging: Live, api: httpx.Client) -> None:
+def test_a_blob_in_parts_and_a_blob_of_another_repository(imaging: LiveHarbor, api: httpx.Client) -> None:
     number, project = make_project(api)
     admin, at = ("admin", imaging.password), f"{imaging.url}/v2/{project}"
     parts = [b"a" * 1000, b"b" * 500]
@@ -317,7 +318,7 @@ def test_a_blob_in_parts_and_a_blob_of_another_repository(imaging: Live, api: ht
     assert stolen.status_code == 401
 
 
-def test_an_index_of_images(imaging: Live, api: httpx.Client) -> None:
+def test_an_index_of_images(imaging: LiveHarbor, api: httpx.Client) -> None:
     _, project = make_project(api)
     client = registry(imaging, f"{project}/app", ("admin", imaging.password))
     digest = push(client, "amd64")
@@ -337,7 +338,7 @@ def test_an_index_of_images(imaging: Live, api: httpx.Client) -> None:
     assert api.delete(f"/projects/{project}/repositories/app").status_code == 200
 
 
-def test_images_and_robots_survive_a_kill(imaging: Live, api: httpx.Client) -> None:
+def test_images_and_robots_survive_a_kill(imaging: LiveHarbor, api: httpx.Client) -> None:
     _, project = make_project(api)
     client = registry(imaging, f"{project}/app", robot(api, project, *PUSH))
     push(client, "1")
@@ -347,7 +348,7 @@ def test_images_and_robots_survive_a_kill(imaging: Live, api: httpx.Client) -> N
     assert client.list_aliases() == ["1", "2"]
 
 
-def test_a_token_is_invalid_after_the_deletion_of_its_project(imaging: Live, api: httpx.Client) -> None:
+def test_a_token_is_invalid_after_the_deletion_of_its_project(imaging: LiveHarbor, api: httpx.Client) -> None:
     number, project = make_project(api)
     client = registry(imaging, f"{project}/app", ("admin", imaging.password))
     push(client, "1")

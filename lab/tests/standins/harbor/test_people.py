@@ -16,7 +16,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from lab.standins.store import Store
-from lab.tests.standins.harbor.conftest import Live, live_harbor, make_project, name, refused
+from lab.testing.names import name
+from lab.tests.standins.harbor.conftest import LiveHarbor, live_harbor, make_project, refused
 
 _KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 _OTHER_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -49,7 +50,7 @@ def issuer() -> Iterator[str]:
 
 
 @pytest.fixture
-def oidc(tmp_path: Path, issuer: str) -> Iterator[Live]:
+def oidc(tmp_path: Path, issuer: str) -> Iterator[LiveHarbor]:
     with live_harbor(tmp_path) as live, live.http() as api:
         settings = {
             "auth_mode": "oidc_auth", "oidc_name": "keycloak", "oidc_endpoint": issuer, "oidc_client_id": "harbor",
@@ -71,13 +72,13 @@ def token(issuer: str) -> Callable[..., str]:
     return make
 
 
-def person(live: Live, token: str) -> httpx.Client:
+def person(live: LiveHarbor, token: str) -> httpx.Client:
     return httpx.Client(
         base_url=f"{live.url}/api/v2.0", headers={"Authorization": f"Bearer {token}", "Cookie": ""}, trust_env=False
     )
 
 
-def test_groups_give_roles(oidc: Live, token: Callable[..., str]) -> None:
+def test_groups_give_roles(oidc: LiveHarbor, token: Callable[..., str]) -> None:
     with oidc.http() as api:
         number, called = make_project(api)
         for group, role in (("/a/devops", 4), ("/a/reader", 5)):
@@ -103,7 +104,7 @@ def test_groups_give_roles(oidc: Live, token: Callable[..., str]) -> None:
         assert {"/a/devops", "/a/reader", "/b/devops"} <= groups(oidc)
 
 
-def groups(live: Live) -> set[str]:
+def groups(live: LiveHarbor) -> set[str]:
     """Return the server's user groups."""
     store = Store(live.data / "harbor.sqlite")
     try:
@@ -112,7 +113,7 @@ def groups(live: Live) -> set[str]:
         store.close()
 
 
-def test_a_refused_request_writes_nothing(oidc: Live) -> None:
+def test_a_refused_request_writes_nothing(oidc: LiveHarbor) -> None:
     with oidc.http() as api:
         number, _ = make_project(api)
         body = {"role_id": 9, "member_group": {"group_name": "/half/made", "group_type": 3}}
@@ -120,29 +121,29 @@ def test_a_refused_request_writes_nothing(oidc: Live) -> None:
         assert groups(oidc) == set()
 
 
-def test_members_of_the_administrator_group_are_administrators(oidc: Live, token: Callable[..., str]) -> None:
+def test_members_of_the_administrator_group_are_administrators(oidc: LiveHarbor, token: Callable[..., str]) -> None:
     assert person(oidc, token("boss", "/rulers")).get("/configurations").status_code == 200
     refused(person(oidc, token("boss")).get("/configurations"), 403, "FORBIDDEN")
 
 
 @pytest.mark.parametrize("flaw", [{"key": _OTHER_KEY}, {"aud": "other"}, {"exp": 1}, {"iss": "http://127.0.0.1:1"}])
-def test_invalid_tokens_are_refused(oidc: Live, token: Callable[..., str], flaw: dict[str, Any]) -> None:
+def test_invalid_tokens_are_refused(oidc: LiveHarbor, token: Callable[..., str], flaw: dict[str, Any]) -> None:
     refused(person(oidc, token("x", "/rulers", **flaw)).get("/users/current"), 401, "UNAUTHORIZED")
 
 
-def test_a_name_belongs_to_one_user(oidc: Live, token: Callable[..., str]) -> None:
+def test_a_name_belongs_to_one_user(oidc: LiveHarbor, token: Callable[..., str]) -> None:
     assert person(oidc, token("jo")).get("/users/current").status_code == 200
     refused(person(oidc, token("jo", sub="somebody-else")).get("/users/current"), 401, "UNAUTHORIZED")
     refused(person(oidc, token("admin")).get("/users/current"), 401, "UNAUTHORIZED")
 
 
-def test_unknown_users_are_refused_without_onboarding(oidc: Live, token: Callable[..., str]) -> None:
+def test_unknown_users_are_refused_without_onboarding(oidc: LiveHarbor, token: Callable[..., str]) -> None:
     with oidc.http() as api:
         assert api.put("/configurations", json={"oidc_auto_onboard": False}).status_code == 200
         refused(person(oidc, token(name("new"))).get("/users/current"), 401, "UNAUTHORIZED")
 
 
-def test_local_users_cannot_be_created_with_oidc(oidc: Live) -> None:
+def test_local_users_cannot_be_created_with_oidc(oidc: LiveHarbor) -> None:
     with oidc.http() as api:
         body = {"username": "u", "email": "u@example.com", "realname": "U", "password": "Passw0rd-1"}
         refused(api.post("/users", json=body), 403, "FORBIDDEN", "not allowed under auth mode: oidc_auth")

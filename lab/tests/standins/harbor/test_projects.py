@@ -9,12 +9,13 @@ import pytest
 from harborapi.exceptions import Conflict, NotFound
 from harborapi.models import ProjectMetadata, ProjectReq
 
-from lab.tests.standins.harbor.conftest import Live, make_project, name, refused, run
+from lab.testing.names import name
+from lab.tests.standins.harbor.conftest import LiveHarbor, make_project, refused, run
 
 Make = Callable[..., tuple[int, str]]
 
 
-def test_life_of_a_project(live: Live) -> None:
+def test_life_of_a_project(live: LiveHarbor) -> None:
     client, called = live.client(), name("p")
 
     async def life() -> None:
@@ -176,18 +177,18 @@ def test_labels(api: httpx.Client, project: Make) -> None:
     refused(api.get(at), 404, "NOT_FOUND")
 
 
-def test_anonymous_callers_and_other_users_see_nothing(live: Live, api: httpx.Client, project: Make) -> None:
+def test_anonymous_callers_and_other_users_see_nothing(live: LiveHarbor, api: httpx.Client, project: Make) -> None:
     number, called = project()
     person = name("u")
     body = {"username": person, "email": f"{person}@example.com", "realname": "U", "password": "Passw0rd-1"}
     assert api.post("/users", json=body).status_code == 201
-    with live.http(None) as nobody, live.http(person, "Passw0rd-1") as stranger:
+    with live.http(None) as anonymous, live.http(person, "Passw0rd-1") as stranger:
         for which in (number, called, 99999, "nothing"):
-            refused(nobody.get(f"/projects/{which}"), 401, "UNAUTHORIZED")
+            refused(anonymous.get(f"/projects/{which}"), 401, "UNAUTHORIZED")
             refused(stranger.get(f"/projects/{which}"), 403, "FORBIDDEN")
         assert called not in [item["name"] for item in stranger.get("/projects", params={"page_size": 100}).json()]
         refused(stranger.get("/quotas"), 403, "FORBIDDEN")
-        refused(nobody.get("/configurations"), 401, "UNAUTHORIZED")
+        refused(anonymous.get("/configurations"), 401, "UNAUTHORIZED")
         member = {"role_id": 3, "member_user": {"username": person}}
         made = api.post(f"/projects/{number}/members", json=member)
         assert made.headers["Location"].startswith(f"/api/v2.0/projects/{number}/members/")
@@ -205,7 +206,7 @@ def test_anonymous_callers_and_other_users_see_nothing(live: Live, api: httpx.Cl
     assert api.delete(f"/users/{found}").status_code == 200
 
 
-def test_a_session_needs_a_csrf_token(live: Live) -> None:
+def test_a_session_needs_a_csrf_token(live: LiveHarbor) -> None:
     with httpx.Client(base_url=live.url, trust_env=False) as browser:
         assert browser.post("/c/login", data={"principal": "admin", "password": "wrong"}).status_code == 401
         logged_in = browser.post("/c/login", data={"principal": "admin", "password": live.password})
@@ -223,13 +224,13 @@ def test_a_session_needs_a_csrf_token(live: Live) -> None:
         refused(browser.get("/api/v2.0/users/current"), 401, "UNAUTHORIZED")
 
 
-def test_a_client_that_stores_cookies_needs_the_token_even_with_a_password(live: Live) -> None:
+def test_a_client_that_stores_cookies_needs_the_token_even_with_a_password(live: LiveHarbor) -> None:
     with httpx.Client(base_url=live.url, auth=("admin", live.password), trust_env=False) as keeping:
         assert keeping.get("/api/v2.0/projects").status_code == 200
         refused(keeping.post("/api/v2.0/projects", json={"project_name": name("p")}), 403, "FORBIDDEN", "CSRF")
 
 
-def test_faults_on_request(live: Live, api: httpx.Client) -> None:
+def test_faults_on_request(live: LiveHarbor, api: httpx.Client) -> None:
     fault = {"path": "/api/v2.0/quotas", "status": 429, "retry_after": 7}
     control = httpx.post(f"{live.url}/-/lab/faults", json=fault, headers={"X-Lab-Token": live.password})
     assert control.status_code == 201
@@ -238,7 +239,7 @@ def test_faults_on_request(live: Live, api: httpx.Client) -> None:
     assert api.get("/quotas").status_code == 200
 
 
-def test_replication_policies(live: Live, api: httpx.Client) -> None:
+def test_replication_policies(live: LiveHarbor, api: httpx.Client) -> None:
     hub = {"name": name("r"), "type": "docker-hub", "url": "https://hub.example.com"}
     registry = int(api.post("/registries", json=hub).headers["Location"].rpartition("/")[2])
     policies, body = "/replication/policies", {"name": name("copy"), "dest_registry": {"id": registry}}
@@ -261,8 +262,8 @@ def test_replication_policies(live: Live, api: httpx.Client) -> None:
     missing = {"name": name("p"), "src_registry": {"id": 99999}}
     refused(api.post(policies, json=missing), 404, "NOT_FOUND", "registry 99999 not found")
     refused(api.delete(f"/registries/{registry}"), 412, "PRECONDITION", "referenced by replication policies")
-    with live.http(None) as nobody:
-        refused(nobody.get(policies), 401, "UNAUTHORIZED")
+    with live.http(None) as anonymous:
+        refused(anonymous.get(policies), 401, "UNAUTHORIZED")
     assert api.delete(at.removeprefix("/api/v2.0")).status_code == 200
     refused(api.delete(at.removeprefix("/api/v2.0")), 404, "NOT_FOUND")
     assert api.delete(f"/registries/{registry}").status_code == 200

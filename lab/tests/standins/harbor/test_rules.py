@@ -13,7 +13,8 @@ import pytest
 from harborapi.models import RobotCreate
 
 from lab.standins.harbor import cron, selectors
-from lab.tests.standins.harbor.conftest import Live, live_harbor, make_project, name, refused, robot_body, run
+from lab.testing.names import name
+from lab.tests.standins.harbor.conftest import LiveHarbor, live_harbor, make_project, refused, robot_body, run
 
 Make = Callable[..., tuple[int, str]]
 PULL = ("repository", "pull")
@@ -22,7 +23,7 @@ PULL = ("repository", "pull")
 # -- robots ------------------------------------------------------------------------------------------------------------
 
 
-def test_life_of_a_robot(live: Live, api: httpx.Client, project: Make) -> None:
+def test_life_of_a_robot(live: LiveHarbor, api: httpx.Client, project: Make) -> None:
     number, called = project()
     client, body = live.client(), robot_body(called, PULL)
 
@@ -54,7 +55,7 @@ def test_expiry_of_a_robot(api: httpx.Client, project: Make) -> None:
     assert api.get(at).json()["expires_at"] == -1
 
 
-def test_an_expired_robot_is_anonymous(live: Live, api: httpx.Client, project: Make) -> None:
+def test_an_expired_robot_is_anonymous(live: LiveHarbor, api: httpx.Client, project: Make) -> None:
     _, called = project()
     made = api.post("/robots", json=robot_body(called, ("project", "read"))).json()
     with live.http(made["name"], made["secret"]) as robot:
@@ -94,7 +95,9 @@ def test_robots_get_permissions_only_for_existing_projects(api: httpx.Client, pr
     refused(api.get("/robots", params={"q": "Level=project"}), 400, "BAD_REQUEST", "must with project ID")
 
 
-def test_a_robots_secret_satisfies_the_rule_and_is_shown_once(live: Live, api: httpx.Client, project: Make) -> None:
+def test_a_robots_secret_satisfies_the_rule_and_is_shown_once(
+    live: LiveHarbor, api: httpx.Client, project: Make
+) -> None:
     _, called = project()
     made = api.post("/robots", json=robot_body(called, ("project", "read"))).json()
     at = f"/robots/{made['id']}"
@@ -110,7 +113,7 @@ def test_a_robots_secret_satisfies_the_rule_and_is_shown_once(live: Live, api: h
     assert "secret" not in api.get(at).json()
 
 
-def test_a_system_robot(live: Live, api: httpx.Client, project: Make) -> None:
+def test_a_system_robot(live: LiveHarbor, api: httpx.Client, project: Make) -> None:
     _, called = project()
     everywhere = {"kind": "project", "namespace": "*", "access": [{"resource": "project", "action": "read"}]}
     system = {"kind": "system", "namespace": "/", "access": [{"resource": "project", "action": "create"}]}
@@ -297,10 +300,10 @@ def test_the_configuration(tmp_path: Path) -> None:
         assert b"Passw0rd-1" not in database
 
 
-def test_public_endpoints(live: Live) -> None:
-    with live.http(None) as nobody:
-        assert nobody.get("/ping").text == "Pong"
-        refused(nobody.get("/users/current"), 401, "UNAUTHORIZED")
+def test_public_endpoints(live: LiveHarbor) -> None:
+    with live.http(None) as anonymous:
+        assert anonymous.get("/ping").text == "Pong"
+        refused(anonymous.get("/users/current"), 401, "UNAUTHORIZED")
 
 
 def test_everything_survives_a_restart(tmp_path: Path) -> None:
