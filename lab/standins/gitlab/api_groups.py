@@ -8,7 +8,7 @@ from typing import Any, Literal
 from lab.standins.gitlab import access, groups, naming, projects, removal
 from lab.standins.gitlab.errors import bad_request, forbidden, invalid, not_found, refused
 from lab.standins.gitlab.groups import VISIBILITIES, ChangedGroup, NewGroup, OneGroup, Visibility
-from lab.standins.gitlab.params import Bool, Day, Ints, Paging, Params, Removal, Text
+from lab.standins.gitlab.params import Bool, Day, DeletionParams, Ints, Paging, Params, Text
 from lab.standins.gitlab.projects import ProjectFilter
 from lab.standins.gitlab.routing import Call, Router
 from lab.standins.gitlab.site import now
@@ -196,7 +196,7 @@ def update_group(call: Call, id: str, given: ChangedGroup) -> Any:
 
 @router.delete("/groups/{id}", status=202)
 @needed_by(Need.PLUGINS, Need.INVENTORY)
-def delete_group(call: Call, id: str, given: Removal) -> Any:
+def delete_group(call: Call, id: str, given: DeletionParams) -> Any:
     """Schedule the deletion. Repeated with `permanently_remove` and the path, it deletes a subgroup at once."""
     group = call.group(id, access.OWNER)
     if given.permanently_remove:

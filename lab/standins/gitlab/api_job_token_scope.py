@@ -12,8 +12,6 @@ from lab.standins.gitlab.routing import Call, Router
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
-__all__ = ["admits", "router"]
-
 router = Router("job token scope")
 
 PATH = "/projects/{id}/job_token_scope"

@@ -7,7 +7,7 @@ from typing import Any
 
 from lab.standins.gitlab import access, naming, projects, protection, removal
 from lab.standins.gitlab.errors import ApiError, bad_request, forbidden, invalid, not_found, refused
-from lab.standins.gitlab.params import Bool, Params, Removal
+from lab.standins.gitlab.params import Bool, DeletionParams, Params
 from lab.standins.gitlab.project_params import ChangedProject, NewProject, ProjectFilter, attributes
 from lab.standins.gitlab.routing import Call, Router
 from lab.standins.gitlab.site import now
@@ -172,7 +172,7 @@ def update_project(call: Call, id: str, given: ChangedProject) -> Any:
 
 @router.delete("/projects/{id}", status=202)
 @needed_by(Need.PLUGINS, Need.INVENTORY)
-def delete_project(call: Call, id: str, given: Removal) -> Any:
+def delete_project(call: Call, id: str, given: DeletionParams) -> Any:
     """Schedule the deletion. Repeated with `permanently_remove` and the path, it deletes at once."""
     project = call.project(id, access.OWNER)
     if given.permanently_remove:

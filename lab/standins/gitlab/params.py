@@ -120,7 +120,7 @@ class Paging(Params):
     cursor: Text = None
 
 
-class Removal(Params):
+class DeletionParams(Params):
     """Parameters of the deletion of a group or project."""
 
     permanently_remove: Bool = None
