@@ -1,1 +1,1 @@
-"""Reusable Pulumi components, one module per system; `tenant` and `foundation` compose them."""
+"""Reusable Pulumi components, one module or folder per system; `tenant` and `foundation` compose them."""

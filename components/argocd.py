@@ -1,11 +1,11 @@
-"""Argo CD, by its custom resources: log-in for everyone; projects and applications for a tenant."""
+"""Argo CD, by its config maps and custom resources: log-in (foundation); AppProjects and Applications of a tenant."""
 
 from __future__ import annotations
 
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -13,33 +13,38 @@ from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs, ObjectMetaPatchArgs
 
-from components.base import Component, UserPassword, secret
+from components.base import Component, OidcClient, OidcIssuer, UserPassword, secret
 from components.kubernetes.cluster_roles import DENIED_KINDS
 from model.access import TenantRole, deployments, roles_of
 from model.lifecycle import deploys, syncs
-from model.naming import DEPLOYER_SERVICE_ACCOUNT, labels, names_of, repository_url
-from model.settings import Settings, SyncWindow, System
+from model.naming import DEPLOYER_SERVICE_ACCOUNT, labels, names_of
+from model.settings import ArgoCDSettings, Cluster, Stage, SyncWindow
 from model.tenant import Environment, Repository, RepositoryKind, State, Tenant
 
 _API = "argoproj.io/v1alpha1"
-#: What the roles of a tenant may do to the applications of one environment, in Argo CD's RBAC words.
+#: Argo CD's RBAC actions that a role of a tenant may do to the applications of one environment.
 _READ_ACTIONS = ("get",)
 _WRITE_ACTIONS = ("get", "sync", "override", "action/*")
 
 
 @dataclass(frozen=True, slots=True)
 class ArgoCDFoundationArgs:
-    """`client_id` is Argo CD's OIDC client (None without Keycloak); `authorities` PEM text by CA file path."""
+    """`provider` is that of the cluster that Argo CD runs on, `url` Argo CD's address.
 
-    settings: Settings
+    `client` is Argo CD's OIDC client; None if Keycloak is off, and only Argo CD's own administrator can log in.
+    """
+
     provider: kubernetes.Provider
-    client_id: pulumi.Output[str] | None
-    authorities: Mapping[str, str]
+    url: str
+    settings: ArgoCDSettings
+    client: OidcClient | None
 
 
 class ArgoCDFoundation(Component):
-    """Argo CD's own settings, patched into the config maps its installation made: log-in by Keycloak, rights for
-    the administrators' groups only, and deployments that run as the namespace's deployer account.
+    """Argo CD's own settings, patched into the config maps of its installation.
+
+    People log in by Keycloak, only the administrators' groups have rights everywhere, and deployments run as the
+    deployer account of the namespace.
     """
 
     system = "argocd"
@@ -48,44 +53,30 @@ class ArgoCDFoundation(Component):
         """Register the patches."""
         super().__init__(name, opts)
         self._args = args
-        url = args.settings.endpoints[System.ARGOCD].url
+        client = args.client
         data: dict[str, pulumi.Input[str]] = {
-            "url": url,
+            "url": args.url,
             "application.sync.impersonation.enabled": "true",
-            # People log in by Keycloak, and no one opens a shell in a pod through Argo CD.
-            "admin.enabled": "false" if args.client_id is not None else "true",
+            # With Keycloak, Argo CD's own administrator cannot log in. Nobody opens a shell in a pod through Argo CD.
+            "admin.enabled": "false" if client is not None else "true",
             "exec.enabled": "false",
         }
-        if args.client_id is not None:
-            data["oidc.config"] = args.client_id.apply(self._oidc_config)
+        if client is not None:
+            issuer = client.issuer
+            data["oidc.config"] = client.client_id.apply(lambda client_id: _oidc_config(client_id, issuer))
         self._patch(f"{name}/settings", "argocd-cm", data)
-        # Declared also when it is empty: a line added by hand is then drift.
-        policy = "".join(f"g, {group}, role:admin\n" for group in args.settings.argocd.admin_groups)
+        # Written even if it is empty, so that a line added manually is drift.
+        policy = "".join(f"g, {group}, role:admin\n" for group in args.settings.admin_groups)
         rights = {"policy.default": "", "policy.csv": policy, "scopes": "[groups]"}
         self._patch(f"{name}/rights", "argocd-rbac-cm", rights)
-        self.register_outputs({"url": url})
-
-    def _oidc_config(self, client_id: str) -> str:
-        """Argo CD reads YAML; JSON is YAML."""
-        settings = self._args.settings
-        issuer = settings.endpoints[System.KEYCLOAK]
-        config: dict[str, object] = {
-            "name": "Keycloak",
-            "issuer": f"{issuer.url}/realms/{settings.keycloak.realm}",
-            "clientID": client_id,
-            "enablePKCEAuthentication": True,  # a public client: no secret to keep
-            "requestedScopes": ["openid", "profile", "email", "groups"],
-        }
-        if issuer.ca is not None:
-            config["rootCA"] = self._args.authorities[str(issuer.ca)]
-        return json.dumps(config, sort_keys=True)
+        self.register_outputs({"url": args.url})
 
     def _patch(self, name: str, config_map: str, data: Mapping[str, pulumi.Input[str]]) -> None:
         core.ConfigMapPatch(
             name,
             metadata=ObjectMetaPatchArgs(
                 name=config_map,
-                namespace=self._args.settings.argocd.namespace,
+                namespace=self._args.settings.namespace,
                 annotations={"pulumi.com/patchForce": "true"},
             ),
             data=dict(data),
@@ -93,39 +84,68 @@ class ArgoCDFoundation(Component):
         )
 
 
+def _oidc_config(client_id: str, issuer: OidcIssuer) -> str:
+    """Return Argo CD's OIDC configuration. Argo CD reads YAML, and JSON is YAML."""
+    config: dict[str, object] = {
+        "name": "Keycloak",
+        "issuer": issuer.url,
+        "clientID": client_id,
+        "enablePKCEAuthentication": True,  # a public client, so no secret has to be stored
+        "requestedScopes": ["openid", "profile", "email", "groups"],
+    }
+    if issuer.authority is not None:
+        config["rootCA"] = issuer.authority
+    return json.dumps(config, sort_keys=True)
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedRepository:
+    """An infra repository of a tenant.
+
+    `url` is its address for `git clone`, `reader` the credential of Argo CD (None: it needs none, or gets none).
+    """
+
+    url: str
+    reader: UserPassword | None
+
+
 @dataclass(frozen=True, slots=True)
 class ArgoCDTenantArgs:
-    """`provider` is the one of the cluster Argo CD runs on; `namespaces` are the tenant's, by environment.
+    """`provider` is that of the cluster that Argo CD runs on, `namespace` Argo CD's own namespace there.
 
-    `readers` is what Argo CD clones an infra repository with, by repository.
+    `clusters` and `stages` are those of the tenant's environments, by name. `namespaces` are the tenant's namespaces by
+    environment, `repositories` its infra repositories by name.
     """
 
     tenant: Tenant
-    settings: Settings
     provider: kubernetes.Provider
+    namespace: str
+    clusters: Mapping[str, Cluster]
+    stages: Mapping[str, Stage]
     namespaces: Mapping[str, pulumi.Output[str]]
-    readers: Mapping[str, UserPassword] = field(default_factory=dict)
+    repositories: Mapping[str, DeployedRepository]
 
 
 class ArgoCDTenant(Component):
     """An AppProject per environment, and an Application per environment and infra repository.
 
-    An AppProject says exactly which repositories may be deployed into exactly which namespace, and by whom.
-    `applications` are the applications' names, in the file's order.
+    An AppProject lists the repositories that may be deployed into the environment's namespace, and who may do so.
+    `applications` are the names of the Applications, in the order of the tenant file.
     """
 
     system = "argocd"
     applications: tuple[str, ...]
 
     def __init__(self, name: str, args: ArgoCDTenantArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Register projects and applications."""
+        """Register credentials, AppProjects and Applications."""
         super().__init__(name, opts)
         self._args = args
         self._prefix = name
         applications: list[str] = []
         if deploys(args.tenant):
-            for repository_name, reader in args.readers.items():
-                self._repository(repository_name, reader)
+            for repository_name, deployed in args.repositories.items():
+                if deployed.reader is not None:
+                    self._repository(repository_name, deployed.url, deployed.reader)
             for environment in args.tenant.environments:
                 app_project = self._project(environment)
                 for repository in self._infra():
@@ -139,13 +159,13 @@ class ArgoCDTenant(Component):
     def _metadata(self, name: str, environment: Environment) -> ObjectMetaArgs:
         return ObjectMetaArgs(
             name=name,
-            namespace=self._args.settings.argocd.namespace,
+            namespace=self._args.namespace,
             labels=labels(self._args.tenant, environment),
         )
 
-    def _repository(self, repository: str, reader: UserPassword) -> None:
-        """Declare a repository with its credential, as Argo CD reads it from a labelled secret."""
-        project, settings = self._args.tenant, self._args.settings
+    def _repository(self, repository: str, url: str, reader: UserPassword) -> None:
+        """Create the labelled Secret from which Argo CD reads a repository and its credential."""
+        tenant = self._args.tenant
 
         def encoded(text: str) -> str:
             return base64.b64encode(text.encode()).decode()
@@ -153,14 +173,14 @@ class ArgoCDTenant(Component):
         core.Secret(
             f"{self._prefix}/repository/{repository}",
             metadata=ObjectMetaArgs(
-                name=names_of(project).repository_secret(repository),
-                namespace=settings.argocd.namespace,
-                labels={**labels(project), "argocd.argoproj.io/secret-type": "repository"},
+                name=names_of(tenant).repository_secret(repository),
+                namespace=self._args.namespace,
+                labels={**labels(tenant), "argocd.argoproj.io/secret-type": "repository"},
             ),
             type="Opaque",
             data={
                 "type": encoded("git"),
-                "url": encoded(repository_url(settings, project, repository)),
+                "url": encoded(url),
                 "username": reader.username.apply(encoded),
                 "password": secret(reader.password.apply(encoded)),
             },
@@ -168,21 +188,20 @@ class ArgoCDTenant(Component):
         )
 
     def _project(self, environment: Environment) -> CustomResource:
-        project, settings = self._args.tenant, self._args.settings
-        names = names_of(project)
-        name = names.argocd_project(environment.name)
-        server = settings.clusters[environment.cluster].server
+        tenant = self._args.tenant
+        name = names_of(tenant).argocd_project(environment.name)
+        server = self._args.clusters[environment.cluster].server
         namespace = self._args.namespaces[environment.name]
         spec: dict[str, object] = {
-            "description": f"{project.name}, {environment.name}",
-            "sourceRepos": [repository_url(settings, project, r.name) for r in self._infra()],
+            "description": f"{tenant.name}, {environment.name}",
+            "sourceRepos": [self._args.repositories[r.name].url for r in self._infra()],
             "destinations": [{"server": server, "namespace": namespace}],
             "destinationServiceAccounts": [
                 {"server": server, "namespace": namespace, "defaultServiceAccount": DEPLOYER_SERVICE_ACCOUNT}
             ],
             "clusterResourceWhitelist": [],
             "namespaceResourceBlacklist": [{"group": group, "kind": kind} for group, kind in DENIED_KINDS],
-            "roles": [made for role in roles_of(project) if (made := _role(name, project, role, environment))],
+            "roles": [made for role in roles_of(tenant) if (made := _role(name, tenant, role, environment))],
         }
         windows = self._windows(environment)
         if windows:
@@ -197,9 +216,9 @@ class ArgoCDTenant(Component):
         )
 
     def _windows(self, environment: Environment) -> list[dict[str, object]]:
-        windows = self._args.settings.stages[environment.stage].sync_windows
+        windows = self._args.stages[environment.stage].sync_windows
         if self._args.tenant.state is State.SUSPENDED:
-            # Always, and for people too: a suspended tenant does not move.
+            # At all times, and also for manual syncs: nothing is deployed for a suspended tenant.
             windows = (SyncWindow(kind="deny", schedule="* * * * *", duration="24h", manual_sync=False), *windows)
         return [
             {
@@ -214,13 +233,13 @@ class ArgoCDTenant(Component):
         ]
 
     def _application(self, environment: Environment, repository: Repository, app_project: CustomResource) -> str:
-        project, settings, deployment = self._args.tenant, self._args.settings, repository.deployment
+        tenant, deployment = self._args.tenant, repository.deployment
         if deployment is None:
             raise ValueError(f"{repository.name} is an infra repository without a deployment")
-        names = names_of(project)
+        names = names_of(tenant)
         name = names.application(environment.name, repository.name)
         source: dict[str, object] = {
-            "repoURL": repository_url(settings, project, repository.name),
+            "repoURL": self._args.repositories[repository.name].url,
             "path": deployment.path,
             "targetRevision": deployment.revision.of(environment.name),
         }
@@ -230,19 +249,20 @@ class ArgoCDTenant(Component):
                 "valueFiles": [f.replace("<env>", environment.name) for f in deployment.value_files],
             }
         sync_policy: dict[str, object] = {"syncOptions": ["CreateNamespace=false", "ServerSideApply=true"]}
-        if syncs(project, environment):
+        if syncs(tenant, environment):
             sync_policy["automated"] = {"prune": True, "selfHeal": True}
         CustomResource(
             f"{self._prefix}/{environment.name}/{repository.name}",
             api_version=_API,
             kind="Application",
-            # No resources finalizer: deleting an Application leaves what it deployed, and blocks on nothing.
+            # No resources finalizer: what an Application deployed stays when it is deleted, and the deletion waits for
+            # nothing.
             metadata=self._metadata(name, environment),
             spec={
                 "project": names.argocd_project(environment.name),
                 "source": source,
                 "destination": {
-                    "server": settings.clusters[environment.cluster].server,
+                    "server": self._args.clusters[environment.cluster].server,
                     "namespace": self._args.namespaces[environment.name],
                 },
                 "syncPolicy": sync_policy,
@@ -253,7 +273,10 @@ class ArgoCDTenant(Component):
 
 
 def _role(app_project: str, tenant: Tenant, role: TenantRole, environment: Environment) -> dict[str, object] | None:
-    """Return a role of the AppProject: who the Keycloak group lets see, or also sync, its applications."""
+    """Return the AppProject's role for a role of the tenant: its members see, or also sync, the applications.
+
+    None if the role gives no right to deployments.
+    """
     view, sync = deployments(environment)
     if view not in role.rights:
         return None

@@ -1,4 +1,4 @@
-"""What every component shares: its type token, and how its children are parented."""
+"""The base class of all components, and the values that components pass to each other."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pulumi_kubernetes as kubernetes
 import pulumi_vault as vault
 import pulumiverse_harbor as harbor
 
-#: The scope of tokens that do not end with the session.
+#: The OIDC scope of tokens that outlive the session.
 OFFLINE_SCOPE = "offline_access"
-#: `system` of the components that compose others and belong to none.
+#: `system` of the components that compose others and belong to no single system.
 COMPOSITION = "usine"
 
 
@@ -30,7 +30,10 @@ class Component(pulumi.ComponentResource):
     def __init__(
         self, name: str, opts: pulumi.ResourceOptions | None = None, inputs: Mapping[str, str] | None = None
     ) -> None:
-        """Register the component under the given logical name, with what others may want to know of it as inputs."""
+        """Register the component under the given logical name.
+
+        `inputs` are kept in the state, for readers that see only resources (policies, guards).
+        """
         super().__init__(f"usine:{self.system}:{type(self).__name__}", name, inputs, opts)
 
     def child(
@@ -38,15 +41,15 @@ class Component(pulumi.ComponentResource):
         provider: pulumi.ProviderResource,
         *,
         parent: pulumi.Resource | None = None,
-        protect: bool = False,  # said either way: Pulumi lets children inherit it
+        protect: bool = False,  # always set: otherwise Pulumi lets children inherit it from the parent
         deleted_with: pulumi.Resource | None = None,
         depends_on: list[pulumi.Resource] | None = None,
         delete_before_replace: bool = False,
     ) -> pulumi.ResourceOptions:
-        """Return the options of a child managed by `provider`; its parent is the component unless told otherwise.
+        """Return the options of a child managed by `provider`; its parent is the component unless `parent` is given.
 
-        `delete_before_replace` is for what its address alone tells apart: made anew first, the old one's deletion
-        would take the new one away.
+        Set `delete_before_replace` for an object that is identified only by its address (a branch's protection): if the
+        engine created the new one first, the deletion of the old one would delete the new one.
         """
         return pulumi.ResourceOptions(
             parent=parent or self,
@@ -59,12 +62,12 @@ class Component(pulumi.ComponentResource):
 
 
 def secret(value: pulumi.Output[str]) -> pulumi.Output[str]:
-    """Mark an output as secret, whatever its resource says of it."""
-    return pulumi.Output.secret(cast(str, value))  # the SDK takes outputs too, though its types don't say so
+    """Return the output as a Pulumi secret, whether or not its resource marks it as one."""
+    return pulumi.Output.secret(cast(str, value))  # the SDK accepts outputs too, but its type hints do not
 
 
 def number(id_: pulumi.Output[str] | pulumi.Output[int]) -> pulumi.Output[int]:
-    """Return an id as the whole number it is. An offline plan has words in place of ids, and keeps them."""
+    """Return an id as an integer. Ids in an offline plan are placeholder texts: they are returned unchanged."""
 
     def convert(value: str | int) -> int:
         return int(value) if str(value).isdigit() else cast(int, value)
@@ -76,8 +79,8 @@ def number(id_: pulumi.Output[str] | pulumi.Output[int]) -> pulumi.Output[int]:
 class Providers:
     """One explicit provider per system (each is a process), and one Kubernetes provider per cluster.
 
-    A system that is switched off has None, or no clusters. `operations` is GitLab as the account that owns the
-    platform's schedules; None where the stack has none.
+    The provider of a system that is switched off is None; `kubernetes` is then empty. `operations` is the GitLab
+    provider that acts as the account that owns the platform's schedules; None if the stack has no schedules.
     """
 
     operations: gitlab.Provider | None
@@ -90,33 +93,61 @@ class Providers:
 
 
 @dataclass(frozen=True, slots=True)
+class OidcIssuer:
+    """Keycloak's realm as an issuer of OIDC tokens.
+
+    `authority` is the PEM text of the certificate authority to trust for `url`; None for a public one.
+    """
+
+    url: str
+    authority: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class OidcClient:
-    """An OIDC client of the realm. `secret` is None for a public client, and always a Pulumi secret otherwise."""
+    """An OIDC client of the realm that `issuer` is.
+
+    `secret` is None for a public client, and always a Pulumi secret otherwise.
+    """
 
     client_id: pulumi.Output[str]
     secret: pulumi.Output[str] | None
+    issuer: OidcIssuer
 
 
 @dataclass(frozen=True, slots=True)
 class UserPassword:
-    """A credential made by a system for a machine. `password` is always a Pulumi secret."""
+    """A credential that a system creates for a machine. `password` is always a Pulumi secret."""
 
     username: pulumi.Output[str]
     password: pulumi.Output[str]
 
 
 @dataclass(frozen=True, slots=True)
-class FoundationRefs:
-    """All that crosses from the foundation to a tenant: names, and ids that can be looked up.
+class GitLabRefs:
+    """What tenants need from GitLab's foundation.
 
-    `accounts` maps a user name to the user name once the account exists. `kubernetes_auth_paths`, `cluster_roles`
-    are by cluster name; the latter holds the names of the tenant cluster roles by their short name (see
+    `root` is the id of the group that contains all tenants' groups, `catalogue_tag` the tag of the CI catalogue,
+    `operations` the id of the group of the platform's scheduled work (None if the stack has none). `users` is the
+    account id by user name, `levels` the access level of the members of the root group by user name.
+    """
+
+    root: pulumi.Input[int]
+    catalogue_tag: pulumi.Input[str]
+    operations: pulumi.Input[int] | None = None
+    users: Mapping[str, pulumi.Input[int]] = field(default_factory=dict)
+    levels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundationRefs:
+    """Everything that tenants need from the foundation: names, and ids that can be looked up.
+
+    `accounts` maps a user name to the user name once the account exists. `kubernetes_auth_paths` and `cluster_roles`
+    are by cluster name; the latter holds the full names of the tenant cluster roles by their short name (see
     `components.kubernetes.cluster_roles.ClusterRoleName`). `pipeline_auth_path` is the Vault auth path that accepts
-    GitLab's job tokens. `forge_root` is the id of the GitLab group that contains all tenants' groups,
-    `forge_operations` the id of the group of the platform's scheduled work, `forge_users` the account id by user name,
-    `forge_levels` the level that members of the root group have, `catalogue_tag` the tag of the CI catalogue.
-    `registry_login` resolves once Harbor knows groups. `gates` maps a quality gate's name to that name once the gate
-    exists. A system that is off leaves None or an empty mapping.
+    GitLab's job tokens. `registry_login` resolves once Harbor accepts OIDC groups. `gates` maps a quality gate's name
+    to that name once the gate exists. A system that is switched off has None or an empty mapping.
     """
 
     realm: pulumi.Input[str]
@@ -125,10 +156,6 @@ class FoundationRefs:
     kubernetes_auth_paths: Mapping[str, pulumi.Input[str]]
     cluster_roles: Mapping[str, Mapping[str, pulumi.Input[str]]]
     pipeline_auth_path: pulumi.Input[str] | None = None
-    forge_root: pulumi.Input[int] | None = None
-    forge_operations: pulumi.Input[int] | None = None
-    forge_users: Mapping[str, pulumi.Input[int]] = field(default_factory=dict)
-    forge_levels: Mapping[str, str] = field(default_factory=dict)
-    catalogue_tag: pulumi.Input[str] | None = None
+    gitlab: GitLabRefs | None = None
     registry_login: pulumi.Input[str] | None = None
     gates: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)

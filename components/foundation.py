@@ -1,4 +1,4 @@
-"""What tenants share, composed; and how a stack that holds only tenants finds it again."""
+"""The foundation, composed of its components, and the look-up of it for a stack that has only tenants."""
 
 from __future__ import annotations
 
@@ -10,8 +10,18 @@ import pulumi_gitlab as gitlab
 import pulumi_vault as vault
 
 from components.argocd import ArgoCDFoundation, ArgoCDFoundationArgs
-from components.base import COMPOSITION, Component, FoundationRefs, Providers, number
+from components.base import (
+    COMPOSITION,
+    Component,
+    FoundationRefs,
+    GitLabRefs,
+    OidcClient,
+    OidcIssuer,
+    Providers,
+    number,
+)
 from components.gitlab.foundation import GitLabFoundation, GitLabFoundationArgs
+from components.gitlab.variables import pipeline_variables
 from components.harbor import HarborFoundation, HarborFoundationArgs
 from components.keycloak import KeycloakFoundation, KeycloakFoundationArgs
 from components.kubernetes.cluster_roles import ClusterRoleName
@@ -31,9 +41,9 @@ from model.settings import Settings, System
 
 @dataclass(frozen=True, slots=True)
 class FoundationArgs:
-    """`people` are all user names of all tenants, `known` those that have accounts.
+    """`people` are the user names of all tenants, `known` are those who have accounts.
 
-    `authorities` is the PEM text by CA file path, `catalogue` the text of the CI catalogue's files by path.
+    `authorities` is the PEM text of each CA file by its path, `catalogue` the text of the CI catalogue's files by path.
     """
 
     settings: Settings
@@ -45,48 +55,68 @@ class FoundationArgs:
 
 
 class Foundation(Component):
-    """Realm, OIDC clients, auth back ends, cluster roles and Argo CD's settings. `refs` is what tenants need of it."""
+    """Everything that tenants share, in each system that is on. `refs` is what tenants need from it."""
 
     system = COMPOSITION
     refs: FoundationRefs
 
     def __init__(self, name: str, args: FoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Register one foundation component per system that is on."""
+        """Register one foundation component per system that is on, and one per cluster."""
         super().__init__(name, opts)
         settings, providers = args.settings, args.providers
         child = pulumi.ResourceOptions(parent=self)
         realm: pulumi.Input[str] = settings.keycloak.realm
         accounts: Mapping[str, pulumi.Output[str]] = {}
-        clients = {}
+        clients: Mapping[str, OidcClient] = {}
         if providers.keycloak is not None:
             keycloak = KeycloakFoundation(
                 f"{name}/keycloak",
-                KeycloakFoundationArgs(settings, providers.keycloak, args.people, args.known.keycloak),
+                KeycloakFoundationArgs(
+                    provider=providers.keycloak,
+                    settings=settings.keycloak,
+                    issuer=_issuer(settings, args.authorities),
+                    systems=settings.systems,
+                    endpoints=settings.endpoints,
+                    people=args.people,
+                    known=args.known.keycloak,
+                ),
                 child,
             )
-            realm, accounts, clients = keycloak.realm, keycloak.accounts, dict(keycloak.clients)
-        forge_root: pulumi.Output[int] | None = None
-        forge_operations: pulumi.Output[int] | None = None
-        forge_users: Mapping[str, pulumi.Output[int]] = {}
-        tag: pulumi.Output[str] | None = None
+            realm, accounts, clients = keycloak.realm, keycloak.accounts, keycloak.clients
+        gitlab_refs: GitLabRefs | None = None
         if providers.gitlab is not None:
             forge = GitLabFoundation(
                 f"{name}/gitlab",
-                GitLabFoundationArgs(settings, providers.gitlab, args.people, args.catalogue, args.known.forge),
+                GitLabFoundationArgs(
+                    provider=providers.gitlab,
+                    settings=settings.gitlab,
+                    people=args.people,
+                    catalogue=args.catalogue,
+                    variables=pipeline_variables(settings),
+                    identities=settings.on(System.KEYCLOAK),
+                    users=args.known.forge,
+                ),
                 child,
             )
-            forge_root, forge_operations, forge_users = forge.root, forge.operations, forge.users
-            tag = forge.catalogue_tag
+            gitlab_refs = GitLabRefs(
+                forge.root, forge.catalogue_tag, forge.operations, forge.users, args.known.forge_levels
+            )
         registry_login: pulumi.Output[str] | None = None
         if providers.harbor is not None:
             registry_login = HarborFoundation(
-                f"{name}/harbor", HarborFoundationArgs(settings, providers.harbor, clients.get("harbor")), child
+                f"{name}/harbor", HarborFoundationArgs(providers.harbor, settings.harbor, clients.get("harbor")), child
             ).login
         gates: Mapping[str, pulumi.Output[str]] = {}
         if providers.sonarqube is not None:
             gates = SonarQubeFoundation(
                 f"{name}/sonarqube",
-                SonarQubeFoundationArgs(settings, providers.sonarqube, clients.get("sonarqube")),
+                SonarQubeFoundationArgs(
+                    provider=providers.sonarqube,
+                    url=settings.endpoints[System.SONARQUBE].url,
+                    gates=settings.sonarqube.gates,
+                    default_gate=settings.gates[0],  # the first gate of the settings is the platform's own
+                    client=clients.get("sonarqube"),
+                ),
                 child,
             ).gates
         accessor: pulumi.Output[str] | None = None
@@ -95,27 +125,39 @@ class Foundation(Component):
         if providers.vault is not None:
             secrets = VaultFoundation(
                 f"{name}/vault",
-                VaultFoundationArgs(settings, providers.vault, clients.get("vault"), args.authorities),
+                VaultFoundationArgs(
+                    provider=providers.vault,
+                    url=settings.endpoints[System.VAULT].url,
+                    client=clients.get("vault"),
+                    gitlab=settings.endpoints[System.GITLAB] if settings.on(System.GITLAB) else None,
+                    clusters=tuple(settings.clusters.values()) if settings.on(System.KUBERNETES) else (),
+                    authorities=args.authorities,
+                ),
                 child,
             )
             accessor, paths, pipeline_path = secrets.oidc_accessor, secrets.kubernetes_paths, secrets.pipeline_path
         cluster_roles = {
             cluster: KubernetesFoundation(
                 f"{name}/kubernetes/{cluster}",
-                KubernetesFoundationArgs(settings, settings.clusters[cluster], provider),
+                KubernetesFoundationArgs(
+                    cluster=settings.clusters[cluster],
+                    provider=provider,
+                    others=_on_the_same_server(settings, cluster),
+                    registry=settings.registry_host if settings.on(System.HARBOR) else None,
+                    vault=settings.endpoints[System.VAULT].url if settings.on(System.VAULT) else None,
+                ),
                 child,
             ).cluster_roles
             for cluster, provider in providers.kubernetes.items()
         }
         if settings.on(System.ARGOCD):
-            client = clients.get("argocd")
             ArgoCDFoundation(
                 f"{name}/argocd",
                 ArgoCDFoundationArgs(
-                    settings,
-                    providers.kubernetes[settings.argocd.cluster],
-                    client.client_id if client else None,
-                    args.authorities,
+                    provider=providers.kubernetes[settings.argocd.cluster],
+                    url=settings.endpoints[System.ARGOCD].url,
+                    settings=settings.argocd,
+                    client=clients.get("argocd"),
                 ),
                 child,
             )
@@ -126,22 +168,31 @@ class Foundation(Component):
             kubernetes_auth_paths=paths,
             cluster_roles=cluster_roles,
             pipeline_auth_path=pipeline_path,
-            forge_root=forge_root,
-            forge_operations=forge_operations,
-            forge_users=forge_users,
-            forge_levels=args.known.forge_levels,
-            catalogue_tag=tag,
+            gitlab=gitlab_refs,
             registry_login=registry_login,
             gates=gates,
         )
         self.register_outputs({"realm": realm})
 
 
-def look_up(settings: Settings, providers: Providers, people: frozenset[str], known: KnownPeople) -> FoundationRefs:
-    """Return what `Foundation.refs` holds, for a stack without the foundation: names, and ids to ask for.
+def _issuer(settings: Settings, authorities: Mapping[str, str]) -> OidcIssuer:
+    """Return Keycloak's realm as the systems know it."""
+    endpoint = settings.endpoints[System.KEYCLOAK]
+    url = f"{endpoint.url}/realms/{settings.keycloak.realm}"
+    return OidcIssuer(url, authorities[str(endpoint.ca)] if endpoint.ca else None)
 
-    `people` are the user names of the tenants the stack holds, `known` those that have accounts. The foundation's stack
-    must have run before; the systems' errors say so otherwise.
+
+def _on_the_same_server(settings: Settings, cluster: str) -> tuple[str, ...]:
+    """Return the names of the other clusters that have the same API server."""
+    server = settings.clusters[cluster].server
+    return tuple(c.name for c in settings.clusters.values() if c.server == server and c.name != cluster)
+
+
+def look_up(settings: Settings, providers: Providers, people: frozenset[str], known: KnownPeople) -> FoundationRefs:
+    """Return the value of `Foundation.refs` in a stack without the foundation: names, and ids that the systems look up.
+
+    `people` are the user names of the tenants of the stack, `known` are those who have accounts. The stack with the
+    foundation must have run before; otherwise the look-ups fail.
     """
     people_log_in = providers.vault is not None and settings.on(System.KEYCLOAK)
     return FoundationRefs(
@@ -160,28 +211,32 @@ def look_up(settings: Settings, providers: Providers, people: frozenset[str], kn
             for cluster in settings.clusters
         },
         pipeline_auth_path=PIPELINE_AUTH_PATH if settings.on(System.GITLAB) and providers.vault is not None else None,
-        forge_root=_group(providers.gitlab, settings.gitlab.root),
-        forge_operations=_group(providers.gitlab, f"{settings.gitlab.platform}/{OPERATIONS_GROUP}")
-        if providers.operations is not None
+        gitlab=_look_up_gitlab(settings, providers.gitlab, providers.operations is not None, known)
+        if providers.gitlab is not None
         else None,
-        forge_users=known.forge or {},
-        forge_levels=known.forge_levels,
-        catalogue_tag=_catalogue_tag(providers.gitlab, settings.gitlab.root),
         registry_login="oidc_auth" if settings.on(System.HARBOR) and settings.on(System.KEYCLOAK) else None,
     )
 
 
-def _group(provider: gitlab.Provider | None, path: str) -> pulumi.Output[int] | None:
-    """Look the id of a group up by its full path."""
-    if provider is None:
-        return None
+def _look_up_gitlab(settings: Settings, provider: gitlab.Provider, operations: bool, known: KnownPeople) -> GitLabRefs:
+    """Return the value of `Foundation.refs.gitlab`; `operations`: the stack has tenants with scheduled work."""
+    root, platform = settings.gitlab.root, settings.gitlab.platform
+    return GitLabRefs(
+        root=_group(provider, root),
+        catalogue_tag=_catalogue_tag(provider, root),
+        operations=_group(provider, f"{platform}/{OPERATIONS_GROUP}") if operations else None,
+        users=known.forge or {},
+        levels=known.forge_levels,
+    )
+
+
+def _group(provider: gitlab.Provider, path: str) -> pulumi.Output[int]:
+    """Look up the id of a group by its full path."""
     return number(gitlab.get_group_output(full_path=path, opts=pulumi.InvokeOutputOptions(provider=provider)).id)
 
 
-def _catalogue_tag(provider: gitlab.Provider | None, root: str) -> pulumi.Output[str] | None:
-    """Look up which tag of the CI catalogue the foundation has published: another checkout may hold other files."""
-    if provider is None:
-        return None
+def _catalogue_tag(provider: gitlab.Provider, root: str) -> pulumi.Output[str]:
+    """Look up the tag that the foundation published. It is not computed: this checkout may have other files."""
     return gitlab.get_group_variable_output(
         group=root,
         key=CATALOGUE_TAG_VARIABLE,

@@ -1,48 +1,48 @@
-"""Harbor: log-in and scanning for everyone; a private project with its robots for a tenant."""
+"""Harbor: the server's settings (foundation); a private project with robot accounts for each tenant."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumiverse_harbor as harbor
 
-from components.base import OFFLINE_SCOPE, Component, FoundationRefs, OidcClient, UserPassword, secret
+from components.base import OFFLINE_SCOPE, Component, OidcClient, UserPassword, secret
 from model.access import roles_of
 from model.lifecycle import pipelines_run, protects_data, workloads_authenticate
 from model.naming import RobotPurpose, names_of
-from model.settings import Settings, System
+from model.settings import Credential, HarborSettings
 from model.tenant import ImageSeverity, Right, Tenant
 
-#: The role in the tenant's project that a right is, the strongest first. People read, images come from pipelines: in
-#: Harbor even a developer pushes over a tag, and changes and runs the retention policy, which deletes images (its
-#: rbac_role.go; issue 11.A11).
+#: The role in the tenant's project that each right gives, the strongest first. People only read, and pipelines push: in
+#: Harbor a developer could already overwrite a tag, and change and run the retention policy, which deletes images
+#: (rbac_role.go of Harbor; issue 11.A11).
 MEMBER_ROLES: Mapping[Right, str] = {Right.HARBOR_SCANS: "guest", Right.HARBOR_PULL: "limitedguest"}
-#: What a robot may do: (resource, action), in Harbor's words.
+#: Permissions of the robot accounts: (resource, action), as Harbor names them.
 ROBOT_RIGHTS: Mapping[RobotPurpose, tuple[tuple[str, str], ...]] = {
     RobotPurpose.PULL: (("repository", "pull"),),
     RobotPurpose.PUSH: (("repository", "pull"), ("repository", "push")),
 }
 _GIB = 1024**3
-#: Cron expressions with seconds, as Harbor reads them: retention at night, clean-up of what it left on Sundays.
+#: Harbor's cron expressions begin with seconds. Retention runs at night, garbage collection on Sundays.
 _RETENTION_SCHEDULE = "0 30 2 * * *"
 _CLEANUP_SCHEDULE = "0 0 4 * * 0"
 
 
 @dataclass(frozen=True, slots=True)
 class HarborFoundationArgs:
-    """`client` is Keycloak's OIDC client for Harbor, None when Keycloak is off: then nobody logs in as a person."""
+    """`client` is Keycloak's OIDC client for Harbor; None if Keycloak is off and people cannot log in."""
 
-    settings: Settings
     provider: harbor.Provider
+    settings: HarborSettings
     client: OidcClient | None
 
 
 class HarborFoundation(Component):
-    """Log-in by Keycloak, projects made by the platform only, and clean-up of what no tag names any more.
+    """Log-in by Keycloak, projects that only the platform creates, and garbage collection of untagged images.
 
-    `login` is Harbor's mode of log-in once it knows groups, None without Keycloak.
+    `login` is Harbor's authentication mode once it accepts OIDC groups; None without Keycloak.
     """
 
     system = "harbor"
@@ -51,13 +51,13 @@ class HarborFoundation(Component):
     def __init__(self, name: str, args: HarborFoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register Harbor's own settings."""
         super().__init__(name, opts)
-        provider, settings = args.provider, args.settings
+        provider = args.provider
         self.login = self._login(name, args, args.client) if args.client is not None else None
         harbor.ConfigSystem(
             f"{name}/system",
             project_creation_restriction="adminonly",
-            # What asks for no life of its own lives this many days.
-            robot_token_expiration=settings.harbor.robot_days,
+            # For robot accounts that are created without a lifetime of their own, in days.
+            robot_token_expiration=args.settings.robot_days,
             robot_name_prefix="robot$",
             opts=self.child(provider),
         )
@@ -70,20 +70,18 @@ class HarborFoundation(Component):
         self.register_outputs({"login": self.login})
 
     def _login(self, name: str, args: HarborFoundationArgs, client: OidcClient) -> pulumi.Output[str]:
-        settings = args.settings
-        issuer = settings.endpoints[System.KEYCLOAK]
         config = harbor.ConfigAuth(
             f"{name}/login",
             auth_mode="oidc_auth",
             primary_auth_mode=True,
             oidc_name="Keycloak",
-            oidc_endpoint=f"{issuer.url}/realms/{settings.keycloak.realm}",
+            oidc_endpoint=client.issuer.url,
             oidc_client_id=client.client_id,
             oidc_client_secret=client.secret,
             oidc_scope=f"openid,profile,email,groups,{OFFLINE_SCOPE}",
             oidc_groups_claim="groups",
             oidc_user_claim="preferred_username",
-            oidc_admin_group=settings.harbor.admin_group,
+            oidc_admin_group=args.settings.admin_group,
             oidc_auto_onboard=True,
             oidc_verify_cert=True,
             opts=self.child(args.provider),
@@ -93,41 +91,46 @@ class HarborFoundation(Component):
 
 @dataclass(frozen=True, slots=True)
 class HarborTenantArgs:
-    """What one tenant's registry needs."""
+    """Robot accounts live `robot_days` days; there is one per purpose for each of `credentials`.
+
+    `login` resolves once Harbor accepts OIDC groups (`HarborFoundation.login`); None if people cannot log in.
+    """
 
     tenant: Tenant
-    settings: Settings
     provider: harbor.Provider
-    refs: FoundationRefs
+    robot_days: int
+    credentials: Sequence[Credential]
+    login: pulumi.Input[str] | None = None
 
 
 class HarborTenant(Component):
-    """A private project: quota, scan on push, severity gate, groups, retention, immutable tags, robots of finite life.
+    """A private project: quota, scan on push, severity gate, groups, retention, immutable tags, robot accounts.
 
-    `robots` is the credential handed out for each purpose, always secret; empty for an archived tenant.
+    Robot accounts expire. `robots` is the current credential for each purpose, always secret; empty for an archived
+    tenant.
     """
 
     system = "harbor"
     robots: Mapping[RobotPurpose, UserPassword]
 
     def __init__(self, name: str, args: HarborTenantArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Register the project and what guards it."""
+        """Register the project, its rules and its robot accounts."""
         super().__init__(name, opts)
         self._args = args
         self._prefix = name
-        project, registry = args.tenant, args.tenant.registry
-        protected = protects_data(project)
+        tenant, registry = args.tenant, args.tenant.registry
+        protected = protects_data(tenant)
         self._project = harbor.Project(
             f"{name}/project",
-            name=names_of(project).registry_project,
+            name=names_of(tenant).registry_project,
             public=False,
-            # Harbor counts in GiB; a quota is never rounded down to nothing.
+            # Harbor takes whole GiB. The quota is rounded up, so that it is never 0.
             storage_quota=max(1, -(-registry.quota // _GIB)),
             vulnerability_scanning=True,
             deployment_security=None
             if registry.block_severity is ImageSeverity.NONE
             else registry.block_severity.value,
-            # Harbor keeps a project that holds images, unless told otherwise: an archived tenant's may go with them.
+            # By default Harbor refuses to delete a project with images. An archived tenant's is deleted with them.
             force_destroy=not protected,
             opts=self.child(args.provider, protect=protected),
         )
@@ -142,8 +145,8 @@ class HarborTenant(Component):
                 opts=self._child(),
             )
         purposes = [
-            *([RobotPurpose.PULL] if workloads_authenticate(project) else []),
-            *([RobotPurpose.PUSH] if pipelines_run(project) else []),
+            *([RobotPurpose.PULL] if workloads_authenticate(tenant) else []),
+            *([RobotPurpose.PUSH] if pipelines_run(tenant) else []),
         ]
         self.robots = {purpose: self._robot(purpose) for purpose in purposes}
         self.register_outputs({"project": self._project.id})
@@ -152,7 +155,7 @@ class HarborTenant(Component):
         return self.child(self._args.provider, parent=self._project)
 
     def _members(self) -> None:
-        login = self._args.refs.registry_login
+        login = self._args.login
         if login is None:
             return
         for role in roles_of(self._args.tenant):
@@ -162,7 +165,7 @@ class HarborTenant(Component):
             harbor.ProjectMemberGroup(
                 f"{self._prefix}/member/{role.name}",
                 project_id=self._project.id,
-                # Harbor knows groups only once people log in by OpenID Connect.
+                # Harbor accepts OIDC groups only once its authentication mode is OpenID Connect.
                 group_name=pulumi.Output.all(login, names_of(self._args.tenant).role_group_path(role.name)).apply(
                     lambda values: str(values[1])
                 ),
@@ -177,7 +180,7 @@ class HarborTenant(Component):
             f"{self._prefix}/retention",
             scope=self._project.id,
             schedule=_RETENTION_SCHEDULE,
-            # A tag stays when either rule keeps it.
+            # Harbor keeps a tag if at least one rule keeps it.
             rules=[
                 harbor.RetentionPolicyRuleArgs(
                     most_recently_pushed=keep.tags, repo_matching="**", tag_matching="**", untagged_artifacts=False
@@ -190,7 +193,7 @@ class HarborTenant(Component):
         )
 
     def _robot(self, purpose: RobotPurpose) -> UserPassword:
-        """Make a robot per generation of credentials; the last one is handed out."""
+        """Create a robot account per credential generation, and return the last one."""
         names = names_of(self._args.tenant)
         robots = [
             harbor.RobotAccount(
@@ -198,7 +201,7 @@ class HarborTenant(Component):
                 name=names.robot(purpose, credential.name),
                 description=f"{purpose.value}, by usine",
                 level="project",
-                duration=self._args.settings.harbor.robot_days,
+                duration=self._args.robot_days,
                 permissions=[
                     harbor.RobotAccountPermissionArgs(
                         kind="project",
@@ -213,6 +216,6 @@ class HarborTenant(Component):
                     self._child(), pulumi.ResourceOptions(additional_secret_outputs=["secret"])
                 ),
             )
-            for credential in self._args.settings.credentials
+            for credential in self._args.credentials
         ]
         return UserPassword(robots[-1].full_name, secret(robots[-1].secret))

@@ -1,4 +1,4 @@
-"""Keycloak: the realm and the tools' OIDC clients for everyone; groups and exact memberships for a tenant."""
+"""Keycloak: the realm and the tools' OIDC clients (foundation); groups with exact members for each tenant."""
 
 from __future__ import annotations
 
@@ -9,27 +9,31 @@ import pulumi
 import pulumi_keycloak as keycloak
 from pulumi_keycloak import openid
 
-from components.base import OFFLINE_SCOPE, Component, FoundationRefs, OidcClient
+from components.base import OFFLINE_SCOPE, Component, OidcClient, OidcIssuer
 from model.access import members_of_access, roles_of
 from model.naming import Access, names_of
-from model.settings import Settings, System
+from model.settings import Endpoint, KeycloakSettings, System
 from model.tenant import Tenant
 
-#: Client of people's command lines; its access tokens are meant for Vault.
+#: The OIDC client of command lines. Its access tokens have Vault as their audience.
 CLI_CLIENT = "usine-cli"
-#: Scopes every client of ours gets; `groups` is ours, the others exist in any realm.
+#: Default scopes of every client, beside `groups`. Keycloak creates these in any realm.
 _DEFAULT_SCOPES = ["acr", "basic", "email", "profile", "web-origins"]
 
 
 @dataclass(frozen=True, slots=True)
 class KeycloakFoundationArgs:
-    """`people` are the user names of all tenants.
+    """Each of `systems` gets its OIDC clients; `endpoints` has the addresses of those with a web interface.
 
-    `known` are those that have accounts, where others make these; None: the platform makes an account for everyone.
+    `issuer` is the realm as the tools know it. `people` are the user names of all tenants. `known` are the people who
+    have an account, if the accounts come from a directory; None: the platform creates an account for everyone.
     """
 
-    settings: Settings
     provider: keycloak.Provider
+    settings: KeycloakSettings
+    issuer: OidcIssuer
+    systems: frozenset[System]
+    endpoints: Mapping[System, Endpoint]
     people: frozenset[str]
     known: frozenset[str] | None = None
 
@@ -37,8 +41,8 @@ class KeycloakFoundationArgs:
 class KeycloakFoundation(Component):
     """The realm, a ``groups`` claim with full paths, one OIDC client per tool, and managed accounts.
 
-    `realm` is the realm's name (its id in Keycloak), known once it exists. `clients` is by client id.
-    `accounts` is the user name by user name, of those who have an account or get one here.
+    `realm` is the realm's name (also its id in Keycloak), known once it exists. `clients` is by client id.
+    `accounts` maps a user name to itself once the account exists; it has everyone who has an account or gets one here.
     """
 
     system = "keycloak"
@@ -47,22 +51,21 @@ class KeycloakFoundation(Component):
     accounts: Mapping[str, pulumi.Output[str]]
 
     def __init__(self, name: str, args: KeycloakFoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Register the realm and what hangs below it."""
+        """Register the realm, its clients and accounts."""
         super().__init__(name, opts)
-        settings = args.settings
-        self._keycloak = args.provider
+        self._args = args
         realm = keycloak.Realm(
             f"{name}/realm",
-            realm=settings.keycloak.realm,
+            realm=args.settings.realm,
             enabled=True,
             display_name="Usine",
             ssl_required="external",
             registration_allowed=False,
             verify_email=False,
-            # People may change their address, and an unverified one would then name somebody else (issue 11.A14).
+            # People may change their e-mail address. An unverified one could then be somebody else's (issue 11.A14).
             login_with_email_allowed=False,
             duplicate_emails_allowed=False,
-            edit_username_allowed=False,  # user names are what every tool knows a person by
+            edit_username_allowed=False,  # every tool identifies people by their user name
             revoke_refresh_token=True,
             password_policy="length(12) and notUsername",  # noqa: S106 - a policy, not a password
             security_defenses=keycloak.RealmSecurityDefensesArgs(
@@ -88,18 +91,19 @@ class KeycloakFoundation(Component):
             full_path=True,
             opts=self.child(args.provider, parent=self._groups_scope),
         )
-        self.clients = self._clients(name, settings)
+        self.clients = self._clients(name)
         self.accounts = (
-            {person: self._account(name, settings, person) for person in sorted(args.people)}
+            {person: self._account(name, person) for person in sorted(args.people)}
             if args.known is None
             else {person: pulumi.Output.from_input(person) for person in sorted(args.known)}
         )
         self.register_outputs({"realm": self.realm, "clients": sorted(self.clients)})
 
-    def _clients(self, name: str, settings: Settings) -> dict[str, OidcClient]:
+    def _clients(self, name: str) -> dict[str, OidcClient]:
+        systems, endpoints = self._args.systems, self._args.endpoints
         clients: dict[str, OidcClient] = {}
-        if settings.on(System.VAULT):
-            url = settings.endpoints[System.VAULT].url
+        if System.VAULT in systems:
+            url = endpoints[System.VAULT].url
             clients["vault"] = self._client(
                 name,
                 "vault",
@@ -113,28 +117,28 @@ class KeycloakFoundation(Component):
                 redirects=["http://127.0.0.1/*", "http://localhost/*"],
                 audience="vault",
             )
-        if settings.on(System.GITLAB):
-            # GitLab's own configuration takes this client's secret: log-in is no part of its API.
-            callback = f"{settings.endpoints[System.GITLAB].url}/users/auth/openid_connect/callback"
+        if System.GITLAB in systems:
+            # An operator puts this client's secret into GitLab's configuration file: its API cannot configure log-in.
+            callback = f"{endpoints[System.GITLAB].url}/users/auth/openid_connect/callback"
             clients["gitlab"] = self._client(name, "gitlab", confidential=True, pkce=False, redirects=[callback])
-        if settings.on(System.HARBOR):
-            callback = f"{settings.endpoints[System.HARBOR].url}/c/oidc/callback"
-            # The CLI secret of a person outlives the session in which it was made.
+        if System.HARBOR in systems:
+            callback = f"{endpoints[System.HARBOR].url}/c/oidc/callback"
+            # Harbor keeps a refresh token for a person's CLI secret, which outlives the session.
             clients["harbor"] = self._client(
                 name, "harbor", confidential=True, pkce=False, redirects=[callback], optional=[OFFLINE_SCOPE]
             )
-        if settings.on(System.SONARQUBE):
-            callback = f"{settings.endpoints[System.SONARQUBE].url}/oauth2/callback/oidc"
+        if System.SONARQUBE in systems:
+            callback = f"{endpoints[System.SONARQUBE].url}/oauth2/callback/oidc"
             clients["sonarqube"] = self._client(name, "sonarqube", confidential=True, pkce=False, redirects=[callback])
-        if settings.on(System.ARGOCD):
-            url = settings.endpoints[System.ARGOCD].url
+        if System.ARGOCD in systems:
+            url = endpoints[System.ARGOCD].url
             clients["argocd"] = self._client(
                 name,
                 "argocd",
                 confidential=False,
                 redirects=[f"{url}/auth/callback", f"{url}/pkce/verify", "http://localhost:8085/auth/callback"],
             )
-        if settings.on(System.KUBERNETES):
+        if System.KUBERNETES in systems:
             clients["kubernetes"] = self._client(
                 name,
                 "kubernetes",
@@ -156,8 +160,8 @@ class KeycloakFoundation(Component):
     ) -> OidcClient:
         """Register a client.
 
-        `pkce`: ask for it; False for what logs in with its secret alone. `optional`: the scopes it may ask for beside
-        those it always gets.
+        `pkce`: require PKCE; False for tools that authenticate with the client secret only. `optional`: scopes that the
+        client may request beside its default scopes.
         """
         client = openid.Client(
             f"{name}/client/{client_id}",
@@ -171,13 +175,13 @@ class KeycloakFoundation(Component):
             direct_access_grants_enabled=False,
             service_accounts_enabled=False,
             full_scope_allowed=False,
-            # A device code can be sent to somebody, who then logs the sender in (RFC 8628, section 5.4).
+            # An attacker can send a device code to a person, who then logs the attacker in (RFC 8628, section 5.4).
             oauth2_device_authorization_grant_enabled=False,
             pkce_code_challenge_method="S256" if pkce else None,
             valid_redirect_uris=list(redirects),
             web_origins=["+"],
             opts=pulumi.ResourceOptions.merge(
-                self.child(self._keycloak),
+                self.child(self._args.provider),
                 pulumi.ResourceOptions(additional_secret_outputs=["clientSecret"]),
             ),
         )
@@ -186,16 +190,16 @@ class KeycloakFoundation(Component):
             realm_id=self.realm,
             client_id=client.id,
             default_scopes=[*_DEFAULT_SCOPES, self._groups_scope.name],
-            opts=self.child(self._keycloak, parent=client),
+            opts=self.child(self._args.provider, parent=client),
         )
-        # Keycloak gives a new client the realm's optional scopes. With `offline_access` among them, a token of any
-        # public client could be one that does not end with the session (issue 11.A14).
+        # Keycloak gives a new client the realm's optional scopes. `offline_access` is one of them: with it, any public
+        # client could get tokens that outlive the session (issue 11.A14).
         openid.ClientOptionalScopes(
             f"{name}/client/{client_id}/optional-scopes",
             realm_id=self.realm,
             client_id=client.id,
             optional_scopes=list(optional),
-            opts=self.child(self._keycloak, parent=client, depends_on=[always]),
+            opts=self.child(self._args.provider, parent=client, depends_on=[always]),
         )
         if audience is not None:
             openid.AudienceProtocolMapper(
@@ -206,15 +210,15 @@ class KeycloakFoundation(Component):
                 included_custom_audience=audience,
                 add_to_id_token=False,
                 add_to_access_token=True,
-                opts=self.child(self._keycloak, parent=client),
+                opts=self.child(self._args.provider, parent=client),
             )
         secret: pulumi.Output[str] | None = pulumi.Output.secret(client.client_secret) if confidential else None
-        return OidcClient(client_id=client.client_id, secret=secret)
+        return OidcClient(client.client_id, secret, self._args.issuer)
 
-    def _account(self, name: str, settings: Settings, person: str) -> pulumi.Output[str]:
-        """Create an account without a credential: the person or the directory sets one."""
+    def _account(self, name: str, person: str) -> pulumi.Output[str]:
+        """Create an account without a credential: the person or an administrator sets one."""
         first, _, last = person.partition(".")
-        domain = settings.keycloak.email_domain
+        domain = self._args.settings.email_domain
         user = keycloak.User(
             f"{name}/account/{person}",
             realm_id=self.realm,
@@ -224,22 +228,23 @@ class KeycloakFoundation(Component):
             last_name=(last or first).capitalize(),
             email=f"{person}@{domain}" if domain else None,
             email_verified=domain is not None,
-            opts=self.child(self._keycloak),
+            opts=self.child(self._args.provider),
         )
         return user.username
 
 
 @dataclass(frozen=True, slots=True)
 class KeycloakTenantArgs:
-    """What one tenant's groups need."""
+    """`realm` is the realm's name once it exists, `accounts` the user names of those who have an account, likewise."""
 
     tenant: Tenant
     provider: keycloak.Provider
-    refs: FoundationRefs
+    realm: pulumi.Input[str]
+    accounts: Mapping[str, pulumi.Input[str]]
 
 
 class KeycloakTenant(Component):
-    """The group tree `/<slug>/<role>` and `/<slug>/<environment>/{ro,rw}`, and exactly the members of the file."""
+    """The groups `/<slug>/<role>` and `/<slug>/<environment>/{ro,rw}`, with exactly the members of the tenant file."""
 
     system = "keycloak"
 
@@ -248,10 +253,10 @@ class KeycloakTenant(Component):
         super().__init__(name, opts)
         tenant = args.tenant
         self._args = args
-        # Deleting people while groups they are in are being deleted deadlocks in Keycloak's database, so the tree
-        # depends on its people: then it goes first.
-        accounts = [args.refs.accounts[person] for person in sorted(tenant.people) if person in args.refs.accounts]
-        self._realm = pulumi.Output.all(args.refs.realm, *accounts).apply(lambda values: str(values[0]))
+        # Keycloak's database deadlocks if people and their groups are deleted at the same time. The groups depend on
+        # the people, so the engine deletes the groups first.
+        accounts = [args.accounts[person] for person in sorted(tenant.people) if person in args.accounts]
+        self._realm = pulumi.Output.all(args.realm, *accounts).apply(lambda values: str(values[0]))
         root = self._group(f"{name}/group", tenant.slug, None)
         for role in roles_of(tenant):
             self._leaf(f"{name}/group/{role.name}", role.name, root, role.members)
@@ -270,16 +275,16 @@ class KeycloakTenant(Component):
             name=group,
             parent_id=parent.id if parent else None,
             attributes={"usine.tenant": self._args.tenant.slug},
-            # Keycloak deletes a group with all below it, so the engine need not ask for each.
+            # Keycloak deletes a group with all its subgroups, so the engine need not delete each of them.
             opts=self.child(self._args.provider, parent=parent, deleted_with=parent),
         )
 
     def _leaf(self, name: str, group: str, parent: keycloak.Group, members: Sequence[str]) -> None:
         leaf = self._group(name, group, parent)
-        accounts = self._args.refs.accounts
+        accounts = self._args.accounts
         keycloak.GroupMemberships(
             f"{name}/members",
-            realm_id=self._args.refs.realm,
+            realm_id=self._args.realm,
             group_id=leaf.id,
             members=[accounts[person] for person in members if person in accounts],
             opts=self.child(self._args.provider, parent=leaf, deleted_with=leaf),

@@ -1,4 +1,4 @@
-"""One tenant, whole: composes what each system that is on gives it."""
+"""One tenant, composed of its components in each system that is on."""
 
 from __future__ import annotations
 
@@ -7,23 +7,26 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.argocd import ArgoCDTenant, ArgoCDTenantArgs
+from components.argocd import ArgoCDTenant, ArgoCDTenantArgs, DeployedRepository
 from components.base import COMPOSITION, Component, FoundationRefs, Providers
 from components.gitlab.operations import mirror_token_path
-from components.gitlab.tenant import GitLabTenant, GitLabTenantArgs, group_url
+from components.gitlab.tenant import GitLabTenant, GitLabTenantArgs
+from components.gitlab.variables import pipeline_variables
 from components.harbor import HarborTenant, HarborTenantArgs
 from components.keycloak import KeycloakTenant, KeycloakTenantArgs
+from components.kubernetes.namespace import RegistryLogin
 from components.kubernetes.tenant import KubernetesTenant, KubernetesTenantArgs
 from components.sonarqube.tenant import SonarQubeTenant, SonarQubeTenantArgs
+from components.vault.pipelines import PipelineIdentity
 from components.vault.tenant import VaultTenant, VaultTenantArgs
-from model.naming import CI_FOLDER, REVIEW_FOLDER, RobotPurpose, names_of
+from model.naming import CI_FOLDER, REVIEW_FOLDER, RobotPurpose, names_of, repository_url
 from model.settings import Settings, System
-from model.tenant import Tenant
+from model.tenant import RepositoryKind, Tenant
 
 
 @dataclass(frozen=True, slots=True)
 class TenantProjectArgs:
-    """One project, the platform it lives on, and what crosses from the foundation."""
+    """One tenant, the platform that it is on, and what it needs from the foundation."""
 
     tenant: Tenant
     settings: Settings
@@ -32,9 +35,9 @@ class TenantProjectArgs:
 
 
 class TenantProject(Component):
-    """Everything of one file of `projects.d/`. Its logical name is the slug.
+    """Everything that a tenant file of `projects.d/` asks for. Its logical name is the tenant's slug.
 
-    `summary` is what the stack exports for the tenant: where each thing is, no secret.
+    `summary` is what the stack exports for the tenant: addresses and names, no secrets.
     """
 
     system = COMPOSITION
@@ -42,60 +45,91 @@ class TenantProject(Component):
 
     def __init__(self, name: str, args: TenantProjectArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register one component per system that is on."""
-        # The state is an input, so that whoever looks at the resources alone can tell what may be destroyed.
+        # The state is an input, so that policies and guards see from the resources what may be deleted.
         super().__init__(name, opts, {"state": args.tenant.state.value})
-        tenant, settings, providers = args.tenant, args.settings, args.providers
+        tenant, settings, providers, refs = args.tenant, args.settings, args.providers, args.refs
         child = pulumi.ResourceOptions(parent=self)
         summary: dict[str, object] = {"name": tenant.name, "state": tenant.state.value, "owner": tenant.owner}
         if providers.keycloak is not None:
-            KeycloakTenant(f"{name}/keycloak", KeycloakTenantArgs(tenant, providers.keycloak, args.refs), child)
+            KeycloakTenant(
+                f"{name}/keycloak", KeycloakTenantArgs(tenant, providers.keycloak, refs.realm, refs.accounts), child
+            )
             summary["group"] = names_of(tenant).group_path
         forge: GitLabTenant | None = None
         registry: HarborTenant | None = None
         if providers.gitlab is not None:
+            if refs.gitlab is None:
+                raise ValueError("GitLab is on, but the foundation's references to it are missing")
             forge = GitLabTenant(
                 f"{name}/gitlab",
-                GitLabTenantArgs(tenant, settings, providers.gitlab, args.refs, providers.operations),
+                GitLabTenantArgs(
+                    tenant=tenant,
+                    provider=providers.gitlab,
+                    settings=settings.gitlab,
+                    refs=refs.gitlab,
+                    variables=pipeline_variables(settings),
+                    credentials=settings.credentials,
+                    analyses=settings.on(System.SONARQUBE),
+                    owner=providers.operations,
+                ),
                 child,
             )
-            summary["repositories"] = group_url(settings, tenant)
+            group = names_of(tenant).forge_group(settings.gitlab.root)
+            summary["repositories"] = f"{settings.endpoints[System.GITLAB].url}/{group}"
         if providers.harbor is not None:
             registry = HarborTenant(
-                f"{name}/harbor", HarborTenantArgs(tenant, settings, providers.harbor, args.refs), child
+                f"{name}/harbor",
+                HarborTenantArgs(
+                    tenant=tenant,
+                    provider=providers.harbor,
+                    robot_days=settings.harbor.robot_days,
+                    credentials=settings.credentials,
+                    login=refs.registry_login,
+                ),
+                child,
             )
             summary["registry"] = f"{settings.registry_host}/{names_of(tenant).registry_project}"
         quality: SonarQubeTenant | None = None
         if providers.sonarqube is not None:
             quality = SonarQubeTenant(
-                f"{name}/sonarqube", SonarQubeTenantArgs(tenant, settings, providers.sonarqube, args.refs), child
-            )
-        if providers.vault is not None:
-            secrets = VaultTenant(
-                f"{name}/vault",
-                VaultTenantArgs(
-                    tenant,
-                    settings,
-                    providers.vault,
-                    args.refs,
-                    forge.group if forge else None,
-                    forge.operations if forge else None,
-                    forge.publishers if forge else (),
-                    _pipeline_secrets(settings, forge, registry, quality),
+                f"{name}/sonarqube",
+                SonarQubeTenantArgs(
+                    tenant=tenant,
+                    provider=providers.sonarqube,
+                    credentials=settings.credentials,
+                    exact_members=settings.on(System.KEYCLOAK),
+                    webhook=settings.sonarqube.webhook,
+                    gates=refs.gates,
                 ),
                 child,
             )
-            summary["secrets"] = secrets.mount.apply(
-                lambda mount: f"{settings.endpoints[System.VAULT].url}/ui/vault/secrets/{mount}/kv/list"
+        if providers.vault is not None:
+            vault_url = settings.endpoints[System.VAULT].url
+            secrets = VaultTenant(
+                f"{name}/vault",
+                VaultTenantArgs(
+                    tenant=tenant,
+                    provider=providers.vault,
+                    url=vault_url,
+                    clusters=settings.clusters,
+                    oidc_accessor=refs.oidc_accessor,
+                    kubernetes_auth_paths=refs.kubernetes_auth_paths,
+                    pipelines=_pipelines(refs.pipeline_auth_path, forge),
+                    pipeline_secrets=_pipeline_secrets(settings, forge, registry, quality),
+                ),
+                child,
             )
+            summary["secrets"] = secrets.mount.apply(lambda mount: f"{vault_url}/ui/vault/secrets/{mount}/kv/list")
         if settings.on(System.KUBERNETES):
             kubernetes = KubernetesTenant(
                 f"{name}/kubernetes",
                 KubernetesTenantArgs(
-                    tenant,
-                    settings,
-                    providers.kubernetes,
-                    args.refs,
-                    registry.robots.get(RobotPurpose.PULL) if registry else None,
+                    tenant=tenant,
+                    clusters=settings.clusters,
+                    providers=providers.kubernetes,
+                    cluster_roles=refs.cluster_roles,
+                    systems=settings.systems,
+                    registry=_registry_login(settings, registry),
                 ),
                 child,
             )
@@ -106,11 +140,13 @@ class TenantProject(Component):
                 argocd = ArgoCDTenant(
                     f"{name}/argocd",
                     ArgoCDTenantArgs(
-                        tenant,
-                        settings,
-                        providers.kubernetes[settings.argocd.cluster],
-                        kubernetes.namespaces,
-                        forge.readers if forge else {},
+                        tenant=tenant,
+                        provider=providers.kubernetes[settings.argocd.cluster],
+                        namespace=settings.argocd.namespace,
+                        clusters=settings.clusters,
+                        stages=settings.stages,
+                        namespaces=kubernetes.namespaces,
+                        repositories=_deployed(settings, tenant, forge),
                     ),
                     child,
                 )
@@ -122,10 +158,36 @@ class TenantProject(Component):
         self.register_outputs(summary)
 
 
+def _pipelines(auth_path: pulumi.Input[str] | None, forge: GitLabTenant | None) -> PipelineIdentity | None:
+    """Return how Vault recognizes the tenant's jobs; None if it accepts no job tokens."""
+    if auth_path is None or forge is None:
+        return None
+    return PipelineIdentity(auth_path, forge.group, forge.publishers, forge.operations)
+
+
+def _registry_login(settings: Settings, registry: HarborTenant | None) -> RegistryLogin | None:
+    """Return the credential by which clusters pull the tenant's images; None if workloads do not run."""
+    robot = registry.robots.get(RobotPurpose.PULL) if registry else None
+    return RegistryLogin(settings.registry_host, robot) if robot else None
+
+
+def _deployed(settings: Settings, tenant: Tenant, forge: GitLabTenant | None) -> Mapping[str, DeployedRepository]:
+    """Return the infra repositories by name, in the order of the tenant file."""
+    readers = forge.readers if forge else {}
+    return {
+        r.name: DeployedRepository(repository_url(settings, tenant, r.name), readers.get(r.name))
+        for r in tenant.repositories
+        if r.kind is RepositoryKind.INFRA
+    }
+
+
 def _pipeline_secrets(
     settings: Settings, forge: GitLabTenant | None, registry: HarborTenant | None, quality: SonarQubeTenant | None
 ) -> Mapping[str, Mapping[str, pulumi.Input[str]]]:
-    """Return what pipelines find in the tenant's mount, by path: all that GitLab's signed identity cannot replace."""
+    """Return the secrets that the platform writes for pipelines, by path in the tenant's mount.
+
+    They are the credentials that GitLab's job tokens cannot replace.
+    """
     secrets: dict[str, Mapping[str, pulumi.Input[str]]] = {}
     for purpose, robot in (registry.robots if registry else {}).items():
         secrets[_ROBOT_SECRETS[purpose]] = {
@@ -140,7 +202,7 @@ def _pipeline_secrets(
     return secrets
 
 
-#: Pulling is for every pipeline of the tenant, pushing for those of protected branches and tags.
+#: Every pipeline of the tenant can pull; only those of protected branches and tags can push.
 _ROBOT_SECRETS: Mapping[RobotPurpose, str] = {
     RobotPurpose.PULL: f"{REVIEW_FOLDER}/registry/pull",
     RobotPurpose.PUSH: f"{CI_FOLDER}/registry/push",

@@ -17,7 +17,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from model.settings import Cluster, Settings, System
+from model.settings import Cluster, GitLabSettings, Settings, System
 from model.tenant import Environment, RepositoryKind, Tenant
 
 #: What the logins of the accounts whose tokens analyse begin with, before the tenant's slug.
@@ -211,9 +211,9 @@ def admission_policy(cluster: Cluster, rule: str) -> str:
     return f"{ADMISSION_PREFIX}{cluster.name}.{rule}"
 
 
-def catalogue_path(settings: Settings) -> str:
+def catalogue_path(gitlab: GitLabSettings) -> str:
     """Full path of the project with the CI presets."""
-    return f"{settings.gitlab.platform}/{CATALOGUE_PROJECT}"
+    return f"{gitlab.platform}/{CATALOGUE_PROJECT}"
 
 
 def catalogue_tag(files: Mapping[str, str]) -> str:

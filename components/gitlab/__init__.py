@@ -1,1 +1,1 @@
-"""GitLab: groups, projects, accounts, the CI catalogue."""
+"""GitLab: groups, projects, accounts and the CI catalogue."""

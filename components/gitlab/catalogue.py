@@ -1,7 +1,7 @@
-"""The catalogue of CI presets: a project of the platform's own group, and the tag by which pipelines include its files.
+"""The catalogue of CI presets: a project in the platform's own group, and the tag by which pipelines include its files.
 
-What runs in every tenant's pipelines is what was published by a run, not what stands on a branch: nobody's push, the
-platform's own included, reaches a pipeline before a run has tagged it (issue 11.A15).
+Pipelines of tenants include what a run of Usine published, not the head of a branch: a push to the project, even by the
+platform team, does not change a pipeline before a run has created a tag for it (issue 11.A15).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from components.base import Component, number
 from components.gitlab.operations import NO_PIPELINE_VARIABLES
 from components.gitlab.protection import protect_branch
 from model.naming import CATALOGUE_PROJECT, catalogue_tag
-from model.settings import Settings
+from model.settings import GitLabSettings
 
 _BRANCH = "main"
-#: Stands in the catalogue's files for the image that the settings name.
+#: The catalogue's files have this in place of the image that the settings name.
 _TOOLS_IMAGE = "$USINE_TOOLS_IMAGE"
 
 
@@ -27,10 +27,10 @@ def publish_catalogue(
     name: str,
     platform: gitlab.Group,
     catalogue: Mapping[str, str],
-    settings: Settings,
+    settings: GitLabSettings,
     provider: gitlab.Provider,
 ) -> pulumi.Output[str]:
-    """Make the project with the catalogue's files, and return their tag once it is there."""
+    """Create the project with the catalogue's files, and return their tag once it exists."""
     project = gitlab.Project(
         name,
         name=CATALOGUE_PROJECT,
@@ -44,12 +44,12 @@ def publish_catalogue(
         ci_pipeline_variables_minimum_override_role=NO_PIPELINE_VARIABLES,
         opts=owner.child(provider, parent=platform, protect=True),
     )
-    protect_branch(owner, name, project, _BRANCH, settings, provider)
-    files = {path: published(text, settings) for path, text in sorted(catalogue.items())}
+    protect_branch(owner, name, project, _BRANCH, settings.edition, provider)
+    files = {path: published(text, settings.tools_image) for path, text in sorted(catalogue.items())}
     tag = catalogue_tag(files)
     before: list[pulumi.Resource] = []
     for path, text in files.items():
-        # One after the other: each is a commit, and GitLab refuses one that another overtook.
+        # Each file is a commit. They are made one after the other: GitLab refuses a commit on an outdated branch.
         file = gitlab.RepositoryFile(
             f"{name}/{path}",
             project=project.id,
@@ -57,8 +57,8 @@ def publish_catalogue(
             file_path=path,
             content=text,
             encoding="text",
-            # Another for each tag, so that each file is written again, whatever somebody made of it on the branch: the
-            # tag has what stands here.
+            # The message is different for each tag, so the engine writes every file again. The tag then has these
+            # contents, even if somebody changed a file on the branch.
             commit_message=f"Publish {path} for {tag}",
             overwrite_on_create=True,
             opts=owner.child(provider, parent=project, depends_on=before[-1:]),
@@ -68,28 +68,27 @@ def publish_catalogue(
         f"{name}/tag/*",
         project=project.id,
         tag="*",
-        # The platform is: no tenant file makes anybody a member there. GitLab moves a protected tag for nobody.
+        # Members are of the platform team only: no tenant file adds one. Nobody can move a protected tag.
         create_access_level="maintainer",
-        # A tag has one protection, and another level replaces it.
+        # A tag has only one protection, and a changed level replaces it.
         opts=owner.child(provider, parent=project, delete_before_replace=True),
     )
     made = gitlab.ProjectTag(
-        # A resource for each tag: a new one is made before anything names it, and then the old one is let go.
+        # A resource per tag: the new tag exists before anything names it, and the old one leaves the state afterwards.
         f"{name}/version/{tag}",
         project=project.id,
         name=tag,
-        # Resolved when the tag is made: the commit of the last of the files, and never another one after that.
+        # GitLab resolves the branch when it creates the tag: to the commit of the last file. The tag never moves.
         ref=_BRANCH,
         opts=pulumi.ResourceOptions.merge(
             owner.child(provider, parent=project, depends_on=[*before, protection]),
-            # The old tags stay: pipelines that run and tenants whose own run is still to come name them.
+            # Old tags stay in GitLab: running pipelines name them, and tenants that are not updated yet.
             pulumi.ResourceOptions(retain_on_delete=True),
         ),
     )
     return made.name
 
 
-def published(text: str, settings: Settings) -> str:
-    """Return a file of the catalogue as it is published: with the image of tools in place of its name."""
-    image = settings.gitlab.tools_image
-    return text if image is None else text.replace(f"image: {_TOOLS_IMAGE}\n", f"image: {image}\n")
+def published(text: str, tools_image: str | None) -> str:
+    """Return a file of the catalogue as it is published: with the image of tools in place of its variable."""
+    return text if tools_image is None else text.replace(f"image: {_TOOLS_IMAGE}\n", f"image: {tools_image}\n")

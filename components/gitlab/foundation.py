@@ -1,4 +1,4 @@
-"""GitLab's part of the foundation: accounts, root groups, the CI catalogue."""
+"""The foundation in GitLab: accounts, root groups, the CI catalogue."""
 
 from __future__ import annotations
 
@@ -11,36 +11,35 @@ import pulumi_gitlab as gitlab
 
 from components.base import Component, number
 from components.gitlab.catalogue import publish_catalogue
-from components.gitlab.variables import pipeline_variables
 from components.people import LOGIN_PROVIDER
-from model.naming import (
-    CATALOGUE_TAG_VARIABLE,
-    OPERATIONS_ACCOUNT,
-    OPERATIONS_GROUP,
-)
-from model.settings import Edition, Settings, System
+from model.naming import CATALOGUE_TAG_VARIABLE, OPERATIONS_ACCOUNT, OPERATIONS_GROUP
+from model.settings import Edition, GitLabSettings
 
 
 @dataclass(frozen=True, slots=True)
 class GitLabFoundationArgs:
-    """`people` are all user names of all tenants; `catalogue` the text of the CI catalogue's files by their path.
+    """`people` are the user names of all tenants; `catalogue` is the text of the CI catalogue's files by path.
 
-    `users` is the account id by user name where the platform makes no accounts, None where it does.
+    `variables` are the CI variables of all tenants' pipelines (see `pipeline_variables`). `identities`: people log in
+    by Keycloak, so accounts are linked to their identity there. `users` is the account id by user name if the accounts
+    come from a directory; None if the platform creates them.
     """
 
-    settings: Settings
     provider: gitlab.Provider
+    settings: GitLabSettings
     people: frozenset[str]
     catalogue: Mapping[str, str]
+    variables: Mapping[str, str]
+    identities: bool
     users: Mapping[str, pulumi.Output[int]] | None = None
 
 
 class GitLabFoundation(Component):
-    """Accounts, the group all tenants are below, and the catalogue of CI presets in the platform's own group.
+    """Accounts, the root group of all tenants, and the catalogue of CI presets in the platform's own group.
 
     `root` is the id of the tenants' root group, `operations` that of the group of the platform's scheduled work once
-    its account may work there, `users` the account id by user name, `catalogue_tag` the tag of the catalogue once it is
-    there.
+    its account is a member, `users` the account id by user name, `catalogue_tag` the tag of the catalogue once it
+    exists.
     """
 
     system = "gitlab"
@@ -53,7 +52,7 @@ class GitLabFoundation(Component):
         """Register groups, catalogue, variables and accounts."""
         super().__init__(name, opts)
         self._args = args
-        settings = args.settings.gitlab
+        settings = args.settings
         root = self._group(f"{name}/root", settings.root, "Tenants", visibility="private", locks=True)
         platform = self._group(f"{name}/platform", settings.platform, "Platform", visibility="internal")
         self.root = number(root.id)
@@ -61,8 +60,8 @@ class GitLabFoundation(Component):
             self, f"{name}/catalogue", platform, args.catalogue, args.settings, args.provider
         )
         self.operations = self._operations(name, platform)
-        variables: dict[str, pulumi.Input[str]] = {**pipeline_variables(args.settings)}
-        for key, value in {**variables, CATALOGUE_TAG_VARIABLE: self.catalogue_tag}.items():
+        variables: dict[str, pulumi.Input[str]] = {**args.variables, CATALOGUE_TAG_VARIABLE: self.catalogue_tag}
+        for key, value in variables.items():
             gitlab.GroupVariable(
                 f"{name}/variable/{key}",
                 group=root.id,
@@ -87,11 +86,11 @@ class GitLabFoundation(Component):
         parent: gitlab.Group | None = None,
         locks: bool = False,
     ) -> gitlab.Group:
-        """Create a group of the platform's; `locks` keep those below to themselves.
+        """Create a group of the platform; `locks` forbids sharing of its groups and projects with other groups.
 
-        The platform's own has none: the projects of scheduled work are shared with the tenants' groups.
+        The platform's own group is not locked: the projects of scheduled work are shared with the tenants' groups.
         """
-        settings = self._args.settings.gitlab
+        settings = self._args.settings
         premium = settings.edition is Edition.PREMIUM
         return gitlab.Group(
             name,
@@ -104,11 +103,11 @@ class GitLabFoundation(Component):
             subgroup_creation_level="owner",
             auto_devops_enabled=False,
             share_with_group_lock=locks,
-            # Of the top group: it holds for all groups and projects below.
+            # A setting of top-level groups, for all groups and projects in them.
             prevent_sharing_groups_outside_hierarchy=locks if parent is None else None,
             membership_lock=True if locks and premium else None,
             prevent_forking_outside_group=True if locks and premium else None,
-            # Members of the groups below must have one, too.
+            # Also required from the members of subgroups.
             require_two_factor_authentication=settings.second_factor if parent is None else None,
             opts=self.child(self._args.provider, parent=parent, protect=True),
         )
@@ -116,8 +115,8 @@ class GitLabFoundation(Component):
     def _operations(self, name: str, platform: gitlab.Group) -> pulumi.Output[int]:
         """Create the group of the platform's scheduled work, and the account that owns the schedules.
 
-        Nobody logs in as that account: it has no identity to log in by, no token, a password that nobody knows and an
-        address that takes no mail.
+        Nobody can log in as that account: it has no identity at Keycloak, no token, a random password that is not kept,
+        and an address that does not exist.
         """
         provider = self._args.provider
         group = self._group(
@@ -145,22 +144,22 @@ class GitLabFoundation(Component):
 
     def _account(self, name: str, person: str) -> pulumi.Output[int]:
         """Create an account without a password, linked to the person's identity in Keycloak."""
-        settings, provider = self._args.settings, self._args.provider
+        provider = self._args.provider
         first, _, last = person.partition(".")
         user = gitlab.User(
             f"{name}/account/{person}",
             username=person,
             name=f"{first.capitalize()} {last.capitalize()}".strip(),
-            email=f"{person}@{settings.gitlab.email_domain}",
+            email=f"{person}@{self._args.settings.email_domain}",
             force_random_password=True,
             skip_confirmation=True,
-            # Nothing outside the tenants' groups: no personal project, no group of one's own.
+            # People work in tenants' groups only: they create no personal projects and no groups.
             can_create_group=False,
             projects_limit=0,
             opts=self.child(provider),
         )
         account = number(user.id)
-        if settings.on(System.KEYCLOAK):
+        if self._args.identities:
             gitlab.UserIdentity(
                 f"{name}/account/{person}/identity",
                 user_id=account,

@@ -1,9 +1,9 @@
-"""The platform's scheduled work for a tenant (mirrors, dynamic analysis): one project, away from the tenant's group.
+"""The platform's scheduled work for a tenant (mirrors, dynamic analysis): one project, outside the tenant's group.
 
 A schedule runs with the rights of its owner, and the maintainers of its project decide what runs (GitLab's
-Ci::PipelineSchedulePolicy, Ci::CreateDownstreamPipelineService). So the projects are in a group of the platform that no
-tenant is a member of, and an account without any credential owns the schedules. Each tenant has a project of its own:
-Vault knows a job by its project's id, and nothing else in a job's identity would tell the work of two tenants apart.
+Ci::PipelineSchedulePolicy, Ci::CreateDownstreamPipelineService). So the projects are in a group of the platform without
+members of tenants, and an account without any credential owns the schedules. Each tenant has a project of its own:
+Vault recognizes a job by the id of its project, and no other claim of a job differs between the work of two tenants.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from components.base import Component, number
 from components.gitlab.protection import protect_branch
 from model.lifecycle import pipelines_run
 from model.naming import OPERATIONS_BRANCH, OPERATIONS_FOLDER, catalogue_path, names_of
-from model.settings import Settings
+from model.settings import GitLabSettings
 from model.tenant import Tenant
 
-#: Nobody passes variables to a pipeline: they would outrank those of the group and of the file.
+#: Nobody may pass variables to a pipeline: they would override those of the group and of the CI file.
 NO_PIPELINE_VARIABLES = "no_one_allowed"
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduledJob:
-    """A job of the catalogue's ``operations.yml``, when it runs, and with what."""
+    """A job of the catalogue's ``operations.yml``, its schedule and its variables."""
 
     job: str
     cron: str
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
-def scheduled_work(tenant: Tenant, settings: Settings) -> Mapping[str, ScheduledJob]:
-    """Return the tenant's scheduled jobs by the description of their schedule."""
+def scheduled_work(tenant: Tenant, root: str) -> Mapping[str, ScheduledJob]:
+    """Return the tenant's scheduled jobs by the description of their schedule. `root` is the tenants' root group."""
     if not pipelines_run(tenant):
         return {}
     work: dict[str, ScheduledJob] = {}
@@ -44,7 +44,7 @@ def scheduled_work(tenant: Tenant, settings: Settings) -> Mapping[str, Scheduled
         if repository.mirror is not None:
             variables = {
                 "MIRROR_SOURCE": repository.mirror.url,
-                "MIRROR_TARGET": names_of(tenant).repository_path(settings.gitlab.root, repository.name),
+                "MIRROR_TARGET": names_of(tenant).repository_path(root, repository.name),
                 "MIRROR_TARGET_CREDENTIALS": mirror_token_path(repository.name),
                 "MIRROR_PUSH_OPTION": "" if repository.mirror.pipelines else "ci.skip",
             }
@@ -59,21 +59,21 @@ def scheduled_work(tenant: Tenant, settings: Settings) -> Mapping[str, Scheduled
 
 
 def has_scheduled_work(tenant: Tenant) -> bool:
-    """Say whether the tenant has any."""
+    """Return whether the tenant has scheduled work."""
     return pipelines_run(tenant) and (
         tenant.quality.dast is not None or any(repository.mirror for repository in tenant.repositories)
     )
 
 
 def mirror_token_path(repository: str) -> str:
-    """Path in the tenant's mount of the token that pushes to a mirrored repository."""
+    """Return the path, in the tenant's mount, of the token that pushes to a mirrored repository."""
     return f"{OPERATIONS_FOLDER}/mirror/{repository}"
 
 
-def pipeline_file(tenant: Tenant, settings: Settings, variables: Mapping[str, str], tag: str) -> str:
-    """Return the project's CI file: all its schedules do, since no schedule carries variables.
+def pipeline_file(tenant: Tenant, settings: GitLabSettings, variables: Mapping[str, str], tag: str) -> str:
+    """Return the project's CI file. It has a job per schedule, with its variables: schedules have no variables.
 
-    `tag` is the catalogue's.
+    `variables` are those of all pipelines of tenants, `tag` is the tag of the catalogue.
     """
     names = names_of(tenant)
     content: dict[str, object] = {
@@ -82,7 +82,7 @@ def pipeline_file(tenant: Tenant, settings: Settings, variables: Mapping[str, st
             {**variables, "USINE_TENANT": names.slug, "VAULT_TRUSTED_ROLE": names.operations_policy},
         ),
     }
-    for description, scheduled in scheduled_work(tenant, settings).items():
+    for description, scheduled in scheduled_work(tenant, settings.root).items():
         content[description] = {
             "extends": scheduled.job,
             "variables": _plain(scheduled.variables),
@@ -93,20 +93,20 @@ def pipeline_file(tenant: Tenant, settings: Settings, variables: Mapping[str, st
 
 
 def _plain(variables: Mapping[str, str]) -> dict[str, object]:
-    """Values as they are: a `$` in a tenant file names no other variable."""
+    """Return the variables without expansion: GitLab does not take a `$` in a tenant file for another variable."""
     return {key: {"value": value, "expand": False} for key, value in variables.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class OperationsArgs:
-    """`owner` is GitLab as the account that owns the schedules, `parent` the id of the group of these projects.
+class GitLabOperationsArgs:
+    """`owner` is the provider that acts as the account that owns the schedules.
 
-    `group` is the tenant's own group, whose people read what the jobs say. `variables` are those of every pipeline,
-    `catalogue_tag` is the tag by which the jobs are included.
+    `parent` is the id of the group of these projects, `group` that of the tenant's own group, whose members read the
+    jobs' logs. `variables` are those of all pipelines of tenants, `catalogue_tag` is the tag of the included jobs.
     """
 
     tenant: Tenant
-    settings: Settings
+    settings: GitLabSettings
     provider: gitlab.Provider
     owner: gitlab.Provider
     parent: pulumi.Input[int]
@@ -116,13 +116,13 @@ class OperationsArgs:
 
 
 class GitLabOperations(Component):
-    """The project, its CI file and its schedules. `project` is its id."""
+    """The project, its CI file and its schedules. `project` is the id of the project in GitLab."""
 
     system = "gitlab"
     project: pulumi.Output[int]
 
-    def __init__(self, name: str, args: OperationsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Register them."""
+    def __init__(self, name: str, args: GitLabOperationsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Register the project, its protection, CI file and schedules."""
         super().__init__(name, opts)
         slug = args.tenant.slug
         made = gitlab.Project(
@@ -140,8 +140,8 @@ class GitLabOperations(Component):
             opts=self.child(args.provider),
         )
         self.project = number(made.id)
-        protect_branch(self, name, made, OPERATIONS_BRANCH, args.settings, args.provider)
-        # People of the tenant see what ran and take reports; nothing that starts or changes a pipeline.
+        protect_branch(self, name, made, OPERATIONS_BRANCH, args.settings.edition, args.provider)
+        # Members of the tenant see jobs and download reports. They cannot start or change a pipeline.
         gitlab.ProjectShareGroup(
             f"{name}/readers",
             project=made.id,
@@ -162,7 +162,7 @@ class GitLabOperations(Component):
             overwrite_on_create=True,
             opts=self.child(args.provider, parent=made, deleted_with=made),
         )
-        for key, scheduled in scheduled_work(args.tenant, args.settings).items():
+        for key, scheduled in scheduled_work(args.tenant, args.settings.root).items():
             gitlab.PipelineSchedule(
                 f"{name}/{key}",
                 project=made.id,

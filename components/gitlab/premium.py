@@ -1,4 +1,4 @@
-"""What GitLab has in its premium edition and above: approvals, push rules, guarded deployments."""
+"""Features of GitLab's premium edition and above: approvals, push rules, protected environments."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from components.base import Component
 
 
 def guard_merges(owner: Component, name: str, project: gitlab.Project, provider: gitlab.Provider) -> None:
-    """Ask for one approval by somebody who wrote none of it, and refuse pushes that carry known secrets.
+    """Require one approval by a person who wrote none of the commits, and refuse pushes that contain known secrets.
 
-    Nobody changes in one merge request who has to approve it. Nobody pushes past it either: see `protect_branch`.
+    A merge request cannot change its own approval rules, and nobody can push without one: see `protect_branch`.
     """
     gitlab.ProjectLevelMrApprovals(
         f"{name}/approvals",
@@ -46,7 +46,7 @@ def guard_deployments(
     environments: Mapping[str, gitlab.ProjectEnvironment],
     provider: gitlab.Provider,
 ) -> None:
-    """Let only maintainers deploy to these environments."""
+    """Allow only maintainers to deploy to these environments."""
     for environment, made in environments.items():
         gitlab.ProjectProtectedEnvironment(
             f"{name}/environment/{environment}/protection",

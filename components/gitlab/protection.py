@@ -1,4 +1,4 @@
-"""Protected branches, in the words that each edition of GitLab takes."""
+"""Protected branches, with the arguments that each edition of GitLab accepts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pulumi
 import pulumi_gitlab as gitlab
 
 from components.base import Component
-from model.settings import Edition, Settings
+from model.settings import Edition
 
 
 def protect_branch(
@@ -16,27 +16,30 @@ def protect_branch(
     name: str,
     project: gitlab.Project,
     branch: str,
-    settings: Settings,
+    edition: Edition,
     provider: gitlab.Provider,
     *,
     allow_force_push: bool = False,
     only_merges: bool = False,
     after: pulumi.Resource | None = None,
 ) -> None:
-    """Let only maintainers merge into a branch and, unless `only_merges`, push to it; `after` is committed before."""
+    """Allow only maintainers to merge into a branch and to push to it.
+
+    With `only_merges`, nobody pushes. `after` is a commit that has to be on the branch before.
+    """
     gitlab.BranchProtection(
         f"{name}/branch/{branch}",
         project=project.id,
         branch=branch,
-        **_maintainers_only(settings.gitlab.edition, push="no one" if only_merges else "maintainer"),
+        **_maintainers_only(edition, push="no one" if only_merges else "maintainer"),
         allow_force_push=allow_force_push,
-        # A branch has one protection, and another level replaces it.
+        # A branch has only one protection, and a changed level replaces it.
         opts=owner.child(provider, parent=project, delete_before_replace=True, depends_on=[after] if after else None),
     )
 
 
 def _maintainers_only(edition: Edition, push: str) -> dict[str, Any]:
-    """The provider takes one of two words for it, by the edition."""
+    """Return the provider's arguments: they are different in the community edition."""
     if edition is Edition.COMMUNITY:
         return {"push_access_level": push, "merge_access_level": "maintainer"}
     return {

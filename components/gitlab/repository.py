@@ -1,8 +1,11 @@
-"""One project of a tenant in GitLab: the repository, its protections, and the credentials machines reach it by."""
+"""One project of a tenant in GitLab: the repository, its protections, and the credentials for machines.
+
+Here, `project` is always GitLab's.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -15,22 +18,27 @@ from components.gitlab.protection import protect_branch
 from model.lifecycle import deploys, pipelines_run, protects_data
 from model.naming import CATALOGUE_TAG_VARIABLE, catalogue_path, names_of
 from model.revisions import SHADOWS, protected_tags
-from model.settings import Edition, Settings, System
+from model.settings import Credential, Edition, GitLabSettings
 from model.tenant import Repository, RepositoryKind, Tenant
 
 CI_FILE = ".gitlab-ci.yml"
-#: Life of the token by which the mirror job pushes, and how long before its end `up` makes a new one, in days.
+#: Lifetime of the token by which the mirror job pushes, and how long before its end `up` renews it, in days.
 _MIRROR_TOKEN_DAYS, _MIRROR_ROTATION_DAYS = 90, 30
 
 
 @dataclass(frozen=True, slots=True)
 class TenantRepositoryArgs:
-    """`group` is the id of the tenant's group, `catalogue_tag` the tag of the catalogue whose files make pipelines."""
+    """`group` is the id of the tenant's group, `catalogue_tag` the tag of the catalogue that pipelines include.
+
+    There is a deploy token for each of `credentials`. `analyses`: SonarQube analyses app repositories.
+    """
 
     tenant: Tenant
     repository: Repository
-    settings: Settings
     provider: gitlab.Provider
+    settings: GitLabSettings
+    credentials: Sequence[Credential]
+    analyses: bool
     group: pulumi.Output[int]
     catalogue_tag: pulumi.Output[str]
 
@@ -38,8 +46,8 @@ class TenantRepositoryArgs:
 class TenantRepository(Component):
     """A private project: protected branches and tags, CI preset, environments, job tokens of its own group only.
 
-    `id` is the project's. `reader` reads the repository of an infra project (for Argo CD), `mirror` pushes to one that
-    is mirrored; None elsewhere.
+    `id` is the project's id. `reader` is the credential that reads an infra repository (for Argo CD), `mirror` the
+    token that pushes to a mirror; both are None in other projects.
     """
 
     system = "gitlab"
@@ -48,12 +56,12 @@ class TenantRepository(Component):
     id: pulumi.Output[int]
 
     def __init__(self, name: str, args: TenantRepositoryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Register the project and what guards it."""
+        """Register the project, its protections and its credentials."""
         super().__init__(name, opts)
         self._args = args
         self._prefix = name
-        project, repository = args.tenant, args.repository
-        runs = pipelines_run(project)
+        tenant, repository = args.tenant, args.repository
+        runs = pipelines_run(tenant)
         own = repository.mirror is None
         self._project = gitlab.Project(
             f"{name}/project",
@@ -62,25 +70,25 @@ class TenantRepository(Component):
             namespace_id=args.group,
             visibility_level="private",
             default_branch=repository.default_branch,
-            # A branch to protect, and to commit the pipeline to.
+            # Creates the default branch, which is protected below and gets the first pipeline.
             initialize_with_readme=True,
             request_access_enabled=False,
-            # A fork lies outside the group, with members of its own.
+            # A fork would be outside the group, with other members.
             forking_access_level="disabled",
             auto_devops_enabled=False,
-            packages_enabled=bool(project.packages),
-            # Never "disabled": GitLab then refuses environments, schedules and variables, to administrators too.
+            packages_enabled=bool(tenant.packages),
+            # Never "disabled": GitLab would refuse environments, schedules and variables, even to administrators.
             builds_access_level="private",
             ci_config_path=self._ci_file(),
             ci_pipeline_variables_minimum_override_role=NO_PIPELINE_VARIABLES,
             only_allow_merge_if_pipeline_succeeds=runs and own and repository.kind is RepositoryKind.APP,
             only_allow_merge_if_all_discussions_are_resolved=True,
             remove_source_branch_after_merge=True,
-            opts=self.child(args.provider, protect=protects_data(project)),
+            opts=self.child(args.provider, protect=protects_data(tenant)),
         )
         self.id = number(self._project.id)
         self._protections(self._pipeline() if own else None)
-        # Other tenants' pipelines reach nothing here; those of the group do.
+        # Job tokens of the tenant's own group have access, those of other tenants do not.
         gitlab.ProjectJobTokenScopes(
             f"{name}/job-token-scope",
             project=self._project.id,
@@ -92,16 +100,18 @@ class TenantRepository(Component):
         self._variables()
         if repository.kind is RepositoryKind.INFRA:
             self._environments()
-        self.reader = self._reader() if repository.kind is RepositoryKind.INFRA and deploys(project) else None
+        self.reader = self._reader() if repository.kind is RepositoryKind.INFRA and deploys(tenant) else None
         self.mirror = self._mirror_token() if repository.mirror is not None and runs else None
-        if args.settings.gitlab.edition is Edition.PREMIUM:
+        if args.settings.edition is Edition.PREMIUM:
             guard_merges(self, name, self._project, args.provider)
         self.register_outputs({"project": self._project.id})
 
     def _ci_file(self) -> pulumi.Input[str]:
-        """Which file makes the pipelines: the catalogue's for a mirror, whose own is written by others.
+        """Return the path of the CI file.
 
-        In a tenant that is not active it is one that makes none. Nobody of the tenant may say otherwise: all only read.
+        A mirror uses a file of the catalogue: other people write the mirrored one. The projects of a tenant that is not
+        active use a file without jobs. Members of the tenant cannot change this setting: they have only read access
+        then.
         """
         mirror, runs = self._args.repository.mirror, pipelines_run(self._args.tenant)
         if mirror is None and runs:
@@ -113,13 +123,15 @@ class TenantRepository(Component):
         return self.child(self._args.provider, parent=self._project, depends_on=list(depends_on))
 
     def _protections(self, first_commit: pulumi.Resource | None) -> None:
-        """Only maintainers push to and merge into protected branches: these publish images and read CI secrets.
+        """Protect branches and tags. Only maintainers change them.
 
-        With approvals (premium) nobody pushes there at all, administrators included: what is not approved is not there
-        (issue 11.A10). Only a mirror is pushed to, by the platform's own work.
+        The pipelines of protected branches and tags publish images and read CI secrets.
+
+        With approvals (premium) nobody pushes to a protected branch, not even an administrator: every change there is
+        approved (issue 11.A10). A mirror is the exception: the platform's scheduled work pushes to it.
         """
         repository = self._args.repository
-        approved = self._args.settings.gitlab.edition is Edition.PREMIUM and repository.mirror is None
+        approved = self._args.settings.edition is Edition.PREMIUM and repository.mirror is None
         shadows = (SHADOWS,) if repository.kind is RepositoryKind.INFRA else ()
         for branch in (*repository.protected_branches, *shadows):
             protect_branch(
@@ -127,9 +139,9 @@ class TenantRepository(Component):
                 self._prefix,
                 self._project,
                 branch,
-                self._args.settings,
+                self._args.settings.edition,
                 self._args.provider,
-                # A mirror is what its source is, rewritten history included.
+                # The source of a mirror may rewrite its history.
                 allow_force_push=repository.mirror is not None,
                 only_merges=approved,
                 after=first_commit if approved else None,
@@ -140,18 +152,18 @@ class TenantRepository(Component):
                 project=self._project.id,
                 tag=tag,
                 create_access_level="maintainer",
-                # A tag has one protection, and another level replaces it.
+                # A tag has only one protection, and a changed level replaces it.
                 opts=self.child(self._args.provider, parent=self._project, delete_before_replace=True),
             )
 
     def _pipeline(self) -> gitlab.RepositoryFile:
-        """Commit a first pipeline that includes the preset. From then on the file is the team's.
+        """Commit a first pipeline that includes the preset. After that, the file belongs to the team.
 
-        It names the catalogue's tag by the variable that the platform sets, so that later runs reach it.
-        It does not run by itself: there is nothing yet that it could build (issue 11.B12).
+        The file names the catalogue's tag by a variable that the platform sets, so that later runs can change the tag.
+        The commit starts no pipeline: there is nothing to build yet (issue 11.B12).
         """
-        repository, settings = self._args.repository, self._args.settings
-        catalogue = catalogue_path(settings)
+        repository = self._args.repository
+        catalogue = catalogue_path(self._args.settings)
         return gitlab.RepositoryFile(
             f"{self._prefix}/pipeline",
             project=self._project.id,
@@ -164,7 +176,7 @@ class TenantRepository(Component):
             ),
             encoding="text",
             commit_message="Start from the platform's preset [skip ci]",
-            # A mirror of an earlier life, or a team that was faster, keeps its own file.
+            # A file that exists stays: of a repository that was a mirror before, or of a team that was faster.
             overwrite_on_create=False,
             opts=pulumi.ResourceOptions.merge(
                 self._child(),
@@ -175,20 +187,20 @@ class TenantRepository(Component):
         )
 
     def _variables(self) -> None:
-        project, repository, settings = self._args.tenant, self._args.repository, self._args.settings
-        if repository.kind is RepositoryKind.APP and settings.on(System.SONARQUBE):
+        tenant, repository = self._args.tenant, self._args.repository
+        if repository.kind is RepositoryKind.APP and self._args.analyses:
             gitlab.ProjectVariable(
                 f"{self._prefix}/variable/SONAR_PROJECT_KEY",
                 project=self._project.id,
                 key="SONAR_PROJECT_KEY",
-                value=names_of(project).analysis_project(repository.name),
+                value=names_of(tenant).analysis_project(repository.name),
                 opts=self._child(),
             )
 
     def _environments(self) -> None:
-        project, settings = self._args.tenant, self._args.settings
+        tenant = self._args.tenant
         made: dict[str, gitlab.ProjectEnvironment] = {}
-        for environment in project.environments:
+        for environment in tenant.environments:
             made[environment.name] = gitlab.ProjectEnvironment(
                 f"{self._prefix}/environment/{environment.name}",
                 project=self._project.id,
@@ -198,12 +210,12 @@ class TenantRepository(Component):
                 stop_before_destroy=True,
                 opts=self._child(),
             )
-        if settings.gitlab.edition is Edition.PREMIUM:
-            guarded = {e.name: made[e.name] for e in project.environments if e.production}
+        if self._args.settings.edition is Edition.PREMIUM:
+            guarded = {e.name: made[e.name] for e in tenant.environments if e.production}
             guard_deployments(self, self._prefix, self._project, guarded, self._args.provider)
 
     def _reader(self) -> UserPassword:
-        """Make a deploy token per generation of credentials; the last one is handed out."""
+        """Create a deploy token per credential generation, and return the last one."""
         tokens = [
             gitlab.ProjectDeployToken(
                 f"{self._prefix}/deploy-token/{credential.name}",
@@ -211,8 +223,9 @@ class TenantRepository(Component):
                 name=f"argocd-{credential.name}",
                 scopes=["read_repository"],
                 expires_at=f"{credential.until}T23:59:59Z" if credential.until else None,
-                # GitLab tells the end at its own offset, and the plugin takes the same moment at another offset for
-                # another end: outside UTC, each run would replace the token. What replaces it is another end here.
+                # GitLab returns the expiry with its own UTC offset, and the plugin takes the same time with another
+                # offset for a change: outside UTC, each run would replace the token. So only a change of the date in
+                # the settings replaces it.
                 opts=pulumi.ResourceOptions.merge(
                     self._child(),
                     pulumi.ResourceOptions(
@@ -221,11 +234,12 @@ class TenantRepository(Component):
                     ),
                 ),
             )
-            for credential in self._args.settings.credentials
+            for credential in self._args.credentials
         ]
         return UserPassword(tokens[-1].username, secret(tokens[-1].token))
 
     def _mirror_token(self) -> pulumi.Output[str]:
+        """Create the token by which the mirror job pushes; the provider renews it."""
         token = gitlab.ProjectAccessToken(
             f"{self._prefix}/mirror-token",
             project=self._project.id,
@@ -241,7 +255,7 @@ class TenantRepository(Component):
         return secret(token.token)
 
 
-#: GitLab's deployment tier of the usual stages; of others, by whether they are production.
+#: GitLab's deployment tiers of the usual stages. Other stages are `production` or `other`.
 _TIERS: Mapping[str, str] = {
     "dev": "development",
     "integration": "testing",

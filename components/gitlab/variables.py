@@ -1,4 +1,4 @@
-"""The CI variables that every tenant's pipelines get."""
+"""The CI variables of all tenants' pipelines."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from model.settings import Settings, System
 
 
 def pipeline_variables(settings: Settings) -> dict[str, str]:
-    """Return the CI variables every tenant's pipelines see: where things are. Never a secret."""
-    variables = {"USINE_CATALOGUE": catalogue_path(settings)}
+    """Return the CI variables of all tenants' pipelines: addresses and paths of the systems, no secrets."""
+    variables = {"USINE_CATALOGUE": catalogue_path(settings.gitlab)}
     if settings.on(System.VAULT):
         variables |= {"VAULT_ADDR": settings.endpoints[System.VAULT].url, "VAULT_AUTH_PATH": PIPELINE_AUTH_PATH}
     if settings.on(System.HARBOR):

@@ -1,1 +1,1 @@
-"""Kubernetes: cluster roles, admission policies, namespaces."""
+"""Kubernetes: cluster roles, admission policies and tenant namespaces."""

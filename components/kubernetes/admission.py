@@ -1,7 +1,8 @@
-"""Admission policies of a cluster: what the API server itself refuses in tenants' namespaces."""
+"""Admission policies of a cluster: what the API server refuses in tenant namespaces."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -13,20 +14,26 @@ from components.base import Component
 from components.kubernetes.admission_model import AdmissionRule
 from components.kubernetes.admission_rules import admission_rules, selector
 from model.naming import admission_policy
-from model.settings import Cluster, Settings
+from model.settings import Cluster
 
 
 @dataclass(frozen=True, slots=True)
 class TenantAdmissionArgs:
-    """One cluster of the settings, and its provider."""
+    """One cluster, its provider, and what admission policies name of the platform.
 
-    settings: Settings
+    `others` are the names of other clusters of the settings on the same API server. `registry` is the host of the
+    platform's registry, `vault` Vault's address; None if there is none.
+    """
+
     cluster: Cluster
     provider: kubernetes.Provider
+    others: Sequence[str] = ()
+    registry: str | None = None
+    vault: str | None = None
 
 
 class TenantAdmission(Component):
-    """A `ValidatingAdmissionPolicy` and its binding for each rule. A rule that cannot be evaluated refuses."""
+    """A `ValidatingAdmissionPolicy` and its binding for each rule. If a rule cannot be evaluated, it refuses."""
 
     system = "kubernetes"
 
@@ -34,7 +41,7 @@ class TenantAdmission(Component):
         """Register policies and bindings."""
         super().__init__(name, opts)
         self._args = args
-        for rule in admission_rules(args.settings, args.cluster):
+        for rule in admission_rules(args.cluster, args.registry, args.vault):
             self._rule(f"{name}/{rule.name}", rule)
         self.register_outputs({})
 
@@ -78,11 +85,11 @@ class TenantAdmission(Component):
             LabelSelectorRequirementArgs(
                 key=required.key, operator=required.operator, values=list(required.values) or None
             )
-            for required in selector(self._args.settings, self._args.cluster)
+            for required in selector(self._args.others)
         ]
         return admission.MatchResourcesArgs(
             match_policy="Equivalent",
-            # The rule on namespaces is about those that are no tenant's, too.
+            # The rule on namespaces also covers namespaces that belong to no tenant.
             namespace_selector=LabelSelectorArgs(match_expressions=expressions) if rule.namespaced else None,
             resource_rules=[
                 admission.NamedRuleWithOperationsArgs(

@@ -1,4 +1,4 @@
-"""The words of an admission policy, as plain values, and how values are written in CEL."""
+"""The elements of an admission policy, as plain values, and helpers that write CEL."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from model.naming import HOSTS_ANNOTATION
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Requests a rule looks at: an API group, its resources, operations."""
+    """The requests that a rule covers: an API group, its resources, operations."""
 
     group: str
     resources: tuple[str, ...]
@@ -20,7 +20,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What must be true; `message` says what is wrong otherwise, `detail` is CEL for a message that names it."""
+    """A condition of a rule. `message` is for the user if it is false; `detail` is CEL for a more precise message."""
 
     expression: str
     message: str
@@ -29,7 +29,7 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One requirement of a label selector, in Kubernetes' words."""
+    """One requirement of a label selector, with Kubernetes' operators."""
 
     key: str
     operator: str
@@ -38,9 +38,10 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class AdmissionRule:
-    """One policy. `variables` are CEL by name, each may use those before it; `when` says in CEL what it leaves alone.
+    """One admission policy. `variables` are CEL by name; each may use the ones before it.
 
-    `namespaced` is false for the rule on namespaces themselves.
+    `when` is CEL: the rule is evaluated only if it is true. `namespaced` is false for the rule on namespaces
+    themselves.
     """
 
     name: str
@@ -52,19 +53,19 @@ class AdmissionRule:
 
 
 def cel_text(value: str) -> str:
-    """Return a string of CEL: JSON's strings are CEL's."""
+    """Return a text as a CEL string. CEL has the same string syntax as JSON."""
     return json.dumps(value)
 
 
 def cel_list(values: Iterable[str]) -> str:
-    """Return a list of strings of CEL."""
+    """Return texts as a CEL list of strings."""
     return json.dumps(sorted(values))
 
 
-#: A variable for rules: the hosts of the environment.
+#: A variable of rules: the host names of the environment.
 HOSTS = (
     "hosts",
     f"namespaceObject.metadata.?annotations[?'{HOSTS_ANNOTATION}'].orValue('').split(',').filter(h, h != '')",
 )
-#: For `AdmissionRule.when`: whatever leaves the specification as it was is let through.
+#: For `AdmissionRule.when`: an update that does not change the specification is allowed.
 SPEC_CHANGED = "request.operation != 'UPDATE' || object.spec != oldObject.spec"

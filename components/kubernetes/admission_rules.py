@@ -1,16 +1,16 @@
-"""What the API server refuses in a tenant's namespace whatever the rights of who asks, as plain values. No Pulumi here.
+"""What the API server refuses in a tenant namespace to every user, as plain values. This module does not use Pulumi.
 
-Rules are in CEL, as `ValidatingAdmissionPolicy` takes them (issue 11.A5). They hold for everybody: people, Argo CD, and
-operators that work for a tenant. What belongs to the tenant is read from its namespace, which nobody of a tenant may
-write: the label `usine.dev/tenant` names its registry project, the annotation `usine.dev/hosts` its host names.
+The rules are CEL expressions for `ValidatingAdmissionPolicy` (issue 11.A5). They apply to people, to Argo CD, and to
+operators that act for a tenant. They read the tenant's properties from its namespace, which no member of a tenant may
+change: the label `usine.dev/tenant` names its registry project, the annotation `usine.dev/hosts` its host names.
 
-An object that broke a rule before the rule was there stays until somebody changes the part that the rule is about: the
-controllers' own updates (a deployment that scales an old replica set down) go on.
+An object that is older than a rule stays until somebody changes the fields that the rule checks. So the updates of
+controllers (a deployment that scales an old replica set down) still succeed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from components.kubernetes.admission_model import (
     HOSTS,
@@ -24,10 +24,11 @@ from components.kubernetes.admission_model import (
 )
 from components.kubernetes.operator_rules import operator_rules
 from model.naming import CLUSTER_LABEL, DEPLOYER_SERVICE_ACCOUNT, TENANT_LABEL
-from model.settings import Cluster, Settings, System
+from model.settings import Cluster
 
-#: Annotations an Ingress may have: of tools that deploy, of cert-manager, and of the NGINX controller those that change
-#: how the tenant's own hosts are served. A `server-alias` or a `*-snippet` would take other hosts over.
+#: Annotations that an Ingress may have: those of deployment tools and of cert-manager, and those of the NGINX
+#: controller that change how the tenant's own hosts are served. With `server-alias` or `*-snippet`, a tenant could
+#: serve other hosts.
 _NGINX = "nginx.ingress.kubernetes.io"
 _INGRESS_ANNOTATIONS = (
     *("argocd.argoproj.io/*", "kubectl.kubernetes.io/*", "meta.helm.sh/*", "helm.sh/*", "pulumi.com/*"),
@@ -39,38 +40,42 @@ _INGRESS_ANNOTATIONS = (
     f"{_NGINX}/whitelist-source-range",
 )
 
+#: The slug of the tenant that a namespace belongs to, in CEL.
+_TENANT = f"namespaceObject.metadata.labels['{TENANT_LABEL}']"
 _TENANT_OF = "{}.metadata.?labels[?'" + TENANT_LABEL + "'].orValue('')"
 
 
-def admission_rules(settings: Settings, cluster: Cluster) -> tuple[AdmissionRule, ...]:
-    """Return the rules of one cluster."""
+def admission_rules(cluster: Cluster, registry: str | None, vault: str | None) -> tuple[AdmissionRule, ...]:
+    """Return the rules of one cluster.
+
+    `registry` is the host of the platform's registry, `vault` Vault's address; None if there is none.
+    """
     return (
         _namespaces(),
         _services(),
         _ingresses(cluster),
         _routes(),
         _secrets(),
-        _pods(settings, cluster),
+        _pods(cluster, registry),
         _claims(cluster),
-        *operator_rules(settings, cluster),
+        *operator_rules(cluster, vault),
     )
 
 
-def selector(settings: Settings, cluster: Cluster) -> tuple[Requirement, ...]:
-    """Return what a namespace's labels must be for it to be a tenant's on this cluster.
+def selector(others: Sequence[str]) -> tuple[Requirement, ...]:
+    """Return the label selector of the tenant namespaces of a cluster.
 
-    Where settings have several clusters on one API server, those of the others are left out. A namespace that lacks
-    the label of its cluster is under the rules of all.
+    It excludes the namespaces of `others`, the clusters on the same API server. The rules of all of them apply to a
+    namespace without the label of its cluster.
     """
-    others = sorted(c.name for c in settings.clusters.values() if c.server == cluster.server and c is not cluster)
     return (
         Requirement(TENANT_LABEL, "Exists"),
-        *([Requirement(CLUSTER_LABEL, "NotIn", tuple(others))] if others else []),
+        *([Requirement(CLUSTER_LABEL, "NotIn", tuple(sorted(others)))] if others else []),
     )
 
 
 def _namespaces() -> AdmissionRule:
-    """A namespace cannot become a tenant's, or stop being one: neither a takeover nor a way out of the rules below."""
+    """Refuse a change of the tenant label: nobody takes over a namespace, or removes one from the rules below."""
     return AdmissionRule(
         "namespaces",
         (Match("", ("namespaces",), ("UPDATE",)),),
@@ -86,7 +91,10 @@ def _namespaces() -> AdmissionRule:
 
 
 def _services() -> AdmissionRule:
-    """Traffic comes in by the platform's ingress. `externalIPs` takes other people's addresses (CVE-2020-8554)."""
+    """Refuse services for outside traffic, which comes by the platform's ingress.
+
+    With `externalIPs`, a service could take the traffic of addresses of other people (CVE-2020-8554).
+    """
     return AdmissionRule(
         "services",
         (Match("", ("services",)),),
@@ -149,7 +157,7 @@ def _ingresses(cluster: Cluster) -> AdmissionRule:
 
 
 def _routes() -> AdmissionRule:
-    """Routes of the Gateway API. Without host names, a route takes all those of its gateway."""
+    """Check the host names of Gateway API routes. A route without host names takes all those of its gateway."""
     return AdmissionRule(
         "routes",
         (Match("gateway.networking.k8s.io", ("grpcroutes", "httproutes", "tlsroutes")),),
@@ -166,7 +174,7 @@ def _routes() -> AdmissionRule:
 
 
 def _secrets() -> AdmissionRule:
-    """Such a secret gets a token that never ends, of any account of the namespace."""
+    """Refuse secrets of service accounts: they get a token without expiry, of any account of the namespace."""
     return AdmissionRule(
         "secrets",
         (Match("", ("secrets",), ("CREATE",)),),
@@ -180,8 +188,8 @@ def _secrets() -> AdmissionRule:
     )
 
 
-def _pods(settings: Settings, cluster: Cluster) -> AdmissionRule:
-    """Pods, and for an early answer what makes them."""
+def _pods(cluster: Cluster, registry: str | None) -> AdmissionRule:
+    """Check pods, and also the objects that create pods: so that the user gets the answer early."""
     rules = cluster.workloads
     demands = [
         Demand(
@@ -201,12 +209,11 @@ def _pods(settings: Settings, cluster: Cluster) -> AdmissionRule:
     ]
     variables = [("spec", _template_of("object")), ("changed", _template_changed())]
     prefixes = [p for image in rules.images for p in ((image,) if image.endswith("/") else (f"{image}:", f"{image}@"))]
-    harbor = settings.on(System.HARBOR)
-    if harbor or prefixes:
-        # Without a registry of ours and without a list, the platform says nothing of images.
-        own = f"{cel_text(settings.registry_host + '/')} + namespaceObject.metadata.labels['{TENANT_LABEL}'] + '/'"
-        variables += [("own", own if harbor else "''"), ("images", _IMAGES), ("foreign", _foreign(prefixes))]
-        allowed = ["the project's own registry"] if harbor else []
+    if registry is not None or prefixes:
+        # Without the platform's registry and without a list, images are not restricted.
+        own = "''" if registry is None else f"{cel_text(registry + '/')} + {_TENANT} + '/'"
+        variables += [("own", own), ("images", _IMAGES), ("foreign", _foreign(prefixes))]
+        allowed = ["the project's own registry"] if registry is not None else []
         others = "".join(f", {image}" for image in rules.images)
         demands.insert(
             0,
@@ -230,7 +237,7 @@ def _pods(settings: Settings, cluster: Cluster) -> AdmissionRule:
     )
 
 
-#: Also of image volumes, which a kubelet pulls like a container's.
+#: All images of a pod, including image volumes, which the kubelet pulls too.
 _IMAGES = (
     "(variables.spec.?containers.orValue([]) + variables.spec.?initContainers.orValue([])"
     " + variables.spec.?ephemeralContainers.orValue([])).map(c, c.?image.orValue(''))"
@@ -246,8 +253,8 @@ def _foreign(prefixes: Iterable[str]) -> str:
 
 
 def _template_of(of: str) -> str:
-    """Return the pod's own part of a pod, or of what makes pods."""
-    # `dyn`: one expression for several kinds, which the API server would else find fault with, kind by kind.
+    """Return the CEL expression for the pod specification in a pod, or in an object that creates pods."""
+    # `dyn`, because the API server checks the types of the expression for each kind, and the fields differ by kind.
     return (
         f"request.resource.resource == 'pods' ? dyn({of}).spec : request.resource.resource == 'cronjobs' "
         f"? dyn({of}).spec.jobTemplate.spec.template.spec : dyn({of}).spec.template.spec"
@@ -259,10 +266,11 @@ def _template_changed() -> str:
 
 
 def _claims(cluster: Cluster) -> AdmissionRule:
-    """Claims for volumes. One that names a volume could get what another tenant, or nobody yet, was meant to have."""
+    """Check persistent volume claims. A claim that names a volume could get one that is meant for another tenant."""
     demands = [
         Demand(
-            # A controller makes claims from a tenant's template, too; the one that binds them sets the volume later.
+            # Controllers also create claims, from a tenant's template.
+            # The controller that binds them sets the volume later.
             "request.operation == 'UPDATE' && !variables.tenant || "
             "object.spec.?volumeName.orValue('') == variables.before",
             "a claim does not choose its volume: leave volumeName out",

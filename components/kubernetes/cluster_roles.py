@@ -1,6 +1,6 @@
-"""What people, Argo CD and Vault may do in a tenant namespace, as plain values. No Pulumi here.
+"""What people, Argo CD and Vault may do in a tenant namespace, as plain values. This module does not use Pulumi.
 
-Kubernetes' own ``edit`` role is not used: it may write network policies, and so undo a tenant's isolation.
+Kubernetes' own ``edit`` role is not used: it may write network policies, and so could undo a tenant's isolation.
 """
 
 from __future__ import annotations
@@ -40,25 +40,25 @@ _WORKLOADS = (
     Grant(("batch",), ("cronjobs", "jobs"), _READ),
     Grant(("autoscaling",), ("horizontalpodautoscalers",), _READ),
     Grant(("networking.k8s.io",), ("ingresses",), _READ),
-    # Routes name their hosts. What names none (TCP, UDP), listeners and grants for references stay the platform's.
+    # Routes with host names. Only the platform writes routes without them (TCP, UDP), listeners and reference grants.
     Grant(("gateway.networking.k8s.io",), ("grpcroutes", "httproutes", "tlsroutes"), _READ),
     Grant(("policy",), ("poddisruptionbudgets",), _READ),
 )
-#: Operators' resources, which act with the operator's rights.
+#: Resources of operators. An operator acts on them with its own rights.
 _OPERATORS = (
     Grant(("external-secrets.io",), ("externalsecrets", "secretstores"), _READ),
     Grant(("monitoring.coreos.com",), ("podmonitors", "prometheusrules", "probes", "servicemonitors"), _READ),
     Grant(("cert-manager.io",), ("certificates", "issuers"), _READ),
 )
-#: Those of them that a cluster's `operators` open for writing. Probes and issuers have the operator call any address,
-#: whatever their fields: they stay the platform's (issue 11.A8).
+#: Resources that a cluster's `operators` open for writing. Only the platform writes probes and issuers: with any values
+#: of their fields, the operator calls an address that they name (issue 11.A8).
 _OPENED: Mapping[Operator, Grant] = {
     Operator.EXTERNAL_SECRETS: Grant(("external-secrets.io",), ("externalsecrets", "secretstores"), _ALL),
     Operator.MONITORING: Grant(("monitoring.coreos.com",), ("podmonitors", "prometheusrules", "servicemonitors"), _ALL),
     Operator.CERT_MANAGER: Grant(("cert-manager.io",), ("certificates",), _ALL),
 }
 _GUARDS = (
-    # Who writes these sends the ingress' traffic where network policies let nobody of the tenant go (CVE-2021-25740).
+    # A person who writes these could send the ingress' traffic to any address, past network policies (CVE-2021-25740).
     Grant(("",), ("endpoints",), _READ),
     Grant(("discovery.k8s.io",), ("endpointslices",), _READ),
     Grant(("",), ("events", "limitranges", "pods/log", "pods/status", "resourcequotas", "serviceaccounts"), _READ),
@@ -72,10 +72,10 @@ def _writable(grants: tuple[Grant, ...]) -> tuple[Grant, ...]:
 
 
 def cluster_roles(operators: Collection[Operator] = ()) -> Mapping[ClusterRoleName, tuple[Grant, ...]]:
-    """Return the rules by cluster role, on a cluster that opens these operators' resources.
+    """Return the RBAC rules of each cluster role, on a cluster that opens these operators' resources.
 
-    Secrets are for those who may write; nobody of a tenant touches quota, limits, network policies, endpoints, service
-    accounts or role bindings: those are what isolates it.
+    Only the roles that write may read secrets. No member of a tenant may change quotas, limits, network policies,
+    endpoints, service accounts or role bindings: these isolate the tenant.
     """
     opened = tuple(_OPENED[operator] for operator in sorted(operators))
     return {
@@ -97,13 +97,13 @@ def cluster_roles(operators: Collection[Operator] = ()) -> Mapping[ClusterRoleNa
             *_GUARDS,
             Grant(("",), ("secrets", "serviceaccounts"), _ALL),
         ),
-        # A workload shows its token to Vault, which has it reviewed with that very token. Kubernetes' own
-        # system:auth-delegator would also let it ask what anybody else may do.
+        # A workload sends its token to Vault, which reviews it with that same token. Kubernetes' own role
+        # system:auth-delegator would also allow the workload to ask what other users may do.
         ClusterRoleName.TOKEN_REVIEW: (Grant(("authentication.k8s.io",), ("tokenreviews",), ("create",)),),
     }
 
 
-#: Kinds Argo CD refuses to deploy for a tenant, by (API group, kind): the deny list of every AppProject.
+#: Kinds that Argo CD refuses to deploy for a tenant, as (API group, kind): the deny list of every AppProject.
 DENIED_KINDS: tuple[tuple[str, str], ...] = (
     ("", "Endpoints"),
     ("", "LimitRange"),

@@ -1,8 +1,8 @@
-"""Kubernetes' part of the foundation: on each cluster, the roles and admission policies of tenant namespaces."""
+"""The foundation on a cluster: the cluster roles and admission policies of tenant namespaces."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -13,20 +13,22 @@ from pulumi_kubernetes.rbac import v1 as rbac
 from components.base import Component
 from components.kubernetes.admission import TenantAdmission, TenantAdmissionArgs
 from components.kubernetes.cluster_roles import ClusterRoleName, cluster_roles
-from model.settings import Cluster, Settings
+from model.settings import Cluster
 
 
 @dataclass(frozen=True, slots=True)
 class KubernetesFoundationArgs:
-    """One cluster of the settings, and its provider."""
+    """One cluster, its provider, and what admission policies name of the platform: see `TenantAdmissionArgs`."""
 
-    settings: Settings
     cluster: Cluster
     provider: kubernetes.Provider
+    others: Sequence[str] = ()
+    registry: str | None = None
+    vault: str | None = None
 
 
 class KubernetesFoundation(Component):
-    """The cluster roles that tenant namespaces bind, and what the API server refuses there.
+    """The cluster roles that are bound in tenant namespaces, and the admission policies for these namespaces.
 
     `cluster_roles` is the role's full name by its short name.
     """
@@ -55,12 +57,12 @@ class KubernetesFoundation(Component):
         }
         TenantAdmission(
             f"{name}/admission",
-            TenantAdmissionArgs(args.settings, args.cluster, args.provider),
+            TenantAdmissionArgs(args.cluster, args.provider, args.others, args.registry, args.vault),
             pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({"clusterRoles": dict(self.cluster_roles)})
 
 
 def cluster_role_name(cluster: str, role: ClusterRoleName) -> str:
-    """Name of a tenant cluster role; the cluster is part of it, since two clusters may share one API server."""
+    """Return the name of a tenant cluster role. It contains the cluster: two clusters may share one API server."""
     return f"usine:{cluster}:{role.value}"

@@ -28,20 +28,17 @@ from model.naming import (
     labels,
     names_of,
 )
-from model.settings import Cluster, Settings, System
+from model.settings import Cluster, System
 from model.tenant import Environment, Tenant
 
 _RBAC = "rbac.authorization.k8s.io"
 
-#: For each pod of an environment's quota: bytes of a node's own disk (logs, `emptyDir`, writes into the image), as
-#: requested and at most, and objects of each kind that is counted
+#: For each pod of an environment's quota: bytes of ephemeral storage (logs, `emptyDir`, the container's writable
+#: layer), as request and as limit, and the number of objects of each counted kind
 #: (https://kubernetes.io/docs/concepts/policy/resource-quotas/).
 _DISK_REQUESTED_A_POD = 1024**3
-
 _DISK_A_POD = 4 * 1024**3
-
 _OBJECTS_A_POD = 10
-
 _COUNTED = (
     "configmaps",
     "persistentvolumeclaims",
@@ -57,16 +54,27 @@ _COUNTED = (
 
 
 @dataclass(frozen=True, slots=True)
+class RegistryLogin:
+    """The registry that images are pulled from, and the credential for it."""
+
+    host: str
+    robot: UserPassword
+
+
+@dataclass(frozen=True, slots=True)
 class TenantNamespaceArgs:
-    """One environment of one tenant. `cluster_roles` is by short name; `puller` reads the tenant's registry."""
+    """One environment of one tenant. `cluster_roles` is by short name; `registry` is None without a registry.
+
+    The namespace gets the service accounts that `systems` need there: Argo CD to deploy, Vault to read secrets.
+    """
 
     tenant: Tenant
     environment: Environment
-    settings: Settings
     cluster: Cluster
     provider: kubernetes.Provider
     cluster_roles: Mapping[str, pulumi.Input[str]]
-    puller: UserPassword | None = None
+    systems: frozenset[System]
+    registry: RegistryLogin | None = None
 
 
 class TenantNamespace(Component):
@@ -79,7 +87,7 @@ class TenantNamespace(Component):
     namespace: pulumi.Output[str]
 
     def __init__(self, name: str, args: TenantNamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Register the namespace and what isolates it."""
+        """Register the namespace and the objects in it."""
         super().__init__(name, opts)
         self._args = args
         self._prefix = name
@@ -102,13 +110,14 @@ class TenantNamespace(Component):
                     HOSTS_ANNOTATION: ",".join(args.environment.all_hosts),
                 },
             ),
-            # Volumes, secrets and everything deployed go with a namespace.
+            # The deletion of a namespace deletes volumes, secrets and everything deployed in it.
             opts=self.child(args.provider, protect=protects_data(args.tenant)),
         )
         self.namespace = self._namespace.metadata.apply(lambda metadata: str(metadata.name))
-        # The API server deletes what is in a namespace along with it. Said only when nothing protects the namespace:
-        # the engine would otherwise forget its contents first, and then refuse to delete it.
-        self._doomed = None if protects_data(args.tenant) else self._namespace
+        # The API server deletes the contents of a namespace with it. `deleted_with` is set only if the namespace is not
+        # protected: the engine would otherwise drop the contents from the state, and then refuse to delete the
+        # namespace.
+        self._deleted_with = None if protects_data(args.tenant) else self._namespace
         self._quota()
         self._limits()
         NamespaceNetwork(
@@ -117,24 +126,24 @@ class TenantNamespace(Component):
                 environment=args.environment,
                 cluster=args.cluster,
                 namespace=self._namespace,
-                deleted_with=self._doomed,
+                deleted_with=self._deleted_with,
                 labels=self._labels,
                 provider=args.provider,
             ),
             pulumi.ResourceOptions(parent=self),
         )
         self._people()
-        if args.puller is not None:
-            self._pull_secret(args.puller)
-        if args.settings.on(System.ARGOCD):
+        if args.registry is not None:
+            self._pull_secret(args.registry)
+        if System.ARGOCD in args.systems:
             self._deployer()
-        if workloads_authenticate(args.tenant) and args.settings.on(System.VAULT):
+        if workloads_authenticate(args.tenant) and System.VAULT in args.systems:
             self._vault_account()
         self.register_outputs({"namespace": self.namespace})
 
     def _inside(self) -> pulumi.ResourceOptions:
-        """Options of an object in the namespace."""
-        return self.child(self._args.provider, parent=self._namespace, deleted_with=self._doomed)
+        """Return the options of an object in the namespace."""
+        return self.child(self._args.provider, parent=self._namespace, deleted_with=self._deleted_with)
 
     def _metadata(self, name: str) -> ObjectMetaArgs:
         return ObjectMetaArgs(name=name, namespace=self.namespace, labels=self._labels)
@@ -157,9 +166,9 @@ class TenantNamespace(Component):
                     "pods": str(quota.pods),
                     "requests.ephemeral-storage": quantities.size(quota.pods * _DISK_REQUESTED_A_POD),
                     "limits.ephemeral-storage": quantities.size(quota.pods * _DISK_A_POD),
-                    # What costs no memory of a node fills the cluster's own store.
+                    # Objects that use no resources of a node still fill the cluster's etcd.
                     **dict.fromkeys(_COUNTED, objects),
-                    # Traffic comes in by the platform's ingress, never around it.
+                    # Traffic from outside comes only by the platform's ingress.
                     "services.loadbalancers": "0",
                     "services.nodeports": "0",
                 }
@@ -201,11 +210,10 @@ class TenantNamespace(Component):
             opts=self._inside(),
         )
 
-    def _pull_secret(self, puller: UserPassword) -> None:
-        """The credential by which the cluster pulls the tenant's images, and no other tenant's."""
-        host = self._args.settings.registry_host
-        config = pulumi.Output.all(puller.username, puller.password).apply(
-            lambda pair: docker_config(host, str(pair[0]), str(pair[1]))
+    def _pull_secret(self, registry: RegistryLogin) -> None:
+        """Create the secret with which the cluster pulls this tenant's images only."""
+        config = pulumi.Output.all(registry.robot.username, registry.robot.password).apply(
+            lambda pair: docker_config(registry.host, str(pair[0]), str(pair[1]))
         )
         core.Secret(
             f"{self._prefix}/pull-secret",
@@ -219,13 +227,13 @@ class TenantNamespace(Component):
         core.ServiceAccount(
             f"{self._prefix}/account/{name}",
             metadata=self._metadata(name),
-            image_pull_secrets=[core.LocalObjectReferenceArgs(name=REGISTRY_SECRET)] if self._args.puller else None,
+            image_pull_secrets=[core.LocalObjectReferenceArgs(name=REGISTRY_SECRET)] if self._args.registry else None,
             automount_service_account_token=mounts_token,
             opts=self._inside(),
         )
 
     def _deployer(self) -> None:
-        """Argo CD impersonates this account: what it deploys for the tenant cannot leave the namespace."""
+        """Create the account that Argo CD impersonates: so it cannot deploy outside the namespace for this tenant."""
         self._account(DEPLOYER_SERVICE_ACCOUNT, mounts_token=False)
         self._bind(
             "deployer",
@@ -234,11 +242,11 @@ class TenantNamespace(Component):
         )
 
     def _vault_account(self) -> None:
-        """The account workloads show to Vault; it may have its own token reviewed, and nothing else."""
+        """Create the account by which workloads log in to Vault. It may only review its own token."""
         self._account(VAULT_SERVICE_ACCOUNT, mounts_token=True)
         rbac.ClusterRoleBinding(
             f"{self._prefix}/binding/vault",
-            # Not the name of the binding of an earlier version: its roleRef cannot be changed.
+            # An earlier version had a binding of another name: the roleRef of a binding cannot be changed.
             metadata=ObjectMetaArgs(name=f"usine:{self._namespace_name}:vault", labels=self._labels),
             role_ref=rbac.RoleRefArgs(
                 api_group=_RBAC, kind="ClusterRole", name=self._args.cluster_roles[ClusterRoleName.TOKEN_REVIEW.value]

@@ -1,4 +1,4 @@
-"""Network policies of a tenant namespace: nothing in, nothing out, then named openings."""
+"""Network policies of a tenant namespace: all traffic is denied, except for listed openings."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from model.naming import DOMAIN
 from model.settings import Cluster
 from model.tenant import Egress, Environment
 
-#: What no egress opening reaches, whatever the settings say: carrier-grade NAT, where managed clusters have nodes and
-#: pods; link-local, where clouds serve a machine's credentials; and Azure's service for its virtual machines.
+#: Networks that no egress opening reaches, independent of the settings: carrier-grade NAT, which managed clusters use
+#: for nodes and pods; link-local, where clouds serve a machine's credentials; and Azure's service for its virtual
+#: machines.
 NEVER_OPEN = ("100.64.0.0/10", "169.254.0.0/16", "168.63.129.16/32")
 
 
 @dataclass(frozen=True, slots=True)
 class NamespaceNetworkArgs:
-    """One namespace; `deleted_with` is it again once nothing protects it."""
+    """One namespace. `deleted_with` is the namespace too if it is not protected, None otherwise."""
 
     environment: Environment
     cluster: Cluster
@@ -34,12 +35,12 @@ class NamespaceNetworkArgs:
 
 
 class NamespaceNetwork(Component):
-    """Default deny both ways, then openings: DNS, the own namespace, the platform's services, the ingress, monitoring,
-    and the file's egress.
+    """Default deny in both directions, and openings: DNS, the own namespace, the platform's services, the ingress,
+    monitoring, and the egress of the tenant file.
 
-    Kubernetes' network policies know addresses, not host names: an egress opening lets its port out to any address
-    outside the cluster's `internal_networks` and `NEVER_OPEN` (a host name must not become a way to the platform's
-    inside), and its host stands in an annotation, for the egress proxy and for people.
+    Network policies have addresses, not host names. So an egress opening allows its port to all addresses except the
+    cluster's `internal_networks` and `NEVER_OPEN`: a host name could otherwise resolve to an internal address. An
+    annotation has the host name, for the egress proxy and for people.
     """
 
     system = "kubernetes"

@@ -1,12 +1,12 @@
-"""What tenants may ask of a cluster's operators: External Secrets, the Prometheus operator, cert-manager.
+"""What tenants may request from a cluster's operators: External Secrets, the Prometheus operator, cert-manager.
 
-An operator acts with rights and from a place of its own, so its resources are a way past a namespace's walls (issue
-11.A8): a webhook generator or a store of any address has it call what the tenant cannot reach, `bearerTokenFile` has
-Prometheus show its own token, a certificate authority signs any name. Tenants read these kinds; a cluster's `operators`
-open some for writing. The rules here hold either way, for whatever writes there.
+An operator has its own rights and its own network access, so its resources could bypass the isolation of a namespace
+(issue 11.A8): with a webhook generator or a store, it calls addresses that the tenant cannot reach; with
+`bearerTokenFile`, Prometheus sends its own token; a certificate authority signs any name. Tenants read these kinds; a
+cluster's `operators` open some for writing. The rules here apply to every writer in both cases.
 
-Fields are those of external-secrets v1 (apis/externalsecrets/v1), prometheus-operator v1 (pkg/apis/monitoring/v1) and
-cert-manager v1 (pkg/apis/certmanager/v1). Where new fields are to be expected, the known harmless ones are listed.
+The fields are those of external-secrets v1 (apis/externalsecrets/v1), prometheus-operator v1 (pkg/apis/monitoring/v1)
+and cert-manager v1 (pkg/apis/certmanager/v1). Where new versions may add fields, the rules list the allowed ones.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from components.kubernetes.admission_model import (
     cel_text,
 )
 from model.naming import TENANT_LABEL, kubernetes_auth_path
-from model.settings import Cluster, Settings, System
+from model.settings import Cluster
 
 _ENDPOINT = (
     *("port", "portNumber", "targetPort", "path", "scheme", "params", "interval", "scrapeTimeout", "filterRunning"),
     *("honorTimestamps", "trackTimestampsStaleness", "metricRelabelings", "relabelings", "followRedirects"),
-    # Credentials of these come from secrets of the same namespace.
+    # The credentials of these fields come from secrets of the same namespace.
     *("enableHttp2", "authorization", "basicAuth", "bearerTokenSecret", "tlsConfig"),
 )
 _TLS = ("ca", "cert", "keySecret", "serverName", "insecureSkipVerify", "minVersion", "maxVersion")
@@ -37,29 +37,29 @@ _RELABEL_ACTIONS = (
 _SERVER_USAGES = ("digital signature", "key encipherment", "server auth")
 
 
-def operator_rules(settings: Settings, cluster: Cluster) -> tuple[AdmissionRule, ...]:
-    """Return the rules of one cluster."""
-    return _stores(settings, cluster), _external_secrets(), _monitors(), _probes(), _certificates(), _issuers()
+def operator_rules(cluster: Cluster, vault: str | None) -> tuple[AdmissionRule, ...]:
+    """Return the rules of one cluster. `vault` is Vault's address; None if there is none."""
+    return _stores(cluster, vault), _external_secrets(), _monitors(), _probes(), _certificates(), _issuers()
 
 
-def _stores(settings: Settings, cluster: Cluster) -> AdmissionRule:
-    """A store is the tenant's mount in the platform's Vault, by a service account of the namespace.
+def _stores(cluster: Cluster, url: str | None) -> AdmissionRule:
+    """Allow only stores that read the tenant's mount in the platform's Vault, as a service account of the namespace.
 
-    Without `serviceAccountRef`, External Secrets logs in as itself.
+    Without `serviceAccountRef`, External Secrets logs in with its own account.
     """
     demand = Demand("false", "the platform has no Vault: there is nothing a SecretStore could read")
-    if settings.on(System.VAULT):
+    if url is not None:
         vault = "object.spec.provider.vault"
         demand = Demand(
             "object.spec.?provider.orValue({}).map(k, k) == ['vault'] && "
-            f"{vault}.server == {cel_text(settings.endpoints[System.VAULT].url)} && "
+            f"{vault}.server == {cel_text(url)} && "
             f"{vault}.?path.orValue('') == namespaceObject.metadata.labels['{TENANT_LABEL}'] && "
             f"{vault}.?auth.orValue({{}}).map(k, k) == ['kubernetes'] && "
             f"{vault}.auth.kubernetes.?mountPath.orValue('') == {cel_text(kubernetes_auth_path(cluster))} && "
             f"has({vault}.auth.kubernetes.serviceAccountRef) && "
             f"!has({vault}.auth.kubernetes.serviceAccountRef.namespace)",
             "a SecretStore reads the project's own mount: provider vault, server "
-            f"{settings.endpoints[System.VAULT].url}, path as the project's slug, auth.kubernetes with mountPath "
+            f"{url}, path as the project's slug, auth.kubernetes with mountPath "
             f"{kubernetes_auth_path(cluster)} and a serviceAccountRef of the namespace",
         )
     return AdmissionRule("stores", (Match("external-secrets.io", ("secretstores",)),), (demand,), when=SPEC_CHANGED)
@@ -120,7 +120,7 @@ def _monitors() -> AdmissionRule:
                 "!has(object.spec.scrapeClass)", "a monitor has no scrapeClass: it may hold credentials of the platform"
             ),
             Demand(
-                # A target label with a $ is filled in by Prometheus; __address__ is whom it calls.
+                # Prometheus expands a `$` in a target label. It sends requests to the address in __address__.
                 f"{rules}.all(rs, rs.all(r, "
                 f"r.?action.orValue('replace').lowerAscii() in {cel_list(_RELABEL_ACTIONS)} && "
                 "r.?targetLabel.orValue('x').matches('^[a-zA-Z][a-zA-Z0-9_]*$') && "
@@ -135,7 +135,7 @@ def _monitors() -> AdmissionRule:
 
 
 def _probes() -> AdmissionRule:
-    """A probe has the prober call any address, and no field of it can be left out to prevent that."""
+    """Refuse probes: the prober calls any address that a probe names, with all values of the other fields."""
     return AdmissionRule(
         "probes",
         (Match("monitoring.coreos.com", ("probes", "scrapeconfigs")),),
@@ -145,7 +145,7 @@ def _probes() -> AdmissionRule:
 
 
 def _certificates() -> AdmissionRule:
-    """For the environment's hosts and the namespace's services: a cluster's authority signs whatever it is asked."""
+    """Allow certificates for the environment's hosts and the namespace's services: an issuer signs any name."""
     own = "n in variables.hosts || n.endsWith('.' + request.namespace + '.svc') || "
     own += "n.endsWith('.' + request.namespace + '.svc.cluster.local')"
     others = ("ipAddresses", "uris", "emailAddresses", "otherNames", "literalSubject")

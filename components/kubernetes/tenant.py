@@ -1,4 +1,4 @@
-"""Kubernetes' part of a tenant: a namespace per environment."""
+"""A tenant in Kubernetes: a namespace per environment."""
 
 from __future__ import annotations
 
@@ -8,25 +8,30 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.base import Component, FoundationRefs, UserPassword
-from components.kubernetes.namespace import TenantNamespace, TenantNamespaceArgs
-from model.settings import Settings
+from components.base import Component
+from components.kubernetes.namespace import RegistryLogin, TenantNamespace, TenantNamespaceArgs
+from model.settings import Cluster, System
 from model.tenant import Tenant
 
 
 @dataclass(frozen=True, slots=True)
 class KubernetesTenantArgs:
-    """What one tenant's namespaces need. `providers` is by cluster name; `puller` reads the tenant's registry."""
+    """`clusters`, `providers` and `cluster_roles` are by cluster name, for the clusters of the tenant's environments.
+
+    `cluster_roles` are the full names of the tenant cluster roles by their short name. For `systems` and `registry` see
+    `TenantNamespaceArgs`.
+    """
 
     tenant: Tenant
-    settings: Settings
+    clusters: Mapping[str, Cluster]
     providers: Mapping[str, kubernetes.Provider]
-    refs: FoundationRefs
-    puller: UserPassword | None = None
+    cluster_roles: Mapping[str, Mapping[str, pulumi.Input[str]]]
+    systems: frozenset[System]
+    registry: RegistryLogin | None = None
 
 
 class KubernetesTenant(Component):
-    """A namespace per environment. `namespaces` is the namespace's name by environment, once it exists."""
+    """A namespace per environment. `namespaces` are their names by environment, once they exist."""
 
     system = "kubernetes"
     namespaces: Mapping[str, pulumi.Output[str]]
@@ -40,11 +45,11 @@ class KubernetesTenant(Component):
                 TenantNamespaceArgs(
                     tenant=args.tenant,
                     environment=environment,
-                    settings=args.settings,
-                    cluster=args.settings.clusters[environment.cluster],
+                    cluster=args.clusters[environment.cluster],
                     provider=args.providers[environment.cluster],
-                    cluster_roles=args.refs.cluster_roles[environment.cluster],
-                    puller=args.puller,
+                    cluster_roles=args.cluster_roles[environment.cluster],
+                    systems=args.systems,
+                    registry=args.registry,
                 ),
                 pulumi.ResourceOptions(parent=self),
             ).namespace

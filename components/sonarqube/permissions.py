@@ -1,4 +1,4 @@
-"""SonarQube permissions: by right of a person, of the analysing accounts, of the administrators."""
+"""SonarQube permissions: of people by their rights, of the accounts of analyses, of administrators."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from model.tenant import Right
 
 READ = ("user", "codeviewer")
 
-#: The permissions in the tenant's projects that a right is. Nobody of a tenant administers one: gate and permissions
-#: are the file's.
+#: The permissions in the tenant's projects that each right gives. No member of a tenant administers a project: the
+#: tenant file defines its gate and permissions.
 PERMISSIONS: Mapping[Right, tuple[str, ...]] = {
     Right.SONARQUBE_VIEW: READ,
     Right.SONARQUBE_ISSUES: ("issueadmin",),
     Right.SONARQUBE_HOTSPOTS: ("securityhotspotadmin",),
 }
 
-#: What the accounts may do whose tokens pipelines analyse with. Nothing may be seen by it but what an analysis needs.
+#: Permissions of the accounts whose tokens pipelines use for analyses. They cannot browse the project.
 ANALYSES = ("scan",)
 
-#: SonarQube's own group; the account of the platform's token is in it.
+#: SonarQube's built-in group; the account of the platform's token is a member.
 ADMINISTRATORS = "sonar-administrators"
 
 EVERYTHING = (*READ, "issueadmin", "securityhotspotadmin", "scan", "admin")

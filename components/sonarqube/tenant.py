@@ -1,43 +1,49 @@
-"""SonarQube's part of a tenant: a group per role, a private project per app repository."""
+"""A tenant in SonarQube: a group per role, a private project per app repository."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pulumi
 
-from components.base import Component, FoundationRefs
+from components.base import Component
 from components.sonarqube.dynamic import resources as sonarqube
 from components.sonarqube.permissions import ADMINISTRATORS, ANALYSES, EVERYTHING, PERMISSIONS
 from model.access import has_any, roles_of
 from model.lifecycle import pipelines_run, protects_data
 from model.naming import names_of
-from model.settings import Settings, System
+from model.settings import Credential, System
 from model.tenant import Repository, RepositoryKind, State, Tenant
 
-#: The longest new-code period SonarQube takes, in days.
+#: The longest new-code period that SonarQube accepts, in days.
 _LONGEST_PERIOD = 90
 
 
 @dataclass(frozen=True, slots=True)
 class SonarQubeTenantArgs:
-    """What one tenant's projects need."""
+    """There is a technical account for each of `credentials`. `webhook` is the URL that SonarQube calls after analyses.
+
+    `exact_members`: groups have only the members of the tenant file; False if Keycloak is off and nobody logs in.
+    `gates` maps a quality gate's name to that name once the gate exists; a gate that is missing there exists already.
+    """
 
     tenant: Tenant
-    settings: Settings
     provider: pulumi.ProviderResource
-    refs: FoundationRefs
+    credentials: Sequence[Credential]
+    exact_members: bool
+    webhook: str | None = None
+    gates: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
 
 
 class SonarQubeTenant(Component):
     """A group per role, and for each app repository a private project: permissions, gate, new-code period, token.
 
-    Analysis tokens are of an account of their own, which may do nothing but analyse the tenant's projects. The holder
-    of one can make others of its account (`api/user_tokens/generate`), so each generation of credentials has its
-    account: when the generation goes, the account is deactivated, and everything made of it is revoked at once.
+    Analysis tokens belong to a technical account, which may only analyse the tenant's projects. The holder of a token
+    can create other tokens of its account (`api/user_tokens/generate`), so each credential generation has its own
+    account: when the generation is removed, the account is deactivated, which revokes all its tokens at once.
 
-    `tokens` is the analysis token handed out, by repository; always secret, empty unless pipelines run.
+    `tokens` are the current analysis tokens by repository; always secret, empty unless pipelines run.
     """
 
     system = "sonarqube"
@@ -56,7 +62,7 @@ class SonarQubeTenant(Component):
                 sonarqube.GroupArgs(
                     names.role_group_path(role.name),
                     f"{role.name} of {args.tenant.slug}",
-                    role.members if args.settings.on(System.KEYCLOAK) else None,
+                    role.members if args.exact_members else None,
                 ),
                 self.child(args.provider),
             )
@@ -71,32 +77,32 @@ class SonarQubeTenant(Component):
                 ),
                 self.child(args.provider),
             )
-            for credential in (args.settings.credentials if apps and pipelines_run(args.tenant) else ())
+            for credential in (args.credentials if apps and pipelines_run(args.tenant) else ())
         }
         tokens = {repository.name: self._project(repository) for repository in apps}
         self.tokens = {repository: token for repository, token in tokens.items() if token is not None}
         self.register_outputs({"projects": [names.analysis_project(r.name) for r in apps]})
 
     def _project(self, repository: Repository) -> pulumi.Output[str] | None:
-        """Register the project of a repository; return its token."""
+        """Register the project of a repository, and return its token."""
         args, name = self._args, f"{self._prefix}/{repository.name}"
-        project, quality, names = args.tenant, args.tenant.quality, names_of(args.tenant)
+        tenant, quality, names = args.tenant, args.tenant.quality, names_of(args.tenant)
         made = sonarqube.Project(
             f"{name}/project",
             sonarqube.ProjectArgs(
                 names.analysis_project(repository.name),
-                f"{project.slug} {repository.name}",
+                f"{tenant.slug} {repository.name}",
                 main_branch=repository.default_branch,
             ),
-            self.child(args.provider, protect=protects_data(project)),
+            self.child(args.provider, protect=protects_data(tenant)),
         )
         options = self.child(args.provider, parent=made)
         groups = {
             names.role_group_path(role.name): tuple(
                 permission for right, given in PERMISSIONS.items() if right in role.rights for permission in given
             )
-            for role in roles_of(project)
-            if project.state is not State.ARCHIVED and has_any(role.rights, System.SONARQUBE)
+            for role in roles_of(tenant)
+            if tenant.state is not State.ARCHIVED and has_any(role.rights, System.SONARQUBE)
         }
         sonarqube.ProjectPermissions(
             f"{name}/permissions",
@@ -109,7 +115,7 @@ class SonarQubeTenant(Component):
         )
         sonarqube.QualityGateAssociation(
             f"{name}/gate",
-            sonarqube.QualityGateAssociationArgs(made.key, args.refs.gates.get(quality.gate, quality.gate)),
+            sonarqube.QualityGateAssociationArgs(made.key, args.gates.get(quality.gate, quality.gate)),
             options,
         )
         sonarqube.NewCodePeriod(
@@ -117,9 +123,8 @@ class SonarQubeTenant(Component):
             sonarqube.NewCodePeriodArgs(made.key, "NUMBER_OF_DAYS", min(quality.new_code_days, _LONGEST_PERIOD)),
             options,
         )
-        webhook = args.settings.sonarqube.webhook
-        if webhook is not None:
-            sonarqube.Webhook(f"{name}/webhook", sonarqube.WebhookArgs("usine", webhook, made.key), options)
+        if args.webhook is not None:
+            sonarqube.Webhook(f"{name}/webhook", sonarqube.WebhookArgs("usine", args.webhook, made.key), options)
         if not self._accounts:
             return None
         tokens = [
@@ -132,6 +137,6 @@ class SonarQubeTenant(Component):
                 ),
                 options,
             )
-            for credential in args.settings.credentials
+            for credential in args.credentials
         ]
         return tokens[-1].token

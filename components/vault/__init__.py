@@ -1,1 +1,1 @@
-"""Vault (OpenBao): auth back ends, mounts, policies."""
+"""Vault (OpenBao): auth back ends, and each tenant's mount, policies and roles."""

@@ -1,8 +1,8 @@
-"""Vault's part of the foundation: the auth back ends."""
+"""The foundation in Vault: the auth back ends."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -12,11 +12,11 @@ from pulumi_vault import kubernetes as kubernetes_auth
 
 from components.base import Component, OidcClient
 from model.naming import OIDC_AUTH_PATH, PIPELINE_AUTH_PATH, kubernetes_auth_path
-from model.settings import Cluster, Settings, System
+from model.settings import Cluster, Endpoint
 
-#: Roles of the OIDC back end: ``person`` for the browser, ``token`` for a token that a command line already holds.
+#: Roles of the OIDC back end: ``person`` logs in by the browser, ``token`` with a token that a command line already
+#: has.
 PERSON_ROLE = "person"
-
 TOKEN_ROLE = "token"  # noqa: S105 - a role's name
 
 _HOUR = 3600
@@ -24,22 +24,25 @@ _HOUR = 3600
 
 @dataclass(frozen=True, slots=True)
 class VaultFoundationArgs:
-    """`client` is Keycloak's OIDC client for Vault, None when Keycloak is off: then nobody logs in as a person.
+    """`url` is Vault's own address. `client` is Keycloak's OIDC client for Vault; None if people cannot log in.
 
-    `authorities` has the PEM text of each CA file the settings name, by its path as written there.
+    `gitlab` is the issuer of job tokens; None if there are no pipelines. Workloads of `clusters` can log in.
+    `authorities` has the PEM text of each CA file that `gitlab` and `clusters` name, by its path.
     """
 
-    settings: Settings
     provider: vault.Provider
+    url: str
     client: OidcClient | None
+    gitlab: Endpoint | None
+    clusters: Sequence[Cluster]
     authorities: Mapping[str, str]
 
 
 class VaultFoundation(Component):
-    """How people (OIDC), pipelines (JWT) and workloads (Kubernetes) log in.
+    """The auth back ends by which people (OIDC), pipelines (JWT) and workloads (Kubernetes) log in.
 
     `oidc_accessor` is the accessor of the OIDC mount (None without Keycloak), `kubernetes_paths` the auth path of each
-    cluster once it is configured, `pipeline_path` the one that takes GitLab's job tokens (None without GitLab).
+    cluster once it is configured, `pipeline_path` the auth path that accepts GitLab's job tokens (None without GitLab).
     """
 
     system = "vault"
@@ -52,13 +55,11 @@ class VaultFoundation(Component):
         super().__init__(name, opts)
         self._args = args
         self.oidc_accessor = self._oidc(name, args.client) if args.client else None
-        clusters = args.settings.clusters.values() if args.settings.on(System.KUBERNETES) else ()
-        self.kubernetes_paths = {cluster.name: self._kubernetes(name, cluster) for cluster in clusters}
-        self.pipeline_path = self._pipelines(name) if args.settings.on(System.GITLAB) else None
+        self.kubernetes_paths = {cluster.name: self._kubernetes(name, cluster) for cluster in args.clusters}
+        self.pipeline_path = self._pipelines(name, args.gitlab) if args.gitlab else None
         self.register_outputs({"oidcAccessor": self.oidc_accessor, "kubernetesPaths": dict(self.kubernetes_paths)})
 
-    def _pipelines(self, name: str) -> pulumi.Output[str]:
-        issuer = self._args.settings.endpoints[System.GITLAB]
+    def _pipelines(self, name: str, issuer: Endpoint) -> pulumi.Output[str]:
         backend = jwt.AuthBackend(
             f"{name}/auth/gitlab",
             type="jwt",
@@ -72,19 +73,17 @@ class VaultFoundation(Component):
         return backend.path.apply(str)
 
     def _authority(self, path: object) -> str | None:
-        return None if path is None else self._args.authorities[str(path)].strip()  # a final newline never settles
+        return None if path is None else _settled(self._args.authorities[str(path)])
 
     def _oidc(self, name: str, client: OidcClient) -> pulumi.Output[str]:
-        settings, provider = self._args.settings, self._args.provider
-        issuer = settings.endpoints[System.KEYCLOAK]
-        url = settings.endpoints[System.VAULT].url
+        provider, issuer = self._args.provider, client.issuer
         backend = jwt.AuthBackend(
             f"{name}/auth/oidc",
             type="oidc",
             path=OIDC_AUTH_PATH,
             description="People, by Keycloak",
-            oidc_discovery_url=f"{issuer.url}/realms/{settings.keycloak.realm}",
-            oidc_discovery_ca_pem=self._authority(issuer.ca),
+            oidc_discovery_url=issuer.url,
+            oidc_discovery_ca_pem=_settled(issuer.authority) if issuer.authority else None,
             oidc_client_id=client.client_id,
             oidc_client_secret=client.secret,
             default_role=PERSON_ROLE,
@@ -100,7 +99,7 @@ class VaultFoundation(Component):
             oidc_scopes=["openid", "profile", "groups"],
             bound_audiences=[client.client_id],
             allowed_redirect_uris=[
-                f"{url}/ui/vault/auth/oidc/oidc/callback",
+                f"{self._args.url}/ui/vault/auth/oidc/oidc/callback",
                 "http://localhost:8250/oidc/callback",
             ],
             token_policies=["default"],
@@ -137,9 +136,17 @@ class VaultFoundation(Component):
             backend=backend.path,
             kubernetes_host=cluster.server,
             kubernetes_ca_cert=self._authority(cluster.ca),
-            # No reviewer token is stored: Vault reviews a workload's token with that token itself, which the
-            # workload's service account is allowed to do (the cluster role token-review).
+            # No reviewer token is stored: Vault reviews a workload's token with that same token. The cluster role
+            # token-review allows the workload's service account to do so.
             disable_local_ca_jwt=True,
             opts=self.child(provider, parent=backend, deleted_with=backend),
         )
         return config.backend.apply(lambda path: path or kubernetes_auth_path(cluster))
+
+
+def _settled(authority: str) -> str:
+    """Return a PEM text as Vault returns it, without the final newline.
+
+    With the newline, each preview would show a change.
+    """
+    return authority.strip()

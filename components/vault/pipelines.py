@@ -1,4 +1,7 @@
-"""How pipelines reach a tenant's secrets in Vault: by the identity GitLab signs for each job, never a stored token."""
+"""The access of pipelines to a tenant's secrets in Vault: by the token that GitLab signs for each job.
+
+No token of Vault is stored for them.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,17 @@ import pulumi
 import pulumi_vault as vault
 from pulumi_vault import jwt, kv
 
-from components.base import Component, FoundationRefs, secret
+from components.base import Component, secret
 from components.vault.policies import operations_rules, pipeline_rules, review_rules, to_hcl
 from model.lifecycle import pipelines_run
 from model.naming import OPERATIONS_BRANCH, names_of
-from model.settings import Settings, System
 from model.tenant import Tenant
 
-#: Seconds: what a job reads, it reads when it starts; its token need not outlive it.
+#: Lifetimes of a job's token, in seconds. A job reads secrets when it starts, so the token need not live long.
 _TOKEN_TTL, _TOKEN_MAX_TTL = 900, 3600
-#: Claims of the jobs that publish. The source is what somebody of the tenant did in this very project: a pipeline that
-#: another project's job started has `pipeline` (a child of it `parent_pipeline`), one that a trigger's token started
-#: `trigger`. Several values stand with commas, as the provider takes them.
+#: Claims of the jobs that publish. The sources are those that a member of the tenant starts in this project itself. A
+#: pipeline that a job of another project starts has the source `pipeline` (its child pipelines `parent_pipeline`), one
+#: that a trigger token starts has `trigger`. The provider takes several values in one text, with commas.
 TRUSTED: Mapping[str, str] = {
     "ref_protected": "true",
     "ref_type": "branch,tag",
@@ -37,31 +39,42 @@ SCHEDULED: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class PipelineAccessArgs:
-    """`mount` is the tenant's KV mount, `group` the id of its group in GitLab (None: GitLab is off).
+class PipelineIdentity:
+    """How Vault recognizes the jobs of a tenant.
 
-    `operations` is the id of the project of the platform's scheduled work for it (None: there is none),
-    `publishers` are those of the projects whose protected pipelines publish: of all but mirrors. `secrets` are what the
-    platform keeps for pipelines: fields by path in the mount.
+    `auth_path` is the auth back end that accepts GitLab's job tokens. `group` is the id of the tenant's group in
+    GitLab, `publishers` are the ids of its projects whose protected pipelines publish (all but mirrors). `operations`
+    is the id of the project of the platform's scheduled work for the tenant; None if there is none.
+    """
+
+    auth_path: pulumi.Input[str]
+    group: pulumi.Output[int]
+    publishers: Sequence[pulumi.Output[int]]
+    operations: pulumi.Output[int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineAccessArgs:
+    """`url` is Vault's own address, the audience of job tokens. `mount` is the tenant's KV mount.
+
+    `identity` is None if GitLab is off. `secrets` are those that the platform writes for pipelines: fields by path in
+    the mount.
     """
 
     tenant: Tenant
-    settings: Settings
     provider: vault.Provider
-    refs: FoundationRefs
+    url: str
     mount: vault.Mount
-    group: pulumi.Output[int] | None
-    operations: pulumi.Output[int] | None
-    publishers: Sequence[pulumi.Output[int]]
+    identity: PipelineIdentity | None
     secrets: Mapping[str, Mapping[str, pulumi.Input[str]]]
 
 
 class PipelineAccess(Component):
-    """Two roles for the jobs of a tenant's group, one for the platform's own, and the secrets the platform keeps.
+    """Two roles for the jobs of a tenant's group, one for the platform's scheduled jobs, and the platform's secrets.
 
-    Jobs of protected branches and tags read all that pipelines need; any other job, a merge request's for instance,
-    only what may be seen by whoever can open one. A job is known by the group's immutable id: a path can be taken over
-    after a removal, an id never is.
+    Jobs of protected branches and tags read everything that pipelines need. Any other job, for example of a merge
+    request, reads only what everybody who can open a merge request may see. Vault recognizes a job by the immutable id
+    of the group: after a removal, another group can get the same path, but never the same id.
     """
 
     system = "vault"
@@ -73,25 +86,25 @@ class PipelineAccess(Component):
         self._prefix = name
         tenant = args.tenant
         names = names_of(tenant)
-        path = args.refs.pipeline_auth_path
-        if path is not None and args.group is not None and pipelines_run(tenant):
-            group = args.group.apply(str)
-            if args.publishers:
+        jobs = args.identity
+        if jobs is not None and pipelines_run(tenant):
+            group = jobs.group.apply(str)
+            if jobs.publishers:
                 trusted = self._policy("ci", names.pipeline_policy, to_hcl(pipeline_rules(tenant)))
-                ids = pulumi.Output.all(*args.publishers).apply(lambda found: ",".join(str(id_) for id_ in found))
-                self._role("ci", path, trusted, {"namespace_id": group, "project_id": ids, **TRUSTED})
+                ids = pulumi.Output.all(*jobs.publishers).apply(lambda found: ",".join(str(id_) for id_ in found))
+                self._role("ci", jobs.auth_path, trusted, {"namespace_id": group, "project_id": ids, **TRUSTED})
             anyone = self._policy("review", names.review_policy, to_hcl(review_rules(tenant)))
-            self._role("review", path, anyone, {"namespace_id": group})
-            if args.operations is not None:
+            self._role("review", jobs.auth_path, anyone, {"namespace_id": group})
+            if jobs.operations is not None:
                 own = self._policy("operations", names.operations_policy, to_hcl(operations_rules(tenant)))
-                self._role("operations", path, own, {"project_id": args.operations.apply(str), **SCHEDULED})
-        for path_in_mount, fields in args.secrets.items():
+                self._role("operations", jobs.auth_path, own, {"project_id": jobs.operations.apply(str), **SCHEDULED})
+        for path, fields in args.secrets.items():
             kv.SecretV2(
-                f"{name}/secret/{path_in_mount}",
+                f"{name}/secret/{path}",
                 mount=args.mount.path,
-                name=path_in_mount,
+                name=path,
                 data_json=secret(pulumi.Output.all(**fields).apply(lambda values: json.dumps(values, sort_keys=True))),
-                # A credential that was rotated away is of no use to anyone.
+                # Versions of a rotated credential are of no use.
                 delete_all_versions=True,
                 opts=self.child(args.provider, parent=args.mount),
             )
@@ -111,7 +124,7 @@ class PipelineAccess(Component):
             role_name=policy.name,
             role_type="jwt",
             user_claim="project_path",
-            bound_audiences=[self._args.settings.endpoints[System.VAULT].url],
+            bound_audiences=[self._args.url],
             bound_claims=dict(claims),
             token_policies=[policy.name],
             token_ttl=_TOKEN_TTL,

@@ -1,12 +1,13 @@
-"""Vault policies of a tenant, as plain values and as HCL text. No Pulumi here.
+"""Vault policies of a tenant, as plain values and as HCL text. This module does not use Pulumi.
 
 Layout of a tenant's KV version 2 mount:
 
 - ``env/<environment>/...``  what the workloads of that environment read
 - ``ci/...``                 what pipelines of protected branches and tags read
 - ``operations/...``         what the platform's scheduled work reads, and no pipeline of the tenant
-- ``review/...``             what every pipeline reads, also one that a merge request started
-- anything else              the team's own (mirror credentials, for instance); no machine reads it unasked
+- ``review/...``             what every pipeline reads, also those of merge requests
+- anything else              the team's own secrets; a machine reads only those that the tenant file names (for example
+                             the credentials of a mirror's source)
 """
 
 from __future__ import annotations
@@ -27,19 +28,19 @@ _WRITE_AND_DELETE = (*_WRITE, "delete", "list")
 
 @dataclass(frozen=True, slots=True)
 class PolicyRule:
-    """One path of a policy (below ``sys/policies/acl`` syntax, globs allowed) and its capabilities."""
+    """One path of a policy (globs are allowed, as in ``sys/policies/acl``) and its capabilities."""
 
     path: str
     capabilities: tuple[str, ...]
 
 
 def to_hcl(rules: Iterable[PolicyRule]) -> str:
-    """Render rules as the HCL that Vault stores verbatim. Deterministic: same rules, same bytes."""
+    """Return the rules as HCL, which Vault stores verbatim. The same rules give the same bytes."""
     return "\n".join(f'path "{r.path}" {{\n  capabilities = {json.dumps(r.capabilities)}\n}}' for r in rules)
 
 
 def role_rules(tenant: Tenant, rights: Collection[Right]) -> tuple[PolicyRule, ...]:
-    """Return what rights allow in the tenant's mount."""
+    """Return the rules that these rights give in the tenant's mount."""
     mount = names_of(tenant).secrets_mount
     names_only = (PolicyRule(f"{mount}/metadata/*", _LIST),)
     if Right.VAULT_DESTROY in rights:
@@ -57,7 +58,7 @@ def role_rules(tenant: Tenant, rights: Collection[Right]) -> tuple[PolicyRule, .
 
 
 def _undoable(mount: str, below: str) -> tuple[PolicyRule, ...]:
-    """Return everything that can be undone, below a folder."""
+    """Return the rules for all operations that can be undone, below a folder."""
     return (
         PolicyRule(f"{mount}/data/{below}*", _WRITE_AND_DELETE),
         PolicyRule(f"{mount}/delete/{below}*", ("update",)),
@@ -66,7 +67,7 @@ def _undoable(mount: str, below: str) -> tuple[PolicyRule, ...]:
 
 
 def environment_rules(tenant: Tenant, environment: Environment) -> tuple[PolicyRule, ...]:
-    """Return what the workloads of one environment read: their own secrets and nothing else."""
+    """Return the rules for the workloads of one environment: they read their own secrets only."""
     mount = names_of(tenant).secrets_mount
     return (
         PolicyRule(f"{mount}/data/env/{environment.name}/*", _READ),
@@ -75,12 +76,12 @@ def environment_rules(tenant: Tenant, environment: Environment) -> tuple[PolicyR
 
 
 def pipeline_rules(tenant: Tenant) -> tuple[PolicyRule, ...]:
-    """Return what jobs of protected branches and tags read."""
+    """Return the rules for jobs of protected branches and tags."""
     return (PolicyRule(f"{names_of(tenant).secrets_mount}/data/{CI_FOLDER}/*", _READ), *review_rules(tenant))
 
 
 def operations_rules(tenant: Tenant) -> tuple[PolicyRule, ...]:
-    """Return what the platform's scheduled work reads: the mirrors' tokens, and the credentials of their sources."""
+    """Return the rules for the platform's scheduled work: tokens and credentials of mirrors."""
     mount = names_of(tenant).secrets_mount
     sources = sorted({r.mirror.credentials for r in tenant.repositories if r.mirror and r.mirror.credentials})
     return (
@@ -90,5 +91,5 @@ def operations_rules(tenant: Tenant) -> tuple[PolicyRule, ...]:
 
 
 def review_rules(tenant: Tenant) -> tuple[PolicyRule, ...]:
-    """Return what any job of the tenant reads, whoever started it."""
+    """Return the rules for all jobs of the tenant, including those of merge requests."""
     return (PolicyRule(f"{names_of(tenant).secrets_mount}/data/{REVIEW_FOLDER}/*", _READ),)

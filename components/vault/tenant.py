@@ -1,8 +1,8 @@
-"""Vault's part of a tenant: its mount, policies, identity groups and workload roles."""
+"""A tenant in Vault: its mount, policies, identity groups and workload roles."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pulumi
@@ -10,13 +10,13 @@ import pulumi_vault as vault
 from pulumi_vault import identity
 from pulumi_vault import kubernetes as kubernetes_auth
 
-from components.base import Component, FoundationRefs
-from components.vault.pipelines import PipelineAccess, PipelineAccessArgs
+from components.base import Component
+from components.vault.pipelines import PipelineAccess, PipelineAccessArgs, PipelineIdentity
 from components.vault.policies import environment_rules, role_rules, to_hcl
 from model.access import TenantRole, has_any, roles_of
 from model.lifecycle import protects_data, workloads_authenticate
 from model.naming import VAULT_SERVICE_ACCOUNT, names_of
-from model.settings import Settings, System
+from model.settings import Cluster, System
 from model.tenant import Environment, Tenant
 
 _HOUR = 3600
@@ -24,25 +24,25 @@ _HOUR = 3600
 
 @dataclass(frozen=True, slots=True)
 class VaultTenantArgs:
-    """What one tenant's secrets need.
+    """`url` is Vault's own address. `clusters` are those of the tenant's environments, by name.
 
-    `forge_group` is the id of its group in GitLab (None: GitLab is off), `forge_operations` of the project of the
-    platform's scheduled work for it (None: there is none), `forge_publishers` of the projects whose protected pipelines
-    publish, `pipeline_secrets` what the platform keeps for pipelines: fields by path in the mount.
+    `oidc_accessor` is the accessor of the OIDC mount (None: people cannot log in), `kubernetes_auth_paths` the auth
+    path of each cluster (missing: its workloads cannot log in). `pipelines` is None if GitLab is off;
+    `pipeline_secrets` are those that the platform writes for pipelines: fields by path in the mount.
     """
 
     tenant: Tenant
-    settings: Settings
     provider: vault.Provider
-    refs: FoundationRefs
-    forge_group: pulumi.Output[int] | None = None
-    forge_operations: pulumi.Output[int] | None = None
-    forge_publishers: Sequence[pulumi.Output[int]] = ()
+    url: str
+    clusters: Mapping[str, Cluster]
+    oidc_accessor: pulumi.Input[str] | None = None
+    kubernetes_auth_paths: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    pipelines: PipelineIdentity | None = None
     pipeline_secrets: Mapping[str, Mapping[str, pulumi.Input[str]]] = field(default_factory=dict)
 
 
 class VaultTenant(Component):
-    """The tenant's secrets: KV version 2 mount, a policy and a group per role, a policy and a role per environment.
+    """The tenant's secrets: a KV version 2 mount, a policy and a group per role, a policy and a role per environment.
 
     `mount` is the mount's path once it exists.
     """
@@ -73,22 +73,19 @@ class VaultTenant(Component):
         PipelineAccess(
             f"{name}/pipelines",
             PipelineAccessArgs(
-                tenant,
-                args.settings,
-                args.provider,
-                args.refs,
-                mount,
-                args.forge_group,
-                args.forge_operations,
-                args.forge_publishers,
-                args.pipeline_secrets,
+                tenant=tenant,
+                provider=args.provider,
+                url=args.url,
+                mount=mount,
+                identity=args.pipelines,
+                secrets=args.pipeline_secrets,
             ),
             pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({"mount": self.mount})
 
     def _role(self, name: str, role: TenantRole) -> None:
-        tenant, provider, accessor = self._args.tenant, self._args.provider, self._args.refs.oidc_accessor
+        tenant, provider, accessor = self._args.tenant, self._args.provider, self._args.oidc_accessor
         names = names_of(tenant)
         policy = vault.Policy(
             f"{name}/policy/role/{role.name}",
@@ -123,7 +120,7 @@ class VaultTenant(Component):
             policy=to_hcl(environment_rules(tenant, environment)),
             opts=self.child(provider),
         )
-        path = self._args.refs.kubernetes_auth_paths.get(environment.cluster)
+        path = self._args.kubernetes_auth_paths.get(environment.cluster)
         if path is None:
             return
         namespace = names.namespace(environment.name)
@@ -133,7 +130,7 @@ class VaultTenant(Component):
             role_name=namespace,
             bound_service_account_names=[VAULT_SERVICE_ACCOUNT],
             bound_service_account_namespaces=[namespace],
-            audience=self._args.settings.clusters[environment.cluster].token_audience,
+            audience=self._args.clusters[environment.cluster].token_audience,
             token_policies=[policy.name],
             token_ttl=_HOUR,
             token_max_ttl=8 * _HOUR,

@@ -144,8 +144,9 @@ def test_a_stack_without_the_foundation_looks_up_the_published_tag() -> None:
 
 
 def test_published_files_name_images_by_digest() -> None:
+    tools_image = factories.settings().gitlab.tools_image
     images = [
-        line.strip() for text in TEXTS.values() for line in published(text, factories.settings()).splitlines()
+        line.strip() for text in TEXTS.values() for line in published(text, tools_image).splitlines()
         if line.strip().startswith("image:")
     ]  # fmt: skip
     assert len(images) == 6

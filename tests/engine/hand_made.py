@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -241,8 +241,8 @@ def _tag() -> str:
     settings = load_settings(file)
     texts = read_catalogue(ROOT / FOLDER, settings)
     there = yaml.safe_load(render(file.read_text(encoding="utf-8"), LabHome(Path(".lab-test"), PORT_BASE)))
-    forge = replace(settings.gitlab, tools_image=there["config"]["usine:gitlab"]["toolsImage"])
-    return catalogue_tag({path: published(text, replace(settings, gitlab=forge)) for path, text in texts.items()})
+    tools_image = there["config"]["usine:gitlab"]["toolsImage"]
+    return catalogue_tag({path: published(text, tools_image) for path, text in texts.items()})
 
 
 TAG = _tag()
