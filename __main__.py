@@ -1,4 +1,4 @@
-"""Serves the component package of `PulumiPlugin.yaml`. The stack's own program is `stacks/platform`."""
+"""Entry point of the component package (`PulumiPlugin.yaml`). The program of the stacks is `stacks/platform`."""
 
 from pulumi.provider.experimental import component_provider_host
 

@@ -1,8 +1,8 @@
-"""Which people the systems know, where the platform does not make their accounts (`people: directory`).
+"""Look-up of people's accounts, in systems where a directory creates the accounts (`people: directory`).
 
-A person has no account before the first log-in. Nobody is waited for: such a person is left out and reported as
-pending, and the first run after the log-in gives them their rights. The first run of all goes through likewise, though
-nobody can log in before it: it makes the clients that people log in by (issue 11.B2).
+A person has no account before the first log-in. A run does not wait for it: it leaves the person out and reports them
+as pending, and the first run after the log-in gives them their rights. So the very first run succeeds too, although
+nobody can log in before it creates the OIDC clients (issue 11.B2).
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from model.naming import PENDING_PEOPLE
 from model.settings import FoundationMode, PeopleSource, Settings, System
 from model.texts import enumerate_words
 
-#: The name under which GitLab's log-in by OpenID Connect knows its provider.
+#: The name of Keycloak in GitLab's configuration of OpenID Connect.
 LOGIN_PROVIDER = "openid_connect"
 _MEMBERS = "gitlab:index/getGroupMembership:getGroupMembership"
-#: How each function says that there is no such account, or not yet the realm or group that would have it. Every other
-#: error ends the run: to take one for "no account" would take away everybody's rights. `getUsers` answers with an empty
-#: list.
+#: The errors by which each function reports that the account does not exist, or that its realm or group does not exist
+#: yet. Every other error ends the run: if it counted as "no account", the run would remove everybody's rights.
+#: `getUsers` returns an empty list instead.
 _NOT_THERE = {
     "keycloak:index/getUser:getUser": re.compile(r"user with username \S+ not found|\bRealm not found\b"),
     "gitlab:index/getUser:getUser": re.compile(r"couldn't find a user matching"),
-    # All that GitLab's client says of a 404. Taken wrongly, GitLab refuses a level; nobody loses one.
+    # GitLab's client reports no more about a 404. After a wrong match GitLab may refuse a level, but nobody loses one.
     _MEMBERS: re.compile(r"404 Not Found"),
 }
 _MOST_NAMED = 20
@@ -38,11 +38,11 @@ _MOST_NAMED = 20
 
 @dataclass(frozen=True, slots=True)
 class KnownPeople:
-    """The people that have accounts.
+    """The people who have accounts.
 
-    `keycloak` are the user names there, None where the platform makes them. `forge` is the account's id in GitLab by
-    user name, None likewise. `pending` are, by system, those who have none yet, sorted. `forge_levels` are the levels
-    that members of the tenants' root group have in GitLab, by user name.
+    `keycloak` are their user names in Keycloak; None if the platform creates the accounts. `forge` is the id of the
+    account in GitLab by user name; None likewise. `pending` are the people without an account by system, sorted.
+    `forge_levels` are the access levels of the members of the tenants' root group in GitLab, by user name.
     """
 
     keycloak: frozenset[str] | None = None
@@ -51,7 +51,7 @@ class KnownPeople:
     forge_levels: Mapping[str, str] = field(default_factory=dict)
 
     def messages(self) -> list[str]:
-        """Return a line per system whose people are not complete."""
+        """Return one warning for each system in which people have no account."""
         return [
             f"{PENDING_PEOPLE}{system}: {enumerate_words(people, _MOST_NAMED)}; no account yet, so no rights there "
             "until the first run after they have logged in"
@@ -60,7 +60,7 @@ class KnownPeople:
 
 
 def know_people(settings: Settings, providers: Providers, people: frozenset[str]) -> KnownPeople:
-    """Ask the systems which of the people they know, all at once. Raises RunError where one cannot be asked."""
+    """Look up which of the people have accounts. Raises RunError if a system does not answer."""
     keycloak: frozenset[str] | None = None
     forge: Mapping[str, pulumi.Output[int]] | None = None
     pending: dict[System, tuple[str, ...]] = {}
@@ -82,15 +82,16 @@ def know_people(settings: Settings, providers: Providers, people: frozenset[str]
 def _levels_of_gitlab(
     settings: Settings, provider: pulumi.ProviderResource, people: frozenset[str], ids: Mapping[str, Any] | None
 ) -> Mapping[str, str]:
-    """Return who of the people is a member of the root group, as GitLab makes the one who creates it.
+    """Return the access levels of those people who are members of the root group, by user name.
 
-    GitLab refuses a lower level below it: "should be greater than or equal to Owner inherited membership".
+    GitLab makes the person who creates the group its owner, and refuses a lower level in a subgroup: "should be greater
+    than or equal to Owner inherited membership".
     """
     found = _all({"": _call(_MEMBERS, {"fullPath": settings.gitlab.root}, provider)})[""]
     members = found["members"] if found else []
     if ids is None:
         return {one["username"]: one["accessLevel"] for one in members if one["username"] in people}
-    # A user name is its owner's to change.
+    # People can change their user name in GitLab, so members are matched by id.
     by_id = {int(one["id"]): one["accessLevel"] for one in members}
     return {person: by_id[int(id_)] for person, id_ in ids.items() if by_id and int(id_) in by_id}
 
@@ -108,9 +109,10 @@ def _users_of_keycloak(settings: Settings, provider: pulumi.ProviderResource, pe
 def _users_of_gitlab(
     settings: Settings, provider: pulumi.ProviderResource, people: frozenset[str]
 ) -> Mapping[str, Any]:
-    """Look accounts up by the identity they log in with: a user name is its owner's to change, and free afterwards.
+    """Return the ids of accounts by user name, looked up by the identity that people log in with.
 
-    Without Keycloak there are no identities, and only the platform makes accounts: there, by user name.
+    The user name in GitLab is not reliable: its owner can change it, and another person can take it then. Without
+    Keycloak there are no identities, and only the platform creates accounts: then they are looked up by user name.
     """
     if not settings.on(System.KEYCLOAK):
         named = {
@@ -131,7 +133,7 @@ def _users_of_gitlab(
 
 
 async def _call(token: str, arguments: Mapping[str, str], provider: pulumi.ProviderResource) -> Any:  # noqa: ANN401
-    """Return what the function answers; None where it says that there is no such account."""
+    """Return the result of a provider function; None if it reports that the account does not exist."""
     try:
         return await pulumi.runtime.invoke_async(token, dict(arguments), pulumi.InvokeOptions(provider=provider))
     except Exception as error:
@@ -142,10 +144,10 @@ async def _call(token: str, arguments: Mapping[str, str], provider: pulumi.Provi
 
 
 def _all(calls: Mapping[str, Awaitable[Any]]) -> Mapping[str, Any]:
-    """Wait for all answers. One after the other, a thousand people cost a thousand times a request's time."""
+    """Wait for all results. The requests run in parallel, because there can be a thousand people."""
 
     async def together() -> list[Any]:
         return await asyncio.gather(*calls.values())
 
-    # What the SDK's own blocking functions do (pulumi.runtime.invoke), for many at once.
+    # The SDK's own blocking function (pulumi.runtime.invoke) does the same for one call.
     return dict(zip(calls, _sync_await(together()), strict=True))

@@ -12,7 +12,7 @@ from components.base import Component
 def guard_merges(owner: Component, name: str, project: gitlab.Project, provider: gitlab.Provider) -> None:
     """Require one approval by a person who wrote none of the commits, and refuse pushes that contain known secrets.
 
-    A merge request cannot change its own approval rules, and nobody can push without one: see `protect_branch`.
+    Nobody can change the approvers of a single merge request, or push without one: see `protect_branch`.
     """
     gitlab.ProjectLevelMrApprovals(
         f"{name}/approvals",

@@ -101,8 +101,8 @@ class GitLabTenant(Component):
             if is_stronger(above, level):
                 root = self._args.settings.root
                 pulumi.log.warn(
-                    f"{PENDING_PEOPLE}gitlab: {person} is {above} of the group {root}, so of this tenant's group, and "
-                    f"GitLab refuses to make them its {level}: take them out of {root}",
+                    f"{PENDING_PEOPLE}gitlab: {person} is {above} of the group {root}, so also of this tenant's group. "
+                    f"GitLab refuses the lower level {level} there: remove {person} from {root}",
                     group,
                 )
                 continue

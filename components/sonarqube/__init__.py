@@ -1,1 +1,1 @@
-"""SonarQube: components, and in `dynamic` the provider that Pulumi does not have."""
+"""SonarQube: the components, and in `dynamic` the provider, because Pulumi has none for SonarQube."""

@@ -1,1 +1,1 @@
-"""The name under which states know SonarQube's dynamic provider; the code is in `components.sonarqube.dynamic`."""
+"""The name of SonarQube's dynamic provider in states; the code is in `components.sonarqube.dynamic`."""

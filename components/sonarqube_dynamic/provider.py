@@ -1,4 +1,4 @@
-"""Every state has a line that imports this module and calls `provider_of`: do not move or rename it."""
+"""Every state has a line that imports this module and calls `provider_of`: do not move or rename them."""
 
 from components.sonarqube.dynamic.provider import provider_of
 

@@ -1,6 +1,6 @@
-"""One tenant as a component that takes texts: what a program in another language can say.
+"""One tenant as a component whose inputs are texts, for programs in any language.
 
-No `from __future__ import annotations` here: Pulumi reads the annotations of components as they are.
+This module has no `from __future__ import annotations`: Pulumi reads the annotations of components at run time.
 """
 
 from collections.abc import Mapping
@@ -21,28 +21,28 @@ from stacks.platform.providers import make_providers
 
 
 class TenantArgs(TypedDict):
-    """What a tenant is made from. The component's name is the tenant's slug."""
+    """The inputs of a tenant. The name of the component is the tenant's slug."""
 
     tenant: str
     """Text of the tenant's file, as in projects.d."""
     settings: str
-    """Text of the platform's settings file, as Pulumi.prod.yaml."""
+    """Text of the platform's settings file, as in Pulumi.prod.yaml."""
     authorities: NotRequired[dict[str, str]]
-    """PEM text of each certificate authority the settings name, by its path as written there."""
+    """PEM text of each certificate authority that the settings name, by its path in the settings."""
 
 
 class Tenant(pulumi.ComponentResource):
-    """Everything of one tenant, on a platform whose foundation is there.
+    """One tenant, with all its objects, on a platform whose foundation exists.
 
-    Its providers are its own, and take credentials from the environment. What holds across tenants (two files that
-    claim one name) is not checked here: the program that makes several of them checks it.
+    The component creates its own providers, which read credentials from the environment. It does not check rules across
+    tenants (for example two tenant files that use the same name): the program that creates several tenants does that.
     """
 
     summary: pulumi.Output[dict[str, Any]]
-    """Where each thing is; no secret."""
+    """Addresses and names of the tenant's objects; no secrets."""
 
     def __init__(self, name: str, args: TenantArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Check the texts, and register what the tenant gets. Raises ValueError with every problem."""
+        """Check the texts and register the tenant's objects. Raises ValueError with all problems of the texts."""
         tenant, settings, authorities = _read(name, args)
         super().__init__("usine:index:Tenant", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -57,7 +57,7 @@ class Tenant(pulumi.ComponentResource):
 
 
 def _read(name: str, args: TenantArgs) -> tuple[CheckedTenant, Settings, Mapping[str, str]]:
-    """Read the texts. Raises ValueError."""
+    """Return the tenant, the settings and the authorities. Raises ValueError with all problems of the texts."""
     try:
         settings = read_settings(args["settings"].encode(), "settings")
         tenant = check_text(args["tenant"].encode(), f"{name}.yaml", settings)

@@ -1,4 +1,4 @@
-"""The program's edge: the only place of it that reads files."""
+"""The entry of the program, and its only module that reads files."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from model.settings import Settings
 from stacks.platform.program import Files, build
 from stacks.platform.registration import go_on_after_failures
 
-#: Variables the Harbor SDK reads when a provider is constructed.
+#: Environment variables that the Harbor SDK reads when it constructs a provider.
 _COPIED_BY_SDKS = ("HARBOR_URL", "HARBOR_USERNAME", "HARBOR_PASSWORD", "HARBOR_IGNORE_CERT")
 
 
 def main() -> None:
-    """Read, check, build. Bad input ends the run with every problem, before any resource is registered."""
+    """Read and check the files, then build the platform. A problem in a file ends the run before the first resource."""
     root = Path(pulumi.get_root_directory())
     try:
         settings = settings_from_config(stack_config(), stack=pulumi.get_stack())
@@ -35,22 +35,22 @@ def main() -> None:
 
 
 def forget_credentials() -> None:
-    """Take out of this process's environment what an SDK would copy into its provider's inputs, hence into the state.
+    """Remove variables from this process's environment that an SDK would copy into the inputs of its provider.
 
-    The plugins are processes of their own, which the engine started with the whole environment.
+    Inputs are kept in the state. The plugins still have the variables: they are processes of the engine.
     """
     for name in _COPIED_BY_SDKS:
         os.environ.pop(name, None)
 
 
 def stack_config() -> dict[str, str]:
-    """Return the stack's configuration of our name space: key without ``usine:`` to text (structures as JSON)."""
+    """Return the values of the stack's ``usine:`` keys, by key without this prefix; structures are JSON texts."""
     config: dict[str, str] = {**get_config_env(), **CONFIG.get()}
     return {key.removeprefix("usine:"): value for key, value in config.items() if key.startswith("usine:")}
 
 
 def read_authorities(settings: Settings, root: Path) -> dict[str, str]:
-    """Read the CA files the settings name, by their path as written there. Raises SpecError for what can't be read."""
+    """Return the PEM texts of the CA files that the settings name, by path. Raises SpecError for unreadable files."""
     texts, problems = {}, []
     for path in settings.authorities:
         try:

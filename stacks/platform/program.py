@@ -1,4 +1,4 @@
-"""The platform as a function of settings and tenants. Run by the engine (`__main__`) and by the offline plan alike."""
+"""The platform as a function of settings and tenants. The engine (`__main__`) and the offline plan both run it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from stacks.platform.providers import make_providers
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """What the program needs of files, read before it runs.
+    """The files that the program needs, read before it runs.
 
-    `authorities` is the PEM text of each CA file the settings name, by its path as written there; `catalogue` the text
-    of the CI catalogue's files, by their path in it.
+    `authorities` is the PEM text of each CA file that the settings name, by its path in the settings; `catalogue` is
+    the text of the CI catalogue's files, by their path in the catalogue.
     """
 
     authorities: Mapping[str, str]
@@ -28,13 +28,14 @@ class Files:
 
 
 def build(settings: Settings, tenants: Sequence[Tenant], files: Files, people: frozenset[str] | None = None) -> None:
-    """Register everything this stack holds, and its outputs.
+    """Register all resources and outputs of this stack.
 
     Args:
-        settings: the platform's side; `settings.tenants` and `settings.foundation` select what this stack holds.
-        tenants: every tenant of the platform, also those this stack does not hold.
-        files: what was read of files.
-        people: those the foundation knows; None, as always under the engine: everyone the tenant files name.
+        settings: the platform's settings; `settings.tenants` and `settings.foundation` select what this stack has.
+        tenants: all tenants of the platform, including those of other stacks.
+        files: the files that the program needs.
+        people: user names for which the foundation has accounts; None, as in a run of the engine: all people of all
+            tenants.
     """
     selected = [tenant for tenant in tenants if settings.selected(tenant.slug)]
     providers = make_providers(settings, selected, files.authorities)
@@ -58,7 +59,7 @@ def build(settings: Settings, tenants: Sequence[Tenant], files: Files, people: f
 
 
 def people_of(tenants: Sequence[Tenant]) -> frozenset[str]:
-    """Return everyone these tenants name."""
+    """Return the user names of all people of these tenants."""
     return frozenset(person for tenant in tenants for person in tenant.people)
 
 

@@ -1,8 +1,8 @@
 """The explicit providers: one per system, one Kubernetes provider per cluster.
 
-No credential is passed here, so none reaches the state: each plugin reads its own from the environment (`VAULT_TOKEN`,
-`KEYCLOAK_USER` and `KEYCLOAK_PASSWORD` or `KEYCLOAK_CLIENT_SECRET`, `KUBECONFIG`, `GITLAB_TOKEN`, `HARBOR_USERNAME` and
-`HARBOR_PASSWORD`, `SONAR_TOKEN`), and under `usine` starts without those of the others.
+No credential is passed here, so the state has none. Each plugin reads its own credential from the environment:
+`VAULT_TOKEN`, `KEYCLOAK_USER` and `KEYCLOAK_PASSWORD` or `KEYCLOAK_CLIENT_SECRET`, `KUBECONFIG`, `GITLAB_TOKEN`,
+`HARBOR_USERNAME` and `HARBOR_PASSWORD`, `SONAR_TOKEN`. Under `usine` a plugin starts without those of other systems.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from usine.credentials import hidden_from
 
 
 def clusters_in_use(settings: Settings, tenants: Iterable[Tenant]) -> tuple[str, ...]:
-    """Return the clusters this stack talks to, sorted: each costs a plugin process."""
+    """Return the clusters that this stack needs, sorted. Each one needs a plugin process."""
     if not settings.on(System.KUBERNETES):
         return ()
     if settings.foundation is not FoundationMode.SKIP:
@@ -46,7 +46,7 @@ def make_providers(
 ) -> Providers:
     """Create the providers of the systems that are on.
 
-    `prefix` begins their names, where one stack holds several sets of them.
+    Their names begin with `prefix`, for stacks with several sets of providers.
     """
     p = prefix
     tenants = tuple(tenants)
@@ -69,7 +69,7 @@ _Options = pulumi.ResourceOptions | None
 
 
 def _own(system: System, opts: _Options) -> pulumi.ResourceOptions:
-    """Return the options of a system's provider: its plugin has no other system's credential."""
+    """Return the options of a system's provider. Its plugin starts without the credentials of other systems."""
     return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(env_var_mappings=hidden_from(system)))
 
 
@@ -86,24 +86,24 @@ def _keycloak(name: str, settings: Settings, authorities: Mapping[str, str], opt
 
 
 def _vault(name: str, settings: Settings, opts: _Options) -> vault.Provider:
-    # A private authority is trusted by VAULT_CACERT: the provider takes a path, which means nothing elsewhere.
+    # VAULT_CACERT names a private authority: the provider takes a path, which is wrong on other machines.
     return vault.Provider(
         name,
         address=settings.endpoints[System.VAULT].url,
-        # By default the provider works with a child token of 20 minutes: a large fleet's run outlives it.
+        # By default, the provider creates a child token of 20 minutes, and a run for many tenants takes longer.
         max_lease_ttl_seconds=2 * 3600,
         opts=_own(System.VAULT, opts),
     )
 
 
 def _gitlab(name: str, settings: Settings, opts: _Options, account: str | None = None) -> gitlab.Provider:
-    # A private authority is trusted by SSL_CERT_FILE, for the reason given above.
+    # SSL_CERT_FILE names a private authority, for the same reason as VAULT_CACERT.
     return gitlab.Provider(
         name,
         base_url=f"{settings.endpoints[System.GITLAB].url}/api/v4/",
         retries=10,
-        # GitLab makes the caller the owner of a schedule. The account has no token: the administrator's acts for it
-        # (scope `sudo`, see https://docs.gitlab.com/api/rest/authentication/#sudo).
+        # GitLab makes the caller the owner of a schedule. The account has no token, so the administrator's token acts
+        # for it (scope `sudo`, see https://docs.gitlab.com/api/rest/authentication/#sudo).
         headers={"Sudo": account} if account else None,
         # The account does not exist before the first run.
         early_auth_check=False if account else None,
@@ -112,7 +112,7 @@ def _gitlab(name: str, settings: Settings, opts: _Options, account: str | None =
 
 
 def _harbor(name: str, settings: Settings, opts: _Options) -> harbor.Provider:
-    # The SDK's default is to trust any certificate.
+    # By default, the SDK trusts any certificate.
     return harbor.Provider(
         name, url=settings.endpoints[System.HARBOR].url, insecure=False, opts=_own(System.HARBOR, opts)
     )
@@ -131,17 +131,17 @@ def _kubernetes(name: str, settings: Settings, cluster: str, opts: _Options) -> 
     return kubernetes.Provider(
         name,
         context=settings.clusters[cluster].context,
-        # A moved API server or kubeconfig is still the same cluster: nothing is replaced.
+        # Identifies the cluster if its API server or kubeconfig moves, so that the engine replaces nothing.
         cluster_identifier=cluster,
         enable_server_side_apply=True,
-        # A field edited by hand is ours again at the next run, instead of an apply conflict that fails it.
+        # The next run takes over fields that were edited manually. Otherwise it fails with an apply conflict.
         enable_patch_force=True,
-        # A renewed credential is put into its secret, instead of the secret being gone for a moment.
+        # A renewed credential updates its Secret. Otherwise the Secret is replaced, and missing for a moment.
         enable_secret_mutable=True,
-        # An object made by a run that was killed is taken over by the next.
+        # The next run adopts the objects of an interrupted one.
         upsert_existing_objects=True,
         suppress_deprecation_warnings=True,
-        # The default of 5 requests a second makes a refresh of 300 objects take ten seconds.
+        # With the default of 5 requests per second, a refresh of 300 objects takes ten seconds.
         kube_client_settings=kubernetes.KubeClientSettingsArgs(qps=500, burst=1000, timeout=60),
         opts=_own(System.KUBERNETES, opts),
     )

@@ -69,6 +69,6 @@ class _WithoutPlugin(Client):
 def test_settings_of_a_plugin_that_is_not_installed_are_refused(kind: str) -> None:
     client = _WithoutPlugin("http://127.0.0.1:1", environment={})
     with pytest.raises(
-        SonarError, match=r"^SonarQube has no plugin authoidc, so it would do nothing with .*docs/up.md"
+        SonarError, match=r"^SonarQube has no plugin authoidc, so the settings .* would have no effect: .*docs/up.md"
     ):
         SettingsKind().create(client, {kind: {"sonar.auth.oidc.enabled": "true"}})

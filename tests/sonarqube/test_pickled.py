@@ -26,6 +26,13 @@ from components.sonarqube.dynamic.provider import KINDS, TYPE_PREFIX, URL_KEY, f
 from lab.home import CHECKOUT
 
 MARKER = "squ_marker-5a77"
+#: The line that states of earlier versions have (commit 1348451). A copy: it must work even if new states have another.
+LINE_OF_OLD_STATES = (
+    "(lambda sys, path: sys.path.insert(0, next((str(d) for d in (path.cwd(), *path.cwd().parents) "
+    "if (d / 'Pulumi.yaml').is_file()), str(path.cwd()))))"
+    "(__import__('sys'), __import__('pathlib').Path)"
+    " or __import__('importlib').import_module('components.sonarqube_dynamic.provider').provider_of({kind!r})"
+)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -64,6 +71,20 @@ def test_finds_the_checkout_from_the_engines_working_folder(tmp_path: Path) -> N
 
     assert run(CHECKOUT / "stacks" / "platform").stdout.split() == ["SonarProvider", "Project"]
     assert "No module named 'components'" in run(tmp_path).stderr
+
+
+@pytest.mark.parametrize("kind", ["Project", "ProjectAnalysisToken", "Settings"])
+def test_the_line_of_old_states_still_returns_a_provider(kind: str) -> None:
+    code = "import sys; provider = eval(sys.argv[1]); print(type(provider).__name__, provider._kind.name)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, LINE_OF_OLD_STATES.format(kind=kind)],
+        cwd=CHECKOUT / "stacks" / "platform",
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout.split(), done.stderr) == (["SonarProvider", kind], "")
 
 
 def test_types_have_readable_tokens() -> None:

@@ -1,13 +1,13 @@
-"""SonarQube as Pulumi resources: dynamic providers of ours over its Web API, for Pulumi has no plugin for it.
+"""SonarQube as Pulumi resources: dynamic providers that use its Web API. Pulumi has no plugin for SonarQube.
 
-`resources` is for programs, `provider` runs in the engine's plugin process, `__main__` writes import files. ::
+Programs use `resources`; `provider` runs in the engine's plugin process; `__main__` writes import files. ::
 
     from components.sonarqube.dynamic.resources import *
 
     provider = sonarqube_provider("sonarqube", url="https://sonar.example.gouv.fr")   # token: SONAR_TOKEN
     opts = pulumi.ResourceOptions(provider=provider)
 
-    # Foundation: nobody but administrators creates projects or analyses what is not theirs; log-in by OpenID Connect.
+    # Foundation: only administrators create projects and analyse any project; log-in by OpenID Connect.
     GlobalPermissions("global", GlobalPermissionsArgs(groups={"sonar-administrators": ["admin", ...]}), opts)
     QualityGate("platform", QualityGateArgs("platform", [Condition("new_coverage", "LT", 80)], default=True), opts)
     ServerSettings("oidc", ServerSettingsArgs(
@@ -25,10 +25,10 @@
     token = ProjectAnalysisToken("teleservice/app", until, opts)
     QualityGateAssociation("teleservice/app", QualityGateAssociationArgs(app.key, "platform"), opts)
     NewCodePeriod("teleservice/app", NewCodePeriodArgs(app.key, "NUMBER_OF_DAYS", 30), opts)
-    # token.token goes into OpenBao; it is always a Pulumi secret.
+    # token.token is always a Pulumi secret; the platform writes it to Vault.
 
-The engine's `import` option and plain `pulumi import TYPE NAME ID` cannot work for dynamic providers: the engine then
-reads before it has told the plugin which code to run. An import file with the whole state can, and is written by ::
+The engine's `import` option and plain `pulumi import TYPE NAME ID` do not work for dynamic providers: the engine reads
+the object before the plugin knows which code to run. An import file with the whole state does work. Write it with ::
 
     python -m components.sonarqube.dynamic Project teleservice--app teleservice/app --url URL > import.json
     pulumi import --file import.json

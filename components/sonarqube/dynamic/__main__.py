@@ -1,7 +1,7 @@
-"""`python -m components.sonarqube.dynamic TYPE ID NAME --url URL`: an import file of an object that exists.
+"""`python -m components.sonarqube.dynamic TYPE ID NAME --url URL`: write an import file for an existing object.
 
-For `pulumi import --file`; why this way is in the package's docstring. A secret that SonarQube does not show is not in
-it: the next `up` sets it, and replaces an analysis token.
+The file is for `pulumi import --file`; the package's docstring gives the reason. It does not contain secrets, which
+SonarQube does not show: the next `up` sets them, and replaces an analysis token.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from components.sonarqube.dynamic.provider import KINDS, TYPE_PREFIX, inputs_of,
 
 
 def import_entry(client: Client, kind: str, id_: str, name: str) -> Properties:
-    """Return the entry of an import file for the object with this id. Raises SonarError where there is none."""
+    """Return the entry of an import file for the object with this id. Raises SonarError if there is none."""
     outs = KINDS[kind].read(client, id_, {})
     if outs is None:
         raise SonarError(f"SonarQube has no {kind} {id_}")
@@ -34,14 +34,14 @@ def import_entry(client: Client, kind: str, id_: str, name: str) -> Properties:
 
 
 def main() -> int:
-    """Exit code: 0 done, 1 refused."""
+    """Run the command. Returns exit code 0, or 1 after an error."""
     parser = argparse.ArgumentParser(prog="python -m components.sonarqube.dynamic", description=__doc__)
     parser.add_argument("type", choices=sorted(KINDS))
     parser.add_argument("id", help="see the type's documentation in components/sonarqube/dynamic/resources.py")
-    parser.add_argument("name", help="the resource's logical name in the program")
+    parser.add_argument("name", help="the logical name of the resource in the program")
     parser.add_argument("--url", required=True, help="SonarQube's address; the token is read from SONAR_TOKEN")
-    parser.add_argument("--ca", type=Path, help="PEM file of the authority to trust for it")
-    parser.add_argument("--parent", help="URN of its parent, as `pulumi stack --show-urns` has it")
+    parser.add_argument("--ca", type=Path, help="PEM file of the certificate authority to trust for it")
+    parser.add_argument("--parent", help="URN of its parent, as in `pulumi stack --show-urns`")
     parser.add_argument("--provider", help="URN of its explicit provider")
     given = parser.parse_args()
     try:

@@ -15,18 +15,19 @@ _Holders = dict[str, list[str]]
 
 
 class GroupKind(ObjectKind):
-    """Id: the one SonarQube gives. People bring their groups along when they log in: nobody is made a member here.
+    """Id: the id that SonarQube gives. SonarQube adds people to groups at log-in; this provider adds nobody.
 
-    `members` are those who may be one, by the name that the identity provider gives them; without it nobody looks.
-    SonarQube takes a membership away at the next log-in only, and lets somebody who does not log in any more go on with
-    their tokens (issue 11.A13). So the others are taken out here, and who is left in no group loses their tokens.
+    `members` are the people who may be members, by their name at the identity provider; without it, members are not
+    checked. SonarQube removes a membership only at the next log-in, and the tokens of a person who does not log in stay
+    valid (issue 11.A13). So this provider removes the other members. If a person is then in no group, it also revokes
+    their tokens.
     """
 
     name = "Group"
     inputs = ("name", "description", "members")
 
     def normalised(self, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
-        """With members in order, each once."""
+        """Return the inputs with the members sorted and without duplicates."""
         members = news.get("members")
         return {**news, "members": sorted(set(members))} if isinstance(members, list) and is_known(members) else news
 
@@ -38,7 +39,7 @@ class GroupKind(ObjectKind):
         return made["id"], self._outputs(made, news.get("members"))
 
     def read(self, client: Client, id_: str, props: Properties) -> Properties | None:
-        """See `ObjectKind`. Of the members only those count who may not be one."""
+        """See `ObjectKind`. The members are the allowed ones and those who are members without being allowed."""
         members = props.get("members")
         try:
             found = client.v2("GET", f"/authorizations/groups/{id_}")
@@ -48,22 +49,22 @@ class GroupKind(ObjectKind):
         return self._outputs(found, None if members is None else sorted({*members, *others}))
 
     def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:
-        """Rename or describe it, and take out who may not be a member; the others and the permissions stay."""
+        """Change name and description, and remove members who are not allowed. Permissions stay."""
         if any(olds.get(key) != news.get(key) for key in ("name", "description")):
             client.v2("PATCH", f"/authorizations/groups/{id_}", self._body(news))
         members = news.get("members")
         if members is not None:
-            self._take_out(client, id_, members)
+            self._remove_others(client, id_, members)
         return self._outputs(news, members)
 
     def delete(self, client: Client, id_: str, props: Properties) -> None:
         """See `ObjectKind`."""
         if props.get("members") is not None:
-            self._take_out(client, id_, ())
+            self._remove_others(client, id_, ())
         client.v2("DELETE", f"/authorizations/groups/{id_}")
 
     def find(self, client: Client, news: Mapping[str, Any]) -> str | None:
-        """By its name; the search is for parts of names."""
+        """Find the group by its name. SonarQube's search also matches parts of names."""
         groups = client.v2_pages("/authorizations/groups", "groups", q=news["name"])
         return next((str(group["id"]) for group in groups if group["name"] == news["name"]), None)
 
@@ -74,7 +75,7 @@ class GroupKind(ObjectKind):
         kept = {} if members is None else {"members": list(members)}
         return {"name": found["name"], "description": found.get("description") or "", **kept}
 
-    def _take_out(self, client: Client, id_: str, members: Collection[str]) -> None:
+    def _remove_others(self, client: Client, id_: str, members: Collection[str]) -> None:
         for membership, user in list(_others(client, id_, members)):
             client.v2("DELETE", f"/authorizations/group-memberships/{membership}")
             if _has_no_group(client, user["id"]):
@@ -83,7 +84,7 @@ class GroupKind(ObjectKind):
 
 
 def _others(client: Client, group: str, members: Collection[str]) -> Iterator[tuple[str, Any]]:
-    """Yield the memberships' ids and the accounts of a group's members who are not among these."""
+    """Yield the id of the membership and the account of each member of the group who is not one of `members`."""
     for membership in client.v2_pages("/authorizations/group-memberships", "groupMemberships", groupId=group):
         user = client.v2("GET", f"/users-management/users/{membership['userId']}")
         if user["externalLogin"] not in members:
@@ -91,26 +92,27 @@ def _others(client: Client, group: str, members: Collection[str]) -> Iterator[tu
 
 
 def _has_no_group(client: Client, user: str) -> bool:
-    """Say whether an account is in no group but the one that everybody is in: no administrator, either."""
+    """Return whether an account is only in the default group, which has everybody. So it is no administrator either."""
     memberships = client.v2_pages("/authorizations/group-memberships", "groupMemberships", userId=user)
     return all(client.v2("GET", f"/authorizations/groups/{one['groupId']}")["default"] for one in memberships)
 
 
 class _Permissions(ObjectKind):
-    """Exactly these permissions of groups and users in a scope; every other one there is drift, and taken away.
+    """The exact permissions of groups and users in a scope. Every other permission there is drift, and is removed.
 
-    Somebody has to keep `admin`: also who administers the whole server is refused what needs a project's own `admin`.
+    At least one holder must keep `admin`: without it on a project, even an administrator of the server is refused some
+    operations on the project.
     """
 
-    #: What can be given in this scope; a Community Build lists others too, and refuses to change them.
+    #: The permissions of this scope. A Community Build lists more permissions, but refuses to change them.
     known: ClassVar[tuple[str, ...]]
 
     @abc.abstractmethod
     def _scope(self, props: Mapping[str, Any]) -> dict[str, str]:
-        """Parameters that name the scope."""
+        """Return the request parameters of the scope."""
 
     def normalised(self, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
-        """Sorted, without repetition and without holders of nothing."""
+        """Return the inputs sorted, without duplicates and without holders that have no permission."""
         return {
             **news,
             **{who: _sorted(news.get(who) or {}) for who in ("groups", "users") if is_known(news.get(who))},
@@ -123,7 +125,7 @@ class _Permissions(ObjectKind):
         }
 
     def _holders(self, client: Client, scope: Mapping[str, str], who: str, key: str) -> _Holders:
-        """One request where there are few groups or users; else one list per permission instead of everybody."""
+        """Return the permissions by holder: with one request if all fit on a page, else with a list per permission."""
         first = client.get(f"/api/permissions/{who}", p="1", ps=str(client.page), **scope)
         if first["paging"]["total"] <= len(first[who]):
             return _sorted({entry[key]: [p for p in entry["permissions"] if p in self.known] for entry in first[who]})
@@ -134,11 +136,11 @@ class _Permissions(ObjectKind):
         return _sorted(found)
 
     def _apply(self, client: Client, scope: Mapping[str, str], news: Properties) -> None:
-        """Give before taking: nobody is locked out in between."""
+        """Set the permissions. It adds before it removes, so that nobody is locked out in between."""
         if not any("admin" in permissions for who in ("groups", "users") for permissions in news[who].values()):
             raise SonarError(
                 f"{self.name} without `admin`: give it to a group of the account of {TOKEN_VARIABLE}, "
-                "which could do nothing more there"
+                "which has no access there otherwise"
             )
         found = self._read(client, scope)
         calls = [("group", "groups", "groupName"), ("user", "users", "login")]
@@ -151,7 +153,7 @@ class _Permissions(ObjectKind):
 
 
 class ProjectPermissionsKind(_Permissions):
-    """Id: the project's key. What the default template gave is taken away; so is all but `admin` at deletion."""
+    """Id: the project's key. Removes the permissions of the default template; deletion removes all but `admin`."""
 
     name = "ProjectPermissions"
     inputs = ("project", "groups", "users")
@@ -162,7 +164,7 @@ class ProjectPermissionsKind(_Permissions):
         return {"projectKey": props["project"]}
 
     def create(self, client: Client, news: Properties) -> tuple[str, Properties]:
-        """Make the project's permissions these."""
+        """Set the project's permissions."""
         return news["project"], self.update(client, news["project"], {}, news)
 
     def read(self, client: Client, id_: str, props: Properties) -> Properties | None:  # noqa: ARG002
@@ -173,12 +175,12 @@ class ProjectPermissionsKind(_Permissions):
             return None
 
     def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
-        """Make the project's permissions these."""
+        """Set the project's permissions."""
         self._apply(client, self._scope(news), news)
         return {key: news[key] for key in self.inputs}
 
     def delete(self, client: Client, id_: str, props: Properties) -> None:  # noqa: ARG002
-        """Leave the project to its administrators: what else is set on it is still to be deleted."""
+        """Keep `admin` only: other settings of the project are deleted after this, which needs it."""
         scope = self._scope({"project": id_})
         left = {
             who: {holder: ["admin"] for holder, permissions in holders.items() if "admin" in permissions}
@@ -188,7 +190,7 @@ class ProjectPermissionsKind(_Permissions):
 
 
 class GlobalPermissionsKind(_Permissions):
-    """Id: `global`; one per SonarQube. Deletion changes nothing there: somebody has to stay administrator."""
+    """Id: `global`; one per server. Deletion changes nothing in SonarQube: there must be an administrator."""
 
     name = "GlobalPermissions"
     inputs = ("groups", "users")
@@ -198,7 +200,7 @@ class GlobalPermissionsKind(_Permissions):
         return {}
 
     def create(self, client: Client, news: Properties) -> tuple[str, Properties]:
-        """Make the permissions these. Raises SonarError where nobody would be administrator."""
+        """Set the permissions. Raises SonarError if nobody would be administrator."""
         return "global", self.update(client, "global", {}, news)
 
     def read(self, client: Client, id_: str, props: Properties) -> Properties | None:  # noqa: ARG002
@@ -211,7 +213,7 @@ class GlobalPermissionsKind(_Permissions):
         return {key: news[key] for key in self.inputs}
 
     def delete(self, client: Client, id_: str, props: Properties) -> None:
-        """Leave them as they are."""
+        """Do nothing: see the class."""
 
 
 def _sorted(holders: Mapping[str, list[str]]) -> _Holders:
@@ -219,5 +221,5 @@ def _sorted(holders: Mapping[str, list[str]]) -> _Holders:
 
 
 def _missing(wanted: _Holders, there: _Holders) -> list[tuple[str, str]]:
-    """Pairs of holder and permission in `wanted` that are not in `there`."""
+    """Return the pairs of holder and permission that are in `wanted` but not in `there`."""
     return [(holder, name) for holder, names in wanted.items() for name in names if name not in there.get(holder, ())]

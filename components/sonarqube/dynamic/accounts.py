@@ -1,4 +1,4 @@
-"""Technical accounts, and the tokens by which pipelines analyse."""
+"""Technical accounts, and their tokens, which pipelines use for analyses."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 from components.sonarqube.dynamic.api import Client, NotFoundError, SonarError
 from components.sonarqube.dynamic.kind import ObjectKind, Properties
 
-#: What of a token's name is ours: SonarQube takes 100 characters.
+#: The longest fixed part of a token's name, in characters. SonarQube accepts 100 with the random end.
 _TOKEN_NAME = 91
 
 
 class TechnicalAccountKind(ObjectKind):
-    """Id: the one SonarQube gives. An account without a password: nothing but its tokens lets anybody in.
+    """Id: the id that SonarQube gives. The account has no password: only its tokens give access.
 
-    It is made with `local: false`, so SonarQube stores no password and refuses to set one, and its identity is of no
-    provider through which people log in (`UserService.createUser`, `UserUpdater.setExternalIdentity`). Deletion is what
-    SonarQube calls deactivation: all its tokens, permissions and memberships go at once. An account of this login that
-    was deactivated is used again, with none of them.
+    It is created with `local: false`, so SonarQube stores no password and refuses to set one. Its identity belongs to
+    no provider by which people log in (`UserService.createUser`, `UserUpdater.setExternalIdentity`). Deletion
+    deactivates the account, which removes all its tokens, permissions and memberships at once. A deactivated account
+    with this login is activated again, without them.
     """
 
     name = "TechnicalAccount"
@@ -34,7 +34,7 @@ class TechnicalAccountKind(ObjectKind):
         return str(made["id"]), self._outputs(made)
 
     def read(self, client: Client, id_: str, props: Properties) -> Properties | None:  # noqa: ARG002
-        """See `ObjectKind`. A deactivated one is gone."""
+        """See `ObjectKind`. A deactivated account does not exist."""
         try:
             found = client.v2("GET", f"/users-management/users/{id_}")
         except NotFoundError:
@@ -50,7 +50,7 @@ class TechnicalAccountKind(ObjectKind):
         client.v2("DELETE", f"/users-management/users/{id_}")
 
     def find(self, client: Client, news: Mapping[str, Any]) -> str | None:
-        """By its login, among the active accounts; the search is for parts of logins and names."""
+        """Find the active account by its login. SonarQube's search also matches parts of logins and names."""
         found = client.v2_pages("/users-management/users", "users", q=news["login"])
         return next((str(user["id"]) for user in found if user["login"] == news["login"]), None)
 
@@ -59,16 +59,16 @@ class TechnicalAccountKind(ObjectKind):
 
 
 class ProjectAnalysisTokenKind(ObjectKind):
-    """Id: `<login>/<token's name>`; a user token of a technical account, made by the administrator.
+    """Id: `<login>/<name of the token>`; a user token of a technical account, which the administrator creates.
 
-    It is no token of SonarQube's kind PROJECT_ANALYSIS_TOKEN, though it is called so in every state: such a token
-    belongs to the account that makes it, the administrator's, and `api/user_tokens/generate` gives its holder that
-    account's own user token, with all its rights (issue 11.A1, tried). What this token may do is what its account
-    may do: `scan` where `ProjectPermissions` say so.
+    It is not of SonarQube's type PROJECT_ANALYSIS_TOKEN, although states call it so. Such a token belongs to the
+    account that creates it, the administrator's, and its holder can get a user token of that account, with all its
+    rights, from `api/user_tokens/generate` (issue 11.A1, tried). This token has the rights of its technical account:
+    `scan` where `ProjectPermissions` grants it.
 
-    SonarQube shows the secret once and asks for names that the account does not have, so the token's name is `name`
-    with a random end: a replacement overlaps the one that it replaces. A token that is gone is made again, an expired
-    one or one whose secret is not known (an adopted one) is replaced.
+    SonarQube shows the secret only once, and a name can be used only once per account. So the token's name is `name`
+    with a random end, and a replacement exists beside the token that it replaces. A token that does not exist any more
+    is created again. An expired token, or one whose secret is not known (an adopted one), is replaced.
     """
 
     name = "ProjectAnalysisToken"
@@ -77,16 +77,16 @@ class ProjectAnalysisTokenKind(ObjectKind):
     shown_once = True
 
     def normalised(self, olds: Properties, news: Properties) -> Properties:
-        """Keep the generated name as long as it is the same token."""
+        """Return the inputs with the name of the token: the one of the state if nothing changes, else a new one."""
         same = olds.get("token_name") and all(olds.get(k) == news.get(k) for k in ("name", "login", "expires"))
-        # Cut where SonarQube would refuse it: the random end still makes it the only one.
+        # Shortened to the length that SonarQube accepts. The random end keeps it unique.
         token_name = olds["token_name"] if same else f"{news['name'][:_TOKEN_NAME]}-{secrets.token_hex(4)}"
         return {**news, "token_name": token_name}
 
     def changed(self, olds: Properties, news: Properties) -> list[str]:
-        """See `ObjectKind`; besides, what has become useless."""
-        useless = ["token"] if olds.get("expired") or not olds.get("token") else []
-        return [*super().changed(olds, news), *useless]
+        """See `ObjectKind`. An expired token, and one without a known secret, count as changed."""
+        unusable = ["token"] if olds.get("expired") or not olds.get("token") else []
+        return [*super().changed(olds, news), *unusable]
 
     def create(self, client: Client, news: Properties) -> tuple[str, Properties]:
         """See `ObjectKind`."""
@@ -101,7 +101,7 @@ class ProjectAnalysisTokenKind(ObjectKind):
         return f"{made['login']}/{made['name']}", {**kept, "token": made["token"], "expired": False}
 
     def read(self, client: Client, id_: str, props: Properties) -> Properties | None:
-        """See `ObjectKind`. The secret is the one of the state, if any."""
+        """See `ObjectKind`. The secret comes from the state, if it has one."""
         login, _, token_name = id_.partition("/")
         found = next((token for token in tokens_of(client, login) if token["name"] == token_name), None)
         if found is None:
@@ -109,7 +109,7 @@ class ProjectAnalysisTokenKind(ObjectKind):
         expires = found.get("expirationDate")
         return {
             "name": props.get("name") or token_name.rpartition("-")[0] or token_name,
-            # A token of the version before is the administrator's; its state names no account, and it is replaced.
+            # A token of an earlier version belongs to the administrator; its state has no login, and it is replaced.
             **({"login": login} if not props or props.get("login") else {}),
             **({"expires": expires[:10]} if expires else {}),
             "token_name": token_name,
@@ -118,12 +118,12 @@ class ProjectAnalysisTokenKind(ObjectKind):
         }
 
     def delete(self, client: Client, id_: str, props: Properties) -> None:  # noqa: ARG002
-        """Revoke it. Not an error where it, or its account, is gone already."""
+        """Revoke it. It is not an error if the token or its account does not exist any more."""
         login, _, token_name = id_.partition("/")
         client.post("/api/user_tokens/revoke", login=login, name=token_name)
 
     def find(self, client: Client, news: Mapping[str, Any]) -> str | None:
-        """By its generated name, among the tokens of its account."""
+        """Find the token by its generated name, among the tokens of its account."""
         login = news.get("login")
         if not isinstance(login, str):
             return None
@@ -132,7 +132,7 @@ class ProjectAnalysisTokenKind(ObjectKind):
 
 
 def tokens_of(client: Client, login: str) -> list[Any]:
-    """Return the tokens of an account as SonarQube lists them: none where there is no such account."""
+    """Return the tokens of an account as SonarQube lists them; none if the account does not exist."""
     try:
         found: list[Any] = client.get("/api/user_tokens/search", login=login)["userTokens"]
     except NotFoundError:

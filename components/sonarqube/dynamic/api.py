@@ -1,4 +1,4 @@
-"""SonarQube's Web API: one request at a time, bounded retries, errors in one line."""
+"""A client of SonarQube's Web API, with bounded retries and errors of one line."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 
-#: The token's variable, the one that Sonar's own tools read.
+#: The environment variable with the token; SonarSource's own tools use the same one.
 TOKEN_VARIABLE = "SONAR_TOKEN"  # noqa: S105 - a name
 _ATTEMPTS = 6
-#: Seconds: to connect, and between two pieces of an answer.
+#: Seconds to connect, and seconds between two parts of a response.
 _TIMEOUT = (10.0, 120.0)
 _LONGEST_WAIT = 30.0
-#: The most entries that the second API gives at once.
+#: The largest page of the second API.
 _V2_PAGE = 500
-#: The server says that it did not do it.
+#: The server reports that it did not execute the request.
 _REFUSED_FOR_NOW = {429, 503}
-#: A gateway lost the answer: what only reads may be asked again.
+#: A gateway lost the response. Only requests that read are repeated.
 _LOST = {502, 504}
 _LONGEST_MESSAGE = 300
 
@@ -31,15 +31,15 @@ Form = Mapping[str, str | Sequence[str] | None]
 
 
 class SonarError(Exception):
-    """What SonarQube refused, or that it does not answer: one line for the user, without any secret."""
+    """SonarQube refused a request or does not answer. The message is one line for the user, without secrets."""
 
 
 class NotFoundError(SonarError):
-    """There is no such object."""
+    """The object does not exist."""
 
 
 class _Bearer(requests.auth.AuthBase):
-    """An object rather than a header: `requests` would let an entry of ~/.netrc replace the latter."""
+    """Adds the token. With a plain header instead, `requests` would prefer an entry of ~/.netrc."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -50,7 +50,7 @@ class _Bearer(requests.auth.AuthBase):
 
 
 class _Trusting(HTTPAdapter):
-    """Trusts an authority given as text: a path in the state would mean nothing on another machine."""
+    """Trusts an authority that is given as text: a path in the state would be wrong on other machines."""
 
     def __init__(self, authority: str) -> None:
         self._context = ssl.create_default_context(cadata=authority)
@@ -60,18 +60,18 @@ class _Trusting(HTTPAdapter):
         super().init_poolmanager(*args, **kwargs, ssl_context=self._context)
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:  # noqa: ANN401, ARG002
-        """Leave all to the context: `requests` would add the public authorities."""
+        """Rely on the context only: `requests` would add the public authorities."""
         conn.cert_reqs = "CERT_REQUIRED"
 
 
 class Client:
-    """A SonarQube at `url` (with its context path, if any); `authority`: PEM text to trust instead of the public ones.
+    """A client of the SonarQube at `url` (with its context path). It trusts `authority` (PEM text) or public ones.
 
-    The token comes from the environment at each request and is kept nowhere. Every method raises SonarError, and
-    NotFoundError where SonarQube says 404.
+    Each request reads the token from the environment; the client does not keep it. Every method raises SonarError, and
+    NotFoundError for a response with status 404.
     """
 
-    #: Entries asked for at once where an answer has pages: the most that SonarQube gives everywhere.
+    #: Size of a page of the first API: the largest that all its calls accept.
     page = 100
 
     def __init__(
@@ -82,7 +82,7 @@ class Client:
         environment: Mapping[str, str] | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Keep the address; nothing is asked yet. Raises SonarError for an authority that is no PEM text."""
+        """Create the client, without a request. Raises SonarError if `authority` is not PEM text."""
         self._url = url.rstrip("/")
         self._environment = os.environ if environment is None else environment
         self._sleep = sleep
@@ -94,11 +94,11 @@ class Client:
                 raise SonarError("the certificate authority given for SonarQube is not PEM text") from None
 
     def get(self, path: str, **query: str | None) -> Json:
-        """Return the JSON answer of a GET; parameters that are None are left out."""
+        """Return the JSON response to a GET; parameters that are None are not sent."""
         return self._send("GET", path, params=query)
 
     def pages(self, path: str, items: str, **query: str | None) -> Iterator[Json]:
-        """Yield the entries of a list of the first API, page after page; `items` is its name in the answer."""
+        """Yield the entries of a list of the first API, page by page; `items` is its key in the response."""
         number = seen = 0
         while True:
             number += 1
@@ -109,17 +109,17 @@ class Client:
                 return
 
     def post(self, path: str, **form: str | Sequence[str] | None) -> Json:
-        """Return the JSON answer of a POST with form fields (None where it has no body); None fields are left out."""
+        """Return the JSON response to a POST (None without a body); form fields that are None are not sent."""
         return self._send("POST", path, data={key: value for key, value in form.items() if value is not None})
 
     def v2(self, method: str, path: str, body: Json = None, **query: str) -> Json:
-        """Return the JSON answer of the second API (`path` begins with a slash, without /api/v2)."""
+        """Return the JSON response of the second API; `path` begins with a slash and does not contain /api/v2."""
         kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
         headers = {"Content-Type": kind} if body is not None else {}
         return self._send(method, f"/api/v2{path}", params=query, json=body, headers=headers)
 
     def v2_pages(self, path: str, items: str, **query: str) -> Iterator[Json]:
-        """Yield the entries of a list of the second API, page after page; `items` is its name in the answer."""
+        """Yield the entries of a list of the second API, page by page; `items` is its key in the response."""
         number = seen = 0
         while True:
             number += 1
@@ -179,7 +179,7 @@ def _content(what: str, response: requests.Response, token: str) -> Json:
 
 
 def _message(response: requests.Response) -> str:
-    """What SonarQube says: `errors[].msg` in the first API, `message` in the second; one line, not too long."""
+    """Return SonarQube's message (`errors[].msg` in the first API, `message` in the second), as one short line."""
     try:
         body = response.json()
         found = "; ".join(str(e["msg"]) for e in body["errors"]) if "errors" in body else str(body["message"])
@@ -190,7 +190,7 @@ def _message(response: requests.Response) -> str:
 
 
 def _never_arrived(error: requests.RequestException) -> bool:
-    """Whether no connection was made: then nothing was done, and even a POST may be sent again."""
+    """Return whether there was no connection: then the server did nothing, and even a POST can be repeated."""
     if isinstance(error, requests.ConnectTimeout):
         return True
     return isinstance(error, requests.ConnectionError) and "NewConnectionError" in repr(error)
@@ -211,7 +211,7 @@ def _reason(error: requests.RequestException) -> str:
 
 
 def _asked_to_wait(response: requests.Response) -> float | None:
-    """Seconds of Retry-After, bounded; None where it is not given as a number."""
+    """Return the seconds of Retry-After, with an upper limit; None if it is not a number."""
     try:
         return min(_LONGEST_WAIT, max(0.0, float(response.headers["Retry-After"])))
     except (LookupError, ValueError):
@@ -219,6 +219,6 @@ def _asked_to_wait(response: requests.Response) -> float | None:
 
 
 def _backoff(attempt: int) -> float:
-    """Half a second, doubled each time, and up to as much again: who failed together does not return together."""
+    """Return the seconds to wait: 0.5, doubled each time, plus a random part, so that clients retry at other times."""
     base: float = 0.5 * 2 ** (attempt - 1)
     return min(_LONGEST_WAIT, base + random.uniform(0, base))  # noqa: S311 - not a secret

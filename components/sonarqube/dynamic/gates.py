@@ -12,9 +12,10 @@ _Condition = dict[str, str]
 
 
 class QualityGateKind(ObjectKind):
-    """Id: its name; the API knows no other. The conditions are exact, those SonarQube puts into a new gate included.
+    """Id: its name; the API has no other id. The conditions are exact: those that SonarQube adds to a new gate are
+    removed.
 
-    A gate that stops being the default, or is deleted while it is, leaves that to the built-in one.
+    If the gate is no longer the default, or is deleted as the default, the built-in gate becomes the default.
     """
 
     name = "QualityGate"
@@ -22,7 +23,7 @@ class QualityGateKind(ObjectKind):
     replaced_by = ("name",)
 
     def normalised(self, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
-        """Conditions in one order and as texts: `80`, not `80.0`."""
+        """Return the inputs with sorted conditions and thresholds as texts: `80`, not `80.0`."""
         conditions = news.get("conditions")
         if not isinstance(conditions, list) or not is_known(conditions):
             return dict(news)
@@ -30,7 +31,7 @@ class QualityGateKind(ObjectKind):
         return {**news, "conditions": sorted(texts, key=lambda condition: condition["metric"])}
 
     def create(self, client: Client, news: Properties) -> tuple[str, Properties]:
-        """Create it whole or not at all."""
+        """Create the gate and its conditions. If a condition fails, delete the gate again."""
         gate = news["name"]
         if self.find(client, news) is not None:
             raise SonarError(f"SonarQube has a quality gate {gate} already: import it (its id is {gate!r})")
@@ -50,18 +51,18 @@ class QualityGateKind(ObjectKind):
         return self.normalised({}, {"name": id_, "conditions": conditions, "default": gate["isDefault"]})
 
     def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
-        """Change the conditions that differ, and whether it is the default."""
+        """Update the conditions that differ, and whether the gate is the default."""
         return self._apply(client, news)
 
     def delete(self, client: Client, id_: str, props: Properties) -> None:  # noqa: ARG002
-        """Delete it; its projects fall back to the default."""
+        """Delete it; its projects get the default gate."""
         gate = self._listed(client, id_)
         if gate is not None and gate["isDefault"]:
             self._default_built_in(client)
         client.post("/api/qualitygates/destroy", name=id_)
 
     def find(self, client: Client, news: Mapping[str, Any]) -> str | None:
-        """By its name."""
+        """Find the gate by its name."""
         return str(news["name"]) if self._listed(client, news["name"]) is not None else None
 
     def _apply(self, client: Client, news: Properties) -> Properties:
@@ -102,7 +103,7 @@ class QualityGateKind(ObjectKind):
 
 
 def _text(number: object) -> str:
-    """Return a threshold as SonarQube writes it; numbers come as floats."""
+    """Return a threshold as SonarQube writes it. Pulumi passes all numbers as floats."""
     if isinstance(number, float) and number.is_integer():
         return str(int(number))
     return str(number)

@@ -1,8 +1,8 @@
-"""The plugin's process ends with the engine, as other plugins do.
+"""The end of the plugin's process together with the engine, as for other plugins.
 
-Pulumi starts the dynamic provider as `python -m pulumi.dynamic ENGINE`, ENGINE being the address the engine listens on.
-That process only waits to be told to stop. An engine that was killed with SIGKILL tells nobody: the process would stay
-for ever, with the credentials of the run in its environment (issue 11.A16).
+Pulumi starts the dynamic provider as `python -m pulumi.dynamic ENGINE`, where ENGINE is the address of the engine. The
+process waits until the engine stops it. If the engine ends by SIGKILL, the process would stay for ever, with the
+credentials of the run in its environment (issue 11.A16).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-#: Seconds between two looks.
+#: Seconds between two checks.
 _PERIOD: Final = 2.0
-#: What `sys.argv[0]` ends with in that process, and how many arguments it has.
+#: The end of `sys.argv[0]` in that process, and the number of its arguments.
 _PROGRAM: Final = os.path.join("pulumi", "dynamic", "__main__.py")
 _ARGUMENTS: Final = 2
 
@@ -25,14 +25,14 @@ _started = threading.Lock()
 
 
 def end_with_engine(arguments: Sequence[str] | None = None) -> None:
-    """Look for the engine from now on, and end this process when it is gone. Does nothing in any other process."""
+    """Start to check for the engine, and end this process when the engine ends. Does nothing in other processes."""
     address = engine_address(sys.argv if arguments is None else arguments)
     if address is not None and _started.acquire(blocking=False):
         threading.Thread(target=_watch, args=(address,), name="engine-watch", daemon=True).start()
 
 
 def engine_address(arguments: Sequence[str]) -> tuple[str, int] | None:
-    """Return the engine's host and port from the arguments of the plugin's process; None for those of another one."""
+    """Return the engine's host and port from the arguments of the plugin's process; None for other processes."""
     if len(arguments) != _ARGUMENTS or not arguments[0].endswith(_PROGRAM):
         return None
     host, _, port = arguments[1].rpartition(":")
@@ -40,7 +40,7 @@ def engine_address(arguments: Sequence[str]) -> tuple[str, int] | None:
 
 
 def is_gone(address: tuple[str, int]) -> bool:
-    """Say whether nothing listens there any more. A machine that is too busy to answer says nothing of the kind."""
+    """Return whether nothing listens at the address. A time-out does not count: the machine may be too busy."""
     try:
         socket.create_connection(address, timeout=_PERIOD).close()
     except ConnectionRefusedError:
@@ -53,5 +53,5 @@ def is_gone(address: tuple[str, int]) -> bool:
 def _watch(address: tuple[str, int]) -> None:
     while not is_gone(address):
         time.sleep(_PERIOD)
-    # No thread of the plugin may keep it alive; what it would answer, nobody waits for.
+    # Without clean-up: other threads must not keep the process alive, and nobody waits for its answers.
     os._exit(1)

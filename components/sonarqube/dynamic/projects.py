@@ -1,4 +1,4 @@
-"""Projects, and what is set on one: its quality gate, its new-code period."""
+"""Projects, and the quality gate and the new-code period of a project."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from components.sonarqube.dynamic.kind import ObjectKind, Properties
 
 
 class ProjectKind(ObjectKind):
-    """Id: its key. SonarQube has no call that renames a project: `name` is what it is created with.
+    """Id: its key. `name` is the name at creation: SonarQube has no call that renames a project.
 
-    From then on the name is the analyses' (`sonar.projectName`), so a difference of it is neither shown nor changed.
+    After that, analyses set the name (`sonar.projectName`), so a different name is not a change.
     """
 
     name = "Project"
@@ -20,7 +20,7 @@ class ProjectKind(ObjectKind):
     replaced_by = ("key",)
 
     def create(self, client: Client, news: Properties) -> tuple[str, Properties]:
-        """Create, with the permissions of SonarQube's default template: `ProjectPermissions` makes them exact."""
+        """Create it. It gets the permissions of the default template, which `ProjectPermissions` replaces."""
         key = news["key"]
         if _found(client, key) is not None:
             raise SonarError(f"SonarQube has a project {key} already: import it (its id is {key!r})")
@@ -46,7 +46,7 @@ class ProjectKind(ObjectKind):
         }
 
     def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:
-        """Change visibility, rename the main branch."""
+        """Change the visibility, and rename the main branch."""
         if olds.get("main_branch") != news["main_branch"]:
             client.post("/api/project_branches/rename", project=id_, name=news["main_branch"])
         if olds.get("visibility") != news["visibility"]:
@@ -58,7 +58,7 @@ class ProjectKind(ObjectKind):
         client.post("/api/projects/delete", project=id_)
 
     def find(self, client: Client, news: Mapping[str, Any]) -> str | None:
-        """By its key."""
+        """Find the project by its key."""
         return str(news["key"]) if _found(client, news["key"]) is not None else None
 
 
@@ -67,7 +67,7 @@ def _found(client: Client, key: str) -> Any:  # noqa: ANN401 - JSON
 
 
 def main_branch(client: Client, project: str) -> str:
-    """Return the name of a project's main branch. Raises NotFoundError for a project that does not exist."""
+    """Return the name of a project's main branch. Raises NotFoundError if the project does not exist."""
     branches = client.get("/api/project_branches/list", project=project)["branches"]
     return next(str(branch["name"]) for branch in branches if branch["isMain"])
 
@@ -80,12 +80,12 @@ class QualityGateAssociationKind(ObjectKind):
     replaced_by = ("project",)
 
     def create(self, client: Client, news: Properties) -> tuple[str, Properties]:
-        """Take the gate for the project."""
+        """Select the gate for the project."""
         self._select(client, news)
         return news["project"], {"project": news["project"], "gate": news["gate"]}
 
     def read(self, client: Client, id_: str, props: Properties) -> Properties | None:  # noqa: ARG002
-        """See `ObjectKind`. The gate in force counts: taken for the project, or as the default."""
+        """See `ObjectKind`. Returns the gate in use: the one that is selected for the project, or the default."""
         try:
             gate = client.get("/api/qualitygates/get_by_project", project=id_)["qualityGate"]["name"]
         except NotFoundError:
@@ -93,12 +93,12 @@ class QualityGateAssociationKind(ObjectKind):
         return {"project": id_, "gate": gate}
 
     def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
-        """Take another gate."""
+        """Select another gate."""
         self._select(client, news)
         return {"project": id_, "gate": news["gate"]}
 
     def delete(self, client: Client, id_: str, props: Properties) -> None:  # noqa: ARG002
-        """Leave the project to the default gate."""
+        """Return the project to the default gate."""
         client.post("/api/qualitygates/deselect", projectKey=id_)
 
     def _select(self, client: Client, news: Properties) -> None:
@@ -108,8 +108,8 @@ class QualityGateAssociationKind(ObjectKind):
 class NewCodePeriodKind(ObjectKind):
     """Id: the project's key.
 
-    It is set without a branch: SonarQube then takes the project, or in a Community Build, which has one branch, its
-    main branch (`SetAction` of `api/new_code_periods`).
+    The request has no branch. SonarQube then sets the period of the project; a Community Build, which has only one
+    branch, sets that of its main branch (`SetAction` of `api/new_code_periods`).
     """
 
     name = "NewCodePeriod"
@@ -117,18 +117,18 @@ class NewCodePeriodKind(ObjectKind):
     replaced_by = ("project",)
 
     def normalised(self, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
-        """Numbers as the text they are for SonarQube."""
+        """Return the inputs with numbers as texts, as SonarQube has them."""
         value = news.get("value")
-        if isinstance(value, float) and value.is_integer():  # every number is a float on its way here
+        if isinstance(value, float) and value.is_integer():  # Pulumi passes all numbers as floats
             value = int(value)
         return {**news, **({"value": str(value)} if value is not None else {})}
 
     def create(self, client: Client, news: Properties) -> tuple[str, Properties]:
-        """Set it."""
+        """Set the period."""
         return news["project"], self._set(client, news)
 
     def read(self, client: Client, id_: str, props: Properties) -> Properties | None:  # noqa: ARG002
-        """Return what is set on the main branch or the project; None where the period is inherited."""
+        """Return the period of the main branch or of the project; None if it is inherited."""
         try:
             own, of_branch = self._shown(client, id_)
         except NotFoundError:
@@ -139,11 +139,11 @@ class NewCodePeriodKind(ObjectKind):
         return {"project": id_, "type": found["type"], **({"value": found["value"]} if "value" in found else {})}
 
     def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
-        """Set it."""
+        """Set the period."""
         return self._set(client, news)
 
     def delete(self, client: Client, id_: str, props: Properties) -> None:  # noqa: ARG002
-        """Leave the project to the global one."""
+        """Return the project to the global period."""
         client.post("/api/new_code_periods/unset", project=id_)
 
     def _set(self, client: Client, news: Properties) -> Properties:
@@ -151,11 +151,11 @@ class NewCodePeriodKind(ObjectKind):
         client.post("/api/new_code_periods/set", project=project, type=news["type"], value=news.get("value"))
         own, of_branch = self._shown(client, project)
         if not own.get("inherited") and not of_branch.get("inherited"):
-            # Left from a Community Build, or set by hand: it would go before the project's.
+            # The branch's period is from a Community Build or was set manually. It would override the project's.
             client.post("/api/new_code_periods/unset", project=project, branch=main_branch(client, project))
         return {key: news[key] for key in self.inputs if news.get(key) is not None}
 
     def _shown(self, client: Client, project: str) -> tuple[Any, Any]:
-        """Return what SonarQube shows of the project, and of its main branch."""
+        """Return the periods of the project and of its main branch."""
         own = client.get("/api/new_code_periods/show", project=project)
         return own, client.get("/api/new_code_periods/show", project=project, branch=main_branch(client, project))

@@ -1,10 +1,10 @@
-"""The dynamic provider: what the engine calls, in the plugin's process.
+"""The dynamic provider that the engine calls, in the plugin's process.
 
-A dynamic provider's code travels inside the state, pickled. What is pickled of this one is a line that imports this
-module and asks `provider_of` for a type: no code of ours, no address and no token. A changed implementation is
-therefore no change of any resource, and a state of today works with the code of tomorrow, as long as this module and
-`provider_of` keep their names. The line finds the checkout by its `Pulumi.yaml`, as the engine does: it starts the
-plugin in the program's folder, from where `components` cannot be imported.
+Pulumi keeps the pickled code of a dynamic provider in the state. For this provider, that is one line that imports
+`components.sonarqube_dynamic.provider` and calls its `provider_of` for a type: no other code, no address and no token.
+So a changed implementation changes no resource, and old states work with new code as long as that module and
+`provider_of` keep their names. The engine starts the plugin in the folder of the program, where `components` cannot be
+imported; so the line first finds the checkout by its `Pulumi.yaml`, as the engine does.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ KINDS: Final[dict[str, ObjectKind]] = {
         SettingsKind(),
     )
 }
-#: Type tokens are this and a kind's name.
+#: A type token is this prefix and the name of a kind.
 TYPE_PREFIX: Final = "pulumi-python:dynamic/sonarqube:"
-#: Configuration of the provider: SonarQube's address, and the PEM text of the authority to trust for it (optional).
+#: Configuration keys of the provider: SonarQube's address, and the PEM text of the authority to trust (optional).
 URL_KEY: Final = "sonarqube:url"
 AUTHORITY_KEY: Final = "sonarqube:ca"
 
-# In every state: never to be changed without need, and then in a way that the old one goes on working.
+# Every state has this line. If it changes, the old line must still work (tests/sonarqube/test_pickled.py).
 _LOADER: Final = (
     "(lambda sys, path: sys.path.insert(0, next((str(d) for d in (path.cwd(), *path.cwd().parents) "
     "if (d / 'Pulumi.yaml').is_file()), str(path.cwd()))))"
@@ -61,50 +61,50 @@ class SonarProvider(dynamic.ResourceProvider):
     serialize_as_secret_always = False
 
     def __init__(self, kind: ObjectKind) -> None:
-        """Without a configuration until the engine gives one."""
+        """Create a provider without configuration; `configure` sets it."""
         super().__init__()
         self._kind = kind
         self._client: Client | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Be pickled as one line that needs nothing but this module to be there."""
+        """Return what is pickled: a line that imports the provider (see the module's docstring)."""
         return eval, (_LOADER.format(kind=self._kind.name),)
 
     def configure(self, req: dynamic.ConfigureRequest) -> None:
-        """Take the address, from an explicit provider's inputs or the stack's configuration."""
+        """Read the address from the inputs of an explicit provider, or from the stack's configuration."""
         end_with_engine()
         url = req.config.get(URL_KEY)
-        # A program that is gone (`destroy`) or has none yet still lets its objects be compared.
+        # Without an address (for example in `destroy`), objects can still be compared.
         self._client = Client(url, req.config.get(AUTHORITY_KEY)) if url else None
 
     def check(self, _olds: Properties, news: Properties) -> dynamic.CheckResult:
-        """Bring the inputs into the form in which they are compared."""
+        """Return the inputs in the form in which they are compared."""
         return dynamic.CheckResult(self._kind.normalised(_plain(_olds), _plain(news)), [])
 
     def diff(self, _id: str, _olds: Properties, _news: Properties) -> dynamic.DiffResult:
-        """Compare with the state, which after a refresh is what the server has."""
+        """Compare the inputs with the state. After a refresh, the state is what the server has."""
         changed = self._kind.changed(_plain(_olds), _plain(_news))
         replaced = [key for key in changed if key in (*self._kind.replaced_by, "token")]
         return dynamic.DiffResult(changes=bool(changed), replaces=replaced)
 
     def create(self, props: Properties) -> dynamic.CreateResult:
-        """Make it."""
+        """Create the object."""
         id_, outs = self._kind.create(self._connected(), _plain(props))
         return dynamic.CreateResult(id_, outs)
 
     def read(self, id_: str, props: Properties) -> dynamic.ReadResult:
-        """Read it back; the result's id is empty when it is gone."""
+        """Read the object; the id of the result is empty if it does not exist."""
         outs = self._kind.read(self._connected(), id_, _plain(props))
         if outs is None:
             return dynamic.ReadResult("", {})
         return dynamic.ReadResult(id_, outs, inputs_of(self._kind, outs))
 
     def update(self, _id: str, _olds: Properties, _news: Properties) -> dynamic.UpdateResult:
-        """Change it."""
+        """Update the object."""
         return dynamic.UpdateResult(self._kind.update(self._connected(), _id, _plain(_olds), _plain(_news)))
 
     def delete(self, _id: str, _props: Properties) -> None:
-        """Delete it; that it is gone already is no error."""
+        """Delete the object. It is not an error if it does not exist."""
         try:
             self._kind.delete(self._connected(), _id, _plain(_props))
         except NotFoundError:
@@ -117,24 +117,24 @@ class SonarProvider(dynamic.ResourceProvider):
 
 
 def provider_of(kind: str) -> SonarProvider:
-    """Return a provider of a kind. Every state names this function: see above."""
+    """Return the provider of a kind. Every state names this function: see the module's docstring."""
     return SonarProvider(KINDS[kind])
 
 
 def find(client: Client, type_: str, inputs: Mapping[str, Any]) -> str | None:
-    """Return the id of the live object that these inputs describe, for what a killed run left behind.
+    """Return the id of the existing object with these inputs, for the recovery of an interrupted run.
 
-    None: there is none, or the type is not one of these, or its create may be repeated without harm, or it is of no
-    use (see `remove_orphan`). Raises SonarError when SonarQube does not answer.
+    None if there is none, if the type is unknown, if the object can be created again without harm, or if it is useless
+    without its secret (see `remove_orphan`). Raises SonarError if SonarQube does not answer.
     """
     kind = _kind(type_)
     return kind.find(client, inputs) if kind and not kind.shown_once else None
 
 
 def remove_orphan(client: Client, type_: str, inputs: Mapping[str, Any]) -> bool:
-    """Delete what these inputs made where nobody can use it any more: an analysis token whose secret was lost.
+    """Delete the object with these inputs if nobody can use it: an analysis token whose secret was lost.
 
-    True if there was one. Raises SonarError when SonarQube does not answer.
+    Returns whether there was one. Raises SonarError if SonarQube does not answer.
     """
     kind = _kind(type_)
     id_ = kind.find(client, inputs) if kind and kind.shown_once else None
@@ -148,7 +148,7 @@ def _kind(type_: str) -> ObjectKind | None:
 
 
 def inputs_of(kind: ObjectKind, outs: Properties) -> Properties:
-    """Return the inputs that an object with these outputs would have been made with."""
+    """Return the inputs of an object with these outputs."""
     names = (*kind.inputs, "name") if kind.name == "Project" else kind.inputs
     return {name: outs[name] for name in names if outs.get(name) is not None}
 

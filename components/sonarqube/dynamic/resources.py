@@ -1,4 +1,4 @@
-"""The objects of SonarQube as Pulumi resources; how they are used is in the package's docstring."""
+"""The objects of SonarQube as Pulumi resources; the package's docstring has an example."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pulumi import Input, Output, ResourceOptions, dynamic
 
 from components.sonarqube.dynamic.provider import AUTHORITY_KEY, KINDS, URL_KEY, SonarProvider
 
-#: What is made by setting it: a forced replacement must not end with the deletion of what it set.
+#: For resources that set a value: otherwise a forced replacement would set it and then delete it.
 _SET: Final = ResourceOptions(delete_before_replace=True)
 
 #: Permissions by the name of a group, or the login of a user.
@@ -23,11 +23,11 @@ Value = Input[str] | Sequence[Input[str]] | Sequence[Mapping[str, Input[str]]]
 def sonarqube_provider(
     name: str, url: Input[str], authority: Input[str] | None = None, opts: ResourceOptions | None = None
 ) -> pulumi.ProviderResource:
-    """Return the explicit provider of the resources below; `authority` is PEM text to trust instead of the public ones.
+    """Return the explicit provider of the resources below; it trusts `authority` (PEM text) instead of the public ones.
 
-    It holds the address for all of them, so that a move changes the provider and no resource. The token is read from
-    SONAR_TOKEN by the plugin and never given here. Without this provider, the stack's configuration is asked for the
-    same keys (`sonarqube:url`, `sonarqube:ca`); the whole of it is then kept in the state.
+    The provider has the address, so a new address changes the provider and no resource. The plugin reads the token from
+    SONAR_TOKEN. Without this provider, the same keys come from the stack's configuration (`sonarqube:url`,
+    `sonarqube:ca`), and the state then has the whole configuration.
     """
     inputs: dict[str, Input[str]] = {URL_KEY: url}
     if authority is not None:
@@ -37,7 +37,7 @@ def sonarqube_provider(
 
 @dataclass(frozen=True, slots=True)
 class ProjectArgs:
-    """`key` identifies it for ever (another one is another project); `name` counts at creation only.
+    """A changed `key` replaces the project; `name` is used at creation only.
 
     `visibility` is `private` or `public`. A changed `main_branch` renames the branch and keeps its analyses.
     """
@@ -49,7 +49,7 @@ class ProjectArgs:
 
 
 class Project(dynamic.Resource, module="sonarqube", name="Project"):
-    """A project; its deletion deletes every analysis. Id: its key."""
+    """A project. Its deletion deletes all its analyses. Id: its key."""
 
     key: Output[str]
     name: Output[str]
@@ -57,16 +57,16 @@ class Project(dynamic.Resource, module="sonarqube", name="Project"):
     main_branch: Output[str]
 
     def __init__(self, resource_name: str, args: ProjectArgs, opts: ResourceOptions | None = None) -> None:
-        """Register it under the given logical name."""
+        """Register the resource under the given logical name."""
         props = {"key": args.key, "name": args.name, "visibility": args.visibility, "main_branch": args.main_branch}
         super().__init__(SonarProvider(KINDS["Project"]), resource_name, props, opts)
 
 
 @dataclass(frozen=True, slots=True)
 class GroupArgs:
-    """`name` is the value of the `groups` claim that makes somebody a member when they log in: `/slug/role`.
+    """`name` is the value of the `groups` claim whose holders SonarQube adds at log-in: `/slug/role`.
 
-    `members` are the only ones who may stay members, by the name the identity provider gives them; None lets anybody.
+    `members` are the people who may be members, by their name at the identity provider; None allows everybody.
     """
 
     name: Input[str]
@@ -75,13 +75,13 @@ class GroupArgs:
 
 
 class Group(dynamic.Resource, module="sonarqube", name="Group"):
-    """A group; a change of its name keeps its permissions. Id: SonarQube's own."""
+    """A group. It keeps its permissions if its name changes. Id: given by SonarQube."""
 
     name: Output[str]
     description: Output[str]
 
     def __init__(self, resource_name: str, args: GroupArgs, opts: ResourceOptions | None = None) -> None:
-        """Register it under the given logical name."""
+        """Register the resource under the given logical name."""
         members = None if args.members is None else list(args.members)
         props = {"name": args.name, "description": args.description, "members": members}
         super().__init__(SonarProvider(KINDS["Group"]), resource_name, props, opts)
@@ -89,10 +89,10 @@ class Group(dynamic.Resource, module="sonarqube", name="Group"):
 
 @dataclass(frozen=True, slots=True)
 class ProjectPermissionsArgs:
-    """Every permission anybody has on the project; groups and users have to exist (say so by `depends_on`).
+    """All permissions on the project. Its groups and users must exist before (use `depends_on`).
 
-    There are `user` (see it), `codeviewer`, `issueadmin`, `securityhotspotadmin`, `scan` and `admin`. A group of
-    SONAR_TOKEN's account needs `admin` here, also where the account administers the whole server.
+    Permissions are `user` (browse), `codeviewer`, `issueadmin`, `securityhotspotadmin`, `scan` and `admin`. A group of
+    SONAR_TOKEN's account needs `admin` here, even if the account administers the whole server.
     """
 
     project: Input[str]
@@ -101,14 +101,14 @@ class ProjectPermissionsArgs:
 
 
 class ProjectPermissions(dynamic.Resource, module="sonarqube", name="ProjectPermissions"):
-    """The exact permissions on a project: what else is there is drift, and goes. Id: the project's key."""
+    """The exact permissions on a project: other permissions are drift, and are removed. Id: the project's key."""
 
     project: Output[str]
     groups: Output[Mapping[str, Sequence[str]]]
     users: Output[Mapping[str, Sequence[str]]]
 
     def __init__(self, resource_name: str, args: ProjectPermissionsArgs, opts: ResourceOptions | None = None) -> None:
-        """Register it under the given logical name."""
+        """Register the resource under the given logical name."""
         props = {"project": args.project, "groups": _lists(args.groups), "users": _lists(args.users)}
         opts = ResourceOptions.merge(opts, _SET)
         super().__init__(SonarProvider(KINDS["ProjectPermissions"]), resource_name, props, opts)
@@ -116,9 +116,9 @@ class ProjectPermissions(dynamic.Resource, module="sonarqube", name="ProjectPerm
 
 @dataclass(frozen=True, slots=True)
 class GlobalPermissionsArgs:
-    """Every global permission anybody has, of `admin`, `gateadmin`, `profileadmin`, `provisioning` and `scan`.
+    """All global permissions: `admin`, `gateadmin`, `profileadmin`, `provisioning` and `scan`.
 
-    SONAR_TOKEN's account needs `admin`, and for the resources here `provisioning` (projects) and `gateadmin` (gates).
+    SONAR_TOKEN's account needs `admin`, `provisioning` (for projects) and `gateadmin` (for quality gates).
     """
 
     groups: Holders
@@ -126,36 +126,36 @@ class GlobalPermissionsArgs:
 
 
 class GlobalPermissions(dynamic.Resource, module="sonarqube", name="GlobalPermissions"):
-    """The exact global permissions; deleting it leaves them as they are. Id: `global`."""
+    """The exact global permissions. Deletion changes nothing in SonarQube. Id: `global`."""
 
     groups: Output[Mapping[str, Sequence[str]]]
     users: Output[Mapping[str, Sequence[str]]]
 
     def __init__(self, resource_name: str, args: GlobalPermissionsArgs, opts: ResourceOptions | None = None) -> None:
-        """Register it under the given logical name."""
+        """Register the resource under the given logical name."""
         props = {"groups": _lists(args.groups), "users": _lists(args.users)}
         super().__init__(SonarProvider(KINDS["GlobalPermissions"]), resource_name, props, opts)
 
 
 @dataclass(frozen=True, slots=True)
 class TechnicalAccountArgs:
-    """`login` is for ever (another one is another account), `name` what people see of it."""
+    """A changed `login` replaces the account; `name` is its display name."""
 
     login: Input[str]
     name: Input[str]
 
 
 class TechnicalAccount(dynamic.Resource, module="sonarqube", name="TechnicalAccount"):
-    """An account that nobody logs in to: it has no password, and its tokens do what permissions give to it.
+    """An account without a password: nobody can log in to it, and its tokens have its permissions.
 
-    Its deletion deactivates it, which revokes every token of it, by any maker. Id: SonarQube's own.
+    Its deletion deactivates it, which revokes all its tokens. Id: given by SonarQube.
     """
 
     login: Output[str]
     name: Output[str]
 
     def __init__(self, resource_name: str, args: TechnicalAccountArgs, opts: ResourceOptions | None = None) -> None:
-        """Register it under the given logical name."""
+        """Register the resource under the given logical name."""
         props = {"login": args.login, "name": args.name}
         opts = ResourceOptions.merge(opts, _SET)
         super().__init__(SonarProvider(KINDS["TechnicalAccount"]), resource_name, props, opts)
@@ -163,10 +163,10 @@ class TechnicalAccount(dynamic.Resource, module="sonarqube", name="TechnicalAcco
 
 @dataclass(frozen=True, slots=True)
 class ProjectAnalysisTokenArgs:
-    """`name` is the beginning of the token's name; `expires` the day it ends (`2027-01-31`), None for never.
+    """`name` is the beginning of the token's name; `expires` is its last day (`2027-01-31`), None for no expiry.
 
-    `login` is the account whose token it is, one of `TechnicalAccount`: the token may do all that its account may. Any
-    change makes a new token, and revokes the old one when everything else has been updated.
+    `login` is that of the `TechnicalAccount` that the token belongs to; the token has the permissions of the account.
+    Any change creates a new token, and revokes the old one at the end of the run.
     """
 
     name: Input[str]
@@ -177,8 +177,8 @@ class ProjectAnalysisTokenArgs:
 class ProjectAnalysisToken(dynamic.Resource, module="sonarqube", name="ProjectAnalysisToken"):
     """A user token of a technical account, for the analyses of a project. Id: `<login>/<token_name>`.
 
-    `token` is its secret, always a Pulumi secret. A token that was revoked or has expired is made again. In states of
-    the versions before, it is a project analysis token of the administrator: that one is replaced.
+    `token` is its value, always a Pulumi secret. A revoked or expired token is created again. In states of earlier
+    versions, it is a project analysis token of the administrator, which is replaced.
     """
 
     token: Output[str]
@@ -187,7 +187,7 @@ class ProjectAnalysisToken(dynamic.Resource, module="sonarqube", name="ProjectAn
     expires: Output[str | None]
 
     def __init__(self, resource_name: str, args: ProjectAnalysisTokenArgs, opts: ResourceOptions | None = None) -> None:
-        """Register it under the given logical name."""
+        """Register the resource under the given logical name."""
         props = {
             "name": args.name,
             "login": args.login,
@@ -210,7 +210,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class QualityGateArgs:
-    """`conditions` are all of them, in any order; `default`: for every project that takes no other."""
+    """`conditions` are all conditions, in any order; `default`: it is the gate of projects that select none."""
 
     name: Input[str]
     conditions: Sequence[Condition]
@@ -218,13 +218,13 @@ class QualityGateArgs:
 
 
 class QualityGate(dynamic.Resource, module="sonarqube", name="QualityGate"):
-    """A quality gate; another name is another gate. Id: its name."""
+    """A quality gate. A changed name replaces it. Id: its name."""
 
     name: Output[str]
     default: Output[bool]
 
     def __init__(self, resource_name: str, args: QualityGateArgs, opts: ResourceOptions | None = None) -> None:
-        """Register it under the given logical name."""
+        """Register the resource under the given logical name."""
         conditions = [{"metric": c.metric, "op": c.op, "error": c.error} for c in args.conditions]
         props = {"name": args.name, "conditions": conditions, "default": args.default}
         super().__init__(SonarProvider(KINDS["QualityGate"]), resource_name, props, opts)
@@ -232,7 +232,7 @@ class QualityGate(dynamic.Resource, module="sonarqube", name="QualityGate"):
 
 @dataclass(frozen=True, slots=True)
 class QualityGateAssociationArgs:
-    """The project's key and the gate's name."""
+    """`project` is the key of the project, `gate` the name of the gate."""
 
     project: Input[str]
     gate: Input[str]
@@ -247,7 +247,7 @@ class QualityGateAssociation(dynamic.Resource, module="sonarqube", name="Quality
     def __init__(
         self, resource_name: str, args: QualityGateAssociationArgs, opts: ResourceOptions | None = None
     ) -> None:
-        """Register it under the given logical name."""
+        """Register the resource under the given logical name."""
         props = {"project": args.project, "gate": args.gate}
         opts = ResourceOptions.merge(opts, _SET)
         super().__init__(SonarProvider(KINDS["QualityGateAssociation"]), resource_name, props, opts)
@@ -255,10 +255,10 @@ class QualityGateAssociation(dynamic.Resource, module="sonarqube", name="Quality
 
 @dataclass(frozen=True, slots=True)
 class WebhookArgs:
-    """Called after each analysis of the project, or of every project without one. SonarQube refuses loopback addresses.
+    """SonarQube calls `url` after each analysis of the project; None: of all projects. It refuses loopback addresses.
 
-    With `secret`, SonarQube signs what it sends (header X-Sonar-Webhook-HMAC-SHA256). It can't be read back: whether
-    there is one is seen, which one is not.
+    With `secret`, SonarQube signs its requests (header X-Sonar-Webhook-HMAC-SHA256). It shows only whether there is a
+    secret, so a secret that is changed manually is not detected.
     """
 
     name: Input[str]
@@ -275,7 +275,7 @@ class Webhook(dynamic.Resource, module="sonarqube", name="Webhook"):
     project: Output[str | None]
 
     def __init__(self, resource_name: str, args: WebhookArgs, opts: ResourceOptions | None = None) -> None:
-        """Register it under the given logical name."""
+        """Register the resource under the given logical name."""
         secret = None if args.secret is None else Output.secret(args.secret)
         props = {"name": args.name, "url": args.url, "project": args.project, "secret": secret}
         opts = ResourceOptions.merge(opts, ResourceOptions(additional_secret_outputs=["secret"]))
@@ -292,14 +292,14 @@ class NewCodePeriodArgs:
 
 
 class NewCodePeriod(dynamic.Resource, module="sonarqube", name="NewCodePeriod"):
-    """What counts as new code on a project's main branch. Id: the project's key."""
+    """The period of new code on a project's main branch. Id: the project's key."""
 
     project: Output[str]
     type: Output[str]
     value: Output[str | None]
 
     def __init__(self, resource_name: str, args: NewCodePeriodArgs, opts: ResourceOptions | None = None) -> None:
-        """Register it under the given logical name."""
+        """Register the resource under the given logical name."""
         props = {"project": args.project, "type": args.type, "value": args.value}
         opts = ResourceOptions.merge(opts, _SET)
         super().__init__(SonarProvider(KINDS["NewCodePeriod"]), resource_name, props, opts)
@@ -307,10 +307,10 @@ class NewCodePeriod(dynamic.Resource, module="sonarqube", name="NewCodePeriod"):
 
 @dataclass(frozen=True, slots=True)
 class ServerSettingsArgs:
-    """Values by key, of a project or (without one) of the whole server. Keys that are not named are left alone.
+    """Values by key, of a project or (without one) of the whole server. Other keys stay unchanged.
 
-    `secured` are secrets, for keys that end in `.secured`. SonarQube never shows them: one that is changed by hand is
-    not seen, one that is taken away is. An empty text is no value for SonarQube: leave the key out.
+    `secured` are secrets, for keys that end in `.secured`. SonarQube never shows them: a manual change is not detected,
+    a removal is. For SonarQube an empty text is not a value: leave the key out.
     """
 
     values: Mapping[str, Value] = field(default_factory=dict)
@@ -319,12 +319,12 @@ class ServerSettingsArgs:
 
 
 class ServerSettings(dynamic.Resource, module="sonarqube", name="Settings"):
-    """Settings by key; deleting it returns each to what it inherits. Id: `<project or ->/<keys, comma between>`."""
+    """Settings by key. Deletion resets them to their inherited values. Id: `<project or ->/<keys, with commas>`."""
 
     project: Output[str | None]
 
     def __init__(self, resource_name: str, args: ServerSettingsArgs, opts: ResourceOptions | None = None) -> None:
-        """Register it under the given logical name."""
+        """Register the resource under the given logical name."""
         secured = Output.secret(dict(args.secured)) if args.secured else None
         props = {"project": args.project, "values": dict(args.values), "secured": secured}
         opts = ResourceOptions.merge(opts, _SET)

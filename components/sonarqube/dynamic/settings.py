@@ -1,4 +1,4 @@
-"""Settings and webhooks, of a project or of the whole server."""
+"""Settings and webhooks of a project or of the whole server."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from typing import Any
 from components.sonarqube.dynamic.api import Client, NotFoundError, SonarError
 from components.sonarqube.dynamic.kind import ObjectKind, Properties, is_known
 
-#: How the id says that something belongs to no project.
+#: In an id, in place of the project: the setting or webhook is of the whole server.
 _SERVER = "-"
-#: Whose settings SonarQube takes also where the plugin is not installed, and then does nothing with them: the plugin's
-#: key by how the settings' keys begin. Of sonar-auth-oidc, see its `pom.xml`.
+#: Plugins whose settings SonarQube accepts even if the plugin is not installed, without effect: the plugin's key by the
+#: prefix of its settings. For sonar-auth-oidc, the key is in its `pom.xml`.
 _OF_PLUGINS = {"sonar.auth.oidc.": "authoidc"}
 
 
 class SettingsKind(ObjectKind):
-    """Exactly these values of these keys. Id: `<project>/<keys, comma between>`, with `-` for the whole server.
+    """The values of these keys. Id: `<project>/<keys, separated by commas>`, with `-` for the whole server.
 
-    `values` are a text, a list of texts, or a list of texts by field, as the setting's definition asks; `secured` are
-    write-only: SonarQube tells only whether there is a value. Deletion returns every key to what it inherits.
+    A value is a text, a list of texts, or a list of texts by field, as the definition of the setting requires.
+    `secured` values are write-only: SonarQube shows only whether there is one. Deletion resets every key to its
+    inherited value.
     """
 
     name = "Settings"
@@ -28,19 +29,19 @@ class SettingsKind(ObjectKind):
     replaced_by = ("project",)
 
     def normalised(self, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
-        """Booleans and numbers as the texts they are for SonarQube."""
+        """Return the inputs with booleans and numbers as texts, as SonarQube has them."""
         values = news.get("values")
         if not isinstance(values, Mapping) or not is_known(values):
             return dict(news)
         return {**news, "values": {key: _texts(value) for key, value in values.items()}}
 
     def create(self, client: Client, news: Properties) -> tuple[str, Properties]:
-        """Set them."""
+        """Set the values."""
         keys = sorted({**news.get("values", {}), **news.get("secured", {})})
         return f"{news.get('project') or _SERVER}/{','.join(keys)}", self.update(client, "", {}, news)
 
     def read(self, client: Client, id_: str, props: Properties) -> Properties | None:
-        """See `ObjectKind`. A key without a value of its own is left out; None where none has one."""
+        """See `ObjectKind`. Keys with an inherited value are left out; None if all are inherited."""
         scope, _, listed = id_.partition("/")
         project = None if scope == _SERVER else scope
         known = {**(props.get("values") or {}), **(props.get("secured") or {})}
@@ -61,7 +62,7 @@ class SettingsKind(ObjectKind):
         }
 
     def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
-        """Set what differs, and leave keys no longer named to what they inherit."""
+        """Set the values that differ, and reset keys that are no longer named."""
         project = news.get("project")
         wanted = {**news.get("values", {}), **news.get("secured", {})}
         _check_plugins(client, wanted)
@@ -74,7 +75,7 @@ class SettingsKind(ObjectKind):
         return {key: news[key] for key in self.inputs if news.get(key)} | {"values": news.get("values", {})}
 
     def delete(self, client: Client, id_: str, props: Properties) -> None:
-        """Leave every key to what it inherits."""
+        """Reset every key to its inherited value."""
         keys = sorted({**(props.get("values") or {}), **(props.get("secured") or {})})
         if keys:
             project = None if id_.startswith(f"{_SERVER}/") else id_.partition("/")[0]
@@ -82,13 +83,13 @@ class SettingsKind(ObjectKind):
 
 
 def _check_plugins(client: Client, keys: Mapping[str, Any]) -> None:
-    """Raise SonarError where a plugin is missing whose settings these are."""
+    """Raise SonarError if the plugin that these settings belong to is not installed."""
     needed = {plugin: start for start, plugin in _OF_PLUGINS.items() if any(key.startswith(start) for key in keys)}
     installed = {plugin["key"] for plugin in client.get("/api/plugins/installed")["plugins"]} if needed else set()
     for plugin in sorted(needed.keys() - installed):
         raise SonarError(
-            f"SonarQube has no plugin {plugin}, so it would do nothing with the settings {needed[plugin]}*: "
-            "install it and start SonarQube again (docs/up.md, What SonarQube needs)"
+            f"SonarQube has no plugin {plugin}, so the settings {needed[plugin]}* would have no effect: "
+            "install it and restart SonarQube (docs/up.md, What SonarQube needs)"
         )
 
 
@@ -123,7 +124,7 @@ def _json(fields: Mapping[str, str]) -> str:
 class WebhookKind(ObjectKind):
     """Id: `<project>/<key>`, with `-` for the whole server.
 
-    The secret is write-only: SonarQube tells whether there is one.
+    The secret is write-only: SonarQube shows only whether there is one.
     """
 
     name = "Webhook"
@@ -146,7 +147,7 @@ class WebhookKind(ObjectKind):
         return self._outputs({**found, "secret": secret, "project": project})
 
     def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:
-        """Change it; a secret is sent only when it is another, and taken away by an empty one."""
+        """Update it. A changed secret is sent; an empty text removes the secret."""
         form = self._form(news)
         if olds.get("secret") == news.get("secret"):
             form.pop("secret", None)
@@ -160,7 +161,7 @@ class WebhookKind(ObjectKind):
         client.post("/api/webhooks/delete", webhook=id_.partition("/")[2])
 
     def find(self, client: Client, news: Mapping[str, Any]) -> str | None:
-        """By name and address: SonarQube would take a second one."""
+        """Find it by name and address, because SonarQube would accept a second one."""
         project = news.get("project")
         for hook in self._listed(client, project):
             if (hook["name"], hook["url"]) == (news["name"], news["url"]):
