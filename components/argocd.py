@@ -147,7 +147,7 @@ class ArgoCDTenant(Component):
                 if deployed.reader is not None:
                     self._repository(repository_name, deployed.url, deployed.reader)
             for environment in args.tenant.environments:
-                app_project = self._project(environment)
+                app_project = self._app_project(environment)
                 for repository in self._infra():
                     applications.append(self._application(environment, repository, app_project))
         self.applications = tuple(applications)
@@ -187,7 +187,7 @@ class ArgoCDTenant(Component):
             opts=self.child(self._args.provider),
         )
 
-    def _project(self, environment: Environment) -> CustomResource:
+    def _app_project(self, environment: Environment) -> CustomResource:
         tenant = self._args.tenant
         name = names_of(tenant).argocd_project(environment.name)
         server = self._args.clusters[environment.cluster].server

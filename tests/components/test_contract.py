@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import json
+import pkgutil
+import re
 import sys
 from collections import Counter
 from typing import Any
 
+import pulumiverse_harbor as harbor
 import pytest
 from google.protobuf import empty_pb2
 
+import components
+from components.harbor import HarborTenant, HarborTenantArgs
 from model.naming import DOMAIN
-from model.settings import FoundationMode, System
+from model.settings import Credential, FoundationMode, System
 from model.tenant import State
 from tests import factories
 from tests.plans import plan_of, plan_of_slugs
@@ -20,6 +26,7 @@ from usine.data_bearing import DATA_BEARING
 from usine.plan import Plan, PlannedResource, make_plan
 from usine.plan.model import SECRET
 from usine.plan.monitor import RecordingMonitor
+from usine.plan.run import record
 
 TENANTS = ("teleservice", "a-b", "a")
 
@@ -54,6 +61,31 @@ def test_component_type_tokens_name_package_system_and_class(plan: Plan) -> None
         package, system, name = component.type.split(":")
         assert (package, system in systems, name.isidentifier()) == ("usine", True, True), component.type
         assert component.system == system
+
+
+def test_only_the_composing_components_take_all_settings() -> None:
+    """The `Args` of the others show what a component uses, so that it is usable without a whole platform."""
+    taken: dict[str, str] = {}
+    for module in pkgutil.walk_packages(components.__path__, "components."):
+        if not module.name.endswith("__main__"):
+            for name, found in vars(importlib.import_module(module.name)).items():
+                if name.endswith("Args") and found.__module__ == module.name:
+                    taken[name] = " ".join(found.__annotations__.values())
+    assert len(taken) > 25
+    whole = re.compile(r"\b(Settings|Providers|FoundationRefs)\b")
+    assert {name for name, types in taken.items() if whole.search(types)} == {"FoundationArgs", "TenantProjectArgs"}
+
+
+def test_one_component_is_made_without_settings() -> None:
+    tenant = factories.tenant()
+
+    def program() -> None:
+        provider = harbor.Provider("harbor", url="https://harbor.example.test")
+        HarborTenant("teleservice/harbor", HarborTenantArgs(tenant, provider, 180, [Credential("1")]))
+
+    made = {r.type.rpartition(":")[2] for r in record(program, "other").resources}
+    assert made >= {"HarborTenant", "Project", "RetentionPolicy", "RobotAccount"}
+    assert "ProjectMemberGroup" not in made
 
 
 def test_logical_names_are_unique_across_tenants_and_start_with_the_slug(plan: Plan) -> None:
