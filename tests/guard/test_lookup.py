@@ -6,11 +6,11 @@ from typing import Any
 from unittest.mock import create_autospec
 
 import pytest
-import requests
 
 from model.settings import Endpoint, System
 from tests.drift.inventory.api_server import NOTHING, Refused, serving
 from tests.drift.inventory.looking import ENVIRONMENT
+from usine.clients import ClientError
 from usine.engine.cli import Engine, EngineError
 from usine.engine.lookup import Finder
 from usine.engine.recover import recover
@@ -46,7 +46,7 @@ def test_a_list_that_is_not_found_is_no_answer(
 ) -> None:
     assert find({owner: {"id": 1}, path: []}, system, type_, inputs) is None
     assert find({}, system, type_, inputs) is None  # the owner is gone, with all that was in it
-    with pytest.raises(requests.HTTPError):
+    with pytest.raises(ClientError, match="HTTP 404"):
         find({owner: {"id": 1}, path: Refused(404)}, system, type_, inputs)
 
 
@@ -56,7 +56,7 @@ def test_a_token_is_not_taken_for_gone_where_its_list_is_not_found() -> None:
         with serving(there) as api:
             finder = Finder({System.GITLAB: Endpoint(api.url)}, ENVIRONMENT)
             if expected is None:
-                with pytest.raises(requests.HTTPError):
+                with pytest.raises(ClientError, match="HTTP 404"):
                     finder.remove_orphan(type_, inputs)
             else:
                 assert finder.remove_orphan(type_, inputs) is expected
@@ -69,7 +69,7 @@ def test_vault_says_why_where_it_is_not_only_empty() -> None:
         finder = Finder({System.VAULT: Endpoint(api.url)}, ENVIRONMENT)
         assert finder.find("vault:identity/group:Group", inputs) is None
     for answer in (Refused(404, body={"errors": ["unsupported path"]}), Refused(404)):
-        with serving({found: answer}) as api, pytest.raises(requests.HTTPError):
+        with serving({found: answer}) as api, pytest.raises(ClientError, match="HTTP 404"):
             Finder({System.VAULT: Endpoint(api.url)}, ENVIRONMENT).find("vault:identity/group:Group", inputs)
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from components.sonarqube.dynamic.api import Client, SonarError
 from components.sonarqube.dynamic.provider import TYPE_PREFIX
@@ -22,6 +21,7 @@ from lab.home import CHECKOUT
 from model.settings import Endpoint, System
 from tests.sonarqube.conftest import Sonar
 from tests.sonarqube.programs import PROGRAM
+from usine.clients import ClientError
 from usine.engine.cli import Engine
 from usine.engine.lookup import Finder
 from usine.engine.recover import adopt_late
@@ -275,7 +275,7 @@ def test_what_a_killed_run_made_is_taken_up(stack: Stack, sonar: Sonar) -> None:
 
 def test_a_finder_says_that_sonarqube_does_not_answer() -> None:
     finder = Finder({System.SONARQUBE: Endpoint("http://127.0.0.1:1", None)}, {})
-    with pytest.raises(requests.RequestException, match="no token: set SONAR_TOKEN"):
+    with pytest.raises(ClientError, match="no token: set SONAR_TOKEN"):
         finder.find(f"{TYPE_PREFIX}Project", {"key": "x"})
 
 

@@ -7,17 +7,15 @@ that holds only as long as the field is what was found.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
-import requests
-
 from model.settings import Settings
+from usine.clients import ClientError, Connections, NoAnswerError
 from usine.drift.checkpoint import kubernetes_identity
 from usine.drift.findings import Finding
 from usine.drift.paths import parse
 from usine.engine.cli import EngineError
-from usine.engine.lookup.base import LookError, Rest
-from usine.engine.lookup.kubeconfig import connect
 from usine.plan.model import SECRET
 
 _PROVIDER: Final = "kubernetes-"
@@ -30,7 +28,7 @@ class Patcher:
     def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
         """Keep where the clusters are; nothing is asked yet."""
         self._settings = settings
-        self._environment = environment
+        self._connections = Connections(settings.endpoints, environment)
 
     def apply(self, findings: Iterable[Finding], resources: Iterable[Mapping[str, Any]]) -> None:
         """Take the found fields out, one request an object. `resources` are those of the stack's checkpoint.
@@ -44,37 +42,31 @@ class Patcher:
         for urn, fields in by_object.items():
             try:
                 self._patch(fields, ids[urn])
-            except (LookError, requests.RequestException, LookupError) as error:
-                status = error.response.status_code if isinstance(error, requests.HTTPError) else None
-                why = f"HTTP {status}" if status else str(error) if isinstance(error, LookError) else "no answer"
-                moved = (
-                    " (it is no longer what was found: look again)" if status == requests.codes.unprocessable else ""
-                )
-                raise EngineError(f"{fields[0].name} cannot be patched: {why}{moved}") from None
+            except (ClientError, LookupError) as error:
+                raise EngineError(f"{fields[0].name} cannot be patched: {_why(error)}") from None
 
     def _patch(self, fields: list[Finding], id_: str) -> None:
         first = fields[0]
         cluster = self._settings.clusters[first.provider.removeprefix(_PROVIDER)]
-        _, rest = connect(cluster.context, self._environment)
+        client = self._connections.kubernetes(cluster)
         identity = kubernetes_identity(first.type, id_)
         version, metadata = identity["apiVersion"], identity["metadata"]
         api = f"apis/{version}" if "/" in version else f"api/{version}"
         place = f"{api}/namespaces/{metadata['namespace']}" if "namespace" in metadata else api
-        rest.call(
+        client.request(
             "PATCH",
-            f"{place}/{_plural(rest, api, identity['kind'])}/{metadata['name']}",
+            f"{place}/{client.plural(api, identity['kind'])}/{metadata['name']}",
             params={"fieldManager": "usine"},
             headers={"Content-Type": _MEDIA_TYPE},
             json=[step for field in fields for step in steps(field)],
         )
 
 
-def _plural(rest: Rest, api: str, kind: str) -> str:
-    served = (rest.call("GET", api) or {}).get("resources") or ()
-    for resource in served:
-        if resource["kind"] == kind and "/" not in resource["name"]:
-            return str(resource["name"])
-    raise LookupError(kind)
+def _why(error: ClientError | LookupError) -> str:
+    if not isinstance(error, ClientError) or isinstance(error, NoAnswerError):
+        return "no answer"
+    moved = error.status == HTTPStatus.UNPROCESSABLE_ENTITY
+    return error.reason + (" (it is no longer what was found: look again)" if moved else "")
 
 
 def steps(finding: Finding) -> Iterable[Mapping[str, object]]:

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import requests
 from pydantic import TypeAdapter, ValidationError
 
+from usine.clients import ClientError
 from usine.engine.cli import Engine, EngineError
 from usine.engine.events import Step
 from usine.engine.lock_files import Record
@@ -146,11 +146,10 @@ def _ask(question: Callable[[str, Mapping[str, Any]], Answer], resource: Mapping
     }
     try:
         return question(resource["type"], inputs)
-    except requests.RequestException as error:
-        why = type(error).__name__ if error.response is None else f"HTTP {error.response.status_code}"
+    except ClientError as error:
         raise EngineError(
             f"an interrupted run may have created {resource['urn'].rsplit('::', 1)[-1]} ({resource['type']}), "
-            f"and its system does not answer: {why}. Nothing was changed; try again when it does."
+            f"and its system does not answer: {error.reason}. Nothing was changed; try again when it does."
         ) from error
 
 

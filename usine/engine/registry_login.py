@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import requests
-
 from model.settings import FoundationMode, Settings, System
-from usine.engine.lookup import harbor
+from usine.clients import ClientError, Connections
 from usine.report.model import Notice, Severity
 
 RULE: Final = "registry-login"
@@ -33,8 +31,8 @@ def check_registry_login(
     if not wanted or settings.foundation is FoundationMode.SKIP or any(r["type"] == _TYPE for r in resources):
         return ()
     try:
-        found = harbor.connect(settings.endpoints[System.HARBOR], environment).call("GET", "configurations") or {}
-    except requests.RequestException:
+        found = Connections(settings.endpoints, environment).harbor().get("configurations") or {}
+    except ClientError:
         return ()
     mode = found.get("auth_mode") or {}
     if mode.get("value") in {None, _MODE} or mode.get("editable") is not False:

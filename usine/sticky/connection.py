@@ -1,4 +1,4 @@
-"""The GitLab a pipeline runs in, as its predefined variables say, spoken to with a token of the environment."""
+"""The connection to the GitLab that runs this pipeline: its predefined variables, and a token of the environment."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ import gitlab
 import requests
 from gitlab.v4.objects import Project
 
-#: Where the token is. Never an argument: a command line is seen by the whole machine.
+from usine.clients.gitlab import GitLabClient
+
+#: The variable with the token. It is never an argument: every process of the machine can read a command line.
 TOKEN = "USINE_GITLAB_TOKEN"  # noqa: S105 - the name of a variable
 
-_TIMEOUT = 30.0
 _LONGEST_REASON = 200
 
 
 class StickyError(Exception):
-    """GitLab cannot be spoken to, or refused; the message is one line for people, without any credential."""
+    """GitLab does not answer, or refuses. The text is one line for people, without a credential."""
 
 
 class NoTokenError(StickyError):
-    """The environment holds no token: normal in the pipeline of a fork."""
+    """The environment has no token, as is normal in the pipeline of a fork."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,29 +36,22 @@ class Connection:
 
 
 def connect(environment: Mapping[str, str], project: str) -> Connection:
-    """Connect to a project by id. Raises NoTokenError without a token, StickyError when GitLab will not have it."""
+    """Connect to a project by its id. Raises NoTokenError without a token, StickyError when GitLab refuses it."""
     token = environment.get(TOKEN, "").strip()
     if not token:
         raise NoTokenError(f"{TOKEN} is not set")
     if not re.fullmatch(r"[\x21-\x7e]+", token):
         raise StickyError(f"{TOKEN} holds something that is no token")
-    session = requests.Session()
-    session.max_redirects = 0  # the token is for this server alone
-    client = gitlab.Gitlab(
-        url_of(environment),
-        private_token=token,
-        ssl_verify=environment.get("CI_SERVER_TLS_CA_FILE") or environment.get("SSL_CERT_FILE") or True,
-        timeout=_TIMEOUT,
-        retry_transient_errors=True,
-        keep_base_url=True,
-        session=session,
-    )
+    authority = environment.get("CI_SERVER_TLS_CA_FILE") or environment.get("SSL_CERT_FILE") or True
+    # A comment or an issue that was written twice is found and removed: writes can be sent again.
+    client = GitLabClient(url_of(environment), token, verify=authority, retry_writes=True)
+    client.session.max_redirects = 0  # the token is for this server alone
     with speaking("say whose token this is"):
-        client.auth()
-        user = client.user
+        client.api.auth()
+        user = client.api.user
         if user is None:
             raise StickyError("GitLab does not say whose token this is")
-        return Connection(client.projects.get(project, lazy=True), int(user.id))
+        return Connection(client.api.projects.get(project, lazy=True), int(user.id))
 
 
 def url_of(environment: Mapping[str, str]) -> str:
@@ -66,7 +60,7 @@ def url_of(environment: Mapping[str, str]) -> str:
 
 
 def need(environment: Mapping[str, str], name: str) -> str:
-    """Return a predefined variable. Raises StickyError when it is not there."""
+    """Return a predefined variable. Raises StickyError if it is not set."""
     value = environment.get(name, "").strip()
     if not value:
         raise StickyError(f"{name} is not set: this is for a pipeline of GitLab, which sets it")
@@ -75,7 +69,7 @@ def need(environment: Mapping[str, str], name: str) -> str:
 
 @contextmanager
 def speaking(purpose: str) -> Iterator[None]:
-    """Turn what goes wrong between us and GitLab into a StickyError; `purpose` completes "GitLab would not …"."""
+    """Turn the errors of GitLab's client into StickyError; `purpose` completes "GitLab would not …"."""
     try:
         yield
     except gitlab.GitlabError as error:
@@ -83,5 +77,5 @@ def speaking(purpose: str) -> Iterator[None]:
         reason = " ".join(str(error.error_message).split())[:_LONGEST_REASON]
         raise StickyError(f"GitLab would not {purpose}: {status}, {reason}") from None
     except (requests.RequestException, OSError) as error:
-        # Without its text: that may quote a header, and the token is in one.
+        # Without the error's text, which may quote the header with the token.
         raise StickyError(f"GitLab could not be asked to {purpose}: {type(error).__name__}") from None

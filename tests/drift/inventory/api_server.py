@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -48,7 +49,8 @@ class Script(list[Any]):
 
 
 @contextmanager
-def serving(by_path: Mapping[str, Any]) -> Iterator[Answers]:
+def serving(by_path: Mapping[str, Any], tls: ssl.SSLContext | None = None) -> Iterator[Answers]:
+    """Serve until the block ends, over HTTPS with a TLS context."""
     answers = Answers(by_path=dict(by_path))
 
     class Handler(BaseHTTPRequestHandler):
@@ -82,7 +84,9 @@ def serving(by_path: Mapping[str, Any]) -> Iterator[Answers]:
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    answers.url = f"http://127.0.0.1:{server.server_port}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    answers.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

@@ -6,15 +6,14 @@ import dataclasses
 import time
 
 import pytest
-import requests
 
 from model.settings import Endpoint, FoundationMode, System
 from tests.drift.inventory.api_server import Refused, Script, serving
 from tests.drift.inventory.looking import EMPTY_HARBOR, ENVIRONMENT, MARKER, look, names, only, resource
 from tests.factories import settings, tenant
-from usine.drift.inventory.base import Managed, Reader, Scope, managed
-from usine.engine.lookup import gitlab
-from usine.engine.lookup.base import LookError, Rest
+from usine.clients import ClientError, Connections
+from usine.clients.rest import RestClient
+from usine.drift.inventory.base import InventoryScope, Managed, managed
 
 _TENANT = "urn:pulumi:s::usine::usine:usine:TenantProject$usine:vault:VaultTenant"
 CHECKPOINT = {
@@ -68,19 +67,19 @@ def test_a_checkpoint_gives_its_objects_only() -> None:
     ],
 )
 def test_a_name_is_its_slug_s_and_the_longest_counts(name: str, separators: str, owner: str | None) -> None:
-    scope = Scope(settings(), (tenant("a"), tenant("a-b")), ())
+    scope = InventoryScope(settings(), (tenant("a"), tenant("a-b")), ())
     assert scope.owner(name, separators) == owner
 
 
 def test_a_stack_speaks_of_what_it_holds() -> None:
     projects = (tenant("alpha"), tenant("beta"))
     gone = (resource("vault:index/mount:Mount", "gamma", tenant="gamma"),)
-    whole = Scope(settings(), projects, gone)
+    whole = InventoryScope(settings(), projects, gone)
     assert whole.everyone == (None, "alpha", "beta", "gamma")  # whose file is gone is in the state all the same
-    foundation = Scope(settings(foundation=FoundationMode.ONLY), projects, ())
+    foundation = InventoryScope(settings(foundation=FoundationMode.ONLY), projects, ())
     assert foundation.everyone == (None,)
     assert foundation.slugs == {"alpha", "beta"}  # it must know whose everything else is
-    alone = Scope(settings(foundation=FoundationMode.SKIP, tenants=("beta",)), projects, ())
+    alone = InventoryScope(settings(foundation=FoundationMode.SKIP, tenants=("beta",)), projects, ())
     assert alone.everyone == ("beta",)
     assert (alone.speaks_of("beta"), alone.speaks_of("alpha"), alone.speaks_of(None)) == (True, False, False)
 
@@ -88,40 +87,36 @@ def test_a_stack_speaks_of_what_it_holds() -> None:
 def test_every_page_is_asked_for() -> None:
     items = [{"id": number} for number in range(250)]
     with serving({"/things": items}) as api:
-        reader = Reader("It", Rest(api.url))
-        assert list(reader.pages("things", of="anything")) == items
+        client = RestClient("It", api.url)
+        assert list(client.pages("things", of="anything")) == items
         assert [query["page"] for _, _, query, _ in api.asked] == ["1", "2", "3"]
-        assert reader.get("nothing") is None
+        assert client.get("nothing") is None
         assert api.methods() == {"GET"}
 
 
 def test_a_list_that_is_not_found_is_no_empty_list_unless_its_object_is_gone() -> None:
     with serving({"/there": {"id": 1}}) as api:
-        rest = Rest(api.url)
-        reader = Reader("It", rest)
-        assert list(reader.pages("gone/things", of="gone")) == []
-        assert list(rest.pages("gone/things", of="gone")) == []
+        client = RestClient("It", api.url)
+        assert list(client.pages("gone/things", of="gone")) == []
         for of in ("there", None):
-            with pytest.raises(LookError, match="It refused GET there/things: HTTP 404"):
-                list(reader.pages("there/things", of=of))
-            with pytest.raises(requests.HTTPError):
-                list(rest.pages("there/things", of=of))
+            with pytest.raises(ClientError, match="It refused GET there/things: HTTP 404"):
+                list(client.pages("there/things", of=of))
 
 
 def test_a_throttled_question_is_asked_again_when_it_is_time() -> None:
     throttled = Script([Refused(429, {"Retry-After": "1"}), {"answer": 42}])
     with serving({"/thing": throttled}) as api:
         before = time.monotonic()
-        assert Reader("It", Rest(api.url)).get("thing") == {"answer": 42}
+        assert RestClient("It", api.url).get("thing") == {"answer": 42}
         assert time.monotonic() - before >= 1
         assert len(api.asked) == 2
 
 
 def test_a_refusal_is_one_line_without_the_credential() -> None:
     with serving({"/api/v4/groups/1/members": Refused(403)}) as api:
-        reader = Reader("GitLab", gitlab.connect(Endpoint(api.url), ENVIRONMENT))
-        with pytest.raises(LookError) as refused:
-            list(reader.pages("groups/1/members"))
+        client = Connections({System.GITLAB: Endpoint(api.url)}, ENVIRONMENT).gitlab()
+        with pytest.raises(ClientError) as refused:
+            list(client.pages("groups/1/members"))
         assert str(refused.value) == "GitLab refused GET groups/1/members: HTTP 403"
         assert refused.value.__cause__ is None
         assert api.asked[0][3]["PRIVATE-TOKEN"] == MARKER  # it was sent, and is not told
@@ -130,13 +125,13 @@ def test_a_refusal_is_one_line_without_the_credential() -> None:
 def test_no_question_waits_for_what_does_not_answer() -> None:
     with serving({}) as api:
         url = api.url
-    reader = Reader("It", Rest(url))  # nobody listens there any more
-    with pytest.raises(LookError, match="It does not answer"):
-        reader.get("thing")
+    client = RestClient("It", url)  # nobody listens there any more
+    with pytest.raises(ClientError, match="It does not answer"):
+        client.get("thing")
     before = time.monotonic()
     for _ in range(100):
-        with pytest.raises(LookError, match="It does not answer"):
-            reader.get("thing")
+        with pytest.raises(ClientError, match="It does not answer"):
+            client.get("thing")
     assert time.monotonic() - before < 0.5
 
 
@@ -181,5 +176,5 @@ def test_a_system_that_is_down_hides_nothing_of_another() -> None:
 def test_a_rotated_token_is_known_by_the_id_that_its_outputs_tell() -> None:
     token = "gitlab:index/projectAccessToken:ProjectAccessToken"
     made = Managed(f"urn:pulumi:test::usine::{token}::alpha/x", token, "7:1", {}, {"id": "7:2"}, "")
-    scope = Scope(settings(), (tenant("alpha"),), (made,))
+    scope = InventoryScope(settings(), (tenant("alpha"),), (made,))
     assert [scope.knows(token, id_) for id_ in ("7:1", "7:2", "7:3")] == [True, True, False]

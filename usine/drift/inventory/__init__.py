@@ -1,8 +1,8 @@
-"""What nobody manages: the systems' own lists, less what the state knows.
+"""Finds unmanaged objects: those in the systems' own lists that are not in the state.
 
-One module per system says what is listed and which objects are the product's own (the account that every realm has, the
-protection that GitLab gives a new project's branch): each such rule stands beside the place it is used, with where it
-comes from. Nothing is changed anywhere, and a system that does not answer keeps nothing of the others from being seen.
+One module per system lists its objects, without those that the system itself creates (the account that every realm has,
+the protection of a new project's branch in GitLab). Each such rule has its source beside it. The inventory changes
+nothing. If one system does not answer, the scan of the others goes on.
 """
 
 from __future__ import annotations
@@ -14,62 +14,72 @@ from pathlib import Path
 
 from model.settings import Settings, System
 from model.tenant import Tenant
-from usine.drift.inventory.argocd import ArgoCD
-from usine.drift.inventory.base import CONCURRENCY, Blind, Found, Inventory, Look, Managed, Scope, managed
-from usine.drift.inventory.base import System as Listing
-from usine.drift.inventory.gitlab import GitLab
-from usine.drift.inventory.harbor import Harbor
-from usine.drift.inventory.keycloak import Keycloak
-from usine.drift.inventory.kubernetes import Kubernetes
-from usine.drift.inventory.sonarqube import SonarQube
-from usine.drift.inventory.vault import Vault
-from usine.engine.lookup.base import LookError
+from usine.clients import ClientError, Connections
+from usine.clients.connections import below
+from usine.clients.session import CONCURRENCY
+from usine.drift.inventory.argocd import ArgoCDInventory
+from usine.drift.inventory.base import (
+    Blind,
+    Found,
+    Inventory,
+    InventoryScan,
+    InventoryScope,
+    Managed,
+    SystemInventory,
+    managed,
+)
+from usine.drift.inventory.gitlab import GitLabInventory
+from usine.drift.inventory.harbor import HarborInventory
+from usine.drift.inventory.keycloak import KeycloakInventory
+from usine.drift.inventory.kubernetes import KubernetesInventory
+from usine.drift.inventory.sonarqube import SonarQubeInventory
+from usine.drift.inventory.vault import VaultInventory
 
 __all__ = ["Blind", "Found", "Inventory", "Managed", "managed", "take_inventory"]
 
-_Make = Callable[[Scope, Mapping[str, str], Path], Listing]
-_SYSTEMS: Mapping[System, _Make] = {
-    System.KEYCLOAK: Keycloak,
-    System.VAULT: Vault,
-    System.KUBERNETES: Kubernetes,
-    System.ARGOCD: ArgoCD,
-    System.GITLAB: GitLab,
-    System.HARBOR: Harbor,
-    System.SONARQUBE: SonarQube,
+_SYSTEMS: Mapping[System, Callable[[InventoryScope, Connections], SystemInventory]] = {
+    System.KEYCLOAK: KeycloakInventory,
+    System.VAULT: VaultInventory,
+    System.KUBERNETES: KubernetesInventory,
+    System.ARGOCD: ArgoCDInventory,
+    System.GITLAB: GitLabInventory,
+    System.HARBOR: HarborInventory,
+    System.SONARQUBE: SonarQubeInventory,
 }
 
 
 def take_inventory(
     settings: Settings,
-    projects: Iterable[Tenant],
+    tenants: Iterable[Tenant],
     resources: Iterable[Managed],
     *,
     root: Path,
     environment: Mapping[str, str] | None = None,
 ) -> Inventory:
-    """List the systems that are on, and return what the stack should know and does not.
+    """Return the objects of the systems that the stack's state does not have.
 
     Args:
-        settings: the platform's side; what the stack holds (`foundation`, `tenants`) is what is spoken of.
-        projects: every tenant of the platform, also those the stack does not hold: their objects are theirs.
+        settings: the platform's side; `foundation` and `tenants` say which objects belong to the stack.
+        tenants: every tenant of the platform, also those of other stacks: their objects are theirs.
         resources: the stack's state, see `managed`.
-        root: the folder that relative CA files start from.
-        environment: where the credentials are, the same variables as the plugins'; this process's own by default.
+        root: the folder where relative CA files start.
+        environment: where the credentials are, in the plugins' variables; by default this process's own.
     """
     variables = os.environ if environment is None else environment
-    scope = Scope(settings, projects, resources)
-    looks = [
-        (system.value, look)
+    connections = Connections(below(root, settings.endpoints), variables)
+    scope = InventoryScope(settings, tenants, resources)
+    scans = [
+        (system.value, scan)
         for system, make in _SYSTEMS.items()
         if settings.on(system)
-        for look in make(scope, variables, root).looks()
+        for scan in make(scope, connections).scans()
     ]
     found: set[Found] = set()
     blind: set[Blind] = set()
     with ThreadPoolExecutor(CONCURRENCY) as pool:
-        for (system, look), result in zip(looks, pool.map(lambda pair: _take(*pair), looks), strict=True):
-            if isinstance(result, LookError):
-                blind |= {Blind(system, tenant, str(result)) for tenant in look.tenants if scope.speaks_of(tenant)}
+        for (system, scan), result in zip(scans, pool.map(lambda pair: _run(*pair), scans), strict=True):
+            if isinstance(result, ClientError):
+                blind |= {Blind(system, tenant, str(result)) for tenant in scan.tenants if scope.speaks_of(tenant)}
             else:
                 found |= {item for item in result if scope.speaks_of(item.tenant)}
     return Inventory(
@@ -78,11 +88,11 @@ def take_inventory(
     )
 
 
-def _take(system: str, look: Look) -> tuple[Found, ...] | LookError:
+def _run(system: str, scan: InventoryScan) -> tuple[Found, ...] | ClientError:
     try:
-        return tuple(look.take())
-    except LookError as error:
+        return tuple(scan.run())
+    except ClientError as error:
         return error
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        # What a system sends is nothing we can rely on: a page of a proxy, an answer of another version.
-        return LookError(f"{system} answered what nobody expects: {type(error).__name__}")
+        # The answer has another shape than documented: a page of a proxy, or another version of the system.
+        return ClientError(f"{system} answered what nobody expects: {type(error).__name__}")

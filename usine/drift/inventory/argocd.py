@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 from model.settings import System
-from usine.drift.inventory.base import Found, Json, Look, Reader, Scope
-from usine.drift.inventory.kubernetes_api import SECRET, Resource, Server, found, namespace_owner, refuse
-from usine.engine.lookup.base import LookError
-from usine.engine.lookup.kubeconfig import connect
+from usine.clients import ClientError, Connections
+from usine.clients.base import Json
+from usine.clients.kubernetes import SECRET, KubernetesKind
+from usine.drift.inventory.base import Found, InventoryScan, InventoryScope
+from usine.drift.inventory.kubernetes_api import ClusterServer, found, namespace_owner, refuse
 
 _API: Final = "apis/argoproj.io/v1alpha1"
 _TYPE: Final = "kubernetes:argoproj.io/v1alpha1"
-_PROJECT: Final = Resource(f"{_TYPE}:AppProject", _API, "appprojects")
-_APPLICATION: Final = Resource(f"{_TYPE}:Application", _API, "applications", metadata=False)
-_APPLICATION_SET: Final = Resource(f"{_TYPE}:ApplicationSet", _API, "applicationsets")
-_CLUSTER_SECRET: Final = Resource(SECRET.type, SECRET.api, SECRET.plural, metadata=False)
+_PROJECT: Final = KubernetesKind(f"{_TYPE}:AppProject", _API, "appprojects")
+_APPLICATION: Final = KubernetesKind(f"{_TYPE}:Application", _API, "applications", metadata=False)
+_APPLICATION_SET: Final = KubernetesKind(f"{_TYPE}:ApplicationSet", _API, "applicationsets")
+_CLUSTER_SECRET: Final = KubernetesKind(SECRET.type, SECRET.api, SECRET.plural, metadata=False)
 _SECRET_TYPE: Final = "argocd.argoproj.io/secret-type"  # noqa: S105 - a label
 #: Argo CD makes it when it starts, and again when it is deleted.
 _OWN_PROJECT: Final = "default"
@@ -28,39 +28,39 @@ _OWN_CLUSTER: Final = "https://kubernetes.default.svc"
 _REPOSITORY_PREFIX: Final = "usine-"
 
 
-class ArgoCD:
+class ArgoCDInventory:
     """The namespace Argo CD runs in, on its cluster."""
 
-    def __init__(self, scope: Scope, environment: Mapping[str, str], root: Path) -> None:  # noqa: ARG002 - KUBECONFIG
+    def __init__(self, scope: InventoryScope, connections: Connections) -> None:
         """Read with the Kubernetes provider's credential."""
         self._scope = scope
-        self._environment = environment
+        self._connections = connections
         self._settings = scope.settings.argocd
 
-    def looks(self) -> Iterable[Look]:
-        """See `System`."""
+    def scans(self) -> Iterable[InventoryScan]:
+        """See `SystemInventory`."""
         cluster = self._scope.settings.clusters[self._settings.cluster]
         try:
-            _, rest = connect(cluster.context, self._environment)
-        except LookError as error:
-            return [Look(self._scope.everyone, partial(refuse, error))]
-        server = Server((cluster.name,), Reader(f"cluster {cluster.name}", rest))
+            client = self._connections.kubernetes(cluster)
+        except ClientError as error:
+            return [InventoryScan(self._scope.everyone, partial(refuse, error))]
+        server = ClusterServer((cluster.name,), client)
         takes = (self._projects, self._applications, self._application_sets, self._repositories, self._clusters)
-        return [Look(self._scope.everyone, partial(take, server)) for take in takes]
+        return [InventoryScan(self._scope.everyone, partial(take, server)) for take in takes]
 
-    def _items(self, server: Server, resource: Resource, **query: str) -> Iterator[tuple[str, Json]]:
+    def _items(self, server: ClusterServer, resource: KubernetesKind, **query: str) -> Iterator[tuple[str, Json]]:
         """Yield what the state does not have, with its name."""
-        for item in server.items(resource, self._settings.namespace, **query):
+        for item in server.client.items(resource, self._settings.namespace, **query):
             name = item["metadata"]["name"]
             if not self._scope.knows(resource.type, f"{self._settings.namespace}/{name}"):
                 yield name, item
 
-    def _projects(self, server: Server) -> Iterator[Found]:
+    def _projects(self, server: ClusterServer) -> Iterator[Found]:
         for name, _ in self._items(server, _PROJECT):
             if name != _OWN_PROJECT:
                 yield self._found(namespace_owner(self._scope, name), _PROJECT, name, "says what may be deployed where")
 
-    def _applications(self, server: Server) -> Iterator[Found]:
+    def _applications(self, server: ClusterServer) -> Iterator[Found]:
         """An application is whose project it is in; one that an application set made goes with that."""
         for name, item in self._items(server, _APPLICATION):
             if item["metadata"].get("ownerReferences"):
@@ -70,17 +70,17 @@ class ArgoCD:
             owner = namespace_owner(self._scope, str(spec["project"])) or self._owner(name)
             yield self._found(owner, _APPLICATION, name, f"deploys into {to}, by project {spec['project']}")
 
-    def _application_sets(self, server: Server) -> Iterator[Found]:
+    def _application_sets(self, server: ClusterServer) -> Iterator[Found]:
         for name, _ in self._items(server, _APPLICATION_SET):
             yield self._found(self._owner(name), _APPLICATION_SET, name, "makes applications")
 
-    def _repositories(self, server: Server) -> Iterator[Found]:
+    def _repositories(self, server: ClusterServer) -> Iterator[Found]:
         selector = f"{_SECRET_TYPE} in (repository,repo-creds,repository-write,repo-write-creds)"
         for name, _ in self._items(server, SECRET, labelSelector=selector):
             owner = self._owner(name.removeprefix(_REPOSITORY_PREFIX))
             yield self._found(owner, SECRET, name, "a credential of repositories")
 
-    def _clusters(self, server: Server) -> Iterator[Found]:
+    def _clusters(self, server: ClusterServer) -> Iterator[Found]:
         """Clusters that applications can be deployed to, less those of the settings: somebody has to register these."""
         known = {cluster.server for cluster in self._scope.settings.clusters.values()} | {_OWN_CLUSTER}
         for name, item in self._items(server, _CLUSTER_SECRET, labelSelector=f"{_SECRET_TYPE}=cluster"):
@@ -93,6 +93,6 @@ class ArgoCD:
         front = name.partition("--")[0]
         return front if front in self._scope.slugs else namespace_owner(self._scope, front)
 
-    def _found(self, tenant: str | None, resource: Resource, name: str, detail: str) -> Found:
+    def _found(self, tenant: str | None, resource: KubernetesKind, name: str, detail: str) -> Found:
         id_ = f"{self._settings.namespace}/{name}"
         return found(self._scope, System.ARGOCD, self._settings.cluster, tenant, resource, id_, detail)

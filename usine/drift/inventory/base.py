@@ -2,42 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, Protocol
-
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
+from typing import Any, Protocol
 
 from model.settings import FoundationMode, Settings
 from model.tenant import Tenant
 from usine.data_bearing import holds_data
-from usine.engine.lookup.base import LookError, Rest
 from usine.engine.urns import address_of
-
-Json = Any
-
-#: How many questions are asked at once, over all systems.
-CONCURRENCY: Final = 8
-_PAGES: Final = 10_000
-#: A question is asked again when the system is throttled or starting, after the time it asks for.
-_AGAIN: Final = Retry(
-    total=None,
-    connect=1,
-    read=1,
-    status=6,
-    other=0,
-    redirect=5,
-    status_forcelist={429, 502, 503, 504},
-    allowed_methods={"GET"},
-    backoff_factor=0.5,
-    backoff_max=30,
-    respect_retry_after_header=True,
-    raise_on_status=False,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,34 +95,34 @@ class Inventory:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """One piece of looking, independent of the others: if `take` raises LookError, `tenants` were not seen whole."""
+class InventoryScan:
+    """One piece of a scan, independent of the others. If `run` raises ClientError, the scan of `tenants` has a gap."""
 
     tenants: tuple[str | None, ...]
-    take: Callable[[], Iterable[Found]]
+    run: Callable[[], Iterable[Found]]
 
 
-class System(Protocol):
-    """One system that can list what it holds."""
+class SystemInventory(Protocol):
+    """One system that can list its objects."""
 
-    def looks(self) -> Iterable[Look]:
-        """Return all there is to look at. Asks the system nothing yet."""
+    def scans(self) -> Iterable[InventoryScan]:
+        """Return all pieces of the scan. Sends no request yet."""
 
 
-class Scope:
+class InventoryScope:
     """What the stack speaks of, and who owns what by its name."""
 
-    def __init__(self, settings: Settings, projects: Iterable[Tenant], resources: Iterable[Managed]) -> None:
+    def __init__(self, settings: Settings, tenants: Iterable[Tenant], resources: Iterable[Managed]) -> None:
         """Take all tenants of the platform, and all objects of the stack's state.
 
         A tenant whose file is gone and whose objects are still in the state is one of the stack's, too.
         """
         self.settings = settings
         self.resources = tuple(resources)
-        self.projects = {project.slug: project for project in projects}
+        self.declared = {tenant.slug: tenant for tenant in tenants}
         in_state = {tenant for resource in self.resources if (tenant := resource.tenant) is not None}
-        self.slugs = frozenset(self.projects) | in_state
-        self.tenants = frozenset(slug for slug in self.projects if settings.selected(slug)) | in_state
+        self.slugs = frozenset(self.declared) | in_state
+        self.tenants = frozenset(slug for slug in self.declared if settings.selected(slug)) | in_state
         self.foundation = settings.foundation is not FoundationMode.SKIP
 
     @property
@@ -196,59 +169,3 @@ class Scope:
         return frozenset(
             ids | {(r.type, r.outputs["id"]) for r in self.resources if isinstance(r.outputs.get("id"), str)}
         )
-
-
-class Reader:
-    """Questions to one API, from several threads; never a change. Every method raises LookError.
-
-    Once a system does not answer at all, no further question waits for it.
-    """
-
-    def __init__(self, system: str, rest: Rest) -> None:
-        """Read with the session of `rest`, which knows the address and the credential."""
-        self._system = system
-        self._rest = rest
-        self._down = threading.Event()
-        for scheme in ("http://", "https://"):
-            rest.session.mount(scheme, HTTPAdapter(pool_maxsize=CONCURRENCY, max_retries=_AGAIN))
-
-    def get(self, path: str, *, accept: str = "application/json", **query: str) -> Json:
-        """Return the answer, None for «not found»."""
-        return self._ask("GET", path, params=query, headers={"Accept": accept})
-
-    def listed(self, path: str, *, of: str | None = None, **query: str) -> Json:
-        """Return the answer of a list, None if the object `of` that it belongs to is gone.
-
-        A list that is not found is one that could not be looked at (LookError).
-        """
-        return self._translated("GET", path, lambda: self._rest.listed(path, of=of, params=query))
-
-    def lookup(self, path: str, body: Mapping[str, str]) -> Json:
-        """Return the answer to a question that the API wants posted, None for «not found»."""
-        return self._ask("POST", path, json=body)
-
-    def pages(self, path: str, size: str = "per_page", *, of: str | None = None, **query: str) -> Iterator[Json]:
-        """Yield the items of every page of a list, see `listed`; `size` is how the API calls the length of a page."""
-        for page in range(1, _PAGES):
-            items = self.listed(path, of=of, **{**query, "page": str(page), size: "100"}) or []
-            yield from items
-            if len(items) < 100:  # noqa: PLR2004 - a page that is not full is the last
-                return
-        raise LookError(f"{self._system}: {path} has more than {_PAGES} pages")
-
-    def _ask(self, method: str, path: str, **options: Json) -> Json:
-        return self._translated(method, path, lambda: self._rest.call(method, path, **options))
-
-    def _translated(self, method: str, path: str, question: Callable[[], Json]) -> Json:
-        if self._down.is_set():
-            raise LookError(f"{self._system} does not answer")
-        try:
-            return question()
-        except requests.HTTPError as error:
-            status = error.response.status_code
-            raise LookError(f"{self._system} refused {method} {path}: HTTP {status}") from None
-        except (requests.ConnectionError, requests.Timeout):
-            self._down.set()
-            raise LookError(f"{self._system} does not answer") from None
-        except requests.RequestException as error:
-            raise LookError(f"{self._system}: {method} {path}: {type(error).__name__}") from None

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 from model.naming import TenantNames
 from model.settings import Edition, PeopleSource, System
-from usine.drift.inventory.base import Found, Json, Look, Managed, Reader, Scope
+from usine.clients.base import Json
+from usine.clients.connections import Connections
+from usine.drift.inventory.base import Found, InventoryScan, InventoryScope, Managed
 from usine.drift.inventory.gitlab_kinds import (
     GROUP_KINDS,
     PREMIUM_GROUP_KINDS,
     PREMIUM_PROJECT_KINDS,
     PROJECT_KINDS,
-    Kind,
-    Place,
+    GitLabKind,
+    GitLabPlace,
     level,
 )
-from usine.engine.lookup import gitlab
 
 _GROUP: Final = "gitlab:index/group:Group"
 _PROJECT: Final = "gitlab:index/project:Project"
@@ -31,36 +31,36 @@ _SCHEDULE_VARIABLE: Final = "gitlab:index/pipelineScheduleVariable:PipelineSched
 _FIRST_USER: Final = 1
 
 
-class GitLab:
+class GitLabInventory:
     """Every managed group and project is looked at; an unmanaged one is named, and what is in it goes with it."""
 
-    def __init__(self, scope: Scope, environment: Mapping[str, str], root: Path) -> None:  # noqa: ARG002 - SSL_CERT_FILE
+    def __init__(self, scope: InventoryScope, connections: Connections) -> None:
         """Read with the plugin's credential."""
         self._scope = scope
         self._settings = scope.settings.gitlab
-        self._api = Reader("GitLab", gitlab.connect(scope.settings.endpoints[System.GITLAB], environment))
+        self._client = connections.gitlab()
         premium = self._settings.edition is Edition.PREMIUM
         self._group_kinds = (*GROUP_KINDS, *(PREMIUM_GROUP_KINDS if premium else ()))
         self._project_kinds = (*PROJECT_KINDS, *(PREMIUM_PROJECT_KINDS if premium else ()))
 
-    def looks(self) -> Iterable[Look]:
-        """See `System`."""
+    def scans(self) -> Iterable[InventoryScan]:
+        """See `SystemInventory`."""
         for group in self._scope.every(_GROUP):
-            yield Look((group.tenant,), partial(self._group, self._place("groups", group)))
+            yield InventoryScan((group.tenant,), partial(self._group, self._place("groups", group)))
         for project in self._scope.every(_PROJECT):
-            yield Look((project.tenant,), partial(self._project, self._place("projects", project)))
+            yield InventoryScan((project.tenant,), partial(self._project, self._place("projects", project)))
         for schedule in self._scope.every(_SCHEDULE):
-            yield Look((schedule.tenant,), partial(self._schedule_variables, schedule))
+            yield InventoryScan((schedule.tenant,), partial(self._schedule_variables, schedule))
         for slug in sorted(self._scope.tenants):
             if not self._scope.of(_GROUP, slug):
-                yield Look((slug,), partial(self._taken_path, slug))
+                yield InventoryScan((slug,), partial(self._taken_path, slug))
         if self._scope.foundation and self._settings.people is PeopleSource.MANAGED:
-            yield Look((None,), self._accounts)
+            yield InventoryScan((None,), self._accounts)
 
     @cached_property
     def _account(self) -> int:
         """The platform's own account: GitLab makes it an owner of every group it creates."""
-        return int(self._api.get("user")["id"])
+        return int(self._client.get("user")["id"])
 
     @cached_property
     def _inside(self) -> Mapping[str, frozenset[str]]:
@@ -76,8 +76,8 @@ class GitLab:
         """The full paths of managed projects, by id."""
         return {project.id: _path(project) for project in self._scope.every(_PROJECT)}
 
-    def _place(self, kind: str, managed: Managed) -> Place:
-        return Place(
+    def _place(self, kind: str, managed: Managed) -> GitLabPlace:
+        return GitLabPlace(
             kind,
             managed.id,
             _path(managed),
@@ -88,17 +88,17 @@ class GitLab:
 
     # Groups and projects ------------------------------------------------------------------------------------------
 
-    def _group(self, place: Place) -> Iterator[Found]:
+    def _group(self, place: GitLabPlace) -> Iterator[Found]:
         path = f"groups/{place.id}"
-        group = self._api.get(path, with_projects="false")
+        group = self._client.get(path, with_projects="false")
         if group is None:
             return  # missing, which is another finding
         yield from self._kinds(place, self._group_kinds)
         yield from self._shares(place, group, "gitlab:index/groupShareGroup:GroupShareGroup")
-        for subgroup in self._api.pages(f"{path}/subgroups", of=path, all_available="true"):
+        for subgroup in self._client.pages(f"{path}/subgroups", of=path, all_available="true"):
             yield from self._unknown_group(subgroup, place.tenant)
         below = {"include_subgroups": "false", "with_shared": "false"}
-        for project in self._api.pages(f"{path}/projects", of=path, **below):
+        for project in self._client.pages(f"{path}/projects", of=path, **below):
             if self._scope.knows(_PROJECT, str(project["id"])) or _leaving(project):
                 continue
             name = project["path_with_namespace"]
@@ -136,12 +136,12 @@ class GitLab:
     def _taken_path(self, slug: str) -> Iterator[Found]:
         """Look for a group where a tenant's is to be."""
         path = TenantNames(slug).forge_group(self._settings.root)
-        group = self._api.get(f"groups/{quote(path, safe='')}", with_projects="false")
+        group = self._client.get(f"groups/{quote(path, safe='')}", with_projects="false")
         if group is not None:
             yield from self._unknown_group(group, slug)
 
-    def _project(self, place: Place) -> Iterator[Found]:
-        project = self._api.get(f"projects/{place.id}")
+    def _project(self, place: GitLabPlace) -> Iterator[Found]:
+        project = self._client.get(f"projects/{place.id}")
         if project is None:
             return
         yield from self._kinds(place, self._project_kinds)
@@ -149,10 +149,10 @@ class GitLab:
 
     # What hangs on them -------------------------------------------------------------------------------------------
 
-    def _kinds(self, place: Place, kinds: Iterable[Kind]) -> Iterator[Found]:
+    def _kinds(self, place: GitLabPlace, kinds: Iterable[GitLabKind]) -> Iterator[Found]:
         for kind in kinds:
             of = f"{place.kind}/{place.id}"
-            for item in self._api.pages(f"{of}/{kind.path}", of=of, **kind.query):
+            for item in self._client.pages(f"{of}/{kind.path}", of=of, **kind.query):
                 id_ = kind.id(place, item)
                 ours = kind.own(item, place) or (kind.path == "members" and item["id"] == self._account)
                 if ours or self._scope.knows(kind.type, id_):
@@ -166,7 +166,7 @@ class GitLab:
                     removal=kind.removal(place, item),
                 )
 
-    def _shares(self, place: Place, item: Json, type_: str) -> Iterator[Found]:
+    def _shares(self, place: GitLabPlace, item: Json, type_: str) -> Iterator[Found]:
         for share in item.get("shared_with_groups") or ():
             id_ = f"{place.id}:{share['group_id']}"
             if not self._scope.knows(type_, id_):
@@ -182,7 +182,7 @@ class GitLab:
     def _schedule_variables(self, schedule: Managed) -> Iterator[Found]:
         project, _, number = schedule.id.partition(":")
         path = f"projects/{project}/pipeline_schedules/{number}"
-        found = self._api.get(path) or {}
+        found = self._client.get(path) or {}
         for variable in found.get("variables") or ():
             id_ = f"{schedule.id}:{variable['key']}"
             if not self._scope.knows(_SCHEDULE_VARIABLE, id_):
@@ -197,7 +197,7 @@ class GitLab:
 
     def _accounts(self) -> Iterator[Found]:
         """Accounts that work, of people, where the foundation makes them all."""
-        for user in self._api.pages("users", humans="true", active="true"):
+        for user in self._client.pages("users", humans="true", active="true"):
             number = int(user["id"])
             if number in {_FIRST_USER, self._account} or self._scope.knows(_USER, str(number)):
                 continue

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import quote, urlsplit
 
-from usine.drift.inventory.base import Json
+from usine.clients.base import Json
 
 #: Names of access levels, in GitLab's documentation of members.
 LEVELS: Final = {
@@ -27,7 +27,7 @@ ENVIRONMENT: Final = "gitlab:index/projectEnvironment:ProjectEnvironment"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class GitLabPlace:
     """A managed group or project. `kind` is ``groups`` or ``projects``, `manages` the types the state has in it."""
 
     kind: str
@@ -42,7 +42,7 @@ Text = Callable[[Json], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class GitLabKind:
     """One kind of object. `path` is its list below the place, `key` what identifies an item there.
 
     An item's id in the plugin is ``<place>:<key>`` and what `more` adds; `importable` says whether a plugin of the
@@ -58,14 +58,14 @@ class Kind:
     more: Text = lambda _item: ""
     query: Mapping[str, str] = field(default_factory=dict)
     importable: bool = True
-    own: Callable[[Json, Place], bool] = lambda _item, _place: False
+    own: Callable[[Json, GitLabPlace], bool] = lambda _item, _place: False
     call: str = "DELETE {item}"
 
-    def id(self, place: Place, item: Json) -> str:
+    def id(self, place: GitLabPlace, item: Json) -> str:
         """Return the item's id as the plugin writes it."""
         return f"{place.id}:{self.key(item)}{self.more(item)}"
 
-    def removal(self, place: Place, item: Json) -> str:
+    def removal(self, place: GitLabPlace, item: Json) -> str:
         """Return the call that takes the item away."""
         key = quote(self.key(item), safe="")
         return self.call.format(item=f"/api/v4/{place.kind}/{place.id}/{self.path}/{key}", key=key)
@@ -92,7 +92,7 @@ def _member(item: Json) -> str:
     return level(item["access_level"])
 
 
-def _token_bot(item: Json, place: Place) -> bool:
+def _token_bot(item: Json, place: GitLabPlace) -> bool:
     """An access token acts as an account of its own, a member of where the token is: the token is what counts."""
     return re.fullmatch(rf"{place.kind.removesuffix('s')}_{place.id}_bot(_\w+)?", item["username"]) is not None
 
@@ -103,12 +103,12 @@ def _hook(item: Json) -> str:
     return f"calls {where.scheme}://{where.hostname}"
 
 
-def _initial_protection(item: Json, place: Place) -> bool:
+def _initial_protection(item: Json, place: GitLabPlace) -> bool:
     """GitLab protects the default branch of a new project: where the state protects none, there is that one."""
     return item["name"] == place.default_branch and BRANCH_PROTECTION not in place.manages
 
 
-def _pipelines_environment(item: Json, place: Place) -> bool:
+def _pipelines_environment(item: Json, place: GitLabPlace) -> bool:
     """A job makes the environment it names: only where the state declares a project's environments is one too many.
 
     With a slash in its name (``review/my-branch``) it is a dynamic one, also there.
@@ -135,14 +135,14 @@ def _levels(item: Json, *names: str) -> str:
     )
 
 
-_MEMBERS: Final = Kind("", "members", _id, lambda i: i["username"], _member, own=_token_bot)
-_VARIABLES: Final = Kind(
+_MEMBERS: Final = GitLabKind("", "members", _id, lambda i: i["username"], _member, own=_token_bot)
+_VARIABLES: Final = GitLabKind(
     "", "variables", lambda i: i["key"], lambda i: f"{i['key']}{_scoped(i)}", _variable, more=_scoped
 )
-_DEPLOY_TOKENS: Final = Kind(
+_DEPLOY_TOKENS: Final = GitLabKind(
     "", "deploy_tokens", _id, _numbered, lambda i: ", ".join(i["scopes"]) + _until(i), query={"active": "true"}
 )
-_ACCESS_TOKENS: Final = Kind(
+_ACCESS_TOKENS: Final = GitLabKind(
     "",
     "access_tokens",
     _id,
@@ -150,8 +150,8 @@ _ACCESS_TOKENS: Final = Kind(
     lambda i: f"{level(i['access_level'])}: {', '.join(i['scopes'])}{_until(i)}",
     query={"state": "active"},
 )
-_HOOKS: Final = Kind("", "hooks", _id, lambda i: f"#{i['id']}", _hook)
-_RUNNERS: Final = Kind(
+_HOOKS: Final = GitLabKind("", "hooks", _id, lambda i: f"#{i['id']}", _hook)
+_RUNNERS: Final = GitLabKind(
     "gitlab:index/userRunner:UserRunner",
     "runners",
     _id,
@@ -162,7 +162,7 @@ _RUNNERS: Final = Kind(
 )
 
 
-def _of(kind: Kind, type_: str, **query: str) -> Kind:
+def _of(kind: GitLabKind, type_: str, **query: str) -> GitLabKind:
     return replace(kind, type=type_, query={**kind.query, **query})
 
 
@@ -180,7 +180,7 @@ PROJECT_KINDS: Final = (
     _of(_ACCESS_TOKENS, "gitlab:index/projectAccessToken:ProjectAccessToken"),
     _of(_HOOKS, "gitlab:index/projectHook:ProjectHook"),
     _of(_RUNNERS, _RUNNERS.type, type="project_type"),
-    Kind(
+    GitLabKind(
         "gitlab:index/deployKey:DeployKey",
         "deploy_keys",
         _id,
@@ -188,7 +188,7 @@ PROJECT_KINDS: Final = (
         lambda i: "pushes" if i.get("can_push") else "reads",
         importable=False,
     ),
-    Kind(
+    GitLabKind(
         "gitlab:index/pipelineTrigger:PipelineTrigger",
         "triggers",
         _id,
@@ -196,14 +196,14 @@ PROJECT_KINDS: Final = (
         lambda i: f"starts pipelines as {(i.get('owner') or {}).get('username', 'nobody')}",
         importable=False,
     ),
-    Kind(
+    GitLabKind(
         "gitlab:index/pipelineSchedule:PipelineSchedule",
         "pipeline_schedules",
         _id,
         _numbered,
         lambda i: f"runs {i['ref']} at {i['cron']}" + ("" if i.get("active") else ", switched off"),
     ),
-    Kind(
+    GitLabKind(
         BRANCH_PROTECTION,
         "protected_branches",
         lambda i: i["name"],
@@ -211,14 +211,14 @@ PROJECT_KINDS: Final = (
         lambda i: _levels(i, "push_access_levels", "merge_access_levels"),
         own=_initial_protection,
     ),
-    Kind(
+    GitLabKind(
         "gitlab:index/tagProtection:TagProtection",
         "protected_tags",
         lambda i: i["name"],
         lambda i: i["name"],
         lambda i: _levels(i, "create_access_levels"),
     ),
-    Kind(
+    GitLabKind(
         ENVIRONMENT,
         "environments",
         _id,
@@ -239,14 +239,14 @@ PROJECT_KINDS: Final = (
 #: deploy_keys.rb, deploy_tokens.rb and the others ask `authorize!` (403), resource_access_tokens.rb `unauthorized!`.
 PREMIUM_GROUP_KINDS: Final = (_of(_HOOKS, "gitlab:index/groupHook:GroupHook"),)
 PREMIUM_PROJECT_KINDS: Final = (
-    Kind(
+    GitLabKind(
         "gitlab:index/projectApprovalRule:ProjectApprovalRule",
         "approval_rules",
         _id,
         _numbered,
         lambda i: f"asks for {i['approvals_required']} approvals",
     ),
-    Kind(
+    GitLabKind(
         "gitlab:index/projectProtectedEnvironment:ProjectProtectedEnvironment",
         "protected_environments",
         lambda i: i["name"],

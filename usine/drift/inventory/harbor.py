@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
 from model.naming import platform_names
 from model.settings import System
-from usine.drift.inventory.base import Found, Json, Look, Managed, Reader, Scope
-from usine.engine.lookup import harbor
-from usine.engine.lookup.base import LookError
+from usine.clients import ClientError, Connections
+from usine.clients.base import Json
+from usine.drift.inventory.base import Found, InventoryScan, InventoryScope, Managed
 
 _PROJECT: Final = "harbor:index/project:Project"
 _ROBOT: Final = "harbor:index/robotAccount:RobotAccount"
@@ -30,29 +30,29 @@ _GIB: Final = 1024**3
 _FIRST_USER: Final = 1
 
 
-class Harbor:
+class HarborInventory:
     """An object's id is its path in the API."""
 
-    def __init__(self, scope: Scope, environment: Mapping[str, str], root: Path) -> None:  # noqa: ARG002 - SSL_CERT_FILE
+    def __init__(self, scope: InventoryScope, connections: Connections) -> None:
         """Read with the plugin's credential."""
         self._scope = scope
-        self._api = Reader("Harbor", harbor.connect(scope.settings.endpoints[System.HARBOR], environment))
+        self._client = connections.harbor()
 
-    def looks(self) -> Iterable[Look]:
-        """See `System`."""
+    def scans(self) -> Iterable[InventoryScan]:
+        """See `SystemInventory`."""
         for project in self._scope.every(_PROJECT):
             for take in (self._members, self._robots, self._rules, self._webhooks, self._labels, self._quota):
-                yield Look((project.tenant,), partial(take, project))
+                yield InventoryScan((project.tenant,), partial(take, project))
         for policy in self._scope.every(_RETENTION):
-            yield Look((policy.tenant,), partial(self._deleted_retention, policy))
-        yield Look(self._scope.everyone, self._projects)
+            yield InventoryScan((policy.tenant,), partial(self._deleted_retention, policy))
+        yield InventoryScan(self._scope.everyone, self._projects)
         if self._scope.foundation:
             for whole in (self._system_robots, self._system_labels, self._registries, self._replications, self._admins):
-                yield Look((None,), whole)
+                yield InventoryScan((None,), whole)
 
     def _pages(self, path: str, of: Managed | None = None, **query: str) -> Iterator[Json]:
         owner = of.id.lstrip("/") if of else None
-        return self._api.pages(path.lstrip("/"), "page_size", of=owner, **query)
+        return self._client.pages(path.lstrip("/"), of=owner, **query)
 
     def _projects(self) -> Iterator[Found]:
         """Projects, less the one that Harbor brings along and the platform's own, where its tools' image is."""
@@ -77,7 +77,7 @@ class Harbor:
 
     def _members(self, project: Managed) -> Iterator[Found]:
         """Members, less who made the project: Harbor makes its creator an administrator of it."""
-        found = self._api.get(project.id.lstrip("/"))
+        found = self._client.get(project.id.lstrip("/"))
         if found is None:
             return  # missing, which is another finding
         for member in self._pages(f"{project.id}/members", project):
@@ -123,7 +123,7 @@ class Harbor:
                 import_id=f"{project.id}/immutabletagrules/{rule['id']}",
                 detail="these tags cannot be deleted or overwritten" + (", disabled" if rule.get("disabled") else ""),
             )
-        retention = ((self._api.get(project.id.lstrip("/")) or {}).get("metadata") or {}).get("retention_id")
+        retention = ((self._client.get(project.id.lstrip("/")) or {}).get("metadata") or {}).get("retention_id")
         if retention:
             yield from self._unless_known(
                 project.tenant,
@@ -138,11 +138,12 @@ class Harbor:
     def _deleted_retention(self, policy: Managed) -> Iterator[Found]:
         """Say why a policy that somebody deleted can't be read: Harbor answers 500, and its plugin fails."""
         try:
-            self._api.get(policy.id.lstrip("/"))
-        except LookError as error:
-            if not str(error).endswith("HTTP 500"):
+            self._client.get(policy.id.lstrip("/"))
+        except ClientError as error:
+            if error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise
-            raise LookError(f"{error}, its answer for a retention policy that was deleted: see docs/drift.md") from None
+            text = f"{error}, its answer for a retention policy that was deleted: see docs/drift.md"
+            raise ClientError(text) from None
         yield from ()
 
     def _webhooks(self, project: Managed) -> Iterator[Found]:

@@ -6,16 +6,15 @@ Who is in a role's group is exact in the state: one more there is a change, and 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 from model.settings import PeopleSource, System
-from usine.drift.inventory.base import Found, Json, Look, Managed, Reader, Scope
-from usine.engine.lookup import keycloak
+from usine.clients import Connections
+from usine.clients.base import Json
+from usine.drift.inventory.base import Found, InventoryScan, InventoryScope, Managed
 
 _GROUP: Final = "keycloak:index/group:Group"
 _MEMBERSHIPS: Final = "keycloak:index/groupMemberships:GroupMemberships"
@@ -49,37 +48,35 @@ _RIGHTS_CLAIM: Final = "groups"
 _OWN_CLAIM_SCOPE: Final = "microprofile-jwt"
 
 
-class Keycloak:
+class KeycloakInventory:
     """The realm's groups, clients, scopes, roles, accounts and identity providers."""
 
-    def __init__(self, scope: Scope, environment: Mapping[str, str], root: Path) -> None:
+    def __init__(self, scope: InventoryScope, connections: Connections) -> None:
         """Read with the plugin's credential."""
-        endpoint = scope.settings.endpoints[System.KEYCLOAK]
-        endpoint = replace(endpoint, ca=endpoint.ca and root / endpoint.ca)
         self._scope = scope
         self._realm = scope.settings.keycloak.realm
-        self._api = Reader("Keycloak", keycloak.connect(endpoint, environment))
+        self._client = connections.keycloak()
         self._exact = {r.inputs.get("groupId") or r.outputs.get("groupId") for r in scope.every(_MEMBERSHIPS)}
 
-    def looks(self) -> Iterable[Look]:
-        """See `System`."""
+    def scans(self) -> Iterable[InventoryScan]:
+        """See `SystemInventory`."""
         for group in self._scope.every(_GROUP):
             if group.tenant in self._scope.tenants:
-                yield Look((group.tenant,), partial(self._group, group))
+                yield InventoryScan((group.tenant,), partial(self._group, group))
         everyone = self._scope.everyone
-        yield Look(everyone, self._top_groups)
-        yield Look(everyone, self._default_groups)
-        yield Look(everyone, self._role_mappings)
+        yield InventoryScan(everyone, self._top_groups)
+        yield InventoryScan(everyone, self._default_groups)
+        yield InventoryScan(everyone, self._role_mappings)
         if self._scope.foundation:
             for take in (self._clients, self._scopes, self._roles, self._providers):
-                yield Look((None,), take)
+                yield InventoryScan((None,), take)
             if self._scope.settings.keycloak.people is PeopleSource.MANAGED:
-                yield Look((None,), self._users)
+                yield InventoryScan((None,), self._users)
 
     def _list(self, path: str, of: str = "", **query: str) -> Iterable[Json]:
         """Return a list of the realm, or of the object `of` in it."""
         owner = f"{self._realm}/{of}".rstrip("/")
-        return self._api.listed(f"{self._realm}/{path}", of=owner, **query) or ()
+        return self._client.listed(f"{self._realm}/{path}", of=owner, **query) or ()
 
     # Groups -------------------------------------------------------------------------------------------------------
 
@@ -200,11 +197,11 @@ class Keycloak:
             if self._scope.knows(_CLIENT, client["id"]):
                 yield from self._mappers(path, f"client/{client['id']}", client["clientId"], client)
             elif client.get("protocol", "openid-connect") == "openid-connect":
-                yield self._client(client, _CLIENT, client["id"], path)
+                yield self._unknown_client(client, _CLIENT, client["id"], path)
             else:
-                yield self._client(client, "keycloak:saml/client:Client", None, path)
+                yield self._unknown_client(client, "keycloak:saml/client:Client", None, path)
 
-    def _client(self, client: Json, type_: str, import_id: str | None, path: str) -> Found:
+    def _unknown_client(self, client: Json, type_: str, import_id: str | None, path: str) -> Found:
         words = ["public" if client.get("publicClient") else "with a secret"]
         words += ["with a service account"] if client.get("serviceAccountsEnabled") else []
         return self._found(

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Final
 
 from model.naming import ADMISSION_PREFIX, TENANT_LABEL, platform_names, reserved_namespaces
 from model.settings import System
-from usine.drift.inventory.base import Found, Json, Look, Scope
+from usine.clients import Connections
+from usine.clients.base import Json
+from usine.clients.kubernetes import NAMESPACE, SECRET, KubernetesKind
+from usine.drift.inventory.base import Found, InventoryScan, InventoryScope
 from usine.drift.inventory.kubernetes_api import (
-    NAMESPACE,
-    SECRET,
-    Resource,
-    Server,
+    ClusterServer,
     found,
     namespace_owner,
     refuse,
@@ -34,61 +33,61 @@ _OWN_PREFIX: Final = "system:"
 _OWN_ACCOUNT: Final = "default"
 
 
-_SERVICE_ACCOUNT: Final = Resource("kubernetes:core/v1:ServiceAccount", "api/v1", "serviceaccounts")
+_SERVICE_ACCOUNT: Final = KubernetesKind("kubernetes:core/v1:ServiceAccount", "api/v1", "serviceaccounts")
 _RBAC: Final = "apis/rbac.authorization.k8s.io/v1"
-_ROLE_BINDING: Final = Resource(
+_ROLE_BINDING: Final = KubernetesKind(
     "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding", _RBAC, "rolebindings", metadata=False
 )
-_CLUSTER_ROLE: Final = Resource("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole", _RBAC, "clusterroles")
-_CLUSTER_ROLE_BINDING: Final = Resource(
+_CLUSTER_ROLE: Final = KubernetesKind("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole", _RBAC, "clusterroles")
+_CLUSTER_ROLE_BINDING: Final = KubernetesKind(
     "kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding", _RBAC, "clusterrolebindings", metadata=False
 )
 _ADMISSION: Final = "apis/admissionregistration.k8s.io/v1"
 _TOKEN: Final = "kubernetes:admissionregistration.k8s.io/v1:"  # noqa: S105 - begins a type token
-_ADMISSION_POLICY: Final = Resource(
+_ADMISSION_POLICY: Final = KubernetesKind(
     f"{_TOKEN}ValidatingAdmissionPolicy", _ADMISSION, "validatingadmissionpolicies", metadata=False
 )
-_ADMISSION_BINDING: Final = Resource(
+_ADMISSION_BINDING: Final = KubernetesKind(
     f"{_TOKEN}ValidatingAdmissionPolicyBinding", _ADMISSION, "validatingadmissionpolicybindings", metadata=False
 )
 #: What isolates a namespace: nobody of a tenant may make any of these, nor may Argo CD for it.
 _GUARDS: Final = (
-    Resource("kubernetes:rbac.authorization.k8s.io/v1:Role", _RBAC, "roles"),
-    Resource("kubernetes:networking.k8s.io/v1:NetworkPolicy", "apis/networking.k8s.io/v1", "networkpolicies"),
-    Resource("kubernetes:core/v1:ResourceQuota", "api/v1", "resourcequotas"),
-    Resource("kubernetes:core/v1:LimitRange", "api/v1", "limitranges"),
+    KubernetesKind("kubernetes:rbac.authorization.k8s.io/v1:Role", _RBAC, "roles"),
+    KubernetesKind("kubernetes:networking.k8s.io/v1:NetworkPolicy", "apis/networking.k8s.io/v1", "networkpolicies"),
+    KubernetesKind("kubernetes:core/v1:ResourceQuota", "api/v1", "resourcequotas"),
+    KubernetesKind("kubernetes:core/v1:LimitRange", "api/v1", "limitranges"),
 )
 
 
-class Kubernetes:
+class KubernetesInventory:
     """Every API server of the stack's clusters."""
 
-    def __init__(self, scope: Scope, environment: Mapping[str, str], root: Path) -> None:  # noqa: ARG002 - KUBECONFIG
+    def __init__(self, scope: InventoryScope, connections: Connections) -> None:
         """Read with the provider's credential."""
         self._scope = scope
-        self._environment = environment
+        self._connections = connections
 
-    def looks(self) -> Iterable[Look]:
-        """See `System`."""
-        for server in servers(self._scope, self._environment):
-            if isinstance(server, Server):
-                yield from _Cluster(self._scope, server).looks()
+    def scans(self) -> Iterable[InventoryScan]:
+        """See `SystemInventory`."""
+        for server in servers(self._scope, self._connections):
+            if isinstance(server, ClusterServer):
+                yield from _ClusterInventory(self._scope, server).scans()
             else:
                 cluster, error = server
-                yield Look(tenants_on(self._scope, (cluster,)), partial(refuse, error))
+                yield InventoryScan(tenants_on(self._scope, (cluster,)), partial(refuse, error))
 
 
-class _Cluster:
+class _ClusterInventory:
     """One API server."""
 
-    def __init__(self, scope: Scope, server: Server) -> None:
+    def __init__(self, scope: InventoryScope, server: ClusterServer) -> None:
         self._scope = scope
         self._server = server
         providers = {f"kubernetes-{cluster}" for cluster in server.clusters}
         # Two servers may well have objects of one name.
         self._known = {(r.type, r.id) for r in scope.resources if r.provider in providers}
 
-    def looks(self) -> Iterator[Look]:
+    def scans(self) -> Iterator[InventoryScan]:
         tenants = tenants_on(self._scope, self._server.clusters)
         takes: list[Callable[[], Iterator[Found]]] = [
             self._namespaces,
@@ -101,14 +100,14 @@ class _Cluster:
         if self._scope.foundation:
             takes += [self._cluster_roles, self._admission]
         for take in takes:
-            yield Look(tenants, take)
+            yield InventoryScan(tenants, take)
 
     # Namespaces ---------------------------------------------------------------------------------------------------
 
     @cached_property
     def _metadata(self) -> tuple[Json, ...]:
         """Of every namespace."""
-        return tuple(item["metadata"] for item in self._server.items(NAMESPACE))
+        return tuple(item["metadata"] for item in self._server.client.items(NAMESPACE))
 
     @cached_property
     def _live(self) -> Mapping[str, str | None]:
@@ -148,25 +147,25 @@ class _Cluster:
             if tenant is not None or for_tenants:
                 yield self._found(tenant, NAMESPACE, name, detail="a namespace, with all that is deployed there")
 
-    def _each(self, resource: Resource, **query: str) -> Iterator[tuple[str, str, Json]]:
+    def _each(self, resource: KubernetesKind, **query: str) -> Iterator[tuple[str, str, Json]]:
         """Yield what is in the tenants' namespaces, with namespace and tenant.
 
         A stack with the foundation asks for all at once, one of a few tenants by namespace.
         """
         ours = self._ours
         if self._scope.foundation:
-            for item in self._server.items(resource, **query):
+            for item in self._server.client.items(resource, **query):
                 namespace = item["metadata"]["namespace"]
                 if namespace in ours:
                     yield namespace, ours[namespace], item
             return
         for namespace, tenant in ours.items():
-            for item in self._server.items(resource, namespace, **query):
+            for item in self._server.client.items(resource, namespace, **query):
                 yield namespace, tenant, item
 
     # What is in them ----------------------------------------------------------------------------------------------
 
-    def _guards(self, resource: Resource) -> Iterator[Found]:
+    def _guards(self, resource: KubernetesKind) -> Iterator[Found]:
         for namespace, tenant, item in self._each(resource):
             yield from self._unless_known(tenant, resource, item, namespace)
 
@@ -194,7 +193,7 @@ class _Cluster:
             if not item["metadata"]["name"].startswith(_OWN_PREFIX):
                 yield from self._unless_known(tenant, _ROLE_BINDING, item, namespace, _binding(item))
         if self._scope.foundation:
-            for item in self._server.items(_ROLE_BINDING):
+            for item in self._server.client.items(_ROLE_BINDING):
                 namespace = item["metadata"]["namespace"]
                 bound, whose = self._bound(item)
                 if bound and self._live.get(namespace) is None:
@@ -202,7 +201,7 @@ class _Cluster:
                     yield from self._unless_known(ours, _ROLE_BINDING, item, namespace, _binding(item))
 
     def _cluster_role_bindings(self) -> Iterator[Found]:
-        for item in self._server.items(_CLUSTER_ROLE_BINDING):
+        for item in self._server.client.items(_CLUSTER_ROLE_BINDING):
             bound, tenant = self._bound(item)
             if bound:
                 yield from self._unless_known(tenant, _CLUSTER_ROLE_BINDING, item, None, _binding(item))
@@ -230,7 +229,7 @@ class _Cluster:
             yield tenant
 
     def _cluster_roles(self) -> Iterator[Found]:
-        for item in self._server.items(_CLUSTER_ROLE, labelSelector=_OURS):
+        for item in self._server.client.items(_CLUSTER_ROLE, labelSelector=_OURS):
             yield from self._unless_known(None, _CLUSTER_ROLE, item, None, "a cluster role with the platform's label")
 
     def _admission(self) -> Iterator[Found]:
@@ -239,7 +238,7 @@ class _Cluster:
             (_ADMISSION_POLICY, "an admission policy with the platform's name or label"),
             (_ADMISSION_BINDING, "binds an admission policy of the platform"),
         ):
-            for item in self._server.items(resource):
+            for item in self._server.client.items(resource):
                 metadata = item["metadata"]
                 named = (metadata["name"], str((item.get("spec") or {}).get("policyName", "")))
                 labelled = (metadata.get("labels") or {}).get(_MANAGED_BY) == _US
@@ -249,21 +248,21 @@ class _Cluster:
     # Findings -----------------------------------------------------------------------------------------------------
 
     def _unless_known(
-        self, tenant: str | None, resource: Resource, item: Json, namespace: str | None, detail: str = ""
+        self, tenant: str | None, resource: KubernetesKind, item: Json, namespace: str | None, detail: str = ""
     ) -> Iterator[Found]:
         name = item["metadata"]["name"]
         id_ = f"{namespace}/{name}" if namespace else name
         if (resource.type, id_) not in self._known:
             yield self._found(tenant, resource, id_, detail=detail)
 
-    def _found(self, tenant: str | None, resource: Resource, id_: str, *, detail: str) -> Found:
+    def _found(self, tenant: str | None, resource: KubernetesKind, id_: str, *, detail: str) -> Found:
         return found(self._scope, System.KUBERNETES, self._cluster_of(tenant, id_), tenant, resource, id_, detail)
 
     def _cluster_of(self, tenant: str | None, id_: str) -> str:
         """Return the cluster of the settings that an object is on: where one server is two, the environment says it."""
         namespace = id_.partition("/")[0]
-        project = self._scope.projects.get(tenant or "")
-        environments = project.environments if project else ()
+        declared = self._scope.declared.get(tenant or "")
+        environments = declared.environments if declared else ()
         here = [e.cluster for e in environments if f"{tenant}-{e.name}" == namespace]
         return here[0] if here and here[0] in self._server.clusters else self._server.clusters[0]
 

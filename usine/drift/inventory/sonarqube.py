@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlsplit
 
 from components.sonarqube.dynamic.accounts import tokens_of
-from components.sonarqube.dynamic.api import Client, NotFoundError, SonarError
+from components.sonarqube.dynamic.api import NotFoundError
 from components.sonarqube.dynamic.provider import TYPE_PREFIX
 from model.naming import ANALYSIS_ACCOUNTS
 from model.settings import System
-from usine.drift.inventory.base import Found, Json, Look, Managed, Scope
-from usine.engine.lookup.base import LookError
+from usine.clients import Connections
+from usine.clients.base import Json
+from usine.clients.sonarqube import SonarQubeClient, translated
+from usine.drift.inventory.base import Found, InventoryScan, InventoryScope, Managed
 
 _PROJECT: Final = f"{TYPE_PREFIX}Project"
 _GROUP: Final = f"{TYPE_PREFIX}Group"
@@ -35,17 +36,16 @@ _FIRST_USER: Final = "admin"
 _OWN_ACCOUNTS: Final = "sonarqube"
 
 
-class SonarQube:
+class SonarQubeInventory:
     """A project's key begins with its tenant's slug, and a group's name is the one of its group in Keycloak."""
 
-    def __init__(self, scope: Scope, environment: Mapping[str, str], root: Path) -> None:
+    def __init__(self, scope: InventoryScope, connections: Connections) -> None:
         """Read with the plugin's credential."""
         self._scope = scope
-        self._environment = environment
-        self._root = root
+        self._connections = connections
 
-    def looks(self) -> Iterable[Look]:
-        """See `System`."""
+    def scans(self) -> Iterable[InventoryScan]:
+        """See `SystemInventory`."""
         everyone = self._scope.everyone
         takes: list[tuple[tuple[str | None, ...], Callable[[], Iterator[Found]]]] = [
             (everyone, self._projects),
@@ -57,13 +57,11 @@ class SonarQube:
         ]
         if self._scope.foundation:
             takes += [((None,), take) for take in (self._gates, partial(self._webhooks, None), self._administrators)]
-        return [Look(tenants, partial(_readable, take)) for tenants, take in takes]
+        return [InventoryScan(tenants, partial(_readable, take)) for tenants, take in takes]
 
     @cached_property
-    def _client(self) -> Client:
-        endpoint = self._scope.settings.endpoints[System.SONARQUBE]
-        authority = (self._root / endpoint.ca).read_text(encoding="ascii") if endpoint.ca else None
-        return Client(endpoint.url, authority, environment=self._environment)
+    def _client(self) -> SonarQubeClient:
+        return self._connections.sonarqube()
 
     @cached_property
     def _account(self) -> str:
@@ -216,7 +214,5 @@ def _day(token: Json) -> str:
 
 
 def _readable(take: Callable[[], Iterator[Found]]) -> list[Found]:
-    try:
+    with translated():
         return list(take())
-    except (SonarError, OSError, UnicodeDecodeError) as error:
-        raise LookError(str(error)) from None

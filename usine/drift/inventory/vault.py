@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Final
 
 from model.naming import OIDC_AUTH_PATH, PIPELINE_AUTH_PATH, kubernetes_auth_path, platform_names
 from model.settings import System
-from usine.drift.inventory.base import Found, Json, Look, Reader, Scope
-from usine.engine.lookup import vault
+from usine.clients import Connections
+from usine.clients.base import Json
+from usine.drift.inventory.base import Found, InventoryScan, InventoryScope
 
 _MOUNT: Final = "vault:index/mount:Mount"
 _POLICY: Final = "vault:index/policy:Policy"
@@ -33,52 +33,40 @@ _TOKEN_PATHS: Final = "auth/token/create"  # noqa: S105 - a path
 _SHORT: Final = 8
 
 
-class Vault:
+class VaultInventory:
     """What is there, less what the state has; names of policies, roles and groups begin with their tenant's slug."""
 
-    def __init__(self, scope: Scope, environment: Mapping[str, str], root: Path) -> None:  # noqa: ARG002 - VAULT_CACERT
+    def __init__(self, scope: InventoryScope, connections: Connections) -> None:
         """Read with the plugin's credential."""
         self._scope = scope
-        self._api = Reader("Vault", vault.connect(scope.settings.endpoints[System.VAULT], environment))
+        self._client = connections.vault()
 
-    def looks(self) -> Iterable[Look]:
-        """See `System`."""
+    def scans(self) -> Iterable[InventoryScan]:
+        """See `SystemInventory`."""
         everyone = self._scope.everyone
         for take in (self._mounts, self._mount_settings, self._policies, self._groups, self._aliases):
-            yield Look(everyone, take)
+            yield InventoryScan(everyone, take)
         if self._scope.foundation:
-            yield Look((None,), self._log_ins)
+            yield InventoryScan((None,), self._log_ins)
             # These are in no tenant's place, and many: one stack reads them for all.
-            yield Look(everyone, self._entities)
-            yield Look(everyone, self._tokens)
+            yield InventoryScan(everyone, self._entities)
+            yield InventoryScan(everyone, self._tokens)
         settings = self._scope.settings
         paths = {kubernetes_auth_path(c): _KUBERNETES_ROLE for c in settings.clusters.values()}
         for path, type_ in {**paths, OIDC_AUTH_PATH: _JWT_ROLE, PIPELINE_AUTH_PATH: _JWT_ROLE}.items():
-            yield Look(everyone, partial(self._roles, path, type_))
+            yield InventoryScan(everyone, partial(self._roles, path, type_))
 
     @cached_property
     def _engines(self) -> Mapping[str, Json]:
         """Secrets engines by the path they are mounted at, ``alpha/``."""
-        engines: Mapping[str, Json] = self._api.listed("sys/mounts")["data"]
+        engines: Mapping[str, Json] = self._client.listed("sys/mounts")["data"]
         return engines
 
     @cached_property
     def _methods(self) -> Mapping[str, Json]:
         """Log-in methods by the path they are mounted at, ``oidc/``."""
-        methods: Mapping[str, Json] = self._api.listed("sys/auth")["data"]
+        methods: Mapping[str, Json] = self._client.listed("sys/auth")["data"]
         return methods
-
-    def _list(self, path: str) -> Mapping[str, Json]:
-        """Return what a list holds by key, with what the list itself says of each.
-
-        An empty one is a 404 without a reason; one with a reason, as where nothing is mounted, raises LookError.
-        """
-        data = (self._api.get(path, list="true") or {}).get("data") or {}
-        details: Mapping[str, Json] = data.get("key_info") or {}
-        return {key: details.get(key) or {} for key in data.get("keys") or ()}
-
-    def _read(self, path: str) -> Json:
-        return (self._api.get(path) or {}).get("data") or {}
 
     # Mounts and log-in methods ------------------------------------------------------------------------------------
 
@@ -103,7 +91,7 @@ class Vault:
             path = str(mount.inputs.get("path") or mount.id)
             if mount.inputs.get("type") != "kv" or f"{path}/" not in self._engines:
                 continue  # one that is missing is another finding
-            settings = self._read(f"{path}/config")
+            settings = self._client.read(f"{path}/config")
             moved = {key: settings[key] for key, plain in _STORE.items() if settings.get(key, plain) != plain}
             if moved:
                 told = ", ".join(f"{key} {value}" for key, value in sorted(moved.items()))
@@ -133,11 +121,11 @@ class Vault:
     def _roles(self, path: str, type_: str) -> Iterator[Found]:
         if f"{path}/" not in self._methods:
             return  # no method, no roles; one that the state has and that is missing is another finding
-        for name in self._list(f"auth/{path}/role"):
+        for name in self._client.keys(f"auth/{path}/role"):
             id_ = f"auth/{path}/role/{name}"
             if self._scope.knows(type_, id_) or not self._mine(owner := self._role_owner(name)):
                 continue
-            role = self._read(id_)
+            role = self._client.read(id_)
             policies = role.get("token_policies") or ()
             yield self._found(
                 owner or self._by_policies(policies),
@@ -156,7 +144,7 @@ class Vault:
     # Policies and who has them ------------------------------------------------------------------------------------
 
     def _policies(self) -> Iterator[Found]:
-        for name in self._list("sys/policies/acl"):
+        for name in self._client.keys("sys/policies/acl"):
             if name not in _BUILT_IN_POLICIES and not self._scope.knows(_POLICY, name):
                 yield self._found(
                     self._scope.owner(name, "."),
@@ -168,10 +156,10 @@ class Vault:
                 )
 
     def _groups(self) -> Iterator[Found]:
-        for id_, short in self._list("identity/group/id").items():
+        for id_, short in self._client.keys("identity/group/id").items():
             if self._scope.knows(_GROUP, id_) or not self._mine(owner := self._scope.owner(short["name"], ".")):
                 continue
-            policies = self._read(f"identity/group/id/{id_}").get("policies") or ()
+            policies = self._client.read(f"identity/group/id/{id_}").get("policies") or ()
             yield self._found(
                 owner or self._by_policies(policies),
                 _GROUP,
@@ -183,7 +171,7 @@ class Vault:
 
     def _aliases(self) -> Iterator[Found]:
         """Which of Keycloak's groups makes somebody a member of which of Vault's."""
-        for id_, alias in self._list("identity/group-alias/id").items():
+        for id_, alias in self._client.keys("identity/group-alias/id").items():
             if not self._scope.knows(_ALIAS, id_):
                 yield self._found(
                     self._scope.owner(str(alias["name"]).lstrip("/"), "/"),
@@ -196,8 +184,8 @@ class Vault:
 
     def _entities(self) -> Iterator[Found]:
         """An entity comes into being at the first log-in, without a policy: one that has some was given it by hand."""
-        for id_ in self._list("identity/entity/id"):
-            entity = self._read(f"identity/entity/id/{id_}")
+        for id_ in self._client.keys("identity/entity/id"):
+            entity = self._client.read(f"identity/entity/id/{id_}")
             policies = entity.get("policies") or ()
             if policies:
                 aliases = sorted(str(alias["name"]) for alias in entity.get("aliases") or ())
@@ -211,9 +199,9 @@ class Vault:
                 )
 
     def _tokens(self) -> Iterator[Found]:
-        for accessor in self._list("auth/token/accessors"):
-            answer = self._api.lookup("auth/token/lookup-accessor", {"accessor": accessor})
-            token = (answer or {}).get("data") or {}  # one that ended meanwhile is not found
+        for accessor in self._client.keys("auth/token/accessors"):
+            # A token that has ended meanwhile is not found.
+            token = self._client.lookup("auth/token/lookup-accessor", {"accessor": accessor}) or {}
             policies = token.get("policies") or ()
             owner = self._by_policies(policies)
             if owner is not None and str(token.get("path", "")).startswith(_TOKEN_PATHS):

@@ -1,12 +1,10 @@
-"""Where an object that a killed run may have made is found again: its id as the provider plugin writes it.
+"""Finds an object that an interrupted run may have created, and returns its id as the provider plugin writes it.
 
-Only types whose create refuses an object that is already there, or would make a second one, are listed. The others need
-nothing: Vault policies and roles are written by PUT, Keycloak's group memberships are added to what is there, and the
-Kubernetes providers take over what exists (`upsert_existing_objects`). The id formats are those of the providers'
-documentation ("Import").
+Finders exist for the types whose create refuses an object that is already there, or makes a second one. The other types
+are in `repeatable`, each with its reason. The formats of ids are those of the providers' documentation ("Import").
 
-What carries a secret that is shown once, at its creation, is of no use to anyone after a kill: it is taken away, and
-the next run makes another.
+An object whose secret is shown once, at its creation, is of no use after an interruption: a remover deletes it, and the
+next run creates another.
 """
 
 from __future__ import annotations
@@ -14,45 +12,47 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 
-from model.settings import Endpoint
-from model.settings import System as SystemName
-from usine.engine.lookup.base import Inputs, System
-from usine.engine.lookup.gitlab import GitLab
-from usine.engine.lookup.harbor import Harbor
-from usine.engine.lookup.keycloak import Keycloak
-from usine.engine.lookup.sonarqube import SonarQube
-from usine.engine.lookup.vault import Vault
+from model.settings import Endpoint, System
+from usine.clients import Connections
+from usine.engine.lookup.base import Inputs, SystemFinder
+from usine.engine.lookup.gitlab import GitLabFinder
+from usine.engine.lookup.harbor import HarborFinder
+from usine.engine.lookup.keycloak import KeycloakFinder
+from usine.engine.lookup.sonarqube import SonarQubeFinder
+from usine.engine.lookup.vault import VaultFinder
 
 __all__ = ["Finder", "Inputs"]
 
-_SYSTEMS: Mapping[SystemName, Callable[[Endpoint, Mapping[str, str]], System]] = {
-    SystemName.VAULT: Vault,
-    SystemName.KEYCLOAK: Keycloak,
-    SystemName.GITLAB: GitLab,
-    SystemName.HARBOR: Harbor,
-    SystemName.SONARQUBE: SonarQube,
+_FINDERS: Mapping[System, Callable[[Connections], SystemFinder]] = {
+    System.VAULT: lambda connections: VaultFinder(connections.vault()),
+    System.KEYCLOAK: lambda connections: KeycloakFinder(connections.keycloak()),
+    System.GITLAB: lambda connections: GitLabFinder(connections.gitlab()),
+    System.HARBOR: lambda connections: HarborFinder(connections.harbor()),
+    System.SONARQUBE: lambda connections: SonarQubeFinder(connections.sonarqube),
 }
 
 
 class Finder:
-    """Looks objects up with the credentials that the provider plugins use, from the same environment variables.
+    """Finds objects in all systems. Its methods raise `ClientError` when a system gives no usable answer."""
 
-    Both methods raise `requests.RequestException` when the system does not answer.
-    """
-
-    def __init__(self, endpoints: Mapping[SystemName, Endpoint], environment: Mapping[str, str] | None = None) -> None:
-        """Keep where the systems are (`ca`: a path that can be opened as it is); nothing is asked yet."""
-        variables = os.environ if environment is None else environment
-        systems = [make(endpoints[name], variables) for name, make in _SYSTEMS.items() if name in endpoints]
+    def __init__(self, endpoints: Mapping[System, Endpoint], environment: Mapping[str, str] | None = None) -> None:
+        """Keep where the systems are (see `Connections`), by default with this process's environment."""
+        connections = Connections(endpoints, os.environ if environment is None else environment)
+        systems = [make(connections) for system, make in _FINDERS.items() if system in endpoints]
         self._finders = {type_: find for system in systems for type_, find in system.finders().items()}
         self._removers = {type_: remove for system in systems for type_, remove in system.removers().items()}
 
+    @property
+    def types(self) -> frozenset[str]:
+        """The resource types that have a finder or a remover."""
+        return frozenset({*self._finders, *self._removers})
+
     def find(self, type_: str, inputs: Inputs) -> str | None:
-        """Return the id of the live object these inputs describe, or None: not there, or its create is idempotent."""
+        """Return the id of the object with these inputs; None if there is none, or if its type needs no finder."""
         finder = self._finders.get(type_)
         return finder(inputs) if finder else None
 
     def remove_orphan(self, type_: str, inputs: Inputs) -> bool:
-        """Take away what these inputs made, if it is of a kind whose secret nobody can know any more; True if done."""
+        """Delete the object with these inputs if its secret is lost. Return whether one was deleted."""
         remover = self._removers.get(type_)
         return remover(inputs) if remover else False

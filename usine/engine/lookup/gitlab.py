@@ -1,32 +1,26 @@
-"""GitLab's objects whose create refuses what is there, or would make a second one."""
+"""Finds GitLab's objects: their create refuses what is there, or makes a second one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from model.settings import Endpoint
-from usine.engine.lookup.base import Find, Inputs, Remove, Rest, first_id
+from usine.clients.base import first_id
+from usine.clients.gitlab import GitLabClient
+from usine.engine.lookup.base import Find, Inputs, Remove
 
 _ALL_ENVIRONMENTS = "*"
 
 
-def connect(endpoint: Endpoint, environment: Mapping[str, str]) -> Rest:
-    """Return GitLab's API, with GITLAB_TOKEN, and SSL_CERT_FILE for a private authority."""
-    api = Rest(f"{endpoint.url}/api/v4", verify=environment.get("SSL_CERT_FILE", True))
-    api.session.headers["PRIVATE-TOKEN"] = environment.get("GITLAB_TOKEN", "")
-    return api
-
-
-class GitLab:
+class GitLabFinder:
     """Groups, projects and what is in them."""
 
-    def __init__(self, endpoint: Endpoint, environment: Mapping[str, str]) -> None:
-        """See `connect`."""
-        self._api = connect(endpoint, environment)
+    def __init__(self, client: GitLabClient) -> None:
+        """Keep the client; nothing is sent yet."""
+        self._client = client
 
     def finders(self) -> Mapping[str, Find]:
-        """See `System`."""
+        """See `SystemFinder`."""
         return {
             "gitlab:index/group:Group": self._group,
             "gitlab:index/project:Project": self._project,
@@ -46,21 +40,21 @@ class GitLab:
         }
 
     def removers(self) -> Mapping[str, Remove]:
-        """See `System`."""
+        """See `SystemFinder`."""
         return {
             "gitlab:index/projectDeployToken:ProjectDeployToken": lambda i: self._revoke("deploy_tokens", i),
             "gitlab:index/projectAccessToken:ProjectAccessToken": lambda i: self._revoke("access_tokens", i),
         }
 
     def _exists(self, path: str, **query: str) -> bool:
-        return self._api.call("GET", path, params=query) is not None
+        return self._client.get(path, **query) is not None
 
     def _by_path(self, kind: str, parent: object, path: str) -> str | None:
-        above = self._api.call("GET", f"groups/{parent}", params={"with_projects": "false"}) if parent else None
+        above = self._client.get(f"groups/{parent}", with_projects="false") if parent else None
         if parent and above is None:
             return None
         full = f"{above['full_path']}/{path}" if above else path
-        found = self._api.call("GET", f"{kind}/{quote(full, safe='')}")
+        found = self._client.get(f"{kind}/{quote(full, safe='')}")
         return found and str(found["id"])
 
     def _group(self, inputs: Inputs) -> str | None:
@@ -70,7 +64,7 @@ class GitLab:
         return self._by_path("projects", inputs.get("namespaceId"), inputs.get("path") or inputs["name"])
 
     def _user(self, inputs: Inputs) -> str | None:
-        users = self._api.listed("users", params={"username": inputs["username"]})
+        users = self._client.listed("users", username=inputs["username"])
         return first_id(users, "username", inputs["username"])
 
     def _member(self, inputs: Inputs) -> str | None:
@@ -90,7 +84,7 @@ class GitLab:
 
     def _named(self, path: str, key: str, inputs: Inputs, value: str) -> str | None:
         of = f"projects/{inputs['project']}"
-        found = first_id(self._api.pages(f"{of}/{path}", of=of), key, value)
+        found = first_id(self._client.pages(f"{of}/{path}", of=of), key, value)
         return found and f"{inputs['project']}:{found}"
 
     def _environment(self, inputs: Inputs) -> str | None:
@@ -101,7 +95,7 @@ class GitLab:
 
     def _share(self, inputs: Inputs) -> str | None:
         project, group = inputs["project"], inputs["groupId"]
-        shares = (self._api.call("GET", f"projects/{project}") or {}).get("shared_with_groups", ())
+        shares = (self._client.get(f"projects/{project}") or {}).get("shared_with_groups", ())
         known = any(str(share["group_id"]) == str(group) for share in shares)
         return f"{project}:{group}" if known else None
 
@@ -126,9 +120,9 @@ class GitLab:
     def _revoke(self, kind: str, inputs: Inputs) -> bool:
         of = f"projects/{inputs['project']}"
         path = f"{of}/{kind}"
-        listed = self._api.pages(path, of=of)
-        # GitLab keeps what was revoked in its lists.
+        listed = self._client.pages(path, of=of)
+        # GitLab keeps revoked tokens in its lists.
         live = [t for t in listed if t["name"] == inputs["name"] and t.get("active", not t.get("revoked"))]
         for token in live:
-            self._api.call("DELETE", f"{path}/{token['id']}")
+            self._client.delete(f"{path}/{token['id']}")
         return bool(live)

@@ -1,30 +1,23 @@
-"""Harbor's objects whose create refuses what is there."""
+"""Finds Harbor's objects: their create refuses what is there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from model.settings import Endpoint
-from usine.engine.lookup.base import Find, Inputs, Remove, Rest
+from usine.clients.harbor import HarborClient
+from usine.engine.lookup.base import Find, Inputs, Remove
 
 
-def connect(endpoint: Endpoint, environment: Mapping[str, str]) -> Rest:
-    """Return Harbor's API, with HARBOR_USERNAME and HARBOR_PASSWORD, and SSL_CERT_FILE for a private authority."""
-    api = Rest(f"{endpoint.url}/api/v2.0", verify=environment.get("SSL_CERT_FILE", True))
-    api.session.auth = (environment.get("HARBOR_USERNAME", ""), environment.get("HARBOR_PASSWORD", ""))
-    return api
-
-
-class Harbor:
+class HarborFinder:
     """Projects and what is in them. An id is the object's path in the API."""
 
-    def __init__(self, endpoint: Endpoint, environment: Mapping[str, str]) -> None:
-        """See `connect`."""
-        self._api = connect(endpoint, environment)
+    def __init__(self, client: HarborClient) -> None:
+        """Keep the client; nothing is sent yet."""
+        self._client = client
 
     def finders(self) -> Mapping[str, Find]:
-        """See `System`."""
+        """See `SystemFinder`."""
         return {
             "harbor:index/project:Project": self._project,
             "harbor:index/projectMemberGroup:ProjectMemberGroup": self._member,
@@ -33,20 +26,17 @@ class Harbor:
         }
 
     def removers(self) -> Mapping[str, Remove]:
-        """See `System`."""
+        """See `SystemFinder`."""
         return {"harbor:index/robotAccount:RobotAccount": self._robot}
 
-    def _named(self, name: str) -> Any:  # noqa: ANN401 - JSON
-        return self._api.call("GET", f"projects/{name}", headers={"X-Is-Resource-Name": "true"})
-
     def _project(self, inputs: Inputs) -> str | None:
-        found = self._named(inputs["name"])
+        found = self._client.project_named(inputs["name"])
         return found and f"/projects/{found['project_id']}"
 
     def _pages(self, path: str) -> Iterable[Any]:
         """Yield the items of a list of a project: ``/projects/1/members``."""
         of = path.strip("/").rpartition("/")[0]
-        return self._api.pages(path.strip("/"), "page_size", of=of)
+        return self._client.pages(path.strip("/"), of=of)
 
     def _below(self, path: str, matches: Mapping[str, object]) -> str | None:
         for item in self._pages(path):
@@ -60,7 +50,7 @@ class Harbor:
         )
 
     def _retention(self, inputs: Inputs) -> str | None:
-        project = self._api.call("GET", str(inputs["scope"]).strip("/")) or {}
+        project = self._client.get(str(inputs["scope"]).strip("/")) or {}
         policy = (project.get("metadata") or {}).get("retention_id")
         return policy and f"/retentions/{policy}"
 
@@ -72,12 +62,12 @@ class Harbor:
         return None
 
     def _robot(self, inputs: Inputs) -> bool:
-        project = self._named(inputs["permissions"][0]["namespace"])
+        project = self._client.project_named(inputs["permissions"][0]["namespace"])
         if project is None:
             return False
         query = {"q": f"Level=project,ProjectID={project['project_id']}"}
         full = f"{project['name']}+{inputs['name']}"
-        doomed = [r for r in self._api.pages("robots", "page_size", **query) if r["name"].endswith(full)]
-        for robot in doomed:
-            self._api.call("DELETE", f"robots/{robot['id']}")
-        return bool(doomed)
+        robots = [r for r in self._client.pages("robots", **query) if r["name"].endswith(full)]
+        for robot in robots:
+            self._client.delete(f"robots/{robot['id']}")
+        return bool(robots)

@@ -1,4 +1,4 @@
-"""SonarQube's objects, as our own dynamic provider finds them."""
+"""Finds SonarQube's objects, as our own dynamic provider does."""
 
 from __future__ import annotations
 
@@ -6,43 +6,33 @@ from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from typing import TypeVar
 
-import requests
-
 from components.sonarqube.dynamic import provider
-from components.sonarqube.dynamic.api import Client, SonarError
-from model.settings import Endpoint
+from usine.clients.sonarqube import SonarQubeClient, translated
 from usine.engine.lookup.base import Find, Inputs, Remove
 
 _Answer = TypeVar("_Answer")
+_TYPES = tuple(f"{provider.TYPE_PREFIX}{kind}" for kind in provider.KINDS)
 
 
-class SonarQube:
+class SonarQubeFinder:
     """Every kind of object of the dynamic provider."""
 
-    def __init__(self, endpoint: Endpoint, environment: Mapping[str, str]) -> None:
-        """Use SONAR_TOKEN, and the endpoint's authority."""
-        self._endpoint = endpoint
-        self._environment = environment
+    def __init__(self, connect: Callable[[], SonarQubeClient]) -> None:
+        """Keep what makes the client; it reads the endpoint's CA file, and may fail."""
+        self._connect = connect
 
     def finders(self) -> Mapping[str, Find]:
-        """See `System`."""
-        return {type_: partial(self._ask, provider.find, type_) for type_ in self._types}
+        """See `SystemFinder`."""
+        return {type_: partial(self._ask, provider.find, type_) for type_ in _TYPES}
 
     def removers(self) -> Mapping[str, Remove]:
-        """See `System`."""
-        return {type_: partial(self._ask, provider.remove_orphan, type_) for type_ in self._types}
-
-    @property
-    def _types(self) -> tuple[str, ...]:
-        return tuple(f"{provider.TYPE_PREFIX}{kind}" for kind in provider.KINDS)
+        """See `SystemFinder`."""
+        return {type_: partial(self._ask, provider.remove_orphan, type_) for type_ in _TYPES}
 
     @cached_property
-    def _client(self) -> Client:
-        authority = self._endpoint.ca.read_text(encoding="ascii") if self._endpoint.ca else None
-        return Client(self._endpoint.url, authority, environment=self._environment)
+    def _client(self) -> SonarQubeClient:
+        return self._connect()
 
-    def _ask(self, question: Callable[[Client, str, Inputs], _Answer], type_: str, inputs: Inputs) -> _Answer:
-        try:
+    def _ask(self, question: Callable[[SonarQubeClient, str, Inputs], _Answer], type_: str, inputs: Inputs) -> _Answer:
+        with translated():
             return question(self._client, type_, inputs)
-        except (SonarError, OSError, UnicodeDecodeError) as error:
-            raise requests.RequestException(str(error)) from None
