@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from lab.testing.ports import free_port
+from model.settings import Endpoint, System
 from tests.drift.inventory.api_server import Refused, Script, serving
 from tests.drift.inventory.looking import ENVIRONMENT, MARKER
 from usine.clients import ClientError, Connections, NoAnswerError
 from usine.clients.base import Client
 from usine.clients.gitlab import GitLabClient
 from usine.credentials import CREDENTIALS
-from usine.spec.settings import Endpoint, System
 
 TOKEN = {"/realms/master/protocol/openid-connect/token": {"access_token": MARKER, "expires_in": 60}}
 CLIENTS: dict[System, tuple[Callable[[Connections], Client], str, str]] = {
