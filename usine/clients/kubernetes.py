@@ -49,8 +49,8 @@ class KubernetesClient(RestClient):
     def items(self, kind: KubernetesKind, namespace: str | None = None, **query: str) -> Iterator[Json]:
         """Yield the objects of a kind, of one namespace or of all.
 
-        A kind that the server does not serve, as where its definition is not installed, has no objects: the server's
-        own list of kinds says so, not the 404 alone.
+        A kind that the server does not serve (its definition is not installed) has no objects. A 404 alone is no proof
+        of that: the client also reads the server's list of kinds.
         """
         try:
             yield from self.items_of_served(kind, namespace, **query)

@@ -18,7 +18,7 @@ class RestClient(Client):
         self.session = RetryingSession(verify)
 
     def _send(self, method: str, path: str, **options: Json) -> requests.Response:
-        # `requests` prefers variables of this process to what the session says, but not to what the request says.
+        # `requests` prefers variables of this process to values of the session, but not to values of the request.
         return self.session.request(
             method,
             f"{self._base}/{path}",

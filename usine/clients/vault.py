@@ -34,7 +34,7 @@ class VaultClient(Client):
         return (self.get(path) or {}).get("data") or {}
 
     def keys(self, path: str) -> Mapping[str, Json]:
-        """Return the keys of a list, each with what the list itself says about it.
+        """Return the keys of a list, each with the details that the list itself has.
 
         Vault answers an empty list with 404 and no reason. A 404 with a reason, as where nothing is mounted, raises
         ClientError.

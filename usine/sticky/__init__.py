@@ -1,1 +1,1 @@
-"""What stays in one place in GitLab: one comment on a merge request, one issue about drift. Updated, never doubled."""
+"""Keeps one text in one place in GitLab: a comment on a merge request, an issue about drift."""

@@ -46,7 +46,7 @@ def connect(environment: Mapping[str, str], project: str) -> Connection:
     # A comment or an issue that was written twice is found and removed: writes can be sent again.
     client = GitLabClient(url_of(environment), token, verify=authority, retry_writes=True)
     client.session.max_redirects = 0  # the token is for this server alone
-    with speaking("say whose token this is"):
+    with translated_errors("say whose token this is"):
         client.api.auth()
         user = client.api.user
         if user is None:
@@ -68,7 +68,7 @@ def need(environment: Mapping[str, str], name: str) -> str:
 
 
 @contextmanager
-def speaking(purpose: str) -> Iterator[None]:
+def translated_errors(purpose: str) -> Iterator[None]:
     """Turn the errors of GitLab's client into StickyError; `purpose` completes "GitLab would not …"."""
     try:
         yield

@@ -1,4 +1,4 @@
-"""One confidential issue about drift: opened when there is some, changed when it changes, closed when it is gone."""
+"""Keeps one confidential issue about drift: opens it, updates it when the findings change, closes it without drift."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from gitlab.v4.objects import ProjectIssue
 from usine.report.markdown_text import code
 from usine.report.model import ABSENT, FOUNDATION, Entry, Notice, Report, Severity
 from usine.report.values import cut
-from usine.sticky.connection import Connection, StickyError, connect, need, speaking
+from usine.sticky.connection import Connection, StickyError, connect, need, translated_errors
 from usine.sticky.text import attributes_of, compose, hidden, is_marker
 
 LABEL = "usine-drift"
 
 _MOST_LISTED = 20
-#: Above this, an issue keeps no fingerprint of each finding: it would fill the description.
+#: With more findings, the issue does not keep a fingerprint of each: they would fill the description.
 _MOST_KEPT = 2000
 _LONGEST_NAME = 100
 
 
 def keep(report: Report, body: str, *, name: str, environment: Mapping[str, str] | None = None) -> str:
-    """Make the project's one issue about this say what the report found; return what was done, in one line.
+    """Update the project's issue about a stack from a report. Return what was done, in one line.
 
-    `body` is the report as Markdown, in which text from elsewhere is escaped already. `name` tells apart what is looked
-    at: the stack. The issue is found by its hidden marker and its author: one that somebody else wrote is never
-    touched. It is written to only when what was found differs from what it says. A report that could not look
-    everywhere and found nothing changes nothing. Raises NoTokenError without a token, StickyError for everything else.
+    `body` is the report as Markdown, with all text from elsewhere escaped. `name` is the stack. The issue is the one
+    with the hidden marker and the token's user as its author: issues of other people are never changed. It is written
+    only when the findings change. A report without findings whose scan has gaps changes nothing. Raises NoTokenError
+    without a token, StickyError for all other failures.
     """
     environment = os.environ if environment is None else environment
     marker = f"usine:drift:{name.lower()}"
@@ -37,7 +37,7 @@ def keep(report: Report, body: str, *, name: str, environment: Mapping[str, str]
         raise StickyError(f"an issue cannot be named after {name!r}: letters, digits and ._:- only")
     connection = connect(environment, need(environment, "CI_PROJECT_ID"))
     link = environment.get("CI_PIPELINE_URL", "")
-    with speaking("keep the issue about drift"):
+    with translated_errors("keep the issue about drift"):
         return _keep(connection, report, body, marker, name, link)
 
 
@@ -68,7 +68,7 @@ def _keep(connection: Connection, report: Report, body: str, marker: str, name: 
 
 def _open(connection: Connection, marker: str, title: str, text: str) -> str:
     connection.project.issues.create({"title": title, "description": text, "confidential": True, "labels": [LABEL]})
-    # Another look at the same time may have opened one too: the older stays.
+    # A scan at the same time may have opened an issue as well: the older one stays.
     issue = _single(_own(connection, marker))
     return f"issue #{issue.iid} opened" if issue else "issue opened"
 
@@ -89,7 +89,7 @@ def _update(
 
 
 def _difference(known: Sequence[str], prints: Mapping[str, Entry]) -> str:
-    """Say what is new and how many are gone, where the issue kept what it knew."""
+    """Return what is new and how many findings are gone, if the issue has the fingerprints of the last report."""
     kept = next((word.removeprefix("findings=") for word in known if word.startswith("findings=")), "+")
     if kept.startswith("+"):
         return f"\n{len(prints)} findings now."
@@ -113,7 +113,7 @@ def _source(link: str) -> str:
 
 
 def _own(connection: Connection, marker: str) -> list[ProjectIssue]:
-    """Issues of the token's user with this marker. Not by label: people may take that away."""
+    """Return the issues of the token's user with this marker. The label is no criterion: people may remove it."""
     issues = connection.project.issues.list(
         iterator=True, author_id=connection.user, scope="all", state="all", order_by="created_at", sort="asc"
     )
@@ -125,7 +125,7 @@ def _own(connection: Connection, marker: str) -> list[ProjectIssue]:
 
 
 def _single(found: Sequence[ProjectIssue]) -> ProjectIssue | None:
-    """The one that counts: the oldest that is open, else the newest. Other open ones are closed as doubles."""
+    """Return the oldest open issue, or else the newest. Other open ones are closed as doubles."""
     opened = sorted((one for one in found if one.state == "opened"), key=lambda one: int(one.iid))
     for double in opened[1:]:
         _comment(double, f"Double of #{opened[0].iid}.")
@@ -144,7 +144,7 @@ def _change(issue: ProjectIssue, **changes: object) -> None:
 
 
 def fingerprint(entry: Entry) -> str:
-    """Return what makes a finding the same one in every look: not how long it took, nor since when it is so."""
+    """Return what identifies a finding in every scan: its values, without durations and dates."""
     properties = [
         [one.path, *("\0absent" if value is ABSENT else value for value in (one.before, one.after))]
         for one in entry.properties
@@ -154,7 +154,7 @@ def fingerprint(entry: Entry) -> str:
 
 
 def _of_notice(notice: Notice) -> str:
-    """The same for a notice: not its text, which may count days."""
+    """Return what identifies a notice. Its text is no part of it, as it may count days."""
     return json.dumps([notice.rule, notice.severity, notice.tenant])
 
 

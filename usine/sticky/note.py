@@ -1,4 +1,4 @@
-"""One comment on a merge request: found by its marker and its author, updated in place, doubles taken away."""
+"""Keeps one comment on a merge request: finds it by marker and author, updates it in place, deletes doubles."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from http import HTTPStatus
 import gitlab
 from gitlab.v4.objects import ProjectMergeRequest, ProjectMergeRequestNote
 
-from usine.sticky.connection import StickyError, connect, need, speaking
+from usine.sticky.connection import StickyError, connect, need, translated_errors
 from usine.sticky.text import attributes_of, compose, hidden, same
 
 _ROUNDS = 4
 
 
 def keep(body: str, *, marker: str, environment: Mapping[str, str] | None = None) -> str:
-    """Make the merge request of this pipeline carry this comment once; return what was done, in one line.
+    """Update the comment on this pipeline's merge request, or post it. Return what was done, in one line.
 
-    Nothing is written when the comment says so already, or when the merge request has moved on to another commit: the
-    newer pipeline speaks for it. A comment of another user is left alone, whatever is in it. Raises NoTokenError
-    without a token, StickyError for everything else that stands in the way.
+    Nothing is written when the comment has this text already, or when the merge request has a newer commit: the newer
+    pipeline comments on that. Comments of other users are never changed. Raises NoTokenError without a token,
+    StickyError for all other failures.
     """
     environment = os.environ if environment is None else environment
-    # The target's project, where the merge request is: a fork's pipeline runs in another one.
+    # The merge request is in the target's project; the pipeline of a fork runs in another project.
     project = environment.get("CI_MERGE_REQUEST_PROJECT_ID") or need(environment, "CI_PROJECT_ID")
     number = need(environment, "CI_MERGE_REQUEST_IID")
     head = environment.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA") or environment.get("CI_COMMIT_SHA", "")
     if not number.isdecimal():
         raise StickyError("CI_MERGE_REQUEST_IID is no number")
     connection = connect(environment, project)
-    with speaking(f"keep the comment on !{number}"):
+    with translated_errors(f"keep the comment on !{number}"):
         request = connection.project.mergerequests.get(int(number))
         if head and request.sha and request.sha != head:
             return f"!{number} has moved on to another commit: its own pipeline comments on it"
@@ -38,7 +38,7 @@ def keep(body: str, *, marker: str, environment: Mapping[str, str] | None = None
 
 
 def _keep(request: ProjectMergeRequest, user: int, marker: str, text: str) -> str:
-    """Write and look again, until there is one comment and it is ours: another pipeline may do the same meanwhile."""
+    """Write and read again, until there is one comment with this text: another pipeline may write at the same time."""
     done = ""
     for _ in range(_ROUNDS):
         own = _own(request, user, marker)
@@ -53,7 +53,7 @@ def _keep(request: ProjectMergeRequest, user: int, marker: str, text: str) -> st
             return f"comment {done or 'unchanged'} on !{request.iid}"
         if _update(first, text):
             return f"comment {done or 'updated'} on !{request.iid}"
-    raise StickyError(f"the comment on !{request.iid} is changed by others as fast as by us")
+    raise StickyError(f"the comment on !{request.iid} is changed by other pipelines at the same time")
 
 
 def _own(request: ProjectMergeRequest, user: int, marker: str) -> list[ProjectMergeRequestNote]:
@@ -63,7 +63,7 @@ def _own(request: ProjectMergeRequest, user: int, marker: str) -> list[ProjectMe
 
 
 def _update(note: ProjectMergeRequestNote, text: str) -> bool:
-    """Update a comment; False when it is gone."""
+    """Update a comment. Return False if it does not exist any more."""
     note.body = text
     try:
         note.save()

@@ -150,7 +150,7 @@ def test_what_cannot_be_seen_is_said_by_tenant_and_the_rest_is_seen() -> None:
         inventory = look(chosen, [resource("harbor:index/project:Project", "/projects/1", name="alpha")])
         assert {(blind.tenant, blind.reason) for blind in inventory.blind} == {
             ("alpha", "Harbor refused GET projects/1/members: HTTP 403"),
-            (None, "harbor answered what nobody expects: AttributeError"),
+            (None, "harbor gave an unexpected answer: AttributeError"),
         }
         assert [item.name for item in inventory.found] == ["stray"]
         tenants = dataclasses.replace(chosen, foundation=FoundationMode.SKIP, tenants=("beta",))

@@ -95,4 +95,4 @@ def _run(system: str, scan: InventoryScan) -> tuple[Found, ...] | ClientError:
         return error
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         # The answer has another shape than documented: a page of a proxy, or another version of the system.
-        return ClientError(f"{system} answered what nobody expects: {type(error).__name__}")
+        return ClientError(f"{system} gave an unexpected answer: {type(error).__name__}")

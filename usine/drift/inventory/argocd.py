@@ -1,4 +1,4 @@
-"""Argo CD: projects, applications, and credentials of repositories and clusters; all are objects of its namespace."""
+"""Inventory of Argo CD: projects, applications, and credentials of repositories and clusters, all in its namespace."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _APPLICATION: Final = KubernetesKind(f"{_TYPE}:Application", _API, "applications
 _APPLICATION_SET: Final = KubernetesKind(f"{_TYPE}:ApplicationSet", _API, "applicationsets")
 _CLUSTER_SECRET: Final = KubernetesKind(SECRET.type, SECRET.api, SECRET.plural, metadata=False)
 _SECRET_TYPE: Final = "argocd.argoproj.io/secret-type"  # noqa: S105 - a label
-#: Argo CD makes it when it starts, and again when it is deleted.
+#: Argo CD creates this project when it starts, and again after a deletion.
 _OWN_PROJECT: Final = "default"
-#: What Argo CD calls the cluster it runs on.
+#: Argo CD's address of the cluster that it runs on.
 _OWN_CLUSTER: Final = "https://kubernetes.default.svc"
 _REPOSITORY_PREFIX: Final = "usine-"
 
 
 class ArgoCDInventory:
-    """The namespace Argo CD runs in, on its cluster."""
+    """Lists the objects of the namespace that Argo CD runs in."""
 
     def __init__(self, scope: InventoryScope, connections: Connections) -> None:
-        """Read with the Kubernetes provider's credential."""
+        """Keep the scope and the connections; nothing is sent yet."""
         self._scope = scope
         self._connections = connections
         self._settings = scope.settings.argocd
@@ -49,7 +49,7 @@ class ArgoCDInventory:
         return [InventoryScan(self._scope.everyone, partial(take, server)) for take in takes]
 
     def _items(self, server: ClusterServer, resource: KubernetesKind, **query: str) -> Iterator[tuple[str, Json]]:
-        """Yield what the state does not have, with its name."""
+        """Yield the objects that are not in the state, each with its name."""
         for item in server.client.items(resource, self._settings.namespace, **query):
             name = item["metadata"]["name"]
             if not self._scope.knows(resource.type, f"{self._settings.namespace}/{name}"):
@@ -58,10 +58,12 @@ class ArgoCDInventory:
     def _projects(self, server: ClusterServer) -> Iterator[Found]:
         for name, _ in self._items(server, _PROJECT):
             if name != _OWN_PROJECT:
-                yield self._found(namespace_owner(self._scope, name), _PROJECT, name, "says what may be deployed where")
+                yield self._found(
+                    namespace_owner(self._scope, name), _PROJECT, name, "defines what may be deployed where"
+                )
 
     def _applications(self, server: ClusterServer) -> Iterator[Found]:
-        """An application is whose project it is in; one that an application set made goes with that."""
+        """Applications belong to the owner of their project. Those of an application set count with the set."""
         for name, item in self._items(server, _APPLICATION):
             if item["metadata"].get("ownerReferences"):
                 continue
@@ -81,7 +83,7 @@ class ArgoCDInventory:
             yield self._found(owner, SECRET, name, "a credential of repositories")
 
     def _clusters(self, server: ClusterServer) -> Iterator[Found]:
-        """Clusters that applications can be deployed to, less those of the settings: somebody has to register these."""
+        """Clusters that applications can be deployed to, without those of the settings, which a person registers."""
         known = {cluster.server for cluster in self._scope.settings.clusters.values()} | {_OWN_CLUSTER}
         for name, item in self._items(server, _CLUSTER_SECRET, labelSelector=f"{_SECRET_TYPE}=cluster"):
             address = base64.b64decode((item.get("data") or {}).get("server") or "").decode(errors="replace")
@@ -89,7 +91,7 @@ class ArgoCDInventory:
                 yield self._found(None, SECRET, name, f"the credential of a cluster, {address or 'no address'}")
 
     def _owner(self, name: str) -> str | None:
-        """Return whose name begins ``<slug>-<environment>--`` or ``<slug>--``."""
+        """Return the tenant of a name that begins with ``<slug>-<environment>--`` or ``<slug>--``."""
         front = name.partition("--")[0]
         return front if front in self._scope.slugs else namespace_owner(self._scope, front)
 

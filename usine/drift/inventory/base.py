@@ -1,4 +1,4 @@
-"""What an inventory is made of: what the state knows, what the stack speaks of, and what was found beside it."""
+"""The types of an inventory: managed objects, the scope of a stack, and the unmanaged objects that were found."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from usine.engine.urns import address_of
 class Managed:
     """A resource of the state.
 
-    `id` is as the provider's plugin writes it, `provider` the logical name of its explicit provider (empty: none).
-    Encrypted secrets stand in `inputs` and `outputs` as the checkpoint has them.
+    `id` is as the provider plugin writes it, `provider` the logical name of its explicit provider (empty: none).
+    Secrets in `inputs` and `outputs` are encrypted, as in the checkpoint.
     """
 
     urn: str
@@ -30,12 +30,12 @@ class Managed:
 
     @property
     def tenant(self) -> str | None:
-        """The tenant it belongs to, None for the foundation."""
+        """The tenant that it belongs to, None for the foundation."""
         return address_of(self.urn).tenant
 
 
 def managed(checkpoint: Mapping[str, Any]) -> tuple[Managed, ...]:
-    """Return the objects of an exported checkpoint (`Engine.export_state`): no component, no provider."""
+    """Return the objects of an exported checkpoint (`Engine.export_state`), without components and providers."""
     deployment = checkpoint.get("deployment") or {}
     return tuple(
         Managed(
@@ -53,13 +53,13 @@ def managed(checkpoint: Mapping[str, Any]) -> tuple[Managed, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An object that is in a system and that no state knows.
+    """An object of a system that is in no state.
 
     `system` is a value of `model.settings.System`, `tenant` None for what belongs to no tenant. `type` is the
     Pulumi type token it would have, `import_id` what `pulumi import` takes for it; None where no plugin of the platform
     has the type, or where importing would take more than this object. `provider` is the logical name of the provider
-    that reaches it. `name` is what its system calls it, as ``<place>: <name>``, the same at every look. `detail` is one
-    line for people: what it gives, to whom. `removal` is the API call by which a person takes it away.
+    that reaches it. `name` is what its system calls it, as ``<place>: <name>``, the same in every scan. `detail` is one
+    line for people: which access it gives, and to whom. `removal` is the API call that removes it.
     """
 
     system: str
@@ -79,7 +79,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Blind:
-    """A tenant (None: the foundation) that could not be looked at whole in a system, and why, in one line."""
+    """A tenant (None: the foundation) whose scan of a system has a gap, and the reason in one line."""
 
     system: str
     tenant: str | None
@@ -88,7 +88,7 @@ class Blind:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """What no state knows, and where nobody could look; both sorted."""
+    """The objects that are in no state, and the gaps of the scan; both sorted."""
 
     found: tuple[Found, ...]
     blind: tuple[Blind, ...]
@@ -110,12 +110,12 @@ class SystemInventory(Protocol):
 
 
 class InventoryScope:
-    """What the stack speaks of, and who owns what by its name."""
+    """The tenants of a stack, its managed objects, and the owner of an object by its name."""
 
     def __init__(self, settings: Settings, tenants: Iterable[Tenant], resources: Iterable[Managed]) -> None:
         """Take all tenants of the platform, and all objects of the stack's state.
 
-        A tenant whose file is gone and whose objects are still in the state is one of the stack's, too.
+        A tenant without a file, but with objects in the state, belongs to the stack as well.
         """
         self.settings = settings
         self.resources = tuple(resources)
@@ -127,11 +127,11 @@ class InventoryScope:
 
     @property
     def everyone(self) -> tuple[str | None, ...]:
-        """All that the stack speaks of, foundation first."""
+        """The foundation (None), if the stack has it, and the tenants of the stack."""
         return (*((None,) if self.foundation else ()), *sorted(self.tenants))
 
     def speaks_of(self, tenant: str | None) -> bool:
-        """Say whether the stack holds this tenant (None: the foundation)."""
+        """Say whether the stack has this tenant (None: the foundation)."""
         return self.foundation if tenant is None else tenant in self.tenants
 
     def of(self, type_: str, tenant: str | None = None) -> tuple[Managed, ...]:
@@ -143,13 +143,13 @@ class InventoryScope:
         return self._by_type.get(type_, ())
 
     def knows(self, type_: str, id_: str) -> bool:
-        """Say whether the state has an object of this type and plugin's id."""
+        """Say whether the state has an object of this type with this id of the plugin."""
         return (type_, id_) in self._ids
 
     def owner(self, name: str, separators: str) -> str | None:
-        """Return the tenant whose slug is the name, or the part of it before one of the separators; None: nobody's.
+        """Return the tenant whose slug is the name, or the name up to one of the separators; None if there is none.
 
-        With a dash among them the longest slug counts: `a-b-dev` is `a-b`'s, if there is one.
+        With a dash among the separators, the longest slug counts: `a-b-dev` belongs to `a-b`, if that exists.
         """
         ends = [position for position, character in enumerate(name) if character in separators]
         return next((name[:end] for end in (len(name), *reversed(ends)) if name[:end] in self.slugs), None)
@@ -163,8 +163,8 @@ class InventoryScope:
 
     @cached_property
     def _ids(self) -> frozenset[tuple[str, str]]:
-        # A rotated access token of GitLab has another id, which the plugin tells with the outputs. The engine keeps the
-        # id of the creation until the next refresh (issue 11.B6).
+        # A rotated access token of GitLab has a new id. The plugin reports it in the outputs, but the engine keeps the
+        # first id until the next refresh (issue 11.B6).
         ids = {(resource.type, resource.id) for resource in self.resources}
         return frozenset(
             ids | {(r.type, r.outputs["id"]) for r in self.resources if isinstance(r.outputs.get("id"), str)}

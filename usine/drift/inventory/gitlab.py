@@ -1,4 +1,4 @@
-"""GitLab: what is in the platform's and the tenants' groups and in their projects, and whose accounts there are."""
+"""Inventory of GitLab: the content of the platform's and the tenants' groups and projects, and accounts."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ _PROJECT: Final = "gitlab:index/project:Project"
 _USER: Final = "gitlab:index/user:User"
 _SCHEDULE: Final = "gitlab:index/pipelineSchedule:PipelineSchedule"
 _SCHEDULE_VARIABLE: Final = "gitlab:index/pipelineScheduleVariable:PipelineScheduleVariable"
-#: The administrator every installation begins with.
+#: The administrator that every installation has from the start.
 _FIRST_USER: Final = 1
 
 
 class GitLabInventory:
-    """Every managed group and project is looked at; an unmanaged one is named, and what is in it goes with it."""
+    """Scans every managed group and project. An unmanaged one is a single finding, without its content."""
 
     def __init__(self, scope: InventoryScope, connections: Connections) -> None:
-        """Read with the plugin's credential."""
+        """Prepare the client; nothing is sent yet."""
         self._scope = scope
         self._settings = scope.settings.gitlab
         self._client = connections.gitlab()
@@ -59,12 +59,12 @@ class GitLabInventory:
 
     @cached_property
     def _account(self) -> int:
-        """The platform's own account: GitLab makes it an owner of every group it creates."""
+        """The platform's own account, which GitLab makes an owner of every group that it creates."""
         return int(self._client.get("user")["id"])
 
     @cached_property
     def _inside(self) -> Mapping[str, frozenset[str]]:
-        """The types the state has, by the project they are in."""
+        """The resource types of the state, by the project that the resources are in."""
         types: dict[str, set[str]] = {}
         for resource in self._scope.resources:
             if project := resource.inputs.get("project"):
@@ -92,7 +92,7 @@ class GitLabInventory:
         path = f"groups/{place.id}"
         group = self._client.get(path, with_projects="false")
         if group is None:
-            return  # missing, which is another finding
+            return  # a missing object is another finding
         yield from self._kinds(place, self._group_kinds)
         yield from self._shares(place, group, "gitlab:index/groupShareGroup:GroupShareGroup")
         for subgroup in self._client.pages(f"{path}/subgroups", of=path, all_available="true"):
@@ -112,17 +112,17 @@ class GitLabInventory:
             )
 
     def _scheduled_for(self, path: str) -> str | None:
-        """Return the tenant that a project of the platform's scheduled work is for: its stack may be another one."""
+        """Return the tenant of a project of scheduled work, which is in a group of the platform."""
         slug = path.rpartition("/")[2]
         ours = TenantNames(slug).operations_path(self._settings.platform) == path
         return slug if ours and slug in self._scope.slugs else None
 
     def _unknown_group(self, group: Json, parents: str | None) -> Iterator[Found]:
-        """Name a group the state does not have. Below the tenants' root, its path says whose it is."""
+        """Yield a group that is not in the state. Below the tenants' root, its path names its tenant."""
         path = str(group["full_path"])
         within = path.removeprefix(f"{self._settings.root}/") if parents is None else ""
         tenant = within if within in self._scope.slugs else parents
-        # A group that waits for its removal is gone.
+        # A group with a pending deletion counts as deleted.
         if not self._scope.knows(_GROUP, str(group["id"])) and not _leaving(group):
             yield self._found(
                 tenant,
@@ -134,7 +134,7 @@ class GitLabInventory:
             )
 
     def _taken_path(self, slug: str) -> Iterator[Found]:
-        """Look for a group where a tenant's is to be."""
+        """Yield a group at the path where the tenant's group will be."""
         path = TenantNames(slug).forge_group(self._settings.root)
         group = self._client.get(f"groups/{quote(path, safe='')}", with_projects="false")
         if group is not None:
@@ -147,7 +147,7 @@ class GitLabInventory:
         yield from self._kinds(place, self._project_kinds)
         yield from self._shares(place, project, "gitlab:index/projectShareGroup:ProjectShareGroup")
 
-    # What hangs on them -------------------------------------------------------------------------------------------
+    # Objects of groups and projects -----------------------------------------------------------------------------------
 
     def _kinds(self, place: GitLabPlace, kinds: Iterable[GitLabKind]) -> Iterator[Found]:
         for kind in kinds:
@@ -196,7 +196,7 @@ class GitLabInventory:
                 )
 
     def _accounts(self) -> Iterator[Found]:
-        """Accounts that work, of people, where the foundation makes them all."""
+        """Active accounts of people, if the foundation creates all accounts."""
         for user in self._client.pages("users", humans="true", active="true"):
             number = int(user["id"])
             if number in {_FIRST_USER, self._account} or self._scope.knows(_USER, str(number)):

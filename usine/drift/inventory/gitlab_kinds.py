@@ -1,4 +1,4 @@
-"""What can hang on a group or a project of GitLab, as a table: where it is listed, and what each item is."""
+"""The kinds of objects of a group or project in GitLab, as a table: their list, and how to read an item."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from usine.clients.base import Json
 
-#: Names of access levels, in GitLab's documentation of members.
+#: Names of access levels (GitLab's documentation of members).
 LEVELS: Final = {
     0: "no access",
     5: "minimal access",
@@ -28,7 +28,7 @@ ENVIRONMENT: Final = "gitlab:index/projectEnvironment:ProjectEnvironment"
 
 @dataclass(frozen=True, slots=True)
 class GitLabPlace:
-    """A managed group or project. `kind` is ``groups`` or ``projects``, `manages` the types the state has in it."""
+    """A managed group or project. `kind` is ``groups`` or ``projects``, `manages` the types of the state in it."""
 
     kind: str
     id: str
@@ -45,9 +45,9 @@ Text = Callable[[Json], str]
 class GitLabKind:
     """One kind of object. `path` is its list below the place, `key` what identifies an item there.
 
-    An item's id in the plugin is ``<place>:<key>`` and what `more` adds; `importable` says whether a plugin of the
-    platform has the type, and deletes it. `own` tells what GitLab or the platform itself made. `call` is how a person
-    takes an item away: ``{item}`` is its path in the API.
+    An item's id in the plugin is ``<place>:<key>``, followed by `more`. `importable`: a plugin of the platform has the
+    type, and can delete it. `own`: GitLab or the platform itself created the item. `call` is the API call that removes
+    an item; ``{item}`` is its path in the API.
     """
 
     type: str
@@ -66,7 +66,7 @@ class GitLabKind:
         return f"{place.id}:{self.key(item)}{self.more(item)}"
 
     def removal(self, place: GitLabPlace, item: Json) -> str:
-        """Return the call that takes the item away."""
+        """Return the API call that removes the item."""
         key = quote(self.key(item), safe="")
         return self.call.format(item=f"/api/v4/{place.kind}/{place.id}/{self.path}/{key}", key=key)
 
@@ -93,25 +93,25 @@ def _member(item: Json) -> str:
 
 
 def _token_bot(item: Json, place: GitLabPlace) -> bool:
-    """An access token acts as an account of its own, a member of where the token is: the token is what counts."""
+    """Every access token has an account, a member of the token's group or project: the token itself is the finding."""
     return re.fullmatch(rf"{place.kind.removesuffix('s')}_{place.id}_bot(_\w+)?", item["username"]) is not None
 
 
 def _hook(item: Json) -> str:
-    """Where it calls, without path and query: these often are the secret."""
+    """Return the server that it calls, without path and query, which often are a secret."""
     where = urlsplit(item["url"])
     return f"calls {where.scheme}://{where.hostname}"
 
 
 def _initial_protection(item: Json, place: GitLabPlace) -> bool:
-    """GitLab protects the default branch of a new project: where the state protects none, there is that one."""
+    """Say whether GitLab itself protects this branch: the default branch, if the state protects none."""
     return item["name"] == place.default_branch and BRANCH_PROTECTION not in place.manages
 
 
 def _pipelines_environment(item: Json, place: GitLabPlace) -> bool:
-    """A job makes the environment it names: only where the state declares a project's environments is one too many.
+    """Say whether a job created this environment, which is no drift unless the state has environments.
 
-    With a slash in its name (``review/my-branch``) it is a dynamic one, also there.
+    An environment with a slash in its name (``review/my-branch``) is a dynamic one in any project.
     """
     return ENVIRONMENT not in place.manages or "/" in item["name"]
 
@@ -226,7 +226,7 @@ PROJECT_KINDS: Final = (
         lambda i: i.get("external_url") or "an environment without an address",
         query={"states": "available"},
         own=_pipelines_environment,
-        # One that runs is refused to whoever deletes it; the plugin stops only what was imported with that wish.
+        # GitLab refuses to delete an environment that is not stopped, and the plugin does not stop an imported one.
         importable=False,
         call="POST {item}/stop, then DELETE {item}",
     ),
@@ -234,7 +234,7 @@ PROJECT_KINDS: Final = (
 #: What the premium edition adds. CE has no such lists and answers 404, so it is not asked for them; EE without a
 #: licence refuses them with 403 (`check_feature_availability` of approval rules, `authorize!` of the other two).
 #:
-#: A 404 of any list here means «could not look», without exception: none answers it because a feature is off, as push
+#: A 404 of any list here means that the list could not be read. No list answers 404 because its feature is off, as push
 #: rules and the container registry do. In GitLab's lib/api, environments.rb, ci/pipeline_schedules.rb, ci/triggers.rb,
 #: deploy_keys.rb, deploy_tokens.rb and the others ask `authorize!` (403), resource_access_tokens.rb `unauthorized!`.
 PREMIUM_GROUP_KINDS: Final = (_of(_HOOKS, "gitlab:index/groupHook:GroupHook"),)

@@ -1,4 +1,4 @@
-"""Harbor: projects and what is in them, robots of the whole registry, replication, and who administers it."""
+"""Inventory of Harbor: projects with their content, robots of the whole registry, replication, administrators."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _LABEL: Final = "harbor:index/label:Label"
 _REGISTRY: Final = "harbor:index/registry:Registry"
 _REPLICATION: Final = "harbor:index/replication:Replication"
 _GIB: Final = 1024**3
-#: The administrator every installation begins with.
+#: The administrator that every installation has from the start.
 _FIRST_USER: Final = 1
 
 
 class HarborInventory:
-    """An object's id is its path in the API."""
+    """Lists the objects of the registry. An object's id is its path in the API."""
 
     def __init__(self, scope: InventoryScope, connections: Connections) -> None:
-        """Read with the plugin's credential."""
+        """Prepare the client; nothing is sent yet."""
         self._scope = scope
         self._client = connections.harbor()
 
@@ -55,7 +55,7 @@ class HarborInventory:
         return self._client.pages(path.lstrip("/"), of=owner, **query)
 
     def _projects(self) -> Iterator[Found]:
-        """Projects, less the one that Harbor brings along and the platform's own, where its tools' image is."""
+        """Projects, without Harbor's own one and the platform's, which has the image of its tools."""
         settings = self._scope.settings
         host, _, rest = (settings.gitlab.tools_image or "").partition("/")
         tools = rest.partition("/")[0] if host == settings.registry_host else settings.gitlab.platform
@@ -76,10 +76,10 @@ class HarborInventory:
     # In a project -------------------------------------------------------------------------------------------------
 
     def _members(self, project: Managed) -> Iterator[Found]:
-        """Members, less who made the project: Harbor makes its creator an administrator of it."""
+        """Members, without the creator of the project, whom Harbor makes its administrator."""
         found = self._client.get(project.id.lstrip("/"))
         if found is None:
-            return  # missing, which is another finding
+            return  # a missing object is another finding
         for member in self._pages(f"{project.id}/members", project):
             group = member["entity_type"] == "g"
             if not group and member["entity_name"] == found.get("owner_name"):
@@ -130,13 +130,13 @@ class HarborInventory:
                 _RETENTION,
                 f"{name}: retention",
                 import_id=f"/retentions/{retention}",
-                detail="says which images are deleted",
-                # Harbor goes on naming a deleted policy, and lets nobody make another (goharbor/harbor#18198).
+                detail="defines which images are deleted",
+                # Harbor keeps the id of a deleted policy, and then refuses a new one (goharbor/harbor#18198).
                 then=f", then DELETE /api/v2.0{project.id}/metadatas/retention_id",
             )
 
     def _deleted_retention(self, policy: Managed) -> Iterator[Found]:
-        """Say why a policy that somebody deleted can't be read: Harbor answers 500, and its plugin fails."""
+        """Explain the error for a deleted policy: Harbor answers 500, and its plugin fails."""
         try:
             self._client.get(policy.id.lstrip("/"))
         except ClientError as error:
@@ -155,7 +155,7 @@ class HarborInventory:
                 _WEBHOOK,
                 f"{name}: webhook {policy['name']}",
                 import_id=f"{project.id}/webhook/policies/{policy['id']}",
-                detail=f"tells {', '.join(hosts) or 'nobody'}",
+                detail=f"calls {', '.join(hosts) or 'no server'}",
             )
 
     def _labels(self, project: Managed) -> Iterator[Found]:
@@ -167,7 +167,7 @@ class HarborInventory:
         yield from self._unless_known(tenant, _LABEL, name, import_id=f"/labels/{label['id']}", detail="a label")
 
     def _quota(self, project: Managed) -> Iterator[Found]:
-        """The plugin writes the storage quota and never reads it back (harbor 3.10.21)."""
+        """The storage quota, which the plugin writes and never reads back (harbor 3.10.21)."""
         name, wanted = str(project.inputs.get("name") or project.id), project.inputs.get("storageQuota")
         number = project.id.rpartition("/")[2]
         for quota in self._pages("quotas", reference="project", reference_id=number):
@@ -216,7 +216,7 @@ class HarborInventory:
             )
 
     def _admins(self) -> Iterator[Found]:
-        """Accounts with all rights, beside the one that Harbor begins with and those of the group the settings name."""
+        """Administrators, without the first account and those that the settings' group makes administrators."""
         for user in self._pages("users"):
             if user.get("sysadmin_flag") and user["user_id"] != _FIRST_USER:
                 yield Found(

@@ -1,6 +1,6 @@
-"""Keycloak: what is in the realm beside what the state has.
+"""Inventory of Keycloak: the objects of the realm that are not in the state.
 
-Who is in a role's group is exact in the state: one more there is a change, and none of this.
+The state has the exact members of each role's group: another member is a changed object, and not part of this.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MAPPERS: Final = {
 }
 _OTHER_MAPPER: Final = "keycloak:index/genericProtocolMapper:GenericProtocolMapper"
 _ALL: Final = "100000"
-#: What every realm is created with, in Keycloak's server administration guide.
+#: What every new realm has (Keycloak's server administration guide).
 _BUILT_IN_CLIENTS: Final = frozenset(
     {"account", "account-console", "admin-cli", "broker", "realm-management", "security-admin-console"}
 )
@@ -42,17 +42,17 @@ _BUILT_IN_SCOPES: Final = frozenset(
 )  # fmt: skip
 _BUILT_IN_ROLES: Final = frozenset({"offline_access", "uma_authorization"})
 _DEFAULT_ROLES: Final = _BUILT_IN_ROLES | {"manage-account", "view-profile"}
-#: The claim that every tool derives rights from. The realm's own scope `microprofile-jwt` puts roles into it, in tokens
-#: of who asks for that scope, which no client of ours does.
+#: The claim that every tool derives rights from. The realm's own scope `microprofile-jwt` puts roles into it, but
+#: only in tokens of clients that ask for this scope, which no client of the platform does.
 _RIGHTS_CLAIM: Final = "groups"
 _OWN_CLAIM_SCOPE: Final = "microprofile-jwt"
 
 
 class KeycloakInventory:
-    """The realm's groups, clients, scopes, roles, accounts and identity providers."""
+    """Lists the realm's groups, clients, scopes, roles, accounts and identity providers."""
 
     def __init__(self, scope: InventoryScope, connections: Connections) -> None:
-        """Read with the plugin's credential."""
+        """Prepare the client; nothing is sent yet."""
         self._scope = scope
         self._realm = scope.settings.keycloak.realm
         self._client = connections.keycloak()
@@ -86,7 +86,7 @@ class KeycloakInventory:
                 yield self._unknown_group(group, self._owner(group["path"]))
 
     def _group(self, group: Managed) -> Iterator[Found]:
-        """Groups below it; and who is in it, where no exact membership in the state says so."""
+        """Groups below a managed group; and its members, if the state has no exact list of them."""
         of = f"groups/{group.id}"
         for child in self._list(f"{of}/children", of, max=_ALL, briefRepresentation="true"):
             if not self._scope.knows(_GROUP, child["id"]):
@@ -99,7 +99,7 @@ class KeycloakInventory:
                 group.tenant,
                 _MEMBERSHIPS,
                 f"{path}: {user['username']}",
-                detail="a member of a group that nobody is to be in",
+                detail="a member of a group that must be empty",
                 removal=f"users/{user['id']}/groups/{group.id}",
             )
 
@@ -142,8 +142,8 @@ class KeycloakInventory:
                 )
 
     def _role_mappings(self) -> Iterator[Found]:
-        """Who has a role of the realm itself or of one of its own clients: the program gives none to anybody."""
-        everybody = f"default-roles-{self._realm}"  # every account has it, from the start
+        """Holders of a role of the realm or of one of its own clients: the program gives these roles to nobody."""
+        everybody = f"default-roles-{self._realm}"  # every new account has it
         for role in self._list("roles", max=_ALL):
             if role["name"] == everybody:
                 yield from self._default_roles(role)
@@ -229,7 +229,7 @@ class KeycloakInventory:
                 )
 
     def _mappers(self, path: str, place: str, name: str, owner: Json) -> Iterator[Found]:
-        """Mappers of what is ours; in the realm's own scopes, which change with Keycloak, those that forge rights."""
+        """Mappers of managed objects; in the realm's own scopes, those that forge rights: others vary."""
         built_in = name in _BUILT_IN_SCOPES
         for mapper in owner.get("protocolMappers") or ():
             claim = mapper["config"].get("claim.name")
@@ -250,7 +250,7 @@ class KeycloakInventory:
     # Accounts -----------------------------------------------------------------------------------------------------
 
     def _users(self) -> Iterator[Found]:
-        """Accounts of people, where the foundation makes them all; service accounts come and go with their clients."""
+        """Accounts of people, if the foundation creates all accounts. Service accounts belong to their clients."""
         for user in self._list("users", max=_ALL, briefRepresentation="true"):
             if not self._scope.knows(_USER, user["id"]) and not user.get("serviceAccountClientId"):
                 yield self._found(

@@ -1,6 +1,6 @@
-"""Kubernetes: namespaces, and in those of tenants what isolates them or gives access; bindings to tenants anywhere.
+"""Inventory of Kubernetes: namespaces, what isolates tenants' namespaces or gives access to them, bindings to tenants.
 
-What a tenant deploys is its own: workloads, config maps, secrets, and service accounts that Argo CD brought along.
+What a tenant deploys is its own: workloads, config maps, secrets, and service accounts of its applications.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from usine.drift.inventory.kubernetes_api import (
 _MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 _US: Final = "usine"
 _OURS: Final = f"{_MANAGED_BY}={_US}"
-#: What the API server and its add-ons keep for themselves, in Kubernetes' documentation of namespaces and of RBAC.
+#: Names that are reserved for the API server and its add-ons (Kubernetes' documentation of namespaces and of RBAC).
 _OWN_NAMESPACE_PREFIX: Final = "kube-"
 _OWN_PREFIX: Final = "system:"
 _OWN_ACCOUNT: Final = "default"
@@ -50,7 +50,7 @@ _ADMISSION_POLICY: Final = KubernetesKind(
 _ADMISSION_BINDING: Final = KubernetesKind(
     f"{_TOKEN}ValidatingAdmissionPolicyBinding", _ADMISSION, "validatingadmissionpolicybindings", metadata=False
 )
-#: What isolates a namespace: nobody of a tenant may make any of these, nor may Argo CD for it.
+#: The kinds that isolate a namespace. No member of a tenant may create them, nor may Argo CD for the tenant.
 _GUARDS: Final = (
     KubernetesKind("kubernetes:rbac.authorization.k8s.io/v1:Role", _RBAC, "roles"),
     KubernetesKind("kubernetes:networking.k8s.io/v1:NetworkPolicy", "apis/networking.k8s.io/v1", "networkpolicies"),
@@ -60,10 +60,10 @@ _GUARDS: Final = (
 
 
 class KubernetesInventory:
-    """Every API server of the stack's clusters."""
+    """Lists the objects of every API server of the stack's clusters."""
 
     def __init__(self, scope: InventoryScope, connections: Connections) -> None:
-        """Read with the provider's credential."""
+        """Keep the scope and the connections; nothing is sent yet."""
         self._scope = scope
         self._connections = connections
 
@@ -84,7 +84,7 @@ class _ClusterInventory:
         self._scope = scope
         self._server = server
         providers = {f"kubernetes-{cluster}" for cluster in server.clusters}
-        # Two servers may well have objects of one name.
+        # Two servers may have objects of the same name.
         self._known = {(r.type, r.id) for r in scope.resources if r.provider in providers}
 
     def scans(self) -> Iterator[InventoryScan]:
@@ -106,17 +106,17 @@ class _ClusterInventory:
 
     @cached_property
     def _metadata(self) -> tuple[Json, ...]:
-        """Of every namespace."""
+        """The metadata of every namespace."""
         return tuple(item["metadata"] for item in self._server.client.items(NAMESPACE))
 
     @cached_property
     def _live(self) -> Mapping[str, str | None]:
-        """The live namespaces, with whose they are by their label or their name."""
+        """The live namespaces, each with its tenant by label or name."""
         return {metadata["name"]: self._tenant_of_namespace(metadata) for metadata in self._metadata}
 
     @property
     def _ours(self) -> Mapping[str, str]:
-        """The namespaces the state knows, with their tenants."""
+        """The namespaces of the state, with their tenants."""
         return {
             name: tenant
             for name, tenant in self._live.items()
@@ -128,10 +128,10 @@ class _ClusterInventory:
         return label if label in self._scope.slugs else namespace_owner(self._scope, metadata["name"])
 
     def _namespaces(self) -> Iterator[Found]:
-        """A namespace of a tenant's name or label, and, where tenants deploy, one that is nobody's.
+        """Namespaces with a tenant's name or label and, on clusters for tenants, those that belong to nobody.
 
-        A cluster of the platform's own services has namespaces that no settings name. One that somebody has deleted
-        lives on until all that is in it is gone.
+        A cluster of the platform's own services has namespaces that the settings do not name. A deleted namespace stays
+        until all its objects are gone.
         """
         settings = self._scope.settings
         own = platform_names(settings)["Kubernetes namespace"].union(
@@ -148,9 +148,9 @@ class _ClusterInventory:
                 yield self._found(tenant, NAMESPACE, name, detail="a namespace, with all that is deployed there")
 
     def _each(self, resource: KubernetesKind, **query: str) -> Iterator[tuple[str, str, Json]]:
-        """Yield what is in the tenants' namespaces, with namespace and tenant.
+        """Yield the objects in the tenants' namespaces, each with its namespace and tenant.
 
-        A stack with the foundation asks for all at once, one of a few tenants by namespace.
+        A stack with the foundation lists all namespaces at once; a stack of some tenants lists one after the other.
         """
         ours = self._ours
         if self._scope.foundation:
@@ -163,21 +163,21 @@ class _ClusterInventory:
             for item in self._server.client.items(resource, namespace, **query):
                 yield namespace, tenant, item
 
-    # What is in them ----------------------------------------------------------------------------------------------
+    # Objects in namespaces -----------------------------------------------------------------------------------------
 
     def _guards(self, resource: KubernetesKind) -> Iterator[Found]:
         for namespace, tenant, item in self._each(resource):
             yield from self._unless_known(tenant, resource, item, namespace)
 
     def _accounts(self) -> Iterator[Found]:
-        """Service accounts, less the one of every namespace and those that came with an application."""
+        """Service accounts, without `default` and those that an application deployed."""
         for namespace, tenant, item in self._each(_SERVICE_ACCOUNT):
             metadata = item["metadata"]
             if metadata["name"] != _OWN_ACCOUNT and not _deployed(metadata, namespace):
                 yield from self._unless_known(tenant, _SERVICE_ACCOUNT, item, namespace)
 
     def _secrets(self) -> Iterator[Found]:
-        """Secrets that call themselves ours, and endless tokens of service accounts; the others are the team's."""
+        """Secrets with the platform's label, and endless service account tokens; the others belong to the team."""
         for query, detail in (
             ({"labelSelector": _OURS}, "a secret with the platform's label"),
             ({"fieldSelector": "type=kubernetes.io/service-account-token"}, "a service account's token, for ever"),
@@ -185,10 +185,10 @@ class _ClusterInventory:
             for namespace, tenant, item in self._each(SECRET, **query):
                 yield from self._unless_known(tenant, SECRET, item, namespace, detail)
 
-    # Who may do what ----------------------------------------------------------------------------------------------
+    # Access ----------------------------------------------------------------------------------------------
 
     def _role_bindings(self) -> Iterator[Found]:
-        """In a tenant's namespace any; elsewhere, which is no tenant's place, those to a tenant."""
+        """All bindings in a tenant's namespace; in other namespaces, the bindings to a tenant."""
         for namespace, tenant, item in self._each(_ROLE_BINDING):
             if not item["metadata"]["name"].startswith(_OWN_PREFIX):
                 yield from self._unless_known(tenant, _ROLE_BINDING, item, namespace, _binding(item))
@@ -207,7 +207,7 @@ class _ClusterInventory:
                 yield from self._unless_known(tenant, _CLUSTER_ROLE_BINDING, item, None, _binding(item))
 
     def _bound(self, binding: Json) -> tuple[bool, str | None]:
-        """Say whether a binding is to somebody of a tenant, and to whose; None for a person, who may be of several."""
+        """Return whether a binding is to a member of a tenant, and the tenant (None: a person of perhaps several)."""
         owners = [owner for subject in binding.get("subjects") or () for owner in self._subject(subject)]
         return bool(owners), next((owner for owner in owners if owner is not None), None)
 
@@ -233,7 +233,7 @@ class _ClusterInventory:
             yield from self._unless_known(None, _CLUSTER_ROLE, item, None, "a cluster role with the platform's label")
 
     def _admission(self) -> Iterator[Found]:
-        """Admission policies by the platform's name or label, and bindings to them. Other tools have policies, too."""
+        """Admission policies with the platform's name or label, and bindings to them. Other tools have policies too."""
         for resource, detail in (
             (_ADMISSION_POLICY, "an admission policy with the platform's name or label"),
             (_ADMISSION_BINDING, "binds an admission policy of the platform"),
@@ -259,7 +259,7 @@ class _ClusterInventory:
         return found(self._scope, System.KUBERNETES, self._cluster_of(tenant, id_), tenant, resource, id_, detail)
 
     def _cluster_of(self, tenant: str | None, id_: str) -> str:
-        """Return the cluster of the settings that an object is on: where one server is two, the environment says it."""
+        """Return an object's cluster of the settings. If one server is several, the environment decides."""
         namespace = id_.partition("/")[0]
         declared = self._scope.declared.get(tenant or "")
         environments = declared.environments if declared else ()
@@ -268,7 +268,7 @@ class _ClusterInventory:
 
 
 def _deployed(metadata: Json, namespace: str) -> bool:
-    """Say whether Argo CD deployed it, from one of the namespace's applications, ``<namespace>--<repository>``."""
+    """Say whether an application of the namespace deployed it; its name is ``<namespace>--<repository>``."""
     marks = (
         (metadata.get("annotations") or {}).get("argocd.argoproj.io/tracking-id", ""),
         (metadata.get("labels") or {}).get("app.kubernetes.io/instance", ""),

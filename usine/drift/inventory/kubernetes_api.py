@@ -1,4 +1,4 @@
-"""The API servers of an inventory, who owns a name there, and how a finding is named."""
+"""What the inventories of Kubernetes and Argo CD share: API servers, owners of names, findings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from usine.drift.inventory.base import Found, InventoryScope
 
 @dataclass(frozen=True, slots=True)
 class ClusterServer:
-    """One API server, and the clusters of the settings that it is. In the lab, one server is two clusters."""
+    """One API server, and the clusters of the settings at its address. In the lab, one server is two clusters."""
 
     clusters: tuple[str, ...]
     client: KubernetesClient
@@ -36,12 +36,12 @@ def servers(scope: InventoryScope, connections: Connections) -> Iterator[Cluster
 
 
 def refuse(error: ClientError) -> Iterable[Found]:
-    """Raise the error: the scan of a cluster that cannot be reached."""
+    """Raise the error: this is the scan of a cluster that the kubeconfig does not have."""
     raise error
 
 
 def tenants_on(scope: InventoryScope, clusters: Iterable[str]) -> tuple[str | None, ...]:
-    """Return who of the stack is on these clusters, and the foundation."""
+    """Return the foundation, if the stack has it, and the stack's tenants on these clusters."""
     wanted = set(clusters)
     there = (
         slug
@@ -52,7 +52,7 @@ def tenants_on(scope: InventoryScope, clusters: Iterable[str]) -> tuple[str | No
 
 
 def namespace_owner(scope: InventoryScope, name: str) -> str | None:
-    """Return the tenant of a name ``<slug>-<environment>``; a name made by hand is whose slug it begins with."""
+    """Return the tenant of a name ``<slug>-<environment>``; of any other name, the tenant whose slug it begins with."""
     slug = name.rpartition("-")[0]
     return slug if slug in scope.slugs else scope.owner(name, "-")
 
@@ -60,7 +60,7 @@ def namespace_owner(scope: InventoryScope, name: str) -> str | None:
 def found(
     scope: InventoryScope, system: System, cluster: str, tenant: str | None, kind: KubernetesKind, id_: str, detail: str
 ) -> Found:
-    """Return the finding of an object by its id ``<namespace>/<name>``, or its name alone."""
+    """Return the finding for an object; its id is ``<namespace>/<name>``, or the name alone."""
     namespace, _, name = id_.rpartition("/")
     where = f" -n {namespace}" if namespace else ""
     context = scope.settings.clusters[cluster].context
@@ -71,6 +71,6 @@ def found(
         f"{cluster}: {id_}",
         f"kubernetes-{cluster}",
         id_,
-        detail or f"{kind.plural} that nobody of the tenant may make",
+        detail or f"{kind.plural} that no member of the tenant may create",
         f"kubectl --context {context}{where} delete {kind.plural} {name}",
     )

@@ -1,6 +1,6 @@
-"""SonarQube: projects, groups, gates, webhooks, accounts that are nobody's log-in, tokens, and who administers it.
+"""Inventory of SonarQube: projects, groups, gates, webhooks, local accounts, tokens, administrators.
 
-Permissions on a managed project and on the whole server are exact in the state: not here.
+The state has the exact permissions of each managed project and of the server: they are not part of this.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ _WEBHOOK: Final = f"{TYPE_PREFIX}Webhook"
 _TOKEN: Final = f"{TYPE_PREFIX}ProjectAnalysisToken"
 _ACCOUNT: Final = f"{TYPE_PREFIX}TechnicalAccount"
 _MEMBERSHIP: Final = f"{TYPE_PREFIX}GroupMembership"
-#: Every server begins with them: SonarQube's documentation of user groups and of the first log-in.
+#: Every new server has them (SonarQube's documentation of user groups and of the first log-in).
 _ADMINISTRATORS: Final = "sonar-administrators"
 _BUILT_IN_GROUPS: Final = frozenset({_ADMINISTRATORS, "sonar-users"})
 _USER_TOKEN: Final = "USER_TOKEN"  # noqa: S105 - a kind of token
 _FIRST_USER: Final = "admin"
-#: The identity provider of an account that is SonarQube's own, with a password or without one.
+#: The identity provider of SonarQube's own accounts, with a password or without one.
 _OWN_ACCOUNTS: Final = "sonarqube"
 
 
 class SonarQubeInventory:
-    """A project's key begins with its tenant's slug, and a group's name is the one of its group in Keycloak."""
+    """Lists the objects of SonarQube. Project keys begin with the tenant's slug; groups are named as in Keycloak."""
 
     def __init__(self, scope: InventoryScope, connections: Connections) -> None:
-        """Read with the plugin's credential."""
+        """Keep the scope and the connections; nothing is sent yet."""
         self._scope = scope
         self._connections = connections
 
@@ -65,7 +65,7 @@ class SonarQubeInventory:
 
     @cached_property
     def _account(self) -> str:
-        """The account of the platform's own token."""
+        """The account that the platform's token belongs to."""
         return str(self._client.get("/api/users/current")["login"])
 
     def _projects(self) -> Iterator[Found]:
@@ -90,7 +90,7 @@ class SonarQubeInventory:
                     _GROUP,
                     f"group: {name}",
                     import_id=id_,
-                    detail="who brings a group of this name along at log-in becomes a member",
+                    detail="people with this group in their log-in become members",
                     removal=f"DELETE /api/v2/authorizations/groups/{id_}",
                 )
 
@@ -99,8 +99,8 @@ class SonarQubeInventory:
             hooks = self._client.get("/api/webhooks/list", project=project)["webhooks"]
         except NotFoundError:
             if project is None or any(self._client.pages("/api/projects/search", "components", projects=project)):
-                raise  # not the project is missing but the list
-            return  # a project that is missing is another finding
+                raise  # the project exists: the list could not be read
+            return  # a missing project is another finding
         for hook in hooks:
             id_ = f"{project or '-'}/{hook['key']}"
             if not self._scope.knows(_WEBHOOK, id_):
@@ -127,7 +127,7 @@ class SonarQubeInventory:
 
     @cached_property
     def _members(self) -> Mapping[str, str]:
-        """Who administers the server: memberships' ids, by login."""
+        """The administrators: the ids of their memberships, by login."""
         group = next(
             g for g in self._client.v2_pages("/authorizations/groups", "groups") if g["name"] == _ADMINISTRATORS
         )
@@ -139,7 +139,7 @@ class SonarQubeInventory:
         return {logins.get(member["userId"], member["userId"]): str(member["id"]) for member in members}
 
     def _administrators(self) -> Iterator[Found]:
-        """Who is an administrator beside the first account and the platform's own."""
+        """Administrators, without the first account and the platform's."""
         for login, membership in self._members.items():
             if login not in {_FIRST_USER, self._account}:
                 yield self._found(
@@ -151,7 +151,7 @@ class SonarQubeInventory:
                 )
 
     def _accounts(self) -> Iterator[Found]:
-        """Accounts that no identity provider knows: nobody takes them away when their holder goes."""
+        """Accounts that are in no identity provider: they stay when their holder leaves."""
         for user in self._client.v2_pages("/users-management/users", "users", active="true"):
             login, id_ = user["login"], user["id"]
             own = user["local"] or user["externalProvider"] == _OWN_ACCOUNTS
@@ -168,7 +168,7 @@ class SonarQubeInventory:
                 )
 
     def _administrators_tokens(self) -> Iterator[Found]:
-        """Every token of an administrator but the platform's: whatever kind it is of, it gives its account's rights."""
+        """Tokens of administrators, without the platform's. A token of any kind gives the rights of its account."""
         for login in sorted({*self._members, self._account}):
             ours = self._scope.settings.sonarqube.token_name if login == self._account else None
             for token in self._undeclared(login):
@@ -181,7 +181,7 @@ class SonarQubeInventory:
                 yield self._token(self._scope.owner(project, ":") if project else None, login, token, detail)
 
     def _tokens_made_of(self, account: Managed) -> Iterator[Found]:
-        """Tokens that somebody made with an analysis token: SonarQube lets the holder of one make others."""
+        """Tokens that were created with an analysis token: SonarQube lets its holder create others."""
         login = str(account.outputs["login"])
         for token in self._undeclared(login):
             yield self._token(account.tenant, login, token, f"analyses the tenant's projects, until {_day(token)}")

@@ -1,4 +1,4 @@
-"""Vault: mounts, log-in methods and their roles, policies, groups, and who was given a policy by hand."""
+"""Inventory of Vault: mounts, log-in methods and their roles, policies, groups, policies given manually."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ _AUTH: Final = "vault:index/authBackend:AuthBackend"
 _JWT: Final = "vault:jwt/authBackend:AuthBackend"
 _JWT_ROLE: Final = "vault:jwt/authBackendRole:AuthBackendRole"
 _KUBERNETES_ROLE: Final = "vault:kubernetes/authBackendRole:AuthBackendRole"
-#: Every server has them: Vault's documentation of policies.
+#: Every server has these policies (Vault's documentation of policies).
 _BUILT_IN_POLICIES: Final = frozenset({"default", "root"})
-#: Kinds of mounts that are the server's own and cannot be taken away.
+#: Types of mounts that every server has and nobody can remove.
 _BUILT_IN_MOUNTS: Final = frozenset({"cubbyhole", "identity", "ns_cubbyhole", "ns_identity", "ns_system", "system"})
-#: A store's settings as Vault begins with them: all versions that the server allows (10), for ever.
+#: The default settings of a store: it keeps as many versions as the server allows (10), without an end.
 _STORE: Final[Mapping[str, Json]] = {"max_versions": 0, "cas_required": False, "delete_version_after": "0s"}
-#: How a token comes into being other than by a log-in. The platform's own providers do so too, with policies of the
-#: platform: only a token with a tenant's policy was made by a person.
+#: The path that creates a token without a log-in. The platform's own providers use it too, with policies of the
+#: platform: a person created a token with a tenant's policy.
 _TOKEN_PATHS: Final = "auth/token/create"  # noqa: S105 - a path
 _SHORT: Final = 8
 
 
 class VaultInventory:
-    """What is there, less what the state has; names of policies, roles and groups begin with their tenant's slug."""
+    """Lists the objects of Vault. Names of policies, roles and groups begin with their tenant's slug."""
 
     def __init__(self, scope: InventoryScope, connections: Connections) -> None:
-        """Read with the plugin's credential."""
+        """Prepare the client; nothing is sent yet."""
         self._scope = scope
         self._client = connections.vault()
 
@@ -48,7 +48,7 @@ class VaultInventory:
             yield InventoryScan(everyone, take)
         if self._scope.foundation:
             yield InventoryScan((None,), self._log_ins)
-            # These are in no tenant's place, and many: one stack reads them for all.
+            # They have no tenant, and are many: one stack reads them for all.
             yield InventoryScan(everyone, self._entities)
             yield InventoryScan(everyone, self._tokens)
         settings = self._scope.settings
@@ -58,13 +58,13 @@ class VaultInventory:
 
     @cached_property
     def _engines(self) -> Mapping[str, Json]:
-        """Secrets engines by the path they are mounted at, ``alpha/``."""
+        """Secrets engines by their mount path, ``alpha/``."""
         engines: Mapping[str, Json] = self._client.listed("sys/mounts")["data"]
         return engines
 
     @cached_property
     def _methods(self) -> Mapping[str, Json]:
-        """Log-in methods by the path they are mounted at, ``oidc/``."""
+        """Log-in methods by their mount path, ``oidc/``."""
         methods: Mapping[str, Json] = self._client.listed("sys/auth")["data"]
         return methods
 
@@ -86,11 +86,11 @@ class VaultInventory:
             )
 
     def _mount_settings(self) -> Iterator[Found]:
-        """How long a store keeps what it holds. The program leaves it at Vault's defaults, and no plugin reads it."""
+        """Settings of stores that differ from Vault's defaults. The program sets none, and no plugin reads them."""
         for mount in self._scope.every(_MOUNT):
             path = str(mount.inputs.get("path") or mount.id)
             if mount.inputs.get("type") != "kv" or f"{path}/" not in self._engines:
-                continue  # one that is missing is another finding
+                continue  # a missing mount is another finding
             settings = self._client.read(f"{path}/config")
             moved = {key: settings[key] for key, plain in _STORE.items() if settings.get(key, plain) != plain}
             if moved:
@@ -99,7 +99,7 @@ class VaultInventory:
                     mount.tenant,
                     "vault:kv/secretBackendV2:SecretBackendV2",
                     f"settings of mount: {path}",
-                    detail=f"{told}: says which versions are kept, and for how long",
+                    detail=f"{told}: how many versions are kept, and for how long",
                     removal=f"POST /v1/{path}/config {json.dumps(_STORE)}",
                 )
 
@@ -120,7 +120,7 @@ class VaultInventory:
 
     def _roles(self, path: str, type_: str) -> Iterator[Found]:
         if f"{path}/" not in self._methods:
-            return  # no method, no roles; one that the state has and that is missing is another finding
+            return  # a missing log-in method is another finding
         for name in self._client.keys(f"auth/{path}/role"):
             id_ = f"auth/{path}/role/{name}"
             if self._scope.knows(type_, id_) or not self._mine(owner := self._role_owner(name)):
@@ -137,11 +137,11 @@ class VaultInventory:
             )
 
     def _role_owner(self, name: str) -> str | None:
-        """A workload's role is named as its namespace, a pipeline's ``<slug>.<purpose>``."""
+        """Return the tenant of a role; a workload's is named as its namespace, a pipeline's ``<slug>.<purpose>``."""
         slug = name.rpartition("-")[0]
         return slug if slug in self._scope.slugs else self._scope.owner(name, ".-")
 
-    # Policies and who has them ------------------------------------------------------------------------------------
+    # Policies and their holders ------------------------------------------------------------------------------------
 
     def _policies(self) -> Iterator[Found]:
         for name in self._client.keys("sys/policies/acl"):
@@ -151,7 +151,7 @@ class VaultInventory:
                     _POLICY,
                     f"policy: {name}",
                     import_id=name,
-                    detail="a policy; whoever is given it has it",
+                    detail="a policy that can be given to people and workloads",
                     removal=f"DELETE /v1/sys/policies/acl/{name}",
                 )
 
@@ -170,7 +170,7 @@ class VaultInventory:
             )
 
     def _aliases(self) -> Iterator[Found]:
-        """Which of Keycloak's groups makes somebody a member of which of Vault's."""
+        """Group aliases: members of a group in Keycloak become members of a group in Vault."""
         for id_, alias in self._client.keys("identity/group-alias/id").items():
             if not self._scope.knows(_ALIAS, id_):
                 yield self._found(
@@ -183,7 +183,7 @@ class VaultInventory:
                 )
 
     def _entities(self) -> Iterator[Found]:
-        """An entity comes into being at the first log-in, without a policy: one that has some was given it by hand."""
+        """Entities with policies. The first log-in creates an entity without any: a person has given them manually."""
         for id_ in self._client.keys("identity/entity/id"):
             entity = self._client.read(f"identity/entity/id/{id_}")
             policies = entity.get("policies") or ()
@@ -194,7 +194,7 @@ class VaultInventory:
                     owner if self._scope.speaks_of(owner) else None,
                     "vault:identity/entity:Entity",
                     f"entity: {entity['name']}",
-                    detail=f"{', '.join(aliases) or 'nobody yet'} is given {', '.join(policies)}",
+                    detail=f"{', '.join(aliases) or 'a person without a log-in'} has {', '.join(policies)}",
                     removal=f'POST /v1/identity/entity/id/{id_} {{"policies": []}}',
                 )
 
@@ -205,7 +205,7 @@ class VaultInventory:
             policies = token.get("policies") or ()
             owner = self._by_policies(policies)
             if owner is not None and str(token.get("path", "")).startswith(_TOKEN_PATHS):
-                # Not the whole accessor: with it, a token can be looked up and revoked.
+                # Not the whole accessor, which is enough to look a token up and to revoke it.
                 short = accessor[:_SHORT]
                 yield self._found(
                     owner if self._scope.speaks_of(owner) else None,
@@ -216,12 +216,12 @@ class VaultInventory:
                 )
 
     def _by_policies(self, policies: Sequence[str]) -> str | None:
-        """Return whose policies these are; the first one counts that is a tenant's."""
+        """Return the owner of the first policy that belongs to a tenant."""
         owners = (self._scope.owner(policy, ".") for policy in policies)
         return next((owner for owner in owners if owner is not None), None)
 
     def _mine(self, owner: str | None) -> bool:
-        """Say whether to read it: not what is another stack's; what has no owner by its name may be ours."""
+        """Say whether to read an object: it belongs to this stack, or its name has no owner."""
         return owner is None or self._scope.speaks_of(owner)
 
     @staticmethod
@@ -232,7 +232,7 @@ class VaultInventory:
 
 
 def _bounds(role: Mapping[str, Json]) -> str:
-    """Say whom a role is for: where its service accounts are, which claims a token must have."""
+    """Return who can use a role: its service accounts, or the claims that a token must have."""
     names = role.get("bound_service_account_names")
     if names:
         return f", to {', '.join(names)} of {', '.join(role.get('bound_service_account_namespaces') or ())}"
