@@ -10,7 +10,7 @@ import pytest
 from lab.testing.ports import free_port
 from model.settings import Endpoint, System
 from tests.drift.inventory.api_server import Refused, Script, serving
-from tests.drift.inventory.looking import ENVIRONMENT, MARKER
+from tests.drift.inventory.scanning import ENVIRONMENT, MARKER
 from usine.clients import ClientError, Connections, NoAnswerError
 from usine.clients.base import Client
 from usine.clients.gitlab import GitLabClient

@@ -18,7 +18,7 @@ import pytest
 from lab.home import LabHome
 from lab.pki import Pki, ensure
 from tests.drift.inventory.api_server import Answers, serving
-from tests.drift.inventory.looking import MARKER
+from tests.drift.inventory.scanning import MARKER
 from usine.clients import ClientError
 from usine.clients.kubernetes import KubernetesClient
 

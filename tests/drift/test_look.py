@@ -12,7 +12,7 @@ from tests.factories import settings
 from usine.drift import look as module
 from usine.drift.findings import Means, Unseen
 from usine.drift.inventory import Found, Inventory
-from usine.drift.inventory.base import Blind
+from usine.drift.inventory.base import ScanGap
 from usine.drift.look import Look, look
 from usine.drift.observe import Observation, Observed
 from usine.engine.cli import Engine
@@ -31,7 +31,7 @@ def looked(
     observations: list[Observation],
     unseen: tuple[Unseen, ...] = (),
     found: tuple[Found, ...] = (),
-    blind: tuple[Blind, ...] = (),
+    blind: tuple[ScanGap, ...] = (),
 ) -> Look:
     def observe(*_: Any) -> Observed:
         return Observed(tuple(observations), unseen)
@@ -45,7 +45,7 @@ def looked(
 
 
 def test_where_nobody_could_look_nothing_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    blind = Blind("harbor", "alpha", "Harbor does not answer")
+    blind = ScanGap("harbor", "alpha", "Harbor does not answer")
     both = looked(monkeypatch, GONE, blind=(blind,))
     assert [f.tenant for f in both.findings] == ["beta"], "Harbor's plugin takes any error for: gone"
     assert both.unseen == (Unseen("alpha", "harbor", "Harbor does not answer"),)
@@ -55,7 +55,7 @@ def test_where_nobody_could_look_nothing_is_missing(monkeypatch: pytest.MonkeyPa
 def test_the_systems_own_answer_says_more_than_the_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = looked(
         monkeypatch, [], (Unseen("alpha", "harbor", "EOF"), Unseen(None, "vault", "EOF")),
-        blind=(Blind("harbor", "alpha", "Harbor does not answer"),),
+        blind=(ScanGap("harbor", "alpha", "Harbor does not answer"),),
     )  # fmt: skip
     assert seen.unseen == (Unseen(None, "vault", "EOF"), Unseen("alpha", "harbor", "Harbor does not answer"))
     assert (seen.objects, seen.pending) == (0, 2)

@@ -1,4 +1,4 @@
-"""What an interrupted run made is looked for in lists: one that is not found is not one without it."""
+"""Finding the objects of an interrupted run in lists: a list that answers 404 is not an empty list."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 
 from model.settings import Endpoint, System
 from tests.drift.inventory.api_server import NOTHING, Refused, serving
-from tests.drift.inventory.looking import ENVIRONMENT
+from tests.drift.inventory.scanning import ENVIRONMENT
 from usine.clients import ClientError
 from usine.engine.cli import Engine, EngineError
 from usine.engine.lookup import Finder
 from usine.engine.recover import recover
 
 TOKEN = {"/realms/master/protocol/openid-connect/token": {"access_token": "t", "expires_in": 60}}
-#: Of each list that is read: its system, what is looked for, the list, and the object that the list belongs to.
+#: For each list: its system, the type and inputs of an object, the path of the list, the path of its owner.
 LISTS = [
     (System.GITLAB, "projectEnvironment:ProjectEnvironment", {"project": 20, "name": "dev"},
      "/api/v4/projects/20/environments", "/api/v4/projects/20"),
@@ -41,16 +41,16 @@ def find(answers: dict[str, Any], system: System, type_: str, inputs: dict[str, 
 
 
 @pytest.mark.parametrize(("system", "type_", "inputs", "path", "owner"), LISTS)
-def test_a_list_that_is_not_found_is_no_answer(
+def test_a_404_of_a_list_is_an_error_unless_the_object_of_the_list_is_gone(
     system: System, type_: str, inputs: dict[str, Any], path: str, owner: str
 ) -> None:
     assert find({owner: {"id": 1}, path: []}, system, type_, inputs) is None
-    assert find({}, system, type_, inputs) is None  # the owner is gone, with all that was in it
+    assert find({}, system, type_, inputs) is None  # the owner is gone with its content
     with pytest.raises(ClientError, match="HTTP 404"):
         find({owner: {"id": 1}, path: Refused(404)}, system, type_, inputs)
 
 
-def test_a_token_is_not_taken_for_gone_where_its_list_is_not_found() -> None:
+def test_a_404_of_a_list_of_tokens_does_not_mean_that_a_token_is_gone() -> None:
     inputs, type_ = {"project": 20, "name": "argo"}, "gitlab:index/projectDeployToken:ProjectDeployToken"
     for there, expected in (({}, False), ({"/api/v4/projects/20": {"id": 20}}, None)):
         with serving(there) as api:
@@ -62,7 +62,7 @@ def test_a_token_is_not_taken_for_gone_where_its_list_is_not_found() -> None:
                 assert finder.remove_orphan(type_, inputs) is expected
 
 
-def test_vault_says_why_where_it_is_not_only_empty() -> None:
+def test_a_404_of_vault_with_a_reason_is_an_error() -> None:
     inputs = {"name": "alpha.owner"}
     found = "/v1/identity/lookup/group"
     with serving({found: NOTHING}) as api:
@@ -73,7 +73,7 @@ def test_vault_says_why_where_it_is_not_only_empty() -> None:
             Finder({System.VAULT: Endpoint(api.url)}, ENVIRONMENT).find("vault:identity/group:Group", inputs)
 
 
-def test_a_run_is_not_begun_where_a_list_is_not_found() -> None:
+def test_recovery_fails_and_changes_nothing_when_a_list_answers_404() -> None:
     type_ = "gitlab:index/projectEnvironment:ProjectEnvironment"
     resource = {
         "urn": f"urn:pulumi:s::usine::{type_}::alpha/dev",

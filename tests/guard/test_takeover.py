@@ -44,7 +44,7 @@ def check(
     settings: Settings | None = None,
     listed: bool = True,
 ) -> tuple[tuple[Notice, ...], Answers]:
-    """Ask one API server that serves both clusters."""
+    """Run the check with one API server that serves both clusters."""
     with serving({"/api/v1/namespaces": {"items": list(live)}} if listed else {}) as api:
         contexts = ("nonprod-1", "prod-1")
         path = folder / "kubeconfig"
@@ -64,7 +64,9 @@ def check(
 
 
 @pytest.mark.parametrize(("tenant", "whose"), [(None, "no tenant's"), ("beta", "tenant beta's")])
-def test_a_namespace_of_others_refuses_the_run(tmp_path: Path, tenant: str | None, whose: str) -> None:
+def test_a_namespace_that_does_not_belong_to_the_tenant_refuses_the_run(
+    tmp_path: Path, tenant: str | None, whose: str
+) -> None:
     (notice,), _ = check(tmp_path, namespace("alpha-prod", tenant), namespace("default"))
     assert notice.refuses
     assert (notice.rule, notice.tenant) == ("namespace-takeover", "alpha")

@@ -1,4 +1,4 @@
-"""A live stand-in GitLab with a project of the platform, its bot, and a merge request."""
+"""A running stand-in GitLab with a project of the platform, its bot, and a merge request."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def forge(live: LiveGitLab) -> Forge:
 
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
-    """What was written since the last call: method and path of every request that is no GET."""
+    """Return the requests since the last call that are no GET: method and path."""
     seen: list[str] = []
     send = requests.Session.send
 

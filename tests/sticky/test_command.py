@@ -1,4 +1,4 @@
-"""`usine comment` as a pipeline runs it: a process, its environment, files that others made."""
+"""`usine comment` as a pipeline runs it: a process with an environment and files of other jobs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_report_is_posted_and_updated(forge: Forge, folder: Path) -> None:
     assert only.body.startswith("<!-- usine:diff -->\n### usine diff")
     assert "\n/" not in only.body, "no line is a command for GitLab"
     assert all("`" in line for line in only.body.splitlines() if "<script" in line or "@all" in line)
-    # An old comment would tell of another commit: where there is no report, it says so.
+    # The old comment is about another commit: without a report, the comment says so.
     done = comment(forge, folder, "--report", "missing.json")
     assert done.stdout == "usine comment: comment updated on !1\n"
     assert "is not known" in forge.notes()[0].body
@@ -58,8 +58,8 @@ def test_without_a_token_nothing_fails(forge: Forge, folder: Path) -> None:
     assert forge.notes() == []
 
 
-def test_a_file_that_is_a_trap_is_refused(forge: Forge, folder: Path) -> None:
-    """An artifact may be a link to what only this job has: its environment, its clone's credentials."""
+def test_links_and_other_unsafe_report_files_are_refused(forge: Forge, folder: Path) -> None:
+    """An artifact can be a link to secrets of this job: its environment, the credentials of its clone."""
     (folder / "environment.md").symlink_to("/proc/self/environ")
     (folder / "inside").symlink_to(folder)
     (folder / "folder.md").mkdir()

@@ -1,4 +1,4 @@
-"""The issue about drift: opened, updated when the finding changes, closed, reopened; one, confidential, ours."""
+"""The issue about drift: opened, updated when the findings change, closed, reopened; always one, and confidential."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_the_life_of_the_issue(forge: Forge, written: Callable[[], list[str]]) -
     assert text == ["what was found"], "the report's own hidden line is left out"
     written()
 
-    # The same finding in other words, on another day, after another time: nobody is disturbed.
+    # The same finding with another date and duration: the issue does not change.
     older = dataclasses.replace(POLICY, note="since 2026-11-20", seconds=3.0)
     assert keep(forge, report(older, facts=(("duration", "12 s"),)), "since yesterday") == "issue #1 unchanged"
     assert written() == []
@@ -78,7 +78,7 @@ def test_another_stack_has_another_issue(forge: Forge) -> None:
     assert [one.state for one in forge.issues()] == ["opened", "closed"]
 
 
-def test_who_could_not_look_closes_nothing(forge: Forge) -> None:
+def test_a_scan_with_gaps_does_not_close_the_issue(forge: Forge) -> None:
     assert "could not look everywhere" in keep(forge, report(notices=(BLIND,)))
     keep(forge, report(POLICY))
     assert "left as it is" in keep(forge, report(notices=(BLIND,)))
@@ -91,13 +91,13 @@ def test_the_title_counts_what_opens_a_way_in(forge: Forge) -> None:
     assert opened.title == "Drift on prod: 2 objects differ from what was declared, 1 opens a way in"
 
 
-def test_closed_by_hand_it_comes_back(forge: Forge) -> None:
+def test_a_manually_closed_issue_is_reopened(forge: Forge) -> None:
     keep(forge, report(POLICY))
     forge.project.issues.update(1, {"state_event": "close"})
     assert keep(forge, report(POLICY)) == "issue #1 reopened"
 
 
-def test_made_public_by_hand_it_is_confidential_again_at_the_next_change(forge: Forge) -> None:
+def test_a_manually_published_issue_is_confidential_again_after_the_next_change(forge: Forge) -> None:
     keep(forge, report(POLICY))
     forge.project.issues.update(1, {"confidential": False, "labels": []})
     keep(forge, report(POLICY, ROBOT))
@@ -105,8 +105,8 @@ def test_made_public_by_hand_it_is_confidential_again_at_the_next_change(forge: 
     assert (one.confidential, one.labels) == (True, []), "labels are people's"
 
 
-def test_an_issue_of_somebody_else_is_left_alone(forge: Forge) -> None:
-    """Who plants an issue with our marker, readable by all, does not get the findings into it."""
+def test_issues_of_other_people_are_never_changed(forge: Forge) -> None:
+    """The findings do not get into a public issue that another person created with the marker."""
     planted = forge.project.issues.create(
         {"title": "trap", "description": "<!-- usine:drift:prod digest=0 findings=+0 -->", "labels": ["usine-drift"]}
     )
@@ -123,7 +123,7 @@ def test_doubles_are_reduced_to_the_oldest(forge: Forge) -> None:
     assert comments(forge.issues()[1]) == ["Double of #1."]
 
 
-def test_hostile_texts_are_inert(forge: Forge) -> None:
+def test_hostile_texts_have_no_effect(forge: Forge) -> None:
     keep(forge, report(POLICY))
     name = "x`\n/close\n@all <img src=x onerror=alert(1)>\u202e"
     keep(forge, report(POLICY, dataclasses.replace(ROBOT, name=name)), "/close\n/confidential\nbody")
@@ -148,6 +148,6 @@ def test_thousands_of_findings_fit(forge: Forge) -> None:
     assert comments(one)[0].endswith("2499 findings now.")
 
 
-def test_a_name_that_cannot_mark_is_refused(forge: Forge) -> None:
+def test_a_name_that_cannot_be_a_marker_is_refused(forge: Forge) -> None:
     with pytest.raises(StickyError, match="named after 'prod --> x'"):
         keep(forge, report(POLICY), name="prod --> x")

@@ -1,4 +1,4 @@
-"""The comment on a merge request: one, by marker and author, whatever happens around it."""
+"""The comment on a merge request: always one, found by marker and author."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_marker_in_the_text_counts_once(forge: Forge) -> None:
     assert keep(forge, f"{LINE}\n\nrendered with its marker") == "comment unchanged on !1"
 
 
-def test_a_comment_of_somebody_else_is_left_alone(forge: Forge) -> None:
+def test_comments_of_other_people_are_never_changed(forge: Forge) -> None:
     theirs = forge.request.notes.create({"body": f"{LINE}\nI am the bot, believe me"})
     quoting = forge.bot().mergerequests.get(1).notes.create({"body": f"see above:\n{LINE}"})
     keep(forge, "first")
@@ -58,7 +58,7 @@ def test_doubles_are_reduced_to_the_oldest(forge: Forge) -> None:
 
 
 def test_two_pipelines_at_once_leave_one(forge: Forge, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both see no comment before either posts: a barrier holds them there."""
+    """Both see no comment before either posts: a barrier makes both wait at this point."""
     barrier, look = threading.Barrier(2, timeout=30), note._own
     waited = threading.local()
 
@@ -81,12 +81,12 @@ def test_two_pipelines_at_once_leave_one(forge: Forge, monkeypatch: pytest.Monke
     assert only.body in {f"{LINE}\na", f"{LINE}\nb"}
 
 
-def test_an_older_pipeline_says_nothing_over_a_newer_one(forge: Forge) -> None:
+def test_an_older_pipeline_does_not_replace_the_comment_of_a_newer_one(forge: Forge) -> None:
     old = forge.environment["CI_COMMIT_SHA"]
     new = commit(forge.project, {"more.txt": "two\n"}, branch="side")
     keep(forge, "new", CI_COMMIT_SHA=new)
     assert "moved on" in keep(forge, "old", CI_COMMIT_SHA=old)
-    # A pipeline of the merged result has a commit of its own, and names the branch's.
+    # A pipeline of the merged result has its own commit, and a variable with the branch's commit.
     assert keep(forge, "merged", CI_COMMIT_SHA="f" * 40, CI_MERGE_REQUEST_SOURCE_BRANCH_SHA=new).startswith(
         "comment up"
     )
@@ -107,7 +107,7 @@ def test_a_huge_text_is_cut(forge: Forge) -> None:
     assert only.body.endswith("*Cut here: the rest is in the pipeline's artifacts.*")
 
 
-def test_what_stands_in_the_way_is_one_line_without_the_token(forge: Forge) -> None:
+def test_each_failure_is_one_line_without_the_token(forge: Forge) -> None:
     with pytest.raises(NoTokenError, match="USINE_GITLAB_TOKEN is not set"):
         keep(forge, "x", USINE_GITLAB_TOKEN=" ")
     marker = "glpat-PLANTED-MARKER-0001"

@@ -57,7 +57,7 @@ def look(engine: Engine, settings: Settings, projects: Sequence[Tenant]) -> Look
     findings = [*compare(observed.observations), *map(_unmanaged, inventory.found)]
     # What the system itself answers says more than what became of it in a plugin.
     unseen = {(part.tenant or "", part.system): part for part in observed.unseen}
-    unseen |= {(b.tenant or "", b.system): Unseen(b.tenant, b.system, b.reason) for b in inventory.blind}
+    unseen |= {(gap.tenant or "", gap.system): Unseen(gap.tenant, gap.system, gap.reason) for gap in inventory.gaps}
     # Some plugins take an error for "not there": where nobody could look, nothing is missing.
     findings = [f for f in findings if f.kind is not Action.MISSING or (f.tenant or "", f.system) not in unseen]
     return Look(

@@ -1,4 +1,4 @@
-"""A small HTTP server that answers with values made by hand, in the shapes the systems' own APIs have."""
+"""A small HTTP server with fixed answers, in the formats of the systems' own APIs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Refused:
     body: Any = None
 
 
-#: How Vault answers an empty list, and what is not there: without a reason.
+#: Vault's answer for an empty list and for a missing object: 404 without a reason.
 NOTHING = Refused(404, body={"errors": []})
 
 
@@ -45,7 +45,7 @@ class Answers:
 
 
 class Script(list[Any]):
-    """Answers given one after the other; the last one for ever."""
+    """Answers that are given one after the other; the last one is repeated."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Keycloak's, Vault's and SonarQube's listings over values made by hand."""
+"""The inventories of Keycloak, Vault and SonarQube, with fixed answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from model.settings import FoundationMode, KeycloakSettings, PeopleSource, System
 from tests.drift.inventory.api_server import NOTHING, Refused, Script, serving
-from tests.drift.inventory.looking import look, names, only, resource
+from tests.drift.inventory.scanning import names, only, resource, scan
 from usine.drift.inventory import Inventory, Managed
 
 REALM = "/admin/realms/usine"
@@ -67,7 +67,7 @@ CLEAN_REALM: dict[str, Any] = {
 
 def keycloak(answers: dict[str, Any], **changes: Any) -> Inventory:
     with serving({**CLEAN_REALM, **answers}) as api:
-        inventory = look(only(System.KEYCLOAK, api.url, **changes), GROUPS)
+        inventory = scan(only(System.KEYCLOAK, api.url, **changes), GROUPS)
         assert api.methods() == {"GET", "POST"}
         assert [path for method, path, _, _ in api.asked if method == "POST"] == [
             "/realms/master/protocol/openid-connect/token"
@@ -75,11 +75,11 @@ def keycloak(answers: dict[str, Any], **changes: Any) -> Inventory:
         return inventory
 
 
-def test_a_realm_as_made_has_nothing_unmanaged() -> None:
+def test_a_new_realm_has_no_unmanaged_objects() -> None:
     assert names(keycloak({})) == set()
 
 
-def test_what_gives_access_in_a_realm_is_found() -> None:
+def test_unmanaged_access_in_a_realm_is_found() -> None:
     forged = {
         "id": "m1",
         "name": "x",
@@ -123,20 +123,20 @@ def test_what_gives_access_in_a_realm_is_found() -> None:
         ("clients/c2/roles", {None, "alpha", "beta"}),
     ],
 )
-def test_a_list_of_keycloak_that_is_not_found_could_not_be_looked_at(path: str, tenants: set[str | None]) -> None:
+def test_a_404_of_a_keycloak_list_is_a_gap_of_the_scan(path: str, tenants: set[str | None]) -> None:
     owner = path.rpartition("/")[0]
     there = {f"{REALM}/{owner}": {"id": "x"}} if owner else {}
     inventory = keycloak({**there, f"{REALM}/{path}": Refused(404)})
-    assert {(blind.tenant, blind.reason) for blind in inventory.blind} == {
+    assert {(gap.tenant, gap.reason) for gap in inventory.gaps} == {
         (tenant, f"Keycloak refused GET usine/{path}: HTTP 404") for tenant in tenants
     }
 
 
-def test_a_group_of_keycloak_that_is_gone_is_another_finding() -> None:
+def test_a_deleted_group_of_keycloak_is_no_gap() -> None:
     assert names(keycloak({f"{REALM}/groups/g1/{kind}": Refused(404) for kind in ("children", "members")})) == set()
 
 
-def test_accounts_of_a_directory_are_not_the_platform_s() -> None:
+def test_accounts_of_a_directory_are_no_findings() -> None:
     users = {f"{REALM}/users": [{"id": "u2", "username": "mallory", "enabled": True}]}
     assert names(keycloak(users, keycloak=KeycloakSettings("usine", PeopleSource.DIRECTORY))) == set()
 
@@ -183,12 +183,12 @@ CLEAN_VAULT: dict[str, Any] = {
 
 def vault(answers: dict[str, Any], state: tuple[Managed, ...] = VAULT_STATE, **changes: Any) -> Inventory:
     with serving({**deepcopy(CLEAN_VAULT), **answers}) as api:
-        inventory = look(only(System.VAULT, api.url, **changes), state)
+        inventory = scan(only(System.VAULT, api.url, **changes), state)
         assert {path for method, path, _, _ in api.asked if method == "POST"} <= {"/v1/auth/token/lookup-accessor"}
         return inventory
 
 
-def test_a_vault_as_made_has_nothing_unmanaged() -> None:
+def test_a_new_vault_has_no_unmanaged_objects() -> None:
     assert names(vault({})) == set()
 
 
@@ -244,7 +244,7 @@ def test_a_vault_as_made_has_nothing_unmanaged() -> None:
         ),
     ],
 )  # fmt: skip
-def test_what_gives_access_in_vault_is_found(
+def test_unmanaged_access_in_vault_is_found(
     answers: dict[str, Any], found: tuple[str | None, str, str], import_id: str | None
 ) -> None:
     inventory = vault(answers)
@@ -254,23 +254,23 @@ def test_what_gives_access_in_vault_is_found(
 
 
 @pytest.mark.parametrize("path", ["auth/gitlab/role", "sys/policies/acl", "identity/group/id", "sys/auth", "x/config"])
-def test_a_list_of_vault_that_is_not_found_for_a_reason_could_not_be_looked_at(path: str) -> None:
+def test_a_404_of_vault_with_a_reason_is_a_gap_of_the_scan(path: str) -> None:
     store = resource("vault:index/mount:Mount", "x", path="x", type="kv")
     there = {"/v1/sys/mounts": {"data": {"x/": {"type": "kv"}}}, "/v1/x/config": {"data": {}}}
     for answer in (Refused(404, body={"errors": [f'no handler for route "{path}"']}), Refused(404)):
-        blind = vault({**there, f"/v1/{path}": answer}, (*VAULT_STATE, store)).blind
-        assert {(one.tenant, one.reason) for one in blind} == {
+        gaps = vault({**there, f"/v1/{path}": answer}, (*VAULT_STATE, store)).gaps
+        assert {(one.tenant, one.reason) for one in gaps} == {
             (tenant, f"Vault refused GET {path}: HTTP 404") for tenant in (None, "alpha", "beta")
         }
 
 
-def test_what_is_not_mounted_in_vault_is_another_finding() -> None:
+def test_a_missing_mount_of_vault_is_no_gap() -> None:
     store = resource("vault:index/mount:Mount", "gone", path="gone", type="kv")
     unmounted = {"/v1/sys/auth": {"data": {}}, "/v1/auth/gitlab/role": Refused(404)}
     assert names(vault(unmounted, (*VAULT_STATE, store))) == set()
 
 
-def test_a_stack_of_one_tenant_speaks_of_its_own_in_vault() -> None:
+def test_a_stack_of_one_tenant_reports_only_this_tenant_in_vault() -> None:
     answers = {"/v1/sys/policies/acl": keys("default", "alpha.x", "beta.x", "platform")}
     tenant: dict[str, Any] = {"foundation": FoundationMode.SKIP, "tenants": ("beta",)}
     assert names(vault(answers, (), **tenant)) == {("beta", "Policy", "policy: beta.x")}
@@ -292,7 +292,7 @@ _ONE_PAGE = {"pageIndex": 1, "pageSize": 500, "total": 1}
 
 
 def sonarqube(more: bool) -> Inventory:
-    """With objects added by hand, or as it was made."""
+    """Answers of a SonarQube with unmanaged objects, or without."""
     extra = [1] if more else []
     paging = {"pageIndex": 1, "pageSize": 100, "total": 1 + len(extra)}
     projects = [
@@ -312,7 +312,7 @@ def sonarqube(more: bool) -> Inventory:
             *({"name": "by-hand", "type": "GLOBAL_ANALYSIS_TOKEN"} for _ in extra),
             *({"name": "other", "type": "PROJECT_ANALYSIS_TOKEN", "project": {"key": "alpha:api"}} for _ in extra),
         ],
-        # The name that counts for the platform's own account does not for another.
+        # Only the platform's own account may have a token of this name.
         "mallory": [{"name": "usine", "type": "USER_TOKEN", "expirationDate": "2027-01-31T00:00:00+0000"}],
         "usine.alpha.1": [
             {"name": "usine alpha:api 1-0a1b", "type": "USER_TOKEN"},
@@ -357,27 +357,27 @@ def sonarqube(more: bool) -> Inventory:
     # The whole server's webhooks come from the same list: the state knows the one of the project, and of no other.
     state = (*SONAR_STATE, resource(f"{SONAR}:Webhook", "-/w1", None))
     with serving(answers) as api:
-        inventory = look(only(System.SONARQUBE, api.url), state)
+        inventory = scan(only(System.SONARQUBE, api.url), state)
         assert api.methods() == {"GET"}
         return inventory
 
 
-def test_a_sonarqube_as_made_has_nothing_unmanaged() -> None:
+def test_a_new_sonarqube_has_no_unmanaged_objects() -> None:
     assert names(sonarqube(more=False)) == set()
 
 
-@pytest.mark.parametrize(("projects", "blind"), [([], set()), ([{"key": "alpha:api"}], {"alpha"})])
-def test_a_list_of_webhooks_is_missing_or_its_project_is(projects: list[Any], blind: set[str]) -> None:
+@pytest.mark.parametrize(("projects", "tenants"), [([], set()), ([{"key": "alpha:api"}], {"alpha"})])
+def test_a_404_of_webhooks_is_a_gap_if_the_project_exists(projects: list[Any], tenants: set[str]) -> None:
     page = {"total": len(projects)}
     answers = {"/api/projects/search?p=1&ps=100&projects=alpha%3Aapi": {"components": projects, "paging": page}}
     with serving(answers) as api:
         one_tenant: dict[str, Any] = {"foundation": FoundationMode.SKIP, "tenants": ("alpha",)}
-        inventory = look(only(System.SONARQUBE, api.url, **one_tenant), (resource(f"{SONAR}:Project", "alpha:api"),))
-    reasons = {one.tenant for one in inventory.blind if "/api/webhooks/list" in one.reason}
-    assert reasons == blind
+        inventory = scan(only(System.SONARQUBE, api.url, **one_tenant), (resource(f"{SONAR}:Project", "alpha:api"),))
+    reasons = {one.tenant for one in inventory.gaps if "/api/webhooks/list" in one.reason}
+    assert reasons == tenants
 
 
-def test_what_was_added_to_sonarqube_is_found() -> None:
+def test_unmanaged_objects_of_sonarqube_are_found() -> None:
     assert names(sonarqube(more=True)) == {
         ("beta", "Project", "project: beta:x"),
         ("alpha", "Group", "group: /alpha/extra"),

@@ -1,4 +1,4 @@
-"""What every system's listing stands on: the state as values, whose a name is, and asking politely."""
+"""What all inventories share: managed objects, owners of names, pages, retries, gaps of a scan."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from model.settings import Endpoint, FoundationMode, System
 from tests.drift.inventory.api_server import Refused, Script, serving
-from tests.drift.inventory.looking import EMPTY_HARBOR, ENVIRONMENT, MARKER, look, names, only, resource
+from tests.drift.inventory.scanning import EMPTY_HARBOR, ENVIRONMENT, MARKER, names, only, resource, scan
 from tests.factories import settings, tenant
 from usine.clients import ClientError, Connections
 from usine.clients.rest import RestClient
@@ -38,7 +38,7 @@ CHECKPOINT = {
 }
 
 
-def test_a_checkpoint_gives_its_objects_only() -> None:
+def test_a_checkpoint_has_objects_components_and_providers_and_only_objects_are_managed() -> None:
     (mount,) = managed(CHECKPOINT)
     assert (mount.type, mount.id, mount.tenant, mount.provider) == (
         "vault:index/mount:Mount",
@@ -66,25 +66,25 @@ def test_a_checkpoint_gives_its_objects_only() -> None:
         ("", "/", None),
     ],
 )
-def test_a_name_is_its_slug_s_and_the_longest_counts(name: str, separators: str, owner: str | None) -> None:
+def test_a_name_belongs_to_the_longest_slug_that_it_begins_with(name: str, separators: str, owner: str | None) -> None:
     scope = InventoryScope(settings(), (tenant("a"), tenant("a-b")), ())
     assert scope.owner(name, separators) == owner
 
 
-def test_a_stack_speaks_of_what_it_holds() -> None:
+def test_a_stack_reports_on_the_tenants_that_it_has() -> None:
     projects = (tenant("alpha"), tenant("beta"))
     gone = (resource("vault:index/mount:Mount", "gamma", tenant="gamma"),)
     whole = InventoryScope(settings(), projects, gone)
-    assert whole.everyone == (None, "alpha", "beta", "gamma")  # whose file is gone is in the state all the same
+    assert whole.everyone == (None, "alpha", "beta", "gamma")  # gamma has no file, but objects in the state
     foundation = InventoryScope(settings(foundation=FoundationMode.ONLY), projects, ())
     assert foundation.everyone == (None,)
-    assert foundation.slugs == {"alpha", "beta"}  # it must know whose everything else is
+    assert foundation.slugs == {"alpha", "beta"}  # names are resolved for all tenants
     alone = InventoryScope(settings(foundation=FoundationMode.SKIP, tenants=("beta",)), projects, ())
     assert alone.everyone == ("beta",)
     assert (alone.speaks_of("beta"), alone.speaks_of("alpha"), alone.speaks_of(None)) == (True, False, False)
 
 
-def test_every_page_is_asked_for() -> None:
+def test_all_pages_of_a_list_are_read() -> None:
     items = [{"id": number} for number in range(250)]
     with serving({"/things": items}) as api:
         client = RestClient("It", api.url)
@@ -94,7 +94,7 @@ def test_every_page_is_asked_for() -> None:
         assert api.methods() == {"GET"}
 
 
-def test_a_list_that_is_not_found_is_no_empty_list_unless_its_object_is_gone() -> None:
+def test_a_404_of_a_list_is_an_error_unless_the_object_of_the_list_is_gone() -> None:
     with serving({"/there": {"id": 1}}) as api:
         client = RestClient("It", api.url)
         assert list(client.pages("gone/things", of="gone")) == []
@@ -103,7 +103,7 @@ def test_a_list_that_is_not_found_is_no_empty_list_unless_its_object_is_gone() -
                 list(client.pages("there/things", of=of))
 
 
-def test_a_throttled_question_is_asked_again_when_it_is_time() -> None:
+def test_a_throttled_request_is_sent_again_after_the_time_that_the_server_names() -> None:
     throttled = Script([Refused(429, {"Retry-After": "1"}), {"answer": 42}])
     with serving({"/thing": throttled}) as api:
         before = time.monotonic()
@@ -119,13 +119,13 @@ def test_a_refusal_is_one_line_without_the_credential() -> None:
             list(client.pages("groups/1/members"))
         assert str(refused.value) == "GitLab refused GET groups/1/members: HTTP 403"
         assert refused.value.__cause__ is None
-        assert api.asked[0][3]["PRIVATE-TOKEN"] == MARKER  # it was sent, and is not told
+        assert api.asked[0][3]["PRIVATE-TOKEN"] == MARKER  # sent, but not in the error
 
 
-def test_no_question_waits_for_what_does_not_answer() -> None:
+def test_after_a_request_without_an_answer_the_next_ones_fail_at_once() -> None:
     with serving({}) as api:
         url = api.url
-    client = RestClient("It", url)  # nobody listens there any more
+    client = RestClient("It", url)  # the server has stopped
     with pytest.raises(ClientError, match="It does not answer"):
         client.get("thing")
     before = time.monotonic()
@@ -135,7 +135,7 @@ def test_no_question_waits_for_what_does_not_answer() -> None:
     assert time.monotonic() - before < 0.5
 
 
-def test_what_cannot_be_seen_is_said_by_tenant_and_the_rest_is_seen() -> None:
+def test_gaps_are_reported_by_tenant_and_the_scan_goes_on() -> None:
     answers = {
         "/api/v2.0/projects": [{"name": "stray", "project_id": 9, "metadata": {}}],
         "/api/v2.0/projects/1": {"name": "alpha", "owner_name": "admin", "metadata": {}},
@@ -147,33 +147,33 @@ def test_what_cannot_be_seen_is_said_by_tenant_and_the_rest_is_seen() -> None:
     }
     with serving(answers) as api:
         chosen = only(System.HARBOR, api.url)
-        inventory = look(chosen, [resource("harbor:index/project:Project", "/projects/1", name="alpha")])
-        assert {(blind.tenant, blind.reason) for blind in inventory.blind} == {
+        inventory = scan(chosen, [resource("harbor:index/project:Project", "/projects/1", name="alpha")])
+        assert {(gap.tenant, gap.reason) for gap in inventory.gaps} == {
             ("alpha", "Harbor refused GET projects/1/members: HTTP 403"),
             (None, "harbor gave an unexpected answer: AttributeError"),
         }
         assert [item.name for item in inventory.found] == ["stray"]
         tenants = dataclasses.replace(chosen, foundation=FoundationMode.SKIP, tenants=("beta",))
-        assert names(look(tenants, ())) == set()
+        assert names(scan(tenants, ())) == set()
 
 
-def test_a_system_that_is_down_hides_nothing_of_another() -> None:
+def test_a_system_that_is_down_does_not_stop_the_scan_of_another() -> None:
     answers = {**EMPTY_HARBOR, "/api/v2.0/projects": [{"name": "stray", "project_id": 9}]}
     with serving(answers) as harbor:
         chosen = only(System.HARBOR, harbor.url)
         both = dataclasses.replace(chosen, systems=frozenset({System.HARBOR, System.VAULT}))
         both = dataclasses.replace(both, endpoints={**both.endpoints, System.VAULT: Endpoint("http://127.0.0.1:9")})
-        inventory = look(both, ())
+        inventory = scan(both, ())
         assert [item.name for item in inventory.found] == ["stray"]
-        assert {(blind.system, blind.tenant) for blind in inventory.blind} == {
+        assert {(gap.system, gap.tenant) for gap in inventory.gaps} == {
             ("vault", None),
             ("vault", "alpha"),
             ("vault", "beta"),
         }
-        assert {blind.reason for blind in inventory.blind} == {"Vault does not answer"}
+        assert {gap.reason for gap in inventory.gaps} == {"Vault does not answer"}
 
 
-def test_a_rotated_token_is_known_by_the_id_that_its_outputs_tell() -> None:
+def test_a_rotated_token_is_managed_under_the_id_in_its_outputs() -> None:
     token = "gitlab:index/projectAccessToken:ProjectAccessToken"
     made = Managed(f"urn:pulumi:test::usine::{token}::alpha/x", token, "7:1", {}, {"id": "7:2"}, "")
     scope = InventoryScope(settings(), (tenant("alpha"),), (made,))

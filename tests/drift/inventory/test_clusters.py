@@ -1,4 +1,4 @@
-"""Kubernetes' and Argo CD's listings, and Harbor's, over values made by hand."""
+"""The inventories of Kubernetes, Argo CD and Harbor, with fixed answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from model.settings import FoundationMode, System
 from tests.drift.inventory.api_server import Answers, Refused, serving
-from tests.drift.inventory.looking import EMPTY_HARBOR, ENVIRONMENT, MARKER, look, names, only, resource
+from tests.drift.inventory.scanning import EMPTY_HARBOR, ENVIRONMENT, MARKER, names, only, resource, scan
 from usine.drift.inventory import Inventory, Managed
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -79,10 +79,10 @@ def kubeconfig(tmp_path: Path, nonprod: str, prod: str | None) -> dict[str, str]
 def cluster(
     tmp_path: Path, answers: dict[str, Any], system: System = System.KUBERNETES, **changes: Any
 ) -> tuple[Inventory, Answers]:
-    """Look at one API server that serves both clusters."""
+    """Scan one API server that serves both clusters."""
     with serving({**CLEAN, **answers}) as api:
         environment = kubeconfig(tmp_path, api.url, api.url)
-        inventory = look(only(system, api.url, **changes), STATE, environment=environment)
+        inventory = scan(only(system, api.url, **changes), STATE, environment=environment)
         assert api.methods() == {"GET"}
         assert all(headers["Authorization"] == f"Bearer {MARKER}" for _, _, _, headers in api.asked)
         return inventory, api
@@ -95,7 +95,7 @@ def test_a_namespace_that_is_being_deleted_is_no_finding(tmp_path: Path) -> None
     assert names(cluster(tmp_path, answers)[0]) == set()
 
 
-def test_clusters_as_made_have_nothing_unmanaged(tmp_path: Path) -> None:
+def test_new_clusters_have_no_unmanaged_objects(tmp_path: Path) -> None:
     inventory, api = cluster(tmp_path, {})
     assert names(inventory) == set()
     assert api.paths().count(f"{RBAC}/clusterrolebindings") == 1  # one server, though two clusters
@@ -104,7 +104,7 @@ def test_clusters_as_made_have_nothing_unmanaged(tmp_path: Path) -> None:
     assert all("PartialObjectMetadataList" in accept for accept in secrets), "values of secrets were asked for"
 
 
-def test_what_opens_a_tenant_s_namespace_is_found(tmp_path: Path) -> None:
+def test_unmanaged_access_to_a_tenant_s_namespace_is_found(tmp_path: Path) -> None:
     inventory, _ = cluster(
         tmp_path,
         {
@@ -168,7 +168,7 @@ def test_what_opens_a_tenant_s_namespace_is_found(tmp_path: Path) -> None:
     assert policy.removal == "kubectl --context prod-1 -n alpha-prod delete networkpolicies open"
 
 
-def test_a_stack_of_one_tenant_asks_by_namespace(tmp_path: Path) -> None:
+def test_a_stack_of_one_tenant_lists_single_namespaces(tmp_path: Path) -> None:
     tenant: dict[str, Any] = {"foundation": FoundationMode.SKIP, "tenants": ("alpha",)}
     roles = items(item("r", "alpha-dev"))
     inventory, api = cluster(tmp_path, {f"{RBAC}/namespaces/alpha-dev/roles": roles}, **tenant)
@@ -176,7 +176,7 @@ def test_a_stack_of_one_tenant_asks_by_namespace(tmp_path: Path) -> None:
     assert f"{RBAC}/roles" not in api.paths()
 
 
-def test_a_list_goes_on_until_its_end(tmp_path: Path) -> None:
+def test_all_pages_of_a_list_are_read(tmp_path: Path) -> None:
     from tests.drift.inventory.api_server import Script  # noqa: PLC0415
 
     pages = Script(
@@ -190,23 +190,23 @@ def test_a_list_goes_on_until_its_end(tmp_path: Path) -> None:
     assert [query.get("continue") for _, path, query, _ in api.asked if path == f"{RBAC}/roles"] == [None, "more"]
 
 
-def test_a_kind_that_a_cluster_serves_and_does_not_list_could_not_be_looked_at(tmp_path: Path) -> None:
+def test_a_404_of_a_kind_that_the_cluster_serves_is_a_gap_of_the_scan(tmp_path: Path) -> None:
     inventory, _ = cluster(tmp_path, {RBAC: {"resources": [{"name": "roles/status"}, {"name": "roles"}]}})
-    assert {(blind.tenant, blind.reason) for blind in inventory.blind} == {
+    assert {(gap.tenant, gap.reason) for gap in inventory.gaps} == {
         (tenant, f"cluster nonprod-1 refused GET {RBAC[1:]}/roles: HTTP 404") for tenant in (None, "alpha", "beta")
     }
 
 
-def test_a_cluster_that_the_kubeconfig_does_not_know_is_said(tmp_path: Path) -> None:
+def test_a_cluster_that_is_not_in_the_kubeconfig_is_reported(tmp_path: Path) -> None:
     with serving(CLEAN) as api:
         environment = kubeconfig(tmp_path, api.url, None)
-        inventory = look(only(System.KUBERNETES, api.url), STATE, environment=environment)
-    assert {(blind.tenant, blind.reason) for blind in inventory.blind} == {
+        inventory = scan(only(System.KUBERNETES, api.url), STATE, environment=environment)
+    assert {(gap.tenant, gap.reason) for gap in inventory.gaps} == {
         (tenant, 'no context "prod-1" in the kubeconfig') for tenant in (None, "alpha", "beta")
     }
 
 
-def test_argo_cd_s_objects(tmp_path: Path) -> None:
+def test_unmanaged_objects_of_argo_cd_are_found(tmp_path: Path) -> None:
     def secret(name: str, server: str) -> dict[str, Any]:
         data = {
             "server": base64.b64encode(server.encode()).decode(),
@@ -220,7 +220,7 @@ def test_argo_cd_s_objects(tmp_path: Path) -> None:
             item("handy", "argocd", spec={"project": "alpha-dev", "destination": {"namespace": "alpha-prod"}}),
         ),
         f"{ARGO}/applicationsets": items(item("many", "argocd")),
-        # The same list is asked for repositories and for clusters.
+        # The server has one answer for repositories and clusters.
         "/api/v1/namespaces/argocd/secrets": items(
             secret("usine-beta--deploy", "https://nonprod.example.test"), secret("evil", "https://evil.example")
         ),
@@ -262,9 +262,9 @@ HARBOR: dict[str, Any] = {
 }
 
 
-def test_a_harbor_as_made_has_nothing_unmanaged() -> None:
+def test_a_new_harbor_has_no_unmanaged_objects() -> None:
     with serving(HARBOR) as api:
-        assert names(look(only(System.HARBOR, api.url), HARBOR_STATE)) == set()
+        assert names(scan(only(System.HARBOR, api.url), HARBOR_STATE)) == set()
         assert api.methods() == {"GET"}
 
 
@@ -279,12 +279,10 @@ def test_a_harbor_as_made_has_nothing_unmanaged() -> None:
         ("projects/2/webhook/policies", "alpha"),
     ],
 )
-def test_a_list_of_harbor_that_is_not_found_could_not_be_looked_at(path: str, tenant: str | None) -> None:
+def test_a_404_of_a_harbor_list_is_a_gap_of_the_scan(path: str, tenant: str | None) -> None:
     with serving({**HARBOR, f"/api/v2.0/{path}": Refused(404)}) as api:
-        inventory = look(only(System.HARBOR, api.url), HARBOR_STATE)
-    assert [(blind.tenant, blind.reason) for blind in inventory.blind] == [
-        (tenant, f"Harbor refused GET {path}: HTTP 404")
-    ]
+        inventory = scan(only(System.HARBOR, api.url), HARBOR_STATE)
+    assert [(gap.tenant, gap.reason) for gap in inventory.gaps] == [(tenant, f"Harbor refused GET {path}: HTTP 404")]
 
 
 @pytest.mark.parametrize(
@@ -295,20 +293,20 @@ def test_a_list_of_harbor_that_is_not_found_could_not_be_looked_at(path: str, te
         (403, "Harbor refused GET retentions/1: HTTP 403"),
     ],
 )  # fmt: skip
-def test_a_retention_policy_that_cannot_be_read_may_have_been_deleted(status: int, reason: str) -> None:
+def test_an_error_500_of_a_retention_policy_is_explained(status: int, reason: str) -> None:
     with serving({**HARBOR, "/api/v2.0/retentions/1": Refused(status)}) as api:
-        inventory = look(only(System.HARBOR, api.url), HARBOR_STATE)
-    assert [(blind.tenant, blind.reason) for blind in inventory.blind] == [("alpha", reason)]
+        inventory = scan(only(System.HARBOR, api.url), HARBOR_STATE)
+    assert [(gap.tenant, gap.reason) for gap in inventory.gaps] == [("alpha", reason)]
 
 
-def test_a_project_of_harbor_that_goes_while_it_is_looked_at_is_no_finding() -> None:
+def test_a_project_of_harbor_deleted_during_the_scan_is_no_finding() -> None:
     lists = (f"/api/v2.0/projects/2/{kind}" for kind in ("members", "immutabletagrules", "webhook/policies"))
     gone = {path: Refused(404) for path in ("/api/v2.0/projects/2", *lists)}
     with serving({**HARBOR, **gone}) as api:
-        assert names(look(only(System.HARBOR, api.url), HARBOR_STATE)) == set()
+        assert names(scan(only(System.HARBOR, api.url), HARBOR_STATE)) == set()
 
 
-def test_what_was_added_to_harbor_is_found() -> None:
+def test_unmanaged_objects_of_harbor_are_found() -> None:
     grants = [{"kind": "project", "namespace": "alpha", "access": [{"action": "push", "resource": "repository"}]}]
     added = {
         "/api/v2.0/projects": [{"name": "beta", "project_id": 8}, {"name": "x", "project_id": 9}],
@@ -327,7 +325,7 @@ def test_what_was_added_to_harbor_is_found() -> None:
         "/api/v2.0/users": [{"user_id": 2, "username": "mallory", "sysadmin_flag": True}],
     }
     with serving({**HARBOR, **added}) as api:
-        inventory = look(only(System.HARBOR, api.url), HARBOR_STATE)
+        inventory = scan(only(System.HARBOR, api.url), HARBOR_STATE)
     assert names(inventory) == {
         ("beta", "Project", "beta"),
         (None, "Project", "x"),
@@ -352,8 +350,8 @@ def test_what_was_added_to_harbor_is_found() -> None:
 
 
 @pytest.mark.parametrize("system", [System.KUBERNETES, System.ARGOCD])
-def test_without_a_kubeconfig_everyone_is_unseen(tmp_path: Path, system: System) -> None:
+def test_without_a_kubeconfig_the_scan_of_every_tenant_has_a_gap(tmp_path: Path, system: System) -> None:
     environment = {**ENVIRONMENT, "KUBECONFIG": str(tmp_path / "none")}
-    inventory = look(only(system, "http://127.0.0.1:9"), STATE, environment=environment)
+    inventory = scan(only(system, "http://127.0.0.1:9"), STATE, environment=environment)
     assert inventory.found == ()
-    assert {blind.tenant for blind in inventory.blind} == {None, "alpha", "beta"}
+    assert {gap.tenant for gap in inventory.gaps} == {None, "alpha", "beta"}

@@ -1,4 +1,4 @@
-"""GitLab's listing over values made by hand: what is GitLab's own, what is the platform's, and what is left."""
+"""The inventory of GitLab, with fixed answers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from model.settings import Edition, FoundationMode, GitLabSettings, PeopleSource, System
 from tests.drift.inventory.api_server import Answers, Refused, Script, serving
-from tests.drift.inventory.looking import look, names, only, resource
+from tests.drift.inventory.scanning import names, only, resource, scan
 from tests.factories import settings, tenant
 from usine.drift.inventory import Inventory, Managed
 
@@ -47,10 +47,10 @@ EMPTY: dict[str, Any] = {
 
 def seen(answers: dict[str, Any], state: tuple[Managed, ...] = STATE, **changes: Any) -> tuple[Inventory, Answers]:
     with serving({**EMPTY, **answers}) as api:
-        return look(only(System.GITLAB, api.url, **changes), state), api
+        return scan(only(System.GITLAB, api.url, **changes), state), api
 
 
-def test_what_gitlab_and_the_platform_make_themselves_is_no_finding() -> None:
+def test_objects_that_gitlab_or_the_platform_creates_are_no_findings() -> None:
     inventory, api = seen(
         {
             "/api/v4/groups/10/members": [
@@ -70,7 +70,7 @@ def test_what_gitlab_and_the_platform_make_themselves_is_no_finding() -> None:
     assert api.methods() == {"GET"}
 
 
-def test_what_was_added_is_named_where_it_is() -> None:
+def test_unmanaged_objects_are_found_in_groups_and_projects() -> None:
     inventory, _ = seen(
         {
             "/api/v4/groups/10/members": [
@@ -118,7 +118,7 @@ def test_what_was_added_is_named_where_it_is() -> None:
     assert not by_type["ProjectHook"].holds_data
 
 
-def test_where_the_state_protects_and_declares_anything_else_is_one_too_many() -> None:
+def test_other_protections_and_environments_are_findings_if_the_state_has_some() -> None:
     state = (
         *STATE,
         resource("gitlab:index/branchProtection:BranchProtection", "20:release", project="20"),
@@ -135,7 +135,7 @@ def test_where_the_state_protects_and_declares_anything_else_is_one_too_many() -
     }
 
 
-def test_a_group_below_the_root_is_the_tenant_s_whose_slug_it_is() -> None:
+def test_a_group_below_the_root_belongs_to_the_tenant_with_its_slug() -> None:
     state = (*STATE, resource("gitlab:index/group:Group", "2", None, fullPath="tenants"))
     below = [
         {"id": 10, "full_path": "tenants/alpha", "visibility": "private"},
@@ -145,13 +145,13 @@ def test_a_group_below_the_root_is_the_tenant_s_whose_slug_it_is() -> None:
     answers = {"/api/v4/groups/2": {"id": 2, "full_path": "tenants"}, "/api/v4/groups/2/subgroups": below}
     inventory, _ = seen(answers, state)
     assert names(inventory) == {("beta", "Group", "tenants/beta"), (None, "Group", "tenants/nobody")}
-    # A stack of one tenant does not see the root: it looks for a group where its own is to be.
+    # A stack of one tenant does not list the root: it reads the path where its own group will be.
     answers = {"/api/v4/groups/tenants/beta": below[1]}
     tenant = {"foundation": FoundationMode.SKIP, "tenants": ("beta",)}
     assert names(seen(answers, (), **tenant)[0]) == {("beta", "Group", "tenants/beta")}
 
 
-def test_accounts_are_looked_at_where_the_foundation_makes_them() -> None:
+def test_accounts_are_scanned_if_the_foundation_creates_them() -> None:
     users = [
         *EMPTY["/api/v4/users"],
         {"id": 30, "username": "mallory", "is_admin": True},
@@ -166,21 +166,21 @@ def test_accounts_are_looked_at_where_the_foundation_makes_them() -> None:
 
 
 @pytest.mark.parametrize("place", ["groups/10", "projects/20"])
-def test_a_list_that_is_not_found_could_not_be_looked_at(place: str) -> None:
+def test_a_404_of_a_gitlab_list_is_a_gap_of_the_scan(place: str) -> None:
     for kind in GROUP_LISTS if place.startswith("groups") else PROJECT_LISTS:
         inventory, _ = seen({f"/api/v4/{place}/{kind}": Refused(404)})
         refused = f"GitLab refused GET {place}/{kind}: HTTP 404"
-        assert [(blind.tenant, blind.reason) for blind in inventory.blind] == [("alpha", refused)]
+        assert [(gap.tenant, gap.reason) for gap in inventory.gaps] == [("alpha", refused)]
 
 
 @pytest.mark.parametrize("place", ["groups/10", "projects/20"])
-def test_what_goes_while_it_is_looked_at_is_no_finding(place: str) -> None:
+def test_a_group_or_project_deleted_during_the_scan_is_no_finding(place: str) -> None:
     there = GROUP if place.startswith("groups") else PROJECT
     gone = {f"/api/v4/{place}": Script([there, Refused(404)]), f"/api/v4/{place}/variables": Refused(404)}
     assert names(seen(gone)[0]) == set()
 
 
-def test_an_edition_is_asked_only_what_it_has() -> None:
+def test_lists_of_the_premium_edition_are_read_there_only() -> None:
     rules = {
         **lists("groups/10", "hooks"),
         **lists("projects/20", "protected_environments"),
@@ -195,7 +195,7 @@ def test_an_edition_is_asked_only_what_it_has() -> None:
     }
 
 
-def test_a_variable_added_to_a_schedule_of_the_platform_is_found() -> None:
+def test_an_unmanaged_variable_of_a_schedule_is_found() -> None:
     state = (
         *STATE,
         resource("gitlab:index/pipelineSchedule:PipelineSchedule", "20:4", project="20"),
@@ -207,7 +207,7 @@ def test_a_variable_added_to_a_schedule_of_the_platform_is_found() -> None:
     assert inventory.found[0].import_id == "20:4:EXTRA"
 
 
-def test_other_tenants_of_another_stack_are_not_looked_at() -> None:
+def test_tenants_of_another_stack_are_not_scanned() -> None:
     state = tuple(item for item in STATE if item.tenant == "alpha")
     chosen = {"foundation": FoundationMode.SKIP, "tenants": ("alpha",)}
     inventory, api = seen({}, state, **chosen)
@@ -217,7 +217,7 @@ def test_other_tenants_of_another_stack_are_not_looked_at() -> None:
     assert tenant("beta").slug == "beta"
 
 
-def test_a_project_of_scheduled_work_belongs_to_the_tenant_it_is_for() -> None:
+def test_a_project_of_scheduled_work_belongs_to_its_tenant() -> None:
     group = {**GROUP, "full_path": "platform/jobs"}
     projects = [
         {"id": 30 + number, "path_with_namespace": f"platform/jobs/{name}", "visibility": "private"}

@@ -1,4 +1,4 @@
-"""The inventory of a real platform: nothing on a clean one, each thing made by hand on another, in both layouts."""
+"""The inventory of a running platform: no findings at first, then each manually created object, in both layouts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def stack(fleet: Fleet) -> Stack:
 
 
 def take(stack: Stack, foundation: FoundationMode = FoundationMode.INCLUDE, **environment: str) -> Inventory:
-    """Take the stack's inventory; in the other layout, as the foundation's or the tenant's own stack would."""
+    """Take the inventory of the stack, or in the other layout, of the foundation's or a tenant's own stack."""
     settings = load_settings(stack.settings_file)
     projects = load(stack.projects, settings)
     resources = managed(stack.engine.export_state())
@@ -47,13 +47,13 @@ def named(found: Found) -> Expected:
     return found.tenant, found.type.rpartition(":")[2], found.name
 
 
-def test_nothing_of_a_clean_platform_is_unmanaged(stack: Stack) -> None:
+def test_a_new_platform_has_no_unmanaged_objects(stack: Stack) -> None:
     assert take(stack) == Inventory((), ())
     assert take(stack, FoundationMode.ONLY) == Inventory((), ())
     assert take(stack, FoundationMode.SKIP) == Inventory((), ())
 
 
-def test_everything_made_by_hand_is_found_and_taken_away_as_it_says(stack: Stack) -> None:
+def test_each_manually_created_object_is_found_and_removed_by_the_call_of_its_finding(stack: Stack) -> None:
     somebody = Hand(stack.lab, SLUG)
     before = stack.engine.export_state()
     try:
@@ -61,7 +61,7 @@ def test_everything_made_by_hand_is_found_and_taken_away_as_it_says(stack: Stack
         assert len(expected) == len(DEEDS)
         inventory = take(stack)
         assert {named(found) for found in inventory.found} == expected
-        assert inventory.blind == ()
+        assert inventory.gaps == ()
         assert stack.engine.export_state() == before
         _tells_no_secret(stack.lab, inventory)
         _layouts_share_it(stack, inventory)
@@ -81,8 +81,8 @@ def _tells_no_secret(lab: TestLab, inventory: Inventory) -> None:
 
 
 def _layouts_share_it(stack: Stack, whole: Inventory) -> None:
-    """The foundation's stack and the tenant's find the same between them, and neither what is the other's."""
-    # These are in nobody's place: the foundation's stack names them all.
+    """The stacks of the foundation and the tenant find the same together, and neither finds objects of the other."""
+    # These have no tenant: the foundation's stack finds all of them.
     homeless = {f for f in whole.found if f.type.endswith((":Entity", ":Token")) or "kube-system/" in f.name}
     tenant, foundation = take(stack, FoundationMode.SKIP), take(stack, FoundationMode.ONLY)
     assert set(tenant.found) == {found for found in whole.found if found.tenant == SLUG} - homeless
@@ -90,20 +90,20 @@ def _layouts_share_it(stack: Stack, whole: Inventory) -> None:
         (found.type, found.name) for found in whole.found if found.tenant is None or found in homeless
     }
     assert all(found.tenant is None for found in foundation.found)
-    assert tenant.blind == foundation.blind == ()
+    assert tenant.gaps == foundation.gaps == ()
 
 
-def test_a_system_that_refuses_hides_nothing_of_the_others(stack: Stack) -> None:
+def test_a_system_that_refuses_does_not_stop_the_scan_of_the_others(stack: Stack) -> None:
     somebody = Hand(stack.lab, SLUG)
     expected = by_hand_forge.harbor_label(somebody)
     inventory = take(stack, GITLAB_TOKEN="no-longer-good")
     for found in inventory.found:
         hand.undo(somebody, found)
     assert [named(found) for found in inventory.found] == [expected]
-    assert {(blind.system, blind.tenant) for blind in inventory.blind} == {
+    assert {(gap.system, gap.tenant) for gap in inventory.gaps} == {
         ("gitlab", None),
         ("gitlab", SLUG),
         ("gitlab", "beta"),
     }
-    assert all("HTTP 401" in blind.reason for blind in inventory.blind)
+    assert all("HTTP 401" in gap.reason for gap in inventory.gaps)
     assert "no-longer-good" not in repr(inventory)

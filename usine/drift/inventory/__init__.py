@@ -19,7 +19,7 @@ from usine.clients.connections import below
 from usine.clients.session import CONCURRENCY
 from usine.drift.inventory.argocd import ArgoCDInventory
 from usine.drift.inventory.base import (
-    Blind,
+    ScanGap,
     Found,
     Inventory,
     InventoryScan,
@@ -35,7 +35,7 @@ from usine.drift.inventory.kubernetes import KubernetesInventory
 from usine.drift.inventory.sonarqube import SonarQubeInventory
 from usine.drift.inventory.vault import VaultInventory
 
-__all__ = ["Blind", "Found", "Inventory", "Managed", "managed", "take_inventory"]
+__all__ = ["ScanGap", "Found", "Inventory", "Managed", "managed", "take_inventory"]
 
 _SYSTEMS: Mapping[System, Callable[[InventoryScope, Connections], SystemInventory]] = {
     System.KEYCLOAK: KeycloakInventory,
@@ -75,16 +75,16 @@ def take_inventory(
         for scan in make(scope, connections).scans()
     ]
     found: set[Found] = set()
-    blind: set[Blind] = set()
+    gaps: set[ScanGap] = set()
     with ThreadPoolExecutor(CONCURRENCY) as pool:
         for (system, scan), result in zip(scans, pool.map(lambda pair: _run(*pair), scans), strict=True):
             if isinstance(result, ClientError):
-                blind |= {Blind(system, tenant, str(result)) for tenant in scan.tenants if scope.speaks_of(tenant)}
+                gaps |= {ScanGap(system, tenant, str(result)) for tenant in scan.tenants if scope.speaks_of(tenant)}
             else:
                 found |= {item for item in result if scope.speaks_of(item.tenant)}
     return Inventory(
         tuple(sorted(found, key=lambda item: (item.tenant or "", item.system, item.type, item.name))),
-        tuple(sorted(blind, key=lambda item: (item.system, item.tenant or "", item.reason))),
+        tuple(sorted(gaps, key=lambda item: (item.system, item.tenant or "", item.reason))),
     )
 
 

@@ -78,7 +78,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Blind:
+class ScanGap:
     """A tenant (None: the foundation) whose scan of a system has a gap, and the reason in one line."""
 
     system: str
@@ -91,7 +91,7 @@ class Inventory:
     """The objects that are in no state, and the gaps of the scan; both sorted."""
 
     found: tuple[Found, ...]
-    blind: tuple[Blind, ...]
+    gaps: tuple[ScanGap, ...]
 
 
 @dataclass(frozen=True, slots=True)

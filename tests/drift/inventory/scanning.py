@@ -1,4 +1,4 @@
-"""One system looked at, over values made by hand."""
+"""Scans of one system, with fixed answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from model.tenant import Tenant
 from tests.factories import settings, tenant
 from usine.drift.inventory import Inventory, Managed, take_inventory
 
-#: Planted in every credential: nothing that is reported may hold it.
+#: The value of every credential: no report may contain it.
 MARKER = "planted-credential"
 ENVIRONMENT = {
     "GITLAB_TOKEN": MARKER,
@@ -24,7 +24,7 @@ ENVIRONMENT = {
     "KEYCLOAK_PASSWORD": MARKER,
 }
 
-#: Lists of the whole registry without anything in them.
+#: Empty lists of the whole registry.
 EMPTY_HARBOR: dict[str, list[Any]] = {
     f"/api/v2.0/{path}": [] for path in ("robots", "labels", "quotas", "registries", "replication/policies", "users")
 }
@@ -38,13 +38,13 @@ def resource(type_: str, id_: str, tenant: str | None = "alpha", provider: str =
 
 
 def only(system: System, url: str, **changes: Any) -> Settings:
-    """Settings with one system that is on, at this address."""
+    """Settings with one system only, at this address."""
     base = settings()
     ours = {**base.endpoints, system: Endpoint(url)}
     return dataclasses.replace(base, systems=frozenset({system}), endpoints=ours, **changes)
 
 
-def look(
+def scan(
     chosen: Settings,
     resources: Iterable[Managed],
     projects: Iterable[Tenant] | None = None,
@@ -59,6 +59,6 @@ def look(
 
 
 def names(inventory: Inventory) -> set[tuple[str | None, str, str]]:
-    """What was found, as tenant, the type's last word, and name; nothing may have been hidden from the look."""
-    assert inventory.blind == ()
+    """The findings: tenant, last word of the type, name. The scan must have no gap."""
+    assert inventory.gaps == ()
     return {(item.tenant, item.type.rpartition(":")[2], item.name) for item in inventory.found}
