@@ -19,12 +19,12 @@ from usine.clients.connections import below
 from usine.clients.session import CONCURRENCY
 from usine.drift.inventory.argocd import ArgoCDInventory
 from usine.drift.inventory.base import (
-    ScanGap,
     Found,
     Inventory,
     InventoryScan,
     InventoryScope,
     Managed,
+    ScanGap,
     SystemInventory,
     managed,
 )
@@ -35,7 +35,7 @@ from usine.drift.inventory.kubernetes import KubernetesInventory
 from usine.drift.inventory.sonarqube import SonarQubeInventory
 from usine.drift.inventory.vault import VaultInventory
 
-__all__ = ["ScanGap", "Found", "Inventory", "Managed", "managed", "take_inventory"]
+__all__ = ["Found", "Inventory", "Managed", "ScanGap", "managed", "take_inventory"]
 
 _SYSTEMS: Mapping[System, Callable[[InventoryScope, Connections], SystemInventory]] = {
     System.KEYCLOAK: KeycloakInventory,
