@@ -55,6 +55,7 @@ def serving(by_path: Mapping[str, Any], tls: ssl.SSLContext | None = None) -> It
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # headers and body in one packet: the client need not wait for an acknowledgement
 
         def do_GET(self) -> None:
             where = urlsplit(self.path)
