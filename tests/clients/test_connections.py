@@ -12,12 +12,12 @@ from model.settings import Endpoint, System
 from tests.drift.inventory.api_server import Refused, Script, serving
 from tests.drift.inventory.scanning import ENVIRONMENT, MARKER
 from usine.clients import ClientError, Connections, NoAnswerError
-from usine.clients.base import Client
+from usine.clients.base import ApiClient
 from usine.clients.gitlab import GitLabClient
 from usine.credentials import CREDENTIALS
 
 TOKEN = {"/realms/master/protocol/openid-connect/token": {"access_token": MARKER, "expires_in": 60}}
-CLIENTS: dict[System, tuple[Callable[[Connections], Client], str, str]] = {
+CLIENTS: dict[System, tuple[Callable[[Connections], ApiClient], str, str]] = {
     System.GITLAB: (Connections.gitlab, "/api/v4", "Private-Token"),
     System.VAULT: (Connections.vault, "/v1", "X-Vault-Token"),
     System.HARBOR: (Connections.harbor, "/api/v2.0", "Authorization"),
@@ -26,7 +26,7 @@ CLIENTS: dict[System, tuple[Callable[[Connections], Client], str, str]] = {
 each_system = pytest.mark.parametrize("system", list(CLIENTS))
 
 
-def client_at(system: System, url: str, **environment: str) -> Client:
+def client_at(system: System, url: str, **environment: str) -> ApiClient:
     return CLIENTS[system][0](Connections({system: Endpoint(url)}, {**ENVIRONMENT, **environment}))
 
 

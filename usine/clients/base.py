@@ -21,7 +21,7 @@ PAGE: Final = 100
 _MOST_PAGES: Final = 10_000
 
 
-class Client(ABC):
+class ApiClient(ABC):
     """Requests to the API of one system, from several threads. Every method raises ClientError.
 
     After a request without an answer (no connection, time-out), later requests fail at once: a scan of hundreds of

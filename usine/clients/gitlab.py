@@ -9,12 +9,12 @@ from http import HTTPStatus
 import gitlab
 import requests
 
-from usine.clients.base import PAGE, Client, Json
+from usine.clients.base import PAGE, ApiClient, Json
 from usine.clients.errors import ClientError, refusal
 from usine.clients.session import TIMEOUT, RetryingSession
 
 
-class GitLabClient(Client):
+class GitLabClient(ApiClient):
     """A GitLab at `url`. `api` is python-gitlab's own client, for callers that work with its objects.
 
     `retry_writes`: after a transient failure, requests that write are sent again as well.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import requests
 
-from usine.clients.base import Client, Json
+from usine.clients.base import ApiClient, Json
 from usine.clients.session import TIMEOUT, RetryingSession
 
 
-class RestClient(Client):
+class RestClient(ApiClient):
     """Requests below `base`, a URL without a final slash. `verify` is as in `requests`."""
 
     def __init__(self, system: str, base: str, *, verify: str | bool = True) -> None:

@@ -8,11 +8,11 @@ from http import HTTPStatus
 import hvac  # type: ignore[import-untyped]
 import requests
 
-from usine.clients.base import Client, Json
+from usine.clients.base import ApiClient, Json
 from usine.clients.session import TIMEOUT, RetryingSession
 
 
-class VaultClient(Client):
+class VaultClient(ApiClient):
     """A Vault or OpenBao at `url`. Paths are as in Vault's documentation, without ``/v1``."""
 
     def __init__(self, url: str, token: str, *, namespace: str | None = None, verify: str | bool = True) -> None:

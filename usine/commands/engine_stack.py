@@ -6,7 +6,7 @@ import argparse
 import datetime
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from model.problems import Problem, SpecError
 from model.reading.settings_load import load_settings
 from model.settings import Settings, System
 from model.tenant import State
+from usine.clients.connections import below
 from usine.commands.common import ROOT, Platform, read_platform, read_waivers_beside
 from usine.commands.stack_environment import LAB_STACK, stack_environment
 from usine.engine.cli import Engine
@@ -66,13 +67,8 @@ def open_stack(args: argparse.Namespace) -> OpenStack:
     settings = load_settings(where.config_file)
     if settings.on(System.KUBERNETES):
         check_plugins(engine)
-    endpoints = {
-        system: replace(endpoint, ca=endpoint.ca and ROOT / endpoint.ca)
-        for system, endpoint in settings.endpoints.items()
-    }
-    return OpenStack(
-        platform, settings, engine, Finder(endpoints, where.variables), notices, allowances(waivers, today)
-    )
+    finder = Finder(below(ROOT, settings.endpoints), where.variables)
+    return OpenStack(platform, settings, engine, finder, notices, allowances(waivers, today))
 
 
 def recover_stack(stack: OpenStack, lock: HeldLock, say: Callable[[str], None]) -> Recovery:

@@ -28,14 +28,14 @@ class NoTokenError(StickyError):
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class ProjectConnection:
     """One project, and the id of the user the token belongs to."""
 
     project: Project
     user: int
 
 
-def connect(environment: Mapping[str, str], project: str) -> Connection:
+def connect(environment: Mapping[str, str], project: str) -> ProjectConnection:
     """Connect to a project by its id. Raises NoTokenError without a token, StickyError when GitLab refuses it."""
     token = environment.get(TOKEN, "").strip()
     if not token:
@@ -51,7 +51,7 @@ def connect(environment: Mapping[str, str], project: str) -> Connection:
         user = client.api.user
         if user is None:
             raise StickyError("GitLab does not say whose token this is")
-        return Connection(client.api.projects.get(project, lazy=True), int(user.id))
+        return ProjectConnection(client.api.projects.get(project, lazy=True), int(user.id))
 
 
 def url_of(environment: Mapping[str, str]) -> str:

@@ -12,7 +12,7 @@ from gitlab.v4.objects import ProjectIssue
 from usine.report.markdown_text import code
 from usine.report.model import ABSENT, FOUNDATION, Entry, Notice, Report, Severity
 from usine.report.values import cut
-from usine.sticky.connection import Connection, StickyError, connect, need, translated_errors
+from usine.sticky.connection import ProjectConnection, StickyError, connect, need, translated_errors
 from usine.sticky.text import attributes_of, compose, hidden, is_marker
 
 LABEL = "usine-drift"
@@ -41,7 +41,7 @@ def keep(report: Report, body: str, *, name: str, environment: Mapping[str, str]
         return _keep(connection, report, body, marker, name, link)
 
 
-def _keep(connection: Connection, report: Report, body: str, marker: str, name: str, link: str) -> str:
+def _keep(connection: ProjectConnection, report: Report, body: str, marker: str, name: str, link: str) -> str:
     found = _own(connection, marker)
     issue = _single(found)
     blind = any(notice.severity is Severity.ERROR for notice in report.notices)
@@ -66,7 +66,7 @@ def _keep(connection: Connection, report: Report, body: str, marker: str, name: 
     return _update(issue, marker, title, text, digest, prints, link)
 
 
-def _open(connection: Connection, marker: str, title: str, text: str) -> str:
+def _open(connection: ProjectConnection, marker: str, title: str, text: str) -> str:
     connection.project.issues.create({"title": title, "description": text, "confidential": True, "labels": [LABEL]})
     # A scan at the same time may have opened an issue as well: the older one stays.
     issue = _single(_own(connection, marker))
@@ -112,7 +112,7 @@ def _source(link: str) -> str:
     return f" [Pipeline]({link})" if link.startswith(("https://", "http://")) else ""
 
 
-def _own(connection: Connection, marker: str) -> list[ProjectIssue]:
+def _own(connection: ProjectConnection, marker: str) -> list[ProjectIssue]:
     """Return the issues of the token's user with this marker. The label is no criterion: people may remove it."""
     issues = connection.project.issues.list(
         iterator=True, author_id=connection.user, scope="all", state="all", order_by="created_at", sort="asc"
