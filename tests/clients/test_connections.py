@@ -95,6 +95,14 @@ def test_pages_of_gitlab_follow_its_links() -> None:
     assert (first["active"], first["per_page"], second["cursor"]) == ("true", "100", "abc")
 
 
+def test_a_write_is_sent_again_only_if_the_caller_says_that_it_can_be_repeated() -> None:
+    with serving({"/api/v4/notes": Script([Refused(503), {"id": 1}])}) as api:
+        with pytest.raises(ClientError, match="refused POST notes: HTTP 503"):
+            GitLabClient(api.url, MARKER).request("POST", "notes", json={})
+        api.by_path["/api/v4/notes"] = Script([Refused(503), {"id": 1}])
+        assert GitLabClient(api.url, MARKER, retry_writes=True).request("POST", "notes", json={}) == {"id": 1}
+
+
 def test_a_client_sees_the_credentials_of_its_own_system_only() -> None:
     connections = Connections({}, {**dict.fromkeys(CREDENTIALS, MARKER), "PATH": "/bin"})
     for system in System:

@@ -81,7 +81,7 @@ def test_a_stack_reports_on_the_tenants_that_it_has() -> None:
     assert foundation.slugs == {"alpha", "beta"}  # names are resolved for all tenants
     alone = InventoryScope(settings(foundation=FoundationMode.SKIP, tenants=("beta",)), projects, ())
     assert alone.everyone == ("beta",)
-    assert (alone.speaks_of("beta"), alone.speaks_of("alpha"), alone.speaks_of(None)) == (True, False, False)
+    assert (alone.includes("beta"), alone.includes("alpha"), alone.includes(None)) == (True, False, False)
 
 
 def test_all_pages_of_a_list_are_read() -> None:

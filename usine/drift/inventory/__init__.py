@@ -79,9 +79,9 @@ def take_inventory(
     with ThreadPoolExecutor(CONCURRENCY) as pool:
         for (system, scan), result in zip(scans, pool.map(lambda pair: _run(*pair), scans), strict=True):
             if isinstance(result, ClientError):
-                gaps |= {ScanGap(system, tenant, str(result)) for tenant in scan.tenants if scope.speaks_of(tenant)}
+                gaps |= {ScanGap(system, tenant, str(result)) for tenant in scan.tenants if scope.includes(tenant)}
             else:
-                found |= {item for item in result if scope.speaks_of(item.tenant)}
+                found |= {item for item in result if scope.includes(item.tenant)}
     return Inventory(
         tuple(sorted(found, key=lambda item: (item.tenant or "", item.system, item.type, item.name))),
         tuple(sorted(gaps, key=lambda item: (item.system, item.tenant or "", item.reason))),

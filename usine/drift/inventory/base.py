@@ -130,7 +130,7 @@ class InventoryScope:
         """The foundation (None), if the stack has it, and the tenants of the stack."""
         return (*((None,) if self.foundation else ()), *sorted(self.tenants))
 
-    def speaks_of(self, tenant: str | None) -> bool:
+    def includes(self, tenant: str | None) -> bool:
         """Say whether the stack has this tenant (None: the foundation)."""
         return self.foundation if tenant is None else tenant in self.tenants
 

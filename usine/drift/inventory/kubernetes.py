@@ -197,7 +197,7 @@ class _ClusterInventory:
                 namespace = item["metadata"]["namespace"]
                 bound, whose = self._bound(item)
                 if bound and self._live.get(namespace) is None:
-                    ours = whose if self._scope.speaks_of(whose) else None
+                    ours = whose if self._scope.includes(whose) else None
                     yield from self._unless_known(ours, _ROLE_BINDING, item, namespace, _binding(item))
 
     def _cluster_role_bindings(self) -> Iterator[Found]:

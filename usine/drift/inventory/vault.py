@@ -191,7 +191,7 @@ class VaultInventory:
                 aliases = sorted(str(alias["name"]) for alias in entity.get("aliases") or ())
                 owner = self._by_policies(policies)
                 yield self._found(
-                    owner if self._scope.speaks_of(owner) else None,
+                    owner if self._scope.includes(owner) else None,
                     "vault:identity/entity:Entity",
                     f"entity: {entity['name']}",
                     detail=f"{', '.join(aliases) or 'a person without a log-in'} has {', '.join(policies)}",
@@ -208,7 +208,7 @@ class VaultInventory:
                 # Not the whole accessor, which is enough to look a token up and to revoke it.
                 short = accessor[:_SHORT]
                 yield self._found(
-                    owner if self._scope.speaks_of(owner) else None,
+                    owner if self._scope.includes(owner) else None,
                     "vault:index/token:Token",
                     f"token: {token.get('display_name') or 'token'} ({short}…)",
                     detail=f"gives {', '.join(policies)}, until {token.get('expire_time') or 'it is revoked'}",
@@ -222,7 +222,7 @@ class VaultInventory:
 
     def _mine(self, owner: str | None) -> bool:
         """Say whether to read an object: it belongs to this stack, or its name has no owner."""
-        return owner is None or self._scope.speaks_of(owner)
+        return owner is None or self._scope.includes(owner)
 
     @staticmethod
     def _found(
