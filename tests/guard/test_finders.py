@@ -23,7 +23,7 @@ def types_of_plans() -> Mapping[str, str]:
     platform = read_platform(argparse.Namespace(settings=DEFAULT_SETTINGS, projects=None))
     premium = dataclasses.replace(platform.settings.gitlab, edition=Edition.PREMIUM)
     settings = dataclasses.replace(platform.settings, gitlab=premium)
-    plans = plan_of_samples(), plan_of(*platform.projects, settings=settings, catalogue=platform.catalogue)
+    plans = plan_of_samples(), plan_of(*platform.tenants, settings=settings, catalogue=platform.catalogue)
     return {r.type: r.system for plan in plans for r in plan.resources if not (r.is_component or r.is_provider)}
 
 
