@@ -55,3 +55,14 @@ class GitLabClient(ApiClient):
                     raise ClientError(f"{self.system}: {method} {path}: {kind}", reason=kind) from None
                 absent = status == HTTPStatus.NOT_FOUND
                 raise refusal(self.system, method, path, status, absent=absent) from None
+
+
+def gitlab_of_pipeline(
+    api: str, token: str, environment: Mapping[str, str], *, retry_writes: bool = False
+) -> GitLabClient:
+    """Return a client of the GitLab that runs this pipeline; `api` is its CI_API_V4_URL."""
+    authority = environment.get("CI_SERVER_TLS_CA_FILE") or environment.get("SSL_CERT_FILE") or True
+    url = api.rstrip("/").removesuffix("/api/v4")
+    client = GitLabClient(url, token, verify=authority, retry_writes=retry_writes)
+    client.session.max_redirects = 0  # the token is for this server alone
+    return client

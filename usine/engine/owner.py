@@ -10,9 +10,12 @@ import secrets
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import quote
 
-import gitlab
 import psutil
+
+from usine.clients import ClientError
+from usine.clients.gitlab import gitlab_of_pipeline
 
 
 class Life(enum.Enum):
@@ -159,11 +162,11 @@ def job_has_ended(job: Job, environment: Mapping[str, str]) -> bool:
     if not token or not api or api != job.api:
         return False
     try:
-        client = gitlab.Gitlab(api.removesuffix("/api/v4"), private_token=token, timeout=10)
-        status = client.projects.get(job.project, lazy=True).jobs.get(job.id).status
-    except (gitlab.GitlabError, OSError):
+        path = f"projects/{quote(job.project, safe='')}/jobs/{quote(job.id, safe='')}"
+        found = gitlab_of_pipeline(api, token, environment).get(path)
+    except ClientError:
         return False
-    return status in {"success", "failed", "canceled"}
+    return (found or {}).get("status") in {"success", "failed", "canceled"}
 
 
 def _user() -> str:

@@ -11,7 +11,7 @@ import gitlab
 import requests
 from gitlab.v4.objects import Project
 
-from usine.clients.gitlab import GitLabClient
+from usine.clients.gitlab import gitlab_of_pipeline
 
 #: The variable with the token. It is never an argument: every process of the machine can read a command line.
 TOKEN = "USINE_GITLAB_TOKEN"  # noqa: S105 - the name of a variable
@@ -42,21 +42,14 @@ def connect(environment: Mapping[str, str], project: str) -> ProjectConnection:
         raise NoTokenError(f"{TOKEN} is not set")
     if not re.fullmatch(r"[\x21-\x7e]+", token):
         raise StickyError(f"{TOKEN} holds something that is no token")
-    authority = environment.get("CI_SERVER_TLS_CA_FILE") or environment.get("SSL_CERT_FILE") or True
     # A comment or an issue that was written twice is found and removed: writes can be sent again.
-    client = GitLabClient(url_of(environment), token, verify=authority, retry_writes=True)
-    client.session.max_redirects = 0  # the token is for this server alone
+    client = gitlab_of_pipeline(need(environment, "CI_API_V4_URL"), token, environment, retry_writes=True)
     with translated_errors("say whose token this is"):
         client.api.auth()
         user = client.api.user
         if user is None:
             raise StickyError("GitLab does not say whose token this is")
         return ProjectConnection(client.api.projects.get(project, lazy=True), int(user.id))
-
-
-def url_of(environment: Mapping[str, str]) -> str:
-    """Return GitLab's address. Raises StickyError outside a pipeline."""
-    return need(environment, "CI_API_V4_URL").rstrip("/").removesuffix("/api/v4")
 
 
 def need(environment: Mapping[str, str], name: str) -> str:
