@@ -6,6 +6,7 @@ import base64
 import datetime
 import json
 import ssl
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -50,6 +51,7 @@ def sent(environment: dict[str, str], url: str) -> list[str]:
 
 
 URL = "http://127.0.0.1:1"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_token_a_password_and_a_token_file(tmp_path: Path) -> None:
@@ -145,6 +147,24 @@ def test_certificates_and_keys_are_in_the_kubeconfig_or_in_files(
                 assert KubernetesClient("it", "here", environment).get("version") == {"major": "1"}
                 assert list(temporary.iterdir()) == [], "no key stays on the disk"
     assert modes == {0o600}
+
+
+def test_certificates_work_without_proc_as_on_macos(tmp_path: Path, pki: Pki) -> None:
+    """`without_linux` ends the process when the product reads ``/proc``, as on macOS."""
+    user = {"client-certificate-data": encoded(pki.admin.certificate), "client-key-data": encoded(pki.admin.key)}
+    program = "import os; from usine.clients.kubernetes import KubernetesClient as Client; "
+    program += "print(Client('it', 'here', os.environ).get('version'))"
+    with serving_with_certificates(pki) as api:
+        environment = write(tmp_path / "config", api.url, user, **{"certificate-authority-data": encoded(pki.ca)})
+        done = subprocess.run(
+            [sys.executable, ROOT / "tests" / "guard" / "without_linux.py", "-c", program],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "{'major': '1'}\n", "")
 
 
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")

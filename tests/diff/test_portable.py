@@ -14,8 +14,6 @@ ROOT = Path(__file__).resolve().parents[2]
 RUNNER = ROOT / "tests" / "guard" / "without_linux.py"
 #: What only Linux has, or what macOS lacked until recently.
 ONLY_LINUX = ("/proc", "prctl", "/dev/fd", "readlink -f", "readlink --canonicalize")
-#: Files that may name one of these.
-EXEMPT: frozenset[str] = frozenset({"usine/engine/lookup/kubeconfig.py"})
 
 #: Takes over the lock of a process that has ended, runs an engine under it, and gives it back.
 LOCK_AND_RUN = """
@@ -81,4 +79,4 @@ def test_no_file_of_the_product_names_what_only_linux_has() -> None:
         if path.is_file() and path.suffix != ".pyc"
     }
     assert len(texts) > 100
-    assert {name for name, text in texts.items() if any(word in text for word in ONLY_LINUX)} == EXEMPT
+    assert {name for name, text in texts.items() if any(word in text for word in ONLY_LINUX)} == set()

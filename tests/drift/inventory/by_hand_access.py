@@ -1,4 +1,4 @@
-"""What somebody makes by hand in Keycloak and Vault. Each function makes one thing; it says how it is found."""
+"""Manual changes in Keycloak and Vault. Each function creates one object and returns the expected finding."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def vault_workload_role(hand: Hand) -> Expected:
 
 
 def vault_pipeline_role(hand: Hand) -> Expected:
-    """Nobody's by its name, the tenant's by what it gives."""
+    """Its name has no owner; its policies belong to the tenant."""
     body = {
         "role_type": "jwt",
         "user_claim": "project_path",
@@ -158,7 +158,7 @@ def vault_alias(hand: Hand) -> Expected:
 
 
 def vault_group_of_the_alias(hand: Hand) -> Expected:
-    """Made for the alias."""
+    """The group of the alias."""
     return hand.slug, "Group", f"group: {hand.slug}.aliased"
 
 
@@ -173,5 +173,5 @@ def vault_token(hand: Hand) -> Expected:
     return hand.slug, "Token", f"token: token-extra ({accessor[:8]}…)"
 
 
-#: In the order in which they can be made.
+#: In an order in which they can be created.
 DEEDS = deeds(globals(), ("keycloak", "vault"))

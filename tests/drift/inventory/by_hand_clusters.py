@@ -1,4 +1,4 @@
-"""What somebody makes by hand in Kubernetes and Argo CD. Each function makes one thing, and says how it is found."""
+"""Manual changes in Kubernetes and Argo CD. Each function creates one object and returns the expected finding."""
 
 from __future__ import annotations
 
@@ -132,5 +132,5 @@ def argocd_cluster(hand: Hand) -> Expected:
     return None, "Secret", made
 
 
-#: In the order in which they can be made.
+#: In an order in which they can be created.
 DEEDS = deeds(globals(), ("kubernetes", "argocd"))

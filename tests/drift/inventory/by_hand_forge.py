@@ -1,4 +1,4 @@
-"""What somebody makes by hand in GitLab, Harbor and SonarQube. Each function makes one thing and says its finding."""
+"""Manual changes in GitLab, Harbor and SonarQube. Each function creates one object and returns the expected finding."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def gitlab_project(hand: Hand) -> Expected:
 
 
 def gitlab_shared_group(hand: Hand) -> Expected:
-    # The other way round GitLab refuses: nothing outside is let into the tenants' groups.
+    # GitLab refuses the reverse: groups outside cannot be invited into the tenants' groups.
     platform = hand.gitlab("GET", "/groups/platform")["id"]
     hand.gitlab("POST", f"/groups/{platform}/share", {"group_id": hand.group(), "group_access": 30})
     return None, "GroupShareGroup", f"platform: tenants/{hand.slug}"
@@ -205,7 +205,7 @@ def harbor_registry(hand: Hand) -> Expected:
 
 
 def harbor_replication(hand: Hand) -> Expected:
-    """To the registry before."""
+    """A rule with the registry of the function before."""
     (registry,) = hand.harbor("GET", "/registries?name=extra")
     body = {"name": "extra", "dest_registry": {"id": registry["id"]}, "enabled": True}
     hand.harbor("POST", "/replication/policies", body)
@@ -261,7 +261,7 @@ def sonarqube_token_of_the_administrator(hand: Hand) -> Expected:
 
 
 def sonarqube_token_of_the_account_for_analyses(hand: Hand) -> Expected:
-    """What the holder of an analysis token can make with it."""
+    """A token that the holder of an analysis token can create with it."""
     login = f"usine.{hand.slug}.1"
     hand.sonarqube("/api/user_tokens/generate", name="extra & more", login=login)
     return hand.slug, "ProjectAnalysisToken", f"token: {login}/extra & more"
@@ -280,7 +280,7 @@ def sonarqube_account_with_a_password(hand: Hand) -> Expected:
 
 
 def sonarqube_administrator(hand: Hand) -> Expected:
-    """The person of that account."""
+    """The membership of that account's person."""
     users = answered(hand.lab.sonarqube.get("/api/v2/users-management/users", params={"q": PERSON}))["users"]
     groups = answered(hand.lab.sonarqube.get("/api/v2/authorizations/groups", params={"q": "sonar-administrators"}))
     body = {"userId": users[0]["id"], "groupId": groups["groups"][0]["id"]}
@@ -288,5 +288,5 @@ def sonarqube_administrator(hand: Hand) -> Expected:
     return None, "GroupMembership", f"sonar-administrators: {PERSON}"
 
 
-#: In the order in which they can be made.
+#: In an order in which they can be created.
 DEEDS = deeds(globals(), ("gitlab", "harbor", "sonarqube"))

@@ -1,4 +1,4 @@
-"""A hand with all rights on the platform: makes things, and takes them away by the call that a finding names."""
+"""Manual changes with all rights on the platform: creates objects, and removes them by the call of their finding."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import httpx
 from lab.testing.platforms import TestLab
 from usine.drift.inventory import Found
 
-#: Whose it is, the last word of its type, its name.
+#: Tenant, last word of the type, name.
 Expected = tuple[str | None, str, str]
-#: Planted in every secret that is made by hand: nothing that is reported may hold it.
+#: The value of every manually created secret: no report may contain it.
 MARKER = "hand-made-secret"
 PERSON = "mallory.by-hand"
 REALM = "usine"
@@ -24,7 +24,7 @@ _KUBE = "/apis/rbac.authorization.k8s.io/v1"
 
 @dataclass(frozen=True)
 class Hand:
-    """A hand with all rights on the platform. `slug` has an environment `dev`, an app `api`, an infra `deploy`."""
+    """A person with all rights on the platform. `slug` has an environment `dev`, an app `api`, an infra `deploy`."""
 
     lab: TestLab
     slug: str
@@ -104,11 +104,11 @@ def deeds(module: Mapping[str, Any], systems: tuple[str, ...]) -> tuple[Callable
     return tuple(value for name, value in module.items() if name.startswith(tuple(f"{s}_" for s in systems)))
 
 
-# Taking away ----------------------------------------------------------------------------------------------------------
+# Removal ----------------------------------------------------------------------------------------------------------
 
 
 def undo(hand: Hand, found: Found) -> None:
-    """Do what the finding says."""
+    """Send the call that the finding names."""
     if found.removal.startswith("kubectl "):
         _kubectl(hand, found)
         return
@@ -149,7 +149,7 @@ def _vault(hand: Hand, method: str, path: str, body: Any) -> None:
 
 
 def revoke(hand: Hand, found: Found) -> None:
-    """Revoke the token of a finding, as a person who reads the list of accessors can."""
+    """Revoke the token of a finding, as a person with the list of accessors can."""
     begins = found.removal.rpartition(" ")[2]
     accessors = hand.vault("LIST", "auth/token/accessors")["data"]["keys"]
     (accessor,) = (one for one in accessors if one.startswith(begins))
@@ -168,7 +168,7 @@ _SYSTEMS: Mapping[str, Callable[[Hand, str, str, Any], Any]] = {
 
 
 def sweep(hand: Hand) -> None:
-    """Take away the accounts: what a finding says blocks one of them, and does not speak of the other."""
+    """Delete the accounts: the call of a finding only blocks one of them, and the other has no finding."""
     hand.gitlab("DELETE", f"/users/{hand.gitlab_person()}?hard_delete=true")
     users = answered(hand.lab.sonarqube.get("/api/v2/users-management/users", params={"q": PERSON}))["users"]
     for user in users:
