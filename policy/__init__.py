@@ -1,1 +1,1 @@
-"""What must hold of resources whatever wrote them: pure functions, run by the engine and over the offline plan."""
+"""Policies about resources: pure functions that the engine runs (CrossGuard) and that check the offline plan."""

@@ -1,4 +1,4 @@
-"""Who may do what: RBAC of Kubernetes, Argo CD's projects, and the groups rights are given to."""
+"""Access: Kubernetes RBAC, Argo CD's projects, and the groups that get rights."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections.abc import Iterator, Mapping
 from model.naming import DOMAIN, TenantNames
 from policy.model import Hidden, Policy, Resource, is_missing, is_set, items_of, texts_of, value_at
 
-#: Kubernetes' own roles that may undo a tenant's isolation.
+#: Kubernetes' default roles that can change the isolation of a tenant.
 _BROAD_ROLES = ("cluster-admin", "admin", "edit")
-#: The one cluster role bound for a whole cluster: a workload's account may have its own token reviewed. The cluster's
-#: name is part of it.
+#: The only cluster role that is bound for a whole cluster: with it, the account of a workload may have its own token
+#: reviewed. The name of the cluster is part of it.
 _TOKEN_REVIEW = re.compile(r"usine:[a-z0-9-]+:token-review")
 _EVERYBODY = ("system:authenticated", "system:unauthenticated", "system:masters", "system:serviceaccounts")
 _ESCALATION = frozenset({"escalate", "bind", "impersonate"})
 _WRITE = frozenset({"create", "update", "patch", "delete", "deletecollection"})
-#: What isolates a tenant: nobody of it may write these.
+#: Resources that isolate a tenant: no role of a tenant may write them.
 _GUARDS = frozenset(
     {
         "clusterrolebindings",
         "clusterroles",
-        # Endpoints lead traffic past the network policies (CVE-2021-25740).
+        # Endpoints can bypass network policies (CVE-2021-25740).
         "endpoints",
         "endpointslices",
         "limitranges",
@@ -43,9 +43,9 @@ def _binding(resource: Resource) -> Iterator[str]:
         return
     role = resource.at("roleRef", "name")
     if role in _BROAD_ROLES and resource.at("roleRef", "kind") == "ClusterRole":
-        yield "roleRef may write what isolates the namespace"
+        yield "roleRef can change what isolates the namespace"
     elif resource.kind == "ClusterRoleBinding" and not isinstance(role, Hidden) and not _reviews_tokens(role):
-        yield "roleRef is bound for the whole cluster and is not the role that has tokens reviewed"
+        yield "roleRef is bound for the whole cluster and is not the role for token reviews"
     namespace = resource.at("metadata", "namespace")
     for index, subject in enumerate(items_of(resource.at("subjects"))):
         kind, name = value_at(subject, "kind"), value_at(subject, "name")
@@ -72,7 +72,7 @@ def _role(resource: Resource) -> Iterator[str]:
     if resource.kind not in {"Role", "ClusterRole"}:
         return
     if is_set(resource.at("aggregationRule")):
-        yield "aggregationRule takes in rules that are not written here"
+        yield "aggregationRule adds rules that are not written here"
     for index, rule in enumerate(items_of(resource.at("rules"))):
         verbs = set(texts_of(value_at(rule, "verbs")))
         resources = set(texts_of(value_at(rule, "resources")))
@@ -80,9 +80,9 @@ def _role(resource: Resource) -> Iterator[str]:
             if any("*" in text for text in texts_of(value_at(rule, key))):
                 yield f"rules[{index}].{key} has a wildcard"
         if verbs & _ESCALATION:
-            yield f"rules[{index}].verbs lets a right be taken that is not given"
+            yield f"rules[{index}].verbs allows privilege escalation"
         if verbs & _WRITE and resources & _GUARDS:
-            yield f"rules[{index}] may write what isolates the namespace"
+            yield f"rules[{index}] can change what isolates the namespace"
 
 
 def _app_project(resource: Resource) -> Iterator[str]:
@@ -102,11 +102,11 @@ def _app_project(resource: Resource) -> Iterator[str]:
             if _is_pattern(text):
                 yield f"spec.{key}[{index}] is a pattern"
     if is_set(resource.at("spec", "clusterResourceWhitelist")):
-        yield "spec.clusterResourceWhitelist lets resources of the whole cluster be deployed"
+        yield "spec.clusterResourceWhitelist allows deployment of cluster-scoped resources"
     if is_missing(resource.at("spec", "namespaceResourceBlacklist")) and is_missing(
         resource.at("spec", "namespaceResourceWhitelist")
     ):
-        yield "spec lets every kind be deployed, those that isolate the namespace included"
+        yield "spec allows deployment of every kind, also of those that isolate the namespace"
 
 
 def _is_pattern(text: str) -> bool:
@@ -118,7 +118,7 @@ def _application(resource: Resource) -> Iterator[str]:
         return
     project = resource.at("spec", "project")
     if project is None or project in ("", "default"):
-        yield "spec.project is Argo CD's default, which bounds nothing"
+        yield "spec.project is Argo CD's default project, which has no limits"
     if is_missing(resource.at("spec", "destination", "namespace")):
         yield "spec.destination.namespace is empty"
 
@@ -128,7 +128,7 @@ def _default_rights(resource: Resource) -> Iterator[str]:
         return
     default = resource.at("data", "policy.default")
     if is_set(default):
-        yield 'data["policy.default"] gives a right to whoever logs in'
+        yield 'data["policy.default"] gives a right to everyone who logs in'
 
 
 def _own_groups(resource: Resource) -> Iterator[str]:
@@ -136,7 +136,7 @@ def _own_groups(resource: Resource) -> Iterator[str]:
     if tenant is None:
         return
     for path, group in _groups(resource):
-        # Kubernetes and others put a prefix before the path of Keycloak's group.
+        # Kubernetes and other systems put a prefix before the path of a Keycloak group.
         if isinstance(group, str) and not ("/" + group.partition("/")[2]).startswith(f"/{tenant}/"):
             yield f"{path} is not a group of the tenant"
     if resource.type == "harbor:index/projectMemberUser:ProjectMemberUser" or (
@@ -147,7 +147,7 @@ def _own_groups(resource: Resource) -> Iterator[str]:
 
 
 def _only_analyses(users: object, tenant: str) -> bool:
-    """Say whether nobody but the tenant's own accounts for analyses is among the users, and they only analyse."""
+    """Return whether all users are the tenant's own analysis accounts and have the permission for scans only."""
     if users is Hidden.UNKNOWN or is_missing(users):
         return True
     prefix = TenantNames(tenant).analysis_account("")
@@ -163,7 +163,7 @@ def _tenant_of(resource: Resource) -> str | None:
 
 
 def _groups(resource: Resource) -> Iterator[tuple[str, object]]:
-    """Yield the groups of people a resource gives rights to, with where they stand in it."""
+    """Yield the groups that get rights from a resource, with their place in it."""
     if resource.type == "vault:identity/groupAlias:GroupAlias":
         yield "name", resource.at("name")
     elif resource.type == "harbor:index/projectMemberGroup:ProjectMemberGroup":
@@ -186,39 +186,39 @@ def _groups(resource: Resource) -> Iterator[tuple[str, object]]:
 POLICIES = (
     Policy(
         "role-binding-narrow",
-        "Rights in Kubernetes are bound namespace by namespace, to groups and to accounts of that namespace, and never "
-        "a role that may undo the isolation",
+        "Kubernetes roles are bound per namespace, to groups and to service accounts of that namespace. No bound role "
+        "can change the isolation of the namespace",
         "bind one of the tenant cluster roles in the namespace",
         check=_binding,
     ),
     Policy(
         "role-narrow",
-        "A role names what it may do, and cannot write what isolates a namespace",
-        "list API groups, resources and verbs; leave quota, limits, network policies and role bindings out",
+        "A role lists its permissions without wildcards, and cannot change what isolates a namespace",
+        "list API groups, resources and verbs, without quotas, limits, network policies and role bindings",
         check=_role,
     ),
     Policy(
         "app-project-exact",
-        "An AppProject names its repositories, namespaces and accounts, and deploys nothing of the whole cluster",
-        "write each repository, server and namespace out",
+        "An AppProject lists its repositories, namespaces and accounts, and deploys no cluster-scoped resource",
+        "list each repository, server and namespace without patterns",
         check=_app_project,
     ),
     Policy(
         "application-bounded",
-        "An application belongs to an AppProject of ours and names its namespace",
+        "An application belongs to an AppProject of the platform and names its namespace",
         "set spec.project and spec.destination.namespace",
         check=_application,
     ),
     Policy(
         "argocd-no-default-rights",
-        "Argo CD gives no right to whoever merely logs in",
+        "Argo CD gives no right to people by their log-in alone",
         "leave policy.default of argocd-rbac-cm empty",
         check=_default_rights,
     ),
     Policy(
         "tenant-own-groups",
-        "Rights to what is a tenant's go to its own groups, in every tool",
-        "name a group /<slug>/…; to let somebody in, make them a member in the tenant's file",
+        "In every tool, rights to the objects of a tenant go to groups of that tenant",
+        "name a group /<slug>/…; to give a person access, add them as a member in the tenant file",
         check=_own_groups,
     ),
 )

@@ -1,4 +1,4 @@
-"""What a platform sets for the policies: the file that the engine takes by `--policy-pack-config`, checked."""
+"""The platform's settings for the policies: the file for `--policy-pack-config`, read and checked."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from model.texts import did_you_mean, show
 from policy.model import Level, Policy
 from policy.registry import BY_ID, Setting
 
-#: The key that speaks of every policy, and the one that holds the level where a policy has a limit too.
+#: The key for all policies, and the key of the level of a policy that also has a limit.
 _ALL, _LEVEL = "all", "enforcementLevel"
 _LEVELS = tuple(level.value for level in Level)
 
 
 def config_of(pack: Path, stack: str) -> Path | None:
-    """Return the file that holds what is set for the platform of `Pulumi.<stack>.yaml`, where there is one."""
+    """Return the policy settings file of the platform of `Pulumi.<stack>.yaml`, if it exists."""
     file = pack / f"{stack}.json"
     return file if file.is_file() else None
 
 
 def read_config(path: Path) -> Mapping[str, Setting]:
-    """Return the settings by policy id. Raises SpecError with everything that is wrong with the file.
+    """Return the settings by policy id. Raises SpecError with all problems of the file.
 
     ``{"<policy id>": "disabled"}``, or ``{"<policy id>": {"enforcementLevel": "advisory", "maxDays": 90}}``; the id
-    ``all`` sets the level of those that are not named.
+    ``all`` sets the level of policies that the file does not name.
     """
     source = str(path)
     try:

@@ -1,4 +1,4 @@
-"""Nothing public: forge, registry, analysis, log-in, and what Kubernetes lets in from outside."""
+"""Exposure: nothing in GitLab, Harbor, SonarQube, Keycloak and Kubernetes is open to the public."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from policy.model import Hidden, Policy, Resource, is_missing, is_set, items_of, texts_of
 
-#: The platform's own group holds the CI presets, which whoever runs a pipeline must be able to read.
+#: The platform's own group has the CI presets, which everyone who runs a pipeline must be able to read.
 _PLATFORM_FORGE = "usine:gitlab:GitLabFoundation"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -26,7 +26,7 @@ def _forge(resource: Resource) -> Iterator[str]:
 def _registry(resource: Resource) -> Iterator[str]:
     # Earlier releases of the provider write the flag as a text.
     if resource.type == "harbor:index/project:Project" and resource.at("public") in (True, "true"):
-        yield "public is set: anybody can pull from this project"
+        yield "public is set: anyone can pull from this project"
 
 
 def _analysis(resource: Resource) -> Iterator[str]:
@@ -37,16 +37,16 @@ def _analysis(resource: Resource) -> Iterator[str]:
     if resource.type == "pulumi-python:dynamic/sonarqube:Settings":
         forced = resource.at("values", "sonar.forceAuthentication")
         if not isinstance(forced, Hidden) and forced not in (True, "true"):
-            yield "sonar.forceAuthentication is not true: nobody needs to log in"
+            yield "sonar.forceAuthentication is not true: SonarQube can be read without a log-in"
 
 
 def _realm(resource: Resource) -> Iterator[str]:
     if resource.type != "keycloak:index/realm:Realm":
         return
     if resource.at("registrationAllowed") is True:
-        yield "registrationAllowed is set: anybody can make an account"
+        yield "registrationAllowed is set: anyone can create an account"
     if resource.at("sslRequired") == "none":
-        yield "sslRequired is none: passwords may travel in clear"
+        yield "sslRequired is none: passwords may be sent unencrypted"
 
 
 def _client(resource: Resource) -> Iterator[str]:
@@ -59,16 +59,16 @@ def _client(resource: Resource) -> Iterator[str]:
         if isinstance(uri, str) and (fault := _redirect_fault(uri)):
             yield f"validRedirectUris[{index}] {fault}"
     if "*" in texts_of(resource.at("webOrigins")):
-        yield "webOrigins lets any site read answers"
+        yield "webOrigins allows every site to read responses"
     if resource.at("implicitFlowEnabled") is True:
-        yield "implicitFlowEnabled is set: tokens pass through addresses"
+        yield "implicitFlowEnabled is set: tokens appear in URLs"
     if resource.at("directAccessGrantsEnabled") is True:
-        yield "directAccessGrantsEnabled is set: the tool sees passwords"
+        yield "directAccessGrantsEnabled is set: the tool gets passwords"
     if resource.at("fullScopeAllowed") is not False and not isinstance(resource.at("fullScopeAllowed"), Hidden):
-        yield "fullScopeAllowed is not false: tokens carry every role of the person"
+        yield "fullScopeAllowed is not false: tokens contain every role of the user"
     challenge = resource.at("pkceCodeChallengeMethod")
     if resource.at("accessType") == "PUBLIC" and challenge != "S256" and not isinstance(challenge, Hidden):
-        yield "pkceCodeChallengeMethod is not S256, and a public client has nothing else to prove itself by"
+        yield "pkceCodeChallengeMethod is not S256, and a public client has no secret"
 
 
 def _redirect_fault(uri: str) -> str:
@@ -77,10 +77,10 @@ def _redirect_fault(uri: str) -> str:
         host = parts.hostname or ""
         port = parts.port
     except ValueError:
-        return "has a wildcard outside the path of an address" if "*" in uri else "is no address"
+        return "has a wildcard outside the path of a URL" if "*" in uri else "is not a URL"
     local = host in _LOOPBACK
     if parts.scheme not in {"http", "https"} or not host or "*" in parts.netloc or "*" in parts.scheme:
-        return "names no exact host"
+        return "has no exact host"
     if "*" in uri and not local:
         return "has a wildcard"
     if "*" in uri and port is not None:
@@ -94,46 +94,46 @@ def _service(resource: Resource) -> Iterator[str]:
     if resource.kind != "Service":
         return
     if resource.at("spec", "type") in ("LoadBalancer", "NodePort"):
-        yield "spec.type opens a way in around the platform's ingress"
+        yield "spec.type bypasses the platform's ingress"
     if is_set(resource.at("spec", "externalIPs")):
-        yield "spec.externalIPs opens a way in around the platform's ingress"
+        yield "spec.externalIPs bypasses the platform's ingress"
 
 
 POLICIES = (
     Policy(
         "gitlab-private",
-        "Groups and projects of GitLab are private; the platform's own may be internal",
+        "GitLab groups and projects are private; those of the platform may be internal",
         "set visibilityLevel to private",
         check=_forge,
     ),
     Policy(
         "harbor-private",
-        "Projects of Harbor are private",
-        "set public to false; give robots or groups the right to pull",
+        "Harbor projects are private",
+        "set public to false, and give robots or groups the right to pull",
         check=_registry,
     ),
     Policy(
         "sonarqube-private",
-        "Analyses are private, and nobody sees SonarQube without logging in",
+        "SonarQube projects are private, and SonarQube requires a log-in",
         "set visibility to private, sonar.forceAuthentication to true",
         check=_analysis,
     ),
     Policy(
         "keycloak-realm-closed",
-        "Accounts of the realm are the platform's to make, and log-in is encrypted",
+        "Only the platform creates accounts of the realm, and log-ins are encrypted",
         "set registrationAllowed to false, sslRequired to external or all",
         check=_realm,
     ),
     Policy(
         "oidc-client-exact",
-        "A client of the realm gets codes by the standard flow at exact https addresses (on loopback: http, any path), "
-        "and proves itself by PKCE where it has no secret",
-        "write the full address of the call-back; leave the other flows off",
+        "A client of the realm uses the standard flow with exact https redirect URIs (on loopback: http, any path), "
+        "and PKCE if it has no secret",
+        "write the full redirect URI, and leave the other flows off",
         check=_client,
     ),
     Policy(
         "service-internal",
-        "Traffic reaches a service by the platform's ingress only",
+        "Traffic reaches a service only through the platform's ingress",
         "use type ClusterIP and an Ingress",
         check=_service,
     ),

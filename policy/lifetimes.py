@@ -1,4 +1,4 @@
-"""Nothing that opens a door opens it for ever: robots, tokens, log-ins."""
+"""Lifetimes: robots, tokens and log-ins expire."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ACCESS_TOKENS = frozenset(
         "gitlab:index/projectAccessToken:ProjectAccessToken",
     }
 )
-#: Tokens whose end is that of their generation of credentials, and the property that says it.
+#: Tokens that expire with their credential generation, and the property with the date.
 _GENERATION_TOKENS = {
     "gitlab:index/deployToken:DeployToken": "expiresAt",
     "gitlab:index/groupDeployToken:GroupDeployToken": "expiresAt",
@@ -30,7 +30,7 @@ _LOGIN_ROLES = frozenset(
 
 
 def _is_within(value: object, limit: int) -> bool:
-    """Say whether a number lies between 1 and the limit; what is hidden is given the benefit of the doubt."""
+    """Return whether a number is between 1 and the limit. A hidden value counts as within it."""
     if isinstance(value, Hidden):
         return True
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= limit
@@ -53,13 +53,13 @@ def _robot_scope(resource: Resource) -> Iterator[str]:
         return
     level = resource.at("level")
     if not isinstance(level, Hidden) and level != "project":
-        yield "level is not project: the robot reaches other tenants"
+        yield "level is not project: the robot has access to other tenants"
     permissions = items_of(resource.at("permissions"))
     for index, permission in enumerate(permissions):
         namespace = value_at(permission, "namespace")
         kind = value_at(permission, "kind")
         if kind == "system" or namespace == "*":
-            yield f"permissions[{index}] is not of one project"
+            yield f"permissions[{index}] is not for one project"
         elif resource.tenant is not None and isinstance(namespace, str) and namespace != resource.tenant:
             yield f"permissions[{index}].namespace is not the tenant's own project"
         for place, access in enumerate(items_of(value_at(permission, "accesses"))):
@@ -73,7 +73,7 @@ def _access_token(limit: int) -> Check:
             return
         rotation = resource.at("rotationConfiguration")
         if is_missing(rotation) and is_missing(resource.at("expiresAt")):
-            yield "neither expiresAt nor rotationConfiguration is there: the token has no end of its own"
+            yield "neither expiresAt nor rotationConfiguration is set: the token does not expire by itself"
         if not is_missing(rotation) and not _is_within(value_at(rotation, "expirationDays"), limit):
             yield f"rotationConfiguration.expirationDays is not between 1 and {limit}"
 
@@ -83,7 +83,7 @@ def _access_token(limit: int) -> Check:
 def _generation_token(resource: Resource) -> Iterator[str]:
     key = _GENERATION_TOKENS.get(resource.type)
     if key is not None and is_missing(resource.at(key)):
-        yield f"{key} is not there: the token has no end"
+        yield f"{key} is not set: the token does not expire"
 
 
 def _login(limit: int) -> Check:
@@ -93,7 +93,7 @@ def _login(limit: int) -> Check:
         if not _is_within(resource.at("tokenMaxTtl"), limit):
             yield f"tokenMaxTtl is not between 1 and {limit} seconds"
         if is_set(period := resource.at("tokenPeriod")) and period != 0:
-            yield "tokenPeriod is set: such a token can be renewed for ever"
+            yield "tokenPeriod is set: the token can be renewed without limit"
 
     return check
 
@@ -101,33 +101,33 @@ def _login(limit: int) -> Check:
 POLICIES = (
     Policy(
         "robot-life-finite",
-        "A robot of the registry has an end",
-        "set a duration in days (usine:harbor.robotDays); -1 is for ever",
-        limit=Limit("maxDays", "longest life of a robot, in days", 366, _robot),
+        "A Harbor robot expires",
+        "set a duration in days (usine:harbor.robotDays); -1 means no expiry",
+        limit=Limit("maxDays", "longest lifetime of a robot, in days", 366, _robot),
     ),
     Policy(
         "robot-own-project",
-        "A robot of the registry reaches one project, by rights that are named",
-        "use level project, and name resource and action of each right",
+        "A Harbor robot has access to one project, with listed permissions",
+        "use level project, and name resource and action of each permission",
         check=_robot_scope,
     ),
     Policy(
         "access-token-expires",
-        "An access token of GitLab expires or is rotated",
+        "A GitLab access token expires or is rotated",
         "set expiresAt, or a rotationConfiguration",
-        limit=Limit("maxDays", "longest life of a rotated access token, in days", 366, _access_token),
+        limit=Limit("maxDays", "longest lifetime of a rotated access token, in days", 366, _access_token),
     ),
     Policy(
         "generation-token-expires",
-        "Deploy tokens and analysis tokens expire with their generation of credentials",
-        "say `until` of the generation in usine:credentials",
+        "Deploy tokens and analysis tokens expire with their credential generation",
+        "set `until` of the generation in usine:credentials",
         Level.ADVISORY,
         check=_generation_token,
     ),
     Policy(
         "login-life-finite",
-        "What a log-in at Vault gives ends",
+        "The token of a Vault log-in expires",
         "set tokenMaxTtl, and no tokenPeriod",
-        limit=Limit("maxSeconds", "longest life of a token of Vault, in seconds", 12 * 3600, _login),
+        limit=Limit("maxSeconds", "longest lifetime of a Vault token, in seconds", 12 * 3600, _login),
     ),
 )

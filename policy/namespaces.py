@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from policy.model import Hidden, Policy, Resource, is_missing, is_set, items_of, value_at
 
 _ENFORCE = "pod-security.kubernetes.io/enforce"
-#: What a quota must bound: what workloads take, and the two kinds of service that open a way in from outside.
+#: What a quota must limit, and the two service types that it must forbid since they bypass the ingress.
 _BOUNDED = ("limits.cpu", "limits.memory", "requests.cpu", "requests.memory", "requests.storage", "pods")
 _FORBIDDEN = ("services.loadbalancers", "services.nodeports")
 _EVERYWHERE = ("0.0.0.0/0", "::/0")
@@ -26,13 +26,13 @@ def _pod_security(resource: Resource) -> Iterator[str]:
 def _admission(resource: Resource) -> Iterator[str]:
     if resource.kind == "ValidatingAdmissionPolicy":
         if resource.at("spec", "failurePolicy") not in ("Fail", Hidden.UNKNOWN):
-            yield "spec.failurePolicy is not Fail: a rule that cannot be evaluated would let everything through"
+            yield "spec.failurePolicy is not Fail: a rule that cannot be evaluated would allow everything"
     elif resource.kind == "ValidatingAdmissionPolicyBinding":
         actions = resource.at("spec", "validationActions")
         if not isinstance(actions, Hidden) and "Deny" not in items_of(actions):
-            yield "spec.validationActions does not hold Deny: nothing is refused"
+            yield "spec.validationActions does not contain Deny: nothing is refused"
         if is_set(resource.at("spec", "matchResources")):
-            yield "spec.matchResources takes objects out that the policy is about"
+            yield "spec.matchResources excludes objects of the policy"
 
 
 def _network(resource: Resource) -> Iterator[str]:
@@ -67,11 +67,11 @@ def _peer_fault(peer: object, *, outward: bool, ports: object) -> str:
         return "selects every namespace"
     if value_at(peer, "ipBlock", "cidr") in _EVERYWHERE:
         if not outward:
-            return "lets in the whole world"
+            return "allows traffic from every address"
         if is_missing(value_at(peer, "ipBlock", "except")):
-            return "lets out to everywhere, the platform's inside included"
+            return "allows traffic to every address, also inside the platform"
         if is_missing(ports):
-            return "lets out to the whole world on every port"
+            return "allows traffic to every address on every port"
     return ""
 
 
@@ -89,8 +89,9 @@ def _guarded(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
 
 
 def _homes(resource: Resource, namespaces: Mapping[str, Resource]) -> Iterable[str]:
-    """Return the URNs of the namespaces a resource is in: one, by name and cluster; by its dependencies while its
-    name is not known yet.
+    """Return the URNs of the namespaces that a resource may be in.
+
+    Parent and dependencies tell the namespace, also while its name is unknown; otherwise the name does.
     """
     name = resource.at("metadata", "namespace")
     related = [u for u in (resource.parent, *resource.dependencies) if u in namespaces]
@@ -102,20 +103,20 @@ def _homes(resource: Resource, namespaces: Mapping[str, Resource]) -> Iterable[s
 def _unguarded(inside: Sequence[Resource]) -> Iterator[str]:
     hard = [r.at("spec", "hard") for r in inside if r.kind == "ResourceQuota"]
     if not hard:
-        yield "no ResourceQuota is in it"
+        yield "it has no ResourceQuota"
     elif not any(isinstance(h, Hidden) for h in hard):
         merged: dict[str, object] = {}
         for limits in hard:
             merged |= limits if isinstance(limits, Mapping) else {}
         if missing := [key for key in _BOUNDED if is_missing(merged.get(key))]:
-            yield f"its quota says nothing of {', '.join(missing)}"
+            yield f"its quota has no limit for {', '.join(missing)}"
         if opened := [key for key in _FORBIDDEN if not _is_none_allowed(merged.get(key))]:
             yield f"its quota does not set {', '.join(opened)} to 0"
     if not any(r.kind == "LimitRange" for r in inside):
-        yield "no LimitRange is in it"
+        yield "it has no LimitRange"
     denied = {direction for r in inside if r.kind == "NetworkPolicy" for direction in _denies(r)}
     if missing := [d for d in ("Ingress", "Egress") if d not in denied]:
-        yield f"no default-deny NetworkPolicy for {' and '.join(missing)} is in it"
+        yield f"it has no default-deny NetworkPolicy for {' and '.join(missing)}"
 
 
 def _is_none_allowed(value: object) -> bool:
@@ -123,7 +124,7 @@ def _is_none_allowed(value: object) -> bool:
 
 
 def _denies(network: Resource) -> Iterator[str]:
-    """Yield the directions of which a network policy lets nothing through, for every pod of its namespace."""
+    """Yield the directions in which a network policy denies all traffic of every pod of its namespace."""
     selector = network.at("spec", "podSelector")
     if not (is_missing(selector) or isinstance(selector, Hidden)):
         return
@@ -141,20 +142,20 @@ POLICIES = (
     ),
     Policy(
         "admission-refuses",
-        "An admission policy refuses what breaks it, also where it cannot be evaluated",
+        "An admission policy denies violations, also if it cannot be evaluated",
         "set failurePolicy to Fail and validationActions to [Deny], and leave matchResources out of the binding",
         check=_admission,
     ),
     Policy(
         "namespace-guarded",
-        "Every namespace has a quota, default limits, and a network policy that denies all by default",
-        "make namespaces by components.kubernetes.namespace.TenantNamespace",
+        "Every namespace has a quota, default limits, and a network policy that denies all traffic by default",
+        "create namespaces with components.kubernetes.namespace.TenantNamespace",
         stack_check=_guarded,
     ),
     Policy(
         "network-policy-narrow",
-        "A network policy opens to named peers; to the outside on named ports, the platform's networks excepted",
-        "name namespaces, pods, or address blocks with except and ports",
+        "A network policy allows named peers; to the outside, named ports only, without the platform's networks",
+        "name namespaces, pods, or address blocks with `except` and `ports`",
         check=_network,
     ),
 )

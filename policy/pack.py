@@ -1,4 +1,4 @@
-"""The policies as a CrossGuard pack. The only module here that knows Pulumi."""
+"""The policies as a CrossGuard pack. No other module of this package imports Pulumi's SDK."""
 
 from __future__ import annotations
 
@@ -10,57 +10,33 @@ from pulumi_policy import policy as library
 
 from policy.model import Check, Hidden, Level, Limit, Policy, Resource, StackCheck
 from policy.registry import POLICIES
+from usine.wire.values import plain
 
 PACK = "usine"
-_SIGNATURE = "4dabf18193072939515e22adb298388d"
-_SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - how the engine's protocol marks one
-#: What the engine's protocol writes for a value that is not known before the run, by its type.
-_UNKNOWN = frozenset(
-    {
-        "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
-        "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
-        "030794c1-ac77-496b-92df-f27374a8bd58",
-        "3eeb2bf0-c639-47a8-9e75-3b44932eb421",
-        "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",
-        "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
-        "e48ece36-62e2-4504-bad9-02848725956a",
-    }
-)
 _LEVELS = {level: crossguard.EnforcementLevel(level.value) for level in Level}
 
 
-def plain(value: object) -> object:
-    """Turn a value of the engine's protocol into what policies see: `Hidden` for secrets and the unknown."""
-    if isinstance(value, dict):
-        if value.get(_SIGNATURE) == _SECRET:
-            return Hidden.SECRET
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return Hidden.UNKNOWN if isinstance(value, str) and value in _UNKNOWN else value
-
-
 def _masked(properties: Mapping[str, object], proxy_secrets: bool = False) -> Mapping[str, object]:  # noqa: ARG001
-    # Read-only, so the library hands it on as it is.
-    return types.MappingProxyType({key: plain(value) for key, value in properties.items()})
+    # Read-only, so that the library passes it on unchanged.
+    return types.MappingProxyType(
+        {key: plain(value, secret=Hidden.SECRET, unknown=Hidden.UNKNOWN) for key, value in properties.items()}
+    )
 
 
 def mask_secrets() -> None:
-    """Have the library give policies masks in place of secrets.
+    """Make the library pass placeholders instead of secrets to the policies.
 
-    By itself it takes the secret's mark away and hands the value over in clear: no policy could tell a secret from a
-    plain text, and any message could hold one. Raises AttributeError with a release of it that works otherwise.
+    By default it removes the mark of a secret and passes the value in clear: a policy could not recognise a secret, and
+    a message could show one. Raises AttributeError if a release of the library works differently.
     """
     names = vars(library)
     if "deserialize_properties" not in names:
-        raise AttributeError("this release of pulumi-policy reads properties in another way: see policy/pack.py")
+        raise AttributeError("this release of pulumi-policy reads properties differently: see policy/pack.py")
     names["deserialize_properties"] = _masked
 
 
 def to_crossguard(policy: Policy) -> crossguard.Policy:
-    """Return one policy in the library's terms."""
+    """Return one policy as a policy of the library."""
     level = _LEVELS[policy.level]
     if policy.stack_check is not None:
         return crossguard.StackValidationPolicy(
@@ -130,11 +106,11 @@ def _resources(resources: Sequence[crossguard.PolicyResource]) -> tuple[Resource
 
 
 def message(policy: Policy, text: str) -> str:
-    """Return the sentence the engine shows below the policy's description."""
-    return f"{text}. To mend: {policy.mend}"
+    """Return the sentence that the engine shows below the description of the policy."""
+    return f"{text}. To fix: {policy.mend}"
 
 
 def serve() -> None:
-    """Serve the pack to the engine that started this process; returns when interrupted."""
+    """Serve the pack to the engine that started this process, until it is interrupted."""
     mask_secrets()
     crossguard.PolicyPack(PACK, [to_crossguard(policy) for policy in POLICIES], crossguard.EnforcementLevel.MANDATORY)

@@ -1,4 +1,4 @@
-"""Every policy of the pack, and running them over resources."""
+"""The policies of the pack, and a function that runs them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from policy import access, exposure, lifetimes, namespaces, protection, secrecy, vault
-from policy.model import Level, Policy, Resource, Violation
+from policy.model import Level, Policy, PolicyViolation, Resource
 
 POLICIES: tuple[Policy, ...] = (
     *exposure.POLICIES,
@@ -22,14 +22,16 @@ BY_ID: Mapping[str, Policy] = {policy.id: policy for policy in POLICIES}
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a platform sets for one policy; None leaves what the policy says itself."""
+    """The platform's settings for one policy; None leaves the policy's default."""
 
     level: Level | None = None
     limit: int | None = None
 
 
-def violations(resources: Sequence[Resource], settings: Mapping[str, Setting] | None = None) -> Iterator[Violation]:
-    """Run every policy that is not disabled, in the order of `POLICIES`. `settings` are by policy id."""
+def violations(
+    resources: Sequence[Resource], settings: Mapping[str, Setting] | None = None
+) -> Iterator[PolicyViolation]:
+    """Yield the violations of every policy that is not disabled, in the order of `POLICIES`."""
     for policy in POLICIES:
         setting = (settings or {}).get(policy.id, Setting())
         level = setting.level or policy.level
@@ -37,7 +39,7 @@ def violations(resources: Sequence[Resource], settings: Mapping[str, Setting] | 
             continue
         found = policy.stack_check(resources) if policy.stack_check else _each(policy, setting, resources)
         for resource, text in found:
-            yield Violation(policy, level, resource, text)
+            yield PolicyViolation(policy, level, resource, text)
 
 
 def _each(policy: Policy, setting: Setting, resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:

@@ -1,4 +1,4 @@
-"""No secret in clear: in CI variables, in properties made for secrets, or anywhere by its look."""
+"""Secrecy: no secret in clear in CI variables, in properties for secrets, or in any other value."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from model.texts import find_secrets, has_userinfo
 from policy.model import Hidden, Policy, Resource, is_missing, leaves
+from usine.wire import tokens
 
 _VARIABLES = frozenset(
     {
@@ -18,13 +19,13 @@ _VARIABLES = frozenset(
     }
 )
 _SCHEDULE_VARIABLE = "gitlab:index/pipelineScheduleVariable:PipelineScheduleVariable"
-#: Names under which people keep a secret itself. `MIRROR_CREDENTIALS`, a path in Vault, is none of them.
+#: Names of variables whose value is a secret. `MIRROR_CREDENTIALS`, a path in Vault, is not one of them.
 _SECRET_VARIABLE = re.compile(
     r"(^|_)(TOKEN|PASSWORD|PASSWD|PASSPHRASE|SECRET|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY)$", re.I
 )
-#: Properties whose value is a secret by the schema of their resource.
+#: Names of properties whose value is a secret.
 _SECRET_PROPERTY = re.compile(r"(password|passwd|secret|token|privatekey|jwks?pair)$", re.I)
-#: What holds nothing but secrets, and the properties that do.
+#: Types that only hold secrets, and the properties with the secrets.
 _SECRET_STORES = {
     "kubernetes:core/v1:Secret": ("data", "stringData"),
     "kubernetes:core/v1:SecretPatch": ("data", "stringData"),
@@ -42,47 +43,47 @@ def _ci_variable(resource: Resource) -> Iterator[str]:
     value, key = resource.at("value"), resource.at("key")
     named = isinstance(key, str) and _SECRET_VARIABLE.search(key) is not None and not is_missing(value)
     if value is not Hidden.SECRET and not named:
-        return  # what looks like a token is found by another policy, wherever it stands
+        return  # another policy finds values that look like a token
     if resource.type == _SCHEDULE_VARIABLE:
-        yield "a secret is the variable of a schedule, which GitLab can neither mask nor protect"
+        yield "a schedule variable has a secret, and GitLab can neither mask nor protect it"
         return
     if value is not Hidden.SECRET:
-        yield "the value of a variable that is named like a secret is no Pulumi secret: it stands in the state in clear"
+        yield "a variable with the name of a secret is not a Pulumi secret: the state has it in clear"
     for option in ("masked", "protected"):
         if resource.at(option) is not True and not isinstance(resource.at(option), Hidden):
-            yield f"the variable holds a secret and is not {option}"
+            yield f"the variable has a secret and is not {option}"
 
 
 def _store(resource: Resource) -> Iterator[str]:
     for key in _SECRET_STORES.get(resource.type, ()):
         for path, value in leaves(resource.at(key), key):
-            # What is not known yet says nothing; an empty value is no secret.
+            # An unknown value cannot be checked, and an empty one is not a secret.
             if not isinstance(value, Hidden) and not is_missing(value):
-                yield f"{path} is no Pulumi secret: it stands in the state in clear"
+                yield f"{path} is not a Pulumi secret: the state has it in clear"
 
 
 def _property(resource: Resource) -> Iterator[str]:
-    """Only at the top: deeper down stand names and references, ``secretRef.token`` and the like."""
-    if resource.type in _SECRET_STORES or resource.type.startswith("kubernetes:"):
+    """Check top-level properties only: deeper ones are names and references, such as ``secretRef.token``."""
+    if resource.type in _SECRET_STORES or resource.type.startswith(tokens.KUBERNETES):
         return
     for key, value in resource.inputs.items():
         if isinstance(value, str) and value and _SECRET_PROPERTY.search(key):
-            yield f"{key} is no Pulumi secret: it stands in the state in clear"
+            yield f"{key} is not a Pulumi secret: the state has it in clear"
 
 
 def _by_look(resource: Resource) -> Iterator[str]:
     for path, value in leaves(resource.inputs):
         if isinstance(value, str) and value and (look := _looks_like(value)):
-            yield f"{path} holds {look} in clear"
+            yield f"{path} contains {look} in clear"
 
 
 def _looks_like(text: str) -> str:
-    """Say what a text holds that must not be in clear; nothing when it holds none."""
+    """Return a description of the secret in a text; empty if there is none."""
     if found := find_secrets(text):
         return found[0][1]
     if "://" in text and has_userinfo(text):
         return "an address with a user or a password"
-    # One level of base64 hides nothing; Kubernetes writes secrets so.
+    # Kubernetes writes secrets in base64, which hides nothing.
     if _BASE64.fullmatch(text):
         try:
             decoded = base64.b64decode(text, validate=True).decode()
@@ -96,26 +97,26 @@ def _looks_like(text: str) -> str:
 POLICIES = (
     Policy(
         "ci-variable-secret",
-        "A CI variable holds no secret; where one must, it is a Pulumi secret, masked and protected",
-        "put it into the tenant's mount in Vault and let the job read it by its own identity",
+        "A CI variable has no secret. If it must have one, it is a Pulumi secret, masked and protected",
+        "put it into the tenant's mount in Vault, and let the job read it with its own identity",
         check=_ci_variable,
     ),
     Policy(
         "secret-store-encrypted",
-        "What is put into a Kubernetes secret or into Vault is a Pulumi secret all along",
+        "A value for a Kubernetes secret or for Vault is a Pulumi secret",
         "wrap the value in pulumi.Output.secret",
         check=_store,
     ),
     Policy(
         "secret-property-encrypted",
         "A property that is a password, a secret or a token is a Pulumi secret",
-        "wrap the value in pulumi.Output.secret; credentials of providers come by the environment",
+        "wrap the value in pulumi.Output.secret; providers read their credentials from the environment",
         check=_property,
     ),
     Policy(
         "no-secret-in-clear",
-        "Nothing that has the shape of a well-known token or key stands anywhere in clear",
-        "revoke it, then put a new one into Vault and name its path",
+        "No value in clear has the form of a well-known token or key",
+        "revoke it, then put a new one into Vault and refer to its path",
         check=_by_look,
     ),
 )

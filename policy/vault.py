@@ -1,4 +1,4 @@
-"""Secrets: who may log in at Vault, bound to what, and which paths a policy opens."""
+"""Vault: to what a log-in role is bound, and which paths a policy gives access to."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from model.naming import REVIEW_FOLDER, TenantNames
 from policy.model import Hidden, Policy, Resource, is_missing, is_set, items_of, texts_of
 
-#: Claims of GitLab's job tokens that nobody can take over after a removal.
-#: Sources of pipelines that a job of another project, a parent or a token started, or that a merge request made.
+#: Sources of pipelines that start outside the project or from a merge request.
 _STARTED_ELSEWHERE = frozenset({"pipeline", "parent_pipeline", "trigger", "merge_request_event", "external"})
+#: Claims of GitLab's job tokens that keep their meaning: an id is never used again.
 _IMMUTABLE_CLAIMS = ("namespace_id", "project_id")
-#: What a log-in may hand out without being bound to anyone: it opens no secret.
+#: Policies without access to secrets, which every role may have.
 _HARMLESS = ("default",)
 _STANZA = re.compile(r'\s*path\s+"(?P<path>[^"\n]+)"\s*\{(?P<body>[^{}]*)\}')
 _CAPABILITIES = re.compile(r"capabilities\s*=\s*\[(?P<list>[^\]]*)\]")
@@ -28,7 +28,7 @@ class _Stanza:
 
 
 def _parse(text: str) -> tuple[_Stanza, ...] | None:
-    """Read a policy of plain path rules, None when it holds anything else."""
+    """Read a policy of plain path rules; None if it contains anything else."""
     text, position, stanzas = _COMMENT.sub("", text), 0, []
     while match := _STANZA.match(text, position):
         position = match.end()
@@ -47,7 +47,7 @@ def _own_paths(resource: Resource) -> Iterator[str]:
         return
     stanzas = _parse(text)
     if stanzas is None:
-        yield "the policy holds more than paths with capabilities, and cannot be judged"
+        yield "the policy contains more than paths with capabilities, and cannot be checked"
         return
     names = TenantNames(resource.tenant) if resource.tenant is not None else None
     if names is not None and isinstance(name, str) and not name.startswith(f"{names.slug}."):
@@ -67,7 +67,7 @@ def _own_paths(resource: Resource) -> Iterator[str]:
                 stanza.path.startswith(f"{names.secrets_mount}/data/{REVIEW_FOLDER}/") and stanza.capabilities <= _READ
             )
         ):
-            yield f"path {number} of what any pipeline gets is not read below {REVIEW_FOLDER}/"
+            yield f"path {number} of the policy for every pipeline is not read-only below {REVIEW_FOLDER}/"
 
 
 def _jwt_role(resource: Resource) -> Iterator[str]:
@@ -75,7 +75,7 @@ def _jwt_role(resource: Resource) -> Iterator[str]:
         return
     audiences = resource.at("boundAudiences")
     if is_missing(audiences):
-        yield "boundAudiences is empty: a token made for another service opens this"
+        yield "boundAudiences is empty: tokens for other services are accepted"
     if any("*" in audience for audience in texts_of(audiences)):
         yield "boundAudiences has a wildcard"
     yield from _own_policies(resource)
@@ -87,23 +87,23 @@ def _jwt_role(resource: Resource) -> Iterator[str]:
         return
     immutable = [resource.at("boundClaims", claim) for claim in _IMMUTABLE_CLAIMS]
     if all(is_missing(value) for value in immutable):
-        yield "boundClaims has neither namespace_id nor project_id: a path can be taken over, an id never is"
+        yield "boundClaims has neither namespace_id nor project_id: a path can be used again, an id never is"
     if any(isinstance(value, str) and "*" in value for value in immutable):
         yield "boundClaims has a wildcard in place of an id"
     protected = resource.at("boundClaims", "ref_protected")
     weak = all(policy in _HARMLESS or _is_review(policy) for policy in policies)
     if protected != "true" and not isinstance(protected, Hidden) and not weak:
-        yield "ref_protected is not bound, and the role gives more than what any merge request may see"
+        yield "ref_protected is not bound, and the role gives more than the policy for every pipeline"
     sources = resource.at("boundClaims", "pipeline_source")
     if not weak and not isinstance(sources, Hidden):
         listed = {source.strip() for source in sources.split(",")} if isinstance(sources, str) else set()
         if not listed or listed & _STARTED_ELSEWHERE or "*" in str(sources):
-            yield "pipeline_source lets in what another project's job, a parent or a token started"
+            yield "pipeline_source allows pipelines that another project, a parent pipeline or a token starts"
 
 
 def _is_review(policy: object) -> bool:
     if not isinstance(policy, str):
-        return True  # not known yet: judged when it is
+        return True  # unknown: checked again when it is known
     slug = policy.partition(".")[0]
     return policy == TenantNames(slug).review_policy
 
@@ -118,12 +118,12 @@ def _kubernetes_role(resource: Resource) -> Iterator[str]:
         if len(items_of(bound)) != 1 or any("*" in text for text in texts_of(bound)):
             yield f"{key} is not exactly one {word}"
     if is_set(resource.at("boundServiceAccountNamespaceSelector")):
-        yield "boundServiceAccountNamespaceSelector lets in any namespace with a label"
+        yield "boundServiceAccountNamespaceSelector allows every namespace with a label"
     if is_missing(resource.at("audience")):
-        yield "audience is empty: a token made for another service opens this"
+        yield "audience is empty: tokens for other services are accepted"
     slug = resource.tenant
     for namespace in texts_of(resource.at("boundServiceAccountNamespaces")):
-        # An environment's name has no dash, so the slug is all before the last one.
+        # The name of an environment has no dash: the slug is the text before the last dash.
         if slug is not None and namespace.rpartition("-")[0] != slug:
             yield "boundServiceAccountNamespaces is not a namespace of the tenant"
     yield from _own_policies(resource)
@@ -135,7 +135,7 @@ def _identity_group(resource: Resource) -> Iterator[str]:
 
 
 def _own_policies(resource: Resource, key: str = "tokenPolicies") -> Iterator[str]:
-    """Find policies of another tenant in what a role or group of this one hands out."""
+    """Find policies of other tenants in the policies of a role or group."""
     for index, policy in enumerate(items_of(resource.at(key))):
         if policy == "root":
             yield f"{key}[{index}] is root"
@@ -151,14 +151,14 @@ def _own_policies(resource: Resource, key: str = "tokenPolicies") -> Iterator[st
 POLICIES = (
     Policy(
         "vault-policy-own-paths",
-        "A tenant's policies open its own mount and nothing else; what any pipeline gets is read-only",
-        "begin every path with the tenant's mount; give no sudo and put no wildcard in place of a mount",
+        "The policies of a tenant give access to its own mount only; the policy for every pipeline is read-only",
+        "begin every path with the tenant's mount, without sudo and without a wildcard for the mount",
         check=_own_paths,
     ),
     Policy(
         "jwt-role-bound",
-        "A role for signed tokens is bound to an audience and an immutable id; what publishes, to protected refs and "
-        "pipelines started in the project itself",
+        "A role for signed tokens is bound to an audience and an immutable id; a role for publishing, also to "
+        "protected refs and to pipelines that start in the project itself",
         "bind boundAudiences, boundClaims.namespace_id or project_id, boundClaims.ref_protected to true, and "
         "boundClaims.pipeline_source",
         check=_jwt_role,
@@ -171,7 +171,7 @@ POLICIES = (
     ),
     Policy(
         "vault-group-own-policies",
-        "A group's people get policies of their tenant only",
+        "A Vault group has policies of its own tenant only",
         "name policies that begin with the tenant's slug and a dot",
         check=_identity_group,
     ),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from model.problems import START, Problem
 from model.reading.yaml_reader import MAX_BYTES
 from model.texts import show
 
 _SUFFIX = ".yaml"
-#: Notes for people may lie beside the tenants.
+#: Notes for people may stand beside the tenant files.
 _NOTES = (".md",)
 
 
@@ -23,6 +23,26 @@ class TenantFile:
     source: str
     stem: str
     data: bytes
+
+
+def file_of(slug: str, folder: PurePosixPath) -> PurePosixPath:
+    """Return the path of a tenant's file in a folder."""
+    return folder / f"{slug}{_SUFFIX}"
+
+
+def slug_of(path: str | PurePosixPath, folder: PurePosixPath) -> str | None:
+    """Return the slug of a tenant's file in a folder; None for any other path.
+
+    These are the names that `tenant_files` reads: whether the slug is a good one is checked there, not here.
+    """
+    pure = PurePosixPath(path)
+    if pure.parent != folder or _is_hidden(pure.name) or not pure.name.endswith(_SUFFIX):
+        return None
+    return pure.name.removesuffix(_SUFFIX)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".")
 
 
 def tenant_files(folder: Path) -> tuple[list[TenantFile], list[Problem]]:
@@ -40,7 +60,7 @@ def tenant_files(folder: Path) -> tuple[list[TenantFile], list[Problem]]:
     files: list[TenantFile] = []
     problems: list[Problem] = []
     for entry in listed:
-        if entry.name.startswith(".") or (entry.name.endswith(_NOTES) and entry.is_file(follow_symlinks=False)):
+        if _is_hidden(entry.name) or (entry.name.endswith(_NOTES) and entry.is_file(follow_symlinks=False)):
             continue
         source = _printable(str(folder / entry.name))
         message = _oddity(entry)

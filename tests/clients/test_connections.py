@@ -14,7 +14,7 @@ from tests.drift.inventory.scanning import ENVIRONMENT, MARKER
 from usine.clients import ClientError, Connections, NoAnswerError
 from usine.clients.base import ApiClient
 from usine.clients.gitlab import GitLabClient
-from usine.credentials import CREDENTIALS
+from usine.providers.credentials import CREDENTIALS
 
 TOKEN = {"/realms/master/protocol/openid-connect/token": {"access_token": MARKER, "expires_in": 60}}
 CLIENTS: dict[System, tuple[Callable[[Connections], ApiClient], str, str]] = {

@@ -22,11 +22,11 @@ from model.settings import Credential, FoundationMode, System
 from model.tenant import State
 from tests import factories
 from tests.plans import plan_of, plan_of_slugs
-from usine.data_bearing import DATA_BEARING
 from usine.plan import Plan, PlannedResource, make_plan
-from usine.plan.model import SECRET
 from usine.plan.monitor import RecordingMonitor
 from usine.plan.run import record
+from usine.providers.data_bearing import DATA_BEARING
+from usine.wire.values import SECRET
 
 TENANTS = ("teleservice", "a-b", "a")
 

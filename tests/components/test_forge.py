@@ -22,10 +22,10 @@ from model.settings import (
 from model.tenant import Dast, ImageSeverity, Mirror, Quality, Role, State
 from tests import factories
 from tests.plans import plan_of
-from usine.data_bearing import holds_data
-from usine.generations import generation_of
 from usine.plan import Plan, PlannedResource, make_plan
 from usine.plan.monitor import RecordingMonitor
+from usine.providers.data_bearing import holds_data
+from usine.providers.generations import generation_of
 
 MIRRORED = dataclasses.replace(
     factories.app("miroir"), mirror=Mirror("https://git.example.fr/x.git", "0 4 * * *", "mirror/x")

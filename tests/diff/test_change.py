@@ -15,7 +15,7 @@ from usine.diff import change, planning
 from usine.diff.cache import PlanCache
 from usine.diff.change import Comparison, DiffError, find
 from usine.diff.planning import Task
-from usine.diff.repository import GitError, Repository
+from usine.diff.repository import GitClone, GitError
 from usine.plan import Plan
 from usine.report import as_json
 from usine.report.model import Action, Entry
@@ -199,7 +199,7 @@ def test_a_look_leaves_the_clone_as_it_was(scratch: Scratch, tmp_path: Path) -> 
     (scratch.root / ".venv").mkdir()
     (scratch.root / ".venv" / "ignored").write_text("ignored", encoding="utf-8")
     before = dict(snapshot(scratch.root / ".git"))
-    repository = Repository(scratch.root, tmp_path / "git")
+    repository = GitClone(scratch.root, tmp_path / "git")
     tree = repository.tree("worktree")
     assert {"new.txt", "Pulumi.yaml"} <= repository.objects(tree).keys()
     assert not any(path.startswith(".venv") for path in repository.objects(tree))
@@ -215,6 +215,6 @@ def test_a_clone_that_is_not_whole_says_what_to_do(scratch: Scratch, tmp_path: P
     options = ["--quiet", "--depth", "1", "--branch", "later"]
     subprocess.run(["git", "clone", *options, f"file://{scratch.root}", str(shallow)], check=True, capture_output=True)
     with pytest.raises(GitError, match=r"no revision .* GIT_DEPTH: 0"):
-        Repository(shallow, tmp_path / "git").commit(old)
+        GitClone(shallow, tmp_path / "git").commit(old)
     with pytest.raises(GitError, match="not the top of a git clone"):
-        Repository(ROOT / "usine", tmp_path / "other")
+        GitClone(ROOT / "usine", tmp_path / "other")

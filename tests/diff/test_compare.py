@@ -17,11 +17,12 @@ from tests import factories
 from tests.plans import plan_of, plan_of_slugs
 from usine.diff.compare import compare
 from usine.plan import Plan, PlannedResource
-from usine.plan.model import SECRET, Options
+from usine.plan.model import Options
 from usine.plan.monitor import RecordingMonitor
 from usine.plan.reading import load_plan
 from usine.plan.run import _own_event_loop
 from usine.report.model import Action, Entry, PropertyChange
+from usine.wire.values import SECRET
 
 GROUP = "keycloak:index/group:Group"
 MEMBERS = "keycloak:index/groupMemberships:GroupMemberships"

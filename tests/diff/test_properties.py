@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from usine.diff.properties import differences
-from usine.diff.replacement import covers, reaches
-from usine.report.model import ABSENT, PropertyChange
+from usine.report.model import PropertyChange
+from usine.wire.values import ABSENT
 
 _KEYS = st.text(st.characters(codec="utf-8"), max_size=4)
 _JSON = st.recursive(
@@ -86,22 +86,3 @@ def test_whatever_differs_is_found_once_and_both_ways(before: dict[str, Any], af
 def _types(change: PropertyChange) -> bool:
     """Python takes true and 1 for equal; JSON does not."""
     return json.dumps(change.before, default=str) != json.dumps(change.after, default=str)
-
-
-@pytest.mark.parametrize(
-    ("path", "pattern", "touches", "below"),
-    [
-        ("metadata.name", "metadata.name", True, True),
-        ("metadata", "metadata.name", True, False),
-        ("metadata.namespace", "metadata.name", False, False),
-        ("roleRef.name", "roleRef", True, True),
-        ("rules[3].verbs[0]", "rules[*].verbs", True, True),
-        ('data["a.b"]', "data", True, True),
-        ('data["a.b"]', 'data["a.b"]', True, True),
-        ('data["a.c"]', 'data["a.b"]', False, False),
-        ("(protect)", "content", False, False),
-    ],
-)
-def test_patterns_name_what_is_at_and_below_them(path: str, pattern: str, touches: bool, below: bool) -> None:
-    assert reaches(path, pattern) is touches
-    assert covers(pattern, path) is below

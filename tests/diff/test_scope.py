@@ -11,14 +11,18 @@ import pytest
 from model.problems import SpecError
 from tests.diff.scratch import ROOT
 from usine.commands.plan import _read_scope
-from usine.plan.scope import Scope, load_scope
+from usine.plan.scope import PlanScope, load_scope
 
 
 @pytest.mark.parametrize(
     "scope",
-    [Scope(frozenset()), Scope(frozenset({"b", "a"}), frozenset()), Scope(frozenset({"a"}), frozenset({"x.y"}))],
+    [
+        PlanScope(frozenset()),
+        PlanScope(frozenset({"b", "a"}), frozenset()),
+        PlanScope(frozenset({"a"}), frozenset({"x.y"})),
+    ],
 )
-def test_a_scope_is_read_back(scope: Scope) -> None:
+def test_a_scope_is_read_back(scope: PlanScope) -> None:
     assert load_scope(scope.dumps()) == scope
 
 

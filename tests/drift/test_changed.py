@@ -9,10 +9,10 @@ import pytest
 
 from tests.drift.values import observed
 from usine.drift.changed import compare
-from usine.drift.findings import Finding, Means
+from usine.drift.findings import DriftFinding, Means
 from usine.drift.observe import Observation
-from usine.plan.model import SECRET
-from usine.report.model import ABSENT, Action
+from usine.report.model import Action
+from usine.wire.values import ABSENT, SECRET
 
 _OURS = "pulumi-kubernetes-1234"
 _HAND = {"manager": "kubectl-edit", "operation": "Update", "time": "2026-11-25T20:00:00Z"}
@@ -22,7 +22,7 @@ def told(*observations: Observation) -> dict[str, tuple[object, object]]:
     return {finding.path: (finding.expected, finding.found) for finding in compare(observations)}
 
 
-def only(*observations: Observation) -> Finding:
+def only(*observations: Observation) -> DriftFinding:
     (finding,) = compare(observations)
     return finding
 

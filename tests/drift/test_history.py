@@ -10,13 +10,14 @@ import pytest
 
 from tests.drift.values import finding
 from usine.drift import history
-from usine.drift.findings import Finding, Unseen
-from usine.report.model import ABSENT, Action
+from usine.drift.findings import DriftFinding, Unseen
+from usine.report.model import Action
+from usine.wire.values import ABSENT
 
 DAYS = [history.stamp(datetime.datetime(2026, 11, day, 2, tzinfo=datetime.UTC)) for day in range(1, 5)]
 
 
-def look(folder: Path, now: str, findings: list[Finding], unseen: list[Unseen] | None = None) -> history.History:
+def look(folder: Path, now: str, findings: list[DriftFinding], unseen: list[Unseen] | None = None) -> history.History:
     past = history.read_past(folder)
     record = history.compare(past, findings, unseen or [], now)
     history.write(folder, "lab", record, past, findings, unseen or [])

@@ -13,10 +13,9 @@ import pytest
 from tests.drift.values import urn
 from usine.drift.findings import Unseen
 from usine.drift.observe import Observed, observe, read_events
-from usine.drift.values import SECRET_SIGNATURE, SIGNATURE
 from usine.engine.cli import Engine, EngineError
 from usine.engine.redact import Redactor
-from usine.plan.model import SECRET
+from usine.wire.values import SECRET, SECRET_SIGNATURE, SIGNATURE
 
 POLICY = urn("alpha/vault/policy", "vault:index/policy:Policy", "vault")
 GROUP = urn("beta/keycloak/group", "keycloak:index/group:Group", "keycloak")

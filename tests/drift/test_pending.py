@@ -16,7 +16,7 @@ from usine.drift.pending import pending
 from usine.drift.repair import repair
 from usine.engine.events import Step
 from usine.engine.lock import unlocked
-from usine.engine.urns import address_of
+from usine.wire.urns import address_of
 
 POLICY = urn("alpha/vault/policy/env/dev", "vault:index/policy:Policy", "vault")
 HIDDEN = {rpc._special_sig_key: rpc._special_secret_sig, "ciphertext": "v1:abc"}

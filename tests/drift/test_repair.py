@@ -15,8 +15,9 @@ from usine.drift.findings import Means
 from usine.drift.patch import steps
 from usine.drift.repair import RepairError, choose
 from usine.engine.cli import Engine, EngineError
-from usine.plan.model import SECRET
-from usine.report.model import ABSENT, Action
+from usine.report.model import Action
+from usine.wire.checkpoint import resources_of
+from usine.wire.values import ABSENT, SECRET
 
 STACK = "urn:pulumi:lab::usine::pulumi:pulumi:Stack::usine-lab"
 VAULT = "urn:pulumi:lab::usine::pulumi:providers:vault::vault"
@@ -49,7 +50,7 @@ class FakeEngine(Engine):
 
     @property
     def resources(self) -> list[dict[str, Any]]:
-        return checkpoint.resources_of(self.export_state())
+        return resources_of(self.export_state())
 
 
 def resources() -> list[dict[str, Any]]:
@@ -135,7 +136,7 @@ def test_a_property_is_hidden_until_an_update_has_written_it() -> None:
     assert engine.export_state() == before
     done = checkpoint.edit(engine, [], [ADDED])
     updated = engine.export_state()
-    written = next(r for r in checkpoint.resources_of(updated) if r["urn"] == BINDING)
+    written = next(r for r in resources_of(updated) if r["urn"] == BINDING)
     written["inputs"]["subjects"] = [{"name": "new"}]
     engine.import_state(updated)
     checkpoint.undo(engine, done)

@@ -7,19 +7,20 @@ from typing import Any
 
 from tests.drift.values import finding
 from usine.drift.causes import group, upgrades
-from usine.drift.findings import Finding, Means, Unseen
+from usine.drift.findings import DriftFinding, Means, Unseen
 from usine.drift.history import History, Past, compare
 from usine.drift.report import Subject, folded, make_report
-from usine.report.model import ABSENT, Action, Report, Severity
+from usine.report.model import Action, Report, Severity
+from usine.wire.values import ABSENT
 
 NOW, BEFORE = "2026-11-25T02:00:00Z", "2026-11-20T02:00:00Z"
 
 
-def many(count: int, **values: Any) -> list[Finding]:
+def many(count: int, **values: Any) -> list[DriftFinding]:
     return [finding(f"t{n}/vault/role", **values) for n in range(count)]
 
 
-def report(*findings: Finding, unseen: tuple[Unseen, ...] = (), past: Past | None = None) -> Report:
+def report(*findings: DriftFinding, unseen: tuple[Unseen, ...] = (), past: Past | None = None) -> Report:
     past = past or Past()
     record: History = compare(past, findings, unseen, NOW)
     causes, _ = group(findings, {})

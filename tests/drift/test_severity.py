@@ -12,13 +12,14 @@ from rich.console import Console
 from tests.drift.values import finding
 from tests.plans import plan_of_slugs
 from usine.drift.causes import group
-from usine.drift.findings import Finding
+from usine.drift.findings import DriftFinding
 from usine.drift.history import Past, compare
 from usine.drift.left_open import settable
 from usine.drift.report import Subject, folded, make_report
-from usine.drift.severity import GRANTS, KEYS, OPENINGS, REFUSALS, WALLS, severity
+from usine.drift.severity import GRANTS, KEYS, OPENINGS, PROTECTIONS, REFUSALS, severity
 from usine.report import as_json, html, junit, markdown, terminal
-from usine.report.model import ABSENT, Action, EntrySeverity, Report
+from usine.report.model import Action, EntrySeverity, Report
+from usine.wire.values import ABSENT
 
 CRITICAL, HIGH, NORMAL = EntrySeverity
 _SONARQUBE = "pulumi-python:dynamic/sonarqube:"
@@ -155,7 +156,7 @@ def test_the_tenant_decides_nothing() -> None:
 def test_every_type_the_program_makes_is_decided() -> None:
     plan = plan_of_slugs(("teleservice", "a-b"))
     made = {one.type for one in plan.resources if not (one.is_component or one.is_provider)}
-    assert made - GRANTS - KEYS - REFUSALS - WALLS - OPENINGS.keys() == made & ORDINARY
+    assert made - GRANTS - KEYS - REFUSALS - PROTECTIONS - OPENINGS.keys() == made & ORDINARY
 
 
 def test_what_opens_an_object_is_a_property_that_its_type_has() -> None:
@@ -175,7 +176,7 @@ WAY_IN = finding("policy: stranger", _UNMANAGED, tenant="zeta", type="vault:inde
 PLAIN = finding("alpha/vault/secret/a", type="vault:kv/secretV2:SecretV2", path="dataJson")
 
 
-def report(*findings: Finding) -> Report:
+def report(*findings: DriftFinding) -> Report:
     now = "2026-11-25T02:00:00Z"
     past = Past()
     causes, _ = group(findings, {})

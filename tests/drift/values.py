@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from usine.drift.findings import Finding
-from usine.drift.observe import Observation, Side
-from usine.engine.urns import address_of
+from usine.drift.findings import DriftFinding
+from usine.drift.observe import ObjectValues, Observation
 from usine.report.model import Action
+from usine.wire.urns import address_of
 
 _TENANT = "usine:usine:TenantProject"
 
@@ -30,15 +30,15 @@ def observed(
     """An observation; `outputs` None: the object is gone. `known` is what the state has of the live object."""
     return Observation(
         address_of(urn(name, type_, system)),
-        Side(inputs, known if known is not None else inputs),
-        None if outputs is None else Side(inputs, outputs),
+        ObjectValues(inputs, known if known is not None else inputs),
+        None if outputs is None else ObjectValues(inputs, outputs),
         differs,
         "kubernetes-prod-1",
     )
 
 
-def finding(name: str = "alpha/vault/policy/env/dev", kind: Action = Action.CHANGED, **values: Any) -> Finding:
+def finding(name: str = "alpha/vault/policy/env/dev", kind: Action = Action.CHANGED, **values: Any) -> DriftFinding:
     base: dict[str, Any] = {"tenant": name.partition("/")[0], "system": "vault", "type": "vault:index/policy:Policy"}
     if kind is Action.CHANGED:
         base |= {"path": "policy", "expected": "a", "found": "b"}
-    return Finding(kind, name=name, **(base | values))
+    return DriftFinding(kind, name=name, **(base | values))

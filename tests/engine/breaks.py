@@ -1,16 +1,13 @@
-"""Objects broken by hand in each system, and what the engine must then name."""
+"""Managed objects changed or deleted outside the program, in each system."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import httpx
 
 from lab.testing.platforms import TestLab
 from tests.engine import live, live_forge
-
-Breaks = dict[Callable[[TestLab], None], dict[str, str]]
 
 _MERGE = {"Content-Type": "application/merge-patch+json"}
 _API = "/projects/tenants%2Falpha%2Fapi"
@@ -33,13 +30,6 @@ def add_a_member(lab: TestLab) -> None:
 
 def delete_a_group(lab: TestLab) -> None:
     lab.keycloak.delete_group(_group(lab, "/alpha/security"))
-
-
-def redirect_a_client(lab: TestLab) -> None:
-    lab.keycloak.connection.realm_name = live.REALM
-    client = lab.keycloak.get_client_id("argocd")
-    assert client is not None
-    lab.keycloak.update_client(client, {"redirectUris": ["https://evil.example/*"]})
 
 
 def widen_a_policy(lab: TestLab, slug: str = "alpha") -> None:
@@ -162,53 +152,3 @@ def choose_another_gate(lab: TestLab) -> None:
 def shorten_the_new_code_period(lab: TestLab) -> None:
     body = {"project": "alpha:api", "type": "NUMBER_OF_DAYS", "value": "1"}
     _done(lab.sonarqube.post("/api/new_code_periods/set", data=body))
-
-
-#: What is broken by hand in each system, and exactly what `preview --refresh` must then name.
-SEEN_BY_THE_ENGINE: dict[str, Breaks] = {
-    "keycloak": {
-        add_a_member: {"alpha/keycloak/group/admin/members": "update"},
-        delete_a_group: {
-            "alpha/keycloak/group/security": "create",
-            "alpha/keycloak/group/security/members": "create",
-        },
-        redirect_a_client: {"foundation/keycloak/client/argocd": "update"},
-    },
-    "vault": {
-        widen_a_policy: {"alpha/vault/policy/env/dev": "update"},
-        rebind_a_workload_role: {"alpha/vault/kubernetes-role/dev": "update"},
-        delete_a_workload_role: {"alpha/vault/kubernetes-role/prod": "create"},
-    },
-    "kubernetes": {
-        raise_a_quota: {"alpha/kubernetes/dev/quota": "update"},
-        delete_a_network_policy: {"alpha/kubernetes/prod/network/default-deny": "create"},
-        relax_pod_security: {"alpha/kubernetes/dev/namespace": "update"},
-        replace_the_subjects: {"alpha/kubernetes/prod/binding/rw": "update"},
-    },
-    "argocd": {
-        open_an_argocd_project: {"alpha/argocd/dev/project": "update"},
-        delete_an_application: {"alpha/argocd/prod/deploy": "create"},
-    },
-    "gitlab": {
-        raise_a_member: {"alpha/gitlab/member/emma.leroy": "update"},
-        unprotect_a_branch: {"alpha/gitlab/api/branch/main": "create"},
-        loosen_a_project: {"alpha/gitlab/api/project": "update"},
-        delete_a_variable: {"alpha/gitlab/variable/USINE_TENANT": "create"},
-        open_the_job_token: {"alpha/gitlab/api/job-token-scope": "update"},
-    },
-    "harbor": {
-        publish_the_images: {"alpha/harbor/project": "update"},
-        raise_a_registry_member: {"alpha/harbor/member/developer": "update"},
-        # Its secret goes with it: what held it gets the new one.
-        delete_a_robot: {
-            "alpha/harbor/robot/push-1": "create",
-            "alpha/vault/pipelines/secret/ci/registry/push": "update",
-        },
-        let_tags_be_overwritten: {"alpha/harbor/immutable/v*": "create"},
-    },
-    "sonarqube": {
-        grant_a_permission: {"alpha/sonarqube/api/permissions": "update"},
-        choose_another_gate: {"alpha/sonarqube/api/gate": "update"},
-        shorten_the_new_code_period: {"alpha/sonarqube/api/new-code": "update"},
-    },
-}

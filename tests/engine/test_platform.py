@@ -16,7 +16,7 @@ from tests.engine.harness import Stack
 from tests.engine.plugin_processes import watched
 from tests.engine.tenants import ALPHA, GAMMA
 from tests.vault_policies import superfluous
-from usine.drift.look import look
+from usine.drift.scan import scan_stack
 from usine.engine.log_ins import end_log_ins
 
 pytestmark = pytest.mark.servers
@@ -99,7 +99,7 @@ def test_a_second_up_changes_nothing_and_a_refresh_finds_no_drift(fleet: Fleet) 
     with fleet.stack.with_policy("usine-look"):
         # As `usine drift` does; the command itself would use the local platform's credentials.
         settings = load_settings(fleet.stack.settings_file)
-        scan = look(fleet.stack.engine, settings, load(fleet.stack.projects, settings))
+        scan = scan_stack(fleet.stack.engine, settings, load(fleet.stack.projects, settings))
         # Created manually on every platform, and to be ignored in drift scans (docs/ci.md).
         by_hand = {"policy: usine-look", "policy: usine-pipeline"}
         assert ({finding.name for finding in scan.findings}, scan.unseen) == (by_hand, ())

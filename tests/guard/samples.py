@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from usine.engine.events import Step
-from usine.engine.urns import address_of
 from usine.program import PROGRAM
+from usine.wire.urns import address_of
 
 STACK = "urn:pulumi:lab::usine::pulumi:pulumi:Stack::usine-lab"
 PROVIDER = "urn:pulumi:lab::usine::pulumi:providers:vault::vault"

@@ -8,9 +8,10 @@ import pytest
 
 from tests.guard.samples import PROVIDER, REALM, STACK, end, error, failed, pre, vault
 from usine.engine.events import make_events, read_events
-from usine.engine.redact import SECRET, Redactor
-from usine.engine.urns import address_of
-from usine.report.model import ABSENT, PropertyChange
+from usine.engine.redact import Redactor
+from usine.report.model import PropertyChange
+from usine.wire.urns import address_of
+from usine.wire.values import ABSENT, SECRET
 
 POLICY = vault("a-b", "Policy", "policy/env/dev")
 PROJECT = (

@@ -10,7 +10,7 @@ import pytest
 import usine.engine.plugins
 from usine.engine.cli import Engine, EngineError
 from usine.engine.plugins import check_plugins
-from usine.plugins import too_old
+from usine.providers.plugins import too_old
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from policy.model import TENANT, Hidden, Resource
+from policy.model import Hidden, Resource
+from usine.wire.tokens import TENANT
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
 

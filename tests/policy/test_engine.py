@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from policy.model import TENANT, Hidden, Resource
+from policy.model import Hidden, Resource
 from policy.registry import violations
 from tests.engine.tiny import Tiny, tiny_project
 from tests.policy.bad import BAD
@@ -18,6 +18,7 @@ from tests.policy.good import GOOD
 from tests.policy.shapes import HARD, kubernetes, resource
 from usine.engine.events import Events, read_events
 from usine.engine.redact import Redactor
+from usine.wire.tokens import TENANT
 
 pytestmark = pytest.mark.servers
 

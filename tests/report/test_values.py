@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.report.texts import TEXTS, UNTIMED
-from usine.plan.model import SECRET
-from usine.report.model import ABSENT, PropertyChange
+from usine.report.model import PropertyChange
 from usine.report.values import both_sides, code_pieces, compare_lines, cut, one_line, visible
+from usine.wire.values import ABSENT, SECRET
 
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), TEXTS),

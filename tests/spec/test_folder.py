@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -44,6 +44,32 @@ def test_projects_are_sorted_by_slug_and_say_where_they_come_from(tmp_path: Path
 def test_hidden_files_and_notes_are_passed_over(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("slug: [")
     assert load(tmp_path, SETTINGS) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [
+        ("x.yaml", "x"),
+        ("a.b.yaml", "a.b"),
+        (".x.yaml", None),
+        (".yaml", None),
+        ("x.yml", None),
+        ("x.YAML", None),
+        ("x.yaml.bak", None),
+        ("README.md", None),
+        ("deep/x.yaml", None),
+    ],
+)
+def test_the_path_tells_which_files_are_read_as_tenant_files(tmp_path: Path, name: str, slug: str | None) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("")
+    listed, _ = files_module.tenant_files(tmp_path)
+    assert [file.stem for file in listed] == ([slug] if slug is not None else [])
+    folder = PurePosixPath("platform/projects.d")
+    assert files_module.slug_of(f"platform/projects.d/{name}", folder) == slug
+    assert files_module.slug_of(f"projects.d/{name}", folder) is None
+    if slug is not None:
+        assert files_module.file_of(slug, folder) == folder / name
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from tests.sticky.conftest import Forge
-from usine.report.model import ABSENT, Action, Entry, EntrySeverity, Kind, Notice, PropertyChange, Report, Severity
+from usine.report.model import Action, Entry, EntrySeverity, Kind, Notice, PropertyChange, Report, Severity
 from usine.sticky import issue
 from usine.sticky.connection import StickyError
+from usine.wire.values import ABSENT
 
 POLICY = Entry(
     Action.CHANGED,

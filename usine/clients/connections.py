@@ -14,7 +14,7 @@ from usine.clients.keycloak import KeycloakClient, token_form
 from usine.clients.kubernetes import KubernetesClient
 from usine.clients.sonarqube import SonarQubeClient, sonarqube_client
 from usine.clients.vault import VaultClient
-from usine.credentials import CREDENTIALS
+from usine.providers.credentials import CREDENTIALS
 
 #: The provider plugins of these systems take their certificate authority from a variable, the others from the settings.
 _AUTHORITIES: Final[Mapping[System, str]] = {

@@ -27,10 +27,10 @@ from usine.commands.engine_stack import (
 from usine.commands.progress import watched
 from usine.drift import history, ignore, repair
 from usine.drift.causes import group
-from usine.drift.findings import Finding
-from usine.drift.look import look
+from usine.drift.findings import DriftFinding
 from usine.drift.patch import Patcher
 from usine.drift.report import Subject, describe, folded, make_report, unfinished
+from usine.drift.scan import scan_stack
 from usine.engine.cli import EngineError
 from usine.engine.guarded import Guardrails, Status
 from usine.engine.lock import HeldLock, hold
@@ -103,7 +103,7 @@ class _Seen:
 
     whole: Report
     short: Report
-    findings: tuple[Finding, ...]
+    findings: tuple[DriftFinding, ...]
     blind: bool
 
 
@@ -141,7 +141,7 @@ def _now() -> datetime.datetime:
 def _look(stack: OpenStack, rules: tuple[IgnoreRule, ...], args: argparse.Namespace, console: Console) -> _Seen:
     moment = _now()
     with console.status(f"looking at stack {args.stack}"):
-        looked = look(stack.engine, stack.settings, stack.platform.tenants)
+        looked = scan_stack(stack.engine, stack.settings, stack.platform.tenants)
     settings = stack.settings
     whole = settings.tenants is None and settings.foundation is FoundationMode.INCLUDE and not looked.unseen
     source = args.ignore.relative_to(ROOT) if args.ignore.is_relative_to(ROOT) else args.ignore

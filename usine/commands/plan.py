@@ -21,7 +21,7 @@ from policy.registry import POLICIES, Setting
 from usine.commands.common import ROOT, Platform, add_platform_arguments, read_platform, report_problems
 from usine.plan import Plan, make_plan
 from usine.plan.policies import check_plan, lines, refuses
-from usine.plan.scope import Scope, load_scope
+from usine.plan.scope import PlanScope, load_scope
 
 #: The folder of the policy pack, which also has the configuration of each platform.
 PACK = "policy"
@@ -92,7 +92,7 @@ def _judge(plan: Plan, policies: Mapping[str, Setting]) -> int:
     return 1 if refused else 0
 
 
-def _read_scope(path: Path) -> Scope:
+def _read_scope(path: Path) -> PlanScope:
     """Read a scope. Raises SpecError."""
     try:
         return load_scope(path.read_bytes())
@@ -102,7 +102,7 @@ def _read_scope(path: Path) -> Scope:
         raise SpecError([Problem(str(path), *START, str(error))]) from None
 
 
-def _read_part(args: argparse.Namespace, scope: Scope) -> Platform:
+def _read_part(args: argparse.Namespace, scope: PlanScope) -> Platform:
     """Read settings, catalogue and only the tenants of the scope; checks across tenants are left out.
 
     Raises SpecError.

@@ -1,1 +1,1 @@
-"""The semantic difference of two revisions, planned offline."""
+"""The difference of two revisions in objects, by two offline plans."""

@@ -1,4 +1,4 @@
-"""Plans kept by the content of all that went into them. Losing the cache costs time, nothing else."""
+"""A cache of plans, by the content of everything that they are made from. Losing it costs time only."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ from usine.plan.model import Plan
 from usine.plan.reading import load_plan
 
 _SUFFIX = ".json.gz"
-#: Bytes, compressed. A plan of one tenant takes some ten thousand.
+#: Limit of the folder in bytes, compressed. The plan of one tenant takes about ten thousand.
 MOST_BYTES = 256 * 1024**2
-#: Nearly as small as the default, in a third of the time.
+#: The result is nearly as small as at the default level, and takes a third of the time.
 _LEVEL = 3
 
 
 def cache_folder() -> Path:
-    """Return where plans are kept: `usine/plans` in the user's cache folder (XDG_CACHE_HOME, else ``~/.cache``)."""
+    """Return the folder of the cache: `usine/plans` in the user's cache folder (XDG_CACHE_HOME, else ``~/.cache``)."""
     named = os.environ.get("XDG_CACHE_HOME", "")
     home = Path(named) if Path(named).is_absolute() else Path.home() / ".cache"
     return home / "usine" / "plans"
 
 
 class PlanCache:
-    """Plans by key. A folder that cannot be used, and a file that is broken, are as good as none."""
+    """Plans by key. A folder that cannot be used or a broken file counts as an empty cache."""
 
     def __init__(self, folder: Path | None, most_bytes: int = MOST_BYTES) -> None:
-        """Use a folder, which is made when it is needed; None: keep nothing."""
+        """Use a folder, which is created when it is needed. With None, nothing is kept."""
         self._folder = folder
         self._most = most_bytes
 
     def get(self, key: str) -> Plan | None:
-        """Return the plan of a key, if it is there."""
+        """Return the plan of a key, or None."""
         if self._folder is None:
             return None
         path = self._folder / f"{key}{_SUFFIX}"
         try:
             plan = load_plan(gzip.decompress(path.read_bytes()))
-            os.utime(path)  # the least recently used go first
+            os.utime(path)  # the least recently used plans are removed first
         except (OSError, EOFError, ValueError):
             return None
         return plan
 
     def put(self, key: str, text: bytes) -> None:
-        """Keep the text of a plan. Readers see all of it or nothing."""
+        """Keep the text of a plan. A reader sees the whole file or none."""
         if self._folder is None:
             return
         temporary = ""
@@ -61,7 +61,7 @@ class PlanCache:
                 Path(temporary).unlink(missing_ok=True)
 
     def _bound(self) -> None:
-        """Remove the least recently used plans beyond the limit, and what killed writers left."""
+        """Remove the least recently used plans beyond the limit, and files that interrupted runs left."""
         assert self._folder is not None  # noqa: S101 - only called by `put`
         found = []
         for path in self._folder.iterdir():

@@ -1,4 +1,4 @@
-"""From two revisions to what lies between them: files, tenants, objects."""
+"""The difference of two revisions: files, tenants and objects."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from usine.diff.compare import compare
 from usine.diff.existing import existing
 from usine.diff.planning import PlanError, Task, merge, plan
 from usine.diff.reach import Reach, changed_paths, reach, same_platform
-from usine.diff.repository import WORKTREE, GitError, Repository
-from usine.diff.side import PACKAGES, Fleet, Side, read_beside, read_fleet
+from usine.diff.repository import WORKTREE, GitClone, GitError
+from usine.diff.side import PACKAGES, Side, SideContents, read_beside, read_fleet
 from usine.diff.wording import verdict
 from usine.diff.workspace import workspace
 from usine.plan.model import Plan
-from usine.plan.scope import Scope
+from usine.plan.scope import PlanScope
 from usine.report.model import Entry, Kind, Notice, Report
 from usine.rules import Change
 from usine.rules.reading import waivers_of_base, waivers_of_head
@@ -34,14 +34,14 @@ _CI_TARGET = "CI_MERGE_REQUEST_TARGET_BRANCH_NAME"
 
 
 class DiffError(Exception):
-    """There is nothing to compare with: some lines for people, which say on whose side the fault is."""
+    """The revisions cannot be compared. The message has some lines for people and names the revision at fault."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What the target branch says now of who may change what: a branch that left it long ago keeps no right (11.A9).
+    """Who may change what according to the target branch as it is now, so that an old branch keeps no right (11.A9).
 
-    `settings` is None where this program cannot read them, `waivers` where there is no such file.
+    `settings` is None if this program cannot read them, `waivers` if there is no such file.
     """
 
     settings: Settings | None
@@ -50,15 +50,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What lies between two revisions.
+    """The difference of two revisions.
 
-    `files` are the paths that differ, from the repository's top. `base` and `head` hold every tenant by slug; `base` is
-    None when this program cannot read it, and so is `base_settings`. `projects` is the folder of tenant files, `texts`
-    the bytes of the head's tenant files that differ, by path. `entries` is the semantic difference, `existing` how many
-    objects the base has of the kinds that lose some (see `usine.diff.existing`). `report` says all of it, without what
-    rules have to say. Waivers are the bytes of each side's file, None where there is none. `target` is what the target
-    branch says now, where that is not the base; None too for a comparison with a base that was named. What it says of
-    people counts, not what the base says.
+    `files` are the paths that differ, from the repository's top. `base` and `head` hold every tenant by slug. `base`
+    and `base_settings` are None if this program cannot read them. `projects` is the folder of tenant files, `texts` are
+    the bytes of the head's tenant files that differ, by path. `entries` are the objects that differ. `existing` says
+    how many objects the base has of each kind that loses some (see `usine.diff.existing`). `report` is the report
+    without the notices of the rules. Waivers are the bytes of each side's file, or None. `target` is the target branch
+    as it is now; it decides who may change what. It is None if the base is the target branch, or if a base was named.
     """
 
     report: Report
@@ -76,7 +75,7 @@ class Comparison:
     target: Target | None = None
 
     def change(self, author: str | None, today: datetime.date) -> Change:
-        """Return what the rules look at. Raises SpecError for a wrong waivers file of the head; of the base, none."""
+        """Return the change for the rules. Raises SpecError for a wrong waivers file of the head, not of the base."""
         trusted = self.target or Target(self.base_settings, self.base_waivers)
         return Change(
             settings=self.settings,
@@ -96,7 +95,7 @@ class Comparison:
         )
 
     def with_notices(self, notices: Sequence[Notice]) -> Report:
-        """Return the report with what rules have to say, in its verdict too."""
+        """Return the report with the notices of the rules, which also count in its verdict."""
         report = replace(self.report, notices=tuple(notices))
         return replace(report, verdict=verdict(report))
 
@@ -106,18 +105,18 @@ def find(root: Path, base: str | None, head: str, settings: PurePosixPath, cache
 
     Args:
         root: the top of the clone.
-        base: a revision; None: where the head left the default branch, in a pipeline its target.
+        base: a revision; None: where the head left the default branch or, in a pipeline, the target branch.
         head: a revision, or `WORKTREE`.
-        settings: the settings file, from the top; each side has its own version of it.
-        cache: where plans are kept.
+        settings: the path of the settings file from the top; each side has its own version of the file.
+        cache: the cache of plans.
 
     Raises:
-        SpecError: the head's files are wrong.
-        DiffError: there is no such revision, the base is wrong, a program fails, git does.
+        SpecError: files of the head are wrong.
+        DiffError: a revision does not exist, files of the base are wrong, a program fails, or git fails.
     """
     try:
         with workspace() as folder:
-            repository = Repository(root, folder / "git")
+            repository = GitClone(root, folder / "git")
             old_revision = base or os.environ.get(_CI_BASE) or _parting(repository, head)
             new, old = (
                 _lay_out(repository, revision, side, folder, settings)
@@ -129,12 +128,12 @@ def find(root: Path, base: str | None, head: str, settings: PurePosixPath, cache
         raise DiffError(str(error)) from None
 
 
-def _parting(repository: Repository, head: str) -> str:
+def _parting(repository: GitClone, head: str) -> str:
     return repository.merge_base("HEAD" if head == WORKTREE else head, repository.default_branch())
 
 
-def _target(repository: Repository, old: Side, workspace: Path) -> Target | None:
-    """Read the target branch as it is now; None where that is the base."""
+def _target(repository: GitClone, old: Side, workspace: Path) -> Target | None:
+    """Read the target branch as it is now; None if the base is the same tree."""
     branch = f"origin/{os.environ.get(_CI_TARGET)}"
     revision = branch if repository.has(branch) else repository.default_branch()
     if repository.tree(revision) == old.tree:
@@ -147,7 +146,7 @@ def _target(repository: Repository, old: Side, workspace: Path) -> Target | None
     return Target(found, side.read(WAIVERS_FILE))
 
 
-def _lay_out(repository: Repository, revision: str, side: str, workspace: Path, settings: PurePosixPath) -> Side:
+def _lay_out(repository: GitClone, revision: str, side: str, workspace: Path, settings: PurePosixPath) -> Side:
     tree, folder = repository.tree(revision), workspace / side
     folder.mkdir()
     repository.lay_out(tree, folder)
@@ -156,7 +155,7 @@ def _lay_out(repository: Repository, revision: str, side: str, workspace: Path, 
 
 def _compare(old: Side, new: Side, cache: PlanCache, workspace: Path) -> Comparison:
     if new.settings is None:
-        raise SpecError([Problem(str(new.settings_path), *START, "settings: no such file in the head")])
+        raise SpecError([Problem(str(new.settings_path), *START, "settings: the head has no such file")])
     read_new = read_fleet(new)
     read_old = _read_base(old, new, read_new)
     reached = reach(old, new, read_old, read_new)
@@ -184,30 +183,30 @@ def _compare(old: Side, new: Side, cache: PlanCache, workspace: Path) -> Compari
     )
 
 
-def _read_base(old: Side, new: Side, read_new: Fleet) -> Fleet | None:
-    """Read the base; None when this program cannot. Raises DiffError when its own program could not either."""
+def _read_base(old: Side, new: Side, read_new: SideContents) -> SideContents | None:
+    """Read the base; None if this program cannot. Raises DiffError if the base's own program could not either."""
     if old.settings is None:
-        return Fleet(read_new.settings, read_new.folder, {})
+        return SideContents(read_new.settings, read_new.folder, {})
     try:
         return read_beside(old, new, read_new) if same_platform(old, new) else read_fleet(old)
     except SpecError as error:
         if same_platform(old, new):
             lines = "\n".join(map(str, error.problems))
             raise DiffError(
-                f"the base, {old.full_name}, has files that are wrong; the head's are not:\n{lines}"
+                f"the base, {old.full_name}, has wrong files; those of the head are right:\n{lines}"
             ) from None
         return None
 
 
-def _one_by_one(entries: Sequence[Entry], head: Fleet) -> Sequence[Entry]:
-    """Leave out what goes with a whole tenant: the rules count that as one tenant, not by kind of object."""
+def _one_by_one(entries: Sequence[Entry], head: SideContents) -> Sequence[Entry]:
+    """Leave out the objects of removed tenants: the rules count such a tenant, not its objects."""
     return [entry for entry in entries if entry.tenant is None or entry.tenant in head.projects]
 
 
 def _existing(
     entries: Sequence[Entry],
     old: Side,
-    fleet: Fleet,
+    fleet: SideContents,
     planned: Plan,
     reached: Reach,
     cache: PlanCache,
@@ -218,7 +217,7 @@ def _existing(
     so_far = [planned]
 
     def plan_more(slugs: Sequence[str]) -> Plan:
-        so_far.extend(plan([Task(old, fleet.folder, Scope(frozenset(slugs)))], cache, workspace))
+        so_far.extend(plan([Task(old, fleet.folder, PlanScope(frozenset(slugs)))], cache, workspace))
         return merge(so_far)
 
     return existing(entries, planned, rest, fleet.settings.changes.mass_removal, plan_more)
@@ -226,7 +225,7 @@ def _existing(
 
 def _facts(old: Side, new: Side, reached: Reach) -> tuple[tuple[str, str], ...]:
     facts = [("base", old.full_name), ("head", new.full_name)]
-    facts += [("settings", str(new.settings_path)), ("planned", reached.said)]
+    facts += [("settings", str(new.settings_path)), ("planned", reached.text)]
     if reached.base and old.objects.get(PACKAGES) != new.objects.get(PACKAGES):
-        facts.append(("packages", f"both sides were planned with those of this command; {PACKAGES} differs"))
+        facts.append(("packages", f"{PACKAGES} differs; both sides were planned with the packages of this command"))
     return tuple(facts)

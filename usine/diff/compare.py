@@ -1,4 +1,4 @@
-"""The semantic difference of two plans: what the engine would create, change, replace and destroy."""
+"""The difference of two plans: what the engine would create, change, replace and destroy."""
 
 from __future__ import annotations
 
@@ -6,27 +6,30 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from model.settings import System
-from usine.data_bearing import holds_data
 from usine.diff.properties import differences, places, substituted
-from usine.diff.replacement import compared, covers, forcing
-from usine.plan.model import SECRET, Plan, PlannedResource
-from usine.report.model import ABSENT, Action, Entry, PropertyChange, by_risk
+from usine.diff.replacement import compared, forcing
+from usine.plan.model import Plan, PlannedResource
+from usine.providers.data_bearing import holds_data
+from usine.report.model import Action, Entry, PropertyChange, by_risk
+from usine.wire import urns
+from usine.wire.paths import covers
+from usine.wire.values import ABSENT, SECRET
 
-#: Paths of what is no input but an option of a resource.
+#: Paths of resource options, which are not inputs.
 PROVIDER_PATH = "(provider)"
 PROTECT_PATH = "(protect)"
 _SYSTEMS = frozenset(system.value for system in System)
 
 
 def compare(base: Plan, head: Plan) -> tuple[Entry, ...]:
-    """Return what becomes of every object, in the order of `by_risk`; what stays as it is has no entry.
+    """Return an entry for each object that changes, in the order of `by_risk`.
 
-    Resources are the same when their identity is (type chain and name), or when the head says under which identity it
-    was known before. Components are left out, as they exist in no system; of providers, only changed settings are told.
+    Two resources are the same object if they have the same identity (types and name), or if the head's has the base's
+    as an alias. Components are left out, since they exist in no system. Providers appear with changed settings only.
     """
     olds = {resource.key: resource for resource in base.resources if not resource.is_component}
     news = {resource.key: resource for resource in head.resources if not resource.is_component}
-    free = olds.keys() - news.keys()  # a former name that is still in use is somebody else's
+    free = olds.keys() - news.keys()  # an alias that is still in use belongs to another resource
     former = {
         alias: key for key, new in news.items() if key not in olds for alias in new.options.aliases if alias in free
     }
@@ -41,13 +44,16 @@ def compare(base: Plan, head: Plan) -> tuple[Entry, ...]:
     come = [new for key, new in news.items() if key not in known and not new.is_provider]
     names = {old.label: new.label for old, new in same if old.label != new.label}
     pairs = [_Pair(_renamed(old, names), new) for old, new in same]
-    _settle(pairs, head)
+    _propagate(pairs, head)
     return by_risk([*map(_destroyed, gone), *map(_created, come), *(pair.entry() for pair in pairs if pair.changes)])
 
 
 @dataclass(slots=True)
 class _Pair:
-    """One resource on both sides; `changes` by path, `forced` those of them that make a new object."""
+    """One resource on both sides. `changes` are by path; `forced` are those that force a replacement.
+
+    `follows` are the names of replaced objects that inputs are computed from.
+    """
 
     old: PlannedResource
     new: PlannedResource
@@ -71,7 +77,7 @@ class _Pair:
             self.changes.setdefault(change.path, change)
 
     def _secrets(self) -> Iterable[PropertyChange]:
-        """Yield the secrets that are others: made of something else, or from somewhere else."""
+        """Yield the secrets that differ: in their value, or in the objects that they come from."""
         old, new = self.old, self.new
         for name in new.fingerprints.keys() & old.fingerprints.keys():
             if (old.fingerprints[name], old.sources.get(name)) != (new.fingerprints[name], new.sources.get(name)):
@@ -79,13 +85,13 @@ class _Pair:
                     yield PropertyChange(path, SECRET, SECRET)
 
     def refer_to(self, replaced: Set[str]) -> None:
-        """Take note of inputs that are computed from replaced objects, by their labels."""
+        """Add the inputs that are computed from replaced objects; `replaced` has their labels."""
         for name, sources in self.new.sources.items():
             for label in replaced & set(sources):
-                mark, anew = _mark(label), f"{_mark(label)[:-1]}, made anew]"
+                mark, again = _mark(label), f"{_mark(label)[:-1]}, created again]"
                 for path, text in places(self.new.inputs[name], {SECRET, mark}, name):
-                    self._add(PropertyChange(path, text, text.replace(mark, anew)))
-                    self.follows.add(label.partition("::")[2])
+                    self._add(PropertyChange(path, text, text.replace(mark, again)))
+                    self.follows.add(urns.split(label)[1])
 
     def entry(self) -> Entry:
         old, new = self.old, self.new
@@ -102,18 +108,18 @@ class _Pair:
 
     def _notes(self, old: PlannedResource, new: PlannedResource) -> Iterable[str]:
         if old.key != new.key:
-            yield f"known as {old.name} before"
+            yield f"was named {old.name} before"
         if self.forced:
-            order = ", the old one is deleted first" if new.options.delete_before_replace else ""
-            yield f"a change of {_words(self.forced)} makes another object of it{order}"
+            order = ", which is deleted first" if new.options.delete_before_replace else ""
+            yield f"a change of {_words(self.forced)} replaces the object{order}"
             if new.protect:
                 yield "protected: the engine refuses to replace it"
         if self.follows:
             yield f"follows from the replacement of {_words(sorted(self.follows))}"
 
 
-def _settle(pairs: Sequence[_Pair], head: Plan) -> None:
-    """Find what is replaced, and what follows: who refers to a replaced object changes, and may be replaced for it."""
+def _propagate(pairs: Sequence[_Pair], head: Plan) -> None:
+    """Find replacements and their consequences: an object that refers to a replaced one changes, or is replaced too."""
     providers = {r.name: r for r in head.resources if r.is_provider}
     while True:
         replaced: set[str] = set()
@@ -132,7 +138,7 @@ def _settle(pairs: Sequence[_Pair], head: Plan) -> None:
 
 
 def _renamed(resource: PlannedResource, labels: Mapping[str, str]) -> PlannedResource:
-    """Return what refers to objects by their former names with the names they have now: they are the same objects."""
+    """Return a resource with the new names of the objects that it refers to, where these were renamed."""
     if not labels:
         return resource
     inputs, sources = dict(resource.inputs), dict(resource.sources)
@@ -144,8 +150,8 @@ def _renamed(resource: PlannedResource, labels: Mapping[str, str]) -> PlannedRes
 
 
 def _mark(label: str) -> str:
-    """Return how a plan refers to what only the server knows of an object: ``[id of <name>]`` and the like."""
-    return f" of {label.partition('::')[2]}]"
+    """Return the end of the text that stands for a value from the server, such as ``[id of <name>]``."""
+    return f" of {urns.split(label)[1]}]"
 
 
 def _known(resource: PlannedResource) -> dict[str, object]:
@@ -170,7 +176,7 @@ def _destroyed(old: PlannedResource) -> Entry:
     kept = old.options.retain_on_delete
     note = ""
     if kept:
-        note = "left where it is, and no longer managed"
+        note = "stays in its system and is no longer managed"
     elif old.protect:
         note = "protected: the engine refuses to destroy it"
     return Entry(
@@ -185,7 +191,7 @@ def _destroyed(old: PlannedResource) -> Entry:
 
 
 def _system(resource: PlannedResource) -> str:
-    # The provider of dynamic resources is called by its language; its name says the system.
+    # The provider of dynamic resources is named after its language; the resource's name is the system.
     return resource.system if resource.system in _SYSTEMS else resource.name
 
 

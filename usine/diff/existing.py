@@ -1,4 +1,4 @@
-"""How many objects of a kind the base has: counted as far as the rules on removal need it, and no further."""
+"""How many objects of each kind the base has, counted only as far as the rules about removal need it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from model.settings import MassRemoval
 from usine.plan.model import Plan
 from usine.report.model import Action, Entry
 
-#: Tenants counted in one go.
+#: Number of tenants planned at a time.
 _AT_ONCE = 8
 
 
 def removed(entries: Iterable[Entry]) -> Counter[str]:
-    """Count what a change takes away, by type token; a replaced object goes too."""
+    """Count the objects that a change removes, by type token; a replaced object counts too."""
     return Counter(entry.type for entry in entries if entry.action in {Action.DESTROYED, Action.REPLACED})
 
 
@@ -30,12 +30,12 @@ def existing(
     limits: MassRemoval,
     plan_more: Callable[[Sequence[str]], Plan],
 ) -> Mapping[str, int]:
-    """Return how many objects the base has of each kind that loses some, where that can decide anything.
+    """Return how many objects the base has of each kind that loses some, if the share of removed objects matters.
 
-    `known` is what is planned of the base already, `rest` the tenants that are not. Of these, more are planned
-    (`plan_more` gives the known and the new together) until there are so many objects that the share of what is
-    removed is allowed, or until all are counted: what is returned is exact then, and a lower bound before. Kinds of
-    which more or fewer are removed than shares matter for are left out.
+    `known` is the part of the base that is planned already, `rest` are the tenants that are not. More tenants are
+    planned (`plan_more` returns the known and the new ones together) until the share of removed objects is allowed or
+    all tenants are counted. In the first case the numbers are lower bounds, in the second they are exact. A kind is
+    left out if the number of its removed objects alone decides.
     """
     goes = removed(entries)
     asked = {kind: number for kind, number in goes.items() if limits.least <= number <= limits.count}

@@ -1,4 +1,4 @@
-"""Planning sides: each by its own program, in processes of their own, side by side; nothing that is known already."""
+"""Plans both sides, each with its own program in its own processes. Cached plans are not made again."""
 
 from __future__ import annotations
 
@@ -17,60 +17,60 @@ from usine.diff.cache import PlanCache
 from usine.diff.side import Side
 from usine.plan.model import Plan
 from usine.plan.reading import load_plan
-from usine.plan.scope import Scope
+from usine.plan.scope import PlanScope
 
-#: Raised with every change to what a cached plan is.
+#: Increased with every change of the form of a cached plan.
 _FORMAT = 1
-#: What a plan is made with, beside the program.
+#: Packages that a plan depends on, beside the program.
 _PACKAGES = (
     *("pulumi", "pulumi-gitlab", "pulumi-keycloak", "pulumi-kubernetes", "pulumi-vault", "pulumiverse-harbor"),
     *("pydantic", "PyYAML"),
 )
-#: All that a planning process gets of the environment: no credential is among it.
+#: The variables that a planning process gets. None is a credential.
 _VARIABLES = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "PATH", "SYSTEMROOT", "TMPDIR", "TZ")
 _SCOPES = "usine/plan/scope.py"
 _PROCESSES = 2
-#: A process costs two seconds, and its time grows faster than its tenants: so many at a time are quickest.
+#: A process costs two seconds, and its time grows faster than the number of its tenants. This number is the quickest.
 TENANTS_AT_ONCE = 12
 
 
 class PlanError(Exception):
-    """A side's own program does not plan it: the message says whose, and what it says, in some lines."""
+    """The program of a side fails to plan it. The message has some lines: which side, and the program's errors."""
 
     def __init__(self, side: Side, lines: Sequence[str]) -> None:
-        """Say it."""
+        """Build the message."""
         super().__init__("\n".join([f"the {side.role}, {side.full_name}, cannot be planned:", *lines]))
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A part of a side to plan; `scope` None is the whole. `projects` is the folder of tenant files."""
+    """Tenants of a side to plan; without a `scope`, the whole side. `projects` is the folder of tenant files."""
 
     side: Side
     projects: PurePosixPath
-    scope: Scope | None
+    scope: PlanScope | None
 
 
 def whole(side: Side, projects: PurePosixPath) -> tuple[Task, ...]:
-    """Return the tasks that together plan everything of a side.
+    """Return the tasks that together plan a whole side.
 
-    Tenants know nothing of each other, and the foundation has a part for every person: parts add up to the whole.
+    No tenant depends on another one, and the foundation has objects for each person, so that the plans add up.
     """
     if _SCOPES not in side.objects:  # a program older than `usine plan --scope`
         return (Task(side, projects, None),)
     slugs = sorted(side.tenants(projects))
     parts = [frozenset(slugs[at : at + TENANTS_AT_ONCE]) for at in range(0, len(slugs), TENANTS_AT_ONCE)]
-    return tuple(Task(side, projects, Scope(part)) for part in parts or [frozenset[str]()])
+    return tuple(Task(side, projects, PlanScope(part)) for part in parts or [frozenset[str]()])
 
 
 def plan(tasks: Sequence[Task], cache: PlanCache, workspace: Path) -> tuple[Plan, ...]:
-    """Plan every task, some at a time. Raises PlanError for the first that fails."""
+    """Plan every task, some of them at the same time. Raises PlanError for the first one that fails."""
     with ThreadPoolExecutor(_PROCESSES) as pool:
         return tuple(pool.map(lambda task: _plan(task, cache, workspace), tasks))
 
 
 def merge(plans: Iterable[Plan]) -> Plan:
-    """Put the parts of one side together."""
+    """Join the plans of one side."""
     return Plan.of({resource.key: resource for part in plans for resource in part.resources}.values())
 
 
@@ -93,19 +93,19 @@ def _run(task: Task, scope_file: Path) -> bytes:
     if task.scope is not None:
         scope_file.write_text(task.scope.dumps(), encoding="utf-8")
         command += ["--scope", str(scope_file)]
-    # `-m` looks for the program in the current folder first: the side's own.
+    # `-m` searches the current folder first: the process runs the side's own program.
     environment = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
     done = subprocess.run(
         command, cwd=task.side.folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
     )
     if done.returncode != 0:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise PlanError(task.side, _told(said) or [f"its program ends with exit code {done.returncode}"])
+        errors = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise PlanError(task.side, _last_lines(errors) or [f"its program ends with exit code {done.returncode}"])
     return done.stdout
 
 
-def _told(lines: Sequence[str]) -> Sequence[str]:
-    """Leave of a traceback its last line: the rest is about the program's inside."""
+def _last_lines(lines: Sequence[str]) -> Sequence[str]:
+    """Return the last line only if there is a traceback: the rest is internal to the program."""
     return lines[-1:] if any(line.startswith("Traceback") for line in lines) else lines
 
 

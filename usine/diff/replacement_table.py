@@ -1,8 +1,7 @@
 """Make `replacement.json`: `python -m usine.diff.replacement_table SCHEMAS_DIR`.
 
-SCHEMAS_DIR holds a file for each provider, `vault.json` and so on, with what the official plugin says of each type's
-inputs. What a schema cannot say is in `AMENDMENTS`. SonarQube's types are our own: what they say is read from them. Run
-it again when a plugin's version changes.
+SCHEMAS_DIR has the schema of each official plugin: `vault.json` and so on. `AMENDMENTS` adds what a schema leaves out.
+SonarQube's types are our own, so their classes are read. Run it again when a plugin's version changes.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from components.sonarqube.dynamic.provider import KINDS, TYPE_PREFIX
 
 PROVIDERS = ("gitlab", "harbor", "keycloak", "vault")
 TABLE = Path(__file__).with_name("replacement.json")
-#: Newer types of GitLab's plugin decide about a replacement while they plan: their schemas are silent about it.
+#: Newer types of the GitLab plugin decide about a replacement during the plan, and their schemas do not mention it.
 AMENDMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     f"gitlab:index/{token}": names
     for token, names in {
@@ -51,7 +50,7 @@ AMENDMENTS: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def replacing_inputs(schema: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the inputs whose change makes a new object, sorted, by type token; types without any are left out."""
+    """Return the inputs whose change replaces the object, sorted, by type token; types without any are left out."""
     found = {
         token: sorted(
             {name for name, value in resource["inputs"].items() if value.get("willReplaceOnChanges")}
@@ -63,7 +62,7 @@ def replacing_inputs(schema: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def sonarqube() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """Return of our own types what replaces, and of those that do not compare every input, what they compare."""
+    """Return, for our own types, the inputs that force a replacement and the inputs that are compared."""
     replacing = {f"{TYPE_PREFIX}{name}": sorted(kind.replaced_by) for name, kind in KINDS.items() if kind.replaced_by}
     compared = {f"{TYPE_PREFIX}{name}": sorted(kind.inputs) for name, kind in KINDS.items()}
     return dict(sorted(replacing.items())), dict(sorted(compared.items()))

@@ -1,4 +1,4 @@
-"""What a diff asks of git: revisions, trees, what differs between them. Nothing of the repository is written to."""
+"""What a diff reads from git: revisions, trees and files. Nothing is written to the repository."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-#: Stands for the work tree, with what is neither committed nor ignored, in place of a revision.
+#: Stands for the work tree in place of a revision: with uncommitted files, without ignored ones.
 WORKTREE = "worktree"
 
-#: No hook and no monitor of the repository's configuration runs for a look at it.
+#: No hook and no monitor of the repository's configuration is run.
 _QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false")
 _SHORT = 12
 
 
 class GitError(Exception):
-    """Git cannot give what is asked for: one line for people."""
+    """Git fails. The message is one line for people."""
 
 
-class Repository:
-    """A clone, open for reading.
+class GitClone:
+    """A clone, opened for reading.
 
-    The work tree's contents become git objects in a folder of the caller's, under an index of their own.
+    Files of the work tree become git objects in a folder that the caller gives, with an index of its own.
     """
 
     def __init__(self, root: Path, folder: Path) -> None:
-        """Open the clone whose top is `root`; `folder` is made, for what must be written. Raises GitError."""
+        """Open the clone at `root`. Creates `folder` for the files that must be written. Raises GitError."""
         self.root = root
         if shutil.which("git") is None:
             raise GitError("git is not installed")
@@ -36,21 +36,21 @@ class Repository:
         self._environment = self._own_objects()
 
     def commit(self, revision: str) -> str:
-        """Return the full hash of a revision. Raises GitError, and says what to do where the clone is not whole."""
+        """Return the full hash of a revision. Raises GitError, which says what to do if the clone is not complete."""
         found = self._commit(revision)
         if found is None:
             raise GitError(f"there is no revision {revision} in this clone{self._advice()}")
         return found
 
     def has(self, revision: str) -> bool:
-        """Say whether the clone has a commit of this name."""
+        """Return whether the clone has a commit of this name."""
         return self._commit(revision) is not None
 
     def _commit(self, revision: str) -> str | None:
         return self._try("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
 
     def merge_base(self, one: str, other: str) -> str:
-        """Return the commit where two revisions parted. Raises GitError."""
+        """Return the last common commit of two revisions. Raises GitError."""
         found = self._try("merge-base", one, other)
         if found is None:
             raise GitError(f"{one} and {other} have no commit in common in this clone{self._advice()}")
@@ -61,7 +61,7 @@ class Repository:
         for name in ("origin/HEAD", "origin/main", "main"):
             if self.has(name):
                 return name
-        raise GitError(f"neither origin/HEAD nor main is in this clone: say --base{self._advice()}")
+        raise GitError(f"neither origin/HEAD nor main is in this clone: give --base{self._advice()}")
 
     def tree(self, revision: str) -> str:
         """Return the tree of a revision, or of the work tree. Raises GitError."""
@@ -70,7 +70,7 @@ class Repository:
         index = self._folder / "index"
         own = Path(self._run("rev-parse", "--git-path", "index"))
         if (self.root / own).is_file():
-            shutil.copyfile(self.root / own, index)  # it knows what has not changed since
+            shutil.copyfile(self.root / own, index)  # it knows which files are unchanged
         environment = {**self._environment, "GIT_INDEX_FILE": str(index)}
         self._run("add", "--all", "--", ".", environment=environment)
         return self._run("write-tree", environment=environment)
@@ -93,14 +93,14 @@ class Repository:
         self._run("checkout-index", "--all", "--force", f"--prefix={folder}/", environment=environment)
 
     def describe(self, revision: str) -> tuple[str, str]:
-        """Return how people call a revision, and which commit it is (empty: the work tree, which is none)."""
+        """Return the name of a revision for people, and its short hash (empty for the work tree)."""
         if revision == WORKTREE:
             return "the work tree", ""
         short = self.commit(revision)[:_SHORT]
         return (short if revision.startswith(short) else revision), short
 
     def _own_objects(self) -> dict[str, str]:
-        """Return the environment in which new objects stay out of the repository."""
+        """Return the environment in which git keeps new objects outside the repository."""
         clean = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
         clean |= {"LC_ALL": "C.UTF-8", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0"}
         self._environment = clean
@@ -114,7 +114,7 @@ class Repository:
 
     def _advice(self) -> str:
         if self._try("rev-parse", "--is-shallow-repository") == "true":
-            return ": it is shallow; fetch it whole (git fetch --unshallow; in GitLab CI: GIT_DEPTH: 0)"
+            return ": the clone is shallow; fetch all of it (git fetch --unshallow; in GitLab CI: GIT_DEPTH: 0)"
         return ""
 
     def _try(self, *arguments: str) -> str | None:

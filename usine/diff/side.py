@@ -1,4 +1,4 @@
-"""One side of a diff: a tree of the repository, laid out in a folder of its own, and what this program reads there."""
+"""One side of a diff: a tree of the repository, checked out into its own folder, and its settings and tenants."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from model.problems import Problem, SpecError
+from model.reading.files import file_of, slug_of
 from model.reading.load import check_text, load
 from model.reading.settings_load import load_settings
 from model.settings import Settings
@@ -15,15 +16,14 @@ from model.tenant import Tenant
 from usine.program import PLANNING
 
 PACKAGES = "requirements.txt"
-_SUFFIX = ".yaml"
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """A tree: `role` is ``base`` or ``head``, `name` how people call the revision, `folder` where it is laid out.
+    """A tree. `role` is ``base`` or ``head``, `name` the revision's name for people, `folder` where it is checked out.
 
-    `commit` is the revision's short hash, empty for the work tree. `objects` are its files' hashes by path,
-    `settings_path` is the settings file's place in the repository.
+    `commit` is the short hash of the revision, empty for the work tree. `objects` are the hashes of its files by path.
+    `settings_path` is the path of the settings file in the repository.
     """
 
     role: str
@@ -36,11 +36,11 @@ class Side:
 
     @property
     def full_name(self) -> str:
-        """Name and hash."""
+        """The name and the hash."""
         return f"{self.name} {self.commit}" if self.commit not in {"", self.name} else self.name
 
     def below(self, *places: str) -> dict[str, str]:
-        """Return the hashes of the files that are one of these places or lie below one."""
+        """Return the hashes of the files at or below these paths."""
         return {
             path: hash_
             for path, hash_ in self.objects.items()
@@ -54,7 +54,7 @@ class Side:
 
     @property
     def settings(self) -> str | None:
-        """The hash of the settings file; None: this side has no such stack."""
+        """The hash of the settings file; None if this side has no such stack."""
         return self.objects.get(str(self.settings_path))
 
     def tenants(self, projects: PurePosixPath) -> dict[str, str]:
@@ -62,22 +62,16 @@ class Side:
         return {slug: hash_ for path, hash_ in self.objects.items() if (slug := slug_of(path, projects)) is not None}
 
     def read(self, path: str) -> bytes | None:
-        """Return a file's bytes; None if there is no such file, or it is none."""
+        """Return the bytes of a file; None if it does not exist or is not a regular file."""
         if path not in self.objects:
             return None
         target = self.folder / path
         return target.read_bytes() if target.is_file() and not target.is_symlink() else None
 
 
-def slug_of(path: str, projects: PurePosixPath) -> str | None:
-    """Return the slug of a tenant file of a folder, None for any other path."""
-    pure = PurePosixPath(path)
-    return pure.stem if pure.parent == projects and pure.suffix == _SUFFIX and not pure.name.startswith(".") else None
-
-
 @dataclass(frozen=True, slots=True)
-class Fleet:
-    """What this program reads on a side. `folder` is that of the tenant files, from the repository's top."""
+class SideContents:
+    """The settings and tenants of a side. `folder` is the folder of tenant files, from the repository's top."""
 
     settings: Settings
     folder: PurePosixPath
@@ -85,27 +79,27 @@ class Fleet:
 
     @property
     def people(self) -> frozenset[str]:
-        """Everyone any tenant names."""
+        """The people that the tenants name."""
         return frozenset(person for project in self.projects.values() for person in project.people)
 
 
-def read_fleet(side: Side) -> Fleet:
-    """Read and check a whole side. Raises SpecError, with paths from the repository's top."""
+def read_fleet(side: Side) -> SideContents:
+    """Read and check a whole side. Raises SpecError with paths from the repository's top."""
     with _own_paths(side):
         settings = load_settings(side.folder / side.settings_path)
         folder = projects_folder(side, settings)
         projects = load(side.folder / folder, settings)
-    return Fleet(
+    return SideContents(
         replace(settings, source=str(side.settings_path)),
         folder,
-        {project.slug: replace(project, source=str(folder / f"{project.slug}{_SUFFIX}")) for project in projects},
+        {project.slug: replace(project, source=str(file_of(project.slug, folder))) for project in projects},
     )
 
 
-def read_beside(side: Side, other: Side, known: Fleet) -> Fleet:
-    """Read a side of which only some tenant files differ from the other's, which is known: only those are read.
+def read_beside(side: Side, other: Side, known: SideContents) -> SideContents:
+    """Read a side that has the same settings as the other one; only tenant files that differ are read.
 
-    The settings are the same. Raises SpecError.
+    `known` are the contents of the other side. Raises SpecError.
     """
     hashes, others = side.tenants(known.folder), other.tenants(known.folder)
     projects: dict[str, Tenant] = {}
@@ -114,28 +108,28 @@ def read_beside(side: Side, other: Side, known: Fleet) -> Fleet:
         if others.get(slug) == hash_ and slug in known.projects:
             projects[slug] = known.projects[slug]
             continue
-        source = str(known.folder / f"{slug}{_SUFFIX}")
+        source = str(file_of(slug, known.folder))
         try:
             projects[slug] = check_text(side.read(source) or b"", source, known.settings)
         except SpecError as error:
             problems += error.problems
     if problems:
         raise SpecError(problems)
-    return Fleet(known.settings, known.folder, dict(sorted(projects.items())))
+    return SideContents(known.settings, known.folder, dict(sorted(projects.items())))
 
 
 def projects_folder(side: Side, settings: Settings) -> PurePosixPath:
     """Return the folder of tenant files from the repository's top. Raises SpecError for one outside."""
     folder = PurePosixPath(side.settings_path.parent, settings.projects.as_posix())
     if folder.is_absolute() or ".." in folder.parts:
-        message = f"usine:projects: {settings.projects} is outside of the repository: there is no history to compare"
+        message = f"usine:projects: {settings.projects} is outside the repository: there is no history to compare"
         raise SpecError([Problem(settings.source, 1, 1, message)])
     return folder
 
 
 @contextmanager
 def _own_paths(side: Side) -> Iterator[None]:
-    """Turn the paths of a laid-out side into those of the repository, in whatever is said to be wrong."""
+    """Replace the paths of the side's folder by paths of the repository in all problems."""
     prefix = f"{side.folder}/"
     try:
         yield

@@ -1,4 +1,4 @@
-"""The one sentence that says what a change comes to."""
+"""The verdict on a change, in one or a few sentences."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _VERBS = (
     (Action.CREATED, "created"),
 )
 _MOST_NAMES = 5
-#: What a manager calls the foundation.
-SHARED = "what all tenants share"
+#: The name of the foundation in a verdict.
+SHARED = "the foundation"
 
 
 def verdict(report: Report) -> str:
-    """Say what a change does, for a manager: what is refused and what data is lost come first."""
+    """Return the effect of a change: broken rules first, then lost data, then the numbers."""
     return " ".join(filter(None, (_refusal(report), _loss(report), _effect(report))))
 
 

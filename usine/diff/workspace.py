@@ -1,4 +1,4 @@
-"""A folder of one run's own, which is gone afterwards, also when the run was killed: the next one sees to that."""
+"""A temporary folder for one run. The next run removes that of an interrupted run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LOCK = ".lock"
 
 @contextmanager
 def workspace() -> Iterator[Path]:
-    """Give an empty folder that nobody else can read, and remove it at the end."""
+    """Provide an empty folder that no other user can read, and remove it at the end."""
     home = _home()
     if home is None:
         with tempfile.TemporaryDirectory(prefix="usine-diff-") as own:
@@ -36,7 +36,7 @@ def workspace() -> Iterator[Path]:
 
 
 def _home() -> Path | None:
-    """Return the folder of all workspaces of this user; None where something of somebody else's has its name."""
+    """Return the folder of this user's workspaces; None if another user has a file of that name."""
     home = Path(tempfile.gettempdir()) / f"usine-diff-{os.getuid()}"
     try:
         home.mkdir(mode=0o700, exist_ok=True)
@@ -48,7 +48,7 @@ def _home() -> Path | None:
 
 
 def _lock(home: Path) -> tuple[str, int]:
-    """Take a name that is free, and keep its lock file locked: while it is, the workspace is in use."""
+    """Take a free name and lock its lock file. The workspace is in use as long as the file is locked."""
     while True:
         name = secrets.token_hex(8)
         path = home / f"{name}{_LOCK}"
@@ -57,13 +57,13 @@ def _lock(home: Path) -> tuple[str, int]:
         try:
             if path.stat().st_ino == os.fstat(descriptor).st_ino:
                 return name, descriptor
-        except FileNotFoundError:  # another run took it for a leftover before it was locked
+        except FileNotFoundError:  # another run removed it as a leftover before it was locked
             pass
         os.close(descriptor)
 
 
 def _prune(home: Path) -> None:
-    """Remove what killed runs left: their locks went with them."""
+    """Remove the workspaces that interrupted runs left: their lock files are no longer locked."""
     for path in home.glob(f"*{_LOCK}"):
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)

@@ -1,1 +1,1 @@
-"""What the systems hold that the stack does not say."""
+"""Drift: differences between the stack's state and what the systems hold, and their repair."""

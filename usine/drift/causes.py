@@ -1,20 +1,21 @@
-"""One line for what has one cause: hundreds of objects that changed in the same way."""
+"""Groups findings with the same change: hundreds of them have one cause, such as a provider upgrade."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-from usine.drift.findings import Finding
-from usine.report.model import ABSENT, Action
+from usine.drift.findings import DriftFinding
+from usine.report.model import Action
+from usine.wire import tokens
+from usine.wire.paths import with_any_index
+from usine.wire.values import ABSENT
 
-#: So many objects do not change alike by somebody's hand.
+#: So many objects do not change in the same way by manual changes.
 LEAST = 10
-_INDEX = re.compile(r'\[(\d+|"[^"]*")\]')
-#: The Python package of each provider: its version is that of the plugin this checkout runs.
+#: The Python package of each provider, whose version is that of the plugin.
 _PACKAGES = {
     "gitlab": "pulumi-gitlab",
     "harbor": "pulumiverse-harbor",
@@ -22,36 +23,35 @@ _PACKAGES = {
     "kubernetes": "pulumi-kubernetes",
     "vault": "pulumi-vault",
 }
-_PROVIDER = "pulumi:providers:"
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Findings that share what happened to them. `text` is one line for people.
+    """Findings with the same change. `text` is one line for people.
 
-    `upgrade`: the provider has another version than the one the state was written with.
+    `upgrade`: the provider's version differs from the one that wrote the state.
     """
 
     text: str
-    findings: tuple[Finding, ...]
+    findings: tuple[DriftFinding, ...]
     upgrade: bool = False
 
     @property
     def objects(self) -> int:
-        """How many objects it is about."""
+        """The number of objects."""
         return len({finding.object_key for finding in self.findings})
 
 
 def upgrades(resources: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Return by provider how its version moved since the state was written: ``7.10.0 -> 7.11.0``.
+    """Return, by provider, how its version changed since the state was written: ``7.10.0 -> 7.11.0``.
 
     `resources` are those of the stack's checkpoint.
     """
     moved: dict[str, str] = {}
     for resource in resources:
-        provider = str(resource["type"]).removeprefix(_PROVIDER)
+        provider = tokens.package_of(str(resource["type"]))
         written = str((resource.get("inputs") or {}).get("version") or "")
-        if provider in _PACKAGES and written and str(resource["type"]).startswith(_PROVIDER):
+        if tokens.is_provider(str(resource["type"])) and written and provider in _PACKAGES:
             try:
                 installed = metadata.version(_PACKAGES[provider])
             except metadata.PackageNotFoundError:
@@ -62,13 +62,13 @@ def upgrades(resources: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def group(
-    findings: Sequence[Finding], moved: Mapping[str, str], least: int = LEAST
-) -> tuple[tuple[Cause, ...], tuple[Finding, ...]]:
-    """Return the causes of `least` objects and more, the largest first, and the findings that have none.
+    findings: Sequence[DriftFinding], moved: Mapping[str, str], least: int = LEAST
+) -> tuple[tuple[Cause, ...], tuple[DriftFinding, ...]]:
+    """Return the causes with at least `least` objects, the largest first, and the other findings.
 
-    `moved` is what `upgrades` gives.
+    `moved` is the result of `upgrades`.
     """
-    alike: dict[tuple[object, ...], list[Finding]] = {}
+    alike: dict[tuple[object, ...], list[DriftFinding]] = {}
     for finding in findings:
         alike.setdefault(_signature(finding), []).append(finding)
     causes: list[Cause] = []
@@ -84,18 +84,14 @@ def group(
     return tuple(causes), tuple(finding for finding in findings if finding.key in single)
 
 
-def _signature(finding: Finding) -> tuple[object, ...]:
+def _signature(finding: DriftFinding) -> tuple[object, ...]:
     if finding.kind is not Action.CHANGED:
         return finding.kind, finding.type
-    return finding.kind, finding.type, _anywhere(finding.path), _shape(finding.expected), _shape(finding.found)
-
-
-def _anywhere(path: str) -> str:
-    return _INDEX.sub("[*]", path)
+    return finding.kind, finding.type, with_any_index(finding.path), _shape(finding.expected), _shape(finding.found)
 
 
 def _shape(value: object) -> str:
-    """What a value is like: small words and numbers count, texts of people do not."""
+    """Return the form of a value for comparison: booleans and numbers as they are, texts only as empty or not."""
     if value is ABSENT:
         return "nothing"
     if value is None or isinstance(value, (bool, int, float)):
@@ -105,16 +101,16 @@ def _shape(value: object) -> str:
     return "a list" if isinstance(value, list) else "a mapping"
 
 
-def _text(example: Finding, count: int, moved: Mapping[str, str]) -> str:
+def _text(example: DriftFinding, count: int, moved: Mapping[str, str]) -> str:
     provider = _provider(example)
     short = example.type.rsplit(":", 1)[-1]
     if example.kind is not Action.CHANGED:
         return f"{count} objects {example.kind.value} of one type, {short}"
-    what = f"{_anywhere(example.path)} of {short}: {_shape(example.expected)} -> {_shape(example.found)}"
+    what = f"{with_any_index(example.path)} of {short}: {_shape(example.expected)} -> {_shape(example.found)}"
     if provider in moved:
-        return f"provider upgrade ({provider} {moved[provider]}): {count} objects changed alike, {what}"
-    return f"one cause: {count} objects changed alike, {what}"
+        return f"provider upgrade ({provider} {moved[provider]}): {count} objects changed in the same way, {what}"
+    return f"one cause: {count} objects changed in the same way, {what}"
 
 
-def _provider(finding: Finding) -> str:
-    return finding.type.split(":", 1)[0]
+def _provider(finding: DriftFinding) -> str:
+    return tokens.package_of(finding.type)

@@ -1,20 +1,21 @@
-"""Objects the state knows: which of their properties somebody changed, and which objects are gone."""
+"""Managed objects: changed properties, and objects that are missing."""
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Iterator
 
-from usine.data_bearing import holds_data
 from usine.drift import kubernetes, left_open, unread
-from usine.drift.findings import Finding
+from usine.drift.findings import DriftFinding
 from usine.drift.observe import Observation
-from usine.drift.paths import Path, lookup, parse, render, starts_with
-from usine.report.model import ABSENT, Action
+from usine.providers.data_bearing import holds_data
+from usine.report.model import Action
+from usine.wire.paths import Path, lookup, parse, render, starts_with
+from usine.wire.values import ABSENT
 
 
-def compare(observations: Iterable[Observation]) -> Iterator[Finding]:
-    """Yield what differs, object by object, property by property."""
+def compare(observations: Iterable[Observation]) -> Iterator[DriftFinding]:
+    """Yield the findings, object by object, property by property."""
     for observation in observations:
         if observation.live is None:
             yield _missing(observation)
@@ -24,7 +25,7 @@ def compare(observations: Iterable[Observation]) -> Iterator[Finding]:
         added = list(kubernetes.unnoticed(observation)) if kubernetes.is_kubernetes(observation) else []
         lists = [parse(finding.path) for finding in added]
         seen = list(differences(observation))
-        # What is empty on both sides, whatever it is called there, comes along with a difference; it is none.
+        # A plugin may also name properties that are empty on both sides: they are no difference.
         telling = [one for one in seen if not (_is_empty(one[1]) and _is_empty(one[2]))]
         for path, expected, found in telling or seen:
             if not any(starts_with(path, above) for above in lists):
@@ -32,9 +33,9 @@ def compare(observations: Iterable[Observation]) -> Iterator[Finding]:
         yield from added
 
 
-def _missing(observation: Observation) -> Finding:
+def _missing(observation: Observation) -> DriftFinding:
     address = observation.address
-    return Finding(
+    return DriftFinding(
         Action.MISSING,
         address.tenant,
         address.system,
@@ -45,9 +46,9 @@ def _missing(observation: Observation) -> Finding:
     )
 
 
-def _changed(observation: Observation, path: str, expected: object, found: object) -> Finding:
+def _changed(observation: Observation, path: str, expected: object, found: object) -> DriftFinding:
     address = observation.address
-    return Finding(
+    return DriftFinding(
         Action.CHANGED,
         address.tenant,
         address.system,
@@ -62,15 +63,15 @@ def _changed(observation: Observation, path: str, expected: object, found: objec
 
 
 def differences(observation: Observation) -> Iterator[tuple[Path, object, object]]:
-    """Yield path, expected and found value of what the plugin sees, each path once.
+    """Yield path, expected and found value of the differences that the plugin sees, each path once.
 
-    A list of plain values is one property: which of its places differ says nothing to anyone. What neither side has
-    under the plugin's path (a set's elements have no fixed places) is told of the whole set.
+    A list of plain values is one property, since the index that differs tells nothing. If no side has a value at the
+    plugin's path, as in a set, whose elements have no fixed index, the difference is that of the whole set.
     """
     live = observation.live
     if live is None:
         return
-    told: set[Path] = set()
+    seen: set[Path] = set()
     for text in observation.differs:
         path = parse(text)
         while True:
@@ -83,13 +84,13 @@ def differences(observation: Observation) -> Iterator[tuple[Path, object, object
                 path = path[:-1]
                 continue
             break
-        if path not in told and not _is_one_moment(expected, found):
-            told.add(path)
+        if path not in seen and not _is_one_moment(expected, found):
+            seen.add(path)
             yield path, expected, found
 
 
 def _is_one_moment(expected: object, found: object) -> bool:
-    """Say whether two texts are one time, at two offsets: a server writes it at its own."""
+    """Return whether two texts are the same time in two time zones: a server may use its own."""
     try:
         one, other = (datetime.datetime.fromisoformat(str(text)) for text in (expected, found))
     except ValueError:

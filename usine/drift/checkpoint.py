@@ -1,4 +1,4 @@
-"""Edits of a stack's checkpoint that make the engine do a repair by itself, and how they are taken back."""
+"""Edits of a stack's checkpoint that let the engine do a repair, and how they are undone."""
 
 from __future__ import annotations
 
@@ -7,40 +7,29 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from usine.drift.findings import Finding
-from usine.drift.paths import Path, lookup, parse
+from usine.drift.findings import DriftFinding
 from usine.engine.cli import Engine, EngineError
-from usine.report.model import ABSENT
-
-_STACK = "pulumi:pulumi:Stack"
-_PROVIDER = "pulumi:providers:"
-_KUBERNETES = "kubernetes:"
-_DYNAMIC = "pulumi-python:"
-#: How a dynamic resource carries its provider.
-_DYNAMIC_PROVIDER = "__provider"
+from usine.wire import tokens, urns
+from usine.wire.checkpoint import resources_of
+from usine.wire.paths import Path, lookup, parse
+from usine.wire.values import ABSENT, DYNAMIC_PROVIDER
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What was done to a checkpoint: URNs of adopted objects by the key of their finding, and inputs taken out."""
+    """The edits of a checkpoint: URNs of adopted objects by the key of their finding, and removed inputs."""
 
     adopted: Mapping[str, str]
     hidden: tuple[tuple[str, Path, object], ...] = ()
 
 
-def resources_of(checkpoint: Mapping[str, Any]) -> list[Json]:
-    """Return the resources of an exported checkpoint."""
-    found: list[Json] = (checkpoint.get("deployment") or {}).get("resources") or []
-    return found
+def edit(engine: Engine, to_adopt: Sequence[DriftFinding], to_reveal: Sequence[DriftFinding]) -> Edit:
+    """Add unmanaged objects to the state, and remove inputs from it whose differences the plugins do not see.
 
-
-def edit(engine: Engine, to_adopt: Sequence[Finding], to_reveal: Sequence[Finding]) -> Edit:
-    """Take unmanaged objects into the state, and properties out of the inputs there, where plugins see no difference.
-
-    An adopted object is read by its plugin at once. Raises EngineError when the state cannot be written, or an object
-    not be adopted.
+    The plugin of an adopted object reads it at once. Raises EngineError if the state cannot be written or an object
+    cannot be adopted.
     """
     checkpoint: Json = dict(engine.export_state())
     resources = resources_of(checkpoint)
@@ -63,7 +52,7 @@ def edit(engine: Engine, to_adopt: Sequence[Finding], to_reveal: Sequence[Findin
 
 
 def undo(engine: Engine, done: Edit) -> None:
-    """Take out of the state what was adopted and is still there, and put inputs back that no update has."""
+    """Remove adopted objects that are still in the state, and restore removed inputs that no update has set."""
     checkpoint: Json = dict(engine.export_state())
     resources = resources_of(checkpoint)
     before = copy.deepcopy(resources)
@@ -79,7 +68,7 @@ def undo(engine: Engine, done: Edit) -> None:
 
 
 def dependents(resources: Iterable[Mapping[str, Any]], urns: Iterable[str]) -> list[str]:
-    """Return what takes a value from these resources, directly or not: made anew, they have others to give."""
+    """Return the resources that use outputs of these, directly or not: a new object has other outputs."""
     listed = list(resources)
     reached = set(urns)
     given = set(reached)
@@ -89,7 +78,7 @@ def dependents(resources: Iterable[Mapping[str, Any]], urns: Iterable[str]) -> l
             for resource in listed
             if resource["urn"] not in reached
             and resource.get("custom")
-            and not str(resource["type"]).startswith(_PROVIDER)
+            and not tokens.is_provider(str(resource["type"]))
             and reached & {urn for used in (resource.get("propertyDependencies") or {}).values() for urn in used or ()}
         }
         if not more:
@@ -97,35 +86,33 @@ def dependents(resources: Iterable[Mapping[str, Any]], urns: Iterable[str]) -> l
         reached |= more
 
 
-def _resource(finding: Finding, resources: Sequence[Mapping[str, Any]]) -> Json:
-    """Make the state's entry of an unmanaged object: enough for its plugin to read it, and to delete it."""
-    stack = next((str(resource["urn"]) for resource in resources if resource["type"] == _STACK), None)
+def _resource(finding: DriftFinding, resources: Sequence[Mapping[str, Any]]) -> Json:
+    """Return the state's entry for an unmanaged object, with what its plugin needs to read and to delete it."""
+    stack = next((str(resource["urn"]) for resource in resources if resource["type"] == tokens.STACK), None)
     if stack is None:
-        raise EngineError("the stack is empty: nothing of it can be repaired; run `usine up`")
+        raise EngineError("the stack is empty, so nothing can be repaired: run `usine up`")
     inputs: Json = {}
-    if finding.type.startswith(_KUBERNETES):
+    if finding.type.startswith(tokens.KUBERNETES):
         inputs = kubernetes_identity(finding.type, str(finding.import_id))
-    if finding.type.startswith(_DYNAMIC):
-        brother = next((r for r in resources if r["type"] == finding.type and r.get("inputs")), None)
-        if brother is None:
+    if finding.type.startswith(tokens.DYNAMIC):
+        sibling = next((r for r in resources if r["type"] == finding.type and r.get("inputs")), None)
+        if sibling is None:
             raise EngineError(f"{finding.name} cannot be adopted: the state has no other {finding.type}")
-        inputs = {_DYNAMIC_PROVIDER: brother["inputs"][_DYNAMIC_PROVIDER]}
-        provider = brother.get("provider")
+        inputs = {DYNAMIC_PROVIDER: sibling["inputs"][DYNAMIC_PROVIDER]}
+        provider = sibling.get("provider")
     else:
         provider = next(
             (
-                f"{resource['urn']}::{resource['id']}"
+                urns.provider_reference(resource["urn"], resource["id"])
                 for resource in resources
-                if str(resource["type"]).startswith(_PROVIDER)
-                and str(resource["urn"]).rpartition("::")[2] == finding.provider
+                if tokens.is_provider(str(resource["type"])) and urns.name_of(str(resource["urn"])) == finding.provider
             ),
             None,
         )
     if provider is None:
         raise EngineError(f"{finding.name} cannot be adopted: the state has no provider {finding.provider!r}")
-    head, project, _, _ = stack.split("::", 3)
     return {
-        "urn": f"{head}::{project}::{finding.type}::drift/{finding.object_key}",
+        "urn": urns.beside(stack, finding.type, f"drift/{finding.object_key}"),
         "custom": True,
         "id": finding.import_id,
         "type": finding.type,
@@ -137,19 +124,19 @@ def _resource(finding: Finding, resources: Sequence[Mapping[str, Any]]) -> Json:
 
 
 def kubernetes_identity(type_: str, id_: str) -> Json:
-    """Return what tells a Kubernetes object from all others, by its type token and its id ``[<namespace>/]<name>``."""
+    """Return the inputs that identify a Kubernetes object, by its type token and its id ``[<namespace>/]<name>``."""
     _, module, kind = type_.split(":")
     namespace, _, name = id_.rpartition("/")
     metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
     return {"apiVersion": module.removeprefix("core/"), "kind": kind.removesuffix("Patch"), "metadata": metadata}
 
 
-def _hide(finding: Finding, resources: Iterable[Json]) -> tuple[str, Path, object]:
+def _hide(finding: DriftFinding, resources: Iterable[Json]) -> tuple[str, Path, object]:
     resource = next((r for r in resources if r["urn"] == finding.urn and not r.get("delete")), None)
     path = parse(finding.path)
     value = lookup(resource["inputs"], path) if resource is not None else ABSENT
     if resource is None or value is ABSENT:
-        raise EngineError(f"the state has moved: {finding.name} has no {finding.path} any more; look again")
+        raise EngineError(f"the state has changed: {finding.name} no longer has {finding.path}; scan again")
     del _parent(resource["inputs"], path)[path[-1]]
     return finding.urn, path, value
 

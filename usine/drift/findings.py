@@ -1,4 +1,4 @@
-"""What a look for drift finds, as plain values without secrets."""
+"""The findings of a drift scan, as plain values without secrets."""
 
 from __future__ import annotations
 
@@ -9,17 +9,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from usine.report.model import ABSENT, Action
+from pydantic import ConfigDict, TypeAdapter, with_config
+from pydantic.alias_generators import to_camel
+
+from usine.report.model import Action
+from usine.wire.values import ABSENT
 
 _KEY_DIGITS = 12
 
 
 class Means(enum.StrEnum):
-    """How a finding is put right.
+    """How a finding is repaired.
 
-    ``engine``: a guarded `up` of the resource does it. ``reveal``: so it does, once the state is made to forget the
-    property, since the plugin sees no difference. ``patch``: the field is taken out of the live object, which no update
-    does. ``adopt``: the object enters the state, and the guarded `up` deletes it. ``hand``: a person has to.
+    ``engine``: by a guarded `up` of the resource. ``reveal``: also, but the property is removed from the state first,
+    since the plugin sees no difference. ``patch``: the field is removed from the live object by a patch, since no
+    update removes it. ``adopt``: the object is added to the state, and the guarded `up` deletes it. ``hand``: by a
+    person.
     """
 
     ENGINE = "engine"
@@ -29,15 +34,16 @@ class Means(enum.StrEnum):
     HAND = "hand"
 
 
+@with_config(ConfigDict(alias_generator=to_camel, extra="ignore"))
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One difference between what the state says and what a system holds.
+class DriftFinding:
+    """One difference between the state and a system.
 
     `kind` is CHANGED (one property), MISSING or UNMANAGED (a whole object). `tenant` is None for the foundation. `type`
-    and `name` are as in `usine.report.model.Entry`. `path`, `expected` and `found` are of the property that changed.
-    `urn` is the resource in the state, empty for an unmanaged object; `import_id` is the latter's id as its provider
-    takes it, None where none does, `provider` the logical name of the one that reaches it; `detail` says what it gives,
-    and to whom. `by` says who did it and when, where the system tells. `call` is what takes it away by hand.
+    and `name` are as in `usine.report.model.Entry`. `path`, `expected` and `found` describe a changed property. `urn`
+    is the resource in the state, empty for an unmanaged object. `import_id` is the id with which the provider imports
+    an unmanaged object, or None; `provider` is the logical name of that provider; `detail` says which rights the object
+    gives, and to whom. `by` is who made the change and when, if the system knows. `call` is the manual remedy.
     """
 
     kind: Action
@@ -59,66 +65,31 @@ class Finding:
 
     @property
     def object_key(self) -> str:
-        """The name `--repair` takes: the same for every look at the same object, short, safe in a shell."""
+        """The key for `--repair`: the same in every scan, short, and safe in a shell."""
         return _digest(self.kind.value, self.tenant or "", self.system, self.type, self.name)
 
     @property
     def key(self) -> str:
-        """What tells this finding from every other one, the same at every look, whatever the values."""
+        """The key of this finding: unique, and the same in every scan, whatever its values are."""
         return f"{self.object_key}:{self.path}" if self.path else self.object_key
 
     def to_json(self) -> dict[str, object]:
-        """Return JSON values; a property that is absent has no value."""
-        values: dict[str, object] = {
-            "key": self.key,
-            "kind": self.kind.value,
-            "tenant": self.tenant,
-            "system": self.system,
-            "type": self.type,
-            "name": self.name,
-        }
-        optional = {
-            "path": self.path,
-            "urn": self.urn,
-            "importId": self.import_id,
-            "provider": self.provider,
-            "detail": self.detail,
-            "holdsData": self.holds_data,
-            "by": self.by,
-            "call": self.call,
-        }
-        values |= {name: value for name, value in optional.items() if value}
-        values |= {
-            name: value for name, value in (("expected", self.expected), ("found", self.found)) if value is not ABSENT
-        }
-        return values | {"means": self.means.value}
+        """Return JSON values; what is at its default is left out, but for `means`."""
+        values = _FINDING.dump_python(self, by_alias=True, exclude_defaults=True)
+        return {"key": self.key, **values, "means": self.means}
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Finding:
-        """Read what `to_json` wrote. Raises KeyError, TypeError or ValueError for anything else."""
-        return cls(
-            kind=Action(values["kind"]),
-            tenant=values["tenant"],
-            system=str(values["system"]),
-            type=str(values["type"]),
-            name=str(values["name"]),
-            path=str(values.get("path", "")),
-            expected=values.get("expected", ABSENT),
-            found=values.get("found", ABSENT),
-            urn=str(values.get("urn", "")),
-            import_id=values.get("importId"),
-            provider=str(values.get("provider", "")),
-            detail=str(values.get("detail", "")),
-            holds_data=bool(values.get("holdsData", False)),
-            by=str(values.get("by", "")),
-            means=Means(values["means"]),
-            call=str(values.get("call", "")),
-        )
+    def from_json(cls, values: Mapping[str, Any]) -> DriftFinding:
+        """Read what `to_json` wrote; other keys are ignored. Raises ValueError for anything else."""
+        return _FINDING.validate_python(values)
+
+
+_FINDING = TypeAdapter(DriftFinding)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Unseen:
-    """A part that could not be looked at: `tenant` (None: the foundation) in `system`, and why, in one line."""
+    """A part that could not be scanned: `tenant` (None: the foundation) in `system`, and the reason in one line."""
 
     tenant: str | None
     system: str

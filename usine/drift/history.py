@@ -1,7 +1,7 @@
-"""When a finding was first seen, whether it is still there, what is gone: one JSON file a look, kept as artifacts.
+"""The history of drift scans: when each finding was first seen, and which are gone. One JSON file per scan.
 
-A look reads the newest file that can be read and writes its own. No history, or a broken one, only means that nothing
-is known of before.
+A scan reads the newest file that can be read, and writes its own. Without a history, or with a broken one, every
+finding is new.
 """
 
 from __future__ import annotations
@@ -16,37 +16,37 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from usine.drift.findings import Finding, Unseen
+from usine.drift.findings import DriftFinding, Unseen
 
 VERSION = 1
-#: Looks kept in one folder: two months of nights.
+#: Scans kept in one folder: two months of nightly scans.
 MOST_KEPT = 60
 _NAME = re.compile(r"\d{8}T\d{6}Z\.json\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What the looks before knew. `since` is when each finding was first seen, by its key, as ISO 8601 in UTC.
+    """The previous scan. `since` is when each finding was first seen, by its key, as ISO 8601 in UTC.
 
-    `looked_at` is empty when there was none.
+    `looked_at` is empty if there was none.
     """
 
     looked_at: str = ""
     since: Mapping[str, str] = field(default_factory=dict)
-    findings: Mapping[str, Finding] = field(default_factory=dict)
+    findings: Mapping[str, DriftFinding] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A look beside those before. `gone` were there the last time and are not now; `since` is of what is there.
+    """A scan compared with the previous one. `gone` are findings that are no longer there.
 
-    `lasting` were there the last time, in a part that could not be looked at now: nobody knows of them.
+    `lasting` are findings of the previous scan in parts that could not be scanned this time. `since` is as in `Past`.
     """
 
     looked_at: str
     since: Mapping[str, str]
-    gone: tuple[Finding, ...] = ()
-    lasting: tuple[Finding, ...] = ()
+    gone: tuple[DriftFinding, ...] = ()
+    lasting: tuple[DriftFinding, ...] = ()
 
 
 def stamp(moment: datetime.datetime) -> str:
@@ -55,8 +55,8 @@ def stamp(moment: datetime.datetime) -> str:
 
 
 def read_past(folder: Path) -> Past:
-    """Read the newest look of a folder that can be read."""
-    for path in reversed(_looks(folder)):
+    """Read the newest scan of a folder that can be read."""
+    for path in reversed(_files(folder)):
         try:
             return _past(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -67,7 +67,7 @@ def read_past(folder: Path) -> Past:
 def _past(document: Any) -> Past:  # noqa: ANN401 - JSON
     if document["version"] != VERSION:
         raise ValueError("another version")
-    entries = [(Finding.from_json(entry), str(entry["since"])) for entry in document["findings"]]
+    entries = [(DriftFinding.from_json(entry), str(entry["since"])) for entry in document["findings"]]
     return Past(
         str(document["lookedAt"]),
         {finding.key: since for finding, since in entries},
@@ -75,8 +75,8 @@ def _past(document: Any) -> Past:  # noqa: ANN401 - JSON
     )
 
 
-def compare(past: Past, findings: Iterable[Finding], unseen: Iterable[Unseen], now: str) -> History:
-    """Set a look beside those before; `now` is when it was made."""
+def compare(past: Past, findings: Iterable[DriftFinding], unseen: Iterable[Unseen], now: str) -> History:
+    """Compare a scan with the previous one; `now` is the time of the scan."""
     here = {finding.key: past.since.get(finding.key, now) for finding in findings}
     blind = {(part.tenant, part.system) for part in unseen}
     away = [finding for key, finding in past.findings.items() if key not in here]
@@ -85,9 +85,9 @@ def compare(past: Past, findings: Iterable[Finding], unseen: Iterable[Unseen], n
 
 
 def write(
-    folder: Path, stack: str, history: History, past: Past, findings: Sequence[Finding], unseen: Sequence[Unseen]
+    folder: Path, stack: str, history: History, past: Past, findings: Sequence[DriftFinding], unseen: Sequence[Unseen]
 ) -> Path:
-    """Write a look, delete the oldest beyond `MOST_KEPT`, and return the file. Raises OSError."""
+    """Write a scan, delete the oldest files beyond `MOST_KEPT`, and return the new file. Raises OSError."""
     rows = [{**finding.to_json(), "since": history.since[finding.key]} for finding in findings]
     rows += [
         {**finding.to_json(), "since": past.since[finding.key], "notLookedAt": True} for finding in history.lasting
@@ -107,12 +107,12 @@ def write(
         json.dump(document, file, indent=1, ensure_ascii=False)
         file.write("\n")
     os.replace(file.name, path)
-    for old in _looks(folder)[:-MOST_KEPT]:
+    for old in _files(folder)[:-MOST_KEPT]:
         old.unlink(missing_ok=True)
     return path
 
 
-def _looks(folder: Path) -> list[Path]:
+def _files(folder: Path) -> list[Path]:
     try:
         return sorted(path for path in folder.iterdir() if _NAME.match(path.name))
     except OSError:

@@ -1,4 +1,4 @@
-"""What the ignore rules take out of a look, and what is to be said of the rules themselves."""
+"""Applies the ignore rules to the findings of a scan, and reports on the rules."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from model.reading.drift_ignores import IgnoreRule
-from usine.drift.findings import Finding
+from usine.drift.findings import DriftFinding
 from usine.report.model import Notice, Severity
 
 
 @dataclass(frozen=True, slots=True)
 class Sifted:
-    """The findings that count, those a rule takes out, and notices about the rules."""
+    """The findings that remain, those that a rule ignores, and notices about the rules."""
 
-    kept: tuple[Finding, ...]
-    ignored: tuple[Finding, ...]
+    kept: tuple[DriftFinding, ...]
+    ignored: tuple[DriftFinding, ...]
     notices: tuple[Notice, ...]
 
 
 def sift(
-    findings: Iterable[Finding], rules: Sequence[IgnoreRule], today: datetime.date, *, source: str, whole: bool
+    findings: Iterable[DriftFinding], rules: Sequence[IgnoreRule], today: datetime.date, *, source: str, whole: bool
 ) -> Sifted:
     """Apply the rules of the file `source`. An expired rule ignores nothing.
 
-    `whole` says that everything the rules may be about was looked at: only then is a rule that met nothing unused.
+    `whole`: everything was scanned. Only then a rule without a match is reported as unused.
     """
-    kept: list[Finding] = []
-    ignored: list[Finding] = []
+    kept: list[DriftFinding] = []
+    ignored: list[DriftFinding] = []
     met: Counter[int] = Counter()
     for finding in findings:
         covering = [index for index, rule in enumerate(rules) if _covers(rule, finding)]
@@ -39,7 +39,7 @@ def sift(
     return Sifted(tuple(kept), tuple(ignored), tuple(_notices(rules, met, today, source, whole=whole)))
 
 
-def _covers(rule: IgnoreRule, finding: Finding) -> bool:
+def _covers(rule: IgnoreRule, finding: DriftFinding) -> bool:
     return rule.covers(kind=finding.kind.value, name=finding.name, type_=finding.type, path=finding.path)
 
 
@@ -53,8 +53,8 @@ def _notices(
             yield Notice(
                 "ignore-expired",
                 Severity.WARNING,
-                f"the rule about {about} was good until {rule.expires}: {count} it would ignore are reported again",
-                f"{rule.owner}: put them right, or give a new date and reason; else take the rule out",
+                f"the rule for {about} expired on {rule.expires}: {count} that it would ignore are reported again",
+                f"{rule.owner}: repair them, give a new date and reason, or remove the rule",
                 source,
                 rule.line,
                 rule.column,
@@ -73,8 +73,8 @@ def _notices(
             yield Notice(
                 "ignore-unused",
                 Severity.WARNING,
-                f"the rule about {about} meets nothing",
-                "take it out",
+                f"the rule for {about} matches nothing",
+                "remove it",
                 source,
                 rule.line,
                 rule.column,

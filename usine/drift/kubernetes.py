@@ -1,9 +1,9 @@
-"""What the Kubernetes plugin does not notice: fields and list elements added to an object beside the program's own.
+"""Drift that the Kubernetes plugin does not see: fields and list elements that were added to an object.
 
-The plugin compares only the part of the live object that has the shape of the program's inputs: a subject added to a
-role binding, a rule that opens a network policy, a label are no difference to it. The live object says itself, field by
-field, who set what (`metadata.managedFields`): what somebody else set and the program does not have was added by hand.
-What nobody owns is the server's default; controllers are known by name, and what tools leave in notes by prefix.
+The plugin compares only the fields that the program sets: a subject added to a role binding, a rule added to a network
+policy or a label are no difference to it. The live object has the owner of each field (`metadata.managedFields`). A
+field with another owner that the program does not set was added outside the program. A field without an owner is a
+default of the server. Controllers are known by name, annotations and labels of tools by prefix.
 """
 
 from __future__ import annotations
@@ -14,33 +14,34 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from usine.drift.findings import Finding, Means
+from usine.drift.findings import DriftFinding, Means
 from usine.drift.observe import Observation
-from usine.drift.paths import Path, lookup, parse, render, starts_with
-from usine.plan.model import SECRET
-from usine.report.model import ABSENT, Action
+from usine.report.model import Action
+from usine.wire import tokens
+from usine.wire.paths import Path, lookup, parse, render, starts_with
+from usine.wire.values import ABSENT, SECRET
 
 _MANAGER: Final = "__fieldManager"
-#: The control plane's own writers.
+#: Field managers of the control plane.
 _CONTROLLERS: Final = frozenset(
     {"kube-apiserver", "kube-controller-manager", "cloud-controller-manager", "kube-scheduler", "kubelet"}
 )
-#: Fields of their owners, whoever they are: observed state, and Argo CD's request for a synchronisation.
+#: Fields that are never configuration: observed state, and Argo CD's request for a synchronisation.
 _NOT_CONFIGURATION: Final = ("status", "operation")
-#: Notes that tools and controllers leave; they configure nothing of what we make.
+#: Annotations and labels of tools and controllers, which configure nothing in our objects.
 _NOTES: Final = (
     "kubernetes.io/metadata.name", "kubectl.kubernetes.io/", "deployment.kubernetes.io/", "pulumi.com/",
     "argocd.argoproj.io/refresh", "argocd.argoproj.io/hydrate",
 )  # fmt: skip
-#: Told key by key, also where the program has none.
+#: Compared key by key, also if the program sets none.
 _MAPS_OF_NOTES: Final = (("metadata", "annotations"), ("metadata", "labels"))
 _SERVER_METADATA: Final = frozenset(
     {"creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "generation", "managedFields", "name",
      "namespace", "resourceVersion", "selfLink", "uid"}
 )  # fmt: skip
-#: Keys of Argo CD's own settings that give rights or let people in, by the config map's name
+#: Keys of Argo CD's settings that give rights or allow log-ins, by the name of the config map
 #: (https://argo-cd.readthedocs.io/en/stable/operator-manual/argocd-cm-yaml/ and .../argocd-rbac-cm-yaml/). All keys
-#: `policy.*.csv` are one policy.
+#: `policy.*.csv` form one policy.
 _OPENING: Final = {
     "argocd-cm": re.compile(r"accounts\..+|users\.anonymous\.enabled|dex\.config|oidc\.config"),
     "argocd-rbac-cm": re.compile(r"policy\..+|scopes"),
@@ -50,7 +51,7 @@ _HOLDS_SECRETS: Final = frozenset({"dex.config", "oidc.config"})
 
 @dataclass(frozen=True, slots=True)
 class _Owner:
-    """A manager's entry: what it set, and when."""
+    """The entry of a field manager: the fields that it set, and when."""
 
     name: str
     time: str
@@ -61,14 +62,14 @@ class _Owner:
 
 
 def is_kubernetes(observation: Observation) -> bool:
-    """Say whether the Kubernetes plugin manages the object."""
-    return observation.address.type.startswith("kubernetes:")
+    """Return whether the Kubernetes plugin manages the object."""
+    return observation.address.type.startswith(tokens.KUBERNETES)
 
 
-def unnoticed(observation: Observation) -> Iterator[Finding]:
-    """Yield what was added to the live object; each path once.
+def unnoticed(observation: Observation) -> Iterator[DriftFinding]:
+    """Yield the fields that were added to the live object, each path once.
 
-    A Patch resource is about its own fields only; of Argo CD's settings, what opens a way in is told besides.
+    A Patch resource manages its own fields only. In Argo CD's settings, added keys that give access are findings too.
     """
     if observation.live is None:
         return
@@ -79,20 +80,20 @@ def unnoticed(observation: Observation) -> Iterator[Finding]:
     wanted = observation.known.inputs
     noticed = [parse(text) for text in observation.differs]
     mine, others = _owners(live)
-    told: list[Path] = []
+    reported: list[Path] = []
     for owner in others:
         for path in _added(owner.fields, wanted, live, observation.known.outputs, mine):
-            if not any(starts_with(path, other) for other in (*told, *noticed)):
-                told.append(path)
-                # In what is secret as a whole, only a key that is not ours is told of.
+            if not any(starts_with(path, other) for other in (*reported, *noticed)):
+                reported.append(path)
+                # If the whole mapping is secret, only keys that are not ours are reported.
                 expected = ABSENT if (ours := lookup(wanted, path)) == SECRET else ours
                 finding = _finding(observation, path, expected, lookup(live, path), str(owner))
                 partly = any(starts_with(other, path) for other in noticed)
                 yield replace(finding, means=Means.ENGINE) if partly else finding
 
 
-def _opened(observation: Observation, live: Mapping[str, object]) -> Iterator[Finding]:
-    """Yield keys of Argo CD's config maps that are not declared, and that give rights or another log-in."""
+def _opened(observation: Observation, live: Mapping[str, object]) -> Iterator[DriftFinding]:
+    """Yield keys of Argo CD's config maps that the program does not set and that give rights or allow log-ins."""
     opening = _OPENING.get(str(lookup(observation.known.inputs, ("metadata", "name"))))
     declared, found = lookup(observation.known.inputs, ("data",)), lookup(live, ("data",))
     if opening is None or not isinstance(found, Mapping):
@@ -103,14 +104,14 @@ def _opened(observation: Observation, live: Mapping[str, object]) -> Iterator[Fi
             by = next(
                 (str(owner) for owner in others if lookup(owner.fields, ("f:data", f"f:{key}")) is not ABSENT), ""
             )
-            # A log-in's configuration may hold its secret.
+            # The configuration of a log-in may contain its secret.
             shown = SECRET if key in _HOLDS_SECRETS else found[key]
             yield _finding(observation, ("data", key), ABSENT, shown, by)
 
 
-def _finding(observation: Observation, path: Path, expected: object, found: object, by: str) -> Finding:
+def _finding(observation: Observation, path: Path, expected: object, found: object, by: str) -> DriftFinding:
     address = observation.address
-    return Finding(
+    return DriftFinding(
         Action.CHANGED,
         address.tenant,
         address.system,
@@ -127,9 +128,9 @@ def _finding(observation: Observation, path: Path, expected: object, found: obje
 
 
 def _owners(live: Mapping[str, object]) -> tuple[_Owner | None, list[_Owner]]:
-    """Our own entry (None: not there, so nobody can tell who set what), and those of everybody else.
+    """Return the program's own entry (None if there is none), and the entries of other managers.
 
-    Without ours, everything in the object counts as set by somebody unknown.
+    Without the program's entry, the owner of a field is unknown, and there is one entry without a name.
     """
     entries = lookup(live, ("metadata", "managedFields"))
     manager = live.get(_MANAGER)
@@ -166,8 +167,8 @@ def _added(
 ) -> Iterator[Path]:
     """Yield the topmost paths that one owner added."""
     if mine is None:
-        # Nobody's fields are known: what was there when we last wrote the object is no addition.
-        yield from _strangers(wanted, live, known, ())
+        # The owners are unknown: a field that the last run read in the object is no addition.
+        yield from _unknown(wanted, live, known, ())
     else:
         yield from _walk(fields, wanted, live, known, mine.fields, ())
 
@@ -175,7 +176,7 @@ def _added(
 def _walk(
     fields: Mapping[str, Any], wanted: object, live: object, known: object, mine: Mapping[str, Any], path: Path
 ) -> Iterator[Path]:
-    """Follow an owner's fields down to what the program does not have."""
+    """Follow the fields of an owner down to those that the program does not set."""
     for key, below in fields.items():
         kind, _, name = key.partition(":")
         here = (*path, name)
@@ -194,16 +195,16 @@ def _walk(
 
 
 def _lacks(wanted: object, name: str, key: str, mine: Mapping[str, Any]) -> bool:
-    """Say whether the program does not have a field."""
+    """Return whether the program does not set a field."""
     if wanted == SECRET:
-        return key not in mine  # secret as a whole, keys and all: but what we set ourselves, we know
+        return key not in mine  # the keys are secret too, but the program's own entry has them
     return not isinstance(wanted, Mapping) or name not in wanted
 
 
 def _longer(wanted: object, live: list[object], known: object, *, keys: list[str]) -> bool:
-    """Say whether a list has something that the program's does not, out of the plugin's sight.
+    """Return whether a list has an element that the program's list does not have and that the plugin does not see.
 
-    `keys` name the elements an owner set in a list that is merged by key; without them the list is one value.
+    `keys` name the elements that an owner set in a list that is merged by key; without them the list is one value.
     """
     if wanted == SECRET:
         return False
@@ -216,12 +217,12 @@ def _longer(wanted: object, live: list[object], known: object, *, keys: list[str
     return any(
         True
         for index, (ours, theirs) in enumerate(zip(wanted, live, strict=False))
-        for _ in _strangers(ours, theirs, lookup(known, (index,)), ())
+        for _ in _unknown(ours, theirs, lookup(known, (index,)), ())
     )
 
 
 def _element(items: list[object], key: str) -> object:
-    """Find the element of a list that a managed-fields key names: ``k:{...}`` by its keys, ``v:...`` by its value."""
+    """Return the element of a list for a key of managedFields: ``k:{...}`` by its keys, ``v:...`` by its value."""
     kind, _, text = key.partition(":")
     try:
         sought = json.loads(text)
@@ -230,7 +231,7 @@ def _element(items: list[object], key: str) -> object:
     if kind == "v":
         return next((item for item in items if item == sought), ABSENT)
     if kind == "k" and isinstance(sought, dict):
-        # Keys that are the server's default may be missing in what the program says.
+        # The program may leave out keys with the server's default.
         return next(
             (
                 item
@@ -242,8 +243,8 @@ def _element(items: list[object], key: str) -> object:
     return ABSENT
 
 
-def _strangers(wanted: object, live: object, known: object, path: Path) -> Iterator[Path]:
-    """Yield what a live value has, and neither the program nor the object as we last wrote it."""
+def _unknown(wanted: object, live: object, known: object, path: Path) -> Iterator[Path]:
+    """Yield the paths that the live value has, but neither the program nor the object after the last run."""
     if isinstance(wanted, Mapping) and isinstance(live, Mapping):
         for name, value in live.items():
             here = (*path, str(name))
@@ -251,7 +252,7 @@ def _strangers(wanted: object, live: object, known: object, path: Path) -> Itera
             if _passed_over(here) or value == before:
                 continue
             if name in wanted or here in _MAPS_OF_NOTES:
-                yield from _strangers(wanted.get(name, {}), value, before, here)
+                yield from _unknown(wanted.get(name, {}), value, before, here)
             else:
                 yield here
     elif isinstance(wanted, list) and isinstance(live, list) and _longer(wanted, live, known, keys=[]):
@@ -259,7 +260,7 @@ def _strangers(wanted: object, live: object, known: object, path: Path) -> Itera
 
 
 def _passed_over(path: Path) -> bool:
-    """Say whether a path is nothing that anyone configures."""
+    """Return whether a path is not configuration."""
     if path[0] != "metadata":
         return path[0] in _NOT_CONFIGURATION or str(path[0]).startswith("__")
     if len(path) == 2:  # noqa: PLR2004 - a field of the metadata

@@ -1,8 +1,9 @@
-"""Settings that the program leaves open and somebody moved: the other plugins' blind spot.
+"""Changed settings that the program does not set: the other plugins do not see them.
 
-A plugin compares what the program says. What it does not say, the system fills in, and the plugin reads it into the
-state; a later change of it is no difference to the plugin. So what was read now is set beside what the last run read.
-Only what could be declared counts: numbers, dates and addresses that a system computes change by themselves.
+A plugin compares the inputs of the program. The system chooses the other settings, and the plugin reads them into the
+state; it sees no difference when they change later. So the values that were read now are compared with those of the
+last run. Only properties that a program can set count: numbers, dates and addresses that a system computes change by
+themselves.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from typing import Final
 
 from pulumi._types import input_type_py_to_pulumi_names
 
-from usine.drift.findings import Finding, Means
+from usine.drift.findings import DriftFinding, Means
 from usine.drift.observe import Observation
-from usine.drift.paths import parse
-from usine.plan.model import SECRET
 from usine.report.model import Action
+from usine.wire.paths import parse
+from usine.wire.values import SECRET
 
 _PACKAGES: Final = {
     "gitlab": "pulumi_gitlab",
@@ -26,16 +27,16 @@ _PACKAGES: Final = {
     "keycloak": "pulumi_keycloak",
     "vault": "pulumi_vault",
 }
-#: People change their own accounts and a tenant its projects, as far as nobody said how they are to be.
-_THEIR_OWN: Final = frozenset({"gitlab:index/project:Project", "gitlab:index/user:User", "keycloak:index/user:User"})
-#: What Vault writes when people log in, in a group whose members the log-in decides; its API refuses it to everyone.
+#: People may change their own accounts, and a tenant its projects, except for settings of the program.
+_SELF_MANAGED: Final = frozenset({"gitlab:index/project:Project", "gitlab:index/user:User", "keycloak:index/user:User"})
+#: Vault writes this when people log in, if the log-in decides the group's members; its API refuses other writers.
 _BY_LOG_IN: Final = frozenset({("vault:identity/group:Group", "memberEntityIds")})
 
 
-def moved(observation: Observation) -> Iterator[Finding]:
-    """Yield a finding for each setting that the program leaves open and that is not what the last run read."""
+def moved(observation: Observation) -> Iterator[DriftFinding]:
+    """Yield a finding for each setting that the program does not set and that differs from the last run."""
     address, live = observation.address, observation.live
-    if live is None or address.type in _THEIR_OWN:
+    if live is None or address.type in _SELF_MANAGED:
         return
     noticed = {parse(path)[0] for path in observation.differs}
     for name in sorted(settable(address.type) & observation.known.outputs.keys() - noticed):
@@ -44,7 +45,7 @@ def moved(observation: Observation) -> Iterator[Finding]:
             continue
         if name in observation.known.inputs or SECRET in {str(before), str(now)} or _same(before, now):
             continue
-        yield Finding(
+        yield DriftFinding(
             Action.CHANGED,
             address.tenant,
             address.system,
@@ -55,13 +56,13 @@ def moved(observation: Observation) -> Iterator[Finding]:
             now,
             address.urn,
             means=Means.HAND,
-            call="set it back, or say in components/ how it is to be",
+            call="set it back, or set it in components/",
         )
 
 
 @cache
 def settable(type_: str) -> frozenset[str]:
-    """Return the properties that a program can set, by the provider's SDK; none for a type it does not have."""
+    """Return the properties that a program can set, from the provider's SDK; none for an unknown type."""
     package, module, name = type_.split(":")
     if package not in _PACKAGES:
         return frozenset()
@@ -75,7 +76,7 @@ def settable(type_: str) -> frozenset[str]:
 
 
 def _same(before: object, now: object) -> bool:
-    """Say whether two values mean the same: empty in any way is empty, and a list's order may be the server's."""
+    """Return whether two values mean the same. All empty values are equal, and the order of a list does not count."""
     if not before and not now:
         return True
     if isinstance(before, list) and isinstance(now, list):

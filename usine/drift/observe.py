@@ -1,40 +1,39 @@
-"""What the engine sees: every resource of the state beside its live object. Nothing is written.
+"""What the engine sees: every resource of the state with its live object. Nothing is written.
 
-`pulumi refresh --preview-only` asks each plugin to read each object, and to compare what it read with the inputs in the
-state; all of it is in the event log. The program does not run, so what the tenant files ask and no run has applied yet
-is no drift, and a failing look-up of the program spoils nothing.
+`pulumi refresh --preview-only` makes each plugin read each object and compare it with the inputs in the state; the
+results are in the event log. The program does not run: changes of tenant files that are not applied yet are no drift,
+and a failing lookup of the program has no effect.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from usine.drift.findings import Unseen
-from usine.drift.paths import render
 from usine.drift.values import properties
 from usine.engine.cli import Engine, EngineError
-from usine.engine.events import only_counts
 from usine.engine.redact import Redactor
-from usine.engine.urns import Address, address_of
-from usine.report.model import ABSENT
+from usine.wire import tokens, urns
+from usine.wire.log import message_text, only_counts, read_log
+from usine.wire.paths import render
+from usine.wire.urns import Address, address_of
+from usine.wire.values import ABSENT
 
-_COLOUR = re.compile(r"<\{%[^%]*%\}>|\x1b\[[0-9;]*m")
-#: What the engine says before it says why.
+#: The words of the engine before the reason.
 _LEAD = re.compile(r"(?:error: )?(?:preview failed: )?refreshing urn:pulumi:\S+: ", re.I)
 _LONGEST_REASON = 300
 Resource = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """One side of a resource: JSON values, secrets masked."""
+class ObjectValues:
+    """Inputs and outputs of a resource: JSON values, secrets masked."""
 
     inputs: Mapping[str, object]
     outputs: Mapping[str, object]
@@ -42,21 +41,22 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One object of the state: what the state knows, what is there (None: nothing), where the plugin sees them differ.
+    """One object of the state: its values in the state (`known`) and in the system (`live`, None if it is missing).
 
-    `differs` are property paths, as Pulumi writes them. `provider` is the logical name of the explicit provider.
+    `differs` are the property paths where the plugin sees a difference. `provider` is the logical name of the explicit
+    provider.
     """
 
     address: Address
-    known: Side
-    live: Side | None
+    known: ObjectValues
+    live: ObjectValues | None
     differs: tuple[str, ...] = ()
     provider: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """All that could be looked at, and what could not."""
+    """The objects that could be read, and the parts that could not."""
 
     observations: tuple[Observation, ...]
     unseen: tuple[Unseen, ...] = ()
@@ -64,7 +64,7 @@ class Observed:
 
 @dataclass(slots=True)
 class _Pass:
-    """What one run of the engine said: by URN, observations and the first line of what failed."""
+    """The result of one run of the engine: observations and first lines of errors, both by URN, and general errors."""
 
     seen: dict[str, Observation] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
@@ -72,11 +72,11 @@ class _Pass:
 
 
 def observe(engine: Engine, resources: Sequence[Resource]) -> Observed:
-    """Look at everything in the state (`resources` are those of its checkpoint).
+    """Read every object of the state; `resources` are those of the checkpoint.
 
-    The engine goes on when an object cannot be read, but not when a plugin cannot be configured, which is how a system
-    that does not answer shows in some plugins, nor when a plugin dies: everything of that plugin is then left out, and
-    the rest looked at again. Raises EngineError when the engine fails for a reason that is no object's.
+    The engine continues if an object cannot be read. It stops if a plugin cannot be configured (some plugins do this
+    when their system does not answer) or exits. The objects of that plugin are then left out, and the engine runs
+    again. Raises EngineError if the engine fails for another reason.
     """
     by_provider: dict[str, list[str]] = {}
     for resource in resources:
@@ -105,12 +105,12 @@ def observe(engine: Engine, resources: Sequence[Resource]) -> Observed:
 
 
 def _plugin(provider: str) -> str:
-    """Return what stands in the path of a provider's plugin, and in nothing else the engine says."""
-    return f"resource-{provider.rpartition('pulumi:providers:')[2].partition('::')[0]}-v"
+    """Return a part of the path of a provider's plugin, which is in no other message of the engine."""
+    return f"resource-{tokens.package_of(urns.types_of(urns.provider_urn(provider))[-1])}-v"
 
 
 def _unseen(failed: Mapping[str, str]) -> tuple[Unseen, ...]:
-    """One line for each tenant and system; the first reason stands for the others."""
+    """Return one part for each tenant and system, with the first reason."""
     parts: dict[tuple[str, str], Unseen] = {}
     for urn, why in sorted(failed.items()):
         address = address_of(urn)
@@ -133,23 +133,14 @@ def _refresh(engine: Engine, without: Iterable[str]) -> _Pass:
             text=True,
             check=False,
         )
-        found = read_events(_lines(log), redactor) if log.exists() else _Pass()
+        found = read_events(read_log(log), redactor)
     if done.returncode != 0 and not (found.failed or found.general):
-        found.general.append(redactor.text((done.stderr or done.stdout).strip() or "pulumi said nothing"))
+        found.general.append(redactor.text((done.stderr or done.stdout).strip() or "pulumi reported nothing"))
     return found
 
 
-def _lines(log: Path) -> Iterator[Mapping[str, Any]]:
-    with log.open(encoding="utf-8") as lines:
-        for line in lines:
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError:
-                return
-
-
 def read_events(events: Iterable[Mapping[str, Any]], redactor: Redactor) -> _Pass:
-    """Read the events of a refresh; nothing of what comes out is secret."""
+    """Read the events of a refresh. The result has no secrets."""
     found = _Pass()
     for event in events:
         match event:
@@ -157,7 +148,7 @@ def read_events(events: Iterable[Mapping[str, Any]], redactor: Redactor) -> _Pas
                 if (address := address_of(urn)).is_object:
                     found.seen[urn] = _observation(address, old, metadata, redactor)
             case {"diagnosticEvent": {"severity": "error", "message": str(message), **rest}}:
-                text = redactor.text(_COLOUR.sub("", message).strip())
+                text = redactor.text(message_text(message))
                 urn = str(rest.get("urn") or "")
                 if urn and address_of(urn).is_object:
                     found.failed.setdefault(urn, _short(text))
@@ -175,14 +166,14 @@ def _observation(
     known, live = _side(old, redactor), _side(new, redactor) if isinstance(new, dict) else None
     differs = tuple(sorted(metadata.get("detailedDiff") or metadata.get("diffs") or ()))
     if live is not None and metadata["op"] == "update" and not differs:
-        # A dynamic provider only says that something differs.
+        # A dynamic provider only reports that there is a difference.
         differs = _unequal(known.inputs, live.inputs) or _unequal(known.outputs, live.outputs)
     return Observation(
         address,
         known,
         live,
         differs,
-        str(metadata.get("provider") or "").rpartition("::")[0].rpartition("::")[2],
+        urns.provider_name(str(metadata.get("provider") or "")),
     )
 
 
@@ -191,12 +182,14 @@ def _unequal(left: Mapping[str, object], right: Mapping[str, object]) -> tuple[s
     return tuple(render((name,)) for name in names if left.get(name, ABSENT) != right.get(name, ABSENT))
 
 
-def _side(state: Mapping[str, Any], redactor: Redactor) -> Side:
-    return Side(properties(state.get("inputs") or {}, redactor), properties(state.get("outputs") or {}, redactor))
+def _side(state: Mapping[str, Any], redactor: Redactor) -> ObjectValues:
+    return ObjectValues(
+        properties(state.get("inputs") or {}, redactor), properties(state.get("outputs") or {}, redactor)
+    )
 
 
 def _short(message: str) -> str:
-    """The line of an engine's message that says most."""
+    """Return the most useful line of a message of the engine."""
     lines = [line.strip(" *\t") for line in _LEAD.sub("", message).splitlines() if line.strip(" *\t")]
     telling = [
         line

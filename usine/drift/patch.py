@@ -1,7 +1,7 @@
-"""Take a field out of a Kubernetes object that somebody else set and no update of ours removes.
+"""Removes fields of Kubernetes objects that another manager owns and that no update removes.
 
-An update applies our own fields; what another manager owns stays. So the field is taken out by a JSON patch (RFC 6902)
-that holds only as long as the field is what was found.
+An update applies the program's own fields only. So a JSON patch (RFC 6902) removes the field, on the condition that its
+value is still the one that was found.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any, Final
 from model.settings import Settings
 from usine.clients import ClientError, Connections, NoAnswerError
 from usine.drift.checkpoint import kubernetes_identity
-from usine.drift.findings import Finding
-from usine.drift.paths import parse
+from usine.drift.findings import DriftFinding
 from usine.engine.cli import EngineError
-from usine.plan.model import SECRET
+from usine.wire.paths import parse
+from usine.wire.values import SECRET
 
 _PROVIDER: Final = "kubernetes-"
 _MEDIA_TYPE: Final = "application/json-patch+json"
@@ -26,17 +26,17 @@ class Patcher:
     """Patches objects of the platform's clusters, with the credentials of the Kubernetes plugin."""
 
     def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
-        """Keep where the clusters are; nothing is asked yet."""
+        """Keep the settings of the clusters; no request is made yet."""
         self._settings = settings
         self._connections = Connections(settings.endpoints, environment)
 
-    def apply(self, findings: Iterable[Finding], resources: Iterable[Mapping[str, Any]]) -> None:
-        """Take the found fields out, one request an object. `resources` are those of the stack's checkpoint.
+    def apply(self, findings: Iterable[DriftFinding], resources: Iterable[Mapping[str, Any]]) -> None:
+        """Remove the found fields, with one request per object. `resources` are those of the stack's checkpoint.
 
-        Raises EngineError for the first object that cannot be patched, or whose field is another by now.
+        Raises EngineError for the first object that cannot be patched or whose field has changed since.
         """
         ids = {str(resource["urn"]): str(resource.get("id", "")) for resource in resources}
-        by_object: dict[str, list[Finding]] = {}
+        by_object: dict[str, list[DriftFinding]] = {}
         for finding in findings:
             by_object.setdefault(finding.urn, []).append(finding)
         for urn, fields in by_object.items():
@@ -45,7 +45,7 @@ class Patcher:
             except (ClientError, LookupError) as error:
                 raise EngineError(f"{fields[0].name} cannot be patched: {_why(error)}") from None
 
-    def _patch(self, fields: list[Finding], id_: str) -> None:
+    def _patch(self, fields: list[DriftFinding], id_: str) -> None:
         first = fields[0]
         cluster = self._settings.clusters[first.provider.removeprefix(_PROVIDER)]
         client = self._connections.kubernetes(cluster)
@@ -69,8 +69,8 @@ def _why(error: ClientError | LookupError) -> str:
     return error.reason + (" (it is no longer what was found: look again)" if moved else "")
 
 
-def steps(finding: Finding) -> Iterable[Mapping[str, object]]:
-    """Yield the operations of a JSON patch that take a field out, if it still is what was found."""
+def steps(finding: DriftFinding) -> Iterable[Mapping[str, object]]:
+    """Yield the operations of a JSON patch that remove a field if its value is still the one that was found."""
     pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parse(finding.path))
     if not _holds_secret(finding.found):
         yield {"op": "test", "path": pointer, "value": finding.found}

@@ -1,4 +1,4 @@
-"""Put right what was named, and nothing else: by a guarded `up` of the objects concerned."""
+"""Repairs the named objects, and no others, by a guarded `up`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from model.texts import suggest
 from usine.drift import checkpoint
-from usine.drift.findings import Finding, Means
+from usine.drift.findings import DriftFinding, Means
 from usine.drift.patch import Patcher
 from usine.drift.pending import pending
 from usine.engine.cli import Engine
@@ -16,33 +16,34 @@ from usine.engine.events import Events
 from usine.engine.guarded import Guardrails, Outcome, guarded_up
 from usine.engine.lock import HeldLock
 from usine.report.model import Action
+from usine.wire.checkpoint import resources_of
 
 
 class RepairError(Exception):
-    """Something named cannot be repaired; the message, one line for each, is for the user. Nothing was changed."""
+    """Some named objects cannot be repaired. The message has one line for each. Nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """What a repair came to: the guarded run's outcome.
+    """The result of a repair: the outcome of the guarded run.
 
-    `along` are the URNs of what takes a value from an object made anew, and was looked after with it.
+    `along` are the URNs of resources that use outputs of a missing object, which were updated too.
     """
 
     outcome: Outcome
     along: tuple[str, ...] = ()
 
 
-def choose(keys: Iterable[str], findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Return the findings of the named objects that can be repaired.
+def choose(keys: Iterable[str], findings: Sequence[DriftFinding]) -> tuple[DriftFinding, ...]:
+    """Return the findings of the named objects.
 
-    Raises RepairError for a key that no finding has, and for what only a person can put right: with the call to make.
+    Raises RepairError for an unknown key, and for an object that only a person can repair, with the call to make.
     """
-    by_key: dict[str, list[Finding]] = {}
+    by_key: dict[str, list[DriftFinding]] = {}
     for finding in findings:
         by_key.setdefault(finding.object_key, []).append(finding)
     problems: list[str] = []
-    chosen: list[Finding] = []
+    chosen: list[DriftFinding] = []
     for key in dict.fromkeys(keys):
         members = by_key.get(key)
         if members is None:
@@ -59,12 +60,16 @@ def choose(keys: Iterable[str], findings: Sequence[Finding]) -> tuple[Finding, .
     return tuple(chosen)
 
 
-def _by_hand(finding: Finding) -> str:
+def _by_hand(finding: DriftFinding) -> str:
     if finding.kind is Action.CHANGED:
-        why = finding.detail or f"no file says how {finding.path} is to be, so no run sets it back"
+        why = finding.detail or f"no file sets {finding.path}, so no run sets it back"
     else:
-        why = "it holds data, which no repair destroys" if finding.holds_data else "no plugin of the platform can do it"
-    call = f"; by hand: {finding.call}" if finding.call else ""
+        why = (
+            "it holds data, which no repair destroys"
+            if finding.holds_data
+            else "no plugin of the platform can remove it"
+        )
+    call = f"; manually: {finding.call}" if finding.call else ""
     return f"{finding.name} ({finding.type}): {why}{call}"
 
 
@@ -72,18 +77,18 @@ def repair(
     engine: Engine,
     lock: HeldLock,
     guardrails: Guardrails,
-    chosen: Sequence[Finding],
+    chosen: Sequence[DriftFinding],
     patcher: Patcher,
     say: Callable[[str], None],
 ) -> Repaired:
-    """Put the chosen findings right. The stack's interrupted runs must be settled, and its lock held.
+    """Repair the chosen findings. The stack's interrupted runs must be recovered, and its lock held.
 
-    `guardrails` say what holds for the run beside targets and the removals that were named. `say` gets a line for each
-    object whose file by now asks for something else, before that is applied along with the repair. Raises EngineError
-    when the engine cannot be asked; what was changed in the state for the repair's sake has then been taken back.
+    `guardrails` are the limits of the run, without targets and allowed removals. `say` gets a line for each other change
+    that the repair applies to these objects, before it is applied. Raises EngineError if the engine fails; the edits of
+    the state are undone before.
     """
     by_means = {means: [finding for finding in chosen if finding.means is means] for means in Means}
-    resources = checkpoint.resources_of(engine.export_state())
+    resources = resources_of(engine.export_state())
     patcher.apply(by_means[Means.PATCH], resources)
     missing = [finding.urn for finding in chosen if finding.kind is Action.MISSING]
     along = checkpoint.dependents(resources, missing)
@@ -105,10 +110,10 @@ def repair(
     return Repaired(outcome, tuple(along))
 
 
-def _objects(findings: Iterable[Finding]) -> list[Finding]:
+def _objects(findings: Iterable[DriftFinding]) -> list[DriftFinding]:
     return list({finding.object_key: finding for finding in findings}.values())
 
 
-def _allowed(findings: Iterable[Finding]) -> Mapping[str, int]:
-    """How many of each type were named to go: what was named one by one is no mass removal."""
+def _allowed(findings: Iterable[DriftFinding]) -> Mapping[str, int]:
+    """Return the number of named objects by type: these are no mass removal."""
     return Counter(finding.type for finding in _objects(findings))

@@ -1,4 +1,4 @@
-"""The report about drift: from findings to what every form of a report takes."""
+"""The report of a drift scan, made from its findings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from usine.drift.causes import Cause
-from usine.drift.findings import Finding, Means, Unseen
+from usine.drift.findings import DriftFinding, Means, Unseen
 from usine.drift.history import History, Past
 from usine.drift.severity import severity
 from usine.drift.values import shortened
@@ -23,14 +23,14 @@ from usine.report.model import (
     by_risk,
 )
 
-#: The rule of the notice about a part that could not be looked at.
+#: The rule of the notice about a part that could not be scanned.
 COULD_NOT_LOOK = "could-not-look"
 _MOST_GONE = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a report is about: the stack, how many objects were looked at, what was ignored and what has one cause."""
+    """The subject of a report: the stack, and the numbers of scanned objects and ignored findings; and the causes."""
 
     stack: str
     objects: int
@@ -40,17 +40,17 @@ class Subject:
 
 def make_report(
     subject: Subject,
-    findings: Sequence[Finding],
+    findings: Sequence[DriftFinding],
     unseen: Sequence[Unseen],
     history: History,
     past: Past,
     notices: Iterable[Notice] = (),
 ) -> Report:
-    """Build the report with one entry per object. `findings` are those that count; `notices` come first."""
+    """Return the report with one entry per object. `findings` are those that no rule ignores."""
     entries = by_risk(_entry(members, history) for members in _by_object(findings))
-    facts = [("stack", subject.stack), ("looked at", f"{history.looked_at}, {subject.objects} objects of the state")]
+    facts = [("stack", subject.stack), ("scanned", f"{history.looked_at}, {subject.objects} objects of the state")]
     if past.looked_at:
-        facts.append(("the look before", past.looked_at))
+        facts.append(("previous scan", past.looked_at))
         facts.append(("new since then", _count(sum(since not in past.since for since in history.since), "difference")))
     if subject.ignored:
         facts.append(("ignored by rules", _count(subject.ignored, "difference")))
@@ -66,21 +66,21 @@ def make_report(
 
 
 def unfinished(operations: int) -> Iterator[Notice]:
-    """Warn of operations that a killed run left: what they made is in no state, what they began is half done."""
+    """Warn of unfinished operations of an interrupted run: their objects look like drift."""
     if operations:
         yield Notice(
             "run-unfinished",
             Severity.WARNING,
-            f"a run was killed and left {_count(operations, 'operation')} unfinished: some of this may come from there",
-            "run `usine up`, which settles them, and look again",
+            f"an interrupted run left {_count(operations, 'operation')} unfinished: some findings may come from it",
+            "run `usine up`, which recovers them, and scan again",
         )
 
 
 def folded(report: Report, causes: Iterable[Cause]) -> Report:
-    """Return the report with one entry for each cause, in place of those of its objects. For reading, not for data.
+    """Return the report with one entry for each cause instead of its objects. For people, not for machines.
 
-    An object that has more to say than its part in one cause stays, and so does one whose data is lost, or one that
-    opens a way in, unless a provider's upgrade explains it.
+    An object keeps its entry if it has other findings too, if data is lost, or if it gives access and no provider
+    upgrade explains that.
     """
     entries = list(report.entries)
     for cause in causes:
@@ -114,14 +114,14 @@ def _one_line(cause: Cause, entries: Sequence[Entry]) -> Entry:
     )
 
 
-def _by_object(findings: Iterable[Finding]) -> Iterator[list[Finding]]:
-    grouped: dict[str, list[Finding]] = {}
+def _by_object(findings: Iterable[DriftFinding]) -> Iterator[list[DriftFinding]]:
+    grouped: dict[str, list[DriftFinding]] = {}
     for finding in findings:
         grouped.setdefault(finding.object_key, []).append(finding)
     yield from grouped.values()
 
 
-def _entry(members: Sequence[Finding], history: History) -> Entry:
+def _entry(members: Sequence[DriftFinding], history: History) -> Entry:
     first = members[0]
     return Entry(
         first.kind,
@@ -136,7 +136,7 @@ def _entry(members: Sequence[Finding], history: History) -> Entry:
     )
 
 
-def _note(members: Sequence[Finding], history: History) -> str:
+def _note(members: Sequence[DriftFinding], history: History) -> str:
     since = min(history.since[member.key] for member in members)
     words = [members[0].detail] if members[0].detail else []
     words.append(f"since {since}")
@@ -147,7 +147,7 @@ def _note(members: Sequence[Finding], history: History) -> str:
         words.append(f"--repair {members[0].object_key}")
     for call in dict.fromkeys(member.call for member in by_hand):
         paths = ", ".join(member.path for member in by_hand if member.path and member.call == call)
-        words.append(f"by hand{f' ({paths})' if paths else ''}: {call}" if call else "by hand")
+        words.append(f"manually{f' ({paths})' if paths else ''}: {call}" if call else "manually")
     return "; ".join(words)
 
 
@@ -156,8 +156,8 @@ def _blind(unseen: Iterable[Unseen]) -> Iterator[Notice]:
         yield Notice(
             COULD_NOT_LOOK,
             Severity.ERROR,
-            f"could not look at {part.system} for {part.tenant or FOUNDATION}: {part.why}",
-            "see to the system, then look again; everything else was looked at",
+            f"could not scan {part.system} for {part.tenant or FOUNDATION}: {part.why}",
+            "check the system, then scan again; everything else was scanned",
             tenant=part.tenant,
         )
 
@@ -170,14 +170,14 @@ def _past(history: History, past: Past) -> Iterator[Notice]:
         yield Notice(
             "gone",
             Severity.INFO,
-            f"gone since the last look: {first.name} {first.kind.value} (was so since {since})",
+            f"gone since the previous scan: {first.name} {first.kind.value} (first seen {since})",
             tenant=first.tenant,
         )
     if len(objects) > _MOST_GONE:
-        yield Notice("gone", Severity.INFO, f"and {len(objects) - _MOST_GONE} more are gone since the last look")
+        yield Notice("gone", Severity.INFO, f"and {len(objects) - _MOST_GONE} more are gone since the previous scan")
 
 
-def describe(finding: Finding) -> str:
+def describe(finding: DriftFinding) -> str:
     """Name a finding in a few words: ``alpha/kubernetes/dev/quota changed (spec.hard)``."""
     return f"{finding.name} {finding.kind.value}" + (f" ({finding.path})" if finding.path else "")
 
@@ -189,14 +189,14 @@ def _verdict(entries: Sequence[Entry], unseen: Sequence[Unseen]) -> str:
         if (count := sum(entry.action is action for entry in entries))
     ]
     if opened := sum(entry.opens for entry in entries):
-        found.append(f"{opened} of them {'opens' if opened == 1 else 'open'} a way in")
-    seen = ", ".join(found) if found else "nothing differs from what was declared"
+        found.append(f"{opened} of them {'gives' if opened == 1 else 'give'} access")
+    seen = ", ".join(found) if found else "nothing differs from the stack's state"
     if not unseen:
         differ = "1 object differs" if len(entries) == 1 else f"{len(entries)} objects differ"
-        return seen if not found else f"{differ} from what was declared: {seen}"
+        return seen if not found else f"{differ} from the stack's state: {seen}"
     systems = ", ".join(sorted({part.system for part in unseen}))
     tenants = ", ".join(sorted({part.tenant or FOUNDATION for part in unseen}))
-    return f"could not tell everything: {systems} could not be looked at for {tenants}; elsewhere {seen}"
+    return f"incomplete: {systems} could not be scanned for {tenants}; elsewhere {seen}"
 
 
 def _count(number: int, word: str) -> str:

@@ -1,7 +1,7 @@
-"""How severe a finding is: the one place that decides it, from what differs, never from the tenant it belongs to.
+"""The severity of a finding, decided by what differs, never by its tenant.
 
-``critical``: it opens a way in; somebody can do, read or reach what no file gives them. ``high``: a wall that held
-something back is down or lower, though nobody was given a right. ``normal``: everything else.
+``critical``: it gives access; a person or a program can do, read or reach what no file allows. ``high``: a protection
+is missing or weaker, but no right was given. ``normal``: everything else.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from usine.drift.findings import Finding
-from usine.drift.paths import parse
-from usine.report.model import ABSENT, Action, EntrySeverity
+from usine.drift.findings import DriftFinding
+from usine.report.model import Action, EntrySeverity
+from usine.wire.paths import parse
+from usine.wire.values import ABSENT
 
 _ADMISSION: Final = "kubernetes:admissionregistration.k8s.io/v1:"
 _RBAC: Final = "kubernetes:rbac.authorization.k8s.io/v1:"
 _SONARQUBE: Final = "pulumi-python:dynamic/sonarqube:"
 
-#: Each gives somebody a right: one more, or a wider one, is a way in; one less is none.
+#: Objects that give a right: an added or a wider one gives access, a missing one does not.
 GRANTS: Final = frozenset(
     {
         "gitlab:index/deployKey:DeployKey",
@@ -68,9 +69,9 @@ GRANTS: Final = frozenset(
     }
 )
 
-#: Each says who is who, or who may administer: any change of one is a way in, and so is another one beside it.
-#: `argocd-rbac-cm` and `argocd-cm` are patched (components/argocd.py). Of a log-in's role and an AppProject a list that
-#: got shorter may mean more: an empty bound holds for anybody, and there are lists of what is refused.
+#: Objects that decide who a person is, or who may administer: every change and every added object gives access.
+#: `argocd-rbac-cm` and `argocd-cm` are patched (components/argocd.py). In a log-in role and in an AppProject a shorter
+#: list may allow more: an empty bound matches everyone, and some lists name what is refused.
 KEYS: Final = frozenset(
     {
         "vault:jwt/authBackend:AuthBackend",
@@ -91,11 +92,11 @@ KEYS: Final = frozenset(
     }
 )
 
-#: The API server refuses by them what no right of a role holds back: without one, a right becomes a way in.
+#: The API server refuses requests by these beyond its roles: a missing or changed one gives access.
 REFUSALS: Final = frozenset({f"{_ADMISSION}ValidatingAdmissionPolicy", f"{_ADMISSION}ValidatingAdmissionPolicyBinding"})
 
-#: Each holds something back: missing or changed it holds back less, or something else.
-WALLS: Final = frozenset(
+#: Objects that protect: a missing or changed one protects less.
+PROTECTIONS: Final = frozenset(
     {
         "gitlab:index/branchProtection:BranchProtection",
         "gitlab:index/projectApprovalRule:ProjectApprovalRule",
@@ -109,7 +110,7 @@ WALLS: Final = frozenset(
     }
 )
 
-#: What most properties of a type do not do, these do: they open the object itself. A path begins with one of them.
+#: Properties that give access to the object itself, unlike the others of the type. The path begins with one of them.
 OPENINGS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
     "gitlab:index/group:Group": (
         ("visibilityLevel",),
@@ -124,7 +125,7 @@ OPENINGS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
         ("ciPipelineVariablesMinimumOverrideRole",),
         ("ciConfigPath",),
     ),
-    # What it points at runs in the pipelines of every tenant.
+    # The files at this commit run in the pipelines of every tenant.
     "gitlab:index/projectTag:ProjectTag": (("ref",),),
     "harbor:index/project:Project": (("public",),),
     "keycloak:index/realm:Realm": (
@@ -139,22 +140,22 @@ OPENINGS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
         ("securityDefenses",),
         ("enabled",),
     ),
-    # Its labels say whose it is, what Pod Security allows in it, and which parameters the admission policies take.
+    # The labels are the tenant, the Pod Security level and the parameters of the admission policies.
     "kubernetes:core/v1:Namespace": (("metadata", "labels"),),
-    # It says which repository is deployed, and where.
+    # These decide which repository is deployed, and where.
     "kubernetes:argoproj.io/v1alpha1:Application": (("spec", "source"), ("spec", "destination"), ("spec", "project")),
 }
 
-#: A cluster's or a repository's credential by its name, where the type holds many other things.
+#: In this system a secret is the credential of a cluster or of a repository.
 _ARGOCD: Final = "argocd"
 _SECRET: Final = "kubernetes:core/v1:Secret"  # noqa: S105 - a type token
 _NOTHING: Final[tuple[object, ...]] = (ABSENT, None, "", [], {})
-#: A rule of a Kubernetes role without names is about all objects: RBAC's documentation, "Referring to resources".
+#: A rule without names applies to all objects: documentation of Kubernetes RBAC, "Referring to resources".
 _NAMES: Final = "resourceNames"
 
 
-def severity(finding: Finding) -> EntrySeverity:
-    """Say how severe a finding is."""
+def severity(finding: DriftFinding) -> EntrySeverity:
+    """Return the severity of a finding."""
     added = finding.kind is Action.UNMANAGED
     changed = finding.kind is Action.CHANGED
     type_ = finding.type
@@ -167,18 +168,18 @@ def severity(finding: Finding) -> EntrySeverity:
     )
     if opens:
         return EntrySeverity.CRITICAL
-    # A network policy only ever adds to what may pass: a foreign one is a wall with a hole.
-    lowered = type_ in WALLS and (not added or type_.endswith(":NetworkPolicy"))
-    return EntrySeverity.HIGH if lowered else EntrySeverity.NORMAL
+    # A network policy can only allow more traffic: an added one weakens the protection.
+    weakened = type_ in PROTECTIONS and (not added or type_.endswith(":NetworkPolicy"))
+    return EntrySeverity.HIGH if weakened else EntrySeverity.NORMAL
 
 
-def _is_opening(finding: Finding) -> bool:
+def _is_opening(finding: DriftFinding) -> bool:
     path = tuple(str(part) for part in parse(finding.path))
     return any(path[: len(opening)] == opening for opening in OPENINGS.get(finding.type, ()))
 
 
-def _more(finding: Finding) -> bool:
-    """Say whether what was found may hold more than what was expected: only a list that lost some surely does not."""
+def _more(finding: DriftFinding) -> bool:
+    """Return whether the found value may give more rights than the expected one; a list with fewer items does not."""
     expected, found = finding.expected, finding.found
     if not isinstance(expected, list):
         return True

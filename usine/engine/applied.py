@@ -22,6 +22,7 @@ from pydantic import TypeAdapter
 from usine.engine.cli import Engine
 from usine.engine.sources import Sources, settings_file
 from usine.engine.storage import state_storage
+from usine.wire.checkpoint import deployment_of
 
 #: The keys of a stack's settings file that configure the encryption of its secrets.
 _ENCRYPTION = ("secretsprovider", "encryptedkey", "encryptionsalt")
@@ -45,7 +46,7 @@ def applied_by(engine: Engine, sources: Sources, checkpoint: Mapping[str, Any]) 
     """Return the record of a run that ended with this checkpoint."""
     text = settings_file(engine).read_text(encoding="utf-8")
     settings = yaml.safe_load(text) or {}
-    provider = (checkpoint.get("deployment") or {}).get("secrets_providers")
+    provider = deployment_of(checkpoint).get("secrets_providers")
     encryption = json.dumps([*(settings.get(key) for key in _ENCRYPTION), provider], sort_keys=True, default=str)
     return Applied(replace(sources, commit=None), hashlib.sha256(encryption.encode()).hexdigest())
 

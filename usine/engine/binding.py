@@ -14,8 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 from model.problems import Problem, SpecError
 from usine.engine.events import Step
 from usine.engine.sources import Sources
-from usine.engine.urns import address_of
 from usine.report.model import Notice, Severity
+from usine.wire.urns import address_of
 
 _SHOWN_STEPS = 5
 #: The fields of `Sources`, and the text when one has changed.

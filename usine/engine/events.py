@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,17 +10,16 @@ from typing import Any
 
 from model.naming import PENDING_PEOPLE
 from usine.engine.redact import Redactor
-from usine.engine.urns import Address, address_of
-from usine.report.model import ABSENT, PropertyChange
+from usine.report.model import PropertyChange
+from usine.wire.log import message_text, only_counts, read_log
+from usine.wire.paths import lookup, parse
+from usine.wire.urns import Address, address_of
+from usine.wire.values import ABSENT
 
 #: Operations that do not change an object.
 _IDLE = frozenset({"same", "refresh", "read", "read-replacement", "read-discard", "remove-pending-replace"})
 #: The steps of a replacement; the engine also records the whole as `replace`.
 _HALVES = frozenset({"create-replacement", "delete-replaced", "discard-replaced", "import-replacement"})
-_COLOUR = re.compile(r"<\{%[^%]*%\}>|\x1b\[[0-9;]*m")
-#: A line that counts errors and names none: Terraform's providers begin with one, the engine may put words before it.
-_COUNT = re.compile(r"(?:.*\s)?\d+ errors? occurred:")
-_PATH = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +88,7 @@ class Events:
 
 def read_events(log: Path, redactor: Redactor) -> Events:
     """Read an event log: one JSON object a line; a half-written last line is ignored, a missing file is empty."""
-    return make_events(_lines(log), redactor)
-
-
-def _lines(log: Path) -> Iterable[Mapping[str, Any]]:
-    if not log.exists():
-        return
-    with log.open(encoding="utf-8") as lines:
-        for line in lines:
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError:
-                return
+    return make_events(read_log(log), redactor)
 
 
 @dataclass(slots=True)
@@ -151,7 +137,7 @@ def make_events(events: Iterable[Mapping[str, Any]], redactor: Redactor) -> Even
             case {"policyEvent": {"policyName": str(policy), "message": str(message), **rest}}:
                 of = str(rest.get("resourceUrn") or "")
                 level = rest.get("enforcementLevel")
-                said = redactor.text(_COLOUR.sub("", message).strip())
+                said = redactor.text(message_text(message))
                 violations.append(Violation(policy, address_of(of) if of else None, said, level == "mandatory"))
             case {"summaryEvent": {"durationSeconds": int(seconds)}}:
                 pass
@@ -209,35 +195,17 @@ def _properties(metadata: Mapping[str, Any]) -> tuple[PropertyChange, ...]:
     detailed: Mapping[str, Any] = metadata.get("detailedDiff") or {key: {} for key in metadata.get("diffs") or ()}
     changes = []
     for path, diff in sorted(detailed.items()):
-        keys = [quoted or (int(index) if index else name) for quoted, index, name in _PATH.findall(path)]
-        before = _value(old.get("inputs"), keys)
+        keys = parse(path)
+        before = lookup(old.get("inputs"), keys)
         if not (diff or {}).get("inputDiff"):
-            live = _value(old.get("outputs"), keys)
+            live = lookup(old.get("outputs"), keys)
             before = before if live is ABSENT else live
-        changes.append(PropertyChange(path, before, _value(new.get("inputs"), keys)))
+        changes.append(PropertyChange(path, before, lookup(new.get("inputs"), keys)))
     return tuple(changes)
-
-
-def _value(value: Any, keys: Iterable[str | int]) -> object:  # noqa: ANN401 - JSON
-    for key in keys:
-        match value:
-            case dict() if key in value:
-                value = value[key]
-            case list() if isinstance(key, int) and key < len(value):
-                value = value[key]
-            case _:
-                return ABSENT
-    found: object = value
-    return found
 
 
 def _first_line(message: str) -> str:
     """Return the first line that does not only count errors."""
-    lines = [line.strip() for line in _COLOUR.sub("", message).splitlines() if line.strip()]
+    lines = [line.strip() for line in message_text(message).splitlines() if line.strip()]
     telling = [line for line in lines if not only_counts(line)] or lines
     return telling[0].removeprefix("* ") if telling else ""
-
-
-def only_counts(line: str) -> bool:
-    """Say whether a line of an error's message says how many errors there are, and nothing of them."""
-    return _COUNT.fullmatch(line) is not None

@@ -11,15 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from model.settings import Credential, MassRemoval
-from usine.data_bearing import holds_data, superseded
 from usine.engine.events import Step, Violation
-from usine.engine.urns import address_of
-from usine.generations import generation_of
+from usine.providers.data_bearing import holds_data, superseded
+from usine.providers.generations import generation_of
 from usine.report.model import Notice, Severity
 from usine.rules.mass_removal import TENANT, mass_removals
-
-_TENANT_TYPE = "usine:usine:TenantProject"
-_STACK_TYPE = "pulumi:pulumi:Stack"
+from usine.wire import tokens
+from usine.wire.checkpoint import resources_of
+from usine.wire.urns import address_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +38,13 @@ class Known:
 
 def read_known(checkpoint: Mapping[str, Any]) -> Known:
     """Read a checkpoint, as `pulumi stack export` writes it."""
-    resources = [r for r in (checkpoint.get("deployment") or {}).get("resources") or () if not r.get("delete")]
-    stack: Mapping[str, Any] = next((r for r in resources if r["type"] == _STACK_TYPE), {})
+    resources = [r for r in resources_of(checkpoint) if not r.get("delete")]
+    stack: Mapping[str, Any] = next((r for r in resources if r["type"] == tokens.STACK), {})
     tenants = (stack.get("outputs") or {}).get("tenants") or {}
     existing = Counter(
-        TENANT if r["type"] == _TENANT_TYPE else r["type"]
+        TENANT if r["type"] == tokens.TENANT else r["type"]
         for r in resources
-        if r["type"] == _TENANT_TYPE or address_of(r["urn"]).is_object
+        if r["type"] == tokens.TENANT or address_of(r["urn"]).is_object
     )
     generations = {
         r["urn"]: generation
@@ -136,7 +135,7 @@ def _mass_removal(
 ) -> Iterable[Notice]:
     """Count removals by kind. All objects of a tenant that is archived or removed count as one tenant."""
     removing = list(removing)
-    gone = {step.address.name for step in removing if step.address.type == _TENANT_TYPE}
+    gone = {step.address.name for step in removing if step.address.type == tokens.TENANT}
     objects = [step.address for step in removing if step.address.is_object]
     asked = {address.tenant for address in objects if address.tenant in archived | gone}
     removed = Counter(address.type for address in objects if address.tenant not in asked)

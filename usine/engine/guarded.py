@@ -20,6 +20,7 @@ from usine.engine.lock import HeldLock
 from usine.engine.run import OnProgress, Run, run_engine
 from usine.engine.sources import Sources, read_sources
 from usine.report.model import Notice, Severity
+from usine.wire.checkpoint import pending_of
 
 #: The folder of the policy pack, if the checkout has one.
 POLICY_PACK = "policy"
@@ -223,7 +224,7 @@ def _sources(engine: Engine, guardrails: Guardrails, checkpoint: Mapping[str, ob
 
 
 def _pending(checkpoint: Mapping[str, Any]) -> tuple[Notice, ...]:
-    pending = (checkpoint.get("deployment") or {}).get("pending_operations") or ()
+    pending = pending_of(checkpoint)
     if not pending:
         return ()
     text = f"an interrupted run left {len(pending)} unfinished operations: `usine up` recovers them first"

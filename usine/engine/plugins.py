@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from usine.engine.cli import Engine, EngineError
-from usine.plugins import probe, too_old
+from usine.providers.plugins import probe, too_old
 
 _KUBERNETES = "kubernetes"
 _SDK = "pulumi-kubernetes"

@@ -24,9 +24,7 @@ from usine.engine.lock_files import Record
 from usine.engine.lookup import Finder
 from usine.engine.owner import Life, runs
 from usine.engine.storage import NoStorageError, state_storage
-
-_SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - Pulumi's marker of an encrypted value, not a value
-_SIGNATURE = "4dabf18193072939515e22adb298388d"
+from usine.wire.values import is_secret
 
 _PROJECT = "gitlab:index/project:Project"
 #: Types whose objects stay in their system when they leave the state, and cannot be created when they exist.
@@ -139,11 +137,7 @@ def _adopt(
 
 
 def _ask(question: Callable[[str, Mapping[str, Any]], Answer], resource: Mapping[str, Any]) -> Answer:
-    inputs = {
-        key: value
-        for key, value in resource.get("inputs", {}).items()
-        if not (isinstance(value, dict) and value.get(_SIGNATURE) == _SECRET)
-    }
+    inputs = {key: value for key, value in resource.get("inputs", {}).items() if not is_secret(value)}
     try:
         return question(resource["type"], inputs)
     except ClientError as error:

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 
 from model.texts import find_secrets, is_secret_key
 from usine.report.model import PropertyChange
-
-#: The mask of a secret value, the same as the engine's.
-SECRET = "[secret]"  # noqa: S105 - the mask itself
+from usine.wire.values import SECRET
 
 #: Shorter values also occur in texts that have nothing to do with a credential.
 _SHORTEST = 8

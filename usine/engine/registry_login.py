@@ -13,6 +13,7 @@ from typing import Any, Final
 from model.settings import FoundationMode, Settings, System
 from usine.clients import ClientError, Connections
 from usine.report.model import Notice, Severity
+from usine.wire.checkpoint import resources_of
 
 RULE: Final = "registry-login"
 _TYPE: Final = "harbor:index/configAuth:ConfigAuth"
@@ -26,7 +27,7 @@ def check_registry_login(
 
     A Harbor that does not answer does not refuse the run: then its own resources fail.
     """
-    resources = (checkpoint.get("deployment") or {}).get("resources") or ()
+    resources = resources_of(checkpoint)
     wanted = settings.on(System.HARBOR) and settings.on(System.KEYCLOAK)
     if not wanted or settings.foundation is FoundationMode.SKIP or any(r["type"] == _TYPE for r in resources):
         return ()

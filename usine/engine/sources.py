@@ -14,11 +14,11 @@ import yaml
 
 from usine.engine.cli import Engine, EngineError
 from usine.program import PROGRAM
+from usine.wire.values import SECRET, is_special
 
 #: Fields of a resource that a run without changes rewrites, and fields whose order has no meaning.
 _VOLATILE = frozenset({"created", "modified", "sourcePosition", "stackTrace"})
 _UNORDERED = frozenset({"dependencies", "propertyDependencies"})
-_SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105 - Pulumi's marker of an encrypted value, not a value
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,8 @@ def state_digest(checkpoint: Mapping[str, Any]) -> str:
 
 def _lasting(value: Any) -> object:  # noqa: ANN401 - JSON
     match value:
-        case dict() if _SECRET in value:
-            return "[secret]"
+        case dict() if is_special(value):
+            return SECRET
         case dict():
             return {
                 key: _unordered(item) if key in _UNORDERED else _lasting(item)

@@ -19,6 +19,8 @@ from model.tenant import Tenant
 from usine.clients import ClientError, Connections, NoAnswerError
 from usine.clients.kubernetes import NAMESPACE
 from usine.report.model import Notice, Severity
+from usine.wire.checkpoint import resources_of
+from usine.wire.urns import provider_name
 
 RULE: Final = "namespace-takeover"
 
@@ -50,10 +52,9 @@ def check_namespaces(
 
 def _known(checkpoint: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
     """Return the namespaces in the state, each with the logical name of its provider."""
-    resources = (checkpoint.get("deployment") or {}).get("resources") or ()
     return frozenset(
-        (str(r.get("provider", "")).rpartition("::")[0].rpartition("::")[2], str(r.get("id")))
-        for r in resources
+        (provider_name(str(r.get("provider", ""))), str(r.get("id")))
+        for r in resources_of(checkpoint)
         if r["type"] == NAMESPACE.type
     )
 

@@ -1,4 +1,4 @@
-"""The offline plan: the program itself, run on Pulumi's mocks. No CLI, no credential, no network."""
+"""The offline plan: the program, run on Pulumi's mocks without CLI, credentials and network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Plan", "PlannedResource", "make_plan"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the module protocol's own shape
-    """Load what runs the program when it is asked for: who only reads plans does without the provider SDKs."""
+    """Import `make_plan` when it is used: a reader of plans does not need the provider SDKs."""
     if name == "make_plan":
         from usine.plan.run import make_plan  # noqa: PLC0415
 

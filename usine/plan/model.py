@@ -1,4 +1,4 @@
-"""What a plan is: the full graph of resources as plain values, in an order of its own."""
+"""A plan: all resources that the program registers, as plain values in a fixed order."""
 
 from __future__ import annotations
 
@@ -7,21 +7,28 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from model.settings import System
+from pydantic import ConfigDict, TypeAdapter, with_config
+from pydantic.alias_generators import to_camel
 
-#: What stands for a secret value in a plan.
-SECRET = "[secret]"  # noqa: S105 - the mask itself
-#: What stands for a value that only a server knows.
+from model.settings import System
+from usine.wire import tokens, urns
+
+#: A text that stands for a value from the server.
 UNKNOWN = re.compile(r"\[(id|path|number|accessor|user name|full name) of [^]]+\]")
 
 
+#: The keys of the JSON are in camel case, as Pulumi's are.
+_JSON = ConfigDict(alias_generator=to_camel, strict=True)
+
+
+@with_config(_JSON)
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The resource options that decide what becomes of a change. Paths are as Pulumi writes them.
+    """The resource options that decide how a change is applied. Paths are as Pulumi writes them.
 
-    `provider` is the logical name of the explicit provider. `deleted_with` is the ``<type>::<name>`` of what takes this
-    along when it is deleted. `aliases` are the former identities, as `PlannedResource.key` writes them. Another
-    `replacement_trigger` replaces the object, with what is otherwise ignored as it is now.
+    `provider` is the logical name of the explicit provider. `deleted_with` is the ``<type>::<name>`` of the resource
+    whose deletion also deletes this one. `aliases` are former identities, in the form of `PlannedResource.key`. A
+    different `replacement_trigger` replaces the object, and then changes of ignored inputs are applied too.
     """
 
     provider: str | None = None
@@ -33,32 +40,19 @@ class Options:
     aliases: tuple[str, ...] = ()
     replacement_trigger: str | None = None
 
-    def to_json(self) -> dict[str, object]:
-        """Return what is not at its default, as JSON values."""
-        values: dict[str, object] = {
-            "provider": self.provider,
-            "ignoreChanges": list(self.ignore_changes),
-            "replaceOnChanges": list(self.replace_on_changes),
-            "deleteBeforeReplace": self.delete_before_replace,
-            "retainOnDelete": self.retain_on_delete,
-            "deletedWith": self.deleted_with,
-            "aliases": list(self.aliases),
-            "replacementTrigger": self.replacement_trigger,
-        }
-        return {key: value for key, value in values.items() if value}
 
-
+@with_config(_JSON)
 @dataclass(frozen=True, slots=True)
 class PlannedResource:
     """One resource of the plan.
 
     `type` is the Pulumi type token, `name` the logical name, `parent` the parent as ``<type>::<name>`` (None below the
     stack). `tenant` is the slug, None for the foundation. `system` is one of `model.settings.System`, or
-    ``usine`` for the components that compose several. `inputs` are JSON values; secrets are masked, and what only the
-    server knows stands as ``[id of <name>]`` and the like. `protect` is Pulumi's protect option. `qualified_type` is
-    the type with those of its parents before it, joined by ``$``, as in a URN. `sources` says of each input that holds
-    a secret, or what only the server knows, which objects it comes from (``<type>::<name>``, sorted). `fingerprints`
-    are 16 bits of each input that holds a secret: they tell that it is another, and are too few to guess it by.
+    ``usine`` for components that combine several. `inputs` are JSON values: secrets are masked, and a value from the
+    server is a text such as ``[id of <name>]``. `protect` is Pulumi's protect option. `qualified_type` is the type
+    after those of its parents, joined by ``$``, as in a URN. `sources` has, for each input with a secret or a value
+    from the server, the objects that it comes from (``<type>::<name>``, sorted). `fingerprints` has 16 bits of a hash
+    for each input with a secret: enough to see a change, too few to guess the secret.
     """
 
     type: str
@@ -74,40 +68,34 @@ class PlannedResource:
     options: Options = Options()
 
     def to_json(self) -> dict[str, object]:
-        """Return the resource as JSON values."""
-        return {
-            "type": self.type,
-            "name": self.name,
-            "parent": self.parent,
-            "tenant": self.tenant,
-            "system": self.system,
-            "protect": self.protect,
-            "inputs": dict(self.inputs),
-            "qualifiedType": self.qualified_type,
-            "sources": {key: list(value) for key, value in self.sources.items()},
-            "fingerprints": dict(self.fingerprints),
-            "options": self.options.to_json(),
-        }
+        """Return the resource as JSON values; of its options, those that are not at their default."""
+        options = _OPTIONS.dump_python(self.options, by_alias=True, exclude_defaults=True)
+        values: dict[str, object] = _RESOURCE.dump_python(self, by_alias=True)
+        return values | {"options": options}
 
     @property
     def label(self) -> str:
-        """How others refer to it."""
-        return f"{self.type}::{self.name}"
+        """The name by which other resources refer to it."""
+        return urns.identity([self.type], self.name)
 
     @property
     def key(self) -> str:
-        """The identity: what the URN holds besides stack and project."""
-        return f"{self.qualified_type or self.type}::{self.name}"
+        """The identity: the URN without stack and project."""
+        return urns.identity([self.qualified_type or self.type], self.name)
 
     @property
     def is_component(self) -> bool:
-        """Say whether this only groups others, and exists in no system."""
-        return self.type.startswith("usine:")
+        """Return whether this only groups other resources and exists in no system."""
+        return tokens.is_component(self.type)
 
     @property
     def is_provider(self) -> bool:
-        """Say whether this is a provider's configuration."""
-        return self.type.startswith("pulumi:providers:")
+        """Return whether this is a provider resource."""
+        return tokens.is_provider(self.type)
+
+
+_OPTIONS = TypeAdapter(Options)
+_RESOURCE = TypeAdapter(PlannedResource)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +106,11 @@ class Plan:
 
     @classmethod
     def of(cls, resources: Iterable[PlannedResource]) -> Plan:
-        """Make a plan of resources in any order."""
+        """Return the plan of resources in any order."""
         return cls(tuple(sorted(resources, key=lambda r: (r.tenant or "", r.type, r.name))))
 
     def dumps(self) -> str:
-        """Render as JSON: the same bytes for the same settings and tenants, whatever the order of files."""
+        """Render as JSON: the same bytes for the same settings and tenants in any order."""
         document = {"resources": [resource.to_json() for resource in self.resources]}
         return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
@@ -137,6 +125,6 @@ class Plan:
 
     @property
     def systems(self) -> tuple[str, ...]:
-        """The systems that get anything, in the order of `System`."""
+        """The systems with objects, in the order of `System`."""
         present = {r.system for r in self.resources if not (r.is_component or r.is_provider)}
         return tuple(system.value for system in System if system.value in present)

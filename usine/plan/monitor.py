@@ -1,26 +1,24 @@
-"""The engine's place in an offline plan: records what the program registers and answers what a server would."""
+"""Stands in for the engine in an offline plan: records what the program registers and answers for the servers."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf import json_format
 from pulumi.dynamic.dynamic import PROVIDER_KEY
-from pulumi.runtime import mocks, rpc
+from pulumi.runtime import mocks
 
-from usine.plan.model import SECRET, UNKNOWN, Options, Plan, PlannedResource
-
-_STACK = "pulumi:pulumi:Stack"
-_SIGNATURE = rpc._special_sig_key
-_SECRET_SIGNATURE = rpc._special_secret_sig
+from usine.plan.model import UNKNOWN, Options, Plan, PlannedResource
+from usine.wire import tokens, urns
+from usine.wire.values import SECRET, plain
 
 
 class _Answers(mocks.Mocks):
-    """What the servers would add to what was asked: ids, accessors, generated secrets. Never a real value."""
+    """Placeholders for the outputs that a server adds: ids, accessors, generated secrets."""
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         state = dict(args.inputs)
@@ -65,7 +63,7 @@ class _Answers(mocks.Mocks):
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """A registered resource as it names itself; `parent` is the URN of the monitor."""
+    """A registered resource by its own names; `parent` is the parent's URN in the monitor."""
 
     parent: str
     type: str
@@ -73,11 +71,11 @@ class _Node:
 
     @property
     def label(self) -> str:
-        return f"{self.type}::{self.name}"
+        return urns.identity([self.type], self.name)
 
 
 class RecordingMonitor(mocks.MockMonitor):
-    """A mock monitor that keeps every registration. `planned` gives them as plain values."""
+    """A mock monitor that keeps every registration. `planned` returns them as plain values."""
 
     def __init__(self) -> None:
         """Start with nothing registered."""
@@ -90,34 +88,31 @@ class RecordingMonitor(mocks.MockMonitor):
         response = super().RegisterResource(request)  # type: ignore[no-untyped-call]  # the SDK leaves it untyped
         urn = response.urn
         if urn in self._nodes:
-            raise ValueError(f"two resources are called {request.name!r} ({request.type})")
+            raise ValueError(f"two resources have the name {request.name!r} ({request.type})")
         self._nodes[urn] = _Node(request.parent, request.type, request.name)
-        if request.type != _STACK:
+        if request.type != tokens.STACK:
             self._requests[urn] = request
         return response
 
     def planned(self) -> Plan:
-        """Return what was registered."""
+        """Return the registered resources."""
         return Plan.of(self._planned(urn, request) for urn, request in self._requests.items())
 
     def _planned(self, urn: str, request: Any) -> PlannedResource:  # noqa: ANN401 - the gRPC service's own shape
         lineage = self._lineage(urn)
         node = lineage[0]
-        tenant = next((n.name for n in lineage if n.type == "usine:usine:TenantProject"), None)
-        system = next((n.type.split(":")[1] for n in lineage if n.type.startswith("usine:")), None)
-        if system is None:
-            system = node.type.split(":")[2] if node.type.startswith("pulumi:providers:") else node.type.split(":")[0]
+        tenant = next((n.name for n in lineage if n.type == tokens.TENANT), None)
         wire = {k: v for k, v in json_format.MessageToDict(request.object).items() if k != PROVIDER_KEY}
-        inputs = {key: _plain(value) for key, value in wire.items()}
+        inputs = {key: plain(value) for key, value in wire.items()}
         return PlannedResource(
             type=node.type,
             name=node.name,
             parent=lineage[1].label if len(lineage) > 1 else None,
             tenant=tenant,
-            system=system,
+            system=tokens.system_of(_types(lineage)),
             inputs=inputs,
             protect=bool(request.protect),
-            qualified_type=_chain(lineage),
+            qualified_type=urns.chain(_types(lineage)),
             sources=self._sources(request, inputs),
             fingerprints={key: _fingerprint(value) for key, value in wire.items() if _secret(inputs[key])},
             options=Options(
@@ -128,73 +123,76 @@ class RecordingMonitor(mocks.MockMonitor):
                 retain_on_delete=bool(request.retainOnDelete),
                 deleted_with=self._label(request.deletedWith),
                 replacement_trigger=request.replacement_trigger.string_value or None,
-                aliases=tuple(sorted(self._aliases(urn) - {f"{_chain(lineage)}::{node.name}"})),
+                aliases=tuple(sorted(self._aliases(urn) - {_identity(lineage)})),
             ),
         )
 
     def _lineage(self, urn: str) -> list[_Node]:
-        """Return a resource and those it hangs below, up to the stack."""
+        """Return a resource and its parents, up to the stack."""
         lineage = [self._nodes[urn]]
-        while (parent := self._nodes.get(lineage[-1].parent)) is not None and parent.type != _STACK:
+        while (parent := self._nodes.get(lineage[-1].parent)) is not None and parent.type != tokens.STACK:
             lineage.append(parent)
         return lineage
 
     def _label(self, urn: str) -> str | None:
         node = self._nodes.get(urn)
-        return node.label if node is not None and node.type != _STACK else None
+        return node.label if node is not None and node.type != tokens.STACK else None
 
     def _provider(self, reference: str) -> str | None:
-        """Return the logical name of an explicit provider; a reference is its URN, ``::`` and its id."""
-        node = self._nodes.get(reference.rpartition("::")[0])
+        """Return the logical name of an explicit provider."""
+        node = self._nodes.get(urns.provider_urn(reference))
         return node.name if node is not None else None
 
     def _sources(self, request: Any, inputs: Mapping[str, object]) -> dict[str, tuple[str, ...]]:  # noqa: ANN401
-        """Return where the inputs come from that a plan cannot know, or not show."""
+        """Return the sources of the inputs with secrets or values from the server."""
         sources = {}
         for name, value in inputs.items():
-            urns = request.propertyDependencies[name].urns if name in request.propertyDependencies else ()
-            labels = {label for urn in urns if (label := self._label(urn)) is not None}
+            used = request.propertyDependencies[name].urns if name in request.propertyDependencies else ()
+            labels = {label for urn in used if (label := self._label(urn)) is not None}
             if labels and _hidden(value):
                 sources[name] = tuple(sorted(labels))
         return sources
 
     def _aliases(self, urn: str) -> set[str]:
-        """Return the former identities of a resource: its own aliases, and those that its parents' make."""
+        """Return the former identities of a resource: from its own aliases and those of its parents."""
         node, request = self._nodes[urn], self._requests.get(urn)
         if request is None:
             return set()
-        found = {"::".join(old.split("::")[2:]) for old in request.aliasURNs}
+        found = {urns.identity_of(old) for old in request.aliasURNs}
         if node.parent in self._requests:
             above = self._lineage(node.parent)
-            for former in self._aliases(node.parent) - {f"{_chain(above)}::{above[0].name}"}:
-                chain, _, name = former.partition("::")
-                # A child that is named after its parent was named after the former one.
+            for former in self._aliases(node.parent) - {_identity(above)}:
+                types, name = urns.split(former)
+                # The name of a child that begins with its parent's name began with the parent's former name.
                 own = name + node.name[len(above[0].name) :] if node.name.startswith(above[0].name) else node.name
-                found.add(f"{chain}${node.type}::{own}")
+                found.add(urns.identity([*types, node.type], own))
         for alias in request.aliases:
             if alias.urn:
-                found.add("::".join(alias.urn.split("::")[2:]))
+                found.add(urns.identity_of(alias.urn))
                 continue
             spec = alias.spec
             parent = "" if spec.noParent else spec.parentUrn or node.parent
             above = self._lineage(parent) if parent in self._requests else []
-            chain = f"{_chain(above)}${spec.type or node.type}" if above else spec.type or node.type
-            found.add(f"{chain}::{spec.name or node.name}")
+            found.add(urns.identity([*_types(above), spec.type or node.type], spec.name or node.name))
         return found
 
 
-def _chain(lineage: Iterable[_Node]) -> str:
-    """Return the types of a lineage as a URN has them: the topmost first."""
-    return "$".join(reversed([node.type for node in lineage]))
+def _types(lineage: Sequence[_Node]) -> list[str]:
+    """Return the types of a lineage, the topmost first."""
+    return [node.type for node in reversed(lineage)]
+
+
+def _identity(lineage: Sequence[_Node]) -> str:
+    return urns.identity(_types(lineage), lineage[0].name)
 
 
 def _secret(value: object) -> bool:
-    """Say whether a masked value holds a secret."""
+    """Return whether a masked value contains a secret."""
     return any(text == SECRET for text in _texts(value))
 
 
 def _hidden(value: object) -> bool:
-    """Say whether a masked value holds a secret, or what only the server knows."""
+    """Return whether a masked value contains a secret or a value from the server."""
     return any(text == SECRET or UNKNOWN.search(text) for text in _texts(value))
 
 
@@ -211,16 +209,3 @@ def _texts(value: object) -> Iterator[str]:
 
 def _fingerprint(value: object) -> str:
     return hashlib.blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=2).hexdigest()
-
-
-def _plain(value: object) -> object:
-    """Turn a wire value into JSON values: secrets masked, integers as integers."""
-    if isinstance(value, dict):
-        if value.get(_SIGNATURE) == _SECRET_SIGNATURE:
-            return SECRET
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value

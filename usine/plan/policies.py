@@ -1,28 +1,30 @@
-"""The policy pack over an offline plan: the same functions that the engine runs, without an engine."""
+"""The policy pack, run over an offline plan: the same functions as in the engine."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from policy.model import Hidden, Level, Resource, Violation
+from policy.model import Hidden, Level, PolicyViolation, Resource
 from policy.registry import Setting, violations
-from usine.plan.model import SECRET, UNKNOWN, Plan, PlannedResource
+from usine.plan.model import UNKNOWN, Plan, PlannedResource
 from usine.report.model import Notice, Severity
+from usine.wire import urns
+from usine.wire.values import SECRET
 
 
-def check_plan(plan: Plan, settings: Mapping[str, Setting] | None = None) -> tuple[Violation, ...]:
-    """Return what the policies find in a plan, in the order of the policies. `settings` are by policy id."""
+def check_plan(plan: Plan, settings: Mapping[str, Setting] | None = None) -> tuple[PolicyViolation, ...]:
+    """Return the violations in a plan, in the order of the policies. `settings` are by policy id."""
     return tuple(violations([_resource(planned) for planned in plan.resources], settings))
 
 
-def refuses(found: Sequence[Violation]) -> bool:
-    """Say whether a mandatory policy is among what does not hold."""
+def refuses(found: Sequence[PolicyViolation]) -> bool:
+    """Return whether a mandatory policy is violated."""
     return any(violation.level is Level.MANDATORY for violation in found)
 
 
-def lines(found: Sequence[Violation]) -> Iterator[str]:
-    """Render violations: a line each for mandatory policies, then one line for each thing that is merely advised."""
-    advice: dict[tuple[str, str], list[Violation]] = {}
+def lines(found: Sequence[PolicyViolation]) -> Iterator[str]:
+    """Render violations: one line each for mandatory policies, then one line for each advice."""
+    advice: dict[tuple[str, str], list[PolicyViolation]] = {}
     for violation in found:
         if violation.level is Level.MANDATORY:
             yield _line(violation.resource.name, violation)
@@ -33,12 +35,12 @@ def lines(found: Sequence[Violation]) -> Iterator[str]:
         yield _line(f"advice: {same[0].resource.name}{rest}", same[0])
 
 
-def _line(subject: str, violation: Violation) -> str:
-    return f"{subject}: {violation.policy.id}: {violation.text}. To mend: {violation.policy.mend}"
+def _line(subject: str, violation: PolicyViolation) -> str:
+    return f"{subject}: {violation.policy.id}: {violation.text}. To fix: {violation.policy.mend}"
 
 
-def notices(found: Sequence[Violation]) -> tuple[Notice, ...]:
-    """Return violations as notices of a report, by the id of their policy."""
+def notices(found: Sequence[PolicyViolation]) -> tuple[Notice, ...]:
+    """Return violations as notices of a report; the policy's id is the rule."""
     return tuple(
         Notice(
             rule=violation.policy.id,
@@ -53,11 +55,11 @@ def notices(found: Sequence[Violation]) -> tuple[Notice, ...]:
 
 def _resource(planned: PlannedResource) -> Resource:
     inputs = {key: _masked(value) for key, value in planned.inputs.items()}
-    return Resource(planned.type, planned.name, f"urn:pulumi:plan::usine::{planned.key}", inputs, planned.protect)
+    return Resource(planned.type, planned.name, urns.make("plan", "usine", planned.key), inputs, planned.protect)
 
 
 def _masked(value: object) -> object:
-    """Put the marks of the policies in place of those of a plan."""
+    """Replace the placeholders of a plan by those of the policies."""
     if isinstance(value, str):
         if value == SECRET:
             return Hidden.SECRET

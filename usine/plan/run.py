@@ -1,4 +1,4 @@
-"""Run the program on mocks, in this process."""
+"""Runs the program on mocks, in this process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stacks.platform.program import Files, build
 from usine.plan.model import Plan
 from usine.plan.monitor import RecordingMonitor
 
-#: The SDKs put these variables' values into provider inputs; a plan must not depend on who makes it.
+#: The SDKs put the values of these variables into provider inputs. A plan must not depend on its environment.
 _PROVIDER_VARIABLES = (
     "KUBECONFIG",
     "PULUMI_K8S_",
@@ -32,7 +32,7 @@ _PROVIDER_VARIABLES = (
 
 
 def authorities_by_name(settings: Settings) -> dict[str, str]:
-    """Return a stand-in text for each CA file the settings name: a plan reads no file of the platform."""
+    """Return a placeholder for each CA file of the settings: a plan reads no file of the platform."""
     return {str(path): f"[contents of {path}]" for path in settings.authorities}
 
 
@@ -42,19 +42,19 @@ def make_plan(
     catalogue: Mapping[str, str] | None = None,
     people: frozenset[str] | None = None,
 ) -> Plan:
-    """Return the full graph the program registers for these settings, tenants and files of the CI catalogue.
+    """Return everything that the program registers for these settings, tenants and files of the CI catalogue.
 
-    `people` are those the foundation knows, where `projects` are not every tenant; None: the people of `projects`.
-    Raises whatever the program raises. Not to be called from a running event loop.
+    `people` are the people of the foundation if `projects` are not all tenants; None: the people of `projects`. Raises
+    every error of the program. Must not be called from a running event loop.
     """
     files = Files(authorities_by_name(settings), catalogue or {})
     return record(lambda: build(settings, projects, files, people), settings.stack)
 
 
 def record(program: Callable[[], None], stack: str) -> Plan:
-    """Return the full graph that any program registers. Raises whatever it raises; not for a running event loop."""
+    """Return everything that a program registers. Raises every error of the program; see `make_plan`."""
     monitor = RecordingMonitor()
-    with _quiet_environment(), _half_the_work(), _own_event_loop() as loop:
+    with _quiet_environment(), _without_overhead(), _own_event_loop() as loop:
         pulumi.runtime.set_mocks(monitor.mocks, project="usine", stack=stack, preview=False, monitor=monitor)
 
         async def run() -> None:
@@ -66,7 +66,7 @@ def record(program: Callable[[], None], stack: str) -> Plan:
 
 @contextmanager
 def _own_event_loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """Give the program an event loop of its own: the SDK keeps per-loop state, and Python 3.14 makes none by itself."""
+    """Run the program in its own event loop: the SDK keeps state per loop, and Python 3.14 does not create one."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
@@ -77,12 +77,11 @@ def _own_event_loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 @contextmanager
-def _half_the_work() -> Iterator[None]:
-    """Leave out what takes more than half of the time and is of no use to a plan.
+def _without_overhead() -> Iterator[None]:
+    """Switch off garbage collection and stack traces, which take more than half of the time.
 
-    What the SDK makes lives until the end, so a collection of garbage finds nothing, and costs more with every
-    resource. And the SDK takes a stack trace of every resource for the engine, which a plan does not have: with a limit
-    of one frame the trace is empty.
+    All objects of the SDK live until the end of a plan, so that a collection finds nothing and takes longer with each
+    resource. The SDK takes a stack trace of each resource for the engine; with a limit of one frame it is empty.
     """
     collecting, limit = gc.isenabled(), getattr(sys, "tracebacklimit", None)
     gc.disable()
@@ -100,7 +99,7 @@ def _half_the_work() -> Iterator[None]:
 
 @contextmanager
 def _quiet_environment() -> Iterator[None]:
-    """Hide the variables that the provider SDKs read."""
+    """Remove the variables that the provider SDKs read, for the time of a plan."""
     hidden = {k: v for k, v in os.environ.items() if k.startswith(_PROVIDER_VARIABLES)}
     for key in hidden:
         del os.environ[key]

@@ -8,23 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from usine.report.model import (
-    ABSENT,
-    Absent,
-    Action,
-    Entry,
-    EntrySeverity,
-    Kind,
-    Notice,
-    PropertyChange,
-    Report,
-    Severity,
-)
+from usine.report.model import Action, Entry, EntrySeverity, Kind, Notice, PropertyChange, Report, Severity
+from usine.wire.paths import render as render_path
+from usine.wire.values import ABSENT, Absent
 
 #: Changes when a reader of the version before would misread what is written now.
 FORMAT = "usine-report/1"
@@ -106,11 +97,11 @@ def render(report: Report) -> str:
     """
     document = {
         "format": FORMAT,
-        "kind": report.kind.value,
+        "kind": report.kind,
         "title": report.title,
         "verdict": report.verdict,
         "refused": report.refused,
-        "counts": {action.value: number for action, number in sorted(report.counts().items())},
+        "counts": dict(sorted(report.counts().items())),
         "facts": [{"label": label, "value": value} for label, value in report.facts],
         "notices": [_notice(notice) for notice in report.notices],
         "entries": [_entry(entry) for entry in report.entries],
@@ -120,33 +111,12 @@ def render(report: Report) -> str:
 
 
 def _notice(notice: Notice) -> dict[str, object]:
-    return {
-        "rule": notice.rule,
-        "severity": notice.severity.value,
-        "text": notice.text,
-        "mend": notice.mend,
-        "path": notice.path,
-        "line": notice.line,
-        "column": notice.column,
-        "tenant": notice.tenant,
-        "waived_by": notice.waived_by,
-    }
+    return {name: getattr(notice, name) for name in _Notice.model_fields}
 
 
 def _entry(entry: Entry) -> dict[str, object]:
-    return {
-        "action": entry.action.value,
-        "tenant": entry.tenant,
-        "system": entry.system,
-        "type": entry.type,
-        "name": entry.name,
-        "holds_data": entry.holds_data,
-        "loses_data": entry.loses_data,
-        "seconds": entry.seconds,
-        "note": entry.note,
-        "severity": entry.severity.value,
-        "properties": [_property(change) for change in entry.properties],
-    }
+    values = {name: getattr(entry, name) for name in _Entry.model_fields if name != "properties"}
+    return values | {"properties": [_property(change) for change in entry.properties]}
 
 
 def _property(change: PropertyChange) -> dict[str, object]:
@@ -192,10 +162,8 @@ def _mistakes(error: ValidationError) -> str:
     return "\n".join(f"{_path(mistake['loc'])}{mistake['msg']}" for mistake in found)
 
 
-def _path(location: Iterable[int | str]) -> str:
-    path = ""
-    for part in location:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+def _path(location: Sequence[int | str]) -> str:
+    path = render_path(location)
     return f"{path}: " if path else ""
 
 

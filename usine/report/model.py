@@ -54,15 +54,6 @@ class EntrySeverity(enum.StrEnum):
     NORMAL = "normal"
 
 
-class Absent(enum.Enum):
-    """The value of a property that is not there: null is a value, this is none."""
-
-    ABSENT = "absent"
-
-
-ABSENT = Absent.ABSENT
-
-
 @dataclass(frozen=True, slots=True)
 class PropertyChange:
     """One property that differs. `path` is as Pulumi writes it: ``spec.hard["limits.cpu"]``, ``members[0]``.

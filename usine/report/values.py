@@ -8,10 +8,10 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from usine.report.model import Absent, PropertyChange
+from usine.report.model import PropertyChange
+from usine.wire.values import SECRET, Absent
 
-#: What `usine.plan` puts for a value nobody may see. In parentheses it cannot be taken for a text, which has quotes.
-_MASK = "[secret]"
+#: In parentheses, since a text has quotes.
 _SECRET = "(secret)"  # noqa: S105 - what is shown instead
 _ANOTHER_SECRET = "(another secret)"  # noqa: S105 - the same
 _ABSENT = "(absent)"
@@ -51,14 +51,14 @@ def one_line(value: object) -> str:
     """Render a JSON value, or its absence, in one line."""
     if isinstance(value, Absent):
         return _ABSENT
-    if value == _MASK:
+    if value == SECRET:
         return _SECRET
     return visible(json.dumps(value, ensure_ascii=False, sort_keys=True))
 
 
 def both_sides(change: PropertyChange) -> tuple[str, str]:
     """Render both values, each in one line. Of a secret that changed, it is said that it did."""
-    if change.before == change.after == _MASK:
+    if change.before == change.after == SECRET:
         return _SECRET, _ANOTHER_SECRET
     return one_line(change.before), one_line(change.after)
 
@@ -105,7 +105,7 @@ def _lines(value: object) -> list[str]:
     """Return a text as its lines, a structure as indented JSON, nothing for what is absent."""
     if isinstance(value, Absent):
         return []
-    if isinstance(value, str) and value != _MASK:
+    if isinstance(value, str) and value != SECRET:
         return [visible(line) for line in value.split("\n")]
     if isinstance(value, (dict, list)):
         return visible(json.dumps(value, ensure_ascii=False, sort_keys=True, indent=2), keep="\n").split("\n")

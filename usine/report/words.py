@@ -27,31 +27,31 @@ _TO_DO = {
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class ReportStatus:
     """What a report comes to: the label people read, and its tone: `bad`, `warn`, `plain` or `good`."""
 
     label: str
     tone: str
 
 
-def status(report: Report) -> Status:
+def status(report: Report) -> ReportStatus:
     """Say what a report comes to: the worst that is in it."""
     counts = report.counts()
     if report.refused:
-        return Status("Could not tell" if report.kind is Kind.DRIFT else "Refused", "bad")
+        return ReportStatus("Could not tell" if report.kind is Kind.DRIFT else "Refused", "bad")
     if counts[Action.FAILED]:
-        return Status("Failed", "bad")
+        return ReportStatus("Failed", "bad")
     if any(entry.opens for entry in report.entries):
-        return Status("A way in is open", "bad")
+        return ReportStatus("A way in is open", "bad")
     if any(entry.loses_data for entry in report.entries):
-        return Status("Data would be lost" if report.kind is Kind.DIFF else "Data is lost", "bad")
+        return ReportStatus("Data would be lost" if report.kind is Kind.DIFF else "Data is lost", "bad")
     if report.kind is Kind.DRIFT and report.entries:
-        return Status("Drift", "warn")
+        return ReportStatus("Drift", "warn")
     if any(not notice.waived_by and notice.severity is not Severity.INFO for notice in report.notices):
-        return Status("Look twice", "warn")
+        return ReportStatus("Look twice", "warn")
     if not report.entries:
-        return Status("No drift" if report.kind is Kind.DRIFT else "Nothing changes", "good")
-    return Status("Done", "good") if report.kind is Kind.RUN else Status("Changes", "plain")
+        return ReportStatus("No drift" if report.kind is Kind.DRIFT else "Nothing changes", "good")
+    return ReportStatus("Done", "good") if report.kind is Kind.RUN else ReportStatus("Changes", "plain")
 
 
 def action_word(kind: Kind, action: Action) -> str:

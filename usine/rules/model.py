@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from model.problems import START, KeyPath, Position
+from model.reading.files import file_of, slug_of
 from model.reading.waivers import Waiver
 from model.settings import ChangeSettings, Settings
 from model.tenant import Tenant
 from usine.report.model import Entry, Severity
-
-_SUFFIX = ".yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +88,11 @@ class Change:
 
     def tenant_of(self, path: str) -> str | None:
         """Return the slug of a tenant's file; None for any other path."""
-        pure = PurePosixPath(path)
-        if str(pure.parent) != str(PurePosixPath(self.projects)) or pure.suffix != _SUFFIX:
-            return None
-        return pure.stem
+        return slug_of(path, PurePosixPath(self.projects))
 
     def path_of(self, slug: str) -> str:
         """Return the path of a tenant's file."""
-        return str(PurePosixPath(self.projects) / f"{slug}{_SUFFIX}")
+        return str(file_of(slug, PurePosixPath(self.projects)))
 
     @property
     def touched(self) -> tuple[str, ...]:

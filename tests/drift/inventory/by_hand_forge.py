@@ -40,7 +40,9 @@ def gitlab_subgroup(hand: Hand) -> Expected:
 
 
 def gitlab_project(hand: Hand) -> Expected:
-    hand.gitlab("POST", "/projects", {"name": "extra-project", "namespace_id": hand.group()})
+    hand.gitlab(
+        "POST", "/projects", {"name": "extra-project", "namespace_id": hand.group(), "initialize_with_readme": True}
+    )
     return hand.slug, "Project", f"tenants/{hand.slug}/extra-project"
 
 

@@ -9,8 +9,10 @@ from typing import Any, Protocol
 
 from model.settings import FoundationMode, Settings
 from model.tenant import Tenant
-from usine.data_bearing import holds_data
-from usine.engine.urns import address_of
+from usine.providers.data_bearing import holds_data
+from usine.wire import urns
+from usine.wire.checkpoint import resources_of
+from usine.wire.urns import address_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,6 @@ class Managed:
 
 def managed(checkpoint: Mapping[str, Any]) -> tuple[Managed, ...]:
     """Return the objects of an exported checkpoint (`Engine.export_state`), without components and providers."""
-    deployment = checkpoint.get("deployment") or {}
     return tuple(
         Managed(
             urn=str(resource["urn"]),
@@ -44,9 +45,9 @@ def managed(checkpoint: Mapping[str, Any]) -> tuple[Managed, ...]:
             id=str(resource["id"]),
             inputs=resource.get("inputs") or {},
             outputs=resource.get("outputs") or {},
-            provider=str(resource.get("provider", "")).rpartition("::")[0].rpartition("::")[2],
+            provider=urns.provider_name(str(resource.get("provider", ""))),
         )
-        for resource in deployment.get("resources") or ()
+        for resource in resources_of(checkpoint)
         if resource.get("id") and address_of(resource["urn"]).is_object
     )
 

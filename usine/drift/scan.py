@@ -1,4 +1,4 @@
-"""One look at a stack: what changed, what is missing, what nobody manages, and where nobody could look."""
+"""A drift scan of a stack: changed, missing and unmanaged objects, and the parts that could not be scanned."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ from model.settings import Settings
 from model.tenant import Tenant
 from usine.drift.causes import upgrades
 from usine.drift.changed import compare
-from usine.drift.findings import Finding, Means, Unseen
+from usine.drift.findings import DriftFinding, Means, Unseen
 from usine.drift.inventory import Found, managed, take_inventory
 from usine.drift.observe import observe
 from usine.engine.cli import Engine
 from usine.report.model import Action
+from usine.wire.checkpoint import pending_of, resources_of
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What a look gave. `objects` is how many objects of the state were looked at.
+class Scan:
+    """The result of a scan. `objects` is the number of scanned objects of the state.
 
-    `moved` says which providers have another version than the one the state was written with, `pending` how many
-    operations of a killed run are unsettled.
+    `moved` has the providers whose version differs from the one that wrote the state. `pending` is the number of
+    unfinished operations of an interrupted run.
     """
 
-    findings: tuple[Finding, ...]
+    findings: tuple[DriftFinding, ...]
     unseen: tuple[Unseen, ...]
     objects: int
     moved: Mapping[str, str]
     pending: int = 0
 
 
-def look(engine: Engine, settings: Settings, projects: Sequence[Tenant]) -> Look:
-    """Look at everything the stack holds. Neither the state nor any system is written to.
+def scan_stack(engine: Engine, settings: Settings, projects: Sequence[Tenant]) -> Scan:
+    """Scan everything the stack holds. Neither the state nor any system is written to.
 
-    Paths of certificate authorities in `settings` start from the engine's folder. Raises EngineError when the engine
-    cannot be asked at all.
+    Paths of certificate authorities in `settings` are relative to the engine's folder. Raises EngineError if the engine
+    fails as a whole.
     """
     checkpoint: Mapping[str, Any] = engine.export_state()
-    deployment: Mapping[str, Any] = checkpoint.get("deployment") or {}
-    resources: Sequence[Mapping[str, Any]] = deployment.get("resources") or ()
+    resources = resources_of(checkpoint)
     with ThreadPoolExecutor(1) as beside:
-        # The engine is busy reading, the inventory waiting: they don't disturb each other.
+        # The engine computes and the inventory waits for answers, so that they can run at the same time.
         listing = beside.submit(
             take_inventory,
             settings,
@@ -55,23 +55,23 @@ def look(engine: Engine, settings: Settings, projects: Sequence[Tenant]) -> Look
         observed = observe(engine, resources)
         inventory = listing.result()
     findings = [*compare(observed.observations), *map(_unmanaged, inventory.found)]
-    # What the system itself answers says more than what became of it in a plugin.
+    # The reason that the system gives is clearer than the plugin's error.
     unseen = {(part.tenant or "", part.system): part for part in observed.unseen}
     unseen |= {(gap.tenant or "", gap.system): Unseen(gap.tenant, gap.system, gap.reason) for gap in inventory.gaps}
-    # Some plugins take an error for "not there": where nobody could look, nothing is missing.
+    # Some plugins treat an error as "not found": in a part that could not be scanned, no object is missing.
     findings = [f for f in findings if f.kind is not Action.MISSING or (f.tenant or "", f.system) not in unseen]
-    return Look(
+    return Scan(
         tuple(sorted(findings, key=lambda f: (f.tenant or "", f.system, f.name, f.type, f.path))),
         tuple(part for _, part in sorted(unseen.items())),
         len(observed.observations),
         upgrades(resources),
-        len(deployment.get("pending_operations") or ()),
+        len(pending_of(checkpoint)),
     )
 
 
-def _unmanaged(found: Found) -> Finding:
+def _unmanaged(found: Found) -> DriftFinding:
     adoptable = found.import_id is not None and not found.holds_data
-    return Finding(
+    return DriftFinding(
         Action.UNMANAGED,
         found.tenant,
         found.system,

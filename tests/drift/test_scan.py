@@ -9,12 +9,12 @@ import pytest
 
 from tests.drift.values import observed
 from tests.factories import settings
-from usine.drift import look as module
+from usine.drift import scan as module
 from usine.drift.findings import Means, Unseen
 from usine.drift.inventory import Found, Inventory
 from usine.drift.inventory.base import ScanGap
-from usine.drift.look import Look, look
 from usine.drift.observe import Observation, Observed
+from usine.drift.scan import Scan, scan_stack
 from usine.engine.cli import Engine
 
 ROBOT = "harbor:index/robotAccount:RobotAccount"
@@ -32,7 +32,7 @@ def looked(
     unseen: tuple[Unseen, ...] = (),
     found: tuple[Found, ...] = (),
     blind: tuple[ScanGap, ...] = (),
-) -> Look:
+) -> Scan:
     def observe(*_: Any) -> Observed:
         return Observed(tuple(observations), unseen)
 
@@ -41,7 +41,7 @@ def looked(
 
     monkeypatch.setattr(module, "observe", observe)
     monkeypatch.setattr(module, "take_inventory", take_inventory)
-    return look(FakeEngine(Path(), "lab", {}), settings(), ())
+    return scan_stack(FakeEngine(Path(), "lab", {}), settings(), ())
 
 
 def test_where_nobody_could_look_nothing_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
