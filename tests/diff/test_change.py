@@ -101,7 +101,7 @@ def test_the_catalogue_reaches_who_names_its_tag_and_documents_reach_nothing(
     assert any(name.startswith("annuaire-2019/") for name in changed)
     versions = {entry.action: entry for entry in found.entries if "/catalogue/version/" in entry.name}
     assert versions.keys() == {Action.CREATED, Action.DESTROYED}
-    assert versions[Action.DESTROYED].note == "left where it is, and no longer managed"
+    assert versions[Action.DESTROYED].note == "stays in its system and is no longer managed"
     assert fact(found, "planned").startswith("everything, 3 tenants")
     planned.clear()
     scratch.clean()

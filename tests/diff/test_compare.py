@@ -67,7 +67,7 @@ def test_a_replacement_says_why_and_who_follows() -> None:
 
     entries = {e.name: e for e in compare(Plan.of(tree("usine")), Plan.of(tree("autre")))}
     assert entries["a/x"].action is Action.REPLACED
-    assert entries["a/x"].note == "a change of realmId makes another object of it"
+    assert entries["a/x"].note == "a change of realmId replaces the object"
     assert entries["a/x/y"].action is Action.REPLACED  # its parent is fixed, and is another object now
     assert entries["a/x/y"].properties == (PropertyChange("parentId", "[id of a/x]", "[id of a/x, made anew]"),)
     assert "follows from the replacement of a/x" in entries["a/x/y"].note

@@ -160,5 +160,5 @@ def test_a_plugin_that_dies_takes_its_own_objects_out(engine: Engine) -> None:
 def test_what_is_no_objects_fault_is_an_error(engine: Engine) -> None:
     with pytest.raises(EngineError, match="incorrect passphrase"):
         play(engine, (["never"], [failed("error: incorrect passphrase")], 255))
-    with pytest.raises(EngineError, match="pulumi said nothing"):
+    with pytest.raises(EngineError, match="pulumi reported nothing"):
         play(engine, (["never"], [], 1))

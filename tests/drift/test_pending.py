@@ -49,7 +49,7 @@ def test_what_the_file_changed_is_named_by_its_path(old: dict[str, Any], new: di
 
 def test_an_object_the_files_no_longer_have_is_deleted_and_that_is_said() -> None:
     assert lines({"a": 1}, {}, "delete") == [
-        "alpha/vault/policy/env/dev: the files no longer have it, so it is deleted"
+        "alpha/vault/policy/env/dev: the files no longer contain it, so it is deleted"
     ]
     assert list(pending([Step("delete", address_of(POLICY))], [])) == [], "adopted by the repair itself"
 

@@ -84,15 +84,15 @@ def test_what_is_not_there_or_not_ours_to_do_is_refused_all_at_once() -> None:
     share = finding("share", Action.UNMANAGED, means=Means.HAND, call="DELETE /share/1")
     mount = finding("mount", Action.UNMANAGED, means=Means.HAND, holds_data=True, call="bao secrets disable x")
     left = finding("realm", path="resetPasswordAllowed", means=Means.HAND, call="set it back")
-    with pytest.raises(RepairError, match="no file says how resetPasswordAllowed is to be"):
+    with pytest.raises(RepairError, match="no file sets resetPasswordAllowed"):
         choose([left.object_key], [left])
     assert choose([left.object_key], [left, finding("realm")]) == (finding("realm"),)
     with pytest.raises(RepairError) as caught:
         choose(["*", share.object_key, mount.object_key, finding().object_key[:-1] + "x"], [share, mount, finding()])
     lines = str(caught.value).splitlines()
     assert lines[0] == "*: no finding has this key"
-    assert "no plugin of the platform can do it; by hand: DELETE /share/1" in lines[1]
-    assert "it holds data, which no repair destroys; by hand: bao secrets disable x" in lines[2]
+    assert "no plugin of the platform can do it; manually: DELETE /share/1" in lines[1]
+    assert "it holds data, which no repair destroys; manually: bao secrets disable x" in lines[2]
     assert f"did you mean {finding().object_key}?" in lines[3]
 
 

@@ -33,7 +33,7 @@ def test_what_changed_alike_has_one_cause() -> None:
     causes, single = group([*alike, other], {"vault": "7.13.0 -> 7.14.0"})
     assert [cause.objects for cause in causes] == [12]
     assert causes[0].text == (
-        "provider upgrade (vault 7.13.0 -> 7.14.0): 12 objects changed alike, tokenTtl of Policy: nothing -> 3600"
+        "provider upgrade (vault 7.13.0 -> 7.14.0): 12 objects changed in the same way, tokenTtl of Policy: nothing -> 3600"
     )
     assert single == (other,)
 
@@ -65,17 +65,17 @@ def test_an_object_is_one_entry_with_all_its_properties_and_how_to_repair_it() -
     (entry,) = made.entries
     assert [change.path for change in entry.properties] == ["a", "b"]
     assert entry.note == f"since {NOW}; by kubectl-edit; --repair {two[0].object_key}"
-    assert made.verdict == "1 object differs from what was declared: 1 changed, 1 of them opens a way in"
+    assert made.verdict == "1 object differs from the stack's state: 1 changed, 1 of them gives access"
 
 
 def test_what_only_a_person_can_do_says_the_call() -> None:
     found = finding("group tenants/alpha: share with x", Action.UNMANAGED, means=Means.HAND, call="DELETE /share/1")
-    assert report(found).entries[0].note.endswith("; by hand: DELETE /share/1")
+    assert report(found).entries[0].note.endswith("; manually: DELETE /share/1")
 
 
 def test_an_object_that_a_repair_mends_in_part_says_what_it_leaves() -> None:
     made = report(finding(path="a"), finding(path="b", means=Means.HAND, call="set it back"))
-    assert made.entries[0].note.endswith(f"--repair {finding().object_key}; by hand (b): set it back")
+    assert made.entries[0].note.endswith(f"--repair {finding().object_key}; manually (b): set it back")
 
 
 def test_the_longest_known_property_dates_the_object() -> None:
@@ -88,7 +88,7 @@ def test_the_longest_known_property_dates_the_object() -> None:
 def test_where_nobody_could_look_is_an_error_and_the_rest_is_told() -> None:
     made = report(finding(), unseen=(Unseen("beta", "vault", "does not answer"), Unseen(None, "vault", "same")))
     assert [n.severity for n in made.notices] == [Severity.ERROR, Severity.ERROR]
-    assert "could not look at vault for beta: does not answer" in made.notices[0].text
+    assert "could not scan vault for beta: does not answer" in made.notices[0].text
     assert "vault could not be looked at for (foundation), beta" in made.verdict
     assert "1 changed" in made.verdict
 

@@ -186,7 +186,7 @@ def report(*findings: DriftFinding) -> Report:
 def test_what_opens_a_way_in_stands_first_in_every_form() -> None:
     made = report(PLAIN, LOST, WAY_IN)
     assert [entry.tenant for entry in made.entries] == ["zeta", "alpha", "alpha"]
-    assert made.verdict.endswith("1 of them opens a way in")
+    assert made.verdict.endswith("1 of them gives access")
     console = Console(file=io.StringIO(), width=200)
     terminal.render(made, console)
     assert isinstance(console.file, io.StringIO)
@@ -201,11 +201,11 @@ def test_what_opens_a_way_in_stands_first_in_every_form() -> None:
         lost = text.index("alpha/vault/mount") if "alpha/vault/mount" in text else text.index("mount")
         assert text.index("stranger") < lost, form
     for form in ("terminal", "comment", "page"):
-        assert texts[form].index("A way in is open") < texts[form].index("Data that is missing"), form
+        assert texts[form].index("Unauthorised access") < texts[form].index("Data that is missing"), form
     entries = json.loads(texts["json"])["entries"]
     assert (entries[0]["name"], entries[0]["severity"]) == ("policy: stranger", "critical")
     assert as_json.load(texts["json"]) == made
-    assert "1 object differ, 1 of them opens a way in" in texts["junit"]
+    assert "1 object differ, 1 of them gives access" in texts["junit"]
     assert "critical: ? unmanaged Policy policy: stranger" in texts["junit"]
 
 

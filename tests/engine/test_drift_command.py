@@ -183,7 +183,7 @@ def test_what_is_named_is_put_right_and_only_that(drift: Drift) -> None:
     assert code == 0, output
     assert "repaired: alpha/kubernetes/dev/quota changed" in output
     assert said(drift.findings) == others
-    assert "gone since the last look" in drift.report.notices[0].text
+    assert "gone since the previous scan" in drift.report.notices[0].text
     assert ("new since then", "0 differences") in drift.report.facts
     assert {entry.note.count("since 20") for entry in drift.report.entries} == {1}
 
@@ -192,8 +192,8 @@ def test_what_only_a_person_may_do_is_refused_with_the_call_to_make(drift: Drift
     keys = [f.object_key for f in drift.findings if f.name in {"mount: alpha-old", "foundation/keycloak/realm"}]
     code, output = drift("--repair", *keys, "*")
     assert code == 1
-    assert "it holds data, which no repair destroys; by hand: DELETE /v1/sys/mounts/alpha-old" in output
-    assert "no file says how resetPasswordAllowed is to be, so no run sets it back" in output
+    assert "it holds data, which no repair destroys; manually: DELETE /v1/sys/mounts/alpha-old" in output
+    assert "no file sets resetPasswordAllowed, so no run sets it back" in output
     assert "*: no finding has this key" in output
 
 
@@ -242,9 +242,9 @@ def test_a_system_that_is_down_is_said_and_the_rest_is_looked_at(drift: Drift) -
         code, output = drift()
         assert code == 1, output
         blind = {(notice.tenant, notice.text.split(" for ")[0]) for notice in drift.report.notices}
-        assert {(None, "could not look at vault"), ("alpha", "could not look at vault"),
-                ("beta", "could not look at vault")} <= blind  # fmt: skip
-        assert {system for _, system in blind} == {"could not look at vault"}
+        assert {(None, "could not scan vault"), ("alpha", "could not scan vault"),
+                ("beta", "could not scan vault")} <= blind  # fmt: skip
+        assert {system for _, system in blind} == {"could not scan vault"}
         assert said(drift.findings) == label.said
     finally:
         platform.up(drift.stack.lab.home)

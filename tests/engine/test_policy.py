@@ -73,6 +73,6 @@ def test_the_sample_tenants_pass_and_a_wrong_component_creates_nothing(stack: St
     projects = {f"{path.stem}/harbor/project" for path in stack.projects.glob("*.yaml")}
     found = {(v.policy, v.address.name, v.mandatory) for v in violations(stack) if v.address is not None}
     assert found == {("harbor-private", name, True) for name in projects}, done.stdout + done.stderr
-    assert "To mend: set public to false" in done.stdout + done.stderr
+    assert "To fix: set public to false" in done.stdout + done.stderr
     assert stack.state().get("resources", []) == []
     assert live_forge.harbor(stack.lab) == before

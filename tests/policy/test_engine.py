@@ -139,7 +139,7 @@ def test_the_engine_finds_what_the_functions_find(tiny: Tiny) -> None:
     assert found(events) == expected
     assert code != 0
     assert "can't run policy" not in said
-    assert "To mend: set visibilityLevel to private" in said
+    assert "To fix: set visibilityLevel to private" in said
     levels = {v.policy: v.mandatory for v in events.violations}
     assert levels["gitlab-private"] is True
     assert levels["generation-token-expires"] is False

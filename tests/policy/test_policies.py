@@ -152,7 +152,7 @@ def test_a_namespace_is_guarded(resources: list[Resource]) -> None:
     ("resources", "said"),
     [
         (namespace(LIMITS, BOTH), "no ResourceQuota"),
-        (namespace(quota({k: v for k, v in HARD.items() if k != "pods"}), LIMITS, BOTH), "says nothing of pods"),
+        (namespace(quota({k: v for k, v in HARD.items() if k != "pods"}), LIMITS, BOTH), "has no limit for pods"),
         (namespace(quota({**HARD, "services.loadbalancers": "1"}), LIMITS, BOTH), "services.loadbalancers to 0"),
         (namespace(quota(), BOTH), "no LimitRange"),
         (namespace(quota(), LIMITS), "default-deny NetworkPolicy for Ingress and Egress"),

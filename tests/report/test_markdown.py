@@ -231,11 +231,11 @@ def test_a_link_that_is_none_is_left_out(link: str) -> None:
 
 @pytest.mark.parametrize("marker", ["", "a --> b", "a--b", "UPPER", "a\nb", "<!-- x -->"])
 def test_a_marker_cannot_leave_its_comment(marker: str) -> None:
-    with pytest.raises(ValueError, match="a marker is made of"):
+    with pytest.raises(ValueError, match="a marker consists of"):
         render(samples.nothing(), marker=marker)
 
 
 @pytest.mark.parametrize("limit", [0, LEAST_LIMIT - 1, GITLAB_LIMIT + 1])
 def test_a_limit_that_cannot_be_is_refused(limit: int) -> None:
-    with pytest.raises(ValueError, match="a limit is from 10,000 to 1,000,000"):
+    with pytest.raises(ValueError, match="a limit is 10,000 to 1,000,000"):
         render(samples.nothing(), marker="x", limit=limit)

@@ -1,1 +1,1 @@
-"""What a diff, a run or a look for drift found, as plain values, and the forms it is shown in."""
+"""Reports of diffs, runs and drift scans: their model as plain values, and their output formats."""

@@ -1,6 +1,6 @@
-"""A report as JSON, for machines and for keeping: what is written is read back the same.
+"""A report as JSON, for machines and for storage. A written report is read back unchanged.
 
-The format's version is in the file. Within a version, fields may be added, and a reader ignores those it does not know.
+The version of the format is in the file. Within a version, fields may be added; a reader ignores unknown fields.
 `docs/report.schema.json` is the published JSON Schema.
 """
 
@@ -17,14 +17,14 @@ from usine.report.model import Action, Entry, EntrySeverity, Kind, Notice, Prope
 from usine.wire.paths import render as render_path
 from usine.wire.values import ABSENT, Absent
 
-#: Changes when a reader of the version before would misread what is written now.
+#: Changes if a reader of the previous version would misread the new one.
 FORMAT = "usine-report/1"
 _HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 _SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 class ReportError(ValueError):
-    """A text is no report; the message says where and why, one line for each mistake."""
+    """A text is not a report. The message has one line for each mistake, with its place."""
 
 
 class _Part(BaseModel):
@@ -43,27 +43,28 @@ class _Entry(_Part):
     """One object."""
 
     action: Action
-    tenant: str | None = Field(description="null: what all tenants share.")
+    tenant: str | None = Field(description="null: the foundation.")
     system: str
     type: str = Field(description="Pulumi type token.")
     name: str
     properties: tuple[_Property, ...] = ()
-    holds_data: bool = Field(default=False, description="Its loss cannot be made good.")
-    loses_data: bool = Field(default=False, description="Data is lost by this. Follows from action and holds_data.")
+    holds_data: bool = Field(default=False, description="Its loss cannot be undone.")
+    loses_data: bool = Field(default=False, description="Data is lost. Follows from action and holds_data.")
     seconds: float | None = Field(default=None, ge=0, description="How long it took.")
     note: str = Field(default="", description="One line for people.")
     severity: EntrySeverity = Field(
-        default=EntrySeverity.NORMAL, description="Of drift. critical: opens a way in. high: a wall is down or lower."
+        default=EntrySeverity.NORMAL,
+        description="Of drift. critical: unauthorised access. high: a protection is missing or weaker.",
     )
 
 
 class _Notice(_Part):
-    """What a rule, a check or the run itself has to say."""
+    """One message of a rule, of a check or of the run itself."""
 
     rule: str
     severity: Severity
     text: str
-    mend: str = Field(default="", description="How to put it right.")
+    mend: str = Field(default="", description="How to fix it.")
     path: str = Field(default="", description="A file of the repository, or empty.")
     line: int = Field(default=1, ge=1)
     column: int = Field(default=1, ge=1)
@@ -77,7 +78,7 @@ class _Fact(_Part):
 
 
 class _Report(_Part):
-    """What `usine diff`, `up`, `preview` or `drift` found."""
+    """The report of `usine diff`, `up`, `preview` or `drift`."""
 
     format: Literal["usine-report/1"]
     kind: Kind
@@ -87,13 +88,13 @@ class _Report(_Part):
     counts: dict[Action, int] = Field(default={}, description="Entries by action. Follows from the entries.")
     facts: tuple[_Fact, ...] = ()
     notices: tuple[_Notice, ...] = ()
-    entries: tuple[_Entry, ...] = Field(default=(), description="The largest risk first.")
+    entries: tuple[_Entry, ...] = Field(default=(), description="The largest risks first.")
 
 
 def render(report: Report) -> str:
     """Render as JSON of format `FORMAT`, in ASCII, the same bytes for equal reports.
 
-    Half a surrogate pair, which is no character and which no reader takes, is written as U+FFFD.
+    Half a surrogate pair is not a character, and readers refuse it: it is written as U+FFFD.
     """
     document = {
         "format": FORMAT,
@@ -157,7 +158,7 @@ def _read_property(change: _Property) -> PropertyChange:
 
 
 def _mistakes(error: ValidationError) -> str:
-    # Not the values: a file that is no report may hold anything.
+    # Without the values: a file that is not a report may have secrets.
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return "\n".join(f"{_path(mistake['loc'])}{mistake['msg']}" for mistake in found)
 

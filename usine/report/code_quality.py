@@ -1,4 +1,4 @@
-"""GitLab's `reports:codequality`: notices as findings beside the lines they are about."""
+"""GitLab's `reports:codequality`: notices as findings at their lines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 from usine.report.model import Notice, Report, Severity
 from usine.report.values import visible
 
-#: Where a notice stands that is about no file: the format wants a path.
+#: The path for a notice without a file, since the format requires one.
 NO_FILE: Final = "Pulumi.yaml"
 _SEVERITIES: Final = {Severity.ERROR: "blocker", Severity.WARNING: "minor", Severity.INFO: "info"}
 
@@ -18,8 +18,8 @@ _SEVERITIES: Final = {Severity.ERROR: "blocker", Severity.WARNING: "minor", Seve
 def render(report: Report) -> str:
     """Render the notices as GitLab's subset of the Code Climate format: a JSON array, in the report's order.
 
-    A waived notice stays, as ``info``, and names who waived it. A fingerprint depends on rule, file and text, not on
-    the line: a finding that only moves is the same finding to GitLab.
+    A waived notice is kept as ``info``, with the person who waived it. A fingerprint depends on rule, file and text,
+    not on the line: GitLab then recognises a finding that only moves.
     """
     seen: Counter[str] = Counter()
     findings = []

@@ -1,4 +1,4 @@
-"""Entries by tenant and system, which is how people read them."""
+"""Groups entries by tenant and system, for reading."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from usine.report.model import Action, Entry, Notice, Report, Severity, by_risk
 
 @dataclass(frozen=True, slots=True)
 class SystemGroup:
-    """What happens in one system for one tenant, by risk."""
+    """The entries of one tenant in one system, by risk."""
 
     system: str
     entries: tuple[Entry, ...]
@@ -25,14 +25,14 @@ class SystemGroup:
 
 @dataclass(frozen=True, slots=True)
 class TenantGroup:
-    """What happens to one tenant (None: what all share), by system."""
+    """The entries of one tenant (None: the foundation), by system."""
 
     tenant: str | None
     systems: tuple[SystemGroup, ...]
 
     @property
     def name(self) -> str:
-        """Name the tenant as people read it."""
+        """The name of the tenant for people."""
         return words.tenant_name(self.tenant)
 
     @property
@@ -47,7 +47,7 @@ class TenantGroup:
 
 
 def by_tenant(entries: Iterable[Entry]) -> tuple[TenantGroup, ...]:
-    """Group entries; the tenant, and in it the system, with the largest risk comes first."""
+    """Group entries. The tenant with the largest risk comes first, and so does the system in it."""
     tenants: dict[str | None, dict[str, list[Entry]]] = {}
     for entry in by_risk(entries):
         tenants.setdefault(entry.tenant, {}).setdefault(entry.system, []).append(entry)
@@ -58,16 +58,16 @@ def by_tenant(entries: Iterable[Entry]) -> tuple[TenantGroup, ...]:
 
 
 def by_weight(notices: Iterable[Notice]) -> tuple[Notice, ...]:
-    """Sort notices for reading: what refuses first, what is waived last."""
+    """Sort notices for reading: those that refuse come first, waived ones last."""
     order = list(Severity)
     return tuple(sorted(notices, key=lambda n: (not n.refuses, bool(n.waived_by), order.index(n.severity))))
 
 
 def at_risk(report: Report) -> tuple[tuple[str, tuple[Entry, ...]], ...]:
-    """Return what must be read first, each list with its title: what opens a way in, what loses data, what failed."""
+    """Return the entries to read first, as lists with titles: unauthorised access, data loss, failures."""
     entries = by_risk(report.entries)
     lists = (
-        ("A way in is open", tuple(entry for entry in entries if entry.opens)),
+        ("Unauthorised access", tuple(entry for entry in entries if entry.opens)),
         (words.loss_title(report.kind), tuple(entry for entry in entries if entry.loses_data)),
         ("Failed", tuple(entry for entry in entries if entry.action is Action.FAILED)),
     )

@@ -1,4 +1,4 @@
-"""A report as one self-contained HTML page: no request of any kind, readable without JavaScript, printable."""
+"""A report as one self-contained HTML page: it makes no request, works without JavaScript, and can be printed."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from usine.report.grouping import at_risk, by_tenant, by_weight
 from usine.report.model import Action, Kind, Report
 
 _PAGE = Path(__file__).with_name("page")
-#: With more, a reader first sees tenants, then opens what matters; with fewer, everything is open at once.
+#: With more objects, the page shows closed tenants; with fewer, everything is open.
 _OPEN_OBJECTS = 150
 _KINDS = {Kind.DIFF: "Change", Kind.RUN: "Run", Kind.DRIFT: "Drift"}
-#: Their properties repeat the whole object.
+#: Actions whose properties are the whole object.
 _WHOLE = frozenset({Action.CREATED, Action.DESTROYED, Action.UNMANAGED})
 
 
 def render(report: Report) -> str:
-    """Render the page: HTML with its style and script inside, under a policy that allows these two and nothing else."""
+    """Render the page: HTML with inline style and script, under a content security policy that allows only these."""
     style, script = _source("style.css"), _source("script.js")
     groups = by_tenant(report.entries)
     small = len(report.entries) <= _OPEN_OBJECTS
@@ -63,7 +63,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        # Also what is not in an attribute or a text of ours: whatever shows as nothing is made visible.
+        # Invisible characters are made visible, wherever a text is inserted.
         finalize=lambda value: values.visible(value) if type(value) is str else value,
     )
     environment.filters.update(

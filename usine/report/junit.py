@@ -1,4 +1,4 @@
-"""JUnit XML, which GitLab shows as tests: one case per rule, and one per tenant and system."""
+"""JUnit XML, which GitLab shows as tests: one test case per rule, and one per tenant and system."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from usine.report.values import both_sides, cut, visible
 from usine.report.words import SIGNS, action_word, object_name, plural, tenant_name, total_seconds, type_name
 
 _RULES: Final = "rules"
-#: What a case says at most; GitLab cuts a report's artifact, not a case's text.
+#: Limits of the text of a test case: GitLab limits the artifact only.
 _MOST_ENTRIES = 200
 _LONGEST_VALUE = 300
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A test case. `outcome` is the element that says how it went wrong (``failure``, ``error``); empty: it passed.
+    """A test case. `outcome` is the element for a case that did not pass (``failure``, ``error``), or empty.
 
-    `opens`: what was found opens a way in.
+    `opens`: the case has an entry with unauthorised access.
     """
 
     name: str
@@ -39,10 +39,10 @@ class _Case:
 def render(report: Report, *, rules: Iterable[str] = (), looked_at: Iterable[tuple[str | None, str]] = ()) -> str:
     """Render a report as JUnit XML.
 
-    A case per rule that has something to say: it fails if the rule refuses, and is an error where drift could not be
-    told. Of drift, a case per tenant and system fails with what was found; of a run, it fails with what failed. A
-    change that is not made yet has no such cases. `rules` and `looked_at` (tenant and system) name what was asked
-    besides: such cases pass, so that GitLab sees a failure go away. The cases that hold a way in come first.
+    Each rule with notices is a case, which fails if the rule refuses; if a part could not be scanned for drift, it is
+    an error. Each tenant and system is a case, which fails with the drift or with the failures of a run; a change that
+    is not applied has no such cases. `rules` and `looked_at` (tenant and system) are further cases, which pass, so that
+    GitLab sees that a failure is gone. Cases with unauthorised access come first.
     """
     cases = [*_of_rules(report, rules), *_of_systems(report, looked_at)]
     cases.sort(key=lambda case: not case.opens)
@@ -87,10 +87,10 @@ def _element(case: _Case) -> ElementTree.Element:
 
 
 def _of_rules(report: Report, rules: Iterable[str]) -> list[_Case]:
-    said: dict[str, list[Notice]] = {rule: [] for rule in rules}
+    by_rule: dict[str, list[Notice]] = {rule: [] for rule in rules}
     for notice in report.notices:
-        said.setdefault(notice.rule, []).append(notice)
-    return [_rule(rule, notices, report.kind) for rule, notices in said.items()]
+        by_rule.setdefault(notice.rule, []).append(notice)
+    return [_rule(rule, notices, report.kind) for rule, notices in by_rule.items()]
 
 
 def _rule(rule: str, notices: Sequence[Notice], kind: Kind) -> _Case:
@@ -135,7 +135,7 @@ def _system(tenant: str, system: str, entries: Sequence[Entry], kind: Kind) -> _
         lines.append(f"… and {plural(len(bad) - _MOST_ENTRIES, 'object')} more")
     verb = "differ" if kind is Kind.DRIFT else "failed"
     opened = sum(entry.opens for entry in bad)
-    ways = f", {opened} of them {'opens' if opened == 1 else 'open'} a way in" if opened else ""
+    ways = f", {opened} of them {'gives' if opened == 1 else 'give'} access" if opened else ""
     return _Case(
         name=system,
         suite=tenant,

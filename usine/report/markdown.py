@@ -1,7 +1,7 @@
-"""A report as a comment on a merge request or as an issue: GitLab's Markdown, bounded, the largest risks first.
+"""A report as a comment on a merge request or as an issue, in GitLab's Markdown: limited, the largest risks first.
 
-Every text that is not ours goes through `usine.report.markdown_text`: nothing in a tenant's file can render, ping
-anyone or be a command.
+Every text from outside goes through `usine.report.markdown_text`, so that a tenant file cannot insert markup, mention a
+person or run a quick action.
 """
 
 from __future__ import annotations
@@ -15,37 +15,37 @@ from usine.report.markdown_text import code, fenced, html_code, prose
 from usine.report.model import Action, Entry, Kind, Notice, PropertyChange, Report
 from usine.report.values import both_sides, compare_lines, cut
 
-#: GitLab refuses a note or a description of more than 1,048,576 characters; much smaller ones are slow to open.
+#: GitLab refuses notes and descriptions of more than 1,048,576 characters, and opens long ones slowly.
 GITLAB_LIMIT = 1_000_000
 DEFAULT_LIMIT = 100_000
-#: Below, not even the verdict is sure to fit.
+#: With less, the verdict may not fit.
 LEAST_LIMIT = 10_000
 
 _MARKER = re.compile(r"[a-z0-9][a-z0-9:._/-]*")
 _LINK = re.compile(r"https?://[A-Za-z0-9._~:/?#%&=+@,;-]{1,500}")
-#: Kept free for saying what was left out, and for closing what is open.
+#: Reserved for the count of what is left out, and for closing tags.
 _RESERVE = 1_000
 _LONGEST_TEXT = 600
 _LONGEST_VALUE = 160
 _MOST_ITEMS = 50
 _MOST_PROPERTIES = 20
 _MOST_LINES = 40
-#: Of these, the name says it all; the page and the JSON have every property.
+#: Actions for which the name is enough; the page and the JSON have every property.
 _BY_NAME = frozenset({Action.CREATED, Action.DESTROYED, Action.UNMANAGED})
 
 
 def render(report: Report, *, marker: str, limit: int = DEFAULT_LIMIT, link: str = "") -> str:
     """Render a comment of at most `limit` characters, which starts with the hidden line ``<!-- marker -->``.
 
-    `marker` (``usine:diff``) is by what the comment is found again. When it must be cut, the largest risks are kept,
-    and it says what was left out; `link` is where the whole is, left out unless it is a plain http address.
-    Raises ValueError for a marker that could end its comment, and for a limit GitLab would refuse or too small to say
-    anything.
+    `marker` (``usine:diff``) identifies the comment, so that it can be updated. A comment that is too long keeps the
+    largest risks and says how much is left out. `link` is the address of the whole report; it is ignored unless it is a
+    plain http address. Raises ValueError for a marker that could end the hidden line, and for a limit that GitLab
+    refuses or that is too small.
     """
     if not _MARKER.fullmatch(marker) or "--" in marker:
-        raise ValueError(f"a marker is made of lower-case letters, digits and single :._/-, not {marker!r}")
+        raise ValueError(f"a marker consists of lower-case letters, digits and single :._/-, not {marker!r}")
     if not LEAST_LIMIT <= limit <= GITLAB_LIMIT:
-        raise ValueError(f"a limit is from {LEAST_LIMIT:,} to {GITLAB_LIMIT:,} characters, not {limit:,}")
+        raise ValueError(f"a limit is {LEAST_LIMIT:,} to {GITLAB_LIMIT:,} characters, not {limit:,}")
     page = _Page(limit - _RESERVE)
     page.add(f"<!-- {marker} -->\n")
     page.add(f"### {prose(cut(report.title, _LONGEST_TEXT // 4))}\n\n")
@@ -61,7 +61,7 @@ def render(report: Report, *, marker: str, limit: int = DEFAULT_LIMIT, link: str
 
 
 class _Page:
-    """What is written so far, and room for more."""
+    """The text so far, and the room that is left."""
 
     def __init__(self, room: int) -> None:
         self.room = room
@@ -69,7 +69,7 @@ class _Page:
         self._parts: list[str] = []
 
     def add(self, text: str) -> bool:
-        """Add a text if it fits; say whether it did."""
+        """Add a text if it fits; return whether it did."""
         if len(text) > self.room:
             self.cut = True
             return False
@@ -78,13 +78,13 @@ class _Page:
         return True
 
     def items(self, lines: Sequence[str], word: str, empty: str = "") -> None:
-        """Add as many lines of a list as fit and are bearable, and count the rest, in a line that starts as they do."""
+        """Add the lines of a list that fit, at most `_MOST_ITEMS`, and a line with the number of the others."""
         shown = 0
         while shown < min(len(lines), _MOST_ITEMS) and self.add(lines[shown]):
             shown += 1
         if rest := len(lines) - shown:
             self.cut = True
-            self._parts.append(f"{empty or '- '}… and {words.plural(rest, word)} more\n")  # out of the reserve
+            self._parts.append(f"{empty or '- '}… and {words.plural(rest, word)} more\n")  # from the reserve
 
     def text(self) -> str:
         return re.sub(r"\n{3,}", "\n\n", "".join(self._parts))
@@ -105,8 +105,8 @@ def _at_risk(page: _Page, report: Report) -> None:
 def _notices(page: _Page, report: Report) -> None:
     refusing = [notice for notice in report.notices if notice.refuses]
     others = [notice for notice in by_weight(report.notices) if not notice.refuses]
-    refused = "Could not be looked at" if report.kind is Kind.DRIFT else "Refused by the rules"
-    for title, listed in ((refused, refusing), ("To be looked at", others)):
+    refused = "Could not be scanned" if report.kind is Kind.DRIFT else "Refused by the rules"
+    for title, listed in ((refused, refusing), ("Warnings and remarks", others)):
         if listed:
             page.add(f"#### {title}\n\n")
             page.items([_notice(notice) for notice in listed], "notice")
@@ -123,7 +123,7 @@ def _notice(notice: Notice) -> str:
 
 
 def _mend(notice: Notice) -> str:
-    return f"To mend: {prose(cut(notice.mend, _LONGEST_TEXT))}"
+    return f"To fix: {prose(cut(notice.mend, _LONGEST_TEXT))}"
 
 
 def _summary(page: _Page, report: Report, groups: Sequence[TenantGroup]) -> None:
@@ -144,7 +144,7 @@ def _row(name: str, numbers: Iterable[int]) -> str:
 
 
 def _tenants(page: _Page, report: Report, groups: Sequence[TenantGroup]) -> list[Entry]:
-    """Add the tenants' details, the largest risk first, until the page is full; return what was left out."""
+    """Add the tenants' details, the largest risk first, until the page is full; return the other entries."""
     for position, group in enumerate(groups):
         left_out = _tenant(page, report.kind, group)
         if left_out:
@@ -174,7 +174,7 @@ def _tenant(page: _Page, kind: Kind, group: TenantGroup) -> list[Entry]:
 
 
 def _entries(kind: Kind, systems: Iterable[SystemGroup]) -> Iterator[str]:
-    """Yield each entry's text, the first of a system with the system's name above it."""
+    """Yield the text of each entry; the first one of a system comes after the system's name."""
     for system in systems:
         heading = f"\n**{prose(system.system)}**\n\n"
         for entry in system.entries:

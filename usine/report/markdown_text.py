@@ -1,7 +1,7 @@
-"""Texts of others in GitLab's Markdown: shown as they are; nothing renders, pings anyone, links or is a command.
+"""Escapes text from outside for GitLab's Markdown, so that it has no markup, mentions, links or quick actions.
 
-Only code is left alone by every filter of GitLab (mentions, references, quick actions, autolinks, emoji, images). So
-whatever is not plain words becomes code.
+All filters of GitLab (mentions, references, quick actions, autolinks, emoji, images) ignore code only. So everything
+but plain words becomes code.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 
 from usine.report.values import code_pieces, visible
 
-#: Letters, digits, and punctuation that means nothing there. A commit's hash or an address would become a link.
+#: Letters, digits, and punctuation without a meaning in Markdown. GitLab makes links of commit hashes and addresses.
 _PLAIN = re.compile(
     r"""["'(«]*-{0,2}(?![0-9a-f]{7,40}\b|.*(?://|www\.))[^\W_](?:[\w.,;:'’()/-]*[\w)])?["').,;:?»…]*""", re.IGNORECASE
 )
@@ -18,7 +18,7 @@ _BARE = re.compile(r"[-–—→…:?.]+")
 
 
 def code(text: str) -> str:
-    """Show a text as code, anywhere inside a line, a table's cell included."""
+    """Show a text as code, in a line or in a table cell."""
     text = visible(text)
     if not text or "`" in text or "|" in text or text != text.strip():
         return html_code(text)
@@ -26,16 +26,16 @@ def code(text: str) -> str:
 
 
 def html_code(text: str) -> str:
-    """Show a text as code where Markdown is not read, such as in a `<summary>`, and where it is."""
-    # A character reference is never part of Markdown's or HTML's structure.
+    """Show a text as code in HTML, such as in a `<summary>`, and in Markdown."""
+    # A character reference is never markup.
     safe = "".join(c if c.isalnum() or c in " -" or ord(c) > 127 else f"&#{ord(c)};" for c in visible(text))  # noqa: PLR2004 - ASCII
     return f"<code>{safe}</code>"
 
 
 def prose(text: str) -> str:
-    """Show a sentence: its plain words as words, anything else and what is in `backticks` as code.
+    """Show a sentence: plain words as words; everything else, and text in `backticks`, as code.
 
-    Not for the start of a line. What is blank is said to be: emphasis around nothing is none.
+    Not for the start of a line. An empty text becomes ``(empty)``, since emphasis needs a text.
     """
     text = text.strip()
     if not text:
@@ -53,13 +53,13 @@ def _words(text: str) -> str:
         elif plain or not shown:
             shown.append(word)
             plain = False
-        else:  # neighbours that are not plain are one piece of code
+        else:  # adjacent words that are not plain become one piece of code
             shown[-1] += f" {word}"
     return " ".join(piece if not piece or _is_plain(piece) else _code_word(piece) for piece in shown)
 
 
 def _code_word(text: str) -> str:
-    """Leave the punctuation that ends a part of a sentence out of the code."""
+    """Show a text as code, without the punctuation at its end."""
     core = text.rstrip(",;.: ")
     return code(core) + text[len(core) :] if core else code(text)
 
@@ -69,7 +69,7 @@ def _is_plain(text: str) -> bool:
 
 
 def fenced(lines: list[str]) -> str:
-    """Show the lines of a comparison as a block of code that none of them can end."""
+    """Show the lines of a comparison as a code block that no line can end."""
     text = "\n".join(lines)
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)

@@ -1,7 +1,6 @@
-"""The one shape of what `usine diff`, `up`, `preview` and `drift` report. Values only: no secret ever gets this far.
+"""The model of all reports: of `usine diff`, `up`, `preview` and `drift`. Plain values without secrets.
 
-Whoever makes a report masks secrets first (`usine.plan.model.SECRET` stands for a value nobody may see); whoever
-renders one may show everything in it.
+The code that makes a report masks secrets first (`usine.wire.values.SECRET`); a renderer may show everything.
 """
 
 from __future__ import annotations
@@ -11,12 +10,12 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-#: The tenant of what all tenants share, in everything people read.
+#: The name of the foundation in place of a tenant, in reports for people.
 FOUNDATION = "(foundation)"
 
 
 class Kind(enum.StrEnum):
-    """What a report is about: a change not yet made, a run of the engine, or a look for drift."""
+    """The subject of a report: a change that is not applied, a run of the engine, or a drift scan."""
 
     DIFF = "diff"
     RUN = "run"
@@ -24,7 +23,7 @@ class Kind(enum.StrEnum):
 
 
 class Action(enum.StrEnum):
-    """What happens, happened, or was found to have happened to an object; in the order of risk."""
+    """What happens to an object, happened to it, or was found; in the order of risk."""
 
     DESTROYED = "destroyed"
     REPLACED = "replaced"
@@ -36,7 +35,7 @@ class Action(enum.StrEnum):
 
 
 class Severity(enum.StrEnum):
-    """How bad a notice is: an ``error`` refuses the change, a ``warning`` wants a person's look, ``info`` remarks."""
+    """The severity of a notice: an ``error`` refuses the change, a ``warning`` needs a check by a person."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -44,9 +43,9 @@ class Severity(enum.StrEnum):
 
 
 class EntrySeverity(enum.StrEnum):
-    """How severe what was found is, in the order of reading; of a change or a run, everything is ``normal``.
+    """The severity of drift, in the order of reading; entries of a change or a run are ``normal``.
 
-    ``critical`` opens a way in. ``high``: a wall that held something back is down or lower.
+    ``critical``: it gives unauthorised access. ``high``: a protection is missing or weaker.
     """
 
     CRITICAL = "critical"
@@ -71,9 +70,9 @@ class Entry:
     """One object of a report.
 
     `tenant` is None for the foundation. `system` is a value of `model.settings.System`. `type` is the Pulumi type
-    token and `name` the logical name; for an unmanaged object the type it would have, and what its system calls it.
-    `holds_data`: its loss cannot be made good. `seconds` is how long it took, where that was measured. `note` is one
-    line for people: why it failed, why it is replaced, since when it is so. `severity` is of drift
+    token and `name` the logical name; for an unmanaged object, the type that it would have and its name in its system.
+    `holds_data`: its loss cannot be undone. `seconds` is the duration, if it was measured. `note` is one line for
+    people, such as why it failed or is replaced, or since when it differs. `severity` is that of drift
     (`usine.drift.severity`).
     """
 
@@ -90,22 +89,22 @@ class Entry:
 
     @property
     def opens(self) -> bool:
-        """Say whether it opens a way in."""
+        """Return whether it gives unauthorised access."""
         return self.severity is EntrySeverity.CRITICAL
 
     @property
     def loses_data(self) -> bool:
-        """Say whether data is lost by this."""
+        """Return whether data is lost."""
         return self.holds_data and self.action in {Action.DESTROYED, Action.REPLACED, Action.MISSING}
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What a rule, a check or the run itself has to say.
+    """One message of a rule, of a check or of the run itself.
 
-    `rule` is a stable id (``slug-renamed``). `text` says what is wrong, `mend` how to put it right. `path`, `line` and
-    `column` (from 1) point into a file of the repository; an empty path is about no file. `waived_by` names who waived
-    it, with reason and expiry, in one line: a waived error refuses nothing.
+    `rule` is a stable id (``slug-renamed``). `text` is what is wrong, `mend` how to fix it. `path`, `line` and `column`
+    (from 1) are the place in a file of the repository; the path is empty if there is none. `waived_by` is the person
+    who waived it, with reason and expiry, in one line: a waived error does not refuse the change.
     """
 
     rule: str
@@ -120,16 +119,16 @@ class Notice:
 
     @property
     def refuses(self) -> bool:
-        """Say whether the change may not go on because of this."""
+        """Return whether this notice refuses the change."""
         return self.severity is Severity.ERROR and not self.waived_by
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything one command found.
+    """The report of one command.
 
-    `title` names it (``usine diff: main..quota``), `verdict` is the one sentence a manager reads, `facts` are pairs of
-    label and value (revision, stack, duration). `entries` are in the order of `by_risk`.
+    `title` is such as ``usine diff: main..quota``, `verdict` is a summary in a sentence, `facts` are pairs of label and
+    value (revision, stack, duration). `entries` are in the order of `by_risk`.
     """
 
     kind: Kind
@@ -145,20 +144,20 @@ class Report:
 
     @property
     def tenants(self) -> tuple[str | None, ...]:
-        """The tenants that appear in entries, foundation first."""
+        """The tenants of the entries, the foundation first."""
         return tuple(sorted({entry.tenant for entry in self.entries}, key=lambda tenant: tenant or ""))
 
     @property
     def refused(self) -> bool:
-        """Say whether a notice refuses the change."""
+        """Return whether a notice refuses the change."""
         return any(notice.refuses for notice in self.notices)
 
 
 def by_risk(entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    """Sort entries for reading, whatever tenant they belong to.
+    """Sort entries for reading.
 
-    What opens a way in comes first, then loss of data, then what is severe, then by action, foundation before tenants,
-    then by name.
+    Unauthorised access comes first, then data loss; then by severity, by action, by tenant (the foundation first), and
+    by name.
     """
     order = {action: position for position, action in enumerate(Action)}
     grave = {severity: position for position, severity in enumerate(EntrySeverity)}

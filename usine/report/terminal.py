@@ -1,4 +1,4 @@
-"""A report on a terminal. Colour only repeats what signs and words say."""
+"""A report on a terminal. Colours only repeat what signs and words tell."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from usine.report.grouping import TenantGroup, at_risk, by_tenant, by_weight
 from usine.report.model import Action, Entry, Kind, Notice, PropertyChange, Report, Severity
 from usine.report.values import both_sides, compare_lines, cut, visible
 
-#: How many objects of a tenant's system, properties of an object and lines of a property are shown.
+#: Limit of the objects of a tenant in a system, of the properties of an object, and of the lines of a property.
 MOST = 20
 _LONGEST_VALUE = 200
 _NARROWEST = 20
@@ -34,9 +34,9 @@ _LINES = {"-": "red", "+": "green", "…": "dim"}
 
 
 def render(report: Report, console: Console, *, most: int = MOST) -> None:
-    """Print a report: verdict, refusals, lost data and failures, then all by tenant and system, and the numbers last.
+    """Print a report: verdict, entries to read first, notices, all entries by tenant and system, and a table.
 
-    `most` bounds each list but those of lost data and failures; what is left out is counted.
+    `most` limits each list, but not the entries to read first. The number of entries that are left out is shown.
     """
     status = words.status(report)
     _line(console, 0, Text(visible(report.title), style="bold"))
@@ -59,7 +59,7 @@ def render(report: Report, console: Console, *, most: int = MOST) -> None:
 
 def _notices(console: Console, notices: Sequence[Notice]) -> None:
     if notices:
-        _heading(console, "Rules and remarks", "bold")
+        _heading(console, "Notices", "bold")
     for notice in by_weight(notices):
         place = f"{notice.path}:{notice.line}:{notice.column}: " if notice.path else ""
         severity = "waived" if notice.waived_by else notice.severity.value
@@ -142,7 +142,7 @@ def _heading(console: Console, text: str, style: str) -> None:
 
 
 def _line(console: Console, indent: int, text: Text) -> None:
-    """Print a line; what does not fit on a terminal goes on below, indented as much. In a file, nothing is folded."""
+    """Print a line. On a terminal it is wrapped with the same indentation; in a file it is not wrapped."""
     margin = Text(" " * indent)
     if not console.is_terminal:
         console.print(margin + text, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""GitLab's `reports:terraform`: the three numbers of a merge request's widget."""
+"""GitLab's `reports:terraform`: the three numbers in the widget of a merge request."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from usine.report.model import Action, Report
 def render(report: Report) -> str:
     """Render ``{"create": n, "update": n, "delete": n}``.
 
-    A replaced object counts as deleted and as created. Of drift, the numbers are what putting it right would do: what
-    is missing is created, what is unmanaged deleted. What failed did not happen, and does not count.
+    A replaced object counts as deleted and as created. For drift, the numbers are those of its repair: missing objects
+    are created, unmanaged ones deleted. Failed actions do not count.
     """
     counts = report.counts()
     numbers = {

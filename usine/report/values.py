@@ -1,4 +1,4 @@
-"""How values are shown: in one line, or as a comparison of lines; never with a character that shows as nothing."""
+"""Renders values in one line or as a comparison of lines, without invisible characters."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from usine.report.model import PropertyChange
 from usine.wire.values import SECRET, Absent
 
-#: In parentheses, since a text has quotes.
+#: In parentheses, so that they differ from texts, which have quotes.
 _SECRET = "(secret)"  # noqa: S105 - what is shown instead
 _ANOTHER_SECRET = "(another secret)"  # noqa: S105 - the same
 _ABSENT = "(absent)"
 _CODE = re.compile(r"`([^`]+)`")
-#: Longer than this in one line, a structure is easier to read over several.
+#: A structure that is longer than this in one line is shown in several lines.
 _LONG = 72
 _CONTEXT = 2
 _MANY_LINES = 1_000
@@ -24,14 +24,14 @@ _MANY_LINES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a comparison: `sign` is ``-``, ``+``, a blank for what stays, or ``…`` where lines are left out."""
+    """One line of a comparison. `sign` is ``-``, ``+``, a blank (unchanged), or ``…`` (lines are left out)."""
 
     sign: str
     text: str
 
 
 def visible(text: str, keep: str = "") -> str:
-    r"""Escape what shows as nothing, moves the cursor or reorders text (``\u202e``), but for the characters to keep."""
+    r"""Escape invisible characters and those that move the cursor or reorder text (``\u202e``), except for `keep`."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(c if c in keep or _shows(c) else _escaped(c) for c in text)
@@ -57,31 +57,31 @@ def one_line(value: object) -> str:
 
 
 def both_sides(change: PropertyChange) -> tuple[str, str]:
-    """Render both values, each in one line. Of a secret that changed, it is said that it did."""
+    """Render both values, each in one line. A changed secret is shown as another secret."""
     if change.before == change.after == SECRET:
         return _SECRET, _ANOTHER_SECRET
     return one_line(change.before), one_line(change.after)
 
 
 def code_pieces(text: str) -> tuple[tuple[str, bool], ...]:
-    """Split a sentence at its `backticks`, as messages write names and commands: (piece, whether it is code)."""
+    """Split a sentence at its `backticks` into pieces: (text, whether it is code)."""
     pieces = _CODE.split(text)
     return tuple((piece, bool(position % 2)) for position, piece in enumerate(pieces) if piece)
 
 
 def cut(text: str, most: int) -> str:
-    """Cut a text that is longer than `most` characters, saying by how much."""
+    """Cut a text that is longer than `most` characters, and add how much is cut."""
     return text if len(text) <= most else f"{text[:most]}… ({len(text) - most:,} more characters)"
 
 
 def compare_lines(change: PropertyChange) -> tuple[Line, ...] | None:
-    """Compare the two values line by line; None where each is told in one line."""
+    """Compare the two values line by line; None if each fits in one line."""
     values = (change.before, change.after)
     if not any(_is_long(value) for value in values):
         return None
     before, after = (_lines(value) for value in values)
     found: list[Line] = []
-    # Of long texts, frequent lines are not looked at: the time would grow with the square.
+    # In long texts, frequent lines are ignored, since the time would grow with the square of the length.
     junk = max(len(before), len(after)) > _MANY_LINES
     for group in difflib.SequenceMatcher(None, before, after, autojunk=junk).get_grouped_opcodes(_CONTEXT):
         if found:
@@ -102,7 +102,7 @@ def _is_long(value: object) -> bool:
 
 
 def _lines(value: object) -> list[str]:
-    """Return a text as its lines, a structure as indented JSON, nothing for what is absent."""
+    """Return the lines of a text, or of a structure as indented JSON; none for an absent value."""
     if isinstance(value, Absent):
         return []
     if isinstance(value, str) and value != SECRET:

@@ -1,17 +1,17 @@
-// Filters, kept in the address; opening for print; light or dark. Without this script the page shows everything.
+// Filters, which are kept in the URL; opening everything for print; the theme. Without this script, the page shows everything.
 "use strict";
 (() => {
   const root = document.documentElement;
   const $ = (id) => document.getElementById(id);
 
-  // Light or dark: the system's choice until the reader makes one.
+  // The theme: that of the system until the reader chooses one.
   const theme = $("theme");
   const remember = (name) => {
     try {
       if (name) localStorage.setItem("usine-theme", name);
       return localStorage.getItem("usine-theme");
     } catch {
-      return name; // a browser that keeps nothing for a local file
+      return name; // the browser stores nothing for a local file
     }
   };
   const system = matchMedia("(prefers-color-scheme: dark)");
@@ -30,7 +30,7 @@
   system.addEventListener("change", showTheme);
   showTheme();
 
-  // On paper everything is open, whatever is open on the screen.
+  // In print, everything is open.
   let closed = [];
   addEventListener("beforeprint", () => {
     closed = [...document.querySelectorAll("details:not([open])")];
@@ -54,7 +54,7 @@
   const opened = new Set(tenants.filter((element) => element.open));
   const number = new Intl.NumberFormat("en");
   const total = objects.length;
-  // With more, opening every tenant that matches would bury what is looked for.
+  // With more matches, open tenants would hide the results.
   const FEW = 200;
 
   const wanted = () => {
@@ -67,7 +67,7 @@
     };
   };
 
-  // Read when it is first searched for: nobody waits for it who does not search.
+  // The texts are read at the first search, so that loading the page stays fast.
   const says = (object, text) => {
     object.words ||= `${object.element.dataset.tenant} ${object.element.textContent}`.replace(/\s+/g, " ").toLowerCase();
     return object.words.includes(text);
