@@ -1,4 +1,4 @@
-"""One scratch repository a module. Plans are kept for the whole run: each test plans only what it changes."""
+"""One scratch repository per module. Plans are cached for the whole run, so that a test plans only its own changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples of docs/examples, made by the tool: `python -m tests.diff.examples` writes them again."""
+"""The examples in docs/examples, made by the tool: `python -m tests.diff.examples` writes them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from usine.report.model import Report
 
 FOLDER = ROOT / "docs" / "examples"
 _INTRODUCTION = """\
-# What `usine diff` says of a change
+# Examples of `usine diff`
 
-Comments as a merge request gets them, made by the tool in a scratch repository with three tenants. To make them again:
-`.venv/bin/python -m tests.diff.examples`; a test holds that they are what the tool makes. The page itself is the same
-report in another form: `usine diff --html FILE`.
+Comments on merge requests, made by the tool in a scratch repository with three tenants. To make them again, run
+`.venv/bin/python -m tests.diff.examples`; a test checks that they are up to date. `usine diff --html FILE` writes the
+same report as a page.
 
 """
 
 
 def comment(report: Report) -> str:
-    """Return the comment, with a fixed name for the scratch commit: it is another whenever a file of ours is."""
+    """Return the comment, with a fixed name for the scratch commit, whose hash depends on all files."""
     return re.sub(r"(?<=main `)[0-9a-f]{12}", "1a2b3c4d5e6f", markdown.render(report, marker=MARKER))
 
 
@@ -34,14 +34,14 @@ def index() -> str:
 
 
 def run(scratch: Scratch, scenario: Scenario) -> Report:
-    """Make a change in the clean scratch repository and return what the tool says of it."""
+    """Make a change in the clean scratch repository and return its report."""
     scratch.clean()
     scenario.change(scratch)
     return scratch.report(scenario.author)
 
 
 def main() -> None:
-    """Write them all."""
+    """Write all examples."""
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / "README.md").write_text(index(), encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""What people do to the platform, each as a change of files; docs/examples shows what the tool says of it."""
+"""Typical changes of tenant files; docs/examples shows their reports."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ repositories:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`author` asks for what `change` does to a clean scratch repository."""
+    """`change` edits a clean scratch repository; `author` is the author of the merge request."""
 
     name: str
     title: str

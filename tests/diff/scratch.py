@@ -1,4 +1,4 @@
-"""A small clone of the platform's repository to change things in: the program as it stands here, three tenants."""
+"""A small clone of the platform's repository for changes: the current program, and three tenants."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from usine.rules import check
 ROOT = Path(__file__).resolve().parents[2]
 TENANTS = ("teleservice", "petitions", "annuaire-2019")
 SETTINGS = PurePosixPath("Pulumi.lab.yaml")
-#: The day everything happens on, so that no date in an example passes.
+#: The date of all changes, so that no date in an example expires.
 TODAY = datetime.date(2026, 11, 25)
 _WHO = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
 _BYTECODE = shutil.ignore_patterns("__pycache__")
 
 
 class Scratch:
-    """A repository of its own in a folder; `main` is its first commit."""
+    """A repository in a folder; `main` is its first commit."""
 
     def __init__(self, folder: Path, caches: Path | None = None) -> None:
-        """Make it. `caches` is the cache folder of the user who runs the command line here; None: one of its own."""
+        """Create it. `caches` is the cache folder of the user who runs the command line here; None: a new one."""
         self.root = folder / "usine"
         self.root.mkdir(parents=True)
         self.caches = caches or folder / "caches"
@@ -64,7 +64,7 @@ class Scratch:
         return self.git("rev-parse", "HEAD")
 
     def clean(self) -> None:
-        """Go back to `main`, whatever was done."""
+        """Go back to `main`, without all changes."""
         self.git("checkout", "--quiet", "--force", "main")
         self.git("clean", "--quiet", "-d", "--force")
 
@@ -72,7 +72,7 @@ class Scratch:
         return self.root / "projects.d" / f"{slug}.yaml"
 
     def edit(self, path: str, *replacements: tuple[str, str]) -> None:
-        """Replace texts in a file; each must be there."""
+        """Replace texts in a file, which must contain each of them."""
         file = self.root / path
         text = file.read_text(encoding="utf-8")
         for old, new in replacements:
@@ -88,7 +88,7 @@ class Scratch:
         return comparison.with_notices(check(comparison.change(author, TODAY)))
 
     def usine(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run the command line of the scratch repository itself, in a process of its own."""
+        """Run the command line of the scratch repository in a new process."""
         return subprocess.run(
             [sys.executable, "-m", "usine", *arguments],
             cwd=self.root,

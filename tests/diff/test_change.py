@@ -1,4 +1,4 @@
-"""Two revisions compared: what is planned, what is found, whose fault it is."""
+"""The comparison of two revisions: what is planned, what is found, and which side an error belongs to."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from usine.report.model import Action, Entry
 
 @pytest.fixture
 def planned(monkeypatch: pytest.MonkeyPatch) -> list[Task]:
-    """What is planned, whether it was known already or not."""
+    """Planned and cached plans."""
     seen: list[Task] = []
 
     def plan(tasks: Sequence[Task], cache: PlanCache, workspace: Path) -> tuple[Plan, ...]:
@@ -42,9 +42,11 @@ def fact(comparison: Comparison, label: str) -> str:
     return dict(comparison.report.facts)[label]
 
 
-def test_a_part_differs_in_what_the_whole_differs_in(scratch: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
-    """People who come, go and stay by another tenant; a tenant that comes, one that goes, one that changes."""
-    scenarios.add_tenant(scratch)  # names jeanne.moulin, whom nobody knew, and chloe.petit, whom teleservice names
+def test_a_partial_plan_finds_the_same_differences_as_a_full_one(
+    scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """People who are added, removed, or kept by another tenant; an added, a removed and a changed tenant."""
+    scenarios.add_tenant(scratch)  # names jeanne.moulin, a new person, and chloe.petit, whom teleservice also names
     scenarios.delete_tenant(scratch)
     scratch.edit(
         "projects.d/teleservice.yaml",
@@ -71,7 +73,7 @@ def test_a_part_differs_in_what_the_whole_differs_in(scratch: Scratch, monkeypat
     assert {project.source for project in part.head.values()} == {f"projects.d/{slug}.yaml" for slug in part.head}
 
 
-def test_settings_reach_everything_and_secrets_show_without_a_value(scratch: Scratch) -> None:
+def test_changed_settings_affect_every_tenant_and_secrets_have_no_value(scratch: Scratch) -> None:
     scratch.edit(
         "Pulumi.lab.yaml", ('usine:credentials: [{name: "1"}]', 'usine:credentials: [{name: "1"}, {name: "2"}]')
     )
@@ -80,18 +82,19 @@ def test_settings_reach_everything_and_secrets_show_without_a_value(scratch: Scr
     assert {"teleservice/harbor/robot/push-2", "petitions/harbor/robot/pull-2"} <= names(found.entries, Action.CREATED)
     secrets = {entry.name for entry in found.entries if entry.action is Action.CHANGED and entry.system == "vault"}
     assert "teleservice/vault/pipelines/secret/ci/registry/push" in secrets
-    assert "annuaire-2019" not in {entry.tenant for entry in found.entries}  # archived: no robot to renew
+    assert "annuaire-2019" not in {entry.tenant for entry in found.entries}  # archived, so that it has no robots
 
 
-def test_the_catalogue_reaches_who_names_its_tag_and_documents_reach_nothing(
+def test_the_catalogue_affects_users_of_its_tag_and_documents_affect_nothing(
     scratch: Scratch, planned: list[Task]
 ) -> None:
     scratch.edit("catalogue/presets/generic.yml", ("\n", "\n# changed\n"))
     found = scratch.compare()
     changed = names(found.entries, Action.CHANGED)
-    # A mirror, and all of `annuaire-2019`, which is archived, run a file of the catalogue. A team's own stays as it is.
+    # A mirror and all projects of the archived `annuaire-2019` run a file of the catalogue. A team's own file is
+    # unchanged.
     assert changed == {
-        # All of them are written again for the new tag.
+        # All of them are updated for the new tag.
         *(f"foundation/gitlab/{path.relative_to(ROOT)}" for path in (ROOT / "catalogue").rglob("*.yml")),
         "foundation/gitlab/variable/USINE_CATALOGUE_TAG",
         "teleservice/gitlab/api/project",
@@ -127,7 +130,7 @@ def test_a_namespace_that_moves_to_another_cluster_loses_its_data(scratch: Scrat
     assert "will be destroyed" in found.report.verdict
 
 
-def test_wrong_files_are_told_by_side(scratch: Scratch) -> None:
+def test_wrong_files_are_reported_with_their_side(scratch: Scratch) -> None:
     scratch.edit("projects.d/petitions.yaml", ("dev: {}", "dev: {stage: devel}"))
     with pytest.raises(SpecError) as wrong:
         scratch.compare()
@@ -147,14 +150,14 @@ def test_wrong_files_are_told_by_side(scratch: Scratch) -> None:
     assert str(scratch.root.parent) not in str(base.value)
 
 
-def test_a_program_that_fails_is_told_by_side_without_a_traceback(scratch: Scratch) -> None:
+def test_a_failing_program_is_reported_with_its_side_and_no_traceback(scratch: Scratch) -> None:
     scratch.edit("stacks/platform/program.py", ("    selected = [", "    raise ValueError('broken')\n    selected = ["))
     with pytest.raises(DiffError) as error:
         scratch.compare()
     assert str(error.value).splitlines() == ["the head, the work tree, cannot be planned:", "ValueError: broken"]
 
 
-def test_a_stack_that_is_new_is_created_whole(scratch: Scratch) -> None:
+def test_a_new_stack_is_created_completely(scratch: Scratch) -> None:
     text = (
         (scratch.root / "Pulumi.lab.yaml")
         .read_text("utf-8")
@@ -170,7 +173,7 @@ def test_a_stack_that_is_new_is_created_whole(scratch: Scratch) -> None:
         find(scratch.root, "main", "worktree", SETTINGS.with_name("Pulumi.two.yaml"), scratch.cache)
 
 
-def test_what_is_known_is_said_as_what_is_planned(scratch: Scratch, tmp_path: Path) -> None:
+def test_a_cached_plan_gives_the_same_result(scratch: Scratch, tmp_path: Path) -> None:
     scenarios.change_quota(scratch)
     scratch.git("checkout", "--quiet", "-b", "quota")
     scratch.commit("Ask for more")
@@ -194,7 +197,7 @@ def test_what_is_known_is_said_as_what_is_planned(scratch: Scratch, tmp_path: Pa
     assert dict(snapshot(folder)) == before
 
 
-def test_a_look_leaves_the_clone_as_it_was(scratch: Scratch, tmp_path: Path) -> None:
+def test_a_diff_does_not_change_the_clone(scratch: Scratch, tmp_path: Path) -> None:
     (scratch.root / "new.txt").write_text("new", encoding="utf-8")
     (scratch.root / ".venv").mkdir()
     (scratch.root / ".venv" / "ignored").write_text("ignored", encoding="utf-8")
@@ -207,7 +210,7 @@ def test_a_look_leaves_the_clone_as_it_was(scratch: Scratch, tmp_path: Path) -> 
     assert dict(snapshot(scratch.root / ".git")) == before
 
 
-def test_a_clone_that_is_not_whole_says_what_to_do(scratch: Scratch, tmp_path: Path) -> None:
+def test_a_shallow_clone_is_reported_with_the_remedy(scratch: Scratch, tmp_path: Path) -> None:
     old = scratch.git("rev-parse", "main")
     scratch.git("checkout", "--quiet", "-B", "later")
     scratch.commit("Later")

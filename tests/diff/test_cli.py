@@ -1,4 +1,4 @@
-"""`usine diff` as a person and a pipeline use it: a process of its own, in a scratch repository."""
+"""`usine diff` as people and pipelines run it: as a process, in a scratch repository."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SECRETS = dict.fromkeys(
 )
 
 
-def test_every_form_of_one_change_and_no_credential_in_any(scratch: Scratch, tmp_path: Path) -> None:
+def test_every_output_format_has_the_change_and_no_credential(scratch: Scratch, tmp_path: Path) -> None:
     scenarios.delete_tenant(scratch)
     scenarios.add_tenant(scratch)
     out = tmp_path / "out"
@@ -48,7 +48,7 @@ def test_every_form_of_one_change_and_no_credential_in_any(scratch: Scratch, tmp
     assert MARKER not in done.stdout + done.stderr
 
 
-def test_exit_codes_and_the_comment_alone_on_standard_output(scratch: Scratch) -> None:
+def test_exit_codes_and_only_the_comment_on_standard_output(scratch: Scratch) -> None:
     scenarios.change_quota(scratch)
     done = scratch.usine("diff", "--exit-code", "--author", "alice.martin", "--markdown", "-", "--limit", "20000")
     assert done.returncode == 2, done.stderr
@@ -59,7 +59,7 @@ def test_exit_codes_and_the_comment_alone_on_standard_output(scratch: Scratch) -
     assert scratch.usine("diff", "--exit-code").returncode == 0
 
 
-def test_wrong_input_is_one_line_each_and_no_traceback(scratch: Scratch) -> None:
+def test_each_wrong_input_is_one_line_without_traceback(scratch: Scratch) -> None:
     scratch.edit("projects.d/petitions.yaml", ("dev: {}", "dev: {stage: devel}"))
     scratch.edit("projects.d/teleservice.yaml", ("owner: alice.martin", "ownr: alice.martin"))
     for arguments, expected in (
@@ -79,7 +79,7 @@ def test_wrong_input_is_one_line_each_and_no_traceback(scratch: Scratch) -> None
     assert any("did you mean owner?" in line for line in first)
 
 
-def test_a_killed_run_leaves_nothing_for_ever(scratch: Scratch, tmp_path: Path) -> None:
+def test_the_next_run_removes_files_of_an_interrupted_one(scratch: Scratch, tmp_path: Path) -> None:
     scenarios.change_quota(scratch)
     running = subprocess.Popen(
         [sys.executable, "-m", "usine", "diff", "--no-cache"],

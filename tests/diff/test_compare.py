@@ -1,4 +1,4 @@
-"""What becomes of every object: pairs of plans, made by hand or by the program."""
+"""The difference of plans: made from values, or by the program."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def options(**changes: object) -> dict[str, Options]:
     return {"options": dataclasses.replace(Options(), **changes)}  # type: ignore[arg-type]
 
 
-def test_what_is_the_same_has_no_entry_and_what_is_ignored_neither() -> None:
+def test_unchanged_and_ignored_inputs_have_no_entry() -> None:
     old = resource(GROUP, "a/x", {"name": "x", "attributes": {"k": "1"}})
     assert compare(Plan.of([old]), Plan.of([old])) == ()
     new = resource(GROUP, "a/x", {"name": "x", "attributes": {"k": "2"}}, **options(ignore_changes=("attributes",)))
     assert compare(Plan.of([old]), Plan.of([new])) == ()
 
 
-def test_a_replacement_says_why_and_who_follows() -> None:
+def test_a_replacement_has_its_reason_and_its_consequences() -> None:
     def tree(realm: str) -> list[PlannedResource]:
         leaf = {"realmId": "usine", "groupId": "[id of a/x]", "members": []}
         child = {"realmId": "usine", "parentId": "[id of a/x]", "name": "y"}
@@ -68,7 +68,7 @@ def test_a_replacement_says_why_and_who_follows() -> None:
     entries = {e.name: e for e in compare(Plan.of(tree("usine")), Plan.of(tree("autre")))}
     assert entries["a/x"].action is Action.REPLACED
     assert entries["a/x"].note == "a change of realmId replaces the object"
-    assert entries["a/x/y"].action is Action.REPLACED  # its parent is fixed, and is another object now
+    assert entries["a/x/y"].action is Action.REPLACED  # its parent cannot change, and is a new object
     assert entries["a/x/y"].properties == (PropertyChange("parentId", "[id of a/x]", "[id of a/x, made anew]"),)
     assert "follows from the replacement of a/x" in entries["a/x/y"].note
     assert entries["a/x/members"].action is Action.REPLACED
@@ -76,7 +76,7 @@ def test_a_replacement_says_why_and_who_follows() -> None:
     assert entries["a/s"].properties == (PropertyChange("dataJson", SECRET, SECRET),)
 
 
-def test_another_provider_makes_another_object_and_loses_what_it_holds() -> None:
+def test_a_new_provider_replaces_the_object_and_its_data() -> None:
     namespace = "kubernetes:core/v1:Namespace"
     inputs: dict[str, object] = {"metadata": {"name": "a-dev"}}
     entry = one(
@@ -88,7 +88,7 @@ def test_another_provider_makes_another_object_and_loses_what_it_holds() -> None
     assert "protected: the engine refuses to replace it" in entry.note
 
 
-def test_destruction_says_what_protects_and_what_stays() -> None:
+def test_a_destroyed_object_may_be_protected_or_retained() -> None:
     mount = "vault:index/mount:Mount"
     protected = one([resource(mount, "a/m", {}, protect=True)], [])
     assert (protected.loses_data, protected.note) == (True, "protected: the engine refuses to destroy it")
@@ -97,13 +97,13 @@ def test_destruction_says_what_protects_and_what_stays() -> None:
     assert "left where it is" in kept.note
 
 
-def test_protection_that_is_lifted_is_a_change() -> None:
+def test_removed_protection_is_a_change() -> None:
     mount = "vault:index/mount:Mount"
     entry = one([resource(mount, "a/m", {}, protect=True)], [resource(mount, "a/m", {})])
     assert (entry.action, entry.properties) == (Action.CHANGED, (PropertyChange("(protect)", True, False),))
 
 
-def test_what_no_provider_compares_is_no_change() -> None:
+def test_an_input_that_the_provider_does_not_compare_is_no_change() -> None:
     project = "pulumi-python:dynamic/sonarqube:Project"
     old = resource(project, "a/p", {"key": "a:p", "name": "One"})
     assert compare(Plan.of([old]), Plan.of([resource(project, "a/p", {"key": "a:p", "name": "Two"})])) == ()
@@ -111,7 +111,7 @@ def test_what_no_provider_compares_is_no_change() -> None:
 
 
 def recorded(*, renamed: bool) -> Plan:
-    """Plan a component with children, under its old names or under new ones with aliases."""
+    """Plan a component with children: with its old names, or with new names and aliases."""
     monitor = RecordingMonitor()
     prefix = "new" if renamed else "old"
 
@@ -132,15 +132,15 @@ def recorded(*, renamed: bool) -> Plan:
     return monitor.planned()
 
 
-def test_what_was_known_under_another_name_is_not_made_anew() -> None:
-    """Aliases are honoured as the engine does: children of a renamed component are known by its former name."""
+def test_a_renamed_resource_is_not_created_again() -> None:
+    """Aliases work as in the engine: children of a renamed component have aliases with its former name."""
     old, new = recorded(renamed=False), recorded(renamed=True)
     assert {r.key for r in old.resources} & {r.key for r in new.resources} == set()
     actions = {(entry.action, entry.name) for entry in compare(old, new)}
     assert {action for action, _ in actions} <= {Action.CHANGED}, actions
 
 
-def test_a_former_name_that_is_still_in_use_is_somebody_elses() -> None:
+def test_an_alias_that_is_still_in_use_belongs_to_another_resource() -> None:
     old = resource(GROUP, "a/x", {"name": "x"})
     new = resource(GROUP, "a/y", {"name": "y"}, **options(aliases=(old.key,)))
     assert one([old], [old, new]).action is Action.CREATED
@@ -151,12 +151,12 @@ def plan() -> Plan:
     return plan_of_slugs("ab")
 
 
-def test_a_plan_is_read_back_as_it_was_written(plan: Plan) -> None:
+def test_a_written_plan_is_read_back_unchanged(plan: Plan) -> None:
     assert load_plan(plan.dumps()) == plan
     assert load_plan(plan.dumps()).dumps() == plan.dumps()
 
 
-def test_a_plan_of_an_older_program_is_compared_by_the_same_identities(plan: Plan) -> None:
+def test_a_plan_of_an_older_program_has_the_same_identities(plan: Plan) -> None:
     document = json.loads(plan.dumps())
     for entry in document["resources"]:
         for key in ("qualifiedType", "sources", "fingerprints", "options"):
@@ -167,12 +167,12 @@ def test_a_plan_of_an_older_program_is_compared_by_the_same_identities(plan: Pla
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"resources": [{}]}', '{"resources": 1}', "\x00"])
-def test_what_is_no_plan_is_not_taken_for_one(text: str) -> None:
+def test_a_text_that_is_not_a_plan_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a plan"):
         load_plan(text)
 
 
-def test_another_generation_of_credentials_changes_the_secrets_that_hand_it_out(plan: Plan) -> None:
+def test_a_new_credential_generation_changes_the_secrets_with_its_credentials(plan: Plan) -> None:
     settings = factories.settings(credentials=(Credential("1"), Credential("2")))
     entries = compare(plan, plan_of_slugs("ab", settings))
     changed = {entry.name for entry in entries if entry.action is Action.CHANGED}
@@ -182,8 +182,10 @@ def test_another_generation_of_credentials_changes_the_secrets_that_hand_it_out(
     assert "2" in {entry.name.rpartition("/")[2].rpartition("-")[2] for entry in entries}
 
 
-def test_another_end_of_a_credential_replaces_what_the_engine_otherwise_leaves() -> None:
-    """The end of a deploy token is ignored, for GitLab writes it at its own offset; it is a trigger (issue 11.B3)."""
+def test_a_new_expiry_date_replaces_the_credential() -> None:
+    """The expiry date of a deploy token is an ignored input, since GitLab writes it in its own time zone; it is also a
+    replacement trigger (issue 11.B3).
+    """
 
     def until(day: int) -> Plan:
         credential = Credential("1", datetime.date(2027, 6, day))
@@ -193,7 +195,7 @@ def test_another_end_of_a_credential_replaces_what_the_engine_otherwise_leaves()
     assert (token.action, [p.path for p in token.properties]) == (Action.REPLACED, ["expiresAt"])
 
 
-def test_a_member_who_goes_is_one_line_a_group(plan: Plan) -> None:
+def test_a_removed_member_is_one_line_per_group(plan: Plan) -> None:
     project = factories.tenant("a")
     members = {**project.members, Role.DEVOPS: ()}
     after = dataclasses.replace(project, members=members)

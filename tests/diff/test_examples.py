@@ -1,4 +1,4 @@
-"""The examples people look at are what the tool makes."""
+"""The examples in docs/examples are the output of the tool."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ AGAIN = "make them again: .venv/bin/python -m tests.diff.examples"
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_an_example_is_what_the_tool_makes(repository: Scratch, scenario: Scenario) -> None:
+def test_an_example_is_the_output_of_the_tool(repository: Scratch, scenario: Scenario) -> None:
     assert comment(run(repository, scenario)) == (FOLDER / f"{scenario.name}.md").read_text("utf-8"), AGAIN
 
 

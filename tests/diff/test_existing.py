@@ -1,4 +1,4 @@
-"""Objects are counted as far as it matters, and no further."""
+"""Objects are counted only as far as the rules need it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def plan(tenants: Sequence[str], each: int = 10) -> Plan:
 
 
 def counted(goes: int, fleet: int) -> tuple[dict[str, int], list[str]]:
-    """Return what is known when so many objects go of the first tenant, and which tenants were planned for it."""
+    """Return the counts if so many objects of the first tenant are removed, and the tenants that were planned."""
     slugs = [f"t{number:04}" for number in range(fleet)]
     entries = [Entry(Action.DESTROYED, slugs[0], "vault", TYPE, f"x{number}") for number in range(goes)]
     planned = slugs[:1]
@@ -34,18 +34,18 @@ def counted(goes: int, fleet: int) -> tuple[dict[str, int], list[str]]:
     return dict(existing(entries, plan(slugs[:1]), slugs[1:], LIMITS, plan_more)), planned
 
 
-def test_few_and_far_too_many_need_no_counting() -> None:
+def test_small_and_very_large_removals_need_no_counting() -> None:
     assert counted(0, 1000) == ({}, ["t0000"])
     assert counted(4, 1000) == ({}, ["t0000"])
     assert counted(51, 1000) == ({}, ["t0000"])
 
 
-def test_counting_ends_when_the_share_is_small_enough() -> None:
+def test_counting_stops_when_the_share_is_allowed() -> None:
     known, planned = counted(9, 1000)
     assert known[TYPE] >= 9 / LIMITS.fraction
     assert len(planned) < 20
 
 
-def test_a_share_that_is_too_large_is_exact() -> None:
+def test_the_number_is_exact_if_the_share_is_too_large() -> None:
     assert counted(9, 3) == ({TYPE: 30}, ["t0000", "t0001", "t0002"])
     assert counted(9, 1) == ({TYPE: 10}, ["t0000"])

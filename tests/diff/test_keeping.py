@@ -1,4 +1,4 @@
-"""What a diff keeps, and what it must not leave."""
+"""The cache of plans and temporary folders of a diff."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def big(number: int) -> Plan:
     return Plan((made,))
 
 
-def test_the_cache_is_where_the_user_wants_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_cache_is_in_the_configured_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "usine" / "plans"
     for useless in ("", "relative"):
@@ -31,7 +31,7 @@ def test_the_cache_is_where_the_user_wants_it(monkeypatch: pytest.MonkeyPatch, t
         assert cache_folder() == Path.home() / ".cache" / "usine" / "plans"
 
 
-def test_the_least_recently_used_goes_first(tmp_path: Path) -> None:
+def test_the_least_recently_used_plan_is_removed_first(tmp_path: Path) -> None:
     plans = [big(number) for number in range(4)]
     PlanCache(tmp_path / "one").put("0", plans[0].dumps().encode())
     size = (tmp_path / "one" / "0.json.gz").stat().st_size
@@ -39,13 +39,13 @@ def test_the_least_recently_used_goes_first(tmp_path: Path) -> None:
     for number in range(3):
         cache.put(str(number), plans[number].dumps().encode())
         os.utime(tmp_path / "plans" / f"{number}.json.gz", (number, number))
-    assert cache.get("0") == plans[0]  # used now
+    assert cache.get("0") == plans[0]  # now it was used last
     cache.put("3", plans[3].dumps().encode())
     assert [cache.get(str(number)) is not None for number in range(4)] == [True, False, True, True]
 
 
 @pytest.mark.parametrize("broken", [b"", b"\x1f\x8b", b"{}", b"\x00" * 99])
-def test_a_broken_file_is_as_good_as_none(tmp_path: Path, broken: bytes) -> None:
+def test_a_broken_file_counts_as_missing(tmp_path: Path, broken: bytes) -> None:
     cache = PlanCache(tmp_path)
     cache.put("k", EMPTY.dumps().encode())
     assert cache.get("k") == EMPTY
@@ -68,7 +68,7 @@ def _die_inside(home: str, ready: str) -> None:
         os.kill(os.getpid(), 9)
 
 
-def test_a_killed_run_is_cleaned_up_by_the_next_and_a_running_one_is_left(
+def test_the_folder_of_an_interrupted_run_is_removed_and_that_of_a_running_one_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -89,7 +89,7 @@ def test_a_killed_run_is_cleaned_up_by_the_next_and_a_running_one_is_left(
     assert list(running.parent.iterdir()) == []
 
 
-def test_what_somebody_else_put_in_its_place_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_of_another_user_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     shared = tmp_path / "shared"
     shared.mkdir(mode=0o755)

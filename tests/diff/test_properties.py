@@ -1,4 +1,4 @@
-"""Two values, property by property."""
+"""The difference of two values, property by property."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ def test_paths_are_written_as_pulumi_does() -> None:
     ]  # fmt: skip
 
 
-def test_a_member_that_goes_is_one_change_whatever_moves() -> None:
+def test_a_removed_item_is_one_change_even_if_others_move() -> None:
     assert found({"members": ["a", "b", "c", "d"]}, {"members": ["a", "c", "d", "e"]}) == [
         ("members[1]", "b", ABSENT),
         ("members[3]", ABSENT, "e"),
     ]
 
 
-def test_another_order_alone_is_one_change() -> None:
+def test_a_changed_order_is_one_change() -> None:
     assert found({"files": ["a", "b", "b"]}, {"files": ["b", "a", "b"]}) == [
         ("files", ["a", "b", "b"], ["b", "a", "b"])
     ]
 
 
-def test_a_structure_put_into_a_list_is_one_change() -> None:
+def test_a_structure_added_to_a_list_is_one_change() -> None:
     rule = {"to": [{"port": 443}], "from": "x"}
     assert found({"egress": [{"a": 1}, {"b": 2}]}, {"egress": [{"a": 1}, rule, {"b": 2}]}) == [
         ("egress[1]", ABSENT, rule)
@@ -62,19 +62,19 @@ def test_a_structure_put_into_a_list_is_one_change() -> None:
 
 
 @pytest.mark.parametrize(("one", "other"), [(True, 1), (None, ABSENT), ("1", 1), ([], {}), ({}, ABSENT), ([], ABSENT)])
-def test_what_json_tells_apart_is_told_apart(one: object, other: object) -> None:
+def test_values_that_differ_in_json_are_different(one: object, other: object) -> None:
     before, after = ({} if value is ABSENT else {"a": value} for value in (one, other))
     assert found(before, after) == [("a", one, other)]
     assert found(after, before) == [("a", other, one)]
 
 
 @given(_OBJECTS)
-def test_the_same_differs_in_nothing(value: dict[str, Any]) -> None:
+def test_equal_values_have_no_difference(value: dict[str, Any]) -> None:
     assert found(value, copy.deepcopy(value)) == []
 
 
 @given(_OBJECTS, _OBJECTS)
-def test_whatever_differs_is_found_once_and_both_ways(before: dict[str, Any], after: dict[str, Any]) -> None:
+def test_every_difference_is_found_once_in_both_directions(before: dict[str, Any], after: dict[str, Any]) -> None:
     there, back = list(differences(before, after)), list(differences(after, before))
     assert bool(there) == bool(back) == (json.dumps(before, sort_keys=True) != json.dumps(after, sort_keys=True))
     assert len({(change.path, repr(change.before)) for change in there}) == len(there)
@@ -84,5 +84,5 @@ def test_whatever_differs_is_found_once_and_both_ways(before: dict[str, Any], af
 
 
 def _types(change: PropertyChange) -> bool:
-    """Python takes true and 1 for equal; JSON does not."""
+    """In Python, true and 1 are equal; in JSON they are not."""
     return json.dumps(change.before, default=str) != json.dumps(change.after, default=str)

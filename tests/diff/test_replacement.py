@@ -1,4 +1,4 @@
-"""The table of what forces a replacement, against those who decide it."""
+"""The table of inputs that force a replacement, compared with the plugins."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ TABLE = json.loads(replacement_table.TABLE.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("provider", replacement_table.PROVIDERS)
-def test_the_table_says_what_the_plugins_of_the_lab_do(provider: str) -> None:
-    """By their schemas, and by what they decide while they plan a change."""
+def test_the_table_agrees_with_the_plugins_of_the_lab(provider: str) -> None:
+    """By their schemas, and by their decisions during a plan."""
     bridge = importlib.import_module(f"lab.plugins.{provider}.provider").make(Host(None))
     resources: dict[str, BridgedResource[Any]] = bridge._resources
     assert resources
     for token, resource in resources.items():
         expected = {name for name, shape in resource.shape.fields.items() if shape.input and shape.force_new}
-        # Of these the lab's plugin only knows what the schema says.
+        # For these, the lab's plugin only knows the schema.
         expected |= {name for name, replaces in resource.shape.unsupported.items() if replaces}
         if resource.customise is not None and resource.shape.framework:
             expected |= resource.customise({}, {}, {"message": ""})
         assert set(TABLE["replacing"].get(token, ())) == expected, token
 
 
-def test_the_table_says_what_our_own_provider_does() -> None:
+def test_the_table_agrees_with_our_own_provider() -> None:
     replacing, compared = replacement_table.sonarqube()
     assert {token: names for token, names in TABLE["replacing"].items() if token.startswith(TYPE_PREFIX)} == replacing
     assert TABLE["compared"] == compared
     assert len(compared) == len(KINDS)
 
 
-def test_every_type_of_a_plan_is_one_the_table_is_made_for() -> None:
-    """A new provider must get into the table, or its replacements are taken for changes."""
+def test_the_table_covers_the_provider_of_every_planned_type() -> None:
+    """A new provider must be in the table, or its replacements are shown as changes."""
     plan = plan_of(factories.tenant())
     packages = {r.type.split(":")[0] for r in plan.resources if not (r.is_component or r.is_provider)}
     assert packages == {*replacement_table.PROVIDERS, "kubernetes", "pulumi-python"}
@@ -68,7 +68,7 @@ def kubernetes(type_: str, mutable: str | None) -> tuple[PlannedResource, Planne
         *("apps/v1:Deployment", "apps/v1:StatefulSet", "batch/v1:Job", "argoproj.io/v1alpha1:Application"),
     ],
 )
-def test_kubernetes_fields_are_those_of_the_plugin(type_: str, mutable: str | None) -> None:
+def test_immutable_kubernetes_fields_are_those_of_the_plugin(type_: str, mutable: str | None) -> None:
     version, _, kind = type_.rpartition(":")
     obj = {"apiVersion": version.removeprefix("core/"), "kind": kind}
     switch = mutable == "true"
@@ -80,7 +80,7 @@ def test_kubernetes_fields_are_those_of_the_plugin(type_: str, mutable: str | No
     assert replacement.forcing(free, resource, provider) == ()
 
 
-def test_the_options_of_a_resource_force_too() -> None:
+def test_resource_options_can_force_a_replacement() -> None:
     resource, provider = kubernetes("core/v1:Namespace", None)
     options = dataclasses.replace(resource.options, replace_on_changes=("spec.rules[*].to",))
     resource = dataclasses.replace(resource, options=options)

@@ -1,4 +1,4 @@
-"""A part of the platform, as a planning process is told it."""
+"""The scope file of a planning process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_scope_is_read_back(scope: PlanScope) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"tenants": "a"}', '{"tenants": [1]}', '{"tenants": [], "x": 1}'])
-def test_what_is_no_scope_is_told_with_its_file(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_a_scope_is_reported_with_its_name(tmp_path: Path, text: str) -> None:
     file = tmp_path / "scope.json"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(SpecError) as error:
@@ -37,8 +37,8 @@ def test_what_is_no_scope_is_told_with_its_file(tmp_path: Path, text: str) -> No
         _read_scope(tmp_path / "none")
 
 
-def test_comparing_needs_no_provider_sdk() -> None:
-    """They take seconds to load, and only who plans needs them: the planning processes."""
+def test_a_comparison_imports_no_provider_sdk() -> None:
+    """The SDKs take seconds to load, and only the planning processes need them."""
     code = "import sys, usine.commands.diff; print([m for m in sys.modules if m.startswith(('pulumi', 'components'))])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

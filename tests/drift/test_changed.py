@@ -1,4 +1,4 @@
-"""What differs: properties the plugins see, and what the Kubernetes plugin does not notice."""
+"""Changed properties: those that the plugins see, and those that the Kubernetes plugin does not see."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def only(*observations: Observation) -> DriftFinding:
     return finding
 
 
-def test_a_property_is_told_with_what_was_expected_and_what_was_found() -> None:
+def test_a_changed_property_has_its_expected_and_found_value() -> None:
     seen = observed(
         "alpha/vault/policy/env/dev", "vault:index/policy:Policy", {"policy": "a"}, {"policy": "b"}, "policy",
         system="vault",
@@ -37,7 +37,7 @@ def test_a_property_is_told_with_what_was_expected_and_what_was_found() -> None:
     assert (finding.path, finding.expected, finding.found, finding.means) == ("policy", "a", "b", Means.ENGINE)
 
 
-def test_what_is_gone_is_missing_and_says_whether_it_held_data() -> None:
+def test_a_missing_object_tells_whether_it_held_data() -> None:
     gone = only(observed("alpha/vault/mount", "vault:index/mount:Mount", {"path": "alpha"}, None, system="vault"))
     assert (gone.kind, gone.path, gone.holds_data) == (Action.MISSING, "", True)
 
@@ -51,13 +51,13 @@ def test_a_list_of_plain_values_is_one_property() -> None:
     assert told(seen) == {"members": (["a", "b"], ["b", "c", "d"])}
 
 
-def test_a_place_that_neither_side_has_is_told_of_the_whole() -> None:
+def test_a_path_without_values_is_reported_for_the_whole_property() -> None:
     inputs, outputs = {"rules": [{"a": 1}]}, {"rules": [{"a": 2}]}
     seen = observed("alpha/x", "harbor:index/retentionPolicy:RetentionPolicy", inputs, outputs, "rules[7].a")
     assert told(seen) == {"rules": ([{"a": 1}], [{"a": 2}])}
 
 
-def test_one_moment_at_another_offset_is_no_difference() -> None:
+def test_one_time_in_two_time_zones_is_no_difference() -> None:
     type_ = "gitlab:index/projectDeployToken:ProjectDeployToken"
 
     def ends(at: str) -> dict[str, tuple[object, object]]:
@@ -67,19 +67,19 @@ def test_one_moment_at_another_offset_is_no_difference() -> None:
     assert ends("2027-07-01T02:59:59+02:00") == {"expiresAt": ("2027-06-30T23:59:59Z", "2027-07-01T02:59:59+02:00")}
 
 
-def test_what_is_set_and_not_asked_for_is_absent_on_one_side() -> None:
+def test_an_added_property_is_absent_on_the_expected_side() -> None:
     seen = observed("alpha/x", "vault:jwt/authBackendRole:AuthBackendRole", {}, {"boundSubject": "x"}, "boundSubject")
     assert told(seen) == {"boundSubject": (ABSENT, "x")}
 
 
-def test_what_is_empty_on_both_sides_comes_along_untold() -> None:
+def test_a_property_that_is_empty_on_both_sides_is_not_reported() -> None:
     type_ = "gitlab:index/groupMembership:GroupMembership"
     inputs, outputs = {"accessLevel": "developer"}, {"accessLevel": "maintainer", "expiresAt": None}
     assert list(told(observed("alpha/x", type_, inputs, outputs, "accessLevel", "expiresAt"))) == ["accessLevel"]
     assert list(told(observed("alpha/x", type_, inputs, outputs, "expiresAt"))) == ["expiresAt"], "an update is due"
 
 
-def test_a_secret_is_never_told() -> None:
+def test_a_secret_is_never_shown() -> None:
     seen = observed("alpha/x", "kubernetes:core/v1:Secret", {"data": SECRET}, {"data": SECRET}, 'data[".config"]')
     assert told(seen) == {'data[".config"]': (SECRET, SECRET)}
 
@@ -99,7 +99,7 @@ _BINDING_FIELDS: dict[str, Any] = {
 
 
 def live(base: dict[str, Any], *entries: dict[str, Any], ours: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The live object: what the program says, server's own metadata, and who set what."""
+    """The live object: the program's values, the server's metadata, and the owners of fields."""
     found = copy.deepcopy(base)
     own = {"manager": _OURS, "operation": "Apply", "fieldsV1": ours if ours is not None else _BINDING_FIELDS}
     found["__fieldManager"] = _OURS
@@ -119,11 +119,11 @@ def binding(found: dict[str, Any], *differs: str, known: dict[str, Any] | None =
     return observed("alpha/kubernetes/prod/binding/rw", type_, BINDING, found, *differs, known=known)
 
 
-def test_an_untouched_object_is_no_finding() -> None:
+def test_an_unchanged_object_is_no_finding() -> None:
     assert told(binding(live(BINDING))) == {}
 
 
-def test_a_subject_added_by_hand_is_noticed_and_who_did_it() -> None:
+def test_an_added_subject_is_found_with_its_author() -> None:
     found = live(BINDING, by_hand({"f:subjects": {}}))
     found["subjects"].append({"kind": "User", "name": "mallory"})
     finding = only(binding(found))
@@ -133,14 +133,14 @@ def test_a_subject_added_by_hand_is_noticed_and_who_did_it() -> None:
     assert finding.provider == "kubernetes-prod-1"
 
 
-def test_what_the_plugin_sees_inside_an_added_list_is_not_told_twice() -> None:
+def test_a_difference_inside_an_added_list_is_reported_once() -> None:
     found = live(BINDING, by_hand({"f:subjects": {}}))
     found["subjects"].insert(0, {"kind": "User", "name": "mallory"})
     finding = only(binding(found, "subjects[0].kind", "subjects[0].name"))
     assert (finding.path, finding.means) == ("subjects", Means.ENGINE)
 
 
-def test_a_label_set_by_hand_is_noticed() -> None:
+def test_an_added_label_is_found() -> None:
     found = live(BINDING, by_hand({"f:metadata": {"f:labels": {"f:evil.example/x": {}}}}))
     found["metadata"]["labels"]["evil.example/x"] = "1"
     finding = only(binding(found))
@@ -158,13 +158,13 @@ def test_a_label_set_by_hand_is_noticed() -> None:
         ({"f:metadata": {"f:labels": {"f:a": {}}}}, {}),
     ],
 )  # fmt: skip
-def test_notes_of_tools_and_equal_values_are_none(fields: dict[str, Any], change: dict[str, Any]) -> None:
+def test_annotations_of_tools_and_equal_values_are_no_findings(fields: dict[str, Any], change: dict[str, Any]) -> None:
     found = live(BINDING, by_hand(fields))
     found["metadata"] |= change
     assert told(binding(found)) == {}
 
 
-def test_what_controllers_and_the_server_set_is_none() -> None:
+def test_fields_of_controllers_and_of_the_server_are_no_findings() -> None:
     found = live(
         BINDING,
         by_hand({"f:extra": {}}, manager="kube-controller-manager"),
@@ -175,7 +175,7 @@ def test_what_controllers_and_the_server_set_is_none() -> None:
     assert told(binding(found)) == {}
 
 
-def test_defaults_in_a_list_that_somebody_rewrote_are_none() -> None:
+def test_defaults_in_a_rewritten_list_are_no_findings() -> None:
     known = live(BINDING)
     known["subjects"][0]["apiGroup"] = "rbac.authorization.k8s.io"
     found = copy.deepcopy(known)
@@ -185,7 +185,7 @@ def test_defaults_in_a_list_that_somebody_rewrote_are_none() -> None:
     assert list(told(binding(found, known=known))) == ["subjects"]
 
 
-def test_a_rule_that_opens_a_network_policy_is_noticed() -> None:
+def test_a_rule_added_to_a_network_policy_is_found() -> None:
     policy = {"metadata": {"name": "default-deny"}, "spec": {"policyTypes": ["Ingress", "Egress"], "egress": []}}
     ours: dict[str, Any] = {"f:spec": {"f:policyTypes": {}, "f:egress": {}}}
     found = live(policy, by_hand({"f:spec": {"f:ingress": {}, "f:egress": {}}}), ours=ours)
@@ -195,7 +195,7 @@ def test_a_rule_that_opens_a_network_policy_is_noticed() -> None:
     assert told(seen) == {"spec.ingress": (ABSENT, [{}]), "spec.egress": ([], [{}])}
 
 
-def test_a_key_added_to_a_secret_is_noticed_without_its_value() -> None:
+def test_a_key_added_to_a_secret_is_found_without_its_value() -> None:
     inputs = {"metadata": {"name": "s"}, "data": SECRET}
     ours: dict[str, Any] = {"f:data": {"f:url": {}}}
     found = live(inputs, by_hand({"f:data": {"f:insecure": {}, "f:url": {}}}), ours=ours)
@@ -212,7 +212,7 @@ def test_a_list_merged_by_key_shows_the_added_element() -> None:
     assert told(seen) == {"imagePullSecrets": (account["imagePullSecrets"], found["imagePullSecrets"])}
 
 
-def test_without_the_books_the_object_as_last_written_tells() -> None:
+def test_without_field_owners_the_object_is_compared_with_the_last_run() -> None:
     known = live(BINDING)
     known["immutable"] = False
     found = copy.deepcopy(known)
@@ -223,7 +223,7 @@ def test_without_the_books_the_object_as_last_written_tells() -> None:
     assert set(told(binding(found, known=known))) == {"metadata.annotations.x", "subjects"}
 
 
-def test_a_patch_of_an_object_speaks_of_its_own_fields_only() -> None:
+def test_a_patch_resource_reports_its_own_fields_only() -> None:
     wanted = {"metadata": {"name": "argocd-cm"}, "data": {"url": "x"}}
     found = live(wanted, by_hand({"f:data": {"f:other": {}}}), ours={"f:data": {"f:url": {}}})
     found["data"] = {"url": "x", "other": "y"}
@@ -239,9 +239,9 @@ def test_a_patch_of_an_object_speaks_of_its_own_fields_only() -> None:
         ("argocd-cm", "dex.config", SECRET),
     ],
 )
-def test_of_argo_cd_s_settings_what_lets_somebody_in_is_told_and_no_other_key(name: str, key: str, shown: str) -> None:
+def test_added_keys_of_argo_cd_settings_are_found_if_they_give_access(name: str, key: str, shown: str) -> None:
     wanted = {"metadata": {"name": name}, "data": {"url": "x"}}
-    # An owner of labels alone stands beside the one that wrote the key.
+    # Besides the owner of the key there is another one, of labels only.
     found = live(wanted, by_hand({"f:metadata": {}}), ours={"f:data": {"f:url": {}}})
     found["metadata"]["managedFields"].append({**_HAND, "fieldsV1": {"f:data": {f"f:{key}": {}}}})
     found["data"] = {"url": "x", "helm.enable": "false", key: "client_secret: y" if shown == SECRET else shown}
@@ -251,7 +251,7 @@ def test_of_argo_cd_s_settings_what_lets_somebody_in_is_told_and_no_other_key(na
 
 
 @pytest.mark.parametrize(("there", "count"), [("3", 0), ("4", 1)])
-def test_a_secret_that_somebody_wrote_again_is_told_by_its_version(there: str, count: int) -> None:
+def test_a_rewritten_secret_is_found_by_its_version(there: str, count: int) -> None:
     def side(version: str) -> dict[str, Any]:
         return {"name": "ci/x", "dataJson": SECRET, "metadata": {"version": version}}
 
@@ -266,7 +266,7 @@ def test_a_secret_that_somebody_wrote_again_is_told_by_its_version(there: str, c
 
 
 @pytest.mark.parametrize(("there", "count"), [("aaa", 0), ("bbb", 1)])
-def test_a_tag_that_was_made_again_elsewhere_is_told_by_what_it_points_at(there: str, count: int) -> None:
+def test_a_tag_created_at_another_commit_is_found_by_its_target(there: str, count: int) -> None:
     def side(target: str) -> dict[str, Any]:
         return {"project": "7", "name": "v1-ab", "ref": "main", "target": target}
 
@@ -280,7 +280,7 @@ def test_a_tag_that_was_made_again_elsewhere_is_told_by_what_it_points_at(there:
     ]
 
 
-# What the program leaves open --------------------------------------------------------------------------------------
+# Settings that the program does not set ------------------------------------------------------------------------------
 
 _REALM = "keycloak:index/realm:Realm"
 
@@ -293,7 +293,7 @@ def realm(before: dict[str, Any], now: dict[str, Any], *differs: str, type_: str
     )  # fmt: skip
 
 
-def test_a_setting_that_nobody_declared_and_somebody_moved_is_noticed() -> None:
+def test_a_changed_setting_that_the_program_does_not_set_is_found() -> None:
     finding = only(realm({"resetPasswordAllowed": False}, {"resetPasswordAllowed": True}))
     assert (finding.path, finding.expected, finding.found) == ("resetPasswordAllowed", False, True)
     assert finding.means is Means.HAND, "no run would set it back"
@@ -310,13 +310,13 @@ def test_a_setting_that_nobody_declared_and_somebody_moved_is_noticed() -> None:
         ({"smtpServer": SECRET}, {"smtpServer": "x"}),
     ],
 )
-def test_what_moves_by_itself_is_none(before: dict[str, Any], now: dict[str, Any]) -> None:
+def test_a_value_that_changes_by_itself_is_no_finding(before: dict[str, Any], now: dict[str, Any]) -> None:
     assert told(realm(before, now)) == {}
 
 
 @pytest.mark.parametrize(("kind", "count"), [("external", 0), ("internal", 1)])
-def test_a_log_in_that_makes_somebody_a_member_of_an_external_group_is_none(kind: str, count: int) -> None:
-    """Seen 2026-11-29: OpenBao lists there who has logged in. Members of other groups are somebody's doing."""
+def test_members_that_a_log_in_adds_to_an_external_group_are_no_finding(kind: str, count: int) -> None:
+    """Seen 2026-11-29: OpenBao lists the people who have logged in there. Members of other groups are drift."""
     inputs = {"name": "alpha.owner", "type": kind}
     seen = observed(
         "alpha/vault/group/owner", "vault:identity/group:Group", inputs, {**inputs, "memberEntityIds": ["694b"]},
@@ -325,13 +325,13 @@ def test_a_log_in_that_makes_somebody_a_member_of_an_external_group_is_none(kind
     assert len(list(compare([seen]))) == count
 
 
-def test_what_is_declared_is_told_once() -> None:
+def test_a_setting_of_the_program_is_reported_once() -> None:
     assert told(realm({}, {"registrationAllowed": True}, "registrationAllowed")) == {
         "registrationAllowed": (False, True)
     }
 
 
-def test_what_is_the_tenants_own_is_theirs() -> None:
+def test_settings_that_tenants_manage_themselves_are_no_findings() -> None:
     project = "gitlab:index/project:Project"
     assert told(realm({"buildTimeout": 3600}, {"buildTimeout": 7200}, type_=project)) == {}
     group = "gitlab:index/group:Group"

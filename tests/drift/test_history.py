@@ -1,4 +1,4 @@
-"""History: first seen, still there, gone; broken or missing, it is no error."""
+"""The history of findings: first seen, still there, gone. A broken or missing history is no error."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def look(folder: Path, now: str, findings: list[DriftFinding], unseen: list[Unse
     return record
 
 
-def test_a_finding_is_dated_from_its_first_sight_until_it_is_gone(tmp_path: Path) -> None:
+def test_a_finding_keeps_the_date_when_it_was_first_seen_until_it_is_gone(tmp_path: Path) -> None:
     first, second = finding(), finding("alpha/x", Action.MISSING)
     assert look(tmp_path, DAYS[0], [first]).since == {first.key: DAYS[0]}
     still = look(tmp_path, DAYS[1], [first, second])
@@ -34,7 +34,7 @@ def test_a_finding_is_dated_from_its_first_sight_until_it_is_gone(tmp_path: Path
     assert look(tmp_path, DAYS[3], [first, second]).since == {first.key: DAYS[3], second.key: DAYS[1]}
 
 
-def test_what_could_not_be_looked_at_is_neither_gone_nor_forgotten(tmp_path: Path) -> None:
+def test_a_finding_in_a_part_that_was_not_scanned_is_kept(tmp_path: Path) -> None:
     one = finding()
     look(tmp_path, DAYS[0], [one])
     blind = look(tmp_path, DAYS[1], [], [Unseen("alpha", "vault", "does not answer")])
@@ -45,7 +45,7 @@ def test_what_could_not_be_looked_at_is_neither_gone_nor_forgotten(tmp_path: Pat
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "null", '{"version": 9}', '{"version": 1, "findings": [{}]}', "[" * 9999]
 )
-def test_a_broken_look_is_passed_over(tmp_path: Path, text: str) -> None:
+def test_a_broken_file_is_ignored(tmp_path: Path, text: str) -> None:
     one = finding()
     look(tmp_path, DAYS[0], [one])
     (tmp_path / "20261101T030000Z.json").write_text(text, encoding="utf-8")
@@ -54,7 +54,7 @@ def test_a_broken_look_is_passed_over(tmp_path: Path, text: str) -> None:
     assert history.read_past(tmp_path / "nowhere") == history.Past()
 
 
-def test_only_the_last_looks_are_kept(tmp_path: Path) -> None:
+def test_only_the_last_scans_are_kept(tmp_path: Path) -> None:
     start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
     for day in range(history.MOST_KEPT + 3):
         look(tmp_path, history.stamp(start + datetime.timedelta(days=day)), [])
@@ -63,7 +63,7 @@ def test_only_the_last_looks_are_kept(tmp_path: Path) -> None:
     assert kept[0] == "20260104T000000Z.json"
 
 
-def test_findings_are_read_back_as_they_were(tmp_path: Path) -> None:
+def test_findings_are_read_back_unchanged(tmp_path: Path) -> None:
     values = [
         finding(expected=ABSENT, found=None), finding("a", Action.MISSING, holds_data=True),
         finding("b", Action.UNMANAGED, import_id="1:2", provider="gitlab", detail="a guest", call="DELETE /x"),
@@ -73,7 +73,7 @@ def test_findings_are_read_back_as_they_were(tmp_path: Path) -> None:
     json.loads(next(tmp_path.iterdir()).read_text(encoding="utf-8"))
 
 
-def test_keys_are_stable_and_tell_objects_apart() -> None:
+def test_keys_are_stable_and_unique() -> None:
     assert finding(expected=1).key == finding(expected=2).key
     assert finding(path="a").key != finding(path="b").key
     assert finding(path="a").object_key == finding(path="b").object_key

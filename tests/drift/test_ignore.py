@@ -1,4 +1,4 @@
-"""Ignore rules: read with their places, applied, and reported themselves."""
+"""Ignore rules: they are read with their places, applied, and reported."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_rules_are_read_with_their_places() -> None:
     assert (second.kind, second.expires, second.line) == ("missing", datetime.date(2026, 12, 1), 7)
 
 
-def test_every_mistake_is_told_at_once_where_it_stands() -> None:
+def test_all_mistakes_are_reported_at_once_with_their_places() -> None:
     assert problems(
         """\
 ignores:
@@ -72,7 +72,7 @@ ignores:
     ]
 
 
-def test_rules_that_make_no_sense_are_told() -> None:
+def test_rules_that_make_no_sense_are_reported() -> None:
     assert problems(
         """\
 ignores:
@@ -105,7 +105,7 @@ ignores:
     ]
 
 
-def test_a_folder_in_place_of_the_file_is_told(tmp_path: Path) -> None:
+def test_a_folder_in_place_of_the_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="cannot be read"):
         load_ignores(tmp_path, TODAY)
 
@@ -131,19 +131,19 @@ def rule(**values: object) -> IgnoreRule:
         ({"kind": "changed", "property": "*"}, True),
     ],
 )
-def test_a_rule_covers_what_it_says(about: dict[str, object], covered: bool) -> None:
+def test_a_rule_matches_kind_name_type_and_property(about: dict[str, object], covered: bool) -> None:
     sifted = sift([finding()], [rule(**about)], TODAY, source="f", whole=False)
     assert bool(sifted.ignored) is covered
 
 
-def test_a_property_covers_what_is_below_and_brackets_are_no_class_of_characters() -> None:
+def test_a_property_matches_everything_below_it_and_brackets_are_literal() -> None:
     below = finding(path='spec.hard["limits.cpu"]')
     assert sift([below], [rule(property="spec.hard")], TODAY, source="f", whole=False).ignored == (below,)
     assert sift([below], [rule(property='spec.hard["limits.cpu"]')], TODAY, source="f", whole=False).ignored == (below,)
     assert sift([finding(path="spec.harder")], [rule(property="spec.hard")], TODAY, source="f", whole=False).kept
 
 
-def test_a_rule_about_a_property_leaves_a_missing_object() -> None:
+def test_a_rule_for_a_property_does_not_match_a_missing_object() -> None:
     gone = finding(kind=Action.MISSING)
     assert sift([gone], [rule(property="*")], TODAY, source="f", whole=False).kept == (gone,)
 
@@ -159,5 +159,5 @@ def test_rules_are_reported_expired_unused_and_used() -> None:
     assert [f.name for f in sifted.kept] == ["beta/x"], "an expired rule ignores nothing"
 
 
-def test_of_a_part_no_rule_is_called_unused() -> None:
+def test_no_rule_is_reported_as_unused_after_a_partial_scan() -> None:
     assert sift([], [rule(name="nothing")], TODAY, source="f", whole=False).notices == ()

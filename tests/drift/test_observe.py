@@ -1,4 +1,4 @@
-"""The engine's events as observations, and what becomes of a part that cannot be read. The engine is a script here."""
+"""Observations from the engine's events, and parts that cannot be read. The engine is a script here."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def failed(message: str, urn_: str = "") -> dict[str, Any]:
     return {"diagnosticEvent": {"severity": "error", "message": message, **({"urn": urn_} if urn_ else {})}}
 
 
-def test_what_was_read_stands_beside_what_the_state_knows() -> None:
+def test_an_observation_has_the_values_of_the_state_and_of_the_system() -> None:
     new = {"inputs": {"x": 2}, "outputs": {"x": 2, "hidden": {SIGNATURE: SECRET_SIGNATURE, "ciphertext": "[secret]"}}}
     found = read_events([read(POLICY, new, detailedDiff={"x": {}}), read(MOUNT, None)], Redactor())
     policy, mount = found.seen[POLICY], found.seen[MOUNT]
@@ -50,7 +50,7 @@ def test_what_was_read_stands_beside_what_the_state_knows() -> None:
     assert mount.live is None
 
 
-def test_a_provider_without_details_names_whole_properties() -> None:
+def test_a_provider_without_detailed_differences_names_whole_properties() -> None:
     found = read_events([read(POLICY, {"inputs": {}, "outputs": {}}, diffs=["conditions"])], Redactor())
     assert found.seen[POLICY].differs == ("conditions",)
 
@@ -62,7 +62,7 @@ def test_a_provider_without_details_names_whole_properties() -> None:
         ({"inputs": {"x": 1}, "outputs": {"x": 1, "y": 1}}, ("y",)),
     ],
 )
-def test_a_provider_that_only_says_that_something_differs_loses_nothing(
+def test_a_provider_that_names_no_property_still_gives_all_differences(
     new: dict[str, Any], differs: tuple[str, ...]
 ) -> None:
     assert read_events([read(POLICY, new, op="update")], Redactor()).seen[POLICY].differs == differs
@@ -107,7 +107,7 @@ def engine(tmp_path: Path) -> Engine:
 
 
 def play(engine: Engine, *steps: tuple[list[str], list[dict[str, Any]], int]) -> Observed:
-    """Look with an engine that plays the first step whose `unless` is not all excluded, else the last."""
+    """Observe with an engine that plays the first step whose `unless` is not completely excluded, or the last one."""
     script = [{"unless": unless, "events": events, "code": code} for unless, events, code in steps]
     (engine.root / "script.json").write_text(json.dumps(script), encoding="utf-8")
     return observe(engine, RESOURCES)
@@ -120,7 +120,7 @@ def calls(engine: Engine) -> list[list[str]]:
 GOOD = {"inputs": {"x": 1}, "outputs": {"x": 1}}
 
 
-def test_nothing_is_written(engine: Engine) -> None:
+def test_an_observation_writes_nothing(engine: Engine) -> None:
     play(engine, (["never"], [read(POLICY, GOOD)], 0))
     (call,) = calls(engine)
     assert call[:2] == ["refresh", "--preview-only"]
@@ -128,7 +128,7 @@ def test_nothing_is_written(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("why", ["error talking: HTTP 500", "1 error occurred:\n\t* error talking: HTTP 500\n"])
-def test_an_object_that_cannot_be_read_leaves_the_others(engine: Engine, why: str) -> None:
+def test_the_other_objects_are_observed_if_one_cannot_be_read(engine: Engine, why: str) -> None:
     events = [
         read(MOUNT, GOOD),
         read(GROUP, GOOD),
@@ -140,7 +140,7 @@ def test_an_object_that_cannot_be_read_leaves_the_others(engine: Engine, why: st
     assert len(calls(engine)) == 1
 
 
-def test_a_plugin_that_cannot_start_takes_its_own_objects_out_and_the_rest_is_looked_at(engine: Engine) -> None:
+def test_only_the_objects_of_a_plugin_that_cannot_start_are_left_out(engine: Engine) -> None:
     refused = failed(f"could not load provider for resource {POLICY}: could not create provider: connection refused")
     looked = play(engine, ([POLICY, MOUNT], [refused], 255), (["never"], [read(GROUP, GOOD)], 0))
     assert [o.address.urn for o in looked.observations] == [GROUP]
@@ -149,7 +149,7 @@ def test_a_plugin_that_cannot_start_takes_its_own_objects_out_and_the_rest_is_lo
     assert len(calls(engine)) == 2
 
 
-def test_a_plugin_that_dies_takes_its_own_objects_out(engine: Engine) -> None:
+def test_only_the_objects_of_a_plugin_that_exits_are_left_out(engine: Engine) -> None:
     died = failed("error: Detected that /x/plugins/resource-vault-v7.14.0/pulumi-resource-vault exited prematurely.")
     looked = play(engine, ([POLICY, MOUNT], [read(GROUP, GOOD), died], 255), (["never"], [read(GROUP, GOOD)], 0))
     assert [o.address.urn for o in looked.observations] == [GROUP]
@@ -157,7 +157,7 @@ def test_a_plugin_that_dies_takes_its_own_objects_out(engine: Engine) -> None:
     assert all("exited prematurely" in part.why for part in looked.unseen)
 
 
-def test_what_is_no_objects_fault_is_an_error(engine: Engine) -> None:
+def test_an_error_without_an_object_fails_the_scan(engine: Engine) -> None:
     with pytest.raises(EngineError, match="incorrect passphrase"):
         play(engine, (["never"], [failed("error: incorrect passphrase")], 255))
     with pytest.raises(EngineError, match="pulumi reported nothing"):

@@ -1,4 +1,4 @@
-"""What a repair applies beside the drift is said before it is applied."""
+"""A repair announces the other changes that it applies."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ def lines(old: dict[str, Any], new: dict[str, Any], op: str = "update") -> list[
         ({"policy": "a"}, {"policy": "a"}, ""),
     ],
 )  # fmt: skip
-def test_what_the_file_changed_is_named_by_its_path(old: dict[str, Any], new: dict[str, Any], paths: str) -> None:
+def test_changes_of_the_file_are_named_by_their_paths(old: dict[str, Any], new: dict[str, Any], paths: str) -> None:
     said = [f"alpha/vault/policy/env/dev: the files changed since it was last applied: {paths}"] if paths else []
     assert lines(old, new) == said
     assert lines(old, new, "create") == said, "gone from the system, and made as the file has it by now"
 
 
-def test_an_object_the_files_no_longer_have_is_deleted_and_that_is_said() -> None:
+def test_a_deletion_of_an_object_that_left_the_files_is_announced() -> None:
     assert lines({"a": 1}, {}, "delete") == [
         "alpha/vault/policy/env/dev: the files no longer contain it, so it is deleted"
     ]
     assert list(pending([Step("delete", address_of(POLICY))], [])) == [], "adopted by the repair itself"
 
 
-def test_a_repair_says_so_before_the_engine_applies_anything(tmp_path: Path) -> None:
+def test_a_repair_announces_other_changes_before_the_engine_applies_them(tmp_path: Path) -> None:
     fake = Fake(tmp_path)
     state: dict[str, Any] = fake.engine.export_state()
     for resource in state["deployment"]["resources"][1:]:

@@ -1,4 +1,4 @@
-"""Repair: what is chosen, what the state is made to say for it, and that it says nothing of that afterwards."""
+"""Repair: the chosen findings, the edits of the state, and that they are undone afterwards."""
 
 from __future__ import annotations
 
@@ -75,12 +75,12 @@ ADDED = finding(
 )
 
 
-def test_only_named_objects_are_chosen_whole() -> None:
+def test_all_findings_of_named_objects_are_chosen_and_no_others() -> None:
     first, second, other = finding(path="a"), finding(path="b"), finding("beta/x")
     assert choose([first.object_key, first.object_key], [first, second, other]) == (first, second)
 
 
-def test_what_is_not_there_or_not_ours_to_do_is_refused_all_at_once() -> None:
+def test_unknown_keys_and_manual_repairs_are_refused_at_once() -> None:
     share = finding("share", Action.UNMANAGED, means=Means.HAND, call="DELETE /share/1")
     mount = finding("mount", Action.UNMANAGED, means=Means.HAND, holds_data=True, call="bao secrets disable x")
     left = finding("realm", path="resetPasswordAllowed", means=Means.HAND, call="set it back")
@@ -96,7 +96,7 @@ def test_what_is_not_there_or_not_ours_to_do_is_refused_all_at_once() -> None:
     assert f"did you mean {finding().object_key}?" in lines[3]
 
 
-def test_a_stray_object_enters_the_state_and_leaves_it_again() -> None:
+def test_an_adopted_object_is_added_to_the_state_and_removed_again() -> None:
     engine = FakeEngine(resources())
     before = engine.export_state()
     done = checkpoint.edit(engine, [STRAY], [])
@@ -109,7 +109,7 @@ def test_a_stray_object_enters_the_state_and_leaves_it_again() -> None:
     assert engine.export_state() == before
 
 
-def test_a_kubernetes_object_is_told_by_its_kind_and_name() -> None:
+def test_a_kubernetes_object_is_identified_by_its_kind_and_name() -> None:
     role = "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole"
     assert checkpoint.kubernetes_identity(role, "r") == {
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "r"},
@@ -119,7 +119,7 @@ def test_a_kubernetes_object_is_told_by_its_kind_and_name() -> None:
     }  # fmt: skip
 
 
-def test_an_object_that_cannot_be_read_leaves_no_trace() -> None:
+def test_an_object_that_cannot_be_adopted_does_not_stay_in_the_state() -> None:
     engine = FakeEngine(resources(), fails=True)
     before = engine.export_state()
     with pytest.raises(EngineError):
@@ -150,18 +150,18 @@ def test_a_property_is_hidden_until_an_update_has_written_it() -> None:
         (finding("x", Action.UNMANAGED, import_id="1", type="pulumi-python:dynamic/sonarqube:Gate"), "no other"),
     ],
 )
-def test_what_no_plugin_reaches_is_an_error(broken: Any, message: str) -> None:
+def test_an_object_without_a_provider_cannot_be_adopted(broken: Any, message: str) -> None:
     engine = FakeEngine(resources())
     with pytest.raises(EngineError, match=message):
         checkpoint.edit(engine, [broken], [])
 
 
-def test_what_takes_a_value_from_a_new_object_goes_along() -> None:
+def test_resources_that_use_outputs_of_a_new_object_are_updated_too() -> None:
     assert checkpoint.dependents(resources(), [ROBOT]) == sorted([SECRET_OF_IT, USER_OF_THAT])
     assert checkpoint.dependents(resources(), [USER_OF_THAT]) == []
 
 
-def test_a_patch_holds_only_while_the_field_is_what_was_found() -> None:
+def test_a_patch_is_applied_only_if_the_field_is_unchanged() -> None:
     label = finding(path='metadata.labels["evil.example/x~y"]', expected=ABSENT, found="1")
     pointer = "/metadata/labels/evil.example~1x~0y"
     assert list(steps(label)) == [{"op": "test", "path": pointer, "value": "1"}, {"op": "remove", "path": pointer}]

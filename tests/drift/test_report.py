@@ -1,4 +1,4 @@
-"""Causes and the report: one entry an object, one line a cause, the blind spots said."""
+"""Causes and the report: one entry per object, one line per cause, and the parts that could not be scanned."""
 
 from __future__ import annotations
 
@@ -27,28 +27,29 @@ def report(*findings: DriftFinding, unseen: tuple[Unseen, ...] = (), past: Past 
     return make_report(Subject("lab", 600, causes=causes), findings, unseen, record, past)
 
 
-def test_what_changed_alike_has_one_cause() -> None:
+def test_equal_changes_have_one_cause() -> None:
     alike = many(12, path="tokenTtl", expected=ABSENT, found=3600)
     other = finding(path="tokenTtl", expected=60, found=3600)
     causes, single = group([*alike, other], {"vault": "7.13.0 -> 7.14.0"})
     assert [cause.objects for cause in causes] == [12]
     assert causes[0].text == (
-        "provider upgrade (vault 7.13.0 -> 7.14.0): 12 objects changed in the same way, tokenTtl of Policy: nothing -> 3600"
+        "provider upgrade (vault 7.13.0 -> 7.14.0): 12 objects changed in the same way, "
+        "tokenTtl of Policy: nothing -> 3600"
     )
     assert single == (other,)
 
 
-def test_few_or_different_changes_have_none() -> None:
+def test_few_or_different_changes_have_no_cause() -> None:
     assert group(many(9), {})[0] == ()
     assert group([finding(f"t{n}", path="x", expected=n, found=n + 1) for n in range(20)], {})[0] == ()
 
 
-def test_places_in_lists_and_maps_do_not_tell_changes_apart() -> None:
+def test_changes_at_different_indexes_and_keys_are_equal() -> None:
     alike = [finding(f"t{n}", path=f"rules[{n}].max", expected="a", found="b") for n in range(10)]
     assert "rules[*].max" in group(alike, {})[0][0].text
 
 
-def test_an_upgrade_is_read_from_the_state() -> None:
+def test_a_provider_upgrade_is_read_from_the_state() -> None:
     installed = metadata.version("pulumi-vault")
     states = [
         {"type": "pulumi:providers:vault", "inputs": {"version": "1.0.0"}},
@@ -68,12 +69,12 @@ def test_an_object_is_one_entry_with_all_its_properties_and_how_to_repair_it() -
     assert made.verdict == "1 object differs from the stack's state: 1 changed, 1 of them gives access"
 
 
-def test_what_only_a_person_can_do_says_the_call() -> None:
+def test_a_manual_repair_has_the_call_to_make() -> None:
     found = finding("group tenants/alpha: share with x", Action.UNMANAGED, means=Means.HAND, call="DELETE /share/1")
     assert report(found).entries[0].note.endswith("; manually: DELETE /share/1")
 
 
-def test_an_object_that_a_repair_mends_in_part_says_what_it_leaves() -> None:
+def test_a_partly_repairable_object_names_the_manual_part() -> None:
     made = report(finding(path="a"), finding(path="b", means=Means.HAND, call="set it back"))
     assert made.entries[0].note.endswith(f"--repair {finding().object_key}; manually (b): set it back")
 
@@ -85,7 +86,7 @@ def test_the_longest_known_property_dates_the_object() -> None:
     assert ("new since then", "1 difference") in made.facts
 
 
-def test_where_nobody_could_look_is_an_error_and_the_rest_is_told() -> None:
+def test_a_part_that_could_not_be_scanned_is_an_error_and_the_rest_is_reported() -> None:
     made = report(finding(), unseen=(Unseen("beta", "vault", "does not answer"), Unseen(None, "vault", "same")))
     assert [n.severity for n in made.notices] == [Severity.ERROR, Severity.ERROR]
     assert "could not scan vault for beta: does not answer" in made.notices[0].text
@@ -93,7 +94,7 @@ def test_where_nobody_could_look_is_an_error_and_the_rest_is_told() -> None:
     assert "1 changed" in made.verdict
 
 
-def test_what_is_gone_is_told_once() -> None:
+def test_a_finding_that_is_gone_is_reported_once() -> None:
     gone = finding(path="a"), finding(path="b")
     made = report(past=Past(BEFORE, dict.fromkeys((g.key for g in gone), BEFORE), {g.key: g for g in gone}))
     (notice,) = made.notices
@@ -101,7 +102,7 @@ def test_what_is_gone_is_told_once() -> None:
     assert made.entries == ()
 
 
-def test_a_cause_is_one_line_for_people_and_all_objects_in_the_data() -> None:
+def test_a_cause_is_one_entry_for_people_and_all_objects_for_machines() -> None:
     alike = many(40, path="x", expected=False, found=True, type="vault:kv/secretV2:SecretV2")
     more = [finding("t3/vault/role", path="y", type="vault:kv/secretV2:SecretV2")]
     lost = [finding(f"m{n}", Action.MISSING, type="vault:index/mount:Mount", holds_data=True) for n in range(10)]

@@ -1,4 +1,4 @@
-"""A look put together: what the engine saw, what the systems list, and where nobody could look."""
+"""A drift scan: the engine's observations, the systems' inventories, and the parts that could not be scanned."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def looked(
     return scan_stack(FakeEngine(Path(), "lab", {}), settings(), ())
 
 
-def test_where_nobody_could_look_nothing_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_object_is_missing_in_a_part_that_could_not_be_scanned(monkeypatch: pytest.MonkeyPatch) -> None:
     blind = ScanGap("harbor", "alpha", "Harbor does not answer")
     both = looked(monkeypatch, GONE, blind=(blind,))
     assert [f.tenant for f in both.findings] == ["beta"], "Harbor's plugin takes any error for: gone"
@@ -52,7 +52,7 @@ def test_where_nobody_could_look_nothing_is_missing(monkeypatch: pytest.MonkeyPa
     assert [f.tenant for f in looked(monkeypatch, GONE).findings] == ["alpha", "beta"]
 
 
-def test_the_systems_own_answer_says_more_than_the_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_reason_from_the_system_replaces_the_plugins_error(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = looked(
         monkeypatch, [], (Unseen("alpha", "harbor", "EOF"), Unseen(None, "vault", "EOF")),
         blind=(ScanGap("harbor", "alpha", "Harbor does not answer"),),
@@ -61,7 +61,7 @@ def test_the_systems_own_answer_says_more_than_the_plugins(monkeypatch: pytest.M
     assert (seen.objects, seen.pending) == (0, 2)
 
 
-def test_what_nobody_manages_is_adopted_or_left_to_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unmanaged_object_is_adopted_or_left_to_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
     policy = Found("vault", "alpha", "vault:index/policy:Policy", "policy: x", "vault", "x", "d", "DELETE /x")
     share = Found("gitlab", "alpha", "gitlab:index/groupShareGroup:GroupShareGroup", "share", "gitlab", removal="y")
     mount = Found("vault", None, "vault:index/mount:Mount", "mount: old", "vault", "old", "", "DELETE /old")

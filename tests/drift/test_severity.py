@@ -1,4 +1,4 @@
-"""How severe a finding is, as a table; and that what opens a way in stands first in every form of the report."""
+"""The severity of findings, as a table; unauthorised access comes first in every format of the report."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ TABLE: tuple[tuple[str, EntrySeverity, Action, str, dict[str, Any]], ...] = (
     ("immutable tags let go", HIGH, _MISSING, "harbor:index/immutableTagRule:ImmutableTagRule", {}),
 )  # fmt: skip
 
-#: What the program makes whose drift opens nothing by itself.
+#: Types of the program whose drift gives no access by itself.
 ORDINARY = {
     "gitlab:index/branch:Branch",
     "gitlab:index/groupVariable:GroupVariable",
@@ -144,22 +144,24 @@ ORDINARY = {
 
 
 @pytest.mark.parametrize(("what", "expected", "kind", "type_", "values"), TABLE, ids=[row[0] for row in TABLE])
-def test_the_table(what: str, expected: EntrySeverity, kind: Action, type_: str, values: dict[str, Any]) -> None:
+def test_every_severity_of_the_table(
+    what: str, expected: EntrySeverity, kind: Action, type_: str, values: dict[str, Any]
+) -> None:
     assert severity(finding("x/y", kind, type=type_, **values)) is expected, what
 
 
-def test_the_tenant_decides_nothing() -> None:
+def test_the_tenant_does_not_affect_the_severity() -> None:
     for tenant in (None, "alpha"):
         assert severity(finding("x", _UNMANAGED, type=f"{_RBAC}ClusterRoleBinding", tenant=tenant)) is CRITICAL
 
 
-def test_every_type_the_program_makes_is_decided() -> None:
+def test_every_type_of_the_program_has_a_severity() -> None:
     plan = plan_of_slugs(("teleservice", "a-b"))
     made = {one.type for one in plan.resources if not (one.is_component or one.is_provider)}
     assert made - GRANTS - KEYS - REFUSALS - PROTECTIONS - OPENINGS.keys() == made & ORDINARY
 
 
-def test_what_opens_an_object_is_a_property_that_its_type_has() -> None:
+def test_properties_that_give_access_exist_in_their_types() -> None:
     wrong = [
         (type_, path)
         for type_, paths in OPENINGS.items()
@@ -169,7 +171,7 @@ def test_what_opens_an_object_is_a_property_that_its_type_has() -> None:
     assert wrong == []
 
 
-# First in every form ----------------------------------------------------------------------------------------------
+# First in every format --------------------------------------------------------------------------------------------
 
 LOST = finding("alpha/vault/mount", _MISSING, type="vault:index/mount:Mount", holds_data=True)
 WAY_IN = finding("policy: stranger", _UNMANAGED, tenant="zeta", type="vault:index/policy:Policy", detail="a policy")
@@ -183,7 +185,7 @@ def report(*findings: DriftFinding) -> Report:
     return make_report(Subject("lab", 3, causes=causes), findings, (), compare(past, findings, (), now), past)
 
 
-def test_what_opens_a_way_in_stands_first_in_every_form() -> None:
+def test_unauthorised_access_comes_first_in_every_format() -> None:
     made = report(PLAIN, LOST, WAY_IN)
     assert [entry.tenant for entry in made.entries] == ["zeta", "alpha", "alpha"]
     assert made.verdict.endswith("1 of them gives access")
@@ -209,7 +211,7 @@ def test_what_opens_a_way_in_stands_first_in_every_form() -> None:
     assert "critical: ? unmanaged Policy policy: stranger" in texts["junit"]
 
 
-def test_the_worst_property_says_how_severe_an_object_is() -> None:
+def test_the_worst_property_decides_the_severity_of_an_object() -> None:
     name, type_ = "alpha/gitlab/project", "gitlab:index/project:Project"
     both = (
         finding(name, type=type_, system="gitlab", path="description"),
@@ -218,7 +220,7 @@ def test_the_worst_property_says_how_severe_an_object_is() -> None:
     assert [entry.severity for entry in report(*both).entries] == [CRITICAL]
 
 
-def test_a_cause_folds_no_way_in() -> None:
+def test_a_cause_does_not_hide_unauthorised_access() -> None:
     many = [finding(f"policy: {n}", _UNMANAGED, type="vault:index/policy:Policy") for n in range(12)]
     whole = report(*many)
     assert len(folded(whole, group(many, {})[0]).entries) == len(many)
@@ -228,7 +230,7 @@ def test_a_cause_folds_no_way_in() -> None:
     assert (entry.name, entry.severity) == ("12 objects", CRITICAL)
 
 
-def test_an_empty_bound_may_mean_anything_and_an_empty_list_means_nobody() -> None:
+def test_an_empty_bound_may_match_everyone_and_an_empty_list_of_members_nobody() -> None:
     role = "vault:kubernetes/authBackendRole:AuthBackendRole"
     assert severity(finding(type=role, path="audience", expected="vault", found=ABSENT)) is CRITICAL
     people = "keycloak:index/groupMemberships:GroupMemberships"

@@ -1,4 +1,4 @@
-"""Values for the tests of drift: observations and findings with little said."""
+"""Observations and findings for the tests of drift, with defaults."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def observed(
     known: Mapping[str, Any] | None = None,
     system: str = "kubernetes",
 ) -> Observation:
-    """An observation; `outputs` None: the object is gone. `known` is what the state has of the live object."""
+    """Return an observation. With `outputs` None, the object is missing. `known` are the outputs in the state."""
     return Observation(
         address_of(urn(name, type_, system)),
         ObjectValues(inputs, known if known is not None else inputs),

@@ -1,4 +1,4 @@
-"""For every policy of one resource, resources of which it does not hold."""
+"""For every policy of one resource, resources that violate it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.policy.shapes import (
     resource,
 )
 
-#: Of each of these it does not.
+#: Each of these violates the policy.
 BAD: Mapping[str, tuple[Resource, ...]] = {
     "gitlab-private": (
         resource("gitlab:index/group:Group", {"visibilityLevel": "public"}),

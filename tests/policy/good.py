@@ -1,4 +1,4 @@
-"""For every policy of one resource, resources of which it holds."""
+"""For every policy of one resource, resources that pass."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.policy.shapes import (
     resource,
 )
 
-#: Of these the policy holds.
+#: These pass the policy.
 GOOD: Mapping[str, tuple[Resource, ...]] = {
     "gitlab-private": (
         resource("gitlab:index/group:Group", {"visibilityLevel": "private"}),

@@ -1,4 +1,4 @@
-"""Makes resources for the examples, and holds those that several examples vary."""
+"""Functions that make resources for the examples, and resources that several examples vary."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def resource(
     name: str = "thing",
     **more: Any,
 ) -> Resource:
-    """Make a resource of a tenant (None: of the foundation), below a component of type `within`."""
+    """Return a resource of a tenant (None: of the foundation), below a component of type `within`."""
     chain = [*([TENANT] if tenant else []), *([within] if within else []), type_]
     full = f"{tenant or 'foundation'}/{name}"
     return Resource(type_, full, f"urn:pulumi:test::usine::{'$'.join(chain)}::{full}", inputs, **more)
 
 
 def changed(inputs: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
-    """Return a copy with one value changed; `path` is keys and indexes joined by blanks, None takes the value away."""
+    """Return a copy with one value changed; `path` has keys and indexes between blanks. None removes the value."""
     result = copy.deepcopy(dict(inputs))
     place: Any = result
     *above, last = [int(step) if step.isdigit() else step for step in path.split(" ")]

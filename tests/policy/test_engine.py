@@ -1,5 +1,6 @@
-"""The pack under the real engine: it finds what the pure functions find, refuses before anything is made, and leaks
-nothing. The resources are bare registrations of the right types, so no server and no plugin is asked.
+"""The pack in the real engine: it finds the same as the functions, refuses before a creation, and shows no secret.
+
+The resources are only registrations of the right types, without servers and plugins.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.servers
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "marker-9b04d7"
-#: Registers what `resources.json` lists, and one object whose making leaves a trace.
+#: Registers the resources of `resources.json`, and one object whose creation leaves a trace.
 PROGRAM = """\
 import json, pathlib, pulumi
 from pulumi.dynamic import CreateResult, Resource, ResourceProvider
@@ -99,12 +100,12 @@ def write(tiny: Tiny, resources: Sequence[Resource], state: str = "active") -> N
 
 
 def run(tiny: Tiny, command: str, *arguments: str, pack: Path = ROOT / "policy") -> tuple[int, str, Events]:
-    """Run the engine with the pack. Returns its exit code, what it said, and its events."""
+    """Run the engine with the pack. Returns its exit code, output and events."""
     log = tiny.folder / "events.json"
     log.unlink(missing_ok=True)
     tiny.environment["PULUMI_DEBUG_COMMANDS"] = "true"
     done = tiny.pulumi(command, "--policy-pack", str(pack), "--event-log", str(log), *arguments, timeout=120)
-    # The engine's event log also has what the SDK says for debugging, requests in full: that is not the pack's.
+    # The engine's event log also has debug messages of the SDK with complete requests, which are not the pack's.
     of_policies = [line for line in log.read_text(encoding="utf-8").splitlines() if '"policyEvent"' in line]
     assert SECRET not in done.stdout + done.stderr + "".join(of_policies)
     return done.returncode, done.stdout + done.stderr, read_events(log, Redactor())
@@ -115,7 +116,7 @@ def found(events: Events) -> set[tuple[str, str]]:
 
 
 def numbered(resources: Sequence[Resource]) -> list[Resource]:
-    """Give each a name of its own, below its tenant."""
+    """Give each a unique name, below its tenant."""
     return [
         resource(
             each.type,
@@ -126,7 +127,7 @@ def numbered(resources: Sequence[Resource]) -> list[Resource]:
             protect=True,
         )
         for number, each in enumerate(resources)
-        if not each.type.startswith("pulumi:")  # the engine wants a real one
+        if not each.type.startswith("pulumi:")  # the engine needs a real one
     ]
 
 
@@ -162,15 +163,15 @@ def guarded_namespace() -> list[Resource]:
     ]
 
 
-def test_a_violation_is_refused_before_anything_is_made_and_what_is_clean_passes(tiny: Tiny) -> None:
+def test_a_violation_is_refused_before_any_object_is_created(tiny: Tiny) -> None:
     clean, trace = guarded_namespace(), tiny.folder / "trace"
-    write(tiny, clean[:-1])  # a namespace without its network policy: known when all of the stack is
+    write(tiny, clean[:-1])  # a namespace without its network policy: a policy of the whole stack finds it
     code, said, events = run(tiny, "up", "--yes")
     assert code != 0
     assert found(events) == {("namespace-guarded", "a-b/namespace")}
     assert "no default-deny NetworkPolicy for Ingress and Egress" in said
     assert not trace.exists()
-    # Somebody who leaves the preview out is refused too, at the resource itself.
+    # Without a preview, the run is refused at the resource itself.
     write(tiny, clean)
     tiny.must("config", "set", "visibility", "public")
     code, _, events = run(tiny, "up", "--yes", "--skip-preview")
@@ -186,7 +187,7 @@ def test_a_violation_is_refused_before_anything_is_made_and_what_is_clean_passes
     assert (code, found(events)) == (0, set()), said
 
 
-def test_data_may_lose_its_protection_when_its_tenant_is_archived(tiny: Tiny) -> None:
+def test_data_of_an_archived_tenant_may_lose_its_protection(tiny: Tiny) -> None:
     mount = resource("vault:index/mount:Mount", {"path": "a-b"})
     write(tiny, [mount])
     code, _, events = run(tiny, "preview")

@@ -1,4 +1,4 @@
-"""The pack over offline plans, and what a platform sets for it."""
+"""The pack over offline plans, and the platform's settings for it."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def sample() -> Plan:
     return plan_of_samples()
 
 
-def test_the_sample_tenants_keep_every_policy(sample: Plan) -> None:
+def test_the_sample_tenants_violate_no_policy(sample: Plan) -> None:
     config = config_of(ROOT / "policy", "lab")
     assert config is not None
     assert check_plan(sample, read_config(config)) == ()
-    # All that is set for the local platform: its credentials need no calendar.
+    # The only settings of the local platform: its credentials do not expire.
     found = check_plan(sample)
     assert {violation.policy.id for violation in found} == {"generation-token-expires"}
     assert not refuses(found)
@@ -43,7 +43,7 @@ def test_the_sample_tenants_keep_every_policy(sample: Plan) -> None:
 
 
 @pytest.mark.parametrize("state", State)
-def test_what_is_set_for_production_keeps_every_policy(state: State) -> None:
+def test_the_production_settings_violate_no_policy(state: State) -> None:
     settings = factories.settings(credentials=(Credential("1", datetime.date(2027, 3, 31)),), stack="prod")
     plan = plan_of(factories.tenant("a-b", state=state), settings=settings)
     assert check_plan(plan) == ()
@@ -74,7 +74,7 @@ def changed(plan: Plan, name: str, **inputs: Any) -> Plan:
         ("teleservice/kubernetes/dev/pull-secret", {"data": {"a": "b"}}, "secret-store-encrypted"),
     ],
 )
-def test_a_component_that_goes_wrong_is_found(sample: Plan, name: str, inputs: dict[str, Any], policy: str) -> None:
+def test_a_wrong_component_is_found(sample: Plan, name: str, inputs: dict[str, Any], policy: str) -> None:
     found = check_plan(changed(sample, name, **inputs), {"generation-token-expires": Setting(Level.DISABLED)})
     assert {violation.policy.id for violation in found} == {policy}
     (line,) = lines(found)
@@ -87,7 +87,7 @@ def test_a_component_that_goes_wrong_is_found(sample: Plan, name: str, inputs: d
     assert notice.refuses
 
 
-def test_only_an_archived_tenants_data_may_lose_its_protection(sample: Plan) -> None:
+def test_only_data_of_an_archived_tenant_may_lose_its_protection(sample: Plan) -> None:
     bare = Plan(tuple(replace(r, protect=False) for r in sample.resources))
     found = {v.resource.name for v in check_plan(bare) if v.policy.id == "data-protected"}
     expected = {r.name for r in sample.resources if r.protect}
@@ -95,7 +95,7 @@ def test_only_an_archived_tenants_data_may_lose_its_protection(sample: Plan) -> 
     assert not any(name.startswith("annuaire-2019/") for name in found)
 
 
-def test_a_platform_with_fewer_systems_keeps_every_policy() -> None:
+def test_a_platform_with_fewer_systems_violates_no_policy() -> None:
     settings = factories.settings(systems=frozenset({System.KEYCLOAK, System.VAULT}))
     assert check_plan(plan_of(factories.tenant(), settings=settings)) == ()
 
@@ -110,10 +110,10 @@ def run(*arguments: str) -> int:
     return int(args.run(args))
 
 
-def test_the_command_refuses_in_one_line_for_each_resource(
+def test_the_command_refuses_with_one_line_for_each_resource(
     sample: Plan, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(command, "make_plan", lambda *_: sample)  # the same plan, made once
+    monkeypatch.setattr(command, "make_plan", lambda *_: sample)  # the plan is made once
     assert run("--policy") == 0
     output = capsys.readouterr()
     assert output.err == f"{len(BY_ID)} policies: all mandatory ones hold\n"
@@ -135,7 +135,7 @@ def test_the_command_refuses_in_one_line_for_each_resource(
     assert "lab.json:1:2: no such policy" in capsys.readouterr().err
 
 
-# What a platform sets ----------------------------------------------------------------------------------------------
+# Settings of a platform --------------------------------------------------------------------------------------------
 
 
 def read(folder: Path, text: str) -> dict[str, Setting]:
@@ -156,7 +156,7 @@ def test_levels_and_limits_are_read(tmp_path: Path) -> None:
     assert everywhere["harbor-private"] == Setting(Level.ADVISORY)
 
 
-def test_everything_wrong_is_said_at_once_with_its_place(tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once_with_their_places(tmp_path: Path) -> None:
     text = """\
 {
   "gitlab-privat": "disabled",
@@ -178,12 +178,12 @@ def test_everything_wrong_is_said_at_once_with_its_place(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '"x"'])
-def test_what_is_no_mapping_is_said(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_a_mapping_is_reported(tmp_path: Path, text: str) -> None:
     with pytest.raises(SpecError):
         read(tmp_path, text)
 
 
-def test_a_missing_file_is_said_or_is_nothing_set(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_if_it_was_named(tmp_path: Path) -> None:
     assert config_of(tmp_path, "prod") is None
     with pytest.raises(SpecError, match="No such file"):
         read_config(tmp_path / "prod.json")

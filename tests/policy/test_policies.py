@@ -1,4 +1,4 @@
-"""Every policy on resources of which it holds and of which it does not; what holds of all of them."""
+"""Every policy, with resources that pass and resources that violate it; and tests of all policies."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ def cases(examples: Mapping[str, tuple[Resource, ...]]) -> list[Any]:
 
 
 @pytest.mark.parametrize(("policy", "good"), cases(GOOD))
-def test_holds(policy: Policy, good: Resource) -> None:
+def test_a_good_resource_passes(policy: Policy, good: Resource) -> None:
     assert texts(policy, good) == []
 
 
 @pytest.mark.parametrize(("policy", "bad"), cases(BAD))
-def test_is_violated(policy: Policy, bad: Resource) -> None:
+def test_a_bad_resource_violates_its_policy(policy: Policy, bad: Resource) -> None:
     assert texts(policy, bad)
 
 
-def test_every_policy_has_its_examples_and_says_how_to_mend() -> None:
+def test_every_policy_has_examples_and_a_remedy() -> None:
     assert GOOD.keys() == BAD.keys() == {policy.id for policy in ONE_BY_ONE}
     assert len(BY_ID) == len(POLICIES)
     for policy in POLICIES:
@@ -78,14 +78,14 @@ def test_no_message_shows_a_value() -> None:
     said = 0
     for each in every_example():
         marked = leaf_variants(each.inputs, MARKER)
-        # Type and kind stay, or no policy would look.
+        # Type and kind are kept, or no policy would apply.
         inputs = {**marked, "kind": each.inputs.get("kind")} if isinstance(marked, dict) else {}
         for shown in (each, replace(each, inputs=inputs)):
             for violation in violations([shown]):
                 said += 1
                 assert MARKER not in violation.text
                 for value in texts_in(each.inputs):
-                    # Short words such as `public` are the vocabulary of the tool, and no secret.
+                    # Short words such as `public` are fixed words of the tool, not secrets.
                     known = len(value) < 12 or value == "usine:prod-1:token-review"
                     assert known or value not in violation.text, violation
     assert said > 200
@@ -105,7 +105,7 @@ def test_no_policy_fails_on_values_of_any_shape(leaf: object) -> None:
         list(violations([replace(each, inputs=deep | {"kind": each.inputs.get("kind")})]))
 
 
-def test_what_is_not_known_yet_is_not_judged() -> None:
+def test_an_unknown_value_is_not_judged() -> None:
     for id_, resources in GOOD.items():
         for each in resources:
             kept = {key: value for key, value in each.inputs.items() if key == "kind"}
@@ -144,7 +144,7 @@ BOTH = deny("Ingress", "Egress")
         [],
     ],
 )
-def test_a_namespace_is_guarded(resources: list[Resource]) -> None:
+def test_a_namespace_has_quota_limits_and_network_policy(resources: list[Resource]) -> None:
     assert texts(BY_ID["namespace-guarded"], *resources) == []
 
 
@@ -164,13 +164,13 @@ def test_a_namespace_is_guarded(resources: list[Resource]) -> None:
         ),
     ],
 )
-def test_a_namespace_is_not_guarded(resources: list[Resource], said: str) -> None:
+def test_a_namespace_without_one_of_them_is_found(resources: list[Resource], said: str) -> None:
     found = texts(BY_ID["namespace-guarded"], *resources)
     assert len(found) == 1, found
     assert said in found[0]
 
 
-def test_what_guards_another_namespace_guards_nothing_here() -> None:
+def test_objects_of_another_namespace_do_not_count() -> None:
     elsewhere = [
         kubernetes(r.kind, {**r.inputs, "metadata": {"namespace": "a-b-prod"}}, name=r.name)
         for r in (quota(), LIMITS, BOTH)
@@ -178,7 +178,7 @@ def test_what_guards_another_namespace_guards_nothing_here() -> None:
     assert len(texts(BY_ID["namespace-guarded"], *namespace(*elsewhere))) == 3
 
 
-def test_a_guard_whose_namespace_has_no_name_yet_is_found_by_what_it_depends_on() -> None:
+def test_an_unknown_namespace_is_found_by_dependencies() -> None:
     home, *_ = namespace()
     guards = [
         replace(r, inputs={**r.inputs, "metadata": Hidden.UNKNOWN}, dependencies=(home.urn,))
@@ -193,7 +193,7 @@ def tenant_of(state: str, slug: str = "a-b") -> Resource:
 
 
 @pytest.mark.parametrize("type_", sorted(DATA_BEARING))
-def test_what_holds_data_is_protected_until_its_tenant_is_archived(type_: str) -> None:
+def test_data_is_protected_until_its_tenant_is_archived(type_: str) -> None:
     policy, bare = BY_ID["data-protected"], resource(type_, {"path": "a-b"})
     assert texts(policy, tenant_of("active"), bare) == ["protect is not set"]
     assert texts(policy, tenant_of("suspended"), bare) == ["protect is not set"]
@@ -212,7 +212,7 @@ def test_the_platforms_own_jobs_and_configuration_need_no_protection() -> None:
 # Settings ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_platform_may_disable_a_policy_make_it_advice_or_move_its_limit() -> None:
+def test_a_platform_may_set_level_and_limit_of_a_policy() -> None:
     robot = BAD["robot-life-finite"][2]
 
     def levels(settings: Mapping[str, Setting]) -> list[Level]:
@@ -225,7 +225,7 @@ def test_a_platform_may_disable_a_policy_make_it_advice_or_move_its_limit() -> N
     assert levels({"harbor-private": Setting(level=Level.DISABLED)}) == [Level.MANDATORY]
 
 
-def test_the_documentation_lists_every_policy_as_it_is() -> None:
+def test_the_documentation_lists_every_policy() -> None:
     text = (ROOT / "docs" / "policies.md").read_text(encoding="utf-8")
     rows = [f"| `{p.id}` | {p.level.value} | {p.description} | {p.mend} |" for p in POLICIES]
     assert [line for line in text.splitlines() if re.match(r"\| `[a-z-]+` \| (mandatory|advisory) ", line)] == rows

@@ -1,4 +1,4 @@
-"""A real browser, and pages in it that fail a test when they ask for anything or complain."""
+"""A real browser; a page in it fails the test if it makes a request or logs an error."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NARROW = (360, 740)
 
 @dataclass
 class Pages:
-    """Opens reports as pages. `noise` is all they asked for or complained of, which is nothing."""
+    """Opens reports as pages. `noise` has their requests and errors: there must be none."""
 
     browser: Browser
     folder: Path
@@ -42,7 +42,7 @@ class Pages:
         script: bool = True,
         motion: Motion = "no-preference",
     ) -> Page:
-        """Open the page of a report, out of a file as people do."""
+        """Open the page of a report from a file, as people do."""
         file = self.folder / f"{len(list(self.folder.iterdir()))}.html"
         file.write_text(html.render(report), encoding="utf-8")
         context = self.browser.new_context(
@@ -66,13 +66,13 @@ class Pages:
             self.noise.append(f"request: {url}")
 
     def close(self) -> None:
-        """Close all of them."""
+        """Close all pages."""
         self._open.close()
 
 
 @contextmanager
 def launched() -> Iterator[Browser]:
-    """Start the browser, made first where the cache has it not."""
+    """Start the browser; build it if the cache does not have it."""
     from playwright.sync_api import expect, sync_playwright  # noqa: PLC0415 - other tests start without it
 
     from lab import parts  # noqa: PLC0415
@@ -80,7 +80,7 @@ def launched() -> Iterator[Browser]:
     from lab.reporter import Lines  # noqa: PLC0415
 
     program, environment = chromium.program_of(parts.ensure(["chromium"], reporter=Lines()).get("chromium"))
-    expect.set_options(timeout=60_000)  # on a busy machine too
+    expect.set_options(timeout=60_000)  # enough on a busy machine
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=program, env={**os.environ, **environment}, args=["--font-render-hinting=none"]
@@ -91,14 +91,14 @@ def launched() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The browser of a module, closed with it: Playwright keeps an event loop running, and a plan needs its own."""
+    """The browser of a module, closed at its end: Playwright keeps an event loop running, and a plan needs its own."""
     with launched() as browser:
         yield browser
 
 
 @pytest.fixture
 def pages(browser: Browser, tmp_path: Path) -> Iterator[Pages]:
-    """Pages of one test, which stay silent to its end."""
+    """The pages of one test, which must make no request."""
     opened = Pages(browser, tmp_path)
     yield opened
     opened.close()

@@ -1,4 +1,4 @@
-"""Entries as the tool makes them, in a line each."""
+"""Short ways to write entries as the tool makes them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def entry(
     seconds: float | None = None,
     note: str = "",
 ) -> Entry:
-    """Make an entry; `kind` is a key of the types above, `name` what follows tenant and system."""
+    """Return an entry. `kind` is a key of the types above, `name` the name without tenant and system."""
     system = kind.partition("/")[0]
     return Entry(
         action=action,

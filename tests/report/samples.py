@@ -1,4 +1,4 @@
-"""Reports of all three kinds as the tool makes them, for tests, screenshots and whoever changes a form."""
+"""Sample reports of all three kinds as the tool makes them, for tests and screenshots."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ path "teleservice/metadata/dev/*" {
 
 
 def diff() -> Report:
-    """Make the report of a merge request that is refused: it changes a tenant, adds one and removes one."""
+    """Return the report of a refused merge request that changes, adds and removes a tenant."""
     entries = [
         entry(Action.DESTROYED, "annuaire-2019", "gitlab/project", "annuaire/project"),
         entry(Action.DESTROYED, "annuaire-2019", "vault/mount", "mount"),
@@ -168,7 +168,7 @@ def diff() -> Report:
 
 
 def run() -> Report:
-    """Make the report of a run in which one system failed for one tenant."""
+    """Return the report of a run in which one system failed for one tenant."""
     entries = [
         entry(
             Action.FAILED,
@@ -247,7 +247,7 @@ def run() -> Report:
 
 
 def drift() -> Report:
-    """Make the report of a night after which somebody clicked by hand, and one system did not answer."""
+    """Return the report of a drift scan with manual changes and with a system that did not answer."""
     entries = [
         entry(Action.MISSING, "miroirs", "harbor/project", "project", note="first seen 2026-11-24"),
         entry(Action.MISSING, "teleservice", "vault/policy", "policy/security", note="new"),
@@ -319,13 +319,13 @@ def drift() -> Report:
 
 
 def nothing() -> Report:
-    """Make a report without a finding."""
+    """Return a report without findings."""
     return Report(
         Kind.DIFF, "usine diff: main..docs", "Nothing in the tenants' files or the program changes an object."
     )
 
 
-#: What a tenant may write into a file, or a hand into a server, to get at whoever reads the report.
+#: Texts in a tenant file or on a server that attack the reader of the report.
 HOSTILE = (
     "<script>window.owned = 1</script>",
     "<img src=x onerror='window.owned = 1'>",
@@ -349,7 +349,7 @@ HOSTILE = (
 
 
 def hostile() -> Report:
-    """Make a report whose every text is an attack."""
+    """Return a report in which every text is an attack."""
 
     def entries() -> Iterator[Entry]:
         for number, text in enumerate(HOSTILE):
@@ -372,7 +372,7 @@ def hostile() -> Report:
 
 
 def large(objects: int = 3_000) -> Report:
-    """Make the report of a change that reaches a whole fleet: so many objects, fifty to a tenant."""
+    """Return the report of a change of all tenants: so many objects, fifty per tenant."""
     kinds = tuple(TYPES)
 
     def one(number: int) -> Entry:

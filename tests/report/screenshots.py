@@ -1,4 +1,4 @@
-"""`python -m tests.report.screenshots`: take docs/images again: the samples in the tests' browser."""
+"""`python -m tests.report.screenshots` takes docs/images: the samples in the tests' browser."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.report.conftest import NARROW, WIDE, Pages, Scheme, launched
 from usine.report.model import Report
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
-#: File, report, theme, size of the window, and what stands at its top.
+#: File, report, theme, size of the window, and the element at its top.
 PICTURES: tuple[tuple[str, Report, Scheme, tuple[int, int], str], ...] = (
     ("report-diff.png", samples.diff(), "light", WIDE, ""),
     ("report-run.png", samples.run(), "dark", WIDE, "#objects"),
@@ -20,7 +20,7 @@ PICTURES: tuple[tuple[str, Report, Scheme, tuple[int, int], str], ...] = (
 
 
 def main() -> int:
-    """Take every picture. Exit code: 0."""
+    """Take every picture and return exit code 0."""
     IMAGES.mkdir(exist_ok=True)
     with launched() as browser, tempfile.TemporaryDirectory() as folder:
         pages = Pages(browser, Path(folder))

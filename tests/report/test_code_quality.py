@@ -50,11 +50,11 @@ def rendered(*notices: Notice) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize("report", [samples.diff(), samples.run(), samples.drift()], ids=lambda r: r.kind.value)
-def test_every_kind_is_of_the_format(report: Report) -> None:
+def test_every_kind_of_report_follows_the_format(report: Report) -> None:
     assert len(rendered(*report.notices)) == len(report.notices)
 
 
-def test_what_it_says() -> None:
+def test_a_notice_becomes_a_finding() -> None:
     (finding,) = rendered(ERROR)
     assert finding["description"] == "names petitions: take it out"
     assert (finding["check_name"], finding["severity"]) == ("cross-tenant", "blocker")
@@ -64,7 +64,7 @@ def test_what_it_says() -> None:
     assert "(waived by agnes.platel until 2027-03-02: moving day)" in str(waived["description"])
 
 
-def test_a_notice_about_no_file_has_a_place() -> None:
+def test_a_notice_without_a_file_has_a_path() -> None:
     (finding,) = rendered(dataclasses.replace(ERROR, path=""))
     assert finding["location"] == {"path": "Pulumi.yaml", "lines": {"begin": 1}}
 
@@ -77,7 +77,7 @@ def test_a_finding_that_only_moves_stays_the_same_and_twins_differ() -> None:
     assert len({str(finding["fingerprint"]) for finding in twins}) == 3
 
 
-def test_nothing_is_an_empty_list() -> None:
+def test_a_report_without_notices_is_an_empty_list() -> None:
     assert rendered() == []
 
 

@@ -1,4 +1,4 @@
-"""The page as text: nothing in it can be asked for or run but its own style and script."""
+"""The page as text: it loads nothing, and runs only its own script."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from usine.report import html
 from usine.report.model import Report
 
 _EMPTY = {"meta", "link", "input", "path", "circle"}
-#: Every attribute there may be; those of files' texts are quoted, and mean nothing to a browser.
+#: The allowed attributes. Those with texts from files are quoted, and have no effect in a browser.
 _ATTRIBUTES = {
     "aria-hidden", "aria-label", "aria-labelledby", "autocomplete", "charset", "class", "colspan", "content",
     "cx", "cy", "d", "data-action", "data-side", "data-system", "data-tenant", "focusable", "for", "hidden",
@@ -27,7 +27,7 @@ _ATTRIBUTES = {
 
 
 class Elements(HTMLParser):
-    """Collects elements, and fails where they do not nest."""
+    """Collects elements, and fails if they are not nested correctly."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ def check(page: str) -> Elements:
 
 
 @pytest.mark.parametrize("name", ["diff", "run", "drift", "nothing", "hostile", "large"])
-def test_every_sample_is_one_inert_file(name: str) -> None:
+def test_every_sample_is_one_file_without_active_content(name: str) -> None:
     report: Report = getattr(samples, name)()
     page = html.render(report)
     check(page)
@@ -85,7 +85,7 @@ def test_every_sample_is_one_inert_file(name: str) -> None:
 
 @UNTIMED
 @given(REPORTS)
-def test_any_report_is_one_inert_file(report: Report) -> None:
+def test_any_report_is_one_file_without_active_content(report: Report) -> None:
     page = html.render(report)
     assert page.encode()
     elements = check(page)
@@ -93,7 +93,7 @@ def test_any_report_is_one_inert_file(report: Report) -> None:
     assert len(objects) == len(report.entries)
 
 
-def test_an_id_is_given_once() -> None:
+def test_every_id_is_unique() -> None:
     elements = check(html.render(samples.diff()))
     ids = [attributes["id"] for _tag, attributes in elements.found if "id" in attributes]
     assert len(ids) == len(set(ids))

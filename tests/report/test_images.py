@@ -1,4 +1,4 @@
-"""The pictures of the documentation: there, small, and referred to."""
+"""The pictures of the documentation exist, are small, and are used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON: what is written is read back the same, follows the published schema, and mistakes are all named."""
+"""JSON: it is read back unchanged, follows the published schema, and all mistakes are reported."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ SAMPLES = ("diff", "run", "drift", "nothing", "hostile", "large")
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_what_is_written_is_read_back_the_same(name: str) -> None:
+def test_a_written_report_is_read_back_unchanged(name: str) -> None:
     report: Report = getattr(samples, name)()
     text = as_json.render(report)
     assert as_json.render(as_json.load(text)) == text
     assert text.isascii()
-    if name == "hostile":  # it has half a pair, which is no text
+    if name == "hostile":  # it has half a surrogate pair, which is not a text
         assert as_json.load(text).verdict == report.verdict.replace("\ud800", "\ufffd")
     else:
         assert as_json.load(text) == report
@@ -33,19 +33,19 @@ def test_what_is_written_is_read_back_the_same(name: str) -> None:
 
 @UNTIMED
 @given(REPORTS)
-def test_any_report_is_read_back_the_same_and_follows_the_schema(report: Report) -> None:
+def test_any_report_is_read_back_unchanged_and_follows_the_schema(report: Report) -> None:
     text = as_json.render(report)
     assert as_json.render(as_json.load(text)) == text
-    if "\\ud800" not in repr(report):  # half a pair is no text
+    if "\\ud800" not in repr(report):  # half a surrogate pair is not a text
         assert as_json.load(text) == report
     jsonschema.validate(json.loads(text), json.loads(as_json.schema()), jsonschema.Draft202012Validator)
 
 
-def test_the_published_schema_is_the_readers_own() -> None:
+def test_the_published_schema_is_that_of_the_reader() -> None:
     assert PUBLISHED.read_text(encoding="utf-8") == as_json.schema()
 
 
-def test_absence_and_null_are_two_things() -> None:
+def test_an_absent_value_differs_from_null() -> None:
     text = as_json.render(samples.diff())
     gpu = next(
         change for entry in json.loads(text)["entries"] for change in entry["properties"] if "gpu" in change["path"]
@@ -73,7 +73,7 @@ def test_every_mistake_is_named_with_its_place_and_without_its_value() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"format": "usine-report/2"}', "\x00"])
-def test_what_is_no_report_is_refused(text: str) -> None:
+def test_a_text_that_is_not_a_report_is_refused(text: str) -> None:
     with pytest.raises(as_json.ReportError):
         as_json.load(text)
 
@@ -81,9 +81,9 @@ def test_what_is_no_report_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "numbers"),
     [
-        ("diff", {"create": 13, "update": 6, "delete": 6}),  # one replaced: both
-        ("run", {"create": 9, "update": 2, "delete": 2}),  # two failed: neither
-        ("drift", {"create": 2, "update": 4, "delete": 2}),  # what putting it right does
+        ("diff", {"create": 13, "update": 6, "delete": 6}),  # one replaced object counts twice
+        ("run", {"create": 9, "update": 2, "delete": 2}),  # two failed objects do not count
+        ("drift", {"create": 2, "update": 4, "delete": 2}),  # the numbers of its repair
         ("nothing", {"create": 0, "update": 0, "delete": 0}),
     ],
 )

@@ -1,4 +1,4 @@
-"""JUnit XML: what the format asks for, and what it says."""
+"""JUnit XML: the format and its content."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOTICES = (
 
 
 def parse(text: str) -> ElementTree.Element:
-    """Parse a report, and hold it to the format as published (the schema of Jenkins' xunit plugin, GitLab's parser)."""
+    """Parse a report, and check the published format (the schema of Jenkins' xunit plugin, GitLab's parser)."""
     root = ElementTree.fromstring(text)  # noqa: S314 - our own output
     assert root.tag == "testsuites"
     for suite in root:
@@ -52,7 +52,7 @@ def outcomes(root: ElementTree.Element) -> dict[tuple[str, str], str]:
 
 
 @pytest.mark.parametrize("report", [samples.diff(), samples.run(), samples.drift()], ids=str)
-def test_every_kind_is_of_the_format(report: Report) -> None:
+def test_every_kind_of_report_follows_the_format(report: Report) -> None:
     root = parse(junit.render(report))
     assert junit.render(report) == junit.render(report)
     assert (root.attrib["name"], bool(len(root))) == (f"usine {report.kind.value}", True)
@@ -75,12 +75,12 @@ def test_a_case_per_rule_fails_when_the_rule_refuses() -> None:
     )
 
 
-def test_what_is_waived_passes() -> None:
+def test_a_waived_notice_passes() -> None:
     root = parse(junit.render(Report(Kind.DIFF, "t", "v", notices=NOTICES[1:2])))
     assert outcomes(root) == {("rules", "one-tenant"): "system-out"}
 
 
-def test_drift_fails_by_tenant_and_system_and_what_was_clean_passes() -> None:
+def test_drift_fails_by_tenant_and_system_and_clean_parts_pass() -> None:
     report = samples.drift()
     looked = [("cantine", "vault"), *((e.tenant, e.system) for e in report.entries)]
     found = outcomes(parse(junit.render(report, looked_at=looked)))
@@ -91,14 +91,14 @@ def test_drift_fails_by_tenant_and_system_and_what_was_clean_passes() -> None:
     )
 
 
-def test_what_could_not_be_told_is_an_error_no_failure() -> None:
+def test_a_part_that_could_not_be_scanned_is_an_error() -> None:
     notice = Notice("not-told", Severity.ERROR, "vault did not answer", tenant="teleservice")
     assert outcomes(parse(junit.render(Report(Kind.DRIFT, "t", "v", notices=(notice,))))) == {
         ("rules", "not-told"): "error"
     }
 
 
-def test_a_run_fails_with_what_failed() -> None:
+def test_a_failed_object_fails_its_case() -> None:
     done = Entry(Action.CREATED, "a", "vault", "x:y:Z", "a/vault/z", seconds=1.5)
     failed = Entry(Action.FAILED, "a", "harbor", "x:y:Z", "a/harbor/z", seconds=0.25, note="503")
     root = parse(junit.render(Report(Kind.RUN, "t", "v", entries=(done, failed))))

@@ -1,4 +1,4 @@
-"""The comment, read by a Markdown parser: what it says, its bounds, and that texts of others stay texts."""
+"""The comment, read by a Markdown parser: its content and limits, and that texts from outside stay texts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from usine.wire.values import ABSENT
 
 _OUR_TAGS = re.compile(r"</?(?:details|summary|b|sub|code)>|<br>")
 _REFERENCES = re.compile(r"&#\d+;")
-#: What GitLab may take for a mention, a reference, an emoji, mathematics or a link.
+#: Texts that GitLab may read as a mention, a reference, an emoji, mathematics or a link.
 _MEANINGFUL = re.compile(r"[@#!$%&^~*`<>\[\]{}|\\]|//|www\.|\b[0-9a-f]{7,40}\b", re.IGNORECASE)
 
 
@@ -29,7 +29,7 @@ def parse(text: str) -> list[Token]:
 
 
 def check_inert(text: str) -> None:
-    """Fail when anything but our own structure means something in a comment."""
+    """Fail if a comment has markup that is not ours."""
     for line in text.splitlines():
         assert not line.startswith("/"), f"a quick action: {line}"
     for token in parse(text):
@@ -50,7 +50,7 @@ def _check_inline(children: list[Token]) -> None:
                 inside_code = {"<code>": True, "</code>": False}.get(child.content, inside_code)
             case "text" if not inside_code:
                 found = _MEANINGFUL.search(child.content)
-                # Ours: the signs of lists of risk, and the fence's own dots.
+                # Ours: the signs in the lists of risks, and the dots in code blocks.
                 assert not found or child.content.startswith(("! ", "- ", "-/+ ")), child.content
             case "text" | "code_inline" | "strong_open" | "strong_close" | "softbreak":
                 pass
@@ -73,7 +73,7 @@ def test_code_shows_its_text_and_nothing_else(text: str) -> None:
                 for child in token.children or []
                 if child.type != "html_inline"
             )
-            # Markdown shows a run of blanks as one, and drops those at the ends.
+            # Markdown shows several blanks as one, and drops those at the ends.
             assert " ".join(visible(text).split()) in " ".join(content.split())
 
 
@@ -99,7 +99,7 @@ def test_plain_sentences_stay_readable(sentence: str) -> None:
     assert prose(sentence) == sentence
 
 
-def test_code_in_a_sentence_leaves_its_punctuation_out() -> None:
+def test_code_in_a_sentence_excludes_punctuation() -> None:
     assert prose("main 8a11d622fdd1 .. the work tree, 1f0c2ab, or `a b`.") == (
         "main `8a11d622fdd1` .. the work tree, `1f0c2ab`, or `a b`."
     )
@@ -107,7 +107,7 @@ def test_code_in_a_sentence_leaves_its_punctuation_out() -> None:
 
 
 @pytest.mark.parametrize("kind", ["diff", "run", "drift", "nothing", "hostile", "large"])
-def test_every_sample_is_inert_and_balanced(kind: str) -> None:
+def test_every_sample_has_no_foreign_markup_and_is_balanced(kind: str) -> None:
     text = render(getattr(samples, kind)(), marker="usine:diff")
     check_inert(text)
     assert text.startswith("<!-- usine:diff -->\n")
@@ -146,13 +146,13 @@ REPORTS = st.builds(
 
 @UNTIMED
 @given(REPORTS, st.integers(LEAST_LIMIT, LEAST_LIMIT * 2), st.sampled_from(["", "https://gitlab.example/-/jobs/1"]))
-def test_any_report_is_inert_and_within_its_limit(report: Report, limit: int, link: str) -> None:
+def test_any_report_has_no_foreign_markup_and_is_within_its_limit(report: Report, limit: int, link: str) -> None:
     text = render(report, marker="usine:diff", limit=limit, link=link)
     assert len(text) <= limit
     check_inert(text.replace(f"<{link}>", "") if link else text)
 
 
-def test_it_says_first_what_matters_most() -> None:
+def test_the_largest_risks_come_first() -> None:
     text = render(samples.diff(), marker="usine:diff")
     order = [
         "**Refused:** Two rules refuse",
@@ -173,7 +173,7 @@ def test_it_says_first_what_matters_most() -> None:
     assert '+path "teleservice/data/integration/*" {' in text
 
 
-def test_words_follow_the_kind() -> None:
+def test_words_depend_on_the_kind_of_report() -> None:
     assert "| property | expected | found |" in render(samples.drift(), marker="usine:drift")
     run = render(samples.run(), marker="usine:run")
     assert "#### Failed: 2 objects" in run
@@ -181,7 +181,7 @@ def test_words_follow_the_kind() -> None:
 
 
 @pytest.mark.parametrize("limit", [LEAST_LIMIT, 30_000, DEFAULT_LIMIT])
-def test_when_cut_the_largest_risks_are_kept_and_the_rest_is_counted(limit: int) -> None:
+def test_a_cut_report_keeps_the_largest_risks_and_counts_the_rest(limit: int) -> None:
     report = samples.large(3_000)
     text = render(report, marker="usine:diff", limit=limit, link="https://gitlab.example/-/jobs/7/artifacts")
     assert len(text) <= limit
@@ -218,24 +218,24 @@ def test_long_texts_stay_within_the_limit(length: int) -> None:
         assert "**Cut:** " in comment.splitlines()[-1]
 
 
-def test_a_report_that_fits_says_nothing_of_cutting() -> None:
+def test_a_report_that_fits_does_not_mention_cutting() -> None:
     text = render(samples.diff(), marker="usine:diff", link="https://gitlab.example/page.html")
     assert "Cut:" not in text
     assert text.endswith("The whole report: <https://gitlab.example/page.html>\n")
 
 
 @pytest.mark.parametrize("link", ["javascript:alert(1)", "https://a.example/> <b>x</b>", "https://a.example/\n/close"])
-def test_a_link_that_is_none_is_left_out(link: str) -> None:
+def test_an_invalid_link_is_left_out(link: str) -> None:
     assert "The whole" not in render(samples.diff(), marker="usine:diff", link=link)
 
 
 @pytest.mark.parametrize("marker", ["", "a --> b", "a--b", "UPPER", "a\nb", "<!-- x -->"])
-def test_a_marker_cannot_leave_its_comment(marker: str) -> None:
+def test_a_marker_cannot_end_the_hidden_line(marker: str) -> None:
     with pytest.raises(ValueError, match="a marker consists of"):
         render(samples.nothing(), marker=marker)
 
 
 @pytest.mark.parametrize("limit", [0, LEAST_LIMIT - 1, GITLAB_LIMIT + 1])
-def test_a_limit_that_cannot_be_is_refused(limit: int) -> None:
+def test_an_impossible_limit_is_refused(limit: int) -> None:
     with pytest.raises(ValueError, match="a limit is 10,000 to 1,000,000"):
         render(samples.nothing(), marker="x", limit=limit)

@@ -1,4 +1,4 @@
-"""The page in a real browser: what it shows, how it is used, and that it stays inert and silent."""
+"""The page in a real browser: its content and use, without foreign markup and without requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.servers
 
 SHOWN = ".object:not([hidden])"
-#: WCAG 2.2 A and AA, and what axe itself advises.
+#: WCAG 2.2 A and AA, and axe's own best practices.
 _RULES = {
     "runOnly": {
         "type": "tag",
@@ -32,7 +32,7 @@ _KINDS = {"diff": samples.diff, "run": samples.run, "drift": samples.drift, "not
 
 
 def shown(page: Page) -> int:
-    """Count the objects that the filters leave."""
+    """Count the objects that match the filters."""
     return page.locator(SHOWN).count()
 
 
@@ -42,12 +42,12 @@ def violations(page: Page) -> list[str]:
 
 
 def fits(page: Page) -> bool:
-    """Say whether nothing makes the page scroll sideways."""
+    """Return whether the page does not scroll sideways."""
     return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
 
 
 def overfull(page: Page) -> list[str]:
-    """Return the cards whose text runs over their edge."""
+    """Return the cards whose text overflows."""
     found: list[str] = page.locator(".tiles li").evaluate_all(
         "(all) => all.filter((each) => each.scrollWidth > each.clientWidth).map((each) => each.innerText)"
     )
@@ -56,9 +56,9 @@ def overfull(page: Page) -> list[str]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("kind", _KINDS)
-def test_it_is_accessible(pages: Pages, kind: str, scheme: Scheme) -> None:
+def test_the_page_is_accessible(pages: Pages, kind: str, scheme: Scheme) -> None:
     page = pages.show(_KINDS[kind](), scheme=scheme)
-    for each in page.locator("#open").all():  # what is folded is looked at as well
+    for each in page.locator("#open").all():  # closed parts are checked too
         each.click()
     assert violations(page) == []
     page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
@@ -67,7 +67,7 @@ def test_it_is_accessible(pages: Pages, kind: str, scheme: Scheme) -> None:
     assert page.locator("html").get_attribute("lang") == "en"
 
 
-def test_it_says_what_the_report_says(pages: Pages) -> None:
+def test_the_page_shows_the_whole_report(pages: Pages) -> None:
     report = samples.diff()
     page = pages.show(report)
     assert page.title() == "Refused · usine diff: main..retire-annuaire"
@@ -99,7 +99,7 @@ def expected(report: Report, **wanted: str) -> int:
     )
 
 
-def test_filters_leave_what_they_say_and_stand_in_the_address(pages: Pages) -> None:
+def test_filters_select_objects_and_are_kept_in_the_url(pages: Pages) -> None:
     report = samples.diff()
     page = pages.show(report)
     total = len(report.entries)
@@ -129,7 +129,7 @@ def test_filters_leave_what_they_say_and_stand_in_the_address(pages: Pages) -> N
     assert shown(again) == 1
     assert again.get_by_label("Tenant", exact=True).input_value() == "teleservice"
     assert again.get_by_role("checkbox", name="vault").is_checked()
-    # A link of the table filters too, also the foundation's, and so does going back.
+    # Links in the table set filters too, also that of the foundation, and so does the back button.
     again.get_by_role("link", name="(foundation)").click()
     assert shown(again) == expected(report, tenant="(foundation)") == 1
     again.go_back()
@@ -168,7 +168,7 @@ def test_every_filter_can_be_used_by_keyboard_alone(pages: Pages) -> None:
                 return seen
         raise AssertionError(f"{wanted} is not reached: {seen}")
 
-    assert "objects" in tab_to("objects")[-1]  # the first is the way past everything
+    assert "objects" in tab_to("objects")[-1]  # the first link skips everything before the objects
     page.keyboard.press("Enter")
     passed = tab_to("search")
     assert len(passed) == 1, passed
@@ -210,7 +210,7 @@ def test_the_theme_is_the_systems_until_the_reader_chooses(pages: Pages) -> None
     assert violations(page) == []
 
 
-def test_it_does_without_a_script(pages: Pages) -> None:
+def test_the_page_works_without_javascript(pages: Pages) -> None:
     report = samples.diff()
     page = pages.show(report, script=False)
     assert not page.locator("#filters").is_visible()
@@ -223,9 +223,9 @@ def test_it_does_without_a_script(pages: Pages) -> None:
     assert page.get_by_text('"teleservice-development"').is_visible()
 
 
-def test_on_paper_everything_is_open(pages: Pages) -> None:
+def test_everything_is_open_in_print(pages: Pages) -> None:
     report = samples.diff()
-    for script in (True, False):  # the sheet alone does it as well
+    for script in (True, False):  # the style sheet alone is enough
         page = pages.show(report, script=script)
         page.emulate_media(media="print")
         assert not page.locator("#filters").is_visible()
@@ -242,7 +242,7 @@ def test_on_paper_everything_is_open(pages: Pages) -> None:
 
 
 @pytest.mark.parametrize("kind", [*_KINDS, "hostile"])
-def test_it_fits_a_telephone(pages: Pages, kind: str) -> None:
+def test_the_page_fits_a_phone(pages: Pages, kind: str) -> None:
     report = samples.hostile() if kind == "hostile" else _KINDS[kind]()
     page = pages.show(report, size=NARROW)
     for each in page.locator("#open").all():
@@ -253,7 +253,7 @@ def test_it_fits_a_telephone(pages: Pages, kind: str) -> None:
         assert overfull(page) == [], width
 
 
-def test_nothing_moves_for_who_wants_no_motion(pages: Pages) -> None:
+def test_reduced_motion_is_respected(pages: Pages) -> None:
     motions: tuple[tuple[Motion, bool], ...] = (("reduce", False), ("no-preference", True))
     for motion, moves in motions:
         page = pages.show(samples.diff(), motion=motion)
@@ -264,7 +264,7 @@ def test_nothing_moves_for_who_wants_no_motion(pages: Pages) -> None:
         assert (max(durations) > 0) is moves
 
 
-def test_hostile_texts_are_inert(pages: Pages) -> None:
+def test_hostile_texts_have_no_effect(pages: Pages) -> None:
     report = samples.hostile()
     page = pages.show(report)
     page.locator("#open").click()
@@ -278,7 +278,7 @@ def test_hostile_texts_are_inert(pages: Pages) -> None:
     text = page.content()
     assert not any(character in text for character in "\u202e\u2066\u2069\u200b\x1b\x07")
     assert "\\u202egnp.exe" in page.locator(".objects").inner_text()
-    # Each tenant can be chosen, and what is chosen stays inert in the address.
+    # Each tenant can be chosen, and its name has no effect in the URL.
     options = page.locator("#tenant option").count()
     assert options == len(report.tenants) + 1
     for number in range(1, options):
@@ -299,7 +299,7 @@ def test_thousands_of_objects_stay_usable(pages: Pages) -> None:
     page.get_by_role("checkbox", name="to destroy").uncheck()
     page.get_by_role("searchbox").fill("thing-1234")
     expect(page.locator(SHOWN)).to_have_count(1)
-    assert page.locator(SHOWN).is_visible()  # its tenant was opened for it
+    assert page.locator(SHOWN).is_visible()  # its tenant was opened
     page.get_by_role("searchbox").fill("")
     expect(page.locator(SHOWN)).to_have_count(3000)
     assert not page.locator(".object").first.is_visible()

@@ -1,4 +1,4 @@
-"""The terminal: everything is understood without colour, risk comes first, and nothing escapes into the terminal."""
+"""The terminal: colours are not needed, risks come first, and no control character is printed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def rendered(report: Report, *, width: int = 100, colour: bool = False, most: in
     return console.file.getvalue()
 
 
-def test_loss_of_data_comes_first_and_the_numbers_last() -> None:
+def test_data_loss_comes_first_and_the_table_last() -> None:
     text = rendered(samples.diff())
     order = [
         "usine diff: main..retire-annuaire",
@@ -53,7 +53,7 @@ def test_loss_of_data_comes_first_and_the_numbers_last() -> None:
     assert re.search(r"^ *all +5 +1 +6 +12 *$", text, re.MULTILINE)
 
 
-def test_destruction_is_red_and_colour_adds_nothing_to_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_destruction_is_red_and_colours_are_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     plain, coloured = (rendered(samples.diff(), width=240, colour=colour) for colour in (False, True))
     assert "\x1b[1;31mData that will be destroyed: 3 objects\x1b[0m" in coloured
     assert "\x1b" not in plain
@@ -67,7 +67,7 @@ def test_destruction_is_red_and_colour_adds_nothing_to_read(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("width", [40, 80])
-def test_a_terminal_folds_lines_and_a_file_does_not(width: int) -> None:
+def test_lines_are_wrapped_on_a_terminal_only(width: int) -> None:
     folded = _ESCAPE.sub("", rendered(samples.drift(), width=width, colour=True))
     assert max(map(len, folded.splitlines())) <= width
     line = "warning: sonarqube did not answer within 60 s: annuaire-2019, guichet, teleservice were not looked at there"
@@ -75,7 +75,7 @@ def test_a_terminal_folds_lines_and_a_file_does_not(width: int) -> None:
     assert line in rendered(samples.drift(), width=width)
 
 
-def test_long_lists_are_cut_with_a_count_but_never_those_of_lost_data() -> None:
+def test_long_lists_are_cut_but_never_those_of_lost_data() -> None:
     report = samples.large(3_000)
     text = rendered(report, most=3)
     lost = [entry for entry in report.entries if entry.loses_data]
@@ -87,7 +87,7 @@ def test_long_lists_are_cut_with_a_count_but_never_those_of_lost_data() -> None:
     assert counted > 0
 
 
-def test_words_follow_the_kind() -> None:
+def test_words_depend_on_the_kind_of_report() -> None:
     assert "1 missing, 2 unmanaged" not in rendered(samples.drift())
     assert "gitlab  1 unmanaged, 1 changed" in rendered(samples.drift())
     run = rendered(samples.run())
@@ -97,7 +97,7 @@ def test_words_follow_the_kind() -> None:
     assert "Nothing changes: " in rendered(samples.nothing())
 
 
-def test_a_report_needs_no_more_than_a_verdict() -> None:
+def test_a_report_may_have_only_a_verdict() -> None:
     assert rendered(Report(Kind.DRIFT, "usine drift", "Everything is as the files say.")).splitlines() == [
         "usine drift",
         "No drift: Everything is as the files say.",
@@ -113,7 +113,7 @@ def test_hostile_texts_neither_move_the_cursor_nor_reorder_nor_mark_up() -> None
 
 @UNTIMED
 @given(REPORTS)
-def test_any_report_is_shown(report: Report) -> None:
+def test_any_report_can_be_shown(report: Report) -> None:
     text = rendered(report, width=60, colour=True)
     shown = _ESCAPE.sub("", text)
     assert "\x1b" not in shown

@@ -1,4 +1,4 @@
-"""Values: unambiguous, complete, and never a character that shows as nothing."""
+"""Values: unambiguous, complete, and without invisible characters."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ JSON = st.recursive(
         ({"b": [1, 2.5], "a": None}, '{"a": null, "b": [1, 2.5]}'),
     ],
 )
-def test_one_line_tells_every_value_from_every_other(value: object, shown: str) -> None:
+def test_different_values_have_different_lines(value: object, shown: str) -> None:
     assert one_line(value) == shown
 
 
 @UNTIMED
 @given(JSON)
-def test_nothing_invisible_is_ever_shown(value: object) -> None:
+def test_invisible_characters_are_never_shown(value: object) -> None:
     lines = compare_lines(PropertyChange("x", ABSENT, value)) or ()
     for text in (one_line(value), *(line.text for line in lines)):
         assert not [c for c in text if unicodedata.category(c)[0] in "CZ" and c != " "]
@@ -50,7 +50,7 @@ def test_nothing_invisible_is_ever_shown(value: object) -> None:
 
 @UNTIMED
 @given(JSON, JSON)
-def test_a_comparison_leaves_out_no_line_that_differs(before: object, after: object) -> None:
+def test_a_comparison_has_every_line_that_differs(before: object, after: object) -> None:
     lines = compare_lines(PropertyChange("x", before, after))
     if lines is None:
         return
@@ -76,12 +76,12 @@ def test_short_values_need_no_comparison() -> None:
     assert compare_lines(PropertyChange("x", "a", {"b": 1})) is None
 
 
-def test_a_secret_that_changed_is_said_to_have_changed() -> None:
+def test_a_changed_secret_is_shown_as_another_secret() -> None:
     assert both_sides(PropertyChange("password", SECRET, SECRET)) == ("(secret)", "(another secret)")
     assert both_sides(PropertyChange("password", ABSENT, SECRET)) == ("(absent)", "(secret)")
 
 
-def test_what_is_cut_says_by_how_much() -> None:
+def test_a_cut_text_has_the_number_of_cut_characters() -> None:
     assert cut("abcdef", 6) == "abcdef"
     assert cut("x" * 2_000, 3) == "xxx… (1,997 more characters)"
 

@@ -1,11 +1,11 @@
-"""Texts out to break a form: whatever is meaningful to Markdown, HTML, GitLab or a terminal."""
+"""Hostile texts: with a meaning in Markdown, HTML, GitLab or a terminal."""
 
 from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-#: However busy the machine is: what is slow is not wrong.
+#: Without a deadline, since the machine may be busy.
 UNTIMED = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
 _PIECES = (
