@@ -145,7 +145,7 @@ def test_wrong_files_are_reported_with_their_side(scratch: Scratch) -> None:
         scratch.git("reset", "--quiet", "--hard", "HEAD~1")
     lines = str(base.value).splitlines()
     assert lines[0].startswith("the base, HEAD ")
-    assert lines[0].endswith("has files that are wrong; the head's are not:")
+    assert lines[0].endswith("has wrong files; those of the head are right:")
     assert lines[1].startswith("projects.d/petitions.yaml:")
     assert str(scratch.root.parent) not in str(base.value)
 

@@ -69,7 +69,7 @@ def test_a_replacement_has_its_reason_and_its_consequences() -> None:
     assert entries["a/x"].action is Action.REPLACED
     assert entries["a/x"].note == "a change of realmId replaces the object"
     assert entries["a/x/y"].action is Action.REPLACED  # its parent cannot change, and is a new object
-    assert entries["a/x/y"].properties == (PropertyChange("parentId", "[id of a/x]", "[id of a/x, made anew]"),)
+    assert entries["a/x/y"].properties == (PropertyChange("parentId", "[id of a/x]", "[id of a/x, created again]"),)
     assert "follows from the replacement of a/x" in entries["a/x/y"].note
     assert entries["a/x/members"].action is Action.REPLACED
     assert entries["a/s"].action is Action.CHANGED
@@ -94,7 +94,7 @@ def test_a_destroyed_object_may_be_protected_or_retained() -> None:
     assert (protected.loses_data, protected.note) == (True, "protected: the engine refuses to destroy it")
     kept = one([resource(mount, "a/m", {}, **options(retain_on_delete=True))], [])
     assert (kept.action, kept.loses_data) == (Action.DESTROYED, False)
-    assert "left where it is" in kept.note
+    assert "stays in its system" in kept.note
 
 
 def test_removed_protection_is_a_change() -> None:

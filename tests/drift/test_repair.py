@@ -91,7 +91,7 @@ def test_unknown_keys_and_manual_repairs_are_refused_at_once() -> None:
         choose(["*", share.object_key, mount.object_key, finding().object_key[:-1] + "x"], [share, mount, finding()])
     lines = str(caught.value).splitlines()
     assert lines[0] == "*: no finding has this key"
-    assert "no plugin of the platform can do it; manually: DELETE /share/1" in lines[1]
+    assert "no plugin of the platform can remove it; manually: DELETE /share/1" in lines[1]
     assert "it holds data, which no repair destroys; manually: bao secrets disable x" in lines[2]
     assert f"did you mean {finding().object_key}?" in lines[3]
 

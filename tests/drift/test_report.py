@@ -90,7 +90,7 @@ def test_a_part_that_could_not_be_scanned_is_an_error_and_the_rest_is_reported()
     made = report(finding(), unseen=(Unseen("beta", "vault", "does not answer"), Unseen(None, "vault", "same")))
     assert [n.severity for n in made.notices] == [Severity.ERROR, Severity.ERROR]
     assert "could not scan vault for beta: does not answer" in made.notices[0].text
-    assert "vault could not be looked at for (foundation), beta" in made.verdict
+    assert "vault could not be scanned for (foundation), beta" in made.verdict
     assert "1 changed" in made.verdict
 
 

@@ -28,7 +28,7 @@ from usine.report.model import Entry, Kind, Notice, Report
 from usine.rules import Change
 from usine.rules.reading import waivers_of_base, waivers_of_head
 
-#: In a pipeline of a merge request, GitLab says where the branch left its target, and which branch that is.
+#: Variables of a merge request pipeline: the commit where the branch left its target, and the target branch.
 _CI_BASE = "CI_MERGE_REQUEST_DIFF_BASE_SHA"
 _CI_TARGET = "CI_MERGE_REQUEST_TARGET_BRANCH_NAME"
 
@@ -155,7 +155,7 @@ def _lay_out(repository: GitClone, revision: str, side: str, workspace: Path, se
 
 def _compare(old: Side, new: Side, cache: PlanCache, workspace: Path) -> Comparison:
     if new.settings is None:
-        raise SpecError([Problem(str(new.settings_path), *START, "settings: the head has no such file")])
+        raise SpecError([Problem(str(new.settings_path), *START, "settings: no such file in the head")])
     read_new = read_fleet(new)
     read_old = _read_base(old, new, read_new)
     reached = reach(old, new, read_old, read_new)

@@ -1,10 +1,10 @@
-"""Which system's plugin needs which credential of the environment, so that every other plugin starts without it.
+"""The credentials that each system's plugin needs from the environment. Other plugins start without them.
 
-The engine starts each plugin with its own whole environment: the token of GitLab would be in the process of Harbor's
-plugin. A provider resource can rename variables for its plugin (`env_var_mappings`; read in the engine's
-`resource/deploy/providers/registry.go`, 3.259: the new value replaces the old one in the new process). So `usine` gives
-the engine one more, empty variable for each credential, and every provider takes the empty one in place of what is
-not its own. Under plain `pulumi`, which has no such variables, a plugin keeps what the shell has.
+The engine starts each plugin with its whole environment, so that the Harbor plugin would get the GitLab token. A
+provider resource can rename variables for its plugin (`env_var_mappings`; in the engine's
+`resource/deploy/providers/registry.go`, 3.259, the new value replaces the old one). So `usine` adds an empty variable
+for each credential to the engine's environment, and every provider maps it to each credential that it does not need.
+Plain `pulumi` has no such variables: there, a plugin gets the environment of the shell.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from model.settings import System
 _NO_PLUGIN: Final[frozenset[System]] = frozenset()
 _KUBERNETES: Final = frozenset({System.KUBERNETES})
 
-#: By variable: the systems whose plugin reads it. A kubeconfig's `exec` may ask a cloud for a cluster's token.
+#: By variable: the systems whose plugin reads it. The `exec` of a kubeconfig may use the credentials of a cloud.
 CREDENTIALS: Final[Mapping[str, frozenset[System]]] = {
     "VAULT_TOKEN": frozenset({System.VAULT}),
     **dict.fromkeys(("KEYCLOAK_USER", "KEYCLOAK_PASSWORD", "KEYCLOAK_CLIENT_SECRET"), frozenset({System.KEYCLOAK})),
@@ -36,7 +36,7 @@ CREDENTIALS: Final[Mapping[str, frozenset[System]]] = {
         ),
         _KUBERNETES,
     ),
-    # Those of the state, of the job and of its comment: the engine's and the command's own.
+    # Credentials for the state, the job and its comment: only the engine and the command use them.
     **dict.fromkeys(
         (
             "AZURE_STORAGE_KEY",
@@ -58,10 +58,10 @@ def _empty(variable: str) -> str:
 
 
 def empty_variables() -> dict[str, str]:
-    """Return what the engine's environment has for the plugins to take: one empty variable for each credential."""
+    """Return the empty variables for the engine's environment, one for each credential."""
     return {_empty(variable): "" for variable in CREDENTIALS}
 
 
 def hidden_from(system: System) -> dict[str, str]:
-    """Return the `env_var_mappings` of a system's provider: an empty variable for each credential it does not need."""
+    """Return the `env_var_mappings` of a system's provider: an empty variable for each credential that it does not need."""
     return {_empty(variable): variable for variable, readers in CREDENTIALS.items() if system not in readers}

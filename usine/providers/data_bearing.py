@@ -1,11 +1,11 @@
-"""Which resources hold data: what their destruction loses, nobody can make again."""
+"""Resources that hold data, which is lost when they are destroyed."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-#: Pulumi type tokens. Everything else is configuration, which the tenant files can always make anew.
+#: Pulumi type tokens. All other resources are configuration, which a run can create again from the tenant files.
 DATA_BEARING = frozenset(
     {
         "gitlab:index/group:Group",
@@ -19,19 +19,19 @@ DATA_BEARING = frozenset(
 )
 
 
-#: Logical names of the projects of the platform's scheduled work: their one file comes from the tenant file. The second
-#: name is that of the project in the tenant's own group, of states before issue 11.
+#: Logical names of the projects for the platform's scheduled work, whose one file is generated from the tenant file.
+#: The second name is that of the project in the tenant's own group, in states before issue 11.
 _OPERATIONS: Final = re.compile(r"[a-z0-9-]+/gitlab/(usine_jobs/project|operations)")
 
 
 def holds_data(type_: str, name: str = "") -> bool:
-    """Say whether a resource of this type token and logical name holds data."""
+    """Return whether a resource of this type token and logical name holds data."""
     return type_ in DATA_BEARING and not (
         type_ == "gitlab:index/project:Project" and _OPERATIONS.fullmatch(name) is not None
     )
 
 
-#: What scheduled work was made of in states before issue 11: it goes for every tenant in one run.
+#: Resources for scheduled work in states before issue 11: one run deletes those of all tenants.
 _SUPERSEDED: Final = (
     ("gitlab:index/project:Project", re.compile(r"[a-z0-9-]+/gitlab/operations")),
     ("gitlab:index/pipelineSchedule:PipelineSchedule", re.compile(r"[a-z0-9-]+/gitlab/operations/.+")),
@@ -41,5 +41,5 @@ _SUPERSEDED: Final = (
 
 
 def superseded(type_: str, name: str) -> bool:
-    """Say whether a resource is of an earlier version, and another one has taken its place."""
+    """Return whether a resource comes from an earlier version and another one replaces it."""
     return any(type_ == one and pattern.fullmatch(name) for one, pattern in _SUPERSEDED)

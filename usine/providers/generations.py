@@ -1,4 +1,4 @@
-"""Which objects are credentials that come in generations (`usine:credentials`), and which generation one is of."""
+"""Credential generations (`usine:credentials`): which objects belong to one, and to which."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 _GENERATION = r"(?P<generation>[a-z0-9](?:-?[a-z0-9]){0,11})"
-#: By Pulumi type token: how such an object is called in the stack, and by its tool.
+#: By Pulumi type token: the logical name of such an object, and its name in its system.
 _KINDS: Mapping[str, tuple[re.Pattern[str], str]] = {
     "gitlab:index/projectDeployToken:ProjectDeployToken": (
         re.compile(rf".*/deploy-token/{_GENERATION}"),
@@ -28,16 +28,16 @@ _KINDS: Mapping[str, tuple[re.Pattern[str], str]] = {
 
 
 def generation_of(type_: str, name: str, own_name: object = None) -> str | None:
-    """Return the generation of the object of this type and name in the stack; None where it is no such credential.
+    """Return the credential generation of the object with this type and logical name; None if it has none.
 
-    `own_name` is what its tool calls it, where that is known: a name of another generation, or of anything else, makes
-    it no credential of a generation. A state edited by hand can give one name, not so easily both.
+    `own_name` is its name in its system, if it is known. If it does not match the logical name, the object has no
+    generation: a manual edit of the state may change one name, but not so easily both.
     """
     if type_ not in _KINDS:
         return None
-    pattern, told = _KINDS[type_]
+    pattern, own = _KINDS[type_]
     match = pattern.fullmatch(name)
     if match is None:
         return None
-    expected = told.format(tenant=name.split("/", 1)[0], **match.groupdict())
+    expected = own.format(tenant=name.split("/", 1)[0], **match.groupdict())
     return match["generation"] if own_name in (None, expected) else None

@@ -1,4 +1,4 @@
-"""Which versions of the providers' plugins the program runs on, and how a plugin is asked for its version."""
+"""The oldest allowed versions of provider plugins, and a function that asks a plugin for its version."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Final
 
 from semver import Version
 
-#: By provider: the oldest version of its plugin that will do, and what an older one does. It says nothing of it itself.
+#: By provider: the oldest allowed version of its plugin, and what an older one does without an error.
 _OLDEST: Final[Mapping[str, tuple[str, str]]] = {
     "kubernetes": (
         "4.29.0",
-        "ignores enable_patch_force and upsert_existing_objects: a field edited by hand would fail every preview",
+        "ignores enable_patch_force and upsert_existing_objects: a manually changed field would fail every preview",
     ),
 }
-#: How long a plugin may take to say its version.
+#: Seconds to wait for a plugin to answer with its version.
 PROBE_SECONDS: Final = 20.0
 
 
 def too_old(name: str, version: str) -> str:
-    """Say why the plugin of a provider in this version is refused, and what is allowed; empty when it is allowed.
+    """Return why this version of a provider's plugin is refused, and which is allowed; empty if it is allowed.
 
-    A version that is not known is allowed.
+    An unknown version is allowed.
     """
     if name not in _OLDEST:
         return ""
@@ -35,12 +35,12 @@ def too_old(name: str, version: str) -> str:
 
 
 def has_oldest(name: str) -> bool:
-    """Say whether versions of this provider's plugin are refused."""
+    """Return whether some versions of this provider's plugin are refused."""
     return name in _OLDEST
 
 
 def order(version: str) -> Version:
-    """Return what versions are ordered by; one that is not known is older than any."""
+    """Return the version for comparison; an unknown version is older than all others."""
     try:
         return Version.parse(version, optional_minor_and_patch=True)
     except ValueError:
@@ -48,14 +48,14 @@ def order(version: str) -> Version:
 
 
 def probe(path: Path) -> str:
-    """Start a plugin and ask its version, without `v`; empty when it does not answer as a plugin does."""
-    # Imported here: half a second, and most commands ask no plugin.
+    """Start a plugin and return its version, without `v`; empty if it does not answer like a plugin."""
+    # Imported here: it takes half a second, and most commands ask no plugin.
     import grpc  # type: ignore[import-untyped]  # noqa: PLC0415
     from google.protobuf import empty_pb2  # noqa: PLC0415
     from pulumi.runtime.proto import provider_pb2_grpc  # noqa: PLC0415
 
     try:
-        # The address is where an engine would be: nothing is sent there for this question.
+        # The address of an engine. The plugin sends nothing there for this request.
         process = subprocess.Popen(
             [path, "127.0.0.1:1"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )

@@ -1,4 +1,4 @@
-"""Pulumi type tokens of several kinds of resources, and what a token says of its resource."""
+"""Pulumi type tokens: those that the program knows by kind, and what can be read from a token."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 STACK: Final = "pulumi:pulumi:Stack"
-#: Our components begin with it; their second word is the system.
+#: The tokens of our components begin with it; the next word is the system.
 COMPONENT: Final = "usine:"
 #: The component of a tenant: everything of one tenant is below it, and its logical name is the slug.
 TENANT: Final = f"{COMPONENT}usine:TenantProject"

@@ -1,4 +1,4 @@
-"""URNs ``urn:pulumi:<stack>::<project>::<type>$<type>…::<name>``, and what one of our stack says of its resource."""
+"""URNs ``urn:pulumi:<stack>::<project>::<type>$<type>…::<name>``, and the tenant and system of a resource."""
 
 from __future__ import annotations
 
