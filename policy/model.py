@@ -132,7 +132,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One policy. `id` never changes. `mend` tells how to fix a violation.
+    """One policy. `id` never changes. `remedy` tells how to fix a violation.
 
     Exactly one of `check`, `stack_check` and `limit` is given: a policy of one resource, of the whole stack, or of one
     resource with a limit that can be set.
@@ -140,7 +140,7 @@ class Policy:
 
     id: str
     description: str
-    mend: str
+    remedy: str
     level: Level = Level.MANDATORY
     check: Check | None = None
     stack_check: StackCheck | None = None

@@ -44,7 +44,7 @@ def to_crossguard(policy: Policy) -> crossguard.Policy:
             policy.description,
             _stack_validation(policy, policy.stack_check),
             level,
-            remediation_steps=policy.mend,
+            remediation_steps=policy.remedy,
         )
     return crossguard.ResourceValidationPolicy(
         policy.id,
@@ -52,7 +52,7 @@ def to_crossguard(policy: Policy) -> crossguard.Policy:
         _validation(policy),
         level,
         config_schema=_schema(policy.limit) if policy.limit is not None else None,
-        remediation_steps=policy.mend,
+        remediation_steps=policy.remedy,
     )
 
 
@@ -107,7 +107,7 @@ def _resources(resources: Sequence[crossguard.PolicyResource]) -> tuple[Resource
 
 def message(policy: Policy, text: str) -> str:
     """Return the sentence that the engine shows below the description of the policy."""
-    return f"{text}. To fix: {policy.mend}"
+    return f"{text}. To fix: {policy.remedy}"
 
 
 def serve() -> None:

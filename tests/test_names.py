@@ -14,14 +14,6 @@ FOLDERS = ("usine", "model", "components", "stacks", "policy")
 #: Names that stand for more than one class, each with the reason.
 SHARED = {
     "Tenant": "the component package's class gives its public Pulumi token its name: stacks/package/tenant.py",
-    # Renamed by others, and to be taken out of here then.
-    **dict.fromkeys(
-        ("GitLab", "Harbor", "Keycloak", "LogIn", "SonarQube", "System", "Vault", "_Bearer"), "lookup and inventory"
-    ),
-    "Kind": "gitlab_kinds; the report's name is in its schema",
-    "Place": "gitlab_kinds, problems",
-    "Resource": "policy.model, inventory.kubernetes_api",
-    "_Seen": "commands.drift, engine.events",
 }
 
 

@@ -112,7 +112,7 @@ def test_a_cause_is_one_entry_for_people_and_all_objects_for_machines() -> None:
     names = [entry.name for entry in short.entries]
     assert "39 objects" in names
     assert "t3/vault/role" in names, "it has more to say than the cause"
-    assert sum(entry.loses_data for entry in short.entries) == 10, "each loss of data is told"
+    assert sum(entry.loses_data for entry in short.entries) == 10, "each loss of data is reported"
     assert len(names) == 12
 
 

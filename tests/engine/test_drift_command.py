@@ -74,7 +74,7 @@ class Drift:
 
     @property
     def findings(self) -> list[DriftFinding]:
-        """What the last look found, from its history."""
+        """The findings of the last scan, from its history."""
         return list(read_past(self.history).findings.values())
 
 

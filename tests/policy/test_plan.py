@@ -80,7 +80,7 @@ def test_a_wrong_component_is_found(sample: Plan, name: str, inputs: dict[str, A
     (line,) = lines(found)
     subject = name if policy != "namespace-guarded" else "teleservice/kubernetes/dev/namespace"
     assert line.startswith(f"{subject}: {policy}: ")
-    assert line.endswith(f"To fix: {BY_ID[policy].mend}")
+    assert line.endswith(f"To fix: {BY_ID[policy].remedy}")
     assert refuses(found)
     (notice,) = notices(found)
     assert (notice.rule, notice.severity, notice.tenant) == (policy, Severity.ERROR, "teleservice")

@@ -56,7 +56,7 @@ def test_every_policy_has_examples_and_a_remedy() -> None:
         assert re.fullmatch(r"[a-z]+(-[a-z]+)+", policy.id)
         assert policy.description[0].isupper()
         assert not policy.description.endswith(".")
-        assert policy.mend
+        assert policy.remedy
         assert sum(part is not None for part in (policy.check, policy.stack_check, policy.limit)) == 1
         assert policy.level is not Level.DISABLED
 
@@ -227,7 +227,7 @@ def test_a_platform_may_set_level_and_limit_of_a_policy() -> None:
 
 def test_the_documentation_lists_every_policy() -> None:
     text = (ROOT / "docs" / "policies.md").read_text(encoding="utf-8")
-    rows = [f"| `{p.id}` | {p.level.value} | {p.description} | {p.mend} |" for p in POLICIES]
+    rows = [f"| `{p.id}` | {p.level.value} | {p.description} | {p.remedy} |" for p in POLICIES]
     assert [line for line in text.splitlines() if re.match(r"\| `[a-z-]+` \| (mandatory|advisory) ", line)] == rows
     for policy in POLICIES:
         if policy.limit is not None:

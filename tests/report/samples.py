@@ -296,7 +296,7 @@ def drift() -> Report:
         title="usine drift: stack prod",
         verdict="8 objects of 3 tenants and the foundation are not what the files say; 1 of them held data and is "
         "gone. SonarQube did not answer: nothing is known about it.",
-        facts=(("looked at", "2026-11-25 02:00 UTC"), ("objects", "5,204"), ("since the last look", "4 new, 1 gone")),
+        facts=(("scanned", "2026-11-25 02:00 UTC"), ("objects", "5,204"), ("since the previous scan", "4 new, 1 gone")),
         entries=by_risk(entries),
         notices=(
             Notice(

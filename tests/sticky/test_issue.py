@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from tests.sticky.conftest import Forge
-from usine.report.model import ABSENT, Action, Entry, EntrySeverity, Kind, Notice, PropertyChange, Report, Severity
+from usine.report.model import Action, Entry, EntrySeverity, Kind, Notice, PropertyChange, Report, Severity
 from usine.sticky import issue
 from usine.sticky.connection import StickyError
+from usine.wire.values import ABSENT
 
 POLICY = Entry(
     Action.CHANGED,
@@ -43,7 +44,7 @@ def test_the_life_of_the_issue(forge: Forge, written: Callable[[], list[str]]) -
     assert keep(forge, report(POLICY)) == "issue #1 opened"
     (opened,) = forge.issues()
     assert (opened.state, opened.confidential, opened.labels) == ("opened", True, ["usine-drift"])
-    assert opened.title == "Drift on prod: 1 object differs from what was declared"
+    assert opened.title == "Drift on prod: 1 object differs from the stack's state"
     hidden, *text = opened.description.splitlines()
     assert hidden.startswith("<!-- usine:drift:prod digest=")
     assert text == ["what was found"], "the report's own hidden line is left out"
@@ -88,7 +89,7 @@ def test_a_scan_with_gaps_does_not_close_the_issue(forge: Forge) -> None:
 def test_the_title_counts_what_opens_a_way_in(forge: Forge) -> None:
     keep(forge, report(dataclasses.replace(POLICY, severity=EntrySeverity.CRITICAL), ROBOT))
     (opened,) = forge.issues()
-    assert opened.title == "Drift on prod: 2 objects differ from what was declared, 1 opens a way in"
+    assert opened.title == "Drift on prod: 2 objects differ from the stack's state, 1 gives access"
 
 
 def test_a_manually_closed_issue_is_reopened(forge: Forge) -> None:

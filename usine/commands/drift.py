@@ -98,7 +98,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _ScanResult:
     """A drift scan and its reports: `whole` for programs, `short` for people."""
 
     whole: Report
@@ -138,7 +138,7 @@ def _now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
 
-def _look(stack: OpenStack, rules: tuple[IgnoreRule, ...], args: argparse.Namespace, console: Console) -> _Seen:
+def _look(stack: OpenStack, rules: tuple[IgnoreRule, ...], args: argparse.Namespace, console: Console) -> _ScanResult:
     moment = _now()
     with console.status(f"looking at stack {args.stack}"):
         looked = scan_stack(stack.engine, stack.settings, stack.platform.tenants)
@@ -157,7 +157,7 @@ def _look(stack: OpenStack, rules: tuple[IgnoreRule, ...], args: argparse.Namesp
         history.write(folder, args.stack, record, past, sifted.kept, looked.unseen)
     except OSError as error:
         print(f"usine drift: {folder}: no history is kept: {error.strerror}", file=sys.stderr)
-    return _Seen(report, folded(report, causes), sifted.kept, bool(looked.unseen))
+    return _ScanResult(report, folded(report, causes), sifted.kept, bool(looked.unseen))
 
 
 def _sayer(console: Console) -> Callable[[str], None]:
@@ -171,10 +171,10 @@ def _repair(
     stack: OpenStack,
     lock: HeldLock,
     rules: tuple[IgnoreRule, ...],
-    seen: _Seen,
+    seen: _ScanResult,
     args: argparse.Namespace,
     console: Console,
-) -> tuple[_Seen, bool]:
+) -> tuple[_ScanResult, bool]:
     """Repair what is named and scan again; return also whether some of it still differs."""
     say = _sayer(console)
     chosen = repair.choose(args.repair, seen.findings)
@@ -201,7 +201,7 @@ def _repair(
     return again, done.outcome.status is not Status.APPLIED or any(finding.key in there for finding in chosen)
 
 
-def _texts(seen: _Seen, args: argparse.Namespace) -> dict[Path, str]:
+def _texts(seen: _ScanResult, args: argparse.Namespace) -> dict[Path, str]:
     renderers: Mapping[str, Callable[[], str]] = {
         "json": lambda: as_json.render(seen.whole),
         "markdown": lambda: markdown.render(seen.short, marker=_MARKER),
@@ -211,7 +211,7 @@ def _texts(seen: _Seen, args: argparse.Namespace) -> dict[Path, str]:
     return {path: renderers[form]() for form in _FORMS if (path := getattr(args, form)) is not None}
 
 
-def _keep_issue(seen: _Seen, stack: str, console: Console) -> bool:
+def _keep_issue(seen: _ScanResult, stack: str, console: Console) -> bool:
     try:
         said = keep(seen.short, markdown.render(seen.short, marker=_MARKER), name=stack)
     except StickyError as error:

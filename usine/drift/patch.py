@@ -66,7 +66,7 @@ def _why(error: ClientError | LookupError) -> str:
     if not isinstance(error, ClientError) or isinstance(error, NoAnswerError):
         return "no answer"
     moved = error.status == HTTPStatus.UNPROCESSABLE_ENTITY
-    return error.reason + (" (it is no longer what was found: look again)" if moved else "")
+    return error.reason + (" (its value has changed since the scan: scan again)" if moved else "")
 
 
 def steps(finding: DriftFinding) -> Iterable[Mapping[str, object]]:

@@ -83,9 +83,9 @@ def repair(
 ) -> Repaired:
     """Repair the chosen findings. The stack's interrupted runs must be recovered, and its lock held.
 
-    `guardrails` are the limits of the run, without targets and allowed removals. `say` gets a line for each other change
-    that the repair applies to these objects, before it is applied. Raises EngineError if the engine fails; the edits of
-    the state are undone before.
+    `guardrails` are the limits of the run, without targets and allowed removals. `say` gets a line for each other
+    change that the repair applies to these objects, before it is applied. Raises EngineError if the engine fails; the
+    edits of the state are undone before.
     """
     by_means = {means: [finding for finding in chosen if finding.means is means] for means in Means}
     resources = resources_of(engine.export_state())

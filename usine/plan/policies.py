@@ -36,7 +36,7 @@ def lines(found: Sequence[PolicyViolation]) -> Iterator[str]:
 
 
 def _line(subject: str, violation: PolicyViolation) -> str:
-    return f"{subject}: {violation.policy.id}: {violation.text}. To fix: {violation.policy.mend}"
+    return f"{subject}: {violation.policy.id}: {violation.text}. To fix: {violation.policy.remedy}"
 
 
 def notices(found: Sequence[PolicyViolation]) -> tuple[Notice, ...]:
@@ -46,7 +46,7 @@ def notices(found: Sequence[PolicyViolation]) -> tuple[Notice, ...]:
             rule=violation.policy.id,
             severity=Severity.ERROR if violation.level is Level.MANDATORY else Severity.WARNING,
             text=f"{violation.resource.name} ({violation.resource.type}): {violation.text}",
-            mend=violation.policy.mend,
+            mend=violation.policy.remedy,
             tenant=violation.resource.tenant,
         )
         for violation in found

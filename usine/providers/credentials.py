@@ -63,5 +63,5 @@ def empty_variables() -> dict[str, str]:
 
 
 def hidden_from(system: System) -> dict[str, str]:
-    """Return the `env_var_mappings` of a system's provider: an empty variable for each credential that it does not need."""
+    """Return the `env_var_mappings` of a system's provider: an empty variable for each credential of others."""
     return {_empty(variable): variable for variable, readers in CREDENTIALS.items() if system not in readers}

@@ -59,9 +59,9 @@ def _keep(connection: ProjectConnection, report: Report, body: str, marker: str,
     kept = f"findings={','.join(sorted(prints))}" if len(prints) <= _MOST_KEPT else f"findings=+{len(prints)}"
     text = compose(hidden(marker, f"digest={digest}", kept), body)
     count = len(report.entries)
-    title = f"Drift on {name}: {count} {'object differs' if count == 1 else 'objects differ'} from what was declared"
+    title = f"Drift on {name}: {count} {'object differs' if count == 1 else 'objects differ'} from the stack's state"
     if opened := sum(entry.opens for entry in report.entries):
-        title += f", {opened} {'opens' if opened == 1 else 'open'} a way in"
+        title += f", {opened} {'gives' if opened == 1 else 'give'} access"
     if issue is None:
         return _open(connection, marker, title, text)
     return _update(issue, marker, title, text, digest, prints, link)
