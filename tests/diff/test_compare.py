@@ -22,11 +22,11 @@ from usine.plan.monitor import RecordingMonitor
 from usine.plan.reading import load_plan
 from usine.plan.run import _own_event_loop
 from usine.report.model import Action, Entry, PropertyChange
+from usine.wire.tokens import TENANT
 from usine.wire.values import SECRET
 
 GROUP = "keycloak:index/group:Group"
 MEMBERS = "keycloak:index/groupMemberships:GroupMemberships"
-TENANT = "usine:usine:TenantProject"
 
 
 def resource(type_: str, name: str, inputs: Mapping[str, object], **changes: object) -> PlannedResource:

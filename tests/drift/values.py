@@ -8,13 +8,12 @@ from typing import Any
 from usine.drift.findings import DriftFinding
 from usine.drift.observe import ObjectValues, Observation
 from usine.report.model import Action
+from usine.wire.tokens import TENANT
 from usine.wire.urns import address_of
-
-_TENANT = "usine:usine:TenantProject"
 
 
 def urn(name: str, type_: str, system: str = "kubernetes") -> str:
-    tenant = "" if name.startswith("foundation/") else f"{_TENANT}$"
+    tenant = "" if name.startswith("foundation/") else f"{TENANT}$"
     return f"urn:pulumi:lab::usine::{tenant}usine:{system}:Part${type_}::{name}"
 
 

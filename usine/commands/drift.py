@@ -38,6 +38,7 @@ from usine.report import as_json, html, junit, markdown, terminal
 from usine.report.model import Report
 from usine.sticky.connection import StickyError
 from usine.sticky.issue import keep
+from usine.wire.urns import name_of
 
 _LOG = Path("out") / "drift.log"
 _HISTORY = Path("out") / "drift"
@@ -189,7 +190,7 @@ def _repair(
             stack.engine, lock, guardrails, chosen, Patcher(stack.settings, stack.engine.environment), say
         )
     for urn in done.along:
-        say(f"updated as well, because it uses a value of a recreated object: {urn.rsplit('::', 1)[-1]}")
+        say(f"updated as well, because it uses a value of a recreated object: {name_of(urn)}")
     for notice in done.outcome.notices:
         say(f"{notice.severity.value}: {notice.text}" + (f"; {notice.mend}" if notice.mend else ""))
     for failure in done.outcome.failures:

@@ -31,6 +31,7 @@ from usine.report.model import Notice, Report
 from usine.rules import Change, check
 from usine.rules.mass_removal import parse_allowance
 from usine.rules.reading import allowances
+from usine.wire.urns import name_of
 
 _DURATION = re.compile(r"(?P<number>[0-9]{1,6})(?P<unit>[smh])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
@@ -129,7 +130,7 @@ def facts(stack: OpenStack, lock: HeldLock) -> tuple[tuple[str, str], ...]:
 def tell(what: str, urns: Iterable[str], say: Callable[[str], None]) -> None:
     """Print a line for each resource."""
     for urn in urns:
-        say(f"{what}: {urn.rsplit('::', 1)[-1]}")
+        say(f"{what}: {name_of(urn)}")
 
 
 def add_stack_argument(parser: argparse.ArgumentParser) -> None:

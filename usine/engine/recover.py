@@ -24,6 +24,8 @@ from usine.engine.lock_files import Record
 from usine.engine.lookup import Finder
 from usine.engine.owner import Life, runs
 from usine.engine.storage import NoStorageError, state_storage
+from usine.wire.checkpoint import deployment_of
+from usine.wire.urns import name_of
 from usine.wire.values import is_secret
 
 _PROJECT = "gitlab:index/project:Project"
@@ -62,7 +64,7 @@ def recover(engine: Engine, finder: Finder) -> Recovery:
     Raises EngineError when a system does not answer; nothing is changed then.
     """
     checkpoint = engine.export_state()
-    deployment: Any = checkpoint.get("deployment") or {}
+    deployment = deployment_of(checkpoint)
     pending = deployment.get("pending_operations") or []
     if not pending:
         return Recovery()
@@ -102,7 +104,7 @@ def adopt_kept(engine: Engine, finder: Finder, steps: Iterable[Step]) -> tuple[s
     if not refused:
         return ()
     checkpoint = engine.export_state()
-    deployment: Any = checkpoint.get("deployment") or {}
+    deployment = deployment_of(checkpoint)
     projects = {r["id"]: r for r in deployment.get("resources") or () if r["type"] == _PROJECT}
     wanted = [
         {
@@ -142,7 +144,7 @@ def _ask(question: Callable[[str, Mapping[str, Any]], Answer], resource: Mapping
         return question(resource["type"], inputs)
     except ClientError as error:
         raise EngineError(
-            f"an interrupted run may have created {resource['urn'].rsplit('::', 1)[-1]} ({resource['type']}), "
+            f"an interrupted run may have created {name_of(resource['urn'])} ({resource['type']}), "
             f"and its system does not answer: {error.reason}. Nothing was changed; try again when it does."
         ) from error
 

@@ -14,6 +14,7 @@ import yaml
 
 from usine.engine.cli import Engine, EngineError
 from usine.program import PROGRAM
+from usine.wire.checkpoint import deployment_of
 from usine.wire.values import SECRET, is_special
 
 #: Fields of a resource that a run without changes rewrites, and fields whose order has no meaning.
@@ -73,7 +74,7 @@ def state_digest(checkpoint: Mapping[str, Any]) -> str:
     What a run without changes rewrites is left out: times, the order of resources and of their dependencies, source
     positions, and the cipher text of secrets.
     """
-    deployment = checkpoint.get("deployment") or {}
+    deployment = deployment_of(checkpoint)
     resources = sorted(json.dumps(_lasting(r), sort_keys=True) for r in deployment.get("resources") or ())
     pending = json.dumps(_lasting(deployment.get("pending_operations") or ()), sort_keys=True)
     return _digest("\n".join([*resources, pending]).encode())

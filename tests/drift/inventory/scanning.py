@@ -11,6 +11,7 @@ from model.settings import Endpoint, Settings, System
 from model.tenant import Tenant
 from tests.factories import settings, tenant
 from usine.drift.inventory import Inventory, Managed, take_inventory
+from usine.wire.tokens import TENANT
 
 #: The value of every credential: no report may contain it.
 MARKER = "planted-credential"
@@ -32,7 +33,7 @@ EMPTY_HARBOR: dict[str, list[Any]] = {
 
 def resource(type_: str, id_: str, tenant: str | None = "alpha", provider: str = "", **inputs: Any) -> Managed:
     """An object of the state; its outputs are its inputs."""
-    composed = "usine:usine:TenantProject$" if tenant else ""
+    composed = f"{TENANT}$" if tenant else ""
     urn = f"urn:pulumi:test::usine::{composed}usine:x:Y${type_}::{tenant or 'foundation'}/{id_}"
     return Managed(urn, type_, id_, inputs, inputs, provider)
 
