@@ -105,14 +105,14 @@ def _apply(
     stack: OpenStack, lock: HeldLock, args: argparse.Namespace, plan: BoundPlan | None, log: Path, console: Console
 ) -> tuple[Outcome, tuple[Notice, ...]]:
     """Recover, preview, check and apply; return the outcome, and notices about recovery and log-ins."""
-    told: list[str] = []
+    recovered: list[str] = []
 
     def say(text: str) -> None:
-        told.append(text)
+        recovered.append(text)
         _say(console, text)
 
     if lock.predecessor is not None:
-        told.append(f"took over from an interrupted run: {lock.predecessor.owner}")
+        recovered.append(f"took over from an interrupted run: {lock.predecessor.owner}")
     recovery = recover_stack(stack, lock, say)
     _say(console, f"usine up: {len(stack.platform.tenants)} tenants (engine's output: {log})")
     with watched(console) as on_progress:
@@ -126,7 +126,7 @@ def _apply(
     if late or kept:
         with watched(console) as on_progress:
             outcome = guarded_up(stack.engine, lock, make_guardrails(stack, args, ROOT / log, on_progress))
-    notices = tuple(Notice(_RECOVERY, Severity.INFO, text) for text in told)
+    notices = tuple(Notice(_RECOVERY, Severity.INFO, text) for text in recovered)
     if outcome.applying and not args.target:
         # After Keycloak's groups have changed: an earlier log-in would still get the old groups.
         notices += end_log_ins(stack.settings, stack.platform.tenants, stack.engine.environment)

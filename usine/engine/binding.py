@@ -80,8 +80,8 @@ def load_plan(path: Path) -> BoundPlan:
 def moved(before: Sources, now: Sources, *, ignore: Collection[str] = ()) -> tuple[Notice, ...]:
     """Return a notice for each field of `Sources` that changed, except those in `ignore`."""
     return tuple(
-        _moved(what, f"{told}: was {_short(then)}, is {_short(is_)}")
-        for what, told in _SOURCES.items()
+        _moved(what, f"{text}: was {_short(then)}, is {_short(is_)}")
+        for what, text in _SOURCES.items()
         if what not in ignore and (then := getattr(before, what)) != (is_ := getattr(now, what))
     )
 
@@ -89,8 +89,8 @@ def moved(before: Sources, now: Sources, *, ignore: Collection[str] = ()) -> tup
 def steps_moved(plan: BoundPlan, steps: Iterable[Step]) -> tuple[Notice, ...]:
     """Return a notice when the engine now plans other steps than the bound plan has."""
     then, now = set(plan.steps), set(_names(steps))
-    told = [_tell("not planned before", now - then), _tell("no longer planned", then - now)]
-    return (_moved("steps", f"the steps changed: {'; '.join(filter(None, told))}"),) if then != now else ()
+    parts = [_describe("not planned before", now - then), _describe("no longer planned", then - now)]
+    return (_moved("steps", f"the steps changed: {'; '.join(filter(None, parts))}"),) if then != now else ()
 
 
 def other_stack(plan: BoundPlan, stack: str) -> tuple[Notice, ...]:
@@ -107,7 +107,7 @@ def _moved(what: str, text: str) -> Notice:
     )
 
 
-def _tell(what: str, steps: set[tuple[str, str]]) -> str:
+def _describe(what: str, steps: set[tuple[str, str]]) -> str:
     if not steps:
         return ""
     shown = ", ".join(f"{op} {address_of(urn).name}" for op, urn in sorted(steps)[:_SHOWN_STEPS])

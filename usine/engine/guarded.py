@@ -184,10 +184,10 @@ def guarded_up(engine: Engine, lock: HeldLock, guardrails: Guardrails, plan: Bou
         *("up", "--yes", "--skip-preview", "--continue-on-error"),
         *guardrails.arguments(engine),
     )
-    told = {notice.text for notice in notices}
+    known = {notice.text for notice in notices}
     since = (*of_violations(run.events.violations), *_stopped(lock, run))
     # A notice that comes after something was applied cannot refuse the run.
-    notices += tuple(replace(n, severity=Severity.WARNING) for n in since if n.text not in told)
+    notices += tuple(replace(n, severity=Severity.WARNING) for n in since if n.text not in known)
     if run.exit_code == 0:
         status = Status.APPLIED
         if not guardrails.targets:

@@ -155,7 +155,7 @@ def acquire(
     """Take the lock; see `hold`. When several runs take over from the same dead owner, one of them gets it."""
     deadline = time.monotonic() + wait.total_seconds()
     watch = _Watch(pace, environment)
-    told = ""
+    waiting_for = ""
     while True:
         number, record = files.latest()
         why = watch.dead(number, record)
@@ -174,9 +174,9 @@ def acquire(
             who += f", whose engine (process {record.engine.pid}) still runs"
         if time.monotonic() >= deadline and not watch.in_doubt:
             raise LockHeldError(f"stack {files.stack} is locked by {who}. Try again later, or wait: --wait 10m")
-        if who != told:
+        if who != waiting_for:
             say(f"waiting for {who}")
-            told = who
+            waiting_for = who
         time.sleep(pace.poll)
 
 
