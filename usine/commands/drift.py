@@ -58,8 +58,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser(
         "drift",
         help="report what was changed outside the program, and repair what you name",
-        description="Read the objects of every system and compare them with the stack's state. Nothing is changed, neither a "
-        "system nor the state, unless --repair names it.",
+        description="Read the objects of every system and compare them with the stack's state. No system "
+        "and no state is changed, unless --repair names an object.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
