@@ -61,7 +61,7 @@ class Transcript:
         except SystemRefusal as refusal:
             self._note(ChainStep(who, what, "refused", "refused", str(refusal)))
             return
-        self._note(ChainStep(who, what, "refused", "allowed", "nothing refused it"))
+        self._note(ChainStep(who, what, "refused", "allowed", "not refused"))
 
     def _note(self, step: ChainStep) -> None:
         self.steps.append(step)

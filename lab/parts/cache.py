@@ -74,7 +74,7 @@ class Cache:
                         reported = True
                         waiting()
                 if cancelled.wait(_POLL):
-                    raise CancelledError("given up")
+                    raise CancelledError("cancelled")
             yield
         finally:
             os.close(descriptor)

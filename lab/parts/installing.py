@@ -139,7 +139,7 @@ class _Work:
             except UnreachableError as error:
                 folder, done = self._take(self._without_release(part, error))
         except CancelledError:
-            self.reporter.failed(part.name, "given up")
+            self.reporter.failed(part.name, "cancelled")
             raise
         except LabError as error:
             self.reporter.failed(part.name, str(error).splitlines()[0])

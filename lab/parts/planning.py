@@ -76,7 +76,7 @@ def choose(parts: Sequence[Part], cache: Cache) -> PartsPlan:
     The releases of missing parts are probed together, once. None is probed if a build is requested.
     """
     if build_only():
-        return PartsPlan(tuple(parts), cache, "as asked for")
+        return PartsPlan(tuple(parts), cache, "as requested")
     urls = {
         part.name: part.official.urls
         for part in parts

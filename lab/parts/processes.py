@@ -60,7 +60,7 @@ class Children:
     def check(self) -> None:
         """Raise CancelledError after `cancel`."""
         if self.cancelled.is_set():
-            raise CancelledError("given up")
+            raise CancelledError("cancelled")
 
     def cancel(self) -> None:
         """End every child and its descendants, and refuse new ones. Idempotent."""

@@ -5,7 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** Reads JSON: the server's own library is hidden from plugins. Numbers become Double. */
+/** A JSON parser, because the server's library is hidden from plugins. Numbers become Double. */
 final class Json {
   private final String text;
   private int at;
@@ -14,7 +14,7 @@ final class Json {
     this.text = text;
   }
 
-  /** The object that a text is. Throws IllegalStateException where it is something else. */
+  /** Returns the object in a text. Throws IllegalStateException if it is not an object. */
   @SuppressWarnings("unchecked")
   static Map<String, Object> object(String text) {
     try {
@@ -65,7 +65,7 @@ final class Json {
     return found;
   }
 
-  /** Whether the container ends here; skips what stands between its members. */
+  /** Whether the container ends here; skips the separator of its members. */
   private boolean ends(char end) {
     space();
     if (text.charAt(at) == ',') {

@@ -2,7 +2,7 @@ package usine.lab.oidc;
 
 import org.sonar.api.Plugin;
 
-/** Stands in for the community's OpenID Connect plugin, which no package registry has; see OidcProvider. */
+/** Replaces the community's OpenID Connect plugin, which is not in any package registry; see OidcProvider. */
 public final class OidcPlugin implements Plugin {
   @Override
   public void define(Context context) {

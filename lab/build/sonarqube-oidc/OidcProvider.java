@@ -24,12 +24,12 @@ import org.sonar.api.server.authentication.UnauthorizedException;
 import org.sonar.api.server.authentication.UserIdentity;
 
 /**
- * Log-in by OpenID Connect's authorization code flow, with the settings, the provider key and the meaning of the
- * community's plugin (sonar-auth-oidc): what the platform sets for that one works here. Left out: log-in strategies
- * other than the preferred user name, automatic log-in, icon and colour.
+ * Log-in by OpenID Connect's authorization code flow, with the settings, the provider key and the behaviour of the
+  * community's plugin (sonar-auth-oidc), so that the platform's settings for it work here. Not supported: log-in
+  * strategies other than the preferred user name, automatic log-in, icon and colour.
  *
- * The ID token comes straight from the token endpoint over TLS, where OpenID Connect Core (3.1.3.7) lets the server's
- * certificate stand for the signature; issuer, audience and expiry are checked.
+ * The ID token comes directly from the token endpoint over TLS, so OpenID Connect Core (3.1.3.7) accepts the server's
+  * certificate instead of the signature; issuer, audience and expiry are checked.
  */
 @ServerSide
 public final class OidcProvider implements OAuth2IdentityProvider {

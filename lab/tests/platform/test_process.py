@@ -64,7 +64,7 @@ def stranger() -> Iterator[int]:
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True) as process:
         time.sleep(0.05)  # so that the next process has another start time, in clock ticks of 10 ms
         yield process.pid
-        assert process.poll() is None, "we ended a stranger"
+        assert process.poll() is None, "another process was stopped"
         process.kill()
 
 

@@ -221,7 +221,7 @@ def test_a_requested_build_uses_nothing_official(
     site.requests.clear()
     monkeypatch.setenv("USINE_LAB_PARTS", "build")
     planned = choose([released], cache)
-    assert "built from source (as asked for): fake" in planned.summary()
+    assert "built from source (as requested): fake" in planned.summary()
     made = planned.make(Silent())["fake"]
     assert made != official
     assert (made / "program").read_text() == "made\n"
