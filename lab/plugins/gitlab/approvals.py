@@ -6,7 +6,7 @@ from typing import Final
 
 from lab.plugins import framework
 from lab.plugins.fields import fields
-from lab.plugins.gitlab.client import GitLabClient
+from lab.plugins.gitlab.client import GitLabPluginClient
 from lab.plugins.gitlab.items import GitLabItem, ProjectPart
 from lab.plugins.items import table
 from lab.plugins.planning import Data
@@ -21,11 +21,11 @@ _FLAGS: Final = (
 
 
 class _Settings(ProjectPart):
-    def update(self, data: Data, client: GitLabClient) -> None:
+    def update(self, data: Data, client: GitLabPluginClient) -> None:
         """Set them; GitLab creates and changes them by the same request."""
         self.create(data, client)
 
-    def delete(self, data: Data, client: GitLabClient) -> None:
+    def delete(self, data: Data, client: GitLabPluginClient) -> None:
         """Restore the values of a new project."""
         names = fields(*(name for name in _FLAGS if name != "requireReauthenticationToApprove"))
         client.post(self.path(data.id), {field: name == "resetApprovalsOnPush" for name, field in names.items()})
@@ -48,7 +48,7 @@ class _Rule(GitLabItem):
         kind = data.get("ruleType")
         return {**self.body(data), **({"rule_type": kind} if kind else {})}
 
-    def create(self, data: Data, gitlab: GitLabClient) -> None:
+    def create(self, data: Data, gitlab: GitLabPluginClient) -> None:
         """Create it, or adopt a project's `any_approver` rule if that requires no approval yet."""
         project = data.get("project")
         if data.get("ruleType") == "any_approver":
@@ -58,7 +58,7 @@ class _Rule(GitLabItem):
                     return
         super().create(data, gitlab)
 
-    def take(self, data: Data, found: Properties, gitlab: GitLabClient) -> None:
+    def take(self, data: Data, found: Properties, gitlab: GitLabPluginClient) -> None:
         super().take(data, found, gitlab)
         data.set("groupIds", [item["id"] for item in found.get("groups") or []])
         data.set("userIds", [item["id"] for item in found.get("users") or []])

@@ -46,7 +46,7 @@ def segment(value: object) -> str:
     return quote(str(value), safe="")
 
 
-class GitLabClient:
+class GitLabPluginClient:
     """A client that many threads can share."""
 
     def __init__(self, settings: Properties) -> None:

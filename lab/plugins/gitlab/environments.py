@@ -7,7 +7,7 @@ from typing import Final
 
 from lab.plugins import framework
 from lab.plugins.fields import fields
-from lab.plugins.gitlab.client import GitLabApiError, GitLabClient, wait
+from lab.plugins.gitlab.client import GitLabApiError, GitLabPluginClient, wait
 from lab.plugins.gitlab.common import LEVELS, known, level_name, rfc3339
 from lab.plugins.gitlab.items import GitLabItem
 from lab.plugins.items import table
@@ -28,11 +28,11 @@ class _Environment(GitLabItem):
             return PluginError("The Environments feature is not available for this project.")
         return super().refusal(doing, error)
 
-    def update(self, data: Data, gitlab: GitLabClient) -> None:
+    def update(self, data: Data, gitlab: GitLabPluginClient) -> None:
         """Update the object."""
         self.change(data, gitlab, {"external_url": "", **self.body(data)})
 
-    def delete(self, data: Data, gitlab: GitLabClient) -> None:
+    def delete(self, data: Data, gitlab: GitLabPluginClient) -> None:
         """Delete it if it is stopped; stop it before that if the program requests it."""
         path = self.place(data.id).path
         if data.get("stopBeforeDestroy"):
@@ -103,7 +103,7 @@ class _Protected(GitLabItem):
         lists = {theirs: [_rule(item) for item in data.get(name)] for name, theirs in _LISTS.items()}
         return {"name": data.get("environment"), **lists}
 
-    def take(self, data: Data, found: Properties, gitlab: GitLabClient) -> None:
+    def take(self, data: Data, found: Properties, gitlab: GitLabPluginClient) -> None:
         super().take(data, found, gitlab)
         for name, theirs in _LISTS.items():
             rules = [
@@ -128,7 +128,7 @@ class _Protected(GitLabItem):
             )
         return super().refusal(doing, error)
 
-    def update(self, data: Data, gitlab: GitLabClient) -> None:
+    def update(self, data: Data, gitlab: GitLabPluginClient) -> None:
         """Update it: kept rules have their number, removed rules have a mark."""
         place = self.place(data.id)
         present = gitlab.get(place.path)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from lab.plugins.bridge import BridgedFunction
 from lab.plugins.fields import snake
-from lab.plugins.gitlab.client import GitLabClient, segment
+from lab.plugins.gitlab.client import GitLabPluginClient, segment
 from lab.plugins.gitlab.common import go_time, level_name, rfc3339
 from lab.plugins.schema import ZERO, function, trimmed
 from lab.plugins.server import PluginError
@@ -47,7 +47,7 @@ def _typed(declared: Mapping[str, Any], value: Any) -> Value:
 _GROUP_RENAMED: Final = {"groupId": "id", "visibilityLevel": "visibility"}
 
 
-def _get_group(args: Properties, gitlab: GitLabClient) -> Properties:
+def _get_group(args: Properties, gitlab: GitLabPluginClient) -> Properties:
     if ("groupId" in args) == ("fullPath" in args):
         raise PluginError("one and only one of group_id or full_path must be set")
     group = gitlab.get(f"groups/{segment(args.get('groupId', args.get('fullPath')))}", with_projects=False)
@@ -55,7 +55,7 @@ def _get_group(args: Properties, gitlab: GitLabClient) -> Properties:
     return {**found, "id": str(group["id"])}
 
 
-def _get_group_membership(args: Properties, gitlab: GitLabClient) -> Properties:
+def _get_group_membership(args: Properties, gitlab: GitLabPluginClient) -> Properties:
     if ("groupId" in args) == ("fullPath" in args):
         raise PluginError("one and only one of group_id or full_path must be set")
     group = gitlab.get(f"groups/{segment(args.get('groupId', args.get('fullPath')))}")
@@ -72,7 +72,7 @@ def _get_group_membership(args: Properties, gitlab: GitLabClient) -> Properties:
     }
 
 
-def _get_group_variable(args: Properties, gitlab: GitLabClient) -> Properties:
+def _get_group_variable(args: Properties, gitlab: GitLabPluginClient) -> Properties:
     # The request always has a scope, because each variable in GitLab has one.
     scope = args.get("environmentScope") or ""
     path = f"groups/{segment(args['group'])}/variables/{segment(args['key'])}"
@@ -100,14 +100,14 @@ _FILTERS: Final = {
 }
 
 
-def _get_user(args: Properties, gitlab: GitLabClient) -> Properties:
+def _get_user(args: Properties, gitlab: GitLabPluginClient) -> Properties:
     user = _find_user(args, gitlab)
     found = _outputs("getUser", user, _USER_RENAMED)
     found["createdAt"] = go_time(user.get("created_at"))
     return {**found, "id": str(user["id"])}
 
 
-def _find_user(args: Properties, gitlab: GitLabClient) -> Properties:
+def _find_user(args: Properties, gitlab: GitLabPluginClient) -> Properties:
     given = [name for name in ("userId", "username", "email") if args.get(name)]
     if len(given) != 1:
         raise PluginError("one and only one of user_id, username or email must be set")
@@ -122,7 +122,7 @@ def _find_user(args: Properties, gitlab: GitLabClient) -> Properties:
     return first
 
 
-def _get_users(args: Properties, gitlab: GitLabClient) -> Properties:
+def _get_users(args: Properties, gitlab: GitLabPluginClient) -> Properties:
     order, sort = args.get("orderBy") or "id", args.get("sort") or "desc"
     query = {theirs: args[name] for name, theirs in _FILTERS.items() if args.get(name)}
     users = gitlab.all("users", order_by=order, sort=sort, **query)

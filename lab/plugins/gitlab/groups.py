@@ -7,7 +7,7 @@ from typing import Final
 
 from lab.plugins import items
 from lab.plugins.fields import always, fields
-from lab.plugins.gitlab.client import GitLabApiError, GitLabClient, segment, wait
+from lab.plugins.gitlab.client import GitLabApiError, GitLabPluginClient, segment, wait
 from lab.plugins.items import table
 from lab.plugins.planning import Data, is_zero
 from lab.plugins.schema import one_of, resource
@@ -16,7 +16,7 @@ from lab.plugins.wire import Properties
 
 
 @dataclass(frozen=True, kw_only=True)
-class GroupOrProject(items.Item[GitLabClient]):
+class GroupOrProject(items.Item[GitLabPluginClient]):
     """A group or a project, in `collection`. Properties in `written` are sent only at creation."""
 
     collection: str
@@ -25,13 +25,13 @@ class GroupOrProject(items.Item[GitLabClient]):
         """Return its path in the API."""
         return f"{self.collection}/{segment(data.id)}"
 
-    def find(self, data: Data, client: GitLabClient) -> Properties | None:
+    def find(self, data: Data, client: GitLabPluginClient) -> Properties | None:
         """Return the object from GitLab, None if it does not exist or is marked for deletion, as upstream does."""
         query = {"with_projects": False} if self.collection == "groups" else {}
         found: Properties | None = client.find(self.path(data), **query)
         return None if found is None or _is_going(found) else found
 
-    def take(self, data: Data, found: Properties, client: GitLabClient) -> None:
+    def take(self, data: Data, found: Properties, client: GitLabPluginClient) -> None:
         """Read the answer into the properties."""
         data.id = str(found["id"])
         super().take(data, found, client)
@@ -41,7 +41,7 @@ class GroupOrProject(items.Item[GitLabClient]):
         names = {**self.always, **self.sent}
         return always(data, {name: field for name, field in names.items() if data.changed(name)})
 
-    def delete(self, data: Data, client: GitLabClient) -> None:
+    def delete(self, data: Data, client: GitLabPluginClient) -> None:
         """Delete it, and wait until it is gone or marked for deletion."""
         try:
             client.delete(self.path(data))
@@ -76,7 +76,7 @@ class _GitLabGroup(GroupOrProject):
         body = {**set_values(data, names), "default_branch_protection": protection}
         return {"name": data.get("name"), **{field: value for field, value in body.items() if value is not None}}
 
-    def create(self, data: Data, client: GitLabClient) -> None:
+    def create(self, data: Data, client: GitLabPluginClient) -> None:
         """Create it, wait until it exists, then set the other properties."""
         data.id = str(client.post("groups", self.creation(data))["id"])
         wait(lambda: self.find(data, client) is not None, f"group ({data.id}) to create")
@@ -86,7 +86,7 @@ class _GitLabGroup(GroupOrProject):
                 client.put(self.path(data), more)
         self.read(data, client)
 
-    def update(self, data: Data, client: GitLabClient) -> None:
+    def update(self, data: Data, client: GitLabPluginClient) -> None:
         """Update it; a new parent needs a separate request."""
         body = self.changed(data)
         body.pop("parent_id", None)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from lab.plugins import framework, items
 from lab.plugins.bridge import Customise
-from lab.plugins.gitlab.client import GitLabApiError, GitLabClient, segment
+from lab.plugins.gitlab.client import GitLabApiError, GitLabPluginClient, segment
 from lab.plugins.gitlab.common import number, parts
 from lab.plugins.planning import Data
 from lab.plugins.server import PluginError
@@ -24,7 +24,7 @@ class ItemLocation(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GitLabItem(items.Item[GitLabClient]):
+class GitLabItem(items.Item[GitLabPluginClient]):
     """A resource type whose objects have the path `<root>/<owner>/<collection>/<key>` and the id `<owner>:<key>`.
 
     `owner` is the property with the owner's id, `key` is the field of an answer with the object's key. `id` has
@@ -66,7 +66,7 @@ class GitLabItem(items.Item[GitLabClient]):
                 number(text, what)
         return ItemLocation(owner, self.path(owner, key), {})
 
-    def find(self, data: Data, client: GitLabClient) -> Properties | None:
+    def find(self, data: Data, client: GitLabPluginClient) -> Properties | None:
         """Return the object from GitLab, None if it does not exist."""
         place = self.place(data.id)
         found: Properties | None = client.find(place.path, **place.query)
@@ -79,13 +79,13 @@ class GitLabItem(items.Item[GitLabClient]):
         path = f"{self.root}/{segment(owner)}/{self.collection}"
         return path if key is None else f"{path}/{segment(key)}"
 
-    def take_of(self, owner: str, data: Data, found: Properties, client: GitLabClient) -> None:
+    def take_of(self, owner: str, data: Data, found: Properties, client: GitLabPluginClient) -> None:
         """Read an answer about an object of the owner."""
         data.id = self.named(owner, found)
         data.set(self.owner, owner)
         self.take(data, found, client)
 
-    def create(self, data: Data, client: GitLabClient) -> None:
+    def create(self, data: Data, client: GitLabPluginClient) -> None:
         """Create the object in its owner's list."""
         owner = data.get(self.owner)
         try:
@@ -94,7 +94,7 @@ class GitLabItem(items.Item[GitLabClient]):
             raise self.refusal("create", error) from None
         self.take_of(owner, data, found, client)
 
-    def read(self, data: Data, client: GitLabClient) -> None:
+    def read(self, data: Data, client: GitLabPluginClient) -> None:
         """Read the object, if it exists."""
         found = self.find(data, client)
         if found is None:
@@ -102,11 +102,11 @@ class GitLabItem(items.Item[GitLabClient]):
             return
         self.take_of(self.place(data.id).owner, data, found, client)
 
-    def update(self, data: Data, client: GitLabClient) -> None:
+    def update(self, data: Data, client: GitLabPluginClient) -> None:
         """Update the object."""
         self.change(data, client, self.body(data))
 
-    def change(self, data: Data, client: GitLabClient, body: Properties) -> None:
+    def change(self, data: Data, client: GitLabPluginClient, body: Properties) -> None:
         """Send an update, and read the answer."""
         place = self.place(data.id)
         try:
@@ -115,7 +115,7 @@ class GitLabItem(items.Item[GitLabClient]):
             raise self.refusal("update", error) from None
         self.take_of(place.owner, data, found, client)
 
-    def delete(self, data: Data, client: GitLabClient) -> None:
+    def delete(self, data: Data, client: GitLabPluginClient) -> None:
         """Delete the object."""
         place = self.place(data.id)
         try:

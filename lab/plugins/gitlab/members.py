@@ -7,7 +7,7 @@ from typing import Final
 
 from lab.plugins import framework
 from lab.plugins.fields import fields
-from lab.plugins.gitlab.client import GitLabClient, segment
+from lab.plugins.gitlab.client import GitLabPluginClient, segment
 from lab.plugins.gitlab.common import LEVELS, MEMBER_LEVELS, a_date, level_name, number, parts
 from lab.plugins.gitlab.items import GitLabItem
 from lab.plugins.items import table
@@ -69,7 +69,7 @@ class _Share(GitLabItem):
         expiry = {"expires_at": data.get("expiresAt")} if data.get("expiresAt") else {}
         return {"group_id": data.get(self.shared), **self.body(data), **expiry}
 
-    def create(self, data: Data, gitlab: GitLabClient) -> None:
+    def create(self, data: Data, gitlab: GitLabPluginClient) -> None:
         """Create the share. GitLab's answer does not contain it."""
         owner, group = data.get(self.owner), data.get(self.shared)
         gitlab.post(self.path(owner), self.creation(data))
@@ -78,7 +78,7 @@ class _Share(GitLabItem):
         if not data.id:
             raise PluginError(f"{self.root[:-1]} {owner} is not shared with group {group}, though GitLab accepted it")
 
-    def find(self, data: Data, gitlab: GitLabClient) -> Properties | None:
+    def find(self, data: Data, gitlab: GitLabPluginClient) -> Properties | None:
         """Return the share from the list in its group or project."""
         owner, group = parts(data.id, *self.id)
         query = {"with_projects": False} if self.root == "groups" else {}

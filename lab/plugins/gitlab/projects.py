@@ -6,7 +6,7 @@ from typing import Final
 
 from lab.plugins.bridge import Customise
 from lab.plugins.fields import fields
-from lab.plugins.gitlab.client import GitLabClient, segment, wait
+from lab.plugins.gitlab.client import GitLabPluginClient, segment, wait
 from lab.plugins.gitlab.groups import GroupOrProject, set_values
 from lab.plugins.items import table
 from lab.plugins.planning import Data
@@ -70,7 +70,7 @@ class _GitLabProject(GroupOrProject):
             body["initialize_with_readme"] = data.get("initializeWithReadme")
         return body
 
-    def create(self, data: Data, client: GitLabClient) -> None:
+    def create(self, data: Data, client: GitLabPluginClient) -> None:
         """Create it, wait until GitLab has protected its branch, then set the other properties."""
         made = client.post("projects", self.creation(data))
         data.id = str(made["id"])
@@ -86,7 +86,7 @@ class _GitLabProject(GroupOrProject):
                 client.put(self.path(data), more)
         self.read(data, client)
 
-    def _wait_for_protection(self, data: Data, client: GitLabClient, project: Properties) -> None:
+    def _wait_for_protection(self, data: Data, client: GitLabPluginClient, project: Properties) -> None:
         branch = project.get("default_branch")
         if not branch:
             return  # the repository is empty
@@ -97,11 +97,11 @@ class _GitLabProject(GroupOrProject):
 
         wait(protected, f"branch {branch} to reach 'protected' status")
 
-    def take(self, data: Data, found: Properties, client: GitLabClient) -> None:
+    def take(self, data: Data, found: Properties, client: GitLabPluginClient) -> None:
         super().take(data, found, client)
         data.set("namespaceId", found["namespace"]["id"])
 
-    def update(self, data: Data, client: GitLabClient) -> None:
+    def update(self, data: Data, client: GitLabPluginClient) -> None:
         """Update it; a new namespace and archiving need separate requests."""
         body = self.changed(data)
         if body.get("path") == "":
@@ -116,7 +116,7 @@ class _GitLabProject(GroupOrProject):
         self.read(data, client)
 
 
-def _expects_protection(gitlab: GitLabClient, project: Properties) -> bool:
+def _expects_protection(gitlab: GitLabPluginClient, project: Properties) -> bool:
     """Whether GitLab protects the default branch itself."""
     namespace = project["namespace"]
     if namespace["kind"] == "group":

@@ -6,7 +6,7 @@ from typing import Final
 
 from lab.plugins import framework
 from lab.plugins.fields import fields
-from lab.plugins.gitlab.client import GitLabApiError, GitLabClient, segment
+from lab.plugins.gitlab.client import GitLabApiError, GitLabPluginClient, segment
 from lab.plugins.gitlab.common import LEVELS, PROTECTION_LEVELS, level_name
 from lab.plugins.gitlab.items import GitLabItem
 from lab.plugins.items import table
@@ -54,7 +54,7 @@ def _read_entry(level: Properties) -> Properties:
 
 
 class _BranchProtection(GitLabItem):
-    def licensed(self, data: Data, client: GitLabClient) -> None:
+    def licensed(self, data: Data, client: GitLabPluginClient) -> None:
         """Raise `PluginError` for properties that the server's edition would ignore."""
         if client.enterprise:
             for name, (theirs, _) in _PLAIN.items():
@@ -79,7 +79,7 @@ class _BranchProtection(GitLabItem):
         }
         return {"name": data.get("branch"), **self.body(data), **levels, **lists}
 
-    def create(self, data: Data, client: GitLabClient) -> None:
+    def create(self, data: Data, client: GitLabPluginClient) -> None:
         """Protect the branch. GitLab protects the default branch itself; only that protection is adopted."""
         project, branch = data.get("project"), data.get("branch")
         self.licensed(data, client)
@@ -89,7 +89,7 @@ class _BranchProtection(GitLabItem):
             client.delete(self.path(project, branch))
         super().create(data, client)
 
-    def take(self, data: Data, found: Properties, client: GitLabClient) -> None:
+    def take(self, data: Data, found: Properties, client: GitLabPluginClient) -> None:
         super().take(data, found, client)
         for name, (_, levels) in _PLAIN.items():
             plain = next((level for level in found.get(levels) or [] if _is_plain(level)), None)
@@ -97,7 +97,7 @@ class _BranchProtection(GitLabItem):
         for name, (_, levels) in _LISTS.items():
             data.set(name, [_read_entry(level) for level in found.get(levels) or []] if client.enterprise else [])
 
-    def update(self, data: Data, client: GitLabClient) -> None:
+    def update(self, data: Data, client: GitLabPluginClient) -> None:
         """Update the properties that the edition supports."""
         self.licensed(data, client)
         found = self.find(data, client)
@@ -163,7 +163,7 @@ class _TagProtection(GitLabItem):
         level = {"name": data.get("tag"), "create_access_level": LEVELS[data.get("createAccessLevel")]}
         return {**level, "allowed_to_create": allowed} if allowed else level
 
-    def create(self, data: Data, gitlab: GitLabClient) -> None:
+    def create(self, data: Data, gitlab: GitLabPluginClient) -> None:
         """Protect the tag; an existing protection is replaced, as in upstream."""
         project, body = data.get("project"), self.creation(data)
         try:
@@ -181,7 +181,7 @@ class _TagProtection(GitLabItem):
             )
         self.take_of(project, data, found, gitlab)
 
-    def take(self, data: Data, found: Properties, gitlab: GitLabClient) -> None:
+    def take(self, data: Data, found: Properties, gitlab: GitLabPluginClient) -> None:
         super().take(data, found, gitlab)
         levels = list(found.get("create_access_levels") or [])
         plain = [level for level in levels if _is_plain(level)]

@@ -21,7 +21,7 @@ from lab.plugins.gitlab import (
     users,
     variables,
 )
-from lab.plugins.gitlab.client import GitLabClient
+from lab.plugins.gitlab.client import GitLabPluginClient
 from lab.plugins.server import Host
 
 _MODULES: Final = (
@@ -30,11 +30,11 @@ _MODULES: Final = (
 )  # fmt: skip
 
 
-def make(_host: Host) -> Bridge[GitLabClient]:
+def make(_host: Host) -> Bridge[GitLabPluginClient]:
     """Build the backend, without a connection."""
     return Bridge(
         name="gitlab",
         tables=(module.RESOURCES for module in _MODULES),
         functions=functions.FUNCTIONS,
-        connect=GitLabClient,
+        connect=GitLabPluginClient,
     )

@@ -6,7 +6,7 @@ from typing import Final
 
 from lab.plugins import framework
 from lab.plugins.fields import fields
-from lab.plugins.gitlab.client import GitLabApiError, GitLabClient
+from lab.plugins.gitlab.client import GitLabApiError, GitLabPluginClient
 from lab.plugins.gitlab.items import ProjectPart
 from lab.plugins.items import table
 from lab.plugins.planning import Data
@@ -21,14 +21,14 @@ _NAMES: Final = (
 
 
 class _Rules(ProjectPart):
-    def find(self, data: Data, client: GitLabClient) -> Properties | None:
+    def find(self, data: Data, client: GitLabPluginClient) -> Properties | None:
         """Return the rules from GitLab; rules without an id do not exist."""
         try:
             return super().find(data, client) or None
         except GitLabApiError as error:
             raise PluginError(f"Unable to read project push rules details: {error}") from None
 
-    def create(self, data: Data, client: GitLabClient) -> None:
+    def create(self, data: Data, client: GitLabPluginClient) -> None:
         """Create the rules, or update existing ones."""
         project = data.get("project")
         path, body = self.path(project), self.body(data)

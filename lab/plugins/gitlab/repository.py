@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 from lab.plugins import framework, items
 from lab.plugins.bridge import Customise
 from lab.plugins.fields import always, fields
-from lab.plugins.gitlab.client import GitLabApiError, GitLabClient, segment
+from lab.plugins.gitlab.client import GitLabApiError, GitLabPluginClient, segment
 from lab.plugins.gitlab.common import parts, rfc3339
 from lab.plugins.gitlab.items import GitLabItem
 from lab.plugins.items import table
@@ -42,7 +42,7 @@ def _persist(attempt: Callable[[], Answer]) -> Answer:
             time.sleep(0.5)
 
 
-class _File(items.Item[GitLabClient]):
+class _File(items.Item[GitLabPluginClient]):
     def _place(self, data: Data) -> tuple[str, str]:
         """Return the path of the file with this id, and its branch. Raises `PluginError` if the id is malformed."""
         project, branch, path = parts(data.id, "project", "branch", "repository_file_path")
@@ -54,11 +54,11 @@ class _File(items.Item[GitLabClient]):
     def creation(self, data: Data) -> Properties:
         return {**self.body(data), **always(data, fields("encoding", "content"))}
 
-    def _rewrite(self, data: Data, client: GitLabClient, path: str, branch: str) -> None:
+    def _rewrite(self, data: Data, client: GitLabPluginClient, path: str, branch: str) -> None:
         last = client.get(path, ref=branch)["last_commit_id"]
         client.put(path, {**self.creation(data), "last_commit_id": last})
 
-    def create(self, data: Data, client: GitLabClient) -> None:
+    def create(self, data: Data, client: GitLabPluginClient) -> None:
         """Commit the file; an existing one is overwritten only if the program requests it."""
         made = Data(data.shape, id_=f"{data.get('project')}:{data.get('branch')}:{data.get('filePath')}")
         path, branch = self._place(made)
@@ -71,7 +71,7 @@ class _File(items.Item[GitLabClient]):
         data.id = made.id
         self.read(data, client)
 
-    def find(self, data: Data, client: GitLabClient) -> Properties | None:
+    def find(self, data: Data, client: GitLabPluginClient) -> Properties | None:
         """Return the file from GitLab; content that is not text stays in base64."""
         path, branch = self._place(data)
         found: Properties | None = client.find(path, ref=branch)
@@ -80,20 +80,20 @@ class _File(items.Item[GitLabClient]):
                 return {**found, "content": base64.b64decode(found["content"]).decode(), "encoding": "text"}
         return found
 
-    def take(self, data: Data, found: Properties, client: GitLabClient) -> None:
+    def take(self, data: Data, found: Properties, client: GitLabPluginClient) -> None:
         project = data.id.partition(":")[0]
         data.id = f"{project}:{found['ref']}:{found['file_path']}"
         data.set("project", project)
         super().take(data, found, client)
 
-    def update(self, data: Data, client: GitLabClient) -> None:
+    def update(self, data: Data, client: GitLabPluginClient) -> None:
         """Commit a change of the file."""
         path, branch = self._place(data)
         with client.files:
             _persist(lambda: self._rewrite(data, client, path, branch))
         self.read(data, client)
 
-    def delete(self, data: Data, client: GitLabClient) -> None:
+    def delete(self, data: Data, client: GitLabPluginClient) -> None:
         """Commit the deletion of the file."""
         path, branch = self._place(data)
         body = {**self.body(data), "commit_message": f"[DELETE]: {data.get('commitMessage')}"}
@@ -151,12 +151,12 @@ class _Tag(GitLabItem):
     def creation(self, data: Data) -> Properties:
         return {"tag_name": data.get("name"), "ref": data.get("ref"), "message": data.get("message")}
 
-    def read(self, data: Data, gitlab: GitLabClient) -> None:
+    def read(self, data: Data, gitlab: GitLabPluginClient) -> None:
         # Upstream removes a tag that is gone from the state, but still reports the server's 404.
         place = self.place(data.id)
         self.take_of(place.owner, data, gitlab.get(place.path), gitlab)
 
-    def take(self, data: Data, found: Properties, gitlab: GitLabClient) -> None:
+    def take(self, data: Data, found: Properties, gitlab: GitLabPluginClient) -> None:
         super().take(data, found, gitlab)
         release = found.get("release")
         properties = release and {

@@ -7,7 +7,7 @@ from typing import Final
 
 from lab.plugins import framework
 from lab.plugins.fields import fields
-from lab.plugins.gitlab.client import GitLabApiError, GitLabClient, segment
+from lab.plugins.gitlab.client import GitLabApiError, GitLabPluginClient, segment
 from lab.plugins.gitlab.common import number, parts
 from lab.plugins.gitlab.items import GitLabItem, ItemLocation, ProjectPart
 from lab.plugins.items import table
@@ -19,12 +19,12 @@ from lab.plugins.wire import Properties
 
 
 class _PipelineSchedule(GitLabItem):
-    def take(self, data: Data, found: Properties, gitlab: GitLabClient) -> None:
+    def take(self, data: Data, found: Properties, gitlab: GitLabPluginClient) -> None:
         super().take(data, found, gitlab)
         data.set("takeOwnership", bool(data.raw("takeOwnership")))
         data.set("owner", (found.get("owner") or {}).get("id") or 0)
 
-    def update(self, data: Data, gitlab: GitLabClient) -> None:
+    def update(self, data: Data, gitlab: GitLabPluginClient) -> None:
         """Update it; take its ownership first if the program requests it."""
         try:
             if data.get("takeOwnership"):
@@ -63,7 +63,7 @@ class _ScheduleVariable(GitLabItem):
     def named(self, owner: str, found: Properties) -> str:
         return f"{owner}:{found['schedule']}:{found['key']}"
 
-    def find(self, data: Data, client: GitLabClient) -> Properties | None:
+    def find(self, data: Data, client: GitLabPluginClient) -> Properties | None:
         """Return the variable from its schedule."""
         project, schedule, key = parts(data.id, "project", "pipelineScheduleId", "key")
         found = client.find(_SCHEDULE.path(project, number(schedule, "pipeline schedule id"))) or {}
@@ -91,14 +91,14 @@ _ALLOWED: Final = {
 
 
 class _Scopes(ProjectPart):
-    def _allowed(self, client: GitLabClient, project: str, path: str) -> list[int]:
+    def _allowed(self, client: GitLabPluginClient, project: str, path: str) -> list[int]:
         """Return the projects and groups that a project allows, without itself."""
         found = client.all(f"{self.path(project)}/{path}")
         itself = [item for item in found if project in (str(item["id"]), item.get("path_with_namespace"))]
         return [item["id"] for item in found if path != "allowlist" or item not in itself]
 
     def _set_entries(
-        self, client: GitLabClient, project: str, wanted: Mapping[str, list[int]], *, enabled: bool
+        self, client: GitLabPluginClient, project: str, wanted: Mapping[str, list[int]], *, enabled: bool
     ) -> None:
         """Add the wanted entries, and remove all others."""
         for name, (path, field) in _ALLOWED.items():
@@ -111,7 +111,7 @@ class _Scopes(ProjectPart):
                     client.post(f"{self.path(project)}/{path}", {field: target})
         client.patch(self.path(project), {"enabled": enabled})
 
-    def create(self, data: Data, client: GitLabClient) -> None:
+    def create(self, data: Data, client: GitLabPluginClient) -> None:
         """Set the lists; the limitation itself changes only if the program sets it."""
         project = data.get("project")
         given = data.raw("enabled")
@@ -119,16 +119,16 @@ class _Scopes(ProjectPart):
         self._set_entries(client, project, {name: data.get(name) for name in _ALLOWED}, enabled=bool(enabled))
         self.take_of(project, data, client.get(self.path(project)), client)
 
-    def update(self, data: Data, client: GitLabClient) -> None:
+    def update(self, data: Data, client: GitLabPluginClient) -> None:
         """Set the lists again."""
         self.create(data, client)
 
-    def take(self, data: Data, found: Properties, client: GitLabClient) -> None:
+    def take(self, data: Data, found: Properties, client: GitLabPluginClient) -> None:
         data.set("enabled", bool(found.get("inbound_enabled")))
         for name, (path, _) in _ALLOWED.items():
             data.set(name, self._allowed(client, data.id, path))
 
-    def delete(self, data: Data, client: GitLabClient) -> None:
+    def delete(self, data: Data, client: GitLabPluginClient) -> None:
         """Empty the lists."""
         self._set_entries(client, data.id, {name: [] for name in _ALLOWED}, enabled=True)
 

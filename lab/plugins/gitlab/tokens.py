@@ -9,7 +9,7 @@ from typing import Final
 from lab.plugins import framework
 from lab.plugins.bridge import Customise
 from lab.plugins.fields import fields
-from lab.plugins.gitlab.client import GitLabClient
+from lab.plugins.gitlab.client import GitLabPluginClient
 from lab.plugins.gitlab.common import LEVELS, MEMBER_LEVELS, a_date, go_time, level_name, moment, today, zoned
 from lab.plugins.gitlab.items import GitLabItem
 from lab.plugins.items import table
@@ -49,12 +49,12 @@ class _AccessToken(GitLabItem):
         expiry = data.get("expiresAt")
         return {**self.body(data), **({"expires_at": expiry} if expiry else {})}
 
-    def find(self, data: Data, gitlab: GitLabClient) -> Properties | None:
+    def find(self, data: Data, gitlab: GitLabPluginClient) -> Properties | None:
         """Return the token, None if it does not exist or is revoked."""
         token = super().find(data, gitlab)
         return None if token is None or token.get("revoked") else token
 
-    def update(self, data: Data, gitlab: GitLabClient) -> None:
+    def update(self, data: Data, gitlab: GitLabPluginClient) -> None:
         """Rotate the token when its expiry changes: no other property can be updated."""
         if data.changed("expiresAt"):
             place = self.place(data.id)
@@ -62,7 +62,7 @@ class _AccessToken(GitLabItem):
                 place.owner, data, gitlab.post(f"{place.path}/rotate", {"expires_at": data.get("expiresAt")}), gitlab
             )
 
-    def delete(self, data: Data, gitlab: GitLabClient) -> None:
+    def delete(self, data: Data, gitlab: GitLabPluginClient) -> None:
         """Revoke the token, if it exists."""
         if self.find(data, gitlab) is not None:
             super().delete(data, gitlab)
@@ -108,7 +108,7 @@ class _DeployToken(GitLabItem):
             raise PluginError(f"Error determining expiry date: {text} is not a time in RFC3339 format") from None
         return body
 
-    def take(self, data: Data, found: Properties, gitlab: GitLabClient) -> None:
+    def take(self, data: Data, found: Properties, gitlab: GitLabPluginClient) -> None:
         held = data.raw("expiresAt")
         super().take(data, found, gitlab)
         # Terraform's type for times considers Z and +00:00 as equal, but no other offsets (issue 11.B3).

@@ -6,7 +6,7 @@ from typing import Final
 
 from lab.plugins import framework, items
 from lab.plugins.fields import always, fields
-from lab.plugins.gitlab.client import GitLabApiError, GitLabClient, segment, wait
+from lab.plugins.gitlab.client import GitLabApiError, GitLabPluginClient, segment, wait
 from lab.plugins.gitlab.items import GitLabItem, ItemLocation
 from lab.plugins.items import table
 from lab.plugins.planning import Data
@@ -30,7 +30,7 @@ _MOVES: Final = {
 }
 
 
-class _GitLabUser(items.Item[GitLabClient]):
+class _GitLabUser(items.Item[GitLabPluginClient]):
     def creation(self, data: Data) -> Properties:
         if not (data.get("password") or data.get("resetPassword") or data.get("forceRandomPassword")):
             raise PluginError(
@@ -39,18 +39,18 @@ class _GitLabUser(items.Item[GitLabClient]):
         password = fields(*(name for name in ("password", "resetPassword", "forceRandomPassword") if data.get(name)))
         return always(data, {**_SENT, **fields("skipConfirmation"), **password})
 
-    def find(self, data: Data, client: GitLabClient) -> Properties | None:
+    def find(self, data: Data, client: GitLabPluginClient) -> Properties | None:
         """Return the user from GitLab, None if it does not exist."""
         found: Properties | None = client.find(f"users/{segment(data.id)}")
         return found
 
-    def create(self, data: Data, client: GitLabClient) -> None:
+    def create(self, data: Data, client: GitLabPluginClient) -> None:
         """Create the user."""
         data.id = str(client.post("users", self.creation(data))["id"])
         self._move(data, client, "active")
         self.read(data, client)
 
-    def update(self, data: Data, client: GitLabClient) -> None:
+    def update(self, data: Data, client: GitLabPluginClient) -> None:
         """Update the object."""
         body = always(data, {name: field for name, field in _SENT.items() if data.changed(name)})
         if "email" in body:
@@ -60,11 +60,11 @@ class _GitLabUser(items.Item[GitLabClient]):
         self.read(data, client)
 
     @staticmethod
-    def _move(data: Data, client: GitLabClient, before: str) -> None:
+    def _move(data: Data, client: GitLabPluginClient, before: str) -> None:
         for step in _MOVES.get((before, data.get("state")), ()):
             client.post(f"users/{data.id}/{step}")
 
-    def delete(self, data: Data, client: GitLabClient) -> None:
+    def delete(self, data: Data, client: GitLabPluginClient) -> None:
         """Delete the user, and wait until it is gone."""
         client.delete(f"users/{data.id}")
         wait(lambda: self.find(data, client) is None, f"user {data.id} to be deleted")
@@ -94,13 +94,13 @@ class _UserIdentity(GitLabItem):
     def named(self, owner: str, found: Properties) -> str:
         return f"{owner}:{found['provider']}"
 
-    def find(self, data: Data, client: GitLabClient) -> Properties | None:
+    def find(self, data: Data, client: GitLabPluginClient) -> Properties | None:
         """Return the identity from the user's list."""
         user = super().find(data, client) or {}
         provider = data.id.partition(":")[2]
         return next((item for item in user.get("identities") or [] if item["provider"] == provider), None)
 
-    def create(self, data: Data, client: GitLabClient) -> None:
+    def create(self, data: Data, client: GitLabPluginClient) -> None:
         """Add the identity to the user."""
         data_id = f"{data.get('userId')}:{data.get('externalProvider')}"
         try:
@@ -112,7 +112,7 @@ class _UserIdentity(GitLabItem):
         if not data.id:
             raise PluginError(f"Unable to find user identity {data_id}")
 
-    def delete(self, data: Data, client: GitLabClient) -> None:
+    def delete(self, data: Data, client: GitLabPluginClient) -> None:
         """Delete the object."""
         user, _, provider = data.id.partition(":")
         try:

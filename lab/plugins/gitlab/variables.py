@@ -6,7 +6,7 @@ from typing import Final
 
 from lab.plugins import framework
 from lab.plugins.fields import fields
-from lab.plugins.gitlab.client import GitLabApiError, GitLabClient
+from lab.plugins.gitlab.client import GitLabApiError, GitLabPluginClient
 from lab.plugins.gitlab.common import parts
 from lab.plugins.gitlab.items import GitLabItem, ItemLocation
 from lab.plugins.items import table
@@ -40,7 +40,7 @@ class _CiVariable(GitLabItem):
             )
         return {**body, "masked": False, "masked_and_hidden": True}
 
-    def take(self, data: Data, found: Properties, gitlab: GitLabClient) -> None:
+    def take(self, data: Data, found: Properties, gitlab: GitLabPluginClient) -> None:
         value = data.raw("value")
         super().take(data, found, gitlab)
         if found.get("hidden"):

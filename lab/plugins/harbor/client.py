@@ -42,7 +42,7 @@ class HarborApiError(RefusalError):
         return self.status == _NOT_FOUND
 
 
-class HarborClient:
+class HarborPluginClient:
     """A client that many threads can share. It sends nothing before the first resource."""
 
     def __init__(self, settings: Properties) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lab.plugins import items
-from lab.plugins.harbor.client import HarborApiError, HarborClient, in_project
+from lab.plugins.harbor.client import HarborApiError, HarborPluginClient, in_project
 from lab.plugins.planning import Data
 from lab.plugins.server import PluginError
 from lab.plugins.wire import Properties
 
 
 @dataclass(frozen=True, kw_only=True)
-class HarborItem(items.Item[HarborClient]):
+class HarborItem(items.Item[HarborPluginClient]):
     """A resource type whose objects are created in `collection`; the path in Harbor's answer is the id.
 
     `project` is the property with the project that contains the collection, if any. With `vague`, each failure to read
@@ -29,7 +29,7 @@ class HarborItem(items.Item[HarborClient]):
         """Return the path of the collection."""
         return f"{in_project(data.get(self.project))}{self.collection}" if self.project else self.collection
 
-    def find(self, data: Data, client: HarborClient) -> Properties | None:
+    def find(self, data: Data, client: HarborPluginClient) -> Properties | None:
         """Return the object from Harbor, None if it does not exist."""
         try:
             found: Properties = client.get(data.id)
@@ -39,17 +39,17 @@ class HarborItem(items.Item[HarborClient]):
             raise PluginError(f"resource not found {data.id}") if self.vague else error from None
         return found
 
-    def create(self, data: Data, client: HarborClient) -> None:
+    def create(self, data: Data, client: HarborPluginClient) -> None:
         """Create the object."""
         data.id, _ = client.post(self.where(data), self.creation(data))
         self.read(data, client)
 
-    def update(self, data: Data, client: HarborClient) -> None:
+    def update(self, data: Data, client: HarborPluginClient) -> None:
         """Update the object."""
         client.put(data.id, self.body(data))
         self.read(data, client)
 
-    def delete(self, data: Data, client: HarborClient) -> None:
+    def delete(self, data: Data, client: HarborPluginClient) -> None:
         """Delete the object."""
         try:
             client.delete(data.id)

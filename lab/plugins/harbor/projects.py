@@ -6,7 +6,7 @@ import contextlib
 from typing import Final
 
 from lab.plugins.fields import fields, take
-from lab.plugins.harbor.client import HarborApiError, HarborClient, full, in_project
+from lab.plugins.harbor.client import HarborApiError, HarborPluginClient, full, in_project
 from lab.plugins.harbor.items import HarborItem
 from lab.plugins.items import table
 from lab.plugins.planning import Data
@@ -35,7 +35,7 @@ def _flag(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _update_quota(data: Data, harbor: HarborClient) -> None:
+def _update_quota(data: Data, harbor: HarborPluginClient) -> None:
     """Update the quota. Like upstream, it ignores failures, after which the state is wrong."""
     quota = data.get("storageQuota")
     storage = quota * GIBIBYTE if quota > 0 else quota
@@ -69,7 +69,7 @@ class _HarborProject(HarborItem):
         )
         return {**body, "cve_allowlist": {}, "metadata": metadata}
 
-    def take(self, data: Data, found: Properties, harbor: HarborClient) -> None:
+    def take(self, data: Data, found: Properties, harbor: HarborPluginClient) -> None:
         super().take(data, found, harbor)
         metadata = found.get("metadata") or {}
 
@@ -83,14 +83,14 @@ class _HarborProject(HarborItem):
         for name, field in _FLAGS.items():
             data.set(name, flag(field))
 
-    def update(self, data: Data, harbor: HarborClient) -> None:
+    def update(self, data: Data, harbor: HarborPluginClient) -> None:
         """Update the project; its quota is a separate object."""
         harbor.put(data.id, self.body(data))
         if data.changed("storageQuota"):
             _update_quota(data, harbor)
         self.read(data, harbor)
 
-    def delete(self, data: Data, harbor: HarborClient) -> None:
+    def delete(self, data: Data, harbor: HarborPluginClient) -> None:
         """Delete it, with its repositories if the program requests it."""
         name = data.get("name")
         try:
@@ -148,12 +148,12 @@ class _Member(HarborItem):
         }
         return {**full({"role_id": ROLES.get(data.get("role"), 0)}), "member_group": full(group), "member_user": {}}
 
-    def take(self, data: Data, found: Properties, harbor: HarborClient) -> None:
+    def take(self, data: Data, found: Properties, harbor: HarborPluginClient) -> None:
         super().take(data, found, harbor)
         data.set("role", _ROLE_NAMES.get(found["role_id"], ""))
         data.set("projectId", in_project(str(found["project_id"])))
 
-    def update(self, data: Data, harbor: HarborClient) -> None:
+    def update(self, data: Data, harbor: HarborPluginClient) -> None:
         """Update the member. Like upstream, it ignores a refusal, so the next diff shows the change again."""
         with contextlib.suppress(HarborApiError):
             harbor.put(data.id, self.body(data))
@@ -174,7 +174,7 @@ _MEMBER: Final = _Member(
 
 
 class _Webhook(HarborItem):
-    def find(self, data: Data, harbor: HarborClient) -> Properties:
+    def find(self, data: Data, harbor: HarborPluginClient) -> Properties:
         """Return the webhook; it is an error if it is gone, as in upstream."""
         try:
             found: Properties = harbor.get(data.id)
@@ -182,7 +182,7 @@ class _Webhook(HarborItem):
             raise PluginError(f"Resource not found {'' if error.missing else data.id}") from None
         return found
 
-    def take(self, data: Data, found: Properties, harbor: HarborClient) -> None:
+    def take(self, data: Data, found: Properties, harbor: HarborPluginClient) -> None:
         # Upstream does not read events and project.
         super().take(data, found, harbor)
         take(data, fields("authHeader", "skipCertVerify", "address", notifyType="type"), found["targets"][0])

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from lab.plugins.fields import fields
-from lab.plugins.harbor.client import HarborClient, full
+from lab.plugins.harbor.client import HarborPluginClient, full
 from lab.plugins.harbor.items import HarborItem
 from lab.plugins.items import table
 from lab.plugins.planning import Data
@@ -45,7 +45,7 @@ class _Registry(HarborItem):
             **full({"name": data.get("name"), "url": data.get("endpointUrl")}),
         }
 
-    def take(self, data: Data, found: Properties, harbor: HarborClient) -> None:
+    def take(self, data: Data, found: Properties, harbor: HarborPluginClient) -> None:
         super().take(data, found, harbor)
         data.set("accessId", (found.get("credential") or {}).get("access_key"))
         data.set("providerName", _NAMES.get(found.get("type", ""), ""))

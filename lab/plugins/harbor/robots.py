@@ -7,7 +7,7 @@ from typing import Any, Final
 import requests
 
 from lab.plugins.fields import fields
-from lab.plugins.harbor.client import HarborApiError, HarborClient, full
+from lab.plugins.harbor.client import HarborApiError, HarborPluginClient, full
 from lab.plugins.harbor.items import HarborItem
 from lab.plugins.items import table
 from lab.plugins.planning import Data
@@ -16,7 +16,7 @@ from lab.plugins.server import PluginError
 from lab.plugins.wire import Properties
 
 
-def _prefix(harbor: HarborClient) -> str:
+def _prefix(harbor: HarborPluginClient) -> str:
     """Return the prefix of robot names from the provider's settings, else from Harbor's configuration."""
     if harbor.robot_prefix:
         return harbor.robot_prefix
@@ -64,7 +64,7 @@ class _Robot(HarborItem):
         body = full({name: data.get(name) for name in ("name", "description", "level", "duration")})
         return {**body, **({"disable": True} if data.get("disable") else {}), **full({"permissions": permissions})}
 
-    def create(self, data: Data, harbor: HarborClient) -> None:
+    def create(self, data: Data, harbor: HarborPluginClient) -> None:
         """Create it. The secret is the program's, else the one in Harbor's answer."""
         path, made = harbor.post(self.collection, self.body(data))
         if secret := data.get("secret"):
@@ -74,14 +74,14 @@ class _Robot(HarborItem):
         data.id = path
         self.read(data, harbor)
 
-    def find(self, data: Data, harbor: HarborClient) -> Properties | None:
+    def find(self, data: Data, harbor: HarborPluginClient) -> Properties | None:
         """Return the robot; like upstream, it treats each failure as a missing robot."""
         try:
             return super().find(data, harbor)
         except HarborApiError:
             return None
 
-    def take(self, data: Data, found: Properties, harbor: HarborClient) -> None:
+    def take(self, data: Data, found: Properties, harbor: HarborPluginClient) -> None:
         super().take(data, found, harbor)
         name = found["name"]
         if found["level"] == "project":
@@ -91,7 +91,7 @@ class _Robot(HarborItem):
         data.set("name", short)
         data.set("permissions", [_permission(grant, data.get("permissions")) for grant in found["permissions"]])
 
-    def update(self, data: Data, harbor: HarborClient) -> None:
+    def update(self, data: Data, harbor: HarborPluginClient) -> None:
         """Update it, with its name from Harbor; a new secret needs a separate request."""
         harbor.put(data.id, {**self.body(data), "name": harbor.get(data.id)["name"]})
         if data.changed("secret"):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from lab.plugins.fields import fields
-from lab.plugins.harbor.client import HarborApiError, HarborClient, full
+from lab.plugins.harbor.client import HarborApiError, HarborPluginClient, full
 from lab.plugins.harbor.items import HarborItem
 from lab.plugins.items import table
 from lab.plugins.planning import Data
@@ -96,7 +96,7 @@ class _Retention(HarborItem):
         cron = schedule(data.get("schedule"))[1]
         return _policy(int(found[0]) if found else 0, cron, [_rule_body(rule) for rule in data.get("rules")])
 
-    def create(self, data: Data, harbor: HarborClient) -> None:
+    def create(self, data: Data, harbor: HarborPluginClient) -> None:
         """Create it, or reuse the project's policy: a deletion only empties it."""
         body = self.body(data)
         try:
@@ -108,14 +108,14 @@ class _Retention(HarborItem):
             data.id = path
         self.read(data, harbor)
 
-    def take(self, data: Data, found: Properties, harbor: HarborClient) -> None:  # noqa: ARG002 - as in `Item`
+    def take(self, data: Data, found: Properties, harbor: HarborPluginClient) -> None:  # noqa: ARG002 - as in `Item`
         cron = str(((found.get("trigger") or {}).get("settings") or {}).get("cron") or "")
         name = schedule(cron)[0]
         data.set("scope", f"/projects/{found['scope']['ref']}")
         data.set("schedule", cron if name in ("Custom", "None") else name)
         data.set("rules", [_rule(rule) for rule in found.get("rules") or []])
 
-    def delete(self, data: Data, harbor: HarborClient) -> None:
+    def delete(self, data: Data, harbor: HarborPluginClient) -> None:
         """Remove its rules, because Harbor keeps the policy."""
         scope, number = data.get("scope").replace("/projects/", ""), data.id.replace("/retentions/", "")
         body = _policy(int(scope) if scope.isdecimal() else 0, "", [])
@@ -125,7 +125,7 @@ class _Retention(HarborItem):
 # -- immutable tags ----------------------------------------------------------------------------------------------------
 
 
-def _rules(harbor: HarborClient, path: str) -> list[Any]:
+def _rules(harbor: HarborPluginClient, path: str) -> list[Any]:
     found: list[Any] = []
     page = 1
     while True:
@@ -148,14 +148,14 @@ class _Immutable(HarborItem):
             "template": "immutable_template",
         }
 
-    def create(self, data: Data, harbor: HarborClient) -> None:
+    def create(self, data: Data, harbor: HarborPluginClient) -> None:
         """Create it; Harbor creates it enabled, so disabling it needs a second request."""
         data.id, _ = harbor.post(self.where(data), self.body(data))
         if data.get("disabled"):
             harbor.put(data.id, self.body(data))
         self.read(data, harbor)
 
-    def find(self, data: Data, harbor: HarborClient) -> Properties | None:
+    def find(self, data: Data, harbor: HarborPluginClient) -> Properties | None:
         """Return the rule from its project's list."""
         path, _, number = data.id.rpartition("/")
         if not number.isdecimal():
@@ -168,7 +168,7 @@ class _Immutable(HarborItem):
             rules = []
         return next((rule for rule in rules if rule.get("id") == int(number)), None)
 
-    def take(self, data: Data, found: Properties, harbor: HarborClient) -> None:
+    def take(self, data: Data, found: Properties, harbor: HarborPluginClient) -> None:
         super().take(data, found, harbor)
         data.set("projectId", data.id.rpartition("/")[0].replace("/immutabletagrules", ""))
         for name, pattern in _patterns(found).items():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lab.plugins.fields import fields
-from lab.plugins.harbor.client import HarborApiError, HarborClient, full
+from lab.plugins.harbor.client import HarborApiError, HarborPluginClient, full
 from lab.plugins.harbor.items import HarborItem
 from lab.plugins.harbor.rules import schedule
 from lab.plugins.items import table
@@ -25,11 +25,11 @@ class _SystemObject(HarborItem):
 
     id: str
 
-    def update(self, data: Data, client: HarborClient) -> None:
+    def update(self, data: Data, client: HarborPluginClient) -> None:
         """Write the object."""
         self.create(data, client)
 
-    def read(self, data: Data, client: HarborClient) -> None:
+    def read(self, data: Data, client: HarborPluginClient) -> None:
         """Read the object, with any id."""
         data.id = self.id
         super().read(data, client)
@@ -43,13 +43,13 @@ class _Configuration(_SystemObject):
         values = super().body(data)
         return {field: value for field, value in values.items() if isinstance(value, bool) or value}
 
-    def create(self, data: Data, client: HarborClient) -> None:
+    def create(self, data: Data, client: HarborPluginClient) -> None:
         """Write it under a lock, because several resources change the same configuration."""
         with client.configuration:
             client.put(_CONFIGURATION, self.body(data))
         self.read(data, client)
 
-    def find(self, _data: Data, client: HarborClient) -> Properties:
+    def find(self, _data: Data, client: HarborPluginClient) -> Properties:
         """Return the values of the configuration."""
         try:
             document = client.get(_CONFIGURATION)
@@ -57,7 +57,7 @@ class _Configuration(_SystemObject):
             raise PluginError(f"error getting system configuration {error}") from None
         return {name: (item or {}).get("value") for name, item in document.items()}
 
-    def delete(self, _data: Data, _client: HarborClient) -> None:
+    def delete(self, _data: Data, _client: HarborPluginClient) -> None:
         """Do nothing: Harbor keeps its configuration."""
 
 
@@ -74,7 +74,7 @@ class _Auth(_Configuration):
         secret = {"oidc_client_secret": text} if (text := data.get("oidcClientSecret")) else {}
         return {**always, "auth_mode": "oidc_auth", **primary, **super().body(data), **secret}
 
-    def take(self, data: Data, found: Properties, client: HarborClient) -> None:
+    def take(self, data: Data, found: Properties, client: HarborPluginClient) -> None:
         data.set("authMode", found.get("auth_mode"))
         data.set("primaryAuthMode", bool(found.get("primary_auth_mode")))
         if found.get("auth_mode") == "oidc_auth":
@@ -133,7 +133,7 @@ class _JobSchedule(_SystemObject):
     def parameters(self, _data: Data) -> Properties:
         return {}
 
-    def create(self, data: Data, client: HarborClient) -> None:
+    def create(self, data: Data, client: HarborPluginClient) -> None:
         """Create the schedule, or update the existing one."""
         kind, cron = schedule(data.get(self.when))
         body = {"schedule": full({"type": kind, "cron": cron}), "parameters": full(self.parameters(data))}
@@ -144,17 +144,17 @@ class _JobSchedule(_SystemObject):
         data.id = self.id
         self.read(data, client)
 
-    def take(self, data: Data, found: Properties, _client: HarborClient) -> None:
+    def take(self, data: Data, found: Properties, _client: HarborPluginClient) -> None:
         when = found.get("schedule") or {}
         data.set(self.when, str((when.get("cron") if when.get("type") == "Custom" else when.get("type")) or ""))
 
-    def delete(self, _data: Data, client: HarborClient) -> None:
+    def delete(self, _data: Data, client: HarborPluginClient) -> None:
         """Set the schedule to "never"."""
         client.put(self.collection, {"schedule": {"type": "None"}, "parameters": {}})
 
 
 class _Scans(_JobSchedule):
-    def create(self, data: Data, client: HarborClient) -> None:
+    def create(self, data: Data, client: HarborPluginClient) -> None:
         """Set the schedule and its scanner."""
         super().create(data, client)
         if scanner := data.get("defaultScanner"):
@@ -162,7 +162,7 @@ class _Scans(_JobSchedule):
                 if known["name"] == scanner.title():
                     client.send("PATCH", f"/scanners/{known['uuid']}", {"is_default": True})
 
-    def find(self, data: Data, client: HarborClient) -> Properties:
+    def find(self, data: Data, client: HarborPluginClient) -> Properties:
         """Return the schedule; like upstream, each failure is an error "not found"."""
         try:
             found: Properties | None = client.get(data.id)
@@ -177,14 +177,14 @@ class _Collection(_JobSchedule):
     def parameters(self, data: Data) -> Properties:
         return {"delete_untagged": data.get("deleteUntagged") or None, "workers": data.get("workers")}
 
-    def find(self, data: Data, client: HarborClient) -> Properties:
+    def find(self, data: Data, client: HarborPluginClient) -> Properties:
         """Return the schedule; like upstream, it fails if there is none."""
         found: Properties | None = client.get(data.id)
         if found is None:
             raise PluginError("unexpected end of JSON input")
         return found
 
-    def take(self, data: Data, found: Properties, client: HarborClient) -> None:
+    def take(self, data: Data, found: Properties, client: HarborPluginClient) -> None:
         super().take(data, found, client)
         parameters = json.loads(found.get("job_parameters") or "{}")
         data.set("deleteUntagged", bool(parameters.get("delete_untagged")))

@@ -42,7 +42,7 @@ class KeycloakApiError(RefusalError):
         return self.status == _NOT_FOUND
 
 
-class KeycloakClient:
+class KeycloakPluginClient:
     """A client that many threads can share. It logs in at once."""
 
     def __init__(self, settings: Properties) -> None:

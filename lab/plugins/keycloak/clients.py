@@ -8,7 +8,7 @@ from typing import Final
 from lab.plugins import fields
 from lab.plugins.bridge import Customise
 from lab.plugins.items import table
-from lab.plugins.keycloak.client import KeycloakClient
+from lab.plugins.keycloak.client import KeycloakPluginClient
 from lab.plugins.keycloak.items import KeycloakItem, same
 from lab.plugins.planning import Data, is_zero
 from lab.plugins.planning import same as equal
@@ -74,7 +74,7 @@ class _Client(KeycloakItem):
             **({"secret": secret} if secret else {}),
         }
 
-    def check(self, data: Data, _client: KeycloakClient) -> None:
+    def check(self, data: Data, _client: KeycloakPluginClient) -> None:
         standard, implicit, direct = (
             data.get(name) for name in ("standardFlowEnabled", "implicitFlowEnabled", "directAccessGrantsEnabled")
         )
@@ -107,23 +107,23 @@ class _Client(KeycloakItem):
             if broken:
                 raise PluginError(message)
 
-    def update(self, data: Data, client: KeycloakClient) -> None:
+    def update(self, data: Data, client: KeycloakPluginClient) -> None:
         """Update it. Like upstream, only values that the server decides are read back."""
         super().update(data, client)
         if data.raw("serviceAccountUserId") is None:
             data.set("serviceAccountUserId", self._account(data, client, data.get("serviceAccountsEnabled")))
 
-    def _account(self, data: Data, client: KeycloakClient, enabled: bool) -> str:
+    def _account(self, data: Data, client: KeycloakPluginClient, enabled: bool) -> str:
         return str(client.get(f"{self.path(data)}/service-account-user")["id"]) if enabled else ""
 
-    def found(self, data: Data, client: KeycloakClient) -> Properties:
+    def found(self, data: Data, client: KeycloakPluginClient) -> Properties:
         """Return the client with its secret and its service account, which need separate requests."""
         answer = super().found(data, client)
         secret = (client.get(f"{self.path(data)}/client-secret") or {}).get("value")
         account = self._account(data, client, bool(answer.get("serviceAccountsEnabled")))
         return {**answer, "secret": secret, "account": account}
 
-    def take(self, data: Data, found: Properties, client: KeycloakClient) -> None:
+    def take(self, data: Data, found: Properties, client: KeycloakPluginClient) -> None:
         super().take(data, found, client)
         fields.take(data, _ATTRIBUTES, found.get("attributes") or {}, decode={_DEVICE: is_true})
         kind = "PUBLIC" if found.get("publicClient") else "BEARER-ONLY" if found.get("bearerOnly") else "CONFIDENTIAL"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from lab.plugins.bridge import BridgedFunction
-from lab.plugins.keycloak.client import KeycloakClient
+from lab.plugins.keycloak.client import KeycloakPluginClient
 from lab.plugins.keycloak.people import user_of
 from lab.plugins.schema import function
 from lab.plugins.server import PluginError
 from lab.plugins.wire import Properties
 
 
-def _get_user(args: Properties, keycloak: KeycloakClient) -> Properties:
+def _get_user(args: Properties, keycloak: KeycloakPluginClient) -> Properties:
     realm, username = str(args["realmId"]), str(args["username"])
     user = user_of(keycloak, realm, username)
     if user is None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lab.plugins import items
 from lab.plugins.bridge import Importer
-from lab.plugins.keycloak.client import KeycloakApiError, KeycloakClient
+from lab.plugins.keycloak.client import KeycloakApiError, KeycloakPluginClient
 from lab.plugins.planning import Data
 from lab.plugins.server import PluginError
 from lab.plugins.wire import Properties
@@ -18,7 +18,7 @@ def same(*names: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeycloakItem(items.Item[KeycloakClient]):
+class KeycloakItem(items.Item[KeycloakPluginClient]):
     """A resource type whose objects are in their realm's list `collection`, by id.
 
     `imported` is upstream's description of an import id. Without `reread`, the state after an update is the plan, as in
@@ -39,15 +39,15 @@ class KeycloakItem(items.Item[KeycloakClient]):
         """Return the path for its creation."""
         return self.where(data)
 
-    def check(self, data: Data, client: KeycloakClient) -> None:
+    def check(self, data: Data, client: KeycloakPluginClient) -> None:
         """Raise `PluginError` for inputs that upstream refuses before it sends a request."""
 
-    def found(self, data: Data, client: KeycloakClient) -> Properties:
+    def found(self, data: Data, client: KeycloakPluginClient) -> Properties:
         """Return the object from Keycloak; raises `KeycloakApiError` if it does not exist."""
         answer: Properties = client.get(self.path(data))
         return answer
 
-    def take_import(self, data: Data, _client: KeycloakClient) -> None:
+    def take_import(self, data: Data, _client: KeycloakPluginClient) -> None:
         """Read an import id, `realm/id`; raises `PluginError` if it is malformed."""
         parts = data.id.split("/")
         if len(parts) != 2:  # noqa: PLR2004 - the format's own number
@@ -65,11 +65,11 @@ class KeycloakItem(items.Item[KeycloakClient]):
         """Return the body of the update request, which contains the id."""
         return {**self.body(data), "id": data.id}
 
-    def importer(self) -> Importer[KeycloakClient] | None:
+    def importer(self) -> Importer[KeycloakPluginClient] | None:
         """Return the function that reads an import id."""
         return self.take_import if self.imported else None
 
-    def find(self, data: Data, client: KeycloakClient) -> Properties | None:
+    def find(self, data: Data, client: KeycloakPluginClient) -> Properties | None:
         """Return the object from Keycloak, None if it does not exist."""
         try:
             return self.found(data, client)
@@ -78,19 +78,19 @@ class KeycloakItem(items.Item[KeycloakClient]):
                 return None
             raise
 
-    def create(self, data: Data, client: KeycloakClient) -> None:
+    def create(self, data: Data, client: KeycloakPluginClient) -> None:
         """Create the object."""
         self.check(data, client)
         _, data.id = client.post(self.made_in(data), self.creation(data))
         self.read(data, client)
 
-    def update(self, data: Data, client: KeycloakClient) -> None:
+    def update(self, data: Data, client: KeycloakPluginClient) -> None:
         """Update the object."""
         self.check(data, client)
         client.put(self.path(data), self.identified(data))
         if self.reread:
             self.read(data, client)
 
-    def delete(self, data: Data, client: KeycloakClient) -> None:
+    def delete(self, data: Data, client: KeycloakPluginClient) -> None:
         """Delete the object."""
         client.delete(self.path(data))

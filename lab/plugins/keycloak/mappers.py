@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from lab.plugins import fields
 from lab.plugins.items import table
-from lab.plugins.keycloak.client import KeycloakClient
+from lab.plugins.keycloak.client import KeycloakPluginClient
 from lab.plugins.keycloak.clients import is_true, quoted
 from lab.plugins.keycloak.items import KeycloakItem, same
 from lab.plugins.planning import Data
@@ -53,7 +53,7 @@ class _Mapper(KeycloakItem):
         mapper = {"protocol": "openid-connect", "protocolMapper": self.kind, "config": config}
         return {**super().body(data), **mapper}
 
-    def check(self, data: Data, client: KeycloakClient) -> None:
+    def check(self, data: Data, client: KeycloakPluginClient) -> None:
         if "includedCustomAudience" in self.items and not data.get("includedCustomAudience"):
             raise PluginError("validation error: one of IncludedClientAudience or IncludedCustomAudience must be set")
         for other in client.get(self.where(data)):
@@ -62,11 +62,11 @@ class _Mapper(KeycloakItem):
                     f"validation error: a protocol mapper with name {data.get('name')} already exists for this client"
                 )
 
-    def take(self, data: Data, found: Properties, client: KeycloakClient) -> None:
+    def take(self, data: Data, found: Properties, client: KeycloakPluginClient) -> None:
         super().take(data, found, client)
         fields.take(data, self.items, found.get("config") or {}, decode=dict.fromkeys(self._flags(), is_true))
 
-    def take_import(self, data: Data, _client: KeycloakClient) -> None:
+    def take_import(self, data: Data, _client: KeycloakPluginClient) -> None:
         """Read an import id; raises `PluginError` if it is malformed."""
         parts = data.id.split("/")
         if len(parts) != 4 or parts[1] not in ("client", "client-scope"):  # noqa: PLR2004 - the format's own number

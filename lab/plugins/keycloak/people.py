@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from lab.plugins.items import table
-from lab.plugins.keycloak.client import KeycloakApiError, KeycloakClient, segment
+from lab.plugins.keycloak.client import KeycloakApiError, KeycloakPluginClient, segment
 from lab.plugins.keycloak.items import KeycloakItem, same
 from lab.plugins.planning import Data
 from lab.plugins.schema import resource
@@ -44,14 +44,14 @@ class _KeycloakGroup(KeycloakItem):
         description = {"description": data.get("description")} if data.get("description") else {}
         return {**super().body(data), **description}
 
-    def update(self, data: Data, client: KeycloakClient) -> None:
+    def update(self, data: Data, client: KeycloakPluginClient) -> None:
         """Update the group. Like upstream, it is not read back."""
         super().update(data, client)
         for name in ("description", "attributes"):
             data.set(name, data.get(name))
         data.set("path", "")
 
-    def found(self, data: Data, client: KeycloakClient) -> Properties:
+    def found(self, data: Data, client: KeycloakPluginClient) -> Properties:
         """Return the group with its parent, which Keycloak's answer does not always contain."""
         group = super().found(data, client)
         above = str(group["path"]).removesuffix(group["name"])
@@ -61,7 +61,7 @@ class _KeycloakGroup(KeycloakItem):
         parent = client.get(f"/realms/{data.get('realmId')}/group-by-path/{path}")
         return {**group, "parentId": parent["id"]}
 
-    def take(self, data: Data, found: Properties, client: KeycloakClient) -> None:
+    def take(self, data: Data, found: Properties, client: KeycloakPluginClient) -> None:
         super().take(data, found, client)
         if "parentId" in found:
             data.set("parentId", found["parentId"])
@@ -85,40 +85,40 @@ _GROUP: Final = _KeycloakGroup(
 _PAGE: Final = 50
 
 
-def user_of(keycloak: KeycloakClient, realm: str, username: str) -> Properties | None:
+def user_of(keycloak: KeycloakPluginClient, realm: str, username: str) -> Properties | None:
     """Return the user with exactly this name, or None."""
     users = keycloak.get(f"/realms/{realm}/users", {"username": username.replace("\\", "\\\\")})
     return next((user for user in users if user["username"] == username), None)
 
 
 class _Memberships(KeycloakItem):
-    def check(self, data: Data, _client: KeycloakClient) -> None:
+    def check(self, data: Data, _client: KeycloakPluginClient) -> None:
         if any(name != name.lower() for name in data.get("members")):
             raise PluginError("expected all usernames within group membership to be lowercase")
 
     @staticmethod
-    def _members(data: Data, client: KeycloakClient) -> list[Properties]:
+    def _members(data: Data, client: KeycloakPluginClient) -> list[Properties]:
         path = f"/realms/{data.get('realmId')}/groups/{data.get('groupId')}/members"
         found: list[Properties] = []
         while page := client.get(path, {"max": str(_PAGE), "first": str(len(found))}):
             found.extend(page)
         return found
 
-    def _place(self, data: Data, client: KeycloakClient, username: str) -> str:
+    def _place(self, data: Data, client: KeycloakPluginClient, username: str) -> str:
         """Return the path of a user's membership in the group."""
         user = user_of(client, data.get("realmId"), username)
         if user is None:
             raise PluginError(f"user with username {username} does not exist")
         return f"{self.where(data)}/{user['id']}/groups/{data.get('groupId')}"
 
-    def create(self, data: Data, client: KeycloakClient) -> None:
+    def create(self, data: Data, client: KeycloakPluginClient) -> None:
         """Add the members."""
         self.check(data, client)
         for username in data.get("members"):
             client.put(self._place(data, client, username))
         self.read(data, client)
 
-    def update(self, data: Data, client: KeycloakClient) -> None:
+    def update(self, data: Data, client: KeycloakPluginClient) -> None:
         """Add missing members, and remove others."""
         self.check(data, client)
         wanted = set(data.get("members"))
@@ -129,15 +129,15 @@ class _Memberships(KeycloakItem):
             client.put(self._place(data, client, username))
         self.read(data, client)
 
-    def found(self, data: Data, client: KeycloakClient) -> Properties:
+    def found(self, data: Data, client: KeycloakPluginClient) -> Properties:
         """Return the members."""
         return {"members": [user["username"] for user in self._members(data, client)]}
 
-    def take(self, data: Data, found: Properties, client: KeycloakClient) -> None:
+    def take(self, data: Data, found: Properties, client: KeycloakPluginClient) -> None:
         super().take(data, found, client)
         data.id = f"{data.get('realmId')}/group-memberships/{data.get('groupId')}"
 
-    def delete(self, data: Data, client: KeycloakClient) -> None:
+    def delete(self, data: Data, client: KeycloakPluginClient) -> None:
         """Remove the members."""
         try:
             for username in data.get("members"):
@@ -157,7 +157,7 @@ _MEMBERSHIPS: Final = _Memberships(
 
 
 class _KeycloakRole(KeycloakItem):
-    def take(self, data: Data, found: Properties, client: KeycloakClient) -> None:
+    def take(self, data: Data, found: Properties, client: KeycloakPluginClient) -> None:
         super().take(data, found, client)
         data.set("clientId", found["containerId"] if found.get("clientRole") else "")
 
@@ -179,14 +179,14 @@ def _lower(value: Value) -> str | None:
 
 
 class _KeycloakUser(KeycloakItem):
-    def update(self, data: Data, client: KeycloakClient) -> None:
+    def update(self, data: Data, client: KeycloakPluginClient) -> None:
         """Update the user. Like upstream, it removes links to identity providers that the program does not set."""
         super().update(data, client)
         links = f"{self.path(data)}/federated-identity"
         for identity in client.get(links):
             client.delete(f"{links}/{identity['identityProvider']}")
 
-    def take_import(self, data: Data, client: KeycloakClient) -> None:
+    def take_import(self, data: Data, client: KeycloakPluginClient) -> None:
         """Read an import id, which ends with an id or a name."""
         super().take_import(data, client)
         if self.find(data, client) is None and (known := user_of(client, data.get("realmId"), data.id)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from lab.plugins.items import table
-from lab.plugins.keycloak.client import KeycloakApiError, KeycloakClient
+from lab.plugins.keycloak.client import KeycloakApiError, KeycloakPluginClient
 from lab.plugins.keycloak.items import KeycloakItem, same
 from lab.plugins.planning import Data
 from lab.plugins.schema import resource
@@ -34,7 +34,7 @@ class _Realm(KeycloakItem):
     def where(self, _data: Data) -> str:
         return "/realms"
 
-    def check(self, data: Data, _client: KeycloakClient) -> None:
+    def check(self, data: Data, _client: KeycloakPluginClient) -> None:
         rules = (
             (
                 data.get("duplicateEmailsAllowed") and data.get("registrationEmailAsUsername"),
@@ -67,7 +67,7 @@ class _Realm(KeycloakItem):
     def identified(self, data: Data) -> Properties:
         return {**self.body(data), "id": data.get("internalId") or data.get("realm")}
 
-    def create(self, data: Data, client: KeycloakClient) -> None:
+    def create(self, data: Data, client: KeycloakPluginClient) -> None:
         """Create the realm, and get a new token, which has rights on it."""
         self.check(data, client)
         client.post(self.where(data), self.identified(data))
@@ -75,7 +75,7 @@ class _Realm(KeycloakItem):
         client.refresh()
         self.read(data, client)
 
-    def take(self, data: Data, found: Properties, client: KeycloakClient) -> None:
+    def take(self, data: Data, found: Properties, client: KeycloakPluginClient) -> None:
         data.id = found["realm"]
         super().take(data, found, client)
         if data.raw("securityDefenses") is not None:
@@ -83,7 +83,7 @@ class _Realm(KeycloakItem):
             defenses = {"bruteForceDetection": force} if found.get("bruteForceProtected") else None
             data.set("securityDefenses", defenses)
 
-    def delete(self, data: Data, client: KeycloakClient) -> None:
+    def delete(self, data: Data, client: KeycloakPluginClient) -> None:
         """Delete the realm; the first attempt can conflict with the server's clean-up."""
         try:
             super().delete(data, client)

@@ -8,7 +8,7 @@ from typing import Final
 
 from lab.plugins import fields
 from lab.plugins.items import table
-from lab.plugins.keycloak.client import KeycloakApiError, KeycloakClient
+from lab.plugins.keycloak.client import KeycloakApiError, KeycloakPluginClient
 from lab.plugins.keycloak.clients import is_true, quoted
 from lab.plugins.keycloak.items import KeycloakItem, same
 from lab.plugins.planning import Data
@@ -31,7 +31,7 @@ class _Scope(KeycloakItem):
         attributes = {**_UNASKED, **fields.always(data, _FLAGS, dict.fromkeys(_FLAGS, quoted))}
         return {**super().body(data), "protocol": "openid-connect", "attributes": attributes}
 
-    def take(self, data: Data, found: Properties, client: KeycloakClient) -> None:
+    def take(self, data: Data, found: Properties, client: KeycloakPluginClient) -> None:
         super().take(data, found, client)
         fields.take(data, _FLAGS, found.get("attributes") or {}, decode=dict.fromkeys(_FLAGS, is_true))
 
@@ -55,20 +55,20 @@ class _ClientScopes(KeycloakItem):
 
     kind: str
 
-    def _attached(self, data: Data, client: KeycloakClient, kind: str) -> list[str]:
+    def _attached(self, data: Data, client: KeycloakPluginClient, kind: str) -> list[str]:
         path = f"{self.where(data)}/{data.get('clientId')}/{kind}-client-scopes"
         return [scope["name"] for scope in client.get(path)]
 
-    def _ids(self, data: Data, client: KeycloakClient, names: Collection[str]) -> dict[str, str]:
+    def _ids(self, data: Data, client: KeycloakPluginClient, names: Collection[str]) -> dict[str, str]:
         """Return the ids of the realm's OpenID scopes with these names, by name."""
         scopes = client.get(f"/realms/{data.get('realmId')}/client-scopes")
         return {s["name"]: s["id"] for s in scopes if s.get("protocol") == "openid-connect" and s["name"] in names}
 
-    def _detach(self, data: Data, client: KeycloakClient, names: Collection[str]) -> None:
+    def _detach(self, data: Data, client: KeycloakPluginClient, names: Collection[str]) -> None:
         for id_ in self._ids(data, client, names).values():
             client.delete(f"{self.where(data)}/{data.get('clientId')}/{self.kind}-client-scopes/{id_}")
 
-    def _attach(self, data: Data, client: KeycloakClient, names: Collection[str]) -> None:
+    def _attach(self, data: Data, client: KeycloakPluginClient, names: Collection[str]) -> None:
         path = f"{self.where(data)}/{data.get('clientId')}"
         if client.get(path).get("bearerOnly"):
             raise PluginError(
@@ -86,7 +86,7 @@ class _ClientScopes(KeycloakItem):
                 raise PluginError(f"validation error: scope {name} is already attached to client as {article} scope")
             client.put(f"{path}/{self.kind}-client-scopes/{id_}")
 
-    def create(self, data: Data, client: KeycloakClient) -> None:
+    def create(self, data: Data, client: KeycloakPluginClient) -> None:
         """Set the client's scopes: add missing ones, and remove others."""
         wanted = set(data.get(f"{self.kind}Scopes"))
         try:
@@ -100,19 +100,19 @@ class _ClientScopes(KeycloakItem):
         data.id = f"{data.get('realmId')}/{data.get('clientId')}"
         self.read(data, client)
 
-    def update(self, data: Data, client: KeycloakClient) -> None:
+    def update(self, data: Data, client: KeycloakPluginClient) -> None:
         """Set the client's scopes again."""
         self.create(data, client)
 
-    def found(self, data: Data, client: KeycloakClient) -> Properties:
+    def found(self, data: Data, client: KeycloakPluginClient) -> Properties:
         """Return the client's scopes."""
         return {f"{self.kind}Scopes": self._attached(data, client, self.kind)}
 
-    def take(self, data: Data, found: Properties, client: KeycloakClient) -> None:
+    def take(self, data: Data, found: Properties, client: KeycloakPluginClient) -> None:
         super().take(data, found, client)
         data.id = f"{data.get('realmId')}/{data.get('clientId')}"
 
-    def delete(self, data: Data, client: KeycloakClient) -> None:
+    def delete(self, data: Data, client: KeycloakPluginClient) -> None:
         """Remove the scopes."""
         self._detach(data, client, data.get(f"{self.kind}Scopes"))
 

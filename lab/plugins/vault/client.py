@@ -34,7 +34,7 @@ class RefusedError(RefusalError):
         super().__init__(f"Error making API request. URL: {method} {url} Code: {self.status}. Errors: {listed}")
 
 
-class VaultClient:
+class VaultPluginClient:
     """A client that many threads can share. It logs in at the first request."""
 
     def __init__(self, settings: Properties) -> None:

@@ -7,12 +7,12 @@ from typing import Final
 from lab.plugins.bridge import BridgedFunction
 from lab.plugins.schema import function
 from lab.plugins.server import PluginError
-from lab.plugins.vault.client import VaultClient
+from lab.plugins.vault.client import VaultPluginClient
 from lab.plugins.vault.mounts import get_mount
 from lab.plugins.wire import Properties
 
 
-def _get_auth_backend(args: Properties, vault: VaultClient) -> Properties:
+def _get_auth_backend(args: Properties, vault: VaultPluginClient) -> Properties:
     path = str(args["path"])
     mount = get_mount(vault, f"sys/auth/{path}")
     if mount is None:

@@ -12,7 +12,7 @@ from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.schema import resource
 from lab.plugins.server import PluginError, refused
-from lab.plugins.vault.client import VaultClient
+from lab.plugins.vault.client import VaultPluginClient
 from lab.plugins.vault.items import VaultItem
 from lab.plugins.wire import Properties, Value
 
@@ -20,7 +20,7 @@ from lab.plugins.wire import Properties, Value
 
 
 class _Policy(VaultItem):
-    def find(self, data: Data, client: VaultClient) -> Properties:
+    def find(self, data: Data, client: VaultPluginClient) -> Properties:
         """Return the policy.
 
         Like upstream, a missing policy is read as an empty one, so the next run writes it again.
@@ -52,7 +52,7 @@ class _IdentityObject(VaultItem):
 
     collection: str
 
-    def create(self, data: Data, client: VaultClient) -> None:
+    def create(self, data: Data, client: VaultPluginClient) -> None:
         """Create the object."""
         name = data.get("name")
         with self.refusing("create", data), _GROUP_LOCK:
@@ -62,16 +62,16 @@ class _IdentityObject(VaultItem):
         data.id = answer["id"]
         self.read(data, client)
 
-    def unanswered(self, name: str, _client: VaultClient) -> str:
+    def unanswered(self, name: str, _client: VaultPluginClient) -> str:
         """Return the error when Vault answers no id."""
         return f"{self.refused['create'].format(name=name)}: the server returned no id"
 
-    def update(self, data: Data, client: VaultClient) -> None:
+    def update(self, data: Data, client: VaultPluginClient) -> None:
         """Update it under a lock, because the server loses concurrent updates of a group."""
         with _GROUP_LOCK:
             super().update(data, client)
 
-    def delete(self, data: Data, client: VaultClient) -> None:
+    def delete(self, data: Data, client: VaultPluginClient) -> None:
         """Delete the object."""
         with _GROUP_LOCK:
             super().delete(data, client)
@@ -98,7 +98,7 @@ class _IdentityGroup(_IdentityObject):
     def creation(self, data: Data) -> Properties:
         return {"type": data.get("type"), **{name: value for name, value in self.body(data).items() if value != {}}}
 
-    def unanswered(self, name: str, client: VaultClient) -> str:
+    def unanswered(self, name: str, client: VaultPluginClient) -> str:
         path = f"identity/group/name/{name}"
         existing = client.read(path)
         reason = "unknown" if existing is None else f'group already exists with path="{path}", id="{existing["id"]}"'
@@ -159,14 +159,14 @@ class _Secret(VaultItem):
             raise PluginError("data_json syntax error: one of dataJson and dataJsonWo must be set")
         return {"data": json.loads(text)}
 
-    def take(self, data: Data, found: Properties, client: VaultClient) -> None:
+    def take(self, data: Data, found: Properties, client: VaultPluginClient) -> None:
         super().take(data, found, client)
         data.set("path", data.id)
         data.set("data", {})
         metadata = (found.get("metadata") or {}).items()
         data.set("metadata", {key: item if isinstance(item, str) else _go_json(item) for key, item in metadata})
 
-    def delete(self, data: Data, client: VaultClient) -> None:
+    def delete(self, data: Data, client: VaultPluginClient) -> None:
         """Delete its last version, or all versions."""
         base = "metadata" if data.get("deleteAllVersions") else "data"
         path = f"{data.get('mount')}/{base}/{data.get('name')}"

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from lab.plugins import fields, items
 from lab.plugins.planning import Data
 from lab.plugins.server import PluginError, refused
-from lab.plugins.vault.client import VaultClient
+from lab.plugins.vault.client import VaultPluginClient
 from lab.plugins.wire import Properties
 
 
 @dataclass(frozen=True, kw_only=True)
-class VaultItem(items.Item[VaultClient]):
+class VaultItem(items.Item[VaultPluginClient]):
     """A resource type. An object's id is composed of properties (`auth/{backend}/role/{roleName}`) or set by Vault.
 
     `at` is the path of an object with an id. `filled` maps properties to fields that are in requests if they are not
@@ -35,14 +35,14 @@ class VaultItem(items.Item[VaultClient]):
         """Return the body of the update request."""
         return {**super().body(data), **fields.always(data, {n: f for n, f in self.filled.items() if data.ok(n)})}
 
-    def take(self, data: Data, found: Properties, client: VaultClient) -> None:
+    def take(self, data: Data, found: Properties, client: VaultPluginClient) -> None:
         """Read the answer into the properties."""
         super().take(data, found, client)
         fields.take(data, self.filled, found, decode=self.decode, held=self.held)
         for name, value in self.parts(data.id).items():
             data.set(name, value)
 
-    def find(self, data: Data, client: VaultClient) -> Properties | None:
+    def find(self, data: Data, client: VaultPluginClient) -> Properties | None:
         """Return the object from Vault, None if it does not exist."""
         self.parts(data.id)
         with self.refusing("read", data):
@@ -68,7 +68,7 @@ class VaultItem(items.Item[VaultClient]):
         name = data.raw("name") if "name" in self.shape.fields else ""
         return refused(self.refused.get(doing, "").format(id=data.id, name=name))
 
-    def write(self, doing: str, data: Data, client: VaultClient) -> None:
+    def write(self, doing: str, data: Data, client: VaultPluginClient) -> None:
         """Write the object and read it back."""
         id_ = data.id or self.id.format(**{name: data.get(name) for name in re.findall(r"\{(\w+)\}", self.id)})
         with refused(self.refused.get(doing, "").format(id=id_)):
@@ -76,15 +76,15 @@ class VaultItem(items.Item[VaultClient]):
         data.id = id_
         self.read(data, client)
 
-    def create(self, data: Data, client: VaultClient) -> None:
+    def create(self, data: Data, client: VaultPluginClient) -> None:
         """Create the object."""
         self.write("create", data, client)
 
-    def update(self, data: Data, client: VaultClient) -> None:
+    def update(self, data: Data, client: VaultPluginClient) -> None:
         """Update the object."""
         self.write("update", data, client)
 
-    def delete(self, data: Data, client: VaultClient) -> None:
+    def delete(self, data: Data, client: VaultPluginClient) -> None:
         """Delete the object."""
         with self.refusing("delete", data):
             client.delete(self.path(data))

@@ -10,7 +10,7 @@ from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.schema import resource
 from lab.plugins.server import PluginError
-from lab.plugins.vault.client import RefusedError, VaultClient
+from lab.plugins.vault.client import RefusedError, VaultPluginClient
 from lab.plugins.vault.items import VaultItem
 from lab.plugins.wire import Properties, Value
 
@@ -18,7 +18,7 @@ _TUNE_TRIES: Final = 10
 _MISSING: Final = ("No secret engine mount at", "No auth engine at")
 
 
-def get_mount(vault: VaultClient, path: str) -> Properties | None:
+def get_mount(vault: VaultPluginClient, path: str) -> Properties | None:
     """Return a mount (`sys/mounts/x` or `sys/auth/x`) from the server, or None if it does not exist."""
     try:
         answer = vault.request("GET", path)
@@ -32,7 +32,7 @@ def get_mount(vault: VaultClient, path: str) -> Properties | None:
     return found
 
 
-def remount(vault: VaultClient, source: str, target: str) -> None:
+def remount(vault: VaultPluginClient, source: str, target: str) -> None:
     """Move a mount and wait until it is moved; raises `PluginError` when that fails."""
     answer = vault.request("POST", "sys/remount", {"from": source, "to": target})
     ticket = ((answer or {}).get("data") or {}).get("migration_id")
@@ -66,7 +66,7 @@ class _Mount(VaultItem):
         config = {**self._ttls(data), "force_no_cache": data.get("forceNoCache"), **fields.always(data, given)}
         return {**super().creation(data), "config": config}
 
-    def update(self, data: Data, client: VaultClient) -> None:
+    def update(self, data: Data, client: VaultPluginClient) -> None:
         """Move the mount if its path changes, and tune it.
 
         Tuning is retried, because it fails for a while after a move.
@@ -90,7 +90,7 @@ class _Mount(VaultItem):
                 time.sleep(1)
         self.read(data, client)
 
-    def find(self, data: Data, client: VaultClient) -> Properties | None:
+    def find(self, data: Data, client: VaultPluginClient) -> Properties | None:
         """Return the mount with the type `kv-v2` if the program uses it, which Vault does not report back."""
         found = get_mount(client, self.path(data))
         options = dict((found or {}).get("options") or {})
@@ -100,7 +100,7 @@ class _Mount(VaultItem):
             options.pop("version")
         return {**found, "type": "kv-v2", "options": options}
 
-    def take(self, data: Data, found: Properties, client: VaultClient) -> None:
+    def take(self, data: Data, found: Properties, client: VaultPluginClient) -> None:
         super().take(data, found, client)
         config = found["config"]
         for kind in ("default", "max"):
@@ -132,11 +132,11 @@ class AuthMount(VaultItem):
         """Return the body of the create request."""
         return {**super().creation(data), "description": data.get("description"), "config": {}}
 
-    def find(self, data: Data, client: VaultClient) -> Properties | None:
+    def find(self, data: Data, client: VaultPluginClient) -> Properties | None:
         """Return the object from Vault, None if it does not exist."""
         return get_mount(client, self.path(data))
 
-    def move(self, data: Data, client: VaultClient) -> None:
+    def move(self, data: Data, client: VaultPluginClient) -> None:
         """Move the mount if its path changes."""
         if data.changed("path"):
             source, target = data.old("path"), data.get("path")
@@ -146,7 +146,7 @@ class AuthMount(VaultItem):
                 raise PluginError(f'error remounting to "auth/{target}": {error}') from None
             data.id = target
 
-    def update(self, data: Data, client: VaultClient) -> None:
+    def update(self, data: Data, client: VaultPluginClient) -> None:
         """Update the mount. Like upstream, this also resets its tuning to the server's defaults."""
         self.move(data, client)
         if data.changed("description"):
@@ -157,12 +157,12 @@ class AuthMount(VaultItem):
 
 
 class _NamedAuthMount(AuthMount):
-    def create(self, data: Data, client: VaultClient) -> None:
+    def create(self, data: Data, client: VaultPluginClient) -> None:
         """Create the mount; the default path is its type."""
         data.set("path", data.get("path") or data.get("type"))
         super().create(data, client)
 
-    def take(self, data: Data, found: Properties, client: VaultClient) -> None:
+    def take(self, data: Data, found: Properties, client: VaultPluginClient) -> None:
         super().take(data, found, client)
         data.set("description", found.get("description"))
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from lab.plugins.bridge import Bridge
 from lab.plugins.server import Host
 from lab.plugins.vault import functions, identity, mounts, roles
-from lab.plugins.vault.client import VaultClient
+from lab.plugins.vault.client import VaultPluginClient
 
 
-def make(_host: Host) -> Bridge[VaultClient]:
+def make(_host: Host) -> Bridge[VaultPluginClient]:
     """Build the backend, without a connection."""
     return Bridge(
         name="vault",
         tables=(identity.RESOURCES, mounts.RESOURCES, roles.RESOURCES),
         functions=functions.FUNCTIONS,
-        connect=VaultClient,
+        connect=VaultPluginClient,
     )

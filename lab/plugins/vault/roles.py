@@ -14,7 +14,7 @@ from lab.plugins.items import table
 from lab.plugins.planning import Data, is_zero
 from lab.plugins.schema import one_of, resource
 from lab.plugins.server import PluginError, refused
-from lab.plugins.vault.client import RefusedError, VaultClient
+from lab.plugins.vault.client import RefusedError, VaultPluginClient
 from lab.plugins.vault.items import VaultItem
 from lab.plugins.vault.mounts import AUTH, AuthMount
 from lab.plugins.wire import UNKNOWN, Properties, Value, has_unknown
@@ -58,7 +58,7 @@ class _Jwt(AuthMount):
     def customise(self) -> Customise:
         return _sourced
 
-    def create(self, data: Data, client: VaultClient) -> None:
+    def create(self, data: Data, client: VaultPluginClient) -> None:
         """Create the mount, then configure it."""
         path = data.get("path")
         with refused(self.refused["create"]):
@@ -66,12 +66,12 @@ class _Jwt(AuthMount):
         data.id = path
         self._configure(data, client)
 
-    def update(self, data: Data, client: VaultClient) -> None:
+    def update(self, data: Data, client: VaultPluginClient) -> None:
         """Update the configuration. Like upstream, the description does not change."""
         self.move(data, client)
         self._configure(data, client)
 
-    def _configure(self, data: Data, client: VaultClient) -> None:
+    def _configure(self, data: Data, client: VaultPluginClient) -> None:
         known = {name: field for name, field in _CONFIG.items() if data.raw(name) is not None or data.changed(name)}
         if not data.ok(_SECRET):
             known.pop(_SECRET, None)
@@ -79,13 +79,13 @@ class _Jwt(AuthMount):
             client.write(f"auth/{data.id}/config", fields.always(data, known))
         self.read(data, client)
 
-    def find(self, data: Data, client: VaultClient) -> Properties | None:
+    def find(self, data: Data, client: VaultPluginClient) -> Properties | None:
         """Return the mount with its configuration; None if either does not exist."""
         found = super().find(data, client)
         config = None if found is None else client.read(f"auth/{data.id}/config")
         return None if found is None or config is None else {**found, "config": config}
 
-    def take(self, data: Data, found: Properties, client: VaultClient) -> None:
+    def take(self, data: Data, found: Properties, client: VaultPluginClient) -> None:
         super().take(data, found, client)
         fields.take(data, _ANSWERED, found["config"])
 
@@ -117,7 +117,7 @@ class _VaultRole(VaultItem):
         changing = {name: field for name, field in {**_TOKEN, **self.changing}.items() if wanted(name)}
         return {**super().body(data), **fields.always(data, changing)}
 
-    def take(self, data: Data, found: Properties, client: VaultClient) -> None:
+    def take(self, data: Data, found: Properties, client: VaultPluginClient) -> None:
         super().take(data, found, client)
         # Add the prefix length that the server strips from a host address.
         known = set(data.get("tokenBoundCidrs"))
@@ -125,7 +125,7 @@ class _VaultRole(VaultItem):
         fields.take(data, _TOKEN, {**found, "token_bound_cidrs": cidrs})
         fields.take(data, self.changing, found, held=self.held)
 
-    def delete(self, data: Data, client: VaultClient) -> None:
+    def delete(self, data: Data, client: VaultPluginClient) -> None:
         """Delete the role, unless it is gone with its mount."""
         try:
             client.delete(data.id)
@@ -143,7 +143,7 @@ class _JwtRole(_VaultRole):
         claims = {key: [item.strip() for item in value.split(",")] for key, value in data.get("boundClaims").items()}
         return {**super().body(data), "bound_claims": claims}
 
-    def take(self, data: Data, found: Properties, client: VaultClient) -> None:
+    def take(self, data: Data, found: Properties, client: VaultPluginClient) -> None:
         super().take(data, found, client)
         if found.get("bound_claims") is not None:
             data.set("boundClaims", {key: _joined(value) for key, value in found["bound_claims"].items()})
@@ -226,7 +226,7 @@ class _Kubernetes(VaultItem):
         reviewer = data.get("tokenReviewerJwt")
         return {**super().body(data), **dropped, **({"token_reviewer_jwt": reviewer} if reviewer else {})}
 
-    def delete(self, data: Data, _client: VaultClient) -> None:
+    def delete(self, data: Data, _client: VaultPluginClient) -> None:
         """Do nothing: the server deletes the configuration only with its mount."""
         data.id = ""
 

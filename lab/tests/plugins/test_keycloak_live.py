@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from lab.plugins.keycloak import provider
-from lab.plugins.keycloak.client import KeycloakApiError, KeycloakClient
+from lab.plugins.keycloak.client import KeycloakApiError, KeycloakPluginClient
 from lab.plugins.server import Host
 from lab.plugins.wire import Secret
 from lab.tests.plugins import servers
@@ -28,9 +28,9 @@ OPTIONALS = "keycloak:openid/clientOptionalScopes:ClientOptionalScopes"
 
 
 @pytest.fixture(scope="module")
-def admin(platform: Mapping[str, str]) -> KeycloakClient:
+def admin(platform: Mapping[str, str]) -> KeycloakPluginClient:
     settings: dict[str, Any] = {**servers.keycloak_settings(platform), "clientTimeout": 60}
-    return KeycloakClient(settings)
+    return KeycloakPluginClient(settings)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def user(realm: Made, name: str, **extra: Any) -> Made:
     return realm.plugin.made(USER, {"realmId": realm.id, "username": name, **extra})
 
 
-def test_realm(realm: Made, admin: KeycloakClient) -> None:
+def test_realm(realm: Made, admin: KeycloakPluginClient) -> None:
     assert realm.state["id"] == realm.id == realm.given["realm"]
     realm.assert_no_drift()
     realm.change(displayName="Other", registrationAllowed=True)
@@ -67,7 +67,7 @@ def test_realm(realm: Made, admin: KeycloakClient) -> None:
     assert "realm" not in realm.imported().paths
 
 
-def test_group_and_its_children(realm: Made, admin: KeycloakClient, unique: str) -> None:
+def test_group_and_its_children(realm: Made, admin: KeycloakPluginClient, unique: str) -> None:
     plugin = realm.plugin
     top = plugin.made(GROUP, {"realmId": realm.id, "name": unique, "attributes": {"k": "v##w"}})
     child = plugin.made(GROUP, {"realmId": realm.id, "name": "dev", "parentId": top.id})
@@ -89,7 +89,7 @@ def test_group_and_its_children(realm: Made, admin: KeycloakClient, unique: str)
     top.remove()
 
 
-def test_members_are_exactly_the_given_ones(realm: Made, admin: KeycloakClient, unique: str) -> None:
+def test_members_are_exactly_the_given_ones(realm: Made, admin: KeycloakPluginClient, unique: str) -> None:
     plugin = realm.plugin
     people = [user(realm, f"{unique}-{n}") for n in ("a", "b", "c")]
     names = [person.given["username"] for person in people]
@@ -112,7 +112,7 @@ def test_members_are_exactly_the_given_ones(realm: Made, admin: KeycloakClient, 
         person.remove()
 
 
-def test_user(realm: Made, admin: KeycloakClient, unique: str) -> None:
+def test_user(realm: Made, admin: KeycloakPluginClient, unique: str) -> None:
     made = user(realm, unique, email=f"{unique}@example.fr", firstName="A", lastName="B")
     made.assert_no_drift()
     made.change(firstName="C", enabled=False)
@@ -138,7 +138,7 @@ def test_an_undeclared_user_attribute_always_has_a_diff(realm: Made, unique: str
 
 
 def test_a_role_created_outside_the_program_can_only_be_deleted(
-    realm: Made, admin: KeycloakClient, unique: str
+    realm: Made, admin: KeycloakPluginClient, unique: str
 ) -> None:
     plugin = realm.plugin
     given = {"name": unique, "description": "d"}
@@ -156,7 +156,7 @@ def test_a_role_created_outside_the_program_can_only_be_deleted(
         admin.get(path)
 
 
-def test_client(realm: Made, admin: KeycloakClient, unique: str) -> None:
+def test_client(realm: Made, admin: KeycloakPluginClient, unique: str) -> None:
     made = client(
         realm,
         unique,
@@ -195,7 +195,7 @@ def test_an_invalid_client_is_refused_as_in_upstream(realm: Made, inputs: dict[s
         realm.plugin.create(CLIENT, news)
 
 
-def test_scopes_and_mappers(realm: Made, admin: KeycloakClient, unique: str) -> None:
+def test_scopes_and_mappers(realm: Made, admin: KeycloakPluginClient, unique: str) -> None:
     plugin = realm.plugin
     scope = plugin.made(SCOPE, {"realmId": realm.id, "name": unique, "description": "d"})
     scope.assert_no_drift()
@@ -233,7 +233,7 @@ def test_scopes_and_mappers(realm: Made, admin: KeycloakClient, unique: str) -> 
     scope.remove()
 
 
-def test_the_scopes_of_a_client(realm: Made, admin: KeycloakClient, unique: str) -> None:
+def test_the_scopes_of_a_client(realm: Made, admin: KeycloakPluginClient, unique: str) -> None:
     plugin = realm.plugin
     owner = client(realm, unique)
     base = {"realmId": realm.id, "clientId": owner.id}
