@@ -176,7 +176,7 @@ class Foundation(Component):
 
 
 def _issuer(settings: Settings, authorities: Mapping[str, str]) -> OidcIssuer:
-    """Return Keycloak's realm as the systems know it."""
+    """Return Keycloak's realm as an OIDC issuer."""
     endpoint = settings.endpoints[System.KEYCLOAK]
     url = f"{endpoint.url}/realms/{settings.keycloak.realm}"
     return OidcIssuer(url, authorities[str(endpoint.ca)] if endpoint.ca else None)

@@ -235,7 +235,7 @@ class KeycloakFoundation(Component):
 
 @dataclass(frozen=True, slots=True)
 class KeycloakTenantArgs:
-    """`realm` is the realm's name once it exists, `accounts` the user names of those who have an account, likewise."""
+    """`realm` is the realm's name once it exists. `accounts` maps a user name to itself once the account exists."""
 
     tenant: Tenant
     provider: keycloak.Provider

@@ -49,7 +49,7 @@ def publish_catalogue(
     tag = catalogue_tag(files)
     before: list[pulumi.Resource] = []
     for path, text in files.items():
-        # Each file is a commit. They are made one after the other: GitLab refuses a commit on an outdated branch.
+        # Each file is a commit. They are created one after the other: GitLab refuses a commit on an outdated branch.
         file = gitlab.RepositoryFile(
             f"{name}/{path}",
             project=project.id,
