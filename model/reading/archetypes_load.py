@@ -15,26 +15,26 @@ from pydantic import Field
 from model.archetypes import BUILT_IN, Archetype, EnvironmentDefaults, RepositoryDefaults
 from model.problems import KeyPath
 from model.reading import fields as f
-from model.reading.schema import DEFAULT_ARCHETYPE, EnvelopeAmounts, EnvelopeFile, QuotaAmounts, RegistryFile, Section
+from model.reading.schema import DEFAULT_ARCHETYPE, AmountsSection, EnvelopeSection, QuotaSection, RegistrySection, Section
 from model.tenant import Envelope, ImageSeverity, Quota, Registry, Retention
 from model.texts import did_you_mean, show
 
 
-class ClassDefaultsFile(Section):
+class ClassDefaultsSection(Section):
     """Defaults of the environments of one class."""
 
-    quota: QuotaAmounts = QuotaAmounts()
+    quota: QuotaSection = QuotaSection()
     autosync: bool | None = None
 
 
-class EnvironmentsDefaultsFile(Section):
+class EnvironmentsDefaultsSection(Section):
     """Defaults of environments, by class of stage."""
 
-    nonprod: ClassDefaultsFile = ClassDefaultsFile()
-    prod: ClassDefaultsFile = ClassDefaultsFile()
+    nonprod: ClassDefaultsSection = ClassDefaultsSection()
+    prod: ClassDefaultsSection = ClassDefaultsSection()
 
 
-class RepositoryDefaultsFile(Section):
+class RepositoryDefaultsSection(Section):
     """Defaults of repositories."""
 
     preset: str | None = None
@@ -42,41 +42,41 @@ class RepositoryDefaultsFile(Section):
     protected_branches: list[f.BranchPattern] | None = None
 
 
-class NewCodeDefaultsFile(Section):
+class NewCodeDefaultsSection(Section):
     """Default length of the new-code period."""
 
     days: Annotated[int, Field(ge=1, le=90)] | None = None
 
 
-class QualityDefaultsFile(Section):
+class QualityDefaultsSection(Section):
     """Defaults of static analysis."""
 
     gate: str | None = None
-    new_code: NewCodeDefaultsFile = NewCodeDefaultsFile()
+    new_code: NewCodeDefaultsSection = NewCodeDefaultsSection()
 
 
-class ObservabilityDefaultsFile(Section):
+class ObservabilityDefaultsSection(Section):
     """Defaults of logs."""
 
     log_retention: f.Days | None = None
 
 
-class ArchetypeFile(Section):
+class ArchetypeSection(Section):
     """One entry of `usine:archetypes`."""
 
     extends: str | None = None
-    envelope: EnvelopeFile = EnvelopeFile()
-    environment: EnvironmentsDefaultsFile = EnvironmentsDefaultsFile()
-    repository: RepositoryDefaultsFile = RepositoryDefaultsFile()
-    registry: RegistryFile = RegistryFile()
-    quality: QualityDefaultsFile = QualityDefaultsFile()
+    envelope: EnvelopeSection = EnvelopeSection()
+    environment: EnvironmentsDefaultsSection = EnvironmentsDefaultsSection()
+    repository: RepositoryDefaultsSection = RepositoryDefaultsSection()
+    registry: RegistrySection = RegistrySection()
+    quality: QualityDefaultsSection = QualityDefaultsSection()
     packages: list[str] | None = None
-    observability: ObservabilityDefaultsFile = ObservabilityDefaultsFile()
+    observability: ObservabilityDefaultsSection = ObservabilityDefaultsSection()
 
 
-def merge_quota(amounts: EnvelopeAmounts, default: Quota) -> Quota:
+def merge_quota(amounts: AmountsSection, default: Quota) -> Quota:
     """Return a quota: what is stated, the default for the rest."""
-    pods = amounts.pods if isinstance(amounts, QuotaAmounts) else None
+    pods = amounts.pods if isinstance(amounts, QuotaSection) else None
     return Quota(
         cpu=default.cpu if amounts.cpu is None else amounts.cpu,
         memory=default.memory if amounts.memory is None else amounts.memory,
@@ -86,7 +86,7 @@ def merge_quota(amounts: EnvelopeAmounts, default: Quota) -> Quota:
     )
 
 
-def merge_registry(stated: RegistryFile, default: Registry) -> Registry:
+def merge_registry(stated: RegistrySection, default: Registry) -> Registry:
     """Return a registry: what is stated, the default for the rest."""
     keep = stated.keep
     return Registry(
@@ -102,17 +102,17 @@ def merge_registry(stated: RegistryFile, default: Registry) -> Registry:
     )
 
 
-def merge_envelope(stated: EnvelopeFile, default: Envelope) -> Envelope:
+def merge_envelope(stated: EnvelopeSection, default: Envelope) -> Envelope:
     """Return an envelope: what is stated, the default for the rest."""
     return Envelope(nonprod=merge_quota(stated.nonprod, default.nonprod), prod=merge_quota(stated.prod, default.prod))
 
 
-def _merge_class(stated: ClassDefaultsFile, default: EnvironmentDefaults) -> EnvironmentDefaults:
+def _merge_class(stated: ClassDefaultsSection, default: EnvironmentDefaults) -> EnvironmentDefaults:
     autosync = default.autosync if stated.autosync is None else stated.autosync
     return EnvironmentDefaults(merge_quota(stated.quota, default.quota), autosync)
 
 
-def _merge(name: str, stated: ArchetypeFile, parent: Archetype) -> Archetype:
+def _merge(name: str, stated: ArchetypeSection, parent: Archetype) -> Archetype:
     repository, quality = stated.repository, stated.quality
     branches = repository.protected_branches
     retention = stated.observability.log_retention
@@ -136,7 +136,7 @@ def _merge(name: str, stated: ArchetypeFile, parent: Archetype) -> Archetype:
 
 
 def resolve_archetypes(
-    declared: Mapping[str, ArchetypeFile], note: Callable[[KeyPath, str], None]
+    declared: Mapping[str, ArchetypeSection], note: Callable[[KeyPath, str], None]
 ) -> dict[str, Archetype]:
     """Return every archetype of a platform by name, the built-in ones first.
 

@@ -10,7 +10,7 @@ from model.archetypes import Archetype
 from model.problems import Finding, KeyPath
 from model.reading.amounts import render_cpu, render_size
 from model.reading.archetypes_load import merge_envelope, merge_quota, merge_registry
-from model.reading.schema import EnvironmentFile, ProjectFile, QualityFile, RepositoryFile
+from model.reading.schema import EnvironmentSection, TenantSection, QualitySection, RepositorySection
 from model.reserved import is_reserved_repository, who_reserves_slug
 from model.revisions import check_revisions
 from model.settings import Settings
@@ -47,7 +47,7 @@ _INFRA_ONLY = ("path", "value_files", "revision")
 _CAMEL = {"value_files": "valueFiles"}
 
 
-def _revision_at(file: ProjectFile, repository: str, environment: str) -> KeyPath:
+def _revision_at(file: TenantSection, repository: str, environment: str) -> KeyPath:
     """Return where the file says what an environment follows, or else the repository that it is the default of."""
     path: KeyPath = ("repositories", repository)
     stated = file.repositories[repository].revision or {}
@@ -78,7 +78,7 @@ class Converter:
         self._source = ""
         self._wrong: frozenset[KeyPath] = frozenset()
 
-    def convert(self, file: ProjectFile, source: str, names: Outline) -> Tenant:
+    def convert(self, file: TenantSection, source: str, names: Outline) -> Tenant:
         """Return the project of a file, or of what is right of it."""
         self._source, self._wrong = source, names.wrong
         settings, archetype = self._settings, self._settings.archetypes[file.archetype]
@@ -150,14 +150,14 @@ class Converter:
         if count > most:
             self._note(path, f"{count} {what}; the platform allows {most}", at_key=True)
 
-    def _check_slug(self, file: ProjectFile, source: str) -> None:
+    def _check_slug(self, file: TenantSection, source: str) -> None:
         stem = PurePath(source).name.removesuffix(".yaml")
         if file.slug != stem:
             self._note(("slug",), f"the slug is {file.slug}, the file's name {show(stem)}: they must be the same")
         if who := who_reserves_slug(file.slug, self._settings):
             self._note(("slug",), f"the slug {file.slug} is reserved by {who}: choose another one")
 
-    def _members(self, file: ProjectFile) -> dict[Role, tuple[str, ...]]:
+    def _members(self, file: TenantSection) -> dict[Role, tuple[str, ...]]:
         members = {}
         for role in Role:
             people: list[str] = getattr(file.members, role.value, [])
@@ -169,7 +169,7 @@ class Converter:
         self._limit(("members",), "people", people_count, self._settings.limits.members)
         return members
 
-    def _roles(self, file: ProjectFile, names: Outline) -> tuple[OwnRole, ...]:
+    def _roles(self, file: TenantSection, names: Outline) -> tuple[OwnRole, ...]:
         for name, role in file.roles.items():
             path: KeyPath = ("roles", name)
             if name in {role.value for role in Role}:
@@ -185,7 +185,7 @@ class Converter:
 
     # Environments ---------------------------------------------------------------------------------------------------
 
-    def _environment(self, name: str, stated: EnvironmentFile, archetype: Archetype) -> Environment | None:
+    def _environment(self, name: str, stated: EnvironmentSection, archetype: Archetype) -> Environment | None:
         path: KeyPath = ("environments", name)
         settings = self._settings
         if reason := _NOT_ENVIRONMENTS.get(name):
@@ -233,7 +233,7 @@ class Converter:
             hosts=tuple(stated.hosts),
         )
 
-    def _envelope(self, tenant: Tenant, file: ProjectFile) -> None:
+    def _envelope(self, tenant: Tenant, file: TenantSection) -> None:
         """Compare the sums of the environments with the envelope, by class and resource."""
         for production, word, envelope, stated in (
             (False, "nonprod", tenant.envelope.nonprod, file.envelope.nonprod),
@@ -265,7 +265,7 @@ class Converter:
 
     # Repositories ---------------------------------------------------------------------------------------------------
 
-    def _repository(self, name: str, stated: RepositoryFile, archetype: Archetype, names: Outline) -> Repository:
+    def _repository(self, name: str, stated: RepositorySection, archetype: Archetype, names: Outline) -> Repository:
         path: KeyPath = ("repositories", name)
         if is_reserved_repository(name):
             self._note(path, f"a repository cannot be called {name}: GitLab keeps that path for itself", at_key=True)
@@ -303,7 +303,7 @@ class Converter:
             deployment=self._deployment(path, stated, branch, names) if kind is RepositoryKind.INFRA else None,
         )
 
-    def _deployment(self, path: KeyPath, stated: RepositoryFile, branch: str, names: Outline) -> Deployment:
+    def _deployment(self, path: KeyPath, stated: RepositorySection, branch: str, names: Outline) -> Deployment:
         files = tuple(stated.value_files or ())
         self._once((*path, "valueFiles"), files)
         revisions = dict(stated.revision or {})
@@ -320,7 +320,7 @@ class Converter:
 
     # What refers to environments and repositories -------------------------------------------------------------------
 
-    def _quality(self, stated: QualityFile, archetype: Archetype, file: ProjectFile, names: Outline) -> Quality:
+    def _quality(self, stated: QualitySection, archetype: Archetype, file: TenantSection, names: Outline) -> Quality:
         dast = stated.dast
         if dast is not None:
             path: KeyPath = ("quality", "dast", "environments")

@@ -86,7 +86,7 @@ def _check_reason(value: str) -> str:
 _Glob = Annotated[str, AfterValidator(_check_glob)]
 
 
-class IgnoreFile(Section):
+class IgnoreSection(Section):
     """One rule."""
 
     name: _Glob | None = None
@@ -104,13 +104,13 @@ class IgnoreFile(Section):
     """The last day it holds."""
 
 
-class IgnoresFile(Section):
+class IgnoresSection(Section):
     """The whole file."""
 
-    ignores: list[IgnoreFile] = Field(default=[])
+    ignores: list[IgnoreSection] = Field(default=[])
 
 
-_FILE: TypeAdapter[IgnoresFile] = TypeAdapter(IgnoresFile)
+_FILE: TypeAdapter[IgnoresSection] = TypeAdapter(IgnoresSection)
 
 
 def load_ignores(path: Path, today: datetime.date) -> tuple[IgnoreRule, ...]:
@@ -134,11 +134,11 @@ def read_ignores(data: bytes, today: datetime.date, source: str = IGNORES_FILE) 
             problems = [Problem(source, *START, "expected a mapping with the key ignores and a list below it")]
         raise SpecError(problems)
     findings: list[Finding] = []
-    stated: list[IgnoreFile] = []
+    stated: list[IgnoreSection] = []
     try:
         stated = _FILE.validate_python(examined.value).ignores
     except ValidationError as error:
-        findings += explain(error, source, IgnoresFile.model_json_schema(schema_generator=FileSchema))
+        findings += explain(error, source, IgnoresSection.model_json_schema(schema_generator=FileSchema))
     rules: list[IgnoreRule] = []
     for index, entry in enumerate(stated):
         findings += _misfits(entry, index, today, source)
@@ -163,7 +163,7 @@ def read_ignores(data: bytes, today: datetime.date, source: str = IGNORES_FILE) 
     return tuple(rules)
 
 
-def _misfits(entry: IgnoreFile, index: int, today: datetime.date, source: str) -> Iterator[Finding]:
+def _misfits(entry: IgnoreSection, index: int, today: datetime.date, source: str) -> Iterator[Finding]:
     """Yield what is wrong with a rule beyond its single fields."""
     where = ("ignores", index)
     if entry.name is None and entry.type is None:

@@ -19,7 +19,7 @@ from model.reading.explain import explain
 from model.reading.fields import check_slug
 from model.reading.files import TenantFile, tenant_files
 from model.reading.fleet import check_fleet, check_selection
-from model.reading.schema import API_VERSION, KIND, PROJECT_FILE, ProjectFile, Words, json_schema
+from model.reading.schema import API_VERSION, KIND, TENANT_SECTION, TenantSection, Words, json_schema
 from model.reading.yaml_reader import MAX_PROBLEMS, Examined, Suspect, examine, read
 from model.settings import Settings
 from model.tenant import Tenant
@@ -86,7 +86,7 @@ def _schema() -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Fields:
-    file: ProjectFile
+    file: TenantSection
     wrong: frozenset[KeyPath] = frozenset()
 
 
@@ -122,7 +122,7 @@ class _Reader:
 
     def _fields(self, value: dict[str, Any], file: TenantFile) -> _Fields | None:
         try:
-            return _Fields(PROJECT_FILE.validate_python(value, context=self._words))
+            return _Fields(TENANT_SECTION.validate_python(value, context=self._words))
         except ValidationError as error:
             self.findings += explain(error, file.source, _schema())
             # Of a file that is nothing like a tenant's, the rest tells nothing.
@@ -137,7 +137,7 @@ class _Reader:
             if not _complete(rest, file.stem):
                 return None
             try:
-                return _Fields(PROJECT_FILE.validate_python(rest, context=self._words), frozenset(wrong))
+                return _Fields(TENANT_SECTION.validate_python(rest, context=self._words), frozenset(wrong))
             except ValidationError as next_error:
                 error = next_error
         return None

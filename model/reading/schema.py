@@ -1,6 +1,6 @@
 """The tenant file as pydantic sees it: names, types and descriptions of every field, and nothing across fields.
 
-pydantic stays at this edge: `model.reading.convert` turns a `ProjectFile` into the frozen `Project` everyone else uses.
+pydantic stays at this edge: `model.reading.convert` turns a `TenantSection` into the frozen `Project` everyone else uses.
 What the platform declares (clusters, stages, presets, ...) is checked against the `Words` in the validation context.
 """
 
@@ -76,7 +76,7 @@ class Section(BaseModel):
     )
 
 
-class Members(Section):
+class MembersSection(Section):
     """Role -> people. A person may have several roles; the owner stands in `owner`."""
 
     admin: list[f.Person] = []
@@ -91,7 +91,7 @@ class Members(Section):
     """Look, and change nothing."""
 
 
-class RoleFile(Section):
+class RoleSection(Section):
     """A role of the tenant's own, beside those of the platform."""
 
     description: f.Description = ""
@@ -101,7 +101,7 @@ class RoleFile(Section):
     """Its people."""
 
 
-class EnvelopeAmounts(Section):
+class AmountsSection(Section):
     """What environments may add up to."""
 
     cpu: f.Cpu | None = None
@@ -111,23 +111,23 @@ class EnvelopeAmounts(Section):
     """Graphics processors."""
 
 
-class QuotaAmounts(EnvelopeAmounts):
+class QuotaSection(AmountsSection):
     """What one environment may use."""
 
     pods: f.Count | None = None
     """How many pods."""
 
 
-class EnvelopeFile(Section):
+class EnvelopeSection(Section):
     """What the environments may add up to, by class of stage."""
 
-    nonprod: EnvelopeAmounts = EnvelopeAmounts()
+    nonprod: AmountsSection = AmountsSection()
     """All environments outside production."""
-    prod: EnvelopeAmounts = EnvelopeAmounts()
+    prod: AmountsSection = AmountsSection()
     """All environments in production."""
 
 
-class EgressFile(Section):
+class EgressSection(Section):
     """One opening of the namespace towards the outside."""
 
     host: f.Host
@@ -135,14 +135,14 @@ class EgressFile(Section):
     """A TCP port."""
 
 
-class EnvironmentFile(Section):
+class EnvironmentSection(Section):
     """One environment: a namespace on a cluster."""
 
     stage: Annotated[str, *_declared("stage")] | None = None
     """Stage the platform declares; without it, the environment's own name if that is a stage."""
     cluster: Annotated[str, *_declared("cluster")] | None = None
     """Cluster the platform declares; without it, the only one that offers the stage."""
-    quota: QuotaAmounts = QuotaAmounts()
+    quota: QuotaSection = QuotaSection()
     """What it may use; what is left out comes from the archetype."""
     autosync: bool | None = None
     """Deploy by itself what the repository says; outside production this is the default."""
@@ -151,11 +151,11 @@ class EnvironmentFile(Section):
     hosts: list[f.Host] = []
     """Other host names it answers at, beside that of the url: an Ingress or a route of its namespace may name these
     and no others."""
-    egress: list[EgressFile] = []
+    egress: list[EgressSection] = []
     """What the namespace may reach beyond its own."""
 
 
-class MirrorFile(Section):
+class MirrorSection(Section):
     """An external repository to mirror."""
 
     url: f.Url
@@ -165,7 +165,7 @@ class MirrorFile(Section):
     """Run the source's own CI file, on branches and tags that are not protected; it gets nothing that publishes."""
 
 
-class RepositoryFile(Section):
+class RepositorySection(Section):
     """One Git repository."""
 
     kind: Annotated[str, *fixed("kind of repository", *(kind.value for kind in RepositoryKind))] = "app"
@@ -175,7 +175,7 @@ class RepositoryFile(Section):
     default_branch: f.Branch | None = None
     protected_branches: Annotated[list[f.BranchPattern], Field(max_length=20)] | None = None
     """Branches that only a merge request changes."""
-    mirror: MirrorFile | None = None
+    mirror: MirrorSection | None = None
     path: f.Directory | None = None
     """Kind infra: folder of the chart or of the manifests."""
     value_files: Annotated[list[f.ValueFile], Field(max_length=20)] | None = None
@@ -184,7 +184,7 @@ class RepositoryFile(Section):
     """Kind infra: what each environment follows; `default` for the others."""
 
 
-class KeepFile(Section):
+class KeepSection(Section):
     """Which image tags stay."""
 
     tags: Annotated[int, Field(ge=1, le=1000)] | None = None
@@ -193,11 +193,11 @@ class KeepFile(Section):
     """Those pushed in the last days, how many days."""
 
 
-class RegistryFile(Section):
+class RegistrySection(Section):
     """The tenant's image registry."""
 
     quota: f.Size | None = None
-    keep: KeepFile = KeepFile()
+    keep: KeepSection = KeepSection()
     """What retention keeps."""
     immutable: Annotated[list[f.TagPattern], Field(max_length=15)] | None = None
     """Patterns of tags that nobody overwrites."""
@@ -205,14 +205,14 @@ class RegistryFile(Section):
     """From this severity on, a vulnerable image is not pulled."""
 
 
-class NewCodeFile(Section):
+class NewCodeSection(Section):
     """Length of the new-code period."""
 
     days: Annotated[int, Field(ge=1, le=90)]
     """Days, 1 to 90."""
 
 
-class DastFile(Section):
+class DastSection(Section):
     """Dynamic analysis of running environments."""
 
     environments: Annotated[list[f.EnvironmentName], Field(min_length=1)]
@@ -220,18 +220,18 @@ class DastFile(Section):
     schedule: f.Cron
 
 
-class QualityFile(Section):
+class QualitySection(Section):
     """Static and dynamic analysis."""
 
     gate: Annotated[str, *_declared("gate")] | None = None
     """Quality gate of the platform."""
-    new_code: NewCodeFile | None = None
+    new_code: NewCodeSection | None = None
     """What counts as new."""
-    dast: DastFile | None = None
+    dast: DastSection | None = None
     """Dynamic analysis."""
 
 
-class AlertFile(Section):
+class AlertSection(Section):
     """Who is told."""
 
     to: f.Email
@@ -239,16 +239,16 @@ class AlertFile(Section):
     """From this severity on."""
 
 
-class ObservabilityFile(Section):
+class ObservabilitySection(Section):
     """Logs, alerts, dashboards."""
 
     log_retention: f.Days | None = None
-    alerts: Annotated[list[AlertFile], Field(max_length=20)] = []
+    alerts: Annotated[list[AlertSection], Field(max_length=20)] = []
     """Who is told of what."""
     dashboards: f.Dashboards | None = None
 
 
-class ProjectFile(Section):
+class TenantSection(Section):
     """One tenant project of Usine: one file `<slug>.yaml` in `projects.d/`."""
 
     api_version: Annotated[str, *fixed("version", API_VERSION)]
@@ -268,23 +268,23 @@ class ProjectFile(Section):
     """When somebody looks at the project again."""
     labels: Annotated[dict[f.LabelKey, f.LabelValue], Field(max_length=20)] = {}
     """Free labels, on every object that takes some."""
-    members: Members = Members()
-    roles: Annotated[dict[f.RoleName, RoleFile], Field(max_length=20)] = {}
+    members: MembersSection = MembersSection()
+    roles: Annotated[dict[f.RoleName, RoleSection], Field(max_length=20)] = {}
     """Name -> role of the tenant's own."""
-    envelope: EnvelopeFile = EnvelopeFile()
-    environments: dict[f.EnvironmentName, EnvironmentFile] = {}
+    envelope: EnvelopeSection = EnvelopeSection()
+    environments: dict[f.EnvironmentName, EnvironmentSection] = {}
     """Name -> environment."""
-    repositories: dict[f.RepositoryName, RepositoryFile] = {}
+    repositories: dict[f.RepositoryName, RepositorySection] = {}
     """Name -> repository."""
-    registry: RegistryFile = RegistryFile()
-    quality: QualityFile = QualityFile()
+    registry: RegistrySection = RegistrySection()
+    quality: QualitySection = QualitySection()
     packages: list[Annotated[str, *_declared("package")]] | None = None
     """Kinds of package registries."""
-    observability: ObservabilityFile = ObservabilityFile()
+    observability: ObservabilitySection = ObservabilitySection()
 
 
 #: Compiled once: building a validator costs as much as reading a hundred files.
-PROJECT_FILE: Final = TypeAdapter(ProjectFile)
+TENANT_SECTION: Final = TypeAdapter(TenantSection)
 
 
 class FileSchema(GenerateJsonSchema):
@@ -315,7 +315,7 @@ class FileSchema(GenerateJsonSchema):
 
 def json_schema(words: Words | None = None) -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a tenant file, with the platform's words where they are given."""
-    schema: dict[str, Any] = ProjectFile.model_json_schema(by_alias=True, schema_generator=FileSchema)
+    schema: dict[str, Any] = TenantSection.model_json_schema(by_alias=True, schema_generator=FileSchema)
     _declare(schema, words)
     schema["anyOf"] = [
         {"required": [key], "properties": {key: {"minProperties": 1}}} for key in ("environments", "repositories")

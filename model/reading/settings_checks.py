@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 from model.problems import KeyPath
 from model.reading.archetypes_load import misfits, resolve_archetypes, undeclared_words
 from model.reading.fields import check_slug
-from model.reading.settings_schema import ClusterFile, SettingsFile, StageFile, WorkloadRulesFile
+from model.reading.settings_schema import ClusterSection, SettingsSection, StageSection, WorkloadRulesSection
 from model.settings import (
     CLEAN_CODE,
     ArgoCDSettings,
@@ -52,7 +52,7 @@ _NEEDS: dict[System, tuple[System, ...]] = {
 }
 
 
-def build_settings(file: SettingsFile, *, stack: str, source: str, note: Note) -> Settings:
+def build_settings(file: SettingsSection, *, stack: str, source: str, note: Note) -> Settings:
     """Return the settings; `note` is told what does not fit together, with the path below the name space."""
     systems = frozenset(System(name) for name in file.systems)
     _check_systems(file, systems, note)
@@ -126,7 +126,7 @@ def _once(path: KeyPath, items: Iterable[str], note: Note) -> None:
         seen.add(item)
 
 
-def _check_systems(file: SettingsFile, systems: frozenset[System], note: Note) -> None:
+def _check_systems(file: SettingsSection, systems: frozenset[System], note: Note) -> None:
     for system in sorted(systems):
         for needed in _NEEDS[system]:
             if needed.value not in file.endpoints:
@@ -146,7 +146,7 @@ def _check_systems(file: SettingsFile, systems: frozenset[System], note: Note) -
         )
 
 
-def _check_forge(file: SettingsFile, systems: frozenset[System], note: Note) -> None:
+def _check_forge(file: SettingsSection, systems: frozenset[System], note: Note) -> None:
     managed = file.gitlab.people == PeopleSource.MANAGED
     if System.GITLAB in systems and managed and not (file.gitlab.email_domain or file.keycloak.email_domain):
         note(
@@ -171,7 +171,7 @@ def _check_forge(file: SettingsFile, systems: frozenset[System], note: Note) -> 
     _once(("credentials",), [credential.name for credential in file.credentials or ()], note)
 
 
-def _sonarqube(file: SettingsFile, gates: tuple[str, ...]) -> SonarQubeSettings:
+def _sonarqube(file: SettingsSection, gates: tuple[str, ...]) -> SonarQubeSettings:
     stated = {
         gate: tuple(GateCondition(c.metric, c.op, str(c.error)) for c in conditions)
         for gate, conditions in file.sonarqube.gates.items()
@@ -180,14 +180,14 @@ def _sonarqube(file: SettingsFile, gates: tuple[str, ...]) -> SonarQubeSettings:
     return SonarQubeSettings(conditions, file.sonarqube.webhook, file.sonarqube.token_name)
 
 
-def _changes(file: SettingsFile) -> ChangeSettings:
+def _changes(file: SettingsSection) -> ChangeSettings:
     stated = file.changes
     removal = {key: value for key, value in stated.mass_removal.model_dump().items() if value is not None}
     owners = stated.platform_owners or f"@{file.gitlab.platform}"
     return ChangeSettings(frozenset(stated.platform_team), owners, MassRemoval(**removal))
 
 
-def _check_cluster(name: str, cluster: ClusterFile, file: SettingsFile, note: Note) -> None:
+def _check_cluster(name: str, cluster: ClusterSection, file: SettingsSection, note: Note) -> None:
     path: KeyPath = ("clusters", name)
     if cluster.zone not in file.zones:
         note(
@@ -204,17 +204,17 @@ def _check_cluster(name: str, cluster: ClusterFile, file: SettingsFile, note: No
             note((*path, "stages", index), f"usine:clusters.{name}.stages: {show(stage)} is in this list twice")
     _once((*path, "operators"), cluster.operators, note)
     _once((*path, "reservedNamespaces"), cluster.reserved_namespaces, note)
-    for key in WorkloadRulesFile.model_fields:
+    for key in WorkloadRulesSection.model_fields:
         alias = to_camel(key)
         _once((*path, "workloads", alias), getattr(cluster.workloads, key) or (), note)
 
 
-def _stage(name: str, stage: StageFile) -> Stage:
+def _stage(name: str, stage: StageSection) -> Stage:
     windows = tuple(SyncWindow(w.kind, w.schedule, w.duration, w.manual_sync, w.time_zone) for w in stage.sync_windows)
     return Stage(name, production=stage.production, sync_windows=windows)
 
 
-def _cluster(name: str, cluster: ClusterFile) -> Cluster:
+def _cluster(name: str, cluster: ClusterSection) -> Cluster:
     stated = {
         key: value
         for key in ("oidc_prefix", "token_audience", "ingress_namespace", "monitoring_namespace")

@@ -16,13 +16,13 @@ from model.problems import START, Finding, KeyPath, Problem, SpecError, locate
 from model.reading.explain import explain
 from model.reading.schema import FileSchema
 from model.reading.settings_checks import build_settings
-from model.reading.settings_schema import SettingsFile
+from model.reading.settings_schema import SettingsSection
 from model.reading.yaml_reader import MAX_BYTES, REFUSED, examine
 from model.settings import Settings
 
 NAMESPACE = "usine"
 _PREFIX = f"{NAMESPACE}:"
-_FILE: TypeAdapter[SettingsFile] = TypeAdapter(SettingsFile)
+_FILE: TypeAdapter[SettingsSection] = TypeAdapter(SettingsSection)
 
 
 def load_settings(path: Path) -> Settings:
@@ -97,7 +97,7 @@ def _structure(value: object) -> object:
 
 @cache
 def _schema() -> dict[str, Any]:
-    return SettingsFile.model_json_schema(by_alias=True, schema_generator=FileSchema)
+    return SettingsSection.model_json_schema(by_alias=True, schema_generator=FileSchema)
 
 
 def _nulls(value: object, path: KeyPath) -> Iterator[KeyPath]:

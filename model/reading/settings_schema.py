@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 
 from model.reading import fields as f
 from model.reading.addresses import parse_host
-from model.reading.archetypes_load import ArchetypeFile
+from model.reading.archetypes_load import ArchetypeSection
 from model.reading.schema import Section, fixed
 from model.settings import VOLUME_TYPES, Edition, FoundationMode, Operator, PeopleSource, System
 from model.texts import has_userinfo
@@ -163,14 +163,14 @@ NamespaceName = Annotated[str, AfterValidator(_check_namespace)]
 SystemName = Annotated[str, *fixed("system", *(system.value for system in System))]
 
 
-class EndpointFile(Section):
+class EndpointSection(Section):
     """Where a tool is."""
 
     url: Annotated[str, AfterValidator(_check_endpoint)]
     ca: Line | None = None
 
 
-class KeycloakFile(Section):
+class KeycloakSection(Section):
     """The realm and where its people come from."""
 
     realm: DnsLabel = "usine"
@@ -178,7 +178,7 @@ class KeycloakFile(Section):
     email_domain: Annotated[str, AfterValidator(parse_host)] | None = None
 
 
-class ArgoCDFile(Section):
+class ArgoCDSection(Section):
     """Where Argo CD runs, and who administers it."""
 
     cluster: str
@@ -186,7 +186,7 @@ class ArgoCDFile(Section):
     admin_groups: list[Annotated[str, AfterValidator(_check_group)]] | None = None
 
 
-class GitLabFile(Section):
+class GitLabSection(Section):
     """Where the tenants' and the platform's groups are, and who makes the accounts."""
 
     root: DnsLabel = "tenants"
@@ -198,14 +198,14 @@ class GitLabFile(Section):
     second_factor: bool = False
 
 
-class HarborFile(Section):
+class HarborSection(Section):
     """How long robots live, and who administers."""
 
     robot_days: Annotated[int, Field(ge=1, le=730)] = 180
     admin_group: Line | None = None
 
 
-class GateConditionFile(Section):
+class GateConditionSection(Section):
     """A condition of a quality gate."""
 
     metric: Annotated[str, AfterValidator(_check_metric)]
@@ -213,22 +213,22 @@ class GateConditionFile(Section):
     error: Annotated[int, Field(ge=0, le=1_000_000)]
 
 
-class SonarQubeFile(Section):
+class SonarQubeSection(Section):
     """Quality gates, who is told of analyses, and the name of the platform's own token."""
 
-    gates: dict[NameText, Annotated[list[GateConditionFile], Field(min_length=1)]] = Field(default={})
+    gates: dict[NameText, Annotated[list[GateConditionSection], Field(min_length=1)]] = Field(default={})
     webhook: Annotated[str, AfterValidator(_check_endpoint)] | None = None
     token_name: Annotated[str, AfterValidator(_check_text)] = "usine"  # noqa: S105 - a name
 
 
-class CredentialFile(Section):
+class CredentialSection(Section):
     """A generation of stored credentials."""
 
     name: Annotated[str, AfterValidator(_check_generation)]
     until: f.Date | None = None
 
 
-class SyncWindowFile(Section):
+class SyncWindowSection(Section):
     """An Argo CD sync window."""
 
     kind: Annotated[str, *fixed("kind of sync window", "allow", "deny")]
@@ -238,14 +238,14 @@ class SyncWindowFile(Section):
     time_zone: Annotated[str, AfterValidator(_check_time_zone)] = "UTC"
 
 
-class StageFile(Section):
+class StageSection(Section):
     """A stage environments can be in."""
 
     production: bool = False
-    sync_windows: list[SyncWindowFile] = Field(default=[])
+    sync_windows: list[SyncWindowSection] = Field(default=[])
 
 
-class CapacityFile(Section):
+class CapacitySection(Section):
     """What all environments of a cluster may add up to."""
 
     cpu: f.Cpu
@@ -255,7 +255,7 @@ class CapacityFile(Section):
     pods: f.Count
 
 
-class WorkloadRulesFile(Section):
+class WorkloadRulesSection(Section):
     """What tenants may use on a cluster beside what is their own."""
 
     images: list[Annotated[str, AfterValidator(_check_images)]] | None = None
@@ -265,7 +265,7 @@ class WorkloadRulesFile(Section):
     ingress_annotations: list[Annotated[str, AfterValidator(_check_annotation)]] | None = None
 
 
-class ClusterFile(Section):
+class ClusterSection(Section):
     """A Kubernetes cluster."""
 
     zone: str
@@ -273,7 +273,7 @@ class ClusterFile(Section):
     context: Line
     stages: list[str]  # empty: a cluster of the platform, where no tenant deploys
     ca: Line | None = None
-    capacity: CapacityFile | None = None
+    capacity: CapacitySection | None = None
     oidc_prefix: Line | None = None
     token_audience: Line | None = None
     ingress_namespace: DnsLabel | None = None
@@ -281,12 +281,12 @@ class ClusterFile(Section):
     internal_networks: list[Network] | None = None
     platform_networks: list[Network] | None = None
     platform_ports: Annotated[list[Annotated[int, Field(ge=1, le=65535)]], Field(min_length=1)] | None = None
-    workloads: WorkloadRulesFile = WorkloadRulesFile()
+    workloads: WorkloadRulesSection = WorkloadRulesSection()
     operators: list[Annotated[str, *fixed("operator", *(operator.value for operator in Operator))]] = Field(default=[])
     reserved_namespaces: list[NamespaceName] = Field(default=[])
 
 
-class LimitsFile(Section):
+class LimitsSection(Section):
     """Bounds on a project."""
 
     environments: Annotated[int, Field(ge=1, le=1000)] | None = None
@@ -296,7 +296,7 @@ class LimitsFile(Section):
     hosts: Annotated[int, Field(ge=0, le=1000)] | None = None
 
 
-class MassRemovalFile(Section):
+class MassRemovalSection(Section):
     """When so much is removed that a change is refused."""
 
     count: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
@@ -304,35 +304,35 @@ class MassRemovalFile(Section):
     least: Annotated[int, Field(ge=1, le=1000)] | None = None
 
 
-class ChangesFile(Section):
+class ChangesSection(Section):
     """Who may change what."""
 
     platform_team: list[f.Person] = Field(default=[])
     platform_owners: Annotated[str, AfterValidator(_check_owners)] | None = None
-    mass_removal: MassRemovalFile = MassRemovalFile()
+    mass_removal: MassRemovalSection = MassRemovalSection()
 
 
-class SettingsFile(Section):
+class SettingsSection(Section):
     """All keys of the name space `usine`."""
 
     systems: Annotated[list[SystemName], Field(min_length=1)]
-    endpoints: dict[SystemName, EndpointFile] = Field(default={})
-    keycloak: KeycloakFile = KeycloakFile()
-    argocd: ArgoCDFile | None = None
-    gitlab: GitLabFile = GitLabFile()
-    harbor: HarborFile = HarborFile()
-    sonarqube: SonarQubeFile = SonarQubeFile()
-    credentials: Annotated[list[CredentialFile], Field(min_length=1)] | None = None
+    endpoints: dict[SystemName, EndpointSection] = Field(default={})
+    keycloak: KeycloakSection = KeycloakSection()
+    argocd: ArgoCDSection | None = None
+    gitlab: GitLabSection = GitLabSection()
+    harbor: HarborSection = HarborSection()
+    sonarqube: SonarQubeSection = SonarQubeSection()
+    credentials: Annotated[list[CredentialSection], Field(min_length=1)] | None = None
     zones: list[NameText] = Field(default=[])
-    stages: Annotated[dict[DnsLabel, StageFile], Field(min_length=1)]
-    clusters: dict[DnsLabel, ClusterFile] = Field(default={})
+    stages: Annotated[dict[DnsLabel, StageSection], Field(min_length=1)]
+    clusters: dict[DnsLabel, ClusterSection] = Field(default={})
     presets: Annotated[list[NameText], Field(min_length=1)]
     gates: Annotated[list[NameText], Field(min_length=1)]
     packages: list[NameText] = Field(default=[])
     reserved: list[NameText] = Field(default=[])
-    limits: LimitsFile = LimitsFile()
-    changes: ChangesFile = ChangesFile()
-    archetypes: dict[DnsLabel, ArchetypeFile] = Field(default={})
+    limits: LimitsSection = LimitsSection()
+    changes: ChangesSection = ChangesSection()
+    archetypes: dict[DnsLabel, ArchetypeSection] = Field(default={})
     tenants: list[str] | None = None
     foundation: Annotated[str, *fixed("mode", *(mode.value for mode in FoundationMode))] = "include"
     projects: Line = "projects.d"

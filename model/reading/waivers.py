@@ -68,7 +68,7 @@ def _check_reason(value: str) -> str:
     return value.strip()
 
 
-class WaiverFile(Section):
+class WaiverSection(Section):
     """One waiver."""
 
     rule: str
@@ -84,13 +84,13 @@ class WaiverFile(Section):
     """How many objects of the kind may go."""
 
 
-class WaiversFile(Section):
+class WaiversSection(Section):
     """The whole file."""
 
-    waivers: list[WaiverFile] = Field(default=[])
+    waivers: list[WaiverSection] = Field(default=[])
 
 
-_FILE: TypeAdapter[WaiversFile] = TypeAdapter(WaiversFile)
+_FILE: TypeAdapter[WaiversSection] = TypeAdapter(WaiversSection)
 
 
 def read_waivers(
@@ -105,11 +105,11 @@ def read_waivers(
             problems = [Problem(source, *START, "expected a mapping with the key waivers and a list below it")]
         raise SpecError(problems)
     findings: list[Finding] = []
-    stated: list[WaiverFile] = []
+    stated: list[WaiverSection] = []
     try:
         stated = _FILE.validate_python(value).waivers
     except ValidationError as error:
-        findings += explain(error, source, WaiversFile.model_json_schema(schema_generator=FileSchema))
+        findings += explain(error, source, WaiversSection.model_json_schema(schema_generator=FileSchema))
     places = examined.places
     waivers: list[Waiver] = []
     for index, entry in enumerate(stated):
@@ -135,7 +135,7 @@ def read_waivers(
     return tuple(waivers)
 
 
-def _misfits(entry: WaiverFile, index: int, words: WaiverWords, today: datetime.date, source: str) -> Iterator[Finding]:
+def _misfits(entry: WaiverSection, index: int, words: WaiverWords, today: datetime.date, source: str) -> Iterator[Finding]:
     """Yield what is wrong with an entry beyond its single fields."""
 
     def at(key: str, message: str) -> Finding:
