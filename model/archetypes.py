@@ -1,6 +1,6 @@
-"""Archetypes: where everything comes from that a tenant file leaves out.
+"""Archetypes: the values of all keys that a tenant file may leave out.
 
-Three are built in. The platform overrides them or declares more under `usine:archetypes`; see
+Three archetypes are built in. The platform changes them, or declares more, under `usine:archetypes`; see
 `model.reading.archetypes_load`.
 """
 
@@ -9,92 +9,90 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
-from model.tenant import Envelope, ImageSeverity, Quota, Registry, Retention
+from model.tenant import Envelope
 
-_GIB: Final = 1024**3
-
-
-@dataclass(frozen=True, slots=True)
-class EnvironmentDefaults:
-    """Defaults of the environments of one class of stage (production or not)."""
-
-    quota: Quota
-    autosync: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RepositoryDefaults:
-    """Defaults of repositories."""
-
-    preset: str
-    default_branch: str
-    protected_branches: tuple[str, ...]
+#: The archetype of a tenant file that names none.
+DEFAULT_ARCHETYPE: Final = "standard"
 
 
 @dataclass(frozen=True, slots=True)
 class Archetype:
-    """A complete set of defaults."""
+    """A complete set of defaults.
+
+    `defaults` has the keys of an entry of `usine:archetypes`, as YAML has them, all of them, and all of them legal. The
+    reader merges a tenant file into it. The other fields are values of `defaults` that are needed without a tenant.
+    """
 
     name: str
+    defaults: Mapping[str, Any]
     envelope: Envelope
-    nonprod: EnvironmentDefaults
-    prod: EnvironmentDefaults
-    repository: RepositoryDefaults
-    registry: Registry
-    gate: str
-    new_code_days: int
-    packages: tuple[str, ...]
-    log_retention_days: int
+    registry_quota: int
+    preset: str
 
 
-def _quota(cpu: int, memory: int, storage: int, pods: int = 0) -> Quota:
-    return Quota(cpu=cpu * 1000, memory=memory * _GIB, storage=storage * _GIB, pods=pods)
+def _amounts(cpu: int, memory: str, storage: str, **others: int) -> dict[str, int | str]:
+    return {"cpu": cpu, "memory": memory, "storage": storage, "gpu": 0, **others}
 
 
-_REPOSITORY = RepositoryDefaults(preset="generic", default_branch="main", protected_branches=("main",))
+#: The same in all built-in archetypes.
+_COMMON: Final[Mapping[str, Any]] = {
+    "repository": {"preset": "generic", "defaultBranch": "main", "protectedBranches": ["main"]},
+    "quality": {"gate": "platform", "newCode": {"days": 30}},
+    "packages": [],
+}
 
-BUILT_IN: Final[Mapping[str, Archetype]] = MappingProxyType(
+#: The keys of the built-in archetypes.
+BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
         # One team, one application, few users: two to four modest environments outside production, one or two in it.
-        "small": Archetype(
-            name="small",
-            envelope=Envelope(nonprod=_quota(4, 8, 50), prod=_quota(4, 8, 50)),
-            nonprod=EnvironmentDefaults(_quota(1, 2, 10, pods=20), autosync=True),
-            prod=EnvironmentDefaults(_quota(2, 4, 20, pods=30), autosync=False),
-            repository=_REPOSITORY,
-            registry=Registry(10 * _GIB, Retention(tags=5, days=30), ("v*",), ImageSeverity.CRITICAL),
-            gate="platform",
-            new_code_days=30,
-            packages=(),
-            log_retention_days=14,
-        ),
+        "small": {
+            "envelope": {"nonprod": _amounts(4, "8Gi", "50Gi"), "prod": _amounts(4, "8Gi", "50Gi")},
+            "environment": {
+                "nonprod": {"quota": _amounts(1, "2Gi", "10Gi", pods=20), "autosync": True},
+                "prod": {"quota": _amounts(2, "4Gi", "20Gi", pods=30), "autosync": False},
+            },
+            "registry": {
+                "quota": "10Gi",
+                "keep": {"tags": 5, "days": 30},
+                "immutable": ["v*"],
+                "blockSeverity": "critical",
+            },
+            "observability": {"logRetention": "14d"},
+            **_COMMON,
+        },
         # What most tenants are.
-        "standard": Archetype(
-            name="standard",
-            envelope=Envelope(nonprod=_quota(16, 32, 200), prod=_quota(32, 64, 500)),
-            nonprod=EnvironmentDefaults(_quota(4, 8, 50, pods=40), autosync=True),
-            prod=EnvironmentDefaults(_quota(8, 16, 100, pods=60), autosync=False),
-            repository=_REPOSITORY,
-            registry=Registry(50 * _GIB, Retention(tags=10, days=90), ("v*",), ImageSeverity.CRITICAL),
-            gate="platform",
-            new_code_days=30,
-            packages=(),
-            log_retention_days=30,
-        ),
+        "standard": {
+            "envelope": {"nonprod": _amounts(16, "32Gi", "200Gi"), "prod": _amounts(32, "64Gi", "500Gi")},
+            "environment": {
+                "nonprod": {"quota": _amounts(4, "8Gi", "50Gi", pods=40), "autosync": True},
+                "prod": {"quota": _amounts(8, "16Gi", "100Gi", pods=60), "autosync": False},
+            },
+            "registry": {
+                "quota": "50Gi",
+                "keep": {"tags": 10, "days": 90},
+                "immutable": ["v*"],
+                "blockSeverity": "critical",
+            },
+            "observability": {"logRetention": "30d"},
+            **_COMMON,
+        },
         # Many services, data that grows, an obligation to keep logs.
-        "large": Archetype(
-            name="large",
-            envelope=Envelope(nonprod=_quota(64, 128, 1024), prod=_quota(128, 256, 4096)),
-            nonprod=EnvironmentDefaults(_quota(8, 16, 100, pods=80), autosync=True),
-            prod=EnvironmentDefaults(_quota(32, 64, 500, pods=200), autosync=False),
-            repository=_REPOSITORY,
-            registry=Registry(200 * _GIB, Retention(tags=20, days=180), ("v*",), ImageSeverity.HIGH),
-            gate="platform",
-            new_code_days=30,
-            packages=(),
-            log_retention_days=90,
-        ),
+        "large": {
+            "envelope": {"nonprod": _amounts(64, "128Gi", "1Ti"), "prod": _amounts(128, "256Gi", "4Ti")},
+            "environment": {
+                "nonprod": {"quota": _amounts(8, "16Gi", "100Gi", pods=80), "autosync": True},
+                "prod": {"quota": _amounts(32, "64Gi", "500Gi", pods=200), "autosync": False},
+            },
+            "registry": {
+                "quota": "200Gi",
+                "keep": {"tags": 20, "days": 180},
+                "immutable": ["v*"],
+                "blockSeverity": "high",
+            },
+            "observability": {"logRetention": "90d"},
+            **_COMMON,
+        },
     }
 )

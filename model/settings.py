@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from model.archetypes import BUILT_IN, Archetype
+from model.archetypes import Archetype
 from model.tenant import Quota
 
 #: RFC 1918, RFC 6598 and link-local addresses (where cloud metadata servers answer).
@@ -298,13 +298,13 @@ class Settings:
     gates: tuple[str, ...]
     packages: tuple[str, ...]
     reserved: frozenset[str]
+    archetypes: Mapping[str, Archetype]
     gitlab: GitLabSettings = field(default_factory=GitLabSettings)
     harbor: HarborSettings = field(default_factory=HarborSettings)
     sonarqube: SonarQubeSettings = field(default_factory=SonarQubeSettings)
     credentials: tuple[Credential, ...] = (Credential("1"),)
     limits: Limits = field(default_factory=Limits)
     changes: ChangeSettings = field(default_factory=ChangeSettings)
-    archetypes: Mapping[str, Archetype] = field(default_factory=lambda: dict(BUILT_IN))
     tenants: tuple[str, ...] | None = None
     foundation: FoundationMode = FoundationMode.INCLUDE
     projects: Path = Path("projects.d")

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from model.reading.archetypes_load import built_in_archetypes
 from model.settings import (
     CLEAN_CODE,
     ArgoCDSettings,
@@ -139,6 +140,7 @@ def settings(**changes: Any) -> Settings:
         gates=("platform",),
         packages=("maven",),
         reserved=frozenset(),
+        archetypes=built_in_archetypes(),
         gitlab=GitLabSettings(email_domain="example.gouv.fr", tools_image=TOOLS_IMAGE),
         sonarqube=SonarQubeSettings({"platform": CLEAN_CODE}, "https://hooks.example.test/sonarqube"),
     )

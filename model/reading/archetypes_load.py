@@ -1,4 +1,4 @@
-"""The platform's own archetypes (`usine:archetypes`), resolved.
+"""The archetypes of the platform: `usine:archetypes` and the built-in ones, merged, validated and checked.
 
 An archetype states only how it differs from its parent: mappings merge key by key, at every level; lists and plain
 values replace. The parent is `extends`; without it, the built-in archetype of the same name, else `standard`.
@@ -6,196 +6,160 @@ values replace. The parent is `extends`; without it, the built-in archetype of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from typing import Annotated
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
 
-from pydantic import Field
-
-from model.archetypes import BUILT_IN, Archetype, EnvironmentDefaults, RepositoryDefaults
+from model.archetypes import BUILT_IN, DEFAULT_ARCHETYPE, Archetype
 from model.problems import KeyPath
 from model.reading import fields as f
-from model.reading.schema import DEFAULT_ARCHETYPE, AmountsSection, EnvelopeSection, QuotaSection, RegistrySection, Section
-from model.tenant import Envelope, ImageSeverity, Quota, Registry, Retention
+from model.reading.convert import to_envelope
+from model.reading.merge import overlay
+from model.reading.schema import (
+    EnvelopeSection,
+    NewCodeSection,
+    ProtectedBranches,
+    QuotaSection,
+    RegistrySection,
+    Section,
+)
 from model.texts import did_you_mean, show
 
 
-class ClassDefaultsSection(Section):
-    """Defaults of the environments of one class."""
+class EnvironmentDefaultsSection(Section):
+    """Defaults of the environments of one class of stage."""
 
-    quota: QuotaSection = QuotaSection()
-    autosync: bool | None = None
+    quota: QuotaSection
+    autosync: bool
 
 
 class EnvironmentsDefaultsSection(Section):
     """Defaults of environments, by class of stage."""
 
-    nonprod: ClassDefaultsSection = ClassDefaultsSection()
-    prod: ClassDefaultsSection = ClassDefaultsSection()
+    nonprod: EnvironmentDefaultsSection
+    prod: EnvironmentDefaultsSection
 
 
 class RepositoryDefaultsSection(Section):
     """Defaults of repositories."""
 
-    preset: str | None = None
-    default_branch: f.Branch | None = None
-    protected_branches: list[f.BranchPattern] | None = None
-
-
-class NewCodeDefaultsSection(Section):
-    """Default length of the new-code period."""
-
-    days: Annotated[int, Field(ge=1, le=90)] | None = None
+    preset: str
+    default_branch: f.Branch
+    protected_branches: ProtectedBranches
 
 
 class QualityDefaultsSection(Section):
     """Defaults of static analysis."""
 
-    gate: str | None = None
-    new_code: NewCodeDefaultsSection = NewCodeDefaultsSection()
+    gate: str
+    new_code: NewCodeSection
 
 
 class ObservabilityDefaultsSection(Section):
     """Defaults of logs."""
 
-    log_retention: f.Days | None = None
+    log_retention: f.Days
 
 
 class ArchetypeSection(Section):
-    """One entry of `usine:archetypes`."""
+    """One entry of `usine:archetypes`, merged into its parent."""
 
     extends: str | None = None
-    envelope: EnvelopeSection = EnvelopeSection()
-    environment: EnvironmentsDefaultsSection = EnvironmentsDefaultsSection()
-    repository: RepositoryDefaultsSection = RepositoryDefaultsSection()
-    registry: RegistrySection = RegistrySection()
-    quality: QualityDefaultsSection = QualityDefaultsSection()
-    packages: list[str] | None = None
-    observability: ObservabilityDefaultsSection = ObservabilityDefaultsSection()
+    envelope: EnvelopeSection
+    environment: EnvironmentsDefaultsSection
+    repository: RepositoryDefaultsSection
+    registry: RegistrySection
+    quality: QualityDefaultsSection
+    packages: list[str]
+    observability: ObservabilityDefaultsSection
 
 
-def merge_quota(amounts: AmountsSection, default: Quota) -> Quota:
-    """Return a quota: what is stated, the default for the rest."""
-    pods = amounts.pods if isinstance(amounts, QuotaSection) else None
-    return Quota(
-        cpu=default.cpu if amounts.cpu is None else amounts.cpu,
-        memory=default.memory if amounts.memory is None else amounts.memory,
-        storage=default.storage if amounts.storage is None else amounts.storage,
-        gpu=default.gpu if amounts.gpu is None else amounts.gpu,
-        pods=default.pods if pods is None else pods,
-    )
+def merge_archetypes(declared: object, note: Callable[[KeyPath, str], None]) -> object:
+    """Return all archetypes by name, the built-in ones first, each merged into its parent; not validated.
 
-
-def merge_registry(stated: RegistrySection, default: Registry) -> Registry:
-    """Return a registry: what is stated, the default for the rest."""
-    keep = stated.keep
-    return Registry(
-        quota=default.quota if stated.quota is None else stated.quota,
-        keep=Retention(
-            tags=default.keep.tags if keep.tags is None else keep.tags,
-            days=default.keep.days if keep.days is None else keep.days,
-        ),
-        immutable=default.immutable if stated.immutable is None else tuple(stated.immutable),
-        block_severity=default.block_severity
-        if stated.block_severity is None
-        else ImageSeverity(stated.block_severity),
-    )
-
-
-def merge_envelope(stated: EnvelopeSection, default: Envelope) -> Envelope:
-    """Return an envelope: what is stated, the default for the rest."""
-    return Envelope(nonprod=merge_quota(stated.nonprod, default.nonprod), prod=merge_quota(stated.prod, default.prod))
-
-
-def _merge_class(stated: ClassDefaultsSection, default: EnvironmentDefaults) -> EnvironmentDefaults:
-    autosync = default.autosync if stated.autosync is None else stated.autosync
-    return EnvironmentDefaults(merge_quota(stated.quota, default.quota), autosync)
-
-
-def _merge(name: str, stated: ArchetypeSection, parent: Archetype) -> Archetype:
-    repository, quality = stated.repository, stated.quality
-    branches = repository.protected_branches
-    retention = stated.observability.log_retention
-    return replace(
-        parent,
-        name=name,
-        envelope=merge_envelope(stated.envelope, parent.envelope),
-        nonprod=_merge_class(stated.environment.nonprod, parent.nonprod),
-        prod=_merge_class(stated.environment.prod, parent.prod),
-        repository=RepositoryDefaults(
-            preset=repository.preset or parent.repository.preset,
-            default_branch=repository.default_branch or parent.repository.default_branch,
-            protected_branches=parent.repository.protected_branches if branches is None else tuple(branches),
-        ),
-        registry=merge_registry(stated.registry, parent.registry),
-        gate=quality.gate or parent.gate,
-        new_code_days=quality.new_code.days or parent.new_code_days,
-        packages=parent.packages if stated.packages is None else tuple(stated.packages),
-        log_retention_days=parent.log_retention_days if retention is None else retention,
-    )
-
-
-def resolve_archetypes(
-    declared: Mapping[str, ArchetypeSection], note: Callable[[KeyPath, str], None]
-) -> dict[str, Archetype]:
-    """Return every archetype of a platform by name, the built-in ones first.
-
-    `note` is told of unknown parents and of archetypes that extend each other in a circle, with the path below
-    `usine:archetypes`.
+    `declared` is the value of `usine:archetypes`, or what stands in its place. The function reports unknown parents
+    and archetypes that extend each other in a circle to `note`, with the path below `usine:archetypes`.
     """
-    resolved = dict(BUILT_IN)
+    if not isinstance(declared, dict):
+        return declared
+    merged: dict[str, Any] = dict(BUILT_IN)
     done: set[str] = set()
 
-    def resolve(name: str, above: tuple[str, ...]) -> Archetype:
-        stated = declared.get(name)
-        if stated is None or name in done:
-            return resolved[name]
+    def merge(name: str, above: tuple[str, ...]) -> object:
+        if name not in declared or name in done:
+            return merged[name]
         done.add(name)
-        parent = BUILT_IN.get(name, BUILT_IN[DEFAULT_ARCHETYPE])
-        if stated.extends is not None:
-            known = {**BUILT_IN, **declared}
-            if stated.extends in (*above, name):
-                circle = " -> ".join((*above, name, stated.extends))
-                note((name, "extends"), f"archetypes extend each other in a circle: {circle}")
-            elif stated.extends in known:
-                parent = resolve(stated.extends, (*above, name))
-            else:
-                others = [other for other in known if other != name]
-                note(
-                    (name, "extends"),
-                    f"no such archetype: {show(stated.extends)}; {did_you_mean(stated.extends, others)}",
-                )
-        resolved[name] = _merge(name, stated, parent)
-        return resolved[name]
+        stated = declared[name]
+        if not isinstance(stated, dict):
+            merged[name] = stated
+        else:
+            default = BUILT_IN.get(name, BUILT_IN[DEFAULT_ARCHETYPE])
+            parent = parent_of(name, stated.get("extends"), above)
+            usable = parent if isinstance(parent, Mapping) and _is_like(parent, default) else default
+            merged[name] = overlay({key: value for key, value in usable.items() if key != "extends"}, stated)
+        return merged[name]
+
+    def parent_of(name: str, extends: object, above: tuple[str, ...]) -> object:
+        if not isinstance(extends, str):
+            return None
+        known = {**BUILT_IN, **declared}
+        if extends in (*above, name):
+            circle = " -> ".join((*above, name, extends))
+            note((name, "extends"), f"archetypes extend each other in a circle: {circle}")
+        elif extends in known:
+            return merge(extends, (*above, name))
+        else:
+            others = [other for other in known if other != name]
+            note((name, "extends"), f"no such archetype: {show(extends)}; {did_you_mean(extends, others)}")
+        return None
 
     for name in declared:
-        resolve(name, ())
-    return resolved
+        merge(name, ())
+    return merged
 
 
-def misfits(archetype: Archetype) -> Iterator[str]:
+def _is_like(value: object, like: object) -> bool:
+    """Say whether a value has mappings with all keys wherever the other one has mappings."""
+    if not isinstance(like, Mapping):
+        return True
+    return isinstance(value, Mapping) and all(key in value and _is_like(value[key], like[key]) for key in like)
+
+
+def to_archetype(name: str, section: ArchetypeSection, defaults: Mapping[str, Any]) -> Archetype:
+    """Return an archetype from its validated section and from the merged keys that were validated."""
+    return Archetype(name, defaults, to_envelope(section.envelope), section.registry.quota, section.repository.preset)
+
+
+def built_in_archetypes() -> dict[str, Archetype]:
+    """Return the archetypes of a platform that declares none."""
+    return {
+        name: to_archetype(name, ArchetypeSection.model_validate(defaults), defaults)
+        for name, defaults in BUILT_IN.items()
+    }
+
+
+def misfits(name: str, archetype: ArchetypeSection) -> Iterator[str]:
     """Yield the amounts of which an archetype gives one environment more than all of them may have."""
     for word, quota, envelope in (
-        ("nonprod", archetype.nonprod.quota, archetype.envelope.nonprod),
-        ("prod", archetype.prod.quota, archetype.envelope.prod),
+        ("nonprod", archetype.environment.nonprod.quota, archetype.envelope.nonprod),
+        ("prod", archetype.environment.prod.quota, archetype.envelope.prod),
     ):
         for resource in ("cpu", "memory", "storage", "gpu"):
             if getattr(quota, resource) > getattr(envelope, resource):
                 yield (
-                    f"archetype {archetype.name}: {resource} of environment.{word}.quota is more than "
+                    f"archetype {name}: {resource} of environment.{word}.quota is more than "
                     f"envelope.{word} allows for all environments"
                 )
 
 
 def undeclared_words(
-    archetype: Archetype, presets: tuple[str, ...], gates: tuple[str, ...], packages: tuple[str, ...]
+    name: str, archetype: ArchetypeSection, presets: Collection[str], gates: Collection[str], packages: Collection[str]
 ) -> Iterator[str]:
     """Yield what an archetype uses and the platform does not declare."""
     for kind, words, allowed in (
         ("preset", (archetype.repository.preset,), presets),
-        ("gate", (archetype.gate,), gates),
+        ("gate", (archetype.quality.gate,), gates),
         ("package", archetype.packages, packages),
     ):
         for word in words:
             if word not in allowed:
-                yield f"archetype {archetype.name}: no such {kind}: {show(word)}; {did_you_mean(word, allowed)}"
+                yield f"archetype {name}: no such {kind}: {show(word)}; {did_you_mean(word, allowed)}"

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from model.archetypes import Archetype
 from model.problems import Finding, KeyPath
 from model.reading.amounts import render_cpu, render_size
-from model.reading.archetypes_load import merge_envelope, merge_quota, merge_registry
-from model.reading.schema import EnvironmentSection, TenantSection, QualitySection, RepositorySection
+from model.reading.merge import holds
+from model.reading.schema import (
+    AmountsSection,
+    EnvelopeSection,
+    EnvironmentSection,
+    QualitySection,
+    RegistrySection,
+    RepositorySection,
+    TenantSection,
+)
 from model.reserved import is_reserved_repository, who_reserves_slug
 from model.revisions import check_revisions
 from model.settings import Settings
@@ -19,14 +26,18 @@ from model.tenant import (
     Dast,
     Deployment,
     Egress,
+    Envelope,
     Environment,
+    ImageSeverity,
     Mirror,
     Observability,
     OwnRole,
     Quality,
     Quota,
+    Registry,
     Repository,
     RepositoryKind,
+    Retention,
     Revision,
     Right,
     Role,
@@ -57,15 +68,36 @@ def _revision_at(file: TenantSection, repository: str, environment: str) -> KeyP
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """What the file holds besides its valid fields.
+    """What a file states, beside its validated section.
 
-    `environments` and `repositories` are all names in the file, also of those that are wrong otherwise. `wrong` are the
-    paths of what was left out because it is wrong: nothing is said of what may be only its consequence.
+    `keys` are the keys of the file without those of its archetype. `environments` and `repositories` are all names in
+    the file, also of those that are wrong otherwise. `wrong` are the paths of values that are left out because they are
+    wrong: a problem that may only follow from one of them is not reported.
     """
 
+    keys: Mapping[str, object]
     environments: Collection[str]
     repositories: Collection[str]
     wrong: frozenset[KeyPath] = frozenset()
+
+    def states(self, *path: str) -> bool:
+        """Say whether the file itself has a value at this path."""
+        return holds(self.keys, path)
+
+
+def to_quota(amounts: AmountsSection, pods: int = 0) -> Quota:
+    """Return the amounts of a section."""
+    return Quota(amounts.cpu, amounts.memory, amounts.storage, amounts.gpu, pods)
+
+
+def to_envelope(section: EnvelopeSection) -> Envelope:
+    """Return the envelope of a section."""
+    return Envelope(nonprod=to_quota(section.nonprod), prod=to_quota(section.prod))
+
+
+def _registry(section: RegistrySection) -> Registry:
+    keep = Retention(section.keep.tags, section.keep.days)
+    return Registry(section.quota, keep, tuple(section.immutable), ImageSeverity(section.block_severity))
 
 
 class Converter:
@@ -81,18 +113,16 @@ class Converter:
     def convert(self, file: TenantSection, source: str, names: Outline) -> Tenant:
         """Return the project of a file, or of what is right of it."""
         self._source, self._wrong = source, names.wrong
-        settings, archetype = self._settings, self._settings.archetypes[file.archetype]
+        settings = self._settings
         self._check_slug(file, source)
         if not names.wrong and not file.environments and not file.repositories:
             self._note((), "the project has neither an environment nor a repository: it needs at least one")
         environments = tuple(
             environment
             for name, stated in file.environments.items()
-            if (environment := self._environment(name, stated, archetype)) is not None
+            if (environment := self._environment(name, stated)) is not None
         )
-        repositories = tuple(
-            self._repository(name, stated, archetype, names) for name, stated in file.repositories.items()
-        )
+        repositories = tuple(self._repository(name, stated, names) for name, stated in file.repositories.items())
         self._limit(("environments",), "environments", len(names.environments), settings.limits.environments)
         self._limit(("repositories",), "repositories", len(names.repositories), settings.limits.repositories)
         observability = file.observability
@@ -107,25 +137,27 @@ class Converter:
             review_after=file.review_after,
             labels=dict(file.labels),
             members=self._members(file),
-            envelope=merge_envelope(file.envelope, archetype.envelope),
+            envelope=to_envelope(file.envelope),
             environments=environments,
             repositories=repositories,
-            registry=merge_registry(file.registry, archetype.registry),
-            quality=self._quality(file.quality, archetype, file, names),
-            packages=archetype.packages if file.packages is None else tuple(file.packages),
+            registry=_registry(file.registry),
+            quality=self._quality(file.quality, file, names),
+            packages=tuple(file.packages),
             roles=self._roles(file, names),
             observability=Observability(
-                archetype.log_retention_days if observability.log_retention is None else observability.log_retention,
+                observability.log_retention,
                 tuple(Alert(alert.to, alert.severity) for alert in observability.alerts),
                 observability.dashboards,
             ),
             source=source,
         )
-        self._once(("packages",), file.packages or ())
-        self._once(("registry", "immutable"), file.registry.immutable or ())
+        if names.states("packages"):
+            self._once(("packages",), file.packages)
+        if names.states("registry", "immutable"):
+            self._once(("registry", "immutable"), file.registry.immutable)
         self._dashboards(observability.dashboards, names)
         if not names.wrong:
-            self._envelope(tenant, file)
+            self._envelope(tenant, names)
             check_revisions(
                 tenant, lambda repository, environment: _revision_at(file, repository, environment), self._note
             )
@@ -185,7 +217,7 @@ class Converter:
 
     # Environments ---------------------------------------------------------------------------------------------------
 
-    def _environment(self, name: str, stated: EnvironmentSection, archetype: Archetype) -> Environment | None:
+    def _environment(self, name: str, stated: EnvironmentSection) -> Environment | None:
         path: KeyPath = ("environments", name)
         settings = self._settings
         if reason := _NOT_ENVIRONMENTS.get(name):
@@ -194,28 +226,22 @@ class Converter:
             return None
         stage = stated.stage
         if stage is None:
-            if name not in settings.stages:
-                listed = enumerate_words(settings.stages)
-                self._note(path, f"environments.{name}: the key stage is missing; allowed: {listed}", at_key=True)
-                return None
-            stage = name
+            listed = enumerate_words(settings.stages)
+            self._note(path, f"environments.{name}: the key stage is missing; allowed: {listed}", at_key=True)
+            return None
         cluster = stated.cluster
         offering = [c.name for c in settings.clusters.values() if stage in c.stages]
         if cluster is None:
-            if len(offering) != 1:
-                listed = f"allowed for {stage}: {enumerate_words(offering)}" if offering else f"none offers {stage}"
-                self._note(path, f"environments.{name}: the key cluster is missing; {listed}", at_key=True)
-                return None
-            cluster = offering[0]
-        elif cluster not in offering:
+            listed = f"allowed for {stage}: {enumerate_words(offering)}" if offering else f"none offers {stage}"
+            self._note(path, f"environments.{name}: the key cluster is missing; {listed}", at_key=True)
+            return None
+        if cluster not in offering:
             offered = settings.clusters[cluster].stages
             self._note(
                 (*path, "cluster"),
                 f"environments.{name}: cluster {cluster} does not offer stage {stage}, only "
                 f"{enumerate_words(offered)}; clusters that do: {enumerate_words(offering) or 'none'}",
             )
-        production = settings.stages[stage].production
-        defaults = archetype.prod if production else archetype.nonprod
         egress = tuple(Egress(opening.host, opening.port) for opening in stated.egress)
         self._once((*path, "egress"), egress, lambda e: f"{e.host}:{e.port}")  # type: ignore[attr-defined]
         self._limit((*path, "egress"), "openings", len(egress), settings.limits.egress)
@@ -224,20 +250,20 @@ class Converter:
         return Environment(
             name=name,
             stage=stage,
-            production=production,
+            production=settings.stages[stage].production,
             cluster=cluster,
-            quota=merge_quota(stated.quota, defaults.quota),
-            autosync=defaults.autosync if stated.autosync is None else stated.autosync,
+            quota=to_quota(stated.quota, stated.quota.pods),
+            autosync=stated.autosync,
             url=stated.url,
             egress=egress,
             hosts=tuple(stated.hosts),
         )
 
-    def _envelope(self, tenant: Tenant, file: TenantSection) -> None:
+    def _envelope(self, tenant: Tenant, names: Outline) -> None:
         """Compare the sums of the environments with the envelope, by class and resource."""
-        for production, word, envelope, stated in (
-            (False, "nonprod", tenant.envelope.nonprod, file.envelope.nonprod),
-            (True, "prod", tenant.envelope.prod, file.envelope.prod),
+        for production, word, envelope in (
+            (False, "nonprod", tenant.envelope.nonprod),
+            (True, "prod", tenant.envelope.prod),
         ):
             members = [e for e in tenant.environments if e.production is production]
             total = Quota()
@@ -251,33 +277,27 @@ class Converter:
             ):
                 used, allowed = getattr(total, resource), getattr(envelope, resource)
                 if used > allowed:
-                    names = enumerate_words(e.name for e in members)
+                    listed = enumerate_words(e.name for e in members)
                     whose = f"the envelope of archetype {tenant.archetype}"
                     path: KeyPath = ("environments",)
-                    if getattr(stated, resource) is not None:
+                    if names.states("envelope", word, resource):
                         whose, path = "the envelope", ("envelope", word, resource)
                     self._note(
                         path,
-                        f"envelope.{word}.{resource}: the environments {names} add up to {render(used)}, "
+                        f"envelope.{word}.{resource}: the environments {listed} add up to {render(used)}, "
                         f"{whose} allows {render(allowed)}",
                         at_key=len(path) == 1,
                     )
 
     # Repositories ---------------------------------------------------------------------------------------------------
 
-    def _repository(self, name: str, stated: RepositorySection, archetype: Archetype, names: Outline) -> Repository:
+    def _repository(self, name: str, stated: RepositorySection, names: Outline) -> Repository:
         path: KeyPath = ("repositories", name)
         if is_reserved_repository(name):
             self._note(path, f"a repository cannot be called {name}: GitLab keeps that path for itself", at_key=True)
-        defaults = archetype.repository
-        branch = stated.default_branch or defaults.default_branch
-        if stated.protected_branches is not None:
-            protected = tuple(stated.protected_branches)
+        branch, protected = stated.default_branch, tuple(stated.protected_branches)
+        if names.states("repositories", name, "protectedBranches"):
             self._once((*path, "protectedBranches"), protected)
-        elif stated.default_branch is not None and defaults.protected_branches == (defaults.default_branch,):
-            protected = (branch,)  # the default protects the default branch, whatever its name
-        else:
-            protected = defaults.protected_branches
         if branch not in protected:
             protected = (branch, *protected)
         kind = RepositoryKind(stated.kind)
@@ -294,7 +314,7 @@ class Converter:
         return Repository(
             name=name,
             kind=kind,
-            preset=stated.preset or defaults.preset,
+            preset=stated.preset,
             default_branch=branch,
             protected_branches=protected,
             mirror=None
@@ -320,7 +340,7 @@ class Converter:
 
     # What refers to environments and repositories -------------------------------------------------------------------
 
-    def _quality(self, stated: QualitySection, archetype: Archetype, file: TenantSection, names: Outline) -> Quality:
+    def _quality(self, stated: QualitySection, file: TenantSection, names: Outline) -> Quality:
         dast = stated.dast
         if dast is not None:
             path: KeyPath = ("quality", "dast", "environments")
@@ -338,8 +358,8 @@ class Converter:
                 ):
                     self._note(self._item(path, index), f"environment {name} has no url: there is nothing to analyse")
         return Quality(
-            gate=stated.gate or archetype.gate,
-            new_code_days=archetype.new_code_days if stated.new_code is None else stated.new_code.days,
+            gate=stated.gate,
+            new_code_days=stated.new_code.days,
             dast=None if dast is None else Dast(tuple(dast.environments), dast.schedule),
         )
 

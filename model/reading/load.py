@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from model.problems import START, Finding, KeyPath, Problem, SpecError, locate
+from model.reading.complete import Completer
 from model.reading.convert import Converter, Outline
 from model.reading.explain import explain
 from model.reading.fields import check_slug
@@ -86,6 +87,7 @@ def _schema() -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Fields:
+    keys: Mapping[str, Any]
     file: TenantSection
     wrong: frozenset[KeyPath] = frozenset()
 
@@ -95,6 +97,7 @@ class _Reader:
 
     def __init__(self, settings: Settings) -> None:
         self._words = Words.of(settings)
+        self._completer = Completer(settings)
         self._converter = Converter(settings)
         self._files: dict[str, TenantFile] = {}
         self.findings: list[Finding] = self._converter.findings
@@ -117,16 +120,19 @@ class _Reader:
         fields = self._fields(value, file)
         if fields is None:
             return None
-        outline = Outline(_keys(value.get("environments")), _keys(value.get("repositories")), fields.wrong)
+        outline = Outline(fields.keys, _keys(value.get("environments")), _keys(value.get("repositories")), fields.wrong)
         return self._converter.convert(fields.file, file.source, outline)
 
     def _fields(self, value: dict[str, Any], file: TenantFile) -> _Fields | None:
         try:
-            return _Fields(TENANT_SECTION.validate_python(value, context=self._words))
+            return _Fields(value, self._validate(value))
         except ValidationError as error:
             self.findings += explain(error, file.source, _schema())
             # Of a file that is nothing like a tenant's, the rest tells nothing.
             return self._remains(value, error, file) if error.error_count() < MAX_PROBLEMS else None
+
+    def _validate(self, keys: Mapping[str, Any]) -> TenantSection:
+        return TENANT_SECTION.validate_python(self._completer.complete(keys), context=self._words)
 
     def _remains(self, value: dict[str, Any], error: ValidationError, file: TenantFile) -> _Fields | None:
         """Leave out what is wrong and look at the rest, so that one run tells as much as possible."""
@@ -137,7 +143,7 @@ class _Reader:
             if not _complete(rest, file.stem):
                 return None
             try:
-                return _Fields(TENANT_SECTION.validate_python(rest, context=self._words), frozenset(wrong))
+                return _Fields(rest, self._validate(rest), frozenset(wrong))
             except ValidationError as next_error:
                 error = next_error
         return None

@@ -1,6 +1,7 @@
 """The tenant file as pydantic sees it: names, types and descriptions of every field, and nothing across fields.
 
-pydantic stays at this edge: `model.reading.convert` turns a `TenantSection` into the frozen `Project` everyone else uses.
+Archetypes leave no gap: `model.reading.complete` adds what a file leaves out before the validation. pydantic stays at
+this edge: `model.reading.convert` turns a `TenantSection` into the frozen `Tenant` that everything else uses.
 What the platform declares (clusters, stages, presets, ...) is checked against the `Words` in the validation context.
 """
 
@@ -15,6 +16,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from model.archetypes import DEFAULT_ARCHETYPE
 from model.reading import fields as f
 from model.settings import Settings
 from model.tenant import ImageSeverity, RepositoryKind, Right, State
@@ -23,7 +25,6 @@ from model.texts import did_you_mean, show
 API_VERSION: Final = "usine/v1"
 KIND: Final = "Project"
 ALERT_SEVERITIES: Final = ("info", "warning", "critical")
-DEFAULT_ARCHETYPE: Final = "standard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,18 @@ class Section(BaseModel):
     )
 
 
+def from_archetype() -> Any:  # noqa: ANN401 - the default of fields of any type
+    """Return the default of a field that a file may leave out, because `model.reading.complete` fills it in."""
+    return Field(default_factory=_not_completed)
+
+
+def _not_completed() -> Any:  # noqa: ANN401 - see above
+    raise RuntimeError("keys of an archetype are missing: complete a file's keys before you validate them")
+
+
+ProtectedBranches = Annotated[list[f.BranchPattern], Field(max_length=20)]
+
+
 class MembersSection(Section):
     """Role -> people. A person may have several roles; the owner stands in `owner`."""
 
@@ -104,26 +117,26 @@ class RoleSection(Section):
 class AmountsSection(Section):
     """What environments may add up to."""
 
-    cpu: f.Cpu | None = None
-    memory: f.Size | None = None
-    storage: f.Size | None = None
-    gpu: f.Count | None = None
+    cpu: f.Cpu = from_archetype()
+    memory: f.Size = from_archetype()
+    storage: f.Size = from_archetype()
+    gpu: f.Count = from_archetype()
     """Graphics processors."""
 
 
 class QuotaSection(AmountsSection):
     """What one environment may use."""
 
-    pods: f.Count | None = None
+    pods: f.Count = from_archetype()
     """How many pods."""
 
 
 class EnvelopeSection(Section):
     """What the environments may add up to, by class of stage."""
 
-    nonprod: AmountsSection = AmountsSection()
+    nonprod: AmountsSection = from_archetype()
     """All environments outside production."""
-    prod: AmountsSection = AmountsSection()
+    prod: AmountsSection = from_archetype()
     """All environments in production."""
 
 
@@ -142,9 +155,9 @@ class EnvironmentSection(Section):
     """Stage the platform declares; without it, the environment's own name if that is a stage."""
     cluster: Annotated[str, *_declared("cluster")] | None = None
     """Cluster the platform declares; without it, the only one that offers the stage."""
-    quota: QuotaSection = QuotaSection()
+    quota: QuotaSection = from_archetype()
     """What it may use; what is left out comes from the archetype."""
-    autosync: bool | None = None
+    autosync: bool = from_archetype()
     """Deploy by itself what the repository says; outside production this is the default."""
     url: f.Url | None = None
     """Where it answers."""
@@ -170,10 +183,10 @@ class RepositorySection(Section):
 
     kind: Annotated[str, *fixed("kind of repository", *(kind.value for kind in RepositoryKind))] = "app"
     """`app` holds sources, `infra` what Argo CD deploys."""
-    preset: Annotated[str, *_declared("preset")] | None = None
+    preset: Annotated[str, *_declared("preset")] = from_archetype()
     """CI preset of the platform's catalogue."""
-    default_branch: f.Branch | None = None
-    protected_branches: Annotated[list[f.BranchPattern], Field(max_length=20)] | None = None
+    default_branch: f.Branch = from_archetype()
+    protected_branches: ProtectedBranches = from_archetype()
     """Branches that only a merge request changes."""
     mirror: MirrorSection | None = None
     path: f.Directory | None = None
@@ -187,21 +200,23 @@ class RepositorySection(Section):
 class KeepSection(Section):
     """Which image tags stay."""
 
-    tags: Annotated[int, Field(ge=1, le=1000)] | None = None
+    tags: Annotated[int, Field(ge=1, le=1000)] = from_archetype()
     """The newest ones, how many."""
-    days: Annotated[int, Field(ge=1, le=3650)] | None = None
+    days: Annotated[int, Field(ge=1, le=3650)] = from_archetype()
     """Those pushed in the last days, how many days."""
 
 
 class RegistrySection(Section):
     """The tenant's image registry."""
 
-    quota: f.Size | None = None
-    keep: KeepSection = KeepSection()
+    quota: f.Size = from_archetype()
+    keep: KeepSection = from_archetype()
     """What retention keeps."""
-    immutable: Annotated[list[f.TagPattern], Field(max_length=15)] | None = None
+    immutable: Annotated[list[f.TagPattern], Field(max_length=15)] = from_archetype()
     """Patterns of tags that nobody overwrites."""
-    block_severity: Annotated[str, *fixed("severity", *(severity.value for severity in ImageSeverity))] | None = None
+    block_severity: Annotated[str, *fixed("severity", *(severity.value for severity in ImageSeverity))] = (
+        from_archetype()
+    )
     """From this severity on, a vulnerable image is not pulled."""
 
 
@@ -223,9 +238,9 @@ class DastSection(Section):
 class QualitySection(Section):
     """Static and dynamic analysis."""
 
-    gate: Annotated[str, *_declared("gate")] | None = None
+    gate: Annotated[str, *_declared("gate")] = from_archetype()
     """Quality gate of the platform."""
-    new_code: NewCodeSection | None = None
+    new_code: NewCodeSection = from_archetype()
     """What counts as new."""
     dast: DastSection | None = None
     """Dynamic analysis."""
@@ -242,7 +257,7 @@ class AlertSection(Section):
 class ObservabilitySection(Section):
     """Logs, alerts, dashboards."""
 
-    log_retention: f.Days | None = None
+    log_retention: f.Days = from_archetype()
     alerts: Annotated[list[AlertSection], Field(max_length=20)] = []
     """Who is told of what."""
     dashboards: f.Dashboards | None = None
@@ -271,16 +286,16 @@ class TenantSection(Section):
     members: MembersSection = MembersSection()
     roles: Annotated[dict[f.RoleName, RoleSection], Field(max_length=20)] = {}
     """Name -> role of the tenant's own."""
-    envelope: EnvelopeSection = EnvelopeSection()
+    envelope: EnvelopeSection = from_archetype()
     environments: dict[f.EnvironmentName, EnvironmentSection] = {}
     """Name -> environment."""
     repositories: dict[f.RepositoryName, RepositorySection] = {}
     """Name -> repository."""
-    registry: RegistrySection = RegistrySection()
-    quality: QualitySection = QualitySection()
-    packages: list[Annotated[str, *_declared("package")]] | None = None
+    registry: RegistrySection = from_archetype()
+    quality: QualitySection = from_archetype()
+    packages: list[Annotated[str, *_declared("package")]] = from_archetype()
     """Kinds of package registries."""
-    observability: ObservabilitySection = ObservabilitySection()
+    observability: ObservabilitySection = from_archetype()
 
 
 #: Compiled once: building a validator costs as much as reading a hundred files.

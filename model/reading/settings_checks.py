@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from pydantic.alias_generators import to_camel
 
+from model.archetypes import Archetype
 from model.problems import KeyPath
-from model.reading.archetypes_load import misfits, resolve_archetypes, undeclared_words
+from model.reading.archetypes_load import misfits, undeclared_words
 from model.reading.fields import check_slug
 from model.reading.settings_schema import ClusterSection, SettingsSection, StageSection, WorkloadRulesSection
 from model.settings import (
@@ -52,7 +53,9 @@ _NEEDS: dict[System, tuple[System, ...]] = {
 }
 
 
-def build_settings(file: SettingsSection, *, stack: str, source: str, note: Note) -> Settings:
+def build_settings(
+    file: SettingsSection, archetypes: Mapping[str, Archetype], *, stack: str, source: str, note: Note
+) -> Settings:
     """Return the settings; `note` is told what does not fit together, with the path below the name space."""
     systems = frozenset(System(name) for name in file.systems)
     _check_systems(file, systems, note)
@@ -65,12 +68,9 @@ def build_settings(file: SettingsSection, *, stack: str, source: str, note: Note
             check_slug(slug)
         except ValueError as error:
             note(("tenants", index), f"usine:tenants[{index}]: {error}")
-    archetypes = resolve_archetypes(
-        file.archetypes, lambda path, message: note(("archetypes", *path), f"usine:archetypes: {message}")
-    )
     presets, gates, packages = tuple(file.presets), tuple(file.gates), tuple(file.packages)
-    for name, archetype in archetypes.items():
-        for message in (*undeclared_words(archetype, presets, gates, packages), *misfits(archetype)):
+    for name, archetype in file.archetypes.items():
+        for message in (*undeclared_words(name, archetype, presets, gates, packages), *misfits(name, archetype)):
             note(("archetypes", name), f"usine:archetypes: {message}")
     _check_forge(file, systems, note)
     argocd = file.argocd

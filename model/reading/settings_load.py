@@ -13,7 +13,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from model.problems import START, Finding, KeyPath, Problem, SpecError, locate
+from model.reading.archetypes_load import merge_archetypes, to_archetype
 from model.reading.explain import explain
+from model.reading.merge import holds
 from model.reading.schema import FileSchema
 from model.reading.settings_checks import build_settings
 from model.reading.settings_schema import SettingsSection
@@ -124,12 +126,20 @@ def _check(keys: Mapping[str, object], source: str, stack: str) -> tuple[Setting
     for path in _nulls(values, ()):
         note(path, f"{_PREFIX}{'.'.join(map(str, path))}: nothing is written here: write a value, or leave the key out")
         values[str(path[0])] = REFUSED
+    values["archetypes"] = archetypes = merge_archetypes(
+        values.get("archetypes", {}),
+        lambda path, message: note(("archetypes", *path), f"{_PREFIX}archetypes: {message}"),
+    )
     try:
         file = _FILE.validate_python(values)
     except ValidationError as error:
         for finding in explain(error, source, _schema(), lead=_PREFIX):
-            findings.append(Finding(source, in_file(finding.path), finding.message, finding.at_key))
+            # What an archetype has from its parent is reported where the parent states it.
+            if finding.path[:1] != ("archetypes",) or holds(keys, finding.path):
+                findings.append(Finding(source, in_file(finding.path), finding.message, finding.at_key))
         return None, findings
     if findings:
         return None, findings
-    return build_settings(file, stack=stack, source=source, note=note), findings
+    merged: dict[str, dict[str, Any]] = archetypes  # type: ignore[assignment]  # as the validation found
+    built = {name: to_archetype(name, section, merged[name]) for name, section in file.archetypes.items()}
+    return build_settings(file, built, stack=stack, source=source, note=note), findings

@@ -332,7 +332,7 @@ class SettingsSection(Section):
     reserved: list[NameText] = Field(default=[])
     limits: LimitsSection = LimitsSection()
     changes: ChangesSection = ChangesSection()
-    archetypes: dict[DnsLabel, ArchetypeSection] = Field(default={})
+    archetypes: dict[DnsLabel, ArchetypeSection]
     tenants: list[str] | None = None
     foundation: Annotated[str, *fixed("mode", *(mode.value for mode in FoundationMode))] = "include"
     projects: Line = "projects.d"

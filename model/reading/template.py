@@ -21,8 +21,7 @@ def new_file(start: Start, settings: Settings) -> str:
     """Return the text of a tenant file that the loader accepts under these settings."""
     stage = next((s.name for s in settings.stages.values() if not s.production), next(iter(settings.stages)))
     cluster = next((c.name for c in settings.clusters.values() if stage in c.stages), None)
-    archetype = settings.archetypes[start.archetype]
-    preset = archetype.repository.preset
+    preset = settings.archetypes[start.archetype].preset
     domain = settings.keycloak.email_domain or "example.org"
     # An environment is proposed only where it is legal to have one of the stage's name.
     environments = (

@@ -135,7 +135,9 @@ def read_waivers(
     return tuple(waivers)
 
 
-def _misfits(entry: WaiverSection, index: int, words: WaiverWords, today: datetime.date, source: str) -> Iterator[Finding]:
+def _misfits(
+    entry: WaiverSection, index: int, words: WaiverWords, today: datetime.date, source: str
+) -> Iterator[Finding]:
     """Yield what is wrong with an entry beyond its single fields."""
 
     def at(key: str, message: str) -> Finding:

@@ -24,7 +24,7 @@ from model.settings import (
     System,
     WorkloadRules,
 )
-from model.tenant import ImageSeverity, Quota
+from model.tenant import ImageSeverity, Quota, Tenant
 from tests.spec.helpers import BODY, HEAD, LAB, ROOT, SETTINGS, one, problems
 
 TEXT = LAB.read_text(encoding="utf-8")
@@ -223,6 +223,11 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         load_settings(Path("Pulumi.\0.yaml"))
 
 
+def given(archetype: str, settings: Settings = SETTINGS) -> Tenant:
+    """Return a tenant that has everything from its archetype: an environment outside production, and one in it."""
+    return one(HEAD + f"archetype: {archetype}\n" + BODY, settings)
+
+
 def with_archetypes(folder: Path, archetypes: str) -> Settings:
     return load_text(folder, TEXT + "\n  usine:archetypes:\n" + archetypes)
 
@@ -246,18 +251,23 @@ def test_archetypes_state_only_how_they_differ(tmp_path: Path) -> None:
     plain: {}
 """,
     )
-    data, large = settings.archetypes["data"], BUILT_IN["large"]
+    data, large = given("data", settings), given("large")
     assert data.envelope.prod == large.envelope.prod
     assert data.envelope.nonprod == dataclasses.replace(large.envelope.nonprod, gpu=2)
     assert (data.registry.quota, data.registry.keep.tags, data.registry.keep.days) == (1024 * GIB, 99, 180)
     assert data.registry.immutable == ("release-*",)
     assert data.registry.block_severity is ImageSeverity.HIGH
-    assert (data.log_retention_days, data.packages) == (365, ("npm",))
-    assert data.nonprod.quota.gpu == 1
-    assert data.nonprod.quota.cpu == large.nonprod.quota.cpu
-    assert (data.prod.autosync, data.nonprod.autosync) == (True, True)
-    assert settings.archetypes["small"].registry == BUILT_IN["small"].registry
-    assert settings.archetypes["plain"].registry == BUILT_IN["standard"].registry
+    assert (data.observability.log_retention_days, data.packages) == (365, ("npm",))
+    nonprod, prod = data.environments
+    assert nonprod.quota.gpu == 1
+    assert nonprod.quota.cpu == large.environments[0].quota.cpu
+    assert (prod.autosync, nonprod.autosync) == (True, True)
+    assert given("small", settings).registry == given("small").registry
+    assert given("plain", settings).registry == given("standard").registry
+    assert (settings.archetypes["data"].envelope, settings.archetypes["data"].registry_quota) == (
+        data.envelope,
+        data.registry.quota,
+    )
 
     tenant = one(HEAD + "archetype: small\n" + BODY, settings)
     assert tenant.repositories[0].default_branch == "trunk"
@@ -278,6 +288,9 @@ def test_archetypes_state_only_how_they_differ(tmp_path: Path) -> None:
         ("    aa: {packages: [nexus]}\n", "archetype aa: no such package"),
         ("    aa: {environment: {prod: {quota: {gpu: 1}}}}\n", "gpu of environment.prod.quota is more than"),
         ("    aa: {registry: {quota: 5}}\n", "did you mean 5Gi?"),
+        # A child repeats the value of its parent: only the parent can be corrected.
+        ("    aa: {registry: {quota: 5}}\n    bb: {extends: aa}\n", "did you mean 5Gi?"),
+        ("    aa: {registry: 5}\n    bb: {extends: aa, registry: {keep: {days: 7}}}\n", "expected a mapping"),
     ],
 )
 def test_wrong_archetypes(tmp_path: Path, archetypes: str, message: str) -> None:
@@ -289,13 +302,12 @@ def test_wrong_archetypes(tmp_path: Path, archetypes: str, message: str) -> None
 
 
 def test_built_in_environments_fit_their_envelope() -> None:
-    for archetype in BUILT_IN.values():
+    for archetype in BUILT_IN:
+        tenant = given(archetype)
+        nonprod, prod = tenant.environments
         for resource in ("cpu", "memory", "storage"):
-            for quota, envelope in (
-                (archetype.nonprod.quota, archetype.envelope.nonprod),
-                (archetype.prod.quota, archetype.envelope.prod),
-            ):
-                assert 2 * getattr(quota, resource) <= getattr(envelope, resource), (archetype.name, resource)
+            for quota, envelope in ((nonprod.quota, tenant.envelope.nonprod), (prod.quota, tenant.envelope.prod)):
+                assert 2 * getattr(quota, resource) <= getattr(envelope, resource), (archetype, resource)
 
 
 def with_rules(rules: str) -> str:

@@ -10,10 +10,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from model.archetypes import DEFAULT_ARCHETYPE
 from model.problems import SpecError
 from model.reading.fields import check_person, check_slug
 from model.reading.load import check_text
-from model.reading.schema import DEFAULT_ARCHETYPE
 from model.reading.settings_load import load_settings
 from model.reading.template import Start, new_file
 from model.settings import Settings

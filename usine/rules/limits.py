@@ -27,7 +27,7 @@ def quota_envelope(change: Change) -> Iterator[Flag]:
         archetype = change.settings.archetypes[head.archetype]
         moved = base is not None and base.archetype != head.archetype
         before = _amounts(base.envelope, base.registry.quota) if base is not None else {}
-        given = _amounts(archetype.envelope, archetype.registry.quota)
+        given = _amounts(archetype.envelope, archetype.registry_quota)
         for path, (after, render) in _amounts(head.envelope, head.registry.quota).items():
             was = before[path][0] if path in before else None
             if was is not None and after <= was:
