@@ -96,7 +96,7 @@ ignores:
     expires: 2026-12-02
 """
     ) == [
-        "drift-ignore.yaml:2:5: ignores[0]: says of no object: name or type is missing",
+        "drift-ignore.yaml:2:5: ignores[0]: the rule names no object: name or type is missing",
         "drift-ignore.yaml:8:15: ignores[1].property: an object that is missing has no property that differs: leave "
         "out property, or kind",
         "drift-ignore.yaml:11:14: ignores[1].expires: a rule lasts 366 days at most: until 2027-11-26 if it starts "

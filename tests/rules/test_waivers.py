@@ -68,7 +68,7 @@ def test_the_committed_file_and_its_example() -> None:
     [
         ("data-destruction", "data-destrution", 2, "did you mean data-destruction?"),
         ("data-destruction", "waiver-unused", 2, "no rule of this name can be waived"),
-        ("data-destruction", "mass-removal", 2, "mass-removal wants to know how many: removals is missing"),
+        ("data-destruction", "mass-removal", 2, "mass-removal needs a number of objects: removals is missing"),
         (
             "data-destruction\n    tenant: teleservice\n    object: x/namespace",
             "mass-removal\n    object: '*'",
@@ -83,7 +83,7 @@ def test_the_committed_file_and_its_example() -> None:
         ("2027-03-31", "31/03/2027", 7, "such as 2027-06-30"),
         ("    tenant: teleservice", "    tenant: Teleservice", 3, "did you mean teleservice?"),
         ("    reason:", "    raison:", 6, "did you mean reason?"),
-        ("    object: x/namespace", "    object: ''", 4, "* stands for anything"),
+        ("    object: x/namespace", "    object: ''", 4, "* stands for any text"),
         ("    expires: 2027-03-31\n", "", 2, "the key expires is missing"),
         ("waivers:", "waiver:", 1, "did you mean waivers?"),
         ("never used; ticket 4711", "glpat-abcdefghijklmnop1234", 6, "(not shown)"),
