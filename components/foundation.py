@@ -25,7 +25,7 @@ from components.gitlab.variables import pipeline_variables
 from components.harbor import HarborFoundation, HarborFoundationArgs
 from components.keycloak import KeycloakFoundation, KeycloakFoundationArgs
 from components.kubernetes.cluster_roles import ClusterRoleName
-from components.kubernetes.foundation import KubernetesFoundation, KubernetesFoundationArgs, cluster_role_name
+from components.kubernetes.foundation import KubernetesFoundation, KubernetesFoundationArgs
 from components.people import KnownPeople
 from components.sonarqube.foundation import SonarQubeFoundation, SonarQubeFoundationArgs
 from components.vault.foundation import VaultFoundation, VaultFoundationArgs
@@ -34,6 +34,7 @@ from model.naming import (
     OIDC_AUTH_PATH,
     OPERATIONS_GROUP,
     PIPELINE_AUTH_PATH,
+    cluster_role_name,
     kubernetes_auth_path,
 )
 from model.settings import Settings, System
@@ -178,8 +179,7 @@ class Foundation(Component):
 def _issuer(settings: Settings, authorities: Mapping[str, str]) -> OidcIssuer:
     """Return Keycloak's realm as an OIDC issuer."""
     endpoint = settings.endpoints[System.KEYCLOAK]
-    url = f"{endpoint.url}/realms/{settings.keycloak.realm}"
-    return OidcIssuer(url, authorities[str(endpoint.ca)] if endpoint.ca else None)
+    return OidcIssuer(settings.issuer, authorities[str(endpoint.ca)] if endpoint.ca else None)
 
 
 def _on_the_same_server(settings: Settings, cluster: str) -> tuple[str, ...]:
@@ -207,7 +207,7 @@ def look_up(settings: Settings, providers: Providers, people: frozenset[str], kn
         if settings.on(System.KUBERNETES)
         else {},
         cluster_roles={
-            cluster: {role.value: cluster_role_name(cluster, role) for role in ClusterRoleName}
+            cluster: {role.value: cluster_role_name(cluster, role.value) for role in ClusterRoleName}
             for cluster in settings.clusters
         },
         pipeline_auth_path=PIPELINE_AUTH_PATH if settings.on(System.GITLAB) and providers.vault is not None else None,

@@ -11,7 +11,7 @@ from pulumi_keycloak import openid
 
 from components.base import OFFLINE_SCOPE, Component, OidcClient, OidcIssuer
 from model.access import members_of_access, roles_of
-from model.naming import Access, names_of
+from model.naming import Access, name_of_person, names_of
 from model.settings import Endpoint, KeycloakSettings, System
 from model.tenant import Tenant
 
@@ -217,15 +217,15 @@ class KeycloakFoundation(Component):
 
     def _account(self, name: str, person: str) -> pulumi.Output[str]:
         """Create an account without a credential: the person or an administrator sets one."""
-        first, _, last = person.partition(".")
+        first, last = name_of_person(person)
         domain = self._args.settings.email_domain
         user = keycloak.User(
             f"{name}/account/{person}",
             realm_id=self.realm,
             username=person,
             enabled=True,
-            first_name=first.capitalize(),
-            last_name=(last or first).capitalize(),
+            first_name=first,
+            last_name=last or first,
             email=f"{person}@{domain}" if domain else None,
             email_verified=domain is not None,
             opts=self.child(self._args.provider),

@@ -163,6 +163,22 @@ def repository_url(settings: Settings, tenant: Tenant, repository: str) -> str:
     return f"{base}/{names_of(tenant).repository_path(settings.gitlab.root, repository)}.git"
 
 
+def name_of_person(person: str) -> tuple[str, str]:
+    """Return the first and the last name in a user name: ``alice.martin``; the last name is empty without a dot."""
+    first, _, last = person.partition(".")
+    return first.capitalize(), last.capitalize()
+
+
+def cluster_role_name(cluster: str, role: str) -> str:
+    """Return the name of a ClusterRole for tenants. It contains the cluster: two clusters may share one API server."""
+    return f"usine:{cluster}:{role}"
+
+
+def vault_account_binding(namespace: str) -> str:
+    """Return the name of the ClusterRoleBinding by which a namespace's workloads log in to Vault."""
+    return f"usine:{namespace}:vault"
+
+
 def kubernetes_auth_path(cluster: Cluster) -> str:
     """Path of the Vault Kubernetes auth back end of a cluster."""
     return f"kubernetes/{cluster.name}"
@@ -268,53 +284,4 @@ def all_names(tenant: Tenant, settings: Settings) -> Mapping[str, tuple[str, ...
         ),
         "SonarQube group": tuple(names.role_group_path(role) for role in tenant.role_names),
         "SonarQube account": tuple(names.analysis_account(credential.name) for credential in settings.credentials),
-    }
-
-
-#: Namespaces that common services of a cluster make, as their documentation names them, of the shape
-#: ``<slug>-<environment>``. Those called ``<name>-system`` or ``<name>-operator`` need no list: no environment has such
-#: a name.
-_SERVICES: Mapping[str, tuple[str, ...]] = {
-    "cert-manager": ("cert-manager",),
-    "External Secrets": ("external-secrets",),
-    "ExternalDNS": ("external-dns",),
-    "Istio": ("istio-ingress", "istio-egress", "istio-cni", "istio-ztunnel"),
-    "Linkerd": ("linkerd-viz", "linkerd-jaeger", "linkerd-multicluster"),
-    "Knative": ("knative-serving", "knative-eventing"),
-    "Argo": ("argo-cd", "argo-rollouts", "argo-events", "argo-workflows"),
-    "an ingress controller": ("ingress-nginx", "nginx-ingress", "nginx-gateway", "envoy-gateway", "haproxy-controller"),
-    "Cilium": ("cilium-secrets", "cilium-monitoring", "cilium-test"),
-    "Calico": ("calico-apiserver", "tigera-operator"),
-    "Rook": ("rook-ceph",),
-    "Sealed Secrets": ("sealed-secrets",),
-    "the monitoring": ("kube-prometheus", "prometheus-stack", "grafana-agent", "node-exporter"),
-    "NVIDIA's operator": ("gpu-operator",),
-    "SPIRE": ("spire-server", "spire-mgmt"),
-}
-
-
-def reserved_namespaces(cluster: Cluster) -> Mapping[str, str]:
-    """Return the namespaces of a cluster's services that no tenant may take, with whose each is.
-
-    `upsert_existing_objects` would take such a namespace over: its quota, its network and its rights would be the
-    tenant's (issue 11.A6). `usine.engine.takeover` asks the cluster itself for those that no list has.
-    """
-    known = {name: f"the namespace of {who}" for who, names in _SERVICES.items() for name in names}
-    return known | dict.fromkeys(cluster.reserved_namespaces, f"reserved by the platform on cluster {cluster.name}")
-
-
-def platform_names(settings: Settings) -> Mapping[str, frozenset[str]]:
-    """Return the names the platform itself or a tool holds, by the kinds of `all_names`: no tenant may claim them."""
-    clusters = settings.clusters.values()
-    return {
-        "Vault mount": frozenset(
-            {"sys", "identity", "cubbyhole", "auth", "secret", "kubernetes", "transit", "pki", OIDC_AUTH_PATH}
-        ),
-        "Kubernetes namespace": frozenset(
-            {"default", "kube-system", "kube-public", "kube-node-lease", settings.argocd.namespace}
-            | {c.ingress_namespace for c in clusters}
-            | {c.monitoring_namespace for c in clusters}
-        ),
-        "Argo CD project": frozenset({"default"}),
-        "Harbor project": frozenset({"library"}),
     }

@@ -1,10 +1,12 @@
-"""Names that tools keep for themselves, so that no tenant and no repository takes them."""
+"""Names that the platform and its tools reserve: no tenant, environment or repository may take them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
-from model.settings import Settings
+from model.naming import OIDC_AUTH_PATH
+from model.settings import Cluster, Settings
 
 #: Words that a tool routes, creates or reserves; a tenant of that name would break there, or shadow something.
 _SLUGS: Final[dict[str, tuple[str, ...]]] = {
@@ -45,3 +47,52 @@ def who_reserves_slug(slug: str, settings: Settings) -> str | None:
 def is_reserved_repository(name: str) -> bool:
     """Say whether GitLab keeps a repository's name for itself."""
     return name in _REPOSITORIES
+
+
+#: Namespaces that common services of a cluster make, as their documentation names them, of the shape
+#: ``<slug>-<environment>``. Those called ``<name>-system`` or ``<name>-operator`` need no list: no environment has such
+#: a name.
+_SERVICES: Mapping[str, tuple[str, ...]] = {
+    "cert-manager": ("cert-manager",),
+    "External Secrets": ("external-secrets",),
+    "ExternalDNS": ("external-dns",),
+    "Istio": ("istio-ingress", "istio-egress", "istio-cni", "istio-ztunnel"),
+    "Linkerd": ("linkerd-viz", "linkerd-jaeger", "linkerd-multicluster"),
+    "Knative": ("knative-serving", "knative-eventing"),
+    "Argo": ("argo-cd", "argo-rollouts", "argo-events", "argo-workflows"),
+    "an ingress controller": ("ingress-nginx", "nginx-ingress", "nginx-gateway", "envoy-gateway", "haproxy-controller"),
+    "Cilium": ("cilium-secrets", "cilium-monitoring", "cilium-test"),
+    "Calico": ("calico-apiserver", "tigera-operator"),
+    "Rook": ("rook-ceph",),
+    "Sealed Secrets": ("sealed-secrets",),
+    "the monitoring": ("kube-prometheus", "prometheus-stack", "grafana-agent", "node-exporter"),
+    "NVIDIA's operator": ("gpu-operator",),
+    "SPIRE": ("spire-server", "spire-mgmt"),
+}
+
+
+def reserved_namespaces(cluster: Cluster) -> Mapping[str, str]:
+    """Return the namespaces of a cluster's services that no tenant may take, with whose each is.
+
+    `upsert_existing_objects` would take such a namespace over: its quota, its network and its rights would be the
+    tenant's (issue 11.A6). `usine.engine.takeover` asks the cluster itself for those that no list has.
+    """
+    known = {name: f"the namespace of {who}" for who, names in _SERVICES.items() for name in names}
+    return known | dict.fromkeys(cluster.reserved_namespaces, f"reserved by the platform on cluster {cluster.name}")
+
+
+def platform_names(settings: Settings) -> Mapping[str, frozenset[str]]:
+    """Return the names the platform itself or a tool holds, by the kinds of `all_names`: no tenant may claim them."""
+    clusters = settings.clusters.values()
+    return {
+        "Vault mount": frozenset(
+            {"sys", "identity", "cubbyhole", "auth", "secret", "kubernetes", "transit", "pki", OIDC_AUTH_PATH}
+        ),
+        "Kubernetes namespace": frozenset(
+            {"default", "kube-system", "kube-public", "kube-node-lease", settings.argocd.namespace}
+            | {c.ingress_namespace for c in clusters}
+            | {c.monitoring_namespace for c in clusters}
+        ),
+        "Argo CD project": frozenset({"default"}),
+        "Harbor project": frozenset({"library"}),
+    }

@@ -316,6 +316,11 @@ class Settings:
         return tuple(sorted(path for path in named if path is not None))
 
     @property
+    def issuer(self) -> str:
+        """URL of the Keycloak realm: the issuer of people's tokens."""
+        return f"{self.endpoints[System.KEYCLOAK].url}/realms/{self.keycloak.realm}"
+
+    @property
     def registry_host(self) -> str:
         """Host, and port where it is not the usual one, that image names start with."""
         return urlsplit(self.endpoints[System.HARBOR].url).netloc

@@ -12,7 +12,7 @@ import pulumi_gitlab as gitlab
 from components.base import Component, number
 from components.gitlab.catalogue import publish_catalogue
 from components.people import LOGIN_PROVIDER
-from model.naming import CATALOGUE_TAG_VARIABLE, OPERATIONS_ACCOUNT, OPERATIONS_GROUP
+from model.naming import CATALOGUE_TAG_VARIABLE, OPERATIONS_ACCOUNT, OPERATIONS_GROUP, name_of_person
 from model.settings import Edition, GitLabSettings
 
 
@@ -145,11 +145,10 @@ class GitLabFoundation(Component):
     def _account(self, name: str, person: str) -> pulumi.Output[int]:
         """Create an account without a password, linked to the person's identity in Keycloak."""
         provider = self._args.provider
-        first, _, last = person.partition(".")
         user = gitlab.User(
             f"{name}/account/{person}",
             username=person,
-            name=f"{first.capitalize()} {last.capitalize()}".strip(),
+            name=" ".join(name_of_person(person)).strip(),
             email=f"{person}@{self._args.settings.email_domain}",
             force_random_password=True,
             skip_confirmation=True,

@@ -12,7 +12,8 @@ from pulumi_kubernetes.rbac import v1 as rbac
 
 from components.base import Component
 from components.kubernetes.admission import TenantAdmission, TenantAdmissionArgs
-from components.kubernetes.cluster_roles import ClusterRoleName, cluster_roles
+from components.kubernetes.cluster_roles import cluster_roles
+from model.naming import cluster_role_name
 from model.settings import Cluster
 
 
@@ -43,7 +44,8 @@ class KubernetesFoundation(Component):
             short.value: rbac.ClusterRole(
                 f"{name}/{short.value}",
                 metadata=ObjectMetaArgs(
-                    name=cluster_role_name(args.cluster.name, short), labels={"app.kubernetes.io/managed-by": "usine"}
+                    name=cluster_role_name(args.cluster.name, short.value),
+                    labels={"app.kubernetes.io/managed-by": "usine"},
                 ),
                 rules=[
                     rbac.PolicyRuleArgs(
@@ -61,8 +63,3 @@ class KubernetesFoundation(Component):
             pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({"clusterRoles": dict(self.cluster_roles)})
-
-
-def cluster_role_name(cluster: str, role: ClusterRoleName) -> str:
-    """Return the name of a tenant cluster role. It contains the cluster: two clusters may share one API server."""
-    return f"usine:{cluster}:{role.value}"

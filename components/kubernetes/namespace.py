@@ -13,7 +13,6 @@ from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from pulumi_kubernetes.rbac import v1 as rbac
 
-from components import quantities
 from components.base import Component, UserPassword, secret
 from components.kubernetes.cluster_roles import ClusterRoleName
 from components.kubernetes.network import NamespaceNetwork, NamespaceNetworkArgs
@@ -27,7 +26,9 @@ from model.naming import (
     Access,
     labels,
     names_of,
+    vault_account_binding,
 )
+from model.quantities import render_cpu, render_size
 from model.settings import Cluster, System
 from model.tenant import Environment, Tenant
 
@@ -150,7 +151,7 @@ class TenantNamespace(Component):
 
     def _quota(self) -> None:
         quota = self._args.environment.quota
-        cpu, memory = quantities.cpu(quota.cpu), quantities.size(quota.memory)
+        cpu, memory = render_cpu(quota.cpu), render_size(quota.memory)
         objects = str(quota.pods * _OBJECTS_A_POD)
         core.ResourceQuota(
             f"{self._prefix}/quota",
@@ -161,11 +162,11 @@ class TenantNamespace(Component):
                     "limits.cpu": cpu,
                     "requests.memory": memory,
                     "limits.memory": memory,
-                    "requests.storage": quantities.size(quota.storage),
+                    "requests.storage": render_size(quota.storage),
                     "requests.nvidia.com/gpu": str(quota.gpu),
                     "pods": str(quota.pods),
-                    "requests.ephemeral-storage": quantities.size(quota.pods * _DISK_REQUESTED_A_POD),
-                    "limits.ephemeral-storage": quantities.size(quota.pods * _DISK_A_POD),
+                    "requests.ephemeral-storage": render_size(quota.pods * _DISK_REQUESTED_A_POD),
+                    "limits.ephemeral-storage": render_size(quota.pods * _DISK_A_POD),
                     # Objects that use no resources of a node still fill the cluster's etcd.
                     **dict.fromkeys(_COUNTED, objects),
                     # Traffic from outside comes only by the platform's ingress.
@@ -247,7 +248,7 @@ class TenantNamespace(Component):
         rbac.ClusterRoleBinding(
             f"{self._prefix}/binding/vault",
             # An earlier version had a binding of another name: the roleRef of a binding cannot be changed.
-            metadata=ObjectMetaArgs(name=f"usine:{self._namespace_name}:vault", labels=self._labels),
+            metadata=ObjectMetaArgs(name=vault_account_binding(self._namespace_name), labels=self._labels),
             role_ref=rbac.RoleRefArgs(
                 api_group=_RBAC, kind="ClusterRole", name=self._args.cluster_roles[ClusterRoleName.TOKEN_REVIEW.value]
             ),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from model.quantities import UNITS
 from model.reading.yaml_scalars import FRACTION, Ambiguous
 
-_UNITS = {"Ki": 1024, "Mi": 1024**2, "Gi": 1024**3, "Ti": 1024**4, "Pi": 1024**5}
 _SIZE = re.compile(r"(0|[1-9][0-9]{0,17})(Ki|Mi|Gi|Ti|Pi)?")
 _NEARLY_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGTP])(?:i?[bBoO]?)?", re.IGNORECASE)
 _CPU = re.compile(r"(0|[1-9][0-9]{0,8})(?:\.([0-9]{1,3}))?")
@@ -55,7 +55,7 @@ def parse_size(value: object) -> int:
             number, unit = nearly[1], nearly[2].upper()
             hint = f"; did you mean {number}{unit}i?" if "." not in number else ""
         raise ValueError(f"expected a whole number and a unit, Mi, Gi or Ti, such as 8Gi{hint}")
-    amount = int(match[1]) * _UNITS.get(match[2] or "", 1)
+    amount = int(match[1]) * UNITS.get(match[2] or "", 1)
     if match[2] is None and amount:
         hint = f"; did you mean {text}Gi?" if amount < _SMALLEST_SIZE else ""
         raise ValueError(f"{int(text):,} bytes: write a size with its unit, Mi, Gi or Ti{hint}")
@@ -96,16 +96,3 @@ def parse_fraction(value: object) -> float:
         hint = f"; did you mean {int(nearly[1]) / 100:g}?" if nearly else ""
         raise ValueError(f"expected a part of the whole between 0 and 1, such as 0.2{hint}")
     return float(text)
-
-
-def render_cpu(millicores: int) -> str:
-    """Render millicores for people: ``4`` or ``1500m``."""
-    return str(millicores // 1000) if millicores % 1000 == 0 else f"{millicores}m"
-
-
-def render_size(amount: int) -> str:
-    """Render bytes for people, with the largest unit that keeps an integer: ``8Gi``."""
-    for unit, factor in reversed(_UNITS.items()):
-        if amount and amount % factor == 0:
-            return f"{amount // factor}{unit}"
-    return str(amount)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from model.problems import Finding, KeyPath
-from model.reading.amounts import render_cpu, render_size
+from model.quantities import render_cpu, render_size
 from model.reading.merge import holds
 from model.reading.schema import (
     AmountsSection,

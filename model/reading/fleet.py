@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from model.naming import all_names, names_of, platform_names, reserved_namespaces
+from model.naming import all_names, names_of
 from model.problems import Finding
-from model.reading.amounts import render_cpu, render_size
-from model.reserved import who_reserves_slug
+from model.quantities import render_cpu, render_size
+from model.reserved import platform_names, reserved_namespaces, who_reserves_slug
 from model.settings import Settings
 from model.tenant import Environment, Quota, State, Tenant
 from model.texts import did_you_mean, enumerate_words, show

@@ -67,8 +67,6 @@ def _platform(settings: Settings) -> dict[str, object]:
     return {
         "systems": sorted(system.value for system in settings.systems),
         "foundation": settings.foundation.value,
-        "issuer": f"{settings.endpoints[System.KEYCLOAK].url}/realms/{settings.keycloak.realm}"
-        if settings.on(System.KEYCLOAK)
-        else None,
+        "issuer": settings.issuer if settings.on(System.KEYCLOAK) else None,
         "endpoints": {system.value: endpoint.url for system, endpoint in sorted(settings.endpoints.items())},
     }

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from model.naming import all_names, labels, names_of
+from model.naming import all_names, labels, name_of_person, names_of
+from model.quantities import render_cpu, render_size
 from model.tenant import Tenant
 from tests import factories
 
@@ -105,3 +107,17 @@ def test_a_label_of_the_file_cannot_replace_the_platforms_labels() -> None:
     ours = labels(tenant, tenant.environments[0])
     assert ours["usine.dev/tenant"] == tenant.slug
     assert [key for key, value in ours.items() if value == "someone-else"] == ["label.usine.dev/tenant"]
+
+
+@pytest.mark.parametrize(
+    ("person", "name"),
+    [("alice.martin", ("Alice", "Martin")), ("jean.de.la.tour", ("Jean", "De.la.tour")), ("bob", ("Bob", ""))],
+)
+def test_a_user_name_holds_the_name_of_a_person(person: str, name: tuple[str, str]) -> None:
+    assert name_of_person(person) == name
+
+
+def test_amounts_have_the_form_that_the_api_server_returns() -> None:
+    assert [render_cpu(amount) for amount in (0, 500, 4000, 1500)] == ["0", "500m", "4", "1500m"]
+    sizes = (0, 1000, 1536 * 1024**2, 8 * 1024**3, 1024**4, 1024**6)
+    assert [render_size(amount) for amount in sizes] == ["0", "1000", "1536Mi", "8Gi", "1Ti", "1Ei"]

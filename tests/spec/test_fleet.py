@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.naming import all_names, platform_names
+from model.naming import all_names
 from model.problems import SpecError
 from model.reading import fleet
+from model.reserved import platform_names
 from model.settings import Endpoint, Settings, System
 from model.tenant import Quota, State
 from tests import factories

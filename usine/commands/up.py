@@ -169,9 +169,9 @@ def _say(console: Console, text: str) -> None:
 def _login_page(settings: Settings, system: System) -> str:
     if system is System.KUBERNETES:
         return ", ".join(sorted({cluster.server for cluster in settings.clusters.values()}))
-    url = settings.endpoints[system].url
     if system is System.KEYCLOAK:
-        return f"{url}/realms/{settings.keycloak.realm}/account"
+        return f"{settings.issuer}/account"
+    url = settings.endpoints[system].url
     return f"{url}/ui" if system is System.VAULT else url
 
 

@@ -3,8 +3,8 @@
 The Kubernetes providers adopt objects that exist (`upsert_existing_objects`), so that the next run recovers an
 interrupted one. Without this check, a tenant `cert` with an environment `manager` gets the namespace of cert-manager,
 with all its content (issue 11.A6). The check of the files refuses the names that are known
-(`model.naming.reserved_namespaces`); for the others, this module asks the clusters. A namespace that an interrupted run
-created has the tenant's label from the start.
+(`model.reserved.reserved_namespaces`); for the others, this module asks the clusters. A namespace that an interrupted
+run created has the tenant's label from the start.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from model.problems import KeyPath
-from model.reading.amounts import render_cpu, render_size
+from model.quantities import render_cpu, render_size
 from model.tenant import Envelope, Quota, Tenant
 from usine.report.model import Severity
 from usine.rules.model import Change, Flag

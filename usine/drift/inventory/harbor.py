@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
-from model.naming import platform_names
+from model.reserved import platform_names
 from model.settings import System
 from usine.clients import ClientError, Connections
 from usine.clients.base import Json

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, partial
 from typing import Final
 
-from model.naming import ADMISSION_PREFIX, TENANT_LABEL, platform_names, reserved_namespaces
+from model.naming import ADMISSION_PREFIX, TENANT_LABEL
+from model.reserved import platform_names, reserved_namespaces
 from model.settings import System
 from usine.clients import Connections
 from usine.clients.base import Json

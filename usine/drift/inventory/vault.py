@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Final
 
-from model.naming import OIDC_AUTH_PATH, PIPELINE_AUTH_PATH, kubernetes_auth_path, platform_names
+from model.naming import OIDC_AUTH_PATH, PIPELINE_AUTH_PATH, kubernetes_auth_path
+from model.reserved import platform_names
 from model.settings import System
 from usine.clients import Connections
 from usine.clients.base import Json
