@@ -47,29 +47,38 @@ def _parsed(
 
 
 SLUG_PATTERN: Final = r"[a-z](?:-?[a-z0-9])+"
+PERSON_PATTERN: Final = r"[a-z0-9][a-z0-9._-]{0,62}"
+#: Lengths in characters, stated here for the check, its message and the JSON Schema.
+LONGEST_NAME: Final = 80
+LONGEST_DESCRIPTION: Final = 280
+#: A slug, and the names of roles and repositories, which follow it in the names of objects.
+SHORTEST_SLUG, LONGEST_SLUG = 2, 20
 _SLUG = re.compile(SLUG_PATTERN)
-_SLUG_LENGTHS = range(2, 21)
+_PERSON = re.compile(PERSON_PATTERN)
 
 
 def check_slug(value: str) -> str:
     """Return a legal slug. Raises ValueError that says what is wrong, with a legal one that is close."""
-    if len(value) in _SLUG_LENGTHS and _SLUG.fullmatch(value):
+    if _is_slug(value):
         return value
-    near = re.sub(r"-{2,}", "-", re.sub(r"[\s_.]+", "-", value.strip().lower()))[:20].strip("-")
-    legal = len(near) in _SLUG_LENGTHS and _SLUG.fullmatch(near)
-    hint = f"; did you mean {near}?" if legal and not may_be_secret(value) else ""
+    near = re.sub(r"-{2,}", "-", re.sub(r"[\s_.]+", "-", value.strip().lower()))[:LONGEST_SLUG].strip("-")
+    hint = f"; did you mean {near}?" if _is_slug(near) and not may_be_secret(value) else ""
     raise ValueError(
-        "a slug has 2 to 20 characters: lower-case letters, digits and single dashes, starting with a letter and not "
-        f"ending with a dash{hint}"
+        f"a slug has {SHORTEST_SLUG} to {LONGEST_SLUG} characters: lower-case letters, digits and single dashes, "
+        f"starting with a letter and not ending with a dash{hint}"
     )
+
+
+def _is_slug(value: str) -> bool:
+    return SHORTEST_SLUG <= len(value) <= LONGEST_SLUG and _SLUG.fullmatch(value) is not None
 
 
 def check_person(value: str) -> str:
     """Return a legal user name. Raises ValueError."""
-    if re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,62}", value):
+    if _PERSON.fullmatch(value):
         return value
     near = value.strip().lower()
-    legal = re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,62}", near)
+    legal = _PERSON.fullmatch(near)
     hint = f"; did you mean {near}?" if legal and not may_be_secret(value) else ""
     if "@" in value:
         hint = "; not an e-mail address"
@@ -79,25 +88,24 @@ def check_person(value: str) -> str:
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-def _check_line(value: str, most: int) -> str:
+def _at_most(value: str, longest: int) -> str:
     value = value.strip()
-    if not value:
+    if len(value) > longest:
+        raise ValueError(f"{len(value)} characters; at most {longest} are allowed")
+    return value
+
+
+def _check_name(value: str) -> str:
+    if not value.strip():
         raise ValueError("nothing is written here")
-    if len(value) > most:
-        raise ValueError(f"{len(value)} characters; at most {most} are allowed")
+    value = _at_most(value, LONGEST_NAME)
     if _UNPRINTABLE.search(value):
         raise ValueError("one line of text is expected")
     return value
 
 
-def _check_name(value: str) -> str:
-    return _check_line(value, 80)
-
-
 def _check_description(value: str) -> str:
-    value = value.strip()
-    if len(value) > 280:  # noqa: PLR2004 - the contract's
-        raise ValueError(f"{len(value)} characters; at most 280 are allowed")
+    value = _at_most(value, LONGEST_DESCRIPTION)
     if _UNPRINTABLE.search(value.replace("\n", " ")):
         raise ValueError("control characters are not allowed")
     return value
@@ -203,10 +211,14 @@ def _before(parse: Callable[[object], Any], schema: Schema) -> tuple[PlainValida
 
 
 _ENVIRONMENT_RULE = "an environment's name has 2 to 11 lower-case letters and digits, a letter first, no dash"
-_ROLE_RULE = "a role's name has 2 to 20 lower-case letters, digits and single dashes, a letter first, no dash last"
+_ROLE_RULE = (
+    f"a role's name has {SHORTEST_SLUG} to {LONGEST_SLUG} lower-case letters, digits and single dashes, "
+    "a letter first, no dash last"
+)
+_REPOSITORY = r"[a-z0-9](?:-?[a-z0-9])+"
 _REPOSITORY_RULE = (
-    "a repository's name has 2 to 20 characters: lower-case letters, digits and single dashes, "
-    "with a letter or digit first and last"
+    f"a repository's name has {SHORTEST_SLUG} to {LONGEST_SLUG} characters: lower-case letters, digits and "
+    "single dashes, with a letter or digit first and last"
 )
 
 Slug = Annotated[
@@ -216,8 +228,8 @@ Slug = Annotated[
         {
             "type": "string",
             "pattern": f"^{SLUG_PATTERN}$",
-            "minLength": 2,
-            "maxLength": 20,
+            "minLength": SHORTEST_SLUG,
+            "maxLength": LONGEST_SLUG,
             "description": "Identifier in every tool, and the name of this file. It never changes.",
         }
     ),
@@ -225,19 +237,17 @@ Slug = Annotated[
 Name = Annotated[
     str,
     AfterValidator(_check_name),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 80, "description": "What people read."}),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": LONGEST_NAME, "description": "What people read."}),
 ]
 Description = Annotated[
     str,
     AfterValidator(_check_description),
-    WithJsonSchema({"type": "string", "maxLength": 280, "description": "What the project is for."}),
+    WithJsonSchema({"type": "string", "maxLength": LONGEST_DESCRIPTION, "description": "What the project is for."}),
 ]
 Person = Annotated[
     str,
     AfterValidator(check_person),
-    WithJsonSchema(
-        {"type": "string", "pattern": r"^[a-z0-9][a-z0-9._-]{0,62}$", "description": "A user name, lower case."}
-    ),
+    WithJsonSchema({"type": "string", "pattern": f"^{PERSON_PATTERN}$", "description": "A user name, lower case."}),
 ]
 Email = Annotated[str, *_parsed(parse_email, EMAIL_PATTERN, "An e-mail address.", 254)]
 Date = Annotated[
@@ -249,8 +259,8 @@ LabelKey = Annotated[
 ]
 LabelValue = Annotated[str, *_text(f"(?:{_LABEL.pattern})?", f"a label's value is empty or has {_LABEL_RULE}", "")]
 EnvironmentName = Annotated[str, *_text(r"[a-z][a-z0-9]{1,10}", _ENVIRONMENT_RULE, "")]
-RoleName = Annotated[str, *_text(r"[a-z](?:-?[a-z0-9])+", _ROLE_RULE, "", 20)]
-RepositoryName = Annotated[str, *_text(r"[a-z0-9](?:-?[a-z0-9])+", _REPOSITORY_RULE, "", 20)]
+RoleName = Annotated[str, *_text(SLUG_PATTERN, _ROLE_RULE, "", LONGEST_SLUG)]
+RepositoryName = Annotated[str, *_text(_REPOSITORY, _REPOSITORY_RULE, "", LONGEST_SLUG)]
 Cpu = Annotated[
     int,
     *_before(
@@ -330,7 +340,7 @@ TagPattern = Annotated[
 Dashboards = Annotated[
     str,
     *_text(
-        r"[a-z0-9](?:-?[a-z0-9])+(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)+",
+        rf"{_REPOSITORY}(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)+",
         "expected repository/path, such as deploy/dashboards",
         "repository/path of the dashboards.",
         200,

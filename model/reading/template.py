@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from model.reading.fields import LONGEST_DESCRIPTION
 from model.settings import Settings
 from model.texts import enumerate_words
 
@@ -43,7 +44,7 @@ kind: Project
 
 slug: {_quoted(start.slug):<26}# the identifier in every tool, and the name of this file; it never changes
 name: {_quoted(start.slug):<26}# what people read
-# description: What the project is for, in 280 characters at most.
+# description: What the project is for, in {LONGEST_DESCRIPTION} characters at most.
 archetype: {start.archetype:<21}# where defaults come from: {enumerate_words(settings.archetypes)}
 # state: active                 # active, suspended, or archived (the only way to destruction)
 owner: {_quoted(start.owner):<25}# one person; every right of the tenant
