@@ -49,7 +49,7 @@ def test_a_mass_removal_is_refused_unless_the_number_is_allowed() -> None:
     (notice,) = check_plan(steps, known, LIMITS)
     assert (notice.rule, notice.refuses) == ("mass-removal", True)
     assert notice.text == "7 of 30 objects of type vault:index/policy:Policy would be removed"
-    assert "--allow-removals vault:index/policy:Policy=7" in notice.mend
+    assert "--allow-removals vault:index/policy:Policy=7" in notice.remedy
     assert check_plan(steps, known, LIMITS, allowed={"vault:index/policy:Policy": 7}) == ()
     assert check_plan(steps, known, LIMITS, allowed={"vault:index/policy:Policy": 6}) != ()
     assert check_plan(steps[:4], known, LIMITS) == (), "fewer than the least"

@@ -9,7 +9,7 @@ TEXT = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
 
 
 def test_the_table_equals_the_registry() -> None:
-    rows = [f"| `{rule.id}` | {rule.severity.value} | {rule.what} | {rule.mend} |" for rule in RULES]
+    rows = [f"| `{rule.id}` | {rule.severity.value} | {rule.what} | {rule.remedy} |" for rule in RULES]
     found = [line for line in TEXT.splitlines() if line.startswith("| `")]
     assert found == rows, "write into docs/rules.md:\n" + "\n".join(rows)
 
@@ -22,4 +22,4 @@ def test_every_waivable_rule_documents_the_object_of_its_waivers() -> None:
 def test_ids_are_stable_names() -> None:
     ids = [rule.id for rule in RULES]
     assert len(set(ids)) == len(ids)
-    assert all(rule.what.endswith(".") and not rule.mend.endswith(".") for rule in RULES)
+    assert all(rule.what.endswith(".") and not rule.remedy.endswith(".") for rule in RULES)

@@ -95,7 +95,7 @@ def test_every_notice_has_a_remediation_and_a_position(
 ) -> None:
     for notice in check(change(base, head, author=author)):
         assert notice.text.isprintable()
-        assert notice.mend
+        assert notice.remedy
         assert notice.line >= 1
         assert notice.column >= 1
         assert (notice.path == "") == (notice.rule == "mass-removal")

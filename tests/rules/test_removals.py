@@ -26,7 +26,7 @@ def test_the_file_of_a_tenant_that_is_not_archived_cannot_be_removed(state: Stat
         f"the file of teleservice is removed while it is {state.value}: 5 objects that hold data "
         "(teleservice/vault/0, teleservice/vault/1, teleservice/vault/2 and 2 more) would be destroyed"
     )
-    assert "state: archived" in notice.mend
+    assert "state: archived" in notice.remedy
     # It is also refused when the base could not be planned.
     assert found(change([gone], []), "data-destruction")[0].refuses
 
@@ -56,7 +56,7 @@ def test_losing_one_data_bearing_object_is_refused(tenant: str | None, action: A
     (notice,) = found(change([A], [dataclasses.replace(A, description="x")], entries=(lost,)), "data-destruction")
     assert notice.refuses
     assert f"would be {action.value} (metadata.name forces it)" in notice.text
-    assert "waive this rule" in notice.mend
+    assert "waive this rule" in notice.remedy
 
 
 def test_objects_without_data_may_be_removed() -> None:

@@ -192,7 +192,7 @@ def _repair(
     for urn in done.along:
         say(f"updated as well, because it uses a value of a recreated object: {name_of(urn)}")
     for notice in done.outcome.notices:
-        say(f"{notice.severity.value}: {notice.text}" + (f"; {notice.mend}" if notice.mend else ""))
+        say(f"{notice.severity.value}: {notice.text}" + (f"; {notice.remedy}" if notice.remedy else ""))
     for failure in done.outcome.failures:
         say(f"failed: {failure.address.name if failure.address else 'the run'}: {failure.message}")
     again = _look(stack, rules, args, console)

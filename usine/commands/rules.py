@@ -79,7 +79,7 @@ def _notice(notice: Notice) -> Iterator[str]:
     place = f"{visible(notice.path)}:{notice.line}:{notice.column}: " if notice.path else ""
     severity = f"{notice.severity.value}, waived" if notice.waived_by else notice.severity.value
     yield f"{place}{severity}: {visible(notice.text)} [{notice.rule}]"
-    yield f"    waived by {visible(notice.waived_by)}" if notice.waived_by else f"    {visible(notice.mend)}"
+    yield f"    waived by {visible(notice.waived_by)}" if notice.waived_by else f"    {visible(notice.remedy)}"
 
 
 def _print(text: str) -> None:

@@ -157,8 +157,8 @@ def _show(report: Report, settings: Settings, console: Console) -> None:
     for notice in report.notices:
         if notice.rule != _RECOVERY:  # printed when it happened
             _say(console, f"{'refused' if notice.refuses else notice.severity}: {notice.text} [{notice.rule}]")
-            if notice.mend:
-                _say(console, f"  {notice.mend}")
+            if notice.remedy:
+                _say(console, f"  {notice.remedy}")
     _say(console, report.verdict)
 
 

@@ -103,7 +103,7 @@ def _moved(what: str, text: str) -> Notice:
         rule=f"moved-{what}",
         severity=Severity.ERROR,
         text=text,
-        mend="make a new plan and review it: usine preview --out FILE",
+        remedy="make a new plan and review it: usine preview --out FILE",
     )
 
 

@@ -119,7 +119,7 @@ def _data_destruction(removing: Iterable[Step], known: Known) -> Iterable[Notice
             rule="data-destruction",
             severity=Severity.ERROR,
             text=f"{address.name} ({address.type}) holds data and would be {how}",
-            mend=f"archive the tenant first (state: archived in {address.tenant}.yaml), apply that, then remove it"
+            remedy=f"archive the tenant first (state: archived in {address.tenant}.yaml), apply that, then remove it"
             if address.tenant
             else "no file can ask for this; if it is intended, do it with pulumi itself",
             tenant=address.tenant,
@@ -146,7 +146,7 @@ def _mass_removal(
             rule="mass-removal",
             severity=Severity.ERROR,
             text=removal.text,
-            mend=f"if it is intended: --allow-removals {removal.kind}={removal.removed}",
+            remedy=f"if it is intended: --allow-removals {removal.kind}={removal.removed}",
         )
 
 

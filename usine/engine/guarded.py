@@ -228,7 +228,7 @@ def _pending(checkpoint: Mapping[str, Any]) -> tuple[Notice, ...]:
     if not pending:
         return ()
     text = f"an interrupted run left {len(pending)} unfinished operations: `usine up` recovers them first"
-    return (Notice("pending", Severity.WARNING, text, mend="a plan made before that cannot be applied afterwards"),)
+    return (Notice("pending", Severity.WARNING, text, remedy="a plan made before that cannot be applied afterwards"),)
 
 
 def _refused(notices: Iterable[Notice]) -> Status | None:
@@ -239,8 +239,8 @@ def _stopped(lock: HeldLock, run: Run | None = None) -> tuple[Notice, ...]:
     """Return a notice when the engine was stopped before it had finished."""
     if lock.lost is not None:
         text = f"{lock.lost}; the engine was stopped, and the state has the operations that it had begun"
-        return (Notice("lock-lost", Severity.ERROR, text, mend="the other run continues from there; see its report"),)
+        return (Notice("lock-lost", Severity.ERROR, text, remedy="the other run continues from there; see its report"),)
     if run is not None and run.interrupted:
         text = "interrupted; the engine was stopped, and the state has the operations that it had begun"
-        return (Notice(INTERRUPTED, Severity.ERROR, text, mend="run it again"),)
+        return (Notice(INTERRUPTED, Severity.ERROR, text, remedy="run it again"),)
     return ()

@@ -48,8 +48,8 @@ def end_log_ins(settings: Settings, tenants: Iterable[Tenant], environment: Mapp
     except (ClientError, KeyError) as error:
         why = error.reason if isinstance(error, ClientError) else type(error).__name__
         text = f"log-ins to Vault of people who have lost a role could not be ended: {why}"
-        mend = "run it again: until then their tokens stay valid for hours"
-        return (Notice(RULE, Severity.WARNING, text, mend=mend),)
+        remedy = "run it again: until then their tokens stay valid for hours"
+        return (Notice(RULE, Severity.WARNING, text, remedy=remedy),)
     return tuple(
         Notice(
             RULE, Severity.INFO, f"ended {log_in.person}'s log-ins to Vault, no longer {enumerate_words(log_in.roles)}"

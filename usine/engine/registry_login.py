@@ -44,6 +44,6 @@ def check_registry_login(
             Severity.ERROR,
             f"Harbor has local users beside `admin`, so it cannot change its log-in mode ({mode['value']}): "
             "nobody could log in with Keycloak",
-            mend="delete these users in Harbor and run again; each gets an account at the first log-in with Keycloak",
+            remedy="delete these users in Harbor and run again; each gets an account at the first log-in with Keycloak",
         ),
     )

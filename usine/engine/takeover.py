@@ -68,7 +68,7 @@ def _check(cluster: Cluster, wanted: Mapping[str, Tenant], connections: Connecti
             RULE,
             Severity.ERROR,
             f"cluster {cluster.name} could not be asked whether a new namespace exists already: {why}",
-            mend="run again when it answers, with a credential that may list namespaces",
+            remedy="run again when it answers, with a credential that may list namespaces",
         )
         return
     for name, tenant in sorted(wanted.items()):
@@ -79,7 +79,7 @@ def _check(cluster: Cluster, wanted: Mapping[str, Tenant], connections: Connecti
                 Severity.ERROR,
                 f"the namespace {name} exists on cluster {cluster.name} and is {whose} (label {TENANT_LABEL}): "
                 "it would be taken over",
-                mend="choose another name for the environment and list the namespace in "
+                remedy="choose another name for the environment and list the namespace in "
                 f"usine:clusters.{cluster.name}.reservedNamespaces; or delete the namespace if nobody needs it",
                 tenant=tenant.slug,
             )

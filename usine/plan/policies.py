@@ -46,7 +46,7 @@ def notices(found: Sequence[PolicyViolation]) -> tuple[Notice, ...]:
             rule=violation.policy.id,
             severity=Severity.ERROR if violation.level is Level.MANDATORY else Severity.WARNING,
             text=f"{violation.resource.name} ({violation.resource.type}): {violation.text}",
-            mend=violation.policy.remedy,
+            remedy=violation.policy.remedy,
             tenant=violation.resource.tenant,
         )
         for violation in found

@@ -64,7 +64,8 @@ class _Notice(_Part):
     rule: str
     severity: Severity
     text: str
-    mend: str = Field(default="", description="How to fix it.")
+    # The key has its former name: programs read these reports.
+    remedy: str = Field(default="", alias="mend", description="How to fix it.")
     path: str = Field(default="", description="A file of the repository, or empty.")
     line: int = Field(default=1, ge=1)
     column: int = Field(default=1, ge=1)
@@ -112,7 +113,7 @@ def render(report: Report) -> str:
 
 
 def _notice(notice: Notice) -> dict[str, object]:
-    return {name: getattr(notice, name) for name in _Notice.model_fields}
+    return {field.alias or name: getattr(notice, name) for name, field in _Notice.model_fields.items()}
 
 
 def _entry(entry: Entry) -> dict[str, object]:

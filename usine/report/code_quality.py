@@ -48,5 +48,5 @@ def _path(notice: Notice) -> str:
 
 def _description(notice: Notice) -> str:
     waived = f" (waived by {notice.waived_by})" if notice.waived_by else ""
-    mend = f": {notice.mend}" if notice.mend and not notice.waived_by else ""
-    return visible(f"{notice.text}{waived}{mend}")
+    remedy = f": {notice.remedy}" if notice.remedy and not notice.waived_by else ""
+    return visible(f"{notice.text}{waived}{remedy}")

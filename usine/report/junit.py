@@ -109,8 +109,8 @@ def _rule(rule: str, notices: Sequence[Notice], kind: Kind) -> _Case:
 def _notice(notice: Notice) -> str:
     place = f"{notice.path}:{notice.line}:{notice.column}: " if notice.path else ""
     waived = f" (waived by {notice.waived_by})" if notice.waived_by else ""
-    mend = f"\n    {notice.mend}" if notice.mend else ""
-    return f"{place}{notice.severity.value}: {notice.text}{waived}{mend}"
+    remedy = f"\n    {notice.remedy}" if notice.remedy else ""
+    return f"{place}{notice.severity.value}: {notice.text}{waived}{remedy}"
 
 
 # Tenants and systems ----------------------------------------------------------------------------------------------

@@ -119,11 +119,11 @@ def _notice(notice: Notice) -> str:
     shown = f"- **{severity}** {code(notice.rule)}{place} — {prose(cut(notice.text, _LONGEST_TEXT))}"
     if notice.waived_by:
         return f"{shown}<br>Waived by {prose(cut(notice.waived_by, _LONGEST_TEXT))}\n"
-    return f"{shown}<br>{_mend(notice)}\n" if notice.mend else f"{shown}\n"
+    return f"{shown}<br>{_remedy(notice)}\n" if notice.remedy else f"{shown}\n"
 
 
-def _mend(notice: Notice) -> str:
-    return f"To fix: {prose(cut(notice.mend, _LONGEST_TEXT))}"
+def _remedy(notice: Notice) -> str:
+    return f"To fix: {prose(cut(notice.remedy, _LONGEST_TEXT))}"
 
 
 def _summary(page: _Page, report: Report, groups: Sequence[TenantGroup]) -> None:

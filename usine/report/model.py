@@ -102,7 +102,7 @@ class Entry:
 class Notice:
     """One message of a rule, of a check or of the run itself.
 
-    `rule` is a stable id (``slug-renamed``). `text` is what is wrong, `mend` how to fix it. `path`, `line` and `column`
+    `rule` is a stable id (``slug-renamed``). `text` is what is wrong, `remedy` how to fix it. `path`, `line` and `column`
     (from 1) are the place in a file of the repository; the path is empty if there is none. `waived_by` is the person
     who waived it, with reason and expiry, in one line: a waived error does not refuse the change.
     """
@@ -110,7 +110,7 @@ class Notice:
     rule: str
     severity: Severity
     text: str
-    mend: str = ""
+    remedy: str = ""
     path: str = ""
     line: int = 1
     column: int = 1

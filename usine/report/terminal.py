@@ -70,8 +70,8 @@ def _notices(console: Console, notices: Sequence[Notice]) -> None:
         _line(console, 2, text)
         if notice.waived_by:
             _line(console, 6, Text(f"waived by {visible(notice.waived_by)}"))
-        elif notice.mend:
-            _line(console, 6, Text(visible(notice.mend)))
+        elif notice.remedy:
+            _line(console, 6, Text(visible(notice.remedy)))
 
 
 def _tenant(console: Console, kind: Kind, group: TenantGroup, most: int) -> None:

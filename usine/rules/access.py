@@ -40,7 +40,7 @@ def _restored(change: Change, base: Tenant, head: Tenant) -> Flag:
     if change.by_platform:
         return _flag(head, ("state",), text, Severity.WARNING if base.state is State.ARCHIVED else Severity.INFO)
     severity = Severity.WARNING if change.by_platform is None else Severity.ERROR
-    return replace(_flag(head, ("state",), text, severity), mend="ask the platform team to make this change")
+    return replace(_flag(head, ("state",), text, severity), remedy="ask the platform team to make this change")
 
 
 def _flag(tenant: Tenant, path: KeyPath, text: str, severity: Severity, name: str = "") -> Flag:

@@ -128,7 +128,7 @@ class Flag:
 
     `tenant` and `path` (a key path of its file, as in `model.problems`) are the position in a tenant file; `file` and
     `place` are the position in any other file, or in a removed one. `object` is what a waiver may name: a field, a
-    resource, a kind. `amount` is the number of objects, if the rule counts them. `severity` and `mend` override the
+    resource, a kind. `amount` is the number of objects, if the rule counts them. `severity` and `remedy` override the
     rule's own.
     """
 
@@ -140,7 +140,7 @@ class Flag:
     object: str = ""
     amount: int | None = None
     severity: Severity | None = None
-    mend: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +153,6 @@ class Rule:
     id: str
     severity: Severity
     what: str
-    mend: str
+    remedy: str
     check: Callable[[Change], Iterable[Flag]]
     waivable: bool = True

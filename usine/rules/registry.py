@@ -167,7 +167,7 @@ def _notice(rule: Rule, flag: Flag, waiver: Waiver | None, places: _Places) -> N
         rule=rule.id,
         severity=flag.severity or rule.severity,
         text=flag.text,
-        mend=flag.mend or rule.mend,
+        remedy=flag.remedy or rule.remedy,
         path=path,
         line=line,
         column=column,

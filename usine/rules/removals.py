@@ -41,7 +41,7 @@ def data_destruction(change: Change) -> Iterator[Flag]:
                 tenant=slug,
                 object=slug,
                 severity=Severity.INFO,
-                mend="no action is required: check that nobody needs the data any more",
+                remedy="no action is required: check that nobody needs the data any more",
             )
     for entry in losses:
         if entry.tenant not in removed:
@@ -61,7 +61,7 @@ def _loss(change: Change, entry: Entry) -> Flag:
         file="" if slug is None else change.path_of(slug),
         object=entry.name,
         severity=Severity.INFO if archived else None,
-        mend=_KEEP,
+        remedy=_KEEP,
     )
 
 
