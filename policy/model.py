@@ -6,8 +6,8 @@ import enum
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from usine.wire import tokens, urns
-from usine.wire.paths import below
+from pulumi_facts import tokens, urns
+from pulumi_facts.paths import below
 
 
 class Hidden(enum.Enum):

@@ -10,7 +10,7 @@ from pulumi_policy import policy as library
 
 from policy.model import Check, Hidden, Level, Limit, Policy, Resource, StackCheck
 from policy.registry import POLICIES
-from usine.wire.values import plain
+from pulumi_facts.values import plain
 
 PACK = "usine"
 _LEVELS = {level: crossguard.EnforcementLevel(level.value) for level in Level}

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from model.tenant import State
 from policy.model import Policy, Resource
-from usine.providers.data_bearing import holds_data
-from usine.wire import tokens
+from pulumi_facts import tokens
+from pulumi_facts.data_bearing import holds_data
 
 
 def _protected(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:

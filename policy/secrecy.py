@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from model.texts import find_secrets, has_userinfo
 from policy.model import Hidden, Policy, Resource, is_missing, leaves
-from usine.wire import tokens
+from pulumi_facts import tokens
 
 _VARIABLES = frozenset(
     {

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ("usine", "model", "components", "stacks", "policy")
+FOLDERS = ("usine", "model", "pulumi_facts", "components", "stacks", "policy")
 
 #: Names that stand for more than one class, each with the reason.
 SHARED = {

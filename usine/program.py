@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 #: The packages at the top of the checkout that the program, the policies and the command line are made of.
-PACKAGES: Final = ("components", "model", "policy", "stacks", "usine")
+PACKAGES: Final = ("components", "model", "policy", "pulumi_facts", "stacks", "usine")
 
 #: Files and folders at the top of the checkout, each folder with everything in it: what the engine runs and checks.
 PROGRAM: Final = ("Pulumi.yaml", "requirements.txt", "catalogue", *PACKAGES)

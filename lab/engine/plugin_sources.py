@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from usine.providers.plugins import order, probe, too_old
+from pulumi_facts.plugins import order, probe, too_old
 
 #: Name of the file beside a platform's PULUMI_HOME that records its plugins.
 RECORD: Final = "plugins.json"

@@ -20,7 +20,7 @@ from lab.environment import environment
 from lab.errors import LabError
 from lab.files import write_private
 from lab.home import LabHome
-from usine.providers.plugins import has_oldest, probe, too_old
+from pulumi_facts.plugins import has_oldest, probe, too_old
 
 #: Provider -> Python package of its SDK, and module of its stand-in.
 PROVIDERS: Final[Mapping[str, tuple[str, str]]] = {

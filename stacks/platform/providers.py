@@ -22,7 +22,7 @@ from components.sonarqube.dynamic.resources import sonarqube_provider
 from model.naming import OPERATIONS_ACCOUNT
 from model.settings import FoundationMode, Settings, System
 from model.tenant import Tenant
-from usine.providers.credentials import hidden_from
+from pulumi_facts.credentials import hidden_from
 
 
 def clusters_in_use(settings: Settings, tenants: Iterable[Tenant]) -> tuple[str, ...]:

@@ -164,7 +164,7 @@ def small(folder: Path) -> None:
     for path in ("cli/test_plan.py", "test_run.py"):
         (folder / "tests" / path).unlink()
     settings = folder / "pyproject.toml"
-    checked = 'files = ["usine/providers/data_bearing.py"]'
+    checked = 'files = ["pulumi_facts/data_bearing.py"]'
     text, count = re.subn(r"(?m)^files = \[[^\n]*$", checked, settings.read_text("utf-8"))
     assert count == 1
     settings.write_text(text, encoding="utf-8")

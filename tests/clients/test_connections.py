@@ -9,12 +9,12 @@ import pytest
 
 from lab.testing.ports import free_port
 from model.settings import Endpoint, System
+from pulumi_facts.credentials import CREDENTIALS
 from tests.drift.inventory.api_server import Refused, Script, serving
 from tests.drift.inventory.scanning import ENVIRONMENT, MARKER
 from usine.clients import ClientError, Connections, NoAnswerError
 from usine.clients.base import ApiClient
 from usine.clients.gitlab import GitLabClient
-from usine.providers.credentials import CREDENTIALS
 
 TOKEN = {"/realms/master/protocol/openid-connect/token": {"access_token": MARKER, "expires_in": 60}}
 CLIENTS: dict[System, tuple[Callable[[Connections], ApiClient], str, str]] = {

@@ -20,13 +20,13 @@ from components.harbor import HarborTenant, HarborTenantArgs
 from model.naming import DOMAIN
 from model.settings import Credential, FoundationMode, System
 from model.tenant import State
+from pulumi_facts.data_bearing import DATA_BEARING
+from pulumi_facts.values import SECRET
 from tests import factories
 from tests.plans import plan_of, plan_of_slugs
 from usine.plan import Plan, PlannedResource, make_plan
 from usine.plan.monitor import RecordingMonitor
 from usine.plan.run import record
-from usine.providers.data_bearing import DATA_BEARING
-from usine.wire.values import SECRET
 
 TENANTS = ("teleservice", "a-b", "a")
 

@@ -20,12 +20,12 @@ from model.settings import (
     System,
 )
 from model.tenant import Dast, ImageSeverity, Mirror, Quality, Role, State
+from pulumi_facts.data_bearing import holds_data
+from pulumi_facts.generations import generation_of
 from tests import factories
 from tests.plans import plan_of
 from usine.plan import Plan, PlannedResource, make_plan
 from usine.plan.monitor import RecordingMonitor
-from usine.providers.data_bearing import holds_data
-from usine.providers.generations import generation_of
 
 MIRRORED = dataclasses.replace(
     factories.app("miroir"), mirror=Mirror("https://git.example.fr/x.git", "0 4 * * *", "mirror/x")

@@ -13,6 +13,8 @@ from pulumi.runtime.stack import run_pulumi_func
 
 from model.settings import Credential
 from model.tenant import Role
+from pulumi_facts.tokens import TENANT
+from pulumi_facts.values import SECRET
 from tests import factories
 from tests.plans import plan_of, plan_of_slugs
 from usine.diff.compare import compare
@@ -22,8 +24,6 @@ from usine.plan.monitor import RecordingMonitor
 from usine.plan.reading import load_plan
 from usine.plan.run import _own_event_loop
 from usine.report.model import Action, Entry, PropertyChange
-from usine.wire.tokens import TENANT
-from usine.wire.values import SECRET
 
 GROUP = "keycloak:index/group:Group"
 MEMBERS = "keycloak:index/groupMemberships:GroupMemberships"

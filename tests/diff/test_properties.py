@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pulumi_facts.values import ABSENT
 from usine.diff.properties import differences
 from usine.report.model import PropertyChange
-from usine.wire.values import ABSENT
 
 _KEYS = st.text(st.characters(codec="utf-8"), max_size=4)
 _JSON = st.recursive(

@@ -13,11 +13,11 @@ from components.sonarqube.dynamic.provider import KINDS, TYPE_PREFIX
 from lab.plugins.bridge import BridgedResource
 from lab.plugins.kubernetes.changes import immutable
 from lab.plugins.server import Host
+from pulumi_facts.paths import covers
 from tests import factories
 from tests.plans import plan_of
 from usine.diff import replacement, replacement_table
 from usine.plan.model import PlannedResource
-from usine.wire.paths import covers
 
 TABLE = json.loads(replacement_table.TABLE.read_text(encoding="utf-8"))
 

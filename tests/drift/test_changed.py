@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from pulumi_facts.values import ABSENT, SECRET
 from tests.drift.values import observed
 from usine.drift.changed import compare
 from usine.drift.findings import DriftFinding, Means
 from usine.drift.observe import Observation
 from usine.report.model import Action
-from usine.wire.values import ABSENT, SECRET
 
 _OURS = "pulumi-kubernetes-1234"
 _HAND = {"manager": "kubectl-edit", "operation": "Update", "time": "2026-11-25T20:00:00Z"}

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from pulumi_facts.values import ABSENT
 from tests.drift.values import finding
 from usine.drift import history
 from usine.drift.findings import DriftFinding, Unseen
 from usine.report.model import Action
-from usine.wire.values import ABSENT
 
 DAYS = [history.stamp(datetime.datetime(2026, 11, day, 2, tzinfo=datetime.UTC)) for day in range(1, 5)]
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from pulumi_facts.values import SECRET, SECRET_SIGNATURE, SIGNATURE
 from tests.drift.values import urn
 from usine.drift.findings import Unseen
 from usine.drift.observe import Observed, observe, read_events
 from usine.engine.cli import Engine, EngineError
 from usine.engine.redact import Redactor
-from usine.wire.values import SECRET, SECRET_SIGNATURE, SIGNATURE
 
 POLICY = urn("alpha/vault/policy", "vault:index/policy:Policy", "vault")
 GROUP = urn("beta/keycloak/group", "keycloak:index/group:Group", "keycloak")

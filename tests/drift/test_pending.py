@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pulumi.runtime import rpc
 
+from pulumi_facts.urns import address_of
 from tests.drift.values import finding, urn
 from tests.guard.samples import end, pre
 from tests.guard.test_guarded import Fake
@@ -16,7 +17,6 @@ from usine.drift.pending import pending
 from usine.drift.repair import repair
 from usine.engine.events import Step
 from usine.engine.lock import unlocked
-from usine.wire.urns import address_of
 
 POLICY = urn("alpha/vault/policy/env/dev", "vault:index/policy:Policy", "vault")
 HIDDEN = {rpc._special_sig_key: rpc._special_secret_sig, "ciphertext": "v1:abc"}

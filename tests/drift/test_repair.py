@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from pulumi_facts.checkpoint import resources_of
+from pulumi_facts.values import ABSENT, SECRET
 from tests.drift.values import finding, urn
 from usine.drift import checkpoint
 from usine.drift.findings import Means
@@ -16,8 +18,6 @@ from usine.drift.patch import steps
 from usine.drift.repair import RepairError, choose
 from usine.engine.cli import Engine, EngineError
 from usine.report.model import Action
-from usine.wire.checkpoint import resources_of
-from usine.wire.values import ABSENT, SECRET
 
 STACK = "urn:pulumi:lab::usine::pulumi:pulumi:Stack::usine-lab"
 VAULT = "urn:pulumi:lab::usine::pulumi:providers:vault::vault"

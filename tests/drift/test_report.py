@@ -5,13 +5,13 @@ from __future__ import annotations
 from importlib import metadata
 from typing import Any
 
+from pulumi_facts.values import ABSENT
 from tests.drift.values import finding
 from usine.drift.causes import group, upgrades
 from usine.drift.findings import DriftFinding, Means, Unseen
 from usine.drift.history import History, Past, compare
 from usine.drift.report import Subject, folded, make_report
 from usine.report.model import Action, Report, Severity
-from usine.wire.values import ABSENT
 
 NOW, BEFORE = "2026-11-25T02:00:00Z", "2026-11-20T02:00:00Z"
 

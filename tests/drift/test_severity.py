@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from pulumi_facts.values import ABSENT
 from tests.drift.values import finding
 from tests.plans import plan_of_slugs
 from usine.drift.causes import group
@@ -19,7 +20,6 @@ from usine.drift.report import Subject, folded, make_report
 from usine.drift.severity import GRANTS, KEYS, OPENINGS, PROTECTIONS, REFUSALS, severity
 from usine.report import as_json, html, junit, markdown, terminal
 from usine.report.model import Action, EntrySeverity, Report
-from usine.wire.values import ABSENT
 
 CRITICAL, HIGH, NORMAL = EntrySeverity
 _SONARQUBE = "pulumi-python:dynamic/sonarqube:"

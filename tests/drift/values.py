@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pulumi_facts.tokens import TENANT
+from pulumi_facts.urns import address_of
 from usine.drift.findings import DriftFinding
 from usine.drift.observe import ObjectValues, Observation
 from usine.report.model import Action
-from usine.wire.tokens import TENANT
-from usine.wire.urns import address_of
 
 
 def urn(name: str, type_: str, system: str = "kubernetes") -> str:

@@ -16,9 +16,9 @@ from typing import Any
 import yaml
 
 from lab.testing.platforms import TestLab
+from pulumi_facts.urns import address_of
 from tests import vault_policies
 from usine.engine.cli import Engine
-from usine.wire.urns import address_of
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from usine.providers.credentials import CREDENTIALS
+from pulumi_facts.credentials import CREDENTIALS
 
 #: `pulumi-resource-gitlab`, `python -m lab.plugins.gitlab`, `python -m pulumi.dynamic`.
 _PLUGIN = re.compile(r"pulumi-resource-([a-z]+)|lab\.plugins\.([a-z]+)|pulumi[./](dynamic)")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pulumi_facts.urns import address_of
 from usine.engine.events import Step
 from usine.program import PROGRAM
-from usine.wire.urns import address_of
 
 STACK = "urn:pulumi:lab::usine::pulumi:pulumi:Stack::usine-lab"
 PROVIDER = "urn:pulumi:lab::usine::pulumi:providers:vault::vault"

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from pulumi_facts.urns import address_of
+from pulumi_facts.values import ABSENT, SECRET
 from tests.guard.samples import PROVIDER, REALM, STACK, end, error, failed, pre, vault
 from usine.engine.events import make_events, read_events
 from usine.engine.redact import Redactor
 from usine.report.model import PropertyChange
-from usine.wire.urns import address_of
-from usine.wire.values import ABSENT, SECRET
 
 POLICY = vault("a-b", "Policy", "policy/env/dev")
 PROJECT = (

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.settings import Credential, MassRemoval
+from pulumi_facts.urns import address_of
 from tests.guard.samples import REALM, checkpoint, step, tenant, vault
 from usine.engine.events import Step, Violation
 from usine.engine.guard import Known, check_plan, of_violations, read_known
 from usine.rules.mass_removal import TENANT
-from usine.wire.urns import address_of
 
 LIMITS = MassRemoval(count=50, fraction=0.2, least=5)
 MOUNT = vault("alpha", "Mount", "mount")

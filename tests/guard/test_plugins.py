@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import usine.engine.plugins
+from pulumi_facts.plugins import too_old
 from usine.engine.cli import Engine, EngineError
 from usine.engine.plugins import check_plugins
-from usine.providers.plugins import too_old
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from policy.model import Hidden, Resource
-from usine.wire.tokens import TENANT
+from pulumi_facts.tokens import TENANT
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
 

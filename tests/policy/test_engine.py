@@ -13,13 +13,13 @@ import pytest
 
 from policy.model import Hidden, Resource
 from policy.registry import violations
+from pulumi_facts.tokens import TENANT
 from tests.engine.tiny import Tiny, tiny_project
 from tests.policy.bad import BAD
 from tests.policy.good import GOOD
 from tests.policy.shapes import HARD, kubernetes, resource
 from usine.engine.events import Events, read_events
 from usine.engine.redact import Redactor
-from usine.wire.tokens import TENANT
 
 pytestmark = pytest.mark.servers
 

@@ -12,11 +12,11 @@ import pytest
 
 from policy.model import Hidden, Level, Policy, Resource, leaves
 from policy.registry import BY_ID, POLICIES, Setting, violations
+from pulumi_facts.data_bearing import DATA_BEARING
+from pulumi_facts.tokens import TENANT
 from tests.policy.bad import BAD
 from tests.policy.good import GOOD
 from tests.policy.shapes import HARD, kubernetes, resource
-from usine.providers.data_bearing import DATA_BEARING
-from usine.wire.tokens import TENANT
 
 ONE_BY_ONE = [policy for policy in POLICIES if policy.stack_check is None]
 MARKER = "marker-3e7a51"

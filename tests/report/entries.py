@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from usine.providers.data_bearing import holds_data
+from pulumi_facts.data_bearing import holds_data
 from usine.report.model import Action, Entry, PropertyChange
 
 TYPES = {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pulumi_facts.values import ABSENT
 from tests.report.entries import TYPES, entry
 from usine.report.model import Action, Entry, Kind, Notice, PropertyChange, Report, Severity, by_risk
-from usine.wire.values import ABSENT
 
 _POLICY_BEFORE = """\
 # Developers of teleservice

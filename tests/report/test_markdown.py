@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from pulumi_facts.values import ABSENT
 from tests.report import samples
 from tests.report.texts import TEXTS, UNTIMED
 from usine.report.markdown import DEFAULT_LIMIT, GITLAB_LIMIT, LEAST_LIMIT, render
 from usine.report.markdown_text import code, html_code, prose
 from usine.report.model import Action, Entry, Kind, Notice, PropertyChange, Report, Severity
 from usine.report.values import visible
-from usine.wire.values import ABSENT
 
 _OUR_TAGS = re.compile(r"</?(?:details|summary|b|sub|code)>|<br>")
 _REFERENCES = re.compile(r"&#\d+;")

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pulumi_facts.values import ABSENT, SECRET
 from tests.report.texts import TEXTS, UNTIMED
 from usine.report.model import PropertyChange
 from usine.report.values import both_sides, code_pieces, compare_lines, cut, one_line, visible
-from usine.wire.values import ABSENT, SECRET
 
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), TEXTS),

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from pulumi_facts.values import ABSENT
 from tests.sticky.conftest import Forge
 from usine.report.model import Action, Entry, EntrySeverity, Kind, Notice, PropertyChange, Report, Severity
 from usine.sticky import issue
 from usine.sticky.connection import StickyError
-from usine.wire.values import ABSENT
 
 POLICY = Entry(
     Action.CHANGED,

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Final
 
 from model.settings import Cluster, Endpoint, System
+from pulumi_facts.credentials import CREDENTIALS
 from usine.clients.gitlab import GitLabClient
 from usine.clients.harbor import HarborClient
 from usine.clients.keycloak import KeycloakClient, token_form
 from usine.clients.kubernetes import KubernetesClient
 from usine.clients.sonarqube import SonarQubeClient, sonarqube_client
 from usine.clients.vault import VaultClient
-from usine.providers.credentials import CREDENTIALS
 
 #: The provider plugins of these systems take their certificate authority from a variable, the others from the settings.
 _AUTHORITIES: Final[Mapping[System, str]] = {

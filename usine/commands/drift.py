@@ -14,6 +14,7 @@ from rich.console import Console
 from model.problems import SpecError
 from model.reading.drift_ignores import IGNORES_FILE, IgnoreRule, load_ignores
 from model.settings import FoundationMode
+from pulumi_facts.urns import name_of
 from usine.commands.common import ROOT, add_settings_argument, report_problems
 from usine.commands.engine_stack import (
     OpenStack,
@@ -38,7 +39,6 @@ from usine.report import as_json, html, junit, markdown, terminal
 from usine.report.model import Report
 from usine.sticky.connection import StickyError
 from usine.sticky.issue import keep
-from usine.wire.urns import name_of
 
 _LOG = Path("out") / "drift.log"
 _HISTORY = Path("out") / "drift"

@@ -14,6 +14,7 @@ from model.problems import Problem, SpecError
 from model.reading.settings_load import load_settings
 from model.settings import Settings, System
 from model.tenant import State
+from pulumi_facts.urns import name_of
 from usine.clients.connections import below
 from usine.commands.common import ROOT, Platform, read_platform, read_waivers_beside
 from usine.commands.stack_environment import LAB_STACK, stack_environment
@@ -31,7 +32,6 @@ from usine.report.model import Notice, Report
 from usine.rules import Change, check
 from usine.rules.mass_removal import parse_allowance
 from usine.rules.reading import allowances
-from usine.wire.urns import name_of
 
 _DURATION = re.compile(r"(?P<number>[0-9]{1,6})(?P<unit>[smh])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from model.settings import System
+from pulumi_facts import urns
+from pulumi_facts.data_bearing import holds_data
+from pulumi_facts.paths import covers
+from pulumi_facts.values import ABSENT, SECRET
 from usine.diff.properties import differences, places, substituted
 from usine.diff.replacement import compared, forcing
 from usine.plan.model import Plan, PlannedResource
-from usine.providers.data_bearing import holds_data
 from usine.report.model import Action, Entry, PropertyChange, by_risk
-from usine.wire import urns
-from usine.wire.paths import covers
-from usine.wire.values import ABSENT, SECRET
 
 #: Paths of resource options, which are not inputs.
 PROVIDER_PATH = "(provider)"

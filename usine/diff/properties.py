@@ -7,9 +7,9 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 
+from pulumi_facts.paths import below
+from pulumi_facts.values import ABSENT
 from usine.report.model import PropertyChange
-from usine.wire.paths import below
-from usine.wire.values import ABSENT
 
 
 def differences(before: Mapping[str, object], after: Mapping[str, object], path: str = "") -> Iterator[PropertyChange]:

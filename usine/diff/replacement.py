@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
+from pulumi_facts import tokens
+from pulumi_facts.paths import touches
 from usine.plan.model import PlannedResource
-from usine.wire import tokens
-from usine.wire.paths import touches
 
 _TABLE = Path(__file__).with_name("replacement.json")
 _IDENTITY = ("metadata.name", "metadata.namespace")

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
+from pulumi_facts import tokens
+from pulumi_facts.paths import with_any_index
+from pulumi_facts.values import ABSENT
 from usine.drift.findings import DriftFinding
 from usine.report.model import Action
-from usine.wire import tokens
-from usine.wire.paths import with_any_index
-from usine.wire.values import ABSENT
 
 #: So many objects do not change in the same way by manual changes.
 LEAST = 10

@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Iterator
 
+from pulumi_facts.data_bearing import holds_data
+from pulumi_facts.paths import Path, lookup, parse, render, starts_with
+from pulumi_facts.values import ABSENT
 from usine.drift import kubernetes, left_open, unread
 from usine.drift.findings import DriftFinding
 from usine.drift.observe import Observation
-from usine.providers.data_bearing import holds_data
 from usine.report.model import Action
-from usine.wire.paths import Path, lookup, parse, render, starts_with
-from usine.wire.values import ABSENT
 
 
 def compare(observations: Iterable[Observation]) -> Iterator[DriftFinding]:

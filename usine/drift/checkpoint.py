@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pulumi_facts import tokens, urns
+from pulumi_facts.checkpoint import resources_of
+from pulumi_facts.paths import Path, lookup, parse
+from pulumi_facts.values import ABSENT, DYNAMIC_PROVIDER
 from usine.drift.findings import DriftFinding
 from usine.engine.cli import Engine, EngineError
-from usine.wire import tokens, urns
-from usine.wire.checkpoint import resources_of
-from usine.wire.paths import Path, lookup, parse
-from usine.wire.values import ABSENT, DYNAMIC_PROVIDER
 
 Json = dict[str, Any]
 

@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, with_config
 from pydantic.alias_generators import to_camel
 
+from pulumi_facts.values import ABSENT
 from usine.report.model import Action
-from usine.wire.values import ABSENT
 
 _KEY_DIGITS = 12
 

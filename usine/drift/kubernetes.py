@@ -14,12 +14,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from pulumi_facts import tokens
+from pulumi_facts.paths import Path, lookup, parse, render, starts_with
+from pulumi_facts.values import ABSENT, SECRET
 from usine.drift.findings import DriftFinding, Means
 from usine.drift.observe import Observation
 from usine.report.model import Action
-from usine.wire import tokens
-from usine.wire.paths import Path, lookup, parse, render, starts_with
-from usine.wire.values import ABSENT, SECRET
 
 _MANAGER: Final = "__fieldManager"
 #: Field managers of the control plane.

@@ -15,11 +15,11 @@ from typing import Final
 
 from pulumi._types import input_type_py_to_pulumi_names
 
+from pulumi_facts.paths import parse
+from pulumi_facts.values import SECRET
 from usine.drift.findings import DriftFinding, Means
 from usine.drift.observe import Observation
 from usine.report.model import Action
-from usine.wire.paths import parse
-from usine.wire.values import SECRET
 
 _PACKAGES: Final = {
     "gitlab": "pulumi_gitlab",

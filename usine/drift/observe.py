@@ -15,15 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pulumi_facts import tokens, urns
+from pulumi_facts.log import message_text, only_counts, read_log
+from pulumi_facts.paths import render
+from pulumi_facts.urns import Address, address_of
+from pulumi_facts.values import ABSENT
 from usine.drift.findings import Unseen
 from usine.drift.values import properties
 from usine.engine.cli import Engine, EngineError
 from usine.engine.redact import Redactor
-from usine.wire import tokens, urns
-from usine.wire.log import message_text, only_counts, read_log
-from usine.wire.paths import render
-from usine.wire.urns import Address, address_of
-from usine.wire.values import ABSENT
 
 #: The words of the engine before the reason.
 _LEAD = re.compile(r"(?:error: )?(?:preview failed: )?refreshing urn:pulumi:\S+: ", re.I)

@@ -11,12 +11,12 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from model.settings import Settings
+from pulumi_facts.paths import parse
+from pulumi_facts.values import SECRET
 from usine.clients import ClientError, Connections, NoAnswerError
 from usine.drift.checkpoint import kubernetes_identity
 from usine.drift.findings import DriftFinding
 from usine.engine.cli import EngineError
-from usine.wire.paths import parse
-from usine.wire.values import SECRET
 
 _PROVIDER: Final = "kubernetes-"
 _MEDIA_TYPE: Final = "application/json-patch+json"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from pulumi_facts.paths import Path, render
+from pulumi_facts.values import ABSENT, DEFAULTS, UNKNOWN, is_special, plain
 from usine.engine.events import Step
-from usine.wire.paths import Path, render
-from usine.wire.values import ABSENT, DEFAULTS, UNKNOWN, is_special, plain
 
 
 def pending(steps: Iterable[Step], resources: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from model.texts import suggest
+from pulumi_facts.checkpoint import resources_of
 from usine.drift import checkpoint
 from usine.drift.findings import DriftFinding, Means
 from usine.drift.patch import Patcher
@@ -16,7 +17,6 @@ from usine.engine.events import Events
 from usine.engine.guarded import Guardrails, Outcome, guarded_up
 from usine.engine.lock import HeldLock
 from usine.report.model import Action
-from usine.wire.checkpoint import resources_of
 
 
 class RepairError(Exception):

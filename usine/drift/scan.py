@@ -9,6 +9,7 @@ from typing import Any
 
 from model.settings import Settings
 from model.tenant import Tenant
+from pulumi_facts.checkpoint import pending_of, resources_of
 from usine.drift.causes import upgrades
 from usine.drift.changed import compare
 from usine.drift.findings import DriftFinding, Means, Unseen
@@ -16,7 +17,6 @@ from usine.drift.inventory import Found, managed, take_inventory
 from usine.drift.observe import observe
 from usine.engine.cli import Engine
 from usine.report.model import Action
-from usine.wire.checkpoint import pending_of, resources_of
 
 
 @dataclass(frozen=True, slots=True)

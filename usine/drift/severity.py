@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from pulumi_facts.paths import parse
+from pulumi_facts.values import ABSENT
 from usine.drift.findings import DriftFinding
 from usine.report.model import Action, EntrySeverity
-from usine.wire.paths import parse
-from usine.wire.values import ABSENT
 
 _ADMISSION: Final = "kubernetes:admissionregistration.k8s.io/v1:"
 _RBAC: Final = "kubernetes:rbac.authorization.k8s.io/v1:"

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pulumi_facts.paths import lookup
+from pulumi_facts.values import ABSENT, SECRET
 from usine.drift.findings import DriftFinding, Means
 from usine.drift.observe import Observation
 from usine.report.model import Action
-from usine.wire.paths import lookup
-from usine.wire.values import ABSENT, SECRET
 
 _SECRET = "vault:kv/secretV2:SecretV2"  # noqa: S105 - a type
 _VALUE = "dataJson"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pulumi_facts.values import plain
 from usine.engine.redact import Redactor
-from usine.wire.values import plain
 
 _LONGEST = 4000
 

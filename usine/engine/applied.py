@@ -19,10 +19,10 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
+from pulumi_facts.checkpoint import deployment_of
 from usine.engine.cli import Engine
 from usine.engine.sources import Sources, settings_file
 from usine.engine.storage import state_storage
-from usine.wire.checkpoint import deployment_of
 
 #: The keys of a stack's settings file that configure the encryption of its secrets.
 _ENCRYPTION = ("secretsprovider", "encryptedkey", "encryptionsalt")

@@ -12,10 +12,10 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 
 from model.problems import Problem, SpecError
+from pulumi_facts.urns import address_of
 from usine.engine.events import Step
 from usine.engine.sources import Sources
 from usine.report.model import Notice, Severity
-from usine.wire.urns import address_of
 
 _SHOWN_STEPS = 5
 #: The fields of `Sources`, and the text when one has changed.

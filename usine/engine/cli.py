@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from usine.providers.credentials import empty_variables
+from pulumi_facts.credentials import empty_variables
 
 #: Commands that have `--config-file`.
 _TAKES_CONFIG = {"up", "preview", "refresh", "destroy"}

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from model.naming import PENDING_PEOPLE
+from pulumi_facts.log import message_text, only_counts, read_log
+from pulumi_facts.paths import lookup, parse
+from pulumi_facts.urns import Address, address_of
+from pulumi_facts.values import ABSENT
 from usine.engine.redact import Redactor
 from usine.report.model import PropertyChange
-from usine.wire.log import message_text, only_counts, read_log
-from usine.wire.paths import lookup, parse
-from usine.wire.urns import Address, address_of
-from usine.wire.values import ABSENT
 
 #: Operations that do not change an object.
 _IDLE = frozenset({"same", "refresh", "read", "read-replacement", "read-discard", "remove-pending-replace"})

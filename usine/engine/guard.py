@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from model.settings import Credential, MassRemoval
+from pulumi_facts import tokens
+from pulumi_facts.checkpoint import resources_of
+from pulumi_facts.data_bearing import holds_data, superseded
+from pulumi_facts.generations import generation_of
+from pulumi_facts.urns import address_of
 from usine.engine.events import Step, Violation
-from usine.providers.data_bearing import holds_data, superseded
-from usine.providers.generations import generation_of
 from usine.report.model import Notice, Severity
 from usine.rules.mass_removal import TENANT, mass_removals
-from usine.wire import tokens
-from usine.wire.checkpoint import resources_of
-from usine.wire.urns import address_of
 
 
 @dataclass(frozen=True, slots=True)

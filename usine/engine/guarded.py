@@ -11,6 +11,7 @@ from typing import Any
 
 from model.settings import Settings
 from policy.config import config_of
+from pulumi_facts.checkpoint import pending_of
 from usine.engine.applied import applied_by, read_applied, write_applied
 from usine.engine.binding import BoundPlan, bind, moved, other_stack, steps_moved
 from usine.engine.cli import Engine, EngineError
@@ -20,7 +21,6 @@ from usine.engine.lock import HeldLock
 from usine.engine.run import OnProgress, Run, run_engine
 from usine.engine.sources import Sources, read_sources
 from usine.report.model import Notice, Severity
-from usine.wire.checkpoint import pending_of
 
 #: The folder of the policy pack, if the checkout has one.
 POLICY_PACK = "policy"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
+from pulumi_facts.plugins import probe, too_old
 from usine.engine.cli import Engine, EngineError
-from usine.providers.plugins import probe, too_old
 
 _KUBERNETES = "kubernetes"
 _SDK = "pulumi-kubernetes"

@@ -17,6 +17,9 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from pulumi_facts.checkpoint import deployment_of
+from pulumi_facts.urns import name_of
+from pulumi_facts.values import is_secret
 from usine.clients import ClientError
 from usine.engine.cli import Engine, EngineError
 from usine.engine.events import Step
@@ -24,9 +27,6 @@ from usine.engine.lock_files import Record
 from usine.engine.lookup import Finder
 from usine.engine.owner import Life, runs
 from usine.engine.storage import NoStorageError, state_storage
-from usine.wire.checkpoint import deployment_of
-from usine.wire.urns import name_of
-from usine.wire.values import is_secret
 
 _PROJECT = "gitlab:index/project:Project"
 #: Types whose objects stay in their system when they leave the state, and cannot be created when they exist.

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from model.texts import find_secrets, is_secret_key
+from pulumi_facts.values import SECRET
 from usine.report.model import PropertyChange
-from usine.wire.values import SECRET
 
 #: Shorter values also occur in texts that have nothing to do with a credential.
 _SHORTEST = 8

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from model.settings import FoundationMode, Settings, System
+from pulumi_facts.checkpoint import resources_of
 from usine.clients import ClientError, Connections
 from usine.report.model import Notice, Severity
-from usine.wire.checkpoint import resources_of
 
 RULE: Final = "registry-login"
 _TYPE: Final = "harbor:index/configAuth:ConfigAuth"

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from model.texts import enumerate_words
+from pulumi_facts.data_bearing import holds_data
+from pulumi_facts.urns import Address, address_of
 from usine.engine.events import Step
 from usine.engine.guarded import Outcome, Status
-from usine.providers.data_bearing import holds_data
 from usine.report.model import FOUNDATION, Action, Entry, Kind, Notice, Report, Severity, by_risk
 from usine.report.words import plural
-from usine.wire.urns import Address, address_of
 
 _SHOWN_TENANTS = 5
 

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pulumi_facts.urns import address_of
 from usine.engine.cli import Engine
 from usine.engine.events import Events, Failure, read_events
 from usine.engine.lock import HeldLock
 from usine.engine.redact import Redactor
-from usine.wire.urns import address_of
 
 _POLL_SECONDS = 0.2
 #: Seconds to wait for the engine to acknowledge SIGINT.

@@ -12,10 +12,10 @@ from typing import Any
 
 import yaml
 
+from pulumi_facts.checkpoint import deployment_of
+from pulumi_facts.values import SECRET, is_special
 from usine.engine.cli import Engine, EngineError
 from usine.program import PROGRAM
-from usine.wire.checkpoint import deployment_of
-from usine.wire.values import SECRET, is_special
 
 #: Fields of a resource that a run without changes rewrites, and fields whose order has no meaning.
 _VOLATILE = frozenset({"created", "modified", "sourcePosition", "stackTrace"})

@@ -16,11 +16,11 @@ from typing import Any, Final
 from model.naming import TENANT_LABEL, names_of
 from model.settings import Cluster, Settings, System
 from model.tenant import Tenant
+from pulumi_facts.checkpoint import resources_of
+from pulumi_facts.urns import provider_name
 from usine.clients import ClientError, Connections, NoAnswerError
 from usine.clients.kubernetes import NAMESPACE
 from usine.report.model import Notice, Severity
-from usine.wire.checkpoint import resources_of
-from usine.wire.urns import provider_name
 
 RULE: Final = "namespace-takeover"
 

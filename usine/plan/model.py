@@ -11,7 +11,7 @@ from pydantic import ConfigDict, TypeAdapter, with_config
 from pydantic.alias_generators import to_camel
 
 from model.settings import System
-from usine.wire import tokens, urns
+from pulumi_facts import tokens, urns
 
 #: A text that stands for a value from the server.
 UNKNOWN = re.compile(r"\[(id|path|number|accessor|user name|full name) of [^]]+\]")

@@ -12,9 +12,9 @@ from google.protobuf import json_format
 from pulumi.dynamic.dynamic import PROVIDER_KEY
 from pulumi.runtime import mocks
 
+from pulumi_facts import tokens, urns
+from pulumi_facts.values import SECRET, plain
 from usine.plan.model import UNKNOWN, Options, Plan, PlannedResource
-from usine.wire import tokens, urns
-from usine.wire.values import SECRET, plain
 
 
 class _Answers(mocks.Mocks):

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from policy.model import Hidden, Level, PolicyViolation, Resource
 from policy.registry import Setting, violations
+from pulumi_facts import urns
+from pulumi_facts.values import SECRET
 from usine.plan.model import UNKNOWN, Plan, PlannedResource
 from usine.report.model import Notice, Severity
-from usine.wire import urns
-from usine.wire.values import SECRET
 
 
 def check_plan(plan: Plan, settings: Mapping[str, Setting] | None = None) -> tuple[PolicyViolation, ...]:

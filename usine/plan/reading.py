@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from pydantic import TypeAdapter, ValidationError
 
+from pulumi_facts import urns
 from usine.plan.model import Plan, PlannedResource
-from usine.wire import urns
 
 _PLAN = TypeAdapter(Plan)
 

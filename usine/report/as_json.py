@@ -13,9 +13,9 @@ from typing import Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from pulumi_facts.paths import render as render_path
+from pulumi_facts.values import ABSENT, Absent
 from usine.report.model import Action, Entry, EntrySeverity, Kind, Notice, PropertyChange, Report, Severity
-from usine.wire.paths import render as render_path
-from usine.wire.values import ABSENT, Absent
 
 #: Changes if a reader of the previous version would misread the new one.
 FORMAT = "usine-report/1"

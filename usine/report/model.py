@@ -1,6 +1,6 @@
 """The model of all reports: of `usine diff`, `up`, `preview` and `drift`. Plain values without secrets.
 
-The code that makes a report masks secrets first (`usine.wire.values.SECRET`); a renderer may show everything.
+The code that makes a report masks secrets first (`pulumi_facts.values.SECRET`); a renderer may show everything.
 """
 
 from __future__ import annotations
@@ -102,9 +102,10 @@ class Entry:
 class Notice:
     """One message of a rule, of a check or of the run itself.
 
-    `rule` is a stable id (``slug-renamed``). `text` is what is wrong, `remedy` how to fix it. `path`, `line` and `column`
-    (from 1) are the place in a file of the repository; the path is empty if there is none. `waived_by` is the person
-    who waived it, with reason and expiry, in one line: a waived error does not refuse the change.
+    `rule` is a stable id: a rule's, a policy's, or one of `usine.report.ids`. `text` is what is wrong, `remedy` how to
+    fix it. `path`, `line` and `column` (from 1) are the place in a file of the repository; the path is empty if there
+    is none. `waived_by` is the person who waived it, with reason and expiry, in one line: a waived error does not
+    refuse the change.
     """
 
     rule: str

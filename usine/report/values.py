@@ -8,8 +8,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from pulumi_facts.values import SECRET, Absent
 from usine.report.model import PropertyChange
-from usine.wire.values import SECRET, Absent
 
 #: In parentheses, so that they differ from texts, which have quotes.
 _SECRET = "(secret)"  # noqa: S105 - what is shown instead

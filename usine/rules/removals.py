@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from model.tenant import State
 from model.texts import enumerate_words
-from usine.providers.generations import generation_of
+from pulumi_facts.generations import generation_of
 from usine.report.model import Action, Entry, Severity
 from usine.rules.mass_removal import TENANT, mass_removals
 from usine.rules.model import Change, Flag

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from gitlab.v4.objects import ProjectIssue
 
+from pulumi_facts.values import ABSENT
 from usine.report.markdown_text import code
 from usine.report.model import FOUNDATION, Entry, Notice, Report, Severity
 from usine.report.values import cut
 from usine.sticky.connection import ProjectConnection, StickyError, connect, need, translated_errors
 from usine.sticky.text import attributes_of, compose, hidden, is_marker
-from usine.wire.values import ABSENT
 
 LABEL = "usine-drift"
 

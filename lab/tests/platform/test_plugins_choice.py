@@ -13,7 +13,7 @@ from lab.engine import plugin_sources, plugins
 from lab.engine.plugins import PluginChoice, PluginInUse, executable, in_use, install, wanted_versions
 from lab.errors import LabError
 from lab.home import LabHome
-from usine.providers.plugins import probe
+from pulumi_facts.plugins import probe
 
 WANTED = wanted_versions()
 # A plugin: it prints its port, and answers its version on request.
@@ -325,7 +325,7 @@ def test_a_package_that_is_not_installed_needs_no_plugin(home: LabHome, monkeypa
 
 
 def test_an_executable_that_is_not_a_plugin_has_no_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("usine.providers.plugins.PROBE_SECONDS", 0.3)
+    monkeypatch.setattr("pulumi_facts.plugins.PROBE_SECONDS", 0.3)
     assert probe(Path("/bin/true")) == ""
     assert probe(tmp_path / "nothing") == ""
     silent = plugin(tmp_path / "silent")

@@ -9,9 +9,9 @@ from typing import Any
 
 from model.settings import Endpoint, Settings, System
 from model.tenant import Tenant
+from pulumi_facts.tokens import TENANT
 from tests.factories import settings, tenant
 from usine.drift.inventory import Inventory, Managed, take_inventory
-from usine.wire.tokens import TENANT
 
 #: The value of every credential: no report may contain it.
 MARKER = "planted-credential"

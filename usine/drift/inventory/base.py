@@ -9,10 +9,10 @@ from typing import Any, Protocol
 
 from model.settings import FoundationMode, Settings
 from model.tenant import Tenant
-from usine.providers.data_bearing import holds_data
-from usine.wire import urns
-from usine.wire.checkpoint import resources_of
-from usine.wire.urns import address_of
+from pulumi_facts import urns
+from pulumi_facts.checkpoint import resources_of
+from pulumi_facts.data_bearing import holds_data
+from pulumi_facts.urns import address_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from usine.wire import tokens
+from pulumi_facts import tokens
 
 _DELIMITER: Final = "::"
 _TYPES: Final = "$"

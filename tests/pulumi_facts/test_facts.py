@@ -9,8 +9,8 @@ from pulumi_policy import deserialize
 from components import foundation, tenant
 from components.sonarqube.dynamic.provider import TYPE_PREFIX
 from policy.model import Hidden
+from pulumi_facts import tokens, urns, values
 from tests import plans
-from usine.wire import tokens, urns, values
 
 
 def test_the_marks_of_special_values_are_the_sdks() -> None:

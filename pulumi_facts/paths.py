@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache, reduce
 from typing import Any, cast
 
-from usine.wire.values import ABSENT, SECRET
+from pulumi_facts.values import ABSENT, SECRET
 
 #: Keys and list indexes from the top of an object's properties down to one value.
 Path = tuple[str | int, ...]

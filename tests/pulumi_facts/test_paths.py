@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from usine.wire.paths import below, covers, lookup, parse, render, touches, with_any_index
-from usine.wire.values import ABSENT, SECRET
+from pulumi_facts.paths import below, covers, lookup, parse, render, touches, with_any_index
+from pulumi_facts.values import ABSENT, SECRET
 
 
 @pytest.mark.parametrize(

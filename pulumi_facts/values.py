@@ -1,7 +1,7 @@
 """Special values: a secret, a value that is not known yet, and the absence of a value.
 
 The constants are Pulumi's own (`sdk/go/common/resource/properties.go` and `sdk/go/common/resource/plugin/rpc.go`). The
-Python SDK has most of them as private names only; `tests/wire` compares the two.
+Python SDK has most of them as private names only; `tests/pulumi_facts` compares the two.
 """
 
 from __future__ import annotations

@@ -1,1 +1,0 @@
-"""Facts about Pulumi providers: their plugins' versions and credentials, and what their resource types stand for."""
