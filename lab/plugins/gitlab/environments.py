@@ -22,7 +22,7 @@ _NO_SPACE: Final = framework.matching("external_url", r"^\S+$", "The URL may not
 _TIMES: Final = ("createdAt", "updatedAt", "autoStopAt")
 
 
-class _Environment(GitLabItem):
+class _GitLabEnvironment(GitLabItem):
     def refusal(self, doing: str, error: GitLabApiError) -> PluginError:
         if doing == "create" and error.missing:
             return PluginError("The Environments feature is not available for this project.")
@@ -50,7 +50,7 @@ class _Environment(GitLabItem):
         gitlab.delete(path)
 
 
-_ENVIRONMENT: Final = _Environment(
+_ENVIRONMENT: Final = _GitLabEnvironment(
     shape=framework.resource(
         "gitlab:index/projectEnvironment:ProjectEnvironment",
         autoname=("name",),
