@@ -99,7 +99,7 @@ def test_reports_an_incomplete_part(context: Context) -> None:
 
 def test_reports_data_of_other_secrets(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sonarqube, "_works", lambda *_: False)
-    with pytest.raises(LabError, match="do not belong together"):
+    with pytest.raises(LabError, match="its data does not match"):
         SonarQubeServer().set_up(context)
 
 
