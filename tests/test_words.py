@@ -33,6 +33,7 @@ OUTSIDE: dict[str, str] = {
 EXEMPT: dict[tuple[str, str], str] = {
     ("docs/report.schema.json", "mend"): "key of the published JSON format",
     ("usine/report/as_json.py", "mend"): "key of the published JSON format",
+    ("docs/stand-ins.md", "rails"): "Ruby on Rails, whose time zones GitLab accepts",
     ("lab/standins/gitlab/cron.py", "rails"): "Ruby on Rails, whose time zones GitLab accepts",
     ("lab/standins/gitlab/params.py", "rails"): "Ruby on Rails, whose parameters GitLab reads",
     ("lab/tests/platform/test_real_gitlab.py", "rails"): "the command gitlab-rails",
@@ -40,25 +41,14 @@ EXEMPT: dict[tuple[str, str], str] = {
 #: Folders that still use rejected words, with the number of places: no folder may get more. To be emptied.
 NOT_YET: dict[str, int] = {
     "ARCHITECTURE.md": 10,
-    "docs": 4,
-    "docs/examples": 4,
     "model": 1,
-    "model/reading": 15,
-    "policy": 9,
-    "tests/diff": 2,
-    "tests/drift": 2,
-    "tests/engine": 5,
+    "model/reading": 11,
+    "tests/engine": 1,
     "tests/guard": 1,
-    "tests/policy": 5,
-    "tests/report": 3,
     "tests/rules": 5,
-    "usine": 1,
     "usine/commands": 5,
-    "usine/diff": 8,
-    "usine/drift": 15,
     "usine/engine": 12,
-    "usine/plan": 4,
-    "usine/report": 9,
+    "usine/plan": 1,
     "usine/rules": 9,
 }
 
