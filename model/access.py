@@ -1,7 +1,7 @@
 """Who may do what in a tenant, by its file and its state: roles with their rights and members.
 
-Rights are those of `model.rights`. A suspended tenant's people look and change nothing; an archived one's have no
-access at all.
+Rights are those of `model.rights`. The people of a suspended tenant can read and change nothing; those of an archived
+tenant have no access.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class TenantRole:
 def roles_of(tenant: Tenant) -> tuple[TenantRole, ...]:
     """Return the tenant's roles: the platform's, then its own in the order of the file.
 
-    In a tenant that is not active no role has more than `readonly`: what a person holds from before is worth no more
-    either. Suspended: everyone with a role of the platform's is in `readonly`, and the tenant's own roles keep their
-    people. Archived: the roles stay, empty.
+    In a tenant that is not active, no role has more rights than `readonly`, so older sessions and tokens give no more.
+    Suspended: everyone with a role of the platform is in `readonly`, and the tenant's own roles keep their people.
+    Archived: the roles stay, without members.
     """
     found = [TenantRole(role.value, RIGHTS[role], tenant.people_of(role)) for role in Role]
     found += [TenantRole(own.name, with_included(own.rights), tuple(sorted(own.members))) for own in tenant.roles]
@@ -57,14 +57,14 @@ def secrets(environment: Environment) -> Right:
 
 
 def namespace(environment: Environment) -> tuple[Right, Right]:
-    """Return the rights to look at an environment's namespace, and to change what runs there."""
+    """Return the rights to view an environment's namespace, and to change its workloads."""
     if environment.production:
         return Right.KUBERNETES_VIEW_PROD, Right.KUBERNETES_CHANGE_PROD
     return Right.KUBERNETES_VIEW_NONPROD, Right.KUBERNETES_CHANGE_NONPROD
 
 
 def deployments(environment: Environment) -> tuple[Right, Right]:
-    """Return the rights to look at an environment's deployments, and to synchronise them."""
+    """Return the rights to view an environment's deployments, and to sync them."""
     if environment.production:
         return Right.ARGOCD_VIEW_PROD, Right.ARGOCD_SYNC_PROD
     return Right.ARGOCD_VIEW_NONPROD, Right.ARGOCD_SYNC_NONPROD

@@ -1,4 +1,4 @@
-"""What a tenant's state means: what runs, what is protected. Who keeps access is in `model.access`."""
+"""The effects of a tenant's state on deployments and on the protection of data. For access, see `model.access`."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from model.tenant import Environment, State, Tenant
 
 
 def protects_data(tenant: Tenant) -> bool:
-    """Say whether what holds data is protected from destruction: until the tenant is archived."""
+    """Say whether objects with data are protected from destruction: unless the tenant is archived."""
     return tenant.state is not State.ARCHIVED
 
 
 def deploys(tenant: Tenant) -> bool:
-    """Say whether the tenant has deployments at all; a suspended one keeps them, frozen."""
+    """Say whether the tenant has deployments; a suspended tenant keeps them without syncing."""
     return tenant.state is not State.ARCHIVED
 
 
 def syncs(tenant: Tenant, environment: Environment) -> bool:
-    """Say whether Argo CD follows the repository by itself."""
+    """Say whether Argo CD deploys each change of the repository without a person."""
     return tenant.state is State.ACTIVE and environment.autosync
 
 
@@ -26,5 +26,5 @@ def pipelines_run(tenant: Tenant) -> bool:
 
 
 def workloads_authenticate(tenant: Tenant) -> bool:
-    """Say whether workloads still reach their secrets: running ones do, also when suspended."""
+    """Say whether workloads can read their secrets: those of a suspended tenant still run and can."""
     return tenant.state is not State.ARCHIVED

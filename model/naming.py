@@ -1,12 +1,12 @@
-"""Every name Usine gives in every tool, derived here and nowhere else.
+"""The names of all objects that Usine creates, in every tool. No other module derives a name.
 
 Two rules make names of distinct tenants distinct, in any tool:
 
 - a slug has no double and no final dash, an environment name has no dash at all: ``<slug>-<environment>`` splits back
   at its last dash, and ``<slug>-<environment>--<repository>`` at its first double dash;
-- whatever a slug is joined to otherwise comes behind a character that no slug holds (``/``, ``.``, ``:``).
+- all other text that follows a slug is behind a character that no slug has (``/``, ``.``, ``:``).
 
-Nothing is ever truncated: the lengths below are what the longest legal parts give, under each tool's own limit.
+Names are never cut: the lengths below are those of the longest legal parts, and each tool allows them.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class TenantNames:
 
 
 def names_of(tenant: Tenant) -> TenantNames:
-    """Return the names of a project."""
+    """Return the names of a tenant."""
     return TenantNames(tenant.slug)
 
 
@@ -239,7 +239,7 @@ def catalogue_tag(files: Mapping[str, str]) -> str:
 
 
 def labels(tenant: Tenant, environment: Environment | None = None) -> dict[str, str]:
-    """Labels of a Kubernetes object of the tenant: the file's own labels, then ours (which nobody overrides)."""
+    """Labels of a Kubernetes object of the tenant: those of the file, then those of the platform, which win."""
     ours = {"app.kubernetes.io/managed-by": "usine", TENANT_LABEL: tenant.slug}
     if environment is not None:
         ours |= {f"{DOMAIN}/environment": environment.name, f"{DOMAIN}/stage": environment.stage}
@@ -247,9 +247,9 @@ def labels(tenant: Tenant, environment: Environment | None = None) -> dict[str, 
 
 
 def all_names(tenant: Tenant, settings: Settings) -> Mapping[str, tuple[str, ...]]:
-    """Return every name the project claims, by kind of object. One name claimed twice, by anyone, is an error.
+    """Return every name of a tenant, by kind of object. Two objects of one kind with the same name are an error.
 
-    Kinds are independent name spaces (the words are used in messages).
+    Messages use the words for the kinds.
     """
     names = names_of(tenant)
     infra = [r.name for r in tenant.repositories if r.kind is RepositoryKind.INFRA]

@@ -1,4 +1,4 @@
-"""What is wrong with a file, said so that a person or an editor finds the place."""
+"""Problems of files, with their places."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ START: Position = (1, 1)
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One thing wrong: `file` as the caller named it, `line` and `column` from 1, a `message` without final dot."""
+    """One problem: `file` as the caller names it, `line` and `column` from 1, a `message` without final dot."""
 
     file: str
     line: int
@@ -30,7 +30,7 @@ class Problem:
 
 
 class SpecError(Exception):
-    """Files are not as they must be. `problems` are all of them, sorted and without doubles; never empty."""
+    """Files have problems. `problems` are all of them, sorted and without duplicates; never empty."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         """Keep the problems, sorted by file, line and column."""
@@ -51,9 +51,9 @@ def render_json(problems: Iterable[Problem]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something wrong at a key path of one file, before anyone looked up the line.
+    """A problem at a key path of one file, without its line yet.
 
-    `at_key` points at the key instead of its value.
+    `at_key`: the place is that of the key, not of its value.
     """
 
     source: str
@@ -64,18 +64,18 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a key stands and where its value starts (the same for list items)."""
+    """The positions of a key and of its value (the same for list items)."""
 
     key: Position
     value: Position
 
 
 def locate(finding: Finding, places: Mapping[KeyPath, Place]) -> Problem:
-    """Turn a finding into a problem at its place; what the file does not hold is shown at the nearest parent."""
+    """Return the problem of a finding. If the file does not have the path, the place is that of the nearest parent."""
     path = finding.path
     at_key = finding.at_key
     while path and path not in places:
-        # A missing key is shown at the key of the mapping that lacks it: its value may start a line below.
+        # A missing key is reported at the key of the mapping that lacks it: the value may start a line below.
         path, at_key = path[:-1], True
     place = places.get(path, Place(START, START))
     line, column = place.key if at_key else place.value

@@ -8,7 +8,7 @@ from typing import Final
 from model.naming import OIDC_AUTH_PATH
 from model.settings import Cluster, Settings
 
-#: Words that a tool routes, creates or reserves; a tenant of that name would break there, or shadow something.
+#: Names that a tool uses as a path, creates or reserves. A tenant of that name would not work, or hide something.
 _SLUGS: Final[dict[str, tuple[str, ...]]] = {
     "GitLab": (
         *("admin", "api", "assets", "dashboard", "deploy", "explore", "files", "groups", "health-check", "help"),
@@ -26,7 +26,7 @@ _PREFIXES: Final[dict[str, str]] = {"kube-": "Kubernetes", "openshift-": "Kubern
 
 _WHO: Final = {slug: who for who, slugs in _SLUGS.items() for slug in slugs}
 
-#: Paths that GitLab routes below a project's own.
+#: Paths that GitLab uses below that of a project.
 _REPOSITORIES: Final = frozenset(
     {"badges", "blame", "blob", "builds", "commits", "create", "edit", "files", "new", "preview", "raw", "refs"}
     | {"tree", "update", "wikis"}
@@ -34,7 +34,7 @@ _REPOSITORIES: Final = frozenset(
 
 
 def who_reserves_slug(slug: str, settings: Settings) -> str | None:
-    """Return who keeps a slug for itself, or None."""
+    """Return who reserves a slug, or None."""
     if slug in settings.reserved:
         return "the platform"
     if slug in {settings.argocd.namespace, settings.keycloak.realm, settings.gitlab.root, settings.gitlab.platform}:
@@ -45,7 +45,7 @@ def who_reserves_slug(slug: str, settings: Settings) -> str | None:
 
 
 def is_reserved_repository(name: str) -> bool:
-    """Say whether GitLab keeps a repository's name for itself."""
+    """Say whether GitLab reserves the name of a repository."""
     return name in _REPOSITORIES
 
 
@@ -74,15 +74,15 @@ _SERVICES: Mapping[str, tuple[str, ...]] = {
 def reserved_namespaces(cluster: Cluster) -> Mapping[str, str]:
     """Return the namespaces of a cluster's services that no tenant may take, with whose each is.
 
-    `upsert_existing_objects` would take such a namespace over: its quota, its network and its rights would be the
-    tenant's (issue 11.A6). `usine.engine.takeover` asks the cluster itself for those that no list has.
+    With `upsert_existing_objects`, the program would take over such a namespace, and give its quota, network and rights
+    to the tenant (issue 11.A6). `usine.engine.takeover` asks the cluster for namespaces that are on no list.
     """
     known = {name: f"the namespace of {who}" for who, names in _SERVICES.items() for name in names}
     return known | dict.fromkeys(cluster.reserved_namespaces, f"reserved by the platform on cluster {cluster.name}")
 
 
 def platform_names(settings: Settings) -> Mapping[str, frozenset[str]]:
-    """Return the names the platform itself or a tool holds, by the kinds of `all_names`: no tenant may claim them."""
+    """Return the names that the platform or a tool uses itself, by the kinds of `all_names`."""
     clusters = settings.clusters.values()
     return {
         "Vault mount": frozenset(

@@ -1,8 +1,8 @@
-"""What production may follow: only a revision that nobody but maintainers can make or move.
+"""The revisions that production may use: only those that maintainers alone can create or move.
 
 Argo CD takes the first ref whose short name is the revision, branch before tag, and a short SHA only then; a range of
-versions takes the newest tag in it. So a developer could make a branch called `v1.4.2` or `4f2c9ab`, or a tag in the
-range. GitLab lets a push make a branch `refs/tags/v1.4.2`, whose short name is that of the tag in full: such names are
+versions takes the newest tag in it. So a developer could create a branch `v1.4.2` or `4f2c9ab`, or a tag in the
+range. GitLab also accepts a branch `refs/tags/v1.4.2`, whose short name is the full name of the tag: such names are
 protected, see `SHADOWS`.
 """
 
@@ -17,24 +17,24 @@ from model.texts import show
 
 _SHA = re.compile(r"[0-9a-f]{40}")
 _TAGS = "refs/tags/"
-#: Tags that are protected in every repository that is no mirror, besides those the registry never lets change.
+#: Tags that are protected in every repository that is no mirror, beside those of immutable images.
 _ALWAYS = "v*"
-#: Branches whose short name is a ref in full.
+#: Branches whose short name is the full name of a ref.
 SHADOWS = "refs/*"
 
 Note = Callable[[KeyPath, str], None]
 
 
 def protected_tags(tenant: Tenant, repository: Repository) -> tuple[str, ...]:
-    """Return the patterns of tags that only maintainers make.
+    """Return the patterns of tags that only maintainers can create.
 
-    None of a mirror: nobody updates a protected tag by force, and a source may move its tags.
+    A mirror has none: its source may move tags, and nobody can move a protected tag.
     """
     return () if repository.mirror is not None else tuple(sorted({_ALWAYS, *tenant.registry.immutable}))
 
 
 def check_revisions(tenant: Tenant, stated: Callable[[str, str], KeyPath], note: Note) -> None:
-    """Report what production follows and developers could make; `stated` is the place of a revision in the file."""
+    """Report revisions of production that developers could create; `stated` returns the path of a revision."""
     for repository in tenant.repositories:
         if repository.deployment is None:
             continue
@@ -44,7 +44,7 @@ def check_revisions(tenant: Tenant, stated: Callable[[str, str], KeyPath], note:
                 note(
                     stated(repository.name, environment.name),
                     f"environment {environment.name} is production and follows {show(revision)}, which a developer "
-                    f"could make or move; allowed: {'; '.join(_allowed(tenant, repository))}",
+                    f"could create or move; allowed: {'; '.join(_allowed(tenant, repository))}",
                 )
 
 
@@ -66,5 +66,5 @@ def _allowed(tenant: Tenant, repository: Repository) -> Iterable[str]:
 
 
 def _matches(patterns: Iterable[str], name: str) -> bool:
-    """Say whether GitLab takes one of the patterns for the name: `*` is anything, all else is itself."""
+    """Say whether one of GitLab's patterns matches a name: `*` stands for any text."""
     return any(re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name) for pattern in patterns)

@@ -1,6 +1,6 @@
-"""The platform's side: what `Pulumi.<stack>.yaml` says, checked and frozen.
+"""The settings of the platform, from the `usine:` keys of `Pulumi.<stack>.yaml`: frozen dataclasses of checked values.
 
-Made by `model.reading.settings_load`; read by everything. Shapes are those of the `usine:` keys of the settings file.
+Only `model.reading.settings_load` makes them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PRIVATE_NETWORKS = ("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0
 
 
 class System(enum.StrEnum):
-    """The systems Usine fills; a settings file says which are on."""
+    """The systems that Usine manages; a settings file lists those that are on."""
 
     KEYCLOAK = "keycloak"
     VAULT = "vault"
@@ -59,7 +59,7 @@ class SyncWindow:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A stage environments can be in. `sync_windows` bind Argo CD there."""
+    """A stage of environments. Argo CD keeps its `sync_windows`."""
 
     name: str
     production: bool
@@ -67,15 +67,15 @@ class Stage:
 
 
 class Operator(enum.StrEnum):
-    """Operators whose resources a cluster may open for tenants to write."""
+    """Operators whose resources tenants may write, if the cluster allows it."""
 
     EXTERNAL_SECRETS = "external-secrets"
     MONITORING = "monitoring"
     CERT_MANAGER = "cert-manager"
 
 
-#: Volume types that Pod Security ``restricted`` knows. A tenant may use those that bring nothing from outside its
-#: namespace; ``csi`` (inline) and ``image`` are a platform's to allow.
+#: Volume types that Pod Security ``restricted`` knows. By default a tenant may use those that need nothing
+#: outside its namespace; the settings may add ``csi`` (inline) and ``image``.
 VOLUME_TYPES = (
     *("configMap", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"),
     *("csi", "image"),
@@ -84,10 +84,10 @@ VOLUME_TYPES = (
 
 @dataclass(frozen=True, slots=True)
 class WorkloadRules:
-    """What tenants may use on a cluster beside what is their own; its API server refuses everything else.
+    """Shared objects of a cluster that tenants may use; the API server refuses all others.
 
     `images` are repositories (``registry.example.fr/tools/base``) or, with a final slash, all below a path. `volumes`
-    are volume types. `storage_classes` None leaves the choice free. `priority_classes` are those a pod may name.
+    are volume types. `storage_classes` None: all are allowed. `priority_classes` are those a pod may name.
     `ingress_annotations` are keys of annotations that an Ingress may have beside the harmless ones; with a final star,
     all that begin so.
     """
@@ -134,7 +134,7 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a tool is. `url` without a final slash; `ca` the PEM file to trust (None: a public authority)."""
+    """The address of a tool. `url` without a final slash; `ca` the PEM file to trust (None: a public authority)."""
 
     url: str
     ca: Path | None = None
@@ -212,7 +212,7 @@ class GateCondition:
     error: str
 
 
-#: What a gate asks of new code unless the settings say otherwise: SonarQube's own recommendation.
+#: The default conditions of a gate: those that SonarQube recommends for new code.
 CLEAN_CODE = (
     GateCondition("new_violations", "GT", "0"),
     GateCondition("new_security_hotspots_reviewed", "LT", "100"),
@@ -223,9 +223,9 @@ CLEAN_CODE = (
 
 @dataclass(frozen=True, slots=True)
 class SonarQubeSettings:
-    """`gates` has the conditions of every declared gate, `webhook` the URL told of each analysis (None: nobody).
+    """`gates` has the conditions of every declared gate. SonarQube calls the URL `webhook` after each analysis.
 
-    `token_name` is how SonarQube calls the token in SONAR_TOKEN: every other token of an administrator is drift.
+    `token_name` is the name in SonarQube of the token in SONAR_TOKEN: every other token of an administrator is drift.
     """
 
     gates: Mapping[str, tuple[GateCondition, ...]] = field(default_factory=dict)
@@ -247,7 +247,7 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on a project, whatever its archetype."""
+    """Limits of every tenant."""
 
     environments: int = 10
     repositories: int = 50
@@ -258,7 +258,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class MassRemoval:
-    """When a change, or a run, takes away so many objects of one kind that it is refused.
+    """Limits on removals: a change or a run that removes more objects of one kind is refused.
 
     More than `count` of them; or at least `least` that are more than `fraction` of all there are.
     """
@@ -283,7 +283,7 @@ class ChangeSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything the platform's side declares. `tenants` None means all of them."""
+    """All settings of the platform. `tenants` None: all tenants."""
 
     stack: str
     source: str

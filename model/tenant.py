@@ -1,7 +1,7 @@
-"""The tenant project as the rest of Usine sees it: frozen, typed, already checked.
+"""The tenant: frozen dataclasses of checked values.
 
-Nothing here reads a file. `model.reading.load` is the only place that makes these from text; everything downstream
-(components, plan, rules) may rely on the invariants written beside the fields.
+Nothing here reads a file. Only `model.reading.load` makes these objects from text; components, plan and rules rely on
+the invariants in the docstrings.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 
 class Role(enum.StrEnum):
-    """What a person is in a tenant. Each is a Keycloak group `/<slug>/<role>`; every tool's rights derive from it."""
+    """The roles of people in a tenant. Each is a Keycloak group `/<slug>/<role>`, from which all rights derive."""
 
     OWNER = "owner"
     ADMIN = "admin"
@@ -25,7 +25,7 @@ class Role(enum.StrEnum):
 
 
 class Right(enum.StrEnum):
-    """What a person may do in one system, in the tenant's part of it. The value stands in tenant files."""
+    """What a person may do in one system, on the objects of the tenant. Tenant files use the values."""
 
     VAULT_NAMES = "vault:names"
     VAULT_SECRETS_NONPROD = "vault:secrets-nonprod"
@@ -51,17 +51,17 @@ class Right(enum.StrEnum):
 
     @property
     def system(self) -> str:
-        """The system it is about, by its name in the settings."""
+        """The system of the right, by its name in the settings."""
         return self.value.partition(":")[0]
 
 
 class State(enum.StrEnum):
-    """Life of a tenant.
+    """The life cycle of a tenant.
 
     - ``active``: everything works.
-    - ``suspended``: nothing is lost and nothing moves: people keep read access, deployments stop syncing.
-    - ``archived``: nobody has access, deployments are gone, data stays but is no longer protected: removing the file
-      then destroys it. It is the only way to destruction.
+    - ``suspended``: people keep read access only, deployments stop syncing, all data stays.
+    - ``archived``: nobody has access, deployments are deleted, data stays but is no longer protected. When the file is
+      removed then, the next run destroys the data. There is no other way to destroy it.
     """
 
     ACTIVE = "active"
@@ -77,7 +77,7 @@ class RepositoryKind(enum.StrEnum):
 
 
 class ImageSeverity(enum.StrEnum):
-    """Vulnerability severities at which the registry refuses a pull (Harbor's words)."""
+    """Vulnerability severities at which the registry refuses a pull, in Harbor's terms."""
 
     NONE = "none"
     LOW = "low"
@@ -109,7 +109,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What the environments of a project may add up to; `pods` is not part of an envelope and stays 0."""
+    """Limits for the sum of a tenant's environments; `pods` is not part of an envelope and stays 0."""
 
     nonprod: Quota
     prod: Quota
@@ -117,7 +117,7 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Egress:
-    """One opening towards the outside: a lower-case DNS name and a TCP port (1-65535)."""
+    """One allowed destination outside the platform: a lower-case DNS name and a TCP port (1-65535)."""
 
     host: str
     port: int
@@ -127,9 +127,9 @@ class Egress:
 class Environment:
     """One environment: a namespace on a cluster.
 
-    `name` is ``[a-z][a-z0-9]{1,10}`` (no dash, so `<slug>-<name>` splits back at its last dash). `production` is the
-    stage's, copied here by the loader. `url` is an https URL without credentials, or None. `hosts` are DNS names it
-    answers at beside the URL's.
+    `name` is ``[a-z][a-z0-9]{1,10}`` (no dash, so `<slug>-<name>` splits back at its last dash). `production` is a
+    copy of the stage's value. `url` is an https URL without credentials, or None. `hosts` are more
+    DNS names, beside that of the URL.
     """
 
     name: str
@@ -144,14 +144,14 @@ class Environment:
 
     @property
     def all_hosts(self) -> tuple[str, ...]:
-        """Every DNS name it answers at, sorted: those of an Ingress or a route of its namespace."""
+        """Every DNS name that an Ingress or a route of its namespace may have, sorted."""
         named = urlsplit(self.url).hostname if self.url else None
         return tuple(sorted({*self.hosts, *([named] if named else [])}))
 
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """An external source to mirror. `credentials` is a path among the tenant's secrets, never a value.
+    """An external repository to mirror. `credentials` is a path among the tenant's secrets, never a value.
 
     `pipelines`: the source's own CI file runs, on refs that are not protected.
     """
@@ -187,8 +187,8 @@ class Deployment:
 class Repository:
     """One Git repository. `deployment` is set exactly for kind ``infra``.
 
-    `protected_branches` are patterns. The default branch is among them whatever the file says: GitLab protects it by
-    itself when it is made, and what nobody declares may be taken away unseen.
+    `protected_branches` are patterns. The default branch is always one of them: GitLab protects it when it creates the
+    repository, and without an object in the program nobody would notice that the protection is removed.
     """
 
     name: str
@@ -202,7 +202,7 @@ class Repository:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Keep the newest `tags` tags and whatever was pushed in the last `days` days."""
+    """Keep the newest `tags` tags and all that were pushed in the last `days` days."""
 
     tags: int
     days: int
@@ -237,7 +237,7 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Who is told from which severity on (``info``, ``warning``, ``critical``). `to` is an e-mail address."""
+    """Who gets alerts from which severity on (``info``, ``warning``, ``critical``). `to` is an e-mail address."""
 
     to: str
     severity: str
@@ -267,12 +267,12 @@ class OwnRole:
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """One tenant project: everything of one file of `projects.d/`, archetype and defaults applied.
+    """One tenant: everything of one file of `projects.d/`, with the defaults of its archetype.
 
     `slug` is ``[a-z][a-z0-9-]{1,19}``, no double or final dash; unique; it never changes. `owner` and the people of
     `members` are lower-case user names. `members` never holds Role.OWNER: see `people_of`.
-    `environments`, `repositories` and `roles` keep the order of the file. `source` is the path the project was read
-    from, for messages only.
+    `environments`, `repositories` and `roles` keep the order of the file. `source` is the path of the file, for
+    messages only.
     """
 
     slug: str

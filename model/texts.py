@@ -1,4 +1,4 @@
-"""How values are shown in messages: short, unambiguous, and never a secret."""
+"""Renders values for messages: short, unambiguous, and without secrets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SECRET_KEY = re.compile(
     r"pass(wor[dt]|phrase|wd)?$|passw|secret|token|api[-_.]?key|private[-_.]?key|access[-_.]?key|credential|^pwd$", re.I
 )
 
-#: What secrets look like: a fixed part to search quickly, the whole shape, and what to call it.
+#: Well-known secrets: a fixed text for a quick search, the whole pattern, and a name.
 _SECRET_SHAPES: tuple[tuple[str, re.Pattern[str], str], ...] = tuple(
     (fixed, re.compile(shape), name)
     for fixed, shape, name in (
@@ -54,10 +54,10 @@ _LONG_HEX = re.compile(r"[0-9a-fA-F]{32,}")
 
 
 def find_secrets(text: str) -> list[tuple[int, str]]:
-    """Return the offset of everything that has the shape of a well-known secret, and what it is, in order."""
+    """Return the offset and the name of every text that looks like a well-known secret, in order."""
     found = []
     for fixed, shape, name in _SECRET_SHAPES:
-        if fixed in text:  # far cheaper than the pattern, and nearly always false
+        if fixed in text:  # much faster than the pattern, and nearly always false
             found += [(match.start(), name) for match in shape.finditer(text)]
     return sorted(found)
 
@@ -68,12 +68,12 @@ def has_userinfo(text: str) -> bool:
 
 
 def is_secret_key(key: object) -> bool:
-    """Say whether a secret is what people put under such a key."""
+    """Say whether people write secrets under such a key."""
     return isinstance(key, str) and _SECRET_KEY.search(key) is not None
 
 
 def may_be_secret(text: str) -> bool:
-    """Say whether a text is better not repeated: it has the shape of a secret, or looks random."""
+    """Say whether a text may be a secret: it looks like a well-known one, or random."""
     return bool(
         has_userinfo(text)
         or find_secrets(text)
@@ -111,13 +111,13 @@ def show_path(path: KeyPath) -> str:
             rendered += f"[{part}]"
             continue
         if not part.isprintable() or len(part) > _LONGEST_SHOWN or not part or may_be_secret(part):
-            part = "…"  # noqa: PLW2901 - what is shown instead
+            part = "…"  # noqa: PLW2901 - the text shown for the key
         rendered += f".{part}" if rendered else part
     return rendered
 
 
 def suggest(value: object, allowed: Iterable[str]) -> str | None:
-    """Return the allowed word closest to what was written, or None when nothing is close."""
+    """Return the allowed word closest to a value, or None if none is close."""
     if not isinstance(value, str) or len(value) > _LONGEST_SHOWN:
         return None
     words = {word.casefold(): word for word in allowed}
@@ -127,13 +127,13 @@ def suggest(value: object, allowed: Iterable[str]) -> str | None:
     close = difflib.get_close_matches(wanted, words, n=1, cutoff=0.6)
     if close:
         return words[close[0]]
-    # `production` for `prod`, `preprod` for `staging` no, but `stage` for `staging`: one word starts the other.
+    # One word starts with the other: `production` and `prod`.
     starts = [w for w in words if len(wanted) > 2 and (w.startswith(wanted) or wanted.startswith(w))]  # noqa: PLR2004
     return words[min(starts)] if starts else None
 
 
 def did_you_mean(value: object, allowed: Iterable[str]) -> str:
-    """Return what is allowed, with a suggestion when something is close: text to put behind ``; ``."""
+    """Return the allowed words, with a suggestion if one is close: the text that follows ``; `` in a message."""
     allowed = list(allowed)
     if not allowed:
         return "none is declared by the platform"

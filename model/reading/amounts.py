@@ -1,4 +1,4 @@
-"""Amounts as people write them: ``8Gi``, ``500m``, ``30d``. Each parser returns an int, or raises ValueError."""
+"""Parsers of amounts: ``8Gi``, ``500m``, ``30d``. Each returns a number, or raises ValueError."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CPU = re.compile(r"(0|[1-9][0-9]{0,8})(?:\.([0-9]{1,3}))?")
 _MILLI = re.compile(r"(0|[1-9][0-9]{0,11})m")
 _FRACTION = re.compile(r"0\.[0-9]{1,6}|1(?:\.0{1,6})?")
 _DAYS = re.compile(r"([1-9][0-9]{0,5})d")
-#: No amount of bytes below this is meant: ``memory: 8`` is eight bytes.
+#: A smaller number of bytes is probably a missing unit: ``memory: 8``.
 _SMALLEST_SIZE = 1024**2
 
 MOST_CPU = 100_000 * 1000
@@ -30,7 +30,7 @@ def parse_cpu(value: object) -> int:
     if isinstance(value, Ambiguous) and value.meaning == FRACTION:
         text = value.text
     if text.startswith("-"):
-        raise ValueError("an amount of CPU is not negative")
+        raise ValueError("an amount of CPU must not be negative")
     if match := _MILLI.fullmatch(text):
         amount = int(match[1])
     elif match := _CPU.fullmatch(text):
@@ -38,7 +38,7 @@ def parse_cpu(value: object) -> int:
     else:
         raise ValueError("expected an amount of CPU: cores such as 4 or 0.5, or thousandths such as 500m")
     if amount > MOST_CPU:
-        raise ValueError(f"more than {MOST_CPU // 1000:,} cores: a slip?")
+        raise ValueError(f"more than {MOST_CPU // 1000:,} cores: is this a typing error?")
     return amount
 
 
@@ -46,12 +46,12 @@ def parse_size(value: object) -> int:
     """Return bytes of ``512Mi`` or ``8Gi``; 0 is 0."""
     text = str(value) if isinstance(value, (int, str, Ambiguous)) and not isinstance(value, bool) else ""
     if text.startswith("-"):
-        raise ValueError("a size is not negative")
+        raise ValueError("a size must not be negative")
     match = _SIZE.fullmatch(text)
     if match is None:
         nearly = _NEARLY_SIZE.fullmatch(text)
         hint = ""
-        if nearly is not None and len(text) <= 12:  # noqa: PLR2004 - longer is no slip
+        if nearly is not None and len(text) <= 12:  # noqa: PLR2004 - a longer text is no typing error
             number, unit = nearly[1], nearly[2].upper()
             hint = f"; did you mean {number}{unit}i?" if "." not in number else ""
         raise ValueError(f"expected a whole number and a unit, Mi, Gi or Ti, such as 8Gi{hint}")
@@ -60,7 +60,7 @@ def parse_size(value: object) -> int:
         hint = f"; did you mean {text}Gi?" if amount < _SMALLEST_SIZE else ""
         raise ValueError(f"{int(text):,} bytes: write a size with its unit, Mi, Gi or Ti{hint}")
     if amount > MOST_SIZE:
-        raise ValueError("more than 100Pi: a slip?")
+        raise ValueError("more than 100Pi: is this a typing error?")
     return amount
 
 
@@ -69,9 +69,9 @@ def parse_count(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError("expected a whole number")  # noqa: TRY004 - pydantic takes ValueError only
     if value < 0:
-        raise ValueError("a number of these is not negative")
+        raise ValueError("a number must not be negative")
     if value > MOST_COUNT:
-        raise ValueError(f"more than {MOST_COUNT:,}: a slip?")
+        raise ValueError(f"more than {MOST_COUNT:,}: is this a typing error?")
     return value
 
 
@@ -88,11 +88,11 @@ def parse_days(value: object) -> int:
 
 
 def parse_fraction(value: object) -> float:
-    """Return a part of a whole, more than 0 and at most 1, of ``0.2``."""
+    """Return a fraction, more than 0 and at most 1, of ``0.2``."""
     number = value.text if isinstance(value, Ambiguous) and value.meaning == FRACTION else value
     text = str(number) if isinstance(number, (int, float, str)) and not isinstance(number, bool) else ""
     if not _FRACTION.fullmatch(text) or float(text) == 0:
         nearly = re.fullmatch(r"([1-9][0-9]?) ?%", text)
         hint = f"; did you mean {int(nearly[1]) / 100:g}?" if nearly else ""
-        raise ValueError(f"expected a part of the whole between 0 and 1, such as 0.2{hint}")
+        raise ValueError(f"expected a fraction between 0 and 1, such as 0.2{hint}")
     return float(text)

@@ -138,7 +138,7 @@ def built_in_archetypes() -> dict[str, Archetype]:
 
 
 def misfits(name: str, archetype: ArchetypeSection) -> Iterator[str]:
-    """Yield the amounts of which an archetype gives one environment more than all of them may have."""
+    """Yield a message for each amount that is larger for one environment than for the sum of all environments."""
     for word, quota, envelope in (
         ("nonprod", archetype.environment.nonprod.quota, archetype.envelope.nonprod),
         ("prod", archetype.environment.prod.quota, archetype.envelope.prod),
@@ -154,7 +154,7 @@ def misfits(name: str, archetype: ArchetypeSection) -> Iterator[str]:
 def undeclared_words(
     name: str, archetype: ArchetypeSection, presets: Collection[str], gates: Collection[str], packages: Collection[str]
 ) -> Iterator[str]:
-    """Yield what an archetype uses and the platform does not declare."""
+    """Yield a message for each word of an archetype that the platform does not declare."""
     for kind, words, allowed in (
         ("preset", (archetype.repository.preset,), presets),
         ("gate", (archetype.quality.gate,), gates),

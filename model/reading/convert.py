@@ -1,4 +1,4 @@
-"""From a file's fields to a `Project`: defaults applied, and everything checked that involves several fields."""
+"""Converts a validated file to a `Tenant`, and checks everything that involves several keys."""
 
 from __future__ import annotations
 
@@ -46,20 +46,22 @@ from model.tenant import (
 )
 from model.texts import did_you_mean, enumerate_words, show
 
-#: Names an environment cannot have: they stand for something else beside environments' names.
+#: Names that an environment cannot have, with the reason.
 _NOT_ENVIRONMENTS = {
-    **{role.value: "the name of a role, beside which the environment's group would stand" for role in Role},
-    "default": "what `revision` calls the other environments",
+    **{
+        role.value: "the name of a role, and the groups of roles and environments have the same parent" for role in Role
+    },
+    "default": "the key of `revision` for all other environments",
     # Namespaces of operators are called <name>-system or <name>-operator: cert-manager's neighbours on any cluster.
-    "system": "what the namespaces of a cluster's own services are called by",
-    "operator": "what the namespaces of a cluster's own services are called by",
+    "system": "the usual ending of the namespaces of cluster services",
+    "operator": "the usual ending of the namespaces of cluster services",
 }
 _INFRA_ONLY = ("path", "value_files", "revision")
 _CAMEL = {"value_files": "valueFiles"}
 
 
 def _revision_at(file: TenantSection, repository: str, environment: str) -> KeyPath:
-    """Return where the file says what an environment follows, or else the repository that it is the default of."""
+    """Return the path of the revision of an environment; of the repository, where the file states none."""
     path: KeyPath = ("repositories", repository)
     stated = file.repositories[repository].revision or {}
     key = next((key for key in (environment, "default") if key in stated), None)
@@ -111,12 +113,12 @@ class Converter:
         self._wrong: frozenset[KeyPath] = frozenset()
 
     def convert(self, file: TenantSection, source: str, names: Outline) -> Tenant:
-        """Return the project of a file, or of what is right of it."""
+        """Return the tenant of a file, or of its legal values."""
         self._source, self._wrong = source, names.wrong
         settings = self._settings
         self._check_slug(file, source)
         if not names.wrong and not file.environments and not file.repositories:
-            self._note((), "the project has neither an environment nor a repository: it needs at least one")
+            self._note((), "the tenant has neither an environment nor a repository: it needs at least one of them")
         environments = tuple(
             environment
             for name, stated in file.environments.items()
@@ -167,7 +169,7 @@ class Converter:
         self.findings.append(Finding(self._source, path, message, at_key))
 
     def _once(self, path: KeyPath, items: Iterable[object], render: Callable[[object], str] = show) -> None:
-        """Report every item that stands in a list twice."""
+        """Report every item that is twice in a list."""
         seen = set()
         for index, item in enumerate(items):
             if item in seen:
@@ -175,7 +177,7 @@ class Converter:
             seen.add(item)
 
     def _item(self, path: KeyPath, index: int) -> KeyPath:
-        """Return the path of a list item; that of the list where items before it may have been left out."""
+        """Return the path of a list item; that of the list, if items before it may have been removed."""
         return path if self._wrong else (*path, index)
 
     def _limit(self, path: KeyPath, what: str, count: int, most: int) -> None:
@@ -205,9 +207,13 @@ class Converter:
         for name, role in file.roles.items():
             path: KeyPath = ("roles", name)
             if name in {role.value for role in Role}:
-                self._note(path, f"{name} is a role of the platform: its people stand in `members`", at_key=True)
+                self._note(path, f"{name} is a role of the platform: list its people in `members`", at_key=True)
             elif name in names.environments:
-                self._note(path, f"a role cannot be called {name}: an environment is, and both are groups", at_key=True)
+                self._note(
+                    path,
+                    f"a role cannot be called {name}: an environment has that name, and both are groups",
+                    at_key=True,
+                )
             self._once((*path, "rights"), role.rights)
             self._once((*path, "members"), role.members)
         return tuple(
@@ -294,7 +300,7 @@ class Converter:
     def _repository(self, name: str, stated: RepositorySection, names: Outline) -> Repository:
         path: KeyPath = ("repositories", name)
         if is_reserved_repository(name):
-            self._note(path, f"a repository cannot be called {name}: GitLab keeps that path for itself", at_key=True)
+            self._note(path, f"a repository cannot be called {name}: GitLab reserves that path", at_key=True)
         branch, protected = stated.default_branch, tuple(stated.protected_branches)
         if names.states("repositories", name, "protectedBranches"):
             self._once((*path, "protectedBranches"), protected)
@@ -307,7 +313,7 @@ class Converter:
                     key = _CAMEL.get(field, field)
                     self._note(
                         (*path, key),
-                        f"repositories.{name}: {key} is for repositories of kind infra; this one is of kind app",
+                        f"repositories.{name}: {key} is for repositories of kind infra; this one has kind app",
                         at_key=True,
                     )
         mirror = stated.mirror
@@ -338,7 +344,7 @@ class Converter:
                 )
         return Deployment(stated.path or ".", files, Revision(default, revisions))
 
-    # What refers to environments and repositories -------------------------------------------------------------------
+    # Names of environments and repositories in other keys ------------------------------------------------------------
 
     def _quality(self, stated: QualitySection, file: TenantSection, names: Outline) -> Quality:
         dast = stated.dast

@@ -1,4 +1,4 @@
-"""pydantic's errors as sentences: which key, what is wrong, what is allowed, what was probably meant."""
+"""Turns pydantic's errors into sentences: the key, the problem, the allowed values, the likely intention."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from model.texts import did_you_mean, enumerate_words, is_secret_key, may_be_sec
 
 _KEY = "[key]"
 
-#: Keys that people expect elsewhere than they are, and what to tell them.
+#: Keys that people often write in the wrong place, and where they belong.
 _ELSEWHERE: Mapping[tuple[str, ...], str] = {
     ("members", "owner"): "the owner is one person, written at the top: owner: ...",
     ("nonprod", "pods"): "pods are counted per environment, not in the envelope",
@@ -43,7 +43,7 @@ def explain(error: ValidationError, source: str, schema: Mapping[str, Any], lead
         at_key = item["type"] == "extra_forbidden" or (bool(item["loc"]) and item["loc"][-1] == _KEY)
         message = _message(item["type"], item["input"], item.get("ctx", {}), path, schema)
         if item["type"] == "missing":
-            # The place of what is not there is that of the mapping that lacks it.
+            # A missing key has no place of its own: the message names the mapping that lacks it.
             within = f" in {lead}{show_path(path[:-1])}" if len(path) > 1 else ""
             key = show_path(path[-1:]) if within else f"{lead}{show_path(path)}"
             yield Finding(source, path, f"the key {key} is missing{within}")
@@ -53,7 +53,7 @@ def explain(error: ValidationError, source: str, schema: Mapping[str, Any], lead
 
 
 def _misspelt(unknown: Iterable[KeyPath], schema: Mapping[str, Any]) -> set[KeyPath]:
-    """Return the keys that unknown ones were probably meant to be: nothing is said of those being missing."""
+    """Return the keys that are probably meant by unknown ones: they are not reported as missing."""
     return {
         (*path[:-1], meant)
         for path in unknown
@@ -86,7 +86,7 @@ def _unknown_key(loc: KeyPath, schema: Mapping[str, Any]) -> str:
     known = sorted(_node(schema, loc[:-1]).get("properties", {}))
     shown = show_path((key,))
     if is_secret_key(key) and "credentials" not in known:
-        return f"unknown key {shown}: no secret belongs in this file (its value is not shown); allowed: " + (
+        return f"unknown key {shown}: do not write secrets into this file (the value is not shown); allowed: " + (
             enumerate_words(known)
         )
     return f"unknown key {shown}; {did_you_mean(key, known)}"
@@ -113,7 +113,7 @@ def _wrong_type(kind: str, value: object, loc: KeyPath) -> str:
 
 
 def _node(schema: Mapping[str, Any], loc: KeyPath) -> Mapping[str, Any]:
-    """Return the part of a JSON Schema that describes the value at a path; empty where it says nothing."""
+    """Return the node of a JSON Schema for the value at a path; empty if there is none."""
     node = _resolve(schema, schema)
     for part in loc:
         if isinstance(part, int):

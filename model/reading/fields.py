@@ -1,7 +1,7 @@
-"""The types of single values in a file: what is accepted, what is said otherwise, what editors are told.
+"""The types of single values in a file: their checks, messages and JSON Schemas.
 
 Each validator raises ValueError with a whole sentence; `model.reading.explain` adds the place. The JSON Schema of a
-type allows the same values as its validator, as far as a schema can.
+type allows the same values as its validator, as far as a schema can express it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Schema = dict[str, Any]
 
 
 def _text(pattern: str, expected: str, description: str, longest: int = 0) -> tuple[AfterValidator, WithJsonSchema]:
-    """Make the annotations of a text type: a whole-match pattern, what is said otherwise, what editors show."""
+    """Return the annotations of a text type: pattern of the whole text, message, description for editors."""
     compiled = re.compile(pattern)
 
     def check(value: str) -> str:
@@ -58,7 +58,7 @@ _PERSON = re.compile(PERSON_PATTERN)
 
 
 def check_slug(value: str) -> str:
-    """Return a legal slug. Raises ValueError that says what is wrong, with a legal one that is close."""
+    """Return a legal slug. Raises ValueError with the rule, and with a similar legal slug."""
     if _is_slug(value):
         return value
     near = re.sub(r"-{2,}", "-", re.sub(r"[\s_.]+", "-", value.strip().lower()))[:LONGEST_SLUG].strip("-")
@@ -97,7 +97,7 @@ def _at_most(value: str, longest: int) -> str:
 
 def _check_name(value: str) -> str:
     if not value.strip():
-        raise ValueError("nothing is written here")
+        raise ValueError("the value is empty")
     value = _at_most(value, LONGEST_NAME)
     if _UNPRINTABLE.search(value):
         raise ValueError("one line of text is expected")
@@ -118,7 +118,7 @@ def _check_date(value: object) -> datetime.date:
             date = datetime.date.fromisoformat(text)
         except ValueError:
             raise ValueError("there is no such day; expected a date such as 2027-06-30") from None
-        if 2000 <= date.year <= 2100:  # noqa: PLR2004 - beyond is a slip
+        if 2000 <= date.year <= 2100:  # noqa: PLR2004 - other years are typing errors
             return date
         raise ValueError("a year between 2000 and 2100 is expected")
     raise ValueError("expected a date such as 2027-06-30")
@@ -194,7 +194,7 @@ def _check_value_file(value: str) -> str:
 
 def _check_label_key(value: str) -> str:
     if is_secret_key(value):
-        raise ValueError("a label is read by everyone: a secret does not belong here")
+        raise ValueError("everyone can read a label: do not write a secret here")
     if "/" in value:
         raise ValueError("a label's key has no prefix: the platform sets one")
     if not _LABEL.fullmatch(value):
@@ -237,12 +237,14 @@ Slug = Annotated[
 Name = Annotated[
     str,
     AfterValidator(_check_name),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": LONGEST_NAME, "description": "What people read."}),
+    WithJsonSchema(
+        {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME, "description": "The name that people see."}
+    ),
 ]
 Description = Annotated[
     str,
     AfterValidator(_check_description),
-    WithJsonSchema({"type": "string", "maxLength": LONGEST_DESCRIPTION, "description": "What the project is for."}),
+    WithJsonSchema({"type": "string", "maxLength": LONGEST_DESCRIPTION, "description": "The purpose, for people."}),
 ]
 Person = Annotated[
     str,
@@ -321,7 +323,7 @@ ValueFile = Annotated[
 SecretPath = Annotated[
     str,
     *_text(
-        # What machines read would go to the host of the mirror's source.
+        # The mirror sends the credentials to the host of its source: secrets of machines must not go there.
         r"(?!(?:ci|env|operations|review)(?:/|$))[a-z0-9-]+(?:/[a-z0-9-]+)*",
         "expected a path among the tenant's secrets, such as mirror/api: never a value, and not below ci, env, "
         "operations or review, which pipelines and workloads read",

@@ -1,4 +1,4 @@
-"""The files of the tenants' folder, read with care: what is not plainly a tenant file is reported, not followed."""
+"""Reads the files of the folder of tenant files, and reports everything else in it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NOTES = (".md",)
 
 @dataclass(frozen=True, slots=True)
 class TenantFile:
-    """One file: `source` as it is named in messages, `stem` its name without suffix, `data` its bytes."""
+    """One file: `source` is its name in messages, `stem` its name without suffix, `data` its bytes."""
 
     source: str
     stem: str
@@ -46,11 +46,10 @@ def _is_hidden(name: str) -> bool:
 
 
 def tenant_files(folder: Path) -> tuple[list[TenantFile], list[Problem]]:
-    """Read every tenant file of a folder, by name, and say what is wrong with the folder.
+    """Return every tenant file of a folder, sorted by name, and the problems of the folder.
 
-    Hidden entries (editors' swap files, ``.gitkeep``) and Markdown are passed over. Sub-folders, symbolic links, other
-    suffixes, what is no regular file and what cannot be read are problems. Files beyond the size limit are read up to
-    it, so that their problem can be told.
+    Hidden entries (editors' swap files, ``.gitkeep``) and Markdown are ignored. Sub-folders, symbolic links, other
+    suffixes, files that are not regular or cannot be read, and files over the size limit are problems.
     """
     try:
         with os.scandir(folder) as entries:
@@ -75,16 +74,16 @@ def tenant_files(folder: Path) -> tuple[list[TenantFile], list[Problem]]:
 
 
 def _printable(text: str) -> str:
-    """Escape what a file name may hold and a line of output may not."""
+    """Escape characters that are legal in a file name and not in a line of output."""
     return text if text.isprintable() else text.encode("unicode_escape", "backslashreplace").decode("ascii")
 
 
 def _oddity(entry: os.DirEntry[str]) -> str | None:
     try:
         if entry.is_symlink():
-            return "a symbolic link: tenant files are plain files of this folder"
+            return "a symbolic link: only regular files are allowed in this folder"
         if entry.is_dir():
-            return "a sub-folder: tenant files lie directly in the folder; move them up, or remove it"
+            return "a sub-folder: move its tenant files into the folder itself, or remove it"
         if not entry.is_file():
             return "not a regular file"
     except OSError as error:
@@ -92,14 +91,14 @@ def _oddity(entry: os.DirEntry[str]) -> str | None:
     if entry.name.endswith(".yml"):
         return f"the suffix is .yaml: rename the file to {show(entry.name.removesuffix('.yml') + _SUFFIX)}"
     if not entry.name.endswith(_SUFFIX):
-        return "only <slug>.yaml files (and .md notes) belong into this folder"
+        return "only <slug>.yaml files and .md notes are allowed in this folder"
     return None
 
 
 def _read(path: str) -> bytes | str:
-    """Return the bytes of a file, one more than the limit at most, or why they can't be had."""
+    """Return the bytes of a file, one more than the limit at most, or the reason why it cannot be read."""
     try:
-        # The entry may have been replaced since it was listed: never follow a link, never wait for a pipe.
+        # Another process may have replaced the entry since it was listed: do not follow a link or wait for a pipe.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         return f"cannot be read: {error.strerror}"

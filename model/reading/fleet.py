@@ -1,6 +1,6 @@
-"""What must hold across tenants: pure functions over projects, each yielding findings.
+"""The checks across tenants: functions that yield findings.
 
-Every name a tenant gets in any tool is claimed once and is not the platform's; what is asked of a cluster fits into it.
+No name in a tool belongs to two tenants or is reserved; the quotas on a cluster fit into its capacity.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _RESOURCES = (("cpu", render_cpu), ("memory", render_size), ("storage", render_s
 
 
 def check_fleet(tenants: Sequence[Tenant], settings: Settings, incomplete: frozenset[str]) -> Iterator[Finding]:
-    """Yield all findings across tenants. `incomplete` are the sources of files that were wrong already."""
+    """Yield all findings across tenants. `incomplete` are the sources of files with other problems."""
     yield from check_slugs(tenants)
     yield from check_names(tenants, settings, incomplete)
     yield from check_hosts(tenants, settings)
@@ -31,7 +31,7 @@ def check_fleet(tenants: Sequence[Tenant], settings: Settings, incomplete: froze
 
 
 def fold(name: str) -> str:
-    """Return what a tool that ignores case, accents' encoding and the kind of separator keeps of a name."""
+    """Return a name as tools compare it that ignore case, the encoding of accents and the kind of separator."""
     folded = unicodedata.normalize("NFKC", name).casefold()
     for separator in "_.":
         folded = folded.replace(separator, "-")
@@ -39,7 +39,7 @@ def fold(name: str) -> str:
 
 
 def check_slugs(tenants: Iterable[Tenant]) -> Iterator[Finding]:
-    """No two tenants have the same slug, whatever a tool makes of it."""
+    """Yield a finding for each slug that another tenant has too, as any tool compares them."""
     first: dict[str, Tenant] = {}
     for tenant in tenants:
         other = first.setdefault(fold(tenant.slug), tenant)
@@ -54,27 +54,29 @@ def check_slugs(tenants: Iterable[Tenant]) -> Iterator[Finding]:
 def check_names(
     tenants: Iterable[Tenant], settings: Settings, incomplete: frozenset[str] = frozenset()
 ) -> Iterator[Finding]:
-    """No name in any tool is claimed twice, or held by the platform or the tool itself."""
+    """Yield a finding for each name in a tool that another tenant has too, or that is reserved."""
     kept = platform_names(settings)
     claimed: dict[str, dict[str, Tenant]] = defaultdict(dict)
     for tenant in tenants:
-        known = who_reserves_slug(tenant.slug, settings) is not None  # and was said already
+        known = who_reserves_slug(tenant.slug, settings) is not None  # the check of the file reports it
         for kind, names in all_names(tenant, settings).items():
             reserved, claims = kept.get(kind, frozenset()), claimed[kind]
             for name in names:
                 other = claims.setdefault(name, tenant)
-                if other is not tenant and other.slug != tenant.slug:  # the same slug twice was said already
+                if other is not tenant and other.slug != tenant.slug:  # `check_slugs` reports the same slug
                     yield Finding(tenant.source, ("slug",), f"{kind} {name} is claimed by {other.source} too")
                 if name in reserved and not known:
                     yield Finding(tenant.source, ("slug",), f"{kind} {name} is reserved: choose another slug")
             if len(set(names)) != len(names) and tenant.source not in incomplete:
                 doubles = enumerate_words(sorted({name for name in names if names.count(name) > 1}))
-                yield Finding(tenant.source, ("slug",), f"{kind} {doubles} would stand for two things here")
+                yield Finding(
+                    tenant.source, ("slug",), f"{kind} {doubles} would be the name of two objects of this tenant"
+                )
         yield from _check_namespaces(tenant, settings)
 
 
 def _check_namespaces(tenant: Tenant, settings: Settings) -> Iterator[Finding]:
-    """No environment takes the namespace of a service that its cluster has, or is likely to have."""
+    """Yield a finding for each environment whose namespace a service of its cluster has, or is likely to have."""
     for environment in tenant.environments:
         name = names_of(tenant).namespace(environment.name)
         if who := reserved_namespaces(settings.clusters[environment.cluster]).get(name):
@@ -88,10 +90,10 @@ def _check_namespaces(tenant: Tenant, settings: Settings) -> Iterator[Finding]:
 
 
 def check_hosts(tenants: Iterable[Tenant], settings: Settings) -> Iterator[Finding]:
-    """A host name is one environment's, and none of the platform's tools.
+    """Yield a finding for each host name that another environment or a tool of the platform has too.
 
-    Not only a whole URL: an ingress controller joins what several namespaces say of one host, so a second path of it
-    could take over the first.
+    The check compares hosts and not whole URLs: an ingress controller merges the rules of all namespaces for a host, so
+    a path in one namespace could replace a path of another one.
     """
     tools = {urlsplit(endpoint.url).hostname: system for system, endpoint in settings.endpoints.items()}
     first: dict[str, tuple[Tenant, Environment]] = {}
@@ -101,12 +103,12 @@ def check_hosts(tenants: Iterable[Tenant], settings: Settings) -> Iterator[Findi
                 path = ("environments", environment.name, *_where(environment, host))
                 key = f"environments.{environment.name}.{'hosts' if 'hosts' in path else 'url'}"
                 if host in tools:
-                    yield Finding(tenant.source, path, f"{key}: {host} is where {tools[host]} of the platform answers")
+                    yield Finding(tenant.source, path, f"{key}: {host} is the host of {tools[host]} on the platform")
                 other, its = first.setdefault(host, (tenant, environment))
                 if (other, its) != (tenant, environment):
                     whose = "" if other is tenant else f" of {other.source}"
                     yield Finding(
-                        tenant.source, path, f"{key}: environment {its.name}{whose} answers there already, at {host}"
+                        tenant.source, path, f"{key}: environment {its.name}{whose} already has the host {host}"
                     )
 
 
@@ -115,14 +117,14 @@ def _where(environment: Environment, host: str) -> tuple[str | int, ...]:
 
 
 def demand(tenant: Tenant, environment: Environment) -> Quota:
-    """Return what an environment takes of its cluster: all of its quota; of an archived tenant, its data only."""
+    """Return the capacity that an environment needs: its quota; of an archived tenant, its storage only."""
     if tenant.state is State.ARCHIVED:
         return replace(Quota(), storage=environment.quota.storage)
     return environment.quota
 
 
 def check_capacity(tenants: Iterable[Tenant], settings: Settings) -> Iterator[Finding]:
-    """What all environments on a cluster may use fits into it. The largest one is where the finding points."""
+    """Yield a finding for each cluster whose environments exceed its capacity, at the largest of them."""
     by_cluster: dict[str, list[tuple[Tenant, Environment]]] = defaultdict(list)
     for tenant in tenants:
         for environment in tenant.environments:
@@ -141,9 +143,9 @@ def check_capacity(tenants: Iterable[Tenant], settings: Settings) -> Iterator[Fi
                 yield Finding(
                     tenant.source,
                     ("environments", environment.name, "quota", resource),
-                    f"cluster {name} has {resource} for {render(offered)}; the {len(placed)} environments of "
-                    f"{len({p.slug for p, _ in placed})} projects on it add up to {render(used)}, and this is the "
-                    "largest of them",
+                    f"cluster {name} has {render(offered)} as its capacity for {resource}; the {len(placed)} "
+                    f"environments of {len({p.slug for p, _ in placed})} tenants on it add up to {render(used)}; "
+                    "this one is the largest",
                 )
 
 

@@ -1,4 +1,4 @@
-"""From a folder of tenant files to checked projects: the one way in."""
+"""Reads a folder of tenant files and returns checked tenants."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from model.settings import Settings
 from model.tenant import Tenant
 
 _TOP = "expected a mapping at the top: apiVersion, kind, slug, name, ..."
-#: A wrong part may hide another one; after so many rounds the rest is left for the next run.
+#: A wrong value may hide another one; after so many rounds, the next run reports the rest.
 _ROUNDS = 4
 
 
 def load(folder: Path, settings: Settings) -> tuple[Tenant, ...]:
-    """Return the projects of a folder, sorted by slug.
+    """Return the tenants of a folder, sorted by slug.
 
     Raises SpecError with every problem of every file: of the text, of single fields, across fields and across files.
-    Problems of the folder itself, and of `settings.tenants`, stand at line 1 of what they concern.
+    Problems of the folder itself, and of `settings.tenants`, are at line 1.
     """
     with _no_collection():
         return _load(folder, settings)
 
 
 def check_text(data: bytes, source: str, settings: Settings) -> Tenant:
-    """Return the project of one file's bytes, looked at by itself. `source` is its name. Raises SpecError."""
+    """Return the tenant of one file's bytes, checked without other files. `source` is its name. Raises SpecError."""
     reader = _Reader(settings)
     stem = Path(source).name.removesuffix(".yaml")
     tenant = reader.tenant(TenantFile(source, stem, data))
@@ -54,7 +54,7 @@ def check_text(data: bytes, source: str, settings: Settings) -> Tenant:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Make no search for cycles meanwhile: there are none, and looking costs a third of the time of a large fleet."""
+    """Switch the garbage collector off: there are no cycles, and the search for them takes a third of the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -73,7 +73,7 @@ def _load(folder: Path, settings: Settings) -> tuple[Tenant, ...]:
     reader.findings += check_fleet(tenants, settings, wrong)
     problems += reader.all_problems()
     unreadable = len(tenants) < len(files)
-    if not unreadable:  # else the tenant may well be there
+    if not unreadable:  # a tenant that seems unknown may be in a file that cannot be read
         problems += [Problem(settings.source, *START, message) for message in check_selection(tenants, settings)]
     if problems:
         raise SpecError(problems)
@@ -93,7 +93,7 @@ class _Fields:
 
 
 class _Reader:
-    """Reads files one by one and keeps what is wrong with them."""
+    """Reads files one by one and keeps their problems."""
 
     def __init__(self, settings: Settings) -> None:
         self._words = Words.of(settings)
@@ -104,7 +104,7 @@ class _Reader:
         self.problems: list[Problem] = []
 
     def tenant(self, file: TenantFile) -> Tenant | None:
-        """Return the project of a file; of a wrong file, what is right of it, or None."""
+        """Return the tenant of a file; of a wrong file, a tenant of its legal values, or None."""
         self._files[file.source] = file
         try:
             value = read(file.data)
@@ -128,14 +128,14 @@ class _Reader:
             return _Fields(value, self._validate(value))
         except ValidationError as error:
             self.findings += explain(error, file.source, _schema())
-            # Of a file that is nothing like a tenant's, the rest tells nothing.
+            # A file with so many problems is no tenant file: more messages do not help.
             return self._remains(value, error, file) if error.error_count() < MAX_PROBLEMS else None
 
     def _validate(self, keys: Mapping[str, Any]) -> TenantSection:
         return TENANT_SECTION.validate_python(self._completer.complete(keys), context=self._words)
 
     def _remains(self, value: dict[str, Any], error: ValidationError, file: TenantFile) -> _Fields | None:
-        """Leave out what is wrong and look at the rest, so that one run tells as much as possible."""
+        """Leave out the wrong values and check the rest, so that one run reports as many problems as possible."""
         rest = copy.deepcopy(value)
         wrong: set[KeyPath] = set()
         for _ in range(_ROUNDS):
@@ -164,24 +164,24 @@ def _keys(value: object) -> tuple[str, ...]:
 
 
 def _prune(rest: dict[str, Any], error: ValidationError) -> set[KeyPath]:
-    """Take what an error is about out of a file's value, and return the paths of what was taken."""
+    """Remove the wrong values from a file's keys, and return their paths."""
     wrong: set[KeyPath] = set()
     for item in error.errors(include_url=False, include_input=False, include_context=False):
         loc = tuple(part for part in item["loc"] if part != "[key]")
         wrong.add(loc[:-1] if item["type"] == "missing" and len(loc) > 1 else loc)
-    # Last items first: taking one out of a list moves those behind it.
+    # Last items first: to remove an item of a list moves those after it.
     for loc in sorted(wrong, key=lambda loc: [(isinstance(part, int), f"{part:>9}") for part in loc], reverse=True):
         _remove(rest, loc)
     return wrong
 
 
 def _complete(rest: dict[str, Any], stem: str) -> bool:
-    """Put something in the place of required keys that are wrong; say whether that is possible."""
+    """Add the required keys that were removed, with legal values; say whether that is possible."""
     try:
         slug = check_slug(rest["slug"] if isinstance(rest.get("slug"), str) else stem)
     except ValueError:
         return False
-    # Nobody sees these: the file is refused anyway.
+    # The loader never returns these values: the file is refused.
     required = {"apiVersion": API_VERSION, "kind": KIND, "slug": slug, "name": "?", "owner": "x", "contact": "x@y.zz"}
     for key, stand_in in required.items():
         rest.setdefault(key, stand_in)
@@ -192,7 +192,7 @@ def _remove(rest: object, loc: tuple[str | int, ...]) -> None:
     node = rest
     for part in loc[:-1]:
         try:
-            node = node[part]  # type: ignore[index]  # what cannot be indexed is not there either
+            node = node[part]  # type: ignore[index]  # a value without keys has no such path
         except (KeyError, IndexError, TypeError):
             return
     last = loc[-1]

@@ -29,7 +29,7 @@ ALERT_SEVERITIES: Final = ("info", "warning", "critical")
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words that the platform allows, by kind; None means that anything goes (a file looked at by itself)."""
+    """The words that the platform allows, by kind."""
 
     allowed: Mapping[str, tuple[str, ...]]
 
@@ -55,12 +55,12 @@ def _choice(value: str, kind: str, allowed: tuple[str, ...]) -> str:
 
 
 def fixed(kind: str, *allowed: str) -> tuple[AfterValidator, WithJsonSchema]:
-    """Annotate a text that is one of a few words."""
+    """Return the annotations of a text that is one of a few words."""
     return AfterValidator(lambda value: _choice(value, kind, allowed)), WithJsonSchema({"enum": list(allowed)})
 
 
 def _declared(kind: str) -> tuple[AfterValidator, WithJsonSchema]:
-    """Annotate a text that is one of the words the platform declares."""
+    """Return the annotations of a text that is one of the words that the platform declares."""
 
     def check(value: str, info: ValidationInfo) -> str:
         words = info.context
@@ -93,29 +93,29 @@ class MembersSection(Section):
     """Role -> people. A person may have several roles; the owner stands in `owner`."""
 
     admin: list[f.Person] = []
-    """Everything in the tenant but destroying it."""
+    """All rights in the tenant, except to destroy it."""
     devops: list[f.Person] = []
     """Deploy everywhere, production included."""
     developer: list[f.Person] = []
     """Write code, deploy outside production."""
     security: list[f.Person] = []
-    """Read everything, judge vulnerabilities."""
+    """Read everything, assess vulnerabilities."""
     readonly: list[f.Person] = []
-    """Look, and change nothing."""
+    """Read everything, change nothing."""
 
 
 class RoleSection(Section):
-    """A role of the tenant's own, beside those of the platform."""
+    """An own role of the tenant, beside those of the platform."""
 
     description: f.Description = ""
     rights: Annotated[list[Annotated[str, *fixed("right", *(right.value for right in Right))]], Field(min_length=1)]
-    """What it may do: any of these, each with what comes with it."""
+    """The rights of the role. A right includes others: `usine explain` lists them."""
     members: list[f.Person] = []
     """Its people."""
 
 
 class AmountsSection(Section):
-    """What environments may add up to."""
+    """Limits for a sum of environments."""
 
     cpu: f.Cpu = from_archetype()
     memory: f.Size = from_archetype()
@@ -132,7 +132,7 @@ class QuotaSection(AmountsSection):
 
 
 class EnvelopeSection(Section):
-    """What the environments may add up to, by class of stage."""
+    """Limits for the sum of the environments, by class of stage."""
 
     nonprod: AmountsSection = from_archetype()
     """All environments outside production."""
@@ -141,7 +141,7 @@ class EnvelopeSection(Section):
 
 
 class EgressSection(Section):
-    """One opening of the namespace towards the outside."""
+    """One allowed destination outside the namespace."""
 
     host: f.Host
     port: Annotated[int, Field(ge=1, le=65535)] = 443
@@ -152,20 +152,20 @@ class EnvironmentSection(Section):
     """One environment: a namespace on a cluster."""
 
     stage: Annotated[str, *_declared("stage")] | None = None
-    """Stage the platform declares; without it, the environment's own name if that is a stage."""
+    """A stage of the platform. Default: the name of the environment, if a stage has that name."""
     cluster: Annotated[str, *_declared("cluster")] | None = None
-    """Cluster the platform declares; without it, the only one that offers the stage."""
+    """A cluster of the platform. Default: the cluster that offers the stage, if only one does."""
     quota: QuotaSection = from_archetype()
-    """What it may use; what is left out comes from the archetype."""
+    """Limits of the environment. Default: those of the archetype."""
     autosync: bool = from_archetype()
-    """Deploy by itself what the repository says; outside production this is the default."""
+    """Argo CD deploys each change of the repository without a person. Default: that of the archetype."""
     url: f.Url | None = None
-    """Where it answers."""
+    """The URL of the application."""
     hosts: list[f.Host] = []
-    """Other host names it answers at, beside that of the url: an Ingress or a route of its namespace may name these
+    """Other host names of the application. An Ingress or a route of the namespace may have these and that of the url,
     and no others."""
     egress: list[EgressSection] = []
-    """What the namespace may reach beyond its own."""
+    """Destinations outside the platform that the namespace may connect to."""
 
 
 class MirrorSection(Section):
@@ -175,35 +175,36 @@ class MirrorSection(Section):
     credentials: f.SecretPath | None = None
     schedule: f.Cron
     pipelines: bool = False
-    """Run the source's own CI file, on branches and tags that are not protected; it gets nothing that publishes."""
+    """Run the CI file of the external repository, on branches and tags that are not protected, without credentials that
+    publish."""
 
 
 class RepositorySection(Section):
     """One Git repository."""
 
     kind: Annotated[str, *fixed("kind of repository", *(kind.value for kind in RepositoryKind))] = "app"
-    """`app` holds sources, `infra` what Argo CD deploys."""
+    """`app`: source code. `infra`: charts or manifests that Argo CD deploys."""
     preset: Annotated[str, *_declared("preset")] = from_archetype()
     """CI preset of the platform's catalogue."""
     default_branch: f.Branch = from_archetype()
     protected_branches: ProtectedBranches = from_archetype()
-    """Branches that only a merge request changes."""
+    """Branches that change by merge requests only."""
     mirror: MirrorSection | None = None
     path: f.Directory | None = None
     """Kind infra: folder of the chart or of the manifests."""
     value_files: Annotated[list[f.ValueFile], Field(max_length=20)] | None = None
     """Kind infra: Helm value files, in order."""
     revision: dict[str, f.RevisionName] | None = None
-    """Kind infra: what each environment follows; `default` for the others."""
+    """Kind infra: the revision that Argo CD deploys in each environment; `default` for all others."""
 
 
 class KeepSection(Section):
-    """Which image tags stay."""
+    """The image tags to keep."""
 
     tags: Annotated[int, Field(ge=1, le=1000)] = from_archetype()
-    """The newest ones, how many."""
+    """How many of the newest tags to keep."""
     days: Annotated[int, Field(ge=1, le=3650)] = from_archetype()
-    """Those pushed in the last days, how many days."""
+    """Keep tags pushed in so many last days."""
 
 
 class RegistrySection(Section):
@@ -211,13 +212,13 @@ class RegistrySection(Section):
 
     quota: f.Size = from_archetype()
     keep: KeepSection = from_archetype()
-    """What retention keeps."""
+    """The image tags to keep."""
     immutable: Annotated[list[f.TagPattern], Field(max_length=15)] = from_archetype()
-    """Patterns of tags that nobody overwrites."""
+    """Patterns of tags that nobody can overwrite."""
     block_severity: Annotated[str, *fixed("severity", *(severity.value for severity in ImageSeverity))] = (
         from_archetype()
     )
-    """From this severity on, a vulnerable image is not pulled."""
+    """Nobody can pull an image with a vulnerability of this severity or a higher one."""
 
 
 class NewCodeSection(Section):
@@ -239,19 +240,19 @@ class QualitySection(Section):
     """Static and dynamic analysis."""
 
     gate: Annotated[str, *_declared("gate")] = from_archetype()
-    """Quality gate of the platform."""
+    """A quality gate of the platform."""
     new_code: NewCodeSection = from_archetype()
-    """What counts as new."""
+    """The period in which code counts as new."""
     dast: DastSection | None = None
     """Dynamic analysis."""
 
 
 class AlertSection(Section):
-    """Who is told."""
+    """Who gets alerts."""
 
     to: f.Email
     severity: Annotated[str, *fixed("severity", *ALERT_SEVERITIES)] = "warning"
-    """From this severity on."""
+    """The lowest severity of the alerts."""
 
 
 class ObservabilitySection(Section):
@@ -259,33 +260,34 @@ class ObservabilitySection(Section):
 
     log_retention: f.Days = from_archetype()
     alerts: Annotated[list[AlertSection], Field(max_length=20)] = []
-    """Who is told of what."""
+    """Who gets which alerts."""
     dashboards: f.Dashboards | None = None
 
 
 class TenantSection(Section):
-    """One tenant project of Usine: one file `<slug>.yaml` in `projects.d/`."""
+    """One tenant: one file `<slug>.yaml` in `projects.d/`."""
 
     api_version: Annotated[str, *fixed("version", API_VERSION)]
     """Version of this format."""
     kind: Annotated[str, *fixed("kind", KIND)]
-    """What the file describes."""
+    """The kind of file."""
     slug: f.Slug
     name: f.Name
     description: f.Description = ""
     archetype: Annotated[str, *_declared("archetype")] = DEFAULT_ARCHETYPE
-    """Where defaults come from: small, standard, large, or one that the platform declares."""
+    """The source of defaults: small, standard, large, or an archetype of the platform."""
     state: Annotated[str, *fixed("state", *(state.value for state in State))] = "active"
-    """`suspended`: nothing moves, nothing is lost. `archived`: nobody has access; the only way to destruction."""
+    """`suspended`: nobody changes anything, all data stays. `archived`: nobody has access; when the file is then
+    removed, the next run destroys the data."""
     owner: f.Person
     contact: f.Email
     review_after: f.Date | None = None
-    """When somebody looks at the project again."""
+    """The date of the next review of the tenant."""
     labels: Annotated[dict[f.LabelKey, f.LabelValue], Field(max_length=20)] = {}
-    """Free labels, on every object that takes some."""
+    """Labels of your choice, on every object of a kind that has labels."""
     members: MembersSection = MembersSection()
     roles: Annotated[dict[f.RoleName, RoleSection], Field(max_length=20)] = {}
-    """Name -> role of the tenant's own."""
+    """Name -> own role of the tenant."""
     envelope: EnvelopeSection = from_archetype()
     environments: dict[f.EnvironmentName, EnvironmentSection] = {}
     """Name -> environment."""
@@ -298,19 +300,19 @@ class TenantSection(Section):
     observability: ObservabilitySection = from_archetype()
 
 
-#: Compiled once: building a validator costs as much as reading a hundred files.
+#: Built once: to build a validator takes as long as to read a hundred files.
 TENANT_SECTION: Final = TypeAdapter(TenantSection)
 
 
 class FileSchema(GenerateJsonSchema):
-    """JSON Schema of what may stand in a file: a key is left out or has a value; it is never null."""
+    """JSON Schema of a file: a key is left out or has a value, which is never null."""
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         """Describe the value only."""
         return self.generate_inner(schema["schema"])
 
     def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
-        """Describe the keys too: editors and other tools then say what a name may be."""
+        """Describe the keys too: editors and other tools then report illegal names."""
         described: JsonSchemaValue = {"type": "object"}
         if "max_length" in schema:
             described["maxProperties"] = schema["max_length"]
@@ -321,7 +323,7 @@ class FileSchema(GenerateJsonSchema):
         return described
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        """Leave out defaults that are no value of a file."""
+        """Leave out defaults that a file cannot have as values."""
         described = super().default_schema(schema)
         if described.get("default") in (None, {}, [], ""):
             described.pop("default", None)
@@ -335,7 +337,7 @@ def json_schema(words: Words | None = None) -> dict[str, Any]:
     schema["anyOf"] = [
         {"required": [key], "properties": {key: {"minProperties": 1}}} for key in ("environments", "repositories")
     ]
-    return {"$schema": GenerateJsonSchema.schema_dialect, "title": "Usine project", **schema}
+    return {"$schema": GenerateJsonSchema.schema_dialect, "title": "Usine tenant", **schema}
 
 
 def _declare(node: object, words: Words | None) -> None:

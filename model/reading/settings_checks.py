@@ -1,4 +1,4 @@
-"""From the keys of a settings file to `Settings`: everything that involves several keys."""
+"""Converts a validated settings file to `Settings`, and checks everything that involves several keys."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from model.texts import did_you_mean, show, show_path
 
 Note = Callable[[KeyPath, str], None]
 
-#: What a system that is on needs besides its own endpoint: endpoints of others.
+#: The endpoints that each system needs.
 _NEEDS: dict[System, tuple[System, ...]] = {
     System.KEYCLOAK: (System.KEYCLOAK,),
     System.VAULT: (System.VAULT,),
@@ -56,7 +56,7 @@ _NEEDS: dict[System, tuple[System, ...]] = {
 def build_settings(
     file: SettingsSection, archetypes: Mapping[str, Archetype], *, stack: str, source: str, note: Note
 ) -> Settings:
-    """Return the settings; `note` is told what does not fit together, with the path below the name space."""
+    """Return the settings; report contradictions to `note`, with the path below the name space."""
     systems = frozenset(System(name) for name in file.systems)
     _check_systems(file, systems, note)
     for key in ("systems", "zones", "presets", "gates", "packages", "tenants"):
@@ -151,8 +151,8 @@ def _check_forge(file: SettingsSection, systems: frozenset[System], note: Note) 
     if System.GITLAB in systems and managed and not (file.gitlab.email_domain or file.keycloak.email_domain):
         note(
             ("gitlab",),
-            "usine:gitlab.emailDomain is missing: GitLab makes no account without an e-mail address, "
-            "and people are managed",
+            "usine:gitlab.emailDomain is missing: usine creates the accounts (people: managed), and GitLab wants an "
+            "e-mail address for each",
         )
     if systems >= {System.GITLAB, System.HARBOR} and not file.gitlab.tools_image:
         note(
@@ -161,7 +161,7 @@ def _check_forge(file: SettingsSection, systems: frozenset[System], note: Note) 
             "name it by its digest, such as harbor.example.fr/platform/tools@sha256:3f1c...",
         )
     if file.gitlab.root == file.gitlab.platform:
-        note(("gitlab", "platform"), "usine:gitlab.platform: tenants and platform need groups of their own")
+        note(("gitlab", "platform"), "usine:gitlab.platform: tenants and platform need different groups")
     for gate in file.sonarqube.gates:
         if gate not in file.gates:
             note(

@@ -1,4 +1,4 @@
-"""The platform's side from `Pulumi.<stack>.yaml`, or from what the engine passes of it."""
+"""Reads the settings of `Pulumi.<stack>.yaml`, from the file or as the engine passes them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def load_settings(path: Path) -> Settings:
 def read_settings(data: bytes, source: str) -> Settings:
     """Return the settings of a file's bytes; `source` is its path or name.
 
-    Only keys `usine:...` below `config` are looked at; what else Pulumi or another name space has there is passed over.
+    Only keys `usine:...` below `config` count; keys of Pulumi and of other name spaces are ignored.
     Raises SpecError.
     """
     examined = examine(data, source, nulls=True)
@@ -66,8 +66,8 @@ def read_settings(data: bytes, source: str) -> Settings:
 def settings_from_config(config: Mapping[str, str], *, stack: str) -> Settings:
     """Return the settings of the name space `usine` as the engine passes it: key without prefix to text or JSON.
 
-    The same checks as `load_settings`. Values may come from anywhere (`--config`, an environment), so problems name
-    the key, at line 1 of `Pulumi.<stack>.yaml`. Raises SpecError.
+    The same checks as `load_settings`. Values may come from other places (`--config`, an environment), so problems
+    name the key, at line 1 of `Pulumi.<stack>.yaml`. Raises SpecError.
     """
     source = f"Pulumi.{stack}.yaml"
     settings, findings = _check({key: _structure(value) for key, value in config.items()}, source, stack)
@@ -88,7 +88,7 @@ def _read(path: Path) -> bytes:
 
 
 def _structure(value: object) -> object:
-    """Decode a structure that `pulumi config set` or the engine wrote as JSON text; leave everything else."""
+    """Decode a structure that `pulumi config set` or the engine wrote as JSON text; return other values unchanged."""
     if isinstance(value, str) and value.lstrip()[:1] in {"{", "["}:
         try:
             return json.loads(value)
@@ -124,7 +124,7 @@ def _check(keys: Mapping[str, object], source: str, stack: str) -> tuple[Setting
     )
     values = dict(keys)
     for path in _nulls(values, ()):
-        note(path, f"{_PREFIX}{'.'.join(map(str, path))}: nothing is written here: write a value, or leave the key out")
+        note(path, f"{_PREFIX}{'.'.join(map(str, path))}: the value is empty: write a value, or leave the key out")
         values[str(path[0])] = REFUSED
     values["archetypes"] = archetypes = merge_archetypes(
         values.get("archetypes", {}),

@@ -1,4 +1,4 @@
-"""The `usine:` keys of a settings file as pydantic sees them: names and types, nothing across keys."""
+"""The `usine:` keys of a settings file for pydantic: names and types, without checks across keys."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _check_dns_label(value: str) -> str:
 
 def _check_metric(value: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_]{1,63}", value):
-        raise ValueError("a metric is a key of SonarQube's, such as new_coverage")
+        raise ValueError("expected the key of a SonarQube metric, such as new_coverage")
     return value
 
 
@@ -58,7 +58,7 @@ def _check_generation(value: str) -> str:
 def _check_group(value: str) -> str:
     # A line of Argo CD's policy.csv is made of it.
     if not re.fullmatch(r"/?[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*", value):
-        raise ValueError("a group of Keycloak's is a path of letters, digits, dots, dashes and underscores: /platform")
+        raise ValueError("a Keycloak group is a path of letters, digits, dots, dashes and underscores: /platform")
     return value
 
 
@@ -87,7 +87,7 @@ def _check_endpoint(value: str) -> str:
     if not host or not value.isprintable() or " " in value or parts.query or parts.fragment:
         raise ValueError("expected a URL such as https://vault.example.fr, without ? and #")
     if parts.scheme == "http" and host not in _LOOPBACK:
-        raise ValueError("http is for this machine only (127.0.0.1): expected a URL that starts with https://")
+        raise ValueError("http is allowed for this machine only (127.0.0.1): expected a URL that starts with https://")
     if parts.scheme not in {"http", "https"}:
         raise ValueError("expected a URL that starts with https://")
     return value.rstrip("/")
@@ -95,14 +95,14 @@ def _check_endpoint(value: str) -> str:
 
 def _check_image(value: str) -> str:
     if not _IMAGE.fullmatch(value):
-        raise ValueError("expected an image by its digest, such as harbor.example.fr/platform/tools@sha256:3f1c...")
+        raise ValueError("expected an image with its digest, such as harbor.example.fr/platform/tools@sha256:3f1c...")
     return value
 
 
 def _check_server(value: str) -> str:
     value = _check_endpoint(value)
     if not value.startswith("https://"):
-        raise ValueError("a Kubernetes API is reached by https only")
+        raise ValueError("a Kubernetes API needs a URL that starts with https://")
     return value
 
 
@@ -110,12 +110,12 @@ def _check_network(value: str) -> str:
     try:
         return str(ipaddress.ip_network(value))
     except ValueError:
-        raise ValueError("expected a network such as 10.0.0.0/8, with no bit set behind its length") from None
+        raise ValueError("expected a network such as 10.0.0.0/8, without bits set after its length") from None
 
 
 def _check_class(value: str) -> str:
     if not _CLASS.fullmatch(value):
-        raise ValueError("a class of Kubernetes is named by lower-case letters, digits, dots and dashes")
+        raise ValueError("the name of a Kubernetes class has lower-case letters, digits, dots and dashes only")
     return value
 
 
@@ -164,7 +164,7 @@ SystemName = Annotated[str, *fixed("system", *(system.value for system in System
 
 
 class EndpointSection(Section):
-    """Where a tool is."""
+    """The address of a tool."""
 
     url: Annotated[str, AfterValidator(_check_endpoint)]
     ca: Line | None = None
@@ -179,7 +179,7 @@ class KeycloakSection(Section):
 
 
 class ArgoCDSection(Section):
-    """Where Argo CD runs, and who administers it."""
+    """The place of Argo CD, and its administrators."""
 
     cluster: str
     namespace: DnsLabel = "argocd"
@@ -199,7 +199,7 @@ class GitLabSection(Section):
 
 
 class HarborSection(Section):
-    """How long robots live, and who administers."""
+    """The lifetime of robots, and the administrators."""
 
     robot_days: Annotated[int, Field(ge=1, le=730)] = 180
     admin_group: Line | None = None
@@ -214,7 +214,7 @@ class GateConditionSection(Section):
 
 
 class SonarQubeSection(Section):
-    """Quality gates, who is told of analyses, and the name of the platform's own token."""
+    """Quality gates, the webhook of analyses, and the name of the platform's own token."""
 
     gates: dict[NameText, Annotated[list[GateConditionSection], Field(min_length=1)]] = Field(default={})
     webhook: Annotated[str, AfterValidator(_check_endpoint)] | None = None
@@ -239,14 +239,14 @@ class SyncWindowSection(Section):
 
 
 class StageSection(Section):
-    """A stage environments can be in."""
+    """A stage of environments."""
 
     production: bool = False
     sync_windows: list[SyncWindowSection] = Field(default=[])
 
 
 class CapacitySection(Section):
-    """What all environments of a cluster may add up to."""
+    """Limits for the sum of all environments of a cluster."""
 
     cpu: f.Cpu
     memory: f.Size
@@ -256,7 +256,7 @@ class CapacitySection(Section):
 
 
 class WorkloadRulesSection(Section):
-    """What tenants may use on a cluster beside what is their own."""
+    """Shared objects of a cluster that tenants may use."""
 
     images: list[Annotated[str, AfterValidator(_check_images)]] | None = None
     volumes: list[Annotated[str, *fixed("volume type", *VOLUME_TYPES)]] | None = None
@@ -287,7 +287,7 @@ class ClusterSection(Section):
 
 
 class LimitsSection(Section):
-    """Bounds on a project."""
+    """Limits of a tenant."""
 
     environments: Annotated[int, Field(ge=1, le=1000)] | None = None
     repositories: Annotated[int, Field(ge=1, le=1000)] | None = None
@@ -297,7 +297,7 @@ class LimitsSection(Section):
 
 
 class MassRemovalSection(Section):
-    """When so much is removed that a change is refused."""
+    """Limits on removals: a change that removes more is refused."""
 
     count: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     fraction: f.Fraction | None = None

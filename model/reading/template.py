@@ -11,7 +11,7 @@ from model.texts import enumerate_words
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What a new file begins with. `slug`, `owner` and `archetype` are legal already."""
+    """The values of a new file. The caller has checked `slug`, `owner` and `archetype`."""
 
     slug: str
     owner: str
@@ -24,7 +24,7 @@ def new_file(start: Start, settings: Settings) -> str:
     cluster = next((c.name for c in settings.clusters.values() if stage in c.stages), None)
     preset = settings.archetypes[start.archetype].preset
     domain = settings.keycloak.email_domain or "example.org"
-    # An environment is proposed only where it is legal to have one of the stage's name.
+    # A stage without a cluster cannot have an environment.
     environments = (
         f"""environments:                   # name: 2 to 11 lower-case letters and digits
   {stage}:
@@ -38,15 +38,15 @@ def new_file(start: Start, settings: Settings) -> str:
         else ""
     )
     return f"""\
-# One tenant project. Every key is explained by `usine schema`; check your changes with `usine check`.
+# One tenant. `usine schema` explains every key; check your changes with `usine check`.
 apiVersion: usine/v1
 kind: Project
 
 slug: {_quoted(start.slug):<26}# the identifier in every tool, and the name of this file; it never changes
-name: {_quoted(start.slug):<26}# what people read
+name: {_quoted(start.slug):<26}# the name that people see
 # description: What the project is for, in {LONGEST_DESCRIPTION} characters at most.
 archetype: {start.archetype:<21}# where defaults come from: {enumerate_words(settings.archetypes)}
-# state: active                 # active, suspended, or archived (the only way to destruction)
+# state: active                 # active, suspended, or archived (before you remove the file)
 owner: {_quoted(start.owner):<25}# one person; every right of the tenant
 contact: {start.slug}@{domain}
 # reviewAfter: 2027-06-30
@@ -75,6 +75,6 @@ repositories:                   # name: 2 to 20 lower-case letters, digits and s
 
 
 def _quoted(text: str) -> str:
-    """Quote what some YAML reader takes for something other than text: a person called ``no`` or ``0123``."""
+    """Quote text that some programs do not read as text: a person called ``no`` or ``0123``."""
     risky = text.isdigit() or text[:1].isdigit() or text.lower() in {"y", "n", "no", "yes", "on", "off", "null", "true"}
     return f'"{text}"' if risky or text.lower() == "false" else text

@@ -1,10 +1,11 @@
-"""YAML to plain values: only the part of YAML that every reader reads the same way.
+"""Reads YAML as plain values, and accepts only the part of YAML that all programs read in the same way.
 
-Two readings of the same bytes. `read` is for good files: plain values, no positions, `Suspect` at the first oddity.
-`examine` is for the others: it goes on where it can, and says of each oddity and each value where it stands.
+There are two functions for the same bytes. `read` is fast: it returns plain values without positions, and raises
+`Suspect` at the first problem. `examine` is for files with problems: it continues after a problem where it can, and
+returns the position of each problem and each value.
 
-Nothing is ever expanded (anchors and aliases are refused where they stand), nothing is constructed (tags are refused),
-and nesting is bounded, so the cost is linear in the size of the file, which is bounded too.
+The cost is linear in the size of a file, which has a limit: anchors, aliases and tags are refused, so nothing is
+expanded or constructed, and nesting has a limit.
 """
 
 from __future__ import annotations
@@ -34,15 +35,15 @@ from model.problems import START, KeyPath, Place, Position, Problem
 from model.reading.yaml_scalars import Ambiguous, plain
 from model.texts import find_secrets, show
 
-#: Longest file, in bytes: a hundred times the tenant example.
+#: Largest file, in bytes: a hundred times the sample tenant.
 MAX_BYTES: Final = 256 * 1024
 #: Deepest nesting of mappings and lists; a tenant file needs six.
 MAX_DEPTH: Final = 12
-#: After so many problems in one file, nobody reads on.
+#: More problems of one file are not reported.
 MAX_PROBLEMS: Final = 100
 
-# Control characters, the line breaks that only YAML sees, and what makes text look other than it is (bidirectional
-# and zero-width characters, byte order marks).
+# Control characters, line breaks of YAML only, and characters that change how text looks (bidirectional and zero-width
+# characters, byte order marks).
 _FORBIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff\ud800-\udfff]"
 )
@@ -54,12 +55,12 @@ except ImportError:  # PyYAML without libyaml
     CParser = None  # type: ignore[assignment,misc]
 
 
-class Suspect(Exception):  # noqa: N818 - not an error: says that `examine` has something to report
-    """The quick reading met something that has to be examined."""
+class Suspect(Exception):  # noqa: N818 - not an error: `examine` has something to report
+    """`read` found a problem: call `examine`."""
 
 
 class _EventSource(Protocol):
-    # Events have more than their common class says: which attributes goes by their kind.
+    # The attributes of an event depend on its kind.
     def get_event(self) -> Any: ...  # noqa: ANN401
 
 
@@ -80,7 +81,7 @@ def _parser(text: str) -> _EventSource:
 
 
 class _Refused:
-    """Stands for a value that was refused where it stands, so that nobody complains of it a second time."""
+    """Replaces a value that was refused and reported, so that no check reports it again."""
 
     def __repr__(self) -> str:
         return "(refused)"
@@ -94,7 +95,7 @@ REFUSED: Final = _Refused()
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What could be read of a file: its `value` (None when hopeless), where everything stands, what is wrong."""
+    """The readable content of a file: its `value` (None if nothing can be read), all places, all problems."""
 
     value: object
     places: Mapping[KeyPath, Place]
@@ -102,9 +103,9 @@ class Examined:
 
 
 def read(data: bytes, *, nulls: bool = False) -> object:
-    """Return the one document of a file as plain values. Raises Suspect for anything out of the ordinary.
+    """Return the one document of a file as plain values. Raises Suspect at any problem.
 
-    `nulls` lets values be empty, as another program's files may have them.
+    `nulls` allows empty values, which files of other programs may have.
     """
     if len(data) > MAX_BYTES:
         raise Suspect
@@ -114,7 +115,7 @@ def read(data: bytes, *, nulls: bool = False) -> object:
         raise Suspect from None
     if text.startswith("\ufeff"):
         text = text[1:]
-    # Most files are pure ASCII or nearly so; either way this is one pass in C.
+    # This is one pass in C.
     if _FORBIDDEN.search(text) or find_secrets(text):
         raise Suspect
     try:
@@ -128,7 +129,7 @@ def read(data: bytes, *, nulls: bool = False) -> object:
 
 
 def examine(data: bytes, source: str, *, nulls: bool = False) -> Examined:
-    """Read a file as far as possible, with the place of everything and all that is wrong with its text."""
+    """Read a file as far as possible, and return all places and all problems of its text."""
     if len(data) > MAX_BYTES:
         message = f"the file has {len(data):,} bytes; at most {MAX_BYTES:,} are allowed"
         return Examined(None, {}, (Problem(source, *START, message),))
@@ -137,7 +138,7 @@ def examine(data: bytes, source: str, *, nulls: bool = False) -> Examined:
     except UnicodeDecodeError as error:
         line, column = _Lines(data[: error.start].decode()).place(error.start, after=True)
         return Examined(None, {}, (Problem(source, line, column, "not UTF-8 text: save the file as UTF-8"),))
-    # A byte order mark is harmless at the start, where some editors put it, and refused elsewhere.
+    # Some editors write a byte order mark at the start, where it is harmless. Elsewhere it is refused.
     text = text.removeprefix("\ufeff")
     problems = [Problem(source, *place, message) for place, message in _text_flaws(text)]
     if _FORBIDDEN.search(text):
@@ -166,13 +167,13 @@ def _text_flaws(text: str) -> Iterator[tuple[Position, str]]:
     for offset, name in find_secrets(text):
         yield (
             lines.place(offset),
-            f"this looks like {name} (not shown): no secret belongs in a file; revoke it, then put a new one into "
-            "Vault and name its path",
+            f"this looks like {name} (not shown): do not write secrets into a file; revoke it, put a new one into "
+            "Vault and write its path here",
         )
 
 
 def _in_plain_words(error: yaml.MarkedYAMLError, text: str) -> str:
-    """Say what libyaml found; never with a piece of the file in it."""
+    """Return the message for an error of libyaml, without any text of the file."""
     problem, context = str(error.problem or "not valid YAML"), str(error.context or "")
     mark = error.problem_mark
     if mark is not None and "cannot start any token" in problem:
@@ -207,7 +208,7 @@ class _Lines:
         return line, offset - self._starts[line - 1] + 1
 
     def clamp(self, place: Position) -> Position:
-        """Bring a place back into the text: the parser may stand behind its end."""
+        """Return a place inside the text: the parser may report one after its end."""
         return place if place[0] <= len(self._starts) else self.place(len(self._text))
 
 
@@ -222,11 +223,11 @@ _SKIP: Final = object()
 
 
 class _Hopeless(Exception):  # noqa: N818
-    """What follows cannot be understood any more; a flaw says why."""
+    """The rest of the file cannot be read; a flaw states the reason."""
 
 
 class _Builder:
-    """Builds plain values from events, without recursion. With `notes`, goes on after a flaw and writes it down."""
+    """Builds plain values from events, without recursion. With `notes`, continues after a flaw and records it."""
 
     def __init__(self, text: str, notes: _Notes | None, *, nulls: bool) -> None:
         self._next = _parser(text).get_event
@@ -263,7 +264,7 @@ class _Builder:
         root = self._value()
         while (event := self._next()) is not None and not isinstance(event, StreamEndEvent):
             if isinstance(event, DocumentStartEvent):
-                self._flaw(event, "a second document: one file holds one project")
+                self._flaw(event, "a second document: one file describes one tenant")
                 raise _Hopeless
         return root
 
@@ -304,7 +305,7 @@ class _Builder:
                         value = REFUSED
 
             if value is None and not self._nulls and (key is not _NO_KEY or type(container) is not dict):
-                self._flaw(event, "nothing is written here: write a value, or leave the key out")
+                self._flaw(event, "the value is empty: write a value, or leave the key out")
                 value = REFUSED
             if not stack:
                 root = value
@@ -324,7 +325,7 @@ class _Builder:
             else:
                 part = key if isinstance(key, str) else "?"
                 if key is not _SKIP:
-                    container[key] = value  # type: ignore[index]  # what is neither list nor root is a mapping
+                    container[key] = value  # type: ignore[index]  # neither a list nor the root: a mapping
                     if notes is not None:
                         path = (*self._path, part)
                         notes.places[path] = Place(notes.places[path].key, _start(event))
@@ -342,7 +343,7 @@ class _Builder:
         return root
 
     def _key(self, event: Event, value: object, container: object) -> object:
-        """Check a key, and return it; or what makes its value be left out."""
+        """Check a key, and return it, or a mark to leave its value out."""
         if type(value) is str and value != "<<" and value not in container:  # type: ignore[operator]
             if self._notes is not None:
                 self._notes.places[(*self._path, value)] = Place(_start(event), _start(event))

@@ -1,9 +1,9 @@
-"""What an unquoted YAML word means, when every reader must agree on it.
+"""The meaning of unquoted YAML words on which all programs agree.
 
 YAML 1.1 reads ``on``, ``0123``, ``1:30`` and ``1_000`` as something other than text, YAML 1.2 does not, and both read
-``1.10`` as the number 1.1. A tenant file means the same to every tool that reads it, so such words are neither text nor
-number here: they become `Ambiguous`, which no plain field accepts. The message tells to write them in quotes. Fields
-that want a date or a fraction take them with their text untouched.
+``1.10`` as the number 1.1. A tenant file must mean the same to every program. So such words are neither text nor
+number here: they become `Ambiguous`, which only fields for a date or a fraction accept. The message of all other fields
+asks for quotes.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _WORDS: Final[dict[str, object]] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-#: Words seen before: files of one platform repeat the same ones.
+#: A cache: files of one platform repeat the same words.
 _seen: dict[str, object] = {}
 _MOST_SEEN = 20_000
 
@@ -68,7 +68,7 @@ def plain(text: str) -> object:
 def _resolve(text: str) -> object:
     if text in _WORDS:
         return _WORDS[text]
-    if text[0] not in "+-.0123456789yYnNoO=":  # nothing below starts otherwise
+    if text[0] not in "+-.0123456789yYnNoO=":  # no pattern below has another first character
         return text
     if _INTEGER.fullmatch(text):
         return int(text) if len(text) <= _LONGEST_INTEGER else Ambiguous(text, "a very large number")

@@ -101,10 +101,10 @@ def test_a_host_is_one_environment_s_only_and_none_of_the_platform_s() -> None:
     assert {(p.file, p.line, p.column, p.message) for p in found} == {
         ("bb.yaml", line, column, f"environments.{message}")
         for line, column, message in (
-            (9, 10, "dev.url: environment dev of aa.yaml answers there already, at two.example.fr"),
-            (10, 13, "dev.hosts: environment dev of aa.yaml answers there already, at one.example.fr"),
-            (10, 29, "dev.hosts: vault.example.fr is where vault of the platform answers"),
-            (11, 15, "prod.url: environment dev of aa.yaml answers there already, at two.example.fr"),
+            (9, 10, "dev.url: environment dev of aa.yaml already has the host two.example.fr"),
+            (10, 13, "dev.hosts: environment dev of aa.yaml already has the host one.example.fr"),
+            (10, 29, "dev.hosts: vault.example.fr is the host of vault on the platform"),
+            (11, 15, "prod.url: environment dev of aa.yaml already has the host two.example.fr"),
         )
     }
 
@@ -113,7 +113,7 @@ def test_two_environments_answer_at_one_url_only() -> None:
     body = "environments:\n  dev: {url: https://one.example.fr/}\n"
     (problem,) = problems_of({"aa.yaml": file("aa", body), "bb.yaml": file("bb", body.replace("fr/", "fr"))})
     assert (problem.file, problem.line, problem.column) == ("bb.yaml", 8, 14)
-    assert "environment dev of aa.yaml answers there already" in problem.message
+    assert "environment dev of aa.yaml already has the host" in problem.message
 
 
 def test_the_sum_of_environments_fits_into_the_envelope() -> None:
@@ -146,7 +146,10 @@ def test_what_is_on_a_cluster_fits_into_it() -> None:
     }
     (problem,) = problems_of(files, settings)
     assert (problem.file, problem.line, problem.column) == ("aa.yaml", 8, 22)
-    assert "cluster nonprod-1 has cpu for 7; the 2 environments of 2 projects on it add up to 8" in problem.message
+    assert (
+        "cluster nonprod-1 has 7 as its capacity for cpu; the 2 environments of 2 tenants on it add up to 8"
+        in problem.message
+    )
     assert load_texts(files, with_capacity("nonprod-1", Quota(8000, 10**15, 10**15, 0, 1000)))
 
 

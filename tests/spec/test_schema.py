@@ -22,13 +22,20 @@ SAMPLES = sorted((ROOT / "projects.d").glob("*.yaml"))
 
 #: What no JSON Schema can say: what connects fields or files, Git's and cron's finer rules, days that do not exist.
 BEYOND_A_SCHEMA = (
-    *("a role of the platform", "an environment is"),
-    *("the file's name", "reserved by", "one line of text", "nothing is written here", "in this list twice"),
-    *("no such day", "add up to", "the name of a role", "what `revision` calls", "does not offer stage"),
-    *("the key stage is missing", "inside the platform", "the port", "port", "(..)", "GitLab keeps that path"),
+    *("a role of the platform", "an environment has that name"),
+    *("the file's name", "reserved by", "one line of text", "the value is empty", "in this list twice"),
+    *("no such day", "add up to", "the name of a role", "the key of `revision`", "does not offer stage"),
+    *("the key stage is missing", "inside the platform", "the port", "port", "(..)", "GitLab reserves that path"),
     *("for repositories of kind infra", "not a legal name", "the short name", "out of range", "never run"),
     *("day of the week", "ends before it starts", "a step goes from", "no ..", "relative to the repository"),
-    *("the only placeholder", "no such environment", "no such repository", "not an address", "a slip?", "ten years"),
+    *(
+        "the only placeholder",
+        "no such environment",
+        "no such repository",
+        "not an address",
+        "is this a typing error?",
+        "ten years",
+    ),
     *("the host", "is missing", "such as 2027-06-30", "such as api.example.fr", "a year between"),
 )
 
