@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections import Counter
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -38,19 +37,6 @@ EXEMPT: dict[tuple[str, str], str] = {
     ("lab/standins/gitlab/params.py", "rails"): "Ruby on Rails, whose parameters GitLab reads",
     ("lab/tests/platform/test_real_gitlab.py", "rails"): "the command gitlab-rails",
 }
-#: Folders that still use rejected words, with the number of places: no folder may get more. To be emptied.
-NOT_YET: dict[str, int] = {
-    "ARCHITECTURE.md": 10,
-    "model": 1,
-    "model/reading": 11,
-    "tests/engine": 1,
-    "tests/guard": 1,
-    "tests/rules": 5,
-    "usine/commands": 5,
-    "usine/engine": 12,
-    "usine/plan": 1,
-    "usine/rules": 9,
-}
 
 
 class Place(NamedTuple):
@@ -59,11 +45,6 @@ class Place(NamedTuple):
     path: str
     line: int
     word: str
-
-    @property
-    def folder(self) -> str:
-        """The first two parts of the path, or the first where the file stands directly in a top-level folder."""
-        return "/".join(self.path.split("/")[:-1][:2]) or self.path
 
 
 def cells(section: str) -> list[list[str]]:
@@ -151,10 +132,7 @@ def test_whole_words_only(text: str, found: list[str]) -> None:
 
 
 def test_no_rejected_word_stands_in_a_tracked_text() -> None:
-    found = list(places())
-    counts = Counter(place.folder for place in found)
-    over = {folder for folder, count in counts.items() if count > NOT_YET.get(folder, 0)}
-    lines = [f"{place.path}:{place.line}: {place.word}" for place in found if place.folder in over]
+    lines = [f"{place.path}:{place.line}: {place.word}" for place in places()]
     assert not lines, f"{GLOSSARY} has the words to use instead:\n" + "\n".join(lines)
 
 

@@ -72,7 +72,11 @@ def test_the_runner_refuses_what_only_linux_has(use: str) -> None:
 
 
 def test_no_file_of_the_product_names_what_only_linux_has() -> None:
-    files = [path for name in ("usine", "components", "model", "pulumi_facts", "stacks", "policy", "bin") for path in (ROOT / name).rglob("*")]
+    files = [
+        path
+        for name in ("usine", "components", "model", "pulumi_facts", "stacks", "policy", "bin")
+        for path in (ROOT / name).rglob("*")
+    ]
     texts = {
         path.relative_to(ROOT).as_posix(): path.read_text("utf-8")
         for path in files

@@ -25,7 +25,7 @@ from pulumi.dynamic import CreateResult, Resource, ResourceProvider
 
 class Files(ResourceProvider):
     def create(self, props):
-        return CreateResult("id", {**props, "made": "anew"})
+        return CreateResult("id", {**props, "made": "again"})
 
 class File(Resource):
     made: pulumi.Output[str]

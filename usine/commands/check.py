@@ -12,6 +12,7 @@ from model.problems import Problem, SpecError, render_json, render_text
 from model.reading.settings_load import load_settings
 from usine.commands.common import add_platform_arguments, read_platform, read_waivers_beside
 from usine.report import as_json, code_quality
+from usine.report.ids import NoticeId
 from usine.report.model import Kind, Notice, Report, Severity
 
 
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _write(args: argparse.Namespace, problems: Sequence[Problem]) -> bool:
     """Write the files that the arguments ask for; return False when one cannot be written."""
-    notices = tuple(Notice("file", Severity.ERROR, p.message, "", p.file, p.line, p.column) for p in problems)
+    notices = tuple(Notice(NoticeId.FILE, Severity.ERROR, p.message, "", p.file, p.line, p.column) for p in problems)
     count = f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'}"
     verdict = f"The files have {count}: nothing can be planned." if problems else "The files have no problem."
     report = Report(Kind.DIFF, "usine check", verdict, notices=notices)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from usine.report import as_json, markdown
+from usine.report.ids import NoticeId
 from usine.report.model import Kind, Notice, Report, Severity
 from usine.sticky import note
 from usine.sticky.connection import TOKEN, NoTokenError, StickyError
@@ -77,7 +78,9 @@ def _rendered(files: Sequence[Path], marker: str) -> str:
         if os.path.lexists(file):
             return markdown.render(_load(file), marker=marker, link=link)
     text = "the job that makes the report failed; its log has the reason"
-    missing = Notice("no-report", Severity.ERROR, text, "Read the logs of the jobs of this pipeline that failed.")
+    missing = Notice(
+        NoticeId.NO_REPORT, Severity.ERROR, text, "Read the logs of the jobs of this pipeline that failed."
+    )
     verdict = "The effect of this change is not known."
     return markdown.render(Report(Kind.DIFF, "usine diff", verdict, notices=(missing,)), marker=marker, link=link)
 

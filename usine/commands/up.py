@@ -38,6 +38,7 @@ from usine.engine.log_ins import end_log_ins
 from usine.engine.recover import adopt_kept, adopt_late
 from usine.engine.report import run_report
 from usine.report import as_json, html
+from usine.report.ids import NoticeId
 from usine.report.model import Action, Notice, Report, Severity
 
 _REPORTS = Path("out") / "up"
@@ -50,8 +51,6 @@ _EPILOG = """\
 exit code: 0 everything was applied, 1 refused or failed and nothing was applied, 4 some objects were applied and others
 failed (when a system fails, the others go on), 130 interrupted.
 """
-#: The rule of the notices about the recovery of an interrupted run.
-_RECOVERY = "recovery"
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -126,7 +125,7 @@ def _apply(
     if late or kept:
         with watched(console) as on_progress:
             outcome = guarded_up(stack.engine, lock, make_guardrails(stack, args, ROOT / log, on_progress))
-    notices = tuple(Notice(_RECOVERY, Severity.INFO, text) for text in recovered)
+    notices = tuple(Notice(NoticeId.RECOVERY, Severity.INFO, text) for text in recovered)
     if outcome.applying and not args.target:
         # After Keycloak's groups have changed: an earlier log-in would still get the old groups.
         notices += end_log_ins(stack.settings, stack.platform.tenants, stack.engine.environment)
@@ -155,7 +154,7 @@ def _show(report: Report, settings: Settings, console: Console) -> None:
         if entry.action is Action.FAILED:
             _say(console, f"failed: {entry.name}: {entry.note}")
     for notice in report.notices:
-        if notice.rule != _RECOVERY:  # printed when it happened
+        if notice.rule != NoticeId.RECOVERY:  # printed when it happened
             _say(console, f"{'refused' if notice.refuses else notice.severity}: {notice.text} [{notice.rule}]")
             if notice.remedy:
                 _say(console, f"  {notice.remedy}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from model.reading.drift_ignores import IgnoreRule
 from usine.drift.findings import DriftFinding
+from usine.report.ids import NoticeId
 from usine.report.model import Notice, Severity
 
 
@@ -51,7 +52,7 @@ def _notices(
         count = f"{met[index]} {'difference' if met[index] == 1 else 'differences'}"
         if rule.expired(today):
             yield Notice(
-                "ignore-expired",
+                NoticeId.IGNORE_EXPIRED,
                 Severity.WARNING,
                 f"the rule for {about} expired on {rule.expires}: {count} that it would ignore are reported again",
                 f"{rule.owner}: repair them, give a new date and reason, or remove the rule",
@@ -61,7 +62,7 @@ def _notices(
             )
         elif met[index]:
             yield Notice(
-                "ignored",
+                NoticeId.IGNORED,
                 Severity.INFO,
                 f"{count} ignored until {rule.expires} for {rule.owner}: {rule.reason}",
                 "",
@@ -71,7 +72,7 @@ def _notices(
             )
         elif whole:
             yield Notice(
-                "ignore-unused",
+                NoticeId.IGNORE_UNUSED,
                 Severity.WARNING,
                 f"the rule for {about} matches nothing",
                 "remove it",

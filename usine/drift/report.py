@@ -10,6 +10,7 @@ from usine.drift.findings import DriftFinding, Means, Unseen
 from usine.drift.history import History, Past
 from usine.drift.severity import severity
 from usine.drift.values import shortened
+from usine.report.ids import NoticeId
 from usine.report.model import (
     FOUNDATION,
     Action,
@@ -23,8 +24,6 @@ from usine.report.model import (
     by_risk,
 )
 
-#: The rule of the notice about a part that could not be scanned.
-COULD_NOT_LOOK = "could-not-look"
 _MOST_GONE = 20
 
 
@@ -69,7 +68,7 @@ def unfinished(operations: int) -> Iterator[Notice]:
     """Warn of unfinished operations of an interrupted run: their objects look like drift."""
     if operations:
         yield Notice(
-            "run-unfinished",
+            NoticeId.RUN_UNFINISHED,
             Severity.WARNING,
             f"an interrupted run left {_count(operations, 'operation')} unfinished: some findings may come from it",
             "run `usine up`, which recovers them, and scan again",
@@ -154,7 +153,7 @@ def _note(members: Sequence[DriftFinding], history: History) -> str:
 def _blind(unseen: Iterable[Unseen]) -> Iterator[Notice]:
     for part in unseen:
         yield Notice(
-            COULD_NOT_LOOK,
+            NoticeId.COULD_NOT_LOOK,
             Severity.ERROR,
             f"could not scan {part.system} for {part.tenant or FOUNDATION}: {part.why}",
             "check the system, then scan again; everything else was scanned",
@@ -168,13 +167,15 @@ def _past(history: History, past: Past) -> Iterator[Notice]:
         first = members[0]
         since = min(past.since[member.key] for member in members)
         yield Notice(
-            "gone",
+            NoticeId.GONE,
             Severity.INFO,
             f"gone since the previous scan: {first.name} {first.kind.value} (first seen {since})",
             tenant=first.tenant,
         )
     if len(objects) > _MOST_GONE:
-        yield Notice("gone", Severity.INFO, f"and {len(objects) - _MOST_GONE} more are gone since the previous scan")
+        yield Notice(
+            NoticeId.GONE, Severity.INFO, f"and {len(objects) - _MOST_GONE} more are gone since the previous scan"
+        )
 
 
 def describe(finding: DriftFinding) -> str:

@@ -15,6 +15,7 @@ from model.problems import Problem, SpecError
 from pulumi_facts.urns import address_of
 from usine.engine.events import Step
 from usine.engine.sources import Sources
+from usine.report.ids import NoticeId
 from usine.report.model import Notice, Severity
 
 _SHOWN_STEPS = 5
@@ -100,7 +101,7 @@ def other_stack(plan: BoundPlan, stack: str) -> tuple[Notice, ...]:
 
 def _moved(what: str, text: str) -> Notice:
     return Notice(
-        rule=f"moved-{what}",
+        rule=NoticeId(f"moved-{what}"),
         severity=Severity.ERROR,
         text=text,
         remedy="make a new plan and review it: usine preview --out FILE",

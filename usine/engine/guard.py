@@ -17,6 +17,7 @@ from pulumi_facts.data_bearing import holds_data, superseded
 from pulumi_facts.generations import generation_of
 from pulumi_facts.urns import address_of
 from usine.engine.events import Step, Violation
+from usine.report.ids import NoticeId
 from usine.report.model import Notice, Severity
 from usine.rules.mass_removal import TENANT, mass_removals
 
@@ -116,7 +117,7 @@ def _data_destruction(removing: Iterable[Step], known: Known) -> Iterable[Notice
             continue
         how = "replaced" if step.op == "replace" else "destroyed"
         yield Notice(
-            rule="data-destruction",
+            rule=NoticeId.DATA_DESTRUCTION,
             severity=Severity.ERROR,
             text=f"{address.name} ({address.type}) holds data and would be {how}",
             remedy=f"archive the tenant first (state: archived in {address.tenant}.yaml), apply that, then remove it"
@@ -143,7 +144,7 @@ def _mass_removal(
         removed[TENANT] = len(asked | gone)
     for removal in mass_removals(removed, known.existing, limits, allowed):
         yield Notice(
-            rule="mass-removal",
+            rule=NoticeId.MASS_REMOVAL,
             severity=Severity.ERROR,
             text=removal.text,
             remedy=f"if it is intended: --allow-removals {removal.kind}={removal.removed}",

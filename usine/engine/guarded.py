@@ -20,13 +20,11 @@ from usine.engine.guard import check_plan, of_violations, read_known
 from usine.engine.lock import HeldLock
 from usine.engine.run import OnProgress, Run, run_engine
 from usine.engine.sources import Sources, read_sources
+from usine.report.ids import NoticeId
 from usine.report.model import Notice, Severity
 
 #: The folder of the policy pack, if the checkout has one.
 POLICY_PACK = "policy"
-
-#: The rule of the notice about a run that somebody interrupted.
-INTERRUPTED = "interrupted"
 
 
 class Status(enum.StrEnum):
@@ -58,7 +56,7 @@ class Outcome:
     @property
     def interrupted(self) -> bool:
         """Whether somebody interrupted the run."""
-        return any(notice.rule == INTERRUPTED for notice in self.notices)
+        return any(notice.rule == NoticeId.INTERRUPTED for notice in self.notices)
 
     @property
     def failures(self) -> tuple[Failure, ...]:
@@ -228,7 +226,9 @@ def _pending(checkpoint: Mapping[str, Any]) -> tuple[Notice, ...]:
     if not pending:
         return ()
     text = f"an interrupted run left {len(pending)} unfinished operations: `usine up` recovers them first"
-    return (Notice("pending", Severity.WARNING, text, remedy="a plan made before that cannot be applied afterwards"),)
+    return (
+        Notice(NoticeId.PENDING, Severity.WARNING, text, remedy="a plan made before that cannot be applied afterwards"),
+    )
 
 
 def _refused(notices: Iterable[Notice]) -> Status | None:
@@ -239,8 +239,12 @@ def _stopped(lock: HeldLock, run: Run | None = None) -> tuple[Notice, ...]:
     """Return a notice when the engine was stopped before it had finished."""
     if lock.lost is not None:
         text = f"{lock.lost}; the engine was stopped, and the state has the operations that it had begun"
-        return (Notice("lock-lost", Severity.ERROR, text, remedy="the other run continues from there; see its report"),)
+        return (
+            Notice(
+                NoticeId.LOCK_LOST, Severity.ERROR, text, remedy="the other run continues from there; see its report"
+            ),
+        )
     if run is not None and run.interrupted:
         text = "interrupted; the engine was stopped, and the state has the operations that it had begun"
-        return (Notice(INTERRUPTED, Severity.ERROR, text, remedy="run it again"),)
+        return (Notice(NoticeId.INTERRUPTED, Severity.ERROR, text, remedy="run it again"),)
     return ()

@@ -22,9 +22,8 @@ from model.tenant import Tenant
 from model.texts import enumerate_words
 from usine.clients import ClientError, Connections
 from usine.clients.vault import VaultClient
+from usine.report.ids import NoticeId
 from usine.report.model import Notice, Severity
-
-RULE = "log-ins"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +48,12 @@ def end_log_ins(settings: Settings, tenants: Iterable[Tenant], environment: Mapp
         why = error.reason if isinstance(error, ClientError) else type(error).__name__
         text = f"log-ins to Vault of people who have lost a role could not be ended: {why}"
         remedy = "run it again: until then their tokens stay valid for hours"
-        return (Notice(RULE, Severity.WARNING, text, remedy=remedy),)
+        return (Notice(NoticeId.LOG_INS, Severity.WARNING, text, remedy=remedy),)
     return tuple(
         Notice(
-            RULE, Severity.INFO, f"ended {log_in.person}'s log-ins to Vault, no longer {enumerate_words(log_in.roles)}"
+            NoticeId.LOG_INS,
+            Severity.INFO,
+            f"ended {log_in.person}'s log-ins to Vault, no longer {enumerate_words(log_in.roles)}",
         )
         for log_in in found
     )

@@ -13,9 +13,9 @@ from typing import Any, Final
 from model.settings import FoundationMode, Settings, System
 from pulumi_facts.checkpoint import resources_of
 from usine.clients import ClientError, Connections
+from usine.report.ids import NoticeId
 from usine.report.model import Notice, Severity
 
-RULE: Final = "registry-login"
 _TYPE: Final = "harbor:index/configAuth:ConfigAuth"
 _MODE: Final = "oidc_auth"
 
@@ -40,7 +40,7 @@ def check_registry_login(
         return ()
     return (
         Notice(
-            RULE,
+            NoticeId.REGISTRY_LOGIN,
             Severity.ERROR,
             f"Harbor has local users beside `admin`, so it cannot change its log-in mode ({mode['value']}): "
             "nobody could log in with Keycloak",

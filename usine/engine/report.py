@@ -10,6 +10,7 @@ from pulumi_facts.data_bearing import holds_data
 from pulumi_facts.urns import Address, address_of
 from usine.engine.events import Step
 from usine.engine.guarded import Outcome, Status
+from usine.report.ids import NoticeId
 from usine.report.model import FOUNDATION, Action, Entry, Kind, Notice, Report, Severity, by_risk
 from usine.report.words import plural
 
@@ -51,7 +52,7 @@ def run_report(
 
 def _pending_people(outcome: Outcome) -> Iterable[Notice]:
     """Yield a notice for each system in which people have no account yet. It is not an error and refuses nothing."""
-    return (Notice("pending-people", Severity.INFO, text) for text in outcome.events.pending)
+    return (Notice(NoticeId.PENDING_PEOPLE, Severity.INFO, text) for text in outcome.events.pending)
 
 
 def tenants_failed(report: Report) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 from model.naming import TENANT_LABEL, names_of
 from model.settings import Cluster, Settings, System
@@ -20,9 +20,8 @@ from pulumi_facts.checkpoint import resources_of
 from pulumi_facts.urns import provider_name
 from usine.clients import ClientError, Connections, NoAnswerError
 from usine.clients.kubernetes import NAMESPACE
+from usine.report.ids import NoticeId
 from usine.report.model import Notice, Severity
-
-RULE: Final = "namespace-takeover"
 
 
 def check_namespaces(
@@ -65,7 +64,7 @@ def _check(cluster: Cluster, wanted: Mapping[str, Tenant], connections: Connecti
     except ClientError as error:
         why = f"no answer ({error.reason})" if isinstance(error, NoAnswerError) else error.reason
         yield Notice(
-            RULE,
+            NoticeId.NAMESPACE_TAKEOVER,
             Severity.ERROR,
             f"cluster {cluster.name} could not be asked whether a new namespace exists already: {why}",
             remedy="run again when it answers, with a credential that may list namespaces",
@@ -75,7 +74,7 @@ def _check(cluster: Cluster, wanted: Mapping[str, Tenant], connections: Connecti
         if name in labels and labels[name] != tenant.slug:
             whose = f"tenant {labels[name]}'s" if labels[name] else "no tenant's"
             yield Notice(
-                RULE,
+                NoticeId.NAMESPACE_TAKEOVER,
                 Severity.ERROR,
                 f"the namespace {name} exists on cluster {cluster.name} and is {whose} (label {TENANT_LABEL}): "
                 "it would be taken over",
