@@ -97,7 +97,7 @@ class Answer:
 
     @property
     def allowed(self) -> bool:
-        """Say whether the person has it now."""
+        """Return whether the person has it now."""
         return bool(self.through)
 
 
@@ -119,5 +119,5 @@ def answers(tenant: Tenant, person: str) -> Iterator[Answer]:
 
 
 def has_any(rights: Collection[Right], system: str) -> bool:
-    """Say whether some of the rights are in a system."""
+    """Return whether some of the rights are in a system."""
     return any(right.system == system for right in rights)

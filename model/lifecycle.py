@@ -6,25 +6,25 @@ from model.tenant import Environment, State, Tenant
 
 
 def protects_data(tenant: Tenant) -> bool:
-    """Say whether objects with data are protected from destruction: unless the tenant is archived."""
+    """Return whether objects with data are protected from destruction: unless the tenant is archived."""
     return tenant.state is not State.ARCHIVED
 
 
 def deploys(tenant: Tenant) -> bool:
-    """Say whether the tenant has deployments; a suspended tenant keeps them without syncing."""
+    """Return whether the tenant has deployments; a suspended tenant keeps them without syncing."""
     return tenant.state is not State.ARCHIVED
 
 
 def syncs(tenant: Tenant, environment: Environment) -> bool:
-    """Say whether Argo CD deploys each change of the repository without a person."""
+    """Return whether Argo CD deploys each change of the repository without a person."""
     return tenant.state is State.ACTIVE and environment.autosync
 
 
 def pipelines_run(tenant: Tenant) -> bool:
-    """Say whether pipelines run and publish: only an active tenant's do."""
+    """Return whether pipelines run and publish: only an active tenant's do."""
     return tenant.state is State.ACTIVE
 
 
 def workloads_authenticate(tenant: Tenant) -> bool:
-    """Say whether workloads can read their secrets: those of a suspended tenant still run and can."""
+    """Return whether workloads can read their secrets: those of a suspended tenant still run and can."""
     return tenant.state is not State.ARCHIVED

@@ -45,7 +45,7 @@ def who_reserves_slug(slug: str, settings: Settings) -> str | None:
 
 
 def is_reserved_repository(name: str) -> bool:
-    """Say whether GitLab reserves the name of a repository."""
+    """Return whether GitLab reserves the name of a repository."""
     return name in _REPOSITORIES
 
 

@@ -66,5 +66,5 @@ def _allowed(tenant: Tenant, repository: Repository) -> Iterable[str]:
 
 
 def _matches(patterns: Iterable[str], name: str) -> bool:
-    """Say whether one of GitLab's patterns matches a name: `*` stands for any text."""
+    """Return whether one of GitLab's patterns matches a name: `*` stands for any text."""
     return any(re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name) for pattern in patterns)

@@ -326,9 +326,9 @@ class Settings:
         return urlsplit(self.endpoints[System.HARBOR].url).netloc
 
     def on(self, system: System) -> bool:
-        """Say whether a system is switched on."""
+        """Return whether a system is switched on."""
         return system in self.systems
 
     def selected(self, slug: str) -> bool:
-        """Say whether this stack holds the tenant."""
+        """Return whether this stack holds the tenant."""
         return self.foundation is not FoundationMode.ONLY and (self.tenants is None or slug in self.tenants)

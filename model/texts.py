@@ -63,17 +63,17 @@ def find_secrets(text: str) -> list[tuple[int, str]]:
 
 
 def has_userinfo(text: str) -> bool:
-    """Say whether a URL in the text carries a user or a password."""
+    """Return whether a URL in the text carries a user or a password."""
     return _USERINFO.search(text) is not None
 
 
 def is_secret_key(key: object) -> bool:
-    """Say whether people write secrets under such a key."""
+    """Return whether people write secrets under such a key."""
     return isinstance(key, str) and _SECRET_KEY.search(key) is not None
 
 
 def may_be_secret(text: str) -> bool:
-    """Say whether a text may be a secret: it looks like a well-known one, or random."""
+    """Return whether a text may be a secret: it looks like a well-known one, or random."""
     return bool(
         has_userinfo(text)
         or find_secrets(text)

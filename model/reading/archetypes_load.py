@@ -118,7 +118,7 @@ def merge_archetypes(declared: object, note: Callable[[KeyPath, str], None]) -> 
 
 
 def _is_like(value: object, like: object) -> bool:
-    """Say whether a value has mappings with all keys wherever the other one has mappings."""
+    """Return whether a value has mappings with all keys wherever the other one has mappings."""
     if not isinstance(like, Mapping):
         return True
     return isinstance(value, Mapping) and all(key in value and _is_like(value[key], like[key]) for key in like)

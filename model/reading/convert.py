@@ -83,7 +83,7 @@ class Outline:
     wrong: frozenset[KeyPath] = frozenset()
 
     def states(self, *path: str) -> bool:
-        """Say whether the file itself has a value at this path."""
+        """Return whether the file itself has a value at this path."""
         return holds(self.keys, path)
 
 

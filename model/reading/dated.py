@@ -50,7 +50,7 @@ class Expiring:
     expires: datetime.date
 
     def expired(self, today: datetime.date) -> bool:
-        """Say whether its last day is over."""
+        """Return whether its last day is over."""
         return today > self.expires
 
 

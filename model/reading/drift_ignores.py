@@ -45,7 +45,7 @@ class IgnoreRule(Expiring):
     column: int = field(default=1, compare=False)
 
     def covers(self, *, kind: str, name: str, type_: str, path: str) -> bool:
-        """Say whether it is about this difference; `path` is empty for a whole object."""
+        """Return whether it is about this difference; `path` is empty for a whole object."""
         if self.kind not in {None, kind} or not (_matches(self.name, name) and _matches(self.type, type_)):
             return False
         return self.property is None or (bool(path) and _matches(self.property, path, below=True))

@@ -20,7 +20,7 @@ def overlay(defaults: Mapping[str, Any], stated: Mapping[str, Any]) -> dict[str,
 
 
 def holds(value: object, path: KeyPath) -> bool:
-    """Say whether nested mappings and lists have a value at a path."""
+    """Return whether nested mappings and lists have a value at a path."""
     for part in path:
         if isinstance(value, Mapping):
             value = value.get(part, _NOTHING)

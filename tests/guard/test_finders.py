@@ -28,7 +28,7 @@ def types_of_plans() -> Mapping[str, str]:
 
 
 def unrecoverable(types: Mapping[str, str]) -> str:
-    """Say for each type what is missing."""
+    """Return for each type what is missing."""
     return "\n".join(
         f"{type_}: the next run cannot recover an interrupted creation. If create fails for an object that exists, or "
         f"makes a second one: add a finder to usine/engine/lookup/{system}.py. If create can be repeated: add a line "

@@ -41,7 +41,7 @@ class ApiClient(ABC):
         """Send one request; `options` are those of `requests`. May raise ClientError or requests.RequestException."""
 
     def _is_absent(self, response: requests.Response) -> bool:
-        """Say whether an answer means that the object is not there."""
+        """Return whether an answer means that the object is not there."""
         return response.status_code == HTTPStatus.NOT_FOUND
 
     def request(self, method: str, path: str, **options: Json) -> Json:

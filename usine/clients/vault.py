@@ -53,7 +53,7 @@ class VaultClient(ApiClient):
         return response
 
     def _is_absent(self, response: requests.Response) -> bool:
-        """Say whether a 404 means that nothing is there: then `errors` is empty.
+        """Return whether a 404 means that nothing is there: then `errors` is empty.
 
         Where nothing is mounted, or the path is not known, Vault gives a reason (`RespondErrorCommon` in Vault's and
         OpenBao's sdk/logical/response_util.go).

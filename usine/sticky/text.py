@@ -16,7 +16,7 @@ _CUT = "\n\n*Cut here: the rest is in the pipeline's artifacts.*"
 
 
 def is_marker(name: str) -> bool:
-    """Say whether this can be a marker: lower case letters, digits, and single ``.:_-``."""
+    """Return whether this can be a marker: lower case letters, digits, and single ``.:_-``."""
     return _MARKER.fullmatch(name) is not None and "--" not in name
 
 
@@ -43,5 +43,5 @@ def attributes_of(text: str, marker: str) -> tuple[str, ...] | None:
 
 
 def same(one: str, other: str) -> bool:
-    """Say whether GitLab stores two texts as the same: it drops carriage returns and surrounding white space."""
+    """Return whether GitLab stores two texts as the same: it drops carriage returns and surrounding white space."""
     return one.replace("\r\n", "\n").strip() == other.replace("\r\n", "\n").strip()

@@ -82,7 +82,7 @@ def serving(by_path: Mapping[str, Any], tls: ssl.SSLContext | None = None) -> It
         do_POST = do_GET  # noqa: N815 - http.server looks for this name
 
         def log_message(self, *args: object) -> None:
-            """Say nothing."""
+            """Write no log."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     if tls is not None:

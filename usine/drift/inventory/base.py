@@ -74,7 +74,7 @@ class Found:
 
     @property
     def holds_data(self) -> bool:
-        """Say whether its removal loses data."""
+        """Return whether its removal loses data."""
         return holds_data(self.type)
 
 
@@ -132,7 +132,7 @@ class InventoryScope:
         return (*((None,) if self.foundation else ()), *sorted(self.tenants))
 
     def includes(self, tenant: str | None) -> bool:
-        """Say whether the stack has this tenant (None: the foundation)."""
+        """Return whether the stack has this tenant (None: the foundation)."""
         return self.foundation if tenant is None else tenant in self.tenants
 
     def of(self, type_: str, tenant: str | None = None) -> tuple[Managed, ...]:
@@ -144,7 +144,7 @@ class InventoryScope:
         return self._by_type.get(type_, ())
 
     def knows(self, type_: str, id_: str) -> bool:
-        """Say whether the state has an object of this type with this id of the plugin."""
+        """Return whether the state has an object of this type with this id of the plugin."""
         return (type_, id_) in self._ids
 
     def owner(self, name: str, separators: str) -> str | None:

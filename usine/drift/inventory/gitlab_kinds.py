@@ -104,12 +104,12 @@ def _hook(item: Json) -> str:
 
 
 def _initial_protection(item: Json, place: GitLabPlace) -> bool:
-    """Say whether GitLab itself protects this branch: the default branch, if the state protects none."""
+    """Return whether GitLab itself protects this branch: the default branch, if the state protects none."""
     return item["name"] == place.default_branch and BRANCH_PROTECTION not in place.manages
 
 
 def _pipelines_environment(item: Json, place: GitLabPlace) -> bool:
-    """Say whether a job created this environment, which is no drift unless the state has environments.
+    """Return whether a job created this environment, which is no drift unless the state has environments.
 
     An environment with a slash in its name (``review/my-branch``) is a dynamic one in any project.
     """

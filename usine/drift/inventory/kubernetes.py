@@ -269,7 +269,7 @@ class _ClusterInventory:
 
 
 def _deployed(metadata: Json, namespace: str) -> bool:
-    """Say whether an application of the namespace deployed it; its name is ``<namespace>--<repository>``."""
+    """Return whether an application of the namespace deployed it; its name is ``<namespace>--<repository>``."""
     marks = (
         (metadata.get("annotations") or {}).get("argocd.argoproj.io/tracking-id", ""),
         (metadata.get("labels") or {}).get("app.kubernetes.io/instance", ""),

@@ -222,7 +222,7 @@ class VaultInventory:
         return next((owner for owner in owners if owner is not None), None)
 
     def _mine(self, owner: str | None) -> bool:
-        """Say whether to read an object: it belongs to this stack, or its name has no owner."""
+        """Return whether to read an object: it belongs to this stack, or its name has no owner."""
         return owner is None or self._scope.includes(owner)
 
     @staticmethod

@@ -38,5 +38,5 @@ REPEATABLE_PACKAGES: Final[Mapping[str, str]] = {
 
 
 def is_repeatable(type_: str) -> bool:
-    """Say whether the next run may create such an object again, whether or not it exists."""
+    """Return whether the next run may create such an object again, whether or not it exists."""
     return type_ in REPEATABLE or type_.startswith(tuple(REPEATABLE_PACKAGES))
