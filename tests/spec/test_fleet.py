@@ -156,7 +156,7 @@ def test_what_is_on_a_cluster_fits_into_it() -> None:
 def test_the_pods_of_archetypes_count() -> None:
     settings = with_capacity("nonprod-1", dataclasses.replace(PLENTY, pods=39))
     (problem,) = problems_of({"aa.yaml": file("aa")}, settings)
-    assert "has pods for 39" in problem.message
+    assert "has 39 as its capacity for pods" in problem.message
 
 
 def test_a_suspended_tenant_keeps_its_place_and_an_archived_one_only_its_data() -> None:
@@ -166,7 +166,7 @@ def test_a_suspended_tenant_keeps_its_place_and_an_archived_one_only_its_data() 
     assert problems_of({**right, "bb.yaml": file("bb", "state: suspended\n" + BODY)}, settings)
     less = with_capacity("nonprod-1", Quota(4000, 8 * GIB, 99 * GIB, 0, 40))
     (problem,) = problems_of(right, less)
-    assert "has storage for 99Gi" in problem.message
+    assert "has 99Gi as its capacity for storage" in problem.message
 
 
 def test_selected_tenants_exist() -> None:
