@@ -1,4 +1,4 @@
-"""Files as text, and the problems the loader finds in them."""
+"""Helpers: tenant files as text, and the problems that the loader finds in them."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ def problems_of(files: Mapping[str, str | bytes], settings: Settings = SETTINGS)
 
 
 def one(content: str, settings: Settings = SETTINGS) -> Tenant:
-    """Load one file `tenant.yaml` that is right."""
+    """Load one valid file `tenant.yaml`."""
     (tenant,) = load_texts({"tenant.yaml": content}, settings)
     return tenant
 
 
 def file(slug: str, body: str = BODY) -> str:
-    """Return a right file of another slug."""
+    """Return a valid file with another slug."""
     return HEAD.replace("slug: tenant", f"slug: {slug}") + body

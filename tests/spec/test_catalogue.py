@@ -1,4 +1,4 @@
-"""The CI catalogue: read whole, and what is wrong with it told with its place."""
+"""The CI catalogue: all files are read, and problems have their place."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_no_job_has_a_secret_in_a_variable() -> None:
             assert not [key for key in variables if "TOKEN" in key or "PASSWORD" in key], (path, name)
 
 
-def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
+def test_one_run_reports_everything_wrong(tmp_path: Path) -> None:
     (tmp_path / "presets").mkdir()
     (tmp_path / "presets" / "python.yml").write_text("test:\n  script: [\n", encoding="utf-8")
     (tmp_path / "presets" / "generic.yml").write_bytes(b"\xff\xfe")

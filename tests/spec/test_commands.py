@@ -1,4 +1,4 @@
-"""`usine check`, `schema`, `new` and `explain`, as a person calls them."""
+"""`usine check`, `schema`, `new` and `explain`, on the command line."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def usine(*argv: str) -> int:
     return int(args.run(args))
 
 
-def test_check_says_that_all_is_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_reports_success(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert usine("check") == 0
     assert capsys.readouterr().out == f"{len(load(ROOT / 'projects.d', SETTINGS))} tenants, no problem\n"
     (tmp_path / "aa.yaml").write_text(file("aa"))
@@ -51,7 +51,7 @@ def test_check_prints_problems(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert json.loads(capsys.readouterr().out) == {"problems": []}
 
 
-def test_nothing_gives_a_traceback(tmp_path: Path) -> None:
+def test_no_input_gives_a_traceback(tmp_path: Path) -> None:
     """The whole command in a process of its own, on a terminal that knows no accents."""
     (tmp_path / "aa.yaml").write_bytes(b"\xff")
     (tmp_path / "bb.yaml").write_text("slug: é\nétat: …\n")
@@ -104,7 +104,7 @@ def test_new_works_with_the_production_example(capsys: pytest.CaptureFixture[str
     assert "slug: aa" in capsys.readouterr().out
 
 
-def test_what_new_leaves_commented_is_right_too(tmp_path: Path) -> None:
+def test_the_comments_of_a_new_file_are_legal_keys(tmp_path: Path) -> None:
     assert usine("new", "aa", "--owner", "bob", "--projects", str(tmp_path)) == 0
     path = tmp_path / "aa.yaml"
     lines = path.read_text().splitlines()[1:]
@@ -152,7 +152,7 @@ def test_new_refuses_a_slug_with_the_words_of_the_loader(tmp_path: Path, capsys:
     assert said in capsys.readouterr().out
 
 
-def test_explain_says_what_a_person_may_do_and_who_may_do_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
+def test_explain_lists_the_rights_of_a_person_and_who_has_the_others(capsys: pytest.CaptureFixture[str]) -> None:
     assert usine("explain", "teleservice", "--as", "Emma.Leroy") == 0
     out = capsys.readouterr().out
     assert out.startswith("emma.leroy in teleservice (active): developer\n\nvault\n")

@@ -1,4 +1,4 @@
-"""Single fields and what connects them: a table of wrong ones, with their place and their answer."""
+"""Single keys, and contradictions between keys: a table of wrong values with their place and message."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ def test_required_keys() -> None:
 
 
 @pytest.mark.parametrize("body", ["", "environments: {}\n", "environments: {}\nrepositories: {}\n"])
-def test_a_project_has_an_environment_or_a_repository(body: str) -> None:
+def test_a_tenant_has_an_environment_or_a_repository(body: str) -> None:
     (problem,) = problems(HEAD + body)
     assert "neither an environment nor a repository" in problem.message
     assert not problems(HEAD + "environments: {dev: {}}\n")
@@ -315,13 +315,13 @@ def test_secrets_are_refused_and_never_repeated(line: str) -> None:
         (f"registry: {{password: {MARKER}}}", "do not write secrets into this file"),
     ],
 )
-def test_secrets_are_called_secrets(line: str, message: str) -> None:
+def test_the_message_about_a_secret_names_it(line: str, message: str) -> None:
     (problem,) = problems(RIGHT + line + "\n")
     assert message in problem.message
     assert problem.line == RIGHT.count("\n") + 1
 
 
-def test_credentials_in_urls_are_called_by_their_name() -> None:
+def test_the_message_about_credentials_in_a_url_names_them() -> None:
     for url in (f"https://u:{MARKER}@a.example.fr", f"http://{MARKER}@a.example.fr/x"):
         (problem,) = problems(RIGHT.replace("https://a.example.fr", url))
         assert "holds a user or a password (not shown)" in problem.message
@@ -332,7 +332,7 @@ def test_long_values_are_cut() -> None:
     assert len(problem.message) < 200
 
 
-def test_the_example_means_what_it_says() -> None:
+def test_the_example_gives_its_values() -> None:
     tenant = check_text(EXAMPLE.read_bytes(), "teleservice.yaml", SETTINGS)
     assert tenant.name == "Téléservice d'inscription"
     assert tenant.review_after == datetime.date(2027, 6, 30)
@@ -373,7 +373,7 @@ def test_the_default_branch_is_protected_whatever_its_name() -> None:
     assert other.protected_branches == ("main",)
 
 
-def test_nothing_is_said_of_mere_consequences() -> None:
+def test_follow_on_errors_are_suppressed() -> None:
     body = (
         "environments: {dev: {cluster: nonprd-1, quota: {cpu: 99}, url: https://a.example.fr}, test: {stage: tst}}\n"
         "repositories: {api: {kind: ap, path: x}}\n"
@@ -386,7 +386,7 @@ def test_nothing_is_said_of_mere_consequences() -> None:
     ]
 
 
-def test_one_run_tells_fields_and_what_connects_them() -> None:
+def test_one_run_reports_single_keys_and_contradictions_between_keys() -> None:
     body = "environments: {dev: {cluster: prod-1}}\nrepositories: {api: {path: x}}\nstat: active\n"
     messages = [p.message for p in problems(HEAD + body)]
     assert any("does not offer stage dev" in m for m in messages)

@@ -1,4 +1,4 @@
-"""What must hold across tenants."""
+"""The checks across tenants."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_the_namespace_of_a_service_of_the_cluster_is_refused_where_it_stands(
         assert load_texts({"outils.yaml": file(slug, body.replace("stage: dev", "stage: prod"))}, settings)
 
 
-def test_a_host_is_one_environment_s_only_and_none_of_the_platform_s() -> None:
+def test_a_host_belongs_to_one_environment_and_is_no_host_of_the_platform() -> None:
     endpoints = {System.VAULT: Endpoint("https://vault.example.fr")}
     settings = dataclasses.replace(SETTINGS, endpoints={**SETTINGS.endpoints, **endpoints})
     first = "environments:\n  dev: {url: 'https://one.example.fr/a', hosts: [two.example.fr, three.example.fr]}\n"
@@ -132,13 +132,13 @@ def test_the_sum_of_environments_fits_into_the_envelope() -> None:
     assert "the environments prod add up to 20Gi, the envelope allows 10Gi" in storage
 
 
-def test_an_envelope_that_the_archetype_gives_is_named() -> None:
+def test_the_message_names_the_archetype_of_an_envelope() -> None:
     (problem,) = problems_of({"tenant.yaml": HEAD + "environments:\n  dev: {quota: {cpu: 17}}\n"})
     assert (problem.line, problem.column) == (7, 1)
     assert "add up to 17, the envelope of archetype standard allows 16" in problem.message
 
 
-def test_what_is_on_a_cluster_fits_into_it() -> None:
+def test_the_environments_of_a_cluster_fit_into_its_capacity() -> None:
     settings = with_capacity("nonprod-1", Quota(7000, 10**15, 10**15, 0, 1000))
     files = {
         "aa.yaml": file("aa", "environments:\n  dev: {quota: {cpu: 5}}\n"),
@@ -153,7 +153,7 @@ def test_what_is_on_a_cluster_fits_into_it() -> None:
     assert load_texts(files, with_capacity("nonprod-1", Quota(8000, 10**15, 10**15, 0, 1000)))
 
 
-def test_the_pods_of_archetypes_count() -> None:
+def test_pods_of_the_archetype_count_too() -> None:
     settings = with_capacity("nonprod-1", dataclasses.replace(PLENTY, pods=39))
     (problem,) = problems_of({"aa.yaml": file("aa")}, settings)
     assert "has 39 as its capacity for pods" in problem.message
@@ -185,7 +185,7 @@ def test_order_of_files_changes_nothing() -> None:
 
 
 @given(st.lists(st.from_regex(r"[a-z][a-z0-9-]{1,8}", fullmatch=True), min_size=2, max_size=6, unique=True))
-def test_whatever_loads_together_shares_no_name(slugs: list[str]) -> None:
+def test_tenants_that_load_together_share_no_name(slugs: list[str]) -> None:
     try:
         tenants = load_texts({f"{slug}.yaml": file(slug) for slug in slugs})
     except SpecError:

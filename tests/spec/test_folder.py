@@ -1,4 +1,4 @@
-"""What may lie in the folder of tenant files."""
+"""The files that the folder of tenant files may contain."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     assert "No such file" in problem.message
 
 
-def test_projects_are_sorted_by_slug_and_say_where_they_come_from(tmp_path: Path) -> None:
+def test_tenants_are_sorted_by_slug_and_have_their_source(tmp_path: Path) -> None:
     for slug in ("zoo", "a-b", "aa"):
         (tmp_path / f"{slug}.yaml").write_text(file(slug))
     tenants = load(tmp_path, SETTINGS)
@@ -41,7 +41,7 @@ def test_projects_are_sorted_by_slug_and_say_where_they_come_from(tmp_path: Path
 
 
 @pytest.mark.parametrize("name", [".tenant.yaml", ".gitkeep", ".#tenant.yaml", "README.md"])
-def test_hidden_files_and_notes_are_passed_over(tmp_path: Path, name: str) -> None:
+def test_hidden_files_and_notes_are_ignored(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("slug: [")
     assert load(tmp_path, SETTINGS) == ()
 
@@ -160,7 +160,7 @@ def test_a_name_in_another_case_is_another_name() -> None:
     assert any("the slug tenant is taken by" in p.message for p in both)
 
 
-def test_all_problems_of_all_files_are_told_at_once() -> None:
+def test_one_run_reports_all_problems_of_all_files() -> None:
     found = problems_of(
         {
             "aa.yaml": file("aa", "repositories: {x1: {kind: ap}}\nowner2: x\n"),

@@ -1,4 +1,4 @@
-"""Whatever is in a file, the loader answers with a project or with problems that stand inside the file."""
+"""For any content of a file, the loader returns a tenant, or problems with places inside the file."""
 
 from __future__ import annotations
 

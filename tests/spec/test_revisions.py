@@ -1,4 +1,4 @@
-"""What production may follow, and where the file says otherwise."""
+"""The revisions that production may use."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def said(rest: str) -> list[str]:
         "protectedBranches: []",  # the default branch is protected all the same
     ],
 )
-def test_what_only_maintainers_make(rest: str) -> None:
+def test_revisions_that_only_maintainers_create_are_accepted(rest: str) -> None:
     assert said(rest) == []
 
 
@@ -62,7 +62,9 @@ def test_what_only_maintainers_make(rest: str) -> None:
         ("revision: {default: develop}", 45, "develop"),
     ],
 )
-def test_what_a_developer_could_make_is_told_at_its_place(rest: str, column: int, revision: str) -> None:
+def test_a_revision_that_a_developer_could_create_is_reported_at_its_place(
+    rest: str, column: int, revision: str
+) -> None:
     (problem,) = said(rest)
     assert problem.startswith(f"tenant.yaml:11:{column}: "), problem
     assert f"environment prod is production and follows {revision}," in problem.replace('"', "")

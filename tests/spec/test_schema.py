@@ -1,4 +1,4 @@
-"""The published JSON Schema says what the loader says, and the sample tenants use all of it."""
+"""The published JSON Schema and the loader accept the same files, and the sample tenants use every key."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SCHEMA = json_schema()
 VALIDATOR = jsonschema.Draft202012Validator(json_schema(Words.of(SETTINGS)))
 SAMPLES = sorted((ROOT / "projects.d").glob("*.yaml"))
 
-#: What no JSON Schema can say: what connects fields or files, Git's and cron's finer rules, days that do not exist.
+#: Rules that no JSON Schema can express: across keys or files, details of Git and cron, days that do not exist.
 BEYOND_A_SCHEMA = (
     *("a role of the platform", "an environment has that name"),
     *("the file's name", "reserved by", "one line of text", "the value is empty", "in this list twice"),
@@ -41,7 +41,7 @@ BEYOND_A_SCHEMA = (
 
 
 def as_others_read(value: object) -> object:
-    """Return what a YAML 1.2 reader, such as an editor's, hands to its JSON Schema validator."""
+    """Return the value that a YAML 1.2 reader, such as an editor, gives to its JSON Schema validator."""
     if isinstance(value, Ambiguous):
         return float(value.text) if value.meaning == FRACTION else value.text
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The platform's side: what a settings file may say, and the same through the engine."""
+"""Settings: from a file, and as the engine passes them."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_gate_asks_what_sonarqube_recommends_unless_the_settings_say_otherwise
     assert {(c.metric, c.op, c.error) for c in gates["strict"]} >= {("new_coverage", "LT", "90")}
 
 
-def test_credentials_without_a_word_are_one_generation_without_an_end(tmp_path: Path) -> None:
+def test_the_default_is_one_generation_of_credentials_without_an_end(tmp_path: Path) -> None:
     settings = load_text(tmp_path, re.sub(r"  usine:credentials:.*\n", "", TEXT))
     assert settings.credentials == (Credential("1", None),)
 
@@ -123,7 +123,7 @@ def test_structures_may_be_json_text_in_the_file_too(tmp_path: Path) -> None:
     assert settings.tenants == ("teleservice",)
 
 
-def test_what_is_not_ours_is_passed_over(tmp_path: Path) -> None:
+def test_keys_of_other_name_spaces_are_ignored(tmp_path: Path) -> None:
     extra = (
         "secretsprovider: hashivault://usine\nencryptedkey: dmF1bHQ6djE6YWJj\nenvironment:\n  - base\n"
         "config:\n  vault:address: https://vault.example.fr\n  other:empty:\n  vault:token: {secure: v1:abc}\n"
@@ -192,7 +192,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("old", "new", "message"), WRONG, ids=[new.strip()[:50] for _, new, _ in WRONG])
-def test_what_is_wrong_is_told_at_its_line(tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_a_problem_is_reported_at_its_line(tmp_path: Path, old: str, new: str, message: str) -> None:
     assert old in TEXT
     problems_found = found(tmp_path, TEXT.replace(old, new, 1))
     matching = [p for p in problems_found if message in p.message]

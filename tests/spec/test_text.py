@@ -1,4 +1,4 @@
-"""What a file's text may be: each trap of YAML and of encodings has its answer, at its place."""
+"""The text of a file: each trap of YAML and of encodings gives a message at its place."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("content", "line", "column", "message"), CASES)
-def test_the_problem_stands_where_it_is(content: str | bytes, line: int, column: int, message: str) -> None:
+def test_a_problem_has_its_place(content: str | bytes, line: int, column: int, message: str) -> None:
     found = [(p.line, p.column) for p in problems(content) if message in p.message]
     assert found == [(line, column)], [str(p) for p in problems(content)]
 
@@ -104,7 +104,7 @@ def test_bombs_are_refused_quickly(bomb: str) -> None:
     assert time.process_time() - start < 5
 
 
-def test_all_flaws_of_a_text_are_told_at_once() -> None:
+def test_one_run_reports_all_flaws_of_a_text() -> None:
     found = problems(HEAD + "labels: {a: &x b, c: *x, c: d, <<: {}}\ncontact: a@b.fr\n" + BODY)
     assert len(found) == 5
 
@@ -144,7 +144,7 @@ def test_words_that_tools_read_differently_must_be_quoted(written: str, reading:
 
 
 @pytest.mark.parametrize(("written", "meant"), [("on", "true"), ("yes", "true"), ("off", "false"), ('"true"', "true")])
-def test_truth_is_true_or_false(written: str, meant: str) -> None:
+def test_only_true_and_false_are_truth_values(written: str, meant: str) -> None:
     (problem,) = problems(GOOD.replace("dev: {}", f"dev: {{autosync: {written}}}"))
     assert "expected true or false" in problem.message
     assert f"did you mean {meant}?" in problem.message
