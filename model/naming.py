@@ -56,7 +56,7 @@ class TenantNames:
         return f"/{self.slug}"
 
     def role_group_path(self, role: str) -> str:
-        """Full path of a role's group, as it stands in the ``groups`` claim of a token."""
+        """Full path of a role's group, as the ``groups`` claim of a token has it."""
         return f"/{self.slug}/{role}"
 
     def access_group_path(self, environment: str, access: Access) -> str:

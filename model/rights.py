@@ -1,4 +1,4 @@
-"""The one table of what people may do: rights, what each is called, and which of them a role has.
+"""The table of the rights of people: each right with its description, and the rights of each role.
 
 Components derive every grant from it, `usine explain` its answers, docs/guide-equipes.md its table, and tests/isolation
 what it asks the servers. A tenant's own roles (`roles` of the file) combine these rights.
@@ -15,7 +15,7 @@ from model.tenant import Right, Role
 
 
 class Where(enum.Enum):
-    """The environments of a tenant that a right is about."""
+    """The environments of a tenant to which a right applies."""
 
     NONPROD = "nonprod"
     PROD = "prod"
@@ -140,7 +140,7 @@ _DEVELOP = (*_LOOK, *_CHANGE_NONPROD, Right.HARBOR_SCANS, Right.SONARQUBE_ISSUES
 _OPERATE = (*_DEVELOP, *_CHANGE_PROD, Right.VAULT_SECRETS, Right.GITLAB_MAINTAINER)
 _ADMINISTER = (*_OPERATE, Right.VAULT_DESTROY, Right.SONARQUBE_HOTSPOTS)
 
-#: What each role of the platform has. Nobody of a tenant has more than `admin`: what shapes the tenant is its file's.
+#: The rights of each role of the platform. No role has more than `admin`: only the file changes the tenant itself.
 RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
     role: with_included(rights)
     for role, rights in {

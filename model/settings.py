@@ -142,7 +142,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class KeycloakSettings:
-    """`realm` holds tenants' people and groups; `people` says who creates the accounts.
+    """`realm` holds tenants' people and groups; `people` is the source of the accounts.
 
     `email_domain` completes the e-mail address of managed accounts; None leaves it for the person to fill in.
     """

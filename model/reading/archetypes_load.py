@@ -76,7 +76,7 @@ class ArchetypeSection(Section):
 def merge_archetypes(declared: object, note: Callable[[KeyPath, str], None]) -> object:
     """Return all archetypes by name, the built-in ones first, each merged into its parent; not validated.
 
-    `declared` is the value of `usine:archetypes`, or what stands in its place. The function reports unknown parents
+    `declared` is the value of `usine:archetypes`, of any type. The function reports unknown parents
     and archetypes that extend each other in a circle to `note`, with the path below `usine:archetypes`.
     """
     if not isinstance(declared, dict):

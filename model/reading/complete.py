@@ -76,7 +76,7 @@ class _Defaults:
             defaults = self.keys["environment"]["prod" if stage.production else "nonprod"]
             self._by_stage[stage.name] = _Environment(defaults, given)
         self._repository = repository = self.keys["repository"]
-        # An archetype that protects its default branch alone protects a tenant's default branch, whatever its name.
+        # An archetype that protects its default branch only also protects a default branch that the tenant names.
         alone = repository["protectedBranches"] == [repository["defaultBranch"]]
         self._other_branch = {**repository, "protectedBranches": []} if alone else repository
 

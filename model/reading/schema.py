@@ -90,7 +90,7 @@ ProtectedBranches = Annotated[list[f.BranchPattern], Field(max_length=20)]
 
 
 class MembersSection(Section):
-    """Role -> people. A person may have several roles; the owner stands in `owner`."""
+    """Role -> people. A person may have several roles; the key `owner` names the owner."""
 
     admin: list[f.Person] = []
     """All rights in the tenant, except to destroy it."""

@@ -44,7 +44,7 @@ kind: Project
 
 slug: {_quoted(start.slug):<26}# the identifier in every tool, and the name of this file; it never changes
 name: {_quoted(start.slug):<26}# the name that people see
-# description: What the project is for, in {LONGEST_DESCRIPTION} characters at most.
+# description: The purpose, in {LONGEST_DESCRIPTION} characters at most.
 archetype: {start.archetype:<21}# where defaults come from: {enumerate_words(settings.archetypes)}
 # state: active                 # active, suspended, or archived (before you remove the file)
 owner: {_quoted(start.owner):<25}# one person; every right of the tenant
