@@ -1,4 +1,4 @@
-"""The one table of changes made outside the program, over the seven systems, with all that a drift scan reports then.
+"""The one table of changes made outside the program, in the seven systems, with the findings of a drift scan.
 
 `docs/drift.md` shows it. Objects that the program does not manage are made by the deeds of `tests.drift.inventory`.
 """
@@ -27,7 +27,7 @@ from tests.drift.inventory.hand import Expected, Hand
 from tests.engine import breaks, live, live_forge
 from tests.engine.harness import ROOT
 
-#: What the report must say: kind, the name of the object, and the path of a property that changed.
+#: A finding that the report must have: kind, the name of the object, and the path of a property that changed.
 Said = tuple[str, str, str]
 
 _MERGE = {"Content-Type": "application/merge-patch+json"}
@@ -39,7 +39,7 @@ _STEPS = {"changed": "update", "missing": "create"}
 
 @dataclass(frozen=True)
 class HandMade:
-    """One change: `what` for people, `do` makes it, `said` is all the report may say of it.
+    """One change: `what` for people, `do` makes it, `said` are all findings that the report may have for it.
 
     `by_hand` takes away again what no repair may or can, None where `--repair` does. `previewed`: the engine alone sees
     it, in `preview --refresh`, which then also updates the objects `along`.
@@ -91,7 +91,7 @@ def extra(
     name: str,
     by_hand: Callable[[TestLab], None] | None = None,
 ) -> HandMade:
-    """An object made by one of the inventory's deeds; `name` is how it is found, without its number."""
+    """An unmanaged object that a deed of the inventory's tests creates; `name` is its name without the number."""
 
     def do(lab: TestLab) -> None:
         _, _, made = deed(Hand(lab, "alpha"))
@@ -110,7 +110,7 @@ def _realm(lab: TestLab) -> Any:
 
 
 def redirect_a_client(lab: TestLab) -> None:
-    """The whole client goes back: Keycloak takes what is left out for its default."""
+    """Write the whole client: Keycloak sets properties that are left out to their defaults."""
     admin = _realm(lab)
     number = admin.get_client_id("argocd")
     admin.update_client(number, {**admin.get_client(number), "redirectUris": ["https://evil.example/*"]})
@@ -331,7 +331,7 @@ CHANGES: tuple[HandMade, ...] = (
     broken("harbor", "a member's role raised", breaks.raise_a_registry_member,
              changed("alpha/harbor/member/developer", "role")),
     broken("harbor", "a robot deleted", breaks.delete_a_robot, missing("alpha/harbor/robot/push-1"),
-           # Its secret goes with it: what held it gets the new one.
+           # Its secret is deleted with it: the objects that use it get the new one.
            ("alpha/vault/pipelines/secret/ci/registry/push",)),
     broken("harbor", "immutable tags let go", breaks.let_tags_be_overwritten, missing("alpha/harbor/immutable/v*")),
     extra("a robot made", by_hand_forge.harbor_robot_of_the_project, "robot: robot$alpha+extra"),

@@ -1,4 +1,4 @@
-"""`usine drift` on real servers: nothing on a clean platform, every change by hand found, all put right by name.
+"""`usine drift` on real servers: no finding on a clean platform; every manual change is found and repaired by name.
 
 The tests of this module share one platform, in this order. `docs/drift.md` holds the table that the second one makes:
 USINE_WRITE_TABLE=1 writes it.
@@ -39,14 +39,14 @@ _BEGIN, _END = "<!-- table: begin -->", "<!-- table: end -->"
 
 @dataclasses.dataclass
 class Drift:
-    """The command on one stack, with files of its own."""
+    """The command on one stack, with its own files."""
 
     stack: Stack
-    #: What the systems hold before anything is changed by hand.
+    #: The objects of the systems before the manual changes.
     clean: dict[str, Any]
 
     def __call__(self, *arguments: str) -> tuple[int, str]:
-        """Run it; return the exit code and all it said. What it must never do is looked for here."""
+        """Run it; return exit code and output. Without `--repair` the state must not change."""
         before = state_digest(self.stack.engine.export_state())
         done = self.stack.usine(
             "drift", "--history", str(self.history), "--ignore", str(self.ignores), "--json", str(self.file("json")),
@@ -78,7 +78,7 @@ class Drift:
         return list(read_past(self.history).findings.values())
 
 
-#: What tells objects of one name apart, at the end of theirs.
+#: The end of a name that distinguishes objects with equal names.
 _NUMBER = re.compile(r" \((#\d+|[0-9a-f-]{36})\)\Z")
 
 
@@ -110,11 +110,11 @@ def make(change: HandMade, lab: TestLab) -> None:
         lab.keycloak.connection.realm_name = "master"
 
 
-def test_all_that_is_made_by_hand_is_found_and_nothing_else(drift: Drift) -> None:
+def test_all_manual_changes_are_found_and_nothing_else(drift: Drift) -> None:
     for change in CHANGES:
         make(change, drift.stack.lab)
     before = live.snapshot(drift.stack.lab)
-    # The engine alone names exactly what it can see.
+    # The engine alone reports exactly the changes that it can see.
     seen = {name: op for change in CHANGES for name, op in change.steps.items()}
     assert drift.stack.drift().must().ops() == seen
     code, output = drift()
@@ -131,7 +131,7 @@ def test_all_that_is_made_by_hand_is_found_and_nothing_else(drift: Drift) -> Non
 
 
 def _hold_the_table(findings: list[DriftFinding]) -> None:
-    """The table of docs/drift.md is what this platform shows."""
+    """The table of docs/drift.md equals the findings on this platform."""
     means = {named(f): f.means for f in findings}
     rows = ["| system | changed by hand | found as | put right by |", "|---|---|---|---|"]
     for change in CHANGES:
@@ -176,7 +176,7 @@ def _no_secret(drift: Drift) -> None:
         assert not [name for name in leaked if not name.endswith("_user")], path
 
 
-def test_what_is_named_is_put_right_and_only_that(drift: Drift) -> None:
+def test_only_the_named_findings_are_repaired(drift: Drift) -> None:
     quota = next(f for f in drift.findings if f.name == "alpha/kubernetes/dev/quota")
     others = said(drift.findings) - {named(quota)}
     code, output = drift("--repair", quota.object_key)
@@ -188,7 +188,7 @@ def test_what_is_named_is_put_right_and_only_that(drift: Drift) -> None:
     assert {entry.note.count("since 20") for entry in drift.report.entries} == {1}
 
 
-def test_what_only_a_person_may_do_is_refused_with_the_call_to_make(drift: Drift) -> None:
+def test_manual_repairs_are_refused_with_the_call_to_make(drift: Drift) -> None:
     keys = [f.object_key for f in drift.findings if f.name in {"mount: alpha-old", "foundation/keycloak/realm"}]
     code, output = drift("--repair", *keys, "*")
     assert code == 1
@@ -197,7 +197,7 @@ def test_what_only_a_person_may_do_is_refused_with_the_call_to_make(drift: Drift
     assert "*: no finding has this key" in output
 
 
-def test_everything_is_put_right(drift: Drift) -> None:
+def test_all_findings_are_repaired(drift: Drift) -> None:
     names = {name for change in CHANGES if change.by_hand for _, name, _ in change.said}
     keys = {finding.object_key for finding in drift.findings if finding.name not in names}
     assert len(keys) > 20
@@ -216,7 +216,7 @@ def test_everything_is_put_right(drift: Drift) -> None:
     )
 
 
-def test_a_rule_takes_out_what_is_meant(drift: Drift) -> None:
+def test_an_ignore_entry_removes_its_findings(drift: Drift) -> None:
     change = next(c for c in CHANGES if c.what == "a label set on a namespace")
     make(change, drift.stack.lab)
     drift.ignores.write_text(
@@ -235,7 +235,7 @@ def test_a_rule_takes_out_what_is_meant(drift: Drift) -> None:
     drift.ignores.unlink()
 
 
-def test_a_system_that_is_down_is_said_and_the_rest_is_looked_at(drift: Drift) -> None:
+def test_a_system_that_is_down_is_reported_and_the_others_are_scanned(drift: Drift) -> None:
     label = next(c for c in CHANGES if c.what == "a label set on a namespace")
     process.stop(drift.stack.lab.home, "openbao")
     try:

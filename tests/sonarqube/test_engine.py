@@ -248,7 +248,7 @@ def test_a_moved_server_changes_no_object(stack: Stack, sonar: Sonar) -> None:
     assert addresses == [sonar.url.replace("127.0.0.1", "localhost")]
 
 
-def test_what_a_killed_run_made_is_taken_up(stack: Stack, sonar: Sonar) -> None:
+def test_the_objects_of_an_interrupted_run_are_adopted(stack: Stack, sonar: Sonar) -> None:
     stack.run("up", "--yes", "--skip-preview")
     # As if the run had been killed before it noted what had become of its creations.
     state: Any = stack.engine.export_state()

@@ -71,7 +71,7 @@ def test_the_production_example() -> None:
     assert len(settings.clusters) > 1
 
 
-def test_a_gate_asks_what_sonarqube_recommends_unless_the_settings_say_otherwise() -> None:
+def test_the_default_gate_has_sonarqube_s_recommended_conditions() -> None:
     assert load_settings(ROOT / "Pulumi.lab.yaml").sonarqube.token_name == "usine-lab"
     gates = load_settings(ROOT / "Pulumi.prod.yaml").sonarqube.gates
     assert gates["platform"] == CLEAN_CODE
