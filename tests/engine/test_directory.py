@@ -37,6 +37,9 @@ def stack(light_lab: TestLab, tmp_path: Path) -> Iterator[Stack]:
     stack.tenant("people", TENANT)
     yield stack
     stack.close()
+    for person in PEOPLE:
+        for account in light_lab.gitlab.get("/users", params={"username": f"{person}-of-gitlab"}).json():
+            light_lab.gitlab.delete(f"/users/{account['id']}", params={"hard_delete": "true"}).raise_for_status()
 
 
 def log_in(lab: TestLab, person: str) -> None:

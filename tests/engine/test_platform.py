@@ -134,7 +134,7 @@ def test_another_catalogue_has_another_tag_and_the_former_catalogue_has_its_firs
     # Now the tag exists already: GitLab does not create it again.
     fleet.restore()
     done = stack.usine("up").must()
-    assert f"adopted what an earlier run had left where it was: {place}/version/{first}" in done.output
+    assert f"adopted an object that an earlier run left in its system: {place}/version/{first}" in done.output
     assert tags_of(stack) == [first]
     assert stack.drift().must().steps == ()
     assert live.snapshot(fleet.lab) == before
