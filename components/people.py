@@ -132,7 +132,7 @@ def _users_of_gitlab(
     return {person: one[0] for person, one in ids.items() if one}
 
 
-async def _call(token: str, arguments: Mapping[str, str], provider: pulumi.ProviderResource) -> Any:  # noqa: ANN401
+async def _call(token: str, arguments: Mapping[str, str], provider: pulumi.ProviderResource) -> Any:  # noqa: ANN401 - what a provider function returns
     """Return the result of a provider function; None if it reports that the account does not exist."""
     try:
         return await pulumi.runtime.invoke_async(token, dict(arguments), pulumi.InvokeOptions(provider=provider))

@@ -13,7 +13,7 @@ from lab.home import LabHome
 
 #: Variables with the administrator's credential of a real GitLab or Harbor (`lab.servers.external`).
 GITLAB_TOKEN = "USINE_LAB_GITLAB_TOKEN"  # noqa: S105 - names of variables
-HARBOR_PASSWORD = "USINE_LAB_HARBOR_PASSWORD"  # noqa: S105
+HARBOR_PASSWORD = "USINE_LAB_HARBOR_PASSWORD"  # noqa: S105 - a variable's name
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -128,7 +128,7 @@ def suggest(value: object, allowed: Iterable[str]) -> str | None:
     if close:
         return words[close[0]]
     # One word starts with the other: `production` and `prod`.
-    starts = [w for w in words if len(wanted) > 2 and (w.startswith(wanted) or wanted.startswith(w))]  # noqa: PLR2004
+    starts = [w for w in words if len(wanted) > 2 and (w.startswith(wanted) or wanted.startswith(w))]  # noqa: PLR2004 - shorter words start too many others
     return words[min(starts)] if starts else None
 
 

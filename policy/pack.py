@@ -16,7 +16,7 @@ PACK = "usine"
 _LEVELS = {level: crossguard.EnforcementLevel(level.value) for level in Level}
 
 
-def _masked(properties: Mapping[str, object], proxy_secrets: bool = False) -> Mapping[str, object]:  # noqa: ARG001
+def _masked(properties: Mapping[str, object], proxy_secrets: bool = False) -> Mapping[str, object]:  # noqa: ARG001 - the library's own signature
     # Read-only, so that the library passes it on unchanged.
     return types.MappingProxyType(
         {key: plain(value, secret=Hidden.SECRET, unknown=Hidden.UNKNOWN) for key, value in properties.items()}

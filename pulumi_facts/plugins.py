@@ -50,9 +50,9 @@ def order(version: str) -> Version:
 def probe(path: Path) -> str:
     """Start a plugin and return its version, without `v`; empty if it does not answer like a plugin."""
     # Imported here: it takes half a second, and most commands ask no plugin.
-    import grpc  # type: ignore[import-untyped]  # noqa: PLC0415
-    from google.protobuf import empty_pb2  # noqa: PLC0415
-    from pulumi.runtime.proto import provider_pb2_grpc  # noqa: PLC0415
+    import grpc  # type: ignore[import-untyped]  # noqa: PLC0415 - see above
+    from google.protobuf import empty_pb2  # noqa: PLC0415 - see above
+    from pulumi.runtime.proto import provider_pb2_grpc  # noqa: PLC0415 - see above
 
     try:
         # The address of an engine. The plugin sends nothing there for this request.

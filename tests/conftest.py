@@ -24,7 +24,7 @@ def caches(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def fleets(lab: TestLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleets]:
     """The one fleet of a test run; its end is a test of its own: nothing may be left."""
-    from tests.engine.fleet import Fleets  # noqa: PLC0415
+    from tests.engine.fleet import Fleets  # noqa: PLC0415 - only tests with this fixture need it
 
     fleets = Fleets(lab, tmp_path_factory.mktemp("fleet") / "lab")
     yield fleets

@@ -6,7 +6,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from model.reading.archetypes_load import built_in_archetypes
+from model.archetypes import BUILT_IN
+from model.reading.archetypes_load import ArchetypeSection, to_archetype
 from model.settings import (
     CLEAN_CODE,
     ArgoCDSettings,
@@ -140,7 +141,9 @@ def settings(**changes: Any) -> Settings:
         gates=("platform",),
         packages=("maven",),
         reserved=frozenset(),
-        archetypes=built_in_archetypes(),
+        archetypes={
+            name: to_archetype(name, ArchetypeSection.model_validate(keys), keys) for name, keys in BUILT_IN.items()
+        },
         gitlab=GitLabSettings(email_domain="example.gouv.fr", tools_image=TOOLS_IMAGE),
         sonarqube=SonarQubeSettings({"platform": CLEAN_CODE}, "https://hooks.example.test/sonarqube"),
     )

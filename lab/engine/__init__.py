@@ -13,6 +13,6 @@ if TYPE_CHECKING:
 def install(home: LabHome, parts: Mapping[str, Path]) -> None:
     """Fill `home.bin`; see `lab.engine.installation.install`."""
     # A local import, because the language host is in this package too and must start quickly.
-    from lab.engine.installation import install as fill  # noqa: PLC0415
+    from lab.engine.installation import install as fill  # noqa: PLC0415 - slow to import, and seldom needed
 
     fill(home, parts)

@@ -65,7 +65,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
 
     # Programs ------------------------------------------------------------------------------------------------------
 
-    def Run(self, request: language_pb2.RunRequest, context: CallContext) -> language_pb2.RunResponse:  # noqa: ARG002
+    def Run(self, request: language_pb2.RunRequest, context: CallContext) -> language_pb2.RunResponse:
         """Run a program to its end. The user sees its output at once."""
         if request.attach_debugger:
             return language_pb2.RunResponse(error="--attach-debugger needs the official `pulumi`")
@@ -188,7 +188,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
                 for item in self._children.stream(step, Path(request.directory), os.environ, cancelled):
                     if isinstance(item, int):
                         if item != 0:
-                            raise InterpreterError(f"`{' '.join(map(str, step))}` failed with exit code {item}")  # noqa: TRY301
+                            raise InterpreterError(f"`{' '.join(map(str, step))}` failed with exit code {item}")  # noqa: TRY301 - stops the loop over the installation steps
                     elif item[0] == "stdout":
                         yield language_pb2.InstallDependenciesResponse(stdout=item[1])
                     else:
@@ -201,13 +201,13 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def Handshake(
         self,
         request: language_pb2.LanguageHandshakeRequest,
-        context: CallContext,  # noqa: ARG002
+        context: CallContext,
     ) -> language_pb2.LanguageHandshakeResponse:
         """Store the address of an engine that attaches to a running host."""
         self._engine = request.engine_address or self._engine
         return language_pb2.LanguageHandshakeResponse()
 
-    def GetPluginInfo(self, request: object, context: CallContext) -> plugin_pb2.PluginInfo:  # noqa: ARG002
+    def GetPluginInfo(self, request: object, context: CallContext) -> plugin_pb2.PluginInfo:
         """Return no version, because this is not the official host."""
         return plugin_pb2.PluginInfo()
 
@@ -232,22 +232,22 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             response.dependencies.add(name=name, version=version)
         return response
 
-    def RuntimeOptionsPrompts(self, request: object, context: CallContext) -> language_pb2.RuntimeOptionsResponse:  # noqa: ARG002
+    def RuntimeOptionsPrompts(self, request: object, context: CallContext) -> language_pb2.RuntimeOptionsResponse:
         """Ask nothing for a new project."""
         return language_pb2.RuntimeOptionsResponse()
 
-    def Template(self, request: object, context: CallContext) -> language_pb2.TemplateResponse:  # noqa: ARG002
+    def Template(self, request: object, context: CallContext) -> language_pb2.TemplateResponse:
         """Add nothing to a new project."""
         return language_pb2.TemplateResponse()
 
-    def Cancel(self, request: object, context: CallContext) -> empty_pb2.Empty:  # noqa: ARG002
+    def Cancel(self, request: object, context: CallContext) -> empty_pb2.Empty:
         """Stop the running processes."""
         self._children.interrupt()
         return empty_pb2.Empty()
 
     # The base class would answer these calls with a traceback on the terminal.
 
-    def GenerateProgram(self, request: object, context: CallContext) -> NoReturn:  # noqa: ARG002
+    def GenerateProgram(self, request: object, context: CallContext) -> NoReturn:
         """Refuse the call: only the official host generates code."""
         _refuse(context)
 

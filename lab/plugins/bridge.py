@@ -150,7 +150,7 @@ class Bridge(Generic[Client]):
                 continue
             if isinstance(value, str) and field.kind != "string":
                 try:
-                    value = json.loads(value) if value else None  # noqa: PLW2901
+                    value = json.loads(value) if value else None  # noqa: PLW2901 - its value is what the text holds
                 except json.JSONDecodeError as error:
                     raise PluginError(f"{self.name}:{name} must be a {field.kind}: {error.msg}") from None
             settings[name] = value

@@ -141,7 +141,7 @@ def response(
         diffs.add(name)
         if name in replacing:
             replaces.add(name)
-            kind = _REPLACING[kind]  # noqa: PLW2901
+            kind = _REPLACING[kind]  # noqa: PLW2901 - the kind that also replaces
         detailed[path] = _PROPERTY_DIFF(kind=kind)
     statuses: Any = provider_pb2.DiffResponse
     return provider_pb2.DiffResponse(

@@ -78,16 +78,16 @@ class Backend(Protocol):
     version: str
     accept_secrets: bool
 
-    def check_config(self, request: provider_pb2.CheckRequest) -> provider_pb2.CheckResponse: ...  # noqa: D102
-    def diff_config(self, request: provider_pb2.DiffRequest) -> provider_pb2.DiffResponse: ...  # noqa: D102
-    def configure(self, request: provider_pb2.ConfigureRequest) -> provider_pb2.ConfigureResponse: ...  # noqa: D102
-    def check(self, request: provider_pb2.CheckRequest) -> provider_pb2.CheckResponse: ...  # noqa: D102
-    def diff(self, request: provider_pb2.DiffRequest) -> provider_pb2.DiffResponse: ...  # noqa: D102
-    def create(self, request: provider_pb2.CreateRequest) -> provider_pb2.CreateResponse: ...  # noqa: D102
-    def read(self, request: provider_pb2.ReadRequest) -> provider_pb2.ReadResponse: ...  # noqa: D102
-    def update(self, request: provider_pb2.UpdateRequest) -> provider_pb2.UpdateResponse: ...  # noqa: D102
-    def delete(self, request: provider_pb2.DeleteRequest) -> None: ...  # noqa: D102
-    def invoke(self, request: provider_pb2.InvokeRequest) -> provider_pb2.InvokeResponse: ...  # noqa: D102
+    def check_config(self, request: provider_pb2.CheckRequest) -> provider_pb2.CheckResponse: ...
+    def diff_config(self, request: provider_pb2.DiffRequest) -> provider_pb2.DiffResponse: ...
+    def configure(self, request: provider_pb2.ConfigureRequest) -> provider_pb2.ConfigureResponse: ...
+    def check(self, request: provider_pb2.CheckRequest) -> provider_pb2.CheckResponse: ...
+    def diff(self, request: provider_pb2.DiffRequest) -> provider_pb2.DiffResponse: ...
+    def create(self, request: provider_pb2.CreateRequest) -> provider_pb2.CreateResponse: ...
+    def read(self, request: provider_pb2.ReadRequest) -> provider_pb2.ReadResponse: ...
+    def update(self, request: provider_pb2.UpdateRequest) -> provider_pb2.UpdateResponse: ...
+    def delete(self, request: provider_pb2.DeleteRequest) -> None: ...
+    def invoke(self, request: provider_pb2.InvokeRequest) -> provider_pb2.InvokeResponse: ...
 
 
 def proxied(url: str) -> bool:
@@ -139,13 +139,13 @@ class _Servicer(provider_pb2_grpc.ResourceProviderServicer):
             context.abort(grpc.StatusCode.UNKNOWN, f"{self._backend.name} plugin: {type(error).__name__}: {error}")
         raise AssertionError  # abort() always raises
 
-    def Handshake(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ARG002
+    def Handshake(self, request: Any, context: grpc.ServicerContext) -> Any:
         return provider_pb2.ProviderHandshakeResponse(
             accept_secrets=self._backend.accept_secrets,
             supports_autonaming_configuration=True,
         )
 
-    def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ARG002
+    def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> Any:
         return plugin_pb2.PluginInfo(version=self._backend.version)
 
     def CheckConfig(self, request: Any, context: grpc.ServicerContext) -> Any:
@@ -179,7 +179,7 @@ class _Servicer(provider_pb2_grpc.ResourceProviderServicer):
     def Invoke(self, request: Any, context: grpc.ServicerContext) -> Any:
         return self._answer(context, self._backend.invoke, request)
 
-    def Cancel(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ARG002
+    def Cancel(self, request: Any, context: grpc.ServicerContext) -> Any:
         return empty_pb2.Empty()
 
 

@@ -79,7 +79,7 @@ class LabServer(abc.ABC):
     def where(self, home: LabHome) -> str:
         """Its address, for users."""
 
-    def command(self, context: Context) -> Command | None:  # noqa: ARG002
+    def command(self, context: Context) -> Command | None:  # noqa: ARG002 - for servers without a process
         """Write folders and configuration, and return the command to run."""
         return None
 

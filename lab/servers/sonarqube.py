@@ -31,7 +31,7 @@ _NOBODY = ("unshare", "--user", "--map-user=65534", "--map-group=65534", "--")
 #: File that lists the parts of which the installation was made.
 _ORIGIN = "origin"
 #: Java requires a password for the trust store; the file contains no secret.
-_TRUST_PASSWORD = "changeit"  # noqa: S105
+_TRUST_PASSWORD = "changeit"  # noqa: S105 - the default password of Java's public trust store
 #: Most processor time is spent at the start, for which the JVM's quick compiler is enough.
 _JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 

@@ -130,8 +130,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> _ByGroupO
 def _make_parts() -> None:
     """Make the parts of the platform before any test: the first time, that takes longer than a test's limit."""
     from lab import parts  # noqa: PLC0415 - other tests start without the platform's modules
-    from lab.errors import LabError  # noqa: PLC0415
-    from lab.reporter import Lines  # noqa: PLC0415
+    from lab.errors import LabError  # noqa: PLC0415 - only runs with server tests need it
+    from lab.reporter import Lines  # noqa: PLC0415 - only runs with server tests need it
 
     try:
         parts.ensure(reporter=Lines())

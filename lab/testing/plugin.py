@@ -33,7 +33,7 @@ def lab() -> Iterator[TestLab]:
 
     USINE_TEST_PLUGINS is auto (the default), official or stand-in.
     """
-    from lab.testing.platforms import PORT_BASE, running  # noqa: PLC0415
+    from lab.testing.platforms import PORT_BASE, running  # noqa: PLC0415 - only tests with this fixture need it
 
     with running(".lab-test", PORT_BASE) as platform:
         yield platform
@@ -46,7 +46,7 @@ def light_lab() -> Iterator[TestLab]:
     It is for tests of the engine that do not depend on a system. A test that needs another server starts it:
     `light_lab.start("sonarqube")`.
     """
-    from lab.testing.platforms import LIGHT_PORT_BASE, running  # noqa: PLC0415
+    from lab.testing.platforms import LIGHT_PORT_BASE, running  # noqa: PLC0415 - only tests with this fixture need it
 
     with running(".lab-light", LIGHT_PORT_BASE, ("gitlab", "registry", "harbor", "openbao")) as platform:
         yield platform

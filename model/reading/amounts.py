@@ -79,10 +79,10 @@ def parse_days(value: object) -> int:
     """Return days of ``30d``."""
     match = _DAYS.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        hint = f"; did you mean {value}d?" if type(value) is int and 0 < value <= 3650 else ""  # noqa: PLR2004
+        hint = f"; did you mean {value}d?" if type(value) is int and 0 < value <= 3650 else ""  # noqa: PLR2004 - ten years in days
         raise ValueError(f"expected a number of days such as 30d{hint}")
     days = int(match[1])
-    if days > 3650:  # noqa: PLR2004
+    if days > 3650:  # noqa: PLR2004 - ten years in days
         raise ValueError("more than 3650d (ten years)")
     return days
 

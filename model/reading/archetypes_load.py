@@ -129,14 +129,6 @@ def to_archetype(name: str, section: ArchetypeSection, defaults: Mapping[str, An
     return Archetype(name, defaults, to_envelope(section.envelope), section.registry.quota, section.repository.preset)
 
 
-def built_in_archetypes() -> dict[str, Archetype]:
-    """Return the archetypes of a platform that declares none."""
-    return {
-        name: to_archetype(name, ArchetypeSection.model_validate(defaults), defaults)
-        for name, defaults in BUILT_IN.items()
-    }
-
-
 def misfits(name: str, archetype: ArchetypeSection) -> Iterator[str]:
     """Yield a message for each amount that is larger for one environment than for the sum of all environments."""
     for word, quota, envelope in (

@@ -107,7 +107,7 @@ def _wrong_type(kind: str, value: object, loc: KeyPath) -> str:
         hint = f"; did you mean {meant}?" if meant and not isinstance(value, bool) else ""
         return f"expected true or false, without quotes{hint}"
     if kind == "list_type" and isinstance(value, str) and not may_be_secret(value):
-        return f"expected a list: write [{show(value, loc)}]" if len(value) <= 40 else "expected a list"  # noqa: PLR2004
+        return f"expected a list: write [{show(value, loc)}]" if len(value) <= 40 else "expected a list"  # noqa: PLR2004 - longer values are not repeated
     found = show(value, loc)
     return f"expected {expected}, found {found}"
 

@@ -119,7 +119,7 @@ def _check(keys: Mapping[str, object], source: str, stack: str) -> tuple[Setting
     def in_file(path: KeyPath) -> KeyPath:
         return ("config", f"{_PREFIX}{path[0]}", *path[1:]) if path else ("config",)
 
-    note: Callable[[KeyPath, str], None] = lambda path, message: findings.append(  # noqa: E731
+    note: Callable[[KeyPath, str], None] = lambda path, message: findings.append(  # noqa: E731 - a name for one use
         Finding(source, in_file(path), message)
     )
     values = dict(keys)

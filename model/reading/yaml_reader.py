@@ -61,7 +61,7 @@ class Suspect(Exception):  # noqa: N818 - not an error: `examine` has something 
 
 class _EventSource(Protocol):
     # The attributes of an event depend on its kind.
-    def get_event(self) -> Any: ...  # noqa: ANN401
+    def get_event(self) -> Any: ...  # noqa: ANN401 - PyYAML has no types
 
 
 class _PureParser(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):
@@ -222,7 +222,7 @@ _NO_KEY: Final = object()
 _SKIP: Final = object()
 
 
-class _Hopeless(Exception):  # noqa: N818
+class _Hopeless(Exception):  # noqa: N818 - caught in this module, never shown
     """The rest of the file cannot be read; a flaw states the reason."""
 
 

@@ -10,10 +10,10 @@ import dataclasses
 from collections.abc import Mapping
 
 from model.settings import Edition, Endpoint, System
+from tests.guard.repeatable import REPEATABLE, REPEATABLE_PACKAGES, is_repeatable
 from tests.plans import plan_of, plan_of_samples
 from usine.commands.common import DEFAULT_SETTINGS, read_platform
 from usine.engine.lookup import Finder
-from usine.engine.lookup.repeatable import REPEATABLE, REPEATABLE_PACKAGES, is_repeatable
 
 FOUND = Finder({system: Endpoint("https://example.fr") for system in System}, {}).types
 
@@ -32,7 +32,7 @@ def unrecoverable(types: Mapping[str, str]) -> str:
     return "\n".join(
         f"{type_}: the next run cannot recover an interrupted creation. If create fails for an object that exists, or "
         f"makes a second one: add a finder to usine/engine/lookup/{system}.py. If create can be repeated: add a line "
-        "with the reason to usine/engine/lookup/repeatable.py."
+        "with the reason to tests/guard/repeatable.py."
         for type_, system in sorted(types.items())
         if type_ not in FOUND and not is_repeatable(type_)
     )
@@ -52,6 +52,6 @@ def test_a_type_without_a_finder_is_reported_with_the_file_to_edit() -> None:
 def test_each_type_with_a_finder_or_a_reason_is_in_the_plan_once() -> None:
     types = types_of_plans().keys()
     assert not [type_ for type_ in FOUND if is_repeatable(type_)]
-    assert types >= REPEATABLE.keys(), "usine/engine/lookup/repeatable.py has a type that the program does not create"
+    assert types >= REPEATABLE.keys(), "tests/guard/repeatable.py has a type that the program does not create"
     assert types >= FOUND, "usine/engine/lookup finds a type that the program does not create"
     assert all(any(type_.startswith(package) for type_ in types) for package in REPEATABLE_PACKAGES)

@@ -75,9 +75,9 @@ def launched() -> Iterator[Browser]:
     """Start the browser; build it if the cache does not have it."""
     from playwright.sync_api import expect, sync_playwright  # noqa: PLC0415 - other tests start without it
 
-    from lab import parts  # noqa: PLC0415
-    from lab.parts import chromium  # noqa: PLC0415
-    from lab.reporter import Lines  # noqa: PLC0415
+    from lab import parts  # noqa: PLC0415 - only tests with a browser need it
+    from lab.parts import chromium  # noqa: PLC0415 - only tests with a browser need it
+    from lab.reporter import Lines  # noqa: PLC0415 - only tests with a browser need it
 
     program, environment = chromium.program_of(parts.ensure(["chromium"], reporter=Lines()).get("chromium"))
     expect.set_options(timeout=60_000)  # enough on a busy machine

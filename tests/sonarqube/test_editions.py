@@ -60,7 +60,7 @@ def test_a_new_code_period_has_no_diff_on_editions_with_branches() -> None:
 class _WithoutPlugin(Client):
     """A client without `post`, so that a test fails if something is set."""
 
-    def get(self, path: str, **query: str | None) -> Any:  # noqa: ARG002
+    def get(self, path: str, **query: str | None) -> Any:  # noqa: ARG002 - the client's own signature
         assert path == "/api/plugins/installed"
         return {"plugins": [{"key": "java"}]}
 

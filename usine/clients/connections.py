@@ -27,7 +27,7 @@ _AUTHORITIES: Final[Mapping[System, str]] = {
 class Connections:
     """Makes clients that reach the systems as the provider plugins do: same addresses, variables and authorities.
 
-    Each client sees the credentials of its own system only (`usine.credentials`).
+    Each client sees the credentials of its own system only (`pulumi_facts.credentials`).
     """
 
     def __init__(self, endpoints: Mapping[System, Endpoint], environment: Mapping[str, str]) -> None:

@@ -100,6 +100,6 @@ class _TlsAdapter(RetryingAdapter):
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:  # noqa: ANN401 - urllib3's own parameters
         return super().proxy_manager_for(proxy, **kwargs, **self._options)
 
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:  # noqa: ANN401, ARG002
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:  # noqa: ANN401, ARG002 - `requests`' own signature
         """Leave all to the context: `requests` would add the public authorities."""
         conn.cert_reqs = "CERT_REQUIRED" if verify else "CERT_NONE"

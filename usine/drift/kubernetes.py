@@ -265,4 +265,4 @@ def _passed_over(path: Path) -> bool:
         return path[0] in _NOT_CONFIGURATION or str(path[0]).startswith("__")
     if len(path) == 2:  # noqa: PLR2004 - a field of the metadata
         return path[1] in _SERVER_METADATA
-    return len(path) == 3 and path[:2] in _MAPS_OF_NOTES and str(path[2]).startswith(_NOTES)  # noqa: PLR2004
+    return len(path) == 3 and path[:2] in _MAPS_OF_NOTES and str(path[2]).startswith(_NOTES)  # noqa: PLR2004 - metadata, the map, the key

@@ -15,7 +15,7 @@ __all__ = ["Plan", "PlannedResource", "make_plan"]
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the module protocol's own shape
     """Import `make_plan` when it is used: a reader of plans does not need the provider SDKs."""
     if name == "make_plan":
-        from usine.plan.run import make_plan  # noqa: PLC0415
+        from usine.plan.run import make_plan  # noqa: PLC0415 - slow to import: the SDKs of all providers
 
         return make_plan
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

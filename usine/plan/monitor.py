@@ -143,7 +143,7 @@ class RecordingMonitor(mocks.MockMonitor):
         node = self._nodes.get(urns.provider_urn(reference))
         return node.name if node is not None else None
 
-    def _sources(self, request: Any, inputs: Mapping[str, object]) -> dict[str, tuple[str, ...]]:  # noqa: ANN401
+    def _sources(self, request: Any, inputs: Mapping[str, object]) -> dict[str, tuple[str, ...]]:  # noqa: ANN401 - a message of the engine
         """Return the sources of the inputs with secrets or values from the server."""
         sources = {}
         for name, value in inputs.items():

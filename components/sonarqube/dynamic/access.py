@@ -26,7 +26,7 @@ class GroupKind(ObjectKind):
     name = "Group"
     inputs = ("name", "description", "members")
 
-    def normalised(self, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
+    def normalised(self, olds: Properties, news: Properties) -> Properties:
         """Return the inputs with the members sorted and without duplicates."""
         members = news.get("members")
         return {**news, "members": sorted(set(members))} if isinstance(members, list) and is_known(members) else news
@@ -111,7 +111,7 @@ class _Permissions(ObjectKind):
     def _scope(self, props: Mapping[str, Any]) -> dict[str, str]:
         """Return the request parameters of the scope."""
 
-    def normalised(self, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
+    def normalised(self, olds: Properties, news: Properties) -> Properties:
         """Return the inputs sorted, without duplicates and without holders that have no permission."""
         return {
             **news,
@@ -167,19 +167,19 @@ class ProjectPermissionsKind(_Permissions):
         """Set the project's permissions."""
         return news["project"], self.update(client, news["project"], {}, news)
 
-    def read(self, client: Client, id_: str, props: Properties) -> Properties | None:  # noqa: ARG002
+    def read(self, client: Client, id_: str, props: Properties) -> Properties | None:
         """See `ObjectKind`."""
         try:
             return {"project": id_, **self._read(client, self._scope({"project": id_}))}
         except NotFoundError:
             return None
 
-    def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
+    def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:
         """Set the project's permissions."""
         self._apply(client, self._scope(news), news)
         return {key: news[key] for key in self.inputs}
 
-    def delete(self, client: Client, id_: str, props: Properties) -> None:  # noqa: ARG002
+    def delete(self, client: Client, id_: str, props: Properties) -> None:
         """Keep `admin` only: other settings of the project are deleted after this, which needs it."""
         scope = self._scope({"project": id_})
         left = {
@@ -196,18 +196,18 @@ class GlobalPermissionsKind(_Permissions):
     inputs = ("groups", "users")
     known = ("admin", "gateadmin", "profileadmin", "provisioning", "scan")
 
-    def _scope(self, props: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG002
+    def _scope(self, props: Mapping[str, Any]) -> dict[str, str]:
         return {}
 
     def create(self, client: Client, news: Properties) -> tuple[str, Properties]:
         """Set the permissions. Raises SonarError if nobody would be administrator."""
         return "global", self.update(client, "global", {}, news)
 
-    def read(self, client: Client, id_: str, props: Properties) -> Properties | None:  # noqa: ARG002
+    def read(self, client: Client, id_: str, props: Properties) -> Properties | None:
         """See `ObjectKind`."""
         return self._read(client, {})
 
-    def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
+    def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:
         """See `create`."""
         self._apply(client, {}, news)
         return {key: news[key] for key in self.inputs}

@@ -33,7 +33,7 @@ class TechnicalAccountKind(ObjectKind):
         made = client.v2("POST", "/users-management/users", {**self._outputs(news), "local": False})
         return str(made["id"]), self._outputs(made)
 
-    def read(self, client: Client, id_: str, props: Properties) -> Properties | None:  # noqa: ARG002
+    def read(self, client: Client, id_: str, props: Properties) -> Properties | None:
         """See `ObjectKind`. A deactivated account does not exist."""
         try:
             found = client.v2("GET", f"/users-management/users/{id_}")
@@ -41,11 +41,11 @@ class TechnicalAccountKind(ObjectKind):
             return None
         return self._outputs(found) if found["active"] else None
 
-    def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
+    def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:
         """Change what people see of it."""
         return self._outputs(client.v2("PATCH", f"/users-management/users/{id_}", {"name": news["name"]}))
 
-    def delete(self, client: Client, id_: str, props: Properties) -> None:  # noqa: ARG002
+    def delete(self, client: Client, id_: str, props: Properties) -> None:
         """Deactivate it."""
         client.v2("DELETE", f"/users-management/users/{id_}")
 
@@ -117,7 +117,7 @@ class ProjectAnalysisTokenKind(ObjectKind):
             "expired": bool(found.get("isExpired")),
         }
 
-    def delete(self, client: Client, id_: str, props: Properties) -> None:  # noqa: ARG002
+    def delete(self, client: Client, id_: str, props: Properties) -> None:
         """Revoke it. It is not an error if the token or its account does not exist any more."""
         login, _, token_name = id_.partition("/")
         client.post("/api/user_tokens/revoke", login=login, name=token_name)

@@ -59,7 +59,7 @@ class _Trusting(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - urllib3's own parameters
         super().init_poolmanager(*args, **kwargs, ssl_context=self._context)
 
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:  # noqa: ANN401, ARG002
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:  # noqa: ANN401 - `requests`' own signature
         """Rely on the context only: `requests` would add the public authorities."""
         conn.cert_reqs = "CERT_REQUIRED"
 

@@ -22,7 +22,7 @@ class QualityGateKind(ObjectKind):
     inputs = ("name", "conditions", "default")
     replaced_by = ("name",)
 
-    def normalised(self, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
+    def normalised(self, olds: Properties, news: Properties) -> Properties:
         """Return the inputs with sorted conditions and thresholds as texts: `80`, not `80.0`."""
         conditions = news.get("conditions")
         if not isinstance(conditions, list) or not is_known(conditions):
@@ -42,7 +42,7 @@ class QualityGateKind(ObjectKind):
             self.delete(client, gate, news)
             raise
 
-    def read(self, client: Client, id_: str, props: Properties) -> Properties | None:  # noqa: ARG002
+    def read(self, client: Client, id_: str, props: Properties) -> Properties | None:
         """See `ObjectKind`."""
         gate = self._listed(client, id_)
         if gate is None:
@@ -50,11 +50,11 @@ class QualityGateKind(ObjectKind):
         conditions = [{key: text for key, text in c.items() if key != "id"} for c in self._conditions(client, id_)]
         return self.normalised({}, {"name": id_, "conditions": conditions, "default": gate["isDefault"]})
 
-    def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
+    def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:
         """Update the conditions that differ, and whether the gate is the default."""
         return self._apply(client, news)
 
-    def delete(self, client: Client, id_: str, props: Properties) -> None:  # noqa: ARG002
+    def delete(self, client: Client, id_: str, props: Properties) -> None:
         """Delete it; its projects get the default gate."""
         gate = self._listed(client, id_)
         if gate is not None and gate["isDefault"]:

@@ -26,7 +26,7 @@ class ObjectKind(abc.ABC):
     #: Whether the object has a secret that only the response to its creation shows, so that it is useless otherwise.
     shown_once: ClassVar[bool] = False
 
-    def normalised(self, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002 - for types with generated inputs
+    def normalised(self, olds: Properties, news: Properties) -> Properties:
         """Return the inputs in the form in which they are compared. `olds` is empty for a new object."""
         return dict(news)
 
@@ -53,7 +53,7 @@ class ObjectKind(abc.ABC):
     def delete(self, client: Client, id_: str, props: Properties) -> None:
         """Delete the object. Raises NotFoundError if it does not exist."""
 
-    def find(self, client: Client, news: Mapping[str, Any]) -> str | None:  # noqa: ARG002
+    def find(self, client: Client, news: Mapping[str, Any]) -> str | None:
         """Return the id of the object with these inputs; None if there is none.
 
         It is also None for types that set a value: they can be created again without harm.

@@ -53,7 +53,7 @@ class ProjectKind(ObjectKind):
             client.post("/api/projects/update_visibility", project=id_, visibility=news["visibility"])
         return {name: news[name] for name in ("key", "name", "visibility", "main_branch")}
 
-    def delete(self, client: Client, id_: str, props: Properties) -> None:  # noqa: ARG002
+    def delete(self, client: Client, id_: str, props: Properties) -> None:
         """Delete the project and all its analyses."""
         client.post("/api/projects/delete", project=id_)
 
@@ -84,7 +84,7 @@ class QualityGateAssociationKind(ObjectKind):
         self._select(client, news)
         return news["project"], {"project": news["project"], "gate": news["gate"]}
 
-    def read(self, client: Client, id_: str, props: Properties) -> Properties | None:  # noqa: ARG002
+    def read(self, client: Client, id_: str, props: Properties) -> Properties | None:
         """See `ObjectKind`. Returns the gate in use: the one that is selected for the project, or the default."""
         try:
             gate = client.get("/api/qualitygates/get_by_project", project=id_)["qualityGate"]["name"]
@@ -92,12 +92,12 @@ class QualityGateAssociationKind(ObjectKind):
             return None
         return {"project": id_, "gate": gate}
 
-    def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
+    def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:
         """Select another gate."""
         self._select(client, news)
         return {"project": id_, "gate": news["gate"]}
 
-    def delete(self, client: Client, id_: str, props: Properties) -> None:  # noqa: ARG002
+    def delete(self, client: Client, id_: str, props: Properties) -> None:
         """Return the project to the default gate."""
         client.post("/api/qualitygates/deselect", projectKey=id_)
 
@@ -116,7 +116,7 @@ class NewCodePeriodKind(ObjectKind):
     inputs = ("project", "type", "value")
     replaced_by = ("project",)
 
-    def normalised(self, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
+    def normalised(self, olds: Properties, news: Properties) -> Properties:
         """Return the inputs with numbers as texts, as SonarQube has them."""
         value = news.get("value")
         if isinstance(value, float) and value.is_integer():  # Pulumi passes all numbers as floats
@@ -127,7 +127,7 @@ class NewCodePeriodKind(ObjectKind):
         """Set the period."""
         return news["project"], self._set(client, news)
 
-    def read(self, client: Client, id_: str, props: Properties) -> Properties | None:  # noqa: ARG002
+    def read(self, client: Client, id_: str, props: Properties) -> Properties | None:
         """Return the period of the main branch or of the project; None if it is inherited."""
         try:
             own, of_branch = self._shown(client, id_)
@@ -138,11 +138,11 @@ class NewCodePeriodKind(ObjectKind):
             return None
         return {"project": id_, "type": found["type"], **({"value": found["value"]} if "value" in found else {})}
 
-    def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
+    def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:
         """Set the period."""
         return self._set(client, news)
 
-    def delete(self, client: Client, id_: str, props: Properties) -> None:  # noqa: ARG002
+    def delete(self, client: Client, id_: str, props: Properties) -> None:
         """Return the project to the global period."""
         client.post("/api/new_code_periods/unset", project=id_)
 

@@ -28,7 +28,7 @@ class SettingsKind(ObjectKind):
     inputs = ("project", "values", "secured")
     replaced_by = ("project",)
 
-    def normalised(self, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
+    def normalised(self, olds: Properties, news: Properties) -> Properties:
         """Return the inputs with booleans and numbers as texts, as SonarQube has them."""
         values = news.get("values")
         if not isinstance(values, Mapping) or not is_known(values):
@@ -61,7 +61,7 @@ class SettingsKind(ObjectKind):
             **({"secured": secured} if secured else {}),
         }
 
-    def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
+    def update(self, client: Client, id_: str, olds: Properties, news: Properties) -> Properties:
         """Set the values that differ, and reset keys that are no longer named."""
         project = news.get("project")
         wanted = {**news.get("values", {}), **news.get("secured", {})}
@@ -156,7 +156,7 @@ class WebhookKind(ObjectKind):
         client.post("/api/webhooks/update", webhook=id_.partition("/")[2], **form)
         return self._outputs(news)
 
-    def delete(self, client: Client, id_: str, props: Properties) -> None:  # noqa: ARG002
+    def delete(self, client: Client, id_: str, props: Properties) -> None:
         """See `ObjectKind`."""
         client.post("/api/webhooks/delete", webhook=id_.partition("/")[2])
 

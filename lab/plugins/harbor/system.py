@@ -121,7 +121,7 @@ _SYSTEM: Final = _System(
 
 
 def _workers(value: Value) -> str | None:
-    return None if isinstance(value, int) and 1 <= value <= 5 else "GC workers must be between 1 and 5"  # noqa: PLR2004
+    return None if isinstance(value, int) and 1 <= value <= 5 else "GC workers must be between 1 and 5"  # noqa: PLR2004 - Harbor's limits
 
 
 @dataclass(frozen=True, kw_only=True)

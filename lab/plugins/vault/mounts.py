@@ -24,7 +24,7 @@ def get_mount(vault: VaultPluginClient, path: str) -> Properties | None:
         answer = vault.request("GET", path)
     except RefusedError as fault:
         if fault.status == 404 or (  # noqa: PLR2004 - HTTP
-            fault.status == 400 and any(text in error for error in fault.errors for text in _MISSING)  # noqa: PLR2004
+            fault.status == 400 and any(text in error for error in fault.errors for text in _MISSING)  # noqa: PLR2004 - HTTP status, bad request
         ):
             return None
         raise

@@ -325,7 +325,7 @@ async def append_trace(request: Request, job_id: str) -> Response:
 def _append(request: Request, job_id: str, content: bytes) -> Response:
     site: GitLabSite = request.app.state.site
     token = request.headers.get("job-token") or request.query_params.get("token") or ""
-    number = int(job_id) if job_id.isascii() and job_id.isdigit() and len(job_id) < 10 else 0  # noqa: PLR2004
+    number = int(job_id) if job_id.isascii() and job_id.isdigit() and len(job_id) < 10 else 0  # noqa: PLR2004 - fits an integer
     job = _running(site, number, token)
     if job is None:
         return JSONResponse({"message": "403 Forbidden"}, 403)

@@ -84,7 +84,7 @@ def _checked(given: EnvironmentParams) -> Document:
     url = given.external_url
     if url and not re.fullmatch(r"https?://[^\s/]+\S*", url):
         raise invalid(external_url=["is blocked: Only allowed schemes are http, https"])
-    if url and len(url) > 255:  # noqa: PLR2004
+    if url and len(url) > 255:  # noqa: PLR2004 - GitLab's limit
         raise invalid(external_url=["is too long (maximum is 255 characters)"])
     sent = given.sent("name", "cluster_agent_id")
     return {
@@ -133,7 +133,7 @@ def create_environment(call: Call, id: str, given: NewEnvironment) -> Any:
             "but it cannot start or end with '/'"
         )
         raise invalid(name=["can't be blank", message] if not given.name.strip() else [message])
-    if len(given.name) > 255:  # noqa: PLR2004
+    if len(given.name) > 255:  # noqa: PLR2004 - GitLab's limit
         raise invalid(name=["is too long (maximum is 255 characters)"])
     if call.store.first("environment", project_id=project["id"], name=given.name):
         raise invalid(name=["has already been taken"], slug=["has already been taken"])

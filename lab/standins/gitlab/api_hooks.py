@@ -162,7 +162,7 @@ def _applied(call: Call, kind: str, hook: Document, given: HookParams, url: str)
         if f"{{{key}}}" not in url:
             raise invalid(url=[f"is missing the url variable {key}"])
         plain = plain.replace(f"{{{key}}}", "x")
-    if not re.fullmatch(r"https?://[^\s/?#]+\S*", plain) or len(url) > 2048:  # noqa: PLR2004
+    if not re.fullmatch(r"https?://[^\s/?#]+\S*", plain) or len(url) > 2048:  # noqa: PLR2004 - GitLab's limit
         raise ApiError(422, {"error": "Invalid url given"})
     if changed["branch_filter_strategy"] == "regex":
         try:

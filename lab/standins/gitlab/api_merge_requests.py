@@ -213,7 +213,7 @@ def list_merge_requests(call: Call, id: str, given: MergeRequestFilter) -> Any:
 
 @router.get("/projects/{id}/merge_requests/{merge_request_iid}", anonymous=True)
 @needed_by(Need.COMMENT)
-def get_merge_request(call: Call, id: str, merge_request_iid: int, given: OneMergeRequest) -> Any:  # noqa: ARG001
+def get_merge_request(call: Call, id: str, merge_request_iid: int, given: OneMergeRequest) -> Any:  # noqa: ARG001 - the path of the operation
     """Return one merge request."""
     return whole(call, find(call, id, merge_request_iid)[1])
 

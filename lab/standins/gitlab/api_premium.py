@@ -247,7 +247,7 @@ def _checked(call: Call, project: Document, rule: Document, given: RuleParams) -
         one for one in changed["user_ids"] if access.user_project_level(call.site, one, project) > access.NONE
     ]
     wrong: dict[str, list[str]] = {}
-    if not 0 <= changed["approvals_required"] <= 100:  # noqa: PLR2004
+    if not 0 <= changed["approvals_required"] <= 100:  # noqa: PLR2004 - GitLab's limit
         wrong["approvals_required"] = ["must be less than or equal to 100"]
     namesake = call.store.first("approval_rule", project_id=project["id"], name=changed["name"])
     if namesake is not None and namesake["id"] != rule.get("id"):

@@ -220,7 +220,7 @@ def transfer_project(call: Call, id: str, given: Transfer) -> Any:
     """Move a project to another namespace, by number or path."""
     project = call.project(id, access.OWNER)
     target = given.namespace
-    number = int(target) if target.isascii() and target.isdigit() and len(target) < 19 else 0  # noqa: PLR2004
+    number = int(target) if target.isascii() and target.isdigit() and len(target) < 19 else 0  # noqa: PLR2004 - fits 64 bits
     space = call.store.get("namespace", number) or call.store.first("namespace", route=target.lower())
     if space is None or call.group_level(space) == access.NONE:
         raise not_found("Namespace")

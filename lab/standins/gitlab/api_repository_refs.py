@@ -208,7 +208,7 @@ def fork_project(call: Call, id: str, given: NewFork) -> Any:
 def _namespace(call: Call, wanted: str | int | None) -> Document:
     if wanted is None:
         found = call.store.first("namespace", kind="user", owner_id=call.user["id"])
-    elif str(wanted).isascii() and str(wanted).isdigit() and len(str(wanted)) < 19:  # noqa: PLR2004
+    elif str(wanted).isascii() and str(wanted).isdigit() and len(str(wanted)) < 19:  # noqa: PLR2004 - fits 64 bits
         found = call.store.get("namespace", int(wanted))
     else:
         found = call.store.first("namespace", route=str(wanted).lower())

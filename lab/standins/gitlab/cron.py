@@ -7,7 +7,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 _MONTHS: Final = dict(zip("jan feb mar apr may jun jul aug sep oct nov dec".split(), range(1, 13), strict=True))  # noqa: SIM905 - words
-_DAYS: Final = dict(zip("sun mon tue wed thu fri sat".split(), range(7), strict=True))  # noqa: SIM905
+_DAYS: Final = dict(zip("sun mon tue wed thu fri sat".split(), range(7), strict=True))  # noqa: SIM905 - shorter than a list of quoted words
 _SHORTCUTS: Final = {
     "@hourly": "0 * * * *",
     "@daily": "0 0 * * *",
@@ -43,7 +43,7 @@ def next_run(text: str, zone_name: str, after: datetime) -> datetime:
     """Return the first matching time after `after` (with a time zone), in UTC. Raises CronError."""
     local = zone(zone_name)
     fields = _SHORTCUTS.get(text.strip(), text).split()
-    if len(fields) != 5:  # noqa: PLR2004
+    if len(fields) != 5:  # noqa: PLR2004 - the fields of a cron line
         raise CronError("five fields are wanted")
     minutes, hours = _field(fields[0], 0, 59), _field(fields[1], 0, 23)
     days, months = _field(fields[2], 1, 31), _field(fields[3], 1, 12, _MONTHS)
@@ -85,6 +85,6 @@ def _field(text: str, low: int, high: int, names: dict[str, int] | None = None) 
 def _number(text: str, low: int, high: int, names: dict[str, int] | None) -> int:
     if names and text in names:
         return names[text]
-    if not (text.isascii() and text.isdigit() and len(text) < 4 and low <= int(text) <= high):  # noqa: PLR2004
+    if not (text.isascii() and text.isdigit() and len(text) < 4 and low <= int(text) <= high):  # noqa: PLR2004 - numbers of a cron line are short
         raise CronError(f"{text!r} is not between {low} and {high}")
     return int(text)

@@ -64,7 +64,7 @@ class _GitRefusal(Exception):  # noqa: N818 - an answer
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
         self.response = PlainTextResponse(text, status)
-        if status == 401:  # noqa: PLR2004
+        if status == 401:  # noqa: PLR2004 - HTTP status, unauthorised
             self.response.headers["WWW-Authenticate"] = 'Basic realm="GitLab"'
 
 

@@ -20,7 +20,7 @@ _TOP: Final = frozenset(
 #: Parts that would hide a project's pages.
 _PROJECT: Final = frozenset(
     """- badges blame blob builds commits create create_dir edit files find_file new preview raw refs tree update
-    wikis""".split()  # noqa: SIM905
+    wikis""".split()  # noqa: SIM905 - shorter than a list of quoted words
 )
 
 

@@ -174,7 +174,7 @@ def errors(site: GitLabSite, content: Document, space: Document, *, but: int | N
     timeout = content.get("build_timeout", 3600)
     if not 600 <= timeout < 2_678_400:  # noqa: PLR2004 - GitLab's limits: ten minutes to a month
         found["build_timeout"] = ["needs to be between 10 minutes and 1 month"]
-    if len(content.get("ci_config_path") or "") > 255:  # noqa: PLR2004
+    if len(content.get("ci_config_path") or "") > 255:  # noqa: PLR2004 - GitLab's limit
         found["ci_config_path"] = ["is too long (maximum is 255 characters)"]
     return found
 

@@ -270,7 +270,7 @@ class _Endpoint:
 
 
 def _whole(name: str, text: str) -> int:
-    if text.isascii() and text.lstrip("-").isdigit() and len(text) <= 20 and abs(int(text)) <= LARGEST:  # noqa: PLR2004
+    if text.isascii() and text.lstrip("-").isdigit() and len(text) <= 20 and abs(int(text)) <= LARGEST:  # noqa: PLR2004 - enough for any number up to LARGEST
         return int(text)
     raise ApiError(400, {"error": f"{name} is invalid"})
 

@@ -39,7 +39,7 @@ def errors(key: str, value: str, *, masked: bool, raw: bool) -> dict[str, list[s
     found: dict[str, list[str]] = {}
     if not _KEY.fullmatch(key):
         found["key"] = ["can contain only letters, digits and '_'."]
-    elif len(key) > 255:  # noqa: PLR2004
+    elif len(key) > 255:  # noqa: PLR2004 - GitLab's limit
         found["key"] = ["is too long (maximum is 255 characters)"]
     if masked and not (_MASKABLE_RAW if raw else _MASKABLE).fullmatch(value):
         found["value"] = ["is invalid"]

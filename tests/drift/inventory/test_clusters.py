@@ -177,7 +177,7 @@ def test_a_stack_of_one_tenant_lists_single_namespaces(tmp_path: Path) -> None:
 
 
 def test_all_pages_of_a_list_are_read(tmp_path: Path) -> None:
-    from tests.drift.inventory.api_server import Script  # noqa: PLC0415
+    from tests.drift.inventory.api_server import Script  # noqa: PLC0415 - only this test needs it
 
     pages = Script(
         [

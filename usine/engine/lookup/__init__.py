@@ -1,7 +1,8 @@
 """Finds an object that an interrupted run may have created, and returns its id as the provider plugin writes it.
 
 Finders exist for the types whose create refuses an object that is already there, or makes a second one. The other types
-are in `repeatable`, each with its reason. The formats of ids are those of the providers' documentation ("Import").
+are in `tests/guard/repeatable.py`, each with its reason. The formats of ids are those of the providers' documentation
+("Import").
 
 An object whose secret is shown once, at its creation, is of no use after an interruption: a remover deletes it, and the
 next run creates another.

@@ -87,12 +87,12 @@ def api(live: LiveHarbor) -> Iterator[httpx.Client]:
 def imaging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHarbor]:
     """Run Harbor and the registry as separate processes, like the platform."""
     from lab import parts, pki, process  # noqa: PLC0415 - only tests with images need them
-    from lab.home import LabHome  # noqa: PLC0415
-    from lab.reporter import Lines  # noqa: PLC0415
-    from lab.secrets import Secrets  # noqa: PLC0415
-    from lab.servers.base import Context  # noqa: PLC0415
-    from lab.servers.harbor import HarborServer, address  # noqa: PLC0415
-    from lab.servers.registry import RegistryServer  # noqa: PLC0415
+    from lab.home import LabHome  # noqa: PLC0415 - only tests with this fixture need it
+    from lab.reporter import Lines  # noqa: PLC0415 - only tests with this fixture need it
+    from lab.secrets import Secrets  # noqa: PLC0415 - only tests with this fixture need it
+    from lab.servers.base import Context  # noqa: PLC0415 - only tests with this fixture need it
+    from lab.servers.harbor import HarborServer, address  # noqa: PLC0415 - only tests with this fixture need it
+    from lab.servers.registry import RegistryServer  # noqa: PLC0415 - only tests with this fixture need it
 
     home = LabHome.open(tmp_path_factory.mktemp("lab"), free_port(85, 86))  # offsets of Harbor and the registry
     secrets = Secrets.ensure(home)

@@ -63,7 +63,7 @@ def _fill(client: httpx.Client) -> dict[str, str]:
     }
 
 
-def map_path_parameters(context: Any, path_parameters: dict[str, Any] | None) -> dict[str, Any] | None:  # noqa: ARG001
+def map_path_parameters(context: Any, path_parameters: dict[str, Any] | None) -> dict[str, Any] | None:  # noqa: ARG001 - schemathesis' own signature
     """Let most requests refer to existing objects."""
     if not path_parameters:
         return path_parameters

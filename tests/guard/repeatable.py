@@ -1,6 +1,6 @@
 """Resource types whose create can be repeated: after an interrupted run, the next run simply creates the object again.
 
-Every other type needs a finder or a remover in this package; `tests/guard/test_finders.py` checks it. The reasons come
+Every other type needs a finder or a remover in `usine/engine/lookup/`; `test_finders.py` checks it. The reasons come
 from the source code of the provider plugins, which the stand-in plugins (`lab/plugins/`) follow.
 """
 
