@@ -172,7 +172,7 @@ class TenantRepository(Component):
             content=(
                 f"# Written once, when the project was made; yours from now on. The presets: {catalogue}\n"
                 f"include:\n  - project: {catalogue}\n    ref: ${CATALOGUE_TAG_VARIABLE}\n"
-                f"    file: /presets/{repository.preset}.yml\n"
+                f"    file: /templates/{repository.preset}.yml\n"
             ),
             encoding="text",
             commit_message="Start from the platform's preset [skip ci]",

@@ -38,7 +38,8 @@ class Need(Enum):
     CHAIN = ("chain", "`usine lab chain`", "lab/chain/*.py")
     PIPELINE = ("pipeline", "jobs, the runner that takes them, and users who start and merge",
                 "tests/ci/*.py lab/testing/ci_client.py .gitlab-ci.yml")  # fmt: skip
-    CATALOGUE = ("catalogue", "the jobs of the catalogue's presets", "catalogue/*.yml catalogue/presets/*")
+    CATALOGUE = ("catalogue", "the jobs of the catalogue's presets",
+                 "catalogue/*.yml catalogue/templates/* catalogue/jobs/*")  # fmt: skip
     PEOPLE = ("people", "manual changes and reads by users, in the tests of drift and of the comment",
               "tests/engine/*.py tests/drift/inventory/*.py tests/sticky/*.py")  # fmt: skip
     LAB = (

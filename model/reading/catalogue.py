@@ -16,13 +16,13 @@ FOLDER = "catalogue"
 def read_catalogue(folder: Path, settings: Settings) -> dict[str, str]:
     """Return the text of every ``*.yml`` below a folder, by its path there, sorted.
 
-    Raises SpecError for a file that is no YAML, and for a declared preset without a file ``presets/<name>.yml``.
+    Raises SpecError for a file that is no YAML, and for a declared preset without a file ``templates/<name>.yml``.
     """
     texts, problems = {}, []
     for path in sorted(folder.rglob("*.yml")):
         try:
             text = path.read_text(encoding="utf-8")
-            yaml.compose(text, yaml.CSafeLoader)
+            list(yaml.compose_all(text, yaml.CSafeLoader))
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
             line, column = (mark.line + 1, mark.column + 1) if mark else START
@@ -35,8 +35,8 @@ def read_catalogue(folder: Path, settings: Settings) -> dict[str, str]:
         texts[path.relative_to(folder).as_posix()] = text
     known = {Path(problem.file).stem for problem in problems}
     for preset in settings.presets:
-        if f"presets/{preset}.yml" not in texts and preset not in known:
-            message = f"usine:presets: {preset} has no file {folder.name}/presets/{preset}.yml"
+        if f"templates/{preset}.yml" not in texts and preset not in known:
+            message = f"usine:presets: {preset} has no file {folder.name}/templates/{preset}.yml"
             problems.append(Problem(settings.source, *START, message))
     if problems:
         raise SpecError(problems)

@@ -69,8 +69,8 @@ def test_every_include_names_the_published_tag() -> None:
     tag = published_tag(plan)
     named = set(includes(plan))
     assert {file for file, _ in named} == {
-        "presets/generic.yml",
-        "presets/python.yml",
+        "templates/generic.yml",
+        "templates/python.yml",
         "mirror.yml",
         "off.yml",
         "operations.yml",
@@ -92,8 +92,8 @@ def test_equal_files_give_the_same_tag_and_different_files_another() -> None:
     assert tag_of(dict(reversed(TEXTS.items()))) == tag
     image = dataclasses.replace(factories.settings().gitlab, tools_image=f"tools@sha256:{'0' * 64}")
     others = [
-        tag_of({**TEXTS, "common.yml": TEXTS["common.yml"] + "\n"}),
-        tag_of({path: text for path, text in TEXTS.items() if path != "presets/go.yml"}),
+        tag_of({**TEXTS, "jobs/base.yml": TEXTS["jobs/base.yml"] + "\n"}),
+        tag_of({path: text for path, text in TEXTS.items() if path != "templates/go.yml"}),
         tag_of({path.replace("go.yml", "golang.yml"): text for path, text in TEXTS.items()}),
         tag_of(TEXTS, factories.settings(gitlab=image)),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import pytest
 
@@ -124,10 +125,10 @@ def test_another_catalogue_has_another_tag_and_the_former_catalogue_has_its_firs
     place = "foundation/gitlab/catalogue"
     assert (ops.pop(f"{place}/version/{second}"), ops.pop(f"{place}/version/{first}")) == ("create", "delete")
     assert set(ops.values()) == {"update"}
-    assert {"foundation/gitlab/variable/USINE_CATALOGUE_TAG", f"{place}/common.yml"} <= ops.keys()
+    assert {"foundation/gitlab/variable/USINE_CATALOGUE_TAG", f"{place}/jobs/base.yml"} <= ops.keys()
     assert all(name.startswith("foundation/gitlab/") for name in ops), ops
     # Each tag keeps its files: a pipeline that names the old tag runs the old files.
-    images = {tag: "sha256:" + "0" * 64 in catalogue_file(fleet.lab, "common.yml", tag) for tag in (first, second)}
+    images = {tag: "sha256:" + "0" * 64 in catalogue_file(fleet.lab, "jobs/base.yml", tag) for tag in (first, second)}
     assert images == {first: False, second: True}
     assert catalogue_file(fleet.lab, "off.yml", second) == catalogue_file(fleet.lab, "off.yml", first)
 
@@ -147,7 +148,7 @@ def tags_of(stack: Stack) -> list[str]:
 
 
 def catalogue_file(lab: TestLab, path: str, ref: str) -> str:
-    found = live_forge.get(lab.gitlab, f"/projects/platform%2Fcatalogue/repository/files/{path}", ref=ref)
+    found = live_forge.get(lab.gitlab, f"/projects/platform%2Fcatalogue/repository/files/{quote(path, safe='')}", ref=ref)
     return base64.b64decode(found["content"]).decode()
 
 
