@@ -148,7 +148,8 @@ def tags_of(stack: Stack) -> list[str]:
 
 
 def catalogue_file(lab: TestLab, path: str, ref: str) -> str:
-    found = live_forge.get(lab.gitlab, f"/projects/platform%2Fcatalogue/repository/files/{quote(path, safe='')}", ref=ref)
+    file = quote(path, safe="")
+    found = live_forge.get(lab.gitlab, f"/projects/platform%2Fcatalogue/repository/files/{file}", ref=ref)
     return base64.b64decode(found["content"]).decode()
 
 
