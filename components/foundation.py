@@ -104,9 +104,14 @@ class Foundation(Component):
             )
         registry_login: pulumi.Output[str] | None = None
         if providers.harbor is not None:
-            registry_login = HarborFoundation(
-                f"{name}/harbor", HarborFoundationArgs(providers.harbor, settings.harbor, clients.get("harbor")), child
-            ).login
+            registry = HarborFoundation(
+                f"{name}/harbor",
+                HarborFoundationArgs(
+                    providers.harbor, settings.harbor, clients.get("harbor"), credentials=settings.credentials
+                ),
+                child,
+            )
+            registry_login = registry.login
         gates: Mapping[str, pulumi.Output[str]] = {}
         if providers.sonarqube is not None:
             gates = SonarQubeFoundation(

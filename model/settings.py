@@ -193,14 +193,31 @@ class GitLabSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ProxyCache:
+    """A project of Harbor that fetches the images of another registry and keeps them.
+
+    `registry` is the host that image names start with, `url` the address that Harbor asks. `public`: everybody who
+    reaches Harbor may pull, without a credential. `quota` is in bytes.
+    """
+
+    name: str
+    registry: str
+    url: str
+    public: bool
+    quota: int
+
+
+@dataclass(frozen=True, slots=True)
 class HarborSettings:
     """`robot_days` is how long a robot account lives from its creation, in days.
 
-    `admin_group` is the group of the ``groups`` claim that administers Harbor, None for none.
+    `admin_group` is the group of the ``groups`` claim that administers Harbor, None for none. `proxies` are the caches
+    of other registries.
     """
 
     robot_days: int = 180
     admin_group: str | None = None
+    proxies: tuple[ProxyCache, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

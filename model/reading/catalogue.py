@@ -9,9 +9,10 @@ from pathlib import Path
 import yaml
 
 from model.images import Image, parse_image
+from model.naming import proxy_project
 from model.problems import START, Place, Problem, SpecError
 from model.reading.yaml_reader import examine
-from model.settings import Settings
+from model.settings import Settings, System
 from model.texts import did_you_mean, show
 
 #: The folder, beside `Pulumi.yaml`.
@@ -35,7 +36,8 @@ def read_catalogue(folder: Path, settings: Settings) -> dict[str, str]:
     problems: list[Problem] = []
     images: dict[str, str] = {}
     try:
-        images = {name: str(image) for name, (image, _) in read_images(folder / IMAGES_FILE).items()}
+        for name, (image, _) in read_images(folder / IMAGES_FILE).items():
+            images[name] = str(pulled_from(image, settings))
     except SpecError as error:
         problems += error.problems
     broken = bool(problems)
@@ -99,6 +101,15 @@ def read_images(path: Path) -> dict[str, tuple[Image, Place]]:
     if problems:
         raise SpecError(problems)
     return images
+
+
+def pulled_from(image: Image, settings: Settings) -> Image:
+    """Return an image where jobs pull it: at the platform's proxy cache of its registry, if there is one."""
+    if settings.on(System.HARBOR):
+        for proxy in settings.harbor.proxies:
+            if proxy.registry == image.host:
+                return image.through(settings.registry_host, proxy_project(proxy.name))
+    return image
 
 
 def placeholder(name: str) -> str:
