@@ -193,6 +193,17 @@ class GitLabSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CatalogueSettings:
+    """`version` is the tag of the CI catalogue that tenants use; None: that of this checkout.
+
+    The tenants in `first` use that of this checkout.
+    """
+
+    version: str | None = None
+    first: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ProxyCache:
     """A project of Harbor that fetches the images of another registry and keeps them.
 
@@ -317,6 +328,7 @@ class Settings:
     reserved: frozenset[str]
     archetypes: Mapping[str, Archetype]
     gitlab: GitLabSettings = field(default_factory=GitLabSettings)
+    catalogue: CatalogueSettings = field(default_factory=CatalogueSettings)
     harbor: HarborSettings = field(default_factory=HarborSettings)
     sonarqube: SonarQubeSettings = field(default_factory=SonarQubeSettings)
     credentials: tuple[Credential, ...] = (Credential("1"),)

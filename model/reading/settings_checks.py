@@ -18,6 +18,7 @@ from model.reading.settings_schema import ClusterSection, SettingsSection, Stage
 from model.settings import (
     CLEAN_CODE,
     ArgoCDSettings,
+    CatalogueSettings,
     ChangeSettings,
     Cluster,
     Credential,
@@ -78,6 +79,12 @@ def build_settings(
             note(("archetypes", name), f"usine:archetypes: {message}")
     _check_forge(file, systems, note)
     _check_proxies(file, systems, note)
+    _once(("catalogue", "first"), file.catalogue.first, note)
+    if file.catalogue.first and file.catalogue.version is None:
+        note(
+            ("catalogue", "first"),
+            "usine:catalogue.first: without usine:catalogue.version all tenants use the version of this checkout",
+        )
     argocd = file.argocd
     _once(("changes", "platformTeam"), file.changes.platform_team, note)
     limits = {key: value for key, value in file.limits.model_dump().items() if value is not None}
@@ -109,6 +116,7 @@ def build_settings(
             tools_image=file.gitlab.tools_image,
             second_factor=file.gitlab.second_factor,
         ),
+        catalogue=CatalogueSettings(file.catalogue.version, tuple(file.catalogue.first)),
         harbor=HarborSettings(file.harbor.robot_days, file.harbor.admin_group, _proxies(file)),
         sonarqube=_sonarqube(file, gates),
         credentials=tuple(Credential(c.name, c.until) for c in file.credentials)

@@ -100,6 +100,12 @@ def _check_image(value: str) -> str:
     return value
 
 
+def _check_version(value: str) -> str:
+    if not re.fullmatch(r"v[0-9]{1,3}-[0-9a-f]{16}", value):
+        raise ValueError("expected a tag of the catalogue, such as v1-3f1c0a5be2d47968: `usine catalogue` shows them")
+    return value
+
+
 def _check_registry(value: str) -> str:
     if not _REGISTRY.fullmatch(value):
         raise ValueError("expected the host that image names start with, such as docker.io or quay.io")
@@ -197,6 +203,13 @@ class ArgoCDSection(Section):
     cluster: str
     namespace: DnsLabel = "argocd"
     admin_groups: list[Annotated[str, AfterValidator(_check_group)]] | None = None
+
+
+class CatalogueSection(Section):
+    """Which tenants use which version of the CI catalogue."""
+
+    version: Annotated[str, AfterValidator(_check_version)] | None = None
+    first: list[str] = Field(default=[])
 
 
 class GitLabSection(Section):
@@ -343,6 +356,7 @@ class SettingsSection(Section):
     keycloak: KeycloakSection = KeycloakSection()
     argocd: ArgoCDSection | None = None
     gitlab: GitLabSection = GitLabSection()
+    catalogue: CatalogueSection = CatalogueSection()
     harbor: HarborSection = HarborSection()
     sonarqube: SonarQubeSection = SonarQubeSection()
     credentials: Annotated[list[CredentialSection], Field(min_length=1)] | None = None
