@@ -35,8 +35,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="write the present digests of third-party images",
         description="Ask the registries, through Harbor's proxy caches where the settings declare them, for the "
         f"present digest of each tag in {FOLDER}/{IMAGES_FILE}, show what changed, and write it there. Newer tags of "
-        "the same series are shown, not written. Exit code: 0 done; 1 if a registry did not answer or refused (the other "
-        "images are written), or, with --check, if a digest changed.",
+        "the same series are shown, not written. Exit code: 0 done; 1 if a registry did not answer or refused (the "
+        "other images are written), or, with --check, if a digest changed.",
     )
     add_settings_argument(parser)
     parser.add_argument("--check", action="store_true", help="write nothing; report whether a digest changed")
