@@ -128,12 +128,14 @@ class GitLabRefs:
     """What tenants need from GitLab's foundation.
 
     `root` is the id of the group that contains all tenants' groups, `catalogue_tag` the tag of the CI catalogue,
+    `first_catalogue_tag` that of the tenants that use a new version first (None if there are none),
     `operations` the id of the group of the platform's scheduled work (None if the stack has none). `users` is the
     account id by user name, `levels` the access level of the members of the root group by user name.
     """
 
     root: pulumi.Input[int]
     catalogue_tag: pulumi.Input[str]
+    first_catalogue_tag: pulumi.Input[str] | None = None
     operations: pulumi.Input[int] | None = None
     users: Mapping[str, pulumi.Input[int]] = field(default_factory=dict)
     levels: Mapping[str, str] = field(default_factory=dict)

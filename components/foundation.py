@@ -93,6 +93,7 @@ class Foundation(Component):
                     settings=settings.gitlab,
                     people=args.people,
                     catalogue=args.catalogue,
+                    versions=settings.catalogue,
                     variables=pipeline_variables(settings),
                     identities=settings.on(System.KEYCLOAK),
                     users=args.known.forge,
@@ -100,13 +101,23 @@ class Foundation(Component):
                 child,
             )
             gitlab_refs = GitLabRefs(
-                forge.root, forge.catalogue_tag, forge.operations, forge.users, args.known.forge_levels
+                root=forge.root,
+                catalogue_tag=forge.catalogue_tag,
+                first_catalogue_tag=forge.first_catalogue_tag,
+                operations=forge.operations,
+                users=forge.users,
+                levels=args.known.forge_levels,
             )
         registry_login: pulumi.Output[str] | None = None
         if providers.harbor is not None:
-            registry_login = HarborFoundation(
-                f"{name}/harbor", HarborFoundationArgs(providers.harbor, settings.harbor, clients.get("harbor")), child
-            ).login
+            registry = HarborFoundation(
+                f"{name}/harbor",
+                HarborFoundationArgs(
+                    providers.harbor, settings.harbor, clients.get("harbor"), credentials=settings.credentials
+                ),
+                child,
+            )
+            registry_login = registry.login
         gates: Mapping[str, pulumi.Output[str]] = {}
         if providers.sonarqube is not None:
             gates = SonarQubeFoundation(
@@ -224,6 +235,7 @@ def _look_up_gitlab(settings: Settings, provider: gitlab.Provider, operations: b
     return GitLabRefs(
         root=_group(provider, root),
         catalogue_tag=_catalogue_tag(provider, root),
+        first_catalogue_tag=_catalogue_tag(provider, platform) if settings.catalogue.first else None,
         operations=_group(provider, f"{platform}/{OPERATIONS_GROUP}") if operations else None,
         users=known.forge or {},
         levels=known.forge_levels,
@@ -235,10 +247,10 @@ def _group(provider: gitlab.Provider, path: str) -> pulumi.Output[int]:
     return number(gitlab.get_group_output(full_path=path, opts=pulumi.InvokeOutputOptions(provider=provider)).id)
 
 
-def _catalogue_tag(provider: gitlab.Provider, root: str) -> pulumi.Output[str]:
+def _catalogue_tag(provider: gitlab.Provider, group: str) -> pulumi.Output[str]:
     """Look up the tag that the foundation published. It is not computed: this checkout may have other files."""
     return gitlab.get_group_variable_output(
-        group=root,
+        group=group,
         key=CATALOGUE_TAG_VARIABLE,
         environment_scope="*",
         opts=pulumi.InvokeOutputOptions(provider=provider),

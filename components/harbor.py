@@ -1,4 +1,4 @@
-"""Harbor: the server's settings (foundation); a private project with robot accounts for each tenant."""
+"""Harbor: the server's settings and proxy caches (foundation); a private project with robots for each tenant."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pulumiverse_harbor as harbor
 
 from components.base import OFFLINE_SCOPE, Component, OidcClient, UserPassword, secret
 from model.access import roles_of
+from model.images import DOCKER_HUB
 from model.lifecycle import pipelines_run, protects_data, workloads_authenticate
-from model.naming import RobotPurpose, names_of
-from model.settings import Credential, HarborSettings
+from model.naming import PROXY_ROBOT, RobotPurpose, names_of, proxy_project
+from model.settings import Credential, HarborSettings, ProxyCache
 from model.tenant import ImageSeverity, Right, Tenant
 
 #: The role in the tenant's project that each right gives, the strongest first. People only read, and pipelines push: in
@@ -28,25 +29,36 @@ _GIB = 1024**3
 #: Harbor's cron expressions begin with seconds. Retention runs at night, garbage collection on Sundays.
 _RETENTION_SCHEDULE = "0 30 2 * * *"
 _CLEANUP_SCHEDULE = "0 0 4 * * 0"
+#: Every image is scanned again each night: flaws become known after the push.
+_SCAN_SCHEDULE = "0 0 1 * * *"
+#: Harbor's adapter of a registry, by its host; all others speak the registry protocol.
+_ADAPTERS: Mapping[str, str] = {DOCKER_HUB: "docker-hub", "quay.io": "quay", "ghcr.io": "github"}
+_ADAPTER = "docker-registry"
 
 
 @dataclass(frozen=True, slots=True)
 class HarborFoundationArgs:
-    """`client` is Keycloak's OIDC client for Harbor; None if Keycloak is off and people cannot log in."""
+    """`client` is Keycloak's OIDC client for Harbor; None if Keycloak is off and people cannot log in.
+
+    There is a robot account that pulls from the proxy caches for each of `credentials`.
+    """
 
     provider: harbor.Provider
     settings: HarborSettings
     client: OidcClient | None
+    credentials: Sequence[Credential]
 
 
 class HarborFoundation(Component):
-    """Log-in by Keycloak, projects that only the platform creates, and garbage collection of untagged images.
+    """Log-in by Keycloak, projects that only the platform creates, scans, garbage collection, and proxy caches.
 
-    `login` is Harbor's authentication mode once it accepts OIDC groups; None without Keycloak.
+    `login` is Harbor's authentication mode once it accepts OIDC groups; None without Keycloak. `puller` is the
+    credential that pulls from the proxy caches, always secret; None if there are none.
     """
 
     system = "harbor"
     login: pulumi.Output[str] | None
+    puller: UserPassword | None
 
     def __init__(self, name: str, args: HarborFoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register Harbor's own settings."""
@@ -67,7 +79,64 @@ class HarborFoundation(Component):
             delete_untagged=True,
             opts=self.child(provider),
         )
+        harbor.InterrogationServices(
+            f"{name}/scans",
+            vulnerability_scan_policy=_SCAN_SCHEDULE,
+            opts=self.child(provider),
+        )
+        projects = [self._proxy(f"{name}/proxy/{proxy.name}", provider, proxy) for proxy in args.settings.proxies]
+        self.puller = self._puller(name, args, projects) if projects else None
         self.register_outputs({"login": self.login})
+
+    def _proxy(self, name: str, provider: harbor.Provider, proxy: ProxyCache) -> harbor.Project:
+        """Create the cache of a registry. Harbor deletes what nobody has pulled for seven days."""
+        registry = harbor.Registry(
+            f"{name}/registry",
+            name=proxy.name,
+            provider_name=_ADAPTERS.get(proxy.registry, _ADAPTER),
+            endpoint_url=proxy.url,
+            # Names are unique in Harbor.
+            opts=self.child(provider, delete_before_replace=True),
+        )
+        return harbor.Project(
+            name,
+            name=proxy_project(proxy.name),
+            registry_id=registry.registry_id,
+            public=proxy.public,
+            storage_quota=max(1, -(-proxy.quota // _GIB)),
+            vulnerability_scanning=True,
+            # Copies: they are fetched again.
+            force_destroy=True,
+            opts=self.child(provider, parent=registry, delete_before_replace=True),
+        )
+
+    def _puller(self, name: str, args: HarborFoundationArgs, projects: Sequence[harbor.Project]) -> UserPassword:
+        """Create a robot account per credential generation that pulls from all caches, and return the last one.
+
+        Harbor gives a robot of a project rights in that project only, so these are robots of the system.
+        """
+        robots = [
+            harbor.RobotAccount(
+                f"{name}/robot/{PROXY_ROBOT}-{credential.name}",
+                name=f"{PROXY_ROBOT}-{credential.name}",
+                description="pulls from proxy caches, by usine",
+                level="system",
+                duration=args.settings.robot_days,
+                permissions=[
+                    harbor.RobotAccountPermissionArgs(
+                        kind="project",
+                        namespace=project.name,
+                        accesses=[harbor.RobotAccountPermissionAccessArgs(resource="repository", action="pull")],
+                    )
+                    for project in projects
+                ],
+                opts=pulumi.ResourceOptions.merge(
+                    self.child(args.provider), pulumi.ResourceOptions(additional_secret_outputs=["secret"])
+                ),
+            )
+            for credential in args.credentials
+        ]
+        return UserPassword(robots[-1].full_name, secret(robots[-1].secret))
 
     def _login(self, name: str, args: HarborFoundationArgs, client: OidcClient) -> pulumi.Output[str]:
         config = harbor.ConfigAuth(
@@ -127,6 +196,7 @@ class HarborTenant(Component):
             # Harbor takes whole GiB. The quota is rounded up, so that it is never 0.
             storage_quota=max(1, -(-registry.quota // _GIB)),
             vulnerability_scanning=True,
+            auto_sbom_generation=True,
             deployment_security=None
             if registry.block_severity is ImageSeverity.NONE
             else registry.block_severity.value,

@@ -71,6 +71,7 @@ class TenantProject(Component):
                     credentials=settings.credentials,
                     analyses=settings.on(System.SONARQUBE),
                     owner=providers.operations,
+                    first=tenant.slug in settings.catalogue.first,
                 ),
                 child,
             )

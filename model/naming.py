@@ -195,6 +195,8 @@ OPERATIONS_ACCOUNT = "usine_jobs"
 OPERATIONS_BRANCH = "main"
 #: The component of that project, in logical names. No repository of a tenant file can have an underscore.
 OPERATIONS_COMPONENT = "usine_jobs"
+#: What the names of the robot accounts that pull from proxy caches begin with, before the generation.
+PROXY_ROBOT = "proxies"
 #: The project of the platform's group that holds the CI presets, and the CI variable of all tenants with the tag they
 #: are included by.
 CATALOGUE_PROJECT = "catalogue"
@@ -225,6 +227,11 @@ ADMISSION_PREFIX = "usine."
 def admission_policy(cluster: Cluster, rule: str) -> str:
     """Name of an admission policy and of its binding; of the cluster too, since two may share one API server."""
     return f"{ADMISSION_PREFIX}{cluster.name}.{rule}"
+
+
+def proxy_project(proxy: str) -> str:
+    """Name of the Harbor project that caches another registry. No slug has a dot."""
+    return f"proxy.{proxy}"
 
 
 def catalogue_path(gitlab: GitLabSettings) -> str:

@@ -193,14 +193,42 @@ class GitLabSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CatalogueSettings:
+    """`version` is the tag of the CI catalogue that tenants use; None: that of this checkout.
+
+    The tenants in `first` use that of this checkout.
+    """
+
+    version: str | None = None
+    first: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyCache:
+    """A project of Harbor that fetches the images of another registry and keeps them.
+
+    `registry` is the host that image names start with, `url` the address that Harbor asks. `public`: everybody who
+    reaches Harbor may pull, without a credential. `quota` is in bytes.
+    """
+
+    name: str
+    registry: str
+    url: str
+    public: bool
+    quota: int
+
+
+@dataclass(frozen=True, slots=True)
 class HarborSettings:
     """`robot_days` is how long a robot account lives from its creation, in days.
 
-    `admin_group` is the group of the ``groups`` claim that administers Harbor, None for none.
+    `admin_group` is the group of the ``groups`` claim that administers Harbor, None for none. `proxies` are the caches
+    of other registries.
     """
 
     robot_days: int = 180
     admin_group: str | None = None
+    proxies: tuple[ProxyCache, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +328,7 @@ class Settings:
     reserved: frozenset[str]
     archetypes: Mapping[str, Archetype]
     gitlab: GitLabSettings = field(default_factory=GitLabSettings)
+    catalogue: CatalogueSettings = field(default_factory=CatalogueSettings)
     harbor: HarborSettings = field(default_factory=HarborSettings)
     sonarqube: SonarQubeSettings = field(default_factory=SonarQubeSettings)
     credentials: tuple[Credential, ...] = (Credential("1"),)

@@ -19,16 +19,18 @@ DATA_BEARING = frozenset(
 )
 
 
-#: Logical names of the projects for the platform's scheduled work, whose one file is generated from the tenant file.
-#: The second name is that of the project in the tenant's own group, in states before issue 11.
-_OPERATIONS: Final = re.compile(r"[a-z0-9-]+/gitlab/(usine_jobs/project|operations)")
+#: Resources of these types whose content is a copy, by logical name: the projects for the platform's scheduled work,
+#: whose one file is generated from the tenant file (the second name is that of the project in the tenant's own group,
+#: in states before issue 11), and Harbor's proxy caches of other registries.
+_COPIES: Final = (
+    ("gitlab:index/project:Project", re.compile(r"[a-z0-9-]+/gitlab/(usine_jobs/project|operations)")),
+    ("harbor:index/project:Project", re.compile(r"foundation/harbor/proxy/[a-z0-9-]+")),
+)
 
 
 def holds_data(type_: str, name: str = "") -> bool:
     """Return whether a resource of this type token and logical name holds data."""
-    return type_ in DATA_BEARING and not (
-        type_ == "gitlab:index/project:Project" and _OPERATIONS.fullmatch(name) is not None
-    )
+    return type_ in DATA_BEARING and not any(type_ == one and pattern.fullmatch(name) for one, pattern in _COPIES)
 
 
 #: Resources for scheduled work in states before issue 11: one run deletes those of all tenants.

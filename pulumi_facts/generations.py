@@ -13,7 +13,7 @@ _KINDS: Mapping[str, tuple[re.Pattern[str], str]] = {
         "argocd-{generation}",
     ),
     "harbor:index/robotAccount:RobotAccount": (
-        re.compile(rf".*/robot/(?P<purpose>pull|push)-{_GENERATION}"),
+        re.compile(rf".*/robot/(?P<purpose>pull|push|proxies)-{_GENERATION}"),
         "{purpose}-{generation}",
     ),
     "pulumi-python:dynamic/sonarqube:TechnicalAccount": (

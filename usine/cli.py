@@ -23,6 +23,7 @@ COMMANDS = (
     "drift",
     "rules",
     "codeowners",
+    "catalogue",
     "comment",
 )
 #: Other installed projects add commands: an entry point of this group has the command's name and refers to such a

@@ -13,22 +13,24 @@ from components.base import Component, number
 from components.gitlab.catalogue import publish_catalogue
 from components.people import LOGIN_PROVIDER
 from model.naming import CATALOGUE_TAG_VARIABLE, OPERATIONS_ACCOUNT, OPERATIONS_GROUP, name_of_person
-from model.settings import Edition, GitLabSettings
+from model.settings import CatalogueSettings, Edition, GitLabSettings
 
 
 @dataclass(frozen=True, slots=True)
 class GitLabFoundationArgs:
     """`people` are the user names of all tenants; `catalogue` is the text of the CI catalogue's files by path.
 
-    `variables` are the CI variables of all tenants' pipelines (see `pipeline_variables`). `identities`: people log in
-    by Keycloak, so accounts are linked to their identity there. `users` is the account id by user name if the accounts
-    come from a directory; None if the platform creates them.
+    `versions` decides which tenants use which tag of the catalogue. `variables` are the CI variables of all tenants'
+    pipelines (see `pipeline_variables`). `identities`: people log in by Keycloak, so accounts are linked to their
+    identity there. `users` is the account id by user name if the accounts come from a directory; None if the platform
+    creates them.
     """
 
     provider: gitlab.Provider
     settings: GitLabSettings
     people: frozenset[str]
     catalogue: Mapping[str, str]
+    versions: CatalogueSettings
     variables: Mapping[str, str]
     identities: bool
     users: Mapping[str, pulumi.Output[int]] | None = None
@@ -38,8 +40,8 @@ class GitLabFoundation(Component):
     """Accounts, the root group of all tenants, and the catalogue of CI presets in the platform's own group.
 
     `root` is the id of the tenants' root group, `operations` that of the group of the platform's scheduled work once
-    its account is a member, `users` the account id by user name, `catalogue_tag` the tag of the catalogue once it
-    exists.
+    its account is a member, `users` the account id by user name, `catalogue_tag` the tag of the catalogue that tenants
+    use, once it exists, `first_catalogue_tag` that of the tenants that use a new version first; None without them.
     """
 
     system = "gitlab"
@@ -47,6 +49,7 @@ class GitLabFoundation(Component):
     operations: pulumi.Output[int]
     users: Mapping[str, pulumi.Output[int]]
     catalogue_tag: pulumi.Output[str]
+    first_catalogue_tag: pulumi.Output[str] | None
 
     def __init__(self, name: str, args: GitLabFoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register groups, catalogue, variables and accounts."""
@@ -56,25 +59,28 @@ class GitLabFoundation(Component):
         root = self._group(f"{name}/root", settings.root, "Tenants", visibility="private", locks=True)
         platform = self._group(f"{name}/platform", settings.platform, "Platform", visibility="internal")
         self.root = number(root.id)
-        self.catalogue_tag = publish_catalogue(
-            self, f"{name}/catalogue", platform, args.catalogue, args.settings, args.provider
-        )
+        published = publish_catalogue(self, f"{name}/catalogue", platform, args.catalogue, args.settings, args.provider)
+        version = args.versions.version
+        self.catalogue_tag = published if version is None else pulumi.Output.from_input(version)
+        self.first_catalogue_tag = published if args.versions.first else None
+        if self.first_catalogue_tag is not None:
+            # Stacks of single tenants look it up: of the platform's group, where no pipeline of a tenant inherits it.
+            self._variable(f"{name}/first/{CATALOGUE_TAG_VARIABLE}", platform, CATALOGUE_TAG_VARIABLE, published)
         self.operations = self._operations(name, platform)
         variables: dict[str, pulumi.Input[str]] = {**args.variables, CATALOGUE_TAG_VARIABLE: self.catalogue_tag}
         for key, value in variables.items():
-            gitlab.GroupVariable(
-                f"{name}/variable/{key}",
-                group=root.id,
-                key=key,
-                value=value,
-                opts=self.child(args.provider, parent=root),
-            )
+            self._variable(f"{name}/variable/{key}", root, key, value)
         self.users = (
             {person: self._account(name, person) for person in sorted(args.people)}
             if args.users is None
             else args.users
         )
         self.register_outputs({"root": self.root})
+
+    def _variable(self, name: str, group: gitlab.Group, key: str, value: pulumi.Input[str]) -> None:
+        gitlab.GroupVariable(
+            name, group=group.id, key=key, value=value, opts=self.child(self._args.provider, parent=group)
+        )
 
     def _group(
         self,

@@ -13,7 +13,7 @@ from components.gitlab.levels import access_level, is_stronger
 from components.gitlab.operations import GitLabOperations, GitLabOperationsArgs, has_scheduled_work
 from components.gitlab.repository import TenantRepository, TenantRepositoryArgs
 from model.lifecycle import protects_data
-from model.naming import OPERATIONS_COMPONENT, PENDING_PEOPLE
+from model.naming import CATALOGUE_TAG_VARIABLE, OPERATIONS_COMPONENT, PENDING_PEOPLE
 from model.settings import Credential, Edition, GitLabSettings
 from model.tenant import Repository, Tenant
 
@@ -23,7 +23,8 @@ class GitLabTenantArgs:
     """`owner` is the provider that acts as the account that owns the platform's schedules; None if there are none.
 
     `variables` are the CI variables of all tenants' pipelines (see `pipeline_variables`). There is a deploy token for
-    each of `credentials`. `analyses`: SonarQube analyses app repositories.
+    each of `credentials`. `analyses`: SonarQube analyses app repositories. `first`: the tenant uses a new version of
+    the catalogue before the others.
     """
 
     tenant: Tenant
@@ -34,6 +35,7 @@ class GitLabTenantArgs:
     credentials: Sequence[Credential]
     analyses: bool = False
     owner: gitlab.Provider | None = None
+    first: bool = False
 
 
 class GitLabTenant(Component):
@@ -56,7 +58,8 @@ class GitLabTenant(Component):
         super().__init__(name, opts)
         self._args = args
         tenant, provider = args.tenant, args.provider
-        self._catalogue_tag = pulumi.Output.from_input(args.refs.catalogue_tag)
+        first = args.refs.first_catalogue_tag if args.first else None
+        self._catalogue_tag = pulumi.Output.from_input(args.refs.catalogue_tag if first is None else first)
         group = gitlab.Group(
             f"{name}/group",
             # The slug, because names are unique in a parent group, and two tenants may have the same name.
@@ -76,13 +79,18 @@ class GitLabTenant(Component):
         )
         self.group = number(group.id)
         self._members(name, group)
-        gitlab.GroupVariable(
-            f"{name}/variable/USINE_TENANT",
-            group=group.id,
-            key="USINE_TENANT",
-            value=tenant.slug,
-            opts=self.child(provider, parent=group),
-        )
+        variables: dict[str, pulumi.Input[str]] = {"USINE_TENANT": tenant.slug}
+        if first is not None:
+            # In the tenant's pipelines it overrides the variable of the tenants' root group.
+            variables[CATALOGUE_TAG_VARIABLE] = first
+        for key, value in variables.items():
+            gitlab.GroupVariable(
+                f"{name}/variable/{key}",
+                group=group.id,
+                key=key,
+                value=value,
+                opts=self.child(provider, parent=group),
+            )
         repositories = {r.name: self._repository(name, group, r) for r in tenant.repositories}
         self.readers = {r: made.reader for r, made in repositories.items() if made.reader is not None}
         # People outside the tenant write the content of mirrors, so mirrors do not publish.

@@ -22,8 +22,6 @@ PROGRAM: Final = "program"
 #: The program does not declare it. `usine drift --repair` adopts objects that were created outside the program, to
 #: delete them.
 DRIFT: Final = "drift"
-#: Only an open issue needs it, which is named by its number.
-_SCANS: Final = "issue 13: images are scanned daily"
 
 #: Provider -> resource type, without the provider's name -> reason.
 RESOURCES: Final[Mapping[str, Mapping[str, str]]] = {
@@ -89,12 +87,12 @@ RESOURCES: Final[Mapping[str, Mapping[str, str]]] = {
         "index/configSystem:ConfigSystem": PROGRAM,
         "index/garbageCollection:GarbageCollection": PROGRAM,
         "index/immutableTagRule:ImmutableTagRule": PROGRAM,
-        "index/interrogationServices:InterrogationServices": _SCANS,
+        "index/interrogationServices:InterrogationServices": PROGRAM,
         "index/label:Label": DRIFT,
         "index/project:Project": PROGRAM,
         "index/projectMemberGroup:ProjectMemberGroup": PROGRAM,
         "index/projectWebhook:ProjectWebhook": DRIFT,
-        "index/registry:Registry": DRIFT,
+        "index/registry:Registry": PROGRAM,
         "index/retentionPolicy:RetentionPolicy": PROGRAM,
         "index/robotAccount:RobotAccount": PROGRAM,
     },

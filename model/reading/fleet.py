@@ -150,8 +150,9 @@ def check_capacity(tenants: Iterable[Tenant], settings: Settings) -> Iterator[Fi
 
 
 def check_selection(tenants: Iterable[Tenant], settings: Settings) -> Iterator[str]:
-    """Yield a message for every selected tenant that does not exist."""
+    """Yield a message for every tenant of the settings that does not exist."""
     slugs = sorted({tenant.slug for tenant in tenants})
-    for slug in settings.tenants or ():
-        if slug not in slugs:
-            yield f"usine:tenants: no such tenant: {show(slug)}; {did_you_mean(slug, slugs)}"
+    for key, named in (("tenants", settings.tenants or ()), ("catalogue.first", settings.catalogue.first)):
+        for slug in named:
+            if slug not in slugs:
+                yield f"usine:{key}: no such tenant: {show(slug)}; {did_you_mean(slug, slugs)}"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic.alias_generators import to_camel
 
 from model.archetypes import Archetype
+from model.images import DOCKER_HUB
+from model.naming import proxy_project
 from model.problems import KeyPath
 from model.reading.archetypes_load import misfits, undeclared_words
 from model.reading.fields import check_slug
@@ -15,6 +18,7 @@ from model.reading.settings_schema import ClusterSection, SettingsSection, Stage
 from model.settings import (
     CLEAN_CODE,
     ArgoCDSettings,
+    CatalogueSettings,
     ChangeSettings,
     Cluster,
     Credential,
@@ -29,6 +33,7 @@ from model.settings import (
     MassRemoval,
     Operator,
     PeopleSource,
+    ProxyCache,
     Settings,
     SonarQubeSettings,
     Stage,
@@ -73,6 +78,13 @@ def build_settings(
         for message in (*undeclared_words(name, archetype, presets, gates, packages), *misfits(name, archetype)):
             note(("archetypes", name), f"usine:archetypes: {message}")
     _check_forge(file, systems, note)
+    _check_proxies(file, systems, note)
+    _once(("catalogue", "first"), file.catalogue.first, note)
+    if file.catalogue.first and file.catalogue.version is None:
+        note(
+            ("catalogue", "first"),
+            "usine:catalogue.first: without usine:catalogue.version all tenants use the version of this checkout",
+        )
     argocd = file.argocd
     _once(("changes", "platformTeam"), file.changes.platform_team, note)
     limits = {key: value for key, value in file.limits.model_dump().items() if value is not None}
@@ -104,7 +116,8 @@ def build_settings(
             tools_image=file.gitlab.tools_image,
             second_factor=file.gitlab.second_factor,
         ),
-        harbor=HarborSettings(file.harbor.robot_days, file.harbor.admin_group),
+        catalogue=CatalogueSettings(file.catalogue.version, tuple(file.catalogue.first)),
+        harbor=HarborSettings(file.harbor.robot_days, file.harbor.admin_group, _proxies(file)),
         sonarqube=_sonarqube(file, gates),
         credentials=tuple(Credential(c.name, c.until) for c in file.credentials)
         if file.credentials
@@ -169,6 +182,55 @@ def _check_forge(file: SettingsSection, systems: frozenset[System], note: Note) 
                 f"usine:sonarqube.gates: no such gate: {show(gate)}; {did_you_mean(gate, file.gates)}",
             )
     _once(("credentials",), [credential.name for credential in file.credentials or ()], note)
+
+
+#: What Harbor asks for the images of a registry, where it is not the host of the images' names.
+_ADDRESSES = {DOCKER_HUB: "https://hub.docker.com"}
+
+
+def _proxies(file: SettingsSection) -> tuple[ProxyCache, ...]:
+    return tuple(
+        ProxyCache(
+            name,
+            proxy.registry,
+            proxy.url or _ADDRESSES.get(proxy.registry, f"https://{proxy.registry}"),
+            proxy.public,
+            proxy.quota,
+        )
+        for name, proxy in file.harbor.proxies.items()
+    )
+
+
+def _check_proxies(file: SettingsSection, systems: frozenset[System], note: Note) -> None:
+    """Check that each registry has one proxy, and that pods can pull from the proxies that clusters allow."""
+    of: dict[str, str] = {}
+    for name, proxy in file.harbor.proxies.items():
+        path: KeyPath = ("harbor", "proxies", name)
+        if System.HARBOR not in systems:
+            note(path, f"usine:harbor.proxies.{name}: harbor is not in usine:systems")
+        first = of.setdefault(proxy.registry, name)
+        if first != name:
+            note((*path, "registry"), f"usine:harbor.proxies.{name}: {first} is already the proxy of {proxy.registry}")
+    harbor = file.endpoints.get(System.HARBOR.value)
+    if harbor is None:
+        return
+    projects = {f"{urlsplit(harbor.url).netloc}/{proxy_project(name)}": name for name in file.harbor.proxies}
+    prefix = f"{urlsplit(harbor.url).netloc}/{proxy_project('')}"
+    for cluster, section in file.clusters.items():
+        for index, image in enumerate(section.workloads.images or ()):
+            if not image.startswith(prefix):
+                continue
+            path = ("clusters", cluster, "workloads", "images", index)
+            where = f"usine:{show_path(path)}"
+            project = "/".join(image.split("/")[:2])
+            if project not in projects:
+                note(path, f"{where}: no such proxy: {show(project)}; {did_you_mean(project, projects)}")
+            elif not file.harbor.proxies[projects[project]].public:
+                note(
+                    path,
+                    f"{where}: pods have no credential for this proxy: "
+                    f"set usine:harbor.proxies.{projects[project]}.public to true",
+                )
 
 
 def _sonarqube(file: SettingsSection, gates: tuple[str, ...]) -> SonarQubeSettings:

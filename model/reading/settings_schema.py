@@ -27,6 +27,7 @@ _NAMESPACE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _IMAGES = re.compile(
     r"(?=[^/]*[.:])[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?(?:/[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?)*/?"
 )
+_REGISTRY = re.compile(r"(?=.*\.)[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?")
 _ANNOTATION = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?/(?:\*|[A-Za-z0-9][A-Za-z0-9._-]{0,62}\*?)")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -96,6 +97,24 @@ def _check_endpoint(value: str) -> str:
 def _check_image(value: str) -> str:
     if not _IMAGE.fullmatch(value):
         raise ValueError("expected an image with its digest, such as harbor.example.fr/platform/tools@sha256:3f1c...")
+    return value
+
+
+def _check_version(value: str) -> str:
+    if not re.fullmatch(r"v[0-9]{1,3}-[0-9a-f]{16}", value):
+        raise ValueError("expected a tag of the catalogue, such as v1-3f1c0a5be2d47968: `usine catalogue` shows them")
+    return value
+
+
+def _check_registry(value: str) -> str:
+    if not _REGISTRY.fullmatch(value):
+        raise ValueError("expected the host that image names start with, such as docker.io or quay.io")
+    return value
+
+
+def _check_proxy(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9](?:-?[a-z0-9]){0,19}", value):
+        raise ValueError("the name of a proxy has up to 20 lower-case letters, digits and single dashes")
     return value
 
 
@@ -186,6 +205,13 @@ class ArgoCDSection(Section):
     admin_groups: list[Annotated[str, AfterValidator(_check_group)]] | None = None
 
 
+class CatalogueSection(Section):
+    """Which tenants use which version of the CI catalogue."""
+
+    version: Annotated[str, AfterValidator(_check_version)] | None = None
+    first: list[str] = Field(default=[])
+
+
 class GitLabSection(Section):
     """Where the tenants' and the platform's groups are, and who makes the accounts."""
 
@@ -198,11 +224,21 @@ class GitLabSection(Section):
     second_factor: bool = False
 
 
+class ProxySection(Section):
+    """A project of Harbor that caches another registry."""
+
+    registry: Annotated[str, AfterValidator(_check_registry)]
+    url: Annotated[str, AfterValidator(_check_endpoint)] | None = None
+    public: bool = False
+    quota: f.Size = 200 * 2**30
+
+
 class HarborSection(Section):
-    """The lifetime of robots, and the administrators."""
+    """The lifetime of robots, the administrators, and the caches of other registries."""
 
     robot_days: Annotated[int, Field(ge=1, le=730)] = 180
     admin_group: Line | None = None
+    proxies: dict[Annotated[str, AfterValidator(_check_proxy)], ProxySection] = Field(default={})
 
 
 class GateConditionSection(Section):
@@ -320,6 +356,7 @@ class SettingsSection(Section):
     keycloak: KeycloakSection = KeycloakSection()
     argocd: ArgoCDSection | None = None
     gitlab: GitLabSection = GitLabSection()
+    catalogue: CatalogueSection = CatalogueSection()
     harbor: HarborSection = HarborSection()
     sonarqube: SonarQubeSection = SonarQubeSection()
     credentials: Annotated[list[CredentialSection], Field(min_length=1)] | None = None

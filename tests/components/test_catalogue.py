@@ -10,17 +10,16 @@ from typing import Any
 import pytest
 import yaml
 
-from components.gitlab.catalogue import published
 from components.gitlab.variables import pipeline_variables
 from model.naming import CATALOGUE_TAG_VARIABLE
 from model.reading.catalogue import FOLDER, read_catalogue
-from model.settings import FoundationMode, Settings
+from model.settings import CatalogueSettings, FoundationMode, Settings
 from model.tenant import Mirror, State
 from tests import factories
 from tests.plans import plan_of
 from tests.spec.helpers import ROOT
 from usine.plan import Plan, PlannedResource, make_plan
-from usine.plan.monitor import RecordingMonitor
+from usine.plan.monitor import RecordingMonitor, _Answers
 
 TEXTS: dict[str, str] = read_catalogue(ROOT / FOLDER, factories.settings())
 MIRROR = Mirror("https://git.example.fr/x.git", "0 4 * * *")
@@ -91,11 +90,12 @@ def test_equal_files_give_the_same_tag_and_different_files_another() -> None:
     assert re.fullmatch(r"v1-[0-9a-f]{16}", tag)
     assert tag_of(dict(reversed(TEXTS.items()))) == tag
     image = dataclasses.replace(factories.settings().gitlab, tools_image=f"tools@sha256:{'0' * 64}")
+    other_tools = read_catalogue(ROOT / FOLDER, factories.settings(gitlab=image))
     others = [
         tag_of({**TEXTS, "jobs/base.yml": TEXTS["jobs/base.yml"] + "\n"}),
         tag_of({path: text for path, text in TEXTS.items() if path != "templates/go.yml"}),
         tag_of({path.replace("go.yml", "golang.yml"): text for path, text in TEXTS.items()}),
-        tag_of(TEXTS, factories.settings(gitlab=image)),
+        tag_of(other_tools),
     ]
     assert len({tag, *others}) == 5
 
@@ -144,11 +144,59 @@ def test_a_stack_without_the_foundation_looks_up_the_published_tag() -> None:
 
 
 def test_published_files_name_images_by_digest() -> None:
-    tools_image = factories.settings().gitlab.tools_image
     images = [
-        line.strip() for text in TEXTS.values() for line in published(text, tools_image).splitlines()
-        if line.strip().startswith("image:")
-    ]  # fmt: skip
-    assert len(images) == 6
+        line.strip() for text in TEXTS.values() for line in text.splitlines() if line.strip().startswith("image:")
+    ]
+    assert len(images) >= 6
     assert [line for line in images if not re.fullmatch(r"image: [a-z][\w.:/-]+@sha256:[0-9a-f]{64}", line)] == []
-    assert "USINE_TOOLS_IMAGE" not in pipeline_variables(factories.settings())
+    assert not [name for name in pipeline_variables(factories.settings()) if name.endswith("_IMAGE")]
+
+
+OTHERS = CatalogueSettings("v1-00000000000000ff", ("teleservice",))
+
+
+def variables(plan: Plan) -> dict[str, object]:
+    """Return the values of the tag's variable, by group."""
+    made = [r.inputs for r in of(plan, "GroupVariable") if r.inputs["key"] == CATALOGUE_TAG_VARIABLE]
+    return {str(inputs["group"]): inputs["value"] for inputs in made}
+
+
+def test_a_new_version_is_used_by_chosen_tenants_first() -> None:
+    plan = plan_of(*TENANTS, settings=factories.settings(catalogue=OTHERS), catalogue=TEXTS)
+    new = published_tag(plan)
+    assert new == published_tag(plan_of(*TENANTS, catalogue=TEXTS))
+    assert variables(plan) == {
+        "[id of foundation/gitlab/root]": OTHERS.version,
+        "[id of foundation/gitlab/platform]": new,
+        "[id of teleservice/gitlab/group]": new,
+    }
+    paths = {(r.tenant, str(r.inputs.get("ciConfigPath"))) for r in of(plan, "Project") if r.tenant}
+    named = {(tenant, path.rpartition(":")[2]) for tenant, path in paths if "@platform/catalogue:" in path}
+    assert named == {("teleservice", new), ("guichet", OTHERS.version)}
+    (work,) = [r for r in of(plan, "RepositoryFile") if "usine_jobs" in r.name and r.tenant == "teleservice"]
+    assert yaml.safe_load(str(work.inputs["content"]))["include"][0]["ref"] == new
+
+
+def test_a_pinned_version_is_used_by_everybody_without_a_wave() -> None:
+    pinned = CatalogueSettings(OTHERS.version)
+    plan = plan_of(*TENANTS, settings=factories.settings(catalogue=pinned), catalogue=TEXTS)
+    assert variables(plan) == {"[id of foundation/gitlab/root]": OTHERS.version}
+    assert {ref for _, ref in includes(plan)} == {OTHERS.version, f"${CATALOGUE_TAG_VARIABLE}"}
+
+
+def test_a_stack_without_the_foundation_looks_up_both_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[object, object]] = []
+    answer = _Answers.call
+
+    def noting(self: _Answers, args: Any) -> Any:
+        if args.token.endswith(":getGroupVariable"):
+            asked.append((args.args["group"], args.args["key"]))
+            return {**args.args, "value": f"[tag of {args.args['group']}]"}, []
+        return answer(self, args)
+
+    monkeypatch.setattr(_Answers, "call", noting)
+    settings = factories.settings(foundation=FoundationMode.SKIP, catalogue=OTHERS)
+    plan = make_plan(settings, TENANTS, TEXTS)
+    assert sorted(set(asked)) == [("platform", CATALOGUE_TAG_VARIABLE), ("tenants", CATALOGUE_TAG_VARIABLE)]
+    assert variables(plan) == {"[id of teleservice/gitlab/group]": "[tag of platform]"}
+    assert {ref for _, ref in includes(plan)} == {"[tag of platform]", "[tag of tenants]", f"${CATALOGUE_TAG_VARIABLE}"}

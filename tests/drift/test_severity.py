@@ -127,7 +127,6 @@ ORDINARY = {
     "gitlab:index/repositoryFile:RepositoryFile",
     "harbor:index/configSystem:ConfigSystem",
     "harbor:index/garbageCollection:GarbageCollection",
-    "harbor:index/registry:Registry",
     "harbor:index/retentionPolicy:RetentionPolicy",
     "keycloak:index/group:Group",
     "keycloak:openid/clientScope:ClientScope",

@@ -21,6 +21,7 @@ REPEATABLE: Final[Mapping[str, str]] = {
     "harbor:index/configAuth:ConfigAuth": _SETTINGS,
     "harbor:index/configSystem:ConfigSystem": _SETTINGS,
     "harbor:index/garbageCollection:GarbageCollection": "create changes the schedule that is there",
+    "harbor:index/interrogationServices:InterrogationServices": "create changes the schedule that is there",
     "keycloak:index/groupMemberships:GroupMemberships": "create adds members to a group",
     "keycloak:openid/clientDefaultScopes:ClientDefaultScopes": "create attaches the scopes that are missing",
     "keycloak:openid/clientOptionalScopes:ClientOptionalScopes": "create attaches the scopes that are missing",

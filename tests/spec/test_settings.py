@@ -20,6 +20,7 @@ from model.settings import (
     FoundationMode,
     MassRemoval,
     PeopleSource,
+    ProxyCache,
     Settings,
     System,
     WorkloadRules,
@@ -160,6 +161,20 @@ WRONG = [
     ("    toolsImage: ", "    # ", "usine:gitlab.toolsImage is missing"),
     ("robotDays: 180", "robotDays: 0", "allowed: 1 to 730"),
     ("robotDays: 180", "robotsDays: 180", "did you mean robotDays?"),
+    ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:catalogue: {version: main}", "such as v1-3f1c0a5be2d47968"),
+    ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:catalogue: {versoin: v1-0}", "did you mean version?"),
+    ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:catalogue: {first: [a]}", "without usine:catalogue.version"),
+    ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:catalogue: {first: [a, a]}", "is in this list twice"),
+    ("robotDays: 180", "proxies: {docker: {registry: docker}}", "such as docker.io or quay.io"),
+    ("robotDays: 180", "proxies: {d: {registry: docker.io}, e: {registry: docker.io}}", "d is already the proxy of"),
+    ("robotDays: 180", "proxies: {docker: {registry: docker.io, publik: true}}", "did you mean public?"),
+    ("robotDays: 180", "proxies: {docker: {registry: docker.io, url: ftp://a.fr}}", "starts with https://"),
+    ("robotDays: 180", "proxies: {Docker: {registry: docker.io}}", "the name of a proxy has up to 20"),
+    (
+        "      zone: lab\n",
+        '      zone: lab\n      workloads: {images: ["127.0.0.1:18085/proxy.x/"]}\n',
+        "no such proxy",
+    ),
     ('[{name: "1"}]', '[{name: "1"}, {name: "1"}]', "is in this list twice"),
     ('[{name: "1"}]', "[]", "credentials"),
     ('[{name: "1"}]', "[{name: Q1 2027}]", "such as 2027-1"),
@@ -350,3 +365,17 @@ def test_what_tenants_may_use_on_a_cluster(tmp_path: Path) -> None:
 def test_what_a_cluster_cannot_allow(tmp_path: Path, rules: str, said: str) -> None:
     problems_found = found(tmp_path, with_rules(rules))
     assert [said in p.message for p in problems_found] == ([True] if said else []), problems_found
+
+
+def test_clusters_allow_images_of_a_declared_and_public_proxy_only(tmp_path: Path) -> None:
+    images = '      workloads: {images: ["127.0.0.1:18085/proxy.doker/"]}\n'
+    text = TEXT.replace("      zone: lab\n", f"      zone: lab\n{images}", 1)
+    private = text.replace("{robotDays: 180}", "{proxies: {docker: {registry: docker.io}}}")
+    (problem,) = found(tmp_path, private)
+    assert "did you mean 127.0.0.1:18085/proxy.docker?" in problem.message
+    (problem,) = found(tmp_path, private.replace("doker", "docker"))
+    assert "set usine:harbor.proxies.docker.public to true" in problem.message
+    public = private.replace("doker", "docker").replace("docker.io}", "docker.io, public: true, quota: 5Gi}")
+    assert load_text(tmp_path, public).harbor.proxies == (
+        ProxyCache("docker", "docker.io", "https://hub.docker.com", public=True, quota=5 * GIB),
+    )

@@ -18,7 +18,9 @@ from pulumi_facts.urns import name_of
 from usine.clients.connections import below
 from usine.commands.common import ROOT, Platform, read_platform, read_waivers_beside
 from usine.commands.stack_environment import LAB_STACK, stack_environment
+from usine.engine.catalogue_version import check_catalogue_version
 from usine.engine.cli import Engine
+from usine.engine.forge_version import check_forge_version
 from usine.engine.guarded import Guardrails
 from usine.engine.lock import HeldLock
 from usine.engine.lookup import Finder
@@ -110,6 +112,8 @@ def judge_systems(stack: OpenStack) -> Callable[[Mapping[str, Any]], tuple[Notic
         return (
             *check_namespaces(settings, stack.platform.tenants, environment, checkpoint),
             *check_registry_login(settings, environment, checkpoint),
+            *check_forge_version(settings, environment),
+            *check_catalogue_version(settings, environment),
         )
 
     return judge

@@ -104,6 +104,7 @@ PROTECTIONS: Final = frozenset(
         "gitlab:index/projectProtectedEnvironment:ProjectProtectedEnvironment",
         "gitlab:index/tagProtection:TagProtection",
         "harbor:index/immutableTagRule:ImmutableTagRule",
+        "harbor:index/interrogationServices:InterrogationServices",
         "kubernetes:core/v1:LimitRange",
         "kubernetes:core/v1:ResourceQuota",
         "kubernetes:networking.k8s.io/v1:NetworkPolicy",
@@ -128,6 +129,8 @@ OPENINGS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
     # The files at this commit run in the pipelines of every tenant.
     "gitlab:index/projectTag:ProjectTag": (("ref",),),
     "harbor:index/project:Project": (("public",),),
+    # Where a proxy cache gets its images.
+    "harbor:index/registry:Registry": (("endpointUrl",),),
     "keycloak:index/realm:Realm": (
         ("registrationAllowed",),
         ("resetPasswordAllowed",),

@@ -34,6 +34,10 @@ class _Answers(mocks.Mocks):
                 state |= {"token": SECRET, "username": f"[user name of {args.name}]"}
             case "harbor:index/robotAccount:RobotAccount":
                 state |= {"secret": SECRET, "fullName": f"[full name of {args.name}]"}
+            case "harbor:index/registry:Registry":
+                state["registryId"] = f"[number of {args.name}]"
+            case "gitlab:index/userRunner:UserRunner":
+                state["token"] = SECRET
             case "gitlab:index/pipelineSchedule:PipelineSchedule":
                 state["pipelineScheduleId"] = f"[number of {args.name}]"
             case "pulumi-python:dynamic/sonarqube:ProjectAnalysisToken":

@@ -22,6 +22,8 @@ class NoticeId(enum.StrEnum):
     MASS_REMOVAL = "mass-removal"
     NAMESPACE_TAKEOVER = "namespace-takeover"
     REGISTRY_LOGIN = "registry-login"
+    FORGE_VERSION = "forge-version"
+    CATALOGUE_VERSION = "catalogue-version"
     MOVED_STACK = "moved-stack"
     MOVED_STEPS = "moved-steps"
     MOVED_COMMIT = "moved-commit"
@@ -53,6 +55,8 @@ MEANINGS: Final[Mapping[NoticeId, tuple[str, str]]] = {
     NoticeId.MASS_REMOVAL: ("guard and rule", "too many objects of one kind would be removed"),
     NoticeId.NAMESPACE_TAKEOVER: ("guard", "a namespace exists and is not the tenant's, or a cluster does not answer"),
     NoticeId.REGISTRY_LOGIN: ("guard", "Harbor has local users and keeps its log-in mode"),
+    NoticeId.FORGE_VERSION: ("guard", "GitLab is older than the oldest version that Usine supports"),
+    NoticeId.CATALOGUE_VERSION: ("guard", "the settings name a version of the CI catalogue that does not exist"),
     NoticeId.MOVED_STACK: ("guard", "the bound plan is for another stack"),
     NoticeId.MOVED_STEPS: ("guard", "the engine now plans other steps than the bound plan"),
     NoticeId.MOVED_COMMIT: ("guard", "the commit changed since the plan"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from usine.clients.base import first_id
 from usine.clients.harbor import HarborClient
 from usine.engine.lookup.base import Find, Inputs, Remove
 
@@ -20,6 +21,7 @@ class HarborFinder:
         """See `SystemFinder`."""
         return {
             "harbor:index/project:Project": self._project,
+            "harbor:index/registry:Registry": self._registry,
             "harbor:index/projectMemberGroup:ProjectMemberGroup": self._member,
             "harbor:index/retentionPolicy:RetentionPolicy": self._retention,
             "harbor:index/immutableTagRule:ImmutableTagRule": self._immutable,
@@ -32,6 +34,10 @@ class HarborFinder:
     def _project(self, inputs: Inputs) -> str | None:
         found = self._client.project_named(inputs["name"])
         return found and f"/projects/{found['project_id']}"
+
+    def _registry(self, inputs: Inputs) -> str | None:
+        found = first_id(self._client.pages("registries"), "name", inputs["name"])
+        return found and f"/registries/{found}"
 
     def _pages(self, path: str) -> Iterable[Any]:
         """Yield the items of a list of a project: ``/projects/1/members``."""
@@ -62,11 +68,14 @@ class HarborFinder:
         return None
 
     def _robot(self, inputs: Inputs) -> bool:
-        project = self._client.project_named(inputs["permissions"][0]["namespace"])
-        if project is None:
-            return False
-        query = {"q": f"Level=project,ProjectID={project['project_id']}"}
-        full = f"{project['name']}+{inputs['name']}"
+        if inputs["level"] == "system":
+            query, full = {"q": "Level=system"}, f"${inputs['name']}"
+        else:
+            project = self._client.project_named(inputs["permissions"][0]["namespace"])
+            if project is None:
+                return False
+            query = {"q": f"Level=project,ProjectID={project['project_id']}"}
+            full = f"{project['name']}+{inputs['name']}"
         robots = [r for r in self._client.pages("robots", **query) if r["name"].endswith(full)]
         for robot in robots:
             self._client.delete(f"robots/{robot['id']}")

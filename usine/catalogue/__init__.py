@@ -1,0 +1,1 @@
+"""The CI catalogue as a product: its third-party images, and which tenants use which version."""
