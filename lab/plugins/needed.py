@@ -38,6 +38,7 @@ RESOURCES: Final[Mapping[str, Mapping[str, str]]] = {
         "kubernetes/authBackendConfig:AuthBackendConfig": PROGRAM,
         "kubernetes/authBackendRole:AuthBackendRole": PROGRAM,
         "kv/secretV2:SecretV2": PROGRAM,
+        "transit/secretBackendKey:SecretBackendKey": PROGRAM,
     },
     "keycloak": {
         "index/group:Group": PROGRAM,
@@ -145,6 +146,10 @@ UNSUPPORTED: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "kubernetes/authBackendRole:AuthBackendRole": ("namespace",),
         "kv/secretV2:SecretV2": (
             "cas", "customMetadata", "dataJsonWo", "dataJsonWoVersion", "disableRead", "namespace", "options",
+        ),
+        "transit/secretBackendKey:SecretBackendKey": (
+            "context", "hybridKeyTypeEc", "hybridKeyTypePqc", "keySize", "managedKeyId", "managedKeyName", "namespace",
+            "parameterSet",
         ),
     },
     "keycloak": {
