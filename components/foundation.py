@@ -34,6 +34,7 @@ from model.naming import (
     OIDC_AUTH_PATH,
     OPERATIONS_GROUP,
     PIPELINE_AUTH_PATH,
+    SIGNING_MOUNT,
     cluster_role_name,
     kubernetes_auth_path,
 )
@@ -133,6 +134,7 @@ class Foundation(Component):
             ).gates
         accessor: pulumi.Output[str] | None = None
         pipeline_path: pulumi.Output[str] | None = None
+        signing_mount: pulumi.Output[str] | None = None
         paths: Mapping[str, pulumi.Output[str]] = {}
         if providers.vault is not None:
             secrets = VaultFoundation(
@@ -144,10 +146,12 @@ class Foundation(Component):
                     gitlab=settings.endpoints[System.GITLAB] if settings.on(System.GITLAB) else None,
                     clusters=tuple(settings.clusters.values()) if settings.on(System.KUBERNETES) else (),
                     authorities=args.authorities,
+                    signs=_images_are_signed(settings),
                 ),
                 child,
             )
             accessor, paths, pipeline_path = secrets.oidc_accessor, secrets.kubernetes_paths, secrets.pipeline_path
+            signing_mount = secrets.signing_mount
         cluster_roles = {
             cluster: KubernetesFoundation(
                 f"{name}/kubernetes/{cluster}",
@@ -180,6 +184,7 @@ class Foundation(Component):
             kubernetes_auth_paths=paths,
             cluster_roles=cluster_roles,
             pipeline_auth_path=pipeline_path,
+            signing_mount=signing_mount,
             gitlab=gitlab_refs,
             registry_login=registry_login,
             gates=gates,
@@ -191,6 +196,11 @@ def _issuer(settings: Settings, authorities: Mapping[str, str]) -> OidcIssuer:
     """Return Keycloak's realm as an OIDC issuer."""
     endpoint = settings.endpoints[System.KEYCLOAK]
     return OidcIssuer(settings.issuer, authorities[str(endpoint.ca)] if endpoint.ca else None)
+
+
+def _images_are_signed(settings: Settings) -> bool:
+    """Return whether pipelines push images and can sign them."""
+    return settings.on(System.VAULT) and settings.on(System.GITLAB) and settings.on(System.HARBOR)
 
 
 def _on_the_same_server(settings: Settings, cluster: str) -> tuple[str, ...]:
@@ -222,6 +232,7 @@ def look_up(settings: Settings, providers: Providers, people: frozenset[str], kn
             for cluster in settings.clusters
         },
         pipeline_auth_path=PIPELINE_AUTH_PATH if settings.on(System.GITLAB) and providers.vault is not None else None,
+        signing_mount=SIGNING_MOUNT if _images_are_signed(settings) and providers.vault is not None else None,
         gitlab=_look_up_gitlab(settings, providers.gitlab, providers.operations is not None, known)
         if providers.gitlab is not None
         else None,

@@ -117,6 +117,7 @@ class TenantProject(Component):
                     kubernetes_auth_paths=refs.kubernetes_auth_paths,
                     pipelines=_pipelines(refs.pipeline_auth_path, forge),
                     pipeline_secrets=_pipeline_secrets(settings, forge, registry, quality),
+                    signing_mount=refs.signing_mount,
                 ),
                 child,
             )

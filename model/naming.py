@@ -93,6 +93,11 @@ class TenantNames:
         """Vault policy, and JWT role, of every other pipeline, merge requests' among them."""
         return f"{self.slug}.review"
 
+    @property
+    def signing_key(self) -> str:
+        """Key in Vault's mount of signing keys that signs the tenant's images."""
+        return self.slug
+
     def role_identity_group(self, role: str) -> str:
         """Vault external identity group of a role."""
         return f"{self.slug}.{role}"
@@ -187,6 +192,8 @@ def kubernetes_auth_path(cluster: Cluster) -> str:
 #: Path of the Vault auth back end that takes Keycloak's tokens, and of the one that takes GitLab's job tokens.
 OIDC_AUTH_PATH = "oidc"
 PIPELINE_AUTH_PATH = "gitlab"
+#: The transit mount with the tenants' keys that sign images.
+SIGNING_MOUNT = "usine-signing"
 #: The group, below the platform's, of the projects whose pipelines do the platform's work for tenants (mirrors, dynamic
 #: analysis), and the account that owns their schedules. No person of a tenant file can have an underscore.
 OPERATIONS_GROUP = "jobs"
@@ -275,6 +282,7 @@ def all_names(tenant: Tenant, settings: Settings) -> Mapping[str, tuple[str, ...
             names.operations_policy,
             names.review_policy,
         ),
+        "Vault signing key": (names.signing_key,),
         "Vault identity group": tuple(names.role_identity_group(role) for role in tenant.role_names),
         "Kubernetes namespace": tuple(names.namespace(e) for e in environments),
         "Argo CD project": tuple(names.argocd_project(e) for e in environments),

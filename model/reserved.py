@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from model.naming import OIDC_AUTH_PATH
+from model.naming import OIDC_AUTH_PATH, SIGNING_MOUNT
 from model.settings import Cluster, Settings
 
 #: Names that a tool uses as a path, creates or reserves. A tenant of that name would not work, or hide something.
@@ -20,7 +20,7 @@ _SLUGS: Final[dict[str, tuple[str, ...]]] = {
     "Keycloak": ("master",),
     "Argo CD": ("default", "argocd"),
     "Kubernetes": ("default", "kube", "openshift", "cattle", "kubernetes"),
-    "the platform": ("usine", "system", "root", "foundation", "all", "none"),
+    "the platform": ("usine", SIGNING_MOUNT, "system", "root", "foundation", "all", "none"),
 }
 _PREFIXES: Final[dict[str, str]] = {"kube-": "Kubernetes", "openshift-": "Kubernetes", "cattle-": "Kubernetes"}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from model.naming import PIPELINE_AUTH_PATH, catalogue_path
+from model.naming import PIPELINE_AUTH_PATH, SIGNING_MOUNT, catalogue_path
 from model.settings import Settings, System
 
 
@@ -13,6 +13,8 @@ def pipeline_variables(settings: Settings) -> dict[str, str]:
         variables |= {"VAULT_ADDR": settings.endpoints[System.VAULT].url, "VAULT_AUTH_PATH": PIPELINE_AUTH_PATH}
     if settings.on(System.HARBOR):
         variables["REGISTRY_HOST"] = settings.registry_host
+        if settings.on(System.VAULT):
+            variables["SIGNING_MOUNT"] = SIGNING_MOUNT
     if settings.on(System.SONARQUBE):
         variables["SONAR_HOST_URL"] = settings.endpoints[System.SONARQUBE].url
     return variables

@@ -1,4 +1,4 @@
-"""The foundation in Vault: the auth back ends."""
+"""The foundation in Vault: the auth back ends, and the mount of signing keys."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pulumi_vault import jwt
 from pulumi_vault import kubernetes as kubernetes_auth
 
 from components.base import Component, OidcClient
-from model.naming import OIDC_AUTH_PATH, PIPELINE_AUTH_PATH, kubernetes_auth_path
+from model.naming import OIDC_AUTH_PATH, PIPELINE_AUTH_PATH, SIGNING_MOUNT, kubernetes_auth_path
 from model.settings import Cluster, Endpoint
 
 #: Roles of the OIDC back end: ``person`` logs in by the browser, ``token`` with a token that a command line already
@@ -27,7 +27,8 @@ class VaultFoundationArgs:
     """`url` is Vault's own address. `client` is Keycloak's OIDC client for Vault; None if people cannot log in.
 
     `gitlab` is the issuer of job tokens; None if there are no pipelines. Workloads of `clusters` can log in.
-    `authorities` has the PEM text of each CA file that `gitlab` and `clusters` name, by its path.
+    `authorities` has the PEM text of each CA file that `gitlab` and `clusters` name, by its path. `signs`: pipelines push
+    images, so the tenants have keys that sign these.
     """
 
     provider: vault.Provider
@@ -36,27 +37,31 @@ class VaultFoundationArgs:
     gitlab: Endpoint | None
     clusters: Sequence[Cluster]
     authorities: Mapping[str, str]
+    signs: bool
 
 
 class VaultFoundation(Component):
     """The auth back ends by which people (OIDC), pipelines (JWT) and workloads (Kubernetes) log in.
 
     `oidc_accessor` is the accessor of the OIDC mount (None without Keycloak), `kubernetes_paths` the auth path of each
-    cluster once it is configured, `pipeline_path` the auth path that accepts GitLab's job tokens (None without GitLab).
+    cluster once it is configured, `pipeline_path` the auth path that accepts GitLab's job tokens (None without GitLab),
+    `signing_mount` the path of the mount of signing keys (None if nothing is signed).
     """
 
     system = "vault"
     oidc_accessor: pulumi.Output[str] | None
     kubernetes_paths: Mapping[str, pulumi.Output[str]]
     pipeline_path: pulumi.Output[str] | None
+    signing_mount: pulumi.Output[str] | None
 
     def __init__(self, name: str, args: VaultFoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Register the auth back ends."""
+        """Register the auth back ends and the mount."""
         super().__init__(name, opts)
         self._args = args
         self.oidc_accessor = self._oidc(name, args.client) if args.client else None
         self.kubernetes_paths = {cluster.name: self._kubernetes(name, cluster) for cluster in args.clusters}
         self.pipeline_path = self._pipelines(name, args.gitlab) if args.gitlab else None
+        self.signing_mount = self._signing_mount(name) if args.signs else None
         self.register_outputs({"oidcAccessor": self.oidc_accessor, "kubernetesPaths": dict(self.kubernetes_paths)})
 
     def _pipelines(self, name: str, issuer: Endpoint) -> pulumi.Output[str]:
@@ -71,6 +76,16 @@ class VaultFoundation(Component):
             opts=self.child(self._args.provider),
         )
         return backend.path.apply(str)
+
+    def _signing_mount(self, name: str) -> pulumi.Output[str]:
+        mount = vault.Mount(
+            f"{name}/mount/signing",
+            path=SIGNING_MOUNT,
+            type="transit",
+            description="Keys that sign the tenants' images",
+            opts=self.child(self._args.provider, protect=True),
+        )
+        return mount.path
 
     def _authority(self, path: object) -> str | None:
         return None if path is None else _settled(self._args.authorities[str(path)])

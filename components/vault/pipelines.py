@@ -14,7 +14,14 @@ import pulumi_vault as vault
 from pulumi_vault import jwt, kv
 
 from components.base import Component, secret
-from components.vault.policies import operations_rules, pipeline_rules, review_rules, to_hcl
+from components.vault.policies import (
+    operations_rules,
+    pipeline_rules,
+    review_rules,
+    signing_rules,
+    to_hcl,
+    verification_rules,
+)
 from model.lifecycle import pipelines_run
 from model.naming import OPERATIONS_BRANCH, names_of
 from model.tenant import Tenant
@@ -58,7 +65,7 @@ class PipelineAccessArgs:
     """`url` is Vault's own address, the audience of job tokens. `mount` is the tenant's KV mount.
 
     `identity` is None if GitLab is off. `secrets` are those that the platform writes for pipelines: fields by path in
-    the mount.
+    the mount. `signs`: the tenant has a key that signs images.
     """
 
     tenant: Tenant
@@ -67,13 +74,14 @@ class PipelineAccessArgs:
     mount: vault.Mount
     identity: PipelineIdentity | None
     secrets: Mapping[str, Mapping[str, pulumi.Input[str]]]
+    signs: bool
 
 
 class PipelineAccess(Component):
     """Two roles for the jobs of a tenant's group, one for the platform's scheduled jobs, and the platform's secrets.
 
-    Jobs of protected branches and tags read everything that pipelines need. Any other job, for example of a merge
-    request, reads only what everybody who can open a merge request may see. Vault recognizes a job by the immutable id
+    Jobs of protected branches and tags read everything that pipelines need, and sign images. Any other job, for example
+    of a merge request, reads only what everybody who can open a merge request may see, and signs nothing. Vault recognizes a job by the immutable id
     of the group: after a removal, another group can get the same path, but never the same id.
     """
 
@@ -89,11 +97,15 @@ class PipelineAccess(Component):
         jobs = args.identity
         if jobs is not None and pipelines_run(tenant):
             group = jobs.group.apply(str)
+            verifies = verification_rules(tenant) if args.signs else ()
             if jobs.publishers:
-                trusted = self._policy("ci", names.pipeline_policy, to_hcl(pipeline_rules(tenant)))
+                signs = signing_rules(tenant) if args.signs else ()
+                trusted = self._policy(
+                    "ci", names.pipeline_policy, to_hcl((*pipeline_rules(tenant), *signs, *verifies))
+                )
                 ids = pulumi.Output.all(*jobs.publishers).apply(lambda found: ",".join(str(id_) for id_ in found))
                 self._role("ci", jobs.auth_path, trusted, {"namespace_id": group, "project_id": ids, **TRUSTED})
-            anyone = self._policy("review", names.review_policy, to_hcl(review_rules(tenant)))
+            anyone = self._policy("review", names.review_policy, to_hcl((*review_rules(tenant), *verifies)))
             self._role("review", jobs.auth_path, anyone, {"namespace_id": group})
             if jobs.operations is not None:
                 own = self._policy("operations", names.operations_policy, to_hcl(operations_rules(tenant)))

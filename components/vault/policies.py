@@ -8,6 +8,8 @@ Layout of a tenant's KV version 2 mount:
 - ``review/...``             what every pipeline reads, also those of merge requests
 - anything else              the team's own secrets; a machine reads only those that the tenant file names (for example
                              the credentials of a mirror's source)
+
+The tenant's key that signs images is not in this mount, but in the platform's transit mount ``usine-signing``.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from model.access import secrets
-from model.naming import CI_FOLDER, OPERATIONS_FOLDER, REVIEW_FOLDER, names_of
+from model.naming import CI_FOLDER, OPERATIONS_FOLDER, REVIEW_FOLDER, SIGNING_MOUNT, names_of
 from model.tenant import Environment, Right, Tenant
 
 _READ = ("read",)
@@ -78,6 +80,19 @@ def environment_rules(tenant: Tenant, environment: Environment) -> tuple[PolicyR
 def pipeline_rules(tenant: Tenant) -> tuple[PolicyRule, ...]:
     """Return the rules for jobs of protected branches and tags."""
     return (PolicyRule(f"{names_of(tenant).secrets_mount}/data/{CI_FOLDER}/*", _READ), *review_rules(tenant))
+
+
+def signing_rules(tenant: Tenant) -> tuple[PolicyRule, ...]:
+    """Return the rules for the jobs that sign images: no export, no rotation, no other hash function."""
+    return (PolicyRule(f"{SIGNING_MOUNT}/sign/{names_of(tenant).signing_key}/sha2-256", ("update",)),)
+
+
+def verification_rules(tenant: Tenant) -> tuple[PolicyRule, ...]:
+    """Return the rules for everyone who verifies the tenant's images: they read the public keys.
+
+    Vault never returns a private key here.
+    """
+    return (PolicyRule(f"{SIGNING_MOUNT}/keys/{names_of(tenant).signing_key}", _READ),)
 
 
 def operations_rules(tenant: Tenant) -> tuple[PolicyRule, ...]:

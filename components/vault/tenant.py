@@ -9,10 +9,11 @@ import pulumi
 import pulumi_vault as vault
 from pulumi_vault import identity
 from pulumi_vault import kubernetes as kubernetes_auth
+from pulumi_vault import transit
 
 from components.base import Component
 from components.vault.pipelines import PipelineAccess, PipelineAccessArgs, PipelineIdentity
-from components.vault.policies import environment_rules, role_rules, to_hcl
+from components.vault.policies import environment_rules, role_rules, to_hcl, verification_rules
 from model.access import TenantRole, has_any, roles_of
 from model.lifecycle import protects_data, workloads_authenticate
 from model.naming import VAULT_SERVICE_ACCOUNT, names_of
@@ -28,7 +29,8 @@ class VaultTenantArgs:
 
     `oidc_accessor` is the accessor of the OIDC mount (None: people cannot log in), `kubernetes_auth_paths` the auth
     path of each cluster (missing: its workloads cannot log in). `pipelines` is None if GitLab is off;
-    `pipeline_secrets` are those that the platform writes for pipelines: fields by path in the mount.
+    `pipeline_secrets` are those that the platform writes for pipelines: fields by path in the mount. `signing_mount` is
+    the path of the mount of signing keys; None if no pipeline pushes images.
     """
 
     tenant: Tenant
@@ -39,12 +41,13 @@ class VaultTenantArgs:
     kubernetes_auth_paths: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     pipelines: PipelineIdentity | None = None
     pipeline_secrets: Mapping[str, Mapping[str, pulumi.Input[str]]] = field(default_factory=dict)
+    signing_mount: pulumi.Input[str] | None = None
 
 
 class VaultTenant(Component):
     """The tenant's secrets: a KV version 2 mount, a policy and a group per role, a policy and a role per environment.
 
-    `mount` is the mount's path once it exists.
+    Also the key that signs the tenant's images. `mount` is the mount's path once it exists.
     """
 
     system = "vault"
@@ -64,6 +67,8 @@ class VaultTenant(Component):
             opts=self.child(args.provider, protect=protects_data(tenant)),
         )
         self.mount = mount.path
+        if args.signing_mount is not None:
+            self._signing_key(name, args.signing_mount)
         for role in roles_of(tenant):
             if has_any(role.rights, System.VAULT):
                 self._role(name, role)
@@ -79,10 +84,26 @@ class VaultTenant(Component):
                 mount=mount,
                 identity=args.pipelines,
                 secrets=args.pipeline_secrets,
+                signs=args.signing_mount is not None,
             ),
             pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({"mount": self.mount})
+
+    def _signing_key(self, name: str, mount: pulumi.Input[str]) -> None:
+        """Create the key. Without its public keys nobody can verify an image, so it is protected like data."""
+        protected = protects_data(self._args.tenant)
+        transit.SecretBackendKey(
+            f"{name}/signing-key",
+            backend=mount,
+            name=names_of(self._args.tenant).signing_key,
+            type="ecdsa-p256",
+            # Nobody reads the private key, and Vault deletes the key only when this allows it.
+            exportable=False,
+            allow_plaintext_backup=False,
+            deletion_allowed=not protected,
+            opts=self.child(self._args.provider, protect=protected),
+        )
 
     def _role(self, name: str, role: TenantRole) -> None:
         tenant, provider, accessor = self._args.tenant, self._args.provider, self._args.oidc_accessor
@@ -90,7 +111,12 @@ class VaultTenant(Component):
         policy = vault.Policy(
             f"{name}/policy/role/{role.name}",
             name=names.role_policy(role.name),
-            policy=to_hcl(role_rules(tenant, role.rights)),
+            policy=to_hcl(
+                (
+                    *role_rules(tenant, role.rights),
+                    *(verification_rules(tenant) if self._args.signing_mount is not None else ()),
+                )
+            ),
             opts=self.child(provider),
         )
         if accessor is None:

@@ -36,6 +36,7 @@ RESOURCES: Final[Mapping[str, Mapping[str, str]]] = {
         "kubernetes/authBackendConfig:AuthBackendConfig": PROGRAM,
         "kubernetes/authBackendRole:AuthBackendRole": PROGRAM,
         "kv/secretV2:SecretV2": PROGRAM,
+        "transit/secretBackendKey:SecretBackendKey": PROGRAM,
     },
     "keycloak": {
         "index/group:Group": PROGRAM,
@@ -143,6 +144,10 @@ UNSUPPORTED: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "kubernetes/authBackendRole:AuthBackendRole": ("namespace",),
         "kv/secretV2:SecretV2": (
             "cas", "customMetadata", "dataJsonWo", "dataJsonWoVersion", "disableRead", "namespace", "options",
+        ),
+        "transit/secretBackendKey:SecretBackendKey": (
+            "context", "hybridKeyTypeEc", "hybridKeyTypePqc", "keySize", "managedKeyId", "managedKeyName", "namespace",
+            "parameterSet",
         ),
     },
     "keycloak": {

@@ -50,6 +50,9 @@ TABLE: tuple[tuple[str, EntrySeverity, Action, str, dict[str, Any]], ...] = (
         "a role is bound to nothing", CRITICAL, _CHANGED, "vault:jwt/authBackendRole:AuthBackendRole",
         {"path": "boundAudiences", "expected": ["vault"], "found": []},
     ),
+    ("a key can be exported", CRITICAL, _CHANGED, "vault:transit/secretBackendKey:SecretBackendKey", {"path": "exportable"}),
+    ("a key may be deleted", HIGH, _CHANGED, "vault:transit/secretBackendKey:SecretBackendKey", {"path": "deletionAllowed"}),
+    ("a key is gone", HIGH, _MISSING, "vault:transit/secretBackendKey:SecretBackendKey", {}),
     ("a role is gone", NORMAL, _MISSING, "vault:jwt/authBackendRole:AuthBackendRole", {}),
     (
         "a rule about all objects", CRITICAL, _CHANGED, f"{_RBAC}ClusterRole",

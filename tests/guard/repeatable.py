@@ -30,6 +30,7 @@ REPEATABLE: Final[Mapping[str, str]] = {
     "vault:kubernetes/authBackendConfig:AuthBackendConfig": _PUT,
     "vault:kubernetes/authBackendRole:AuthBackendRole": _PUT,
     "vault:kv/secretV2:SecretV2": "create writes a new version of the secret",
+    "vault:transit/secretBackendKey:SecretBackendKey": "create leaves a key that exists unchanged, and configures it",
 }
 
 #: The reason, by what the resource type begins with.

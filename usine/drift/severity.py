@@ -108,6 +108,7 @@ PROTECTIONS: Final = frozenset(
         "kubernetes:core/v1:LimitRange",
         "kubernetes:core/v1:ResourceQuota",
         "kubernetes:networking.k8s.io/v1:NetworkPolicy",
+        "vault:transit/secretBackendKey:SecretBackendKey",
     }
 )
 
@@ -145,6 +146,8 @@ OPENINGS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
     ),
     # The labels are the tenant, the Pod Security level and the parameters of the admission policies.
     "kubernetes:core/v1:Namespace": (("metadata", "labels"),),
+    # With one of these, a person can read the key and sign in the name of the tenant.
+    "vault:transit/secretBackendKey:SecretBackendKey": (("exportable",), ("allowPlaintextBackup",)),
     # These decide which repository is deployed, and where.
     "kubernetes:argoproj.io/v1alpha1:Application": (("spec", "source"), ("spec", "destination"), ("spec", "project")),
 }

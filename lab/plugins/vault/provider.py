@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lab.plugins.bridge import Bridge
 from lab.plugins.server import Host
-from lab.plugins.vault import functions, identity, mounts, roles
+from lab.plugins.vault import functions, identity, mounts, roles, transit
 from lab.plugins.vault.client import VaultPluginClient
 
 
@@ -12,7 +12,7 @@ def make(_host: Host) -> Bridge[VaultPluginClient]:
     """Build the backend, without a connection."""
     return Bridge(
         name="vault",
-        tables=(identity.RESOURCES, mounts.RESOURCES, roles.RESOURCES),
+        tables=(identity.RESOURCES, mounts.RESOURCES, roles.RESOURCES, transit.RESOURCES),
         functions=functions.FUNCTIONS,
         connect=VaultPluginClient,
     )

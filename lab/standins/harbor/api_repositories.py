@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from fastapi import Depends, Path
 from starlette.responses import JSONResponse, Response
 
-from lab.standins.harbor import artifacts, errors, scanning
+from lab.standins.harbor import accessories, artifacts, errors, scanning
 from lab.standins.harbor.call import Asking, HarborCall, HarborRouter, Pages, done
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
@@ -35,7 +35,10 @@ def shown_repository(call: HarborCall, repo: Document) -> dict[str, Any]:
         "id": repo["id"],
         "project_id": repo["project_id"],
         "name": repo["name"],
-        "artifact_count": len(call.store.find("artifact", repository_id=repo["id"])),
+        "artifact_count": sum(
+            accessories.kind(call.site, artifact) is None
+            for artifact in call.store.find("artifact", repository_id=repo["id"])
+        ),
         "pull_count": repo["pull_count"],
         "creation_time": repo["created"],
         "update_time": repo["updated"],
@@ -50,12 +53,14 @@ def shown_tag(call: HarborCall, tag: Document, name: str) -> dict[str, Any]:
 
 def shown_artifact(call: HarborCall, artifact: Document, *, tags: bool, overview: bool) -> dict[str, Any]:
     """Return an artifact as shown in the API."""
-    left_out = ("blobs", "report")
+    left_out = ("blobs", "report", "manifest_size")
     body = {key: value for key, value in artifact.items() if key not in left_out and value not in ("", [], {})}
     place = f"/api/v2.0/projects/{artifact['repository_name'].partition('/')[0]}/repositories"
     name = artifacts.short_name(artifact["repository_name"]).replace("/", "%252F")
     href = f"{place}/{name}/artifacts/{artifact['digest']}/additions/vulnerabilities"
     body["addition_links"] = {"vulnerabilities": {"absolute": False, "href": href}}
+    attached = accessories.of(call.site, artifact["repository_id"], artifact["digest"])
+    body["accessories"] = [accessories.shown(accessory, artifact) for accessory in attached] or None
     if tags:
         found = artifacts.tags_of(call.site, artifact)
         body["tags"] = [shown_tag(call, tag, artifact["repository_name"]) for tag in found] or None

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from lab.standins.harbor import errors, selectors
+from lab.standins.harbor import accessories, errors, selectors
 from lab.standins.harbor.site import HarborSite, now
 from lab.standins.store import Document
 
@@ -84,6 +84,7 @@ class Manifest:
             self.media_type = str(content.get("mediaType") or media_type)
             self.artifact_type = str(content.get("artifactType") or "")
             self.annotations: dict[str, str] = dict(content.get("annotations") or {})
+            self.subject = str((content.get("subject") or {}).get("digest") or "")
         except (ValueError, AttributeError, TypeError, KeyError):
             raise errors.HarborError("MANIFEST_INVALID", "unmarshal manifest failed") from None
         self.size = len(raw)
@@ -125,7 +126,7 @@ def record(
                      "platform": dict(item.get("platform") or {})}
                     for item, child in zip(manifest.children, children, strict=True) if child
                 ],
-                "push_time": moment, "pull_time": _NEVER,
+                "manifest_size": manifest.size, "push_time": moment, "pull_time": _NEVER,
             },
         )  # fmt: skip
     else:
@@ -133,6 +134,7 @@ def record(
     count(site, project["id"], {digest: manifest.size, **manifest.blobs})
     if tag is not None:
         point(site, artifact, tag)
+    accessories.record(site, artifact, manifest, tag)
     return artifact
 
 
@@ -170,13 +172,21 @@ def remove_tag(site: HarborSite, tag: Document, name: str) -> None:
 
 
 def remove(site: HarborSite, artifact: Document) -> None:
-    """Delete an artifact with its tags. Raises `HarborError` for immutable tags, and if an index refers to it."""
+    """Delete an artifact with its tags and accessories.
+
+    Raises `HarborError` for immutable tags, and if an index refers to it.
+    """
     for other in site.store.find("artifact", repository_id=artifact["repository_id"]):
         if any(child["child_id"] == artifact["id"] for child in other["references"]):
             raise errors.HarborError(
                 "VIOLATE_FOREIGN_KEY_CONSTRAINT",
                 f"the deleting artifact is referenced by others, try to delete {other['digest']} first",
             )
+    for own in site.store.find("accessory", artifact_id=artifact["id"]):
+        site.store.remove("accessory", own["id"])
+    for accessory in accessories.of(site, artifact["repository_id"], artifact["digest"]):
+        if (attached := site.store.get("artifact", accessory["artifact_id"])) is not None:
+            remove(site, attached)
     for tag in tags_of(site, artifact):
         remove_tag(site, tag, artifact["repository_name"])
     site.store.remove("artifact", artifact["id"])
@@ -191,7 +201,8 @@ def remove_repository(site: HarborSite, repo: Document) -> None:
     """Delete a repository with its artifacts. Raises `HarborError` for immutable tags."""
     held = site.store.find("artifact", repository_id=repo["id"])
     for artifact in sorted(held, key=lambda artifact: not artifact["references"]):
-        remove(site, artifact)
+        if site.store.get("artifact", artifact["id"]) is not None:  # not gone with its subject
+            remove(site, artifact)
     site.store.remove("repository", repo["id"])
 
 

@@ -20,7 +20,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from lab.standins.harbor import artifacts, errors, principals, scanning
+from lab.standins.harbor import accessories, artifacts, errors, principals, scanning
 from lab.standins.harbor.call import identify
 from lab.standins.harbor.principals import Bearer, Principal
 from lab.standins.harbor.registry import RegistryConnections
@@ -164,7 +164,7 @@ async def handle(request: Request, path: str) -> Response:  # noqa: ARG001 - par
     if kind == "tags/list":
         return await run_in_threadpool(_tags, request, site, name)
     if kind == "referrers":
-        return JSONResponse({"schemaVersion": 2, "mediaType": artifacts.INDEXES[0], "manifests": []})
+        return await run_in_threadpool(_referrers, request, site, name, reference)
     if kind == "manifests":
         return await _manifest(request, name, reference)
     return await _blob(request, site, name, source)
@@ -199,16 +199,34 @@ async def _manifest(request: Request, name: str, reference: str) -> Response:
         return Response(status_code=202)
     if request.method == "PUT":
         return await _push(request, name, reference, tag)
-    found = await run_in_threadpool(_pullable, site, name, reference)
+    # Harbor lets cosign, by its name in the header, pull what it is about to sign.
+    signs = "cosign" in request.headers.get("User-Agent", "") and await run_in_threadpool(_pushes, request, site, name)
+    found = await run_in_threadpool(_pullable, site, name, reference, gated=not signs)
     answer = await _forward(request, registry, f"/v2/{name}/manifests/{found['digest']}", [(name, ["pull"])])
     if answer.status_code == httpx.codes.OK and request.method == "GET":
         await run_in_threadpool(_pulled, site, found, tag)
     return answer
 
 
-def _pullable(site: HarborSite, name: str, reference: str) -> Document:
+def _referrers(request: Request, site: HarborSite, name: str, digest: str) -> Response:
+    """Answer with the accessories of a digest, also if there is no such artifact."""
+    if not artifacts.is_digest(digest):
+        raise errors.bad_request(f"unsupported digest {digest}")
+    wanted = request.query_params.get("artifactType", "")
+    repo = site.store.first("repository", name=name)
+    found = accessories.descriptors(site, repo["id"], digest, wanted) if repo else []
+    headers = {"Content-Type": artifacts.INDEXES[0], **({"OCI-Filters-Applied": "artifactType"} if wanted else {})}
+    return JSONResponse({"schemaVersion": 2, "mediaType": artifacts.INDEXES[0], "manifests": found}, headers=headers)
+
+
+def _pushes(request: Request, site: HarborSite, name: str) -> bool:
+    return _allowed(site, _caller(request, site), name, "push")
+
+
+def _pullable(site: HarborSite, name: str, reference: str, *, gated: bool) -> Document:
     found = artifacts.find(site, name, reference)
-    scanning.gate(site.project(found["project_id"]), found)
+    if gated:
+        scanning.gate(site, site.project(found["project_id"]), found)
     return found
 
 
@@ -240,6 +258,8 @@ async def _push(request: Request, name: str, reference: str, tag: str | None) ->
     if answer.status_code == httpx.codes.CREATED:
         await run_in_threadpool(_record, site, project, name, digest, manifest, tag)
         answer.headers["Location"] = f"{site.url}/v2/{name}/manifests/{reference}"
+        if manifest.subject:
+            answer.headers["OCI-Subject"] = manifest.subject
     return answer
 
 
@@ -265,7 +285,7 @@ def _record(
 ) -> None:
     with site.store.transaction():
         artifact = artifacts.record(site, project, name, digest, manifest, tag)
-        if project["metadata"].get("auto_scan") == "true":
+        if project["metadata"].get("auto_scan") == "true" and scanning.scannable(artifact):
             scanning.scan(site, artifact)
 
 

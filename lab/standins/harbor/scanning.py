@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from typing import Any, Final
 
-from lab.standins.harbor import artifacts, errors
+from lab.standins.harbor import accessories, artifacts, errors
 from lab.standins.harbor.site import HarborSite, now, timestamp
 from lab.standins.store import Document
 
@@ -64,10 +64,22 @@ def details(artifact: Document) -> dict[str, Any]:
                    "vulnerabilities": found}}  # fmt: skip
 
 
-def gate(project: Document, artifact: Document) -> None:
-    """Raise `HarborError` if the project's deployment security forbids to pull the artifact."""
+def scannable(artifact: Document) -> bool:
+    """Whether the scanner takes such an artifact: images only, and no signature or attestation."""
+    return bool(artifact["type"] == "IMAGE")
+
+
+def gate(site: HarborSite, project: Document, artifact: Document) -> None:
+    """Raise `HarborError` if the project's deployment security forbids to pull the artifact.
+
+    It never forbids signatures, nor what cannot be scanned (`SkipPolicyChecking` and `IsScannable` in Harbor).
+    """
     metadata = project["metadata"]
     if metadata.get("prevent_vul") != "true" or artifact["manifest_media_type"] in artifacts.INDEXES:
+        return
+    if accessories.kind(site, artifact) == accessories.SIGNATURE:
+        return
+    if artifact.get("report") is None and not scannable(artifact):
         return
     limit = severity(metadata.get("severity") or "none")
     policy = (

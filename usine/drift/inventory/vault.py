@@ -1,4 +1,4 @@
-"""Inventory of Vault: mounts, log-in methods and their roles, policies, groups, policies given manually."""
+"""Inventory of Vault: mounts, log-in methods and their roles, policies, groups, signing keys, manual policies."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Final
 
-from model.naming import OIDC_AUTH_PATH, PIPELINE_AUTH_PATH, kubernetes_auth_path
+from model.naming import OIDC_AUTH_PATH, PIPELINE_AUTH_PATH, SIGNING_MOUNT, kubernetes_auth_path
 from model.reserved import platform_names
 from model.settings import System
 from usine.clients import Connections
@@ -22,6 +22,7 @@ _AUTH: Final = "vault:index/authBackend:AuthBackend"
 _JWT: Final = "vault:jwt/authBackend:AuthBackend"
 _JWT_ROLE: Final = "vault:jwt/authBackendRole:AuthBackendRole"
 _KUBERNETES_ROLE: Final = "vault:kubernetes/authBackendRole:AuthBackendRole"
+_KEY: Final = "vault:transit/secretBackendKey:SecretBackendKey"
 #: Every server has these policies (Vault's documentation of policies).
 _BUILT_IN_POLICIES: Final = frozenset({"default", "root"})
 #: Types of mounts that every server has and nobody can remove.
@@ -45,7 +46,14 @@ class VaultInventory:
     def scans(self) -> Iterable[InventoryScan]:
         """See `SystemInventory`."""
         everyone = self._scope.everyone
-        for take in (self._mounts, self._mount_settings, self._policies, self._groups, self._aliases):
+        for take in (
+            self._mounts,
+            self._mount_settings,
+            self._policies,
+            self._groups,
+            self._aliases,
+            self._signing_keys,
+        ):
             yield InventoryScan(everyone, take)
         if self._scope.foundation:
             yield InventoryScan((None,), self._log_ins)
@@ -141,6 +149,21 @@ class VaultInventory:
         """Return the tenant of a role; a workload's is named as its namespace, a pipeline's ``<slug>.<purpose>``."""
         slug = name.rpartition("-")[0]
         return slug if slug in self._scope.slugs else self._scope.owner(name, ".-")
+
+    def _signing_keys(self) -> Iterator[Found]:
+        if f"{SIGNING_MOUNT}/" not in self._engines:
+            return  # a missing mount is another finding, and without GitLab or Harbor there is none
+        for name in self._client.keys(f"{SIGNING_MOUNT}/keys"):
+            id_ = f"{SIGNING_MOUNT}/keys/{name}"
+            if not self._scope.knows(_KEY, id_):
+                yield self._found(
+                    name if name in self._scope.slugs else None,
+                    _KEY,
+                    f"signing key: {name}",
+                    import_id=id_,
+                    detail="images that it signed are verified with it",
+                    removal=f"POST /v1/{id_}/config {json.dumps({'deletion_allowed': True})}, then DELETE /v1/{id_}",
+                )
 
     # Policies and their holders ------------------------------------------------------------------------------------
 
