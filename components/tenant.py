@@ -19,7 +19,7 @@ from components.kubernetes.tenant import KubernetesTenant, KubernetesTenantArgs
 from components.sonarqube.tenant import SonarQubeTenant, SonarQubeTenantArgs
 from components.vault.pipelines import PipelineIdentity
 from components.vault.tenant import VaultTenant, VaultTenantArgs
-from model.naming import CI_FOLDER, REVIEW_FOLDER, RobotPurpose, names_of, repository_url
+from model.naming import CI_FOLDER, PACKAGES_FOLDER, REVIEW_FOLDER, RobotPurpose, names_of, repository_url
 from model.settings import Settings, System
 from model.tenant import RepositoryKind, Tenant
 
@@ -186,7 +186,7 @@ def _deployed(settings: Settings, tenant: Tenant, forge: GitLabTenant | None) ->
 def _pipeline_secrets(
     settings: Settings, forge: GitLabTenant | None, registry: HarborTenant | None, quality: SonarQubeTenant | None
 ) -> Mapping[str, Mapping[str, pulumi.Input[str]]]:
-    """Return the secrets that the platform writes for pipelines, by path in the tenant's mount.
+    """Return the secrets that the platform writes for pipelines and readers, by path in the tenant's mount.
 
     They are the credentials that GitLab's job tokens cannot replace.
     """
@@ -199,6 +199,16 @@ def _pipeline_secrets(
         }
     for repository, token in (forge.mirrors if forge else {}).items():
         secrets[mirror_token_path(repository)] = {"token": token}
+    if forge is not None:
+        of_group = pulumi.Output.concat(
+            settings.endpoints[System.GITLAB].url, "/api/v4/groups/", forge.group.apply(str), "/-/packages"
+        )
+        for reader, credential in forge.package_readers.items():
+            secrets[f"{PACKAGES_FOLDER}/{reader}"] = {
+                "username": credential.username,
+                "password": credential.password,
+                "url": of_group,
+            }
     for repository, token in (quality.tokens if quality else {}).items():
         secrets[f"{CI_FOLDER}/quality/{repository}"] = {"token": token}
     return secrets

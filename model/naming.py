@@ -215,6 +215,8 @@ _CATALOGUE_EDITION = "v1"
 CI_FOLDER = "ci"
 OPERATIONS_FOLDER = "operations"
 REVIEW_FOLDER = "review"
+#: The folder of the tokens that read packages, for readers outside the platform.
+PACKAGES_FOLDER = "packages"
 #: The pull secret in each tenant namespace.
 REGISTRY_SECRET = "usine-registry"  # noqa: S105 - an object's name
 #: The service account Argo CD deploys as, and the one workloads show to Vault, in each tenant namespace.

@@ -55,6 +55,18 @@ class Right(enum.StrEnum):
         return self.value.partition(":")[0]
 
 
+class PackageFormat(enum.StrEnum):
+    """A format of GitLab's package registry that the platform can restrict and whose packages the catalogue publishes.
+
+    Their values are GitLab's names of package types.
+    """
+
+    MAVEN = "maven"
+    NPM = "npm"
+    PYPI = "pypi"
+    GENERIC = "generic"
+
+
 class State(enum.StrEnum):
     """The life cycle of a tenant.
 
@@ -236,6 +248,17 @@ class Quality:
 
 
 @dataclass(frozen=True, slots=True)
+class PackageRegistry:
+    """GitLab's package registry. `keep_versions`: how many versions of a package stay; None: all.
+
+    `readers` are the names of those outside the platform that read packages with a stored token.
+    """
+
+    keep_versions: int | None = None
+    readers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """Who gets alerts from which severity on (``info``, ``warning``, ``critical``). `to` is an e-mail address."""
 
@@ -290,8 +313,9 @@ class Tenant:
     repositories: tuple[Repository, ...]
     registry: Registry
     quality: Quality
-    packages: tuple[str, ...]
+    packages: tuple[PackageFormat, ...]
     observability: Observability
+    package_registry: PackageRegistry = PackageRegistry()
     roles: tuple[OwnRole, ...] = ()
     source: str = field(default="", compare=False)
 

@@ -8,6 +8,10 @@ from collections.abc import Mapping
 _GENERATION = r"(?P<generation>[a-z0-9](?:-?[a-z0-9]){0,11})"
 #: By Pulumi type token: the logical name of such an object, and its name in its system.
 _KINDS: Mapping[str, tuple[re.Pattern[str], str]] = {
+    "gitlab:index/groupDeployToken:GroupDeployToken": (
+        re.compile(rf".*/package-reader/(?P<reader>[a-z0-9-]+)/{_GENERATION}"),
+        "packages-{reader}-{generation}",
+    ),
     "gitlab:index/projectDeployToken:ProjectDeployToken": (
         re.compile(rf".*/deploy-token/{_GENERATION}"),
         "argocd-{generation}",

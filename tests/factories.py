@@ -139,7 +139,7 @@ def settings(**changes: Any) -> Settings:
         zones=("lab",),
         presets=("generic", "python"),
         gates=("platform",),
-        packages=("maven",),
+        packages=("maven", "npm"),
         reserved=frozenset(),
         archetypes={
             name: to_archetype(name, ArchetypeSection.model_validate(keys), keys) for name, keys in BUILT_IN.items()

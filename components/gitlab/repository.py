@@ -13,6 +13,7 @@ import pulumi_gitlab as gitlab
 
 from components.base import Component, UserPassword, number, secret
 from components.gitlab.operations import NO_PIPELINE_VARIABLES
+from components.gitlab.packages import protect_packages
 from components.gitlab.premium import guard_deployments, guard_merges
 from components.gitlab.protection import protect_branch
 from model.lifecycle import deploys, pipelines_run, protects_data
@@ -76,7 +77,8 @@ class TenantRepository(Component):
             # A fork would be outside the group, with other members.
             forking_access_level="disabled",
             auto_devops_enabled=False,
-            packages_enabled=bool(tenant.packages),
+            # People outside the tenant write the content of a mirror, so it publishes nothing.
+            packages_enabled=bool(tenant.packages) and own,
             # Never "disabled": GitLab would refuse environments, schedules and variables, even to administrators.
             builds_access_level="private",
             ci_config_path=self._ci_file(),
@@ -98,6 +100,8 @@ class TenantRepository(Component):
             opts=self._child(),
         )
         self._variables()
+        if tenant.packages and own:
+            protect_packages(self, name, self._project, tenant, args.provider)
         if repository.kind is RepositoryKind.INFRA:
             self._environments()
         self.reader = self._reader() if repository.kind is RepositoryKind.INFRA and deploys(tenant) else None

@@ -11,6 +11,7 @@ import pulumi_gitlab as gitlab
 from components.base import Component, GitLabRefs, UserPassword, number
 from components.gitlab.levels import access_level, is_stronger
 from components.gitlab.operations import GitLabOperations, GitLabOperationsArgs, has_scheduled_work
+from components.gitlab.packages import package_readers
 from components.gitlab.repository import TenantRepository, TenantRepositoryArgs
 from model.lifecycle import protects_data
 from model.naming import CATALOGUE_TAG_VARIABLE, OPERATIONS_COMPONENT, PENDING_PEOPLE
@@ -43,7 +44,8 @@ class GitLabTenant(Component):
 
     `group` is the id of the group, `operations` that of the project of the platform's scheduled work, `publishers` are
     those of the projects whose protected pipelines publish. `readers` are the credentials that read infra repositories,
-    `mirrors` the tokens that push to mirrors, both by repository and always secret.
+    `mirrors` the tokens that push to mirrors, both by repository; `package_readers` are the credentials that read
+    packages, by reader. All of them are secret.
     """
 
     system = "gitlab"
@@ -52,6 +54,7 @@ class GitLabTenant(Component):
     publishers: Sequence[pulumi.Output[int]]
     readers: Mapping[str, UserPassword]
     mirrors: Mapping[str, pulumi.Output[str]]
+    package_readers: Mapping[str, UserPassword]
 
     def __init__(self, name: str, args: GitLabTenantArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register group, members, variables and projects."""
@@ -79,7 +82,7 @@ class GitLabTenant(Component):
         )
         self.group = number(group.id)
         self._members(name, group)
-        variables: dict[str, pulumi.Input[str]] = {"USINE_TENANT": tenant.slug}
+        variables: dict[str, pulumi.Input[str]] = {**_variables(tenant)}
         if first is not None:
             # In the tenant's pipelines it overrides the variable of the tenants' root group.
             variables[CATALOGUE_TAG_VARIABLE] = first
@@ -91,6 +94,7 @@ class GitLabTenant(Component):
                 value=value,
                 opts=self.child(provider, parent=group),
             )
+        self.package_readers = package_readers(self, name, group, tenant, args.credentials, provider)
         repositories = {r.name: self._repository(name, group, r) for r in tenant.repositories}
         self.readers = {r: made.reader for r, made in repositories.items() if made.reader is not None}
         # People outside the tenant write the content of mirrors, so mirrors do not publish.
@@ -157,3 +161,13 @@ class GitLabTenant(Component):
             ),
             pulumi.ResourceOptions(parent=self),
         ).project
+
+
+def _variables(tenant: Tenant) -> Mapping[str, str]:
+    """Return the CI variables of the tenant: its slug, the formats of its packages, and how many versions stay."""
+    variables = {"USINE_TENANT": tenant.slug}
+    if tenant.packages:
+        variables["USINE_PACKAGES"] = " ".join(tenant.packages)
+        if tenant.package_registry.keep_versions is not None:
+            variables["USINE_PACKAGES_KEEP"] = str(tenant.package_registry.keep_versions)
+    return variables

@@ -6,6 +6,7 @@ Layout of a tenant's KV version 2 mount:
 - ``ci/...``                 what pipelines of protected branches and tags read
 - ``operations/...``         what the platform's scheduled work reads, and no pipeline of the tenant
 - ``review/...``             what every pipeline reads, also those of merge requests
+- ``packages/<reader>``      the tokens of readers of packages outside the platform; no machine of the platform reads it
 - anything else              the team's own secrets; a machine reads only those that the tenant file names (for example
                              the credentials of a mirror's source)
 

@@ -32,6 +32,8 @@ from model.tenant import (
     Mirror,
     Observability,
     OwnRole,
+    PackageFormat,
+    PackageRegistry,
     Quality,
     Quota,
     Registry,
@@ -144,7 +146,8 @@ class Converter:
             repositories=repositories,
             registry=_registry(file.registry),
             quality=self._quality(file.quality, file, names),
-            packages=tuple(file.packages),
+            packages=tuple(map(PackageFormat, file.packages)),
+            package_registry=PackageRegistry(file.package_registry.keep_versions, tuple(file.package_registry.readers)),
             roles=self._roles(file, names),
             observability=Observability(
                 observability.log_retention,
@@ -155,6 +158,13 @@ class Converter:
         )
         if names.states("packages"):
             self._once(("packages",), file.packages)
+        self._once(("packageRegistry", "readers"), file.package_registry.readers)
+        if tenant.package_registry != PackageRegistry() and not file.packages and ("packages",) not in names.wrong:
+            self._note(
+                ("packageRegistry",),
+                "packageRegistry: this tenant has no package registry, because packages lists no format",
+                at_key=True,
+            )
         if names.states("registry", "immutable"):
             self._once(("registry", "immutable"), file.registry.immutable)
         self._dashboards(observability.dashboards, names)

@@ -324,11 +324,21 @@ SecretPath = Annotated[
     str,
     *_text(
         # The mirror sends the credentials to the host of its source: secrets of machines must not go there.
-        r"(?!(?:ci|env|operations|review)(?:/|$))[a-z0-9-]+(?:/[a-z0-9-]+)*",
+        r"(?!(?:ci|env|operations|packages|review)(?:/|$))[a-z0-9-]+(?:/[a-z0-9-]+)*",
         "expected a path among the tenant's secrets, such as mirror/api: never a value, and not below ci, env, "
-        "operations or review, which pipelines and workloads read",
+        "operations, packages or review, which pipelines, workloads and readers of packages read",
         "A path among the tenant's secrets, such as mirror/api; never a value.",
         100,
+    ),
+]
+#: Joined with a credential generation to the name of a token.
+ReaderName = Annotated[
+    str,
+    *_text(
+        r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*",
+        "the name of a reader has up to 20 lower-case letters, digits and single dashes, a letter first",
+        "The name of a reader of packages, such as portal.",
+        20,
     ),
 ]
 TagPattern = Annotated[

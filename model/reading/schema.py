@@ -247,6 +247,16 @@ class QualitySection(Section):
     """Dynamic analysis."""
 
 
+class PackageRegistrySection(Section):
+    """GitLab's package registry, for a tenant that has `packages`."""
+
+    keep_versions: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """How many versions of a package to keep: each publication deletes older ones. Default: all."""
+    readers: Annotated[list[f.ReaderName], Field(max_length=10)] = []
+    """Readers outside the platform's pipelines. Each has a token that reads the packages of the tenant, at
+    `packages/<name>` among the tenant's secrets."""
+
+
 class AlertSection(Section):
     """Who gets alerts."""
 
@@ -296,7 +306,9 @@ class TenantSection(Section):
     registry: RegistrySection = from_archetype()
     quality: QualitySection = from_archetype()
     packages: list[Annotated[str, *_declared("package")]] = from_archetype()
-    """Kinds of package registries."""
+    """Formats of packages that protected pipelines and maintainers publish to GitLab's registry; GitLab refuses all
+    others. An empty list switches the registry off."""
+    package_registry: PackageRegistrySection = PackageRegistrySection()
     observability: ObservabilitySection = from_archetype()
 
 

@@ -15,7 +15,8 @@ from model.reading.addresses import parse_host
 from model.reading.archetypes_load import ArchetypeSection
 from model.reading.schema import Section, fixed
 from model.settings import VOLUME_TYPES, Edition, FoundationMode, Operator, PeopleSource, System
-from model.texts import has_userinfo
+from model.tenant import PackageFormat
+from model.texts import did_you_mean, has_userinfo, show
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")
 _DNS_LABEL = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
@@ -159,6 +160,18 @@ def _check_annotation(value: str) -> str:
     return value
 
 
+def _check_package(value: str) -> str:
+    allowed = [known.value for known in PackageFormat]
+    if value == "nexus":
+        raise ValueError(
+            f"nexus is no longer a choice, because the platform sets up no Nexus; allowed: {', '.join(allowed)}, which "
+            "are formats of GitLab's package registry"
+        )
+    if value not in allowed:
+        raise ValueError(f"no such package: {show(value)}; {did_you_mean(value, allowed)}")
+    return value
+
+
 def _check_duration(value: str) -> str:
     if not _DURATION.fullmatch(value):
         raise ValueError("expected a duration such as 8h, 30m or 1h30m")
@@ -179,6 +192,7 @@ Line = Annotated[str, AfterValidator(_check_text)]
 Network = Annotated[str, AfterValidator(_check_network)]
 ClassName = Annotated[str, AfterValidator(_check_class)]
 NamespaceName = Annotated[str, AfterValidator(_check_namespace)]
+PackageName = Annotated[str, AfterValidator(_check_package)]
 SystemName = Annotated[str, *fixed("system", *(system.value for system in System))]
 
 
@@ -365,7 +379,7 @@ class SettingsSection(Section):
     clusters: dict[DnsLabel, ClusterSection] = Field(default={})
     presets: Annotated[list[NameText], Field(min_length=1)]
     gates: Annotated[list[NameText], Field(min_length=1)]
-    packages: list[NameText] = Field(default=[])
+    packages: list[PackageName] = Field(default=[])
     reserved: list[NameText] = Field(default=[])
     limits: LimitsSection = LimitsSection()
     changes: ChangesSection = ChangesSection()

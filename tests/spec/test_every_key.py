@@ -75,6 +75,7 @@ repositories:
 registry: {quota: 50Gi, keep: {tags: 10, days: 90}, immutable: ["v*"], blockSeverity: critical}
 quality: {gate: platform, newCode: {days: 30}, dast: {environments: [dev], schedule: "0 3 * * 1"}}
 packages: [maven]
+packageRegistry: {keepVersions: 5, readers: [portal]}
 observability:
   logRetention: 30d
   alerts: [{to: team@example.fr, severity: warning}]
@@ -140,7 +141,9 @@ CHANGES: Mapping[str, Any] = {
     "quality.newCode.days": 31,
     "quality.dast.environments": ["dev", "test"],
     "quality.dast.schedule": "0 4 * * 1",
-    "packages": [],  # GitLab has one switch for all kinds of packages: another kind changes the tenant only
+    "packages": ["npm"],
+    "packageRegistry.keepVersions": 6,
+    "packageRegistry.readers": ["portal", "other"],
     "observability.logRetention": "31d",
     "observability.alerts.0.to": "other@example.fr",
     "observability.alerts.0.severity": "critical",

@@ -300,7 +300,7 @@ def test_archetypes_state_only_how_they_differ(tmp_path: Path) -> None:
         ("    aa: {extends: lage}\n", "did you mean large?"),
         ("    aa: {registri: {}}\n", "did you mean registry?"),
         ("    aa: {quality: {gate: none}}\n", "archetype aa: no such gate"),
-        ("    aa: {packages: [nexus]}\n", "archetype aa: no such package"),
+        ("    aa: {packages: [cargo]}\n", "archetype aa: no such package"),
         ("    aa: {environment: {prod: {quota: {gpu: 1}}}}\n", "gpu of environment.prod.quota is more than"),
         ("    aa: {registry: {quota: 5}}\n", "did you mean 5Gi?"),
         # A child repeats the value of its parent: only the parent can be corrected.

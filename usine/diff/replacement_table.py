@@ -39,6 +39,7 @@ AMENDMENTS: Final[Mapping[str, tuple[str, ...]]] = {
         "projectJobTokenScopes:ProjectJobTokenScopes": ("project",),
         "projectLabel:ProjectLabel": ("project",),
         "projectLevelMrApprovals:ProjectLevelMrApprovals": ("project",),
+        "projectPackageProtectionRule:ProjectPackageProtectionRule": ("packageType", "project"),
         "projectProtectedEnvironment:ProjectProtectedEnvironment": ("environment", "project"),
         "projectPushRules:ProjectPushRules": ("project",),
         "projectTag:ProjectTag": ("message", "name", "project", "ref"),

@@ -101,6 +101,7 @@ PROTECTIONS: Final = frozenset(
         "gitlab:index/branchProtection:BranchProtection",
         "gitlab:index/projectApprovalRule:ProjectApprovalRule",
         "gitlab:index/projectLevelMrApprovals:ProjectLevelMrApprovals",
+        "gitlab:index/projectPackageProtectionRule:ProjectPackageProtectionRule",
         "gitlab:index/projectProtectedEnvironment:ProjectProtectedEnvironment",
         "gitlab:index/tagProtection:TagProtection",
         "harbor:index/immutableTagRule:ImmutableTagRule",

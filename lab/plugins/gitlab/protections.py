@@ -1,18 +1,20 @@
-"""Protected branches and tags."""
+"""Protected branches and tags, and rules that protect packages."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from lab.plugins import framework
-from lab.plugins.fields import fields
+from lab.plugins.bridge import Customise
+from lab.plugins.fields import fields, snake
 from lab.plugins.gitlab.client import GitLabApiError, GitLabPluginClient, segment
-from lab.plugins.gitlab.common import LEVELS, PROTECTION_LEVELS, level_name
+from lab.plugins.gitlab.common import LEVELS, PROTECTION_LEVELS, level_name, parts
 from lab.plugins.gitlab.items import GitLabItem
 from lab.plugins.items import table
 from lab.plugins.planning import Data
 from lab.plugins.server import PluginError, refused
-from lab.plugins.wire import Properties, Unknown
+from lab.plugins.wire import Properties, Unknown, Value
 
 _INSIDE: Final = ("accessLevelDescription",)
 _WHO: Final = {"userId": "user_id", "groupId": "group_id", "deployKeyId": "deploy_key_id"}
@@ -213,4 +215,66 @@ _TAG_PROTECTION: Final = _TagProtection(
     updatable=False,
 )
 
-RESOURCES: Final = table(_BRANCH_PROTECTION, _TAG_PROTECTION)
+# -- packages ---------------------------------------------------------------------------------------------------------
+
+_PACKAGE_LEVELS: Final = ("minimumAccessLevelForPush", "minimumAccessLevelForDelete")
+
+
+def _levels_of_packages(inputs: Mapping[str, Value]) -> None:
+    """Raise `PluginError` for a rule without a level."""
+    if not any(inputs.get(name) for name in _PACKAGE_LEVELS):
+        raise PluginError(
+            "Invalid Attribute Combination. At least one attribute out of [minimum_access_level_for_push, "
+            "minimum_access_level_for_delete] must be specified"
+        )
+
+
+class _PackageProtectionRule(GitLabItem):
+    def customise(self) -> Customise:
+        replaces = framework.replacing(*self.replacing)
+
+        def plan(prior: Properties | None, planned: Properties, inputs: Mapping[str, Value]) -> set[str]:
+            _levels_of_packages(inputs)
+            return replaces(prior, planned, inputs)
+
+        return plan
+
+    def find(self, data: Data, client: GitLabPluginClient) -> Properties | None:
+        """Return the rule from the first page of the list, as in upstream; None if it is not there."""
+        owner, key = parts(data.id, *self.id)
+        rules: list[Properties] = client.find(self.path(owner)) or []
+        return next((rule for rule in rules if str(rule["id"]) == key), None)
+
+    def update(self, data: Data, client: GitLabPluginClient) -> None:
+        """Send all values; a level without a value is null."""
+        place = self.place(data.id)
+        body = {"package_name_pattern": data.get("packageNamePattern"), "package_type": data.get("packageType")}
+        levels = {snake(name): data.raw(name) for name in _PACKAGE_LEVELS}
+        with refused(f"Error updating package protection rule for project {place.owner}"):
+            found = client.patch(place.path, {**body, **levels})
+        self.take_of(place.owner, data, found, client)
+
+
+_PACKAGE_PROTECTION: Final = _PackageProtectionRule(
+    shape=framework.resource(
+        "gitlab:index/projectPackageProtectionRule:ProjectPackageProtectionRule",
+        kept=("packageProtectionRuleId",),
+        validate={name: framework.one_of(snake(name), "maintainer", "owner", "admin") for name in _PACKAGE_LEVELS},
+    ),
+    root="projects",
+    collection="packages/protection/rules",
+    owner="project",
+    id=("project", "package_protection_rule_id"),
+    numbers=("", "package protection rule ID"),
+    always=fields("packageNamePattern", "packageType"),
+    sent=fields(*_PACKAGE_LEVELS),
+    read_back=fields(packageProtectionRuleId="id"),
+    nullable=_PACKAGE_LEVELS,
+    refused={
+        "create": "Unable to create package protection rule",
+        "delete": "Unable to delete package protection rule",
+    },
+    replacing=("project", "packageType"),
+)
+
+RESOURCES: Final = table(_BRANCH_PROTECTION, _TAG_PROTECTION, _PACKAGE_PROTECTION)

@@ -32,6 +32,10 @@ from lab.standins.gitlab import (
     api_merge_requests,
     api_merge_requests_approvals,
     api_merge_requests_content,
+    api_packages,
+    api_packages_files,
+    api_packages_npm,
+    api_packages_pypi,
     api_premium,
     api_projects,
     api_protected,
@@ -89,6 +93,10 @@ API: Final[tuple[ModuleType, ...]] = (
     api_merge_requests_approvals,
     api_merge_requests_content,
     api_issues_notes,
+    api_packages,
+    api_packages_files,
+    api_packages_npm,
+    api_packages_pypi,
 )
 #: Modules that can have a `router: Router` with paths from the root (git, JWKS), and `install(site)`, called at start.
 EXTENSIONS: Final[tuple[ModuleType, ...]] = (
@@ -119,7 +127,7 @@ def application(site: GitLabSite, token: str) -> ASGIApp:
     """Return the application of a site; `token` is the administrator's."""
     app = FastAPI(title="GitLab", openapi_url="/-/lab/openapi.json", docs_url=None, redoc_url=None)
     app.state.site = site
-    for module in EXTENSIONS:
+    for module in (*API, *EXTENSIONS):
         if hasattr(module, "install"):
             module.install(site)
     for prefix, router in ROUTERS:

@@ -17,6 +17,7 @@ ENVIRONMENT = "gitlab:index/projectEnvironment:ProjectEnvironment"
 PROTECTED_ENVIRONMENT = "gitlab:index/projectProtectedEnvironment:ProjectProtectedEnvironment"
 SCHEDULE = "gitlab:index/pipelineSchedule:PipelineSchedule"
 FILE = "gitlab:index/repositoryFile:RepositoryFile"
+PACKAGE_RULE = "gitlab:index/projectPackageProtectionRule:ProjectPackageProtectionRule"
 MAINTAINERS = [{"accessLevel": "maintainer"}]
 
 
@@ -374,3 +375,30 @@ def test_functions(gitlab_plugin: Plugin, unique: str) -> None:
         ask("getUser", username=f"{unique}-none")
     with pytest.raises(PluginFailure, match="one and only one"):
         ask("getGroup")
+
+
+def test_package_protection_rule(gitlab_plugin: Plugin, gitlab_community: LiveGitLab, owner: Made) -> None:
+    given = {"project": owner.id, "packageNamePattern": "*", "packageType": "npm", "minimumAccessLevelForPush": "admin"}
+    made = gitlab_plugin.made(PACKAGE_RULE, given)
+    (rule,) = gitlab_community.call("GET", f"projects/{owner.id}/packages/protection/rules")
+    assert (made.id, made.state["packageProtectionRuleId"]) == (f"{owner.id}:{rule['id']}", rule["id"])
+    made.assert_no_drift()
+    made.change(minimumAccessLevelForPush="maintainer", minimumAccessLevelForDelete="owner")
+    assert made.diff(packageType="pypi").replaces == ("packageType",)
+    path = f"projects/{owner.id}/packages/protection/rules/{rule['id']}"
+    gitlab_community.call("PATCH", path, minimum_access_level_for_push="owner")
+    made.assert_drift("minimumAccessLevelForPush")
+    made.repair()
+    assert made.imported().none
+    with pytest.raises(PluginFailure, match=r"Unable to create package protection rule: .*422.*already been taken"):
+        gitlab_plugin.made(PACKAGE_RULE, given)
+    gitlab_community.call("DELETE", path)
+    assert made.gone()
+
+
+def test_a_package_protection_rule_needs_a_level(gitlab_plugin: Plugin, owner: Made) -> None:
+    rule = {"project": owner.id, "packageNamePattern": "*", "packageType": "npm"}
+    with pytest.raises(PluginFailure, match=r"minimum_access_level_for_delete\] must be specified"):
+        gitlab_plugin.made(PACKAGE_RULE, rule)
+    _, failures = gitlab_plugin.check(PACKAGE_RULE, {**rule, "minimumAccessLevelForPush": "developer"})
+    assert "must be one of" in str(failures)

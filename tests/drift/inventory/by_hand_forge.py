@@ -123,6 +123,13 @@ def gitlab_protected_tag(hand: Hand) -> Expected:
     return hand.slug, "TagProtection", f"tenants/{hand.slug}/api: extra-*"
 
 
+def gitlab_package_rule(hand: Hand) -> Expected:
+    body = {"package_name_pattern": "extra-*", "package_type": "npm", "minimum_access_level_for_push": "owner"}
+    made = hand.gitlab("POST", f"/projects/{hand.project()}/packages/protection/rules", body)
+    name = f"tenants/{hand.slug}/api: npm packages extra-* (#{made['id']})"
+    return hand.slug, "ProjectPackageProtectionRule", name
+
+
 def gitlab_environment(hand: Hand) -> Expected:
     hand.gitlab("POST", f"/projects/{hand.project('deploy')}/environments", {"name": "extra"})
     return hand.slug, "ProjectEnvironment", f"tenants/{hand.slug}/deploy: extra"

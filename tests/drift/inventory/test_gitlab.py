@@ -24,7 +24,7 @@ STATE = (
 GROUP_LISTS = ("members", "variables", "deploy_tokens", "access_tokens", "runners", "subgroups", "projects")
 PROJECT_LISTS = (
     "members", "variables", "deploy_tokens", "access_tokens", "runners", "hooks", "deploy_keys", "triggers",
-    "pipeline_schedules", "protected_branches", "protected_tags", "environments",
+    "pipeline_schedules", "protected_branches", "protected_tags", "packages/protection/rules", "environments",
 )  # fmt: skip
 
 
@@ -93,6 +93,9 @@ def test_unmanaged_objects_are_found_in_groups_and_projects() -> None:
             ],
             "/api/v4/projects/20/deploy_keys": [{"id": 9, "title": "laptop", "can_push": True}],
             "/api/v4/projects/20/protected_tags": [{"name": "x/y", "create_access_levels": [{"access_level": 30}]}],
+            "/api/v4/projects/20/packages/protection/rules": [
+                {"id": 3, "package_type": "npm", "package_name_pattern": "*", "minimum_access_level_for_push": "admin"}
+            ],
         }
     )
     assert names(inventory) == {
@@ -105,6 +108,7 @@ def test_unmanaged_objects_are_found_in_groups_and_projects() -> None:
         ("alpha", "ProjectDeployToken", "tenants/alpha/deploy: reader (#8)"),
         ("alpha", "DeployKey", "tenants/alpha/deploy: laptop (#9)"),
         ("alpha", "TagProtection", "tenants/alpha/deploy: x/y"),
+        ("alpha", "ProjectPackageProtectionRule", "tenants/alpha/deploy: npm packages * (#3)"),
     }
     by_type = {item.type.rpartition(":")[2]: item for item in inventory.found}
     assert by_type["ProjectVariable"].import_id == "20:KNOWN:prod"
@@ -113,6 +117,9 @@ def test_unmanaged_objects_are_found_in_groups_and_projects() -> None:
     assert by_type["DeployKey"].import_id is None
     assert by_type["DeployKey"].detail == "pushes"
     assert by_type["TagProtection"].removal == "DELETE /api/v4/projects/20/protected_tags/x%2Fy"
+    assert by_type["ProjectPackageProtectionRule"].detail == "push: admin; delete: maintainer"
+    rule = by_type["ProjectPackageProtectionRule"]
+    assert (rule.import_id, rule.removal) == ("20:3", "DELETE /api/v4/projects/20/packages/protection/rules/3")
     assert by_type["GroupShareGroup"].import_id == "10:55"
     assert by_type["Group"].holds_data
     assert not by_type["ProjectHook"].holds_data

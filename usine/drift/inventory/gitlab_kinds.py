@@ -219,6 +219,16 @@ PROJECT_KINDS: Final = (
         lambda i: _levels(i, "create_access_levels"),
     ),
     GitLabKind(
+        "gitlab:index/projectPackageProtectionRule:ProjectPackageProtectionRule",
+        "packages/protection/rules",
+        _id,
+        lambda i: f"{i['package_type']} packages {i['package_name_pattern']} (#{i['id']})",
+        lambda i: (
+            f"push: {i.get('minimum_access_level_for_push') or 'developer'}; "
+            f"delete: {i.get('minimum_access_level_for_delete') or 'maintainer'}"
+        ),
+    ),
+    GitLabKind(
         ENVIRONMENT,
         "environments",
         _id,

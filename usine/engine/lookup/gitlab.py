@@ -36,14 +36,22 @@ class GitLabFinder:
             "gitlab:index/repositoryFile:RepositoryFile": self._file,
             "gitlab:index/projectTag:ProjectTag": self._tag,
             "gitlab:index/projectApprovalRule:ProjectApprovalRule": self._approval_rule,
+            "gitlab:index/projectPackageProtectionRule:ProjectPackageProtectionRule": self._package_rule,
             "gitlab:index/projectProtectedEnvironment:ProjectProtectedEnvironment": self._protected_environment,
         }
 
     def removers(self) -> Mapping[str, Remove]:
         """See `SystemFinder`."""
         return {
-            "gitlab:index/projectDeployToken:ProjectDeployToken": lambda i: self._revoke("deploy_tokens", i),
-            "gitlab:index/projectAccessToken:ProjectAccessToken": lambda i: self._revoke("access_tokens", i),
+            "gitlab:index/groupDeployToken:GroupDeployToken": lambda i: self._revoke(
+                f"groups/{i['group']}", "deploy_tokens", i
+            ),
+            "gitlab:index/projectDeployToken:ProjectDeployToken": lambda i: self._revoke(
+                f"projects/{i['project']}", "deploy_tokens", i
+            ),
+            "gitlab:index/projectAccessToken:ProjectAccessToken": lambda i: self._revoke(
+                f"projects/{i['project']}", "access_tokens", i
+            ),
         }
 
     def _exists(self, path: str, **query: str) -> bool:
@@ -117,8 +125,15 @@ class GitLabFinder:
         known = self._exists(f"projects/{project}/protected_environments/{quote(name, safe='')}")
         return f"{project}:{name}" if known else None
 
-    def _revoke(self, kind: str, inputs: Inputs) -> bool:
+    def _package_rule(self, inputs: Inputs) -> str | None:
         of = f"projects/{inputs['project']}"
+        same = ("packageType", "package_type"), ("packageNamePattern", "package_name_pattern")
+        for rule in self._client.pages(f"{of}/packages/protection/rules", of=of):
+            if all(rule[theirs] == inputs[ours] for ours, theirs in same):
+                return f"{inputs['project']}:{rule['id']}"
+        return None
+
+    def _revoke(self, of: str, kind: str, inputs: Inputs) -> bool:
         path = f"{of}/{kind}"
         listed = self._client.pages(path, of=of)
         # GitLab keeps revoked tokens in its lists.
