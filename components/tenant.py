@@ -197,6 +197,8 @@ def _pipeline_secrets(
         }
     for repository, token in (forge.mirrors if forge else {}).items():
         secrets[mirror_token_path(repository)] = {"token": token}
+    for repository, token in (forge.deployers if forge else {}).items():
+        secrets[f"{CI_FOLDER}/deploy/{repository}"] = {"token": token}
     for repository, token in (quality.tokens if quality else {}).items():
         secrets[f"{CI_FOLDER}/quality/{repository}"] = {"token": token}
     return secrets
