@@ -93,13 +93,18 @@ def target_of(environ: Mapping[str, str] = os.environ) -> Target:
     if missing := [name for name in names if not environ.get(name)]:
         raise RefusedError(f"the job has no {', '.join(missing)}: the platform sets them from the key `deploys`")
     server, repository, folder, listed, token = (environ[name] for name in names)
+    return Target(server, repository, folder, parse_promotions(listed), token)
+
+
+def parse_promotions(listed: str) -> list[Promotion]:
+    """Return the promotions of the variable USINE_PROMOTIONS. Raises RefusedError."""
     promotions = []
     for word in listed.split():
         match = _PROMOTION.fullmatch(word)
         if match is None:
             raise RefusedError(f"USINE_PROMOTIONS: {clean(word)}: expected <application>/<environment>=<way>")
         promotions.append(Promotion(**match.groupdict()))
-    return Target(server, repository, folder, promotions, token)
+    return promotions
 
 
 def deploy(
