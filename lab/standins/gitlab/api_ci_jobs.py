@@ -157,4 +157,5 @@ def play_job(call: Call, id: str, job_id: int, given: PlayParams) -> Any:
     job = {**job, "user_id": call.user["id"], "variables": {**job["variables"], **extra}}
     if not ci_jobs.may_deploy(call.site, job):
         raise forbidden()
+    ci_jobs.revive(call.site, job)
     return shown(call.site, ci_jobs.change(call.site, job, "pending", queued_at=now()))
