@@ -18,6 +18,7 @@ from components.kubernetes.cluster_roles import DENIED_KINDS
 from model.access import TenantRole, deployments, roles_of
 from model.lifecycle import deploys, syncs
 from model.naming import DEPLOYER_SERVICE_ACCOUNT, labels, names_of
+from model.promotion import followed, image_file, promotions_into
 from model.settings import ArgoCDSettings, Cluster, Stage, SyncWindow
 from model.tenant import Environment, Repository, RepositoryKind, State, Tenant
 
@@ -241,13 +242,22 @@ class ArgoCDTenant(Component):
         source: dict[str, object] = {
             "repoURL": self._args.repositories[repository.name].url,
             "path": deployment.path,
-            "targetRevision": deployment.revision.of(environment.name),
+            "targetRevision": followed(tenant, repository.name, environment.name)
+            or deployment.revision.of(environment.name),
         }
-        if deployment.value_files:
-            source["helm"] = {
+        promoted = promotions_into(tenant, repository.name).get(environment.name, {})
+        if deployment.value_files or promoted:
+            own = [f.replace("<env>", environment.name) for f in deployment.value_files]
+            helm: dict[str, object] = {
                 "releaseName": repository.name,
-                "valueFiles": [f.replace("<env>", environment.name) for f in deployment.value_files],
+                # The last file wins: no value file of the team replaces a promoted digest.
+                "valueFiles": [*own, *(image_file(application, environment.name) for application in promoted)],
             }
+            if promoted:
+                # Before its first promotion, an application has no file. The preset `infra` refuses missing files of
+                # the team in the pipeline.
+                helm["ignoreMissingValueFiles"] = True
+            source["helm"] = helm
         sync_policy: dict[str, object] = {"syncOptions": ["CreateNamespace=false", "ServerSideApply=true"]}
         if syncs(tenant, environment):
             sync_policy["automated"] = {"prune": True, "selfHeal": True}

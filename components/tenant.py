@@ -209,6 +209,8 @@ def _pipeline_secrets(
                 "password": credential.password,
                 "url": of_group,
             }
+    for repository, token in (forge.deployers if forge else {}).items():
+        secrets[f"{CI_FOLDER}/deploy/{repository}"] = {"token": token}
     for repository, token in (quality.tokens if quality else {}).items():
         secrets[f"{CI_FOLDER}/quality/{repository}"] = {"token": token}
     return secrets

@@ -52,8 +52,8 @@ def _safe(tenant: Tenant, repository: Repository, revision: str) -> bool:
     if _SHA.fullmatch(revision):
         return True
     if revision.startswith(_TAGS):
-        return _matches(protected_tags(tenant, repository), revision.removeprefix(_TAGS))
-    return _matches(repository.protected_branches, revision)
+        return matches(protected_tags(tenant, repository), revision.removeprefix(_TAGS))
+    return matches(repository.protected_branches, revision)
 
 
 def _allowed(tenant: Tenant, repository: Repository) -> Iterable[str]:
@@ -65,6 +65,6 @@ def _allowed(tenant: Tenant, repository: Repository) -> Iterable[str]:
         yield f"a protected branch ({', '.join(repository.protected_branches)})"
 
 
-def _matches(patterns: Iterable[str], name: str) -> bool:
+def matches(patterns: Iterable[str], name: str) -> bool:
     """Return whether one of GitLab's patterns matches a name: `*` stands for any text."""
     return any(re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name) for pattern in patterns)

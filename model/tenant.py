@@ -88,6 +88,17 @@ class RepositoryKind(enum.StrEnum):
     INFRA = "infra"
 
 
+class Promotion(enum.StrEnum):
+    """How the digest of an image gets into an infra repository.
+
+    ``direct``: the pipeline writes it into the branch that the environment follows. ``merge-request``: the pipeline
+    opens a merge request, and people merge it.
+    """
+
+    DIRECT = "direct"
+    MERGE_REQUEST = "merge-request"
+
+
 class ImageSeverity(enum.StrEnum):
     """Vulnerability severities at which the registry refuses a pull, in Harbor's terms."""
 
@@ -196,8 +207,20 @@ class Deployment:
 
 
 @dataclass(frozen=True, slots=True)
+class Deploys:
+    """Where the pipeline of an application writes the digest of its image.
+
+    `repository` is an infra repository of the same tenant that is no mirror. A production environment is never
+    promoted ``direct``.
+    """
+
+    repository: str
+    environments: Mapping[str, Promotion]
+
+
+@dataclass(frozen=True, slots=True)
 class Repository:
-    """One Git repository. `deployment` is set exactly for kind ``infra``.
+    """One Git repository. `deployment` is set exactly for kind ``infra``; `deploys` is for kind ``app``.
 
     `protected_branches` are patterns. The default branch is always one of them: GitLab protects it when it creates the
     repository, and without an object in the program nobody would notice that the protection is removed.
@@ -210,6 +233,7 @@ class Repository:
     protected_branches: tuple[str, ...]
     mirror: Mirror | None = None
     deployment: Deployment | None = None
+    deploys: Deploys | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from components.gitlab.premium import guard_deployments, guard_merges
 from components.gitlab.protection import protect_branch
 from model.lifecycle import deploys, pipelines_run, protects_data
 from model.naming import CATALOGUE_TAG_VARIABLE, catalogue_path, names_of
+from model.promotion import described
 from model.revisions import SHADOWS, protected_tags
 from model.settings import Credential, Edition, GitLabSettings
 from model.tenant import Repository, RepositoryKind, Tenant
@@ -25,6 +26,8 @@ from model.tenant import Repository, RepositoryKind, Tenant
 CI_FILE = ".gitlab-ci.yml"
 #: Lifetime of the token by which the mirror job pushes, and how long before its end `up` renews it, in days.
 _MIRROR_TOKEN_DAYS, _MIRROR_ROTATION_DAYS = 90, 30
+#: The same of the token by which promotions push.
+_DEPLOY_TOKEN_DAYS, _DEPLOY_ROTATION_DAYS = 90, 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +51,13 @@ class TenantRepository(Component):
     """A private project: protected branches and tags, CI preset, environments, job tokens of its own group only.
 
     `id` is the project's id. `reader` is the credential that reads an infra repository (for Argo CD), `mirror` the
-    token that pushes to a mirror; both are None in other projects.
+    token that pushes to a mirror, `deployer` the token that promotions push with; they are None in other projects.
     """
 
     system = "gitlab"
     reader: UserPassword | None
     mirror: pulumi.Output[str] | None
+    deployer: pulumi.Output[str] | None
     id: pulumi.Output[int]
 
     def __init__(self, name: str, args: TenantRepositoryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -83,7 +87,7 @@ class TenantRepository(Component):
             builds_access_level="private",
             ci_config_path=self._ci_file(),
             ci_pipeline_variables_minimum_override_role=NO_PIPELINE_VARIABLES,
-            only_allow_merge_if_pipeline_succeeds=runs and own and repository.kind is RepositoryKind.APP,
+            only_allow_merge_if_pipeline_succeeds=runs and own,
             only_allow_merge_if_all_discussions_are_resolved=True,
             remove_source_branch_after_merge=True,
             opts=self.child(args.provider, protect=protects_data(tenant)),
@@ -106,6 +110,7 @@ class TenantRepository(Component):
             self._environments()
         self.reader = self._reader() if repository.kind is RepositoryKind.INFRA and deploys(tenant) else None
         self.mirror = self._mirror_token() if repository.mirror is not None and runs else None
+        self.deployer = self._deploy_token() if runs and described(tenant, repository.name) else None
         if args.settings.edition is Edition.PREMIUM:
             guard_merges(self, name, self._project, args.provider)
         self.register_outputs({"project": self._project.id})
@@ -191,13 +196,20 @@ class TenantRepository(Component):
         )
 
     def _variables(self) -> None:
+        """Create the project's CI variables, which hold no secret."""
         tenant, repository = self._args.tenant, self._args.repository
+        variables: dict[str, str] = {}
         if repository.kind is RepositoryKind.APP and self._args.analyses:
+            variables["SONAR_PROJECT_KEY"] = names_of(tenant).analysis_project(repository.name)
+        variables |= deployment_variables(tenant, repository, self._args.settings.root)
+        for key, value in variables.items():
             gitlab.ProjectVariable(
-                f"{self._prefix}/variable/SONAR_PROJECT_KEY",
+                f"{self._prefix}/variable/{key}",
                 project=self._project.id,
-                key="SONAR_PROJECT_KEY",
-                value=names_of(tenant).analysis_project(repository.name),
+                key=key,
+                value=value,
+                # A text as it is: `<env>` and `$` are no references.
+                raw=None if key == "SONAR_PROJECT_KEY" else True,
                 opts=self._child(),
             )
 
@@ -242,6 +254,26 @@ class TenantRepository(Component):
         ]
         return UserPassword(tokens[-1].username, secret(tokens[-1].token))
 
+    def _deploy_token(self) -> pulumi.Output[str]:
+        """Create the token by which applications are promoted; the provider renews it.
+
+        Its bot is a developer, so it pushes to no protected branch. Without the scope `api`, it cannot approve or merge
+        a merge request: it opens one by options of its push.
+        """
+        token = gitlab.ProjectAccessToken(
+            f"{self._prefix}/deploy-token",
+            project=self._project.id,
+            name="usine-deploy",
+            description="Promotes images: writes their digests",
+            access_level="developer",
+            scopes=["write_repository"],
+            rotation_configuration=gitlab.ProjectAccessTokenRotationConfigurationArgs(
+                expiration_days=_DEPLOY_TOKEN_DAYS, rotate_before_days=_DEPLOY_ROTATION_DAYS
+            ),
+            opts=self._child(),
+        )
+        return secret(token.token)
+
     def _mirror_token(self) -> pulumi.Output[str]:
         """Create the token by which the mirror job pushes; the provider renews it."""
         token = gitlab.ProjectAccessToken(
@@ -257,6 +289,30 @@ class TenantRepository(Component):
             opts=self._child(),
         )
         return secret(token.token)
+
+
+def deployment_variables(tenant: Tenant, repository: Repository, root: str) -> Mapping[str, str]:
+    """Return the CI variables of the jobs that deploy: of an infra repository, or of an application that is promoted.
+
+    They name the infra repository, the folder of its chart, its value files, and who is promoted to what in it.
+    """
+    infra = repository if repository.deployment is not None else None
+    if repository.deploys is not None:
+        into = repository.deploys.repository
+        infra = next((other for other in tenant.repositories if other.name == into), None)
+    if infra is None or infra.deployment is None or repository.mirror is not None:
+        return {}
+    variables = {"USINE_DEPLOY_PATH": infra.deployment.path}
+    if promotions := described(tenant, infra.name):
+        variables |= {
+            "USINE_DEPLOY_REPOSITORY": names_of(tenant).repository_path(root, infra.name),
+            "USINE_PROMOTIONS": promotions,
+        }
+    if infra is repository:
+        variables["USINE_ENVIRONMENTS"] = " ".join(environment.name for environment in tenant.environments)
+        if infra.deployment.value_files:
+            variables["USINE_VALUE_FILES"] = " ".join(infra.deployment.value_files)
+    return {key: value for key, value in variables.items() if value}
 
 
 #: GitLab's deployment tiers of the usual stages. Other stages are `production` or `other`.

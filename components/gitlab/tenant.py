@@ -44,8 +44,8 @@ class GitLabTenant(Component):
 
     `group` is the id of the group, `operations` that of the project of the platform's scheduled work, `publishers` are
     those of the projects whose protected pipelines publish. `readers` are the credentials that read infra repositories,
-    `mirrors` the tokens that push to mirrors, both by repository; `package_readers` are the credentials that read
-    packages, by reader. All of them are secret.
+    `mirrors` the tokens that push to mirrors, `deployers` those that promotions push to infra repositories with, all by
+    repository; `package_readers` are the credentials that read packages, by reader. All of them are secret.
     """
 
     system = "gitlab"
@@ -55,6 +55,7 @@ class GitLabTenant(Component):
     readers: Mapping[str, UserPassword]
     mirrors: Mapping[str, pulumi.Output[str]]
     package_readers: Mapping[str, UserPassword]
+    deployers: Mapping[str, pulumi.Output[str]]
 
     def __init__(self, name: str, args: GitLabTenantArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register group, members, variables and projects."""
@@ -100,6 +101,7 @@ class GitLabTenant(Component):
         # People outside the tenant write the content of mirrors, so mirrors do not publish.
         self.publishers = [repositories[r.name].id for r in tenant.repositories if r.mirror is None]
         self.mirrors = {r: made.mirror for r, made in repositories.items() if made.mirror is not None}
+        self.deployers = {r: made.deployer for r, made in repositories.items() if made.deployer is not None}
         self.operations = self._operations(name)
         self.register_outputs({"group": self.group})
 

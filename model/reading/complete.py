@@ -16,7 +16,10 @@ from model.reading.schema import (
     Section,
 )
 from model.settings import Settings
+from model.tenant import RepositoryKind
 
+#: The preset of repositories of kind infra: those of applications build nothing there.
+INFRA_PRESET: Final = "infra"
 #: The keys of a tenant file that an archetype has too, and what validates their values; a list validates itself.
 _SECTIONS: Final[Mapping[str, type[Section] | None]] = {
     "envelope": EnvelopeSection,
@@ -79,6 +82,7 @@ class _Defaults:
         # An archetype that protects its default branch only also protects a default branch that the tenant names.
         alone = repository["protectedBranches"] == [repository["defaultBranch"]]
         self._other_branch = {**repository, "protectedBranches": []} if alone else repository
+        self._infra = {"preset": INFRA_PRESET} if INFRA_PRESET in settings.presets else {}
 
     def environment(self, name: str, stated: dict[str, Any]) -> dict[str, Any]:
         """Return the keys of an environment; without a stage where the file has to state it, or an unknown one."""
@@ -87,7 +91,8 @@ class _Defaults:
 
     def repository(self, _: str, stated: dict[str, Any]) -> dict[str, Any]:
         """Return the keys of a repository."""
-        return {**(self._other_branch if "defaultBranch" in stated else self._repository), **stated}
+        defaults = self._other_branch if "defaultBranch" in stated else self._repository
+        return {**defaults, **(self._infra if stated.get("kind") == RepositoryKind.INFRA else {}), **stated}
 
 
 class _Environment:

@@ -9,6 +9,7 @@ from pathlib import PurePath
 from model.problems import Finding, KeyPath
 from model.quantities import render_cpu, render_size
 from model.reading.merge import holds
+from model.reading.promotions import check_promotions
 from model.reading.schema import (
     AmountsSection,
     EnvelopeSection,
@@ -25,6 +26,7 @@ from model.tenant import (
     Alert,
     Dast,
     Deployment,
+    Deploys,
     Egress,
     Envelope,
     Environment,
@@ -34,6 +36,7 @@ from model.tenant import (
     OwnRole,
     PackageFormat,
     PackageRegistry,
+    Promotion,
     Quality,
     Quota,
     Registry,
@@ -168,6 +171,7 @@ class Converter:
         if names.states("registry", "immutable"):
             self._once(("registry", "immutable"), file.registry.immutable)
         self._dashboards(observability.dashboards, names)
+        check_promotions(tenant, names.environments, names.repositories, names.wrong, self._note)
         if not names.wrong:
             self._envelope(tenant, names)
             check_revisions(
@@ -326,7 +330,7 @@ class Converter:
                         f"repositories.{name}: {key} is for repositories of kind infra; this one has kind app",
                         at_key=True,
                     )
-        mirror = stated.mirror
+        mirror, deploys = stated.mirror, stated.deploys
         return Repository(
             name=name,
             kind=kind,
@@ -337,6 +341,9 @@ class Converter:
             if mirror is None
             else Mirror(mirror.url, mirror.schedule, mirror.credentials, mirror.pipelines),
             deployment=self._deployment(path, stated, branch, names) if kind is RepositoryKind.INFRA else None,
+            deploys=None
+            if deploys is None
+            else Deploys(deploys.repository, {e: Promotion(way) for e, way in deploys.environments.items()}),
         )
 
     def _deployment(self, path: KeyPath, stated: RepositorySection, branch: str, names: Outline) -> Deployment:

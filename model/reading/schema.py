@@ -19,7 +19,7 @@ from pydantic_core import core_schema
 from model.archetypes import DEFAULT_ARCHETYPE
 from model.reading import fields as f
 from model.settings import Settings
-from model.tenant import ImageSeverity, RepositoryKind, Right, State
+from model.tenant import ImageSeverity, Promotion, RepositoryKind, Right, State
 from model.texts import did_you_mean, show
 
 API_VERSION: Final = "usine/v1"
@@ -179,13 +179,26 @@ class MirrorSection(Section):
     publish."""
 
 
+class DeploysSection(Section):
+    """Where the pipeline of an application writes the digest of its image."""
+
+    repository: f.RepositoryName
+    """A repository of this file of kind infra."""
+    environments: Annotated[
+        dict[f.EnvironmentName, Annotated[str, *fixed("way of promotion", *(way.value for way in Promotion))]],
+        Field(min_length=1),
+    ]
+    """Environment -> `direct` (the pipeline deploys; not for production) or `merge-request` (people merge)."""
+
+
 class RepositorySection(Section):
     """One Git repository."""
 
     kind: Annotated[str, *fixed("kind of repository", *(kind.value for kind in RepositoryKind))] = "app"
     """`app`: source code. `infra`: charts or manifests that Argo CD deploys."""
     preset: Annotated[str, *_declared("preset")] = from_archetype()
-    """CI preset of the platform's catalogue."""
+    """CI preset of the platform's catalogue. Default: that of the archetype; kind infra: `infra`, if the platform has
+    it."""
     default_branch: f.Branch = from_archetype()
     protected_branches: ProtectedBranches = from_archetype()
     """Branches that change by merge requests only."""
@@ -196,6 +209,8 @@ class RepositorySection(Section):
     """Kind infra: Helm value files, in order."""
     revision: dict[str, f.RevisionName] | None = None
     """Kind infra: the revision that Argo CD deploys in each environment; `default` for all others."""
+    deploys: DeploysSection | None = None
+    """Kind app: where the pipeline writes the digest of the image that it pushes."""
 
 
 class KeepSection(Section):

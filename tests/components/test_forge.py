@@ -154,6 +154,9 @@ def test_no_ci_variable_holds_a_secret() -> None:
         CATALOGUE_TAG_VARIABLE,
         "USINE_TENANT",
         "SONAR_PROJECT_KEY",
+        "USINE_DEPLOY_PATH",
+        "USINE_ENVIRONMENTS",
+        "USINE_VALUE_FILES",
     }
     assert not [r for r in variables if "[secret]" in json.dumps(dict(r.inputs))]
 

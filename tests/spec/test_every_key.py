@@ -70,8 +70,9 @@ repositories:
     defaultBranch: main
     protectedBranches: [main]
     mirror: {url: "https://git.example.fr/api.git", credentials: mirror/api, schedule: "0 3 * * *", pipelines: false}
-  web: {kind: app, preset: python}
+  web: {kind: app, preset: python, deploys: {repository: deploy, environments: {dev: merge-request}}}
   deploy: {kind: infra, preset: generic, path: charts, valueFiles: [values.yaml], revision: {default: main}}
+  socle: {kind: infra, preset: generic}
 registry: {quota: 50Gi, keep: {tags: 10, days: 90}, immutable: ["v*"], blockSeverity: critical}
 quality: {gate: platform, newCode: {days: 30}, dast: {environments: [dev], schedule: "0 3 * * 1"}}
 packages: [maven]
@@ -132,6 +133,8 @@ CHANGES: Mapping[str, Any] = {
     "repositories.deploy.path": "manifests",
     "repositories.deploy.valueFiles": ["values-<env>.yaml"],
     "repositories.deploy.revision": {"default": "main", "dev": "next"},
+    "repositories.web.deploys.repository": "socle",
+    "repositories.web.deploys.environments": {"dev": "direct"},
     "registry.quota": "51Gi",
     "registry.keep.tags": 11,
     "registry.keep.days": 91,

@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from lab.standins.gitlab import access, api_ci_pipelines, api_issues, ci_jobs, git_push
-from lab.standins.gitlab.api_issues import Filter, changed_labels, check_title, chosen, next_iid, people
-from lab.standins.gitlab.ci_merge_requests import base_of, can_merge_now, complete, pipelines_of, refresh, run_pipeline
+from lab.standins.gitlab.api_issues import Filter, changed_labels, check_title, chosen, people
+from lab.standins.gitlab.ci_merge_requests import add, base_of, can_merge_now, complete, pipelines_of, refresh
 from lab.standins.gitlab.errors import forbidden, invalid, not_found, parameter, refused
 from lab.standins.gitlab.git import RepositoryError
 from lab.standins.gitlab.params import Bool, Int, Ints, Params, Text, Texts
@@ -243,36 +243,21 @@ def create_merge_request(call: Call, id: str, given: NewMergeRequest) -> Any:
     branches = {"source_branch": given.source_branch, "target_branch": given.target_branch}
     if (other := call.store.first("merge_request", **key, **branches)) is not None:
         raise refused([f"Another open merge request already exists for this source branch: !{other['iid']}"], 409)
-    moment = now()
-    one = call.store.add(
-        "merge_request",
-        {
-            **key,
-            **branches,
-            "iid": next_iid(call.site, "merge_request", target_project_id=target["id"]),
-            "title": given.title,
-            "draft": _draft(given.title),
-            "description": given.description,
-            "labels": sorted(set(given.labels or [])),
-            "author_id": call.user["id"],
-            "assignee_ids": api_issues.assigned(call, given.assignee_ids, given.assignee_id),
-            "reviewer_ids": api_issues.assigned(call, given.reviewer_ids, None),
-            "remove_source_branch": bool(given.remove_source_branch),
-            "squash": bool(given.squash),
-            "discussion_locked": None,
-            "sha": sha,
-            "base_sha": None,
-            "approved_by_ids": [],
-            "created_at": moment,
-            "updated_at": moment,
-            **dict.fromkeys(("merged_at", "closed_at", "merged_by_id", "closed_by_id")),
-            **dict.fromkeys(("merge_commit_sha", "squash_commit_sha")),
-        },
-    )
-    one = refresh(call.site, one)
+    content = {
+        **key,
+        **branches,
+        "title": given.title,
+        "draft": _draft(given.title),
+        "description": given.description,
+        "labels": sorted(set(given.labels or [])),
+        "assignee_ids": api_issues.assigned(call, given.assignee_ids, given.assignee_id),
+        "reviewer_ids": api_issues.assigned(call, given.reviewer_ids, None),
+        "remove_source_branch": bool(given.remove_source_branch),
+        "squash": bool(given.squash),
+        "sha": sha,
+    }
     assert call.actor is not None  # noqa: S101 - a developer
-    run_pipeline(call.site, one, call.actor)
-    return whole(call, one)
+    return whole(call, add(call.site, call.actor, content, target))
 
 
 def _draft(title: str) -> bool:

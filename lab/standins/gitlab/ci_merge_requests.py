@@ -23,6 +23,38 @@ def install(site: GitLabSite) -> None:
         listeners.insert(0, _pushed)
 
 
+def add(site: GitLabSite, actor: Actor, content: Document, target: Document) -> Document:
+    """Add a merge request by this actor, and run its pipeline. Returns it."""
+    moment = now()
+    numbers = [one["iid"] for one in site.store.find("merge_request", target_project_id=target["id"])]
+    one = site.store.add(
+        "merge_request",
+        {
+            "state": "opened",
+            "iid": max(numbers, default=0) + 1,
+            "draft": False,
+            "description": None,
+            "labels": [],
+            "reviewer_ids": [],
+            "remove_source_branch": False,
+            "squash": False,
+            **content,
+            "target_project_id": target["id"],
+            "author_id": actor.user["id"] if actor.user is not None else None,
+            "discussion_locked": None,
+            "base_sha": None,
+            "approved_by_ids": [],
+            "created_at": moment,
+            "updated_at": moment,
+            **dict.fromkeys(("merged_at", "closed_at", "merged_by_id", "closed_by_id")),
+            **dict.fromkeys(("merge_commit_sha", "squash_commit_sha")),
+        },
+    )
+    one = refresh(site, one)
+    run_pipeline(site, one, actor)
+    return one
+
+
 def refresh(site: GitLabSite, one: Document) -> Document:
     """Update a merge request and its ref to the current source branch. Returns it."""
     source = site.store.get("project", one["source_project_id"])
@@ -209,7 +241,10 @@ def _pushed(
             "merge_request", source_project_id=project["id"], source_branch=branch, state="opened"
         )
         for one in of_source:
-            if update.new == ZERO:
+            if update.new == ZERO:  # GitLab closes the merge requests of a deleted branch
+                closer = user["id"] if user else None
+                closed = {"state": "closed", "closed_at": now(), "updated_at": now(), "closed_by_id": closer}
+                site.store.put("merge_request", {**one, **closed})
                 continue
             fresh = refresh(site, {**one, "approved_by_ids": [], "auto_merge": None, "updated_at": now()})
             if user is not None and not {"ci.skip", "ci.no_pipeline"} & set(options):

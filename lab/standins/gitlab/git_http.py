@@ -22,6 +22,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response, S
 from lab.standins.gitlab import access, git_push
 from lab.standins.gitlab.actors import Actor, basic, resolve_login
 from lab.standins.gitlab.git import ZERO, BareRepository, environment
+from lab.standins.gitlab.push_options import answer as push_options_answer
 from lab.standins.gitlab.repositories import Update, notify, repository
 from lab.standins.gitlab.routing import Router
 from lab.standins.gitlab.site import GitLabSite
@@ -265,7 +266,18 @@ def _received(visit: _GitRequest, body: IO[bytes]) -> Response:
     if moved:
         with site.store.transaction():
             notify(site, project, actor.user, moved, push_options)
+            said = push_options_answer(site, project, actor, moved, push_options)
+        content = _with_message(content, said)
     return Response(content, media_type="application/x-git-receive-pack-result", headers=_NO_STORE)
+
+
+def _with_message(content: bytes, said: str) -> bytes:
+    """Return an answer that shows a text to the user: on the band for messages, before the final flush."""
+    if not said or not content.endswith(b"0000"):
+        return content
+    lines = f"\n{said}".encode()
+    packets = (lines[start : start + _CHUNK // 2] for start in range(0, len(lines), _CHUNK // 2))
+    return content[:-4] + b"".join(b"%04x\x02%b" % (len(part) + 5, part) for part in packets) + b"0000"
 
 
 def _commands(body: IO[bytes]) -> tuple[list[Update], list[str]]:
