@@ -55,12 +55,16 @@ def environment(home: Path, names: Collection[str] | None = None) -> dict[str, s
     containers = home / ".config" / "containers"
     shutil.copytree(_TOOLS / "etc" / "containers", containers, dirs_exist_ok=True)
     (containers / "containers.conf").write_text(_containers(), encoding="utf-8")
+    storage = containers / "storage.conf"
+    settings = storage.read_text(encoding="utf-8").replace("[storage]\n", f"[storage]\n{_folders(home)}", 1)
+    storage.write_text(settings, encoding="utf-8")
     searched = [own, openbao().parent, *(_programs(folders[name]) for name in asked)]
     return {
         **image_variables(),
         "HOME": str(home),
         "PATH": os.pathsep.join((*map(str, searched), os.environ.get("PATH", os.defpath))),
         "LANG": "C.UTF-8",
+        "CONTAINERS_STORAGE_CONF": str(storage),
     }
 
 
@@ -84,6 +88,12 @@ def _containers() -> str:
         f"[containers]\ndefault_ulimits = {json.dumps(ulimits)}\n"
         f"[engine]\nhelper_binaries_dir = [{json.dumps(str(_TOOLS / 'libexec'))}]\n"
     )
+
+
+def _folders(home: Path) -> str:
+    """Return buildah's folders: of the job, also for root."""
+    graph, run = (json.dumps(str(home / ".local" / "share" / "containers" / name)) for name in ("storage", "run"))
+    return f"graphroot = {graph}\nrunroot = {run}\n"
 
 
 def _programs(folder: Path) -> Path:
