@@ -149,6 +149,6 @@ def test_published_files_name_images_by_digest() -> None:
         line.strip() for text in TEXTS.values() for line in published(text, tools_image).splitlines()
         if line.strip().startswith("image:")
     ]  # fmt: skip
-    assert len(images) == 6
+    assert len(images) == 7
     assert [line for line in images if not re.fullmatch(r"image: [a-z][\w.:/-]+@sha256:[0-9a-f]{64}", line)] == []
     assert "USINE_TOOLS_IMAGE" not in pipeline_variables(factories.settings())
