@@ -13,6 +13,7 @@ from components.gitlab.levels import access_level, is_stronger
 from components.gitlab.operations import GitLabOperations, GitLabOperationsArgs, has_scheduled_work
 from components.gitlab.packages import package_readers
 from components.gitlab.repository import TenantRepository, TenantRepositoryArgs
+from components.gitlab.variables import tenant_variables
 from model.lifecycle import protects_data
 from model.naming import CATALOGUE_TAG_VARIABLE, OPERATIONS_COMPONENT, PENDING_PEOPLE
 from model.settings import Credential, Edition, GitLabSettings
@@ -83,7 +84,7 @@ class GitLabTenant(Component):
         )
         self.group = number(group.id)
         self._members(name, group)
-        variables: dict[str, pulumi.Input[str]] = {**_variables(tenant)}
+        variables: dict[str, pulumi.Input[str]] = {**tenant_variables(tenant)}
         if first is not None:
             # In the tenant's pipelines it overrides the variable of the tenants' root group.
             variables[CATALOGUE_TAG_VARIABLE] = first
@@ -163,13 +164,3 @@ class GitLabTenant(Component):
             ),
             pulumi.ResourceOptions(parent=self),
         ).project
-
-
-def _variables(tenant: Tenant) -> Mapping[str, str]:
-    """Return the CI variables of the tenant: its slug, the formats of its packages, and how many versions stay."""
-    variables = {"USINE_TENANT": tenant.slug}
-    if tenant.packages:
-        variables["USINE_PACKAGES"] = " ".join(tenant.packages)
-        if tenant.package_registry.keep_versions is not None:
-            variables["USINE_PACKAGES_KEEP"] = str(tenant.package_registry.keep_versions)
-    return variables

@@ -1,9 +1,10 @@
-"""The CI variables of all tenants' pipelines."""
+"""The CI variables of all tenants' pipelines, and those of one tenant's."""
 
 from __future__ import annotations
 
 from model.naming import PIPELINE_AUTH_PATH, SIGNING_MOUNT, catalogue_path
-from model.settings import Settings, System
+from model.settings import ScanSettings, Settings, System
+from model.tenant import Tenant
 
 
 def pipeline_variables(settings: Settings) -> dict[str, str]:
@@ -17,4 +18,24 @@ def pipeline_variables(settings: Settings) -> dict[str, str]:
             variables["SIGNING_MOUNT"] = SIGNING_MOUNT
     if settings.on(System.SONARQUBE):
         variables["SONAR_HOST_URL"] = settings.endpoints[System.SONARQUBE].url
+    return variables | _scan_variables(settings.scans)
+
+
+def _scan_variables(scans: ScanSettings) -> dict[str, str]:
+    """Return what the scanners' jobs need; trivy itself reads the first two."""
+    variables = {"USINE_DENIED_LICENSES": " ".join(scans.denied_licenses)} if scans.denied_licenses else {}
+    if scans.vulnerability_database is not None:
+        variables["TRIVY_DB_REPOSITORY"] = scans.vulnerability_database
+    if scans.java_database is not None:
+        variables["TRIVY_JAVA_DB_REPOSITORY"] = scans.java_database
+    return variables
+
+
+def tenant_variables(tenant: Tenant) -> dict[str, str]:
+    """Return the CI variables of one tenant's pipelines: no secrets."""
+    variables = {"USINE_TENANT": tenant.slug, "USINE_FINDINGS": tenant.quality.findings.value}
+    if tenant.packages:
+        variables["USINE_PACKAGES"] = " ".join(tenant.packages)
+        if tenant.package_registry.keep_versions is not None:
+            variables["USINE_PACKAGES_KEEP"] = str(tenant.package_registry.keep_versions)
     return variables

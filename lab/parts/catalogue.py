@@ -355,8 +355,6 @@ PARTS: tuple[Part, ...] = (
         on_request=True,
         unneeded=why_chromium_is_not_made,
     ),
-    *JOB_TOOLS,
-    DATABASE_WRITER,
     Part(
         name="examples",
         version="1",
@@ -367,4 +365,6 @@ PARTS: tuple[Part, ...] = (
         minutes=0.5,
         on_request=True,
     ),
+    *JOB_TOOLS,
+    DATABASE_WRITER,
 )

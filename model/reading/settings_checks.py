@@ -14,7 +14,13 @@ from model.naming import proxy_project
 from model.problems import KeyPath
 from model.reading.archetypes_load import misfits, undeclared_words
 from model.reading.fields import check_slug
-from model.reading.settings_schema import ClusterSection, SettingsSection, StageSection, WorkloadRulesSection
+from model.reading.settings_schema import (
+    ClusterSection,
+    ScansSection,
+    SettingsSection,
+    StageSection,
+    WorkloadRulesSection,
+)
 from model.settings import (
     CLEAN_CODE,
     ArgoCDSettings,
@@ -34,6 +40,7 @@ from model.settings import (
     Operator,
     PeopleSource,
     ProxyCache,
+    ScanSettings,
     Settings,
     SonarQubeSettings,
     Stage,
@@ -119,6 +126,7 @@ def build_settings(
         catalogue=CatalogueSettings(file.catalogue.version, tuple(file.catalogue.first)),
         harbor=HarborSettings(file.harbor.robot_days, file.harbor.admin_group, _proxies(file)),
         sonarqube=_sonarqube(file, gates),
+        scans=_scans(file.scans, note),
         credentials=tuple(Credential(c.name, c.until) for c in file.credentials)
         if file.credentials
         else (Credential("1"),),
@@ -240,6 +248,16 @@ def _sonarqube(file: SettingsSection, gates: tuple[str, ...]) -> SonarQubeSettin
     }
     conditions = {gate: stated.get(gate, CLEAN_CODE) for gate in gates}
     return SonarQubeSettings(conditions, file.sonarqube.webhook, file.sonarqube.token_name)
+
+
+def _scans(stated: ScansSection, note: Note) -> ScanSettings:
+    _once(("scans", "deniedLicenses"), stated.denied_licenses or (), note)
+    default = ScanSettings()
+    return ScanSettings(
+        stated.vulnerability_database,
+        stated.java_database,
+        default.denied_licenses if stated.denied_licenses is None else tuple(stated.denied_licenses),
+    )
 
 
 def _changes(file: SettingsSection) -> ChangeSettings:

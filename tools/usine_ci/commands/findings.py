@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from usine_ci.findings import gitleaks, reports, semgrep, shape, summary, trivy
-from usine_ci.findings.model import THRESHOLDS, Scan, Scanner, reaches
+from usine_ci.findings.model import THRESHOLDS, Scan, Scanner, in_order, reaches
 from usine_ci.findings.waivers import WAIVERS_FILE, judge, read
 from usine_ci.problems import RefusedError, did_you_mean
 
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     now = datetime.datetime.now(datetime.UTC)
     scan = _scan(options)
     waivers, problems = read(options.root / WAIVERS_FILE, WAIVERS_FILE, now.date())
-    judgement = judge(scan.findings, waivers, options.scanned, now.date(), WAIVERS_FILE)
+    judgement = judge(in_order(scan.findings), waivers, options.scanned, now.date(), WAIVERS_FILE)
     for kind in reports.KINDS:
         file: Path | None = getattr(options, kind)
         if file is not None:

@@ -16,7 +16,7 @@ _FIX: Final = (
 
 
 def scan(value: object, path: Path, version: str) -> Scan:
-    """Return the findings of a report. Each is critical: whoever reads the repository has the secret."""
+    """Return the findings of a report. Each is critical: everyone who reads the repository has the secret."""
     if not isinstance(value, list) or not all(isinstance(leak, dict) and "RuleID" in leak for leak in value):
         raise shape.unlike("gitleaks", path)
     return Scan("gitleaks", version, tuple(_finding(shape.mapping(leak)) for leak in value))

@@ -1,7 +1,7 @@
 """A finding, in one form for all scanners.
 
 Its texts come from a tool's report and so from a repository. The parsers never take the code that a tool quotes, which
-may hold a secret. Whoever shows a text uses `usine_ci.text.clean`.
+may hold a secret. Code that shows a text uses `usine_ci.text.clean`.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def _place(finding: Finding) -> Json:
 
 
 def _commit(finding: Finding) -> Json:
-    return {**_place(finding), "commit": {"sha": finding.commit or "0000000"}}
+    return {**_place(finding), "commit": {"sha": clean(finding.commit) or "0000000"}}
 
 
 def _dependency(finding: Finding) -> Json:

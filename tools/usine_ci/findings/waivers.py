@@ -1,6 +1,6 @@
 """The waivers of a repository: exceptions for one finding in one place, with a reason and a last day.
 
-Whoever may merge into the repository may add one: it is a file of the repository like any other.
+Everyone who may merge into the repository may add one: it is a file of the repository like any other.
 """
 
 from __future__ import annotations
