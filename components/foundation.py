@@ -34,8 +34,10 @@ from model.naming import (
     OIDC_AUTH_PATH,
     OPERATIONS_GROUP,
     PIPELINE_AUTH_PATH,
+    PROXY_SECRET,
     cluster_role_name,
     kubernetes_auth_path,
+    runner_secret,
 )
 from model.settings import Settings, System
 
@@ -84,6 +86,7 @@ class Foundation(Component):
                 child,
             )
             realm, accounts, clients = keycloak.realm, keycloak.accounts, keycloak.clients
+        own: dict[str, Mapping[str, pulumi.Input[str]]] = {}
         gitlab_refs: GitLabRefs | None = None
         if providers.gitlab is not None:
             forge = GitLabFoundation(
@@ -94,6 +97,7 @@ class Foundation(Component):
                     people=args.people,
                     catalogue=args.catalogue,
                     versions=settings.catalogue,
+                    credentials=settings.credentials,
                     variables=pipeline_variables(settings),
                     identities=settings.on(System.KEYCLOAK),
                     users=args.known.forge,
@@ -108,6 +112,8 @@ class Foundation(Component):
                 users=forge.users,
                 levels=args.known.forge_levels,
             )
+            for purpose, token in forge.runners.items():
+                own[runner_secret(purpose)] = {"token": token, "url": settings.endpoints[System.GITLAB].url}
         registry_login: pulumi.Output[str] | None = None
         if providers.harbor is not None:
             registry = HarborFoundation(
@@ -118,6 +124,13 @@ class Foundation(Component):
                 child,
             )
             registry_login = registry.login
+            if registry.puller is not None:
+                puller = registry.puller
+                own[PROXY_SECRET] = {
+                    "username": puller.username,
+                    "password": puller.password,
+                    "registry": settings.registry_host,
+                }
         gates: Mapping[str, pulumi.Output[str]] = {}
         if providers.sonarqube is not None:
             gates = SonarQubeFoundation(
@@ -144,6 +157,7 @@ class Foundation(Component):
                     gitlab=settings.endpoints[System.GITLAB] if settings.on(System.GITLAB) else None,
                     clusters=tuple(settings.clusters.values()) if settings.on(System.KUBERNETES) else (),
                     authorities=args.authorities,
+                    secrets=own,
                 ),
                 child,
             )

@@ -43,6 +43,7 @@ class GitLabFinder:
         """See `SystemFinder`."""
         return {
             "gitlab:index/projectDeployToken:ProjectDeployToken": lambda i: self._revoke("deploy_tokens", i),
+            "gitlab:index/userRunner:UserRunner": self._unregister,
             "gitlab:index/projectAccessToken:ProjectAccessToken": lambda i: self._revoke("access_tokens", i),
         }
 
@@ -116,6 +117,15 @@ class GitLabFinder:
         project, name = inputs["project"], inputs["environment"]
         known = self._exists(f"projects/{project}/protected_environments/{quote(name, safe='')}")
         return f"{project}:{name}" if known else None
+
+    def _unregister(self, inputs: Inputs) -> bool:
+        """Delete the runners with this description: their tokens were shown once, and nobody has them."""
+        of = f"groups/{inputs['groupId']}"
+        listed = self._client.pages(f"{of}/runners", of=of, type="group_type")
+        found = [runner for runner in listed if runner.get("description") == inputs["description"]]
+        for runner in found:
+            self._client.delete(f"runners/{runner['id']}")
+        return bool(found)
 
     def _revoke(self, kind: str, inputs: Inputs) -> bool:
         of = f"projects/{inputs['project']}"
