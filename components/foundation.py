@@ -35,8 +35,10 @@ from model.naming import (
     OPERATIONS_GROUP,
     PIPELINE_AUTH_PATH,
     SIGNING_MOUNT,
+    PROXY_SECRET,
     cluster_role_name,
     kubernetes_auth_path,
+    runner_secret,
 )
 from model.settings import Settings, System
 
@@ -85,6 +87,7 @@ class Foundation(Component):
                 child,
             )
             realm, accounts, clients = keycloak.realm, keycloak.accounts, keycloak.clients
+        own: dict[str, Mapping[str, pulumi.Input[str]]] = {}
         gitlab_refs: GitLabRefs | None = None
         if providers.gitlab is not None:
             forge = GitLabFoundation(
@@ -95,6 +98,7 @@ class Foundation(Component):
                     people=args.people,
                     catalogue=args.catalogue,
                     versions=settings.catalogue,
+                    credentials=settings.credentials,
                     variables=pipeline_variables(settings),
                     identities=settings.on(System.KEYCLOAK),
                     users=args.known.forge,
@@ -109,6 +113,8 @@ class Foundation(Component):
                 users=forge.users,
                 levels=args.known.forge_levels,
             )
+            for purpose, token in forge.runners.items():
+                own[runner_secret(purpose)] = {"token": token, "url": settings.endpoints[System.GITLAB].url}
         registry_login: pulumi.Output[str] | None = None
         if providers.harbor is not None:
             registry = HarborFoundation(
@@ -119,6 +125,13 @@ class Foundation(Component):
                 child,
             )
             registry_login = registry.login
+            if registry.puller is not None:
+                puller = registry.puller
+                own[PROXY_SECRET] = {
+                    "username": puller.username,
+                    "password": puller.password,
+                    "registry": settings.registry_host,
+                }
         gates: Mapping[str, pulumi.Output[str]] = {}
         if providers.sonarqube is not None:
             gates = SonarQubeFoundation(
@@ -147,6 +160,7 @@ class Foundation(Component):
                     clusters=tuple(settings.clusters.values()) if settings.on(System.KUBERNETES) else (),
                     authorities=args.authorities,
                     signs=_images_are_signed(settings),
+                    secrets=own,
                 ),
                 child,
             )

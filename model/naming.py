@@ -42,6 +42,14 @@ class RobotPurpose(enum.StrEnum):
     PUSH = "push"
 
 
+class RunnerPurpose(enum.StrEnum):
+    """Which jobs a runner takes; also its tag. The last one is for the platform's scheduled work."""
+
+    PROTECTED = "protected"
+    UNPROTECTED = "unprotected"
+    OPERATIONS = "operations"
+
+
 @dataclass(frozen=True, slots=True)
 class TenantNames:
     """The names of one tenant. Lengths in comments are the longest possible, against the tool's limit."""
@@ -202,6 +210,10 @@ OPERATIONS_ACCOUNT = "usine_jobs"
 OPERATIONS_BRANCH = "main"
 #: The component of that project, in logical names. No repository of a tenant file can have an underscore.
 OPERATIONS_COMPONENT = "usine_jobs"
+#: The CI variable with the tag of the runner for a job.
+RUNNER_VARIABLE = "USINE_RUNNER"
+#: The mount in Vault for credentials that the platform creates for its own machines. No slug has an underscore.
+PLATFORM_MOUNT = "usine_platform"
 #: What the names of the robot accounts that pull from proxy caches begin with, before the generation.
 PROXY_ROBOT = "proxies"
 #: The project of the platform's group that holds the CI presets, and the CI variable of all tenants with the tag they
@@ -236,6 +248,20 @@ ADMISSION_PREFIX = "usine."
 def admission_policy(cluster: Cluster, rule: str) -> str:
     """Name of an admission policy and of its binding; of the cluster too, since two may share one API server."""
     return f"{ADMISSION_PREFIX}{cluster.name}.{rule}"
+
+
+def runner_description(purpose: RunnerPurpose, generation: str) -> str:
+    """Description of a runner, which is all that GitLab shows of it in its lists."""
+    return f"usine {purpose.value} {generation}"
+
+
+def runner_secret(purpose: RunnerPurpose) -> str:
+    """Path, in the platform's mount, of the token of a runner."""
+    return f"{OPERATIONS_FOLDER}/runners/{purpose.value}"
+
+
+#: Path, in the platform's mount, of the credential that pulls from Harbor's proxy caches.
+PROXY_SECRET = f"{OPERATIONS_FOLDER}/registry/{PROXY_ROBOT}"
 
 
 def proxy_project(proxy: str) -> str:

@@ -174,13 +174,21 @@ class Edition(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class RunnerSettings:
+    """Runners that the foundation declares. `timeout` is how long a job may run, in seconds."""
+
+    timeout: int = 7200
+
+
+@dataclass(frozen=True, slots=True)
 class GitLabSettings:
     """`root` is the group below which all tenants' groups are, `platform` the group of the platform's own projects.
 
     `people`: whether the foundation creates the accounts, or looks up those that log-in or a directory made.
     `email_domain` completes the e-mail address of managed accounts. `tools_image` is the image the catalogue's jobs run
     in (bao, git, buildah, sonar-scanner), by digest; None only where GitLab or Harbor is off.
-    `second_factor`: members of the platform's and the tenants' groups must have one in GitLab itself.
+    `second_factor`: members of the platform's and the tenants' groups must have one in GitLab itself. `runners` None:
+    the platform has runners that Usine does not know, and the catalogue's jobs have no tags.
     """
 
     root: str = "tenants"
@@ -190,6 +198,7 @@ class GitLabSettings:
     email_domain: str | None = None
     tools_image: str | None = None
     second_factor: bool = False
+    runners: RunnerSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,10 @@ _KINDS: Mapping[str, tuple[re.Pattern[str], str]] = {
         re.compile(rf".*/deploy-token/{_GENERATION}"),
         "argocd-{generation}",
     ),
+    "gitlab:index/userRunner:UserRunner": (
+        re.compile(rf".*/runner/(?P<purpose>protected|unprotected|operations)-{_GENERATION}"),
+        "usine {purpose} {generation}",
+    ),
     "harbor:index/robotAccount:RobotAccount": (
         re.compile(rf".*/robot/(?P<purpose>pull|push|proxies)-{_GENERATION}"),
         "{purpose}-{generation}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -11,9 +11,10 @@ import pulumi_gitlab as gitlab
 
 from components.base import Component, number
 from components.gitlab.catalogue import publish_catalogue
+from components.gitlab.runners import GitLabRunners, GitLabRunnersArgs
 from components.people import LOGIN_PROVIDER
-from model.naming import CATALOGUE_TAG_VARIABLE, OPERATIONS_ACCOUNT, OPERATIONS_GROUP, name_of_person
-from model.settings import CatalogueSettings, Edition, GitLabSettings
+from model.naming import CATALOGUE_TAG_VARIABLE, OPERATIONS_ACCOUNT, OPERATIONS_GROUP, RunnerPurpose, name_of_person
+from model.settings import CatalogueSettings, Credential, Edition, GitLabSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class GitLabFoundationArgs:
     `versions` decides which tenants use which tag of the catalogue. `variables` are the CI variables of all tenants'
     pipelines (see `pipeline_variables`). `identities`: people log in by Keycloak, so accounts are linked to their
     identity there. `users` is the account id by user name if the accounts come from a directory; None if the platform
-    creates them.
+    creates them. There is a runner per purpose for each of `credentials`, if the settings declare runners.
     """
 
     provider: gitlab.Provider
@@ -31,6 +32,7 @@ class GitLabFoundationArgs:
     people: frozenset[str]
     catalogue: Mapping[str, str]
     versions: CatalogueSettings
+    credentials: Sequence[Credential]
     variables: Mapping[str, str]
     identities: bool
     users: Mapping[str, pulumi.Output[int]] | None = None
@@ -42,12 +44,14 @@ class GitLabFoundation(Component):
     `root` is the id of the tenants' root group, `operations` that of the group of the platform's scheduled work once
     its account is a member, `users` the account id by user name, `catalogue_tag` the tag of the catalogue that tenants
     use, once it exists, `first_catalogue_tag` that of the tenants that use a new version first; None without them.
+    `runners` are the tokens of the declared runners, always secret.
     """
 
     system = "gitlab"
     root: pulumi.Output[int]
     operations: pulumi.Output[int]
     users: Mapping[str, pulumi.Output[int]]
+    runners: Mapping[RunnerPurpose, pulumi.Output[str]]
     catalogue_tag: pulumi.Output[str]
     first_catalogue_tag: pulumi.Output[str] | None
 
@@ -66,7 +70,8 @@ class GitLabFoundation(Component):
         if self.first_catalogue_tag is not None:
             # Stacks of single tenants look it up: of the platform's group, where no pipeline of a tenant inherits it.
             self._variable(f"{name}/first/{CATALOGUE_TAG_VARIABLE}", platform, CATALOGUE_TAG_VARIABLE, published)
-        self.operations = self._operations(name, platform)
+        self.operations, work = self._operations(name, platform)
+        self.runners = self._runners(f"{name}/runner", root, work)
         variables: dict[str, pulumi.Input[str]] = {**args.variables, CATALOGUE_TAG_VARIABLE: self.catalogue_tag}
         for key, value in variables.items():
             self._variable(f"{name}/variable/{key}", root, key, value)
@@ -118,8 +123,19 @@ class GitLabFoundation(Component):
             opts=self.child(self._args.provider, parent=parent, protect=True),
         )
 
-    def _operations(self, name: str, platform: gitlab.Group) -> pulumi.Output[int]:
+    def _runners(
+        self, name: str, tenants: gitlab.Group, operations: gitlab.Group
+    ) -> Mapping[RunnerPurpose, pulumi.Output[str]]:
+        settings, credentials = self._args.settings.runners, self._args.credentials
+        if settings is None:
+            return {}
+        args = GitLabRunnersArgs(self._args.provider, settings, tenants, operations, credentials)
+        return GitLabRunners(name, args, pulumi.ResourceOptions(parent=self)).tokens
+
+    def _operations(self, name: str, platform: gitlab.Group) -> tuple[pulumi.Output[int], gitlab.Group]:
         """Create the group of the platform's scheduled work, and the account that owns the schedules.
+
+        Return the group's id once that account is a member, and the group.
 
         Nobody can log in as that account: it has no identity at Keycloak, no token, a random password that is not kept,
         and an address that does not exist.
@@ -146,7 +162,7 @@ class GitLabFoundation(Component):
             access_level="maintainer",
             opts=self.child(provider, parent=group),
         )
-        return pulumi.Output.all(number(group.id), member.id).apply(lambda ids: cast(int, ids[0]))
+        return pulumi.Output.all(number(group.id), member.id).apply(lambda ids: cast(int, ids[0])), group
 
     def _account(self, name: str, person: str) -> pulumi.Output[int]:
         """Create an account without a password, linked to the person's identity in Keycloak."""

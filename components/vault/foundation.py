@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_vault as vault
@@ -11,7 +11,8 @@ from pulumi_vault import jwt
 from pulumi_vault import kubernetes as kubernetes_auth
 
 from components.base import Component, OidcClient
-from model.naming import OIDC_AUTH_PATH, PIPELINE_AUTH_PATH, SIGNING_MOUNT, kubernetes_auth_path
+from components.vault.secrets import write_secret
+from model.naming import OIDC_AUTH_PATH, PIPELINE_AUTH_PATH, PLATFORM_MOUNT, SIGNING_MOUNT, kubernetes_auth_path
 from model.settings import Cluster, Endpoint
 
 #: Roles of the OIDC back end: ``person`` logs in by the browser, ``token`` with a token that a command line already
@@ -28,7 +29,8 @@ class VaultFoundationArgs:
 
     `gitlab` is the issuer of job tokens; None if there are no pipelines. Workloads of `clusters` can log in.
     `authorities` has the PEM text of each CA file that `gitlab` and `clusters` name, by its path. `signs`: pipelines push
-    images, so the tenants have keys that sign these.
+    images, so the tenants have keys that sign these. `secrets` are credentials for the platform's own machines: fields by
+    path in the platform's mount.
     """
 
     provider: vault.Provider
@@ -38,6 +40,7 @@ class VaultFoundationArgs:
     clusters: Sequence[Cluster]
     authorities: Mapping[str, str]
     signs: bool
+    secrets: Mapping[str, Mapping[str, pulumi.Input[str]]] = field(default_factory=dict)
 
 
 class VaultFoundation(Component):
@@ -62,6 +65,8 @@ class VaultFoundation(Component):
         self.kubernetes_paths = {cluster.name: self._kubernetes(name, cluster) for cluster in args.clusters}
         self.pipeline_path = self._pipelines(name, args.gitlab) if args.gitlab else None
         self.signing_mount = self._signing_mount(name) if args.signs else None
+        if args.secrets:
+            self._platform(f"{name}/platform", args.secrets)
         self.register_outputs({"oidcAccessor": self.oidc_accessor, "kubernetesPaths": dict(self.kubernetes_paths)})
 
     def _pipelines(self, name: str, issuer: Endpoint) -> pulumi.Output[str]:
@@ -86,6 +91,18 @@ class VaultFoundation(Component):
             opts=self.child(self._args.provider, protect=True),
         )
         return mount.path
+    def _platform(self, name: str, secrets: Mapping[str, Mapping[str, pulumi.Input[str]]]) -> None:
+        """Create the mount for credentials of the platform's own machines. No policy of a tenant names it."""
+        mount = vault.Mount(
+            name,
+            path=PLATFORM_MOUNT,
+            type="kv",
+            options={"version": "2"},
+            description="Credentials that usine creates for the platform's own machines",
+            opts=self.child(self._args.provider),
+        )
+        for path, fields in secrets.items():
+            write_secret(self, f"{name}/{path}", mount, path, fields, self._args.provider)
 
     def _authority(self, path: object) -> str | None:
         return None if path is None else _settled(self._args.authorities[str(path)])

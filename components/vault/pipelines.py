@@ -5,15 +5,14 @@ No token of Vault is stored for them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_vault as vault
-from pulumi_vault import jwt, kv
+from pulumi_vault import jwt
 
-from components.base import Component, secret
+from components.base import Component
 from components.vault.policies import (
     operations_rules,
     pipeline_rules,
@@ -22,6 +21,7 @@ from components.vault.policies import (
     to_hcl,
     verification_rules,
 )
+from components.vault.secrets import write_secret
 from model.lifecycle import pipelines_run
 from model.naming import OPERATIONS_BRANCH, names_of
 from model.tenant import Tenant
@@ -111,15 +111,7 @@ class PipelineAccess(Component):
                 own = self._policy("operations", names.operations_policy, to_hcl(operations_rules(tenant)))
                 self._role("operations", jobs.auth_path, own, {"project_id": jobs.operations.apply(str), **SCHEDULED})
         for path, fields in args.secrets.items():
-            kv.SecretV2(
-                f"{name}/secret/{path}",
-                mount=args.mount.path,
-                name=path,
-                data_json=secret(pulumi.Output.all(**fields).apply(lambda values: json.dumps(values, sort_keys=True))),
-                # Versions of a rotated credential are of no use.
-                delete_all_versions=True,
-                opts=self.child(args.provider, parent=args.mount),
-            )
+            write_secret(self, f"{name}/secret/{path}", args.mount, path, fields, args.provider)
         self.register_outputs({})
 
     def _policy(self, short: str, name: str, rules: str) -> vault.Policy:

@@ -83,6 +83,7 @@ RESOURCES: Final[Mapping[str, Mapping[str, str]]] = {
         "index/tagProtection:TagProtection": PROGRAM,
         "index/user:User": PROGRAM,
         "index/userIdentity:UserIdentity": PROGRAM,
+        "index/userRunner:UserRunner": PROGRAM,
     },
     "harbor": {
         "index/configAuth:ConfigAuth": PROGRAM,

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from model.images import Image, parse_image
-from model.naming import proxy_project
+from model.naming import RUNNER_VARIABLE, proxy_project
 from model.problems import START, Place, Problem, SpecError
 from model.reading.yaml_reader import examine
 from model.settings import Settings, System
@@ -23,6 +23,8 @@ IMAGES_FILE = "images.yml"
 TOOLS = "tools"
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+#: The tags of jobs, where the foundation declares the runners. Others have tags that nobody knows here.
+_RUNNER_TAGS = f"tags: [${RUNNER_VARIABLE}]"
 _PLACEHOLDER = re.compile(r"\$\{?USINE_(\w+)_IMAGE\b\}?", re.ASCII)
 
 
@@ -59,6 +61,8 @@ def read_catalogue(folder: Path, settings: Settings) -> dict[str, str]:
             problems.append(Problem(str(path), *START, f"CI catalogue: {reason}"))
             continue
         text, misused = _with_images(text, nodes, images, str(path))
+        if settings.gitlab.runners is None:
+            text = text.replace(_RUNNER_TAGS, "tags: []")
         problems += [] if broken else misused
         texts[path.relative_to(folder).as_posix()] = text
     known = {Path(problem.file).stem for problem in problems}

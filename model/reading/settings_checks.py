@@ -40,6 +40,7 @@ from model.settings import (
     Operator,
     PeopleSource,
     ProxyCache,
+    RunnerSettings,
     ScanSettings,
     Settings,
     SonarQubeSettings,
@@ -122,6 +123,7 @@ def build_settings(
             email_domain=file.gitlab.email_domain or file.keycloak.email_domain,
             tools_image=file.gitlab.tools_image,
             second_factor=file.gitlab.second_factor,
+            runners=None if file.gitlab.runners is None else RunnerSettings(file.gitlab.runners.timeout),
         ),
         catalogue=CatalogueSettings(file.catalogue.version, tuple(file.catalogue.first)),
         harbor=HarborSettings(file.harbor.robot_days, file.harbor.admin_group, _proxies(file)),
@@ -181,6 +183,9 @@ def _check_forge(file: SettingsSection, systems: frozenset[System], note: Note) 
             "usine:gitlab.toolsImage is missing: the jobs of the catalogue run in it; "
             "name it by its digest, such as harbor.example.fr/platform/tools@sha256:3f1c...",
         )
+    for key, used in (("gitlab.runners", file.gitlab.runners), ("harbor.proxies", file.harbor.proxies)):
+        if used and System.VAULT not in systems:
+            note(tuple(key.split(".")), f"usine:{key}: vault is off, where their credentials are kept")
     if file.gitlab.root == file.gitlab.platform:
         note(("gitlab", "platform"), "usine:gitlab.platform: tenants and platform need different groups")
     for gate in file.sonarqube.gates:

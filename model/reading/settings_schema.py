@@ -242,6 +242,12 @@ class CatalogueSection(Section):
     first: list[str] = Field(default=[])
 
 
+class RunnersSection(Section):
+    """Runners that the foundation declares."""
+
+    timeout: Annotated[int, Field(ge=600, le=86_400)] = 7200  # GitLab takes no less than ten minutes
+
+
 class GitLabSection(Section):
     """Where the tenants' and the platform's groups are, and who makes the accounts."""
 
@@ -252,6 +258,7 @@ class GitLabSection(Section):
     email_domain: Annotated[str, AfterValidator(parse_host)] | None = None
     tools_image: Annotated[str, AfterValidator(_check_image)] | None = None
     second_factor: bool = False
+    runners: RunnersSection | None = None
 
 
 class ProxySection(Section):

@@ -9,7 +9,7 @@ import argparse
 import dataclasses
 from collections.abc import Mapping
 
-from model.settings import Edition, Endpoint, HarborSettings, ProxyCache, System
+from model.settings import Edition, Endpoint, HarborSettings, ProxyCache, RunnerSettings, System
 from tests.guard.repeatable import REPEATABLE, REPEATABLE_PACKAGES, is_repeatable
 from tests.plans import plan_of, plan_of_samples
 from usine.commands.common import DEFAULT_SETTINGS, read_platform
@@ -21,7 +21,7 @@ FOUND = Finder({system: Endpoint("https://example.fr") for system in System}, {}
 def types_of_plans() -> Mapping[str, str]:
     """The types of all objects of the sample tenants, also with every optional part; each with its system."""
     platform = read_platform(argparse.Namespace(settings=DEFAULT_SETTINGS, projects=None))
-    premium = dataclasses.replace(platform.settings.gitlab, edition=Edition.PREMIUM)
+    premium = dataclasses.replace(platform.settings.gitlab, edition=Edition.PREMIUM, runners=RunnerSettings())
     proxy = ProxyCache("docker", "docker.io", "https://hub.docker.com", public=False, quota=2**30)
     settings = dataclasses.replace(platform.settings, gitlab=premium, harbor=HarborSettings(proxies=(proxy,)))
     plans = plan_of_samples(), plan_of(*platform.tenants, settings=settings, catalogue=platform.catalogue)

@@ -160,6 +160,8 @@ WRONG = [
     ("platform/tools@sha256:3f", "platform/tools:2 # ", "an image with its digest"),
     ("    toolsImage: ", "    # ", "usine:gitlab.toolsImage is missing"),
     ("robotDays: 180", "robotDays: 0", "allowed: 1 to 730"),
+    ("    toolsImage: ", "    runners: {timeout: 60}\n    toolsImage: ", "allowed: 600 to 86400"),
+    ("    toolsImage: ", "    runners: {timout: 900}\n    toolsImage: ", "did you mean timeout?"),
     ("robotDays: 180", "robotsDays: 180", "did you mean robotDays?"),
     ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:catalogue: {version: main}", "such as v1-3f1c0a5be2d47968"),
     ("usine:zones: [lab]", "usine:zones: [lab]\n  usine:catalogue: {versoin: v1-0}", "did you mean version?"),

@@ -16,6 +16,7 @@ from lab.plugins.gitlab import (
     protections,
     push_rules,
     repository,
+    runners,
     schedules,
     tokens,
     users,
@@ -25,8 +26,8 @@ from lab.plugins.gitlab.client import GitLabPluginClient
 from lab.plugins.server import Host
 
 _MODULES: Final = (
-    approvals, environments, groups, hooks, members, projects, protections, push_rules, repository, schedules, tokens,
-    users, variables,
+    approvals, environments, groups, hooks, members, projects, protections, push_rules, repository, runners, schedules,
+    tokens, users, variables,
 )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def take(site: GitLabSite, runner: Document) -> Document | None:
 
 
 def _fits(site: GitLabSite, runner: Document, project: Document, pipeline: Document, job: Document) -> bool:
-    tags = set(job["config"].get("tags") or [])
+    tags = _tags(site, project, pipeline, job)
     if not tags <= set(runner["tag_list"]) or (not tags and not runner["run_untagged"]):
         return False
     if runner["access_level"] == "ref_protected" and not pipeline["protected"]:
@@ -54,6 +54,15 @@ def _fits(site: GitLabSite, runner: Document, project: Document, pipeline: Docum
         above = {one["id"] for one in access.lineage(site, access.namespace(site, project))}
         return bool(project.get("group_runners_enabled", True)) and not above.isdisjoint(runner["group_ids"])
     return bool(project.get("shared_runners_enabled", True))
+
+
+def _tags(site: GitLabSite, project: Document, pipeline: Document, job: Document) -> set[str]:
+    """Return the tags of a job, with its variables expanded (`Seed::Build#evaluate_runner_tags`)."""
+    tags = job["config"].get("tags") or []
+    if not any("$" in tag for tag in tags):
+        return set(tags)
+    known = ci_variables.values(ci_variables.expanded(ci_variables.all_of_job(site, project, pipeline, job)))
+    return {ci_variables.expand(tag, known) for tag in tags}
 
 
 def _job_data(

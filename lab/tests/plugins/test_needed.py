@@ -15,7 +15,7 @@ from lab.plugins import needed
 from lab.plugins.schema import Field, Shape, provider_config, resource
 from model.reading.load import load
 from model.reading.settings_load import load_settings
-from model.settings import Edition, FoundationMode, PeopleSource, ProxyCache, Settings, System
+from model.settings import Edition, FoundationMode, PeopleSource, ProxyCache, RunnerSettings, Settings, System
 from usine.commands.common import ROOT
 from usine.drift import inventory
 from usine.plan import make_plan, monitor
@@ -27,7 +27,11 @@ FUNCTIONS = {f"{provider}:{token}": need for provider, by in needed.FUNCTIONS.it
 def variants(settings: Settings) -> Iterator[Settings]:
     """Return settings that together use all features of the program."""
     proxy = ProxyCache("docker", "docker.io", "https://hub.docker.com", public=False, quota=2**30)
-    yield dataclasses.replace(settings, harbor=dataclasses.replace(settings.harbor, proxies=(proxy,)))
+    yield dataclasses.replace(
+        settings,
+        harbor=dataclasses.replace(settings.harbor, proxies=(proxy,)),
+        gitlab=dataclasses.replace(settings.gitlab, runners=RunnerSettings()),
+    )
     directory = PeopleSource.DIRECTORY
     yield dataclasses.replace(
         settings,

@@ -63,6 +63,12 @@ class GitLabInventory:
         return int(self._client.get("user")["id"])
 
     @cached_property
+    def _shared_runners(self) -> frozenset[int]:
+        """The runners of the tenants' root group. GitLab lists them in each group below it too."""
+        root = f"groups/{quote(self._settings.root, safe='')}"
+        return frozenset(int(runner["id"]) for runner in self._client.pages(f"{root}/runners", of=root))
+
+    @cached_property
     def _inside(self) -> Mapping[str, frozenset[str]]:
         """The resource types of the state, by the project that the resources are in."""
         types: dict[str, set[str]] = {}
@@ -155,7 +161,7 @@ class GitLabInventory:
             for item in self._client.pages(f"{of}/{kind.path}", of=of, **kind.query):
                 id_ = kind.id(place, item)
                 ours = kind.own(item, place) or (kind.path == "members" and item["id"] == self._account)
-                if ours or self._scope.knows(kind.type, id_):
+                if ours or self._is_above(kind, place, item) or self._scope.knows(kind.type, id_):
                     continue
                 yield self._found(
                     place.tenant,
@@ -165,6 +171,10 @@ class GitLabInventory:
                     detail=kind.detail(item),
                     removal=kind.removal(place, item),
                 )
+
+    def _is_above(self, kind: GitLabKind, place: GitLabPlace, item: Json) -> bool:
+        """Return whether an item in a group's list belongs to the tenants' root group, where it is reported once."""
+        return kind.path == "runners" and place.path != self._settings.root and item["id"] in self._shared_runners
 
     def _shares(self, place: GitLabPlace, item: Json, type_: str) -> Iterator[Found]:
         for share in item.get("shared_with_groups") or ():

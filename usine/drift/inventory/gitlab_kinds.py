@@ -45,9 +45,9 @@ Text = Callable[[Json], str]
 class GitLabKind:
     """One kind of object. `path` is its list below the place, `key` what identifies an item there.
 
-    An item's id in the plugin is ``<place>:<key>``, followed by `more`. `importable`: a plugin of the platform has the
-    type, and can delete it. `own`: GitLab or the platform itself created the item. `call` is the API call that removes
-    an item; ``{item}`` is its path in the API.
+    An item's id in the plugin is ``<place>:<key>``, followed by `more`; without `placed`, it is the key alone.
+    `importable`: a plugin of the platform has the type, and can delete it. `own`: GitLab or the platform itself created
+    the item. `call` is the API call that removes an item; ``{item}`` is its path in the API.
     """
 
     type: str
@@ -57,13 +57,14 @@ class GitLabKind:
     detail: Text
     more: Text = lambda _item: ""
     query: Mapping[str, str] = field(default_factory=dict)
+    placed: bool = True
     importable: bool = True
     own: Callable[[Json, GitLabPlace], bool] = lambda _item, _place: False
     call: str = "DELETE {item}"
 
     def id(self, place: GitLabPlace, item: Json) -> str:
         """Return the item's id as the plugin writes it."""
-        return f"{place.id}:{self.key(item)}{self.more(item)}"
+        return f"{place.id}:{self.key(item)}{self.more(item)}" if self.placed else self.key(item)
 
     def removal(self, place: GitLabPlace, item: Json) -> str:
         """Return the API call that removes the item."""
@@ -157,6 +158,7 @@ _RUNNERS: Final = GitLabKind(
     _id,
     lambda i: f"#{i['id']}",
     lambda i: f"{i.get('description') or ''} {'paused' if i.get('paused') else 'takes jobs'}".lstrip(),
+    placed=False,
     importable=False,
     call="DELETE /api/v4/runners/{key}",
 )

@@ -49,6 +49,7 @@ class GitLabFinder:
             "gitlab:index/projectDeployToken:ProjectDeployToken": lambda i: self._revoke(
                 f"projects/{i['project']}", "deploy_tokens", i
             ),
+            "gitlab:index/userRunner:UserRunner": self._unregister,
             "gitlab:index/projectAccessToken:ProjectAccessToken": lambda i: self._revoke(
                 f"projects/{i['project']}", "access_tokens", i
             ),
@@ -124,6 +125,15 @@ class GitLabFinder:
         project, name = inputs["project"], inputs["environment"]
         known = self._exists(f"projects/{project}/protected_environments/{quote(name, safe='')}")
         return f"{project}:{name}" if known else None
+
+    def _unregister(self, inputs: Inputs) -> bool:
+        """Delete the runners with this description: their tokens were shown once, and nobody has them."""
+        of = f"groups/{inputs['groupId']}"
+        listed = self._client.pages(f"{of}/runners", of=of, type="group_type")
+        found = [runner for runner in listed if runner.get("description") == inputs["description"]]
+        for runner in found:
+            self._client.delete(f"runners/{runner['id']}")
+        return bool(found)
 
     def _package_rule(self, inputs: Inputs) -> str | None:
         of = f"projects/{inputs['project']}"
