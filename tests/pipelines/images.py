@@ -10,7 +10,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from lab import parts
 from lab.environment import openbao
+from lab.parts.examples import offline
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,13 +36,27 @@ class Images:
         path = [str(self._tools()), *machine_path()]
         if name.rpartition("/")[2].startswith("python:"):
             path.insert(0, str(_python(folder / "python")))
-        return {"PATH": os.pathsep.join(path), "HOME": str(home), "TMPDIR": str(_made(folder / "tmp")), **offline(home)}
+        return {
+            "PATH": os.pathsep.join(path),
+            "HOME": str(home),
+            "TMPDIR": str(_made(folder / "tmp")),
+            **self._offline(name, folder),
+        }
+
+    def _offline(self, name: str, folder: Path) -> Mapping[str, str]:
+        """Return the settings with which package managers have what the examples need, and no network."""
+        return offline(self._part("examples"), folder / "offline", maven="maven" in name)
+
+    @functools.cache  # noqa: B019 - one object for the whole run
+    def _part(self, name: str) -> Path:
+        return parts.ensure((name,))[name]
 
     @functools.cache  # noqa: B019 - one object for the whole run
     def _tools(self) -> Path:
         """Return the folder with the programs of the platform's image of tools."""
         _link(self._bin / "bao", openbao())
         _link(self._bin / "python3", Path(sys._base_executable))  # type: ignore[attr-defined]
+        _link(self._bin / "sonar-scanner", self._part("sonar-scanner") / "bin" / "sonar-scanner")
         package = ROOT / "tools" / "usine_ci"
         if package.is_dir():
             program = self._bin / "usine-ci"
@@ -48,12 +64,6 @@ class Images:
             program.write_text("\n".join(lines), encoding="utf-8")
             program.chmod(0o755)
         return self._bin
-
-
-def offline(home: Path) -> dict[str, str]:
-    """Return the settings with which package managers use no network."""
-    return {"PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "npm_config_offline": "true",
-            "GOFLAGS": "-mod=mod", "GOPROXY": "off", "GOTOOLCHAIN": "local", "GOPATH": str(home / "go")}  # fmt: skip
 
 
 def machine_path() -> list[str]:
