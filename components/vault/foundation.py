@@ -27,8 +27,8 @@ class VaultFoundationArgs:
     """`url` is Vault's own address. `client` is Keycloak's OIDC client for Vault; None if people cannot log in.
 
     `gitlab` is the issuer of job tokens; None if there are no pipelines. Workloads of `clusters` can log in.
-    `authorities` has the PEM text of each CA file that `gitlab` and `clusters` name, by its path. `signs`: pipelines push
-    images, so the tenants have keys that sign these.
+    `authorities` has the PEM text of each CA file that `gitlab` and `clusters` name, by its path. `signs`: pipelines
+    push images, so the tenants have keys that sign these.
     """
 
     provider: vault.Provider

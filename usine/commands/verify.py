@@ -44,7 +44,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"usine verify: {error}", file=sys.stderr)
         return 1
     if found.problems:
-        print(f"{args.image} is not verified:", *(f"  {problem}" for problem in found.problems), sep="\n", file=sys.stderr)
+        print(
+            f"{args.image} is not verified:", *(f"  {problem}" for problem in found.problems), sep="\n", file=sys.stderr
+        )
         return 1
     print(f"{args.image} is verified")
     for name, value in (("digest", found.digest), *found.facts):
