@@ -56,7 +56,7 @@ def of(site: HarborSite, repository_id: int, digest: str) -> list[Document]:
 def kind(site: HarborSite, artifact: Document) -> str | None:
     """Return what an artifact is to its subject; None if it is no accessory."""
     found = site.store.first("accessory", artifact_id=artifact["id"])
-    return found and str(found["type"])
+    return None if found is None else str(found["type"])
 
 
 def shown(accessory: Document, subject: Document) -> dict[str, Any]:
