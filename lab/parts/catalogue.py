@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from lab.parts.chromium import NpmChromium, why_chromium_is_not_made
 from lab.parts.java import JavaJar
+from lab.parts.job_tools import DATABASE_WRITER, JOB_TOOLS
 from lab.parts.official import why_pulumi_is_not_made
 from lab.parts.part import Part
 from lab.parts.recipes import GoBuild, GoModuleFiles, MavenZip
@@ -353,4 +354,6 @@ PARTS: tuple[Part, ...] = (
         on_request=True,
         unneeded=why_chromium_is_not_made,
     ),
+    *JOB_TOOLS,
+    DATABASE_WRITER,
 )
