@@ -11,7 +11,7 @@ from lab.standins.gitlab.errors import forbidden, invalid, not_found
 from lab.standins.gitlab.params import Bool, Hash, Hashes, Paging, Params, Text
 from lab.standins.gitlab.repositories import repository
 from lab.standins.gitlab.routing import Call, Router
-from lab.standins.gitlab.site import GitLabSite
+from lab.standins.gitlab.site import GitLabSite, now
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
@@ -76,7 +76,7 @@ def whole(site: GitLabSite, pipeline: Document) -> Document:
         "committed_at": None,
         "duration": _whole_seconds(pipeline["started_at"], pipeline["finished_at"]),
         "queued_duration": _whole_seconds(pipeline["created_at"], pipeline["started_at"]),
-        "coverage": None,
+        "coverage": _coverage(site, pipeline),
         "archived": False,
         "detailed_status": {
             "icon": f"status_{status}",
@@ -95,6 +95,12 @@ def whole(site: GitLabSite, pipeline: Document) -> Document:
 def _whole_seconds(start: str | None, end: str | None) -> int | None:
     found = ci_jobs.seconds(start, end)
     return None if found is None else int(found)
+
+
+def _coverage(site: GitLabSite, pipeline: Document) -> str | None:
+    """Return the mean of the jobs' coverage."""
+    found = [one["coverage"] for one in ci_jobs.of_pipeline(site, pipeline) if one.get("coverage") is not None]
+    return f"{sum(found) / len(found):.2f}" if found else None
 
 
 def find(call: Call, id_: str, pipeline_id: int, level: int = access.REPORTER) -> tuple[Document, Document]:
@@ -184,6 +190,17 @@ def run(call: Call, project: Document, name: str, source: str, variables: list[D
 def get_pipeline(call: Call, id: str, pipeline_id: int) -> Any:
     """Return one pipeline."""
     return whole(call.site, find(call, id, pipeline_id)[1])
+
+
+@router.post("/projects/{id}/pipelines/{pipeline_id}/cancel", status=200)
+@needed_by(Need.PIPELINE)
+def cancel_pipeline(call: Call, id: str, pipeline_id: int) -> Any:
+    """Cancel the jobs of a pipeline that have not ended."""
+    _, pipeline = find(call, id, pipeline_id, access.DEVELOPER)
+    for job in ci_jobs.of_pipeline(call.site, pipeline):
+        if job["status"] in ci_jobs.ACTIVE | {"manual"}:
+            call.store.put("job", {**job, "status": "canceled", "finished_at": now()})
+    return whole(call.site, ci_jobs.advance(call.site, pipeline["id"]))
 
 
 # Schedules ------------------------------------------------------------------------------------------------------------

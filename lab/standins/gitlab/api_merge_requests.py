@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from lab.standins.gitlab import access, api_ci_pipelines, api_issues, git_push
+from lab.standins.gitlab import access, api_ci_pipelines, api_issues, ci_jobs, git_push
 from lab.standins.gitlab.api_issues import Filter, changed_labels, check_title, chosen, next_iid, people
-from lab.standins.gitlab.ci_merge_requests import base_of, can_merge_now, merge, pipelines_of, refresh, run_pipeline
+from lab.standins.gitlab.ci_merge_requests import base_of, can_merge_now, complete, pipelines_of, refresh, run_pipeline
 from lab.standins.gitlab.errors import forbidden, invalid, not_found, parameter, refused
-from lab.standins.gitlab.git import ZERO, RepositoryError
+from lab.standins.gitlab.git import RepositoryError
 from lab.standins.gitlab.params import Bool, Int, Ints, Params, Text, Texts
-from lab.standins.gitlab.repositories import Update, notify, repository
+from lab.standins.gitlab.repositories import repository
 from lab.standins.gitlab.routing import Call, Router
 from lab.standins.gitlab.site import now
 from lab.standins.needs import Need, needed_by
@@ -113,7 +113,7 @@ def shown(call: Call, one: Document) -> Document:
         "imported": False,
         "imported_from": "none",
         "milestone": None,
-        "merge_when_pipeline_succeeds": False,
+        "merge_when_pipeline_succeeds": one.get("auto_merge") is not None,
         "merge_status": "can_be_merged" if able or one["state"] == "merged" else "cannot_be_merged",
         "detailed_merge_status": status,
         "merge_after": None,
@@ -337,32 +337,26 @@ def merge_merge_request(call: Call, id: str, merge_request_iid: int, given: Merg
     able, _ = can_merge_now(call.site, one)
     if one["state"] != "opened" or one["draft"]:
         raise refused("405 Method Not Allowed", 405)
-    if not able:
+    head = pipelines_of(call.site, one)[-1:]
+    automatic = bool(given.auto_merge or given.merge_when_pipeline_succeeds)
+    waits = automatic and any(pipeline["status"] in ci_jobs.ACTIVE for pipeline in head)
+    if automatic and not able and not waits:
+        raise refused("405 Method Not Allowed", 405)
+    if not able and not waits:
         raise refused("Branch cannot be merged", 422)
     squash = one["squash"] if given.squash is None else given.squash
     message = given.squash_commit_message if squash else given.merge_commit_message
+    remove = given.should_remove_source_branch
+    wish = {
+        "squash": bool(squash),
+        "message": message,
+        "remove": bool(one["remove_source_branch"] if remove is None else remove),
+    }
+    if waits:
+        changed = {**one, "auto_merge": {**wish, "user_id": call.user["id"]}, "updated_at": now()}
+        call.store.put("merge_request", changed)
+        return whole(call, changed)
     try:
-        merged, updates = merge(call.site, one, call.user, squash=bool(squash), message=message)
+        return whole(call, complete(call.site, one, call.user, wish))
     except RepositoryError:
         raise refused("Branch cannot be merged", 422) from None
-    notify(call.site, project, call.user, updates)
-    remove = (
-        one["remove_source_branch"] if given.should_remove_source_branch is None else given.should_remove_source_branch
-    )
-    if remove:
-        _remove_source(call, merged)
-    return whole(call, call.store.get("merge_request", one["id"]) or merged)
-
-
-def _remove_source(call: Call, one: Document) -> None:
-    source = call.store.get("project", one["source_project_id"])
-    branch = one["source_branch"]
-    if source is None or git_push.protecting(call.site, source, "protected_branch", branch):
-        return
-    if not git_push.can_push(call.site, call.actor, source, branch) or branch == source["default_branch"]:
-        return
-    repo = repository(call.site, source)
-    sha = repo.ref(f"refs/heads/{branch}")
-    if sha is not None:
-        repo.update(f"refs/heads/{branch}", ZERO, sha)
-        notify(call.site, source, call.user, [Update(f"refs/heads/{branch}", sha, ZERO)])

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lab.standins.faults import Faults
 from lab.standins.gitlab import (
+    api_ci_artifacts,
     api_ci_jobs,
     api_ci_pipelines,
     api_ci_runners,
@@ -82,6 +83,7 @@ API: Final[tuple[ModuleType, ...]] = (
     api_ci_triggers,
     api_ci_jobs,
     api_ci_runners,
+    api_ci_artifacts,
     api_issues,
     api_merge_requests,
     api_merge_requests_approvals,
