@@ -22,6 +22,7 @@ COMMANDS = (
     "up",
     "drift",
     "rules",
+    "verify",
     "codeowners",
     "catalogue",
     "comment",

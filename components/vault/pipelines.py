@@ -81,8 +81,9 @@ class PipelineAccess(Component):
     """Two roles for the jobs of a tenant's group, one for the platform's scheduled jobs, and the platform's secrets.
 
     Jobs of protected branches and tags read everything that pipelines need, and sign images. Any other job, for example
-    of a merge request, reads only what everybody who can open a merge request may see, and signs nothing. Vault recognizes a job by the immutable id
-    of the group: after a removal, another group can get the same path, but never the same id.
+    of a merge request, reads only what everybody who can open a merge request may see, and signs nothing. Vault
+    recognizes a job by the immutable id of the group: after a removal, another group can get the same path, but never
+    the same id.
     """
 
     system = "vault"

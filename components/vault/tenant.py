@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_vault as vault
-from pulumi_vault import identity
+from pulumi_vault import identity, transit
 from pulumi_vault import kubernetes as kubernetes_auth
-from pulumi_vault import transit
 
 from components.base import Component
 from components.vault.pipelines import PipelineAccess, PipelineAccessArgs, PipelineIdentity

@@ -25,6 +25,7 @@ CRITICAL, HIGH, NORMAL = EntrySeverity
 _SONARQUBE = "pulumi-python:dynamic/sonarqube:"
 _RBAC = "kubernetes:rbac.authorization.k8s.io/v1:"
 _ADMISSION = "kubernetes:admissionregistration.k8s.io/v1:"
+_KEY = "vault:transit/secretBackendKey:SecretBackendKey"
 _UNMANAGED, _MISSING, _CHANGED = Action.UNMANAGED, Action.MISSING, Action.CHANGED
 
 TABLE: tuple[tuple[str, EntrySeverity, Action, str, dict[str, Any]], ...] = (
@@ -50,9 +51,9 @@ TABLE: tuple[tuple[str, EntrySeverity, Action, str, dict[str, Any]], ...] = (
         "a role is bound to nothing", CRITICAL, _CHANGED, "vault:jwt/authBackendRole:AuthBackendRole",
         {"path": "boundAudiences", "expected": ["vault"], "found": []},
     ),
-    ("a key can be exported", CRITICAL, _CHANGED, "vault:transit/secretBackendKey:SecretBackendKey", {"path": "exportable"}),
-    ("a key may be deleted", HIGH, _CHANGED, "vault:transit/secretBackendKey:SecretBackendKey", {"path": "deletionAllowed"}),
-    ("a key is gone", HIGH, _MISSING, "vault:transit/secretBackendKey:SecretBackendKey", {}),
+    ("a key can be exported", CRITICAL, _CHANGED, _KEY, {"path": "exportable"}),
+    ("a key may be deleted", HIGH, _CHANGED, _KEY, {"path": "deletionAllowed"}),
+    ("a key is gone", HIGH, _MISSING, _KEY, {}),
     ("a role is gone", NORMAL, _MISSING, "vault:jwt/authBackendRole:AuthBackendRole", {}),
     (
         "a rule about all objects", CRITICAL, _CHANGED, f"{_RBAC}ClusterRole",

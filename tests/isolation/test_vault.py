@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import itertools
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import hvac  # type: ignore[import-untyped]
 import pytest
 
 from lab.testing.platforms import TestLab
+from model.naming import SIGNING_MOUNT
 from model.tenant import Right
 from tests.isolation.tenants import TENANTS, plan, roles_given
 
@@ -56,16 +60,34 @@ def vault(light_lab: TestLab) -> Iterator[Any]:
     policies = {str(r.inputs["name"]): str(r.inputs["policy"]) for r in plan().resources if r.type == _POLICY}
     for slug in TENANTS:
         client.sys.enable_secrets_engine("kv", path=slug, options={"version": "2"})
+    client.sys.enable_secrets_engine("transit", path=SIGNING_MOUNT)
+    for key in keys():
+        client.secrets.transit.create_key(**key, mount_point=SIGNING_MOUNT)
     for name, text in policies.items():
         client.sys.create_or_update_policy(name, text)
     yield client
     for name in policies:
         client.sys.delete_policy(name)
-    for slug in TENANTS:
+    for slug in (*TENANTS, SIGNING_MOUNT):
         client.sys.disable_secrets_engine(slug)
 
 
 _POLICY = "vault:index/policy:Policy"
+_KEY = "vault:transit/secretBackendKey:SecretBackendKey"
+
+
+def keys() -> list[dict[str, Any]]:
+    """Return name and properties of each key of the plan, as the transit engine takes them."""
+    found = [r.inputs for r in plan().resources if r.type == _KEY]
+    return [
+        {
+            "name": key["name"],
+            "key_type": key["type"],
+            "exportable": key["exportable"],
+            "allow_plaintext_backup": key["allowPlaintextBackup"],
+        }
+        for key in found
+    ]
 
 
 def policies() -> set[str]:
@@ -166,3 +188,33 @@ def _writes(client: Any, slug: str, path: str) -> bool:
     except hvac.exceptions.Forbidden:
         return False
     return True
+
+
+def test_only_protected_jobs_sign_only_for_their_tenant_and_nobody_gets_the_key(vault: Any) -> None:
+    assert {key["name"] for key in keys()} == set(TENANTS)
+    mount, digest = f"/v1/{SIGNING_MOUNT}", base64.b64encode(hashlib.sha256(b"image").digest()).decode()
+    body = {"input": digest, "prehashed": True}
+    signed, read = set(), set()
+    for policy, _own, _rights in identities():
+        token = vault.auth.token.create(policies=[policy], ttl="10m")["auth"]["client_token"]
+        with httpx.Client(base_url=vault.url, headers={"X-Vault-Token": token}, trust_env=False) as client:
+            for slug in TENANTS:
+                if client.post(f"{mount}/sign/{slug}/sha2-256", json=body).is_success:
+                    signed.add((policy, slug))
+                if client.get(f"{mount}/keys/{slug}").is_success:
+                    read.add((policy, slug))
+                for method, path in (
+                    *(("GET", f"{kind}/{slug}") for kind in ("export/signing-key", "backup", "byok-export")),
+                    *(("POST", f"keys/{slug}{what}") for what in ("", "/config", "/rotate", "/trim", "/import")),
+                    *(("DELETE", f"keys/{slug}"), ("LIST", "keys"), ("POST", f"restore/{slug}")),
+                    *(("POST", f"{kind}/{slug}") for kind in ("encrypt", "decrypt", "hmac", "datakey/plaintext")),
+                    *(("POST", f"sign/{slug}"), ("POST", f"sign/{slug}/sha2-512")),
+                ):
+                    answer = client.request(method, f"{mount}/{path}", json=body)
+                    assert answer.status_code == httpx.codes.FORBIDDEN, (policy, method, path, answer.text)
+    own = {(policy, own) for policy, own, _ in identities()}
+    assert signed == {one for one in own if one[0].endswith(".ci")}
+    assert read == {one for one in own if one[0].endswith((".ci", ".review")) or ".role." in one[0]}
+    root = httpx.Client(base_url=vault.url, headers={"X-Vault-Token": vault.token}, trust_env=False)
+    for path in ("export/signing-key/live", "backup/live"):
+        assert not root.get(f"{mount}/{path}").is_success, "not even the administrator"

@@ -323,9 +323,10 @@ def merge_merge_request(call: Call, id: str, merge_request_iid: int, given: Merg
     if one["state"] != "opened" or one["draft"]:
         raise refused("405 Method Not Allowed", 405)
     head = pipelines_of(call.site, one)[-1:]
-    waits = bool(given.auto_merge or given.merge_when_pipeline_succeeds) and any(
-        pipeline["status"] in ci_jobs.ACTIVE for pipeline in head
-    )
+    automatic = bool(given.auto_merge or given.merge_when_pipeline_succeeds)
+    waits = automatic and any(pipeline["status"] in ci_jobs.ACTIVE for pipeline in head)
+    if automatic and not able and not waits:
+        raise refused("405 Method Not Allowed", 405)
     if not able and not waits:
         raise refused("Branch cannot be merged", 422)
     squash = one["squash"] if given.squash is None else given.squash

@@ -36,9 +36,10 @@ def record(site: HarborSite, artifact: Document, manifest: Manifest, tag: str | 
     subject, kind = manifest.subject, ""
     if subject:
         kind = _TYPES.get(manifest.artifact_type or str(manifest.config.get("mediaType", "")), _SUBJECT)
-    elif tag and (found := _SIGNATURE_TAG.fullmatch(tag)):
-        if any(layer.get("mediaType") == _SIGNATURE_LAYER for layer in manifest.layers):
-            subject, kind = f"sha256:{found[1]}", SIGNATURE
+    elif (found := _SIGNATURE_TAG.fullmatch(tag or "")) and any(
+        layer.get("mediaType") == _SIGNATURE_LAYER for layer in manifest.layers
+    ):
+        subject, kind = f"sha256:{found[1]}", SIGNATURE
     if subject and not site.store.first("accessory", artifact_id=artifact["id"], subject=subject):
         site.store.add(
             "accessory",
@@ -55,7 +56,7 @@ def of(site: HarborSite, repository_id: int, digest: str) -> list[Document]:
 def kind(site: HarborSite, artifact: Document) -> str | None:
     """Return what an artifact is to its subject; None if it is no accessory."""
     found = site.store.first("accessory", artifact_id=artifact["id"])
-    return found and str(found["type"])
+    return None if found is None else str(found["type"])
 
 
 def shown(accessory: Document, subject: Document) -> dict[str, Any]:

@@ -30,6 +30,7 @@ KUBE_ROLE = "vault:kubernetes/authBackendRole:AuthBackendRole"
 GROUP = "vault:identity/group:Group"
 ALIAS = "vault:identity/groupAlias:GroupAlias"
 SECRET = "vault:kv/secretV2:SecretV2"
+KEY = "vault:transit/secretBackendKey:SecretBackendKey"
 
 
 @pytest.fixture(scope="module")
@@ -305,3 +306,38 @@ def test_many_requests_at_once(vault_plugin: Plugin, unique: str) -> None:
     assert [reveal(item.state["policy"]) for item in made] == [f"# {i}" for i in range(64)]
     for item in made:
         vault_plugin.delete(POLICY, item.id, item.state)
+
+
+def test_transit_key(vault_plugin: Plugin, api: httpx.Client, unique: str) -> None:
+    mount = vault_plugin.made(MOUNT, {"path": unique, "type": "transit"})
+    made = vault_plugin.made(KEY, {"backend": unique, "name": "alpha", "type": "ecdsa-p256"})
+    assert made.id == f"{unique}/keys/alpha"
+    (version,) = made.state["keys"]
+    assert version["public_key"].startswith("-----BEGIN PUBLIC KEY-----")
+    assert (made.state["latestVersion"], made.state["supportsSigning"], made.state["exportable"]) == (1, True, False)
+    made.assert_no_drift()
+    assert made.imported().none
+    # A rotation is no change of what the program declares.
+    manual_request(api, "POST", f"{made.id}/rotate")
+    assert made.refresh()
+    assert made.state["latestVersion"] == 2
+    assert made.diff().none
+    manual_request(api, "POST", f"{made.id}/config", {"deletion_allowed": True})
+    made.assert_drift("deletionAllowed")
+    made.repair()
+    assert made.diff(type="ed25519").replaces == ("type",)
+    with pytest.raises(PluginFailure, match="error deleting key"):
+        vault_plugin.delete(KEY, made.id, made.state)
+    made.change(deletionAllowed=True)
+    made.remove()
+    assert api.get(made.id).status_code == httpx.codes.NOT_FOUND
+    mount.remove()
+
+
+def test_a_transit_key_stays_exportable(vault_plugin: Plugin, unique: str) -> None:
+    mount = vault_plugin.made(MOUNT, {"path": unique, "type": "transit"})
+    made = vault_plugin.made(KEY, {"backend": unique, "name": "alpha", "deletionAllowed": True, "exportable": True})
+    with pytest.raises(PluginFailure, match="cannot be disabled"):
+        made.diff(exportable=False)
+    made.remove()
+    mount.remove()

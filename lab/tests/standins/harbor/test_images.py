@@ -361,3 +361,62 @@ def test_a_token_is_invalid_after_the_deletion_of_its_project(imaging: LiveHarbo
     assert api.post("/projects", json={"project_name": project}).status_code == 201
     asked = httpx.get(f"{imaging.url}/v2/{project}/app/tags/list", headers={"Authorization": f"Bearer {token}"})
     assert asked.status_code == 401
+
+
+def attach(live: LiveHarbor, repository: str, who: tuple[str, str], subject: str, type_: str) -> httpx.Response:
+    """Push a manifest that refers to another one."""
+    empty = b"{}"
+    registry(live, repository, who).push_blob(data=iter([empty]), digest=_digest(empty))
+    part = {"mediaType": "application/vnd.oci.empty.v1+json", "size": len(empty), "digest": _digest(empty)}
+    manifest = {"schemaVersion": 2, "mediaType": _MANIFEST, "artifactType": type_, "config": part, "layers": [part],
+                "subject": {"mediaType": _MANIFEST, "size": 1, "digest": subject}}  # fmt: skip
+    text = json.dumps(manifest)
+    return httpx.put(f"{live.url}/v2/{repository}/manifests/{_digest(text.encode())}", auth=who, content=text,
+                     headers={"Content-Type": _MANIFEST})  # fmt: skip
+
+
+def test_what_refers_to_an_image_is_its_accessory(imaging: LiveHarbor, api: httpx.Client) -> None:
+    _, project = make_project(api)
+    who = robot(api, project, *PUSH)
+    repository = f"{project}/app"
+    digest = push(registry(imaging, repository, who), "1.0")
+    bundle = "application/vnd.dev.sigstore.bundle.v0.3+json"
+    answer = attach(imaging, repository, who, digest, bundle)
+    assert (answer.status_code, answer.headers["OCI-Subject"]) == (201, digest)
+    assert attach(imaging, repository, who, digest, "application/x-other").status_code == 201
+    referrers = f"{imaging.url}/v2/{repository}/referrers/{digest}"
+    found = httpx.get(referrers, auth=who).json()["manifests"]
+    assert [one["artifactType"] for one in found] == [bundle, "application/x-other"]
+    filtered = httpx.get(referrers, params={"artifactType": bundle}, auth=who)
+    assert [one["artifactType"] for one in filtered.json()["manifests"]] == [bundle]
+    assert filtered.headers["OCI-Filters-Applied"] == "artifactType"
+    # It is no artifact of its own, and is deleted with the image.
+    place = f"/projects/{project}/repositories/app"
+    artifact = api.get(f"{place}/artifacts/1.0").json()
+    assert [one["type"] for one in artifact["accessories"]] == ["signature.cosign", "subject.accessory"]
+    listed = api.get(f"/projects/{project}/repositories").json()
+    assert [(one["name"], one["artifact_count"]) for one in listed] == [(repository, 1)]
+    assert registry(imaging, repository, who).list_aliases() == ["1.0"]
+    assert api.delete(f"{place}/artifacts/1.0").status_code == 200
+    assert httpx.get(referrers, auth=who).json()["manifests"] == []
+    for one in found:
+        place = f"{imaging.url}/v2/{repository}/manifests/{one['digest']}"
+        assert httpx.get(place, auth=who, headers={"Accept": _MANIFEST}).status_code == 404
+
+
+def test_the_severity_gate_lets_signatures_through_and_cosign_sign(imaging: LiveHarbor, api: httpx.Client) -> None:
+    _, project = make_project(api, metadata={"public": "false", "prevent_vul": "true", "severity": "low"})
+    pusher, puller = robot(api, project, *PUSH), robot(api, project, *PULL)
+    repository = f"{project}/app"
+    digest = push(registry(imaging, repository, pusher), "1.0")
+    attached = attach(imaging, repository, pusher, digest, "application/vnd.dev.sigstore.bundle.v0.3+json")
+
+    def pull(reference: str, who: tuple[str, str], agent: str = "docker/28") -> int:
+        headers = {"Accept": _MANIFEST, "User-Agent": agent}
+        url = f"{imaging.url}/v2/{repository}/manifests/{reference}"
+        return httpx.get(url, auth=who, headers=headers).status_code
+
+    assert pull(digest, puller) == 412, "not scanned"
+    assert pull(attached.headers["Docker-Content-Digest"], puller) == 200
+    assert pull(digest, pusher, "cosign/v3.1.3") == 200
+    assert pull(digest, puller, "cosign/v3.1.3") == 412, "only who can push signs"

@@ -1,0 +1,1 @@
+"""Images of tenants: how their names are read, and what the signatures in the registry prove."""
