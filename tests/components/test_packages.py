@@ -37,7 +37,7 @@ def test_a_registry_without_formats_and_that_of_a_mirror_are_off(
     formats: tuple[PackageFormat, ...], *, on: bool
 ) -> None:
     plan = plan_of(factories.tenant(packages=formats, repositories=(factories.app(), MIRRORED)))
-    projects = {r.name.split("/")[2]: r.inputs["packagesEnabled"] for r in of(plan, "Project", "teleservice/gitlab")
+    projects = {r.name.split("/")[2]: r.inputs.get("packagesEnabled") for r in of(plan, "Project", "teleservice/gitlab")
                 if r.name.endswith("/project")}  # fmt: skip
     assert (projects["api"], projects["miroir"]) == (on, False)
     assert {r.name.split("/")[2] for r in of(plan, RULE, "teleservice/")} == ({"api"} if on else set())
