@@ -357,7 +357,7 @@ PARTS: tuple[Part, ...] = (
     ),
     Part(
         name="examples",
-        version="1",
+        version="2",
         recipe=ExampleDependencies(locks=locks_digest(), jacoco=JACOCO, go_tools=GO_TOOLS),
         provides=("wheels", "npm/_cacache", "maven/org/jacoco", "go/gotest.tools"),
         about="dependencies of the examples, for tests of pipelines without a network, downloaded",

@@ -69,7 +69,9 @@ class ExampleDependencies(DownloadDefaults):
             runner.run(
                 [
                     "mvn", "--batch-mode", "--no-transfer-progress", "-Dstyle.color=never",
-                    f"-Dmaven.repo.local={into}", f"{self.jacoco}:prepare-agent", "verify", f"{self.jacoco}:report",
+                    f"-Dmaven.repo.local={into}", f"{self.jacoco}:prepare-agent", "deploy", f"{self.jacoco}:report",
+                    # Also what the job `package` needs; the address is that of a folder.
+                    f"-DaltDeploymentRepository=work::default::{(work / 'deployed').as_uri()}",
                 ],
                 cwd=folder,
             )  # fmt: skip

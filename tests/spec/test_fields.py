@@ -168,7 +168,7 @@ def wrong(old: str, new: str, column: int, *messages: str) -> object:
             "kind: app",
             "mirror: {url: https://a.fr/x.git, schedule: '0 * * * *', credentials: env/prod/db}",
             79,
-            "not below ci, env, operations or review",
+            "not below ci, env, operations, packages or review",
         ),
         wrong("kind: infra", "kind: infra, path: /etc", 31, "relative to the repository"),
         wrong("kind: infra", "kind: infra, path: a/../b", 31, "no .."),
