@@ -27,6 +27,10 @@ class Images:
         self._bin = folder / "tools"
         self._bin.mkdir(parents=True, exist_ok=True)
 
+    def add(self, program: Path) -> None:
+        """Add a program to the image of tools."""
+        _link(self._bin / program.name, program)
+
     def __call__(self, name: str, folder: Path) -> Mapping[str, str]:
         """Return the variables of an image; `folder` is the job's own."""
         home = folder / "home"
