@@ -42,6 +42,7 @@ from lab.standins.gitlab import (
     api_tokens,
     api_users,
     api_variables,
+    ci_auto_merge,
     ci_bridges,
     ci_merge_requests,
     ci_pipelines,
@@ -99,6 +100,7 @@ EXTENSIONS: Final[tuple[ModuleType, ...]] = (
     ci_pipelines,
     ci_bridges,
     ci_merge_requests,
+    ci_auto_merge,
     git_http,  # last, because its paths match nearly everything
 )
 
