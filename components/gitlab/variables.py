@@ -16,12 +16,10 @@ def pipeline_variables(settings: Settings) -> dict[str, str]:
         variables["REGISTRY_HOST"] = settings.registry_host
     if settings.on(System.SONARQUBE):
         variables["SONAR_HOST_URL"] = settings.endpoints[System.SONARQUBE].url
-<<<<<<< HEAD
     shared = {image for cluster in settings.clusters.values() for image in cluster.workloads.images}
     if shared:
         # Beside the tenant's own; the API server decides by the rules of the cluster.
         variables["USINE_SHARED_IMAGES"] = " ".join(sorted(shared))
-=======
     return variables | _scan_variables(settings.scans)
 
 
@@ -32,7 +30,6 @@ def _scan_variables(scans: ScanSettings) -> dict[str, str]:
         variables["TRIVY_DB_REPOSITORY"] = scans.vulnerability_database
     if scans.java_database is not None:
         variables["TRIVY_JAVA_DB_REPOSITORY"] = scans.java_database
->>>>>>> wt-security
     return variables
 
 

@@ -355,6 +355,8 @@ PARTS: tuple[Part, ...] = (
         on_request=True,
         unneeded=why_chromium_is_not_made,
     ),
+    *JOB_TOOLS,
+    DATABASE_WRITER,
     Part(
         name="examples",
         version="1",
@@ -365,6 +367,4 @@ PARTS: tuple[Part, ...] = (
         minutes=0.5,
         on_request=True,
     ),
-    *JOB_TOOLS,
-    DATABASE_WRITER,
 )

@@ -39,11 +39,13 @@ JOB_TOOLS: tuple[Part, ...] = (
     Part(
         name="buildah",
         version=_BUILDAH,
-        # Without these drivers and with Go's own OpenPGP, it needs no C library.
+        # It enters a user namespace in C, before Go's runtime starts. With Go's own OpenPGP and resolvers, and without
+        # the driver of btrfs, it needs no library but libc.
         recipe=TaggedGoBuild(
             module="buildah",
             packages=("go.podman.io/buildah/cmd/buildah",),
-            tags=("containers_image_openpgp", "exclude_graphdriver_btrfs"),
+            tags=("containers_image_openpgp", "exclude_graphdriver_btrfs", "netgo", "osusergo"),
+            cgo=True,
         ),
         provides=("buildah",),
         about="builds images without privileges",

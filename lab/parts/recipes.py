@@ -64,7 +64,7 @@ class GoBuild:
 
     def finish(self, into: Path, runner: CommandRunner) -> None:
         """Compile and link."""
-        settings = ["-s", "-w", *(f"-X {name}={value}" for name, value in self.variables)]
+        settings = ["-s", "-w", *self._link(), *(f"-X {name}={value}" for name, value in self.variables)]
         compiled = 0
 
         def describe(line: str) -> str | None:
@@ -91,6 +91,9 @@ class GoBuild:
     def _environment(self) -> dict[str, str]:
         return _GO_ENVIRONMENT
 
+    def _link(self) -> tuple[str, ...]:
+        return ()
+
 
 @dataclass(frozen=True, slots=True)
 class TaggedGoBuild(GoBuild):
@@ -99,12 +102,23 @@ class TaggedGoBuild(GoBuild):
     tags: tuple[str, ...] = ()
     #: Experiments of the Go toolchain that the program's own build switches on (GOEXPERIMENT).
     experiments: tuple[str, ...] = ()
+    #: Whether the program has C code; it is then linked statically.
+    cgo: bool = False
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """See `Recipe`."""
+        return ("go", "gcc") if self.cgo else ("go",)
 
     def _flags(self) -> tuple[str, ...]:
         return (f"-tags={','.join(self.tags)}",) if self.tags else ()
 
     def _environment(self) -> dict[str, str]:
-        return {**_GO_ENVIRONMENT, "GOEXPERIMENT": ",".join(self.experiments)}
+        cgo = "1" if self.cgo else "0"
+        return {**_GO_ENVIRONMENT, "CGO_ENABLED": cgo, "GOEXPERIMENT": ",".join(self.experiments)}
+
+    def _link(self) -> tuple[str, ...]:
+        return ("-linkmode external", "-extldflags -static") if self.cgo else ()
 
 
 def _downloading(line: str) -> str | None:

@@ -6,8 +6,10 @@ table of the tools, docs/tools-image.md what each of them needs.
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import resource
 import shlex
 import shutil
 import sys
@@ -50,13 +52,19 @@ def environment(home: Path, names: Collection[str] | None = None) -> dict[str, s
         _USINE_CI.format(python=shlex.quote(sys.executable), tools=shlex.quote(str(_TOOLS))), encoding="utf-8"
     )
     command.chmod(0o755)
-    shutil.copytree(_TOOLS / "etc" / "containers", home / ".config" / "containers", dirs_exist_ok=True)
+    containers = home / ".config" / "containers"
+    shutil.copytree(_TOOLS / "etc" / "containers", containers, dirs_exist_ok=True)
+    (containers / "containers.conf").write_text(_containers(), encoding="utf-8")
+    storage = containers / "storage.conf"
+    settings = storage.read_text(encoding="utf-8").replace("[storage]\n", f"[storage]\n{_folders(home)}", 1)
+    storage.write_text(settings, encoding="utf-8")
     searched = [own, openbao().parent, *(_programs(folders[name]) for name in asked)]
     return {
         **image_variables(),
         "HOME": str(home),
         "PATH": os.pathsep.join((*map(str, searched), os.environ.get("PATH", os.defpath))),
         "LANG": "C.UTF-8",
+        "CONTAINERS_STORAGE_CONF": str(storage),
     }
 
 
@@ -65,6 +73,27 @@ def image_variables() -> Mapping[str, str]:
     text = _CONTAINERFILE.read_text(encoding="utf-8").replace("\\\n", " ")
     lines = re.findall(r"(?m)^ENV (.+)$", text[text.rindex("\nFROM ") :])
     return dict(word.split("=", 1) for line in lines for word in shlex.split(line))
+
+
+def _containers() -> str:
+    """Return buildah's settings of this machine.
+
+    The image has the helper programs where buildah looks by default. As root, buildah raises the limits of a RUN step
+    above those of the machine, which needs CAP_SYS_RESOURCE; a container may not have it.
+    """
+    limits = (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC))
+    hard = [(name, resource.getrlimit(number)[1]) for name, number in limits]
+    ulimits = [f"{name}={limit}:{limit}" for name, limit in hard if limit != resource.RLIM_INFINITY]
+    return (
+        f"[containers]\ndefault_ulimits = {json.dumps(ulimits)}\n"
+        f"[engine]\nhelper_binaries_dir = [{json.dumps(str(_TOOLS / 'libexec'))}]\n"
+    )
+
+
+def _folders(home: Path) -> str:
+    """Return buildah's folders: of the job, also for root."""
+    graph, run = (json.dumps(str(home / ".local" / "share" / "containers" / name)) for name in ("storage", "run"))
+    return f"graphroot = {graph}\nrunroot = {run}\n"
 
 
 def _programs(folder: Path) -> Path:

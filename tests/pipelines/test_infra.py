@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.pipelines.factory import Factory
-from tests.pipelines.job_tools import with_tools
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "infra"
 #: The jobs of this preset; those of `jobs/security.yml` have tests of their own.
@@ -35,7 +34,8 @@ def edit_with(flaw: str) -> Callable[[Path], None]:
 
 @pytest.fixture(scope="module")
 def tooled(factory: Factory) -> Factory:
-    return with_tools(factory, "helm", "kubernetes-validate")
+    factory.images.use("helm", "kubernetes-validate")
+    return factory
 
 
 def test_a_repository_without_a_chart_is_green(tooled: Factory) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from lab.standins.gitlab import access, ci_needs, protection
+from lab.standins.gitlab import access, ci_needs, ci_rules, protection
 from lab.standins.gitlab.site import GitLabSite, now
 from lab.standins.store import Document
 
@@ -89,8 +90,8 @@ def _settle(site: GitLabSite, pipeline: Document, jobs: Sequence[Document]) -> D
         changed["started_at"] = moment
     changed["finished_at"] = moment if status in DONE else None
     site.store.put("pipeline", changed)
-    for inform in site.settled:
-        inform(site, changed)
+    for settled in site.settled:
+        settled(site, changed)
     return changed
 
 
@@ -163,6 +164,22 @@ def seconds(start: str | None, end: str | None) -> float | None:
     if not start or not end:
         return None
     return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+
+
+def coverage(site: GitLabSite, job: Document) -> float | None:
+    """Return what the job's `coverage:` finds in its log: the number in the last match."""
+    pattern = ci_rules.compiled(str(job["config"].get("coverage") or ""))
+    file = trace(site, job["id"])
+    if pattern is None or not file.exists():
+        return None
+    for line in reversed(file.read_text(encoding="utf-8", errors="replace").splitlines()):
+        found = list(pattern.finditer(line))
+        if found:
+            text = found[-1][1] if pattern.groups else found[-1][0]
+            number = re.search(r"\d+(?:\.\d+)?", text or "")
+            if number is not None:
+                return float(number[0])
+    return None
 
 
 def trace(site: GitLabSite, job_id: int) -> Path:
