@@ -18,6 +18,10 @@ def pipeline_variables(settings: Settings) -> dict[str, str]:
             variables["SIGNING_MOUNT"] = SIGNING_MOUNT
     if settings.on(System.SONARQUBE):
         variables["SONAR_HOST_URL"] = settings.endpoints[System.SONARQUBE].url
+    shared = {image for cluster in settings.clusters.values() for image in cluster.workloads.images}
+    if shared:
+        # Beside the tenant's own; the API server decides by the rules of the cluster.
+        variables["USINE_SHARED_IMAGES"] = " ".join(sorted(shared))
     return variables | _scan_variables(settings.scans)
 
 

@@ -15,6 +15,7 @@ _HELM = "3.22.0"
 _COSIGN = "3.1.3"
 _BUILDAH = "1.45.0"
 _TRIVY = "0.74.0"
+_KUBERNETES_VALIDATE = "1.37.0"
 _SEMGREP = "1.185.0"
 _WAPITI = "3.2.3"
 
@@ -106,6 +107,15 @@ JOB_TOOLS: tuple[Part, ...] = (
         about="checks rendered manifests against schemas",
         megabytes=5,
         minutes=0.3,
+        on_request=True,
+    ),
+    Part(
+        name="kubernetes-validate",
+        version=_KUBERNETES_VALIDATE,
+        recipe=PythonTools(module="kubernetes-validate", commands=("kubernetes-validate",)),
+        provides=("bin/kubernetes-validate",),
+        about="checks rendered manifests against the schemas that it contains",
+        megabytes=90,
         on_request=True,
     ),
     Part(

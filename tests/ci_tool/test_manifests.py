@@ -10,7 +10,7 @@ from usine_ci.cli import main
 from usine_ci.manifests import DENIED, VOLUMES, Place, check
 
 from components.kubernetes.cluster_roles import DENIED_KINDS
-from model.settings import WorkloadRules
+from model.settings import VOLUME_TYPES
 
 IMAGE = f"registry.example.test/atelier/api@sha256:{'a' * 64}"
 POD = f"""\
@@ -71,6 +71,20 @@ def test_what_the_cluster_would_refuse_in_a_pod(old: str, new: str, says: str) -
     assert says in problem
 
 
+def test_images_that_all_tenants_may_use() -> None:
+    place = Place(
+        "atelier-dev", "registry.example.test/atelier/", ("registry.example.test/tools/", "quay.example/proxy")
+    )
+    for image, allowed in (
+        ("registry.example.test/tools/base", True),
+        ("quay.example/proxy", True),
+        ("quay.example/proxy-evil", False),
+        ("registry.example.test/toolsevil/base", False),
+    ):
+        text = POD.replace("registry.example.test/atelier/api@", f"{image}@")
+        assert (list(check("dev.yaml", text, place)) == []) is allowed, image
+
+
 @pytest.mark.parametrize("kind", ["Deployment", "CronJob"])
 def test_pods_of_other_objects_are_checked_too(kind: str) -> None:
     pod = yaml.safe_load(POD.replace("emptyDir", "hostPath"))["spec"]
@@ -100,7 +114,7 @@ def test_what_the_cluster_would_refuse_otherwise(text: str, says: str) -> None:
 
 def test_the_lists_are_those_of_the_platform() -> None:
     assert {kind for _, kind in DENIED_KINDS} == DENIED
-    assert set(WorkloadRules().volumes) <= VOLUMES
+    assert set(VOLUME_TYPES) == VOLUMES
 
 
 @pytest.fixture

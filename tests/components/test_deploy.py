@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from usine_ci.promotions import Promotion as JobPromotion
 from usine_ci.promotions import Target, target_of
 
 from components.gitlab.repository import deployment_variables
+from components.gitlab.variables import pipeline_variables
 from components.vault.policies import pipeline_rules, review_rules
 from model.promotion import deploy_branch, image_file, promotion_branch
 from model.settings import Edition, GitLabSettings
@@ -35,7 +36,7 @@ def of(plan: Plan, type_: str, name: str = "") -> list[PlannedResource]:
 
 def source(plan: Plan, application: str) -> Any:
     (found,) = [r for r in plan.resources if r.inputs.get("kind") == "Application" and r.name.endswith(application)]
-    return found.inputs["spec"]["source"]
+    return cast("dict[str, Any]", found.inputs["spec"])["source"]
 
 
 def test_an_environment_that_is_promoted_directly_follows_its_branch() -> None:
@@ -124,6 +125,16 @@ def test_the_jobs_use_the_names_of_the_model() -> None:
     ]
     at_the_top = Target("", "", ".", (), "").file(JobPromotion("api", "dev", "direct"))
     assert at_the_top == image_file("api", "dev")
+
+
+def test_jobs_know_the_images_that_all_tenants_may_use() -> None:
+    settings = factories.settings()
+    assert "USINE_SHARED_IMAGES" not in pipeline_variables(settings)
+    cluster = settings.clusters["prod-1"]
+    workloads = dataclasses.replace(cluster.workloads, images=("registry.example.test/tools/",))
+    clusters = {**settings.clusters, "prod-1": dataclasses.replace(cluster, workloads=workloads)}
+    variables = pipeline_variables(dataclasses.replace(settings, clusters=clusters))
+    assert variables["USINE_SHARED_IMAGES"] == "registry.example.test/tools/"
 
 
 def test_a_tenant_without_pipelines_has_no_bot() -> None:

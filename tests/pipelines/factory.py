@@ -39,7 +39,7 @@ class Factory:
         self.images = Images(folder)
         self.server = GitLabClient.at(f"http://127.0.0.1:{lab.home.ports.gitlab}", Secrets.load(lab.home).gitlab_token)
         self.stack = Stack(lab, "pipelines", folder / "stack")
-        self.stack.configure(systems=list(SYSTEMS), presets=list(PRESETS))
+        self.stack.configure(systems=list(SYSTEMS), presets=[*PRESETS, "infra"])
         for slug, text in TENANTS.items():
             self.stack.tenant(slug, text)
         self.stack.up().must()

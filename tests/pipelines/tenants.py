@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 PRESETS: Final = ("generic", "python", "node", "java", "go")
-_APPS = "\n".join(f"      {preset}: {{kind: app, preset: {preset}}}" for preset in PRESETS)
+#: Two applications are promoted into the infra repository.
+_DEPLOYS = {
+    "generic": ", deploys: {repository: deploy, environments: {dev: direct}}",
+    "python": ", deploys: {repository: deploy, environments: {dev: direct, prod: merge-request}}",
+}
+_APPS = "\n".join(f"      {p}: {{kind: app, preset: {p}{_DEPLOYS.get(p, '')}}}" for p in PRESETS)
 ATELIER: Final = f"""
     owner: alice.martin
     contact: atelier@example.gouv.fr
@@ -18,7 +23,7 @@ ATELIER: Final = f"""
     packages: [maven, npm, pypi, generic]
     repositories:
 {_APPS}
-      deploy: {{kind: infra, path: charts/atelier}}
+      deploy: {{kind: infra, path: charts/atelier, valueFiles: [values.yaml, "values-<env>.yaml"]}}
     """
 VOISIN: Final = """
     owner: bob.durand

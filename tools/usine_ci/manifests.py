@@ -27,9 +27,19 @@ CLUSTER: Final = frozenset(
     | {"Namespace", "Node", "PersistentVolume", "PriorityClass", "RuntimeClass", "StorageClass"}
     | {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration"}
 )
-#: The volume types of the Pod Security level `restricted`.
+#: The volume types of the Pod Security level `restricted`. A cluster may allow fewer.
 VOLUMES: Final = frozenset(
-    {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
+    {
+        "configMap",
+        "csi",
+        "downwardAPI",
+        "emptyDir",
+        "ephemeral",
+        "image",
+        "persistentVolumeClaim",
+        "projected",
+        "secret",
+    }
 )
 _TEMPLATES: Final = frozenset({"DaemonSet", "Deployment", "Job", "ReplicaSet", "StatefulSet"})
 _DIGEST: Final = re.compile(r".+@sha256:[0-9a-f]{64}")
@@ -37,10 +47,19 @@ _DIGEST: Final = re.compile(r".+@sha256:[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the manifests go: the namespace, and the beginning of the names of its images."""
+    """Where the manifests go: the namespace, the beginning of the names of its images, and what all tenants may use.
+
+    `shared` are repositories or, with a final slash, all below a path.
+    """
 
     namespace: str
     images: str
+    shared: tuple[str, ...] = ()
+
+    def allows(self, image: str) -> bool:
+        """Return whether an image is the tenant's own or shared."""
+        beginnings = (part for one in self.shared for part in ([one] if one.endswith("/") else [f"{one}:", f"{one}@"]))
+        return image.startswith((self.images, *beginnings))
 
 
 def check(file: str, text: str, place: Place) -> Iterator[Problem]:
@@ -105,8 +124,9 @@ def _pod(spec: Object, place: Place) -> Iterator[str]:
         for container in _mappings(spec.get(key)):
             name = f"container {container.get('name', '')}"
             image = str(container.get("image", ""))
-            if not image.startswith(place.images):
-                yield f"{name}: image {image or 'is missing'}; images come from {place.images}"
+            if not place.allows(image):
+                allowed = ", ".join((place.images, *place.shared))
+                yield f"{name}: image {image or 'is missing'}; images come from {allowed}"
             elif _DIGEST.fullmatch(image) is None:
                 untagged = re.sub(r"(:[^/:@]*)?(@.*)?$", "", image, count=1)
                 yield f"{name}: image {image} has no digest; a tag can be moved: write {untagged}@sha256:..."

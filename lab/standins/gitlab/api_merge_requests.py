@@ -113,7 +113,7 @@ def shown(call: Call, one: Document) -> Document:
         "imported": False,
         "imported_from": "none",
         "milestone": None,
-        "merge_when_pipeline_succeeds": one.get("auto_merge") is not None,
+        "merge_when_pipeline_succeeds": one["state"] == "opened" and one.get("auto_merge") is not None,
         "merge_status": "can_be_merged" if able or one["state"] == "merged" else "cannot_be_merged",
         "detailed_merge_status": status,
         "merge_after": None,

@@ -1,4 +1,4 @@
-"""Compare rendered manifests before and after a change: a summary in the log, a file with differences per environment."""
+"""Compare rendered manifests before and after a change: a summary in the log, a file of differences each."""
 
 from __future__ import annotations
 

@@ -25,13 +25,14 @@ def run(options: argparse.Namespace) -> int:
     source = source_of(os.environ)
     if "REGISTRY_HOST" not in os.environ:
         raise RefusedError("the job has no REGISTRY_HOST")
+    shared = tuple(os.environ.get("USINE_SHARED_IMAGES", "").split())
     problems: list[Problem] = []
     checked = 0
     for environment in source.environments:
         file = options.rendered / f"{environment}.yaml"
         if file.is_file():
             checked += 1
-            place = Place(f"{source.tenant}-{environment}", f"{source.registry}/{source.tenant}/")
+            place = Place(f"{source.tenant}-{environment}", f"{source.registry}/{source.tenant}/", shared)
             problems += check(str(file), file.read_text(encoding="utf-8"), place)
     for problem in sorted(problems):
         print(problem)

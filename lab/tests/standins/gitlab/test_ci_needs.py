@@ -222,27 +222,3 @@ a: {script: [ok], cache: [{key: $CI_COMMIT_REF_SLUG, paths: [x]}, {key: {files: 
     other = [one["key"] for one in job["cache"]]
     assert (protected[0], other[0]) == ("main-protected", "change-non_protected")
     assert protected[1].replace("-protected", "") == other[1].replace("-non_protected", "")
-
-
-def test_a_merge_waits_for_the_pipeline(live: LiveGitLab, project: Any) -> None:
-    runner = project_runner(live, project)
-    project.only_allow_merge_if_pipeline_succeeds = True
-    project.save()
-    commit(project, {".gitlab-ci.yml": "a: {script: [ok], rules: [{if: $CI_MERGE_REQUEST_IID}]}\n"})
-    branch(project, "change")
-    commit(project, {"a.txt": "1"}, branch="change")
-    request = project.mergerequests.create({"source_branch": "change", "target_branch": "main", "title": "Change"})
-    with pytest.raises(gitlab.GitlabError):
-        request.merge()
-    request.merge(merge_when_pipeline_succeeds=True)
-    assert project.mergerequests.get(request.iid).state == "opened"
-    runner.finish(runner.must_take(), "failed")
-    waiting = project.mergerequests.get(request.iid)
-    assert (waiting.state, waiting.merge_when_pipeline_succeeds) == ("opened", True)
-    with pytest.raises(gitlab.GitlabMRClosedError):
-        request.merge(merge_when_pipeline_succeeds=True)  # no pipeline runs that could succeed
-    commit(project, {"b.txt": "2"}, branch="change")
-    assert project.mergerequests.get(request.iid).merge_when_pipeline_succeeds is False, "a new commit ends it"
-    request.merge(merge_when_pipeline_succeeds=True)
-    runner.finish(runner.must_take())
-    assert project.mergerequests.get(request.iid).state == "merged"

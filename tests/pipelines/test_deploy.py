@@ -1,0 +1,127 @@
+"""Promotion in real pipelines: by the tenant's own Vault role and the bot's token; what others do not reach."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import gitlab
+import pytest
+
+from lab.testing.git_client import Git
+from tests.pipelines.factory import Factory, Pipeline, Sample
+from tests.pipelines.tenants import DEVELOPER
+
+OLD, NEW = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
+#: What GitLab's tokens begin with.
+TOKEN = "glpat-"
+
+#: In place of the build: a job that hands on a digest, as the job `container` does.
+BUILT = """
+container:
+  script:
+    - echo "IMAGE_DIGEST={digest}" > image.env
+  artifacts:
+    reports:
+      dotenv: image.env
+"""
+#: A job of the author of a change, with the identity of the catalogue's jobs.
+THIEF = """
+thief:
+  extends: .vault
+  stage: test
+  script:
+    - bao kv get -mount={mount} -field=token ci/deploy/deploy
+"""
+
+
+def with_job(text: str) -> Callable[[Path], None]:
+    """Return an edit that adds a job to the first CI file, in place of what an earlier test added."""
+
+    def edit(folder: Path) -> None:
+        file = folder / ".gitlab-ci.yml"
+        head = file.read_text(encoding="utf-8").partition("\n# added\n")[0]
+        file.write_text(f"{head}\n# added\n{text}", encoding="utf-8")
+        (folder / "Containerfile").write_text("FROM scratch\n", encoding="utf-8")
+
+    return edit
+
+
+def built(sample: Sample, digest: str) -> Pipeline:
+    """Push to main, as a maintainer, what gives this digest, and run the promotion."""
+    pipeline = sample.push(f"Build {digest[:10]}", with_job(BUILT.format(digest=digest)))
+    done = pipeline.run(only={"container", "deploy"})
+    job = done["deploy"].must()
+    assert TOKEN not in job.log
+    assert job.holds(TOKEN) == ""
+    return pipeline
+
+
+def digest(factory: Factory, app: str, environment: str, ref: str) -> str:
+    """Return the digest in the value file of an application; empty if there is none."""
+    try:
+        file = factory.project("deploy").files.get(f"charts/atelier/images/{environment}/{app}.yaml", ref=ref)
+    except gitlab.GitlabGetError:
+        return ""
+    return next((one for one in (OLD, NEW) if one in file.decode().decode()), "")
+
+
+def commits(factory: Factory, folder: Path, branch: str) -> str:
+    """Return the commit of a branch of the infra repository; empty if there is none."""
+    folder.mkdir(exist_ok=True)
+    url = factory.server.url.replace("://", f"://x:{factory.token(DEVELOPER['atelier'])}@")
+    listed = Git(folder).run("ls-remote", f"{url}/tenants/atelier/deploy.git", f"refs/heads/{branch}")
+    return listed.partition("\t")[0]
+
+
+def test_a_digest_goes_to_dev_at_once_and_to_production_by_a_merge_request(factory: Factory, tmp_path: Path) -> None:
+    infra = factory.project("deploy")
+    before = commits(factory, tmp_path, "main")
+    sample = factory.sample("python")
+    first = built(sample, OLD)
+    assert digest(factory, "python", "dev", "deploy/dev") == OLD
+    assert digest(factory, "python", "prod", "promote/python/prod") == OLD
+    built(sample, NEW)
+    requests = infra.mergerequests.list(source_branch="promote/python/prod", state="opened", get_all=True)
+    assert [(one.title, one.target_branch) for one in requests] == [(f"Promote python to prod: {NEW[:19]}", "main")]
+    assert commits(factory, tmp_path, "main") == before, "no pipeline writes to the branch of production"
+    # Back: the job of the older pipeline, again.
+    first.job("deploy").retry()
+    first.run()["deploy"].must()
+    assert digest(factory, "python", "dev", "deploy/dev") == OLD
+    (request,) = infra.mergerequests.list(source_branch="promote/python/prod", state="opened", get_all=True)
+    assert OLD[:19] in request.title
+    # A developer's merge is refused, a maintainer's is not; the pipeline of the merge request has to succeed.
+    client = factory.server.client(factory.token(DEVELOPER["atelier"])).projects.get(infra.id)
+    with pytest.raises(gitlab.GitlabError):
+        client.mergerequests.get(request.iid).merge()
+    found = max(one.id for one in infra.mergerequests.get(request.iid).pipelines.list(get_all=True))
+    Pipeline(factory, infra, found).run(only=())
+    infra.mergerequests.get(request.iid).merge()
+    assert digest(factory, "python", "prod", "main") == OLD
+
+
+def test_the_pipeline_of_the_infra_repository_brings_the_branches_up_to_date(factory: Factory) -> None:
+    built(factory.sample("generic"), NEW)
+    infra = factory.sample("deploy")
+    pipeline = infra.push("A note", lambda folder: (folder / "NOTES.md").write_text("x\n", encoding="utf-8"))
+    done = pipeline.run(only={"follow"})["follow"].must()
+    assert "dev: deploy/dev is at" in done.log
+    assert TOKEN not in done.log
+    assert factory.project("deploy").files.get("NOTES.md", ref="deploy/dev").decode() == b"x\n"
+    assert digest(factory, "generic", "dev", "deploy/dev") == NEW, "digests stay"
+
+
+def test_only_protected_pipelines_of_the_tenant_read_the_token(factory: Factory) -> None:
+    """A merge request, an unprotected branch of the infra repository itself, and another tenant's main."""
+    sample = factory.sample("generic")
+    request = sample.merge_request("thief", with_job(THIEF.format(mount="atelier")))
+    assert "deploy" not in request.pipeline.jobs(), "nothing is promoted from a merge request"
+    request.pipeline.run(only={"thief"})["thief"].fails("permission denied")
+    infra = factory.sample("deploy")
+    # A developer may push to the branch of an environment. It is not protected, so its pipelines read nothing.
+    pushed = infra.push("Take", with_job(THIEF.format(mount="atelier")), branch="deploy/dev", who=DEVELOPER["atelier"])
+    pushed.run(only={"thief"})["thief"].fails("permission denied")
+    other = factory.sample("generic", tenant="voisin")
+    stolen = other.push("Take", with_job(THIEF.format(mount="atelier")))
+    stolen.run(only={"thief"})["thief"].fails("permission denied")
