@@ -28,9 +28,9 @@ class VaultFoundationArgs:
     """`url` is Vault's own address. `client` is Keycloak's OIDC client for Vault; None if people cannot log in.
 
     `gitlab` is the issuer of job tokens; None if there are no pipelines. Workloads of `clusters` can log in.
-    `authorities` has the PEM text of each CA file that `gitlab` and `clusters` name, by its path. `signs`: pipelines push
-    images, so the tenants have keys that sign these. `secrets` are credentials for the platform's own machines: fields by
-    path in the platform's mount.
+    `authorities` has the PEM text of each CA file that `gitlab` and `clusters` name, by its path. `signs`: pipelines
+    push images, so the tenants have keys that sign these. `secrets` are credentials for the platform's own machines:
+    fields by path in the platform's mount.
     """
 
     provider: vault.Provider
@@ -91,6 +91,7 @@ class VaultFoundation(Component):
             opts=self.child(self._args.provider, protect=True),
         )
         return mount.path
+
     def _platform(self, name: str, secrets: Mapping[str, Mapping[str, pulumi.Input[str]]]) -> None:
         """Create the mount for credentials of the platform's own machines. No policy of a tenant names it."""
         mount = vault.Mount(

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from usine.clients.registry import StoredContent
+from usine.clients.oci import StoredContent
 from usine.images.attestations import BUNDLE, PROVENANCE, SBOM, SIGNATURE, KeyVersion, key_versions, verified
 from usine.images.reference import ImageNameError, parse_image
 from usine.images.verification import verify_image

@@ -14,7 +14,6 @@ from usine.clients.harbor import HarborClient
 from usine.clients.keycloak import KeycloakClient, token_form
 from usine.clients.kubernetes import KubernetesClient
 from usine.clients.oci import OciClient
-from usine.clients.registry import RegistryClient
 from usine.clients.sonarqube import SonarQubeClient, sonarqube_client
 from usine.clients.vault import VaultClient
 
@@ -64,11 +63,6 @@ class Connections:
         user, password = variables.get("HARBOR_USERNAME", ""), variables.get("HARBOR_PASSWORD", "")
         credential = (user, password) if user else None
         return OciClient("Harbor", self._url(System.HARBOR), credential, verify=self._authority(System.HARBOR))
-    def registry(self) -> RegistryClient:
-        """Return a client of Harbor's registry, with HARBOR_USERNAME and HARBOR_PASSWORD."""
-        variables = self._variables(System.HARBOR)
-        user, password = variables.get("HARBOR_USERNAME", ""), variables.get("HARBOR_PASSWORD", "")
-        return RegistryClient(self._url(System.HARBOR), user, password, verify=self._authority(System.HARBOR))
 
     def keycloak(self) -> KeycloakClient:
         """Return a client of Keycloak, with the variables that `token_form` names, and KEYCLOAK_REALM."""

@@ -1,16 +1,18 @@
-"""A container registry, by the distribution protocol: what a tag is at present, and which tags there are."""
+"""A container registry, by the distribution protocol: tags, manifests, blobs, and what refers to a manifest."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
 
 from usine.clients.base import Json
-from usine.clients.errors import ClientError
+from usine.clients.errors import ClientError, refusal
 from usine.clients.rest import RestClient
 from usine.clients.session import TIMEOUT
 
@@ -30,8 +32,19 @@ _TAGS_AT_ONCE: Final = 1000
 _MOST_PAGES: Final = 30
 
 
+@dataclass(frozen=True, slots=True)
+class StoredContent:
+    """Bytes of the registry, which have this digest."""
+
+    digest: str
+    content: bytes
+
+
 class OciClient(RestClient):
-    """The registry at `url`. `credential` is a user and a password; it is sent to this server only."""
+    """The registry at `url`. `credential` is a user and a password; it is sent to this server only.
+
+    Content is accepted only with the digest that was asked for.
+    """
 
     def __init__(
         self, host: str, url: str, credential: tuple[str, str] | None = None, *, verify: str | bool = True
@@ -69,14 +82,50 @@ class OciClient(RestClient):
                 raise ClientError(f"{self.system}: {repository}: the list of tags continues at another server")
             path = f"{address.path.removeprefix('/v2/')}?{address.query}"
 
+    def manifest(self, repository: str, reference: str) -> StoredContent | None:
+        """Return a manifest by tag or digest, None if there is none. Raises ClientError."""
+        return self._content(repository, f"{repository}/manifests/{reference}", reference, {"Accept": _MANIFESTS})
+
+    def blob(self, repository: str, digest: str) -> StoredContent | None:
+        """Return a blob, None if there is none. Raises ClientError."""
+        return self._content(repository, f"{repository}/blobs/{digest}", digest, {})
+
+    def referrers(self, repository: str, digest: str, artifact_type: str) -> tuple[str, ...]:
+        """Return the digests of the manifests of this type that refer to a digest. Raises ClientError."""
+        path = f"{repository}/referrers/{digest}?{urlencode({'artifactType': artifact_type})}"
+        with self._translated("GET", path):
+            found = self._answer("GET", repository, path).json()
+        listed = found.get("manifests") if isinstance(found, dict) else None
+        return tuple(
+            str(item["digest"])
+            for item in listed or ()
+            # A registry may ignore the filter.
+            if isinstance(item, dict) and item.get("artifactType") == artifact_type and "digest" in item
+        )
+
+    def _content(self, repository: str, path: str, reference: str, headers: dict[str, str]) -> StoredContent | None:
+        with self._translated("GET", path):
+            answer = self._challenged("GET", repository, path, headers)
+        if answer.status_code == requests.codes.not_found:
+            return None
+        if not answer.ok:
+            raise refusal(self.system, "GET", path, answer.status_code)
+        digest = f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
+        if ":" in reference and reference != digest:
+            raise ClientError(f"{self.system}: {path} has another content than its digest says")
+        return StoredContent(digest, answer.content)
+
     def _answer(self, method: str, repository: str, path: str, **options: Json) -> requests.Response:
+        answer = self._challenged(method, repository, path, options.pop("headers", {}))
+        answer.raise_for_status()
+        return answer
+
+    def _challenged(self, method: str, repository: str, path: str, headers: dict[str, str]) -> requests.Response:
         """Send a request, with a token if the registry asks for one."""
-        headers = options.pop("headers", {})
         answer = self._with_token(method, repository, path, headers)
         if answer.status_code == requests.codes.unauthorized:
             self._tokens[repository] = self._token(repository, answer.headers.get("WWW-Authenticate", ""))
             answer = self._with_token(method, repository, path, headers)
-        answer.raise_for_status()
         return answer
 
     def _with_token(self, method: str, repository: str, path: str, headers: dict[str, str]) -> requests.Response:

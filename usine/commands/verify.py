@@ -65,4 +65,4 @@ def _verify(name: str, settings: Settings) -> Verification:
     versions = key_versions(key)
     if not versions:
         raise ImageNameError(f"Vault has no key that signs images of {image.project!r}, or you may not read it")
-    return verify_image(image, connections.registry(), versions)
+    return verify_image(image, connections.images(), versions)

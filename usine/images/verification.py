@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from usine.clients.registry import StoredContent
+from usine.clients.oci import StoredContent
 from usine.images.attestations import (
     BUNDLE,
     PROVENANCE,
@@ -23,7 +23,7 @@ from usine.report.values import visible
 
 
 class ImageRegistry(Protocol):
-    """What is asked of a registry; see `RegistryClient`."""
+    """What is asked of a registry; see `OciClient`."""
 
     def manifest(self, repository: str, reference: str) -> StoredContent | None:
         """Return a manifest."""

@@ -56,6 +56,7 @@ class GitLabSite:
     token_kinds: list[Callable[[GitLabSite, str], Actor | None]] = field(default_factory=list)
     removing: list[Callable[[GitLabSite, Document], None]] = field(default_factory=list)
     created: list[Callable[[GitLabSite, Document], None]] = field(default_factory=list)
+    settled: list[Callable[[GitLabSite, Document], None]] = field(default_factory=list)
     bridging: list[Callable[[GitLabSite, Document], Document]] = field(default_factory=list)
     _cipher: Fernet = field(init=False, repr=False)
 
