@@ -39,7 +39,7 @@ def _amounts(cpu: int, memory: str, storage: str, **others: int) -> dict[str, in
 #: The same in all built-in archetypes.
 _COMMON: Final[Mapping[str, Any]] = {
     "repository": {"preset": "generic", "defaultBranch": "main", "protectedBranches": ["main"]},
-    "quality": {"gate": "platform", "newCode": {"days": 30}},
+    "quality": {"gate": "platform", "newCode": {"days": 30}, "findings": "high"},
     "packages": [],
 }
 

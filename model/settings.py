@@ -204,6 +204,19 @@ class HarborSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ScanSettings:
+    """What the scanners of pipelines work by.
+
+    `vulnerability_database` and `java_database` are trivy's databases: image repositories without tag, which jobs may
+    pull without credentials; None: trivy's own default. `denied_licenses` are SPDX ids and trivy's categories.
+    """
+
+    vulnerability_database: str | None = None
+    java_database: str | None = None
+    denied_licenses: tuple[str, ...] = ("forbidden",)
+
+
+@dataclass(frozen=True, slots=True)
 class GateCondition:
     """A condition of a quality gate, in SonarQube's words: it fails when `metric` is `op` (LT or GT) `error`."""
 
@@ -302,6 +315,7 @@ class Settings:
     gitlab: GitLabSettings = field(default_factory=GitLabSettings)
     harbor: HarborSettings = field(default_factory=HarborSettings)
     sonarqube: SonarQubeSettings = field(default_factory=SonarQubeSettings)
+    scans: ScanSettings = field(default_factory=ScanSettings)
     credentials: tuple[Credential, ...] = (Credential("1"),)
     limits: Limits = field(default_factory=Limits)
     changes: ChangeSettings = field(default_factory=ChangeSettings)

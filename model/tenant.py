@@ -77,7 +77,7 @@ class RepositoryKind(enum.StrEnum):
 
 
 class ImageSeverity(enum.StrEnum):
-    """Vulnerability severities at which the registry refuses a pull, in Harbor's terms."""
+    """From which severity on the registry refuses a pull, in Harbor's terms, and a finding makes a job red."""
 
     NONE = "none"
     LOW = "low"
@@ -228,10 +228,14 @@ class Dast:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Static analysis: quality gate, length of the new-code period in days, DAST targets."""
+    """Static analysis: quality gate, length of the new-code period in days, DAST targets.
+
+    `findings`: from which severity on a finding of a scanner makes its job red.
+    """
 
     gate: str
     new_code_days: int
+    findings: ImageSeverity
     dast: Dast | None = None
 
 

@@ -106,7 +106,7 @@ def tenant(slug: str = "teleservice", **changes: Any) -> Tenant:
         environments=(environment("dev"), environment("prod")),
         repositories=(app(), infra()),
         registry=Registry(50 * GIB, Retention(10, 90), ("v*",), ImageSeverity.CRITICAL),
-        quality=Quality("platform", 30),
+        quality=Quality("platform", 30, ImageSeverity.HIGH),
         packages=(),
         observability=Observability(30),
     )

@@ -18,8 +18,6 @@ from model.naming import CATALOGUE_PROJECT, catalogue_tag
 from model.settings import GitLabSettings
 
 _BRANCH = "main"
-#: The catalogue's files have this in place of the image that the settings name.
-_TOOLS_IMAGE = "$USINE_TOOLS_IMAGE"
 
 
 def publish_catalogue(
@@ -45,7 +43,7 @@ def publish_catalogue(
         opts=owner.child(provider, parent=platform, protect=True),
     )
     protect_branch(owner, name, project, _BRANCH, settings.edition, provider)
-    files = {path: published(text, settings.tools_image) for path, text in sorted(catalogue.items())}
+    files = dict(sorted(catalogue.items()))
     tag = catalogue_tag(files)
     before: list[pulumi.Resource] = []
     for path, text in files.items():
@@ -87,8 +85,3 @@ def publish_catalogue(
         ),
     )
     return made.name
-
-
-def published(text: str, tools_image: str | None) -> str:
-    """Return a file of the catalogue as it is published: with the image of tools in place of its variable."""
-    return text if tools_image is None else text.replace(f"image: {_TOOLS_IMAGE}\n", f"image: {tools_image}\n")

@@ -12,6 +12,7 @@ from components.base import Component, GitLabRefs, UserPassword, number
 from components.gitlab.levels import access_level, is_stronger
 from components.gitlab.operations import GitLabOperations, GitLabOperationsArgs, has_scheduled_work
 from components.gitlab.repository import TenantRepository, TenantRepositoryArgs
+from components.gitlab.variables import tenant_variables
 from model.lifecycle import protects_data
 from model.naming import OPERATIONS_COMPONENT, PENDING_PEOPLE
 from model.settings import Credential, Edition, GitLabSettings
@@ -76,13 +77,14 @@ class GitLabTenant(Component):
         )
         self.group = number(group.id)
         self._members(name, group)
-        gitlab.GroupVariable(
-            f"{name}/variable/USINE_TENANT",
-            group=group.id,
-            key="USINE_TENANT",
-            value=tenant.slug,
-            opts=self.child(provider, parent=group),
-        )
+        for key, value in tenant_variables(tenant).items():
+            gitlab.GroupVariable(
+                f"{name}/variable/{key}",
+                group=group.id,
+                key=key,
+                value=value,
+                opts=self.child(provider, parent=group),
+            )
         repositories = {r.name: self._repository(name, group, r) for r in tenant.repositories}
         self.readers = {r: made.reader for r, made in repositories.items() if made.reader is not None}
         # People outside the tenant write the content of mirrors, so mirrors do not publish.

@@ -1,9 +1,10 @@
-"""The CI variables of all tenants' pipelines."""
+"""The CI variables of all tenants' pipelines, and those of one tenant's."""
 
 from __future__ import annotations
 
 from model.naming import PIPELINE_AUTH_PATH, catalogue_path
-from model.settings import Settings, System
+from model.settings import ScanSettings, Settings, System
+from model.tenant import Tenant
 
 
 def pipeline_variables(settings: Settings) -> dict[str, str]:
@@ -15,4 +16,19 @@ def pipeline_variables(settings: Settings) -> dict[str, str]:
         variables["REGISTRY_HOST"] = settings.registry_host
     if settings.on(System.SONARQUBE):
         variables["SONAR_HOST_URL"] = settings.endpoints[System.SONARQUBE].url
+    return variables | _scan_variables(settings.scans)
+
+
+def _scan_variables(scans: ScanSettings) -> dict[str, str]:
+    """Return what the scanners' jobs need; trivy itself reads the first two."""
+    variables = {"USINE_DENIED_LICENSES": " ".join(scans.denied_licenses)} if scans.denied_licenses else {}
+    if scans.vulnerability_database is not None:
+        variables["TRIVY_DB_REPOSITORY"] = scans.vulnerability_database
+    if scans.java_database is not None:
+        variables["TRIVY_JAVA_DB_REPOSITORY"] = scans.java_database
     return variables
+
+
+def tenant_variables(tenant: Tenant) -> dict[str, str]:
+    """Return the CI variables of one tenant's pipelines. No secrets."""
+    return {"USINE_TENANT": tenant.slug, "USINE_FINDINGS": tenant.quality.findings.value}

@@ -7,6 +7,7 @@ every machine makes it by its recipe.
 from __future__ import annotations
 
 from lab.parts.chromium import NpmChromium, why_chromium_is_not_made
+from lab.parts.examples import GO_TOOLS, JACOCO, ExampleDependencies, locks_digest
 from lab.parts.java import JavaJar
 from lab.parts.job_tools import DATABASE_WRITER, JOB_TOOLS
 from lab.parts.official import why_pulumi_is_not_made
@@ -353,6 +354,16 @@ PARTS: tuple[Part, ...] = (
         megabytes=70,
         on_request=True,
         unneeded=why_chromium_is_not_made,
+    ),
+    Part(
+        name="examples",
+        version="1",
+        recipe=ExampleDependencies(locks=locks_digest(), jacoco=JACOCO, go_tools=GO_TOOLS),
+        provides=("wheels", "npm/_cacache", "maven/org/jacoco", "go/gotest.tools"),
+        about="dependencies of the examples, for tests of pipelines without a network, downloaded",
+        megabytes=75,
+        minutes=0.5,
+        on_request=True,
     ),
     *JOB_TOOLS,
     DATABASE_WRITER,

@@ -37,7 +37,7 @@ class Need(Enum):
     COMMENT = ("comment", "the comment on a merge request and the issue about drift", "usine/sticky/*.py")
     CHAIN = ("chain", "`usine lab chain`", "lab/chain/*.py")
     PIPELINE = ("pipeline", "jobs, the runner that takes them, and users who start and merge",
-                "tests/ci/*.py lab/testing/ci_client.py .gitlab-ci.yml")  # fmt: skip
+                "tests/ci/*.py tests/pipelines/*.py lab/testing/*.py .gitlab-ci.yml")  # fmt: skip
     CATALOGUE = ("catalogue", "the jobs of the catalogue's presets",
                  "catalogue/*.yml catalogue/templates/* catalogue/jobs/*")  # fmt: skip
     PEOPLE = ("people", "manual changes and reads by users, in the tests of drift and of the comment",

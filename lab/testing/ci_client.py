@@ -7,15 +7,15 @@ from typing import Any
 import gitlab
 import httpx
 
-from lab.testing.gitlab_server import LiveGitLab
+from lab.testing.gitlab_server import GitLabClient
 
 
 class Runner:
     """A registered runner."""
 
-    def __init__(self, live: LiveGitLab, token: str) -> None:
+    def __init__(self, server: GitLabClient, token: str) -> None:
         """Take the server and the runner's token."""
-        self.http = live.http(None)
+        self.http = server.http(None)
         self.token = token
 
     def take(self) -> dict[str, Any] | None:
@@ -34,13 +34,37 @@ class Runner:
         """Report the outcome of a job."""
         return self.http.put(f"/jobs/{job['id']}", json={"token": job["token"], "state": state, **more})
 
+    def append(self, job: dict[str, Any], log: bytes) -> None:
+        """Send the whole log of a job."""
+        headers = {"JOB-TOKEN": job["token"], "Content-Range": f"0-{max(len(log) - 1, 0)}"}
+        answer = self.http.patch(f"/jobs/{job['id']}/trace", content=log, headers=headers)
+        assert answer.status_code == 202, answer.text
 
-def project_runner(live: LiveGitLab, project: Any, **more: Any) -> Runner:
+    def upload(self, job: dict[str, Any], artifact: dict[str, Any], content: bytes) -> httpx.Response:
+        """Upload the content of one of the job's `artifacts`."""
+        names = ("artifact_type", "artifact_format", "expire_in")
+        given = {name: artifact[name] for name in names if artifact.get(name) is not None}
+        name = artifact["name"] + {"zip": ".zip", "gzip": ".gz"}.get(artifact["artifact_format"], "")
+        return self.http.post(
+            f"/jobs/{job['id']}/artifacts",
+            params=given,
+            headers={"JOB-TOKEN": job["token"]},
+            files={"file": (name, content)},
+        )
+
+    def download(self, dependency: dict[str, Any]) -> bytes:
+        """Return the archive of one of a job's `dependencies`."""
+        answer = self.http.get(f"/jobs/{dependency['id']}/artifacts", headers={"JOB-TOKEN": dependency["token"]})
+        assert answer.status_code == 200, f"{dependency['name']}: {answer.status_code} {answer.text}"
+        return answer.content
+
+
+def project_runner(server: GitLabClient, project: Any, **more: Any) -> Runner:
     """Return a runner of one project."""
     content = {"runner_type": "project_type", "project_id": project.id, **more}
-    made = live.root.http_post("/user/runners", post_data=content)
+    made = server.root.http_post("/user/runners", post_data=content)
     assert isinstance(made, dict)
-    return Runner(live, made["token"])
+    return Runner(server, made["token"])
 
 
 def variables(job: dict[str, Any]) -> dict[str, str]:

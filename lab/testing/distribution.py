@@ -2,8 +2,8 @@
 
 A module stays in one worker, so that its fixtures are made once. If several modules share an expensive fixture, the
 tests that use it are a group: the group `platform` uses the servers of the `lab` fixture, `light platform` the quick
-servers of `light_lab`. Groups take longest, so they start first. On the platform, tests of single servers run before
-those of the fleet, because they change objects of its foundation.
+servers of `light_lab`, and `pipelines` those of `factory`. Groups take longest, so they start first. On the platform,
+tests of single servers run before those of the fleet, because they change objects of its foundation.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 #: The group of the tests that use the `lab` fixture.
 PLATFORM = "platform"
 #: Fixtures that start servers of the local platform, with their group.
-_PLATFORMS = {"lab": PLATFORM, "light_lab": "light platform"}
+_PLATFORMS = {"lab": PLATFORM, "light_lab": "light platform", "factory": "pipelines"}
 #: Folders with expensive session fixtures.
 _FOLDERS = {"tests/ci/": "ci", "lab/tests/plugins/": "plugins"}
 

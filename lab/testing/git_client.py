@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from lab.testing.gitlab_server import LiveGitLab
+from lab.testing.gitlab_server import GitLabClient
 
 
 class Git:
@@ -47,14 +47,14 @@ class Git:
         return self.run("rev-parse", "HEAD").strip()
 
 
-def address(live: LiveGitLab, project: Any, user: str = "oauth2", password: str = "") -> str:
+def address(live: GitLabClient, project: Any, user: str = "oauth2", password: str = "") -> str:
     """Return a project's URL with a log-in in it."""
     path = project.path_with_namespace if hasattr(project, "path_with_namespace") else project
     login = f"{user}:{password}@" if password else ""
     return live.url.replace("://", f"://{login}") + f"/{path}.git"
 
 
-def clone(live: LiveGitLab, project: Any, folder: Path, password: str, user: str = "oauth2", *options: str) -> Git:
+def clone(live: GitLabClient, project: Any, folder: Path, password: str, user: str = "oauth2", *options: str) -> Git:
     """Clone a project."""
     folder.mkdir(parents=True, exist_ok=True)
     git = Git(folder)

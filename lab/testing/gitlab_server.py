@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import gitlab
 import httpx
@@ -22,20 +22,25 @@ ROOT_TOKEN = "glpat-root-of-these-tests-5d21"
 
 
 @dataclass(frozen=True)
-class LiveGitLab:
-    """A server and its administrator."""
+class GitLabClient:
+    """The address of a server and its administrator."""
 
     url: str
-    data: Path
     root: gitlab.Gitlab
-    site: GitLabSite
+    token: str = field(repr=False)
+
+    @classmethod
+    def at(cls, url: str, token: str) -> Self:
+        """Return the clients of a server and its administrator's token."""
+        return cls(url, gitlab.Gitlab(url, private_token=token), token)
 
     def client(self, token: str, **options: Any) -> gitlab.Gitlab:
         """Return a client with a token."""
         return gitlab.Gitlab(self.url, private_token=token, retry_transient_errors=False, **options)
 
-    def http(self, token: str | None = ROOT_TOKEN) -> httpx.Client:
-        """Return a plain HTTP client, for details that python-gitlab hides."""
+    def http(self, token: str | None = "") -> httpx.Client:
+        """Return a plain HTTP client, for details that python-gitlab hides; by default as administrator."""
+        token = self.token if token == "" else token
         headers = {"PRIVATE-TOKEN": token} if token else {}
         return httpx.Client(base_url=f"{self.url}/api/v4", headers=headers, timeout=30, trust_env=False)
 
@@ -47,6 +52,14 @@ class LiveGitLab:
         return answer.json() if answer.content else None
 
 
+@dataclass(frozen=True)
+class LiveGitLab(GitLabClient):
+    """A server in this process."""
+
+    data: Path
+    site: GitLabSite
+
+
 @contextmanager
 def live_gitlab(data: Path, **options: Any) -> Iterator[LiveGitLab]:
     """Serve an empty GitLab with these options, such as `edition` (`community`, `free` or `premium`)."""
@@ -54,4 +67,4 @@ def live_gitlab(data: Path, **options: Any) -> Iterator[LiveGitLab]:
     url = f"http://{LOOPBACK}:{port}"
     site = GitLabSite.open(Configuration(port, url, data, ROOT_TOKEN, options))
     with served(Faults(application(site, ROOT_TOKEN), token=ROOT_TOKEN), port):
-        yield LiveGitLab(url, data, gitlab.Gitlab(url, private_token=ROOT_TOKEN), site)
+        yield LiveGitLab(url, gitlab.Gitlab(url, private_token=ROOT_TOKEN), ROOT_TOKEN, data, site)

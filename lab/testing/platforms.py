@@ -25,6 +25,7 @@ from lab.settings import render
 
 PORT_BASE = 28000
 LIGHT_PORT_BASE = 27000
+PIPELINES_PORT_BASE = 26000
 
 
 @dataclasses.dataclass

@@ -16,6 +16,7 @@ from model.reading.convert import to_envelope
 from model.reading.merge import overlay
 from model.reading.schema import (
     EnvelopeSection,
+    FindingsThreshold,
     NewCodeSection,
     ProtectedBranches,
     QuotaSection,
@@ -52,6 +53,7 @@ class QualityDefaultsSection(Section):
 
     gate: str
     new_code: NewCodeSection
+    findings: FindingsThreshold
 
 
 class ObservabilityDefaultsSection(Section):

@@ -366,6 +366,7 @@ class Converter:
         return Quality(
             gate=stated.gate,
             new_code_days=stated.new_code.days,
+            findings=ImageSeverity(stated.findings),
             dast=None if dast is None else Dast(tuple(dast.environments), dast.schedule),
         )
 

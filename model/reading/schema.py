@@ -221,6 +221,9 @@ class RegistrySection(Section):
     """Nobody can pull an image with a vulnerability of this severity or a higher one."""
 
 
+FindingsThreshold = Annotated[str, *fixed("severity", *(severity.value for severity in ImageSeverity))]
+
+
 class NewCodeSection(Section):
     """Length of the new-code period."""
 
@@ -243,6 +246,9 @@ class QualitySection(Section):
     """A quality gate of the platform."""
     new_code: NewCodeSection = from_archetype()
     """The period in which code counts as new."""
+    findings: FindingsThreshold = from_archetype()
+    """The jobs of the scanners (secrets, code, dependencies, images, manifests) are red from this severity on. `none`:
+    never."""
     dast: DastSection | None = None
     """Dynamic analysis."""
 

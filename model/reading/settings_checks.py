@@ -11,7 +11,13 @@ from model.archetypes import Archetype
 from model.problems import KeyPath
 from model.reading.archetypes_load import misfits, undeclared_words
 from model.reading.fields import check_slug
-from model.reading.settings_schema import ClusterSection, SettingsSection, StageSection, WorkloadRulesSection
+from model.reading.settings_schema import (
+    ClusterSection,
+    ScansSection,
+    SettingsSection,
+    StageSection,
+    WorkloadRulesSection,
+)
 from model.settings import (
     CLEAN_CODE,
     ArgoCDSettings,
@@ -29,6 +35,7 @@ from model.settings import (
     MassRemoval,
     Operator,
     PeopleSource,
+    ScanSettings,
     Settings,
     SonarQubeSettings,
     Stage,
@@ -106,6 +113,7 @@ def build_settings(
         ),
         harbor=HarborSettings(file.harbor.robot_days, file.harbor.admin_group),
         sonarqube=_sonarqube(file, gates),
+        scans=_scans(file.scans, note),
         credentials=tuple(Credential(c.name, c.until) for c in file.credentials)
         if file.credentials
         else (Credential("1"),),
@@ -178,6 +186,16 @@ def _sonarqube(file: SettingsSection, gates: tuple[str, ...]) -> SonarQubeSettin
     }
     conditions = {gate: stated.get(gate, CLEAN_CODE) for gate in gates}
     return SonarQubeSettings(conditions, file.sonarqube.webhook, file.sonarqube.token_name)
+
+
+def _scans(stated: ScansSection, note: Note) -> ScanSettings:
+    _once(("scans", "deniedLicenses"), stated.denied_licenses or (), note)
+    default = ScanSettings()
+    return ScanSettings(
+        stated.vulnerability_database,
+        stated.java_database,
+        default.denied_licenses if stated.denied_licenses is None else tuple(stated.denied_licenses),
+    )
 
 
 def _changes(file: SettingsSection) -> ChangeSettings:

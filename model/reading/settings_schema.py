@@ -28,6 +28,7 @@ _IMAGES = re.compile(
     r"(?=[^/]*[.:])[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?(?:/[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?)*/?"
 )
 _ANNOTATION = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?/(?:\*|[A-Za-z0-9][A-Za-z0-9._-]{0,62}\*?)")
+_LICENSE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,63}")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -134,6 +135,21 @@ def _check_images(value: str) -> str:
     return value
 
 
+def _check_repository(value: str) -> str:
+    if "/" not in value or value.endswith("/") or not _IMAGES.fullmatch(value):
+        raise ValueError(
+            "expected a repository with its registry's host and without tag, such as registry.example.fr/proxy/trivy-db"
+        )
+    return value
+
+
+def _check_license(value: str) -> str:
+    # They are the words of a CI variable.
+    if not _LICENSE.fullmatch(value):
+        raise ValueError("expected an SPDX id such as AGPL-3.0-only, or a category of trivy such as forbidden")
+    return value
+
+
 def _check_annotation(value: str) -> str:
     if not _ANNOTATION.fullmatch(value):
         raise ValueError("expected an annotation with its domain, such as nginx.ingress.kubernetes.io/rewrite-target")
@@ -203,6 +219,14 @@ class HarborSection(Section):
 
     robot_days: Annotated[int, Field(ge=1, le=730)] = 180
     admin_group: Line | None = None
+
+
+class ScansSection(Section):
+    """What the scanners of pipelines work by."""
+
+    vulnerability_database: Annotated[str, AfterValidator(_check_repository)] | None = None
+    java_database: Annotated[str, AfterValidator(_check_repository)] | None = None
+    denied_licenses: list[Annotated[str, AfterValidator(_check_license)]] | None = None
 
 
 class GateConditionSection(Section):
@@ -322,6 +346,7 @@ class SettingsSection(Section):
     gitlab: GitLabSection = GitLabSection()
     harbor: HarborSection = HarborSection()
     sonarqube: SonarQubeSection = SonarQubeSection()
+    scans: ScansSection = ScansSection()
     credentials: Annotated[list[CredentialSection], Field(min_length=1)] | None = None
     zones: list[NameText] = Field(default=[])
     stages: Annotated[dict[DnsLabel, StageSection], Field(min_length=1)]

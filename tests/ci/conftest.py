@@ -15,8 +15,9 @@ import pytest
 from lab.testing.ci_client import project_runner
 from lab.testing.git_client import Git
 from lab.testing.gitlab_server import ROOT_TOKEN, LiveGitLab, live_gitlab
+from lab.testing.job_runner import Done, JobRunner
 from lab.testing.names import name
-from tests.ci.runner import ROOT, Done, JobRunner
+from tests.ci.checkout import ROOT, as_checked_out
 
 #: The value of a masked variable of the project. No job of a merge request may show it.
 PLANTED = "planted-marker-of-a-secret-7f3a"
@@ -117,7 +118,7 @@ class Repository:
     ) -> dict[str, Done]:
         """Run the pending jobs with a new runner."""
         runner = project_runner(self.live, project or self.project)
-        return JobRunner(self.live, runner, folder, self.home, image).run(only=only)
+        return JobRunner(runner, folder, self.home, image, as_checked_out).run(only=only)
 
 
 @pytest.fixture(scope="session")

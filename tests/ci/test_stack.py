@@ -24,10 +24,11 @@ from lab.secrets import Secrets
 from lab.testing.ci_client import project_runner
 from lab.testing.git_client import Git
 from lab.testing.gitlab_server import ROOT_TOKEN
+from lab.testing.job_runner import Done, JobRunner
 from lab.testing.platforms import TestLab
 from tests import vault_policies
+from tests.ci.checkout import as_checked_out
 from tests.ci.conftest import Repository, no_secret_in, push
-from tests.ci.runner import Done, JobRunner
 from tests.engine.harness import ROOT, Stack
 
 pytestmark = pytest.mark.servers
@@ -95,7 +96,7 @@ def pipelines(repository: Repository, light_lab: TestLab, tmp_path: Path) -> Ite
     _trust(repository, lab, {name: environment[name] for name in SECRETS})
     image = {name: environment[name] for name in OPEN if name in environment}
     taking = project_runner(repository.live, repository.project)
-    runner = JobRunner(repository.live, taking, tmp_path / "runner", repository.home, image)
+    runner = JobRunner(taking, tmp_path / "runner", repository.home, image, as_checked_out)
     try:
         yield Pipelines(repository, lab, runner)
     finally:

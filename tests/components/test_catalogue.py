@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import yaml
 
-from components.gitlab.catalogue import published
 from components.gitlab.variables import pipeline_variables
 from model.naming import CATALOGUE_TAG_VARIABLE
 from model.reading.catalogue import FOLDER, read_catalogue
@@ -91,11 +90,12 @@ def test_equal_files_give_the_same_tag_and_different_files_another() -> None:
     assert re.fullmatch(r"v1-[0-9a-f]{16}", tag)
     assert tag_of(dict(reversed(TEXTS.items()))) == tag
     image = dataclasses.replace(factories.settings().gitlab, tools_image=f"tools@sha256:{'0' * 64}")
+    other_tools = read_catalogue(ROOT / FOLDER, factories.settings(gitlab=image))
     others = [
         tag_of({**TEXTS, "jobs/base.yml": TEXTS["jobs/base.yml"] + "\n"}),
         tag_of({path: text for path, text in TEXTS.items() if path != "templates/go.yml"}),
         tag_of({path.replace("go.yml", "golang.yml"): text for path, text in TEXTS.items()}),
-        tag_of(TEXTS, factories.settings(gitlab=image)),
+        tag_of(other_tools),
     ]
     assert len({tag, *others}) == 5
 
@@ -144,11 +144,9 @@ def test_a_stack_without_the_foundation_looks_up_the_published_tag() -> None:
 
 
 def test_published_files_name_images_by_digest() -> None:
-    tools_image = factories.settings().gitlab.tools_image
     images = [
-        line.strip() for text in TEXTS.values() for line in published(text, tools_image).splitlines()
-        if line.strip().startswith("image:")
-    ]  # fmt: skip
-    assert len(images) == 6
+        line.strip() for text in TEXTS.values() for line in text.splitlines() if line.strip().startswith("image:")
+    ]
+    assert len(images) >= 6
     assert [line for line in images if not re.fullmatch(r"image: [a-z][\w.:/-]+@sha256:[0-9a-f]{64}", line)] == []
-    assert "USINE_TOOLS_IMAGE" not in pipeline_variables(factories.settings())
+    assert not [name for name in pipeline_variables(factories.settings()) if name.endswith("_IMAGE")]

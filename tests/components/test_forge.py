@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from components.gitlab.levels import access_level
-from components.gitlab.variables import pipeline_variables
+from components.gitlab.variables import pipeline_variables, tenant_variables
 from model.naming import CATALOGUE_TAG_VARIABLE, catalogue_tag
 from model.settings import (
     Credential,
@@ -152,7 +152,7 @@ def test_no_ci_variable_holds_a_secret() -> None:
     assert {r.inputs["key"] for r in variables} == {
         *pipeline_variables(factories.settings()),
         CATALOGUE_TAG_VARIABLE,
-        "USINE_TENANT",
+        *tenant_variables(factories.tenant()),
         "SONAR_PROJECT_KEY",
     }
     assert not [r for r in variables if "[secret]" in json.dumps(dict(r.inputs))]
@@ -190,7 +190,7 @@ def test_every_robot_expires_and_has_one_purpose() -> None:
 
 
 def scheduled() -> Plan:
-    quality = Quality("platform", 30, Dast(("dev",), "0 3 * * 1"))
+    quality = Quality("platform", 30, ImageSeverity.HIGH, Dast(("dev",), "0 3 * * 1"))
     return plan_of(factories.tenant(quality=quality, repositories=(factories.infra(), MIRRORED)))
 
 

@@ -13,15 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import yaml
 
-from components.gitlab.catalogue import published
 from lab.home import LabHome
 from lab.settings import render
 from lab.testing.platforms import PORT_BASE, TestLab
 from model.naming import catalogue_tag
 from model.reading.catalogue import FOLDER, read_catalogue
-from model.reading.settings_load import load_settings
+from model.reading.settings_load import read_settings
 from tests.drift.inventory import by_hand_access, by_hand_clusters, by_hand_forge
 from tests.drift.inventory.hand import Expected, Hand
 from tests.engine import breaks, live, live_forge
@@ -212,11 +210,8 @@ def delete_the_project(lab: TestLab) -> None:
 def _tag() -> str:
     """Return the catalogue's tag on the tests' platform, whose registry, the tools' image in it, is at its own port."""
     file = ROOT / "Pulumi.lab.yaml"
-    settings = load_settings(file)
-    texts = read_catalogue(ROOT / FOLDER, settings)
-    there = yaml.safe_load(render(file.read_text(encoding="utf-8"), LabHome(Path(".lab-test"), PORT_BASE)))
-    tools_image = there["config"]["usine:gitlab"]["toolsImage"]
-    return catalogue_tag({path: published(text, tools_image) for path, text in texts.items()})
+    there = render(file.read_text(encoding="utf-8"), LabHome(Path(".lab-test"), PORT_BASE))
+    return catalogue_tag(read_catalogue(ROOT / FOLDER, read_settings(there.encode(), file.name)))
 
 
 TAG = _tag()

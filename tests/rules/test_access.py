@@ -196,6 +196,16 @@ WIDENED: list[tuple[dict[str, Any], str, Severity]] = [
         "vulnerable images are no longer blocked (before: from severity critical)",
         Severity.WARNING,
     ),
+    (
+        {"quality": dataclasses.replace(A.quality, findings=ImageSeverity.CRITICAL)},
+        "findings make a job red from severity critical, before: high",
+        Severity.WARNING,
+    ),
+    (
+        {"quality": dataclasses.replace(A.quality, findings=ImageSeverity.NONE)},
+        "findings no longer make a job red (before: from severity high)",
+        Severity.WARNING,
+    ),
 ]
 
 

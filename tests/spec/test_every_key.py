@@ -73,7 +73,7 @@ repositories:
   web: {kind: app, preset: python}
   deploy: {kind: infra, preset: generic, path: charts, valueFiles: [values.yaml], revision: {default: main}}
 registry: {quota: 50Gi, keep: {tags: 10, days: 90}, immutable: ["v*"], blockSeverity: critical}
-quality: {gate: platform, newCode: {days: 30}, dast: {environments: [dev], schedule: "0 3 * * 1"}}
+quality: {gate: platform, newCode: {days: 30}, findings: high, dast: {environments: [dev], schedule: "0 3 * * 1"}}
 packages: [maven]
 observability:
   logRetention: 30d
@@ -138,6 +138,7 @@ CHANGES: Mapping[str, Any] = {
     "registry.blockSeverity": "high",
     "quality.gate": "strict",
     "quality.newCode.days": 31,
+    "quality.findings": "low",
     "quality.dast.environments": ["dev", "test"],
     "quality.dast.schedule": "0 4 * * 1",
     "packages": [],  # GitLab has one switch for all kinds of packages: another kind changes the tenant only

@@ -28,7 +28,7 @@ _NOT_GUESTS = frozenset({Role.OWNER, Role.ADMIN, Role.DEVOPS, Role.DEVELOPER})
 def access_widened(change: Change) -> Iterator[Flag]:
     """Report each added person, right or opening and each removed protection. Rights in production are warnings."""
     for base, head in change.edited:
-        for rule in (_people, _roles, _environments, _branches, _registry):
+        for rule in (_people, _roles, _environments, _branches, _registry, _findings):
             yield from rule(base, head)
         if _OPENNESS.index(head.state) > _OPENNESS.index(base.state):
             yield _restored(change, base, head)
@@ -134,6 +134,15 @@ def _registry(base: Tenant, head: Tenant) -> Iterator[Flag]:
     if dropped:
         text = f"tags that can now be overwritten: {enumerate_words(dropped)}"
         yield _flag(head, ("registry", "immutable"), text, Severity.WARNING)
+
+
+def _findings(base: Tenant, head: Tenant) -> Iterator[Flag]:
+    old, new = base.quality.findings, head.quality.findings
+    if _STRICTER.index(new) < _STRICTER.index(old):
+        text = f"findings make a job red from severity {new}, before: {old}"
+        if new is ImageSeverity.NONE:
+            text = f"findings no longer make a job red (before: from severity {old})"
+        yield _flag(head, ("quality", "findings"), text, Severity.WARNING)
 
 
 def guest_role(change: Change) -> Iterator[Flag]:

@@ -11,7 +11,7 @@ from lab.standins.gitlab.errors import forbidden, invalid, not_found
 from lab.standins.gitlab.params import Bool, Hash, Hashes, Paging, Params, Text
 from lab.standins.gitlab.repositories import repository
 from lab.standins.gitlab.routing import Call, Router
-from lab.standins.gitlab.site import GitLabSite
+from lab.standins.gitlab.site import GitLabSite, now
 from lab.standins.needs import Need, needed_by
 from lab.standins.store import Document
 
@@ -184,6 +184,17 @@ def run(call: Call, project: Document, name: str, source: str, variables: list[D
 def get_pipeline(call: Call, id: str, pipeline_id: int) -> Any:
     """Return one pipeline."""
     return whole(call.site, find(call, id, pipeline_id)[1])
+
+
+@router.post("/projects/{id}/pipelines/{pipeline_id}/cancel", status=200)
+@needed_by(Need.PIPELINE)
+def cancel_pipeline(call: Call, id: str, pipeline_id: int) -> Any:
+    """Cancel the jobs of a pipeline that have not ended."""
+    _, pipeline = find(call, id, pipeline_id, access.DEVELOPER)
+    for job in ci_jobs.of_pipeline(call.site, pipeline):
+        if job["status"] in ci_jobs.ACTIVE | {"manual"}:
+            call.store.put("job", {**job, "status": "canceled", "finished_at": now()})
+    return whole(call.site, ci_jobs.advance(call.site, pipeline["id"]))
 
 
 # Schedules ------------------------------------------------------------------------------------------------------------

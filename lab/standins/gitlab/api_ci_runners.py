@@ -288,7 +288,7 @@ def request_job(call: Call, given: JobRequest) -> Any:
     return job
 
 
-def _running(site: GitLabSite, job_id: int, token: str) -> Document | None:
+def running(site: GitLabSite, job_id: int, token: str) -> Document | None:
     """Return the running job with this token."""
     job = site.store.get("job", job_id)
     good = job is not None and job["token_digest"] == digest(token)
@@ -299,7 +299,7 @@ def _running(site: GitLabSite, job_id: int, token: str) -> Document | None:
 @needed_by(Need.CHAIN, Need.PIPELINE)
 def report_job(call: Call, job_id: int, given: JobReport) -> Any:
     """Record the outcome of a job; its token is invalid from then on."""
-    job = _running(call.site, job_id, given.token)
+    job = running(call.site, job_id, given.token)
     if job is None:
         known = call.store.get("job", job_id)
         status = str(known["status"]) if known is not None and known["token_digest"] == digest(given.token) else ""
@@ -326,7 +326,7 @@ def _append(request: Request, job_id: str, content: bytes) -> Response:
     site: GitLabSite = request.app.state.site
     token = request.headers.get("job-token") or request.query_params.get("token") or ""
     number = int(job_id) if job_id.isascii() and job_id.isdigit() and len(job_id) < 10 else 0  # noqa: PLR2004 - fits an integer
-    job = _running(site, number, token)
+    job = running(site, number, token)
     if job is None:
         return JSONResponse({"message": "403 Forbidden"}, 403)
     match = _RANGE.match(request.headers.get("content-range", ""))

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lab.standins.faults import Faults
 from lab.standins.gitlab import (
+    api_ci_artifacts,
     api_ci_jobs,
     api_ci_pipelines,
     api_ci_runners,
@@ -41,6 +42,7 @@ from lab.standins.gitlab import (
     api_tokens,
     api_users,
     api_variables,
+    ci_auto_merge,
     ci_bridges,
     ci_merge_requests,
     ci_pipelines,
@@ -82,6 +84,7 @@ API: Final[tuple[ModuleType, ...]] = (
     api_ci_triggers,
     api_ci_jobs,
     api_ci_runners,
+    api_ci_artifacts,
     api_issues,
     api_merge_requests,
     api_merge_requests_approvals,
@@ -97,6 +100,7 @@ EXTENSIONS: Final[tuple[ModuleType, ...]] = (
     ci_pipelines,
     ci_bridges,
     ci_merge_requests,
+    ci_auto_merge,
     git_http,  # last, because its paths match nearly everything
 )
 

@@ -98,6 +98,8 @@ def _settle(site: GitLabSite, pipeline: Document, jobs: Sequence[Document]) -> D
         changed["started_at"] = moment
     changed["finished_at"] = moment if status in DONE else None
     site.store.put("pipeline", changed)
+    for inform in site.settled:
+        inform(site, changed)
     return changed
 
 

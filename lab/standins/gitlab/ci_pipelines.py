@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from lab.standins.gitlab import access, ci_config, ci_environments, ci_jobs, ci_rules, ci_variables, git_push
+from lab.standins.gitlab import (
+    access,
+    ci_artifacts,
+    ci_config,
+    ci_environments,
+    ci_jobs,
+    ci_rules,
+    ci_variables,
+    git_push,
+)
 from lab.standins.gitlab.actors import Actor
 from lab.standins.gitlab.ci_config import CiConfiguration
 from lab.standins.gitlab.ci_yaml import ConfigError, FileLocation, NoConfig
@@ -353,6 +362,7 @@ def removing(site: GitLabSite, project: Document) -> None:
     """Delete the pipelines of a deleted project."""
     for job in site.store.find("job", project_id=project["id"]):
         ci_jobs.trace(site, job["id"]).unlink(missing_ok=True)
+        ci_artifacts.remove(site, job["id"])
         site.store.remove("job", job["id"])
     for pipeline in site.store.find("pipeline", project_id=project["id"]):
         site.store.remove("pipeline", pipeline["id"])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from lab.standins.gitlab import access, ci_config, ci_jobs, ci_tokens, ci_variables
+from lab.standins.gitlab import access, ci_artifacts, ci_caches, ci_config, ci_jobs, ci_tokens, ci_variables
 from lab.standins.gitlab.ci_variables import Variable
 from lab.standins.gitlab.site import GitLabSite, digest
 from lab.standins.store import Document
@@ -76,10 +76,10 @@ def _job_data(
         "hooks": [],
         "image": _image(config.get("image"), known),
         "services": [_image(one, known) for one in config.get("services") or []],
-        "artifacts": _artifacts(config.get("artifacts"), known),
-        "cache": [],
+        "artifacts": ci_artifacts.declared(config.get("artifacts"), known),
+        "cache": ci_caches.of_job(site, project, pipeline, config, known),
         "credentials": [],
-        "dependencies": [],
+        "dependencies": ci_artifacts.dependencies(site, job, token),
         "features": _FEATURES,
     }
 
@@ -138,23 +138,6 @@ def _image(image: Any, known: Mapping[str, str]) -> Document | None:  # noqa: AN
     }
 
 
-def _artifacts(artifacts: Any, known: Mapping[str, str]) -> list[Document] | None:  # noqa: ANN401 - YAML has any type
-    if not isinstance(artifacts, dict) or not isinstance(artifacts.get("paths"), list):
-        return None
-    return [
-        {
-            "name": ci_variables.expand(str(artifacts.get("name") or "artifacts"), known),
-            "untracked": bool(artifacts.get("untracked")),
-            "paths": [str(path) for path in artifacts["paths"]],
-            "exclude": artifacts.get("exclude"),
-            "when": artifacts.get("when", "on_success"),
-            "expire_in": artifacts.get("expire_in"),
-            "artifact_type": "archive",
-            "artifact_format": "zip",
-        }
-    ]
-
-
 def _variables(
     site: GitLabSite, runner: Document, project: Document, pipeline: Document, job: Document, token: str
 ) -> list[Variable]:
@@ -169,7 +152,8 @@ def _variables(
         Variable("CI_RUNNER_TAGS", str(runner["tag_list"]).replace("'", '"')),
         Variable("CI_DEPENDENCY_PROXY_USER", "gitlab-ci-token"),
     ]
-    found = ci_variables.expanded([*own, *ci_variables.all_of_job(site, project, pipeline, job)])
+    inherited = ci_artifacts.variables(site, job)
+    found = ci_variables.expanded([*own, *ci_variables.all_of_job(site, project, pipeline, job, inherited)])
     known = ci_variables.values(found)
     return [*found, *_identities(site, pipeline, job, known)]
 

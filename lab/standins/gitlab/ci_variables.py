@@ -274,14 +274,20 @@ def of_job(site: GitLabSite, project: Document, job: Document, environment: Docu
     return _made(pairs)
 
 
-def all_of_job(site: GitLabSite, project: Document, pipeline: Document, job: Document) -> list[Variable]:
-    """Return all variables of a job except its tokens, in rising precedence."""
+def all_of_job(
+    site: GitLabSite, project: Document, pipeline: Document, job: Document, inherited: Iterable[Variable] = ()
+) -> list[Variable]:
+    """Return all variables of a job except its tokens, in rising precedence.
+
+    `inherited` are those of the dotenv reports of earlier jobs.
+    """
     found = site.store.get("environment", job["environment_id"]) if job.get("environment_id") else None
     name = found["name"] if found else None
     return [
         *of_pipeline(site, project, pipeline),
         *of_job(site, project, job, found),
         *of_yaml(job["variables"]),
+        *inherited,
         *of_settings(site, project, protected=pipeline["protected"], environment=name),
         *given(site, pipeline),
     ]

@@ -44,7 +44,7 @@ class GitLabSite:
 
     `removing` are called with each project before its deletion, so that extensions delete their data. `created` are
     called with each new project, after its repository was created. `bridging` start the pipeline of a job with
-    `trigger:` and return the job with the outcome.
+    `trigger:` and return the job with the outcome. `settled` are called with each pipeline whose state has changed.
     """
 
     url: str
@@ -57,6 +57,7 @@ class GitLabSite:
     removing: list[Callable[[GitLabSite, Document], None]] = field(default_factory=list)
     created: list[Callable[[GitLabSite, Document], None]] = field(default_factory=list)
     bridging: list[Callable[[GitLabSite, Document], Document]] = field(default_factory=list)
+    settled: list[Callable[[GitLabSite, Document], None]] = field(default_factory=list)
     _cipher: Fernet = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

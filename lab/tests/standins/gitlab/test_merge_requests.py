@@ -235,3 +235,29 @@ def test_only_the_paid_edition_has_approvals(live: LiveGitLab, premium: LiveGitL
     premium.client(token).projects.get(project.id).mergerequests.get(1).approve()
     assert request.approvals.get().approvals_left == 0
     assert request.merge()["state"] == "merged"
+
+
+def test_a_request_is_merged_by_itself_once_its_pipeline_has_succeeded(live: LiveGitLab, seeded: Any) -> None:
+    seeded.only_allow_merge_if_pipeline_succeeds = True
+    seeded.save()
+    commit(seeded, {".gitlab-ci.yml": ON_REQUESTS}, message="[skip ci]")
+    commit(seeded, {"side.txt": "x"}, branch="side", start_branch="main", message="side")
+    runner = project_runner(live, seeded)
+    runner.finish(runner.must_take())
+    content = {"source_branch": "side", "target_branch": "main", "title": "Side"}
+    request = seeded.mergerequests.create(content)
+    assert request.merge(auto_merge=True)["merge_when_pipeline_succeeds"]
+    assert seeded.mergerequests.get(1).state == "opened"
+    runner.finish(runner.must_take(), "failed", failure_reason="script_failure")
+    assert seeded.mergerequests.get(1).state == "opened"
+    assert status(request.merge, auto_merge=True) == 405, "no pipeline runs that could succeed"
+    commit(seeded, {"more.txt": "two\n"}, branch="side", message="more")
+    assert not seeded.mergerequests.get(1).merge_when_pipeline_succeeds, "a push takes it back"
+    job = runner.must_take()
+    assert status(request.merge) == 422
+    request.merge(auto_merge=True, should_remove_source_branch=True)
+    runner.finish(job)
+    merged = seeded.mergerequests.get(1)
+    assert (merged.state, merged.merged_by["username"]) == ("merged", "root")
+    assert seeded.files.get("more.txt", ref="main").decode() == b"two\n"
+    assert status(request.merge, auto_merge=True) == 405

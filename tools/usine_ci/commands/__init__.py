@@ -1,0 +1,1 @@
+"""The subcommands: each module here is one, see `usine_ci.cli`."""
