@@ -185,7 +185,7 @@ class RepositorySection(Section):
     kind: Annotated[str, *fixed("kind of repository", *(kind.value for kind in RepositoryKind))] = "app"
     """`app`: source code. `infra`: charts or manifests that Argo CD deploys."""
     preset: Annotated[str, *_declared("preset")] = from_archetype()
-    """CI preset of the platform's catalogue."""
+    """CI preset of the platform's catalogue. A mirror has none: its source writes the CI file."""
     default_branch: f.Branch = from_archetype()
     protected_branches: ProtectedBranches = from_archetype()
     """Branches that change by merge requests only."""
