@@ -157,9 +157,10 @@ class TenantRepository(Component):
             )
 
     def _pipeline(self) -> gitlab.RepositoryFile:
-        """Commit a first pipeline that includes the preset. After that, the file belongs to the team.
+        """Commit a first pipeline that includes the preset's component. After that, the file belongs to the team.
 
         The file names the catalogue's tag by a variable that the platform sets, so that later runs can change the tag.
+        GitLab compares a component's host with its own, which has the port if it is not the usual one.
         The commit starts no pipeline: there is nothing to build yet (issue 11.B12).
         """
         repository = self._args.repository
@@ -171,8 +172,7 @@ class TenantRepository(Component):
             file_path=CI_FILE,
             content=(
                 f"# Written once, when the project was made; yours from now on. The presets: {catalogue}\n"
-                f"include:\n  - project: {catalogue}\n    ref: ${CATALOGUE_TAG_VARIABLE}\n"
-                f"    file: /templates/{repository.preset}.yml\n"
+                f"include:\n  - component: $CI_SERVER_FQDN/{catalogue}/{repository.preset}@${CATALOGUE_TAG_VARIABLE}\n"
             ),
             encoding="text",
             commit_message="Start from the platform's preset [skip ci]",

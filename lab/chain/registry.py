@@ -32,13 +32,23 @@ class RegistryClient:
 
     def push(self, tag: str, content: bytes) -> str:
         """Push an image with the layer `content`; return its digest. Raises `SystemRefusal`."""
-        layer = self._blob(content)
-        config = {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]}}
+        diff = {"type": "layers", "diff_ids": [_digest(content)]}
+        config = {"architecture": "amd64", "os": "linux", "rootfs": diff}
+        return self.push_artifact(tag, content, _LAYER, json.dumps(config).encode(), _CONFIG)
+
+    def push_artifact(self, tag: str, content: bytes, layer: str, config: bytes, kind: str, title: str = "") -> str:
+        """Push an artifact of one layer of the media type `layer`, with a configuration of the media type `kind`.
+
+        `title` is the file name of the layer. Return the digest. Raises `SystemRefusal`.
+        """
+        described: dict[str, object] = {"mediaType": layer, **self._blob(content)}
+        if title:
+            described["annotations"] = {"org.opencontainers.image.title": title}
         manifest = {
             "schemaVersion": 2,
             "mediaType": _MANIFEST,
-            "config": {"mediaType": _CONFIG, **self._blob(json.dumps(config).encode())},
-            "layers": [{"mediaType": _LAYER, **layer}],
+            "config": {"mediaType": kind, **self._blob(config)},
+            "layers": [described],
         }
         body = json.dumps(manifest).encode()
         self._send("PUT", f"/v2/{self._repository}/manifests/{tag}", body, {"Content-Type": _MANIFEST})

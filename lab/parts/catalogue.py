@@ -9,6 +9,7 @@ from __future__ import annotations
 from lab.parts.chromium import NpmChromium, why_chromium_is_not_made
 from lab.parts.examples import GO_TOOLS, JACOCO, ExampleDependencies, locks_digest
 from lab.parts.java import JavaJar
+from lab.parts.job_tools import DATABASE_WRITER, JOB_TOOLS
 from lab.parts.official import why_pulumi_is_not_made
 from lab.parts.part import Part
 from lab.parts.recipes import GoBuild, GoModuleFiles, MavenZip
@@ -354,6 +355,8 @@ PARTS: tuple[Part, ...] = (
         on_request=True,
         unneeded=why_chromium_is_not_made,
     ),
+    *JOB_TOOLS,
+    DATABASE_WRITER,
     Part(
         name="examples",
         version="1",

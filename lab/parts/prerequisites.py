@@ -50,6 +50,8 @@ TOOLS = {
             (17,),
             "Debian package openjdk-17-jre-headless, or a later openjdk-*-jre-headless",
         ),
+        # Only for buildah, a tool of the catalogue's jobs.
+        Tool("gcc", ("gcc", "--version"), r"(\d+\.\d+(?:\.\d+)*)", (10,), "Debian packages gcc and libc6-dev"),
         # First version that reads configuration from the environment.
         Tool("git", ("git", "--version"), r"git version (\d+(?:\.\d+)*)", (2, 31), "Debian package git"),
         # Both are only for the tests of the HTML page, on machines without Chromium.

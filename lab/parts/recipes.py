@@ -53,15 +53,18 @@ class GoBuild:
         """Download only the modules that these packages need."""
         runner.progress("downloading Go modules")
         runner.run(
-            ["go", "list", "-mod=readonly", "-deps", "-f", "{{with .Error}}{{.}}{{end}}", *self.packages],
+            [
+                "go", "list", "-mod=readonly", *self._flags(), "-deps",
+                "-f", "{{with .Error}}{{.}}{{end}}", *self.packages,
+            ],
             cwd=BUILD_MODULES / self.module,
-            env=_GO_ENVIRONMENT,
+            env=self._environment(),
             describe=_downloading,
-        )
+        )  # fmt: skip
 
     def finish(self, into: Path, runner: CommandRunner) -> None:
         """Compile and link."""
-        settings = ["-s", "-w", *(f"-X {name}={value}" for name, value in self.variables)]
+        settings = ["-s", "-w", *self._link(), *(f"-X {name}={value}" for name, value in self.variables)]
         compiled = 0
 
         def describe(line: str) -> str | None:
@@ -74,13 +77,48 @@ class GoBuild:
         runner.progress("compiling")
         runner.run(
             [
-                "go", "build", "-v", "-mod=readonly", "-trimpath", "-buildvcs=false",
+                "go", "build", "-v", "-mod=readonly", *self._flags(), "-trimpath", "-buildvcs=false",
                 "-ldflags", " ".join(settings), "-o", f"{into}/", *self.packages,
             ],
             cwd=BUILD_MODULES / self.module,
-            env=_GO_ENVIRONMENT,
+            env=self._environment(),
             describe=describe,
         )  # fmt: skip
+
+    def _flags(self) -> tuple[str, ...]:
+        return ()
+
+    def _environment(self) -> dict[str, str]:
+        return _GO_ENVIRONMENT
+
+    def _link(self) -> tuple[str, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedGoBuild(GoBuild):
+    """The same with build options. Its own type: a new field of GoBuild would change the key of every other part."""
+
+    tags: tuple[str, ...] = ()
+    #: Experiments of the Go toolchain that the program's own build switches on (GOEXPERIMENT).
+    experiments: tuple[str, ...] = ()
+    #: Whether the program has C code; it is then linked statically.
+    cgo: bool = False
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """See `Recipe`."""
+        return ("go", "gcc") if self.cgo else ("go",)
+
+    def _flags(self) -> tuple[str, ...]:
+        return (f"-tags={','.join(self.tags)}",) if self.tags else ()
+
+    def _environment(self) -> dict[str, str]:
+        cgo = "1" if self.cgo else "0"
+        return {**_GO_ENVIRONMENT, "CGO_ENABLED": cgo, "GOEXPERIMENT": ",".join(self.experiments)}
+
+    def _link(self) -> tuple[str, ...]:
+        return ("-linkmode external", "-extldflags -static") if self.cgo else ()
 
 
 def _downloading(line: str) -> str | None:

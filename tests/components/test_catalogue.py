@@ -59,8 +59,14 @@ def includes(plan: Plan) -> Iterator[tuple[str, str]]:
         if not made.name.startswith("foundation/"):
             content = yaml.safe_load(str(made.inputs["content"]))
             for entry in content["include"]:
-                assert entry["project"] == "platform/catalogue"
-                yield entry["file"].removeprefix("/"), entry.get("ref", "")
+                if "component" in entry:
+                    path, _, ref = entry["component"].partition("@")
+                    place, _, preset = path.rpartition("/")
+                    assert place == "$CI_SERVER_FQDN/platform/catalogue"
+                    yield f"templates/{preset}.yml", ref
+                else:
+                    assert entry["project"] == "platform/catalogue"
+                    yield entry["file"].removeprefix("/"), entry.get("ref", "")
 
 
 def test_every_include_names_the_published_tag() -> None:

@@ -2,68 +2,59 @@
 
 from __future__ import annotations
 
-import functools
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from lab import parts
-from lab.environment import openbao
+from lab.parts import tools
 from lab.parts.examples import offline
 
 ROOT = Path(__file__).resolve().parents[2]
+#: Names of the languages' images. The others are the platform's image of tools.
+_LANGUAGES: Final = ("python", "node", "golang", "maven")
 
 
 class Images:
     """Makes the environment of a job from the name of its image.
 
-    Every job gets a new home folder and the tools. A job in an image of Python also gets a new Python environment, so
-    that its `pip install` changes nothing for others.
+    Every job gets a new home folder. The tools are in no language's image, so they are not on the PATH of its jobs. A
+    job in an image of Python gets a new Python environment: its `pip install` changes nothing for others.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Make the folder of the tools."""
+        """Make the folder of further programs."""
         self._bin = folder / "tools"
         self._bin.mkdir(parents=True, exist_ok=True)
+        self._names = {"sonar-scanner"}
+        _link(self._bin / "python3", Path(sys._base_executable))  # type: ignore[attr-defined]
+
+    def use(self, *names: str) -> None:
+        """Put these parts (`lab.parts.tools.NAMES`) into the image of tools of all later jobs, and make them."""
+        parts.ensure(names)
+        self._names |= set(names)
+
+    def add(self, program: Path) -> None:
+        """Add a program to the image of tools."""
+        _link(self._bin / program.name, program)
 
     def __call__(self, name: str, folder: Path) -> Mapping[str, str]:
         """Return the variables of an image; `folder` is the job's own."""
-        home = folder / "home"
-        home.mkdir(parents=True)
-        path = [str(self._tools()), *machine_path()]
-        if name.rpartition("/")[2].startswith("python:"):
-            path.insert(0, str(_python(folder / "python")))
-        return {
-            "PATH": os.pathsep.join(path),
-            "HOME": str(home),
-            "TMPDIR": str(_made(folder / "tmp")),
-            **self._offline(name, folder),
-        }
-
-    def _offline(self, name: str, folder: Path) -> Mapping[str, str]:
-        """Return the settings with which package managers have what the examples need, and no network."""
-        return offline(self._part("examples"), folder / "offline", maven="maven" in name)
-
-    @functools.cache  # noqa: B019 - one object for the whole run
-    def _part(self, name: str) -> Path:
-        return parts.ensure((name,))[name]
-
-    @functools.cache  # noqa: B019 - one object for the whole run
-    def _tools(self) -> Path:
-        """Return the folder with the programs of the platform's image of tools."""
-        _link(self._bin / "bao", openbao())
-        _link(self._bin / "python3", Path(sys._base_executable))  # type: ignore[attr-defined]
-        _link(self._bin / "sonar-scanner", self._part("sonar-scanner") / "bin" / "sonar-scanner")
-        package = ROOT / "tools" / "usine_ci"
-        if package.is_dir():
-            program = self._bin / "usine-ci"
-            lines = ["#!/bin/sh", f'PYTHONPATH="{package.parent}" exec "{sys.executable}" -m usine_ci "$@"', ""]
-            program.write_text("\n".join(lines), encoding="utf-8")
-            program.chmod(0o755)
-        return self._bin
+        home = _made(folder / "home")
+        language = name.rpartition("/")[2].partition(":")[0]
+        if language in _LANGUAGES:
+            own = [_python(folder / "python")] if language == "python" else []
+            path = [*map(str, own), *machine_path()]
+            variables = {"HOME": str(home), "LANG": "C.UTF-8"}
+        else:
+            variables = tools.environment(home, sorted(self._names))
+            programs = variables["PATH"].removesuffix(os.environ.get("PATH", os.defpath))
+            path = [str(self._bin), *filter(None, programs.split(os.pathsep)), *machine_path()]
+        managers = offline(parts.ensure(("examples",))["examples"], folder / "offline", maven=language == "maven")
+        return {**managers, **variables, "PATH": os.pathsep.join(path), "TMPDIR": str(_made(folder / "tmp"))}
 
 
 def machine_path() -> list[str]:
@@ -91,8 +82,3 @@ def _link(place: Path, program: Path) -> None:
 def _made(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def has(*programs: str) -> bool:
-    """Whether the machine has these programs."""
-    return all(shutil.which(program, path=os.pathsep.join(machine_path())) for program in programs)

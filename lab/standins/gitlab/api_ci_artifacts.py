@@ -11,9 +11,11 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 
 from lab.standins.gitlab import access, ci_artifacts, ci_tokens
 from lab.standins.gitlab.api_ci_runners import running
-from lab.standins.gitlab.routing import Router
+from lab.standins.gitlab.errors import forbidden, not_found, unauthorized
+from lab.standins.gitlab.routing import Call, Router
 from lab.standins.gitlab.site import GitLabSite, digest
 from lab.standins.needs import Need, needed_by
+from lab.standins.store import Document
 
 router = Router("jobs")
 #: Of an archive; GitLab's default (ApplicationSetting `max_artifacts_size`).
@@ -85,3 +87,30 @@ def _download(site: GitLabSite, job_id: int, token: str) -> Response:
     return FileResponse(
         ci_artifacts.path_of(site, archive), media_type="application/octet-stream", filename=archive["filename"]
     )
+
+
+@router.get("/projects/{id}/jobs/{job_id}/artifacts", job_token=True, anonymous=True)
+@needed_by(Need.PIPELINE)
+def get_artifacts(call: Call, id: str, job_id: int) -> Response:
+    """Return a job's archive, if the job's `artifacts:access` allows it to the caller."""
+    archive = _allowed(call, id, job_id)
+    return FileResponse(
+        ci_artifacts.path_of(call.site, archive), media_type="application/octet-stream", filename=archive["filename"]
+    )
+
+
+def _allowed(call: Call, id_: str, job_id: int) -> Document:
+    """Return the archive of a job that the caller may read."""
+    project = call.ci_project(id_)
+    job = call.store.get("job", job_id)
+    if job is None or job["project_id"] != project["id"]:
+        raise not_found()
+    archive = ci_artifacts.archive_of(call.site, job)
+    if archive is None:
+        raise not_found()
+    least = {"developer": access.DEVELOPER, "maintainer": access.MAINTAINER}.get(archive["access"], access.REPORTER)
+    level = call.project_level(project)
+    guest = archive["access"] == "all" and project["visibility"] != "private"
+    if archive["access"] == "none" or (level < least and not guest):
+        raise unauthorized() if call.actor is None else forbidden()
+    return archive

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from lab.standins.gitlab import access, api_ci_pipelines, ci_jobs, ci_pipelines, git_push, users
+from lab.standins.gitlab import access, api_ci_pipelines, ci_artifacts, ci_jobs, ci_pipelines, git_push, users
 from lab.standins.gitlab.api_repository_commits import rendered
 from lab.standins.gitlab.errors import forbidden, not_found, parameter
 from lab.standins.gitlab.params import Bool, Hashes, Paging, Params, Texts
@@ -44,7 +44,7 @@ def shown(site: GitLabSite, job: Document) -> Document:
         **{name: job[name] for name in ("id", "status", "stage", "name")},
         "ref": pipeline["ref"],
         "tag": pipeline["tag"],
-        "coverage": None,
+        "coverage": job.get("coverage"),
         **{name: job[name] for name in ("allow_failure", "created_at", "started_at", "finished_at")},
         "erased_at": job.get("erased_at"),
         "duration": ci_jobs.seconds(job["started_at"], job["finished_at"]),
@@ -55,13 +55,18 @@ def shown(site: GitLabSite, job: Document) -> Document:
         **({"failure_reason": job["failure_reason"]} if job["failure_reason"] else {}),
         "web_url": f"{site.url}/{project['full_path']}/-/jobs/{job['id']}",
         "project": {"ci_job_token_scope_enabled": False},
-        "artifacts": [],
+        "artifacts": [_artifact(one) for one in ci_artifacts.of_job(site, job["id"])],
         "runner": {k: runner[k] for k in ("id", "description", "runner_type", "paused")} if runner else None,
         "runner_manager": None,
         "artifacts_expire_at": None,
         "archived": False,
         "tag_list": job["config"].get("tags") or [],
     }
+
+
+def _artifact(one: Document) -> Document:
+    return {"file_type": one["file_type"], "size": one["size"], "filename": one["filename"],
+            "file_format": one["file_format"]}  # fmt: skip
 
 
 def _one(call: Call, id_: str, job_id: int, level: int = access.REPORTER) -> tuple[Document, Document]:
@@ -157,4 +162,5 @@ def play_job(call: Call, id: str, job_id: int, given: PlayParams) -> Any:
     job = {**job, "user_id": call.user["id"], "variables": {**job["variables"], **extra}}
     if not ci_jobs.may_deploy(call.site, job):
         raise forbidden()
+    ci_jobs.revive(call.site, job)
     return shown(call.site, ci_jobs.change(call.site, job, "pending", queued_at=now()))

@@ -76,7 +76,7 @@ def whole(site: GitLabSite, pipeline: Document) -> Document:
         "committed_at": None,
         "duration": _whole_seconds(pipeline["started_at"], pipeline["finished_at"]),
         "queued_duration": _whole_seconds(pipeline["created_at"], pipeline["started_at"]),
-        "coverage": None,
+        "coverage": _coverage(site, pipeline),
         "archived": False,
         "detailed_status": {
             "icon": f"status_{status}",
@@ -95,6 +95,12 @@ def whole(site: GitLabSite, pipeline: Document) -> Document:
 def _whole_seconds(start: str | None, end: str | None) -> int | None:
     found = ci_jobs.seconds(start, end)
     return None if found is None else int(found)
+
+
+def _coverage(site: GitLabSite, pipeline: Document) -> str | None:
+    """Return the mean of the jobs' coverage."""
+    found = [one["coverage"] for one in ci_jobs.of_pipeline(site, pipeline) if one.get("coverage") is not None]
+    return f"{sum(found) / len(found):.2f}" if found else None
 
 
 def find(call: Call, id_: str, pipeline_id: int, level: int = access.REPORTER) -> tuple[Document, Document]:

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from lab.standins.gitlab import access, ci_jobs, ci_runners
+from lab.standins.gitlab import access, ci_environments, ci_jobs, ci_runners
 from lab.standins.gitlab.errors import bad_request, forbidden, invalid, not_found
 from lab.standins.gitlab.paging import Reply
 from lab.standins.gitlab.params import Bool, Hash, Int, Paging, Params, Text, Texts
@@ -310,7 +310,9 @@ def report_job(call: Call, job_id: int, given: JobReport) -> Any:
         if given.state == "failed":
             allowed = job["allow_failure"] or ci_jobs.allows_exit_code(job, given.exit_code)
             more = {"failure_reason": given.failure_reason or "unknown_failure", "allow_failure": allowed}
-        ci_jobs.change(call.site, job, given.state, exit_code=given.exit_code, **more)
+        more["coverage"] = ci_jobs.coverage(call.site, job)
+        done = ci_jobs.change(call.site, job, given.state, exit_code=given.exit_code, **more)
+        ci_environments.finished(call.site, done)
     return PlainTextResponse("200", 200, {"X-GitLab-Trace-Update-Interval": "3"})
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from lab.standins.gitlab import access, api_ci_pipelines, api_issues, ci_auto_merge, git_push
+from lab.standins.gitlab import access, api_ci_pipelines, api_issues, ci_jobs, git_push
 from lab.standins.gitlab.api_issues import Filter, changed_labels, check_title, chosen, next_iid, people
-from lab.standins.gitlab.ci_merge_requests import base_of, can_merge_now, merge, pipelines_of, refresh, run_pipeline
+from lab.standins.gitlab.ci_merge_requests import base_of, can_merge_now, complete, pipelines_of, refresh, run_pipeline
 from lab.standins.gitlab.errors import forbidden, invalid, not_found, parameter, refused
 from lab.standins.gitlab.git import RepositoryError
 from lab.standins.gitlab.params import Bool, Int, Ints, Params, Text, Texts
-from lab.standins.gitlab.repositories import notify, repository
+from lab.standins.gitlab.repositories import repository
 from lab.standins.gitlab.routing import Call, Router
 from lab.standins.gitlab.site import now
 from lab.standins.needs import Need, needed_by
@@ -113,7 +113,7 @@ def shown(call: Call, one: Document) -> Document:
         "imported": False,
         "imported_from": "none",
         "milestone": None,
-        "merge_when_pipeline_succeeds": ci_auto_merge.is_set(one),
+        "merge_when_pipeline_succeeds": one["state"] == "opened" and one.get("auto_merge") is not None,
         "merge_status": "can_be_merged" if able or one["state"] == "merged" else "cannot_be_merged",
         "detailed_merge_status": status,
         "merge_after": None,
@@ -326,10 +326,7 @@ def update_merge_request(call: Call, id: str, merge_request_iid: int, given: Cha
 @router.put("/projects/{id}/merge_requests/{merge_request_iid}/merge")
 @needed_by(Need.PIPELINE)
 def merge_merge_request(call: Call, id: str, merge_request_iid: int, given: MergeParams) -> Any:
-    """Merge it, if its state and the caller's rights on the target branch allow it.
-
-    With `auto_merge`, or its older name, it is merged later if its pipeline still runs.
-    """
+    """Merge it, if its state and the caller's rights on the target branch allow it."""
     project, one = find(call, id, merge_request_iid)
     if not git_push.can_merge(call.site, call.actor, project, one["target_branch"]):
         raise refused("401 Unauthorized", 401)
@@ -340,26 +337,26 @@ def merge_merge_request(call: Call, id: str, merge_request_iid: int, given: Merg
     able, _ = can_merge_now(call.site, one)
     if one["state"] != "opened" or one["draft"]:
         raise refused("405 Method Not Allowed", 405)
-    if given.auto_merge or given.merge_when_pipeline_succeeds:
-        if ci_auto_merge.possible(call.site, one):
-            remove = given.should_remove_source_branch
-            if remove is not None:
-                one = {**one, "remove_source_branch": remove}
-            return whole(call, ci_auto_merge.set_by(call.site, one, call.user))
-        if not able:
-            raise refused("405 Method Not Allowed", 405)
-    if not able:
+    head = pipelines_of(call.site, one)[-1:]
+    automatic = bool(given.auto_merge or given.merge_when_pipeline_succeeds)
+    waits = automatic and any(pipeline["status"] in ci_jobs.ACTIVE for pipeline in head)
+    if automatic and not able and not waits:
+        raise refused("405 Method Not Allowed", 405)
+    if not able and not waits:
         raise refused("Branch cannot be merged", 422)
     squash = one["squash"] if given.squash is None else given.squash
     message = given.squash_commit_message if squash else given.merge_commit_message
+    remove = given.should_remove_source_branch
+    wish = {
+        "squash": bool(squash),
+        "message": message,
+        "remove": bool(one["remove_source_branch"] if remove is None else remove),
+    }
+    if waits:
+        changed = {**one, "auto_merge": {**wish, "user_id": call.user["id"]}, "updated_at": now()}
+        call.store.put("merge_request", changed)
+        return whole(call, changed)
     try:
-        merged, updates = merge(call.site, one, call.user, squash=bool(squash), message=message)
+        return whole(call, complete(call.site, one, call.user, wish))
     except RepositoryError:
         raise refused("Branch cannot be merged", 422) from None
-    notify(call.site, project, call.user, updates)
-    remove = (
-        one["remove_source_branch"] if given.should_remove_source_branch is None else given.should_remove_source_branch
-    )
-    if remove:
-        ci_auto_merge.remove_source(call.site, merged, call.user)
-    return whole(call, call.store.get("merge_request", one["id"]) or merged)

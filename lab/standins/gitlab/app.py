@@ -42,7 +42,6 @@ from lab.standins.gitlab import (
     api_tokens,
     api_users,
     api_variables,
-    ci_auto_merge,
     ci_bridges,
     ci_merge_requests,
     ci_pipelines,
@@ -100,7 +99,6 @@ EXTENSIONS: Final[tuple[ModuleType, ...]] = (
     ci_pipelines,
     ci_bridges,
     ci_merge_requests,
-    ci_auto_merge,
     git_http,  # last, because its paths match nearly everything
 )
 

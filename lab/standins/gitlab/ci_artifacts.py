@@ -9,72 +9,19 @@ import shutil
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
 
-from lab.standins.gitlab import ci_jobs, ci_needs, ci_variables
+from lab.standins.gitlab import ci_jobs, ci_needs
+from lab.standins.gitlab.ci_artifact_types import ARCHIVE, formats
 from lab.standins.gitlab.ci_variables import Variable
 from lab.standins.gitlab.site import GitLabSite, now
 from lab.standins.store import Document
 
-ARCHIVE: Final = "archive"
-#: Each type of report with its format, in which a runner uploads it, and its file name (Enums::Ci::JobArtifact).
-REPORTS: Final[Mapping[str, tuple[str, str]]] = {
-    "junit": ("gzip", "junit.xml"),
-    "dotenv": ("gzip", ".env"),
-    "cobertura": ("gzip", "cobertura-coverage.xml"),
-    "jacoco": ("gzip", "jacoco-coverage.xml"),
-    "cyclonedx": ("gzip", "gl-sbom.cdx.json"),
-    "annotations": ("gzip", "gl-annotations.json"),
-    "sast": ("raw", "gl-sast-report.json"),
-    "secret_detection": ("raw", "gl-secret-detection-report.json"),
-    "dependency_scanning": ("raw", "gl-dependency-scanning-report.json"),
-    "container_scanning": ("raw", "gl-container-scanning-report.json"),
-    "dast": ("raw", "gl-dast-report.json"),
-    "accessibility": ("raw", "gl-accessibility.json"),
-    "codequality": ("raw", "gl-code-quality-report.json"),
-    "terraform": ("raw", "tfplan.json"),
-}
-#: Formats of other types that a runner uploads.
-_OTHERS: Final = {ARCHIVE: "zip", "metadata": "gzip"}
 #: Limits of dotenv reports: bytes (ApplicationSetting, plan limits of a self-managed GitLab) and variables.
 _DOTENV_SIZE, _DOTENV_VARIABLES = 5 * 1024, 150
 
 
 class ArtifactError(Exception):
     """A refused upload; the argument is GitLab's message."""
-
-
-def formats() -> Mapping[str, str]:
-    """Return the format of every type."""
-    return {**_OTHERS, **{name: form for name, (form, _) in REPORTS.items()}}
-
-
-def declared(artifacts: Any, known: Mapping[str, str]) -> list[Document] | None:  # noqa: ANN401 - YAML has any type
-    """Return a job's `artifacts:` in the runners' protocol."""
-    if not isinstance(artifacts, dict):
-        return None
-    found = []
-    expiry = artifacts.get("expire_in")
-    if artifacts.get("untracked") or artifacts.get("paths"):
-        archive = {
-            "name": ci_variables.expand(str(artifacts.get("name") or "artifacts"), known),
-            "untracked": bool(artifacts.get("untracked")),
-            "paths": [ci_variables.expand(str(path), known) for path in artifacts.get("paths") or []],
-            "when": artifacts.get("when", "on_success"),
-            "expire_in": expiry,
-            "artifact_type": ARCHIVE,
-            "artifact_format": "zip",
-        }
-        found.append(archive | ({"exclude": artifacts["exclude"]} if artifacts.get("exclude") else {}))
-    for kind, paths in (artifacts.get("reports") or {}).items():
-        type_, listed = kind, paths if isinstance(paths, list) else [paths]
-        if kind == "coverage_report":
-            type_, listed = paths["coverage_format"], [paths["path"]]
-        form, name = REPORTS[type_]
-        report = {"name": name, "paths": [str(path) for path in listed], "when": "always", "expire_in": expiry}
-        report |= {"artifact_type": type_, "artifact_format": form}
-        found.append({key: value for key, value in report.items() if value is not None})
-    return found
 
 
 # Files ----------------------------------------------------------------------------------------------------------------
@@ -161,13 +108,11 @@ def sources(site: GitLabSite, job: Document) -> list[Document]:
     if chosen == []:
         return []
     pipeline = site.store.get("pipeline", job["pipeline_id"]) or {"id": job["pipeline_id"]}
-    needs = ci_needs.of(job["config"])
-    names = None if needs is None else {need.name for need in needs if need.artifacts}
+    unwanted = {need.name for need in ci_needs.of(job["config"]) or [] if not need.artifacts}
     return [
         one
-        for one in ci_jobs.of_pipeline(site, pipeline)
-        if (one["stage_index"] < job["stage_index"] if names is None else one["name"] in names)
-        and (not chosen or one["name"] in chosen)
+        for one in ci_needs.before(job, ci_jobs.of_pipeline(site, pipeline))
+        if one["name"] not in unwanted and (not chosen or one["name"] in chosen)
     ]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from lab.standins.gitlab import ci_rules, ci_yaml
+from lab.standins.gitlab import ci_artifact_types, ci_needs, ci_rules, ci_yaml
 from lab.standins.gitlab.ci_yaml import ConfigError, FileLocation
 
 _STAGES: Final = ("build", "test", "deploy")
@@ -89,6 +89,9 @@ def load(place: FileLocation, given: str | None = None) -> CiConfiguration:
         jobs[name] = job
     if not jobs:
         wrong.append("jobs config should contain at least one visible job")
+    if not wrong:
+        wrong += ci_needs.errors(jobs, stages)
+        wrong += _stop_errors(jobs)
     if wrong:
         raise ConfigError(*wrong)
     return CiConfiguration(tuple(stages), variables, workflow, jobs, path, content)
@@ -168,9 +171,17 @@ def _errors(name: str, job: Mapping[str, Any], stages: list[str]) -> list[str]:
     wrong += _policy_errors(where, job)
     wrong += _tokens_errors(where, job.get("id_tokens"))
     wrong += _environment_errors(where, job.get("environment"))
+    wrong += ci_artifact_types.errors(where, job.get("artifacts"))
+    wrong += _coverage_errors(where, job.get("coverage"))
     if "image" in job and not isinstance(job["image"], str) and not isinstance((job["image"] or {}).get("name"), str):
         wrong.append(f"{where}:image config should be a hash or a string")
     return wrong
+
+
+def _coverage_errors(where: str, coverage: Any) -> list[str]:
+    if coverage is None or (isinstance(coverage, str) and ci_rules.compiled(coverage) is not None):
+        return []
+    return [f"{where}:coverage config must be a regular expression written with re2 syntax"]
 
 
 def _trigger_errors(where: str, trigger: Any) -> list[str]:
@@ -283,6 +294,26 @@ def _tokens_errors(where: str, tokens: Any) -> list[str]:
             isinstance(audience, list) and audience and all(isinstance(one, str) for one in audience)
         ):
             wrong.append(f"{here} aud should be a string or an array of strings")
+    return wrong
+
+
+def _stop_errors(jobs: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the errors in `environment:on_stop`."""
+    wrong = []
+    for name, job in jobs.items():
+        environment = job.get("environment")
+        if not isinstance(environment, dict) or environment.get("on_stop") is None:
+            continue
+        stop = environment["on_stop"]
+        here, other = f"{name} job: on_stop job {stop}", (jobs.get(str(stop)) or {}).get("environment")
+        if str(stop) not in jobs:
+            wrong.append(f"{here} is not defined")
+        elif other is None:
+            wrong.append(f"{here} does not have environment defined")
+        elif not isinstance(other, dict) or other.get("name") != environment["name"]:
+            wrong.append(f"{here} have different environment name")
+        elif other.get("action") != "stop":
+            wrong.append(f"{here} needs to have action stop defined")
     return wrong
 
 

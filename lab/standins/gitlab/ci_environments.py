@@ -11,6 +11,15 @@ from lab.standins.store import Document
 OTHER: Final = "other"
 
 
+def finished(site: GitLabSite, job: Document) -> None:
+    """Change the state of a job's environment: a deployment makes it available, the job that stops it stops it."""
+    environment = site.store.get("environment", job["environment_id"] or 0)
+    states = {"start": "available", "stop": "stopped"}
+    state = states.get(job["environment_action"])
+    if environment is not None and state is not None and job["status"] == "success":
+        site.store.put("environment", {**environment, "state": state, "updated_at": now()})
+
+
 def add(site: GitLabSite, project: Document, name: str, *, tier: str | None, url: str | None) -> Document:
     """Add an environment to a project; without a tier, its name determines the tier."""
     moment = now()

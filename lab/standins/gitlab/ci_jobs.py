@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from lab.standins.gitlab import access, protection
+from lab.standins.gitlab import access, ci_needs, ci_rules, protection
 from lab.standins.gitlab.site import GitLabSite, now
 from lab.standins.store import Document
 
@@ -28,27 +29,27 @@ def advance(site: GitLabSite, pipeline_id: int) -> Document:
     if pipeline is None:
         raise LookupError(f"no pipeline {pipeline_id}")
     jobs = of_pipeline(site, pipeline)
-    for stage in sorted({job["stage_index"] for job in jobs}):
-        before = [job for job in jobs if job["stage_index"] < stage]
-        if any(not _passed(job) for job in before):
-            break
-        failed = any(job["status"] in {"failed", "canceled"} and not _may_fail(job) for job in before)
-        for job in jobs:
-            if job["stage_index"] == stage and job["status"] == "created":
-                job["status"] = _due(site, job, failed=failed)
-                if job["status"] == "pending" and "trigger" in job["config"]:
-                    for start in site.bridging:
-                        job.update(start(site, job))
-                if job["status"] == "failed" and not job["failure_reason"]:
-                    job |= {"failure_reason": "protected_environment_failure", "finished_at": now()}
-                job["queued_at"] = now()
-                site.store.put("job", job)
+    while due := [(job, state) for job in jobs if (state := _next(site, job, jobs)) is not None]:
+        for job, state in due:
+            job["status"] = state
+            if state == "pending" and "trigger" in job["config"]:
+                for start in site.bridging:
+                    job.update(start(site, job))
+            if job["status"] == "failed" and not job["failure_reason"]:
+                job |= {"failure_reason": "protected_environment_failure", "finished_at": now()}
+            job["queued_at"] = now()
+            site.store.put("job", job)
     return _settle(site, pipeline, jobs)
 
 
-def _due(site: GitLabSite, job: Document, *, failed: bool) -> str:
+def _next(site: GitLabSite, job: Document, jobs: Sequence[Document]) -> str | None:
+    """Return the state that a job gets now, None if it keeps its state."""
+    outcome = ci_needs.outcome(job, jobs) if job["status"] == "created" else None
+    if outcome is None:
+        return None
     when = job["when"]
-    if (failed and when not in {"always", "on_failure"}) or (when == "on_failure" and not failed):
+    runs = {"always": {"success", "failed", "skipped"}, "on_failure": {"failed"}}.get(when, {"success"})
+    if outcome not in runs:
         return "skipped"
     if when == "manual":
         return "manual"
@@ -72,15 +73,6 @@ def may_deploy(site: GitLabSite, job: Document) -> bool:
     return protection.allowed(site, user, level, rule["deploy_access_levels"])
 
 
-def _passed(job: Document) -> bool:
-    """Whether the next stage can start, as far as this job matters."""
-    return job["status"] in DONE or (job["status"] == "manual" and job["allow_failure"])
-
-
-def _may_fail(job: Document) -> bool:
-    return bool(job["allow_failure"])
-
-
 def allows_exit_code(job: Document, exit_code: int | None) -> bool:
     """Whether `allow_failure:exit_codes` of a job contains this code."""
     allowed = job["config"].get("allow_failure")
@@ -98,8 +90,8 @@ def _settle(site: GitLabSite, pipeline: Document, jobs: Sequence[Document]) -> D
         changed["started_at"] = moment
     changed["finished_at"] = moment if status in DONE else None
     site.store.put("pipeline", changed)
-    for inform in site.settled:
-        inform(site, changed)
+    for settled in site.settled:
+        settled(site, changed)
     return changed
 
 
@@ -155,11 +147,16 @@ def again(site: GitLabSite, job: Document, user: Document) -> Document:
     }
     fresh.pop("id")
     made = site.store.add("job", fresh)
-    for other in site.store.find("job", pipeline_id=job["pipeline_id"], status="skipped", retried=False):
-        if other["stage_index"] > job["stage_index"]:
-            site.store.put("job", {**other, "status": "created", "finished_at": None})
+    revive(site, made)
     advance(site, job["pipeline_id"])
     return site.store.get("job", made["id"]) or made
+
+
+def revive(site: GitLabSite, job: Document) -> None:
+    """Let the skipped jobs that wait for a job wait again."""
+    for other in ci_needs.after(job, site.store.find("job", pipeline_id=job["pipeline_id"], retried=False)):
+        if other["status"] == "skipped":
+            site.store.put("job", {**other, "status": "created", "finished_at": None})
 
 
 def seconds(start: str | None, end: str | None) -> float | None:
@@ -167,6 +164,22 @@ def seconds(start: str | None, end: str | None) -> float | None:
     if not start or not end:
         return None
     return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+
+
+def coverage(site: GitLabSite, job: Document) -> float | None:
+    """Return what the job's `coverage:` finds in its log: the number in the last match."""
+    pattern = ci_rules.compiled(str(job["config"].get("coverage") or ""))
+    file = trace(site, job["id"])
+    if pattern is None or not file.exists():
+        return None
+    for line in reversed(file.read_text(encoding="utf-8", errors="replace").splitlines()):
+        found = list(pattern.finditer(line))
+        if found:
+            text = found[-1][1] if pattern.groups else found[-1][0]
+            number = re.search(r"\d+(?:\.\d+)?", text or "")
+            if number is not None:
+                return float(number[0])
+    return None
 
 
 def trace(site: GitLabSite, job_id: int) -> Path:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from lab.standins.gitlab import access, ci_pipelines
+from lab.standins.gitlab import access, ci_pipelines, git_push
 from lab.standins.gitlab.actors import Actor
 from lab.standins.gitlab.ci_pipelines import NoPipelineError, PipelineRequest
 from lab.standins.gitlab.git import ZERO, RepositoryError
 from lab.standins.gitlab.git_push import HEADS
-from lab.standins.gitlab.repositories import Update, last, listeners, person, repository
+from lab.standins.gitlab.repositories import Update, last, listeners, notify, person, repository
 from lab.standins.gitlab.site import GitLabSite, now
 from lab.standins.store import Document
 
@@ -17,6 +18,7 @@ from lab.standins.store import Document
 def install(site: GitLabSite) -> None:
     """Register for pushes to source branches. Merge requests are updated before branches get their pipelines."""
     site.removing.append(_removing)
+    site.settled.append(_settled)
     if _pushed not in listeners:
         listeners.insert(0, _pushed)
 
@@ -112,6 +114,50 @@ def merge(
     return changed, [Update(ref, head, new)]
 
 
+def complete(site: GitLabSite, one: Document, user: Document, wish: Mapping[str, Any]) -> Document:
+    """Merge it as a user wishes, and remove its branch. Returns it; raises RepositoryError on a conflict."""
+    merged, updates = merge(site, one, user, squash=wish["squash"], message=wish["message"])
+    target = site.store.get("project", one["target_project_id"])
+    assert target is not None  # noqa: S101 - found through it
+    notify(site, target, user, updates)
+    if wish["remove"]:
+        _remove_source(site, merged, user)
+    return site.store.get("merge_request", one["id"]) or merged
+
+
+def _remove_source(site: GitLabSite, one: Document, user: Document) -> None:
+    source, actor = site.store.get("project", one["source_project_id"]), ci_pipelines.acting(user)
+    branch = one["source_branch"]
+    if source is None or git_push.protecting(site, source, "protected_branch", branch):
+        return
+    if not git_push.can_push(site, actor, source, branch) or branch == source["default_branch"]:
+        return
+    repo = repository(site, source)
+    sha = repo.ref(HEADS + branch)
+    if sha is not None:
+        repo.update(HEADS + branch, ZERO, sha)
+        notify(site, source, user, [Update(HEADS + branch, sha, ZERO)])
+
+
+def _settled(site: GitLabSite, pipeline: Document) -> None:
+    """Merge a merge request with auto-merge, once its newest pipeline has succeeded."""
+    if pipeline["status"] != "success":
+        return
+    for one in site.store.find("merge_request", sha=pipeline["sha"], state="opened"):
+        wish, project = one.get("auto_merge"), site.store.get("project", one["target_project_id"])
+        if (
+            wish is None
+            or project is None
+            or [known["id"] for known in pipelines_of(site, one)[-1:]] != [pipeline["id"]]
+        ):
+            continue
+        user = site.store.get("user", wish["user_id"])
+        if user is None or not git_push.can_merge(site, ci_pipelines.acting(user), project, one["target_branch"]):
+            continue
+        if can_merge_now(site, one)[0]:
+            complete(site, one, user, wish)
+
+
 def pipelines_of(site: GitLabSite, one: Document) -> list[Document]:
     """Return its pipelines, and those of its source branch for the current commit, by id."""
     own = site.store.find("pipeline", merge_request_id=one["id"])
@@ -165,7 +211,7 @@ def _pushed(
         for one in of_source:
             if update.new == ZERO:
                 continue
-            fresh = refresh(site, {**one, "approved_by_ids": [], "updated_at": now()})
+            fresh = refresh(site, {**one, "approved_by_ids": [], "auto_merge": None, "updated_at": now()})
             if user is not None and not {"ci.skip", "ci.no_pipeline"} & set(options):
                 run_pipeline(site, fresh, ci_pipelines.acting(user))
         _merged_by_push(site, project, branch, update, user)

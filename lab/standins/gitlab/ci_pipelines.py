@@ -15,6 +15,7 @@ from lab.standins.gitlab import (
     ci_config,
     ci_environments,
     ci_jobs,
+    ci_needs,
     ci_rules,
     ci_variables,
     git_push,
@@ -79,9 +80,13 @@ def create(site: GitLabSite, project: Document, wanted: PipelineRequest) -> Docu
     pipeline = _pipeline(site, project, wanted, user)
     settings = ci_variables.of_settings(site, project, protected=pipeline["protected"], environment=None)
     known = [*ci_variables.of_pipeline(site, project, pipeline), *settings, *ci_variables.given(site, pipeline)]
-    place = FileLocation(site, wanted.actor, project, wanted.sha, ci_variables.values(known))
+    changed = _changed(site, project, pipeline)
+    place = FileLocation(site, wanted.actor, project, wanted.sha, ci_variables.values(known), changed)
+    commit = last(repository(site, project), wanted.sha)
+    skips = wanted.skip or (wanted.heed_skip and commit is not None and _SKIP.search(commit.message) is not None)
     try:
         configuration = ci_config.load(place, wanted.config)
+        jobs, name = ([], None) if skips else selected(site, project, pipeline, configuration, place.files)
     except NoConfig:
         raise NoPipelineError("Missing CI config file") from None
     except ConfigError as error:
@@ -89,10 +94,8 @@ def create(site: GitLabSite, project: Document, wanted: PipelineRequest) -> Docu
             raise NoPipelineError(*error.messages) from None
         return _failed(site, project, pipeline, error)
     pipeline |= _config_names(site, project, pipeline, configuration)
-    commit = last(repository(site, project), wanted.sha)
-    if wanted.skip or (wanted.heed_skip and commit is not None and _SKIP.search(commit.message)):
+    if skips:
         return _add(site, project, {**pipeline, "status": "skipped", "finished_at": now()})
-    jobs, name = selected(site, project, pipeline, configuration)
     made = _add(site, project, {**pipeline, "name": name})
     for job in jobs:
         _add_job(site, project, made, job)
@@ -221,10 +224,28 @@ def _add(site: GitLabSite, project: Document, pipeline: Document) -> Document:
 # Jobs -----------------------------------------------------------------------------------------------------------------
 
 
+def _changed(site: GitLabSite, project: Document, pipeline: Document) -> list[str] | None:
+    """Return the paths that a merge request, or a push to a known branch, changes; None for other pipelines."""
+    request = site.store.get("merge_request", pipeline["merge_request_id"] or 0)
+    if request is not None:
+        target = site.store.get("project", request["target_project_id"]) or project
+        repo = repository(site, target)
+        head = repo.ref(HEADS + request["target_branch"])
+        base = repo.merge_base(head, pipeline["sha"]) if head else None
+    elif pipeline["source"] == "push" and not pipeline["tag"] and pipeline["before_sha"] != ZERO:
+        repo, base = repository(site, project), pipeline["before_sha"]
+    else:
+        return None
+    return repo.changed(base, pipeline["sha"]) if base else None
+
+
 def selected(
-    site: GitLabSite, project: Document, pipeline: Document, configuration: CiConfiguration
+    site: GitLabSite, project: Document, pipeline: Document, configuration: CiConfiguration, files: ci_rules.Files
 ) -> tuple[list[Document], str | None]:
-    """Return the jobs of the pipeline, in order, and its name. Raises NoPipelineError if there are none."""
+    """Return the jobs of the pipeline, in order, and its name.
+
+    Raises NoPipelineError if there are none, ConfigError if one needs a job that is not among them.
+    """
     situation = ci_rules.RuleContext(pipeline["source"], pipeline["ref"], pipeline["tag"])
     settings = ci_variables.of_settings(site, project, protected=pipeline["protected"], environment=None)
     above = [*settings, *ci_variables.given(site, pipeline)]
@@ -235,7 +256,7 @@ def selected(
         return ci_variables.values([*predefined, *ci_variables.of_yaml({**shared, **job}), *above])
 
     if "rules" in configuration.workflow:
-        found = ci_rules.first(configuration.workflow["rules"], known({}))
+        found = ci_rules.first(configuration.workflow["rules"], known({}), files)
         if found is None:
             raise NoPipelineError(FILTERED)
         shared |= found.variables or {}
@@ -246,7 +267,7 @@ def selected(
                 continue
             own = job.get("variables") or {}
             values = known({**own, "CI_JOB_NAME": name, "CI_JOB_STAGE": stage})
-            verdict = ci_rules.verdict(job, situation, values, workflow="rules" in configuration.workflow)
+            verdict = ci_rules.verdict(job, situation, values, files, workflow="rules" in configuration.workflow)
             if verdict is not None and (made := _job(name, job, index, verdict)) is not None:
                 inherit = job.get("inherit")
                 inherited = inherit.get("variables", True) if isinstance(inherit, dict) else True
@@ -258,6 +279,8 @@ def selected(
                 jobs.append({**made, "variables": {**globals_, **own, **(verdict.variables or {})}})
     if not any(job["stage"] not in {".pre", ".post"} for job in jobs):
         raise NoPipelineError(NO_JOBS)
+    if absent := ci_needs.missing(jobs):
+        raise ConfigError(*absent)
     title = configuration.workflow.get("name")
     return jobs, ci_variables.expand(str(title), known({})) if title else None
 

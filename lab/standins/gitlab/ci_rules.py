@@ -1,19 +1,19 @@
-"""Conditions of jobs: `rules`, `only`, `except`, `workflow:rules`, and their expressions.
-
-`changes` and `exists` are always true: the content of a push has no effect here.
-"""
+"""Conditions of jobs: `rules`, `only`, `except`, `workflow:rules`, and their expressions."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+
+from lab.standins.gitlab import ci_globs
 
 _TOKEN: Final = re.compile(
     r"""\s*(?:(?P<variable>\$\{?\w+\}?)|(?P<text>"[^"]*"|'[^']*')|(?P<pattern>/(?:[^/\\]|\\.)+/[ismU]*)"""
     r"""|(?P<null>null\b)|(?P<operator>==|!=|=~|!~|&&|\|\||\(|\)))"""
 )
+_VARIABLE: Final = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _KEYWORDS: Final = {
     "pushes": "push",
     "web": "web",
@@ -36,6 +36,14 @@ class RuleContext:
     source: str
     ref: str
     tag: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What `exists` and `changes` look at: the paths of a commit; the changed ones, None if there is no comparison."""
+
+    paths: Callable[[], list[str]]
+    changed: list[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,11 +188,13 @@ def check(expression: str) -> bool:
     return True
 
 
-def first(rules: list[Any], variables: Mapping[str, str]) -> Verdict | None:
+def first(rules: list[Any], variables: Mapping[str, str], files: Files) -> Verdict | None:
     """Return the verdict of the first matching rule; None if there is none or it is `never`."""
     for rule in rules:
         condition = rule.get("if")
         if condition is not None and not holds(str(condition), variables):
+            continue
+        if not _exists(rule.get("exists"), variables, files) or not _changes(rule.get("changes"), variables, files):
             continue
         if rule.get("when") == "never":
             return None
@@ -192,19 +202,44 @@ def first(rules: list[Any], variables: Mapping[str, str]) -> Verdict | None:
     return None
 
 
+def _patterns(value: Any, variables: Mapping[str, str]) -> list[str]:  # noqa: ANN401 - YAML has any type
+    paths = value.get("paths") if isinstance(value, dict) else value
+    listed = paths if isinstance(paths, list) else [paths]
+    return [_VARIABLE.sub(lambda match: variables.get(match[1] or match[2], match[0]), str(one)) for one in listed]
+
+
+def _exists(value: Any, variables: Mapping[str, str], files: Files) -> bool:  # noqa: ANN401 - YAML has any type
+    if value is None:
+        return True
+    patterns, paths = _patterns(value, variables), files.paths()
+    return any(ci_globs.matches(pattern, path) for pattern in patterns for path in paths)
+
+
+def _changes(value: Any, variables: Mapping[str, str], files: Files) -> bool:  # noqa: ANN401 - YAML has any type
+    """Whether a commit changes such a path. True where GitLab does not compare: schedules, tags, new branches."""
+    if value is None or files.changed is None:
+        return True
+    return any(ci_globs.matches(pattern, path) for pattern in _patterns(value, variables) for path in files.changed)
+
+
 def _failure(value: Any) -> bool | None:  # noqa: ANN401 - YAML has any type
     return value is not False if value is not None else None
 
 
 def verdict(
-    job: Mapping[str, Any], situation: RuleContext, variables: Mapping[str, str], *, workflow: bool = False
+    job: Mapping[str, Any],
+    situation: RuleContext,
+    variables: Mapping[str, str],
+    files: Files,
+    *,
+    workflow: bool = False,
 ) -> Verdict | None:
     """Return the attributes of a job in the pipeline; None if it does not run.
 
     A job without conditions runs for branches and tags, and if the configuration has `workflow:rules` for everything.
     """
     if "rules" in job:
-        return first(job["rules"], variables)
+        return first(job["rules"], variables, files)
     only = job.get("only")
     if only is None and not workflow:
         only = ["branches", "tags"]

@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from lab.standins.gitlab import access, ci_artifacts, ci_caches, ci_config, ci_jobs, ci_tokens, ci_variables
+from lab.standins.gitlab import (
+    access,
+    ci_artifact_types,
+    ci_artifacts,
+    ci_caches,
+    ci_config,
+    ci_jobs,
+    ci_tokens,
+    ci_variables,
+)
 from lab.standins.gitlab.ci_variables import Variable
 from lab.standins.gitlab.site import GitLabSite, digest
 from lab.standins.store import Document
@@ -76,7 +85,7 @@ def _job_data(
         "hooks": [],
         "image": _image(config.get("image"), known),
         "services": [_image(one, known) for one in config.get("services") or []],
-        "artifacts": ci_artifacts.declared(config.get("artifacts"), known),
+        "artifacts": ci_artifact_types.declared(config.get("artifacts"), known),
         "cache": ci_caches.of_job(site, project, pipeline, config, known),
         "credentials": [],
         "dependencies": ci_artifacts.dependencies(site, job, token),

@@ -8,10 +8,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import yaml
 
-from lab.standins.gitlab import access, ci_rules
+from lab.standins.gitlab import access, ci_inputs, ci_rules
 from lab.standins.gitlab.actors import Actor
 from lab.standins.gitlab.git import RepositoryError
 from lab.standins.gitlab.repositories import repositories, repository
@@ -24,7 +25,6 @@ _MOST_NODES: Final = 50_000
 _DEEPEST: Final = 100
 _LONGEST: Final = 2**20
 _VARIABLE: Final = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
-_INPUT: Final = re.compile(r"\$\[\[\s*inputs\.([\w-]+)\s*(?:\|[^\]]*)?\]\]")
 
 
 class ConfigError(Exception):
@@ -49,18 +49,27 @@ class Reference:
 
 @dataclass(slots=True)
 class FileLocation:
-    """Location of a file: its project, its commit, and the user who reads it."""
+    """Location of a file: its project, its commit, and the user who reads it.
+
+    `changed` are the paths that the pipeline's commits change, None if GitLab does not compare.
+    """
 
     site: GitLabSite
     actor: Actor | None
     project: Document
     sha: str
     variables: Mapping[str, str]
+    changed: list[str] | None = None
     count: list[int] = field(default_factory=lambda: [0])
 
     def at(self, project: Document, sha: str) -> FileLocation:
         """Return the same for another project."""
-        return FileLocation(self.site, self.actor, project, sha, self.variables, self.count)
+        return FileLocation(self.site, self.actor, project, sha, self.variables, self.changed, self.count)
+
+    @property
+    def files(self) -> ci_rules.Files:
+        """What `exists` and `changes` of rules of this file look at."""
+        return ci_rules.Files(lambda: repository(self.site, self.project).files(self.sha), self.changed)
 
 
 class _Loader(yaml.CSafeLoader):
@@ -84,17 +93,18 @@ _Loader.add_constructor("tag:yaml.org,2002:timestamp", _as_written)
 _Loader.add_constructor("tag:yaml.org,2002:binary", _as_written)
 
 
-def parse(text: str, inputs: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the hash in a file, with `spec:inputs` replaced. Raises ConfigError."""
+def parse(text: str, inputs: Mapping[str, Any] | None = None, known: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return the hash in a file, with `spec:inputs` replaced; `known` are the variables. Raises ConfigError."""
     if len(text) > _LONGEST:
         raise ConfigError("The parsed YAML is too big")
     header, body = _documents(text)
-    wanted = (header.get("spec") or {}).get("inputs") or {} if header is not None else {}
     if header is None and inputs:
         raise ConfigError("Given inputs not defined in the `spec` section of the included configuration file")
-    values = _inputs(wanted, inputs or {}) if isinstance(wanted, dict) else {}
-    if values:
-        body = _INPUT.sub(lambda match: _interpolated(match[1], values), body)
+    if header is not None:
+        try:
+            body = ci_inputs.filled(body, header, inputs or {}, known or {})
+        except ci_inputs.InputError as error:
+            raise ConfigError(str(error)) from None
     content = _load(body)
     if content is None:
         return {}
@@ -113,34 +123,6 @@ def _documents(text: str) -> tuple[dict[str, Any] | None, str]:
         if isinstance(header, dict):
             return header, "---".join(parts[1:])
     return None, text
-
-
-def _inputs(wanted: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    unknown = ", ".join(sorted(set(given) - set(wanted)))
-    if unknown:
-        raise ConfigError(f"unknown input arguments: {unknown}")
-    values = {}
-    for name, described in wanted.items():
-        spec = described or {}
-        if name in given:
-            values[name] = given[name]
-        elif isinstance(spec, dict) and "default" in spec:
-            values[name] = spec["default"]
-        else:
-            raise ConfigError(f"`{name}` input: required value has not been provided")
-        options = spec.get("options") if isinstance(spec, dict) else None
-        if isinstance(options, list) and values[name] not in options:
-            raise ConfigError(
-                f"`{name}` input: `{values[name]}` cannot be used because it is not in the list of allowed options"
-            )
-    return values
-
-
-def _interpolated(name: str, values: Mapping[str, Any]) -> str:
-    if name not in values:
-        raise ConfigError(f"unknown interpolation key: `{name}`")
-    value = values[name]
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _load(text: str) -> Any:
@@ -213,7 +195,7 @@ def _joined(place: FileLocation, main: dict[str, Any], depth: int = 0) -> dict[s
             place.count[0] += 1
             if place.count[0] > _MOST_INCLUDES or depth > _DEEPEST:
                 raise ConfigError(f"Maximum of {_MOST_INCLUDES} nested includes are allowed!")
-            result = merge(result, _joined(inner, parse(text, inputs), depth + 1))
+            result = merge(result, _joined(inner, parse(text, inputs, place.variables), depth + 1))
     return merge(result, main)
 
 
@@ -224,14 +206,16 @@ def _included(place: FileLocation, entry: Any) -> list[tuple[FileLocation, str, 
     if not isinstance(entry, dict):
         raise ConfigError("Each include must be a hash or a string")
     rules = entry.get("rules")
-    if rules is not None and (not isinstance(rules, list) or ci_rules.first(_hashes(rules), place.variables) is None):
+    if rules is not None and (
+        not isinstance(rules, list) or ci_rules.first(_hashes(rules), place.variables, place.files) is None
+    ):
         return []
     inputs = entry.get("inputs")
     inputs = inputs if isinstance(inputs, dict) else None
     if "project" in entry:
         return [(inner, text, inputs) for inner, text in _of_project(place, entry)]
     if "local" in entry:
-        path = str(entry["local"])
+        path = str(_named(entry["local"], place.variables))
         text = _read(place, path)
         if text is None:
             raise ConfigError(f"Local file `{path.lstrip('/')}` does not exist!")
@@ -241,7 +225,8 @@ def _included(place: FileLocation, entry: Any) -> list[tuple[FileLocation, str, 
     if "remote" in entry:
         raise ConfigError(f"Remote file `{entry['remote']}` could not be fetched because of a socket error!")
     if "component" in entry:
-        raise ConfigError(f"Component '{entry['component']}' - content not found")
+        inner, text = _component(place, entry["component"])
+        return [(inner, text, inputs)]
     raise ConfigError(
         f"`{json.dumps(entry, default=str)}` does not have a valid subkey for include. "
         "Valid subkeys are: `local`, `project`, `remote`, `template`, `component`, `artifact`"
@@ -279,11 +264,44 @@ def _of_project(place: FileLocation, entry: dict[str, Any]) -> list[tuple[FileLo
     return found
 
 
+def _component(place: FileLocation, address: Any) -> tuple[FileLocation, str]:
+    """Return the template of a component, `<host>/<project>/<name>@<ref>`, and the place of its own includes."""
+    if not isinstance(address, str):
+        raise ConfigError(f"Included file `{address}` needs to be a string")
+    address, site = _named(address, place.variables), place.site
+    wrong = f"Component '{address}' -"
+    path, at, version = address.partition("@")
+    host = urlsplit(site.url).netloc + "/"
+    if not at or not address.startswith(host):
+        raise ConfigError(f"{wrong} the component path is not supported")
+    route, _, name = path.removeprefix(host).rpartition("/")
+    project = site.store.first("project", route=route.lower()) if route else None
+    sha = repository(site, project).resolve(version) if project is not None and version else None
+    if project is None or sha is None:
+        if project is not None and (version == "~latest" or re.fullmatch(r"\d+(\.\d+)?", version)):
+            kind = "~latest version" if version == "~latest" else "partial semantic version"
+            raise ConfigError(
+                f"{wrong} The {kind} reference is not supported for non-catalog resources. "
+                "Use a tag, branch, or commit SHA instead."
+            )
+        raise ConfigError(f"{wrong} content not found")
+    if not _may_read(site, place.actor, project):
+        raise ConfigError(f"{wrong} project does not exist or you don't have sufficient permissions")
+    inner = place.at(project, sha)
+    for file in (f"templates/{name}.yml", f"templates/{name}/template.yml"):
+        text = _read(inner, file)
+        if text is not None:
+            return inner, text
+    raise ConfigError(f"{wrong} content not found")
+
+
 def _named(value: Any, known: Mapping[str, str]) -> Any:
-    """Replace variables in a text: those that GitLab supports here, such as the project's and `CI_COMMIT_REF_NAME`."""
+    """Replace variables in a text; those that GitLab does not know here become empty (ExpandVariables.expand)."""
+    if isinstance(value, list):
+        return [_named(str(one), known) for one in value]
     if not isinstance(value, str):
         return value
-    return _VARIABLE.sub(lambda match: known.get(match[1] or match[2], match[0]), value)
+    return _VARIABLE.sub(lambda match: known.get(match[1] or match[2], ""), value)
 
 
 def _may_read(site: GitLabSite, actor: Actor | None, project: Document) -> bool:

@@ -252,6 +252,14 @@ class BareRepository:
         """Return the last commit, up to `commit`, that changed a path."""
         return self.run("log", "-1", "--format=%H", commit, "--", path).decode().strip()
 
+    def files(self, commit: str) -> list[str]:
+        """Return the paths of all files of a commit."""
+        return [one.path for one in self.tree(commit, recursive=True) or [] if one.kind == "blob"]
+
+    def changed(self, old: str, new: str) -> list[str]:
+        """Return the paths that differ between two commits."""
+        return self.run("diff-tree", "-r", "-z", "--name-only", old, new).decode(errors="replace").split("\0")[:-1]
+
     def changes(self, old: str, new: str) -> list[tuple[int, int]]:
         """Return added and removed lines for each file between two commits or trees, with renames.
 
