@@ -331,6 +331,13 @@ class Converter:
                         at_key=True,
                     )
         mirror, deploys = stated.mirror, stated.deploys
+        if mirror is not None and names.states("repositories", name, "preset") and (*path, "mirror") not in self._wrong:
+            runs = "with mirror.pipelines it runs the file of its source" if mirror.pipelines else "it runs no pipeline"
+            self._note(
+                (*path, "preset"),
+                f"repositories.{name}: preset has no effect on a mirror, because {runs}; leave out preset",
+                at_key=True,
+            )
         return Repository(
             name=name,
             kind=kind,

@@ -66,7 +66,6 @@ environments:
 repositories:
   api:
     kind: app
-    preset: python
     defaultBranch: main
     protectedBranches: [main]
     mirror: {url: "https://git.example.fr/api.git", credentials: mirror/api, schedule: "0 3 * * *", pipelines: false}
@@ -123,7 +122,7 @@ CHANGES: Mapping[str, Any] = {
     "environments.dev.egress.0.host": "new.example.fr",
     "environments.dev.egress.0.port": 8443,
     "repositories.api.kind": "infra",
-    "repositories.web.preset": "java",  # a mirror has no pipeline of a preset
+    "repositories.web.preset": "java",
     "repositories.api.defaultBranch": "trunk",
     "repositories.api.protectedBranches": ["main", "release/*"],
     "repositories.api.mirror.url": "https://git.example.fr/new.git",

@@ -156,6 +156,18 @@ def wrong(old: str, new: str, column: int, *messages: str) -> object:
         wrong("kind: app", "defaultBranch: a..b", 24, "not a legal name"),
         wrong("kind: app", "defaultBranch: x.lock", 24, "not a legal name"),
         wrong("kind: app", "protectedBranches: ['release/*', 'rel**']", 42, "not a legal name"),
+        wrong(
+            "kind: app",
+            "preset: python, mirror: {url: https://a.example.fr/x.git, schedule: '0 * * * *'}",
+            9,
+            "preset has no effect on a mirror, because it runs no pipeline; leave out preset",
+        ),
+        wrong(
+            "kind: app",
+            "preset: python, mirror: {url: https://a.example.fr/x.git, schedule: '0 * * * *', pipelines: true}",
+            9,
+            "with mirror.pipelines it runs the file of its source",
+        ),
         wrong("kind: app", "mirror: {url: 'git@host:x.git', schedule: '0 * * * *'}", 23, "starts with https://"),
         wrong("kind: app", "mirror: {url: https://a.example.fr/x.git}", 9, "the key schedule is missing"),
         wrong("kind: app", "mirror: {url: https://a.example.fr/x.git, schedule: hourly}", 61, "five fields"),
