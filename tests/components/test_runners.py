@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+import tomllib
 from collections.abc import Mapping
 from typing import Any
 
@@ -86,3 +88,19 @@ def tags(texts: Mapping[str, str], path: str) -> object:
 def test_jobs_have_a_tag_only_where_the_runners_are_declared(path: str) -> None:
     assert tags(read_catalogue(ROOT / FOLDER, settings()), path) == [f"${RUNNER_VARIABLE}"]
     assert tags(read_catalogue(ROOT / FOLDER, factories.settings()), path) == []
+
+
+def test_the_configuration_to_copy_has_no_privileges_and_shares_nothing() -> None:
+    page = (ROOT / "docs" / "runners.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```toml\n(.*?)```", page, re.S)
+    (runner,) = tomllib.loads(block)["runners"]
+    pods = runner["kubernetes"]
+    assert (pods["privileged"], pods["automount_service_account_token"], pods["pull_policy"]) == (
+        False,
+        False,
+        ["always"],
+    )
+    assert pods["pod_security_context"]["run_as_non_root"] is True
+    assert pods["build_container_security_context"]["capabilities"] == {"drop": ["ALL"], "add": ["SETUID", "SETGID"]}
+    assert "volumes" not in pods, "no folder of the host"
+    assert not {"environment", "cache"} & runner.keys()

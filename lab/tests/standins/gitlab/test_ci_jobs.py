@@ -105,6 +105,24 @@ def test_a_runner_for_protected_refs_only(live: LiveGitLab, seeded: Any) -> None
     assert careful.must_take()["git_info"]["ref"] == "main"
 
 
+def test_a_tag_may_be_a_variable_whose_protected_value_is_for_protected_refs(live: LiveGitLab, seeded: Any) -> None:
+    """As in the catalogue: the file says `open`, and a protected variable of the group overrides it."""
+    group = live.root.groups.get(seeded.namespace["id"])
+    group.variables.create({"key": "RUNNER", "value": "careful", "protected": True})
+    careful = project_runner(live, seeded, access_level="ref_protected", tag_list=["careful"], run_untagged=False)
+    anybody = project_runner(live, seeded, tag_list=["open"], run_untagged=False)
+    text = f"variables: {{RUNNER: open}}\ndefault: {{tags: [$RUNNER]}}\n{SIMPLE}"
+    commit(seeded, {".gitlab-ci.yml": text}, branch="side", start_branch="main")
+    assert careful.take() is None
+    assert anybody.must_take()["git_info"]["ref"] == "side"
+    commit(seeded, {".gitlab-ci.yml": text})
+    assert anybody.take() is None
+    assert careful.must_take()["git_info"]["ref"] == "main"
+    # The author of a merge request names the careful runner: no runner takes the job.
+    commit(seeded, {".gitlab-ci.yml": text.replace("[$RUNNER]", "[careful]")}, branch="evil", start_branch="main")
+    assert (careful.take(), anybody.take()) == (None, None)
+
+
 def test_the_checkout_a_runner_makes(live: LiveGitLab, seeded: Any, tmp_path: Path) -> None:
     _, job = running(live, seeded)
     git = Git(tmp_path)
