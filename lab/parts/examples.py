@@ -119,13 +119,13 @@ def _not_archives(_folder: str, names: list[str]) -> list[str]:
     return [name for name in names if name.endswith(".lock") or name == "vcs"]
 
 
-def offline(part: Path, scratch: Path) -> Mapping[str, str]:
+def offline(part: Path, scratch: Path, *, maven: bool = True) -> Mapping[str, str]:
     """Return the variables by which pip, npm, Maven and Go use the folder of the part `examples`, and no network.
 
-    What the clients write is in `scratch`, which has copies where a client writes into its cache. Go's build cache stays
-    the user's, because its entries are found by the content of what was compiled.
+    What the clients write is in `scratch`, which has copies where a client writes into its cache; without `maven` there
+    is none of its repository. Go's build cache stays the user's: an entry is found by the content of what was compiled.
     """
-    for name in ("npm", "maven"):
+    for name in ("npm", "maven") if maven else ("npm",):
         if not (scratch / name).exists():
             shutil.copytree(part / name, scratch / name)
     cache = os.environ.get("GOCACHE") or str(Path.home() / ".cache" / "go-build")
@@ -142,6 +142,7 @@ def offline(part: Path, scratch: Path) -> Mapping[str, str]:
         "MAVEN_OPTS": f"-Dmaven.repo.local={scratch / 'maven'} -Dmaven.legacyLocalRepo=true",
         "GOPROXY": (part / "go").as_uri(),
         "GOSUMDB": "off",  # what `go run` gets has no go.sum; the files were checked when the part was made
+        "GOPATH": str(scratch / "gopath"),
         "GOMODCACHE": str(scratch / "go"),
         "GOFLAGS": "-modcacherw",
         "GOTOOLCHAIN": "local",
