@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from lab.parts import ensure
+from lab.parts.examples import EXAMPLES
 from lab.testing.job_runner import Done
 from tests.pipelines.factory import Factory, Sample
 
@@ -16,11 +19,6 @@ from tests.pipelines.factory import Factory, Sample
 INCLUDE: Final = (
     "include:\n  - project: platform/catalogue\n    ref: $USINE_CATALOGUE_TAG\n"
     "    file: /templates/{preset}.yml\n    inputs: {inputs}\n"
-)
-#: A job of a project that publishes nothing.
-CONSUMER: Final = INCLUDE.format(preset="generic", inputs="{}") + (
-    "\nconsumer:\n  extends: .package-settings\n  stage: test\n  image: {image}\n  variables: {variables}\n"
-    "  script:\n    - {script}\n"
 )
 #: The images of the tests use no network, and these jobs ask GitLab.
 ONLINE: Final = {"PIP_NO_INDEX": "", "npm_config_offline": "false"}
@@ -42,6 +40,14 @@ def build_wheel(directory, config_settings=None, metadata_directory=None):
             wheel.writestr(path, text)
     return name
 """
+#: A project that depends on the published artifact.
+USER_POM: Final = (
+    '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion><groupId>fr.user</groupId>'
+    "<artifactId>user</artifactId><version>1</version><dependencies><dependency><groupId>fr.example</groupId>"
+    "<artifactId>parcel</artifactId><version>1.0.0</version></dependency></dependencies><build><plugins>"
+    "<plugin><artifactId>maven-resources-plugin</artifactId><version>3.3.1</version></plugin>"
+    "<plugin><artifactId>maven-compiler-plugin</artifactId><version>3.14.1</version></plugin></plugins></build></project>"
+)
 PYPROJECT: Final = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
 
 
@@ -52,6 +58,18 @@ def write(folder: Path, files: dict[str, str]) -> None:
         (folder / path).write_text(text, encoding="utf-8")
 
 
+def consumer(script: str, image: str = "tools:1", **variables: str) -> str:
+    """Return the CI file of a project with a job that runs a script with the settings of the package managers."""
+    job = {
+        "extends": ".package-settings",
+        "stage": "test",
+        "image": image,
+        "variables": {**ONLINE, **variables},
+        "script": [script],
+    }
+    return INCLUDE.format(preset="generic", inputs="{}") + f"\nconsumer: {json.dumps(job)}\n"
+
+
 def published(
     sample: Sample, files: dict[str, str], version: str, jobs: Iterable[str], who: str = ""
 ) -> dict[str, Done]:
@@ -60,10 +78,10 @@ def published(
     return sample.tag(f"v{version}", who).run(only=set(jobs))
 
 
-def consumed(factory: Factory, tenant: str, script: str, image: str = "tools:1") -> Done:
+def consumed(factory: Factory, tenant: str, script: str, image: str = "tools:1", **variables: str) -> Done:
     """Run a script in a job of another project, with the settings of the package managers."""
     sample = factory.sample("generic", tenant=tenant)
-    text = CONSUMER.format(image=image, variables=json.dumps(ONLINE), script=json.dumps(script))
+    text = consumer(script, image, **variables)
     pipeline = sample.push("Install", lambda folder: write(folder, {".gitlab-ci.yml": text}))
     return pipeline.run(only={"consumer"})["consumer"]
 
@@ -152,6 +170,44 @@ def test_files(factory: Factory) -> None:
     nothing_kept(*done.values(), twice, own, foreign, refused)
 
 
+def test_a_maven_artifact(factory: Factory) -> None:
+    sample = factory.sample("java", EXAMPLES / "java")
+    local = factory.folder / "maven"
+    shutil.copytree(ensure(["examples"])["examples"] / "maven", local)
+    options = f"-Dmaven.repo.local={local} -Dmaven.legacyLocalRepo=true"
+    text = INCLUDE.format(preset="java", inputs="{publish: true}") + f'\nvariables: {{MAVEN_OPTS: "{options}"}}\n'
+    jobs = ("package-check", "package", "package-clean")
+    done = published(sample, {".gitlab-ci.yml": text}, "1.0.0", jobs)
+    assert "fr/example/parcel 1.0.0 can be published" in done["package-check"].must().log
+    assert "BUILD SUCCESS" in done["package"].must().log
+    assert ("fr/example/parcel", "1.0.0") in packages(sample.project, "maven")
+    again = sample.pipeline(sample.git.run("rev-parse", "HEAD").strip(), ref="v1.0.0")
+    again.job("package-check").retry()
+    twice = again.run(only={"package-check"})["package-check"].fails("fr/example/parcel 1.0.0 is published already")
+    shutil.rmtree(local / "fr", ignore_errors=True)
+    install = (
+        f'printf %s "$USER_POM" > pom.xml && MAVEN_OPTS="{options}" mvn --batch-mode --settings '
+        f'"$USINE_SETTINGS/settings.xml" compile && sha1sum {local}/fr/example/parcel/1.0.0/parcel-1.0.0.jar'
+    )
+    own = consumed(factory, "atelier", install, USER_POM=USER_POM)
+    (jar,) = [
+        file.file_sha1
+        for one in sample.project.packages.list(package_type="maven", get_all=True)
+        if one.version
+        for file in one.package_files.list(get_all=True)
+        if file.file_name == "parcel-1.0.0.jar"
+    ]
+    assert jar in own.must().log
+    of = f"$CI_API_V4_URL/projects/{sample.project.id}/packages/maven/fr/example/parcel/1.0.0/parcel-1.0.0.jar"
+    get = f'printf "JOB-TOKEN: %s" "$CI_JOB_TOKEN" | curl --silent --show-error --fail --header @- "{of}"'
+    foreign = consumed(factory, "voisin", get).fails("404")
+    nothing_kept(*done.values(), twice, own, foreign)
+    for file in local.rglob("*"):
+        if file.is_file() and file.stat().st_size < 100_000:
+            content = file.read_bytes()
+            assert not [one for job in (*done.values(), own) for one in job.secrets if one.encode() in content], file
+
+
 @pytest.mark.parametrize("kind", ["npm", "generic"])
 def test_a_developer_publishes_nothing_from_a_merge_request(factory: Factory, kind: str) -> None:
     """The author changes the CI file as they like: GitLab's own rule refuses, because the job has their level."""
@@ -162,7 +218,7 @@ def test_a_developer_publishes_nothing_from_a_merge_request(factory: Factory, ki
                        "_attachments": {"@atelier/x-9.9.9.tgz": {"data": "eA=="}}})  # fmt: skip
     target = {"npm": f"{of}/npm/@atelier%2fx", "generic": f"{of}/generic/x/9.9.9/body.json"}[kind]
     put = f'printf "JOB-TOKEN: %s" "$CI_JOB_TOKEN" | curl --silent --header @- --upload-file body.json "{target}"'
-    text = CONSUMER.format(image="tools:1", variables="{}", script=json.dumps(put))
+    text = consumer(put)
     request = sample.merge_request(
         f"publish-{kind}", lambda folder: write(folder, {".gitlab-ci.yml": text, "body.json": body})
     )
