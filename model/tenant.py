@@ -255,12 +255,29 @@ class Registry:
     block_severity: ImageSeverity
 
 
+class DastScan(enum.StrEnum):
+    """What a dynamic analysis does: look only, attack the pages that a spider finds, or attack an API's operations."""
+
+    BASELINE = "baseline"
+    FULL = "full"
+    API = "api"
+
+
 @dataclass(frozen=True, slots=True)
 class Dast:
-    """Dynamic analysis of the public URL of these environments, at a cron schedule."""
+    """Dynamic analysis of the public URL of these environments, at a cron schedule and after deployments.
+
+    `openapi` is the path of the OpenAPI document on each environment, for the scan of an API. `credentials` is a path
+    among the tenant's secrets; only the scheduled analysis reads it. `exclusions` are paths that it leaves alone.
+    """
 
     environments: tuple[str, ...]
     schedule: str
+    scan: DastScan = DastScan.BASELINE
+    openapi: str | None = None
+    credentials: str | None = None
+    threshold: ImageSeverity = ImageSeverity.HIGH
+    exclusions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

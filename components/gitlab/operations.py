@@ -17,6 +17,7 @@ import yaml
 
 from components.base import Component, number
 from components.gitlab.protection import protect_branch
+from components.gitlab.variables import dast_variables
 from model.lifecycle import pipelines_run
 from model.naming import OPERATIONS_BRANCH, OPERATIONS_FOLDER, catalogue_path, names_of
 from model.settings import GitLabSettings
@@ -53,8 +54,8 @@ def scheduled_work(tenant: Tenant, root: str) -> Mapping[str, ScheduledJob]:
             work[f"mirror-{repository.name}"] = ScheduledJob(".mirror", repository.mirror.schedule, variables)
     dast = tenant.quality.dast
     if dast is not None:
-        urls = [e.url for e in tenant.environments if e.name in dast.environments and e.url]
-        work["dast"] = ScheduledJob(".dast", dast.schedule, {"DAST_TARGETS": " ".join(urls)})
+        credentials = {"DAST_CREDENTIALS": dast.credentials} if dast.credentials else {}
+        work["dast"] = ScheduledJob(".dast", dast.schedule, {**dast_variables(tenant), **credentials})
     return work
 
 

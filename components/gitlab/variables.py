@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+from model.lifecycle import pipelines_run
 from model.naming import PIPELINE_AUTH_PATH, SIGNING_MOUNT, catalogue_path
 from model.settings import ScanSettings, Settings, System
 from model.tenant import Tenant
@@ -37,9 +40,27 @@ def _scan_variables(scans: ScanSettings) -> dict[str, str]:
 
 def tenant_variables(tenant: Tenant) -> dict[str, str]:
     """Return the CI variables of one tenant's pipelines: no secrets."""
-    variables = {"USINE_TENANT": tenant.slug, "USINE_FINDINGS": tenant.quality.findings.value}
+    variables = {"USINE_TENANT": tenant.slug, "USINE_FINDINGS": tenant.quality.findings.value, **dast_variables(tenant)}
     if tenant.packages:
         variables["USINE_PACKAGES"] = " ".join(tenant.packages)
         if tenant.package_registry.keep_versions is not None:
             variables["USINE_PACKAGES_KEEP"] = str(tenant.package_registry.keep_versions)
     return variables
+
+
+def dast_variables(tenant: Tenant) -> dict[str, str]:
+    """Return what `usine-ci dast` reads: the tenant's own addresses, and how they are analysed.
+
+    GitLab expands a `$` in the variable of a group, so there is none.
+    """
+    dast = tenant.quality.dast
+    if dast is None or not pipelines_run(tenant):
+        return {}
+    content = {
+        "targets": {e.name: e.url for e in tenant.environments if e.name in dast.environments and e.url},
+        "scan": dast.scan.value,
+        "openapi": dast.openapi or "",
+        "threshold": dast.threshold.value,
+        "exclusions": dast.exclusions,
+    }
+    return {"USINE_DAST": json.dumps(content, separators=(",", ":")).replace("$", "\\u0024")}

@@ -97,12 +97,14 @@ def verification_rules(tenant: Tenant) -> tuple[PolicyRule, ...]:
 
 
 def operations_rules(tenant: Tenant) -> tuple[PolicyRule, ...]:
-    """Return the rules for the platform's scheduled work: tokens and credentials of mirrors."""
+    """Return the rules for the platform's scheduled work: tokens and credentials of mirrors, log-in of the analysis."""
     mount = names_of(tenant).secrets_mount
-    sources = sorted({r.mirror.credentials for r in tenant.repositories if r.mirror and r.mirror.credentials})
+    paths = {r.mirror.credentials for r in tenant.repositories if r.mirror and r.mirror.credentials}
+    if tenant.quality.dast is not None and tenant.quality.dast.credentials:
+        paths.add(tenant.quality.dast.credentials)
     return (
         PolicyRule(f"{mount}/data/{OPERATIONS_FOLDER}/*", _READ),
-        *(PolicyRule(f"{mount}/data/{path}", _READ) for path in sources),
+        *(PolicyRule(f"{mount}/data/{path}", _READ) for path in sorted(paths)),
     )
 
 

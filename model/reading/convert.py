@@ -12,6 +12,7 @@ from model.reading.merge import holds
 from model.reading.promotions import check_promotions
 from model.reading.schema import (
     AmountsSection,
+    DastSection,
     EnvelopeSection,
     EnvironmentSection,
     QualitySection,
@@ -25,6 +26,7 @@ from model.settings import Settings
 from model.tenant import (
     Alert,
     Dast,
+    DastScan,
     Deployment,
     Deploys,
     Egress,
@@ -391,7 +393,26 @@ class Converter:
             gate=stated.gate,
             new_code_days=stated.new_code.days,
             findings=ImageSeverity(stated.findings),
-            dast=None if dast is None else Dast(tuple(dast.environments), dast.schedule),
+            dast=None if dast is None else self._dast(dast),
+        )
+
+    def _dast(self, stated: DastSection) -> Dast:
+        path: KeyPath = ("quality", "dast")
+        scan = DastScan(stated.scan)
+        if (*path, "openapi") not in self._wrong and (*path, "scan") not in self._wrong:
+            if scan is DastScan.API and stated.openapi is None:
+                self._note((*path, "scan"), "a scan of an API needs openapi, the path of its OpenAPI document")
+            if scan is not DastScan.API and stated.openapi is not None:
+                self._note((*path, "openapi"), f"openapi is for scan api; this one is {scan.value}", at_key=True)
+        self._once((*path, "exclusions"), stated.exclusions)
+        return Dast(
+            environments=tuple(stated.environments),
+            schedule=stated.schedule,
+            scan=scan,
+            openapi=stated.openapi,
+            credentials=stated.credentials,
+            threshold=ImageSeverity(stated.threshold),
+            exclusions=tuple(stated.exclusions),
         )
 
     def _dashboards(self, dashboards: str | None, names: Outline) -> None:

@@ -323,7 +323,7 @@ ValueFile = Annotated[
 SecretPath = Annotated[
     str,
     *_text(
-        # The mirror sends the credentials to the host of its source: secrets of machines must not go there.
+        # They are sent to the source of a mirror or to an application: secrets of machines must not go there.
         r"(?!(?:ci|env|operations|packages|review)(?:/|$))[a-z0-9-]+(?:/[a-z0-9-]+)*",
         "expected a path among the tenant's secrets, such as mirror/api: never a value, and not below ci, env, "
         "operations, packages or review, which pipelines, workloads and readers of packages read",
@@ -339,6 +339,24 @@ ReaderName = Annotated[
         "the name of a reader has up to 20 lower-case letters, digits and single dashes, a letter first",
         "The name of a reader of packages, such as portal.",
         20,
+    ),
+]
+WebPath = Annotated[
+    str,
+    *_text(
+        r"/[A-Za-z0-9._~/-]*",
+        "a path on the environment's url begins with / and holds letters, digits, . _ ~ - and /",
+        "A path on the environment's url, such as /openapi.json.",
+        200,
+    ),
+]
+WebPattern = Annotated[
+    str,
+    *_text(
+        r"/[A-Za-z0-9._~/*%=&-]*",
+        "a pattern of paths begins with / and holds letters, digits, . _ ~ - / % = & and *",
+        "A pattern of paths on the environment's url, such as /logout*.",
+        100,
     ),
 ]
 TagPattern = Annotated[

@@ -19,7 +19,7 @@ from pydantic_core import core_schema
 from model.archetypes import DEFAULT_ARCHETYPE
 from model.reading import fields as f
 from model.settings import Settings
-from model.tenant import ImageSeverity, Promotion, RepositoryKind, Right, State
+from model.tenant import DastScan, ImageSeverity, Promotion, RepositoryKind, Right, State
 from model.texts import did_you_mean, show
 
 API_VERSION: Final = "usine/v1"
@@ -252,6 +252,18 @@ class DastSection(Section):
     environments: Annotated[list[f.EnvironmentName], Field(min_length=1)]
     """Environments of this file that have a url."""
     schedule: f.Cron
+    scan: Annotated[str, *fixed("scan", *(scan.value for scan in DastScan))] = DastScan.BASELINE.value
+    """baseline: sends no attack. full: attacks what a spider finds. api: attacks the operations of an OpenAPI document.
+    full and api change data."""
+    openapi: f.WebPath | None = None
+    """The path of the OpenAPI document on each environment; only with scan api."""
+    credentials: f.SecretPath | None = None
+    """A path in the tenant's secrets with username and password, which the scheduled analysis sends to the environments
+    by HTTP authentication."""
+    threshold: FindingsThreshold = ImageSeverity.HIGH.value
+    """The job is red from this severity on. none: never."""
+    exclusions: Annotated[list[f.WebPattern], Field(max_length=20)] = []
+    """Paths that no request goes to; * stands for anything."""
 
 
 class QualitySection(Section):

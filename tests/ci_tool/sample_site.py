@@ -1,4 +1,4 @@
-"""A small web application on loopback for dynamic analysis: it greets people, and shows what they wrote if it is flawed."""
+"""A small web application on loopback for dynamic analysis. If it is flawed, it shows what a visitor wrote."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def site(*, flawed: bool, redirect: str = "") -> Iterator[Site]:
     """Serve the application. With `redirect`, its page /leave redirects there."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - the name of the protocol
+        def do_GET(self) -> None:
             parts = urlsplit(self.path)
             served.paths.append(parts.path)
             served.credentials.append(self.headers.get("Authorization", ""))

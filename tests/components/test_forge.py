@@ -193,7 +193,7 @@ def test_every_robot_expires_and_has_one_purpose() -> None:
 
 
 def scheduled() -> Plan:
-    quality = Quality("platform", 30, ImageSeverity.HIGH, Dast(("dev",), "0 3 * * 1"))
+    quality = Quality("platform", 30, ImageSeverity.HIGH, Dast(("dev",), "0 3 * * 1", credentials="dast/account"))
     return plan_of(factories.tenant(quality=quality, repositories=(factories.infra(), MIRRORED)))
 
 
@@ -241,7 +241,9 @@ def test_the_file_of_scheduled_work_expands_no_variables() -> None:
         },
         "rules": [{"if": '$CI_PIPELINE_SCHEDULE_DESCRIPTION == "mirror-miroir"'}],
     }
-    assert content["dast"]["variables"]["DAST_TARGETS"]["value"] == "https://dev.example.gouv.fr"
+    variables = content["dast"]["variables"]
+    assert json.loads(variables["USINE_DAST"]["value"])["targets"] == {"dev": "https://dev.example.gouv.fr"}
+    assert variables["DAST_CREDENTIALS"]["value"] == "dast/account"
     assert all(value["expand"] is False for value in content["variables"].values())
 
 

@@ -73,7 +73,18 @@ repositories:
   deploy: {kind: infra, preset: generic, path: charts, valueFiles: [values.yaml], revision: {default: main}}
   socle: {kind: infra, preset: generic}
 registry: {quota: 50Gi, keep: {tags: 10, days: 90}, immutable: ["v*"], blockSeverity: critical}
-quality: {gate: platform, newCode: {days: 30}, findings: high, dast: {environments: [dev], schedule: "0 3 * * 1"}}
+quality:
+  gate: platform
+  newCode: {days: 30}
+  findings: high
+  dast:
+    environments: [dev]
+    schedule: "0 3 * * 1"
+    scan: api
+    openapi: /openapi.json
+    credentials: dast/account
+    threshold: high
+    exclusions: [/logout]
 packages: [maven]
 packageRegistry: {keepVersions: 5, readers: [portal]}
 observability:
@@ -147,6 +158,11 @@ CHANGES: Mapping[str, Any] = {
     "packages": ["npm"],
     "packageRegistry.keepVersions": 6,
     "packageRegistry.readers": ["portal", "other"],
+    "quality.dast.scan": "full",
+    "quality.dast.openapi": "/v3/openapi.json",
+    "quality.dast.credentials": "dast/other",
+    "quality.dast.threshold": "low",
+    "quality.dast.exclusions": ["/logout", "/admin/*"],
     "observability.logRetention": "31d",
     "observability.alerts.0.to": "other@example.fr",
     "observability.alerts.0.severity": "critical",
@@ -182,6 +198,8 @@ def changed(key: str) -> dict[str, Any]:
     file = copy.deepcopy(dict(FILE))
     if key == "quality.dast.environments":
         file["environments"]["test"] = {"stage": "dev", "cluster": "nonprod-1", "url": "https://test.example.fr"}
+    if key == "quality.dast.scan":
+        del file["quality"]["dast"]["openapi"]
     node: Any = file
     *above, last = (int(part) if part.isdigit() else part for part in key.split("."))
     for part in above:

@@ -14,7 +14,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import urllib.error
 import urllib.request
@@ -93,9 +92,7 @@ def _answers(target: Target) -> None:
 def _zap(dast: Dast, target: Target, folder: Path, authorization: str) -> tuple[Alert, ...]:
     plan = folder / "plan.yaml"
     plan.write_text(zap.plan(dast, target, folder), encoding="utf-8")
-    done = subprocess.run(
-        zap.command(plan, folder / "home"), env=zap.environment(target, authorization), stdout=sys.stderr, check=False
-    )
+    done = subprocess.run(zap.command(plan, folder / "home"), env=zap.environment(target, authorization), check=False)
     if done.returncode not in zap.DONE:
         raise RefusedError(f"{target.environment}: ZAP ended with exit code {done.returncode}")
     return zap.read(folder / zap.REPORT, target)
