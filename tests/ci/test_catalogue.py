@@ -96,3 +96,17 @@ def test_a_wrong_input_is_refused(place: FileLocation) -> None:
     text = f"include:\n  - component: $CATALOGUE/python@{place.sha}\n    inputs: {{none: 1}}\n"
     with pytest.raises(ci_yaml.ConfigError, match="unknown input arguments: none"):
         resolved(place, text)
+
+
+def test_a_merge_request_from_main_does_not_keep_main_from_its_pipelines(live: LiveGitLab, place: FileLocation) -> None:
+    project = live.root.projects.create({"name": name("p"), "initialize_with_readme": True})
+    text = f"include:\n  - component: {place.variables['CATALOGUE']}/generic@{place.sha}\n"
+    commit(project, {".gitlab-ci.yml": text}, message="[skip ci]")
+    for branch, target in (("side", "main"), ("main", "side")):
+        if branch == "side":
+            commit(project, {"side.txt": "x"}, branch="side", message="[skip ci]", start_branch="main")
+        project.mergerequests.create({"source_branch": branch, "target_branch": target, "title": branch})
+    for branch, sources in (("main", {"push", "merge_request_event"}), ("side", {"merge_request_event"})):
+        sha = commit(project, {f"on-{branch}.txt": "x"}, branch=branch, message="more")
+        found = {one.source for one in project.pipelines.list(sha=sha, get_all=True)}
+        assert found == sources, branch
