@@ -81,7 +81,7 @@ def measures(factory: Factory, preset: str) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("preset", JOBS)
+@pytest.mark.parametrize("preset", sorted(JOBS))
 def test_a_preset_on_its_example(factory: Factory, preset: str) -> None:
     factory.sonarqube()
     sample = factory.sample(preset, EXAMPLES / preset)
