@@ -222,9 +222,10 @@ class Deploys:
 class Repository:
     """One Git repository. `deployment` is set exactly for kind ``infra``; `deploys` is for kind ``app``.
 
-    `preset` is what the first CI file includes; that of a mirror is its source's. `protected_branches` are patterns. The
-    default branch is always one of them: GitLab protects it when it creates the repository, and without an object in the
-    program nobody would notice that the protection is removed.
+    `preset` is what the first CI file includes; that of a mirror is its source's.
+
+    `protected_branches` are patterns. The default branch is always one of them: GitLab protects it when it creates the
+    repository, and without an object in the program nobody would notice that the protection is removed.
     """
 
     name: str

@@ -96,3 +96,42 @@ def test_a_wrong_input_is_refused(place: FileLocation) -> None:
     text = f"include:\n  - component: $CATALOGUE/python@{place.sha}\n    inputs: {{none: 1}}\n"
     with pytest.raises(ci_yaml.ConfigError, match="unknown input arguments: none"):
         resolved(place, text)
+
+
+def test_a_merge_request_from_main_does_not_keep_main_from_its_pipelines(live: LiveGitLab, place: FileLocation) -> None:
+    project = live.root.projects.create({"name": name("p"), "initialize_with_readme": True})
+    text = f"include:\n  - component: {place.variables['CATALOGUE']}/generic@{place.sha}\n"
+    commit(project, {".gitlab-ci.yml": text}, message="[skip ci]")
+    for branch, target in (("side", "main"), ("main", "side")):
+        if branch == "side":
+            commit(project, {"side.txt": "x"}, branch="side", message="[skip ci]", start_branch="main")
+        project.mergerequests.create({"source_branch": branch, "target_branch": target, "title": branch})
+    for branch, sources in (("main", {"push", "merge_request_event"}), ("side", {"merge_request_event"})):
+        sha = commit(project, {f"on-{branch}.txt": "x"}, branch=branch, message="more")
+        found = {one.source for one in project.pipelines.list(sha=sha, get_all=True)}
+        assert found == sources, branch
+
+
+def test_only_trusted_pipelines_of_the_default_branch_are_analysed(live: LiveGitLab, place: FileLocation) -> None:
+    """The Community edition has one branch: another one would replace its measures. Vault gives others no token."""
+    project = live.root.projects.create({"name": name("p"), "initialize_with_readme": True})
+    project.protectedbranches.create({"name": "release/*"})
+    text = f"include:\n  - component: {place.variables['CATALOGUE']}/generic@{place.sha}\n"
+    commit(project, {".gitlab-ci.yml": text}, message="first")
+    commit(project, {"a.txt": "x"}, branch="release/1", message="release", start_branch="main")
+    commit(project, {"b.txt": "x"}, branch="side", message="side", start_branch="main")
+    project.mergerequests.create({"source_branch": "side", "target_branch": "main", "title": "side"})
+    project.pipelines.create({"ref": "main"})
+    project.trigger_pipeline("main", project.triggers.create({"description": "t"}).token)
+    analysed = {
+        (one.ref, one.source): "quality" in {job.name for job in one.jobs.list(get_all=True)}
+        for one in project.pipelines.list(get_all=True)
+    }
+    assert analysed == {
+        ("main", "push"): True,
+        ("main", "api"): True,
+        ("main", "trigger"): False,
+        ("release/1", "push"): False,
+        ("side", "push"): False,
+        ("refs/merge-requests/1/head", "merge_request_event"): False,
+    }

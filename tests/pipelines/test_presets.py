@@ -81,7 +81,7 @@ def measures(factory: Factory, preset: str) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("preset", JOBS)
+@pytest.mark.parametrize("preset", sorted(JOBS))
 def test_a_preset_on_its_example(factory: Factory, preset: str) -> None:
     factory.sonarqube()
     sample = factory.sample(preset, EXAMPLES / preset)
@@ -149,3 +149,16 @@ def test_every_input_is_typed_and_documented() -> None:
         for name, spec in header["spec"]["inputs"].items():
             assert {"type", "description", "default"} <= set(spec), (preset, name)
             assert str(spec["default"]) in spec.get("options", [str(spec["default"])])
+
+
+def test_every_example_has_a_flaw_for_each_scanner() -> None:
+    for preset in JOBS:
+        folder = EXAMPLES / preset
+        flaws = {path.name for path in (folder / "flaws").iterdir()}
+        assert flaws == {"secret", "code", "dependency", "test", "bug"}
+        for flaw in flaws:
+            files = [path for path in (folder / "flaws" / flaw).rglob("*") if path.is_file()]
+            assert files, f"{preset}: {flaw} is empty"
+            replaced = [path for path in files if (folder / path.relative_to(folder / "flaws" / flaw)).exists()]
+            # Each flaw shows alone: only a vulnerable version replaces a file, every other flaw is a new one.
+            assert bool(replaced) == (flaw == "dependency" and preset != "generic"), (preset, flaw)
