@@ -216,6 +216,15 @@ def test_half_a_report_is_no_green_job(tool: str, content: str, job: Job) -> Non
     assert cli.main(["findings", "--tool", tool, "--input", str(report) + "x", "--scanned", "code"]) == 2
 
 
+def test_what_a_tool_writes_to_its_error_output_is_no_green_job(job: Job) -> None:
+    errors = job.folder / "errors"
+    errors.write_text("\n")
+    assert job.run("gitleaks", "--errors", str(errors), value=[]) == 0
+    errors.write_text("ERR [git] fatal: \x1b[31mbad revision\n")
+    assert job.run("gitleaks", "--errors", str(errors), value=[]) == 2
+    assert job.log == "gitleaks: the scan failed: ERR [git] fatal: bad revision\n"
+
+
 # Text of others -------------------------------------------------------------------------------------------------------
 
 

@@ -22,7 +22,7 @@ Marks = set[tuple[str, int, str]]
 
 
 def marked(word: str) -> Marks:
-    """Return the lines of the samples after a comment that says which rule finds them (`ruleid`), or does not (`ok`)."""
+    """Return the lines of the samples after a comment that says which rule finds them (`ruleid`) or does not (`ok`)."""
     found = set()
     for language, suffix in SUFFIXES.items():
         lines = (SAMPLES / f"{language}.txt").read_text(encoding="utf-8").splitlines()

@@ -15,7 +15,7 @@ from typing import Final
 from usine_ci.findings import gitleaks, reports, semgrep, shape, summary, trivy
 from usine_ci.findings.model import THRESHOLDS, Scan, Scanner, in_order, reaches
 from usine_ci.findings.waivers import WAIVERS_FILE, judge, read
-from usine_ci.problems import RefusedError, did_you_mean
+from usine_ci.problems import Problem, RefusedError, did_you_mean
 
 #: What each tool looks for.
 TOOLS: Final = ("gitleaks", "semgrep", "trivy")
@@ -52,11 +52,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         default=os.environ.get("USINE_DENIED_LICENSES", ""),
         help="SPDX ids and categories, with spaces; default: the variable USINE_DENIED_LICENSES",
     )
+    parser.add_argument(
+        "--errors",
+        type=Path,
+        metavar="FILE",
+        help="error output of a tool that ends with 0 when it fails: the job is red if the file is not empty",
+    )
     parser.add_argument("--root", type=Path, default=Path(), help="the repository; default: the current folder")
 
 
 def run(options: argparse.Namespace) -> int:
     """Write the reports, show the findings, and say whether the job is red."""
+    _refuse_errors(options)
     threshold: str = options.threshold
     if threshold not in THRESHOLDS:
         raise RefusedError(f"no such threshold: {threshold!r}; {did_you_mean(threshold, THRESHOLDS)}")
@@ -75,6 +82,13 @@ def run(options: argparse.Namespace) -> int:
     for problem in problems:
         print(f"{problem} [error: no waiver of this file counts]", file=sys.stderr)
     return int(bool(problems) or any(reaches(each.severity, threshold) for each in judgement.open))
+
+
+def _refuse_errors(options: argparse.Namespace) -> None:
+    file: Path | None = options.errors
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file is not None else []
+    if any(line.strip() for line in lines):
+        raise RefusedError(Problem(options.tool, 0, 0, f"the scan failed: {line}") for line in lines if line.strip())
 
 
 def _scan(options: argparse.Namespace) -> Scan:
