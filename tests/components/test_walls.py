@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
+import pytest
+
 from components.kubernetes.network import NEVER_OPEN
-from model.settings import ArgoCDSettings
+from model.settings import ArgoCDSettings, System
+from model.tenant import State
 from tests import factories
 from tests.plans import plan_of
 from usine.plan import Plan
@@ -62,3 +66,29 @@ def test_only_harbors_client_may_request_offline_tokens() -> None:
         if r.type == "keycloak:openid/clientOptionalScopes:ClientOptionalScopes"
     }
     assert scopes == {client: ["offline_access"] if client == "harbor" else [] for client in clients}
+
+
+_KEY = "vault:transit/secretBackendKey:SecretBackendKey"
+_POLICY = "vault:index/policy:Policy"
+
+
+def test_only_protected_pipelines_sign_and_no_key_leaves_vault() -> None:
+    resources = plan_of(factories.tenant("a"), factories.tenant("gone", state=State.ARCHIVED)).resources
+    keys = {str(r.inputs["name"]): r for r in resources if r.type == _KEY}
+    assert keys.keys() == {"a", "gone"}
+    for name, key in keys.items():
+        assert (key.inputs["exportable"], key.inputs["allowPlaintextBackup"]) == (False, False)
+        # Vault deletes a key only if this allows it.
+        assert (key.inputs["deletionAllowed"], key.protect) == ((True, False) if name == "gone" else (False, True))
+    policies = {str(r.inputs["name"]): str(r.inputs["policy"]) for r in resources if r.type == _POLICY}
+    assert {name for name, text in policies.items() if "usine-signing/sign/" in text} == {"a.ci"}
+    assert {name for name, text in policies.items() if "usine-signing/keys/a" in text} >= {"a.ci", "a.review"}
+    assert not [name for name, text in policies.items() if re.search(r'usine-signing[^"]*\*', text)]
+
+
+@pytest.mark.parametrize("system", [System.GITLAB, System.HARBOR])
+def test_without_pipelines_or_a_registry_there_is_nothing_to_sign(system: System) -> None:
+    settings = factories.settings(systems=factories.settings().systems - {system})
+    resources = plan_of(factories.tenant(), settings=settings).resources
+    assert [r.name for r in resources if "signing" in r.name] == []
+    assert [r.name for r in resources if r.type == _POLICY and "usine-signing" in str(r.inputs["policy"])] == []

@@ -64,7 +64,8 @@ class _Key(VaultItem):
 
     def take(self, data: Data, found: Properties, client: VaultPluginClient) -> None:
         super().take(data, found, client)
-        versions = [dict(version) for version in found["keys"].values()]
+        # A version of a symmetric key is only the time of its creation.
+        versions = [version if isinstance(version, dict) else {"id": version} for version in found["keys"].values()]
         # Like upstream, in no order.
         random.shuffle(versions)
         data.set("keys", [{name: _text(value) for name, value in version.items()} for version in versions])
