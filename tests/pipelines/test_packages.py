@@ -91,7 +91,7 @@ def packages(project: Any, kind: str) -> list[tuple[str, str]]:
 
 
 def nothing_kept(factory: Factory, *jobs: Done) -> None:
-    """Assert that no secret of a job is in its log, its artifacts, or what it left in its home and temporary folders."""
+    """Assert that no secret of a job is in its log, its artifacts, its home and its temporary folder."""
     for job in jobs:
         assert job.secrets, "the job's token is a secret"
         for secret in job.secrets:
