@@ -90,12 +90,17 @@ def packages(project: Any, kind: str) -> list[tuple[str, str]]:
     return [(one.name, one.version) for one in project.packages.list(package_type=kind, get_all=True)]
 
 
-def nothing_kept(*jobs: Done) -> None:
-    """Assert that no secret of a job is in its log or its artifacts."""
+def nothing_kept(factory: Factory, *jobs: Done) -> None:
+    """Assert that no secret of a job is in its log, its artifacts, its home and its temporary folder."""
     for job in jobs:
         assert job.secrets, "the job's token is a secret"
         for secret in job.secrets:
             assert job.holds(secret) == "", job.name
+    images = factory.folder / "runner" / "images"
+    for file in (*images.glob("*/tmp/**/*"), *images.glob("*/home/**/*")):
+        if file.is_file():
+            content = file.read_bytes()
+            assert not [one for job in jobs for one in job.secrets if one.encode() in content], file
 
 
 def test_a_wheel(factory: Factory) -> None:
@@ -111,7 +116,10 @@ def test_a_wheel(factory: Factory) -> None:
     done["package-build"].must()
     assert "Published parcel_lib-1.0.0-py3-none-any.whl" in done["package"].must().log
     assert packages(sample.project, "pypi") == [("parcel-lib", "1.0.0")]
-    install = "pip install --quiet parcel-lib && python3 -c 'import parcel_lib; print(parcel_lib.PRICE)'"
+    install = (
+        "! keyring get https://pypi.org/simple gitlab-ci-token && pip install --quiet parcel-lib && "
+        "python3 -c 'import parcel_lib; print(parcel_lib.PRICE)'"
+    )
     own = consumed(factory, "atelier", install, "python:3.13").must()
     assert "42" in own.log
     of_group = f"{factory.server.url}/api/v4/groups/{sample.project.namespace['id']}/-/packages/pypi/simple"
@@ -120,7 +128,7 @@ def test_a_wheel(factory: Factory) -> None:
     foreign.fails("No matching distribution found for parcel-lib")
     other = published(sample, {"VERSION": "1.0.1\n"}, "1.0.2", {"package-build"})["package-build"]
     other.fails("The wheel has another version than the tag v1.0.2.")
-    nothing_kept(*done.values(), own, foreign, other)
+    nothing_kept(factory, *done.values(), own, foreign, other)
 
 
 def test_an_npm_package(factory: Factory) -> None:
@@ -139,12 +147,14 @@ def test_an_npm_package(factory: Factory) -> None:
     assert packages(sample.project, "npm") == [("@atelier/parcel-lib", "2.0.0")]
     again = sample.pipeline(sample.git.run("rev-parse", "HEAD").strip(), ref="v2.0.0")
     again.job("package").retry()
-    twice = again.run(only={"package"})["package"].fails("403 Forbidden")
+    twice = again.run(only={"package"})["package"].fails(
+        "You cannot publish over the previously published versions: 2.0.0."
+    )
     own = consumed(factory, "atelier", "npm install @atelier/parcel-lib && node -p 'require(\"@atelier/parcel-lib\")'")
     assert "42" in own.must().log
     of = f"{factory.server.url}/api/v4/projects/{sample.project.id}/packages/npm/"
     foreign = consumed(factory, "voisin", f"npm install --@atelier:registry={of} @atelier/parcel-lib").fails("404")
-    nothing_kept(*done.values(), twice, own, foreign)
+    nothing_kept(factory, *done.values(), twice, own, foreign)
 
 
 def test_files(factory: Factory) -> None:
@@ -167,7 +177,7 @@ def test_files(factory: Factory) -> None:
     put = get.replace("--fail", "--upload-file .gitlab-ci.yml")
     refused = consumed(factory, "voisin", put).must()
     assert "Authentication by CI/CD job token not allowed from tenants/voisin/generic to tenants/atelier" in refused.log
-    nothing_kept(*done.values(), twice, own, foreign, refused)
+    nothing_kept(factory, *done.values(), twice, own, foreign, refused)
 
 
 def test_a_maven_artifact(factory: Factory) -> None:
@@ -201,7 +211,7 @@ def test_a_maven_artifact(factory: Factory) -> None:
     of = f"$CI_API_V4_URL/projects/{sample.project.id}/packages/maven/fr/example/parcel/1.0.0/parcel-1.0.0.jar"
     get = f'printf "JOB-TOKEN: %s" "$CI_JOB_TOKEN" | curl --silent --show-error --fail --header @- "{of}"'
     foreign = consumed(factory, "voisin", get).fails("404")
-    nothing_kept(*done.values(), twice, own, foreign)
+    nothing_kept(factory, *done.values(), twice, own, foreign)
     for file in local.rglob("*"):
         if file.is_file() and file.stat().st_size < 100_000:
             content = file.read_bytes()
@@ -225,4 +235,4 @@ def test_a_developer_publishes_nothing_from_a_merge_request(factory: Factory, ki
     job = request.pipeline.run(only={"consumer"})["consumer"].must()
     assert "Package protected." in job.log
     assert all(version != "9.9.9" for _, version in packages(sample.project, kind))
-    nothing_kept(job)
+    nothing_kept(factory, job)
