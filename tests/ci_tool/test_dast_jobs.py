@@ -1,4 +1,4 @@
-"""The jobs of dynamic analysis, run as the catalogue has them, with the real wapiti on a web application on loopback."""
+"""The jobs of dynamic analysis, run as the catalogue has them, with the real wapiti on an application on loopback."""
 
 from __future__ import annotations
 
@@ -32,8 +32,12 @@ def run_job(file: str, target: Site, folder: Path, scan: str, **variables: str) 
     content = yaml.safe_load((CATALOGUE / file).read_text(encoding="utf-8"))
     script = "\n".join(("set -eo pipefail", *content[".dast"]["script"]))
     settings: Mapping[str, object] = {
-        "targets": {"dev": target.url}, "scan": scan, "openapi": "", "threshold": "medium", "exclusions": ["/private/*"],
-    }  # fmt: skip
+        "targets": {"dev": target.url},
+        "scan": scan,
+        "openapi": "",
+        "threshold": "medium",
+        "exclusions": ["/private/*"],
+    }
     environment = tools.environment(folder / "home", ["wapiti"])
     (folder / "bin").mkdir()
     bao = folder / "bin" / "bao"
@@ -57,7 +61,7 @@ def run_job(file: str, target: Site, folder: Path, scan: str, **variables: str) 
 
 
 @pytest.mark.parametrize(("flawed", "expected"), [(True, 1), (False, 0)])
-def test_the_job_is_red_with_the_flaw_and_green_without(flawed: bool, expected: int, tmp_path: Path) -> None:  # noqa: FBT001 - a row of the table
+def test_the_job_is_red_with_the_flaw_and_green_without(flawed: bool, expected: int, tmp_path: Path) -> None:
     with site(flawed=flawed) as served:
         done = run_job("jobs/dast.yml", served, tmp_path, "full")
     assert done.returncode == expected, done.stdout + done.stderr

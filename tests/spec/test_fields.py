@@ -246,6 +246,25 @@ def test_a_tenant_has_an_environment_or_a_repository(body: str) -> None:
     assert not problems(HEAD + "repositories: {api: {}}\n")
 
 
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ("scan: api", "a scan of an API needs openapi, the path of its OpenAPI document"),
+        ("scan: full, openapi: /openapi.json", "openapi is for scan api; this one is full"),
+        ("scan: ful", "did you mean full?"),
+        ("scan: api, openapi: 'https://other.example.fr/x'", "a path on the environment's url begins with /"),
+        ("credentials: ci/registry/push", "not below ci, env, operations or review"),
+        ("threshold: hihg", "did you mean high?"),
+        ("exclusions: [logout]", "a pattern of paths begins with /"),
+        ("exclusions: [/a, /a]", "/a"),
+    ],
+)
+def test_what_a_dynamic_analysis_refuses(keys: str, message: str) -> None:
+    body = BODY.replace("stage: dev", "stage: dev, url: https://dev.example.fr")
+    dast = f"quality: {{dast: {{environments: [dev], schedule: '0 3 * * 1', {keys}}}}}\n"
+    assert any(message in problem.message for problem in problems(HEAD + body + dast))
+
+
 def test_dast_needs_a_url() -> None:
     text = HEAD + BODY + "quality: {dast: {environments: [dev], schedule: '0 3 * * 1'}}\n"
     (problem,) = problems(text)
