@@ -53,8 +53,9 @@ JOBS: Final[Mapping[str, tuple[Seen, ...]]] = {
 }
 #: Tests in the JUnit reports.
 TESTS: Final = {"generic": 9, "python": 18, "node": 16, "java": 16, "go": 5}
-#: SonarQube's coverage in percent. It reads none of the generic preset's shell.
-COVERAGE: Final = {"python": 90.5, "node": 93.6, "java": 96.8, "go": 88.1}
+#: The presets whose language SonarQube measures, and the least coverage of their examples in percent.
+MEASURED: Final = frozenset({"python", "node", "java", "go"})
+LEAST: Final = 80
 
 
 def table() -> str:
@@ -66,8 +67,7 @@ def table() -> str:
             if seen.job == "test":
                 produced.append(f"{TESTS[preset]} tests in the JUnit report")
             if seen.job == "quality":
-                found = f"{COVERAGE[preset]} %" if preset in COVERAGE else "none"
-                produced.append(f"coverage in SonarQube: {found}")
+                produced.append(f"SonarQube's coverage: {f'at least {LEAST} %' if preset in MEASURED else 'none'}")
             prints = f"`{seen.prints}`" if seen.prints else ""
             lines.append(f"| {preset} | `{seen.job}` | {prints} | {', '.join(produced)} |")
     return "\n".join(lines)
