@@ -29,7 +29,8 @@ def scan(value: object, path: Path, version: str, denied: Sequence[str]) -> Scan
 
 
 def _vulnerabilities(result: shape.Object, image: str) -> Iterator[Finding]:
-    target = shape.text(result.get("Target"))
+    # The target of an image's own packages is `IMAGE (debian 12.5)`. The tag is another one in each pipeline.
+    target = shape.text(result.get("Target")).removeprefix(image or "\0").strip(" ()")
     lines = _lines(result)
     for each in map(shape.mapping, shape.items(result.get("Vulnerabilities"))):
         name, version = shape.text(each.get("PkgName")), shape.text(each.get("InstalledVersion"))
