@@ -69,6 +69,7 @@ LIMITS: dict[str, tuple[str, int]] = {
     "Keycloak group": (r"(/[a-z0-9-]+)+", 255),
     "Vault mount": (r"[a-z0-9-]+", 255),
     "Vault policy": (r"[a-z0-9.-]+", 255),
+    "Vault signing key": (r"\w([\w.-]*\w)?", 128),  # what cosign takes as the name of a key
     "Vault identity group": (r"[a-z0-9.-]+", 255),
     "Kubernetes namespace": (r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 63),
     "Argo CD project": (r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 63),

@@ -253,6 +253,20 @@ def test_unmanaged_access_in_vault_is_found(
     assert "0123456789abcdef" not in repr(inventory)
 
 
+def test_signing_keys_that_nobody_declared_are_found() -> None:
+    mount = resource("vault:index/mount:Mount", "usine-signing", None, path="usine-signing", type="transit")
+    key = resource("vault:transit/secretBackendKey:SecretBackendKey", "usine-signing/keys/alpha")
+    answers = {
+        "/v1/sys/mounts": {"data": {"usine-signing/": {"type": "transit"}}},
+        "/v1/usine-signing/keys": keys("alpha", "beta", "alphabet"),
+    }
+    inventory = vault(answers, (*VAULT_STATE, mount, key))
+    expected = {("beta", "SecretBackendKey", "signing key: beta"), (None, "SecretBackendKey", "signing key: alphabet")}
+    assert names(inventory) == expected
+    assert {found.import_id for found in inventory.found} == {"usine-signing/keys/beta", "usine-signing/keys/alphabet"}
+    assert not names(vault({**answers, "/v1/usine-signing/keys": NOTHING}, (*VAULT_STATE, mount, key)))
+
+
 @pytest.mark.parametrize("path", ["auth/gitlab/role", "sys/policies/acl", "identity/group/id", "sys/auth", "x/config"])
 def test_a_404_of_vault_with_a_reason_is_a_gap_of_the_scan(path: str) -> None:
     store = resource("vault:index/mount:Mount", "x", path="x", type="kv")
