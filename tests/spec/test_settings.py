@@ -350,3 +350,22 @@ def test_what_tenants_may_use_on_a_cluster(tmp_path: Path) -> None:
 def test_what_a_cluster_cannot_allow(tmp_path: Path, rules: str, said: str) -> None:
     problems_found = found(tmp_path, with_rules(rules))
     assert [said in p.message for p in problems_found] == ([True] if said else []), problems_found
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        (
+            "nexus",
+            "nexus is no longer a choice, because the platform sets up no Nexus; allowed: maven, npm, pypi, generic",
+        ),
+        ("mavn", "did you mean maven?"),
+        ("oci", "no such package"),
+    ],
+)
+def test_only_formats_of_gitlabs_registry_are_declared(tmp_path: Path, word: str, message: str) -> None:
+    line = "  usine:packages: [maven, npm, pypi, generic]"
+    (problem,) = found(tmp_path, TEXT.replace(line, f"  usine:packages: [maven, npm, pypi, generic, {word}]"))
+    assert message in problem.message
+    number = next(number for number, text in enumerate(TEXT.splitlines(), 1) if text.startswith(line))
+    assert (problem.line, problem.column) == (number, len(line) + 2)
