@@ -126,7 +126,7 @@ def test_the_command_refuses_with_one_line_for_each_resource(
     assert capsys.readouterr().err == ""
     assert run("--policy") == 1
     *refusals, verdict = capsys.readouterr().err.splitlines()
-    assert len(refusals) == 16
+    assert len(refusals) == 17
     assert all("generation-token-expires" in line for line in refusals)
     assert verdict.endswith("policies: refused")
 

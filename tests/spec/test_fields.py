@@ -205,6 +205,13 @@ def wrong(old: str, new: str, column: int, *messages: str) -> object:
         ),
         wrong("name: Tenant", "name: T\npackages: [mavn]", 12, "did you mean maven?"),
         wrong("name: Tenant", "name: T\npackages: [npm, npm]", 17, "in this list twice"),
+        wrong("name: Tenant", "name: T\npackages: [nexus]", 12, "no such package", "maven, npm, pypi, generic"),
+        wrong("name: Tenant", "name: T\npackageRegistry: {keepVersions: 5}", 1, "packages lists no format"),
+        wrong("name: Tenant", "name: T\npackages: [npm]\npackageRegistry: {keepVersions: 0}", 33, "allowed: 1 to 1000"),
+        wrong(
+            "name: Tenant", "name: T\npackages: [npm]\npackageRegistry: {readers: [a--b]}", 29, "the name of a reader"
+        ),
+        wrong("name: Tenant", "name: T\npackages: [npm]\npackageRegistry: {readers: [a, a]}", 32, "twice"),
         wrong("name: Tenant", "name: T\nobservability: {logRetention: 30}", 31, "did you mean 30d?"),
         wrong("name: Tenant", "name: T\nobservability: {logRetention: 1y}", 31, "such as 30d"),
         wrong("name: Tenant", "name: T\nobservability: {logRetention: 9999d}", 31, "ten years"),

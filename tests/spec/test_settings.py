@@ -386,3 +386,22 @@ def test_clusters_allow_images_of_a_declared_and_public_proxy_only(tmp_path: Pat
     assert load_text(tmp_path, public).harbor.proxies == (
         ProxyCache("docker", "docker.io", "https://hub.docker.com", public=True, quota=5 * GIB),
     )
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        (
+            "nexus",
+            "nexus is no longer a choice, because the platform sets up no Nexus; allowed: maven, npm, pypi, generic",
+        ),
+        ("mavn", "did you mean maven?"),
+        ("oci", "no such package"),
+    ],
+)
+def test_only_formats_of_gitlabs_registry_are_declared(tmp_path: Path, word: str, message: str) -> None:
+    line = "  usine:packages: [maven, npm, pypi, generic]"
+    (problem,) = found(tmp_path, TEXT.replace(line, f"  usine:packages: [maven, npm, pypi, generic, {word}]"))
+    assert message in problem.message
+    number = next(number for number, text in enumerate(TEXT.splitlines(), 1) if text.startswith(line))
+    assert (problem.line, problem.column) == (number, len(line) + 2)
