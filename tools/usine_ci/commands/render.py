@@ -29,6 +29,7 @@ def run(options: argparse.Namespace) -> int:
     source = source_of(os.environ)
     options.output.mkdir(parents=True, exist_ok=True)
     problems: list[Problem] = []
+    summary: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         root = Path.cwd()
         if options.branch:
@@ -44,10 +45,15 @@ def run(options: argparse.Namespace) -> int:
                 problems += [Problem(environment, 0, 0, line) for line in refused.lines]
                 continue
             if text is None:
-                print(f"{environment}: {source.folder} has neither a chart nor manifests: nothing to deploy yet")
+                summary.append(
+                    f"{environment}: {source.folder} has neither a chart nor manifests: nothing to deploy yet"
+                )
                 continue
             (options.output / f"{environment}.yaml").write_text(text, encoding="utf-8")
-            print(f"{environment}: {options.output / environment}.yaml")
+            summary.append(f"{environment}: {options.output / environment}.yaml")
+    # Also where there is nothing to deploy: GitLab keeps no empty folder for the jobs that follow.
+    (options.output / "summary.txt").write_text("".join(f"{line}\n" for line in summary), encoding="utf-8")
+    print(*summary, sep="\n")
     if problems and not options.branch:
         raise RefusedError(problems)
     for problem in problems:  # what is on another branch is not this change's defect
