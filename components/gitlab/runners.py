@@ -1,4 +1,4 @@
-"""Runners of the platform: declared here, installed by whoever runs them (docs/runners.md).
+"""Runners of the platform: declared here, and installed by hand (docs/runners.md).
 
 A runner of the tenants takes jobs of protected branches and tags, or the other jobs, and never both: what a merge
 request leaves on a machine or in a cache cannot reach a job that publishes. The platform's scheduled work has a runner

@@ -42,7 +42,7 @@ FILES: Mapping[str, tuple[str, Use, str]] = {
     "text": ("just a text", Use.OWN, ""),
     "broken": ("a: [\n", Use.UNREADABLE, ""),
     "bomb": (f"{BOMB}include: {{project: *h, ref: *h, component: *h}}", Use.OWN, ""),
-    "deep": ("[" * 200_000, Use.UNREADABLE, ""),
+    "deep": ("- " * 100_000 + "x", Use.UNREADABLE, ""),
     "empty": ("", Use.UNREADABLE, ""),
 }
 

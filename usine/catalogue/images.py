@@ -14,7 +14,7 @@ from usine.clients import ClientError
 _NUMBER: Final = re.compile(r"\d+")
 
 
-class Registry(Protocol):
+class ImageRegistry(Protocol):
     """What is asked of a registry."""
 
     def digest(self, repository: str, tag: str) -> str:
@@ -24,15 +24,15 @@ class Registry(Protocol):
         """Yield the tags of a repository. Raises ClientError."""
 
 
-class Registries(Protocol):
+class ImageRegistries(Protocol):
     """Makes a client of the registry that an image is asked of."""
 
-    def __call__(self, image: Image) -> tuple[Registry, str]:
+    def __call__(self, image: Image) -> tuple[ImageRegistry, str]:
         """Return the client, and the repository's name there."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundImage:
     """An image of the file: `digest` is the present one of its tag, None where `problem` says why it is not known.
 
     `newer` is the highest tag of the same series, None if there is none or it is not known.
@@ -51,22 +51,22 @@ class Found:
         return self.digest is not None and self.digest != self.image.digest
 
 
-def look(images: Mapping[str, tuple[Image, Place]], registries: Registries) -> tuple[Found, ...]:
+def look(images: Mapping[str, tuple[Image, Place]], registries: ImageRegistries) -> tuple[FoundImage, ...]:
     """Ask the registries for the present digest of each tag, and for newer tags of the same series."""
     return tuple(_look(name, image, place, registries) for name, (image, place) in images.items())
 
 
-def _look(name: str, image: Image, place: Place, registries: Registries) -> Found:
+def _look(name: str, image: Image, place: Place, registries: ImageRegistries) -> FoundImage:
     registry, repository = registries(image)
     try:
         digest = registry.digest(repository, image.tag)
     except ClientError as error:
-        return Found(name, image, place, None, problem=str(error))
+        return FoundImage(name, image, place, None, problem=str(error))
     try:
         newer = newest(image.tag, registry.tags(repository)) if _NUMBER.search(image.tag) else None
     except ClientError:
         newer = None  # a remark that is missing; the digest is known
-    return Found(name, image, place, digest, newer)
+    return FoundImage(name, image, place, digest, newer)
 
 
 def newest(tag: str, others: Iterable[str]) -> str | None:
@@ -80,7 +80,7 @@ def _numbers(tag: str) -> tuple[int, ...]:
     return tuple(map(int, _NUMBER.findall(tag)))
 
 
-def rewritten(text: str, found: Iterable[Found]) -> str:
+def rewritten(text: str, found: Iterable[FoundImage]) -> str:
     """Return the text of the file with the present digests. Everything else stays, comments too."""
     lines = text.split("\n")
     for one in found:

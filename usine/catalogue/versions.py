@@ -69,7 +69,7 @@ def look(tenants: Iterable[Tenant], settings: GitLabSettings, client: GitLabClie
 
     Mirrors and repositories of tenants that are not active have the platform's own CI file, which the platform keeps.
     """
-    reader = _Reader(settings, client)
+    reader = _CatalogueReader(settings, client)
     pairs = [
         (tenant, repository.name)
         for tenant in sorted(tenants, key=lambda t: t.slug)
@@ -81,7 +81,7 @@ def look(tenants: Iterable[Tenant], settings: GitLabSettings, client: GitLabClie
         return tuple(pool.map(lambda pair: reader.read(*pair), pairs))
 
 
-class _Reader:
+class _CatalogueReader:
     def __init__(self, settings: GitLabSettings, client: GitLabClient) -> None:
         self._settings, self._client = settings, client
         catalogue = f"projects/{_segment(catalogue_path(settings))}"

@@ -17,7 +17,7 @@ from model.problems import SpecError
 from model.reading.catalogue import FOLDER, IMAGES_FILE, pulled_from, read_images
 from model.reading.settings_load import load_settings
 from model.settings import Settings
-from usine.catalogue.images import Found, Registries, Registry, look, rewritten
+from usine.catalogue.images import FoundImage, ImageRegistries, ImageRegistry, look, rewritten
 from usine.clients import Connections
 from usine.clients.connections import below
 from usine.clients.oci import OciClient
@@ -78,15 +78,15 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failed or (changed and args.check) else 0
 
 
-def registries(settings: Settings, root: Path, environment: Mapping[str, str]) -> Registries:
+def registries(settings: Settings, root: Path, environment: Mapping[str, str]) -> ImageRegistries:
     """Return a function that gives the client of an image's registry: Harbor if it has a proxy cache of it.
 
     Paths of the settings' authorities are relative to `root`.
     """
-    made: dict[str, Registry] = {}
+    made: dict[str, ImageRegistry] = {}
     connections = Connections(below(root, settings.endpoints), environment)
 
-    def client_of(image: Image) -> tuple[Registry, str]:
+    def client_of(image: Image) -> tuple[ImageRegistry, str]:
         there = pulled_from(image, settings)
         if there.host not in made:
             proxied = there.host != image.host
@@ -100,7 +100,7 @@ def registries(settings: Settings, root: Path, environment: Mapping[str, str]) -
     return client_of
 
 
-def table(found: Sequence[Found]) -> Table:
+def table(found: Sequence[FoundImage]) -> Table:
     """Return a table with the old and the new digest of each image, and newer tags."""
     rows = Table(box=SIMPLE_HEAD, padding=0)
     for heading in ("image", "tag", "digest", "present digest", "newer tag"):

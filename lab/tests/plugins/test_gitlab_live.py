@@ -18,6 +18,7 @@ GROUP_MEMBER = "gitlab:index/groupMembership:GroupMembership"
 PROJECT_MEMBER = "gitlab:index/projectMembership:ProjectMembership"
 GROUP_VARIABLE = "gitlab:index/groupVariable:GroupVariable"
 PROJECT_VARIABLE = "gitlab:index/projectVariable:ProjectVariable"
+RUNNER = "gitlab:index/userRunner:UserRunner"
 
 
 def group(plugin: Plugin, name: str, **extra: Any) -> Made:
@@ -308,3 +309,37 @@ def test_a_group_shared_with_a_group(gitlab_plugin: Plugin, unique: str) -> None
     assert made.diff(groupAccess="developer").replaces == ("groupAccess",)
     assert made.imported().none
     made.remove()
+
+
+def test_runner(gitlab_plugin: Plugin, gitlab_community: LiveGitLab, unique: str) -> None:
+    owner = group(gitlab_plugin, unique)
+    made = gitlab_plugin.made(
+        RUNNER,
+        {
+            "runnerType": "group_type",
+            "groupId": int(owner.id),
+            "description": unique,
+            "accessLevel": "ref_protected",
+            "tagLists": ["protected"],
+            "untagged": False,
+            "locked": True,
+            "maximumTimeout": 3600,
+        },
+    )
+    assert isinstance(made.state["token"], Secret)
+    assert str(reveal(made.state["token"])).startswith("glrt-")
+    made.assert_no_drift()
+    made.change(maximumTimeout=7200, tagLists=["other"])
+    assert gitlab_community.call("GET", f"runners/{made.id}")["tag_list"] == ["other"]
+    # The token is the one of the creation: no answer has it again.
+    assert str(reveal(made.state["token"])).startswith("glrt-")
+    gitlab_community.call("PUT", f"runners/{made.id}", access_level="not_protected", run_untagged=True)
+    assert made.refresh()
+    # A computed value that GitLab leaves empty is unknown again when another one changes.
+    assert set(made.diff().paths) == {"accessLevel", "untagged", "maintenanceNote"}
+    made.repair()
+    assert made.diff(groupId=1).replaces == ("groupId",)
+    with pytest.raises(PluginFailure, match="at least 10 minutes"):
+        gitlab_plugin.made(RUNNER, {"runnerType": "group_type", "groupId": int(owner.id), "maximumTimeout": 60})
+    made.remove()
+    owner.remove()
