@@ -48,11 +48,33 @@ def _robot(limit: int) -> Check:
     return check
 
 
+def _pulls_from_proxies(resource: Resource) -> bool:
+    """Return whether a robot of the platform only pulls, and only from caches of other registries: no tenant's data.
+
+    Harbor gives a robot of a project rights in that project alone, and no tenant's project has a dot in its name.
+    """
+    permissions = items_of(resource.at("permissions"))
+    pull = [{"resource": "repository", "action": "pull"}]
+    return (
+        resource.tenant is None
+        and bool(permissions)
+        and all(
+            value_at(permission, "kind") == "project"
+            and str(value_at(permission, "namespace")).startswith("proxy.")
+            and [
+                {key: value_at(access, key) for key in pull[0]} for access in items_of(value_at(permission, "accesses"))
+            ]
+            == pull
+            for permission in permissions
+        )
+    )
+
+
 def _robot_scope(resource: Resource) -> Iterator[str]:
     if resource.type != "harbor:index/robotAccount:RobotAccount":
         return
     level = resource.at("level")
-    if not isinstance(level, Hidden) and level != "project":
+    if not isinstance(level, Hidden) and level != "project" and not _pulls_from_proxies(resource):
         yield "level is not project: the robot has access to other tenants"
     permissions = items_of(resource.at("permissions"))
     for index, permission in enumerate(permissions):

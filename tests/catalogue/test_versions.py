@@ -56,7 +56,7 @@ def answers(files: Mapping[str, Any], more: Mapping[str, Any] | None = None) -> 
     tags = [{"name": tag, "commit": {"created_at": "2026-11-02T10:00:00.000+01:00"}} for tag in (OLD, NEW)]
     listed: dict[str, Any] = {
         "/projects/platform/catalogue/repository/tags": tags,
-        "/projects/platform/catalogue/repository/branches": [{"name": "main"}],
+        "/projects/platform/catalogue/repository/branches/main": {"name": "main"},
         f"/groups/tenants/{VARIABLE}": {"value": NEW},
     }
     for name, file in files.items():

@@ -20,6 +20,7 @@ from tests.policy.shapes import (
     KUBERNETES_TYPE,
     LOOSE_ROLES,
     OUTSIDE,
+    PROXY_ROBOT,
     ROBOT,
     ROBOT_TYPE,
     SCHEDULE_VARIABLE,
@@ -109,15 +110,26 @@ BAD: Mapping[str, tuple[Resource, ...]] = {
         resource(ROBOT_TYPE, changed(ROBOT, "duration", None)),
         resource("harbor:index/configSystem:ConfigSystem", {"robotTokenExpiration": -1}),
     ),
-    "robot-own-project": tuple(
-        resource(ROBOT_TYPE, changed(ROBOT, path, value))
-        for path, value in (
-            ("level", "system"),
-            ("permissions 0 namespace", "*"),
-            ("permissions 0 namespace", "a"),
-            ("permissions 0 kind", "system"),
-            ("permissions 0 accesses 0 action", "*"),
-        )
+    "robot-own-project": (
+        *(
+            resource(ROBOT_TYPE, changed(ROBOT, path, value))
+            for path, value in (
+                ("level", "system"),
+                ("permissions 0 namespace", "*"),
+                ("permissions 0 namespace", "a"),
+                ("permissions 0 kind", "system"),
+                ("permissions 0 accesses 0 action", "*"),
+            )
+        ),
+        # A robot of the system may pull from proxy caches, and do nothing else.
+        *(
+            resource(ROBOT_TYPE, changed(PROXY_ROBOT, path, value), tenant=None)
+            for path, value in (
+                ("permissions 0 namespace", "teleservice"),
+                ("permissions 0 accesses 0 action", "push"),
+                ("permissions 0 kind", "system"),
+            )
+        ),
     ),
     "access-token-expires": (
         resource("gitlab:index/projectAccessToken:ProjectAccessToken", {}),

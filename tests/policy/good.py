@@ -19,6 +19,7 @@ from tests.policy.shapes import (
     KUBERNETES_ROLE,
     KUBERNETES_TYPE,
     POLICY,
+    PROXY_ROBOT,
     ROBOT,
     ROBOT_TYPE,
     SCHEDULE_VARIABLE,
@@ -78,7 +79,10 @@ GOOD: Mapping[str, tuple[Resource, ...]] = {
         resource(ROBOT_TYPE, ROBOT),
         resource("harbor:index/configSystem:ConfigSystem", {"robotTokenExpiration": 30}),
     ),
-    "robot-own-project": (resource(ROBOT_TYPE, ROBOT),),
+    "robot-own-project": (
+        resource(ROBOT_TYPE, ROBOT),
+        resource(ROBOT_TYPE, PROXY_ROBOT, tenant=None),
+    ),
     "access-token-expires": (
         resource("gitlab:index/projectAccessToken:ProjectAccessToken", {"expiresAt": "2027-01-31"}),
         resource("gitlab:index/groupAccessToken:GroupAccessToken", {"rotationConfiguration": {"expirationDays": 90}}),

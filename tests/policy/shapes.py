@@ -138,3 +138,13 @@ def hcl(path: str, *capabilities: str) -> str:
 
 def policy_text(*stanzas: str, name: str = "a-b.role.developer", **more: Any) -> Resource:
     return resource(POLICY, {"name": name, "policy": "\n".join(stanzas)}, **more)
+
+
+#: A robot of the platform that pulls from a cache of another registry.
+PROXY_ROBOT: Mapping[str, Any] = {
+    **ROBOT,
+    "level": "system",
+    "permissions": [
+        {"kind": "project", "namespace": "proxy.docker", "accesses": [{"resource": "repository", "action": "pull"}]}
+    ],
+}

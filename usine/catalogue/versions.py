@@ -84,10 +84,9 @@ def look(tenants: Iterable[Tenant], settings: GitLabSettings, client: GitLabClie
 class _CatalogueReader:
     def __init__(self, settings: GitLabSettings, client: GitLabClient) -> None:
         self._settings, self._client = settings, client
-        catalogue = f"projects/{_segment(catalogue_path(settings))}"
-        tags = client.pages(f"{catalogue}/repository/tags")
+        self._repository = f"projects/{_segment(catalogue_path(settings))}/repository"
+        tags = client.pages(f"{self._repository}/tags")
         self._tags = {str(tag["name"]): str(tag["commit"]["created_at"])[:_DATE] for tag in tags}
-        self._branches = {str(branch["name"]) for branch in client.pages(f"{catalogue}/repository/branches")}
         self._everybody = self._variable(f"groups/{_segment(settings.root)}")
 
     def _variable(self, owner: str) -> str | None:
@@ -137,7 +136,7 @@ class _CatalogueReader:
         """Return the use of a ref. GitLab takes a tag before a branch of the same name."""
         if ref in self._tags:
             return (Use.CURRENT if ref == assigned else Use.BEHIND), ref
-        known = ref in self._branches or ref in {"", "HEAD"}
+        known = ref in {"", "HEAD"} or self._client.get(f"{self._repository}/branches/{_segment(ref)}") is not None
         return (Use.BRANCH if known else Use.UNKNOWN), ref or "HEAD"
 
 

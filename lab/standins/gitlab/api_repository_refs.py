@@ -9,7 +9,7 @@ from lab.standins.gitlab import access, api_projects, git_push, projects, protec
 from lab.standins.gitlab.api_repository_commits import moment, rendered
 from lab.standins.gitlab.errors import forbidden, not_found, refused
 from lab.standins.gitlab.git import ZERO, Commit, RepositoryError, Tag
-from lab.standins.gitlab.params import Int, Params, Text
+from lab.standins.gitlab.params import Int, Paging, Params, Text
 from lab.standins.gitlab.project_params import NewProject
 from lab.standins.gitlab.repositories import Update, notify, person, repositories, repository
 from lab.standins.gitlab.routing import Call, Router
@@ -111,6 +111,15 @@ def _one_tag(call: Call, project: Document, name: str) -> Document:
     if tag is None or commit is None:
         raise not_found("Tag")
     return _tag(call, project, tag, commit)
+
+
+@router.get("/projects/{id}/repository/tags", scopes=("read_repository",), anonymous=True)
+@needed_by(Need.CATALOGUE_JOBS)
+def list_tags(call: Call, id: str, given: Paging) -> Any:
+    """List the tags."""
+    project = call.project(id, access.REPORTER)
+    names = sorted(repository(call.site, project).tags())
+    return call.page([{"name": name} for name in names], given, lambda one: _one_tag(call, project, one["name"]))
 
 
 @router.get("/projects/{id}/repository/tags/{tag_name}", scopes=("read_repository",), anonymous=True)
