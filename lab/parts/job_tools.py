@@ -33,7 +33,7 @@ JOB_TOOLS: tuple[Part, ...] = (
         provides=("trivy",),
         about="scans dependencies, licences, configuration and images",
         megabytes=500,
-        minutes=12,
+        minutes=8,
         on_request=True,
     ),
     Part(
