@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from model.naming import REVIEW_FOLDER, TenantNames
+from model.naming import REVIEW_FOLDER, SIGNING_MOUNT, TenantNames
 from policy.model import Hidden, Policy, Resource, is_missing, is_set, items_of, texts_of
 
 #: Sources of pipelines that start outside the project or from a merge request.
@@ -56,7 +56,7 @@ def _own_paths(resource: Resource) -> Iterator[str]:
         mount = stanza.path.split("/", 1)[0]
         if stanza.capabilities & {"sudo", "root"}:
             yield f"path {number} gives sudo"
-        if names is not None and mount != names.secrets_mount:
+        if names is not None and mount != names.secrets_mount and not _signs(stanza, names):
             yield f"path {number} is not in the tenant's own mount"
         elif "*" in mount or "+" in mount or "{{" in mount:
             yield f"path {number} has a wildcard in place of a mount"
@@ -66,8 +66,19 @@ def _own_paths(resource: Resource) -> Iterator[str]:
             and not (
                 stanza.path.startswith(f"{names.secrets_mount}/data/{REVIEW_FOLDER}/") and stanza.capabilities <= _READ
             )
+            and not _reads_public_key(stanza, names)
         ):
             yield f"path {number} of the policy for every pipeline is not read-only below {REVIEW_FOLDER}/"
+
+
+def _signs(stanza: _Stanza, names: TenantNames) -> bool:
+    """Return whether a path is the tenant's own key that signs images: to sign with it, or to read its public part."""
+    signs = stanza.path == f"{SIGNING_MOUNT}/sign/{names.signing_key}/sha2-256" and stanza.capabilities == {"update"}
+    return signs or _reads_public_key(stanza, names)
+
+
+def _reads_public_key(stanza: _Stanza, names: TenantNames) -> bool:
+    return stanza.path == f"{SIGNING_MOUNT}/keys/{names.signing_key}" and stanza.capabilities == {"read"}
 
 
 def _jwt_role(resource: Resource) -> Iterator[str]:
@@ -151,8 +162,10 @@ def _own_policies(resource: Resource, key: str = "tokenPolicies") -> Iterator[st
 POLICIES = (
     Policy(
         "vault-policy-own-paths",
-        "The policies of a tenant give access to its own mount only; the policy for every pipeline is read-only",
-        "begin every path with the tenant's mount, without sudo and without a wildcard for the mount",
+        "The policies of a tenant give access to its own mount and its own signing key only; "
+        "the policy for every pipeline is read-only",
+        "begin every path with the tenant's mount, without sudo and without a wildcard for the mount; of keys, "
+        "name the tenant's own, to sign or to read its public part",
         check=_own_paths,
     ),
     Policy(

@@ -333,11 +333,11 @@ class Converter:
                         at_key=True,
                     )
         mirror, deploys = stated.mirror, stated.deploys
-        if mirror is not None and names.states("repositories", name, "preset") and (*path, "mirror") not in self._wrong:
-            runs = "with mirror.pipelines it runs the file of its source" if mirror.pipelines else "it runs no pipeline"
+        stated_preset = names.states("repositories", name, "preset") and (*path, "mirror") not in self._wrong
+        if mirror is not None and mirror.pipelines and stated_preset:
             self._note(
                 (*path, "preset"),
-                f"repositories.{name}: preset has no effect on a mirror, because {runs}; leave out preset",
+                f"repositories.{name}: with mirror.pipelines the CI file of the source runs; leave out preset",
                 at_key=True,
             )
         return Repository(

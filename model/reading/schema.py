@@ -198,7 +198,7 @@ class RepositorySection(Section):
     """`app`: source code. `infra`: charts or manifests that Argo CD deploys."""
     preset: Annotated[str, *_declared("preset")] = from_archetype()
     """CI preset of the platform's catalogue. Default: that of the archetype; kind infra: `infra`, if the platform has
-    it. A mirror has none: its source writes the CI file."""
+    it. A mirror has it from the run on that removes `mirror`: until then its source writes the files."""
     default_branch: f.Branch = from_archetype()
     protected_branches: ProtectedBranches = from_archetype()
     """Branches that change by merge requests only."""

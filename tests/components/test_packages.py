@@ -42,7 +42,11 @@ def test_a_registry_without_formats_and_that_of_a_mirror_are_off(
     assert (projects["api"], projects["miroir"]) == (on, False)
     assert {r.name.split("/")[2] for r in of(plan, RULE, "teleservice/")} == ({"api"} if on else set())
     variables = {r.inputs["key"]: r.inputs["value"] for r in of(plan, "GroupVariable", "teleservice/")}
-    assert variables == {"USINE_TENANT": "teleservice", **({"USINE_PACKAGES": "npm"} if on else {})}
+    assert variables == {
+        "USINE_TENANT": "teleservice",
+        "USINE_FINDINGS": "high",
+        **({"USINE_PACKAGES": "npm"} if on else {}),
+    }
 
 
 def test_pipelines_get_the_formats_and_the_versions_to_keep() -> None:

@@ -33,7 +33,7 @@ def test_the_table_agrees_with_the_plugins_of_the_lab(provider: str) -> None:
         # For these, the lab's plugin only knows the schema.
         expected |= {name for name, replaces in resource.shape.unsupported.items() if replaces}
         if resource.customise is not None and resource.shape.framework:
-            expected |= resource.customise({}, {}, {"message": ""})
+            expected |= resource.customise({}, {}, {"message": "", "minimumAccessLevelForPush": "admin"})
         assert set(TABLE["replacing"].get(token, ())) == expected, token
 
 

@@ -94,7 +94,8 @@ GOOD: Mapping[str, tuple[Resource, ...]] = {
     "login-life-finite": (resource(JWT_TYPE, JWT_ROLE), resource(KUBERNETES_TYPE, KUBERNETES_ROLE)),
     "vault-policy-own-paths": (
         policy_text("# read only", hcl("a-b/data/*", "read"), hcl("a-b/metadata/*", "list")),
-        policy_text(hcl("a-b/data/review/*", "read"), name="a-b.review"),
+        policy_text(hcl("a-b/data/review/*", "read"), hcl("usine-signing/keys/a-b", "read"), name="a-b.review"),
+        policy_text(hcl("usine-signing/sign/a-b/sha2-256", "update"), name="a-b.ci"),
         policy_text(hcl("sys/health", "read"), name="watcher", tenant=None),
         resource(POLICY, {"name": "a-b.ci", "policy": Hidden.UNKNOWN}),
     ),

@@ -36,6 +36,7 @@ BEYOND_A_SCHEMA = (
         "is this a typing error?",
         "ten years",
     ),
+    *("leave out preset", "packages lists no format", "twice"),
     *("the host", "is missing", "such as 2027-06-30", "such as api.example.fr", "a year between"),
 )
 

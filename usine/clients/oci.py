@@ -91,10 +91,17 @@ class OciClient(RestClient):
         return self._content(repository, f"{repository}/blobs/{digest}", digest, {})
 
     def referrers(self, repository: str, digest: str, artifact_type: str) -> tuple[str, ...]:
-        """Return the digests of the manifests of this type that refer to a digest. Raises ClientError."""
+        """Return the digests of the manifests of this type that refer to a digest. Raises ClientError.
+
+        A registry without this list answers 404: then nothing refers to it.
+        """
         path = f"{repository}/referrers/{digest}?{urlencode({'artifactType': artifact_type})}"
         with self._translated("GET", path):
-            found = self._answer("GET", repository, path).json()
+            answer = self._challenged("GET", repository, path, {})
+            if answer.status_code == requests.codes.not_found:
+                return ()
+            answer.raise_for_status()
+            found = answer.json()
         listed = found.get("manifests") if isinstance(found, dict) else None
         return tuple(
             str(item["digest"])

@@ -45,6 +45,7 @@ AMENDMENTS: Final[Mapping[str, tuple[str, ...]]] = {
         "projectTag:ProjectTag": ("message", "name", "project", "ref"),
         "projectVariable:ProjectVariable": ("environmentScope", "hidden", "key", "project"),
         "tagProtection:TagProtection": ("allowedToCreates", "createAccessLevel", "project", "tag"),
+        "userRunner:UserRunner": ("groupId", "projectId", "runnerType"),
         "userIdentity:UserIdentity": ("externalProvider", "externalUid", "userId"),
     }.items()
 }

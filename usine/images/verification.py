@@ -22,7 +22,7 @@ from usine.images.reference import ImageReference
 from usine.report.values import visible
 
 
-class ImageRegistry(Protocol):
+class ImageContents(Protocol):
     """What is asked of a registry; see `OciClient`."""
 
     def manifest(self, repository: str, reference: str) -> StoredContent | None:
@@ -44,7 +44,7 @@ class Verification:
     facts: tuple[tuple[str, str], ...] = ()
 
 
-def verify_image(image: ImageReference, registry: ImageRegistry, keys: tuple[KeyVersion, ...]) -> Verification:
+def verify_image(image: ImageReference, registry: ImageContents, keys: tuple[KeyVersion, ...]) -> Verification:
     """Verify an image with the tenant's keys. Raises ClientError if the registry does not answer."""
     found = registry.manifest(image.path, image.tag or image.digest or "")
     if found is None:
@@ -72,7 +72,7 @@ def verify_image(image: ImageReference, registry: ImageRegistry, keys: tuple[Key
 
 
 def _statement(
-    image: ImageReference, registry: ImageRegistry, referring: str, digest: str, keys: tuple[KeyVersion, ...]
+    image: ImageReference, registry: ImageContents, referring: str, digest: str, keys: tuple[KeyVersion, ...]
 ) -> Statement | None:
     manifest = registry.manifest(image.path, referring)
     bundle = manifest and bundle_digest(manifest.content, digest)

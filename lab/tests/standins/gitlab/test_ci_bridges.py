@@ -206,6 +206,6 @@ def test_a_fork_runs_the_sources_pipeline_only_on_unprotected_refs(
     commit(project, {"x": "z"}, branch="side", start_branch="main")
     assert next((one.source for one in project.pipelines.list(ref="side")), None) == side
     if side is not None:
-        job = project_runner(live, project).must_take()
+        job = project_runner(live, project, tag_list=["unprotected"], run_untagged=False).must_take()
         assert (job["job_info"]["name"], variables(job).get("PROTECTED")) == ("steal", None)
         assert variables(job)["CI_COMMIT_REF_PROTECTED"] == "false"
