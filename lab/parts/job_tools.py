@@ -10,7 +10,6 @@ from lab.parts.python_tools import PythonTools
 from lab.parts.recipes import GoBuild, TaggedGoBuild
 
 _GITLEAKS = "8.30.1"
-_KUBECONFORM = "0.8.0"
 _HELM = "3.22.0"
 _COSIGN = "3.1.3"
 _BUILDAH = "1.45.0"
@@ -93,20 +92,6 @@ JOB_TOOLS: tuple[Part, ...] = (
         about="finds secrets in the history of a repository",
         megabytes=20,
         minutes=0.5,
-        on_request=True,
-    ),
-    Part(
-        name="kubeconform",
-        version=_KUBECONFORM,
-        recipe=GoBuild(
-            module="kubeconform",
-            packages=("github.com/yannh/kubeconform/cmd/kubeconform",),
-            variables=(("main.version", f"v{_KUBECONFORM}"),),
-        ),
-        provides=("kubeconform",),
-        about="checks rendered manifests against schemas",
-        megabytes=5,
-        minutes=0.3,
         on_request=True,
     ),
     Part(

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
+from urllib.parse import quote
 
 import httpx
 import jwt
@@ -116,20 +117,18 @@ def push_to_the_catalogue(lab: TestLab) -> None:
     with forges(lab) as (tenants, jobs):
         project = "/projects/platform%2Fcatalogue"
 
-        def push(**texts: str) -> None:
-            actions = [{"action": "update", "file_path": f"{p}.yml", "content": text} for p, text in texts.items()]
+        def push(texts: dict[str, str]) -> None:
+            actions = [{"action": "update", "file_path": path, "content": text} for path, text in texts.items()]
             body = {"branch": "main", "commit_message": "By hand", "actions": actions}
             jobs.call("POST", f"{project}/repository/commits", json=body)
 
         def text_of(path: str) -> str:
-            found = jobs.call("GET", f"{project}/repository/files/{path}.yml", params={"ref": "main"})
+            found = jobs.call("GET", f"{project}/repository/files/{quote(path, safe='')}", params={"ref": "main"})
             return base64.b64decode(found["content"]).decode()
 
-        before = {path: text_of(path) for path in ("common", "off")}
-        push(
-            common=before["common"].replace("variables:\n", "variables:\n  PUSHED: here\n", 1),
-            off="robbed: {script: [env]}\n",
-        )
+        before = {path: text_of(path) for path in ("jobs/base.yml", "off.yml")}
+        base = before["jobs/base.yml"].replace("\nvariables:\n", "\nvariables:\n  PUSHED: here\n", 1)
+        push({"jobs/base.yml": base, "off.yml": "robbed: {script: [env]}\n"})
         (schedule,) = jobs.call("GET", f"{jobs.project('jobs', 'alpha')}/pipeline_schedules")
         play = f"{jobs.project('jobs', 'alpha')}/pipeline_schedules/{schedule['id']}/play"
         jobs.call("POST", play, headers={"Sudo": "usine_jobs"})
@@ -150,7 +149,7 @@ def push_to_the_catalogue(lab: TestLab) -> None:
             job = tenants.take_job("alpha", "api", "quality", ref="main")
             assert job.variables.get("PUSHED") == pushed
             tenants.finish(job)
-        push(**before)
+        push(before)
 
 
 # From one tenant into another -----------------------------------------------------------------------------------------
