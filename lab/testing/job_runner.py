@@ -94,11 +94,14 @@ class JobRunner:
         self._image: ImageOf = given if callable(given) else lambda _name, _folder: given
         self._prepare = prepare
 
-    def run(self, *, only: Iterable[str] | None = None) -> dict[str, Done]:
-        """Run the pending jobs and those that follow. Jobs that are not in `only` count as successful without a run."""
+    def run(self, *, only: Iterable[str] | None = None, goes_on: Callable[[], bool] = lambda: True) -> dict[str, Done]:
+        """Run the pending jobs and those that follow, while `goes_on`.
+
+        Jobs that are not in `only` count as successful without a run.
+        """
         done = {}
         names = None if only is None else set(only)
-        while job := self._runner.take():
+        while goes_on() and (job := self._runner.take()):
             name = job["job_info"]["name"]
             if names is not None and name not in names:
                 self._runner.finish(job)

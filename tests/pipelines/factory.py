@@ -261,7 +261,11 @@ class Pipeline:
                 other.cancel()
         with self.factory.runner(self.project) as runner:
             folder = self.factory.folder / "runner"
-            done = JobRunner(runner, folder, folder / "home", self.factory.images).run(only=only)
+            done = JobRunner(runner, folder, folder / "home", self.factory.images).run(
+                only=only,
+                # The end of this pipeline may start another one: that of a merge.
+                goes_on=lambda: self.status in _ACTIVE,
+            )
         assert {job.pipeline_id for job in done.values()} <= {self.id}
         self.done |= done
         return done
