@@ -8,10 +8,9 @@ tests of single servers run before those of the fleet, because they change objec
 
 from __future__ import annotations
 
-import functools
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,8 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 PLATFORM = "platform"
 #: Fixtures that start servers of the local platform, with their group.
 _PLATFORMS = {"lab": PLATFORM, "light_lab": "light platform", "factory": "pipelines"}
+#: Folders with tests that run the catalogue's jobs with their tools.
+_WITH_TOOLS = ("tests/pipelines/", "tests/ci_tool/")
 #: Folders with expensive session fixtures.
 _FOLDERS = {"tests/ci/": "ci", "lab/tests/plugins/": "plugins"}
 
@@ -96,10 +97,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Write the file before this worker reports its collection to the controller; without workers, make the parts."""
     given: Mapping[str, str] | None = getattr(session.config, "workerinput", None)
     if given is None:
-        if not session.config.option.collectonly and any(uses_platform(item) for item in session.items):
-            _make_parts()
+        if not session.config.option.collectonly:
+            _make_parts(_parts(session.items))
     elif given["workerid"] == "gw0":
-        Path(given[_INPUT]).write_text(json.dumps({item.nodeid: _unit(item) for item in session.items}), "utf-8")
+        units = {item.nodeid: _unit(item) for item in session.items}
+        Path(given[_INPUT]).write_text(json.dumps({"units": units, "parts": _parts(session.items)}), "utf-8")
 
 
 class _ByGroupOrModule(LoadScopeScheduling):  # type: ignore[misc]  # untyped
@@ -110,9 +112,9 @@ class _ByGroupOrModule(LoadScopeScheduling):  # type: ignore[misc]  # untyped
     def schedule(self) -> None:
         """Assign tests after all workers have collected. The platform's parts are made before that, once."""
         if not self._units:
-            self._units = json.loads(self.config.stash[_FILE].read_text("utf-8"))
-            if not set(_PLATFORMS.values()).isdisjoint(self._units.values()):
-                _make_parts()
+            found = json.loads(self.config.stash[_FILE].read_text("utf-8"))
+            self._units = found["units"]
+            _make_parts(found["parts"])
         super().schedule()
 
     def _split_scope(self, nodeid: str) -> str:
@@ -126,14 +128,27 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> _ByGroupO
     return _ByGroupOrModule(config, log)
 
 
-@functools.cache
-def _make_parts() -> None:
-    """Make the parts of the platform before any test: the first time, that takes longer than a test's limit."""
+def _parts(items: Sequence[pytest.Item]) -> list[str]:
+    """Return the parts that these tests need: those of the platform, and those of the catalogue's jobs."""
+    from lab.parts.catalogue import PARTS  # noqa: PLC0415 - other tests start without the platform's modules
+    from lab.parts.job_tools import DATABASE_WRITER, JOB_TOOLS  # noqa: PLC0415 - see above
+
+    servers = [item for item in items if item.get_closest_marker("servers")]
+    names = [part.name for part in PARTS if not part.on_request] if any(map(uses_platform, servers)) else []
+    if any(item.nodeid.startswith(_WITH_TOOLS) for item in servers):
+        names += [*(part.name for part in (*JOB_TOOLS, DATABASE_WRITER)), "examples"]
+    return names
+
+
+def _make_parts(names: Sequence[str]) -> None:
+    """Make parts before any test: the first time, that takes longer than a test's limit."""
+    if not names:
+        return
     from lab import parts  # noqa: PLC0415 - other tests start without the platform's modules
     from lab.errors import LabError  # noqa: PLC0415 - only runs with server tests need it
     from lab.reporter import Lines  # noqa: PLC0415 - only runs with server tests need it
 
     try:
-        parts.ensure(reporter=Lines())
+        parts.ensure(names, reporter=Lines())
     except LabError as error:
         pytest.exit(f"the local platform cannot be made: {error}", returncode=1)
