@@ -189,7 +189,14 @@ class Stack:
     def destroy(self) -> Run:
         """Destroy everything, also protected objects, so that no test disturbs the next one."""
         self.engine.capture("state", "unprotect", "--all", "--yes")
+        self._let_keys_go()
         return self.run("destroy", "--yes", "--skip-preview")
+
+    def _let_keys_go(self) -> None:
+        """Let the keys that sign images be deleted: Vault refuses it while their tenants are not archived."""
+        for resource in self.state().get("resources", []):
+            if resource["type"] == "vault:transit/secretBackendKey:SecretBackendKey":
+                self.lab.vault.write(f"{resource['id']}/config", deletion_allowed=True)
 
     def close(self) -> None:
         """Destroy and remove the stack, and delete its files."""

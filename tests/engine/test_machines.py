@@ -42,7 +42,9 @@ def stacks(light_lab: TestLab, tmp_path: Path) -> Iterator[dict[str, Stack]]:
 
 
 def secret(lab: TestLab, path: str) -> Mapping[str, Any]:
-    found = lab.vault.secrets.kv.v2.read_secret_version(f"operations/{path}", "usine_platform")
+    found = lab.vault.secrets.kv.v2.read_secret_version(
+        f"operations/{path}", mount_point="usine_platform", raise_on_deleted_version=True
+    )
     values: Mapping[str, Any] = found["data"]["data"]
     return values
 
