@@ -123,6 +123,8 @@ class HarborInventory:
                 import_id=f"{project.id}/immutabletagrules/{rule['id']}",
                 detail="these tags cannot be deleted or overwritten" + (", disabled" if rule.get("disabled") else ""),
             )
+        if project.inputs.get("registryId"):
+            return  # Harbor itself creates the retention of a proxy cache, with the project.
         retention = ((self._client.get(project.id.lstrip("/")) or {}).get("metadata") or {}).get("retention_id")
         if retention:
             yield from self._unless_known(
