@@ -87,7 +87,7 @@ class Repository:
         self.git.run("push", "--quiet", url, f"HEAD:refs/heads/{branch}", "--push-option=ci.skip")
         content = {"source_branch": branch, "target_branch": "main", "title": branch}
         request = self.project.mergerequests.create(content)
-        runner = project_runner(self.live, self.project)
+        runner = project_runner(self.live, self.project, tag_list=["unprotected"])
         image = tools.environment(self.folder / "home", ["helm", "kubernetes-validate"])
         done = JobRunner(runner, self.folder / "runner", self.folder / "home", image).run(only=JOBS)
         return self.project.mergerequests.get(request.iid), done
