@@ -158,6 +158,7 @@ def push_to_the_catalogue(lab: TestLab) -> None:
 def maintainer_of_both(lab: TestLab) -> None:
     """GitLab lets a job of beta start alpha's protected pipeline for a person of both; it gets no rights in OpenBao."""
     with forges(lab) as (tenants, _):
+        _give_a_containerfile(tenants)
         headers = {"PRIVATE-TOKEN": tenants.person("alice.martin").token}
         source = tenants.project("beta", "api")
         result: dict[str, Any] = {}
@@ -180,12 +181,23 @@ def maintainer_of_both(lab: TestLab) -> None:
             "with": "downstream_pipeline_creation_failed",
             "jobs": "insufficient_bridge_permissions",
         }
-        job = tenants.take_job("alpha", "api", "quality", ref="main")
+        # The job of the image: a pipeline with this source has none that analyses.
+        job = tenants.take_job("alpha", "api", "container", ref="main")
         claims = jwt.decode(job.variables["VAULT_ID_TOKEN"], options={"verify_signature": False})
         assert (claims["pipeline_source"], claims["ref_protected"]) == ("pipeline", "true")
         assert "pipeline_source" in refused(lambda: log_in(lab, "alpha.ci", job))
         log_in(lab, "alpha.review", job)
         tenants.finish(job)
+
+
+def _give_a_containerfile(tenants: ForgeClient) -> None:
+    """Commit a Containerfile to alpha's repository, without which no pipeline there has a job of the image."""
+    project = tenants.project("alpha", "api")
+    known = tenants.call("GET", f"{project}/repository/tree", params={"ref": "main"})
+    if all(one["path"] != "Containerfile" for one in known):
+        action = {"action": "create", "file_path": "Containerfile", "content": "FROM scratch\n"}
+        body = {"branch": "main", "commit_message": "[skip ci]", "actions": [action]}
+        tenants.call("POST", f"{project}/repository/commits", json=body)
 
 
 # Every combination of claims ------------------------------------------------------------------------------------------
