@@ -24,10 +24,8 @@ from model.settings import Credential, Edition, GitLabSettings
 from model.tenant import Repository, RepositoryKind, Tenant
 
 CI_FILE = ".gitlab-ci.yml"
-#: Lifetime of the token by which the mirror job pushes, and how long before its end `up` renews it, in days.
-_MIRROR_TOKEN_DAYS, _MIRROR_ROTATION_DAYS = 90, 30
-#: The same of the token by which promotions push.
-_DEPLOY_TOKEN_DAYS, _DEPLOY_ROTATION_DAYS = 90, 30
+#: Lifetime of a token by which a job pushes, and how long before its end `up` renews it, in days.
+_PUSH_TOKEN_DAYS, _PUSH_ROTATION_DAYS = 90, 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,36 +253,28 @@ class TenantRepository(Component):
         return UserPassword(tokens[-1].username, secret(tokens[-1].token))
 
     def _deploy_token(self) -> pulumi.Output[str]:
-        """Create the token by which applications are promoted; the provider renews it.
+        """Create the token by which applications are promoted.
 
         Its bot is a developer, so it pushes to no protected branch. Without the scope `api`, it cannot approve or merge
         a merge request: it opens one by options of its push.
         """
-        token = gitlab.ProjectAccessToken(
-            f"{self._prefix}/deploy-token",
-            project=self._project.id,
-            name="usine-deploy",
-            description="Promotes images: writes their digests",
-            access_level="developer",
-            scopes=["write_repository"],
-            rotation_configuration=gitlab.ProjectAccessTokenRotationConfigurationArgs(
-                expiration_days=_DEPLOY_TOKEN_DAYS, rotate_before_days=_DEPLOY_ROTATION_DAYS
-            ),
-            opts=self._child(),
-        )
-        return secret(token.token)
+        return self._push_token("deploy", "Promotes images: writes their digests", "developer")
 
     def _mirror_token(self) -> pulumi.Output[str]:
-        """Create the token by which the mirror job pushes; the provider renews it."""
+        """Create the token by which the mirror job pushes."""
+        return self._push_token("mirror", "Pushes what the mirror job fetched", "maintainer")
+
+    def _push_token(self, purpose: str, description: str, level: str) -> pulumi.Output[str]:
+        """Create a token that pushes and does nothing else; the provider renews it."""
         token = gitlab.ProjectAccessToken(
-            f"{self._prefix}/mirror-token",
+            f"{self._prefix}/{purpose}-token",
             project=self._project.id,
-            name="usine-mirror",
-            description="Pushes what the mirror job fetched",
-            access_level="maintainer",
+            name=f"usine-{purpose}",
+            description=description,
+            access_level=level,
             scopes=["write_repository"],
             rotation_configuration=gitlab.ProjectAccessTokenRotationConfigurationArgs(
-                expiration_days=_MIRROR_TOKEN_DAYS, rotate_before_days=_MIRROR_ROTATION_DAYS
+                expiration_days=_PUSH_TOKEN_DAYS, rotate_before_days=_PUSH_ROTATION_DAYS
             ),
             opts=self._child(),
         )

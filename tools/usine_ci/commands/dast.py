@@ -34,11 +34,7 @@ _SHOWN: Final = 50
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
-        "--environments",
-        default=os.environ.get("DAST_ENVIRONMENTS", ""),
-        help="with spaces; default: the variable DAST_ENVIRONMENTS, or all of the tenant file's quality.dast",
-    )
+    settings.add_environments(parser)
     parser.add_argument("--report", type=Path, default=Path("gl-dast-report.json"), help="default: gl-dast-report.json")
 
 

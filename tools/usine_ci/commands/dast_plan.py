@@ -11,11 +11,7 @@ from usine_ci.dast import settings, zap
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
-        "--environments",
-        default=os.environ.get("DAST_ENVIRONMENTS", ""),
-        help="with spaces; default: the variable DAST_ENVIRONMENTS, or all of the tenant file's quality.dast",
-    )
+    settings.add_environments(parser)
     parser.add_argument("--folder", type=Path, default=Path("dast"), help="default: dast")
 
 

@@ -5,7 +5,9 @@ A job names an environment, never an address: the only addresses are those of th
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -119,3 +121,12 @@ def _one_of(values: Mapping[str, object], key: str, allowed: tuple[str, ...], wr
 
 def _pattern(text: object) -> bool:
     return isinstance(text, str) and re.fullmatch(r"/[A-Za-z0-9._~/*%=&-]*", text) is not None
+
+
+def add_environments(parser: argparse.ArgumentParser) -> None:
+    """Declare the option that chooses environments; `Dast.chosen` reads its value."""
+    parser.add_argument(
+        "--environments",
+        default=os.environ.get("DAST_ENVIRONMENTS", ""),
+        help="with spaces; default: the variable DAST_ENVIRONMENTS, or all of the tenant file's quality.dast",
+    )
