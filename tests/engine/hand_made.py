@@ -229,7 +229,10 @@ def move_the_tag(lab: TestLab) -> None:
 
 
 def put_the_tag_back(lab: TestLab) -> None:
-    _tag_again(lab, "main")
+    """Tag the commit after the one it was moved to. It is not always the newest: other tests publish versions too."""
+    moved = live_forge.get(lab.gitlab, f"{_TAGS}/{TAG}")["commit"]["id"]
+    commits = live_forge.get(lab.gitlab, "projects/platform%2Fcatalogue/repository/commits", ref_name="main")
+    _tag_again(lab, next(commit["id"] for commit in commits if commit["parent_ids"] == [moved]))
 
 
 # Harbor ----------------------------------------------------------------------------------------------------------
