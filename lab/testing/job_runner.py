@@ -104,13 +104,17 @@ class JobRunner:
         while goes_on() and (job := self._runner.take()):
             name = job["job_info"]["name"]
             if names is not None and name not in names:
-                self._runner.finish(job)
+                self._finish(job)
                 continue
             done[name] = self._one(job)
             state = "success" if done[name].exit_code == 0 else "failed"
             failure = {} if state == "success" else {"failure_reason": "script_failure"}
-            self._runner.finish(job, state, exit_code=done[name].exit_code, **failure)
+            self._finish(job, state, exit_code=done[name].exit_code, **failure)
         return done
+
+    def _finish(self, job: dict[str, Any], state: str = "success", **more: Any) -> None:
+        answer = self._runner.finish(job, state, **more)
+        assert answer.is_success, f"{job['job_info']['name']}: {answer.status_code} {answer.text}"
 
     def _one(self, job: dict[str, Any]) -> Done:
         name = job["job_info"]["name"]

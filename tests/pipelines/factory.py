@@ -217,6 +217,18 @@ class MergeRequest:
         return self.sample.pipeline(self.sample.git.run("rev-parse", "HEAD").strip(), ref="main")
 
 
+class Jobs(dict[str, Done]):
+    """Finished jobs by name. A job that did not run is an error that shows the pipeline."""
+
+    def __init__(self, pipeline: Pipeline, done: dict[str, Done]) -> None:
+        super().__init__(done)
+        self._pipeline = pipeline
+
+    def __missing__(self, name: str) -> Done:
+        pipeline = self._pipeline
+        raise AssertionError(f"{name} did not run in pipeline {pipeline.id}, {pipeline.status}: {pipeline.jobs()}")
+
+
 @dataclass
 class Pipeline:
     """A pipeline, whose jobs wait for a runner."""
@@ -268,7 +280,7 @@ class Pipeline:
             )
         assert {job.pipeline_id for job in done.values()} <= {self.id}
         self.done |= done
-        return done
+        return Jobs(self, done)
 
     def play(self, name: str, person: str = "") -> Done:
         """Start a manual job as a person, by default the tenant's maintainer, and run it."""

@@ -319,13 +319,14 @@ def merge_merge_request(call: Call, id: str, merge_request_iid: int, given: Merg
         raise forbidden()
     if given.sha and given.sha != one["sha"]:
         raise refused("SHA does not match HEAD of source branch: " + str(one["sha"]), 409)
-    able, _ = can_merge_now(call.site, one)
+    able, state = can_merge_now(call.site, one)
     if one["state"] != "opened" or one["draft"]:
         raise refused("405 Method Not Allowed", 405)
     head = pipelines_of(call.site, one)[-1:]
     automatic = bool(given.auto_merge or given.merge_when_pipeline_succeeds)
     waits = automatic and any(pipeline["status"] in ci_jobs.ACTIVE for pipeline in head)
-    if automatic and not able and not waits:
+    # lib/api/merge_requests.rb: 405 for its state, such as a pipeline that has not passed, 422 for what git refuses.
+    if not able and not waits and (automatic or state not in {"conflict", "need_rebase"}):
         raise refused("405 Method Not Allowed", 405)
     if not able and not waits:
         raise refused("Branch cannot be merged", 422)
