@@ -56,7 +56,7 @@ TESTS: Final = {"generic": 9, "python": 18, "node": 16, "java": 16, "go": 5}
 #: The presets whose language SonarQube measures, and the least coverage of their examples in percent.
 MEASURED: Final = frozenset({"python", "node", "java", "go"})
 LEAST: Final = 80
-#: The presets whose gate the tests also see fail, of compiled and of interpreted code: each analysis takes half a minute.
+#: The presets whose gate the tests also see fail, one compiled, one interpreted. Each analysis takes half a minute.
 GATED: Final = frozenset({"python", "java"})
 
 
