@@ -17,7 +17,7 @@ from components.base import Component, OidcClient, OidcIssuer, UserPassword, sec
 from components.kubernetes.cluster_roles import DENIED_KINDS
 from model.access import TenantRole, deployments, roles_of
 from model.lifecycle import deploys, syncs
-from model.naming import DEPLOYER_SERVICE_ACCOUNT, labels, names_of
+from model.naming import DEPLOYER_SERVICE_ACCOUNT, REGISTRY_SECRET, VAULT_SERVICE_ACCOUNT, labels, names_of
 from model.promotion import followed, image_file, promotions_into
 from model.settings import ArgoCDSettings, Cluster, Stage, SyncWindow
 from model.tenant import Environment, Repository, RepositoryKind, State, Tenant
@@ -26,6 +26,13 @@ _API = "argoproj.io/v1alpha1"
 #: Argo CD's RBAC actions that a role of a tenant may do to the applications of one environment.
 _READ_ACTIONS = ("get",)
 _WRITE_ACTIONS = ("get", "sync", "override", "action/*")
+#: What the program creates in a namespace. No application deploys it, and it is no leftover of one either.
+_NOT_ORPHANS: tuple[Mapping[str, str], ...] = (
+    *({"group": group, "kind": kind} for group, kind in DENIED_KINDS),
+    {"group": "", "kind": "Secret", "name": REGISTRY_SECRET},
+    {"group": "", "kind": "ServiceAccount", "name": DEPLOYER_SERVICE_ACCOUNT},
+    {"group": "", "kind": "ServiceAccount", "name": VAULT_SERVICE_ACCOUNT},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +208,7 @@ class ArgoCDTenant(Component):
                 {"server": server, "namespace": namespace, "defaultServiceAccount": DEPLOYER_SERVICE_ACCOUNT}
             ],
             "clusterResourceWhitelist": [],
+            "orphanedResources": {"warn": True, "ignore": list(_NOT_ORPHANS)},
             "namespaceResourceBlacklist": [{"group": group, "kind": kind} for group, kind in DENIED_KINDS],
             "roles": [made for role in roles_of(tenant) if (made := _role(name, tenant, role, environment))],
         }
@@ -217,10 +225,16 @@ class ArgoCDTenant(Component):
         )
 
     def _windows(self, environment: Environment) -> list[dict[str, object]]:
-        windows = self._args.stages[environment.stage].sync_windows
+        # An active window that denies decides alone. If it allowed manual syncs, a team could deploy by it while no
+        # window of the stage allows anything (`SyncWindows.CanSync` of Argo CD 3.5).
+        freezes = [
+            SyncWindow("deny", freeze.schedule, freeze.duration, manual_sync=False, time_zone=freeze.time_zone)
+            for freeze in environment.freezes
+        ]
         if self._args.tenant.state is State.SUSPENDED:
             # At all times, and also for manual syncs: nothing is deployed for a suspended tenant.
-            windows = (SyncWindow(kind="deny", schedule="* * * * *", duration="24h", manual_sync=False), *windows)
+            freezes.append(SyncWindow(kind="deny", schedule="* * * * *", duration="24h", manual_sync=False))
+        windows = [*freezes, *self._args.stages[environment.stage].sync_windows]
         return [
             {
                 "kind": window.kind,

@@ -147,6 +147,15 @@ class Egress:
 
 
 @dataclass(frozen=True, slots=True)
+class Freeze:
+    """A time without deployments: a cron `schedule` in `time_zone`, a `duration` such as ``8h``."""
+
+    schedule: str
+    duration: str
+    time_zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """One environment: a namespace on a cluster.
 
@@ -164,6 +173,7 @@ class Environment:
     url: str | None = None
     egress: tuple[Egress, ...] = ()
     hosts: tuple[str, ...] = ()
+    freezes: tuple[Freeze, ...] = ()
 
     @property
     def all_hosts(self) -> tuple[str, ...]:

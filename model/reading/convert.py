@@ -32,6 +32,7 @@ from model.tenant import (
     Egress,
     Envelope,
     Environment,
+    Freeze,
     ImageSeverity,
     Mirror,
     Observability,
@@ -279,6 +280,7 @@ class Converter:
             url=stated.url,
             egress=egress,
             hosts=tuple(stated.hosts),
+            freezes=tuple(Freeze(each.schedule, each.duration, each.time_zone) for each in stated.freezes),
         )
 
     def _envelope(self, tenant: Tenant, names: Outline) -> None:

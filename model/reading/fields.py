@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import re
+import zoneinfo
 from collections.abc import Callable
 from typing import Annotated, Any, Final
 
@@ -175,6 +176,17 @@ def _relative(value: str, what: str) -> str:
     return value
 
 
+_TIME_ZONE = r"[A-Za-z]+(/[A-Za-z0-9_+-]+)*"
+
+
+def _check_time_zone(value: str) -> str:
+    known = zoneinfo.available_timezones()
+    # A machine without a time zone database knows none: then the shape has to do.
+    if value not in known and (known or not re.fullmatch(_TIME_ZONE, value)):
+        raise ValueError("no such time zone; expected a name such as Europe/Paris or UTC")
+    return value
+
+
 def _check_directory(value: str) -> str:
     _relative(value, "a path")
     if not re.fullmatch(r"[A-Za-z0-9._/-]{1,200}", value):
@@ -298,6 +310,17 @@ Days = Annotated[
     ),
 ]
 Cron = Annotated[str, *_parsed(parse_cron, CRON_PATTERN, 'Five fields, such as "0 3 * * 1".', 100)]
+Duration = Annotated[
+    str,
+    *_text(
+        r"(?=.)(?:[0-9]{1,4}h)?(?:[0-9]{1,4}m)?",
+        "expected a duration such as 8h, 30m or 1h30m",
+        "A duration, such as 8h, 30m or 1h30m.",
+    ),
+]
+TimeZone = Annotated[
+    str, *_parsed(_check_time_zone, f"^{_TIME_ZONE}$", "The name of a time zone, such as Europe/Paris or UTC.")
+]
 Url = Annotated[str, *_parsed(parse_url, URL_PATTERN, "An https URL, without user, password, ? or #.", 500)]
 Host = Annotated[str, *_parsed(parse_host, HOST_PATTERN, "A full host name in lower case.", 253)]
 RevisionName = Annotated[

@@ -148,6 +148,17 @@ class EgressSection(Section):
     """A TCP port."""
 
 
+class FreezeSection(Section):
+    """A time without deployments."""
+
+    schedule: f.Cron
+    """When it starts."""
+    duration: f.Duration
+    """How long it lasts."""
+    time_zone: f.TimeZone = "UTC"
+    """Time zone of the schedule."""
+
+
 class EnvironmentSection(Section):
     """One environment: a namespace on a cluster."""
 
@@ -164,6 +175,9 @@ class EnvironmentSection(Section):
     hosts: list[f.Host] = []
     """Other host names of the application. An Ingress or a route of the namespace may have these and that of the url,
     and no others."""
+    freezes: Annotated[list[FreezeSection], Field(max_length=20)] = []
+    """Times in which Argo CD deploys nothing into the environment, also not if a person asks for it. They are added to
+    the sync windows of the stage."""
     egress: list[EgressSection] = []
     """Destinations outside the platform that the namespace may connect to."""
 

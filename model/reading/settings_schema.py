@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import zoneinfo
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -22,7 +21,6 @@ _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")
 _DNS_LABEL = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _OWNER = re.compile(r"@[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 _IMAGE = re.compile(r"[\w][\w.:/-]*@sha256:[0-9a-f]{64}")
-_DURATION = re.compile(r"(?=.)(?:[0-9]{1,4}h)?(?:[0-9]{1,4}m)?")
 _CLASS = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 _NAMESPACE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _IMAGES = re.compile(
@@ -188,20 +186,6 @@ def _check_package(value: str) -> str:
     return value
 
 
-def _check_duration(value: str) -> str:
-    if not _DURATION.fullmatch(value):
-        raise ValueError("expected a duration such as 8h, 30m or 1h30m")
-    return value
-
-
-def _check_time_zone(value: str) -> str:
-    known = zoneinfo.available_timezones()
-    # A machine without a time zone database knows none: then the shape has to do.
-    if value not in known and (known or not re.fullmatch(r"[A-Za-z]+(/[A-Za-z0-9_+-]+)*", value)):
-        raise ValueError("no such time zone; expected a name such as Europe/Paris or UTC")
-    return value
-
-
 NameText = Annotated[str, AfterValidator(_check_name)]
 DnsLabel = Annotated[str, AfterValidator(_check_dns_label)]
 Line = Annotated[str, AfterValidator(_check_text)]
@@ -314,9 +298,9 @@ class SyncWindowSection(Section):
 
     kind: Annotated[str, *fixed("kind of sync window", "allow", "deny")]
     schedule: f.Cron
-    duration: Annotated[str, AfterValidator(_check_duration)]
+    duration: f.Duration
     manual_sync: bool = True
-    time_zone: Annotated[str, AfterValidator(_check_time_zone)] = "UTC"
+    time_zone: f.TimeZone = "UTC"
 
 
 class StageSection(Section):

@@ -62,6 +62,7 @@ environments:
     autosync: true
     url: https://dev.example.fr
     hosts: [other.example.fr]
+    freezes: [{schedule: "0 0 20 12 *", duration: 336h, timeZone: Europe/Paris}]
     egress: [{host: api.example.fr, port: 443}]
 repositories:
   api:
@@ -130,6 +131,9 @@ CHANGES: Mapping[str, Any] = {
     "environments.dev.autosync": False,
     "environments.dev.url": "https://new.example.fr",
     "environments.dev.hosts": ["new.example.fr"],
+    "environments.dev.freezes.0.schedule": "0 0 21 12 *",
+    "environments.dev.freezes.0.duration": "300h",
+    "environments.dev.freezes.0.timeZone": "UTC",
     "environments.dev.egress.0.host": "new.example.fr",
     "environments.dev.egress.0.port": 8443,
     "repositories.api.kind": "infra",

@@ -1,0 +1,81 @@
+"""Conditions on the AppProjects: when they deploy nothing, and what they report as an orphan."""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+from typing import Any
+
+from components.kubernetes.cluster_roles import DENIED_KINDS
+from model.settings import Stage, SyncWindow
+from model.tenant import Freeze, State
+from tests import factories
+from tests.plans import plan_of, plan_of_samples
+from usine.plan import Plan
+
+FREEZE = Freeze("0 0 20 12 *", "336h", "Europe/Paris")
+#: What Argo CD itself never reports (`isKnownOrphanedResourceExclusion` in its controller/appcontroller.go).
+BUILT_IN = {("", "ServiceAccount", "default"), ("", "ConfigMap", "kube-root-ca.crt")}
+
+
+def project(plan: Plan, environment: str) -> dict[str, Any]:
+    (found,) = [r for r in plan.resources if r.inputs.get("kind") == "AppProject" and f"/{environment}/" in r.name]
+    spec = found.inputs["spec"]
+    assert isinstance(spec, dict)
+    return spec
+
+
+def test_a_freeze_is_added_to_the_windows_of_the_stage_and_stops_people_too() -> None:
+    stage = Stage("prod", production=True, sync_windows=(SyncWindow("allow", "0 8 * * 1-5", "8h", manual_sync=False),))
+    settings = factories.settings(stages={**factories.settings().stages, "prod": stage})
+    dev, prod = (factories.environment("dev"), factories.environment("prod"))
+    frozen = factories.tenant(environments=(dev, dataclasses.replace(prod, freezes=(FREEZE,))))
+    plan = plan_of(frozen, settings=settings)
+    deny, allow = project(plan, "prod")["syncWindows"]
+    assert deny == {
+        "kind": "deny",
+        "schedule": "0 0 20 12 *",
+        "duration": "336h",
+        "timeZone": "Europe/Paris",
+        "applications": ["*"],
+        "manualSync": False,
+    }
+    assert (allow["kind"], allow["manualSync"]) == ("allow", False)
+    assert "syncWindows" not in project(plan, "dev")
+
+
+def test_nothing_that_a_team_writes_allows_a_sync() -> None:
+    """Argo CD lets a manual sync through if each active window that denies allows it, whatever the others say."""
+    for state in State:
+        frozen = factories.tenant(
+            state=state, environments=(dataclasses.replace(factories.environment("dev"), freezes=(FREEZE,)),)
+        )
+        for resource in plan_of(frozen).resources:
+            if resource.inputs.get("kind") == "AppProject":
+                spec: Any = resource.inputs["spec"]
+                assert {(w["kind"], w["manualSync"]) for w in spec["syncWindows"]} == {("deny", False)}
+
+
+def test_no_object_of_the_program_is_an_orphan() -> None:
+    plan = plan_of_samples()
+    projects = [r for r in plan.resources if r.inputs.get("kind") == "AppProject"]
+    assert projects
+    ignored = [entry for r in projects for entry in r.inputs["spec"]["orphanedResources"]["ignore"]]  # type: ignore[call-overload,index]
+    assert all(r.inputs["spec"]["orphanedResources"]["warn"] for r in projects)  # type: ignore[call-overload,index]
+    namespaces = {r.inputs["metadata"]["name"] for r in plan.resources if r.type.endswith(":Namespace")}  # type: ignore[call-overload,index]
+    seen = set()
+    for resource in plan.resources:
+        metadata = resource.inputs.get("metadata")
+        if not isinstance(metadata, dict) or metadata.get("namespace") not in namespaces:
+            continue
+        version = str(resource.inputs.get("apiVersion", "v1"))
+        key = (version.rpartition("/")[0], str(resource.inputs.get("kind", "")), str(metadata.get("name")))
+        seen.add(key[1])
+        assert key in BUILT_IN or any(
+            (entry["group"], entry["kind"]) == key[:2] and fnmatch.fnmatchcase(key[2], entry.get("name", "*"))
+            for entry in ignored
+        ), key
+    assert {"Secret", "ServiceAccount", "RoleBinding", "NetworkPolicy", "ResourceQuota"} <= seen
+    assert {(entry["group"], entry["kind"]) for entry in ignored if "name" not in entry} == set(DENIED_KINDS), (
+        "a whole kind is ignored only if a team cannot deploy it"
+    )
