@@ -14,6 +14,7 @@ from components.gitlab.tenant import GitLabTenant, GitLabTenantArgs
 from components.gitlab.variables import pipeline_variables
 from components.harbor import HarborTenant, HarborTenantArgs
 from components.keycloak import KeycloakTenant, KeycloakTenantArgs
+from components.kubernetes.delivery import VaultAddress
 from components.kubernetes.namespace import RegistryLogin
 from components.kubernetes.tenant import KubernetesTenant, KubernetesTenantArgs
 from components.sonarqube.tenant import SonarQubeTenant, SonarQubeTenantArgs
@@ -26,12 +27,16 @@ from model.tenant import RepositoryKind, Tenant
 
 @dataclass(frozen=True, slots=True)
 class TenantProjectArgs:
-    """One tenant, the platform that it is on, and what it needs from the foundation."""
+    """One tenant, the platform that it is on, and what it needs from the foundation.
+
+    `authorities` is the PEM text of each CA file of the settings, by its path.
+    """
 
     tenant: Tenant
     settings: Settings
     providers: Providers
     refs: FoundationRefs
+    authorities: Mapping[str, str]
 
 
 class TenantProject(Component):
@@ -132,6 +137,7 @@ class TenantProject(Component):
                     cluster_roles=refs.cluster_roles,
                     systems=settings.systems,
                     registry=_registry_login(settings, registry),
+                    vault=_vault_address(settings, args.authorities),
                 ),
                 child,
             )
@@ -171,6 +177,14 @@ def _registry_login(settings: Settings, registry: HarborTenant | None) -> Regist
     """Return the credential by which clusters pull the tenant's images; None if workloads do not run."""
     robot = registry.robots.get(RobotPurpose.PULL) if registry else None
     return RegistryLogin(settings.registry_host, robot) if robot else None
+
+
+def _vault_address(settings: Settings, authorities: Mapping[str, str]) -> VaultAddress | None:
+    """Return where clusters read secrets; None without Vault."""
+    if not settings.on(System.VAULT):
+        return None
+    endpoint = settings.endpoints[System.VAULT]
+    return VaultAddress(endpoint.url, authorities[str(endpoint.ca)] if endpoint.ca else None)
 
 
 def _deployed(settings: Settings, tenant: Tenant, forge: GitLabTenant | None) -> Mapping[str, DeployedRepository]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from model.naming import REVIEW_FOLDER, SIGNING_MOUNT, TenantNames
-from policy.model import Hidden, Policy, Resource, is_missing, is_set, items_of, texts_of
+from model.naming import REVIEW_FOLDER, SIGNING_MOUNT, VAULT_SERVICE_ACCOUNT, TenantNames
+from policy.model import Hidden, Policy, Resource, is_missing, is_set, items_of, texts_of, value_at
 
 #: Sources of pipelines that start outside the project or from a merge request.
 _STARTED_ELSEWHERE = frozenset({"pipeline", "parent_pipeline", "trigger", "merge_request_event", "external"})
@@ -140,6 +140,33 @@ def _kubernetes_role(resource: Resource) -> Iterator[str]:
     yield from _own_policies(resource)
 
 
+def _secret_store(resource: Resource) -> Iterator[str]:
+    """Find stores of External Secrets that read anything but the tenant's mount, as the account of their namespace."""
+    slug = resource.tenant
+    if resource.type != "kubernetes:external-secrets.io/v1:SecretStore" or slug is None:
+        return
+    provider = resource.at("spec", "provider")
+    vault, auth = value_at(provider, "vault"), value_at(provider, "vault", "auth")
+    if isinstance(auth, Hidden):
+        return
+    if not isinstance(provider, Mapping) or [*provider] != ["vault"]:
+        yield "the provider is not vault alone"
+        return
+    if value_at(vault, "path") != TenantNames(slug).secrets_mount:
+        yield "path is not the tenant's mount"
+    login = value_at(auth, "kubernetes")
+    if not isinstance(auth, Mapping) or [*auth] != ["kubernetes"] or not isinstance(login, Mapping):
+        yield "auth is not kubernetes alone: any other log-in needs a stored credential"
+        return
+    # The name of an environment has no dash: the slug is the text before the last dash.
+    role, namespace = login.get("role"), resource.at("metadata", "namespace")
+    known = namespace if isinstance(namespace, str) else role
+    if not isinstance(role, str) or role.rpartition("-")[0] != slug or role != known:
+        yield "role is not that of the namespace"
+    if login.get("serviceAccountRef") != {"name": VAULT_SERVICE_ACCOUNT} or "secretRef" in login:
+        yield f"serviceAccountRef is not the account {VAULT_SERVICE_ACCOUNT} of the namespace"
+
+
 def _identity_group(resource: Resource) -> Iterator[str]:
     if resource.type == "vault:identity/group:Group":
         yield from _own_policies(resource, "policies")
@@ -181,6 +208,12 @@ POLICIES = (
         "A role for workloads is bound to one namespace of the tenant, one account and an audience",
         "name the one namespace and the one service account, without wildcards",
         check=_kubernetes_role,
+    ),
+    Policy(
+        "secret-store-bound",
+        "A SecretStore of a tenant reads its own mount, as the account of its namespace and without a credential",
+        "name the tenant's mount, the namespace's role and its service account; no other provider or log-in",
+        check=_secret_store,
     ),
     Policy(
         "vault-group-own-policies",

@@ -20,7 +20,14 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from model.access import secrets
-from model.naming import CI_FOLDER, OPERATIONS_FOLDER, REVIEW_FOLDER, SIGNING_MOUNT, names_of
+from model.naming import (
+    CI_FOLDER,
+    OPERATIONS_FOLDER,
+    REVIEW_FOLDER,
+    SIGNING_MOUNT,
+    environment_folder,
+    names_of,
+)
 from model.tenant import Environment, Right, Tenant
 
 _READ = ("read",)
@@ -57,7 +64,7 @@ def role_rules(tenant: Tenant, rights: Collection[Right]) -> tuple[PolicyRule, .
     if Right.VAULT_NAMES not in rights:
         return ()
     writable = [environment.name for environment in tenant.environments if secrets(environment) in rights]
-    return (*names_only, *(rule for name in writable for rule in _undoable(mount, f"env/{name}/")))
+    return (*names_only, *(rule for name in writable for rule in _undoable(mount, f"{environment_folder(name)}/")))
 
 
 def _undoable(mount: str, below: str) -> tuple[PolicyRule, ...]:
@@ -71,10 +78,10 @@ def _undoable(mount: str, below: str) -> tuple[PolicyRule, ...]:
 
 def environment_rules(tenant: Tenant, environment: Environment) -> tuple[PolicyRule, ...]:
     """Return the rules for the workloads of one environment: they read their own secrets only."""
-    mount = names_of(tenant).secrets_mount
+    mount, folder = names_of(tenant).secrets_mount, environment_folder(environment.name)
     return (
-        PolicyRule(f"{mount}/data/env/{environment.name}/*", _READ),
-        PolicyRule(f"{mount}/metadata/env/{environment.name}/*", _LIST),
+        PolicyRule(f"{mount}/data/{folder}/*", _READ),
+        PolicyRule(f"{mount}/metadata/{folder}/*", _LIST),
     )
 
 

@@ -18,6 +18,10 @@ ALPHA = """
     repositories:
       api: {kind: app}
       deploy: {kind: infra, path: charts/alpha}
+    secrets:
+      deliver:
+        db: {}
+        mail: {environments: [dev], path: app/smtp, keys: {SMTP_PASSWORD: password}}
     """
 BETA = """
     owner: bob.durand
