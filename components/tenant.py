@@ -21,7 +21,7 @@ from components.sonarqube.tenant import SonarQubeTenant, SonarQubeTenantArgs
 from components.vault.pipelines import PipelineIdentity
 from components.vault.tenant import VaultTenant, VaultTenantArgs
 from model.naming import CI_FOLDER, PACKAGES_FOLDER, REVIEW_FOLDER, RobotPurpose, names_of, repository_url
-from model.settings import Settings, System
+from model.settings import Edition, Settings, System
 from model.tenant import RepositoryKind, Tenant
 
 
@@ -120,7 +120,7 @@ class TenantProject(Component):
                     clusters=settings.clusters,
                     oidc_accessor=refs.oidc_accessor,
                     kubernetes_auth_paths=refs.kubernetes_auth_paths,
-                    pipelines=_pipelines(refs.pipeline_auth_path, forge),
+                    pipelines=_pipelines(refs.pipeline_auth_path, forge, settings.gitlab.edition),
                     pipeline_secrets=_pipeline_secrets(settings, forge, registry, quality),
                     signing_mount=refs.signing_mount,
                 ),
@@ -166,11 +166,14 @@ class TenantProject(Component):
         self.register_outputs(summary)
 
 
-def _pipelines(auth_path: pulumi.Input[str] | None, forge: GitLabTenant | None) -> PipelineIdentity | None:
+def _pipelines(
+    auth_path: pulumi.Input[str] | None, forge: GitLabTenant | None, edition: Edition
+) -> PipelineIdentity | None:
     """Return how Vault recognizes the tenant's jobs; None if it accepts no job tokens."""
     if auth_path is None or forge is None:
         return None
-    return PipelineIdentity(auth_path, forge.group, forge.publishers, forge.operations)
+    protects = edition is Edition.PREMIUM
+    return PipelineIdentity(auth_path, forge.group, forge.publishers, forge.operations, protects)
 
 
 def _registry_login(settings: Settings, registry: HarborTenant | None) -> RegistryLogin | None:

@@ -93,6 +93,10 @@ class TenantNames:
         """Vault policy, and JWT role, of the pipelines of protected branches and tags."""
         return f"{self.slug}.ci"
 
+    def pipeline_environment_policy(self, environment: str) -> str:
+        """Vault policy, and JWT role, of the jobs that name an environment, of protected branches and tags."""
+        return f"{self.slug}.ci.{environment}"
+
     @property
     def operations_policy(self) -> str:
         """Vault policy, and JWT role, of the platform's scheduled work for the tenant."""
@@ -227,6 +231,9 @@ _CATALOGUE_EDITION = "v1"
 #: Folders of a tenant's mount in Vault for what pipelines read: those of protected branches and tags, the platform's
 #: scheduled work, and all of them.
 CI_FOLDER = "ci"
+#: The folder of what only jobs of one environment read: `ci-env/<environment>`. It is not below `ci`, which every
+#: protected pipeline reads.
+CI_ENVIRONMENTS_FOLDER = "ci-env"
 OPERATIONS_FOLDER = "operations"
 REVIEW_FOLDER = "review"
 #: The folder of the tokens that read packages, for readers outside the platform.
@@ -316,6 +323,7 @@ def all_names(tenant: Tenant, settings: Settings) -> Mapping[str, tuple[str, ...
             *(names.role_policy(role) for role in tenant.role_names),
             *(names.environment_policy(e) for e in environments),
             names.pipeline_policy,
+            *(names.pipeline_environment_policy(e) for e in environments),
             names.operations_policy,
             names.review_policy,
         ),

@@ -105,6 +105,10 @@ def _jwt_role(resource: Resource) -> Iterator[str]:
     weak = all(policy in _HARMLESS or _is_review(policy) for policy in policies)
     if protected != "true" and not isinstance(protected, Hidden) and not weak:
         yield "ref_protected is not bound, and the role gives more than the policy for every pipeline"
+    for environment in filter(None, map(_environment_of, policies)):
+        bound = resource.at("boundClaims", "environment")
+        if bound != environment and not isinstance(bound, Hidden):
+            yield "environment is not bound to the environment of a policy in tokenPolicies"
     sources = resource.at("boundClaims", "pipeline_source")
     if not weak and not isinstance(sources, Hidden):
         listed = {source.strip() for source in sources.split(",")} if isinstance(sources, str) else set()
@@ -117,6 +121,15 @@ def _is_review(policy: object) -> bool:
         return True  # unknown: checked again when it is known
     slug = policy.partition(".")[0]
     return policy == TenantNames(slug).review_policy
+
+
+def _environment_of(policy: object) -> str:
+    """Return the environment of whose jobs it is the policy; an empty text for other policies."""
+    if not isinstance(policy, str):
+        return ""
+    slug, _, rest = policy.partition(".")
+    environment = rest.removeprefix("ci.")
+    return environment if policy == TenantNames(slug).pipeline_environment_policy(environment) else ""
 
 
 def _kubernetes_role(resource: Resource) -> Iterator[str]:
@@ -198,9 +211,9 @@ POLICIES = (
     Policy(
         "jwt-role-bound",
         "A role for signed tokens is bound to an audience and an immutable id; a role for publishing, also to "
-        "protected refs and to pipelines that start in the project itself",
+        "protected refs and to pipelines that start in the project itself; a role of an environment, also to its name",
         "bind boundAudiences, boundClaims.namespace_id or project_id, boundClaims.ref_protected to true, and "
-        "boundClaims.pipeline_source",
+        "boundClaims.pipeline_source; for an environment, boundClaims.environment",
         check=_jwt_role,
     ),
     Policy(

@@ -324,9 +324,9 @@ SecretPath = Annotated[
     str,
     *_text(
         # They are sent to the source of a mirror or to an application: secrets of machines must not go there.
-        r"(?!(?:ci|env|operations|packages|review)(?:/|$))[a-z0-9-]+(?:/[a-z0-9-]+)*",
-        "expected a path among the tenant's secrets, such as mirror/api: never a value, and not below ci, env, "
-        "operations, packages or review, which pipelines, workloads and readers of packages read",
+        r"(?!(?:ci|ci-env|env|operations|packages|review)(?:/|$))[a-z0-9-]+(?:/[a-z0-9-]+)*",
+        "expected a path among the tenant's secrets, such as mirror/api: never a value, and not below ci, ci-env, "
+        "env, operations, packages or review, which pipelines, workloads and readers of packages read",
         "A path among the tenant's secrets, such as mirror/api; never a value.",
         100,
     ),

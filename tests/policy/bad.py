@@ -183,6 +183,7 @@ BAD: Mapping[str, tuple[Resource, ...]] = {
             ("boundClaims", {"namespace_id": "42", "ref_protected": "true"}),
             ("boundClaims", {"namespace_id": "42", "ref_protected": "true", "pipeline_source": "push,pipeline"}),
             ("tokenPolicies", ["other.ci"]),
+            ("tokenPolicies", ["a-b.ci.prod", "a-b.ci"]),
             ("tokenPolicies", ["root"]),
         )
     ),

@@ -109,6 +109,13 @@ GOOD: Mapping[str, tuple[Resource, ...]] = {
         ),
         resource(JWT_TYPE, {"boundAudiences": ["vault"], "tokenPolicies": ["default"]}, tenant=None),
         resource(JWT_TYPE, changed(JWT_ROLE, "boundClaims", Hidden.UNKNOWN)),
+        resource(
+            JWT_TYPE,
+            {
+                **changed(JWT_ROLE, "boundClaims environment", "prod"),
+                "tokenPolicies": ["a-b.ci.prod", "a-b.ci"],
+            },
+        ),
     ),
     "kubernetes-role-bound": (resource(KUBERNETES_TYPE, KUBERNETES_ROLE),),
     "secret-store-bound": (
