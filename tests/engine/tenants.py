@@ -15,13 +15,13 @@ ALPHA = """
         quota: {cpu: 2, memory: 4Gi, storage: 10Gi, pods: 20}
         hosts: [app.alpha.example.fr]
       prod: {stage: prod, cluster: prod-1, quota: {cpu: 2, memory: 4Gi, storage: 10Gi, pods: 20}}
-    repositories:
-      api: {kind: app}
-      deploy: {kind: infra, path: charts/alpha}
     secrets:
       deliver:
         db: {}
         mail: {environments: [dev], path: app/smtp, keys: {SMTP_PASSWORD: password}}
+    repositories:
+      api: {kind: app}
+      deploy: {kind: infra, path: charts/alpha}
     """
 BETA = """
     owner: bob.durand
