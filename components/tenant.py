@@ -14,24 +14,29 @@ from components.gitlab.tenant import GitLabTenant, GitLabTenantArgs
 from components.gitlab.variables import pipeline_variables
 from components.harbor import HarborTenant, HarborTenantArgs
 from components.keycloak import KeycloakTenant, KeycloakTenantArgs
+from components.kubernetes.delivery import VaultAddress
 from components.kubernetes.namespace import RegistryLogin
 from components.kubernetes.tenant import KubernetesTenant, KubernetesTenantArgs
 from components.sonarqube.tenant import SonarQubeTenant, SonarQubeTenantArgs
 from components.vault.pipelines import PipelineIdentity
 from components.vault.tenant import VaultTenant, VaultTenantArgs
 from model.naming import CI_FOLDER, PACKAGES_FOLDER, REVIEW_FOLDER, RobotPurpose, names_of, repository_url
-from model.settings import Settings, System
+from model.settings import Edition, Settings, System
 from model.tenant import RepositoryKind, Tenant
 
 
 @dataclass(frozen=True, slots=True)
 class TenantProjectArgs:
-    """One tenant, the platform that it is on, and what it needs from the foundation."""
+    """One tenant, the platform that it is on, and what it needs from the foundation.
+
+    `authorities` is the PEM text of each CA file of the settings, by its path.
+    """
 
     tenant: Tenant
     settings: Settings
     providers: Providers
     refs: FoundationRefs
+    authorities: Mapping[str, str]
 
 
 class TenantProject(Component):
@@ -115,7 +120,7 @@ class TenantProject(Component):
                     clusters=settings.clusters,
                     oidc_accessor=refs.oidc_accessor,
                     kubernetes_auth_paths=refs.kubernetes_auth_paths,
-                    pipelines=_pipelines(refs.pipeline_auth_path, forge),
+                    pipelines=_pipelines(refs.pipeline_auth_path, forge, settings.gitlab.edition),
                     pipeline_secrets=_pipeline_secrets(settings, forge, registry, quality),
                     signing_mount=refs.signing_mount,
                 ),
@@ -132,6 +137,7 @@ class TenantProject(Component):
                     cluster_roles=refs.cluster_roles,
                     systems=settings.systems,
                     registry=_registry_login(settings, registry),
+                    vault=_vault_address(settings, args.authorities),
                 ),
                 child,
             )
@@ -160,17 +166,28 @@ class TenantProject(Component):
         self.register_outputs(summary)
 
 
-def _pipelines(auth_path: pulumi.Input[str] | None, forge: GitLabTenant | None) -> PipelineIdentity | None:
+def _pipelines(
+    auth_path: pulumi.Input[str] | None, forge: GitLabTenant | None, edition: Edition
+) -> PipelineIdentity | None:
     """Return how Vault recognizes the tenant's jobs; None if it accepts no job tokens."""
     if auth_path is None or forge is None:
         return None
-    return PipelineIdentity(auth_path, forge.group, forge.publishers, forge.operations)
+    protects = edition is Edition.PREMIUM
+    return PipelineIdentity(auth_path, forge.group, forge.publishers, forge.operations, protects)
 
 
 def _registry_login(settings: Settings, registry: HarborTenant | None) -> RegistryLogin | None:
     """Return the credential by which clusters pull the tenant's images; None if workloads do not run."""
     robot = registry.robots.get(RobotPurpose.PULL) if registry else None
     return RegistryLogin(settings.registry_host, robot) if robot else None
+
+
+def _vault_address(settings: Settings, authorities: Mapping[str, str]) -> VaultAddress | None:
+    """Return where clusters read secrets; None without Vault."""
+    if not settings.on(System.VAULT):
+        return None
+    endpoint = settings.endpoints[System.VAULT]
+    return VaultAddress(endpoint.url, authorities[str(endpoint.ca)] if endpoint.ca else None)
 
 
 def _deployed(settings: Settings, tenant: Tenant, forge: GitLabTenant | None) -> Mapping[str, DeployedRepository]:

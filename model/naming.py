@@ -24,6 +24,8 @@ from model.tenant import Environment, RepositoryKind, Tenant
 ANALYSIS_ACCOUNTS = "usine."
 #: Label and annotation prefix of everything Usine owns in Kubernetes.
 DOMAIN = "usine.dev"
+#: The label of every object that Usine manages in Kubernetes, with the value `usine`.
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 #: The beginning of the program's warnings about people who have no account yet; the report of a run repeats these.
 PENDING_PEOPLE = "pending in "
 
@@ -90,6 +92,10 @@ class TenantNames:
     def pipeline_policy(self) -> str:
         """Vault policy, and JWT role, of the pipelines of protected branches and tags."""
         return f"{self.slug}.ci"
+
+    def pipeline_environment_policy(self, environment: str) -> str:
+        """Vault policy, and JWT role, of the jobs that name an environment, of protected branches and tags."""
+        return f"{self.slug}.ci.{environment}"
 
     @property
     def operations_policy(self) -> str:
@@ -225,12 +231,17 @@ _CATALOGUE_EDITION = "v1"
 #: Folders of a tenant's mount in Vault for what pipelines read: those of protected branches and tags, the platform's
 #: scheduled work, and all of them.
 CI_FOLDER = "ci"
+#: The folder of what only jobs of one environment read: `ci-env/<environment>`. It is not below `ci`, which every
+#: protected pipeline reads.
+CI_ENVIRONMENTS_FOLDER = "ci-env"
 OPERATIONS_FOLDER = "operations"
 REVIEW_FOLDER = "review"
 #: The folder of the tokens that read packages, for readers outside the platform.
 PACKAGES_FOLDER = "packages"
 #: The pull secret in each tenant namespace.
 REGISTRY_SECRET = "usine-registry"  # noqa: S105 - an object's name
+#: The SecretStore in tenant namespaces by which External Secrets reads the environment's folder in Vault.
+DELIVERY_STORE = "vault"
 #: The service account Argo CD deploys as, and the one workloads show to Vault, in each tenant namespace.
 DEPLOYER_SERVICE_ACCOUNT = "usine-deployer"
 VAULT_SERVICE_ACCOUNT = "vault"
@@ -248,6 +259,11 @@ ADMISSION_PREFIX = "usine."
 def admission_policy(cluster: Cluster, rule: str) -> str:
     """Name of an admission policy and of its binding; of the cluster too, since two may share one API server."""
     return f"{ADMISSION_PREFIX}{cluster.name}.{rule}"
+
+
+def environment_folder(environment: str) -> str:
+    """Folder of a tenant's mount in Vault that the workloads of an environment read."""
+    return f"env/{environment}"
 
 
 def runner_description(purpose: RunnerPurpose, generation: str) -> str:
@@ -282,7 +298,7 @@ def catalogue_tag(files: Mapping[str, str]) -> str:
 
 def labels(tenant: Tenant, environment: Environment | None = None) -> dict[str, str]:
     """Labels of a Kubernetes object of the tenant: those of the file, then those of the platform, which win."""
-    ours = {"app.kubernetes.io/managed-by": "usine", TENANT_LABEL: tenant.slug}
+    ours = {MANAGED_BY_LABEL: "usine", TENANT_LABEL: tenant.slug}
     if environment is not None:
         ours |= {f"{DOMAIN}/environment": environment.name, f"{DOMAIN}/stage": environment.stage}
     return {**{f"label.{DOMAIN}/{key}": value for key, value in tenant.labels.items()}, **ours}
@@ -307,6 +323,7 @@ def all_names(tenant: Tenant, settings: Settings) -> Mapping[str, tuple[str, ...
             *(names.role_policy(role) for role in tenant.role_names),
             *(names.environment_policy(e) for e in environments),
             names.pipeline_policy,
+            *(names.pipeline_environment_policy(e) for e in environments),
             names.operations_policy,
             names.review_policy,
         ),

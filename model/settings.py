@@ -74,6 +74,17 @@ class Operator(enum.StrEnum):
     CERT_MANAGER = "cert-manager"
 
 
+@dataclass(frozen=True, slots=True)
+class SecretDelivery:
+    """Which operator of a cluster writes secrets of Vault into Kubernetes Secrets, and how often it reads them again.
+
+    `refresh_interval` is a duration such as ``1h``.
+    """
+
+    operator: Operator = Operator.EXTERNAL_SECRETS
+    refresh_interval: str = "1h"
+
+
 #: Volume types that Pod Security ``restricted`` knows. By default a tenant may use those that need nothing
 #: outside its namespace; the settings may add ``csi`` (inline) and ``image``.
 VOLUME_TYPES = (
@@ -110,7 +121,7 @@ class Cluster:
     `internal_networks` are the CIDRs that a tenant's egress openings never reach; `platform_networks` those of the
     platform's services (Vault, proxy, registry), open to every tenant namespace at `platform_ports` (TCP). `workloads`
     is what tenants may use there, `operators` whose resources they may write, `reserved_namespaces` the namespaces of
-    the cluster's own services, which no tenant may take.
+    the cluster's own services, which no tenant may take. `secret_delivery` None: no operator delivers secrets there.
     """
 
     name: str
@@ -130,6 +141,7 @@ class Cluster:
     workloads: WorkloadRules = WorkloadRules()
     operators: tuple[Operator, ...] = ()
     reserved_namespaces: tuple[str, ...] = ()
+    secret_delivery: SecretDelivery | None = None
 
 
 @dataclass(frozen=True, slots=True)

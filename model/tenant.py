@@ -333,6 +333,20 @@ class Observability:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveredSecret:
+    """A secret of Vault that an operator writes into a Kubernetes Secret of this name.
+
+    `environments` are names of the same tenant's environments, on clusters that deliver secrets. `path` is below the
+    folder of each environment. `keys` maps keys of the Secret to fields in Vault; empty: every field, with its name.
+    """
+
+    name: str
+    environments: tuple[str, ...]
+    path: str
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class OwnRole:
     """A role that the tenant's file declares: rights of the table in `model.rights`, and people as in the file.
 
@@ -374,6 +388,7 @@ class Tenant:
     observability: Observability
     package_registry: PackageRegistry = PackageRegistry()
     roles: tuple[OwnRole, ...] = ()
+    delivered: tuple[DeliveredSecret, ...] = ()
     source: str = field(default="", compare=False)
 
     def people_of(self, role: Role) -> tuple[str, ...]:

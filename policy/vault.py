@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from model.naming import REVIEW_FOLDER, SIGNING_MOUNT, TenantNames
-from policy.model import Hidden, Policy, Resource, is_missing, is_set, items_of, texts_of
+from model.naming import REVIEW_FOLDER, SIGNING_MOUNT, VAULT_SERVICE_ACCOUNT, TenantNames
+from policy.model import Hidden, Policy, Resource, is_missing, is_set, items_of, texts_of, value_at
 
 #: Sources of pipelines that start outside the project or from a merge request.
 _STARTED_ELSEWHERE = frozenset({"pipeline", "parent_pipeline", "trigger", "merge_request_event", "external"})
@@ -105,6 +105,10 @@ def _jwt_role(resource: Resource) -> Iterator[str]:
     weak = all(policy in _HARMLESS or _is_review(policy) for policy in policies)
     if protected != "true" and not isinstance(protected, Hidden) and not weak:
         yield "ref_protected is not bound, and the role gives more than the policy for every pipeline"
+    for environment in filter(None, map(_environment_of, policies)):
+        bound = resource.at("boundClaims", "environment")
+        if bound != environment and not isinstance(bound, Hidden):
+            yield "environment is not bound to the environment of a policy in tokenPolicies"
     sources = resource.at("boundClaims", "pipeline_source")
     if not weak and not isinstance(sources, Hidden):
         listed = {source.strip() for source in sources.split(",")} if isinstance(sources, str) else set()
@@ -117,6 +121,15 @@ def _is_review(policy: object) -> bool:
         return True  # unknown: checked again when it is known
     slug = policy.partition(".")[0]
     return policy == TenantNames(slug).review_policy
+
+
+def _environment_of(policy: object) -> str:
+    """Return the environment of whose jobs it is the policy; an empty text for other policies."""
+    if not isinstance(policy, str):
+        return ""
+    slug, _, rest = policy.partition(".")
+    environment = rest.removeprefix("ci.")
+    return environment if policy == TenantNames(slug).pipeline_environment_policy(environment) else ""
 
 
 def _kubernetes_role(resource: Resource) -> Iterator[str]:
@@ -138,6 +151,33 @@ def _kubernetes_role(resource: Resource) -> Iterator[str]:
         if slug is not None and namespace.rpartition("-")[0] != slug:
             yield "boundServiceAccountNamespaces is not a namespace of the tenant"
     yield from _own_policies(resource)
+
+
+def _secret_store(resource: Resource) -> Iterator[str]:
+    """Find stores of External Secrets that read anything but the tenant's mount, as the account of their namespace."""
+    slug = resource.tenant
+    if resource.type != "kubernetes:external-secrets.io/v1:SecretStore" or slug is None:
+        return
+    provider = resource.at("spec", "provider")
+    vault, auth = value_at(provider, "vault"), value_at(provider, "vault", "auth")
+    if isinstance(auth, Hidden):
+        return
+    if not isinstance(provider, Mapping) or [*provider] != ["vault"]:
+        yield "the provider is not vault alone"
+        return
+    if value_at(vault, "path") != TenantNames(slug).secrets_mount:
+        yield "path is not the tenant's mount"
+    login = value_at(auth, "kubernetes")
+    if not isinstance(auth, Mapping) or [*auth] != ["kubernetes"] or not isinstance(login, Mapping):
+        yield "auth is not kubernetes alone: any other log-in needs a stored credential"
+        return
+    # The name of an environment has no dash: the slug is the text before the last dash.
+    role, namespace = login.get("role"), resource.at("metadata", "namespace")
+    known = namespace if isinstance(namespace, str) else role
+    if not isinstance(role, str) or role.rpartition("-")[0] != slug or role != known:
+        yield "role is not that of the namespace"
+    if login.get("serviceAccountRef") != {"name": VAULT_SERVICE_ACCOUNT} or "secretRef" in login:
+        yield f"serviceAccountRef is not the account {VAULT_SERVICE_ACCOUNT} of the namespace"
 
 
 def _identity_group(resource: Resource) -> Iterator[str]:
@@ -171,9 +211,9 @@ POLICIES = (
     Policy(
         "jwt-role-bound",
         "A role for signed tokens is bound to an audience and an immutable id; a role for publishing, also to "
-        "protected refs and to pipelines that start in the project itself",
+        "protected refs and to pipelines that start in the project itself; a role of an environment, also to its name",
         "bind boundAudiences, boundClaims.namespace_id or project_id, boundClaims.ref_protected to true, and "
-        "boundClaims.pipeline_source",
+        "boundClaims.pipeline_source; for an environment, boundClaims.environment",
         check=_jwt_role,
     ),
     Policy(
@@ -181,6 +221,12 @@ POLICIES = (
         "A role for workloads is bound to one namespace of the tenant, one account and an audience",
         "name the one namespace and the one service account, without wildcards",
         check=_kubernetes_role,
+    ),
+    Policy(
+        "secret-store-bound",
+        "A SecretStore of a tenant reads its own mount, as the account of its namespace and without a credential",
+        "name the tenant's mount, the namespace's role and its service account; no other provider or log-in",
+        check=_secret_store,
     ),
     Policy(
         "vault-group-own-policies",

@@ -15,6 +15,7 @@ from pulumi_kubernetes.rbac import v1 as rbac
 
 from components.base import Component, UserPassword, secret
 from components.kubernetes.cluster_roles import ClusterRoleName
+from components.kubernetes.delivery import NamespaceSecrets, NamespaceSecretsArgs, VaultAddress, needs_store
 from components.kubernetes.network import NamespaceNetwork, NamespaceNetworkArgs
 from model.lifecycle import protects_data, workloads_authenticate
 from model.naming import (
@@ -64,7 +65,8 @@ class RegistryLogin:
 
 @dataclass(frozen=True, slots=True)
 class TenantNamespaceArgs:
-    """One environment of one tenant. `cluster_roles` is by short name; `registry` is None without a registry.
+    """One environment of one tenant. `cluster_roles` is by short name; `registry` is None without a registry, `vault`
+    without a Vault.
 
     The namespace gets the service accounts that `systems` need there: Argo CD to deploy, Vault to read secrets.
     """
@@ -76,6 +78,7 @@ class TenantNamespaceArgs:
     cluster_roles: Mapping[str, pulumi.Input[str]]
     systems: frozenset[System]
     registry: RegistryLogin | None = None
+    vault: VaultAddress | None = None
 
 
 class TenantNamespace(Component):
@@ -140,6 +143,8 @@ class TenantNamespace(Component):
             self._deployer()
         if workloads_authenticate(args.tenant) and System.VAULT in args.systems:
             self._vault_account()
+            if args.vault is not None:
+                self._secrets(args.vault)
         self.register_outputs({"namespace": self.namespace})
 
     def _inside(self) -> pulumi.ResourceOptions:
@@ -241,6 +246,26 @@ class TenantNamespace(Component):
             ClusterRoleName.DEPLOYER,
             rbac.SubjectArgs(kind="ServiceAccount", name=DEPLOYER_SERVICE_ACCOUNT, namespace=self.namespace),
         )
+
+    def _secrets(self, vault: VaultAddress) -> None:
+        """Deliver secrets of Vault, if an operator of the cluster does that and the environment uses it."""
+        args, delivery = self._args, self._args.cluster.secret_delivery
+        if delivery is not None and needs_store(args.tenant, args.environment, args.cluster):
+            NamespaceSecrets(
+                f"{self._prefix}/secrets",
+                NamespaceSecretsArgs(
+                    tenant=args.tenant,
+                    environment=args.environment,
+                    cluster=args.cluster,
+                    delivery=delivery,
+                    vault=vault,
+                    namespace=self._namespace,
+                    deleted_with=self._deleted_with,
+                    labels=self._labels,
+                    provider=args.provider,
+                ),
+                pulumi.ResourceOptions(parent=self),
+            )
 
     def _vault_account(self) -> None:
         """Create the account by which workloads log in to Vault. It may only review its own token."""

@@ -20,7 +20,7 @@ from components.kubernetes.admission_model import (
     cel_list,
     cel_text,
 )
-from model.naming import TENANT_LABEL, kubernetes_auth_path
+from model.naming import TENANT_LABEL, VAULT_SERVICE_ACCOUNT, kubernetes_auth_path
 from model.settings import Cluster
 
 _ENDPOINT = (
@@ -34,18 +34,28 @@ _RELABEL_ACTIONS = (
     *("replace", "keep", "drop", "keepequal", "dropequal", "hashmod", "lowercase", "uppercase", "labeldrop"),
     *("labelkeep",),
 )
+_VAULT_KEYS = ("server", "path", "version", "auth", "caBundle", "caProvider")
 _SERVER_USAGES = ("digital signature", "key encipherment", "server auth")
 
 
 def operator_rules(cluster: Cluster, vault: str | None) -> tuple[AdmissionRule, ...]:
     """Return the rules of one cluster. `vault` is Vault's address; None if there is none."""
-    return _stores(cluster, vault), _external_secrets(), _monitors(), _probes(), _certificates(), _issuers()
+    return (
+        _stores(cluster, vault),
+        _external_secrets(),
+        _pushes(),
+        _monitors(),
+        _probes(),
+        _certificates(),
+        _issuers(),
+    )
 
 
 def _stores(cluster: Cluster, url: str | None) -> AdmissionRule:
-    """Allow only stores that read the tenant's mount in the platform's Vault, as a service account of the namespace.
+    """Allow only stores that read the tenant's mount in the platform's Vault, as the account `vault` of the namespace.
 
-    Without `serviceAccountRef`, External Secrets logs in with its own account.
+    Without `serviceAccountRef`, External Secrets logs in with its own account. `headers`, `tls` and `namespace` would
+    change what a proxy before Vault does with the request.
     """
     demand = Demand("false", "the platform has no Vault: there is nothing a SecretStore could read")
     if url is not None:
@@ -54,13 +64,18 @@ def _stores(cluster: Cluster, url: str | None) -> AdmissionRule:
             "object.spec.?provider.orValue({}).map(k, k) == ['vault'] && "
             f"{vault}.server == {cel_text(url)} && "
             f"{vault}.?path.orValue('') == namespaceObject.metadata.labels['{TENANT_LABEL}'] && "
+            f"{vault}.all(k, k in {cel_list(_VAULT_KEYS)}) && "
             f"{vault}.?auth.orValue({{}}).map(k, k) == ['kubernetes'] && "
+            f"{vault}.auth.kubernetes.all(k, k in {cel_list(('mountPath', 'role', 'serviceAccountRef'))}) && "
             f"{vault}.auth.kubernetes.?mountPath.orValue('') == {cel_text(kubernetes_auth_path(cluster))} && "
+            f"{vault}.auth.kubernetes.?role.orValue('') == request.namespace && "
             f"has({vault}.auth.kubernetes.serviceAccountRef) && "
+            f"{vault}.auth.kubernetes.serviceAccountRef.?name.orValue('') == {cel_text(VAULT_SERVICE_ACCOUNT)} && "
             f"!has({vault}.auth.kubernetes.serviceAccountRef.namespace)",
             "a SecretStore reads the project's own mount: provider vault, server "
             f"{url}, path as the project's slug, auth.kubernetes with mountPath "
-            f"{kubernetes_auth_path(cluster)} and a serviceAccountRef of the namespace",
+            f"{kubernetes_auth_path(cluster)}, role as the namespace and serviceAccountRef {VAULT_SERVICE_ACCOUNT}; "
+            f"other keys of vault: {', '.join(key for key in _VAULT_KEYS if key not in ('server', 'path', 'auth'))}",
         )
     return AdmissionRule("stores", (Match("external-secrets.io", ("secretstores",)),), (demand,), when=SPEC_CHANGED)
 
@@ -92,6 +107,15 @@ def _external_secrets() -> AdmissionRule:
             ),
         ),
         when=SPEC_CHANGED,
+    )
+
+
+def _pushes() -> AdmissionRule:
+    """Refuse what writes into stores, and generators: with any values, the operator calls addresses in them."""
+    return AdmissionRule(
+        "pushes",
+        (Match("external-secrets.io", ("pushsecrets",)), Match("generators.external-secrets.io", ("*",))),
+        (Demand("false", "push secrets and generators are the platform's: the operator calls any address for them"),),
     )
 
 

@@ -15,6 +15,7 @@ from pulumi_vault import jwt
 from components.base import Component
 from components.vault.policies import (
     operations_rules,
+    pipeline_environment_rules,
     pipeline_rules,
     review_rules,
     signing_rules,
@@ -24,7 +25,7 @@ from components.vault.policies import (
 from components.vault.secrets import write_secret
 from model.lifecycle import pipelines_run
 from model.naming import OPERATIONS_BRANCH, names_of
-from model.tenant import Tenant
+from model.tenant import Environment, Tenant
 
 #: Lifetimes of a job's token, in seconds. A job reads secrets when it starts, so the token need not live long.
 _TOKEN_TTL, _TOKEN_MAX_TTL = 900, 3600
@@ -52,12 +53,14 @@ class PipelineIdentity:
     `auth_path` is the auth back end that accepts GitLab's job tokens. `group` is the id of the tenant's group in
     GitLab, `publishers` are the ids of its projects whose protected pipelines publish (all but mirrors). `operations`
     is the id of the project of the platform's scheduled work for the tenant; None if there is none.
+    `protects_environments`: GitLab restricts who deploys to production environments, and its tokens state that.
     """
 
     auth_path: pulumi.Input[str]
     group: pulumi.Output[int]
     publishers: Sequence[pulumi.Output[int]]
     operations: pulumi.Output[int] | None
+    protects_environments: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +81,12 @@ class PipelineAccessArgs:
 
 
 class PipelineAccess(Component):
-    """Two roles for the jobs of a tenant's group, one for the platform's scheduled jobs, and the platform's secrets.
+    """Two roles for the jobs of a tenant's group, one per environment, one for the platform's scheduled jobs, and the
+    platform's secrets.
 
     Jobs of protected branches and tags read everything that pipelines need, and sign images. Any other job, for example
-    of a merge request, reads only what everybody who can open a merge request may see, and signs nothing. Vault
+    of a merge request, reads only what everybody who can open a merge request may see, and signs nothing. A job of a
+    protected branch or tag that names an environment also reads the folder of that environment, and no other. Vault
     recognizes a job by the immutable id of the group: after a removal, another group can get the same path, but never
     the same id.
     """
@@ -105,15 +110,38 @@ class PipelineAccess(Component):
                     "ci", names.pipeline_policy, to_hcl((*pipeline_rules(tenant), *signs, *verifies))
                 )
                 ids = pulumi.Output.all(*jobs.publishers).apply(lambda found: ",".join(str(id_) for id_ in found))
-                self._role("ci", jobs.auth_path, trusted, {"namespace_id": group, "project_id": ids, **TRUSTED})
+                claims: Mapping[str, pulumi.Input[str]] = {"namespace_id": group, "project_id": ids, **TRUSTED}
+                self._role("ci", jobs.auth_path, claims, trusted)
+                for environment in tenant.environments:
+                    self._environment(environment, jobs, claims, trusted)
             anyone = self._policy("review", names.review_policy, to_hcl((*review_rules(tenant), *verifies)))
-            self._role("review", jobs.auth_path, anyone, {"namespace_id": group})
+            self._role("review", jobs.auth_path, {"namespace_id": group}, anyone)
             if jobs.operations is not None:
                 own = self._policy("operations", names.operations_policy, to_hcl(operations_rules(tenant)))
-                self._role("operations", jobs.auth_path, own, {"project_id": jobs.operations.apply(str), **SCHEDULED})
+                self._role("operations", jobs.auth_path, {"project_id": jobs.operations.apply(str), **SCHEDULED}, own)
         for path, fields in args.secrets.items():
             write_secret(self, f"{name}/secret/{path}", args.mount, path, fields, args.provider)
         self.register_outputs({})
+
+    def _environment(
+        self,
+        environment: Environment,
+        jobs: PipelineIdentity,
+        claims: Mapping[str, pulumi.Input[str]],
+        trusted: vault.Policy,
+    ) -> None:
+        """Create the role of an environment: it is bound to more than that of all protected pipelines, and reads more.
+
+        The author of a job chooses the name of its environment, so it is the protected ref that keeps others out. Where
+        GitLab protects production environments, only those whom it lets deploy there start such a job.
+        """
+        names, short = names_of(self._args.tenant), f"ci/{environment.name}"
+        rules = to_hcl(pipeline_environment_rules(self._args.tenant, environment))
+        policy = self._policy(short, names.pipeline_environment_policy(environment.name), rules)
+        bound = {**claims, "environment": environment.name}
+        if environment.production and jobs.protects_environments:
+            bound["environment_protected"] = "true"
+        self._role(short, jobs.auth_path, bound, policy, trusted)
 
     def _policy(self, short: str, name: str, rules: str) -> vault.Policy:
         return vault.Policy(
@@ -121,8 +149,14 @@ class PipelineAccess(Component):
         )
 
     def _role(
-        self, short: str, path: pulumi.Input[str], policy: vault.Policy, claims: Mapping[str, pulumi.Input[str]]
+        self,
+        short: str,
+        path: pulumi.Input[str],
+        claims: Mapping[str, pulumi.Input[str]],
+        policy: vault.Policy,
+        *more: vault.Policy,
     ) -> None:
+        """Create a role that is called as the first of its policies."""
         jwt.AuthBackendRole(
             f"{self._prefix}/jwt-role/{short}",
             backend=path,
@@ -131,7 +165,7 @@ class PipelineAccess(Component):
             user_claim="project_path",
             bound_audiences=[self._args.url],
             bound_claims=dict(claims),
-            token_policies=[policy.name],
+            token_policies=[policy.name, *(other.name for other in more)],
             token_ttl=_TOKEN_TTL,
             token_max_ttl=_TOKEN_MAX_TTL,
             opts=self.child(self._args.provider),

@@ -4,6 +4,7 @@ Layout of a tenant's KV version 2 mount:
 
 - ``env/<environment>/...``  what the workloads of that environment read
 - ``ci/...``                 what pipelines of protected branches and tags read
+- ``ci-env/<environment>/...``  what jobs of that environment read, on protected branches and tags
 - ``operations/...``         what the platform's scheduled work reads, and no pipeline of the tenant
 - ``review/...``             what every pipeline reads, also those of merge requests
 - ``packages/<reader>``      the tokens of readers of packages outside the platform; no machine of the platform reads it
@@ -20,7 +21,15 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from model.access import secrets
-from model.naming import CI_FOLDER, OPERATIONS_FOLDER, REVIEW_FOLDER, SIGNING_MOUNT, names_of
+from model.naming import (
+    CI_ENVIRONMENTS_FOLDER,
+    CI_FOLDER,
+    OPERATIONS_FOLDER,
+    REVIEW_FOLDER,
+    SIGNING_MOUNT,
+    environment_folder,
+    names_of,
+)
 from model.tenant import Environment, Right, Tenant
 
 _READ = ("read",)
@@ -57,7 +66,8 @@ def role_rules(tenant: Tenant, rights: Collection[Right]) -> tuple[PolicyRule, .
     if Right.VAULT_NAMES not in rights:
         return ()
     writable = [environment.name for environment in tenant.environments if secrets(environment) in rights]
-    return (*names_only, *(rule for name in writable for rule in _undoable(mount, f"env/{name}/")))
+    folders = [folder for name in writable for folder in (environment_folder(name), f"{CI_ENVIRONMENTS_FOLDER}/{name}")]
+    return (*names_only, *(rule for folder in folders for rule in _undoable(mount, f"{folder}/")))
 
 
 def _undoable(mount: str, below: str) -> tuple[PolicyRule, ...]:
@@ -71,16 +81,22 @@ def _undoable(mount: str, below: str) -> tuple[PolicyRule, ...]:
 
 def environment_rules(tenant: Tenant, environment: Environment) -> tuple[PolicyRule, ...]:
     """Return the rules for the workloads of one environment: they read their own secrets only."""
-    mount = names_of(tenant).secrets_mount
+    mount, folder = names_of(tenant).secrets_mount, environment_folder(environment.name)
     return (
-        PolicyRule(f"{mount}/data/env/{environment.name}/*", _READ),
-        PolicyRule(f"{mount}/metadata/env/{environment.name}/*", _LIST),
+        PolicyRule(f"{mount}/data/{folder}/*", _READ),
+        PolicyRule(f"{mount}/metadata/{folder}/*", _LIST),
     )
 
 
 def pipeline_rules(tenant: Tenant) -> tuple[PolicyRule, ...]:
     """Return the rules for jobs of protected branches and tags."""
     return (PolicyRule(f"{names_of(tenant).secrets_mount}/data/{CI_FOLDER}/*", _READ), *review_rules(tenant))
+
+
+def pipeline_environment_rules(tenant: Tenant, environment: Environment) -> tuple[PolicyRule, ...]:
+    """Return the rules for jobs that name an environment, beside those of `pipeline_rules`."""
+    folder = f"{CI_ENVIRONMENTS_FOLDER}/{environment.name}"
+    return (PolicyRule(f"{names_of(tenant).secrets_mount}/data/{folder}/*", _READ),)
 
 
 def signing_rules(tenant: Tenant) -> tuple[PolicyRule, ...]:

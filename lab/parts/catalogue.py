@@ -22,6 +22,7 @@ _ETCD_RELEASE = "3.6.14"  # newest version with known hashes; etcd 3.6 data is c
 _REGISTRY = "3.1.2"
 _KEYCLOAK = "26.4.0"
 _ARGOCD = "3.5.7"
+_EXTERNAL_SECRETS = "1.3.2"
 _SONARQUBE = "25.12.0.117093"  # last version that runs on Java 17
 _SONAR_SCANNER = "7.3.0.5189"
 _CHROMIUM = "153.0.0"
@@ -39,6 +40,7 @@ _FILES = "https://raw.githubusercontent.com"  # files of a repository at a tag
 _KUBERNETES_FILES = f"https://dl.k8s.io/release/v{_KUBERNETES}/bin/linux/{{arch}}"
 _SONAR_FILES = "https://binaries.sonarsource.com/Distribution"
 _ARGOCD_FILES = f"{_FILES}/argoproj/argo-cd/refs/tags/v{_ARGOCD}/manifests"
+_EXTERNAL_SECRETS_FILES = f"{_FILES}/external-secrets/external-secrets/refs/tags/v{_EXTERNAL_SECRETS}/config/crds/bases"
 _PULUMI_FILES = f"{_FILES}/pulumi/pulumi/refs/tags/sdk/v{_PULUMI}/sdk/python"
 
 
@@ -46,6 +48,16 @@ def _plain(url: str, sha256: str, path: str, *, executable: bool = False) -> Dow
     """Return the release of a small file, the same for every machine."""
     return Download(url, ((ANY, sha256),), 1, path=path, executable=executable)
 
+
+_EXTERNAL_SECRETS_KINDS = (
+    ("external-secrets.io_externalsecrets.yaml", "690dbc0d51b5f9bc5266b450b533cfd22c5273268e8569102e528a39519cd4ba"),
+    ("external-secrets.io_pushsecrets.yaml", "fce0972b3475b4faae2a674b1f31dfb21c5a21bb6df8d8dacf61d7f711f97623"),
+    ("external-secrets.io_secretstores.yaml", "ef1fc349941cea1d56b87f8c31cf05a9fed85b7c000a60e69c6b2b29a13fa648"),
+    (
+        "generators.external-secrets.io_webhooks.yaml",
+        "82b412a5fd5f330b1cbc394ecba8e7b1677a06d68b0189f93f4c1a14ed3098f6",
+    ),
+)
 
 PARTS: tuple[Part, ...] = (
     # Longest builds first: the first two use the processors while the others download.
@@ -305,6 +317,26 @@ PARTS: tuple[Part, ...] = (
                     "41e22fcaf3e8e7e2dc8f37797ed95eea00f1ce46030ecc2d613e132e5e4ceaff",
                     "argocd-rbac-cm.yaml",
                 ),
+            ),
+        ),
+    ),
+    Part(
+        name="external-secrets",
+        version=_EXTERNAL_SECRETS,
+        recipe=GoModuleFiles(
+            module="github.com/external-secrets/external-secrets",
+            version=f"v{_EXTERNAL_SECRETS}",
+            sum="h1:u2J8RjlHIeF0oZCqtl92adI/uZWUwOesJIDkfql6LqQ=",
+            files=tuple((f"config/crds/bases/{file}", "crds") for file, _ in _EXTERNAL_SECRETS_KINDS),
+        ),
+        provides=tuple(f"crds/{file}" for file, _ in _EXTERNAL_SECRETS_KINDS),
+        about="custom resource definitions, downloaded",
+        megabytes=5,
+        official=Release(
+            _EXTERNAL_SECRETS,
+            tuple(
+                _plain(f"{_EXTERNAL_SECRETS_FILES}/{file}", sha256, f"crds/{file}")
+                for file, sha256 in _EXTERNAL_SECRETS_KINDS
             ),
         ),
     ),

@@ -7,6 +7,7 @@ from typing import Final
 from lab.servers.argocd import ArgoCd
 from lab.servers.base import Context, LabServer
 from lab.servers.etcd import EtcdServer
+from lab.servers.external_secrets import ExternalSecrets
 from lab.servers.gitlab import GitLabServer
 from lab.servers.harbor import HarborServer
 from lab.servers.keycloak import KeycloakServer
@@ -28,5 +29,6 @@ SERVERS: Final[tuple[LabServer, ...]] = (
     KubeApiServer(),
     KubeControllerManager(),
     ArgoCd(),
+    ExternalSecrets(),
     SonarQubeServer(),
 )

@@ -8,6 +8,7 @@ from pathlib import PurePath
 
 from model.problems import Finding, KeyPath
 from model.quantities import render_cpu, render_size
+from model.reading.delivery import delivered_secrets
 from model.reading.merge import holds
 from model.reading.promotions import check_promotions
 from model.reading.schema import (
@@ -155,6 +156,9 @@ class Converter:
             packages=tuple(map(PackageFormat, file.packages)),
             package_registry=PackageRegistry(file.package_registry.keep_versions, tuple(file.package_registry.readers)),
             roles=self._roles(file, names),
+            delivered=delivered_secrets(
+                file.secrets.deliver, environments, names.environments, names.wrong, settings, self._note
+            ),
             observability=Observability(
                 observability.log_retention,
                 tuple(Alert(alert.to, alert.severity) for alert in observability.alerts),

@@ -347,10 +347,52 @@ SecretPath = Annotated[
     str,
     *_text(
         # They are sent to the source of a mirror or to an application: secrets of machines must not go there.
-        r"(?!(?:ci|env|operations|packages|review)(?:/|$))[a-z0-9-]+(?:/[a-z0-9-]+)*",
-        "expected a path among the tenant's secrets, such as mirror/api: never a value, and not below ci, env, "
-        "operations, packages or review, which pipelines, workloads and readers of packages read",
+        r"(?!(?:ci|ci-env|env|operations|packages|review)(?:/|$))[a-z0-9-]+(?:/[a-z0-9-]+)*",
+        "expected a path among the tenant's secrets, such as mirror/api: never a value, and not below ci, ci-env, "
+        "env, operations, packages or review, which pipelines, workloads and readers of packages read",
         "A path among the tenant's secrets, such as mirror/api; never a value.",
+        100,
+    ),
+]
+#: `.` and `..` are no segments.
+DeliveredPath = Annotated[
+    str,
+    *_text(
+        r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*",
+        "expected a path below env/<environment>/ in Vault, such as database or app/smtp: letters, digits, dots, "
+        "dashes and underscores; no part begins with a dot",
+        "A path below env/<environment>/ among the tenant's secrets, such as app/smtp.",
+        100,
+    ),
+]
+DeliveredName = Annotated[
+    str,
+    *_text(
+        # The platform's own Secrets begin so.
+        r"(?!usine-)[a-z0-9](?:[-.]?[a-z0-9])*",
+        "the name of a Secret has up to 63 lower-case letters, digits, single dashes and dots, and does not begin with "
+        "usine-",
+        "The name of a Kubernetes Secret, such as database.",
+        63,
+    ),
+]
+SecretKey = Annotated[
+    str,
+    *_text(
+        # Kubernetes refuses `.` and what begins with `..`.
+        r"(?!\.\.|\.$)[-._A-Za-z0-9]+",
+        "a key of a Secret has letters, digits, dots, dashes and underscores, such as DB_PASSWORD",
+        "A key of a Kubernetes Secret, such as DB_PASSWORD.",
+        100,
+    ),
+]
+#: External Secrets takes a dot for a step into the value of a field.
+SecretField = Annotated[
+    str,
+    *_text(
+        r"[A-Za-z0-9_-]+",
+        "the name of a field in Vault has letters, digits, dashes and underscores, such as password",
+        "The name of a field of the secret in Vault, such as password.",
         100,
     ),
 ]

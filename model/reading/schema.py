@@ -304,6 +304,25 @@ class PackageRegistrySection(Section):
     `packages/<name>` among the tenant's secrets."""
 
 
+class DeliverySection(Section):
+    """A secret of Vault that pods get as a Kubernetes Secret."""
+
+    environments: Annotated[list[f.EnvironmentName], Field(min_length=1)] | None = None
+    """Environments of this file. Default: all of them."""
+    path: f.DeliveredPath | None = None
+    """The path in Vault, below env/<environment>/. Default: the name of the Secret."""
+    keys: Annotated[dict[f.SecretKey, f.SecretField], Field(min_length=1, max_length=50)] | None = None
+    """Key of the Secret -> field of the secret in Vault. Default: every field, with its name."""
+
+
+class SecretsSection(Section):
+    """The tenant's secrets."""
+
+    deliver: Annotated[dict[f.DeliveredName, DeliverySection], Field(max_length=30)] = {}
+    """Name of a Kubernetes Secret -> the secret in Vault that it is a copy of. The environment's cluster must deliver
+    secrets."""
+
+
 class AlertSection(Section):
     """Who gets alerts."""
 
@@ -356,6 +375,7 @@ class TenantSection(Section):
     """Formats of packages that protected pipelines and maintainers publish to GitLab's registry; GitLab refuses all
     others. An empty list switches the registry off."""
     package_registry: PackageRegistrySection = PackageRegistrySection()
+    secrets: SecretsSection = SecretsSection()
     observability: ObservabilitySection = from_archetype()
 
 

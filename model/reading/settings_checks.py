@@ -42,6 +42,7 @@ from model.settings import (
     ProxyCache,
     RunnerSettings,
     ScanSettings,
+    SecretDelivery,
     Settings,
     SonarQubeSettings,
     Stage,
@@ -326,5 +327,8 @@ def _cluster(name: str, cluster: ClusterSection) -> Cluster:
         ),
         operators=tuple(map(Operator, cluster.operators)),
         reserved_namespaces=tuple(cluster.reserved_namespaces),
+        secret_delivery=None
+        if cluster.secret_delivery is None
+        else SecretDelivery(Operator(cluster.secret_delivery.operator), cluster.secret_delivery.refresh_interval),
         **stated,
     )

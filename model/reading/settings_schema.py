@@ -186,6 +186,13 @@ def _check_package(value: str) -> str:
     return value
 
 
+def _check_refresh_interval(value: str) -> str:
+    hours, _, minutes = value.removesuffix("m").rpartition("h")
+    if not 1 <= int(hours or 0) * 60 + int(minutes or 0) <= 24 * 60:
+        raise ValueError("expected a duration from 1m to 24h")
+    return value
+
+
 NameText = Annotated[str, AfterValidator(_check_name)]
 DnsLabel = Annotated[str, AfterValidator(_check_dns_label)]
 Line = Annotated[str, AfterValidator(_check_text)]
@@ -330,6 +337,13 @@ class WorkloadRulesSection(Section):
     ingress_annotations: list[Annotated[str, AfterValidator(_check_annotation)]] | None = None
 
 
+class SecretDeliverySection(Section):
+    """The operator that writes secrets of Vault into Kubernetes Secrets."""
+
+    operator: Annotated[str, *fixed("operator that delivers secrets", Operator.EXTERNAL_SECRETS.value)]
+    refresh_interval: Annotated[f.Duration, AfterValidator(_check_refresh_interval)] = "1h"
+
+
 class ClusterSection(Section):
     """A Kubernetes cluster."""
 
@@ -349,6 +363,7 @@ class ClusterSection(Section):
     workloads: WorkloadRulesSection = WorkloadRulesSection()
     operators: list[Annotated[str, *fixed("operator", *(operator.value for operator in Operator))]] = Field(default=[])
     reserved_namespaces: list[NamespaceName] = Field(default=[])
+    secret_delivery: SecretDeliverySection | None = None
 
 
 class LimitsSection(Section):

@@ -51,7 +51,7 @@ class Tenant(pulumi.ComponentResource):
         for message in known.messages():
             pulumi.log.warn(message, self)
         refs = look_up(settings, providers, tenant.people, known)
-        made = TenantProject(tenant.slug, TenantProjectArgs(tenant, settings, providers, refs), child)
+        made = TenantProject(tenant.slug, TenantProjectArgs(tenant, settings, providers, refs, authorities), child)
         self.summary = pulumi.Output.from_input(dict(made.summary))
         self.register_outputs({"summary": self.summary})
 

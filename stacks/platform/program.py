@@ -48,10 +48,10 @@ def build(settings: Settings, tenants: Sequence[Tenant], files: Files, people: f
         known = know_people(settings, providers, everyone)
         args = FoundationArgs(settings, providers, everyone, files.authorities, files.catalogue, known)
         refs = Foundation("foundation", args).refs
-    summaries = {
-        tenant.slug: TenantProject(tenant.slug, TenantProjectArgs(tenant, settings, providers, refs)).summary
-        for tenant in selected
-    }
+    summaries = {}
+    for tenant in selected:
+        arguments = TenantProjectArgs(tenant, settings, providers, refs, files.authorities)
+        summaries[tenant.slug] = TenantProject(tenant.slug, arguments).summary
     for message in known.messages():
         pulumi.log.warn(message)
     pulumi.export("platform", _platform(settings))

@@ -117,7 +117,7 @@ def test_analyses_use_a_technical_account_that_may_only_scan() -> None:
 def test_pipelines_are_identified_by_immutable_ids() -> None:
     plan = plan_of(factories.tenant())
     roles = {r.inputs["roleName"]: r.inputs for r in of(plan, "AuthBackendRole", "teleservice/vault/pipelines")}
-    assert roles.keys() == {"teleservice.ci", "teleservice.review"}
+    assert roles.keys() == {"teleservice.ci", "teleservice.ci.dev", "teleservice.ci.prod", "teleservice.review"}
     group = "[id of teleservice/gitlab/group]"
     projects = ("api", "deploy")
     assert roles["teleservice.ci"]["boundClaims"] == {
@@ -128,10 +128,36 @@ def test_pipelines_are_identified_by_immutable_ids() -> None:
         # Without `pipeline`, `parent_pipeline` and `trigger`, which another project's job or a token starts.
         "pipeline_source": "push,web,api,schedule",
     }
+    for environment in ("dev", "prod"):
+        role = roles[f"teleservice.ci.{environment}"]
+        assert role["boundClaims"] == {**roles["teleservice.ci"]["boundClaims"], "environment": environment}
+        assert role["tokenPolicies"] == [f"teleservice.ci.{environment}", "teleservice.ci"]
     assert roles["teleservice.review"]["boundClaims"] == {"namespace_id": group}
     for role in roles.values():
         assert role["boundAudiences"] == ["https://vault.example.test"]
         assert role["tokenMaxTtl"] == 3600
+
+
+def test_where_gitlab_protects_production_its_role_wants_that_in_the_token() -> None:
+    settings = factories.settings()
+    premium = dataclasses.replace(settings.gitlab, edition=Edition.PREMIUM)
+    plan = plan_of(factories.tenant(), settings=dataclasses.replace(settings, gitlab=premium))
+    bound = {
+        role.inputs["roleName"]: role.inputs["boundClaims"].get("environment_protected")  # type: ignore[union-attr]  # a mapping
+        for role in of(plan, "AuthBackendRole", "teleservice/vault/pipelines")
+    }
+    assert {name for name, value in bound.items() if value == "true"} == {"teleservice.ci.prod"}
+    (protected,) = of(plan, "ProjectProtectedEnvironment")
+    assert protected.name == "teleservice/gitlab/deploy/environment/prod/protection"
+
+
+def test_the_folder_of_an_environment_is_read_by_its_jobs_only() -> None:
+    """Not by those of other environments, of every protected pipeline, or of merge requests."""
+    plan = plan_of(factories.tenant())
+    found = {str(r.inputs["name"]): str(r.inputs["policy"]) for r in of(plan, "Policy", "teleservice/vault/pipelines")}
+    readers = {name for name, text in found.items() if "ci-env/prod" in text or "/data/*" in text}
+    assert readers == {"teleservice.ci.prod"}
+    assert 'path "teleservice/data/ci-env/prod/*"' in found["teleservice.ci.prod"]
 
 
 def test_only_protected_pipelines_read_publishing_credentials() -> None:

@@ -15,7 +15,7 @@ TENANT_ROLES = (ClusterRoleName.READ_ONLY, ClusterRoleName.READ_WRITE, ClusterRo
 #: Resources that move traffic or rights out of a namespace, or define its limits.
 GUARDS = {
     "endpoints", "endpointslices", "networkpolicies", "resourcequotas", "limitranges", "roles", "rolebindings",
-    "probes", "issuers", "clusterissuers", "clustersecretstores",
+    "probes", "issuers", "clusterissuers", "clustersecretstores", "clusterexternalsecrets", "pushsecrets", "webhooks",
     "namespaces", "validatingadmissionpolicies", "validatingadmissionpolicybindings", "gateways", "referencegrants",
     "serviceaccounts/token", "services/status", "pods/ephemeralcontainers",
 }  # fmt: skip
@@ -68,7 +68,7 @@ def test_every_admission_policy_applies_to_tenants_namespaces_on_every_cluster()
     policies, bindings = (objects(plan, f"ValidatingAdmissionPolicy{part}") for part in ("", "Binding"))
     rules = {
         *("claims", "ingresses", "namespaces", "pods", "routes", "secrets", "services"),
-        *("certificates", "external-secrets", "issuers", "monitors", "probes", "stores"),
+        *("certificates", "external-secrets", "issuers", "monitors", "probes", "pushes", "stores"),
     }
     assert policies.keys() == bindings.keys() == {f"usine.{c}.{r}" for c in ("nonprod-1", "prod-1") for r in rules}
     for name, policy in policies.items():

@@ -105,6 +105,12 @@ TABLE: tuple[tuple[str, EntrySeverity, Action, str, dict[str, Any]], ...] = (
     ("a network policy that opens", HIGH, _UNMANAGED, "kubernetes:networking.k8s.io/v1:NetworkPolicy", {}),
     ("a quota is raised", HIGH, _CHANGED, "kubernetes:core/v1:ResourceQuota", {"path": "spec.hard"}),
     ("a quota too many", NORMAL, _UNMANAGED, "kubernetes:core/v1:ResourceQuota", {}),
+    ("a secret is copied", CRITICAL, _UNMANAGED, "kubernetes:external-secrets.io/v1:ExternalSecret", {}),
+    ("a copy is gone", NORMAL, _MISSING, "kubernetes:external-secrets.io/v1:ExternalSecret", {}),
+    (
+        "secrets are read as another role", CRITICAL, _CHANGED, "kubernetes:external-secrets.io/v1:SecretStore",
+        {"path": "spec.provider.vault.auth.kubernetes.role", "expected": "a", "found": "b"},
+    ),
     ("policy.csv of Argo CD", CRITICAL, _CHANGED, "kubernetes:core/v1:ConfigMapPatch", {"path": 'data["policy.csv"]'}),
     ("a cluster's credential", CRITICAL, _UNMANAGED, "kubernetes:core/v1:Secret", {"system": "argocd"}),
     ("a secret in a namespace", NORMAL, _UNMANAGED, "kubernetes:core/v1:Secret", {"system": "kubernetes"}),

@@ -27,7 +27,7 @@ def operators_kinds(vault: str) -> Iterator[tuple[str, str, Json | None, list[tu
     provider = {"server": vault, "path": "alpha", "version": "v2", "auth": {"kubernetes": login}}
     store = object_of("external-secrets.io/v1", "SecretStore", spec={"provider": {"vault": provider}})
     where, stop = "spec/provider/vault", "reads the project's own mount"
-    webhook = {"webhook": {"url": "http://169.254.169.254/latest/meta-data"}}
+    webhook = {"webhook": {"url": "http://169.254.169.254/latest/meta-data", "result": {}}}
     as_operator = {key: value for key, value in login.items() if key != "serviceAccountRef"}
     elsewhere = {**login, "serviceAccountRef": {"name": "vault", "namespace": "beta-dev"}}
     yield (
@@ -38,13 +38,17 @@ def operators_kinds(vault: str) -> Iterator[tuple[str, str, Json | None, list[tu
             (stop, changed(store, path, value))
             for path, value in (
                 ("spec/provider", webhook),
-                ("spec/provider", {"vault": provider, **webhook}),
                 (f"{where}/server", "https://evil.example.fr"),
                 (f"{where}/path", "beta"),
                 (f"{where}/auth", {"tokenSecretRef": {"name": "x", "key": "token"}}),
                 (f"{where}/auth/kubernetes", as_operator),
                 (f"{where}/auth/kubernetes", elsewhere),
                 (f"{where}/auth/kubernetes/mountPath", "kubernetes/prod-1"),
+                (f"{where}/auth/kubernetes/role", "alpha-prod"),
+                (f"{where}/auth/kubernetes/serviceAccountRef/name", "usine-deployer"),
+                (f"{where}/auth/kubernetes/secretRef", {"name": "x"}),
+                (f"{where}/headers", {"X-Forwarded-Host": "evil.example.fr"}),
+                (f"{where}/namespace", "other"),
             )
         ],
     )
@@ -70,6 +74,20 @@ def operators_kinds(vault: str) -> Iterator[tuple[str, str, Json | None, list[tu
             ),
         ],
     )
+    stop = "push secrets and generators are the platform's"
+    push = object_of(
+        "external-secrets.io/v1alpha1",
+        "PushSecret",
+        spec={
+            "secretStoreRefs": [{"name": "vault"}],
+            "selector": {"secret": {"name": "usine-registry"}},
+            "data": [{"match": {"secretKey": "a", "remoteRef": {"remoteKey": "b"}}}],
+        },
+    )
+    yield "push", "apis/external-secrets.io/v1alpha1/pushsecrets", None, [(stop, push)]
+    called = {"url": "http://169.254.169.254/latest/meta-data", "result": {}}
+    hook = object_of("generators.external-secrets.io/v1alpha1", "Webhook", spec=called)
+    yield "generator", "apis/generators.external-secrets.io/v1alpha1/webhooks", None, [(stop, hook)]
     for kind, endpoints in (("ServiceMonitor", "endpoints"), ("PodMonitor", "podMetricsEndpoints")):
         relabel = [
             {"sourceLabels": ["__meta_kubernetes_pod_name"], "targetLabel": "pod"},
@@ -124,7 +142,10 @@ def operators_kinds(vault: str) -> Iterator[tuple[str, str, Json | None, list[tu
 
 @contextmanager
 def known(client: httpx.Client) -> Iterator[None]:
-    """Define the routes of the Gateway API and the operators' kinds while the block runs."""
+    """Define the routes of the Gateway API and the operators' kinds while the block runs.
+
+    External Secrets' own definitions are part of the lab.
+    """
     url = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
     for group, kind in KINDS:
         client.post(url, json=_definition(group, kind)).raise_for_status()
@@ -142,8 +163,6 @@ def known(client: httpx.Client) -> Iterator[None]:
 
 KINDS = (
     ("gateway.networking.k8s.io", "HTTPRoute"),
-    ("external-secrets.io", "SecretStore"),
-    ("external-secrets.io", "ExternalSecret"),
     ("monitoring.coreos.com", "ServiceMonitor"),
     ("monitoring.coreos.com", "PodMonitor"),
     ("monitoring.coreos.com", "Probe"),

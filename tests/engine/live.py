@@ -24,6 +24,8 @@ _KINDS = {
     "rolebindings": "apis/rbac.authorization.k8s.io/v1",
     "appprojects": "apis/argoproj.io/v1alpha1",
     "applications": "apis/argoproj.io/v1alpha1",
+    "secretstores": "apis/external-secrets.io/v1",
+    "externalsecrets": "apis/external-secrets.io/v1",
 }
 
 

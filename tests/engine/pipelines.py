@@ -208,8 +208,9 @@ def combinations(lab: TestLab) -> int:
     site = _site(lab)
     roles = {
         role: lab.vault.read(f"auth/gitlab/role/{role}")["data"]["bound_claims"]
-        for role in ("alpha.ci", "alpha.review", "alpha.operations")
+        for role in ("alpha.ci", "alpha.ci.dev", "alpha.ci.prod", "alpha.review", "alpha.operations")
     }
+    assert "environment_protected" not in roles["alpha.ci.prod"], "the lab's GitLab protects no environment"
     group, own = roles["alpha.ci"]["namespace_id"][0], roles["alpha.ci"]["project_id"][0]
     jobs = roles["alpha.operations"]["project_id"][0]
     other = lab.vault.read("auth/gitlab/role/beta.ci")["data"]["bound_claims"]["namespace_id"][0]
@@ -218,16 +219,18 @@ def combinations(lab: TestLab) -> int:
     base = {"iss": site.url, "aud": audience, "iat": now, "nbf": now - 5, "exp": now + 600}
     tried = 0
     with httpx.Client(base_url=f"http://127.0.0.1:{lab.home.ports.openbao}/v1", trust_env=False) as bao:
-        for where, protected, kind, source, ref in itertools.product(
+        for where, protected, kind, source, (ref, environment) in itertools.product(
             # A project of the tenant, its mirror, the platform's project for it, another tenant's project with an id of
             # this one.
             (("app", group, own), ("mirror", group, "0"), ("jobs", "0", jobs), ("foreign", other, own)),
             ("true", "false"),
             ("branch", "tag"),
             SOURCES,
-            ("main", "x"),
+            (("main", None), ("x", None), ("main", "dev"), ("main", "prod"), ("main", "Prod"), ("main", "prod/eu")),
         ):
             if ref == "x" and where[0] != "jobs":
+                continue
+            if environment and (kind == "tag" or source not in {"push", "merge_request_event"}):
                 continue
             token = identity.sign(
                 site,
@@ -235,17 +238,31 @@ def combinations(lab: TestLab) -> int:
                     **base,
                     **{"namespace_id": where[1], "project_id": where[2], "project_path": "x", "ref": ref},
                     **{"ref_protected": protected, "ref_type": kind, "pipeline_source": source},
+                    # GitLab leaves them out for a job without an environment.
+                    **({"environment": environment, "environment_protected": "false"} if environment else {}),
                 },
             )
+            trusted = where[0] == "app" and protected == "true" and source in TRUSTED
             expected = {
-                "alpha.ci": where[0] == "app" and protected == "true" and source in TRUSTED,
+                "alpha.ci": trusted,
+                "alpha.ci.dev": trusted and environment == "dev",
+                "alpha.ci.prod": trusted and environment == "prod",
                 "alpha.review": where[0] in {"app", "mirror"},
                 "alpha.operations": (where[0], protected, kind, source, ref)
                 == ("jobs", "true", "branch", "schedule", "main"),
             }
             for role, allowed in expected.items():
                 answer = bao.post("/auth/gitlab/login", json={"role": role, "jwt": token})
-                assert (answer.status_code == 200) is allowed, (role, where, protected, kind, source, ref, answer.text)
+                assert (answer.status_code == 200) is allowed, (
+                    role,
+                    where,
+                    protected,
+                    kind,
+                    source,
+                    ref,
+                    environment,
+                    answer.text,
+                )
                 tried += 1
     return tried
 

@@ -15,6 +15,10 @@ ALPHA = """
         quota: {cpu: 2, memory: 4Gi, storage: 10Gi, pods: 20}
         hosts: [app.alpha.example.fr]
       prod: {stage: prod, cluster: prod-1, quota: {cpu: 2, memory: 4Gi, storage: 10Gi, pods: 20}}
+    secrets:
+      deliver:
+        db: {}
+        mail: {environments: [dev], path: app/smtp, keys: {SMTP_PASSWORD: password}}
     repositories:
       api: {kind: app}
       deploy: {kind: infra, path: charts/alpha}

@@ -177,6 +177,66 @@ def test_a_workload_is_refused_every_other_role(
         workload_log_in(stack.lab, cluster, role, jwt)
 
 
+def deliver(lab: TestLab, namespace: str, name: str) -> dict[str, str]:
+    """Return what External Secrets writes into a Secret: it does this with the objects that the API server has.
+
+    Its controller requests a token of the store's account, logs in to Vault with the store's role, and reads the keys.
+    """
+    url = f"/apis/external-secrets.io/v1/namespaces/{namespace}"
+    secret = lab.kubernetes.get(f"{url}/externalsecrets/{name}").raise_for_status().json()["spec"]
+    assert secret["secretStoreRef"]["kind"] == "SecretStore"
+    store = lab.kubernetes.get(f"{url}/secretstores/{secret['secretStoreRef']['name']}").raise_for_status().json()
+    vault = store["spec"]["provider"]["vault"]
+    login = vault["auth"]["kubernetes"]
+    client = hvac.Client(url=vault["server"])
+    jwt = workload_token(lab, namespace, login["serviceAccountRef"]["name"])
+    client.auth.kubernetes.login(role=login["role"], jwt=jwt, mount_point=login["mountPath"])
+
+    def read(key: str) -> dict[str, str]:
+        path = key.removeprefix(f"{vault['path']}/")
+        found = client.secrets.kv.v2.read_secret_version(path, mount_point=vault["path"], raise_on_deleted_version=True)
+        return dict(found["data"]["data"])
+
+    data: dict[str, str] = {}
+    for source in secret.get("dataFrom") or ():
+        data |= read(source["extract"]["key"])
+    for one in secret.get("data") or ():
+        data[one["secretKey"]] = read(one["remoteRef"]["key"])[one["remoteRef"]["property"]]
+    return data
+
+
+def test_secrets_of_the_tenant_file_are_delivered_and_none_of_another_environment(stack: Stack) -> None:
+    lab = stack.lab
+    kv = lab.vault.secrets.kv.v2
+    kv.create_or_update_secret("env/dev/app/smtp", {"password": "first", "user": "u"}, mount_point="alpha")
+    assert deliver(lab, "alpha-dev", "db") == {"value": "alpha/env/dev/db"}
+    assert deliver(lab, "alpha-prod", "db") == {"value": "alpha/env/prod/db"}
+    assert deliver(lab, "alpha-dev", "mail") == {"SMTP_PASSWORD": "first"}
+    kv.create_or_update_secret("env/dev/app/smtp", {"password": "second"}, mount_point="alpha")
+    assert deliver(lab, "alpha-dev", "mail") == {"SMTP_PASSWORD": "second"}, "a new value is read the next time"
+    found = lab.kubernetes.get("/apis/external-secrets.io/v1/externalsecrets").json()["items"]
+    assert {(one["metadata"]["namespace"], one["metadata"]["name"]) for one in found} == {
+        ("alpha-dev", "db"), ("alpha-dev", "mail"), ("alpha-prod", "db"),
+    }  # fmt: skip
+    # What a person with the right to write external secrets could ask for, by the store of their environment.
+    for path in ("alpha/env/prod/db", "alpha/ci/x", "beta/env/dev/db", "env/dev/db"):
+        spec = {
+            "secretStoreRef": {"name": "vault", "kind": "SecretStore"},
+            "dataFrom": [{"extract": {"key": path}}],
+        }
+        body = {"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": {"name": "try"}}
+        url = "/apis/external-secrets.io/v1/namespaces/alpha-dev/externalsecrets"
+        lab.kubernetes.post(url, json={**body, "spec": spec}).raise_for_status()
+        try:
+            if path == "env/dev/db":
+                assert deliver(lab, "alpha-dev", "try") == {"value": "alpha/env/dev/db"}
+            else:
+                with pytest.raises(hvac.exceptions.Forbidden):
+                    deliver(lab, "alpha-dev", "try")
+        finally:
+            lab.kubernetes.delete(f"{url}/try").raise_for_status()
+
+
 def access_review(
     lab: TestLab, subject: dict[str, object], namespace: str, verb: str, group: str, resource: str
 ) -> bool:

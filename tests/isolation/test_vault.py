@@ -29,6 +29,8 @@ PEOPLE: dict[str, dict[str, Right | None]] = {
     "data/env/prod/db": dict.fromkeys(_WRITES, R.VAULT_SECRETS_PROD),
     "undelete/env/prod/db": {"update": R.VAULT_SECRETS_PROD},
     "data/ci/registry/push": dict.fromkeys(_WRITES, R.VAULT_SECRETS),
+    "data/ci-env/dev/token": dict.fromkeys(_WRITES, R.VAULT_SECRETS_NONPROD),
+    "data/ci-env/prod/token": dict.fromkeys(_WRITES, R.VAULT_SECRETS_PROD),
     "data/operations/mirror/copy": dict.fromkeys(_WRITES, R.VAULT_SECRETS),
     "data/review/registry/pull": dict.fromkeys(_WRITES, R.VAULT_SECRETS),
     "data/mirror/copy": dict.fromkeys(_WRITES, R.VAULT_SECRETS),
@@ -42,6 +44,9 @@ MACHINES: dict[str, set[str]] = {
     "env.dev": {"data/env/dev/db"},
     "env.prod": {"data/env/prod/db", "metadata/env/prod/db"},  # with its versions
     "ci": {"data/ci/registry/push", "data/review/registry/pull"},
+    # The role of an environment has the policy `ci` too.
+    "ci.dev": {"data/ci-env/dev/token"},
+    "ci.prod": {"data/ci-env/prod/token"},
     "review": {"data/review/registry/pull"},
     "operations": {"data/operations/mirror/copy", "data/mirror/copy"},
 }

@@ -20,10 +20,37 @@ reader:
 """
 
 
-def add_reader(folder: Path) -> None:
-    """Add a job to the first CI file."""
+#: Jobs of two environments, and one that asks for the role of an environment whatever the catalogue's job does.
+ENVIRONMENTS = """
+reader:
+  extends: .vault-environment
+  stage: test
+  environment: dev
+  script:
+    - bao kv get -mount="$USINE_TENANT" -field=of ci-env/dev/app
+    - bao kv get -mount="$USINE_TENANT" -field=username ci/registry/push
+    - bao kv get -mount="$USINE_TENANT" -field=of ci-env/prod/app
+prod:
+  extends: .vault-environment
+  stage: test
+  environment: prod
+  script:
+    - bao kv get -mount="$USINE_TENANT" -field=of ci-env/prod/app
+forced:
+  extends: .vault
+  stage: test
+  environment: prod
+  before_script: []
+  script:
+    - printf %s "$VAULT_ID_TOKEN" |
+      bao write -field=token "auth/$VAULT_AUTH_PATH/login" role="$USINE_TENANT.ci.prod" jwt=- > token
+"""
+
+
+def add_reader(folder: Path, jobs: str = READER) -> None:
+    """Add jobs to the first CI file."""
     file = folder / ".gitlab-ci.yml"
-    file.write_text(file.read_text(encoding="utf-8").partition("\nreader:")[0] + READER, encoding="utf-8")
+    file.write_text(file.read_text(encoding="utf-8").partition("\nreader:")[0] + jobs, encoding="utf-8")
 
 
 def test_a_job_of_main_reads_what_pipelines_need_and_one_of_a_merge_request_does_not(factory: Factory) -> None:
@@ -44,3 +71,27 @@ def test_a_job_of_main_reads_what_pipelines_need_and_one_of_a_merge_request_does
     for job in (refused, read):
         for secret in (Secrets.load(factory.lab.home).vault_token, *job.secrets):
             assert job.holds(secret) == ""
+
+
+def test_a_job_of_an_environment_reads_its_folder_and_no_other(factory: Factory) -> None:
+    for environment in ("dev", "prod"):
+        path = f"ci-env/{environment}/app"
+        factory.lab.vault.secrets.kv.v2.create_or_update_secret(
+            path, {"of": f"only-{environment}"}, mount_point="atelier"
+        )
+    sample = factory.sample("generic")
+    names = {"reader", "prod", "forced"}
+    request = sample.merge_request("environments", lambda folder: add_reader(folder, ENVIRONMENTS))
+    done = request.pipeline.run(only=names)
+    for name in ("reader", "prod"):
+        done[name].fails("permission denied")
+        assert "only-" not in done[name].log
+    done["forced"].fails("ref_protected")
+    sample.main()
+    done = sample.push("Environments", lambda folder: add_reader(folder, ENVIRONMENTS)).run(only=names)
+    done["reader"].fails("permission denied")
+    assert "only-dev" in done["reader"].log
+    assert "robot$" in done["reader"].log, "it also reads what every protected pipeline reads"
+    assert "only-prod" not in done["reader"].log
+    assert "only-prod" in done["prod"].must().log
+    done["forced"].must()

@@ -13,6 +13,7 @@ from tests.policy.shapes import (
     CLIENT,
     CLIENT_TYPE,
     EGRESS,
+    EXTERNAL_SECRETS,
     JWT,
     JWT_ROLE,
     JWT_TYPE,
@@ -24,6 +25,7 @@ from tests.policy.shapes import (
     ROBOT,
     ROBOT_TYPE,
     SCHEDULE_VARIABLE,
+    STORE,
     VARIABLE,
     changed,
     hcl,
@@ -181,10 +183,27 @@ BAD: Mapping[str, tuple[Resource, ...]] = {
             ("boundClaims", {"namespace_id": "42", "ref_protected": "true"}),
             ("boundClaims", {"namespace_id": "42", "ref_protected": "true", "pipeline_source": "push,pipeline"}),
             ("tokenPolicies", ["other.ci"]),
+            ("tokenPolicies", ["a-b.ci.prod", "a-b.ci"]),
             ("tokenPolicies", ["root"]),
         )
     ),
     "kubernetes-role-bound": tuple(resource(KUBERNETES_TYPE, KUBERNETES_ROLE | change) for change in LOOSE_ROLES),
+    "secret-store-bound": tuple(
+        kubernetes("SecretStore", changed(STORE, f"spec provider{path}", value), api=EXTERNAL_SECRETS)
+        for path, value in (
+            ("", {"webhook": {"url": "http://169.254.169.254"}}),
+            (" webhook", {"url": "http://169.254.169.254"}),
+            (" vault path", "other"),
+            (" vault auth", {"tokenSecretRef": {"name": "x", "key": "token"}}),
+            (" vault auth tokenSecretRef", {"name": "x", "key": "token"}),
+            (" vault auth kubernetes role", "a-b-prod"),
+            (" vault auth kubernetes role", "other-dev"),
+            (" vault auth kubernetes serviceAccountRef", None),
+            (" vault auth kubernetes serviceAccountRef", {"name": "vault", "namespace": "other-dev"}),
+            (" vault auth kubernetes serviceAccountRef", {"name": "default"}),
+            (" vault auth kubernetes secretRef", {"name": "x"}),
+        )
+    ),
     "vault-group-own-policies": (
         resource("vault:identity/group:Group", {"policies": ["a.role.owner"]}),
         resource("vault:identity/group:Group", {"policies": ["root"]}, tenant=None),

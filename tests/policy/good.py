@@ -13,6 +13,7 @@ from tests.policy.shapes import (
     CLIENT,
     CLIENT_TYPE,
     EGRESS,
+    EXTERNAL_SECRETS,
     INGRESS,
     JWT_ROLE,
     JWT_TYPE,
@@ -23,6 +24,7 @@ from tests.policy.shapes import (
     ROBOT,
     ROBOT_TYPE,
     SCHEDULE_VARIABLE,
+    STORE,
     VARIABLE,
     changed,
     hcl,
@@ -107,8 +109,21 @@ GOOD: Mapping[str, tuple[Resource, ...]] = {
         ),
         resource(JWT_TYPE, {"boundAudiences": ["vault"], "tokenPolicies": ["default"]}, tenant=None),
         resource(JWT_TYPE, changed(JWT_ROLE, "boundClaims", Hidden.UNKNOWN)),
+        resource(
+            JWT_TYPE,
+            {
+                **changed(JWT_ROLE, "boundClaims environment", "prod"),
+                "tokenPolicies": ["a-b.ci.prod", "a-b.ci"],
+            },
+        ),
     ),
     "kubernetes-role-bound": (resource(KUBERNETES_TYPE, KUBERNETES_ROLE),),
+    "secret-store-bound": (
+        kubernetes("SecretStore", STORE, api=EXTERNAL_SECRETS),
+        kubernetes("SecretStore", {**STORE, "metadata": {"namespace": Hidden.UNKNOWN}}, api=EXTERNAL_SECRETS),
+        kubernetes("SecretStore", {"spec": {"provider": Hidden.UNKNOWN}}, api=EXTERNAL_SECRETS),
+        kubernetes("SecretStore", {"spec": {"provider": {"fake": {}}}}, api=EXTERNAL_SECRETS, tenant=None),
+    ),
     "vault-group-own-policies": (resource("vault:identity/group:Group", {"policies": ["a-b.role.owner"]}),),
     "namespace-pod-security": (
         kubernetes("Namespace", {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}),

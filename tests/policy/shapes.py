@@ -128,6 +128,7 @@ KUBERNETES_TYPE = "vault:kubernetes/authBackendRole:AuthBackendRole"
 ROBOT_TYPE = "harbor:index/robotAccount:RobotAccount"
 CLIENT_TYPE = "keycloak:openid/client:Client"
 ADMISSION = "admissionregistration.k8s.io/v1"
+EXTERNAL_SECRETS = "external-secrets.io/v1"
 ARGOCD = "argoproj.io/v1alpha1"
 
 
@@ -138,6 +139,17 @@ def hcl(path: str, *capabilities: str) -> str:
 
 def policy_text(*stanzas: str, name: str = "a-b.role.developer", **more: Any) -> Resource:
     return resource(POLICY, {"name": name, "policy": "\n".join(stanzas)}, **more)
+
+
+_STORE_LOGIN = {"mountPath": "kubernetes/prod-1", "role": "a-b-dev", "serviceAccountRef": {"name": "vault"}}
+#: A store of the environment `dev` of the tenant `a-b`.
+STORE: Mapping[str, Any] = {
+    "spec": {
+        "provider": {
+            "vault": {"server": "https://vault.example.fr", "path": "a-b", "auth": {"kubernetes": _STORE_LOGIN}}
+        }
+    }
+}
 
 
 #: A robot of the platform that pulls from a cache of another registry.

@@ -88,6 +88,9 @@ quality:
     exclusions: [/logout]
 packages: [maven]
 packageRegistry: {keepVersions: 5, readers: [portal]}
+secrets:
+  deliver:
+    database: {environments: [dev], path: app/database, keys: {DB_PASSWORD: password}}
 observability:
   logRetention: 30d
   alerts: [{to: team@example.fr, severity: warning}]
@@ -167,6 +170,9 @@ CHANGES: Mapping[str, Any] = {
     "quality.dast.credentials": "dast/other",
     "quality.dast.threshold": "low",
     "quality.dast.exclusions": ["/logout", "/admin/*"],
+    "secrets.deliver.database.environments": ["dev", "test"],
+    "secrets.deliver.database.path": "app/other",
+    "secrets.deliver.database.keys": {"DB_PASSWORD": "other"},
     "observability.logRetention": "31d",
     "observability.alerts.0.to": "other@example.fr",
     "observability.alerts.0.severity": "critical",
@@ -200,7 +206,7 @@ NOT_IN_THE_PLAN: Mapping[str, str] = {
 def changed(key: str) -> dict[str, Any]:
     """Return the file with another value for a key."""
     file = copy.deepcopy(dict(FILE))
-    if key == "quality.dast.environments":
+    if key in {"quality.dast.environments", "secrets.deliver.database.environments"}:
         file["environments"]["test"] = {"stage": "dev", "cluster": "nonprod-1", "url": "https://test.example.fr"}
     if key == "quality.dast.scan":
         del file["quality"]["dast"]["openapi"]

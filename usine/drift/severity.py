@@ -51,6 +51,7 @@ GRANTS: Final = frozenset(
         "keycloak:openid/client:Client",
         "keycloak:saml/client:Client",
         "kubernetes:core/v1:ServiceAccount",
+        "kubernetes:external-secrets.io/v1:ExternalSecret",
         f"{_RBAC}ClusterRole",
         f"{_RBAC}ClusterRoleBinding",
         f"{_RBAC}Role",
@@ -81,6 +82,8 @@ KEYS: Final = frozenset(
         "kubernetes:argoproj.io/v1alpha1:AppProject",
         "harbor:index/configAuth:ConfigAuth",
         "kubernetes:core/v1:ConfigMapPatch",
+        # As whom, and where, secrets are read.
+        "kubernetes:external-secrets.io/v1:SecretStore",
         "keycloak:index/genericProtocolMapper:GenericProtocolMapper",
         "keycloak:openid/audienceProtocolMapper:AudienceProtocolMapper",
         "keycloak:openid/clientDefaultScopes:ClientDefaultScopes",

@@ -97,6 +97,28 @@ def kubernetes_secret_like_ours(hand: Hand) -> Expected:
     return hand.slug, "Secret", hand.make(path, "extra", labels=labels, stringData={"key": MARKER})
 
 
+_EXTERNAL_SECRETS = "/apis/external-secrets.io/v1/namespaces"
+
+
+def kubernetes_store(hand: Hand) -> Expected:
+    login = {"mountPath": f"kubernetes/{hand.cluster}", "role": hand.namespace, "serviceAccountRef": {"name": "vault"}}
+    vault = {"server": hand.lab.vault.url, "path": hand.slug, "auth": {"kubernetes": login}}
+    body: dict[str, Any] = {
+        "apiVersion": "external-secrets.io/v1",
+        "kind": "SecretStore",
+        "spec": {"provider": {"vault": vault}},
+    }
+    path = f"{_EXTERNAL_SECRETS}/{hand.namespace}/secretstores"
+    return hand.slug, "SecretStore", hand.make(path, "extra", **body)
+
+
+def kubernetes_external_secret(hand: Hand) -> Expected:
+    spec = {"secretStoreRef": {"name": "vault"}, "dataFrom": [{"extract": {"key": "env/dev/extra"}}]}
+    body: dict[str, Any] = {"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "spec": spec}
+    path = f"{_EXTERNAL_SECRETS}/{hand.namespace}/externalsecrets"
+    return hand.slug, "ExternalSecret", hand.make(path, "extra", **body)
+
+
 def argocd_project(hand: Hand) -> Expected:
     name = f"{hand.slug}-extra"
     body = {"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "spec": {"sourceRepos": ["*"]}}

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from model.settings import FoundationMode, System
+from model.settings import FoundationMode, Operator, System
 from tests.drift.inventory.api_server import Answers, Refused, serving
 from tests.drift.inventory.scanning import EMPTY_HARBOR, ENVIRONMENT, MARKER, names, only, resource, scan
+from tests.factories import settings
 from usine.drift.inventory import Inventory, Managed
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+DELIVERY = "/apis/external-secrets.io/v1"
 ARGO = "/apis/argoproj.io/v1alpha1/namespaces/argocd"
 NONPROD, PROD = "kubernetes-nonprod-1", "kubernetes-prod-1"
 STATE = (
@@ -118,6 +121,8 @@ def test_unmanaged_access_to_a_tenant_s_namespace_is_found(tmp_path: Path) -> No
             "/apis/networking.k8s.io/v1/networkpolicies": items(item("open", "alpha-prod")),
             "/api/v1/resourcequotas": items(item("more", "alpha-dev")),
             "/api/v1/limitranges": items(item("more", "alpha-dev")),
+            f"{DELIVERY}/secretstores": items(item("vault", "alpha-prod"), item("vault", "stray")),
+            f"{DELIVERY}/externalsecrets": items(item("by-hand", "alpha-dev")),
             "/api/v1/serviceaccounts": items(item("by-hand", "alpha-dev")),
             "/api/v1/secrets": items(item("token", "alpha-dev"), item("token", "stray")),
             f"{RBAC}/rolebindings": items(
@@ -150,6 +155,8 @@ def test_unmanaged_access_to_a_tenant_s_namespace_is_found(tmp_path: Path) -> No
         ("alpha", "NetworkPolicy", "prod-1: alpha-prod/open"),
         ("alpha", "ResourceQuota", "nonprod-1: alpha-dev/more"),
         ("alpha", "LimitRange", "nonprod-1: alpha-dev/more"),
+        ("alpha", "SecretStore", "prod-1: alpha-prod/vault"),
+        ("alpha", "ExternalSecret", "nonprod-1: alpha-dev/by-hand"),
         ("alpha", "ServiceAccount", "nonprod-1: alpha-dev/by-hand"),
         ("alpha", "Secret", "nonprod-1: alpha-dev/token"),
         ("alpha", "RoleBinding", "nonprod-1: alpha-dev/b"),
@@ -166,6 +173,23 @@ def test_unmanaged_access_to_a_tenant_s_namespace_is_found(tmp_path: Path) -> No
     policy = next(found for found in inventory.found if found.type.endswith(":NetworkPolicy"))
     assert (policy.import_id, policy.provider) == ("alpha-prod/open", "kubernetes-prod-1")
     assert policy.removal == "kubectl --context prod-1 -n alpha-prod delete networkpolicies open"
+
+
+def test_external_secrets_are_the_team_s_where_the_cluster_opens_them(tmp_path: Path) -> None:
+    clusters = settings().clusters
+    opened = dataclasses.replace(clusters["nonprod-1"], operators=(Operator.EXTERNAL_SECRETS,))
+    answers = {
+        f"{DELIVERY}/externalsecrets": items(
+            item("by-hand", "alpha-dev"),
+            item("like-ours", "alpha-dev", labels={"app.kubernetes.io/managed-by": "usine"}),
+            item("by-hand", "alpha-prod"),
+        )
+    }
+    inventory, _ = cluster(tmp_path, answers, clusters={**clusters, "nonprod-1": opened})
+    assert names(inventory) == {
+        ("alpha", "ExternalSecret", "nonprod-1: alpha-dev/like-ours"),
+        ("alpha", "ExternalSecret", "prod-1: alpha-prod/by-hand"),
+    }
 
 
 def test_a_stack_of_one_tenant_lists_single_namespaces(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, partial
 from typing import Final
 
-from model.naming import ADMISSION_PREFIX, TENANT_LABEL
+from model.naming import ADMISSION_PREFIX, MANAGED_BY_LABEL, TENANT_LABEL
 from model.reserved import platform_names, reserved_namespaces
-from model.settings import System
+from model.settings import Operator, System
 from usine.clients import Connections
 from usine.clients.base import Json
 from usine.clients.kubernetes import NAMESPACE, SECRET, KubernetesKind
@@ -25,7 +25,7 @@ from usine.drift.inventory.kubernetes_api import (
     tenants_on,
 )
 
-_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+_MANAGED_BY: Final = MANAGED_BY_LABEL
 _US: Final = "usine"
 _OURS: Final = f"{_MANAGED_BY}={_US}"
 #: Names that are reserved for the API server and its add-ons (Kubernetes' documentation of namespaces and of RBAC).
@@ -57,6 +57,11 @@ _GUARDS: Final = (
     KubernetesKind("kubernetes:networking.k8s.io/v1:NetworkPolicy", "apis/networking.k8s.io/v1", "networkpolicies"),
     KubernetesKind("kubernetes:core/v1:ResourceQuota", "api/v1", "resourcequotas"),
     KubernetesKind("kubernetes:core/v1:LimitRange", "api/v1", "limitranges"),
+)
+#: The kinds by which External Secrets copies secrets of Vault. Where the cluster opens them, tenants write their own.
+_DELIVERY: Final = tuple(
+    KubernetesKind(f"kubernetes:external-secrets.io/v1:{kind}", "apis/external-secrets.io/v1", resource)
+    for kind, resource in (("SecretStore", "secretstores"), ("ExternalSecret", "externalsecrets"))
 )
 
 
@@ -97,6 +102,7 @@ class _ClusterInventory:
             self._accounts,
             self._secrets,
             *(partial(self._guards, kind) for kind in _GUARDS),
+            *(partial(self._delivery, kind) for kind in _DELIVERY),
         ]
         if self._scope.foundation:
             takes += [self._cluster_roles, self._admission]
@@ -169,6 +175,15 @@ class _ClusterInventory:
     def _guards(self, resource: KubernetesKind) -> Iterator[Found]:
         for namespace, tenant, item in self._each(resource):
             yield from self._unless_known(tenant, resource, item, namespace)
+
+    def _delivery(self, resource: KubernetesKind) -> Iterator[Found]:
+        """Stores and external secrets: all where no member of a tenant may write them, else those with our label."""
+        for namespace, tenant, item in self._each(resource):
+            id_ = f"{namespace}/{item['metadata']['name']}"
+            cluster = self._scope.settings.clusters[self._cluster_of(tenant, id_)]
+            labelled = (item["metadata"].get("labels") or {}).get(_MANAGED_BY) == _US
+            if labelled or Operator.EXTERNAL_SECRETS not in cluster.operators:
+                yield from self._unless_known(tenant, resource, item, namespace, "copies secrets of Vault")
 
     def _accounts(self) -> Iterator[Found]:
         """Service accounts, without `default` and those that an application deployed."""
