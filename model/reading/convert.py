@@ -9,6 +9,7 @@ from pathlib import PurePath
 from model.problems import Finding, KeyPath
 from model.quantities import render_cpu, render_size
 from model.reading.merge import holds
+from model.reading.observability import to_objectives, to_observability
 from model.reading.promotions import check_promotions
 from model.reading.schema import (
     AmountsSection,
@@ -24,7 +25,6 @@ from model.reserved import is_reserved_repository, who_reserves_slug
 from model.revisions import check_revisions
 from model.settings import Settings
 from model.tenant import (
-    Alert,
     Dast,
     DastScan,
     Deployment,
@@ -34,7 +34,6 @@ from model.tenant import (
     Environment,
     ImageSeverity,
     Mirror,
-    Observability,
     OwnRole,
     PackageFormat,
     PackageRegistry,
@@ -134,7 +133,6 @@ class Converter:
         repositories = tuple(self._repository(name, stated, names) for name, stated in file.repositories.items())
         self._limit(("environments",), "environments", len(names.environments), settings.limits.environments)
         self._limit(("repositories",), "repositories", len(names.repositories), settings.limits.repositories)
-        observability = file.observability
         tenant = Tenant(
             slug=file.slug,
             name=file.name,
@@ -154,11 +152,7 @@ class Converter:
             packages=tuple(map(PackageFormat, file.packages)),
             package_registry=PackageRegistry(file.package_registry.keep_versions, tuple(file.package_registry.readers)),
             roles=self._roles(file, names),
-            observability=Observability(
-                observability.log_retention,
-                tuple(Alert(alert.to, alert.severity) for alert in observability.alerts),
-                observability.dashboards,
-            ),
+            observability=to_observability(file, settings, names.wrong, self._note),
             source=source,
         )
         if names.states("packages"):
@@ -172,7 +166,6 @@ class Converter:
             )
         if names.states("registry", "immutable"):
             self._once(("registry", "immutable"), file.registry.immutable)
-        self._dashboards(observability.dashboards, names)
         check_promotions(tenant, names.environments, names.repositories, names.wrong, self._note)
         if not names.wrong:
             self._envelope(tenant, names)
@@ -279,6 +272,7 @@ class Converter:
             url=stated.url,
             egress=egress,
             hosts=tuple(stated.hosts),
+            objectives=to_objectives(name, stated, self._wrong, self._note),
         )
 
     def _envelope(self, tenant: Tenant, names: Outline) -> None:
@@ -414,11 +408,3 @@ class Converter:
             threshold=ImageSeverity(stated.threshold),
             exclusions=tuple(stated.exclusions),
         )
-
-    def _dashboards(self, dashboards: str | None, names: Outline) -> None:
-        repository = dashboards.partition("/")[0] if dashboards else None
-        if repository and repository not in names.repositories:
-            self._note(
-                ("observability", "dashboards"),
-                f"no such repository in this file: {show(repository)}; {did_you_mean(repository, names.repositories)}",
-            )
