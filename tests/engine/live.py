@@ -24,6 +24,9 @@ _KINDS = {
     "rolebindings": "apis/rbac.authorization.k8s.io/v1",
     "appprojects": "apis/argoproj.io/v1alpha1",
     "applications": "apis/argoproj.io/v1alpha1",
+    "alertmanagerconfigs": "apis/monitoring.coreos.com/v1alpha1",
+    **dict.fromkeys(("podmonitors", "prometheusrules", "servicemonitors"), "apis/monitoring.coreos.com/v1"),
+    "configmaps": "api/v1",
 }
 
 
