@@ -47,10 +47,17 @@ def check(answer: httpx.Response) -> None:
         raise LabError(f"{answer.request.method} {answer.request.url.path}: {message or answer}")
 
 
+class _Loader(yaml.CSafeLoader):
+    """Reads `=` as text. PyYAML gives it a type of YAML 1.1 that it cannot construct."""
+
+
+_Loader.add_constructor("tag:yaml.org,2002:value", lambda loader, node: loader.construct_scalar(node))
+
+
 def _definitions(folder: Path) -> Iterator[tuple[str, bytes]]:
     for path in sorted(folder.glob("*.yaml")):
         text = path.read_bytes()
-        content = yaml.load(text, Loader=yaml.CSafeLoader)
+        content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
         if content.get("kind") == "CustomResourceDefinition":
             yield content["metadata"]["name"], text
 
