@@ -23,9 +23,13 @@ from model.settings import ArgoCDSettings, Cluster, Stage, SyncWindow
 from model.tenant import Environment, Repository, RepositoryKind, State, Tenant
 
 _API = "argoproj.io/v1alpha1"
-#: Argo CD's RBAC actions that a role of a tenant may do to the applications of one environment.
-_READ_ACTIONS = ("get",)
-_WRITE_ACTIONS = ("get", "sync", "override", "action/*")
+#: What a role of a tenant may do in one environment, as Argo CD's resource and action. Version 3 has the right to read
+#: the logs of pods apart from that to see the application; in Kubernetes the same people may read them.
+_READ_ACTIONS = (("applications", "get"), ("logs", "get"))
+_WRITE_ACTIONS = (
+    *_READ_ACTIONS,
+    *(("applications", action) for action in ("sync", "override", "action/*")),
+)
 #: What the program creates in a namespace. No application deploys it, and it is no leftover of one either.
 _NOT_ORPHANS: tuple[Mapping[str, str], ...] = (
     *({"group": group, "kind": kind} for group, kind in DENIED_KINDS),
@@ -310,5 +314,5 @@ def _role(app_project: str, tenant: Tenant, role: TenantRole, environment: Envir
         "name": role.name,
         "description": f"{role.name} of {tenant.slug}",
         "groups": [names_of(tenant).role_group_path(role.name)],
-        "policies": [f"p, {subject}, applications, {action}, {app_project}/*, allow" for action in actions],
+        "policies": [f"p, {subject}, {what}, {action}, {app_project}/*, allow" for what, action in actions],
     }

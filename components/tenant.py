@@ -17,6 +17,7 @@ from components.keycloak import KeycloakTenant, KeycloakTenantArgs
 from components.kubernetes.delivery import VaultAddress
 from components.kubernetes.namespace import RegistryLogin
 from components.kubernetes.tenant import KubernetesTenant, KubernetesTenantArgs
+from components.observability.tenant import DeploymentsPlace, ObservabilityTenant, ObservabilityTenantArgs
 from components.sonarqube.tenant import SonarQubeTenant, SonarQubeTenantArgs
 from components.vault.pipelines import PipelineIdentity
 from components.vault.tenant import VaultTenant, VaultTenantArgs
@@ -162,6 +163,23 @@ class TenantProject(Component):
                 summary["applications"] = {
                     a: f"{base}/applications/{settings.argocd.namespace}/{a}" for a in argocd.applications
                 }
+            if settings.on(System.OBSERVABILITY):
+                ObservabilityTenant(
+                    f"{name}/observability",
+                    ObservabilityTenantArgs(
+                        tenant=tenant,
+                        providers=providers.kubernetes,
+                        namespaces=kubernetes.namespaces,
+                        runbooks=settings.observability.runbooks,
+                        generation=settings.credentials[-1],
+                        deployments=DeploymentsPlace(
+                            settings.argocd.namespace, providers.kubernetes[settings.argocd.cluster]
+                        )
+                        if settings.on(System.ARGOCD)
+                        else None,
+                    ),
+                    child,
+                )
         self.summary = summary
         self.register_outputs(summary)
 

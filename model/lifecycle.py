@@ -20,6 +20,11 @@ def syncs(tenant: Tenant, environment: Environment) -> bool:
     return tenant.state is State.ACTIVE and environment.autosync
 
 
+def is_observed(tenant: Tenant) -> bool:
+    """Return whether there are metrics, rules and receivers: the workloads of a suspended tenant still run."""
+    return tenant.state is not State.ARCHIVED
+
+
 def pipelines_run(tenant: Tenant) -> bool:
     """Return whether pipelines run and publish: only an active tenant's do."""
     return tenant.state is State.ACTIVE

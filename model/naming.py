@@ -122,6 +122,13 @@ class TenantNames:
         """Namespace of an environment, also its Vault Kubernetes-auth role (32 of 63)."""
         return f"{self.slug}-{environment}"
 
+    # Observability -------------------------------------------------------------------------------------------------
+
+    @property
+    def deployment_alerts(self) -> str:
+        """Rules and receivers for the tenant's deployments, in Argo CD's namespace."""
+        return self.slug
+
     # Argo CD ----------------------------------------------------------------------------------------------------
 
     def argocd_project(self, environment: str) -> str:
@@ -247,6 +254,17 @@ DEPLOYER_SERVICE_ACCOUNT = "usine-deployer"
 VAULT_SERVICE_ACCOUNT = "vault"
 
 
+#: What the platform's monitors, rules and receivers are called in a tenant namespace, and the receivers that need a
+#: Secret of the team.
+MONITORING_OBJECT = "usine"
+WEBHOOKS_OBJECT = "usine-webhooks"
+#: The label by which a Service, or pods without one, ask for their port `metrics` to be scraped.
+METRICS_LABEL = f"{DOMAIN}/metrics"
+#: The config map with Loki's limits of tenants, and its key.
+LOG_LIMITS = "usine-loki-limits"
+LOG_LIMITS_KEY = "limits.yaml"
+
+
 #: What the API server's admission policies read of a tenant's namespace: whose it is and on which of the settings'
 #: clusters (labels), and the host names its routes may have (an annotation, with commas).
 TENANT_LABEL = f"{DOMAIN}/tenant"
@@ -333,6 +351,7 @@ def all_names(tenant: Tenant, settings: Settings) -> Mapping[str, tuple[str, ...
         "Argo CD project": tuple(names.argocd_project(e) for e in environments),
         "Argo CD application": tuple(names.application(e, r) for e in environments for r in infra),
         "Argo CD repository secret": tuple(names.repository_secret(r) for r in infra),
+        "Argo CD rules": (names.deployment_alerts,),
         "GitLab path": (
             names.forge_group(settings.gitlab.root),
             names.operations_path(settings.gitlab.platform),

@@ -29,6 +29,7 @@ class System(enum.StrEnum):
     GITLAB = "gitlab"
     HARBOR = "harbor"
     SONARQUBE = "sonarqube"
+    OBSERVABILITY = "observability"
 
 
 class FoundationMode(enum.StrEnum):
@@ -171,6 +172,27 @@ class ArgoCDSettings:
     cluster: str
     namespace: str
     admin_groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """Loki reads the limits of tenants from a config map in `namespace` on `cluster`."""
+
+    cluster: str
+    namespace: str
+
+
+@dataclass(frozen=True, slots=True)
+class ObservabilitySettings:
+    """`runbooks` is the address of the published page docs/alertes.md, which alerts link to.
+
+    `webhook_hosts` are the hosts that Alertmanager may call for tenants. `logs` None: the platform's Loki has no limits
+    of tenants.
+    """
+
+    runbooks: str = ""
+    webhook_hosts: tuple[str, ...] = ()
+    logs: LogSettings | None = None
 
 
 class Edition(enum.StrEnum):
@@ -366,6 +388,7 @@ class Settings:
     harbor: HarborSettings = field(default_factory=HarborSettings)
     sonarqube: SonarQubeSettings = field(default_factory=SonarQubeSettings)
     scans: ScanSettings = field(default_factory=ScanSettings)
+    observability: ObservabilitySettings = field(default_factory=ObservabilitySettings)
     credentials: tuple[Credential, ...] = (Credential("1"),)
     limits: Limits = field(default_factory=Limits)
     changes: ChangeSettings = field(default_factory=ChangeSettings)

@@ -146,6 +146,26 @@ class Egress:
     port: int
 
 
+#: Durations that a latency objective may name: those of the ingress controller's histogram (buckets ``le``).
+LATENCIES = ("100ms", "250ms", "500ms", "1s", "2.5s", "5s", "10s")
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyObjective:
+    """`percent` of the requests are answered within `within`, one of `LATENCIES`."""
+
+    within: str
+    percent: float
+
+
+@dataclass(frozen=True, slots=True)
+class Objectives:
+    """Service level objectives over 30 days. `availability` is the percentage of requests without a server error."""
+
+    availability: float | None = None
+    latency: LatencyObjective | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Freeze:
     """A time without deployments: a cron `schedule` in `time_zone`, a `duration` such as ``8h``."""
@@ -174,6 +194,7 @@ class Environment:
     egress: tuple[Egress, ...] = ()
     hosts: tuple[str, ...] = ()
     freezes: tuple[Freeze, ...] = ()
+    objectives: Objectives = Objectives()
 
     @property
     def all_hosts(self) -> tuple[str, ...]:
@@ -317,19 +338,24 @@ class PackageRegistry:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Who gets alerts from which severity on (``info``, ``warning``, ``critical``). `to` is an e-mail address."""
+    """A receiver of alerts, from which severity on (``info``, ``warning``, ``critical``).
 
-    to: str
+    Either `to` is an e-mail address, or `webhook` an https URL on a host that the settings allow. `credentials` is the
+    name of a Secret in the tenant's namespaces, whose key ``token`` is sent to the webhook.
+    """
+
     severity: str
+    to: str | None = None
+    webhook: str | None = None
+    credentials: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Observability:
-    """Log retention in days, alert receivers, and `repository/path` of the dashboards."""
+    """Log retention in days, and who gets alerts."""
 
     log_retention_days: int
     alerts: tuple[Alert, ...] = ()
-    dashboards: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from model.settings import (
     Endpoint,
     GitLabSettings,
     KeycloakSettings,
+    LogSettings,
+    ObservabilitySettings,
     PeopleSource,
     Settings,
     SonarQubeSettings,
@@ -145,6 +147,9 @@ def settings(**changes: Any) -> Settings:
             name: to_archetype(name, ArchetypeSection.model_validate(keys), keys) for name, keys in BUILT_IN.items()
         },
         gitlab=GitLabSettings(email_domain="example.gouv.fr", tools_image=TOOLS_IMAGE),
+        observability=ObservabilitySettings(
+            "https://guide.example.test/alertes", ("hooks.example.test",), LogSettings("nonprod-1", "monitoring")
+        ),
         sonarqube=SonarQubeSettings({"platform": CLEAN_CODE}, "https://hooks.example.test/sonarqube"),
     )
     return dataclasses.replace(base, **changes)

@@ -22,7 +22,8 @@ class TenantAdmissionArgs:
     """One cluster, its provider, and what admission policies name of the platform.
 
     `others` are the names of other clusters of the settings on the same API server. `registry` is the host of the
-    platform's registry, `vault` Vault's address; None if there is none.
+    platform's registry, `vault` Vault's address; None if there is none. `webhook_hosts` are the hosts that
+    Alertmanager may call for tenants.
     """
 
     cluster: Cluster
@@ -30,6 +31,7 @@ class TenantAdmissionArgs:
     others: Sequence[str] = ()
     registry: str | None = None
     vault: str | None = None
+    webhook_hosts: Sequence[str] = ()
 
 
 class TenantAdmission(Component):
@@ -41,7 +43,7 @@ class TenantAdmission(Component):
         """Register policies and bindings."""
         super().__init__(name, opts)
         self._args = args
-        for rule in admission_rules(args.cluster, args.registry, args.vault):
+        for rule in admission_rules(args.cluster, args.registry, args.vault, args.webhook_hosts):
             self._rule(f"{name}/{rule.name}", rule)
         self.register_outputs({})
 

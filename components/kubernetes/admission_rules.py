@@ -22,6 +22,7 @@ from components.kubernetes.admission_model import (
     cel_list,
     cel_text,
 )
+from components.kubernetes.monitoring_rules import monitoring_rules
 from components.kubernetes.operator_rules import operator_rules
 from model.naming import CLUSTER_LABEL, DEPLOYER_SERVICE_ACCOUNT, TENANT_LABEL
 from model.settings import Cluster
@@ -45,10 +46,13 @@ _TENANT = f"namespaceObject.metadata.labels['{TENANT_LABEL}']"
 _TENANT_OF = "{}.metadata.?labels[?'" + TENANT_LABEL + "'].orValue('')"
 
 
-def admission_rules(cluster: Cluster, registry: str | None, vault: str | None) -> tuple[AdmissionRule, ...]:
+def admission_rules(
+    cluster: Cluster, registry: str | None, vault: str | None, webhook_hosts: Sequence[str] = ()
+) -> tuple[AdmissionRule, ...]:
     """Return the rules of one cluster.
 
-    `registry` is the host of the platform's registry, `vault` Vault's address; None if there is none.
+    `registry` is the host of the platform's registry, `vault` Vault's address; None if there is none. `webhook_hosts`
+    are the hosts that Alertmanager may call for tenants.
     """
     return (
         _namespaces(),
@@ -59,6 +63,7 @@ def admission_rules(cluster: Cluster, registry: str | None, vault: str | None) -
         _pods(cluster, registry),
         _claims(cluster),
         *operator_rules(cluster, vault),
+        *monitoring_rules(webhook_hosts),
     )
 
 

@@ -47,11 +47,16 @@ _WORKLOADS = (
 #: Resources of operators. An operator acts on them with its own rights.
 _OPERATORS = (
     Grant(("external-secrets.io",), ("externalsecrets", "secretstores"), _READ),
-    Grant(("monitoring.coreos.com",), ("podmonitors", "prometheusrules", "probes", "servicemonitors"), _READ),
+    Grant(
+        ("monitoring.coreos.com",),
+        ("alertmanagerconfigs", "podmonitors", "prometheusrules", "probes", "servicemonitors"),
+        _READ,
+    ),
     Grant(("cert-manager.io",), ("certificates", "issuers"), _READ),
 )
 #: Resources that a cluster's `operators` open for writing. Only the platform writes probes and issuers: with any values
-#: of their fields, the operator calls an address that they name (issue 11.A8).
+#: of their fields, the operator calls an address that they name (issue 11.A8). The receivers of alerts are in the
+#: tenant file: an inhibition rule of an AlertmanagerConfig would hide alerts from the platform.
 _OPENED: Mapping[Operator, Grant] = {
     Operator.EXTERNAL_SECRETS: Grant(("external-secrets.io",), ("externalsecrets", "secretstores"), _ALL),
     Operator.MONITORING: Grant(("monitoring.coreos.com",), ("podmonitors", "prometheusrules", "servicemonitors"), _ALL),

@@ -26,6 +26,7 @@ class KubernetesFoundationArgs:
     others: Sequence[str] = ()
     registry: str | None = None
     vault: str | None = None
+    webhook_hosts: Sequence[str] = ()
 
 
 class KubernetesFoundation(Component):
@@ -59,7 +60,9 @@ class KubernetesFoundation(Component):
         }
         TenantAdmission(
             f"{name}/admission",
-            TenantAdmissionArgs(args.cluster, args.provider, args.others, args.registry, args.vault),
+            TenantAdmissionArgs(
+                args.cluster, args.provider, args.others, args.registry, args.vault, args.webhook_hosts
+            ),
             pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({"clusterRoles": dict(self.cluster_roles)})

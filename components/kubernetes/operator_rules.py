@@ -1,12 +1,12 @@
-"""What tenants may request from a cluster's operators: External Secrets, the Prometheus operator, cert-manager.
+"""What tenants may request from a cluster's operators: External Secrets and cert-manager (see also `monitoring_rules`).
 
 An operator has its own rights and its own network access, so its resources could bypass the isolation of a namespace
 (issue 11.A8): with a webhook generator or a store, it calls addresses that the tenant cannot reach; with
 `bearerTokenFile`, Prometheus sends its own token; a certificate authority signs any name. Tenants read these kinds; a
 cluster's `operators` open some for writing. The rules here apply to every writer in both cases.
 
-The fields are those of external-secrets v1 (apis/externalsecrets/v1), prometheus-operator v1 (pkg/apis/monitoring/v1)
-and cert-manager v1 (pkg/apis/certmanager/v1). Where new versions may add fields, the rules list the allowed ones.
+The fields are those of external-secrets v1 (apis/externalsecrets/v1) and cert-manager v1
+(pkg/apis/certmanager/v1). Where new versions may add fields, the rules list the allowed ones.
 """
 
 from __future__ import annotations
@@ -23,32 +23,13 @@ from components.kubernetes.admission_model import (
 from model.naming import TENANT_LABEL, VAULT_SERVICE_ACCOUNT, kubernetes_auth_path
 from model.settings import Cluster
 
-_ENDPOINT = (
-    *("port", "portNumber", "targetPort", "path", "scheme", "params", "interval", "scrapeTimeout", "filterRunning"),
-    *("honorTimestamps", "trackTimestampsStaleness", "metricRelabelings", "relabelings", "followRedirects"),
-    # The credentials of these fields come from secrets of the same namespace.
-    *("enableHttp2", "authorization", "basicAuth", "bearerTokenSecret", "tlsConfig"),
-)
-_TLS = ("ca", "cert", "keySecret", "serverName", "insecureSkipVerify", "minVersion", "maxVersion")
-_RELABEL_ACTIONS = (
-    *("replace", "keep", "drop", "keepequal", "dropequal", "hashmod", "lowercase", "uppercase", "labeldrop"),
-    *("labelkeep",),
-)
 _VAULT_KEYS = ("server", "path", "version", "auth", "caBundle", "caProvider")
 _SERVER_USAGES = ("digital signature", "key encipherment", "server auth")
 
 
 def operator_rules(cluster: Cluster, vault: str | None) -> tuple[AdmissionRule, ...]:
     """Return the rules of one cluster. `vault` is Vault's address; None if there is none."""
-    return (
-        _stores(cluster, vault),
-        _external_secrets(),
-        _pushes(),
-        _monitors(),
-        _probes(),
-        _certificates(),
-        _issuers(),
-    )
+    return _stores(cluster, vault), _external_secrets(), _pushes(), _certificates(), _issuers()
 
 
 def _stores(cluster: Cluster, url: str | None) -> AdmissionRule:
@@ -116,55 +97,6 @@ def _pushes() -> AdmissionRule:
         "pushes",
         (Match("external-secrets.io", ("pushsecrets",)), Match("generators.external-secrets.io", ("*",))),
         (Demand("false", "push secrets and generators are the platform's: the operator calls any address for them"),),
-    )
-
-
-def _monitors() -> AdmissionRule:
-    relabelings = "variables.endpoints.map(e, e.?{}.orValue([]))"
-    rules = f"({relabelings.format('relabelings')} + {relabelings.format('metricRelabelings')})"
-    return AdmissionRule(
-        "monitors",
-        (Match("monitoring.coreos.com", ("podmonitors", "servicemonitors")),),
-        (
-            Demand(
-                f"variables.endpoints.all(e, e.all(k, k in {cel_list(_ENDPOINT)}))",
-                "an endpoint to monitor has none of bearerTokenFile, proxyUrl, oauth2, honorLabels: Prometheus would "
-                "show its own token, or call what the project cannot reach",
-            ),
-            Demand(
-                f"variables.endpoints.all(e, e.?tlsConfig.orValue({{}}).all(k, k in {cel_list(_TLS)}))",
-                "tlsConfig of an endpoint names secrets and config maps, no files of Prometheus",
-            ),
-            Demand(
-                "!object.spec.?namespaceSelector.?any.orValue(false) && "
-                "object.spec.?namespaceSelector.?matchNames.orValue([]).all(n, n == request.namespace)",
-                "a monitor looks into its own namespace only: leave namespaceSelector out",
-            ),
-            Demand(
-                "!has(object.spec.scrapeClass)", "a monitor has no scrapeClass: it may hold credentials of the platform"
-            ),
-            Demand(
-                # Prometheus expands a `$` in a target label. It sends requests to the address in __address__.
-                f"{rules}.all(rs, rs.all(r, "
-                f"r.?action.orValue('replace').lowerAscii() in {cel_list(_RELABEL_ACTIONS)} && "
-                "r.?targetLabel.orValue('x').matches('^[a-zA-Z][a-zA-Z0-9_]*$') && "
-                "r.?targetLabel.orValue('x') != 'namespace'))",
-                "relabelings set plain labels other than namespace, without labelmap: "
-                "__address__ is whom Prometheus calls",
-            ),
-        ),
-        variables=(("endpoints", "object.spec.?endpoints.orValue([]) + object.spec.?podMetricsEndpoints.orValue([])"),),
-        when=SPEC_CHANGED,
-    )
-
-
-def _probes() -> AdmissionRule:
-    """Refuse probes: the prober calls any address that a probe names, with all values of the other fields."""
-    return AdmissionRule(
-        "probes",
-        (Match("monitoring.coreos.com", ("probes", "scrapeconfigs")),),
-        (Demand("false", "probes and scrape configurations are the platform's: they call any address"),),
-        when=SPEC_CHANGED,
     )
 
 

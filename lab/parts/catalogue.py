@@ -9,7 +9,7 @@ from __future__ import annotations
 from lab.parts.chromium import NpmChromium, why_chromium_is_not_made
 from lab.parts.examples import GO_TOOLS, JACOCO, ExampleDependencies, locks_digest
 from lab.parts.java import JavaJar
-from lab.parts.job_tools import DATABASE_WRITER, JOB_TOOLS
+from lab.parts.job_tools import DATABASE_WRITER, JOB_TOOLS, MONITORING_TOOLS
 from lab.parts.official import why_pulumi_is_not_made
 from lab.parts.part import Part
 from lab.parts.recipes import GoBuild, GoModuleFiles, MavenZip
@@ -23,6 +23,7 @@ _REGISTRY = "3.1.2"
 _KEYCLOAK = "26.4.0"
 _ARGOCD = "3.5.7"
 _EXTERNAL_SECRETS = "1.3.2"
+_PROMETHEUS_OPERATOR = "0.85.0"
 _SONARQUBE = "25.12.0.117093"  # last version that runs on Java 17
 _SONAR_SCANNER = "7.3.0.5189"
 _CHROMIUM = "153.0.0"
@@ -41,6 +42,10 @@ _KUBERNETES_FILES = f"https://dl.k8s.io/release/v{_KUBERNETES}/bin/linux/{{arch}
 _SONAR_FILES = "https://binaries.sonarsource.com/Distribution"
 _ARGOCD_FILES = f"{_FILES}/argoproj/argo-cd/refs/tags/v{_ARGOCD}/manifests"
 _EXTERNAL_SECRETS_FILES = f"{_FILES}/external-secrets/external-secrets/refs/tags/v{_EXTERNAL_SECRETS}/config/crds/bases"
+_PROMETHEUS_FILES = (
+    f"{_FILES}/prometheus-operator/prometheus-operator/refs/tags/v{_PROMETHEUS_OPERATOR}"
+    "/example/prometheus-operator-crd"
+)
 _PULUMI_FILES = f"{_FILES}/pulumi/pulumi/refs/tags/sdk/v{_PULUMI}/sdk/python"
 
 
@@ -341,6 +346,61 @@ PARTS: tuple[Part, ...] = (
         ),
     ),
     Part(
+        name="prometheus-operator",
+        version=_PROMETHEUS_OPERATOR,
+        recipe=GoModuleFiles(
+            module="github.com/prometheus-operator/prometheus-operator",
+            version=f"v{_PROMETHEUS_OPERATOR}",
+            sum="h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=",
+            files=(
+                ("example/prometheus-operator-crd/monitoring.coreos.com_alertmanagerconfigs.yaml", "crds"),
+                ("example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml", "crds"),
+                ("example/prometheus-operator-crd/monitoring.coreos.com_probes.yaml", "crds"),
+                ("example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml", "crds"),
+                ("example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml", "crds"),
+            ),
+        ),
+        provides=(
+            "crds/monitoring.coreos.com_alertmanagerconfigs.yaml",
+            "crds/monitoring.coreos.com_podmonitors.yaml",
+            "crds/monitoring.coreos.com_probes.yaml",
+            "crds/monitoring.coreos.com_prometheusrules.yaml",
+            "crds/monitoring.coreos.com_servicemonitors.yaml",
+        ),
+        about="custom resource definitions, downloaded",
+        megabytes=5,
+        official=Release(
+            _PROMETHEUS_OPERATOR,
+            (
+                _plain(
+                    f"{_PROMETHEUS_FILES}/monitoring.coreos.com_alertmanagerconfigs.yaml",
+                    "7e34fd1f9abf3a2756eb53895f1ca6b291ce3cac929152c9e3919d8d7fb85ccf",
+                    "crds/monitoring.coreos.com_alertmanagerconfigs.yaml",
+                ),
+                _plain(
+                    f"{_PROMETHEUS_FILES}/monitoring.coreos.com_podmonitors.yaml",
+                    "8ce88c52c51209993511cae093089c9525f5552def88119e3f559123ee9d454b",
+                    "crds/monitoring.coreos.com_podmonitors.yaml",
+                ),
+                _plain(
+                    f"{_PROMETHEUS_FILES}/monitoring.coreos.com_probes.yaml",
+                    "97e6e59020feb71055628ac40b14f817662bb98ca720f19a45e85ac009081cc8",
+                    "crds/monitoring.coreos.com_probes.yaml",
+                ),
+                _plain(
+                    f"{_PROMETHEUS_FILES}/monitoring.coreos.com_prometheusrules.yaml",
+                    "98fd16c9ab79fba8dcd6ef62c957c98cd6546ab74ce0a4ecf09ddf2fda03020e",
+                    "crds/monitoring.coreos.com_prometheusrules.yaml",
+                ),
+                _plain(
+                    f"{_PROMETHEUS_FILES}/monitoring.coreos.com_servicemonitors.yaml",
+                    "1dae27b7189b5ce7b9ab764656c18b4c75a45cde1e6f3af6a5e84c4317628919",
+                    "crds/monitoring.coreos.com_servicemonitors.yaml",
+                ),
+            ),
+        ),
+    ),
+    Part(
         name="pulumi-python",
         version=_PULUMI,
         recipe=GoModuleFiles(
@@ -399,4 +459,5 @@ PARTS: tuple[Part, ...] = (
     ),
     *JOB_TOOLS,
     DATABASE_WRITER,
+    MONITORING_TOOLS,
 )

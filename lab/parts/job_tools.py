@@ -17,6 +17,7 @@ _TRIVY = "0.74.0"
 _KUBERNETES_VALIDATE = "1.37.0"
 _SEMGREP = "1.185.0"
 _WAPITI = "3.2.3"
+_PROMETHEUS = "0.315.1"
 
 JOB_TOOLS: tuple[Part, ...] = (
     # Longest builds first.
@@ -132,5 +133,22 @@ DATABASE_WRITER = Part(
     about="writes a vulnerability database for trivy",
     megabytes=5,
     minutes=0.3,
+    on_request=True,
+)
+
+#: Check rules and routes in the tests. No job runs them.
+MONITORING_TOOLS = Part(
+    name="prometheus-tools",
+    version=_PROMETHEUS,
+    # Without the clients of clouds for service discovery, which no test needs.
+    recipe=TaggedGoBuild(
+        module="prometheus",
+        packages=("github.com/prometheus/prometheus/cmd/promtool", "github.com/prometheus/alertmanager/cmd/amtool"),
+        tags=("remove_all_sd",),
+    ),
+    provides=("promtool", "amtool"),
+    about="promtool and amtool, which check rules and routes of alerts in the tests",
+    megabytes=200,
+    minutes=4,
     on_request=True,
 )

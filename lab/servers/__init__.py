@@ -12,6 +12,7 @@ from lab.servers.gitlab import GitLabServer
 from lab.servers.harbor import HarborServer
 from lab.servers.keycloak import KeycloakServer
 from lab.servers.kubernetes import KubeApiServer, KubeControllerManager
+from lab.servers.monitoring import PrometheusOperator
 from lab.servers.openbao import OpenBaoServer
 from lab.servers.registry import RegistryServer
 from lab.servers.sonarqube import SonarQubeServer
@@ -30,5 +31,6 @@ SERVERS: Final[tuple[LabServer, ...]] = (
     KubeControllerManager(),
     ArgoCd(),
     ExternalSecrets(),
+    PrometheusOperator(),
     SonarQubeServer(),
 )

@@ -12,6 +12,7 @@ _NEARLY_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGTP])(?:i?[bBoO]?)?", re
 _CPU = re.compile(r"(0|[1-9][0-9]{0,8})(?:\.([0-9]{1,3}))?")
 _MILLI = re.compile(r"(0|[1-9][0-9]{0,11})m")
 _FRACTION = re.compile(r"0\.[0-9]{1,6}|1(?:\.0{1,6})?")
+_PERCENT = re.compile(r"[5-9][0-9](?:\.[0-9]{1,3})?")
 _DAYS = re.compile(r"([1-9][0-9]{0,5})d")
 #: A smaller number of bytes is probably a missing unit: ``memory: 8``.
 _SMALLEST_SIZE = 1024**2
@@ -85,6 +86,17 @@ def parse_days(value: object) -> int:
     if days > 3650:  # noqa: PLR2004 - ten years in days
         raise ValueError("more than 3650d (ten years)")
     return days
+
+
+def parse_percent(value: object) -> float:
+    """Return a percentage, at least 50 and less than 100, of ``99.9``."""
+    number = value.text if isinstance(value, Ambiguous) and value.meaning == FRACTION else value
+    text = str(number) if isinstance(number, (int, float, str)) and not isinstance(number, bool) else ""
+    if not _PERCENT.fullmatch(text):
+        nearly = re.fullmatch(r"([5-9][0-9](?:\.[0-9]{1,3})?) ?%", text)
+        hint = f"; did you mean {nearly[1]}?" if nearly else ""
+        raise ValueError(f"expected a percentage from 50 to less than 100, such as 99.9{hint}")
+    return float(text)
 
 
 def parse_fraction(value: object) -> float:

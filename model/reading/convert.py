@@ -10,6 +10,7 @@ from model.problems import Finding, KeyPath
 from model.quantities import render_cpu, render_size
 from model.reading.delivery import delivered_secrets
 from model.reading.merge import holds
+from model.reading.observability import to_objectives, to_observability
 from model.reading.promotions import check_promotions
 from model.reading.schema import (
     AmountsSection,
@@ -25,7 +26,6 @@ from model.reserved import is_reserved_repository, who_reserves_slug
 from model.revisions import check_revisions
 from model.settings import Settings
 from model.tenant import (
-    Alert,
     Dast,
     DastScan,
     Deployment,
@@ -36,7 +36,6 @@ from model.tenant import (
     Freeze,
     ImageSeverity,
     Mirror,
-    Observability,
     OwnRole,
     PackageFormat,
     PackageRegistry,
@@ -136,7 +135,6 @@ class Converter:
         repositories = tuple(self._repository(name, stated, names) for name, stated in file.repositories.items())
         self._limit(("environments",), "environments", len(names.environments), settings.limits.environments)
         self._limit(("repositories",), "repositories", len(names.repositories), settings.limits.repositories)
-        observability = file.observability
         tenant = Tenant(
             slug=file.slug,
             name=file.name,
@@ -159,11 +157,7 @@ class Converter:
             delivered=delivered_secrets(
                 file.secrets.deliver, environments, names.environments, names.wrong, settings, self._note
             ),
-            observability=Observability(
-                observability.log_retention,
-                tuple(Alert(alert.to, alert.severity) for alert in observability.alerts),
-                observability.dashboards,
-            ),
+            observability=to_observability(file, settings, names.wrong, self._note),
             source=source,
         )
         if names.states("packages"):
@@ -177,7 +171,6 @@ class Converter:
             )
         if names.states("registry", "immutable"):
             self._once(("registry", "immutable"), file.registry.immutable)
-        self._dashboards(observability.dashboards, names)
         check_promotions(tenant, names.environments, names.repositories, names.wrong, self._note)
         if not names.wrong:
             self._envelope(tenant, names)
@@ -285,6 +278,7 @@ class Converter:
             egress=egress,
             hosts=tuple(stated.hosts),
             freezes=tuple(Freeze(each.schedule, each.duration, each.time_zone) for each in stated.freezes),
+            objectives=to_objectives(name, stated, self._wrong, self._note),
         )
 
     def _envelope(self, tenant: Tenant, names: Outline) -> None:
@@ -420,11 +414,3 @@ class Converter:
             threshold=ImageSeverity(stated.threshold),
             exclusions=tuple(stated.exclusions),
         )
-
-    def _dashboards(self, dashboards: str | None, names: Outline) -> None:
-        repository = dashboards.partition("/")[0] if dashboards else None
-        if repository and repository not in names.repositories:
-            self._note(
-                ("observability", "dashboards"),
-                f"no such repository in this file: {show(repository)}; {did_you_mean(repository, names.repositories)}",
-            )

@@ -432,12 +432,16 @@ TagPattern = Annotated[
         "A pattern of tags, such as v*.",
     ),
 ]
-Dashboards = Annotated[
+SecretName = Annotated[
     str,
     *_text(
-        rf"{_REPOSITORY}(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)+",
-        "expected repository/path, such as deploy/dashboards",
-        "repository/path of the dashboards.",
-        200,
+        r"(?!usine-)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?",
+        "the name of a Secret has lower-case letters, digits and dashes, and does not begin with usine-",
+        "The name of a Secret in the namespaces of the tenant; never a value.",
+        63,
     ),
+]
+Percent = Annotated[
+    float,
+    *_before(amounts.parse_percent, {"type": "number", "minimum": 50, "exclusiveMaximum": 100}),
 ]

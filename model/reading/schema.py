@@ -19,7 +19,7 @@ from pydantic_core import core_schema
 from model.archetypes import DEFAULT_ARCHETYPE
 from model.reading import fields as f
 from model.settings import Settings
-from model.tenant import DastScan, ImageSeverity, Promotion, RepositoryKind, Right, State
+from model.tenant import LATENCIES, DastScan, ImageSeverity, Promotion, RepositoryKind, Right, State
 from model.texts import did_you_mean, show
 
 API_VERSION: Final = "usine/v1"
@@ -159,6 +159,23 @@ class FreezeSection(Section):
     """Time zone of the schedule."""
 
 
+class LatencySection(Section):
+    """How fast requests are answered."""
+
+    within: Annotated[str, *fixed("duration", *LATENCIES)]
+    """A duration that the ingress controller measures."""
+    percent: f.Percent
+    """The share of the requests that are answered within it."""
+
+
+class ObjectivesSection(Section):
+    """Service level objectives over 30 days, measured at the ingress."""
+
+    availability: f.Percent | None = None
+    """The share of requests without a server error (5xx)."""
+    latency: LatencySection | None = None
+
+
 class EnvironmentSection(Section):
     """One environment: a namespace on a cluster."""
 
@@ -180,6 +197,8 @@ class EnvironmentSection(Section):
     the sync windows of the stage."""
     egress: list[EgressSection] = []
     """Destinations outside the platform that the namespace may connect to."""
+    objectives: ObjectivesSection = ObjectivesSection()
+    """What the environment promises; alerts report when it uses up its errors too fast. It needs a url or hosts."""
 
 
 class MirrorSection(Section):
@@ -324,20 +343,23 @@ class SecretsSection(Section):
 
 
 class AlertSection(Section):
-    """Who gets alerts."""
+    """Who gets alerts: an e-mail address, or a webhook."""
 
-    to: f.Email
+    to: f.Email | None = None
+    webhook: f.Url | None = None
+    """Alertmanager posts alerts to this URL, whose host the platform has to allow."""
+    credentials: f.SecretName | None = None
+    """With a webhook: a Secret that the team creates in each namespace. Its key `token` is sent as bearer token."""
     severity: Annotated[str, *fixed("severity", *ALERT_SEVERITIES)] = "warning"
     """The lowest severity of the alerts."""
 
 
 class ObservabilitySection(Section):
-    """Logs, alerts, dashboards."""
+    """Logs and alerts."""
 
     log_retention: f.Days = from_archetype()
     alerts: Annotated[list[AlertSection], Field(max_length=20)] = []
     """Who gets which alerts."""
-    dashboards: f.Dashboards | None = None
 
 
 class TenantSection(Section):

@@ -16,6 +16,7 @@ from model.reading.archetypes_load import misfits, undeclared_words
 from model.reading.fields import check_slug
 from model.reading.settings_schema import (
     ClusterSection,
+    ObservabilitySettingsSection,
     ScansSection,
     SettingsSection,
     StageSection,
@@ -36,7 +37,9 @@ from model.settings import (
     HarborSettings,
     KeycloakSettings,
     Limits,
+    LogSettings,
     MassRemoval,
+    ObservabilitySettings,
     Operator,
     PeopleSource,
     ProxyCache,
@@ -64,6 +67,7 @@ _NEEDS: dict[System, tuple[System, ...]] = {
     System.GITLAB: (System.GITLAB,),
     System.HARBOR: (System.HARBOR,),
     System.SONARQUBE: (System.SONARQUBE,),
+    System.OBSERVABILITY: (),
 }
 
 
@@ -73,6 +77,7 @@ def build_settings(
     """Return the settings; report contradictions to `note`, with the path below the name space."""
     systems = frozenset(System(name) for name in file.systems)
     _check_systems(file, systems, note)
+    _check_observability(file, systems, note)
     for key in ("systems", "zones", "presets", "gates", "packages", "tenants"):
         _once((key,), getattr(file, key) or (), note)
     for name, cluster in file.clusters.items():
@@ -130,6 +135,7 @@ def build_settings(
         harbor=HarborSettings(file.harbor.robot_days, file.harbor.admin_group, _proxies(file)),
         sonarqube=_sonarqube(file, gates),
         scans=_scans(file.scans, note),
+        observability=_observability(file.observability),
         credentials=tuple(Credential(c.name, c.until) for c in file.credentials)
         if file.credentials
         else (Credential("1"),),
@@ -168,6 +174,31 @@ def _check_systems(file: SettingsSection, systems: frozenset[System], note: Note
             f"usine:argocd.cluster: no such cluster: {show(file.argocd.cluster)}; "
             f"{did_you_mean(file.argocd.cluster, file.clusters)}",
         )
+
+
+def _check_observability(file: SettingsSection, systems: frozenset[System], note: Note) -> None:
+    stated = file.observability
+    if System.OBSERVABILITY in systems:
+        if System.KUBERNETES not in systems:
+            note(("systems",), "usine:systems: observability is on and needs kubernetes, whose operators act for it")
+        if stated is None:
+            note(("observability",), "usine:observability is missing; observability is on and needs its runbooks")
+    if stated is None:
+        return
+    _once(("observability", "webhookHosts"), stated.webhook_hosts, note)
+    if stated.logs is not None and stated.logs.cluster not in file.clusters:
+        note(
+            ("observability", "logs", "cluster"),
+            f"usine:observability.logs.cluster: no such cluster: {show(stated.logs.cluster)}; "
+            f"{did_you_mean(stated.logs.cluster, file.clusters)}",
+        )
+
+
+def _observability(stated: ObservabilitySettingsSection | None) -> ObservabilitySettings:
+    if stated is None:
+        return ObservabilitySettings()
+    logs = None if stated.logs is None else LogSettings(stated.logs.cluster, stated.logs.namespace)
+    return ObservabilitySettings(stated.runbooks, tuple(stated.webhook_hosts), logs)
 
 
 def _check_forge(file: SettingsSection, systems: frozenset[System], note: Note) -> None:

@@ -125,6 +125,13 @@ def _check_server(value: str) -> str:
     return value
 
 
+def _check_page(value: str) -> str:
+    value = _check_endpoint(value)
+    if not value.startswith("https://"):
+        raise ValueError("expected the https URL of the published page docs/alertes.md")
+    return value
+
+
 def _check_network(value: str) -> str:
     try:
         return str(ipaddress.ip_network(value))
@@ -277,6 +284,21 @@ class ScansSection(Section):
     denied_licenses: list[Annotated[str, AfterValidator(_check_license)]] | None = None
 
 
+class LogsSection(Section):
+    """Where Loki reads the limits of tenants."""
+
+    cluster: str
+    namespace: DnsLabel
+
+
+class ObservabilitySettingsSection(Section):
+    """Runbooks of alerts, hosts of webhooks, and the limits of logs."""
+
+    runbooks: Annotated[str, AfterValidator(_check_page)]
+    webhook_hosts: list[Annotated[str, AfterValidator(parse_host)]] = Field(default=[])
+    logs: LogsSection | None = None
+
+
 class GateConditionSection(Section):
     """A condition of a quality gate."""
 
@@ -404,6 +426,7 @@ class SettingsSection(Section):
     harbor: HarborSection = HarborSection()
     sonarqube: SonarQubeSection = SonarQubeSection()
     scans: ScansSection = ScansSection()
+    observability: ObservabilitySettingsSection | None = None
     credentials: Annotated[list[CredentialSection], Field(min_length=1)] | None = None
     zones: list[NameText] = Field(default=[])
     stages: Annotated[dict[DnsLabel, StageSection], Field(min_length=1)]

@@ -137,7 +137,7 @@ def test_no_two_objects_have_the_same_name(plan: Plan) -> None:
 
 def test_every_tenant_object_in_kubernetes_carries_the_tenant_label(plan: Plan) -> None:
     labelled = [r for r in objects(plan) if r.tenant and r.type.startswith("kubernetes:")]
-    assert {r.system for r in labelled} == {"kubernetes", "argocd"}
+    assert {r.system for r in labelled} == {"kubernetes", "argocd", "observability"}
     for resource in labelled:
         metadata = resource.inputs["metadata"]
         assert isinstance(metadata, dict)
@@ -242,7 +242,11 @@ def test_both_state_layouts_create_the_same_objects(plan: Plan) -> None:
 
 
 @pytest.mark.parametrize(
-    "system", [System.KEYCLOAK, System.VAULT, System.ARGOCD, System.GITLAB, System.HARBOR, System.SONARQUBE]
+    "system",
+    [
+        *(System.KEYCLOAK, System.VAULT, System.ARGOCD, System.GITLAB, System.HARBOR, System.SONARQUBE),
+        System.OBSERVABILITY,
+    ],
 )
 def test_a_disabled_system_has_no_objects_and_the_others_keep_theirs(plan: Plan, system: System) -> None:
     on = factories.settings().systems - {system}

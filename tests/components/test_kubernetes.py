@@ -69,6 +69,7 @@ def test_every_admission_policy_applies_to_tenants_namespaces_on_every_cluster()
     rules = {
         *("claims", "ingresses", "namespaces", "pods", "routes", "secrets", "services"),
         *("certificates", "external-secrets", "issuers", "monitors", "probes", "pushes", "stores"),
+        *("alert-rules", "platform-monitoring", "receivers"),
     }
     assert policies.keys() == bindings.keys() == {f"usine.{c}.{r}" for c in ("nonprod-1", "prod-1") for r in rules}
     for name, policy in policies.items():

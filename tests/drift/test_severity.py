@@ -25,6 +25,7 @@ CRITICAL, HIGH, NORMAL = EntrySeverity
 _SONARQUBE = "pulumi-python:dynamic/sonarqube:"
 _RBAC = "kubernetes:rbac.authorization.k8s.io/v1:"
 _ADMISSION = "kubernetes:admissionregistration.k8s.io/v1:"
+_MONITORING = "kubernetes:monitoring.coreos.com/"
 _KEY = "vault:transit/secretBackendKey:SecretBackendKey"
 _UNMANAGED, _MISSING, _CHANGED = Action.UNMANAGED, Action.MISSING, Action.CHANGED
 
@@ -116,6 +117,13 @@ TABLE: tuple[tuple[str, EntrySeverity, Action, str, dict[str, Any]], ...] = (
     ("a secret in a namespace", NORMAL, _UNMANAGED, "kubernetes:core/v1:Secret", {"system": "kubernetes"}),
     ("what an application deploys", CRITICAL, _CHANGED, "kubernetes:argoproj.io/v1alpha1:Application",
      {"path": "spec.source.repoURL"}),
+    ("alerts go elsewhere", CRITICAL, _UNMANAGED, f"{_MONITORING}v1alpha1:AlertmanagerConfig", {}),
+    ("a receiver is another", CRITICAL, _CHANGED, f"{_MONITORING}v1alpha1:AlertmanagerConfig",
+     {"path": "spec.receivers[0].emailConfigs[0].to"}),
+    ("the alerts of a namespace are gone", HIGH, _MISSING, f"{_MONITORING}v1:PrometheusRule", {}),
+    ("a threshold is another", HIGH, _CHANGED, f"{_MONITORING}v1:PrometheusRule", {"path": "spec.groups"}),
+    ("a rule of somebody", NORMAL, _UNMANAGED, f"{_MONITORING}v1:PrometheusRule", {}),
+    ("a monitor is gone", NORMAL, _MISSING, f"{_MONITORING}v1:ServiceMonitor", {}),
     ("somebody invited", CRITICAL, _UNMANAGED, "gitlab:index/projectMembership:ProjectMembership", {}),
     ("a protection is gone", HIGH, _MISSING, "gitlab:index/branchProtection:BranchProtection", {}),
     ("a project is public", CRITICAL, _CHANGED, "gitlab:index/project:Project", {"path": "visibilityLevel"}),
@@ -140,7 +148,10 @@ ORDINARY = {
     "harbor:index/retentionPolicy:RetentionPolicy",
     "keycloak:index/group:Group",
     "keycloak:openid/clientScope:ClientScope",
+    "kubernetes:core/v1:ConfigMap",
     "kubernetes:core/v1:Secret",
+    f"{_MONITORING}v1:PodMonitor",
+    f"{_MONITORING}v1:ServiceMonitor",
     f"{_SONARQUBE}Group",
     f"{_SONARQUBE}NewCodePeriod",
     f"{_SONARQUBE}Project",

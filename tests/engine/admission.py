@@ -152,13 +152,17 @@ def _others() -> Iterator[Attempt]:
 def send(client: httpx.Client, attempt: Attempt, namespace: str = "alpha-dev") -> httpx.Response:
     """Send one attempt to the API server."""
     start, _, plural = attempt.api.rpartition("/")
-    headers = [
+    url = f"/{start}/namespaces/{namespace}/{plural}?dryRun=All"
+    return client.post(url, json=attempt.body, headers=headers(attempt.who))
+
+
+def headers(who: str) -> list[tuple[str, str]]:
+    """Return the headers by which an administrator acts as someone else."""
+    return [
         (name, value)
-        for name, values in WHO[attempt.who].items()
+        for name, values in WHO[who].items()
         for value in ((values,) if isinstance(values, str) else values)
     ]
-    url = f"/{start}/namespaces/{namespace}/{plural}?dryRun=All"
-    return client.post(url, json=attempt.body, headers=headers)
 
 
 def surprises(client: httpx.Client, registry: str, vault: str, namespace: str = "alpha-dev") -> list[str]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import httpx
 
 from tests.engine.admission_model import HOST, Attempt, Json, changed, object_of
+from tests.engine.admission_monitoring import monitoring_kinds
 
 
 def attempts(vault: str) -> Iterator[Attempt]:
@@ -88,37 +89,7 @@ def operators_kinds(vault: str) -> Iterator[tuple[str, str, Json | None, list[tu
     called = {"url": "http://169.254.169.254/latest/meta-data", "result": {}}
     hook = object_of("generators.external-secrets.io/v1alpha1", "Webhook", spec=called)
     yield "generator", "apis/generators.external-secrets.io/v1alpha1/webhooks", None, [(stop, hook)]
-    for kind, endpoints in (("ServiceMonitor", "endpoints"), ("PodMonitor", "podMetricsEndpoints")):
-        relabel = [
-            {"sourceLabels": ["__meta_kubernetes_pod_name"], "targetLabel": "pod"},
-            {"action": "drop", "regex": "x"},
-        ]
-        scraped = {"port": "http", "tlsConfig": {"serverName": "x"}, "relabelings": relabel}
-        monitor = object_of("monitoring.coreos.com/v1", kind, spec={endpoints: [scraped], "selector": {}})
-        first = f"spec/{endpoints}/0"
-        address = [{"targetLabel": "__address__", "replacement": "vault.platform.svc:8200"}]
-        named = [{"sourceLabels": ["x"], "targetLabel": "${1}__"}]
-        relabelings = "relabelings set plain labels"
-        yield (
-            kind,
-            f"apis/monitoring.coreos.com/v1/{kind.lower()}s",
-            monitor,
-            [
-                ("none of bearerTokenFile", changed(monitor, f"{first}/bearerTokenFile", "/var/run/secrets/token")),
-                ("none of bearerTokenFile", changed(monitor, f"{first}/proxyUrl", "http://proxy.example.fr")),
-                ("none of bearerTokenFile", changed(monitor, f"{first}/honorLabels", value=True)),
-                ("no files of Prometheus", changed(monitor, f"{first}/tlsConfig", {"keyFile": "/etc/key"})),
-                ("its own namespace only", changed(monitor, "spec/namespaceSelector", {"any": True})),
-                ("its own namespace only", changed(monitor, "spec/namespaceSelector", {"matchNames": ["beta-dev"]})),
-                ("has no scrapeClass", changed(monitor, "spec/scrapeClass", "platform")),
-                (relabelings, changed(monitor, f"{first}/relabelings", address)),
-                (relabelings, changed(monitor, f"{first}/metricRelabelings", named)),
-                (relabelings, changed(monitor, f"{first}/metricRelabelings", [{"targetLabel": "namespace"}])),
-                (relabelings, changed(monitor, f"{first}/relabelings", [{"action": "LabelMap", "regex": "(.+)"}])),
-            ],
-        )
-    probe = object_of("monitoring.coreos.com/v1", "Probe", spec={"prober": {"url": "vault.platform.svc"}})
-    yield "Probe", "apis/monitoring.coreos.com/v1/probes", None, [("probes and scrape configurations", probe)]
+    yield from monitoring_kinds()
     issuer = {"name": "internal", "kind": "ClusterIssuer"}
     spec = {"secretName": "x", "dnsNames": [HOST, "db.alpha-dev.svc"], "commonName": HOST, "issuerRef": issuer}
     certificate = object_of("cert-manager.io/v1", "Certificate", spec=spec)
@@ -163,9 +134,6 @@ def known(client: httpx.Client) -> Iterator[None]:
 
 KINDS = (
     ("gateway.networking.k8s.io", "HTTPRoute"),
-    ("monitoring.coreos.com", "ServiceMonitor"),
-    ("monitoring.coreos.com", "PodMonitor"),
-    ("monitoring.coreos.com", "Probe"),
     ("cert-manager.io", "Certificate"),
     ("cert-manager.io", "Issuer"),
 )

@@ -57,6 +57,16 @@ def delete_a_network_policy(lab: TestLab) -> None:
     lab.kubernetes.delete(url).raise_for_status()
 
 
+def delete_the_alerts(lab: TestLab) -> None:
+    url = "/apis/monitoring.coreos.com/v1/namespaces/alpha-dev/prometheusrules/usine"
+    lab.kubernetes.delete(url).raise_for_status()
+
+
+def raise_a_limit_of_samples(lab: TestLab) -> None:
+    url = "/apis/monitoring.coreos.com/v1/namespaces/alpha-prod/servicemonitors/usine"
+    lab.kubernetes.patch(url, json={"spec": {"sampleLimit": 9_000_000}}, headers=_MERGE).raise_for_status()
+
+
 def relax_pod_security(lab: TestLab) -> None:
     patch = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}}
     lab.kubernetes.patch("/api/v1/namespaces/alpha-dev", json=patch, headers=_MERGE).raise_for_status()

@@ -1,4 +1,4 @@
-"""The one table of changes made outside the program, in the seven systems, with the findings of a drift scan.
+"""The one table of changes made outside the program, in the eight systems, with the findings of a drift scan.
 
 `docs/drift.md` shows it. Objects that the program does not manage are made by the deeds of `tests.drift.inventory`.
 """
@@ -344,4 +344,9 @@ CHANGES: tuple[HandMade, ...] = (
              changed("alpha/sonarqube/api/new-code", "value")),
     extra("a webhook made", by_hand_forge.sonarqube_webhook_of_a_project, "alpha:api: webhook extra"),
     extra("a project made", by_hand_forge.sonarqube_project, "project: alpha:extra", delete_the_analysis),
+    broken("observability", "the alerts of an environment deleted", breaks.delete_the_alerts,
+             missing("alpha/observability/dev/rules")),
+    broken("observability", "the limit of a monitor raised", breaks.raise_a_limit_of_samples,
+             changed("alpha/observability/prod/servicemonitor", "spec.sampleLimit")),
+    extra("receivers of alerts made", by_hand_clusters.observability_receivers, "nonprod-1: alpha-dev/extra"),
 )  # fmt: skip

@@ -26,6 +26,9 @@ _KINDS = {
     "applications": "apis/argoproj.io/v1alpha1",
     "secretstores": "apis/external-secrets.io/v1",
     "externalsecrets": "apis/external-secrets.io/v1",
+    "alertmanagerconfigs": "apis/monitoring.coreos.com/v1alpha1",
+    **dict.fromkeys(("podmonitors", "prometheusrules", "servicemonitors"), "apis/monitoring.coreos.com/v1"),
+    "configmaps": "api/v1",
 }
 
 

@@ -14,6 +14,7 @@ ALPHA = """
         cluster: nonprod-1
         quota: {cpu: 2, memory: 4Gi, storage: 10Gi, pods: 20}
         hosts: [app.alpha.example.fr]
+        objectives: {availability: 99.9, latency: {within: 1s, percent: 95}}
       prod: {stage: prod, cluster: prod-1, quota: {cpu: 2, memory: 4Gi, storage: 10Gi, pods: 20}}
     secrets:
       deliver:
@@ -22,6 +23,10 @@ ALPHA = """
     repositories:
       api: {kind: app}
       deploy: {kind: infra, path: charts/alpha}
+    observability:
+      alerts:
+        - {to: alpha@example.gouv.fr}
+        - {webhook: "https://hooks.example.gouv.fr/alpha", credentials: hook}
     """
 BETA = """
     owner: bob.durand

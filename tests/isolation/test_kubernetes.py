@@ -27,12 +27,14 @@ R = Right
 #: (verb, API group, resource) -> who has this right in a namespace: viewers, people who may change it, or nobody.
 LOOK, CHANGE, NOBODY = "look", "change", "nobody"
 _RBAC, _NET = "rbac.authorization.k8s.io", "networking.k8s.io"
+_MONITORING = "monitoring.coreos.com"
 QUESTIONS: dict[tuple[str, str, str], str] = {
     **dict.fromkeys(
         [
             *(("list", "", "pods"), ("watch", "", "pods"), ("get", "", "pods/log"), ("get", "", "configmaps")),
             *(("list", "apps", "deployments"), ("get", _NET, "networkpolicies"), ("get", _RBAC, "rolebindings")),
             *(("get", "", "resourcequotas"), ("list", "", "events"), ("get", "batch", "jobs")),
+            *(("get", _MONITORING, "alertmanagerconfigs"), ("list", _MONITORING, "prometheusrules")),
         ],
         LOOK,
     ),
@@ -78,6 +80,9 @@ QUESTIONS: dict[tuple[str, str, str], str] = {
                 ("delete", "", "namespaces"),
             ),
             *(("create", "", "services/proxy"), ("create", "argoproj.io", "applications"), ("*", "*", "*")),
+            # Who gets alerts, and without `operators` also rules and monitors.
+            *(("create", _MONITORING, "alertmanagerconfigs"), ("patch", _MONITORING, "alertmanagerconfigs")),
+            *(("delete", _MONITORING, "prometheusrules"), ("create", _MONITORING, "podmonitors")),
         ],
         NOBODY,
     ),

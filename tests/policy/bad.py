@@ -20,10 +20,14 @@ from tests.policy.shapes import (
     KUBERNETES_ROLE,
     KUBERNETES_TYPE,
     LOOSE_ROLES,
+    MONITOR,
+    MONITORING,
     OUTSIDE,
     PROXY_ROBOT,
+    RECEIVERS,
     ROBOT,
     ROBOT_TYPE,
+    RULE,
     SCHEDULE_VARIABLE,
     STORE,
     VARIABLE,
@@ -308,6 +312,60 @@ BAD: Mapping[str, tuple[Resource, ...]] = {
     ),
     "argocd-no-default-rights": (
         kubernetes("ConfigMap", {"metadata": {"name": "argocd-rbac-cm"}, "data": {"policy.default": "role:readonly"}}),
+    ),
+    "rules-own-namespace": (
+        *(
+            kubernetes("PrometheusRule", changed(RULE, "spec groups 0 rules 0 expr", expression), api=MONITORING)
+            for expression in (
+                "up",
+                "sum(up)",
+                "time() > 1",
+                'up{namespace="a-b-prod"}',
+                'up{namespace=~"a-b-dev"}',
+                'up{namespace!="a-b-dev"}',
+                'up{namespace="a-b-dev" or namespace="a-dev"}',
+                'up{namespace="a-b-dev"} or {__name__="up"}',
+                'up{namespace="a-b-dev"} / on (pod) group_left sum(down)',
+                'up{pod="namespace=a-b-dev"}',
+                'absent({"up"})',
+                'up{namespace="a-b-dev"} ; down',
+            )
+        ),
+        kubernetes("PrometheusRule", changed(RULE, "spec groups 0 rules 0 labels tenant", "a"), api=MONITORING),
+        kubernetes("PrometheusRule", changed(RULE, "spec groups 0 rules 0 labels", None), api=MONITORING),
+    ),
+    "alert-has-procedure": tuple(
+        kubernetes("PrometheusRule", changed(RULE, f"spec groups 0 rules 0 {path}", value), api=MONITORING)
+        for path, value in (
+            ("labels severity", "page"),
+            ("labels severity", None),
+            ("annotations", None),
+            ("annotations runbook_url", "javascript:alert(1)"),
+        )
+    ),
+    "monitor-own-namespace": (
+        kubernetes("ServiceMonitor", changed(MONITOR, "spec namespaceSelector", {"any": True}), api=MONITORING),
+        kubernetes("ServiceMonitor", changed(MONITOR, "spec endpoints 0 honorLabels", value=True), api=MONITORING),
+        kubernetes("PodMonitor", {"spec": {"podMetricsEndpoints": [{"proxyUrl": "http://x"}]}}, api=MONITORING),
+    ),
+    "receivers-own-alerts": (
+        kubernetes("AlertmanagerConfig", changed(RECEIVERS, "spec route matchers", []), api=MONITORING),
+        kubernetes("AlertmanagerConfig", changed(RECEIVERS, "spec route matchers 0 value", "a-dev"), api=MONITORING),
+        kubernetes("AlertmanagerConfig", changed(RECEIVERS, "spec route matchers 0 matchType", "=~"), api=MONITORING),
+        kubernetes("AlertmanagerConfig", changed(RECEIVERS, "spec inhibitRules", [{}]), api=MONITORING),
+        kubernetes(
+            "AlertmanagerConfig",
+            changed(RECEIVERS, "spec receivers 0 emailConfigs 0 smarthost", "x:25"),
+            api=MONITORING,
+        ),
+        kubernetes(
+            "AlertmanagerConfig",
+            {
+                "metadata": {"namespace": "argocd"},
+                "spec": {"route": {"matchers": [{"name": "namespace", "value": "argocd", "matchType": "="}]}},
+            },
+            api=MONITORING,
+        ),
     ),
     "tenant-own-groups": (
         rbac("RoleBinding", changed(BINDING, "subjects 0 name", "oidc:/a/dev/rw")),

@@ -19,10 +19,14 @@ from tests.policy.shapes import (
     JWT_TYPE,
     KUBERNETES_ROLE,
     KUBERNETES_TYPE,
+    MONITOR,
+    MONITORING,
     POLICY,
     PROXY_ROBOT,
+    RECEIVERS,
     ROBOT,
     ROBOT_TYPE,
+    RULE,
     SCHEDULE_VARIABLE,
     STORE,
     VARIABLE,
@@ -173,6 +177,52 @@ GOOD: Mapping[str, tuple[Resource, ...]] = {
     "argocd-no-default-rights": (
         kubernetes("ConfigMap", {"metadata": {"name": "argocd-rbac-cm"}, "data": {"policy.default": ""}}),
         kubernetes("ConfigMap", {"metadata": {"name": "argocd-cm"}, "data": {"policy.default": "role:admin"}}),
+    ),
+    "rules-own-namespace": (
+        kubernetes("PrometheusRule", RULE, api=MONITORING),
+        kubernetes("PrometheusRule", changed(RULE, "metadata namespace", Hidden.UNKNOWN), api=MONITORING),
+        kubernetes(
+            "PrometheusRule",
+            changed(
+                RULE,
+                "spec groups 0 rules 0 expr",
+                'a{namespace="a-b-dev"} / on (x) group_left (y) (b{x!="}", namespace="a-b-dev"}[5m:1m] offset 1h) > '
+                "bool time() - 0x1f and vector(1) == 1e3 or quantile_over_time(0.5, {namespace='a-b-dev'}[1h])",
+            ),
+            api=MONITORING,
+        ),
+        kubernetes(
+            "PrometheusRule",
+            {"spec": {"groups": [{"rules": [{"expr": "up"}]}]}, "metadata": {"labels": {}}},
+            api=MONITORING,
+            tenant=None,
+        ),
+    ),
+    "alert-has-procedure": (
+        kubernetes("PrometheusRule", RULE, api=MONITORING),
+        kubernetes("PrometheusRule", {"spec": {"groups": [{"rules": [{"record": "x", "expr": "y"}]}]}}, api=MONITORING),
+    ),
+    "monitor-own-namespace": (
+        kubernetes("ServiceMonitor", MONITOR, api=MONITORING),
+        kubernetes("ServiceMonitor", changed(MONITOR, "spec namespaceSelector", {}), api=MONITORING),
+    ),
+    "receivers-own-alerts": (
+        kubernetes("AlertmanagerConfig", RECEIVERS, api=MONITORING),
+        kubernetes(
+            "AlertmanagerConfig",
+            {
+                "metadata": {"namespace": "argocd"},
+                "spec": {
+                    "route": {
+                        "matchers": [
+                            {"name": "namespace", "value": "argocd", "matchType": "="},
+                            {"name": "tenant", "value": "a-b", "matchType": "="},
+                        ]
+                    }
+                },
+            },
+            api=MONITORING,
+        ),
     ),
     "tenant-own-groups": (
         rbac("RoleBinding", BINDING),

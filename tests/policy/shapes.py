@@ -52,6 +52,33 @@ def rbac(kind: str, inputs: Mapping[str, Any]) -> Resource:
     return kubernetes(kind, inputs, api="rbac.authorization.k8s.io/v1")
 
 
+MONITORING = "monitoring.coreos.com/v1"
+RULE = {
+    "metadata": {"name": "usine", "namespace": "a-b-dev", "labels": {"usine.dev/tenant": "a-b"}},
+    "spec": {
+        "groups": [
+            {
+                "name": "x",
+                "rules": [
+                    {
+                        "alert": "X",
+                        "expr": 'sum by (pod) (rate(errors_total{namespace="a-b-dev", code=~"5.."}[5m])) > 1',
+                        "labels": {"tenant": "a-b", "severity": "warning"},
+                        "annotations": {"runbook_url": "https://guide.example.fr/alertes#x"},
+                    }
+                ],
+            }
+        ]
+    },
+}
+MONITOR = {"spec": {"selector": {}, "endpoints": [{"port": "metrics"}]}}
+RECEIVERS = {
+    "spec": {
+        "route": {"receiver": "x", "matchers": [{"name": "namespace", "value": "a-b-dev", "matchType": "="}]},
+        "receivers": [{"name": "x", "emailConfigs": [{"to": "a@example.fr", "sendResolved": True}]}],
+    }
+}
+
 CLIENT = {
     "accessType": "PUBLIC",
     "standardFlowEnabled": True,

@@ -31,6 +31,7 @@ PLATFORM = dataclasses.replace(
         "nonprod-2": dataclasses.replace(SETTINGS.clusters["nonprod-1"], name="nonprod-2", context="nonprod-2"),
     },
     gates=("platform", "strict"),
+    observability=dataclasses.replace(SETTINGS.observability, webhook_hosts=("hooks.example.fr",)),
     sonarqube=dataclasses.replace(
         SETTINGS.sonarqube, gates={"platform": CLEAN_CODE, "strict": (GateCondition("new_coverage", "LT", "90"),)}
     ),
@@ -64,6 +65,7 @@ environments:
     hosts: [other.example.fr]
     freezes: [{schedule: "0 0 20 12 *", duration: 336h, timeZone: Europe/Paris}]
     egress: [{host: api.example.fr, port: 443}]
+    objectives: {availability: 99.9, latency: {within: 500ms, percent: 95}}
 repositories:
   api:
     kind: app
@@ -93,8 +95,9 @@ secrets:
     database: {environments: [dev], path: app/database, keys: {DB_PASSWORD: password}}
 observability:
   logRetention: 30d
-  alerts: [{to: team@example.fr, severity: warning}]
-  dashboards: deploy/dashboards
+  alerts:
+    - {to: team@example.fr, severity: warning}
+    - {webhook: "https://hooks.example.fr/a", credentials: hook}
 """)
 
 #: Each key, and another legal value for it.
@@ -139,6 +142,9 @@ CHANGES: Mapping[str, Any] = {
     "environments.dev.freezes.0.timeZone": "UTC",
     "environments.dev.egress.0.host": "new.example.fr",
     "environments.dev.egress.0.port": 8443,
+    "environments.dev.objectives.availability": 99.5,
+    "environments.dev.objectives.latency.within": "1s",
+    "environments.dev.objectives.latency.percent": 90,
     "repositories.api.kind": "infra",
     "repositories.web.preset": "java",
     "repositories.api.defaultBranch": "trunk",
@@ -176,7 +182,8 @@ CHANGES: Mapping[str, Any] = {
     "observability.logRetention": "31d",
     "observability.alerts.0.to": "other@example.fr",
     "observability.alerts.0.severity": "critical",
-    "observability.dashboards": "deploy/other",
+    "observability.alerts.1.webhook": "https://hooks.example.fr/b",
+    "observability.alerts.1.credentials": "other",
 }
 
 #: Keys that have one legal value in this version of the format.
@@ -196,10 +203,6 @@ NOT_IN_THE_PLAN: Mapping[str, str] = {
         "a limit and not a resource: the check of a file compares it with the sum of the environments, the rule "
         "quota-envelope with the archetype",
     ),
-    "observability.logRetention": "no system of the platform keeps logs yet: nothing reads it",
-    "observability.alerts.0.to": "no system of the platform sends alerts yet: nothing reads it",
-    "observability.alerts.0.severity": "no system of the platform sends alerts yet: nothing reads it",
-    "observability.dashboards": "the check of a file wants a repository of the file there; no system shows it yet",
 }
 
 
@@ -243,7 +246,13 @@ def test_a_change_of_a_key_changes_the_tenant(key: str) -> None:
     assert tenant_of(json.dumps(changed(key))) != tenant_of(json.dumps(FILE))
 
 
+#: Keys that change an object of the foundation.
+IN_THE_FOUNDATION = {"observability.logRetention"}
+
+
 @pytest.mark.parametrize("key", CHANGES)
 def test_a_change_of_a_key_changes_the_plan_or_has_a_reason(key: str) -> None:
-    before, after = (plan_of(tenant_of(json.dumps(file)), settings=PLATFORM) for file in (FILE, changed(key)))
+    mode = FoundationMode.INCLUDE if key in IN_THE_FOUNDATION else FoundationMode.SKIP
+    platform = dataclasses.replace(PLATFORM, foundation=mode)
+    before, after = (plan_of(tenant_of(json.dumps(file)), settings=platform) for file in (FILE, changed(key)))
     assert (before.resources == after.resources) == (key in NOT_IN_THE_PLAN)

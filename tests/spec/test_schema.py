@@ -36,7 +36,8 @@ BEYOND_A_SCHEMA = (
         "is this a typing error?",
         "ten years",
     ),
-    *("leave out preset", "packages lists no format", "twice"),
+    *("leave out preset", "packages lists no format", "twice", "measured at the ingress", "either to"),
+    *("does not allow webhooks", "credentials are for a webhook"),
     *("the host", "is missing", "such as 2027-06-30", "such as api.example.fr", "a year between"),
 )
 

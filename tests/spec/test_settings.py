@@ -213,6 +213,12 @@ WRONG = [
     ('platformOwners: "@platform"', "massRemoval: {fraction: 1.5}", "between 0 and 1"),
     ('platformOwners: "@platform"', "massRemoval: {fraction: 0}", "between 0 and 1"),
     ('platformOwners: "@platform"', "massRemoval: {count: 0}", "allowed: 1 to 1000000"),
+    ("  usine:observability:\n", "  usine:observabilty:\n", "did you mean observability?"),
+    ("runbooks: https://", "runbooks: http://", "this machine only"),
+    ("    runbooks: https://plateforme.example.gouv.fr/guide/alertes\n", "", "the key runbooks is missing"),
+    ("logs: {cluster: nonprod-1", "logs: {cluster: nonprod", "did you mean nonprod-1?"),
+    ("webhookHosts: [", "webhookHosts: [hooks.example.gouv.fr, ", "in this list twice"),
+    ("webhookHosts: [", 'webhookHosts: ["*.fr", ', "observability.webhookHosts"),
     ("config:\n", "configs:\n", "missing"),
 ]
 

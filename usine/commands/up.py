@@ -170,6 +170,8 @@ def _login_page(settings: Settings, system: System) -> str:
         return ", ".join(sorted({cluster.server for cluster in settings.clusters.values()}))
     if system is System.KEYCLOAK:
         return f"{settings.issuer}/account"
+    if system is System.OBSERVABILITY:
+        return settings.observability.runbooks
     url = settings.endpoints[system].url
     return f"{url}/ui" if system is System.VAULT else url
 

@@ -15,6 +15,7 @@ from usine.drift.findings import DriftFinding
 from usine.report.model import Action, EntrySeverity
 
 _ADMISSION: Final = "kubernetes:admissionregistration.k8s.io/v1:"
+_MONITORING: Final = "kubernetes:monitoring.coreos.com/"
 _RBAC: Final = "kubernetes:rbac.authorization.k8s.io/v1:"
 _SONARQUBE: Final = "pulumi-python:dynamic/sonarqube:"
 
@@ -80,6 +81,8 @@ KEYS: Final = frozenset(
         "vault:kubernetes/authBackendConfig:AuthBackendConfig",
         "vault:kubernetes/authBackendRole:AuthBackendRole",
         "kubernetes:argoproj.io/v1alpha1:AppProject",
+        # Who gets the alerts of a tenant, with what they tell of its workloads.
+        f"{_MONITORING}v1alpha1:AlertmanagerConfig",
         "harbor:index/configAuth:ConfigAuth",
         "kubernetes:core/v1:ConfigMapPatch",
         # As whom, and where, secrets are read.
@@ -112,6 +115,7 @@ PROTECTIONS: Final = frozenset(
         "kubernetes:core/v1:LimitRange",
         "kubernetes:core/v1:ResourceQuota",
         "kubernetes:networking.k8s.io/v1:NetworkPolicy",
+        f"{_MONITORING}v1:PrometheusRule",
         "vault:transit/secretBackendKey:SecretBackendKey",
     }
 )

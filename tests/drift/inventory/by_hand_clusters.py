@@ -154,5 +154,39 @@ def argocd_cluster(hand: Hand) -> Expected:
     return None, "Secret", made
 
 
+_MONITORING = "monitoring.coreos.com"
+
+
+def _monitoring(hand: Hand, kind: str, namespace: str, name: str, version: str = "v1", **parts: Any) -> str:
+    path = f"/apis/{_MONITORING}/{version}/namespaces/{namespace}/{kind.lower()}s"
+    hand.make(path, name, namespaced=False, apiVersion=f"{_MONITORING}/{version}", kind=kind, **parts)
+    return f"{hand.cluster}: {namespace}/{name}"
+
+
+def observability_receivers(hand: Hand) -> Expected:
+    to = [{"to": "mallory@evil.example"}]
+    spec = {"route": {"receiver": "x"}, "receivers": [{"name": "x", "emailConfigs": to}]}
+    made = _monitoring(hand, "AlertmanagerConfig", hand.namespace, "extra", "v1alpha1", spec=spec)
+    return hand.slug, "AlertmanagerConfig", made
+
+
+def observability_rule(hand: Hand) -> Expected:
+    rules = [{"alert": "Extra", "expr": "up == 0"}]
+    spec = {"groups": [{"name": "extra", "rules": rules}]}
+    return hand.slug, "PrometheusRule", _monitoring(hand, "PrometheusRule", hand.namespace, "extra", spec=spec)
+
+
+def observability_monitor(hand: Hand) -> Expected:
+    spec = {"selector": {}, "podMetricsEndpoints": [{"port": "secret"}]}
+    return hand.slug, "PodMonitor", _monitoring(hand, "PodMonitor", hand.namespace, "extra", spec=spec)
+
+
+def observability_receivers_for_deployments(hand: Hand) -> Expected:
+    labels = {"usine.dev/tenant": hand.slug}
+    spec = {"route": {"receiver": "x"}, "receivers": [{"name": "x"}]}
+    made = _monitoring(hand, "AlertmanagerConfig", "argocd", "extra", "v1alpha1", labels=labels, spec=spec)
+    return hand.slug, "AlertmanagerConfig", made
+
+
 #: In an order in which they can be created.
-DEEDS = deeds(globals(), ("kubernetes", "argocd"))
+DEEDS = deeds(globals(), ("kubernetes", "argocd", "observability"))

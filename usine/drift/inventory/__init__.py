@@ -32,6 +32,7 @@ from usine.drift.inventory.gitlab import GitLabInventory
 from usine.drift.inventory.harbor import HarborInventory
 from usine.drift.inventory.keycloak import KeycloakInventory
 from usine.drift.inventory.kubernetes import KubernetesInventory
+from usine.drift.inventory.observability import ObservabilityInventory
 from usine.drift.inventory.sonarqube import SonarQubeInventory
 from usine.drift.inventory.vault import VaultInventory
 
@@ -45,6 +46,7 @@ _SYSTEMS: Mapping[System, Callable[[InventoryScope, Connections], SystemInventor
     System.GITLAB: GitLabInventory,
     System.HARBOR: HarborInventory,
     System.SONARQUBE: SonarQubeInventory,
+    System.OBSERVABILITY: ObservabilityInventory,
 }
 
 

@@ -1,0 +1,1 @@
+"""Metrics, alerts and limits of logs, by the custom resources of the Prometheus operator."""
