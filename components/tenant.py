@@ -14,7 +14,7 @@ from components.gitlab.tenant import GitLabTenant, GitLabTenantArgs
 from components.gitlab.variables import pipeline_variables
 from components.harbor import HarborTenant, HarborTenantArgs
 from components.keycloak import KeycloakTenant, KeycloakTenantArgs
-from components.kubernetes.namespace import RegistryLogin
+from components.kubernetes.namespace import RegistryLogin, SigningKeys
 from components.kubernetes.tenant import KubernetesTenant, KubernetesTenantArgs
 from components.sonarqube.tenant import SonarQubeTenant, SonarQubeTenantArgs
 from components.vault.pipelines import PipelineIdentity
@@ -104,6 +104,7 @@ class TenantProject(Component):
                 ),
                 child,
             )
+        signing: SigningKeys | None = None
         if providers.vault is not None:
             vault_url = settings.endpoints[System.VAULT].url
             secrets = VaultTenant(
@@ -121,6 +122,9 @@ class TenantProject(Component):
                 ),
                 child,
             )
+            if secrets.public_keys is not None:
+                images = f"{settings.registry_host}/{names_of(tenant).registry_project}/"
+                signing = SigningKeys(images, secrets.public_keys)
             summary["secrets"] = secrets.mount.apply(lambda mount: f"{vault_url}/ui/vault/secrets/{mount}/kv/list")
         if settings.on(System.KUBERNETES):
             kubernetes = KubernetesTenant(
@@ -132,6 +136,7 @@ class TenantProject(Component):
                     cluster_roles=refs.cluster_roles,
                     systems=settings.systems,
                     registry=_registry_login(settings, registry),
+                    signing=signing,
                 ),
                 child,
             )

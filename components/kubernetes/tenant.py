@@ -9,7 +9,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.base import Component
-from components.kubernetes.namespace import RegistryLogin, TenantNamespace, TenantNamespaceArgs
+from components.kubernetes.namespace import RegistryLogin, SigningKeys, TenantNamespace, TenantNamespaceArgs
 from model.settings import Cluster, System
 from model.tenant import Tenant
 
@@ -18,8 +18,8 @@ from model.tenant import Tenant
 class KubernetesTenantArgs:
     """`clusters`, `providers` and `cluster_roles` are by cluster name, for the clusters of the tenant's environments.
 
-    `cluster_roles` are the full names of the tenant cluster roles by their short name. For `systems` and `registry` see
-    `TenantNamespaceArgs`.
+    `cluster_roles` are the full names of the tenant cluster roles by their short name. For `systems`, `registry` and
+    `signing` see `TenantNamespaceArgs`.
     """
 
     tenant: Tenant
@@ -28,6 +28,7 @@ class KubernetesTenantArgs:
     cluster_roles: Mapping[str, Mapping[str, pulumi.Input[str]]]
     systems: frozenset[System]
     registry: RegistryLogin | None = None
+    signing: SigningKeys | None = None
 
 
 class KubernetesTenant(Component):
@@ -50,6 +51,7 @@ class KubernetesTenant(Component):
                     cluster_roles=args.cluster_roles[environment.cluster],
                     systems=args.systems,
                     registry=args.registry,
+                    signing=args.signing,
                 ),
                 pulumi.ResourceOptions(parent=self),
             ).namespace

@@ -22,6 +22,7 @@ _ETCD_RELEASE = "3.6.14"  # newest version with known hashes; etcd 3.6 data is c
 _REGISTRY = "3.1.2"
 _KEYCLOAK = "26.4.0"
 _ARGOCD = "3.5.7"
+_KYVERNO = "1.19.1"
 _SONARQUBE = "25.12.0.117093"  # last version that runs on Java 17
 _SONAR_SCANNER = "7.3.0.5189"
 _CHROMIUM = "153.0.0"
@@ -39,6 +40,8 @@ _FILES = "https://raw.githubusercontent.com"  # files of a repository at a tag
 _KUBERNETES_FILES = f"https://dl.k8s.io/release/v{_KUBERNETES}/bin/linux/{{arch}}"
 _SONAR_FILES = "https://binaries.sonarsource.com/Distribution"
 _ARGOCD_FILES = f"{_FILES}/argoproj/argo-cd/refs/tags/v{_ARGOCD}/manifests"
+_KYVERNO_POLICIES = "config/crds/policies.kyverno.io"
+_IMAGE_POLICIES = "policies.kyverno.io_namespacedimagevalidatingpolicies.yaml"
 _PULUMI_FILES = f"{_FILES}/pulumi/pulumi/refs/tags/sdk/v{_PULUMI}/sdk/python"
 
 
@@ -304,6 +307,29 @@ PARTS: tuple[Part, ...] = (
                     f"{_ARGOCD_FILES}/base/config/argocd-rbac-cm.yaml",
                     "41e22fcaf3e8e7e2dc8f37797ed95eea00f1ce46030ecc2d613e132e5e4ceaff",
                     "argocd-rbac-cm.yaml",
+                ),
+            ),
+        ),
+    ),
+    Part(
+        name="kyverno",
+        version=_KYVERNO,
+        recipe=GoModuleFiles(
+            module="github.com/kyverno/kyverno",
+            version=f"v{_KYVERNO}",
+            sum="h1:/MkgFii3/VlQfKR1JpC9tVwNNVNQTt2S4U6qCsafsTU=",
+            files=((f"{_KYVERNO_POLICIES}/{_IMAGE_POLICIES}", "crds"),),
+        ),
+        provides=(f"crds/{_IMAGE_POLICIES}",),
+        about="custom resource definition, downloaded",
+        megabytes=11,
+        official=Release(
+            _KYVERNO,
+            (
+                _plain(
+                    f"{_FILES}/kyverno/kyverno/refs/tags/v{_KYVERNO}/{_KYVERNO_POLICIES}/{_IMAGE_POLICIES}",
+                    "1b55ad801410dd7a4f40d0f2cbb26a67453d55ebd87d74878e2eb7997c7d4e69",
+                    f"crds/{_IMAGE_POLICIES}",
                 ),
             ),
         ),

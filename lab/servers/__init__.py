@@ -11,6 +11,7 @@ from lab.servers.gitlab import GitLabServer
 from lab.servers.harbor import HarborServer
 from lab.servers.keycloak import KeycloakServer
 from lab.servers.kubernetes import KubeApiServer, KubeControllerManager
+from lab.servers.kyverno import Kyverno
 from lab.servers.openbao import OpenBaoServer
 from lab.servers.registry import RegistryServer
 from lab.servers.sonarqube import SonarQubeServer
@@ -28,5 +29,6 @@ SERVERS: Final[tuple[LabServer, ...]] = (
     KubeApiServer(),
     KubeControllerManager(),
     ArgoCd(),
+    Kyverno(),
     SonarQubeServer(),
 )

@@ -1,106 +1,17 @@
-"""Argo CD's API: its custom resources and its two configuration maps, in the Kubernetes API server.
-
-No controller of Argo CD runs, because there are no nodes to deploy to. The API server validates all objects.
-"""
+"""Argo CD's API: its custom resources and its two configuration maps, in the Kubernetes API server."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
-import httpx
-import yaml
-
-from lab import kubeconfig
-from lab.errors import LabError
-from lab.home import LabHome
-from lab.servers.base import Context, LabServer, probe
-from lab.servers.kubernetes import admin_client
+from lab.servers.definitions import Definitions
 
 NAMESPACE = "argocd"
-_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-_NAMES = ("applications.argoproj.io", "applicationsets.argoproj.io", "appprojects.argoproj.io")
-_CONFIGURATION = ("argocd-cm", "argocd-rbac-cm")
-#: Annotation of the namespace: the part whose definitions were applied, so that they are not sent at every start.
-_APPLIED = "lab.usine/argocd"
-_APPLY = {"Content-Type": "application/apply-patch+yaml"}
-_OWNER = {"fieldManager": "usine-lab", "force": "true"}
 
 
-class ArgoCd(LabServer):
-    """A step after the start of the API server, without a process."""
+class ArgoCd(Definitions):
+    """Argo CD without its controllers: there are no nodes to deploy to."""
 
     name = "argocd"
-    after = ("kube-apiserver",)
     parts = ("argocd",)
-
-    def where(self, home: LabHome) -> str:  # noqa: ARG002 - not an address
-        """Namespace of its objects."""
-        return f"namespace {NAMESPACE} of kube-apiserver"
-
-    def answers(self, home: LabHome) -> bool:
-        """Whether the API server is healthy."""
-        return probe(home, kubeconfig.server(home), "/readyz", admin=True) == httpx.codes.OK
-
-    def healthy(self, home: LabHome) -> bool:
-        """Whether every custom resource is served."""
-        try:
-            with admin_client(home) as http:
-                return all(_established(http.get(f"{_CRDS}/{name}")) for name in _NAMES)
-        except (LabError, httpx.HTTPError):
-            return False
-
-    def set_up(self, context: Context) -> None:
-        """Apply the definitions unless this version was applied before, and create missing configuration."""
-        part = context.parts["argocd"]
-        version = part.resolve().name
-        try:
-            with admin_client(context.home) as http:
-                found = http.get(f"/api/v1/namespaces/{NAMESPACE}")
-                known = found.json()["metadata"].get("annotations", {}) if found.is_success else {}
-                if known.get(_APPLIED) == version and self.healthy(context.home):
-                    return
-                for name, text in _definitions(part):
-                    _check(http.patch(f"{_CRDS}/{name}", content=text, headers=_APPLY, params=_OWNER))
-                _check(_apply_namespace(http))
-                for name in _CONFIGURATION:
-                    manifest = (part / f"{name}.yaml").read_bytes()
-                    _create(http, yaml.safe_load(manifest))
-                _check(_apply_namespace(http, version))
-        except (OSError, yaml.YAMLError, httpx.HTTPError) as error:
-            raise LabError(f"{self.name}: {error}") from None
-
-
-def _definitions(part: Path) -> Iterator[tuple[str, bytes]]:
-    for path in sorted((part / "crds").glob("*.yaml")):
-        text = path.read_bytes()
-        content = yaml.load(text, Loader=yaml.CSafeLoader)
-        if content.get("kind") == "CustomResourceDefinition":
-            yield content["metadata"]["name"], text
-
-
-def _apply_namespace(http: httpx.Client, version: str | None = None) -> httpx.Response:
-    metadata: dict[str, Any] = {"name": NAMESPACE}
-    if version:
-        metadata["annotations"] = {_APPLIED: version}
-    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
-    return http.patch(f"/api/v1/namespaces/{NAMESPACE}", content=yaml.safe_dump(body), headers=_APPLY, params=_OWNER)
-
-
-def _create(http: httpx.Client, manifest: dict[str, Any]) -> None:
-    answer = http.post(f"/api/v1/namespaces/{NAMESPACE}/configmaps", json=manifest)
-    if answer.status_code != httpx.codes.CONFLICT:  # it exists: the platform's changes to it are kept
-        _check(answer)
-
-
-def _check(answer: httpx.Response) -> None:
-    if not answer.is_success:
-        message = answer.json().get("message", "") if "json" in answer.headers.get("content-type", "") else ""
-        raise LabError(f"{ArgoCd.name}: {answer.request.method} {answer.request.url.path}: {message or answer}")
-
-
-def _established(answer: httpx.Response) -> bool:
-    status = answer.json().get("status") or {} if answer.is_success else {}
-    conditions = status.get("conditions") or []  # null until the API server has processed it
-    return any(condition["type"] == "Established" and condition["status"] == "True" for condition in conditions)
+    namespace = NAMESPACE
+    names = ("applications.argoproj.io", "applicationsets.argoproj.io", "appprojects.argoproj.io")
+    config_maps = ("argocd-cm", "argocd-rbac-cm")

@@ -34,6 +34,7 @@ from model.settings import (
     GateCondition,
     GitLabSettings,
     HarborSettings,
+    ImageVerifier,
     KeycloakSettings,
     Limits,
     MassRemoval,
@@ -47,6 +48,7 @@ from model.settings import (
     Stage,
     SyncWindow,
     System,
+    Verifier,
     WorkloadRules,
 )
 from model.tenant import Quota
@@ -289,6 +291,12 @@ def _check_cluster(name: str, cluster: ClusterSection, file: SettingsSection, no
             note((*path, "stages", index), f"usine:clusters.{name}.stages: {show(stage)} is in this list twice")
     _once((*path, "operators"), cluster.operators, note)
     _once((*path, "reservedNamespaces"), cluster.reserved_namespaces, note)
+    absent = [system for system in (System.VAULT, System.GITLAB, System.HARBOR) if system.value not in file.systems]
+    if cluster.image_verifier is not None and System.KUBERNETES.value in file.systems and absent:
+        note(
+            (*path, "imageVerifier"),
+            f"usine:clusters.{name}.imageVerifier: no image is signed: {', '.join(absent)} not in usine:systems",
+        )
     for key in WorkloadRulesSection.model_fields:
         alias = to_camel(key)
         _once((*path, "workloads", alias), getattr(cluster.workloads, key) or (), note)
@@ -326,5 +334,8 @@ def _cluster(name: str, cluster: ClusterSection) -> Cluster:
         ),
         operators=tuple(map(Operator, cluster.operators)),
         reserved_namespaces=tuple(cluster.reserved_namespaces),
+        image_verifier=None
+        if cluster.image_verifier is None
+        else ImageVerifier(Verifier(cluster.image_verifier.kind), cluster.image_verifier.namespace or "kyverno"),
         **stated,
     )
