@@ -27,6 +27,7 @@ R = Right
 #: (verb, API group, resource) -> who has this right in a namespace: viewers, people who may change it, or nobody.
 LOOK, CHANGE, NOBODY = "look", "change", "nobody"
 _RBAC, _NET = "rbac.authorization.k8s.io", "networking.k8s.io"
+_KYVERNO = "policies.kyverno.io"
 QUESTIONS: dict[tuple[str, str, str], str] = {
     **dict.fromkeys(
         [
@@ -78,6 +79,8 @@ QUESTIONS: dict[tuple[str, str, str], str] = {
                 ("delete", "", "namespaces"),
             ),
             *(("create", "", "services/proxy"), ("create", "argoproj.io", "applications"), ("*", "*", "*")),
+            *((verb, _KYVERNO, "namespacedimagevalidatingpolicies") for verb in ("create", "patch", "delete")),
+            ("create", _KYVERNO, "policyexceptions"),
         ],
         NOBODY,
     ),

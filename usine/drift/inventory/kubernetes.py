@@ -201,7 +201,7 @@ class _ClusterInventory:
             for item in self._server.client.items(SECRET, namespace, labelSelector=_OURS):
                 label = (item["metadata"].get("labels") or {}).get(TENANT_LABEL)
                 tenant = label if label in self._scope.slugs else None
-                if tenant is not None or self._scope.foundation:
+                if self._scope.includes(tenant):
                     detail = "a credential of the images' verifier"
                     yield from self._unless_known(tenant, SECRET, item, namespace, detail)
 
