@@ -13,11 +13,13 @@ from tests.policy.shapes import (
     CLIENT,
     CLIENT_TYPE,
     EGRESS,
+    IMAGES,
     JWT,
     JWT_ROLE,
     JWT_TYPE,
     KUBERNETES_ROLE,
     KUBERNETES_TYPE,
+    KYVERNO,
     LOOSE_ROLES,
     OUTSIDE,
     PROXY_ROBOT,
@@ -206,6 +208,14 @@ BAD: Mapping[str, tuple[Resource, ...]] = {
                 {"validationActions": ["Warn"]},
                 {},
                 {"validationActions": ["Deny"], "matchResources": {"namespaceSelector": {"matchLabels": {"a": "b"}}}},
+            )
+        ),
+        *(
+            kubernetes("NamespacedImageValidatingPolicy", {"spec": {**IMAGES, **change}}, api=KYVERNO)
+            for change in (
+                {"failurePolicy": "Ignore"},
+                {"validationActions": ["Audit"]},
+                {"validationConfigurations": {"verifyDigest": False}},
             )
         ),
     ),

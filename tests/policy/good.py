@@ -13,11 +13,13 @@ from tests.policy.shapes import (
     CLIENT,
     CLIENT_TYPE,
     EGRESS,
+    IMAGES,
     INGRESS,
     JWT_ROLE,
     JWT_TYPE,
     KUBERNETES_ROLE,
     KUBERNETES_TYPE,
+    KYVERNO,
     POLICY,
     PROXY_ROBOT,
     ROBOT,
@@ -117,6 +119,7 @@ GOOD: Mapping[str, tuple[Resource, ...]] = {
     "admission-refuses": (
         kubernetes("ValidatingAdmissionPolicy", {"spec": {"failurePolicy": "Fail"}}, api=ADMISSION),
         kubernetes("ValidatingAdmissionPolicyBinding", {"spec": {"validationActions": ["Deny"]}}, api=ADMISSION),
+        kubernetes("NamespacedImageValidatingPolicy", {"spec": IMAGES}, api=KYVERNO),
     ),
     "network-policy-narrow": (
         kubernetes("NetworkPolicy", EGRESS),

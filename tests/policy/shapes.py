@@ -129,6 +129,12 @@ ROBOT_TYPE = "harbor:index/robotAccount:RobotAccount"
 CLIENT_TYPE = "keycloak:openid/client:Client"
 ADMISSION = "admissionregistration.k8s.io/v1"
 ARGOCD = "argoproj.io/v1alpha1"
+KYVERNO = "policies.kyverno.io/v1"
+IMAGES = {
+    "failurePolicy": "Fail",
+    "validationActions": ["Deny"],
+    "validationConfigurations": {"verifyDigest": True, "mutateDigest": False},
+}
 
 
 def hcl(path: str, *capabilities: str) -> str:

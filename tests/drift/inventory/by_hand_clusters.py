@@ -91,8 +91,8 @@ def kubernetes_limits(hand: Hand) -> Expected:
 def kubernetes_image_policy(hand: Hand) -> Expected:
     path = f"{_KYVERNO}/namespaces/{hand.namespace}/namespacedimagevalidatingpolicies"
     attestor = {"name": "any", "cosign": {"key": {"data": "key"}}}
-    spec = {"attestors": [attestor], "validations": [{"expression": "true"}]}
-    body = {"apiVersion": "policies.kyverno.io/v1", "kind": "NamespacedImageValidatingPolicy", "spec": spec}
+    body: dict[str, Any] = {"apiVersion": "policies.kyverno.io/v1", "kind": "NamespacedImageValidatingPolicy"}
+    body["spec"] = {"attestors": [attestor], "validations": [{"expression": "true"}]}
     return hand.slug, "NamespacedImageValidatingPolicy", hand.make(path, "extra", **body)
 
 
