@@ -162,7 +162,7 @@ class Foundation(Component):
                     gitlab=settings.endpoints[System.GITLAB] if settings.on(System.GITLAB) else None,
                     clusters=tuple(settings.clusters.values()) if settings.on(System.KUBERNETES) else (),
                     authorities=args.authorities,
-                    signs=_images_are_signed(settings),
+                    signs=settings.signs_images,
                     secrets=own,
                 ),
                 child,
@@ -223,11 +223,6 @@ def _issuer(settings: Settings, authorities: Mapping[str, str]) -> OidcIssuer:
     return OidcIssuer(settings.issuer, authorities[str(endpoint.ca)] if endpoint.ca else None)
 
 
-def _images_are_signed(settings: Settings) -> bool:
-    """Return whether pipelines push images and can sign them."""
-    return settings.on(System.VAULT) and settings.on(System.GITLAB) and settings.on(System.HARBOR)
-
-
 def _on_the_same_server(settings: Settings, cluster: str) -> tuple[str, ...]:
     """Return the names of the other clusters that have the same API server."""
     server = settings.clusters[cluster].server
@@ -257,7 +252,7 @@ def look_up(settings: Settings, providers: Providers, people: frozenset[str], kn
             for cluster in settings.clusters
         },
         pipeline_auth_path=PIPELINE_AUTH_PATH if settings.on(System.GITLAB) and providers.vault is not None else None,
-        signing_mount=SIGNING_MOUNT if _images_are_signed(settings) and providers.vault is not None else None,
+        signing_mount=SIGNING_MOUNT if settings.signs_images and providers.vault is not None else None,
         gitlab=_look_up_gitlab(settings, providers.gitlab, providers.operations is not None, known)
         if providers.gitlab is not None
         else None,

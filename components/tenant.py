@@ -15,7 +15,7 @@ from components.gitlab.variables import pipeline_variables
 from components.harbor import HarborTenant, HarborTenantArgs
 from components.keycloak import KeycloakTenant, KeycloakTenantArgs
 from components.kubernetes.delivery import VaultAddress
-from components.kubernetes.namespace import RegistryLogin
+from components.kubernetes.namespace import RegistryLogin, SigningKeys
 from components.kubernetes.tenant import KubernetesTenant, KubernetesTenantArgs
 from components.observability.tenant import DeploymentsPlace, ObservabilityTenant, ObservabilityTenantArgs
 from components.sonarqube.tenant import SonarQubeTenant, SonarQubeTenantArgs
@@ -110,6 +110,7 @@ class TenantProject(Component):
                 ),
                 child,
             )
+        signing: SigningKeys | None = None
         if providers.vault is not None:
             vault_url = settings.endpoints[System.VAULT].url
             secrets = VaultTenant(
@@ -127,6 +128,9 @@ class TenantProject(Component):
                 ),
                 child,
             )
+            if secrets.public_keys is not None:
+                images = f"{settings.registry_host}/{names_of(tenant).registry_project}/"
+                signing = SigningKeys(images, secrets.public_keys)
             summary["secrets"] = secrets.mount.apply(lambda mount: f"{vault_url}/ui/vault/secrets/{mount}/kv/list")
         if settings.on(System.KUBERNETES):
             kubernetes = KubernetesTenant(
@@ -139,6 +143,7 @@ class TenantProject(Component):
                     systems=settings.systems,
                     registry=_registry_login(settings, registry),
                     vault=_vault_address(settings, args.authorities),
+                    signing=signing,
                 ),
                 child,
             )

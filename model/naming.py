@@ -129,6 +129,10 @@ class TenantNames:
         """Rules and receivers for the tenant's deployments, in Argo CD's namespace."""
         return self.slug
 
+    def verifier_secret(self, environment: str) -> str:
+        """Secret, in the namespace of a cluster's verifier, that pulls the images of an environment (38 of 63)."""
+        return f"usine-{self.namespace(environment)}"
+
     # Argo CD ----------------------------------------------------------------------------------------------------
 
     def argocd_project(self, environment: str) -> str:
@@ -249,6 +253,8 @@ PACKAGES_FOLDER = "packages"
 REGISTRY_SECRET = "usine-registry"  # noqa: S105 - an object's name
 #: The SecretStore in tenant namespaces by which External Secrets reads the environment's folder in Vault.
 DELIVERY_STORE = "vault"
+#: The policy in each tenant namespace by which a cluster's verifier admits signed images only.
+IMAGE_POLICY = "usine-signed-images"
 #: The service account Argo CD deploys as, and the one workloads show to Vault, in each tenant namespace.
 DEPLOYER_SERVICE_ACCOUNT = "usine-deployer"
 VAULT_SERVICE_ACCOUNT = "vault"
@@ -348,6 +354,7 @@ def all_names(tenant: Tenant, settings: Settings) -> Mapping[str, tuple[str, ...
         "Vault signing key": (names.signing_key,),
         "Vault identity group": tuple(names.role_identity_group(role) for role in tenant.role_names),
         "Kubernetes namespace": tuple(names.namespace(e) for e in environments),
+        "Secret of an image verifier": tuple(names.verifier_secret(e) for e in environments),
         "Argo CD project": tuple(names.argocd_project(e) for e in environments),
         "Argo CD application": tuple(names.application(e, r) for e in environments for r in infra),
         "Argo CD repository secret": tuple(names.repository_secret(r) for r in infra),

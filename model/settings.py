@@ -111,6 +111,20 @@ class WorkloadRules:
     ingress_annotations: tuple[str, ...] = ()
 
 
+class Verifier(enum.StrEnum):
+    """Controllers that verify the signatures of images when a cluster admits pods."""
+
+    KYVERNO = "kyverno"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageVerifier:
+    """The controller of a cluster that verifies images, and the namespace that it runs in."""
+
+    kind: Verifier
+    namespace: str
+
+
 @dataclass(frozen=True, slots=True)
 class Cluster:
     """A Kubernetes cluster tenants deploy into.
@@ -123,6 +137,7 @@ class Cluster:
     platform's services (Vault, proxy, registry), open to every tenant namespace at `platform_ports` (TCP). `workloads`
     is what tenants may use there, `operators` whose resources they may write, `reserved_namespaces` the namespaces of
     the cluster's own services, which no tenant may take. `secret_delivery` None: no operator delivers secrets there.
+    `image_verifier` verifies the tenants' images when pods are admitted; None: the cluster has no verifier.
     """
 
     name: str
@@ -143,6 +158,7 @@ class Cluster:
     operators: tuple[Operator, ...] = ()
     reserved_namespaces: tuple[str, ...] = ()
     secret_delivery: SecretDelivery | None = None
+    image_verifier: ImageVerifier | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -415,6 +431,11 @@ class Settings:
     def on(self, system: System) -> bool:
         """Return whether a system is switched on."""
         return system in self.systems
+
+    @property
+    def signs_images(self) -> bool:
+        """Whether pipelines push images and sign them with a key in Vault."""
+        return self.on(System.VAULT) and self.on(System.GITLAB) and self.on(System.HARBOR)
 
     def selected(self, slug: str) -> bool:
         """Return whether this stack holds the tenant."""

@@ -10,6 +10,8 @@ _ENFORCE = "pod-security.kubernetes.io/enforce"
 #: What a quota must limit, and the two service types that it must forbid since they bypass the ingress.
 _BOUNDED = ("limits.cpu", "limits.memory", "requests.cpu", "requests.memory", "requests.storage", "pods")
 _FORBIDDEN = ("services.loadbalancers", "services.nodeports")
+#: Kyverno's kinds of policies that verify images.
+_IMAGE_POLICIES = ("ImageValidatingPolicy", "NamespacedImageValidatingPolicy")
 _EVERYWHERE = ("0.0.0.0/0", "::/0")
 
 
@@ -33,6 +35,14 @@ def _admission(resource: Resource) -> Iterator[str]:
             yield "spec.validationActions does not contain Deny: nothing is refused"
         if is_set(resource.at("spec", "matchResources")):
             yield "spec.matchResources excludes objects of the policy"
+    elif resource.kind in _IMAGE_POLICIES:
+        if resource.at("spec", "failurePolicy") not in ("Fail", Hidden.UNKNOWN):
+            yield "spec.failurePolicy is not Fail: images would run while nothing verifies them"
+        actions = resource.at("spec", "validationActions")
+        if not isinstance(actions, Hidden) and "Deny" not in items_of(actions):
+            yield "spec.validationActions does not contain Deny: nothing is refused"
+        if resource.at("spec", "validationConfigurations", "verifyDigest") is False:
+            yield "spec.validationConfigurations.verifyDigest is false: a tag moves after its verification"
 
 
 def _network(resource: Resource) -> Iterator[str]:

@@ -69,3 +69,23 @@ HOSTS = (
 )
 #: For `AdmissionRule.when`: an update that does not change the specification is allowed.
 SPEC_CHANGED = "request.operation != 'UPDATE' || object.spec != oldObject.spec"
+
+#: The objects that create pods.
+CONTROLLERS = (
+    Match("apps", ("daemonsets", "deployments", "replicasets", "statefulsets")),
+    Match("batch", ("cronjobs", "jobs")),
+)
+
+
+def template_of(of: str) -> str:
+    """Return the CEL expression for the pod specification in a pod, or in an object that creates pods."""
+    # `dyn`, because the API server checks the types of the expression for each kind, and the fields differ by kind.
+    return (
+        f"request.resource.resource == 'pods' ? dyn({of}).spec : request.resource.resource == 'cronjobs' "
+        f"? dyn({of}).spec.jobTemplate.spec.template.spec : dyn({of}).spec.template.spec"
+    )
+
+
+def template_changed(spec: str) -> str:
+    """Return the CEL expression for "not an update, or one that changes the pods"; `spec` is the new specification."""
+    return f"request.operation != 'UPDATE' || {spec} != ({template_of('oldObject')})"

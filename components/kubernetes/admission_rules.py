@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from components.kubernetes.admission_model import (
+    CONTROLLERS,
     HOSTS,
     SPEC_CHANGED,
     AdmissionRule,
@@ -21,6 +22,8 @@ from components.kubernetes.admission_model import (
     Requirement,
     cel_list,
     cel_text,
+    template_changed,
+    template_of,
 )
 from components.kubernetes.monitoring_rules import monitoring_rules
 from components.kubernetes.operator_rules import operator_rules
@@ -212,7 +215,7 @@ def _pods(cluster: Cluster, registry: str | None) -> AdmissionRule:
             f"no pod runs as {DEPLOYER_SERVICE_ACCOUNT}, the account that Argo CD deploys as",
         ),
     ]
-    variables = [("spec", _template_of("object")), ("changed", _template_changed())]
+    variables = [("spec", template_of("object")), ("changed", template_changed("variables.spec"))]
     prefixes = [p for image in rules.images for p in ((image,) if image.endswith("/") else (f"{image}:", f"{image}@"))]
     if registry is not None or prefixes:
         # Without the platform's registry and without a list, images are not restricted.
@@ -234,8 +237,7 @@ def _pods(cluster: Cluster, registry: str | None) -> AdmissionRule:
         (
             Match("", ("pods",)),
             Match("", ("pods/ephemeralcontainers",), ("UPDATE",)),
-            Match("apps", ("daemonsets", "deployments", "replicasets", "statefulsets")),
-            Match("batch", ("cronjobs", "jobs")),
+            *CONTROLLERS,
         ),
         tuple(demands),
         tuple(variables),
@@ -255,19 +257,6 @@ def _foreign(prefixes: Iterable[str]) -> str:
         "variables.images.filter(i, !(variables.own != '' && i.startsWith(variables.own)) && "
         f"!{cel_list(prefixes)}.exists(p, i.startsWith(p)))"
     )
-
-
-def _template_of(of: str) -> str:
-    """Return the CEL expression for the pod specification in a pod, or in an object that creates pods."""
-    # `dyn`, because the API server checks the types of the expression for each kind, and the fields differ by kind.
-    return (
-        f"request.resource.resource == 'pods' ? dyn({of}).spec : request.resource.resource == 'cronjobs' "
-        f"? dyn({of}).spec.jobTemplate.spec.template.spec : dyn({of}).spec.template.spec"
-    )
-
-
-def _template_changed() -> str:
-    return f"request.operation != 'UPDATE' || variables.spec != ({_template_of('oldObject')})"
 
 
 def _claims(cluster: Cluster) -> AdmissionRule:

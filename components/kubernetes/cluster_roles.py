@@ -116,6 +116,8 @@ DENIED_KINDS: tuple[tuple[str, str], ...] = (
     ("cilium.io", "CiliumNetworkPolicy"),
     ("discovery.k8s.io", "EndpointSlice"),
     ("networking.k8s.io", "NetworkPolicy"),
+    ("policies.kyverno.io", "NamespacedImageValidatingPolicy"),
+    ("policies.kyverno.io", "PolicyException"),
     ("rbac.authorization.k8s.io", "Role"),
     ("rbac.authorization.k8s.io", "RoleBinding"),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -17,6 +17,7 @@ from components.base import Component, UserPassword, secret
 from components.kubernetes.cluster_roles import ClusterRoleName
 from components.kubernetes.delivery import NamespaceSecrets, NamespaceSecretsArgs, VaultAddress, needs_store
 from components.kubernetes.network import NamespaceNetwork, NamespaceNetworkArgs
+from components.kubernetes.signatures import SignedImages, SignedImagesArgs
 from model.lifecycle import protects_data, workloads_authenticate
 from model.naming import (
     CLUSTER_LABEL,
@@ -30,7 +31,7 @@ from model.naming import (
     vault_account_binding,
 )
 from model.quantities import render_cpu, render_size
-from model.settings import Cluster, System
+from model.settings import Cluster, ImageVerifier, System
 from model.tenant import Environment, Tenant
 
 _RBAC = "rbac.authorization.k8s.io"
@@ -64,11 +65,23 @@ class RegistryLogin:
 
 
 @dataclass(frozen=True, slots=True)
+class SigningKeys:
+    """What verifies the tenant's images.
+
+    `repositories` is what their names begin with, `public` are the PEM texts of all versions of the public key.
+    """
+
+    repositories: str
+    public: pulumi.Output[Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
 class TenantNamespaceArgs:
     """One environment of one tenant. `cluster_roles` is by short name; `registry` is None without a registry, `vault`
     without a Vault.
 
-    The namespace gets the service accounts that `systems` need there: Argo CD to deploy, Vault to read secrets.
+    `signing` is None if images are not signed. The namespace gets the service accounts that `systems` need there: Argo
+    CD to deploy, Vault to read secrets.
     """
 
     tenant: Tenant
@@ -79,6 +92,7 @@ class TenantNamespaceArgs:
     systems: frozenset[System]
     registry: RegistryLogin | None = None
     vault: VaultAddress | None = None
+    signing: SigningKeys | None = None
 
 
 class TenantNamespace(Component):
@@ -139,6 +153,8 @@ class TenantNamespace(Component):
         self._people()
         if args.registry is not None:
             self._pull_secret(args.registry)
+        if args.cluster.image_verifier is not None and args.signing is not None:
+            self._signed_images(args.cluster.image_verifier, args.signing)
         if System.ARGOCD in args.systems:
             self._deployer()
         if workloads_authenticate(args.tenant) and System.VAULT in args.systems:
@@ -218,15 +234,31 @@ class TenantNamespace(Component):
 
     def _pull_secret(self, registry: RegistryLogin) -> None:
         """Create the secret with which the cluster pulls this tenant's images only."""
-        config = pulumi.Output.all(registry.robot.username, registry.robot.password).apply(
-            lambda pair: docker_config(registry.host, str(pair[0]), str(pair[1]))
-        )
         core.Secret(
             f"{self._prefix}/pull-secret",
             metadata=self._metadata(REGISTRY_SECRET),
             type="kubernetes.io/dockerconfigjson",
-            data={".dockerconfigjson": secret(config)},
+            data={".dockerconfigjson": secret(_login(registry))},
             opts=self._inside(),
+        )
+
+    def _signed_images(self, verifier: ImageVerifier, signing: SigningKeys) -> None:
+        args = self._args
+        SignedImages(
+            f"{self._prefix}/signed-images",
+            SignedImagesArgs(
+                tenant=args.tenant,
+                environment=args.environment,
+                verifier=verifier,
+                provider=args.provider,
+                namespace=self._namespace,
+                deleted_with=self._deleted_with,
+                labels=self._labels,
+                repositories=signing.repositories,
+                keys=signing.public,
+                login=None if args.registry is None else _login(args.registry),
+            ),
+            pulumi.ResourceOptions(parent=self),
         )
 
     def _account(self, name: str, *, mounts_token: bool) -> None:
@@ -280,6 +312,13 @@ class TenantNamespace(Component):
             subjects=[rbac.SubjectArgs(kind="ServiceAccount", name=VAULT_SERVICE_ACCOUNT, namespace=self.namespace)],
             opts=self.child(self._args.provider),
         )
+
+
+def _login(registry: RegistryLogin) -> pulumi.Output[str]:
+    """Return the docker configuration of the robot that pulls."""
+    return pulumi.Output.all(registry.robot.username, registry.robot.password).apply(
+        lambda pair: docker_config(registry.host, str(pair[0]), str(pair[1]))
+    )
 
 
 def docker_config(host: str, username: str, password: str) -> str:

@@ -10,7 +10,7 @@ import pulumi_kubernetes as kubernetes
 
 from components.base import Component
 from components.kubernetes.delivery import VaultAddress
-from components.kubernetes.namespace import RegistryLogin, TenantNamespace, TenantNamespaceArgs
+from components.kubernetes.namespace import RegistryLogin, SigningKeys, TenantNamespace, TenantNamespaceArgs
 from model.settings import Cluster, System
 from model.tenant import Tenant
 
@@ -20,7 +20,7 @@ class KubernetesTenantArgs:
     """`clusters`, `providers` and `cluster_roles` are by cluster name, for the clusters of the tenant's environments.
 
     `cluster_roles` are the full names of the tenant cluster roles by their short name. For `systems`, `registry` and
-    `vault` see `TenantNamespaceArgs`.
+    `vault` and `signing` see `TenantNamespaceArgs`.
     """
 
     tenant: Tenant
@@ -30,6 +30,7 @@ class KubernetesTenantArgs:
     systems: frozenset[System]
     registry: RegistryLogin | None = None
     vault: VaultAddress | None = None
+    signing: SigningKeys | None = None
 
 
 class KubernetesTenant(Component):
@@ -53,6 +54,7 @@ class KubernetesTenant(Component):
                     systems=args.systems,
                     registry=args.registry,
                     vault=args.vault,
+                    signing=args.signing,
                 ),
                 pulumi.ResourceOptions(parent=self),
             ).namespace

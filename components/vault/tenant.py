@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pulumi
@@ -46,11 +46,13 @@ class VaultTenantArgs:
 class VaultTenant(Component):
     """The tenant's secrets: a KV version 2 mount, a policy and a group per role, a policy and a role per environment.
 
-    Also the key that signs the tenant's images. `mount` is the mount's path once it exists.
+    Also the key that signs the tenant's images. `mount` is the mount's path once it exists, `public_keys` the PEM texts
+    of all versions of that key, oldest first (None if no pipeline pushes images).
     """
 
     system = "vault"
     mount: pulumi.Output[str]
+    public_keys: pulumi.Output[Sequence[str]] | None
 
     def __init__(self, name: str, args: VaultTenantArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register mount, policies, groups and roles."""
@@ -66,8 +68,7 @@ class VaultTenant(Component):
             opts=self.child(args.provider, protect=protects_data(tenant)),
         )
         self.mount = mount.path
-        if args.signing_mount is not None:
-            self._signing_key(name, args.signing_mount)
+        self.public_keys = None if args.signing_mount is None else self._signing_key(name, args.signing_mount)
         for role in roles_of(tenant):
             if has_any(role.rights, System.VAULT):
                 self._role(name, role)
@@ -89,10 +90,10 @@ class VaultTenant(Component):
         )
         self.register_outputs({"mount": self.mount})
 
-    def _signing_key(self, name: str, mount: pulumi.Input[str]) -> None:
+    def _signing_key(self, name: str, mount: pulumi.Input[str]) -> pulumi.Output[Sequence[str]]:
         """Create the key. Without its public keys nobody can verify an image, so it is protected like data."""
         protected = protects_data(self._args.tenant)
-        transit.SecretBackendKey(
+        key = transit.SecretBackendKey(
             f"{name}/signing-key",
             backend=mount,
             name=names_of(self._args.tenant).signing_key,
@@ -103,6 +104,7 @@ class VaultTenant(Component):
             deletion_allowed=not protected,
             opts=self.child(self._args.provider, protect=protected),
         )
+        return key.keys.apply(public_keys)
 
     def _role(self, name: str, role: TenantRole) -> None:
         tenant, provider, accessor = self._args.tenant, self._args.provider, self._args.oidc_accessor
@@ -161,3 +163,8 @@ class VaultTenant(Component):
             token_max_ttl=8 * _HOUR,
             opts=self.child(provider),
         )
+
+
+def public_keys(versions: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return the public keys of all versions that Vault still verifies with. The provider returns them in no order."""
+    return [key for _, key in sorted((version["creation_time"], version["public_key"]) for version in versions)]

@@ -7,9 +7,10 @@ every machine makes it by its recipe.
 from __future__ import annotations
 
 from lab.parts.chromium import NpmChromium, why_chromium_is_not_made
+from lab.parts.definitions import DEFINITIONS, FILES, plain
 from lab.parts.examples import GO_TOOLS, JACOCO, ExampleDependencies, locks_digest
 from lab.parts.java import JavaJar
-from lab.parts.job_tools import DATABASE_WRITER, JOB_TOOLS, MONITORING_TOOLS
+from lab.parts.job_tools import DATABASE_WRITER, JOB_TOOLS
 from lab.parts.official import why_pulumi_is_not_made
 from lab.parts.part import Part
 from lab.parts.recipes import GoBuild, GoModuleFiles, MavenZip
@@ -21,9 +22,6 @@ _ETCD = "3.6.16"
 _ETCD_RELEASE = "3.6.14"  # newest version with known hashes; etcd 3.6 data is compatible
 _REGISTRY = "3.1.2"
 _KEYCLOAK = "26.4.0"
-_ARGOCD = "3.5.7"
-_EXTERNAL_SECRETS = "1.3.2"
-_PROMETHEUS_OPERATOR = "0.85.0"
 _SONARQUBE = "25.12.0.117093"  # last version that runs on Java 17
 _SONAR_SCANNER = "7.3.0.5189"
 _CHROMIUM = "153.0.0"
@@ -37,32 +35,10 @@ _SONARQUBE_ZIP = "09215f6f6a56db484946e4355c9801fa357eb92eedc99a2bebedf1d7ae21a3
 _SONAR_SCANNER_ZIP = "a251d0793cb6bd889e4fd30299bb5dc4e07433e57133b16fc227aca98f8d2c2d"
 
 _GITHUB = "https://github.com"
-_FILES = "https://raw.githubusercontent.com"  # files of a repository at a tag
 _KUBERNETES_FILES = f"https://dl.k8s.io/release/v{_KUBERNETES}/bin/linux/{{arch}}"
 _SONAR_FILES = "https://binaries.sonarsource.com/Distribution"
-_ARGOCD_FILES = f"{_FILES}/argoproj/argo-cd/refs/tags/v{_ARGOCD}/manifests"
-_EXTERNAL_SECRETS_FILES = f"{_FILES}/external-secrets/external-secrets/refs/tags/v{_EXTERNAL_SECRETS}/config/crds/bases"
-_PROMETHEUS_FILES = (
-    f"{_FILES}/prometheus-operator/prometheus-operator/refs/tags/v{_PROMETHEUS_OPERATOR}"
-    "/example/prometheus-operator-crd"
-)
-_PULUMI_FILES = f"{_FILES}/pulumi/pulumi/refs/tags/sdk/v{_PULUMI}/sdk/python"
+_PULUMI_FILES = f"{FILES}/pulumi/pulumi/refs/tags/sdk/v{_PULUMI}/sdk/python"
 
-
-def _plain(url: str, sha256: str, path: str, *, executable: bool = False) -> Download:
-    """Return the release of a small file, the same for every machine."""
-    return Download(url, ((ANY, sha256),), 1, path=path, executable=executable)
-
-
-_EXTERNAL_SECRETS_KINDS = (
-    ("external-secrets.io_externalsecrets.yaml", "690dbc0d51b5f9bc5266b450b533cfd22c5273268e8569102e528a39519cd4ba"),
-    ("external-secrets.io_pushsecrets.yaml", "fce0972b3475b4faae2a674b1f31dfb21c5a21bb6df8d8dacf61d7f711f97623"),
-    ("external-secrets.io_secretstores.yaml", "ef1fc349941cea1d56b87f8c31cf05a9fed85b7c000a60e69c6b2b29a13fa648"),
-    (
-        "generators.external-secrets.io_webhooks.yaml",
-        "82b412a5fd5f330b1cbc394ecba8e7b1677a06d68b0189f93f4c1a14ed3098f6",
-    ),
-)
 
 PARTS: tuple[Part, ...] = (
     # Longest builds first: the first two use the processors while the others download.
@@ -272,134 +248,7 @@ PARTS: tuple[Part, ...] = (
             ),
         ),
     ),
-    Part(
-        name="argocd",
-        version=_ARGOCD,
-        recipe=GoModuleFiles(
-            module="github.com/argoproj/argo-cd/v3",
-            version=f"v{_ARGOCD}",  # 3.6 needs Go 1.27, the other parts do not
-            sum="h1:Xm1BF+I5OgDKUG3SDK49vn2/Y5AMyaNVko+/JT08gj0=",
-            files=(
-                ("manifests/crds/*-crd.yaml", "crds"),
-                ("manifests/base/config/argocd-cm.yaml", "."),
-                ("manifests/base/config/argocd-rbac-cm.yaml", "."),
-            ),
-        ),
-        provides=(
-            "crds/application-crd.yaml",
-            "crds/applicationset-crd.yaml",
-            "crds/appproject-crd.yaml",
-            "argocd-cm.yaml",
-            "argocd-rbac-cm.yaml",
-        ),
-        about="custom resource definitions, downloaded",
-        megabytes=56,
-        official=Release(
-            _ARGOCD,
-            (
-                _plain(
-                    f"{_ARGOCD_FILES}/crds/application-crd.yaml",
-                    "5dde0e229249b6b707beb98674c1deae3949d5c319a6c45b9f5a80c99618e40c",
-                    "crds/application-crd.yaml",
-                ),
-                _plain(
-                    f"{_ARGOCD_FILES}/crds/applicationset-crd.yaml",
-                    "7d282054f41ca2b71a22bab04a8caf0000e07e53a62432e6ea292dae5ab4f07d",
-                    "crds/applicationset-crd.yaml",
-                ),
-                _plain(
-                    f"{_ARGOCD_FILES}/crds/appproject-crd.yaml",
-                    "ab225266944322750136f1198d93786e4a79a0e43c8d149abfba44da30a3eac8",
-                    "crds/appproject-crd.yaml",
-                ),
-                _plain(
-                    f"{_ARGOCD_FILES}/base/config/argocd-cm.yaml",
-                    "f59df69938c049b3908ee8bdfb7361d21fb0f3550f7d91755fd37b6fb1f1ba78",
-                    "argocd-cm.yaml",
-                ),
-                _plain(
-                    f"{_ARGOCD_FILES}/base/config/argocd-rbac-cm.yaml",
-                    "41e22fcaf3e8e7e2dc8f37797ed95eea00f1ce46030ecc2d613e132e5e4ceaff",
-                    "argocd-rbac-cm.yaml",
-                ),
-            ),
-        ),
-    ),
-    Part(
-        name="external-secrets",
-        version=_EXTERNAL_SECRETS,
-        recipe=GoModuleFiles(
-            module="github.com/external-secrets/external-secrets",
-            version=f"v{_EXTERNAL_SECRETS}",
-            sum="h1:u2J8RjlHIeF0oZCqtl92adI/uZWUwOesJIDkfql6LqQ=",
-            files=tuple((f"config/crds/bases/{file}", "crds") for file, _ in _EXTERNAL_SECRETS_KINDS),
-        ),
-        provides=tuple(f"crds/{file}" for file, _ in _EXTERNAL_SECRETS_KINDS),
-        about="custom resource definitions, downloaded",
-        megabytes=5,
-        official=Release(
-            _EXTERNAL_SECRETS,
-            tuple(
-                _plain(f"{_EXTERNAL_SECRETS_FILES}/{file}", sha256, f"crds/{file}")
-                for file, sha256 in _EXTERNAL_SECRETS_KINDS
-            ),
-        ),
-    ),
-    Part(
-        name="prometheus-operator",
-        version=_PROMETHEUS_OPERATOR,
-        recipe=GoModuleFiles(
-            module="github.com/prometheus-operator/prometheus-operator",
-            version=f"v{_PROMETHEUS_OPERATOR}",
-            sum="h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=",
-            files=(
-                ("example/prometheus-operator-crd/monitoring.coreos.com_alertmanagerconfigs.yaml", "crds"),
-                ("example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml", "crds"),
-                ("example/prometheus-operator-crd/monitoring.coreos.com_probes.yaml", "crds"),
-                ("example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml", "crds"),
-                ("example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml", "crds"),
-            ),
-        ),
-        provides=(
-            "crds/monitoring.coreos.com_alertmanagerconfigs.yaml",
-            "crds/monitoring.coreos.com_podmonitors.yaml",
-            "crds/monitoring.coreos.com_probes.yaml",
-            "crds/monitoring.coreos.com_prometheusrules.yaml",
-            "crds/monitoring.coreos.com_servicemonitors.yaml",
-        ),
-        about="custom resource definitions, downloaded",
-        megabytes=5,
-        official=Release(
-            _PROMETHEUS_OPERATOR,
-            (
-                _plain(
-                    f"{_PROMETHEUS_FILES}/monitoring.coreos.com_alertmanagerconfigs.yaml",
-                    "7e34fd1f9abf3a2756eb53895f1ca6b291ce3cac929152c9e3919d8d7fb85ccf",
-                    "crds/monitoring.coreos.com_alertmanagerconfigs.yaml",
-                ),
-                _plain(
-                    f"{_PROMETHEUS_FILES}/monitoring.coreos.com_podmonitors.yaml",
-                    "8ce88c52c51209993511cae093089c9525f5552def88119e3f559123ee9d454b",
-                    "crds/monitoring.coreos.com_podmonitors.yaml",
-                ),
-                _plain(
-                    f"{_PROMETHEUS_FILES}/monitoring.coreos.com_probes.yaml",
-                    "97e6e59020feb71055628ac40b14f817662bb98ca720f19a45e85ac009081cc8",
-                    "crds/monitoring.coreos.com_probes.yaml",
-                ),
-                _plain(
-                    f"{_PROMETHEUS_FILES}/monitoring.coreos.com_prometheusrules.yaml",
-                    "98fd16c9ab79fba8dcd6ef62c957c98cd6546ab74ce0a4ecf09ddf2fda03020e",
-                    "crds/monitoring.coreos.com_prometheusrules.yaml",
-                ),
-                _plain(
-                    f"{_PROMETHEUS_FILES}/monitoring.coreos.com_servicemonitors.yaml",
-                    "1dae27b7189b5ce7b9ab764656c18b4c75a45cde1e6f3af6a5e84c4317628919",
-                    "crds/monitoring.coreos.com_servicemonitors.yaml",
-                ),
-            ),
-        ),
-    ),
+    *DEFINITIONS,
     Part(
         name="pulumi-python",
         version=_PULUMI,
@@ -419,13 +268,13 @@ PARTS: tuple[Part, ...] = (
         official=Release(
             _PULUMI,
             (
-                _plain(
+                plain(
                     f"{_PULUMI_FILES}/cmd/pulumi-language-python-exec",
                     "f33d1a121a49d5b042b472990f56de858a35ec12a7f9c67e620519fd86c8a37d",
                     "pulumi-language-python-exec",
                     executable=True,
                 ),
-                _plain(
+                plain(
                     f"{_PULUMI_FILES}/dist/pulumi-resource-pulumi-python",
                     "1710c9875292c6a1d399d9e27fa9cf2917f2335bc6ef5abcab96220c4485e215",
                     "pulumi-resource-pulumi-python",
@@ -459,5 +308,4 @@ PARTS: tuple[Part, ...] = (
     ),
     *JOB_TOOLS,
     DATABASE_WRITER,
-    MONITORING_TOOLS,
 )

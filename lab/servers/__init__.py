@@ -12,6 +12,7 @@ from lab.servers.gitlab import GitLabServer
 from lab.servers.harbor import HarborServer
 from lab.servers.keycloak import KeycloakServer
 from lab.servers.kubernetes import KubeApiServer, KubeControllerManager
+from lab.servers.kyverno import Kyverno
 from lab.servers.monitoring import PrometheusOperator
 from lab.servers.openbao import OpenBaoServer
 from lab.servers.registry import RegistryServer
@@ -32,5 +33,6 @@ SERVERS: Final[tuple[LabServer, ...]] = (
     ArgoCd(),
     ExternalSecrets(),
     PrometheusOperator(),
+    Kyverno(),
     SonarQubeServer(),
 )

@@ -95,7 +95,11 @@ class _Loader(yaml.CSafeLoader):
     """Reads `=` as text. PyYAML gives it a type of YAML 1.1 that it cannot construct."""
 
 
-_Loader.add_constructor("tag:yaml.org,2002:value", lambda loader, node: loader.construct_scalar(node))
+def _text(loader: yaml.CSafeLoader, node: yaml.ScalarNode) -> object:
+    return loader.construct_scalar(node)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:value", _text)
 
 
 def _definitions(part: Path) -> Iterator[tuple[str, bytes]]:

@@ -35,6 +35,7 @@ from model.settings import (
     GateCondition,
     GitLabSettings,
     HarborSettings,
+    ImageVerifier,
     KeycloakSettings,
     Limits,
     LogSettings,
@@ -51,6 +52,7 @@ from model.settings import (
     Stage,
     SyncWindow,
     System,
+    Verifier,
     WorkloadRules,
 )
 from model.tenant import Quota
@@ -321,6 +323,12 @@ def _check_cluster(name: str, cluster: ClusterSection, file: SettingsSection, no
             note((*path, "stages", index), f"usine:clusters.{name}.stages: {show(stage)} is in this list twice")
     _once((*path, "operators"), cluster.operators, note)
     _once((*path, "reservedNamespaces"), cluster.reserved_namespaces, note)
+    absent = [system for system in (System.VAULT, System.GITLAB, System.HARBOR) if system.value not in file.systems]
+    if cluster.image_verifier is not None and System.KUBERNETES.value in file.systems and absent:
+        note(
+            (*path, "imageVerifier"),
+            f"usine:clusters.{name}.imageVerifier: no image is signed: {', '.join(absent)} not in usine:systems",
+        )
     for key in WorkloadRulesSection.model_fields:
         alias = to_camel(key)
         _once((*path, "workloads", alias), getattr(cluster.workloads, key) or (), note)
@@ -361,5 +369,8 @@ def _cluster(name: str, cluster: ClusterSection) -> Cluster:
         secret_delivery=None
         if cluster.secret_delivery is None
         else SecretDelivery(Operator(cluster.secret_delivery.operator), cluster.secret_delivery.refresh_interval),
+        image_verifier=None
+        if cluster.image_verifier is None
+        else ImageVerifier(Verifier(cluster.image_verifier.kind), cluster.image_verifier.namespace or "kyverno"),
         **stated,
     )

@@ -13,7 +13,7 @@ from model.reading import fields as f
 from model.reading.addresses import parse_host
 from model.reading.archetypes_load import ArchetypeSection
 from model.reading.schema import Section, fixed
-from model.settings import VOLUME_TYPES, Edition, FoundationMode, Operator, PeopleSource, System
+from model.settings import VOLUME_TYPES, Edition, FoundationMode, Operator, PeopleSource, System, Verifier
 from model.tenant import PackageFormat
 from model.texts import did_you_mean, has_userinfo, show
 
@@ -366,6 +366,13 @@ class SecretDeliverySection(Section):
     refresh_interval: Annotated[f.Duration, AfterValidator(_check_refresh_interval)] = "1h"
 
 
+class ImageVerifierSection(Section):
+    """The controller that verifies images."""
+
+    kind: Annotated[str, *fixed("verifier of images", *(kind.value for kind in Verifier))]
+    namespace: NamespaceName | None = None
+
+
 class ClusterSection(Section):
     """A Kubernetes cluster."""
 
@@ -386,6 +393,7 @@ class ClusterSection(Section):
     operators: list[Annotated[str, *fixed("operator", *(operator.value for operator in Operator))]] = Field(default=[])
     reserved_namespaces: list[NamespaceName] = Field(default=[])
     secret_delivery: SecretDeliverySection | None = None
+    image_verifier: ImageVerifierSection | None = None
 
 
 class LimitsSection(Section):

@@ -17,6 +17,7 @@ GUARDS = {
     "endpoints", "endpointslices", "networkpolicies", "resourcequotas", "limitranges", "roles", "rolebindings",
     "probes", "issuers", "clusterissuers", "clustersecretstores", "clusterexternalsecrets", "pushsecrets", "webhooks",
     "namespaces", "validatingadmissionpolicies", "validatingadmissionpolicybindings", "gateways", "referencegrants",
+    "imagevalidatingpolicies", "namespacedimagevalidatingpolicies", "policyexceptions",
     "serviceaccounts/token", "services/status", "pods/ephemeralcontainers",
 }  # fmt: skip
 
@@ -34,7 +35,10 @@ def test_no_role_of_a_tenant_can_write_isolating_resources() -> None:
         for grant in cluster_roles(tuple(Operator))[role]:
             if set(grant.verbs) & {"create", "update", "patch", "delete"}:
                 assert not set(grant.resources) & GUARDS, role
-    assert {kind for _, kind in DENIED_KINDS} >= {"Endpoints", "EndpointSlice", "NetworkPolicy", "ResourceQuota"}
+    assert {kind for _, kind in DENIED_KINDS} >= {
+        *("Endpoints", "EndpointSlice", "NetworkPolicy", "ResourceQuota"),
+        *("NamespacedImageValidatingPolicy", "PolicyException"),
+    }
 
 
 def test_resources_of_operators_are_read_only_until_the_cluster_opens_them() -> None:

@@ -27,6 +27,7 @@ _RBAC = "kubernetes:rbac.authorization.k8s.io/v1:"
 _ADMISSION = "kubernetes:admissionregistration.k8s.io/v1:"
 _MONITORING = "kubernetes:monitoring.coreos.com/"
 _KEY = "vault:transit/secretBackendKey:SecretBackendKey"
+_IMAGES = "kubernetes:policies.kyverno.io/v1:NamespacedImageValidatingPolicy"
 _UNMANAGED, _MISSING, _CHANGED = Action.UNMANAGED, Action.MISSING, Action.CHANGED
 
 TABLE: tuple[tuple[str, EntrySeverity, Action, str, dict[str, Any]], ...] = (
@@ -54,6 +55,10 @@ TABLE: tuple[tuple[str, EntrySeverity, Action, str, dict[str, Any]], ...] = (
     ),
     ("a key can be exported", CRITICAL, _CHANGED, _KEY, {"path": "exportable"}),
     ("a key may be deleted", HIGH, _CHANGED, _KEY, {"path": "deletionAllowed"}),
+    ("unsigned images run", HIGH, _MISSING, _IMAGES, {}),
+    ("other images run", HIGH, _CHANGED, _IMAGES, {"path": "spec.attestors[0].cosign.key.data"}),
+    ("more is verified", NORMAL, _UNMANAGED, _IMAGES, {}),
+    ("an exception for images", HIGH, _UNMANAGED, "kubernetes:policies.kyverno.io/v1:PolicyException", {}),
     ("a key is gone", HIGH, _MISSING, _KEY, {}),
     ("a role is gone", NORMAL, _MISSING, "vault:jwt/authBackendRole:AuthBackendRole", {}),
     (

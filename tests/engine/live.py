@@ -22,6 +22,7 @@ _KINDS = {
     "secrets": "api/v1",
     "networkpolicies": "apis/networking.k8s.io/v1",
     "rolebindings": "apis/rbac.authorization.k8s.io/v1",
+    "namespacedimagevalidatingpolicies": "apis/policies.kyverno.io/v1",
     "appprojects": "apis/argoproj.io/v1alpha1",
     "applications": "apis/argoproj.io/v1alpha1",
     "secretstores": "apis/external-secrets.io/v1",

@@ -88,6 +88,13 @@ def test_up_creates_everything(fleet: Fleet) -> None:
     assert after["sonarqube"]["projects"]["alpha:api"]["permissions"]["/alpha/readonly"] == ["codeviewer", "user"]
     level = after["kubernetes"]["namespaces//alpha-dev"]["labels"]["pod-security.kubernetes.io/enforce"]
     assert level == "restricted"
+    # The API server accepts Kyverno's kind, with the key that Vault has; of two clusters, one has a verifier.
+    policies = {name: one for name, one in after["kubernetes"].items() if name.startswith("namespacedimage")}
+    assert set(policies) == {"namespacedimagevalidatingpolicies/alpha-prod/usine-signed-images"}
+    (attestor,) = next(iter(policies.values()))["spec"]["attestors"]
+    key = fleet.lab.vault.adapter.get("/v1/usine-signing/keys/alpha")["data"]["keys"]["1"]["public_key"]
+    assert attestor["cosign"]["key"]["data"] == key
+    assert after["kubernetes"]["secrets/kyverno/usine-alpha-prod"]["data"] == [".dockerconfigjson"]
 
 
 def test_a_second_up_changes_nothing_and_a_refresh_finds_no_drift(fleet: Fleet) -> None:

@@ -28,6 +28,7 @@ R = Right
 LOOK, CHANGE, NOBODY = "look", "change", "nobody"
 _RBAC, _NET = "rbac.authorization.k8s.io", "networking.k8s.io"
 _MONITORING = "monitoring.coreos.com"
+_KYVERNO = "policies.kyverno.io"
 QUESTIONS: dict[tuple[str, str, str], str] = {
     **dict.fromkeys(
         [
@@ -83,6 +84,8 @@ QUESTIONS: dict[tuple[str, str, str], str] = {
             # Who gets alerts, and without `operators` also rules and monitors.
             *(("create", _MONITORING, "alertmanagerconfigs"), ("patch", _MONITORING, "alertmanagerconfigs")),
             *(("delete", _MONITORING, "prometheusrules"), ("create", _MONITORING, "podmonitors")),
+            *((verb, _KYVERNO, "namespacedimagevalidatingpolicies") for verb in ("create", "patch", "delete")),
+            ("create", _KYVERNO, "policyexceptions"),
         ],
         NOBODY,
     ),

@@ -72,6 +72,7 @@ LIMITS: dict[str, tuple[str, int]] = {
     "Vault signing key": (r"\w([\w.-]*\w)?", 128),  # what cosign takes as the name of a key
     "Vault identity group": (r"[a-z0-9.-]+", 255),
     "Kubernetes namespace": (r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 63),
+    "Secret of an image verifier": (r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 63),
     "Argo CD project": (r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 63),
     "Argo CD application": (r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 63),
     "Argo CD repository secret": (r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 63),

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import re
+import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import gitlab
 import pytest
 
+from lab.chain.registry import RegistryClient
+from lab.parts.tools import environment
+from lab.secrets import Secrets
 from lab.testing.git_client import Git
 from tests.pipelines.factory import Factory, Pipeline, Sample
 from tests.pipelines.tenants import DEVELOPER, MAINTAINER
 
-OLD, NEW = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
 #: What GitLab's tokens begin with.
 TOKEN = "glpat-"
 
@@ -33,6 +41,62 @@ thief:
   script:
     - bao kv get -mount={mount} -field=token ci/deploy/deploy
 """
+
+
+@dataclass(frozen=True)
+class Signed:
+    """Digests of images that the tenant's key signed, and of one that another tenant's key signed."""
+
+    old: str
+    new: str
+    foreign: str
+
+
+@pytest.fixture(scope="module")
+def signed(factory: Factory) -> Signed:
+    """Push images of both applications and sign them, as the job `container` does; two at a time."""
+    factory.images.use("cosign")
+    url = f"http://127.0.0.1:{factory.lab.home.ports.harbor}"
+    read = factory.lab.vault.secrets.kv.v2.read_secret_version
+    robot = read(path="ci/registry/push", mount_point="atelier", raise_on_deleted_version=True)["data"]["data"]
+    home = factory.folder / "signer"
+    host = url.partition("//")[2]
+    auth = base64.b64encode(f"{robot['username']}:{robot['password']}".encode()).decode()
+    variables = {
+        **environment(home, ["cosign"]),
+        "DOCKER_CONFIG": str(home),
+        "VAULT_ADDR": f"http://127.0.0.1:{factory.lab.home.ports.openbao}",
+        "VAULT_TOKEN": Secrets.load(factory.lab.home).vault_token,
+        "TRANSIT_SECRET_ENGINE_PATH": "usine-signing",
+    }
+    (home / "config.json").write_text(json.dumps({"auths": {host: {"auth": auth}}}), encoding="utf-8")
+    (home / "predicate.json").write_text("{}", encoding="utf-8")
+
+    def cosign(*arguments: str) -> None:
+        done = subprocess.run(["cosign", *arguments], env=variables, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+    services, root = str(home / "services.json"), str(home / "root.json")
+    cosign("signing-config", "create", "--out", services)
+    cosign("trusted-root", "create", "--out", root)
+
+    def sign(app: str, content: str, key: str = "atelier") -> str:
+        client = RegistryClient(url, f"atelier/{app}", robot["username"], robot["password"])
+        digest = client.push(content, content.encode())
+        by = ("--key", f"openbao://{key}", "--signing-config", services, "--trusted-root", root, "--yes")
+        predicate = ("--type", "slsaprovenance1", "--predicate", str(home / "predicate.json"))
+        cosign("attest", *by, *predicate, f"{host}/atelier/{app}@{digest}")
+        cosign("sign", *by, f"{host}/atelier/{app}@{digest}")
+        return digest
+
+    with ThreadPoolExecutor(2) as pool:
+        made = pool.map(
+            lambda one: sign(*one),
+            [("python", "old"), ("python", "new"), ("python", "foreign", "voisin"), ("generic", "new")],
+        )
+    old, new, foreign, same = made
+    assert same == new, "the same content"
+    return Signed(old, new, foreign)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -60,11 +124,11 @@ def with_job(text: str) -> Callable[[Path], None]:
     return edit
 
 
-def built(sample: Sample, digest: str) -> Pipeline:
-    """Push to main, as a maintainer, what gives this digest, and run the promotion."""
-    pipeline = sample.push(f"Build {digest[:10]}", with_job(BUILT.format(digest=digest)))
-    done = pipeline.run(only={"container", "deploy"})
-    job = done["deploy"].must()
+def built(sample: Sample, digest: str, fails: str = "") -> Pipeline:
+    """Push to main, as a maintainer, what gives this digest, and run the promotion; it fails with the text `fails`."""
+    pipeline = sample.push(f"Build {digest[:14]}", with_job(BUILT.format(digest=digest)))
+    job = pipeline.run(only={"container", "deploy"})["deploy"]
+    job = job.fails(fails) if fails else job.must()
     assert TOKEN not in job.log
     assert job.holds(TOKEN) == ""
     return pipeline
@@ -76,7 +140,7 @@ def digest(factory: Factory, app: str, environment: str, ref: str) -> str:
         file = factory.project("deploy").files.get(f"charts/atelier/images/{environment}/{app}.yaml", ref=ref)
     except gitlab.GitlabGetError:
         return ""
-    return next((one for one in (OLD, NEW) if one in file.decode().decode()), "")
+    return next(iter(re.findall(r"sha256:[0-9a-f]{64}", file.decode().decode())), "")
 
 
 def commits(factory: Factory, folder: Path, branch: str) -> str:
@@ -87,23 +151,27 @@ def commits(factory: Factory, folder: Path, branch: str) -> str:
     return listed.partition("\t")[0]
 
 
-def test_a_digest_goes_to_dev_at_once_and_to_production_by_a_merge_request(factory: Factory, tmp_path: Path) -> None:
+def test_a_digest_goes_to_dev_at_once_and_to_production_by_a_merge_request(
+    factory: Factory, tmp_path: Path, signed: Signed
+) -> None:
     infra = factory.project("deploy")
     before = commits(factory, tmp_path, "main")
     sample = factory.sample("python")
-    first = built(sample, OLD)
-    assert digest(factory, "python", "dev", "deploy/dev") == OLD
-    assert digest(factory, "python", "prod", "promote/python/prod") == OLD
-    built(sample, NEW)
+    first = built(sample, signed.old)
+    assert digest(factory, "python", "dev", "deploy/dev") == signed.old
+    assert digest(factory, "python", "prod", "promote/python/prod") == signed.old
+    built(sample, signed.new)
     requests = infra.mergerequests.list(source_branch="promote/python/prod", state="opened", get_all=True)
-    assert [(one.title, one.target_branch) for one in requests] == [(f"Promote python to prod: {NEW[:19]}", "main")]
+    assert [(one.title, one.target_branch) for one in requests] == [
+        (f"Promote python to prod: {signed.new[:19]}", "main")
+    ]
     assert commits(factory, tmp_path, "main") == before, "no pipeline writes to the branch of production"
     # Back: the job of the older pipeline, again.
     first.job("deploy").retry()
     first.run()["deploy"].must()
-    assert digest(factory, "python", "dev", "deploy/dev") == OLD
+    assert digest(factory, "python", "dev", "deploy/dev") == signed.old
     (request,) = infra.mergerequests.list(source_branch="promote/python/prod", state="opened", get_all=True)
-    assert OLD[:19] in request.title
+    assert signed.old[:19] in request.title
     # A developer's merge is refused, a maintainer's is not; the pipeline of the merge request has to succeed.
     client = factory.server.client(factory.token(DEVELOPER["atelier"])).projects.get(infra.id)
     with pytest.raises(gitlab.GitlabError):
@@ -111,18 +179,29 @@ def test_a_digest_goes_to_dev_at_once_and_to_production_by_a_merge_request(facto
     found = max(one.id for one in infra.mergerequests.get(request.iid).pipelines.list(get_all=True))
     Pipeline(factory, infra, found).run(only=())
     infra.mergerequests.get(request.iid).merge()
-    assert digest(factory, "python", "prod", "main") == OLD
+    assert digest(factory, "python", "prod", "main") == signed.old
 
 
-def test_the_pipeline_of_the_infra_repository_brings_the_branches_up_to_date(factory: Factory) -> None:
-    built(factory.sample("generic"), NEW)
+def test_an_image_that_the_tenants_key_did_not_sign_is_not_promoted(
+    factory: Factory, tmp_path: Path, signed: Signed
+) -> None:
+    """It is complete, but signed with the key of another tenant: the branches stay where they are."""
+    branches = ("main", "deploy/dev", "promote/python/prod")
+    before = [commits(factory, tmp_path, branch) for branch in branches]
+    sample = factory.sample("python")
+    built(sample, signed.foreign, fails="has no signature by a key of this project, and is not promoted")
+    assert [commits(factory, tmp_path, branch) for branch in branches] == before
+
+
+def test_the_pipeline_of_the_infra_repository_brings_the_branches_up_to_date(factory: Factory, signed: Signed) -> None:
+    built(factory.sample("generic"), signed.new)
     infra = factory.sample("deploy")
     pipeline = infra.push("A note", lambda folder: (folder / "NOTES.md").write_text("x\n", encoding="utf-8"))
     done = pipeline.run(only={"follow"})["follow"].must()
     assert "dev: deploy/dev is at" in done.log
     assert TOKEN not in done.log
     assert factory.project("deploy").files.get("NOTES.md", ref="deploy/dev").decode() == b"x\n"
-    assert digest(factory, "generic", "dev", "deploy/dev") == NEW, "digests stay"
+    assert digest(factory, "generic", "dev", "deploy/dev") == signed.new, "digests stay"
 
 
 def test_only_protected_pipelines_of_the_tenant_read_the_token(factory: Factory) -> None:

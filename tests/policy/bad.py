@@ -14,11 +14,13 @@ from tests.policy.shapes import (
     CLIENT_TYPE,
     EGRESS,
     EXTERNAL_SECRETS,
+    IMAGES,
     JWT,
     JWT_ROLE,
     JWT_TYPE,
     KUBERNETES_ROLE,
     KUBERNETES_TYPE,
+    KYVERNO,
     LOOSE_ROLES,
     MONITOR,
     MONITORING,
@@ -229,6 +231,14 @@ BAD: Mapping[str, tuple[Resource, ...]] = {
                 {"validationActions": ["Warn"]},
                 {},
                 {"validationActions": ["Deny"], "matchResources": {"namespaceSelector": {"matchLabels": {"a": "b"}}}},
+            )
+        ),
+        *(
+            kubernetes("NamespacedImageValidatingPolicy", {"spec": {**IMAGES, **change}}, api=KYVERNO)
+            for change in (
+                {"failurePolicy": "Ignore"},
+                {"validationActions": ["Audit"]},
+                {"validationConfigurations": {"verifyDigest": False}},
             )
         ),
     ),

@@ -14,11 +14,13 @@ from tests.policy.shapes import (
     CLIENT_TYPE,
     EGRESS,
     EXTERNAL_SECRETS,
+    IMAGES,
     INGRESS,
     JWT_ROLE,
     JWT_TYPE,
     KUBERNETES_ROLE,
     KUBERNETES_TYPE,
+    KYVERNO,
     MONITOR,
     MONITORING,
     POLICY,
@@ -136,6 +138,7 @@ GOOD: Mapping[str, tuple[Resource, ...]] = {
     "admission-refuses": (
         kubernetes("ValidatingAdmissionPolicy", {"spec": {"failurePolicy": "Fail"}}, api=ADMISSION),
         kubernetes("ValidatingAdmissionPolicyBinding", {"spec": {"validationActions": ["Deny"]}}, api=ADMISSION),
+        kubernetes("NamespacedImageValidatingPolicy", {"spec": IMAGES}, api=KYVERNO),
     ),
     "network-policy-narrow": (
         kubernetes("NetworkPolicy", EGRESS),

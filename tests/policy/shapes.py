@@ -157,6 +157,12 @@ CLIENT_TYPE = "keycloak:openid/client:Client"
 ADMISSION = "admissionregistration.k8s.io/v1"
 EXTERNAL_SECRETS = "external-secrets.io/v1"
 ARGOCD = "argoproj.io/v1alpha1"
+KYVERNO = "policies.kyverno.io/v1"
+IMAGES = {
+    "failurePolicy": "Fail",
+    "validationActions": ["Deny"],
+    "validationConfigurations": {"verifyDigest": True, "mutateDigest": False},
+}
 
 
 def hcl(path: str, *capabilities: str) -> str:

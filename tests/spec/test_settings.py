@@ -13,16 +13,19 @@ import yaml
 from model.archetypes import BUILT_IN
 from model.problems import Problem, SpecError
 from model.reading.settings_load import load_settings, settings_from_config
+from model.reserved import platform_names
 from model.settings import (
     CLEAN_CODE,
     ChangeSettings,
     Credential,
     FoundationMode,
+    ImageVerifier,
     MassRemoval,
     PeopleSource,
     ProxyCache,
     Settings,
     System,
+    Verifier,
     WorkloadRules,
 )
 from model.tenant import ImageSeverity, Quota, Tenant
@@ -181,6 +184,10 @@ WRONG = [
     ("refreshInterval: 15m", "refreshInterval: 0m", "from 1m to 24h"),
     ("refreshInterval: 15m", "refreshInterval: 25h", "from 1m to 24h"),
     ("refreshInterval: 15m", "refreshInterval: 15 min", "such as 8h"),
+    ("{kind: kyverno}", "{kind: kyvrno}", "did you mean kyverno?"),
+    ("{kind: kyverno}", "{}", "the key kind is missing"),
+    ("{kind: kyverno}", "{kind: kyverno, namespace: Kyverno}", "a namespace has up to 63 lower-case letters"),
+    ("{kind: kyverno}", "{kind: kyverno, namspace: k}", "did you mean namespace?"),
     ("{robotDays: 180}", "{}\n  usine:scans: {vulnerabilityDatabase: trivy-db}", "with its registry's host"),
     ("{robotDays: 180}", "{}\n  usine:scans: {javaDatabase: h.example.fr/java-db:1}", "without tag"),
     ("{robotDays: 180}", "{}\n  usine:scans: {deniedLicenses: [no licence]}", "an SPDX id such as"),
@@ -342,6 +349,14 @@ def test_built_in_environments_fit_their_envelope() -> None:
                 assert 2 * getattr(quota, resource) <= getattr(envelope, resource), (archetype, resource)
 
 
+def test_a_verifier_needs_signed_images(tmp_path: Path) -> None:
+    (problem,) = found(tmp_path, TEXT.replace(", gitlab, harbor, sonarqube]", ", gitlab, sonarqube]"))
+    assert problem.message == "usine:clusters.prod-1.imageVerifier: no image is signed: harbor not in usine:systems"
+    assert TEXT.splitlines()[problem.line - 1].strip() == "imageVerifier: {kind: kyverno}"
+    without = TEXT.replace("keycloak, vault, kubernetes, argocd, gitlab, harbor", "keycloak, vault")
+    assert found(tmp_path, without) == [], "without Kubernetes, the clusters do not count"
+
+
 def with_rules(rules: str) -> str:
     return TEXT.replace("      zone: lab\n", f"      zone: lab\n      workloads: {rules}\n", 1)
 
@@ -361,6 +376,11 @@ def test_what_tenants_may_use_on_a_cluster(tmp_path: Path) -> None:
         ingress_annotations=("a.example/*",),
     )
     assert cluster.reserved_namespaces == ("outils-interne",)
+    assert cluster.image_verifier is None
+    assert SETTINGS.clusters["prod-1"].image_verifier == ImageVerifier(Verifier.KYVERNO, "kyverno")
+    other = load_text(tmp_path, TEXT.replace("{kind: kyverno}", "{kind: kyverno, namespace: outils-images}"))
+    assert other.clusters["prod-1"].image_verifier == ImageVerifier(Verifier.KYVERNO, "outils-images")
+    assert "outils-images" in platform_names(other)["Kubernetes namespace"]
     assert SETTINGS.clusters["prod-1"].workloads.volumes == WorkloadRules().volumes
     assert "hostPath" not in WorkloadRules().volumes
 

@@ -20,7 +20,7 @@ Object = Mapping[str, object]
 #: Kinds that Argo CD does not deploy for a tenant, and kinds without a namespace.
 DENIED: Final = frozenset(
     {"Endpoints", "LimitRange", "ResourceQuota", "CiliumNetworkPolicy", "EndpointSlice"}
-    | {"NetworkPolicy", "Role", "RoleBinding"}
+    | {"NetworkPolicy", "Role", "RoleBinding", "NamespacedImageValidatingPolicy", "PolicyException"}
 )
 CLUSTER: Final = frozenset(
     {"APIService", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "MutatingWebhookConfiguration"}

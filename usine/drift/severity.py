@@ -116,6 +116,8 @@ PROTECTIONS: Final = frozenset(
         "kubernetes:core/v1:ResourceQuota",
         "kubernetes:networking.k8s.io/v1:NetworkPolicy",
         f"{_MONITORING}v1:PrometheusRule",
+        "kubernetes:policies.kyverno.io/v1:NamespacedImageValidatingPolicy",
+        "kubernetes:policies.kyverno.io/v1:PolicyException",
         "vault:transit/secretBackendKey:SecretBackendKey",
     }
 )
@@ -182,8 +184,8 @@ def severity(finding: DriftFinding) -> EntrySeverity:
     )
     if opens:
         return EntrySeverity.CRITICAL
-    # A network policy can only allow more traffic: an added one weakens the protection.
-    weakened = type_ in PROTECTIONS and (not added or type_.endswith(":NetworkPolicy"))
+    # A network policy can only allow more traffic, and an exception more images: an added one weakens the protection.
+    weakened = type_ in PROTECTIONS and (not added or type_.endswith((":NetworkPolicy", ":PolicyException")))
     return EntrySeverity.HIGH if weakened else EntrySeverity.NORMAL
 
 

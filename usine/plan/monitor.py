@@ -42,6 +42,8 @@ class _Answers(mocks.Mocks):
                 state["pipelineScheduleId"] = f"[number of {args.name}]"
             case "pulumi-python:dynamic/sonarqube:ProjectAnalysisToken":
                 state["token"] = SECRET
+            case "vault:transit/secretBackendKey:SecretBackendKey":
+                state["keys"] = [{"creation_time": "", "public_key": f"[public key of {args.name}]"}]
             case "keycloak:index/group:Group":
                 state["path"] = f"[path of {args.name}]"
         return f"[id of {args.name}]", state

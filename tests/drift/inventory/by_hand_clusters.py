@@ -7,6 +7,7 @@ from typing import Any
 from tests.drift.inventory.hand import MARKER, Expected, Hand, deeds
 
 _KUBE = "/apis/rbac.authorization.k8s.io/v1"
+_KYVERNO = "/apis/policies.kyverno.io/v1"
 _ARGO = "/apis/argoproj.io/v1alpha1/namespaces/argocd"
 
 
@@ -85,6 +86,21 @@ def kubernetes_limits(hand: Hand) -> Expected:
     path = f"/api/v1/namespaces/{hand.namespace}/limitranges"
     limits = [{"type": "Container", "max": {"cpu": "8"}}]
     return hand.slug, "LimitRange", hand.make(path, "extra", spec={"limits": limits})
+
+
+def kubernetes_image_policy(hand: Hand) -> Expected:
+    path = f"{_KYVERNO}/namespaces/{hand.namespace}/namespacedimagevalidatingpolicies"
+    attestor = {"name": "any", "cosign": {"key": {"data": "key"}}}
+    body: dict[str, Any] = {"apiVersion": "policies.kyverno.io/v1", "kind": "NamespacedImageValidatingPolicy"}
+    body["spec"] = {"attestors": [attestor], "validations": [{"expression": "true"}]}
+    return hand.slug, "NamespacedImageValidatingPolicy", hand.make(path, "extra", **body)
+
+
+def kubernetes_secret_of_the_verifier(hand: Hand) -> Expected:
+    labels = {"app.kubernetes.io/managed-by": "usine", "usine.dev/tenant": hand.slug}
+    path = "/api/v1/namespaces/kyverno/secrets"
+    hand.make(path, "extra", namespaced=False, labels=labels, stringData={"key": MARKER})
+    return hand.slug, "Secret", f"{hand.cluster}: kyverno/extra"
 
 
 def kubernetes_account(hand: Hand) -> Expected:

@@ -135,6 +135,7 @@ def _kubectl(hand: Hand, found: Found) -> None:
     apis: Mapping[str, str] = {
         **dict.fromkeys(("roles", "rolebindings", "clusterroles", "clusterrolebindings"), _KUBE),
         "networkpolicies": "/apis/networking.k8s.io/v1",
+        "namespacedimagevalidatingpolicies": "/apis/policies.kyverno.io/v1",
         "validatingadmissionpolicybindings": "/apis/admissionregistration.k8s.io/v1",
         **dict.fromkeys(("appprojects", "applications"), "/apis/argoproj.io/v1alpha1"),
         **dict.fromkeys(("secretstores", "externalsecrets"), "/apis/external-secrets.io/v1"),

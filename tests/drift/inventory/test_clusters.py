@@ -10,15 +10,16 @@ from typing import Any
 
 import pytest
 
-from model.settings import FoundationMode, Operator, System
+from model.settings import FoundationMode, ImageVerifier, Operator, System, Verifier
+from tests import factories
 from tests.drift.inventory.api_server import Answers, Refused, serving
 from tests.drift.inventory.scanning import EMPTY_HARBOR, ENVIRONMENT, MARKER, names, only, resource, scan
-from tests.factories import settings
 from usine.drift.inventory import Inventory, Managed
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 DELIVERY = "/apis/external-secrets.io/v1"
+KYVERNO = "/apis/policies.kyverno.io/v1"
 ARGO = "/apis/argoproj.io/v1alpha1/namespaces/argocd"
 NONPROD, PROD = "kubernetes-nonprod-1", "kubernetes-prod-1"
 STATE = (
@@ -123,6 +124,8 @@ def test_unmanaged_access_to_a_tenant_s_namespace_is_found(tmp_path: Path) -> No
             "/api/v1/limitranges": items(item("more", "alpha-dev")),
             f"{DELIVERY}/secretstores": items(item("vault", "alpha-prod"), item("vault", "stray")),
             f"{DELIVERY}/externalsecrets": items(item("by-hand", "alpha-dev")),
+            f"{KYVERNO}/namespacedimagevalidatingpolicies": items(item("more", "alpha-prod"), item("x", "kyverno")),
+            f"{KYVERNO}/policyexceptions": items(item("all", "alpha-dev")),
             "/api/v1/serviceaccounts": items(item("by-hand", "alpha-dev")),
             "/api/v1/secrets": items(item("token", "alpha-dev"), item("token", "stray")),
             f"{RBAC}/rolebindings": items(
@@ -157,6 +160,8 @@ def test_unmanaged_access_to_a_tenant_s_namespace_is_found(tmp_path: Path) -> No
         ("alpha", "LimitRange", "nonprod-1: alpha-dev/more"),
         ("alpha", "SecretStore", "prod-1: alpha-prod/vault"),
         ("alpha", "ExternalSecret", "nonprod-1: alpha-dev/by-hand"),
+        ("alpha", "NamespacedImageValidatingPolicy", "prod-1: alpha-prod/more"),
+        ("alpha", "PolicyException", "nonprod-1: alpha-dev/all"),
         ("alpha", "ServiceAccount", "nonprod-1: alpha-dev/by-hand"),
         ("alpha", "Secret", "nonprod-1: alpha-dev/token"),
         ("alpha", "RoleBinding", "nonprod-1: alpha-dev/b"),
@@ -176,7 +181,7 @@ def test_unmanaged_access_to_a_tenant_s_namespace_is_found(tmp_path: Path) -> No
 
 
 def test_external_secrets_are_the_team_s_where_the_cluster_opens_them(tmp_path: Path) -> None:
-    clusters = settings().clusters
+    clusters = factories.settings().clusters
     opened = dataclasses.replace(clusters["nonprod-1"], operators=(Operator.EXTERNAL_SECRETS,))
     answers = {
         f"{DELIVERY}/externalsecrets": items(
@@ -190,6 +195,27 @@ def test_external_secrets_are_the_team_s_where_the_cluster_opens_them(tmp_path: 
         ("alpha", "ExternalSecret", "nonprod-1: alpha-dev/like-ours"),
         ("alpha", "ExternalSecret", "prod-1: alpha-prod/by-hand"),
     }
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_credentials_of_a_verifier_are_found(tmp_path: Path, whole: bool) -> None:
+    """A stack of one tenant does not report those of others."""
+    verifier = ImageVerifier(Verifier.KYVERNO, "kyverno")
+    clusters = {
+        name: dataclasses.replace(one, image_verifier=verifier) for name, one in factories.settings().clusters.items()
+    }
+    ours = {"app.kubernetes.io/managed-by": "usine"}
+    secrets = [item(slug, "kyverno", labels={**ours, "usine.dev/tenant": slug}) for slug in ("alpha", "beta", "gone")]
+    kyverno = items(*CLEAN["/api/v1/namespaces"]["items"], item("kyverno"))
+    answers = {"/api/v1/namespaces/kyverno/secrets": items(*secrets), "/api/v1/namespaces": kyverno}
+    alone: dict[str, Any] = {} if whole else {"foundation": FoundationMode.SKIP, "tenants": ("alpha",)}
+    inventory, api = cluster(tmp_path, answers, clusters=clusters, **alone)
+    own = {("alpha", "Secret", "nonprod-1: kyverno/alpha")}
+    others = {("beta", "Secret", "nonprod-1: kyverno/beta"), (None, "Secret", "nonprod-1: kyverno/gone")}
+    assert names(inventory) == (own | others if whole else own)
+    asked = [headers["Accept"] for _, path, _, headers in api.asked if path == "/api/v1/namespaces/kyverno/secrets"]
+    assert len(asked) == 1, "one server"
+    assert "PartialObjectMetadataList" in asked[0]
 
 
 def test_a_stack_of_one_tenant_lists_single_namespaces(tmp_path: Path) -> None:

@@ -57,6 +57,13 @@ _GUARDS: Final = (
     KubernetesKind("kubernetes:networking.k8s.io/v1:NetworkPolicy", "apis/networking.k8s.io/v1", "networkpolicies"),
     KubernetesKind("kubernetes:core/v1:ResourceQuota", "api/v1", "resourcequotas"),
     KubernetesKind("kubernetes:core/v1:LimitRange", "api/v1", "limitranges"),
+    *(
+        KubernetesKind(f"kubernetes:policies.kyverno.io/v1:{kind}", "apis/policies.kyverno.io/v1", plural)
+        for kind, plural in (
+            ("NamespacedImageValidatingPolicy", "namespacedimagevalidatingpolicies"),
+            ("PolicyException", "policyexceptions"),
+        )
+    ),
 )
 #: The kinds by which External Secrets copies secrets of Vault. Where the cluster opens them, tenants write their own.
 _DELIVERY: Final = tuple(
@@ -101,6 +108,7 @@ class _ClusterInventory:
             self._role_bindings,
             self._accounts,
             self._secrets,
+            self._verifier_secrets,
             *(partial(self._guards, kind) for kind in _GUARDS),
             *(partial(self._delivery, kind) for kind in _DELIVERY),
         ]
@@ -200,6 +208,17 @@ class _ClusterInventory:
         ):
             for namespace, tenant, item in self._each(SECRET, **query):
                 yield from self._unless_known(tenant, SECRET, item, namespace, detail)
+
+    def _verifier_secrets(self) -> Iterator[Found]:
+        """Secrets with the platform's label in the namespaces of verifiers: credentials that pull a tenant's images."""
+        clusters = (self._scope.settings.clusters[cluster] for cluster in self._server.clusters)
+        for namespace in sorted({c.image_verifier.namespace for c in clusters if c.image_verifier is not None}):
+            for item in self._server.client.items(SECRET, namespace, labelSelector=_OURS):
+                label = (item["metadata"].get("labels") or {}).get(TENANT_LABEL)
+                tenant = label if label in self._scope.slugs else None
+                if self._scope.includes(tenant):
+                    detail = "a credential of the images' verifier"
+                    yield from self._unless_known(tenant, SECRET, item, namespace, detail)
 
     # Access ----------------------------------------------------------------------------------------------
 
