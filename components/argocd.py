@@ -15,9 +15,19 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs, ObjectMetaPatchArgs
 
 from components.base import Component, OidcClient, OidcIssuer, UserPassword, secret
 from components.kubernetes.cluster_roles import DENIED_KINDS
+from components.kubernetes.delivery import secrets_of
 from model.access import TenantRole, deployments, roles_of
 from model.lifecycle import deploys, syncs
-from model.naming import DEPLOYER_SERVICE_ACCOUNT, REGISTRY_SECRET, VAULT_SERVICE_ACCOUNT, labels, names_of
+from model.naming import (
+    DELIVERY_STORE,
+    DEPLOYER_SERVICE_ACCOUNT,
+    IMAGE_POLICY,
+    MONITORING_OBJECT,
+    REGISTRY_SECRET,
+    VAULT_SERVICE_ACCOUNT,
+    labels,
+    names_of,
+)
 from model.promotion import followed, image_file, promotions_into
 from model.settings import ArgoCDSettings, Cluster, Stage, SyncWindow
 from model.tenant import Environment, Repository, RepositoryKind, State, Tenant
@@ -36,6 +46,9 @@ _NOT_ORPHANS: tuple[Mapping[str, str], ...] = (
     {"group": "", "kind": "Secret", "name": REGISTRY_SECRET},
     {"group": "", "kind": "ServiceAccount", "name": DEPLOYER_SERVICE_ACCOUNT},
     {"group": "", "kind": "ServiceAccount", "name": VAULT_SERVICE_ACCOUNT},
+    {"group": "external-secrets.io", "kind": "SecretStore", "name": DELIVERY_STORE},
+    {"group": "monitoring.coreos.com", "kind": "*", "name": f"{MONITORING_OBJECT}*"},
+    {"group": "policies.kyverno.io", "kind": "NamespacedImageValidatingPolicy", "name": IMAGE_POLICY},
 )
 
 
@@ -204,6 +217,10 @@ class ArgoCDTenant(Component):
         name = names_of(tenant).argocd_project(environment.name)
         server = self._args.clusters[environment.cluster].server
         namespace = self._args.namespaces[environment.name]
+        delivered = [
+            {"group": "external-secrets.io", "kind": "ExternalSecret", "name": secret.name}
+            for secret in secrets_of(tenant, environment)
+        ]
         spec: dict[str, object] = {
             "description": f"{tenant.name}, {environment.name}",
             "sourceRepos": [self._args.repositories[r.name].url for r in self._infra()],
@@ -212,7 +229,7 @@ class ArgoCDTenant(Component):
                 {"server": server, "namespace": namespace, "defaultServiceAccount": DEPLOYER_SERVICE_ACCOUNT}
             ],
             "clusterResourceWhitelist": [],
-            "orphanedResources": {"warn": True, "ignore": list(_NOT_ORPHANS)},
+            "orphanedResources": {"warn": True, "ignore": [*_NOT_ORPHANS, *delivered]},
             "namespaceResourceBlacklist": [{"group": group, "kind": kind} for group, kind in DENIED_KINDS],
             "roles": [made for role in roles_of(tenant) if (made := _role(name, tenant, role, environment))],
         }

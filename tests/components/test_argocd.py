@@ -71,7 +71,9 @@ def test_no_object_of_the_program_is_an_orphan() -> None:
         key = (each["apiVersion"].rpartition("/")[0], each["kind"], metadata["name"])
         seen.add(key[1])
         assert key in BUILT_IN or any(
-            (entry["group"], entry["kind"]) == key[:2] and fnmatch.fnmatchcase(key[2], entry.get("name", "*"))
+            entry["group"] == key[0]
+            and fnmatch.fnmatchcase(key[1], entry["kind"])
+            and fnmatch.fnmatchcase(key[2], entry.get("name", "*"))
             for entry in ignored
         ), key
     assert {"Secret", "ServiceAccount", "RoleBinding", "NetworkPolicy", "ResourceQuota", "ExternalSecret"} <= seen
