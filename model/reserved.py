@@ -92,7 +92,6 @@ def platform_names(settings: Settings) -> Mapping[str, frozenset[str]]:
             {"default", "kube-system", "kube-public", "kube-node-lease", settings.argocd.namespace}
             | {c.ingress_namespace for c in clusters}
             | {c.monitoring_namespace for c in clusters}
-            | ({settings.observability.logs.namespace} if settings.observability.logs else set())
         ),
         "Argo CD project": frozenset({"default"}),
         "Harbor project": frozenset({"library"}),

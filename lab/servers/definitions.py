@@ -51,7 +51,7 @@ class _Loader(yaml.CSafeLoader):
     """Reads `=` as text. PyYAML gives it a type of YAML 1.1 that it cannot construct."""
 
 
-_Loader.add_constructor("tag:yaml.org,2002:value", lambda loader, node: loader.construct_scalar(node))
+_Loader.add_constructor("tag:yaml.org,2002:value", lambda _, node: node.value)
 
 
 def _definitions(folder: Path) -> Iterator[tuple[str, bytes]]:

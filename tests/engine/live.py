@@ -26,7 +26,6 @@ _KINDS = {
     "applications": "apis/argoproj.io/v1alpha1",
     "alertmanagerconfigs": "apis/monitoring.coreos.com/v1alpha1",
     **dict.fromkeys(("podmonitors", "prometheusrules", "servicemonitors"), "apis/monitoring.coreos.com/v1"),
-    "configmaps": "api/v1",
 }
 
 
