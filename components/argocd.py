@@ -16,7 +16,7 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs, ObjectMetaPatchArgs
 from components.base import Component, OidcClient, OidcIssuer, UserPassword, secret
 from components.kubernetes.cluster_roles import DENIED_KINDS
 from components.kubernetes.delivery import secrets_of
-from model.access import TenantRole, deployments, roles_of
+from model.access import TenantRole, deployments, namespace, roles_of
 from model.lifecycle import deploys, syncs
 from model.naming import (
     DELIVERY_STORE,
@@ -33,13 +33,12 @@ from model.settings import ArgoCDSettings, Cluster, Stage, SyncWindow
 from model.tenant import Environment, Repository, RepositoryKind, State, Tenant
 
 _API = "argoproj.io/v1alpha1"
-#: What a role of a tenant may do in one environment, as Argo CD's resource and action. Version 3 has the right to read
-#: the logs of pods apart from that to see the application; in Kubernetes the same people may read them.
-_READ_ACTIONS = (("applications", "get"), ("logs", "get"))
-_WRITE_ACTIONS = (
-    *_READ_ACTIONS,
-    *(("applications", action) for action in ("sync", "override", "action/*")),
-)
+#: What a role of a tenant may do in one environment, as Argo CD's resource and action.
+_READ_ACTIONS = (("applications", "get"),)
+_WRITE_ACTIONS = tuple(("applications", action) for action in ("get", "sync", "override", "action/*"))
+#: Version 3 has the right to read the logs of pods apart from that to see the application. Those have it who may read
+#: the same logs in Kubernetes.
+_LOG_ACTIONS = (("logs", "get"),)
 #: What the program creates in a namespace. No application deploys it, and it is no leftover of one either.
 _NOT_ORPHANS: tuple[Mapping[str, str], ...] = (
     *({"group": group, "kind": kind} for group, kind in DENIED_KINDS),
@@ -325,7 +324,10 @@ def _role(app_project: str, tenant: Tenant, role: TenantRole, environment: Envir
     view, sync = deployments(environment)
     if view not in role.rights:
         return None
-    actions = _WRITE_ACTIONS if sync in role.rights else _READ_ACTIONS
+    actions = (
+        *(_WRITE_ACTIONS if sync in role.rights else _READ_ACTIONS),
+        *(_LOG_ACTIONS if namespace(environment)[0] in role.rights else ()),
+    )
     subject = f"proj:{app_project}:{role.name}"
     return {
         "name": role.name,

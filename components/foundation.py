@@ -26,7 +26,6 @@ from components.harbor import HarborFoundation, HarborFoundationArgs
 from components.keycloak import KeycloakFoundation, KeycloakFoundationArgs
 from components.kubernetes.cluster_roles import ClusterRoleName
 from components.kubernetes.foundation import KubernetesFoundation, KubernetesFoundationArgs
-from components.observability.foundation import ObservabilityFoundation, ObservabilityFoundationArgs
 from components.people import KnownPeople
 from components.sonarqube.foundation import SonarQubeFoundation, SonarQubeFoundationArgs
 from components.vault.foundation import VaultFoundation, VaultFoundationArgs
@@ -46,8 +45,7 @@ from model.settings import Settings, System
 
 @dataclass(frozen=True, slots=True)
 class FoundationArgs:
-    """`people` are the user names of all tenants, `known` are those who have accounts. `retention` is how long each
-    tenant's logs are kept, in days.
+    """`people` are the user names of all tenants, `known` are those who have accounts.
 
     `authorities` is the PEM text of each CA file by its path, `catalogue` the text of the CI catalogue's files by path.
     """
@@ -58,7 +56,6 @@ class FoundationArgs:
     authorities: Mapping[str, str]
     catalogue: Mapping[str, str]
     known: KnownPeople
-    retention: Mapping[str, int]
 
 
 class Foundation(Component):
@@ -193,13 +190,6 @@ class Foundation(Component):
                     settings=settings.argocd,
                     client=clients.get("argocd"),
                 ),
-                child,
-            )
-        logs = settings.observability.logs
-        if settings.on(System.OBSERVABILITY) and logs is not None:
-            ObservabilityFoundation(
-                f"{name}/observability",
-                ObservabilityFoundationArgs(providers.kubernetes[logs.cluster], logs.namespace, args.retention),
                 child,
             )
         self.refs = FoundationRefs(

@@ -266,9 +266,8 @@ MONITORING_OBJECT = "usine"
 WEBHOOKS_OBJECT = "usine-webhooks"
 #: The label by which a Service, or pods without one, ask for their port `metrics` to be scraped.
 METRICS_LABEL = f"{DOMAIN}/metrics"
-#: The config map with Loki's limits of tenants, and its key.
-LOG_LIMITS = "usine-loki-limits"
-LOG_LIMITS_KEY = "limits.yaml"
+#: The label of a namespace by which Loki knows how long to keep its logs, such as ``30d``.
+LOG_RETENTION_LABEL = f"{DOMAIN}/log-retention"
 
 
 #: What the API server's admission policies read of a tenant's namespace: whose it is and on which of the settings'

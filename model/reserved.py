@@ -92,7 +92,6 @@ def platform_names(settings: Settings) -> Mapping[str, frozenset[str]]:
             {"default", "kube-system", "kube-public", "kube-node-lease", settings.argocd.namespace}
             | {c.ingress_namespace for c in clusters}
             | {c.monitoring_namespace for c in clusters}
-            | ({settings.observability.logs.namespace} if settings.observability.logs else set())
             | {c.image_verifier.namespace for c in clusters if c.image_verifier is not None}
         ),
         "Argo CD project": frozenset({"default"}),

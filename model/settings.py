@@ -191,24 +191,16 @@ class ArgoCDSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class LogSettings:
-    """Loki reads the limits of tenants from a config map in `namespace` on `cluster`."""
-
-    cluster: str
-    namespace: str
-
-
-@dataclass(frozen=True, slots=True)
 class ObservabilitySettings:
     """`runbooks` is the address of the published page docs/alertes.md, which alerts link to.
 
-    `webhook_hosts` are the hosts that Alertmanager may call for tenants. `logs` None: the platform's Loki has no limits
-    of tenants.
+    `log_retentions` are the days that the platform's Loki is set up for, `webhook_hosts` the hosts that Alertmanager
+    may call for tenants.
     """
 
     runbooks: str = ""
+    log_retentions: tuple[int, ...] = ()
     webhook_hosts: tuple[str, ...] = ()
-    logs: LogSettings | None = None
 
 
 class Edition(enum.StrEnum):

@@ -15,7 +15,6 @@ from model.settings import (
     Endpoint,
     GitLabSettings,
     KeycloakSettings,
-    LogSettings,
     ObservabilitySettings,
     PeopleSource,
     Settings,
@@ -148,7 +147,7 @@ def settings(**changes: Any) -> Settings:
         },
         gitlab=GitLabSettings(email_domain="example.gouv.fr", tools_image=TOOLS_IMAGE),
         observability=ObservabilitySettings(
-            "https://guide.example.test/alertes", ("hooks.example.test",), LogSettings("nonprod-1", "monitoring")
+            "https://guide.example.test/alertes", (14, 30, 90), ("hooks.example.test",)
         ),
         sonarqube=SonarQubeSettings({"platform": CLEAN_CODE}, "https://hooks.example.test/sonarqube"),
     )

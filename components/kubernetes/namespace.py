@@ -23,6 +23,7 @@ from model.naming import (
     CLUSTER_LABEL,
     DEPLOYER_SERVICE_ACCOUNT,
     HOSTS_ANNOTATION,
+    LOG_RETENTION_LABEL,
     REGISTRY_SECRET,
     VAULT_SERVICE_ACCOUNT,
     Access,
@@ -119,6 +120,7 @@ class TenantNamespace(Component):
                 labels={
                     **self._labels,
                     CLUSTER_LABEL: args.cluster.name,
+                    **self._log_retention(),
                     "pod-security.kubernetes.io/enforce": level,
                     "pod-security.kubernetes.io/audit": level,
                     "pod-security.kubernetes.io/warn": level,
@@ -169,6 +171,12 @@ class TenantNamespace(Component):
 
     def _metadata(self, name: str) -> ObjectMetaArgs:
         return ObjectMetaArgs(name=name, namespace=self.namespace, labels=self._labels)
+
+    def _log_retention(self) -> dict[str, str]:
+        """Return the label that the collector of logs copies to each line. No member of the tenant may change it."""
+        if System.OBSERVABILITY not in self._args.systems:
+            return {}
+        return {LOG_RETENTION_LABEL: f"{self._args.tenant.observability.log_retention_days}d"}
 
     def _quota(self) -> None:
         quota = self._args.environment.quota

@@ -65,6 +65,7 @@ def _objective(subject: Subject, name: str, percent: float, ratio: str, promise:
             severity,
             f"the objective for {name} is at risk",
             f"The objective: {promise} (30 days). At this rate the allowed errors are used up before.",
+            {"objective": name},
         )
         for alert, lasting, severity, conditions in _BURNS
     )

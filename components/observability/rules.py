@@ -29,6 +29,7 @@ class AlertRule:
     severity: str
     summary: str
     description: str
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def _rule(subject: Subject, rule: AlertRule | RecordingRule) -> dict[str, object
         "alert": rule.name,
         "expr": rule.expression,
         "for": rule.lasting,
-        "labels": {**subject.labels, "severity": rule.severity},
+        "labels": {**subject.labels, **rule.labels, "severity": rule.severity},
         "annotations": {
             "summary": f"{rule.summary} ({subject.tenant.slug}, {subject.environment.name})",
             "description": rule.description,

@@ -16,9 +16,15 @@ from model.texts import did_you_mean, show
 def to_observability(file: TenantSection, settings: Settings, wrong: Collection[KeyPath], note: Note) -> Observability:
     """Return the value of the key `observability`; report what is wrong to `note`."""
     stated = file.observability
+    path: KeyPath = ("observability", "logRetention")
+    kept = settings.observability.log_retentions
+    if settings.on(System.OBSERVABILITY) and stated.log_retention not in kept and path not in wrong:
+        listed = ", ".join(f"{days}d" for days in sorted(kept))
+        days = f"{stated.log_retention}d"
+        note(path, f"observability.logRetention: the platform does not keep logs for {days}; allowed: {listed}")
     seen: set[str] = set()
     for index, alert in enumerate(stated.alerts):
-        path: KeyPath = ("observability", "alerts", index)
+        path = ("observability", "alerts", index)
         if not {(*path, key) for key in ("to", "webhook", "credentials")} & set(wrong):
             _check_receiver(path, alert, settings, seen, note)
     return Observability(

@@ -38,7 +38,6 @@ from model.settings import (
     ImageVerifier,
     KeycloakSettings,
     Limits,
-    LogSettings,
     MassRemoval,
     ObservabilitySettings,
     Operator,
@@ -188,19 +187,20 @@ def _check_observability(file: SettingsSection, systems: frozenset[System], note
     if stated is None:
         return
     _once(("observability", "webhookHosts"), stated.webhook_hosts, note)
-    if stated.logs is not None and stated.logs.cluster not in file.clusters:
-        note(
-            ("observability", "logs", "cluster"),
-            f"usine:observability.logs.cluster: no such cluster: {show(stated.logs.cluster)}; "
-            f"{did_you_mean(stated.logs.cluster, file.clusters)}",
-        )
+    _once(("observability", "logRetentions"), [f"{days}d" for days in stated.log_retentions], note)
+    for name, archetype in file.archetypes.items():
+        days = archetype.observability.log_retention
+        if days not in stated.log_retentions:
+            note(
+                ("observability", "logRetentions"),
+                f"usine:observability.logRetentions: {days}d is missing, the default of archetype {name}",
+            )
 
 
 def _observability(stated: ObservabilitySettingsSection | None) -> ObservabilitySettings:
     if stated is None:
         return ObservabilitySettings()
-    logs = None if stated.logs is None else LogSettings(stated.logs.cluster, stated.logs.namespace)
-    return ObservabilitySettings(stated.runbooks, tuple(stated.webhook_hosts), logs)
+    return ObservabilitySettings(stated.runbooks, tuple(stated.log_retentions), tuple(stated.webhook_hosts))
 
 
 def _check_forge(file: SettingsSection, systems: frozenset[System], note: Note) -> None:

@@ -284,19 +284,12 @@ class ScansSection(Section):
     denied_licenses: list[Annotated[str, AfterValidator(_check_license)]] | None = None
 
 
-class LogsSection(Section):
-    """Where Loki reads the limits of tenants."""
-
-    cluster: str
-    namespace: DnsLabel
-
-
 class ObservabilitySettingsSection(Section):
-    """Runbooks of alerts, hosts of webhooks, and the limits of logs."""
+    """Runbooks of alerts, retentions of logs, and hosts of webhooks."""
 
     runbooks: Annotated[str, AfterValidator(_check_page)]
+    log_retentions: Annotated[list[f.Days], Field(min_length=1)]
     webhook_hosts: list[Annotated[str, AfterValidator(parse_host)]] = Field(default=[])
-    logs: LogsSection | None = None
 
 
 class GateConditionSection(Section):

@@ -46,8 +46,7 @@ def build(settings: Settings, tenants: Sequence[Tenant], files: Files, people: f
     else:
         everyone = people_of(tenants) if people is None else people
         known = know_people(settings, providers, everyone)
-        retention = {tenant.slug: tenant.observability.log_retention_days for tenant in tenants}
-        args = FoundationArgs(settings, providers, everyone, files.authorities, files.catalogue, known, retention)
+        args = FoundationArgs(settings, providers, everyone, files.authorities, files.catalogue, known)
         refs = Foundation("foundation", args).refs
     summaries = {}
     for tenant in selected:

@@ -138,7 +138,6 @@ def _kubernetes(name: str, settings: Settings, cluster: str, opts: _Options) -> 
         enable_patch_force=True,
         # A renewed credential updates its Secret. Otherwise the Secret is replaced, and missing for a moment.
         enable_secret_mutable=True,
-        enable_config_map_mutable=True,  # the same for the limits of logs
         # The next run adopts the objects of an interrupted one.
         upsert_existing_objects=True,
         suppress_deprecation_warnings=True,

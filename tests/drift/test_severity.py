@@ -153,7 +153,6 @@ ORDINARY = {
     "harbor:index/retentionPolicy:RetentionPolicy",
     "keycloak:index/group:Group",
     "keycloak:openid/clientScope:ClientScope",
-    "kubernetes:core/v1:ConfigMap",
     "kubernetes:core/v1:Secret",
     f"{_MONITORING}v1:PodMonitor",
     f"{_MONITORING}v1:ServiceMonitor",

@@ -29,7 +29,6 @@ _KINDS = {
     "externalsecrets": "apis/external-secrets.io/v1",
     "alertmanagerconfigs": "apis/monitoring.coreos.com/v1alpha1",
     **dict.fromkeys(("podmonitors", "prometheusrules", "servicemonitors"), "apis/monitoring.coreos.com/v1"),
-    "configmaps": "api/v1",
 }
 
 

@@ -115,7 +115,7 @@ def test_keycloak_groups_match_the_table() -> None:
 
 
 def test_argocd_roles_match_the_table() -> None:
-    seen = set()
+    seen, with_logs = set(), set()
     for _, found in inputs("argoproj.io/v1alpha1:AppProject"):
         slug, _, environment = found["metadata"]["name"].rpartition("-")
         tenant = TENANTS[slug]
@@ -124,6 +124,7 @@ def test_argocd_roles_match_the_table() -> None:
             if environment == "prod"
             else (R.ARGOCD_VIEW_NONPROD, R.ARGOCD_SYNC_NONPROD)
         )
+        look = R.KUBERNETES_VIEW_PROD if environment == "prod" else R.KUBERNETES_VIEW_NONPROD
         roles = {role["name"]: role for role in found["spec"]["roles"]}
         for role in roles_of(tenant):
             if view not in role.rights:
@@ -131,11 +132,16 @@ def test_argocd_roles_match_the_table() -> None:
                 continue
             made = roles[role.name]
             assert made["groups"] == [f"/{slug}/{role.name}"]
-            actions = {policy.split(", ")[3] for policy in made["policies"]}
+            actions = {tuple(policy.split(", ")[2:4]) for policy in made["policies"]}
             changes = sync in role.rights
-            assert actions == ({"get", "sync", "override", "action/*"} if changes else {"get"})
+            wanted = {"get", "sync", "override", "action/*"} if changes else {"get"}
+            # Version 3 asks for the logs apart: who may read them in Kubernetes may read them in Argo CD.
+            logs = {("logs", "get")} if look in role.rights else set()
+            assert actions == {("applications", action) for action in wanted} | logs
+            with_logs |= {bool(logs)}
             assert {policy.split(", ")[4] for policy in made["policies"]} == {f"{slug}-{environment}/*"}
             seen.add((slug, role.name, changes))
+    assert with_logs == {True, False}
     assert ("own", "audit", False) in seen
     assert ("own", "release", True) in seen
     assert ("ownpaused", "release", False) in seen

@@ -75,6 +75,7 @@ LIMITS: dict[str, tuple[str, int]] = {
     "Secret of an image verifier": (r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 63),
     "Argo CD project": (r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 63),
     "Argo CD application": (r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 63),
+    "Argo CD rules": (r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 63),
     "Argo CD repository secret": (r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 63),
     "GitLab path": (r"[a-z0-9-]+(/[a-z0-9_-]+)*", 255),
     "Harbor project": (r"[a-z0-9]+([._-][a-z0-9]+)*", 255),

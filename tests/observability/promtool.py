@@ -51,7 +51,7 @@ def alertmanager_configuration(objects: Iterable[PlannedResource], base: Sequenc
     """
     routes: list[dict[str, Any]] = []
     receivers: list[dict[str, Any]] = [{"name": "root"}, {"name": "platform"}]
-    found = {}
+    found: dict[tuple[str, str], Any] = {}
     for one in objects:
         if one.type.endswith(":AlertmanagerConfig"):
             metadata, spec = one.inputs["metadata"], one.inputs["spec"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections import Counter
@@ -9,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from components.observability.foundation import log_limits
 from components.observability.objectives import objectives
 from components.observability.rules import RecordingRule, subject_of
-from model.settings import System
+from model.settings import Settings, System
 from model.tenant import LATENCIES, LatencyObjective, Objectives, Observability, State
 from policy.promql import selectors
 from tests import factories
 from tests.observability.fleet import HOOK, MAIL, objects, rules, spec, tenant
+from tests.plans import plan_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "alertes.md"
 
@@ -93,15 +94,18 @@ def test_a_suspended_tenant_is_observed_without_its_deployments_and_an_archived_
     names = {r.name for r in objects(tenant(state=State.SUSPENDED))}
     assert "alpha/observability/dev/rules" in names
     assert not any("deployments" in name for name in names)
-    archived = objects(tenant(state=State.ARCHIVED))
-    assert [r.name for r in archived] == ["foundation/observability/log-limits"]
+    assert objects(tenant(state=State.ARCHIVED)) == []
+
+
+def without(system: System) -> Settings:
+    base = factories.settings()
+    return dataclasses.replace(base, systems=base.systems - {system})
 
 
 def test_a_platform_without_argo_cd_or_observability() -> None:
-    systems = factories.settings().systems
-    names = {r.name for r in objects(tenant(), systems=systems - {System.ARGOCD})}
+    names = {r.name for r in objects(tenant(), systems=without(System.ARGOCD).systems)}
     assert not any("deployments" in name for name in names)
-    assert objects(tenant(), systems=systems - {System.OBSERVABILITY}) == []
+    assert objects(tenant(), systems=without(System.OBSERVABILITY).systems) == []
 
 
 def test_an_environment_without_a_host_has_no_alerts_on_requests() -> None:
@@ -111,15 +115,13 @@ def test_an_environment_without_a_host_has_no_alerts_on_requests() -> None:
     assert not made & {"ErrorRateHigh", "LatencyHigh", "TrafficStopped", "ErrorBudgetBurnsFast"}
 
 
-def test_the_limits_of_logs_name_every_tenant() -> None:
-    short = tenant("beta", observability=Observability(14, (MAIL,)))
-    (found,) = (r for r in objects(tenant(), short) if r.name == "foundation/observability/log-limits")
-    data = found.inputs["data"]
-    assert isinstance(data, dict)
-    assert json.loads(data["limits.yaml"]) == {
-        "overrides": {"alpha": {"retention_period": "720h"}, "beta": {"retention_period": "336h"}}
-    }
-    assert log_limits({}) == '{\n "overrides": {}\n}\n'
+def test_the_namespace_says_how_long_its_logs_are_kept() -> None:
+    kept = tenant("beta", observability=Observability(14, (MAIL,)))
+    for settings, label in ((factories.settings(), "14d"), (without(System.OBSERVABILITY), None)):
+        (found,) = (r for r in plan_of(kept, settings=settings).resources if r.name == "beta/kubernetes/dev/namespace")
+        metadata = found.inputs["metadata"]
+        assert isinstance(metadata, dict)
+        assert metadata["labels"].get("usine.dev/log-retention") == label
 
 
 @pytest.mark.parametrize(("percent", "fast", "slow"), [(99.9, "0.0144", "0.003"), (95.0, "0.72", "0.15")])

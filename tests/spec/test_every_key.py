@@ -31,7 +31,9 @@ PLATFORM = dataclasses.replace(
         "nonprod-2": dataclasses.replace(SETTINGS.clusters["nonprod-1"], name="nonprod-2", context="nonprod-2"),
     },
     gates=("platform", "strict"),
-    observability=dataclasses.replace(SETTINGS.observability, webhook_hosts=("hooks.example.fr",)),
+    observability=dataclasses.replace(
+        SETTINGS.observability, log_retentions=(30, 31), webhook_hosts=("hooks.example.fr",)
+    ),
     sonarqube=dataclasses.replace(
         SETTINGS.sonarqube, gates={"platform": CLEAN_CODE, "strict": (GateCondition("new_coverage", "LT", "90"),)}
     ),
@@ -246,13 +248,7 @@ def test_a_change_of_a_key_changes_the_tenant(key: str) -> None:
     assert tenant_of(json.dumps(changed(key))) != tenant_of(json.dumps(FILE))
 
 
-#: Keys that change an object of the foundation.
-IN_THE_FOUNDATION = {"observability.logRetention"}
-
-
 @pytest.mark.parametrize("key", CHANGES)
 def test_a_change_of_a_key_changes_the_plan_or_has_a_reason(key: str) -> None:
-    mode = FoundationMode.INCLUDE if key in IN_THE_FOUNDATION else FoundationMode.SKIP
-    platform = dataclasses.replace(PLATFORM, foundation=mode)
-    before, after = (plan_of(tenant_of(json.dumps(file)), settings=platform) for file in (FILE, changed(key)))
+    before, after = (plan_of(tenant_of(json.dumps(file)), settings=PLATFORM) for file in (FILE, changed(key)))
     assert (before.resources == after.resources) == (key in NOT_IN_THE_PLAN)

@@ -15,6 +15,7 @@ from model.problems import START, Problem, SpecError
 from model.reading.catalogue import FOLDER, read_catalogue
 from model.reading.load import check_text
 from model.reading.settings_load import load_settings
+from model.settings import System
 from model.tenant import State, Tenant
 from policy.config import config_of, read_config
 from policy.registry import POLICIES, Setting
@@ -129,6 +130,10 @@ def _show(plan: Plan, platform: Platform) -> None:
     Console().print(table(plan, states))
 
 
+#: Headings on two lines, for a table of eighty columns.
+_HEADINGS = {System.OBSERVABILITY.value: "observ-\nability"}
+
+
 def table(plan: Plan, states: Mapping[str, State]) -> Table:
     """Return a table with the number of objects of each tenant in each system; `states` has every tenant.
 
@@ -138,7 +143,7 @@ def table(plan: Plan, states: Mapping[str, State]) -> Table:
     rows = Table(title=f"Objects of {len(states)} tenants", box=SIMPLE_HEAD, padding=0)
     rows.add_column("tenant", overflow="fold")
     for system in (*systems, "total"):
-        rows.add_column(system, justify="right", no_wrap=True)
+        rows.add_column(_HEADINGS.get(system, system), justify="right", no_wrap=True)
     for tenant, row in sorted(counts.items(), key=lambda item: item[0] or ""):
         state = states.get(tenant or "", State.ACTIVE)
         name = tenant or "(foundation)"
