@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from model.problems import KeyPath
 from model.reading.promotions import Note
 from model.reading.schema import DeliverySection
-from model.settings import Settings, System
+from model.settings import Settings
 from model.tenant import DeliveredSecret, Environment
 from model.texts import did_you_mean, enumerate_words, show
 
@@ -26,7 +26,7 @@ def delivered_secrets(
     that are left out.
     """
     by_name = {environment.name: environment for environment in environments}
-    delivering = [e.name for e in environments if delivers(settings, e.cluster)]
+    delivering = [e.name for e in environments if settings.clusters[e.cluster].secret_delivery is not None]
     found = []
     for name, section in stated.items():
         path: KeyPath = ("secrets", "deliver", name)
@@ -44,12 +44,6 @@ def delivered_secrets(
         chosen = tuple(dict.fromkeys(environment for environment in listed if environment in by_name))
         found.append(DeliveredSecret(name, chosen, section.path or name, dict(section.keys or {})))
     return tuple(found)
-
-
-def delivers(settings: Settings, cluster: str) -> bool:
-    """Return whether an operator of a cluster delivers secrets."""
-    on = settings.on(System.VAULT) and settings.on(System.KUBERNETES)
-    return on and settings.clusters[cluster].secret_delivery is not None
 
 
 def _all_deliver(

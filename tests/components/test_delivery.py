@@ -104,3 +104,8 @@ def test_an_archived_tenant_gets_no_secrets() -> None:
     for state, stores in ((State.SUSPENDED, 1), (State.ARCHIVED, 0)):
         found = made(factories.tenant(delivered=(DATABASE,), state=state), platform(), "SecretStore")
         assert len(found) == stores, state
+
+
+def test_without_vault_nothing_is_delivered() -> None:
+    settings = dataclasses.replace(platform(), systems=frozenset({System.KUBERNETES}))
+    assert made(factories.tenant(delivered=(DATABASE,)), settings, "SecretStore") == {}

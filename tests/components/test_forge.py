@@ -143,8 +143,9 @@ def test_where_gitlab_protects_production_its_role_wants_that_in_the_token() -> 
     premium = dataclasses.replace(settings.gitlab, edition=Edition.PREMIUM)
     plan = plan_of(factories.tenant(), settings=dataclasses.replace(settings, gitlab=premium))
     bound = {
-        role.inputs["roleName"]: role.inputs["boundClaims"].get("environment_protected")  # type: ignore[union-attr]  # a mapping
+        name: claims.get("environment_protected")
         for role in of(plan, "AuthBackendRole", "teleservice/vault/pipelines")
+        for name, claims in ((role.inputs["roleName"], cast("dict[str, str]", role.inputs["boundClaims"])),)
     }
     assert {name for name, value in bound.items() if value == "true"} == {"teleservice.ci.prod"}
     (protected,) = of(plan, "ProjectProtectedEnvironment")

@@ -81,12 +81,12 @@ def test_a_job_of_an_environment_reads_its_folder_and_no_other(factory: Factory)
         )
     sample = factory.sample("generic")
     names = {"reader", "prod", "forced"}
-    request = sample.merge_request("environments", lambda folder: add_reader(folder, ENVIRONMENTS))
-    done = request.pipeline.run(only=names)
+    side = sample.push("Environments", lambda folder: add_reader(folder, ENVIRONMENTS), branch="side")
+    done = side.run(only=names)
     for name in ("reader", "prod"):
         done[name].fails("permission denied")
         assert "only-" not in done[name].log
-    done["forced"].fails("ref_protected")
+    done["forced"].fails('claim "ref_protected" does not match')
     sample.main()
     done = sample.push("Environments", lambda folder: add_reader(folder, ENVIRONMENTS)).run(only=names)
     done["reader"].fails("permission denied")

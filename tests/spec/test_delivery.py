@@ -6,7 +6,6 @@ import dataclasses
 
 import pytest
 
-from model.settings import Settings, System
 from model.tenant import DeliveredSecret
 from tests.spec.helpers import HEAD, SETTINGS, one, problems
 
@@ -77,7 +76,6 @@ def test_an_environment_on_a_cluster_that_delivers_nothing_is_refused(keys: str,
     assert problem.message.endswith("that can have it: dev")
 
 
-@pytest.mark.parametrize("settings", [NONE, dataclasses.replace(SETTINGS, systems=SETTINGS.systems - {System.VAULT})])
-def test_the_key_is_refused_where_no_cluster_delivers(settings: Settings) -> None:
-    (problem,) = problems(text("environments: [dev]"), settings=settings)
+def test_the_key_is_refused_where_no_cluster_delivers() -> None:
+    (problem,) = problems(text("environments: [dev]"), settings=NONE)
     assert problem.message.endswith("delivers no secrets; environments of this file that can have it: none")

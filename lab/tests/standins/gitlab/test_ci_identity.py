@@ -111,6 +111,26 @@ def test_refs(live: LiveGitLab, seeded: Any, runner: Runner) -> None:
     assert (tag["ref_type"], tag["ref_path"], tag["ref_protected"]) == ("tag", "refs/tags/v1", "false")
 
 
+def test_the_claims_of_an_environment(premium: LiveGitLab) -> None:
+    """A job without one has none of them; only the edition that protects environments says that one is protected."""
+    project = premium.root.projects.create({"name": name("p"), "initialize_with_readme": True})
+    config = CONFIG.replace("job:", "prod:") + CONFIG.replace("job:", "dev:").replace("name: prod", "name: dev")
+    plain = CONFIG.replace("job:", "plain:").replace("  environment: {name: prod, deployment_tier: production}\n", "")
+    commit(project, {".gitlab-ci.yml": config + plain}, message="[skip ci]")
+    premium.root.http_post(
+        f"/projects/{project.id}/protected_environments",
+        post_data={"name": "prod", "deploy_access_levels": [{"access_level": 40}]},
+    )
+    runner = project_runner(premium, project)
+    project.pipelines.create({"ref": "main"})
+    found = {}
+    for _ in range(3):
+        job = runner.must_take()
+        claims = verified(premium, variables(job)["ID_TOKEN"])
+        found[job["job_info"]["name"]] = claims.get("environment"), claims.get("environment_protected")
+    assert found == {"prod": ("prod", "true"), "dev": ("dev", "false"), "plain": (None, None)}
+
+
 def test_who_runs_it(live: LiveGitLab, seeded: Any, runner: Runner, someone: Any) -> None:
     user, client = someone()
     seeded.members.create({"user_id": user.id, "access_level": 40})
