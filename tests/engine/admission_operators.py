@@ -9,7 +9,6 @@ from contextlib import contextmanager
 import httpx
 
 from tests.engine.admission_model import HOST, Attempt, Json, changed, object_of
-from tests.engine.admission_monitoring import monitoring_kinds
 
 
 def attempts(vault: str) -> Iterator[Attempt]:
@@ -71,7 +70,6 @@ def operators_kinds(vault: str) -> Iterator[tuple[str, str, Json | None, list[tu
             ),
         ],
     )
-    yield from monitoring_kinds()
     issuer = {"name": "internal", "kind": "ClusterIssuer"}
     spec = {"secretName": "x", "dnsNames": [HOST, "db.alpha-dev.svc"], "commonName": HOST, "issuerRef": issuer}
     certificate = object_of("cert-manager.io/v1", "Certificate", spec=spec)
