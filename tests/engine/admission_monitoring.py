@@ -71,7 +71,7 @@ def _monitor(kind: str, endpoints: str) -> tuple[str, str, Json | None, list[tup
 
 
 def _receivers() -> tuple[str, str, Json | None, list[tuple[str, Json]]]:
-    webhook = {"url": "https://hooks.example.gouv.fr/a", "httpConfig": {"followRedirects": False}}
+    webhook = {"url": "https://hooks.example.test/a", "httpConfig": {"followRedirects": False}}
     mail = {"to": "a@example.fr", "sendResolved": True}
     receiver = {"name": "x", "emailConfigs": [mail], "webhookConfigs": [webhook]}
     spec = {"route": {"receiver": "x"}, "receivers": [receiver]}
@@ -90,15 +90,15 @@ def _receivers() -> tuple[str, str, Json | None, list[tuple[str, Json]]]:
                 (hosts, changed(config, f"{first}/webhookConfigs/0/{field}", value))
                 for field, value in (
                     ("url", "https://169.254.169.254/latest"),
-                    ("url", "http://hooks.example.gouv.fr/a"),
-                    ("url", "https://hooks.example.gouv.fr@evil.example/a"),
-                    ("url", "https://hooks.example.gouv.fr.evil.example/a"),
+                    ("url", "http://hooks.example.test/a"),
+                    ("url", "https://hooks.example.test@evil.example/a"),
+                    ("url", "https://hooks.example.test.evil.example/a"),
                     ("urlSecret", secret),
                     ("httpConfig/followRedirects", True),
                     ("httpConfig/proxyURL", "http://10.0.0.1"),
                 )
             ),
-            (hosts, changed(config, f"{first}/webhookConfigs", [{"url": "https://hooks.example.gouv.fr/a"}])),
+            (hosts, changed(config, f"{first}/webhookConfigs", [{"url": "https://hooks.example.test/a"}])),
             ("have no inhibitRules", changed(config, "spec/inhibitRules", inhibit)),
         ],
     )

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 import httpx
 
 from tests.engine.admission_model import HOST, Attempt, Json, changed, object_of
-from tests.engine.admission_monitoring import monitoring_kinds
 
 
 def attempts(vault: str) -> Iterator[Attempt]:
@@ -89,7 +88,6 @@ def operators_kinds(vault: str) -> Iterator[tuple[str, str, Json | None, list[tu
     called = {"url": "http://169.254.169.254/latest/meta-data", "result": {}}
     hook = object_of("generators.external-secrets.io/v1alpha1", "Webhook", spec=called)
     yield "generator", "apis/generators.external-secrets.io/v1alpha1/webhooks", None, [(stop, hook)]
-    yield from monitoring_kinds()
     issuer = {"name": "internal", "kind": "ClusterIssuer"}
     spec = {"secretName": "x", "dnsNames": [HOST, "db.alpha-dev.svc"], "commonName": HOST, "issuerRef": issuer}
     certificate = object_of("cert-manager.io/v1", "Certificate", spec=spec)

@@ -12,8 +12,7 @@ import pytest
 
 from lab.login import LogInTokens, follow_log_in, log_in
 from lab.testing.platforms import TestLab
-from tests.engine import admission, admission_monitoring, admission_operators, live
-from tests.engine.admission_model import object_of
+from tests.engine import admission, admission_operators, live
 from tests.engine.fleet import Fleet
 from tests.engine.harness import Stack
 from tests.engine.tenants import GAMMA
@@ -291,32 +290,6 @@ def test_the_api_server_refuses_objects_that_reach_outside_their_namespace(stack
     registry = f"127.0.0.1:{stack.lab.home.ports.harbor}"
     with admission_operators.known(client):
         assert admission.surprises(client, registry, stack.lab.vault.url) == []
-
-
-def test_a_member_cannot_remove_the_platform_s_alerts_where_the_cluster_opens_rules(stack: Stack) -> None:
-    client, api = stack.lab.kubernetes, "/apis/rbac.authorization.k8s.io/v1"
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "opened"}
-    member = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "oidc:/alpha/dev/rw"}
-    made = {
-        "roles": {"rules": [admission_monitoring.MEMBER]},
-        "rolebindings": {"roleRef": role, "subjects": [member]},
-    }
-    monitoring = "/apis/monitoring.coreos.com/v1/namespaces/alpha-dev"
-    headers = [*admission.headers("person"), ("Content-Type", "application/merge-patch+json")]
-    try:
-        for kind, body in made.items():
-            url = f"{api}/namespaces/alpha-dev/{kind}"
-            client.post(url, json={"metadata": {"name": "opened"}, **body}).raise_for_status()
-        own = object_of("monitoring.coreos.com/v1", "PrometheusRule", spec={"groups": []})
-        answer = client.post(f"{monitoring}/prometheusrules?dryRun=All", json=own, headers=admission.headers("person"))
-        assert answer.is_success, answer.text
-        for method, path, tried in admission_monitoring.on_platform_objects():
-            sent = headers if method == "PATCH" else admission.headers("person")
-            answer = client.request(method, f"{monitoring}/{path}?dryRun=All", json=tried, headers=sent)
-            assert (answer.status_code, "this object is the platform's" in answer.text) == (403, True), answer.text
-    finally:
-        for kind in made:
-            client.delete(f"{api}/namespaces/alpha-dev/{kind}/opened")
 
 
 def test_an_accepted_object_cannot_be_changed_into_a_refused_one(stack: Stack) -> None:

@@ -58,9 +58,14 @@ def test_the_foundation_s_own_stack_creates_the_same_objects_as_the_whole_stack(
 
 def test_objects_of_a_system_that_is_switched_off_are_removed_and_others_stay(fleet: Fleet) -> None:
     stack, before = fleet.stack, live.snapshot(fleet.lab)
-    stack.configure(systems=["keycloak", "vault", "kubernetes", "gitlab", "harbor", "sonarqube"])
+    stack.configure(systems=["keycloak", "vault", "kubernetes", "gitlab", "harbor", "sonarqube", "observability"])
     run = stack.up().must()
-    assert {name.split("/")[1] for name in run.ops()} == {"argocd", "keycloak", "kubernetes"}
+    assert {name.split("/")[1] for name in run.ops()} == {"argocd", "keycloak", "kubernetes", "observability"}
+    # Argo CD's metrics are gone with it.
+    watched = {name for name in run.ops() if "/observability/" in name}
+    assert watched == {f"alpha/observability/deployments/{part}" for part in ("receivers", "rules")} | {
+        "beta/observability/deployments/rules"
+    }
     assert {name for name in run.ops() if "/keycloak/" in name} == {
         "foundation/keycloak/client/argocd",
         "foundation/keycloak/client/argocd/optional-scopes",

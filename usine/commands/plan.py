@@ -131,7 +131,11 @@ def _show(plan: Plan, platform: Platform) -> None:
 
 
 #: Headings on two lines, for a table of eighty columns.
-_HEADINGS = {System.OBSERVABILITY.value: "observ-\nability"}
+_HEADINGS = {
+    System.KEYCLOAK.value: "key-\ncloak",
+    System.KUBERNETES.value: "kuber-\nnetes",
+    System.OBSERVABILITY.value: "observ-\nability",
+}
 
 
 def table(plan: Plan, states: Mapping[str, State]) -> Table:
