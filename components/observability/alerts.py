@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 
-from components.observability.rules import AlertRule, Group, Subject
+from components.observability.rules import AlertRule, RuleGroup, RuleSubject
 from model.lifecycle import syncs
 from model.naming import REGISTRY_SECRET, names_of
 from model.settings import Credential
@@ -18,13 +18,13 @@ _NOTICE_DAYS = 14
 _NOTICE_SECONDS = _NOTICE_DAYS * 24 * 3600
 
 
-def workloads(subject: Subject) -> Group:
+def workloads(subject: RuleSubject) -> RuleGroup:
     """Return the alerts on containers, jobs, the quota and certificates."""
     own = subject.scope
     memory = f'container_memory_working_set_bytes{{{own}, container!="", container!="POD"}}'
     limit = f'kube_pod_container_resource_limits{{{own}, resource="memory"}}'
     by_container = "max by (namespace, pod, container)"
-    return Group(
+    return RuleGroup(
         "workloads",
         (
             AlertRule(
@@ -82,14 +82,14 @@ def workloads(subject: Subject) -> Group:
     )
 
 
-def credentials(subject: Subject, generation: Credential) -> Group:
+def credentials(subject: RuleSubject, generation: Credential) -> RuleGroup:
     """Return the alert on the generation of stored credentials that is handed out, if it has an end."""
     if generation.until is None:
-        return Group("credentials", ())
+        return RuleGroup("credentials", ())
     end = datetime.datetime.combine(generation.until, datetime.time(), datetime.UTC) + datetime.timedelta(days=1)
     warn = int(end.timestamp()) - _NOTICE_SECONDS
     secret = f'kube_secret_created{{{subject.scope}, secret="{REGISTRY_SECRET}"}}'
-    return Group(
+    return RuleGroup(
         "credentials",
         (
             AlertRule(
@@ -106,15 +106,15 @@ def credentials(subject: Subject, generation: Credential) -> Group:
     )
 
 
-def golden_signals(subject: Subject) -> Group:
+def golden_signals(subject: RuleSubject) -> RuleGroup:
     """Return the alerts on traffic, errors and latency at the ingress, for an environment with a host."""
     if not subject.environment.all_hosts:
-        return Group("ingress", ())
+        return RuleGroup("ingress", ())
     own = subject.scope
     requests = "nginx_ingress_controller_requests"
     buckets = "nginx_ingress_controller_request_duration_seconds_bucket"
     total = f"sum by (namespace, ingress) (rate({requests}{{{own}}}[10m]))"
-    return Group(
+    return RuleGroup(
         "ingress",
         (
             AlertRule(
@@ -148,7 +148,7 @@ def golden_signals(subject: Subject) -> Group:
     )
 
 
-def deployments(subject: Subject) -> Group:
+def deployments(subject: RuleSubject) -> RuleGroup:
     """Return the alerts on the environment's applications; the subject's namespace is Argo CD's.
 
     Argo CD's series have the namespace of the application, which is Argo CD's own. A rule in the tenant's namespace
@@ -157,7 +157,7 @@ def deployments(subject: Subject) -> Group:
     project = names_of(subject.tenant).argocd_project(subject.environment.name)
     bound = f'{subject.scope}, project="{project}"'
     automatic = syncs(subject.tenant, subject.environment)
-    return Group(
+    return RuleGroup(
         f"deployments-{subject.environment.name}",
         (
             AlertRule(

@@ -6,7 +6,7 @@ needs a long window, so that a short disturbance does not fire, and a short one,
 
 from __future__ import annotations
 
-from components.observability.rules import AlertRule, Group, RecordingRule, Subject
+from components.observability.rules import AlertRule, RecordingRule, RuleGroup, RuleSubject
 
 _WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 #: Severity -> (alert, time, factor, long window, short window) of each condition; one of them fires the alert.
@@ -18,10 +18,10 @@ _REQUESTS = "nginx_ingress_controller_requests"
 _BUCKETS = "nginx_ingress_controller_request_duration_seconds_bucket"
 
 
-def objectives(subject: Subject) -> tuple[Group, ...]:
+def objectives(subject: RuleSubject) -> tuple[RuleGroup, ...]:
     """Return the rules of the environment's objectives."""
     stated, own = subject.environment.objectives, subject.scope
-    groups: list[Group] = []
+    groups: list[RuleGroup] = []
     if stated.availability is not None:
         groups += _objective(
             subject,
@@ -44,7 +44,9 @@ def objectives(subject: Subject) -> tuple[Group, ...]:
     return tuple(groups)
 
 
-def _objective(subject: Subject, name: str, percent: float, ratio: str, promise: str) -> tuple[Group, Group]:
+def _objective(
+    subject: RuleSubject, name: str, percent: float, ratio: str, promise: str
+) -> tuple[RuleGroup, RuleGroup]:
     budget = round(1 - percent / 100, 6)
     recorded = tuple(
         RecordingRule(f"usine:{name}_errors:ratio_rate{window}", ratio % (window, window), {"objective": name})
@@ -69,7 +71,7 @@ def _objective(subject: Subject, name: str, percent: float, ratio: str, promise:
         )
         for alert, lasting, severity, conditions in _BURNS
     )
-    return Group(f"objective-{name}", recorded), Group(f"objective-{name}-alerts", alerts)
+    return RuleGroup(f"objective-{name}", recorded), RuleGroup(f"objective-{name}-alerts", alerts)
 
 
 def _bucket(within: str) -> str:

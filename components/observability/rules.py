@@ -42,7 +42,7 @@ class RecordingRule:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class RuleGroup:
     """Rules that are computed together, in their order."""
 
     name: str
@@ -50,7 +50,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class RuleSubject:
     """What rules are about: an environment, whose series are in `namespace`; `runbooks` is the page of procedures."""
 
     tenant: Tenant
@@ -69,17 +69,17 @@ class Subject:
         return f'namespace="{self.namespace}"'
 
 
-def subject_of(tenant: Tenant, environment: Environment, runbooks: str, namespace: str | None = None) -> Subject:
+def subject_of(tenant: Tenant, environment: Environment, runbooks: str, namespace: str | None = None) -> RuleSubject:
     """Return an environment as the subject of rules in its own namespace, or in another one of the platform."""
-    return Subject(tenant, environment, namespace or names_of(tenant).namespace(environment.name), runbooks)
+    return RuleSubject(tenant, environment, namespace or names_of(tenant).namespace(environment.name), runbooks)
 
 
-def groups_spec(subject: Subject, groups: Sequence[Group]) -> list[dict[str, object]]:
+def groups_spec(subject: RuleSubject, groups: Sequence[RuleGroup]) -> list[dict[str, object]]:
     """Return the groups as the specification of a PrometheusRule has them; groups without rules are left out."""
     return [{"name": g.name, "rules": [_rule(subject, rule) for rule in g.rules]} for g in groups if g.rules]
 
 
-def _rule(subject: Subject, rule: AlertRule | RecordingRule) -> dict[str, object]:
+def _rule(subject: RuleSubject, rule: AlertRule | RecordingRule) -> dict[str, object]:
     if isinstance(rule, RecordingRule):
         return {"record": rule.name, "expr": rule.expression, "labels": {**subject.labels, **rule.labels}}
     return {
