@@ -12,7 +12,8 @@ from pydantic import AfterValidator, ValidationError
 from model.problems import START, Finding, KeyPath, Position, Problem, SpecError, locate
 from model.reading import fields as f
 from model.reading.explain import explain
-from model.reading.schema import FileSchema, Section
+from model.reading.json_schema import FileSchema
+from model.reading.schema import Section
 from model.reading.yaml_reader import examine
 
 _SHORTEST_REASON = 10

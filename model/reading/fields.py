@@ -17,6 +17,7 @@ from pydantic import AfterValidator, PlainValidator, WithJsonSchema
 from model.reading import amounts
 from model.reading.addresses import EMAIL_PATTERN, HOST_PATTERN, URL_PATTERN, parse_email, parse_host, parse_url
 from model.reading.cron import CRON_PATTERN, parse_cron
+from model.reading.git_names import check_branch, check_branch_pattern, check_revision
 from model.reading.yaml_scalars import Ambiguous
 from model.texts import is_secret_key, may_be_secret
 
@@ -123,46 +124,6 @@ def _check_date(value: object) -> datetime.date:
             return date
         raise ValueError("a year between 2000 and 2100 is expected")
     raise ValueError("expected a date such as 2027-06-30")
-
-
-_GIT_REF = re.compile(r"[A-Za-z0-9._/@#+=-]{1,100}")
-
-
-def check_git_name(value: str, what: str = "a branch, tag or commit") -> str:
-    """Return a legal Git name (the rules of ``git check-ref-format``, ASCII only). Raises ValueError."""
-    parts = value.split("/")
-    if (
-        not _GIT_REF.fullmatch(value)
-        or value.startswith("-")
-        or ".." in value
-        or "@{" in value
-        or value == "@"
-        or value.endswith(".")
-        or any(not part or part.startswith(".") or part.endswith(".lock") for part in parts)
-    ):
-        raise ValueError(f"not a legal name of {what} in Git")
-    if value.startswith("refs/"):
-        raise ValueError(f"write the short name of {what}, without refs/...")
-    return value
-
-
-def _check_revision(value: str) -> str:
-    tag = value.removeprefix("refs/tags/")
-    if value.startswith("refs/") and tag == value:
-        raise ValueError("write the short name of a branch or commit, or a tag as refs/tags/NAME")
-    check_git_name(tag)
-    return value
-
-
-def _check_branch(value: str) -> str:
-    return check_git_name(value, "a branch")
-
-
-def _check_branch_pattern(value: str) -> str:
-    if "*" in value and not re.search(r"\*\*", value):
-        check_git_name(value.replace("*", "x"), "a branch")
-        return value
-    return check_git_name(value, "a branch (one * stands for anything)")
 
 
 def _relative(value: str, what: str) -> str:
@@ -326,15 +287,15 @@ Host = Annotated[str, *_parsed(parse_host, HOST_PATTERN, "A full host name in lo
 RevisionName = Annotated[
     str,
     *_parsed(
-        _check_revision,
+        check_revision,
         r"^[A-Za-z0-9._/@#+=-]{1,110}$",
         "A branch, a tag or a commit of the repository. Production: a protected branch, a protected tag as "
         "refs/tags/NAME, or a whole SHA.",
     ),
 ]
-Branch = Annotated[str, *_parsed(_check_branch, r"^[A-Za-z0-9._/@#+=-]{1,100}$", "A branch.")]
+Branch = Annotated[str, *_parsed(check_branch, r"^[A-Za-z0-9._/@#+=-]{1,100}$", "A branch.")]
 BranchPattern = Annotated[
-    str, *_parsed(_check_branch_pattern, r"^[A-Za-z0-9._/@#+=*-]{1,100}$", "A branch; * stands for anything.")
+    str, *_parsed(check_branch_pattern, r"^[A-Za-z0-9._/@#+=*-]{1,100}$", "A branch; * stands for anything.")
 ]
 Directory = Annotated[str, *_parsed(_check_directory, r"^[A-Za-z0-9._/-]{1,200}$", "A folder of the repository.")]
 ValueFile = Annotated[

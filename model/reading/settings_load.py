@@ -15,8 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 from model.problems import START, Finding, KeyPath, Problem, SpecError, locate
 from model.reading.archetypes_load import merge_archetypes, to_archetype
 from model.reading.explain import explain
+from model.reading.json_schema import FileSchema
 from model.reading.merge import holds
-from model.reading.schema import FileSchema
 from model.reading.settings_checks import build_settings
 from model.reading.settings_schema import SettingsSection
 from model.reading.yaml_reader import MAX_BYTES, REFUSED, examine

@@ -9,8 +9,9 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
+from model.reading.json_schema import json_schema
 from model.reading.load import load
-from model.reading.schema import Words, json_schema
+from model.reading.schema import Words
 from model.reading.yaml_reader import read
 from model.reading.yaml_scalars import FRACTION, Ambiguous
 from tests.spec import test_fields

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 from model.problems import SpecError
-from model.reading.schema import Words, json_schema
+from model.reading.json_schema import json_schema
+from model.reading.schema import Words
 from model.reading.settings_load import load_settings
 from usine.commands.common import report_problems
 
