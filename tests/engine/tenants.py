@@ -20,13 +20,13 @@ ALPHA = """
       deliver:
         db: {}
         mail: {environments: [dev], path: app/smtp, keys: {SMTP_PASSWORD: password}}
-    repositories:
-      api: {kind: app}
-      deploy: {kind: infra, path: charts/alpha}
     observability:
       alerts:
         - {to: alpha@example.gouv.fr}
         - {webhook: "https://hooks.example.gouv.fr/alpha", credentials: hook}
+    repositories:  # last, because tests add repositories
+      api: {kind: app}
+      deploy: {kind: infra, path: charts/alpha}
     """
 BETA = """
     owner: bob.durand
