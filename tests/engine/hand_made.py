@@ -223,16 +223,18 @@ def _tag_again(lab: TestLab, ref: str) -> None:
     _ok(lab.gitlab.post(_TAGS, json={"tag_name": TAG, "ref": ref}))
 
 
+#: The commit of the tag before it was moved. It is not always the newest: other tests publish versions too.
+_tagged: list[str] = []
+
+
 def move_the_tag(lab: TestLab) -> None:
     commit = live_forge.get(lab.gitlab, f"{_TAGS}/{TAG}")["commit"]
+    _tagged.append(commit["id"])
     _tag_again(lab, commit["parent_ids"][0])
 
 
 def put_the_tag_back(lab: TestLab) -> None:
-    """Tag the commit after the one it was moved to. It is not always the newest: other tests publish versions too."""
-    moved = live_forge.get(lab.gitlab, f"{_TAGS}/{TAG}")["commit"]["id"]
-    commits = live_forge.get(lab.gitlab, "projects/platform%2Fcatalogue/repository/commits", ref_name="main")
-    _tag_again(lab, next(commit["id"] for commit in commits if commit["parent_ids"] == [moved]))
+    _tag_again(lab, _tagged.pop())
 
 
 # Harbor ----------------------------------------------------------------------------------------------------------
