@@ -13,6 +13,8 @@ import pytest
 from tests.observability.fleet import objects, rules, tenant
 from tests.observability.promtool import expected, must, run, write
 
+pytestmark = pytest.mark.servers  # the part of promtool and amtool is built
+
 REQUESTS = "nginx_ingress_controller_requests"
 BUCKETS = "nginx_ingress_controller_request_duration_seconds_bucket"
 POD = 'pod="app-1", container="app"'

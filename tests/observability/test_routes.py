@@ -9,6 +9,8 @@ import pytest
 from tests.observability.fleet import objects, tenant
 from tests.observability.promtool import alertmanager_configuration, must, write
 
+pytestmark = pytest.mark.servers  # the part of promtool and amtool is built
+
 #: The route that docs/observability.md asks the platform for.
 PLATFORM = {"receiver": "platform", "matchers": ['severity=~".+"']}
 
