@@ -217,8 +217,8 @@ class ArgoCDTenant(Component):
         server = self._args.clusters[environment.cluster].server
         namespace = self._args.namespaces[environment.name]
         delivered = [
-            {"group": "external-secrets.io", "kind": "ExternalSecret", "name": secret.name}
-            for secret in secrets_of(tenant, environment)
+            {"group": "external-secrets.io", "kind": "ExternalSecret", "name": each.name}
+            for each in secrets_of(tenant, environment)
         ]
         spec: dict[str, object] = {
             "description": f"{tenant.name}, {environment.name}",

@@ -210,7 +210,7 @@ class Foundation(Component):
 def _issuer(settings: Settings, authorities: Mapping[str, str]) -> OidcIssuer:
     """Return Keycloak's realm as an OIDC issuer."""
     endpoint = settings.endpoints[System.KEYCLOAK]
-    return OidcIssuer(settings.issuer, authorities[str(endpoint.ca)] if endpoint.ca else None)
+    return OidcIssuer(settings.issuer, endpoint.authority(authorities))
 
 
 def _on_the_same_server(settings: Settings, cluster: str) -> tuple[str, ...]:

@@ -210,7 +210,7 @@ def _vault_address(settings: Settings, authorities: Mapping[str, str]) -> VaultA
     if not settings.on(System.VAULT):
         return None
     endpoint = settings.endpoints[System.VAULT]
-    return VaultAddress(endpoint.url, authorities[str(endpoint.ca)] if endpoint.ca else None)
+    return VaultAddress(endpoint.url, endpoint.authority(authorities))
 
 
 def _deployed(settings: Settings, tenant: Tenant, forge: GitLabTenant | None) -> Mapping[str, DeployedRepository]:

@@ -168,6 +168,10 @@ class Endpoint:
     url: str
     ca: Path | None = None
 
+    def authority(self, authorities: Mapping[str, str]) -> str | None:
+        """Return the PEM text of its authority; `authorities` has those of the settings by path."""
+        return authorities[str(self.ca)] if self.ca else None
+
 
 @dataclass(frozen=True, slots=True)
 class KeycloakSettings:

@@ -13,7 +13,7 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, LabelSelectorRequiremen
 from components.base import Component
 from components.kubernetes.admission_model import AdmissionRule
 from components.kubernetes.admission_rules import admission_rules, selector
-from model.naming import admission_policy
+from model.naming import MANAGED_BY_LABEL, admission_policy
 from model.settings import Cluster
 
 
@@ -49,7 +49,7 @@ class TenantAdmission(Component):
 
     def _rule(self, name: str, rule: AdmissionRule) -> None:
         metadata = ObjectMetaArgs(
-            name=admission_policy(self._args.cluster, rule.name), labels={"app.kubernetes.io/managed-by": "usine"}
+            name=admission_policy(self._args.cluster, rule.name), labels={MANAGED_BY_LABEL: "usine"}
         )
         policy = admission.ValidatingAdmissionPolicy(
             f"{name}/policy",

@@ -13,7 +13,7 @@ from pulumi_kubernetes.rbac import v1 as rbac
 from components.base import Component
 from components.kubernetes.admission import TenantAdmission, TenantAdmissionArgs
 from components.kubernetes.cluster_roles import cluster_roles
-from model.naming import cluster_role_name
+from model.naming import MANAGED_BY_LABEL, cluster_role_name
 from model.settings import Cluster
 
 
@@ -46,7 +46,7 @@ class KubernetesFoundation(Component):
                 f"{name}/{short.value}",
                 metadata=ObjectMetaArgs(
                     name=cluster_role_name(args.cluster.name, short.value),
-                    labels={"app.kubernetes.io/managed-by": "usine"},
+                    labels={MANAGED_BY_LABEL: "usine"},
                 ),
                 rules=[
                     rbac.PolicyRuleArgs(

@@ -15,7 +15,7 @@ from components.kubernetes.admission_model import (
     Match,
     cel_list,
 )
-from model.naming import DOMAIN, TENANT_LABEL
+from model.naming import DOMAIN, MANAGED_BY_LABEL, TENANT_LABEL
 
 _GROUP = "monitoring.coreos.com"
 _ENDPOINT = (
@@ -161,7 +161,7 @@ def _platform_objects() -> AdmissionRule:
     Where the cluster opens these kinds, a member of the tenant could otherwise remove an alert before the platform sees
     it.
     """
-    label = "metadata.?labels[?'app.kubernetes.io/managed-by'].orValue('')"
+    label = f"metadata.?labels[?'{MANAGED_BY_LABEL}'].orValue('')"
     return AdmissionRule(
         "platform-monitoring",
         (
@@ -175,7 +175,7 @@ def _platform_objects() -> AdmissionRule:
             Demand(
                 "!variables.platform || "
                 "authorizer.group('').resource('namespaces').name(request.namespace).check('delete').allowed()",
-                "this object is the platform's (app.kubernetes.io/managed-by: usine): give yours another name, "
+                f"this object is the platform's ({MANAGED_BY_LABEL}: usine): give yours another name, "
                 "without this label",
             ),
         ),

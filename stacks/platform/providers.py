@@ -80,7 +80,7 @@ def _keycloak(name: str, settings: Settings, authorities: Mapping[str, str], opt
         url=endpoint.url,
         # Seconds. The default of 5 is shorter than the creation of a realm on a busy server.
         client_timeout=120,
-        root_ca_certificate=authorities[str(endpoint.ca)] if endpoint.ca else None,
+        root_ca_certificate=endpoint.authority(authorities),
         opts=_own(System.KEYCLOAK, opts),
     )
 
@@ -122,9 +122,7 @@ def _sonarqube(
     name: str, settings: Settings, authorities: Mapping[str, str], opts: _Options
 ) -> pulumi.ProviderResource:
     endpoint = settings.endpoints[System.SONARQUBE]
-    return sonarqube_provider(
-        name, endpoint.url, authorities[str(endpoint.ca)] if endpoint.ca else None, _own(System.SONARQUBE, opts)
-    )
+    return sonarqube_provider(name, endpoint.url, endpoint.authority(authorities), _own(System.SONARQUBE, opts))
 
 
 def _kubernetes(name: str, settings: Settings, cluster: str, opts: _Options) -> kubernetes.Provider:

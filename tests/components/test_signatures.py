@@ -30,15 +30,15 @@ def with_verifiers(*clusters: str) -> Settings:
 
 def policies(plan: Plan) -> Mapping[str, Any]:
     """Return the policies by namespace."""
-    found = [r.inputs for r in plan.resources if r.inputs.get("kind") == KIND]
-    return {str(one["metadata"]["namespace"]): one for one in found}  # type: ignore[index]  # values of JSON
+    found: list[Any] = [r.inputs for r in plan.resources if r.inputs.get("kind") == KIND]
+    return {str(one["metadata"]["namespace"]): one for one in found}
 
 
 def credentials(plan: Plan) -> Mapping[str, Any]:
     """Return the verifier's credentials by name."""
-    secrets = [r.inputs for r in plan.resources if r.type == "kubernetes:core/v1:Secret"]
-    found = [one for one in secrets if one["metadata"]["namespace"] == "guards"]  # type: ignore[index]
-    return {str(one["metadata"]["name"]): one for one in found}  # type: ignore[index]
+    secrets: list[Any] = [r.inputs for r in plan.resources if r.type == "kubernetes:core/v1:Secret"]
+    found = [one for one in secrets if one["metadata"]["namespace"] == "guards"]
+    return {str(one["metadata"]["name"]): one for one in found}
 
 
 def test_only_a_cluster_with_a_verifier_has_policies() -> None:

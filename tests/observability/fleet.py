@@ -33,6 +33,11 @@ def objects(*tenants: Tenant, until: datetime.date = UNTIL, **changes: Any) -> l
     return [r for r in plan.resources if r.system == "observability" and not r.is_component]
 
 
+def namespace_of(one: PlannedResource) -> str:
+    metadata: Any = one.inputs["metadata"]
+    return str(metadata["namespace"])
+
+
 def spec(objects: list[PlannedResource], name: str) -> Any:
     """Return the specification of the object with this logical name."""
     (found,) = (r for r in objects if r.name == name)

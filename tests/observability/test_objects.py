@@ -16,7 +16,7 @@ from model.settings import Settings, System
 from model.tenant import LATENCIES, LatencyObjective, Objectives, Observability, State
 from policy.promql import selectors
 from tests import factories
-from tests.observability.fleet import HOOK, MAIL, objects, rules, spec, tenant
+from tests.observability.fleet import HOOK, MAIL, namespace_of, objects, rules, spec, tenant
 from tests.plans import plan_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "alertes.md"
@@ -25,7 +25,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "alertes.md"
 def test_every_expression_reads_the_namespace_of_its_rule_only() -> None:
     checked = 0
     for one, rule in rules(objects(tenant("alpha"), tenant("beta"))):
-        namespace = one.inputs["metadata"]["namespace"]  # type: ignore[index]
+        namespace = namespace_of(one)
         found = list(selectors(rule["expr"]))
         assert found, rule
         for matchers in found:

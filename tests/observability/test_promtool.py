@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.observability.fleet import objects, rules, tenant
+from tests.observability.fleet import namespace_of, objects, rules, tenant
 from tests.observability.promtool import expected, must, run, write
 
 pytestmark = pytest.mark.servers  # the part of promtool and amtool is built
@@ -147,9 +147,7 @@ def test_promtool_accepts_every_rule_of_every_tenant(tmp_path: Path) -> None:
 def test_promtool_s_own_parser_finds_the_namespace_in_every_selector() -> None:
     """Setting the matcher changes an expression only where a selector lacks it."""
     expressions = {
-        (str(one.inputs["metadata"]["namespace"]), rule["expr"])  # type: ignore[index]
-        for one, rule in rules(objects(tenant("alpha")))
-        if "/prod/" not in one.name
+        (namespace_of(one), rule["expr"]) for one, rule in rules(objects(tenant("alpha"))) if "/prod/" not in one.name
     }
     assert len(expressions) > 30
     joined: dict[str, list[str]] = {}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, partial
 from typing import Final
 
-from model.naming import ADMISSION_PREFIX, MANAGED_BY_LABEL, TENANT_LABEL
+from model.naming import ADMISSION_PREFIX, TENANT_LABEL
 from model.reserved import platform_names, reserved_namespaces
 from model.settings import Operator, System
 from usine.clients import Connections
@@ -17,17 +17,16 @@ from usine.clients.base import Json
 from usine.clients.kubernetes import NAMESPACE, SECRET, KubernetesKind
 from usine.drift.inventory.base import Found, InventoryScan, InventoryScope
 from usine.drift.inventory.kubernetes_api import (
+    OURS,
     ClusterServer,
     found,
+    has_our_label,
     namespace_owner,
     refuse,
     servers,
     tenants_on,
 )
 
-_MANAGED_BY: Final = MANAGED_BY_LABEL
-_US: Final = "usine"
-_OURS: Final = f"{_MANAGED_BY}={_US}"
 #: Names that are reserved for the API server and its add-ons (Kubernetes' documentation of namespaces and of RBAC).
 _OWN_NAMESPACE_PREFIX: Final = "kube-"
 _OWN_PREFIX: Final = "system:"
@@ -189,8 +188,7 @@ class _ClusterInventory:
         for namespace, tenant, item in self._each(resource):
             id_ = f"{namespace}/{item['metadata']['name']}"
             cluster = self._scope.settings.clusters[self._cluster_of(tenant, id_)]
-            labelled = (item["metadata"].get("labels") or {}).get(_MANAGED_BY) == _US
-            if labelled or Operator.EXTERNAL_SECRETS not in cluster.operators:
+            if has_our_label(item) or Operator.EXTERNAL_SECRETS not in cluster.operators:
                 yield from self._unless_known(tenant, resource, item, namespace, "copies secrets of Vault")
 
     def _accounts(self) -> Iterator[Found]:
@@ -203,7 +201,7 @@ class _ClusterInventory:
     def _secrets(self) -> Iterator[Found]:
         """Secrets with the platform's label, and endless service account tokens; the others belong to the team."""
         for query, detail in (
-            ({"labelSelector": _OURS}, "a secret with the platform's label"),
+            ({"labelSelector": OURS}, "a secret with the platform's label"),
             ({"fieldSelector": "type=kubernetes.io/service-account-token"}, "a service account's token, for ever"),
         ):
             for namespace, tenant, item in self._each(SECRET, **query):
@@ -213,7 +211,7 @@ class _ClusterInventory:
         """Secrets with the platform's label in the namespaces of verifiers: credentials that pull a tenant's images."""
         clusters = (self._scope.settings.clusters[cluster] for cluster in self._server.clusters)
         for namespace in sorted({c.image_verifier.namespace for c in clusters if c.image_verifier is not None}):
-            for item in self._server.client.items(SECRET, namespace, labelSelector=_OURS):
+            for item in self._server.client.items(SECRET, namespace, labelSelector=OURS):
                 label = (item["metadata"].get("labels") or {}).get(TENANT_LABEL)
                 tenant = label if label in self._scope.slugs else None
                 if self._scope.includes(tenant):
@@ -264,7 +262,7 @@ class _ClusterInventory:
             yield tenant
 
     def _cluster_roles(self) -> Iterator[Found]:
-        for item in self._server.client.items(_CLUSTER_ROLE, labelSelector=_OURS):
+        for item in self._server.client.items(_CLUSTER_ROLE, labelSelector=OURS):
             yield from self._unless_known(None, _CLUSTER_ROLE, item, None, "a cluster role with the platform's label")
 
     def _admission(self) -> Iterator[Found]:
@@ -276,8 +274,7 @@ class _ClusterInventory:
             for item in self._server.client.items(resource):
                 metadata = item["metadata"]
                 named = (metadata["name"], str((item.get("spec") or {}).get("policyName", "")))
-                labelled = (metadata.get("labels") or {}).get(_MANAGED_BY) == _US
-                if labelled or any(name.startswith(ADMISSION_PREFIX) for name in named):
+                if has_our_label(item) or any(name.startswith(ADMISSION_PREFIX) for name in named):
                     yield from self._unless_known(None, resource, item, None, detail)
 
     # Findings -----------------------------------------------------------------------------------------------------

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
+from model.naming import MANAGED_BY_LABEL
 from model.settings import System
 from stacks.platform.providers import clusters_in_use
 from usine.clients import ClientError, Connections
+from usine.clients.base import Json
 from usine.clients.kubernetes import KubernetesClient, KubernetesKind
 from usine.drift.inventory.base import Found, InventoryScope
+
+_US: Final = "usine"
+#: Selects the objects that the program manages.
+OURS: Final = f"{MANAGED_BY_LABEL}={_US}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,11 @@ def tenants_on(scope: InventoryScope, clusters: Iterable[str]) -> tuple[str | No
         if slug not in scope.declared or any(e.cluster in wanted for e in scope.declared[slug].environments)
     )
     return (*((None,) if scope.foundation else ()), *there)
+
+
+def has_our_label(item: Json) -> bool:
+    """Return whether an object has the label of those that the program manages."""
+    return (item["metadata"].get("labels") or {}).get(MANAGED_BY_LABEL) == _US
 
 
 def namespace_owner(scope: InventoryScope, name: str) -> str | None:

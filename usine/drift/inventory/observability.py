@@ -14,7 +14,7 @@ from model.settings import Operator, System
 from usine.clients import Connections
 from usine.clients.kubernetes import NAMESPACE, KubernetesKind
 from usine.drift.inventory.base import Found, InventoryScan, InventoryScope
-from usine.drift.inventory.kubernetes_api import ClusterServer, found, refuse, servers, tenants_on
+from usine.drift.inventory.kubernetes_api import ClusterServer, found, has_our_label, refuse, servers, tenants_on
 
 _GROUP: Final = "monitoring.coreos.com"
 
@@ -32,7 +32,6 @@ _DETAILS: Final = {
     _RECEIVERS: "sends alerts of the namespace to addresses that no tenant file names",
     _RULES: "rules that the tenant file does not ask for",
 }
-_OURS: Final = ("app.kubernetes.io/managed-by", "usine")
 
 
 class ObservabilityInventory:
@@ -72,8 +71,7 @@ class ObservabilityInventory:
             if tenant is None:
                 continue
             opened = Operator.MONITORING in self._scope.settings.clusters[cluster].operators
-            key, value = _OURS
-            if kind in _OPENED and opened and (metadata.get("labels") or {}).get(key) != value:
+            if kind in _OPENED and opened and not has_our_label(item):
                 continue
             id_ = f"{metadata['namespace']}/{metadata['name']}"
             if not self._scope.knows(kind.type, id_):
