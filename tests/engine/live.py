@@ -54,6 +54,15 @@ def kubernetes(lab: TestLab) -> dict[str, Any]:
     return found
 
 
+def attestors(lab: TestLab, namespace: str) -> list[dict[str, Any]]:
+    """Return the keys that the namespace's admission policy for images trusts."""
+    response = lab.kubernetes.get(
+        f"/apis/policies.kyverno.io/v1/namespaces/{namespace}/namespacedimagevalidatingpolicies/usine-signed-images"
+    )
+    found: list[dict[str, Any]] = response.raise_for_status().json()["spec"]["attestors"]
+    return found
+
+
 def keycloak(lab: TestLab) -> dict[str, Any]:
     """The realm's groups by path with their members, our clients with their redirect URIs, and the accounts."""
     admin = lab.keycloak

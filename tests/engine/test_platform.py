@@ -91,7 +91,7 @@ def test_up_creates_everything(fleet: Fleet) -> None:
     # The API server accepts Kyverno's kind, with the key that Vault has; of two clusters, one has a verifier.
     policies = {name: one for name, one in after["kubernetes"].items() if name.startswith("namespacedimage")}
     assert set(policies) == {"namespacedimagevalidatingpolicies/alpha-prod/usine-signed-images"}
-    (attestor,) = next(iter(policies.values()))["spec"]["attestors"]
+    (attestor,) = live.attestors(fleet.lab, "alpha-prod")
     key = fleet.lab.vault.adapter.get("/v1/usine-signing/keys/alpha")["data"]["keys"]["1"]["public_key"]
     assert attestor["cosign"]["key"]["data"] == key
     assert after["kubernetes"]["secrets/kyverno/usine-alpha-prod"]["data"] == [".dockerconfigjson"]
