@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,11 @@ if TYPE_CHECKING:
     from lab.testing.platforms import TestLab
 
 pytest_plugins = ["lab.testing.distribution", "lab.testing.timing"]
+
+# The tests start hundreds of Python processes, each with the modules of this checkout. Compile them once, also on a
+# machine whose environment forbids it.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Background processes of a shell script ignore SIGINT, and so would every engine that a test interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

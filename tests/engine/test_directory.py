@@ -24,10 +24,9 @@ TENANT = """
 
 
 @pytest.fixture
-def stack(light_lab: TestLab, tmp_path: Path) -> Iterator[Stack]:
+def stack(lab: TestLab, tmp_path: Path) -> Iterator[Stack]:
     """A platform of Keycloak and GitLab that creates no accounts."""
-    light_lab.start("keycloak")
-    stack = Stack(light_lab, "directory", tmp_path / "stack")
+    stack = Stack(lab, "directory", tmp_path / "stack")
     settings = stack.settings()
     stack.configure(
         systems=["keycloak", "gitlab"],
@@ -38,8 +37,8 @@ def stack(light_lab: TestLab, tmp_path: Path) -> Iterator[Stack]:
     yield stack
     stack.close()
     for person in PEOPLE:
-        for account in light_lab.gitlab.get("/users", params={"username": f"{person}-of-gitlab"}).json():
-            light_lab.gitlab.delete(f"/users/{account['id']}", params={"hard_delete": "true"}).raise_for_status()
+        for account in lab.gitlab.get("/users", params={"username": f"{person}-of-gitlab"}).json():
+            lab.gitlab.delete(f"/users/{account['id']}", params={"hard_delete": "true"}).raise_for_status()
 
 
 def log_in(lab: TestLab, person: str) -> None:

@@ -36,7 +36,7 @@ POLICY = "alpha.env.essai"
 
 @pytest.fixture(scope="module")
 def stack(light_lab: TestLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    stack = Stack(light_lab, "guard", tmp_path_factory.mktemp("guard") / "guard")
+    stack = Stack(light_lab, "guard", tmp_path_factory.mktemp("guard") / "guard", checkpoints=True)
     stack.configure(systems=["vault"])
     stack.tenant("alpha", ALPHA)
     stack.tenant("beta", BETA)

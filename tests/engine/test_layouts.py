@@ -1,4 +1,7 @@
-"""One stack for everything, or one for the foundation and one for each tenant: both make the same platform."""
+"""What a stack creates: everything, only the foundation, or not all systems.
+
+A tenant's own stack is in `test_recovery.py`.
+"""
 
 from __future__ import annotations
 
@@ -7,41 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.engine import live
-from tests.engine.breaks import widen_a_policy
 from tests.engine.fleet import TENANTS, Fleet
 from tests.engine.harness import Stack
-from tests.engine.tenants import ALPHA, like
 
 pytestmark = pytest.mark.servers
-
-SLUG = "delta"
-TENANT = like(ALPHA, SLUG)
-
-
-def test_a_tenant_s_own_stack_creates_the_same_objects_as_the_whole_stack(fleet: Fleet, tmp_path: Path) -> None:
-    """The tenant's stack looks up the foundation of the whole stack."""
-    before = live.snapshot(fleet.lab)
-    stack = Stack(fleet.lab, SLUG, tmp_path / SLUG)
-    for slug, text in {**TENANTS, SLUG: TENANT}.items():
-        stack.tenant(slug, text)
-    stack.configure(foundation="skip", tenants=[SLUG])
-    stack.up().must()
-    made = live.snapshot(fleet.lab)
-    assert live.of_tenant(made, SLUG) == live.of_tenant(fleet.after, "alpha")
-    assert stack.up("--expect-no-changes").exit_code == 0
-    assert stack.drift().must().steps == ()
-
-    # It changes nothing of other tenants, and repairs its own objects.
-    stack.tenant(SLUG, TENANT + "state: suspended\n")
-    assert {step.name.split("/")[0] for step in stack.up().must().steps} == {SLUG}
-    widen_a_policy(fleet.lab, SLUG)
-    broken = live.vault(fleet.lab)
-    stack.tenant(SLUG, TENANT)
-    stack.up("--refresh").must()
-    assert live.vault(fleet.lab) != broken
-    assert live.snapshot(fleet.lab) == made
-    stack.close()
-    assert live.snapshot(fleet.lab) == before
 
 
 def test_the_foundation_s_own_stack_creates_the_same_objects_as_the_whole_stack(fleet: Fleet, tmp_path: Path) -> None:

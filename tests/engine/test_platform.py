@@ -208,7 +208,7 @@ def test_a_change_affects_only_its_objects_and_only_an_archived_tenant_is_remove
     assert live.snapshot(stack.lab) == made
 
     stack.tenant("gamma", GAMMA + "state: archived\n")
-    archived = stack.guarded_up(*POLICIES).must()
+    archived = stack.up(*POLICIES).must()
     assert all(step.name.startswith("gamma/") for step in archived.steps), archived.steps
     groups = live.keycloak(stack.lab)["groups"]
     assert [path for path, group in groups.items() if path.startswith("/gamma") and group["members"]] == []
@@ -217,7 +217,7 @@ def test_a_change_affects_only_its_objects_and_only_an_archived_tenant_is_remove
     # All objects of an archived tenant are removed, and alpha is what it was before.
     stack.remove("gamma")
     stack.tenant("alpha", ALPHA)
-    removed = stack.guarded_up().must().ops()
+    removed = stack.up().must().ops()
     back = {name: op for name, op in removed.items() if name.startswith("alpha/")}
     assert back == dict.fromkeys(["alpha/kubernetes/dev/quota", *edits], "update")
     gone = {name: op for name, op in removed.items() if name not in back}

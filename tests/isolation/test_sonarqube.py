@@ -37,10 +37,9 @@ def key(slug: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def people(light_lab: TestLab) -> Iterator[Mapping[tuple[str, str], Client]]:
+def people(lab: TestLab) -> Iterator[Mapping[tuple[str, str], Client]]:
     """A person of each role, by tenant and role, on a server with the plan's SonarQube objects of the tenants."""
-    light_lab.start("sonarqube")
-    sonar = Sonar(light_lab.home, address(light_lab.home))
+    sonar = Sonar(lab.home, address(lab.home))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SONAR_TOKEN", sonar.token)
         everywhere = Life(sonar, "GlobalPermissions")

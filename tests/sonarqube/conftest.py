@@ -37,10 +37,9 @@ if chosen := os.environ.get("USINE_TEST_LAB_HOME"):
 else:
 
     @pytest.fixture(scope="session")
-    def home(light_lab: TestLab) -> LabHome:
+    def home(lab: TestLab) -> LabHome:
         """The folder of the platform."""
-        light_lab.start("sonarqube")
-        return light_lab.home
+        return lab.home
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,8 @@ class VaultPluginClient:
             total=int(settings.get("maxRetries") or os.environ.get("VAULT_MAX_RETRIES") or 2),
             status_forcelist=(500, 502, 503, 504),
             allowed_methods=None,
-            backoff_factor=0.5,
+            # The official plugin waits for a second. Each object tries again, one after another, if the server is down.
+            backoff_factor=0.1,
             raise_on_status=False,
         )
         made = session(self._address, retries)

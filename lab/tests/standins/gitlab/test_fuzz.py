@@ -15,7 +15,7 @@ from lab.standins.serve import Configuration
 from lab.testing.gitlab_server import ROOT_TOKEN, live_gitlab
 from lab.tests.standins.fuzzing import Attack
 
-_EXAMPLES: Final = 5
+_EXAMPLES: Final = 3
 #: Invalid values, sent for all parameters of an operation at once.
 _ODD: Final[tuple[Any, ...]] = (
     [],
