@@ -49,8 +49,12 @@ def plan(*repositories: Repository, **changes: Any) -> Plan:
 
 
 def of(plan: Plan, kind: str, environment: str = "dev") -> list[dict[str, Any]]:
-    found = [dict(r.inputs) for r in plan.resources if r.inputs.get("kind") == kind]
-    return [one for one in found if one["metadata"].get("labels", {}).get("usine.dev/environment") == environment]
+    found: list[dict[str, Any]] = [dict(r.inputs) for r in plan.resources if r.inputs.get("kind") == kind]
+    return [one for one in found if labels_of(one).get("usine.dev/environment") == environment]
+
+
+def labels_of(inputs: Mapping[str, Any]) -> Mapping[str, str]:
+    return (inputs.get("metadata") or {}).get("labels") or {}
 
 
 def application(plan: Plan, environment: str = "dev", name: str = "deploy") -> dict[str, Any]:
@@ -70,8 +74,8 @@ def secrets(plan: Plan) -> dict[str, object]:
     """Return Argo CD's secrets by name: their data, which is secret as a whole."""
     found: dict[str, object] = {}
     for resource in plan.resources:
-        metadata: Any = resource.inputs.get("metadata") or {}
-        if "argocd.argoproj.io/secret-type" in (metadata.get("labels") or {}):
+        if "argocd.argoproj.io/secret-type" in labels_of(resource.inputs):
+            metadata: Any = resource.inputs["metadata"]
             found[metadata["name"]] = resource.inputs["data"]
     return found
 
