@@ -153,6 +153,8 @@ def test_an_added_label_is_found() -> None:
     [
         ({"f:metadata": {"f:annotations": {".": {}, "f:kubectl.kubernetes.io/last-applied-configuration": {}}}},
          {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}}),
+        ({"f:metadata": {"f:annotations": {".": {}, "f:argocd.argoproj.io/application-set-refresh": {}}}},
+         {"annotations": {"argocd.argoproj.io/application-set-refresh": "true"}}),
         ({"f:metadata": {"f:labels": {"f:kubernetes.io/metadata.name": {}}}},
          {"labels": {"a": "b", "kubernetes.io/metadata.name": "x"}}),
         ({"f:metadata": {"f:labels": {"f:a": {}}}}, {}),

@@ -31,7 +31,7 @@ _NOT_CONFIGURATION: Final = ("status", "operation")
 #: Annotations and labels of tools and controllers, which configure nothing in our objects.
 _NOTES: Final = (
     "kubernetes.io/metadata.name", "kubectl.kubernetes.io/", "deployment.kubernetes.io/", "pulumi.com/",
-    "argocd.argoproj.io/refresh", "argocd.argoproj.io/hydrate",
+    "argocd.argoproj.io/refresh", "argocd.argoproj.io/hydrate", "argocd.argoproj.io/application-set-refresh",
 )  # fmt: skip
 #: Compared key by key, also if the program sets none.
 _MAPS_OF_NOTES: Final = (("metadata", "annotations"), ("metadata", "labels"))
