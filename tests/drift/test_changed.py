@@ -239,6 +239,9 @@ def test_a_patch_resource_reports_its_own_fields_only() -> None:
         ("argocd-cm", "accounts.mallory", "apiKey, login"),
         ("argocd-cm", "users.anonymous.enabled", "true"),
         ("argocd-cm", "dex.config", SECRET),
+        ("argocd-cm", "globalProjects", "- {labelSelector: {}, projectName: open}"),
+        ("argocd-cm", "kustomize.buildOptions", "--enable-alpha-plugins --enable-exec"),
+        ("argocd-cm", "kustomize.buildOptions.v5.0.0", "--enable-exec"),
     ],
 )
 def test_added_keys_of_argo_cd_settings_are_found_if_they_give_access(name: str, key: str, shown: str) -> None:
