@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pulumi_facts.paths import render
 from pulumi_facts.values import ABSENT, SECRET
 from tests.drift.values import observed
 from usine.drift.changed import compare
@@ -251,7 +252,7 @@ def test_added_keys_of_argo_cd_settings_are_found_if_they_give_access(name: str,
     found["metadata"]["managedFields"].append({**_HAND, "fieldsV1": {"f:data": {f"f:{key}": {}}}})
     found["data"] = {"url": "x", "helm.enable": "false", key: "client_secret: y" if shown == SECRET else shown}
     finding = only(observed("foundation/argocd/settings", "kubernetes:core/v1:ConfigMapPatch", wanted, found))
-    assert (finding.path, finding.found, finding.means) == (f'data["{key}"]', shown, Means.PATCH)
+    assert (finding.path, finding.found, finding.means) == (render(("data", key)), shown, Means.PATCH)
     assert finding.by.startswith("kubectl-edit")
 
 

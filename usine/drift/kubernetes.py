@@ -39,9 +39,9 @@ _SERVER_METADATA: Final = frozenset(
     {"creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "generation", "managedFields", "name",
      "namespace", "resourceVersion", "selfLink", "uid"}
 )  # fmt: skip
-#: Keys of Argo CD's settings that give rights or allow log-ins, add to AppProjects, or run programs of a repository, by the name of the config map
-#: (https://argo-cd.readthedocs.io/en/stable/operator-manual/argocd-cm-yaml/ and .../argocd-rbac-cm-yaml/). All keys
-#: `policy.*.csv` form one policy.
+#: Keys of Argo CD's settings that give rights or allow log-ins, add to AppProjects, or run programs of a repository, by
+#: the name of the config map (https://argo-cd.readthedocs.io/en/stable/operator-manual/argocd-cm-yaml/ and
+#: .../argocd-rbac-cm-yaml/). All keys `policy.*.csv` form one policy.
 _OPENING: Final = {
     "argocd-cm": re.compile(
         r"accounts\..+|users\.anonymous\.enabled|dex\.config|oidc\.config|globalProjects|kustomize\.buildOptions(\..+)?"
