@@ -167,7 +167,9 @@ class TenantProject(Component):
                 )
                 base = settings.endpoints[System.ARGOCD].url
                 summary["applications"] = {
-                    a: f"{base}/applications/{settings.argocd.namespace}/{a}" for a in argocd.applications
+                    **{a: f"{base}/applications/{settings.argocd.namespace}/{a}" for a in argocd.applications},
+                    # The applications of folders are known to Argo CD only: the address lists those of the project.
+                    **{a: f"{base}/applications?proj={project}" for a, project in argocd.application_sets.items()},
                 }
             if settings.on(System.OBSERVABILITY):
                 ObservabilityTenant(

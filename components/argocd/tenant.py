@@ -80,11 +80,13 @@ class ArgoCDTenant(Component):
 
     An AppProject lists the repositories that may be deployed into the environment's namespace, and who may do so.
     A repository of which each folder is an application has an ApplicationSet instead. `applications` are the names of
-    the Applications, in the order of the tenant file.
+    the Applications, `application_sets` those of the ApplicationSets with their AppProjects; in the order of the tenant
+    file.
     """
 
     system = "argocd"
     applications: tuple[str, ...]
+    application_sets: Mapping[str, str]
 
     def __init__(self, name: str, args: ArgoCDTenantArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register credentials, AppProjects and Applications."""
@@ -92,6 +94,7 @@ class ArgoCDTenant(Component):
         self._args = args
         self._prefix = name
         applications: list[str] = []
+        application_sets: dict[str, str] = {}
         if deploys(args.tenant):
             for repository_name, deployed in args.repositories.items():
                 if deployed.reader is not None:
@@ -101,10 +104,12 @@ class ArgoCDTenant(Component):
                 for repository in self._infra():
                     self._chart_secret(environment, repository.name)
                     if deployment_of(repository).each_folder:
-                        self._application_set(environment, repository, app_project)
+                        name = self._application_set(environment, repository, app_project)
+                        application_sets[name] = names_of(args.tenant).argocd_project(environment.name)
                     else:
                         applications.append(self._application(environment, repository, app_project))
         self.applications = tuple(applications)
+        self.application_sets = application_sets
         self.register_outputs({"applications": applications})
 
     def _infra(self) -> tuple[Repository, ...]:
@@ -261,15 +266,16 @@ class ArgoCDTenant(Component):
         )
         return name
 
-    def _application_set(self, environment: Environment, repository: Repository, app_project: CustomResource) -> None:
+    def _application_set(self, environment: Environment, repository: Repository, app_project: CustomResource) -> str:
         tenant, deployed = self._args.tenant, self._args.repositories[repository.name]
         names, deployment = names_of(tenant), deployment_of(repository)
+        name = names.application(environment.name, repository.name)
         revision = deployment.revision.of(environment.name)
         CustomResource(
             f"{self._prefix}/{environment.name}/{repository.name}",
             api_version=_API,
             kind="ApplicationSet",
-            metadata=self._metadata(names.application(environment.name, repository.name), environment),
+            metadata=self._metadata(name, environment),
             spec={
                 # An unknown variable is an error, and not an empty text.
                 "goTemplate": True,
@@ -287,6 +293,7 @@ class ArgoCDTenant(Component):
             },
             opts=self.child(self._args.provider, depends_on=[app_project]),
         )
+        return name
 
 
 def _role(app_project: str, tenant: Tenant, role: TenantRole, environment: Environment) -> dict[str, object] | None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from google.protobuf import empty_pb2, json_format
 
 from components.argocd.sources import DeployedChart, registry_of
 from components.gitlab.repository import deployment_variables
@@ -15,7 +16,8 @@ from model.settings import ArgoCDSettings, FoundationMode, System
 from model.tenant import Chart, Deploys, Promotion, Repository, Revision, State, Tenant
 from tests import factories
 from tests.plans import plan_of
-from usine.plan import Plan
+from usine.plan import Plan, make_plan
+from usine.plan.monitor import RecordingMonitor
 
 OWN = Chart("registry", "charts/web", Revision("1.4.2", {"prod": f"sha256:{'3f1c' * 16}"}))
 SHARED = Chart("shared", "cache", Revision("2.0.0"))
@@ -267,6 +269,23 @@ def test_a_tenant_that_is_suspended_deploys_nothing_by_a_set() -> None:
     assert "automated" not in application_set(made)["spec"]["template"]["spec"]["syncPolicy"]
     archived = plan(infra(each_folder=True), state=State.ARCHIVED)
     assert of(archived, "ApplicationSet") == []
+
+
+def test_the_summary_of_a_tenant_has_the_address_of_its_applications(monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs: dict[str, Any] = {}
+
+    def register_outputs(_monitor: RecordingMonitor, request: Any) -> Any:
+        outputs[request.urn.rsplit("::", 1)[-1]] = json_format.MessageToDict(request.outputs)
+        return empty_pb2.Empty()
+
+    monkeypatch.setattr(RecordingMonitor, "RegisterResourceOutputs", register_outputs)
+    make_plan(SETTINGS, [factories.tenant(repositories=(infra(each_folder=True), infra("web")))])
+    assert outputs["teleservice"]["applications"] == {
+        "teleservice-dev--deploy": "https://argocd.example.test/applications?proj=teleservice-dev",
+        "teleservice-dev--web": "https://argocd.example.test/applications/argocd/teleservice-dev--web",
+        "teleservice-prod--deploy": "https://argocd.example.test/applications?proj=teleservice-prod",
+        "teleservice-prod--web": "https://argocd.example.test/applications/argocd/teleservice-prod--web",
+    }
 
 
 def test_the_jobs_know_how_argo_cd_makes_the_manifests() -> None:
