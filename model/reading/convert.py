@@ -24,7 +24,7 @@ from model.reading.schema import (
     TenantSection,
 )
 from model.reserved import is_reserved_repository, who_reserves_slug
-from model.revisions import check_revisions
+from model.revisions import check_charts, check_revisions
 from model.settings import Settings
 from model.tenant import (
     Dast,
@@ -175,6 +175,7 @@ class Converter:
             check_revisions(
                 tenant, lambda repository, environment: _revision_at(file, repository, environment), self._note
             )
+            check_charts(tenant, self._note)
         return tenant
 
     def _note(self, path: KeyPath, message: str, *, at_key: bool = False) -> None:

@@ -22,6 +22,9 @@ _INFRA_KEYS: Mapping[str, str] = {
     "each_folder": "eachFolder",
 }
 
+#: The default of a chart for which the file states none.
+_NO_VERSION = f"sha256:{'0' * 64}"
+
 
 def check_infra_keys(name: str, stated: RepositorySection, note: Note) -> None:
     """Report the keys of a repository of kind app that are for kind infra."""
@@ -106,8 +109,8 @@ def _chart(
     for name, version in stated.version.items():
         if DIGEST.fullmatch(version) and address.startswith("https://"):
             note((*path, "version", name), f"{stated.source} is a Helm repository, which has versions and no digests")
-    # The default has no effect where every environment has its version.
-    default = stated.version.get("default", next(iter(stated.version.values())))
+    # Without a default, every environment has its version.
+    default = stated.version.get("default", _NO_VERSION)
     return Chart(
         stated.source,
         stated.name,

@@ -31,7 +31,7 @@ ALPHA = """
         path: charts/alpha
         valueFiles: [values.yaml]
         parameters: {replicas: 2}
-        chart: {source: registry, name: charts/alpha, version: {default: 1.0.0}}
+        chart: {source: registry, name: charts/alpha, version: {default: v1.0.0}}
     """
 BETA = """
     owner: bob.durand
