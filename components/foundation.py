@@ -9,7 +9,7 @@ import pulumi
 import pulumi_gitlab as gitlab
 import pulumi_vault as vault
 
-from components.argocd import ArgoCDFoundation, ArgoCDFoundationArgs
+from components.argocd.foundation import ArgoCDFoundation, ArgoCDFoundationArgs
 from components.base import (
     COMPOSITION,
     Component,

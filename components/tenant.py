@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.argocd import ArgoCDTenant, ArgoCDTenantArgs, DeployedRepository
+from components.argocd.sources import DeployedChart, DeployedRepository
+from components.argocd.tenant import ArgoCDTenant, ArgoCDTenantArgs
 from components.base import COMPOSITION, Component, FoundationRefs, Providers
 from components.gitlab.operations import mirror_token_path
 from components.gitlab.tenant import GitLabTenant, GitLabTenantArgs
@@ -21,9 +22,9 @@ from components.observability.tenant import DeploymentsPlace, ObservabilityTenan
 from components.sonarqube.tenant import SonarQubeTenant, SonarQubeTenantArgs
 from components.vault.pipelines import PipelineIdentity
 from components.vault.tenant import VaultTenant, VaultTenantArgs
-from model.naming import CI_FOLDER, PACKAGES_FOLDER, REVIEW_FOLDER, RobotPurpose, names_of, repository_url
+from model.naming import CI_FOLDER, PACKAGES_FOLDER, REVIEW_FOLDER, RobotPurpose, chart_url, names_of, repository_url
 from model.settings import Edition, Settings, System
-from model.tenant import RepositoryKind, Tenant
+from model.tenant import OWN_REGISTRY, Tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +161,15 @@ class TenantProject(Component):
                         clusters=settings.clusters,
                         stages=settings.stages,
                         namespaces=kubernetes.namespaces,
-                        repositories=_deployed(settings, tenant, forge),
+                        repositories=_deployed(settings, tenant, forge, registry),
                     ),
                     child,
                 )
                 base = settings.endpoints[System.ARGOCD].url
                 summary["applications"] = {
-                    a: f"{base}/applications/{settings.argocd.namespace}/{a}" for a in argocd.applications
+                    **{a: f"{base}/applications/{settings.argocd.namespace}/{a}" for a in argocd.applications},
+                    # The applications of folders are known to Argo CD only: the address lists those of the project.
+                    **{a: f"{base}/applications?proj={project}" for a, project in argocd.application_sets.items()},
                 }
             if settings.on(System.OBSERVABILITY):
                 ObservabilityTenant(
@@ -213,14 +216,25 @@ def _vault_address(settings: Settings, authorities: Mapping[str, str]) -> VaultA
     return VaultAddress(endpoint.url, endpoint.authority(authorities))
 
 
-def _deployed(settings: Settings, tenant: Tenant, forge: GitLabTenant | None) -> Mapping[str, DeployedRepository]:
+def _deployed(
+    settings: Settings, tenant: Tenant, forge: GitLabTenant | None, registry: HarborTenant | None
+) -> Mapping[str, DeployedRepository]:
     """Return the infra repositories by name, in the order of the tenant file."""
     readers = forge.readers if forge else {}
-    return {
-        r.name: DeployedRepository(repository_url(settings, tenant, r.name), readers.get(r.name))
-        for r in tenant.repositories
-        if r.kind is RepositoryKind.INFRA
-    }
+    puller = registry.robots.get(RobotPurpose.PULL) if registry else None
+    found = {}
+    for repository in tenant.repositories:
+        if repository.deployment is None:
+            continue
+        chart = repository.deployment.chart
+        found[repository.name] = DeployedRepository(
+            repository_url(settings, tenant, repository.name),
+            readers.get(repository.name),
+            None
+            if chart is None
+            else DeployedChart(chart_url(settings, tenant, chart), puller if chart.source == OWN_REGISTRY else None),
+        )
+    return found
 
 
 def _pipeline_secrets(

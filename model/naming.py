@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from model.settings import Cluster, GitLabSettings, Settings, System
-from model.tenant import Environment, RepositoryKind, Tenant
+from model.tenant import OWN_REGISTRY, Chart, Environment, RepositoryKind, Tenant
 
 #: What the logins of the accounts whose tokens analyse begin with, before the tenant's slug.
 ANALYSIS_ACCOUNTS = "usine."
@@ -26,6 +26,8 @@ ANALYSIS_ACCOUNTS = "usine."
 DOMAIN = "usine.dev"
 #: The label of every object that Usine manages in Kubernetes, with the value `usine`.
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+#: What the addresses of charts in registries begin with.
+OCI = "oci://"
 #: The beginning of the program's warnings about people who have no account yet; the report of a run repeats these.
 PENDING_PEOPLE = "pending in "
 
@@ -140,12 +142,20 @@ class TenantNames:
         return f"{self.slug}-{environment}"
 
     def application(self, environment: str, repository: str) -> str:
-        """Application of an environment and an infra repository (54 of 63)."""
+        """Application or ApplicationSet of an environment and an infra repository (54 of 63)."""
         return f"{self.slug}-{environment}--{repository}"
+
+    def folder_application(self, environment: str, repository: str, folder: str) -> str:
+        """Application of a folder of an infra repository. No name of a repository has a dot."""
+        return f"{self.application(environment, repository)}.{folder}"
 
     def repository_secret(self, repository: str) -> str:
         """Secret that holds Argo CD's credential of an infra repository (48 of 63)."""
         return f"usine-{self.slug}--{repository}"
+
+    def chart_secret(self, environment: str, repository: str) -> str:
+        """Secret that holds Argo CD's credential of the chart of an infra repository, per environment (60 of 253)."""
+        return f"usine-{self.slug}.{environment}--{repository}"
 
     # Forge ------------------------------------------------------------------------------------------------------
 
@@ -185,6 +195,13 @@ class TenantNames:
 def names_of(tenant: Tenant) -> TenantNames:
     """Return the names of a tenant."""
     return TenantNames(tenant.slug)
+
+
+def chart_url(settings: Settings, tenant: Tenant, chart: Chart) -> str:
+    """Address from which Argo CD reads a chart: of the chart itself (``oci://``), or of its Helm repository."""
+    own = f"oci://{settings.registry_host}/{names_of(tenant).registry_project}"
+    base = own if chart.source == OWN_REGISTRY else settings.argocd.charts[chart.source]
+    return f"{base}/{chart.name}" if base.startswith(OCI) else base
 
 
 def repository_url(settings: Settings, tenant: Tenant, repository: str) -> str:
@@ -356,7 +373,10 @@ def all_names(tenant: Tenant, settings: Settings) -> Mapping[str, tuple[str, ...
         "Secret of an image verifier": tuple(names.verifier_secret(e) for e in environments),
         "Argo CD project": tuple(names.argocd_project(e) for e in environments),
         "Argo CD application": tuple(names.application(e, r) for e in environments for r in infra),
-        "Argo CD repository secret": tuple(names.repository_secret(r) for r in infra),
+        "Argo CD repository secret": (
+            *(names.repository_secret(r) for r in infra),
+            *(names.chart_secret(e, r) for e in environments for r in infra),
+        ),
         "Argo CD rules": (names.deployment_alerts,),
         "GitLab path": (
             names.forge_group(settings.gitlab.root),

@@ -1,4 +1,4 @@
-"""The revisions that production may use: only those that maintainers alone can create or move.
+"""The revisions and charts that production may use: only those that maintainers alone can create or move.
 
 Argo CD takes the first ref whose short name is the revision, branch before tag, and a short SHA only then; a range of
 versions takes the newest tag in it. So a developer could create a branch `v1.4.2` or `4f2c9ab`, or a tag in the
@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from model.problems import KeyPath
-from model.tenant import Repository, Tenant
+from model.tenant import OWN_REGISTRY, Repository, Tenant
 from model.texts import show
 
 _SHA = re.compile(r"[0-9a-f]{40}")
@@ -45,6 +45,29 @@ def check_revisions(tenant: Tenant, stated: Callable[[str, str], KeyPath], note:
                     stated(repository.name, environment.name),
                     f"environment {environment.name} is production and follows {show(revision)}, which a developer "
                     f"could create or move; allowed: {'; '.join(_allowed(tenant, repository))}",
+                )
+
+
+def check_charts(tenant: Tenant, note: Note) -> None:
+    """Report charts of the own registry whose version in production could be pushed again.
+
+    Every job of a protected branch can push, with all dependencies that its build runs.
+    """
+    for repository in tenant.repositories:
+        chart = repository.deployment.chart if repository.deployment is not None else None
+        if chart is None or chart.source != OWN_REGISTRY:
+            continue
+        for environment in tenant.environments:
+            version = chart.version.of(environment.name)
+            fixed = version.startswith("sha256:") or matches(tenant.registry.immutable, version)
+            if environment.production and not fixed:
+                key = environment.name if environment.name in chart.version.environments else "default"
+                patterns = ", ".join(tenant.registry.immutable) or "none here"
+                note(
+                    ("repositories", repository.name, "chart", "version", key),
+                    f"environment {environment.name} is production and deploys version {show(version)} of the chart, "
+                    "which any job of a protected branch could push again; allowed: a digest (sha256:...); a version "
+                    f"that registry.immutable protects ({patterns})",
                 )
 
 

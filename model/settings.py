@@ -187,11 +187,16 @@ class KeycloakSettings:
 
 @dataclass(frozen=True, slots=True)
 class ArgoCDSettings:
-    """Argo CD runs on `cluster`, in `namespace`. Members of `admin_groups`, as Keycloak names them, administer it."""
+    """Argo CD runs on `cluster`, in `namespace`. Members of `admin_groups`, as Keycloak names them, administer it.
+
+    `charts` are the chart repositories that tenants may deploy from: the address by name, ``https://`` (a Helm
+    repository) or ``oci://`` (a path of a registry). No name is `model.tenant.OWN_REGISTRY`.
+    """
 
     cluster: str
     namespace: str
     admin_groups: tuple[str, ...] = ()
+    charts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

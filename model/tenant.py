@@ -228,13 +228,42 @@ class Revision:
         return self.environments.get(environment, self.default)
 
 
+#: The source of charts that is the tenant's own project in Harbor. Any other is a name in the settings.
+OWN_REGISTRY = "registry"
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A Helm chart outside the tenant's Git repositories.
+
+    `source` is `OWN_REGISTRY` or a repository of the settings, `name` the chart's path there. A version is exact: a
+    semantic version, or the digest of a chart in a registry.
+    """
+
+    source: str
+    name: str
+    version: Revision
+
+
+#: A value of a Helm parameter. A text stays a text for Helm, also if it looks like a number.
+Parameter = str | int | bool
+
+
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What an ``infra`` repository deploys: a chart path, Helm value files (``<env>`` stands for the environment)."""
+    """What an ``infra`` repository deploys: a chart path, Helm value files (``<env>`` stands for the environment).
+
+    With `chart`, the repository has only the value files of that chart, below `path`. With `each_folder`, every folder
+    directly below `path` is an application of its own; such a repository has no `chart`, and nothing is promoted into
+    it. No name of `parameters` begins with ``images``, where the promoted digests are.
+    """
 
     path: str
     value_files: tuple[str, ...]
     revision: Revision
+    chart: Chart | None = None
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    each_folder: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from model.naming import DOMAIN, TenantNames
-from policy.model import Hidden, Policy, Resource, is_missing, is_set, items_of, texts_of, value_at
+from policy.model import Hidden, Policy, Resource, is_missing, is_set, items_of, leaves, texts_of, value_at
 
 #: Kubernetes' default roles that can change the isolation of a tenant.
 _BROAD_ROLES = ("cluster-admin", "admin", "edit")
@@ -35,6 +35,10 @@ _GUARDS = frozenset(
         "validatingadmissionpolicybindings",
     }
 )
+#: The places in the template of an ApplicationSet that may have a variable: none changes whose it is, or where it goes.
+_FROM_FOLDER = re.compile(r"metadata\.name|spec\.source\.path|spec\.source\.helm\.releaseName")
+_GIT_FOLDERS = frozenset({"repoURL", "revision", "directories"})
+_ENVIRONMENT = re.compile(r"[a-z][a-z0-9]{1,10}")
 _SONARQUBE_ADMINISTRATORS = "sonar-administrators"
 
 
@@ -114,13 +118,79 @@ def _is_pattern(text: str) -> bool:
 
 
 def _application(resource: Resource) -> Iterator[str]:
-    if resource.kind != "Application":
+    if resource.kind == "Application":
+        yield from _deployment(resource, ("spec",))
+
+
+def _application_set(resource: Resource) -> Iterator[str]:
+    if resource.kind != "ApplicationSet":
         return
-    project = resource.at("spec", "project")
+    yield from _deployment(resource, ("spec", "template", "spec"))
+    for path, value in leaves(resource.at("spec", "template")):
+        # Both languages of templates have double braces.
+        if isinstance(value, str) and "{{" in value and not _FROM_FOLDER.fullmatch(path):
+            yield f"spec.template.{path} is a template"
+    set_name, name = resource.at("metadata", "name"), resource.at("spec", "template", "metadata", "name")
+    if isinstance(set_name, str) and not (isinstance(name, Hidden) or str(name).startswith(f"{set_name}.")):
+        # Argo CD takes over an application that has the name already.
+        yield "spec.template.metadata.name does not begin with the name of the set and a dot"
+    if is_set(resource.at("spec", "templatePatch")):
+        yield "spec.templatePatch can change everything in the template"
+    if not _is(resource.at("spec", "goTemplate"), True) or "missingkey=error" not in _words(
+        resource.at("spec", "goTemplateOptions"), "missingkey=error"
+    ):
+        yield "spec.goTemplate with errors for missing keys is not set: an unknown variable becomes a text"
+    if not _is(resource.at("spec", "syncPolicy", "preserveResourcesOnDeletion"), True):
+        yield "spec.syncPolicy deletes what a folder deployed when the folder is gone, also in a freeze"
+    generators = resource.at("spec", "generators")
+    if is_missing(generators):
+        yield "spec.generators is empty"
+    for index, generator in enumerate(items_of(generators)):
+        yield from _generator(f"spec.generators[{index}]", generator)
+
+
+def _is(value: object, wanted: object) -> bool:
+    """Return whether a value is the wanted one, or may be."""
+    return isinstance(value, Hidden) or value is wanted
+
+
+def _words(value: object, wanted: str) -> tuple[str, ...]:
+    """Return the texts of a list; the wanted one if it may be among them."""
+    return (wanted,) if isinstance(value, Hidden) or Hidden.UNKNOWN in items_of(value) else texts_of(value)
+
+
+def _generator(path: str, generator: object) -> Iterator[str]:
+    """Yield what a generator reads beside the folders of one repository."""
+    git = value_at(generator, "git")
+    if isinstance(generator, Hidden) or (isinstance(git, Hidden) and isinstance(generator, Mapping)):
+        return
+    if not isinstance(generator, Mapping) or set(generator) != {"git"}:
+        yield f"{path} is no generator of Git folders: others read files, secrets of Argo CD or its clusters"
+        return
+    if not isinstance(git, Mapping) or not set(git) <= _GIT_FOLDERS or is_missing(git.get("directories")):
+        yield f"{path}.git has more than a repository, a revision and folders: a template there replaces the project"
+    if any(isinstance(value, str) and "{{" in value for _, value in leaves(git)):
+        yield f"{path}.git is a template"
+
+
+def _deployment(resource: Resource, at: tuple[str, ...]) -> Iterator[str]:
+    """Yield what is wrong with the project and the destination of applications, whose spec is at this path."""
+    path, project = ".".join(at), resource.at(*at, "project")
+    namespace = resource.at(*at, "destination", "namespace")
     if project is None or project in ("", "default"):
-        yield "spec.project is Argo CD's default project, which has no limits"
-    if is_missing(resource.at("spec", "destination", "namespace")):
-        yield "spec.destination.namespace is empty"
+        yield f"{path}.project is Argo CD's default project, which has no limits"
+    elif isinstance(project, str) and (tenant := _tenant_of(resource)) and not _is_of(tenant, project):
+        yield f"{path}.project is not a project of the tenant"
+    if is_missing(namespace):
+        yield f"{path}.destination.namespace is empty"
+    elif isinstance(project, str) and isinstance(namespace, str) and namespace != project and _tenant_of(resource):
+        yield f"{path}.destination.namespace is not the namespace of the project"
+
+
+def _is_of(tenant: str, project: str) -> bool:
+    """Return whether a project is one of an environment of the tenant: no name of an environment has a dash."""
+    slug, _, environment = project.rpartition("-")
+    return slug == tenant and _ENVIRONMENT.fullmatch(environment) is not None
 
 
 def _default_rights(resource: Resource) -> Iterator[str]:
@@ -205,9 +275,16 @@ POLICIES = (
     ),
     Policy(
         "application-bounded",
-        "An application belongs to an AppProject of the platform and names its namespace",
-        "set spec.project and spec.destination.namespace",
+        "An application belongs to an AppProject of its tenant and deploys into the namespace of that project",
+        "set spec.project and spec.destination.namespace to <slug>-<environment>",
         check=_application,
+    ),
+    Policy(
+        "application-set-bounded",
+        "An application set makes applications of one project of its tenant, from the folders of a Git repository. "
+        "Only the name, the path and the Helm release come from the folder",
+        "write project, destination and repository without variables, and use one git generator with directories",
+        check=_application_set,
     ),
     Policy(
         "argocd-no-default-rights",

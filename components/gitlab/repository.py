@@ -5,6 +5,7 @@ Here, `project` is always GitLab's.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ from model.naming import CATALOGUE_TAG_VARIABLE, catalogue_path, names_of
 from model.promotion import described
 from model.revisions import SHADOWS, protected_tags
 from model.settings import Credential, Edition, GitLabSettings
-from model.tenant import Repository, RepositoryKind, Tenant
+from model.tenant import Deployment, Repository, RepositoryKind, Tenant
 
 CI_FILE = ".gitlab-ci.yml"
 #: Lifetime of a token by which a job pushes, and how long before its end `up` renews it, in days.
@@ -300,9 +301,20 @@ def deployment_variables(tenant: Tenant, repository: Repository, root: str) -> M
         }
     if infra is repository:
         variables["USINE_ENVIRONMENTS"] = " ".join(environment.name for environment in tenant.environments)
-        if infra.deployment.value_files:
-            variables["USINE_VALUE_FILES"] = " ".join(infra.deployment.value_files)
+        variables |= _rendering_variables(infra.deployment)
     return {key: value for key, value in variables.items() if value}
+
+
+def _rendering_variables(deployment: Deployment) -> Mapping[str, str]:
+    """Return how the jobs of an infra repository make its manifests, as Argo CD does."""
+    variables = {"USINE_VALUE_FILES": " ".join(deployment.value_files)}
+    if deployment.parameters:
+        variables["USINE_PARAMETERS"] = json.dumps(dict(deployment.parameters))
+    if deployment.chart is not None:
+        variables["USINE_CHART"] = f"{deployment.chart.source}: {deployment.chart.name}"
+    if deployment.each_folder:
+        variables["USINE_EACH_FOLDER"] = "true"
+    return variables
 
 
 #: GitLab's deployment tiers of the usual stages. Other stages are `production` or `other`.

@@ -113,6 +113,10 @@ DENIED_KINDS: tuple[tuple[str, str], ...] = (
     ("", "Endpoints"),
     ("", "LimitRange"),
     ("", "ResourceQuota"),
+    # Only the platform makes applications, sets of them and projects: their fields decide whose rights are used.
+    ("argoproj.io", "AppProject"),
+    ("argoproj.io", "Application"),
+    ("argoproj.io", "ApplicationSet"),
     ("cilium.io", "CiliumNetworkPolicy"),
     ("discovery.k8s.io", "EndpointSlice"),
     ("networking.k8s.io", "NetworkPolicy"),

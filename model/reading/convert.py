@@ -9,6 +9,7 @@ from pathlib import PurePath
 from model.problems import Finding, KeyPath
 from model.quantities import render_cpu, render_size
 from model.reading.delivery import delivered_secrets
+from model.reading.deployments import check_infra_keys, to_deployment
 from model.reading.merge import holds
 from model.reading.observability import to_objectives, to_observability
 from model.reading.promotions import check_promotions
@@ -23,7 +24,7 @@ from model.reading.schema import (
     TenantSection,
 )
 from model.reserved import is_reserved_repository, who_reserves_slug
-from model.revisions import check_revisions
+from model.revisions import check_charts, check_revisions
 from model.settings import Settings
 from model.tenant import (
     Dast,
@@ -46,7 +47,6 @@ from model.tenant import (
     Repository,
     RepositoryKind,
     Retention,
-    Revision,
     Right,
     Role,
     State,
@@ -64,8 +64,6 @@ _NOT_ENVIRONMENTS = {
     "system": "the usual ending of the namespaces of cluster services",
     "operator": "the usual ending of the namespaces of cluster services",
 }
-_INFRA_ONLY = ("path", "value_files", "revision")
-_CAMEL = {"value_files": "valueFiles"}
 
 
 def _revision_at(file: TenantSection, repository: str, environment: str) -> KeyPath:
@@ -177,6 +175,7 @@ class Converter:
             check_revisions(
                 tenant, lambda repository, environment: _revision_at(file, repository, environment), self._note
             )
+            check_charts(tenant, self._note)
         return tenant
 
     def _note(self, path: KeyPath, message: str, *, at_key: bool = False) -> None:
@@ -324,14 +323,7 @@ class Converter:
             protected = (branch, *protected)
         kind = RepositoryKind(stated.kind)
         if kind is RepositoryKind.APP and (*path, "kind") not in self._wrong:
-            for field in _INFRA_ONLY:
-                if getattr(stated, field) is not None:
-                    key = _CAMEL.get(field, field)
-                    self._note(
-                        (*path, key),
-                        f"repositories.{name}: {key} is for repositories of kind infra; this one has kind app",
-                        at_key=True,
-                    )
+            check_infra_keys(name, stated, self._note)
         mirror, deploys = stated.mirror, stated.deploys
         stated_preset = names.states("repositories", name, "preset") and (*path, "mirror") not in self._wrong
         if mirror is not None and mirror.pipelines and stated_preset:
@@ -349,26 +341,15 @@ class Converter:
             mirror=None
             if mirror is None
             else Mirror(mirror.url, mirror.schedule, mirror.credentials, mirror.pipelines),
-            deployment=self._deployment(path, stated, branch, names) if kind is RepositoryKind.INFRA else None,
+            deployment=self._deployment(name, stated, branch, names) if kind is RepositoryKind.INFRA else None,
             deploys=None
             if deploys is None
             else Deploys(deploys.repository, {e: Promotion(way) for e, way in deploys.environments.items()}),
         )
 
-    def _deployment(self, path: KeyPath, stated: RepositorySection, branch: str, names: Outline) -> Deployment:
-        files = tuple(stated.value_files or ())
-        self._once((*path, "valueFiles"), files)
-        revisions = dict(stated.revision or {})
-        default = revisions.pop("default", branch)
-        for name in revisions:
-            if name not in names.environments:
-                self._note(
-                    (*path, "revision", name),
-                    f"no such environment in this file: {show(name)}; "
-                    f"{did_you_mean(name, ('default', *names.environments))}",
-                    at_key=True,
-                )
-        return Deployment(stated.path or ".", files, Revision(default, revisions))
+    def _deployment(self, name: str, stated: RepositorySection, branch: str, names: Outline) -> Deployment:
+        self._once(("repositories", name, "valueFiles"), stated.value_files or ())
+        return to_deployment(name, stated, branch, names.environments, names.wrong, self._settings, self._note)
 
     # Names of environments and repositories in other keys ------------------------------------------------------------
 

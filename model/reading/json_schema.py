@@ -20,6 +20,8 @@ class FileSchema(GenerateJsonSchema):
     def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
         """Describe the keys too: editors and other tools then report illegal names."""
         described: JsonSchemaValue = {"type": "object"}
+        if "min_length" in schema:
+            described["minProperties"] = schema["min_length"]
         if "max_length" in schema:
             described["maxProperties"] = schema["max_length"]
         if "keys_schema" in schema:

@@ -60,16 +60,26 @@ def check_promotions(
             if _holds_digests(target):
                 _check_branches(application, target, note)
             else:
-                which = "a mirror, which only its source changes" if target.mirror else f"of kind {target.kind}"
                 allowed = enumerate_words(r.name for r in tenant.repositories if _holds_digests(r)) or "none"
                 note(
                     (*path, "repository"),
-                    f"{target.name} is {which}; a repository of kind infra is expected, allowed here: {allowed}",
+                    f"{target.name} is {_instead(target)}; a repository of kind infra is expected, "
+                    f"allowed here: {allowed}",
                 )
 
 
 def _holds_digests(repository: Repository) -> bool:
-    return repository.kind is RepositoryKind.INFRA and repository.mirror is None
+    deployment = repository.deployment
+    return deployment is not None and repository.mirror is None and not deployment.each_folder
+
+
+def _instead(repository: Repository) -> str:
+    """Return why a repository holds no digests."""
+    if repository.mirror is not None:
+        return "a mirror, which only its source changes"
+    if repository.deployment is not None:
+        return "a repository with an application in each folder (eachFolder)"
+    return f"of kind {repository.kind}"
 
 
 def _application(repository: Repository) -> Iterator[str]:

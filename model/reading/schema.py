@@ -15,9 +15,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 from pydantic.alias_generators import to_camel
 
 from model.archetypes import DEFAULT_ARCHETYPE
+from model.reading import chart_fields as c
 from model.reading import fields as f
 from model.settings import Settings
-from model.tenant import LATENCIES, DastScan, ImageSeverity, Promotion, RepositoryKind, Right, State
+from model.tenant import LATENCIES, OWN_REGISTRY, DastScan, ImageSeverity, Promotion, RepositoryKind, Right, State
 from model.texts import did_you_mean, show
 
 API_VERSION: Final = "usine/v1"
@@ -42,6 +43,7 @@ class Words:
                 "gate": settings.gates,
                 "package": settings.packages,
                 "archetype": tuple(settings.archetypes),
+                "source of charts": (OWN_REGISTRY, *settings.argocd.charts),
             }
         )
 
@@ -210,6 +212,16 @@ class MirrorSection(Section):
     publish."""
 
 
+class ChartSection(Section):
+    """A Helm chart outside the repository."""
+
+    source: Annotated[str, *_declared("source of charts")]
+    """`registry`: the tenant's own project in Harbor. Or a chart repository of the platform."""
+    name: c.ChartName
+    version: Annotated[dict[str, c.ChartVersion], Field(min_length=1)]
+    """The exact version in each environment; `default` for all others."""
+
+
 class DeploysSection(Section):
     """Where the pipeline of an application writes the digest of its image."""
 
@@ -240,6 +252,13 @@ class RepositorySection(Section):
     """Kind infra: Helm value files, in order."""
     revision: dict[str, f.RevisionName] | None = None
     """Kind infra: the revision that Argo CD deploys in each environment; `default` for all others."""
+    chart: ChartSection | None = None
+    """Kind infra: a chart to deploy that is not in this repository. `path` is then the folder of its value files."""
+    parameters: Annotated[dict[c.ParameterName, c.ParameterValue], Field(max_length=50)] | None = None
+    """Kind infra: Helm parameters, which win over the value files. Everyone who sees the deployment reads them: no
+    secrets."""
+    each_folder: bool = False
+    """Kind infra: every folder directly below `path` is an application of its own."""
     deploys: DeploysSection | None = None
     """Kind app: where the pipeline writes the digest of the image that it pushes."""
 

@@ -114,7 +114,7 @@ def build_settings(
         keycloak=KeycloakSettings(file.keycloak.realm, PeopleSource(file.keycloak.people), file.keycloak.email_domain),
         argocd=ArgoCDSettings("", "argocd")
         if argocd is None
-        else ArgoCDSettings(argocd.cluster, argocd.namespace, tuple(argocd.admin_groups or ())),
+        else ArgoCDSettings(argocd.cluster, argocd.namespace, tuple(argocd.admin_groups or ()), dict(argocd.charts)),
         clusters={name: _cluster(name, cluster) for name, cluster in file.clusters.items()},
         stages={name: _stage(name, stage) for name, stage in file.stages.items()},
         zones=tuple(file.zones),

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator
 
 from model.reading import fields as f
-from model.tenant import PackageFormat
+from model.tenant import OWN_REGISTRY, PackageFormat
 from model.texts import did_you_mean, has_userinfo, show
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")
@@ -25,6 +25,9 @@ _IMAGES = re.compile(
 _REGISTRY = re.compile(r"(?=.*\.)[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?")
 _ANNOTATION = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?/(?:\*|[A-Za-z0-9][A-Za-z0-9._-]{0,62}\*?)")
 _LICENSE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,63}")
+_CHARTS = re.compile(
+    r"(?:https|oci)://[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?(?:/[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?)*/?"
+)
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -112,6 +115,27 @@ def _check_proxy(value: str) -> str:
     if not re.fullmatch(r"[a-z0-9](?:-?[a-z0-9]){0,19}", value):
         raise ValueError("the name of a proxy has up to 20 lower-case letters, digits and single dashes")
     return value
+
+
+def _check_chart_source(value: str) -> str:
+    if value == OWN_REGISTRY or not re.fullmatch(r"[a-z0-9](?:-?[a-z0-9]){0,19}", value):
+        raise ValueError(
+            f"the name of a chart repository has up to 20 lower-case letters, digits and single dashes, and is not "
+            f"{OWN_REGISTRY}, which is each tenant's own project in Harbor"
+        )
+    return value
+
+
+def _check_chart_repository(value: str) -> str:
+    # Argo CD reads the address in an AppProject as a pattern, and compares it in lower case.
+    if has_userinfo(value):
+        raise ValueError("the address holds a user or a password (not shown): Argo CD has credentials of its own")
+    if not _CHARTS.fullmatch(value) or "//" in value.partition("://")[2] or ".." in value:
+        raise ValueError(
+            "expected a Helm repository such as https://charts.example.fr/stable, or a path of a registry such as "
+            "oci://registry.example.fr/charts: lower-case letters, digits, dots, dashes and underscores"
+        )
+    return value.rstrip("/")
 
 
 def _check_server(value: str) -> str:
@@ -216,6 +240,8 @@ Metric = Annotated[str, AfterValidator(_check_metric)]
 GenerationName = Annotated[str, AfterValidator(_check_generation)]
 ImagePrefix = Annotated[str, AfterValidator(_check_images)]
 AnnotationName = Annotated[str, AfterValidator(_check_annotation)]
+ChartSource = Annotated[str, AfterValidator(_check_chart_source)]
+ChartRepository = Annotated[str, AfterValidator(_check_chart_repository)]
 ApiServer = Annotated[str, AfterValidator(_check_server)]
 Owners = Annotated[str, AfterValidator(_check_owners)]
 RefreshInterval = Annotated[f.Duration, AfterValidator(_check_refresh_interval)]

@@ -36,6 +36,7 @@ class ArgoCDSection(Section):
     cluster: str
     namespace: v.DnsLabel = "argocd"
     admin_groups: list[v.Group] | None = None
+    charts: dict[v.ChartSource, v.ChartRepository] = Field(default={})
 
 
 class CatalogueSection(Section):

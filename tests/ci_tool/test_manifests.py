@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,7 @@ def test_pods_of_other_objects_are_checked_too(kind: str) -> None:
     [
         ("kind: Namespace\nmetadata: {name: x}", "an object of the whole cluster"),
         ("kind: RoleBinding\nmetadata: {name: x}", "Argo CD does not deploy them"),
+        ("kind: ApplicationSet\nmetadata: {name: x}", "Argo CD does not deploy them"),
         ("kind: Service\nmetadata: {name: x}\nspec: {type: NodePort}", "has the type ClusterIP"),
         ("kind: Service\nmetadata: {name: x}\nspec: {externalIPs: [1.2.3.4]}", "no externalIPs"),
         ("kind: Secret\nmetadata: {name: x}\ntype: kubernetes.io/service-account-token", "never ends"),
@@ -147,6 +149,54 @@ def test_plain_manifests_and_nothing_to_deploy_yet(job: Path, capsys: pytest.Cap
     (job / "charts/atelier/pod.yaml").write_text(POD)
     assert main(["render", "--output", "rendered"]) == 0
     assert [*yaml.safe_load_all((job / "rendered/dev.yaml").read_text())] == [yaml.safe_load(POD)]
+
+
+def test_a_folder_is_an_application_and_a_chart_elsewhere_has_value_files_only(
+    job: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("api", "web", ".hidden"):
+        (job / "charts/atelier" / name).mkdir(parents=True)
+        (job / "charts/atelier" / name / "pod.yaml").write_text(POD.replace("name: api", f"name: {name}"))
+    (job / "charts/atelier/README.yaml").write_text("no: manifest\n")
+    monkeypatch.setenv("USINE_EACH_FOLDER", "true")
+    assert main(["render", "--output", "rendered", "--lint"]) == 0
+    made = [one["metadata"]["name"] for one in yaml.safe_load_all((job / "rendered/dev.yaml").read_text())]
+    assert made == ["api", "web"]
+    (job / "charts/atelier/web/kustomization.yaml").write_text("resources: []\n")
+    (job / "charts/atelier/api/kustomization.yaml").write_text("resources: []\n")
+    assert main(["render", "--output", "rendered"]) == 2
+    said = capsys.readouterr().err
+    assert "charts/atelier/api: charts/atelier/api: Kustomize" in said
+    assert "charts/atelier/web: Kustomize" in said, "the problems of all folders at once"
+    monkeypatch.delenv("USINE_EACH_FOLDER")
+    monkeypatch.setenv("USINE_CHART", "registry: charts/web")
+    monkeypatch.setenv("USINE_VALUE_FILES", "values-<env>.yaml")
+    (job / "charts/atelier/values-dev.yaml").write_text("{}\n")
+    assert main(["render", "--output", "again"]) == 2
+    assert "charts/atelier/values-prod.yaml: the value file is missing" in capsys.readouterr().err
+    (job / "charts/atelier/values-prod.yaml").write_text("{}\n")
+    assert main(["render", "--output", "again"]) == 0
+    assert "dev: the chart registry: charts/web is not in this repository" in capsys.readouterr().out
+    assert [one.name for one in (job / "again").iterdir()] == ["summary.txt"], "value files are no manifests"
+
+
+def test_parameters_reach_helm_as_argo_cd_passes_them(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also to the chart of each folder, whose release is the folder's name."""
+    (job / "bin").mkdir()
+    (job / "bin/helm").write_text(f'#!/bin/sh\necho "$@" | tee -a {job}/calls\n')
+    (job / "bin/helm").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{job / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setenv("USINE_PARAMETERS", '{"replicas": 2, "debug": false, "host": "<env>.example.fr", "tag": "010"}')
+    monkeypatch.setenv("USINE_EACH_FOLDER", "true")
+    (job / "charts/atelier/Web").mkdir(parents=True)
+    (job / "charts/atelier/Web/Chart.yaml").write_text("name: web\n")
+    assert main(["render", "--output", "rendered", "--lint"]) == 0
+    calls = (job / "calls").read_text().splitlines()
+    passed = "--set replicas=2 --set debug=false --set-string host=prod.example.fr --set-string tag=010"
+    assert len(calls) == 4
+    assert calls[2].startswith(f"template web {job}/charts/atelier/Web --include-crds --namespace atelier-prod")
+    assert calls[3].startswith(f"lint {job}/charts/atelier/Web")
+    assert all(call.endswith(passed) for call in calls[2:])
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,18 @@ def test_no_role_of_a_tenant_can_write_isolating_resources() -> None:
         for grant in cluster_roles(tuple(Operator))[role]:
             if set(grant.verbs) & {"create", "update", "patch", "delete"}:
                 assert not set(grant.resources) & GUARDS, role
+            # An application or a set of a team's own could name any project that lists its namespace.
+            assert "argoproj.io" not in grant.groups, role
     assert {kind for _, kind in DENIED_KINDS} >= {
-        *("Endpoints", "EndpointSlice", "NetworkPolicy", "ResourceQuota"),
+        *(
+            "Endpoints",
+            "EndpointSlice",
+            "NetworkPolicy",
+            "ResourceQuota",
+            "AppProject",
+            "Application",
+            "ApplicationSet",
+        ),
         *("NamespacedImageValidatingPolicy", "PolicyException"),
     }
 

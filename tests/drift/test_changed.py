@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pulumi_facts.paths import render
 from pulumi_facts.values import ABSENT, SECRET
 from tests.drift.values import observed
 from usine.drift.changed import compare
@@ -153,6 +154,8 @@ def test_an_added_label_is_found() -> None:
     [
         ({"f:metadata": {"f:annotations": {".": {}, "f:kubectl.kubernetes.io/last-applied-configuration": {}}}},
          {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}}),
+        ({"f:metadata": {"f:annotations": {".": {}, "f:argocd.argoproj.io/application-set-refresh": {}}}},
+         {"annotations": {"argocd.argoproj.io/application-set-refresh": "true"}}),
         ({"f:metadata": {"f:labels": {"f:kubernetes.io/metadata.name": {}}}},
          {"labels": {"a": "b", "kubernetes.io/metadata.name": "x"}}),
         ({"f:metadata": {"f:labels": {"f:a": {}}}}, {}),
@@ -237,6 +240,9 @@ def test_a_patch_resource_reports_its_own_fields_only() -> None:
         ("argocd-cm", "accounts.mallory", "apiKey, login"),
         ("argocd-cm", "users.anonymous.enabled", "true"),
         ("argocd-cm", "dex.config", SECRET),
+        ("argocd-cm", "globalProjects", "- {labelSelector: {}, projectName: open}"),
+        ("argocd-cm", "kustomize.buildOptions", "--enable-alpha-plugins --enable-exec"),
+        ("argocd-cm", "kustomize.buildOptions.v5.0.0", "--enable-exec"),
     ],
 )
 def test_added_keys_of_argo_cd_settings_are_found_if_they_give_access(name: str, key: str, shown: str) -> None:
@@ -246,7 +252,7 @@ def test_added_keys_of_argo_cd_settings_are_found_if_they_give_access(name: str,
     found["metadata"]["managedFields"].append({**_HAND, "fieldsV1": {"f:data": {f"f:{key}": {}}}})
     found["data"] = {"url": "x", "helm.enable": "false", key: "client_secret: y" if shown == SECRET else shown}
     finding = only(observed("foundation/argocd/settings", "kubernetes:core/v1:ConfigMapPatch", wanted, found))
-    assert (finding.path, finding.found, finding.means) == (f'data["{key}"]', shown, Means.PATCH)
+    assert (finding.path, finding.found, finding.means) == (render(("data", key)), shown, Means.PATCH)
     assert finding.by.startswith("kubectl-edit")
 
 

@@ -25,6 +25,7 @@ _KINDS = {
     "namespacedimagevalidatingpolicies": "apis/policies.kyverno.io/v1",
     "appprojects": "apis/argoproj.io/v1alpha1",
     "applications": "apis/argoproj.io/v1alpha1",
+    "applicationsets": "apis/argoproj.io/v1alpha1",
     "secretstores": "apis/external-secrets.io/v1",
     "externalsecrets": "apis/external-secrets.io/v1",
     "alertmanagerconfigs": "apis/monitoring.coreos.com/v1alpha1",

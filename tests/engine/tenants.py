@@ -26,7 +26,12 @@ ALPHA = """
         - {webhook: "https://hooks.example.gouv.fr/alpha", credentials: hook}
     repositories:  # last, because tests add repositories
       api: {kind: app}
-      deploy: {kind: infra, path: charts/alpha}
+      deploy:
+        kind: infra
+        path: charts/alpha
+        valueFiles: [values.yaml]
+        parameters: {replicas: 2}
+        chart: {source: registry, name: charts/alpha, version: {default: v1.0.0}}
     """
 BETA = """
     owner: bob.durand
@@ -37,7 +42,7 @@ BETA = """
       dev: {stage: dev, cluster: nonprod-1}
     repositories:
       api: {kind: app}
-      deploy: {kind: infra, path: charts/beta}
+      deploy: {kind: infra, path: charts/beta, eachFolder: true}
     """
 #: The smallest tenant with an object in every system but SonarQube.
 GAMMA = """

@@ -77,7 +77,18 @@ def test_up_creates_everything(fleet: Fleet) -> None:
     assert after["keycloak"]["groups"]["/alpha/prod/ro"]["members"] == ["emma.leroy"]
     assert {"alpha/", "beta/"} <= set(after["vault"]["mounts"])
     assert {"namespaces//alpha-dev", "namespaces//alpha-prod", "namespaces//beta-dev"} <= set(after["kubernetes"])
-    assert "applications/argocd/alpha-dev--deploy" in after["kubernetes"]
+    # The API server accepts several sources, and prunes nothing of an application set.
+    chart, values = after["kubernetes"]["applications/argocd/alpha-dev--deploy"]["spec"]["sources"]
+    assert chart["repoURL"].endswith("/alpha/charts/alpha")
+    assert chart["helm"]["valueFiles"] == ["$values/charts/alpha/values.yaml"]
+    assert values["ref"] == "values"
+    folders = after["kubernetes"]["applicationsets/argocd/beta-dev--deploy"]["spec"]
+    assert folders["template"]["spec"]["project"] == "beta-dev"
+    assert folders["goTemplateOptions"] == ["missingkey=error"]
+    assert folders["generators"][0]["git"]["directories"] == [{"path": "charts/beta/*"}]
+    assert folders["syncPolicy"] == {"preserveResourcesOnDeletion": True}
+    reader = after["kubernetes"]["secrets/argocd/usine-alpha.dev--deploy"]
+    assert reader["data"] == ["password", "project", "type", "url", "username"]
     assert after["gitlab"]["groups"]["tenants/alpha"]["members"] == [
         ("alice.martin", 40),
         ("chloe.petit", 40),

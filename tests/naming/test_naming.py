@@ -76,7 +76,7 @@ LIMITS: dict[str, tuple[str, int]] = {
     "Argo CD project": (r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 63),
     "Argo CD application": (r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 63),
     "Argo CD rules": (r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 63),
-    "Argo CD repository secret": (r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 63),
+    "Argo CD repository secret": (r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", 253),
     "GitLab path": (r"[a-z0-9-]+(/[a-z0-9_-]+)*", 255),
     "Harbor project": (r"[a-z0-9]+([._-][a-z0-9]+)*", 255),
     "SonarQube project": (r"[a-z0-9:._-]+", 400),

@@ -8,6 +8,7 @@ from policy.model import Hidden, Resource
 from tests.policy.shapes import (
     ADMISSION,
     APP_PROJECT,
+    APPLICATION_SET,
     ARGOCD,
     BINDING,
     CLIENT,
@@ -176,6 +177,25 @@ GOOD: Mapping[str, tuple[Resource, ...]] = {
         kubernetes(
             "Application", {"spec": {"project": "a-b-dev", "destination": {"namespace": "a-b-dev"}}}, api=ARGOCD
         ),
+        # Of the platform itself: an AppProject of any name.
+        kubernetes(
+            "Application",
+            {
+                "spec": {"project": "platform", "destination": {"namespace": "monitoring"}},
+                "metadata": {"labels": {}},
+            },
+            api=ARGOCD,
+            tenant=None,
+        ),
+    ),
+    "application-set-bounded": (
+        kubernetes("ApplicationSet", APPLICATION_SET, api=ARGOCD),
+        kubernetes(
+            "ApplicationSet",
+            changed(APPLICATION_SET, "spec template spec destination namespace", Hidden.UNKNOWN),
+            api=ARGOCD,
+        ),
+        kubernetes("ApplicationSet", changed(APPLICATION_SET, "spec generators 0 git", Hidden.UNKNOWN), api=ARGOCD),
     ),
     "argocd-no-default-rights": (
         kubernetes("ConfigMap", {"metadata": {"name": "argocd-rbac-cm"}, "data": {"policy.default": ""}}),

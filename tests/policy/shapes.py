@@ -133,6 +133,35 @@ APP_PROJECT = {
         "roles": [{"name": "owner", "groups": ["/a-b/owner"]}],
     }
 }
+APPLICATION_SET = {
+    "metadata": {"name": "a-b-dev--deploy", "namespace": "argocd"},
+    "spec": {
+        "goTemplate": True,
+        "goTemplateOptions": ["missingkey=error"],
+        "generators": [
+            {
+                "git": {
+                    "repoURL": "https://gitlab.example.fr/tenants/a-b/deploy.git",
+                    "revision": "main",
+                    "directories": [{"path": "apps/*"}],
+                }
+            }
+        ],
+        "syncPolicy": {"preserveResourcesOnDeletion": True},
+        "template": {
+            "metadata": {"name": "a-b-dev--deploy.{{ .path.basenameNormalized }}"},
+            "spec": {
+                "project": "a-b-dev",
+                "destination": {"server": "https://cluster.example.fr", "namespace": "a-b-dev"},
+                "source": {
+                    "repoURL": "https://gitlab.example.fr/tenants/a-b/deploy.git",
+                    "path": "{{ .path.path }}",
+                    "helm": {"releaseName": "{{ .path.basenameNormalized }}"},
+                },
+            },
+        },
+    },
+}
 BINDING = {
     "roleRef": {"kind": "ClusterRole", "name": "usine:nonprod-1:tenant-rw"},
     "subjects": [{"kind": "Group", "name": "oidc:/a-b/dev/rw"}],

@@ -30,6 +30,7 @@ PLATFORM = dataclasses.replace(
         **SETTINGS.clusters,
         "nonprod-2": dataclasses.replace(SETTINGS.clusters["nonprod-1"], name="nonprod-2", context="nonprod-2"),
     },
+    argocd=dataclasses.replace(SETTINGS.argocd, charts={"shared": "oci://registry.example.fr/charts"}),
     gates=("platform", "strict"),
     observability=dataclasses.replace(
         SETTINGS.observability, log_retentions=(30, 31), webhook_hosts=("hooks.example.fr",)
@@ -75,8 +76,15 @@ repositories:
     protectedBranches: [main]
     mirror: {url: "https://git.example.fr/api.git", credentials: mirror/api, schedule: "0 3 * * *", pipelines: false}
   web: {kind: app, preset: python, deploys: {repository: deploy, environments: {dev: merge-request}}}
-  deploy: {kind: infra, preset: generic, path: charts, valueFiles: [values.yaml], revision: {default: main}}
-  socle: {kind: infra, preset: generic}
+  deploy:
+    kind: infra
+    preset: generic
+    path: charts
+    valueFiles: [values.yaml]
+    revision: {default: main}
+    parameters: {replicas: 2}
+    chart: {source: registry, name: charts/web, version: {default: 1.4.2}}
+  socle: {kind: infra, preset: generic, eachFolder: false}
 registry: {quota: 50Gi, keep: {tags: 10, days: 90}, immutable: ["v*"], blockSeverity: critical}
 quality:
   gate: platform
@@ -158,6 +166,11 @@ CHANGES: Mapping[str, Any] = {
     "repositories.deploy.path": "manifests",
     "repositories.deploy.valueFiles": ["values-<env>.yaml"],
     "repositories.deploy.revision": {"default": "main", "dev": "next"},
+    "repositories.deploy.parameters": {"replicas": "2"},
+    "repositories.deploy.chart.source": "shared",
+    "repositories.deploy.chart.name": "charts/api",
+    "repositories.deploy.chart.version": {"default": "1.4.2", "dev": "1.5.0"},
+    "repositories.socle.eachFolder": True,
     "repositories.web.deploys.repository": "socle",
     "repositories.web.deploys.environments": {"dev": "direct"},
     "registry.quota": "51Gi",

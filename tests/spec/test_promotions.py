@@ -55,6 +55,10 @@ def test_a_legal_file() -> None:
         (text("deplooy"), '11:31: no such repository in this file: "deplooy"; did you mean deploy?'),
         (text("api"), "11:31: api is of kind app; a repository of kind infra is expected, allowed here: deploy"),
         (
+            text(more="eachFolder: true"),
+            "11:31: deploy is a repository with an application in each folder (eachFolder); a repository of kind infra",
+        ),
+        (
             text("copy"),
             "11:31: copy is a mirror, which only its source changes; a repository of kind infra is",
         ),

@@ -38,6 +38,7 @@ BEYOND_A_SCHEMA = (
         "ten years",
     ),
     *("leave out preset", "packages lists no format", "twice", "measured at the ingress", "either to"),
+    *("put a secret into Vault", "leave out eachFolder"),
     *("does not allow webhooks", "credentials are for a webhook"),
     *("the host", "is missing", "such as 2027-06-30", "such as api.example.fr", "a year between"),
 )
@@ -97,6 +98,11 @@ RIGHT = [
     HEAD + "environments: {dev: {quota: {cpu: '0.250', memory: 300Mi}, egress: [{host: a-b.c.fr, port: 1}]}}\n",
     HEAD + "repositories: {r0: {mirror: {url: 'https://a.fr:8443/x.git', schedule: '0,30 8-18/2 * jan-mar mon'}}}\n",
     HEAD + BODY + "labels: {a: '', B_c.d-e: x}\nreviewAfter: '2027-06-30'\ndescription: |\n  two\n  lines\n",
+    HEAD
+    + "repositories: {r0: {kind: infra, eachFolder: true, parameters: {a.b-c: 1, 'd[0].e': 'x-<env>', f: true}}}\n",
+    HEAD
+    + "repositories: {r0: {kind: infra, chart: {source: registry, name: a/b.c, version: {default: 1.0.0-rc.1}}}}\n",
+    HEAD + "repositories: {r0: {kind: infra, parameters: {db.existingSecret: db, db.secretName: db, a: ''}}}\n",
     HEAD + BODY + "registry: {immutable: ['v*', '{a,b}?'], blockSeverity: none, keep: {}}\n",
     HEAD + BODY + "envelope: {prod: {cpu: 100}}\n",
     HEAD + BODY + "packages: []\nmembers: {admin: [a.b-c_d, 0x]}\nstate: archived\narchetype: large\n",

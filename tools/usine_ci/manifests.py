@@ -21,6 +21,7 @@ Object = Mapping[str, object]
 DENIED: Final = frozenset(
     {"Endpoints", "LimitRange", "ResourceQuota", "CiliumNetworkPolicy", "EndpointSlice"}
     | {"NetworkPolicy", "Role", "RoleBinding", "NamespacedImageValidatingPolicy", "PolicyException"}
+    | {"AppProject", "Application", "ApplicationSet"}
 )
 CLUSTER: Final = frozenset(
     {"APIService", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "MutatingWebhookConfiguration"}

@@ -31,7 +31,7 @@ _NOT_CONFIGURATION: Final = ("status", "operation")
 #: Annotations and labels of tools and controllers, which configure nothing in our objects.
 _NOTES: Final = (
     "kubernetes.io/metadata.name", "kubectl.kubernetes.io/", "deployment.kubernetes.io/", "pulumi.com/",
-    "argocd.argoproj.io/refresh", "argocd.argoproj.io/hydrate",
+    "argocd.argoproj.io/refresh", "argocd.argoproj.io/hydrate", "argocd.argoproj.io/application-set-refresh",
 )  # fmt: skip
 #: Compared key by key, also if the program sets none.
 _MAPS_OF_NOTES: Final = (("metadata", "annotations"), ("metadata", "labels"))
@@ -39,11 +39,13 @@ _SERVER_METADATA: Final = frozenset(
     {"creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "generation", "managedFields", "name",
      "namespace", "resourceVersion", "selfLink", "uid"}
 )  # fmt: skip
-#: Keys of Argo CD's settings that give rights or allow log-ins, by the name of the config map
-#: (https://argo-cd.readthedocs.io/en/stable/operator-manual/argocd-cm-yaml/ and .../argocd-rbac-cm-yaml/). All keys
-#: `policy.*.csv` form one policy.
+#: Keys of Argo CD's settings that give rights or allow log-ins, add to AppProjects, or run programs of a repository, by
+#: the name of the config map (https://argo-cd.readthedocs.io/en/stable/operator-manual/argocd-cm-yaml/ and
+#: .../argocd-rbac-cm-yaml/). All keys `policy.*.csv` form one policy.
 _OPENING: Final = {
-    "argocd-cm": re.compile(r"accounts\..+|users\.anonymous\.enabled|dex\.config|oidc\.config"),
+    "argocd-cm": re.compile(
+        r"accounts\..+|users\.anonymous\.enabled|dex\.config|oidc\.config|globalProjects|kustomize\.buildOptions(\..+)?"
+    ),
     "argocd-rbac-cm": re.compile(r"policy\..+|scopes"),
 }
 _HOLDS_SECRETS: Final = frozenset({"dex.config", "oidc.config"})

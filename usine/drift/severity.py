@@ -72,7 +72,7 @@ GRANTS: Final = frozenset(
 )
 
 #: Objects that decide who a person is, or who may administer: every change and every added object gives access.
-#: `argocd-rbac-cm` and `argocd-cm` are patched (components/argocd.py). In a log-in role and in an AppProject a shorter
+#: `argocd-rbac-cm` and `argocd-cm` are patched (components/argocd/). In a log-in role and in an AppProject a shorter
 #: list may allow more: an empty bound matches everyone, and some lists name what is refused.
 KEYS: Final = frozenset(
     {
@@ -81,6 +81,8 @@ KEYS: Final = frozenset(
         "vault:kubernetes/authBackendConfig:AuthBackendConfig",
         "vault:kubernetes/authBackendRole:AuthBackendRole",
         "kubernetes:argoproj.io/v1alpha1:AppProject",
+        # It makes applications of any project.
+        "kubernetes:argoproj.io/v1alpha1:ApplicationSet",
         # Who gets the alerts of a tenant, with what they tell of its workloads.
         f"{_MONITORING}v1alpha1:AlertmanagerConfig",
         "harbor:index/configAuth:ConfigAuth",
@@ -159,7 +161,12 @@ OPENINGS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
     # With one of these, a person can read the key and sign in the name of the tenant.
     "vault:transit/secretBackendKey:SecretBackendKey": (("exportable",), ("allowPlaintextBackup",)),
     # These decide which repository is deployed, and where.
-    "kubernetes:argoproj.io/v1alpha1:Application": (("spec", "source"), ("spec", "destination"), ("spec", "project")),
+    "kubernetes:argoproj.io/v1alpha1:Application": (
+        ("spec", "source"),
+        ("spec", "sources"),
+        ("spec", "destination"),
+        ("spec", "project"),
+    ),
 }
 
 #: In this system a secret is the credential of a cluster or of a repository.

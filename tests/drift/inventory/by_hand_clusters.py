@@ -153,6 +153,20 @@ def argocd_application(hand: Hand) -> Expected:
     return hand.slug, "Application", f"{hand.cluster}: argocd/extra"
 
 
+def argocd_application_set(hand: Hand) -> Expected:
+    spec = {
+        "generators": [{"list": {"elements": [{"project": "default"}]}}],
+        "template": {
+            "metadata": {"name": "extra-{{project}}"},
+            "spec": {"project": "{{project}}", "destination": {"namespace": hand.namespace}},
+        },
+    }
+    name = f"{hand.slug}-dev--extra"
+    body = {"apiVersion": "argoproj.io/v1alpha1", "kind": "ApplicationSet", "spec": spec}
+    hand.make(f"{_ARGO}/applicationsets", name, namespaced=False, **body)
+    return hand.slug, "ApplicationSet", f"{hand.cluster}: argocd/{name}"
+
+
 def _argocd_secret(hand: Hand, name: str, kind: str, **data: str) -> str:
     labels = {"argocd.argoproj.io/secret-type": kind}
     hand.make("/api/v1/namespaces/argocd/secrets", name, namespaced=False, labels=labels, stringData=data)

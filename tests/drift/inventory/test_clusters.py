@@ -272,7 +272,9 @@ def test_unmanaged_objects_of_argo_cd_are_found(tmp_path: Path) -> None:
         f"{ARGO}/applicationsets": items(item("many", "argocd")),
         # The server has one answer for repositories and clusters.
         "/api/v1/namespaces/argocd/secrets": items(
-            secret("usine-beta--deploy", "https://nonprod.example.test"), secret("evil", "https://evil.example")
+            secret("usine-beta--deploy", "https://nonprod.example.test"),
+            secret("usine-alpha.dev--deploy", "https://nonprod.example.test"),
+            secret("evil", "https://evil.example"),
         ),
     }
     inventory, _ = cluster(tmp_path, answers, System.ARGOCD)
@@ -281,12 +283,49 @@ def test_unmanaged_objects_of_argo_cd_are_found(tmp_path: Path) -> None:
         ("alpha", "Application", "nonprod-1: argocd/handy"),
         (None, "ApplicationSet", "nonprod-1: argocd/many"),
         ("beta", "Secret", "nonprod-1: argocd/usine-beta--deploy"),
+        ("alpha", "Secret", "nonprod-1: argocd/usine-alpha.dev--deploy"),
         (None, "Secret", "nonprod-1: argocd/evil"),
     }
     details = {found.detail for found in inventory.found}
     assert "deploys into alpha-prod, by project alpha-dev" in details
     assert "the credential of a cluster, https://evil.example" in details
     assert "the credential of a cluster, https://nonprod.example.test" not in details  # the settings name it
+
+
+def test_an_application_that_claims_an_application_set_as_its_owner_is_found(tmp_path: Path) -> None:
+    """Those that the set makes are no findings; the owner's name alone hides nothing."""
+
+    def application(name: str, project: str, kind: str = "ApplicationSet", owner: str = "alpha-dev--deploy") -> Any:
+        made = item(name, "argocd", spec={"project": project, "destination": {"namespace": project}})
+        made["metadata"]["ownerReferences"] = [{"kind": kind, "name": owner}]
+        return made
+
+    applications = items(
+        application("alpha-dev--deploy.web", "alpha-dev"),
+        application("alpha-dev--deploy.evil", "default"),
+        application("alpha-dev--deploy.prod", "alpha-prod"),
+        application("alpha-dev--deployment", "alpha-dev"),
+        application("handy", "alpha-dev"),
+        application("other", "alpha-dev", kind="ConfigMap"),
+        application("of-the-set-below", "default", owner="by-hand"),
+    )
+    answers = {
+        f"{ARGO}/appprojects": items(item("alpha-dev", "argocd")),
+        f"{ARGO}/applications": applications,
+        f"{ARGO}/applicationsets": items(item("alpha-dev--deploy", "argocd"), item("by-hand", "argocd")),
+        "/api/v1/namespaces/argocd/secrets": items(),
+    }
+    state = (*STATE, resource("kubernetes:argoproj.io/v1alpha1:ApplicationSet", "argocd/alpha-dev--deploy"))
+    with serving({**CLEAN, **answers}) as api:
+        environment = kubeconfig(tmp_path, api.url, api.url)
+        inventory = scan(only(System.ARGOCD, api.url), state, environment=environment)
+    assert names(inventory) == {
+        *(
+            ("alpha", "Application", f"nonprod-1: argocd/{name}")
+            for name in ("alpha-dev--deploy.evil", "alpha-dev--deploy.prod", "alpha-dev--deployment", "handy", "other")
+        ),
+        (None, "ApplicationSet", "nonprod-1: argocd/by-hand"),
+    }
 
 
 HARBOR_STATE: tuple[Managed, ...] = (

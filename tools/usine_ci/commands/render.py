@@ -1,7 +1,8 @@
 """Render the manifests of each environment, as Argo CD does.
 
-The variables USINE_DEPLOY_PATH, USINE_VALUE_FILES, USINE_ENVIRONMENTS and USINE_PROMOTIONS come from the tenant file. A
-repository without a chart or manifests has nothing to deploy yet: that is no error.
+The job's variables (USINE_DEPLOY_PATH, USINE_VALUE_FILES, USINE_PARAMETERS, USINE_CHART, USINE_EACH_FOLDER,
+USINE_ENVIRONMENTS, USINE_PROMOTIONS) come from the tenant file. A repository without a chart or manifests has nothing
+to deploy yet: that is no error.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from usine_ci.charts import lint, render, source_of
+from usine_ci.charts import applications, lint, render, source_of
 from usine_ci.problems import Problem, RefusedError
 from usine_ci.text import clean
 
@@ -39,10 +40,17 @@ def run(options: argparse.Namespace) -> int:
         for environment in source.environments:
             try:
                 text = render(source, root, environment, _deployed)
-                if text is not None and options.lint and (root / source.folder / "Chart.yaml").is_file():
-                    lint(source, root, environment, _deployed)
+                if text is not None and options.lint:
+                    for one in applications(source, root):
+                        if (root / one.folder / "Chart.yaml").is_file():
+                            lint(one, root, environment, _deployed)
             except RefusedError as refused:
                 problems += [Problem(environment, 0, 0, line) for line in refused.lines]
+                continue
+            if source.chart:
+                summary.append(
+                    f"{environment}: the chart {clean(source.chart)} is not in this repository: its value files exist"
+                )
                 continue
             if text is None:
                 summary.append(

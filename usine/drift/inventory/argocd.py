@@ -19,6 +19,7 @@ _TYPE: Final = "kubernetes:argoproj.io/v1alpha1"
 _PROJECT: Final = KubernetesKind(f"{_TYPE}:AppProject", _API, "appprojects")
 _APPLICATION: Final = KubernetesKind(f"{_TYPE}:Application", _API, "applications", metadata=False)
 _APPLICATION_SET: Final = KubernetesKind(f"{_TYPE}:ApplicationSet", _API, "applicationsets")
+_APPLICATION_SET_KIND: Final = "ApplicationSet"
 _CLUSTER_SECRET: Final = KubernetesKind(SECRET.type, SECRET.api, SECRET.plural, metadata=False)
 _SECRET_TYPE: Final = "argocd.argoproj.io/secret-type"  # noqa: S105 - a label
 #: Argo CD creates this project when it starts, and again after a deletion.
@@ -63,14 +64,29 @@ class ArgoCDInventory:
                 )
 
     def _applications(self, server: ClusterServer) -> Iterator[Found]:
-        """Applications belong to the owner of their project. Those of an application set count with the set."""
+        """Applications belong to the owner of their project. Those of an application set count with the set.
+
+        A set makes applications of one project, and their names begin with its own. Any other application that names a
+        set as its owner was changed, or only claims the owner.
+        """
         for name, item in self._items(server, _APPLICATION):
-            if item["metadata"].get("ownerReferences"):
-                continue
             spec = item["spec"]
+            if self._is_generated(name, item):
+                continue
             to = (spec.get("destination") or {}).get("namespace") or "no namespace"
             owner = namespace_owner(self._scope, str(spec["project"])) or self._owner(name)
             yield self._found(owner, _APPLICATION, name, f"deploys into {to}, by project {spec['project']}")
+
+    def _is_generated(self, name: str, item: Json) -> bool:
+        """Return whether an application is one that its application set makes; a set of others may make any."""
+        for owner in item["metadata"].get("ownerReferences") or ():
+            if owner.get("kind") != _APPLICATION_SET_KIND:
+                continue
+            by = str(owner.get("name"))
+            if not self._scope.knows(_APPLICATION_SET.type, f"{self._settings.namespace}/{by}"):
+                return True
+            return name.startswith(f"{by}.") and str(item["spec"]["project"]) == by.partition("--")[0]
+        return False
 
     def _application_sets(self, server: ClusterServer) -> Iterator[Found]:
         for name, _ in self._items(server, _APPLICATION_SET):
@@ -91,8 +107,8 @@ class ArgoCDInventory:
                 yield self._found(None, SECRET, name, f"the credential of a cluster, {address or 'no address'}")
 
     def _owner(self, name: str) -> str | None:
-        """Return the tenant of a name that begins with ``<slug>-<environment>--`` or ``<slug>--``."""
-        front = name.partition("--")[0]
+        """Return the tenant of a name that begins with ``<slug>``, its environment if any, and two dashes."""
+        front = name.partition("--")[0].partition(".")[0]
         return front if front in self._scope.slugs else namespace_owner(self._scope, front)
 
     def _found(self, tenant: str | None, resource: KubernetesKind, name: str, detail: str) -> Found:

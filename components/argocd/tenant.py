@@ -1,9 +1,8 @@
-"""Argo CD, by its config maps and custom resources: log-in (foundation); AppProjects and Applications of a tenant."""
+"""Argo CD, by its custom resources: AppProjects, Applications and ApplicationSets of a tenant."""
 
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,9 +10,18 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.core import v1 as core
-from pulumi_kubernetes.meta.v1 import ObjectMetaArgs, ObjectMetaPatchArgs
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from components.base import Component, OidcClient, OidcIssuer, UserPassword, secret
+from components.argocd.sources import (
+    FOLDER_NAME,
+    DeployedRepository,
+    deployment_of,
+    folders,
+    registry_of,
+    source_urls,
+    sources,
+)
+from components.base import Component, UserPassword, secret
 from components.kubernetes.cluster_roles import DENIED_KINDS
 from components.kubernetes.delivery import secrets_of
 from model.access import TenantRole, deployments, namespace, roles_of
@@ -28,8 +36,7 @@ from model.naming import (
     labels,
     names_of,
 )
-from model.promotion import followed, image_file, promotions_into
-from model.settings import ArgoCDSettings, Cluster, Stage, SyncWindow
+from model.settings import Cluster, Stage, SyncWindow
 from model.tenant import Environment, Repository, RepositoryKind, State, Tenant
 
 _API = "argoproj.io/v1alpha1"
@@ -49,88 +56,6 @@ _NOT_ORPHANS: tuple[Mapping[str, str], ...] = (
     {"group": "monitoring.coreos.com", "kind": "*", "name": f"{MONITORING_OBJECT}*"},
     {"group": "policies.kyverno.io", "kind": "NamespacedImageValidatingPolicy", "name": IMAGE_POLICY},
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ArgoCDFoundationArgs:
-    """`provider` is that of the cluster that Argo CD runs on, `url` Argo CD's address.
-
-    `client` is Argo CD's OIDC client; None if Keycloak is off, and only Argo CD's own administrator can log in.
-    """
-
-    provider: kubernetes.Provider
-    url: str
-    settings: ArgoCDSettings
-    client: OidcClient | None
-
-
-class ArgoCDFoundation(Component):
-    """Argo CD's own settings, patched into the config maps of its installation.
-
-    People log in by Keycloak, only the administrators' groups have rights everywhere, and deployments run as the
-    deployer account of the namespace.
-    """
-
-    system = "argocd"
-
-    def __init__(self, name: str, args: ArgoCDFoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Register the patches."""
-        super().__init__(name, opts)
-        self._args = args
-        client = args.client
-        data: dict[str, pulumi.Input[str]] = {
-            "url": args.url,
-            "application.sync.impersonation.enabled": "true",
-            # With Keycloak, Argo CD's own administrator cannot log in. Nobody opens a shell in a pod through Argo CD.
-            "admin.enabled": "false" if client is not None else "true",
-            "exec.enabled": "false",
-        }
-        if client is not None:
-            issuer = client.issuer
-            data["oidc.config"] = client.client_id.apply(lambda client_id: _oidc_config(client_id, issuer))
-        self._patch(f"{name}/settings", "argocd-cm", data)
-        # Written even if it is empty, so that a line added manually is drift.
-        policy = "".join(f"g, {group}, role:admin\n" for group in args.settings.admin_groups)
-        rights = {"policy.default": "", "policy.csv": policy, "scopes": "[groups]"}
-        self._patch(f"{name}/rights", "argocd-rbac-cm", rights)
-        self.register_outputs({"url": args.url})
-
-    def _patch(self, name: str, config_map: str, data: Mapping[str, pulumi.Input[str]]) -> None:
-        core.ConfigMapPatch(
-            name,
-            metadata=ObjectMetaPatchArgs(
-                name=config_map,
-                namespace=self._args.settings.namespace,
-                annotations={"pulumi.com/patchForce": "true"},
-            ),
-            data=dict(data),
-            opts=self.child(self._args.provider),
-        )
-
-
-def _oidc_config(client_id: str, issuer: OidcIssuer) -> str:
-    """Return Argo CD's OIDC configuration. Argo CD reads YAML, and JSON is YAML."""
-    config: dict[str, object] = {
-        "name": "Keycloak",
-        "issuer": issuer.url,
-        "clientID": client_id,
-        "enablePKCEAuthentication": True,  # a public client, so no secret has to be stored
-        "requestedScopes": ["openid", "profile", "email", "groups"],
-    }
-    if issuer.authority is not None:
-        config["rootCA"] = issuer.authority
-    return json.dumps(config, sort_keys=True)
-
-
-@dataclass(frozen=True, slots=True)
-class DeployedRepository:
-    """An infra repository of a tenant.
-
-    `url` is its address for `git clone`, `reader` the credential of Argo CD (None: it needs none, or gets none).
-    """
-
-    url: str
-    reader: UserPassword | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +79,14 @@ class ArgoCDTenant(Component):
     """An AppProject per environment, and an Application per environment and infra repository.
 
     An AppProject lists the repositories that may be deployed into the environment's namespace, and who may do so.
-    `applications` are the names of the Applications, in the order of the tenant file.
+    A repository of which each folder is an application has an ApplicationSet instead. `applications` are the names of
+    the Applications, `application_sets` those of the ApplicationSets with their AppProjects; in the order of the tenant
+    file.
     """
 
     system = "argocd"
     applications: tuple[str, ...]
+    application_sets: Mapping[str, str]
 
     def __init__(self, name: str, args: ArgoCDTenantArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register credentials, AppProjects and Applications."""
@@ -166,15 +94,22 @@ class ArgoCDTenant(Component):
         self._args = args
         self._prefix = name
         applications: list[str] = []
+        application_sets: dict[str, str] = {}
         if deploys(args.tenant):
             for repository_name, deployed in args.repositories.items():
                 if deployed.reader is not None:
-                    self._repository(repository_name, deployed.url, deployed.reader)
+                    self._git_secret(repository_name, deployed.url, deployed.reader)
             for environment in args.tenant.environments:
                 app_project = self._app_project(environment)
                 for repository in self._infra():
-                    applications.append(self._application(environment, repository, app_project))
+                    self._chart_secret(environment, repository.name)
+                    if deployment_of(repository).each_folder:
+                        name = self._application_set(environment, repository, app_project)
+                        application_sets[name] = names_of(args.tenant).argocd_project(environment.name)
+                    else:
+                        applications.append(self._application(environment, repository, app_project))
         self.applications = tuple(applications)
+        self.application_sets = application_sets
         self.register_outputs({"applications": applications})
 
     def _infra(self) -> tuple[Repository, ...]:
@@ -187,26 +122,50 @@ class ArgoCDTenant(Component):
             labels=labels(self._args.tenant, environment),
         )
 
-    def _repository(self, repository: str, url: str, reader: UserPassword) -> None:
+    def _git_secret(self, repository: str, url: str, reader: UserPassword) -> None:
+        name = names_of(self._args.tenant).repository_secret(repository)
+        self._repository_secret(f"repository/{repository}", name, reader, {"type": "git", "url": url})
+
+    def _chart_secret(self, environment: Environment, repository: str) -> None:
+        """Let the environment's AppProject read the chart of a repository, if that is in the tenant's own registry."""
+        names, chart = names_of(self._args.tenant), self._args.repositories[repository].chart
+        if chart is not None and chart.puller is not None:
+            self._repository_secret(
+                f"{environment.name}/{repository}/chart",
+                names.chart_secret(environment.name, repository),
+                chart.puller,
+                registry_of(chart, names.argocd_project(environment.name)),
+                environment,
+            )
+
+    def _repository_secret(
+        self,
+        logical: str,
+        name: str,
+        credential: UserPassword,
+        data: Mapping[str, str],
+        environment: Environment | None = None,
+    ) -> None:
         """Create the labelled Secret from which Argo CD reads a repository and its credential."""
-        tenant = self._args.tenant
 
         def encoded(text: str) -> str:
             return base64.b64encode(text.encode()).decode()
 
         core.Secret(
-            f"{self._prefix}/repository/{repository}",
+            f"{self._prefix}/{logical}",
             metadata=ObjectMetaArgs(
-                name=names_of(tenant).repository_secret(repository),
+                name=name,
                 namespace=self._args.namespace,
-                labels={**labels(tenant), "argocd.argoproj.io/secret-type": "repository"},
+                labels={
+                    **labels(self._args.tenant, environment),
+                    "argocd.argoproj.io/secret-type": "repository",
+                },
             ),
             type="Opaque",
             data={
-                "type": encoded("git"),
-                "url": encoded(url),
-                "username": reader.username.apply(encoded),
-                "password": secret(reader.password.apply(encoded)),
+                **{key: encoded(value) for key, value in data.items()},
+                "username": credential.username.apply(encoded),
+                "password": secret(credential.password.apply(encoded)),
             },
             opts=self.child(self._args.provider),
         )
@@ -222,7 +181,7 @@ class ArgoCDTenant(Component):
         ]
         spec: dict[str, object] = {
             "description": f"{tenant.name}, {environment.name}",
-            "sourceRepos": [self._args.repositories[r.name].url for r in self._infra()],
+            "sourceRepos": self._source_repositories(environment),
             "destinations": [{"server": server, "namespace": namespace}],
             "destinationServiceAccounts": [
                 {"server": server, "namespace": namespace, "defaultServiceAccount": DEPLOYER_SERVICE_ACCOUNT}
@@ -267,34 +226,34 @@ class ArgoCDTenant(Component):
             for window in windows
         ]
 
-    def _application(self, environment: Environment, repository: Repository, app_project: CustomResource) -> str:
-        tenant, deployment = self._args.tenant, repository.deployment
-        if deployment is None:
-            raise ValueError(f"{repository.name} is an infra repository without a deployment")
-        names = names_of(tenant)
-        name = names.application(environment.name, repository.name)
-        source: dict[str, object] = {
-            "repoURL": self._args.repositories[repository.name].url,
-            "path": deployment.path,
-            "targetRevision": followed(tenant, repository.name, environment.name)
-            or deployment.revision.of(environment.name),
+    def _source_repositories(self, environment: Environment) -> list[str]:
+        """Return what the environment deploys from, each once: repositories, and the addresses of charts."""
+        found = {
+            url: None
+            for repository in self._infra()
+            for spec in [sources(self._args.tenant, environment, repository, self._args.repositories[repository.name])]
+            for url in source_urls(spec)
         }
-        promoted = promotions_into(tenant, repository.name).get(environment.name, {})
-        if deployment.value_files or promoted:
-            own = [f.replace("<env>", environment.name) for f in deployment.value_files]
-            helm: dict[str, object] = {
-                "releaseName": repository.name,
-                # The last file wins: no value file of the team replaces a promoted digest.
-                "valueFiles": [*own, *(image_file(application, environment.name) for application in promoted)],
-            }
-            if promoted:
-                # Before its first promotion, an application has no file. The preset `infra` refuses missing files of
-                # the team in the pipeline.
-                helm["ignoreMissingValueFiles"] = True
-            source["helm"] = helm
+        return list(found)
+
+    def _spec(self, environment: Environment, repository: Repository) -> dict[str, object]:
+        """Return the spec of an Application; of an ApplicationSet's template, for a repository with a folder each."""
+        tenant = self._args.tenant
         sync_policy: dict[str, object] = {"syncOptions": ["CreateNamespace=false", "ServerSideApply=true"]}
         if syncs(tenant, environment):
             sync_policy["automated"] = {"prune": True, "selfHeal": True}
+        return {
+            "project": names_of(tenant).argocd_project(environment.name),
+            **sources(tenant, environment, repository, self._args.repositories[repository.name]),
+            "destination": {
+                "server": self._args.clusters[environment.cluster].server,
+                "namespace": self._args.namespaces[environment.name],
+            },
+            "syncPolicy": sync_policy,
+        }
+
+    def _application(self, environment: Environment, repository: Repository, app_project: CustomResource) -> str:
+        name = names_of(self._args.tenant).application(environment.name, repository.name)
         CustomResource(
             f"{self._prefix}/{environment.name}/{repository.name}",
             api_version=_API,
@@ -302,14 +261,35 @@ class ArgoCDTenant(Component):
             # No resources finalizer: what an Application deployed stays when it is deleted, and the deletion waits for
             # nothing.
             metadata=self._metadata(name, environment),
+            spec=self._spec(environment, repository),
+            opts=self.child(self._args.provider, depends_on=[app_project]),
+        )
+        return name
+
+    def _application_set(self, environment: Environment, repository: Repository, app_project: CustomResource) -> str:
+        tenant, deployed = self._args.tenant, self._args.repositories[repository.name]
+        names, deployment = names_of(tenant), deployment_of(repository)
+        name = names.application(environment.name, repository.name)
+        revision = deployment.revision.of(environment.name)
+        CustomResource(
+            f"{self._prefix}/{environment.name}/{repository.name}",
+            api_version=_API,
+            kind="ApplicationSet",
+            metadata=self._metadata(name, environment),
             spec={
-                "project": names.argocd_project(environment.name),
-                "source": source,
-                "destination": {
-                    "server": self._args.clusters[environment.cluster].server,
-                    "namespace": self._args.namespaces[environment.name],
+                # An unknown variable is an error, and not an empty text.
+                "goTemplate": True,
+                "goTemplateOptions": ["missingkey=error"],
+                "generators": [folders(deployment, deployed.url, revision)],
+                # Otherwise Argo CD deletes what a folder deployed when the folder is gone, also in a freeze.
+                "syncPolicy": {"preserveResourcesOnDeletion": True},
+                "template": {
+                    "metadata": {
+                        "name": names.folder_application(environment.name, repository.name, FOLDER_NAME),
+                        "labels": labels(tenant, environment),
+                    },
+                    "spec": self._spec(environment, repository),
                 },
-                "syncPolicy": sync_policy,
             },
             opts=self.child(self._args.provider, depends_on=[app_project]),
         )

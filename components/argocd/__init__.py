@@ -1,0 +1,1 @@
+"""Argo CD: its log-in and rights; each tenant's AppProjects, Applications and ApplicationSets."""

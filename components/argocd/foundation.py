@@ -1,0 +1,86 @@
+"""Argo CD's own settings, by its config maps: log-in by Keycloak, and rights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi_kubernetes.core import v1 as core
+from pulumi_kubernetes.meta.v1 import ObjectMetaPatchArgs
+
+from components.base import Component, OidcClient, OidcIssuer
+from model.settings import ArgoCDSettings
+
+
+@dataclass(frozen=True, slots=True)
+class ArgoCDFoundationArgs:
+    """`provider` is that of the cluster that Argo CD runs on, `url` Argo CD's address.
+
+    `client` is Argo CD's OIDC client; None if Keycloak is off, and only Argo CD's own administrator can log in.
+    """
+
+    provider: kubernetes.Provider
+    url: str
+    settings: ArgoCDSettings
+    client: OidcClient | None
+
+
+class ArgoCDFoundation(Component):
+    """Argo CD's own settings, patched into the config maps of its installation.
+
+    People log in by Keycloak, only the administrators' groups have rights everywhere, and deployments run as the
+    deployer account of the namespace.
+    """
+
+    system = "argocd"
+
+    def __init__(self, name: str, args: ArgoCDFoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Register the patches."""
+        super().__init__(name, opts)
+        self._args = args
+        client = args.client
+        data: dict[str, pulumi.Input[str]] = {
+            "url": args.url,
+            "application.sync.impersonation.enabled": "true",
+            # With Keycloak, Argo CD's own administrator cannot log in. Nobody opens a shell in a pod through Argo CD.
+            "admin.enabled": "false" if client is not None else "true",
+            "exec.enabled": "false",
+        }
+        if client is not None:
+            issuer = client.issuer
+            data["oidc.config"] = client.client_id.apply(lambda client_id: _oidc_config(client_id, issuer))
+        self._patch(f"{name}/settings", "argocd-cm", data)
+        # Written even if it is empty, so that a line added manually is drift.
+        policy = "".join(f"g, {group}, role:admin\n" for group in args.settings.admin_groups)
+        rights = {"policy.default": "", "policy.csv": policy, "scopes": "[groups]"}
+        self._patch(f"{name}/rights", "argocd-rbac-cm", rights)
+        self.register_outputs({"url": args.url})
+
+    def _patch(self, name: str, config_map: str, data: Mapping[str, pulumi.Input[str]]) -> None:
+        core.ConfigMapPatch(
+            name,
+            metadata=ObjectMetaPatchArgs(
+                name=config_map,
+                namespace=self._args.settings.namespace,
+                annotations={"pulumi.com/patchForce": "true"},
+            ),
+            data=dict(data),
+            opts=self.child(self._args.provider),
+        )
+
+
+def _oidc_config(client_id: str, issuer: OidcIssuer) -> str:
+    """Return Argo CD's OIDC configuration. Argo CD reads YAML, and JSON is YAML."""
+    config: dict[str, object] = {
+        "name": "Keycloak",
+        "issuer": issuer.url,
+        "clientID": client_id,
+        "enablePKCEAuthentication": True,  # a public client, so no secret has to be stored
+        "requestedScopes": ["openid", "profile", "email", "groups"],
+    }
+    if issuer.authority is not None:
+        config["rootCA"] = issuer.authority
+    return json.dumps(config, sort_keys=True)
