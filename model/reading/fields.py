@@ -53,6 +53,8 @@ PERSON_PATTERN: Final = r"[a-z0-9][a-z0-9._-]{0,62}"
 #: Lengths in characters, stated here for the check, its message and the JSON Schema.
 LONGEST_NAME: Final = 80
 LONGEST_DESCRIPTION: Final = 280
+#: Of a role: Keycloak keeps no longer description of a group.
+LONGEST_ROLE_DESCRIPTION: Final = 255
 #: A slug, and the names of roles and repositories, which follow it in the names of objects.
 SHORTEST_SLUG, LONGEST_SLUG = 2, 20
 _SLUG = re.compile(SLUG_PATTERN)
@@ -106,8 +108,8 @@ def _check_name(value: str) -> str:
     return value
 
 
-def _check_description(value: str) -> str:
-    value = _at_most(value, LONGEST_DESCRIPTION)
+def _check_description(value: str, longest: int = LONGEST_DESCRIPTION) -> str:
+    value = _at_most(value, longest)
     if _UNPRINTABLE.search(value.replace("\n", " ")):
         raise ValueError("control characters are not allowed")
     return value
@@ -218,6 +220,17 @@ Description = Annotated[
     str,
     AfterValidator(_check_description),
     WithJsonSchema({"type": "string", "maxLength": LONGEST_DESCRIPTION, "description": "The purpose, for people."}),
+]
+RoleDescription = Annotated[
+    str,
+    AfterValidator(lambda value: _check_description(value, LONGEST_ROLE_DESCRIPTION)),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "maxLength": LONGEST_ROLE_DESCRIPTION,
+            "description": "The purpose of the role, for people; also of its group in Keycloak.",
+        }
+    ),
 ]
 Person = Annotated[
     str,

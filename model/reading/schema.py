@@ -105,7 +105,7 @@ class MembersSection(Section):
 class RoleSection(Section):
     """An own role of the tenant, beside those of the platform."""
 
-    description: f.Description = ""
+    description: f.RoleDescription = ""
     rights: Annotated[list[Annotated[str, *fixed("right", *(right.value for right in Right))]], Field(min_length=1)]
     """The rights of the role. A right includes others: `usine explain` lists them."""
     members: list[f.Person] = []
