@@ -150,6 +150,8 @@ class TenantProject(Component):
             summary["namespaces"] = {
                 e.name: {"cluster": e.cluster, "namespace": kubernetes.namespaces[e.name]} for e in tenant.environments
             }
+            if backups := _backups(settings, tenant):
+                summary["backups"] = backups
             if settings.on(System.ARGOCD):
                 argocd = ArgoCDTenant(
                     f"{name}/argocd",
@@ -187,6 +189,20 @@ class TenantProject(Component):
                 )
         self.summary = summary
         self.register_outputs(summary)
+
+
+def _backups(settings: Settings, tenant: Tenant) -> Mapping[str, object]:
+    """Return when each environment is backed up, and how long backups are kept."""
+    return {
+        e.name: {
+            "schedule": f"{e.backup.schedule} UTC",
+            "keep": f"{e.backup.keep_days}d",
+            "volumes": tool.volumes.value,
+            "backups": f"{names_of(tenant).backup_schedule(e.name)}-<time>",
+        }
+        for e in tenant.environments
+        if e.backup is not None and (tool := settings.clusters[e.cluster].backup) is not None
+    }
 
 
 def _pipelines(

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, PlainValidator, WithJsonSchema
 
 from model.reading import amounts
 from model.reading.addresses import EMAIL_PATTERN, HOST_PATTERN, URL_PATTERN, parse_email, parse_host, parse_url
-from model.reading.cron import CRON_PATTERN, parse_cron
+from model.reading.cron import CRON_PATTERN, HOURLY_PATTERN, parse_cron, parse_hourly
 from model.reading.git_names import check_branch, check_branch_pattern, check_revision
 from model.reading.yaml_scalars import Ambiguous
 from model.texts import is_secret_key, may_be_secret
@@ -284,6 +284,15 @@ Days = Annotated[
     ),
 ]
 Cron = Annotated[str, *_parsed(parse_cron, CRON_PATTERN, 'Five fields, such as "0 3 * * 1".', 100)]
+BackupSchedule = Annotated[
+    str,
+    *_parsed(
+        parse_hourly,
+        HOURLY_PATTERN,
+        'Five fields of cron, in UTC, once an hour at most, such as "0 2 * * *".',
+        100,
+    ),
+]
 Duration = Annotated[
     str,
     *_text(

@@ -174,6 +174,15 @@ class ObjectivesSection(Section):
     latency: LatencySection | None = None
 
 
+class BackupSection(Section):
+    """Backups of an environment in production, on a cluster that has them."""
+
+    schedule: f.BackupSchedule = from_archetype()
+    """When, in UTC: once an hour at most. Default: that of the archetype."""
+    keep: f.Days = from_archetype()
+    """How long a backup is kept. Default: as the archetype says."""
+
+
 class EnvironmentSection(Section):
     """One environment: a namespace on a cluster."""
 
@@ -197,6 +206,8 @@ class EnvironmentSection(Section):
     """Destinations outside the platform that the namespace may connect to."""
     objectives: ObjectivesSection = ObjectivesSection()
     """What the environment promises; alerts report when it uses up its errors too fast. It needs a url or hosts."""
+    backup: BackupSection | None = None
+    """Production only: when the namespace and its volumes are backed up. Secrets are not: they are in Vault."""
 
 
 class MirrorSection(Section):

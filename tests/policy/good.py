@@ -9,6 +9,7 @@ from tests.policy.shapes import (
     ADMISSION,
     APP_PROJECT,
     ARGOCD,
+    BACKUPS,
     BINDING,
     CLIENT,
     CLIENT_TYPE,
@@ -32,6 +33,7 @@ from tests.policy.shapes import (
     SCHEDULE_VARIABLE,
     STORE,
     VARIABLE,
+    VELERO,
     changed,
     hcl,
     kubernetes,
@@ -129,6 +131,11 @@ GOOD: Mapping[str, tuple[Resource, ...]] = {
         kubernetes("SecretStore", {**STORE, "metadata": {"namespace": Hidden.UNKNOWN}}, api=EXTERNAL_SECRETS),
         kubernetes("SecretStore", {"spec": {"provider": Hidden.UNKNOWN}}, api=EXTERNAL_SECRETS),
         kubernetes("SecretStore", {"spec": {"provider": {"fake": {}}}}, api=EXTERNAL_SECRETS, tenant=None),
+    ),
+    "backup-own-namespace": (
+        kubernetes("Schedule", BACKUPS, api=VELERO),
+        kubernetes("Schedule", {"spec": {"template": Hidden.UNKNOWN}}, api=VELERO),
+        kubernetes("Schedule", {"spec": {"template": {"includedNamespaces": ["*"]}}}, api=VELERO, tenant=None),
     ),
     "vault-group-own-policies": (resource("vault:identity/group:Group", {"policies": ["a-b.role.owner"]}),),
     "namespace-pod-security": (

@@ -26,6 +26,7 @@ _SERVERS: Final = {
     "kubernetes:external-secrets.io/": "kube-apiserver with the types of External Secrets",
     "kubernetes:monitoring.coreos.com/": "kube-apiserver with the types of the Prometheus operator",
     "kubernetes:policies.kyverno.io/": "kube-apiserver with the types of Kyverno",
+    "kubernetes:velero.io/": "kube-apiserver with the types of Velero",
     "kubernetes:": "kube-apiserver",
 }
 #: With more types than this, a row has the systems only.

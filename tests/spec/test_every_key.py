@@ -87,6 +87,12 @@ environments:
       - {schedule: "0 0 20 12 *", duration: 336h, timeZone: Europe/Paris}
     egress: [{host: first.example.fr, port: 443}, {host: api.example.fr, port: 443}]
     objectives: {availability: 99.9, latency: {within: 500ms, percent: 95}}
+  prod:
+    stage: prod
+    cluster: prod-1
+    quota: {cpu: 4, memory: 8Gi, storage: 50Gi, gpu: 0, pods: 40}
+    autosync: false
+    backup: {schedule: "0 2 * * *", keep: 30d}
 repositories:
   api:
     kind: app
@@ -168,6 +174,8 @@ CHANGES: Mapping[str, Any] = {
     "environments.dev.objectives.availability": 99.5,
     "environments.dev.objectives.latency.within": "1s",
     "environments.dev.objectives.latency.percent": 90,
+    "environments.prod.backup.schedule": "0 3 * * *",
+    "environments.prod.backup.keep": "31d",
     "repositories.api.kind": "infra",
     "repositories.web.preset": "java",
     "repositories.api.defaultBranch": "trunk",
@@ -362,7 +370,7 @@ def test_an_archetype_gives_what_a_file_leaves_out() -> None:
 def test_every_amount_of_an_envelope_limits_its_environments(stages: str, amount: str, less: object) -> None:
     file = copy.deepcopy(dict(FILE))
     file["environments"]["dev"]["quota"]["gpu"] = 1
-    file["environments"]["prod"] = {"stage": "prod", "quota": file["environments"]["dev"]["quota"]}
+    file["environments"]["prod"]["quota"] = file["environments"]["dev"]["quota"]
     tenant_of(json.dumps(file))
     file["envelope"][stages][amount] = less
     with pytest.raises(SpecError, match=f"envelope.{stages}.{amount}: the environments"):
