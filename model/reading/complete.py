@@ -32,7 +32,7 @@ _SECTIONS: Final[Mapping[str, type[Section] | None]] = {
 
 
 #: What a backup is completed with where there is none: the conversion refuses the key.
-_NO_BACKUP: Final = {"schedule": "0 0 * * *", "keep": "1d"}
+_NO_BACKUP: Final = {"schedule": "0 0 * * *", "keep": "7d"}
 
 
 class Completer:

@@ -178,8 +178,8 @@ class BackupSection(Section):
     """Backups of an environment in production, on a cluster that has them."""
 
     schedule: f.BackupSchedule = from_archetype()
-    """When, in UTC: once an hour at most. Default: that of the archetype."""
-    keep: f.Days = from_archetype()
+    """When, in UTC: once an hour at most, once a week at least. Default: that of the archetype."""
+    keep: f.BackupDays = from_archetype()
     """How long a backup is kept. Default: as the archetype says."""
 
 

@@ -41,6 +41,9 @@ def test_a_cluster_without_backups_has_none() -> None:
     [
         ("backup: {keep: 91d}", "9:25: environments.prod.backup.keep: cluster prod-1 keeps backups for 90d at most"),
         ("backup: {keep: 30}", "such as 30d"),
+        ("backup: {keep: 6d}", "at least 7d"),
+        ('backup: {schedule: "0 2 1 * *"}', "at least once a week"),
+        ('backup: {schedule: "0 2 * feb *"}', "at least once a week"),
         ('backup: {schedule: "* * * * *"}', "once an hour at most"),
         ('backup: {schedule: "0,30 2 * * *"}', "once an hour at most"),
         ('backup: {schedule: "*/5 2 * * *"}', "once an hour at most"),
