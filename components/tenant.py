@@ -14,6 +14,7 @@ from components.gitlab.tenant import GitLabTenant, GitLabTenantArgs
 from components.gitlab.variables import pipeline_variables
 from components.harbor import HarborTenant, HarborTenantArgs
 from components.keycloak import KeycloakTenant, KeycloakTenantArgs
+from components.kubernetes.backup_rules import backups_of
 from components.kubernetes.delivery import VaultAddress
 from components.kubernetes.namespace import RegistryLogin, SigningKeys
 from components.kubernetes.tenant import KubernetesTenant, KubernetesTenantArgs
@@ -150,7 +151,7 @@ class TenantProject(Component):
             summary["namespaces"] = {
                 e.name: {"cluster": e.cluster, "namespace": kubernetes.namespaces[e.name]} for e in tenant.environments
             }
-            if backups := _backups(settings, tenant):
+            if backups := backups_of(settings.clusters, tenant):
                 summary["backups"] = backups
             if settings.on(System.ARGOCD):
                 argocd = ArgoCDTenant(
@@ -189,20 +190,6 @@ class TenantProject(Component):
                 )
         self.summary = summary
         self.register_outputs(summary)
-
-
-def _backups(settings: Settings, tenant: Tenant) -> Mapping[str, object]:
-    """Return when each environment is backed up, and how long backups are kept."""
-    return {
-        e.name: {
-            "schedule": f"{e.backup.schedule} UTC",
-            "keep": f"{e.backup.keep_days}d",
-            "volumes": tool.volumes.value,
-            "backups": f"{names_of(tenant).backup_schedule(e.name)}-<time>",
-        }
-        for e in tenant.environments
-        if e.backup is not None and (tool := settings.clusters[e.cluster].backup) is not None
-    }
 
 
 def _pipelines(

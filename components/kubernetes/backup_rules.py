@@ -6,8 +6,10 @@ creates these again from the tenant file. They leave out Secrets, too: their val
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from model.naming import DOMAIN, MANAGED_BY_LABEL, TENANT_LABEL, names_of
-from model.settings import ClusterBackup, VolumeBackup
+from model.settings import Cluster, ClusterBackup, VolumeBackup
 from model.tenant import Backup, Environment, Tenant
 
 API = "velero.io/v1"
@@ -70,6 +72,20 @@ def schedule_spec(tenant: Tenant, environment: Environment, backup: Backup, tool
             "ttl": f"{backup.keep_days * 24}h0m0s",
             **_VOLUMES[tool.volumes],
         },
+    }
+
+
+def backups_of(clusters: Mapping[str, Cluster], tenant: Tenant) -> Mapping[str, object]:
+    """Return when each environment is backed up and how long backups are kept, for people; `clusters` are by name."""
+    return {
+        e.name: {
+            "schedule": f"{e.backup.schedule} UTC",
+            "keep": f"{e.backup.keep_days}d",
+            "volumes": tool.volumes.value,
+            "backups": f"{names_of(tenant).backup_schedule(e.name)}-<time>",
+        }
+        for e in tenant.environments
+        if e.backup is not None and (tool := clusters[e.cluster].backup) is not None
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.kubernetes.backup_rules import EXCLUDED, restore, schedule_spec
+from components.kubernetes.backup_rules import EXCLUDED, backups_of, restore, schedule_spec
 from components.kubernetes.cluster_roles import DENIED_KINDS, ClusterRoleName, cluster_roles
 from model.settings import ClusterBackup, Operator, VolumeBackup
 from model.tenant import Backup, State
@@ -49,12 +49,22 @@ def test_a_cluster_without_velero_has_no_schedule() -> None:
     assert schedules(tool=None) == []
 
 
+def test_the_output_of_the_stack_says_what_is_backed_up() -> None:
+    clusters = {name: dataclasses.replace(c, backup=TOOL) for name, c in factories.settings().clusters.items()}
+    tenant = factories.tenant(environments=(factories.environment("dev"), factories.environment("prod", backup=BACKUP)))
+    shown = {"keep": "30d", "schedule": "0 2 * * * UTC", "volumes": "moved", "backups": "usine-teleservice-prod-<time>"}
+    assert backups_of(clusters, tenant) == {"prod": shown}
+    assert backups_of(factories.settings().clusters, tenant) == {}
+
+
 def test_volumes_are_backed_up_in_the_way_of_the_settings() -> None:
     keys = ("snapshotVolumes", "snapshotMoveData", "defaultVolumesToFsBackup")
     ways = {}
     for way in VolumeBackup:
-        (schedule,) = schedules(tool=dataclasses.replace(TOOL, volumes=way))
-        ways[way.value] = tuple(schedule.inputs["spec"]["template"][key] for key in keys)
+        tool = dataclasses.replace(TOOL, volumes=way)
+        template = schedule_spec(factories.tenant(), factories.environment("prod"), BACKUP, tool)["template"]
+        assert isinstance(template, dict)
+        ways[way.value] = tuple(template[key] for key in keys)
     assert ways == {"snapshots": (True, False, False), "moved": (True, True, False), "files": (False, False, True)}
 
 
@@ -133,6 +143,7 @@ def test_the_command_prints_the_restore_that_the_owner_asks_for(capsys: pytest.C
             ("teleservice", "prod", *OWNER, "--backup", "usine-teleservice-prod-x-20261130020000"),
             "is no backup of this",
         ),
+        (("annuaire-2019", "prod", *OWNER), "annuaire-2019 is archived: set `state: active` in its file first"),
     ],
 )
 def test_the_command_refuses(words: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]) -> None:
