@@ -258,8 +258,11 @@ class KeycloakTenant(Component):
         accounts = [args.accounts[person] for person in sorted(tenant.people) if person in args.accounts]
         self._realm = pulumi.Output.all(args.realm, *accounts).apply(lambda values: str(values[0]))
         root = self._group(f"{name}/group", tenant.slug, None)
+        own = {role.name for role in tenant.roles}
         for role in roles_of(tenant):
-            self._leaf(f"{name}/group/{role.name}", role.name, root, role.members)
+            # Never empty: the provider keeps the last description of a group that states none.
+            purpose = (role.description or f"Role of {tenant.slug}") if role.name in own else None
+            self._leaf(f"{name}/group/{role.name}", role.name, root, role.members, purpose)
         for environment in tenant.environments:
             prefix = f"{name}/group/{environment.name}"
             parent = self._group(prefix, environment.name, root)
@@ -268,19 +271,24 @@ class KeycloakTenant(Component):
                 self._leaf(f"{prefix}/{access.value}", access.value, parent, members)
         self.register_outputs({"group": names_of(tenant).group_path})
 
-    def _group(self, name: str, group: str, parent: keycloak.Group | None) -> keycloak.Group:
+    def _group(
+        self, name: str, group: str, parent: keycloak.Group | None, description: str | None = None
+    ) -> keycloak.Group:
         return keycloak.Group(
             name,
             realm_id=self._realm,
             name=group,
+            description=description,
             parent_id=parent.id if parent else None,
             attributes={"usine.tenant": self._args.tenant.slug},
             # Keycloak deletes a group with all its subgroups, so the engine need not delete each of them.
             opts=self.child(self._args.provider, parent=parent, deleted_with=parent),
         )
 
-    def _leaf(self, name: str, group: str, parent: keycloak.Group, members: Sequence[str]) -> None:
-        leaf = self._group(name, group, parent)
+    def _leaf(
+        self, name: str, group: str, parent: keycloak.Group, members: Sequence[str], description: str | None = None
+    ) -> None:
+        leaf = self._group(name, group, parent, description)
         accounts = self._args.accounts
         keycloak.GroupMemberships(
             f"{name}/members",

@@ -15,6 +15,7 @@ from components.gitlab.tenant import GitLabTenant, GitLabTenantArgs
 from components.gitlab.variables import pipeline_variables
 from components.harbor import HarborTenant, HarborTenantArgs
 from components.keycloak import KeycloakTenant, KeycloakTenantArgs
+from components.kubernetes.backup_rules import backups_of
 from components.kubernetes.delivery import VaultAddress
 from components.kubernetes.namespace import RegistryLogin, SigningKeys
 from components.kubernetes.tenant import KubernetesTenant, KubernetesTenantArgs
@@ -151,6 +152,8 @@ class TenantProject(Component):
             summary["namespaces"] = {
                 e.name: {"cluster": e.cluster, "namespace": kubernetes.namespaces[e.name]} for e in tenant.environments
             }
+            if backups := backups_of(settings.clusters, tenant):
+                summary["backups"] = backups
             if settings.on(System.ARGOCD):
                 argocd = ArgoCDTenant(
                     f"{name}/argocd",

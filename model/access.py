@@ -6,6 +6,7 @@ tenant have no access.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
@@ -16,11 +17,12 @@ from model.tenant import Environment, Right, Role, State, Tenant
 
 @dataclass(frozen=True, slots=True)
 class TenantRole:
-    """A role as it is in the tenant's present state. `members` are user names, sorted."""
+    """A role as it is in the tenant's present state. `members` are user names, sorted; only own roles are described."""
 
     name: str
     rights: frozenset[Right]
     members: tuple[str, ...]
+    description: str = ""
 
 
 def roles_of(tenant: Tenant) -> tuple[TenantRole, ...]:
@@ -31,7 +33,10 @@ def roles_of(tenant: Tenant) -> tuple[TenantRole, ...]:
     Archived: the roles stay, without members.
     """
     found = [TenantRole(role.value, RIGHTS[role], tenant.people_of(role)) for role in Role]
-    found += [TenantRole(own.name, with_included(own.rights), tuple(sorted(own.members))) for own in tenant.roles]
+    found += [
+        TenantRole(own.name, with_included(own.rights), tuple(sorted(own.members)), own.description)
+        for own in tenant.roles
+    ]
     if tenant.state is State.ACTIVE:
         return tuple(found)
     everyone = tuple(sorted({person for role in Role for person in tenant.people_of(role)}))
@@ -43,7 +48,9 @@ def roles_of(tenant: Tenant) -> tuple[TenantRole, ...]:
             return everyone
         return () if role.name in set(Role) else role.members
 
-    return tuple(TenantRole(role.name, role.rights & RIGHTS[Role.READONLY], members(role)) for role in found)
+    return tuple(
+        dataclasses.replace(role, rights=role.rights & RIGHTS[Role.READONLY], members=members(role)) for role in found
+    )
 
 
 def rights_of(tenant: Tenant, person: str) -> frozenset[Right]:

@@ -36,6 +36,10 @@ def _amounts(cpu: int, memory: str, storage: str, **others: int) -> dict[str, in
     return {"cpu": cpu, "memory": memory, "storage": storage, "gpu": 0, **others}
 
 
+def _backup(schedule: str, keep: str) -> dict[str, str]:
+    return {"schedule": schedule, "keep": keep}
+
+
 #: The same in all built-in archetypes.
 _COMMON: Final[Mapping[str, Any]] = {
     "repository": {"preset": "generic", "defaultBranch": "main", "protectedBranches": ["main"]},
@@ -51,7 +55,11 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
             "envelope": {"nonprod": _amounts(4, "8Gi", "50Gi"), "prod": _amounts(4, "8Gi", "50Gi")},
             "environment": {
                 "nonprod": {"quota": _amounts(1, "2Gi", "10Gi", pods=20), "autosync": True},
-                "prod": {"quota": _amounts(2, "4Gi", "20Gi", pods=30), "autosync": False},
+                "prod": {
+                    "quota": _amounts(2, "4Gi", "20Gi", pods=30),
+                    "autosync": False,
+                    "backup": _backup("0 2 * * *", "14d"),
+                },
             },
             "registry": {
                 "quota": "10Gi",
@@ -67,7 +75,11 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
             "envelope": {"nonprod": _amounts(16, "32Gi", "200Gi"), "prod": _amounts(32, "64Gi", "500Gi")},
             "environment": {
                 "nonprod": {"quota": _amounts(4, "8Gi", "50Gi", pods=40), "autosync": True},
-                "prod": {"quota": _amounts(8, "16Gi", "100Gi", pods=60), "autosync": False},
+                "prod": {
+                    "quota": _amounts(8, "16Gi", "100Gi", pods=60),
+                    "autosync": False,
+                    "backup": _backup("0 2 * * *", "30d"),
+                },
             },
             "registry": {
                 "quota": "50Gi",
@@ -83,7 +95,11 @@ BUILT_IN: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
             "envelope": {"nonprod": _amounts(64, "128Gi", "1Ti"), "prod": _amounts(128, "256Gi", "4Ti")},
             "environment": {
                 "nonprod": {"quota": _amounts(8, "16Gi", "100Gi", pods=80), "autosync": True},
-                "prod": {"quota": _amounts(32, "64Gi", "500Gi", pods=200), "autosync": False},
+                "prod": {
+                    "quota": _amounts(32, "64Gi", "500Gi", pods=200),
+                    "autosync": False,
+                    "backup": _backup("0 1,13 * * *", "90d"),
+                },
             },
             "registry": {
                 "quota": "200Gi",

@@ -135,6 +135,10 @@ class TenantNames:
         """Secret, in the namespace of a cluster's verifier, that pulls the images of an environment (38 of 63)."""
         return f"usine-{self.namespace(environment)}"
 
+    def backup_schedule(self, environment: str) -> str:
+        """Schedule of an environment in Velero's namespace (38 of 63); backups are called ``<this>-<time>`` (53)."""
+        return f"usine-{self.namespace(environment)}"
+
     # Argo CD ----------------------------------------------------------------------------------------------------
 
     def argocd_project(self, environment: str) -> str:
@@ -371,6 +375,7 @@ def all_names(tenant: Tenant, settings: Settings) -> Mapping[str, tuple[str, ...
         "Vault identity group": tuple(names.role_identity_group(role) for role in tenant.role_names),
         "Kubernetes namespace": tuple(names.namespace(e) for e in environments),
         "Secret of an image verifier": tuple(names.verifier_secret(e) for e in environments),
+        "backup schedule": tuple(names.backup_schedule(e) for e in environments),
         "Argo CD project": tuple(names.argocd_project(e) for e in environments),
         "Argo CD application": tuple(names.application(e, r) for e in environments for r in infra),
         "Argo CD repository secret": (

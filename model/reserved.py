@@ -93,6 +93,7 @@ def platform_names(settings: Settings) -> Mapping[str, frozenset[str]]:
             | {c.ingress_namespace for c in clusters}
             | {c.monitoring_namespace for c in clusters}
             | {c.image_verifier.namespace for c in clusters if c.image_verifier is not None}
+            | {c.backup.namespace for c in clusters if c.backup is not None}
         ),
         "Argo CD project": frozenset({"default"}),
         "Harbor project": frozenset({"library"}),

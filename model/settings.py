@@ -125,6 +125,39 @@ class ImageVerifier:
     namespace: str
 
 
+class BackupTool(enum.StrEnum):
+    """Controllers that back up namespaces of a cluster."""
+
+    VELERO = "velero"
+
+
+class VolumeBackup(enum.StrEnum):
+    """How the data of volumes gets into a backup.
+
+    ``snapshots``: snapshots by the CSI driver, which stay in the cluster's storage. ``moved``: their data is then moved
+    to the storage location. ``files``: Velero's agent on each node reads the files of the volumes.
+    """
+
+    SNAPSHOTS = "snapshots"
+    MOVED = "moved"
+    FILES = "files"
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterBackup:
+    """What backs up the production namespaces of a cluster, and the namespace that it runs in.
+
+    `storage_location` is the name of Velero's BackupStorageLocation. `longest` is how many days a tenant may have its
+    backups kept.
+    """
+
+    kind: BackupTool = BackupTool.VELERO
+    namespace: str = "velero"
+    storage_location: str = "default"
+    volumes: VolumeBackup = VolumeBackup.MOVED
+    longest: int = 90
+
+
 @dataclass(frozen=True, slots=True)
 class Cluster:
     """A Kubernetes cluster tenants deploy into.
@@ -138,6 +171,7 @@ class Cluster:
     is what tenants may use there, `operators` whose resources they may write, `reserved_namespaces` the namespaces of
     the cluster's own services, which no tenant may take. `secret_delivery` None: no operator delivers secrets there.
     `image_verifier` verifies the tenants' images when pods are admitted; None: the cluster has no verifier.
+    `backup` backs up the namespaces of production environments; None: nothing does.
     """
 
     name: str
@@ -159,6 +193,7 @@ class Cluster:
     reserved_namespaces: tuple[str, ...] = ()
     secret_delivery: SecretDelivery | None = None
     image_verifier: ImageVerifier | None = None
+    backup: ClusterBackup | None = None
 
 
 @dataclass(frozen=True, slots=True)

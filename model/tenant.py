@@ -176,12 +176,20 @@ class Freeze:
 
 
 @dataclass(frozen=True, slots=True)
+class Backup:
+    """When an environment is backed up (a cron `schedule` in UTC), and how many days a backup is kept."""
+
+    schedule: str
+    keep_days: int
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """One environment: a namespace on a cluster.
 
     `name` is ``[a-z][a-z0-9]{1,10}`` (no dash, so `<slug>-<name>` splits back at its last dash). `production` is a
     copy of the stage's value. `url` is an https URL without credentials, or None. `hosts` are more
-    DNS names, beside that of the URL.
+    DNS names, beside that of the URL. `backup` is None outside production, and on a cluster without backups.
     """
 
     name: str
@@ -195,6 +203,7 @@ class Environment:
     hosts: tuple[str, ...] = ()
     freezes: tuple[Freeze, ...] = ()
     objectives: Objectives = Objectives()
+    backup: Backup | None = None
 
     @property
     def all_hosts(self) -> tuple[str, ...]:

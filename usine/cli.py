@@ -23,6 +23,7 @@ COMMANDS = (
     "drift",
     "rules",
     "verify",
+    "restore",
     "codeowners",
     "catalogue",
     "comment",

@@ -14,6 +14,7 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from pulumi_kubernetes.rbac import v1 as rbac
 
 from components.base import Component, UserPassword, secret
+from components.kubernetes.backup import NamespaceBackup, NamespaceBackupArgs
 from components.kubernetes.cluster_roles import ClusterRoleName
 from components.kubernetes.delivery import NamespaceSecrets, NamespaceSecretsArgs, VaultAddress, needs_store
 from components.kubernetes.network import NamespaceNetwork, NamespaceNetworkArgs
@@ -163,6 +164,20 @@ class TenantNamespace(Component):
             self._vault_account()
             if args.vault is not None:
                 self._secrets(args.vault)
+        if args.environment.backup is not None and args.cluster.backup is not None:
+            NamespaceBackup(
+                f"{name}/backup",
+                NamespaceBackupArgs(
+                    tenant=args.tenant,
+                    environment=args.environment,
+                    backup=args.environment.backup,
+                    tool=args.cluster.backup,
+                    provider=args.provider,
+                    namespace=self._namespace,
+                    labels=self._labels,
+                ),
+                pulumi.ResourceOptions(parent=self),
+            )
         self.register_outputs({"namespace": self.namespace})
 
     def _inside(self) -> pulumi.ResourceOptions:

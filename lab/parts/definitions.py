@@ -148,4 +148,19 @@ DEFINITIONS: Final[tuple[Part, ...]] = (
         ),
         megabytes=11,
     ),
+    _part(
+        "velero",
+        "vmware-tanzu/velero",
+        "1.18.3",
+        "h1:9uwN5yxTWQl9PsF5ljX4xiG+7VIq3I9mxOQ0DyyZ31A=",
+        _in(
+            "config/crd/v1/bases",
+            {
+                "velero.io_backups.yaml": "38107fa5fad6bff25794489d12c8a898eed4d9d89ed49d00ea90369bc4e206b1",
+                "velero.io_restores.yaml": "91eab7251df2936fcfa7bed32736c3949e1f70bbe4dcadde2e5dc2d299613042",
+                "velero.io_schedules.yaml": "d2276c19d93b63ed848fb492a0f34a2ac1e162938bed499a824acf356b5860c9",
+            },
+        ),
+        megabytes=41,
+    ),
 )

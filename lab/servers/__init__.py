@@ -17,6 +17,7 @@ from lab.servers.monitoring import PrometheusOperator
 from lab.servers.openbao import OpenBaoServer
 from lab.servers.registry import RegistryServer
 from lab.servers.sonarqube import SonarQubeServer
+from lab.servers.velero import Velero
 
 __all__ = ["SERVERS", "Context", "LabServer"]
 
@@ -34,5 +35,6 @@ SERVERS: Final[tuple[LabServer, ...]] = (
     ExternalSecrets(),
     PrometheusOperator(),
     Kyverno(),
+    Velero(),
     SonarQubeServer(),
 )

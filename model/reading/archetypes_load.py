@@ -15,6 +15,7 @@ from model.reading import fields as f
 from model.reading.convert import to_envelope
 from model.reading.merge import overlay
 from model.reading.schema import (
+    BackupSection,
     EnvelopeSection,
     FindingsThreshold,
     NewCodeSection,
@@ -33,11 +34,17 @@ class EnvironmentDefaultsSection(Section):
     autosync: bool
 
 
+class ProductionDefaultsSection(EnvironmentDefaultsSection):
+    """Defaults of the environments in production."""
+
+    backup: BackupSection
+
+
 class EnvironmentsDefaultsSection(Section):
     """Defaults of environments, by class of stage."""
 
     nonprod: EnvironmentDefaultsSection
-    prod: EnvironmentDefaultsSection
+    prod: ProductionDefaultsSection
 
 
 class RepositoryDefaultsSection(Section):

@@ -8,6 +8,7 @@ from typing import Any, Final
 from model.archetypes import DEFAULT_ARCHETYPE, Archetype
 from model.reading.merge import overlay
 from model.reading.schema import (
+    BackupSection,
     EnvelopeSection,
     ObservabilitySection,
     QualitySection,
@@ -28,6 +29,10 @@ _SECTIONS: Final[Mapping[str, type[Section] | None]] = {
     "packages": None,
     "observability": ObservabilitySection,
 }
+
+
+#: What a backup is completed with where there is none: the conversion refuses the key.
+_NO_BACKUP: Final = {"schedule": "0 0 * * *", "keep": "7d"}
 
 
 class Completer:
@@ -101,10 +106,15 @@ class _Environment:
     def __init__(self, defaults: Mapping[str, Any], given: Mapping[str, str]) -> None:
         self._quota = defaults["quota"]
         self._validated = {**defaults, **given, "quota": QuotaSection.model_validate(self._quota)}
+        self._backup = defaults.get("backup", _NO_BACKUP)
+        if "backup" in defaults:
+            self._validated["backup"] = BackupSection.model_validate(self._backup)
 
     def under(self, stated: dict[str, Any]) -> dict[str, Any]:
         """Return the keys that a file states over these."""
         merged = {**self._validated, **stated}
         if type(quota := stated.get("quota")) is dict:
             merged["quota"] = {**self._quota, **quota}
+        if type(backup := stated.get("backup")) is dict:
+            merged["backup"] = {**self._backup, **backup}
         return merged

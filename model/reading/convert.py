@@ -8,6 +8,7 @@ from pathlib import PurePath
 
 from model.problems import Finding, KeyPath
 from model.quantities import render_cpu, render_size
+from model.reading.backup import to_backup
 from model.reading.delivery import delivered_secrets
 from model.reading.deployments import check_infra_keys, to_deployment
 from model.reading.merge import holds
@@ -128,7 +129,7 @@ class Converter:
         environments = tuple(
             environment
             for name, stated in file.environments.items()
-            if (environment := self._environment(name, stated)) is not None
+            if (environment := self._environment(name, stated, names)) is not None
         )
         repositories = tuple(self._repository(name, stated, names) for name, stated in file.repositories.items())
         self._limit(("environments",), "environments", len(names.environments), settings.limits.environments)
@@ -236,7 +237,7 @@ class Converter:
 
     # Environments ---------------------------------------------------------------------------------------------------
 
-    def _environment(self, name: str, stated: EnvironmentSection) -> Environment | None:
+    def _environment(self, name: str, stated: EnvironmentSection, names: Outline) -> Environment | None:
         path: KeyPath = ("environments", name)
         settings = self._settings
         if reason := _NOT_ENVIRONMENTS.get(name):
@@ -278,6 +279,14 @@ class Converter:
             hosts=tuple(stated.hosts),
             freezes=tuple(Freeze(each.schedule, each.duration, each.time_zone) for each in stated.freezes),
             objectives=to_objectives(name, stated, self._wrong, self._note),
+            backup=to_backup(
+                name,
+                stated,
+                settings.stages[stage],
+                settings.clusters[cluster],
+                self._note,
+                by_file=names.states("environments", name, "backup"),
+            ),
         )
 
     def _envelope(self, tenant: Tenant, names: Outline) -> None:

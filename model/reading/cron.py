@@ -19,6 +19,8 @@ _ITEM = re.compile(r"(\*|[0-9]{1,2}|[a-z]{3})(?:-([0-9]{1,2}|[a-z]{3}))?(?:/([0-
 
 #: For the JSON Schema: the shape only; the parser checks the ranges.
 CRON_PATTERN = r"^[0-9A-Za-z*,/-]+( [0-9A-Za-z*,/-]+){4}$"
+#: The same with one minute of the hour, on each day of the month.
+BACKUP_PATTERN = r"^[0-9]{1,2} [0-9*,/-]+ \* \* [0-9A-Za-z*,/-]+$"
 
 
 def parse_cron(text: str) -> str:
@@ -34,6 +36,17 @@ def parse_cron(text: str) -> str:
     if fields[4] == "*" and all(min(days) > _LONGEST_MONTH[month - 1] for month in months):
         raise ValueError("none of these months has such a day: it would never run")
     return " ".join(fields)
+
+
+def parse_backup_schedule(text: str) -> str:
+    """Return a schedule that runs at least once a week, and once an hour at most. Raises ValueError."""
+    schedule = parse_cron(text)
+    minute, _, day, month, _ = schedule.split(" ")
+    if not minute.isdigit():
+        raise ValueError('the minute: once an hour at most, so one number from 0 to 59, such as "0 2 * * *"')
+    if (day, month) != ("*", "*"):
+        raise ValueError('at least once a week, so the day of the month and the month are *, such as "0 2 * * 1"')
+    return schedule
 
 
 def _field(field: str, name: str, lowest: int, highest: int, words: dict[str, int]) -> set[int]:

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, PlainValidator, WithJsonSchema
 
 from model.reading import amounts
 from model.reading.addresses import EMAIL_PATTERN, HOST_PATTERN, URL_PATTERN, parse_email, parse_host, parse_url
-from model.reading.cron import CRON_PATTERN, parse_cron
+from model.reading.cron import BACKUP_PATTERN, CRON_PATTERN, parse_backup_schedule, parse_cron
 from model.reading.git_names import check_branch, check_branch_pattern, check_revision
 from model.reading.yaml_scalars import Ambiguous
 from model.texts import is_secret_key, may_be_secret
@@ -53,6 +53,10 @@ PERSON_PATTERN: Final = r"[a-z0-9][a-z0-9._-]{0,62}"
 #: Lengths in characters, stated here for the check, its message and the JSON Schema.
 LONGEST_NAME: Final = 80
 LONGEST_DESCRIPTION: Final = 280
+#: Of a role: Keycloak keeps no longer description of a group.
+LONGEST_ROLE_DESCRIPTION: Final = 255
+#: Backups are made at least once a week.
+LEAST_BACKUP_DAYS: Final = 7
 #: A slug, and the names of roles and repositories, which follow it in the names of objects.
 SHORTEST_SLUG, LONGEST_SLUG = 2, 20
 _SLUG = re.compile(SLUG_PATTERN)
@@ -106,10 +110,16 @@ def _check_name(value: str) -> str:
     return value
 
 
-def _check_description(value: str) -> str:
-    value = _at_most(value, LONGEST_DESCRIPTION)
+def _check_description(value: str, longest: int = LONGEST_DESCRIPTION) -> str:
+    value = _at_most(value, longest)
     if _UNPRINTABLE.search(value.replace("\n", " ")):
         raise ValueError("control characters are not allowed")
+    return value
+
+
+def _check_backup_days(value: int) -> int:
+    if value < LEAST_BACKUP_DAYS:
+        raise ValueError(f"at least {LEAST_BACKUP_DAYS}d, so that there is always a backup")
     return value
 
 
@@ -219,6 +229,17 @@ Description = Annotated[
     AfterValidator(_check_description),
     WithJsonSchema({"type": "string", "maxLength": LONGEST_DESCRIPTION, "description": "The purpose, for people."}),
 ]
+RoleDescription = Annotated[
+    str,
+    AfterValidator(lambda value: _check_description(value, LONGEST_ROLE_DESCRIPTION)),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "maxLength": LONGEST_ROLE_DESCRIPTION,
+            "description": "The purpose of the role, for people; also of its group in Keycloak.",
+        }
+    ),
+]
 Person = Annotated[
     str,
     AfterValidator(check_person),
@@ -271,6 +292,16 @@ Days = Annotated[
     ),
 ]
 Cron = Annotated[str, *_parsed(parse_cron, CRON_PATTERN, 'Five fields, such as "0 3 * * 1".', 100)]
+BackupSchedule = Annotated[
+    str,
+    *_parsed(
+        parse_backup_schedule,
+        BACKUP_PATTERN,
+        'Five fields of cron, in UTC: once an hour at most, once a week at least, such as "0 2 * * *".',
+        100,
+    ),
+]
+BackupDays = Annotated[Days, AfterValidator(_check_backup_days)]
 Duration = Annotated[
     str,
     *_text(

@@ -107,7 +107,7 @@ class MembersSection(Section):
 class RoleSection(Section):
     """An own role of the tenant, beside those of the platform."""
 
-    description: f.Description = ""
+    description: f.RoleDescription = ""
     rights: Annotated[list[Annotated[str, *fixed("right", *(right.value for right in Right))]], Field(min_length=1)]
     """The rights of the role. A right includes others: `usine explain` lists them."""
     members: list[f.Person] = []
@@ -176,6 +176,15 @@ class ObjectivesSection(Section):
     latency: LatencySection | None = None
 
 
+class BackupSection(Section):
+    """Backups of an environment in production, on a cluster that has them."""
+
+    schedule: f.BackupSchedule = from_archetype()
+    """When, in UTC: once an hour at most, once a week at least. Default: that of the archetype."""
+    keep: f.BackupDays = from_archetype()
+    """How long a backup is kept. Default: as the archetype says."""
+
+
 class EnvironmentSection(Section):
     """One environment: a namespace on a cluster."""
 
@@ -199,6 +208,8 @@ class EnvironmentSection(Section):
     """Destinations outside the platform that the namespace may connect to."""
     objectives: ObjectivesSection = ObjectivesSection()
     """What the environment promises; alerts report when it uses up its errors too fast. It needs a url or hosts."""
+    backup: BackupSection | None = None
+    """Production only: when the namespace and its volumes are backed up. Secrets are not: they are in Vault."""
 
 
 class MirrorSection(Section):

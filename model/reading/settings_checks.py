@@ -13,6 +13,7 @@ from model.images import DOCKER_HUB
 from model.naming import proxy_project
 from model.problems import KeyPath
 from model.reading.archetypes_load import misfits, undeclared_words
+from model.reading.cluster_backup import check_cluster_backup, to_cluster_backup
 from model.reading.fields import check_slug
 from model.reading.settings_schema import (
     ClusterSection,
@@ -329,6 +330,7 @@ def _check_cluster(name: str, cluster: ClusterSection, file: SettingsSection, no
             (*path, "imageVerifier"),
             f"usine:clusters.{name}.imageVerifier: no image is signed: {', '.join(absent)} not in usine:systems",
         )
+    check_cluster_backup(name, cluster, file, note)
     for key in WorkloadRulesSection.model_fields:
         alias = to_camel(key)
         _once((*path, "workloads", alias), getattr(cluster.workloads, key) or (), note)
@@ -372,5 +374,6 @@ def _cluster(name: str, cluster: ClusterSection) -> Cluster:
         image_verifier=None
         if cluster.image_verifier is None
         else ImageVerifier(Verifier(cluster.image_verifier.kind), cluster.image_verifier.namespace or "kyverno"),
+        backup=to_cluster_backup(cluster.backup),
         **stated,
     )

@@ -10,7 +10,17 @@ from model.reading import fields as f
 from model.reading import settings_fields as v
 from model.reading.archetypes_load import ArchetypeSection
 from model.reading.schema import Section, fixed
-from model.settings import VOLUME_TYPES, Edition, FoundationMode, Operator, PeopleSource, System, Verifier
+from model.settings import (
+    VOLUME_TYPES,
+    BackupTool,
+    Edition,
+    FoundationMode,
+    Operator,
+    PeopleSource,
+    System,
+    Verifier,
+    VolumeBackup,
+)
 
 SystemName = Annotated[str, *fixed("system", *(system.value for system in System))]
 
@@ -172,6 +182,16 @@ class ImageVerifierSection(Section):
     namespace: v.NamespaceName | None = None
 
 
+class ClusterBackupSection(Section):
+    """What backs up the production namespaces of a cluster."""
+
+    kind: Annotated[str, *fixed("backup tool", *(kind.value for kind in BackupTool))]
+    namespace: v.NamespaceName = "velero"
+    storage_location: v.NamespaceName = "default"
+    volumes: Annotated[str, *fixed("backup of volumes", *(way.value for way in VolumeBackup))] = "moved"
+    longest: f.Days = 90
+
+
 class ClusterSection(Section):
     """A Kubernetes cluster."""
 
@@ -193,6 +213,7 @@ class ClusterSection(Section):
     reserved_namespaces: list[v.NamespaceName] = Field(default=[])
     secret_delivery: SecretDeliverySection | None = None
     image_verifier: ImageVerifierSection | None = None
+    backup: ClusterBackupSection | None = None
 
 
 class LimitsSection(Section):

@@ -58,6 +58,17 @@ TABLE: tuple[tuple[str, EntrySeverity, Action, str, dict[str, Any]], ...] = (
     ("unsigned images run", HIGH, _MISSING, _IMAGES, {}),
     ("other images run", HIGH, _CHANGED, _IMAGES, {"path": "spec.attestors[0].cosign.key.data"}),
     ("more is verified", NORMAL, _UNMANAGED, _IMAGES, {}),
+    ("a tenant's data is copied elsewhere", CRITICAL, _UNMANAGED, "kubernetes:velero.io/v1:Schedule", {}),
+    ("somebody restores", CRITICAL, _UNMANAGED, "kubernetes:velero.io/v1:Restore", {}),
+    ("nothing is backed up", HIGH, _MISSING, "kubernetes:velero.io/v1:Schedule", {}),
+    (
+        "backups are kept for a shorter time", HIGH, _CHANGED, "kubernetes:velero.io/v1:Schedule",
+        {"path": "spec.template.ttl", "expected": "720h0m0s", "found": "1h0m0s"},
+    ),
+    (
+        "backups go elsewhere", CRITICAL, _CHANGED, "kubernetes:velero.io/v1:Schedule",
+        {"path": "spec.template.storageLocation", "expected": "lab", "found": "mine"},
+    ),
     ("an exception for images", HIGH, _UNMANAGED, "kubernetes:policies.kyverno.io/v1:PolicyException", {}),
     ("a key is gone", HIGH, _MISSING, _KEY, {}),
     ("a role is gone", NORMAL, _MISSING, "vault:jwt/authBackendRole:AuthBackendRole", {}),

@@ -30,6 +30,7 @@ _KINDS = {
     "externalsecrets": "apis/external-secrets.io/v1",
     "alertmanagerconfigs": "apis/monitoring.coreos.com/v1alpha1",
     **dict.fromkeys(("podmonitors", "prometheusrules", "servicemonitors"), "apis/monitoring.coreos.com/v1"),
+    "schedules": "apis/velero.io/v1",
 }
 
 

@@ -8,6 +8,7 @@ ALPHA = """
     members:
       devops: [chloe.petit]
       developer: [emma.leroy]
+    roles: {audit: {description: Sees deployments., rights: ["argocd:view-prod"], members: [chloe.petit]}}
     environments:
       dev:
         stage: dev

@@ -106,6 +106,16 @@ def test_up_creates_everything(fleet: Fleet) -> None:
     key = fleet.lab.vault.adapter.get("/v1/usine-signing/keys/alpha")["data"]["keys"]["1"]["public_key"]
     assert attestor["cosign"]["key"]["data"] == key
     assert after["kubernetes"]["secrets/kyverno/usine-alpha-prod"]["data"] == [".dockerconfigjson"]
+    # Production is backed up, and the API server has every field of the schedule.
+    backups = {name: one["spec"] for name, one in after["kubernetes"].items() if name.startswith("schedules/")}
+    assert set(backups) == {"schedules/velero/usine-alpha-prod"}
+    (spec,) = backups.values()
+    assert (spec["skipImmediately"], spec["useOwnerReferencesInBackup"]) == (False, False)
+    assert spec["template"]["includedNamespaces"] == ["alpha-prod"]
+    assert {"secrets", "rolebindings.rbac.authorization.k8s.io"} < {
+        *spec["template"]["excludedNamespaceScopedResources"]
+    }
+    assert (spec["template"]["storageLocation"], spec["template"]["ttl"]) == ("lab", "720h0m0s")
 
 
 def test_a_second_up_changes_nothing_and_a_refresh_finds_no_drift(fleet: Fleet) -> None:

@@ -86,6 +86,7 @@ QUESTIONS: dict[tuple[str, str, str], str] = {
             *(("delete", _MONITORING, "prometheusrules"), ("create", _MONITORING, "podmonitors")),
             *((verb, _KYVERNO, "namespacedimagevalidatingpolicies") for verb in ("create", "patch", "delete")),
             ("create", _KYVERNO, "policyexceptions"),
+            *(("create", "velero.io", "restores"), ("create", "velero.io", "schedules")),
         ],
         NOBODY,
     ),
@@ -95,6 +96,8 @@ CLUSTER_WIDE = (
     *(("list", "", "secrets"), ("list", "", "namespaces"), ("list", "", "nodes"), ("get", "", "nodes/proxy")),
     *(("create", "", "namespaces"), ("create", _RBAC, "clusterrolebindings"), ("impersonate", "", "users")),
     ("update", "admissionregistration.k8s.io", "validatingadmissionpolicies"),
+    # A restore maps the namespaces of a backup to others; Velero acts with all rights.
+    *(("create", "velero.io", "restores"), ("update", "velero.io", "schedules"), ("get", "velero.io", "backups")),
 )
 _PATHS = {
     "ClusterRole": f"/apis/{_RBAC}/v1/clusterroles",

@@ -68,6 +68,8 @@ def test_one_tenant_never_claims_a_name_twice(tenant: Tenant) -> None:
 LIMITS: dict[str, tuple[str, int]] = {
     "Keycloak group": (r"(/[a-z0-9-]+)+", 255),
     "Vault mount": (r"[a-z0-9-]+", 255),
+    # Velero appends a dash and 14 digits for a backup, whose name is also the value of a label.
+    "backup schedule": (r"usine-[a-z0-9-]+", 63 - 15),
     "Vault policy": (r"[a-z0-9.-]+", 255),
     "Vault signing key": (r"\w([\w.-]*\w)?", 128),  # what cosign takes as the name of a key
     "Vault identity group": (r"[a-z0-9.-]+", 255),

@@ -10,6 +10,7 @@ from tests.policy.shapes import (
     APP_PROJECT,
     APPLICATION_SET,
     ARGOCD,
+    BACKUPS,
     BINDING,
     CLIENT,
     CLIENT_TYPE,
@@ -34,6 +35,7 @@ from tests.policy.shapes import (
     SCHEDULE_VARIABLE,
     STORE,
     VARIABLE,
+    VELERO,
     changed,
     hcl,
     kubernetes,
@@ -195,6 +197,22 @@ BAD: Mapping[str, tuple[Resource, ...]] = {
         )
     ),
     "kubernetes-role-bound": tuple(resource(KUBERNETES_TYPE, KUBERNETES_ROLE | change) for change in LOOSE_ROLES),
+    "backup-own-namespace": (
+        *(
+            kubernetes("Schedule", changed(BACKUPS, f"spec {path}", value), api=VELERO)
+            for path, value in (
+                ("template includedNamespaces", []),
+                ("template includedNamespaces", ["*"]),
+                ("template includedNamespaces", ["a-b-prod", "a-b-dev"]),
+                ("template includedNamespaces", ["a-prod"]),
+                ("template excludedNamespaceScopedResources", ["events"]),
+                ("template includeClusterResources", True),
+                ("template hooks", {"resources": [{"name": "x"}]}),
+                ("useOwnerReferencesInBackup", True),
+            )
+        ),
+        kubernetes("Restore", {"spec": {"backupName": "x", "includedNamespaces": ["a-b-prod"]}}, api=VELERO),
+    ),
     "secret-store-bound": tuple(
         kubernetes("SecretStore", changed(STORE, f"spec provider{path}", value), api=EXTERNAL_SECRETS)
         for path, value in (

@@ -10,6 +10,7 @@ from tests.policy.shapes import (
     APP_PROJECT,
     APPLICATION_SET,
     ARGOCD,
+    BACKUPS,
     BINDING,
     CLIENT,
     CLIENT_TYPE,
@@ -33,6 +34,7 @@ from tests.policy.shapes import (
     SCHEDULE_VARIABLE,
     STORE,
     VARIABLE,
+    VELERO,
     changed,
     hcl,
     kubernetes,
@@ -130,6 +132,11 @@ GOOD: Mapping[str, tuple[Resource, ...]] = {
         kubernetes("SecretStore", {**STORE, "metadata": {"namespace": Hidden.UNKNOWN}}, api=EXTERNAL_SECRETS),
         kubernetes("SecretStore", {"spec": {"provider": Hidden.UNKNOWN}}, api=EXTERNAL_SECRETS),
         kubernetes("SecretStore", {"spec": {"provider": {"fake": {}}}}, api=EXTERNAL_SECRETS, tenant=None),
+    ),
+    "backup-own-namespace": (
+        kubernetes("Schedule", BACKUPS, api=VELERO),
+        kubernetes("Schedule", {"spec": {"template": Hidden.UNKNOWN}}, api=VELERO),
+        kubernetes("Schedule", {"spec": {"template": {"includedNamespaces": ["*"]}}}, api=VELERO, tenant=None),
     ),
     "vault-group-own-policies": (resource("vault:identity/group:Group", {"policies": ["a-b.role.owner"]}),),
     "namespace-pod-security": (

@@ -214,6 +214,16 @@ STORE: Mapping[str, Any] = {
 }
 
 
+VELERO = "velero.io/v1"
+#: A schedule of backups of the environment `prod` of the tenant `a-b`.
+BACKUPS: Mapping[str, Any] = {
+    "spec": {
+        "useOwnerReferencesInBackup": False,
+        "template": {"includedNamespaces": ["a-b-prod"], "excludedNamespaceScopedResources": ["events", "secrets"]},
+    }
+}
+
+
 #: A robot of the platform that pulls from a cache of another registry.
 PROXY_ROBOT: Mapping[str, Any] = {
     **ROBOT,

@@ -171,7 +171,8 @@ def test_explain_lists_the_rights_of_a_person_and_who_has_the_others(capsys: pyt
 def test_explain_lists_roles_and_knows_states(capsys: pytest.CaptureFixture[str]) -> None:
     assert usine("explain", "teleservice") == 0
     out = capsys.readouterr().out
-    assert "\naudit: hugo.lambert\n  argocd:view-prod          see deployments in production\n" in out
+    purpose = "Reads what runs in production and its deployments"
+    assert f"\naudit: hugo.lambert\n  {purpose}\n  argocd:view-prod          see deployments in production\n" in out
     archived = next(tenant for tenant in load(ROOT / "projects.d", SETTINGS) if tenant.state is State.ARCHIVED)
     assert usine("explain", archived.slug, "--as", archived.owner) == 0
     out = capsys.readouterr().out

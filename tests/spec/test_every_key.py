@@ -1,6 +1,7 @@
 """A change of any key of a tenant file changes the tenant, and the plan.
 
 A key in the schema that `model.reading.convert` or a component drops fails here. A new key needs a row in `CHANGES`.
+`python -m tests.spec.reach` writes which objects it changes to docs/fields.md.
 """
 
 from __future__ import annotations
@@ -8,18 +9,25 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
+import importlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from textwrap import dedent
 from typing import Any
 
 import pytest
 import yaml
 
+from model.problems import SpecError
 from model.reading.load import check_text
 from model.settings import CLEAN_CODE, FoundationMode, GateCondition
 from model.tenant import Tenant
+from tests.engine.tenants import ALPHA, BETA
+from tests.pipelines.tenants import ATELIER, PRESETS
 from tests.plans import plan_of
-from tests.spec.helpers import SETTINGS
+from tests.spec import reach
+from tests.spec.helpers import ROOT, SETTINGS
 from tests.spec.test_schema import SCHEMA, keys
 
 #: Two clusters for one stage and two gates, so that every key has another legal value; without the foundation.
@@ -40,7 +48,8 @@ PLATFORM = dataclasses.replace(
     ),
 )
 
-#: A small tenant that states every key, because a key that is left out follows its archetype.
+#: A small tenant that states every key, because a key that is left out follows its archetype. Each list and mapping of
+#: sections has two entries: `CHANGES` is about the second, which a component that takes only the first one drops.
 FILE: Mapping[str, Any] = yaml.safe_load("""
 apiVersion: usine/v1
 kind: Project
@@ -54,11 +63,19 @@ contact: team@example.fr
 reviewAfter: "2027-06-30"
 labels: {direction: dnum}
 members: {admin: [bob], devops: [chloe], developer: [emma], security: [farid], readonly: [gaelle]}
-roles: {audit: {description: Reads., rights: ["vault:names"], members: [hugo]}}
+roles:
+  first: {rights: ["vault:names"]}
+  audit: {description: Reads., rights: ["vault:names"], members: [hugo]}
 envelope:
   nonprod: {cpu: 16, memory: 32Gi, storage: 200Gi, gpu: 1}
   prod: {cpu: 16, memory: 32Gi, storage: 200Gi, gpu: 1}
 environments:
+  test:
+    stage: dev
+    cluster: nonprod-1
+    quota: {cpu: 4, memory: 8Gi, storage: 50Gi, gpu: 0, pods: 40}
+    autosync: true
+    url: https://test.example.fr
   dev:
     stage: dev
     cluster: nonprod-1
@@ -66,9 +83,17 @@ environments:
     autosync: true
     url: https://dev.example.fr
     hosts: [other.example.fr]
-    freezes: [{schedule: "0 0 20 12 *", duration: 336h, timeZone: Europe/Paris}]
-    egress: [{host: api.example.fr, port: 443}]
+    freezes:
+      - {schedule: "0 0 1 8 *", duration: 1h}
+      - {schedule: "0 0 20 12 *", duration: 336h, timeZone: Europe/Paris}
+    egress: [{host: first.example.fr, port: 443}, {host: api.example.fr, port: 443}]
     objectives: {availability: 99.9, latency: {within: 500ms, percent: 95}}
+  prod:
+    stage: prod
+    cluster: prod-1
+    quota: {cpu: 4, memory: 8Gi, storage: 50Gi, gpu: 0, pods: 40}
+    autosync: false
+    backup: {schedule: "0 2 * * *", keep: 30d}
 repositories:
   api:
     kind: app
@@ -102,15 +127,17 @@ packages: [maven]
 packageRegistry: {keepVersions: 5, readers: [portal]}
 secrets:
   deliver:
+    first: {}
     database: {environments: [dev], path: app/database, keys: {DB_PASSWORD: password}}
 observability:
   logRetention: 30d
   alerts:
+    - {to: first@example.fr}
     - {to: team@example.fr, severity: warning}
     - {webhook: "https://hooks.example.fr/a", credentials: hook}
 """)
 
-#: Each key, and another legal value for it.
+#: Each key, and another legal value for it. A list or a mapping of plain values gets one more entry.
 CHANGES: Mapping[str, Any] = {
     "slug": "other",
     "name": "Other",
@@ -120,15 +147,15 @@ CHANGES: Mapping[str, Any] = {
     "owner": "zoe",
     "contact": "other@example.fr",
     "reviewAfter": "2028-06-30",
-    "labels": {"direction": "other"},
-    "members.admin": ["zoe"],
-    "members.devops": ["zoe"],
-    "members.developer": ["zoe"],
-    "members.security": ["zoe"],
-    "members.readonly": ["zoe"],
+    "labels": {"direction": "dnum", "bureau": "other"},
+    "members.admin": ["bob", "zoe"],
+    "members.devops": ["chloe", "zoe"],
+    "members.developer": ["emma", "zoe"],
+    "members.security": ["farid", "zoe"],
+    "members.readonly": ["gaelle", "zoe"],
     "roles.audit.description": "Reads more.",
-    "roles.audit.rights": ["harbor:pull"],
-    "roles.audit.members": ["zoe"],
+    "roles.audit.rights": ["vault:names", "harbor:pull"],
+    "roles.audit.members": ["hugo", "zoe"],
     "envelope.nonprod.cpu": 15,
     "envelope.nonprod.memory": "31Gi",
     "envelope.nonprod.storage": "199Gi",
@@ -146,15 +173,17 @@ CHANGES: Mapping[str, Any] = {
     "environments.dev.quota.pods": 41,
     "environments.dev.autosync": False,
     "environments.dev.url": "https://new.example.fr",
-    "environments.dev.hosts": ["new.example.fr"],
-    "environments.dev.freezes.0.schedule": "0 0 21 12 *",
-    "environments.dev.freezes.0.duration": "300h",
-    "environments.dev.freezes.0.timeZone": "UTC",
-    "environments.dev.egress.0.host": "new.example.fr",
-    "environments.dev.egress.0.port": 8443,
+    "environments.dev.hosts": ["other.example.fr", "new.example.fr"],
+    "environments.dev.freezes.1.schedule": "0 0 21 12 *",
+    "environments.dev.freezes.1.duration": "300h",
+    "environments.dev.freezes.1.timeZone": "UTC",
+    "environments.dev.egress.1.host": "new.example.fr",
+    "environments.dev.egress.1.port": 8443,
     "environments.dev.objectives.availability": 99.5,
     "environments.dev.objectives.latency.within": "1s",
     "environments.dev.objectives.latency.percent": 90,
+    "environments.prod.backup.schedule": "0 3 * * *",
+    "environments.prod.backup.keep": "31d",
     "repositories.api.kind": "infra",
     "repositories.web.preset": "java",
     "repositories.api.defaultBranch": "trunk",
@@ -164,7 +193,7 @@ CHANGES: Mapping[str, Any] = {
     "repositories.api.mirror.schedule": "0 4 * * *",
     "repositories.api.mirror.pipelines": True,
     "repositories.deploy.path": "manifests",
-    "repositories.deploy.valueFiles": ["values-<env>.yaml"],
+    "repositories.deploy.valueFiles": ["values.yaml", "values-<env>.yaml"],
     "repositories.deploy.revision": {"default": "main", "dev": "next"},
     "repositories.deploy.parameters": {"replicas": "2"},
     "repositories.deploy.chart.source": "shared",
@@ -172,18 +201,18 @@ CHANGES: Mapping[str, Any] = {
     "repositories.deploy.chart.version": {"default": "1.4.2", "dev": "1.5.0"},
     "repositories.socle.eachFolder": True,
     "repositories.web.deploys.repository": "socle",
-    "repositories.web.deploys.environments": {"dev": "direct"},
+    "repositories.web.deploys.environments": {"dev": "merge-request", "test": "direct"},
     "registry.quota": "51Gi",
     "registry.keep.tags": 11,
     "registry.keep.days": 91,
-    "registry.immutable": ["release-*"],
+    "registry.immutable": ["v*", "release-*"],
     "registry.blockSeverity": "high",
     "quality.gate": "strict",
     "quality.newCode.days": 31,
     "quality.findings": "low",
     "quality.dast.environments": ["dev", "test"],
     "quality.dast.schedule": "0 4 * * 1",
-    "packages": ["npm"],
+    "packages": ["maven", "npm"],
     "packageRegistry.keepVersions": 6,
     "packageRegistry.readers": ["portal", "other"],
     "quality.dast.scan": "full",
@@ -193,41 +222,57 @@ CHANGES: Mapping[str, Any] = {
     "quality.dast.exclusions": ["/logout", "/admin/*"],
     "secrets.deliver.database.environments": ["dev", "test"],
     "secrets.deliver.database.path": "app/other",
-    "secrets.deliver.database.keys": {"DB_PASSWORD": "other"},
+    "secrets.deliver.database.keys": {"DB_PASSWORD": "password", "DB_USER": "other"},
     "observability.logRetention": "31d",
-    "observability.alerts.0.to": "other@example.fr",
-    "observability.alerts.0.severity": "critical",
-    "observability.alerts.1.webhook": "https://hooks.example.fr/b",
-    "observability.alerts.1.credentials": "other",
+    "observability.alerts.1.to": "other@example.fr",
+    "observability.alerts.1.severity": "critical",
+    "observability.alerts.2.webhook": "https://hooks.example.fr/b",
+    "observability.alerts.2.credentials": "other",
 }
 
 #: Keys that have one legal value in this version of the format.
 FIXED = {"apiVersion", "kind"}
 
-#: Keys that no resource depends on: why, and what reads them.
-NOT_IN_THE_PLAN: Mapping[str, str] = {
-    "archetype": "this file states every key; the rule quota-envelope compares amounts with those of the archetype",
-    "reviewAfter": "the rule review-date compares it with the day of the check",
-    "roles.audit.description": "a note for readers of the file: nothing else reads it",
-    **dict.fromkeys(
-        (
-            f"envelope.{stages}.{amount}"
-            for stages in ("nonprod", "prod")
-            for amount in ("cpu", "memory", "storage", "gpu")
-        ),
-        "a limit and not a resource: the check of a file compares it with the sum of the environments, the rule "
-        "quota-envelope with the archetype",
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """What reads a key that no resource depends on, and the test of its effect."""
+
+    reader: str
+    test: str
+
+
+#: Keys that no resource depends on.
+NOT_IN_THE_PLAN: Mapping[str, Elsewhere] = {
+    # This file states every key, and so leaves nothing to the archetype.
+    "archetype": Elsewhere(
+        "the values of all keys that a file leaves out; the rule quota-envelope",
+        "tests.spec.test_every_key.test_an_archetype_gives_what_a_file_leaves_out",
     ),
+    "reviewAfter": Elsewhere("the rule review-date", "tests.rules.test_tenants.test_a_review_date"),
+    **{
+        f"envelope.{stages}.{amount}": Elsewhere(
+            "the check of the sum of the environments; the rule quota-envelope",
+            "tests.spec.test_every_key.test_every_amount_of_an_envelope_limits_its_environments",
+        )
+        for stages in ("nonprod", "prod")
+        for amount in ("cpu", "memory", "storage", "gpu")
+    },
 }
+
+
+def unchanged(key: str) -> dict[str, Any]:
+    """Return the file in which `changed` changes a key."""
+    file = copy.deepcopy(dict(FILE))
+    if key == "quality.dast.scan":  # an OpenAPI document is for one scan only
+        file["quality"]["dast"]["scan"] = "baseline"
+        del file["quality"]["dast"]["openapi"]
+    return file
 
 
 def changed(key: str) -> dict[str, Any]:
     """Return the file with another value for a key."""
-    file = copy.deepcopy(dict(FILE))
-    if key in {"quality.dast.environments", "secrets.deliver.database.environments"}:
-        file["environments"]["test"] = {"stage": "dev", "cluster": "nonprod-1", "url": "https://test.example.fr"}
-    if key == "quality.dast.scan":
-        del file["quality"]["dast"]["openapi"]
+    file = unchanged(key)
     node: Any = file
     *above, last = (int(part) if part.isdigit() else part for part in key.split("."))
     for part in above:
@@ -243,25 +288,128 @@ def tenant_of(text: str) -> Tenant:
     return check_text(text.encode(), f"{json.loads(text)['slug']}.yaml", PLATFORM)
 
 
+def path_of(key: str) -> tuple[str, ...]:
+    """Return the path of a key in the schema: names that the file chooses are ``*``, list items ``[]``."""
+    known = {path for path, _ in keys(SCHEMA)}
+    path: tuple[str, ...] = ()
+    for part in key.split("."):
+        step = "[]" if part.isdigit() else part
+        path = (*path, step if (*path, step) in known or step == "[]" else "*")
+    return path
+
+
+def types_changed(key: str) -> frozenset[str]:
+    """Return the types of the resources that another value of a key adds, removes or changes."""
+    before, after = (
+        {
+            resource.key: resource
+            for resource in plan_of(tenant_of(json.dumps(file)), settings=PLATFORM).resources
+            if not (resource.is_component or resource.is_provider)
+        }
+        for file in (unchanged(key), changed(key))
+    )
+    every = {**before, **after}
+    return frozenset(every[name].type for name in every if before.get(name) != after.get(name))
+
+
 def test_every_key_of_the_schema_has_another_value_here() -> None:
     known = {path for path, _ in keys(SCHEMA)}
     leaves = {path for path in known if not any(other[: len(path)] == path and other != path for other in known)}
-    stated = set()
-    for key in (*CHANGES, *FIXED):
-        path: tuple[str, ...] = ()
-        for part in key.split("."):
-            step = "[]" if part.isdigit() else part
-            path = (*path, step if (*path, step) in known or step == "[]" else "*")
-        stated.add(path)
-    assert stated == leaves
+    assert {path_of(key) for key in (*CHANGES, *FIXED)} == leaves
+
+
+def value_of(file: Any, key: str) -> Any:
+    """Return the value of a key of a file."""
+    for part in key.split("."):
+        file = file[int(part)] if part.isdigit() else file[part]
+    return file
+
+
+def test_what_can_have_several_entries_has_another_one_beside_that_which_changes() -> None:
+    for key, new in CHANGES.items():
+        if isinstance(new, list):
+            assert value_of(FILE, key) == new[: len(value_of(FILE, key))], key
+        if isinstance(new, dict):
+            assert value_of(FILE, key).items() < new.items(), key
+        parts = key.split(".")
+        for depth, step in enumerate(path_of(key)):
+            if step in {"*", "[]"}:
+                assert len(value_of(FILE, ".".join(parts[:depth]))) > 1, key
 
 
 @pytest.mark.parametrize("key", CHANGES)
 def test_a_change_of_a_key_changes_the_tenant(key: str) -> None:
-    assert tenant_of(json.dumps(changed(key))) != tenant_of(json.dumps(FILE))
+    assert tenant_of(json.dumps(changed(key))) != tenant_of(json.dumps(unchanged(key)))
 
 
 @pytest.mark.parametrize("key", CHANGES)
-def test_a_change_of_a_key_changes_the_plan_or_has_a_reason(key: str) -> None:
-    before, after = (plan_of(tenant_of(json.dumps(file)), settings=PLATFORM) for file in (FILE, changed(key)))
-    assert (before.resources == after.resources) == (key in NOT_IN_THE_PLAN)
+def test_a_change_of_a_key_changes_the_objects_that_the_page_lists(key: str) -> None:
+    types = types_changed(key)
+    assert bool(types) == (key not in NOT_IN_THE_PLAN)
+    if types:
+        assert reach.row(path_of(key), types) in reach.rows(reach.PAGE.read_text(encoding="utf-8"))
+
+
+def test_the_page_lists_every_key_once() -> None:
+    listed = [line.split("|")[1].strip(" `") for line in reach.rows(reach.PAGE.read_text(encoding="utf-8"))]
+    assert listed == [reach.shown(path_of(key)) for key in CHANGES]
+
+
+@pytest.mark.parametrize("key", NOT_IN_THE_PLAN)
+def test_the_effect_of_the_other_keys_has_a_test(key: str) -> None:
+    stated = NOT_IN_THE_PLAN[key]
+    assert reach.row_elsewhere(path_of(key), stated.reader, stated.test) in reach.rows(
+        reach.PAGE.read_text(encoding="utf-8")
+    )
+    module, _, name = stated.test.rpartition(".")
+    assert callable(getattr(importlib.import_module(module), name))
+
+
+def test_an_archetype_gives_what_a_file_leaves_out() -> None:
+    short = {key: FILE[key] for key in ("apiVersion", "kind", "slug", "name", "owner", "contact")}
+    short["environments"] = {"dev": {"cluster": "nonprod-1"}}
+    settings = dataclasses.replace(
+        PLATFORM, observability=dataclasses.replace(PLATFORM.observability, log_retentions=(14, 90))
+    )
+    small, large = (
+        check_text(json.dumps({**short, "archetype": name}).encode(), "tenant.yaml", settings)
+        for name in ("small", "large")
+    )
+    assert plan_of(small, settings=settings).resources != plan_of(large, settings=settings).resources
+
+
+@pytest.mark.parametrize("stages", ["nonprod", "prod"])
+@pytest.mark.parametrize(("amount", "less"), [("cpu", 1), ("memory", "1Gi"), ("storage", "1Gi"), ("gpu", 0)])
+def test_every_amount_of_an_envelope_limits_its_environments(stages: str, amount: str, less: object) -> None:
+    file = copy.deepcopy(dict(FILE))
+    file["environments"]["dev"]["quota"]["gpu"] = 1
+    file["environments"]["prod"]["quota"] = file["environments"]["dev"]["quota"]
+    tenant_of(json.dumps(file))
+    file["envelope"][stages][amount] = less
+    with pytest.raises(SpecError, match=f"envelope.{stages}.{amount}: the environments"):
+        tenant_of(json.dumps(file))
+
+
+#: Types that no tenant of the engine's and the pipelines' tests needs: the test that creates such an object.
+CREATED_BY = {
+    "PipelineSchedule": "lab/tests/plugins/test_gitlab_projects_live.py",
+    "GroupDeployToken": "lab/tests/plugins/test_gitlab_live.py",
+}
+
+
+def test_tests_with_servers_create_an_object_of_every_type_on_the_page() -> None:
+    listed = {name for line in reach.rows(reach.PAGE.read_text(encoding="utf-8")) for name in reach.types_of(line)}
+    texts = {"alpha": ALPHA, "beta": BETA, "atelier": ATELIER}
+    settings = dataclasses.replace(SETTINGS, presets=(*SETTINGS.presets, *PRESETS))
+    tenants = [
+        check_text(
+            f"apiVersion: usine/v1\nkind: Project\nslug: {slug}\nname: {slug}\n{dedent(text)}".encode(),
+            f"{slug}.yaml",
+            settings,
+        )
+        for slug, text in texts.items()
+    ]
+    created = {resource.type.rpartition(":")[2] for resource in plan_of(*tenants, settings=settings).resources}
+    assert listed - created == set(CREATED_BY)
+    for name, path in CREATED_BY.items():
+        assert name[1:] in (ROOT / path).read_text(encoding="utf-8")

@@ -59,6 +59,12 @@ def wrong(old: str, new: str, column: int, *messages: str) -> object:
         wrong("name: Tenant", f"name: {'x' * 81}", 7, "81 characters; at most 80"),
         wrong("name: Tenant", 'name: "a\\nb"', 7, "one line of text"),
         wrong("name: Tenant", f"name: T\ndescription: {'x' * 281}", 14, "281 characters; at most 280"),
+        wrong(
+            "name: Tenant",
+            f"name: T\nroles: {{audit: {{rights: ['vault:names'], description: {'x' * 256}}}}}",
+            55,
+            "256 characters; at most 255",
+        ),
         wrong("owner: alice.martin", "owner: Alice.Martin", 8, "did you mean alice.martin?"),
         wrong("owner: alice.martin", "owner: alice@example.fr", 8, "not an e-mail address"),
         wrong("owner: alice.martin", "owner: [alice.martin]", 8, "expected a text, found a list"),

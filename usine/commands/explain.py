@@ -64,6 +64,8 @@ def _roles(tenant: Tenant) -> Iterator[str]:
     for role in roles_of(tenant):
         yield ""
         yield f"{role.name}: {enumerate_words(role.members) or 'nobody'}"
+        if role.description:
+            yield f"  {' '.join(role.description.split())}"
         yield from (f"  {right:<26}{MEANINGS[right].english}" for right in sorted(role.rights))
 
 

@@ -120,9 +120,13 @@ PROTECTIONS: Final = frozenset(
         f"{_MONITORING}v1:PrometheusRule",
         "kubernetes:policies.kyverno.io/v1:NamespacedImageValidatingPolicy",
         "kubernetes:policies.kyverno.io/v1:PolicyException",
+        "kubernetes:velero.io/v1:Schedule",
         "vault:transit/secretBackendKey:SecretBackendKey",
     }
 )
+
+#: Objects of Velero, which acts with all rights: an added one copies a tenant's data out of its namespace, or into it.
+COPIES: Final = frozenset({"kubernetes:velero.io/v1:Restore", "kubernetes:velero.io/v1:Schedule"})
 
 #: Properties that give access to the object itself, unlike the others of the type. The path begins with one of them.
 OPENINGS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
@@ -160,6 +164,13 @@ OPENINGS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
     "kubernetes:core/v1:Namespace": (("metadata", "labels"),),
     # With one of these, a person can read the key and sign in the name of the tenant.
     "vault:transit/secretBackendKey:SecretBackendKey": (("exportable",), ("allowPlaintextBackup",)),
+    # What is copied, and where to.
+    "kubernetes:velero.io/v1:Schedule": (
+        ("spec", "template", "includedNamespaces"),
+        ("spec", "template", "excludedNamespaceScopedResources"),
+        ("spec", "template", "labelSelector"),
+        ("spec", "template", "storageLocation"),
+    ),
     # These decide which repository is deployed, and where.
     "kubernetes:argoproj.io/v1alpha1:Application": (
         ("spec", "source"),
@@ -186,6 +197,7 @@ def severity(finding: DriftFinding) -> EntrySeverity:
         (type_ in GRANTS and (added or (changed and _more(finding))))
         or (type_ in KEYS and (added or changed))
         or type_ in REFUSALS
+        or (type_ in COPIES and added)
         or (changed and _is_opening(finding))
         or (type_ == _SECRET and finding.system == _ARGOCD and (added or changed))
     )

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from components.kubernetes.backup_rules import restore
+from model.settings import ClusterBackup
+from tests import factories
 from tests.drift.inventory.hand import MARKER, Expected, Hand, deeds
 
 _KUBE = "/apis/rbac.authorization.k8s.io/v1"
 _KYVERNO = "/apis/policies.kyverno.io/v1"
+_VELERO = "/apis/velero.io/v1/namespaces/velero/{}"
 _ARGO = "/apis/argoproj.io/v1alpha1/namespaces/argocd"
 
 
@@ -101,6 +105,21 @@ def kubernetes_secret_of_the_verifier(hand: Hand) -> Expected:
     path = "/api/v1/namespaces/kyverno/secrets"
     hand.make(path, "extra", namespaced=False, labels=labels, stringData={"key": MARKER})
     return hand.slug, "Secret", f"{hand.cluster}: kyverno/extra"
+
+
+def kubernetes_backup_schedule(hand: Hand) -> Expected:
+    spec = {"schedule": "0 0 * * *", "template": {"includedNamespaces": [hand.namespace], "storageLocation": "mine"}}
+    body: dict[str, Any] = {"apiVersion": "velero.io/v1", "kind": "Schedule", "spec": spec}
+    hand.make(_VELERO.format("schedules"), "extra", namespaced=False, **body)
+    return hand.slug, "Schedule", f"{hand.cluster}: velero/extra"
+
+
+def kubernetes_restore(hand: Hand) -> Expected:
+    """What `usine restore` prints is accepted by the API server, and found until it is deleted."""
+    tenant, environment = factories.tenant(hand.slug), factories.environment("dev")
+    body = restore(tenant, environment, ClusterBackup(), backup=None, requested_by="alice.martin")
+    made = hand.kubernetes("POST", _VELERO.format("restores"), body)
+    return hand.slug, "Restore", f"{hand.cluster}: velero/{made['metadata']['name']}"
 
 
 def kubernetes_account(hand: Hand) -> Expected:

@@ -141,6 +141,7 @@ def _kubectl(hand: Hand, found: Found) -> None:
         **dict.fromkeys(("secretstores", "externalsecrets"), "/apis/external-secrets.io/v1"),
         **dict.fromkeys(("prometheusrules", "podmonitors"), "/apis/monitoring.coreos.com/v1"),
         "alertmanagerconfigs": "/apis/monitoring.coreos.com/v1alpha1",
+        **dict.fromkeys(("schedules", "restores"), "/apis/velero.io/v1"),
     }
     where = f"/namespaces/{namespace}" if namespace else ""
     hand.kubernetes("DELETE", f"{apis.get(plural, '/api/v1')}{where}/{plural}/{name}")

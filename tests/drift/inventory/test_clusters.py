@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from model.settings import FoundationMode, ImageVerifier, Operator, System, Verifier
+from model.settings import ClusterBackup, FoundationMode, ImageVerifier, Operator, System, Verifier
 from tests import factories
 from tests.drift.inventory.api_server import Answers, Refused, serving
 from tests.drift.inventory.scanning import EMPTY_HARBOR, ENVIRONMENT, MARKER, names, only, resource, scan
@@ -81,12 +81,16 @@ def kubeconfig(tmp_path: Path, nonprod: str, prod: str | None) -> dict[str, str]
 
 
 def cluster(
-    tmp_path: Path, answers: dict[str, Any], system: System = System.KUBERNETES, **changes: Any
+    tmp_path: Path,
+    answers: dict[str, Any],
+    system: System = System.KUBERNETES,
+    state: tuple[Managed, ...] = STATE,
+    **changes: Any,
 ) -> tuple[Inventory, Answers]:
     """Scan one API server that serves both clusters."""
     with serving({**CLEAN, **answers}) as api:
         environment = kubeconfig(tmp_path, api.url, api.url)
-        inventory = scan(only(system, api.url, **changes), STATE, environment=environment)
+        inventory = scan(only(system, api.url, **changes), state, environment=environment)
         assert api.methods() == {"GET"}
         assert all(headers["Authorization"] == f"Bearer {MARKER}" for _, _, _, headers in api.asked)
         return inventory, api
@@ -216,6 +220,52 @@ def test_credentials_of_a_verifier_are_found(tmp_path: Path, whole: bool) -> Non
     asked = [headers["Accept"] for _, path, _, headers in api.asked if path == "/api/v1/namespaces/kyverno/secrets"]
     assert len(asked) == 1, "one server"
     assert "PartialObjectMetadataList" in asked[0]
+
+
+VELERO = "/apis/velero.io/v1/namespaces/coffre"
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_copies_the_data_of_a_tenant_is_found(tmp_path: Path, whole: bool) -> None:
+    """A restore into a tenant's namespace from that of another one; a schedule with a pattern or a label only."""
+    tool = ClusterBackup(namespace="coffre")
+    clusters = {name: dataclasses.replace(one, backup=tool) for name, one in factories.settings().clusters.items()}
+
+    def schedule(name: str, *namespaces: str, **labels: str) -> dict[str, Any]:
+        return item(name, "coffre", labels=labels, spec={"template": {"includedNamespaces": list(namespaces)}})
+
+    schedules = (
+        schedule("usine-alpha-prod", "alpha-prod"),
+        schedule("copy", "alpha-dev"),
+        schedule("pattern", "alph*-prod"),
+        schedule("labelled", "elsewhere", **{"usine.dev/tenant": "beta"}),
+        schedule("like-ours", "elsewhere", **{"app.kubernetes.io/managed-by": "usine"}),
+        schedule("platform", "*"),
+        schedule("services", "monitoring", "ingress-nginx"),
+    )
+    stolen = {"includedNamespaces": ["beta-prod"], "namespaceMapping": {"beta-prod": "alpha-dev"}}
+    restores = (
+        item("stolen", "coffre", spec=stolen),
+        item("all", "coffre", spec={"backupName": "b"}),
+        item("services", "coffre", spec={"includedNamespaces": ["monitoring"]}),
+    )
+    answers = {f"{VELERO}/schedules": items(*schedules), f"{VELERO}/restores": items(*restores)}
+    alone: dict[str, Any] = {} if whole else {"foundation": FoundationMode.SKIP, "tenants": ("alpha",)}
+    state = (*STATE, resource("kubernetes:velero.io/v1:Schedule", "coffre/usine-alpha-prod", provider=PROD))
+    inventory, _ = cluster(tmp_path, answers, clusters=clusters, state=state, **alone)
+    own = {
+        ("alpha", "Schedule", "nonprod-1: coffre/copy"),
+        ("alpha", "Schedule", "nonprod-1: coffre/pattern"),
+        ("alpha", "Restore", "nonprod-1: coffre/stolen"),
+    }
+    others = {
+        ("beta", "Schedule", "nonprod-1: coffre/labelled"),
+        (None, "Schedule", "nonprod-1: coffre/like-ours"),
+        (None, "Restore", "nonprod-1: coffre/all"),
+    }
+    assert names(inventory) == (own | others if whole else own)
+    (found,) = (found for found in inventory.found if found.name.endswith("stolen"))
+    assert found.detail == "copies the data of alpha-dev, beta-prod"
 
 
 def test_a_stack_of_one_tenant_lists_single_namespaces(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ What a tenant deploys is its own: workloads, config maps, secrets, and service a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from functools import cached_property, partial
 from typing import Final
 
@@ -69,6 +70,11 @@ _DELIVERY: Final = tuple(
     KubernetesKind(f"kubernetes:external-secrets.io/v1:{kind}", "apis/external-secrets.io/v1", resource)
     for kind, resource in (("SecretStore", "secretstores"), ("ExternalSecret", "externalsecrets"))
 )
+#: Velero's kinds that copy the data of a namespace, with the path to what they are about.
+_BACKUPS: Final = {
+    KubernetesKind(f"kubernetes:velero.io/v1:{kind}", "apis/velero.io/v1", f"{kind.lower()}s", metadata=False): path
+    for kind, path in (("Schedule", ("spec", "template")), ("Restore", ("spec",)))
+}
 
 
 class KubernetesInventory:
@@ -108,6 +114,7 @@ class _ClusterInventory:
             self._accounts,
             self._secrets,
             self._verifier_secrets,
+            *(partial(self._backups, kind) for kind in _BACKUPS),
             *(partial(self._guards, kind) for kind in _GUARDS),
             *(partial(self._delivery, kind) for kind in _DELIVERY),
         ]
@@ -217,6 +224,35 @@ class _ClusterInventory:
                 if self._scope.includes(tenant):
                     detail = "a credential of the images' verifier"
                     yield from self._unless_known(tenant, SECRET, item, namespace, detail)
+
+    def _backups(self, kind: KubernetesKind) -> Iterator[Found]:
+        """Schedules and restores of tenants' namespaces, in the namespaces of Velero.
+
+        A schedule for all namespaces is the platform's own. Restores are in no state: one that is finished is deleted.
+        """
+        clusters = (self._scope.settings.clusters[cluster] for cluster in self._server.clusters)
+        for namespace in sorted({c.backup.namespace for c in clusters if c.backup is not None}):
+            for item in self._server.client.items(kind, namespace):
+                about: Json = item
+                for key in _BACKUPS[kind]:
+                    about = about.get(key) or {}
+                owners, text = self._copied(item, about)
+                whose = next((owner for owner in sorted(owners) if self._scope.includes(owner)), None)
+                of_platform = has_our_label(item) or (not text and kind.plural == "restores")
+                if whose is not None or (self._scope.foundation and (owners or of_platform)):
+                    detail = f"copies the data of {text or 'all namespaces'}"
+                    yield from self._unless_known(whose, kind, item, namespace, detail)
+
+    def _copied(self, item: Json, about: Json) -> tuple[set[str], str]:
+        """Return the tenants whose data is copied from or into their namespaces, and all these namespaces as a text."""
+        patterns = {*(about.get("includedNamespaces") or ()), *(about.get("namespaceMapping") or {}).values()} - {"*"}
+        label = (item["metadata"].get("labels") or {}).get(TENANT_LABEL)
+        owners = {label} if label in self._scope.slugs else set()
+        for pattern in patterns:
+            named = namespace_owner(self._scope, pattern)
+            live = (owner for name, owner in self._live.items() if fnmatchcase(name, pattern))
+            owners |= {owner for owner in (named, *live) if owner is not None}
+        return owners, ", ".join(sorted(patterns))
 
     # Access ----------------------------------------------------------------------------------------------
 
