@@ -329,6 +329,10 @@ class SonarQubeSettings:
     token_name: str = "usine"  # noqa: S105 - a name
 
 
+#: How long before its end a certificate or a stored credential is reported.
+CREDENTIAL_NOTICE = datetime.timedelta(days=14)
+
+
 @dataclass(frozen=True, slots=True)
 class Credential:
     """A generation of the stored credentials that nothing short-lived can replace (robots, deploy and analysis tokens).
