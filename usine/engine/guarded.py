@@ -133,7 +133,7 @@ def guarded_preview(engine: Engine, lock: HeldLock, guardrails: Guardrails) -> O
             guardrails.settings.changes.mass_removal,
             archived=guardrails.archived,
             allowed=guardrails.allowed,
-            credentials=guardrails.settings.credentials,
+            generations=guardrails.settings.generations_of,
         ),
         *_pending(checkpoint),
         *expiry_notices(credentials, datetime.datetime.now(datetime.UTC), changing),
