@@ -160,6 +160,17 @@ def test_a_credential_generation_that_is_no_longer_listed_may_be_removed_in_one_
     assert check_plan(going, known, LIMITS) != (), "nobody says which are listed"
 
 
+def test_a_generation_is_withdrawn_from_the_tenants_whose_list_lacks_it_and_from_no_other() -> None:
+    old, new = robots(OLD.name), robots(NEW.name)
+    known = known_of(old | new)
+    ending = {f"t{i}" for i in range(10)}
+    listed = lambda slug: (NEW,) if slug in ending else (OLD, NEW)  # noqa: E731 - a name for two uses
+    mine = [step("delete", urn) for urn in old if address_of(urn).tenant in ending]
+    assert check_plan(mine, known, LIMITS, generations=listed) == ()
+    (notice,) = check_plan([step("delete", urn) for urn in old], known, LIMITS, generations=listed)
+    assert notice.text == f"20 of 50 objects of type {ROBOT} would be removed"
+
+
 def test_only_objects_of_that_generation_may_be_removed_with_it() -> None:
     old, new = robots(OLD.name), robots(NEW.name)
     going = [step("delete", urn) for urn in old]

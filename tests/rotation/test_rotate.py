@@ -13,7 +13,7 @@ from model.settings import Credential
 from tests import factories
 from tests.rotation import states
 from tests.rotation.states import ACCOUNT, READER, ROBOT, RUNNER, Json, resource, runners, tenant, urn
-from usine.rotation.progress import Stage
+from usine.rotation.progress import RotationStage
 from usine.rotation.rotate import Decision, Facts, decide
 from usine.rotation.usage import Usage
 
@@ -48,7 +48,7 @@ def decided(
     return decide(Facts(settings, [states.stack(), *resources], usage, now, grace), slug, **options)
 
 
-def stages(decision: Decision) -> dict[str, Stage]:
+def stages(decision: Decision) -> dict[str, RotationStage]:
     return {one.name: one.stage for one in decision.progress}
 
 
@@ -59,22 +59,21 @@ def test_a_rotation_of_one_tenant_from_its_first_to_its_last_step() -> None:
     assert begun.lists == {None: (ONE,), "alpha": (ONE, new)}
     own = {"alpha": (ONE, new)}
     unapplied = decided(ALPHA, ONE, own=own)
-    assert (unapplied.added, unapplied.removed, stages(unapplied)) == (None, (), {"alpha": Stage.APPLY})
+    assert (unapplied.added, unapplied.removed, stages(unapplied)) == (None, (), {"alpha": RotationStage.APPLY})
     waiting = decided(BOTH, ONE, own=own)
-    assert (waiting.removed, stages(waiting)) == ((), {"alpha": Stage.WAIT})
+    assert (waiting.removed, stages(waiting)) == ((), {"alpha": RotationStage.WAIT})
     ended = decided(BOTH, ONE, own=own, now=LATER)
     assert (ended.removed, ended.lists) == (("1",), {None: (ONE,), "alpha": (new,)})
     left = decided(BOTH, ONE, own={"alpha": (new,)}, now=LATER)
-    assert (left.added, stages(left)) == (None, {"alpha": Stage.APPLY}), "the old one is still in the state"
+    assert (left.added, stages(left)) == (None, {"alpha": RotationStage.APPLY}), "the old one is still in the state"
     done = tenant("alpha", {TWO.name: SWITCHED}, TWO.name)
     assert decided(done, ONE, own={"alpha": (new,)}, now=LATER, start=False).idle
 
 
 def test_a_second_call_begins_no_second_rotation() -> None:
-    own = {"alpha": (ONE, TWO)}
     for resources in (ALPHA, BOTH):
-        again = decided(resources, ONE, own=own)
-        assert again.lists == {None: (ONE,), **own}
+        again = decided(resources, ONE, own={"alpha": (ONE, TWO)})
+        assert again.lists == {None: (ONE,), "alpha": (ONE, TWO)}
         assert again.added is None
 
 
@@ -82,7 +81,7 @@ def test_a_second_call_begins_no_second_rotation() -> None:
 def test_nothing_is_taken_away_before_every_new_credential_exists(lost: str) -> None:
     partly = [one for one in BOTH if not (lost in one["urn"] and one["urn"].endswith(TWO.name))]
     found = decided(partly, ONE, own={"alpha": (ONE, TWO)}, now=LATER)
-    assert (found.removed, stages(found)) == ((), {"alpha": Stage.APPLY})
+    assert (found.removed, stages(found)) == ((), {"alpha": RotationStage.APPLY})
     assert any(TWO.name in reason for reason in found.progress[0].reasons)
 
 
@@ -96,7 +95,7 @@ def test_nothing_is_taken_away_while_a_place_still_hands_out_the_old_credential(
         for one in BOTH
     ]
     found = decided(partly, ONE, own={"alpha": (ONE, TWO)}, now=LATER)
-    assert (found.removed, stages(found)) == ((), {"alpha": Stage.APPLY})
+    assert (found.removed, stages(found)) == ((), {"alpha": RotationStage.APPLY})
     assert found.progress[0].reasons == (f"alpha/secret/{secret} still has the old credential",)
 
 
@@ -109,7 +108,7 @@ def test_an_old_credential_stays_a_day_after_its_successor_was_handed_out() -> N
     late = [{**one, "modified": "2026-12-01T08:59:00Z"} if "secret/push" in one["urn"] else one for one in BOTH]
     assert decided(late, ONE, own=own, now=LATER).removed == (), "one place got it later"
     undated = [{key: value for key, value in one.items() if key not in {"created", "modified"}} for one in BOTH]
-    assert stages(decided(undated, ONE, own=own, now=LATER)) == {"alpha": Stage.WAIT}
+    assert stages(decided(undated, ONE, own=own, now=LATER)) == {"alpha": RotationStage.WAIT}
 
 
 def test_an_old_credential_that_is_used_stays() -> None:
@@ -142,7 +141,7 @@ def test_a_runner_goes_only_after_its_successor_has_called() -> None:
     resources = BOTH + runners("1", TWO.name, at=SWITCHED)
     new = f"foundation/gitlab/runner/protected-{TWO.name}"
     silent = decided(resources, ONE, TWO, slug=None, now=LATER)
-    assert stages(silent) == {"(foundation)": Stage.WAIT, "alpha": Stage.READY}
+    assert stages(silent) == {"(foundation)": RotationStage.WAIT, "alpha": RotationStage.READY}
     assert silent.progress[0].reasons == (f"{new}: no runner has this token yet: install it (docs/runners.md)",)
     called = decided(resources, ONE, TWO, slug=None, now=LATER, usages={new: Usage(at(SWITCHED), recorded=True)})
     assert called.removed == ("1",)
@@ -157,7 +156,7 @@ def test_all_begins_for_everybody_and_ends_only_when_all_are_ready() -> None:
     assert begun.lists == {None: (ONE, begun.added), "beta": (Credential("b"), begun.added)}
     gamma = tenant("gamma", {"1": MADE}, "1")
     found = decided(BOTH + gamma, ONE, TWO, slug=None, now=LATER)
-    assert (found.removed, stages(found)) == ((), {"alpha": Stage.READY, "gamma": Stage.APPLY})
+    assert (found.removed, stages(found)) == ((), {"alpha": RotationStage.READY, "gamma": RotationStage.APPLY})
     beta = tenant("beta", {"b": MADE, TWO.name: SWITCHED}, TWO.name)
     ended = decided(BOTH + beta, ONE, TWO, slug=None, now=LATER, own={"beta": (Credential("b"), TWO)})
     assert ended.removed == ("1", "b")

@@ -89,11 +89,12 @@ def test_the_list_is_written_where_there_was_none() -> None:
 )
 def test_every_form_of_a_list_can_be_edited(written: str) -> None:
     text = "\n".join(written.rstrip("\n") if "usine:credentials" in line else line for line in LAB.split("\n"))
-    before = lists_of(read_settings(text.encode(), "x"))
+    before = dict(lists_of(read_settings(text.encode(), "x")))
     last = Credential("b", datetime.date(2027, 1, 1))
     rest = {slug: listed for slug, listed in before.items() if slug is not None}
+    bare: dict[str | None, tuple[Credential, ...]] = dict(rest.items())
     for listed in ((Credential("1"), last, NEW), (last, NEW), (last,), (Credential("1"),)):
-        edited(text, {**rest, None: listed})
+        edited(text, {**bare, None: listed})
     for slug, own in rest.items():
         edited(text, {key: listed for key, listed in before.items() if key != slug})
         edited(text, {**before, slug: (*own, NEW)})
@@ -126,7 +127,8 @@ def test_any_lists_follow_any_others(before: tuple[Credential, ...], after: tupl
     fresh = [one for one in after if one.name not in {c.name for c in before}]
     if not (kept or fresh):
         return
-    wanted: dict[str | None, tuple[Credential, ...]] = {None: (*kept, *fresh), **tenants}
+    wanted: dict[str | None, tuple[Credential, ...]] = dict(tenants.items())
+    wanted[None] = (*kept, *fresh)
     if not kept:  # a rotation keeps the last one
         wanted[None] = (*before, *fresh)
     edited(text, wanted)

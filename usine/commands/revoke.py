@@ -47,7 +47,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="end a stored credential of a tenant at once, and make another one",
         description="For a credential that has leaked: delete it in its system, then create it again with another "
         "value and hand that out, in one run. What still uses the old value fails. Run it again if it was interrupted.",
-        epilog="exit code: 0 the old value is refused and the new one handed out; 1 refused or failed, 130 interrupted.",
+        epilog="exit code: 0 the old value is refused and a new one handed out, 1 refused or failed, 130 interrupted.",
     )
     add_settings_argument(parser)
     add_stack_argument(parser)

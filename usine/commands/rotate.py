@@ -16,7 +16,7 @@ from usine.clients.connections import below
 from usine.commands.common import ROOT, add_settings_argument, report_problems
 from usine.commands.engine_stack import OpenStack, add_stack_argument, duration, open_stack
 from usine.engine.cli import EngineError
-from usine.rotation.progress import Stage
+from usine.rotation.progress import RotationStage
 from usine.rotation.rotate import Decision, Facts, decide
 from usine.rotation.settings_text import rewritten
 from usine.rotation.usage import usage_reader
@@ -125,7 +125,7 @@ def _show(decision: Decision, args: argparse.Namespace) -> int:
     if decision.idle:
         print(f"no rotation of {whose} is under way" + ("" if decision.progress else ": it has no stored credentials"))
         return DONE
-    if any(one.stage is Stage.APPLY for one in decision.progress):
+    if any(one.stage is RotationStage.APPLY for one in decision.progress):
         print("not yet: the settings are not applied: run `usine up`, and then `usine rotate` again")
     else:
         print("not yet: run `usine rotate` again later")

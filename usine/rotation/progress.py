@@ -21,7 +21,7 @@ from usine.rotation.usage import RUNNER, UsageReader, grace_of
 Resource = Mapping[str, Any]
 
 
-class Stage(enum.StrEnum):
+class RotationStage(enum.StrEnum):
     """Where a rotation is.
 
     ``idle``: none is under way. ``apply``: the state is not what the settings list. ``wait``: an old credential may
@@ -39,7 +39,7 @@ class Progress:
     """The stage of an owner: a tenant, or the foundation (None). `reasons` say why it waits, or what is not applied."""
 
     owner: str | None
-    stage: Stage
+    stage: RotationStage
     reasons: tuple[str, ...] = ()
 
     @property
@@ -92,20 +92,20 @@ def progress_of(
     names = [credential.name for credential in listed]
     there = {one.generation for one in owned}
     if extra := sorted(there - set(names)):
-        return Progress(owner, Stage.APPLY, (f"generation {', '.join(extra)} is still there",))
+        return Progress(owner, RotationStage.APPLY, (f"generation {', '.join(extra)} is still there",))
     if not names[1:]:
         missing = there and names[0] not in there
-        return Progress(owner, Stage.APPLY if missing else Stage.IDLE)
+        return Progress(owner, RotationStage.APPLY if missing else RotationStage.IDLE)
     if not owned:
-        return Progress(owner, Stage.READY)
+        return Progress(owner, RotationStage.READY)
     new = [one for one in owned if one.generation == names[-1]]
     old = [one for one in owned if one.generation != names[-1]]
     if lacking := sorted({one.stem for one in old} - {one.stem for one in new}):
-        return Progress(owner, Stage.APPLY, tuple(f"{_named(stem)}{names[-1]} is missing" for stem in lacking))
+        return Progress(owner, RotationStage.APPLY, tuple(f"{_named(stem)}{names[-1]} is missing" for stem in lacking))
     if held := _holders(old, resources):
-        return Progress(owner, Stage.APPLY, tuple(f"{name} still has the old credential" for name in held))
+        return Progress(owner, RotationStage.APPLY, tuple(f"{name} still has the old credential" for name in held))
     reasons = tuple(_in_use(old, new, _handed_out(new, resources), usage, now, grace))
-    return Progress(owner, Stage.WAIT if reasons else Stage.READY, reasons)
+    return Progress(owner, RotationStage.WAIT if reasons else RotationStage.READY, reasons)
 
 
 def _named(stem: str) -> str:

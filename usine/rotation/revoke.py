@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
+from components.sonarqube.dynamic.api import NotFoundError
 from pulumi_facts.expiry import is_credential
 from pulumi_facts.urns import address_of
 from usine.clients import Connections
@@ -86,13 +88,14 @@ def _access_token(resource: Resource, connections: Connections) -> None:
 
 
 def _account(resource: Resource, connections: Connections) -> None:
-    with translated():
+    # An account that is deactivated already is not found.
+    with translated(), suppress(NotFoundError):
         connections.sonarqube().v2("DELETE", f"/users-management/users/{resource['id']}")
 
 
 def _analysis_token(resource: Resource, connections: Connections) -> None:
     login, _, name = str(resource["id"]).partition("/")
-    with translated():
+    with translated(), suppress(NotFoundError):
         connections.sonarqube().post("/api/user_tokens/revoke", login=login, name=name)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from model.settings import Credential, Settings
-from usine.rotation.progress import Progress, Resource, Stage, generations_in, owned_by, progress_of
+from usine.rotation.progress import Progress, Resource, RotationStage, generations_in, owned_by, progress_of
 from usine.rotation.settings_text import Lists, lists_of
 from usine.rotation.usage import UsageReader
 
@@ -27,7 +27,7 @@ class Decision:
     @property
     def idle(self) -> bool:
         """Whether no rotation was under way."""
-        return all(one.stage is Stage.IDLE for one in self.progress)
+        return all(one.stage is RotationStage.IDLE for one in self.progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def decide(facts: Facts, slug: str | None, until: datetime.date | None = None, *
         progress_of(owner, settings.generations_of(owner), facts.resources, facts.usage, facts.now, facts.grace)
         for owner in owners
     )
-    if all(one.stage is Stage.IDLE for one in found):
+    if all(one.stage is RotationStage.IDLE for one in found):
         if not start or not owners:
             return Decision(lists, found)
         new = _new_generation(facts, until)
@@ -65,7 +65,7 @@ def decide(facts: Facts, slug: str | None, until: datetime.date | None = None, *
     for key in [slug] if slug is not None else list(lists):
         listed = settings.generations_of(key)
         mine = found if slug is not None else [one for one in found if _list_of(settings, one.owner) == key]
-        if listed[1:] and all(one.stage is Stage.READY for one in mine):
+        if listed[1:] and all(one.stage is RotationStage.READY for one in mine):
             lists[key] = listed[-1:]
             removed += [one.name for one in listed[:-1]]
     if removed:
